@@ -15,8 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
+from plexsync.store import life_signs
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LEASH = os.path.join(ROOT, "plexsync", "stash_plugin", "child_process.py")
+SUPERVISOR = os.path.join(ROOT, "plexsync", "stash_plugin", "supervisor.py")
 TOML = "plexsync.toml"
 LOG = "worker.log"
 CACHE = ".compiled"
@@ -86,18 +89,22 @@ def run(
 
 
 def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
-    """Start the worker as a process that outlives this one and ends by itself; raises OSError."""
-    return start_detached(place, "serve", "--as-needed")
+    """Start the worker, by its supervisor, as a process that outlives this one and ends by itself; raises OSError."""
+    order = _order(place, "plexsync", ("serve", "--as-needed"), leash=False, life=life_of(place.folder, place.server))
+    # Without `site`, which would take half of its memory.
+    return _detached(place, ("-S", SUPERVISOR), order)
 
 
 def start_detached(place: Runtime, *words: str) -> "subprocess.Popen[bytes]":
-    """Start a command of `plexsync` as a process that outlives this one; raises OSError.
+    """Start a command of `plexsync` as a process that outlives this one and ends by itself; raises OSError."""
+    return _detached(place, (LEASH,), _order(place, "plexsync", words, leash=False))
 
-    It shares no stream and no session with this process: otherwise Stash would wait for it, or kill it.
-    """
+
+def _detached(place: Runtime, program: tuple[str, ...], order: bytes) -> "subprocess.Popen[bytes]":
+    """Start a process that shares no stream and no session with this one: otherwise Stash would wait for it, or kill it."""
     with _log(place.folder) as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", LEASH],
+            [sys.executable, "-P", *program],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -106,12 +113,20 @@ def start_detached(place: Runtime, *words: str) -> "subprocess.Popen[bytes]":
             creationflags=DETACHED | NEW_GROUP if os.name == "nt" else 0,
             start_new_session=os.name != "nt",
         )
-    with process.stdin as order:  # type: ignore[union-attr]
-        order.write(_order(place, "plexsync", words, leash=False))
+    with process.stdin as line:  # type: ignore[union-attr]
+        line.write(order)
     return process
 
 
-def _order(place: Runtime, module: str, words: tuple[str, ...], *, leash: bool) -> bytes:
+def life_of(folder: str, server: Mapping[str, object]) -> dict[str, str]:
+    """Return the folder for signs of life, and the name of Stash's address."""
+    above = str(server.get("Dir") or os.path.dirname(folder))
+    return {"folder": life_signs.folder_in(above), "address": life_signs.address_name(server)}
+
+
+def _order(
+    place: Runtime, module: str, words: tuple[str, ...], *, leash: bool, life: "dict[str, str] | None" = None
+) -> bytes:
     """Return the order for the process, as one line."""
     order = {
         "module": module,
@@ -120,6 +135,8 @@ def _order(place: Runtime, module: str, words: tuple[str, ...], *, leash: bool) 
         "environ": settings_of(place.folder) if module == "plexsync" else {},
         "server": dict(place.server) if module == "plexsync" else None,
         "leash": leash,
+        "folder": place.folder,
+        "life": life,
     }
     return json.dumps(order).encode() + b"\n"
 

@@ -8,50 +8,25 @@ installation without its packages can also report what is missing.
 import json
 import os
 import re
-import subprocess
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 
-from plexsync.rules.errors import Unusable
-from plexsync.stash_plugin import dependencies, installer, launcher
+from plexsync.stash_plugin import dependencies, installer, launcher, worker_process
+from plexsync.stash_plugin.worker_process import Failed, log
 from plexsync.store import intake
-from plexsync.store.lock import is_locked
 
 Facts = dict[str, object]
 
 # Seconds that an operation may take, because a page waits for it. Reading from both servers takes longest.
 PATIENCE = 60.0
-# Seconds until a started worker must show a heartbeat, and until a stopped one must have ended.
-BEGIN, END = 30.0, 20.0
-# Seconds that a worker may take to end by itself.
-LEAVE = 8.0
-LOOK = 0.2
 MOST_IDS = 500
-# In characters. Stash's limit is in bytes: it reads no line above 64 KiB, nor any line after it.
-LONGEST_LINE = 8_000
 NO_WORKER = "no worker runs"
 SERVED = "the worker does the rest"
 FIRST = (
     "this would be the first write of the whole library to Plex. Run the task Preview, then approve it: on the page "
     "of PlexSync, or by the setting First write approved"
 )
-
-
-class Failed(Exception):
-    """The task failed; the message is one line for the user."""
-
-
-def log(level: str, text: str) -> None:
-    """Write a line to Stash's log: level d, i, w or e, or the progress of a task (p)."""
-    line = re.sub(r"[\x00-\x1f\x7f]+", " ", text).rstrip()[:LONGEST_LINE]
-    try:
-        os.write(2, f"\x01{level}\x02{line}\n".encode("utf-8", "replace"))
-    except OSError:
-        # Stash no longer reads the log.
-        return
 
 
 @dataclass
@@ -148,7 +123,7 @@ def _wanted(call: TaskRun, counted: str, *words: str) -> str:
 
 def drain(call: TaskRun) -> str:
     """Work the due jobs, unless a worker runs."""
-    if _worker_runs(call):
+    if worker_process.worker_runs(call):
         return SERVED
     return call.plexsync("drain")
 
@@ -173,7 +148,7 @@ def doctor(call: TaskRun) -> str:
 def install(call: TaskRun) -> str:
     """Install the packages, or repair what is installed."""
     os.makedirs(call.folder, mode=0o700, exist_ok=True)
-    tidy = not _locked(call)
+    tidy = not worker_process.locked(call)
     return dependencies.install(
         call.folder, lambda part: log("p", f"{part:.3f}"), lambda line: log("d", line), tidy=tidy
     )
@@ -191,98 +166,19 @@ def start(call: TaskRun) -> str:
     # This reports wrong settings, and creates the database.
     if problem := call.facts("status").get("error"):
         raise Failed(str(problem))
-    before = intake.switched(call.folder)
-    _switch(call, intake.ON)
-    # A worker that was not switched on is about to end, or was started elsewhere.
-    if _locked(call) and (before == intake.ON or not _ends(call, LEAVE)):
+    if not worker_process.start(call):
         return "a worker runs already"
-    _start_now(call, before)
     return "the worker runs, and hooks start it again when it is needed"
-
-
-def _switch(call: TaskRun, value: str) -> None:
-    if trouble := intake.switch(call.folder, value):
-        raise Failed(f"that can't be noted: {trouble}")
-
-
-def _start_now(call: TaskRun, before: str) -> None:
-    """Start the worker and check that it runs; on failure, end it and switch back to `before`.
-
-    The error contains what the worker has written to its log.
-    """
-    path = os.path.join(call.folder, launcher.LOG)
-    process = None
-    try:
-        size = os.path.getsize(path) if os.path.exists(path) else 0
-        beat = intake.beat(call.folder)
-        process = launcher.start_worker(call.place())
-        _see_it_live(call, process, beat, lambda: _said_since(path, size) or f"see {path}")
-    except (Failed, dependencies.NotReady, OSError):
-        if process is not None:
-            process.terminate()
-        intake.switch(call.folder, before)
-        raise
-
-
-def _see_it_live(call: TaskRun, process: "subprocess.Popen[bytes]", beat: str, last_words: Callable[[], str]) -> None:
-    """Wait until the heartbeat differs from `beat`, the one of the worker before; raises Failed."""
-    for _ in range(round(BEGIN / LOOK)):
-        if process.poll() is not None:
-            raise Failed(f"the worker ended at once: {last_words()}")
-        if intake.beat(call.folder) not in ("", beat):
-            return
-        time.sleep(LOOK)
-    raise Failed(f"the worker gives no sign of life: {last_words()}")
-
-
-def _said_since(path: str, before: int) -> str:
-    """Return the last lines that the worker wrote to its log behind position `before`."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(before if before <= os.path.getsize(path) else 0)
-            lines = file.read(16_384).decode("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
-    return " / ".join(line.removeprefix("plexsync: ") for line in lines[-3:])
 
 
 def stop(call: TaskRun) -> str:
     """Switch the worker off, and wait until it has ended."""
-    if intake.switched(call.folder) == intake.OFF and not _worker_runs(call):
+    if intake.switched(call.folder) == intake.OFF and not worker_process.worker_runs(call):
         return NO_WORKER
-    _switch(call, intake.OFF)
-    if _ends(call, END):
+    worker_process.switch(call, intake.OFF)
+    if worker_process.ends(call, worker_process.END):
         return "the worker has ended, and is not started again"
     raise Failed("a worker goes on: it was not started by Stash, so stop it where it was started")
-
-
-def _ends(call: TaskRun, seconds: float) -> bool:
-    """Whether the worker ends within this time."""
-    for step in range(round(seconds / LOOK)):
-        if not _locked(call):
-            return True
-        log("p", f"{step * LOOK / seconds:.2f}")
-        time.sleep(LOOK)
-    return False
-
-
-def _worker_runs(call: TaskRun) -> bool:
-    """Whether a worker has this database. One that is switched on but has left, or is leaving, is started."""
-    before = intake.switched(call.folder)
-    if _locked(call) and (before != intake.LEFT or not _ends(call, LEAVE)):
-        return True
-    if before == intake.OFF:
-        return False
-    _switch(call, intake.ON)
-    _start_now(call, before)
-    return True
-
-
-def _locked(call: TaskRun) -> bool:
-    try:
-        return is_locked(Path(call.folder))
-    except Unusable as error:
-        raise Failed(str(error)) from error
 
 
 # --- operations of the page ------------------------------------------------------------------------------------------
@@ -291,6 +187,11 @@ def _locked(call: TaskRun) -> bool:
 def page_status(call: TaskRun) -> Facts:
     """Return the status, and whether the worker inside Stash is switched on."""
     return {**call.facts("status"), "inside": intake.switched(call.folder) != intake.OFF}
+
+
+def wake(call: TaskRun) -> Facts:
+    """Start the worker if it is switched on and does not run: called by the wake-up inside Stash, and by its page."""
+    return {"told": worker_process.wake(call)}
 
 
 def page_letters(call: TaskRun) -> Facts:
@@ -317,7 +218,7 @@ def page_sync(call: TaskRun) -> Facts:
     """Sync a scene now: by the worker, or here if none runs."""
     words = ("sync", _scene(call))
     facts = call.facts(*words)
-    return facts if facts["code"] != 0 or _worker_runs(call) else call.facts(*words, "--wait")
+    return facts if facts["code"] != 0 or worker_process.worker_runs(call) else call.facts(*words, "--wait")
 
 
 def page_approve(call: TaskRun) -> Facts:
@@ -334,7 +235,7 @@ def page_accept(call: TaskRun) -> Facts:
 
 
 def _then_worked(call: TaskRun, facts: Facts) -> Facts:
-    return {**facts, "worker": _worker_runs(call)}
+    return {**facts, "worker": worker_process.worker_runs(call)}
 
 
 def _scene(call: TaskRun) -> str:
@@ -369,6 +270,7 @@ TASKS: dict[str, Callable[[TaskRun], str]] = {
     "stop": stop,
 }
 OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
+    "wake": wake,
     "page_status": page_status,
     "page_letters": page_letters,
     "page_retry": page_retry,

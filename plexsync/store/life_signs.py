@@ -1,0 +1,155 @@
+"""Signs of life of the worker inside Stash: directories that a script in Stash can list, since it can read no file.
+
+The folder `life` holds the directory `worker-wanted` while the worker is switched on. While the worker runs, its link
+`worker` leads to a directory with one entry, which is named after the address of Stash that it was started with; the
+link `supervisor` is the same for the process that watches the worker. On Linux a link goes through the open handle of
+its process: it leads nowhere from the moment when that process ends, in any way. Elsewhere the sign is a directory
+`worker-until-TIME-ADDRESS` that is renamed every few seconds. One without an address means that somebody is starting
+the worker. Standard library only.
+"""
+
+# ruff: noqa: PTH100, PTH102, PTH103, PTH106, PTH112, PTH118, PTH208, PTH211
+
+import os
+import re
+import shutil
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+FOLDER = "life"
+WORKER, SUPERVISOR = "worker", "supervisor"
+WANTED = "worker-wanted"
+UNTIL = re.compile(r"worker-until-(\d{1,15})-(\w*)")
+# Milliseconds for which a sign counts where it is renamed, and between two renames.
+LASTS, RENEW = 15_000, 5_000
+# Milliseconds for which a start that was requested counts.
+STARTING = 60_000
+HANDLES = f"/proc/{os.getpid()}/fd" if os.path.isdir("/proc/self/fd") else ""
+
+
+def folder_in(stash_dir: str) -> str:
+    """Return the folder of the signs; `stash_dir` is the folder of Stash's settings file, as Stash tells it."""
+    return os.path.join(os.path.abspath(stash_dir), "plexsync", FOLDER)
+
+
+def address_name(server: "Mapping[str, object]") -> str:
+    """Return a name for the address of Stash, as Stash tells it to its plugins. The script makes the same name."""
+    told = "_".join(str(server.get(key) or "") for key in ("Scheme", "Host", "Port"))
+    return re.sub(r"[^A-Za-z0-9]", "_", told)
+
+
+def show_wanted(folder: str, wanted: bool) -> None:
+    """Show whether the worker is switched on. Ignores a folder that can't be written."""
+    path = os.path.join(folder, WANTED)
+    try:
+        if wanted:
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        elif os.path.isdir(path):
+            os.rmdir(path)
+    except OSError:
+        return
+
+
+def is_wanted(folder: str) -> bool:
+    """Whether the worker is shown as switched on."""
+    return os.path.isdir(os.path.join(folder, WANTED))
+
+
+def show_starting(folder: str) -> bool:
+    """Show that the worker is being started; False if that was shown already, in the last minute."""
+    now = _now()
+    try:
+        if any(until > now and not address for until, address in _times(folder)):
+            return False
+        show_nothing(folder)
+        os.makedirs(os.path.join(folder, f"worker-until-{now + STARTING}-"), mode=0o700)
+    except OSError:
+        return True
+    return True
+
+
+def show_nothing(folder: str) -> None:
+    """Remove the signs that count for a time."""
+    for name in _names(folder):
+        if UNTIL.fullmatch(name):
+            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+
+
+def addresses(folder: str) -> list[str]:
+    """Return the addresses of Stash that a running worker or its supervisor was started with."""
+    now = _now()
+    linked = [name for who in (WORKER, SUPERVISOR) for name in _names(os.path.join(folder, who))]
+    return linked + [address for until, address in _times(folder) if until > now and address]
+
+
+class LifeSign:
+    """The sign of this process, until `end`. A folder that can't be written has no sign, and that does no harm."""
+
+    def __init__(self, folder: str, who: str, address: str) -> None:
+        self._folder = folder
+        self._who = who
+        self._address = address
+        self._handle: int | None = None
+        self._renewed = 0
+        self._path = os.path.join(folder, f"sign-{who}-{os.getpid()}")
+        try:
+            self._show()
+        except OSError:
+            return
+
+    def renew(self) -> None:
+        """Renew a sign that counts for a time, every few seconds."""
+        now = _now()
+        if HANDLES or self._who != WORKER or abs(now - self._renewed) < RENEW:
+            return
+        self._renewed = now
+        show_nothing(self._folder)
+        try:
+            os.mkdir(os.path.join(self._folder, f"worker-until-{now + LASTS}-{self._address}"), 0o700)
+        except OSError:
+            return
+
+    def end(self) -> None:
+        """Remove the sign."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+            shutil.rmtree(self._path, ignore_errors=True)
+        elif not HANDLES and self._who == WORKER:
+            show_nothing(self._folder)
+
+    def _show(self) -> None:
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        if sys.platform == "win32" or not HANDLES:
+            self.renew()
+            return
+        for name in _names(self._folder):
+            if name.startswith(f"sign-{self._who}-"):
+                shutil.rmtree(os.path.join(self._folder, name), ignore_errors=True)
+        os.makedirs(os.path.join(self._path, self._address), mode=0o700)
+        self._handle = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+        link = os.path.join(self._folder, self._who)
+        os.symlink(f"{HANDLES}/{self._handle}", f"{self._path}.link")
+        os.replace(f"{self._path}.link", link)
+        if self._who == WORKER:
+            show_nothing(self._folder)
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _times(folder: str) -> "Iterator[tuple[int, str]]":
+    found = (UNTIL.fullmatch(name) for name in _names(folder))
+    return ((int(sign[1]), sign[2]) for sign in found if sign)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
