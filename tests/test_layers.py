@@ -26,7 +26,14 @@ MAY = {
     "plexsync.simulator": set(),
     "plexsync.engine": {"plexsync.rules", "plexsync.store", "worker"},
     "plexsync.flows": {"plexsync.rules", "plexsync.engine", "plexsync.store", "worker"},
-    "plexsync.stash_plugin": {"plexsync.store.intake", "plexsync.store.lock", "plexsync.rules.errors"},
+    "plexsync.stash_plugin": {
+        "plexsync.store.intake",
+        "plexsync.store.lock",
+        "plexsync.rules.errors",
+        # Imported for a command, with the private packages on the path.
+        "plexsync.cli.entry",
+        "plexsync.cli.stash_settings",
+    },
     "plexsync.app": {
         "plexsync.extras",
         "plexsync.rules",
