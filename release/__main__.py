@@ -12,9 +12,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="release", description=__doc__)
     parser.add_argument("--to", type=Path, default=build.ROOT / "dist")
     target = parser.parse_args().to.resolve()
-    plugin = build.build_plugin(target)
+    plugins = build.build_plugins(target)
     wheel, sdist = build.build_wheel(target), build.build_sdist(target)
-    for made in (plugin, target / build.INDEX, wheel, sdist):
+    for made in (*plugins, target / build.INDEX, wheel, sdist):
         print(f"built {made} ({made.stat().st_size:,} bytes)", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for line in check.plugin(target, Path(folder) / "stash"):

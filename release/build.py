@@ -1,4 +1,4 @@
-"""Builds the release files: the plugin as a zip with its index for Stash, the sdist and the wheel.
+"""Builds the release files: the plugins as zips with their index for Stash, the sdist and the wheel.
 
 Builds are reproducible, byte for byte, from the same commit: names are sorted, times are SOURCE_DATE_EPOCH (else the
 last commit's time), and modes are fixed. The plugin contains the files that git tracks; if one differs from the last
@@ -14,24 +14,66 @@ import sys
 import time
 import tomllib
 import zipfile
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ID = "StashPlexSync"
 MANIFEST = f"{ID}.yml"
-ZIP = f"{ID}.zip"
 INDEX = "index.yml"
+WAKE_UP = "PlexSyncWakeUp"
+HOOK = "PlexSyncHook"
 # The earliest time that a zip can hold.
 EARLIEST = int(datetime(1980, 1, 1, tzinfo=UTC).timestamp())
 # Not part of the plugin: the simulators, the pages that `serve` shows, and the demo.
 LEFT_OUT = ("plexsync/simulator/", "plexsync/web/")
 LEFT_OUT_FILES = re.compile(r"plexsync/cli/commands/demo\w*\.py")
 BESIDE = (MANIFEST, "LICENSE", "pyproject.toml", "requirements/core.txt")
-UI = "plexsync/stash_plugin/ui/"
+INSIDE = "plexsync/stash_plugin/"
+UI = f"{INSIDE}ui/"
+WAKE_UP_FOLDER = f"{INSIDE}wake_up/"
 # A worker of 0.1.0 that still runs from this folder watches this file to notice that its plugin was updated, and ends.
 MARKER = "wiring.py"
 MARKER_TEXT = b'"""Tells a running worker of version 0.1.0 that the plugin was updated."""\n'
+
+
+@dataclass(frozen=True)
+class Package:
+    """One plugin in the index: its id, and its files by their names in the zip."""
+
+    id: str
+    files: dict[str, bytes]
+
+    @property
+    def zip(self) -> str:
+        """The name of its zip."""
+        return f"{self.id}.zip"
+
+    @property
+    def manifest(self) -> str:
+        """The text of its manifest."""
+        return self.files[f"{self.id}.yml"].decode()
+
+
+def packages() -> list[Package]:
+    """The plugins: the program, the wake-up alone, and the hook that stores each change."""
+    program = {name: content(name) for name in plugin_files()} | {MARKER: MARKER_TEXT}
+    wake_up = [f"{WAKE_UP_FOLDER}{name}" for name in (f"{WAKE_UP}.yml", "wake_up.js")]
+    # In this repository its name does not end in .yml, so that a Stash that has the repository as a plugin starts no hook.
+    hook = {f"{HOOK}.yml": content(f"{INSIDE}python_hook/{HOOK}.yaml")}
+    parts = ("plexsync/", INSIDE, "plexsync/store/")
+    code = [f"{INSIDE}hook.py", "plexsync/store/intake.py", *(f"{part}__init__.py" for part in parts)]
+    return [
+        Package(ID, program),
+        Package(WAKE_UP, {name.removeprefix(WAKE_UP_FOLDER): content(name) for name in (*wake_up, "LICENSE")}),
+        Package(HOOK, hook | {name: content(name) for name in (*code, "LICENSE")}),
+    ]
+
+
+def content(name: str) -> bytes:
+    """The content of a file of the repository."""
+    return (ROOT / name).read_bytes()
 
 
 def epoch() -> int:
@@ -79,7 +121,11 @@ def plugin_files() -> list[str]:
     wanted = rooms()
     for name in known_files():
         room, suffix = name.partition("/")[0], Path(name).suffix
-        needed = room in wanted and (suffix == ".py" or name.startswith(UI)) and not name.startswith(LEFT_OUT)
+        needed = (
+            room in wanted
+            and (suffix == ".py" or name.startswith((UI, WAKE_UP_FOLDER)))
+            and not name.startswith(LEFT_OUT)
+        )
         if needed and (ROOT / name).is_file() and not LEFT_OUT_FILES.fullmatch(name):
             found.append(name)
     return sorted(found)
@@ -91,30 +137,34 @@ def known_files() -> list[str]:
     return names or [path.relative_to(ROOT).as_posix() for room in rooms() for path in (ROOT / room).rglob("*")]
 
 
-def build_plugin(target: Path) -> Path:
-    """Write the zip and its index into a folder; returns the zip."""
+def build_plugins(target: Path) -> list[Path]:
+    """Write the zips and their index into a folder; returns the zips."""
     target.mkdir(parents=True, exist_ok=True)
-    path, moment = target / ZIP, epoch()
-    with zipfile.ZipFile(path, "w") as packed:
-        for name in sorted([*plugin_files(), MARKER]):
-            entry = zipfile.ZipInfo(name, datetime.fromtimestamp(moment, UTC).timetuple()[:6])
-            entry.create_system, entry.external_attr, entry.compress_type = 3, 0o100644 << 16, zipfile.ZIP_DEFLATED
-            content = MARKER_TEXT if name == MARKER else (ROOT / name).read_bytes()
-            packed.writestr(entry, content, compresslevel=9)
-    (target / INDEX).write_text(index(path.read_bytes(), moment), encoding="utf-8")
-    return path
+    moment, made = epoch(), packages()
+    for package in made:
+        with zipfile.ZipFile(target / package.zip, "w") as packed:
+            for name, data in sorted(package.files.items()):
+                entry = zipfile.ZipInfo(name, datetime.fromtimestamp(moment, UTC).timetuple()[:6])
+                entry.create_system, entry.external_attr, entry.compress_type = 3, 0o100644 << 16, zipfile.ZIP_DEFLATED
+                packed.writestr(entry, data, compresslevel=9)
+    entries = [index(package, (target / package.zip).read_bytes(), moment) for package in made]
+    (target / INDEX).write_text("".join(entries), encoding="utf-8")
+    return [target / package.zip for package in made]
 
 
-def index(content: bytes, moment: int) -> str:
-    """The index for a zip with this content. Texts are written as JSON, which is valid YAML."""
-    manifest = (ROOT / MANIFEST).read_text(encoding="utf-8")
-    told = {key: found[1] for key in ("name", "description") if (found := re.search(rf"^{key}: (.*)$", manifest, re.M))}
+def index(package: Package, content: bytes, moment: int) -> str:
+    """The entry of a plugin for a zip with this content. Texts are written as JSON, which is valid YAML."""
+    told = {
+        key: found[1]
+        for key in ("name", "description")
+        if (found := re.search(rf"^{key}: (.*)$", package.manifest, re.MULTILINE))
+    }
     entry = {
-        "id": ID,
+        "id": package.id,
         "name": told["name"],
         "version": version(),
         "date": datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S"),
-        "path": ZIP,
+        "path": package.zip,
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in entry.items()]

@@ -1,7 +1,7 @@
 """Checks the release files by using them: installed in an empty folder and run there.
 
-The plugin is unpacked as Stash's package manager does, and a simulated Stash runs its hook and its tasks; its own task
-installs its packages. The wheel goes into an environment of its own. Nothing of the repository is on their paths.
+The plugins are unpacked as Stash's package manager does, and a simulated Stash runs their hooks and tasks; a task
+installs the packages. The wheel goes into an environment of its own. Nothing of the repository is on their paths.
 """
 
 import hashlib
@@ -30,6 +30,8 @@ TASK = 'mutation ($name: String!) { runPluginTask(plugin_id: "StashPlexSync", ta
 ASK = 'mutation ($args: Map!) { runPluginOperation(plugin_id: "StashPlexSync", args: $args) }'
 EDIT = 'mutation { sceneUpdate(input: {id: "1", title: "As the check says"}) { id } }'
 KEYS = {"id", "name", "version", "date", "path", "sha256", "metadata"}
+# The manifests in each zip. The program brings the wake-up with it.
+MANIFESTS = {build.ID: {build.ID, build.WAKE_UP}, build.WAKE_UP: {build.WAKE_UP}, build.HOOK: {build.HOOK}}
 INSTALL = "Install or repair dependencies"
 LONG = 600.0
 
@@ -45,27 +47,27 @@ def need(true: object, why: str) -> None:
 
 
 def unpacked(target: Path, plugins: Path) -> Path:
-    """Install the plugin from its index into an empty plugins folder, as Stash does; returns the plugin's folder."""
-    (entry,) = parse_yaml((target / build.INDEX).read_text(encoding="utf-8"))
-    need(set(entry) == KEYS, f"the index has the keys {sorted(entry)}")
-    content = (target / entry["path"]).read_bytes()
-    need(hashlib.sha256(content).hexdigest() == entry["sha256"], "the index has another hash than the zip")
-    folder = plugins / "local" / str(entry["id"])
-    folder.mkdir(parents=True)
-    with zipfile.ZipFile(target / entry["path"]) as packed:
-        need(packed.testzip() is None, "the zip is damaged")
-        names = packed.namelist()
-        need(names == sorted(names), "the names in the zip are not sorted")
-        need(
-            [name for name in names if name.endswith(".yml")] == [build.MANIFEST],
-            "there are other manifests in the zip",
-        )
-        packed.extractall(folder)
-    return folder
+    """Install the plugins from their index into an empty plugins folder, as Stash does; returns the program's folder."""
+    entries = parse_yaml((target / build.INDEX).read_text(encoding="utf-8"))
+    need([entry["id"] for entry in entries] == [build.ID, build.WAKE_UP, build.HOOK], "the index has other plugins")
+    for entry in entries:
+        need(set(entry) == KEYS, f"the index has the keys {sorted(entry)}")
+        content = (target / entry["path"]).read_bytes()
+        need(hashlib.sha256(content).hexdigest() == entry["sha256"], "the index has another hash than the zip")
+        folder = plugins / "local" / str(entry["id"])
+        folder.mkdir(parents=True)
+        with zipfile.ZipFile(target / entry["path"]) as packed:
+            need(packed.testzip() is None, "the zip is damaged")
+            names = packed.namelist()
+            need(names == sorted(names), "the names in the zip are not sorted")
+            found = {Path(name).stem for name in names if name.endswith(".yml")}
+            need(found == MANIFESTS[entry["id"]], f"the zip of {entry['id']} has the manifests {sorted(found)}")
+            packed.extractall(folder)
+    return plugins / "local" / build.ID
 
 
 class Trial:
-    """A simulated Stash with the built plugin installed, and a Plex with one item."""
+    """A simulated Stash with the three plugins installed, and a Plex with one item."""
 
     def __init__(self, folder: Path, config: Path, stash: StashSim, plex: PlexSim) -> None:
         config.mkdir(parents=True, exist_ok=True)
@@ -74,6 +76,17 @@ class Trial:
         self.folder = config / "plexsync"
         self.runner = HookRunner.from_manifest(folder / build.MANIFEST, dir=config, python_path=sys.executable)
         stash.hooks = self.runner
+        wake_up = HookRunner.from_manifest(folder / build.WAKE_UP_FOLDER / f"{build.WAKE_UP}.yml", dir=config)
+        alone = folder.parent / build.HOOK
+        self.hook = HookRunner.from_manifest(
+            alone / f"{build.HOOK}.yml"
+            if alone.is_dir()
+            else folder / build.INSIDE / "python_hook" / f"{build.HOOK}.yaml",
+            plugin_dir=alone if alone.is_dir() else folder,
+            dir=config,
+            python_path=sys.executable,
+        )
+        stash.others = [wake_up, self.hook]
         section = plex.add_section("Movies", locations=("/media",))
         self.item = plex.add_movie(section, files=[FILE], title="one")
         stash.plugin_settings[build.ID] = {"plex_url": plex.url, "plex_token": TOKEN}
@@ -113,9 +126,9 @@ def plugin(
     where = unpacked(target, folder / "plugins")
     with StashSim(api_key="stash-key-of-the-check") as stash, PlexSim(token=TOKEN) as plex:
         trial = Trial(where, folder, stash, plex)
-        hook = trial.runner.runs[-1].outcome
+        hook = trial.hook.runs[-1].outcome
         need(hook is not None and "scene 1 noted" in str(hook.output), f"the hook did not note the scene: {hook}")
-        yield f"the plugin's hook: {hook.output if hook else ''}"
+        yield f"the hook: {hook.output if hook else ''}"
         yield f"its packages: {prepare(trial)}"
         for name in ("Start the worker", "Show status"):
             yield f"the task {name}: {trial.task(name)}"

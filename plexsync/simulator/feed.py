@@ -1,4 +1,4 @@
-"""The sending side of a WebSocket, as far as a server that only sends events needs it."""
+"""The server's side of a WebSocket, as far as a server that sends events needs it."""
 
 import base64
 import hashlib
@@ -17,8 +17,11 @@ TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 class Feed:
     """One subscriber's messages. `tick` is called repeatedly while it listens; `closed` when it is gone.
 
-    `end()` closes the connection from this side, as a server that shuts down does.
+    `end()` closes the connection from this side, as a server that shuts down does. `protocol` is the sub-protocol that
+    it speaks.
     """
+
+    protocol = ""
 
     def __init__(self, tick: Callable[[], None], closed: Callable[["Feed"], None]) -> None:
         self._messages: queue.Queue[bytes] = queue.Queue()
@@ -38,13 +41,17 @@ class Feed:
         """Close the connection."""
         self._ended = True
 
+    def heard(self, text: bytes) -> None:
+        """Take a text of the subscriber; most servers ignore it."""
+
     def run(self, connection: socket.socket, key: str) -> None:
         """Do the handshake, then send until either side closes the connection."""
         digest = hashlib.sha1((key + GUID).encode(), usedforsecurity=False).digest()
         head = (
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Accept: {base64.b64encode(digest).decode()}\r\n\r\n"
+            f"Sec-WebSocket-Accept: {base64.b64encode(digest).decode()}\r\n"
         )
+        head += f"Sec-WebSocket-Protocol: {self.protocol}\r\n\r\n" if self.protocol else "\r\n"
         try:
             connection.sendall(head.encode())
             while not self._ended and self._hears(connection):
@@ -69,6 +76,8 @@ class Feed:
             (size,) = struct.unpack("!H", _exactly(connection, 2))
         mask = _exactly(connection, 4)
         content = bytes(byte ^ mask[place % 4] for place, byte in enumerate(_exactly(connection, size)))
+        if kind == TEXT:
+            self.heard(content)
         if kind == PING:
             connection.sendall(frame(PONG, content))
         if kind == CLOSE:

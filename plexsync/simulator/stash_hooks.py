@@ -1,4 +1,4 @@
-"""Runs a plugin's hooks and tasks as Stash does.
+"""Runs a plugin's hooks and tasks as Stash does: each as a process, or in Stash itself for `interface: js`.
 
 For each event, its hooks run one after another, each awaited, before the request that caused the event is answered.
 There is no timeout. A command that can't start ends the round of its event; a bad exit code does not. `runs` records
@@ -10,17 +10,30 @@ import os
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from plexsync.simulator.stash_manifest import Manifest, Operation, read_manifest
 from plexsync.simulator.stash_process import CannotStart, Outcome, run_plugin
+from plexsync.simulator.stash_scripts import run_script
 
 MOST_NESTED = 10
 Visited = tuple[tuple[str, str], ...]
 """The (plugin id, hook type) pairs that led to a request, oldest first."""
+
+
+class Host(Protocol):
+    """The Stash that a plugin is installed in."""
+
+    def write_log(self, level: str, message: str) -> None:
+        """Add a line to the log."""
+
+    def ask_inside(self, query: str, variables: dict[str, Any], session: str) -> dict[str, Any]:
+        """Answer a GraphQL request of a script that runs inside, with its session."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -110,6 +123,7 @@ class HookRunner:
         self,
         command: Sequence[str],
         *,
+        interface: str = "raw",
         plugin_dir: str | Path,
         dir: str | Path,
         triggered_by: Iterable[str],
@@ -120,6 +134,9 @@ class HookRunner:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.command = tuple(command)
+        self.interface = interface
+        self.name = plugin_id
+        self.host: Host | None = None
         self.plugin_dir = str(plugin_dir)
         self.dir = str(dir)
         self.plugin_id = plugin_id
@@ -153,6 +170,7 @@ class HookRunner:
             manifest = read_manifest(Path(manifest))
         made = cls(
             manifest.command,
+            interface=manifest.interface,
             plugin_dir=plugin_dir or dir,
             dir=dir,
             triggered_by=(),
@@ -162,6 +180,7 @@ class HookRunner:
             environment=environment,
         )
         made.hooks, made.tasks, made.ui = manifest.hooks, manifest.tasks, manifest.ui
+        made.name = manifest.name
         return made
 
     def fire(self, events: Iterable[Event], port: int, sessions: Sessions, visited: Visited = ()) -> None:
@@ -222,6 +241,8 @@ class HookRunner:
         kill_after: float | None,
         progressed: Callable[[float], None] = lambda _part: None,
     ) -> Run:
+        if self.interface == "js":
+            return self._run_inside(connection, args, event)
         stdin = {"server_connection": connection.described(self.dir, self.plugin_dir), "args": dict(args)}
         try:
             outcome: Outcome | None = run_plugin(
@@ -237,7 +258,31 @@ class HookRunner:
             outcome = None
         run = Run(event, stdin, outcome)
         self.runs.append(run)
+        if outcome is not None:
+            self._log(outcome.log)
         return run
+
+    def _run_inside(self, connection: Connection, args: Mapping[str, Any], event: Event | None) -> Run:
+        """Run the script of the plugin in this process."""
+        given = {"ServerConnection": connection.described(self.dir, self.plugin_dir), "Args": dict(args)}
+        lines: list[tuple[str, str]] = []
+        started = time.monotonic()
+
+        def ask(query: str, variables: dict[str, Any]) -> dict[str, Any]:
+            return self.host.ask_inside(query, variables, connection.session) if self.host is not None else {}
+
+        path = Path(self.plugin_dir) / self.command[0]
+        output, error = run_script(path, given, lambda level, text: lines.append((level, text)), ask)
+        spent = time.monotonic() - started
+        run = Run(event, given, Outcome(0, b"", output, error, tuple(lines), (), killed=False, seconds=spent))
+        self.runs.append(run)
+        self._log(lines)
+        return run
+
+    def _log(self, lines: Iterable[tuple[str, str]]) -> None:
+        if self.host is not None:
+            for level, text in lines:
+                self.host.write_log(level, f"[Plugin / {self.name}] {text}")
 
     def words(self, operation: Operation) -> list[str]:
         """The command line of a hook or task."""

@@ -19,12 +19,14 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
+from plexsync.simulator.feed import Feed
 from plexsync.simulator.http import Answer, HttpServer, Request
 from plexsync.simulator.stash_api import SCHEMA_VERSION, Asking, StashApi
 from plexsync.simulator.stash_graphql import Executor, StashError
 from plexsync.simulator.stash_hooks import Event, HookRunner, Sessions, Visited
 from plexsync.simulator.stash_images import DEFAULT_IMAGE, media_type
 from plexsync.simulator.stash_jobs import Job, Jobs
+from plexsync.simulator.stash_log import STATEMENTS, LogFeed, StashLog
 from plexsync.simulator.stash_model import FileSpec, Name, SceneSnapshot, StashBackup, StashData
 from plexsync.simulator.stash_schema import schema
 
@@ -37,10 +39,11 @@ NOT_FOUND = Answer(404, b"404 page not found\n", "text/plain; charset=utf-8")
 class StashSim(HttpServer):
     """A simulated Stash that is complete enough to sync from.
 
-    `hooks` is the installed plugin (None: none), `plugin_settings` the stored settings of plugins, `system_status` the
-    answer to systemStatus. `graphql_fault` gets each 200 body of the API as a dict and returns the one to send. While
-    `blobs_away`, pictures can't be read, and default ones are sent instead. With `api_key` empty there is no sign-in,
-    and a request with a key is rejected.
+    `hooks` is the installed plugin (None: none), `others` are further ones, `plugin_settings` the stored settings of
+    plugins, `system_status` the answer to systemStatus. `graphql_fault` gets each 200 body of the API as a dict and
+    returns the one to send. While `blobs_away`, pictures can't be read, and default ones are sent instead. With
+    `api_key` empty there is no sign-in, and a request with a key is rejected. `log_lines` is the log; its subscribers
+    are refused unless `sends_log`.
     """
 
     def __init__(self, api_key: str = "", port: int = 0, utc_offset_minutes: int = 0, version: str = "v0.30.1") -> None:
@@ -52,12 +55,15 @@ class StashSim(HttpServer):
         self.system_status = "OK"
         self.config_dir = "/config"
         self.hooks: HookRunner | None = None
+        self.others: list[HookRunner] = []
         self.graphql_fault: Callable[[dict[str, Any]], dict[str, Any]] | None = None
         self.blobs_away = False
         self.now: Callable[[], float] = running_clock()
         self.sessions = Sessions()
         self.data = StashData(self.stamp)
         self.jobs = Jobs(self.stamp)
+        self.log_lines = StashLog(self.stamp)
+        self.sends_log = True
         self._api = StashApi(self.data, self.jobs, self._fire, self._run_task, self._run_operation, self._facts)
         knows_files = tuple(int(part) for part in version.lstrip("v").split(".")[:2]) >= (0, 29)
         self.executor = Executor(schema(files=knows_files), self._api.resolvers(), self.data.lock)
@@ -74,10 +80,26 @@ class StashSim(HttpServer):
 
     def stop(self) -> None:
         """Close everything; a running hook or task is killed."""
-        if self.hooks is not None:
-            self.hooks.stop()
+        for plugin in self.plugins():
+            plugin.stop()
         self.jobs.close()
         super().stop()
+
+    def plugins(self) -> list[HookRunner]:
+        """The installed plugins."""
+        found = [*([] if self.hooks is None else [self.hooks]), *self.others]
+        for plugin in found:
+            plugin.host = self
+        return found
+
+    def write_log(self, level: str, message: str) -> None:
+        """Add a line to the log."""
+        self.log_lines.write(level, message)
+
+    def ask_inside(self, query: str, variables: dict[str, Any], session: str) -> dict[str, Any]:
+        """Answer a GraphQL request of a script that runs inside, with its session."""
+        asking = Asking(self.url, self.sessions.visited.get(session, ()), self.api_key)
+        return self.executor.answer(query, variables, None, asking).body
 
     # events in Stash
 
@@ -287,6 +309,14 @@ class StashSim(HttpServer):
             return self._picture(request.path, request.headers.get("if-none-match", ""))
         return NOT_FOUND
 
+    def subscribe(self, request: Request) -> Feed | Answer | None:
+        """Accept a subscription to the log; None for another path."""
+        if request.path != "/graphql":
+            return None
+        if self._admitted(request) is None:
+            return UNAUTHORIZED
+        return LogFeed(self.log_lines, refuses=not self.sends_log)
+
     def _admitted(self, request: Request) -> Visited | None:
         """The hooks that led to the request; None if it is to be rejected."""
         key = request.headers.get("apikey") or request.params.get("apikey")
@@ -305,6 +335,7 @@ class StashSim(HttpServer):
             return json_answer(400, {"errors": [{"message": "json request body could not be decoded"}], "data": None})
         host = request.headers.get("host") or urlsplit(self.url).netloc
         asking = Asking(f"http://{host}", visited, self.api_key)
+        self.log_lines.write_statements(1)
         reply = self.executor.answer(
             asked["query"], asked.get("variables") or {}, asked.get("operationName") or None, asking
         )
@@ -339,14 +370,19 @@ class StashSim(HttpServer):
     # internals
 
     def _fire(self, events: list[Event], visited: Visited = ()) -> None:
-        if self.hooks is not None:
-            self.hooks.fire(events, self.port, self.sessions, visited)
+        self.log_lines.write_statements(STATEMENTS * len(events))
+        plugins = self.plugins()
+        for event in events if len(plugins) > 1 else ():
+            for plugin in plugins:
+                plugin.fire([event], self.port, self.sessions, visited)
+        if len(plugins) == 1:
+            plugins[0].fire(events, self.port, self.sessions, visited)
 
     def _run_task(self, plugin_id: str, task_name: str | None, args: Mapping[str, Any]) -> int:
-        hooks = self.hooks
+        hooks = self._plugin(plugin_id)
 
         def work(job: Job) -> None:
-            task = hooks.task_named(task_name) if hooks is not None and hooks.plugin_id == plugin_id else None
+            task = hooks.task_named(task_name) if hooks is not None else None
             if hooks is None or task is None:
                 return  # Stash only logs this: the job is finished all the same
 
@@ -357,10 +393,13 @@ class StashSim(HttpServer):
 
         return self.jobs.add(f"Running plugin task: {task_name or plugin_id}", work).id
 
+    def _plugin(self, plugin_id: str) -> HookRunner | None:
+        return next((plugin for plugin in self.plugins() if plugin.plugin_id == plugin_id), None)
+
     def _run_operation(self, plugin_id: str, args: Mapping[str, Any]) -> Any:
         """Run the plugin at once; its output is the answer, its error the request's error."""
-        hooks = self.hooks
-        if hooks is None or hooks.plugin_id != plugin_id or not hooks.enabled:
+        hooks = self._plugin(plugin_id)
+        if hooks is None or not hooks.enabled:
             raise StashError(f"plugin {plugin_id} is not there, or disabled")
         outcome = hooks.run_operation(self.port, self.sessions.open(), args).outcome
         if outcome is None or outcome.error is not None:
@@ -370,8 +409,8 @@ class StashSim(HttpServer):
     def _plugin_file(self, path: str) -> Answer:
         """The plugin's scripts or styles, concatenated in the order of its manifest."""
         _, id_, what, *rest = [*path.strip("/").split("/"), "", ""]
-        hooks = self.hooks
-        if hooks is None or id_ != hooks.plugin_id or what not in hooks.ui or any(rest):
+        hooks = self._plugin(id_)
+        if hooks is None or what not in hooks.ui or any(rest):
             return NOT_FOUND
         kind = {"javascript": "text/javascript", "css": "text/css"}[what]
         content = b"\n".join((Path(hooks.plugin_dir) / name).read_bytes() for name in hooks.ui[what])
@@ -396,7 +435,7 @@ class StashSim(HttpServer):
             "stashes": [{"path": "/data", "excludeVideo": False, "excludeImage": False}],
             "apiKey": self.api_key,
             "username": self.username,
-            "plugins": [self._installed(self.hooks)] if self.hooks is not None else [],
+            "plugins": [self._installed(plugin) for plugin in self.plugins()],
             "parallelTasks": 1,
             "maxSessionAge": 3600,
         }

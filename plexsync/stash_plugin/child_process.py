@@ -6,6 +6,7 @@ standard input is closed. That happens when the process that started it ends, ev
 only.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -21,6 +22,8 @@ SIGN_IN = 'query PlexSyncSignIn { configuration { general { apiKey username } pl
 SECONDS = 5.0
 LONGEST = 2**20
 ADDRESS, KEY = "PLEXSYNC_STASH_URL", "PLEXSYNC_STASH_API_KEY"
+# For the worker: where it shows signs of life, with the name of Stash's address; and whether Stash itself gave its key.
+LIFE, SIGNED_IN = "PLEXSYNC_LIFE", "PLEXSYNC_SIGNED_IN"
 # Addresses that a server listens on but no client can connect to.
 ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
@@ -44,8 +47,22 @@ def main() -> None:
         except NoEntry as error:
             sys.stderr.write(f"plexsync: {error}\n")
             sys.exit(1)
+    if order.get("life") is not None:
+        _tell_supervisor(order["life"])
     sys.argv = [order["module"], *order["words"]]
     runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+
+
+def _tell_supervisor(life: "dict[str, str]") -> None:
+    """Tell the supervisor how Stash was reached, for the next start; nothing else is written to standard output."""
+    os.environ.setdefault(LIFE, json.dumps(life))
+    told = {name: os.environ[name] for name in (ADDRESS, KEY, SIGNED_IN, LIFE) if name in os.environ}
+    # If the supervisor was killed, the worker goes on without it.
+    with contextlib.suppress(OSError):
+        os.write(1, json.dumps(told).encode() + b"\n")
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.close(nothing)
 
 
 def _line() -> bytes:
@@ -91,6 +108,8 @@ def sign_in(server: dict[str, object]) -> "dict[str, object] | None":
             "Stash has a login but no API key: generate one in Stash under Settings, Security, then try again"
         )
     os.environ[ADDRESS] = base
+    if not os.environ.get(KEY):
+        os.environ[SIGNED_IN] = "1"
     if key:
         os.environ.setdefault(KEY, key)
     return next((settings for settings in plugins.values() if isinstance(settings, dict)), {})

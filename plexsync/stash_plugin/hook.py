@@ -9,7 +9,7 @@ needs; a task then reports what is missing.
 """
 
 # Importing pathlib would take too long.
-# ruff: noqa: PTH100, PTH111, PTH112, PTH118, PTH120
+# ruff: noqa: PTH100, PTH110, PTH111, PTH112, PTH118, PTH120
 
 import json
 import os
@@ -64,6 +64,9 @@ READ_LIMIT = 64 * 2**20
 HEAD = 64 * 2**10
 CHUNK = 2**20
 
+# Where the hook is installed alone, there is no worker to start.
+LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launcher.py")
+
 EVENTS = {
     "Scene.Create.Post": "scene",
     "Scene.Update.Post": "scene",
@@ -117,7 +120,7 @@ def _noted(data: bytes) -> "dict[str, object]":
         if event is None:
             return _kept_raw(data)
         kind, id, folder = event
-        trouble, starts = intake.noted(folder, kind, id)
+        trouble, starts = intake.noted(folder, kind, id, starting=os.path.exists(LAUNCHER))
     except (NotAnEvent, intake.NotStored) as error:
         return {"error": f"PlexSync: {error}"}
     if starts:

@@ -15,8 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
+from plexsync.store import life_signs
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LEASH = os.path.join(ROOT, "plexsync", "stash_plugin", "child_process.py")
+SUPERVISOR = os.path.join(ROOT, "plexsync", "stash_plugin", "supervisor.py")
 TOML = "plexsync.toml"
 LOG = "worker.log"
 CACHE = ".compiled"
@@ -63,13 +66,14 @@ def run(place: Runtime, *words: str, module: str, report: Callable[[str], None])
 
 
 def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
-    """Start the worker as a process that outlives this one and ends by itself; raises OSError.
+    """Start the worker, by its supervisor, as a process that outlives this one and ends by itself; raises OSError.
 
     It shares no stream and no session with this process: otherwise Stash would wait for it, or kill it.
     """
     with _log(place.folder) as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", LEASH],
+            # Without `site`, which would take half of its memory.
+            [sys.executable, "-P", "-S", SUPERVISOR],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -79,11 +83,21 @@ def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
             start_new_session=os.name != "nt",
         )
     with process.stdin as order:  # type: ignore[union-attr]
-        order.write(_order(place, "plexsync", ("serve", "--as-needed"), leash=False))
+        order.write(
+            _order(place, "plexsync", ("serve", "--as-needed"), leash=False, life=life_of(place.folder, place.server))
+        )
     return process
 
 
-def _order(place: Runtime, module: str, words: tuple[str, ...], *, leash: bool) -> bytes:
+def life_of(folder: str, server: Mapping[str, object]) -> dict[str, str]:
+    """Return the folder for signs of life, and the name of Stash's address."""
+    above = str(server.get("Dir") or os.path.dirname(folder))
+    return {"folder": os.path.abspath(above), "address": life_signs.address_name(server)}
+
+
+def _order(
+    place: Runtime, module: str, words: tuple[str, ...], *, leash: bool, life: "dict[str, str] | None" = None
+) -> bytes:
     """Return the order for the process, as one line."""
     order = {
         "module": module,
@@ -92,6 +106,8 @@ def _order(place: Runtime, module: str, words: tuple[str, ...], *, leash: bool) 
         "environ": settings_of(place.folder) if module == "plexsync" else {},
         "server": dict(place.server) if module == "plexsync" else None,
         "leash": leash,
+        "folder": place.folder,
+        "life": life,
     }
     return json.dumps(order).encode() + b"\n"
 

@@ -193,12 +193,8 @@ def start(call: TaskRun) -> str:
     # This reports wrong settings, and creates the database.
     if problem := call.facts("status").get("error"):
         raise Failed(str(problem))
-    before = intake.switched(call.folder)
-    worker_process.switch(call, intake.ON)
-    # A worker that was not switched on is about to end, or was started elsewhere.
-    if worker_process.locked(call) and (before == intake.ON or not worker_process.ends(call, worker_process.LEAVE)):
+    if not worker_process.start(call):
         return "a worker runs already"
-    worker_process.start_now(call, before)
     return "the worker runs, and hooks start it again when it is needed"
 
 
@@ -227,6 +223,11 @@ def page_preview(call: TaskRun) -> Facts:
             return {"html": file.read(), "at": round(os.fstat(file.fileno()).st_mtime * 1000)}
     except FileNotFoundError:
         raise Failed("there is no preview yet: run the task Preview") from None
+
+
+def wake(call: TaskRun) -> Facts:
+    """Start the worker if it is switched on and does not run: called by the wake-up inside Stash, and by its page."""
+    return {"told": worker_process.wake(call)}
 
 
 def page_letters(call: TaskRun) -> Facts:
@@ -317,6 +318,7 @@ TASKS: dict[str, Callable[[TaskRun], str]] = {
     "stop": stop,
 }
 OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
+    "wake": wake,
     "page_status": page_status,
     "page_letters": page_letters,
     "page_retry": page_retry,

@@ -4,13 +4,13 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from plexsync.rules.errors import Unusable
 from plexsync.stash_plugin import dependencies, launcher
-from plexsync.store import intake
+from plexsync.store import intake, life_signs
 from plexsync.store.lock import is_locked
 
 # Seconds until a started worker must show a heartbeat, and until a stopped one must have ended.
@@ -40,6 +40,7 @@ class Caller(Protocol):
     """The task or operation that asks: the folder of the database, and where the program runs."""
 
     folder: str
+    server: Mapping[str, object]
 
     def place(self) -> launcher.Runtime:
         """Return where the program runs; raises NotReady if its packages are missing."""
@@ -47,8 +48,17 @@ class Caller(Protocol):
 
 def switch(call: Caller, value: str) -> None:
     """Note that the worker inside Stash is switched on or off; raises Failed."""
-    if trouble := intake.switch(call.folder, value):
+    if trouble := _switched(call, value):
         raise Failed(f"that can't be noted: {trouble}")
+
+
+def _switched(call: Caller, value: str) -> str:
+    life_signs.show_wanted(_life(call), value != intake.OFF)
+    return intake.switch(call.folder, value)
+
+
+def _life(call: Caller) -> str:
+    return launcher.life_of(call.folder, call.server)["folder"]
 
 
 def start_now(call: Caller, before: str) -> None:
@@ -66,7 +76,7 @@ def start_now(call: Caller, before: str) -> None:
     except (Failed, dependencies.NotReady, OSError):
         if process is not None:
             process.terminate()
-        intake.switch(call.folder, before)
+        _switched(call, before)
         raise
 
 
@@ -102,16 +112,70 @@ def ends(call: Caller, seconds: float) -> bool:
     return False
 
 
-def worker_runs(call: Caller) -> bool:
-    """Whether a worker has this database. One that is switched on but has left, or is leaving, is started."""
+def start(call: Caller) -> bool:
+    """Switch the worker on and start it; False if one runs already. Raises Failed."""
     before = intake.switched(call.folder)
-    if locked(call) and (before != intake.LEFT or not ends(call, LEAVE)):
-        return True
-    if before == intake.OFF:
+    # A worker that was not switched on is about to end, or was started elsewhere.
+    if _is_at_work(call, before):
+        switch(call, intake.ON)
         return False
     switch(call, intake.ON)
     start_now(call, before)
     return True
+
+
+def worker_runs(call: Caller) -> bool:
+    """Whether a worker has this database. One that is switched on but has left, or is leaving, is started."""
+    before = intake.switched(call.folder)
+    if before == intake.OFF or _is_at_work(call, before):
+        return locked(call)
+    switch(call, intake.ON)
+    start_now(call, before)
+    return True
+
+
+def wake(call: Caller) -> str:
+    """Start the worker if it is switched on and does not run, and do not wait for it: a save in Stash waits for this.
+
+    At most one start a minute, so that a worker that can't start costs little.
+    """
+    life = _life(call)
+    before = intake.switched(call.folder, unknown=intake.ON if life_signs.is_wanted(life) else intake.OFF)
+    life_signs.show_wanted(life, before != intake.OFF)
+    if before == intake.OFF:
+        return "the worker is switched off"
+    if not life_signs.show_starting(life):
+        return "the worker is being started"
+    runs = locked(call)
+    if runs and before == intake.ON:
+        if not _is_elsewhere(call):
+            return "a worker runs already"
+        switch(call, intake.AGAIN)
+    if not runs and life_signs.is_supervised(life):
+        return "its supervisor starts the worker again"
+    place = call.place()
+    if not runs:
+        _switched(call, intake.ON)
+    # It waits for the one that is leaving.
+    launcher.start_worker(place)
+    return "the worker is started"
+
+
+def _is_at_work(call: Caller, before: str) -> bool:
+    """Whether a worker goes on with this database. One that was started with another address of Stash is told to leave."""
+    if not locked(call):
+        return False
+    if before == intake.ON and _is_elsewhere(call):
+        switch(call, intake.AGAIN)
+        before = intake.AGAIN
+    return before == intake.ON or not ends(call, LEAVE)
+
+
+def _is_elsewhere(call: Caller) -> bool:
+    """Whether the running worker was started with another address of Stash than Stash has now."""
+    life = launcher.life_of(call.folder, call.server)
+    known = life_signs.addresses(life["folder"])
+    return bool(known) and life["address"] not in known
 
 
 def locked(call: Caller) -> bool:

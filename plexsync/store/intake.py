@@ -99,12 +99,13 @@ on conflict (kind, id) do update
        desired = iif({_MOVED}, :desired, job.desired)
 """
 
-# Notes about the worker that you have switched on inside Stash: whether it is on ('on', or 'left' if it ended because
-# there was nothing to do), and when a hook last started it. The heartbeat is that of the running worker.
+# Notes about the worker that you have switched on inside Stash, and when a hook last started it. The worker is 'on';
+# 'left' if it ended because there was nothing to do; 'again' while it is replaced, because Stash has another address;
+# 'away' if the plugin is disabled, so that no hook starts it. The heartbeat is that of the running worker.
 INSIDE = "worker:inside"
 STARTED = "worker:started"
 BEAT = "worker:beat"
-ON, LEFT, OFF = "on", "left", ""
+ON, LEFT, OFF, AGAIN, AWAY = "on", "left", "", "again", "away"
 # Milliseconds for which a heartbeat, or a start, counts.
 FRESH = 60_000
 # A file beside the database. Its age is that of the last start that could not be noted in the database.
@@ -118,6 +119,9 @@ select '{STARTED}', cast(cast(:now as bigint) as text)
         and not exists (select 1 from note where name in ('{BEAT}', '{STARTED}')
                            and abs(cast(value as bigint) - cast(:now as bigint)) < {FRESH}))
 """
+# When the last event of a hook was stored.
+HOOKED = "edit:hook"
+NOTE_HOOK = f"insert or replace into note (name, value) values ('{HOOKED}', cast(cast(:now as bigint) as text))"
 SWITCH = f"insert or replace into note (name, value) values ('{INSIDE}', :value)"
 NOTE = "select value from note where name = :name"
 
@@ -171,8 +175,10 @@ def store(folder: str, kind: str, id: int, reason: str = "edit") -> str:
     return noted(folder, kind, id, reason)[0]
 
 
-def noted(folder: str, kind: str, id: int, reason: str = "edit") -> tuple[str, bool]:
+def noted(folder: str, kind: str, id: int, reason: str = "edit", *, starting: bool = True) -> tuple[str, bool]:
     """Like `store`; also returns whether to start the worker: it is switched on inside Stash and shows no heartbeat.
+
+    With `starting` False the caller can't start one, so none is asked for.
 
     After an update the database may have an older schema: then the event goes to the spool, and the worker migrates the
     database. If nothing can be written, as to a damaged database, the worker is started anyway, once a minute: it
@@ -185,10 +191,11 @@ def noted(folder: str, kind: str, id: int, reason: str = "edit") -> tuple[str, b
         now = clock(db)
         if schema == SCHEMA:
             want(db, kind, id, reason, now)
-        version, starts = schema, _is_to_start(db, now)
+            db.execute(NOTE_HOOK, {"now": now})
+        version, starts = schema, starting and _is_to_start(db, now)
 
     trouble = _in_database(folder, want_it)
-    starts = _is_missed(folder) if trouble else starts
+    starts = starting and _is_missed(folder) if trouble else starts
     if not trouble and version != SCHEMA:
         trouble = _other_schema(version)
     if trouble:

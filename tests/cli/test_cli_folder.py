@@ -22,7 +22,8 @@ def house(world: World, tmp_path: Path) -> World:
     (tmp_path / "stash").mkdir()
     (tmp_path / "stash" / "config.yml").write_text("")
     world.stash.hooks = HookRunner.from_manifest(
-        ROOT / "StashPlexSync.yml",
+        ROOT / "plexsync" / "stash_plugin" / "python_hook" / "PlexSyncHook.yaml",
+        plugin_dir=ROOT,
         dir=str(tmp_path / "stash"),
         python_path=sys.executable,
         environment=dict(os.environ),

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.stash_plugin import dependencies
+from plexsync.simulator.stash_manifest import parse_yaml
+from plexsync.stash_plugin import dependencies, hook
 from release import build, check, wheels
 from tests.stash_plugin.conftest import online
 
+ZIPS = ("StashPlexSync.zip", "PlexSyncWakeUp.zip", "PlexSyncHook.zip")
 EMPTY = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
 
 
@@ -26,25 +28,26 @@ def dated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def built(tmp_path: Path) -> Path:
-    build.build_plugin(tmp_path / "dist")
+    build.build_plugins(tmp_path / "dist")
     return tmp_path / "dist"
 
 
 def test_it_is_built_byte_for_byte_the_same(built: Path, tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
-        build.build_plugin(tmp_path / "again")
+        build.build_plugins(tmp_path / "again")
     finally:
         os.umask(before)
-    for name in (build.ZIP, build.INDEX):
+    for name in (*ZIPS, build.INDEX):
         assert (built / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
-    with zipfile.ZipFile(built / build.ZIP) as packed:
-        assert {one.date_time for one in packed.infolist()} == {(2026, 1, 1, 0, 0, 0)}
-        assert {one.external_attr >> 16 for one in packed.infolist()} == {0o100644}
+    for name in ZIPS:
+        with zipfile.ZipFile(built / name) as packed:
+            assert {one.date_time for one in packed.infolist()} == {(2026, 1, 1, 0, 0, 0)}
+            assert {one.external_attr >> 16 for one in packed.infolist()} == {0o100644}
 
 
 def test_it_holds_what_the_plugin_needs_and_no_more(built: Path) -> None:
-    with zipfile.ZipFile(built / build.ZIP) as packed:
+    with zipfile.ZipFile(built / ZIPS[0]) as packed:
         names = packed.namelist()
     needed = {"plexsync/app/parts.py", "plexsync/stash_plugin/hook.py", "plexsync/stash_plugin/ui/plexsync.js"}
     assert {"StashPlexSync.yml", "LICENSE", "wiring.py", *needed} <= set(names)
@@ -55,6 +58,43 @@ def test_it_holds_what_the_plugin_needs_and_no_more(built: Path) -> None:
     ]
     assert {Path(name).suffix for name in names} <= {".py", ".js", ".css", ".yml", ".toml", ".txt", ""}
     assert [name for name in names if name.endswith(".toml")] == ["pyproject.toml"]
+
+
+def names_in(built: Path, name: str) -> list[str]:
+    with zipfile.ZipFile(built / name) as packed:
+        return packed.namelist()
+
+
+def test_the_wake_up_alone_is_a_script_and_its_manifest_the_same_as_in_the_program(built: Path) -> None:
+    assert names_in(built, "PlexSyncWakeUp.zip") == ["LICENSE", "PlexSyncWakeUp.yml", "wake_up.js"]
+    with (
+        zipfile.ZipFile(built / "PlexSyncWakeUp.zip") as alone,
+        zipfile.ZipFile(built / "StashPlexSync.zip") as program,
+    ):
+        for name in ("PlexSyncWakeUp.yml", "wake_up.js"):
+            assert alone.read(name) == program.read(f"plexsync/stash_plugin/wake_up/{name}")
+
+
+def test_the_hook_alone_is_what_stores_an_event_and_nothing_else(built: Path) -> None:
+    assert names_in(built, "PlexSyncHook.zip") == [
+        "LICENSE",
+        "PlexSyncHook.yml",
+        "plexsync/__init__.py",
+        "plexsync/stash_plugin/__init__.py",
+        "plexsync/stash_plugin/hook.py",
+        "plexsync/store/__init__.py",
+        "plexsync/store/intake.py",
+    ]
+
+
+def test_the_program_has_no_hooks_any_more_and_brings_the_wake_up_for_the_same_events(built: Path) -> None:
+    with zipfile.ZipFile(built / "StashPlexSync.zip") as program:
+        told = {name: parse_yaml(program.read(name).decode()) for name in program.namelist() if name.endswith(".yml")}
+    wake_up = told.pop("plexsync/stash_plugin/wake_up/PlexSyncWakeUp.yml")
+    assert list(told) == ["StashPlexSync.yml"]
+    assert "hooks" not in told["StashPlexSync.yml"]
+    (one,) = wake_up["hooks"]
+    assert set(one["triggeredBy"]) == set(hook.EVENTS)
 
 
 @pytest.fixture
@@ -102,12 +142,15 @@ def test_without_git_it_is_made_of_the_files_that_are_here(elsewhere: Path) -> N
 def test_its_index_is_one_that_stash_reads(built: Path) -> None:
     text = (built / build.INDEX).read_text(encoding="utf-8")
     assert re.search(r'^  date: "2026-01-01 00:00:00"$', text, re.MULTILINE)
+    entries = parse_yaml(text)
+    assert [entry["path"] for entry in entries] == list(ZIPS)
+    assert [entry["id"] for entry in entries] == [Path(name).stem for name in ZIPS]
+    assert [entry["name"] for entry in entries] == ["PlexSync", "PlexSync wake-up", "PlexSync hook"]
     assert re.search(r'^- id: "StashPlexSync"$', text, re.MULTILINE)
-    assert re.search(r'^  path: "StashPlexSync.zip"$', text, re.MULTILINE)
 
 
 def test_a_damaged_zip_is_noticed(built: Path, tmp_path: Path) -> None:
-    with (built / build.ZIP).open("ab") as file:
+    with (built / ZIPS[0]).open("ab") as file:
         file.write(b"more")
     with pytest.raises(check.Wrong, match="another hash"):
         check.unpacked(built, tmp_path / "plugins")

@@ -24,7 +24,7 @@ from tests.patience import HANG
 
 ROOT = Path(__file__).resolve().parents[2]
 HOOK = ROOT / "plexsync" / "stash_plugin" / "hook.py"
-MANIFEST = ROOT / "StashPlexSync.yml"
+MANIFEST = ROOT / "plexsync" / "stash_plugin" / "python_hook" / "PlexSyncHook.yaml"
 NAME = "plexsync.db"
 T = 1_700_000_000_000
 
@@ -613,12 +613,12 @@ def test_it_loads_few_modules_and_of_ours_one_alone(stash, store):
 
 # --- the manifest ----------------------------------------------------------------------------------------------------
 
-KEYS = {"name", "description", "version", "interface", "exec", "errLog", "hooks", "settings", "tasks", "ui"}
+KEYS = {"name", "description", "version", "interface", "exec", "errLog", "hooks"}
 
 
 def manifest() -> dict[str, object]:
     """The manifest as Stash reads it; anything that it would refuse fails."""
-    assert read_manifest(MANIFEST).id == "StashPlexSync"
+    assert read_manifest(MANIFEST).id == "PlexSyncHook"
     return parse_yaml(MANIFEST.read_text(encoding="utf-8"))
 
 
@@ -626,7 +626,7 @@ def test_the_manifest_has_the_keys_that_stash_knows_and_no_other():
     told = manifest()
     assert set(told) == KEYS
     assert (told["name"], told["version"], told["interface"], told["errLog"]) == (
-        "PlexSync",
+        "PlexSync hook",
         build.number(),
         "raw",
         "error",

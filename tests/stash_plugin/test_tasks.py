@@ -40,12 +40,12 @@ def lines(trial: Trial, level: str = "info") -> list[str]:
 
 
 def add(trial: Trial, count: int) -> None:
-    trial.runner.enabled = False  # as a scan would while the plugin is off
+    trial.hook.enabled = False  # as a scan would while the plugin is off
     for n in range(count):
         path = f"/media/more/{n:04}.mp4"
         trial.plex.add_movie("1", files=[(path, 2_000_000 + n, 60_000)], title=f"file {n}")
         trial.stash.add_scene(title=f"More {n}", files=[(path, 2_000_000 + n, 60.0)])
-    trial.runner.enabled = True
+    trial.hook.enabled = True
 
 
 def test_every_task_of_the_manifest_is_one_and_the_other_way_round():

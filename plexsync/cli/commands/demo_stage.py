@@ -81,11 +81,12 @@ class Stage:
         """Install the plugin into the simulated Stash; False if it is not available (a wheel has none)."""
         from plexsync.simulator.stash_hooks import HookRunner
 
-        manifest = ROOT / "StashPlexSync.yml"
+        manifest = ROOT / "plexsync" / "stash_plugin" / "python_hook" / "PlexSyncHook.yaml"
         if not manifest.exists():
             return False
         self.stash.hooks = HookRunner.from_manifest(
             manifest,
+            plugin_dir=ROOT,
             dir=str(self.folder),
             python_path=sys.executable,
             environment={**os.environ, "PLEXSYNC_DATA_DIR": str(self.folder / "data")},

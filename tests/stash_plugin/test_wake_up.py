@@ -1,0 +1,122 @@
+"""The wake-up: a script that Stash runs in its own process, and one log line for each change."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plexsync.simulator import stash_scripts
+from plexsync.simulator.stash_hooks import HookRunner
+from plexsync.simulator.stash_manifest import read_manifest
+from plexsync.simulator.stash_server import StashSim
+from plexsync.stash_plugin import hook
+from release import build
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "plexsync" / "stash_plugin" / "wake_up"
+SCRIPT = FOLDER / "wake_up.js"
+MANIFEST = read_manifest(FOLDER / "PlexSyncWakeUp.yml")
+# What Stash puts before each line of this plugin.
+BEFORE = "[Plugin / PlexSync wake-up] "
+
+
+def lines_of(change: dict[str, Any]) -> list[tuple[str, str]]:
+    """The lines that the script writes for a change. The stand-in of the demo must write the same."""
+    real: list[tuple[str, str]] = []
+    other: list[tuple[str, str]] = []
+    given = {"ServerConnection": {}, "Args": {"hookContext": {"input": None, **change}}}
+    done = stash_scripts.run_in_engine(SCRIPT, given, lambda *line: real.append(line), lambda *_: {})
+    assert done == stash_scripts.stand_in(given, lambda *line: other.append(line)) == (None, None)
+    assert real == other
+    return real
+
+
+@pytest.mark.parametrize(("type_", "kind"), hook.EVENTS.items())
+def test_a_change_is_one_line_at_the_level_trace(type_: str, kind: str) -> None:
+    what = type_.split(".")[1].lower()
+    assert lines_of({"id": 12, "type": type_}) == [("trace", f"PlexSync edit {kind} 12 {what}")]
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        None,
+        "7",
+        ["7", "8"],
+        [],
+        {"ids": ["1", "2"], "tag_ids": {"ids": ["1"], "mode": "ADD"}},
+        {"id": "7", "title": 'a "quoted" {title}', "clientMutationId": None},
+        {"id": "7", "clientMutationId": "another plugin"},
+        [{"id": "7"}, {"id": "8", "clientMutationId": "plexsync"}],
+    ],
+)
+def test_whatever_the_request_said_the_line_names_the_scene_of_the_event(cause: Any) -> None:
+    line = ("trace", "PlexSync edit scene 7 update")
+    assert lines_of({"id": 7, "type": "Scene.Update.Post", "input": cause}) == [line]
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        {"id": "7", "clientMutationId": "plexsync"},
+        {"ids": ["7"], "clientMutationId": "plexsync"},
+        [{"id": "7", "clientMutationId": "plexsync"}, {"id": "8", "clientMutationId": "plexsync"}],
+    ],
+)
+def test_what_plexsync_wrote_itself_wakes_nobody(cause: Any) -> None:
+    assert lines_of({"id": 7, "type": "Scene.Update.Post", "input": cause}) == []
+
+
+def test_a_task_without_a_change_is_no_error() -> None:
+    given: dict[str, Any] = {"ServerConnection": {}, "Args": {}}
+    assert stash_scripts.run_in_engine(SCRIPT, given, lambda *_: None, lambda *_: {}) == (None, None)
+
+
+def test_the_manifest_asks_for_the_events_that_the_hook_follows_and_has_nothing_but_hooks() -> None:
+    (one,) = MANIFEST.hooks
+    assert one.triggered_by == set(hook.EVENTS)
+    assert (MANIFEST.id, MANIFEST.interface, MANIFEST.command) == ("PlexSyncWakeUp", "js", ("wake_up.js",))
+    assert not MANIFEST.tasks
+    assert not MANIFEST.settings
+    assert not MANIFEST.ui
+    assert f"version: {build.number()}\n" in (FOLDER / "PlexSyncWakeUp.yml").read_text(encoding="utf-8")
+
+
+def test_the_script_keeps_to_the_language_that_every_stash_runs() -> None:
+    text = re.sub(r"//.*", "", SCRIPT.read_text(encoding="utf-8"))
+    assert not re.search(r"=>|`|\b(let|const|class|async|await|import|export)\b|\?\.|\?\?", text)
+    assert text.strip().startswith('"use strict";')
+
+
+def test_stash_writes_the_line_after_an_edit_and_none_after_a_merge_of_scenes(tmp_path: Path) -> None:
+    with StashSim() as stash:
+        scenes = [stash.add_scene(title=str(n)) for n in range(2)]
+        stash.others.append(HookRunner.from_manifest(FOLDER / "PlexSyncWakeUp.yml", dir=tmp_path))
+        (plugin,) = stash.others
+        stash.edit_scene(scenes[0], title="New", tags=["Boots"])
+        stash.rename_tag("Boots", "Shoes")
+        stash.merge_scenes([scenes[0]], scenes[1])
+        stash.destroy_scene(scenes[1])
+        told = [text for run in plugin.runs if run.outcome for _, text in run.outcome.log]
+        assert told == ["PlexSync edit scene 1 update", "PlexSync edit tag 1 update", "PlexSync edit scene 2 destroy"]
+        assert plugin.name == BEFORE.strip("[] ").removeprefix("Plugin / ")
+
+
+def test_a_script_that_throws_is_an_error_of_the_plugin(tmp_path: Path) -> None:
+    (tmp_path / "bad.js").write_text("throw new Error('not today');")
+    output, error = stash_scripts.run_in_engine(tmp_path / "bad.js", {}, lambda *_: None, lambda *_: {})
+    assert (output, "not today" in str(error)) == (None, True)
+
+
+def test_a_script_asks_stash_with_the_session_of_its_hook(tmp_path: Path) -> None:
+    (tmp_path / "Asks.yml").write_text("name: Asks\ninterface: js\nexec:\n  - asks.js\ntasks:\n  - name: Ask\n")
+    (tmp_path / "asks.js").write_text("""
+        var found = gql.Do("query ($id: ID!) { findScene(id: $id) { title } }", {id: 1});
+        log.Info(found.findScene.title);
+        ({Output: found.findScene.title});
+    """)
+    with StashSim(api_key="a-key-of-this-test") as stash:
+        stash.add_scene(title="Asked for")
+        stash.others.append(HookRunner.from_manifest(tmp_path / "Asks.yml", dir=tmp_path))
+        assert stash.plugins()[0].run_operation(stash.port, stash.session_cookie(), {}).outcome.output == "Asked for"
