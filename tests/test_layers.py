@@ -32,6 +32,9 @@ MAY = {
         "plexsync.store.life_signs",
         "plexsync.store.setup_files",
         "plexsync.rules.errors",
+        # Imported for a command, with the private packages on the path.
+        "plexsync.cli.entry",
+        "plexsync.cli.stash_settings",
     },
     "plexsync.app": {
         "plexsync.extras",

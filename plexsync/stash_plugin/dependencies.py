@@ -196,7 +196,7 @@ def _holds(clause: str) -> bool:
 
 def _check_pip(folder: str) -> None:
     at = launcher.Runtime(folder, "", {})
-    if launcher.run(at, "--version", module="pip", report=lambda _line: None).code != 0:
+    if launcher.run(at, "--version", module="pip", report=lambda _line: None) != 0:
         raise NotReady(
             f"the Python that Stash uses ({sys.executable}) has no pip: install it (Alpine: apk add py3-pip; Debian: apt "
             "install python3-pip) and try again, or run PlexSync outside of Stash"
@@ -216,8 +216,7 @@ def _fetch(folder: str, fresh: str, progress: Callable[[float], None], told: Cal
         progress(0.9 * min(1.0, sum(one.startswith("Collecting ") for one in heard) / total))
 
     at = launcher.Runtime(folder, "", {})
-    ended = launcher.run(at, *words, *quiet, "-r", PINS, module="pip", report=hear)
-    if ended.code != 0:
+    if launcher.run(at, *words, *quiet, "-r", PINS, module="pip", report=hear) != 0:
         wrong = [line.removeprefix("ERROR: ") for line in heard if line.startswith("ERROR: ")] or heard[-1:]
         raise NotReady(f"pip could not install the dependencies: {' / '.join(wrong)[:400]}")
 

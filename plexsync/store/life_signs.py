@@ -1,14 +1,13 @@
 """Signs of life of the worker inside Stash: directories that a script in Stash can list, since it can read no file.
 
-The folder `life` holds the directory `worker-wanted` while the worker is switched on. While the worker runs, its link
-`worker` leads to a directory with one entry, which is named after the address of Stash that it was started with; the
-link `supervisor` is the same for the process that watches the worker. On Linux a link goes through the open handle of
-its process: it leads nowhere from the moment when that process ends, in any way. Elsewhere the sign is a directory
-`worker-until-TIME-ADDRESS` that is renamed every few seconds. One without an address means that somebody is starting
-the worker. Standard library only.
+They are beside Stash's settings file. The directory `plexsync-worker-wanted` is there while the worker is switched on;
+it has one entry, named after the address of Stash that the last worker was started with. The link `plexsync-worker`
+leads into it while a worker runs. On Linux the link goes through the worker's open handle, so it leads nowhere from the
+moment when that process ends, in any way. Elsewhere the sign is a directory `plexsync-worker-until-TIME-ADDRESS`, which
+is renamed every few seconds. One without an address means that the worker is being started. Standard library only.
 """
 
-# ruff: noqa: PTH100, PTH102, PTH103, PTH106, PTH112, PTH118, PTH208, PTH211
+# ruff: noqa: PTH102, PTH103, PTH105, PTH106, PTH112, PTH118, PTH208, PTH211
 
 import os
 import re
@@ -20,20 +19,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-FOLDER = "life"
-WORKER, SUPERVISOR = "worker", "supervisor"
-WANTED = "worker-wanted"
-UNTIL = re.compile(r"worker-until-(\d{1,15})-(\w*)")
+# Stash lists a path that is not there as the names in its folder that begin like it: so one question tells all.
+WORKER, SUPERVISOR = "plexsync-worker", "plexsync-supervisor"
+WANTED = f"{WORKER}-wanted"
+UNTIL = re.compile(rf"{WORKER}-until-(\d{{1,15}})-(\w*)")
 # Milliseconds for which a sign counts where it is renamed, and between two renames.
 LASTS, RENEW = 15_000, 5_000
 # Milliseconds for which a start that was requested counts.
 STARTING = 60_000
 HANDLES = f"/proc/{os.getpid()}/fd" if os.path.isdir("/proc/self/fd") else ""
-
-
-def folder_in(stash_dir: str) -> str:
-    """Return the folder of the signs; `stash_dir` is the folder of Stash's settings file, as Stash tells it."""
-    return os.path.join(os.path.abspath(stash_dir), "plexsync", FOLDER)
 
 
 def address_name(server: "Mapping[str, object]") -> str:
@@ -48,8 +42,9 @@ def show_wanted(folder: str, wanted: bool) -> None:
     try:
         if wanted:
             os.makedirs(path, mode=0o700, exist_ok=True)
-        elif os.path.isdir(path):
-            os.rmdir(path)
+        else:
+            show_nothing(folder)
+            shutil.rmtree(path, ignore_errors=True)
     except OSError:
         return
 
@@ -66,7 +61,7 @@ def show_starting(folder: str) -> bool:
         if any(until > now and not address for until, address in _times(folder)):
             return False
         show_nothing(folder)
-        os.makedirs(os.path.join(folder, f"worker-until-{now + STARTING}-"), mode=0o700)
+        os.mkdir(os.path.join(folder, f"{WORKER}-until-{now + STARTING}-"), 0o700)
     except OSError:
         return True
     return True
@@ -80,10 +75,14 @@ def show_nothing(folder: str) -> None:
 
 
 def addresses(folder: str) -> list[str]:
-    """Return the addresses of Stash that a running worker or its supervisor was started with."""
+    """Return the address of Stash that the running worker was started with, by its sign; nothing if it shows none."""
     now = _now()
-    linked = [name for who in (WORKER, SUPERVISOR) for name in _names(os.path.join(folder, who))]
-    return linked + [address for until, address in _times(folder) if until > now and address]
+    return _names(os.path.join(folder, WORKER)) + [name for until, name in _times(folder) if until > now and name]
+
+
+def is_supervised(folder: str) -> bool:
+    """Whether a supervisor runs that shows a sign."""
+    return bool(_names(os.path.join(folder, SUPERVISOR)))
 
 
 class LifeSign:
@@ -95,7 +94,6 @@ class LifeSign:
         self._address = address
         self._handle: int | None = None
         self._renewed = 0
-        self._path = os.path.join(folder, f"sign-{who}-{os.getpid()}")
         try:
             self._show()
         except OSError:
@@ -109,7 +107,7 @@ class LifeSign:
         self._renewed = now
         show_nothing(self._folder)
         try:
-            os.mkdir(os.path.join(self._folder, f"worker-until-{now + LASTS}-{self._address}"), 0o700)
+            os.mkdir(os.path.join(self._folder, f"{WORKER}-until-{now + LASTS}-{self._address}"), 0o700)
         except OSError:
             return
 
@@ -118,23 +116,23 @@ class LifeSign:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
-            shutil.rmtree(self._path, ignore_errors=True)
         elif not HANDLES and self._who == WORKER:
             show_nothing(self._folder)
 
     def _show(self) -> None:
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        wanted = os.path.join(self._folder, WANTED)
+        os.makedirs(wanted, mode=0o700, exist_ok=True)
+        for name in _names(wanted):
+            if name != self._address:
+                os.rmdir(os.path.join(wanted, name))
+        os.makedirs(os.path.join(wanted, self._address), mode=0o700, exist_ok=True)
         if sys.platform == "win32" or not HANDLES:
             self.renew()
             return
-        for name in _names(self._folder):
-            if name.startswith(f"sign-{self._who}-"):
-                shutil.rmtree(os.path.join(self._folder, name), ignore_errors=True)
-        os.makedirs(os.path.join(self._path, self._address), mode=0o700)
-        self._handle = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+        self._handle = os.open(wanted, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         link = os.path.join(self._folder, self._who)
-        os.symlink(f"{HANDLES}/{self._handle}", f"{self._path}.link")
-        os.replace(f"{self._path}.link", link)
+        os.symlink(f"{HANDLES}/{self._handle}", f"{link}.{os.getpid()}")
+        os.replace(f"{link}.{os.getpid()}", link)
         if self._who == WORKER:
             show_nothing(self._folder)
 
