@@ -26,7 +26,16 @@ MAY = {
     "plexsync.simulator": set(),
     "plexsync.engine": {"plexsync.rules", "plexsync.store", "worker"},
     "plexsync.flows": {"plexsync.rules", "plexsync.engine", "plexsync.store", "worker"},
-    "plexsync.stash_plugin": {"plexsync.store.intake", "plexsync.store.lock", "plexsync.rules.errors"},
+    "plexsync.stash_plugin": {
+        "plexsync.store.intake",
+        "plexsync.store.lock",
+        "plexsync.store.life_signs",
+        "plexsync.store.setup_files",
+        "plexsync.rules.errors",
+        # Imported for a command, with the private packages on the path.
+        "plexsync.cli.entry",
+        "plexsync.cli.stash_settings",
+    },
     "plexsync.app": {
         "plexsync.extras",
         "plexsync.rules",
@@ -80,11 +89,14 @@ NARROWER = {
     "plexsync/extras.py": set(),
     "plexsync/store/counts.py": set(),
     "plexsync/store/intake.py": set(),
+    "plexsync/store/setup_files.py": set(),
     "plexsync/store/lock.py": {"plexsync.rules.errors"},
     "plexsync/rules/errors.py": set(),
     # What is in its own package it imports only for a task, and to start the worker.
     "plexsync/stash_plugin/hook.py": {"plexsync.store.intake", "plexsync.stash_plugin"},
     "plexsync/stash_plugin/child_process.py": set(),
+    "plexsync/store/life_signs.py": set(),
+    "plexsync/stash_plugin/supervisor.py": {"plexsync.store.lock", "plexsync.store.life_signs"},
 }
 WALL_CLOCK = {"worker/circuit_breaker.py", "plexsync/engine/clock.py"}
 CLOCK_CALLS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.datetime.now", "date.today"}

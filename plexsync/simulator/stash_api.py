@@ -7,6 +7,7 @@ only then read the answer. Hooks receive the input in the same shape as from Sta
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from graphql import GraphQLInputObjectType
@@ -113,6 +114,7 @@ class StashApi:
                 "scene_count": self.scene_count,
                 "scenes": lambda record, _: self.data.scenes_with(record),
             },
+            "Directory": {key: item(key) for key in ("path", "parent", "directories")},
             "Job": {"id": id_text, "subTasks": lambda job, _: None},
             **{name: {key: item(key) for key in keys} for name, keys in FACTS.items()},
         }
@@ -125,6 +127,7 @@ class StashApi:
             "systemStatus": lambda *_: self.facts(),
             "configuration": lambda *_: self.facts(),
             "plugins": lambda *_: self.facts()["plugins"],
+            "directory": lambda _, __, path=None, locale="en": directory(path or self.facts()["homeDir"]),
             "findScene": self.find_scene,
             "findScenes": lambda _, __, **asked: self.find(
                 data.scenes, scene_filter, scene_words, SCENE_SORT_KEYS, asked
@@ -401,6 +404,19 @@ def whole(owner: Any, _: Asking) -> Any:
 def page(found_: Page, _: Asking) -> Sequence[Any]:
     """The records of a page."""
     return found_.page
+
+
+def directory(path: str) -> dict[str, Any]:
+    """The directories in a folder; for a path that is none, those beside it whose names begin like it."""
+    where = Path(path)
+    begins = ""
+    if not where.is_dir():
+        where, begins = where.parent, where.name.lower()
+    if not where.is_dir():
+        raise StashError(f"open {where}: no such file or directory")
+    names = sorted(one.name for one in where.iterdir() if one.is_dir() and not one.is_symlink())
+    found_here = [str(where / name) for name in names if name.lower().startswith(begins)]
+    return {"path": path, "parent": str(Path(path).parent), "directories": found_here}
 
 
 def id_text(record: Any, _: Asking) -> str:

@@ -13,7 +13,7 @@ import pytest
 import plexsync
 from plexsync.app.database_files import lock_of
 from plexsync.app.parts import Parts, opened
-from plexsync.app.switches import leave_inside, wanted_inside
+from plexsync.app.switches import leave_inside, switched_inside
 from plexsync.cli.daemon import idle_exit
 from plexsync.cli.daemon.idle_exit import Leaving, patient_lock
 from plexsync.cli.daemon.signals import Stop
@@ -95,15 +95,15 @@ def test_it_ends_when_it_is_switched_off(parts, clock, stop):
 
 @pytest.mark.parametrize("fault", [MemoryError(), RuntimeError("a bug"), NewerDatabase("of a later version")])
 def test_a_look_that_fails_is_no_reason_not_to_look_again(parts, clock, stop, monkeypatch, fault):
-    looked, is_wanted = [], wanted_inside
+    looked, switched = [], switched_inside
 
     def failing(parts):
         looked.append(fault)
         if len(looked) <= 3:
             raise fault
-        return is_wanted(parts)
+        return switched(parts)
 
-    monkeypatch.setattr(idle_exit, "wanted_inside", failing)
+    monkeypatch.setattr(idle_exit, "switched_inside", failing)
     looks, _ = started(parts, stop)
     intake.switch(str(parts.folder), intake.OFF)
     until(stop.event.is_set)
