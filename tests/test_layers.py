@@ -30,7 +30,11 @@ MAY = {
         "plexsync.store.intake",
         "plexsync.store.lock",
         "plexsync.store.life_signs",
+        "plexsync.store.setup_files",
         "plexsync.rules.errors",
+        # Imported for a command, with the private packages on the path.
+        "plexsync.cli.entry",
+        "plexsync.cli.stash_settings",
     },
     "plexsync.app": {
         "plexsync.extras",
@@ -85,6 +89,7 @@ NARROWER = {
     "plexsync/extras.py": set(),
     "plexsync/store/counts.py": set(),
     "plexsync/store/intake.py": set(),
+    "plexsync/store/setup_files.py": set(),
     "plexsync/store/lock.py": {"plexsync.rules.errors"},
     "plexsync/rules/errors.py": set(),
     # What is in its own package it imports only for a task, and to start the worker.

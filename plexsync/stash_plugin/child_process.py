@@ -18,7 +18,7 @@ import urllib.error
 import urllib.request
 
 # Stash answers this to its own plugins. A username means that there is a login.
-SIGN_IN = "query PlexSyncSignIn { configuration { general { apiKey username } } }"
+SIGN_IN = 'query PlexSyncSignIn { configuration { general { apiKey username } plugins(include: ["StashPlexSync"]) } }'
 SECONDS = 5.0
 LONGEST = 2**20
 ADDRESS, KEY = "PLEXSYNC_STASH_URL", "PLEXSYNC_STASH_API_KEY"
@@ -80,6 +80,11 @@ def _end_with_it() -> None:
     """Shut this process down cleanly when the other end of standard input is closed."""
     while os.read(0, 1024):
         pass
+    end_in_order()
+
+
+def end_in_order() -> None:
+    """End this process as SIGTERM does, in good order if it is handled; from any thread."""
     if sys.platform == "win32":
         # On Windows `os.kill` ends the process at once; `raise_signal` calls the program's handler.
         signal.raise_signal(signal.SIGTERM)
@@ -87,13 +92,16 @@ def _end_with_it() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def sign_in(server: dict[str, object]) -> None:
-    """Put Stash's address and key into this process's environment, unless you have set others there."""
+def sign_in(server: dict[str, object]) -> "dict[str, object] | None":
+    """Put Stash's address and key into this process's environment, unless you have set others there.
+
+    Returns the settings of the plugin; None if Stash was not asked.
+    """
     if os.environ.get(ADDRESS):
-        return
+        return None
     base = address(server)
     cookie = server.get("SessionCookie")
-    general = _asked(base, cookie if isinstance(cookie, dict) else {})
+    general, plugins = _asked(base, cookie if isinstance(cookie, dict) else {})
     key = str(general.get("apiKey") or "")
     if general.get("username") and not key and not os.environ.get(KEY):
         raise NoEntry(
@@ -104,6 +112,7 @@ def sign_in(server: dict[str, object]) -> None:
         os.environ[SIGNED_IN] = "1"
     if key:
         os.environ.setdefault(KEY, key)
+    return next((settings for settings in plugins.values() if isinstance(settings, dict)), {})
 
 
 def address(server: dict[str, object]) -> str:
@@ -115,7 +124,8 @@ def address(server: dict[str, object]) -> str:
     return f"{scheme}://{host}:{port}"
 
 
-def _asked(base: str, cookie: dict[str, object]) -> dict[str, object]:
+def _asked(base: str, cookie: dict[str, object]) -> "tuple[dict[str, object], dict[str, object]]":
+    """Return the general settings of Stash, and those of plugins; raises NoEntry."""
     headers = {"Content-Type": "application/json"}
     name, value = cookie.get("Name"), cookie.get("Value")
     if isinstance(name, str) and isinstance(value, str) and re.fullmatch(r"[\x21-\x3a\x3c-\x7e]+", name + value):
@@ -125,7 +135,8 @@ def _asked(base: str, cookie: dict[str, object]) -> dict[str, object]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _StayHere())
     try:
         with opener.open(request, timeout=SECONDS) as answer:
-            general = json.loads(answer.read(LONGEST))["data"]["configuration"]["general"]
+            configuration = json.loads(answer.read(LONGEST))["data"]["configuration"]
+            general, plugins = configuration["general"], configuration.get("plugins")
     except urllib.error.HTTPError as error:
         error.close()
         raise NoEntry(f"Stash does not let its plugin in (it answers {error.code}): log in to Stash anew") from None
@@ -134,7 +145,7 @@ def _asked(base: str, cookie: dict[str, object]) -> dict[str, object]:
         raise NoEntry(f"Stash can't be reached at {base} from its own plugin: {_words(reason)}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise NoEntry(f"what answers at {base} is no Stash") from None
-    return general if isinstance(general, dict) else {}
+    return general if isinstance(general, dict) else {}, plugins if isinstance(plugins, dict) else {}
 
 
 def _words(error: object) -> str:

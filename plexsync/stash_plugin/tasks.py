@@ -9,9 +9,14 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
 
-from plexsync.stash_plugin import dependencies, launcher, worker_process
+from plexsync.stash_plugin import dependencies, installer, launcher, worker_process
+from plexsync.stash_plugin.command_run import CommandRunner, slow
+from plexsync.stash_plugin.stash_words import in_its_field, inside, inside_all
 from plexsync.stash_plugin.worker_process import Failed, log
 from plexsync.store import intake
 
@@ -22,47 +27,57 @@ PATIENCE = 60.0
 MOST_IDS = 500
 NO_WORKER = "no worker runs"
 SERVED = "the worker does the rest"
-FIRST = (
-    "this would be the first write of the whole library to Plex. Run the task Preview, then approve it: on the page "
-    "of PlexSync, or by the setting First write approved"
-)
 
 
 @dataclass
 class TaskRun:
-    """One call: the connection and arguments that Stash passes to its plugins, and the folder of the database."""
+    """One call: the connection and arguments that Stash passes to its plugins, and the folder of the database.
+
+    `patience` limits each command of an operation, for which a page waits; a task has none.
+    """
 
     folder: str
     server: Mapping[str, object]
     args: Mapping[str, object]
+    patience: float | None = None
     heard: list[str] = field(default_factory=list)
 
     def place(self) -> launcher.Runtime:
         """Return where the program runs; raises NotReady if its packages are missing."""
         return launcher.Runtime(self.folder, dependencies.ready(self.folder), self.server)
 
+    @cached_property
+    def program(self) -> CommandRunner:
+        """The program in this process; raises NotReady if its packages are missing."""
+        return CommandRunner(self.place(), report=self._hear)
+
+    @cached_property
+    def wrong_settings(self) -> list[str]:
+        """What is wrong with the settings, one message each, in the form that the field in Stash takes."""
+        return [in_its_field(line) for line in self.program.wrong_settings()]
+
     def plexsync(self, *words: str) -> str:
         """Run a command to its end and copy its output to Stash's log; returns the last line. Raises Failed."""
-        ended = launcher.run(self.place(), *words, report=self._hear)
+        ended = self.program.run(*words)
         for line in ended.output.splitlines():
             if re.search(r"\w", line):
-                log("i", line)
+                log("i", inside(line))
         if ended.code != 0:
             wrong = [line for line in self.heard if not line.startswith("warning: ")]
             raise Failed(" / ".join(wrong) or _last(ended.output) or f"it ended with {ended.code}")
         return _last(ended.output)
 
-    def facts(self, *words: str, seconds: float | None = PATIENCE) -> Facts:
+    def facts(self, *words: str) -> Facts:
         """Run a command for its JSON output, with the exit code added as `code`, and a failure as `error`."""
-        ended = launcher.run(self.place(), "--json", *words, report=self._hear, seconds=seconds)
+        ended = self.program.run("--json", *words, seconds=self.patience)
         try:
             document = json.loads(ended.output)
         except ValueError:
             document = {}
         facts = document if isinstance(document, dict) else {}
         if ended.code != 0 and not facts:
-            slow = f"it took longer than {seconds:.0f} seconds" if seconds and ended.code in (130, 143, -15) else ""
-            facts = {"error": slow or " / ".join(self.heard) or f"it ended with {ended.code}"}
+            late = slow(self.patience) if self.patience and ended.late else ""
+            facts = {"error": late or " / ".join(self.heard) or f"it ended with {ended.code}"}
         return {**facts, "code": ended.code}
 
     def _hear(self, line: str) -> None:
@@ -72,10 +87,10 @@ class TaskRun:
         elif line.startswith("plexsync: "):
             self.heard.append(line.removeprefix("plexsync: "))
             if line.startswith("plexsync: warning: "):
-                log("w", line)
+                log("w", inside(line))
         elif line.strip():
             record = re.match(r"\S+ (DEBUG|INFO|WARNING|ERROR) ", line)
-            log(record[1][0].lower() if record else "i", line)
+            log(record[1][0].lower() if record else "i", inside(line))
 
 
 def _last(output: str) -> str:
@@ -87,8 +102,6 @@ def _last(output: str) -> str:
 
 def sync_all(call: TaskRun) -> str:
     """Queue every scene, if you have approved the first write."""
-    if call.facts("status").get("bulk_approved") is False:
-        raise Failed(FIRST)
     return _wanted(call, "wanted", "sync", "--all")
 
 
@@ -114,7 +127,7 @@ QUEUED = {"wanted": "queued"}
 
 def _wanted(call: TaskRun, counted: str, *words: str) -> str:
     """Run a command that queues jobs, and make sure that they are worked: by the worker, or here if none runs."""
-    facts = call.facts(*words, seconds=None)
+    facts = call.facts(*words)
     if facts["code"] != 0:
         raise Failed(str(facts.get("error")))
     return f"{facts.get(counted, 0)} {QUEUED.get(counted, counted)}; {drain(call)}"
@@ -129,8 +142,12 @@ def drain(call: TaskRun) -> str:
 
 def preview(call: TaskRun) -> str:
     """Show what a sync of the whole library would change."""
-    report = os.path.join(call.folder, "preview.html")
-    return call.plexsync("sync", "--all", "--dry-run", "--html", report, "--force")
+    call.plexsync("sync", "--all", "--dry-run", "--html", _report(call), "--force")
+    return "the preview is ready: Show the preview on the page of PlexSync opens it"
+
+
+def _report(call: TaskRun) -> str:
+    return os.path.join(call.folder, "preview.html")
 
 
 def status(call: TaskRun) -> str:
@@ -139,9 +156,28 @@ def status(call: TaskRun) -> str:
     return "the status is in Stash's log"
 
 
+# The level in Stash's log for the result of a check.
+LEVELS = {"problem": "e", "warning": "w"}
+
+
 def doctor(call: TaskRun) -> str:
-    """Run all checks."""
-    return f"{call.plexsync('doctor')}; the details are in Stash's log"
+    """Run all checks; a problem is an error in Stash's log."""
+    facts = call.facts("doctor")
+    checks = facts.get("checks")
+    if not isinstance(checks, list):
+        raise Failed(str(facts.get("error")))
+    for check in checks:
+        fix = f" -> {check['mend']}" if check["mend"] else ""
+        log(LEVELS.get(check["state"], "i"), f"{check['name']}: {in_its_field(check['told'])}{inside(fix)}")
+    problems, warnings = (sum(check["state"] == state for check in checks) for state in LEVELS)
+    summary = f"{_count(problems, 'problem')}, {_count(warnings, 'warning')}; the details are in Stash's log"
+    if facts["code"] != 0:
+        raise Failed(summary)
+    return summary
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def install(call: TaskRun) -> str:
@@ -151,6 +187,13 @@ def install(call: TaskRun) -> str:
     return dependencies.install(
         call.folder, lambda part: log("p", f"{part:.3f}"), lambda line: log("d", line), tidy=tidy
     )
+
+
+def provide(call: TaskRun) -> None:
+    """After an update that changed the list of packages, install it before the task runs."""
+    if dependencies.is_outdated(call.folder):
+        log("i", "PlexSync: after the update its packages are installed first")
+        install(call)
 
 
 def start(call: TaskRun) -> str:
@@ -179,6 +222,15 @@ def stop(call: TaskRun) -> str:
 def page_status(call: TaskRun) -> Facts:
     """Return the status, and whether the worker inside Stash is switched on."""
     return {**call.facts("status"), "inside": intake.switched(call.folder) != intake.OFF}
+
+
+def page_preview(call: TaskRun) -> Facts:
+    """Return the report of the last preview, and when it was made."""
+    try:
+        with open(_report(call), encoding="utf-8") as file:
+            return {"html": file.read(), "at": round(os.fstat(file.fileno()).st_mtime * 1000)}
+    except FileNotFoundError:
+        raise Failed("there is no preview yet: run the task Preview") from None
 
 
 def wake(call: TaskRun) -> Facts:
@@ -215,6 +267,11 @@ def page_sync(call: TaskRun) -> Facts:
     return facts if facts["code"] != 0 or worker_process.worker_runs(call) else call.facts(*words, "--wait")
 
 
+def page_bind(call: TaskRun) -> Facts:
+    """Name the item of a scene, and sync it."""
+    return _then_worked(call, call.facts("bind", _scene(call), _item(call)))
+
+
 def page_approve(call: TaskRun) -> Facts:
     """Approve the first write of the whole library, and queue it."""
     return _then_worked(call, call.facts("sync", "--all", "--yes"))
@@ -237,6 +294,13 @@ def _scene(call: TaskRun) -> str:
     if not re.fullmatch(r"[1-9][0-9]{0,17}", scene):
         raise Failed("no scene is named")
     return scene
+
+
+def _item(call: TaskRun) -> str:
+    item = str(call.args.get("item", ""))
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", item):
+        raise Failed("no item is named")
+    return item
 
 
 def _which(call: TaskRun) -> tuple[str, ...]:
@@ -271,34 +335,87 @@ OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
     "page_drop": page_drop,
     "page_scene": page_scene,
     "page_sync": page_sync,
+    "page_bind": page_bind,
+    "page_preview": page_preview,
     "page_approve": page_approve,
     "page_accept": page_accept,
 }
 
 
-def done(folder: str, server: Mapping[str, object], args: Mapping[str, object]) -> Facts:
-    """Run the task or operation that `args` name; returns the answer to Stash."""
-    call, mode = TaskRun(folder, server, args), str(args.get("mode"))
+# These run whatever the settings are: they change none of the library, or show the wrong ones themselves.
+WITHOUT_SETTINGS = {"install", "stop", "doctor"}
+
+
+def done(
+    folder: str,
+    server: Mapping[str, object],
+    args: Mapping[str, object],
+    more: "Mapping[str, Callable[[TaskRun], Facts]]" = MappingProxyType({}),
+) -> Facts:
+    """Run the task or operation that `args` name, or one of `more` operations; returns the answer to Stash."""
+    mode = str(args.get("mode"))
+    operation = OPERATIONS.get(mode) or more.get(mode)
+    call = TaskRun(folder, server, args, patience=PATIENCE if operation else None)
     try:
-        if mode in OPERATIONS:
-            return {"output": _asked(call, OPERATIONS[mode])}
+        if operation:
+            return {"output": inside_all(_asked(call, operation))}
         if mode in TASKS:
-            summary = TASKS[mode](call)
+            summary = inside(_performed(call, mode))
             log("i", f"PlexSync: {summary}")
             return {"output": summary}
     except (Failed, dependencies.NotReady) as error:
-        return {"error": f"PlexSync: {error}"}
+        return {"error": f"PlexSync: {inside(str(error))}"}
     except OSError as error:
         return {"error": f"PlexSync: {error.filename or folder} can't be used: {error.strerror}"}
     return {"error": f"PlexSync: {mode[:40]!r} is no task"}
 
 
+def not_ready(call: TaskRun, error: dependencies.NotReady) -> Facts:
+    """Return why the packages can't be used; after an update their installation is started, and the worker's then."""
+    installation = dependencies.installation(call.folder)
+    waits = not installation["running"] and not installation["error"]
+    if waits and dependencies.is_outdated(call.folder):
+        installer.start_installing(call.folder, call.server)
+        installation = {**installation, "running": True}
+    return {"error": str(error), "installed": False, "installation": installation}
+
+
+def _performed(call: TaskRun, mode: str) -> str:
+    """Run a task; a server that is on hold is told in every answer. Raises Failed, also for a wrong setting."""
+    if mode not in ("install", "stop"):
+        provide(call)
+    if mode in WITHOUT_SETTINGS:
+        return TASKS[mode](call)
+    if call.wrong_settings and mode == "status":
+        with suppress(Failed):
+            status(call)
+    if call.wrong_settings:
+        raise Failed(" / ".join(call.wrong_settings))
+    summary = TASKS[mode](call)
+    holds = _holds(call)
+    for hold in holds:
+        log("e", inside(f"PlexSync: {hold}"))
+    return "; ".join((summary, *holds))
+
+
+def _holds(call: TaskRun) -> list[str]:
+    """Return what has to be put right before a server is used again."""
+    holds = call.facts("status").get("holds")
+    return [str(hold["message"]) for hold in holds.values()] if isinstance(holds, dict) else []
+
+
 def _asked(call: TaskRun, operation: Callable[[TaskRun], Facts]) -> Facts:
-    """Run an operation; a failure becomes part of its data, for the page to show."""
+    """Run an operation; a failure becomes part of its data, for the page to show, and so does a wrong setting."""
     try:
         os.makedirs(call.folder, mode=0o700, exist_ok=True)
-        return operation(call)
+        facts = operation(call)
+        wrong = call.wrong_settings if operation in SHOW_SETTINGS else []
+        return {**facts, "wrong_settings": wrong} if wrong else facts
     except dependencies.NotReady as error:
-        return {"error": str(error), "installed": False}
+        return not_ready(call, error)
     except Failed as error:
         return {"error": str(error)}
+
+
+# What a page shows first: there a wrong setting is told.
+SHOW_SETTINGS = (page_status, page_scene)
