@@ -4,8 +4,6 @@ The commands of `plexsync` word their messages for a terminal. Inside Stash nobo
 a message names the documentation of the plugin. Standard library only.
 """
 
-# ruff: noqa: PTH118, PTH123
-
 import os
 import re
 
