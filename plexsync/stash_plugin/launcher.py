@@ -68,14 +68,22 @@ def run(place: Runtime, *words: str, module: str, report: Callable[[str], None])
 
 
 def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
-    """Start the worker, by its supervisor, as a process that outlives this one and ends by itself; raises OSError.
+    """Start the worker, by its supervisor, as a process that outlives this one and ends by itself; raises OSError."""
+    order = _order(place, "plexsync", ("serve", "--as-needed"), leash=False, life=life_of(place.folder, place.server))
+    # Without `site`, which would take half of its memory.
+    return _detached(place, ("-S", SUPERVISOR), order)
 
-    It shares no stream and no session with this process: otherwise Stash would wait for it, or kill it.
-    """
+
+def start_detached(place: Runtime, *words: str) -> "subprocess.Popen[bytes]":
+    """Start a command of `plexsync` as a process that outlives this one and ends by itself; raises OSError."""
+    return _detached(place, (LEASH,), _order(place, "plexsync", words, leash=False))
+
+
+def _detached(place: Runtime, program: tuple[str, ...], order: bytes) -> "subprocess.Popen[bytes]":
+    """Start a process that shares no stream and no session with this one: otherwise Stash would wait for it, or kill it."""
     with _log(place.folder) as log:
         process = subprocess.Popen(
-            # Without `site`, which would take half of its memory.
-            [sys.executable, "-P", "-S", SUPERVISOR],
+            [sys.executable, "-P", *program],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -84,10 +92,8 @@ def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
             creationflags=DETACHED | NEW_GROUP if os.name == "nt" else 0,
             start_new_session=os.name != "nt",
         )
-    with process.stdin as order:  # type: ignore[union-attr]
-        order.write(
-            _order(place, "plexsync", ("serve", "--as-needed"), leash=False, life=life_of(place.folder, place.server))
-        )
+    with process.stdin as line:  # type: ignore[union-attr]
+        line.write(order)
     return process
 
 

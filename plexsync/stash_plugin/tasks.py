@@ -10,10 +10,11 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 
-from plexsync.stash_plugin import dependencies, launcher, worker_process
+from plexsync.stash_plugin import dependencies, installer, launcher, worker_process
 from plexsync.stash_plugin.command_run import CommandRunner, slow
 from plexsync.stash_plugin.stash_words import in_its_field, inside, inside_all
 from plexsync.stash_plugin.worker_process import Failed, log
@@ -188,6 +189,13 @@ def install(call: TaskRun) -> str:
     )
 
 
+def provide(call: TaskRun) -> None:
+    """After an update that changed the list of packages, install it before the task runs."""
+    if dependencies.is_outdated(call.folder):
+        log("i", "PlexSync: after the update its packages are installed first")
+        install(call)
+
+
 def start(call: TaskRun) -> str:
     """Switch the worker on and start it."""
     # This reports wrong settings, and creates the database.
@@ -227,7 +235,9 @@ def page_preview(call: TaskRun) -> Facts:
 
 def wake(call: TaskRun) -> Facts:
     """Start the worker if it is switched on and does not run: called by the wake-up inside Stash, and by its page."""
-    return {"told": worker_process.wake(call)}
+    session = call.args.get("session")
+    server = {**call.server, "SessionCookie": session} if isinstance(session, dict) else call.server
+    return {"told": worker_process.wake(replace(call, server=server))}
 
 
 def page_letters(call: TaskRun) -> Facts:
@@ -336,13 +346,19 @@ OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
 WITHOUT_SETTINGS = {"install", "stop", "doctor"}
 
 
-def done(folder: str, server: Mapping[str, object], args: Mapping[str, object]) -> Facts:
-    """Run the task or operation that `args` name; returns the answer to Stash."""
+def done(
+    folder: str,
+    server: Mapping[str, object],
+    args: Mapping[str, object],
+    more: "Mapping[str, Callable[[TaskRun], Facts]]" = MappingProxyType({}),
+) -> Facts:
+    """Run the task or operation that `args` name, or one of `more` operations; returns the answer to Stash."""
     mode = str(args.get("mode"))
-    call = TaskRun(folder, server, args, patience=PATIENCE if mode in OPERATIONS else None)
+    operation = OPERATIONS.get(mode) or more.get(mode)
+    call = TaskRun(folder, server, args, patience=PATIENCE if operation else None)
     try:
-        if mode in OPERATIONS:
-            return {"output": inside_all(_asked(call, OPERATIONS[mode]))}
+        if operation:
+            return {"output": inside_all(_asked(call, operation))}
         if mode in TASKS:
             summary = inside(_performed(call, mode))
             log("i", f"PlexSync: {summary}")
@@ -354,8 +370,20 @@ def done(folder: str, server: Mapping[str, object], args: Mapping[str, object]) 
     return {"error": f"PlexSync: {mode[:40]!r} is no task"}
 
 
+def not_ready(call: TaskRun, error: dependencies.NotReady) -> Facts:
+    """Return why the packages can't be used; after an update their installation is started, and the worker's then."""
+    installation = dependencies.installation(call.folder)
+    waits = not installation["running"] and not installation["error"]
+    if waits and dependencies.is_outdated(call.folder):
+        installer.start_installing(call.folder, call.server)
+        installation = {**installation, "running": True}
+    return {"error": str(error), "installed": False, "installation": installation}
+
+
 def _performed(call: TaskRun, mode: str) -> str:
     """Run a task; a server that is on hold is told in every answer. Raises Failed, also for a wrong setting."""
+    if mode not in ("install", "stop"):
+        provide(call)
     if mode in WITHOUT_SETTINGS:
         return TASKS[mode](call)
     if call.wrong_settings and mode == "status":
@@ -384,7 +412,7 @@ def _asked(call: TaskRun, operation: Callable[[TaskRun], Facts]) -> Facts:
         wrong = call.wrong_settings if operation in SHOW_SETTINGS else []
         return {**facts, "wrong_settings": wrong} if wrong else facts
     except dependencies.NotReady as error:
-        return {"error": str(error), "installed": False}
+        return not_ready(call, error)
     except Failed as error:
         return {"error": str(error)}
 

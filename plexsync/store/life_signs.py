@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Stash lists a path that is not there as the names in its folder that begin like it: so one question tells all.
 WORKER, SUPERVISOR = "plexsync-worker", "plexsync-supervisor"
 WANTED = f"{WORKER}-wanted"
-UNTIL = re.compile(rf"{WORKER}-until-(\d{{1,15}})-(\w*)")
+UNTIL = re.compile(rf"{WORKER}-until-(\d{{1,15}})-(.*)")
 # Milliseconds for which a sign counts where it is renamed, and between two renames.
 LASTS, RENEW = 15_000, 5_000
 # Milliseconds for which a start that was requested counts.
@@ -32,8 +32,8 @@ HANDLES = f"/proc/{os.getpid()}/fd" if os.path.isdir("/proc/self/fd") else ""
 
 def address_name(server: "Mapping[str, object]") -> str:
     """Return a name for the address of Stash, as Stash tells it to its plugins. The script makes the same name."""
-    told = "_".join(str(server.get(key) or "") for key in ("Scheme", "Host", "Port"))
-    return re.sub(r"[^A-Za-z0-9]", "_", told)
+    parts = "_".join(str(server.get(key) or "") for key in ("Scheme", "Host", "Port"))
+    return parts.replace(":", "_")
 
 
 def show_wanted(folder: str, wanted: bool) -> None:
@@ -145,8 +145,8 @@ def _names(folder: str) -> list[str]:
 
 
 def _times(folder: str) -> "Iterator[tuple[int, str]]":
-    found = (UNTIL.fullmatch(name) for name in _names(folder))
-    return ((int(sign[1]), sign[2]) for sign in found if sign)
+    signs = (UNTIL.fullmatch(name) for name in _names(folder))
+    return ((int(sign[1]), sign[2]) for sign in signs if sign)
 
 
 def _now() -> int:

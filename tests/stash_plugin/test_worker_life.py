@@ -29,7 +29,7 @@ def living(inside: Trial) -> Trial:
 def process_of(trial: Trial, who: str = life_signs.WORKER) -> int:
     """The process that a sign leads to; 0 if it leads nowhere."""
     link = Path(trial.runner.dir) / who
-    return int(os.readlink(link).split("/")[2]) if link.exists() else 0
+    return int(link.readlink().parts[2]) if link.exists() else 0
 
 
 def kill(trial: Trial, who: str = life_signs.WORKER) -> int:
@@ -113,9 +113,9 @@ def test_the_sign_of_a_process_that_ended_leads_nowhere_and_stash_then_tells_tha
     child = os.fork()
     if child == 0:
         life_signs.HANDLES = f"/proc/{os.getpid()}/fd"
-        life_signs.LifeSign(str(tmp_path), life_signs.WORKER, "http_0_0_0_0_9999")
+        life_signs.LifeSign(str(tmp_path), life_signs.WORKER, "http_0.0.0.0_9999")
         signal.pause()
-    until(lambda: life_signs.addresses(str(tmp_path)) == ["http_0_0_0_0_9999"])
+    until(lambda: life_signs.addresses(str(tmp_path)) == ["http_0.0.0.0_9999"])
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     assert life_signs.addresses(str(tmp_path)) == []

@@ -202,6 +202,8 @@
     ["gone", null, ["gone"]]
   ];
 
+  const WAYS = { line: "by a line of Stash's log", hook: "by the hook", poll: "by a poll" };
+
   const JOBS = {
     "idle": "in sync",
     "running": "syncing",
@@ -302,7 +304,7 @@
       facts === null && e("p", { role: "status" }, "Asking …"),
       e(WrongSettings, { wrong }),
       facts && !facts.error && e(Age, { facts, deeds }),
-      facts && facts.error && e(Trouble, { facts, deeds }),
+      facts && facts.error && !wrong.length && e(Trouble, { facts, deeds }),
       facts && !facts.error && e(Status, { facts, deeds, show: setPreview }),
       preview && e(Preview, { preview, close: () => setPreview(null) }),
       letters && e(Letters, { letters, deeds })
@@ -335,7 +337,7 @@
     return e(
       "section",
       { "aria-label": "Preview" },
-      e("p", null, "The preview of ", e(When, { at: preview.at }), " ", e(Button, { onClick: close }, "Close the preview")),
+      e("p", null, "The preview of ", e(When, { at: new Date(preview.at).toISOString() }), " ", e(Button, { onClick: close }, "Close the preview")),
       e("iframe", { className: "plexsync-preview", title: "Preview", sandbox: "", srcDoc: preview.html })
     );
   }
@@ -414,6 +416,7 @@
         ),
         row("Queue", many(facts.due, "scene") + " due now", facts.oldest_due ? [", the oldest since ", e(When, { key: "w", at: facts.oldest_due })] : ""),
         facts.events && facts.events.waiting ? row("Events", many(facts.events.waiting, "event") + " kept as files for the worker") : null,
+        facts.edits ? row("Last edit in Stash", e(When, { at: facts.edits.last_at }), facts.edits.last_at ? " " + WAYS[facts.edits.by] : "") : null,
         row("Last poll of Stash", e(When, { at: facts.last_poll })),
         row("Last full comparison", e(When, { at: facts.last_reconcile }), facts.comparison_due ? " (due)" : ""),
         (facts.outages ? facts.outages.current : []).map((one, n) =>
@@ -580,7 +583,7 @@
       { className: "plexsync-scene" },
       deeds.said && e(Note, { kind: deeds.said.kind }, deeds.said.text),
       facts === null && e("p", { role: "status" }, "Asking Stash and Plex …"),
-      facts && facts.error && e(Note, { kind: "danger" }, facts.error),
+      facts && facts.error && !facts.wrong_settings && e(Note, { kind: "danger" }, facts.error),
       facts && e(WrongSettings, { wrong: facts.wrong_settings || [] }),
       facts && facts.verdict && e("p", { className: "plexsync-verdict" }, e(Light, { good: goodness(facts) }, facts.verdict)),
       e(
@@ -677,7 +680,22 @@
     );
   }
 
-  attempt(() => api.register.route(PATH, fenced(Page)));
+  // The set-up guide, in setup.js, is shown in place of the page as long as PlexSync is not set up.
+  const shared = { React, e, ask, told, many, shown, useDeeds, Note, Button, Link, Status, FIELDS, PACE };
+  window.PlexSyncPage = shared;
+  function Guarded() {
+    const [setup, setSetup] = React.useState(null);
+    const look = React.useCallback(() => {
+      ask("setup_state").then(setSetup, () => setSetup({ stage: "" }));
+    }, []);
+    React.useEffect(look, [look]);
+    if (setup === null) {
+      return e("div", { className: "plexsync-page" }, e("h1", null, "PlexSync"), e("p", { role: "status" }, "Asking …"));
+    }
+    return setup.stage && shared.Guide ? e(shared.Guide, { first: setup, close: () => setSetup({ stage: "" }) }) : e(Page);
+  }
+
+  attempt(() => api.register.route(PATH, fenced(Guarded)));
 
   const bootstrap = libraries.Bootstrap || {};
   if (bootstrap.Nav && bootstrap.Tab) {
