@@ -29,10 +29,11 @@ STASH = "Stash"
 DEFAULT = "default"
 COMMAND_LINE = "command line"
 
-# Variables with PlexSync's prefix that are not settings: the path of plexsync.toml, the log level, and the form of
-# progress output, which the plugin sets inside Stash. TEST_VARIABLES are for the tests alone: the folders of the API
-# contracts and of recorded answers, the length of the random tests, and the number and choice of their seeds.
-OTHER_VARIABLES = ("PLEXSYNC_CONFIG", "PLEXSYNC_LOG", "PLEXSYNC_PROGRESS")
+# Variables with PlexSync's prefix that are not settings: the path of plexsync.toml, the log level, and what the plugin
+# sets inside Stash: the form of progress output, and how the worker was started. TEST_VARIABLES are for the tests alone:
+# the folders of the API contracts and of recorded answers, the length of the random tests, and the number and choice of
+# their seeds.
+OTHER_VARIABLES = ("PLEXSYNC_CONFIG", "PLEXSYNC_LOG", "PLEXSYNC_PROGRESS", "PLEXSYNC_LIFE", "PLEXSYNC_SIGNED_IN")
 TEST_VARIABLES = ("PLEXSYNC_CONTRACTS", "PLEXSYNC_RECORDINGS", "PLEXSYNC_TORTURE", "PLEXSYNC_SEEDS", "PLEXSYNC_SEED")
 # Kubernetes sets such variables in every container for a service named plexsync, or plexsync-something.
 _SERVICE = re.compile(r"PLEXSYNC_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")

@@ -1,8 +1,10 @@
 """Accept a change that only you can judge (`plexsync.rules.choices`), after which work goes on."""
 
+from dataclasses import replace
+
 from plexsync.app.parts import Parts
 from plexsync.engine.tickets import READ, Gate
-from plexsync.rules.choices import ACCEPTED, HELD_BY, Choice
+from plexsync.rules.choices import ACCEPTED, CHANGES, HELD_BY, Choice
 from plexsync.rules.note_keys import CHANGED, CURSOR, WISHES
 from plexsync.rules.records import HoldRow
 
@@ -27,4 +29,23 @@ def accept(parts: Parts, choice: Choice) -> bool:
         tx.notes.save(WISHES, CHANGED)
         tx.notes.save(CURSOR, "")
     parts.gates.retest(Gate(HELD_BY[choice], READ))
+    _wait_for_server(parts, choice)
     return True
+
+
+def _wait_for_server(parts: Parts, choice: Choice) -> None:
+    """If the server did not answer, the hold asks nothing any more: it ends with the server's next answer."""
+    server, now = HELD_BY[choice], parts.clock.now()
+    with parts.store.writing() as tx:
+        row = tx.holds.find(server)
+        if row and row.choice == choice:
+            message = f"{CHANGES[choice]}, which you have accepted; {server.title()} has not answered since"
+            tx.holds.save(server, replace(row, message=message, since=now, retest_at=now, choice=""))
+
+
+def outcome(parts: Parts, choice: Choice) -> str:
+    """What follows from an accepted change: work goes on now, or when its server answers."""
+    server = HELD_BY[choice]
+    with parts.store.reading() as db:
+        is_held = db.holds.find(server) is not None
+    return f"work goes on as soon as {server.title()} answers" if is_held else "work goes on"

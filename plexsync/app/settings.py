@@ -4,6 +4,7 @@ Stash is asked once, with a short timeout. If it can't be asked, its last answer
 that works the queue never starts with less: PlexSync could be switched off in Stash without this machine knowing.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
@@ -15,7 +16,7 @@ from typing import TypedDict
 from plexsync.app import status_settings
 from plexsync.app.clients import asking_stash
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.note_keys import SALT, STASH_SETTINGS, STATUS_SETTINGS
+from plexsync.rules.note_keys import SALT, STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS
 from plexsync.store import place
 from plexsync.store.database import Database
 from plexsync.store.intake import DATABASE
@@ -207,6 +208,26 @@ def keep_answer(store: Database, plugin_settings: Mapping[str, object]) -> None:
             tx.notes.save(STASH_SETTINGS, text)
     except (LocalFault, Unusable):
         return
+
+
+def keep_valid(
+    folder: Path, where: status_settings.Sources, content: bytes, plugin_settings: Mapping[str, object]
+) -> None:
+    """Store Stash's answer, and that it is valid. Ignores a database that can't be used."""
+    try:
+        store = Database(folder / DATABASE)
+    except (LocalFault, NewerDatabase, Unusable):
+        return
+    with closing(store):
+        keep_answer(store, plugin_settings)
+        try:
+            with store.reading() as db:
+                salt = db.notes.text(SALT)
+            text = where.fingerprint(content, salt, json.dumps(plugin_settings, sort_keys=True)) if salt else ""
+            with store.writing() as tx:
+                tx.notes.save(VALID_SETTINGS, text)
+        except (LocalFault, Unusable):
+            return
 
 
 def theirs(settings_file: str) -> Path | None:

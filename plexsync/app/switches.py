@@ -7,18 +7,24 @@ from plexsync.rules.note_keys import BULK, CHANGED, LAST_RECONCILE, REPAIRED, RE
 from plexsync.store import intake
 
 
-def wanted_inside(parts: Parts) -> bool:
-    """Whether the worker inside Stash is still switched on."""
+def switched_inside(parts: Parts) -> str:
+    """How the worker inside Stash is switched, in the words of the intake."""
     with parts.store.reading() as db:
-        return db.notes.text(intake.INSIDE) != intake.OFF
+        return db.notes.text(intake.INSIDE)
 
 
 def off_inside(folder: Path) -> bool:
-    """Whether the worker inside Stash is switched off in the database in `folder`; False if that can't be read."""
-    return intake.switched(str(folder), unknown=intake.ON) == intake.OFF
+    """Whether the worker inside Stash is switched off, or replaced; False if the database in `folder` can't be read."""
+    return intake.switched(str(folder), unknown=intake.ON) in (intake.OFF, intake.AGAIN)
 
 
-def leave_inside(parts: Parts, *, idle: bool = True) -> bool:
+def back_inside(folder: Path) -> None:
+    """Note that the worker inside Stash runs, unless it was switched off meanwhile. It holds the worker's lock."""
+    if intake.switched(str(folder)) in (intake.LEFT, intake.AGAIN, intake.AWAY):
+        intake.switch(str(folder), intake.ON)
+
+
+def leave_inside(parts: Parts, *, idle: bool = True, value: str = intake.LEFT) -> bool:
     """Note that the worker inside Stash ends; False, and nothing is noted, if it was switched off meanwhile.
 
     `idle`: it ends because there is nothing to do; then also False if there is. A later event makes the hook start
@@ -27,7 +33,7 @@ def leave_inside(parts: Parts, *, idle: bool = True) -> bool:
     with parts.store.writing() as tx:
         if tx.notes.text(intake.INSIDE) == intake.OFF or (idle and tx.jobs.count_unsettled()):
             return False
-        tx.notes.save(intake.INSIDE, intake.LEFT)
+        tx.notes.save(intake.INSIDE, value)
         return True
 
 

@@ -35,14 +35,28 @@ def main() -> "NoReturn":
     words = sys.argv[1:]
     if (asked := os.environ.get(ASKS)) in STATES:
         sys.exit(_completed(words, STATES[asked]))
-    if asked is None and (options := options_of(words)) is not None:
+    if asked is None and options_of(words) is not None:
         prepare_streams()
-        code = _status(options)
-        if code is not None:
+        if (code := _quickly(words)) is not None:
             sys.exit(code)
     from plexsync.cli.main import main as whole
 
     whole(words)
+
+
+def run(words: list[str]) -> int:
+    """Run the command line in this process, for a caller that goes on afterwards; returns the exit code."""
+    if (code := _quickly(words)) is not None:
+        return code
+    from plexsync.cli.main import run as whole
+
+    return whole(words)
+
+
+def _quickly(words: "Sequence[str]") -> int | None:
+    """Answer from the database alone; returns the exit code, or None if nothing was written and `main` has to run it."""
+    options = options_of(words)
+    return None if options is None else _status(options)
 
 
 def options_of(words: "Sequence[str]") -> Options | None:

@@ -63,6 +63,8 @@ PARTS = {
 # The plugin in Stash ships without the demo.
 if not Path(__file__).with_name("commands").joinpath("demo.py").exists():
     del COMMANDS["demo"]
+# Not listed: the page of PlexSync in Stash calls it.
+UNLISTED = ("setup",)
 OPPOSITES = {"unbind": "bind", "unignore": "ignore", "release": "undo", "restore": "backup"}
 
 
@@ -75,7 +77,7 @@ class Program(SharingFamily):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command of this name, imported now."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in (*COMMANDS, *UNLISTED):
             return None
         member = getattr(
             importlib.import_module(f"plexsync.cli.commands.{OPPOSITES.get(cmd_name, cmd_name)}"), cmd_name
@@ -87,7 +89,7 @@ class Program(SharingFamily):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As in click, but an unknown name is answered with the nearest one."""
         name = args[0]
-        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+        if name not in (*COMMANDS, *UNLISTED) and not name.startswith("-") and not ctx.resilient_parsing:
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f"did you mean {near[0]}?" if near else "plexsync --help lists the commands"
             ctx.fail(f"there is no command {name!r}: {hint}")

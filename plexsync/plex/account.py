@@ -1,7 +1,7 @@
 """A plex.tv account, by the package `plexapi`: sign-in with a PIN, and the servers of the account.
 
-Only `plexsync init` uses it. It connects to plex.tv only; redirects are not followed, and proxies and `.netrc` of the
-environment are ignored. The token is never printed or logged.
+Only `plexsync init` and the set-up guide in Stash use it. It connects to plex.tv only; redirects are not followed, and
+proxies and `.netrc` of the environment are ignored. The token is never printed or logged.
 """
 
 import importlib
@@ -31,17 +31,29 @@ class OwnServer:
 
 
 class SignIn:
-    """One sign-in: a PIN that you confirm at `LINK`. Raises Unusable without the package, Unavailable, Barred."""
+    """One sign-in: a PIN that you confirm at `LINK`. Raises Unusable without the package, Unavailable, Barred.
 
-    def __init__(self) -> None:
+    `before` is the `number` and `pin` of a sign-in that another process has begun.
+    """
+
+    def __init__(self, before: tuple[str, str] | None = None) -> None:
         self._session = _session()
         headers = dict(_package("plexapi").BASE_HEADERS)
         login = _package("plexapi.myplex").MyPlexPinLogin
+        self._login = login(session=self._session, requestTimeout=PATIENCE, headers=headers)
+        if before is not None:
+            # The package keeps both here, and has no other way to go on with a PIN.
+            self._login._id, self._login._code = before
         with _told():
-            self._login = login(session=self._session, requestTimeout=PATIENCE, headers=headers)
             self.pin = str(self._login.pin or "")
+            self.number = str(self._login._id or "")
         if not self.pin:
             raise Unavailable(Neighbour.PLEX, "plex.tv answered without a PIN")
+
+    def asked(self) -> bool:
+        """As `confirmed`, but raises Unavailable if plex.tv does not answer, and Barred for a PIN that expired."""
+        with _told(gone="the PIN was not confirmed in time"):
+            return bool(self._login._checkLogin())
 
     def confirmed(self) -> bool:
         """Ask plex.tv once whether the PIN was confirmed."""
@@ -121,8 +133,11 @@ def _session() -> Any:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """The one place that translates the package's errors; their messages, which quote answers, are dropped."""
+def _told(gone: str = "") -> Iterator[None]:
+    """The one place that translates the package's errors; their messages, which quote answers, are dropped.
+
+    `gone`: what it means if plex.tv does not know what was asked for.
+    """
     errors, requests = _package("plexapi.exceptions"), _package("requests")
     try:
         yield
@@ -130,6 +145,8 @@ def _told() -> Iterator[None]:
         raise Barred(Neighbour.PLEX, "plex.tv does not accept this sign-in any more", setting="plex_token") from None
     except errors.PlexApiException as error:
         status = str(error)[1:4]
+        if gone and status == "404":
+            raise Barred(Neighbour.PLEX, gone, setting="plex_token") from None
         code = f" ({status})" if status.isdigit() else ""
         raise Unavailable(Neighbour.PLEX, f"plex.tv refused what was asked{code}: try again in a while") from None
     except requests.exceptions.SSLError:

@@ -131,12 +131,17 @@ def _read_field(name: str, remembered: Remembered, salt: bytes) -> FieldTrace:
 def learnt_fields(
     before: Memory, after: Memory, sending: Mapping[str, Sending], item: Item, salt: bytes
 ) -> tuple[dict[str, FieldTrace], dict[str, FieldTrace]]:
-    """The fields whose memory has changed without a push, as if (sent, read back). Lists are as `item` has them."""
+    """The fields whose memory has changed without a push, as if (sent, read back). Lists are as `item` has them.
+
+    A list that is about to be sent is among them only if members were found to be PlexSync's before that.
+    """
     sent: dict[str, FieldTrace] = {}
     read: dict[str, FieldTrace] = {}
     for name in dict.fromkeys((*before, *after)):
         remembered = after.get(name)
-        if name in sending or _content(name, before.get(name)) == _content(name, remembered):
+        if name in sending and not _members(name, remembered) - _members(name, before.get(name)):
+            continue
+        if _content(name, before.get(name)) == _content(name, remembered):
             continue
         if remembered is None or remembered.undone:
             sent[trace_name(name, salt)] = FieldTrace(locked=False, ended=True)
@@ -153,5 +158,9 @@ def _content(name: str, remembered: Remembered | None) -> object:
     """What the journal can hold of the memory of a field."""
     if remembered is None or remembered.undone:
         return None
-    members = set(remembered.ours.values()) if name in LISTS else set()
-    return remembered.said, remembered.left, members
+    return remembered.said, remembered.left, _members(name, remembered)
+
+
+def _members(name: str, remembered: Remembered | None) -> set[str]:
+    """The members of a list that are PlexSync's."""
+    return set(remembered.ours.values()) if remembered and name in LISTS else set()

@@ -34,6 +34,8 @@ BULK = "bulk:approved"
 STASH_SETTINGS = "stash:settings"
 # The settings that `status` needs, by a hash of their sources.
 STATUS_SETTINGS = "status:settings"
+# A hash of the plugin's settings in Stash, with all other sources, that were found to be valid.
+VALID_SETTINGS = "stash:valid"
 # The number of the last push in the journal of writes, as far as this database knows.
 JOURNALLED = "journal:last"
 # A random text of this database, the salt of its hashes.

@@ -86,7 +86,7 @@ def recovered(
         for name in names:
             history = histories.get(name) or FieldHistory(name)
             last = max(result.memory[name].stamp if name in result.memory else 0, history.stamp)
-            if item.stamp < last:
+            if item.stamp <= last:
                 _set_back(name, values.get(name), item, history, result)
     return result
 

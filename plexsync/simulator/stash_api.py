@@ -7,6 +7,7 @@ only then read the answer. Hooks receive the input in the same shape as from Sta
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from graphql import GraphQLInputObjectType
@@ -38,11 +39,15 @@ SCHEMA_VERSION = 75
 
 @dataclass(frozen=True)
 class Asking:
-    """The context of a request: the address it used, the hooks that led to it, and the key for stream addresses."""
+    """The context of a request: the address it used, the hooks that led to it, and the key for stream addresses.
+
+    `inside`: a script in Stash asks; plugins that it runs get the session of nobody.
+    """
 
     base: str
     visited: Visited = ()
     api_key: str = ""
+    inside: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class StashApi:
     jobs: Jobs
     fire: Callable[[list[Event], Visited], None]
     run_task: Callable[[str, str | None, Mapping[str, Any]], int]
-    run_operation: Callable[[str, Mapping[str, Any]], Any]
+    run_operation: Callable[[str, Mapping[str, Any], bool], Any]
     facts: Callable[[], Mapping[str, Any]]
     plugin_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -113,6 +118,7 @@ class StashApi:
                 "scene_count": self.scene_count,
                 "scenes": lambda record, _: self.data.scenes_with(record),
             },
+            "Directory": {key: item(key) for key in ("path", "parent", "directories")},
             "Job": {"id": id_text, "subTasks": lambda job, _: None},
             **{name: {key: item(key) for key in keys} for name, keys in FACTS.items()},
         }
@@ -125,6 +131,7 @@ class StashApi:
             "systemStatus": lambda *_: self.facts(),
             "configuration": lambda *_: self.facts(),
             "plugins": lambda *_: self.facts()["plugins"],
+            "directory": lambda _, __, path=None, locale="en": directory(path or self.facts()["homeDir"]),
             "findScene": self.find_scene,
             "findScenes": lambda _, __, **asked: self.find(
                 data.scenes, scene_filter, scene_words, SCENE_SORT_KEYS, asked
@@ -163,7 +170,9 @@ class StashApi:
             "tagsMerge": lambda _, asking, input: self.merge_tags(input, asking.visited),
             "configurePlugin": lambda _, __, plugin_id, input: self.configure(plugin_id, input),
             "runPluginTask": self.queue_task,
-            "runPluginOperation": lambda _, __, plugin_id, args=None: self.run_operation(plugin_id, args or {}),
+            "runPluginOperation": lambda _, asking, plugin_id, args=None: self.run_operation(
+                plugin_id, args or {}, asking.inside
+            ),
             "stopJob": self.stop_job,
         }
 
@@ -401,6 +410,19 @@ def whole(owner: Any, _: Asking) -> Any:
 def page(found_: Page, _: Asking) -> Sequence[Any]:
     """The records of a page."""
     return found_.page
+
+
+def directory(path: str) -> dict[str, Any]:
+    """The directories in a folder; for a path that is none, those beside it whose names begin like it."""
+    where = Path(path)
+    begins = ""
+    if not where.is_dir():
+        where, begins = where.parent, where.name.lower()
+    if not where.is_dir():
+        raise StashError(f"open {where}: no such file or directory")
+    names = sorted(entry.name for entry in where.iterdir() if entry.is_dir() and not entry.is_symlink())
+    found_here = [str(where / name) for name in names if name.lower().startswith(begins)]
+    return {"path": path, "parent": str(Path(path).parent), "directories": found_here}
 
 
 def id_text(record: Any, _: Asking) -> str:

@@ -25,6 +25,7 @@ type Query {
   ID!): Group findGroups(group_filter: GroupFilterType, filter: FindFilterType, ids: [ID!]): FindGroupsResultType!
   findFiles(file_filter: FileFilterType, filter: FindFilterType, ids: [ID!]): FindFilesResultType!
   plugins: [Plugin!]
+  directory(path: String, locale: String = "en"): Directory!
   jobQueue: [Job!] findJob(input: FindJobInput!): Job }
 
 type Mutation {
@@ -69,6 +70,8 @@ type ConfigResult {
   general: ConfigGeneralResult!
   plugins(include: [ID!]): PluginConfigMap!
 }
+
+type Directory { path: String!  parent: String  directories: [String!]! }
 
 type Plugin { id: ID!  name: String!  version: String  enabled: Boolean! }
 

@@ -63,6 +63,7 @@ VERSION = msgspec.json.Decoder(answers.Version)
 CONFIG_PATH = msgspec.json.Decoder(answers.ConfigPath)
 PLUGINS = msgspec.json.Decoder(answers.InstalledPlugins)
 PLUGIN_SETTINGS = msgspec.json.Decoder(answers.PluginSettings)
+CONFIGURED = msgspec.json.Decoder(answers.ConfiguredPlugin)
 
 
 class StashClient:
@@ -137,6 +138,11 @@ class StashClient:
         """The settings that Stash stores for a plugin; empty if there are none."""
         data = self._ask(PLUGIN_SETTINGS, queries.PLUGIN_SETTINGS, {"ids": [plugin_id]}, cap=SETTINGS_CAP)
         return data.configuration.plugins.get(plugin_id) or {}
+
+    def configure_plugin(self, plugin_id: str, settings: Mapping[str, object]) -> None:
+        """Replace all settings that Stash stores for a plugin."""
+        variables = {"id": plugin_id, "settings": dict(settings)}
+        self._ask(CONFIGURED, queries.CONFIGURE_PLUGIN, variables, cap=SETTINGS_CAP)
 
     def scenes(self, ids: Sequence[int]) -> dict[int, Scene]:
         """The scenes with these ids, in one request; missing ones are left out."""

@@ -40,6 +40,10 @@ CONFIG_PATH = "query ConfigPath { systemStatus { configPath } }"
 
 PLUGINS = "query Plugins { plugins { id enabled version } }"
 
+CONFIGURE_PLUGIN = """
+mutation ConfigurePlugin($id: ID!, $settings: Map!) { configurePlugin(plugin_id: $id, input: $settings) }
+"""
+
 PLUGIN_SETTINGS = "query PluginSettings($ids: [ID!]) { configuration { plugins(include: $ids) } }"
 
 WALK = """

@@ -6,6 +6,7 @@ standard input is closed. That happens when the process that started it ends, ev
 only.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -17,10 +18,12 @@ import urllib.error
 import urllib.request
 
 # Stash answers this to its own plugins. A username means that there is a login.
-SIGN_IN = "query PlexSyncSignIn { configuration { general { apiKey username } } }"
+SIGN_IN = 'query PlexSyncSignIn { configuration { general { apiKey username } plugins(include: ["StashPlexSync"]) } }'
 SECONDS = 5.0
 LONGEST = 2**20
 ADDRESS, KEY = "PLEXSYNC_STASH_URL", "PLEXSYNC_STASH_API_KEY"
+# For the worker: where it shows signs of life, with the name of Stash's address; and whether Stash itself gave its key.
+LIFE, SIGNED_IN = "PLEXSYNC_LIFE", "PLEXSYNC_SIGNED_IN"
 # Addresses that a server listens on but no client can connect to.
 ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
@@ -44,8 +47,22 @@ def main() -> None:
         except NoEntry as error:
             sys.stderr.write(f"plexsync: {error}\n")
             sys.exit(1)
+    if order.get("life") is not None:
+        _tell_supervisor(order["life"])
     sys.argv = [order["module"], *order["words"]]
     runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+
+
+def _tell_supervisor(life: "dict[str, str]") -> None:
+    """Tell the supervisor how Stash was reached, for the next start; nothing else is written to standard output."""
+    os.environ.setdefault(LIFE, json.dumps(life))
+    environ = {name: os.environ[name] for name in (ADDRESS, KEY, SIGNED_IN, LIFE) if name in os.environ}
+    # If the supervisor was killed, the worker goes on without it.
+    with contextlib.suppress(OSError):
+        os.write(1, json.dumps(environ).encode() + b"\n")
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.close(nothing)
 
 
 def _line() -> bytes:
@@ -63,6 +80,11 @@ def _end_with_it() -> None:
     """Shut this process down cleanly when the other end of standard input is closed."""
     while os.read(0, 1024):
         pass
+    end_in_order()
+
+
+def end_in_order() -> None:
+    """End this process as SIGTERM does, in good order if it is handled; from any thread."""
     if sys.platform == "win32":
         # On Windows `os.kill` ends the process at once; `raise_signal` calls the program's handler.
         signal.raise_signal(signal.SIGTERM)
@@ -70,21 +92,27 @@ def _end_with_it() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def sign_in(server: dict[str, object]) -> None:
-    """Put Stash's address and key into this process's environment, unless you have set others there."""
+def sign_in(server: dict[str, object]) -> "dict[str, object] | None":
+    """Put Stash's address and key into this process's environment, unless you have set others there.
+
+    Returns the settings of the plugin; None if Stash was not asked.
+    """
     if os.environ.get(ADDRESS):
-        return
+        return None
     base = address(server)
     cookie = server.get("SessionCookie")
-    general = _asked(base, cookie if isinstance(cookie, dict) else {})
+    general, plugins = _asked(base, cookie if isinstance(cookie, dict) else {})
     key = str(general.get("apiKey") or "")
     if general.get("username") and not key and not os.environ.get(KEY):
         raise NoEntry(
             "Stash has a login but no API key: generate one in Stash under Settings, Security, then try again"
         )
     os.environ[ADDRESS] = base
+    if not os.environ.get(KEY):
+        os.environ[SIGNED_IN] = "1"
     if key:
         os.environ.setdefault(KEY, key)
+    return next((settings for settings in plugins.values() if isinstance(settings, dict)), {})
 
 
 def address(server: dict[str, object]) -> str:
@@ -96,7 +124,8 @@ def address(server: dict[str, object]) -> str:
     return f"{scheme}://{host}:{port}"
 
 
-def _asked(base: str, cookie: dict[str, object]) -> dict[str, object]:
+def _asked(base: str, cookie: dict[str, object]) -> "tuple[dict[str, object], dict[str, object]]":
+    """Return the general settings of Stash, and those of plugins; raises NoEntry."""
     headers = {"Content-Type": "application/json"}
     name, value = cookie.get("Name"), cookie.get("Value")
     if isinstance(name, str) and isinstance(value, str) and re.fullmatch(r"[\x21-\x3a\x3c-\x7e]+", name + value):
@@ -106,7 +135,8 @@ def _asked(base: str, cookie: dict[str, object]) -> dict[str, object]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _StayHere())
     try:
         with opener.open(request, timeout=SECONDS) as answer:
-            general = json.loads(answer.read(LONGEST))["data"]["configuration"]["general"]
+            configuration = json.loads(answer.read(LONGEST))["data"]["configuration"]
+            general, plugins = configuration["general"], configuration.get("plugins")
     except urllib.error.HTTPError as error:
         error.close()
         raise NoEntry(f"Stash does not let its plugin in (it answers {error.code}): log in to Stash anew") from None
@@ -115,7 +145,7 @@ def _asked(base: str, cookie: dict[str, object]) -> dict[str, object]:
         raise NoEntry(f"Stash can't be reached at {base} from its own plugin: {_words(reason)}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise NoEntry(f"what answers at {base} is no Stash") from None
-    return general if isinstance(general, dict) else {}
+    return general if isinstance(general, dict) else {}, plugins if isinstance(plugins, dict) else {}
 
 
 def _words(error: object) -> str:

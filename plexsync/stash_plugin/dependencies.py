@@ -2,21 +2,27 @@
 
 The packages are those of `requirements/core.txt`, each pinned and checked against its hash. The folder's name
 identifies the Python and the list that it was made for. With another Python or an updated plugin there is no such
-folder, and an error says so. A folder gets its name only when it is complete and can be imported. Standard library
-only.
+folder: then the next task, operation or start of the worker installs it (`plexsync.stash_plugin.installer`), and the
+folder before stays until that is done. The first installation is left to you. A folder gets its name only when it is
+complete and can be imported, and one process at a time installs. Standard library only.
 """
 
 import csv
 import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
+from plexsync.rules.errors import Unusable
 from plexsync.stash_plugin import launcher
+from plexsync.store.lock import Lock, is_locked, try_lock
 
 FOLDER = "packages"
 PINS = os.path.join(launcher.ROOT, "requirements", "core.txt")
@@ -24,9 +30,12 @@ OLDEST = (3, 11)
 REPAIR = "run the task Install or repair dependencies (Settings, Tasks, PlexSync)"
 NEW = ".new-"
 # Packages that the program can't run without. Importing them tests whether a folder is sound.
-NEEDED = ("click", "httpx2", "msgspec", "pydantic", "rich", "websockets")
+NEEDED = ("click", "httpx2", "msgspec", "plexapi", "pydantic", "rich", "websockets")
 TRY = "import sys; sys.path.insert(0, sys.argv[1]); import " + ", ".join(NEEDED)
 TRY_SECONDS = 120
+# Beside the folders: the lock of the process that installs, and how far it is.
+LOCK, PROGRESS = ".install.lock", ".install.json"
+LOOK = 0.2
 
 
 class NotReady(Exception):
@@ -47,11 +56,20 @@ def ready(folder: str) -> str:
     found = place(folder)
     if os.path.isdir(found):
         return found
-    others = os.path.isdir(os.path.join(folder, FOLDER)) and any(
-        not name.startswith(".") for name in os.listdir(os.path.join(folder, FOLDER))
-    )
+    others = were_installed(folder)
     why = "were installed for another version of Python or of PlexSync" if others else "are not installed yet"
     raise NotReady(f"PlexSync's dependencies {why}: {REPAIR}")
+
+
+def were_installed(folder: str) -> bool:
+    """Whether you have installed packages once, for this version or another."""
+    above = os.path.join(folder, FOLDER)
+    return os.path.isdir(above) and any(not name.startswith(".") for name in os.listdir(above))
+
+
+def is_outdated(folder: str) -> bool:
+    """Whether packages were installed, but for another version of Python or of PlexSync."""
+    return not os.path.isdir(place(folder)) and were_installed(folder)
 
 
 def check_python() -> None:
@@ -67,12 +85,28 @@ def check_python() -> None:
 def install(folder: str, progress: Callable[[float], None], told: Callable[[str], None], *, tidy: bool) -> str:
     """Install the private folder, or install it again if it is not sound; returns a summary. Raises NotReady.
 
-    `tidy`: remove the folders of other versions, because no worker uses them.
+    `tidy`: remove the folders of other versions, because no worker uses them. While another process installs, wait for it.
     """
     check_python()
+    above = os.path.join(folder, FOLDER)
+    os.makedirs(above, mode=0o700, exist_ok=True)
+    with _alone(above, progress):
+        _note(above, 0.0)
+
+        def advance(part: float) -> None:
+            _note(above, part)
+            progress(part)
+
+        try:
+            return _installed(folder, advance, told, tidy=tidy)
+        except (NotReady, OSError) as error:
+            _note(above, None, str(error))
+            raise
+
+
+def _installed(folder: str, progress: Callable[[float], None], told: Callable[[str], None], *, tidy: bool) -> str:
     final = place(folder)
     above = os.path.dirname(final)
-    os.makedirs(above, mode=0o700, exist_ok=True)
     if os.path.isdir(final) and not _trouble(final):
         _clear(above, keep=os.path.basename(final), tidy=tidy)
         return "the dependencies are installed and sound: there is nothing to do"
@@ -89,6 +123,52 @@ def install(folder: str, progress: Callable[[float], None], told: Callable[[str]
     _clear(above, keep=os.path.basename(final), tidy=tidy)
     progress(1.0)
     return f"{count()} packages were installed in {final}"
+
+
+@contextmanager
+def _alone(above: str, progress: Callable[[float], None]) -> Iterator[None]:
+    """Hold the lock of the process that installs; while another holds it, show how far that one is."""
+    while (lock := _lock(above)) is None:
+        part = _noted(above).get("part")
+        if isinstance(part, float):
+            progress(part)
+        time.sleep(LOOK)
+    with lock:
+        yield
+
+
+def _lock(above: str) -> "Lock | None":
+    try:
+        return try_lock(above, LOCK)
+    except Unusable as error:
+        raise NotReady(str(error)) from error
+
+
+def _note(above: str, part: "float | None", error: str = "") -> None:
+    """Note how far the installation is, or why it failed. A disk that can't take this takes no packages either."""
+    path = os.path.join(above, PROGRESS)
+    with suppress(OSError):
+        with open(f"{path}.{os.getpid()}", "w", encoding="utf-8") as file:
+            json.dump({"part": part, "error": error}, file)
+        os.replace(f"{path}.{os.getpid()}", path)
+
+
+def _noted(above: str) -> dict[str, object]:
+    try:
+        with open(os.path.join(above, PROGRESS), encoding="utf-8") as file:
+            noted = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
+def installation(folder: str) -> dict[str, object]:
+    """Whether an installation is `running`, what `part` is done (0 to 1), and the `error` that ended the last one."""
+    above = os.path.join(folder, FOLDER)
+    with suppress(Unusable):
+        if is_locked(above, LOCK):
+            return {"running": True, "part": _noted(above).get("part") or 0.0, "error": ""}
+    return {"running": False, "part": 0.0, "error": str(_noted(above).get("error") or "")}
 
 
 def count() -> int:
@@ -116,7 +196,7 @@ def _holds(clause: str) -> bool:
 
 def _check_pip(folder: str) -> None:
     at = launcher.Runtime(folder, "", {})
-    if launcher.run(at, "--version", module="pip", report=lambda _line: None).code != 0:
+    if launcher.run(at, "--version", module="pip", report=lambda _line: None) != 0:
         raise NotReady(
             f"the Python that Stash uses ({sys.executable}) has no pip: install it (Alpine: apk add py3-pip; Debian: apt "
             "install python3-pip) and try again, or run PlexSync outside of Stash"
@@ -136,8 +216,7 @@ def _fetch(folder: str, fresh: str, progress: Callable[[float], None], told: Cal
         progress(0.9 * min(1.0, sum(one.startswith("Collecting ") for one in heard) / total))
 
     at = launcher.Runtime(folder, "", {})
-    ended = launcher.run(at, *words, *quiet, "-r", PINS, module="pip", report=hear)
-    if ended.code != 0:
+    if launcher.run(at, *words, *quiet, "-r", PINS, module="pip", report=hear) != 0:
         wrong = [line.removeprefix("ERROR: ") for line in heard if line.startswith("ERROR: ")] or heard[-1:]
         raise NotReady(f"pip could not install the dependencies: {' / '.join(wrong)[:400]}")
 
@@ -195,7 +274,7 @@ def _clear(above: str, *, keep: str, tidy: bool) -> None:
     A folder is renamed first, so that one that is half removed can't be taken for a complete one.
     """
     for name in os.listdir(above):
-        if name == keep or not (tidy or name.startswith(NEW)):
+        if name == keep or not (name.startswith(NEW) or (tidy and not name.startswith("."))):
             continue
         gone = os.path.join(above, f"{NEW}{os.urandom(8).hex()}-old")
         try:

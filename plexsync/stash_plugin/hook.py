@@ -109,6 +109,8 @@ def main() -> None:
     except TaskCall as asked:
         # Stash itself logs the error of a task.
         answer(_done(asked), aloud=False)
+        # All is done, and taking everything down takes longer than some tasks.
+        os._exit(0)
 
 
 def _noted(data: bytes) -> "dict[str, object]":
@@ -134,26 +136,32 @@ def _done(asked: TaskCall) -> "dict[str, object]":
         dependencies.check_python()
     except dependencies.NotReady as error:
         return {"error": f"PlexSync: {error}"}
-    from plexsync.stash_plugin import tasks
+    from plexsync.stash_plugin import setup_operations, tasks
 
     server, args = _inside(asked.request, "server_connection"), _inside(asked.request, "args")
     try:
         folder = data_folder(_inside(server, "Dir"))
     except NotAnEvent as error:
         return {"error": f"PlexSync: {error}"}
-    return tasks.done(folder, server if isinstance(server, dict) else {}, args if isinstance(args, dict) else {})
+    server, args = (facts if isinstance(facts, dict) else {} for facts in (server, args))
+    return tasks.done(folder, server, args, setup_operations.OPERATIONS)
 
 
 def _start_worker(folder: str, data: bytes) -> None:
     """Start the worker, which outlives this process. The event stays stored even if this fails."""
-    from plexsync.stash_plugin import dependencies, launcher
+    from plexsync.stash_plugin import dependencies, installer, launcher
 
     try:
         server = _inside(json.loads(data), "server_connection")
         launcher.start_worker(
             launcher.Runtime(folder, dependencies.ready(folder), server if isinstance(server, dict) else {})
         )
-    except (dependencies.NotReady, OSError, ValueError, RecursionError) as error:
+    except dependencies.NotReady as error:
+        if dependencies.is_outdated(folder):
+            installer.start_installing(folder, server if isinstance(server, dict) else {})
+        else:
+            log(f"PlexSync: the worker can't be started: {error}")
+    except (OSError, ValueError, RecursionError) as error:
         log(f"PlexSync: the worker can't be started: {error}")
 
 

@@ -1,6 +1,6 @@
-"""Starts `plexsync` for the plugin: on a leash while the caller waits for it, or detached, as the worker.
+"""Starts processes for the plugin: pip on a leash while the caller waits for it, and `plexsync`, detached, as the worker.
 
-It is the same program with the same commands as in a terminal. Its packages are in a private folder
+The worker is the same program as in a terminal. Its packages are in a private folder
 (`plexsync.stash_plugin.dependencies`). Its settings come from Stash, the environment and `plexsync.toml`, which may be
 beside the database. The hook imports this module to start the worker, so it uses little of the standard library.
 """
@@ -15,8 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
+from plexsync.store import life_signs
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LEASH = os.path.join(ROOT, "plexsync", "stash_plugin", "child_process.py")
+SUPERVISOR = os.path.join(ROOT, "plexsync", "stash_plugin", "supervisor.py")
 TOML = "plexsync.toml"
 LOG = "worker.log"
 CACHE = ".compiled"
@@ -35,64 +38,50 @@ class Runtime:
     server: Mapping[str, object]
 
 
-@dataclass(frozen=True)
-class Exit:
-    """The result of a program: its exit code, and all of its standard output."""
+def run(place: Runtime, *words: str, module: str, report: Callable[[str], None]) -> int:
+    """Run another program to its end and return its exit code; `report` gets every line of its output.
 
-    code: int
-    output: str
-
-
-def run(
-    place: Runtime,
-    *words: str,
-    report: Callable[[str], None],
-    seconds: "float | None" = None,
-    module: str = "plexsync",
-) -> Exit:
-    """Run a program to its end, or for at most `seconds`; `report` gets every line of standard error.
-
-    If this process is killed, the program shuts down cleanly. For another module than `plexsync`, `report` also gets
-    every line of standard output.
+    If this process is killed, the program shuts down cleanly.
     """
-    is_plexsync = module == "plexsync"
     process = subprocess.Popen(
         [sys.executable, "-P", LEASH],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE if is_plexsync else subprocess.STDOUT,
+        stderr=subprocess.STDOUT,
         env=_environ(place),
         cwd=place.folder,
     )
-    chunks: list[bytes] = []
-    collect = chunks.append if is_plexsync else None
-    readers = [
-        threading.Thread(target=_hear, args=(process.stdout, report, collect), daemon=True),
-        threading.Thread(target=_hear, args=(process.stderr, report, None), daemon=True),
-    ]
-    for reader in readers:
-        reader.start()
+    reader = threading.Thread(target=_hear, args=(process.stdout, report), daemon=True)
+    reader.start()
     try:
         process.stdin.write(_order(place, module, words, leash=True))  # type: ignore[union-attr]
         process.stdin.flush()  # type: ignore[union-attr]
-        process.wait(timeout=seconds)
-    except (BrokenPipeError, subprocess.TimeoutExpired):
+        process.wait()
+    except BrokenPipeError:
         pass
     finally:
         _let_go(process)
-    for reader in readers:
-        reader.join(GRACE)
-    return Exit(process.returncode, b"".join(chunks).decode("utf-8", "replace"))
+    reader.join(GRACE)
+    return process.returncode
 
 
 def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
-    """Start the worker as a process that outlives this one and ends by itself; raises OSError.
+    """Start the worker, by its supervisor, as a process that outlives this one and ends by itself; raises OSError."""
+    order = _order(place, "plexsync", ("serve", "--as-needed"), leash=False, life=life_of(place.folder, place.server))
+    # Without `site`, which would take half of its memory.
+    return _detached(place, ("-S", SUPERVISOR), order)
 
-    It shares no stream and no session with this process: otherwise Stash would wait for it, or kill it.
-    """
+
+def start_detached(place: Runtime, *words: str) -> "subprocess.Popen[bytes]":
+    """Start a command of `plexsync` as a process that outlives this one and ends by itself; raises OSError."""
+    return _detached(place, (LEASH,), _order(place, "plexsync", words, leash=False))
+
+
+def _detached(place: Runtime, program: tuple[str, ...], order: bytes) -> "subprocess.Popen[bytes]":
+    """Start a process that shares no stream and no session with this one: otherwise Stash would wait for it, or kill it."""
     with _log(place.folder) as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", LEASH],
+            [sys.executable, "-P", *program],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -101,12 +90,20 @@ def start_worker(place: Runtime) -> "subprocess.Popen[bytes]":
             creationflags=DETACHED | NEW_GROUP if os.name == "nt" else 0,
             start_new_session=os.name != "nt",
         )
-    with process.stdin as order:  # type: ignore[union-attr]
-        order.write(_order(place, "plexsync", ("serve", "--as-needed"), leash=False))
+    with process.stdin as line:  # type: ignore[union-attr]
+        line.write(order)
     return process
 
 
-def _order(place: Runtime, module: str, words: tuple[str, ...], *, leash: bool) -> bytes:
+def life_of(folder: str, server: Mapping[str, object]) -> dict[str, str]:
+    """Return the folder for signs of life, and the name of Stash's address."""
+    above = str(server.get("Dir") or os.path.dirname(folder))
+    return {"folder": os.path.abspath(above), "address": life_signs.address_name(server)}
+
+
+def _order(
+    place: Runtime, module: str, words: tuple[str, ...], *, leash: bool, life: "dict[str, str] | None" = None
+) -> bytes:
     """Return the order for the process, as one line."""
     order = {
         "module": module,
@@ -115,6 +112,8 @@ def _order(place: Runtime, module: str, words: tuple[str, ...], *, leash: bool) 
         "environ": settings_of(place.folder) if module == "plexsync" else {},
         "server": dict(place.server) if module == "plexsync" else None,
         "leash": leash,
+        "folder": place.folder,
+        "life": life,
     }
     return json.dumps(order).encode() + b"\n"
 
@@ -147,13 +146,10 @@ def _environ(place: Runtime) -> dict[str, str]:
     return {**kept, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
 
 
-def _hear(stream: "IO[bytes] | None", report: Callable[[str], None], collect: "Callable[[bytes], None] | None") -> None:
-    """Read a stream to its end: collect all of it, or report each line."""
+def _hear(stream: "IO[bytes] | None", report: Callable[[str], None]) -> None:
+    """Report each line of a stream, to its end."""
     for line in stream or ():
-        if collect is None:
-            report(line.decode("utf-8", "replace").rstrip("\r\n"))
-        else:
-            collect(line)
+        report(line.decode("utf-8", "replace").rstrip("\r\n"))
 
 
 def _let_go(process: "subprocess.Popen[bytes]") -> None:

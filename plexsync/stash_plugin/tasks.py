@@ -8,86 +8,76 @@ installation without its packages can also report what is missing.
 import json
 import os
 import re
-import subprocess
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
 
-from plexsync.rules.errors import Unusable
-from plexsync.stash_plugin import dependencies, launcher
+from plexsync.stash_plugin import dependencies, installer, launcher, worker_process
+from plexsync.stash_plugin.command_run import CommandRunner, slow
+from plexsync.stash_plugin.stash_words import in_its_field, inside, inside_all
+from plexsync.stash_plugin.worker_process import Failed, log
 from plexsync.store import intake
-from plexsync.store.lock import is_locked
 
 Facts = dict[str, object]
 
 # Seconds that an operation may take, because a page waits for it. Reading from both servers takes longest.
 PATIENCE = 60.0
-# Seconds until a started worker must show a heartbeat, and until a stopped one must have ended.
-BEGIN, END = 30.0, 20.0
-# Seconds that a worker may take to end by itself.
-LEAVE = 8.0
-LOOK = 0.2
 MOST_IDS = 500
-# In characters. Stash's limit is in bytes: it reads no line above 64 KiB, nor any line after it.
-LONGEST_LINE = 8_000
 NO_WORKER = "no worker runs"
 SERVED = "the worker does the rest"
-FIRST = (
-    "this would be the first write of the whole library to Plex. Run the task Preview, then approve it: on the page "
-    "of PlexSync, or by the setting First write approved"
-)
-
-
-class Failed(Exception):
-    """The task failed; the message is one line for the user."""
-
-
-def log(level: str, text: str) -> None:
-    """Write a line to Stash's log: level d, i, w or e, or the progress of a task (p)."""
-    line = re.sub(r"[\x00-\x1f\x7f]+", " ", text).rstrip()[:LONGEST_LINE]
-    try:
-        os.write(2, f"\x01{level}\x02{line}\n".encode("utf-8", "replace"))
-    except OSError:
-        # Stash no longer reads the log.
-        return
 
 
 @dataclass
 class TaskRun:
-    """One call: the connection and arguments that Stash passes to its plugins, and the folder of the database."""
+    """One call: the connection and arguments that Stash passes to its plugins, and the folder of the database.
+
+    `patience` limits each command of an operation, for which a page waits; a task has none.
+    """
 
     folder: str
     server: Mapping[str, object]
     args: Mapping[str, object]
+    patience: float | None = None
     heard: list[str] = field(default_factory=list)
 
     def place(self) -> launcher.Runtime:
         """Return where the program runs; raises NotReady if its packages are missing."""
         return launcher.Runtime(self.folder, dependencies.ready(self.folder), self.server)
 
+    @cached_property
+    def program(self) -> CommandRunner:
+        """The program in this process; raises NotReady if its packages are missing."""
+        return CommandRunner(self.place(), report=self._hear)
+
+    @cached_property
+    def wrong_settings(self) -> list[str]:
+        """What is wrong with the settings, one message each, in the form that the field in Stash takes."""
+        return [in_its_field(line) for line in self.program.wrong_settings()]
+
     def plexsync(self, *words: str) -> str:
         """Run a command to its end and copy its output to Stash's log; returns the last line. Raises Failed."""
-        ended = launcher.run(self.place(), *words, report=self._hear)
+        ended = self.program.run(*words)
         for line in ended.output.splitlines():
             if re.search(r"\w", line):
-                log("i", line)
+                log("i", inside(line))
         if ended.code != 0:
             wrong = [line for line in self.heard if not line.startswith("warning: ")]
             raise Failed(" / ".join(wrong) or _last(ended.output) or f"it ended with {ended.code}")
         return _last(ended.output)
 
-    def facts(self, *words: str, seconds: float | None = PATIENCE) -> Facts:
+    def facts(self, *words: str) -> Facts:
         """Run a command for its JSON output, with the exit code added as `code`, and a failure as `error`."""
-        ended = launcher.run(self.place(), "--json", *words, report=self._hear, seconds=seconds)
+        ended = self.program.run("--json", *words, seconds=self.patience)
         try:
             document = json.loads(ended.output)
         except ValueError:
             document = {}
         facts = document if isinstance(document, dict) else {}
         if ended.code != 0 and not facts:
-            slow = f"it took longer than {seconds:.0f} seconds" if seconds and ended.code in (130, 143, -15) else ""
-            facts = {"error": slow or " / ".join(self.heard) or f"it ended with {ended.code}"}
+            late = slow(self.patience) if self.patience and ended.late else ""
+            facts = {"error": late or " / ".join(self.heard) or f"it ended with {ended.code}"}
         return {**facts, "code": ended.code}
 
     def _hear(self, line: str) -> None:
@@ -97,10 +87,10 @@ class TaskRun:
         elif line.startswith("plexsync: "):
             self.heard.append(line.removeprefix("plexsync: "))
             if line.startswith("plexsync: warning: "):
-                log("w", line)
+                log("w", inside(line))
         elif line.strip():
             record = re.match(r"\S+ (DEBUG|INFO|WARNING|ERROR) ", line)
-            log(record[1][0].lower() if record else "i", line)
+            log(record[1][0].lower() if record else "i", inside(line))
 
 
 def _last(output: str) -> str:
@@ -112,8 +102,6 @@ def _last(output: str) -> str:
 
 def sync_all(call: TaskRun) -> str:
     """Queue every scene, if you have approved the first write."""
-    if call.facts("status").get("bulk_approved") is False:
-        raise Failed(FIRST)
     return _wanted(call, "wanted", "sync", "--all")
 
 
@@ -139,7 +127,7 @@ QUEUED = {"wanted": "queued"}
 
 def _wanted(call: TaskRun, counted: str, *words: str) -> str:
     """Run a command that queues jobs, and make sure that they are worked: by the worker, or here if none runs."""
-    facts = call.facts(*words, seconds=None)
+    facts = call.facts(*words)
     if facts["code"] != 0:
         raise Failed(str(facts.get("error")))
     return f"{facts.get(counted, 0)} {QUEUED.get(counted, counted)}; {drain(call)}"
@@ -147,15 +135,19 @@ def _wanted(call: TaskRun, counted: str, *words: str) -> str:
 
 def drain(call: TaskRun) -> str:
     """Work the due jobs, unless a worker runs."""
-    if _worker_runs(call):
+    if worker_process.worker_runs(call):
         return SERVED
     return call.plexsync("drain")
 
 
 def preview(call: TaskRun) -> str:
     """Show what a sync of the whole library would change."""
-    report = os.path.join(call.folder, "preview.html")
-    return call.plexsync("sync", "--all", "--dry-run", "--html", report, "--force")
+    call.plexsync("sync", "--all", "--dry-run", "--html", _report(call), "--force")
+    return "the preview is ready: Show the preview on the page of PlexSync opens it"
+
+
+def _report(call: TaskRun) -> str:
+    return os.path.join(call.folder, "preview.html")
 
 
 def status(call: TaskRun) -> str:
@@ -164,18 +156,44 @@ def status(call: TaskRun) -> str:
     return "the status is in Stash's log"
 
 
+# The level in Stash's log for the result of a check.
+LEVELS = {"problem": "e", "warning": "w"}
+
+
 def doctor(call: TaskRun) -> str:
-    """Run all checks."""
-    return f"{call.plexsync('doctor')}; the details are in Stash's log"
+    """Run all checks; a problem is an error in Stash's log."""
+    facts = call.facts("doctor")
+    checks = facts.get("checks")
+    if not isinstance(checks, list):
+        raise Failed(str(facts.get("error")))
+    for check in checks:
+        fix = f" -> {check['mend']}" if check["mend"] else ""
+        log(LEVELS.get(check["state"], "i"), f"{check['name']}: {in_its_field(check['told'])}{inside(fix)}")
+    problems, warnings = (sum(check["state"] == state for check in checks) for state in LEVELS)
+    summary = f"{_count(problems, 'problem')}, {_count(warnings, 'warning')}; the details are in Stash's log"
+    if facts["code"] != 0:
+        raise Failed(summary)
+    return summary
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def install(call: TaskRun) -> str:
     """Install the packages, or repair what is installed."""
     os.makedirs(call.folder, mode=0o700, exist_ok=True)
-    tidy = not _locked(call)
+    tidy = not worker_process.locked(call)
     return dependencies.install(
         call.folder, lambda part: log("p", f"{part:.3f}"), lambda line: log("d", line), tidy=tidy
     )
+
+
+def provide(call: TaskRun) -> None:
+    """After an update that changed the list of packages, install it before the task runs."""
+    if dependencies.is_outdated(call.folder):
+        log("i", "PlexSync: after the update its packages are installed first")
+        install(call)
 
 
 def start(call: TaskRun) -> str:
@@ -183,98 +201,19 @@ def start(call: TaskRun) -> str:
     # This reports wrong settings, and creates the database.
     if problem := call.facts("status").get("error"):
         raise Failed(str(problem))
-    before = intake.switched(call.folder)
-    _switch(call, intake.ON)
-    # A worker that was not switched on is about to end, or was started elsewhere.
-    if _locked(call) and (before == intake.ON or not _ends(call, LEAVE)):
+    if not worker_process.start(call):
         return "a worker runs already"
-    _start_now(call, before)
     return "the worker runs, and hooks start it again when it is needed"
-
-
-def _switch(call: TaskRun, value: str) -> None:
-    if trouble := intake.switch(call.folder, value):
-        raise Failed(f"that can't be noted: {trouble}")
-
-
-def _start_now(call: TaskRun, before: str) -> None:
-    """Start the worker and check that it runs; on failure, end it and switch back to `before`.
-
-    The error contains what the worker has written to its log.
-    """
-    path = os.path.join(call.folder, launcher.LOG)
-    process = None
-    try:
-        size = os.path.getsize(path) if os.path.exists(path) else 0
-        beat = intake.beat(call.folder)
-        process = launcher.start_worker(call.place())
-        _see_it_live(call, process, beat, lambda: _said_since(path, size) or f"see {path}")
-    except (Failed, dependencies.NotReady, OSError):
-        if process is not None:
-            process.terminate()
-        intake.switch(call.folder, before)
-        raise
-
-
-def _see_it_live(call: TaskRun, process: "subprocess.Popen[bytes]", beat: str, last_words: Callable[[], str]) -> None:
-    """Wait until the heartbeat differs from `beat`, the one of the worker before; raises Failed."""
-    for _ in range(round(BEGIN / LOOK)):
-        if process.poll() is not None:
-            raise Failed(f"the worker ended at once: {last_words()}")
-        if intake.beat(call.folder) not in ("", beat):
-            return
-        time.sleep(LOOK)
-    raise Failed(f"the worker gives no sign of life: {last_words()}")
-
-
-def _said_since(path: str, before: int) -> str:
-    """Return the last lines that the worker wrote to its log behind position `before`."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(before if before <= os.path.getsize(path) else 0)
-            lines = file.read(16_384).decode("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
-    return " / ".join(line.removeprefix("plexsync: ") for line in lines[-3:])
 
 
 def stop(call: TaskRun) -> str:
     """Switch the worker off, and wait until it has ended."""
-    if intake.switched(call.folder) == intake.OFF and not _worker_runs(call):
+    if intake.switched(call.folder) == intake.OFF and not worker_process.worker_runs(call):
         return NO_WORKER
-    _switch(call, intake.OFF)
-    if _ends(call, END):
+    worker_process.switch(call, intake.OFF)
+    if worker_process.ends(call, worker_process.END):
         return "the worker has ended, and is not started again"
     raise Failed("a worker goes on: it was not started by Stash, so stop it where it was started")
-
-
-def _ends(call: TaskRun, seconds: float) -> bool:
-    """Whether the worker ends within this time."""
-    for step in range(round(seconds / LOOK)):
-        if not _locked(call):
-            return True
-        log("p", f"{step * LOOK / seconds:.2f}")
-        time.sleep(LOOK)
-    return False
-
-
-def _worker_runs(call: TaskRun) -> bool:
-    """Whether a worker has this database. One that is switched on but has left, or is leaving, is started."""
-    before = intake.switched(call.folder)
-    if _locked(call) and (before != intake.LEFT or not _ends(call, LEAVE)):
-        return True
-    if before == intake.OFF:
-        return False
-    _switch(call, intake.ON)
-    _start_now(call, before)
-    return True
-
-
-def _locked(call: TaskRun) -> bool:
-    try:
-        return is_locked(Path(call.folder))
-    except Unusable as error:
-        raise Failed(str(error)) from error
 
 
 # --- operations of the page ------------------------------------------------------------------------------------------
@@ -283,6 +222,22 @@ def _locked(call: TaskRun) -> bool:
 def page_status(call: TaskRun) -> Facts:
     """Return the status, and whether the worker inside Stash is switched on."""
     return {**call.facts("status"), "inside": intake.switched(call.folder) != intake.OFF}
+
+
+def page_preview(call: TaskRun) -> Facts:
+    """Return the report of the last preview, and when it was made."""
+    try:
+        with open(_report(call), encoding="utf-8") as file:
+            return {"html": file.read(), "at": round(os.fstat(file.fileno()).st_mtime * 1000)}
+    except FileNotFoundError:
+        raise Failed("there is no preview yet: run the task Preview") from None
+
+
+def wake(call: TaskRun) -> Facts:
+    """Start the worker if it is switched on and does not run: called by the wake-up inside Stash, and by its page."""
+    session = call.args.get("session")
+    server = {**call.server, "SessionCookie": session} if isinstance(session, dict) else call.server
+    return {"told": worker_process.wake(replace(call, server=server))}
 
 
 def page_letters(call: TaskRun) -> Facts:
@@ -309,7 +264,12 @@ def page_sync(call: TaskRun) -> Facts:
     """Sync a scene now: by the worker, or here if none runs."""
     words = ("sync", _scene(call))
     facts = call.facts(*words)
-    return facts if facts["code"] != 0 or _worker_runs(call) else call.facts(*words, "--wait")
+    return facts if facts["code"] != 0 or worker_process.worker_runs(call) else call.facts(*words, "--wait")
+
+
+def page_bind(call: TaskRun) -> Facts:
+    """Name the item of a scene, and sync it."""
+    return _then_worked(call, call.facts("bind", _scene(call), _item(call)))
 
 
 def page_approve(call: TaskRun) -> Facts:
@@ -326,7 +286,7 @@ def page_accept(call: TaskRun) -> Facts:
 
 
 def _then_worked(call: TaskRun, facts: Facts) -> Facts:
-    return {**facts, "worker": _worker_runs(call)}
+    return {**facts, "worker": worker_process.worker_runs(call)}
 
 
 def _scene(call: TaskRun) -> str:
@@ -334,6 +294,13 @@ def _scene(call: TaskRun) -> str:
     if not re.fullmatch(r"[1-9][0-9]{0,17}", scene):
         raise Failed("no scene is named")
     return scene
+
+
+def _item(call: TaskRun) -> str:
+    item = str(call.args.get("item", ""))
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", item):
+        raise Failed("no item is named")
+    return item
 
 
 def _which(call: TaskRun) -> tuple[str, ...]:
@@ -361,40 +328,94 @@ TASKS: dict[str, Callable[[TaskRun], str]] = {
     "stop": stop,
 }
 OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
+    "wake": wake,
     "page_status": page_status,
     "page_letters": page_letters,
     "page_retry": page_retry,
     "page_drop": page_drop,
     "page_scene": page_scene,
     "page_sync": page_sync,
+    "page_bind": page_bind,
+    "page_preview": page_preview,
     "page_approve": page_approve,
     "page_accept": page_accept,
 }
 
 
-def done(folder: str, server: Mapping[str, object], args: Mapping[str, object]) -> Facts:
-    """Run the task or operation that `args` name; returns the answer to Stash."""
-    call, mode = TaskRun(folder, server, args), str(args.get("mode"))
+# These run whatever the settings are: they change none of the library, or show the wrong ones themselves.
+WITHOUT_SETTINGS = {"install", "stop", "doctor"}
+
+
+def done(
+    folder: str,
+    server: Mapping[str, object],
+    args: Mapping[str, object],
+    more: "Mapping[str, Callable[[TaskRun], Facts]]" = MappingProxyType({}),
+) -> Facts:
+    """Run the task or operation that `args` name, or one of `more` operations; returns the answer to Stash."""
+    mode = str(args.get("mode"))
+    operation = OPERATIONS.get(mode) or more.get(mode)
+    call = TaskRun(folder, server, args, patience=PATIENCE if operation else None)
     try:
-        if mode in OPERATIONS:
-            return {"output": _asked(call, OPERATIONS[mode])}
+        if operation:
+            return {"output": inside_all(_asked(call, operation))}
         if mode in TASKS:
-            summary = TASKS[mode](call)
+            summary = inside(_performed(call, mode))
             log("i", f"PlexSync: {summary}")
             return {"output": summary}
     except (Failed, dependencies.NotReady) as error:
-        return {"error": f"PlexSync: {error}"}
+        return {"error": f"PlexSync: {inside(str(error))}"}
     except OSError as error:
         return {"error": f"PlexSync: {error.filename or folder} can't be used: {error.strerror}"}
     return {"error": f"PlexSync: {mode[:40]!r} is no task"}
 
 
+def not_ready(call: TaskRun, error: dependencies.NotReady) -> Facts:
+    """Return why the packages can't be used; after an update their installation is started, and the worker's then."""
+    installation = dependencies.installation(call.folder)
+    waits = not installation["running"] and not installation["error"]
+    if waits and dependencies.is_outdated(call.folder):
+        installer.start_installing(call.folder, call.server)
+        installation = {**installation, "running": True}
+    return {"error": str(error), "installed": False, "installation": installation}
+
+
+def _performed(call: TaskRun, mode: str) -> str:
+    """Run a task; a server that is on hold is told in every answer. Raises Failed, also for a wrong setting."""
+    if mode not in ("install", "stop"):
+        provide(call)
+    if mode in WITHOUT_SETTINGS:
+        return TASKS[mode](call)
+    if call.wrong_settings and mode == "status":
+        with suppress(Failed):
+            status(call)
+    if call.wrong_settings:
+        raise Failed(" / ".join(call.wrong_settings))
+    summary = TASKS[mode](call)
+    holds = _holds(call)
+    for hold in holds:
+        log("e", inside(f"PlexSync: {hold}"))
+    return "; ".join((summary, *holds))
+
+
+def _holds(call: TaskRun) -> list[str]:
+    """Return what has to be put right before a server is used again."""
+    holds = call.facts("status").get("holds")
+    return [str(hold["message"]) for hold in holds.values()] if isinstance(holds, dict) else []
+
+
 def _asked(call: TaskRun, operation: Callable[[TaskRun], Facts]) -> Facts:
-    """Run an operation; a failure becomes part of its data, for the page to show."""
+    """Run an operation; a failure becomes part of its data, for the page to show, and so does a wrong setting."""
     try:
         os.makedirs(call.folder, mode=0o700, exist_ok=True)
-        return operation(call)
+        facts = operation(call)
+        wrong = call.wrong_settings if operation in SHOW_SETTINGS else []
+        return {**facts, "wrong_settings": wrong} if wrong else facts
     except dependencies.NotReady as error:
-        return {"error": str(error), "installed": False}
+        return not_ready(call, error)
     except Failed as error:
         return {"error": str(error)}
+
+
+# What a page shows first: there a wrong setting is told.
+SHOW_SETTINGS = (page_status, page_scene)

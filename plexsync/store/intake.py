@@ -99,12 +99,13 @@ on conflict (kind, id) do update
        desired = iif({_MOVED}, :desired, job.desired)
 """
 
-# Notes about the worker that you have switched on inside Stash: whether it is on ('on', or 'left' if it ended because
-# there was nothing to do), and when a hook last started it. The heartbeat is that of the running worker.
+# Notes about the worker that you have switched on inside Stash, and when a hook last started it. The worker is 'on';
+# 'left' if it ended because there was nothing to do; 'again' while it is replaced, because Stash has another address;
+# 'away' if the plugin is disabled, so that no hook starts it. The heartbeat is that of the running worker.
 INSIDE = "worker:inside"
 STARTED = "worker:started"
 BEAT = "worker:beat"
-ON, LEFT, OFF = "on", "left", ""
+ON, LEFT, OFF, AGAIN, AWAY = "on", "left", "", "again", "away"
 # Milliseconds for which a heartbeat, or a start, counts.
 FRESH = 60_000
 # A file beside the database. Its age is that of the last start that could not be noted in the database.

@@ -46,9 +46,12 @@ class Lock:
         self.release()
 
 
-def try_lock(folder: "Path | str") -> Lock | None:
-    """Take the lock on the database in `folder`; None while another holds it. Raises Unusable if it can't be checked."""
-    handle = _open(folder, os.O_RDWR | os.O_CREAT)
+def try_lock(folder: "Path | str", file: str = FILE) -> Lock | None:
+    """Take the lock on the database in `folder`; None while another holds it. Raises Unusable if it can't be checked.
+
+    Another `file` is another lock in the same folder.
+    """
+    handle = _open(os.path.join(folder, file), os.O_RDWR | os.O_CREAT)
     locked = False
     try:
         for remaining in reversed(range(TRIES)):
@@ -63,23 +66,24 @@ def try_lock(folder: "Path | str") -> Lock | None:
     return None
 
 
-def is_locked(folder: "Path | str") -> bool:
+def is_locked(folder: "Path | str", file: str = FILE) -> bool:
     """Whether a worker is running on the database in `folder`. Raises Unusable if that can't be checked."""
-    if not os.path.exists(os.path.join(folder, FILE)):
+    path = os.path.join(folder, file)
+    if not os.path.exists(path):
         return False
-    handle = _open(folder, os.O_RDWR)
+    handle = _open(path, os.O_RDWR)
     try:
         return not _take(handle, shared=True)
     finally:
         os.close(handle)
 
 
-def _open(folder: "Path | str", flags: int) -> int:
+def _open(path: str, flags: int) -> int:
     try:
         # A link here could lock, or create, a file of another user.
-        return os.open(os.path.join(folder, FILE), flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
     except OSError as error:
-        raise Unusable(f"{os.path.join(folder, FILE)} can't be opened: {error.strerror}") from error
+        raise Unusable(f"{path} can't be opened: {error.strerror}") from error
 
 
 def _take(handle: int, *, shared: bool) -> bool:

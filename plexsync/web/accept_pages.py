@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from plexsync.app.choices import accept as accept_choice
+from plexsync.app.choices import outcome
 from plexsync.reports.questions import questions
 from plexsync.rules.choices import CHANGES, Choice
 from plexsync.web.context import Busy
@@ -23,11 +24,12 @@ def accept(ask: Ask) -> Response:
     try:
         with ask.desk.looking() as parts:
             is_accepted = accept_choice(parts, choice)
+            follows = outcome(parts, choice)
     except Busy:
         return ask.to(HERE, BUSY, well=False)
     if not is_accepted:
         return ask.to(HERE, "Nobody asks for that any more.", well=False)
-    return ask.to("/", f"Accepted: {CHANGES[choice]}. Work goes on.")
+    return ask.to("/", f"Accepted: {CHANGES[choice]}. {follows[0].upper()}{follows[1:]}.")
 
 
 def choice_named(text: str) -> Choice:

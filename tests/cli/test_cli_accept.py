@@ -6,6 +6,7 @@ import pytest
 
 from plexsync.app.parts import opened
 from plexsync.rules.note_keys import CURSOR
+from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.cli.test_cli_doctor import check
 from tests.journey.world import World, until
@@ -149,6 +150,19 @@ def test_a_question_that_replaces_another_hold_is_named_by_outages(world: World,
     world.plex.reinstall(Random(1))
     until(lambda: door("sync", "1", "--wait") and door("status", "--json").facts["holds"]["plex"]["choice"])
     assert "on hold: another Plex server answers" in door("outages").out
+
+
+def test_accepting_while_plex_is_down_says_that_work_goes_on_when_it_answers(reinstalled: World, door: Door) -> None:
+    reinstalled.plex.faults.set(Fault("refuse"))
+    told = door("accept", "plex-server")
+    assert told.code == 0
+    assert "plex-server accepted: work goes on as soon as Plex answers" in told.out
+    assert door("accept", "--json").facts == {"asked": []}, "it is not asked twice"
+    (hold,) = door("status", "--json").facts["holds"].values()
+    assert "which you have accepted; Plex has not answered since" in hold["message"]
+    reinstalled.plex.faults.clear()
+    assert door("reconcile").code == 0
+    assert door("status", "--json").facts["holds"] == {}
 
 
 def test_accepting_what_nobody_asks_is_refused(world: World, door: Door) -> None:

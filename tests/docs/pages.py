@@ -29,7 +29,8 @@ class Block:
 @cache
 def pages() -> dict[str, str]:
     """Every page for people, by its path in the repository."""
-    found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+    found = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+    found += sorted([*(ROOT / ".github").rglob("*.md"), *DOCS.rglob("*.md")])
     return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in found}
 
 

@@ -58,6 +58,7 @@ class World:
         self.settled = dict.fromkeys(FIELDS, False)  # what Stash says was pushed and read back
         self.protected = {}  # scalars: a person's value that has to survive
         self.hand_added = set()
+        self.unread = {name: set() for name in SCALARS}  # values of ours that were sent, and never read back
         self.untold = set()  # fields of which it can't be told whose they are
         self.counts = Counter()
 
@@ -258,6 +259,7 @@ class World:
                 self.ever_added |= set(change.adds)
             elif change.value and made.sending[name].said:
                 self.ever_ours[name].add(change.value)
+                self.unread[name].add(change.value)
         self.settled |= dict.fromkeys(made.edit, False)
         if fate == "before":
             return
@@ -268,6 +270,8 @@ class World:
         assert not learnt.again
         self.memory = dict(learnt.memory)
         self.pushing.remove(entry)
+        for name in set(made.edit) & set(SCALARS):
+            self.unread[name].discard(self.value[name])
         fields = read_fields(made.sending, learnt.memory, SALT)
         self.journal.append(replace(sent, kind="read", stamp=self.stamp, fields=fields))
         # What can't be told of a list stays in it.
@@ -297,6 +301,9 @@ class World:
         assert not self.planned().edit, "no rest is found"
         for name in SCALARS:
             if name in untold or self.author[name] == PERSON or not self.stash[name]:
+                continue
+            if name not in self.memory and self.value[name] in self.unread[name]:
+                # Sent once, never read back, forgotten since, and back by a restore of Plex: by then it may be a person's.
                 continue
             assert self.value[name] == self.stash[name], f"{name} is stuck at {self.value[name]}"
         if "genre" in untold:

@@ -1,19 +1,22 @@
 """Stash with the plugin in it, beside a Plex: everything a real process, the program on the packages of this environment."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect, sync_playwright
 
 from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash_plugin import dependencies
 from plexsync.store import intake
 from plexsync.store.lock import is_locked
 from release.check import TOKEN, Trial
-from tests.patience import until
+from tests.patience import HANG, until
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "stash-key-of-the-plugin"
@@ -41,3 +44,75 @@ def online() -> bool:
     """Whether the package index answers."""
     command = [sys.executable, "-m", "pip", "index", "versions", "mdurl"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+# Where the program finds plex.tv: the constants of its own package, which this one, first on its path, replaces.
+ELSEWHERE = """
+import importlib.machinery, os, sys
+here = os.path.dirname(os.path.dirname(__file__))
+spec = importlib.machinery.PathFinder.find_spec("plexapi", [place for place in sys.path if place != here])
+__path__ = list(spec.submodule_search_locations)
+exec(compile(open(spec.origin, encoding="utf-8").read(), spec.origin, "exec"))
+from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
+for owner, name in ((MyPlexPinLogin, "PINS"), (MyPlexAccount, "key"), (MyPlexResource, "key")):
+    setattr(owner, name, getattr(owner, name).replace("https://plex.tv", {url!r}))
+"""
+
+
+@pytest.fixture
+def tv() -> Iterator[PlexTvSim]:
+    with PlexTvSim() as made:
+        yield made
+
+
+@pytest.fixture
+def fresh(inside: Trial, tv: PlexTvSim) -> Trial:
+    """With its packages, and no settings yet. The account at the simulated plex.tv owns the Plex."""
+    inside.stash.plugin_settings["StashPlexSync"] = {}
+    package = Path(dependencies.place(str(inside.folder))) / "plexapi"
+    package.mkdir()
+    (package / "__init__.py").write_text(ELSEWHERE.replace("{url!r}", repr(tv.url)))
+    tv.servers = [Resource("NAS", TOKEN, (Connection(inside.plex.url, "127.0.0.1", inside.plex.port),))]
+    return inside
+
+
+# --- the page in a browser ---------------------------------------------------------------------------------------
+
+STANDIN = (Path(__file__).parent / "standin.js").read_text(encoding="utf-8")
+CHROMIUM = Path("/usr/bin/chromium")
+HTML = """<!doctype html><html lang="en"><head><title>Stash</title><base href="/">
+<link rel="stylesheet" href="/plugin/StashPlexSync/css"></head><body><div id="root"></div>
+<script src="/standin.js"></script><script src="/plugin/StashPlexSync/javascript"></script>
+<script>startStash()</script></body></html>"""
+NOISY = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    with sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*NOISY, "--disable-component-update"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def faults() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def page(browser, inside: Trial, faults: list[str]) -> Iterator[Page]:
+    made = browser.new_page(extra_http_headers={"ApiKey": KEY})
+    made.set_default_timeout(20_000)
+    expect.set_options(timeout=1000 * HANG)
+    made.on("pageerror", lambda error: faults.append(str(error)))
+    made.route("**/standin.js", lambda route: route.fulfill(body=STANDIN, content_type="text/javascript"))
+    made.route(re.compile(r"/app(\?|$)"), lambda route: route.fulfill(body=HTML, content_type="text/html"))
+    made.on("dialog", lambda dialog: dialog.accept())
+    yield made
+    made.close()
+
+
+def go(page: Page, trial: Trial, where: str, lacks: str = "") -> None:
+    """Open the page of the simulated Stash that has the plugin's script."""
+    page.goto(f"{trial.stash.url}/app?at={where}&lacks={lacks}")

@@ -71,8 +71,12 @@
       if (name === "children" || name === "key" || value === undefined || value === null || value === false) {
         continue;
       }
-      if (name.startsWith("on")) {
+      if (name === "onChange" && node.props.value !== undefined) {
+        made.addEventListener("input", value);
+      } else if (name.startsWith("on")) {
         made.addEventListener(name.slice(2).toLowerCase(), value);
+      } else if (name === "style") {
+        Object.assign(made.style, value);
       } else if (name === "className") {
         made.className = value;
       } else if (name === "checked") {
@@ -82,6 +86,9 @@
       }
     }
     put(node.props.children, made, path + "/" + node.type);
+    if (node.props.value !== undefined) {
+      made.value = node.props.value;
+    }
     return made;
   }
 

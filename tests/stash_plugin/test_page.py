@@ -1,59 +1,19 @@
 """The page and the tab inside Stash, in a real browser: what they show, what their buttons do, what they never do."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, expect
 
 from plexsync.reports.rows import SHORT
-from release.check import TASK, Trial
+from release.check import TASK
 from tests.journey.world import ROOT, until
-from tests.patience import HANG
-from tests.stash_plugin.conftest import KEY
+from tests.stash_plugin.conftest import CHROMIUM, go
 
-STANDIN = (Path(__file__).parent / "standin.js").read_text(encoding="utf-8")
-CHROMIUM = Path("/usr/bin/chromium")
-HTML = """<!doctype html><html lang="en"><head><title>Stash</title><base href="/">
-<link rel="stylesheet" href="/plugin/StashPlexSync/css"></head><body><div id="root"></div>
-<script src="/standin.js"></script><script src="/plugin/StashPlexSync/javascript"></script>
-<script>startStash()</script></body></html>"""
 HOSTILE = '<img src=x onerror="window.hurt=1">&amp;<script>window.hurt=1</script>'
-NOISY = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*NOISY, "--disable-component-update"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def faults() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def page(browser, inside: Trial, faults: list[str]) -> Iterator[Page]:
-    made = browser.new_page(extra_http_headers={"ApiKey": KEY})
-    made.set_default_timeout(20_000)
-    expect.set_options(timeout=1000 * HANG)
-    made.on("pageerror", lambda error: faults.append(str(error)))
-    made.route("**/standin.js", lambda route: route.fulfill(body=STANDIN, content_type="text/javascript"))
-    made.route(re.compile(r"/app(\?|$)"), lambda route: route.fulfill(body=HTML, content_type="text/html"))
-    made.on("dialog", lambda dialog: dialog.accept())
-    yield made
-    made.close()
-
-
-def go(page: Page, inside: Trial, where: str, lacks: str = "") -> None:
-    page.goto(f"{inside.stash.url}/app?at={where}&lacks={lacks}")
 
 
 def test_the_page_tells_how_everything_stands_and_its_buttons_work(page, inside, faults):

@@ -1,6 +1,7 @@
 """Checks of the path rules: whether Stash and Plex use the same file paths, and which rules would map them."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -100,6 +101,8 @@ def _alike(db: Reader, scene: Scene) -> list[tuple[str, str]]:
 
 def _rules_to_set(lookup: PathLookup, *, has_rules: bool) -> str:
     """The path rules to set, since most files were found by name and size only."""
+    if os.environ.get("PLEXSYNC_PROGRESS") == "stash" and lookup.suggestions:
+        return _rules_in_stash(lookup, has_rules=has_rules)
     rules = [json.dumps(" => ".join(suggestion.rule), ensure_ascii=False) for suggestion in lookup.suggestions]
     right, wrong = (sum(getattr(suggestion, name) for suggestion in lookup.suggestions) for name in ("right", "wrong"))
     agree = f"{right} of {many(right + wrong, 'file')} agree"
@@ -110,6 +113,15 @@ def _rules_to_set(lookup: PathLookup, *, has_rules: bool) -> str:
         return f"path_map = [{', '.join(rules)}] would find them by full path ({agree}): {where}"
     advice = "set path_map: by name and size alone, look-alikes can't be told apart"
     return f"{advice}. {lookup.pairs[0][0]} in Stash is {lookup.pairs[0][1]} in Plex" if lookup.pairs else advice
+
+
+def _rules_in_stash(lookup: PathLookup, *, has_rules: bool) -> str:
+    """The path rules to set, in the form of the field in Stash."""
+    rules = "; ".join(" => ".join(suggestion.rule) for suggestion in lookup.suggestions)
+    right, wrong = (sum(getattr(suggestion, name) for suggestion in lookup.suggestions) for name in ("right", "wrong"))
+    deed = "add to the field Path mapping" if has_rules else "enter in the field Path mapping"
+    agree = f"{right} of {many(right + wrong, 'file')} agree"
+    return f"{deed} in the settings of the plugin, with ; between rules: {rules} ({agree})"
 
 
 def _judged(name: str, lookup: PathLookup, *, has_rules: bool) -> Check:

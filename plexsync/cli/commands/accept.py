@@ -4,6 +4,7 @@ import click
 from rich.console import Console
 
 from plexsync.app.choices import accept as accept_choice
+from plexsync.app.choices import outcome
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, say
@@ -34,7 +35,8 @@ def accept(call: Call, choice: str | None) -> int:
             return FINE
         if not accept_choice(parts, Choice(choice)):
             return call.refused(f"nothing waits for {choice} (plexsync accept shows what is asked)")
-    call.answer({"accepted": choice}, lambda: paper().print(f"{choice} accepted: work goes on"))
+        follows = outcome(parts, Choice(choice))
+    call.answer({"accepted": choice}, lambda: paper().print(f"{choice} accepted: {follows}"))
     return FINE
 
 

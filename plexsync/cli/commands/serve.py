@@ -22,10 +22,10 @@ from plexsync.app.settings import (
     keep_for_status,
     known_place,
 )
-from plexsync.app.switches import off_inside
+from plexsync.app.switches import back_inside, off_inside
 from plexsync.cli.call import FAILED, Call, command
 from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard
-from plexsync.cli.daemon.idle_exit import Leaving, patient_lock, waits_no_longer
+from plexsync.cli.daemon.idle_exit import Leaving, life_sign, patient_lock, waits_no_longer
 from plexsync.cli.daemon.settings_watch import SettingsWatch
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.daemon.work_loop import outcome_words
@@ -41,6 +41,7 @@ from plexsync.reports.status import breaker, server_words
 from plexsync.rules.errors import Damaged, LocalFault, Neighbour
 from plexsync.rules.job import State
 from plexsync.rules.status_words import SceneStatus, counted
+from plexsync.store.life_signs import LifeSign
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
 from validation.sources import load_here
@@ -98,6 +99,10 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
         early = known_place(load_here(**sources(call)).config, os.environ) if as_needed else None
         if early is not None and not held.enter_context(patient_lock(early.path, stop.event)):
             return call.refused(BUSY)
+        sign = life_sign() if early is not None else None
+        if early is not None and sign is not None:
+            held.callback(sign.end)
+            back_inside(early.path)
         initial = patiently(call, stop.event, inside=early.path if early else None)
         if initial is not None:
             hiding.use(Redactor(call.secrets))
@@ -114,7 +119,7 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
                 dashboard(off=no_web or as_needed, switch=demo_switch) as pages,
             ):
                 report = Reporter(line, outcomes)
-                _work(call, initial, stop, report, hiding, pages, as_needed=as_needed)
+                _work(call, initial, stop, report, hiding, pages, as_needed=as_needed, sign=sign)
         log.info("stopped in good order")
         call.answer({"outcomes": dict(outcomes)}, lambda: None)
         return stop.code
@@ -129,6 +134,7 @@ def _work(
     pages: Dashboard | None,
     *,
     as_needed: bool,
+    sign: LifeSign | None,
 ) -> None:
     """Work until stopped; changed settings rebuild the parts on the same database, under its lock."""
     current: Settings | None = initial
@@ -152,7 +158,7 @@ def _work(
             watch.start()
             report.parts = parts
             if as_needed:
-                Leaving(parts, stop, watch.ended).start()
+                Leaving(parts, stop, watch.ended, sign).start()
             try:
                 run.serve(parts, watch.ended, report)
             finally:

@@ -1,8 +1,10 @@
-"""Ends a worker that Stash started on demand and that nobody supervises."""
+"""Ends a worker that Stash started on demand: idle, switched off, replaced, or its plugin is disabled or gone."""
 
+import json
 import logging
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -10,16 +12,22 @@ from time import monotonic
 import plexsync
 from plexsync.app.database_files import lock_of
 from plexsync.app.parts import Parts
-from plexsync.app.switches import leave_inside, off_inside, wanted_inside
+from plexsync.app.settings import PLUGIN
+from plexsync.app.switches import leave_inside, off_inside, switched_inside
 from plexsync.cli.daemon.signals import Stop
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.errors import Barred, LocalFault, NeighbourError, NewerDatabase, Unusable
+from plexsync.store import intake
+from plexsync.store.life_signs import WORKER, LifeSign
 
 log = logging.getLogger("PlexSync.serve")
 
 OFF = "switched off in Stash"
+AGAIN = "Stash has another address: another worker is started there"
 LOOK = 1.0  # seconds between two checks
 LAST_OF_OTHERS = 15.0  # seconds that the previous worker may take to end
 LONGEST_WAIT = 300.0  # seconds to wait for Stash; the next event starts another worker
+ASK_PACE = 5.0  # seconds between two requests to Stash whether the plugin is enabled
+GONE = 5  # checks in a row that find no program: an update is unpacked faster
 
 Look = tuple[int, int]
 
@@ -36,20 +44,32 @@ def installed() -> Look | None:
 BEGAN_WITH = installed()
 
 
+def life_sign(environ: Mapping[str, str] = os.environ) -> LifeSign | None:
+    """The sign of life of a worker that Stash started, from now on; None for any other."""
+    try:
+        life = json.loads(environ.get("PLEXSYNC_LIFE", ""))
+        return LifeSign(life["folder"], WORKER, life["address"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 class Leaving(threading.Thread):
-    """Stops an unneeded worker: switched off in Stash, updated, or idle for `worker_idle_minutes`.
+    """Stops an unneeded worker: switched off in Stash, replaced, uninstalled, or idle for `worker_idle_minutes`.
 
     `stop` ends the worker, also while it waits for a server; `ended` ends only this thread, for a worker that continues
-    with other settings.
+    with other settings. `sign` is that of a worker that Stash started: such a one also ends when Stash says that the
+    plugin is disabled, or no longer takes the key that it has given.
     """
 
-    def __init__(self, parts: Parts, stop: Stop, ended: threading.Event) -> None:
+    def __init__(self, parts: Parts, stop: Stop, ended: threading.Event, sign: LifeSign | None = None) -> None:
         super().__init__(name="leaving", daemon=True)
         self._parts = parts
         self._asked = stop
         self._ended = ended
-        self._busy_at = monotonic()
+        self._sign = sign
+        self._busy_at = self._asked_at = monotonic()
         self._last_look: Look | None = BEGAN_WITH
+        self._gone = 0
 
     def run(self) -> None:
         """Check once a second; a database that can't be read now is checked later."""
@@ -71,10 +91,20 @@ class Leaving(threading.Thread):
 
     def _why(self) -> str:
         """Why the worker is to end, or '' while it is to continue."""
-        if not wanted_inside(self._parts):
+        if self._sign is not None:
+            self._sign.renew()
+        switched = switched_inside(self._parts)
+        if switched == intake.OFF:
             return OFF
+        if switched == intake.AGAIN and leave_inside(self._parts, idle=False):
+            return AGAIN
         if self._is_updated() and leave_inside(self._parts, idle=False):
             return "another PlexSync was installed: an event in Stash starts it"
+        if self._gone >= GONE and leave_inside(self._parts, idle=False):
+            return "the plugin was removed: nothing more is written"
+        return self._why_by_stash() or self._why_idle()
+
+    def _why_idle(self) -> str:
         with self._parts.store.reading() as db:
             if db.jobs.count_unsettled():
                 self._busy_at = monotonic()
@@ -83,9 +113,28 @@ class Leaving(threading.Thread):
             return ""
         return f"nothing to do for {minutes} minutes: an event in Stash starts the worker again"
 
+    def _why_by_stash(self) -> str:
+        """Ask Stash, every few seconds. A Stash that can't be asked is no reason."""
+        if self._sign is None or monotonic() - self._asked_at < ASK_PACE:
+            return ""
+        self._asked_at = monotonic()
+        try:
+            plugin = self._parts.stash.plugin(PLUGIN)
+        except Barred as barred:
+            ours = barred.setting == "stash_api_key" and os.environ.get("PLEXSYNC_SIGNED_IN")
+            if ours and leave_inside(self._parts, idle=False):
+                return "Stash has another key, or a login: the next event starts a worker that has it"
+            return ""
+        except NeighbourError:
+            return ""
+        if plugin is not None and not plugin.enabled and leave_inside(self._parts, idle=False, value=intake.AWAY):
+            return "the plugin is disabled in Stash: nothing more is written"
+        return ""
+
     def _is_updated(self) -> bool:
         """Whether another version is installed, in two checks in a row: unpacking takes a moment."""
         before, self._last_look = self._last_look, installed()
+        self._gone = self._gone + 1 if self._last_look is None else 0
         return self._last_look is not None and self._last_look == before != BEGAN_WITH
 
 

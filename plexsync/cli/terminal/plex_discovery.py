@@ -67,10 +67,10 @@ def _plex_known(person: Person, options: Given, here: Loaded) -> FoundPlex | Non
         return None
     if not options.plex_url and person.present and not person.agrees(f"Plex is set to {url} already. Keep it?"):
         return None
-    return tried(person, lambda: _plex_at(url, token, config.tls_ca_file))
+    return tried(person, lambda: try_plex(url, token, config.tls_ca_file))
 
 
-def _plex_at(url: str, token: str, ca_file: str = "", *, patience: float = PATIENCE) -> FoundPlex:
+def try_plex(url: str, token: str, ca_file: str = "", *, patience: float = PATIENCE) -> FoundPlex:
     """The server at an address; raises NeighbourError, and Unusable for an invalid address or token."""
     for name, value in (("plex_url", url), ("plex_token", token)):
         if problem := why_not(name, value):
@@ -137,13 +137,13 @@ def _has_desktop() -> bool:
 
 def _of_account(person: Person, server: OwnServer, url_option: str, ca_file: str) -> FoundPlex | None:
     """The server at the given address, else at its first address that answers, else at a typed one."""
-    if url_option and (plex := tried(person, lambda: _plex_at(url_option, server.token, ca_file))) is not None:
+    if url_option and (plex := tried(person, lambda: try_plex(url_option, server.token, ca_file))) is not None:
         return plex
     with LiveLine(person.console) as line:
         for url in server.addresses:
             line.show(f"trying {url}")
             try:
-                return _plex_at(url, server.token, ca_file, patience=GUESSING)
+                return try_plex(url, server.token, ca_file, patience=GUESSING)
             except (NeighbourError, Unusable):
                 continue
     person.tell(
@@ -152,7 +152,7 @@ def _of_account(person: Person, server: OwnServer, url_option: str, ca_file: str
 
     def ask() -> FoundPlex:
         typed = person.line("Address of Plex", option="--plex-url URL", default=url_option)
-        return _plex_at(address(typed, PLEX_PORT), server.token, ca_file)
+        return try_plex(address(typed, PLEX_PORT), server.token, ca_file)
 
     return until_answered(person, ask)
 
@@ -174,7 +174,7 @@ def _plex_typed(person: Person, options: Given, here: Loaded, hidden: Hide) -> F
             token = _token(person, token)
         used = True
         hidden(token)
-        return _plex_at(address(url, PLEX_PORT), token, here.config.tls_ca_file)
+        return try_plex(address(url, PLEX_PORT), token, here.config.tls_ca_file)
 
     if not person.present:
         return ask()

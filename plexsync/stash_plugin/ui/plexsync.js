@@ -584,7 +584,22 @@
     );
   }
 
-  attempt(() => api.register.route(PATH, fenced(Page)));
+  // The set-up guide, in setup.js, is shown in place of the page as long as PlexSync is not set up.
+  const shared = { React, e, ask, told, many, shown, useDeeds, Note, Button, Link, Status, FIELDS, PACE };
+  window.PlexSyncPage = shared;
+  function Guarded() {
+    const [setup, setSetup] = React.useState(null);
+    const look = React.useCallback(() => {
+      ask("setup_state").then(setSetup, () => setSetup({ stage: "" }));
+    }, []);
+    React.useEffect(look, [look]);
+    if (setup === null) {
+      return e("div", { className: "plexsync-page" }, e("h1", null, "PlexSync"), e("p", { role: "status" }, "Asking …"));
+    }
+    return setup.stage && shared.Guide ? e(shared.Guide, { first: setup, close: () => setSetup({ stage: "" }) }) : e(Page);
+  }
+
+  attempt(() => api.register.route(PATH, fenced(Guarded)));
 
   const bootstrap = libraries.Bootstrap || {};
   if (bootstrap.Nav && bootstrap.Tab) {

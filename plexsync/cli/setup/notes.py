@@ -1,0 +1,110 @@
+"""How far a set-up is. The tokens in it stay in its file, which belongs to its owner alone, and leave it for Plex only."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from plexsync.app.clients import OwnServer
+from plexsync.engine.clock import SystemClock
+from plexsync.store import setup_files
+
+LINK = "https://plex.tv/link"
+# Milliseconds: plex.tv forgets a PIN after a quarter of an hour.
+LASTS = 900_000
+
+
+class Stage(StrEnum):
+    """What the set-up asks for next."""
+
+    SIGN_IN = "sign-in"
+    SERVER = "server"
+    LIBRARIES = "libraries"
+    PATHS = "paths"
+    PREVIEW = "preview"
+    WORK = "work"
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A PIN that waits for its confirmation until a moment in milliseconds."""
+
+    number: str = field(repr=False)
+    code: str
+    until: int
+
+
+@dataclass(frozen=True)
+class ChosenPlex:
+    """The chosen server, at an address that answers. `libraries` are the names of its movie libraries with their folders."""
+
+    url: str
+    token: str = field(repr=False)
+    name: str
+    version: str
+    libraries: tuple[tuple[str, tuple[str, ...]], ...]
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class SetupNotes:
+    """What is known so far."""
+
+    stage: Stage = Stage.SIGN_IN
+    pin: Pin | None = None
+    account: str = ""
+    servers: tuple[OwnServer, ...] = ()
+    plex: ChosenPlex | None = None
+
+    def secrets(self) -> tuple[str, ...]:
+        """The tokens to redact."""
+        tokens = [server.token for server in self.servers]
+        return (*tokens, self.plex.token) if self.plex else tuple(tokens)
+
+    def public(self) -> dict[str, object]:
+        """What the page may show."""
+        pin = {"code": self.pin.code, "link": LINK, "until": self.pin.until} if self.pin else None
+        plex = self.plex and {
+            "url": self.plex.url,
+            "name": self.plex.name,
+            "version": self.plex.version,
+            "warning": self.plex.warning,
+            "libraries": [{"title": title, "folders": list(folders)} for title, folders in self.plex.libraries],
+        }
+        servers = [{"name": server.name, "addresses": list(server.addresses)} for server in self.servers]
+        return {"stage": self.stage.value, "pin": pin, "account": self.account, "servers": servers, "plex": plex}
+
+
+def load_notes(folder: Path) -> SetupNotes | None:
+    """The notes in the folder of the database; None if no set-up is under way, or if they can't be read."""
+    kept = setup_files.read(str(folder), setup_files.NOTES)
+    try:
+        return msgspec.convert(kept["notes"], SetupNotes)
+    except (KeyError, msgspec.ValidationError):
+        return None
+
+
+def save_notes(folder: Path, notes: SetupNotes) -> SetupNotes:
+    """Keep the notes, and beside them what the page may show."""
+    content = {"public": notes.public(), "notes": json.loads(msgspec.json.encode(notes))}
+    setup_files.write(str(folder), setup_files.NOTES, content)
+    return notes
+
+
+def without_tokens(notes: SetupNotes, stage: Stage) -> SetupNotes:
+    """The notes of the steps after the settings were written: no token is needed any more."""
+    plex = notes.plex and replace(notes.plex, token="")
+    return replace(notes, stage=stage, pin=None, servers=(), plex=plex)
+
+
+def new_pin(number: str, code: str) -> Pin:
+    """A PIN that plex.tv has just given."""
+    return Pin(number, code, SystemClock().now() + LASTS)
+
+
+def choice_of(servers: Sequence[OwnServer], number: int) -> OwnServer | None:
+    """The server with this place in the list."""
+    return servers[number] if 0 <= number < len(servers) else None

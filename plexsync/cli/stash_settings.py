@@ -1,0 +1,66 @@
+"""Checks the settings of the plugin in Stash, for the tasks and the page there.
+
+Loading all settings takes far longer than most operations. So a hash of the settings that were found to be valid is
+stored, and only others are checked.
+"""
+
+# ruff: noqa: PTH110, PTH118
+
+import json
+import os
+import sqlite3
+
+from plexsync.app import quick
+from plexsync.app.status_settings import Sources
+from plexsync.rules.note_keys import SALT, VALID_SETTINGS
+from plexsync.store import folder, summary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def wrong_settings(saved: "Mapping[str, object] | None") -> list[str]:
+    """What is wrong with the settings, one line each; `saved` are those in Stash, None if it has to be asked for them.
+
+    Valid ones are stored, for the commands that don't ask Stash.
+    """
+    sources = Sources(os.environ, None, None)
+    content = sources.content()
+    where = None if content is None else quick.folder_of(sources, content)
+    if content is not None and where is not None and saved is not None and _known(sources, content, where, saved):
+        return []
+    from pathlib import Path
+
+    from plexsync.app import settings
+    from plexsync.cli.call import Call
+    from plexsync.cli.settings import sources as setting_sources
+    from plexsync.rules.errors import NeighbourError
+    from validation.sources import ConfigError, load, load_here
+
+    named = setting_sources(Call())
+    try:
+        if saved is None:
+            saved = settings.settings_in_stash(load_here(**named).config, settings.PLUGIN)
+        load(**named, plugin_settings=saved)
+    except NeighbourError:
+        # What needs Stash says so.
+        return []
+    except ConfigError as error:
+        return list(error.lines)
+    if where is not None and os.path.exists(os.path.join(where, folder.DATABASE)):
+        settings.keep_valid(Path(where), sources, content or b"", saved)
+    return []
+
+
+def _known(sources: Sources, content: bytes, where: str, saved: "Mapping[str, object]") -> bool:
+    """Whether these settings were found to be valid before."""
+    try:
+        db = summary.reading(os.path.join(where, folder.DATABASE))
+        try:
+            salt, before = summary.note(db, SALT), summary.note(db, VALID_SETTINGS)
+        finally:
+            db.close()
+    except (summary.Unreadable, sqlite3.Error):
+        return False
+    return bool(before) and sources.fingerprint(content, salt, json.dumps(saved, sort_keys=True)) == before

@@ -1,0 +1,111 @@
+"""Starts the worker inside Stash, and starts it again if it was killed. Standard library only, to need little memory.
+
+It gets its order as one line of JSON on standard input, like the worker. A worker that ended by itself is not started
+again: it was idle, switched off, replaced, or its plugin is gone. After each kill the pause before the next start is
+twice as long. The supervisor may be killed as well: the worker goes on without it. The worker's lock decides that
+there is never a second worker.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import FrameType
+from typing import IO
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LEASH = os.path.join(HERE, "child_process.py")
+# Seconds before the first start after a kill, and at most; the pause is short again after a worker lived for so long.
+PAUSE, LONGEST = 1.0, 600.0
+# Seconds after which a worker that ends with an error has not failed to start.
+STARTED = 30.0
+HIDDEN = 0x08000000  # Windows: no window
+ASKED = {-number for name in ("SIGTERM", "SIGINT", "SIGHUP") if (number := getattr(signal, name, 0))}
+
+
+class Supervisor:
+    """Watches one worker. `stopped`: this process was asked to end, and ends its worker in good order."""
+
+    def __init__(self, order: dict[str, object], folder: str) -> None:
+        self.stopped = False
+        self._order = order
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> int:
+        """Keep the worker alive until it ends by itself; returns its exit code."""
+        from plexsync.store.lock import is_locked
+
+        pause = PAUSE
+        while True:
+            began = time.monotonic()
+            code = self._work()
+            lived = time.monotonic() - began
+            failed = code > 0 and lived >= STARTED
+            if self.stopped or not (failed or (code < 0 and code not in ASKED)):
+                return max(code, 0)
+            pause = PAUSE if lived > LONGEST else pause
+            _say(
+                f"the worker was {'ended by a fault' if failed else 'killed'} ({code}): it starts again in {pause:.0f} s"
+            )
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST)
+            if self.stopped or not os.path.exists(LEASH) or is_locked(self._folder):
+                return 0
+
+    def stop(self, _number: int, _frame: FrameType | None) -> None:
+        """End the worker in good order, and do not start it again."""
+        self.stopped = True
+        if self._process is not None:
+            self._process.terminate()
+
+    def _work(self) -> int:
+        """Run the worker to its end. Its address and key of Stash are kept for the next start."""
+        self._process = process = subprocess.Popen(
+            [sys.executable, "-P", LEASH],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            creationflags=HIDDEN if os.name == "nt" else 0,
+        )
+        _send(process.stdin, json.dumps(self._order).encode() + b"\n")
+        with process.stdout as pipe:  # type: ignore[union-attr]
+            line = pipe.readline()
+        if line.startswith(b"{"):
+            environ = self._order["environ"]
+            known = environ if isinstance(environ, dict) else {}
+            self._order = {**self._order, "environ": {**known, **json.loads(line)}, "server": None}
+        return process.wait()
+
+
+def main() -> None:
+    """Read the order and watch the worker."""
+    order = json.loads(sys.stdin.buffer.readline())
+    sys.path.insert(0, os.path.dirname(os.path.dirname(HERE)))
+    from plexsync.store.life_signs import SUPERVISOR, LifeSign
+
+    sign = LifeSign(order["life"]["folder"], SUPERVISOR, order["life"]["address"])
+    supervisor = Supervisor(order, order["folder"])
+    signal.signal(signal.SIGTERM, supervisor.stop)
+    code = supervisor.run()
+    sign.end()
+    sys.exit(code)
+
+
+def _send(stream: "IO[bytes] | None", content: bytes) -> None:
+    try:
+        with stream as order:  # type: ignore[union-attr]
+            order.write(content)
+    except OSError:  # it ended before it read its order
+        return
+
+
+def _say(text: str) -> None:
+    """Write a line to the worker's log."""
+    sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} WARNING PlexSync.supervisor {text}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main()

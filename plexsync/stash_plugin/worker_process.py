@@ -1,0 +1,186 @@
+"""Starts, stops and watches the worker inside Stash, for tasks and for the page. Standard library only."""
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from plexsync.rules.errors import Unusable
+from plexsync.stash_plugin import dependencies, launcher
+from plexsync.store import intake, life_signs
+from plexsync.store.lock import is_locked
+
+# Seconds until a started worker must show a heartbeat, and until a stopped one must have ended.
+BEGIN, END = 30.0, 20.0
+# Seconds that a worker may take to end by itself.
+LEAVE = 8.0
+LOOK = 0.2
+# In characters. Stash's limit is in bytes: it reads no line above 64 KiB, nor any line after it.
+LONGEST_LINE = 8_000
+
+
+class Failed(Exception):
+    """The task failed; the message is one line for the user."""
+
+
+def log(level: str, text: str) -> None:
+    """Write a line to Stash's log: level d, i, w or e, or the progress of a task (p)."""
+    line = re.sub(r"[\x00-\x1f\x7f]+", " ", text).rstrip()[:LONGEST_LINE]
+    try:
+        os.write(2, f"\x01{level}\x02{line}\n".encode("utf-8", "replace"))
+    except OSError:
+        # Stash no longer reads the log.
+        return
+
+
+class Caller(Protocol):
+    """The task or operation that asks: the folder of the database, and where the program runs."""
+
+    folder: str
+    server: Mapping[str, object]
+
+    def place(self) -> launcher.Runtime:
+        """Return where the program runs; raises NotReady if its packages are missing."""
+
+
+def switch(call: Caller, value: str) -> None:
+    """Note that the worker inside Stash is switched on or off; raises Failed."""
+    if trouble := _switched(call, value):
+        raise Failed(f"that can't be noted: {trouble}")
+
+
+def _switched(call: Caller, value: str) -> str:
+    life_signs.show_wanted(_life(call), value != intake.OFF)
+    return intake.switch(call.folder, value)
+
+
+def _life(call: Caller) -> str:
+    return launcher.life_of(call.folder, call.server)["folder"]
+
+
+def start_now(call: Caller, before: str) -> None:
+    """Start the worker and check that it runs; on failure, end it and switch back to `before`.
+
+    The error contains what the worker has written to its log.
+    """
+    path = os.path.join(call.folder, launcher.LOG)
+    process = None
+    try:
+        size = os.path.getsize(path) if os.path.exists(path) else 0
+        beat = intake.beat(call.folder)
+        process = launcher.start_worker(call.place())
+        _see_it_live(call, process, beat, lambda: _said_since(path, size) or f"see {path}")
+    except (Failed, dependencies.NotReady, OSError):
+        if process is not None:
+            process.terminate()
+        _switched(call, before)
+        raise
+
+
+def _see_it_live(call: Caller, process: "subprocess.Popen[bytes]", beat: str, last_words: Callable[[], str]) -> None:
+    """Wait until the heartbeat differs from `beat`, the one of the worker before; raises Failed."""
+    for _ in range(round(BEGIN / LOOK)):
+        if process.poll() is not None:
+            raise Failed(f"the worker ended at once: {last_words()}")
+        if intake.beat(call.folder) not in ("", beat):
+            return
+        time.sleep(LOOK)
+    raise Failed(f"the worker gives no sign of life: {last_words()}")
+
+
+def _said_since(path: str, before: int) -> str:
+    """Return the last lines that the worker wrote to its log behind position `before`."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(before if before <= os.path.getsize(path) else 0)
+            lines = file.read(16_384).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return " / ".join(line.removeprefix("plexsync: ") for line in lines[-3:])
+
+
+def ends(call: Caller, seconds: float) -> bool:
+    """Whether the worker ends within this time."""
+    for step in range(round(seconds / LOOK)):
+        if not locked(call):
+            return True
+        log("p", f"{step * LOOK / seconds:.2f}")
+        time.sleep(LOOK)
+    return False
+
+
+def start(call: Caller) -> bool:
+    """Switch the worker on and start it; False if one runs already. Raises Failed."""
+    before = intake.switched(call.folder)
+    # A worker that was not switched on is about to end, or was started elsewhere.
+    if _is_at_work(call, before):
+        switch(call, intake.ON)
+        return False
+    switch(call, intake.ON)
+    start_now(call, before)
+    return True
+
+
+def worker_runs(call: Caller) -> bool:
+    """Whether a worker has this database. One that is switched on but has left, or is leaving, is started."""
+    before = intake.switched(call.folder)
+    if before == intake.OFF or _is_at_work(call, before):
+        return locked(call)
+    switch(call, intake.ON)
+    start_now(call, before)
+    return True
+
+
+def wake(call: Caller) -> str:
+    """Start the worker if it is switched on and does not run, and do not wait for it: a save in Stash waits for this.
+
+    At most one start a minute, so that a worker that can't start costs little.
+    """
+    life = _life(call)
+    before = intake.switched(call.folder, unknown=intake.ON if life_signs.is_wanted(life) else intake.OFF)
+    life_signs.show_wanted(life, before != intake.OFF)
+    if before == intake.OFF:
+        return "the worker is switched off"
+    if not life_signs.show_starting(life):
+        return "the worker is being started"
+    runs = locked(call)
+    if runs and before == intake.ON:
+        if not _is_elsewhere(call):
+            return "a worker runs already"
+        switch(call, intake.AGAIN)
+    if not runs and before == intake.ON and life_signs.is_supervised(life):
+        return "its supervisor starts the worker again"
+    place = call.place()
+    if not runs:
+        _switched(call, intake.ON)
+    # It waits for the one that is leaving.
+    launcher.start_worker(place)
+    return "the worker is started"
+
+
+def _is_at_work(call: Caller, before: str) -> bool:
+    """Whether a worker goes on with this database. One that was started with another address of Stash is told to leave."""
+    if not locked(call):
+        return False
+    if before == intake.ON and _is_elsewhere(call):
+        switch(call, intake.AGAIN)
+        before = intake.AGAIN
+    return before == intake.ON or not ends(call, LEAVE)
+
+
+def _is_elsewhere(call: Caller) -> bool:
+    """Whether the running worker was started with another address of Stash than Stash has now."""
+    life = launcher.life_of(call.folder, call.server)
+    known = life_signs.addresses(life["folder"])
+    return bool(known) and life["address"] not in known
+
+
+def locked(call: Caller) -> bool:
+    """Whether a worker has the lock on the database; raises Failed."""
+    try:
+        return is_locked(Path(call.folder))
+    except Unusable as error:
+        raise Failed(str(error)) from error

@@ -1,0 +1,153 @@
+"""Signs of life of the worker inside Stash: directories that a script in Stash can list, since it can read no file.
+
+They are beside Stash's settings file. The directory `plexsync-worker-wanted` is there while the worker is switched on;
+it has one entry, named after the address of Stash that the last worker was started with. The link `plexsync-worker`
+leads into it while a worker runs. On Linux the link goes through the worker's open handle, so it leads nowhere from the
+moment when that process ends, in any way. Elsewhere the sign is a directory `plexsync-worker-until-TIME-ADDRESS`, which
+is renamed every few seconds. One without an address means that the worker is being started. Standard library only.
+"""
+
+# ruff: noqa: PTH102, PTH103, PTH105, PTH106, PTH112, PTH118, PTH208, PTH211
+
+import os
+import re
+import shutil
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# Stash lists a path that is not there as the names in its folder that begin like it: so one question tells all.
+WORKER, SUPERVISOR = "plexsync-worker", "plexsync-supervisor"
+WANTED = f"{WORKER}-wanted"
+UNTIL = re.compile(rf"{WORKER}-until-(\d{{1,15}})-(.*)")
+# Milliseconds for which a sign counts where it is renamed, and between two renames.
+LASTS, RENEW = 15_000, 5_000
+# Milliseconds for which a start that was requested counts.
+STARTING = 60_000
+HANDLES = f"/proc/{os.getpid()}/fd" if os.path.isdir("/proc/self/fd") else ""
+
+
+def address_name(server: "Mapping[str, object]") -> str:
+    """Return a name for the address of Stash, as Stash tells it to its plugins. The script makes the same name."""
+    parts = "_".join(str(server.get(key) or "") for key in ("Scheme", "Host", "Port"))
+    return parts.replace(":", "_")
+
+
+def show_wanted(folder: str, wanted: bool) -> None:
+    """Show whether the worker is switched on. Ignores a folder that can't be written."""
+    path = os.path.join(folder, WANTED)
+    try:
+        if wanted:
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        else:
+            show_nothing(folder)
+            shutil.rmtree(path, ignore_errors=True)
+    except OSError:
+        return
+
+
+def is_wanted(folder: str) -> bool:
+    """Whether the worker is shown as switched on."""
+    return os.path.isdir(os.path.join(folder, WANTED))
+
+
+def show_starting(folder: str) -> bool:
+    """Show that the worker is being started; False if that was shown already, in the last minute."""
+    now = _now()
+    try:
+        if any(until > now and not address for until, address in _times(folder)):
+            return False
+        show_nothing(folder)
+        os.mkdir(os.path.join(folder, f"{WORKER}-until-{now + STARTING}-"), 0o700)
+    except OSError:
+        return True
+    return True
+
+
+def show_nothing(folder: str) -> None:
+    """Remove the signs that count for a time."""
+    for name in _names(folder):
+        if UNTIL.fullmatch(name):
+            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+
+
+def addresses(folder: str) -> list[str]:
+    """Return the address of Stash that the running worker was started with, by its sign; nothing if it shows none."""
+    now = _now()
+    return _names(os.path.join(folder, WORKER)) + [name for until, name in _times(folder) if until > now and name]
+
+
+def is_supervised(folder: str) -> bool:
+    """Whether a supervisor runs that shows a sign."""
+    return bool(_names(os.path.join(folder, SUPERVISOR)))
+
+
+class LifeSign:
+    """The sign of this process, until `end`. A folder that can't be written has no sign, and that does no harm."""
+
+    def __init__(self, folder: str, who: str, address: str) -> None:
+        self._folder = folder
+        self._who = who
+        self._address = address
+        self._handle: int | None = None
+        self._renewed = 0
+        try:
+            self._show()
+        except OSError:
+            return
+
+    def renew(self) -> None:
+        """Renew a sign that counts for a time, every few seconds."""
+        now = _now()
+        if HANDLES or self._who != WORKER or abs(now - self._renewed) < RENEW:
+            return
+        self._renewed = now
+        show_nothing(self._folder)
+        try:
+            os.mkdir(os.path.join(self._folder, f"{WORKER}-until-{now + LASTS}-{self._address}"), 0o700)
+        except OSError:
+            return
+
+    def end(self) -> None:
+        """Remove the sign."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+        elif not HANDLES and self._who == WORKER:
+            show_nothing(self._folder)
+
+    def _show(self) -> None:
+        wanted = os.path.join(self._folder, WANTED)
+        os.makedirs(wanted, mode=0o700, exist_ok=True)
+        for name in _names(wanted):
+            if name != self._address:
+                os.rmdir(os.path.join(wanted, name))
+        os.makedirs(os.path.join(wanted, self._address), mode=0o700, exist_ok=True)
+        if sys.platform == "win32" or not HANDLES:
+            self.renew()
+            return
+        self._handle = os.open(wanted, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        link = os.path.join(self._folder, self._who)
+        os.symlink(f"{HANDLES}/{self._handle}", f"{link}.{os.getpid()}")
+        os.replace(f"{link}.{os.getpid()}", link)
+        if self._who == WORKER:
+            show_nothing(self._folder)
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _times(folder: str) -> "Iterator[tuple[int, str]]":
+    signs = (UNTIL.fullmatch(name) for name in _names(folder))
+    return ((int(sign[1]), sign[2]) for sign in signs if sign)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

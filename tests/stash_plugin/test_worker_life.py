@@ -1,0 +1,143 @@
+"""The worker inside Stash goes on living, and edits find it: killed, replaced, locked out, disabled."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plexsync.simulator.stash_hooks import Connection
+from plexsync.store import intake, life_signs
+from plexsync.store.lock import is_locked
+from release.check import TASK, Trial
+from tests.patience import HANG, until
+
+pytestmark = pytest.mark.skipif(not life_signs.HANDLES, reason="signs by handles are for Linux")
+
+
+@pytest.fixture
+def living(inside: Trial) -> Trial:
+    """With a worker that was started by its task, and no Python hook."""
+    inside.stash.others.remove(inside.hook)
+    inside.post(TASK, name="Start the worker")
+    assert inside.stash.wait_for_jobs(HANG)
+    assert inside.runner.runs[-1].outcome.error is None
+    return inside
+
+
+def process_of(trial: Trial, who: str = life_signs.WORKER) -> int:
+    """The process that a sign leads to; 0 if it leads nowhere."""
+    link = Path(trial.runner.dir) / who
+    return int(link.readlink().parts[2]) if link.exists() else 0
+
+
+def kill(trial: Trial, who: str = life_signs.WORKER) -> int:
+    process = process_of(trial, who)
+    os.kill(process, signal.SIGKILL)
+    until(lambda: process_of(trial, who) != process)
+    return process
+
+
+def arrives(trial: Trial, title: str, edit: Callable[..., None] | None = None) -> None:
+    (edit or trial.stash.edit_scene)(1, title=title)
+    until(lambda: trial.title() == title)
+
+
+def operations(trial: Trial) -> int:
+    return sum(1 for run in trial.runner.runs if run.stdin["args"].get("mode") == "wake")
+
+
+def test_a_killed_worker_is_started_again_by_its_supervisor_and_goes_on_without_it(living):
+    first = kill(living)
+    until(lambda: process_of(living) not in (0, first))
+    assert operations(living) == 0
+    arrives(living, "By the second one", living.stash.quiet_edit)
+    log = (living.folder / "worker.log").read_text()
+    assert "the worker was killed (-9): it starts again in 1 s" in log
+
+    kill(living, life_signs.SUPERVISOR)
+    arrives(living, "Without a supervisor")
+    assert operations(living) == 0, "a worker runs"
+
+    kill(living)
+    assert not is_locked(living.folder)
+    ids = [living.stash.add_scene(title=f"More {n}") for n in range(3)]
+    until(lambda: process_of(living) != 0)
+    assert operations(living) == 1, "one start, however many edits"
+    arrives(living, "By the third one")
+    assert len(ids) == 3
+
+
+def test_a_worker_that_stash_locks_out_or_that_knows_another_address_is_replaced_by_the_next_edit(living, monkeypatch):
+    first = process_of(living)
+    living.stash.api_key = "another-key-of-stash"
+    until(lambda: process_of(living) == 0)
+    arrives(living, "With the new key")
+    assert process_of(living) != first
+    assert operations(living) == 1
+    known = "".join(path.read_text(errors="replace") for path in living.folder.rglob("*") if path.suffix == ".log")
+    assert "another-key-of-stash" not in known
+
+    second = process_of(living)
+    described = Connection.described
+    monkeypatch.setattr(Connection, "described", lambda *told: {**described(*told), "Host": "127.0.0.1"})
+    arrives(living, "At the new address")
+    until(lambda: process_of(living) not in (0, second))
+    assert operations(living) == 2
+    arrives(living, "Still there")
+    assert operations(living) == 2
+    assert intake.switched(str(living.folder)) == intake.ON
+
+
+def test_a_disabled_plugin_has_no_worker_and_an_enabled_one_gets_it_back_with_the_next_edit(living):
+    living.runner.enabled = False
+    until(lambda: not is_locked(living.folder))
+    assert intake.switched(str(living.folder)) == intake.AWAY
+    until(lambda: not process_of(living, life_signs.SUPERVISOR))
+    living.stash.edit_scene(1, title="Nobody is there")
+    assert operations(living) == 0
+    assert living.title() != "Nobody is there"
+    living.runner.enabled = True
+    arrives(living, "There again")
+    assert operations(living) == 1
+
+    living.post(TASK, name="Stop the worker")
+    assert living.stash.wait_for_jobs(HANG)
+    living.stash.edit_scene(1, title="It was switched off")
+    assert operations(living) == 1
+    assert not list(Path(living.runner.dir).glob("plexsync-worker-*"))
+
+
+def test_the_sign_of_a_process_that_ended_leads_nowhere_and_stash_then_tells_that_one_is_wanted(tmp_path):
+    child = os.fork()
+    if child == 0:
+        life_signs.HANDLES = f"/proc/{os.getpid()}/fd"
+        life_signs.LifeSign(str(tmp_path), life_signs.WORKER, "http_0.0.0.0_9999")
+        signal.pause()
+    until(lambda: life_signs.addresses(str(tmp_path)) == ["http_0.0.0.0_9999"])
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert life_signs.addresses(str(tmp_path)) == []
+    assert life_signs.is_wanted(str(tmp_path))
+
+
+def test_where_no_handle_can_be_looked_at_the_sign_counts_for_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(life_signs, "HANDLES", "")
+    now = [1_000_000]
+    monkeypatch.setattr(life_signs, "_now", lambda: now[0])
+    assert life_signs.show_starting(str(tmp_path))
+    assert not life_signs.show_starting(str(tmp_path)), "once a minute"
+    sign = life_signs.LifeSign(str(tmp_path), life_signs.WORKER, "here")
+    assert life_signs.addresses(str(tmp_path)) == ["here"]
+    now[0] += 14_000
+    sign.renew()
+    now[0] += 14_000
+    assert life_signs.addresses(str(tmp_path)) == ["here"]
+    now[0] += 2_000
+    assert life_signs.addresses(str(tmp_path)) == []
+    sign.renew()
+    sign.end()
+    assert life_signs.addresses(str(tmp_path)) == []
+    life_signs.show_wanted(str(tmp_path), False)
+    assert not list(tmp_path.iterdir())
