@@ -57,7 +57,7 @@ check: setup ## linters, types, layers
 	$(BIN)/mypy --platform win32
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
-dist: setup ## the plugin with its index, the wheel and the sdist, in dist/; built, then installed elsewhere and tried
+dist: setup ## the plugins with their index, the wheel and the sdist, in dist/; built, then installed elsewhere and tried
 	$(BIN)/python -m release
 
 wheels: setup ## does every pin have a wheel for each machine? (asks the package index)

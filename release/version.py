@@ -11,6 +11,11 @@ from collections.abc import Iterator
 
 from release import build
 
+MANIFESTS = (
+    build.MANIFEST,
+    f"{build.WAKE_UP_FOLDER}{build.WAKE_UP}.yml",
+    f"{build.INSIDE}python_hook/{build.HOOK}.yaml",
+)
 FRAGMENT = re.compile(r".+\.(added|changed|fixed|removed)\.md")
 
 
@@ -21,6 +26,9 @@ def obstacles(tag: str) -> Iterator[str]:
         yield f"the version in pyproject.toml, {number}, does not have the form 1.2.3"
     if tag != f"v{number}":
         yield f"the tag is {tag}, but pyproject.toml has version {number}: the tag must be v{number}"
+    for name in MANIFESTS:
+        if f"version: {number}" not in (build.ROOT / name).read_text(encoding="utf-8").splitlines():
+            yield f"{name} does not have version {number}"
     changelog = (build.ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     if not re.search(rf"^## {re.escape(number)} \(", changelog, re.MULTILINE):
         yield f"CHANGELOG.md has no section for {number}: run `make changelog`"

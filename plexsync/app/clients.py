@@ -18,6 +18,7 @@ from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.errors import NeighbourError, Unusable
 from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.stash.client import StashClient
+from plexsync.stash.log_lines import StashLines
 from validation.config import PlexSyncConfig
 
 # Timeouts in seconds for loading the settings. They are short, because read-only commands wait for them too.
@@ -121,6 +122,17 @@ def plex_events(config: PlexSyncConfig, *, client_id: str) -> PlexEvents:
         connect_timeout=config.plex_connect_timeout,
         read_timeout=config.plex_read_timeout,
         client_id=client_id,
+        ca_file=config.tls_ca_file,
+    )
+
+
+def stash_lines(config: PlexSyncConfig) -> StashLines:
+    """Return a client for the lines of Stash's log."""
+    return StashLines(
+        config.stash_url,
+        config.stash_api_key,
+        connect_timeout=config.plex_connect_timeout,
+        read_timeout=config.plex_read_timeout,
         ca_file=config.tls_ca_file,
     )
 

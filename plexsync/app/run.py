@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from plexsync.app.advice import UNAPPROVED
-from plexsync.app.clients import messengers
+from plexsync.app.clients import messengers, stash_lines
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
 from plexsync.app.rules import HOUR, MINUTE
@@ -22,6 +22,7 @@ from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
+from plexsync.flows.scenes.stash_lines import StashListener
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
 from plexsync.rules.notices import NoticeRules
@@ -31,7 +32,7 @@ log = logging.getLogger("PlexSync.run")
 # Seconds between checks whether a comparison is due. Each check is two small reads.
 COMPARE_LOOK = 1.0
 
-# Seconds between checks whether to listen to Plex again.
+# Seconds between checks whether to listen to Plex or Stash again.
 LISTEN_LOOK = 0.5
 
 # Seconds before a comparison that could not run is tried again.
@@ -138,10 +139,15 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
     """Run worker, poller, schedule and notices until `stop`. A damaged database ends it, whichever thread finds it."""
     with noticing(parts, stop) as paused, engine(parts, stop) as works:
         schedule = Schedule(parts, stop)
+        # A worker's start polls at once, and so does each new connection to Stash's log.
+        poll_now = threading.Event()
+        lines = stash_lines(parts.config)
+        edits = StashListener(parts.store, lines, parts.gates, parts.clock, parts.dice, poll=poll_now.set)
         watch = partial(Watcher, stop=stop, clock=parts.clock)
         # A comparison can take long, and edits must not wait for it.
         watchers = [
-            watch(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval),
+            watch(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval, sooner=poll_now),
+            watch(lambda: edits(stop.is_set), name="lines", seconds=LISTEN_LOOK),
             watch(lambda: parts.listener(stop.is_set), name="listen", seconds=LISTEN_LOOK),
             watch(parts.sampler.sample, name="sample", seconds=SECONDS),
             watch(

@@ -28,6 +28,7 @@ from validation.sources import STAND_INS, ConfigError, Loaded, default_data_dir,
 
 # The plugin's id in Stash: the name of the manifest without its extension.
 PLUGIN = "StashPlexSync"
+WAKE_UP = "PlexSyncWakeUp"
 
 
 class SettingSources(TypedDict):

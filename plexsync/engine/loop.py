@@ -24,6 +24,8 @@ COMPLAINT_PACE = 60.0
 BEAT_PACE = 10_000
 FAULT_PAUSE = 5.0
 FULL_PAUSE = 60.0
+# Seconds between checks whether a check is wanted sooner.
+SOONER_LOOK = 0.1
 
 
 @dataclass
@@ -209,20 +211,28 @@ class Farewell(threading.Thread):
 
 
 class Watcher(threading.Thread):
-    """Runs a check beside the worker, again and again at its own pace.
+    """Runs a check beside the worker, again and again at its own pace, and at once when `sooner` is set.
 
     If the check finds the database damaged, it ends the work by `stop`, since the loop may never read the damaged
     pages. The starter of both threads then calls `confess`.
     """
 
     def __init__(
-        self, look: Callable[[], object], *, name: str, seconds: float, stop: threading.Event, clock: Clock
+        self,
+        look: Callable[[], object],
+        *,
+        name: str,
+        seconds: float,
+        stop: threading.Event,
+        clock: Clock,
+        sooner: threading.Event | None = None,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._look = look
         self._seconds = seconds
         self._stop_event = stop
         self._clock = clock
+        self._sooner = sooner
         self._failed = False
         self._complained_at: float | None = None
         self._damaged: Damaged | None = None
@@ -235,6 +245,9 @@ class Watcher(threading.Thread):
     def run(self) -> None:
         """Check, then wait. A local fault is retried."""
         while not self._stop_event.is_set():
+            if self._sooner is not None:
+                # What is asked for during the check may be newer than what it reads.
+                self._sooner.clear()
             try:
                 self._look()
                 self._failed = False
@@ -249,7 +262,15 @@ class Watcher(threading.Thread):
                 pass
             except Exception:
                 log.exception("watching failed by a fault of PlexSync")
+            self._rest()
+
+    def _rest(self) -> None:
+        if self._sooner is None:
             self._stop_event.wait(self._seconds)
+            return
+        remaining = self._seconds
+        while remaining > 0 and not self._sooner.is_set() and not self._stop_event.wait(min(remaining, SOONER_LOOK)):
+            remaining -= SOONER_LOOK
 
     def _complain(self, fault: SyncError) -> None:
         """Log a fault that persists, since the loop may never meet it. A full disk is left to the loop."""

@@ -2,7 +2,7 @@
 
 The rules of `plexsync.http.client` apply: secrets travel in headers only, redirects are never followed, certificates
 are always verified, the environment is ignored, every message has a size limit, and errors are `NeighbourError`. A
-silent server gets a ping now and then, so that a dead connection is noticed.
+silent server gets a ping now and then, so that a dead connection is noticed. What a server sent is in no error.
 """
 
 import logging
@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidStatus, PayloadTooBig
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
+from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
 from plexsync.http.client import Timeouts, address, check_headers, host_of, trusting
@@ -33,8 +34,10 @@ logging.getLogger("websockets.client").setLevel(logging.CRITICAL)
 
 
 class EventSocket:
-    """The event stream of one server at `target`. `headers` go with the request; see `plexsync.http.client.Wire` for the
-    rest.
+    """The event stream of one server at `target`.
+
+    `headers` go with the request, `longest` is the size limit of a message, and `protocol` the sub-protocol to speak. See
+    `plexsync.http.client.Wire` for the rest.
     """
 
     def __init__(
@@ -46,7 +49,11 @@ class EventSocket:
         headers: Mapping[str, str],
         timeouts: Timeouts,
         ca_file: str = "",
+        longest: int = LONGEST_MESSAGE,
+        protocol: str = "",
     ) -> None:
+        self._longest = longest
+        self._protocols = [Subprotocol(protocol)] if protocol else None
         base = address(url, server.url_setting)
         check_headers(headers, server.key_setting)
         self.server = Server(
@@ -61,14 +68,29 @@ class EventSocket:
         self._timeouts = timeouts
         self._tls = trusting(ca_file) if secure else None
 
-    def messages(self, stopping: Callable[[], bool]) -> Iterator[bytes]:
+    def messages(
+        self,
+        stopping: Callable[[], bool],
+        *,
+        opening: bytes = b"",
+        reply: Callable[[bytes], bytes] = lambda _message: b"",
+    ) -> Iterator[bytes]:
         """Yield every message as it arrives, and '' at least twice a second, until `stopping` returns True.
 
-        Raises NeighbourError if the connection can't be opened, or fails.
+        `opening` is sent first, and `reply` returns the response to a message; '' sends nothing. Raises NeighbourError if
+        the connection can't be opened, or fails.
         """
         line = self._connected()
         try:
-            yield from self._heard(line, stopping)
+            protocol = ClientProtocol(self._uri, max_size=self._longest, subprotocols=self._protocols)
+            for message in self._heard(line, protocol, stopping):
+                if opening and protocol.state is State.OPEN:
+                    protocol.send_text(opening)
+                    opening = b""
+                if answer := reply(message) if message else b"":
+                    protocol.send_text(answer)
+                self._send(line, protocol)
+                yield message
         except NeighbourError:
             raise
         except OSError:
@@ -89,8 +111,7 @@ class EventSocket:
             line.close()
             raise unreachable(self.server, error) from None
 
-    def _heard(self, line: socket.socket, stopping: Callable[[], bool]) -> Iterator[bytes]:
-        protocol = ClientProtocol(self._uri, max_size=LONGEST_MESSAGE)
+    def _heard(self, line: socket.socket, protocol: ClientProtocol, stopping: Callable[[], bool]) -> Iterator[bytes]:
         request = protocol.connect()
         for name, value in {"User-Agent": "PlexSync", **self._headers}.items():
             request.headers[name] = value
@@ -136,6 +157,8 @@ class EventSocket:
         refused = protocol.handshake_exc
         if isinstance(refused, InvalidStatus):
             raise judge(refused.response.status_code, self.server) or self._foreign()
+        if isinstance(protocol.parser_exc, PayloadTooBig):
+            raise Unavailable(self.server.neighbour, f"{self.server.name} sent more at once than PlexSync reads")
         if refused is not None or protocol.parser_exc is not None:
             raise self._foreign()
         if protocol.state in (State.CLOSING, State.CLOSED):

@@ -1,5 +1,6 @@
 """The overall status: the store's overview as plain facts, with moments as text, for `status` and `serve`."""
 
+from plexsync.reports.edits import edit_facts
 from plexsync.reports.format import noted, stamp
 from plexsync.rules.note_keys import CHANGED
 from plexsync.rules.status_words import STATUSES, server_word
@@ -58,6 +59,7 @@ def facts_of(summary: "Summary", config: "Settings", *, spooled: tuple[int, int]
         "paces": {name: _pace(summary.paces.get(name), summary.now) for name in NEIGHBOURS},
         "worker": {"running": running, "heartbeat": stamp(noted(summary.heartbeat)), "enabled": config.enabled},
         "events": {"waiting": spooled[0], "unread": spooled[1]},
+        "edits": edit_facts(summary.edits, summary.lines, running=running),
         "index": {"items": summary.items, "libraries": [_library(*row) for row in summary.sections]},
         "last_poll": stamp(noted(summary.last_poll)),
         "last_reconcile": stamp(noted(summary.last_reconcile)),

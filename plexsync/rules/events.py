@@ -1,6 +1,8 @@
-"""Events that Plex sends by itself. They are only hints: a poll finds whatever they miss, a little later."""
+"""Events that Plex and Stash send by themselves. They are only hints: a poll finds whatever they miss, a little later."""
 
 from dataclasses import dataclass
+
+from plexsync.rules.job import Kind
 
 
 @dataclass(frozen=True)
@@ -28,3 +30,11 @@ class Scanned:
 
 
 Event = Touched | Left | Scanned
+
+
+@dataclass(frozen=True)
+class Edited:
+    """Something was edited in Stash."""
+
+    kind: Kind
+    id: int

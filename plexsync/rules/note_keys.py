@@ -4,6 +4,13 @@
 HEARTBEAT = "worker:beat"
 # The time of the last poll of Stash.
 LAST_POLL = "poll:last"
+# The time when the last edit arrived by a line of Stash's log, by the hook, and first by a poll.
+EDIT_BY_LINE = "edit:line"
+EDIT_BY_HOOK = "edit:hook"
+EDIT_BY_POLL = "edit:poll"
+# Whether the worker hears Stash's log: HEARS, or why not. '' if it never tried.
+LINES = "lines:state"
+HEARS = "on"
 # The end of the last full comparison.
 LAST_RECONCILE = "reconcile:last"
 # The start of the last full comparison.

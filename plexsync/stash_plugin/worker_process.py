@@ -151,7 +151,7 @@ def wake(call: Caller) -> str:
         if not _is_elsewhere(call):
             return "a worker runs already"
         switch(call, intake.AGAIN)
-    if not runs and life_signs.is_supervised(life):
+    if not runs and before == intake.ON and life_signs.is_supervised(life):
         return "its supervisor starts the worker again"
     place = call.place()
     if not runs:

@@ -37,6 +37,9 @@ ROW = (
 
 FIND = f"select {ROW} from job where kind = :kind and id = :id"
 OF = f"select {ROW} from job where kind = :kind and id in (select value from json_each(:ids))"
+COUNT_STIRRED = """
+select count(*) from job where kind = :kind and stirred >= :since and id in (select value from json_each(:ids))
+"""
 LIST = f"""
 select {ROW} from job
  where state = :state and (:cls = '' or cls = :cls) and (kind, id) > (:after_kind, :after_id)
@@ -93,6 +96,11 @@ class ReadOnlyJobs(Table):
         """Return the rows of these ids, by id. Ids without a row are left out."""
         rows = self._db.rows(OF, {"kind": kind, "ids": json.dumps(list(ids))})
         return {row["id"]: job_row(row) for row in rows}
+
+    def count_stirred(self, kind: str, ids: Sequence[int], since: int) -> int:
+        """Count those of these that were last wanted since then."""
+        row = self._db.row(COUNT_STIRRED, {"kind": kind, "ids": json.dumps(list(ids)), "since": since})
+        return int(row[0]) if row else 0
 
     def in_state(
         self, state: State, *, error_class: str = "", limit: int = 100, after: tuple[str, int] = ("", 0)

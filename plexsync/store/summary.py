@@ -12,7 +12,19 @@ import os
 import sqlite3
 from types import SimpleNamespace
 
-from plexsync.rules.note_keys import BULK, HEARTBEAT, LAST_POLL, LAST_RECONCILE, REPAIRED, RESTORED, WISHES
+from plexsync.rules.note_keys import (
+    BULK,
+    EDIT_BY_HOOK,
+    EDIT_BY_LINE,
+    EDIT_BY_POLL,
+    HEARTBEAT,
+    LAST_POLL,
+    LAST_RECONCILE,
+    LINES,
+    REPAIRED,
+    RESTORED,
+    WISHES,
+)
 from plexsync.rules.status_words import status_of
 from plexsync.store.counts import (
     COUNT_ALL,
@@ -124,6 +136,8 @@ class Summary:
         self.heartbeat, self.last_poll, self.last_reconcile = (
             note(db, name) for name in (HEARTBEAT, LAST_POLL, LAST_RECONCILE)
         )
+        self.edits = {"line": note(db, EDIT_BY_LINE), "hook": note(db, EDIT_BY_HOOK), "poll": note(db, EDIT_BY_POLL)}
+        self.lines = note(db, LINES)
         self.anew = max(number(db, name) for name in (REPAIRED, RESTORED)) > number(db, LAST_RECONCILE)
         self.wishes = note(db, WISHES)
         self.approved = any(note(db, name) for name in (BULK, REPAIRED))

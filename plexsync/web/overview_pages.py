@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from plexsync.app.rules import HOUR
 from plexsync.reports.attention import needs
+from plexsync.reports.edits import WAYS
 from plexsync.reports.format import unstamped
 from plexsync.reports.rows import short, title
 from plexsync.reports.shapes.outages import OutageFacts
@@ -142,7 +143,9 @@ def server(facts: StatusFacts, neighbour: Neighbour) -> ServerCard:
 def contacts(facts: StatusFacts, neighbour: Neighbour) -> list[tuple[str, str, str | None]]:
     """The last contacts with a server: label, subject, and time (None: never)."""
     if neighbour is Neighbour.STASH:
-        return [("last poll", "", facts["last_poll"])]
+        edits = facts["edits"]
+        way = f", {WAYS[edits['by']]}" if edits["last_at"] else ""
+        return [("last poll", "", facts["last_poll"]), (f"last edit{way}", "", edits["last_at"])]
     libraries = facts["index"]["libraries"]
     names = ", ".join(library["title"] for library in libraries[:LIBRARIES]) + (
         ", ..." if len(libraries) > LIBRARIES else ""

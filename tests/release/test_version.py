@@ -12,6 +12,9 @@ def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository in which version 0.3.0 is ready."""
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "0.3.0"\n')
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## 0.3.0 (2026-12-01)\n\n## 0.2.0 (2026-11-27)\n")
+    for name in version.MANIFESTS:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("name: PlexSync\nversion: 0.3.0\n")
     (tmp_path / "changelog.d").mkdir()
     for name in ("README.md", "template.md.jinja"):
         (tmp_path / "changelog.d" / name).write_text("")
@@ -37,6 +40,17 @@ def test_another_tag_is_not_released(ready: Path, tag: str, monkeypatch: pytest.
 def test_a_version_of_another_form_is_not_released(ready: Path) -> None:
     (ready / "pyproject.toml").write_text('[project]\nversion = "0.3.0rc1"\n')
     assert "form 1.2.3" in next(version.obstacles("v0.3.0rc1"))
+
+
+@pytest.mark.parametrize("name", version.MANIFESTS)
+def test_a_plugin_of_another_version_is_not_released(ready: Path, name: str) -> None:
+    (ready / name).write_text("name: PlexSync\nversion: 0.2.0\n")
+    assert list(version.obstacles("v0.3.0")) == [f"{name} does not have version 0.3.0"]
+
+
+def test_the_manifests_are_those_of_all_plugins() -> None:
+    made = [one.manifest.encode() for one in build.packages()]
+    assert [build.content(name) for name in version.MANIFESTS] == made
 
 
 def test_a_version_that_the_changelog_does_not_name_is_not_released(ready: Path) -> None:

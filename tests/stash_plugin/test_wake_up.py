@@ -26,7 +26,8 @@ def lines_of(change: dict[str, Any]) -> list[tuple[str, str]]:
     real: list[tuple[str, str]] = []
     other: list[tuple[str, str]] = []
     given = {"ServerConnection": {}, "Args": {"hookContext": {"input": None, **change}}}
-    done = stash_scripts.run_in_engine(SCRIPT, given, lambda *line: real.append(line), lambda *_: {})
+    nowhere = {"data": {"directory": {"directories": []}}}
+    done = stash_scripts.run_in_engine(SCRIPT, given, lambda *line: real.append(line), lambda *_: nowhere)
     assert done == stash_scripts.stand_in(given, lambda *line: other.append(line)) == (None, None)
     assert real == other
     return real
@@ -66,6 +67,65 @@ def test_whatever_the_request_said_the_line_names_the_scene_of_the_event(cause: 
 )
 def test_what_plexsync_wrote_itself_wakes_nobody(cause: Any) -> None:
     assert lines_of({"id": 7, "type": "Scene.Update.Post", "input": cause}) == []
+
+
+def looked(
+    change: dict[str, Any], *listed: str, plugins: tuple[tuple[str, bool], ...] = (("StashPlexSync", True),)
+) -> list[str]:
+    """What the script asks Stash for a change, while Stash lists these directories."""
+    asked: list[str] = []
+
+    def ask(query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        asked.append(str(re.findall(r"PlexSync(\w+)", query)[0]))
+        told = {
+            "directory": {"directories": [f"/config/{name}" for name in listed]},
+            "plugins": [{"id": id, "enabled": enabled} for id, enabled in plugins],
+        }
+        return {"data": told}
+
+    server = {"Scheme": "http", "Host": "0.0.0.0", "Port": 9999, "Dir": "/config"}
+    given = {
+        "ServerConnection": server,
+        "Args": {"hookContext": {"type": "Scene.Update.Post", "input": None, **change}},
+    }
+    assert stash_scripts.run_in_engine(SCRIPT, given, lambda *_: None, ask) == (None, None)
+    return asked
+
+
+WANTED = "plexsync-worker-wanted"
+WOKEN = ["Signs", "There", "Wake"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "asked"),
+    [
+        ((), ["Signs"]),
+        ((WANTED,), WOKEN),
+        (("http_0_0_0_0_9999",), ["Signs"]),
+        (("http_0_0_0_0_9998",), WOKEN),
+        ((WANTED, "plexsync-worker-until-99999999999999-"), ["Signs"]),
+        ((WANTED, "plexsync-worker-until-1-"), WOKEN),
+        ((WANTED, "plexsync-worker-until-99999999999999-http_0_0_0_0_9999"), ["Signs"]),
+        ((WANTED, "plexsync-worker-until-99999999999999-http_0_0_0_0_9998"), WOKEN),
+    ],
+)
+def test_a_worker_is_started_if_it_is_switched_on_and_shows_no_sign_of_life(
+    listed: tuple[str, ...], asked: list[str]
+) -> None:
+    assert looked({"id": 7}, *listed) == asked
+
+
+def test_one_hook_of_a_request_looks_and_none_of_our_own_writes() -> None:
+    many = {"ids": ["3", "7"]}
+    assert looked({"id": 3, "input": many}, WANTED) == WOKEN
+    assert looked({"id": 7, "input": many}, WANTED) == []
+    assert looked({"id": 7, "input": [{"id": "3"}, {"id": "7"}]}, WANTED) == []
+    assert looked({"id": 7, "input": {"id": "7", "clientMutationId": "plexsync"}}, WANTED) == []
+
+
+@pytest.mark.parametrize("plugins", [(), (("StashPlexSync", False),), (("Other", True),)])
+def test_a_plugin_that_is_gone_or_disabled_is_not_asked(plugins: tuple[tuple[str, bool], ...]) -> None:
+    assert looked({"id": 7}, WANTED, plugins=plugins) == ["Signs", "There"]
 
 
 def test_a_task_without_a_change_is_no_error() -> None:

@@ -13,7 +13,7 @@ import pytest
 import plexsync
 from plexsync.app.database_files import lock_of
 from plexsync.app.parts import Parts, opened
-from plexsync.app.switches import leave_inside, switched_inside
+from plexsync.app.switches import back_inside, leave_inside, switched_inside
 from plexsync.cli.daemon import idle_exit
 from plexsync.cli.daemon.idle_exit import Leaving, patient_lock
 from plexsync.cli.daemon.signals import Stop
@@ -126,11 +126,33 @@ def test_it_ends_when_another_version_is_installed_and_the_next_event_starts_tha
         tx.jobs.want(Kind.SCENE, 1, Why.EDIT, parts.clock.now())
     looks, _ = started(parts, stop)
     program.unlink()
-    assert not stop.event.wait(0.3), "it is being unpacked"
+    assert not stop.event.wait(0.02), "it is being unpacked"
     program.write_text("another")
     until(stop.event.is_set)
     looks.join(HANG)
     assert intake.noted(str(parts.folder), "scene", 2) == ("", True), "whatever waits there"
+
+
+def test_it_ends_when_the_program_was_removed_and_is_not_back_in_a_moment(parts, clock, stop, program):
+    with parts.store.writing() as tx:
+        tx.jobs.want(Kind.SCENE, 1, Why.EDIT, parts.clock.now())
+    looks, ended = started(parts, stop)
+    program.unlink()
+    until(stop.event.is_set)
+    looks.join(HANG)
+    assert ended.is_set()
+    assert intake.switched(str(parts.folder)) == intake.LEFT
+
+
+def test_one_that_is_replaced_leaves_and_the_next_one_is_switched_on(parts, clock, stop):
+    intake.switch(str(parts.folder), intake.AGAIN)
+    assert idle_exit.waits_no_longer(parts.folder, clock[0]) == "switched off in Stash"
+    looks, _ = started(parts, stop)
+    until(stop.event.is_set)
+    looks.join(HANG)
+    assert intake.switched(str(parts.folder)) == intake.LEFT
+    back_inside(parts.folder)
+    assert intake.switched(str(parts.folder)) == intake.ON
 
 
 def test_one_that_was_switched_off_meanwhile_is_not_started_again(parts):

@@ -29,7 +29,7 @@ def living(inside: Trial) -> Trial:
 def process_of(trial: Trial, who: str = life_signs.WORKER) -> int:
     """The process that a sign leads to; 0 if it leads nowhere."""
     link = Path(trial.runner.dir) / who
-    return int(os.readlink(link).split("/")[2]) if link.exists() else 0
+    return int(link.readlink().parts[2]) if link.exists() else 0
 
 
 def kill(trial: Trial, who: str = life_signs.WORKER) -> int:

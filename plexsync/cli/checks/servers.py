@@ -8,13 +8,14 @@ from pathlib import Path
 
 from plexsync.app.clients import plex_by_address
 from plexsync.app.parts import Parts
-from plexsync.app.settings import PLUGIN, events_in, theirs
+from plexsync.app.settings import PLUGIN, WAKE_UP, events_in, theirs
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.engine.tickets import READ, Gate
+from plexsync.reports.edits import edit_facts, edit_words
 from plexsync.reports.format import lasting, stamp
 from plexsync.rules.choices import hold_remedy
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError
-from plexsync.rules.records import Section
+from plexsync.rules.records import Plugin, Section
 from plexsync.rules.text import fold
 
 LEAST_STASH, LEAST_PLEX = (0, 28), (1, 41, 9)
@@ -28,7 +29,7 @@ def stash(parts: Parts) -> Iterator[Check]:
     try:
         parts.stash.probe()
         version, settings_file = parts.stash.version(), parts.stash.config_path()
-        installed = parts.stash.plugin(PLUGIN)
+        installed, wake_up = parts.stash.plugin(PLUGIN), parts.stash.plugin(WAKE_UP)
     except NeighbourError as error:
         yield away(name, error, "stash_url")
         return
@@ -36,13 +37,27 @@ def stash(parts: Parts) -> Iterator[Check]:
     yield version_check(name, version, LEAST_STASH, "it answers and accepts us")
     yield from clock_check(name, parts.stash.date, parts.clock.now())
     if installed is None:
-        status = "not installed: changes are found by asking once a minute"
-        yield Check("plugin in Stash", f"{status}; with it an edit is in Plex within seconds (README)")
+        yield Check("plugin in Stash", "not installed: PlexSync works without it (docs/stash-plugin.md)")
     elif not installed.enabled:
         yield warning("plugin in Stash", "installed, and switched off there", "switch it on: Settings, Plugins")
     else:
         yield Check("plugin in Stash", f"version {installed.version or 'unknown'} is installed and switched on")
+    yield wake_up_check(wake_up, parts)
     yield from other_database(parts.folder, settings_file)
+
+
+def wake_up_check(wake_up: Plugin | None, parts: Parts) -> Check:
+    """How edits in Stash arrive, and how long ago the last one did."""
+    name = "edits in Stash"
+    summary = parts.summary()
+    told = edit_words(edit_facts(summary.edits, summary.lines, running=parts.someone_works()), summary.now)
+    if wake_up is None:
+        mend = "install PlexSync wake-up in Stash: Settings, Plugins"
+        return Check(name, f"{told}. With the plugin PlexSync wake-up an edit is in Plex about a second later: {mend}")
+    if not wake_up.enabled:
+        mend = "switch it on in Stash: Settings, Plugins"
+        return warning(name, f"{told}. The plugin PlexSync wake-up is switched off", mend)
+    return Check(name, told)
 
 
 def other_database(folder: Path, settings_file: str) -> Iterator[Check]:

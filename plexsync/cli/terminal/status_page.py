@@ -2,7 +2,8 @@
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.cli.terminal.plain import Look, safe
-from plexsync.reports.format import lasting, many
+from plexsync.reports.edits import edit_words
+from plexsync.reports.format import lasting, many, unstamped
 from plexsync.reports.status import OWED, server_words, too_many
 from plexsync.rules.status_words import DOWN, JOB_STATES, MAIN_STATES, ON_HOLD, UP, buckets, job_meaning, job_word
 
@@ -94,6 +95,7 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         *_undone(facts["undone"]),
         ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was read yet"),
         ("dead letters", _dead_letters(facts["dlq"])),
+        ("edits in Stash", safe(edit_words(facts["edits"], unstamped(facts["at"] or "1970-01-01T00:00:00Z")))),
         ("last poll of Stash", facts["last_poll"] or "never"),
         ("last full comparison", facts["last_reconcile"] or "never"),
         *([("to do", OWED)] if facts["comparison_due"] else []),

@@ -25,7 +25,7 @@ from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock, Stash
-from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
+from plexsync.rules.note_keys import EDIT_BY_POLL, LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
 from plexsync.rules.records import LAST_ID, Newest, PollMark
 from plexsync.rules.status_words import DOWN
@@ -42,6 +42,8 @@ PAGE = 200
 ALL = 2_000
 CROWD = 20
 CHUNK = 500
+# Milliseconds before the end of the last poll from when on an edit may have come by a line or by the hook.
+OVERLAP = 5_000
 MIXED_OFFSETS_MARGIN = timedelta(hours=26)
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 FILES = "poll:files"
@@ -111,7 +113,7 @@ class Poller:
         changed = {id for id, _ in fresh} | {unsure_mark.id for unsure_mark in unsure}
         if kind is not Kind.SCENE:
             changed |= self._vanished(kind, newest, cursor, changed)
-        self._want(kind, changed)
+        self._want(kind, changed, again=frozenset(mark.id for mark in unsure))
         if kind is Kind.SCENE:
             # Earlier versions of PlexSync did not store `last`.
             last = cursor.last if cursor.last or not cursor.count else newest.last
@@ -172,12 +174,18 @@ class Poller:
             if _instant(text) > since or id not in marks or marks[id].updated_at != text
         ]
 
-    def _want(self, kind: Kind, ids: Iterable[int]) -> None:
+    def _want(self, kind: Kind, ids: Iterable[int], *, again: frozenset[int] = frozenset()) -> None:
+        """Queue these; those in `again` may be what the last poll has queued already."""
         ordered = sorted(ids)
         for start in range(0, len(ordered), CHUNK):
+            part = ordered[start : start + CHUNK]
             with self._store.writing() as tx:
-                for id in ordered[start : start + CHUNK]:
-                    tx.jobs.want(kind, id, Why.EDIT, self._clock.now(), behind=len(ordered) > CROWD)
+                now = self._clock.now()
+                news = [id for id in part if id not in again]
+                if tx.jobs.count_stirred(kind, news, (tx.notes.number(LAST_POLL) or now) - OVERLAP) < len(news):
+                    tx.notes.save(EDIT_BY_POLL, str(now))
+                for id in part:
+                    tx.jobs.want(kind, id, Why.EDIT, now, behind=len(ordered) > CROWD)
         if ordered:
             log.info("poll: %d changed (%s)", len(ordered), kind)
 

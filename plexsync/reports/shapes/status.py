@@ -106,6 +106,23 @@ class EventFacts(TypedDict):
     unread: int
 
 
+class EditFacts(TypedDict):
+    """How edits in Stash arrive."""
+
+    by: str
+    """How the last one arrived: `line` (of Stash's log), `hook` or `poll`."""
+    last_at: Moment | None
+    line_at: Moment | None
+    """When the last one arrived in this way."""
+    hook_at: Moment | None
+    poll_at: Moment | None
+    """When a poll last found one that no line and no hook had brought."""
+    log_heard: bool
+    """Whether the worker hears Stash's log."""
+    log_error: str
+    """Why not, or empty."""
+
+
 class LibraryFacts(TypedDict):
     """A library in the index."""
 
@@ -159,6 +176,7 @@ class StatusFacts(TypedDict):
     """`plex` and `stash`."""
     worker: WorkerFacts
     events: EventFacts
+    edits: EditFacts
     index: IndexFacts
     last_poll: Moment | None
     last_reconcile: Moment | None

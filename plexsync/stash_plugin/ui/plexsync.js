@@ -202,6 +202,8 @@
     ["gone", null, ["gone"]]
   ];
 
+  const WAYS = { line: "by a line of Stash's log", hook: "by the hook", poll: "by a poll" };
+
   const JOBS = {
     "idle": "in sync",
     "running": "syncing",
@@ -417,6 +419,7 @@
         ),
         row("Queue", many(facts.due, "scene") + " due now", facts.oldest_due ? [", the oldest since ", e(When, { key: "w", at: facts.oldest_due })] : ""),
         facts.events && facts.events.waiting ? row("Events", many(facts.events.waiting, "event") + " kept as files for the worker") : null,
+        facts.edits ? row("Last edit in Stash", e(When, { at: facts.edits.last_at }), facts.edits.last_at ? " " + WAYS[facts.edits.by] : "") : null,
         row("Last poll of Stash", e(When, { at: facts.last_poll })),
         row("Last full comparison", e(When, { at: facts.last_reconcile }), facts.comparison_due ? " (due)" : ""),
         (facts.outages ? facts.outages.current : []).map((one, n) =>

@@ -1,0 +1,110 @@
+"""Listens to Stash's log for the lines of PlexSync wake-up, and queues what they name. Nothing depends on them.
+
+A line is a wake-up. Stash skips a slow listener without telling it, and nobody hears a line while no worker runs. So a
+poll runs at once after each connection, and again after the first batch, which shows that Stash sends. All later polls
+find what lines have missed.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_STASH
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.events import Edited
+from plexsync.rules.job import Why
+from plexsync.rules.neighbours import Clock, Dice
+from plexsync.rules.note_keys import EDIT_BY_LINE, HEARS, LINES
+from plexsync.store.database import Database
+
+log = logging.getLogger("PlexSync.lines")
+
+# With more edits in a batch than this, single edits go first.
+CROWD = 20
+# Seconds before the next attempt to connect: twice as long each time, plus up to half as long again at random.
+FIRST_REST, LONGEST_REST = 1.0, 300.0
+# A connection that lasted this many seconds counts as good.
+GOOD = 60.0
+
+
+class Lines(Protocol):
+    """The source of edits."""
+
+    def listen(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Edited] | None]:
+        """Yield the edits of each batch; None when it begins, and at least twice a second. Raises NeighbourError."""
+        ...
+
+
+class StashListener:
+    """Listens to one Stash, on one thread. `poll` has the poller run at once."""
+
+    def __init__(
+        self, store: Database, lines: Lines, gates: Gates, clock: Clock, dice: Dice, *, poll: Callable[[], object]
+    ) -> None:
+        self._store = store
+        self._lines = lines
+        self._gates = gates
+        self._clock = clock
+        self._dice = dice
+        self._poll = poll
+        self._failures = 0
+        self._again_at = 0.0
+        self._told = ""
+
+    def __call__(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Listen until the connection fails. A later call tries again."""
+        began = self._clock.monotonic()
+        if began < self._again_at or not self._gates.is_open(READ_STASH):
+            return
+        try:
+            self._listen(stopping)
+        except NeighbourError as error:
+            self._tell(str(error))
+            # Lines may have been lost with the connection.
+            self._poll()
+        finally:
+            self._rest(began)
+
+    def _rest(self, began: float) -> None:
+        if self._clock.monotonic() - began >= GOOD:
+            self._failures = 0
+        rest = min(FIRST_REST * 2.0**self._failures, LONGEST_REST)
+        self._failures += 1
+        self._again_at = self._clock.monotonic() + rest * (1 + self._dice.random() / 2)
+
+    def _listen(self, stopping: Callable[[], bool]) -> None:
+        connected = sends = False
+        for edits in self._lines.listen(stopping):
+            if not connected:
+                connected = True
+                self._tell(HEARS)
+                self._poll()
+            if edits is None:
+                continue
+            if not sends:
+                sends = True
+                self._poll()
+            self.take(edits)
+
+    def take(self, edits: Sequence[Edited]) -> None:
+        """Queue what a batch of lines names, in one transaction."""
+        if not edits:
+            return
+        now = self._clock.now()
+        with self._store.writing() as tx:
+            for edit in edits:
+                tx.jobs.want(edit.kind, edit.id, Why.EDIT, now, behind=len(edits) > CROWD)
+            tx.notes.save(EDIT_BY_LINE, str(now))
+        log.debug("%d edits by lines of Stash's log", len(edits))
+
+    def _tell(self, state: str) -> None:
+        """Note whether lines are heard. It is logged once, however often it fails, since polls find everything as well."""
+        if state != self._told:
+            self._told = state
+            if state != HEARS:
+                log.info("Stash's log can't be heard, so edits are found by polls: %s", state)
+            else:
+                log.info("hearing of edits by Stash's log")
+            with self._store.writing() as tx:
+                tx.notes.save(LINES, state)

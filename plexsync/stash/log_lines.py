@@ -1,0 +1,126 @@
+"""Hears of edits from Stash's log: the lines that the plugin PlexSync wake-up writes (`loggingSubscribe`).
+
+Stash sends its whole log, every SQL statement in it, at most once a second, so one message of a bulk edit has several
+megabytes. PlexSync searches the bytes for its own lines and decodes none of the others. It writes them nowhere.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from plexsync.http.client import Timeouts
+from plexsync.http.websocket import EventSocket
+from plexsync.rules.errors import Neighbour, Unavailable
+from plexsync.rules.events import Edited
+from plexsync.rules.http_answers import Server
+from plexsync.rules.job import Kind
+from plexsync.rules.records import LAST_ID
+
+TARGET = "/graphql"
+PROTOCOL = "graphql-transport-ws"
+LARGEST = 64 * 2**20
+# A message that is no batch of lines is short.
+SHORT = 64 * 2**10
+# The type of a message stands in its first or its last bytes.
+EDGE = 100
+NEXT = re.compile(rb'"type"\s*:\s*"next"')
+OURS = b"] PlexSync edit "
+# A quote inside of another line is escaped, so only a whole line of its own fits.
+LINE = re.compile(
+    rb'"message"\s*:\s*"\[Plugin / [^"\\\]]{1,80}\] PlexSync edit '
+    rb'(scene|performer|studio|tag|group) ([1-9][0-9]{0,18}) (?:create|update|destroy|merge)"'
+)
+OPENING = b'{"type":"connection_init","payload":{}}'
+SUBSCRIBE = b'{"id":"1","type":"subscribe","payload":{"query":"subscription { loggingSubscribe { message } }"}}'
+PONG = b'{"type":"pong"}'
+
+
+class ControlMessage(msgspec.Struct):
+    """A message that is no batch of lines."""
+
+    type: str = ""
+
+
+CONTROL = msgspec.json.Decoder(ControlMessage)
+
+
+class StashLines:
+    """One Stash server's log. Raises Unusable for an address or key that can't be sent; afterwards only `NeighbourError`."""
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str = "",
+        *,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 30.0,
+        ca_file: str = "",
+        largest: int = LARGEST,
+    ) -> None:
+        self._live = EventSocket(
+            Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key"),
+            url,
+            TARGET,
+            headers={"ApiKey": api_key} if api_key else {},
+            timeouts=Timeouts(connect_timeout, read_timeout),
+            ca_file=ca_file,
+            longest=largest,
+            protocol=PROTOCOL,
+        )
+        self._patience = read_timeout
+
+    def listen(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Edited] | None]:
+        """Yield the edits of each batch of lines; None once it is subscribed, and then at least twice a second.
+
+        Raises NeighbourError at the end, and at once if Stash does not send its log.
+        """
+        subscribed, began = False, time.monotonic()
+        for message in self._live.messages(stopping, opening=OPENING, reply=self._reply):
+            if is_batch(message):
+                yield edits_in(message)
+            elif subscribed:
+                yield None
+            elif message and _type_of(message) == "connection_ack":
+                subscribed = True
+                yield None
+            elif time.monotonic() - began > self._patience:
+                raise self._refused()
+
+    def _reply(self, message: bytes) -> bytes:
+        if is_batch(message):
+            return b""
+        match _type_of(message):
+            case "connection_ack":
+                return SUBSCRIBE
+            case "ping":
+                return PONG
+            case "error" | "complete" | "connection_error":
+                raise self._refused()
+        return b""
+
+    def _refused(self) -> Unavailable:
+        return Unavailable(Neighbour.STASH, f"{self._live.server.name} does not send its log")
+
+
+def is_batch(message: bytes) -> bool:
+    """Whether a message is a batch of lines."""
+    return bool(NEXT.search(message[:EDGE]) or NEXT.search(message[-EDGE:]))
+
+
+def edits_in(message: bytes) -> Sequence[Edited]:
+    """The edits that a batch of lines tells of, each once."""
+    if OURS not in message:
+        return ()
+    found = dict.fromkeys((kind, int(id)) for kind, id in LINE.findall(message))
+    return [Edited(Kind(kind.decode()), id) for kind, id in found if id <= LAST_ID]
+
+
+def _type_of(message: bytes) -> str:
+    if len(message) > SHORT:
+        return ""
+    try:
+        return CONTROL.decode(message).type
+    except (ValueError, msgspec.MsgspecError, RecursionError):
+        return ""

@@ -1,0 +1,257 @@
+"""Lines of Stash's log: they queue what they name at once, and whatever share of them is lost, polls find it."""
+
+import itertools
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from plexsync.flows.scenes.stash_lines import FIRST_REST, GOOD, StashListener
+from plexsync.rules.errors import Neighbour, Unavailable
+from plexsync.rules.events import Edited
+from plexsync.rules.job import Kind
+from plexsync.rules.note_keys import EDIT_BY_HOOK, EDIT_BY_LINE, EDIT_BY_POLL, LINES
+from plexsync.simulator.http import Fault
+from plexsync.simulator.stash_hooks import HookRunner
+from plexsync.simulator.stash_log import LogFeed
+from plexsync.stash.log_lines import StashLines, edits_in
+from plexsync.store import intake
+from tests.engine.house import KEY, House, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+WAKE_UP = ROOT / "plexsync" / "stash_plugin" / "wake_up" / "PlexSyncWakeUp.yml"
+
+
+class Told:
+    """A source that yields these, and then fails."""
+
+    def __init__(self, *batches: Sequence[Edited] | None) -> None:
+        self.batches = batches
+
+    def listen(self, _stopping: Callable[[], bool]) -> Iterator[Sequence[Edited] | None]:
+        yield from self.batches
+        raise Unavailable(Neighbour.STASH, "Stash has hung up")
+
+
+def listener(house: House, *batches: Sequence[Edited] | None, poll: Callable[[], object] = lambda: None):
+    return StashListener(house.store, Told(*batches), house.worker.gates, house.clock, house.dice, poll=poll)
+
+
+def wanted(house: House) -> set[tuple[str, int]]:
+    return set(house.rows("select kind, id from job where state = 'ready'"))
+
+
+def note(house: House, name: str) -> str:
+    with house.store.reading() as db:
+        return db.notes.text(name)
+
+
+SEVEN, TAG = Edited(Kind.SCENE, 7), Edited(Kind.TAG, 3)
+
+
+def test_what_a_line_names_is_queued_in_one_transaction_for_each_batch(house: House) -> None:
+    listener(house, None, [SEVEN, TAG], [], None)()
+    assert wanted(house) == {("scene", 7), ("tag", 3)}
+    assert house.rows("select lane from job") == [(0,), (0,)]
+    assert note(house, EDIT_BY_LINE) == str(house.clock.now())
+
+
+def test_single_edits_go_before_a_crowd_of_edits(house: House) -> None:
+    listener(house, None, [Edited(Kind.SCENE, id) for id in range(1, 101)], [Edited(Kind.SCENE, 500)])()
+    assert house.rows("select distinct lane from job where id <= 100") == [(1,)]
+    assert house.rows("select lane from job where id = 500") == [(0,)]
+
+
+def test_it_polls_once_connected_once_stash_sends_and_when_the_connection_is_lost(house: House) -> None:
+    polls: list[int] = []
+    listener(house, None, None, [], [SEVEN], None, poll=lambda: polls.append(len(wanted(house))))()
+    assert polls == [0, 0, 1]
+
+
+def test_why_nothing_is_heard_is_noted_and_logged_once(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    listens = listener(house)
+    for _ in range(3):
+        listens()
+        house.clock.move(1000)
+    assert note(house, LINES) == "Stash has hung up"
+    assert len([one for one in caplog.records if one.name == "PlexSync.lines"]) == 1
+
+
+def test_it_waits_longer_after_each_failure_and_begins_anew_after_a_good_connection(house: House) -> None:
+    calls: list[float] = []
+
+    class Counting(Told):
+        def listen(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Edited] | None]:
+            calls.append(house.clock.monotonic())
+            if len(calls) == 4:
+                house.clock.move(GOOD)
+            yield from super().listen(stopping)
+
+    listens = StashListener(house.store, Counting(), house.worker.gates, house.clock, house.dice, poll=lambda: None)
+    for _ in range(400):
+        listens()
+        house.clock.move(0.25)
+    rests = [later - earlier for earlier, later in itertools.pairwise(calls)]
+    assert FIRST_REST <= rests[0] < rests[1] < rests[2]
+    assert rests[3] - GOOD < rests[2]
+
+
+def test_a_closed_gate_keeps_it_from_connecting(house: House) -> None:
+    house.stash_sim.faults.set(Fault("refuse"))
+    for _ in range(6):
+        house.worker.poller.poll()
+        house.clock.move(1)
+    polls: list[int] = []
+    listener(house, None, [SEVEN], poll=lambda: polls.append(1))()
+    assert (wanted(house), polls) == (set(), [])
+
+
+def test_a_real_stash_is_heard_through_its_socket(house: House) -> None:
+    """The script, the log, the subscription, the database: an edit of many scenes with its megabytes of SQL."""
+    ids = house.in_step(40)
+    house.stash_sim.log_lines.statement = "SQL: " + "x" * 20_000
+    house.stash_sim.others.append(HookRunner.from_manifest(WAKE_UP, dir=house.folder))
+    lines = StashLines(house.stash_sim.url, KEY, connect_timeout=60, read_timeout=600)
+    heard = [edits for edits in editing(house, lines, ids) if edits]
+    listens = listener(house)
+    for edits in heard:
+        listens.take(edits)
+    assert wanted(house) == {("scene", id) for id in ids}
+    house.work_until_settled()
+    assert house.out_of_step(ids) == []
+
+
+def editing(house: House, lines: StashLines, ids: list[int]) -> Iterator[Sequence[Edited] | None]:
+    """Listen, and edit every scene once it is connected; ends when all were heard."""
+    left = set(ids)
+    began = False
+    for edits in lines.listen(lambda: not left):  # noqa: B023 - it is one set
+        if not began:
+            began = True
+            wait_until(lambda: house.stash_sim.log_lines.subscribers)
+            house.stash_sim.log_lines.pace = 3600.0
+            for id in ids:
+                house.stash_sim.edit_scene(id, title=f"Edited {id}")
+            house.stash_sim.log_lines.pace = 0.0
+        left -= {edit.id for edit in edits or ()}
+        yield edits
+
+
+# --- nothing is lost -------------------------------------------------------------------------------------------------
+
+
+class Post:
+    """What the log of the simulated Stash sends, as bytes; a share of it never arrives."""
+
+    def __init__(self, house: House, dice: random.Random, share: float) -> None:
+        self._feed = LogFeed(house.stash_sim.log_lines)
+        house.stash_sim.log_lines.pace = 0.0
+        house.stash_sim.log_lines.add(self._feed)
+        self._dice, self._share = dice, share
+
+    def arrived(self) -> list[Sequence[Edited]]:
+        self._feed._pump()
+        queue = self._feed._messages
+        sent = [queue.get() for _ in range(queue.qsize())]
+        return [edits_in(one) for one in sent if self._dice.random() >= self._share]
+
+
+ACTS = ("edit", "edit", "edit", "tag", "studio", "merge", "destroy", "undo tag")
+
+
+def act(house: House, what: str, dice: random.Random, count: int) -> None:
+    """One change that a person makes in Stash."""
+    stash, ids = house.stash_sim, house.stash_sim.scene_ids()
+    tags = sorted({tag for id in ids for tag in stash.scene(id).tags})
+    match what:
+        case "tag" if tags:
+            stash.rename_tag(dice.choice(tags), f"Renamed {count}")
+        case "studio":
+            stash.rename_studio(str(stash.scene(dice.choice(ids)).studio), f"Studio anew {count}")
+        case "undo tag" if tags:
+            stash.destroy("tag", dice.choice(tags))
+        case "merge" if len(tags) > 1:
+            one, other = dice.sample(tags, 2)
+            stash.merge_tags([one], other)
+        case "destroy" if len(ids) > 4:
+            stash.destroy_scene(dice.choice(ids))
+        case _:
+            stash.edit_scene(dice.choice(ids), title=f"Title anew {count}")
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), share=st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]))
+def test_whatever_share_of_the_lines_is_lost_plex_shows_what_stash_says(
+    seed: int, share: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    dice = random.Random(seed)
+    with House(tmp_path_factory.mktemp("house") / "data") as house:
+        house.in_step(6)
+        house.worker.poller.poll()
+        house.clock.move(60)
+        house.stash_sim.others.append(HookRunner.from_manifest(WAKE_UP, dir=house.folder))
+        post, listens = Post(house, dice, share), listener(house)
+        for count in range(12):
+            act(house, dice.choice(ACTS), dice, count)
+            for edits in post.arrived():
+                listens.take(edits)
+            if dice.random() < 0.5:
+                house.work()
+            house.clock.move(dice.choice([0.2, 3.0, 61.0]))
+            if dice.random() < 0.3:
+                house.worker.poller.poll()
+        for _ in range(2):
+            house.worker.poller.poll()
+            house.clock.move(60)
+            house.work_until_settled()
+        assert house.out_of_step(house.stash_sim.scene_ids()) == []
+        assert house.books_balance()
+
+
+def test_with_every_line_nothing_waits_for_a_poll(house: House) -> None:
+    ids = house.in_step(6)
+    house.stash_sim.others.append(HookRunner.from_manifest(WAKE_UP, dir=house.folder))
+    post, listens = Post(house, random.Random(1), 0.0), listener(house)
+    house.stash_sim.edit_scene(ids[0], title="Anew")
+    house.stash_sim.rename_tag("Tag 1", "Renamed")
+    house.stash_sim.merge_tags(["Tag 2"], "Tag 3")
+    house.stash_sim.rename_studio("Studio 1", "Anew")
+    for edits in post.arrived():
+        listens.take(edits)
+    house.clock.move(3)
+    house.work_until_settled()
+    assert house.out_of_step(ids) == []
+
+
+# --- how edits arrive ------------------------------------------------------------------------------------------------
+
+
+def test_a_poll_counts_as_the_way_only_for_what_no_line_and_no_hook_has_brought(house: House) -> None:
+    ids = house.in_step(3)
+    house.worker.poller.poll()
+    house.clock.move(60)
+    house.worker.poller.poll()
+    house.clock.move(60)
+    first = note(house, EDIT_BY_POLL)
+
+    house.stash_sim.edit_scene(ids[0], title="By a line")
+    listener(house).take([Edited(Kind.SCENE, ids[0])])
+    house.worker.poller.poll()
+    house.clock.move(60)
+    house.worker.poller.poll()
+    assert note(house, EDIT_BY_POLL) == first
+
+    house.stash_sim.quiet_edit(ids[1], title="By a poll")
+    house.clock.move(60)
+    house.worker.poller.poll()
+    assert note(house, EDIT_BY_POLL) == str(house.clock.now())
+
+
+def test_the_hook_notes_that_it_was_the_way(house: House) -> None:
+    intake.store(str(house.folder), "scene", 7)
+    assert int(note(house, EDIT_BY_HOOK)) > 0
+    assert wanted(house) == {("scene", 7)}
