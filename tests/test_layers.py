@@ -58,6 +58,7 @@ MAY = {
         "worker",
     },
     "plexsync.cli": {
+        "plexsync.stash_plugin.stash_words",
         "plexsync.reports",
         "plexsync.app",
         "plexsync.extras",

@@ -148,6 +148,7 @@ class HookRunner:
         )
         self.tasks: tuple[Operation, ...] = ()
         self.ui: dict[str, tuple[str, ...]] = {}
+        self.assets: dict[str, str] = {}
         self.runs: list[Run] = []
         self.enabled = True
         self.kill_after: float | None = None
@@ -180,6 +181,8 @@ class HookRunner:
             environment=environment,
         )
         made.hooks, made.tasks, made.ui = manifest.hooks, manifest.tasks, manifest.ui
+        made.assets = manifest.assets
+        made.assets = manifest.assets
         made.name = manifest.name
         return made
 

@@ -53,6 +53,7 @@ class Manifest:
     hooks: tuple[Operation, ...]
     settings: dict[str, dict[str, Any]]
     ui: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    assets: dict[str, str] = field(default_factory=dict)
     interface: str = "raw"
 
 
@@ -83,6 +84,7 @@ def manifest_of(tree: Any, id_: str) -> Manifest:
         hooks=tuple(operation_of(one, "hooks") for one in tree.get("hooks") or ()),
         settings=settings,
         ui={what: tuple(map(str, ui[what])) for what in ("javascript", "css") if ui.get(what)},
+        assets={str(prefix): str(folder) for prefix, folder in (ui.get("assets") or {}).items()},
         interface=interface,
     )
 

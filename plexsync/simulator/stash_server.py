@@ -40,6 +40,15 @@ NOT_FOUND = Answer(404, b"404 page not found\n", "text/plain; charset=utf-8")
 NOBODY = "session-of-nobody"
 
 
+def _asset(plugin: HookRunner, name: str) -> Answer:
+    """A file in the folder that the manifest names for all assets; as in Stash, nothing outside of the plugin's folder."""
+    root = Path(plugin.plugin_dir) / plugin.assets.get("/", "")
+    file = root / name
+    if "/" not in plugin.assets or ".." in file.parts or not file.is_file():
+        return NOT_FOUND
+    return Answer(200, file.read_bytes(), "application/json" if file.suffix == ".json" else "application/octet-stream")
+
+
 class StashSim(HttpServer):
     """A simulated Stash that is complete enough to sync from.
 
@@ -414,6 +423,8 @@ class StashSim(HttpServer):
         """The plugin's scripts or styles, concatenated in the order of its manifest."""
         _, id_, what, *rest = [*path.strip("/").split("/"), "", ""]
         hooks = self._plugin(id_)
+        if hooks is not None and hooks.enabled and what == "assets":
+            return _asset(hooks, "/".join(rest).strip("/"))
         if hooks is None or what not in hooks.ui or any(rest):
             return NOT_FOUND
         kind = {"javascript": "text/javascript", "css": "text/css"}[what]

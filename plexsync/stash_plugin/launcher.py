@@ -22,6 +22,8 @@ LEASH = os.path.join(ROOT, "plexsync", "stash_plugin", "child_process.py")
 SUPERVISOR = os.path.join(ROOT, "plexsync", "stash_plugin", "supervisor.py")
 TOML = "plexsync.toml"
 LOG = "worker.log"
+# In the folder of the plugin: the manifest names it as its assets.
+SERVED = "served"
 CACHE = ".compiled"
 LARGEST_LOG = 2_000_000
 # Seconds that a program has to shut down cleanly after its leash is released.
@@ -96,9 +98,11 @@ def _detached(place: Runtime, program: tuple[str, ...], order: bytes) -> "subpro
 
 
 def life_of(folder: str, server: Mapping[str, object]) -> dict[str, str]:
-    """Return the folder for signs of life, and the name of Stash's address."""
+    """Return the folder for signs of life, the name of Stash's address, and the folder that Stash serves to the page."""
     above = str(server.get("Dir") or os.path.dirname(folder))
-    return {"folder": os.path.abspath(above), "address": life_signs.address_name(server)}
+    plugin = server.get("PluginDir")
+    served = os.path.join(os.path.abspath(plugin), SERVED) if isinstance(plugin, str) and plugin else ""
+    return {"folder": os.path.abspath(above), "address": life_signs.address_name(server), "served": served}
 
 
 def _order(

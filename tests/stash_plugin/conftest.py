@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from plexsync.simulator.stash_server import StashSim
-from plexsync.stash_plugin import dependencies
+from plexsync.stash_plugin import dependencies, launcher
 from plexsync.store import intake
 from plexsync.store.lock import is_locked
 from release.check import TOKEN, Trial
@@ -27,6 +27,11 @@ def bare(tmp_path: Path) -> Iterator[Trial]:
     """As it is right after the plugin was installed: without its packages."""
     with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex:
         made = Trial(ROOT, tmp_path / "stash", stash, plex)
+        # The program is that of the repository; what it writes into the folder of the plugin stays with the test.
+        made.runner.command = tuple(word.replace("{pluginDir}", str(ROOT)) for word in made.runner.command)
+        made.runner.plugin_dir = str(tmp_path / "plugin")
+        (tmp_path / "plugin").mkdir()
+        (tmp_path / "plugin" / "plexsync").symlink_to(ROOT / "plexsync")
         yield made
         intake.switch(str(made.folder), intake.OFF)
         # No worker is left behind.
@@ -34,9 +39,13 @@ def bare(tmp_path: Path) -> Iterator[Trial]:
 
 
 @pytest.fixture
-def inside(bare: Trial) -> Trial:
-    """With its packages: those of this environment, so its private folder holds none."""
-    Path(dependencies.place(str(bare.folder))).mkdir(parents=True)
+def inside(bare: Trial, tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    """With its packages: those of this environment, so its private folder holds none. Compiled files are shared."""
+    compiled = tmp_path_factory.getbasetemp() / "compiled"
+    compiled.mkdir(exist_ok=True)
+    place = Path(dependencies.place(str(bare.folder)))
+    place.mkdir(parents=True)
+    (place / launcher.CACHE).symlink_to(compiled)
     return bare
 
 

@@ -79,6 +79,8 @@
         Object.assign(made.style, value);
       } else if (name === "className") {
         made.className = value;
+      } else if (name === "srcDoc") {
+        made.srcdoc = value;
       } else if (name === "checked") {
         made.checked = value;
       } else {
@@ -214,6 +216,7 @@
         routes.filter(([path]) => path === where).map(([path, Part]) => createElement(Part, { key: path })),
         scene && createElement("ul", null, createElement(Point, { name: "ScenePage.Tabs", args: { scene: { id: scene[1] }, children: createElement(Nav.Item, null, "Details") } })),
         scene && createElement(Point, { name: "ScenePage.TabContent", args: { scene: { id: scene[1] }, children: null } }),
+        where === "/settings" && [1, 2].map((n) => createElement("section", { key: n }, createElement(Point, { name: "SettingsToolsSection", args: { children: "Tools" } }))),
         createElement("footer", null, "Stash is whole")
       );
     render();

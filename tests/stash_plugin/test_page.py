@@ -1,6 +1,7 @@
 """The page and the tab inside Stash, in a real browser: what they show, what their buttons do, what they never do."""
 
 import re
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
 def test_the_page_tells_how_everything_stands_and_its_buttons_work(page, inside, faults):
     go(page, inside, "/plugins/plexsync")
     expect(page.get_by_role("heading", name="PlexSync")).to_be_visible()
-    expect(page.get_by_text("The whole library was never written to Plex.")).to_be_visible()
+    expect(page.get_by_text("PlexSync does not write the whole library before you approve it once.")).to_be_visible()
     expect(page.get_by_text("does not run")).to_be_visible()
     expect(page.get_by_text("No worker is running, so scenes stay queued")).to_be_visible()
 
@@ -32,6 +33,60 @@ def test_the_page_tells_how_everything_stands_and_its_buttons_work(page, inside,
     expect(page.locator(".plexsync-tile", has_text="in sync").locator("strong")).to_have_text("1")
     page.get_by_role("button", name="Stop the worker").click()
     expect(page.get_by_role("button", name="Start the worker")).to_be_visible()
+    assert faults == []
+
+
+def test_an_open_page_starts_no_process_while_a_worker_writes_its_status(page, inside, faults):
+    inside.task("Start the worker")
+    until((Path(inside.runner.plugin_dir) / "served" / "status.json").exists)
+    go(page, inside, "/plugins/plexsync")
+    expect(page.get_by_text("As the worker wrote it")).to_be_visible()
+    runs = len(inside.runner.runs)
+    inside.stash.edit_scene(1, title="Shown without a process")
+    until(lambda: inside.title() == "Shown without a process")
+    expect(page.locator(".plexsync-tile", has_text="in sync").locator("strong")).to_have_text("1")
+    assert len(inside.runner.runs) == runs
+    inside.task("Stop the worker")
+    expect(page.get_by_text("No worker answers.")).to_be_visible()
+    runs = len(inside.runner.runs)
+    page.wait_for_timeout(11_000)
+    modes = [run.stdin["args"]["mode"] for run in inside.runner.runs]
+    assert len(modes) == runs, f"it was asked once, and not again: {modes}"
+    assert faults == []
+
+
+def test_the_preview_opens_on_the_page(page, inside, faults):
+    inside.stash.quiet_edit(1, title=HOSTILE)
+    go(page, inside, "/plugins/plexsync")
+    page.get_by_role("button", name="Show the preview").click()
+    expect(page.get_by_text("there is no preview yet: run the task Preview")).to_be_visible()
+    page.get_by_role("button", name="Preview", exact=True).click()
+    frame = page.locator("iframe[title=Preview]")
+    expect(frame).to_be_visible()
+    assert frame.get_attribute("sandbox") == ""
+    expect(page.frame_locator("iframe[title=Preview]").get_by_text("<img src=x").first).to_be_visible()
+    page.get_by_role("button", name="Close the preview").click()
+    expect(frame).to_have_count(0)
+    assert inside.plex.count("PUT") == 0
+    assert page.evaluate("window.hurt") is None
+    assert faults == []
+
+
+def test_the_link_on_a_page_with_several_sections_of_tools_is_drawn_once(page, inside, faults):
+    go(page, inside, "/settings")
+    expect(page.get_by_text("Tools")).to_have_count(2)
+    expect(page.locator("section").get_by_role("link", name="PlexSync")).to_have_count(1)
+    assert faults == []
+
+
+def test_a_wrong_path_mapping_is_told_on_the_page_and_the_tab_in_the_form_of_its_field(page, inside, faults):
+    inside.task("Show status")
+    inside.stash.plugin_settings["StashPlexSync"]["path_map"] = 'path_map = ["/a => /b"]'
+    for where in ("/plugins/plexsync", "/scenes/1"):
+        go(page, inside, where)
+        if where == "/scenes/1":
+            page.get_by_role("button", name="Plex", exact=True).click()
+        expect(page.get_by_text("The field Path mapping takes: Plex folders for Stash folders, as in")).to_be_visible()
     assert faults == []
 
 

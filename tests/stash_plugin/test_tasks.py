@@ -19,7 +19,7 @@ from plexsync.stash_plugin import child_process, dependencies, tasks
 from plexsync.store import intake, schema
 from plexsync.store.database import Database
 from plexsync.store.lock import is_locked, try_lock
-from release.build import build_plugin
+from release.build import build_plugins
 from release.check import TASK, TOKEN, Trial, unpacked
 from tests.journey.world import until
 from tests.patience import HANG
@@ -491,7 +491,7 @@ def in_a_terminal(where: Path, *words: str, **environ: str) -> subprocess.Comple
 
 def test_what_has_no_button_is_done_in_a_terminal_with_the_plugin_alone(inside, tmp_path):
     """Where the package manager of Stash puts it, and with the database, packages and settings that its tasks use."""
-    build_plugin(tmp_path / "dist")
+    build_plugins(tmp_path / "dist")
     where = unpacked(tmp_path / "dist", tmp_path / "stash" / "plugins")
     lost = in_a_terminal(unpacked(tmp_path / "dist", tmp_path / "alone"), "status")
     assert (lost.returncode, lost.stdout) == (1, "")

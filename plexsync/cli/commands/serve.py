@@ -25,9 +25,10 @@ from plexsync.app.settings import (
 from plexsync.app.switches import back_inside, off_inside
 from plexsync.cli.call import FAILED, Call, command
 from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard
-from plexsync.cli.daemon.idle_exit import Leaving, life_sign, patient_lock, waits_no_longer
+from plexsync.cli.daemon.idle_exit import Leaving, life_sign, patient_lock, served_folder, waits_no_longer
 from plexsync.cli.daemon.settings_watch import SettingsWatch
 from plexsync.cli.daemon.signals import Stop, stoppable
+from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.daemon.work_loop import outcome_words
 from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
@@ -159,6 +160,10 @@ def _work(
             report.parts = parts
             if as_needed:
                 Leaving(parts, stop, watch.ended, sign).start()
+            if as_needed and (served := served_folder()) is not None:
+                status_file = StatusFile(parts, served, watch.ended)
+                held.callback(status_file.end)
+                status_file.start()
             try:
                 run.serve(parts, watch.ended, report)
             finally:

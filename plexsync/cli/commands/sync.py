@@ -22,7 +22,7 @@ from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.preview_output import dry_run, first_look, moment
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
-from plexsync.flows.scenes.verbs import want_all, want_scenes
+from plexsync.flows.scenes.verbs import first_of_most, want_all, want_scenes
 from plexsync.reports.format import many, safe
 from plexsync.reports.scenes import facts_of, left_out_words
 from plexsync.reports.shapes.scenes import LeftOutFacts
@@ -31,6 +31,10 @@ from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.pictures import left_out
 
 LONGEST_SPAN = timedelta(days=36_525)
+FIRST_OF_MOST = (
+    "this would be the first write of most of the library to Plex: preview it with plexsync sync --all --dry-run, then say "
+    "plexsync sync --all --yes"
+)
 FIRST = (
     "this would be the first write of the whole library to Plex: preview it with plexsync sync --all --dry-run, then "
     "say plexsync sync --all --yes"
@@ -180,7 +184,10 @@ def _queued(
     with opened(start.config, start.folder) as parts:
         if not scenes and since is None and not _agreed(start, parts, take_over=take_over, yes=yes, asks=asks):
             return None
-        return _want(parts, scenes, since, take_over=take_over), parts.someone_works()
+        then = moment(parts, since)
+        if then is not None:
+            _check_first(parts, then, yes=yes)
+        return _want(parts, scenes, then, take_over=take_over), parts.someone_works()
 
 
 def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: bool) -> bool:
@@ -202,12 +209,20 @@ def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: boo
     return True
 
 
-def _want(parts: Parts, scenes: tuple[int, ...], since: datetime | timedelta | None, *, take_over: bool) -> list[int]:
+def _check_first(parts: Parts, since: datetime, *, yes: bool) -> None:
+    """End the call if it would be the first write of most of the library, and nobody has approved that."""
+    if bulk_approved(parts) or not first_of_most(parts.store, parts.stash, parts.gates, since):
+        return
+    if not yes:
+        raise click.ClickException(FIRST_OF_MOST)
+    approve_bulk(parts)
+
+
+def _want(parts: Parts, scenes: tuple[int, ...], then: datetime | None, *, take_over: bool) -> list[int]:
     if scenes:
         ids = list(dict.fromkeys(scenes))
         want_scenes(parts.store, ids, Why.USER, parts.clock, take_over=take_over)
         return ids
-    then = moment(parts, since)
     return want_all(parts.store, parts.stash, parts.gates, parts.clock, since=then, take_over=take_over)
 
 

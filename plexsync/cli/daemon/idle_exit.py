@@ -53,6 +53,15 @@ def life_sign(environ: Mapping[str, str] = os.environ) -> LifeSign | None:
         return None
 
 
+def served_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder of the plugin that Stash serves to its page; None for a worker that Stash did not start."""
+    try:
+        served = json.loads(environ.get("PLEXSYNC_LIFE", ""))["served"]
+        return Path(served) if served else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 class Leaving(threading.Thread):
     """Stops an unneeded worker: switched off in Stash, replaced, uninstalled, or idle for `worker_idle_minutes`.
 

@@ -59,6 +59,28 @@ def want_all(
     return ids
 
 
+# So few scenes are no library.
+FEW_FIRST = 20
+
+
+def first_of_most(store: Database, stash: Stash, gates: Gates, since: datetime) -> bool:
+    """Whether queueing the scenes updated at or after `since` would be the first write of most of the library."""
+    gates.enter(READ_STASH)
+    total, fresh = 0, list[int]()
+    pages = stash.walk_ids()
+    while (page := gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
+        total += len(page)
+        fresh += [id for id, text in page if datetime.fromisoformat(text) >= since]
+    if len(fresh) <= FEW_FIRST or len(fresh) * 2 <= total:
+        return False
+    with store.reading() as db:
+        before = {id for id, state in db.jobs.ids(Kind.SCENE) if state is State.IDLE}
+        for start in range(0, len(fresh), CHUNK):
+            before |= db.pushes.last_at(fresh[start : start + CHUNK]).keys()
+    first = len(set(fresh) - before)
+    return first > FEW_FIRST and first * 2 > total
+
+
 def ignore_scenes(store: Database, ids: Iterable[int], clock: Clock) -> list[int]:
     """Ignore these scenes from now on. Returns those that were not ignored already."""
     now = clock.now()

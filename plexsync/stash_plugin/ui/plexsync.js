@@ -17,13 +17,18 @@
   // Not below /plugin/: Stash itself answers there, and a reload would not find the page.
   const PATH = "/plugins/plexsync";
   const PANE = "plexsync-panel";
-  const PACE = 10000;
+  // The worker writes its status into a file that Stash serves: looking at that starts no process.
+  const STATUS = "plugin/" + ID + "/assets/status.json";
+  const PACE = 5000;
+  const OLD = 45000;
+  const JOB_PACE = 1000;
   const SHOWN = 100;
 
   // --- asking Stash ---------------------------------------------------------------------------------------------------
 
   const OPERATION =
     "mutation PlexSyncOperation($id: ID!, $args: Map!) { runPluginOperation(plugin_id: $id, args: $args) }";
+  const JOB = "query PlexSyncJob($id: ID!) { findJob(input: { id: $id }) { status } }";
   const TASK = "mutation PlexSyncTask($id: ID!, $name: String!) { runPluginTask(plugin_id: $id, task_name: $name) }";
 
   async function graphql(query, variables) {
@@ -48,8 +53,29 @@
     return found && typeof found === "object" ? found : { error: "the plugin said nothing" };
   }
 
-  function startTask(name) {
-    return graphql(TASK, { id: ID, name });
+  async function startTask(name) {
+    return (await graphql(TASK, { id: ID, name })).runPluginTask;
+  }
+
+  async function ended(job) {
+    for (;;) {
+      await new Promise((resolve) => window.setTimeout(resolve, JOB_PACE));
+      const found = (await graphql(JOB, { id: job })).findJob;
+      if (!found || ["FINISHED", "CANCELLED", "FAILED"].includes(found.status)) {
+        return;
+      }
+    }
+  }
+
+  // What the worker wrote; null if no worker writes it. Both times are from the machine of Stash.
+  async function readStatus() {
+    const answer = await fetch(new URL(STATUS, document.baseURI), { cache: "no-store" });
+    const facts = answer.ok ? await answer.json().catch(() => null) : null;
+    if (!facts || typeof facts !== "object") {
+      return null;
+    }
+    const now = Date.parse(answer.headers.get("Date") || "") || Date.now();
+    return now - Date.parse(facts.at) < OLD ? facts : null;
   }
 
   // --- words ----------------------------------------------------------------------------------------------------------
@@ -150,7 +176,7 @@
       setBusy("");
       after();
     }
-    return { busy, said, run };
+    return { busy, said, run, after };
   }
 
   function told(facts, done) {
@@ -192,29 +218,47 @@
 
   const SERVER = { "up": "up", "down": "down", "hold": "on hold", "failing": "failing", "throttled": "throttled" };
 
-  function usePolled(mode) {
+  // The worker's own status; without one, a single answer: it is not asked for again before you want it.
+  function useStatus() {
     const [facts, setFacts] = React.useState(null);
+    const [wrong, setWrong] = React.useState([]);
     const live = React.useRef(true);
     const under = React.useRef(false);
-    const look = React.useCallback(async () => {
+    const asked = React.useRef(false);
+    const query = React.useCallback(async () => {
       if (under.current) {
         return;
       }
       under.current = true;
       let found;
       try {
-        found = await ask(mode);
+        found = await ask("page_status");
       } catch (error) {
         found = { error: error.message };
       }
+      const read = await readStatus().catch(() => null);
       under.current = false;
+      asked.current = !read;
       if (live.current) {
-        setFacts(found);
+        setWrong(found.wrong_settings || []);
+        setFacts(read && !found.error ? Object.assign({ live: true }, read) : found);
       }
-    }, [mode]);
+    }, []);
+    const look = React.useCallback(async () => {
+      const read = await readStatus().catch(() => null);
+      if (!live.current || under.current) {
+        return;
+      }
+      if (read) {
+        asked.current = false;
+        setFacts(Object.assign({ live: true }, read));
+      } else if (!asked.current) {
+        query();
+      }
+    }, [query]);
     React.useEffect(() => {
       live.current = true;
-      look();
+      query();
       const timer = window.setInterval(() => {
         if (document.visibilityState === "visible") {
           look();
@@ -224,12 +268,13 @@
         live.current = false;
         window.clearInterval(timer);
       };
-    }, [look]);
-    return [facts, look];
+    }, [look, query]);
+    return [facts, wrong, query];
   }
 
   function Page() {
-    const [facts, look] = usePolled("page_status");
+    const [facts, wrong, look] = useStatus();
+    const [preview, setPreview] = React.useState(null);
     const [letters, setLetters] = React.useState(null);
     const count = facts && facts.dlq ? facts.dlq.count : 0;
     const readLetters = React.useCallback(() => {
@@ -257,9 +302,43 @@
       e("h1", null, "PlexSync"),
       deeds.said && e(Note, { kind: deeds.said.kind }, deeds.said.text),
       facts === null && e("p", { role: "status" }, "Asking …"),
-      facts && facts.error && e(Trouble, { facts, deeds }),
-      facts && !facts.error && e(Status, { facts, deeds }),
+      e(WrongSettings, { wrong }),
+      facts && !facts.error && e(Age, { facts, deeds }),
+      facts && facts.error && !wrong.length && e(Trouble, { facts, deeds }),
+      facts && !facts.error && e(Status, { facts, deeds, show: setPreview }),
+      preview && e(Preview, { preview, close: () => setPreview(null) }),
       letters && e(Letters, { letters, deeds })
+    );
+  }
+
+  function WrongSettings({ wrong }) {
+    return wrong.length ? e(Note, { kind: "danger" }, wrong.map((line, n) => e("p", { key: n }, line))) : null;
+  }
+
+  function Age({ facts, deeds }) {
+    return e(
+      "p",
+      { className: "plexsync-age" },
+      facts.live ? "As the worker wrote it " : "No worker answers. As it was ",
+      e(When, { at: facts.at }),
+      " ",
+      e(Button, { busy: deeds.busy, onClick: () => deeds.run("refresh", async () => "") }, "Refresh")
+    );
+  }
+
+  async function readPreview(show) {
+    const found = await ask("page_preview");
+    show(told(found, found));
+    return "";
+  }
+
+  // The report can't run scripts, nor reach Stash.
+  function Preview({ preview, close }) {
+    return e(
+      "section",
+      { "aria-label": "Preview" },
+      e("p", null, "The preview of ", e(When, { at: new Date(preview.at).toISOString() }), " ", e(Button, { onClick: close }, "Close the preview")),
+      e("iframe", { className: "plexsync-preview", title: "Preview", sandbox: "", srcDoc: preview.html })
     );
   }
 
@@ -276,7 +355,9 @@
 
   function task(deeds, name) {
     return deeds.run(name, async () => {
-      await startTask(name);
+      const job = await startTask(name);
+      // What it has changed is asked for at its end, in the background.
+      ended(job).then(deeds.after, () => undefined);
       return name + " is in Stash's queue: its progress is under Settings, Tasks, and what it says in Stash's log.";
     });
   }
@@ -295,7 +376,7 @@
     return e(Light, { good: false }, SERVER.down + again + (breaker.error ? ": " + breaker.error : ""));
   }
 
-  function Status({ facts, deeds }) {
+  function Status({ facts, deeds, show }) {
     const runs = facts.worker.running;
     const scenesOf = (names) => names.reduce((sum, name) => sum + ((facts.scenes[name] || {}).count || 0), 0);
     const tiles = STATUSES.map(([word, good, names]) => [word, good, scenesOf(names)]).filter(([, , count], n) => n < 4 || count);
@@ -304,7 +385,7 @@
       React.Fragment,
       null,
       ["plex", "stash"].filter((who) => facts.holds[who] && facts.holds[who].choice).map((who) => e(Question, { key: who, hold: facts.holds[who], deeds })),
-      facts.bulk_approved === false && e(FirstWrite, { deeds }),
+      facts.bulk_approved === false && e(FirstWrite, { deeds, show }),
       facts.worker.enabled === false && e(Note, { kind: "warning" }, "PlexSync is switched off: events are kept, and nothing is sent."),
       !runs && !facts.inside && (jobs.ready || (facts.events && facts.events.waiting)) > 0 &&
         e(Note, { kind: "warning" }, "No worker is running, so scenes stay queued: start the worker, or drain the queue once."),
@@ -342,7 +423,7 @@
           e(React.Fragment, { key: n }, e("dt", null, "Outage"), e("dd", null, one.server + " since ", e(When, { at: one.since }), one.error ? ": " + one.error : ""))
         )
       ),
-      e(Buttons, { runs, inside: facts.inside, deeds })
+      e(Buttons, { runs, inside: facts.inside, deeds, show })
     );
   }
 
@@ -367,7 +448,14 @@
     );
   }
 
-  function FirstWrite({ deeds }) {
+  function makePreview(deeds, show) {
+    deeds.run("Preview", async () => {
+      await ended(await startTask("Preview"));
+      return readPreview(show);
+    });
+  }
+
+  function FirstWrite({ deeds, show }) {
     const agree = () => {
       if (window.confirm("Write the whole library to Plex? You approve it only once.")) {
         deeds.run("approve", async () => {
@@ -379,13 +467,13 @@
     return e(
       Note,
       { kind: "info" },
-      e("p", null, "The whole library was never written to Plex. Preview the changes, then approve them once. Scenes that you edit are synced at once."),
-      e(Button, { busy: deeds.busy, onClick: () => task(deeds, "Preview") }, "Preview"),
+      e("p", null, "PlexSync does not write the whole library before you approve it once. Preview the changes, then approve them. Scenes that you edit are synced at once."),
+      e(Button, { busy: deeds.busy, onClick: () => makePreview(deeds, show) }, "Preview"),
       e(Button, { kind: "primary", busy: deeds.busy, onClick: agree }, "Approve, and sync all")
     );
   }
 
-  function Buttons({ runs, inside, deeds }) {
+  function Buttons({ runs, inside, deeds, show }) {
     const one = (name, title, kind) => e(Button, { key: name, kind, title, busy: deeds.busy, onClick: () => task(deeds, name) }, name);
     return e(
       "div",
@@ -397,6 +485,7 @@
       one("Sync all", "Every scene"),
       one("Reconcile", "Runs a full comparison of Stash and Plex"),
       !runs && one("Drain", "Syncs the queued scenes, once"),
+      e(Button, { key: "show", busy: deeds.busy, onClick: () => deeds.run("show", () => readPreview(show)) }, "Show the preview"),
       one("Run the doctor", "Checks everything; the results are in Stash's log"),
       one("Install or repair dependencies", "The packages that PlexSync needs")
     );
@@ -494,7 +583,8 @@
       { className: "plexsync-scene" },
       deeds.said && e(Note, { kind: deeds.said.kind }, deeds.said.text),
       facts === null && e("p", { role: "status" }, "Asking Stash and Plex …"),
-      facts && facts.error && e(Note, { kind: "danger" }, facts.error),
+      facts && facts.error && !facts.wrong_settings && e(Note, { kind: "danger" }, facts.error),
+      facts && e(WrongSettings, { wrong: facts.wrong_settings || [] }),
       facts && facts.verdict && e("p", { className: "plexsync-verdict" }, e(Light, { good: goodness(facts) }, facts.verdict)),
       e(
         "div",
@@ -504,7 +594,7 @@
         e(Link, { to: PATH }, "All of PlexSync")
       ),
       job && job.state !== "idle" && JOBS[job.state] && e("p", null, queued(job)),
-      facts && facts.candidates && facts.candidates.length > 0 && e(Candidates, { candidates: facts.candidates }),
+      facts && facts.candidates && facts.candidates.length > 0 && e(Candidates, { id, candidates: facts.candidates, deeds }),
       facts && (facts.targets || []).map((target) => e(Target, { key: target.key, target, whole })),
       facts && (facts.targets || []).length > 0 &&
         e("label", null, e("input", { type: "checkbox", checked: whole, onChange: (event) => setWhole(event.target.checked) }), " Show the fields that stay as they are"),
@@ -557,12 +647,18 @@
     );
   }
 
-  function Candidates({ candidates }) {
+  function Candidates({ id, candidates, deeds }) {
+    const use = (one) =>
+      deeds.run("bind", async () => told(await ask("page_bind", { scene: id, item: one.key }), "Item " + one.key + " is the scene's from now on."));
     return e(
       React.Fragment,
       null,
-      e("p", null, "Several items could be it, and PlexSync does not guess. In a terminal, one of these settles it:"),
-      e("ul", null, candidates.map((one) => e("li", { key: one.key }, e("code", null, one.bind), " ", one.path, ": ", one.why)))
+      e("p", null, "Several items could be it, and PlexSync does not guess. Say which one is right:"),
+      e(
+        "ul",
+        null,
+        candidates.map((one) => e("li", { key: one.key }, e(Button, { busy: deeds.busy, onClick: () => use(one) }, "Use this item"), " ", one.path, ": ", one.why))
+      )
     );
   }
 
@@ -613,7 +709,23 @@
   }
 
   const linked = () => e(Link, { to: PATH }, e("span", { className: "btn btn-secondary" }, "PlexSync"));
-  add("SettingsToolsSection", linked);
+  // Stash has several of these sections on one page, and the link belongs there once.
+  let owner = null;
+  function OnceLinked() {
+    const self = React.useRef({});
+    const [mine, setMine] = React.useState(false);
+    React.useEffect(() => {
+      if (!owner) {
+        owner = self.current;
+        setMine(true);
+      }
+      return () => {
+        owner = owner === self.current ? null : owner;
+      };
+    }, []);
+    return mine ? linked() : null;
+  }
+  add("SettingsToolsSection", () => e(OnceLinked));
   add("MainNavBar.UtilityItems", () =>
     e("span", { className: "plexsync-nav", title: "PlexSync: is Plex in sync?" }, e(Link, { to: PATH }, "PlexSync"))
   );
