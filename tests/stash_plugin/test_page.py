@@ -1,6 +1,7 @@
 """The page and the tab inside Stash, in a real browser: what they show, what their buttons do, what they never do."""
 
 import re
+from pathlib import Path
 from random import Random
 
 import pytest
