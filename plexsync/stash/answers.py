@@ -286,12 +286,6 @@ class PluginSettings(msgspec.Struct):
     configuration: Plugins
 
 
-class ConfiguredPlugin(msgspec.Struct):
-    """The data of the mutation CONFIGURE_PLUGIN: the settings as they are stored now."""
-
-    configurePlugin: dict[str, object]
-
-
 def scene_of(answer: SceneAnswer) -> Scene:
     """The scene; null texts become empty ones."""
     studios = list(_upwards(answer.studio))

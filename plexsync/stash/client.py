@@ -63,7 +63,7 @@ VERSION = msgspec.json.Decoder(answers.Version)
 CONFIG_PATH = msgspec.json.Decoder(answers.ConfigPath)
 PLUGINS = msgspec.json.Decoder(answers.InstalledPlugins)
 PLUGIN_SETTINGS = msgspec.json.Decoder(answers.PluginSettings)
-CONFIGURED = msgspec.json.Decoder(answers.ConfiguredPlugin)
+CONFIGURED = msgspec.json.Decoder(dict[str, dict[str, object]])
 
 
 class StashClient:

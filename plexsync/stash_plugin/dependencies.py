@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -36,6 +37,8 @@ TRY_SECONDS = 120
 # Beside the folders: the lock of the process that installs, and how far it is.
 LOCK, PROGRESS = ".install.lock", ".install.json"
 LOOK = 0.2
+# Seconds after which an installation that failed is tried again without being asked.
+AGAIN = 600.0
 
 
 class NotReady(Exception):
@@ -104,7 +107,7 @@ def install(folder: str, progress: Callable[[float], None], told: Callable[[str]
             raise
 
 
-def _installed(folder: str, progress: Callable[[float], None], told: Callable[[str], None], *, tidy: bool) -> str:
+def _installed(folder: str, progress: Callable[[float], None], report: Callable[[str], None], *, tidy: bool) -> str:
     final = place(folder)
     above = os.path.dirname(final)
     if os.path.isdir(final) and not _trouble(final):
@@ -114,7 +117,7 @@ def _installed(folder: str, progress: Callable[[float], None], told: Callable[[s
     fresh = os.path.join(above, f"{NEW}{os.getpid()}-{os.urandom(4).hex()}")
     os.mkdir(fresh, 0o700)
     try:
-        _fetch(folder, fresh, progress, told)
+        _fetch(folder, fresh, progress, report)
         if trouble := _trouble(fresh):
             raise NotReady(f"the packages were installed, but can't be used with this Python: {trouble}")
         _swap(fresh, final)
@@ -266,6 +269,18 @@ def _swap(fresh: str, final: str) -> None:
         os.rename(final, f"{fresh}-old")
     os.rename(fresh, final)
     shutil.rmtree(f"{fresh}-old", ignore_errors=True)
+
+
+def may_try(folder: str) -> bool:
+    """Whether an installation may begin without being asked: none runs, and none has failed just now."""
+    state = installation(folder)
+    if state["running"] or not state["error"]:
+        return not state["running"]
+    # Both times are those of the disk.
+    failed = os.path.join(folder, FOLDER, PROGRESS)
+    with suppress(OSError), tempfile.TemporaryFile(dir=os.path.dirname(failed)) as now:
+        return os.fstat(now.fileno()).st_mtime - os.path.getmtime(failed) > AGAIN
+    return False
 
 
 def _clear(above: str, *, keep: str, tidy: bool) -> None:

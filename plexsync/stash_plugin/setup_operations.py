@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from plexsync.rules.errors import Unusable
-from plexsync.stash_plugin import dependencies, installer, launcher, tasks
+from plexsync.stash_plugin import dependencies, installer, launcher, package_tasks, tasks
 from plexsync.stash_plugin.tasks import Facts, TaskRun
 from plexsync.stash_plugin.worker_process import Failed
 from plexsync.store import setup_files
@@ -28,7 +28,7 @@ def state(call: TaskRun) -> Facts:
     try:
         dependencies.ready(call.folder)
     except dependencies.NotReady as error:
-        facts = tasks.not_ready(call, error)
+        facts = package_tasks.not_ready(call, error)
         return {"stage": PACKAGES, "outdated": dependencies.is_outdated(call.folder), **facts, "error": ""}
     notes = setup_files.read(call.folder, setup_files.NOTES).get("public")
     if isinstance(notes, dict):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
-from plexsync.stash_plugin import dependencies, installer, launcher, worker_process
+from plexsync.stash_plugin import dependencies, launcher, package_tasks, worker_process
 from plexsync.stash_plugin.command_run import CommandRunner, slow
 from plexsync.stash_plugin.stash_words import in_its_field, inside, inside_all
 from plexsync.stash_plugin.worker_process import Failed, log
@@ -180,22 +180,6 @@ def _count(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def install(call: TaskRun) -> str:
-    """Install the packages, or repair what is installed."""
-    os.makedirs(call.folder, mode=0o700, exist_ok=True)
-    tidy = not worker_process.locked(call)
-    return dependencies.install(
-        call.folder, lambda part: log("p", f"{part:.3f}"), lambda line: log("d", line), tidy=tidy
-    )
-
-
-def provide(call: TaskRun) -> None:
-    """After an update that changed the list of packages, install it before the task runs."""
-    if dependencies.is_outdated(call.folder):
-        log("i", "PlexSync: after the update its packages are installed first")
-        install(call)
-
-
 def start(call: TaskRun) -> str:
     """Switch the worker on and start it."""
     # This reports wrong settings, and creates the database.
@@ -323,7 +307,7 @@ TASKS: dict[str, Callable[[TaskRun], str]] = {
     "retry": retry,
     "status": status,
     "doctor": doctor,
-    "install": install,
+    "install": package_tasks.install,
     "start": start,
     "stop": stop,
 }
@@ -370,20 +354,10 @@ def done(
     return {"error": f"PlexSync: {mode[:40]!r} is no task"}
 
 
-def not_ready(call: TaskRun, error: dependencies.NotReady) -> Facts:
-    """Return why the packages can't be used; after an update their installation is started, and the worker's then."""
-    installation = dependencies.installation(call.folder)
-    waits = not installation["running"] and not installation["error"]
-    if waits and dependencies.is_outdated(call.folder):
-        installer.start_installing(call.folder, call.server)
-        installation = {**installation, "running": True}
-    return {"error": str(error), "installed": False, "installation": installation}
-
-
 def _performed(call: TaskRun, mode: str) -> str:
     """Run a task; a server that is on hold is told in every answer. Raises Failed, also for a wrong setting."""
     if mode not in ("install", "stop"):
-        provide(call)
+        package_tasks.provide(call)
     if mode in WITHOUT_SETTINGS:
         return TASKS[mode](call)
     if call.wrong_settings and mode == "status":
@@ -412,7 +386,7 @@ def _asked(call: TaskRun, operation: Callable[[TaskRun], Facts]) -> Facts:
         wrong = call.wrong_settings if operation in SHOW_SETTINGS else []
         return {**facts, "wrong_settings": wrong} if wrong else facts
     except dependencies.NotReady as error:
-        return not_ready(call, error)
+        return package_tasks.not_ready(call, error)
     except Failed as error:
         return {"error": str(error)}
 

@@ -102,10 +102,10 @@ def test_plex_down_while_the_paths_are_learnt_is_told_and_tried_again(page, fres
     expect(page.locator(".alert-danger")).to_contain_text("Plex")
     fresh.plex.faults.clear()
     again.click()
-    expect(page.get_by_text("Of 1 scene looked at, 1 are found")).to_be_visible()
+    expect(page.get_by_text("Of 1 scene looked at, 1 is found")).to_be_visible()
     page.get_by_role("button", name="Go on without rules").click()
     page.get_by_role("button", name="Only sync what I edit from now on").click()
-    expect(page.get_by_text("PlexSync is set up.")).to_be_visible()
+    expect(page.get_by_text("PlexSync is set up")).to_be_visible()
     assert fresh.ask("page_status")["bulk_approved"] is False
     assert faults == []
 

@@ -1,6 +1,7 @@
 """The set-up by the page in Stash, step by step: real processes, with Stash, Plex and plex.tv simulated."""
 
 import json
+import os
 import stat
 import threading
 import tomllib
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.simulator.plex_tv import PlexTvSim
-from plexsync.stash_plugin import dependencies, setup_operations, tasks
+from plexsync.stash_plugin import dependencies, package_tasks, setup_operations, tasks
 from plexsync.store import intake, setup_files
 from plexsync.store.lock import try_lock
 from release.check import TASK, TOKEN, Trial
@@ -197,7 +198,7 @@ def quick(inside, monkeypatch):
     outdate(inside)
     started: list[dict] = []
     monkeypatch.setattr(
-        tasks.installer,
+        package_tasks.installer,
         "start_installing",
         lambda folder, server=None: started.append({"folder": folder, "server": server}),
     )
@@ -213,11 +214,11 @@ def test_after_an_update_an_operation_starts_the_installation_and_the_old_packag
 
 def test_after_an_update_a_task_installs_first(inside, quick, monkeypatch):
     installed: list[str] = []
-    monkeypatch.setattr(tasks.dependencies, "install", lambda folder, *_, tidy: installed.append(folder))
+    monkeypatch.setattr(package_tasks.dependencies, "install", lambda folder, *_, tidy: installed.append(folder))
     call = tasks.TaskRun(str(inside.folder), {}, {})
-    tasks.provide(call)
+    package_tasks.provide(call)
     Path(dependencies.place(str(inside.folder))).mkdir()
-    tasks.provide(call)
+    package_tasks.provide(call)
     assert installed == [str(inside.folder)]
     assert quick == [], "a task waits for it, and shows its progress"
 
@@ -233,3 +234,15 @@ def test_after_an_update_the_start_of_the_worker_installs_in_the_background(insi
     until(lambda: dependencies.installation(str(inside.folder))["error"])
     assert "pip could not install the dependencies" in str(dependencies.installation(str(inside.folder))["error"])
     assert old.is_dir()
+
+
+def test_an_installation_that_failed_is_tried_again_after_a_while(inside):
+    outdate(inside)
+    folder = str(inside.folder)
+    noted = inside.folder / "packages" / dependencies.PROGRESS
+    assert dependencies.may_try(folder)
+    noted.write_text('{"part": null, "error": "pip could not install the dependencies"}')
+    assert not dependencies.may_try(folder)
+    before = noted.stat().st_mtime - dependencies.AGAIN - 1
+    os.utime(noted, (before, before))
+    assert dependencies.may_try(folder)

@@ -18,7 +18,7 @@ from plexsync.cli.call import FINE, Call, Sharing, family
 from plexsync.cli.settings import hide
 from plexsync.cli.setup import first_preview, path_learning, plex_choice
 from plexsync.cli.setup.longer_step import StepFile, longer_step
-from plexsync.cli.setup.notes import SetupNotes, Stage, load_notes, save_notes, without_tokens
+from plexsync.cli.setup.notes import SetupNotes, SetupStage, load_notes, save_notes, without_tokens
 from plexsync.cli.setup.settings_writing import here_of, settings_in_use, write_settings
 from plexsync.cli.start import begun, logged
 from plexsync.rules.errors import Unusable
@@ -141,7 +141,7 @@ def libraries(call: Call, titles: tuple[str, ...]) -> int:
         settings = {"plex_token": plex.token, "plex_url": plex.url, "plex_libraries": chosen or None}
         write_settings(call, step.folder, settings)
         setup_files.remove(str(step.folder), setup_files.PATHS, setup_files.PREVIEW)
-        return step.keep(without_tokens(step.notes, Stage.PATHS))
+        return step.keep(without_tokens(step.notes, SetupStage.PATHS))
 
 
 @setup.command("rules", cls=Sharing)
@@ -152,19 +152,19 @@ def rules(call: Call, text: str) -> int:
     with _step(call) as step:
         write_settings(call, step.folder, {"path_map": path_learning.typed_rules(text) or None})
         setup_files.remove(str(step.folder), setup_files.PATHS, setup_files.PREVIEW)
-        return step.keep(replace(step.notes, stage=Stage.PREVIEW))
+        return step.keep(replace(step.notes, stage=SetupStage.PREVIEW))
 
 
 @setup.command("stage", cls=Sharing)
-@click.argument("stage", type=click.Choice([stage.value for stage in Stage]))
+@click.argument("stage", type=click.Choice([stage.value for stage in SetupStage]))
 @click.pass_obj
 def stage(call: Call, stage: str) -> int:
     """Go to a step: back to one before, or on to the work."""
     with _step(call) as step:
-        wanted = Stage(stage)
-        if wanted is Stage.SIGN_IN:
+        wanted = SetupStage(stage)
+        if wanted is SetupStage.SIGN_IN:
             return step.keep(SetupNotes())
-        if wanted is not Stage.WORK:
+        if wanted is not SetupStage.WORK:
             setup_files.remove(str(step.folder), setup_files.PATHS, setup_files.PREVIEW)
         return step.keep(replace(step.notes, stage=wanted))
 

@@ -39,8 +39,8 @@ class StepFile:
 
     def failed(self, error: Exception) -> None:
         """Say why the step ended."""
-        known = isinstance(error, SyncError | ConfigError)
-        lines = str(error).splitlines() if known else [FAULT]
+        expected = isinstance(error, SyncError | ConfigError)
+        lines = str(error).splitlines() if expected else [FAULT]
         hidden = Redactor(self.secrets)
         self._write({"error": "\n".join(one_line(hidden.redact(line)) for line in lines)})
 

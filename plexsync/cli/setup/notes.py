@@ -17,7 +17,7 @@ LINK = "https://plex.tv/link"
 LASTS = 900_000
 
 
-class Stage(StrEnum):
+class SetupStage(StrEnum):
     """What the set-up asks for next."""
 
     SIGN_IN = "sign-in"
@@ -53,7 +53,7 @@ class ChosenPlex:
 class SetupNotes:
     """What is known so far."""
 
-    stage: Stage = Stage.SIGN_IN
+    stage: SetupStage = SetupStage.SIGN_IN
     pin: Pin | None = None
     account: str = ""
     servers: tuple[OwnServer, ...] = ()
@@ -94,7 +94,7 @@ def save_notes(folder: Path, notes: SetupNotes) -> SetupNotes:
     return notes
 
 
-def without_tokens(notes: SetupNotes, stage: Stage) -> SetupNotes:
+def without_tokens(notes: SetupNotes, stage: SetupStage) -> SetupNotes:
     """The notes of the steps after the settings were written: no token is needed any more."""
     plex = notes.plex and replace(notes.plex, token="")
     return replace(notes, stage=stage, pin=None, servers=(), plex=plex)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from plexsync.app.clients import OwnServer, SignIn
 from plexsync.cli.checks.check import PROBLEM
 from plexsync.cli.checks.servers import LEAST_PLEX, version_check
-from plexsync.cli.setup.notes import ChosenPlex, SetupNotes, Stage, choice_of, new_pin
+from plexsync.cli.setup.notes import ChosenPlex, SetupNotes, SetupStage, choice_of, new_pin
 from plexsync.cli.terminal.discovery import GUESSING, PATIENCE, PLEX_PORT, FoundPlex, Hide, address
 from plexsync.cli.terminal.plex_discovery import try_plex
 from plexsync.reports.format import safe
@@ -45,7 +45,7 @@ def check(notes: SetupNotes, hidden: Hide) -> SetupNotes:
         raise Unusable(
             f"{name} owns no Plex server, and only its owner's account can edit what a server shows: sign in with that one"
         )
-    return SetupNotes(Stage.SERVER, account=account.name, servers=tuple(servers))
+    return SetupNotes(SetupStage.SERVER, account=account.name, servers=tuple(servers))
 
 
 def connect(notes: SetupNotes, number: int, typed: str, ca_file: str) -> SetupNotes:
@@ -60,7 +60,7 @@ def connect(notes: SetupNotes, number: int, typed: str, ca_file: str) -> SetupNo
         plex = try_plex(address(typed, PLEX_PORT), server.token, ca_file, patience=PATIENCE)
     else:
         plex = _first_answering(server, ca_file)
-    return replace(notes, stage=Stage.LIBRARIES, plex=_chosen(plex))
+    return replace(notes, stage=SetupStage.LIBRARIES, plex=_chosen(plex))
 
 
 def _first_answering(server: OwnServer, ca_file: str) -> FoundPlex:
@@ -77,9 +77,9 @@ def _first_answering(server: OwnServer, ca_file: str) -> FoundPlex:
             for plex in pool.map(attempt, server.addresses):
                 if plex is not None:
                     return plex
-    known = ", ".join(server.addresses) or "none"
+    listed = ", ".join(server.addresses) or "none"
     raise Unusable(
-        f"{safe(server.name)} does not answer at any address that plex.tv knows of it ({known}): type the address at which "
+        f"{safe(server.name)} does not answer at any address that plex.tv knows of it ({listed}): type the address at which "
         "the machine of Stash reaches it"
     )
 
@@ -95,7 +95,7 @@ def _chosen(plex: FoundPlex) -> ChosenPlex:
 
 def picked(plex: ChosenPlex, titles: Sequence[str]) -> list[str]:
     """The libraries to set: none if all were chosen, which includes later ones. Raises Unusable."""
-    there = [title for title, _ in plex.libraries]
-    if not titles or not set(titles) <= set(there):
-        raise Unusable(f"choose at least one of the movie libraries: {', '.join(map(safe, there))}")
-    return [] if set(titles) == set(there) else [title for title in there if title in titles]
+    titles_in_plex = [title for title, _ in plex.libraries]
+    if not titles or not set(titles) <= set(titles_in_plex):
+        raise Unusable(f"choose at least one of the movie libraries: {', '.join(map(safe, titles_in_plex))}")
+    return [] if set(titles) == set(titles_in_plex) else [title for title in titles_in_plex if title in titles]

@@ -288,7 +288,7 @@
 
   function counts(found) {
     return (
-      "Of " + many(found.scenes, "scene") + " looked at, " + found.by_path + " are found in Plex by their full path" +
+      "Of " + many(found.scenes, "scene") + " looked at, " + found.by_path + (found.by_path === 1 ? " is found in Plex by its full path" : " are found in Plex by their full path") +
       (found.by_name ? ", " + found.by_name + " by name and size alone" : "") + (found.missing ? ", " + found.missing + " not at all" : "") + "."
     );
   }
