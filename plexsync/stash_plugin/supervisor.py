@@ -74,8 +74,8 @@ class Supervisor:
             line = pipe.readline()
         if line.startswith(b"{"):
             environ = self._order["environ"]
-            known = environ if isinstance(environ, dict) else {}
-            self._order = {**self._order, "environ": {**known, **json.loads(line)}, "server": None}
+            settings = environ if isinstance(environ, dict) else {}
+            self._order = {**self._order, "environ": {**settings, **json.loads(line)}, "server": None}
         return process.wait()
 
 

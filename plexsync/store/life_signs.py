@@ -89,9 +89,9 @@ def is_supervised(folder: str) -> bool:
 class LifeSign:
     """The sign of this process, until `end`. A folder that can't be written has no sign, and that does no harm."""
 
-    def __init__(self, folder: str, who: str, address: str) -> None:
+    def __init__(self, folder: str, role: str, address: str) -> None:
         self._folder = folder
-        self._who = who
+        self._role = role
         self._address = address
         self._handle: int | None = None
         self._renewed = 0
@@ -103,7 +103,7 @@ class LifeSign:
     def renew(self) -> None:
         """Renew a sign that counts for a time, every few seconds."""
         now = _now()
-        if HANDLES or self._who != WORKER or abs(now - self._renewed) < RENEW:
+        if HANDLES or self._role != WORKER or abs(now - self._renewed) < RENEW:
             return
         self._renewed = now
         show_nothing(self._folder)
@@ -115,13 +115,13 @@ class LifeSign:
     def end(self) -> None:
         """Remove the sign."""
         if self._handle is not None:
-            link = os.path.join(self._folder, self._who)
+            link = os.path.join(self._folder, self._role)
             with suppress(OSError):
                 if os.readlink(link) == f"{HANDLES}/{self._handle}":
                     os.unlink(link)
             os.close(self._handle)
             self._handle = None
-        elif not HANDLES and self._who == WORKER:
+        elif not HANDLES and self._role == WORKER:
             show_nothing(self._folder)
 
     def _show(self) -> None:
@@ -135,10 +135,10 @@ class LifeSign:
             self.renew()
             return
         self._handle = os.open(wanted, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        link = os.path.join(self._folder, self._who)
+        link = os.path.join(self._folder, self._role)
         os.symlink(f"{HANDLES}/{self._handle}", f"{link}.{os.getpid()}")
         os.replace(f"{link}.{os.getpid()}", link)
-        if self._who == WORKER:
+        if self._role == WORKER:
             show_nothing(self._folder)
 
 
