@@ -7,13 +7,14 @@ moment when that process ends, in any way. Elsewhere the sign is a directory `pl
 is renamed every few seconds. One without an address means that the worker is being started. Standard library only.
 """
 
-# ruff: noqa: PTH102, PTH103, PTH105, PTH106, PTH112, PTH118, PTH208, PTH211
+# ruff: noqa: PTH102, PTH103, PTH105, PTH106, PTH108, PTH112, PTH115, PTH118, PTH208, PTH211
 
 import os
 import re
 import shutil
 import sys
 import time
+from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,6 +115,10 @@ class LifeSign:
     def end(self) -> None:
         """Remove the sign."""
         if self._handle is not None:
+            link = os.path.join(self._folder, self._who)
+            with suppress(OSError):
+                if os.readlink(link) == f"{HANDLES}/{self._handle}":
+                    os.unlink(link)
             os.close(self._handle)
             self._handle = None
         elif not HANDLES and self._who == WORKER:

@@ -109,8 +109,8 @@ def faults() -> list[str]:
     return []
 
 
-@pytest.fixture
-def page(browser, inside: Trial, faults: list[str]) -> Iterator[Page]:
+def opened(browser, faults: list[str]) -> Page:
+    """A window of its own that shows the page of the simulated Stash."""
     made = browser.new_page(extra_http_headers={"ApiKey": KEY})
     made.set_default_timeout(20_000)
     expect.set_options(timeout=1000 * HANG)
@@ -118,6 +118,12 @@ def page(browser, inside: Trial, faults: list[str]) -> Iterator[Page]:
     made.route("**/standin.js", lambda route: route.fulfill(body=STANDIN, content_type="text/javascript"))
     made.route(re.compile(r"/app(\?|$)"), lambda route: route.fulfill(body=HTML, content_type="text/html"))
     made.on("dialog", lambda dialog: dialog.accept())
+    return made
+
+
+@pytest.fixture
+def page(browser, inside: Trial, faults: list[str]) -> Iterator[Page]:
+    made = opened(browser, faults)
     yield made
     made.close()
 

@@ -189,15 +189,6 @@ def test_what_a_stash_lacks_costs_that_part_only(page, inside, faults, lacks):
     assert faults == []
 
 
-def test_without_packages_the_page_offers_to_install_them(page, inside, faults):
-    (folder,) = (inside.folder / "packages").iterdir()
-    folder.rmdir()
-    go(page, inside, "/plugins/plexsync")
-    expect(page.get_by_text("dependencies are not installed yet")).to_be_visible()
-    expect(page.get_by_role("button", name="Install now")).to_be_visible()
-    assert faults == []
-
-
 def test_a_field_is_called_the_same_as_in_the_terminal_and_the_dashboard():
     """No door shows the name that Plex has for it."""
     script = (ROOT / "plexsync/stash_plugin/ui/plexsync.js").read_text(encoding="utf-8")

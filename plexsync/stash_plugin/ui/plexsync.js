@@ -343,6 +343,9 @@
   }
 
   function Trouble({ facts, deeds }) {
+    if (facts.installation && facts.installation.running) {
+      return e(Note, { kind: "info" }, "PlexSync was updated: its packages are being installed, " + Math.round(100 * facts.installation.part) + " %.");
+    }
     const lines = String(facts.error).split("\n");
     return e(
       Note,
