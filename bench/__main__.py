@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable
 
-from bench import edit, hook, pages, queues, quick, requests, scale
+from bench import bulk, edit, hook, pages, queues, quick, requests, scale
 
 
 def main() -> None:
@@ -26,6 +26,8 @@ def main() -> None:
     print(f"{'process':34} {'median ms':>9} {'x bare':>9}")
     for name, taken in medians.items():
         print(f"{name:34} {taken:9.1f} {taken / bare:9.2f}")
+    print()
+    _print(bulk.report())
     print()
     _print(quick.report())
     print()

@@ -39,11 +39,15 @@ SCHEMA_VERSION = 75
 
 @dataclass(frozen=True)
 class Asking:
-    """The context of a request: the address it used, the hooks that led to it, and the key for stream addresses."""
+    """The context of a request: the address it used, the hooks that led to it, and the key for stream addresses.
+
+    `inside`: a script in Stash asks; plugins that it runs get the session of nobody.
+    """
 
     base: str
     visited: Visited = ()
     api_key: str = ""
+    inside: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class StashApi:
     jobs: Jobs
     fire: Callable[[list[Event], Visited], None]
     run_task: Callable[[str, str | None, Mapping[str, Any]], int]
-    run_operation: Callable[[str, Mapping[str, Any]], Any]
+    run_operation: Callable[[str, Mapping[str, Any], bool], Any]
     facts: Callable[[], Mapping[str, Any]]
     plugin_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -166,7 +170,9 @@ class StashApi:
             "tagsMerge": lambda _, asking, input: self.merge_tags(input, asking.visited),
             "configurePlugin": lambda _, __, plugin_id, input: self.configure(plugin_id, input),
             "runPluginTask": self.queue_task,
-            "runPluginOperation": lambda _, __, plugin_id, args=None: self.run_operation(plugin_id, args or {}),
+            "runPluginOperation": lambda _, asking, plugin_id, args=None: self.run_operation(
+                plugin_id, args or {}, asking.inside
+            ),
             "stopJob": self.stop_job,
         }
 
@@ -414,7 +420,7 @@ def directory(path: str) -> dict[str, Any]:
         where, begins = where.parent, where.name.lower()
     if not where.is_dir():
         raise StashError(f"open {where}: no such file or directory")
-    names = sorted(one.name for one in where.iterdir() if one.is_dir() and not one.is_symlink())
+    names = sorted(entry.name for entry in where.iterdir() if entry.is_dir() and not entry.is_symlink())
     found_here = [str(where / name) for name in names if name.lower().startswith(begins)]
     return {"path": path, "parent": str(Path(path).parent), "directories": found_here}
 

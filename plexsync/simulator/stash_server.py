@@ -36,6 +36,10 @@ UNAUTHORIZED = Answer(401, b"", "text/plain; charset=utf-8")
 NOT_FOUND = Answer(404, b"404 page not found\n", "text/plain; charset=utf-8")
 
 
+# A session cookie that Stash does not accept.
+NOBODY = "session-of-nobody"
+
+
 def _asset(plugin: HookRunner, name: str) -> Answer:
     """A file in the folder that the manifest names for all assets; as in Stash, nothing outside of the plugin's folder."""
     root = Path(plugin.plugin_dir) / plugin.assets.get("/", "")
@@ -107,7 +111,7 @@ class StashSim(HttpServer):
 
     def ask_inside(self, query: str, variables: dict[str, Any], session: str) -> dict[str, Any]:
         """Answer a GraphQL request of a script that runs inside, with its session."""
-        asking = Asking(self.url, self.sessions.visited.get(session, ()), self.api_key)
+        asking = Asking(self.url, self.sessions.visited.get(session, ()), self.api_key, inside=True)
         return self.executor.answer(query, variables, None, asking).body
 
     # events in Stash
@@ -405,12 +409,12 @@ class StashSim(HttpServer):
     def _plugin(self, plugin_id: str) -> HookRunner | None:
         return next((plugin for plugin in self.plugins() if plugin.plugin_id == plugin_id), None)
 
-    def _run_operation(self, plugin_id: str, args: Mapping[str, Any]) -> Any:
+    def _run_operation(self, plugin_id: str, args: Mapping[str, Any], inside: bool) -> Any:
         """Run the plugin at once; its output is the answer, its error the request's error."""
         hooks = self._plugin(plugin_id)
         if hooks is None or not hooks.enabled:
             raise StashError(f"plugin {plugin_id} is not there, or disabled")
-        outcome = hooks.run_operation(self.port, self.sessions.open(), args).outcome
+        outcome = hooks.run_operation(self.port, NOBODY if inside else self.sessions.open(), args).outcome
         if outcome is None or outcome.error is not None:
             raise StashError("the plugin can't be started" if outcome is None else outcome.error)
         return outcome.output

@@ -113,8 +113,8 @@ def edits_in(message: bytes) -> Sequence[Edited]:
     """The edits that a batch of lines tells of, each once."""
     if OURS not in message:
         return ()
-    found = dict.fromkeys((kind, int(id)) for kind, id in LINE.findall(message))
-    return [Edited(Kind(kind.decode()), id) for kind, id in found if id <= LAST_ID]
+    edits = dict.fromkeys((kind, int(id)) for kind, id in LINE.findall(message))
+    return [Edited(Kind(kind.decode()), id) for kind, id in edits if id <= LAST_ID]
 
 
 def _type_of(message: bytes) -> str:

@@ -56,10 +56,10 @@ def main() -> None:
 def _tell_supervisor(life: "dict[str, str]") -> None:
     """Tell the supervisor how Stash was reached, for the next start; nothing else is written to standard output."""
     os.environ.setdefault(LIFE, json.dumps(life))
-    told = {name: os.environ[name] for name in (ADDRESS, KEY, SIGNED_IN, LIFE) if name in os.environ}
+    environ = {name: os.environ[name] for name in (ADDRESS, KEY, SIGNED_IN, LIFE) if name in os.environ}
     # If the supervisor was killed, the worker goes on without it.
     with contextlib.suppress(OSError):
-        os.write(1, json.dumps(told).encode() + b"\n")
+        os.write(1, json.dumps(environ).encode() + b"\n")
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
     os.close(nothing)

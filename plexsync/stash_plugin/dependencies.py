@@ -56,12 +56,12 @@ def place(folder: str) -> str:
 def ready(folder: str) -> str:
     """Return the private folder; raises NotReady if it has to be installed first."""
     check_python()
-    found = place(folder)
-    if os.path.isdir(found):
-        return found
+    path = place(folder)
+    if os.path.isdir(path):
+        return path
     others = were_installed(folder)
-    why = "were installed for another version of Python or of PlexSync" if others else "are not installed yet"
-    raise NotReady(f"PlexSync's dependencies {why}: {REPAIR}")
+    reason = "were installed for another version of Python or of PlexSync" if others else "are not installed yet"
+    raise NotReady(f"PlexSync's dependencies {reason}: {REPAIR}")
 
 
 def were_installed(folder: str) -> bool:
@@ -85,7 +85,7 @@ def check_python() -> None:
         )
 
 
-def install(folder: str, progress: Callable[[float], None], told: Callable[[str], None], *, tidy: bool) -> str:
+def install(folder: str, progress: Callable[[float], None], report: Callable[[str], None], *, tidy: bool) -> str:
     """Install the private folder, or install it again if it is not sound; returns a summary. Raises NotReady.
 
     `tidy`: remove the folders of other versions, because no worker uses them. While another process installs, wait for it.
@@ -101,7 +101,7 @@ def install(folder: str, progress: Callable[[float], None], told: Callable[[str]
             progress(part)
 
         try:
-            return _installed(folder, advance, told, tidy=tidy)
+            return _installed(folder, advance, report, tidy=tidy)
         except (NotReady, OSError) as error:
             _note(above, None, str(error))
             raise
@@ -187,8 +187,8 @@ def _is_for_us(marker: str) -> bool:
 
 
 def _holds(clause: str) -> bool:
-    found = re.fullmatch(r"\s*(\w+) (==|!=|<|>=) '([^']*)'\s*", clause)
-    name, compare, value = found.groups() if found else ("", "", "")
+    parsed = re.fullmatch(r"\s*(\w+) (==|!=|<|>=) '([^']*)'\s*", clause)
+    name, compare, value = parsed.groups() if parsed else ("", "", "")
     if name == "sys_platform" and compare in ("==", "!="):
         return (sys.platform == value) is (compare == "==")
     if name == "python_full_version" and compare in ("<", ">="):
@@ -206,7 +206,7 @@ def _check_pip(folder: str) -> None:
         )
 
 
-def _fetch(folder: str, fresh: str, progress: Callable[[float], None], told: Callable[[str], None]) -> None:
+def _fetch(folder: str, fresh: str, progress: Callable[[float], None], report: Callable[[str], None]) -> None:
     """Let pip install the list into the folder. It builds nothing and rejects files with a wrong hash."""
     words = ("install", "--target", fresh, "--require-hashes", "--only-binary=:all:", "--no-deps", "--no-compile")
     quiet = ("--no-input", "--no-cache-dir", "--disable-pip-version-check", "--progress-bar=off")
@@ -215,8 +215,8 @@ def _fetch(folder: str, fresh: str, progress: Callable[[float], None], told: Cal
 
     def hear(line: str) -> None:
         heard.append(line)
-        told(line)
-        progress(0.9 * min(1.0, sum(one.startswith("Collecting ") for one in heard) / total))
+        report(line)
+        progress(0.9 * min(1.0, sum(text.startswith("Collecting ") for text in heard) / total))
 
     at = launcher.Runtime(folder, "", {})
     if launcher.run(at, *words, *quiet, "-r", PINS, module="pip", report=hear) != 0:
@@ -224,11 +224,11 @@ def _fetch(folder: str, fresh: str, progress: Callable[[float], None], told: Cal
         raise NotReady(f"pip could not install the dependencies: {' / '.join(wrong)[:400]}")
 
 
-def _trouble(found: str) -> str:
+def _trouble(folder: str) -> str:
     """Return why the folder is not sound; '' if every file has its size and the packages can be imported."""
-    if missing := next(lacking(found), ""):
+    if missing := next(lacking(folder), ""):
         return f"{missing} is not as it was installed"
-    command = [sys.executable, "-I", "-c", TRY, found]
+    command = [sys.executable, "-I", "-c", TRY, folder]
     try:
         done = subprocess.run(command, capture_output=True, timeout=TRY_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -237,22 +237,22 @@ def _trouble(found: str) -> str:
     return "" if done.returncode == 0 else ([line for line in lines if line.strip()] or ["its Python ended early"])[-1]
 
 
-def lacking(found: str) -> Iterator[str]:
+def lacking(folder: str) -> Iterator[str]:
     """Yield the files that are missing or have another size than in pip's records."""
-    records = [name for name in os.listdir(found) if name.endswith(".dist-info")]
+    records = [name for name in os.listdir(folder) if name.endswith(".dist-info")]
     if len(records) < count():
         yield "a package"
     for name in records:
         record = os.path.join(name, "RECORD")
         try:
-            with open(os.path.join(found, record), encoding="utf-8", newline="") as file:
+            with open(os.path.join(folder, record), encoding="utf-8", newline="") as file:
                 sizes = {path: int(size) for path, _, size in csv.reader(file) if size}
         except (OSError, ValueError, csv.Error):
             sizes = {}
         if not sizes:
             yield record
         for path, size in sizes.items():
-            if not path.startswith((".", "/")) and not _has_size(os.path.join(found, path), size):
+            if not path.startswith((".", "/")) and not _has_size(os.path.join(folder, path), size):
                 yield path
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from plexsync.rules.errors import Unusable
 from plexsync.stash_plugin import dependencies, installer, launcher, package_tasks, tasks
-from plexsync.stash_plugin.tasks import Facts, TaskRun
+from plexsync.stash_plugin.task_run import Facts, TaskRun
 from plexsync.stash_plugin.worker_process import Failed
 from plexsync.store import setup_files
 from plexsync.store.lock import is_locked

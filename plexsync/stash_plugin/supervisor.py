@@ -70,12 +70,12 @@ class Supervisor:
             creationflags=HIDDEN if os.name == "nt" else 0,
         )
         _send(process.stdin, json.dumps(self._order).encode() + b"\n")
-        with process.stdout as told:  # type: ignore[union-attr]
-            line = told.readline()
+        with process.stdout as pipe:  # type: ignore[union-attr]
+            line = pipe.readline()
         if line.startswith(b"{"):
             environ = self._order["environ"]
-            known = environ if isinstance(environ, dict) else {}
-            self._order = {**self._order, "environ": {**known, **json.loads(line)}, "server": None}
+            settings = environ if isinstance(environ, dict) else {}
+            self._order = {**self._order, "environ": {**settings, **json.loads(line)}, "server": None}
         return process.wait()
 
 

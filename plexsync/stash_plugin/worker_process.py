@@ -174,8 +174,8 @@ def _is_at_work(call: Caller, before: str) -> bool:
 def _is_elsewhere(call: Caller) -> bool:
     """Whether the running worker was started with another address of Stash than Stash has now."""
     life = launcher.life_of(call.folder, call.server)
-    known = life_signs.addresses(life["folder"])
-    return bool(known) and life["address"] not in known
+    addresses = life_signs.addresses(life["folder"])
+    return bool(addresses) and life["address"] not in addresses
 
 
 def locked(call: Caller) -> bool:

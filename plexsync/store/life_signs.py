@@ -7,13 +7,14 @@ moment when that process ends, in any way. Elsewhere the sign is a directory `pl
 is renamed every few seconds. One without an address means that the worker is being started. Standard library only.
 """
 
-# ruff: noqa: PTH102, PTH103, PTH105, PTH106, PTH112, PTH118, PTH208, PTH211
+# ruff: noqa: PTH102, PTH103, PTH105, PTH106, PTH108, PTH112, PTH115, PTH118, PTH208, PTH211
 
 import os
 import re
 import shutil
 import sys
 import time
+from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 # Stash lists a path that is not there as the names in its folder that begin like it: so one question tells all.
 WORKER, SUPERVISOR = "plexsync-worker", "plexsync-supervisor"
 WANTED = f"{WORKER}-wanted"
-UNTIL = re.compile(rf"{WORKER}-until-(\d{{1,15}})-(\w*)")
+UNTIL = re.compile(rf"{WORKER}-until-(\d{{1,15}})-(.*)")
 # Milliseconds for which a sign counts where it is renamed, and between two renames.
 LASTS, RENEW = 15_000, 5_000
 # Milliseconds for which a start that was requested counts.
@@ -32,8 +33,8 @@ HANDLES = f"/proc/{os.getpid()}/fd" if os.path.isdir("/proc/self/fd") else ""
 
 def address_name(server: "Mapping[str, object]") -> str:
     """Return a name for the address of Stash, as Stash tells it to its plugins. The script makes the same name."""
-    told = "_".join(str(server.get(key) or "") for key in ("Scheme", "Host", "Port"))
-    return re.sub(r"[^A-Za-z0-9]", "_", told)
+    parts = "_".join(str(server.get(key) or "") for key in ("Scheme", "Host", "Port"))
+    return parts.replace(":", "_")
 
 
 def show_wanted(folder: str, wanted: bool) -> None:
@@ -88,9 +89,9 @@ def is_supervised(folder: str) -> bool:
 class LifeSign:
     """The sign of this process, until `end`. A folder that can't be written has no sign, and that does no harm."""
 
-    def __init__(self, folder: str, who: str, address: str) -> None:
+    def __init__(self, folder: str, role: str, address: str) -> None:
         self._folder = folder
-        self._who = who
+        self._role = role
         self._address = address
         self._handle: int | None = None
         self._renewed = 0
@@ -102,7 +103,7 @@ class LifeSign:
     def renew(self) -> None:
         """Renew a sign that counts for a time, every few seconds."""
         now = _now()
-        if HANDLES or self._who != WORKER or abs(now - self._renewed) < RENEW:
+        if HANDLES or self._role != WORKER or abs(now - self._renewed) < RENEW:
             return
         self._renewed = now
         show_nothing(self._folder)
@@ -114,9 +115,13 @@ class LifeSign:
     def end(self) -> None:
         """Remove the sign."""
         if self._handle is not None:
+            link = os.path.join(self._folder, self._role)
+            with suppress(OSError):
+                if os.readlink(link) == f"{HANDLES}/{self._handle}":
+                    os.unlink(link)
             os.close(self._handle)
             self._handle = None
-        elif not HANDLES and self._who == WORKER:
+        elif not HANDLES and self._role == WORKER:
             show_nothing(self._folder)
 
     def _show(self) -> None:
@@ -130,10 +135,10 @@ class LifeSign:
             self.renew()
             return
         self._handle = os.open(wanted, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        link = os.path.join(self._folder, self._who)
+        link = os.path.join(self._folder, self._role)
         os.symlink(f"{HANDLES}/{self._handle}", f"{link}.{os.getpid()}")
         os.replace(f"{link}.{os.getpid()}", link)
-        if self._who == WORKER:
+        if self._role == WORKER:
             show_nothing(self._folder)
 
 
@@ -145,8 +150,8 @@ def _names(folder: str) -> list[str]:
 
 
 def _times(folder: str) -> "Iterator[tuple[int, str]]":
-    found = (UNTIL.fullmatch(name) for name in _names(folder))
-    return ((int(sign[1]), sign[2]) for sign in found if sign)
+    signs = (UNTIL.fullmatch(name) for name in _names(folder))
+    return ((int(sign[1]), sign[2]) for sign in signs if sign)
 
 
 def _now() -> int:

@@ -1,6 +1,7 @@
 """doctor: each check as one line, how to mend it, and the exit code."""
 
 import importlib.util
+import re
 import socket
 import sqlite3
 from pathlib import Path
@@ -16,6 +17,7 @@ from plexsync.rules.paths import map_path, name_key, path_key, unmap_path
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import VERSION
 from plexsync.simulator.stash_hooks import HookRunner
+from plexsync.store import intake
 from plexsync.store.lock import try_lock
 from tests.cli.conftest import Answer, Door
 from tests.journey.world import KEY, ROOT, TOKEN, World
@@ -50,6 +52,7 @@ def test_all_well(world: World, door: Door) -> None:
         "Stash",
         "clock of Stash",
         "plugin in Stash",
+        "edits in Stash",
         "Plex",
         "edits in Plex",
         "clock of Plex",
@@ -309,6 +312,39 @@ def test_the_plugin_in_stash_is_looked_for(
         world.stash.hooks = runner
     found = check(door("doctor", "--json"), "plugin in Stash")
     assert (found["state"], words in found["told"]) == (state, True)
+
+
+@pytest.mark.parametrize(
+    ("enabled", "state", "words"),
+    [
+        (None, "ok", "install PlexSync wake-up in Stash"),
+        (True, "ok", "none has arrived yet"),
+        (False, "warning", "wake-up is switched off"),
+    ],
+    ids=["not installed", "switched on", "switched off"],
+)
+def test_it_says_how_edits_arrive_and_looks_for_the_wake_up(
+    enabled: bool | None, state: str, words: str, world: World, door: Door, tmp_path: Path
+) -> None:
+    if enabled is not None:
+        manifest = ROOT / "plexsync" / "stash_plugin" / "wake_up" / "PlexSyncWakeUp.yml"
+        runner = HookRunner.from_manifest(manifest, dir=str(tmp_path / "stash"))
+        runner.enabled = enabled
+        world.stash.others.append(runner)
+    found = check(door("doctor", "--json"), "edits in Stash")
+    assert (found["state"], words in found["told"]) == (state, True)
+
+
+def test_it_says_how_long_ago_the_last_edit_arrived_and_by_what(world: World, door: Door) -> None:
+    world.add(1)
+    door("status")
+    intake.store(str(world.folder), "scene", 1)
+    told = check(door("doctor", "--json"), "edits in Stash")["told"]
+    assert re.match(r"the last one arrived by the hook, \d+ s ago", told)
+    facts = door("status", "--json").facts["edits"]
+    assert (facts["by"], facts["line_at"], facts["poll_at"], facts["log_heard"]) == ("hook", None, None, False)
+    assert facts["last_at"] == facts["hook_at"]
+    assert re.search(r"edits in Stash +the last one arrived by the hook, \d+ s ago", door("status").out)
 
 
 def test_a_breaker_that_is_open_is_told_with_when_it_is_tried_again(world: World, door: Door) -> None:

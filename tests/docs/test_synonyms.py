@@ -37,11 +37,15 @@ def synonyms() -> frozenset[str]:
     return frozenset(word.strip() for row in rows for word in row.split(","))
 
 
+# Texts may name a task by the name that people call it by.
+TASKS = re.findall(r"^  - name: (.+)$", (ROOT / "StashPlexSync.yml").read_text(encoding="utf-8"), re.MULTILINE)
 PHRASES = re.compile(rf"\b({'|'.join(sorted(map(re.escape, synonyms() - PLAIN)))})\b", re.IGNORECASE)
 
 
 def problem(text: str) -> str:
     """The replaced word in a text that a person reads, or ''."""
+    for task in TASKS:
+        text = text.replace(f"the task {task}", "the task")
     matched = PHRASES.search(text) or AWAY.search(text)
     label = re.fullmatch(r"(?:\d[\d,]* )?([a-z ]+)[.:]?", text.strip().lower())
     word = matched[0] if matched else label[1] if label else ""

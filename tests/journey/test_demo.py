@@ -39,7 +39,7 @@ def test_the_demo_ends_with_every_scene_in_step_or_explained():
     assert set(told["dead"]) == {"ambiguous"}
     shown = " ".join(done.stderr.split())
     for words in (
-        "by its hook",
+        "by a line of Stash's log",
         "breaker open",
         "as a person likes it",
         "-> Scene",

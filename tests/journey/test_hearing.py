@@ -1,12 +1,14 @@
 """serve hears from Plex: what comes, changes or goes there is answered at once, and without being heard a little later."""
 
 import time
+from pathlib import Path
 
 import pytest
 
 from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_hooks import HookRunner
 from plexsync.simulator.stash_server import StashSim
-from tests.journey.world import KEY, TOKEN, World, until
+from tests.journey.world import KEY, ROOT, TOKEN, World, until
 
 
 @pytest.fixture
@@ -70,3 +72,37 @@ def test_without_being_able_to_listen_serve_finds_the_same_by_looking(world):
         until(lambda: world.plex.item(key).scalars["title"] == "Late")
     told = [line for line in world.log().splitlines() if "can't be listened to" in line]
     assert len(told) == 1
+
+
+def test_an_edit_in_stash_is_in_plex_by_a_line_of_its_log_long_before_the_next_poll(
+    world: World, tmp_path: Path
+) -> None:
+    world.settings |= {"stash_poll_interval": "3600"}
+    ids = world.add(5)
+    manifest = ROOT / "plexsync" / "stash_plugin" / "wake_up" / "PlexSyncWakeUp.yml"
+    world.stash.others.append(HookRunner.from_manifest(manifest, dir=tmp_path))
+    with world.serving():
+        until(lambda: world.in_step(ids))
+        until(lambda: world.stash.log_lines.subscribers)
+        # The polls of the connection are over once its first lines were heard.
+        until(lambda: world.rows("select value from note where name = 'lines:state'") == [("on",)])
+        world.stash.edit_scene(ids[0], title="Edited")
+        world.stash.rename_tag("Tag 3", "Renamed")
+        until(lambda: world.in_step(ids))
+        edits = world.json("status")["edits"]
+        assert (edits["by"], edits["log_heard"], edits["log_error"]) == ("line", True, "")
+
+        # What no line told of is found as soon as the connection is there again.
+        world.stash.quiet_edit(ids[1], title="Told by nobody")
+        world.stash.log_lines.hang_up()
+        until(lambda: world.in_step(ids))
+
+
+def test_a_stash_that_does_not_send_its_log_is_polled_and_status_says_so(world: World) -> None:
+    world.stash.sends_log = False
+    ids = world.add(1)
+    with world.serving():
+        until(lambda: world.in_step(ids))
+        world.stash.quiet_edit(ids[0], title="Found by a poll")
+        until(lambda: world.in_step(ids))
+        until(lambda: "does not send its log" in world.json("status")["edits"]["log_error"])

@@ -19,7 +19,7 @@ from plexsync.stash_plugin import child_process, dependencies, tasks
 from plexsync.store import intake, schema
 from plexsync.store.database import Database
 from plexsync.store.lock import is_locked, try_lock
-from release.build import build_plugin
+from release.build import build_plugins
 from release.check import TASK, TOKEN, Trial, unpacked
 from tests.journey.world import until
 from tests.patience import HANG
@@ -104,6 +104,68 @@ def test_the_first_write_of_everything_has_to_be_agreed_to(inside):
     assert inside.ask("page_approve")["wanted"] == 1
     assert outcome(inside, "Sync all").error is None
     assert inside.title() == "One"
+
+
+def test_a_first_write_of_most_of_the_library_is_asked_for_as_that_of_all_and_then_no_more(inside):
+    inside.hook.enabled = False
+    inside.stash.now = time.time
+    add(inside, 30)
+    ended = outcome(inside, "Sync recent")
+    assert "this would be the first write of most of the library to Plex: run the task Preview" in ended.error
+    assert inside.plex.count("PUT") == 0
+    assert inside.ask("page_approve")["wanted"] == 31
+    assert outcome(inside, "Sync recent").error is None
+    assert inside.title() == "One"
+    assert inside.ask("page_status")["bulk_approved"] is True
+    inside.stash.plugin_settings[PLUGIN]["path_map"] = "/elsewhere => /media"
+    assert outcome(inside, "Drain").error is None
+    assert inside.ask("page_status")["comparison_due"] is False, "what the changed setting asks for was done"
+
+
+def test_a_wrong_setting_is_told_by_every_task_in_the_form_of_its_field(inside):
+    outcome(inside, "Show status")
+    inside.stash.plugin_settings[PLUGIN]["path_map"] = 'path_map = ["/a => /b"]'
+    for name in ("Sync recent", "Show status", "Preview", "Start the worker"):
+        told = outcome(inside, name).error
+        assert "The field Path mapping takes: Plex folders for Stash folders, as in /data => /media/stash" in told, name
+    assert outcome(inside, "Run the doctor").error == "PlexSync: 1 problem, 0 warnings; the details are in Stash's log"
+    assert [line for line in lines(inside, "error") if "The field Path mapping takes" in line]
+    assert outcome(inside, "Stop the worker").error is None
+
+
+# Notes each process that a task starts.
+AUDIT = """
+import sys
+def note(event, args):
+    if event == "subprocess.Popen":
+        open({file!r}, "a").write("started\\n")
+sys.addaudithook(note)
+"""
+
+
+def test_a_task_is_one_process(inside, tmp_path):
+    inside.stash.plugin_settings[PLUGIN]["approve_bulk"] = True
+    (tmp_path / "audit").mkdir()
+    (tmp_path / "audit" / "sitecustomize.py").write_text(AUDIT.format(file=str(tmp_path / "started")))
+    inside.runner.environment["PYTHONPATH"] = str(tmp_path / "audit")
+    for name in ("Show status", "Sync recent", "Run the doctor"):
+        assert outcome(inside, name).error is None
+    assert inside.ask("page_scene", scene=1)["verdict"] == "in sync"
+    assert not (tmp_path / "started").exists()
+
+
+def test_an_operation_for_which_a_page_waits_ends_in_time(inside):
+    outcome(inside, "Show status")
+    inside.plex.faults.set(Fault("hang"))
+    assert mode(inside, "page_scene", scene="1", PATIENCE=2.0)["output"]["error"] == "it took longer than 2 seconds"
+
+
+def test_what_a_command_needs_in_its_environment_is_taken_back(inside):
+    script = HASTY.replace(
+        "print(json.dumps(tasks.done(**order)))", "tasks.done(**order); print(json.dumps(dict(os.environ)))"
+    )
+    after = mode(inside, "page_status", script=script.replace("import json, sys", "import json, os, sys"))
+    assert not [name for name in after if name.startswith("PLEXSYNC_STASH") or name == "PLEXSYNC_DATA_DIR"]
 
 
 @pytest.mark.parametrize("name", ["Drain", "Sync recent", "Reconcile"])
@@ -239,12 +301,14 @@ HASTY = """
 import json, sys
 from plexsync.stash_plugin import tasks, worker_process
 order = json.load(sys.stdin)
-vars(worker_process).update(order.pop("patience"))
+patience = order.pop("patience")
+for module in (tasks, worker_process):
+    vars(module).update(patience)
 print(json.dumps(tasks.done(**order)))
 """
 
 
-def mode(trial: Trial, name: str, *, scene: str = "", **patience: float) -> dict:
+def mode(trial: Trial, name: str, *, scene: str = "", script: str = HASTY, **patience: float) -> dict:
     order = {
         "folder": str(trial.folder),
         "server": described(trial, trial.stash.session_cookie()),
@@ -252,7 +316,7 @@ def mode(trial: Trial, name: str, *, scene: str = "", **patience: float) -> dict
         "patience": patience,
     }
     done = subprocess.run(
-        [sys.executable, "-c", HASTY], cwd=ROOT, input=json.dumps(order), capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], cwd=ROOT, input=json.dumps(order), capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout)
 
@@ -491,7 +555,7 @@ def in_a_terminal(where: Path, *words: str, **environ: str) -> subprocess.Comple
 
 def test_what_has_no_button_is_done_in_a_terminal_with_the_plugin_alone(inside, tmp_path):
     """Where the package manager of Stash puts it, and with the database, packages and settings that its tasks use."""
-    build_plugin(tmp_path / "dist")
+    build_plugins(tmp_path / "dist")
     where = unpacked(tmp_path / "dist", tmp_path / "stash" / "plugins")
     lost = in_a_terminal(unpacked(tmp_path / "dist", tmp_path / "alone"), "status")
     assert (lost.returncode, lost.stdout) == (1, "")

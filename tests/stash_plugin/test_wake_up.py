@@ -101,12 +101,12 @@ WOKEN = ["Signs", "There", "Wake"]
     [
         ((), ["Signs"]),
         ((WANTED,), WOKEN),
-        (("http_0_0_0_0_9999",), ["Signs"]),
-        (("http_0_0_0_0_9998",), WOKEN),
+        (("http_0.0.0.0_9999",), ["Signs"]),
+        (("http_0.0.0.0_9998",), WOKEN),
         ((WANTED, "plexsync-worker-until-99999999999999-"), ["Signs"]),
         ((WANTED, "plexsync-worker-until-1-"), WOKEN),
-        ((WANTED, "plexsync-worker-until-99999999999999-http_0_0_0_0_9999"), ["Signs"]),
-        ((WANTED, "plexsync-worker-until-99999999999999-http_0_0_0_0_9998"), WOKEN),
+        ((WANTED, "plexsync-worker-until-99999999999999-http_0.0.0.0_9999"), ["Signs"]),
+        ((WANTED, "plexsync-worker-until-99999999999999-http_0.0.0.0_9998"), WOKEN),
     ],
 )
 def test_a_worker_is_started_if_it_is_switched_on_and_shows_no_sign_of_life(

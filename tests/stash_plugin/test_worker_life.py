@@ -12,6 +12,7 @@ from plexsync.store import intake, life_signs
 from plexsync.store.lock import is_locked
 from release.check import TASK, Trial
 from tests.patience import HANG, until
+from tests.stash_plugin.conftest import CHROMIUM, go
 
 pytestmark = pytest.mark.skipif(not life_signs.HANDLES, reason="signs by handles are for Linux")
 
@@ -106,16 +107,28 @@ def test_a_disabled_plugin_has_no_worker_and_an_enabled_one_gets_it_back_with_th
     assert living.stash.wait_for_jobs(HANG)
     living.stash.edit_scene(1, title="It was switched off")
     assert operations(living) == 1
-    assert not list(Path(living.runner.dir).glob("plexsync-worker-*"))
+    until(lambda: not list(Path(living.runner.dir).glob("plexsync-*")))
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
+def test_a_page_of_stash_that_is_opened_has_a_missing_worker_started_and_no_other(living, page, faults):
+    go(page, living, "/")
+    kill(living, life_signs.SUPERVISOR)
+    kill(living)
+    assert operations(living) == 0
+    go(page, living, "/")
+    until(lambda: process_of(living) != 0)
+    assert operations(living) == 1
+    assert faults == []
 
 
 def test_the_sign_of_a_process_that_ended_leads_nowhere_and_stash_then_tells_that_one_is_wanted(tmp_path):
     child = os.fork()
     if child == 0:
         life_signs.HANDLES = f"/proc/{os.getpid()}/fd"
-        life_signs.LifeSign(str(tmp_path), life_signs.WORKER, "http_0_0_0_0_9999")
+        life_signs.LifeSign(str(tmp_path), life_signs.WORKER, "http_0.0.0.0_9999")
         signal.pause()
-    until(lambda: life_signs.addresses(str(tmp_path)) == ["http_0_0_0_0_9999"])
+    until(lambda: life_signs.addresses(str(tmp_path)) == ["http_0.0.0.0_9999"])
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     assert life_signs.addresses(str(tmp_path)) == []

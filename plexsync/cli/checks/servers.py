@@ -50,14 +50,14 @@ def wake_up_check(wake_up: Plugin | None, parts: Parts) -> Check:
     """How edits in Stash arrive, and how long ago the last one did."""
     name = "edits in Stash"
     summary = parts.summary()
-    told = edit_words(edit_facts(summary.edits, summary.lines, running=parts.someone_works()), summary.now)
+    words = edit_words(edit_facts(summary.edits, summary.lines, running=parts.someone_works()), summary.now)
     if wake_up is None:
         mend = "install PlexSync wake-up in Stash: Settings, Plugins"
-        return Check(name, f"{told}. With the plugin PlexSync wake-up an edit is in Plex about a second later: {mend}")
+        return Check(name, f"{words}. With the plugin PlexSync wake-up an edit is in Plex about a second later: {mend}")
     if not wake_up.enabled:
         mend = "switch it on in Stash: Settings, Plugins"
-        return warning(name, f"{told}. The plugin PlexSync wake-up is switched off", mend)
-    return Check(name, told)
+        return warning(name, f"{words}. The plugin PlexSync wake-up is switched off", mend)
+    return Check(name, words)
 
 
 def other_database(folder: Path, settings_file: str) -> Iterator[Check]:

@@ -154,8 +154,8 @@ class Play:
         }
 
     def _title_edits(self) -> list[int]:
-        hooked = self._stage.install_hook()
-        route = "each tells PlexSync by its hook" if hooked else "PlexSync finds them by asking Stash"
+        self._stage.install_wake_up()
+        route = "each wakes PlexSync by a line of Stash's log"
         self._title(f"2. people edit 150 scenes in Stash: {route}")
         return self._edit(range(150), "edited")
 

@@ -1,10 +1,8 @@
 """The demo's servers: a simulated Stash and Plex with one library, and PlexSync's settings for them."""
 
 import itertools
-import os
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -77,21 +75,12 @@ class Stage:
                 with opened(config, folder / "data") as parts, Switch(plex, folder / "plex-is-away") as switch:
                     yield cls(stash, plex, library, handles, folder, parts, switch)
 
-    def install_hook(self) -> bool:
-        """Install the plugin into the simulated Stash; False if it is not available (a wheel has none)."""
+    def install_wake_up(self) -> None:
+        """Install PlexSync wake-up into the simulated Stash."""
         from plexsync.simulator.stash_hooks import HookRunner
 
-        manifest = ROOT / "plexsync" / "stash_plugin" / "python_hook" / "PlexSyncHook.yaml"
-        if not manifest.exists():
-            return False
-        self.stash.hooks = HookRunner.from_manifest(
-            manifest,
-            plugin_dir=ROOT,
-            dir=str(self.folder),
-            python_path=sys.executable,
-            environment={**os.environ, "PLEXSYNC_DATA_DIR": str(self.folder / "data")},
-        )
-        return True
+        manifest = ROOT / "plexsync" / "stash_plugin" / "wake_up" / "PlexSyncWakeUp.yml"
+        self.stash.hooks = HookRunner.from_manifest(manifest, dir=self.folder)
 
     @contextmanager
     def serving(self) -> Iterator[None]:

@@ -130,8 +130,8 @@ class Leaving(threading.Thread):
         try:
             plugin = self._parts.stash.plugin(PLUGIN)
         except Barred as barred:
-            ours = barred.setting == "stash_api_key" and os.environ.get("PLEXSYNC_SIGNED_IN")
-            if ours and leave_inside(self._parts, idle=False):
+            is_own_key = barred.setting == "stash_api_key" and os.environ.get("PLEXSYNC_SIGNED_IN")
+            if is_own_key and leave_inside(self._parts, idle=False):
                 return "Stash has another key, or a login: the next event starts a worker that has it"
             return ""
         except NeighbourError:

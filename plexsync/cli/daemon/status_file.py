@@ -26,7 +26,7 @@ AT_LEAST = 15.0  # seconds between two writes when nothing changes
 # What the page shows.
 SHOWN = (
     *("at", "scenes", "jobs", "due", "oldest_due", "breakers", "holds", "paces", "worker", "events", "outages", "dlq"),
-    *("last_poll", "last_reconcile", "comparison_due", "bulk_approved"),
+    *("last_poll", "last_reconcile", "comparison_due", "bulk_approved", "edits"),
 )
 # An address has two slashes behind its colon, and no folder of Windows has two letters before its own.
 PATH = re.compile(r"(?<![\w:/.])(/[^\s'\";,:)]+|[A-Za-z]:\\[^\s'\";,)]+|\\\\[^\s'\";,)]+)")

@@ -304,7 +304,7 @@
       facts === null && e("p", { role: "status" }, "Asking …"),
       e(WrongSettings, { wrong }),
       facts && !facts.error && e(Age, { facts, deeds }),
-      facts && facts.error && e(Trouble, { facts, deeds }),
+      facts && facts.error && !wrong.length && e(Trouble, { facts, deeds }),
       facts && !facts.error && e(Status, { facts, deeds, show: setPreview }),
       preview && e(Preview, { preview, close: () => setPreview(null) }),
       letters && e(Letters, { letters, deeds })
@@ -337,7 +337,7 @@
     return e(
       "section",
       { "aria-label": "Preview" },
-      e("p", null, "The preview of ", e(When, { at: preview.at }), " ", e(Button, { onClick: close }, "Close the preview")),
+      e("p", null, "The preview of ", e(When, { at: new Date(preview.at).toISOString() }), " ", e(Button, { onClick: close }, "Close the preview")),
       e("iframe", { className: "plexsync-preview", title: "Preview", sandbox: "", srcDoc: preview.html })
     );
   }
@@ -586,7 +586,7 @@
       { className: "plexsync-scene" },
       deeds.said && e(Note, { kind: deeds.said.kind }, deeds.said.text),
       facts === null && e("p", { role: "status" }, "Asking Stash and Plex …"),
-      facts && facts.error && e(Note, { kind: "danger" }, facts.error),
+      facts && facts.error && !facts.wrong_settings && e(Note, { kind: "danger" }, facts.error),
       facts && e(WrongSettings, { wrong: facts.wrong_settings || [] }),
       facts && facts.verdict && e("p", { className: "plexsync-verdict" }, e(Light, { good: goodness(facts) }, facts.verdict)),
       e(

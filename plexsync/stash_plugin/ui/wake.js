@@ -1,0 +1,45 @@
+/* Has the worker started when Stash's pages are opened, if it is switched on and does not run.
+ *
+ * PlexSync wake-up does the same for each edit. This is for changes that need no edit, such as new files in Plex. It asks Stash
+ * for the signs of life (plexsync/store/life_signs.py) and starts no process unless the worker is missing.
+ */
+(function () {
+  "use strict";
+
+  const ASK = {
+    folder: "query PlexSyncFolder { configuration { general { configFilePath } } }",
+    signs: "query PlexSyncSigns($path: String!) { directory(path: $path) { directories } }",
+    wake: 'mutation PlexSyncWake { runPluginOperation(plugin_id: "StashPlexSync", args: { mode: "wake" }) }',
+  };
+  const TIMED = "plexsync-worker-until-";
+
+  async function graphql(query, variables) {
+    const answer = await fetch(new URL("graphql", document.baseURI), {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ query, variables }),
+    });
+    const body = await answer.json();
+    if (!body.data) {
+      throw new Error("Stash answers " + answer.status);
+    }
+    return body.data;
+  }
+
+  function isAlive(name) {
+    return name.startsWith(TIMED)
+      ? Number(name.slice(TIMED.length).split("-")[0]) > Date.now()
+      : !name.startsWith("plexsync-worker");
+  }
+
+  async function look() {
+    const file = (await graphql(ASK.folder)).configuration.general.configFilePath;
+    const path = file.replace(/[^\\/]*$/, "plexsync-worker");
+    const names = (await graphql(ASK.signs, { path })).directory.directories.map((one) => one.split(/[\\/]/).pop());
+    if (names.length && !names.some(isAlive)) {
+      await graphql(ASK.wake);
+    }
+  }
+
+  look().catch((error) => console.debug("PlexSync: not looked whether the worker runs: " + error.message));
+})();
