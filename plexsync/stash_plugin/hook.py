@@ -109,8 +109,6 @@ def main() -> None:
     except TaskCall as asked:
         # Stash itself logs the error of a task.
         answer(_done(asked), aloud=False)
-        # All is done, and taking everything down takes longer than some tasks.
-        os._exit(0)
 
 
 def _noted(data: bytes) -> "dict[str, object]":
@@ -288,3 +286,5 @@ def _folder_in(head: bytes) -> object:
 
 if __name__ == "__main__":
     main()
+    # All is done, and taking everything down takes longer than some tasks.
+    os._exit(0)
