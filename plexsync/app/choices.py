@@ -40,7 +40,7 @@ def _wait_for_server(parts: Parts, choice: Choice) -> None:
         row = tx.holds.find(server)
         if row and row.choice == choice:
             message = f"{CHANGES[choice]}, which you have accepted; {server.title()} has not answered since"
-            tx.holds.save(server, replace(row, message=message, since=now, retest_at=now, choice=""))
+            tx.holds.save(server, replace(row, message=message, since=now, retest_at=now, fingerprint="", choice=""))
 
 
 def outcome(parts: Parts, choice: Choice) -> str:

@@ -21,9 +21,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from plexsync.rules.errors import Unusable
 from plexsync.stash_plugin import launcher
-from plexsync.store.lock import Lock, is_locked, try_lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from plexsync.store.lock import Lock
 
 FOLDER = "packages"
 PINS = os.path.join(launcher.ROOT, "requirements", "core.txt")
@@ -141,6 +143,10 @@ def _alone(above: str, progress: Callable[[float], None]) -> Iterator[None]:
 
 
 def _lock(above: str) -> "Lock | None":
+    # Here and below: a Python that is too old can't import this, and is to be told so.
+    from plexsync.rules.errors import Unusable
+    from plexsync.store.lock import try_lock
+
     try:
         return try_lock(above, LOCK)
     except Unusable as error:
@@ -167,6 +173,9 @@ def _noted(above: str) -> dict[str, object]:
 
 def installation(folder: str) -> dict[str, object]:
     """Whether an installation is `running`, what `part` is done (0 to 1), and the `error` that ended the last one."""
+    from plexsync.rules.errors import Unusable
+    from plexsync.store.lock import is_locked
+
     above = os.path.join(folder, FOLDER)
     with suppress(Unusable):
         if is_locked(above, LOCK):

@@ -12,6 +12,7 @@ from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from plexsync.store import setup_files
 from tests.cli.conftest import Door
 from tests.journey.world import TOKEN, World
+from tests.patience import until
 
 PLUGIN = "StashPlexSync"
 Ask = Callable[..., dict[str, Any]]
@@ -175,7 +176,8 @@ def test_paths_are_learnt_and_the_first_write_is_previewed(
     assert (learnt["now"]["by_path"], learnt["after"]["by_path"]) == (0, 6)
     assert ask("rules", "--rules=/data => /media\n")["stage"] == "preview"
     assert world.stash.plugin_settings[PLUGIN]["path_map"] == "/data => /media"
-    ask("preview")
+    # After a failure, Plex is left alone for a moment.
+    until(lambda: ask("preview") and "result" in result(world, setup_files.PREVIEW))
     look = result(world, setup_files.PREVIEW)["result"]
     assert (look["total"], look["change"], len(look["scenes"])) == (6, 6, 5)
     assert ["would change", 6] in look["counts"]

@@ -39,6 +39,10 @@ ASKED = {
     "config path": (queries.CONFIG_PATH, {}),
     "plugins": (queries.PLUGINS, {}),
     "plugin settings": (queries.PLUGIN_SETTINGS, {"ids": ["StashPlexSync"]}),
+    "configure plugin": (
+        queries.CONFIGURE_PLUGIN,
+        {"id": "StashPlexSync", "settings": {"plex_url": "http://plex:32400"}},
+    ),
     "scenes": (queries.scenes([1, 22, 333], tags_above=False), {}),
     "scenes with what is above their tags": (queries.scenes([1, 22, 333], tags_above=True), {}),
     "scenes with more of their performers": (queries.scenes([1, 22, 333], tags_above=False, people=True), {}),

@@ -21,6 +21,7 @@ from plexsync.cli.setup.longer_step import StepFile, longer_step
 from plexsync.cli.setup.notes import SetupNotes, SetupStage, load_notes, save_notes, without_tokens
 from plexsync.cli.setup.settings_writing import here_of, settings_in_use, write_settings
 from plexsync.cli.start import begun, logged
+from plexsync.engine.tickets import READS
 from plexsync.rules.errors import Unusable
 from plexsync.store import setup_files
 from validation.redact import Redactor
@@ -191,5 +192,8 @@ def _longer(call: Call, name: str, work: Callable[[Parts, StepFile], Mapping[str
             with begun(call, need=SettingsNeed.WORK) as start, opened(start.config, start.folder) as parts:
                 step.secrets = call.secrets
                 start.tell(parts)
+                # You have asked, so both servers are asked at once, however they answered before.
+                for gate in READS:
+                    parts.gates.retest(gate)
                 step.result(work(parts, step))
     return _answered(call, {"done": step is not None})
