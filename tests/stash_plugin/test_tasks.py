@@ -482,12 +482,17 @@ def test_a_python_without_pip_is_told_of(bare, tmp_path):
     bare.runner.python_path = str(tmp_path / "plain" / "bin" / "python")
     ended = outcome(bare, "Install or repair dependencies")
     assert "has no pip: install it (Alpine: apk add py3-pip" in ended.error
-    assert [one.name for one in (bare.folder / "packages").iterdir()] == []
+    assert list((bare.folder / "packages").glob("[!.]*")) == []
 
 
 def test_packages_for_another_python_are_told_apart_from_none(bare):
+    folder = str(bare.folder)
+    with pytest.raises(dependencies.NotReady, match="are not installed yet"):
+        dependencies.ready(folder)
     (bare.folder / "packages" / "cpython-310-x86_64-linux-gnu-000000000000").mkdir(parents=True)
-    assert "were installed for another version of Python or of PlexSync" in outcome(bare, "Show status").error
+    with pytest.raises(dependencies.NotReady, match="were installed for another version of Python or of PlexSync"):
+        dependencies.ready(folder)
+    assert dependencies.is_outdated(folder)
 
 
 def test_packages_are_installed_repaired_and_left_when_they_are_sound(bare):
@@ -498,7 +503,7 @@ def test_packages_are_installed_repaired_and_left_when_they_are_sound(bare):
     assert ended.progress[-1] == 1.0
     assert sorted(ended.progress) == list(ended.progress)
     place = Path(dependencies.place(str(bare.folder)))
-    assert [one.name for one in place.parent.iterdir()] == [place.name]
+    assert [one.name for one in place.parent.glob("[!.]*")] == [place.name]
     assert "nothing to do" in outcome(bare, "Install or repair dependencies").output
 
     record = next(place.glob("click-*")) / "RECORD"
@@ -510,7 +515,7 @@ def test_packages_are_installed_repaired_and_left_when_they_are_sound(bare):
     (place.parent / f"{dependencies.NEW}left-by-a-kill").mkdir()
     assert "were installed in" in outcome(bare, "Install or repair dependencies").output
     assert (place / "click" / "core.py").stat().st_size > 1000
-    assert [one.name for one in place.parent.iterdir()] == [place.name]
+    assert [one.name for one in place.parent.glob("[!.]*")] == [place.name]
     assert outcome(bare, "Show status").error is None
 
 

@@ -62,7 +62,7 @@ def test_a_killed_worker_is_started_again_by_its_supervisor_and_goes_on_without_
     assert operations(living) == 0, "a worker runs"
 
     kill(living)
-    assert not is_locked(living.folder)
+    until(lambda: not is_locked(living.folder))
     ids = [living.stash.add_scene(title=f"More {n}") for n in range(3)]
     until(lambda: process_of(living) != 0)
     assert operations(living) == 1, "one start, however many edits"

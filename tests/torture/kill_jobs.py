@@ -368,11 +368,15 @@ class Told:
         if not self._is_told or code != 0:
             score.spoil(f"{case}: exit {code} after {self.spent:.1f} s")
         score.law(self.folder / NAME, case)
-        found = {id: row for id, *row in rows(self.folder / NAME, "select id, state, attempts, cls from job")}
+        found = {
+            id: row for id, *row in rows(self.folder / NAME, "select id, state, attempts, cls, wanted_rev from job")
+        }
         if lost := self._used.keys() - found.keys():
             score.lose(f"{case}: {sorted(lost)} are missing")
         back = {id: row for id, row in found.items() if row[0] != "idle"}
-        wrong = {id: row for id, row in back.items() if row[0] == "dead" or row[1] != self._used.get(id, 0)}
+        # What a poll has wanted anew meanwhile begins with no attempts.
+        used = {id: self._used.get(id, 0) if row[3] == 1 else 0 for id, row in back.items()}
+        wrong = {id: row for id, row in back.items() if row[0] == "dead" or row[1] != used[id]}
         if wrong:
             score.spoil(f"{case}: attempts were used or forgotten: {wrong}")
         self._town.ask("slow", 0.0)

@@ -42,6 +42,8 @@ LEAST, MOST = 10, 120
 SECONDS = 3.0
 # What `serve` says while the settings in Stash can't be read.
 WAITS = "waiting for Stash"
+# Python waits for ever for a thread that found no memory to begin, as if a library in C had not survived that.
+NEVER_BEGAN = "in thread started by"
 # Lines that tell of trouble, and how a process may end: libraries in C don't survive every allocation that fails.
 LINES = 12
 ENDS = (0, 1, 2, -signal.SIGSEGV, -signal.SIGABRT)
@@ -99,6 +101,9 @@ def _run(made: dict, folder: Path, megabytes: int, command: str) -> tuple[int, l
     if command == "serve":
         # Without its settings from Stash it waits, and no worker begins.
         while not (process.poll() is not None or beats(folder) or WAITS in errors.read_text()):
+            if NEVER_BEGAN in errors.read_text():
+                process.send_signal(signal.SIGABRT)
+                break
             assert time.monotonic() < end, errors.read_text()
             time.sleep(0.02)
         until = time.monotonic() + SECONDS
