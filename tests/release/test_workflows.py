@@ -187,7 +187,7 @@ def test_the_image_is_for_both_machines_with_sbom_provenance_and_attestation() -
 
 def test_the_package_is_published_without_a_password_and_with_attestations() -> None:
     pypi = jobs("release.yaml")["pypi"]
-    assert pypi["environment"] == {"name": "pypi", "url": f"https://pypi.org/project/{project()['name']}/"}
+    assert pypi["environment"] == {"name": "pypi"}
     assert pypi["steps"][-1]["with"] == {"packages-dir": "dist", "attestations": True}
 
 
