@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from plexsync.flows.scenes.stash_lines import FIRST_REST, GOOD, StashListener
@@ -185,6 +185,7 @@ def act(house: House, what: str, dice: random.Random, count: int) -> None:
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), share=st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]))
+@example(seed=4200, share=0.5)  # two polls within one second, and then a rename in it
 def test_whatever_share_of_the_lines_is_lost_plex_shows_what_stash_says(
     seed: int, share: float, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

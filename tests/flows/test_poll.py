@@ -93,6 +93,27 @@ def test_a_second_edit_in_the_same_second_is_seen(watched, after):
     assert (watched.title_in_plex(3), watched.title_in_plex(4)) == ("Second", "Also")
 
 
+CHANGES = {
+    "scene": lambda stash, number: stash.quiet_edit(number, title=f"Edit {number}"),
+    "tag": lambda stash, number: stash.rename_tag(f"Tag {number - 1}", f"Renamed {number}"),
+    "file": lambda stash, number: stash.rename_file(path_of(number - 1), f"/media/moved {number}.mp4"),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_a_change_after_two_polls_within_one_second_is_seen(watched, kind):
+    """A connection to Stash's log that is lost and made again polls each time."""
+    watched.clock.wall -= watched.clock.wall % 1000
+    CHANGES[kind](watched.stash_sim, 3)
+    for _ in range(3):
+        poll(watched)
+        watched.clock.move(0.3)
+    CHANGES[kind](watched.stash_sim, 4)
+    watched.clock.move(60)
+    poll(watched)
+    assert ("tag" if kind == "tag" else "scene", 4) in wanted(watched)
+
+
 def test_an_edit_in_the_second_of_the_very_first_poll_is_seen(house):
     ids = house.in_step(3)
     house.stash_sim.quiet_edit(ids[0], title="First")

@@ -7,7 +7,6 @@ import os
 import random
 import resource
 import sys
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,10 @@ import pytest
 from plexsync.rules.desired import MEMBER_LIMIT
 from plexsync.rules.job import State
 from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT
+from tests.chance import SEED
 from tests.engine.house import HOUR, House
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
-SEED = int(os.environ.get("PLEXSYNC_SEED") or date.today().toordinal())
 SCENES = 1_000 if TORTURE else 60
 BYTES, TAGS, PERFORMERS, LONG_NAMES = 1_000_000, 10_000, 1_000, 3
 MEGABYTE = 2**20

@@ -1,7 +1,7 @@
 """The hook is given what nobody would write: it answers with one JSON object, and stores, keeps or refuses; nothing else.
 
-2,000 inputs in the plain run, 50,000 under PLEXSYNC_TORTURE=1, all in this process. A failure names its seed, and
-PLEXSYNC_SEED gives the same inputs again.
+2,000 inputs in the plain run, 50,000 under PLEXSYNC_TORTURE=1, all in this process. PLEXSYNC_SEED gives
+other inputs.
 """
 
 import gc
@@ -18,6 +18,7 @@ import pytest
 from plexsync.stash_plugin import hook
 from plexsync.store import intake
 from plexsync.store.database import Database
+from tests.chance import SEED
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 COUNT = 50_000 if TORTURE else 2_000
@@ -126,11 +127,10 @@ def test_whatever_comes_is_answered_and_stored_kept_or_refused(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given, out, err = tmp_path / "in", tmp_path / "out", tmp_path / "err"
-    seed = os.environ.get("PLEXSYNC_SEED") or str(random.randrange(2**32))
     seen = {"stored": 0, "in a file": 0, "kept": 0, "refused": 0}
     with closing(sqlite3.connect(folder / intake.DATABASE)) as db:
         for number in range(COUNT):
-            data, before = mutated(random.Random(f"{seed}-{number}")), accepted(db)
+            data, before = mutated(random.Random(f"{SEED}-{number}")), accepted(db)
             given.write_bytes(data)
             with given.open("rb") as stdin, out.open("wb") as stdout, err.open("wb") as stderr:
                 monkeypatch.setattr("sys.__stdin__", stdin)
@@ -146,7 +146,7 @@ def test_whatever_comes_is_answered_and_stored_kept_or_refused(
                     gc.enable()
             what = outcome(json.loads(out.read_bytes()), err.read_bytes())
             left = sorted((folder / intake.SPOOL).glob("*")) if (folder / intake.SPOOL).exists() else []
-            told = f"PLEXSYNC_SEED={seed}, input {number}: {what}, {data[:200]!r}"
+            told = f"PLEXSYNC_SEED={SEED}, input {number}: {what}, {data[:200]!r}"
             assert work < WORK, f"{told}: {work:.1f} s of work"
             assert accepted(db) - before == (what == "stored"), told
             assert [path.suffix for path in left] == {"in a file": [".json"], "kept": [".raw"]}.get(what, []), told

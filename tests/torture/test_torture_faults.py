@@ -1,21 +1,19 @@
 """A small sample of every torture: nothing is lost, doubled or wrong. `make torture` runs the full figures.
 
-Each day has its own sample; PLEXSYNC_SEED chooses another, or that of a day that has failed.
+PLEXSYNC_SEED chooses another sample.
 """
 
 import json
-import os
 import subprocess
 import sys
-from datetime import date
 from pathlib import Path
 
 import pytest
 
+from tests.chance import SEED
 from tests.torture.__main__ import RUNS
 
 ROOT = Path(__file__).resolve().parents[2]
-SEED = int(os.environ.get("PLEXSYNC_SEED") or date.today().toordinal())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="children are forked")

@@ -32,7 +32,7 @@ from plexsync.rules.status_words import DOWN
 from plexsync.store.database import Database
 
 T = TypeVar("T")
-N = TypeVar("N", Newest, "_Files")
+N = TypeVar("N", "_Cursor", "_Files")
 K = TypeVar("K", int, str)
 
 log = logging.getLogger("PlexSync.poll")
@@ -45,6 +45,8 @@ CHUNK = 500
 # Milliseconds before the end of the last poll from when on an edit may have come by a line or by the hook.
 OVERLAP = 5_000
 MIXED_OFFSETS_MARGIN = timedelta(hours=26)
+# Milliseconds after which the second that a poll has met is over. Polls may follow each other within one second.
+SECOND_OVER = 2_000
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 FILES = "poll:files"
 # The number of file names per request. With more than `MANY_FILES` files, a full comparison finds the scenes.
@@ -102,11 +104,12 @@ class Poller:
             start = self._newest_second(newest, self._list(kind, newest), None)
             # Other objects may show on thousands of scenes. The first comparison covers those, so they do not count as
             # edits before.
-            self._save_cursor(kind, newest, [replace(mark, sure=mark.sure or kind is not Kind.SCENE) for mark in start])
+            marks = [replace(mark, sure=mark.sure or kind is not Kind.SCENE) for mark in start]
+            self._save_cursor(kind, self._moved(None, newest), marks)
             return 0
         with self._store.reading() as db:
             unsure = db.poll_marks.unsure(kind)
-        if newest == cursor and not unsure:
+        if cursor.is_at(newest) and not unsure:
             return 0
         listed = self._list(kind, cursor)
         fresh = self._fresh(kind, listed, cursor)
@@ -120,7 +123,8 @@ class Poller:
             created = sum(id > last for id in changed)
             if newest.count != cursor.count + created or newest.last < last:
                 self._compare_ids(last, changed)
-        self._save_cursor(kind, newest, self._newest_second(newest, listed, cursor))
+        moved = self._moved(cursor, newest)
+        self._save_cursor(kind, moved, self._newest_second(newest, listed, moved))
         return len(changed)
 
     def _vanished(self, kind: Kind, newest: Newest, cursor: Newest, changed: set[int]) -> set[int]:
@@ -138,12 +142,24 @@ class Poller:
         everything = self._since(Newest(0, ""), lambda page: self._stash.recent(kind, page=page, size=ALL), ALL)
         return noted_ids - {id for id, _ in everything}
 
-    def _newest_second(self, newest: Newest, listed: list[tuple[int, str]], cursor: Newest | None) -> list[PollMark]:
+    def _moved(self, cursor: "_Cursor | None", newest: Newest) -> "_Cursor":
+        """The cursor at `newest`."""
+        return _Cursor(newest.count, newest.updated_at, newest.last, met=self._met(cursor, newest.updated_at))
+
+    def _met(self, cursor: "_Cursor | _Files | None", newest: str) -> int:
+        """When a poll first met this newest second. It is now, if the clock was set back since then."""
+        now = self._clock.now()
+        return min(cursor.met, now) if cursor is not None and cursor.updated_at == newest else now
+
+    def _is_over(self, met: int) -> bool:
+        return self._clock.now() - met >= SECOND_OVER
+
+    def _newest_second(self, newest: Newest, listed: list[tuple[int, str]], cursor: "_Cursor | None") -> list[PollMark]:
         """Marks of the newest second. These objects may change again within it, so the next poll queues them again."""
         last = _instant(newest.updated_at)
         second = [(id, text) for id, text in listed if _instant(text) == last]
         # You edit only a few objects per second. A larger number was imported, and is not queued again one by one.
-        sure = len(second) > CROWD if cursor is None else newest.updated_at == cursor.updated_at
+        sure = len(second) > CROWD if cursor is None else self._is_over(cursor.met)
         return [PollMark(id, text, sure=sure) for id, text in second]
 
     def _list(self, kind: Kind, cursor: Newest) -> list[tuple[int, str]]:
@@ -221,7 +237,11 @@ class Poller:
         cursor = _noted(_Files, noted)
         if noted and cursor is None:
             self._compare_all(FILES)
-        if cursor == _Files(newest.count, newest.updated_at, sure=True):
+        if (
+            cursor is not None
+            and cursor.sure
+            and (cursor.count, cursor.updated_at) == (newest.count, newest.updated_at)
+        ):
             return 0
         since = Newest(cursor.count, cursor.updated_at) if cursor else newest
         listed = self._since(since, lambda page: self._stash.recent_files(page=page, size=PAGE), PAGE)
@@ -230,9 +250,10 @@ class Poller:
         # More files may change within the newest second. A crowd was imported, though, and came as scenes.
         crowd = sum(text == newest.updated_at for text in files.values()) > CROWD
         count = self._want_scenes_of(files) if cursor else 0
-        sure = crowd or not newest.count or (cursor is not None and since.updated_at == newest.updated_at)
+        met = self._met(cursor, newest.updated_at)
+        sure = crowd or not newest.count or self._is_over(met)
         with self._store.writing() as tx:
-            tx.notes.save(FILES, json.dumps(asdict(_Files(newest.count, newest.updated_at, sure=sure))))
+            tx.notes.save(FILES, json.dumps(asdict(_Files(newest.count, newest.updated_at, sure=sure, met=met))))
         return count
 
     def _want_scenes_of(self, files: Mapping[str, str]) -> int:
@@ -250,10 +271,10 @@ class Poller:
         self._want(Kind.SCENE, scenes)
         return len(scenes)
 
-    def _cursor(self, kind: Kind) -> Newest | None:
+    def _cursor(self, kind: Kind) -> "_Cursor | None":
         with self._store.reading() as db:
             text = db.notes.text(f"poll:{kind}")
-        cursor = _noted(Newest, text)
+        cursor = _noted(_Cursor, text)
         if text and cursor is None:
             self._compare_all(f"poll:{kind}")
         return cursor
@@ -264,20 +285,31 @@ class Poller:
         with self._store.writing() as tx:
             tx.notes.save(LAST_RECONCILE, "")
 
-    def _save_cursor(self, kind: Kind, newest: Newest, marks: list[PollMark]) -> None:
+    def _save_cursor(self, kind: Kind, cursor: "_Cursor", marks: list[PollMark]) -> None:
         with self._store.writing() as tx:
             tx.poll_marks.forget(kind)
             tx.poll_marks.save(kind, marks)
-            tx.notes.save(f"poll:{kind}", json.dumps(asdict(newest)))
+            tx.notes.save(f"poll:{kind}", json.dumps(asdict(cursor)))
+
+
+@dataclass(frozen=True)
+class _Cursor(Newest):
+    """Where the last poll ended. `met`: the moment, in milliseconds, when a poll first met the newest second."""
+
+    met: int = 0
+
+    def is_at(self, newest: Newest) -> bool:
+        return newest == Newest(self.count, self.updated_at, self.last)
 
 
 @dataclass(frozen=True)
 class _Files:
-    """The number of files and the time of the newest; `sure` if its second was over."""
+    """The number of files and the time of the newest; `sure` if its second was over. `met` as for `_Cursor`."""
 
     count: int
     updated_at: str
     sure: bool
+    met: int = 0
 
 
 def _noted(kind: type[N], text: str) -> N | None:
