@@ -14,9 +14,9 @@ from plexsync.http.client import Timeouts
 from plexsync.http.websocket import EventSocket
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.events import Edited
-from plexsync.rules.http_answers import Server
 from plexsync.rules.job import Kind
 from plexsync.rules.records import LAST_ID
+from plexsync.stash.client import STASH, key_header
 
 TARGET = "/graphql"
 PROTOCOL = "graphql-transport-ws"
@@ -62,10 +62,10 @@ class StashLines:
         largest: int = LARGEST,
     ) -> None:
         self._live = EventSocket(
-            Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key"),
+            STASH,
             url,
             TARGET,
-            headers={"ApiKey": api_key} if api_key else {},
+            headers=key_header(api_key),
             timeouts=Timeouts(connect_timeout, read_timeout),
             ca_file=ca_file,
             longest=largest,
