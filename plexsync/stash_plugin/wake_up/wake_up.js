@@ -16,7 +16,7 @@ if (change && !(first && String(first.clientMutationId) === "plexsync")) {
   var named = !cause ? change.id : cause.ids && cause.ids.length > 0 ? cause.ids[0] : first !== cause ? first.id : change.id;
   if (String(named) === String(change.id)) {
     try {
-      // A worker is missed if one is switched on, and none runs with Stash's present address: by the directories in which
+      // A worker is missed if none is switched off, and none runs with Stash's present address: by the directories in which
       // PlexSync shows its signs of life (plexsync/store/life_signs.py), as in
       // plexsync-worker-until-1767225600000-http_0.0.0.0_9999. Stash lists a path that is not there as the names that begin
       // like it. It gives a request of a script no session of its own, so the operation gets that of this one.
@@ -29,11 +29,11 @@ if (change && !(first && String(first.clientMutationId) === "plexsync")) {
           var name = listed[i].split('/').pop().split('\\\\').pop();\
           var until = name.split('-');\
           var whose = until.slice(4).join('-');\
-          if (name === address || (Number(until[3]) > Date.now() && (!whose || whose === address))) {\
+          if (name === address || name === 'plexsync-worker-off' || (Number(until[3]) > Date.now() && (!whose || whose === address))) {\
             return;\
           }\
         }\
-        var plugins = listed.length > 0 ? gql.Do('query PlexSyncThere { plugins { id enabled } }', {}).plugins : [];\
+        var plugins = gql.Do('query PlexSyncThere { plugins { id enabled } }', {}).plugins;\
         for (var j = 0; j < plugins.length; j += 1) {\
           if (plugins[j].id === 'StashPlexSync' && plugins[j].enabled) {\
             var session = server.SessionCookie;\
