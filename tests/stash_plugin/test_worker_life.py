@@ -13,7 +13,7 @@ from plexsync.store import intake, life_signs
 from plexsync.store.lock import is_locked
 from release.check import TASK, Trial
 from tests.patience import HANG, until
-from tests.stash_plugin.conftest import CHROMIUM, go
+from tests.stash_plugin.conftest import CHROMIUM, ROOT, go
 
 pytestmark = pytest.mark.skipif(not life_signs.HANDLES, reason="signs by handles are for Linux")
 
@@ -132,6 +132,27 @@ def test_after_an_update_from_a_version_without_signs_the_next_edit_starts_the_w
     arrives(living, "After the update")
     arrives(living, "And one more")
     assert operations(living) == 1
+
+
+def test_after_an_update_the_worker_of_the_new_version_takes_over_and_needs_no_edit(inside, tmp_path):
+    inside.stash.others.remove(inside.hook)
+    own = tmp_path / "own"
+    (own / "plexsync").mkdir(parents=True)
+    for path in (*ROOT.iterdir(), *(ROOT / "plexsync").iterdir()):
+        if not (own / path.relative_to(ROOT)).exists():
+            (own / path.relative_to(ROOT)).symlink_to(path)
+    program = own / "plexsync" / "__init__.py"
+    program.unlink()
+    program.write_bytes((ROOT / "plexsync" / "__init__.py").read_bytes())
+    inside.runner.command = tuple(word.replace(str(ROOT), str(own)) for word in inside.runner.command)
+    inside.post(TASK, name="Start the worker")
+    assert inside.stash.wait_for_jobs(HANG)
+    first, before = process_of(inside), operations(inside)
+    program.write_bytes(program.read_bytes() + b"\n")
+    until(lambda: process_of(inside) not in (0, first))
+    assert operations(inside) == before + 1
+    arrives(inside, "By the new one")
+    assert intake.switched(str(inside.folder)) == intake.ON
 
 
 def test_where_the_worker_was_never_started_one_edit_looks_and_no_other(inside):
