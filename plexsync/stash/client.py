@@ -64,6 +64,7 @@ VERSION = msgspec.json.Decoder(answers.Version)
 CONFIG_PATH = msgspec.json.Decoder(answers.ConfigPath)
 PLUGINS = msgspec.json.Decoder(answers.InstalledPlugins)
 PLUGIN_SETTINGS = msgspec.json.Decoder(answers.PluginSettings)
+ANYTHING = msgspec.json.Decoder()
 CONFIGURED = msgspec.json.Decoder(dict[str, dict[str, object]])
 
 
@@ -148,6 +149,10 @@ class StashClient:
         """Replace all settings that Stash stores for a plugin."""
         variables = {"id": plugin_id, "settings": dict(settings)}
         self._ask(CONFIGURED, queries.CONFIGURE_PLUGIN, variables, cap=SETTINGS_CAP)
+
+    def run_operation(self, plugin_id: str, mode: str) -> None:
+        """Run an operation of a plugin to its end."""
+        self._ask(ANYTHING, queries.RUN_OPERATION, {"id": plugin_id, "args": {"mode": mode}}, cap=SETTINGS_CAP)
 
     def scenes(self, ids: Sequence[int]) -> dict[int, Scene]:
         """The scenes with these ids, in one request; missing ones are left out."""

@@ -31,7 +31,7 @@ def lines_of(change: dict[str, Any]) -> list[tuple[str, str]]:
     real: list[tuple[str, str]] = []
     other: list[tuple[str, str]] = []
     given = {"ServerConnection": {}, "Args": {"start": START, "hookContext": {"input": None, **change}}}
-    nowhere = {"data": {"directory": {"directories": []}}}
+    nowhere = {"data": {"directory": {"directories": []}, "plugins": []}}
     done = stash_scripts.run_in_engine(SCRIPT, given, lambda *line: real.append(line), lambda *_: nowhere)
     assert done == stash_scripts.stand_in(given, lambda *line: other.append(line)) == (None, None)
     assert real == other
@@ -110,7 +110,8 @@ WOKEN = ["Signs", "There", "Wake"]
 @pytest.mark.parametrize(
     ("listed", "asked"),
     [
-        ((), ["Signs"]),
+        ((), WOKEN),
+        (("plexsync-worker-off",), ["Signs"]),
         ((WANTED,), WOKEN),
         (("http_0.0.0.0_9999",), ["Signs"]),
         (("http_0.0.0.0_9998",), WOKEN),
@@ -120,7 +121,7 @@ WOKEN = ["Signs", "There", "Wake"]
         ((WANTED, "plexsync-worker-until-99999999999999-http_0.0.0.0_9998"), WOKEN),
     ],
 )
-def test_a_worker_is_started_if_it_is_switched_on_and_shows_no_sign_of_life(
+def test_a_worker_is_started_if_it_shows_no_sign_of_life_and_none_that_it_is_switched_off(
     listed: tuple[str, ...], asked: list[str]
 ) -> None:
     assert looked({"id": 7}, *listed) == asked
