@@ -208,6 +208,9 @@ class ServerPeople(People):
             # Whatever is remembered under its key belongs to another item.
             still = not self.world.depth and not any(weather.late for weather in self.world.weather.values())
             return False, still and self.world.nature.setting.policy.first_push == "keep", wanted
+        if shown.forgotten and not shown.blind and name in shown.pushed:
+            # The database has forgotten that push, and the journal tells of it: this is no field that we never wrote.
+            first = False
         # The memory stays with the item when its scene gets another id.
         return sure, first and not self.world.rows("select 1 from memory where item = ?", key), wanted
 

@@ -80,6 +80,7 @@ class ServerTruth(Truth):
         if key not in self.in_flight:
             super().judge_write(asked)
         self.items[key].written = True
+        self.items[key].pushed |= {name.partition(".")[0] for name, _ in asked.query}
 
     def judge_picture(self, asked: Request) -> None:
         """As for one server."""
@@ -369,7 +370,8 @@ class ServerEnding(Ending):
 
     def _asks_for_its_word(self, scene: SceneSnapshot) -> bool:
         """Whether a person has to say again what was said of another scene under its id, or of an item that it has lost."""
-        if scene.id in self.people.stale(self.people.ignored):
+        # Of an ignore on a Stash that PlexSync had not met yet nobody can tell which scene of that id was meant.
+        if scene.id in self.people.stale(self.people.ignored) | (self.people.unclear & set(self.people.ignored)):
             return True
         bond = self.people.bound.get(scene.id)
         if bond is None:
