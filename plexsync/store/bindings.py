@@ -22,7 +22,11 @@ select subject, item, files, at, created_at, subject_files from binding
  order by subject, cast(item as bigint), item
 """
 LIST_OFF = f"select subject, item from binding where flow = :flow and off <> 0 and {of_this_library('binding')}"
-HOLDER = "select subject from binding where flow = :flow and item = :item and off = 0"
+HOLDER = f"""
+select subject from binding where flow = :flow and item = :item and off = 0 and {of_this_library("binding")}
+"""
+# An item of another library had this key: its binding, which is not listed any more, makes room.
+FORGET_OTHERS = "delete from binding where flow = :flow and item = :item and subject <> :scene and off = 0"
 FORGET_OLD = "delete from binding where flow = :flow and subject = :scene and item = :item"
 SAVE = f"""
 insert into binding (flow, subject, library, item, files, at, off, created_at, subject_files)
@@ -84,6 +88,7 @@ class Bindings(ReadOnlyBindings):
         if holder and holder[0] != binding.scene:
             return False
         files = json.dumps([clean(path) for path in binding.files])
+        self._db.execute(FORGET_OTHERS, pair)
         self._db.execute(FORGET_OLD, pair)
         origin = {"created_at": clean(binding.origin.created_at), "subject_files": files_text(binding.origin.files)}
         self._db.execute(SAVE, {**pair, **origin, "files": files, "at": binding.at})
