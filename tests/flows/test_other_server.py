@@ -115,6 +115,23 @@ def test_on_an_accepted_server_an_item_is_bound_whose_key_was_another_scenes_on_
     assert house.states() == {State.IDLE: COUNT}
 
 
+def test_on_an_accepted_server_a_binding_keeps_no_item_that_was_new_when_it_was_bound(house):
+    ids = house.in_step(COUNT)
+    key = house.plex_sim.add_movie(house.section, files=[("/media/other.mp4", 77, 60_000)], title="Other")
+    bind(house, ids[0], key)
+    house.work_until_settled()
+    assert house.plex_sim.item(key).scalars["title"] == "Title 0"
+    house.section = house.plex_sim.reinstall(Random(7)).sections[house.section]
+    ids += house.add(COUNT, start=COUNT)
+    assert key in {house.key_of(id) for id in ids[1:]}
+    assert not house.worker.reconciler.try_reconcile()
+    accept(house)
+    assert house.worker.reconciler.try_reconcile()
+    house.work_until_settled()
+    assert house.out_of_step(ids) == []
+    assert house.states() == {State.IDLE: 2 * COUNT}
+
+
 def test_when_the_old_server_is_back_work_goes_on_by_itself(house):
     ids = in_step_with_texts(house)
     old = house.plex_sim.backup()

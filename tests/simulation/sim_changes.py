@@ -60,12 +60,21 @@ class StashShelf:
 
 
 @dataclass(frozen=True)
+class BoundItem:
+    """A person's binding: the item and its library, and when its scene was created."""
+
+    key: str
+    library: str
+    created_at: str
+
+
+@dataclass(frozen=True)
 class DatabaseCopy:
     """A copy of our database, and what a person had told it by then."""
 
     path: Path
     ignored: dict[int, str]
-    bound: dict[int, tuple[str, str]]
+    bound: dict[int, BoundItem]
 
 
 @dataclass
@@ -98,7 +107,7 @@ class ServerPeople(People):
         self.ignored: dict[int, str] = {}  # scene -> its time of creation
         self.midway: set[tuple[str, str]] = set()  # item, field: edited by hand while a request was under way
         self.unclear: set[int] = set()  # ignored on a Stash that PlexSync has not met yet
-        self.bound: dict[int, tuple[str, str]] = {}  # scene -> item, and the scene's time of creation
+        self.bound: dict[int, BoundItem] = {}  # by scene
         super().__init__(world)
         while {"stash wiped", "library emptied"} & set(world.kinds) and len(self.spots) < ENOUGH_TO_ASK:
             self.new_content("plain")
@@ -551,10 +560,8 @@ class ServerPeople(People):
         if (old := self.foreign.old_plex) and (old.backup.machine,) not in world.rows("select machine from server"):
             # With our database it was forgotten that there was another one.
             self.keep_plex()
-        store = world.process.store
-        with store.reading() as db:
-            bound = {(binding.scene, binding.key) for binding in db.bindings.all()}
-        self.bound = {id: told for id, told in self.bound.items() if (id, told[0]) in bound}
+        bound = set(world.rows("select subject, item from binding where off = 0"))
+        self.bound = {id: told for id, told in self.bound.items() if (id, told.key) in bound}
         ignored = {id for (id,) in world.rows("select id from job where state = 'ignored'")}
         self.ignored = {id: told for id, told in self.ignored.items() if id in ignored}
 
@@ -581,7 +588,7 @@ class ServerPeople(People):
         world.at_work("bind", bound)
         # Killed on the way it may have been bound.
         if world.rows("select 1 from binding where subject = ? and item = ? and off = 0", scene.id, key):
-            self.bound[scene.id] = (key, scene.created_at)
+            self.bound[scene.id] = BoundItem(key, world.plex.item(key).library, scene.created_at)
             world.tell(f"scene {scene.id} is bound to {key}")
 
     def ignore(self) -> None:
