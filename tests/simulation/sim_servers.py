@@ -392,10 +392,15 @@ class ServerEnding(Ending):
         """The bindings that hold. On a server that was accepted, and in a library that was made anew, the key of a bound
         item is another item's: the person has to bind the scene again, and until then its files decide.
         """
-        libraries = {key: self.world.plex.item(key).library for key in self.people.visible()}
-        return {
-            id: told for id, told in self.people.bound.items() if libraries.get(told.key, told.library) == told.library
-        }
+        return {id: told for id, told in self.people.bound.items() if self._is_in_its_library(told)}
+
+    def _is_in_its_library(self, told: BoundItem) -> bool:
+        try:
+            item = self.world.plex.item(told.key)
+        except KeyError:
+            # Plex has nothing under this key, so nothing tells that it is another one's: the scene waits for a word.
+            return True
+        return item.type != "movie" or item.library == told.library
 
     def _targets(self, scene: SceneSnapshot) -> list[ItemSnapshot]:
         """The items of a scene: the one that a person has bound to it, and none that is bound to another one."""
