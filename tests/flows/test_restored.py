@@ -321,6 +321,40 @@ def test_with_the_switch_locked_lists_that_agree_with_stash_count_as_plexsyncs_o
         assert first.undecidable == 1
 
 
+def test_items_that_swap_their_files_show_the_right_scenes_after_an_older_database_was_restored(tmp_path):
+    with House(tmp_path / "data") as house:
+        ids = house.in_step(2)
+        copy = saved(house)
+        for id in ids:
+            edited(house, id, title=f"Newer  {id}", details=f"Text {id}", tags=[f"Own {id}"])
+        by_hand(house, ids[0], studio="Mine")
+        keys = [house.key_of(id) for id in ids]
+        house.plex_sim.swap_files(*keys)
+        restored(house, copy)
+        compared(house)
+        assert [house.key_of(id) for id in ids] == [keys[1], keys[0]]
+        assert [title_of(house, id) for id in ids] == [f"Newer {id}" for id in ids]
+        assert [house.plex_sim.item(house.key_of(id)).scalars["summary"] for id in ids] == [f"Text {id}" for id in ids]
+        assert [genres(house, id) for id in ids] == [{f"Own {id}"} for id in ids]
+        assert house.plex_sim.item(keys[0]).scalars["studio"] == "Mine"
+
+
+def test_an_item_with_other_files_and_other_texts_is_another_one_after_an_older_database_was_restored(tmp_path):
+    with House(tmp_path / "data") as house:
+        ids = house.in_step(2)
+        copy = saved(house)
+        for id in ids:
+            edited(house, id, title=f"Newer {id}", tags=[f"Own {id}"])
+        keys = [house.key_of(id) for id in ids]
+        house.plex_sim.swap_files(*keys)
+        for id in ids:
+            by_hand(house, id, title=f"Mine {id}", genre=["Own 1", "Own 2"])
+        restored(house, copy)
+        compared(house)
+        assert [title_of(house, id) for id in ids] == [f"Mine {id}" for id in ids]
+        assert [genres(house, id) for id in ids] == [{"Own 1", "Own 2"}] * 2
+
+
 def test_nothing_is_sent_before_the_journal_has_it(tmp_path):
     with House(tmp_path / "data") as house:
         [id] = house.in_step()

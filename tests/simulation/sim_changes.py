@@ -10,7 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from plexsync.flows.scenes.bindings import CantBind, bind
 from plexsync.flows.scenes.reconcile import ComparisonReport
@@ -36,14 +36,6 @@ ENOUGH_TO_ASK = 16
 SINGLE = ("plain", "absent", "twins")
 
 
-class Bond(NamedTuple):
-    """What a person has bound a scene to: the item, the scene's time of creation, and the library's era then."""
-
-    key: str
-    created: str
-    era: int
-
-
 @dataclass(frozen=True)
 class PlexShelf:
     """A Plex as it was: its database, and what is true of its items."""
@@ -52,7 +44,6 @@ class PlexShelf:
     at: float
     items: dict[str, Shown]
     sections: tuple[str, ...]
-    eras: dict[str, int]
     hidden: tuple[tuple[str, str], ...]
     strangers: frozenset[str]
 
@@ -69,12 +60,29 @@ class StashShelf:
 
 
 @dataclass(frozen=True)
+class BoundItem:
+    """A person's binding: the item and its library, and when its scene was created."""
+
+    key: str
+    library: str
+    created_at: str
+
+
+@dataclass(frozen=True)
+class IgnoredScene:
+    """A scene that a person has ignored: when it was created, and the contents of its files."""
+
+    created_at: str
+    contents: frozenset[str]
+
+
+@dataclass(frozen=True)
 class DatabaseCopy:
     """A copy of our database, and what a person had told it by then."""
 
     path: Path
-    ignored: dict[int, str]
-    bound: dict[int, Bond]
+    ignored: dict[int, IgnoredScene]
+    bound: dict[int, BoundItem]
 
 
 @dataclass
@@ -104,12 +112,10 @@ class ServerPeople(People):
         self.copied = self.put_back = 0
         self.pending: set[str] = set()  # items that were restored, and not compared since
         self.database_pending = False
-        self.ignored: dict[int, str] = {}  # scene -> its time of creation
+        self.ignored: dict[int, IgnoredScene] = {}  # by scene
         self.midway: set[tuple[str, str]] = set()  # item, field: edited by hand while a request was under way
         self.unclear: set[int] = set()  # ignored on a Stash that PlexSync has not met yet
-        self.bound: dict[int, Bond] = {}
-        self.eras: dict[str, int] = {}  # section -> how many libraries were made anew before it; 0 of the first ones
-        self.made_anew = 0
+        self.bound: dict[int, BoundItem] = {}  # by scene
         super().__init__(world)
         while {"stash wiped", "library emptied"} & set(world.kinds) and len(self.spots) < ENOUGH_TO_ASK:
             self.new_content("plain")
@@ -234,7 +240,6 @@ class ServerPeople(People):
             world.clock.steady,
             deepcopy(world.truth.items),
             tuple(self.sections),
-            dict(self.eras),
             tuple(self.hidden),
             frozenset(self.strangers),
         )
@@ -246,7 +251,6 @@ class ServerPeople(People):
         world.plex.restore(shelf.backup)
         world.truth.items = deepcopy(shelf.items)
         self.sections, self.hidden, self.strangers = list(shelf.sections), list(shelf.hidden), set(shelf.strangers)
-        self.eras = dict(shelf.eras)
 
     def _dealt(self, dealt: Dealt, before: dict[str, Shown]) -> None:
         """The same files under new keys, as an agent leaves them."""
@@ -273,19 +277,10 @@ class ServerPeople(People):
         before, world.truth.items = world.truth.items, {}
         world.truth.retired |= set(before)
         self._dealt(world.plex.reinstall(self.luck), before)
-        self._begin_eras(self.sections)
         self.pending.clear()
         self._stir_all()
         world.tell(f"Plex: reinstalled: {self._whose()}")
         self.hands()
-
-    def _begin_eras(self, sections: list[str]) -> None:
-        self.made_anew += 1
-        self.eras |= dict.fromkeys(sections, self.made_anew)
-
-    def era(self, key: str) -> int:
-        """The era of the library that an item is in."""
-        return self.eras.get(self.world.plex.item(key).section, 0)
 
     def _whose(self) -> dict[str, str]:
         return {key: self.world.truth.items[key].content for key in self.visible()}
@@ -341,7 +336,6 @@ class ServerPeople(People):
         dealt = world.plex.remake_section(section, same_id=self.luck.random() < 0.6)
         world.truth.retired |= set(before)
         self._dealt(dealt, before)
-        self._begin_eras([dealt.sections[section]])
         self.plex_shelves.clear()
         self._stir_all()
         world.tell(f"Plex: library {section} made anew as {dealt.sections[section]}: {self._whose()}")
@@ -577,10 +571,8 @@ class ServerPeople(People):
         if (old := self.foreign.old_plex) and (old.backup.machine,) not in world.rows("select machine from server"):
             # With our database it was forgotten that there was another one.
             self.keep_plex()
-        store = world.process.store
-        with store.reading() as db:
-            bound = {(binding.scene, binding.key) for binding in db.bindings.all()}
-        self.bound = {id: bond for id, bond in self.bound.items() if (id, bond.key) in bound}
+        bound = set(world.rows("select subject, item from binding where off = 0"))
+        self.bound = {id: told for id, told in self.bound.items() if (id, told.key) in bound}
         ignored = {id for (id,) in world.rows("select id from job where state = 'ignored'")}
         self.ignored = {id: told for id, told in self.ignored.items() if id in ignored}
 
@@ -607,7 +599,7 @@ class ServerPeople(People):
         world.at_work("bind", bound)
         # Killed on the way it may have been bound.
         if world.rows("select 1 from binding where subject = ? and item = ? and off = 0", scene.id, key):
-            self.bound[scene.id] = Bond(key, scene.created_at, self.era(key))
+            self.bound[scene.id] = BoundItem(key, world.plex.item(key).library, scene.created_at)
             world.tell(f"scene {scene.id} is bound to {key}")
 
     def ignore(self) -> None:
@@ -616,7 +608,7 @@ class ServerPeople(People):
         if scene is None or self.ignored or self.luck.random() < 0.5:
             return
         if world.at_work("ignore", lambda: ignore_scenes(world.process.store, [scene.id], world.clock)):
-            self.ignored[scene.id] = scene.created_at
+            self.ignored[scene.id] = IgnoredScene(scene.created_at, frozenset(world.truth.of(scene)))
             if world.rows("select created_at from shown where scene = ?", scene.id) != [(scene.created_at,)]:
                 self.unclear.add(scene.id)
             world.tell(f"scene {scene.id} is ignored")
@@ -627,10 +619,24 @@ class ServerPeople(People):
         scenes = [one for one in scenes if one.id not in self.ignored and one.id not in self.bound]
         return self.luck.choice(scenes) if scenes else None
 
-    def stale(self, told: dict[int, str]) -> set[int]:
-        """The ids of a person's word that are another scene's now."""
-        there = {scene.id: scene.created_at for scene in self.scenes()}
-        return {id for id, created in told.items() if id in there and there[id] != created}
+    def others(self) -> dict[int, SceneSnapshot]:
+        """The scenes that have the id of an ignored one and were created at another time."""
+        return {
+            scene.id: scene
+            for scene in self.scenes()
+            if scene.id in self.ignored and scene.created_at != self.ignored[scene.id].created_at
+        }
+
+    def doubtful(self) -> set[int]:
+        """The ignored ids of which nobody can tell which scene was meant: PlexSync had not met this Stash, or the scene that
+        has the id now has a file of it.
+        """
+        shared = {
+            id
+            for id, scene in self.others().items()
+            if self.ignored[id].contents.intersection(self.world.truth.of(scene))
+        }
+        return (self.unclear & set(self.ignored)) | shared
 
     # --- peace -------------------------------------------------------------------------------------------------------
 
