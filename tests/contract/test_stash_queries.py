@@ -43,6 +43,7 @@ ASKED = {
         queries.CONFIGURE_PLUGIN,
         {"id": "StashPlexSync", "settings": {"plex_url": "http://plex:32400"}},
     ),
+    "run an operation of a plugin": (queries.RUN_OPERATION, {"id": "StashPlexSync", "args": {"mode": "wake"}}),
     "scenes": (queries.scenes([1, 22, 333], tags_above=False), {}),
     "scenes with what is above their tags": (queries.scenes([1, 22, 333], tags_above=True), {}),
     "scenes with more of their performers": (queries.scenes([1, 22, 333], tags_above=False, people=True), {}),
