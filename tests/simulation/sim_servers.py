@@ -30,7 +30,7 @@ from plexsync.simulator.plex_server import ItemSnapshot
 from plexsync.simulator.stash_model import SceneSnapshot
 from tests.simulation.sim_changes import BoundItem, ServerPeople
 from tests.simulation.sim_run import ROUNDS, Ending, Failure, Report, listening, scratch
-from tests.simulation.sim_truth import LISTS, MARK, PICTURED, POSTER, Shown, Truth, Violation, held
+from tests.simulation.sim_truth import LISTS, LOCKLESS, MARK, PICTURED, POSTER, Shown, Truth, Violation, held
 from tests.simulation.sim_world import Nature, World
 
 CHANGES = (
@@ -79,8 +79,10 @@ class ServerTruth(Truth):
             return
         if key not in self.in_flight:
             super().judge_write(asked)
-        self.items[key].written = True
-        self.items[key].pushed |= {name.partition(".")[0] for name, _ in asked.query}
+        shown, pushed = self.items[key], {name.partition(".")[0] for name, _ in asked.query}
+        shown.written = True
+        shown.pushed |= pushed
+        shown.stranded = {name: value for name, value in shown.stranded.items() if name in LISTS or name not in pushed}
 
     def judge_picture(self, asked: Request) -> None:
         """As for one server."""
@@ -100,6 +102,8 @@ class ServerTruth(Truth):
         """As for one server, but for what nobody can tell."""
         shown, have, want = self.items[key], held(item, name), self.wanted[scene][name]
         hand = shown.hands.get(name)
+        if self._is_stranded(shown, item, name, want):
+            return ""
         if isinstance(have, str) and (strange := set(MARK.findall(have)) - self.marks_of(shown.content)):
             return f"{have!r} is of {strange}"
         if {name, "*"} & shown.doubts:
@@ -119,6 +123,22 @@ class ServerTruth(Truth):
         if shown.blind and self._was_ours(shown, name, want, have):
             return ""
         return wrong
+
+    def _is_stranded(self, shown: Shown, item: ItemSnapshot, name: str, want: object) -> bool:
+        """Whether a field shows nothing but what the item showed when what was remembered of it was lost.
+
+        That counts as a hand's. If the files of the item were swapped, it may be another scene's, and nothing tells that
+        we wrote it.
+        """
+        if name not in shown.stranded:
+            return False
+        have = held(item, name)
+        if isinstance(have, frozenset) and isinstance(want, frozenset):
+            if shown.added.get(name, set()) - have:
+                return False
+            known = shown.stranded[name] | shown.agent.get(name, frozenset()) | shown.ever_added.get(name, set())
+            return have <= known | want and not want - have - shown.removed.get(name, set())
+        return bool(have) and have == shown.stranded[name] and (name in item.locks or name in LOCKLESS)
 
     def _was_ours(self, shown: Shown, name: str, want: object, have: object) -> bool:
         """Whether a field shows nothing that neither we, nor a hand, nor the agent had put there."""
@@ -317,6 +337,7 @@ class ServerEnding(Ending):
     def judge(self) -> None:
         """Raise Violation for whatever is not as it was promised."""
         self._judge_blame()
+        self.people.note_swapped()
         self._end_trouble()
         self.people.unwipe()
         self.people.mount()
