@@ -399,7 +399,7 @@ class ServerPeople(People):
             for key in (one, other):
                 world.plex.analyzed(key, 60_000)
                 self._stir(key)
-        world.in_flight |= {one, other}
+        world.overtake({one, other})
         self._stir_all()
         world.tell(f"Plex: {one} and {other} have swapped their files")
 
