@@ -120,6 +120,9 @@ class ServerTruth(Truth):
         if shown.restored and not want and have == "" and hand is None and name not in item.locks:
             # The same where it was put back and forgotten, and Plex then restored to what we had written over it.
             return ""
+        if not want and have and name not in item.locks and have in [said.get(name) for said in shown.forerunners]:
+            # What was found on the item that had this key and this file before Plex was restored is put back.
+            return ""
         if (shown.restored or shown.forgotten) and have in self.by_hand.get((shown.content, name), ()):
             # A hand's, maybe of what came after the backup: then it was remembered as what was there before us.
             return ""
