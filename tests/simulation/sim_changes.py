@@ -309,6 +309,7 @@ class ServerPeople(People):
         if not self.plex_shelves or self.foreign.old_plex is not None or self.foreign.emptied:
             return
         shelf = self.luck.choice(self.plex_shelves)
+        before = world.truth.items
         self._take_down(shelf)
         for key in self.visible():
             item, shown = world.plex.item(key), world.truth.items[key]
@@ -321,9 +322,17 @@ class ServerPeople(People):
                 shown.doubts.add("*")
         self.pending |= set(self.visible())
         self.mend_plex()
+        self._note_forerunners(before, set(shelf.items))
         self._stir_all()
         world.tell(f"Plex: restored as of {shelf.at:.2f}: {self._whose()}")
         self.hands()
+
+    def _note_forerunners(self, before: dict[str, Shown], restored: set[str]) -> None:
+        """A file that is not in the backup is scanned again. Under its old key nothing tells that it is a new item."""
+        items = self.world.truth.items
+        for key in before.keys() & items.keys() - restored:
+            if before[key].content == items[key].content:
+                items[key].forerunners = (*before[key].forerunners, before[key].agent)
 
     def remake_library(self) -> None:
         """A library is deleted and made anew."""
@@ -399,7 +408,7 @@ class ServerPeople(People):
             for key in (one, other):
                 world.plex.analyzed(key, 60_000)
                 self._stir(key)
-        world.in_flight |= {one, other}
+        world.overtake({one, other})
         self._stir_all()
         world.tell(f"Plex: {one} and {other} have swapped their files")
 

@@ -63,6 +63,7 @@ class ServerTruth(Truth):
 
     retired: set[str] = field(default_factory=set)
     in_flight: set[str] = field(default_factory=set)
+    overtaken: list[Request] = field(default_factory=list)  # under way and late when its item got other files
     by_hand: dict[tuple[str, str], set[str]] = field(default_factory=dict)  # content, field -> whatever hands put there
 
     def note_scalar(
@@ -77,12 +78,16 @@ class ServerTruth(Truth):
         key = asked.params.get("id", "")
         if key not in self.items and key in self.retired:
             return
-        if key not in self.in_flight:
+        if not self._is_overtaken(key, asked):
             super().judge_write(asked)
         shown, pushed = self.items[key], {name.partition(".")[0] for name, _ in asked.query}
         shown.written = True
         shown.pushed |= pushed
         shown.stranded = {name: value for name, value in shown.stranded.items() if name in LISTS or name not in pushed}
+
+    def _is_overtaken(self, key: str, asked: Request) -> bool:
+        """Whether the item got other files after this request was sent: what is left in the end is judged."""
+        return key in self.in_flight or any(asked is late for late in self.overtaken)
 
     def judge_picture(self, asked: Request) -> None:
         """As for one server."""
@@ -90,7 +95,7 @@ class ServerTruth(Truth):
         key = found[1] if found else ""
         if key not in self.items and key in self.retired:
             return
-        if key not in self.in_flight:
+        if not self._is_overtaken(key, asked):
             super().judge_picture(asked)
         self.items[key].written = True
 
@@ -114,6 +119,9 @@ class ServerTruth(Truth):
             return ""
         if shown.restored and not want and have == "" and hand is None and name not in item.locks:
             # The same where it was put back and forgotten, and Plex then restored to what we had written over it.
+            return ""
+        if not want and have and name not in item.locks and have in [said.get(name) for said in shown.forerunners]:
+            # What was found on the item that had this key and this file before Plex was restored is put back.
             return ""
         if (shown.restored or shown.forgotten) and have in self.by_hand.get((shown.content, name), ()):
             # A hand's, maybe of what came after the backup: then it was remembered as what was there before us.
@@ -205,6 +213,12 @@ class ServerWorld(World):
     def in_flight(self, keys: set[str]) -> None:
         self.truth.in_flight = keys
 
+    def overtake(self, keys: set[str]) -> None:
+        """What is under way to these items was sent before they got other files."""
+        self.in_flight |= keys
+        late = [asked for weather in self.weather.values() for _, asked in weather.late]
+        self.truth.overtaken += [asked for asked in late if target_of(asked) in keys]
+
     def drop_late(self) -> None:
         """What is under way to a server that ends reaches no other one."""
         for weather in self.weather.values():
@@ -227,9 +241,8 @@ class ServerWorld(World):
 
     def _note(self, asked: Request, answer: Answer) -> None:
         """When each item was last written to, and the time that it showed when it was read back after that."""
-        found = PICTURED.fullmatch(asked.path)
         if asked.method in WRITING:
-            key = found[1] if found else asked.params.get("id", "")
+            key = target_of(asked)
             self.written_at[key] = self.clock.steady
             self.read_back.pop(key, None)
         elif asked.path.startswith(DETAILS) and answer.status == 200:
@@ -251,8 +264,7 @@ class ServerWorld(World):
                 "wrong", f"{asked.method} {place.path}?{place.query[:200]} to another Plex, and nobody was asked"
             )
         if foreign.wiped is not None and not foreign.gone_for_good:
-            found = PICTURED.fullmatch(asked.path)
-            key = found[1] if found else asked.params.get("id", "")
+            key = target_of(asked)
             content = self.truth.items[key].content if key in self.truth.items else ""
             is_wanted = content in self.truth.owner and self.truth.owner[content] in self.truth.wanted
             if is_wanted and not self._is_canary(key, asked):
@@ -302,6 +314,12 @@ class ServerWorld(World):
         """A person answers what is asked, if anything is."""
         if self.process is not None:
             answer_questions(self)
+
+
+def target_of(asked: Request) -> str:
+    """The key of the item that a write is for."""
+    found = PICTURED.fullmatch(asked.path)
+    return found[1] if found else asked.params.get("id", "")
 
 
 def answer_questions(world: ServerWorld) -> None:

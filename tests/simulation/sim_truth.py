@@ -118,6 +118,9 @@ class Shown:
     once: set[str] = field(default_factory=set)
     doubts: set[str] = field(default_factory=set)
     stranded: dict[str, Value] = field(default_factory=dict)
+    forerunners: tuple[
+        dict[str, Value], ...
+    ] = ()  # what agents said of items of this file and key that a restore took away
     restored: bool = False
     forgotten: bool = False
     blind: bool = False
