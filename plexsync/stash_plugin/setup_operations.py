@@ -42,8 +42,7 @@ def _longer(call: TaskRun, stage: str) -> Facts:
         return {"scenes": _first_scenes(call)}
     if stage not in LONGER:
         return {}
-    kept = setup_files.read(call.folder, LONGER[stage])
-    runs = _step_runs(call)
+    runs, kept = _step(call, LONGER[stage])
     # A step that ended without a result was killed. One that is starting has no lock yet.
     killed = not runs and "doing" in kept and kept["doing"] != STARTING
     return {
@@ -53,6 +52,20 @@ def _longer(call: TaskRun, stage: str) -> Facts:
         "result": None if runs else kept.get("result"),
         "failed": "it was ended before it was done" if killed else "" if runs else str(kept.get("error", "")),
     }
+
+
+def _step(call: TaskRun, name: str) -> tuple[bool, Facts]:
+    """Return whether the longer step runs, and its file, both of one moment: a step may end, or begin, between two looks.
+
+    A step writes its result before it ends. So the file is read before and after, until it says the same.
+    """
+    kept = setup_files.read(call.folder, name)
+    while True:
+        runs = _step_runs(call)
+        again = setup_files.read(call.folder, name)
+        if again == kept:
+            return runs, kept
+        kept = again
 
 
 def _first_scenes(call: TaskRun) -> list[Facts]:

@@ -112,7 +112,7 @@ def faults() -> list[str]:
 def opened(browser, faults: list[str]) -> Page:
     """A window of its own that shows the page of the simulated Stash."""
     made = browser.new_page(extra_http_headers={"ApiKey": KEY})
-    made.set_default_timeout(20_000)
+    made.set_default_timeout(1000 * HANG)
     expect.set_options(timeout=1000 * HANG)
     made.on("pageerror", lambda error: faults.append(str(error)))
     made.route("**/standin.js", lambda route: route.fulfill(body=STANDIN, content_type="text/javascript"))

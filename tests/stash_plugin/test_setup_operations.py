@@ -13,7 +13,7 @@ from plexsync.app.parts import opened
 from plexsync.simulator.plex_tv import PlexTvSim
 from plexsync.stash_plugin import dependencies, package_tasks, setup_operations, tasks
 from plexsync.store import intake, setup_files
-from plexsync.store.lock import try_lock
+from plexsync.store.lock import is_locked, try_lock
 from release.check import TASK, TOKEN, Trial
 from tests.patience import HANG, until
 from tests.stash_plugin.conftest import KEY
@@ -132,6 +132,24 @@ def test_a_longer_step_runs_once_however_many_windows_ask_for_it(fresh):
         state = fresh.ask("setup_state")
         assert (state["runs"], state["doing"], state["part"]) == (True, "3 of 9 scenes compared", 0.3)
     assert fresh.ask("setup_state")["failed"] == "it was ended before it was done"
+
+
+def test_a_step_that_ends_between_two_looks_was_not_ended_before_it_was_done(tmp_path, monkeypatch):
+    folder = str(tmp_path)
+    setup_files.write(folder, setup_files.PREVIEW, {"doing": "3 of 9 scenes compared", "part": 0.3})
+    looks = []
+
+    def ends(place, file):
+        # What the step does while the page looks at its lock: it says its result, and ends.
+        looks.append(file)
+        setup_files.write(folder, setup_files.PREVIEW, {"result": {"total": 9}})
+        return is_locked(place, file)
+
+    monkeypatch.setattr(setup_operations, "is_locked", ends)
+    setup_files.write(folder, setup_files.NOTES, {"public": {"stage": "preview"}})
+    monkeypatch.setattr(dependencies, "ready", lambda folder: None)
+    state = setup_operations.state(tasks.TaskRun(folder, {}, {}))
+    assert (state["failed"], state["result"], len(looks)) == ("", {"total": 9}, 2)
 
 
 def test_where_plex_is_set_already_no_set_up_is_shown(inside):

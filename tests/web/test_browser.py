@@ -180,7 +180,7 @@ def test_open_pages_that_nobody_sees_leave_the_browser_its_connections(dash: Das
     context.add_init_script(SEEN)
     tabs = [first, *(context.new_page() for _ in range(6))]
     for tab in tabs:
-        tab.set_default_timeout(10_000)
+        tab.set_default_timeout(1000 * HANG)
         tab.goto(dash.url)
         expect(tab.locator("#live-state")).to_have_text(LIVE)
         turn(tab, seen=False)

@@ -53,9 +53,15 @@
   function Guide({ first, close }) {
     const [state, setState] = React.useState(first);
     const [trouble, setTrouble] = React.useState("");
+    const looks = React.useRef({ asked: 0, shown: 0 });
     const look = React.useCallback(async () => {
+      const number = ++looks.current.asked;
       try {
         const found = await ask("setup_state");
+        if (number < looks.current.shown) {
+          return; // Another look, which was begun later, has been answered before.
+        }
+        looks.current.shown = number;
         setTrouble(found.error || "");
         if (found.stage) {
           setState(found);
