@@ -93,6 +93,28 @@ def test_on_an_accepted_server_everything_begins_anew_and_what_people_locked_the
         assert f"Own {id}" not in names
 
 
+def test_what_was_accepted_is_the_server_that_was_asked_about_and_no_third_one(house):
+    ids = in_step_with_texts(house)
+    house.plex_sim.reinstall(Random(7))
+    assert not house.worker.reconciler.try_reconcile()
+    assert asked(house) == Choice.PLEX_SERVER
+    # You accept while the server is away, and then yet another one answers.
+    house.section = house.plex_sim.reinstall(Random(8)).sections[house.section]
+    kept = lock_by_hand(house, ids)
+    before = {key: house.plex_sim.item(key) for key in house.plex_sim.keys(house.section)}
+    with house.store.writing() as tx:
+        tx.notes.save(ACCEPTED + Choice.PLEX_SERVER, "1")
+    assert not house.worker.gates.retest(READ_PLEX)
+    house.work_for(HOUR)
+    assert asked(house) == Choice.PLEX_SERVER
+    assert {key: house.plex_sim.item(key) for key in house.plex_sim.keys(house.section)} == before
+    accept(house)
+    assert house.worker.reconciler.try_reconcile()
+    house.work_until_settled()
+    assert asked(house) == ""
+    assert {key: by_hand(house, key) for key in kept} == kept
+
+
 def test_on_an_accepted_server_an_item_is_bound_whose_key_was_another_scenes_on_the_old_one(house):
     ids = house.in_step(COUNT)
     old = ids[0]
