@@ -56,6 +56,8 @@ class Ask:
     form: Mapping[str, str]
     address: str
     """The client's address."""
+    cookie: str
+    """The name of the session's cookie."""
     live: bool
     """Whether an open page requests its changed parts."""
     extra: tuple[tuple[str, str], ...] = ()
@@ -134,6 +136,7 @@ def asked(request: Request, form: Mapping[str, str]) -> Ask:
         query=request.query_params,
         form=form,
         address=request.client.host if request.client else "",
+        cookie=request.scope["plexsync.cookie"],
         live=request.headers.get("x-live") == "1",
         extra=state.extra_nav,
     )

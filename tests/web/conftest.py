@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -21,6 +22,7 @@ from plexsync.web.__main__ import doors
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
 from plexsync.web.server import listening, server
+from plexsync.web.sessions import COOKIE
 from tests.journey.world import KEY, TOKEN, World, until
 from tests.patience import HANG
 from validation.config import PlexSyncConfig
@@ -49,6 +51,11 @@ class Dash:
         found = TOKEN_FIELD.search(self.get("/reconcile").text)
         assert found, "the page of reconcile has a form"
         return found[1]
+
+    @property
+    def session(self) -> str:
+        """The cookie that this browser keeps."""
+        return self.client.cookies[f"{COOKIE}_{urlsplit(self.url).port}"]
 
     def post(self, path: str, **fields: str) -> httpx2.Response:
         """Press a button: the form is ours, and what is shown then is the answer."""
