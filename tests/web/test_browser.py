@@ -228,6 +228,7 @@ def stale(page: Page, seconds: int) -> None:
         re.compile(r"PlexSync does not answer\. What you see here is \d+ (s|min) old\.")
     )
     expect(page.locator("#verdict")).to_be_hidden()
+    expect(page.locator("#live-state")).to_have_text("The connection to PlexSync is lost. Trying again.")
     assert page.locator("#scenes").evaluate("node => getComputedStyle(node).filter") == "grayscale(1)"
 
 
@@ -247,9 +248,9 @@ def test_a_page_that_has_lost_its_server_says_so_and_how_old_it_is(world: World,
         expect(page.locator("#stale")).to_contain_text("5 min old")
         seen.shoot("stale")
         page.context.set_offline(False)
-        page.evaluate("dispatchEvent(new Event('pageshow'))")
         page.clock.run_for(5_000)
         expect(page.locator("#stale")).to_be_hidden()
+        expect(page.locator("#live-state")).to_have_text(LIVE)
         expect(page.locator("#verdict")).to_be_visible()
         seen.complaints.clear()
 

@@ -9,6 +9,8 @@
   // Milliseconds until a line that was refused is asked for again.
   const AGAIN = 3000;
   const SILENCE = 15000;
+  const LIVE = "Live: this page keeps itself up to date.";
+  const LOST = "The connection to PlexSync is lost. Trying again.";
   const FOCUSABLE = "a[href], button, summary, input:not([type=hidden]), select, textarea, [tabindex]";
   const state = document.getElementById("live-state");
   const warning = document.getElementById("stale");
@@ -19,6 +21,7 @@
   // When the figures were right, and since when somebody sees them.
   let fresh = Date.now();
   let seen = Date.now();
+  let lost = false;
 
   function lives() {
     return document.querySelectorAll("[data-live][id]");
@@ -106,6 +109,14 @@
     const now = Date.now();
     const stale = now - Math.max(fresh, seen) >= SILENCE;
     document.body.classList.toggle("stale", stale);
+    if (stale && !lost) {
+      // A line that hangs does not break by itself.
+      close();
+      opening = setTimeout(open, AGAIN);
+    }
+    lost = stale;
+    if (stale) say(LOST);
+    else if (line?.readyState === EventSource.OPEN) say(LIVE);
     if (!warning) return;
     warning.hidden = !stale;
     const text = stale ? `PlexSync does not answer. What you see here is ${lasting(now - fresh)} old.` : "";
@@ -133,11 +144,11 @@
     line = mine;
     mine.addEventListener("changed", soon);
     mine.addEventListener("open", () => {
-      say("Live: this page keeps itself up to date.");
+      judge();
       soon();
     });
     mine.addEventListener("error", () => {
-      say("The connection to PlexSync is lost. Trying again.");
+      say(LOST);
       // The browser goes on by itself after a line that broke, but not after one that was refused.
       if (mine !== line || mine.readyState !== EventSource.CLOSED) return;
       close();
