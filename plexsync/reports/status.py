@@ -40,11 +40,14 @@ FRESH = 120_000
 
 def facts(parts: "Parts") -> "StatusFacts":
     """All facts of `status`, from one snapshot; times are RFC 3339 or None."""
-    return facts_of(parts.summary(), parts.config, spooled=parts.spooled(), running=parts.someone_works())
+    running, began = parts.worker_since()
+    return facts_of(parts.summary(), parts.config, spooled=parts.spooled(), running=running, began=began)
 
 
-def facts_of(summary: "Summary", config: "Settings", *, spooled: tuple[int, int], running: bool) -> "StatusFacts":
-    """All facts of `status`; `spooled` counts the waiting and the unreadable events."""
+def facts_of(
+    summary: "Summary", config: "Settings", *, spooled: tuple[int, int], running: bool, began: int | None
+) -> "StatusFacts":
+    """All facts of `status`; `spooled` counts the waiting and the unreadable events, `began`: when the lock was taken."""
     waiting = summary.jobs["ready"] + summary.jobs["running"]
     bare: BareFacts = {
         "at": stamp(summary.now),
@@ -62,7 +65,7 @@ def facts_of(summary: "Summary", config: "Settings", *, spooled: tuple[int, int]
         "holds": {name: hold(row) for name, row in summary.holds.items()},
         "outages": _outages(summary, waiting),
         "paces": {name: _pace(summary.paces.get(name), summary.now) for name in NEIGHBOURS},
-        "worker": worker(summary, running=running, enabled=config.enabled),
+        "worker": worker(summary, running=running, began=began, enabled=config.enabled),
         "events": {"waiting": spooled[0], "unread": spooled[1]},
         "edits": edit_facts(summary.edits, summary.lines, running=running),
         "index": {"items": summary.items, "libraries": [_library(*row) for row in summary.sections]},
@@ -76,12 +79,14 @@ def facts_of(summary: "Summary", config: "Settings", *, spooled: tuple[int, int]
     return {"verdict": verdict(bare), **bare}
 
 
-def worker(summary: "Summary", *, running: bool, enabled: bool) -> "WorkerFacts":
+def worker(summary: "Summary", *, running: bool, began: int | None, enabled: bool) -> "WorkerFacts":
     """The worker: `running` if it holds the lock, `alive` if it also sends heartbeats."""
     beat = noted(summary.heartbeat)
+    alive, young = (moment is not None and abs(summary.now - moment) < FRESH for moment in (beat, began))
     return {
         "running": running,
-        "alive": running and beat is not None and abs(summary.now - beat) < FRESH,
+        "alive": running and alive,
+        "starting": running and young and not alive,
         "inside": bool(summary.inside),
         "heartbeat": stamp(beat),
         "enabled": enabled,

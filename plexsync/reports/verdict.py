@@ -43,13 +43,17 @@ def worker_is_missed(worker: "WorkerFacts") -> bool:
 
 def worker_hangs(worker: "WorkerFacts") -> bool:
     """Whether a worker runs that does nothing any more."""
-    return worker["enabled"] and worker["running"] and not worker["alive"]
+    return worker["enabled"] and worker["running"] and not (worker["alive"] or worker["starting"])
 
 
 def word_for_worker(worker: "WorkerFacts") -> str:
     """The display word for the worker."""
     return worker_word(
-        enabled=worker["enabled"], running=worker["running"], alive=worker["alive"], inside=worker["inside"]
+        enabled=worker["enabled"],
+        running=worker["running"],
+        alive=worker["alive"],
+        starting=worker["starting"],
+        inside=worker["inside"],
     )
 
 
@@ -57,7 +61,7 @@ def worker_tone(worker: "WorkerFacts") -> str:
     """The CSS class of its colour: one that rests inside Stash is neither good nor bad."""
     if not worker["enabled"] or worker_hangs(worker) or worker_is_missed(worker):
         return BAD
-    return WELL if worker["running"] else "plain"
+    return WELL if worker["alive"] else WAIT if worker["starting"] else "plain"
 
 
 def _yours(facts: "BareFacts") -> "Iterator[Part]":
@@ -87,6 +91,8 @@ def _worker(worker: "WorkerFacts") -> "Iterator[Part]":
         yield BAD, "the worker hangs"
     elif worker_is_missed(worker):
         yield BAD, "no worker runs"
+    elif worker["enabled"] and worker["starting"]:
+        yield WAIT, "the worker is starting"
 
 
 def _scenes(facts: "BareFacts") -> "Iterator[Part]":

@@ -1,6 +1,7 @@
 """status, explain and dlq: what they tell, in words and as JSON."""
 
 import json
+import os
 import re
 import sqlite3
 import time
@@ -70,6 +71,7 @@ def test_status_of_a_new_database(world: World, door: Door) -> None:
     assert facts["worker"] == {
         "running": False,
         "alive": False,
+        "starting": False,
         "inside": False,
         "heartbeat": None,
         "enabled": True,
@@ -126,9 +128,11 @@ def test_status_and_top_call_a_worker_that_hangs_so(given_up: World, door: Door)
     db.close()
     with try_lock(given_up.folder) as lock:
         assert lock
+        assert door("status").out.startswith("The worker is starting · 1 of 4 in sync")
+        os.utime(given_up.folder / "worker.lock", (1_700_000_000, 1_700_000_000))
         told = door("status").out
         assert told.startswith("The worker hangs · 1 of 4 in sync")
-        assert "hangs (/health says so too: restart plexsync serve); last heartbeat" in told
+        assert "hangs (restart plexsync serve); last heartbeat" in told
         assert "worker hangs, heard of" in door("top", "--once").out
 
 

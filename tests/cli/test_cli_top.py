@@ -164,7 +164,7 @@ def crowded(count: int) -> Glance:
         done=5,
         changed=1_234,
         spooled=3,
-        worker={"running": True, "alive": True, "inside": False, "heartbeat": None, "enabled": True},
+        worker={"running": True, "alive": True, "starting": False, "inside": False, "heartbeat": None, "enabled": True},
         verdict={"tone": "bad", "text": HOSTILE},
         beat=1_700_000_000_000 - 5_000,
         servers={"plex": SERVER, "stash": {**SERVER, "stands": "well", "error": ""}},

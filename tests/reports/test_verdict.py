@@ -1,5 +1,6 @@
 """The first line of every screen: what it says, and when it is good."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,14 @@ from plexsync.store.lock import try_lock
 from validation.config import PlexSyncConfig
 
 NOW = "2024-05-17T12:00:00Z"
-WORKS: WorkerFacts = {"running": True, "alive": True, "inside": False, "heartbeat": NOW, "enabled": True}
+WORKS: WorkerFacts = {
+    "running": True,
+    "alive": True,
+    "starting": False,
+    "inside": False,
+    "heartbeat": NOW,
+    "enabled": True,
+}
 CONFIG = PlexSyncConfig(
     plex_url="http://127.0.0.1:1", plex_token="plex-token-0123456789", stash_url="http://127.0.0.1:1", approve_bulk=True
 )
@@ -129,7 +137,10 @@ def test_a_worker_that_rests_inside_stash_is_not_missed(fine: BareFacts) -> None
 def test_a_worker_that_holds_the_lock_without_a_heartbeat_hangs(parts: Parts) -> None:
     with try_lock(parts.folder) as lock:
         assert lock
-        assert facts(parts)["worker"]["alive"] is False
+        starts = facts(parts)
+        assert (starts["worker"]["alive"], starts["worker"]["starting"]) == (False, True)
+        assert starts["verdict"]["text"].startswith("The worker is starting")
+        os.utime(parts.folder / "worker.lock", (1_700_000_000, 1_700_000_000))
         for age, alive in ((0, True), (FRESH - 60_000, True), (FRESH + 1, False)):
             with parts.store.writing() as tx:
                 tx.notes.save(HEARTBEAT, str(parts.clock.now() - age))

@@ -8,8 +8,10 @@ from plexsync.reports.status import OWED, server_words, too_many
 from plexsync.reports.verdict import word_for_worker
 from plexsync.rules.status_words import (
     DOWN,
+    HANGS,
     JOB_STATES,
     MAIN_STATES,
+    NOT_RUNNING,
     ON_HOLD,
     SWITCHED_OFF,
     UP,
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
     from plexsync.reports.shapes.outages import OutageFacts, OutagesNow
     from plexsync.reports.shapes.status import EventFacts, HoldFacts, QueueFacts, StatusFacts, UndoneFacts
 
-# By whether the worker runs, and whether it is alive.
-WORKER_HINTS = {(False, False): " (plexsync serve)", (True, False): " (/health says so too: restart plexsync serve)"}
+WORKER_HINTS = {NOT_RUNNING: " (plexsync serve)", HANGS: " (restart plexsync serve)"}
 
 
 def page(facts: "StatusFacts", look: Look) -> str:
@@ -94,7 +95,8 @@ def _answered(facts: "StatusFacts", server: str) -> bool:
 
 def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
     worker, index, kept = facts["worker"], facts["index"], facts["books"]
-    runs = word_for_worker({**worker, "enabled": True}) + WORKER_HINTS.get((worker["running"], worker["alive"]), "")
+    runs = word_for_worker({**worker, "enabled": True})
+    runs += WORKER_HINTS.get(runs, "")
     off = "" if worker["enabled"] else f", {SWITCHED_OFF} (enabled = false)"
     names = ", ".join(library["title"] for library in index["libraries"])
     sums = (

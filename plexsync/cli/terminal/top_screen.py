@@ -16,6 +16,7 @@ from plexsync.rules.status_words import (
     JOB_STATES,
     MAIN_STATES,
     RESTS,
+    STARTING,
     SWITCHED_OFF,
     SYNCING,
     UP,
@@ -88,6 +89,8 @@ def _head(snapshot: Glance, width: int, hint: str) -> Text:
         worker, style = f"{SWITCHED_OFF} (enabled = false)", "bold yellow"
     elif worker_hangs(state):
         worker, style = f"worker {HANGS}, heard of {last}", "bold red"
+    elif state["starting"]:
+        worker, style = f"worker is {STARTING}", "yellow"
     elif state["running"]:
         worker, style = f"worker runs, heard of {last}", "green"
     elif state["inside"]:

@@ -97,6 +97,8 @@ class WorkerFacts(TypedDict):
     """Whether a worker holds the lock of the database."""
     alive: bool
     """Whether it runs and has sent a heartbeat in the last two minutes, as `/health` says."""
+    starting: bool
+    """Whether it has begun in the last two minutes and has sent no heartbeat yet."""
     inside: bool
     """Whether the worker inside Stash is switched on. It rests until something happens."""
     heartbeat: Moment | None

@@ -216,8 +216,8 @@
     "gone": "gone"
   };
 
-  const WORKER = { "running": "runs", "hangs": "hangs: start it again", "rests": "rests until something happens", "not running": "does not run" };
-  const WORKER_GOOD = { "running": true, "hangs": false, "rests": null, "not running": false };
+  const WORKER = { "running": "runs", "starting": "is starting", "hangs": "hangs: start it again", "rests": "rests until something happens", "not running": "does not run" };
+  const WORKER_GOOD = { "running": true, "starting": null, "hangs": false, "rests": null, "not running": false };
 
   const SERVER = { "up": "up", "down": "down", "hold": "on hold", "failing": "failing", "throttled": "throttled" };
 
@@ -331,7 +331,7 @@
     }
     const old = Date.now() - facts.got >= OLD;
     const text = old ? "As it was " + ago(new Date(facts.got).toISOString()) + ": " + facts.verdict.text : facts.verdict.text;
-    return e(Note, { kind: old ? "secondary" : TONES[facts.verdict.tone] }, e("strong", null, text));
+    return e(Note, { kind: old ? (facts.verdict.tone === "bad" ? "danger" : "secondary") : TONES[facts.verdict.tone] }, e("strong", null, text));
   }
 
   function Age({ facts, deeds }) {
@@ -400,7 +400,7 @@
 
   function Status({ facts, deeds, show }) {
     const runs = facts.worker.running;
-    const state = runs ? (facts.worker.alive === false ? "hangs" : "running") : facts.inside ? "rests" : "not running";
+    const state = runs ? (facts.worker.starting ? "starting" : facts.worker.alive === false ? "hangs" : "running") : facts.inside ? "rests" : "not running";
     const scenesOf = (names) => names.reduce((sum, name) => sum + ((facts.scenes[name] || {}).count || 0), 0);
     const tiles = STATUSES.map(([word, good, names]) => [word, good, scenesOf(names)]).filter(([, , count], n) => n < 4 || count);
     const jobs = facts.jobs || {};
