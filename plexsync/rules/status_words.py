@@ -233,6 +233,17 @@ def counted(word: str, number: int) -> str:
     return f"{number:,} {word if number == 1 else word.replace('needs', 'need')}"
 
 
+def worker_word(*, enabled: bool, running: bool, alive: bool, starting: bool, inside: bool) -> str:
+    """The word for the worker; `inside`: Stash starts it when something happens."""
+    if not enabled:
+        return SWITCHED_OFF
+    if running:
+        return RUNNING if alive else STARTING if starting else HANGS
+    return RESTS if inside else NOT_RUNNING
+
+
+RUNNING, STARTING, HANGS = "running", "starting", "hangs"
+RESTS, NOT_RUNNING, SWITCHED_OFF = "rests", "not running", "switched off"
 UP, DOWN, PROBING = "up", "down", "down, a probe is due"
 ON_HOLD, FAILING, THROTTLED = "on hold", "failing", "throttled"
 

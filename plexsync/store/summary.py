@@ -18,6 +18,7 @@ from plexsync.rules.note_keys import (
     EDIT_BY_LINE,
     EDIT_BY_POLL,
     HEARTBEAT,
+    INSIDE,
     LAST_POLL,
     LAST_RECONCILE,
     LINES,
@@ -138,6 +139,8 @@ class Summary:
         )
         self.edits = {"line": note(db, EDIT_BY_LINE), "hook": note(db, EDIT_BY_HOOK), "poll": note(db, EDIT_BY_POLL)}
         self.lines = note(db, LINES)
+        self.inside = note(db, INSIDE)
+        self.repaired_at = number(db, REPAIRED) or None
         self.anew = max(number(db, name) for name in (REPAIRED, RESTORED)) > number(db, LAST_RECONCILE)
         self.wishes = note(db, WISHES)
         self.approved = any(note(db, name) for name in (BULK, REPAIRED))

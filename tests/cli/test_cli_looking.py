@@ -1,7 +1,9 @@
 """status, explain and dlq: what they tell, in words and as JSON."""
 
 import json
+import os
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +12,9 @@ import pytest
 
 from plexsync.reports.cures import SHARED
 from plexsync.rules.causes import Cause
+from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.simulator.http import Fault
+from plexsync.store.lock import try_lock
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
 
@@ -64,7 +68,14 @@ def test_status_of_a_new_database(world: World, door: Door) -> None:
         assert (breaker["state"], breaker["failures"]) == ("closed", 0)
         assert breaker["opened_at"] is breaker["next_probe_at"] is None
     assert facts["holds"] == {}
-    assert facts["worker"] == {"running": False, "heartbeat": None, "enabled": True}
+    assert facts["worker"] == {
+        "running": False,
+        "alive": False,
+        "starting": False,
+        "inside": False,
+        "heartbeat": None,
+        "enabled": True,
+    }
     assert facts["books"]["balanced"] is True
 
 
@@ -101,6 +112,28 @@ def test_status_in_words(given_up: World, door: Door) -> None:
         assert words in told
     assert "\x1b" not in told
     assert "DO NOT BALANCE" not in told
+
+
+def test_the_first_line_of_status_and_top_is_the_verdict(given_up: World, door: Door) -> None:
+    told = door("status", "--json").facts["verdict"]
+    assert told == {"tone": "bad", "text": "No worker runs · 1 of 4 in sync · 3 need you · no full comparison yet"}
+    assert door("status").out.splitlines()[0] == told["text"]
+    assert door("top", "--once").out.splitlines()[0].rstrip() == told["text"]
+    assert door("top", "--once", "--json").facts["verdict"] == told
+
+
+def test_status_and_top_call_a_worker_that_hangs_so(given_up: World, door: Door) -> None:
+    with sqlite3.connect(given_up.folder / "plexsync.db") as db:
+        db.execute("update note set value = '1700000000000' where name = ?", (HEARTBEAT,))
+    db.close()
+    with try_lock(given_up.folder) as lock:
+        assert lock
+        assert door("status").out.startswith("The worker is starting · 1 of 4 in sync")
+        os.utime(given_up.folder / "worker.lock", (1_700_000_000, 1_700_000_000))
+        told = door("status").out
+        assert told.startswith("The worker hangs · 1 of 4 in sync")
+        assert "hangs (restart plexsync serve); last heartbeat" in told
+        assert "worker hangs, heard of" in door("top", "--once").out
 
 
 def test_status_fits_the_terminal(given_up: World, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

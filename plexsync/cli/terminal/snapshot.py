@@ -4,13 +4,14 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from plexsync.app.database_files import spooled
 from plexsync.app.parts import Parts
 from plexsync.cli.terminal.rows import change_words
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.rows import short, title, written
+from plexsync.reports.shapes.status import VerdictFacts, WorkerFacts
 from plexsync.reports.shapes.top import ServerFacts, TopFacts
 from plexsync.reports.status import breaker, hold, server_words
+from plexsync.reports.status import facts as facts_of
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Lane, State
 from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
@@ -63,9 +64,9 @@ class Glance:
     done: int
     changed: int
     spooled: int
-    running: bool
+    worker: WorkerFacts
+    verdict: VerdictFacts
     beat: int | None
-    enabled: bool
     servers: Mapping[str, ServerFacts]
     work: tuple[RunningJob, ...] = ()
     events: tuple[Event, ...] = ()
@@ -75,7 +76,7 @@ class Glance:
 def glance(parts: Parts) -> Glance:
     """Read the current status, from one snapshot; raises LocalFault."""
     now = parts.clock.now()
-    running, waiting = parts.someone_works(), spooled(parts.folder)[0]
+    status = facts_of(parts)
     with parts.store.reading() as db:
         overview = db.overview(now)
         return Glance(
@@ -84,10 +85,10 @@ def glance(parts: Parts) -> Glance:
             due=overview.due,
             done=overview.books.get("done", 0),
             changed=db.pushes.count_since(now - MINUTE),
-            spooled=waiting,
-            running=running,
+            spooled=status["events"]["waiting"],
+            worker=status["worker"],
+            verdict=status["verdict"],
             beat=noted(db.notes.text(HEARTBEAT)),
-            enabled=parts.config.enabled,
             servers={server.value: _server(parts, overview, server, now) for server in Neighbour},
             work=tuple(_work(db, row) for row in db.jobs.running(MOST)),
             events=tuple(_event(db, latest) for latest in db.latest_work(MOST)),
@@ -181,8 +182,9 @@ class Rates:
 def facts(snapshot: Glance, rate: float | None) -> TopFacts:
     """A snapshot for JSON."""
     return {
+        "verdict": snapshot.verdict,
         "at": stamp(snapshot.now),
-        "worker": {"running": snapshot.running, "heartbeat": stamp(snapshot.beat), "enabled": snapshot.enabled},
+        "worker": snapshot.worker,
         "servers": dict(snapshot.servers),
         "jobs": {state.value: snapshot.jobs.get(state, 0) for state in State},
         "due": snapshot.due,

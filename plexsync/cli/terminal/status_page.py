@@ -5,17 +5,33 @@ from plexsync.cli.terminal.plain import Look, safe
 from plexsync.reports.edits import edit_words
 from plexsync.reports.format import lasting, many, unstamped
 from plexsync.reports.status import OWED, server_words, too_many
-from plexsync.rules.status_words import DOWN, JOB_STATES, MAIN_STATES, ON_HOLD, UP, buckets, job_meaning, job_word
+from plexsync.reports.verdict import word_for_worker
+from plexsync.rules.status_words import (
+    DOWN,
+    HANGS,
+    JOB_STATES,
+    MAIN_STATES,
+    NOT_RUNNING,
+    ON_HOLD,
+    SWITCHED_OFF,
+    UP,
+    buckets,
+    job_meaning,
+    job_word,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plexsync.reports.shapes.outages import OutageFacts, OutagesNow
     from plexsync.reports.shapes.status import EventFacts, HoldFacts, QueueFacts, StatusFacts, UndoneFacts
 
+WORKER_HINTS = {NOT_RUNNING: " (plexsync serve)", HANGS: " (restart plexsync serve)"}
+
 
 def page(facts: "StatusFacts", look: Look) -> str:
     """The output of `plexsync status` as text."""
-    jobs, scenes, parts = facts["jobs"], facts["scenes"], []
+    jobs, scenes = facts["jobs"], facts["scenes"]
+    parts = [look.sentence(safe(facts["verdict"]["text"]))]
     if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
         parts.append(look.sentence(banner))
     parts += [
@@ -79,8 +95,9 @@ def _answered(facts: "StatusFacts", server: str) -> bool:
 
 def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
     worker, index, kept = facts["worker"], facts["index"], facts["books"]
-    runs = "running" if worker["running"] else "not running (plexsync serve)"
-    off = "" if worker["enabled"] else ", switched off (enabled = false)"
+    runs = word_for_worker({**worker, "enabled": True})
+    runs += WORKER_HINTS.get(runs, "")
+    off = "" if worker["enabled"] else f", {SWITCHED_OFF} (enabled = false)"
     names = ", ".join(library["title"] for library in index["libraries"])
     sums = (
         f"{kept['coalesced']:,} coalesced + {kept['done']:,} done + {kept['pruned']:,} pruned + {kept['open']:,} open"

@@ -8,20 +8,35 @@ from rich.text import Text
 
 from plexsync.cli.terminal.snapshot import Coming, Event, Glance, RunningJob
 from plexsync.reports.format import ago, lasting, safe, stamp
+from plexsync.reports.verdict import BAD, WAIT, WELL, worker_hangs
 from plexsync.rules.choices import hold_line
 from plexsync.rules.job import State
-from plexsync.rules.status_words import JOB_STATES, MAIN_STATES, SYNCING, UP, counted, job_colour, job_word
+from plexsync.rules.status_words import (
+    HANGS,
+    JOB_STATES,
+    MAIN_STATES,
+    RESTS,
+    STARTING,
+    SWITCHED_OFF,
+    SYNCING,
+    UP,
+    counted,
+    job_colour,
+    job_word,
+)
 
 IDLE, STILL = "nothing until something changes", "nothing while no worker runs"
+TONES = {BAD: "red", WAIT: "yellow", WELL: "green"}
 # From this width on, running jobs and results are shown side by side.
 WIDE = 150
 # The number of lines above the lists; of each list's title with the blank line before it.
-ABOVE, TITLE = 10, 2
+ABOVE, TITLE = 11, 2
 
 
 def frame(snapshot: Glance, rate: float | None, *, width: int, height: int, hint: str, trouble: str = "") -> Group:
     """One screen of this size; `hint` says how to quit, `trouble` is the last read error."""
     parts: list[RenderableType] = [
+        _verdict(snapshot),
         _head(snapshot, width, hint),
         Text(""),
         _servers(snapshot),
@@ -32,7 +47,11 @@ def frame(snapshot: Glance, rate: float | None, *, width: int, height: int, hint
         _speed(snapshot, rate),
         _line(
             "next ",
-            ("; ".join(_coming(snapshot.coming[:3], snapshot.now)) or (IDLE if snapshot.running else STILL), ""),
+            (
+                "; ".join(_coming(snapshot.coming[:3], snapshot.now))
+                or (IDLE if snapshot.worker["running"] else STILL),
+                "",
+            ),
         ),
     ]
     if trouble:
@@ -59,13 +78,25 @@ def _line(name: str, *pieces: tuple[str, str]) -> Text:
     return line
 
 
+def _verdict(snapshot: Glance) -> Text:
+    style = TONES[snapshot.verdict["tone"]]
+    return Text(safe(snapshot.verdict["text"]), style=f"bold {style}", no_wrap=True, overflow="ellipsis")
+
+
 def _head(snapshot: Glance, width: int, hint: str) -> Text:
-    if not snapshot.running:
-        worker, style = "no worker runs (plexsync serve)", "bold yellow"
+    state, last = snapshot.worker, ago(snapshot.beat, snapshot.now)
+    if not state["enabled"]:
+        worker, style = f"{SWITCHED_OFF} (enabled = false)", "bold yellow"
+    elif worker_hangs(state):
+        worker, style = f"worker {HANGS}, heard of {last}", "bold red"
+    elif state["starting"]:
+        worker, style = f"worker is {STARTING}", "yellow"
+    elif state["running"]:
+        worker, style = f"worker runs, heard of {last}", "green"
+    elif state["inside"]:
+        worker, style = f"worker {RESTS}, heard of {last}", "dim"
     else:
-        worker, style = f"worker runs, heard of {ago(snapshot.beat, snapshot.now)}", "green"
-    if not snapshot.enabled:
-        worker, style = "switched off (enabled = false)", "bold yellow"
+        worker, style = "no worker runs (plexsync serve)", "bold yellow"
     line = Text.assemble(("PlexSync", "bold"), "  ", ((stamp(snapshot.now) or "")[11:], "dim"), "  ", (worker, style))
     line.no_wrap, line.overflow = True, "ellipsis"
     if line.cell_len + 2 + len(hint) <= width:

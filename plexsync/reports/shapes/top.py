@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from plexsync.reports.shapes.status import BreakerFacts, HoldFacts, WorkerFacts
+from plexsync.reports.shapes.status import BreakerFacts, HoldFacts, VerdictFacts, WorkerFacts
 from plexsync.reports.shapes.values import Moment
 
 
@@ -51,6 +51,7 @@ class PlannedFacts(TypedDict):
 class TopFacts(TypedDict):
     """One frame, from the database alone: `plexsync top`."""
 
+    verdict: VerdictFacts
     at: Moment | None
     worker: WorkerFacts
     servers: dict[str, ServerFacts]

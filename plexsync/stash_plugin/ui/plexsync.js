@@ -216,12 +216,16 @@
     "gone": "gone"
   };
 
+  const WORKER = { "running": "runs", "starting": "is starting", "hangs": "hangs: start it again", "rests": "rests until something happens", "not running": "does not run" };
+  const WORKER_GOOD = { "running": true, "starting": null, "hangs": false, "rests": null, "not running": false };
+
   const SERVER = { "up": "up", "down": "down", "hold": "on hold", "failing": "failing", "throttled": "throttled" };
 
   // The worker's own status; without one, a single answer: it is not asked for again before you want it.
   function useStatus() {
     const [facts, setFacts] = React.useState(null);
     const [wrong, setWrong] = React.useState([]);
+    const [, setTurns] = React.useState(0);
     const live = React.useRef(true);
     const under = React.useRef(false);
     const asked = React.useRef(false);
@@ -241,7 +245,7 @@
       asked.current = !read;
       if (live.current) {
         setWrong(found.wrong_settings || []);
-        setFacts(read && !found.error ? Object.assign({ live: true }, read) : found);
+        setFacts(Object.assign(read && !found.error ? Object.assign({ live: true }, read) : found, { got: Date.now() }));
       }
     }, []);
     const look = React.useCallback(async () => {
@@ -251,7 +255,7 @@
       }
       if (read) {
         asked.current = false;
-        setFacts(Object.assign({ live: true }, read));
+        setFacts(Object.assign({ live: true, got: Date.now() }, read));
       } else if (!asked.current) {
         query();
       }
@@ -262,6 +266,8 @@
       const timer = window.setInterval(() => {
         if (document.visibilityState === "visible") {
           look();
+          // What nobody answers any more grows old.
+          setTurns((turns) => turns + 1);
         }
       }, PACE);
       return () => {
@@ -303,6 +309,7 @@
       deeds.said && e(Note, { kind: deeds.said.kind }, deeds.said.text),
       facts === null && e("p", { role: "status" }, "Asking …"),
       e(WrongSettings, { wrong }),
+      facts && !facts.error && e(Verdict, { facts }),
       facts && !facts.error && e(Age, { facts, deeds }),
       facts && facts.error && !wrong.length && e(Trouble, { facts, deeds }),
       facts && !facts.error && e(Status, { facts, deeds, show: setPreview }),
@@ -313,6 +320,18 @@
 
   function WrongSettings({ wrong }) {
     return wrong.length ? e(Note, { kind: "danger" }, wrong.map((line, n) => e("p", { key: n }, line))) : null;
+  }
+
+  const TONES = { well: "success", wait: "warning", bad: "danger" };
+
+  // The first line: how everything stands. It is good only while it is fresh: both times are of this browser.
+  function Verdict({ facts }) {
+    if (!facts.verdict) {
+      return null;
+    }
+    const old = Date.now() - facts.got >= OLD;
+    const text = old ? "As it was " + ago(new Date(facts.got).toISOString()) + ": " + facts.verdict.text : facts.verdict.text;
+    return e(Note, { kind: old ? (facts.verdict.tone === "bad" ? "danger" : "secondary") : TONES[facts.verdict.tone] }, e("strong", null, text));
   }
 
   function Age({ facts, deeds }) {
@@ -381,6 +400,7 @@
 
   function Status({ facts, deeds, show }) {
     const runs = facts.worker.running;
+    const state = runs ? (facts.worker.starting ? "starting" : facts.worker.alive === false ? "hangs" : "running") : facts.inside ? "rests" : "not running";
     const scenesOf = (names) => names.reduce((sum, name) => sum + ((facts.scenes[name] || {}).count || 0), 0);
     const tiles = STATUSES.map(([word, good, names]) => [word, good, scenesOf(names)]).filter(([, , count], n) => n < 4 || count);
     const jobs = facts.jobs || {};
@@ -412,7 +432,7 @@
         row("Stash", serverLight(facts, "stash")),
         row(
           "Worker",
-          e(Light, { good: runs ? true : facts.inside ? null : false }, runs ? "runs" : facts.inside ? "rests until something happens" : "does not run"),
+          e(Light, { good: WORKER_GOOD[state] }, WORKER[state]),
           " (last sign of life ",
           e(When, { at: facts.worker.heartbeat }),
           ")"
