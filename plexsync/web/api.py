@@ -213,8 +213,9 @@ def sync(ask: Ask, body: Body) -> Answer:
             raise Wrong(f'{UNAPPROVED}. Here: {{"all": true, "agreed": true}}')
         return _begun(ask, "sync all")
     _only(body, "scenes")
-    ids = _numbers(body)
-    return {"wanted": want_scenes(parts.store, ids, Why.USER, parts.clock)}
+    wanted = want_scenes(parts.store, _numbers(body), Why.USER, parts.clock)
+    ask.desk.ask_servers()
+    return {"wanted": wanted}
 
 
 def reconcile(ask: Ask, body: Body) -> Answer:
@@ -241,7 +242,9 @@ def stop(ask: Ask, body: Body) -> Answer:
 
 def retry(ask: Ask, body: Body) -> Answer:
     """As `plexsync dlq retry`."""
-    return _moved(ask, body, "retried", dead_letters.retry, dead_letters.retry_all)
+    moved = _moved(ask, body, "retried", dead_letters.retry, dead_letters.retry_all)
+    ask.desk.ask_servers()
+    return moved
 
 
 def drop(ask: Ask, body: Body) -> Answer:

@@ -163,9 +163,14 @@ def sync(ask: Ask) -> Response:
     """Queue the scene, in the fast lane."""
     id = ask.number("id")
     want_scenes(ask.desk.parts.store, [id], Why.USER, ask.desk.parts.clock)
-    works = ask.desk.parts.someone_works()
+    works, closed = ask.desk.parts.someone_works(), ask.desk.ask_servers()
     hint = "the worker syncs it at once" if works else "no worker is running: start plexsync serve"
-    return ask.to(_at(id), f"Scene {id} is queued; {hint}.")
+    return ask.to(_at(id), f"Scene {id} is queued; {asked_now(closed) if closed and works else hint}.")
+
+
+def asked_now(closed: str) -> str:
+    """What a button has begun that needs a server which can't be used."""
+    return f"{closed}. It is asked now whether it can be used again"
 
 
 def ignore(ask: Ask) -> Response:
@@ -183,6 +188,7 @@ def unignore(ask: Ask) -> Response:
     """Stop ignoring the scene."""
     id = ask.number("id")
     done = unignore_scenes(ask.desk.parts.store, [id], ask.desk.parts.clock)
+    ask.desk.ask_servers()
     return ask.to(_at(id), f"Scene {id} is synced again." if done else f"Scene {id} was not ignored.", well=bool(done))
 
 
@@ -192,7 +198,7 @@ def bind(ask: Ask) -> Response:
     if not re.fullmatch(r"[0-9]{1,18}", key) or not int(key):
         return ask.to(_at(id), "Give the rating key of the item: a number, as the candidates show it.", well=False)
     try:
-        with ask.desk.looking() as parts:
+        with ask.desk.looking(at_once=True) as parts:
             bound = bindings.bind(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, id, [str(int(key))])
     except (bindings.CantBind, NeighbourError) as why:
         return ask.to(_at(id), f"Nothing was bound: {why}", well=False)
@@ -250,7 +256,7 @@ def undo(ask: Ask) -> Response:
     """Mark the scene; the worker does the rest."""
     id, how = ask.number("id"), _how(ask.form.get("how", ""))
     try:
-        with ask.desk.looking() as parts:
+        with ask.desk.looking(at_once=True) as parts:
             marked = mark_undone(parts.store, parts.looker, parts.gates, parts.clock, [id], how)
     except NeighbourError as error:
         return ask.to(_at(id), f"Nothing was changed: {error}", well=False)

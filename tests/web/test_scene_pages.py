@@ -292,6 +292,8 @@ def test_while_a_server_is_away_what_is_known_is_shown(staged, who: Neighbour) -
     assert f"It can't be read now {who.title()} is down: {who.title()} does not answer" in told
     assert "Pushed before" in told
     assert "title : scene 00000 → became Title 0 and locked" in told
+    # A button asks at once, and this server is still away.
+    (dash.world.plex if who is Neighbour.PLEX else dash.world.stash).faults.set(Fault("refuse"))
     assert "Nothing was bound" in plain(dash.post(f"/scenes/{id}/bind", item="1").text)
     asked = plain(dash.get(f"/scenes/{id}/undo").text)
     assert "What would be done can't be shown now" in asked

@@ -41,7 +41,7 @@ def explain(call: Call, scene: int) -> int:
     """
     with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
         now = parts.clock.now()
-        start.tell(parts)
+        start.meet(parts)
         if start.settings.away:
             return _only_known(call, parts, scene, str(start.settings.away), now)
         try:

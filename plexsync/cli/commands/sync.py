@@ -43,6 +43,8 @@ TAKING_OVER = (
     "this would take over the whole library: preview it with plexsync sync --all --take-over --dry-run, then say plexsync "
     "sync --all --take-over --yes"
 )
+TAKES = "the worker takes them"
+NO_WORKER = "no worker runs: start plexsync serve, or run plexsync drain"
 # The number of scenes without a picture that are named, and of scenes that are read together.
 FEW, PAGE = 10, 500
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -146,18 +148,19 @@ def _queue(
         if half_mended(start.folder):
             mend(start.folder)
         try:
-            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks)
+            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks, wait=wait)
         except Unusable:
             # The database may be damaged. The check takes time and the worker's lock, so it does not run on every call.
             mend(start.folder)
-            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks)
+            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks, wait=wait)
         if queued is None:
             click.echo("plexsync: nothing was queued", err=True)
             return FAILED
-        ids, busy = queued
+        ids, busy, closed = queued
         if wait:
             return _wait(call, start, ids, whole=whole, named=bool(scenes))
-    hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
+    hint = (f"{TAKES} when that is over" if closed else f"{TAKES} at once") if busy else NO_WORKER
+    hint = f"{closed}; {hint}" if closed else hint
     call.answer({"wanted": len(ids)}, lambda: paper().print(f"{many(len(ids), 'scene')} queued; {hint}"))
     return FINE
 
@@ -179,15 +182,23 @@ def _queued(
     take_over: bool,
     yes: bool,
     asks: bool,
-) -> tuple[list[int], bool] | None:
-    """Queue the scenes; returns them, and whether a worker runs. None if you were asked first and declined."""
+    wait: bool,
+) -> tuple[list[int], bool, str] | None:
+    """Queue the scenes; returns them, whether a worker runs, and why none can be synced now ('' if they can).
+
+    None if you were asked first and declined.
+    """
     with opened(start.config, start.folder) as parts:
         if not scenes and since is None and not _agreed(start, parts, take_over=take_over, yes=yes, asks=asks):
             return None
         then = moment(parts, since)
+        if not scenes:
+            start.ask(parts)
         if then is not None:
             _check_first(parts, then, yes=yes)
-        return _want(parts, scenes, then, take_over=take_over), parts.someone_works()
+        ids = _want(parts, scenes, then, take_over=take_over)
+        # A worker runs on the same gates, so it goes on as soon as this probe is answered.
+        return ids, parts.someone_works(), "" if wait else start.ask(parts)
 
 
 def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: bool) -> bool:
@@ -200,7 +211,7 @@ def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: boo
     if not yes:
         if not asks:
             raise click.ClickException(TAKING_OVER if take_over else FIRST)
-        start.tell(parts)
+        start.meet(parts)
         totals = first_look(start, parts, take_over=take_over)
         once = "" if take_over else " It is asked only once."
         if totals.stopped or not confirmed(f"Write this to Plex?{once}"):
