@@ -20,7 +20,7 @@ from plexsync.cli.settings import settings
 from plexsync.cli.terminal.screen import margin
 from plexsync.engine.asked_probes import ask_at_once, why_closed
 from plexsync.engine.gates import outage
-from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.engine.tickets import READ_STASH, READS, Gate
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
 
@@ -32,8 +32,8 @@ class Begun:
     settings: Settings
     console: Console
     sources: Sources
-    probed: list[bool] = field(default_factory=list)
-    """Not empty once this command has asked closed servers."""
+    probed: set[Gate] = field(default_factory=set)
+    """The gates that this command has probed, if they were closed."""
 
     @property
     def config(self) -> PlexSyncConfig:
@@ -53,13 +53,17 @@ class Begun:
         if self.settings.away is not None:
             parts.gates.ill(parts.gates.ticket(READ_STASH), outage(self.settings.away))
 
-    def ask(self, parts: Parts) -> str:
-        """Probe closed servers at once, once in this command. Returns why nothing can be worked now, or ''."""
+    def ask(self, parts: Parts, *gates: Gate) -> str:
+        """Probe the closed ones of these gates (none: of both servers) at once, each once in this command.
+
+        Returns why nothing can be worked now, or ''.
+        """
         # A Stash that did not answer for its settings was asked just now; with placeholders no server can be asked.
-        gates = [gate for gate in READS if self.settings.away is None or gate != READ_STASH]
-        if not self.settings.lacking and not self.probed:
-            self.probed.append(True)
-            ask_at_once(parts.store, parts.gates, parts.clock, *gates)
+        unasked = [gate for gate in gates or READS if gate not in self.probed]
+        if not self.settings.lacking:
+            self.probed.update(unasked)
+            asked = [gate for gate in unasked if self.settings.away is None or gate != READ_STASH]
+            ask_at_once(parts.store, parts.gates, parts.clock, *asked)
         return why_closed(parts.gates, *READS)
 
     def meet(self, parts: Parts) -> None:

@@ -48,7 +48,7 @@ def explain(call: Call, scene: int) -> int:
             explanation = look_at(parts.store, parts.looker, parts.gates, scene)
         except NeighbourError as error:
             return _only_known(call, parts, scene, str(error), now)
-    sight = sight_facts(explanation.sight)
+    sight = sight_facts(explanation.sight, explanation.job)
     facts: ExplainFacts = {**sight, **job_facts(explanation.job, explanation.attempts)}
     call.answer(facts, lambda: _tell(explanation, sight, now, paper()))
     gone = isinstance(explanation.sight.outcome or explanation.sight.ends, Gone)
