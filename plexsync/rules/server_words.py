@@ -8,11 +8,13 @@ from urllib.parse import quote
 LONGEST = 240
 # From the first slash of a path with two parts or more to the end of the phrase.
 _PATH = re.compile(r"(?<![\w:/\\])(?:[A-Za-z]:)?[\\/][^:\"'\n<>|]*[\\/][^:\"'\n<>|]*[^:\"'\n<>|\s.,;)]")
+# A relative path to a file.
+_FILE = re.compile(r"[^\s:\"'<>|]*[\\/][^\s:\"'<>|]*\.[A-Za-z0-9]{2,5}\b")
 _SECRET = re.compile(r"(?i)(token|api_?key|password|secret)(\W{1,3})[^\s&\"',;]+")
 _QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*")
 _ATTRIBUTES = re.compile(r'(?is)<Response\b[^>]*?\btitle="([^"]*)"(?:[^>]*?\bstatus="([^"]*)")?')
 _TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title>")
-_HEAD = re.compile(r"(?is)<(head|script|style|h1|h2)\b.*?</\1>")
+_HEAD = re.compile(r"(?is)<(head|title|script|style|h1|h2)\b.*?</\1>")
 _TAG = re.compile(r"(?s)<[^>]*>")
 # What stands on the error pages of web servers for a status.
 PHRASES = frozenset(status.phrase.casefold() for status in HTTPStatus)
@@ -25,7 +27,7 @@ def scrubbed(text: str, secrets: Iterable[str] = ()) -> str:
         for spelling in {secret, quote(secret), quote(secret, safe="")}:
             words = words.replace(spelling, "***")
     words = _SECRET.sub(r"\1\2***", words)
-    words = _PATH.sub("(a path)", _QUERY.sub(r"\1", words))
+    words = _FILE.sub("(a path)", _PATH.sub("(a path)", _QUERY.sub(r"\1", words)))
     return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
 
 

@@ -1,6 +1,7 @@
 """Settings that stand in Stash: who asks for them, what counts while Stash is away, and what is kept of them."""
 
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from plexsync.app.settings import PLUGIN
 from plexsync.rules.note_keys import STASH_SETTINGS
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
+from tests.cli.terminal import Terminal
 from tests.journey.world import TOKEN, World, until
 from tests.patience import HANG
 

@@ -41,6 +41,7 @@ def test_a_page_of_an_error_says_its_title_and_reason(page: str, words: str) -> 
         ('stat "//nas/share/a.mp4"', 'stat "(a path)"'),
         ('Cannot query field "foo" on type "Query".', 'Cannot query field "foo" on type "Query".'),
         ("no such table: scenes/files", "no such table: scenes/files"),
+        ("open private/path.mp4: no", "open (a path): no"),
         ("two\nlines \x1b[31m and\tmore", "two lines [31m and more"),
         ("the key 0123456789abcdef is wrong", "the key *** is wrong"),
         ("GET http://nas:32400/x?X-Plex-Token=abc failed", "GET http://nas:32400/x failed"),
