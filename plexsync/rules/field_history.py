@@ -21,6 +21,14 @@ class Provenance:
         """Only the entries that can be about this item: another one may have had its key."""
         return replace(self, entries=tuple(entry for entry in self.entries if entry.agrees(item)))
 
+    @property
+    def lost_fields(self) -> frozenset[str]:
+        """The names of the fields in pushes that the database has lost."""
+        if self.after is None:
+            return frozenset()
+        lost = (entry for entry in self.entries if entry.kind == "sent" and entry.number > self.after)
+        return frozenset(name for entry in lost for name in entry.fields)
+
 
 @dataclass(frozen=True)
 class FieldHistory:

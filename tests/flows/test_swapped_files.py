@@ -40,3 +40,23 @@ def test_an_item_that_swaps_its_files_while_it_is_edited_is_mended_at_once(tmp_p
         assert house.out_of_step(ids) == []
         locks = [house.plex_sim.item(key).locks for key in keys]
         assert "title" in locks[0] & locks[1]
+
+
+def test_a_title_that_plex_writes_in_another_way_is_known_again_on_an_item_with_other_files(tmp_path):
+    with House(tmp_path / "data", pool=Inline()) as house:
+        first, second = house.add(2)
+        key, other = house.key_of(first), house.key_of(second)
+        house.edit(first, title="Two  spaces")
+
+        def is_read_back(request):
+            return request.method == "GET" and house.plex_sim.count("PUT") > 0
+
+        house.plex_sim.faults.set(Fault("status", status=500, when=is_read_back))
+        house.step()
+        assert house.plex_sim.item(key).scalars["title"] == "Two spaces"
+        house.plex_sim.faults.clear()
+        house.plex_sim.swap_files(key, other)
+        house.want(second)
+        house.work_for(600)
+        assert house.title_in_plex(second) == "Title 1"
+        assert house.title_in_plex(first) == "Two spaces"

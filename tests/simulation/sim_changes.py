@@ -10,7 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from plexsync.flows.scenes.bindings import CantBind, bind
 from plexsync.flows.scenes.reconcile import ComparisonReport
@@ -36,6 +36,14 @@ ENOUGH_TO_ASK = 16
 SINGLE = ("plain", "absent", "twins")
 
 
+class Bond(NamedTuple):
+    """What a person has bound a scene to: the item, the scene's time of creation, and the library's era then."""
+
+    key: str
+    created: str
+    era: int
+
+
 @dataclass(frozen=True)
 class PlexShelf:
     """A Plex as it was: its database, and what is true of its items."""
@@ -44,6 +52,7 @@ class PlexShelf:
     at: float
     items: dict[str, Shown]
     sections: tuple[str, ...]
+    eras: dict[str, int]
     hidden: tuple[tuple[str, str], ...]
     strangers: frozenset[str]
 
@@ -65,7 +74,7 @@ class DatabaseCopy:
 
     path: Path
     ignored: dict[int, str]
-    bound: dict[int, tuple[str, str]]
+    bound: dict[int, Bond]
 
 
 @dataclass
@@ -98,7 +107,9 @@ class ServerPeople(People):
         self.ignored: dict[int, str] = {}  # scene -> its time of creation
         self.midway: set[tuple[str, str]] = set()  # item, field: edited by hand while a request was under way
         self.unclear: set[int] = set()  # ignored on a Stash that PlexSync has not met yet
-        self.bound: dict[int, tuple[str, str]] = {}  # scene -> item, and the scene's time of creation
+        self.bound: dict[int, Bond] = {}
+        self.eras: dict[str, int] = {}  # section -> how many libraries were made anew before it; 0 of the first ones
+        self.made_anew = 0
         super().__init__(world)
         while {"stash wiped", "library emptied"} & set(world.kinds) and len(self.spots) < ENOUGH_TO_ASK:
             self.new_content("plain")
@@ -197,6 +208,9 @@ class ServerPeople(People):
             # Whatever is remembered under its key belongs to another item.
             still = not self.world.depth and not any(weather.late for weather in self.world.weather.values())
             return False, still and self.world.nature.setting.policy.first_push == "keep", wanted
+        if shown.forgotten and not shown.blind and name in shown.pushed:
+            # The database has forgotten that push, and the journal tells of it: this is no field that we never wrote.
+            first = False
         # The memory stays with the item when its scene gets another id.
         return sure, first and not self.world.rows("select 1 from memory where item = ?", key), wanted
 
@@ -220,6 +234,7 @@ class ServerPeople(People):
             world.clock.steady,
             deepcopy(world.truth.items),
             tuple(self.sections),
+            dict(self.eras),
             tuple(self.hidden),
             frozenset(self.strangers),
         )
@@ -231,6 +246,7 @@ class ServerPeople(People):
         world.plex.restore(shelf.backup)
         world.truth.items = deepcopy(shelf.items)
         self.sections, self.hidden, self.strangers = list(shelf.sections), list(shelf.hidden), set(shelf.strangers)
+        self.eras = dict(shelf.eras)
 
     def _dealt(self, dealt: Dealt, before: dict[str, Shown]) -> None:
         """The same files under new keys, as an agent leaves them."""
@@ -257,10 +273,19 @@ class ServerPeople(People):
         before, world.truth.items = world.truth.items, {}
         world.truth.retired |= set(before)
         self._dealt(world.plex.reinstall(self.luck), before)
+        self._begin_eras(self.sections)
         self.pending.clear()
         self._stir_all()
         world.tell(f"Plex: reinstalled: {self._whose()}")
         self.hands()
+
+    def _begin_eras(self, sections: list[str]) -> None:
+        self.made_anew += 1
+        self.eras |= dict.fromkeys(sections, self.made_anew)
+
+    def era(self, key: str) -> int:
+        """The era of the library that an item is in."""
+        return self.eras.get(self.world.plex.item(key).section, 0)
 
     def _whose(self) -> dict[str, str]:
         return {key: self.world.truth.items[key].content for key in self.visible()}
@@ -316,6 +341,7 @@ class ServerPeople(People):
         dealt = world.plex.remake_section(section, same_id=self.luck.random() < 0.6)
         world.truth.retired |= set(before)
         self._dealt(dealt, before)
+        self._begin_eras([dealt.sections[section]])
         self.plex_shelves.clear()
         self._stir_all()
         world.tell(f"Plex: library {section} made anew as {dealt.sections[section]}: {self._whose()}")
@@ -554,7 +580,7 @@ class ServerPeople(People):
         store = world.process.store
         with store.reading() as db:
             bound = {(binding.scene, binding.key) for binding in db.bindings.all()}
-        self.bound = {id: told for id, told in self.bound.items() if (id, told[0]) in bound}
+        self.bound = {id: bond for id, bond in self.bound.items() if (id, bond.key) in bound}
         ignored = {id for (id,) in world.rows("select id from job where state = 'ignored'")}
         self.ignored = {id: told for id, told in self.ignored.items() if id in ignored}
 
@@ -581,7 +607,7 @@ class ServerPeople(People):
         world.at_work("bind", bound)
         # Killed on the way it may have been bound.
         if world.rows("select 1 from binding where subject = ? and item = ? and off = 0", scene.id, key):
-            self.bound[scene.id] = (key, scene.created_at)
+            self.bound[scene.id] = Bond(key, scene.created_at, self.era(key))
             world.tell(f"scene {scene.id} is bound to {key}")
 
     def ignore(self) -> None:

@@ -28,7 +28,7 @@ from plexsync.rules.plan_records import Policy
 from plexsync.simulator.http import Answer, Request
 from plexsync.simulator.plex_server import ItemSnapshot
 from plexsync.simulator.stash_model import SceneSnapshot
-from tests.simulation.sim_changes import ServerPeople
+from tests.simulation.sim_changes import Bond, ServerPeople
 from tests.simulation.sim_run import ROUNDS, Ending, Failure, Report, listening, scratch
 from tests.simulation.sim_truth import LISTS, MARK, PICTURED, POSTER, Shown, Truth, Violation, held
 from tests.simulation.sim_world import Nature, World
@@ -80,6 +80,7 @@ class ServerTruth(Truth):
         if key not in self.in_flight:
             super().judge_write(asked)
         self.items[key].written = True
+        self.items[key].pushed |= {name.partition(".")[0] for name, _ in asked.query}
 
     def judge_picture(self, asked: Request) -> None:
         """As for one server."""
@@ -106,6 +107,9 @@ class ServerTruth(Truth):
         wrong = super().judge_field(scene, key, item, name, policy=policy, adds=adds)
         if not wrong or (shown.forgotten and not want):
             # What was there before us is forgotten: what to put back for what Stash has emptied, nobody knows.
+            return ""
+        if shown.restored and not want and have == "" and hand is None and name not in item.locks:
+            # The same where it was put back and forgotten, and Plex then restored to what we had written over it.
             return ""
         if (shown.restored or shown.forgotten) and have in self.by_hand.get((shown.content, name), ()):
             # A hand's, maybe of what came after the backup: then it was remembered as what was there before us.
@@ -366,24 +370,41 @@ class ServerEnding(Ending):
 
     def _asks_for_its_word(self, scene: SceneSnapshot) -> bool:
         """Whether a person has to say again what was said of another scene under its id, or of an item that it has lost."""
-        if scene.id in self.people.stale(self.people.ignored):
+        # Of an ignore on a Stash that PlexSync had not met yet nobody can tell which scene of that id was meant.
+        if scene.id in self.people.stale(self.people.ignored) | (self.people.unclear & set(self.people.ignored)):
             return True
-        key, created = self.people.bound.get(scene.id, ("", scene.created_at))
-        return bool(key) and (created != scene.created_at or key not in {item.key for item in self._targets(scene)})
+        bond = self.people.bound.get(scene.id)
+        if bond is None:
+            return False
+        return bond.created != scene.created_at or bond.key not in {item.key for item in self._targets(scene)}
 
     def _targets(self, scene: SceneSnapshot) -> list[ItemSnapshot]:
         """The items of a scene: the one that a person has bound to it, and none that is bound to another one."""
         items, bound = super()._targets(scene), self.people.bound
-        key, created = bound.get(scene.id, ("", ""))
-        if key and created == scene.created_at:
-            return [item for item in items if item.key == key]
-        others = {key for id, (key, _) in bound.items() if id != scene.id} - self._loose()
+        here = {id: bond for id, bond in bound.items() if not self._is_apart(bond)}
+        bond = here.get(scene.id)
+        if bond and bond.created == scene.created_at:
+            return [item for item in items if item.key == bond.key]
+        others = {bond.key for id, bond in here.items() if id != scene.id} - self._loose()
         return [item for item in items if item.key not in others]
 
+    def _is_apart(self, bond: Bond) -> bool:
+        """Whether the library of a bound item is no more, and its key is another item's now."""
+        return bond.key in self.people.visible() and bond.era != self.people.era(bond.key)
+
     def _loose(self) -> set[str]:
-        """The items bound to a scene that is gone, or whose id is another scene's now: a held binding keeps its item."""
+        """The items bound to a scene that is gone, or whose id is another scene's now: a held binding keeps its item.
+
+        So does a binding from before the index knew the item, if its key is another item's now: it has no library by which
+        that can be told.
+        """
         there = {scene.id: scene.created_at for scene in self.people.scenes()}
-        return {key for id, (key, created) in self.people.bound.items() if there.get(id) != created}
+        unplaced = set(self.world.rows("select subject, item from binding where library = '' and off = 0"))
+        return {
+            bond.key
+            for id, bond in self.people.bound.items()
+            if there.get(id) != bond.created or (self._is_apart(bond) and (id, bond.key) in unplaced)
+        }
 
     def _is_kept_by_a_held_binding(self, scene: SceneSnapshot) -> bool:
         """Whether a scene's item may be withheld from it: that of a binding which waits for a person's word."""
