@@ -14,7 +14,7 @@ from plexsync.reports.shapes.scenes import (
     TargetFacts,
 )
 from plexsync.rules.item import PICTURES
-from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope
+from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.pictures import left_out_text
 from plexsync.rules.plan_records import Change, Note, Remembered
 from plexsync.rules.records import AttemptRow, JobRow
@@ -29,14 +29,14 @@ def job_facts(row: JobRow | None, attempts: Sequence[AttemptRow]) -> JobReport:
     return {"job": row_facts(row), "attempts": attempt_facts(attempts)}
 
 
-def sight_facts(sight: Inspection) -> SightFacts:
-    """The result of an inspection, and what a sync would do to the scene's items."""
+def sight_facts(sight: Inspection, row: JobRow | None = None) -> SightFacts:
+    """The result of an inspection, and what a sync would do to the scene's items. `row`: its job, which may rest."""
     notes = dict.fromkeys((*(sight.wanted.notes if sight.wanted else ()), *_picture_notes(sight)))
     return {
         "id": sight.id,
         "title": sight.scene.title if sight.scene else None,
         "files": [file.path for file in sight.scene.files] if sight.scene else [],
-        "verdict": verdict(sight),
+        "verdict": _rest(sight, row) or verdict(sight),
         "undone": sight.undone or None,
         "steps": [{"rung": step.rung, "text": step.text} for step in sight.steps],
         "candidates": [
@@ -52,6 +52,13 @@ def sight_facts(sight: Inspection) -> SightFacts:
         "notes": [_note_facts(note) for note in notes],
         "targets": [_target_facts(target) for target in sight.targets],
     }
+
+
+# What keeps a scene from being synced, whatever an inspection finds.
+RESTS = {
+    State.IGNORED: f"{SceneStatus.IGNORED.word}: nothing is synced until plexsync unignore {{0}}",
+    State.DROPPED: f"{SceneStatus.DROPPED.word}: nothing is synced until you edit it in Stash, or plexsync sync {{0}}",
+}
 
 
 def _picture_notes(sight: Inspection) -> list[Note]:
@@ -89,6 +96,12 @@ def _field_facts(target: Target, name: str) -> FieldFacts:
         else "",
         "why": [_note_facts(note) for note in notes],
     }
+
+
+def _rest(sight: Inspection, row: JobRow | None) -> str:
+    """What keeps a scene that Stash has from being synced; '' if nothing does."""
+    gone = isinstance(sight.outcome or sight.ends, Gone)
+    return RESTS.get(row.state, "").format(sight.id) if row and not gone else ""
 
 
 def verdict(sight: Inspection) -> str:

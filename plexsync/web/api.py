@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.choices import accept as accept_choice
+from plexsync.app.named_scenes import named_scenes
 from plexsync.app.switches import bulk_approved
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.comparison_report import reports
@@ -20,6 +21,7 @@ from plexsync.reports.comparison import report_facts
 from plexsync.reports.dead_letter_export import letter
 from plexsync.reports.explanation import job_facts, known_facts, sight_facts
 from plexsync.reports.format import stamp
+from plexsync.reports.named_scenes import ignored_facts, queued_facts
 from plexsync.reports.outages import MOST_DAYS, report
 from plexsync.reports.questions import questions
 from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, written
@@ -129,7 +131,7 @@ def explained(ask: Ask) -> ExplainFacts | tuple[UnreadFacts, int]:
     except NeighbourError as error:
         with ask.desk.parts.store.reading() as db:
             return {**known_facts(db, id), "error": str(error)}, 503
-    return {**sight_facts(explanation.sight), **job_facts(explanation.job, explanation.attempts)}
+    return {**sight_facts(explanation.sight, explanation.job), **job_facts(explanation.job, explanation.attempts)}
 
 
 def history(ask: Ask) -> HistoryFacts:
@@ -213,8 +215,10 @@ def sync(ask: Ask, body: Body) -> Answer:
             raise Wrong(f'{UNAPPROVED}. Here: {{"all": true, "agreed": true}}')
         return _begun(ask, "sync all")
     _only(body, "scenes")
-    ids = _numbers(body)
-    return {"wanted": want_scenes(parts.store, ids, Why.USER, parts.clock)}
+    named = named_scenes(parts, _numbers(body))
+    wanted = want_scenes(parts.store, named.syncable, Why.USER, parts.clock)
+    ask.desk.ask_servers()
+    return queued_facts(named, wanted)
 
 
 def reconcile(ask: Ask, body: Body) -> Answer:
@@ -241,7 +245,9 @@ def stop(ask: Ask, body: Body) -> Answer:
 
 def retry(ask: Ask, body: Body) -> Answer:
     """As `plexsync dlq retry`."""
-    return _moved(ask, body, "retried", dead_letters.retry, dead_letters.retry_all)
+    moved = _moved(ask, body, "retried", dead_letters.retry, dead_letters.retry_all)
+    ask.desk.ask_servers()
+    return moved
 
 
 def drop(ask: Ask, body: Body) -> Answer:
@@ -253,7 +259,9 @@ def ignore(ask: Ask, body: Body) -> Answer:
     """As `plexsync ignore SCENE --json`."""
     _only(body)
     parts = ask.desk.parts
-    return {"ignored": len(ignore_scenes(parts.store, [ask.number("id")], parts.clock))}
+    named = named_scenes(parts, [ask.number("id")])
+    ignored = len(ignore_scenes(parts.store, named.existing, parts.clock))
+    return ignored_facts(named, ignored)
 
 
 def unignore(ask: Ask, body: Body) -> Answer:

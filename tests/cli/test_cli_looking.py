@@ -204,6 +204,22 @@ def test_explain_tells_why_a_field_is_left_or_changed(world: World, door: Door) 
     assert fields["studio"]["reason"] == ""
 
 
+def test_explain_of_an_ignored_scene_says_first_that_it_is_ignored(world: World, door: Door) -> None:
+    world.add(1)
+    door("sync", "1", "--wait")
+    door("undo", "1", "--wait")
+    door("ignore", "1")
+    assert door("explain", "1", "--json").facts["verdict"] == "ignored: nothing is synced until plexsync unignore 1"
+    assert door("explain", "1").out.splitlines()[1].startswith("ignored: nothing is synced")
+
+
+def test_a_dead_letter_that_died_at_once_counts_no_attempts(given_up: World, door: Door) -> None:
+    for words in (("explain", "1"), ("dlq", "show", "1")):
+        told = door(*words).out
+        assert "0 counted" not in told
+        assert "not tried again: another attempt would change nothing" in told
+
+
 def test_explain_in_words(given_up: World, door: Door) -> None:
     told = door("explain", "1").out
     for words in (
@@ -491,6 +507,7 @@ def test_history_of_a_scene_without_any(world: World, door: Door) -> None:
     done = door("history", "7", "--json")
     assert (done.code, done.facts["entries"]) == (1, [])
     assert "7 was never in the queue" in done.err
+    world.add(7)
     door("sync", "7")
     done = door("history", "7")
     assert (done.code, done.out) == (0, "nothing was changed in Plex, and nothing went wrong\n")

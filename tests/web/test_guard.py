@@ -412,6 +412,7 @@ def test_a_machine_gives_the_password_with_each_request(locked: Dash) -> None:
     assert json.loads(raw(locked, "GET", "/api/status", host, bearer).read())["books"]["balanced"]
     assert raw(locked, "GET", "/metrics", host, bearer).status == 200
     kind = ("Content-Type", "application/json")
+    locked.world.add(7)
     answer = raw(locked, "POST", "/api/sync", host, bearer, kind, body=b'{"scenes": [7]}')
     assert json.loads(answer.read()) == {"wanted": 1}
     assert answer.headers["Set-Cookie"] is None

@@ -225,6 +225,28 @@ def test_sync_now_wants_it_as_a_person_does(staged) -> None:
     assert dash.world.rows(f"select lane from job where id = {id}") == [(0,)]
 
 
+def test_an_ignored_scene_has_no_button_that_would_sync_it_and_an_old_page_is_told_so(staged) -> None:
+    dash, found = staged
+    id = found["ignored"]
+    assert "Sync now" not in dash.get(f"/scenes/{id}").text
+    after = plain(dash.post(f"/scenes/{id}/sync").text)
+    assert f"Nothing was queued: scene {id} is ignored. Stop ignoring it first." in after
+
+
+@pytest.mark.parametrize("verb", ["sync", "ignore"])
+def test_a_scene_that_stash_does_not_have_is_neither_queued_nor_ignored(dash: Dash, verb: str) -> None:
+    after = plain(dash.post(f"/scenes/4711/{verb}").text)
+    assert "Stash has no scene 4711." in after
+    assert dash.world.rows("select count(*) from job") == [(0,)]
+
+
+def test_a_scene_of_which_nobody_knows_is_queued_and_that_is_said(dash: Dash) -> None:
+    dash.world.stash.faults.set(Fault("refuse"))
+    after = plain(dash.post("/scenes/4711/sync").text)
+    assert "Scene 4711 is queued" in after
+    assert "Whether Stash has scene 4711 is not known: Stash" in after
+
+
 def test_ignoring_and_taking_that_back(staged) -> None:
     dash, found = staged
     id = found["in_step"]
@@ -292,6 +314,8 @@ def test_while_a_server_is_away_what_is_known_is_shown(staged, who: Neighbour) -
     assert f"It can't be read now {who.title()} is down: {who.title()} does not answer" in told
     assert "Pushed before" in told
     assert "title : scene 00000 → became Title 0 and locked" in told
+    # A button asks at once, and this server is still away.
+    (dash.world.plex if who is Neighbour.PLEX else dash.world.stash).faults.set(Fault("refuse"))
     assert "Nothing was bound" in plain(dash.post(f"/scenes/{id}/bind", item="1").text)
     asked = plain(dash.get(f"/scenes/{id}/undo").text)
     assert "What would be done can't be shown now" in asked

@@ -41,14 +41,14 @@ def explain(call: Call, scene: int) -> int:
     """
     with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
         now = parts.clock.now()
-        start.tell(parts)
+        start.meet(parts)
         if start.settings.away:
             return _only_known(call, parts, scene, str(start.settings.away), now)
         try:
             explanation = look_at(parts.store, parts.looker, parts.gates, scene)
         except NeighbourError as error:
             return _only_known(call, parts, scene, str(error), now)
-    sight = sight_facts(explanation.sight)
+    sight = sight_facts(explanation.sight, explanation.job)
     facts: ExplainFacts = {**sight, **job_facts(explanation.job, explanation.attempts)}
     call.answer(facts, lambda: _tell(explanation, sight, now, paper()))
     gone = isinstance(explanation.sight.outcome or explanation.sight.ends, Gone)

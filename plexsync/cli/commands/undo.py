@@ -172,7 +172,7 @@ def _begin(call: Call, way: Way, selection: Which, *, runs: bool, dry_run: bool,
         with opened(start.config, start.folder) as parts:
             if runs:
                 return _list_runs(call, parts)
-            start.tell(parts)
+            start.meet(parts)
             if start.settings.away:
                 raise start.settings.away
             ids = selection.ids(parts)

@@ -115,7 +115,7 @@ class WorkLoop:
         def enough() -> bool:
             return bool(self._gave_up) or self._remaining.count(parts) == 0
 
-        self._start.tell(parts)
+        self._start.meet(parts)
         if self._start.settings.away and not self._start.settings.sure:
             # A switch that is off in Stash may be unknown here.
             parts.store.drain_spool(parts.clock.now())
@@ -160,6 +160,8 @@ class WorkLoop:
     def _watch(self, parts: Parts, ended: WorkResult) -> bool:
         """True if all is done or can't be done now; False if the other worker is gone."""
         self._bar.say("plexsync serve is running; following its progress")
+        # Both processes pass the same gates: what this one finds out, the worker acts on at once.
+        self._start.ask(parts)
         seen_at = monotonic()
         while not self._stop:
             if not self._remaining.count(parts):

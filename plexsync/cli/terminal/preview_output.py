@@ -212,7 +212,7 @@ def dry_run(
     """Show what a sync of these scenes (or all, or those changed since then) would do; returns the exit code."""
     out = paper()
     with opened(start.config, start.folder) as parts, stoppable() as stop:
-        start.tell(parts)
+        start.meet(parts)
         if start.settings.away and not start.settings.sure:
             raise start.settings.away
         with _on_paper(call, parts, file, whole=bool(ids), replace=replace) as chosen:

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from plexsync.cli.terminal.snapshot import Coming, Event, Glance, RunningJob
-from plexsync.reports.format import ago, lasting, safe, stamp
+from plexsync.reports.format import ago, lasting, many, safe, stamp
 from plexsync.reports.verdict import BAD, WAIT, WELL, worker_hangs
 from plexsync.rules.choices import hold_line
 from plexsync.rules.job import State
@@ -45,14 +45,7 @@ def frame(snapshot: Glance, rate: float | None, *, width: int, height: int, hint
         _counts(snapshot),
         Text(""),
         _speed(snapshot, rate),
-        _line(
-            "next ",
-            (
-                "; ".join(_coming(snapshot.coming[:3], snapshot.now))
-                or (IDLE if snapshot.worker["running"] else STILL),
-                "",
-            ),
-        ),
+        _line("next ", ("; ".join(_next(snapshot)) or (IDLE if snapshot.worker["running"] else STILL), "")),
     ]
     if trouble:
         parts.append(Text(safe(trouble), style="bold red", no_wrap=True, overflow="ellipsis"))
@@ -163,6 +156,16 @@ def _speed(snapshot: Glance, rate: float | None) -> Text:
     if snapshot.spooled:
         pieces.append((f"; {snapshot.spooled:,} events as files", "yellow"))
     return _line("pace ", *pieces)
+
+
+def _next(snapshot: Glance) -> list[str]:
+    """What comes next: the jobs that are due, unless nobody works them, then the scheduled events."""
+    due = (
+        [f"{many(snapshot.due, 'job')} due now"]
+        if snapshot.due and snapshot.worker["running"] and snapshot.worker["enabled"]
+        else []
+    )
+    return [*due, *_coming(snapshot.coming[:3], snapshot.now)]
 
 
 def _coming(coming: Sequence[Coming], now: int) -> Iterable[str]:

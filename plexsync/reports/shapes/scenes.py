@@ -41,6 +41,36 @@ class SceneFacts(TypedDict):
     left_out: list[LeftOutFacts]
 
 
+class NamedFacts(TypedDict, total=False):
+    """What became of scenes that you named: nothing is queued or ignored for the first list."""
+
+    not_in_stash: list[int]
+    """Stash has no such scenes."""
+    unchecked: list[int]
+    """Stash could not be asked whether it has these scenes, and the database does not know them."""
+
+
+class IgnoredNumbers(TypedDict, total=False):
+    """The scenes that you named and that are ignored."""
+
+    ignored: list[int]
+    """Nothing was queued for these scenes, since you ignored them."""
+
+
+class QueuedScenes(NamedFacts, IgnoredNumbers):
+    """The answer to `/api/sync` for scenes that you name."""
+
+    wanted: int
+    """The number of scenes that were queued."""
+
+
+class IgnoredScenes(NamedFacts):
+    """The answer to `/api/scenes/7/ignore`."""
+
+    ignored: int
+    """The number of scenes that were not ignored before."""
+
+
 class SceneList(TypedDict):
     """A page of scenes, sorted by number: `/api/scenes`."""
 

@@ -598,7 +598,8 @@
     const sync = () =>
       deeds.run("sync", async () => {
         const found = await ask("page_sync", { scene: id });
-        return told(found, found.outcomes ? "" : "The worker syncs it now: refresh in a moment.");
+        const later = found.why ? "It is queued. " + found.why : "The worker syncs it now: refresh in a moment.";
+        return told(found, found.outcomes ? "" : later);
       });
     const job = facts && facts.job;
     return e(
