@@ -56,11 +56,12 @@ def _page(ids: Sequence[int], limit: int) -> Listed:
 
 def facts_of(db: Reader, ids: Sequence[int], pictures: Collection[str]) -> list[SceneFacts]:
     """The status of these scenes, in this order. `pictures` are the names of the results for pictures that are synced."""
-    called, pushed = db.scene_names.of(ids), db.pushes.last_at(ids)
+    called, pushed, marks = db.scene_names.of(ids), db.pushes.last_at(ids), db.memories.marks(ids)
     results = db.pictures.of_all(ids) if pictures else {}
     scenes: list[SceneFacts] = []
     for id in ids:
-        stands = standing(db.jobs.find(Kind.SCENE, id), db.standings.find(id), pushed=pushed.get(id))
+        row, last_seen = db.jobs.find(Kind.SCENE, id), db.standings.find(id)
+        stands = standing(row, last_seen, pushed=pushed.get(id), mark=marks.get(id, ""))
         names = called.get(id)
         scenes.append(
             {

@@ -27,6 +27,7 @@ from plexsync.reports.shapes.undo import RunFacts, RunList, UndoFacts, UndoPrevi
 from plexsync.reports.undo import DEEDS, undo_facts
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import RunRow
+from plexsync.rules.status_words import BY_MARK
 from plexsync.rules.values import Held
 
 
@@ -242,7 +243,8 @@ def _wait(call: Call, start: Begun, way: Way, marked: Marked, *, named: bool) ->
             settled = outcomes(parts, marked.jobs)
         causes = {"causes": dict(settled.causes), "why": ended.reason}
         facts = {**_facts(marked), "outcomes": dict(settled.standing), **causes}
-        words = {"in_step": way.seen_through, "gone": f"{way.seen_through}, gone from Stash"}
+        words: dict[str, str] = {status.outcome: way.seen_through for status in BY_MARK.values()}
+        words["gone"] = f"{way.seen_through}, gone from Stash"
         reason = f"; {ended.reason}" if ended.reason else ""
         call.answer(facts, lambda: say(paper(), settled.line(words) + reason))
         complained = _complain(marked, named=named)

@@ -228,13 +228,14 @@ def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
     result, wanted = Outcomes(), set(ids)
     with parts.store.reading() as db:
         states = {id: state for id, state in db.jobs.ids(Kind.SCENE) if id in wanted}
+        marks = db.memories.marks()
     dead = (row for row in rows_in(parts, State.DEAD) if row.kind == Kind.SCENE)
     causes = {row.id: row.cls for row in dead if states.get(row.id) is State.DEAD}
     result.causes.update(causes.values())
     for id, state in states.items():
         # No longer dead: it was retried just now.
         revived = state is State.DEAD and id not in causes
-        status = SceneStatus.QUEUED if revived else status_of(state, causes.get(id, ""), "")
+        status = SceneStatus.QUEUED if revived else status_of(state, causes.get(id, ""), "", marks.get(id, ""))
         result.standing[status.outcome] += 1
     return result
 

@@ -10,7 +10,7 @@ from plexsync.rules.item import LISTS, Item
 from plexsync.rules.job import Dead, Done, Outcome, OutOfScope
 from plexsync.rules.match_records import Binding, Candidate, Step
 from plexsync.rules.origin import Origin, is_of
-from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Undone
+from plexsync.rules.plan_records import MARKS, Memory, Plan, Pushing, Remembered, Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.rules.undo import begun_anew, undone
@@ -216,9 +216,9 @@ class Past:
         return sorted({key for scene, key in (*self.memories, *self.pushings) if scene == id})
 
     def mark(self, id: int) -> Undone:
-        """How a scene was undone, whatever Stash says about it now."""
-        marks = (undone(memory) for (scene, _), memory in self.memories.items() if scene == id)
-        return next(filter(None, marks), "")
+        """How a scene was undone, whatever Stash says about it now. Of its items, one that was undone decides."""
+        marks = {undone(memory) for (scene, _), memory in self.memories.items() if scene == id}
+        return next((mark for mark in MARKS if mark in marks), "")
 
 
 def past_of(db: Reader, ids: Sequence[int]) -> Past:

@@ -198,6 +198,7 @@
     ["ignored", null, ["ignored"]],
     ["out of scope", null, ["outside"]],
     ["undone", null, ["undone"]],
+    ["released", null, ["released"]],
     ["dropped", null, ["dropped"]],
     ["gone", null, ["gone"]]
   ];
