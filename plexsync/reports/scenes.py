@@ -6,7 +6,7 @@ from itertools import chain
 
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import title
-from plexsync.reports.shapes.scenes import LeftOutFacts, SceneFacts
+from plexsync.reports.shapes.scenes import LeftOutFacts, SceneFacts, SceneRow
 from plexsync.rules.job import Kind
 from plexsync.rules.pictures import left_out, left_out_text
 from plexsync.rules.records import LAST_ID, PictureRow
@@ -76,6 +76,18 @@ def facts_of(db: Reader, ids: Sequence[int], pictures: Collection[str]) -> list[
             }
         )
     return scenes
+
+
+def scene_row(facts: SceneFacts) -> SceneRow:
+    """The scene for the API."""
+    return {
+        "id": facts["id"],
+        "title": facts["title"] or None,
+        "stands": facts["stands"],
+        "since": facts["since"],
+        "why": facts["why"],
+        "left_out": facts["left_out"],
+    }
 
 
 def left_out_facts(

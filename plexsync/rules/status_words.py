@@ -174,6 +174,38 @@ JOB_STATES = tuple(
 MAIN_STATES = JOB_STATES[:5]
 
 
+class JobCount:
+    """The number of jobs with a display word, and its meaning, CSS class and terminal colour. `state` is theirs."""
+
+    def __init__(self, state: str, word: str, count: int, meaning: str, tone: str, colour: str) -> None:
+        self.state = state
+        self.word = word
+        self.count = count
+        self.meaning = meaning
+        self.tone = tone
+        self.colour = colour
+
+
+def job_counts(jobs: Mapping[str, int], undone: Mapping[str, int]) -> list[JobCount]:
+    """The numbers of jobs by display word, in display order; a word without jobs is listed only if it is a main one.
+
+    `undone`: the number of idle jobs of undone and of released scenes, by status. They are not in sync.
+    """
+    counts = []
+    for state in JOB_STATES:
+        count = jobs.get(state, 0) - (sum(undone.values()) if state == "idle" else 0)
+        if count or state in MAIN_STATES:
+            counts.append(
+                JobCount(state, job_word(state), count, job_meaning(state), job_tone(state), job_colour(state))
+            )
+    resting = ((status, undone.get(status, 0)) for status in BY_MARK.values())
+    return counts + [
+        JobCount("idle", status.word, count, status.meaning, status.tone, status.colour)
+        for status, count in resting
+        if count
+    ]
+
+
 def in_bucket(name: str) -> tuple[SceneStatus, ...]:
     """The statuses for a name in a URL, by JSON name or by word; empty if there is none."""
     name = name.replace(" ", "_")

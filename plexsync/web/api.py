@@ -13,6 +13,7 @@ from plexsync.app.choices import accept as accept_choice
 from plexsync.app.switches import bulk_approved
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.comparison_report import reports
+from plexsync.flows.scenes.undo_marks import redo_scenes, resting
 from plexsync.flows.scenes.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
 from plexsync.reports import dead_letters as dead_facts
 from plexsync.reports.attention import need_facts, needs
@@ -23,7 +24,7 @@ from plexsync.reports.format import stamp
 from plexsync.reports.outages import MOST_DAYS, report
 from plexsync.reports.questions import questions
 from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, written
-from plexsync.reports.scenes import facts_of, named_like, stand_so
+from plexsync.reports.scenes import facts_of, named_like, scene_row, stand_so
 from plexsync.reports.shapes.comparisons import TaskFacts, TaskReport
 from plexsync.reports.shapes.dead_letters import Banner, LetterPage
 from plexsync.reports.shapes.outages import OutageReport
@@ -31,16 +32,15 @@ from plexsync.reports.shapes.scenes import (
     ExplainFacts,
     HistoryFacts,
     LatestFacts,
-    SceneFacts,
     SceneList,
     ScenePush,
     SceneReport,
-    SceneRow,
     Trouble,
     UnreadFacts,
 )
 from plexsync.reports.shapes.status import NeedList, QuestionList, SettingList, StatusFacts
 from plexsync.reports.status import too_many
+from plexsync.reports.undo import redo_facts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.status_words import STATUSES, SceneStatus
@@ -95,7 +95,7 @@ def scenes(ask: Ask) -> SceneList:
     with ask.desk.parts.store.reading() as db:
         page = {"after": after, "limit": limit}
         listed = named_like(db, text, **page) if text else stand_so(db, statuses, **page)
-        rows = [_scene(row) for row in facts_of(db, listed.ids, ask.desk.parts.picture_names)]
+        rows = [scene_row(row) for row in facts_of(db, listed.ids, ask.desk.parts.picture_names)]
     return {"scenes": rows, "after": listed.after}
 
 
@@ -106,18 +106,7 @@ def scene(ask: Ask) -> SceneReport:
         (facts,) = facts_of(db, [id], ask.desk.parts.picture_names)
         if facts["stands"] == SceneStatus.UNKNOWN:
             raise PageNotFound
-        return {**_scene(facts), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
-
-
-def _scene(facts: SceneFacts) -> SceneRow:
-    return {
-        "id": facts["id"],
-        "title": facts["title"] or None,
-        "stands": facts["stands"],
-        "since": facts["since"],
-        "why": facts["why"],
-        "left_out": facts["left_out"],
-    }
+        return {**scene_row(facts), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
 
 
 def explained(ask: Ask) -> ExplainFacts | tuple[UnreadFacts, int]:
@@ -129,7 +118,7 @@ def explained(ask: Ask) -> ExplainFacts | tuple[UnreadFacts, int]:
     except NeighbourError as error:
         with ask.desk.parts.store.reading() as db:
             return {**known_facts(db, id), "error": str(error)}, 503
-    return {**sight_facts(explanation.sight), **job_facts(explanation.job, explanation.attempts)}
+    return {**sight_facts(explanation.sight), **job_facts(explanation.status, explanation.job, explanation.attempts)}
 
 
 def history(ask: Ask) -> HistoryFacts:
@@ -214,7 +203,10 @@ def sync(ask: Ask, body: Body) -> Answer:
         return _begun(ask, "sync all")
     _only(body, "scenes")
     ids = _numbers(body)
-    return {"wanted": want_scenes(parts.store, ids, Why.USER, parts.clock)}
+    with parts.store.reading() as db:
+        undone = resting(db, ids)
+    wanted = want_scenes(parts.store, [id for id in ids if id not in undone], Why.USER, parts.clock)
+    return {"wanted": wanted, **({"undone": sorted(undone)} if undone else {})}
 
 
 def reconcile(ask: Ask, body: Body) -> Answer:
@@ -261,6 +253,13 @@ def unignore(ask: Ask, body: Body) -> Answer:
     _only(body)
     parts = ask.desk.parts
     return {"unignored": len(unignore_scenes(parts.store, [ask.number("id")], parts.clock))}
+
+
+def redo(ask: Ask, body: Body) -> Answer:
+    """As `plexsync redo SCENE --json`."""
+    _only(body)
+    parts = ask.desk.parts
+    return redo_facts(redo_scenes(parts.store, parts.clock, [ask.number("id")]))
 
 
 def accept(ask: Ask, body: Body) -> Answer:
@@ -386,4 +385,5 @@ routes = [
     _post("dead/drop", drop),
     _post("scenes/{id}/ignore", ignore),
     _post("scenes/{id}/unignore", unignore),
+    _post("scenes/{id}/redo", redo),
 ]

@@ -11,13 +11,14 @@ from starlette.responses import Response
 from plexsync.app.parts import Parts
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.undo import mark_undone, preview
+from plexsync.flows.scenes.undo_marks import redo_scenes, resting
 from plexsync.flows.scenes.verbs import explain, ignore_scenes, learn_names, unignore_scenes, want_scenes
-from plexsync.reports.explanation import job_facts, known_facts, sight_facts
-from plexsync.reports.rows import past_facts, past_of
+from plexsync.reports.explanation import known_facts, sight_facts
+from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.reports.scenes import Listed, facts_of, named_like, stand_so
 from plexsync.reports.shapes.scenes import SceneFacts, SightFacts
 from plexsync.reports.shapes.undo import UndoFacts
-from plexsync.reports.undo import rests, undo_facts
+from plexsync.reports.undo import not_queued, rests, undo_facts
 from plexsync.rules.errors import LocalFault, NeighbourError
 from plexsync.rules.job import Gone, Kind, Why
 from plexsync.rules.plan_records import Undone
@@ -135,7 +136,7 @@ def scene(ask: Ask) -> Response:
         seen=now.facts or {},
         away=now.away,
         gone=now.gone,
-        queue=job_facts(row, attempts)["job"],
+        queue=row_facts(row),
         past=[past_facts(entry) for entry in past_of(attempts, pushes)],
         bound=bound,
         held_ignore=held_ignore,
@@ -162,6 +163,10 @@ def _at(id: int) -> str:
 def sync(ask: Ask) -> Response:
     """Queue the scene, in the fast lane."""
     id = ask.number("id")
+    with ask.desk.parts.store.reading() as db:
+        undone = resting(db, [id])
+    if undone:
+        return ask.to(_at(id), f"{not_queued(id, undone[id])}.", well=False)
     want_scenes(ask.desk.parts.store, [id], Why.USER, ask.desk.parts.clock)
     works = ask.desk.parts.someone_works()
     hint = "the worker syncs it at once" if works else "no worker is running: start plexsync serve"
@@ -262,6 +267,16 @@ def undo(ask: Ask) -> Response:
     return ask.to(_at(id), f"{told} as soon as the worker comes to scene {id}.")
 
 
+def redo(ask: Ask) -> Response:
+    """End the undo of the scene, and queue it."""
+    id = ask.number("id")
+    redone = redo_scenes(ask.desk.parts.store, ask.desk.parts.clock, [id])
+    if redone.scenes:
+        return ask.to(_at(id), f"Scene {id} is synced again as soon as the worker comes to it.")
+    reason = "is ignored" if redone.ignored else "is gone from Stash" if redone.gone else "is not undone"
+    return ask.to(_at(id), f"Nothing was changed: scene {id} {reason}.", well=False)
+
+
 routes = [
     page("/scenes", scenes),
     page("/scenes/{id}", scene),
@@ -272,4 +287,5 @@ routes = [
     action("/scenes/{id}/bind", bind),
     action("/scenes/{id}/unbind", unbind),
     action("/scenes/{id}/undo", undo),
+    action("/scenes/{id}/redo", redo),
 ]

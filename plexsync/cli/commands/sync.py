@@ -5,7 +5,7 @@ The first write of a whole library needs your approval: the command shows what w
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -22,13 +22,16 @@ from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.preview_output import dry_run, first_look, moment
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
+from plexsync.flows.scenes.undo_marks import resting
 from plexsync.flows.scenes.verbs import first_of_most, want_all, want_scenes
 from plexsync.reports.format import many, safe
 from plexsync.reports.scenes import facts_of, left_out_words
 from plexsync.reports.shapes.scenes import LeftOutFacts
+from plexsync.reports.undo import not_queued, rests
 from plexsync.rules.errors import Unusable
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.pictures import left_out
+from plexsync.rules.plan_records import Undone
 
 LONGEST_SPAN = timedelta(days=36_525)
 FIRST_OF_MOST = (
@@ -106,8 +109,8 @@ def sync(
 
     Puts them in the queue and returns; a running worker (plexsync serve) takes them at once. With --wait they are worked
     before the command returns: by this process if no worker runs, else by the worker while this one watches. A scene
-    that is in sync already costs no write. Exits with 1 if a scene became a dead letter, or one that was named is not
-    in Stash.
+    that is in sync already costs no write. A scene that is undone or released stays so: plexsync redo syncs it again. Exits
+    with 1 if a scene became a dead letter, or one that was named is undone, released or not in Stash.
 
     Before a whole library is written for the first time it is shown what would change, and you are asked once; a call
     that nobody can answer has to say --yes.
@@ -146,20 +149,30 @@ def _queue(
         if half_mended(start.folder):
             mend(start.folder)
         try:
-            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks)
+            queued = _queued(start, scenes, since, wait=wait, take_over=take_over, yes=yes, asks=asks)
         except Unusable:
             # The database may be damaged. The check takes time and the worker's lock, so it does not run on every call.
             mend(start.folder)
-            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks)
+            queued = _queued(start, scenes, since, wait=wait, take_over=take_over, yes=yes, asks=asks)
         if queued is None:
             click.echo("plexsync: nothing was queued", err=True)
             return FAILED
-        ids, busy = queued
+        ids, marks, busy = queued
         if wait:
             return _wait(call, start, ids, whole=whole, named=bool(scenes))
+        _tell_undone(marks, not_queued)
     hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
-    call.answer({"wanted": len(ids)}, lambda: paper().print(f"{many(len(ids), 'scene')} queued; {hint}"))
-    return FINE
+    facts = {"wanted": len(ids), **({"undone": list(marks)} if marks else {})}
+    call.answer(facts, lambda: paper().print(f"{many(len(ids), 'scene')} queued" + (f"; {hint}" if ids else "")))
+    return FAILED if marks else FINE
+
+
+def _tell_undone(marks: Mapping[int, Undone], sentence: Callable[[int, Undone], str]) -> None:
+    """Report on standard error the named scenes that are undone, and what ends that."""
+    for id in list(marks)[:FEW]:
+        click.echo(f"plexsync: {sentence(id, marks[id])}", err=True)
+    if len(marks) > FEW:
+        click.echo(f"plexsync: and {many(len(marks) - FEW, 'more scene')} (plexsync redo)", err=True)
 
 
 def _check_which_way(wait: bool, dry: bool, file: str, force: bool, yes: bool) -> None:
@@ -176,18 +189,22 @@ def _queued(
     scenes: tuple[int, ...],
     since: datetime | timedelta | None,
     *,
+    wait: bool,
     take_over: bool,
     yes: bool,
     asks: bool,
-) -> tuple[list[int], bool] | None:
-    """Queue the scenes; returns them, and whether a worker runs. None if you were asked first and declined."""
+) -> tuple[list[int], dict[int, Undone], bool] | None:
+    """Queue the scenes. Returns them, the named ones that are undone and not queued, and whether a worker runs.
+
+    None if you were asked first and declined.
+    """
     with opened(start.config, start.folder) as parts:
         if not scenes and since is None and not _agreed(start, parts, take_over=take_over, yes=yes, asks=asks):
             return None
         then = moment(parts, since)
         if then is not None:
             _check_first(parts, then, yes=yes)
-        return _want(parts, scenes, then, take_over=take_over), parts.someone_works()
+        return *_want(parts, scenes, then, wait=wait, take_over=take_over), parts.someone_works()
 
 
 def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: bool) -> bool:
@@ -218,12 +235,21 @@ def _check_first(parts: Parts, since: datetime, *, yes: bool) -> None:
     approve_bulk(parts)
 
 
-def _want(parts: Parts, scenes: tuple[int, ...], then: datetime | None, *, take_over: bool) -> list[int]:
+def _want(
+    parts: Parts, scenes: tuple[int, ...], then: datetime | None, *, wait: bool, take_over: bool
+) -> tuple[list[int], dict[int, Undone]]:
+    """Queue the scenes; returns them, and the named ones that are undone and not queued.
+
+    An edit in Stash that ended the undo, and of which nobody has heard yet, will queue those by itself. A call that waits
+    inspects them.
+    """
     if scenes:
-        ids = list(dict.fromkeys(scenes))
+        with parts.store.reading() as db:
+            marks = {} if wait else resting(db, scenes)
+        ids = [id for id in dict.fromkeys(scenes) if id not in marks]
         want_scenes(parts.store, ids, Why.USER, parts.clock, take_over=take_over)
-        return ids
-    return want_all(parts.store, parts.stash, parts.gates, parts.clock, since=then, take_over=take_over)
+        return ids, marks
+    return want_all(parts.store, parts.stash, parts.gates, parts.clock, since=then, take_over=take_over), {}
 
 
 def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool) -> int:
@@ -234,12 +260,15 @@ def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool)
         with opened(start.config, start.folder) as parts:
             settled = outcomes(parts, ids)
             unknown = _gone(parts, ids) if named else []
+            with parts.store.reading() as db:
+                undone = resting(db, ids) if named else {}
             incomplete = _incomplete(parts, ids)
         facts = {
             "wanted": len(ids),
             "outcomes": dict(settled.standing),
             "causes": dict(settled.causes),
             "why": ended.reason,
+            **({"undone": list(undone)} if undone else {}),
             **({"not_in_stash": unknown} if unknown else {}),
             **(
                 {"left_out": [{"scene": id, **fact} for id, missing in incomplete for fact in missing]}
@@ -249,9 +278,10 @@ def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool)
         }
         reason = f"; {ended.reason}" if ended.reason else ""
         call.answer(facts, lambda: _tell(settled.line() + reason, incomplete))
+        _tell_undone(undone, rests)
         for id in unknown:
             click.echo(f"plexsync: Stash has no scene {id}", err=True)
-        return stop.code or (FINE if settled.well and not unknown else FAILED)
+        return stop.code or (FINE if settled.well and not (unknown or undone) else FAILED)
 
 
 def _tell(summary: str, incomplete: Sequence[tuple[int, list[LeftOutFacts]]]) -> None:

@@ -214,10 +214,10 @@ class Outcomes:
         return not (self.standing["dead"] or self.standing["ambiguous"] or self.standing["waiting"])
 
     def line(self, words: Mapping[str, str] = MappingProxyType({})) -> str:
-        """`12 in sync, 1 needs you (refused 1)`; `words` replaces the words of some outcomes."""
+        """`12 in sync, 1 needs you (refused 1)`; `words` replaces the words of some outcomes, which then come first."""
         causes = ", ".join(f"{cause} {count}" for cause, count in sorted(self.causes.items()))
         sums: Counter[str] = Counter()
-        for status in STATUSES:
+        for status in sorted(STATUSES, key=lambda status: status.outcome not in words):
             sums[words.get(status.outcome, status.word)] += self.standing[status.outcome]
         counts = [counted(word, count) for word, count in sums.items() if count]
         return ", ".join(counts) + (f" ({causes})" if causes else "") if counts else "nothing to do"

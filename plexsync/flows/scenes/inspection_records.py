@@ -183,6 +183,16 @@ class Past:
             take_overs={id: mark for id, mark in self.take_overs.items() if id not in others},
         )
 
+    def redone(self, ids: Collection[int]) -> "Past":
+        """As if the undo of these scenes had ended (`plexsync.store.memories.Memories.begin_anew`)."""
+        memories = dict(self.memories)
+        for (id, key), memory in self.memories.items():
+            if id in ids and undone(memory):
+                memories[id, key] = begun_anew(memory)
+                if any((other, key) in self.memories for other in self.owners.get(key, frozenset()) - {id}):
+                    del memories[id, key]
+        return replace(self, memories=memories)
+
     def believed(self, items: Mapping[str, Item | NeighbourError]) -> "Past":
         """Without the memories and pushes of which these items are not: their keys were dealt to others since."""
         read = {key: item for key, item in items.items() if isinstance(item, Item)}

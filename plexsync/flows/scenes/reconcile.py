@@ -11,7 +11,7 @@ comparison continues from there. Its memory use does not grow with the library.
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -307,9 +307,7 @@ class Reconciler:
             elif self._news(row, sight, settled=standing in SETTLED):
                 tx.jobs.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=sight.desired)
                 report.wanted += 1
-        tx.standings.save(standings, now=now)
-        # Nothing was left to write, so no attempt will end the undo.
-        end_undone(tx, [id for id, standing in standings.items() if standing in ("in step", "person")])
+        _save_standings(tx, standings, now)
         self._recover(tx, sights, report)
 
     def _recover(self, tx: Writer, sights: Sequence[Inspection], report: ComparisonReport) -> None:
@@ -365,6 +363,12 @@ class Reconciler:
                 tx.jobs.want(Kind.SCENE, id, Why.EDIT, now)
                 report.wanted += 1
         report.gone += len(ids)
+
+
+def _save_standings(tx: Writer, standings: Mapping[int, str], now: int) -> None:
+    """Save how scenes stand. If one that was undone is in sync, nothing is left to write that would end its undo."""
+    tx.standings.save(standings, now=now)
+    end_undone(tx, [id for id, standing in standings.items() if standing in ("in step", "person")])
 
 
 def stands(sight: Inspection) -> str:

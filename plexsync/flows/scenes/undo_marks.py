@@ -10,7 +10,6 @@ from plexsync.engine.undo import CROWD, Progress, quiet
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.plan_records import Undone
-from plexsync.rules.records import JobRow
 from plexsync.store.database import Database, Reader, Writer
 
 # The number of scenes that are redone in one transaction.
@@ -25,6 +24,12 @@ class Redone:
     not_undone: list[int] = field(default_factory=list)
     ignored: list[int] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
+
+    def add_left_alone(self, other: "Redone") -> None:
+        """Add the scenes that were left alone before."""
+        self.not_undone += other.not_undone
+        self.ignored += other.ignored
+        self.gone += other.gone
 
 
 def end_undone(tx: Writer, scenes: Sequence[int]) -> None:
@@ -50,24 +55,28 @@ def redo_scenes(store: Database, clock: Clock, ids: Sequence[int], progress: Pro
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
         with store.writing() as tx:
-            marks, rows = tx.memories.marks(batch), tx.jobs.of(Kind.SCENE, batch)
-            for id in batch:
-                left_alone = _left_alone(redone, id in marks, rows.get(id))
-                if left_alone is not None:
-                    left_alone.append(id)
-                    continue
-                tx.memories.begin_anew([id])
+            ready = sorted_out(tx, batch, redone)
+            tx.memories.begin_anew(ready)
+            for id in ready:
                 tx.jobs.wrest(Kind.SCENE, id, now=clock.now())
                 tx.jobs.want(Kind.SCENE, id, Why.USER, clock.now(), behind=len(ids) > CROWD)
-                redone.scenes.append(id)
+        redone.scenes += ready
         progress(min(start + BATCH, len(ids)), len(ids))
     return redone
 
 
-def _left_alone(redone: Redone, is_marked: bool, row: JobRow | None) -> list[int] | None:
-    """The list of a scene for which a redo would change nothing; None if it is to be redone."""
-    if not is_marked:
-        return redone.not_undone
-    if row is not None and row.state is State.IGNORED:
-        return redone.ignored
-    return redone.gone if row is not None and row.state is State.GONE else None
+def sorted_out(db: Reader, ids: Sequence[int], redone: Redone) -> list[int]:
+    """Return those of these scenes that can be redone, and add the others to the lists of `redone`."""
+    marks, rows = db.memories.marks(ids), db.jobs.of(Kind.SCENE, ids)
+    ready = []
+    for id in ids:
+        state = rows[id].state if id in rows else State.IDLE
+        if id not in marks:
+            redone.not_undone.append(id)
+        elif state is State.IGNORED:
+            redone.ignored.append(id)
+        elif state is State.GONE:
+            redone.gone.append(id)
+        else:
+            ready.append(id)
+    return ready

@@ -105,7 +105,14 @@ class PollFacts(TypedDict):
     """Why it is not complete, or empty."""
 
 
-class QueuedFacts(TypedDict):
+class NotQueued(TypedDict, total=False):
+    """Named scenes that were not queued, if there are any."""
+
+    undone: list[int]
+    """Undone and released scenes: `plexsync redo` ends that."""
+
+
+class QueuedFacts(NotQueued):
     """The result of a call that queues scenes."""
 
     wanted: int

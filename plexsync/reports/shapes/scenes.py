@@ -178,8 +178,10 @@ class LatestFacts(TypedDict):
 
 
 class JobReport(TypedDict):
-    """A scene's job, and its failed attempts."""
+    """A scene's status, its job, and its failed attempts."""
 
+    stands: str
+    """The status word, such as `in_step`, by its last attempt or comparison."""
     job: JobFacts | None
     attempts: list[AttemptFacts]
     """Newest first."""

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from plexsync.reports.shapes.status import BreakerFacts, HoldFacts, WorkerFacts
+from plexsync.reports.shapes.status import BreakerFacts, HoldFacts, UndoneFacts, WorkerFacts
 from plexsync.reports.shapes.values import Moment
 
 
@@ -57,6 +57,7 @@ class TopFacts(TypedDict):
     """`plex` and `stash`."""
     jobs: dict[str, int]
     """The number of jobs in each state."""
+    undone: UndoneFacts
     due: int
     events_waiting: int
     done_per_minute: float | None

@@ -579,8 +579,17 @@
     const sync = () =>
       deeds.run("sync", async () => {
         const found = await ask("page_sync", { scene: id });
+        if (found.undone) {
+          throw new Error("This scene is undone, so nothing is synced. The button Redo ends that.");
+        }
         return told(found, found.outcomes ? "" : "The worker syncs it now: refresh in a moment.");
       });
+    const redo = () =>
+      deeds.run("redo", async () => {
+        const found = await ask("page_redo", { scene: id });
+        return told(found, found.outcomes ? "" : found.redone ? "The worker syncs it now: refresh in a moment." : "Nothing was changed: the scene is not undone, or you ignore it.");
+      });
+    const resting = facts && (facts.stands === "undone" || facts.stands === "released");
     const job = facts && facts.job;
     return e(
       "div",
@@ -593,7 +602,7 @@
       e(
         "div",
         { className: "plexsync-buttons" },
-        e(Button, { kind: "primary", busy: deeds.busy || facts === null, onClick: sync }, deeds.busy ? "Syncing …" : "Sync now"),
+        e(Button, { kind: "primary", busy: deeds.busy || facts === null, onClick: resting ? redo : sync }, deeds.busy ? "Syncing …" : resting ? "Redo" : "Sync now"),
         e(Button, { busy: deeds.busy, onClick: () => { setFacts(null); look(); } }, "Refresh"),
         e(Link, { to: PATH }, "All of PlexSync")
       ),
