@@ -3,7 +3,7 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 
@@ -132,7 +132,8 @@ class Life:
     def refuse(self) -> None:
         """Plex refuses an edit, so that the scene needs you."""
         (id, *_) = self.some()
-        self.house.plex_sim.faults.set(fails("PUT", self.dice.choice(self.house.plex_sim.keys("1")), status=400))
+        with suppress(KeyError):
+            self.house.plex_sim.faults.set(fails("PUT", self.house.key_of(id), status=400))
         self.edits += 1
         self.house.edit(id, title=f"Edit {self.edits}")
         self.house.work()
