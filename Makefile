@@ -45,7 +45,7 @@ demo: $(VENV)/.demo ## watch 1,000 scenes come in sync, past an outage (KEEP=1 s
 
 test: setup ## all tests
 	@$(BIN)/python -m compileall -q plexsync validation worker release tests
-	$(BIN)/python -m pytest -q -n 4 $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -q -n 4 --maxschedchunk=8 $(PYTEST_OPTIONS)
 
 measure: setup ## how large and how clear the code is: the figures that tests/test_measure.py keeps from growing
 	$(BIN)/python -m tests.measure

@@ -9,11 +9,15 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +39,8 @@ UI = f"{INSIDE}ui/"
 WAKE_UP_FOLDER = f"{INSIDE}wake_up/"
 # A worker of 0.1.0 that still runs from this folder watches this file to notice that its plugin was updated, and ends.
 MARKER = "wiring.py"
+# A link or picture in Markdown, relative to the page.
+LINK = re.compile(r"(!?\[[^\]]*\])\((?![a-z]+:|#)([^)\s]+)\)")
 MARKER_TEXT = b'"""Tells a running worker of version 0.1.0 that the plugin was updated."""\n'
 
 
@@ -174,12 +180,48 @@ def index(package: Package, content: bytes, moment: int) -> str:
 
 def build_wheel(target: Path, source: Path | None = None) -> Path:
     """Build the wheel with hatchling in a folder; returns it. `source` is another folder than the repository."""
-    return _hatch("wheel", "*.whl", target, source or ROOT)
+    if source is not None:
+        return _hatch("wheel", "*.whl", target, source)
+    with published() as root:
+        return _hatch("wheel", "*.whl", target, root)
 
 
 def build_sdist(target: Path) -> Path:
     """Build the sdist with hatchling in a folder; returns it."""
-    return _hatch("sdist", "*.tar.gz", target, ROOT)
+    with published() as root:
+        return _hatch("sdist", "*.tar.gz", target, root)
+
+
+def address() -> str:
+    """The address of the repository, or '' where the build does not know it. GitHub's runners tell it."""
+    server, name = os.environ.get("GITHUB_SERVER_URL", ""), os.environ.get("GITHUB_REPOSITORY", "")
+    return f"{server}/{name}" if server and name else ""
+
+
+@contextmanager
+def published() -> Iterator[Path]:
+    """The project as PyPI gets it: if the address is known, a copy that names it, with absolute links in its README."""
+    if not address():
+        yield ROOT
+        return
+    with tempfile.TemporaryDirectory(prefix="plexsync-release-") as place:
+        folder = Path(place)
+        for room in rooms():
+            shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("LICENSE", "CHANGELOG.md", ".gitignore"):
+            shutil.copy2(ROOT / name, folder / name)
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        (folder / "README.md").write_text(with_absolute_links(readme, address()), encoding="utf-8")
+        project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        urls = f"\n[project.urls]\nRepository = {json.dumps(address())}\n"
+        (folder / "pyproject.toml").write_text(project + urls, encoding="utf-8")
+        yield folder
+
+
+def with_absolute_links(text: str, repository: str) -> str:
+    """A page of the repository's root with links to its files and pictures of this version, as other sites need them."""
+    at = f"{repository}/{{}}/v{number()}/"
+    return LINK.sub(lambda found: f"{found[1]}({at.format('raw' if found[1][0] == '!' else 'blob')}{found[2]})", text)
 
 
 def _hatch(kind: str, names: str, target: Path, source: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from typing import TypeVar
 
 from plexsync.engine.clock import SystemClock
 from plexsync.flows.scenes.rules import LookRules
@@ -14,7 +15,6 @@ from plexsync.plex.client import PlexClient
 from plexsync.plex.client import by_address as by_address
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.imaging import Pillow
-from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.errors import NeighbourError, Unusable
 from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.stash.client import StashClient
@@ -25,6 +25,8 @@ from validation.config import PlexSyncConfig
 ASK_CONNECT, ASK_READ = 2.0, 2.5
 # The number of IP addresses of a host at which Plex is tried.
 TRIED_ADDRESSES = 2
+
+AnyPlexClient = TypeVar("AnyPlexClient", bound=PlexClient)
 
 
 @contextmanager
@@ -84,24 +86,11 @@ def stash_client(config: PlexSyncConfig, clock: Clock, looks: LookRules, *, aliv
     )
 
 
-def plex_client(config: PlexSyncConfig, clock: Clock, *, client_id: str, alive: Callable[[], None]) -> PlexClient:
-    """Return a Plex client that identifies itself by `client_id`; it calls `alive` on every request."""
-    return PlexClient(
-        config.plex_url,
-        config.plex_token,
-        libraries=config.library_names,
-        connect_timeout=config.plex_connect_timeout,
-        read_timeout=config.plex_read_timeout,
-        client_id=client_id,
-        clock=clock,
-        ca_file=config.tls_ca_file,
-        alive=alive,
-    )
-
-
-def probe_client(config: PlexSyncConfig, clock: Clock, *, client_id: str, alive: Callable[[], None]) -> ProbeClient:
-    """Return a Plex client for `plexsync probe`, for the configured libraries; it calls `alive` on every request."""
-    return ProbeClient(
+def plex_client(
+    of: type[AnyPlexClient], config: PlexSyncConfig, clock: Clock, *, client_id: str, alive: Callable[[], None]
+) -> AnyPlexClient:
+    """Return a Plex client of this class that identifies itself by `client_id`; it calls `alive` on every request."""
+    return of(
         config.plex_url,
         config.plex_token,
         libraries=config.library_names,

@@ -211,7 +211,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         client = client_id(store)
         stash = stash_client(config, clock, settings.looks, alive=heard[Neighbour.STASH])
         stack.callback(stash.close)
-        plex = plex_client(config, clock, client_id=client, alive=heard[Neighbour.PLEX])
+        plex = plex_client(PlexClient, config, clock, client_id=client, alive=heard[Neighbour.PLEX])
         stack.callback(plex.close)
         events = plex_events(config, client_id=client)
         imaging = pillow(padding=padded(config))

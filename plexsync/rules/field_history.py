@@ -18,8 +18,25 @@ class Provenance:
     after: int | None = None
 
     def of(self, item: Item) -> "Provenance":
-        """Only the entries that can be about this item: another one may have had its key."""
-        return replace(self, entries=tuple(entry for entry in self.entries if entry.agrees(item)))
+        """Only the entries that can be about this item: another one may have had its key.
+
+        As with a memory (`plexsync.rules.origin.is_of`), other files are believed if the item shows a title or a summary
+        that PlexSync left or sent there while it had them: then its files were swapped.
+        """
+        present = [entry for entry in self.entries if entry.is_in_library_of(item)]
+        shown = {(entry.number, entry.salt) for entry in present if entry.is_shown_by(item)}
+        swapped = {file for entry in present if (entry.number, entry.salt) in shown for file in entry.files}
+        return replace(
+            self, entries=tuple(entry for entry in present if entry.agrees(item) or swapped.intersection(entry.files))
+        )
+
+    @property
+    def lost_fields(self) -> frozenset[str]:
+        """The names of the fields in pushes that the database has lost."""
+        if self.after is None:
+            return frozenset()
+        lost = (entry for entry in self.entries if entry.kind == "sent" and entry.number > self.after)
+        return frozenset(name for entry in lost for name in entry.fields)
 
 
 @dataclass(frozen=True)

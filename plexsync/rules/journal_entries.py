@@ -54,9 +54,24 @@ class JournalEntry:
 
     def agrees(self, item: Item) -> bool:
         """Whether the entry can be about this item: its library and one of its files are the same."""
-        if self.library and item.library and self.library != item.library:
-            return False
-        return not self.files or bool(set(self.files) & set(file_hashes(item.parts, self.salt)))
+        return self.is_in_library_of(item) and (
+            not self.files or bool(set(self.files) & set(file_hashes(item.parts, self.salt)))
+        )
+
+    def is_in_library_of(self, item: Item) -> bool:
+        """Whether the item can have been in its present library then."""
+        return not (self.library and item.library) or self.library == item.library
+
+    def is_shown_by(self, item: Item) -> bool:
+        """Whether the item shows the title or the summary of the entry, and it is locked as it was sent."""
+        return any(
+            (trace := self.fields.get(name)) is not None
+            and not trace.ended
+            and bool(value := item.value(name))
+            and trace.locked == item.locked(name)
+            and value_hash(name, value, self.salt) in trace.values
+            for name in ("title", "summary")
+        )
 
 
 def text_hash(text: str, salt: bytes) -> str:

@@ -79,11 +79,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Matched:
-    """The items that show the scene, at least one, in the order of the entries; or the items `bound` to it."""
+    """The items that show the scene, at least one, in the order of the entries; or the items `bound` to it.
+
+    `entries`: those of the index by which it was decided.
+    """
 
     keys: tuple[str, ...]
     steps: tuple[Step, ...]
     bound: tuple[Binding, ...] = ()
+    entries: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,12 +102,13 @@ class Unclear:
     """Something fits, but it is not certain that it is this scene's: nothing may be written.
 
     `look-alike`: several items fit, or several scenes; `shared item`: the item's first file belongs to another scene;
-    `duration only`: one item fits, and nothing but the name and the duration of its file says so.
+    `duration only`: one item fits, and nothing but the name and the duration of its file says so. `entries` as in `Matched`.
     """
 
     reason: Reason
     candidates: tuple[Candidate, ...]
     steps: tuple[Step, ...]
+    entries: tuple[Entry, ...] = ()
 
     @property
     def text(self) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from plexsync.rules.item import Item, Part
 from plexsync.rules.paths import name_key, path_key
 from plexsync.rules.plan_records import Memory, Pushing
-from plexsync.rules.values import held, matches
+from plexsync.rules.values import held, matches, matches_sent
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def _is_same(old: Part, new: Part) -> bool:
 def _shows_text_of(memory: Memory, pushings: Sequence[Pushing], item: Item) -> bool:
     for name in ("title", "summary"):
         now = held(item, name)
-        remembered = [memory[name].left] if name in memory else []
+        is_left = name in memory and matches(name, now, memory[name].left)
         sent = [push.fields[name].sent for push in pushings if name in push.fields]
-        if now.value and any(matches(name, now, value) for value in (*remembered, *sent)):
+        if now.value and (is_left or any(matches_sent(name, now, value) for value in sent)):
             return True
     return False

@@ -72,12 +72,17 @@ def may_be_early(changed: str, date: str) -> bool:
     return abs(seconds) <= SAME_MOMENT
 
 
-def asked_for(wanted: Mapping[str, object], memory: Memory, pushing: Sequence[Pushing]) -> list[str]:
-    """The pictures of an item whose selected one has to be known."""
+def asked_for(
+    wanted: Mapping[str, object], memory: Memory, pushing: Sequence[Pushing], lost: Collection[str] = ()
+) -> list[str]:
+    """The pictures of an item whose selected one has to be known. `lost`: the fields in pushes that the database lost."""
     return [
         name
         for name in PICTURES
-        if wanted.get(name) or (name in wanted and name in memory) or any(name in push.fields for push in pushing)
+        if wanted.get(name)
+        or (name in wanted and name in memory)
+        or name in lost
+        or any(name in push.fields for push in pushing)
     ]
 
 

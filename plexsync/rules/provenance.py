@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.rules.field_history import FieldHistory, Provenance, history_of
-from plexsync.rules.item import LISTS, Item
+from plexsync.rules.item import LISTS, PICTURES, SCALARS, Item
 from plexsync.rules.journal_entries import FieldTrace, hashes_of, name_hashes
 from plexsync.rules.list_members import owned_names
 from plexsync.rules.memory import is_as_left, last_stamp, put, stamped
@@ -77,6 +77,8 @@ def recovered(
     result = Recovered(dict(memory), pushing)
     entries = provenance.of(item).entries
     names = dict.fromkeys([*values, *memory, *(name for push in pushing for name in push.fields)])
+    # The evidence is used once, so it has to decide about a picture that can't be read from Stash now, too.
+    names |= dict.fromkeys(name for name in PICTURES if name in item.scalars)
     histories = {name: history_of(name, entries) for name in names} if entries else {}
     if provenance.after is not None:
         for name, history in histories.items():
@@ -100,6 +102,8 @@ def _replay(name: str, value: Value | None, item: Item, history: FieldHistory, r
     if name in LISTS:
         names = value if isinstance(value, tuple) else ()
         replayed = _replayed_list(names, now, remembered, history, item.stamp)
+    elif value is None and name in (*SCALARS, *PICTURES):
+        replayed = _replayed_unread(name, item, remembered, history)
     else:
         replayed = _replayed_value(value, now, remembered, history, item.stamp)
     if replayed is None:
@@ -147,6 +151,20 @@ def _replayed_value(
             Remembered(in_stash, Held(in_plex, sent.locked), original, stamp=history.stamp if read else stamp)
         )
     return None
+
+
+def _replayed_unread(name: str, item: Item, remembered: Remembered | None, history: FieldHistory) -> Replayed | None:
+    """The memory of a single value that is not known in Stash now: a disabled field, or a picture that can't be read.
+
+    None if no push arrived. If Plex does not show what was sent last, the value there counts as yours: nothing tells
+    whether Stash still has the one that was sent.
+    """
+    if name in PICTURES and name not in item.scalars:
+        return None
+    now = held(item, name)
+    replayed = _replayed_value(now.value, now, remembered, history, item.stamp)
+    is_yours = replayed is not None and replayed.memory is not None and replayed.memory.said == UNKNOWN
+    return Replayed(None) if is_yours else replayed
 
 
 def _is_edited_since(

@@ -11,7 +11,17 @@ from plexsync.rules.item import FIELDS, LISTS, Item, is_lockless, is_of_person
 from plexsync.rules.list_members import removed_members, with_members_left, without_adopted
 from plexsync.rules.memory import is_as_left, is_released, is_untouched, released, spelled_as_in_stash
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Pushing, Remembered, Sending, Undone
-from plexsync.rules.values import Held, Value, empty_value, held, matches, name_keys, same_value, without_names
+from plexsync.rules.values import (
+    Held,
+    Value,
+    empty_value,
+    held,
+    matches,
+    matches_sent,
+    name_keys,
+    same_value,
+    without_names,
+)
 
 
 def undo(
@@ -68,12 +78,11 @@ def begun_anew(memory: Memory) -> Memory:
 
 def shows_our_hand(item: Item, memory: Memory, pushing: Sequence[Pushing]) -> bool:
     """Whether the item has a value that PlexSync left or sent, under the lock that came with it: it is the known item."""
-    lefts = [(name, remembered.left) for name, remembered in memory.items()]
-    lefts += [(name, sent.sent) for push in pushing for name, sent in push.fields.items()]
-    return any(
-        expected.locked and expected.value and not is_lockless(name) and matches(name, held(item, name), expected)
-        for name, expected in lefts
-    )
+    left = [(name, remembered.left) for name, remembered in memory.items() if not is_lockless(name)]
+    sent = [(name, sending.sent) for push in pushing for name, sending in push.fields.items() if not is_lockless(name)]
+    shown = [expected for name, expected in left if matches(name, held(item, name), expected)]
+    shown += [expected for name, expected in sent if matches_sent(name, held(item, name), expected)]
+    return any(expected.locked and expected.value for expected in shown)
 
 
 def _is_news(value: Value, previous: Value) -> bool:

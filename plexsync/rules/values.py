@@ -52,6 +52,11 @@ def alike_value(name: str, in_plex: Value, sent: Value) -> bool:
     return same_value(name, in_plex, sent) or alike_text(in_plex, sent)
 
 
+def matches_sent(name: str, now: Held, sent: Held) -> bool:
+    """Whether a field in Plex can be the result of what was sent: such a value, in whatever spelling, under that lock."""
+    return now.locked == sent.locked and alike_value(name, now.value, sent.value)
+
+
 def _alike_lists(in_plex: Value, sent: Value) -> bool:
     odd_theirs, odd_ours = without_names(in_plex, name_keys(sent)), without_names(sent, name_keys(in_plex))
     return all(any(alike_text(a, b) for b in odd_ours) for a in odd_theirs) and all(

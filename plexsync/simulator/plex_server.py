@@ -83,11 +83,12 @@ class ItemSnapshot:
     """An item at one moment.
 
     `lists` holds names by kind (`actor` for the cast), `roles` the part each actor plays, `faces` the address of each
-    one's picture, `poster` and `art` the keys of the selected pictures.
+    one's picture, `poster` and `art` the keys of the selected pictures. `library` is the uuid of its section.
     """
 
     key: str
     section: str
+    library: str
     type: str
     scalars: dict[str, Scalar]
     lists: dict[str, list[str]]
@@ -536,6 +537,7 @@ class PlexSim(HttpServer):
             return ItemSnapshot(
                 key=str(item.key),
                 section=str(item.section.id),
+                library=item.section.uuid,
                 type=item.type,
                 scalars=dict(item.scalars),
                 lists={kind: item.names(kind) for kind in TAG_ELEMENTS},

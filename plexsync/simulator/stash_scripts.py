@@ -62,8 +62,7 @@ def stand_in(given: Mapping[str, Any], told: Told) -> tuple[Any, str | None]:
     """What PlexSync's wake-up does, without an engine for its script."""
     change = given["Args"].get("hookContext")
     if change is not None and not is_own(change["input"]):
-        kind, what, _ = change["type"].lower().split(".")
-        told("trace", f"PlexSync edit {kind} {change['id']} {what}")
+        told("trace", f"PlexSync edit {change['type']} {change['id']}")
     return None, None
 
 

@@ -22,6 +22,7 @@ from plexsync.rules.scene import Image, Scene
 from plexsync.stash import answers, existing, queries
 from plexsync.stash.names import pattern
 
+STASH = Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key")
 EVERYTHING = -1
 SHOWING_PAGE = 5000
 # Settings are the one answer with values of any type; as objects they take many times their size.
@@ -63,15 +64,20 @@ VERSION = msgspec.json.Decoder(answers.Version)
 CONFIG_PATH = msgspec.json.Decoder(answers.ConfigPath)
 PLUGINS = msgspec.json.Decoder(answers.InstalledPlugins)
 PLUGIN_SETTINGS = msgspec.json.Decoder(answers.PluginSettings)
+ANYTHING = msgspec.json.Decoder()
 CONFIGURED = msgspec.json.Decoder(dict[str, dict[str, object]])
+
+
+def key_header(api_key: str) -> dict[str, str]:
+    """The header with the key. An empty key is not sent, since Stash rejects any key if none is configured."""
+    return {"ApiKey": api_key} if api_key else {}
 
 
 class StashClient:
     """One Stash server. Thread-safe; after construction it raises only `NeighbourError`.
 
-    An empty key is not sent (Stash rejects any key if none is configured). Raises Unusable for an address or key
-    that can't be sent. See `plexsync.http.client.Wire` for `clock`, `transport`, `ca_file` and `alive`. `tags_above`:
-    scenes include the names of their tags' parents.
+    Raises Unusable for an address or key that can't be sent. See `plexsync.http.client.Wire` for `clock`, `transport`,
+    `ca_file` and `alive`. `tags_above`: scenes include the names of their tags' parents.
     """
 
     def __init__(
@@ -91,9 +97,9 @@ class StashClient:
         self._tags_above = tags_above
         self._people = people
         self._wire = Wire(
-            Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key"),
+            STASH,
             url,
-            headers={"ApiKey": api_key} if api_key else {},
+            headers=key_header(api_key),
             timeouts=Timeouts(connect_timeout, read_timeout),
             clock=clock,
             transport=transport,
@@ -143,6 +149,10 @@ class StashClient:
         """Replace all settings that Stash stores for a plugin."""
         variables = {"id": plugin_id, "settings": dict(settings)}
         self._ask(CONFIGURED, queries.CONFIGURE_PLUGIN, variables, cap=SETTINGS_CAP)
+
+    def run_operation(self, plugin_id: str, mode: str) -> None:
+        """Run an operation of a plugin to its end."""
+        self._ask(ANYTHING, queries.RUN_OPERATION, {"id": plugin_id, "args": {"mode": mode}}, cap=SETTINGS_CAP)
 
     def scenes(self, ids: Sequence[int]) -> dict[int, Scene]:
         """The scenes with these ids, in one request; missing ones are left out."""

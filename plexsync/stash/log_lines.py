@@ -14,9 +14,9 @@ from plexsync.http.client import Timeouts
 from plexsync.http.websocket import EventSocket
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.events import Edited
-from plexsync.rules.http_answers import Server
 from plexsync.rules.job import Kind
 from plexsync.rules.records import LAST_ID
+from plexsync.stash.client import STASH, key_header
 
 TARGET = "/graphql"
 PROTOCOL = "graphql-transport-ws"
@@ -30,7 +30,9 @@ OURS = b"] PlexSync edit "
 # A quote inside of another line is escaped, so only a whole line of its own fits.
 LINE = re.compile(
     rb'"message"\s*:\s*"\[Plugin / [^"\\\]]{1,80}\] PlexSync edit '
-    rb'(scene|performer|studio|tag|group) ([1-9][0-9]{0,18}) (?:create|update|destroy|merge)"'
+    rb"(?:(Scene|Performer|Studio|Tag|Group)\.(?:Create|Update|Destroy|Merge)\.Post ([1-9][0-9]{0,18})"
+    # The form of older scripts, which may be installed alone.
+    rb'|(scene|performer|studio|tag|group) ([1-9][0-9]{0,18}) (?:create|update|destroy|merge))"'
 )
 OPENING = b'{"type":"connection_init","payload":{}}'
 SUBSCRIBE = b'{"id":"1","type":"subscribe","payload":{"query":"subscription { loggingSubscribe { message } }"}}'
@@ -60,10 +62,10 @@ class StashLines:
         largest: int = LARGEST,
     ) -> None:
         self._live = EventSocket(
-            Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key"),
+            STASH,
             url,
             TARGET,
-            headers={"ApiKey": api_key} if api_key else {},
+            headers=key_header(api_key),
             timeouts=Timeouts(connect_timeout, read_timeout),
             ca_file=ca_file,
             longest=largest,
@@ -113,7 +115,8 @@ def edits_in(message: bytes) -> Sequence[Edited]:
     """The edits that a batch of lines tells of, each once."""
     if OURS not in message:
         return ()
-    edits = dict.fromkeys((kind, int(id)) for kind, id in LINE.findall(message))
+    found = ((kind or old_kind, int(id or old_id)) for kind, id, old_kind, old_id in LINE.findall(message))
+    edits = dict.fromkeys((kind.lower(), id) for kind, id in found)
     return [Edited(Kind(kind.decode()), id) for kind, id in edits if id <= LAST_ID]
 
 

@@ -44,6 +44,10 @@ CONFIGURE_PLUGIN = """
 mutation ConfigurePlugin($id: ID!, $settings: Map!) { configurePlugin(plugin_id: $id, input: $settings) }
 """
 
+RUN_OPERATION = """
+mutation RunOperation($id: ID!, $args: Map!) { runPluginOperation(plugin_id: $id, args: $args) }
+"""
+
 PLUGIN_SETTINGS = "query PluginSettings($ids: [ID!]) { configuration { plugins(include: $ids) } }"
 
 WALK = """

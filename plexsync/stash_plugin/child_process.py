@@ -14,12 +14,15 @@ import runpy
 import signal
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 
 # Stash answers this to its own plugins. A username means that there is a login.
 SIGN_IN = 'query PlexSyncSignIn { configuration { general { apiKey username } plugins(include: ["StashPlexSync"]) } }'
 SECONDS = 5.0
+# Seconds for which a worker waits for a Stash that just restarts, and between two attempts.
+RESTART, AGAIN = 20.0, 1.0
 LONGEST = 2**20
 ADDRESS, KEY = "PLEXSYNC_STASH_URL", "PLEXSYNC_STASH_API_KEY"
 # For the worker: where it shows signs of life, with the name of Stash's address; and whether Stash itself gave its key.
@@ -30,6 +33,10 @@ ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S10
 
 class NoEntry(Exception):
     """Stash can't be reached as this plugin; the message says what to do."""
+
+
+class Unreachable(NoEntry):
+    """Nothing answers there."""
 
 
 def main() -> None:
@@ -43,7 +50,7 @@ def main() -> None:
         threading.Thread(target=_end_with_it, name="leash", daemon=True).start()
     if order["server"] is not None:
         try:
-            sign_in(order["server"])
+            sign_in(order["server"], patience=RESTART if order.get("life") else 0.0)
         except NoEntry as error:
             sys.stderr.write(f"plexsync: {error}\n")
             sys.exit(1)
@@ -92,16 +99,17 @@ def end_in_order() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def sign_in(server: dict[str, object]) -> "dict[str, object] | None":
+def sign_in(server: dict[str, object], patience: float = 0.0) -> "dict[str, object] | None":
     """Put Stash's address and key into this process's environment, unless you have set others there.
 
-    Returns the settings of the plugin; None if Stash was not asked.
+    Returns the settings of the plugin; None if Stash was not asked. `patience`: seconds to wait for a Stash that can't
+    be reached. Raises NoEntry.
     """
     if os.environ.get(ADDRESS):
         return None
     base = address(server)
     cookie = server.get("SessionCookie")
-    general, plugins = _asked(base, cookie if isinstance(cookie, dict) else {})
+    general, plugins = _waited_for(base, cookie if isinstance(cookie, dict) else {}, time.monotonic() + patience)
     key = str(general.get("apiKey") or "")
     if general.get("username") and not key and not os.environ.get(KEY):
         raise NoEntry(
@@ -124,6 +132,17 @@ def address(server: dict[str, object]) -> str:
     return f"{scheme}://{host}:{port}"
 
 
+def _waited_for(base: str, cookie: dict[str, object], until: float) -> "tuple[dict[str, object], dict[str, object]]":
+    """Ask as `_asked` does, again and again while Stash can't be reached and the time is not over."""
+    while True:
+        try:
+            return _asked(base, cookie)
+        except Unreachable:
+            if time.monotonic() + AGAIN > until:
+                raise
+        time.sleep(AGAIN)
+
+
 def _asked(base: str, cookie: dict[str, object]) -> "tuple[dict[str, object], dict[str, object]]":
     """Return the general settings of Stash, and those of plugins; raises NoEntry."""
     headers = {"Content-Type": "application/json"}
@@ -142,7 +161,7 @@ def _asked(base: str, cookie: dict[str, object]) -> "tuple[dict[str, object], di
         raise NoEntry(f"Stash does not let its plugin in (it answers {error.code}): log in to Stash anew") from None
     except OSError as error:
         reason = getattr(error, "reason", error)
-        raise NoEntry(f"Stash can't be reached at {base} from its own plugin: {_words(reason)}") from None
+        raise Unreachable(f"Stash can't be reached at {base} from its own plugin: {_words(reason)}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise NoEntry(f"what answers at {base} is no Stash") from None
     return general if isinstance(general, dict) else {}, plugins if isinstance(plugins, dict) else {}

@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from types import MappingProxyType
 
 from plexsync.stash_plugin import dependencies, package_tasks, worker_process
@@ -115,7 +114,7 @@ def start(call: TaskRun) -> str:
         raise Failed(str(problem))
     if not worker_process.start(call):
         return "a worker runs already"
-    return "the worker runs, and hooks start it again when it is needed"
+    return "the worker runs, and is started again when a change needs it"
 
 
 def stop(call: TaskRun) -> str:
@@ -147,9 +146,7 @@ def page_preview(call: TaskRun) -> Facts:
 
 def wake(call: TaskRun) -> Facts:
     """Start the worker if it is switched on and does not run: called by the wake-up inside Stash, and by its page."""
-    session = call.args.get("session")
-    server = {**call.server, "SessionCookie": session} if isinstance(session, dict) else call.server
-    return {"told": worker_process.wake(replace(call, server=server))}
+    return {"told": worker_process.wake(call)}
 
 
 def page_letters(call: TaskRun) -> Facts:
@@ -274,6 +271,9 @@ def done(
     """Run the task or operation that `args` name, or one of `more` operations; returns the answer to Stash."""
     mode = str(args.get("mode"))
     operation = OPERATIONS.get(mode) or more.get(mode)
+    session = args.get("session")
+    # Stash gives a request of the wake-up no session of its own, so the wake-up passes on the one that it has.
+    server = {**server, "SessionCookie": session} if isinstance(session, dict) else server
     call = TaskRun(folder, server, args, patience=PATIENCE if operation else None)
     try:
         if operation:

@@ -18,6 +18,8 @@ BEGIN, END = 30.0, 20.0
 # Seconds that a worker may take to end by itself.
 LEAVE = 8.0
 LOOK = 0.2
+# Instead of how the worker is switched.
+UNREAD = "unread"
 # In characters. Stash's limit is in bytes: it reads no line above 64 KiB, nor any line after it.
 LONGEST_LINE = 8_000
 
@@ -140,9 +142,13 @@ def wake(call: Caller) -> str:
     At most one start a minute, so that a worker that can't start costs little.
     """
     life = _life(call)
-    before = intake.switched(call.folder, unknown=intake.ON if life_signs.is_wanted(life) else intake.OFF)
-    life_signs.show_wanted(life, before != intake.OFF)
-    if before == intake.OFF:
+    before = intake.switched(call.folder, unknown=intake.ON if life_signs.is_wanted(life) else UNREAD)
+    if before == UNREAD and os.path.exists(os.path.join(call.folder, intake.DATABASE)):
+        # The next look is in a minute.
+        life_signs.show_starting(life)
+        return "the database can't be read: whether the worker is switched on is not known"
+    life_signs.show_wanted(life, before not in (intake.OFF, UNREAD))
+    if before in (intake.OFF, UNREAD):
         return "the worker is switched off"
     if not life_signs.show_starting(life):
         return "the worker is being started"

@@ -22,11 +22,17 @@ select subject, item, files, at, created_at, subject_files from binding
  order by subject, cast(item as bigint), item
 """
 LIST_OFF = f"select subject, item from binding where flow = :flow and off <> 0 and {of_this_library('binding')}"
-HOLDER = "select subject from binding where flow = :flow and item = :item and off = 0"
+HOLDER = f"""
+select subject from binding where flow = :flow and item = :item and off = 0 and {of_this_library("binding")}
+"""
+# An item of another library had this key: its binding, which is not listed any more, makes room.
+FORGET_OTHERS = "delete from binding where flow = :flow and item = :item and subject <> :scene and off = 0"
 FORGET_OLD = "delete from binding where flow = :flow and subject = :scene and item = :item"
 SAVE = f"""
 insert into binding (flow, subject, library, item, files, at, off, created_at, subject_files)
-values (:flow, :scene, {LIBRARY}, :item, :files, :at, 0, :created_at, :subject_files)
+values (
+    :flow, :scene, coalesce(nullif(:library, ''), {LIBRARY}), :item, :files, :at, 0, :created_at, :subject_files
+)
 """
 WITHDRAW = f"""
 insert into binding (flow, subject, library, item, files, at, off)
@@ -74,8 +80,10 @@ class ReadOnlyBindings(Table):
 class Bindings(ReadOnlyBindings):
     """Read and write access to the bindings."""
 
-    def bind(self, binding: Binding) -> bool:
+    def bind(self, binding: Binding, library: str = "") -> bool:
         """Bind an item to a scene, or update the files of the binding; False if it is bound to another scene.
+
+        `library`: the uuid of the item's library ('': the one in which the index has it).
 
         If two processes bind one item to two scenes at once, the first wins: each does it in its write transaction.
         """
@@ -84,9 +92,10 @@ class Bindings(ReadOnlyBindings):
         if holder and holder[0] != binding.scene:
             return False
         files = json.dumps([clean(path) for path in binding.files])
+        self._db.execute(FORGET_OTHERS, pair)
         self._db.execute(FORGET_OLD, pair)
         origin = {"created_at": clean(binding.origin.created_at), "subject_files": files_text(binding.origin.files)}
-        self._db.execute(SAVE, {**pair, **origin, "files": files, "at": binding.at})
+        self._db.execute(SAVE, {**pair, **origin, "library": clean(library), "files": files, "at": binding.at})
         return True
 
     def withdraw(self, pairs: Iterable[tuple[int, str]], *, at: int) -> None:

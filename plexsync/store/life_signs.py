@@ -1,10 +1,12 @@
 """Signs of life of the worker inside Stash: directories that a script in Stash can list, since it can read no file.
 
 They are beside Stash's settings file. The directory `plexsync-worker-wanted` is there while the worker is switched on;
-it has one entry, named after the address of Stash that the last worker was started with. The link `plexsync-worker`
-leads into it while a worker runs. On Linux the link goes through the worker's open handle, so it leads nowhere from the
-moment when that process ends, in any way. Elsewhere the sign is a directory `plexsync-worker-until-TIME-ADDRESS`, which
-is renamed every few seconds. One without an address means that the worker is being started. Standard library only.
+it has one entry, named after the address of Stash that the last worker was started with. While the worker is switched
+off, `plexsync-worker-off` is there. With neither, as after an update from a version without signs, the script has
+PlexSync look into its database. The link `plexsync-worker` leads into the first one while a worker runs. On Linux the
+link goes through the worker's open handle, so it leads nowhere from the moment when that process ends, in any way.
+Elsewhere the sign is a directory `plexsync-worker-until-TIME-ADDRESS`, which is renamed every few seconds. One without
+an address means that the worker is being started. Standard library only.
 """
 
 # ruff: noqa: PTH102, PTH103, PTH105, PTH106, PTH108, PTH112, PTH115, PTH118, PTH208, PTH211
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 # Stash lists a path that is not there as the names in its folder that begin like it: so one question tells all.
 WORKER, SUPERVISOR = "plexsync-worker", "plexsync-supervisor"
-WANTED = f"{WORKER}-wanted"
+WANTED, OFF = f"{WORKER}-wanted", f"{WORKER}-off"
 UNTIL = re.compile(rf"{WORKER}-until-(\d{{1,15}})-(.*)")
 # Milliseconds for which a sign counts where it is renamed, and between two renames.
 LASTS, RENEW = 15_000, 5_000
@@ -39,13 +41,15 @@ def address_name(server: "Mapping[str, object]") -> str:
 
 def show_wanted(folder: str, wanted: bool) -> None:
     """Show whether the worker is switched on. Ignores a folder that can't be written."""
-    path = os.path.join(folder, WANTED)
+    on, off = os.path.join(folder, WANTED), os.path.join(folder, OFF)
     try:
         if wanted:
-            os.makedirs(path, mode=0o700, exist_ok=True)
+            shutil.rmtree(off, ignore_errors=True)
+            os.makedirs(on, mode=0o700, exist_ok=True)
         else:
+            os.makedirs(off, mode=0o700, exist_ok=True)
             show_nothing(folder)
-            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(on, ignore_errors=True)
     except OSError:
         return
 
@@ -125,8 +129,8 @@ class LifeSign:
             show_nothing(self._folder)
 
     def _show(self) -> None:
+        show_wanted(self._folder, True)
         wanted = os.path.join(self._folder, WANTED)
-        os.makedirs(wanted, mode=0o700, exist_ok=True)
         for name in _names(wanted):
             if name != self._address:
                 os.rmdir(os.path.join(wanted, name))

@@ -1,6 +1,5 @@
 """Lines of Stash's log: they queue what they name at once, and whatever share of them is lost, polls find it."""
 
-import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from plexsync.flows.scenes.stash_lines import FIRST_REST, GOOD, StashListener
+from plexsync.flows.scenes.stash_lines import FIRST_DELAY, StashListener
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.events import Edited
 from plexsync.rules.job import Kind
@@ -81,23 +80,17 @@ def test_why_nothing_is_heard_is_noted_and_logged_once(house: House, caplog: pyt
     assert len([one for one in caplog.records if one.name == "PlexSync.lines"]) == 1
 
 
-def test_it_waits_longer_after_each_failure_and_begins_anew_after_a_good_connection(house: House) -> None:
-    calls: list[float] = []
-
-    class Counting(Told):
-        def listen(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Edited] | None]:
-            calls.append(house.clock.monotonic())
-            if len(calls) == 4:
-                house.clock.move(GOOD)
-            yield from super().listen(stopping)
-
-    listens = StashListener(house.store, Counting(), house.worker.gates, house.clock, house.dice, poll=lambda: None)
-    for _ in range(400):
-        listens()
-        house.clock.move(0.25)
-    rests = [later - earlier for earlier, later in itertools.pairwise(calls)]
-    assert FIRST_REST <= rests[0] < rests[1] < rests[2]
-    assert rests[3] - GOOD < rests[2]
+def test_it_connects_again_when_its_backoff_is_over(house: House) -> None:
+    polls: list[None] = []
+    listens = listener(house, poll=lambda: polls.append(None))
+    listens()
+    once = len(polls)
+    house.clock.move(FIRST_DELAY / 2)
+    listens()
+    assert len(polls) == once > 0
+    house.clock.move(FIRST_DELAY)
+    listens()
+    assert len(polls) == 2 * once
 
 
 def test_a_closed_gate_keeps_it_from_connecting(house: House) -> None:

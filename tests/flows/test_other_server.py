@@ -9,6 +9,7 @@ from plexsync.rules.choices import ACCEPTED, Choice
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import State
 from tests.engine.house import HOUR, House, path_of
+from tests.engine.test_engine_matching import bind
 
 COUNT = 12
 
@@ -90,6 +91,45 @@ def test_on_an_accepted_server_everything_begins_anew_and_what_people_locked_the
         names = set(house.plex_sim.item(house.key_of(id)).lists["genre"])
         assert f"Own {id} new" in names
         assert f"Own {id}" not in names
+
+
+def test_on_an_accepted_server_an_item_is_bound_whose_key_was_another_scenes_on_the_old_one(house):
+    ids = house.in_step(COUNT)
+    old = ids[0]
+    key = house.key_of(old)
+    bind(house, old, key)
+    house.section = house.plex_sim.reinstall(Random(7)).sections[house.section]
+    assert not house.worker.reconciler.try_reconcile()
+    accept(house)
+    assert house.worker.reconciler.try_reconcile()
+    house.work_until_settled()
+    [new] = [id for id in ids if house.key_of(id) == key]
+    assert new != old
+    bind(house, new, key)
+    with house.store.reading() as db:
+        assert [(binding.scene, binding.key) for binding in db.bindings.all()] == [(new, key)]
+    house.edit(new, title="Newer")
+    house.work_until_settled()
+    assert house.title_in_plex(new) == "Newer"
+    assert house.title_in_plex(old) == "Title 0"
+    assert house.states() == {State.IDLE: COUNT}
+
+
+def test_on_an_accepted_server_a_binding_keeps_no_item_that_was_new_when_it_was_bound(house):
+    ids = house.in_step(COUNT)
+    key = house.plex_sim.add_movie(house.section, files=[("/media/other.mp4", 77, 60_000)], title="Other")
+    bind(house, ids[0], key)
+    house.work_until_settled()
+    assert house.plex_sim.item(key).scalars["title"] == "Title 0"
+    house.section = house.plex_sim.reinstall(Random(7)).sections[house.section]
+    ids += house.add(COUNT, start=COUNT)
+    assert key in {house.key_of(id) for id in ids[1:]}
+    assert not house.worker.reconciler.try_reconcile()
+    accept(house)
+    assert house.worker.reconciler.try_reconcile()
+    house.work_until_settled()
+    assert house.out_of_step(ids) == []
+    assert house.states() == {State.IDLE: 2 * COUNT}
 
 
 def test_when_the_old_server_is_back_work_goes_on_by_itself(house):

@@ -3,11 +3,19 @@
 import pytest
 
 from plexsync.app.database_files import restore_backup, save_backup
+from plexsync.plex.artwork import key_of
 from plexsync.reports.comparison import evidence_lines
+from plexsync.rules.desired import Profile
 from plexsync.rules.errors import LocalFault
+from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
+from plexsync.simulator.http import Fault
+from plexsync.simulator.stash_images import png
 from plexsync.store.database import Database
 from tests.engine.house import House, fails
+
+RED, BLUE, GREEN = png(200, 0, 0), png(0, 0, 200), png(0, 200, 0)
+POSTER = Profile(frozenset(FIELDS), poster="cover")
 
 
 def restarted(house, *, between=lambda: None):
@@ -115,6 +123,75 @@ def test_a_tag_that_a_person_took_away_since_the_copy_stays_away(tmp_path):
         restored(house, copy)
         compared(house)
         assert genres(house, id) == {"Tag"}
+
+
+def poster(house, id):
+    return house.plex_sim.item(house.key_of(id)).poster
+
+
+def covered(house, id, cover):
+    house.stash_sim.set_cover(id, cover)
+    house.clock.move(3)
+    house.want(id)
+    house.work_until_settled()
+    assert poster(house, id) == key_of("thumb", cover)
+
+
+def restored_while_no_cover_can_be_read(house, copy):
+    house.stash_sim.faults.set(Fault("status", status=500, when=lambda request: request.path.endswith("/screenshot")))
+    restored(house, copy)
+    compared(house)
+    house.stash_sim.faults.clear()
+    house.clock.move(60)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_poster_that_was_pushed_since_the_copy_is_plexsyncs_own_although_its_cover_could_not_be_read(tmp_path, known):
+    with House(tmp_path / "data", profile=POSTER, policy=Policy(conflict="plex")) as house:
+        [id] = house.in_step()
+        if known:
+            covered(house, id, GREEN)
+        copy = saved(house)
+        covered(house, id, RED)
+        restored_while_no_cover_can_be_read(house, copy)
+        house.stash_sim.set_cover(id, BLUE)
+        compared(house)
+        assert poster(house, id) == key_of("thumb", BLUE)
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("early", [True, False])
+def test_a_poster_that_a_person_chose_stays_although_the_cover_could_not_be_read_after_the_restore(
+    tmp_path, known, early
+):
+    with House(tmp_path / "data", profile=POSTER) as house:
+        [id] = house.in_step()
+        if known:
+            covered(house, id, GREEN)
+        copy = saved(house)
+        covered(house, id, RED)
+        if early:
+            by_hand(house, id, thumb=BLUE)
+        restored_while_no_cover_can_be_read(house, copy)
+        if not early:
+            by_hand(house, id, thumb=BLUE)
+        compared(house)
+        assert poster(house, id) == key_of("thumb", BLUE)
+
+
+def test_a_hand_edit_in_a_field_that_was_disabled_during_the_restore_stays(tmp_path):
+    with House(tmp_path / "data") as house:
+        [id] = house.in_step()
+        edited(house, id, details="First")
+        copy = saved(house)
+        edited(house, id, details="Second")
+        by_hand(house, id, summary="Mine")
+        house.rules["profile"] = Profile(frozenset(FIELDS) - {"summary"})
+        restored(house, copy)
+        compared(house)
+        house.replace_worker(profile=Profile(frozenset(FIELDS)))
+        compared(house)
+        assert house.plex_sim.item(house.key_of(id)).scalars["summary"] == "Mine"
 
 
 def test_after_plex_was_restored_from_its_backup_stashs_values_are_written_again(tmp_path):
@@ -242,6 +319,40 @@ def test_with_the_switch_locked_lists_that_agree_with_stash_count_as_plexsyncs_o
         compared(house)
         assert [genres(house, id) for id in ids] == [{"Renamed", "Tag 0", "Mine"}, {"Renamed"}, {"Renamed"}]
         assert first.undecidable == 1
+
+
+def test_items_that_swap_their_files_show_the_right_scenes_after_an_older_database_was_restored(tmp_path):
+    with House(tmp_path / "data") as house:
+        ids = house.in_step(2)
+        copy = saved(house)
+        for id in ids:
+            edited(house, id, title=f"Newer  {id}", details=f"Text {id}", tags=[f"Own {id}"])
+        by_hand(house, ids[0], studio="Mine")
+        keys = [house.key_of(id) for id in ids]
+        house.plex_sim.swap_files(*keys)
+        restored(house, copy)
+        compared(house)
+        assert [house.key_of(id) for id in ids] == [keys[1], keys[0]]
+        assert [title_of(house, id) for id in ids] == [f"Newer {id}" for id in ids]
+        assert [house.plex_sim.item(house.key_of(id)).scalars["summary"] for id in ids] == [f"Text {id}" for id in ids]
+        assert [genres(house, id) for id in ids] == [{f"Own {id}"} for id in ids]
+        assert house.plex_sim.item(keys[0]).scalars["studio"] == "Mine"
+
+
+def test_an_item_with_other_files_and_other_texts_is_another_one_after_an_older_database_was_restored(tmp_path):
+    with House(tmp_path / "data") as house:
+        ids = house.in_step(2)
+        copy = saved(house)
+        for id in ids:
+            edited(house, id, title=f"Newer {id}", tags=[f"Own {id}"])
+        keys = [house.key_of(id) for id in ids]
+        house.plex_sim.swap_files(*keys)
+        for id in ids:
+            by_hand(house, id, title=f"Mine {id}", genre=["Own 1", "Own 2"])
+        restored(house, copy)
+        compared(house)
+        assert [title_of(house, id) for id in ids] == [f"Mine {id}" for id in ids]
+        assert [genres(house, id) for id in ids] == [{"Own 1", "Own 2"}] * 2
 
 
 def test_nothing_is_sent_before_the_journal_has_it(tmp_path):

@@ -1,5 +1,7 @@
 """Two items swap their files between the plan and the write: the read-back notices, and both show the right scene."""
 
+from dataclasses import replace
+
 import pytest
 
 from plexsync.simulator.http import Fault
@@ -40,3 +42,53 @@ def test_an_item_that_swaps_its_files_while_it_is_edited_is_mended_at_once(tmp_p
         assert house.out_of_step(ids) == []
         locks = [house.plex_sim.item(key).locks for key in keys]
         assert "title" in locks[0] & locks[1]
+
+
+def test_items_that_swap_files_and_are_listed_anew_by_another_process_while_they_are_read(tmp_path):
+    """A comparison corrects the index after the worker has matched by it, and before the worker reads the items."""
+    with House(tmp_path / "data", pool=Inline()) as house:
+        ids = house.in_step(2)
+        keys = [house.key_of(id) for id in ids]
+        house.stash_sim.edit_scene(ids[0], title="Newer")
+        house.want(ids[0])
+        swapped, written = [], []
+
+        def swap(request):
+            if request.method == "PUT":
+                written.append(request.params["id"])
+            if request.path.startswith("/library/metadata/") and not swapped:
+                swapped.append(True)
+                house.plex_sim.swap_files(*keys)
+                with house.store.reading() as db:
+                    one, other = db.index.entries(keys)
+                house.worker.indexer.correct(
+                    [replace(one, parts=other.parts), replace(other, parts=one.parts)], gone=[]
+                )
+            return False
+
+        house.plex_sim.faults.set(Fault("status", status=500, when=swap))
+        house.clock.move(2)
+        house.work_until_settled()
+        assert swapped
+        assert house.title_in_plex(ids[0]) == "Newer"
+        assert keys[0] not in written
+
+
+def test_a_title_that_plex_writes_in_another_way_is_known_again_on_an_item_with_other_files(tmp_path):
+    with House(tmp_path / "data", pool=Inline()) as house:
+        first, second = house.add(2)
+        key, other = house.key_of(first), house.key_of(second)
+        house.edit(first, title="Two  spaces")
+
+        def is_read_back(request):
+            return request.method == "GET" and house.plex_sim.count("PUT") > 0
+
+        house.plex_sim.faults.set(Fault("status", status=500, when=is_read_back))
+        house.step()
+        assert house.plex_sim.item(key).scalars["title"] == "Two spaces"
+        house.plex_sim.faults.clear()
+        house.plex_sim.swap_files(key, other)
+        house.want(second)
+        house.work_for(600)
+        assert house.title_in_plex(second) == "Title 1"
+        assert house.title_in_plex(first) == "Two spaces"

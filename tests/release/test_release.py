@@ -211,6 +211,22 @@ def test_the_sdist_holds_what_the_wheel_is_built_of_and_builds_the_same(
     assert "the same wheel" in check.sdist(sdist, wheel, tmp_path)
 
 
+def test_the_links_of_the_readme_lead_to_the_repository_if_the_build_knows_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://git.example")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "someone/plexsync")
+    wheel, sdist = build.build_wheel(tmp_path), build.build_sdist(tmp_path)
+    metadata = check.files_of(wheel)[f"plexsync-{build.number()}.dist-info/METADATA"].decode()
+    at = "https://git.example/someone/plexsync"
+    assert f"Project-URL: Repository, {at}" in metadata
+    assert f"]({at}/blob/v{build.number()}/docs/install.md)" in metadata
+    assert f"]({at}/raw/v{build.number()}/docs/pictures/dashboard.png)" in metadata
+    assert "](https://github.com/stashapp/stash)" in metadata
+    assert not re.findall(r"\]\((?!https?://|#)", metadata)
+    assert "the same wheel" in check.sdist(sdist, wheel, tmp_path / "again")
+
+
 @pytest.mark.parametrize("kind", [("musl", "aarch64", "3.14"), ("glibc", "x86_64", "3.11")], ids="-".join)
 def test_every_pin_has_a_wheel_for_the_oldest_and_the_newest(kind: tuple[str, str, str]) -> None:
     """The others are asked by `make wheels`."""

@@ -60,12 +60,29 @@ class StashShelf:
 
 
 @dataclass(frozen=True)
+class BoundItem:
+    """A person's binding: the item and its library, and when its scene was created."""
+
+    key: str
+    library: str
+    created_at: str
+
+
+@dataclass(frozen=True)
+class IgnoredScene:
+    """A scene that a person has ignored: when it was created, and the contents of its files."""
+
+    created_at: str
+    contents: frozenset[str]
+
+
+@dataclass(frozen=True)
 class DatabaseCopy:
     """A copy of our database, and what a person had told it by then."""
 
     path: Path
-    ignored: dict[int, str]
-    bound: dict[int, tuple[str, str]]
+    ignored: dict[int, IgnoredScene]
+    bound: dict[int, BoundItem]
 
 
 @dataclass
@@ -95,10 +112,10 @@ class ServerPeople(People):
         self.copied = self.put_back = 0
         self.pending: set[str] = set()  # items that were restored, and not compared since
         self.database_pending = False
-        self.ignored: dict[int, str] = {}  # scene -> its time of creation
+        self.ignored: dict[int, IgnoredScene] = {}  # by scene
         self.midway: set[tuple[str, str]] = set()  # item, field: edited by hand while a request was under way
         self.unclear: set[int] = set()  # ignored on a Stash that PlexSync has not met yet
-        self.bound: dict[int, tuple[str, str]] = {}  # scene -> item, and the scene's time of creation
+        self.bound: dict[int, BoundItem] = {}  # by scene
         super().__init__(world)
         while {"stash wiped", "library emptied"} & set(world.kinds) and len(self.spots) < ENOUGH_TO_ASK:
             self.new_content("plain")
@@ -197,6 +214,9 @@ class ServerPeople(People):
             # Whatever is remembered under its key belongs to another item.
             still = not self.world.depth and not any(weather.late for weather in self.world.weather.values())
             return False, still and self.world.nature.setting.policy.first_push == "keep", wanted
+        if shown.forgotten and not shown.blind and name in shown.pushed:
+            # The database has forgotten that push, and the journal tells of it: this is no field that we never wrote.
+            first = False
         # The memory stays with the item when its scene gets another id.
         return sure, first and not self.world.rows("select 1 from memory where item = ?", key), wanted
 
@@ -551,10 +571,8 @@ class ServerPeople(People):
         if (old := self.foreign.old_plex) and (old.backup.machine,) not in world.rows("select machine from server"):
             # With our database it was forgotten that there was another one.
             self.keep_plex()
-        store = world.process.store
-        with store.reading() as db:
-            bound = {(binding.scene, binding.key) for binding in db.bindings.all()}
-        self.bound = {id: told for id, told in self.bound.items() if (id, told[0]) in bound}
+        bound = set(world.rows("select subject, item from binding where off = 0"))
+        self.bound = {id: told for id, told in self.bound.items() if (id, told.key) in bound}
         ignored = {id for (id,) in world.rows("select id from job where state = 'ignored'")}
         self.ignored = {id: told for id, told in self.ignored.items() if id in ignored}
 
@@ -581,7 +599,7 @@ class ServerPeople(People):
         world.at_work("bind", bound)
         # Killed on the way it may have been bound.
         if world.rows("select 1 from binding where subject = ? and item = ? and off = 0", scene.id, key):
-            self.bound[scene.id] = (key, scene.created_at)
+            self.bound[scene.id] = BoundItem(key, world.plex.item(key).library, scene.created_at)
             world.tell(f"scene {scene.id} is bound to {key}")
 
     def ignore(self) -> None:
@@ -590,7 +608,7 @@ class ServerPeople(People):
         if scene is None or self.ignored or self.luck.random() < 0.5:
             return
         if world.at_work("ignore", lambda: ignore_scenes(world.process.store, [scene.id], world.clock)):
-            self.ignored[scene.id] = scene.created_at
+            self.ignored[scene.id] = IgnoredScene(scene.created_at, frozenset(world.truth.of(scene)))
             if world.rows("select created_at from shown where scene = ?", scene.id) != [(scene.created_at,)]:
                 self.unclear.add(scene.id)
             world.tell(f"scene {scene.id} is ignored")
@@ -601,10 +619,24 @@ class ServerPeople(People):
         scenes = [one for one in scenes if one.id not in self.ignored and one.id not in self.bound]
         return self.luck.choice(scenes) if scenes else None
 
-    def stale(self, told: dict[int, str]) -> set[int]:
-        """The ids of a person's word that are another scene's now."""
-        there = {scene.id: scene.created_at for scene in self.scenes()}
-        return {id for id, created in told.items() if id in there and there[id] != created}
+    def others(self) -> dict[int, SceneSnapshot]:
+        """The scenes that have the id of an ignored one and were created at another time."""
+        return {
+            scene.id: scene
+            for scene in self.scenes()
+            if scene.id in self.ignored and scene.created_at != self.ignored[scene.id].created_at
+        }
+
+    def doubtful(self) -> set[int]:
+        """The ignored ids of which nobody can tell which scene was meant: PlexSync had not met this Stash, or the scene that
+        has the id now has a file of it.
+        """
+        shared = {
+            id
+            for id, scene in self.others().items()
+            if self.ignored[id].contents.intersection(self.world.truth.of(scene))
+        }
+        return (self.unclear & set(self.ignored)) | shared
 
     # --- peace -------------------------------------------------------------------------------------------------------
 

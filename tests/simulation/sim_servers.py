@@ -28,7 +28,7 @@ from plexsync.rules.plan_records import Policy
 from plexsync.simulator.http import Answer, Request
 from plexsync.simulator.plex_server import ItemSnapshot
 from plexsync.simulator.stash_model import SceneSnapshot
-from tests.simulation.sim_changes import ServerPeople
+from tests.simulation.sim_changes import BoundItem, ServerPeople
 from tests.simulation.sim_run import ROUNDS, Ending, Failure, Report, listening, scratch
 from tests.simulation.sim_truth import LISTS, MARK, PICTURED, POSTER, Shown, Truth, Violation, held
 from tests.simulation.sim_world import Nature, World
@@ -80,6 +80,7 @@ class ServerTruth(Truth):
         if key not in self.in_flight:
             super().judge_write(asked)
         self.items[key].written = True
+        self.items[key].pushed |= {name.partition(".")[0] for name, _ in asked.query}
 
     def judge_picture(self, asked: Request) -> None:
         """As for one server."""
@@ -106,6 +107,9 @@ class ServerTruth(Truth):
         wrong = super().judge_field(scene, key, item, name, policy=policy, adds=adds)
         if not wrong or (shown.forgotten and not want):
             # What was there before us is forgotten: what to put back for what Stash has emptied, nobody knows.
+            return ""
+        if shown.restored and not want and have == "" and hand is None and name not in item.locks:
+            # The same where it was put back and forgotten, and Plex then restored to what we had written over it.
             return ""
         if (shown.restored or shown.forgotten) and have in self.by_hand.get((shown.content, name), ()):
             # A hand's, maybe of what came after the backup: then it was remembered as what was there before us.
@@ -135,6 +139,7 @@ class ServerWorld(World):
     def __init__(self, seed: int, folder: Path) -> None:
         self.written_at: dict[str, float] = {}
         self.read_back: dict[str, int] = {}
+        self.locked: dict[str, frozenset[str]] = {}  # the locks of the item that is being edited, as they were before
         self.copies = folder / "copies"
         self.copies.mkdir()
         (folder / "data").mkdir(mode=0o700)
@@ -187,6 +192,12 @@ class ServerWorld(World):
 
     # --- judging what is sent ----------------------------------------------------------------------------------------
 
+    def before_request(self, who: Neighbour, asked: Request) -> None:
+        super().before_request(who, asked)
+        key = asked.params.get("id", "")
+        is_edit = who is Neighbour.PLEX and asked.method == "PUT" and self.people is not None
+        self.locked = {key: self.plex.item(key).locks} if is_edit and key in self.people.visible() else {}
+
     def carried_out(self, who: Neighbour, asked: Request, answer: Answer) -> None:
         if who is Neighbour.PLEX and self.people is not None:
             if asked.method in WRITING:
@@ -223,10 +234,18 @@ class ServerWorld(World):
             found = PICTURED.fullmatch(asked.path)
             key = found[1] if found else asked.params.get("id", "")
             content = self.truth.items[key].content if key in self.truth.items else ""
-            if content in self.truth.owner and self.truth.owner[content] in self.truth.wanted:
+            is_wanted = content in self.truth.owner and self.truth.owner[content] in self.truth.wanted
+            if is_wanted and not self._is_canary(key, asked):
                 raise Violation(
                     "wrong", f"{key} of {content} was written to while Stash was empty, and nobody was asked"
                 )
+
+    def _is_canary(self, key: str, asked: Request) -> bool:
+        """Whether an edit only sends locks again that the item had: it changes nothing, whatever Stash has lost."""
+        edited = [(name, value) for name, value in asked.query if name not in ("type", "id")]
+        names = {name.removesuffix(".locked") for name, _ in edited}
+        locks_only = all(name.endswith(".locked") and value == "1" for name, value in edited)
+        return bool(names) and locks_only and names <= self.locked.get(key, frozenset())
 
     # --- our database ------------------------------------------------------------------------------------------------
 
@@ -354,7 +373,7 @@ class ServerEnding(Ending):
                 if kind != "scene" or state not in ("gone", "idle", "ignored"):
                     raise Violation("lost", f"{kind} {id} is no more, and its row is {state}: {error}")
             elif state == "ignored":
-                if id not in people.ignored or id in people.stale(people.ignored) - people.unclear:
+                if id not in people.ignored or id in people.others().keys() - people.doubtful():
                     raise Violation("lost", f"scene {id} is ignored, and it is another one than a person has ignored")
             elif self._is_kept_by_a_held_binding(scene):
                 continue
@@ -366,24 +385,40 @@ class ServerEnding(Ending):
 
     def _asks_for_its_word(self, scene: SceneSnapshot) -> bool:
         """Whether a person has to say again what was said of another scene under its id, or of an item that it has lost."""
-        if scene.id in self.people.stale(self.people.ignored):
+        if scene.id in self.people.others().keys() | self.people.doubtful():
             return True
-        key, created = self.people.bound.get(scene.id, ("", scene.created_at))
-        return bool(key) and (created != scene.created_at or key not in {item.key for item in self._targets(scene)})
+        told = self._bound().get(scene.id)
+        return told is not None and (
+            told.created_at != scene.created_at or told.key not in {item.key for item in self._targets(scene)}
+        )
+
+    def _bound(self) -> dict[int, BoundItem]:
+        """The bindings that hold. On a server that was accepted, and in a library that was made anew, the key of a bound
+        item is another item's: the person has to bind the scene again, and until then its files decide.
+        """
+        return {id: told for id, told in self.people.bound.items() if self._is_in_its_library(told)}
+
+    def _is_in_its_library(self, told: BoundItem) -> bool:
+        try:
+            item = self.world.plex.item(told.key)
+        except KeyError:
+            # Plex has nothing under this key, so nothing tells that it is another one's: the scene waits for a word.
+            return True
+        return item.type != "movie" or item.library == told.library
 
     def _targets(self, scene: SceneSnapshot) -> list[ItemSnapshot]:
         """The items of a scene: the one that a person has bound to it, and none that is bound to another one."""
-        items, bound = super()._targets(scene), self.people.bound
-        key, created = bound.get(scene.id, ("", ""))
-        if key and created == scene.created_at:
-            return [item for item in items if item.key == key]
-        others = {key for id, (key, _) in bound.items() if id != scene.id} - self._loose()
+        items, bound = super()._targets(scene), self._bound()
+        told = bound.get(scene.id)
+        if told is not None and told.created_at == scene.created_at:
+            return [item for item in items if item.key == told.key]
+        others = {told.key for id, told in bound.items() if id != scene.id} - self._loose()
         return [item for item in items if item.key not in others]
 
     def _loose(self) -> set[str]:
         """The items bound to a scene that is gone, or whose id is another scene's now: a held binding keeps its item."""
         there = {scene.id: scene.created_at for scene in self.people.scenes()}
-        return {key for id, (key, created) in self.people.bound.items() if there.get(id) != created}
+        return {told.key for id, told in self._bound().items() if there.get(id) != told.created_at}
 
     def _is_kept_by_a_held_binding(self, scene: SceneSnapshot) -> bool:
         """Whether a scene's item may be withheld from it: that of a binding which waits for a person's word."""

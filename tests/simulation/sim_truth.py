@@ -110,9 +110,11 @@ class Shown:
     ever_added: dict[str, set[str]] = field(default_factory=dict)
     removed: dict[str, set[str]] = field(default_factory=dict)
     refreshed_away: dict[str, set[str]] = field(default_factory=dict)
-    # Of lives in which servers change (sim_servers.py): whether we ever wrote to it, the contents that it had before, the
-    # fields of which nobody can tell whose value is there ("*": all), and what has happened to it or to what we knew of it.
+    # Of lives in which servers change (sim_servers.py): whether we ever wrote to it, and which fields, the contents that it
+    # had before, the fields of which nobody can tell whose value is there ("*": all), and what has happened to it or to
+    # what we knew of it.
     written: bool = False
+    pushed: set[str] = field(default_factory=set)
     once: set[str] = field(default_factory=set)
     doubts: set[str] = field(default_factory=set)
     restored: bool = False

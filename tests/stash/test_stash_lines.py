@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -67,6 +67,10 @@ def batch(*messages: str) -> bytes:
 
 
 def line(kind: str = "scene", id: object = 7, what: str = "update") -> str:
+    return f"{BEFORE}PlexSync edit {kind.title()}.{what.title()}.Post {id}"
+
+
+def old_line(kind: str = "scene", id: object = 7, what: str = "update") -> str:
     return f"{BEFORE}PlexSync edit {kind} {id} {what}"
 
 
@@ -84,15 +88,16 @@ def test_a_line_of_the_wake_up_is_heard_among_all_the_others(sim: StashSim) -> N
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_every_kind_is_understood_and_the_same_edit_counts_once(kind: Kind) -> None:
-    told = batch("SQL: select", line(kind, 5, "update"), line(kind, 5, "destroy"), line(kind, 6, "create"))
-    assert edits_in(told) == [Edited(kind, 5), Edited(kind, 6)]
+@pytest.mark.parametrize("told", [line, old_line])
+def test_every_kind_is_understood_and_the_same_edit_counts_once(kind: Kind, told: Callable[..., str]) -> None:
+    whole = batch("SQL: select", told(kind, 5, "update"), line(kind, 5, "destroy"), told(kind, 6, "create"))
+    assert edits_in(whole) == [Edited(kind, 5), Edited(kind, 6)]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "PlexSync edit scene 7 update",
+        line().removeprefix(BEFORE),
         f"SQL: UPDATE scenes SET title = '{line()}'",
         f"{line()} and more",
         f'said "message":"{line()}" in a title',
@@ -104,7 +109,14 @@ def test_every_kind_is_understood_and_the_same_edit_counts_once(kind: Kind) -> N
         line(id="9" * 40),
         line("gallery"),
         line(what="read"),
+        line().replace("Post", "Pre"),
+        line().lower(),
+        old_line(id=0),
+        old_line("gallery"),
+        old_line(what="read"),
         f"{BEFORE}PlexSync edit scene 7",
+        f"{BEFORE}PlexSync edit Scene.Update.Post",
+        f"{BEFORE}PlexSync edit Scene.Update.Post 7 update",
     ],
 )
 def test_what_only_looks_like_a_line_is_none(text: str) -> None:
@@ -115,7 +127,7 @@ def test_what_only_looks_like_a_line_is_none(text: str) -> None:
 def test_a_half_message_or_junk_is_no_edit(whole: bytes) -> None:
     assert edits_in(whole) == [Edited(Kind.SCENE, 7)]
     assert is_batch(whole)
-    for junk in (whole[: whole.index(b"update")], b"", b"\xff\xfe", b"{}", b"[" * 100_000, whole[:20]):
+    for junk in (whole[: whole.index(b"Post")], b"", b"\xff\xfe", b"{}", b"[" * 100_000, whole[:20]):
         assert not edits_in(junk)
 
 

@@ -486,6 +486,19 @@ def test_what_stands_in_the_way_of_signing_in_is_told(bare, empty):
     assert child_process.ADDRESS not in os.environ
 
 
+def test_a_worker_waits_for_a_stash_that_just_restarts(bare, empty, monkeypatch):
+    monkeypatch.setattr(child_process, "AGAIN", 0.05)
+    server = described(bare, bare.stash.session_cookie())
+    bare.stash.faults.set(Fault("refuse"))
+    with pytest.raises(child_process.Unreachable):
+        child_process.sign_in(server, patience=0.2)
+    back = threading.Timer(0.3, bare.stash.faults.clear)
+    back.start()
+    child_process.sign_in(server, patience=HANG)
+    back.join()
+    assert os.environ[child_process.KEY] == KEY
+
+
 def test_an_address_that_a_person_has_set_is_left(bare, monkeypatch):
     monkeypatch.setenv(child_process.ADDRESS, "http://elsewhere:1")
     child_process.sign_in(described(bare, "x"))

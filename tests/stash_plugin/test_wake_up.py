@@ -1,15 +1,19 @@
 """The wake-up: a script that Stash runs in its own process, and one log line for each change."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from plexsync.rules.events import Edited
+from plexsync.rules.job import Kind
 from plexsync.simulator import stash_scripts
 from plexsync.simulator.stash_hooks import HookRunner
 from plexsync.simulator.stash_manifest import read_manifest
 from plexsync.simulator.stash_server import StashSim
+from plexsync.stash import log_lines
 from plexsync.stash_plugin import hook
 from release import build
 
@@ -17,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "plexsync" / "stash_plugin" / "wake_up"
 SCRIPT = FOLDER / "wake_up.js"
 MANIFEST = read_manifest(FOLDER / "PlexSyncWakeUp.yml")
+START = MANIFEST.hooks[0].default_args["start"]
 # What Stash puts before each line of this plugin.
 BEFORE = "[Plugin / PlexSync wake-up] "
 
@@ -25,18 +30,24 @@ def lines_of(change: dict[str, Any]) -> list[tuple[str, str]]:
     """The lines that the script writes for a change. The stand-in of the demo must write the same."""
     real: list[tuple[str, str]] = []
     other: list[tuple[str, str]] = []
-    given = {"ServerConnection": {}, "Args": {"hookContext": {"input": None, **change}}}
-    nowhere = {"data": {"directory": {"directories": []}}}
+    given = {"ServerConnection": {}, "Args": {"start": START, "hookContext": {"input": None, **change}}}
+    nowhere = {"data": {"directory": {"directories": []}, "plugins": []}}
     done = stash_scripts.run_in_engine(SCRIPT, given, lambda *line: real.append(line), lambda *_: nowhere)
     assert done == stash_scripts.stand_in(given, lambda *line: other.append(line)) == (None, None)
     assert real == other
     return real
 
 
+@pytest.mark.parametrize("type_", hook.EVENTS)
+def test_a_change_is_one_line_at_the_level_trace(type_: str) -> None:
+    assert lines_of({"id": 12, "type": type_}) == [("trace", f"PlexSync edit {type_} 12")]
+
+
 @pytest.mark.parametrize(("type_", "kind"), hook.EVENTS.items())
-def test_a_change_is_one_line_at_the_level_trace(type_: str, kind: str) -> None:
-    what = type_.split(".")[1].lower()
-    assert lines_of({"id": 12, "type": type_}) == [("trace", f"PlexSync edit {kind} 12 {what}")]
+def test_the_worker_understands_the_line_of_each_event(type_: str, kind: str) -> None:
+    ((_, text),) = lines_of({"id": 12, "type": type_})
+    told = {"type": "next", "payload": {"data": {"loggingSubscribe": [{"message": BEFORE + text}]}}}
+    assert log_lines.edits_in(json.dumps(told).encode()) == [Edited(Kind(kind), 12)]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +64,7 @@ def test_a_change_is_one_line_at_the_level_trace(type_: str, kind: str) -> None:
     ],
 )
 def test_whatever_the_request_said_the_line_names_the_scene_of_the_event(cause: Any) -> None:
-    line = ("trace", "PlexSync edit scene 7 update")
+    line = ("trace", "PlexSync edit Scene.Update.Post 7")
     assert lines_of({"id": 7, "type": "Scene.Update.Post", "input": cause}) == [line]
 
 
@@ -86,7 +97,7 @@ def looked(
     server = {"Scheme": "http", "Host": "0.0.0.0", "Port": 9999, "Dir": "/config"}
     given = {
         "ServerConnection": server,
-        "Args": {"hookContext": {"type": "Scene.Update.Post", "input": None, **change}},
+        "Args": {"start": START, "hookContext": {"type": "Scene.Update.Post", "input": None, **change}},
     }
     assert stash_scripts.run_in_engine(SCRIPT, given, lambda *_: None, ask) == (None, None)
     return asked
@@ -99,7 +110,8 @@ WOKEN = ["Signs", "There", "Wake"]
 @pytest.mark.parametrize(
     ("listed", "asked"),
     [
-        ((), ["Signs"]),
+        ((), WOKEN),
+        (("plexsync-worker-off",), ["Signs"]),
         ((WANTED,), WOKEN),
         (("http_0.0.0.0_9999",), ["Signs"]),
         (("http_0.0.0.0_9998",), WOKEN),
@@ -109,7 +121,7 @@ WOKEN = ["Signs", "There", "Wake"]
         ((WANTED, "plexsync-worker-until-99999999999999-http_0.0.0.0_9998"), WOKEN),
     ],
 )
-def test_a_worker_is_started_if_it_is_switched_on_and_shows_no_sign_of_life(
+def test_a_worker_is_started_if_it_shows_no_sign_of_life_and_none_that_it_is_switched_off(
     listed: tuple[str, ...], asked: list[str]
 ) -> None:
     assert looked({"id": 7}, *listed) == asked
@@ -119,7 +131,11 @@ def test_one_hook_of_a_request_looks_and_none_of_our_own_writes() -> None:
     many = {"ids": ["3", "7"]}
     assert looked({"id": 3, "input": many}, WANTED) == WOKEN
     assert looked({"id": 7, "input": many}, WANTED) == []
+    assert looked({"id": 3, "input": [{"id": "3"}, {"id": "7"}]}, WANTED) == WOKEN
     assert looked({"id": 7, "input": [{"id": "3"}, {"id": "7"}]}, WANTED) == []
+    assert looked({"id": 3, "input": ["3", "7"]}, WANTED) == WOKEN
+    assert looked({"id": 7, "input": ["3", "7"]}, WANTED) == []
+    assert looked({"id": 7, "input": {"id": "7", "title": "New"}}, WANTED) == WOKEN
     assert looked({"id": 7, "input": {"id": "7", "clientMutationId": "plexsync"}}, WANTED) == []
 
 
@@ -128,9 +144,15 @@ def test_a_plugin_that_is_gone_or_disabled_is_not_asked(plugins: tuple[tuple[str
     assert looked({"id": 7}, WANTED, plugins=plugins) == ["Signs", "There"]
 
 
-def test_a_task_without_a_change_is_no_error() -> None:
-    given: dict[str, Any] = {"ServerConnection": {}, "Args": {}}
-    assert stash_scripts.run_in_engine(SCRIPT, given, lambda *_: None, lambda *_: {}) == (None, None)
+def test_a_start_that_fails_is_told_at_the_level_debug_and_the_save_goes_on() -> None:
+    told: list[tuple[str, str]] = []
+    change = {"id": 7, "type": "Scene.Update.Post", "input": None}
+    given = {"ServerConnection": {}, "Args": {"start": START, "hookContext": change}}
+    refused = {"errors": [{"message": "not today"}]}
+    done = stash_scripts.run_in_engine(SCRIPT, given, lambda *line: told.append(line), lambda *_: refused)
+    assert done == (None, None)
+    assert [level for level, _ in told] == ["trace", "debug"]
+    assert "not today" in told[1][1]
 
 
 def test_the_manifest_asks_for_the_events_that_the_hook_follows_and_has_nothing_but_hooks() -> None:
@@ -145,8 +167,14 @@ def test_the_manifest_asks_for_the_events_that_the_hook_follows_and_has_nothing_
 
 def test_the_script_keeps_to_the_language_that_every_stash_runs() -> None:
     text = re.sub(r"//.*", "", SCRIPT.read_text(encoding="utf-8"))
-    assert not re.search(r"=>|`|\b(let|const|class|async|await|import|export)\b|\?\.|\?\?", text)
     assert text.strip().startswith('"use strict";')
+    assert not re.search(r"=>|`|\b(let|const|class|async|await|import|export)\b|\?\.|\?\?", text + START)
+
+
+def test_the_script_that_stash_compiles_for_each_scene_stays_small() -> None:
+    text = SCRIPT.read_text(encoding="utf-8")
+    assert len(text) < 550
+    assert "function " not in text
 
 
 def test_stash_writes_the_line_after_an_edit_and_none_after_a_merge_of_scenes(tmp_path: Path) -> None:
@@ -159,7 +187,8 @@ def test_stash_writes_the_line_after_an_edit_and_none_after_a_merge_of_scenes(tm
         stash.merge_scenes([scenes[0]], scenes[1])
         stash.destroy_scene(scenes[1])
         told = [text for run in plugin.runs if run.outcome for _, text in run.outcome.log]
-        assert told == ["PlexSync edit scene 1 update", "PlexSync edit tag 1 update", "PlexSync edit scene 2 destroy"]
+        changes = [text.removeprefix("PlexSync edit ") for text in told]
+        assert changes == ["Scene.Update.Post 1", "Tag.Update.Post 1", "Scene.Destroy.Post 2"]
         assert plugin.name == BEFORE.strip("[] ").removeprefix("Plugin / ")
 
 

@@ -1,6 +1,7 @@
 """The worker inside Stash goes on living, and edits find it: killed, replaced, locked out, disabled."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from plexsync.store import intake, life_signs
 from plexsync.store.lock import is_locked
 from release.check import TASK, Trial
 from tests.patience import HANG, until
-from tests.stash_plugin.conftest import CHROMIUM, go
+from tests.stash_plugin.conftest import CHROMIUM, ROOT, go
 
 pytestmark = pytest.mark.skipif(not life_signs.HANDLES, reason="signs by handles are for Linux")
 
@@ -24,6 +25,7 @@ def living(inside: Trial) -> Trial:
     inside.post(TASK, name="Start the worker")
     assert inside.stash.wait_for_jobs(HANG)
     assert inside.runner.runs[-1].outcome.error is None
+    inside.runner.runs.clear()
     return inside
 
 
@@ -43,6 +45,21 @@ def kill(trial: Trial, who: str = life_signs.WORKER) -> int:
 def arrives(trial: Trial, title: str, edit: Callable[..., None] | None = None) -> None:
     (edit or trial.stash.edit_scene)(1, title=title)
     until(lambda: trial.title() == title)
+
+
+def signs(trial: Trial) -> list[str]:
+    return [path.name for path in Path(trial.runner.dir).glob("plexsync-*")]
+
+
+def older(trial: Trial) -> None:
+    """As an update leaves it whose older version had a hook and no signs of life: its worker has ended."""
+    kill(trial, life_signs.SUPERVISOR)
+    kill(trial)
+    until(lambda: not is_locked(trial.folder))
+    for name in signs(trial):
+        path = Path(trial.runner.dir, name)
+        path.unlink() if path.is_symlink() else shutil.rmtree(path)
+    intake.switch(str(trial.folder), intake.LEFT)
 
 
 def operations(trial: Trial) -> int:
@@ -107,7 +124,67 @@ def test_a_disabled_plugin_has_no_worker_and_an_enabled_one_gets_it_back_with_th
     assert living.stash.wait_for_jobs(HANG)
     living.stash.edit_scene(1, title="It was switched off")
     assert operations(living) == 1
-    until(lambda: not list(Path(living.runner.dir).glob("plexsync-*")))
+    until(lambda: signs(living) == [life_signs.OFF])
+
+
+def test_after_an_update_from_a_version_without_signs_the_next_edit_starts_the_worker(living):
+    older(living)
+    arrives(living, "After the update")
+    arrives(living, "And one more")
+    assert operations(living) == 1
+
+
+def test_after_an_update_the_worker_of_the_new_version_takes_over_and_needs_no_edit(inside, tmp_path):
+    inside.stash.others.remove(inside.hook)
+    own = tmp_path / "own"
+    (own / "plexsync").mkdir(parents=True)
+    for path in (*ROOT.iterdir(), *(ROOT / "plexsync").iterdir()):
+        if not (own / path.relative_to(ROOT)).exists():
+            (own / path.relative_to(ROOT)).symlink_to(path)
+    program = own / "plexsync" / "__init__.py"
+    program.unlink()
+    program.write_bytes((ROOT / "plexsync" / "__init__.py").read_bytes())
+    inside.runner.command = tuple(word.replace(str(ROOT), str(own)) for word in inside.runner.command)
+    inside.post(TASK, name="Start the worker")
+    assert inside.stash.wait_for_jobs(HANG)
+    first, before = process_of(inside), operations(inside)
+    program.write_bytes(program.read_bytes() + b"\n")
+    until(lambda: process_of(inside) not in (0, first))
+    assert operations(inside) == before + 1
+    arrives(inside, "By the new one")
+    assert intake.switched(str(inside.folder)) == intake.ON
+
+
+def test_where_the_worker_was_never_started_one_edit_looks_and_no_other(inside):
+    inside.stash.others.remove(inside.hook)
+    for title in ("First", "Second"):
+        inside.stash.edit_scene(1, title=title)
+    assert operations(inside) == 1
+    assert signs(inside) == [life_signs.OFF]
+    assert not is_locked(inside.folder)
+
+
+def test_a_database_that_can_not_be_read_is_looked_at_again_and_taken_for_nothing(living):
+    older(living)
+    database = living.folder / intake.DATABASE
+    kept = database.read_bytes()
+    database.write_bytes(b"")
+    for title in ("First", "Second"):
+        living.stash.edit_scene(1, title=title)
+    assert operations(living) == 1, "the next look is in a minute"
+    assert life_signs.OFF not in signs(living)
+    database.write_bytes(kept)
+    life_signs.show_nothing(living.runner.dir)
+    arrives(living, "Read again")
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
+def test_a_page_of_stash_that_is_opened_after_such_an_update_starts_the_worker(living, page, faults):
+    older(living)
+    go(page, living, "/")
+    until(lambda: process_of(living) != 0)
+    assert operations(living) == 1
+    assert faults == []
 
 
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
@@ -153,4 +230,4 @@ def test_where_no_handle_can_be_looked_at_the_sign_counts_for_a_time(tmp_path, m
     sign.end()
     assert life_signs.addresses(str(tmp_path)) == []
     life_signs.show_wanted(str(tmp_path), False)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == [life_signs.OFF]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TypeAlias
 
-from plexsync.app.clients import probe_client
+from plexsync.app.clients import plex_client
 from plexsync.app.fingerprints import client_id
 from plexsync.app.parts import Parts
 from plexsync.app.probe.restore import restore_left
@@ -33,7 +33,7 @@ Connect: TypeAlias = Callable[[], ProbeClient]
 def connected(parts: Parts) -> ProbeClient:
     """A client for a probe by these parts."""
     client = client_id(parts.store)
-    return probe_client(parts.config, parts.clock, client_id=client, alive=parts.watchdog.alive)
+    return plex_client(ProbeClient, parts.config, parts.clock, client_id=client, alive=parts.watchdog.alive)
 
 
 class ProbeTurn:

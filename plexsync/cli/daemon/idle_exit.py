@@ -108,10 +108,20 @@ class Leaving(threading.Thread):
         if switched == intake.AGAIN and leave_inside(self._parts, idle=False):
             return AGAIN
         if self._is_updated() and leave_inside(self._parts, idle=False):
-            return "another PlexSync was installed: an event in Stash starts it"
+            self._ask_for_the_next()
+            return "another PlexSync was installed: its worker takes over"
         if self._gone >= GONE and leave_inside(self._parts, idle=False):
             return "the plugin was removed: nothing more is written"
         return self._why_by_stash() or self._why_idle()
+
+    def _ask_for_the_next(self) -> None:
+        """Have Stash start the worker of the plugin that was installed; otherwise the next event does."""
+        if self._sign is None:
+            return
+        try:
+            self._parts.stash.run_operation(PLUGIN, "wake")
+        except NeighbourError as error:
+            log.info("the next event in Stash starts the worker that was installed: %s", error)
 
     def _why_idle(self) -> str:
         with self._parts.store.reading() as db:

@@ -7,7 +7,7 @@ and still syncs the other fields.
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 
@@ -162,9 +162,16 @@ class Artwork:
 
     # --- shown pictures ----------------------------------------------------------------------------------------------
 
-    def told(self, item: Item, wanted: Mapping[str, object], memory: Memory, pushing: Sequence[Pushing]) -> Item:
+    def told(
+        self,
+        item: Item,
+        wanted: Mapping[str, object],
+        memory: Memory,
+        pushing: Sequence[Pushing],
+        lost: Collection[str] = (),
+    ) -> Item:
         """The item with the keys of the pictures that it shows, where they matter. Asks Plex only for unknown ones."""
-        return self._told(item, asked_for(wanted, memory, pushing), memory)
+        return self._told(item, asked_for(wanted, memory, pushing, lost), memory)
 
     def read_back(self, item: Item, names: Iterable[str]) -> Item:
         """The item with the current keys of these pictures in Plex."""

@@ -95,7 +95,8 @@ def bind(
 def _bind(tx: Writer, scene: Scene, items: Sequence[Item], now: int) -> tuple[int, ...]:
     """Bind these items to the scene and queue it. Returns the other scenes pushed to them before; they are queued too."""
     for item in items:
-        tx.bindings.bind(Binding(scene.id, item.key, tuple(part.path for part in item.parts), now, scene_origin(scene)))
+        files = tuple(part.path for part in item.parts)
+        tx.bindings.bind(Binding(scene.id, item.key, files, now, scene_origin(scene)), item.library)
     owners = tx.memories.owners([item.key for item in items])
     pushed = sorted({id for ids in owners.values() for id in ids} - {scene.id})
     for id in (scene.id, *pushed):

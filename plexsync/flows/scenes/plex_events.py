@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from plexsync.engine.gates import Gates
+from plexsync.engine.reconnect import ReconnectBackoff
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.plex_libraries import want_scenes_of
@@ -32,12 +33,10 @@ GATHERED = 1.0
 ITEMS = 100
 # With more items than this, checking the library's marks is cheaper and finds the same changes.
 MANY = 2_000
-# Seconds before the next attempt to connect: twice as long each time, plus up to half as long again at random.
-FIRST_REST, LONGEST_REST = 2.0, 300.0
+# The first delay, in seconds, before it connects again.
+FIRST_DELAY = 2.0
 # A scene in one of these states is inspected anyway, or never.
 UNMOVED = (State.READY, State.RUNNING, State.GONE, State.DROPPED, State.IGNORED)
-# A connection that lasted this many seconds counts as good.
-GOOD = 60.0
 
 
 class Events(Protocol):
@@ -105,16 +104,14 @@ class Listener:
         self._indexer = indexer
         self._gates = gates
         self._clock = clock
-        self._dice = dice
-        self._failures = 0
-        self._again_at = 0.0
+        self._backoff = ReconnectBackoff(clock, dice, FIRST_DELAY)
         self._silent = False
 
     def __call__(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Listen until the connection fails. A later call tries again."""
-        began = self._clock.monotonic()
-        if began < self._again_at or not self._gates.is_open(READ_PLEX):
+        if not self._backoff.is_over() or not self._gates.is_open(READ_PLEX):
             return
+        began = self._clock.monotonic()
         try:
             self._listen(stopping)
         except NeighbourError as error:
@@ -123,14 +120,7 @@ class Listener:
                 log.info("Plex can't be listened to, so it is looked at now and then: %s", error)
             self._silent = True
         finally:
-            self._rest(began)
-
-    def _rest(self, began: float) -> None:
-        if self._clock.monotonic() - began >= GOOD:
-            self._failures = 0
-        rest = min(FIRST_REST * 2.0**self._failures, LONGEST_REST)
-        self._failures += 1
-        self._again_at = self._clock.monotonic() + rest * (1 + self._dice.random() / 2)
+            self._backoff.ended(began)
 
     def _listen(self, stopping: Callable[[], bool]) -> None:
         gathered = Gathered()

@@ -110,7 +110,7 @@ class SceneMatcher:
                 decided |= {} if isinstance(again, AskRivals) else {id: again}
             else:
                 decided[id] = verdict
-        return decided
+        return {id: _with_entries(verdict, offers[id]) for id, verdict in decided.items()}
 
     def _offers(self, db: Reader, scenes: Sequence[Scene]) -> dict[int, Offer]:
         """What the index and the memory offer for each of these scenes, read for all of them together."""
@@ -194,30 +194,16 @@ class SceneMatcher:
         for scene in self._misled(scenes, verdicts, items):
             verdicts[scene.id] = NotThere((Step("files", "Its item in Plex got other files while it was looked at."),))
 
+    @staticmethod
     def _misled(
-        self,
-        scenes: Sequence[Scene],
-        verdicts: Mapping[int, Verdict],
-        items: Mapping[str, Item | NeighbourError],
+        scenes: Sequence[Scene], verdicts: Mapping[int, Verdict], items: Mapping[str, Item | NeighbourError]
     ) -> list[Scene]:
         """The scenes with an entry or candidates that Plex does not have, or has with other files.
 
+        Compared with what was matched, not with the index as it is now: another process may have corrected it since.
         Bindings are excluded, since they do not come from the index.
         """
-        claims_by_id = {
-            id: claims({id: verdict})
-            for id, verdict in verdicts.items()
-            if not (isinstance(verdict, Matched) and verdict.bound)
-        }
-        keys = {key for some in claims_by_id.values() for key in some}
-        with self._store.reading() as db:
-            indexed_files = {entry.key: files_of(entry) for entry in db.index.entries(sorted(keys))}
-        stale = {
-            key
-            for key in keys
-            if key not in items or (isinstance(item := items[key], Item) and files_of(item) != indexed_files.get(key))
-        }
-        return [scene for scene in scenes if claims_by_id.get(scene.id, set()) & stale]
+        return [scene for scene in scenes if scene.id in verdicts and _is_misled(verdicts[scene.id], items)]
 
     def _ask_for(self, scenes: Sequence[Scene]) -> bool:
         """Ask Plex for the files of these scenes. False if that has to wait for the walk of another thread."""
@@ -301,6 +287,25 @@ def entry_of(item: Item) -> Entry:
 def decided_among(verdicts: Mapping[int, Verdict]) -> list[Decided]:
     """The verdicts that were reached: neither failed nor postponed."""
     return [verdict for verdict in verdicts.values() if not isinstance(verdict, NeighbourError | Waiting)]
+
+
+def _with_entries(verdict: Verdict, offer: Offer) -> Verdict:
+    """The verdict with the entries of the items that it claims."""
+    if not isinstance(verdict, Matched | Unclear):
+        return verdict
+    keys = set(claimed(verdict))
+    return replace(verdict, entries=tuple(entry for entry in offer.entries if entry.key in keys))
+
+
+def _is_misled(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> bool:
+    """Whether Plex does not have an item of the verdict, or has it with other files than those matched."""
+    if not isinstance(verdict, Matched | Unclear) or (isinstance(verdict, Matched) and verdict.bound):
+        return False
+    matched = {entry.key: files_of(entry) for entry in verdict.entries}
+    return any(
+        key not in items or (isinstance(item := items[key], Item) and files_of(item) != matched.get(key))
+        for key in claimed(verdict)
+    )
 
 
 def _needs_all(verdict: Verdict) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from plexsync.engine.gates import Gates
+from plexsync.engine.reconnect import ReconnectBackoff
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.events import Edited
@@ -22,10 +23,8 @@ log = logging.getLogger("PlexSync.lines")
 
 # With more edits in a batch than this, single edits go first.
 CROWD = 20
-# Seconds before the next attempt to connect: twice as long each time, plus up to half as long again at random.
-FIRST_REST, LONGEST_REST = 1.0, 300.0
-# A connection that lasted this many seconds counts as good.
-GOOD = 60.0
+# The first delay, in seconds, before it connects again.
+FIRST_DELAY = 1.0
 
 
 class Lines(Protocol):
@@ -46,17 +45,15 @@ class StashListener:
         self._lines = lines
         self._gates = gates
         self._clock = clock
-        self._dice = dice
+        self._backoff = ReconnectBackoff(clock, dice, FIRST_DELAY)
         self._poll = poll
-        self._failures = 0
-        self._again_at = 0.0
         self._told = ""
 
     def __call__(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Listen until the connection fails. A later call tries again."""
-        began = self._clock.monotonic()
-        if began < self._again_at or not self._gates.is_open(READ_STASH):
+        if not self._backoff.is_over() or not self._gates.is_open(READ_STASH):
             return
+        began = self._clock.monotonic()
         try:
             self._listen(stopping)
         except NeighbourError as error:
@@ -64,14 +61,7 @@ class StashListener:
             # Lines may have been lost with the connection.
             self._poll()
         finally:
-            self._rest(began)
-
-    def _rest(self, began: float) -> None:
-        if self._clock.monotonic() - began >= GOOD:
-            self._failures = 0
-        rest = min(FIRST_REST * 2.0**self._failures, LONGEST_REST)
-        self._failures += 1
-        self._again_at = self._clock.monotonic() + rest * (1 + self._dice.random() / 2)
+            self._backoff.ended(began)
 
     def _listen(self, stopping: Callable[[], bool]) -> None:
         connected = sends = False

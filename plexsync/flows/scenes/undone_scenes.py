@@ -239,7 +239,8 @@ class UndoneScenes:
             memory = undo(memory, pushing, stash_values, shown.values.keys(), sight.undone)
         if self._pictures:
             unknown = {name for name in shown.values if name not in memory}
-            item = self._pictures.told(item, dict.fromkeys((*unknown, *ours_in(memory)), True), memory, pushing)
+            asked = dict.fromkeys((*unknown, *ours_in(memory)), True)
+            item = self._pictures.told(item, asked, memory, pushing, past.lost_fields(item.key))
         steps = plan(shown.values, item, memory, pushing, self._rules.policy, past.provenances.get(item.key))
         steps = replace(steps, memory=placed(steps.memory, item))
         remembered = past.memories.get((sight.id, item.key), {})

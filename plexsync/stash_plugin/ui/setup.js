@@ -293,27 +293,35 @@
     );
   }
 
-  function Paths(props) {
+  // A stage with a longer step: its progress, then its result.
+  function LongerStage(props) {
     const { state, deeds } = props;
     const begin = useLonger(props);
+    const again = () => deeds.run("again", begin);
     const found = state.result;
     return e(
       React.Fragment,
       null,
-      e("p", null, "Stash and Plex may see the same file under different folders. PlexSync compares the files of some scenes, and learns the rules between them."),
+      e("p", null, props.words),
       !found && !state.failed && e(Progress, { words: state.doing || "Starting", part: state.part }),
       state.failed && e(Note, { kind: "danger" }, lines(state.failed)),
-      found && e(Rules, { key: "rules", found, deeds, begin }),
+      found && e(props.shows, { found, deeds }),
       e(
         "div",
         { className: "plexsync-buttons" },
-        state.failed && e(Button, { kind: "primary", busy: deeds.busy, onClick: () => deeds.run("again", begin) }, "Try again"),
-        e(Back, { to: "libraries", deeds }, "Choose other libraries")
+        state.failed && e(Button, { kind: "primary", busy: deeds.busy, onClick: again }, "Try again"),
+        found && e(Button, { busy: deeds.busy, onClick: again }, "Look again"),
+        e(Back, { to: props.before, deeds }, props.back)
       )
     );
   }
 
-  function Rules({ found, deeds, begin }) {
+  function Paths(props) {
+    const words = "Stash and Plex may see the same file under different folders. PlexSync compares the files of some scenes, and learns the rules between them.";
+    return e(LongerStage, { ...props, words, shows: Rules, before: "libraries", back: "Choose other libraries" });
+  }
+
+  function Rules({ found, deeds }) {
     const all = found.rules.concat(found.suggestions.map((one) => one.rule));
     const [text, setText] = React.useState(all.join("\n"));
     const well = found.after.scenes > 0 && found.after.by_path > 0;
@@ -344,31 +352,14 @@
       e(
         "div",
         { className: "plexsync-buttons" },
-        e(Button, { kind: "primary", busy: deeds.busy, onClick: () => act(deeds, "setup_rules", { rules: text }) }, text.trim() ? "Use these rules" : "Go on without rules"),
-        e(Button, { busy: deeds.busy, onClick: () => deeds.run("again", begin) }, "Look again")
+        e(Button, { kind: "primary", busy: deeds.busy, onClick: () => act(deeds, "setup_rules", { rules: text }) }, text.trim() ? "Use these rules" : "Go on without rules")
       )
     );
   }
 
   function Preview(props) {
-    const { state, deeds } = props;
-    const begin = useLonger(props);
-    const found = state.result;
-    return e(
-      React.Fragment,
-      null,
-      e("p", null, "This is what the first write would change. Nothing has been written to Plex yet, and everything can be undone later."),
-      !found && !state.failed && e(Progress, { words: state.doing || "Starting", part: state.part }),
-      state.failed && e(Note, { kind: "danger" }, lines(state.failed)),
-      found && e(FirstWrite, { found, deeds }),
-      e(
-        "div",
-        { className: "plexsync-buttons" },
-        state.failed && e(Button, { kind: "primary", busy: deeds.busy, onClick: () => deeds.run("again", begin) }, "Try again"),
-        found && e(Button, { busy: deeds.busy, onClick: () => deeds.run("again", begin) }, "Look again"),
-        e(Back, { to: "paths", deeds }, "Change the path mapping")
-      )
-    );
+    const words = "This is what the first write would change. Nothing has been written to Plex yet, and everything can be undone later.";
+    return e(LongerStage, { ...props, words, shows: FirstWrite, before: "paths", back: "Change the path mapping" });
   }
 
   function FirstWrite({ found, deeds }) {

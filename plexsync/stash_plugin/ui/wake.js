@@ -26,17 +26,18 @@
     return body.data;
   }
 
-  function isAlive(name) {
+  // Whether nothing has to be started: the worker lives, is being started, or is switched off.
+  function isSettled(name) {
     return name.startsWith(TIMED)
       ? Number(name.slice(TIMED.length).split("-")[0]) > Date.now()
-      : !name.startsWith("plexsync-worker");
+      : name === "plexsync-worker-off" || !name.startsWith("plexsync-worker");
   }
 
   async function look() {
     const file = (await graphql(ASK.folder)).configuration.general.configFilePath;
     const path = file.replace(/[^\\/]*$/, "plexsync-worker");
     const names = (await graphql(ASK.signs, { path })).directory.directories.map((one) => one.split(/[\\/]/).pop());
-    if (names.length && !names.some(isAlive)) {
+    if (!names.some(isSettled)) {
       await graphql(ASK.wake);
     }
   }
