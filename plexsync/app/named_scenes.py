@@ -1,15 +1,17 @@
 """Scenes that you name by their numbers: Stash is asked first whether it has them, so that no number stands for nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from plexsync.app.clients import asking_stash
 from plexsync.app.parts import Parts
 from plexsync.engine.tickets import READ_STASH, Closed
+from plexsync.flows.scenes.undo_marks import resting
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State
+from plexsync.rules.plan_records import Undone
 
 PAGE = 500
 
@@ -19,7 +21,8 @@ class NamedScenes:
     """What Stash and the database know of scenes that you named; each number once.
 
     `missing`: Stash has none of these. `unchecked`: Stash could not be asked, and the database does not know them
-    either; `away` is the reason. `stale`: those of `missing` for which the database still has a job.
+    either; `away` is the reason. `stale`: those of `missing` for which the database still has a job. `undone`: those that
+    are undone or released, by how.
     """
 
     ids: tuple[int, ...]
@@ -27,6 +30,7 @@ class NamedScenes:
     ignored: tuple[int, ...] = ()
     unchecked: tuple[int, ...] = ()
     stale: tuple[int, ...] = ()
+    undone: Mapping[int, Undone] = field(default_factory=dict)
     away: str = ""
 
     def without(self, gone: Iterable[int]) -> "NamedScenes":
@@ -41,6 +45,11 @@ class NamedScenes:
     @property
     def syncable(self) -> list[int]:
         """The scenes that a sync can reach. A scene that Stash lost is one of them: its job then ends as gone."""
+        return [id for id in self.reachable if id not in self.undone]
+
+    @property
+    def reachable(self) -> list[int]:
+        """The same, with the undone ones: an edit in Stash of which nobody has heard yet may have ended their undo."""
         return [id for id in self.ids if id not in self.ignored and (id not in self.missing or id in self.stale)]
 
 
@@ -50,6 +59,7 @@ def named_scenes(parts: Parts, ids: Iterable[int]) -> NamedScenes:
     existing, away = _existing(parts, named) if named else (None, "")
     with parts.store.reading() as db:
         states = {id: row.state for id in named if (row := db.jobs.find(Kind.SCENE, id))}
+        undone = resting(db, named)
     missing = () if existing is None else tuple(id for id in named if id not in existing)
     return NamedScenes(
         ids=named,
@@ -57,6 +67,7 @@ def named_scenes(parts: Parts, ids: Iterable[int]) -> NamedScenes:
         ignored=tuple(id for id in named if states.get(id) is State.IGNORED and id not in missing),
         unchecked=tuple(id for id in named if id not in states) if existing is None else (),
         stale=tuple(id for id in missing if id in states and states[id] not in (State.GONE, State.IGNORED)),
+        undone=undone,
         away=away,
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from plexsync.flows.scenes.inspection_records import Inspection, Target
+from plexsync.flows.scenes.verbs import status_in
 from plexsync.reports.rows import attempt_facts, in_order, row_facts
 from plexsync.reports.shapes.scenes import (
     FieldFacts,
@@ -24,9 +25,9 @@ from plexsync.rules.values import Value, held
 from plexsync.store.database import Reader
 
 
-def job_facts(row: JobRow | None, attempts: Sequence[AttemptRow]) -> JobReport:
-    """A scene's row in the queue, and its failed attempts."""
-    return {"job": row_facts(row), "attempts": attempt_facts(attempts)}
+def job_facts(status: SceneStatus, row: JobRow | None, attempts: Sequence[AttemptRow]) -> JobReport:
+    """A scene's status, its row in the queue, and its failed attempts."""
+    return {"stands": status.value, "job": row_facts(row), "attempts": attempt_facts(attempts)}
 
 
 def sight_facts(sight: Inspection, row: JobRow | None = None) -> SightFacts:
@@ -134,7 +135,7 @@ def _undone_words(sight: Inspection) -> str:
     changes = sum(len(target.plan.edit) for target in sight.targets)
     if changes:
         return f"{what}; {changes} {'field is' if changes == 1 else 'fields are'} still to be changed"
-    return f"{what}; it is left alone until it is edited in Stash"
+    return f"{what}; it is left alone until you edit it in Stash, or plexsync redo {sight.id}"
 
 
 def action(name: str, change: Change | None, wants: Mapping[str, Value]) -> str:
@@ -169,6 +170,6 @@ def known_facts(db: Reader, id: int) -> KnownFacts:
     ]
     return {
         "id": id,
-        **job_facts(db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)),
+        **job_facts(status_in(db, id), db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)),
         "remembered": remembered,
     }

@@ -52,6 +52,8 @@ def queued_facts(named: NamedScenes, wanted: int) -> QueuedScenes:
         facts["unchecked"] = list(named.unchecked)
     if named.ignored:
         facts["ignored"] = list(named.ignored)
+    if named.undone:
+        facts["undone"] = list(named.undone)
     return facts
 
 

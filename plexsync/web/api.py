@@ -14,6 +14,7 @@ from plexsync.app.named_scenes import named_scenes
 from plexsync.app.switches import bulk_approved
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.comparison_report import reports
+from plexsync.flows.scenes.undo_marks import redo_scenes
 from plexsync.flows.scenes.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
 from plexsync.reports import dead_letters as dead_facts
 from plexsync.reports.attention import need_facts, needs
@@ -25,7 +26,7 @@ from plexsync.reports.named_scenes import ignored_facts, queued_facts
 from plexsync.reports.outages import MOST_DAYS, report
 from plexsync.reports.questions import questions
 from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, written
-from plexsync.reports.scenes import facts_of, named_like, stand_so
+from plexsync.reports.scenes import facts_of, named_like, scene_row, stand_so
 from plexsync.reports.shapes.comparisons import TaskFacts, TaskReport
 from plexsync.reports.shapes.dead_letters import Banner, LetterPage
 from plexsync.reports.shapes.outages import OutageReport
@@ -33,16 +34,15 @@ from plexsync.reports.shapes.scenes import (
     ExplainFacts,
     HistoryFacts,
     LatestFacts,
-    SceneFacts,
     SceneList,
     ScenePush,
     SceneReport,
-    SceneRow,
     Trouble,
     UnreadFacts,
 )
 from plexsync.reports.shapes.status import NeedList, QuestionList, SettingList, StatusFacts
 from plexsync.reports.status import too_many
+from plexsync.reports.undo import redo_facts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.status_words import STATUSES, SceneStatus
@@ -97,7 +97,7 @@ def scenes(ask: Ask) -> SceneList:
     with ask.desk.parts.store.reading() as db:
         page = {"after": after, "limit": limit}
         listed = named_like(db, text, **page) if text else stand_so(db, statuses, **page)
-        rows = [_scene(row) for row in facts_of(db, listed.ids, ask.desk.parts.picture_names)]
+        rows = [scene_row(row) for row in facts_of(db, listed.ids, ask.desk.parts.picture_names)]
     return {"scenes": rows, "after": listed.after}
 
 
@@ -108,18 +108,7 @@ def scene(ask: Ask) -> SceneReport:
         (facts,) = facts_of(db, [id], ask.desk.parts.picture_names)
         if facts["stands"] == SceneStatus.UNKNOWN:
             raise PageNotFound
-        return {**_scene(facts), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
-
-
-def _scene(facts: SceneFacts) -> SceneRow:
-    return {
-        "id": facts["id"],
-        "title": facts["title"] or None,
-        "stands": facts["stands"],
-        "since": facts["since"],
-        "why": facts["why"],
-        "left_out": facts["left_out"],
-    }
+        return {**scene_row(facts), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
 
 
 def explained(ask: Ask) -> ExplainFacts | tuple[UnreadFacts, int]:
@@ -131,7 +120,8 @@ def explained(ask: Ask) -> ExplainFacts | tuple[UnreadFacts, int]:
     except NeighbourError as error:
         with ask.desk.parts.store.reading() as db:
             return {**known_facts(db, id), "error": str(error)}, 503
-    return {**sight_facts(explanation.sight, explanation.job), **job_facts(explanation.job, explanation.attempts)}
+    facts = job_facts(explanation.status, explanation.job, explanation.attempts)
+    return {**sight_facts(explanation.sight, explanation.job), **facts}
 
 
 def history(ask: Ask) -> HistoryFacts:
@@ -271,6 +261,13 @@ def unignore(ask: Ask, body: Body) -> Answer:
     return {"unignored": len(unignore_scenes(parts.store, [ask.number("id")], parts.clock))}
 
 
+def redo(ask: Ask, body: Body) -> Answer:
+    """As `plexsync redo SCENE --json`."""
+    _only(body)
+    parts = ask.desk.parts
+    return redo_facts(redo_scenes(parts.store, parts.clock, [ask.number("id")]))
+
+
 def accept(ask: Ask, body: Body) -> Answer:
     """As `plexsync accept CHOICE --json`."""
     _only(body, "choice")
@@ -394,4 +391,5 @@ routes = [
     _post("dead/drop", drop),
     _post("scenes/{id}/ignore", ignore),
     _post("scenes/{id}/unignore", unignore),
+    _post("scenes/{id}/redo", redo),
 ]

@@ -12,14 +12,15 @@ from plexsync.app.named_scenes import named_scenes
 from plexsync.app.parts import Parts
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.undo import mark_undone, preview
+from plexsync.flows.scenes.undo_marks import redo_scenes
 from plexsync.flows.scenes.verbs import explain, ignore_scenes, learn_names, unignore_scenes, want_scenes
-from plexsync.reports.explanation import job_facts, known_facts, sight_facts
+from plexsync.reports.explanation import known_facts, sight_facts
 from plexsync.reports.named_scenes import missing_words, unchecked_words
-from plexsync.reports.rows import past_facts, past_of
+from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.reports.scenes import Listed, facts_of, named_like, stand_so
 from plexsync.reports.shapes.scenes import SceneFacts, SightFacts
 from plexsync.reports.shapes.undo import UndoFacts
-from plexsync.reports.undo import rests, undo_facts
+from plexsync.reports.undo import not_queued, rests, undo_facts
 from plexsync.rules.errors import LocalFault, NeighbourError
 from plexsync.rules.job import Gone, Kind, Why
 from plexsync.rules.plan_records import Undone
@@ -137,7 +138,7 @@ def scene(ask: Ask) -> Response:
         seen=now.facts or {},
         away=now.away,
         gone=now.gone,
-        queue=job_facts(row, attempts)["job"],
+        queue=row_facts(row),
         past=[past_facts(entry) for entry in past_of(attempts, pushes)],
         bound=bound,
         held_ignore=held_ignore,
@@ -168,6 +169,8 @@ def sync(ask: Ask) -> Response:
     named = named_scenes(ask.desk.parts, [id])
     if named.ignored:
         return ask.to(_at(id), f"Nothing was queued: scene {id} is ignored. Stop ignoring it first.", well=False)
+    if named.undone:
+        return ask.to(_at(id), f"{not_queued(id, named.undone[id])}.", well=False)
     if not named.syncable:
         return ask.to("/scenes", f"Nothing was queued: {missing_words(named)}.", well=False)
     want_scenes(ask.desk.parts.store, [id], Why.USER, ask.desk.parts.clock)
@@ -286,6 +289,16 @@ def undo(ask: Ask) -> Response:
     return ask.to(_at(id), f"{told} as soon as the worker comes to scene {id}.")
 
 
+def redo(ask: Ask) -> Response:
+    """End the undo of the scene, and queue it."""
+    id = ask.number("id")
+    redone = redo_scenes(ask.desk.parts.store, ask.desk.parts.clock, [id])
+    if redone.scenes:
+        return ask.to(_at(id), f"Scene {id} is synced again as soon as the worker comes to it.")
+    reason = "is ignored" if redone.ignored else "is gone from Stash" if redone.gone else "is not undone"
+    return ask.to(_at(id), f"Nothing was changed: scene {id} {reason}.", well=False)
+
+
 routes = [
     page("/scenes", scenes),
     page("/scenes/{id}", scene),
@@ -296,4 +309,5 @@ routes = [
     action("/scenes/{id}/bind", bind),
     action("/scenes/{id}/unbind", unbind),
     action("/scenes/{id}/undo", undo),
+    action("/scenes/{id}/redo", redo),
 ]

@@ -197,7 +197,7 @@ def test_binding_an_undone_scene_says_that_it_rests(staged) -> None:
     key = dash.world.plex.add_movie(dash.world.section, files=[("/elsewhere/other.mp4", 5, 60_000)], title="other")
     after = plain(dash.post(f"/scenes/{id}/bind", item=key).text)
     assert f"Scene {id} is bound to item {key} of Movies." in after
-    assert f"Scene {id} is undone: nothing is written to the item until you edit the scene in Stash" in after
+    assert f"Scene {id} is undone: nothing is written until you edit it in Stash, or plexsync redo {id}" in after
     assert "and is queued" not in after
 
 
@@ -295,6 +295,26 @@ def test_release_keeps_the_values_and_takes_off_the_locks(staged) -> None:
     item = world.plex.item("1")
     assert item.scalars["title"] == "A better title"
     assert "title" not in item.locks
+
+
+def test_an_undone_scene_has_a_button_that_redoes_it_in_the_place_of_sync_now(staged) -> None:
+    dash, found = staged
+    world, id = dash.world, found["in_step"]
+    assert "Redo" not in plain(dash.get(f"/scenes/{id}").text)
+    dash.post(f"/scenes/{id}/undo", how="undo")
+    work(world)
+    page = plain(dash.get(f"/scenes/{id}").text)
+    assert ("Redo" in page, "Sync now" in page, "Job: undone" in page) == (True, False, True)
+    assert f"#{id}" in plain(dash.get("/scenes?stands=undone").text)
+    assert f"plexsync redo {id} at once" in plain(dash.post(f"/scenes/{id}/sync").text), (
+        "an old page still has that button"
+    )
+    assert world.plex.item("1").scalars["title"] == "scene 00000"
+    assert "is synced again" in plain(dash.post(f"/scenes/{id}/redo").text)
+    work(world)
+    assert world.plex.item("1").scalars["title"] == "A better title"
+    assert "is not undone" in plain(dash.post(f"/scenes/{id}/redo").text)
+    assert "is not undone" in plain(dash.post(f"/scenes/{found['absent']}/redo").text)
 
 
 def test_nothing_is_undone_of_a_scene_that_nothing_was_pushed_for(staged) -> None:

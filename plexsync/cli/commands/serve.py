@@ -47,6 +47,7 @@ from plexsync.reports.status import breaker, server_words
 from plexsync.rules.errors import Damaged, LocalFault, Neighbour
 from plexsync.rules.job import State
 from plexsync.rules.status_words import SceneStatus, counted
+from plexsync.store.database import Reader
 from plexsync.store.life_signs import LifeSign
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
@@ -55,6 +56,7 @@ from validation.sources import ConfigError, load_here
 log = logging.getLogger("PlexSync.serve")
 
 LINE_PACE = 0.5  # seconds between two updates of the live line
+UNDONE_PACE = 2.0  # seconds between two counts of undone scenes for that line
 LOG_PACE = 10.0  # seconds of batches per line of the log
 ASK_PACE = 2.0  # seconds between two requests for settings that Stash may hold
 TELL_PACE = 60.0  # seconds between two log lines about that
@@ -291,6 +293,8 @@ class Reporter:
         self._fresh: Counter[str] = Counter()
         self._logged = monotonic()
         self._shown = 0.0
+        self._undone = 0
+        self._undone_at: float | None = None
         self._why = ""
 
     def __call__(self, step: Worked | ProbeResult | Idle) -> None:
@@ -323,11 +327,18 @@ class Reporter:
         rate = sum(self._fresh.values()) / max(self._shown - self._logged, 1.0)
         self._line.show(f"{text} | {rate:.1f}/s" if rate else text)
 
+    def _count_undone(self, db: Reader) -> int:
+        """The number of undone scenes; counted now and then, because there may be very many."""
+        if self._undone_at is None or monotonic() - self._undone_at >= UNDONE_PACE:
+            self._undone = sum(db.memories.count_undone().values())
+            self._undone_at = monotonic()
+        return self._undone
+
     def _text(self, parts: Parts) -> str:
         now = parts.clock.now()
         with parts.store.reading() as db:
             waiting = db.jobs.count_unsettled()
-            in_step = db.overview(now).jobs.get(State.IDLE, 0)
+            in_step = db.overview(now).jobs.get(State.IDLE, 0) - self._count_undone(db)
             rows = {server: db.breakers.find(server) for server in Neighbour}
             held = {server for server in Neighbour if db.holds.find(server)}
         states = (

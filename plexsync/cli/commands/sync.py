@@ -5,7 +5,7 @@ The first write of a whole library needs your approval: the command shows what w
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -25,14 +25,17 @@ from plexsync.cli.terminal.preview_output import dry_run, first_look, moment
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.engine.tickets import READ_STASH
+from plexsync.flows.scenes.undo_marks import resting
 from plexsync.flows.scenes.verbs import first_of_most, want_all, want_scenes
 from plexsync.reports.format import many, safe
 from plexsync.reports.named_scenes import ignored_words, missing_words, named_facts, unchecked_words
 from plexsync.reports.scenes import facts_of, left_out_words
 from plexsync.reports.shapes.scenes import LeftOutFacts
+from plexsync.reports.undo import not_queued, rests
 from plexsync.rules.errors import Unusable
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.pictures import left_out
+from plexsync.rules.plan_records import Undone
 
 LONGEST_SPAN = timedelta(days=36_525)
 FIRST_OF_MOST = (
@@ -94,15 +97,20 @@ class Queued:
         """Why nothing was queued for some of the scenes that you named, a line for each reason."""
         return [words for words in (missing_words(self.named), ignored_words(self.named)) if words]
 
-    def told(self, call: Call, facts: Mapping[str, object]) -> int:
-        """Answer with these facts, and report the scenes that could not be queued; returns the exit code."""
+    def told(self, call: Call, facts: Mapping[str, object], sentence: Callable[[int, Undone], str] = not_queued) -> int:
+        """Answer with these facts, and report the scenes that could not be queued; returns the exit code.
+
+        `sentence` is that of an undone scene.
+        """
         error = {"error": "; ".join(self.refused)} if self.refused and not self.ids else {}
-        ignored = {"ignored": list(self.named.ignored)} if self.named.ignored else {}
-        call.answer({**facts, **named_facts(self.named), **ignored, **error}, lambda: None)
+        left_alone = {"ignored": list(self.named.ignored), "undone": list(self.named.undone)}
+        left_alone = {name: ids for name, ids in left_alone.items() if ids}
+        call.answer({**facts, **named_facts(self.named), **left_alone, **error}, lambda: None)
         for words in (*self.refused, unchecked_words(self.named)):
             if words:
                 click.echo(f"plexsync: {words}", err=True)
-        return FAILED if self.refused else FINE
+        _tell_undone(self.named.undone, sentence)
+        return FAILED if self.refused or self.named.undone else FINE
 
 
 @command("sync")
@@ -140,8 +148,9 @@ def sync(
 
     Puts them in the queue and returns; a running worker (plexsync serve) takes them at once. With --wait they are worked
     before the command returns: by this process if no worker runs, else by the worker while this one watches. A scene
-    that is in sync already costs no write. Exits with 1 if a scene became a dead letter, or one that was named is not
-    in Stash or is ignored: for such a scene nothing is queued.
+    that is in sync already costs no write. A scene that is undone or released stays so: plexsync redo syncs it again. Exits
+    with 1 if a scene became a dead letter, or one that was named is undone, released, ignored or not in Stash: for such a
+    scene nothing is queued.
 
     Before a whole library is written for the first time it is shown what would change, and you are asked once; a call
     that nobody can answer has to say --yes.
@@ -195,12 +204,20 @@ def _queue(
 
 def _queued_answer(call: Call, queued: Queued) -> int:
     """Answer with what was queued, and name the scenes for which nothing was; returns the exit code."""
-    if queued.ids or not queued.refused:
+    if queued.ids or not (queued.refused or queued.named.undone):
         hint = (f"{TAKES} when that is over" if queued.closed else f"{TAKES} at once") if queued.busy else NO_WORKER
         hint = f"{queued.closed}; {hint}" if queued.closed else hint
         if not call.json:
             say(paper(), f"{many(len(queued.ids), 'scene')} queued; {hint}")
     return queued.told(call, {"wanted": len(queued.ids), **({"why": queued.closed} if queued.closed else {})})
+
+
+def _tell_undone(marks: Mapping[int, Undone], sentence: Callable[[int, Undone], str]) -> None:
+    """Report on standard error the named scenes that are undone, and what ends that."""
+    for id in list(marks)[:FEW]:
+        click.echo(f"plexsync: {sentence(id, marks[id])}", err=True)
+    if len(marks) > FEW:
+        click.echo(f"plexsync: and {many(len(marks) - FEW, 'more scene')} (plexsync redo)", err=True)
 
 
 def _check_which_way(wait: bool, dry: bool, file: str, force: bool, yes: bool) -> None:
@@ -232,8 +249,9 @@ def _queued(
             _check_first(parts, then, yes=yes)
         named = named_scenes(parts, scenes)
         if scenes:
-            want_scenes(parts.store, named.syncable, Why.USER, parts.clock, take_over=take_over)
-            ids = named.syncable
+            # A call that waits has undone scenes inspected.
+            ids = named.reachable if wait else named.syncable
+            want_scenes(parts.store, ids, Why.USER, parts.clock, take_over=take_over)
         else:
             ids = want_all(parts.store, parts.stash, parts.gates, parts.clock, since=then, take_over=take_over)
         # A worker runs on the same gates, so it goes on as soon as this probe is answered.
@@ -277,6 +295,8 @@ def _wait(call: Call, start: Begun, queued: Queued, *, whole: bool) -> int:
         with opened(start.config, start.folder) as parts:
             settled = outcomes(parts, ids)
             gone = _gone(parts, queued.named.ids)
+            with parts.store.reading() as db:
+                undone = resting(db, queued.named.ids)
             incomplete = _incomplete(parts, ids)
         facts = {
             "wanted": len(ids),
@@ -292,7 +312,7 @@ def _wait(call: Call, start: Begun, queued: Queued, *, whole: bool) -> int:
         reason = f"; {ended.reason}" if ended.reason else ""
         if not call.json:
             _tell(settled.line() + reason, incomplete)
-        code = replace(queued, named=queued.named.without(gone)).told(call, facts)
+        code = replace(queued, named=replace(queued.named.without(gone), undone=undone)).told(call, facts, rests)
         return stop.code or (FINE if settled.well else FAILED) or code
 
 

@@ -216,10 +216,10 @@ class Outcomes:
         return not (self.standing["dead"] or self.standing["ambiguous"] or self.standing["waiting"])
 
     def line(self, words: Mapping[str, str] = MappingProxyType({})) -> str:
-        """`12 in sync, 1 needs you (refused 1)`; `words` replaces the words of some outcomes."""
+        """`12 in sync, 1 needs you (refused 1)`; `words` replaces the words of some outcomes, which then come first."""
         causes = ", ".join(f"{cause} {count}" for cause, count in sorted(self.causes.items()))
         sums: Counter[str] = Counter()
-        for status in STATUSES:
+        for status in sorted(STATUSES, key=lambda status: status.outcome not in words):
             sums[words.get(status.outcome, status.word)] += self.standing[status.outcome]
         counts = [counted(word, count) for word, count in sums.items() if count]
         return ", ".join(counts) + (f" ({causes})" if causes else "") if counts else "nothing to do"
@@ -230,13 +230,14 @@ def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
     result, wanted = Outcomes(), set(ids)
     with parts.store.reading() as db:
         states = {id: state for id, state in db.jobs.ids(Kind.SCENE) if id in wanted}
+        marks = db.memories.marks()
     dead = (row for row in rows_in(parts, State.DEAD) if row.kind == Kind.SCENE)
     causes = {row.id: row.cls for row in dead if states.get(row.id) is State.DEAD}
     result.causes.update(causes.values())
     for id, state in states.items():
         # No longer dead: it was retried just now.
         revived = state is State.DEAD and id not in causes
-        status = SceneStatus.QUEUED if revived else status_of(state, causes.get(id, ""), "")
+        status = SceneStatus.QUEUED if revived else status_of(state, causes.get(id, ""), "", marks.get(id, ""))
         result.standing[status.outcome] += 1
     return result
 

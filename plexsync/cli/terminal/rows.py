@@ -13,10 +13,10 @@ from plexsync.rules.status_words import job_word
 from plexsync.rules.values import Held
 
 
-def row_table(row: JobRow, now: int, name: str = "") -> Table:
-    """The row as a table, with the title of its scene if that is known."""
+def row_table(row: JobRow, now: int, name: str = "", *, word: str = "") -> Table:
+    """The row as a table, with the title of its scene if that is known. `word`: its status instead of the state."""
     facts = [
-        ("status", f"{job_word(row.state)}, since {stamp(row.since)} ({ago(row.since, now)})"),
+        ("status", f"{word or job_word(row.state)}, since {stamp(row.since)} ({ago(row.since, now)})"),
         ("attempts", _attempt_words(row)),
     ]
     if row.state in WAITING:

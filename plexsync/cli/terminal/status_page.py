@@ -6,19 +6,7 @@ from plexsync.reports.edits import edit_words
 from plexsync.reports.format import lasting, many, unstamped
 from plexsync.reports.status import OWED, server_words, too_many
 from plexsync.reports.verdict import word_for_worker
-from plexsync.rules.status_words import (
-    DOWN,
-    HANGS,
-    JOB_STATES,
-    MAIN_STATES,
-    NOT_RUNNING,
-    ON_HOLD,
-    SWITCHED_OFF,
-    UP,
-    buckets,
-    job_meaning,
-    job_word,
-)
+from plexsync.rules.status_words import DOWN, HANGS, NOT_RUNNING, ON_HOLD, SWITCHED_OFF, UP, buckets, job_counts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +18,7 @@ WORKER_HINTS = {NOT_RUNNING: " (plexsync serve)", HANGS: " (restart plexsync ser
 
 def page(facts: "StatusFacts", look: Look) -> str:
     """The output of `plexsync status` as text."""
-    jobs, scenes = facts["jobs"], facts["scenes"]
+    scenes = facts["scenes"]
     parts = [look.sentence(safe(facts["verdict"]["text"]))]
     if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
         parts.append(look.sentence(banner))
@@ -46,11 +34,7 @@ def page(facts: "StatusFacts", look: Look) -> str:
             statuses.append((bucket[0].word, f"{count:,}", since))
     if statuses:
         parts.append(look.table("Scenes", ("status", "count", "the oldest since"), statuses, right=(1,)))
-    rows = [
-        (job_word(state), f"{jobs[state]:,}", job_meaning(state))
-        for state in JOB_STATES
-        if jobs[state] or state in MAIN_STATES
-    ]
+    rows = [(row.word, f"{row.count:,}", row.meaning) for row in job_counts(facts["jobs"], _resting(facts))]
     parts.append(look.table("Queue", ("state", "count", ""), rows, right=(1,)))
     parts.append(look.table("Servers", ("server", "state", "failures", "next try", "why"), _servers(facts)))
     if facts["dead"]:
@@ -61,6 +45,10 @@ def page(facts: "StatusFacts", look: Look) -> str:
         parts.append(look.table("Dead letters", ("cause", "count", ""), dead, right=(1,)))
     parts.append(look.table("", ("", ""), _rest(facts)))
     return "".join(parts)
+
+
+def _resting(facts: "StatusFacts") -> dict[str, int]:
+    return {"undone": facts["undone"]["undone"], "released": facts["undone"]["released"]}
 
 
 def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
@@ -143,10 +131,14 @@ def _events(facts: "EventFacts") -> list[tuple[str, str]]:
 
 
 def _undone(facts: "UndoneFacts") -> list[tuple[str, str]]:
-    """A line if scenes were undone; they count as in sync."""
+    """A line if scenes were undone, with what ends that."""
     by_name = (("undone", facts["undone"]), ("released", facts["released"]))
     counts = [f"{many(count, 'scene')} {name}" for name, count in by_name if count]
-    return [("undone", f"{', '.join(counts)}: left alone until they are edited in Stash")] if counts else []
+    return (
+        [("undone", f"{', '.join(counts)}: left alone until you edit them in Stash, or plexsync redo")]
+        if counts
+        else []
+    )
 
 
 def _outages(facts: "OutagesNow") -> list[tuple[str, str]]:

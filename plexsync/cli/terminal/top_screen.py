@@ -13,15 +13,15 @@ from plexsync.rules.choices import hold_line
 from plexsync.rules.job import State
 from plexsync.rules.status_words import (
     HANGS,
-    JOB_STATES,
     MAIN_STATES,
     RESTS,
     STARTING,
     SWITCHED_OFF,
     SYNCING,
     UP,
+    JobCount,
     counted,
-    job_colour,
+    job_counts,
     job_word,
 )
 
@@ -122,31 +122,31 @@ def _servers(snapshot: Glance) -> Table:
 def _bar(snapshot: Glance, width: int) -> Text:
     """The share of each state as one line of colours; without colours, characters tell them apart."""
     signs = dict(zip(MAIN_STATES, "█▓▒░╳", strict=True))
-    counts = {state: snapshot.jobs.get(State(state), 0) for state in JOB_STATES}
-    total = sum(counts.values())
+    counts = [row for row in _job_counts(snapshot) if row.count]
+    total = sum(row.count for row in counts)
     line = Text(no_wrap=True)
     if not total:
         return Text("·" * width, style="dim", no_wrap=True)
     cells_left, jobs_left = width, total
-    for state, count in counts.items():
-        if not count:
-            continue
-        # Every present state gets at least one cell.
-        cells = min(cells_left, max(1, round(cells_left * count / jobs_left)))
-        line.append(signs.get(state, "─") * cells, style=job_colour(state))
-        cells_left, jobs_left = cells_left - cells, max(1, jobs_left - count)
+    for row in counts:
+        # Every present word gets at least one cell.
+        cells = min(cells_left, max(1, round(cells_left * row.count / jobs_left)))
+        line.append(signs.get(row.state if row.word == job_word(row.state) else "", "─") * cells, style=row.colour)
+        cells_left, jobs_left = cells_left - cells, max(1, jobs_left - row.count)
     return line
+
+
+def _job_counts(snapshot: Glance) -> list[JobCount]:
+    return job_counts({state.value: count for state, count in snapshot.jobs.items()}, snapshot.undone)
 
 
 def _counts(snapshot: Glance) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis")
-    for state in JOB_STATES:
-        count, style = snapshot.jobs.get(State(state), 0), job_colour(state)
-        if count or state in MAIN_STATES:
-            line.append("  " if line else "")
-            number, _, word = counted(job_word(state), count).partition(" ")
-            line.append(number, style=f"bold {style}" if count else "dim")
-            line.append(f" {word}", style="" if count else "dim")
+    for row in _job_counts(snapshot):
+        line.append("  " if line else "")
+        number, _, word = counted(row.word, row.count).partition(" ")
+        line.append(number, style=f"bold {row.colour}" if row.count else "dim")
+        line.append(f" {word}", style="" if row.count else "dim")
     return line
 
 

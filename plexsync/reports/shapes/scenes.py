@@ -50,14 +50,16 @@ class NamedFacts(TypedDict, total=False):
     """Stash could not be asked whether it has these scenes, and the database does not know them."""
 
 
-class IgnoredNumbers(TypedDict, total=False):
-    """The scenes that you named and that are ignored."""
+class LeftAlone(TypedDict, total=False):
+    """The scenes that you named and that are left alone."""
 
     ignored: list[int]
     """Nothing was queued for these scenes, since you ignored them."""
+    undone: list[int]
+    """Nothing was queued for these scenes, since they are undone or released."""
 
 
-class QueuedScenes(NamedFacts, IgnoredNumbers):
+class QueuedScenes(NamedFacts, LeftAlone):
     """The answer to `/api/sync` for scenes that you name."""
 
     wanted: int
@@ -208,8 +210,10 @@ class LatestFacts(TypedDict):
 
 
 class JobReport(TypedDict):
-    """A scene's job, and its failed attempts."""
+    """A scene's status, its job, and its failed attempts."""
 
+    stands: str
+    """The status word, such as `in_step`, by its last attempt or comparison."""
     job: JobFacts | None
     attempts: list[AttemptFacts]
     """Newest first."""

@@ -7,7 +7,7 @@ from plexsync.reports.shapes.values import Moment
 
 
 class UndoneFacts(TypedDict):
-    """How many scenes were undone, and how many released."""
+    """How many idle jobs belong to undone scenes, and how many to released ones. The others are in sync."""
 
     undone: int
     released: int

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from plexsync.reports.shapes.status import BreakerFacts, HoldFacts, VerdictFacts, WorkerFacts
+from plexsync.reports.shapes.status import BreakerFacts, HoldFacts, UndoneFacts, VerdictFacts, WorkerFacts
 from plexsync.reports.shapes.values import Moment
 
 
@@ -58,6 +58,7 @@ class TopFacts(TypedDict):
     """`plex` and `stash`."""
     jobs: dict[str, int]
     """The number of jobs in each state."""
+    undone: UndoneFacts
     due: int
     events_waiting: int
     done_per_minute: float | None

@@ -198,6 +198,7 @@
     ["ignored", null, ["ignored"]],
     ["out of scope", null, ["outside"]],
     ["undone", null, ["undone"]],
+    ["released", null, ["released"]],
     ["dropped", null, ["dropped"]],
     ["gone", null, ["gone"]]
   ];
@@ -598,9 +599,18 @@
     const sync = () =>
       deeds.run("sync", async () => {
         const found = await ask("page_sync", { scene: id });
+        if (found.undone) {
+          throw new Error("This scene is undone, so nothing is synced. The button Redo ends that.");
+        }
         const later = found.why ? "It is queued. " + found.why : "The worker syncs it now: refresh in a moment.";
         return told(found, found.outcomes ? "" : later);
       });
+    const redo = () =>
+      deeds.run("redo", async () => {
+        const found = await ask("page_redo", { scene: id });
+        return told(found, found.outcomes ? "" : found.redone ? "The worker syncs it now: refresh in a moment." : "Nothing was changed: the scene is not undone, or you ignore it.");
+      });
+    const resting = facts && (facts.stands === "undone" || facts.stands === "released");
     const job = facts && facts.job;
     return e(
       "div",
@@ -613,7 +623,7 @@
       e(
         "div",
         { className: "plexsync-buttons" },
-        e(Button, { kind: "primary", busy: deeds.busy || facts === null, onClick: sync }, deeds.busy ? "Syncing …" : "Sync now"),
+        e(Button, { kind: "primary", busy: deeds.busy || facts === null, onClick: resting ? redo : sync }, deeds.busy ? "Syncing …" : resting ? "Redo" : "Sync now"),
         e(Button, { busy: deeds.busy, onClick: () => { setFacts(null); look(); } }, "Refresh"),
         e(Link, { to: PATH }, "All of PlexSync")
       ),
