@@ -189,7 +189,8 @@ def test_a_page_of_stash_that_is_opened_after_such_an_update_starts_the_worker(l
 
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
 def test_a_page_of_stash_that_is_opened_has_a_missing_worker_started_and_no_other(living, page, faults):
-    go(page, living, "/")
+    with page.expect_response(lambda answer: "PlexSyncSigns" in (answer.request.post_data or "")):
+        go(page, living, "/")
     kill(living, life_signs.SUPERVISOR)
     kill(living)
     assert operations(living) == 0
