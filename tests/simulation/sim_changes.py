@@ -5,7 +5,7 @@ been put back, and what nobody can tell any more.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from plexsync.simulator.plex_changes import Dealt, PlexBackup
 from plexsync.simulator.stash_model import SceneSnapshot, StashBackup
 from plexsync.store import backup
 from tests.simulation.sim_people import People
-from tests.simulation.sim_truth import Shown, Value
+from tests.simulation.sim_truth import LISTS, Shown, Value, held, remembered, sent
 
 if TYPE_CHECKING:
     from tests.simulation.sim_servers import ServerWorld
@@ -116,6 +116,8 @@ class ServerPeople(People):
         self.midway: set[tuple[str, str]] = set()  # item, field: edited by hand while a request was under way
         self.unclear: set[int] = set()  # ignored on a Stash that PlexSync has not met yet
         self.bound: dict[int, BoundItem] = {}  # by scene
+        # What items showed whose files were swapped since the last step began, where no memory of them had that.
+        self.swapped: list[tuple[str, dict[str, Value]]] = []
         super().__init__(world)
         while {"stash wiped", "library emptied"} & set(world.kinds) and len(self.spots) < ENOUGH_TO_ASK:
             self.new_content("plain")
@@ -148,6 +150,7 @@ class ServerPeople(People):
 
     def act(self) -> None:
         self.world.in_flight.clear()
+        self.note_swapped()
         super().act()
 
     def meanwhile(self, *, watchers: bool) -> None:
@@ -306,6 +309,7 @@ class ServerPeople(People):
         if not self.plex_shelves or self.foreign.old_plex is not None or self.foreign.emptied:
             return
         shelf = self.luck.choice(self.plex_shelves)
+        before = world.truth.items
         self._take_down(shelf)
         for key in self.visible():
             item, shown = world.plex.item(key), world.truth.items[key]
@@ -318,9 +322,17 @@ class ServerPeople(People):
                 shown.doubts.add("*")
         self.pending |= set(self.visible())
         self.mend_plex()
+        self._note_forerunners(before, set(shelf.items))
         self._stir_all()
         world.tell(f"Plex: restored as of {shelf.at:.2f}: {self._whose()}")
         self.hands()
+
+    def _note_forerunners(self, before: dict[str, Shown], restored: set[str]) -> None:
+        """A file that is not in the backup is scanned again. Under its old key nothing tells that it is a new item."""
+        items = self.world.truth.items
+        for key in before.keys() & items.keys() - restored:
+            if before[key].content == items[key].content:
+                items[key].forerunners = (*before[key].forerunners, before[key].agent)
 
     def remake_library(self) -> None:
         """A library is deleted and made anew."""
@@ -382,6 +394,10 @@ class ServerPeople(People):
         if len(plain) < 2 or self.foreign.old_plex is not None:
             return
         one, other = self.luck.sample(plain, 2)
+        for key in (one, other):
+            self._note_known(key)
+            if not self._is_told(key, before := self._shown(key)):
+                self.swapped.append((key, before))
         world.plex.swap_files(one, other)
         first, second = truth.items[one], truth.items[other]
         first.content, second.content = second.content, first.content
@@ -392,9 +408,41 @@ class ServerPeople(People):
             for key in (one, other):
                 world.plex.analyzed(key, 60_000)
                 self._stir(key)
-        world.in_flight |= {one, other}
+        world.overtake({one, other})
         self._stir_all()
         world.tell(f"Plex: {one} and {other} have swapped their files")
+
+    def _note_known(self, key: str) -> None:
+        """What is remembered of an item since all was lost is ours again, whatever files it gets now."""
+        shown = self.world.truth.items[key]
+        for (document,) in self.world.rows("select document from memory where item = ?", key):
+            known = {name for name in shown.stranded if name not in LISTS and remembered(document, name)[1] is not None}
+            shown.stranded = {name: value for name, value in shown.stranded.items() if name not in known}
+
+    def _shown(self, key: str) -> dict[str, Value]:
+        item = self.world.plex.item(key)
+        return {name: held(item, name) for name in self.world.truth.fields}
+
+    def note_swapped(self) -> None:
+        """Of an item with other files a memory is believed by its title or its summary. If neither was ours when the files
+        were swapped, all that was remembered is lost, and what the item showed counts as a hand's.
+        """
+        for key, before in self.swapped:
+            pushes = [document for (document,) in self.world.rows("select document from pushing where item = ?", key)]
+            if key in self.visible() and not self._is_told(key, before, pushes):
+                now = self._shown(key)
+                left = {name: value for name, value in before.items() if name in LISTS or value == now[name]}
+                self.world.truth.items[key].stranded |= left
+        self.swapped.clear()
+
+    def _is_told(self, key: str, before: dict[str, Value], pushes: Iterable[bytes] = ()) -> bool:
+        """Whether the title or the summary that an item showed before was left there, or sent by these pushes."""
+        memories = [document for (document,) in self.world.rows("select document from memory where item = ?", key)]
+        return any(
+            before[name]
+            and before[name] in (*(remembered(one, name)[1] for one in memories), *(sent(one, name) for one in pushes))
+            for name in ("title", "summary")
+        )
 
     # --- Stash -------------------------------------------------------------------------------------------------------
 
@@ -557,7 +605,9 @@ class ServerPeople(People):
 
         self._changed_database("the whole folder is lost", put)
         for shown in self.world.truth.items.values():
-            shown.blind = True
+            shown.blind, shown.stranded = True, {}
+        for key in self.visible():
+            self.world.truth.items[key].stranded = self._shown(key)
 
     def _changed_database(self, what: str, put: Callable[[Path], None]) -> None:
         world = self.world

@@ -30,7 +30,7 @@ from plexsync.simulator.plex_server import ItemSnapshot
 from plexsync.simulator.stash_model import SceneSnapshot
 from tests.simulation.sim_changes import BoundItem, ServerPeople
 from tests.simulation.sim_run import ROUNDS, Ending, Failure, Report, listening, scratch
-from tests.simulation.sim_truth import LISTS, MARK, PICTURED, POSTER, Shown, Truth, Violation, held
+from tests.simulation.sim_truth import LISTS, LOCKLESS, MARK, PICTURED, POSTER, Shown, Truth, Violation, held
 from tests.simulation.sim_world import Nature, World
 
 CHANGES = (
@@ -63,6 +63,7 @@ class ServerTruth(Truth):
 
     retired: set[str] = field(default_factory=set)
     in_flight: set[str] = field(default_factory=set)
+    overtaken: list[Request] = field(default_factory=list)  # under way and late when its item got other files
     by_hand: dict[tuple[str, str], set[str]] = field(default_factory=dict)  # content, field -> whatever hands put there
 
     def note_scalar(
@@ -77,10 +78,16 @@ class ServerTruth(Truth):
         key = asked.params.get("id", "")
         if key not in self.items and key in self.retired:
             return
-        if key not in self.in_flight:
+        if not self._is_overtaken(key, asked):
             super().judge_write(asked)
-        self.items[key].written = True
-        self.items[key].pushed |= {name.partition(".")[0] for name, _ in asked.query}
+        shown, pushed = self.items[key], {name.partition(".")[0] for name, _ in asked.query}
+        shown.written = True
+        shown.pushed |= pushed
+        shown.stranded = {name: value for name, value in shown.stranded.items() if name in LISTS or name not in pushed}
+
+    def _is_overtaken(self, key: str, asked: Request) -> bool:
+        """Whether the item got other files after this request was sent: what is left in the end is judged."""
+        return key in self.in_flight or any(asked is late for late in self.overtaken)
 
     def judge_picture(self, asked: Request) -> None:
         """As for one server."""
@@ -88,7 +95,7 @@ class ServerTruth(Truth):
         key = found[1] if found else ""
         if key not in self.items and key in self.retired:
             return
-        if key not in self.in_flight:
+        if not self._is_overtaken(key, asked):
             super().judge_picture(asked)
         self.items[key].written = True
 
@@ -100,6 +107,8 @@ class ServerTruth(Truth):
         """As for one server, but for what nobody can tell."""
         shown, have, want = self.items[key], held(item, name), self.wanted[scene][name]
         hand = shown.hands.get(name)
+        if self._is_stranded(shown, item, name, want):
+            return ""
         if isinstance(have, str) and (strange := set(MARK.findall(have)) - self.marks_of(shown.content)):
             return f"{have!r} is of {strange}"
         if {name, "*"} & shown.doubts:
@@ -111,6 +120,9 @@ class ServerTruth(Truth):
         if shown.restored and not want and have == "" and hand is None and name not in item.locks:
             # The same where it was put back and forgotten, and Plex then restored to what we had written over it.
             return ""
+        if not want and have and name not in item.locks and have in [said.get(name) for said in shown.forerunners]:
+            # What was found on the item that had this key and this file before Plex was restored is put back.
+            return ""
         if (shown.restored or shown.forgotten) and have in self.by_hand.get((shown.content, name), ()):
             # A hand's, maybe of what came after the backup: then it was remembered as what was there before us.
             return ""
@@ -119,6 +131,22 @@ class ServerTruth(Truth):
         if shown.blind and self._was_ours(shown, name, want, have):
             return ""
         return wrong
+
+    def _is_stranded(self, shown: Shown, item: ItemSnapshot, name: str, want: object) -> bool:
+        """Whether a field shows nothing but what the item showed when what was remembered of it was lost.
+
+        That counts as a hand's. If the files of the item were swapped, it may be another scene's, and nothing tells that
+        we wrote it.
+        """
+        if name not in shown.stranded:
+            return False
+        have = held(item, name)
+        if isinstance(have, frozenset) and isinstance(want, frozenset):
+            if shown.added.get(name, set()) - have:
+                return False
+            known = shown.stranded[name] | shown.agent.get(name, frozenset()) | shown.ever_added.get(name, set())
+            return have <= known | want and not want - have - shown.removed.get(name, set())
+        return bool(have) and have == shown.stranded[name] and (name in item.locks or name in LOCKLESS)
 
     def _was_ours(self, shown: Shown, name: str, want: object, have: object) -> bool:
         """Whether a field shows nothing that neither we, nor a hand, nor the agent had put there."""
@@ -185,6 +213,12 @@ class ServerWorld(World):
     def in_flight(self, keys: set[str]) -> None:
         self.truth.in_flight = keys
 
+    def overtake(self, keys: set[str]) -> None:
+        """What is under way to these items was sent before they got other files."""
+        self.in_flight |= keys
+        late = [asked for weather in self.weather.values() for _, asked in weather.late]
+        self.truth.overtaken += [asked for asked in late if target_of(asked) in keys]
+
     def drop_late(self) -> None:
         """What is under way to a server that ends reaches no other one."""
         for weather in self.weather.values():
@@ -207,9 +241,8 @@ class ServerWorld(World):
 
     def _note(self, asked: Request, answer: Answer) -> None:
         """When each item was last written to, and the time that it showed when it was read back after that."""
-        found = PICTURED.fullmatch(asked.path)
         if asked.method in WRITING:
-            key = found[1] if found else asked.params.get("id", "")
+            key = target_of(asked)
             self.written_at[key] = self.clock.steady
             self.read_back.pop(key, None)
         elif asked.path.startswith(DETAILS) and answer.status == 200:
@@ -231,8 +264,7 @@ class ServerWorld(World):
                 "wrong", f"{asked.method} {place.path}?{place.query[:200]} to another Plex, and nobody was asked"
             )
         if foreign.wiped is not None and not foreign.gone_for_good:
-            found = PICTURED.fullmatch(asked.path)
-            key = found[1] if found else asked.params.get("id", "")
+            key = target_of(asked)
             content = self.truth.items[key].content if key in self.truth.items else ""
             is_wanted = content in self.truth.owner and self.truth.owner[content] in self.truth.wanted
             if is_wanted and not self._is_canary(key, asked):
@@ -284,6 +316,12 @@ class ServerWorld(World):
             answer_questions(self)
 
 
+def target_of(asked: Request) -> str:
+    """The key of the item that a write is for."""
+    found = PICTURED.fullmatch(asked.path)
+    return found[1] if found else asked.params.get("id", "")
+
+
 def answer_questions(world: ServerWorld) -> None:
     """Accept each change that is asked about, or go back, at random."""
     people, foreign = world.people, world.people.foreign
@@ -317,6 +355,7 @@ class ServerEnding(Ending):
     def judge(self) -> None:
         """Raise Violation for whatever is not as it was promised."""
         self._judge_blame()
+        self.people.note_swapped()
         self._end_trouble()
         self.people.unwipe()
         self.people.mount()

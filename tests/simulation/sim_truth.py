@@ -111,12 +111,16 @@ class Shown:
     removed: dict[str, set[str]] = field(default_factory=dict)
     refreshed_away: dict[str, set[str]] = field(default_factory=dict)
     # Of lives in which servers change (sim_servers.py): whether we ever wrote to it, and which fields, the contents that it
-    # had before, the fields of which nobody can tell whose value is there ("*": all), and what has happened to it or to
-    # what we knew of it.
+    # had before, the fields of which nobody can tell whose value is there ("*": all), what it showed when what we
+    # knew of it was lost, and what has happened to it or to what we knew of it.
     written: bool = False
     pushed: set[str] = field(default_factory=set)
     once: set[str] = field(default_factory=set)
     doubts: set[str] = field(default_factory=set)
+    stranded: dict[str, Value] = field(default_factory=dict)
+    forerunners: tuple[
+        dict[str, Value], ...
+    ] = ()  # what agents said of items of this file and key that a restore took away
     restored: bool = False
     forgotten: bool = False
     blind: bool = False
@@ -382,3 +386,9 @@ def remembered(document: bytes | None, name: str) -> tuple[object, object]:
     """(said, left value) of a field in a stored memory; (None, None) when it holds nothing of it."""
     known = json.loads(document[CHECKSUM:]).get(name) if document else None
     return (known["said"], known["left"]["value"]) if known else (None, None)
+
+
+def sent(document: bytes, name: str) -> str:
+    """The value of a single-valued field in a stored push, as Plex shows it; '' if the push has none."""
+    known = json.loads(document[CHECKSUM:])["fields"].get(name)
+    return shown(str(known["sent"]["value"])) if known else ""
