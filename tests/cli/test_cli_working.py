@@ -38,7 +38,9 @@ def test_sync_needs_no_server_to_want_scenes_by_number_and_says_what_is_not_know
     done = door("sync", "7")
     assert (done.code, "1 scene queued" in done.out) == (0, True)
     assert "whether Stash has scene 7 is not known: Stash" in done.err
-    assert door("sync", "7", "--json").facts == {"wanted": 1}, "the database knows it now"
+    facts = door("sync", "7", "--json").facts
+    assert (facts["wanted"], "unchecked" in facts) == (1, False), "the database knows it now"
+    assert "Stash" in facts["why"]
 
 
 def test_a_scene_that_stash_does_not_have_is_refused_in_one_line_and_leaves_no_row(world: World, door: Door) -> None:
