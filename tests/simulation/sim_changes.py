@@ -608,6 +608,10 @@ class ServerPeople(People):
             shown.blind, shown.stranded = True, {}
         for key in self.visible():
             self.world.truth.items[key].stranded = self._shown(key)
+        for shelf in self.plex_shelves:
+            # The same is lost of what Plex had by then.
+            for shown in shelf.items.values():
+                shown.blind = shown.forgotten = True
 
     def _changed_database(self, what: str, put: Callable[[Path], None]) -> None:
         world = self.world
