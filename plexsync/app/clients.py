@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from typing import TypeVar
 
 from plexsync.engine.clock import SystemClock
@@ -17,6 +18,7 @@ from plexsync.plex.events import PlexEvents
 from plexsync.plex.imaging import Pillow
 from plexsync.rules.errors import NeighbourError, Unusable
 from plexsync.rules.neighbours import Clock, Messenger
+from plexsync.rules.notices import Notice, NotSent
 from plexsync.stash.client import StashClient
 from plexsync.stash.log_lines import StashLines
 from validation.config import PlexSyncConfig
@@ -160,6 +162,22 @@ def tried_ways(config: PlexSyncConfig) -> Iterator[tuple[str, str]]:
             yield "notify_urls", ""
     if config.notify_command:
         yield "notify_command", CommandMessenger(config.notify_command).hindrance()
+
+
+def sent_by_all(config: PlexSyncConfig, notice: Notice) -> Iterator[tuple[str, str]]:
+    """Send a notice by every configured way; yields each with its problem ('' for none)."""
+    for number, url in enumerate(config.notify_urls, start=1):
+        yield f"address {number} of notify_urls", _sent(partial(AppriseMessenger, url, number), notice)
+    if config.notify_command:
+        yield CommandMessenger.name, _sent(partial(CommandMessenger, config.notify_command), notice)
+
+
+def _sent(way: Callable[[], Messenger], notice: Notice) -> str:
+    try:
+        way().send(notice)
+    except (Unusable, NotSent) as error:
+        return str(error)
+    return ""
 
 
 def try_out(config: PlexSyncConfig) -> None:

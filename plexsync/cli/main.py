@@ -26,9 +26,11 @@ from plexsync.cli.streams import prepare_streams
 # Every command with its line in the list; its module has its name, or that of its opposite.
 COMMANDS = {
     "init": "Find both servers, and write plexsync.toml.",
+    "config": "Show the settings, and change them.",
     "doctor": "Check everything, and say how to mend what is not right.",
     "probe": "Ask a Plex server how it treats edits, with one item.",
     "adopt": "Take over the settings of Stash2Plex.",
+    "notify": "Show and test the ways by which you are notified.",
     "completion": "Let the shell complete commands and options.",
     "serve": "Keep Plex in sync with Stash until stopped.",
     "sync": "Sync scenes: all, the recent ones, or those named.",
@@ -46,6 +48,9 @@ COMMANDS = {
     "release": "Leave what was pushed in Plex, without PlexSync's locks.",
     "redo": "End an undo: sync the scenes again.",
     "accept": "Accept a change of a server that only you can judge.",
+    "log": "Show the log of the worker.",
+    "report": "Collect what a bug report needs in one file, without secrets.",
+    "help": "Show how a command is used.",
     "outages": "Show when the servers were down or on hold.",
     "reconcile": "Compare Stash with Plex, and queue what differs.",
     "backup": "Copy the database to a file.",
@@ -54,9 +59,9 @@ COMMANDS = {
 }
 # The section of the list for each command; the others come last.
 PARTS = {
-    "Set up": ("init", "doctor", "probe", "adopt", "completion"),
+    "Set up": ("init", "config", "doctor", "probe", "adopt", "notify", "completion"),
     "Sync": ("serve", "sync", "drain", "reconcile"),
-    "Show": ("status", "top", "explain", "history", "outages", "accept"),
+    "Show": ("status", "top", "explain", "history", "outages", "accept", "log", "report", "help"),
     "Single scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release", "redo"),
     "Database": ("backup", "restore"),
     "Try": ("demo",),
@@ -129,7 +134,7 @@ def _tell_version(context: click.Context, _option: click.Parameter, asked: bool)
         context.exit()
 
 
-@click.group("plexsync", cls=Program)
+@click.group("plexsync", cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, expose_value=False, callback=_tell_version, help="Print the version.")
 def plexsync() -> None:
     """Make a Plex library show what a Stash library says.

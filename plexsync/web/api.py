@@ -27,6 +27,7 @@ from plexsync.reports.outages import MOST_DAYS, report
 from plexsync.reports.questions import questions
 from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, written
 from plexsync.reports.scenes import facts_of, named_like, scene_row, stand_so
+from plexsync.reports.settings import setting_facts
 from plexsync.reports.shapes.comparisons import TaskFacts, TaskReport
 from plexsync.reports.shapes.dead_letters import Banner, LetterPage
 from plexsync.reports.shapes.outages import OutageReport
@@ -50,7 +51,6 @@ from plexsync.web.accept_pages import choice_named
 from plexsync.web.background_tasks import BackgroundTask
 from plexsync.web.overview_pages import LATEST
 from plexsync.web.pages import LARGEST_ID, Ask, PageNotFound, Wrong, asked, later
-from plexsync.web.settings_pages import setting_facts
 
 MOST = 500
 FEW = 100

@@ -64,6 +64,19 @@ def test_what_is_no_number_of_a_scene_is_told_as_it_was_written(words: tuple[str
     assert f"{words[-1]!r} is not the number of a scene" in door(*words).err
 
 
+@pytest.mark.parametrize(
+    ("words", "as_asked"), [(("help",), ("--help",)), (("help", "dlq", "retry"), ("dlq", "retry", "-h"))]
+)
+def test_help_is_found_by_each_of_its_names(words: tuple[str, ...], as_asked: tuple[str, ...], door: Door) -> None:
+    assert door(*words).out == door(*as_asked).out
+
+
+def test_help_for_an_unknown_command_says_so(door: Door) -> None:
+    done = door("help", "dlq", "nonsense")
+    assert done.code == 2
+    assert "there is no command 'dlq nonsense'" in done.err
+
+
 @named
 def test_help_lists_nothing_without_a_word(path: tuple[str, ...]) -> None:
     context = click.Context(OURS[path], terminal_width=80)

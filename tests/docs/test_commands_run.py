@@ -24,6 +24,7 @@ EXAMPLES = examples()
 NOT_RUN = {
     "demo": "it is a play of a minute; tests/journey/test_demo.py watches it",
     "init": "it signs in with an account of Plex and asks a person; its own tests answer it",
+    "log": "it shows a log that a worker wrote, or follows it; its own tests do both",
     "top": "it draws until it is stopped; its own tests read the screen",
     "completion": "it speaks to a shell; its own tests try it with one",
 }
@@ -34,6 +35,7 @@ ENDS_WITH_1 = {
     "plexsync accept items-gone": "no item is gone",
     "plexsync unignore 7": "7 is not ignored",
     "plexsync unbind 7 1234": "7 is not bound",
+    "plexsync notify --test": "no way is set",
 }
 STASH2PLEX = {"plex_url": "http://127.0.0.1:32400", "plex_token": TOKEN, "plex_library": "Movies"}
 

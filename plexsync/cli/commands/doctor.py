@@ -40,6 +40,14 @@ def doctor(call: Call) -> int:
       plexsync doctor
       plexsync doctor --json
     """
+    checks, settings = examined(call)
+    code = max((check.code for check in checks), default=FINE)
+    call.answer(facts_of(checks, settings), lambda: _tell(checks, settings, paper()))
+    return code
+
+
+def examined(call: Call) -> tuple[list[Check], list[dict[str, str]]]:
+    """Check everything: (the checks, every setting as it is in effect). Raises NotSetUp."""
     checks: list[Check] = []
     settings: list[dict[str, str]] = []
     try:
@@ -56,14 +64,16 @@ def doctor(call: Call) -> int:
     except ConfigError as error:
         mend = "correct it there; docs/settings.md describes every setting"
         checks += [problem("configuration", line, mend, WRONG) for line in error.lines]
-    code = max((check.code for check in checks), default=FINE)
-    facts = {
-        "well": code == FINE,
+    return checks, settings
+
+
+def facts_of(checks: Sequence[Check], settings: Sequence[dict[str, str]]) -> dict[str, object]:
+    """The checks and the settings for JSON."""
+    return {
+        "well": all(check.code == FINE for check in checks),
         "checks": [{"name": c.name, "state": c.state, "told": c.message, "mend": c.mend or None} for c in checks],
-        "settings": settings,
+        "settings": list(settings),
     }
-    call.answer(facts, lambda: _tell(checks, settings, paper()))
-    return code
 
 
 def _tell(checks: Sequence[Check], settings: Sequence[dict[str, str]], out: Console) -> None:

@@ -1,0 +1,251 @@
+"""`plexsync config`: look at the settings, and change them in plexsync.toml."""
+
+import difflib
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from plexsync.app.settings import NotSetUp
+from plexsync.cli.call import FINE, WRONG, Call, Sharing, family
+from plexsync.cli.settings import hide, sources, toml_of
+from plexsync.cli.start import begun
+from plexsync.cli.terminal.screen import paper, say, table
+from plexsync.reports.format import safe
+from plexsync.reports.settings import TELLING, setting_facts
+from plexsync.reports.shapes.status import SettingFacts
+from validation.config import SECRETS, describe
+from validation.redact import MASK
+from validation.sources import STAND_INS, TOML, ConfigError, load, load_here
+from validation.template import new_file
+from validation.writing import UnclearFile, changed, save
+
+NAMES = tuple(setting.name for setting in describe())
+# A table of tables, which one value can't say.
+TABLES = "libraries"
+RESTART = "a worker that runs takes it when it starts again"
+
+
+@family("config")
+def config() -> None:
+    """Show the settings, and change them in plexsync.toml.
+
+    Each setting comes from the command line, the environment, plexsync.toml, the plugin settings in Stash or its
+    default, in this order.
+
+    \b
+    Examples:
+      plexsync config list
+      plexsync config set dlq_retention_days 30
+      plexsync config edit
+    """
+
+
+@config.command("list", cls=Sharing, short_help="List all settings, with their sources.")
+@click.option("--changed", "only_changed", is_flag=True, help="Only the settings that were given somewhere.")
+@click.pass_obj
+def list_all(call: Call, only_changed: bool) -> int:
+    """List all settings, each with its value, its default and where the value comes from.
+
+    \b
+    Examples:
+      plexsync config list
+      plexsync config list --changed
+    """
+    facts = [fact for fact in _facts(call) if not only_changed or fact["source"] != "default"]
+    file = str(toml_of(call).absolute())
+    call.answer({"file": file, "settings": facts}, lambda: _tell(facts, file, paper()))
+    return FINE
+
+
+@config.command("get", cls=Sharing)
+@click.argument("name")
+@click.pass_obj
+def get(call: Call, name: str) -> int:
+    """Print one setting. A secret is shown as *** if it is set.
+
+    \b
+    Example:
+      plexsync config get dlq_retention_days
+    """
+    check_exists(name)
+    fact = next(fact for fact in _facts(call) if fact["name"] == name)
+    call.answer({**fact}, lambda: click.echo(safe(fact["value"])))
+    return FINE
+
+
+@config.command("set", cls=Sharing, short_help="Change one setting in plexsync.toml.")
+@click.argument("name")
+@click.argument("value", required=False)
+@click.pass_obj
+def set_one(call: Call, name: str, value: str | None) -> int:
+    """Change one setting in plexsync.toml; the rest of the file stays as you wrote it.
+
+    The value is checked first. A secret is never taken from the command line: leave its value out, and type it when
+    you are asked, or pipe it in.
+
+    \b
+    Examples:
+      plexsync config set dlq_retention_days 30
+      plexsync config set plex_libraries "Movies, Clips"
+      plexsync config set plex_token
+    """
+    check_exists(name)
+    if name == TABLES:
+        raise click.UsageError(f"{TABLES} is a table of tables: plexsync config edit opens the file")
+    if name in SECRETS and value is not None:
+        raise click.UsageError(f"{name} is a secret: leave its value out, and type it when you are asked")
+    text = _asked(name) if value is None else value
+    before = _problems(call)
+    loaded = load(environ={}, toml_path=None, plugin_settings=STAND_INS, overrides={name: text})
+    hide(call, loaded)
+    now = _problems(call, **{name: text})
+    if new := [line for line in now if line not in before]:
+        raise ConfigError(new)
+    _write(call, name, _plain(getattr(loaded.config, name)))
+    return _told(call, name, f"{name} is {MASK if name in TELLING else safe(text)} now")
+
+
+@config.command("unset", cls=Sharing, short_help="Remove one setting from plexsync.toml.")
+@click.argument("name")
+@click.pass_obj
+def unset(call: Call, name: str) -> int:
+    """Remove one setting from plexsync.toml, so that its default applies again.
+
+    \b
+    Example:
+      plexsync config unset dlq_retention_days
+    """
+    check_exists(name)
+    _write(call, name, None)
+    return _told(call, name, f"{name} is not in {toml_of(call).name} any more")
+
+
+@config.command("edit", cls=Sharing, short_help="Open plexsync.toml in your editor.")
+@click.pass_obj
+def edit(call: Call) -> int:
+    """Open plexsync.toml in your editor, and check it afterwards.
+
+    VISUAL or EDITOR names the editor. A new file holds every common option, commented. Exits with 2 if something in the
+    file is wrong.
+
+    \b
+    Example:
+      plexsync config edit
+    """
+    file = toml_of(call)
+    with suppress(FileExistsError):
+        save(file, new_file({}), new=True)
+    click.edit(filename=str(file))
+    if wrong := _problems(call):
+        raise ConfigError(wrong)
+    call.answer({"file": str(file), "valid": True}, lambda: say(paper(), f"{file.name} is valid; {RESTART}"))
+    return FINE
+
+
+def check_exists(name: str) -> None:
+    """Raise UsageError if there is no such setting."""
+    if name not in NAMES:
+        near = difflib.get_close_matches(name, NAMES, n=1)
+        hint = f"did you mean {near[0]}?" if near else "plexsync config list shows them"
+        raise click.UsageError(f"there is no setting {safe(name)!r}: {hint}")
+
+
+def _facts(call: Call) -> list[SettingFacts]:
+    """Every setting. While a required one is missing, those of this machine, with a warning."""
+    try:
+        with begun(call) as start:
+            return setting_facts(start.config, start.settings.loaded.origin)
+    except NotSetUp:
+        raise
+    except ConfigError as error:
+        loaded = load_here(**sources(call))
+        for line in error.lines:
+            click.echo(f"plexsync: warning: {line}", err=True)
+        unset_ones = {name for name, value in STAND_INS.items() if getattr(loaded.config, name) == value}
+        facts = setting_facts(loaded.config, loaded.origin)
+        return [
+            {**fact, "value": "", "set": False, "source": "default"} if fact["name"] in unset_ones else fact
+            for fact in facts
+        ]
+
+
+def _tell(facts: list[SettingFacts], file: str, out: Console) -> None:
+    rows = [
+        (fact["name"], safe(fact["value"]), "" if fact["source"] == "default" else fact["default"], fact["source"])
+        for fact in facts
+    ]
+    out.print(table("Settings", ("setting", "value", "default", "from"), rows))
+    say(out, f"the file is {file}")
+
+
+def _asked(name: str) -> str:
+    """The value, typed without echo if it is a secret, or the first line of what is piped in."""
+    if sys.stdin.isatty():
+        return str(click.prompt(name, default="", hide_input=name in SECRETS, err=True, show_default=False))
+    line = sys.stdin.readline()
+    if not line:
+        raise click.UsageError(f"no value is given: plexsync config set {name} VALUE")
+    return line.rstrip("\r\n")
+
+
+def _problems(call: Call, **overrides: str) -> list[str]:
+    """What is wrong with the settings of this machine, with these in their place."""
+    where = sources(call)
+    merged = {**where["overrides"], **overrides}
+    try:
+        hide(
+            call,
+            # A required setting that is missing may be in Stash.
+            load(
+                environ=where["environ"],
+                toml_path=where["toml_path"],
+                plugin_settings=STAND_INS,
+                overrides=merged,
+                may_be_missing=True,
+            ),
+        )
+    except ConfigError as error:
+        return error.lines
+    return []
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _write(call: Call, name: str, value: object) -> None:
+    """Change the setting in the file; None removes it."""
+    file = toml_of(call)
+    text = _text_of(file)
+    try:
+        save(file, changed(text or "", {name: value}) if text is not None else new_file({name: value}))
+    except UnclearFile as error:
+        raise ConfigError([f"{file.name}: {error}; plexsync config edit opens it"]) from None
+    except OSError as error:
+        raise ConfigError([f"{file} can't be written: {error.strerror}"]) from None
+
+
+def _text_of(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError([f"{file} can't be read: {reason}"]) from None
+
+
+def _told(call: Call, name: str, done: str) -> int:
+    """Say what was done, what wins over it, and what is still wrong with the settings; returns the exit code."""
+    file = toml_of(call)
+    wrong = _problems(call)
+    origin = "" if wrong else load_here(**sources(call)).origin[name]
+    winner = f"; the value from the {origin} wins over it" if origin not in ("", TOML, "default", "Stash") else ""
+    facts = {"file": str(file), "name": name, "overruled": bool(winner), "problems": wrong}
+    call.answer(facts, lambda: say(paper(), f"{done}{winner or '; ' + RESTART}"))
+    for line in wrong:
+        click.echo(f"plexsync: {line}", err=True)
+    return WRONG if wrong else FINE

@@ -1,0 +1,44 @@
+"""`plexsync notify`: where notices go, and a test of every way."""
+
+import click
+
+from plexsync.app.clients import sent_by_all, tried_ways
+from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.start import begun
+from plexsync.cli.terminal.screen import paper, say
+from plexsync.engine.clock import SystemClock
+from plexsync.rules.notices import Notice
+from validation.redact import Redactor
+
+NONE = "no way is set: see notify_urls and notify_command"
+TEXT = "This is a test: notices of PlexSync arrive here."
+
+
+@command("notify")
+@click.option("--test", "sends", is_flag=True, help="Send a test notice by every way.")
+@click.pass_obj
+def notify(call: Call, sends: bool) -> int:
+    """Show the ways by which PlexSync notifies you, and what is wrong with them.
+
+    With --test each of them gets a test notice. Exits with 1 if a way does not work, or if none is set.
+
+    \b
+    Examples:
+      plexsync notify
+      plexsync notify --test
+    """
+    with begun(call) as start:
+        hidden = Redactor(start.config.secrets)
+        notice = Notice("test", SystemClock().now(), TEXT)
+        ways = list(sent_by_all(start.config, notice) if sends else tried_ways(start.config))
+    facts = [{"way": name, "problem": hidden.redact(problem) or None} for name, problem in ways]
+    if not ways:
+        return call.refused(NONE, ways=[], sent=False)
+    call.answer({"ways": facts, "sent": sends}, lambda: _tell(facts, sends=sends))
+    return FAILED if any(fact["problem"] for fact in facts) else FINE
+
+
+def _tell(facts: list[dict[str, str | None]], *, sends: bool) -> None:
+    well = "took the test notice" if sends else "is set"
+    for fact in facts:
+        say(paper(), f"{fact['way']}: {fact['problem'] or well}")

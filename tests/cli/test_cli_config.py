@@ -1,0 +1,144 @@
+"""`plexsync config`: settings are looked at, checked and changed in the file, and nothing else in it."""
+
+import os
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Door
+from tests.journey.world import TOKEN, World
+
+SECRET = "a-secret-of-this-test"
+
+
+@pytest.fixture
+def file(bare: None, tmp_path: Path) -> Path:
+    """The settings file of this user, in the present folder."""
+    path = tmp_path / "plexsync.toml"
+    path.write_text('# Mine.\nplex_url = "http://plex:32400"  # the NAS\nmax_retries = 4\n')
+    return path
+
+
+def test_one_setting_is_changed_and_the_rest_stays_as_it_was_written(door: Door, file: Path) -> None:
+    done = door("config", "set", "max_retries", "7")
+    assert (done.code, done.err) == (0, "")
+    assert "max_retries is 7 now" in done.out
+    assert file.read_text() == '# Mine.\nplex_url = "http://plex:32400"  # the NAS\nmax_retries = 7\n'
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert door("config", "unset", "max_retries").code == 0
+    assert "max_retries" not in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "kept"),
+    [
+        ("genre_tags", "Solo, Two", ["Solo", "Two"]),
+        ("enabled", "false", False),
+        ("poll_interval", "2.5", 2.5),
+        ("path_map", "/data => /media", ["/data => /media"]),
+        ("notify_command", "mail -s 'from PlexSync' me", ["mail", "-s", "from PlexSync", "me"]),
+    ],
+)
+def test_a_value_is_kept_in_the_form_of_its_setting(
+    door: Door, file: Path, name: str, typed: str, kept: object
+) -> None:
+    assert door("config", "set", name, typed).code == 0
+    assert tomllib.loads(file.read_text())[name] == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("max_retries", "x", "max_retries on the command line must be a whole number from 1 to 20"),
+        ("breaker_max_recovery_timeout", "5", "must be at least breaker_recovery_timeout (60)"),
+        ("max_retrys", "3", "did you mean max_retries?"),
+        ("libraries", "x", "plexsync config edit opens the file"),
+        ("plex_token", SECRET, "leave its value out"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line_and_changes_nothing(
+    door: Door, file: Path, name: str, value: str, told: str
+) -> None:
+    before = file.read_text()
+    done = door("config", "set", name, value)
+    assert done.code == 2
+    assert told in done.err
+    assert SECRET not in done.out + done.err
+    assert file.read_text() == before
+
+
+def test_a_secret_is_piped_in_and_shown_by_nothing(door: Door, file: Path) -> None:
+    done = door("config", "set", "plex_token", answer=f"{SECRET}\n")
+    assert "plex_token is *** now" in done.out
+    assert tomllib.loads(file.read_text())["plex_token"] == SECRET
+    for words in (("get", "plex_token"), ("list",), ("list", "--json"), ("list", "--changed")):
+        shown = door("config", *words)
+        assert SECRET not in shown.out + shown.err
+    assert door("config", "set", "plex_token").code == 2, "nobody typed one"
+
+
+def test_what_wins_over_the_file_is_said(door: Door, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLEXSYNC_MAX_RETRIES", "3")
+    assert "the value from the environment wins over it" in door("config", "set", "max_retries", "9").out
+    assert door("config", "set", "max_retries", "9", "--json").facts["overruled"] is True
+
+
+def test_a_setting_can_be_mended_while_another_one_is_wrong(door: Door, file: Path) -> None:
+    file.write_text("max_retries = 99\ndlq_max = -1\n")
+    done = door("config", "set", "max_retries", "9")
+    assert done.code == 2, "the other one is told of"
+    assert "dlq_max in plexsync.toml must be" in done.err
+    assert "max_retries" not in done.err
+    assert tomllib.loads(file.read_text()) == {"max_retries": 9, "dlq_max": -1}
+
+
+def test_a_file_that_is_no_toml_is_left_alone(door: Door, file: Path) -> None:
+    file.write_text("max_retries = [\n")
+    done = door("config", "set", "max_retries", "9")
+    assert done.code == 2
+    assert "can't be changed" in done.err
+    assert file.read_text() == "max_retries = [\n"
+
+
+def test_the_first_setting_makes_a_file_with_every_common_option(door: Door, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "plexsync.toml"
+    assert door("--config", target, "config", "set", "plex_url", "http://plex:32400").code == 0
+    assert tomllib.loads(target.read_text()) == {"plex_url": "http://plex:32400"}
+    assert "#dlq_retention_days = " in target.read_text()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_the_list_says_where_a_value_comes_from(world: World, door: Door) -> None:
+    facts = door("config", "list", "--json").facts
+    by_name = {one["name"]: one for one in facts["settings"]}
+    assert (by_name["plex_token"]["value"], by_name["plex_token"]["source"]) == ("***", "environment")
+    assert by_name["max_retries"]["source"] == "default"
+    assert {one["source"] for one in door("config", "list", "--changed", "--json").facts["settings"]} == {"environment"}
+    assert TOKEN not in str(facts)
+    assert door("config", "get", "max_retries").out == "5\n"
+
+
+def test_while_a_required_one_is_missing_the_others_are_shown_with_a_warning(door: Door, file: Path) -> None:
+    shown = door("config", "list", "--changed")
+    assert shown.code == 0
+    assert "http://plex:32400" in shown.out
+    assert "warning: plex_token is missing" in shown.err
+    assert "plex_token" not in shown.out
+
+
+def test_the_editor_is_opened_and_the_file_is_checked_afterwards(
+    door: Door, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\necho "dlq_max = -1" >> "$1"\n')
+    editor.chmod(0o755)
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", os.fspath(editor))
+    done = door("config", "edit")
+    assert done.code == 2
+    assert "dlq_max in plexsync.toml must be" in done.err
+    monkeypatch.setenv("EDITOR", "true")
+    assert door("config", "unset", "dlq_max").code == 0
+    assert "plexsync.toml is valid" in door("config", "edit").out
