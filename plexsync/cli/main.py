@@ -134,7 +134,7 @@ def _tell_version(context: click.Context, _option: click.Parameter, asked: bool)
         context.exit()
 
 
-@click.group("plexsync", cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("plexsync", cls=Program)
 @click.option("--version", is_flag=True, expose_value=False, callback=_tell_version, help="Print the version.")
 def plexsync() -> None:
     """Make a Plex library show what a Stash library says.
