@@ -86,7 +86,7 @@ class Sharing(click.Command):
     """A command with the shared options, which its help lists separately."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, context_settings={"help_option_names": ["-h", "--help"]}, **settings)
+        super().__init__(*args, **{"context_settings": {"help_option_names": ["-h", "--help"]}, **settings})
         self.shared = _shared()
         self.params = [*self.params, *self.shared]
 

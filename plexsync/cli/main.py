@@ -52,6 +52,7 @@ COMMANDS = {
     "report": "Collect what a bug report needs in one file, without secrets.",
     "help": "Show how a command is used.",
     "outages": "Show when the servers were down or on hold.",
+    "verify": "Count how many scenes Plex shows as Stash says.",
     "reconcile": "Compare Stash with Plex, and queue what differs.",
     "backup": "Copy the database to a file.",
     "restore": "Put a copy of the database back.",
@@ -60,7 +61,7 @@ COMMANDS = {
 # The section of the list for each command; the others come last.
 PARTS = {
     "Set up": ("init", "config", "doctor", "probe", "adopt", "notify", "completion"),
-    "Sync": ("serve", "sync", "drain", "reconcile"),
+    "Sync": ("serve", "sync", "drain", "reconcile", "verify"),
     "Show": ("status", "top", "explain", "history", "outages", "accept", "log", "report", "help"),
     "Single scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release", "redo"),
     "Database": ("backup", "restore"),

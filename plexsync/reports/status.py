@@ -5,6 +5,7 @@ from plexsync.reports.format import noted, stamp
 from plexsync.reports.verdict import verdict
 from plexsync.rules.note_keys import CHANGED
 from plexsync.rules.status_words import STATUSES, server_word
+from plexsync.rules.verified import read as read_verified
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         PaceFacts,
         QueueFacts,
         StatusFacts,
+        VerifiedFacts,
         WorkerFacts,
     )
     from plexsync.rules.outages import Outage
@@ -71,6 +73,7 @@ def facts_of(
         "index": {"items": summary.items, "libraries": [_library(*row) for row in summary.sections]},
         "last_poll": stamp(noted(summary.last_poll)),
         "last_reconcile": stamp(noted(summary.last_reconcile)),
+        "verified": verified_facts(summary.verified),
         "comparison_due": summary.anew or summary.wishes == CHANGED,
         "repaired_at": stamp(summary.repaired_at),
         "bulk_approved": config.approve_bulk or summary.approved,
@@ -91,6 +94,23 @@ def worker(summary: "Summary", *, running: bool, began: int | None, enabled: boo
         "heartbeat": stamp(beat),
         "enabled": enabled,
     }
+
+
+def verified_facts(text: str) -> "VerifiedFacts | None":
+    """What the last comparison found, by its note."""
+    counts = read_verified(text)
+    if counts is None:
+        return None
+    at, in_sync, differ, sample = counts
+    return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample}
+
+
+def verified_words(facts: "VerifiedFacts | None") -> str:
+    """What the last comparison found, in words without its time."""
+    if facts is None:
+        return "never"
+    compared = facts["in_sync"] + facts["differ"]
+    return f"{facts['in_sync']:,} of {compared:,} as Stash says" + (", a sample" if facts["sample"] else "")
 
 
 def _outages(summary: "Summary", waiting: int) -> "OutagesNow":

@@ -15,6 +15,8 @@ LINES = "lines:state"
 HEARS = "on"
 # The end of the last full comparison.
 LAST_RECONCILE = "reconcile:last"
+# What the last comparison, or `plexsync verify`, found (`plexsync.rules.verified`).
+VERIFIED = "verified"
 # The start of the last full comparison.
 LAST_RUN = "reconcile:run"
 # The place where a comparison was interrupted.

@@ -24,6 +24,7 @@ from plexsync.rules.note_keys import (
     LINES,
     REPAIRED,
     RESTORED,
+    VERIFIED,
     WISHES,
 )
 from plexsync.rules.status_words import status_of
@@ -133,6 +134,7 @@ class Summary:
         self.heartbeat, self.last_poll, self.last_reconcile = (
             note(db, name) for name in (HEARTBEAT, LAST_POLL, LAST_RECONCILE)
         )
+        self.verified = note(db, VERIFIED)
         self.edits = {"line": note(db, EDIT_BY_LINE), "hook": note(db, EDIT_BY_HOOK), "poll": note(db, EDIT_BY_POLL)}
         self.lines = note(db, LINES)
         self.inside = note(db, INSIDE)

@@ -11,7 +11,7 @@ from plexsync.reports.format import unstamped
 from plexsync.reports.rows import short, title
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import HoldFacts, StatusFacts
-from plexsync.reports.status import server_words
+from plexsync.reports.status import server_words, verified_words
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind
 from plexsync.rules.status_words import (
@@ -85,6 +85,7 @@ def overview(ask: Ask) -> Response:
     return ask.show(
         "overview.html",
         found=facts,
+        verified=verified_words(facts["verified"]),
         needs=needs(ask.desk.parts, facts),
         servers=[server(facts, neighbour) for neighbour in Neighbour],
         scenes=scenes(facts),

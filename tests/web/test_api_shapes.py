@@ -75,7 +75,8 @@ def test_every_response_of_the_api_has_its_shape(furnished: tuple[World, dict[st
         for path, body in {"preview": {}, "reconcile": {}, "sync": {"all": True}}.items():
             run_task(dash, f"/api/{path}", body)
         run_task(dash, "/api/reconcile", {"quick": True})
-        answers["/api/reconcile"] = dash.get("/api/reconcile").json()
+        for path in ("/api/reconcile", "/api/status"):
+            answers[path] = dash.get(path).json()
     check(answers, kinds, absent=frozenset({status.HoldFacts, comparisons.NoResult}))
 
 
@@ -92,6 +93,7 @@ def test_every_report_with_json_has_its_shape(furnished: tuple[World, dict[str, 
         "outages": outages.OutageReport,
         "reconcile": comparisons.ReconcileFacts,
         "reconcile --quick": comparisons.PollFacts,
+        "verify": comparisons.VerifyFacts,
         f"sync --dry-run {ids['hostile']} {ids['waiting']}": comparisons.PreviewReport,
         f"undo --dry-run {ids['in_step']}": undo.UndoPreview,
         "undo --runs": undo.RunList,

@@ -3,8 +3,8 @@
 from plexsync.app.advice import UNAPPROVED
 from plexsync.cli.terminal.plain import Look, safe
 from plexsync.reports.edits import edit_words
-from plexsync.reports.format import lasting, many, unstamped
-from plexsync.reports.status import OWED, server_words, too_many
+from plexsync.reports.format import ago, lasting, many, unstamped
+from plexsync.reports.status import OWED, server_words, too_many, verified_words
 from plexsync.reports.verdict import word_for_worker
 from plexsync.rules.status_words import DOWN, HANGS, NOT_RUNNING, ON_HOLD, SWITCHED_OFF, UP, buckets, job_counts
 
@@ -103,10 +103,20 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         ("edits in Stash", safe(edit_words(facts["edits"], unstamped(facts["at"] or "1970-01-01T00:00:00Z")))),
         ("last poll of Stash", facts["last_poll"] or "never"),
         ("last full comparison", facts["last_reconcile"] or "never"),
+        ("verified", _verified(facts)),
         *([("to do", OWED)] if facts["comparison_due"] else []),
         *([] if facts["bulk_approved"] else [("to do", UNAPPROVED)]),
         ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),
     ]
+
+
+def _verified(facts: "StatusFacts") -> str:
+    """What the last comparison found, and when."""
+    last = facts["verified"]
+    words = verified_words(last)
+    if last is None or last["at"] is None or facts["at"] is None:
+        return words
+    return f"{words}, {ago(unstamped(last['at']), unstamped(facts['at']))}"
 
 
 def _dead_letters(facts: "QueueFacts") -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.rules import verified
+from plexsync.rules.note_keys import VERIFIED
 from plexsync.store.database import Reader, Writer
 
 # The reports of the last full comparisons, newest first, as a list of `ComparisonReport`s in JSON.
@@ -63,5 +65,8 @@ def reports(db: Reader) -> list[ComparisonReport]:
 
 
 def save_report(tx: Writer, report: ComparisonReport) -> None:
-    """Save a report as the newest one."""
+    """Save a report as the newest one; it verifies the scenes that have an item."""
+    in_sync = report.standing["in step"] + report.standing["person"]
+    text = verified.written(report.ended, in_sync=in_sync, differ=report.standing["differs"], sample=False)
+    tx.notes.save(VERIFIED, text)
     tx.notes.save(REPORTS, json.dumps([vars(entry) for entry in (report, *reports(tx))][:REPORTS_KEPT]))

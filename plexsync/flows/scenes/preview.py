@@ -84,13 +84,14 @@ class Previewer:
         since: datetime | None = None,
         take_over: bool = False,
         redo: bool = False,
+        sweep: bool = False,
         progress: Progress = lambda _done, _total: None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> Iterator[Preview]:
         """Yield a preview of these scenes, those changed since `since`, or all. Raises NeighbourError if a server is down.
 
         `take_over`: preview a sync that takes over what was in Plex before PlexSync. `redo`: preview a sync of these
-        scenes that ends their undo.
+        scenes that ends their undo. `sweep`: preview what a full comparison would do with these scenes.
         """
         if since is not None:
             ids = self._changed(since)
@@ -105,7 +106,7 @@ class Previewer:
                 rows = {sight.id: db.jobs.find(Kind.SCENE, sight.id) for sight in sights}
                 is_first = self._looker.recovery.is_unproven(db)
             for sight in sights:
-                preview = preview_of(sight, rows[sight.id], sweep=ids is None)
+                preview = preview_of(sight, rows[sight.id], sweep=sweep or ids is None)
                 yield replace(preview, undecidable=is_first and not take_over and sight.is_undecidable)
             done += len(sights)
             progress(done, max(done, total))

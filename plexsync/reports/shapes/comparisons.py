@@ -153,6 +153,24 @@ class PreviewFacts(PreviewReason):
     notes: list[NoteFacts]
 
 
+class VerifyFacts(TypedDict):
+    """How Plex compares with Stash: `plexsync verify --json`."""
+
+    at: Moment | None
+    scenes: int
+    """The scenes that were looked at."""
+    in_sync: int
+    """Those whose items show what Stash says."""
+    differ: int
+    left_out: dict[str, int]
+    """The number of scenes that could not be compared, by result."""
+    sample: bool
+    complete: bool
+    """False if it was stopped before its end."""
+    scenes_that_differ: list[PreviewFacts]
+    """The first 20 of them."""
+
+
 class PreviewError(TypedDict, total=False):
     """The error that ended a dry run, if one did."""
 

@@ -167,6 +167,16 @@ class VerdictFacts(TypedDict):
     text: str
 
 
+class VerifiedFacts(TypedDict):
+    """How many of the compared scenes that have an item in Plex were in sync then, and how many differed."""
+
+    at: Moment | None
+    in_sync: int
+    differ: int
+    sample: bool
+    """Whether only a sample of the scenes was compared."""
+
+
 class BareFacts(TypedDict):
     """The status of everything, from the database alone."""
 
@@ -195,6 +205,8 @@ class BareFacts(TypedDict):
     index: IndexFacts
     last_poll: Moment | None
     last_reconcile: Moment | None
+    verified: VerifiedFacts | None
+    """What the last comparison found; null if there was none."""
     """When the last full comparison ended."""
     comparison_due: bool
     repaired_at: Moment | None

@@ -1,0 +1,113 @@
+"""`plexsync verify`: whether Plex shows what Stash says, in a figure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from random import SystemRandom
+
+import click
+from rich.console import Console
+
+from plexsync.app.parts import Parts, opened
+from plexsync.app.settings import SettingsNeed
+from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.daemon.signals import Stop, stoppable
+from plexsync.cli.start import begun
+from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
+from plexsync.engine.tickets import READ_STASH
+from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
+from plexsync.reports.format import many, safe, stamp
+from plexsync.reports.preview import scene_facts
+from plexsync.reports.shapes.comparisons import PreviewFacts, VerifyFacts
+from plexsync.rules import verified
+from plexsync.rules.note_keys import VERIFIED
+from plexsync.rules.status_words import Finding, counted, finding_counts
+
+# The number of differing scenes that are listed.
+LISTED = 20
+AS_STASH_SAYS = (Finding.IN_SYNC, Finding.KEPT)
+
+
+@command("verify")
+@click.option("--sample", metavar="N", type=click.IntRange(1), help="Compare only so many scenes, drawn at random.")
+@click.pass_obj
+def verify(call: Call, sample: int | None) -> int:
+    """Compare what Plex shows with what Stash says, and end with a figure. Writes to neither server.
+
+    Compares every scene that has an item in Plex, or a sample. The figure and its time stay in status and on the
+    dashboard. What differs is listed; plexsync sync syncs it, and so does the next full comparison. Exits with 1 if
+    something differs or could not be compared.
+
+    \b
+    Examples:
+      plexsync verify --sample 500
+      plexsync verify
+    """
+    with (
+        begun(call, need=SettingsNeed.WORK) as start,
+        opened(start.config, start.folder) as parts,
+        stoppable() as stop,
+        ProgressBar(start.console, "verifying") as bar,
+    ):
+        start.meet(parts)
+        drawn = _drawn(parts, sample) if sample else None
+        counts, differing = _compared(parts, drawn, bar, stop)
+        now = parts.clock.now()
+        in_sync, differ = sum(counts[name] for name in AS_STASH_SAYS), counts[WOULD_CHANGE]
+        if not stop:
+            with parts.store.writing() as tx:
+                tx.notes.save(VERIFIED, verified.written(now, in_sync=in_sync, differ=differ, sample=drawn is not None))
+    facts: VerifyFacts = {
+        "at": stamp(now),
+        "scenes": counts.total(),
+        "in_sync": in_sync,
+        "differ": differ,
+        "left_out": {name: count for name, count in counts.items() if name not in (*AS_STASH_SAYS, WOULD_CHANGE)},
+        "sample": drawn is not None,
+        "complete": not stop,
+        "scenes_that_differ": [scene_facts(preview) for preview in differing],
+    }
+    call.answer(facts, lambda: _tell(facts, paper()))
+    return stop.code or (FAILED if differ or counts[Finding.FAILED] else FINE)
+
+
+def _drawn(parts: Parts, count: int) -> list[int]:
+    """So many scenes of Stash, drawn at random, by id."""
+    pages = parts.stash.walk_ids()
+    ids: list[int] = []
+    while (page := parts.gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
+        ids += [id for id, _ in page]
+    return sorted(SystemRandom().sample(ids, min(count, len(ids))))
+
+
+def _compared(
+    parts: Parts, ids: Sequence[int] | None, bar: ProgressBar, stop: Stop
+) -> tuple[Counter[str], list[Preview]]:
+    """(how many scenes there are of each finding, the first ones that differ)."""
+    counts: Counter[str] = Counter()
+    differing: list[Preview] = []
+    for preview in parts.previewer.preview(ids, sweep=True, progress=bar.at, stopping=lambda: bool(stop)):
+        counts[preview.standing] += 1
+        if preview.standing == WOULD_CHANGE and len(differing) < LISTED:
+            differing.append(preview)
+    return counts, differing
+
+
+def _tell(facts: VerifyFacts, out: Console) -> None:
+    compared = facts["in_sync"] + facts["differ"]
+    of_all = "a sample of " if facts["sample"] else ""
+    ends = "" if facts["complete"] else "; stopped before the end"
+    say(out, f"{facts['in_sync']:,} of {of_all}{many(compared, 'scene')} in Plex are as Stash says{ends}")
+    if facts["left_out"]:
+        say(
+            out, f"not compared: {', '.join(counted(word, count) for word, count in finding_counts(facts['left_out']))}"
+        )
+    if listed := facts["scenes_that_differ"]:
+        rows = [(str(scene["id"]), safe(scene["title"], 60), _fields(scene)) for scene in islice(listed, LISTED)]
+        out.print(table("Scenes that differ", ("scene", "title", "fields"), rows, right=(0,)))
+        more = f"; {facts['differ'] - len(listed):,} more" if facts["differ"] > len(listed) else ""
+        say(out, f"plexsync sync {' '.join(row[0] for row in rows)} syncs these{more}")
+
+
+def _fields(facts: PreviewFacts) -> str:
+    return ", ".join(dict.fromkeys(field["field"] for item in facts["items"] for field in item["fields"]))
