@@ -9,7 +9,7 @@ from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Body, Call, command
 from plexsync.cli.commands.sync import worker_hint
-from plexsync.cli.commands.undo import Which, list_runs, listed, options
+from plexsync.cli.commands.undo import Which, list_runs, options
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import Remaining, WorkLoop, outcomes
 from plexsync.cli.start import Begun, begun
@@ -18,6 +18,7 @@ from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.undo_marks import Redone, redo_scenes, sorted_out
 from plexsync.reports.format import many
+from plexsync.reports.named_scenes import listed
 from plexsync.reports.undo import redo_facts
 
 
