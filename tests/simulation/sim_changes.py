@@ -149,7 +149,7 @@ class ServerPeople(People):
         ]
 
     def act(self) -> None:
-        self.world.in_flight.clear()
+        self.world.end_flight()
         self.note_swapped()
         super().act()
 
@@ -222,6 +222,13 @@ class ServerPeople(People):
             first = False
         # The memory stays with the item when its scene gets another id.
         return sure, first and not self.world.rows("select 1 from memory where item = ?", key), wanted
+
+    def _hand_on_list(self, key: str, kind: str) -> None:
+        super()._hand_on_list(key, kind)
+        shown = self.world.truth.items[key]
+        if shown.forerunners and not shown.written and kind in self.world.plex.item(key).locks:
+            # Names that we had written to the item that had this key and file before Plex was restored look removed by it.
+            shown.doubts.add(kind)
 
     def _stir(self, key: str) -> None:
         if key in self.pending:
@@ -639,6 +646,8 @@ class ServerPeople(People):
         (key, *others) = [key for key in self.visible() if world.truth.items[key].content in contents] or [""]
         if not key or others:
             return
+        # The item may leave while it is bound.
+        library = world.plex.item(key).library
 
         def bound() -> bool:
             process = world.process
@@ -653,7 +662,7 @@ class ServerPeople(People):
         world.at_work("bind", bound)
         # Killed on the way it may have been bound.
         if world.rows("select 1 from binding where subject = ? and item = ? and off = 0", scene.id, key):
-            self.bound[scene.id] = BoundItem(key, world.plex.item(key).library, scene.created_at)
+            self.bound[scene.id] = BoundItem(key, library, scene.created_at)
             world.tell(f"scene {scene.id} is bound to {key}")
 
     def ignore(self) -> None:
