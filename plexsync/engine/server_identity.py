@@ -16,12 +16,14 @@ from plexsync.store.database import Database
 log = logging.getLogger("PlexSync.identity")
 
 NOTE = ACCEPTED + Choice.PLEX_SERVER
+# The identifier of the server that was asked about last. What you accept is this one, and no other that answers later.
+ASKED = f"asked:{Choice.PLEX_SERVER}"
 
 
 class ServerIdentity:
     """The identity of the Plex server of one database. The first server that answers is the one.
 
-    `looks_only`: save nothing.
+    `looks_only`: save nothing but which server is asked about.
     """
 
     def __init__(self, store: Database, plex: Plex, clock: Clock, *, looks_only: bool = False) -> None:
@@ -48,9 +50,11 @@ class ServerIdentity:
         """Ask the server who it is, in one request. Raises Barred if it is another one that you have not accepted."""
         server = self._plex.server()
         with self._store.reading() as db:
-            stored, accepted = db.servers.find(), db.notes.text(NOTE)
+            stored, accepted, asked = db.servers.find(), db.notes.text(NOTE), db.notes.text(ASKED)
         is_new = stored is None or stored.machine != server.machine
-        if stored and is_new and not accepted:
+        if stored and is_new and not (accepted and asked in ("", server.machine)):
+            if accepted or asked != server.machine:
+                self._ask_about(server.machine)
             raise Barred(
                 Neighbour.PLEX,
                 f"this is another Plex server ({server.name or 'without a name'}) than the one that PlexSync has written"
@@ -65,3 +69,8 @@ class ServerIdentity:
             tx.notes.save(NOTE, "")
         if stored and is_new:
             log.warning("another Plex server was accepted: what was remembered about items of the old one is not used")
+
+    def _ask_about(self, machine: str) -> None:
+        with self._store.writing() as tx:
+            tx.notes.save(ASKED, machine)
+            tx.notes.save(NOTE, "")

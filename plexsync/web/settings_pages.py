@@ -8,7 +8,7 @@ from plexsync.reports.shapes.status import SettingFacts
 from plexsync.web.pages import Ask, page
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.redact import MASK
-from validation.sources import COMMAND_LINE, DEFAULT, ENVIRONMENT, NOT_FROM_STASH, STASH, TOML
+from validation.sources import COMMAND_LINE, DEFAULT, ENVIRONMENT, NAMED_FILE, NOT_FROM_STASH, STASH, TOML
 
 # Settings whose values may contain a secret.
 TELLING = (*SECRETS, "notify_command")
@@ -93,6 +93,7 @@ WHERE = {
     TOML: "plexsync.toml",
     STASH: "plugin settings in Stash",
     ENVIRONMENT: "environment",
+    NAMED_FILE: "file named in the environment",
     COMMAND_LINE: "command line",
 }
 

@@ -216,8 +216,16 @@ class ServerWorld(World):
     def overtake(self, keys: set[str]) -> None:
         """What is under way to these items was sent before they got other files."""
         self.in_flight |= keys
+        self.truth.overtaken += self._late_to(keys)
+
+    def end_flight(self) -> None:
+        """What was sent in this step to an item that got other files in it, and is late, was planned before that."""
+        self.truth.overtaken += self._late_to(self.in_flight)
+        self.in_flight.clear()
+
+    def _late_to(self, keys: set[str]) -> list[Request]:
         late = [asked for weather in self.weather.values() for _, asked in weather.late]
-        self.truth.overtaken += [asked for asked in late if target_of(asked) in keys]
+        return [asked for asked in late if target_of(asked) in keys]
 
     def drop_late(self) -> None:
         """What is under way to a server that ends reaches no other one."""
@@ -267,7 +275,8 @@ class ServerWorld(World):
             key = target_of(asked)
             content = self.truth.items[key].content if key in self.truth.items else ""
             is_wanted = content in self.truth.owner and self.truth.owner[content] in self.truth.wanted
-            if is_wanted and not self._is_canary(key, asked):
+            is_late = any(asked is late for late in foreign.sent_before)
+            if is_wanted and not is_late and not self._is_canary(key, asked):
                 raise Violation(
                     "wrong", f"{key} of {content} was written to while Stash was empty, and nobody was asked"
                 )
