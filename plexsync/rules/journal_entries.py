@@ -23,7 +23,8 @@ class FieldTrace:
 
     `values`: the single value, or the names that Stash had (in a read-back: the names in Plex). `adds` and `removes` are
     the names that a list edit adds and removes (in a read-back: `adds` are all names that belong to PlexSync). `ended`:
-    PlexSync gave the field up, so the value is not its own.
+    PlexSync gave the field up, so the value is not its own (in a read-back: Plex did not accept the picture, so it was
+    left out).
     """
 
     values: tuple[str, ...] = ()
@@ -125,9 +126,11 @@ def _sent_field(name: str, sent: Sending, salt: bytes) -> FieldTrace:
     )
 
 
-def read_fields(sending: Mapping[str, Sending], memory: Memory, salt: bytes) -> dict[str, FieldTrace]:
-    """The fields of a push as they were read back: all lists, and the single values that Plex changed."""
-    traces: dict[str, FieldTrace] = {}
+def read_fields(
+    sending: Mapping[str, Sending], memory: Memory, left_out: Iterable[str], salt: bytes
+) -> dict[str, FieldTrace]:
+    """The fields of a push as they were read back: all lists, and the single values that Plex changed or did not take."""
+    traces = {trace_name(name, salt): FieldTrace(ended=True) for name in left_out}
     for name, sent in sending.items():
         remembered = memory.get(name)
         if remembered is None or remembered.undone:

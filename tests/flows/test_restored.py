@@ -179,6 +179,21 @@ def test_a_poster_that_a_person_chose_stays_although_the_cover_could_not_be_read
         assert poster(house, id) == key_of("thumb", BLUE)
 
 
+@pytest.mark.parametrize("fault", ["status", "reset"])
+def test_a_poster_stays_plexsyncs_own_after_one_that_plex_did_not_accept_and_the_loss_of_the_database(tmp_path, fault):
+    with House(tmp_path / "data", profile=POSTER, policy=Policy(conflict="plex")) as house:
+        [id] = house.in_step()
+        covered(house, id, RED)
+        house.plex_sim.faults.set(Fault(fault, status=400, when=lambda request: request.method == "POST"))
+        house.stash_sim.set_cover(id, BLUE)
+        edited(house, id, title="Newer")
+        assert (title_of(house, id), poster(house, id)) == ("Newer", key_of("thumb", RED))
+        house.plex_sim.faults.clear()
+        restarted(house, between=lambda: forget_database(house))
+        compared(house)
+        assert poster(house, id) == key_of("thumb", BLUE)
+
+
 def test_a_hand_edit_in_a_field_that_was_disabled_during_the_restore_stays(tmp_path):
     with House(tmp_path / "data") as house:
         [id] = house.in_step()

@@ -272,7 +272,7 @@ class World:
         self.pushing.remove(entry)
         for name in set(made.edit) & set(SCALARS):
             self.unread[name].discard(self.value[name])
-        fields = read_fields(made.sending, learnt.memory, SALT)
+        fields = read_fields(made.sending, learnt.memory, (), SALT)
         self.journal.append(replace(sent, kind="read", stamp=self.stamp, fields=fields))
         # What can't be told of a list stays in it.
         self.untold -= set(made.edit) - set(LISTS)

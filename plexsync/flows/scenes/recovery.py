@@ -1,7 +1,7 @@
 """Finds out, from the journal of writes, that the database or Plex is from an older moment, and what it then knows."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.flows.scenes.inspection_records import Inspection, Target
@@ -157,17 +157,19 @@ class Recovery:
             entries += [replace(entry, fields=sent), replace(entry, kind="read", stamp=item.stamp, fields=read)]
         self._journal.append(entries, sync=False)
 
-    def was_read(self, pushes: Iterable[tuple[int, int, Item, Mapping[str, Sending], Memory, int]]) -> None:
-        """Record what was read back, as (number, scene, item, fields, memory, stamp). Raises LocalFault."""
+    def was_read(
+        self, pushes: Iterable[tuple[int, int, Item, Mapping[str, Sending], Collection[str], Memory, int]]
+    ) -> None:
+        """Record what was read back, as (number, scene, item, fields, left out, memory, stamp). Raises LocalFault."""
         salt = self._journal.salt(goes_on=True)
         entries = [
             replace(
                 self._entry(number, id, item, salt),
                 kind="read",
                 stamp=stamp,
-                fields=read_fields(sending, memory, salt),
+                fields=read_fields(sending, memory, left_out, salt),
             )
-            for number, id, item, sending, memory, stamp in pushes
+            for number, id, item, sending, left_out, memory, stamp in pushes
         ]
         self._journal.append(entries, sync=False)
 
