@@ -308,7 +308,8 @@ def _value_set_back(
     if value is None and not remembered.undone and name in PICTURES and name not in item.scalars:
         return None
     if not _was_own(name, now, remembered, history):
-        result.kept.append(name)
+        if value is not None or remembered.undone:
+            result.kept.append(name)
         return None
     if value is None and not remembered.undone:
         # The evidence is gone once another field is written, so it is kept until Stash's value is known.
