@@ -216,8 +216,9 @@ class ServerPeople(People):
         sure, first, wanted = super()._is_at_rest(key, name)
         shown = self.world.truth.items[key]
         if not shown.written:
-            # Whatever is remembered under its key belongs to another item.
-            still = not self.world.depth and not any(weather.late for weather in self.world.weather.values())
+            # Whatever is remembered under its key belongs to another item, but for a push that was saved and never sent.
+            late = any(weather.late for weather in self.world.weather.values())
+            still = not self.world.depth and not late and not self._is_about_to_be_written(key)
             return False, still and self.world.nature.setting.policy.first_push == "keep", wanted
         if shown.forgotten and not shown.blind and name in shown.pushed:
             # The database has forgotten that push, and the journal tells of it: this is no field that we never wrote.
@@ -231,6 +232,12 @@ class ServerPeople(People):
         if shown.forerunners and not shown.written and kind in self.world.plex.item(key).locks:
             # Names that we had written to the item that had this key and file before Plex was restored look removed by it.
             shown.doubts.add(kind)
+
+    def _is_about_to_be_written(self, key: str) -> bool:
+        """Whether a push to this item, and not to one that had its key before, was saved, and nobody knows its end."""
+        item = self.world.plex.item(key)
+        pushes = self.world.rows("select library, files from pushing where item = ?", key)
+        return any(library in ("", item.library) and item.files[0][0] in str(files) for library, files in pushes)
 
     def _stir(self, key: str) -> None:
         if key in self.pending:

@@ -433,12 +433,26 @@ class ServerEnding(Ending):
 
     def _asks_for_its_word(self, scene: SceneSnapshot) -> bool:
         """Whether a person has to say again what was said of another scene under its id, or of an item that it has lost."""
-        if scene.id in self.people.others().keys() | self.people.doubtful():
+        if scene.id in self.people.others().keys() | self.people.doubtful() or self._has_only_lost_items(scene):
             return True
         told = self._bound().get(scene.id)
         return told is not None and (
             told.created_at != scene.created_at or told.key not in {item.key for item in self._targets(scene)}
         )
+
+    def _has_only_lost_items(self, scene: SceneSnapshot) -> bool:
+        """Whether its only items are bound to other scenes that have lost them by a swap of files: a bound item belongs to
+        its scene alone, until a person unbinds it.
+        """
+        truth, bound = self.world.truth, self._bound()
+        items = {item.key for item in super()._targets(scene)}
+        lost = {
+            told.key
+            for other in self.people.scenes()
+            if (told := bound.get(other.id)) and told.key in items
+            if truth.items[told.key].content not in truth.of(other)
+        }
+        return bool(items) and items == lost
 
     def _bound(self) -> dict[int, BoundItem]:
         """The bindings that hold. On a server that was accepted, and in a library that was made anew, the key of a bound
