@@ -38,7 +38,8 @@ def _wait_for_server(parts: Parts, choice: Choice) -> None:
     server, now = HELD_BY[choice], parts.clock.now()
     with parts.store.writing() as tx:
         row = tx.holds.find(server)
-        if row and row.choice == choice:
+        # Without the note, another server has answered than the one that was asked about: then the hold asks again.
+        if row and row.choice == choice and tx.notes.text(ACCEPTED + choice):
             message = f"{CHANGES[choice]}, which you have accepted; {server.title()} has not answered since"
             tx.holds.save(server, replace(row, message=message, since=now, retest_at=now, fingerprint="", choice=""))
 
@@ -47,5 +48,8 @@ def outcome(parts: Parts, choice: Choice) -> str:
     """What follows from an accepted change: work goes on now, or when its server answers."""
     server = HELD_BY[choice]
     with parts.store.reading() as db:
-        is_held = db.holds.find(server) is not None
+        row = db.holds.find(server)
+    if row and row.choice == choice:
+        return "it has changed again since then, so PlexSync asks again"
+    is_held = row is not None
     return f"work goes on as soon as {server.title()} answers" if is_held else "work goes on"

@@ -122,10 +122,10 @@ def settings(sources: SettingSources, need: SettingsNeed, *, hide: Callable[[Loa
 def _has_any(sources: SettingSources, here: Loaded, folder: DataFolder | None) -> bool:
     """Whether anybody has set PlexSync up: in a file, in the environment, or in Stash as it last answered."""
     file = sources["toml_path"]
-    given = (origin for name, origin in here.origin.items() if name != "data_dir")
+    origins = (origin for name, origin in here.origin.items() if name != "data_dir")
     return (
         (file is not None and os.path.lexists(file))
-        or any(origin in (ENVIRONMENT, NAMED_FILE, TOML) for origin in given)
+        or any(origin in (ENVIRONMENT, NAMED_FILE, TOML) for origin in origins)
         or (folder is not None and last_answer(folder.path) is not None)
     )
 

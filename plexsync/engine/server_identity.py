@@ -11,18 +11,19 @@ from plexsync.engine.tickets import READ_PLEX
 from plexsync.rules.choices import ACCEPTED, Choice, remedy
 from plexsync.rules.errors import Barred, Neighbour
 from plexsync.rules.neighbours import Clock, Plex
-from plexsync.rules.note_keys import PLEX_ASKED
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.identity")
 
 NOTE = ACCEPTED + Choice.PLEX_SERVER
+# The identifier of the server that was asked about last. What you accept is this one, and no other that answers later.
+ASKED = f"asked:{Choice.PLEX_SERVER}"
 
 
 class ServerIdentity:
     """The identity of the Plex server of one database. The first server that answers is the one.
 
-    `looks_only`: save nothing.
+    `looks_only`: save nothing but which server is asked about.
     """
 
     def __init__(self, store: Database, plex: Plex, clock: Clock, *, looks_only: bool = False) -> None:
@@ -49,11 +50,11 @@ class ServerIdentity:
         """Ask the server who it is, in one request. Raises Barred if it is another one that you have not accepted."""
         server = self._plex.server()
         with self._store.reading() as db:
-            stored, accepted, asked = db.servers.find(), db.notes.text(NOTE), db.notes.text(PLEX_ASKED)
+            stored, accepted, asked = db.servers.find(), db.notes.text(NOTE), db.notes.text(ASKED)
         is_new = stored is None or stored.machine != server.machine
-        # You have accepted the server that you were asked about. Yet another one is asked about anew.
         if stored and is_new and not (accepted and asked in ("", server.machine)):
-            self._save_asked(server.machine)
+            if accepted or asked != server.machine:
+                self._ask_about(server.machine)
             raise Barred(
                 Neighbour.PLEX,
                 f"this is another Plex server ({server.name or 'without a name'}) than the one that PlexSync has written"
@@ -66,12 +67,10 @@ class ServerIdentity:
         with self._store.writing() as tx:
             tx.servers.save(server.machine, server.version, now=self._clock.now())
             tx.notes.save(NOTE, "")
-            tx.notes.save(PLEX_ASKED, "")
         if stored and is_new:
             log.warning("another Plex server was accepted: what was remembered about items of the old one is not used")
 
-    def _save_asked(self, machine: str) -> None:
-        if not self._looks_only:
-            with self._store.writing() as tx:
-                tx.notes.save(NOTE, "")
-                tx.notes.save(PLEX_ASKED, machine)
+    def _ask_about(self, machine: str) -> None:
+        with self._store.writing() as tx:
+            tx.notes.save(ASKED, machine)
+            tx.notes.save(NOTE, "")

@@ -103,4 +103,12 @@ def history_of(name: str, entries: Sequence[JournalEntry]) -> FieldHistory:
     # Hashes with another salt can't be compared with those that were sent.
     reads = {(entry.number, entry.salt): entry for entry in entries if entry.kind == "read"}
     sent = [entry for entry in entries if entry.kind == "sent" and trace_name(name, entry.salt) in entry.fields]
-    return FieldHistory(name, tuple((entry, reads.get((entry.number, entry.salt))) for entry in sent))
+    return FieldHistory(name, tuple((entry, _read_of(name, reads.get((entry.number, entry.salt)))) for entry in sent))
+
+
+def _read_of(name: str, read: JournalEntry | None) -> JournalEntry | None:
+    """The read-back of a push if the field was read back with it. A picture that was left out may still arrive, or never."""
+    if read is None:
+        return None
+    trace = read.fields.get(trace_name(name, read.salt))
+    return None if trace and trace.ended else read

@@ -23,7 +23,8 @@ class FieldTrace:
 
     `values`: the single value, or the names that Stash had (in a read-back: the names in Plex). `adds` and `removes` are
     the names that a list edit adds and removes (in a read-back: `adds` are all names that belong to PlexSync). `ended`:
-    PlexSync gave the field up, so the value is not its own.
+    PlexSync gave the field up, so the value is not its own (in a read-back: Plex did not accept the picture, so it was
+    left out).
     """
 
     values: tuple[str, ...] = ()
@@ -125,9 +126,11 @@ def _sent_field(name: str, sent: Sending, salt: bytes) -> FieldTrace:
     )
 
 
-def read_fields(sending: Mapping[str, Sending], memory: Memory, salt: bytes) -> dict[str, FieldTrace]:
-    """The fields of a push as they were read back: all lists, and the single values that Plex changed."""
-    traces: dict[str, FieldTrace] = {}
+def read_fields(
+    sending: Mapping[str, Sending], memory: Memory, left_out: Iterable[str], salt: bytes
+) -> dict[str, FieldTrace]:
+    """The fields of a push as they were read back: all lists, and the single values that Plex changed or did not take."""
+    traces = {trace_name(name, salt): FieldTrace(ended=True) for name in left_out}
     for name, sent in sending.items():
         remembered = memory.get(name)
         if remembered is None or remembered.undone:
@@ -143,30 +146,50 @@ def _read_field(name: str, remembered: Remembered, salt: bytes) -> FieldTrace:
     return FieldTrace(hashes_of(name, remembered.left.value, salt), remembered.left.locked, adds)
 
 
+@dataclass(frozen=True)
+class LearntFields:
+    """Fields whose memory has changed without a push, as if sent and read back when the item had this stamp."""
+
+    stamp: int
+    sent: dict[str, FieldTrace] = field(default_factory=dict)
+    read: dict[str, FieldTrace] = field(default_factory=dict)
+
+
 def learnt_fields(
     before: Memory, after: Memory, sending: Mapping[str, Sending], item: Item, salt: bytes
-) -> tuple[dict[str, FieldTrace], dict[str, FieldTrace]]:
-    """The fields whose memory has changed without a push, as if (sent, read back). Lists are as `item` has them.
+) -> list[LearntFields]:
+    """The fields whose memory has changed without a push, by the stamp at which they were read. Lists are as in `item`.
 
-    A list that is about to be sent is among them only if members were found to be PlexSync's before that.
+    A field that is about to be sent is among them only if what was sent there before it was not known: a single value of
+    which nothing was remembered, or members that were found to be PlexSync's.
     """
-    sent: dict[str, FieldTrace] = {}
-    read: dict[str, FieldTrace] = {}
+    learnt: dict[int, LearntFields] = {}
     for name in dict.fromkeys((*before, *after)):
-        remembered = after.get(name)
-        if name in sending and not _members(name, remembered) - _members(name, before.get(name)):
+        earlier, remembered = before.get(name), after.get(name)
+        is_known = (
+            earlier is not None if name not in LISTS else not _members(name, remembered) - _members(name, earlier)
+        )
+        if name in sending and (is_known or remembered is None):
             continue
-        if _content(name, before.get(name)) == _content(name, remembered):
+        if _content(name, earlier) == _content(name, remembered) or _is_set_back(remembered):
             continue
+        stamp = item.stamp if remembered is None or name in LISTS else remembered.stamp or item.stamp
+        fields = learnt.setdefault(stamp, LearntFields(stamp))
         if remembered is None or remembered.undone:
-            sent[trace_name(name, salt)] = FieldTrace(locked=False, ended=True)
+            fields.sent[trace_name(name, salt)] = FieldTrace(locked=False, ended=True)
         else:
-            sent[trace_name(name, salt)] = FieldTrace(hashes_of(name, remembered.said, salt), remembered.left.locked)
+            said = hashes_of(name, remembered.said, salt)
+            fields.sent[trace_name(name, salt)] = FieldTrace(said, remembered.left.locked)
             trace = _read_field(name, remembered, salt)
             if name in LISTS:
                 trace = replace(trace, values=name_hashes(item.lists.get(name, ()), salt))
-            read[trace_name(name, salt)] = trace
-    return sent, read
+            fields.read[trace_name(name, salt)] = trace
+    return [learnt[stamp] for stamp in sorted(learnt)]
+
+
+def _is_set_back(remembered: Remembered | None) -> bool:
+    """Whether a restore of Plex set the field back, and Stash's value is not known yet. The journal has no word for that."""
+    return remembered is not None and not remembered.undone and remembered.before is not None
 
 
 def _content(name: str, remembered: Remembered | None) -> object:

@@ -21,8 +21,6 @@ VERIFIED = "verified"
 LAST_RUN = "reconcile:run"
 # The place where a comparison was interrupted.
 CURSOR = "reconcile:cursor"
-# The machine identifier of the other Plex server that you were last asked about.
-PLEX_ASKED = "plex:asked"
 # The time when another Stash was accepted, until a full comparison has seen its scenes.
 STASH_TAKEN = "stash:taken"
 # A fingerprint of the settings that decide what Plex should show, at the last comparison; or CHANGED.

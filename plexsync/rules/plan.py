@@ -52,7 +52,10 @@ def _plan(values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequ
     }
     if is_undone(memory, values):
         return take_back_plan(values, item, memory, resolved)
-    resolved = {name: with_earlier_value(name, entry, held(item, name)) for name, entry in begun_anew(resolved).items()}
+    resolved = {
+        name: with_earlier_value(name, entry, held(item, name)) if name in values else entry
+        for name, entry in begun_anew(resolved).items()
+    }
     steps: dict[str, Decision] = {}
     for name, value in values.items():
         if (value or name != "title") and not beside_whom(name):

@@ -24,8 +24,9 @@ class Remembered:
     are names that were there before PlexSync and were taken over since: they are in `ours` while they are in Plex, and
     an undo restores them. While `undone`, the only write is the one that restores `found`; once it is done, or someone
     else's value is there, `left` and `found` are what Plex had. `before` is the value that was pushed before the undo,
-    if Stash had another value by then, which was never written. `stamp` is the item's stamp when `left` was read,
-    `item_stamp` a later one at which another field was (0: none).
+    if Stash had another value by then, which was never written; or the older value to which a restore of Plex set the
+    field while Stash's was not known. `stamp` is the item's stamp when `left` was read, `item_stamp` a later one at
+    which another field was (0: none).
     """
 
     said: Value

@@ -286,30 +286,34 @@ def _set_back(name: str, value: Value | None, item: Item, history: FieldHistory,
             now, remembered, history, earlier, value if isinstance(value, tuple) else (), left_later=is_later
         )
     else:
-        recalled = _value_set_back(name, value, now, earlier, result)
+        recalled = _value_set_back(name, value, item, earlier, result)
     if recalled is not None and recalled != remembered:
         result.memory[name] = recalled
         result.own.append(name)
-        if name not in LISTS and not recalled.undone and value != now.value:
+        if name not in LISTS and not recalled.undone and value is not None and value != now.value:
             result.set_back[name] = remembered
 
 
 def _value_set_back(
-    name: str, value: Value | None, now: Held, history: FieldHistory, result: Recovered
+    name: str, value: Value | None, item: Item, history: FieldHistory, result: Recovered
 ) -> Remembered | None:
     """The memory by which a single value from an older moment is replaced; None if it stays as it is."""
-    remembered = result.memory.get(name)
+    remembered, now = result.memory.get(name), held(item, name)
     if not now.locked or (remembered and is_as_left(name, now, remembered)):
         return None
     if remembered is None:
         # Given up since, and there again.
         is_own = value is not None and history.was_own(str(now.value))
         return Remembered(UNKNOWN, now, Held("", locked=False)) if is_own else None
-    if value is None and not remembered.undone:
+    if value is None and not remembered.undone and name in PICTURES and name not in item.scalars:
         return None
     if not _was_own(name, now, remembered, history):
-        result.kept.append(name)
+        if value is not None or remembered.undone:
+            result.kept.append(name)
         return None
+    if value is None and not remembered.undone:
+        # The evidence is gone once another field is written, so it is kept until Stash's value is known.
+        return replace(remembered, left=now, before=now.value)
     is_written = not remembered.undone and value != now.value
     return replace(remembered, said=UNKNOWN if is_written else remembered.said, left=now)
 

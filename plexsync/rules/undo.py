@@ -101,7 +101,7 @@ def _resumed(name: str, remembered: Remembered) -> Remembered | None:
 
 
 def with_earlier_value(name: str, remembered: Remembered, now: Held) -> Remembered:
-    """The memory with the value from before the undo.
+    """The memory with the value from before the undo, or to which a restore of Plex has set the field.
 
     If the field still has what PlexSync left, Stash's value at the undo counts as new. Any other value there is yours
     and stays.

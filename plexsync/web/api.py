@@ -265,7 +265,9 @@ def redo(ask: Ask, body: Body) -> Answer:
     """As `plexsync redo SCENE --json`."""
     _only(body)
     parts = ask.desk.parts
-    return redo_facts(redo_scenes(parts.store, parts.clock, [ask.number("id")]))
+    redone = redo_scenes(parts.store, parts.clock, [ask.number("id")])
+    ask.desk.ask_servers()
+    return redo_facts(redone)
 
 
 def accept(ask: Ask, body: Body) -> Answer:

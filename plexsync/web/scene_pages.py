@@ -294,7 +294,9 @@ def redo(ask: Ask) -> Response:
     id = ask.number("id")
     redone = redo_scenes(ask.desk.parts.store, ask.desk.parts.clock, [id])
     if redone.scenes:
-        return ask.to(_at(id), f"Scene {id} is synced again as soon as the worker comes to it.")
+        closed = ask.desk.ask_servers()
+        doubt = f" {asked_now(closed)}." if closed else ""
+        return ask.to(_at(id), f"Scene {id} is synced again as soon as the worker comes to it.{doubt}")
     reason = "is ignored" if redone.ignored else "is gone from Stash" if redone.gone else "is not undone"
     return ask.to(_at(id), f"Nothing was changed: scene {id} {reason}.", well=False)
 

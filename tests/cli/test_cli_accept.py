@@ -166,6 +166,27 @@ def test_accepting_while_plex_is_down_says_that_work_goes_on_when_it_answers(rei
     assert door("status", "--json").facts["holds"] == {}
 
 
+@pytest.mark.parametrize("is_down", [False, True])
+def test_another_server_than_the_one_that_was_accepted_is_asked_about_too(
+    reinstalled: World, door: Door, is_down: bool
+) -> None:
+    if is_down:
+        reinstalled.plex.faults.set(Fault("refuse"))
+        assert door("accept", "plex-server").code == 0
+        reinstalled.plex.faults.clear()
+    reinstalled.plex.reinstall(Random(2))
+    writes = reinstalled.plex.count("PUT")
+    if is_down:
+        until(lambda: door("sync", "1", "--wait") and door("accept", "--json").facts["asked"])
+    else:
+        told = door("accept", "plex-server").out
+        assert "plex-server accepted: it has changed again since then, so PlexSync asks again" in told
+    (asked,) = door("accept", "--json").facts["asked"]
+    assert asked["choice"] == "plex-server"
+    assert reinstalled.plex.count("PUT") == writes
+    assert "work goes on" in door("accept", "plex-server").out
+
+
 def test_accepting_what_nobody_asks_is_refused(world: World, door: Door) -> None:
     done = door("accept", "plex-server")
     assert done.code == 1

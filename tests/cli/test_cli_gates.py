@@ -123,6 +123,23 @@ def test_a_retry_of_dead_letters_asks_plex_at_once(world: World, door: Door, ref
     assert breaker(door, "plex") == "closed"
 
 
+def test_a_redo_asks_plex_at_once(world: World, door: Door) -> None:
+    world.settings |= LONG
+    world.add(3)
+    door("sync", "--all", "--wait")
+    door("undo", "1", "3", "--yes", "--wait")
+    world.plex.faults.set(Fault("refuse"))
+    world.stash.edit_scene(2, title="Edited")
+    door("sync", "2")
+    door("drain")
+    assert breaker(door, "plex") == "open"
+    done = door("redo", "1")
+    assert (done.code, "1 scene to be synced again; Plex is down" in done.out) == (0, True)
+    world.plex.faults.clear()
+    assert door("redo", "3").out.startswith("1 scene to be synced again; no worker runs")
+    assert breaker(door, "plex") == "closed"
+
+
 def test_a_command_that_finds_plex_still_down_says_so_after_one_probe(down: World, door: Door) -> None:
     down.plex.faults.set(Fault("status", status=500))
     done = door("sync", "1")

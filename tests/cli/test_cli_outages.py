@@ -152,7 +152,7 @@ def test_no_command_shows_whom_to_tell(world: World, door: Door) -> None:
 
 
 def test_an_outage_that_lasts_is_told_with_all_that_waits_for_it_now(past: int, world: World, door: Door) -> None:
-    door("sync", *range(1, 41))
+    door("sync", *world.add(40))
     hold = next(one for one in door("outages", "--days", "60", "--json").facts["outages"] if one["until"] is None)
     assert hold["waiting"] == 40
     assert door("status", "--json").facts["outages"]["current"][0]["waiting"] == 40

@@ -33,6 +33,7 @@ ENDS_WITH_1 = {
     "plexsync accept plex-server": "it is the same server",
     "plexsync accept scenes-gone": "no scene is gone",
     "plexsync accept items-gone": "no item is gone",
+    "plexsync sync --all --wait": "a sweep takes up no scene that Plex refused",
     "plexsync unignore 7": "7 is not ignored",
     "plexsync unbind 7 1234": "7 is not bound",
     "plexsync notify --test": "no way is set",
@@ -86,6 +87,8 @@ def test_an_example_does_what_it_says(line: str, world: World, monkeypatch: pyte
     words = [word.strip("'\"") for word in line.split()[1:]]
     if "restore" in words:
         run(["backup", words[words.index("restore") + 1]])
+    if "redo" in words:
+        run(["undo", "7", "12", "--yes", "--wait"])
     words = [filled(word, world, capsys) for word in words]
     monkeypatch.setattr("sys.stdin", StringIO("y\ny\n"))
     capsys.readouterr()

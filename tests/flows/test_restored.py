@@ -138,7 +138,7 @@ def covered(house, id, cover):
 
 
 def restored_while_no_cover_can_be_read(house, copy):
-    house.stash_sim.faults.set(Fault("status", status=500, when=lambda request: request.path.endswith("/screenshot")))
+    unreadable_covers(house)
     restored(house, copy)
     compared(house)
     house.stash_sim.faults.clear()
@@ -179,6 +179,21 @@ def test_a_poster_that_a_person_chose_stays_although_the_cover_could_not_be_read
         assert poster(house, id) == key_of("thumb", BLUE)
 
 
+@pytest.mark.parametrize("fault", ["status", "reset"])
+def test_a_poster_stays_plexsyncs_own_after_one_that_plex_did_not_accept_and_the_loss_of_the_database(tmp_path, fault):
+    with House(tmp_path / "data", profile=POSTER, policy=Policy(conflict="plex")) as house:
+        [id] = house.in_step()
+        covered(house, id, RED)
+        house.plex_sim.faults.set(Fault(fault, status=400, when=lambda request: request.method == "POST"))
+        house.stash_sim.set_cover(id, BLUE)
+        edited(house, id, title="Newer")
+        assert (title_of(house, id), poster(house, id)) == ("Newer", key_of("thumb", RED))
+        house.plex_sim.faults.clear()
+        restarted(house, between=lambda: forget_database(house))
+        compared(house)
+        assert poster(house, id) == key_of("thumb", BLUE)
+
+
 def test_a_hand_edit_in_a_field_that_was_disabled_during_the_restore_stays(tmp_path):
     with House(tmp_path / "data") as house:
         [id] = house.in_step()
@@ -209,6 +224,50 @@ def test_after_plex_was_restored_from_its_backup_stashs_values_are_written_again
             "10 scenes with values that PlexSync wrote before a restore; they are its own"
         ]
         assert evidence_lines(compared(house)) == []
+
+
+def unreadable_covers(house):
+    house.stash_sim.faults.set(Fault("status", status=500, when=lambda request: request.path.endswith("/screenshot")))
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+def test_a_poster_that_a_restored_plex_shows_again_gives_way_when_its_cover_can_be_read_unless_a_person_chose_one(
+    tmp_path, chosen
+):
+    with House(tmp_path / "data", profile=POSTER) as house:
+        [id] = house.in_step()
+        covered(house, id, RED)
+        backup = house.plex_sim.backup()
+        covered(house, id, GREEN)
+        house.plex_sim.restore(backup)
+        unreadable_covers(house)
+        edited(house, id, title="Newer")
+        assert (title_of(house, id), poster(house, id)) == ("Newer", key_of("thumb", RED))
+        if chosen:
+            by_hand(house, id, thumb=BLUE)
+        house.stash_sim.faults.clear()
+        house.clock.move(60)
+        compared(house)
+        assert poster(house, id) == key_of("thumb", BLUE if chosen else GREEN)
+
+
+@pytest.mark.parametrize("edits", [False, True])
+def test_a_field_that_was_disabled_when_plex_was_restored_is_written_when_it_is_enabled_unless_a_person_edited_it(
+    tmp_path, edits
+):
+    with House(tmp_path / "data") as house:
+        [id] = house.in_step()
+        edited(house, id, details="First")
+        backup = house.plex_sim.backup()
+        edited(house, id, details="Second")
+        house.plex_sim.restore(backup)
+        house.replace_worker(profile=Profile(frozenset(FIELDS) - {"summary"}))
+        edited(house, id, title="Newer")
+        if edits:
+            by_hand(house, id, summary="Mine")
+        house.replace_worker(profile=Profile(frozenset(FIELDS)))
+        compared(house)
+        assert house.plex_sim.item(house.key_of(id)).scalars["summary"] == ("Mine" if edits else "Second")
 
 
 def test_a_hand_edit_that_plexs_backup_has_is_kept(tmp_path):
@@ -353,6 +412,26 @@ def test_an_item_with_other_files_and_other_texts_is_another_one_after_an_older_
         compared(house)
         assert [title_of(house, id) for id in ids] == [f"Mine {id}" for id in ids]
         assert [genres(house, id) for id in ids] == [{"Own 1", "Own 2"}] * 2
+
+
+@pytest.mark.parametrize("lost", ["restored", "deleted"])
+def test_a_poster_of_a_swapped_item_stays_plexsyncs_own_if_the_next_one_was_not_accepted(tmp_path, lost):
+    with House(tmp_path / "data", profile=POSTER, policy=Policy(conflict="plex")) as house:
+        ids = house.in_step(2)
+        for id, cover in zip(ids, (RED, BLUE), strict=True):
+            covered(house, id, cover)
+        copy = saved(house)
+        house.plex_sim.swap_files(*(house.key_of(id) for id in ids))
+        house.plex_sim.faults.set(Fault("status", status=400, when=lambda request: request.method == "POST"))
+        compared(house)
+        house.plex_sim.faults.clear()
+        assert [poster(house, id) for id in ids] == [key_of("thumb", cover) for cover in (BLUE, RED)]
+        restarted(
+            house,
+            between=lambda: restore_backup(house.folder, copy) if lost == "restored" else forget_database(house),
+        )
+        compared(house)
+        assert [poster(house, id) for id in ids] == [key_of("thumb", cover) for cover in (RED, BLUE)]
 
 
 def test_nothing_is_sent_before_the_journal_has_it(tmp_path):

@@ -4,8 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from plexsync.plex.artwork import key_of
+from plexsync.rules.desired import Profile
+from plexsync.rules.item import FIELDS
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_images import png
 from tests.engine.house import House
 from tests.engine.pools import Inline
 
@@ -92,3 +96,35 @@ def test_a_title_that_plex_writes_in_another_way_is_known_again_on_an_item_with_
         house.work_for(600)
         assert house.title_in_plex(second) == "Title 1"
         assert house.title_in_plex(first) == "Two spaces"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_poster_of_the_scene_that_had_the_item_before_is_not_taken_for_a_persons(tmp_path, known):
+    """Only the poster shows that PlexSync has written to the item: it was stopped, or a person has locked the title."""
+    profile = Profile(frozenset(FIELDS), poster="cover")
+    with House(tmp_path / "data", pool=Inline(), profile=profile) as house:
+        first, second = house.add(2)
+        key, other = house.key_of(first), house.key_of(second)
+        frame = house.plex_sim.item(key).poster
+        house.stash_sim.set_cover(first, png(200, 0, 0))
+        if not known:
+            house.plex_sim.faults.set(
+                Fault("status", status=503, when=lambda request: request.method == "PUT" and "id" in request.params)
+            )
+        house.want(first)
+        house.work_for(60)
+        if known:
+            house.plex_sim.hand_edit(key, title="Mine")
+        assert house.plex_sim.item(key).poster == key_of("thumb", png(200, 0, 0))
+        house.plex_sim.faults.clear()
+        house.plex_sim.swap_files(key, other)
+        house.stash_sim.set_cover(second, png(0, 200, 0))
+        house.clock.move(3)
+        house.want(second)
+        house.work_for(600)
+        assert house.plex_sim.item(key).poster == key_of("thumb", png(0, 200, 0))
+        house.stash_sim.set_cover(second, None)
+        house.clock.move(3)
+        house.want(second)
+        house.work_for(600)
+        assert house.plex_sim.item(key).poster == frame

@@ -233,13 +233,11 @@ class World:
         self.now += DEADLINE + 1
         made = self.planned()
         self.judge(made)
-        sent, read = learnt_fields(
-            {**self.memory, **made.recovery.recalled}, made.memory, made.sending, self.item(), SALT
-        )
-        if sent:
+        known = {**self.memory, **made.recovery.recalled}
+        for fields in learnt_fields(known, made.memory, made.sending, self.item(), SALT):
             self.number += 1
-            learnt = JournalEntry("sent", self.number, self.now, "scene", 1, "", "7", fields=sent, salt=SALT)
-            self.journal += [learnt, replace(learnt, kind="read", stamp=self.stamp, fields=read)]
+            learnt = JournalEntry("sent", self.number, self.now, "scene", 1, "", "7", fields=fields.sent, salt=SALT)
+            self.journal += [learnt, replace(learnt, kind="read", stamp=fields.stamp, fields=fields.read)]
         self.memory, self.after = dict(made.memory), None
         self.pushing = [push for push in self.pushing if push.until > self.now]
         if not made.edit:
@@ -272,7 +270,7 @@ class World:
         self.pushing.remove(entry)
         for name in set(made.edit) & set(SCALARS):
             self.unread[name].discard(self.value[name])
-        fields = read_fields(made.sending, learnt.memory, SALT)
+        fields = read_fields(made.sending, learnt.memory, (), SALT)
         self.journal.append(replace(sent, kind="read", stamp=self.stamp, fields=fields))
         # What can't be told of a list stays in it.
         self.untold -= set(made.edit) - set(LISTS)

@@ -18,6 +18,7 @@ from plexsync.flows.scenes.verbs import ignore_scenes
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.losses import LEAST
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, RESTORED
+from plexsync.simulator.http import Request
 from plexsync.simulator.plex_changes import Dealt, PlexBackup
 from plexsync.simulator.stash_model import SceneSnapshot, StashBackup
 from plexsync.store import backup
@@ -92,6 +93,7 @@ class Foreign:
     old_plex: PlexShelf | None = None
     old_stash: StashShelf | None = None
     wiped: StashBackup | None = None
+    sent_before: list[Request] = field(default_factory=list)  # late, and on their way to Plex since before the wipe
     gone_for_good: bool = False
     emptied: dict[str, dict[str, Shown]] = field(default_factory=dict)  # section -> its items by key
 
@@ -149,7 +151,7 @@ class ServerPeople(People):
         ]
 
     def act(self) -> None:
-        self.world.in_flight.clear()
+        self.world.end_flight()
         self.note_swapped()
         super().act()
 
@@ -214,14 +216,28 @@ class ServerPeople(People):
         sure, first, wanted = super()._is_at_rest(key, name)
         shown = self.world.truth.items[key]
         if not shown.written:
-            # Whatever is remembered under its key belongs to another item.
-            still = not self.world.depth and not any(weather.late for weather in self.world.weather.values())
+            # Whatever is remembered under its key belongs to another item, but for a push that was saved and never sent.
+            late = any(weather.late for weather in self.world.weather.values())
+            still = not self.world.depth and not late and not self._is_about_to_be_written(key)
             return False, still and self.world.nature.setting.policy.first_push == "keep", wanted
         if shown.forgotten and not shown.blind and name in shown.pushed:
             # The database has forgotten that push, and the journal tells of it: this is no field that we never wrote.
             first = False
         # The memory stays with the item when its scene gets another id.
         return sure, first and not self.world.rows("select 1 from memory where item = ?", key), wanted
+
+    def _hand_on_list(self, key: str, kind: str) -> None:
+        super()._hand_on_list(key, kind)
+        shown = self.world.truth.items[key]
+        if shown.forerunners and not shown.written and kind in self.world.plex.item(key).locks:
+            # Names that we had written to the item that had this key and file before Plex was restored look removed by it.
+            shown.doubts.add(kind)
+
+    def _is_about_to_be_written(self, key: str) -> bool:
+        """Whether a push to this item, and not to one that had its key before, was saved, and nobody knows its end."""
+        item = self.world.plex.item(key)
+        pushes = self.world.rows("select library, files from pushing where item = ?", key)
+        return any(library in ("", item.library) and item.files[0][0] in str(files) for library, files in pushes)
 
     def _stir(self, key: str) -> None:
         if key in self.pending:
@@ -479,6 +495,7 @@ class ServerPeople(People):
         known = [scene for scene in self.scenes() if written & set(self.world.truth.of(scene))]
         self.foreign.gone_for_good = not is_many(len(known))
         self.foreign.wiped = self.world.stash.wipe()
+        self.foreign.sent_before = [asked for weather in self.world.weather.values() for _, asked in weather.late]
         self.told.clear()
         self._stir_all()
         self.world.tell("Stash: an empty database is mounted")
@@ -639,6 +656,8 @@ class ServerPeople(People):
         (key, *others) = [key for key in self.visible() if world.truth.items[key].content in contents] or [""]
         if not key or others:
             return
+        # The item may leave while it is bound.
+        library = world.plex.item(key).library
 
         def bound() -> bool:
             process = world.process
@@ -653,7 +672,7 @@ class ServerPeople(People):
         world.at_work("bind", bound)
         # Killed on the way it may have been bound.
         if world.rows("select 1 from binding where subject = ? and item = ? and off = 0", scene.id, key):
-            self.bound[scene.id] = BoundItem(key, world.plex.item(key).library, scene.created_at)
+            self.bound[scene.id] = BoundItem(key, library, scene.created_at)
             world.tell(f"scene {scene.id} is bound to {key}")
 
     def ignore(self) -> None:
@@ -661,7 +680,9 @@ class ServerPeople(People):
         world, scene = self.world, self._single_scene()
         if scene is None or self.ignored or self.luck.random() < 0.5:
             return
-        if world.at_work("ignore", lambda: ignore_scenes(world.process.store, [scene.id], world.clock)):
+        world.at_work("ignore", lambda: ignore_scenes(world.process.store, [scene.id], world.clock))
+        # Killed on the way it may have been ignored.
+        if world.rows("select 1 from job where kind = 'scene' and id = ? and state = 'ignored'", scene.id):
             self.ignored[scene.id] = IgnoredScene(scene.created_at, frozenset(world.truth.of(scene)))
             if world.rows("select created_at from shown where scene = ?", scene.id) != [(scene.created_at,)]:
                 self.unclear.add(scene.id)

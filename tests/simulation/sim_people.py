@@ -8,6 +8,7 @@ from plexsync.flows.scenes.undo import mark_undone
 from plexsync.plex.artwork import key_of
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, Why
+from plexsync.rules.provenance import UNKNOWN
 from plexsync.simulator.stash_graphql import StashError
 from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_model import SceneSnapshot
@@ -583,6 +584,8 @@ def _name_of(record) -> object:
 
 
 def _alike(name: str, value: object, want: object) -> bool:
+    if value == UNKNOWN:
+        return False
     if name == "userRating":
         return bool(value and want) and float(str(value)) == float(str(want))
     return fold(str(value)) == fold(str(want))

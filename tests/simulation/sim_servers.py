@@ -216,8 +216,16 @@ class ServerWorld(World):
     def overtake(self, keys: set[str]) -> None:
         """What is under way to these items was sent before they got other files."""
         self.in_flight |= keys
+        self.truth.overtaken += self._late_to(keys)
+
+    def end_flight(self) -> None:
+        """What was sent in this step to an item that got other files in it, and is late, was planned before that."""
+        self.truth.overtaken += self._late_to(self.in_flight)
+        self.in_flight.clear()
+
+    def _late_to(self, keys: set[str]) -> list[Request]:
         late = [asked for weather in self.weather.values() for _, asked in weather.late]
-        self.truth.overtaken += [asked for asked in late if target_of(asked) in keys]
+        return [asked for asked in late if target_of(asked) in keys]
 
     def drop_late(self) -> None:
         """What is under way to a server that ends reaches no other one."""
@@ -267,7 +275,8 @@ class ServerWorld(World):
             key = target_of(asked)
             content = self.truth.items[key].content if key in self.truth.items else ""
             is_wanted = content in self.truth.owner and self.truth.owner[content] in self.truth.wanted
-            if is_wanted and not self._is_canary(key, asked):
+            is_late = any(asked is late for late in foreign.sent_before)
+            if is_wanted and not is_late and not self._is_canary(key, asked):
                 raise Violation(
                     "wrong", f"{key} of {content} was written to while Stash was empty, and nobody was asked"
                 )
@@ -424,12 +433,26 @@ class ServerEnding(Ending):
 
     def _asks_for_its_word(self, scene: SceneSnapshot) -> bool:
         """Whether a person has to say again what was said of another scene under its id, or of an item that it has lost."""
-        if scene.id in self.people.others().keys() | self.people.doubtful():
+        if scene.id in self.people.others().keys() | self.people.doubtful() or self._has_only_lost_items(scene):
             return True
         told = self._bound().get(scene.id)
         return told is not None and (
             told.created_at != scene.created_at or told.key not in {item.key for item in self._targets(scene)}
         )
+
+    def _has_only_lost_items(self, scene: SceneSnapshot) -> bool:
+        """Whether its only items are bound to other scenes that have lost them by a swap of files: a bound item belongs to
+        its scene alone, until a person unbinds it.
+        """
+        truth, bound = self.world.truth, self._bound()
+        items = {item.key for item in super()._targets(scene)}
+        lost = {
+            told.key
+            for other in self.people.scenes()
+            if (told := bound.get(other.id)) and told.key in items
+            if truth.items[told.key].content not in truth.of(other)
+        }
+        return bool(items) and items == lost
 
     def _bound(self) -> dict[int, BoundItem]:
         """The bindings that hold. On a server that was accepted, and in a library that was made anew, the key of a bound

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
+from plexsync.reports.settings import WHERE, setting_facts
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.rules.scene import Scene
 from plexsync.simulator.http import Fault
 from tests.journey.world import World, until
 from tests.web.conftest import Dash, dashboard
+from validation.config import PlexSyncConfig
+from validation.sources import NAMED_FILE
 
 
 def post(dash: Dash, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
@@ -247,3 +250,11 @@ def beat(dash: Dash, ago: int) -> None:
         tx.notes.save(HEARTBEAT, str(dash.parts.clock.now() + ago))
     # What was told half a second ago is told no more.
     dash.post("/reconcile/stop")
+
+
+@pytest.mark.parametrize("source", ["default", "Stash", "plexsync.toml", NAMED_FILE, "environment", "command line"])
+def test_every_source_of_a_setting_has_its_words(source: str) -> None:
+    config = PlexSyncConfig(plex_url="http://plex:32400", plex_token="a-token-of-plex")
+    facts = {one["name"]: one for one in setting_facts(config, {"plex_token": source})}
+    assert facts["plex_token"]["source"] in WHERE.values()
+    assert facts["plex_token"]["value"] == "***"

@@ -15,11 +15,13 @@ from tests.web.stage import work
 
 @pytest.fixture
 def closed(world: World) -> Iterator[Dash]:
-    """Two scenes in sync, and a breaker that would rest for ten minutes. Plex is back since."""
+    """A scene in sync, one that is undone, and a breaker that would rest for ten minutes. Plex is back since."""
     work(world, world.add(2))
-    world.plex.clear_log()
     waits = {"breaker_recovery_timeout": "600", "breaker_max_recovery_timeout": "600"}
     with dashboard(world, **waits) as dash:
+        dash.post("/scenes/2/undo", how="undo")
+        work(world)
+        world.plex.clear_log()
         with dash.parts.store.writing() as tx:
             row = BreakerRow(state="open", failures=5, opened_at=time.time(), wait=600.0, trips=1, error="it is away")
             tx.breakers.save(Neighbour.PLEX, row)
@@ -37,8 +39,10 @@ PRESSED = {
     "retry": lambda dash: dash.post("/dead/retry", all="yes"),
     "bind": lambda dash: dash.post("/scenes/1/bind", item="1"),
     "undo": lambda dash: dash.post("/scenes/1/undo", how="release"),
+    "redo": lambda dash: dash.post("/scenes/2/redo"),
     "compare": lambda dash: dash.post("/reconcile", what="compare"),
     "API sync": lambda dash: dash.client.post("/api/sync", json={"scenes": [1]}, headers=PROGRAM),
+    "API redo": lambda dash: dash.client.post("/api/scenes/2/redo", json={}, headers=PROGRAM),
     "API retry": lambda dash: dash.client.post("/api/dead/retry", json={"all": True}, headers=PROGRAM),
 }
 
@@ -48,6 +52,15 @@ def test_a_button_asks_plex_at_once(name: str, closed: Dash) -> None:
     assert PRESSED[name](closed).status_code in (200, 202)
     until(lambda: state(closed) == "closed")
     assert closed.world.plex.count("PUT") == 0
+
+
+def test_a_redo_says_why_it_waits_and_that_the_server_is_asked(closed: Dash) -> None:
+    closed.world.plex.faults.set(Fault("status", status=500))
+    after = closed.post("/scenes/2/redo").text
+    assert (
+        "as soon as the worker comes to it. Plex is down: it is away. It is asked now whether it can be used" in after
+    )
+    until(lambda: closed.world.plex.count() == 1)
 
 
 def test_a_page_that_is_only_looked_at_asks_nothing(closed: Dash) -> None:

@@ -14,6 +14,7 @@ from plexsync.web import live
 from tests.journey.world import World
 from tests.patience import HANG
 from tests.web.conftest import Dash, Look, Seen, dashboard
+from tests.web.stage import work
 from tests.web.test_guard import routes
 
 # Texts that would do something where they are taken for more than text, each with `pwned` in it.
@@ -141,6 +142,32 @@ def test_every_button_of_these_pages_does_what_it_says(world: World, look: Look,
         expect(page.get_by_role("button", name="Take Plex down")).to_be_visible()
         page.get_by_role("button", name="Sign out").click()
         expect(page).to_have_url(f"{dash.url}/login")
+
+
+def test_an_undone_scene_is_redone_by_its_button(world: World, look: Look) -> None:
+    synced(world)
+    with dashboard(world) as dash:
+        page = look().page
+        page.goto(f"{dash.url}/scenes/1")
+        expect(page.get_by_role("button", name="Redo")).to_have_count(0)
+        page.get_by_role("link", name="Undo…").click()
+        page.get_by_role("button", name="Take it back").click()
+        expect(page.locator(".notice")).to_contain_text("What was pushed is taken back as soon as")
+        work(world)
+        page.reload()
+        assert world.plex.item("1").scalars["title"] != "Title 0"
+        expect(page.get_by_role("button", name="Sync now")).to_have_count(0)
+        page.goto(dash.url)
+        expect(page.locator("#verdict")).to_contain_text("2 of 3 in sync · 1 undone")
+        page.locator("#scenes").get_by_role("link", name="undone").click()
+        page.get_by_role("link", name="Title 0").click()
+        page.get_by_role("button", name="Redo", exact=True).click()
+        expect(page.locator(".notice")).to_have_text("Scene 1 is synced again as soon as the worker comes to it.")
+        expect(page.get_by_role("button", name="Sync now")).to_be_visible()
+        work(world)
+        page.reload()
+        assert world.plex.item("1").scalars["title"] == "Title 0"
+        expect(page.locator("#now")).to_contain_text("in sync")
 
 
 def test_an_open_page_learns_of_what_changes(dash: Dash, look: Look) -> None:

@@ -492,6 +492,7 @@ POST /api/dead/retry
 POST /api/preview
 POST /api/reconcile
 POST /api/scenes/{id}/ignore
+POST /api/scenes/{id}/redo
 POST /api/scenes/{id}/unignore
 POST /api/stop
 POST /api/sync
@@ -504,6 +505,7 @@ POST /reconcile
 POST /reconcile/stop
 POST /scenes/{id}/bind
 POST /scenes/{id}/ignore
+POST /scenes/{id}/redo
 POST /scenes/{id}/sync
 POST /scenes/{id}/unbind
 POST /scenes/{id}/undo

@@ -8,7 +8,8 @@ from plexsync.app.database_files import half_mended, mend
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Body, Call, command
-from plexsync.cli.commands.undo import Which, list_runs, listed, options
+from plexsync.cli.commands.sync import worker_hint
+from plexsync.cli.commands.undo import Which, list_runs, options
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import Remaining, WorkLoop, outcomes
 from plexsync.cli.start import Begun, begun
@@ -17,6 +18,7 @@ from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.undo_marks import Redone, redo_scenes, sorted_out
 from plexsync.reports.format import many
+from plexsync.reports.named_scenes import listed
 from plexsync.reports.undo import redo_facts
 
 
@@ -97,11 +99,11 @@ def _redo(call: Call, start: Begun, ids: list[int], left_alone: Redone, *, wait:
     with opened(start.config, start.folder) as parts:
         with ProgressBar(start.console, "queueing") as bar:
             redone = redo_scenes(parts.store, parts.clock, ids, bar.at)
-        busy = parts.someone_works()
+        busy, closed = parts.someone_works(), "" if wait else start.ask(parts)
     redone.add_left_alone(left_alone)
     if wait:
         return _wait(call, start, redone, named=named)
-    hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
+    hint = worker_hint(busy, closed)
     line = f"{many(len(redone.scenes), 'scene')} to be synced again" + (f"; {hint}" if redone.scenes else "")
     call.answer(redo_facts(redone), lambda: say(paper(), line))
     return _complain(redone, named=named)

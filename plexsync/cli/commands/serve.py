@@ -220,17 +220,17 @@ class WaitingDashboard:
             self._folder = folder
         return self._folder == folder
 
-    def show(self, known: Settings) -> None:
+    def show(self, interim: Settings) -> None:
         """Open the dashboard with these settings, once, and record that Stash can't be used."""
-        if self._pages is None or not self.locks(known.place.path):
+        if self._pages is None or not self.locks(interim.place.path):
             return
         self._hiding.use(Redactor(self._call.secrets))
-        with opened(known.loaded.config, known.place.path, worker=True) as parts:
-            if known.away is not None and parts.gates.is_open(READ_STASH):
-                parts.gates.ill(parts.gates.ticket(READ_STASH), outage(known.away))
+        with opened(interim.loaded.config, interim.place.path, worker=True) as parts:
+            if interim.away is not None and parts.gates.is_open(READ_STASH):
+                parts.gates.ill(parts.gates.ticket(READ_STASH), outage(interim.away))
         if not self._shown:
             self._shown = True
-            self._pages.use(known.loaded, known.place.path)
+            self._pages.use(interim.loaded, interim.place.path)
 
 
 def patiently(
@@ -242,7 +242,7 @@ def patiently(
     `inside` is the folder of a worker started by events: it ends if it is switched off, or after some minutes.
     """
     place: DataFolder | None
-    known: Settings | None
+    interim: Settings | None
     logged_at: float | None = None
     began = monotonic()
     while not stop.is_set():
@@ -251,22 +251,22 @@ def patiently(
             if candidate.sure:
                 return candidate
             place, reason = candidate.place, f"settings may be set in Stash, but it can't be asked: {candidate.away}"
-            known = candidate
+            interim = candidate
         except NotSetUp as nothing:
             if not nothing.away or sys.stdin.isatty():
                 raise
-            place, reason, known = None, nothing.away, None
+            place, reason, interim = None, nothing.away, None
         except StashAway as away:
             place, reason = away.place, away.lines[-1]
-            known = known_so_far(call) if place is not None else None
+            interim = known_so_far(call) if place is not None else None
         if logged_at is None and place is not None and inside is None:
             with lock_of(place.path):
                 pass  # an unusable folder is reported at once
         if logged_at is None or monotonic() - logged_at >= TELL_PACE:
             logged_at = monotonic()
             log.warning("waiting for Stash: %s", reason)
-        if known is not None:
-            show(known)
+        if interim is not None:
+            show(interim)
         if inside is not None and (enough := waits_no_longer(inside, began)):
             log.info("%s", enough)
             return None
@@ -277,10 +277,10 @@ def patiently(
 def known_so_far(call: Call) -> Settings | None:
     """The settings by Stash's last answer; None if one that a server needs is in Stash alone."""
     try:
-        known = settings(call, SettingsNeed.LOOK)
+        interim = settings(call, SettingsNeed.LOOK)
     except ConfigError:
         return None
-    return None if known.lacking else known
+    return None if interim.lacking else interim
 
 
 class Reporter:

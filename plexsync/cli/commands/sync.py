@@ -205,11 +205,17 @@ def _queue(
 def _queued_answer(call: Call, queued: Queued) -> int:
     """Answer with what was queued, and name the scenes for which nothing was; returns the exit code."""
     if queued.ids or not (queued.refused or queued.named.undone):
-        hint = (f"{TAKES} when that is over" if queued.closed else f"{TAKES} at once") if queued.busy else NO_WORKER
-        hint = f"{queued.closed}; {hint}" if queued.closed else hint
+        hint = worker_hint(queued.busy, queued.closed)
         if not call.json:
             say(paper(), f"{many(len(queued.ids), 'scene')} queued; {hint}")
     return queued.told(call, {"wanted": len(queued.ids), **({"why": queued.closed} if queued.closed else {})})
+
+
+def worker_hint(busy: bool, closed: str) -> str:
+    """When queued scenes are worked. `closed`: why nothing can be synced now; '' if it can."""
+    if closed:
+        return f"{closed}; {f'{TAKES} when that is over' if busy else NO_WORKER}"
+    return f"{TAKES} at once" if busy else NO_WORKER
 
 
 def _tell_undone(marks: Mapping[int, Undone], sentence: Callable[[int, Undone], str]) -> None:

@@ -22,6 +22,7 @@ from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.engine.undo import Marked
 from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
 from plexsync.reports.format import many, safe, stamp
+from plexsync.reports.named_scenes import listed
 from plexsync.reports.rows import short
 from plexsync.reports.shapes.undo import RunFacts, RunList, UndoFacts, UndoPreview
 from plexsync.reports.undo import DEEDS, undo_facts
@@ -241,11 +242,6 @@ def _complain(marked: Marked, *, named: bool) -> int:
     for id, problem in marked.failed.items():
         click.echo(f"plexsync: Stash can't tell of scene {id}: {safe(problem)}", err=True)
     return FAILED if marked.failed or (named and marked.untouched) else FINE
-
-
-def listed(ids: Sequence[int], most: int = 20) -> str:
-    more = f" and {len(ids) - most:,} more" if len(ids) > most else ""
-    return f"{'scene' if len(ids) == 1 else 'scenes'} {', '.join(map(str, ids[:most]))}{more}"
 
 
 def _wait(call: Call, start: Begun, way: Way, marked: Marked, *, named: bool) -> int:

@@ -20,6 +20,7 @@ from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.neighbours import Clock, Imaging, Plex, Stash
 from plexsync.rules.pictures import FAILED, LARGEST, PADDED, asked_for, kept_as, kind_of, known_by_place, may_be_early
 from plexsync.rules.plan_records import Memory, Note, Pushing
+from plexsync.rules.provenance import is_older
 from plexsync.rules.records import PictureRow
 from plexsync.rules.scene import Image, Scene
 from plexsync.store.database import Database
@@ -171,6 +172,8 @@ class Artwork:
         lost: Collection[str] = (),
     ) -> Item:
         """The item with the keys of the pictures that it shows, where they matter. Asks Plex only for unknown ones."""
+        # An item from an older moment: the evidence is used once, for a picture that can't be read from Stash now, too.
+        lost = {*lost, *memory} if is_older(item, memory) else lost
         return self._told(item, asked_for(wanted, memory, pushing, lost), memory)
 
     def read_back(self, item: Item, names: Iterable[str]) -> Item:

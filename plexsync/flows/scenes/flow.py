@@ -150,6 +150,7 @@ class SceneFlow:
                     errand.sight.id,
                     errand.target.item,
                     errand.target.plan.sending,
+                    errand.refused,
                     errand.memory,
                     errand.stamp,
                 )

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 from plexsync.rules.desired import Profile, Wanted, digest
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.field_history import Provenance
-from plexsync.rules.item import LISTS, Item
+from plexsync.rules.item import LISTS, PICTURES, Item
 from plexsync.rules.job import Dead, Done, Outcome, OutOfScope
 from plexsync.rules.match_records import Binding, Candidate, Step
 from plexsync.rules.origin import Origin, is_of
-from plexsync.rules.plan_records import MARKS, Memory, Plan, Pushing, Remembered, Undone
+from plexsync.rules.plan_records import MARKS, Memory, Plan, Pushing, Remembered, Sending, Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.rules.undo import begun_anew, undone
-from plexsync.rules.values import Value
+from plexsync.rules.values import Value, held, same_value
 from plexsync.store.database import Reader
 
 # Takes the place of the hash of desired values for a scene that is out of scope.
@@ -120,7 +120,8 @@ class Past:
     It holds memories and unfinished pushes by (scene, item key), the earlier owners of items, the profiles of libraries
     that have their own (by library key), the keys of the synced libraries, and the marks of take-overs by scene.
     `origins` has the library and the files that the items had then, `traits` are those of the server. `provenances` has what
-    the journal knows about items that are older than their memory, or whose memory is.
+    the journal knows about items that are older than their memory, or whose memory is. `doubted` has the pictures that
+    were left on items or sent to them, of which neither memories nor pushes are believed, since they have other files now.
     """
 
     memories: Mapping[tuple[int, str], Memory]
@@ -132,6 +133,7 @@ class Past:
     traits: ServerTraits = UNKNOWN
     origins: Mapping[tuple[int, str], Origin] = field(default_factory=dict)
     provenances: Mapping[str, Provenance] = field(default_factory=dict)
+    doubted: Mapping[str, tuple[tuple[str, Sending], ...]] = field(default_factory=dict)
 
     def was_lost(self, key: str) -> bool:
         """Whether the database does not know all pushes to an item."""
@@ -208,14 +210,33 @@ class Past:
         }
         if not doubted:
             return self
+        pictures: dict[str, tuple[tuple[str, Sending], ...]] = {}
+        for pair in sorted(doubted):
+            origin, (_, key) = self.origins[pair], pair
+            if origin.agrees(read[key].library, origin.files):
+                sent = _sent_pictures(self.memories.get(pair, {}), self.pushings.get(pair, ()))
+                pictures[key] = (*pictures.get(key, ()), *sent)
         return replace(
             self,
+            doubted=pictures,
             memories={pair: memory for pair, memory in self.memories.items() if pair not in doubted},
             pushings={pair: pushings for pair, pushings in self.pushings.items() if pair not in doubted},
             owners={
                 key: frozenset(id for id in scenes if (id, key) not in doubted) for key, scenes in self.owners.items()
             },
             origins={pair: origin for pair, origin in self.origins.items() if pair not in doubted},
+        )
+
+    def strays(self, item: Item, memory: Memory, pushing: Sequence[Pushing]) -> tuple[Pushing, ...]:
+        """Pushes of the doubted pictures that the item shows: the key is that of the bytes, so PlexSync put them there.
+
+        The item had other files by then, so they are another scene's, and not what was there before PlexSync.
+        """
+        known = {*memory, *(name for push in pushing for name in push.fields)}
+        return tuple(
+            Pushing({name: sent}, until=0)
+            for name, sent in self.doubted.get(item.key, ())
+            if name not in known and same_value(name, held(item, name).value, sent.sent.value)
         )
 
     def has_other_files(self, id: int, item: Item) -> bool:
@@ -233,6 +254,22 @@ class Past:
         """How a scene was undone, whatever Stash says about it now. Of its items, one that was undone decides."""
         marks = {undone(memory) for (scene, _), memory in self.memories.items() if scene == id}
         return next((mark for mark in MARKS if mark in marks), "")
+
+
+def _sent_pictures(memory: Memory, pushings: Sequence[Pushing]) -> list[tuple[str, Sending]]:
+    """The pictures that PlexSync left or sent, without those that it put back."""
+    left = [
+        (name, Sending(past.said, past.left, past.found, past.found))
+        for name in PICTURES
+        if (past := memory.get(name)) and not past.undone and past.left.value != past.found.value
+    ]
+    sent = [
+        (name, push.fields[name])
+        for push in pushings
+        for name in PICTURES
+        if name in push.fields and push.fields[name].said is not None and not push.fields[name].undone
+    ]
+    return left + sent
 
 
 def past_of(db: Reader, ids: Sequence[int]) -> Past:

@@ -1,7 +1,7 @@
 """Finds out, from the journal of writes, that the database or Plex is from an older moment, and what it then knows."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.flows.scenes.inspection_records import Inspection, Target
@@ -10,8 +10,8 @@ from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import Item
 from plexsync.rules.job import Kind
 from plexsync.rules.journal_entries import (
-    FieldTrace,
     JournalEntry,
+    LearntFields,
     file_hashes,
     learnt_fields,
     read_fields,
@@ -146,28 +146,33 @@ class Recovery:
         """Record what these findings change in the memory without a push. Raises LocalFault."""
         salt = self._journal.salt()
         learnt = [
-            (sight.id, target.item, traces)
+            (sight.id, target.item, fields)
             for sight in sights
             for target in sight.targets
-            if (traces := _learnt(target, salt))[0]
+            for fields in _learnt(target, salt)
         ]
         entries: list[JournalEntry] = []
-        for number, (id, item, (sent, read)) in enumerate(learnt, start=self.number(tx, len(learnt))):
+        for number, (id, item, fields) in enumerate(learnt, start=self.number(tx, len(learnt))):
             entry = replace(self._entry(number, id, item, salt), files=file_hashes(item.parts, salt))
-            entries += [replace(entry, fields=sent), replace(entry, kind="read", stamp=item.stamp, fields=read)]
+            entries += [
+                replace(entry, fields=fields.sent),
+                replace(entry, kind="read", stamp=fields.stamp, fields=fields.read),
+            ]
         self._journal.append(entries, sync=False)
 
-    def was_read(self, pushes: Iterable[tuple[int, int, Item, Mapping[str, Sending], Memory, int]]) -> None:
-        """Record what was read back, as (number, scene, item, fields, memory, stamp). Raises LocalFault."""
+    def was_read(
+        self, pushes: Iterable[tuple[int, int, Item, Mapping[str, Sending], Collection[str], Memory, int]]
+    ) -> None:
+        """Record what was read back, as (number, scene, item, fields, left out, memory, stamp). Raises LocalFault."""
         salt = self._journal.salt(goes_on=True)
         entries = [
             replace(
                 self._entry(number, id, item, salt),
                 kind="read",
                 stamp=stamp,
-                fields=read_fields(sending, memory, salt),
+                fields=read_fields(sending, memory, left_out, salt),
             )
-            for number, id, item, sending, memory, stamp in pushes
+            for number, id, item, sending, left_out, memory, stamp in pushes
         ]
         self._journal.append(entries, sync=False)
 
@@ -175,8 +180,10 @@ class Recovery:
         return JournalEntry("sent", number, self._clock.now(), Kind.SCENE.value, id, item.library, item.key, salt=salt)
 
 
-def _learnt(target: Target, salt: bytes) -> tuple[dict[str, FieldTrace], dict[str, FieldTrace]]:
-    return learnt_fields(target.known_memory, target.plan.memory, target.plan.sending, target.item, salt)
+def _learnt(target: Target, salt: bytes) -> list[LearntFields]:
+    """What the findings change in the memory of an item. With its present files, the journal may know nothing of it yet."""
+    before = {} if target.has_other_files else target.known_memory
+    return learnt_fields(before, target.plan.memory, target.plan.sending, target.item, salt)
 
 
 def _is_new(sight: Inspection) -> bool:
