@@ -39,7 +39,7 @@ from plexsync.rules.neighbours import Clock, Dice, Imaging
 from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
 from plexsync.store.journal import WriteJournal
-from plexsync.store.lock import Lock, is_locked, try_lock
+from plexsync.store.lock import Lock, is_locked, locked_at, try_lock
 from plexsync.store.summary import Summary
 from validation.config import PlexSyncConfig
 
@@ -105,6 +105,10 @@ class Parts(Assembled):
     def someone_works(self) -> bool:
         """Whether a worker is running on this database."""
         return is_locked(self.folder)
+
+    def worker_since(self) -> tuple[bool, int | None]:
+        """Whether a worker is running, and when it began (UTC milliseconds)."""
+        return self.someone_works(), locked_at(self.folder)
 
     def spooled(self) -> tuple[int, int]:
         """Count the spooled events: (waiting for a worker, unreadable and set aside)."""

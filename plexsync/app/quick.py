@@ -19,11 +19,20 @@ from validation import locations
 class Quick:
     """Input of `status`: a snapshot of the database, the settings, the spooled events, and whether a worker runs."""
 
-    def __init__(self, snapshot: Summary, config: StatusSettings, spooled: tuple[int, int], *, running: bool) -> None:
+    def __init__(
+        self,
+        snapshot: Summary,
+        config: StatusSettings,
+        spooled: tuple[int, int],
+        *,
+        running: bool,
+        began: int | None,
+    ) -> None:
         self.snapshot = snapshot
         self.config = config
         self.spooled = spooled
         self.running = running
+        self.began = began
 
 
 def folder_of(sources: Sources, content: bytes) -> str | None:
@@ -54,13 +63,13 @@ def look(sources: Sources) -> Quick | None:
     if config is None or snapshot is None:
         return None
     from plexsync.rules.errors import Unusable
-    from plexsync.store.lock import is_locked
+    from plexsync.store.lock import is_locked, locked_at
 
     try:
         running = is_locked(where)
     except Unusable:
         return None
-    return Quick(snapshot, config, folder.spooled(where), running=running)
+    return Quick(snapshot, config, folder.spooled(where), running=running, began=locked_at(where))
 
 
 def keys_in(sources: Sources, state: str, limit: int) -> list[tuple[str, str]]:

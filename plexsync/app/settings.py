@@ -24,11 +24,22 @@ from plexsync.store.place import DataFolder as DataFolder
 from validation import kept
 from validation.config import PlexSyncConfig
 from validation.kept import Kept
-from validation.sources import STAND_INS, ConfigError, Loaded, default_data_dir, load, load_here
+from validation.sources import (
+    ENVIRONMENT,
+    NAMED_FILE,
+    STAND_INS,
+    TOML,
+    ConfigError,
+    Loaded,
+    default_data_dir,
+    load,
+    load_here,
+)
 
 # The plugin's id in Stash: the name of the manifest without its extension.
 PLUGIN = "StashPlexSync"
 WAKE_UP = "PlexSyncWakeUp"
+NOT_SET_UP = "Not set up yet. Run `plexsync init`."
 
 
 class SettingSources(TypedDict):
@@ -54,6 +65,14 @@ class StashAway(ConfigError):
     def __init__(self, lines: Iterable[str], place: DataFolder | None) -> None:
         super().__init__(lines)
         self.place = place
+
+
+class NotSetUp(ConfigError):
+    """No source on this machine has a setting, and neither has Stash. `away` says why Stash can't be asked, or is ''."""
+
+    def __init__(self, away: str) -> None:
+        super().__init__([NOT_SET_UP])
+        self.away = away
 
 
 @dataclass(frozen=True)
@@ -85,13 +104,39 @@ class Settings:
 
 
 def settings(sources: SettingSources, need: SettingsNeed, *, hide: Callable[[Loaded], None]) -> Settings:
-    """Return the settings from all sources; raises ConfigError, or StashAway if Stash may have a missing one.
+    """Return the settings from all sources; raises ConfigError, StashAway if Stash may have a missing one, or NotSetUp.
 
     `hide` receives all settings as they are loaded, so that no later error shows a secret.
     """
     here = load_here(**sources)
     hide(here)
     folder = known_place(here.config, os.environ)
+    try:
+        return _settings(sources, here, folder, need, hide)
+    except ConfigError as error:
+        if _has_any(sources, here, folder):
+            raise
+        raise NotSetUp(error.lines[-1] if isinstance(error, StashAway) else "") from None
+
+
+def _has_any(sources: SettingSources, here: Loaded, folder: DataFolder | None) -> bool:
+    """Whether anybody has set PlexSync up: in a file, in the environment, or in Stash as it last answered."""
+    file = sources["toml_path"]
+    given = (origin for name, origin in here.origin.items() if name != "data_dir")
+    return (
+        (file is not None and os.path.lexists(file))
+        or any(origin in (ENVIRONMENT, NAMED_FILE, TOML) for origin in given)
+        or (folder is not None and last_answer(folder.path) is not None)
+    )
+
+
+def _settings(
+    sources: SettingSources,
+    here: Loaded,
+    folder: DataFolder | None,
+    need: SettingsNeed,
+    hide: Callable[[Loaded], None],
+) -> Settings:
     if need is SettingsNeed.DATABASE and folder is not None:
         try:
             loaded, lacking = _by_last_answer(sources, last_answer(folder.path), need, hide)

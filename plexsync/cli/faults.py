@@ -5,6 +5,7 @@ import traceback
 
 import click
 
+from plexsync.app.settings import NotSetUp
 from plexsync.cli.call import FAILED, NEWER, WRONG, Call
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from validation.redact import Redactor, one_line
@@ -30,7 +31,7 @@ def tell(error: Exception, call: Call) -> int:
     if call.json:
         click.echo(json.dumps({"error": "\n".join(lines)}))
     for line in lines:
-        click.echo(f"plexsync: {line}", err=True)
+        click.echo(line if isinstance(error, NotSetUp) else f"plexsync: {line}", err=True)
     if not codes and not call.verbose:
         click.echo("plexsync: --verbose shows where it happened", err=True)
     return codes[0] if codes else FAILED

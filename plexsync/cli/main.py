@@ -44,6 +44,7 @@ COMMANDS = {
     "unignore": "Sync ignored scenes again.",
     "undo": "Take back what was pushed.",
     "release": "Leave what was pushed in Plex, without PlexSync's locks.",
+    "redo": "End an undo: sync the scenes again.",
     "accept": "Accept a change of a server that only you can judge.",
     "outages": "Show when the servers were down or on hold.",
     "reconcile": "Compare Stash with Plex, and queue what differs.",
@@ -56,7 +57,7 @@ PARTS = {
     "Set up": ("init", "doctor", "probe", "adopt", "completion"),
     "Sync": ("serve", "sync", "drain", "reconcile"),
     "Show": ("status", "top", "explain", "history", "outages", "accept"),
-    "Single scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release"),
+    "Single scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release", "redo"),
     "Database": ("backup", "restore"),
     "Try": ("demo",),
 }

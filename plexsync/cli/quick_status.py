@@ -36,7 +36,9 @@ def sources_of(call: "CallOptions") -> Sources:
 def quick_facts(call: "CallOptions") -> "StatusFacts | None":
     """All facts of `status`; None if the database alone is not enough."""
     look = quick.look(sources_of(call))
-    return facts_of(look.snapshot, look.config, spooled=look.spooled, running=look.running) if look else None
+    if look is None:
+        return None
+    return facts_of(look.snapshot, look.config, spooled=look.spooled, running=look.running, began=look.began)
 
 
 def tell_all(call: "CallOptions", facts: "StatusFacts") -> int:

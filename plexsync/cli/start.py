@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -18,8 +18,9 @@ from plexsync.cli.logs import level_of, logging_to
 from plexsync.cli.quick_status import sources_of
 from plexsync.cli.settings import settings
 from plexsync.cli.terminal.screen import margin
+from plexsync.engine.asked_probes import ask_at_once, why_closed
 from plexsync.engine.gates import outage
-from plexsync.engine.tickets import READ_STASH
+from plexsync.engine.tickets import READ_STASH, READS, Gate
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
 
@@ -31,6 +32,8 @@ class Begun:
     settings: Settings
     console: Console
     sources: Sources
+    probed: set[Gate] = field(default_factory=set)
+    """The gates that this command has probed, if they were closed."""
 
     @property
     def config(self) -> PlexSyncConfig:
@@ -49,6 +52,24 @@ class Begun:
         keep_for_status(parts.store, self.sources, self.settings.loaded)
         if self.settings.away is not None:
             parts.gates.ill(parts.gates.ticket(READ_STASH), outage(self.settings.away))
+
+    def ask(self, parts: Parts, *gates: Gate) -> str:
+        """Probe the closed ones of these gates (none: of both servers) at once, each once in this command.
+
+        Returns why nothing can be worked now, or ''.
+        """
+        # A Stash that did not answer for its settings was asked just now; with placeholders no server can be asked.
+        unasked = [gate for gate in gates or READS if gate not in self.probed]
+        if not self.settings.lacking:
+            self.probed.update(unasked)
+            asked = [gate for gate in unasked if self.settings.away is None or gate != READ_STASH]
+            ask_at_once(parts.store, parts.gates, parts.clock, *asked)
+        return why_closed(parts.gates, *READS)
+
+    def meet(self, parts: Parts) -> None:
+        """`tell`, then `ask`: the start of a command that works with both servers."""
+        self.tell(parts)
+        self.ask(parts)
 
 
 @contextmanager

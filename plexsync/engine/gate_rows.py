@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+from plexsync.engine.pulse import BREATH_CAP
 from plexsync.engine.tickets import READ, READ_STASH, WRITE, WRITE_STASH, Access, Closed, Gate
 from plexsync.rules.errors import Barred, Neighbour
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow
@@ -157,6 +158,15 @@ def throttled_until(tx: Writer, gate: Gate, now: int) -> int | None:
         pace = replace(pace, not_before=now + MAX_THROTTLE)
         tx.paces.save(gate.row, pace)
     return pace.not_before
+
+
+def end_pause(tx: Writer, gate: Gate, now: int) -> None:
+    """End the short pause after a failure. A wait that the server asked for stays."""
+    row, pace = tx.breakers.find(gate.row), tx.paces.find(gate.row)
+    # A failure that opened the breaker paused the gate as well; a later wait was asked for.
+    begun = now if row.opened_at is None else round(row.opened_at * 1000)
+    if row.failures and row.error and now < pace.not_before <= begun + round(BREATH_CAP * 1000):
+        tx.paces.save(gate.row, replace(pace, not_before=0))
 
 
 def speed_up(tx: Writer, gate: Gate, *, batch: int) -> None:

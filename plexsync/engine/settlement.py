@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from plexsync.engine.flow import AnyFlow, Key
 from plexsync.engine.gates import Gates
-from plexsync.rules.job import Job, Later, Outcome, State, Waiting, settle
+from plexsync.rules.job import Done, Job, Later, Outcome, State, Waiting, settle
 from plexsync.rules.neighbours import Clock, Dice
 from plexsync.store.database import Database, Writer
 
@@ -65,7 +65,8 @@ class Settlement:
         if tx.jobs.settle(job, after, now=now, ok_mark=well, bad_mark=failed):
             if flow := self._flows.get(job.kind):
                 flow.settled(tx, job.id, outcome, now=now)
-            self.ended[job.kind, job.id] = type(outcome).__name__.lower()
+            rests = outcome.rests if isinstance(outcome, Done) else ""
+            self.ended[job.kind, job.id] = rests or type(outcome).__name__.lower()
 
     def settle_all(self, jobs: Iterable[Job], outcome: Outcome) -> None:
         """Settle all of these attempts with one outcome. Those already settled stay as they are."""

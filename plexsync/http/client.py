@@ -21,10 +21,12 @@ import httpcore2
 import httpx2
 import msgspec
 
+from plexsync.http.error_bodies import json_words
 from plexsync.http.streams import Deadline, Transport
 from plexsync.rules.errors import NeighbourError, Refused, TooLong, Unavailable, Unusable
 from plexsync.rules.http_answers import Server, judge, unreachable, whole_request
 from plexsync.rules.neighbours import Clock
+from plexsync.rules.server_words import page_words, scrubbed
 
 MEGABYTE = 1_000_000
 ORDINARY_CAP = 10 * MEGABYTE
@@ -40,6 +42,8 @@ CONNECTIONS = 10
 for _name in ("httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
+# The headers that hold a secret.
+KEYS = ("X-Plex-Token", "ApiKey")
 _BLANKS = bytes(max(32, code) for code in range(256))
 
 T = TypeVar("T")
@@ -93,6 +97,7 @@ class Wire:
         self._prefix = base.raw_path.split(b"?")[0].rstrip(b"/").decode("ascii")
         self._clock = clock
         self._alive = alive
+        self._secrets = tuple(value for name, value in headers.items() if name in KEYS)
         self.date = ""
         """The Date header of the last answer that had one."""
         self._whole = whole_request(timeouts.read)
@@ -154,10 +159,22 @@ class Wire:
             retry_after=answer.headers.get("retry-after", ""),
             date=answer.headers.get("date", ""),
             now=self._clock.now() / 1000 if self._clock else None,
+            reason=self.reason(answer),
         )
         if error is not None:
             raise error
         return answer
+
+    def reason(self, answer: Answer) -> str:
+        """What the body of a failed request says about it, to show; '' if it says nothing of its own."""
+        if 200 <= answer.status < 300:
+            return ""
+        text = bytes(answer.body[:ERROR_CAP]).decode("utf-8", "replace")
+        return self.shown(json_words(answer.body) if text.lstrip().startswith("{") else page_words(text))
+
+    def shown(self, words: str) -> str:
+        """Words of the server as they may be shown."""
+        return scrubbed(words, self._secrets)
 
     def decoded(self, decoder: "msgspec.json.Decoder[T]", body: bytes | bytearray | memoryview) -> T:
         """Decode the body into the expected type; raises Unavailable if that fails, however deeply nested or broken it

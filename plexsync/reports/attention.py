@@ -9,9 +9,14 @@ from plexsync.engine.notifications import seen
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import NeedFacts, StatusFacts
-from plexsync.rules.choices import hold_cause
+from plexsync.reports.verdict import hold_words, worker_hangs, worker_is_missed
 from plexsync.rules.notices import NoticeRules, conditions
 from plexsync.rules.status_words import DOWN
+
+HUNG = (
+    "It holds the database and has sent no heartbeat for two minutes or more, so nothing is synced. Restart plexsync "
+    "serve; if it happens again, please report it with the log."
+)
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,10 @@ def _of(key: str, text: str, since: int, facts: StatusFacts) -> Need:
     head, _, rest = key.partition(":")
     held = facts["holds"].get(rest) if head == "hold" else None
     if held and held["choice"]:
-        change = hold_cause(held["choice"])
+        change = hold_words(rest, held)
         return Need(key, "person", f"{change[0].upper()}{change[1:]}", text, "/accept", since)
     title = {
-        "hold": f"{rest.title()} does not let PlexSync in",
+        "hold": hold_words(rest, held) if held else f"{rest.title()} does not let PlexSync in",
         "away": f"{rest.title()} is {DOWN}",
         "dead": "Too many dead letters",
         "repaired": "The database was rebuilt",
@@ -74,7 +79,9 @@ def _more(facts: StatusFacts) -> list[Need]:
     if not worker["enabled"]:
         off = "enabled = false: events are kept, and nothing is sent to Plex."
         told.append(Need("off", "person", "PlexSync is switched off", off, "/settings"))
-    elif not worker["running"]:
+    elif worker_hangs(worker):
+        told.append(Need("hung", "person", "The worker hangs", HUNG))
+    elif worker_is_missed(worker):
         told.append(Need("idle", "person", "No worker runs", "Nothing is synced until plexsync serve runs again."))
     if facts["events"]["unread"]:
         unread = (

@@ -26,6 +26,7 @@ def report_facts(report: ComparisonReport) -> ComparisonFacts:
         out_of_scope=standing[Finding.OUT_OF_SCOPE],
         kept_for_a_person=standing[Finding.KEPT],
         undone=standing[Finding.UNDONE],
+        released=standing[Finding.RELEASED],
         failed=standing[Finding.FAILED],
     )
     strict: StrictCount = {"strict": standing[Finding.STRICT]} if standing[Finding.STRICT] else {}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from plexsync.flows.scenes.inspection_records import Inspection, Target
+from plexsync.flows.scenes.verbs import status_in
 from plexsync.reports.rows import attempt_facts, in_order, row_facts
 from plexsync.reports.shapes.scenes import (
     FieldFacts,
@@ -14,7 +15,7 @@ from plexsync.reports.shapes.scenes import (
     TargetFacts,
 )
 from plexsync.rules.item import PICTURES
-from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope
+from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.pictures import left_out_text
 from plexsync.rules.plan_records import Change, Note, Remembered
 from plexsync.rules.records import AttemptRow, JobRow
@@ -24,19 +25,19 @@ from plexsync.rules.values import Value, held
 from plexsync.store.database import Reader
 
 
-def job_facts(row: JobRow | None, attempts: Sequence[AttemptRow]) -> JobReport:
-    """A scene's row in the queue, and its failed attempts."""
-    return {"job": row_facts(row), "attempts": attempt_facts(attempts)}
+def job_facts(status: SceneStatus, row: JobRow | None, attempts: Sequence[AttemptRow]) -> JobReport:
+    """A scene's status, its row in the queue, and its failed attempts."""
+    return {"stands": status.value, "job": row_facts(row), "attempts": attempt_facts(attempts)}
 
 
-def sight_facts(sight: Inspection) -> SightFacts:
-    """The result of an inspection, and what a sync would do to the scene's items."""
+def sight_facts(sight: Inspection, row: JobRow | None = None) -> SightFacts:
+    """The result of an inspection, and what a sync would do to the scene's items. `row`: its job, which may rest."""
     notes = dict.fromkeys((*(sight.wanted.notes if sight.wanted else ()), *_picture_notes(sight)))
     return {
         "id": sight.id,
         "title": sight.scene.title if sight.scene else None,
         "files": [file.path for file in sight.scene.files] if sight.scene else [],
-        "verdict": verdict(sight),
+        "verdict": _rest(sight, row) or verdict(sight),
         "undone": sight.undone or None,
         "steps": [{"rung": step.rung, "text": step.text} for step in sight.steps],
         "candidates": [
@@ -52,6 +53,13 @@ def sight_facts(sight: Inspection) -> SightFacts:
         "notes": [_note_facts(note) for note in notes],
         "targets": [_target_facts(target) for target in sight.targets],
     }
+
+
+# What keeps a scene from being synced, whatever an inspection finds.
+RESTS = {
+    State.IGNORED: f"{SceneStatus.IGNORED.word}: nothing is synced until plexsync unignore {{0}}",
+    State.DROPPED: f"{SceneStatus.DROPPED.word}: nothing is synced until you edit it in Stash, or plexsync sync {{0}}",
+}
 
 
 def _picture_notes(sight: Inspection) -> list[Note]:
@@ -91,6 +99,12 @@ def _field_facts(target: Target, name: str) -> FieldFacts:
     }
 
 
+def _rest(sight: Inspection, row: JobRow | None) -> str:
+    """What keeps a scene that Stash has from being synced; '' if nothing does."""
+    gone = isinstance(sight.outcome or sight.ends, Gone)
+    return RESTS.get(row.state, "").format(sight.id) if row and not gone else ""
+
+
 def verdict(sight: Inspection) -> str:
     """One sentence on the scene's status."""
     match sight.outcome:
@@ -121,7 +135,7 @@ def _undone_words(sight: Inspection) -> str:
     changes = sum(len(target.plan.edit) for target in sight.targets)
     if changes:
         return f"{what}; {changes} {'field is' if changes == 1 else 'fields are'} still to be changed"
-    return f"{what}; it is left alone until it is edited in Stash"
+    return f"{what}; it is left alone until you edit it in Stash, or plexsync redo {sight.id}"
 
 
 def action(name: str, change: Change | None, wants: Mapping[str, Value]) -> str:
@@ -156,6 +170,6 @@ def known_facts(db: Reader, id: int) -> KnownFacts:
     ]
     return {
         "id": id,
-        **job_facts(db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)),
+        **job_facts(status_in(db, id), db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)),
         "remembered": remembered,
     }

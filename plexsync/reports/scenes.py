@@ -6,7 +6,7 @@ from itertools import chain
 
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import title
-from plexsync.reports.shapes.scenes import LeftOutFacts, SceneFacts
+from plexsync.reports.shapes.scenes import LeftOutFacts, SceneFacts, SceneRow
 from plexsync.rules.job import Kind
 from plexsync.rules.pictures import left_out, left_out_text
 from plexsync.rules.records import LAST_ID, PictureRow
@@ -56,11 +56,12 @@ def _page(ids: Sequence[int], limit: int) -> Listed:
 
 def facts_of(db: Reader, ids: Sequence[int], pictures: Collection[str]) -> list[SceneFacts]:
     """The status of these scenes, in this order. `pictures` are the names of the results for pictures that are synced."""
-    called, pushed = db.scene_names.of(ids), db.pushes.last_at(ids)
+    called, pushed, marks = db.scene_names.of(ids), db.pushes.last_at(ids), db.memories.marks(ids)
     results = db.pictures.of_all(ids) if pictures else {}
     scenes: list[SceneFacts] = []
     for id in ids:
-        stands = standing(db.jobs.find(Kind.SCENE, id), db.standings.find(id), pushed=pushed.get(id))
+        row, last_seen = db.jobs.find(Kind.SCENE, id), db.standings.find(id)
+        stands = standing(row, last_seen, pushed=pushed.get(id), mark=marks.get(id, ""))
         names = called.get(id)
         scenes.append(
             {
@@ -75,6 +76,18 @@ def facts_of(db: Reader, ids: Sequence[int], pictures: Collection[str]) -> list[
             }
         )
     return scenes
+
+
+def scene_row(facts: SceneFacts) -> SceneRow:
+    """The scene for the API."""
+    return {
+        "id": facts["id"],
+        "title": facts["title"] or None,
+        "stands": facts["stands"],
+        "since": facts["since"],
+        "why": facts["why"],
+        "left_out": facts["left_out"],
+    }
 
 
 def left_out_facts(

@@ -2,6 +2,7 @@
 
 from plexsync.reports.edits import edit_facts
 from plexsync.reports.format import noted, stamp
+from plexsync.reports.verdict import verdict
 from plexsync.rules.note_keys import CHANGED
 from plexsync.rules.status_words import STATUSES, server_word
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from plexsync.app.status_settings import StatusSettings
     from plexsync.reports.shapes.outages import FigureFacts, OutageFacts, OutagesNow
     from plexsync.reports.shapes.status import (
+        BareFacts,
         BookFacts,
         BreakerFacts,
         HoldFacts,
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
         PaceFacts,
         QueueFacts,
         StatusFacts,
+        WorkerFacts,
     )
     from plexsync.rules.outages import Outage
     from plexsync.rules.outages import OutageTotals as Figures
@@ -31,17 +34,22 @@ if TYPE_CHECKING:
     Settings = PlexSyncConfig | StatusSettings
 
 NEIGHBOURS = ("plex", "stash")
+# A worker without a heartbeat for this many milliseconds hangs (it sends one every few seconds, also when idle).
+FRESH = 120_000
 
 
 def facts(parts: "Parts") -> "StatusFacts":
     """All facts of `status`, from one snapshot; times are RFC 3339 or None."""
-    return facts_of(parts.summary(), parts.config, spooled=parts.spooled(), running=parts.someone_works())
+    running, began = parts.worker_since()
+    return facts_of(parts.summary(), parts.config, spooled=parts.spooled(), running=running, began=began)
 
 
-def facts_of(summary: "Summary", config: "Settings", *, spooled: tuple[int, int], running: bool) -> "StatusFacts":
-    """All facts of `status`; `spooled` counts the waiting and the unreadable events."""
+def facts_of(
+    summary: "Summary", config: "Settings", *, spooled: tuple[int, int], running: bool, began: int | None
+) -> "StatusFacts":
+    """All facts of `status`; `spooled` counts the waiting and the unreadable events, `began`: when the lock was taken."""
     waiting = summary.jobs["ready"] + summary.jobs["running"]
-    return {
+    bare: BareFacts = {
         "at": stamp(summary.now),
         "jobs": summary.jobs,
         "undone": {"undone": summary.undone.get("undo", 0), "released": summary.undone.get("release", 0)},
@@ -57,15 +65,31 @@ def facts_of(summary: "Summary", config: "Settings", *, spooled: tuple[int, int]
         "holds": {name: hold(row) for name, row in summary.holds.items()},
         "outages": _outages(summary, waiting),
         "paces": {name: _pace(summary.paces.get(name), summary.now) for name in NEIGHBOURS},
-        "worker": {"running": running, "heartbeat": stamp(noted(summary.heartbeat)), "enabled": config.enabled},
+        "worker": worker(summary, running=running, began=began, enabled=config.enabled),
         "events": {"waiting": spooled[0], "unread": spooled[1]},
         "edits": edit_facts(summary.edits, summary.lines, running=running),
         "index": {"items": summary.items, "libraries": [_library(*row) for row in summary.sections]},
         "last_poll": stamp(noted(summary.last_poll)),
         "last_reconcile": stamp(noted(summary.last_reconcile)),
         "comparison_due": summary.anew or summary.wishes == CHANGED,
+        "repaired_at": stamp(summary.repaired_at),
         "bulk_approved": config.approve_bulk or summary.approved,
         "books": _books(summary.books, sum(count for state, count in summary.jobs.items() if state != "idle")),
+    }
+    return {"verdict": verdict(bare), **bare}
+
+
+def worker(summary: "Summary", *, running: bool, began: int | None, enabled: bool) -> "WorkerFacts":
+    """The worker: `running` if it holds the lock, `alive` if it also sends heartbeats."""
+    beat = noted(summary.heartbeat)
+    alive, young = (moment is not None and abs(summary.now - moment) < FRESH for moment in (beat, began))
+    return {
+        "running": running,
+        "alive": running and alive,
+        "starting": running and young and not alive,
+        "inside": bool(summary.inside),
+        "heartbeat": stamp(beat),
+        "enabled": enabled,
     }
 
 

@@ -1,9 +1,11 @@
 """What undoing or releasing a scene would do, as facts."""
 
 from plexsync.flows.scenes.inspection_records import Inspection, Target
+from plexsync.flows.scenes.undo_marks import Redone
 from plexsync.reports.rows import in_order
-from plexsync.reports.shapes.undo import UndoFacts, UndoField, UndoItem
+from plexsync.reports.shapes.undo import RedoFacts, UndoFacts, UndoField, UndoItem
 from plexsync.rules.plan_records import Change, Note, Undone
+from plexsync.rules.status_words import BY_MARK, SceneStatus
 from plexsync.rules.values import held
 
 # Each action on a field, in the words of the summary.
@@ -17,9 +19,30 @@ DEEDS = {
 
 
 def rests(scene: int, mode: Undone) -> str:
-    """The sentence for an undone scene to which nothing is written now, although you have bound it to an item."""
-    word = "released" if mode == "release" else "undone"
-    return f"Scene {scene} is {word}: nothing is written to the item until you edit the scene in Stash, which ends that"
+    """The sentence for an undone scene to which nothing is written now, with what ends that."""
+    return f"Scene {scene} is {_word(mode)}: nothing is written until you edit it in Stash, or plexsync redo {scene}"
+
+
+def not_queued(scene: int, mode: Undone) -> str:
+    """The sentence for an undone scene that is not queued because of that."""
+    ends = f"an edit in Stash ends that by itself, plexsync redo {scene} at once"
+    return f"Scene {scene} is {_word(mode)}, so it was not queued: {ends}"
+
+
+def _word(mode: Undone) -> str:
+    return BY_MARK.get(mode, SceneStatus.UNDONE).word
+
+
+def redo_facts(redone: Redone) -> RedoFacts:
+    """The scenes whose undo has ended, and those that were left alone, for JSON."""
+    facts: RedoFacts = {"redone": len(redone.scenes)}
+    if redone.not_undone:
+        facts["not_undone"] = redone.not_undone
+    if redone.ignored:
+        facts["ignored"] = redone.ignored
+    if redone.gone:
+        facts["gone"] = redone.gone
+    return facts
 
 
 def undo_facts(sight: Inspection) -> UndoFacts:

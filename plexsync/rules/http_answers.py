@@ -1,7 +1,7 @@
 """The meaning of an HTTP answer, or a missing one, for an attempt: status codes, Retry-After, and connection failures.
 
 The table is the same for Plex and Stash. Every message names the server and says what happened. No message contains a
-URL with a query, a secret, a media path or any text from the server.
+URL with a query, a secret or a media path. What the server says about its failure follows, as `server_words` cleans it.
 """
 
 import re
@@ -57,33 +57,34 @@ def patience(header: str, *, date: str = "", now: float | None = None, default: 
 
 
 def judge(
-    status: int, server: Server, *, retry_after: str = "", date: str = "", now: float | None = None
+    status: int, server: Server, *, retry_after: str = "", date: str = "", now: float | None = None, reason: str = ""
 ) -> NeighbourError | None:
-    """The error for a status code; None for success (2xx)."""
+    """The error for a status code; None for success (2xx). `reason`: what the server says about it, scrubbed."""
     neighbour, name = server.neighbour, server.name
+    says = f": {reason}" if reason else ""
     if 200 <= status < 300:
         return None
     if status == 401:
         # A Plex server that nobody has claimed answers 401 to every request under a host name that it does not know.
         other = f", or does not know the host name {server.host}" if server.host and neighbour is Neighbour.PLEX else ""
-        message = f"{name} does not accept {server.key_setting} (401){other}"
+        message = f"{name} does not accept {server.key_setting} (401){other}{says}"
         return Barred(neighbour, message, setting=server.key_setting)
     if status == 403:
         return Barred(
-            neighbour, f"{name} does not allow this with {server.key_setting} (403)", setting=server.key_setting
+            neighbour, f"{name} does not allow this with {server.key_setting} (403){says}", setting=server.key_setting
         )
     if status == 404:
-        return Missing(neighbour, f"{name} has no such thing (404)")
+        return Missing(neighbour, f"{name} has no such thing (404){says}")
     if status == 429:
         wait = patience(retry_after, date=date, now=now)
-        return Throttled(neighbour, f"{name} asks to wait {wait:.0f} s (429)", retry_after=wait)
+        return Throttled(neighbour, f"{name} asks to wait {wait:.0f} s (429){says}", retry_after=wait)
     if status in (413, 414, 431):
-        return TooLong(neighbour, f"the request was too long for {name} ({status})")
+        return TooLong(neighbour, f"the request was too long for {name} ({status}){says}")
     if status == 408 or 500 <= status < 600:
         wait_or_none = patience(retry_after, date=date, now=now) if status == 503 and retry_after else None
-        return Unavailable(neighbour, f"{name} {_trouble(status)} ({status})", retry_after=wait_or_none)
+        return Unavailable(neighbour, f"{name} {_trouble(status)} ({status}){says}", retry_after=wait_or_none)
     if 400 <= status < 500:
-        return Refused(neighbour, f"{name} refuses the request ({status})")
+        return Refused(neighbour, f"{name} refuses the request ({status}){says}")
     if 300 <= status < 400:
         return Unavailable(
             neighbour, f"{name} points elsewhere ({status}): {server.url_setting} must be its final address"

@@ -107,7 +107,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
-    """In sync: nothing is left to do."""
+    """In sync: nothing is left to do. `rests`: the status of an object that is left alone instead, such as `undone`."""
+
+    rests: str = ""
 
 
 @dataclass(frozen=True)

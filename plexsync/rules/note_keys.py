@@ -2,6 +2,8 @@
 
 # The last heartbeat of a worker. The hook reads it as well.
 HEARTBEAT = "worker:beat"
+# Whether the worker inside Stash is switched on: '' for off. The hook reads it as well.
+INSIDE = "worker:inside"
 # The time of the last poll of Stash.
 LAST_POLL = "poll:last"
 # The time when the last edit arrived by a line of Stash's log, by the hook, and first by a poll.

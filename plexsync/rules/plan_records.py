@@ -12,6 +12,8 @@ from plexsync.rules.values import Held, Value
 # How an item was taken back: its values restored ("undo"), left there ("release"), or restored because Stash no longer
 # has the scene ("gone"). '' while it is synced.
 Undone = Literal["", "undo", "release", "gone"]
+# Of several items of a scene, the first of these that one has is that of the scene.
+MARKS: tuple[Undone, ...] = ("undo", "release", "gone")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ at once has no row. Pure, so that a list and a single scene show the same.
 
 from dataclasses import dataclass
 
+from plexsync.rules.job import State
+from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import JobRow, Stood
 from plexsync.rules.status_words import SceneStatus, status_of
 
@@ -19,12 +21,15 @@ class Standing:
     why: str = ""
 
 
-def standing(row: JobRow | None, last_seen: Stood | None, *, pushed: int | None = None) -> Standing:
-    """How a scene stands. `pushed`: the last change in Plex for it, the earliest time since when it can be in sync."""
-    status = status_of(row.state if row else None, row.cls if row else "", last_seen.word if last_seen else "")
+def standing(row: JobRow | None, last_seen: Stood | None, *, pushed: int | None = None, mark: Undone = "") -> Standing:
+    """How a scene stands. `mark`: how it was undone.
+
+    `pushed`: the last change in Plex for it, the earliest time since when it can be in sync.
+    """
+    status = status_of(row.state if row else None, row.cls if row else "", last_seen.word if last_seen else "", mark)
     # A row that is checked repeatedly starts anew each time; the last comparison knows how long the status has lasted.
     lasts = last_seen is not None and status_of(None, "", last_seen.word) is status
     since = last_seen.since if last_seen is not None and (lasts or row is None) else row.since if row else None
     if status is SceneStatus.IN_SYNC and since is not None and pushed is not None:
         since = max(since, pushed)
-    return Standing(status, since, row.error if row and status is not SceneStatus.IN_SYNC else "")
+    return Standing(status, since, row.error if row and row.state is not State.IDLE else "")

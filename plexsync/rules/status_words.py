@@ -98,7 +98,16 @@ class SceneStatus(StrEnum):
         finding="outside",
         ended=("outofscope",),
     )
-    UNDONE = Row("undone", "undone", *REST, "it rests until you edit it in Stash", finding="undone")
+    UNDONE = Row(
+        *("undone", "undone", *REST, "you took back what was pushed (plexsync redo syncs it again)"),
+        finding="undone",
+        ended=("undone",),
+    )
+    RELEASED = Row(
+        *("released", "released", *REST, "its values were left in Plex (plexsync redo syncs it again)"),
+        finding="released",
+        ended=("released",),
+    )
     DROPPED = Row("dropped", "dropped", *REST, "you removed it from the queue", states=("dropped",))
     GONE = Row("gone", "gone", *REST, "Stash has no such scene any more", states=("gone",), ended=("gone",))
     UNKNOWN = Row("unknown", "unknown", *REST, "no comparison has seen it")
@@ -117,13 +126,20 @@ STATUSES = tuple(status for status in SceneStatus if status is not SceneStatus.U
 MAIN = (SceneStatus.IN_SYNC, SceneStatus.QUEUED, SceneStatus.NOT_IN_PLEX, SceneStatus.AMBIGUOUS, SceneStatus.FAILED)
 BY_STATE = {state: status for status in SceneStatus for state in status.states}
 BY_ENDING = {ending: status for status in SceneStatus for ending in status.ended}
+# By how a scene was undone. A scene that was undone because it was gone in Stash is synced as soon as it is back.
+BY_MARK = {"undo": SceneStatus.UNDONE, "release": SceneStatus.RELEASED}
 _BY_FINDING = {status.finding: status for status in SceneStatus if status.finding}
 # The value that a comparison stores for a scene that is in sync, but for fields that you edited in Plex.
 KEPT = "person"
 
 
-def status_of(state: str | None, error_class: str, last_seen: str) -> SceneStatus:
-    """The status by the job's state and cause (None: no job), or by the value that a comparison stored ('' for none)."""
+def status_of(state: str | None, error_class: str, last_seen: str, mark: str = "") -> SceneStatus:
+    """The status by the job's state and cause (None: no job), or by the value that a comparison stored ('' for none).
+
+    `mark`: how the scene was undone, which decides for an idle job (`plexsync.rules.plan_records.Undone`).
+    """
+    if state == "idle" and mark in BY_MARK:
+        return BY_MARK[mark]
     if state is None and last_seen == KEPT:
         return SceneStatus.IN_SYNC
     if state is None:
@@ -156,6 +172,38 @@ JOB_STATES = tuple(
     state for status in STATUSES for state in (reversed(status.states) if len(status.states) > 1 else status.states)
 )
 MAIN_STATES = JOB_STATES[:5]
+
+
+class JobCount:
+    """The number of jobs with a display word, and its meaning, CSS class and terminal colour. `state` is theirs."""
+
+    def __init__(self, state: str, word: str, count: int, meaning: str, tone: str, colour: str) -> None:
+        self.state = state
+        self.word = word
+        self.count = count
+        self.meaning = meaning
+        self.tone = tone
+        self.colour = colour
+
+
+def job_counts(jobs: Mapping[str, int], undone: Mapping[str, int]) -> list[JobCount]:
+    """The numbers of jobs by display word, in display order; a word without jobs is listed only if it is a main one.
+
+    `undone`: the number of idle jobs of undone and of released scenes, by status. They are not in sync.
+    """
+    counts = []
+    for state in JOB_STATES:
+        count = jobs.get(state, 0) - (sum(undone.values()) if state == "idle" else 0)
+        if count or state in MAIN_STATES:
+            counts.append(
+                JobCount(state, job_word(state), count, job_meaning(state), job_tone(state), job_colour(state))
+            )
+    resting = ((status, undone.get(status, 0)) for status in BY_MARK.values())
+    return counts + [
+        JobCount("idle", status.word, count, status.meaning, status.tone, status.colour)
+        for status, count in resting
+        if count
+    ]
 
 
 def in_bucket(name: str) -> tuple[SceneStatus, ...]:
@@ -195,6 +243,7 @@ class Finding(StrEnum):
     FAILED = ("failed", "failed", SceneStatus.FAILED)
     KEPT = ("kept_for_a_person", KEPT, SceneStatus.IN_SYNC, "in sync but for fields that you edited in Plex")
     UNDONE = ("undone", "undone", SceneStatus.UNDONE)
+    RELEASED = ("released", "released", SceneStatus.RELEASED)
     STRICT = ("strict", "strict", SceneStatus.FAILED)
     GIVEN_UP = ("given_up", "", SceneStatus.FAILED)
     DROPPED = ("dropped", "", SceneStatus.DROPPED)
@@ -204,7 +253,7 @@ class Finding(StrEnum):
 
 COMPARED = (
     *(Finding.IN_SYNC, Finding.DIFFERS, Finding.NOT_IN_PLEX, Finding.AMBIGUOUS, Finding.OUT_OF_SCOPE),
-    *(Finding.KEPT, Finding.UNDONE, Finding.FAILED),
+    *(Finding.KEPT, Finding.UNDONE, Finding.RELEASED, Finding.FAILED),
 )
 """The findings of a comparison, in the order of its report; a dry run has the others too."""
 PREVIEWED = tuple(finding for finding in Finding if finding is not Finding.DIFFERS)
@@ -233,6 +282,17 @@ def counted(word: str, number: int) -> str:
     return f"{number:,} {word if number == 1 else word.replace('needs', 'need')}"
 
 
+def worker_word(*, enabled: bool, running: bool, alive: bool, starting: bool, inside: bool) -> str:
+    """The word for the worker; `inside`: Stash starts it when something happens."""
+    if not enabled:
+        return SWITCHED_OFF
+    if running:
+        return RUNNING if alive else STARTING if starting else HANGS
+    return RESTS if inside else NOT_RUNNING
+
+
+RUNNING, STARTING, HANGS = "running", "starting", "hangs"
+RESTS, NOT_RUNNING, SWITCHED_OFF = "rests", "not running", "switched off"
 UP, DOWN, PROBING = "up", "down", "down, a probe is due"
 ON_HOLD, FAILING, THROTTLED = "on hold", "failing", "throttled"
 

@@ -4,6 +4,7 @@ An answer that carries an error, lacks a requested field or has null for a requi
 Unavailable, and nothing of it is used: a partial answer would blank fields in Plex.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -12,6 +13,7 @@ import httpx2
 import msgspec
 
 from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire, unheard
+from plexsync.http.error_bodies import json_words
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.http_answers import Server
 from plexsync.rules.job import Kind
@@ -319,11 +321,17 @@ class StashClient:
         if answer.status == 404:
             raise self._wire.foreign("that it has no API: is something else at this address?")
         if answer.status in SCHEMA_STATUSES and self._has_errors(answer):
-            raise self._wire.foreign("that it does not know the question: is it older than 0.28?")
+            asked = self._about(query, json_words(answer.body))
+            raise self._wire.foreign(f"that it does not know the question: is it older than 0.28?{asked}")
         envelope = self._wire.decoded(ENVELOPE, self._wire.accepted(answer).body)
         if envelope.errors:
-            raise self._wire.foreign("with an error of its own")
+            raise self._wire.foreign(f"with an error of its own{self._about(query, _messages(envelope.errors))}")
         return self._wire.decoded(decoder, memoryview(envelope.data))
+
+    def _about(self, query: str, message: str) -> str:
+        """The name of the query, and what Stash says about it."""
+        words = self._wire.shown(message)
+        return f" ({query_name(query)}{f': {words}' if words else ''})"
 
     def _has_errors(self, answer: Answer) -> bool:
         try:
@@ -339,6 +347,16 @@ class StashClient:
         except ValueError:
             failure = self._wire.foreign("with something that contradicts itself")
         raise failure
+
+
+def query_name(query: str) -> str:
+    """The name of a query or mutation."""
+    matched = re.search(r"\b(?:query|mutation)\s+(\w+)", query)
+    return matched[1] if matched else "a query"
+
+
+def _messages(errors: Sequence[msgspec.Raw]) -> str:
+    return json_words(b'{"errors":[%s]}' % b",".join(map(bytes, errors)))
 
 
 def _scenes_of(data: Mapping[str, answers.SceneAnswer | None], wanted: Sequence[int]) -> dict[int, Scene]:

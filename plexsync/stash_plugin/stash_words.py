@@ -57,9 +57,10 @@ TABLE = (
     (r"\(plexsync bind\)", f"({BUTTON})"),
     (r"plexsync explain( SCENE| \d+)?", TAB),
     (r"\bexplain (?=shows|lists)", f"{TAB} "),
+    (r"plexsync redo(?! --)( SCENE| \d+)?", f"the button Redo in {TAB}"),
     ("strict_mode = false", "turn off the setting Strict mode"),
     (
-        r"plexsync (sync|top|history|bind|unbind|ignore|unignore|undo|release|probe|backup|restore|init|adopt)\b"
+        r"plexsync (sync|top|history|bind|unbind|ignore|unignore|undo|release|redo|probe|backup|restore|init|adopt)\b"
         r"( --?[a-z-]+| SCENE| ITEM| \d+)*",
         ELSEWHERE,
     ),

@@ -176,6 +176,12 @@ def page_sync(call: TaskRun) -> Facts:
     return facts if facts["code"] != 0 or worker_process.worker_runs(call) else call.facts(*words, "--wait")
 
 
+def page_redo(call: TaskRun) -> Facts:
+    """Sync a scene again that was undone or released: by the worker, or here if none runs."""
+    here = () if worker_process.worker_runs(call) else ("--wait",)
+    return call.facts("redo", _scene(call), *here)
+
+
 def page_bind(call: TaskRun) -> Facts:
     """Name the item of a scene, and sync it."""
     return _then_worked(call, call.facts("bind", _scene(call), _item(call)))
@@ -244,6 +250,7 @@ OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
     "page_drop": page_drop,
     "page_scene": page_scene,
     "page_sync": page_sync,
+    "page_redo": page_redo,
     "page_bind": page_bind,
     "page_preview": page_preview,
     "page_approve": page_approve,

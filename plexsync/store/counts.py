@@ -12,16 +12,31 @@ COUNT_RUNNING = "select count(*) from job indexed by job_lease where state = 'ru
 COUNT_RARE = f"select state, count(*) from job indexed by job_state where {IS_RARE} group by state"
 COUNT_DEAD = "select cls, count(*) from job indexed by job_dead where state = 'dead' group by cls"
 COUNT_DUE = f"select count(*), min(due) from job indexed by job_due where {WAITS} and lane = :lane and due <= :now"
-# Grouped over every scene with a row or a standing: the row's state and whether it is dead as ambiguous, the standing,
-# the number of scenes, and the earliest start of each.
-COUNT_STANDINGS = """
+# The scenes that were undone or released, by the narrow index on the mark. A scene with both counts as undone: of the two
+# words, that is the greater one. A mark of a scene that was gone in Stash ends with its return, so it is none of these.
+IS_MARKED = "undone <> '' and undone in ('release', 'undo')"
+MARKED = f"""
+select subject, max(undone) as mark from memory indexed by memory_undone
+ where {IS_MARKED} and flow = 'scene' group by subject
+"""
+# Those of them that rest. Until its row is idle, a scene is queued, or waits for something else.
+COUNT_UNDONE = f"""
+select mark, count(*)
+  from ({MARKED}) as marked join job on job.kind = 'scene' and job.id = marked.subject and job.state = 'idle'
+ group by mark
+"""
+# Grouped over every scene with a row or a standing: the row's state and whether it is dead as ambiguous, the standing, the
+# mark of an idle row, the number of scenes, and the earliest start of each.
+COUNT_STANDINGS = f"""
 select job.state, case when job.state = 'dead' and job.cls = 'ambiguous' then 1 else 0 end,
-       coalesce(standing.word, ''), count(*), min(job.since), min(standing.since)
+       coalesce(standing.word, ''), case when job.state = 'idle' then coalesce(marked.mark, '') else '' end, count(*),
+       min(job.since), min(standing.since)
   from job left join standing on standing.scene = job.id
+       left join ({MARKED}) as marked on marked.subject = job.id
  where job.kind = 'scene'
- group by 1, 2, 3
+ group by 1, 2, 3, 4
  union all
-select null, 0, word, count(*), null, min(since)
+select null, 0, word, '', count(*), null, min(since)
   from standing
  where not exists (select 1 from job where job.kind = 'scene' and job.id = standing.scene)
  group by 3

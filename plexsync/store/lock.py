@@ -1,11 +1,12 @@
 """One worker per database: an operating system lock, which is released when its process ends in any way."""
 
-# ruff: noqa: PTH110, PTH118
+# ruff: noqa: PTH110, PTH116, PTH118
 
 import errno
 import os
 import sys
 import time
+from contextlib import suppress
 
 from plexsync.rules.errors import Unusable
 
@@ -57,6 +58,7 @@ def try_lock(folder: "Path | str", file: str = FILE) -> Lock | None:
         for remaining in reversed(range(TRIES)):
             locked = _take(handle, shared=False)
             if locked:
+                _date(handle)
                 return Lock(handle)
             if remaining:
                 time.sleep(PAUSE)
@@ -76,6 +78,21 @@ def is_locked(folder: "Path | str", file: str = FILE) -> bool:
         return not _take(handle, shared=True)
     finally:
         os.close(handle)
+
+
+def locked_at(folder: "Path | str", file: str = FILE) -> int | None:
+    """When the lock was last taken, in UTC milliseconds; None if it never was."""
+    try:
+        return round(os.stat(os.path.join(folder, file)).st_mtime * 1000)
+    except OSError:
+        return None
+
+
+def _date(handle: int) -> None:
+    """Date the file now, where that can be done; elsewhere its date is that of its creation."""
+    if os.utime in os.supports_fd:
+        with suppress(OSError):
+            os.utime(handle)
 
 
 def _open(path: str, flags: int) -> int:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from plexsync.rules.item import FIELDS, LOCKLESS
 from plexsync.rules.job import Kind
 from plexsync.rules.origin import Origin
-from plexsync.rules.plan_records import Memory, Remembered
+from plexsync.rules.plan_records import Memory, Remembered, Undone
 from plexsync.rules.undo import begun_anew, undone
 from plexsync.store.connection import Connection, Table
+from plexsync.store.counts import COUNT_UNDONE, IS_MARKED, MARKED
 from plexsync.store.documents import decode, encode
 from plexsync.store.origins import FILES, LIBRARY, of_this_library, origin_of
 
@@ -36,10 +37,17 @@ delete from memory
         ))
         or subject = :scene and library <> {LIBRARY})
 """
+# Also of items that are in another library by now.
+LIST_UNDONE = """
+select subject, item, library, document from memory
+ where flow = :flow and subject in (select value from json_each(:scenes)) and undone <> ''
+ order by subject, item, library
+"""
 BEGIN_ANEW = """
 update memory set document = :document, undone = ''
- where flow = :flow and subject = :scene and item = :item
+ where flow = :flow and subject = :scene and item = :item and library = :library
 """
+FORGET_IN = f"{FORGET} and library = :library"
 RENEW_FILES = f"""
 update memory set files = {FILES}, library = {LIBRARY} where flow = :flow and subject = :scene and item = :item
 """
@@ -49,9 +57,13 @@ select subject from memory where flow = :flow and subject > :after
 union select subject from pushing where flow = :flow and subject > :after
 order by 1 limit :limit
 """
-COUNT_UNDONE = """
-select undone, count(distinct subject) from memory indexed by memory_undone
- where undone <> '' and flow = :flow group by undone
+MARKS = f"""
+select subject, max(undone) from memory indexed by memory_undone
+ where {IS_MARKED} and subject in (select value from json_each(:scenes)) and flow = :flow group by subject
+"""
+MARKED_SINCE = f"""
+select subject from memory indexed by memory_undone
+ where {IS_MARKED} and at >= :since and flow = :flow group by subject order by subject
 """
 _OF_ITEMS = f"""
 select item, subject, library, files from memory
@@ -110,8 +122,21 @@ class ReadOnlyMemories(Table):
         return [scene for (scene,) in self._db.rows(SCENES, {"flow": self._flow, "after": after, "limit": limit})]
 
     def count_undone(self) -> dict[str, int]:
-        """Count the scenes that were undone or released, by how (`plexsync.rules.plan_records.Undone`)."""
-        return dict(self._db.rows(COUNT_UNDONE, {"flow": self._flow}))
+        """Count the scenes that rest because they were undone or released, by `plexsync.rules.plan_records.Undone`."""
+        return dict(self._db.rows(COUNT_UNDONE))
+
+    def marks(self, scenes: Iterable[int] | None = None) -> dict[int, Undone]:
+        """Return how these scenes (None: all) were undone: `undo` if one of its items was, else `release`.
+
+        Scenes that were not undone are left out.
+        """
+        if scenes is None:
+            return dict(self._db.rows(MARKED))
+        return dict(self._db.rows(MARKS, {"flow": self._flow, "scenes": json.dumps(list(scenes))}))
+
+    def marked_since(self, since: int) -> list[int]:
+        """Return the scenes that were undone or released at `since` or later, by number."""
+        return [scene for (scene,) in self._db.rows(MARKED_SINCE, {"flow": self._flow, "since": since})]
 
     def owners(self, keys: Sequence[str]) -> dict[str, dict[int, Origin]]:
         """Return the scenes that have a memory of these items, each with its origin. Items without one are left out."""
@@ -179,15 +204,16 @@ class Memories(ReadOnlyMemories):
 
     def begin_anew(self, scenes: Sequence[int]) -> None:
         """End the undone marks of these scenes. An item that another scene has written to since is then that scene's."""
-        undone_memories = {pair: memory for pair, memory in self.of(scenes).items() if undone(memory)}
-        owners = self.owners(sorted({key for _, key in undone_memories}))
-        for (scene, key), memory in undone_memories.items():
-            fresh = {} if len(owners.get(key, {})) > 1 else begun_anew(memory)
-            row = self._pair(scene, key)
+        rows = self._db.rows(LIST_UNDONE, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
+        owners = self.owners(sorted({key for _, key, *_ in rows}))
+        for scene, key, library, document in rows:
+            memory = _memory(scene, key, document) or {}
+            fresh = {} if owners.get(key, {}).keys() - {scene} else begun_anew(memory)
+            row = {**self._pair(scene, key), "library": library}
             if fresh:
                 self._db.execute(BEGIN_ANEW, {**row, "document": encode(fresh, (scene, key))})
             else:
-                self._db.execute(FORGET, row)
+                self._db.execute(FORGET_IN, row)
 
     def renew_files(self, pairs: Iterable[tuple[int, str]]) -> None:
         """Remember the present files and library of these (scene, item key), as the index has them."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from plexsync.rules.records import Stood
 from plexsync.rules.status_words import STATUSES, SceneStatus, status_of
 from plexsync.store.connection import Table
-from plexsync.store.counts import COUNT_STANDINGS, IS_RARE
+from plexsync.store.counts import COUNT_STANDINGS, IS_MARKED, IS_RARE
 from plexsync.store.intake import LAST_ID
 
 FIND = "select word, since from standing where scene = :scene"
@@ -20,7 +20,19 @@ on conflict (scene) do update set word = excluded.word, since = excluded.since w
 _BEHIND = "kind = 'scene' and id > :after order by id limit :limit"
 ROWS = f"select id from job where {_BEHIND}"
 STANDINGS = "select scene from standing where scene > :after order by scene limit :limit"
-IDLE = f"select id from job where state = 'idle' and {_BEHIND}"
+_MARK = "select 1 from memory indexed by memory_undone where undone <> '' and flow = 'scene' and subject ="
+IDLE = f"""
+select id from job
+ where state = 'idle' and not exists ({_MARK} job.id and {IS_MARKED}) and {_BEHIND}
+"""
+# Idle rows by their mark, in the order of the index on it.
+_RESTING = """
+select distinct subject from memory as own indexed by memory_undone
+ where undone <> '' and undone = :mark and subject > :after and flow = 'scene'
+   and exists (select 1 from job where kind = 'scene' and id = own.subject and state = 'idle')
+"""
+UNDONE = f"{_RESTING} order by subject limit :limit"
+RELEASED = f"{_RESTING} and not exists ({_MARK} own.subject and undone = 'undo') order by subject limit :limit"
 READY = f"select id from job indexed by job_due where state in ('ready', 'absent') and state = 'ready' and {_BEHIND}"
 RUNNING = f"select id from job indexed by job_lease where state = 'running' and {_BEHIND}"
 RARE = f"select id from job indexed by job_state where {IS_RARE} and state = :state and {_BEHIND}"
@@ -85,8 +97,8 @@ class ReadOnlyStandings(Table):
     def counts(self) -> dict[SceneStatus, tuple[int, int | None]]:
         """Return, by status, the number of scenes and the earliest time since when one of them has had it."""
         counts: dict[SceneStatus, tuple[int, int | None]] = {}
-        for state, ambiguous, seen, count, row_since, seen_since in self._db.rows(COUNT_STANDINGS):
-            status = status_of(state, "ambiguous" if ambiguous else "", seen)
+        for state, ambiguous, seen, mark, count, row_since, seen_since in self._db.rows(COUNT_STANDINGS):
+            status = status_of(state, "ambiguous" if ambiguous else "", seen, mark)
             lasts = bool(seen) and status_of(None, "", seen) is status
             before, since = counts.get(status, (0, None))
             moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
@@ -102,8 +114,8 @@ class ReadOnlyStandings(Table):
             ids = {id for sql in (ROWS, STANDINGS) for (id,) in self._db.rows(sql, {"limit": limit, "after": after})}
             return sorted(ids)[:limit]
         scenes: list[int] = []
-        for sql, state in _BY_ROW.get(status, ()):
-            rows = self._db.rows(sql, {"state": state, "limit": limit, "after": after})
+        for sql, chosen in _BY_ROW.get(status, ()):
+            rows = self._db.rows(sql, {"limit": limit, "after": after, **chosen})
             scenes += [id for (id,) in rows]
         scenes = sorted(scenes)[:limit]
         upto = scenes[-1] if len(scenes) == limit else LAST_ID
@@ -127,7 +139,9 @@ class Standings(ReadOnlyStandings):
 
 
 _BY_STATE = {"idle": IDLE, "ready": READY, "running": RUNNING, "dead": OF_FAILED}
-_BY_ROW: Mapping[SceneStatus, Sequence[tuple[str, str]]] = {
-    **{status: [(_BY_STATE.get(state, RARE), state) for state in status.states] for status in STATUSES},
-    SceneStatus.AMBIGUOUS: ((OF_AMBIGUOUS, ""),),
+_BY_ROW: Mapping[SceneStatus, Sequence[tuple[str, Mapping[str, str]]]] = {
+    **{status: [(_BY_STATE.get(state, RARE), {"state": state}) for state in status.states] for status in STATUSES},
+    SceneStatus.AMBIGUOUS: ((OF_AMBIGUOUS, {}),),
+    SceneStatus.UNDONE: ((UNDONE, {"mark": "undo"}),),
+    SceneStatus.RELEASED: ((RELEASED, {"mark": "release"}),),
 }

@@ -18,6 +18,7 @@ from plexsync.rules.note_keys import (
     EDIT_BY_LINE,
     EDIT_BY_POLL,
     HEARTBEAT,
+    INSIDE,
     LAST_POLL,
     LAST_RECONCILE,
     LINES,
@@ -79,10 +80,6 @@ PACES = "select who, not_before, ramp from pace"
 TRANSITIONS = "select who, at, old, new, cause, error, waiting from transition order by number"
 BOOKS = "select accepted, coalesced, done, pruned from books"
 TALLIES = "select name, count from tally"
-UNDONE = """
-select undone, count(distinct subject) from memory indexed by memory_undone
- where undone <> '' and flow = 'scene' group by undone
-"""
 SECTIONS = "select section, title, walked_at from library order by section"
 COUNT_ITEMS = "select count(*) from item"
 # The wall-clock time read through SQLite, in UTC milliseconds.
@@ -129,8 +126,8 @@ class Summary:
         ]
         self.books: tuple[int, int, int, int] = db.execute(BOOKS).fetchone()
         self.tallies: dict[str, int] = dict(db.execute(TALLIES).fetchall())
-        self.undone: dict[str, int] = dict(db.execute(UNDONE).fetchall())
-        self.standings = _standings(db)
+        self.undone: dict[str, int] = {}
+        self.standings = self._standings(db)
         self.sections: list[tuple[str, str, int]] = db.execute(SECTIONS).fetchall()
         self.items: int = db.execute(COUNT_ITEMS).fetchone()[0]
         self.heartbeat, self.last_poll, self.last_reconcile = (
@@ -138,9 +135,27 @@ class Summary:
         )
         self.edits = {"line": note(db, EDIT_BY_LINE), "hook": note(db, EDIT_BY_HOOK), "poll": note(db, EDIT_BY_POLL)}
         self.lines = note(db, LINES)
+        self.inside = note(db, INSIDE)
+        self.repaired_at = number(db, REPAIRED) or None
         self.anew = max(number(db, name) for name in (REPAIRED, RESTORED)) > number(db, LAST_RECONCILE)
         self.wishes = note(db, WISHES)
         self.approved = any(note(db, name) for name in (BULK, REPAIRED))
+
+    def _standings(self, db: sqlite3.Connection) -> dict[str, tuple[int, int | None]]:
+        """Return, by status, the number of scenes and the earliest time since when one of them has had it.
+
+        Counts the idle rows of undone and released scenes, too.
+        """
+        counts: dict[str, tuple[int, int | None]] = {}
+        for state, ambiguous, last_seen, mark, count, row_since, seen_since in db.execute(COUNT_STANDINGS):
+            status = status_of(state, "ambiguous" if ambiguous else "", last_seen, mark)
+            lasts = bool(last_seen) and status_of(None, "", last_seen) is status
+            before, since = counts.get(status, (0, None))
+            moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
+            counts[status] = (before + count, min(moments, default=None))
+            if mark:
+                self.undone[mark] = self.undone.get(mark, 0) + count
+        return counts
 
 
 def reading(file: str) -> sqlite3.Connection:
@@ -233,16 +248,4 @@ def _states(db: sqlite3.Connection) -> dict[str, int]:
     counts["running"] = db.execute(COUNT_RUNNING).fetchone()[0]
     others = db.execute(COUNT_IDLE_OTHERS).fetchone()[0]
     counts["idle"] = db.execute(COUNT_ALL).fetchone()[0] - sum(counts.values()) - others
-    return counts
-
-
-def _standings(db: sqlite3.Connection) -> dict[str, tuple[int, int | None]]:
-    """Return, by status, the number of scenes and the earliest time since when one of them has had it."""
-    counts: dict[str, tuple[int, int | None]] = {}
-    for state, ambiguous, last_seen, count, row_since, seen_since in db.execute(COUNT_STANDINGS):
-        status = status_of(state, "ambiguous" if ambiguous else "", last_seen)
-        lasts = bool(last_seen) and status_of(None, "", last_seen) is status
-        before, since = counts.get(status, (0, None))
-        moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
-        counts[status] = (before + count, min(moments, default=None))
     return counts

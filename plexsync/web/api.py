@@ -10,9 +10,11 @@ from starlette.routing import Route
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.choices import accept as accept_choice
+from plexsync.app.named_scenes import named_scenes
 from plexsync.app.switches import bulk_approved
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.comparison_report import reports
+from plexsync.flows.scenes.undo_marks import redo_scenes
 from plexsync.flows.scenes.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
 from plexsync.reports import dead_letters as dead_facts
 from plexsync.reports.attention import need_facts, needs
@@ -20,10 +22,11 @@ from plexsync.reports.comparison import report_facts
 from plexsync.reports.dead_letter_export import letter
 from plexsync.reports.explanation import job_facts, known_facts, sight_facts
 from plexsync.reports.format import stamp
+from plexsync.reports.named_scenes import ignored_facts, queued_facts
 from plexsync.reports.outages import MOST_DAYS, report
 from plexsync.reports.questions import questions
 from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, written
-from plexsync.reports.scenes import facts_of, named_like, stand_so
+from plexsync.reports.scenes import facts_of, named_like, scene_row, stand_so
 from plexsync.reports.shapes.comparisons import TaskFacts, TaskReport
 from plexsync.reports.shapes.dead_letters import Banner, LetterPage
 from plexsync.reports.shapes.outages import OutageReport
@@ -31,16 +34,15 @@ from plexsync.reports.shapes.scenes import (
     ExplainFacts,
     HistoryFacts,
     LatestFacts,
-    SceneFacts,
     SceneList,
     ScenePush,
     SceneReport,
-    SceneRow,
     Trouble,
     UnreadFacts,
 )
 from plexsync.reports.shapes.status import NeedList, QuestionList, SettingList, StatusFacts
 from plexsync.reports.status import too_many
+from plexsync.reports.undo import redo_facts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.status_words import STATUSES, SceneStatus
@@ -95,7 +97,7 @@ def scenes(ask: Ask) -> SceneList:
     with ask.desk.parts.store.reading() as db:
         page = {"after": after, "limit": limit}
         listed = named_like(db, text, **page) if text else stand_so(db, statuses, **page)
-        rows = [_scene(row) for row in facts_of(db, listed.ids, ask.desk.parts.picture_names)]
+        rows = [scene_row(row) for row in facts_of(db, listed.ids, ask.desk.parts.picture_names)]
     return {"scenes": rows, "after": listed.after}
 
 
@@ -106,18 +108,7 @@ def scene(ask: Ask) -> SceneReport:
         (facts,) = facts_of(db, [id], ask.desk.parts.picture_names)
         if facts["stands"] == SceneStatus.UNKNOWN:
             raise PageNotFound
-        return {**_scene(facts), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
-
-
-def _scene(facts: SceneFacts) -> SceneRow:
-    return {
-        "id": facts["id"],
-        "title": facts["title"] or None,
-        "stands": facts["stands"],
-        "since": facts["since"],
-        "why": facts["why"],
-        "left_out": facts["left_out"],
-    }
+        return {**scene_row(facts), "job": row_facts(db.jobs.find(Kind.SCENE, id))}
 
 
 def explained(ask: Ask) -> ExplainFacts | tuple[UnreadFacts, int]:
@@ -129,7 +120,8 @@ def explained(ask: Ask) -> ExplainFacts | tuple[UnreadFacts, int]:
     except NeighbourError as error:
         with ask.desk.parts.store.reading() as db:
             return {**known_facts(db, id), "error": str(error)}, 503
-    return {**sight_facts(explanation.sight), **job_facts(explanation.job, explanation.attempts)}
+    facts = job_facts(explanation.status, explanation.job, explanation.attempts)
+    return {**sight_facts(explanation.sight, explanation.job), **facts}
 
 
 def history(ask: Ask) -> HistoryFacts:
@@ -213,8 +205,10 @@ def sync(ask: Ask, body: Body) -> Answer:
             raise Wrong(f'{UNAPPROVED}. Here: {{"all": true, "agreed": true}}')
         return _begun(ask, "sync all")
     _only(body, "scenes")
-    ids = _numbers(body)
-    return {"wanted": want_scenes(parts.store, ids, Why.USER, parts.clock)}
+    named = named_scenes(parts, _numbers(body))
+    wanted = want_scenes(parts.store, named.syncable, Why.USER, parts.clock)
+    ask.desk.ask_servers()
+    return queued_facts(named, wanted)
 
 
 def reconcile(ask: Ask, body: Body) -> Answer:
@@ -241,7 +235,9 @@ def stop(ask: Ask, body: Body) -> Answer:
 
 def retry(ask: Ask, body: Body) -> Answer:
     """As `plexsync dlq retry`."""
-    return _moved(ask, body, "retried", dead_letters.retry, dead_letters.retry_all)
+    moved = _moved(ask, body, "retried", dead_letters.retry, dead_letters.retry_all)
+    ask.desk.ask_servers()
+    return moved
 
 
 def drop(ask: Ask, body: Body) -> Answer:
@@ -253,7 +249,9 @@ def ignore(ask: Ask, body: Body) -> Answer:
     """As `plexsync ignore SCENE --json`."""
     _only(body)
     parts = ask.desk.parts
-    return {"ignored": len(ignore_scenes(parts.store, [ask.number("id")], parts.clock))}
+    named = named_scenes(parts, [ask.number("id")])
+    ignored = len(ignore_scenes(parts.store, named.existing, parts.clock))
+    return ignored_facts(named, ignored)
 
 
 def unignore(ask: Ask, body: Body) -> Answer:
@@ -261,6 +259,13 @@ def unignore(ask: Ask, body: Body) -> Answer:
     _only(body)
     parts = ask.desk.parts
     return {"unignored": len(unignore_scenes(parts.store, [ask.number("id")], parts.clock))}
+
+
+def redo(ask: Ask, body: Body) -> Answer:
+    """As `plexsync redo SCENE --json`."""
+    _only(body)
+    parts = ask.desk.parts
+    return redo_facts(redo_scenes(parts.store, parts.clock, [ask.number("id")]))
 
 
 def accept(ask: Ask, body: Body) -> Answer:
@@ -386,4 +391,5 @@ routes = [
     _post("dead/drop", drop),
     _post("scenes/{id}/ignore", ignore),
     _post("scenes/{id}/unignore", unignore),
+    _post("scenes/{id}/redo", redo),
 ]

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from plexsync.app.parts import Parts, opened
 from plexsync.app.switches import approve_bulk, bulk_approved
+from plexsync.engine.asked_probes import ask_at_once
+from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.preview import WOULD_CHANGE
 from plexsync.flows.scenes.verbs import want_all
 from plexsync.reports.comparison import report_facts
@@ -154,6 +156,7 @@ class BackgroundTasks:
         self._ended = ended
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._probing: threading.Thread | None = None
         self.current: BackgroundTask | None = None
         self.past: deque[BackgroundTask] = deque(maxlen=KEPT)
 
@@ -166,6 +169,13 @@ class BackgroundTasks:
             self._thread = threading.Thread(target=self._run, args=(errand,), name="errand", daemon=True)
             self._thread.start()
             return True
+
+    def ask_servers(self) -> None:
+        """Probe closed servers at once, beside any task: you have pressed a button that needs them."""
+        with self._lock:
+            if self._probing is None or not self._probing.is_alive():
+                self._probing = threading.Thread(target=self._probe, name="probe", daemon=True)
+                self._probing.start()
 
     def stop(self) -> bool:
         """Stop the running task in good order; False if none is running or it can't be stopped."""
@@ -182,12 +192,24 @@ class BackgroundTasks:
     def close(self) -> None:
         """Stop the running task."""
         self.stop()
-        if self._thread is not None:
-            self._thread.join(LAST_WAIT)
+        for thread in (self._thread, self._probing):
+            if thread is not None:
+                thread.join(LAST_WAIT)
+
+    def _probe(self) -> None:
+        try:
+            with opened(self._config, self._folder) as parts:
+                ask_at_once(parts.store, parts.gates, parts.clock, *READS)
+        except (LocalFault, NewerDatabase, Unusable) as error:
+            log.warning("no server was asked: %s", error)
+        except Exception:
+            log.exception("asking a server failed by a fault of PlexSync")
+        self._ended()
 
     def _run(self, errand: BackgroundTask) -> None:
         try:
             with opened(self._config, self._folder) as parts:
+                ask_at_once(parts.store, parts.gates, parts.clock, *READS)
                 ERRANDS[errand.name](parts, errand)
         except (NeighbourError, LocalFault, NewerDatabase, Unusable) as error:
             errand.why = str(error)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from plexsync.app.parts import Parts
+from plexsync.engine.asked_probes import ask_at_once, why_closed
+from plexsync.engine.tickets import READS
 from plexsync.reports.shapes.status import StatusFacts
 from plexsync.reports.status import facts
 from plexsync.web.background_tasks import BackgroundTasks
@@ -92,16 +94,28 @@ class Desk:
         with self._facts_lock:
             self._facts = None
 
+    def ask_servers(self) -> str:
+        """Probe closed servers at once, since a button was pressed, without waiting for the answer.
+
+        Returns why nothing can be synced until they answer; '' if both servers can be used.
+        """
+        reason = why_closed(self.parts.gates, *READS)
+        if reason:
+            self.errands.ask_servers()
+        return reason
+
     @contextmanager
-    def looking(self) -> Iterator[Parts]:
+    def looking(self, *, at_once: bool = False) -> Iterator[Parts]:
         """Lend the parts for requests to Stash or Plex, one caller at a time: gates, inspector and reconciler belong to
-        one thread.
+        one thread. `at_once`: a button was pressed, so closed servers are probed first.
 
         Raises Busy when others take too long: a server that hangs must not block every thread.
         """
         if not self._looking.acquire(timeout=PATIENCE):
             raise Busy
         try:
+            if at_once:
+                ask_at_once(self.parts.store, self.parts.gates, self.parts.clock, *READS)
             yield self.parts
         finally:
             self._looking.release()

@@ -22,7 +22,7 @@ from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State
 from plexsync.web.context import Busy
 from plexsync.web.pages import Ask, Wrong, action, page
-from plexsync.web.scene_pages import BUSY
+from plexsync.web.scene_pages import BUSY, asked_now
 
 SHOWN = 50
 HERE = "/dead"
@@ -90,7 +90,9 @@ def retry(ask: Ask) -> Response:
     key, cause = _which(ask.form)
     store, clock = ask.desk.parts.store, ask.desk.parts.clock
     done = verbs.retry(store, clock, [key])[0] if key else verbs.retry_all(store, clock, cause)
+    closed = ask.desk.ask_servers()
     told = f"{many(done, 'scene')} will be tried again." if done else "That is no dead letter any more."
+    told += f" {asked_now(closed)}." if done and closed else ""
     return ask.to(_back(ask), told, well=bool(done))
 
 
@@ -134,7 +136,7 @@ def bind_by_duration(ask: Ask) -> Response:
     """Bind the pairs that the page has shown."""
     agreed = dict(map(_pair_of, ask.form.get("pairs", "").split()))
     try:
-        with ask.desk.looking() as parts:
+        with ask.desk.looking(at_once=True) as parts:
             pairs = [
                 pair for pair in pairs_among(parts.looker, parts.gates, list(agreed)) if agreed[pair.scene] == pair.key
             ]

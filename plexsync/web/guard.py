@@ -32,6 +32,7 @@ LOOKS = "/static/"
 # For programs: no cookie is set, and no login page is shown.
 MACHINES = ("/api/", "/metrics", "/health")
 OWN_HEADER = "x-plexsync"
+OUR_COOKIE = re.compile(rf"{COOKIE}(?:_[0-9]{{1,5}})?", re.ASCII)
 # A client learns nothing about an internal error but a number, under which the log has the details.
 FAULT = "a page failed by a fault of PlexSync (%s): %s"
 FAULT_TOLD = "Something went wrong that should not have. The log says more, under {}."
@@ -112,6 +113,7 @@ class Guard:
         as_page = not scope["path"].startswith(MACHINES)
         try:
             self._check_host(headers)
+            scope["plexsync.cookie"] = cookie_name(headers.one("host"))
             self._check_method(scope)
             body = await self._body(scope, headers, receive)
             session = self._admit(scope, headers, fresh)
@@ -178,11 +180,12 @@ class Guard:
             self._check_password(password.strip(), address)
             scope["plexsync.bearer"] = True
             return self._sessions.fresh(signed_in=True)
-        session = self._sessions.read(headers.cookie(COOKIE))
+        name = scope["plexsync.cookie"]
+        session = self._sessions.read(headers.cookie(name))
         if session is None:
-            session = self._sessions.fresh()
+            session = self._moved(headers) or self._sessions.fresh()
             if not machine and not path.startswith(LOOKS):
-                fresh.append(cookie_header(self._sessions.written(session)))
+                fresh.append(cookie_header(name, self._sessions.written(session)))
         if not self._sessions.needs_password or session.signed_in or path in OPEN or path.startswith(LOOKS):
             return session
         if machine:
@@ -192,6 +195,11 @@ class Guard:
         query = scope["query_string"].decode("latin-1")
         wanted = quote(path + (f"?{query}" if query else ""), safe="")
         raise RequestRefused(303, "", {"Location": f"/login?to={wanted}"})
+
+    def _moved(self, headers: "Headers") -> Session | None:
+        """A sign-in at this dashboard under another port, before `web_bind` changed; None if there is none."""
+        values = [value for name, value in headers.cookies().items() if OUR_COOKIE.fullmatch(name)]
+        return next((session for session in map(self._sessions.read, values) if session and session.signed_in), None)
 
     def _check_password(self, password: str, address: str) -> None:
         if wait := self._sessions.wait(address):
@@ -262,14 +270,24 @@ class Headers:
         """The first value; '' if there is none."""
         return next(iter(self.all(name)), "")
 
+    def cookies(self) -> dict[str, str]:
+        """Every cookie's value by its name."""
+        return cookie_parser("; ".join(self.all("cookie")))
+
     def cookie(self, name: str) -> str:
         """A cookie's value; '' if there is none."""
-        return cookie_parser("; ".join(self.all("cookie"))).get(name, "")
+        return self.cookies().get(name, "")
 
 
-def cookie_header(value: str, *, ended: bool = False) -> str:
+def cookie_name(host: str) -> str:
+    """The name of the session's cookie under this Host: it has the port, since a host's cookies are shared by all ports."""
+    port = host.rpartition(":")[2]
+    return f"{COOKIE}_{port}" if port.isdecimal() else COOKIE
+
+
+def cookie_header(name: str, value: str, *, ended: bool = False) -> str:
     """The Set-Cookie header of a session."""
-    return f"{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict" + ("; Max-Age=0" if ended else "")
+    return f"{name}={value}; Path=/; HttpOnly; SameSite=Strict" + ("; Max-Age=0" if ended else "")
 
 
 # The error page for browsers. It holds only texts of this file.

@@ -90,7 +90,10 @@ async def listen(request: Request) -> Response:
     live: LiveUpdates = request.app.state.live
     if live.full:
         return PlainTextResponse("too many pages are open\n", 503, {"Retry-After": "30"})
-    return StreamingResponse(live.lines(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    headers = {"X-Accel-Buffering": "no"}
+    if request.method == "HEAD":
+        return Response(media_type="text/event-stream", headers=headers)
+    return StreamingResponse(live.lines(), media_type="text/event-stream", headers=headers)
 
 
 routes = [Route("/live", listen, methods=["GET"])]

@@ -27,7 +27,8 @@ def sign_in(ask: Ask) -> Response:
         return ask.show("login.html", status=401, to=to, why="This is not the password.")
     ask.sessions.end(ask.session)
     answer = RedirectResponse(to, 303)
-    answer.headers.append("set-cookie", cookie_header(ask.sessions.written(ask.sessions.fresh(signed_in=True))))
+    began = ask.sessions.written(ask.sessions.fresh(signed_in=True))
+    answer.headers.append("set-cookie", cookie_header(ask.cookie, began))
     return answer
 
 
@@ -35,7 +36,7 @@ def sign_out(ask: Ask) -> Response:
     """End the session."""
     ask.sessions.end(ask.session)
     answer = RedirectResponse("/login", 303)
-    answer.headers.append("set-cookie", cookie_header("", ended=True))
+    answer.headers.append("set-cookie", cookie_header(ask.cookie, "", ended=True))
     return answer
 
 

@@ -15,14 +15,11 @@ from plexsync.reports.status import server_words
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind
 from plexsync.rules.status_words import (
-    JOB_STATES,
     MAIN,
-    MAIN_STATES,
     UP,
     SceneStatus,
     buckets,
-    job_meaning,
-    job_tone,
+    job_counts,
     job_word,
 )
 from plexsync.web.charts import RANGES, SUBJECTS
@@ -84,6 +81,7 @@ def overview(ask: Ask) -> Response:
     """The same facts as `plexsync status`, and the latest events."""
     facts = ask.desk.facts()
     pushes, troubles = latest(ask)
+    undone = facts["undone"]
     return ask.show(
         "overview.html",
         found=facts,
@@ -92,9 +90,8 @@ def overview(ask: Ask) -> Response:
         scenes=scenes(facts),
         bar=bar(facts),
         states=[
-            (job_word(state), facts["jobs"][state], job_meaning(state), job_tone(state))
-            for state in JOB_STATES
-            if facts["jobs"][state] or state in MAIN_STATES
+            (row.word, row.count, row.meaning, row.tone)
+            for row in job_counts(facts["jobs"], {"undone": undone["undone"], "released": undone["released"]})
         ],
         coming=coming(ask, facts),
         charts=charts(ask),

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from plexsync.reports.format import ago, lasting, many, safe, share, stamp, unstamped
 from plexsync.reports.rows import short
 from plexsync.reports.scenes import left_out_words
+from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.choices import hold_cause
 from plexsync.rules.status_words import SceneStatus, job_word
 from plexsync.web.context import Desk
@@ -56,6 +57,8 @@ class Ask:
     form: Mapping[str, str]
     address: str
     """The client's address."""
+    cookie: str
+    """The name of the session's cookie."""
     live: bool
     """Whether an open page requests its changed parts."""
     extra: tuple[tuple[str, str], ...] = ()
@@ -134,6 +137,7 @@ def asked(request: Request, form: Mapping[str, str]) -> Ask:
         query=request.query_params,
         form=form,
         address=request.client.host if request.client else "",
+        cookie=request.scope["plexsync.cookie"],
         live=request.headers.get("x-live") == "1",
         extra=state.extra_nav,
     )
@@ -185,7 +189,13 @@ def _environment() -> Environment:
         "left_out": left_out_words,
         "hold_cause": hold_cause,
     }
-    made.globals |= {"many": many, "status": SceneStatus, "job_word": job_word}
+    made.globals |= {
+        "many": many,
+        "status": SceneStatus,
+        "job_word": job_word,
+        "word_for_worker": word_for_worker,
+        "worker_tone": worker_tone,
+    }
     return made
 
 

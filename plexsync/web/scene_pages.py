@@ -8,16 +8,19 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from plexsync.app.named_scenes import named_scenes
 from plexsync.app.parts import Parts
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.undo import mark_undone, preview
+from plexsync.flows.scenes.undo_marks import redo_scenes
 from plexsync.flows.scenes.verbs import explain, ignore_scenes, learn_names, unignore_scenes, want_scenes
-from plexsync.reports.explanation import job_facts, known_facts, sight_facts
-from plexsync.reports.rows import past_facts, past_of
+from plexsync.reports.explanation import known_facts, sight_facts
+from plexsync.reports.named_scenes import missing_words, unchecked_words
+from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.reports.scenes import Listed, facts_of, named_like, stand_so
 from plexsync.reports.shapes.scenes import SceneFacts, SightFacts
 from plexsync.reports.shapes.undo import UndoFacts
-from plexsync.reports.undo import rests, undo_facts
+from plexsync.reports.undo import not_queued, rests, undo_facts
 from plexsync.rules.errors import LocalFault, NeighbourError
 from plexsync.rules.job import Gone, Kind, Why
 from plexsync.rules.plan_records import Undone
@@ -135,7 +138,7 @@ def scene(ask: Ask) -> Response:
         seen=now.facts or {},
         away=now.away,
         gone=now.gone,
-        queue=job_facts(row, attempts)["job"],
+        queue=row_facts(row),
         past=[past_facts(entry) for entry in past_of(attempts, pushes)],
         bound=bound,
         held_ignore=held_ignore,
@@ -147,12 +150,13 @@ def _now(ask: Ask, id: int) -> LiveScene:
     """The scene as the worker sees it, or why it can't be inspected now."""
     try:
         with ask.desk.looking() as parts:
-            sight = explain(parts.store, parts.looker, parts.gates, id).sight
+            explanation = explain(parts.store, parts.looker, parts.gates, id)
     except NeighbourError as error:
         return LiveScene(away=str(error))
     except Busy:
         return LiveScene(away=BUSY)
-    return LiveScene(sight_facts(sight), gone=isinstance(sight.outcome or sight.ends, Gone))
+    sight = explanation.sight
+    return LiveScene(sight_facts(sight, explanation.job), gone=isinstance(sight.outcome or sight.ends, Gone))
 
 
 def _at(id: int) -> str:
@@ -162,19 +166,41 @@ def _at(id: int) -> str:
 def sync(ask: Ask) -> Response:
     """Queue the scene, in the fast lane."""
     id = ask.number("id")
+    named = named_scenes(ask.desk.parts, [id])
+    if named.ignored:
+        return ask.to(_at(id), f"Nothing was queued: scene {id} is ignored. Stop ignoring it first.", well=False)
+    if named.undone:
+        return ask.to(_at(id), f"{not_queued(id, named.undone[id])}.", well=False)
+    if not named.syncable:
+        return ask.to("/scenes", f"Nothing was queued: {missing_words(named)}.", well=False)
     want_scenes(ask.desk.parts.store, [id], Why.USER, ask.desk.parts.clock)
-    works = ask.desk.parts.someone_works()
+    works, closed = ask.desk.parts.someone_works(), ask.desk.ask_servers()
     hint = "the worker syncs it at once" if works else "no worker is running: start plexsync serve"
-    return ask.to(_at(id), f"Scene {id} is queued; {hint}.")
+    doubt = f" {capitalized(unchecked_words(named))}." if named.unchecked else ""
+    return ask.to(_at(id), f"Scene {id} is queued; {asked_now(closed) if closed and works else hint}.{doubt}")
+
+
+def capitalized(words: str) -> str:
+    """The same words at the start of a sentence."""
+    return words[:1].upper() + words[1:]
+
+
+def asked_now(closed: str) -> str:
+    """What a button has begun that needs a server which can't be used."""
+    return f"{closed}. It is asked now whether it can be used again"
 
 
 def ignore(ask: Ask) -> Response:
     """Ignore the scene for good."""
     id = ask.number("id")
+    named = named_scenes(ask.desk.parts, [id])
+    if named.missing:
+        return ask.to("/scenes", f"Nothing was ignored: {missing_words(named)}.", well=False)
     done = ignore_scenes(ask.desk.parts.store, [id], ask.desk.parts.clock)
+    doubt = f" {capitalized(unchecked_words(named))}." if named.unchecked else ""
     return ask.to(
         _at(id),
-        f"Scene {id} is ignored from now on." if done else f"Scene {id} was ignored already.",
+        f"Scene {id} is ignored from now on.{doubt}" if done else f"Scene {id} was ignored already.",
         well=bool(done),
     )
 
@@ -183,6 +209,7 @@ def unignore(ask: Ask) -> Response:
     """Stop ignoring the scene."""
     id = ask.number("id")
     done = unignore_scenes(ask.desk.parts.store, [id], ask.desk.parts.clock)
+    ask.desk.ask_servers()
     return ask.to(_at(id), f"Scene {id} is synced again." if done else f"Scene {id} was not ignored.", well=bool(done))
 
 
@@ -192,7 +219,7 @@ def bind(ask: Ask) -> Response:
     if not re.fullmatch(r"[0-9]{1,18}", key) or not int(key):
         return ask.to(_at(id), "Give the rating key of the item: a number, as the candidates show it.", well=False)
     try:
-        with ask.desk.looking() as parts:
+        with ask.desk.looking(at_once=True) as parts:
             bound = bindings.bind(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, id, [str(int(key))])
     except (bindings.CantBind, NeighbourError) as why:
         return ask.to(_at(id), f"Nothing was bound: {why}", well=False)
@@ -250,7 +277,7 @@ def undo(ask: Ask) -> Response:
     """Mark the scene; the worker does the rest."""
     id, how = ask.number("id"), _how(ask.form.get("how", ""))
     try:
-        with ask.desk.looking() as parts:
+        with ask.desk.looking(at_once=True) as parts:
             marked = mark_undone(parts.store, parts.looker, parts.gates, parts.clock, [id], how)
     except NeighbourError as error:
         return ask.to(_at(id), f"Nothing was changed: {error}", well=False)
@@ -260,6 +287,16 @@ def undo(ask: Ask) -> Response:
         return ask.to(_at(id), f"Nothing was pushed for scene {id}.", well=False)
     told = "What was pushed is taken back" if how == "undo" else "The values stay, and PlexSync's locks are taken off"
     return ask.to(_at(id), f"{told} as soon as the worker comes to scene {id}.")
+
+
+def redo(ask: Ask) -> Response:
+    """End the undo of the scene, and queue it."""
+    id = ask.number("id")
+    redone = redo_scenes(ask.desk.parts.store, ask.desk.parts.clock, [id])
+    if redone.scenes:
+        return ask.to(_at(id), f"Scene {id} is synced again as soon as the worker comes to it.")
+    reason = "is ignored" if redone.ignored else "is gone from Stash" if redone.gone else "is not undone"
+    return ask.to(_at(id), f"Nothing was changed: scene {id} {reason}.", well=False)
 
 
 routes = [
@@ -272,4 +309,5 @@ routes = [
     action("/scenes/{id}/bind", bind),
     action("/scenes/{id}/unbind", unbind),
     action("/scenes/{id}/undo", undo),
+    action("/scenes/{id}/redo", redo),
 ]

@@ -1,25 +1,34 @@
-"""The HTTP server of the dashboard: an exclusive socket, and time limits for requests.
+"""The HTTP server of the dashboard: an exclusive socket, time limits for requests and answers, limits for connections.
 
 A connection is closed if it does not finish its request line and headers within ten seconds, or if it never stops
-sending a body. Connections beyond `MOST_CONNECTIONS` are rejected at once with 503.
+sending a body. It is aborted if its client does not take in what is left of an answer. An address that opens more than
+`MOST_FROM_ONE` connections loses the one that was silent longest. If there are `MOST_CONNECTIONS`, a new one takes the
+place of one of an address that has more of them; if there is none, it is rejected at once with 503.
 """
 
 import asyncio
 import logging
 import os
 import socket
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from plexsync.web.guard import Guard
 
 log = logging.getLogger("PlexSync.web")
 
 MOST_CONNECTIONS = 3_000
+MOST_FROM_ONE = 300  # of one address; a proxy is one address
 PATIENCE = 10.0  # seconds for a whole request
+PROGRESS = 20.0  # seconds within which a client has to take in some of what is left of an answer
+# Bytes that the system keeps of an answer: of a client that does not read, no more than this is out of sight.
+SEND_BUFFER = 64 * 1024
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\nConnection: close\r\n"
     b"X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n\r\n"
@@ -27,15 +36,76 @@ FULL = (
 LAST_WORDS = 1
 
 
+class Places:
+    """The open connections by address, of each address the one that was silent longest first."""
+
+    def __init__(self) -> None:
+        self._by_address: dict[str, OrderedDict[Patient, None]] = {}
+        self._count = 0
+
+    def take(self, connection: "Patient") -> bool:
+        """Take a place, for which another connection may have to be aborted; False if all are taken."""
+        mine = len(self._by_address.get(connection.address, ()))
+        if mine >= MOST_FROM_ONE:
+            self._abort_silent(connection.address)
+        elif self._count >= MOST_CONNECTIONS:
+            largest = max(self._by_address, key=lambda address: len(self._by_address[address]))
+            if len(self._by_address[largest]) <= mine + 1:
+                return False
+            self._abort_silent(largest)
+        self._by_address.setdefault(connection.address, OrderedDict())[connection] = None
+        self._count += 1
+        return True
+
+    def heard(self, connection: "Patient") -> None:
+        """Its client has sent something."""
+        mine = self._by_address.get(connection.address, OrderedDict())
+        if connection in mine:
+            mine.move_to_end(connection)
+
+    def leave(self, connection: "Patient") -> None:
+        """Release its place, if it has one."""
+        mine = self._by_address.get(connection.address, OrderedDict())
+        if connection in mine:
+            del mine[connection]
+            self._count -= 1
+            if not mine:
+                del self._by_address[connection.address]
+
+    def _abort_silent(self, address: str) -> None:
+        """Abort the one that was silent longest. An open page asks for its line again."""
+        connection = next(iter(self._by_address[address]))
+        self.leave(connection)
+        connection.transport.abort()
+
+
 class Patient(H11Protocol):
     """One connection."""
 
+    address = ""
+    """The client's address."""
     _deadline: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
+    _unsent = 0
+
+    def __init__(
+        self,
+        places: Places,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._places = places
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accept the connection, if there is room."""
+        """Accept the connection, if there is room or another one can make some."""
         super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
+        # Any byte that the system does not take at once pauses writing, and so starts the deadline.
+        transport.set_write_buffer_limits(high=0)
+        self.address = self.client[0] if self.client else ""
+        if not self._places.take(self):
             transport.write(FULL)
             transport.close()
             return
@@ -43,6 +113,7 @@ class Patient(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Receive data: once a request is whole, its timer stops until the next one begins."""
+        self._places.heard(self)
         self._wait()
         super().data_received(data)
         # uvicorn keeps the last request until the next one begins: an answered one says nothing about this data.
@@ -56,9 +127,38 @@ class Patient(H11Protocol):
             self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer and release the place."""
+        """Stop the timers and release the place."""
         self._rest()
+        self._moves()
+        self._places.leave(self)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Start the deadline: a part of an answer is left that the client has not taken in."""
+        super().pause_writing()
+        self._expect_progress()
+
+    def resume_writing(self) -> None:
+        """Stop the deadline: all was taken in."""
+        self._moves()
+        super().resume_writing()
+
+    def _expect_progress(self) -> None:
+        self._unsent = self.transport.get_write_buffer_size()
+        self._stalled = self.loop.call_later(PROGRESS, self._check_progress)
+
+    def _check_progress(self) -> None:
+        if self.transport.get_write_buffer_size() < self._unsent:
+            self._expect_progress()
+        else:
+            # Closing would wait for the client; it may be closing for long.
+            self._stalled = None
+            self.transport.abort()
+
+    def _moves(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _wait(self) -> None:
         if self._deadline is None:
@@ -92,6 +192,8 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         if os.name == "posix":
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Every connection inherits it.
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         made.bind(address)
         made.listen(1024)
     except BaseException:
@@ -105,7 +207,7 @@ def server(app: Guard) -> Quiet:
     return Quiet(
         Config(
             app,
-            http=Patient,
+            http=partial(Patient, Places()),  # type: ignore[arg-type]
             ws="none",
             lifespan="on",
             log_config=None,

@@ -16,6 +16,7 @@ from plexsync.rules.neighbours import Clock
 
 V = TypeVar("V")
 
+# The name of the cookie without the port, which `plexsync.web.guard` adds.
 COOKIE = "plexsync_session"
 # The lifetime of a session, in milliseconds.
 LASTS = 12 * 3_600_000

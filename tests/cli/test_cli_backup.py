@@ -100,7 +100,8 @@ def test_a_drain_after_a_restore_compares_everything(synced: World, door: Door, 
 
 def test_a_restore_does_not_disturb_a_worker(synced: World, door: Door, tmp_path: Path) -> None:
     door("backup", tmp_path / "copy.db")
-    door("sync", "99")
+    synced.add(1)
+    assert door("sync", "4").code == 0
     lock = try_lock(synced.folder)
     assert lock is not None
     with lock:

@@ -262,7 +262,7 @@ def test_binding_an_undone_scene_says_that_it_rests_and_what_ends_that(world: Wo
     assert door("undo", "1", "--wait").code == 0
     done = door("bind", "1", other)
     assert done.out.splitlines()[-1] == (
-        "Scene 1 is undone: nothing is written to the item until you edit the scene in Stash, which ends that"
+        "Scene 1 is undone: nothing is written until you edit it in Stash, or plexsync redo 1"
     )
     assert "queued" not in done.out
     assert door("bind", "1", other, "--json").facts["undone"] == "undo"

@@ -93,16 +93,22 @@ def test_a_scene_that_is_in_step_is_not_in_the_queue(given_up: World, door: Door
 
 
 def test_an_ignored_scene_is_left_alone_until_it_is_not(given_up: World, door: Door) -> None:
-    assert door("ignore", "1", "3", "50", "3").out == "3 scenes ignored\n"
+    done = door("ignore", "1", "3", "50", "3")
+    assert (done.code, done.out, done.err) == (1, "2 scenes ignored\n", "plexsync: Stash has no scene 50\n")
     assert door("ignore", "1", "--json").facts == {"ignored": 0}
     given_up.stash.edit_scene(3, title="Edited")
     given_up.plex.clear_log()
-    assert door("sync", "1", "3", "50", "--wait", "--json").facts["outcomes"] == {"ignored": 3}
+    assert door("sync", "1", "3", "50", "--wait", "--json").facts == {
+        "wanted": 0,
+        "not_in_stash": [50],
+        "ignored": [1, 3],
+        "error": "Stash has no scene 50; scenes 1, 3 are ignored, so nothing was queued for them: plexsync unignore 1 3",
+    }
     assert door("reconcile", "--wait").code == 0
     assert given_up.plex.count("PUT") == 0
     listed = door("ignore", "--list", "--json").facts
-    assert (listed["count"], [one["id"] for one in listed["scenes"]]) == (3, [1, 3, 50])
-    assert "50" in door("ignore", "--list").out
+    assert (listed["count"], [one["id"] for one in listed["scenes"]]) == (2, [1, 3])
+    assert "3" in door("ignore", "--list").out
     assert door("status", "--json").facts["books"]["balanced"]
 
     done = door("unignore", "1", "3", "2", "--json")
@@ -111,6 +117,13 @@ def test_an_ignored_scene_is_left_alone_until_it_is_not(given_up: World, door: D
     assert door("sync", "1", "3", "--wait").code == 0
     assert given_up.in_step([1, 3])
     assert door("status", "--json").facts["books"]["balanced"]
+
+
+def test_a_scene_of_which_nobody_knows_is_ignored_and_that_is_said(world: World, door: Door) -> None:
+    world.stash.faults.set(Fault("refuse"))
+    done = door("ignore", "50")
+    assert (done.code, done.out) == (0, "1 scene ignored\n")
+    assert "whether Stash has scene 50 is not known: Stash" in done.err
 
 
 def test_nothing_is_ignored_at_first(world: World, door: Door) -> None:

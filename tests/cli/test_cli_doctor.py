@@ -2,6 +2,8 @@
 
 import importlib.util
 import re
+import resource
+import shutil
 import socket
 import sqlite3
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from plexsync.cli.checks.check import Check
+from plexsync.cli.checks.machine import folder
 from plexsync.cli.checks.servers import clock_check, other_database, version_check
 from plexsync.cli.terminal.mapping import rules_of, suggested
 from plexsync.extras import PARTS
@@ -33,6 +36,7 @@ def check(done: Answer, name: str) -> dict[str, str]:
 
 def test_all_well(world: World, door: Door) -> None:
     world.add(60)
+    door("status")
     done = door("doctor", "--json")
     assert done.code == 0
     assert done.facts["well"] is True
@@ -619,3 +623,74 @@ def test_answers_of_a_probe_count_for_the_version_of_plex_that_gave_them(world: 
         database.execute("update server set learnt_version = '1.42.0'")
     database.close()
     assert told() == ("warning", f"learnt from version 1.42.0, and this is version {VERSION}")
+
+
+# --- what would be said in spite of the truth ------------------------------------------------------------------------
+
+
+def test_addresses_that_are_swapped_are_told_as_such(world: World, door: Door) -> None:
+    world.settings |= {"plex_url": world.stash.url, "stash_url": world.plex.url}
+    done = door("doctor", "--json")
+    for server in ("Plex", "Stash"):
+        found = check(done, server)
+        assert "plex_url and stash_url are swapped" in found["told"]
+        assert found["mend"] == "exchange the two addresses"
+
+
+def test_an_address_at_which_the_other_server_answers_is_what_has_to_be_changed(world: World, door: Door) -> None:
+    world.settings["plex_url"] = world.stash.url
+    found = check(door("doctor", "--json"), "Plex")
+    assert (found["told"], found["mend"]) == (
+        "plex_url and stash_url are the same address",
+        "correct plex_url, or the other",
+    )
+
+
+def test_a_rule_that_leads_away_is_not_explained_with_two_paths_that_are_the_same(world: World, door: Door) -> None:
+    world.add(1)
+    world.settings["path_map"] = "/media/scenes => /elsewhere"
+    done = door("doctor", "--json")
+    path = "/media/scenes/scene 00000.mp4"
+    assert check(done, "path mapping")["mend"] == (
+        f"correct path_map: it leads {path} to /elsewhere/scene 00000.mp4, and Plex has the file at the same path as Stash"
+    )
+    assert check(done, "path rules")["told"] == (
+        'the rule "/media/scenes => /elsewhere" of path_map leads into no library: Plex has /media/scenes'
+    )
+
+
+def test_a_rule_that_fits_nothing_is_told(world: World, door: Door) -> None:
+    world.add(3)
+    world.settings["path_map"] = "/data => /media/scenes"
+    found = check(door("doctor", "--json"), "path rules")
+    assert (found["state"], found["told"]) == (
+        "warning",
+        'the rule "/data => /media/scenes" of path_map fits none of 3 files of Stash',
+    )
+
+
+def test_a_full_disk_is_a_problem(world: World, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    door("status")
+    usage = shutil.disk_usage(world.folder)._replace(free=0)
+    monkeypatch.setattr("shutil.disk_usage", lambda _place: usage)
+    done = door("doctor", "--json")
+    assert (done.code, check(done, "free space")["state"]) == (2, "problem")
+    assert "the disk is full: nothing can be stored" in check(done, "free space")["told"]
+
+
+def test_a_quota_that_is_used_up_is_a_problem(world: World, door: Door) -> None:
+    door("status")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**17, limits[1]))
+    try:
+        checks = list(folder(world.folder, "as a test"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [(one.name, one.state) for one in checks if one.state != "ok"] == [("free space", "problem")]
+
+
+def test_nothing_is_said_of_a_database_that_there_is_not_yet(world: World, door: Door) -> None:
+    done = door("doctor", "--json")
+    assert check(done, "database")["told"].startswith("there was none yet: an empty one was made just now")
+    assert "books" not in {one["name"] for one in done.facts["checks"]}
+    assert check(door("doctor", "--json"), "database")["told"].startswith("sound")

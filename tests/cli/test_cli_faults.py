@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.app import database_files
+from plexsync.app.settings import NOT_SET_UP
 from plexsync.cli.call import Call
 from plexsync.cli.faults import tell
 from plexsync.simulator.http import Fault
@@ -21,10 +22,8 @@ looking = pytest.mark.parametrize("words", LOOKS, ids=" ".join)
 @pytest.mark.parametrize("words", LOOKS[:-1], ids=" ".join)
 def test_missing_settings_are_named_with_the_places_to_set_them(words: tuple[str, ...], door: Door) -> None:
     done = door(*words)
-    assert done.code == 2
-    assert done.out == ""
-    assert "plexsync: plex_url is missing: set it in plexsync.toml, as PLEXSYNC_PLEX_URL" in done.err
-    assert "plexsync: plex_token is missing" in done.err
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"{NOT_SET_UP}\n"
 
 
 def test_bad_settings_are_told_as_json_too(world: World, door: Door) -> None:
@@ -104,24 +103,26 @@ def test_a_corrupt_database_ends_with_2(content: bytes, world: World, door: Door
 def test_sync_makes_a_damaged_database_anew_and_looks_for_damage_only_if_it_meets_some(
     world: World, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    world.add(2)
     assert door("status").code == 0
     with monkeypatch.context() as patched:
         patched.setattr(
             database_files, "repair", lambda *_, **__: pytest.fail("a sound database was checked throughout")
         )
-        assert door("sync", "7").code == 0
+        assert door("sync", "1").code == 0
     (world.folder / "plexsync.db").write_bytes(b"no database at all" * 100)
-    assert door("sync", "8").code == 0
-    assert world.rows("select id from job") == [(8,)]
+    assert door("sync", "2").code == 0
+    assert world.rows("select id from job") == [(2,)]
     (aside,) = world.folder.glob("damaged-*")
     assert (aside / "plexsync.db").read_bytes() == b"no database at all" * 100
 
 
 def test_sync_ends_a_mending_that_was_broken_off_before_it_wants_anything(world: World, door: Door) -> None:
-    assert door("sync", "7").code == 0
+    world.add(2)
+    assert door("sync", "1").code == 0
     (world.folder / "plexsync.db").rename(world.folder / "plexsync.db.mended-20260101T000000Z")
-    assert door("sync", "8").code == 0
-    assert world.rows("select id from job order by id") == [(7,), (8,)]
+    assert door("sync", "2").code == 0
+    assert world.rows("select id from job order by id") == [(1,), (2,)]
 
 
 def test_a_worker_that_starts_removes_what_killed_processes_were_making(world: World, door: Door) -> None:

@@ -1,5 +1,7 @@
 """Commands at a closed gate, with no worker about: once the cause is gone they work again."""
 
+from collections.abc import Callable
+
 import pytest
 
 from plexsync.app.settings import PLUGIN
@@ -65,3 +67,79 @@ def test_switched_on_again_in_stash_is_noticed_although_stash_was_away(world: Wo
         world.stash.plugin_settings[PLUGIN] = {"enabled": True}
         world.stash.faults.clear()
         until(lambda: "settings changed: enabled" in world.log())
+
+
+# --- you ask by a command --------------------------------------------------------------------------------------------
+
+LONG = {"breaker_recovery_timeout": "600", "breaker_max_recovery_timeout": "600", "breaker_failure_threshold": "1"}
+
+
+@pytest.fixture
+def down(world: World, door: Door) -> World:
+    """Two scenes are queued, and the breaker of Plex is open for ten minutes. Plex is back since."""
+    world.settings |= LONG
+    world.add(2)
+    door("sync", "--all")
+    world.plex.faults.set(Fault("refuse"))
+    door("drain")
+    assert breaker(door, "plex") == "open"
+    world.plex.faults.clear()
+    world.plex.clear_log()
+    return world
+
+
+@pytest.mark.parametrize("words", [("drain",), ("sync", "--all", "--wait"), ("sync", "1", "2", "--wait")])
+def test_a_command_that_works_asks_plex_at_once(words: tuple[str, ...], down: World, door: Door) -> None:
+    done = door(*words)
+    assert (done.code, done.out) == (0, "2 in sync\n")
+    assert breaker(door, "plex") == "closed"
+
+
+@pytest.mark.parametrize(
+    "words", [("sync", "1"), ("sync", "--all"), ("sync", "--all", "--dry-run"), ("explain", "1"), ("reconcile",)]
+)
+def test_a_command_that_only_queues_or_looks_asks_plex_at_once_too(
+    words: tuple[str, ...], down: World, door: Door
+) -> None:
+    assert door(*words).code == 0
+    assert breaker(door, "plex") == "closed"
+    assert down.plex.count("PUT") == 0
+
+
+def test_a_retry_of_dead_letters_asks_plex_at_once(world: World, door: Door, refusing: Callable[..., None]) -> None:
+    world.settings |= LONG
+    world.add(2)
+    refusing(1)
+    door("sync", "--all", "--wait")
+    assert world.count("dead") == 1
+    world.plex.faults.set(Fault("refuse"))
+    world.stash.edit_scene(2, title="Edited")
+    door("sync", "2")
+    door("drain")
+    done = door("dlq", "retry", "--all")
+    assert (done.code, "1 scene retried; Plex is down" in done.out) == (0, True)
+    world.plex.faults.clear()
+    assert door("dlq", "retry", "--cause", "refused").out == "0 scenes retried\n"
+    assert breaker(door, "plex") == "closed"
+
+
+def test_a_command_that_finds_plex_still_down_says_so_after_one_probe(down: World, door: Door) -> None:
+    down.plex.faults.set(Fault("status", status=500))
+    done = door("sync", "1")
+    assert (done.code, "1 scene queued; Plex is down" in done.out) == (0, True)
+    assert down.plex.count() == 1
+    down.plex.clear_log()
+    assert "Plex is down" in door("drain").out
+    assert down.plex.count() == 1
+
+
+def test_beside_a_worker_the_command_asks_and_the_worker_goes_on(world: World, door: Door) -> None:
+    world.settings |= LONG
+    world.add(2)
+    world.plex.faults.set(Fault("refuse"))
+    door("sync", "--all")
+    with world.serving():
+        until(lambda: "serving" in world.log() and breaker(door, "plex") == "open")
+        world.plex.faults.clear()
+        done = door("sync", "--all", "--wait")
+    assert (done.code, done.out) == (0, "2 in sync\n")

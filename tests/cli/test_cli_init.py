@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from tests.cli.conftest import Answer, Door
 from tests.cli.terminal import ELSEWHERE, ROOT, Terminal
 from tests.journey.world import KEY, TOKEN, World
+from validation.sources import STAND_INS, load
+from validation.template import COMMON, new_file
 
 
 @pytest.fixture
@@ -134,9 +137,12 @@ def test_wrong_answers_are_one_line_and_asked_again(home: Path, tv: PlexTvSim, w
     assert tomllib.loads(file_of(home).read_text())["plex_libraries"] == ["Shorts, and more"]
 
 
-def test_ctrl_c_leaves_nothing_at_any_question(home: Path, tv: PlexTvSim, world: World) -> None:
+def test_ctrl_c_keeps_what_was_found_and_typed_at_any_question(home: Path, tv: PlexTvSim, world: World) -> None:
     other_folders(world)
     owns(tv, world)
+    plex = {"plex_url": world.plex.url, "plex_token": TOKEN}
+    stash = {"stash_url": world.stash.url, "stash_api_key": KEY}
+    known = [{}, plex, {**plex, "stash_url": world.stash.url}, {**plex, **stash}, {**plex, **stash}]
     steps = ["confirm it in the browser", "Address of Stash", "API key of Stash", "Use them?", "plexsync.toml?"]
     answers = ["", world.stash.url, KEY, "", ""]
     for last in range(len(steps)):
@@ -149,10 +155,36 @@ def test_ctrl_c_leaves_nothing_at_any_question(home: Path, tv: PlexTvSim, world:
             terminal.until(steps[last])
             terminal.interrupt()
             assert terminal.end() == 130, steps[last]
-            assert "nothing was written" in terminal.text
+            told = " ".join(terminal.text.split())
+            assert ("nothing was written" in told) is (last == 0)
+            assert ("compare the file paths. plexsync init goes on from there" in told) is (last > 0)
             assert "Traceback" not in terminal.text
+            assert TOKEN not in terminal.raw
         tv.expire()
-        assert list(home.iterdir()) == [], steps[last]
+        assert (tomllib.loads(file_of(home).read_text()) if last else {}) == known[last], steps[last]
+        shutil.rmtree(home / ".config", ignore_errors=True)
+
+
+def test_a_file_that_names_a_server_is_not_changed_by_a_call_that_was_stopped(home: Path, world: World) -> None:
+    file_of(home).parent.mkdir(parents=True)
+    before = f'plex_url = "{world.plex.url}"\nplex_token = "{TOKEN}"\n'
+    file_of(home).write_text(before)
+    with sitting(home, None, "--token") as terminal:
+        terminal.answer("Address of Plex", "http://127.0.0.1:9")
+        terminal.until("Plex token")
+        terminal.interrupt()
+        assert terminal.end() == 130
+    assert file_of(home).read_text() == before
+
+
+def test_a_new_file_has_every_common_option_as_a_comment_that_can_be_used() -> None:
+    settings = {"plex_url": "http://nas:32400", "plex_token": TOKEN, "path_map": ["/a => /b"], "scope": None}
+    text = new_file(settings)
+    assert tomllib.loads(text) == {name: value for name, value in settings.items() if value is not None}
+    used = tomllib.loads(re.sub(r"(?m)^#(?=[a-z_]+ = )", "", text))
+    assert set(used) == {*COMMON, "plex_url", "plex_token"}
+    for name, value in used.items():
+        assert load(environ={}, toml_path=None, overrides={**STAND_INS, name: value}).config
 
 
 def test_a_no_at_the_end_writes_nothing(home: Path, world: World) -> None:

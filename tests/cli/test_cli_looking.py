@@ -1,7 +1,9 @@
 """status, explain and dlq: what they tell, in words and as JSON."""
 
 import json
+import os
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +12,9 @@ import pytest
 
 from plexsync.reports.cures import SHARED
 from plexsync.rules.causes import Cause
+from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.simulator.http import Fault
+from plexsync.store.lock import try_lock
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
 
@@ -64,7 +68,14 @@ def test_status_of_a_new_database(world: World, door: Door) -> None:
         assert (breaker["state"], breaker["failures"]) == ("closed", 0)
         assert breaker["opened_at"] is breaker["next_probe_at"] is None
     assert facts["holds"] == {}
-    assert facts["worker"] == {"running": False, "heartbeat": None, "enabled": True}
+    assert facts["worker"] == {
+        "running": False,
+        "alive": False,
+        "starting": False,
+        "inside": False,
+        "heartbeat": None,
+        "enabled": True,
+    }
     assert facts["books"]["balanced"] is True
 
 
@@ -101,6 +112,28 @@ def test_status_in_words(given_up: World, door: Door) -> None:
         assert words in told
     assert "\x1b" not in told
     assert "DO NOT BALANCE" not in told
+
+
+def test_the_first_line_of_status_and_top_is_the_verdict(given_up: World, door: Door) -> None:
+    told = door("status", "--json").facts["verdict"]
+    assert told == {"tone": "bad", "text": "No worker runs · 1 of 4 in sync · 3 need you · no full comparison yet"}
+    assert door("status").out.splitlines()[0] == told["text"]
+    assert door("top", "--once").out.splitlines()[0].rstrip() == told["text"]
+    assert door("top", "--once", "--json").facts["verdict"] == told
+
+
+def test_status_and_top_call_a_worker_that_hangs_so(given_up: World, door: Door) -> None:
+    with sqlite3.connect(given_up.folder / "plexsync.db") as db:
+        db.execute("update note set value = '1700000000000' where name = ?", (HEARTBEAT,))
+    db.close()
+    with try_lock(given_up.folder) as lock:
+        assert lock
+        assert door("status").out.startswith("The worker is starting · 1 of 4 in sync")
+        os.utime(given_up.folder / "worker.lock", (1_700_000_000, 1_700_000_000))
+        told = door("status").out
+        assert told.startswith("The worker hangs · 1 of 4 in sync")
+        assert "hangs (restart plexsync serve); last heartbeat" in told
+        assert "worker hangs, heard of" in door("top", "--once").out
 
 
 def test_status_fits_the_terminal(given_up: World, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +202,22 @@ def test_explain_tells_why_a_field_is_left_or_changed(world: World, door: Door) 
     assert [note["reason"] for note in fields["title"]["why"]] == ["person"]
     assert (fields["summary"]["action"], fields["summary"]["reason"]) == ("write", "changed in Stash")
     assert fields["studio"]["reason"] == ""
+
+
+def test_explain_of_an_ignored_scene_says_first_that_it_is_ignored(world: World, door: Door) -> None:
+    world.add(1)
+    door("sync", "1", "--wait")
+    door("undo", "1", "--wait")
+    door("ignore", "1")
+    assert door("explain", "1", "--json").facts["verdict"] == "ignored: nothing is synced until plexsync unignore 1"
+    assert door("explain", "1").out.splitlines()[1].startswith("ignored: nothing is synced")
+
+
+def test_a_dead_letter_that_died_at_once_counts_no_attempts(given_up: World, door: Door) -> None:
+    for words in (("explain", "1"), ("dlq", "show", "1")):
+        told = door(*words).out
+        assert "0 counted" not in told
+        assert "not tried again: another attempt would change nothing" in told
 
 
 def test_explain_in_words(given_up: World, door: Door) -> None:
@@ -458,6 +507,7 @@ def test_history_of_a_scene_without_any(world: World, door: Door) -> None:
     done = door("history", "7", "--json")
     assert (done.code, done.facts["entries"]) == (1, [])
     assert "7 was never in the queue" in done.err
+    world.add(7)
     door("sync", "7")
     done = door("history", "7")
     assert (done.code, done.out) == (0, "nothing was changed in Plex, and nothing went wrong\n")

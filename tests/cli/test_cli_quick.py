@@ -84,6 +84,7 @@ def test_status_loads_no_more_after_an_outage_and_during_one(world: World, door:
 
 @pytest.mark.parametrize("state", ["dead_scenes", "ignored_scenes"])
 def test_a_completion_loads_nothing_that_works_or_draws(state: str, world: World, door: Door) -> None:
+    world.add(7)
     door("ignore", "7")
     done = started(world, "unignore", "", _PLEXSYNC_COMPLETE=state)
     assert (done.returncode, done.stderr) == (0, "")

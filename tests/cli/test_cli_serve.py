@@ -197,6 +197,8 @@ def test_an_impatient_second_signal_ends_at_once(world: World) -> None:
 
 
 def test_a_reader_that_leaves_is_no_fault(world: World) -> None:
+    # Whether Stash has these scenes is not known, so they are queued.
+    world.stash.faults.set(Fault("refuse"))
     assert world.run("sync", *map(str, range(1, 2000))).returncode == 0
     command = f"{sys.executable} -m plexsync status --json | head -1"
     done = subprocess.run(
@@ -337,6 +339,7 @@ def test_on_a_terminal_moments_and_words_are_in_one_piece(world: World) -> None:
 
 def test_on_a_terminal_a_sentence_is_wrapped_between_words(world: World) -> None:
     world.settings["plex_url"] = "http://127.0.0.1:1"
+    world.add(1)
     world.run("sync", "1")
     _, shown = on_a_terminal(world, "drain", columns=60)
     told = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown).replace("\r\n", "\n").splitlines()[-3:]

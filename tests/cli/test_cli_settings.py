@@ -1,6 +1,7 @@
 """Settings that stand in Stash: who asks for them, what counts while Stash is away, and what is kept of them."""
 
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from plexsync.app.settings import PLUGIN
 from plexsync.rules.note_keys import STASH_SETTINGS
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
+from tests.cli.terminal import Terminal
 from tests.journey.world import TOKEN, World, until
 from tests.patience import HANG
 
@@ -79,7 +81,7 @@ def test_who_works_asks_once_and_who_looks_at_the_database_asks_nobody(world: Wo
     asked = [request for request in world.stash.log if b"PluginSettings" in request.body]
     assert len(asked) == 1
     before = world.stash.count()
-    for words in (("status",), ("dlq", "list"), ("outages",), ("ignore", "7"), ("sync", "9")):
+    for words in (("status",), ("dlq", "list"), ("outages",), ("ignore", "--list")):
         assert door(*words).code == 0
     assert world.stash.count() == before
 
@@ -104,7 +106,7 @@ def test_no_secret_is_kept(told: World, door: Door, tmp_path: Path) -> None:
     assert search(tmp_path, TOKEN) == search(tmp_path, "hidden") == []
 
 
-LOOKS = [("status",), ("dlq", "list"), ("outages",), ("ignore", "7"), ("sync", "7")]
+LOOKS = [("status",), ("dlq", "list"), ("outages",), ("ignore", "--list")]
 
 
 @pytest.mark.parametrize("fault", [AWAY, Fault("hang")], ids=["refusing", "hanging"])
@@ -266,3 +268,38 @@ def test_a_secret_in_a_file_counts_and_is_hidden(world: World, door: Door, tmp_p
     done = door("status")
     assert done.code == 2
     assert "PLEXSYNC_PLEX_TOKEN_FILE must name a file that exists" in done.err
+
+
+# --- nobody has set anything up --------------------------------------------------------------------------------------
+
+NOT_SET_UP = "Not set up yet. Run `plexsync init`.\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["status"], ["doctor"], ["sync", "--all"], ["drain"], ["top", "--once"], ["dlq", "list"], ["explain", "7"]),
+        *(["ignore", "7"], ["reconcile"], ["backup", "copy.db"], ["outages"], ["status", "--data-dir", "here"]),
+    ],
+    ids=" ".join,
+)
+def test_without_a_configuration_every_command_says_so_and_nothing_else(words: list[str], door: Door) -> None:
+    done = door(*words)
+    assert (done.code, done.out, done.err) == (2, "", NOT_SET_UP)
+    assert door(*words, "--json").facts == {"error": NOT_SET_UP.strip()}
+
+
+def test_serve_on_a_terminal_ends_so_too(bare: None, tmp_path: Path) -> None:
+    with Terminal(["serve"], {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}, cwd=tmp_path) as terminal:
+        assert terminal.end() == 2
+        assert terminal.text.replace("\n", "") == NOT_SET_UP.strip()
+
+
+def test_a_file_that_lacks_a_setting_is_told_of_and_not_called_none(door: Door, tmp_path: Path) -> None:
+    file = tmp_path / "home" / ".config" / "plexsync" / "plexsync.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('plex_url = "http://127.0.0.1:9"\n')
+    file.chmod(0o600)
+    done = door("status")
+    assert "plex_token" in done.err
+    assert NOT_SET_UP.strip() not in done.err

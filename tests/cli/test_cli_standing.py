@@ -26,7 +26,7 @@ def mixed(world: World, door: Door, refusing: Callable[..., None]) -> World:
     return world
 
 
-LATER = ["outside", "undone", "dropped", "gone"]
+LATER = ["outside", "undone", "released", "dropped", "gone"]
 
 
 def counts(door: Door) -> dict[str, int]:

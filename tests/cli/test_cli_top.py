@@ -13,6 +13,7 @@ from plexsync.cli.terminal.snapshot import Coming, Event, Glance, Rates, Running
 from plexsync.cli.terminal.top_screen import frame
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
+from plexsync.store.lock import try_lock
 from tests.cli.conftest import Door
 from tests.cli.terminal import Terminal
 from tests.journey.world import ROOT, World
@@ -164,9 +165,9 @@ def crowded(count: int) -> Glance:
         done=5,
         changed=1_234,
         spooled=3,
-        running=True,
+        worker={"running": True, "alive": True, "starting": False, "inside": False, "heartbeat": None, "enabled": True},
+        verdict={"tone": "bad", "text": HOSTILE},
         beat=1_700_000_000_000 - 5_000,
-        enabled=True,
         servers={"plex": SERVER, "stash": {**SERVER, "stands": "well", "error": ""}},
         work=tuple(RunningJob(str(10**9 + n), HOSTILE, "writing to item 1", 1_699_999_999_000) for n in range(count)),
         events=tuple(Event(1_699_999_000_000, f"tag:{n}", HOSTILE, HOSTILE, n % 2 == 0) for n in range(count)),
@@ -226,3 +227,13 @@ def test_the_pictures_in_the_docs_are_of_its_shape() -> None:
     for words in ("worker runs, heard of", "Syncing:", "Latest", "pace ", "next "):
         assert words in page
     assert Path(ROOT / "docs" / "commands.md").read_text(encoding="utf-8").count("terminal.md") >= 1
+
+
+def test_what_is_due_comes_next(world: World, door: Door) -> None:
+    world.add(3)
+    door("sync", "--all")
+    assert "nothing while no worker runs" in door("top", "--once").out
+    with try_lock(world.folder):
+        told = door("top", "--once").out
+    assert "3 jobs due now" in told
+    assert "nothing until something changes" not in told

@@ -50,7 +50,7 @@ def test_undo_of_everything_asks_once_and_a_no_changes_nothing(pushed: World, do
 def test_undo_and_wait_sees_it_through(pushed: World, door: Door) -> None:
     done = door("undo", "--all", "--yes", "--wait", "--json")
     assert done.code == 0
-    assert done.facts == {"undone": 3, "outcomes": {"in_step": 3}, "causes": {}, "why": ""}
+    assert done.facts == {"undone": 3, "outcomes": {"undone": 3}, "causes": {}, "why": ""}
     assert titles(pushed) == FOUND
     assert "3 taken back" in door("undo", "--all", "--yes", "--wait").out
 

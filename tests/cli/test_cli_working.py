@@ -28,13 +28,47 @@ def test_sync_wants_and_returns(world: World, door: Door) -> None:
 
 
 def test_sync_names_scenes_once(world: World, door: Door) -> None:
+    world.add(12)
     assert door("sync", "7", "12", "7", "--json").facts == {"wanted": 2}
     assert world.rows("select id from job order by id") == [(7,), (12,)]
 
 
-def test_sync_needs_no_server_to_want_scenes_by_number(world: World, door: Door) -> None:
+def test_sync_needs_no_server_to_want_scenes_by_number_and_says_what_is_not_known(world: World, door: Door) -> None:
     world.stash.faults.set(Fault("refuse"))
-    assert door("sync", "7").code == 0
+    done = door("sync", "7")
+    assert (done.code, "1 scene queued" in done.out) == (0, True)
+    assert "whether Stash has scene 7 is not known: Stash" in done.err
+    facts = door("sync", "7", "--json").facts
+    assert (facts["wanted"], "unchecked" in facts) == (1, False), "the database knows it now"
+    assert "Stash" in facts["why"]
+
+
+def test_a_scene_that_stash_does_not_have_is_refused_in_one_line_and_leaves_no_row(world: World, door: Door) -> None:
+    world.add(1)
+    done = door("sync", "99", "100")
+    assert (done.code, done.out, done.err) == (1, "", "plexsync: Stash has no scenes 99, 100\n")
+    done = door("sync", "1", "99", "--json")
+    assert (done.code, done.facts) == (1, {"wanted": 1, "not_in_stash": [99]})
+    assert world.rows("select id from job") == [(1,)]
+
+
+def test_a_scene_that_stash_lost_is_still_queued_so_that_it_ends_as_gone(world: World, door: Door) -> None:
+    world.add(1)
+    door("sync", "1", "--wait")
+    world.stash.destroy_scene(1)
+    done = door("sync", "1", "--wait", "--json")
+    assert (done.code, done.facts["outcomes"], done.facts["not_in_stash"]) == (1, {"gone": 1}, [1])
+
+
+def test_an_ignored_scene_is_not_said_to_be_queued(world: World, door: Door) -> None:
+    world.add(2)
+    door("ignore", "1")
+    done = door("sync", "1")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "plexsync: scene 1 is ignored, so nothing was queued for it: plexsync unignore 1\n"
+    done = door("sync", "1", "2", "--wait", "--json")
+    assert (done.code, done.facts["outcomes"], done.facts["ignored"]) == (1, {"in_step": 1}, [1])
+    assert world.rows("select wanted_rev from job where id = 1") == [(1,)]
 
 
 @pytest.mark.parametrize(("when", "wanted"), [("2h", 2), ("1w", 2), ("2000-01-01", 2), ("2999-12-31T23:59:59Z", 0)])
@@ -70,7 +104,7 @@ def test_sync_and_wait_tells_what_became_of_each(world: World, door: Door, refus
     done = door("sync", *ids, 99, "--wait")
     assert done.code == 1
     assert "plexsync: Stash has no scene 99\n" in done.err
-    for words in ("2 in sync", "1 not in Plex yet", "2 need you", "(ambiguous 1, refused 1)", "1 gone"):
+    for words in ("2 in sync", "1 not in Plex yet", "2 need you", "(ambiguous 1, refused 1)"):
         assert words in done.out
     facts = door("sync", *ids, "--wait", "--json").facts
     assert facts["outcomes"] == {"in_step": 2, "absent": 1, "ambiguous": 1, "dead": 1}
@@ -181,6 +215,7 @@ def test_drain_with_nothing_to_do_is_fine_whatever_failed_before(world: World, d
 
 def test_drain_says_that_it_is_switched_off(world: World, door: Door) -> None:
     world.settings["enabled"] = "false"
+    world.add(7)
     door("sync", "7")
     done = door("drain")
     assert done.code == 1

@@ -512,3 +512,34 @@ def test_an_address_by_numbers_is_offered_where_the_name_resolves_and_no_certifi
     assert by_address("http://plex:32400/base") == ["http://10.0.0.5:32400/base", "http://[fd00::5]:32400/base"]
     for url in ("https://plex:32400", "http://10.0.0.9:32400", "http://localhost:32400", "http://nowhere"):
         assert by_address(url) == []
+
+
+# --- what the server says --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "words"),
+    [
+        (
+            b'<Response code="503" title="Maintenance" status="Busy for now" />',
+            "text/xml",
+            ": Maintenance: Busy for now",
+        ),
+        (b'{"errors": [{"code": 1001, "message": "no /a/b/c", "status": 503}]}', "application/json", ": no (a path)"),
+        (b"<html><title>Service Unavailable</title></html>", "text/html", ""),
+        (b"\xff\xfe<", "text/html", ""),
+        (b"{" * 60_000, "application/json", ""),
+    ],
+)
+def test_the_words_of_a_failure_are_passed_on(server, body, kind, words):
+    server.says = Answer(503, body, kind)
+    with wired(server.url) as wire, pytest.raises(Unavailable) as raised:
+        wire.ask("GET", "/")
+    assert str(raised.value).endswith(f"is not ready (503){words}")
+
+
+def test_the_words_of_a_failure_hold_no_secret(server):
+    server.says = Answer(400, f"<html><title>bad {SECRET}</title></html>".encode(), "text/html")
+    with wired(server.url) as wire, pytest.raises(Refused) as raised:
+        wire.ask("GET", "/")
+    assert str(raised.value).endswith("refuses the request (400): bad ***")

@@ -480,6 +480,17 @@ def test_a_scene_that_is_gone_is_a_whole_answer(made, body):
     assert answering(made, lambda request: said(200, body)).scenes([1]) == {}
 
 
+def test_what_stash_says_of_an_error_is_passed_on_with_the_name_of_the_query(sim, stash):
+    many(sim, 1)
+    said = f"database is locked, see /data/private films/a b.mp4: {KEY}"
+    sim.graphql_fault = lambda body: {**body, "errors": [{"message": said, "path": ["s1"]}]}
+    with pytest.raises(Unavailable) as raised:
+        stash.probe()
+    assert str(raised.value).endswith(
+        "answered with an error of its own (Probe: database is locked, see (a path): ***)"
+    )
+
+
 def test_no_part_of_an_answer_with_errors_is_used(sim, stash):
     ids = many(sim, 2)
     sim.graphql_fault = lambda body: {**body, "errors": [{"message": "private/path.mp4", "path": ["s1"]}]}

@@ -21,6 +21,7 @@ def test_the_page_tells_how_everything_stands_and_its_buttons_work(page, inside,
     go(page, inside, "/plugins/plexsync")
     expect(page.get_by_role("heading", name="PlexSync")).to_be_visible()
     expect(page.get_by_text("PlexSync does not write the whole library before you approve it once.")).to_be_visible()
+    expect(page.get_by_text("The first write needs your approval · no worker runs")).to_be_visible()
     expect(page.get_by_text("does not run")).to_be_visible()
     expect(page.get_by_text("No worker is running, so scenes stay queued")).to_be_visible()
 

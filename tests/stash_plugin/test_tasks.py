@@ -216,7 +216,25 @@ def test_a_scene_is_brought_in_step_from_its_page(inside):
     assert inside.ask("page_scene", scene="1")["verdict"] == "in sync"
 
 
-@pytest.mark.parametrize("mode", ["page_scene", "page_sync", "page_retry", "page_drop"])
+def test_an_undone_scene_is_redone_from_its_page(inside):
+    inside.ask("page_sync", scene="1")
+    title = inside.title()
+    key = {
+        "PLEXSYNC_STASH_URL": inside.stash.url,
+        "PLEXSYNC_STASH_API_KEY": KEY,
+        "PLEXSYNC_DATA_DIR": str(inside.folder),
+    }
+    undone = in_a_terminal(ROOT, "undo", "1", "--wait", **key)
+    assert (undone.returncode, undone.stdout) == (0, "1 taken back\n"), undone.stderr
+    seen = inside.ask("page_scene", scene="1")
+    assert (seen["stands"], "the button Redo in the tab Plex" in seen["verdict"]) == ("undone", True)
+    assert inside.ask("page_sync", scene="1")["undone"] == [1]
+    assert inside.title() != title
+    assert inside.ask("page_redo", scene="1")["outcomes"] == {"in_step": 1}
+    assert inside.title() == title
+
+
+@pytest.mark.parametrize("mode", ["page_scene", "page_sync", "page_redo", "page_retry", "page_drop"])
 @pytest.mark.parametrize("named", ["--all", "7; rm", "0", "", None, ["--json"], {"a": 1}, "9" * 40])
 def test_what_a_page_names_is_a_number_or_nothing_is_run(inside, mode, named):
     told = inside.ask(mode, scene=named, rows=[named] if isinstance(named, str) else named)

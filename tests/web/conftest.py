@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -20,7 +21,8 @@ from plexsync.simulator.stash_server import StashSim
 from plexsync.web.__main__ import doors
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
-from plexsync.web.server import listening, server
+from plexsync.web.server import Patient, Quiet, listening, server
+from plexsync.web.sessions import COOKIE
 from tests.journey.world import KEY, TOKEN, World, until
 from tests.patience import HANG
 from validation.config import PlexSyncConfig
@@ -39,6 +41,25 @@ class Dash:
     parts: Parts
     url: str
     client: httpx2.Client
+    serving: Quiet
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def connections(self) -> list[Patient]:
+        """The connections that the server holds."""
+        return [one for one in tuple(self.serving.server_state.connections) if isinstance(one, Patient)]
+
+    def pass_time(self, seconds: float) -> None:
+        """Every time limit of the server comes nearer by this, and those that are over act."""
+        clock, done = self.loop.time, threading.Event()
+
+        def moved() -> None:
+            self.loop.time = lambda: clock() + seconds  # type: ignore[method-assign]
+            # By then all that is due has had its turn.
+            self.loop.call_later(0, done.set)
+
+        self.loop.call_soon_threadsafe(moved)
+        assert done.wait(HANG)
 
     def get(self, path: str, **headers: str) -> httpx2.Response:
         """A page."""
@@ -49,6 +70,11 @@ class Dash:
         found = TOKEN_FIELD.search(self.get("/reconcile").text)
         assert found, "the page of reconcile has a form"
         return found[1]
+
+    @property
+    def session(self) -> str:
+        """The cookie that this browser keeps."""
+        return self.client.cookies[f"{COOKIE}_{urlsplit(self.url).port}"]
 
     def post(self, path: str, **fields: str) -> httpx2.Response:
         """Press a button: the form is ours, and what is shown then is the answer."""
@@ -79,7 +105,7 @@ def dashboard(world: World, *, switch: Path | None = None, **settings: object) -
         try:
             until(lambda: serving.started)
             with httpx2.Client(base_url=url, follow_redirects=True, trust_env=False, timeout=HANG) as client:
-                yield Dash(world, parts, url, client)
+                yield Dash(world, parts, url, client, serving, loops[0])
         finally:
             serving.should_exit = True
             if loops:

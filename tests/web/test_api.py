@@ -121,8 +121,11 @@ def test_what_is_no_scene_is_not_found(calm: Dash, id: str) -> None:
 
 
 def test_scenes_are_wanted_ignored_and_wanted_again(dash: Dash) -> None:
-    assert post(dash, "/api/sync", {"scenes": [7, 12, 7]}) == (200, {"wanted": 2})
+    dash.world.add(12)
+    assert post(dash, "/api/sync", {"scenes": [7, 12, 7, 99]}) == (200, {"wanted": 2, "not_in_stash": [99]})
+    assert post(dash, "/api/scenes/99/ignore") == (200, {"ignored": 0, "not_in_stash": [99]})
     assert post(dash, "/api/scenes/12/ignore") == (200, {"ignored": 1})
+    assert post(dash, "/api/sync", {"scenes": [12]}) == (200, {"wanted": 0, "ignored": [12]})
     assert post(dash, "/api/scenes/12/unignore") == (200, {"unignored": 1})
     with dash.parts.store.reading() as db:
         row = db.jobs.find(Kind.SCENE, 7)

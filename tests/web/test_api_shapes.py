@@ -95,6 +95,7 @@ def test_every_report_with_json_has_its_shape(furnished: tuple[World, dict[str, 
         f"sync --dry-run {ids['hostile']} {ids['waiting']}": comparisons.PreviewReport,
         f"undo --dry-run {ids['in_step']}": undo.UndoPreview,
         "undo --runs": undo.RunList,
+        f"redo {ids['in_step']}": undo.RedoFacts,
         "top --once": top.TopFacts,
     }
     world.plex.add_movie(world.section, files=[("/media/scenes/alone.mp4", 5, 60_000)], title="alone")

@@ -221,6 +221,53 @@ def test_a_page_whose_line_was_refused_asks_for_it_again(
     seen.complaints.clear()
 
 
+def stale(page: Page, seconds: int) -> None:
+    """After this long the page says how old it is, and nothing on it is good any more."""
+    page.clock.fast_forward(1000 * seconds)
+    expect(page.locator("#stale")).to_have_text(
+        re.compile(r"PlexSync does not answer\. What you see here is \d+ (s|min) old\.")
+    )
+    expect(page.locator("#verdict")).to_be_hidden()
+    expect(page.locator("#live-state")).to_have_text("The connection to PlexSync is lost. Trying again.")
+    assert page.locator("#scenes").evaluate("node => getComputedStyle(node).filter") == "grayscale(1)"
+
+
+def test_a_page_that_has_lost_its_server_says_so_and_how_old_it_is(world: World, look: Look) -> None:
+    synced(world)
+    with dashboard(world) as dash:
+        seen = look()
+        page = seen.page
+        page.clock.install()
+        page.goto(dash.url)
+        expect(page.locator("#live-state")).to_have_text(LIVE)
+        expect(page.locator("#verdict")).to_be_visible()
+        expect(page.locator("#stale")).to_be_hidden()
+        page.context.set_offline(True)
+        stale(page, 16)
+        page.clock.fast_forward(300_000)
+        expect(page.locator("#stale")).to_contain_text("5 min old")
+        seen.shoot("stale")
+        page.context.set_offline(False)
+        page.clock.run_for(5_000)
+        expect(page.locator("#stale")).to_be_hidden()
+        expect(page.locator("#live-state")).to_have_text(LIVE)
+        expect(page.locator("#verdict")).to_be_visible()
+        seen.complaints.clear()
+
+
+def test_a_page_whose_server_answers_with_errors_alone_says_so(dash: Dash, look: Look) -> None:
+    seen = look()
+    page = seen.page
+    page.clock.install()
+    page.goto(dash.url)
+    expect(page.locator("#live-state")).to_have_text(LIVE)
+    page.route(f"{dash.url}/", lambda route: route.fulfill(status=503, body="{}"))
+    stale(page, 16)
+    page.unroute(f"{dash.url}/")
+    expect(page.locator("#stale")).to_be_hidden()
+    seen.complaints.clear()
+
+
 def test_a_page_whose_session_is_over_leads_to_the_login(world: World, look: Look) -> None:
     with dashboard(world, web_password="correct horse battery") as dash:
         seen = look()

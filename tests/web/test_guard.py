@@ -163,7 +163,7 @@ def routes() -> list[Route]:
 
 
 def test_every_action_refuses_what_does_not_come_from_a_page_of_ours(dash: Dash) -> None:
-    token, cookie = dash.token(), f"{COOKIE}={dash.client.cookies[COOKIE]}"
+    token, cookie = dash.token(), f"{COOKIE}={dash.session}"
     host, form, body = ("Host", "localhost"), ("Content-Type", "application/x-www-form-urlencoded"), b"what=compare"
     good = f"token={token}&what=nothing".encode()
     for path in [route.path for route in routes() if "POST" in (route.methods or ()) and route.path[:5] != "/api/"]:
@@ -186,7 +186,7 @@ def test_every_action_refuses_what_does_not_come_from_a_page_of_ours(dash: Dash)
 
 
 def test_a_form_of_ours_is_taken_with_what_a_browser_says_of_it(dash: Dash) -> None:
-    token, cookie = dash.token(), f"{COOKIE}={dash.client.cookies[COOKIE]}"
+    token, cookie = dash.token(), f"{COOKIE}={dash.session}"
     said = [("Host", "localhost"), ("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", cookie)]
     body = f"token={token}".encode()
     for more in (("Sec-Fetch-Site", "same-origin"), ("Origin", "null"), ("Origin", "http://localhost")):
@@ -273,12 +273,12 @@ def test_signing_in_leads_to_the_page_that_was_asked_for(locked: Dash) -> None:
     page = locked.get("/settings?x=1")
     assert page.url.path == "/login"
     assert page.url.params["to"] == "/settings?x=1"
-    before = locked.client.cookies[COOKIE]
+    before = locked.session
     landed = sign_in(locked, to="/settings?x=1")
     assert landed.url.path == "/settings"
     assert "plex_token" in landed.text
     # A new session, which nobody could have planted.
-    assert locked.client.cookies[COOKIE] != before
+    assert locked.session != before
     assert PASSWORD not in landed.text
 
 
@@ -291,20 +291,58 @@ def test_the_cookie_is_for_this_site_and_no_script(locked: Dash) -> None:
     assert PASSWORD not in cookie
 
 
+def test_two_dashboards_on_one_host_leave_each_other_signed_in(world: World, locked: Dash) -> None:
+    """A browser sends the cookies of a host to every port of it."""
+    other_password = "another horse battery"
+    with dashboard(world, web_password=other_password) as other:
+        other.client.cookies = locked.client.cookies
+        sign_in(locked)
+        sign_in(other, other_password)
+        for dash in (locked, other, locked):
+            assert dash.get("/settings").url.path == "/settings"
+        other.post("/logout")
+        assert other.get("/settings").url.path == "/login"
+        assert locked.get("/settings").url.path == "/settings"
+        # What the other's cookie says is believed nowhere else.
+        port = urlsplit(other.url).port
+        theirs = ("Cookie", f"{COOKIE}_{port}={other.session}"), ("Host", f"127.0.0.1:{urlsplit(locked.url).port}")
+        assert raw(locked, "GET", "/", *theirs).status == 303
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:9797", "[::1]:9797", "[::1]"])
+def test_the_name_of_the_cookie_has_the_port_that_the_browser_uses(locked: Dash, host: str) -> None:
+    cookie = raw(locked, "GET", "/login", ("Host", host)).headers["Set-Cookie"]
+    assert cookie.partition("=")[0] == (f"{COOKIE}_9797" if host.endswith(":9797") else COOKIE)
+
+
+def test_signing_out_under_another_port_ends_the_session_everywhere(locked: Dash) -> None:
+    sign_in(locked)
+    here = f"127.0.0.1:{urlsplit(locked.url).port}"
+    moved = ("Host", "127.0.0.1:9797"), ("Cookie", f"{COOKIE}_{urlsplit(locked.url).port}={locked.session}")
+    answer = raw(locked, "GET", "/reconcile", *moved)
+    assert answer.status == 200
+    assert f"{COOKIE}_9797={locked.session}" in answer.headers["Set-Cookie"]
+    token = TOKEN_FIELD.search(answer.content.decode())
+    assert token
+    form = ("Content-Type", "application/x-www-form-urlencoded")
+    assert raw(locked, "POST", "/logout", *moved, form, body=f"token={token[1]}".encode()).status == 303
+    assert raw(locked, "GET", "/", ("Host", here), moved[1]).status == 303
+
+
 @pytest.mark.parametrize(
     "theirs",
     ["x=a b", "a@b=1", "version=1", "$Version=1", "x", '"', "x=" + "y" * 9_000],
 )
 def test_cookies_of_other_programs_on_the_same_host_do_no_harm(locked: Dash, theirs: str) -> None:
     sign_in(locked)
-    ours = f"{COOKIE}={locked.client.cookies[COOKIE]}"
+    ours = f"{COOKIE}={locked.session}"
     for cookie in (f"{theirs}; {ours}", f"{ours}; {theirs}"):
         assert raw(locked, "GET", "/", ("Host", "localhost"), ("Cookie", cookie)).status == 200
 
 
 def test_signing_out_ends_the_session_also_for_a_copy_of_its_cookie(locked: Dash) -> None:
     sign_in(locked)
-    copy = f"{COOKIE}={locked.client.cookies[COOKIE]}"
+    copy = f"{COOKIE}={locked.session}"
     assert raw(locked, "GET", "/", ("Host", "localhost"), ("Cookie", copy)).status == 200
     locked.client.post("/logout", data={"token": locked.token()})
     assert raw(locked, "GET", "/", ("Host", "localhost"), ("Cookie", copy)).status == 303
@@ -330,7 +368,7 @@ def test_signing_in_never_leads_elsewhere(locked: Dash, to: str) -> None:
 
 def test_a_cookie_that_was_changed_is_no_session(locked: Dash) -> None:
     sign_in(locked)
-    good = locked.client.cookies[COOKIE]
+    good = locked.session
     id, began, signed, mark = good.split(".")
     bad = [
         f"{id}.{began}.1.{'0' * 64}",
@@ -348,7 +386,7 @@ def test_a_cookie_that_was_changed_is_no_session(locked: Dash) -> None:
 
 def test_one_who_is_not_signed_in_can_not_make_a_session_that_is(locked: Dash) -> None:
     locked.get("/login")
-    id, began, signed, mark = locked.client.cookies[COOKIE].split(".")
+    id, began, signed, mark = locked.session.split(".")
     assert signed == "0"
     forged = ("Cookie", f"{COOKIE}={id}.{began}.1.{mark}")
     assert raw(locked, "GET", "/", ("Host", "localhost"), forged).status == 303
@@ -374,6 +412,7 @@ def test_a_machine_gives_the_password_with_each_request(locked: Dash) -> None:
     assert json.loads(raw(locked, "GET", "/api/status", host, bearer).read())["books"]["balanced"]
     assert raw(locked, "GET", "/metrics", host, bearer).status == 200
     kind = ("Content-Type", "application/json")
+    locked.world.add(7)
     answer = raw(locked, "POST", "/api/sync", host, bearer, kind, body=b'{"scenes": [7]}')
     assert json.loads(answer.read()) == {"wanted": 1}
     assert answer.headers["Set-Cookie"] is None
@@ -384,7 +423,7 @@ def test_a_machine_gives_the_password_with_each_request(locked: Dash) -> None:
 def test_the_password_of_a_proxy_before_us_is_not_taken_for_ours(locked: Dash, calm: Dash) -> None:
     host, theirs = ("Host", "localhost"), ("Authorization", "Basic dXNlcjpwYXNz")
     sign_in(locked)
-    cookie = ("Cookie", f"{COOKIE}={locked.client.cookies[COOKIE]}")
+    cookie = ("Cookie", f"{COOKIE}={locked.session}")
     for _ in range(TRIES + 1):
         assert raw(locked, "GET", "/", host, theirs, cookie).status == 200
     assert raw(locked, "GET", "/", host, theirs).status == 303, "a person is shown the door"
@@ -406,7 +445,7 @@ def test_without_a_password_a_header_tells_that_no_form_of_another_site_asks(das
 
 def test_a_script_of_a_page_of_ours_may_use_the_api_with_its_token(locked: Dash) -> None:
     sign_in(locked)
-    token, cookie = locked.token(), f"{COOKIE}={locked.client.cookies[COOKIE]}"
+    token, cookie = locked.token(), f"{COOKIE}={locked.session}"
     said = [("Host", "localhost"), ("Content-Type", "application/json"), ("Cookie", cookie)]
     assert raw(locked, "POST", "/api/stop", *said, body=b"{}").status == 403
     assert raw(locked, "POST", "/api/stop", *said, ("X-PlexSync", "1"), body=b"{}").status == 403

@@ -1,6 +1,7 @@
 """The pages over HTTP, as a browser without script gets them."""
 
 import html
+import os
 import re
 from pathlib import Path
 
@@ -11,8 +12,11 @@ from plexsync.flows.scenes.comparison_report import ComparisonReport
 from plexsync.reports.comparison import report_facts
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Why
+from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.rules.records import BreakerRow, HoldRow
 from plexsync.simulator.http import Fault, Request
+from plexsync.store.lock import try_lock
+from plexsync.web.context import FRESH
 from tests.journey.world import KEY, TOKEN, World, until
 from tests.web.conftest import Dash, dashboard
 from validation.config import PlexSyncConfig
@@ -36,6 +40,46 @@ def test_the_overview_tells_how_everything_stands(world: World) -> None:
     assert "title, studio, summary, date, rating, cast, genres, collection" in told
     # Nobody works on this database at the moment.
     assert "No worker runs" in told
+
+
+def first_line(page: str) -> tuple[str, str]:
+    """The verdict on a page: its colour and its words."""
+    found = re.search(
+        r'<h1>Overview</h1>\s*<p id="verdict" data-live role="status" class="banner verdict (\w+)">(.*?)</p>', page
+    )
+    assert found
+    return found[1], html.unescape(found[2])
+
+
+def test_the_overview_begins_with_the_verdict(world: World) -> None:
+    world.add(3)
+    assert world.run("sync", "--all", "--wait").returncode == 0
+    with dashboard(world) as dash:
+        told = dash.get("/api/status").json()["verdict"]
+        page = dash.get("/").text
+        assert first_line(page) == ("bad", "No worker runs · 3 of 3 in sync · no full comparison yet")
+        assert first_line(page) == (told["tone"], told["text"])
+        with dash.parts.store.writing() as tx:
+            tx.holds.save(Neighbour.PLEX, HoldRow("plex_url", "another", 1, 2, "print", "plex-server"))
+        dash.parts.clock.sleep(FRESH)
+        assert first_line(dash.get("/").text)[1].startswith("Another Plex server answers · no worker runs · 3 of")
+
+
+def test_a_worker_that_hangs_is_called_so_wherever_it_is_shown(dash: Dash) -> None:
+    """It holds the lock of the database, and its last heartbeat is old: `/health` says the same."""
+    with try_lock(dash.parts.folder) as lock:
+        assert lock
+        os.utime(dash.parts.folder / "worker.lock", (1_700_000_000, 1_700_000_000))
+        for age, tone, word, status in ((0, "wait", "running", 200), (300_000, "bad", "hangs", 503)):
+            with dash.parts.store.writing() as tx:
+                tx.notes.save(HEARTBEAT, str(dash.parts.clock.now() - age))
+            dash.parts.clock.sleep(FRESH)
+            page = dash.get("/").text
+            assert dash.get("/health").status_code == status
+            assert dash.get("/api/status").json()["worker"]["alive"] is (status == 200)
+            assert first_line(page)[0] == tone
+            assert f'<span class="badge {"well" if age == 0 else "bad"}">{word}</span>' in page
+            assert ("The worker hangs" in plain(page)) is (age > 0)
 
 
 def test_a_hold_is_told_with_what_cures_it(dash: Dash) -> None:

@@ -197,7 +197,7 @@ def test_binding_an_undone_scene_says_that_it_rests(staged) -> None:
     key = dash.world.plex.add_movie(dash.world.section, files=[("/elsewhere/other.mp4", 5, 60_000)], title="other")
     after = plain(dash.post(f"/scenes/{id}/bind", item=key).text)
     assert f"Scene {id} is bound to item {key} of Movies." in after
-    assert f"Scene {id} is undone: nothing is written to the item until you edit the scene in Stash" in after
+    assert f"Scene {id} is undone: nothing is written until you edit it in Stash, or plexsync redo {id}" in after
     assert "and is queued" not in after
 
 
@@ -223,6 +223,28 @@ def test_sync_now_wants_it_as_a_person_does(staged) -> None:
     assert f"Scene {id} is queued; no worker is running" in after
     assert state_of(dash.world, id) is State.READY
     assert dash.world.rows(f"select lane from job where id = {id}") == [(0,)]
+
+
+def test_an_ignored_scene_has_no_button_that_would_sync_it_and_an_old_page_is_told_so(staged) -> None:
+    dash, found = staged
+    id = found["ignored"]
+    assert "Sync now" not in dash.get(f"/scenes/{id}").text
+    after = plain(dash.post(f"/scenes/{id}/sync").text)
+    assert f"Nothing was queued: scene {id} is ignored. Stop ignoring it first." in after
+
+
+@pytest.mark.parametrize("verb", ["sync", "ignore"])
+def test_a_scene_that_stash_does_not_have_is_neither_queued_nor_ignored(dash: Dash, verb: str) -> None:
+    after = plain(dash.post(f"/scenes/4711/{verb}").text)
+    assert "Stash has no scene 4711." in after
+    assert dash.world.rows("select count(*) from job") == [(0,)]
+
+
+def test_a_scene_of_which_nobody_knows_is_queued_and_that_is_said(dash: Dash) -> None:
+    dash.world.stash.faults.set(Fault("refuse"))
+    after = plain(dash.post("/scenes/4711/sync").text)
+    assert "Scene 4711 is queued" in after
+    assert "Whether Stash has scene 4711 is not known: Stash" in after
 
 
 def test_ignoring_and_taking_that_back(staged) -> None:
@@ -275,6 +297,26 @@ def test_release_keeps_the_values_and_takes_off_the_locks(staged) -> None:
     assert "title" not in item.locks
 
 
+def test_an_undone_scene_has_a_button_that_redoes_it_in_the_place_of_sync_now(staged) -> None:
+    dash, found = staged
+    world, id = dash.world, found["in_step"]
+    assert "Redo" not in plain(dash.get(f"/scenes/{id}").text)
+    dash.post(f"/scenes/{id}/undo", how="undo")
+    work(world)
+    page = plain(dash.get(f"/scenes/{id}").text)
+    assert ("Redo" in page, "Sync now" in page, "Job: undone" in page) == (True, False, True)
+    assert f"#{id}" in plain(dash.get("/scenes?stands=undone").text)
+    assert f"plexsync redo {id} at once" in plain(dash.post(f"/scenes/{id}/sync").text), (
+        "an old page still has that button"
+    )
+    assert world.plex.item("1").scalars["title"] == "scene 00000"
+    assert "is synced again" in plain(dash.post(f"/scenes/{id}/redo").text)
+    work(world)
+    assert world.plex.item("1").scalars["title"] == "A better title"
+    assert "is not undone" in plain(dash.post(f"/scenes/{id}/redo").text)
+    assert "is not undone" in plain(dash.post(f"/scenes/{found['absent']}/redo").text)
+
+
 def test_nothing_is_undone_of_a_scene_that_nothing_was_pushed_for(staged) -> None:
     dash, found = staged
     assert "Nothing was pushed for scene" in plain(dash.post(f"/scenes/{found['absent']}/undo", how="undo").text)
@@ -292,6 +334,8 @@ def test_while_a_server_is_away_what_is_known_is_shown(staged, who: Neighbour) -
     assert f"It can't be read now {who.title()} is down: {who.title()} does not answer" in told
     assert "Pushed before" in told
     assert "title : scene 00000 → became Title 0 and locked" in told
+    # A button asks at once, and this server is still away.
+    (dash.world.plex if who is Neighbour.PLEX else dash.world.stash).faults.set(Fault("refuse"))
     assert "Nothing was bound" in plain(dash.post(f"/scenes/{id}/bind", item="1").text)
     asked = plain(dash.get(f"/scenes/{id}/undo").text)
     assert "What would be done can't be shown now" in asked

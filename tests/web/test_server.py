@@ -3,9 +3,9 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,9 +20,16 @@ from tests.patience import HANG
 from tests.web.conftest import Dash, dashboard
 
 
-def connected(dash: Dash) -> socket.socket:
+def connected(dash: Dash, address: str = "127.0.0.1", *, keeps: int = 0) -> socket.socket:
+    """A connection from this address; `keeps`: its system takes in no more than about this before it is read."""
     where = urlsplit(dash.url)
-    return socket.create_connection((where.hostname or "", where.port or 0), timeout=HANG)
+    made = socket.socket()
+    made.settimeout(HANG)
+    if keeps:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, keeps)
+    made.bind((address, 0))
+    made.connect((where.hostname or "", where.port or 0))
+    return made
 
 
 SLOW = [
@@ -116,6 +123,136 @@ def test_more_connections_than_there_is_room_for_are_turned_away(dash: Dash, mon
         for one in held:
             one.close()
     until(lambda: dash.get("/").status_code == 200)
+
+
+LIVE = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@contextmanager
+def unread(dash: Dash, count: int, *addresses: str) -> Iterator[list[socket.socket]]:
+    """Connections from these addresses in turn that ask for a line each, and read nothing."""
+    with ExitStack() as stack:
+        held = []
+        for number in range(count):
+            held.append(stack.enter_context(connected(dash, addresses[number % len(addresses)])))
+            held[-1].sendall(LIVE)
+        yield held
+
+
+def test_an_address_that_opens_too_many_connections_loses_the_one_that_was_silent_longest(
+    dash: Dash, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MOST_FROM_ONE", 20)
+    with connected(dash, "127.0.0.2") as other, unread(dash, 20, "127.0.0.1") as first:
+        other.sendall(LIVE)
+        heard(other, b"retry:")
+        for one in first:
+            heard(one, b"retry:")
+        until(lambda: len(dash.connections) == 21)
+        with unread(dash, 50, "127.0.0.1"):
+            # Whoever comes next is answered, from the same address too, and no more are held than before.
+            for _ in range(3):
+                assert dash.get("/").status_code == 200
+            until(lambda: len(dash.connections) <= 21)
+            for one in first:
+                with suppress(ConnectionError):
+                    while one.recv(4096):
+                        pass
+        # The other address has lost nothing.
+        heard(other, b"event: changed")
+
+
+def test_the_ones_that_ask_are_kept(dash: Dash, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_FROM_ONE", 3)
+    with ExitStack() as stack:
+        held = [stack.enter_context(connected(dash)) for _ in range(3)]
+        for one in (*held, held[0]):
+            one.sendall(WHOLE)
+            heard(one, b"</svg>")
+        with connected(dash) as new:
+            for one in (new, held[0], held[2]):
+                one.sendall(WHOLE)
+                heard(one, b"</svg>")
+            with suppress(ConnectionError):
+                assert held[1].recv(4096) == b""
+
+
+def test_when_all_places_are_taken_those_who_hold_most_make_room(dash: Dash, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 30)
+    monkeypatch.setattr(server, "MOST_FROM_ONE", 20)
+    with unread(dash, 30, "127.0.0.2", "127.0.0.3") as held:
+        for one in held:
+            heard(one, b"retry:")
+        for _ in range(5):
+            assert dash.get("/").status_code == 200
+        with connected(dash, "127.0.0.4") as fourth:
+            fourth.sendall(WHOLE)
+            heard(fourth, b"</svg>")
+        assert len(dash.connections) <= 30
+
+
+def test_many_that_never_read_keep_nobody_from_the_dashboard(dash: Dash, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of everything: more connections than there are places, from as many addresses as it takes to fill them."""
+    for module, name in ((server, "MOST_CONNECTIONS"), (server, "MOST_FROM_ONE"), (live, "MOST")):
+        monkeypatch.setattr(module, name, getattr(module, name) // 10)
+    with unread(dash, 305, *(f"127.0.1.{number}" for number in range(1, 21))):
+        for _ in range(3):
+            assert dash.get("/").status_code == 200
+        until(lambda: len(dash.connections) <= 300)
+
+
+@pytest.fixture
+def tight(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dash]:
+    """A dashboard whose system keeps as little as it can of what is not read."""
+    monkeypatch.setattr(server, "SEND_BUFFER", 1)
+    with dashboard(world) as made:
+        yield made
+
+
+def left(dash: Dash) -> int:
+    """The bytes of an answer that a client has not taken in."""
+    return max((one.transport.get_write_buffer_size() for one in dash.connections), default=0)
+
+
+def test_an_answer_that_nobody_reads_is_given_up(tight: Dash) -> None:
+    with connected(tight, keeps=1) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        until(lambda: left(tight))
+        tight.pass_time(server.PROGRESS)
+        until(lambda: not tight.connections)
+
+
+def test_also_after_its_connection_began_to_close(tight: Dash) -> None:
+    with connected(tight, keeps=1) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        until(lambda: left(tight))
+        until(lambda: tight.connections[0].transport.is_closing())
+        tight.pass_time(server.PROGRESS)
+        until(lambda: not tight.connections)
+
+
+def test_a_slow_reader_gets_its_whole_answer(tight: Dash) -> None:
+    with connected(tight, keeps=1) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        until(lambda: left(tight))
+        said, steps = b"", 0
+        while before := left(tight):
+            while left(tight) == before:
+                said += slow.recv(100)
+            steps += 1
+            tight.pass_time(server.PROGRESS)
+        assert steps > 3
+        head, _, body = (said + heard(slow, b"</html>")).partition(b"\r\n\r\n")
+        assert f"content-length: {len(body)}".encode() in head.lower()
+
+
+def test_a_question_for_the_head_of_the_line_ends(dash: Dash) -> None:
+    with connected(dash) as one:
+        one.sendall(LIVE.replace(b"GET", b"HEAD") + WHOLE)
+        told = heard(one, b"</svg>")
+    assert told.startswith(b"HTTP/1.1 200")
+    assert b"text/event-stream" in told
+    assert b"retry:" not in told
 
 
 def test_more_questions_than_are_answered_are_put_off(dash: Dash, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from plexsync.extras import advice
+from plexsync.simulator.http import Fault
 from tests.journey.world import World, until
 from tests.patience import HANG
 
@@ -77,6 +78,22 @@ def test_it_is_there_with_serve_comes_back_when_it_dies_and_ends_with_it(world: 
         until(lambda: is_up(port) and children(process.pid) not in ([], [child]))
         assert "the dashboard ended (-9)" in world.log()
     assert get(port) is None
+
+
+def test_it_is_there_while_serve_waits_for_a_stash_that_was_never_seen(world: World) -> None:
+    ids = world.add(1)
+    port = free_port()
+    world.settings["web_bind"] = f"127.0.0.1:{port}"
+    world.stash.faults.set(Fault("refuse"))
+    with serving(world):
+        until(lambda: get(port, "/") is not None)
+        until(lambda: "refuses connections" in get(port, "/outages").text)
+        assert "waiting for Stash" in world.log()
+        assert "serving" not in world.log()
+        world.stash.faults.clear()
+        until(lambda: is_up(port))
+        assert world.run("sync", "--all", "--wait").returncode == 0
+    assert world.in_step(ids)
 
 
 def test_it_imports_nothing_of_the_folder_that_serve_was_started_in(world: World, tmp_path: Path) -> None:

@@ -23,8 +23,11 @@ LONG_LOG = 64 * 2**20
 SILENT = 60_000
 
 
-def database(parts: Parts) -> Iterator[Check]:
-    """Whether the file is sound, its file system, its size and that of its log, and whether the books balance."""
+def database(parts: Parts, *, is_new: bool = False) -> Iterator[Check]:
+    """Whether the file is sound, its file system, its size and that of its log, and whether the books balance.
+
+    `is_new`: there was none before this call, so nothing is said about its contents.
+    """
     inspection = parts.inspected()
     if inspection.damage:
         yield problem("database", f"it is damaged: {inspection.damage[0]}", "restore a backup, or rename it", WRONG)
@@ -33,12 +36,16 @@ def database(parts: Parts) -> Iterator[Check]:
     summary = f"sound, {_size(inspection.size)}; schema {inspection.schema}, journal {inspection.journal}, {where}"
     if inspection.network:
         yield warning("database", f"{summary}, a network share", "a local disk is faster and safer: see data_dir")
+    elif is_new:
+        yield Check("database", f"there was none yet: an empty one was made just now; {where}")
     else:
         yield Check("database", summary)
     if inspection.log > LONG_LOG:
         mend = "a worker writes it back: start plexsync serve; if one runs, end what reads the database for long"
         yield warning("log of the database", f"{_size(inspection.log)} wait to be written back", mend)
     yield _engine(inspection.network)
+    if is_new:
+        return
     with parts.store.reading() as db:
         kept = books(db.overview(parts.clock.now()))
     if kept["balanced"]:

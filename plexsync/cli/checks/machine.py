@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from validation.sources import DEFAULT, TOML, Loaded
 
 LEAST_PYTHON, TRIED_PYTHON = (3, 11), (3, 14)
 LITTLE_SPACE = 200 * 2**20
+# With less free space than this, or if a file of so many bytes can't be written, the disk is full.
+FULL_BELOW, TRIED_BYTES = 2**20, 2**18
 # The extras that the program's line lists; the demo reports its own missing packages.
 OPTIONAL = ("web", "setup", "art", "notify")
 
@@ -97,13 +100,28 @@ def folder(place: Path, reason: str) -> Iterator[Check]:
     file = place / DATABASE
     if _open_to_others(file):
         yield warning(name, f"others may read {file}", f"chmod 600 {file}")
-    free = shutil.disk_usage(place).free
-    if free < LITTLE_SPACE:
+    free, fault = shutil.disk_usage(place).free, _write_fault(place)
+    if free < FULL_BELOW or fault:
+        message = f"{fault or 'the disk is full'}: nothing can be stored, so sync and the worker fail"
+        yield problem("free space", message, f"make room on the disk of {place}", WRONG)
+    elif free < LITTLE_SPACE:
         yield warning(
             "free space", f"{free // 2**20} MB left for the database", "make room: work pauses on a full disk"
         )
     else:
         yield Check("free space", f"{free / 2**30:,.1f} GB left for the database")
+
+
+def _write_fault(place: Path) -> str:
+    """Why a file in this folder can't be written, by writing one; '' if it can. A quota shows only this way."""
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(bytes(TRIED_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.strerror or "the disk can't be written"
+    return ""
 
 
 def events(place: Path) -> Iterator[Check]:

@@ -12,7 +12,8 @@ from plexsync.reports.format import many
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind
 from plexsync.rules.neighbours import Stash
-from plexsync.rules.paths import map_path, name_key, path_key
+from plexsync.rules.paths import is_mapped, lies_in, map_path, name_key, path_key
+from plexsync.rules.patterns import is_pattern
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Reader
 
@@ -50,9 +51,32 @@ def mapping(parts: Parts) -> Iterator[Check]:
     if not scenes:
         yield Check(name, "Stash has no scene with a file yet")
         return
+    rules = parts.config.path_rules
     with parts.store.reading() as db:
-        lookup = looked_up(db, scenes, parts.config.path_rules)
-    yield _judged(name, lookup, has_rules=bool(parts.config.path_map))
+        lookup = looked_up(db, scenes, rules)
+    yield _judged(name, lookup, rules)
+    yield from idle_rules(parts, scenes, rules)
+
+
+def idle_rules(parts: Parts, scenes: Sequence[Scene], rules: Sequence[Rule]) -> Iterator[Check]:
+    """The rules that lead into no library of Plex, or that fit no file of these scenes."""
+    try:
+        folders = [folder for section in parts.plex.sections() for folder in section.locations]
+    except NeighbourError:
+        return
+    files = [file.path for scene in scenes for file in scene.files]
+    for rule in rules:
+        stash_folder, plex_folder = rule
+        written = json.dumps(" => ".join(rule), ensure_ascii=False)
+        if not is_pattern(stash_folder) and not any(
+            lies_in(plex_folder, folder) or lies_in(folder, plex_folder) for folder in folders
+        ):
+            message = f"the rule {written} of path_map leads into no library: Plex has {', '.join(folders)}"
+            yield warning("path rules", message, "correct the rule, or take it out")
+        elif not any(is_mapped(path, [rule]) for path in files):
+            message = f"the rule {written} of path_map fits none of {many(len(files), 'file')} of Stash"
+            sampled = "" if len(scenes) < SAMPLE else " that were looked at"
+            yield warning("path rules", f"{message}{sampled}", "correct the rule, or take it out if it is not needed")
 
 
 def sample(stash: Stash) -> list[Scene]:
@@ -99,8 +123,9 @@ def _alike(db: Reader, scene: Scene) -> list[tuple[str, str]]:
     return pairs
 
 
-def _rules_to_set(lookup: PathLookup, *, has_rules: bool) -> str:
+def _rules_to_set(lookup: PathLookup, present: Sequence[Rule]) -> str:
     """The path rules to set, since most files were found by name and size only."""
+    has_rules = bool(present)
     if os.environ.get("PLEXSYNC_PROGRESS") == "stash" and lookup.suggestions:
         return _rules_in_stash(lookup, has_rules=has_rules)
     rules = [json.dumps(" => ".join(suggestion.rule), ensure_ascii=False) for suggestion in lookup.suggestions]
@@ -111,8 +136,18 @@ def _rules_to_set(lookup: PathLookup, *, has_rules: bool) -> str:
     if rules:
         where = "put that line into plexsync.toml, or the rules into path_map among the plugin's settings in Stash"
         return f"path_map = [{', '.join(rules)}] would find them by full path ({agree}): {where}"
+    return _example(lookup.pairs, present)
+
+
+def _example(pairs: Sequence[Pair], present: Sequence[Rule]) -> str:
+    """What to do if no rule would find most of these files: a rule that leads away, or a pair as an example."""
+    misled = [path for path, in_plex in pairs if path_key(path) == path_key(in_plex) and is_mapped(path, present)]
+    if misled:
+        led = next(iter(map_path(misled[0], tuple(present))), "nowhere")
+        return f"correct path_map: it leads {misled[0]} to {led}, and Plex has the file at the same path as Stash"
     advice = "set path_map: by name and size alone, look-alikes can't be told apart"
-    return f"{advice}. {lookup.pairs[0][0]} in Stash is {lookup.pairs[0][1]} in Plex" if lookup.pairs else advice
+    differs = next(((path, in_plex) for path, in_plex in pairs if path_key(path) != path_key(in_plex)), None)
+    return f"{advice}. {differs[0]} in Stash is {differs[1]} in Plex" if differs else advice
 
 
 def _rules_in_stash(lookup: PathLookup, *, has_rules: bool) -> str:
@@ -124,7 +159,7 @@ def _rules_in_stash(lookup: PathLookup, *, has_rules: bool) -> str:
     return f"{deed} in the settings of the plugin, with ; between rules: {rules} ({agree})"
 
 
-def _judged(name: str, lookup: PathLookup, *, has_rules: bool) -> Check:
+def _judged(name: str, lookup: PathLookup, rules: Sequence[Rule]) -> Check:
     summary = f"of {many(lookup.scenes, 'scene')}, {lookup.by_path} found by full path"
     summary += f", {lookup.by_name} by name and size, {lookup.missing} not at all"
     if not lookup.by_path and not lookup.by_name:
@@ -132,9 +167,9 @@ def _judged(name: str, lookup: PathLookup, *, has_rules: bool) -> Check:
             name, summary, "do the libraries hold these files? If their folders have other names: set path_map"
         )
     if lookup.by_name > lookup.by_path:
-        return warning(name, summary, _rules_to_set(lookup, has_rules=has_rules))
+        return warning(name, summary, _rules_to_set(lookup, rules))
     if any(suggestion.right >= MANY for suggestion in lookup.suggestions):
-        return warning(name, summary, _rules_to_set(lookup, has_rules=has_rules))
+        return warning(name, summary, _rules_to_set(lookup, rules))
     if lookup.missing * 2 > lookup.scenes:
         return warning(name, summary, "has Plex scanned these files, and do the libraries above hold them?")
     return Check(name, summary)

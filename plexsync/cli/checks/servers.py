@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from plexsync.app.clients import plex_by_address
+from plexsync.app.clients import plex_at, plex_by_address, stash_at
 from plexsync.app.parts import Parts
 from plexsync.app.settings import PLUGIN, WAKE_UP, events_in, theirs
 from plexsync.cli.checks.check import Check, problem, warning
@@ -14,7 +15,7 @@ from plexsync.engine.tickets import READ, Gate
 from plexsync.reports.edits import edit_facts, edit_words
 from plexsync.reports.format import lasting, stamp
 from plexsync.rules.choices import hold_remedy
-from plexsync.rules.errors import Barred, Neighbour, NeighbourError
+from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Unusable
 from plexsync.rules.records import Plugin, Section
 from plexsync.rules.text import fold
 
@@ -31,7 +32,7 @@ def stash(parts: Parts) -> Iterator[Check]:
         version, settings_file = parts.stash.version(), parts.stash.config_path()
         installed, wake_up = parts.stash.plugin(PLUGIN), parts.stash.plugin(WAKE_UP)
     except NeighbourError as error:
-        yield away(name, error, "stash_url")
+        yield other_server(parts, Neighbour.STASH) or away(name, error, "stash_url")
         return
     yield from _let_in(parts, Neighbour.STASH)
     yield version_check(name, version, LEAST_STASH, "it answers and accepts us")
@@ -83,7 +84,7 @@ def plex(parts: Parts) -> Iterator[Check]:
         sections = parts.plex.sections()
         parts.visitor.check()
     except NeighbourError as error:
-        yield unknown_host(parts, error) or away(name, error, "plex_url")
+        yield unknown_host(parts, error) or other_server(parts, Neighbour.PLEX) or away(name, error, "plex_url")
         return
     yield from _let_in(parts, Neighbour.PLEX)
     yield version_check(name, version, LEAST_PLEX, f"{title or 'the server'} answers and accepts the token")
@@ -140,6 +141,39 @@ def unknown_host(parts: Parts, error: NeighbourError) -> Check | None:
         return None
     message = f"it does not know the host name in plex_url (401), and accepts plex_token at {url}"
     return problem("Plex", message, f"set plex_url to {url}, or claim the server: sign in to it in Plex")
+
+
+def other_server(parts: Parts, server: Neighbour) -> Check | None:
+    """The other server answers at the address of this one: then its token or key is not what has to be changed."""
+    config, setting = parts.config, f"{server.value}_url"
+    if config.plex_url == config.stash_url:
+        return problem(
+            server.title(), "plex_url and stash_url are the same address", f"correct {setting}, or the other"
+        )
+    plex, stash = _is_plex(parts, config.stash_url), _is_stash(parts, config.plex_url)
+    if plex and stash:
+        message = f"plex_url and stash_url are swapped: Plex answers at {config.stash_url}, Stash at {config.plex_url}"
+        return problem(server.title(), message, "exchange the two addresses")
+    if plex if server is Neighbour.STASH else stash:
+        other = Neighbour.PLEX if server is Neighbour.STASH else Neighbour.STASH
+        url = config.stash_url if server is Neighbour.STASH else config.plex_url
+        message = f"at {setting} ({url}), {other.title()} answers"
+        return problem(server.title(), message, f"set {setting} to the address of {server.title()}")
+    return None
+
+
+def _is_plex(parts: Parts, url: str) -> bool:
+    with suppress(NeighbourError, Unusable), plex_at(url, parts.config.plex_token) as client:
+        client.identity()
+        return True
+    return False
+
+
+def _is_stash(parts: Parts, url: str) -> bool:
+    with suppress(NeighbourError, Unusable), stash_at(url, parts.config.stash_api_key) as client:
+        client.probe()
+        return True
+    return False
 
 
 def _let_in(parts: Parts, server: Neighbour) -> Iterator[Check]:

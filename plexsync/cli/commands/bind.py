@@ -69,7 +69,7 @@ def bind(call: Call, scene: int | None, items: tuple[str, ...], by_duration: boo
     if not items:
         raise click.UsageError(f"say which item by its rating key: plexsync explain {scene} lists the candidates")
     with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
-        start.tell(parts)
+        start.meet(parts)
         if start.settings.away:
             raise start.settings.away
         try:
@@ -94,7 +94,7 @@ def bind(call: Call, scene: int | None, items: tuple[str, ...], by_duration: boo
 def _bind_by_duration(call: Call, *, dry: bool, yes: bool) -> int:
     """List the pairs, ask once, and bind those that are still the same."""
     with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
-        start.tell(parts)
+        start.meet(parts)
         if start.settings.away:
             raise start.settings.away
         context = (parts.store, parts.looker, parts.gates)

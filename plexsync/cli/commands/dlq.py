@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 import click
 from rich.console import Console
 
+from plexsync.app.parts import opened as parts_on
 from plexsync.cli.call import FAILED, FINE, Call, Sharing, family
-from plexsync.cli.start import opened
+from plexsync.cli.start import begun, opened
 from plexsync.cli.terminal.completions import dead_scenes
 from plexsync.cli.terminal.export_file import output
 from plexsync.cli.terminal.param_types import RowKey
@@ -178,7 +179,8 @@ def _check_which(scenes: Sequence[Key], cause: str | None, all_: bool) -> None:
 def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) -> int:
     """Retry dead letters, with all their attempts.
 
-    Do this after the cause was cured: the worker tries each of them again soon. Exits with 1 if one of the scenes named
+    Do this after the cause was cured: the worker tries each of them again soon. A server that was down is asked at once
+    whether it is back. Exits with 1 if one of the scenes named
     is no dead letter.
 
     \b
@@ -188,12 +190,14 @@ def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) ->
       plexsync dlq retry --all
     """
     _check_which(scenes, cause, all_)
-    with opened(call) as parts:
+    with begun(call) as start, parts_on(start.config, start.folder) as parts:
+        start.tell(parts)
         if scenes:
             done = dead_letters.retry(parts.store, parts.clock, scenes)
         else:
             done = (dead_letters.retry_all(parts.store, parts.clock, cause or ""), [])
-    return _answer(call, done, "retried")
+        closed = start.ask(parts)
+    return _answer(call, done, "retried", then=f"; {closed}" if closed else "")
 
 
 @dlq.command("drop", cls=Sharing, short_help="Stop caring for it, until it is edited again.")
@@ -266,11 +270,11 @@ def export(call: Call, file: str, format_: str, cause: str | None, force: bool) 
     return FINE
 
 
-def _answer(call: Call, done: dead_letters.Moved, verb: str, *, where: str = "a dead letter") -> int:
+def _answer(call: Call, done: dead_letters.Moved, verb: str, *, where: str = "a dead letter", then: str = "") -> int:
     count, missed = done
     if missed:
         return _missed(call, missed, done=count, verb=verb, where=where)
-    call.answer({verb: count}, lambda: paper().print(f"{many(count, 'scene')} {verb}"))
+    call.answer({verb: count}, lambda: say(paper(), f"{many(count, 'scene')} {verb}{then}"))
     return FINE
 
 

@@ -1,13 +1,15 @@
 """`plexsync doctor`: checks the setup, and says how to fix each problem."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import click
 from rich.console import Console
 
+from plexsync.app.database_files import DATABASE
 from plexsync.app.parts import opened
-from plexsync.app.settings import SettingsNeed
+from plexsync.app.settings import NotSetUp, SettingsNeed
 from plexsync.cli.call import FINE, NEWER, WRONG, Call, command
 from plexsync.cli.checks import database, machine, paths, servers
 from plexsync.cli.checks.check import OK, PROBLEM, WARNING, Check, problem
@@ -49,6 +51,8 @@ def doctor(call: Call) -> int:
                     # The message may quote a server: its name, its version.
                     checks.append(replace(check, message=hidden.redact(check.message)))
                     line.show(f"checked: {check.name}")
+    except NotSetUp:
+        raise
     except ConfigError as error:
         mend = "correct it there; docs/settings.md describes every setting"
         checks += [problem("configuration", line, mend, WRONG) for line in error.lines]
@@ -91,10 +95,11 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
     yield from machine.notices(start.config)
     yield from machine.folder(start.folder, start.settings.place.reason)
     yield from machine.events(start.folder)
+    is_new = not os.path.lexists(start.folder / DATABASE)
     try:
         with opened(start.config, start.folder) as parts:
             start.tell(parts)
-            yield from database.database(parts)
+            yield from database.database(parts, is_new=is_new)
             yield from database.worker(parts)
             yield machine.log(start.folder)
             well = True

@@ -21,10 +21,11 @@ from plexsync.rules.records import Overview
 def drain(call: Call) -> int:
     """Work until nothing is due, then stop.
 
-    For machines where no worker runs all the time: call it from a timer. What is tried again later, or waits for a scan
-    of Plex, is left for the next call. If another worker runs, this one watches until nothing is due. A database that
-    was damaged is rebuilt first; after that, and after a restore, a full comparison runs. Exits with 1 if a scene
-    became a dead letter, or if something due could not be synced because a server is down or on hold.
+    For machines where no worker runs all the time: call it from a timer. A server that was down is asked at once, once in
+    each call, whether it is back. What is tried again later, or waits for a scan of Plex, is left for the next call. If
+    another worker runs, this one watches until nothing is due. A database that was damaged is rebuilt first; after that,
+    and after a restore, a full comparison runs. Exits with 1 if a scene became a dead letter, or if something due could
+    not be synced because a server is down or on hold.
 
     \b
     Example:

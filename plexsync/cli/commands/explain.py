@@ -12,15 +12,16 @@ from plexsync.cli.start import begun
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.rows import attempt_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.flows.scenes.verbs import Explanation
+from plexsync.flows.scenes.verbs import Explanation, status_in
 from plexsync.flows.scenes.verbs import explain as look_at
 from plexsync.reports.explanation import job_facts, known_facts, sight_facts
 from plexsync.reports.format import safe
 from plexsync.reports.rows import short
 from plexsync.reports.shapes.scenes import ExplainFacts, FieldFacts, SightFacts, UnreadFacts
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import Gone, Kind
+from plexsync.rules.job import Gone, Kind, State
 from plexsync.rules.records import AttemptRow, JobRow
+from plexsync.rules.status_words import SceneStatus
 from plexsync.rules.values import Value
 
 
@@ -41,15 +42,15 @@ def explain(call: Call, scene: int) -> int:
     """
     with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
         now = parts.clock.now()
-        start.tell(parts)
+        start.meet(parts)
         if start.settings.away:
             return _only_known(call, parts, scene, str(start.settings.away), now)
         try:
             explanation = look_at(parts.store, parts.looker, parts.gates, scene)
         except NeighbourError as error:
             return _only_known(call, parts, scene, str(error), now)
-    sight = sight_facts(explanation.sight)
-    facts: ExplainFacts = {**sight, **job_facts(explanation.job, explanation.attempts)}
+    sight = sight_facts(explanation.sight, explanation.job)
+    facts: ExplainFacts = {**sight, **job_facts(explanation.status, explanation.job, explanation.attempts)}
     call.answer(facts, lambda: _tell(explanation, sight, now, paper()))
     gone = isinstance(explanation.sight.outcome or explanation.sight.ends, Gone)
     return FAILED if gone or explanation.sight.error else FINE
@@ -59,14 +60,14 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
     """Report what the database knows if a server can't be asked."""
     with parts.store.reading() as db:
         row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
-        known = known_facts(db, id)
+        known, status = known_facts(db, id), status_in(db, id)
     facts: UnreadFacts = {**known, "error": reason}
     remembered = known["remembered"]
 
     def tell() -> None:
         out = paper()
         out.print(f"Scene {id} can't be read now. What the database knows:")
-        _tell_row(row, attempts, now, out)
+        _tell_row(row, attempts, now, out, status)
         if remembered:
             rows = [
                 (record["key"], short(record["field"]), _shown(record["said"]), _shown(record["left"]))
@@ -101,7 +102,7 @@ def _tell(explanation: Explanation, facts: SightFacts, now: int, out: Console) -
     if facts["notes"]:
         notes = [(short(note["field"]), note["reason"], note["text"]) for note in facts["notes"]]
         out.print(table("Changed to fit Plex", ("field", "what", "why"), notes))
-    _tell_row(explanation.job, explanation.attempts, now, out)
+    _tell_row(explanation.job, explanation.attempts, now, out, explanation.status)
 
 
 HEADS = ("field", "Stash says", "Plex has", "locked", "would do", "why")
@@ -113,11 +114,11 @@ def _field_row(field: FieldFacts) -> tuple[str, ...]:
     return short(field["field"]), _shown(field["stash"]), _shown(field["plex"]), locked, field["action"], reasons
 
 
-def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out: Console) -> None:
+def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out: Console, status: SceneStatus) -> None:
     if row is None:
         out.print("It was never in the queue.")
         return
-    out.print(row_table(row, now))
+    out.print(row_table(row, now, word=status.word if row.state is State.IDLE else ""))
     if attempts:
         out.print(attempt_table(attempts))
 

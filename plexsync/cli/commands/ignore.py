@@ -2,13 +2,17 @@
 
 import click
 
+from plexsync.app.named_scenes import named_scenes
+from plexsync.app.parts import opened as parts_on
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.start import opened
+from plexsync.cli.start import begun, opened
 from plexsync.cli.terminal.completions import ignored_scenes
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, table
+from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes
 from plexsync.reports.format import many, stamp
+from plexsync.reports.named_scenes import ignored_facts, missing_words, unchecked_words
 from plexsync.reports.rows import rows_in
 from plexsync.rules.job import State
 
@@ -21,7 +25,8 @@ def ignore(call: Call, scenes: tuple[int, ...], list_: bool) -> int:
     """Leave scenes alone for good: no edit, comparison or retry brings them back, only unignore does.
 
     What is in Plex stays as it is. A scene that is being worked is let go at once: at most the request that is under
-    way still reaches Plex. What happens to an ignored scene in Stash is noted and counted.
+    way still reaches Plex. What happens to an ignored scene in Stash is noted and counted. Exits with 1 if Stash does not
+    have one of the scenes.
 
     \b
     Examples:
@@ -30,17 +35,27 @@ def ignore(call: Call, scenes: tuple[int, ...], list_: bool) -> int:
     """
     if bool(scenes) == list_:
         raise click.UsageError("say which scenes by their numbers, or --list")
-    with opened(call) as parts:
+    with begun(call) as start, parts_on(start.config, start.folder) as parts:
+        start.tell(parts)
         if list_:
             rows = list(rows_in(parts, State.IGNORED))
-            facts = {"count": len(rows), "scenes": [{"id": row.id, "since": stamp(row.since)} for row in rows]}
+            listed = {"count": len(rows), "scenes": [{"id": row.id, "since": stamp(row.since)} for row in rows]}
             shown = [(f"{row.id}", stamp(row.since) or "") for row in rows]
             call.answer(
-                facts, lambda: paper().print(table("", ("scene", "since"), shown) if rows else "nothing is ignored")
+                listed, lambda: paper().print(table("", ("scene", "since"), shown) if rows else "nothing is ignored")
             )
             return FINE
-        done = ignore_scenes(parts.store, scenes, parts.clock)
-    call.answer({"ignored": len(done)}, lambda: paper().print(f"{many(len(done), 'scene')} ignored"))
+        start.ask(parts, READ_STASH)
+        named = named_scenes(parts, scenes)
+        done = len(ignore_scenes(parts.store, named.existing, parts.clock))
+    facts = ignored_facts(named, done)
+    if named.unchecked:
+        click.echo(f"plexsync: {unchecked_words(named)}", err=True)
+    if named.missing:
+        if done and not call.json:
+            paper().print(f"{many(done, 'scene')} ignored")
+        return call.refused(missing_words(named), **dict(facts))
+    call.answer(facts, lambda: paper().print(f"{many(done, 'scene')} ignored"))
     return FINE
 
 

@@ -1,13 +1,16 @@
 """`plexsync init`: finds and tests both servers, learns the path rules, and writes plexsync.toml.
 
-The file is written only when everything is known, in one step. A token or key is typed without echo, or read from a
+The file is written when everything is known, in one step. If the set-up ends before, what is known by then is written, and
+the next call goes on from there: nothing that you typed is lost. A file is never changed for the worse: what it has
+already stays until you agree. A token or key is typed without echo, or read from a
 file or the environment; it is never an argument of the command.
 """
 
 import os
 import shlex
 import sys
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,17 +21,29 @@ import click
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
 from plexsync.cli.settings import hide, sources, toml_of
 from plexsync.cli.start import logged
-from plexsync.cli.terminal.discovery import Discovery, Given, Hide
+from plexsync.cli.terminal.discovery import (
+    PLEX_PORT,
+    STASH_PORT,
+    Discovery,
+    FoundPlex,
+    FoundStash,
+    Given,
+    Hide,
+    address,
+    why_not,
+)
 from plexsync.cli.terminal.path_discovery import learn_paths
-from plexsync.cli.terminal.plex_discovery import find_plex
+from plexsync.cli.terminal.plex_discovery import TOKEN, find_plex
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.cli.terminal.stash_discovery import find_stash
 from plexsync.engine.clock import SystemClock
+from plexsync.rules.errors import NeighbourError, Unusable
 from validation.config import SECRETS, describe
 from validation.redact import MASK, Redactor
 from validation.sources import ENVIRONMENT, NAMED_FILE, ConfigError, Loaded, load, load_here
-from validation.writing import HEAD, UnclearFile, changed, save
+from validation.template import new_file
+from validation.writing import UnclearFile, changed, save
 
 
 @command("init")
@@ -113,13 +128,18 @@ def _set_up(call: Call, options: Callable[[Hide], Given], *, yes: bool) -> int:
         setup_options = options(hidden)
         present = sys.stdin.isatty() and not yes and not call.json
         person = Person(console, present=present, hiding=lambda text: Redactor(call.secrets).redact(text))
+        draft = Draft(person)
         try:
-            plan = _plan(call, person, setup_options, here, hidden)
+            plan = _plan(call, draft, setup_options, here, hidden)
             write = _writing(file, plan.settings)
             agreed = _agreed(person, plan, write, yes=yes)
         except (click.Abort, KeyboardInterrupt):
-            click.echo("\nplexsync: stopped; nothing was written", err=True)
+            click.echo(f"\nplexsync: stopped; {_kept(file, draft) or 'nothing was written'}", err=True)
             return INTERRUPTED
+        except (NeighbourError, Unusable) as error:
+            if kept := _kept(file, draft):
+                return call.refused(f"{Redactor(call.secrets).redact(str(error))}; {kept}")
+            raise
         if not agreed:
             click.echo("plexsync: nothing was written", err=True)
             return FAILED
@@ -177,9 +197,63 @@ class SetupPlan:
     """Environment variables that override the file."""
 
 
-def _plan(call: Call, person: Person, options: Given, here: Loaded, hidden: Hide) -> SetupPlan:
-    plex = find_plex(person, options, here, hidden)
-    stash = find_stash(person, options, here, hidden, near=plex.url)
+@dataclass
+class Draft:
+    """What is known before the end: the servers that were found, and beside them what you typed."""
+
+    person: Person
+    plex: FoundPlex | None = None
+    stash: FoundStash | None = None
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The settings that are known, each of them valid by itself."""
+        typed = self.person.typed
+        settings: dict[str, object] = {
+            "plex_url": address(typed.get("--plex-url URL", ""), PLEX_PORT),
+            "plex_token": typed.get(TOKEN, ""),
+            "stash_url": address(typed.get("--stash-url URL", ""), STASH_PORT),
+            "stash_api_key": typed.get("--stash-api-key-file FILE", ""),
+        }
+        if self.plex:
+            settings |= {"plex_url": self.plex.url, "plex_token": self.plex.token}
+            settings["plex_libraries"] = list(self.plex.libraries)
+        if self.stash:
+            settings |= {"stash_url": self.stash.url, "stash_api_key": self.stash.key}
+        return {name: value for name, value in settings.items() if value and not why_not(name, value)}
+
+    @property
+    def missing(self) -> str:
+        """What is still to do."""
+        servers = [name for name, server in (("Plex", self.plex), ("Stash", self.stash)) if server is None]
+        return f"find {' and '.join(servers)}, and compare the file paths" if servers else "compare the file paths"
+
+
+def _kept(file: Path, draft: Draft) -> str:
+    """Write what is known, unless the file has it already, and say what is still to do; '' if nothing was written.
+
+    Only what you were asked for is kept: a call that nobody answers can be repeated as it is.
+    """
+    if not draft.person.present:
+        return ""
+    try:
+        before = tomllib.loads(file.read_text(encoding="utf-8-sig")) if os.path.exists(file) else {}  # noqa: PTH110
+        # Of a server that the file names already nothing is added: it may work as it is.
+        named = {server for server in ("plex_", "stash_") if any(name.startswith(server) for name in before)}
+        settings = {name: value for name, value in draft.settings.items() if not name.startswith(tuple(named))}
+        if not settings:
+            return ""
+        _write(_writing(file, settings))
+    except (ConfigError, OSError, ValueError):
+        return ""
+    names = ", ".join(settings)
+    return f"{file} keeps {names}. Still to do: {draft.missing}. plexsync init goes on from there"
+
+
+def _plan(call: Call, draft: Draft, options: Given, here: Loaded, hidden: Hide) -> SetupPlan:
+    person = draft.person
+    draft.plex = plex = find_plex(person, options, here, hidden)
+    draft.stash = stash = find_stash(person, options, here, hidden, near=plex.url)
     paths = learn_paths(person, options, here, plex, stash)
     settings: FileSettings = {
         "plex_url": plex.url,
@@ -219,12 +293,12 @@ class Writing:
     kept: Path | None
 
 
-def _writing(file: Path, settings: FileSettings) -> Writing:
+def _writing(file: Path, settings: Mapping[str, object]) -> Writing:
     before = None
     try:
         if os.path.exists(file):  # noqa: PTH110 - for an unreadable folder, saving reports the error
             before = file.read_text(encoding="utf-8-sig")
-        text = changed(HEAD if before is None else before, settings)
+        text = new_file(settings) if before is None else changed(before, settings)
     except UnclearFile as error:
         raise ConfigError([f"{file} can't be changed: {error}; move it away, then call init again"]) from None
     except (OSError, UnicodeError) as error:

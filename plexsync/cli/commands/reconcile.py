@@ -64,7 +64,7 @@ def reconcile(
     _check_options(scenes, since, library, quick=quick, anew=anew, wait=wait)
     with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
         with opened(start.config, start.folder) as parts, ProgressBar(start.console, "comparing") as bar:
-            start.tell(parts)
+            start.meet(parts)
             if start.settings.away and not start.settings.sure:
                 raise start.settings.away
             if quick:

@@ -2,8 +2,10 @@
 
 import logging
 import os
+import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from time import monotonic
@@ -15,6 +17,7 @@ from plexsync.app.database_files import lock_of
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import (
     DataFolder,
+    NotSetUp,
     Settings,
     SettingsNeed,
     StashAway,
@@ -37,19 +40,23 @@ from plexsync.cli.settings import settings, sources
 from plexsync.cli.start import logged, warn
 from plexsync.cli.terminal.screen import LiveLine
 from plexsync.engine.engine import Idle, ProbeResult, Worked
+from plexsync.engine.gates import outage
 from plexsync.engine.loop import pause_after
+from plexsync.engine.tickets import READ_STASH
 from plexsync.reports.status import breaker, server_words
 from plexsync.rules.errors import Damaged, LocalFault, Neighbour
 from plexsync.rules.job import State
 from plexsync.rules.status_words import SceneStatus, counted
+from plexsync.store.database import Reader
 from plexsync.store.life_signs import LifeSign
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
-from validation.sources import load_here
+from validation.sources import ConfigError, load_here
 
 log = logging.getLogger("PlexSync.serve")
 
 LINE_PACE = 0.5  # seconds between two updates of the live line
+UNDONE_PACE = 2.0  # seconds between two counts of undone scenes for that line
 LOG_PACE = 10.0  # seconds of batches per line of the log
 ASK_PACE = 2.0  # seconds between two requests for settings that Stash may hold
 TELL_PACE = 60.0  # seconds between two log lines about that
@@ -100,15 +107,18 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
         early = known_place(load_here(**sources(call)).config, os.environ) if as_needed else None
         if early is not None and not held.enter_context(patient_lock(early.path, stop.event)):
             return call.refused(BUSY)
+        pages = held.enter_context(dashboard(off=no_web or as_needed, switch=demo_switch))
+        locks = held.enter_context(ExitStack())
         sign = life_sign() if early is not None else None
         if early is not None and sign is not None:
             held.callback(sign.end)
             back_inside(early.path)
-        initial = patiently(call, stop.event, inside=early.path if early else None)
+        waiting = WaitingDashboard(pages, locks, hiding, call)
+        initial = patiently(call, stop.event, waiting.show, inside=early.path if early else None)
         if initial is not None:
             hiding.use(Redactor(call.secrets))
             warn(initial)
-            if early is None and not held.enter_context(lock_of(initial.place.path)):
+            if early is None and not waiting.locks(initial.place.path):
                 return call.refused(BUSY)
             file.begin(initial.place.path)
             if as_needed:
@@ -117,7 +127,6 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
                 # The output file that Stash's plugin provides must not grow during a long run.
                 in_the_file_alone() if as_needed else nullcontext(),
                 LiveLine(console) as line,
-                dashboard(off=no_web or as_needed, switch=demo_switch) as pages,
             ):
                 report = Reporter(line, outcomes)
                 _work(call, initial, stop, report, hiding, pages, as_needed=as_needed, sign=sign)
@@ -194,12 +203,46 @@ def put_together(held: ExitStack, config: PlexSyncConfig, folder: Path, stop: St
     return None
 
 
-def patiently(call: Call, stop: threading.Event, *, inside: Path | None) -> Settings | None:
+class WaitingDashboard:
+    """Opens the dashboard while `serve` waits for Stash, with the settings that are known, under the worker's lock."""
+
+    def __init__(self, pages: Dashboard | None, held: ExitStack, hiding: RedactingFilter, call: Call) -> None:
+        self._pages = pages
+        self._held = held
+        self._hiding = hiding
+        self._call = call
+        self._folder: Path | None = None
+        self._shown = False
+
+    def locks(self, folder: Path) -> bool:
+        """Take the worker's lock on this folder; False if another process holds it."""
+        if self._folder is None and self._held.enter_context(lock_of(folder)):
+            self._folder = folder
+        return self._folder == folder
+
+    def show(self, known: Settings) -> None:
+        """Open the dashboard with these settings, once, and record that Stash can't be used."""
+        if self._pages is None or not self.locks(known.place.path):
+            return
+        self._hiding.use(Redactor(self._call.secrets))
+        with opened(known.loaded.config, known.place.path, worker=True) as parts:
+            if known.away is not None and parts.gates.is_open(READ_STASH):
+                parts.gates.ill(parts.gates.ticket(READ_STASH), outage(known.away))
+        if not self._shown:
+            self._shown = True
+            self._pages.use(known.loaded, known.place.path)
+
+
+def patiently(
+    call: Call, stop: threading.Event, show: Callable[[Settings], None], *, inside: Path | None
+) -> Settings | None:
     """The settings, once nothing is missing that only Stash may hold; None if stopped before.
 
+    `show` receives what is known while Stash can't be asked. On a terminal, a PlexSync that nobody has set up ends.
     `inside` is the folder of a worker started by events: it ends if it is switched off, or after some minutes.
     """
     place: DataFolder | None
+    known: Settings | None
     logged_at: float | None = None
     began = monotonic()
     while not stop.is_set():
@@ -208,19 +251,36 @@ def patiently(call: Call, stop: threading.Event, *, inside: Path | None) -> Sett
             if candidate.sure:
                 return candidate
             place, reason = candidate.place, f"settings may be set in Stash, but it can't be asked: {candidate.away}"
+            known = candidate
+        except NotSetUp as nothing:
+            if not nothing.away or sys.stdin.isatty():
+                raise
+            place, reason, known = None, nothing.away, None
         except StashAway as away:
             place, reason = away.place, away.lines[-1]
+            known = known_so_far(call) if place is not None else None
         if logged_at is None and place is not None and inside is None:
             with lock_of(place.path):
                 pass  # an unusable folder is reported at once
         if logged_at is None or monotonic() - logged_at >= TELL_PACE:
             logged_at = monotonic()
             log.warning("waiting for Stash: %s", reason)
+        if known is not None:
+            show(known)
         if inside is not None and (enough := waits_no_longer(inside, began)):
             log.info("%s", enough)
             return None
         stop.wait(ASK_PACE)
     return None
+
+
+def known_so_far(call: Call) -> Settings | None:
+    """The settings by Stash's last answer; None if one that a server needs is in Stash alone."""
+    try:
+        known = settings(call, SettingsNeed.LOOK)
+    except ConfigError:
+        return None
+    return None if known.lacking else known
 
 
 class Reporter:
@@ -233,6 +293,8 @@ class Reporter:
         self._fresh: Counter[str] = Counter()
         self._logged = monotonic()
         self._shown = 0.0
+        self._undone = 0
+        self._undone_at: float | None = None
         self._why = ""
 
     def __call__(self, step: Worked | ProbeResult | Idle) -> None:
@@ -265,11 +327,18 @@ class Reporter:
         rate = sum(self._fresh.values()) / max(self._shown - self._logged, 1.0)
         self._line.show(f"{text} | {rate:.1f}/s" if rate else text)
 
+    def _count_undone(self, db: Reader) -> int:
+        """The number of undone scenes; counted now and then, because there may be very many."""
+        if self._undone_at is None or monotonic() - self._undone_at >= UNDONE_PACE:
+            self._undone = sum(db.memories.count_undone().values())
+            self._undone_at = monotonic()
+        return self._undone
+
     def _text(self, parts: Parts) -> str:
         now = parts.clock.now()
         with parts.store.reading() as db:
             waiting = db.jobs.count_unsettled()
-            in_step = db.overview(now).jobs.get(State.IDLE, 0)
+            in_step = db.overview(now).jobs.get(State.IDLE, 0) - self._count_undone(db)
             rows = {server: db.breakers.find(server) for server in Neighbour}
             held = {server for server in Neighbour if db.holds.find(server)}
         states = (

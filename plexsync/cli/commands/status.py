@@ -59,7 +59,8 @@ def _tell_scene(call: Call, parts: Parts, id: int) -> int:
     now = parts.clock.now()
     with parts.store.reading() as db:
         row, pushes = db.jobs.find(Kind.SCENE, id), db.pushes.of(Kind.SCENE, id)
-        stands = standing(row, db.standings.find(id), pushed=pushes[0].at if pushes else None)
+        pushed, mark = pushes[0].at if pushes else None, db.memories.marks([id]).get(id, "")
+        stands = standing(row, db.standings.find(id), pushed=pushed, mark=mark)
         scene_title = title(db, Kind.SCENE, id)
         results = db.pictures.of(id)
     names = parts.picture_names

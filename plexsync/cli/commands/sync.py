@@ -5,12 +5,14 @@ The first write of a whole library needs your approval: the command shows what w
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import click
 
 from plexsync.app.database_files import half_mended, mend
+from plexsync.app.named_scenes import NamedScenes, named_scenes
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import approve_bulk, bulk_approved
@@ -22,13 +24,18 @@ from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.preview_output import dry_run, first_look, moment
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
+from plexsync.engine.tickets import READ_STASH
+from plexsync.flows.scenes.undo_marks import resting
 from plexsync.flows.scenes.verbs import first_of_most, want_all, want_scenes
 from plexsync.reports.format import many, safe
+from plexsync.reports.named_scenes import ignored_words, missing_words, named_facts, unchecked_words
 from plexsync.reports.scenes import facts_of, left_out_words
 from plexsync.reports.shapes.scenes import LeftOutFacts
+from plexsync.reports.undo import not_queued, rests
 from plexsync.rules.errors import Unusable
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.pictures import left_out
+from plexsync.rules.plan_records import Undone
 
 LONGEST_SPAN = timedelta(days=36_525)
 FIRST_OF_MOST = (
@@ -43,6 +50,8 @@ TAKING_OVER = (
     "this would take over the whole library: preview it with plexsync sync --all --take-over --dry-run, then say plexsync "
     "sync --all --take-over --yes"
 )
+TAKES = "the worker takes them"
+NO_WORKER = "no worker runs: start plexsync serve, or run plexsync drain"
 # The number of scenes without a picture that are named, and of scenes that are read together.
 FEW, PAGE = 10, 500
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -69,6 +78,39 @@ class When(click.ParamType[datetime | timedelta]):
             return datetime.fromisoformat(value.strip()).astimezone(UTC)
         except (ValueError, OverflowError, OSError):
             self.fail("must be a date (2026-03-31), a date with time (2026-03-31T18:00) or a span (2h, 3d)", param, ctx)
+
+
+@dataclass(frozen=True)
+class Queued:
+    """The queued scenes, and what is known of those that you named.
+
+    `busy`: a worker runs. `closed`: why nothing can be synced now; '' if it can.
+    """
+
+    ids: list[int]
+    named: NamedScenes
+    busy: bool
+    closed: str
+
+    @property
+    def refused(self) -> list[str]:
+        """Why nothing was queued for some of the scenes that you named, a line for each reason."""
+        return [words for words in (missing_words(self.named), ignored_words(self.named)) if words]
+
+    def told(self, call: Call, facts: Mapping[str, object], sentence: Callable[[int, Undone], str] = not_queued) -> int:
+        """Answer with these facts, and report the scenes that could not be queued; returns the exit code.
+
+        `sentence` is that of an undone scene.
+        """
+        error = {"error": "; ".join(self.refused)} if self.refused and not self.ids else {}
+        left_alone = {"ignored": list(self.named.ignored), "undone": list(self.named.undone)}
+        left_alone = {name: ids for name, ids in left_alone.items() if ids}
+        call.answer({**facts, **named_facts(self.named), **left_alone, **error}, lambda: None)
+        for words in (*self.refused, unchecked_words(self.named)):
+            if words:
+                click.echo(f"plexsync: {words}", err=True)
+        _tell_undone(self.named.undone, sentence)
+        return FAILED if self.refused or self.named.undone else FINE
 
 
 @command("sync")
@@ -106,8 +148,9 @@ def sync(
 
     Puts them in the queue and returns; a running worker (plexsync serve) takes them at once. With --wait they are worked
     before the command returns: by this process if no worker runs, else by the worker while this one watches. A scene
-    that is in sync already costs no write. Exits with 1 if a scene became a dead letter, or one that was named is not
-    in Stash.
+    that is in sync already costs no write. A scene that is undone or released stays so: plexsync redo syncs it again. Exits
+    with 1 if a scene became a dead letter, or one that was named is undone, released, ignored or not in Stash: for such a
+    scene nothing is queued.
 
     Before a whole library is written for the first time it is shown what would change, and you are asked once; a call
     that nobody can answer has to say --yes.
@@ -146,20 +189,35 @@ def _queue(
         if half_mended(start.folder):
             mend(start.folder)
         try:
-            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks)
+            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks, wait=wait)
         except Unusable:
             # The database may be damaged. The check takes time and the worker's lock, so it does not run on every call.
             mend(start.folder)
-            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks)
+            queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks, wait=wait)
         if queued is None:
             click.echo("plexsync: nothing was queued", err=True)
             return FAILED
-        ids, busy = queued
-        if wait:
-            return _wait(call, start, ids, whole=whole, named=bool(scenes))
-    hint = "the worker takes them at once" if busy else "no worker runs: start plexsync serve, or run plexsync drain"
-    call.answer({"wanted": len(ids)}, lambda: paper().print(f"{many(len(ids), 'scene')} queued; {hint}"))
-    return FINE
+        if wait and queued.ids:
+            return _wait(call, start, queued, whole=whole)
+    return _queued_answer(call, queued)
+
+
+def _queued_answer(call: Call, queued: Queued) -> int:
+    """Answer with what was queued, and name the scenes for which nothing was; returns the exit code."""
+    if queued.ids or not (queued.refused or queued.named.undone):
+        hint = (f"{TAKES} when that is over" if queued.closed else f"{TAKES} at once") if queued.busy else NO_WORKER
+        hint = f"{queued.closed}; {hint}" if queued.closed else hint
+        if not call.json:
+            say(paper(), f"{many(len(queued.ids), 'scene')} queued; {hint}")
+    return queued.told(call, {"wanted": len(queued.ids), **({"why": queued.closed} if queued.closed else {})})
+
+
+def _tell_undone(marks: Mapping[int, Undone], sentence: Callable[[int, Undone], str]) -> None:
+    """Report on standard error the named scenes that are undone, and what ends that."""
+    for id in list(marks)[:FEW]:
+        click.echo(f"plexsync: {sentence(id, marks[id])}", err=True)
+    if len(marks) > FEW:
+        click.echo(f"plexsync: and {many(len(marks) - FEW, 'more scene')} (plexsync redo)", err=True)
 
 
 def _check_which_way(wait: bool, dry: bool, file: str, force: bool, yes: bool) -> None:
@@ -179,15 +237,25 @@ def _queued(
     take_over: bool,
     yes: bool,
     asks: bool,
-) -> tuple[list[int], bool] | None:
-    """Queue the scenes; returns them, and whether a worker runs. None if you were asked first and declined."""
+    wait: bool,
+) -> Queued | None:
+    """Queue the scenes. None if you were asked first and declined."""
     with opened(start.config, start.folder) as parts:
         if not scenes and since is None and not _agreed(start, parts, take_over=take_over, yes=yes, asks=asks):
             return None
         then = moment(parts, since)
+        start.ask(parts, READ_STASH)
         if then is not None:
             _check_first(parts, then, yes=yes)
-        return _want(parts, scenes, then, take_over=take_over), parts.someone_works()
+        named = named_scenes(parts, scenes)
+        if scenes:
+            # A call that waits has undone scenes inspected.
+            ids = named.reachable if wait else named.syncable
+            want_scenes(parts.store, ids, Why.USER, parts.clock, take_over=take_over)
+        else:
+            ids = want_all(parts.store, parts.stash, parts.gates, parts.clock, since=then, take_over=take_over)
+        # A worker runs on the same gates, so it goes on as soon as this probe is answered.
+        return Queued(ids, named, busy=parts.someone_works(), closed="" if wait else start.ask(parts))
 
 
 def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: bool) -> bool:
@@ -200,7 +268,7 @@ def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: boo
     if not yes:
         if not asks:
             raise click.ClickException(TAKING_OVER if take_over else FIRST)
-        start.tell(parts)
+        start.meet(parts)
         totals = first_look(start, parts, take_over=take_over)
         once = "" if take_over else " It is asked only once."
         if totals.stopped or not confirmed(f"Write this to Plex?{once}"):
@@ -218,29 +286,23 @@ def _check_first(parts: Parts, since: datetime, *, yes: bool) -> None:
     approve_bulk(parts)
 
 
-def _want(parts: Parts, scenes: tuple[int, ...], then: datetime | None, *, take_over: bool) -> list[int]:
-    if scenes:
-        ids = list(dict.fromkeys(scenes))
-        want_scenes(parts.store, ids, Why.USER, parts.clock, take_over=take_over)
-        return ids
-    return want_all(parts.store, parts.stash, parts.gates, parts.clock, since=then, take_over=take_over)
-
-
-def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool) -> int:
+def _wait(call: Call, start: Begun, queued: Queued, *, whole: bool) -> int:
     """Work or watch until all are settled; report the outcomes, and the named scenes that Stash does not have."""
+    ids = queued.ids
     with stoppable() as stop:
         with ProgressBar(start.console, "syncing") as bar:
             ended = WorkLoop(start, stop, bar, Remaining(None if whole else ids), patient=True).run()
         with opened(start.config, start.folder) as parts:
             settled = outcomes(parts, ids)
-            unknown = _gone(parts, ids) if named else []
+            gone = _gone(parts, queued.named.ids)
+            with parts.store.reading() as db:
+                undone = resting(db, queued.named.ids)
             incomplete = _incomplete(parts, ids)
         facts = {
             "wanted": len(ids),
             "outcomes": dict(settled.standing),
             "causes": dict(settled.causes),
             "why": ended.reason,
-            **({"not_in_stash": unknown} if unknown else {}),
             **(
                 {"left_out": [{"scene": id, **fact} for id, missing in incomplete for fact in missing]}
                 if incomplete
@@ -248,10 +310,10 @@ def _wait(call: Call, start: Begun, ids: list[int], *, whole: bool, named: bool)
             ),
         }
         reason = f"; {ended.reason}" if ended.reason else ""
-        call.answer(facts, lambda: _tell(settled.line() + reason, incomplete))
-        for id in unknown:
-            click.echo(f"plexsync: Stash has no scene {id}", err=True)
-        return stop.code or (FINE if settled.well and not unknown else FAILED)
+        if not call.json:
+            _tell(settled.line() + reason, incomplete)
+        code = replace(queued, named=replace(queued.named.without(gone), undone=undone)).told(call, facts, rests)
+        return stop.code or (FINE if settled.well else FAILED) or code
 
 
 def _tell(summary: str, incomplete: Sequence[tuple[int, list[LeftOutFacts]]]) -> None:

@@ -27,7 +27,9 @@ from plexsync.reports.shapes.undo import RunFacts, RunList, UndoFacts, UndoPrevi
 from plexsync.reports.undo import DEEDS, undo_facts
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import RunRow
+from plexsync.rules.status_words import BY_MARK
 from plexsync.rules.values import Held
+from plexsync.store.database import Reader
 
 
 @dataclass(frozen=True)
@@ -73,28 +75,31 @@ class Which:
             return pushed_scenes(parts.store)
         with parts.store.reading() as db:
             if self.run is not None:
-                run = next((row for row in db.pushes.runs() if row.first <= self.run <= row.last), None)
-                if run is None:
-                    raise click.UsageError(f"there is no run {self.run}: --runs lists them")
-                return db.pushes.scenes_in(run)
-            return db.pushes.scenes_since(self._since(parts.clock.now()))
+                return self.pushed_in_run(db)
+            return db.pushes.scenes_since(self.begin(parts.clock.now()))
 
-    def _since(self, now: int) -> int:
+    def pushed_in_run(self, db: Reader) -> list[int]:
+        """The scenes that were pushed in the named run; raises UsageError if there is no such run."""
+        run = next((row for row in db.pushes.runs() if self.run and row.first <= self.run <= row.last), None)
+        if run is None:
+            raise click.UsageError(f"there is no run {self.run}: --runs lists them")
+        return db.pushes.scenes_in(run)
+
+    def begin(self, now: int) -> int:
+        """The moment after `--since`."""
         if isinstance(self.since, timedelta):
             return now - round(self.since.total_seconds() * 1000)
         return round(self.since.timestamp() * 1000) if self.since else 0
 
 
-def _options(body: Body) -> Body:
-    """The options of both commands."""
+def options(body: Body, *, every: str, since: str, run: str) -> Body:
+    """The options of undo, release and redo; the texts say which scenes three of them mean."""
     for option in reversed(
         (
             click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=SceneNumber()),
-            click.option("--all", "all_", is_flag=True, help="Every scene that anything was pushed for."),
-            click.option(
-                "--since", metavar="WHEN", type=When(), help="The scenes pushed since then: 2026-03-31, 2h, 3d."
-            ),
-            click.option("--run", metavar="N", type=click.IntRange(min=1), help="The scenes pushed in that run."),
+            click.option("--all", "all_", is_flag=True, help=every),
+            click.option("--since", metavar="WHEN", type=When(), help=since),
+            click.option("--run", metavar="N", type=click.IntRange(min=1), help=run),
             click.option("--runs", is_flag=True, help="List the runs and their numbers; changes nothing."),
             click.option("--dry-run", is_flag=True, help="Show field by field what would be done; changes nothing."),
             click.option("--yes", is_flag=True, help="Do not ask."),
@@ -103,6 +108,15 @@ def _options(body: Body) -> Body:
     ):
         body = option(body)
     return body
+
+
+def _options(body: Body) -> Body:
+    return options(
+        body,
+        every="Every scene that anything was pushed for.",
+        since="The scenes pushed since then: 2026-03-31, 2h, 3d.",
+        run="The scenes pushed in that run.",
+    )
 
 
 @command("undo")
@@ -122,10 +136,11 @@ def undo(
     """Take back what was pushed: what was there before comes back, with its lock.
 
     Of lists only what PlexSync added is removed, and what a person changed in Plex since stays as it is. The whole scene
-    is taken back, also what was pushed before the moment or run that you name. It stays so until the scene is edited in
-    Stash: no comparison brings it back. The scenes are put in the queue for the worker; with --wait they are worked
-    before the command returns. Asks once for more than one scene. plexsync release keeps the values and takes off the
-    locks instead. Exits with 1 if nothing was pushed for a scene that was named, or one of them became a dead letter.
+    is taken back, also what was pushed before the moment or run that you name. It stays so until you edit the scene in
+    Stash or call plexsync redo: no comparison brings it back. The scenes are put in the queue for the worker; with --wait
+    they are worked before the command returns. Asks once for more than one scene. plexsync release keeps the values and
+    takes off the locks instead. Exits with 1 if nothing was pushed for a scene that was named, or one of them became a
+    dead letter.
 
     \b
     Examples:
@@ -153,8 +168,8 @@ def release(
     """Leave what was pushed in Plex, and take off every lock that is PlexSync's.
 
     From then on the values are Plex's own: a metadata refresh may change them, and undo can't take them back any more.
-    What was locked before PlexSync came, or by a person since, stays locked. A released scene is left alone until it is
-    edited in Stash. Everything else is as for plexsync undo.
+    What was locked before PlexSync came, or by a person since, stays locked. A released scene is left alone until you
+    edit it in Stash or call plexsync redo. Everything else is as for plexsync undo.
 
     \b
     Examples:
@@ -171,8 +186,8 @@ def _begin(call: Call, way: Way, selection: Which, *, runs: bool, dry_run: bool,
             mend(start.folder)
         with opened(start.config, start.folder) as parts:
             if runs:
-                return _list_runs(call, parts)
-            start.tell(parts)
+                return list_runs(call, parts)
+            start.meet(parts)
             if start.settings.away:
                 raise start.settings.away
             ids = selection.ids(parts)
@@ -214,9 +229,9 @@ def _facts(marked: Marked) -> dict[str, object]:
 def _complain(marked: Marked, *, named: bool) -> int:
     """Report scenes that could not be marked on standard error; returns the exit code."""
     if named and marked.untouched:
-        click.echo(f"plexsync: nothing was pushed for {_listed(marked.untouched)}", err=True)
+        click.echo(f"plexsync: nothing was pushed for {listed(marked.untouched)}", err=True)
     if marked.ignored:
-        click.echo(f"plexsync: not ignored any more: {_listed(marked.ignored)}", err=True)
+        click.echo(f"plexsync: not ignored any more: {listed(marked.ignored)}", err=True)
     if marked.dropped:
         waited = many(marked.dropped, "row")
         click.echo(
@@ -228,7 +243,7 @@ def _complain(marked: Marked, *, named: bool) -> int:
     return FAILED if marked.failed or (named and marked.untouched) else FINE
 
 
-def _listed(ids: Sequence[int], most: int = 20) -> str:
+def listed(ids: Sequence[int], most: int = 20) -> str:
     more = f" and {len(ids) - most:,} more" if len(ids) > most else ""
     return f"{'scene' if len(ids) == 1 else 'scenes'} {', '.join(map(str, ids[:most]))}{more}"
 
@@ -242,7 +257,8 @@ def _wait(call: Call, start: Begun, way: Way, marked: Marked, *, named: bool) ->
             settled = outcomes(parts, marked.jobs)
         causes = {"causes": dict(settled.causes), "why": ended.reason}
         facts = {**_facts(marked), "outcomes": dict(settled.standing), **causes}
-        words = {"in_step": way.seen_through, "gone": f"{way.seen_through}, gone from Stash"}
+        words: dict[str, str] = {status.outcome: way.seen_through for status in BY_MARK.values()}
+        words["gone"] = f"{way.seen_through}, gone from Stash"
         reason = f"; {ended.reason}" if ended.reason else ""
         call.answer(facts, lambda: say(paper(), settled.line(words) + reason))
         complained = _complain(marked, named=named)
@@ -252,7 +268,8 @@ def _wait(call: Call, start: Begun, way: Way, marked: Marked, *, named: bool) ->
 # --- runs ------------------------------------------------------------------------------------------------------------
 
 
-def _list_runs(call: Call, parts: Parts) -> int:
+def list_runs(call: Call, parts: Parts) -> int:
+    """List the runs of pushes."""
     with parts.store.reading() as db:
         runs = db.pushes.runs()
     rows = [(f"{run.last}", stamp(run.start) or "", stamp(run.end) or "", f"{run.scenes:,}") for run in runs]

@@ -25,8 +25,8 @@ LAST = 2.0  # seconds to remove the file at the end
 AT_LEAST = 15.0  # seconds between two writes when nothing changes
 # What the page shows.
 SHOWN = (
-    *("at", "scenes", "jobs", "due", "oldest_due", "breakers", "holds", "paces", "worker", "events", "outages", "dlq"),
-    *("last_poll", "last_reconcile", "comparison_due", "bulk_approved", "edits"),
+    *("verdict", "at", "scenes", "jobs", "due", "oldest_due", "breakers", "holds", "paces", "worker", "events"),
+    *("outages", "dlq", "last_poll", "last_reconcile", "comparison_due", "bulk_approved", "edits"),
 )
 # An address has two slashes behind its colon, and no folder of Windows has two letters before its own.
 PATH = re.compile(r"(?<![\w:/.])(/[^\s'\";,:)]+|[A-Za-z]:\\[^\s'\";,)]+|\\\\[^\s'\";,)]+)")

@@ -115,7 +115,7 @@ class WorkLoop:
         def enough() -> bool:
             return bool(self._gave_up) or self._remaining.count(parts) == 0
 
-        self._start.tell(parts)
+        self._start.meet(parts)
         if self._start.settings.away and not self._start.settings.sure:
             # A switch that is off in Stash may be unknown here.
             parts.store.drain_spool(parts.clock.now())
@@ -160,6 +160,8 @@ class WorkLoop:
     def _watch(self, parts: Parts, ended: WorkResult) -> bool:
         """True if all is done or can't be done now; False if the other worker is gone."""
         self._bar.say("plexsync serve is running; following its progress")
+        # Both processes pass the same gates: what this one finds out, the worker acts on at once.
+        self._start.ask(parts)
         seen_at = monotonic()
         while not self._stop:
             if not self._remaining.count(parts):
@@ -214,10 +216,10 @@ class Outcomes:
         return not (self.standing["dead"] or self.standing["ambiguous"] or self.standing["waiting"])
 
     def line(self, words: Mapping[str, str] = MappingProxyType({})) -> str:
-        """`12 in sync, 1 needs you (refused 1)`; `words` replaces the words of some outcomes."""
+        """`12 in sync, 1 needs you (refused 1)`; `words` replaces the words of some outcomes, which then come first."""
         causes = ", ".join(f"{cause} {count}" for cause, count in sorted(self.causes.items()))
         sums: Counter[str] = Counter()
-        for status in STATUSES:
+        for status in sorted(STATUSES, key=lambda status: status.outcome not in words):
             sums[words.get(status.outcome, status.word)] += self.standing[status.outcome]
         counts = [counted(word, count) for word, count in sums.items() if count]
         return ", ".join(counts) + (f" ({causes})" if causes else "") if counts else "nothing to do"
@@ -228,13 +230,14 @@ def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
     result, wanted = Outcomes(), set(ids)
     with parts.store.reading() as db:
         states = {id: state for id, state in db.jobs.ids(Kind.SCENE) if id in wanted}
+        marks = db.memories.marks()
     dead = (row for row in rows_in(parts, State.DEAD) if row.kind == Kind.SCENE)
     causes = {row.id: row.cls for row in dead if states.get(row.id) is State.DEAD}
     result.causes.update(causes.values())
     for id, state in states.items():
         # No longer dead: it was retried just now.
         revived = state is State.DEAD and id not in causes
-        status = SceneStatus.QUEUED if revived else status_of(state, causes.get(id, ""), "")
+        status = SceneStatus.QUEUED if revived else status_of(state, causes.get(id, ""), "", marks.get(id, ""))
         result.standing[status.outcome] += 1
     return result
 

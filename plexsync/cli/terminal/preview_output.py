@@ -208,18 +208,23 @@ def dry_run(
     file: str = "",
     replace: bool = False,
     take_over: bool = False,
+    redo: bool = False,
 ) -> int:
-    """Show what a sync of these scenes (or all, or those changed since then) would do; returns the exit code."""
+    """Show what a sync of these scenes (or all, or those changed since then) would do; returns the exit code.
+
+    `redo`: what one of these scenes would do that ends their undo; no scenes are none.
+    """
     out = paper()
     with opened(start.config, start.folder) as parts, stoppable() as stop:
-        start.tell(parts)
+        start.meet(parts)
         if start.settings.away and not start.settings.sure:
             raise start.settings.away
         with _on_paper(call, parts, file, whole=bool(ids), replace=replace) as chosen:
             with ProgressBar(start.console, "comparing") as bar:
                 # The bar makes room only for output on its own console.
                 on = chosen or Words(start.console if out.is_terminal and bar.drawn else out, whole=bool(ids))
-                asked = PreviewRequest(list(ids) or None, moment(parts, since), take_over=take_over)
+                named = list(ids) if ids or redo else None
+                asked = PreviewRequest(named, moment(parts, since), take_over=take_over, redo=redo)
                 totals = _run(call, parts, asked, on, bar, stop)
             on.end(totals)
         if file:
@@ -245,13 +250,19 @@ class PreviewRequest:
     ids: list[int] | None
     since: datetime | None
     take_over: bool
+    redo: bool = False
 
 
 def _run(call: Call, parts: Parts, asked: PreviewRequest, on: Paper, bar: ProgressBar, stop: Stop) -> PreviewTotals:
     """Preview everything; if a server goes down, the results so far are shown, with the reason."""
     totals = PreviewTotals()
     scenes = parts.previewer.preview(
-        asked.ids, since=asked.since, take_over=asked.take_over, progress=bar.at, stopping=lambda: bool(stop)
+        asked.ids,
+        since=asked.since,
+        take_over=asked.take_over,
+        redo=asked.redo,
+        progress=bar.at,
+        stopping=lambda: bool(stop),
     )
     try:
         for preview in scenes:

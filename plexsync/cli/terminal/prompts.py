@@ -30,6 +30,8 @@ class Person:
     def __init__(self, console: Console, *, present: bool, hiding: Callable[[str], str] = str) -> None:
         self.console = console
         self.present = present
+        self.typed: dict[str, str] = {}
+        """The last answer to each question, by the option that answers it too."""
         self._hiding = hiding
 
     def tell(self, text: str, *, style: str | None = None) -> None:
@@ -42,6 +44,7 @@ class Person:
         while True:
             answer = str(click.prompt(question, default=default, err=True, show_default=bool(default))).strip()
             if not (problem := wrong(answer)):
+                self.typed[option] = answer
                 return answer
             self.tell(f"  it {safe(problem)}")
 
@@ -51,6 +54,7 @@ class Person:
         while True:
             answer = str(click.prompt(question, default="", hide_input=True, err=True, show_default=False)).strip()
             if not (problem := wrong(answer)):
+                self.typed[option] = answer
                 return answer
             self.tell(f"  it {safe(problem)}")
 

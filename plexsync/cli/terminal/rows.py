@@ -7,16 +7,17 @@ from rich.table import Table
 from plexsync.cli.terminal.screen import table
 from plexsync.reports.format import ago, safe, stamp
 from plexsync.reports.rows import WAITING, short, written
+from plexsync.rules.job import State
 from plexsync.rules.records import AttemptRow, JobRow, Moved, PushRow
 from plexsync.rules.status_words import job_word
 from plexsync.rules.values import Held
 
 
-def row_table(row: JobRow, now: int, name: str = "") -> Table:
-    """The row as a table, with the title of its scene if that is known."""
+def row_table(row: JobRow, now: int, name: str = "", *, word: str = "") -> Table:
+    """The row as a table, with the title of its scene if that is known. `word`: its status instead of the state."""
     facts = [
-        ("status", f"{job_word(row.state)}, since {stamp(row.since)} ({ago(row.since, now)})"),
-        ("attempts", f"{row.attempts} counted, {row.streak} failed in a row"),
+        ("status", f"{word or job_word(row.state)}, since {stamp(row.since)} ({ago(row.since, now)})"),
+        ("attempts", _attempt_words(row)),
     ]
     if row.state in WAITING:
         facts.append(("next try", f"{stamp(row.due)} ({ago(row.due, now)})"))
@@ -26,6 +27,13 @@ def row_table(row: JobRow, now: int, name: str = "") -> Table:
         facts.append(("last error", f"{row.error} ({row.cls})" if row.cls else row.error))
     heading = f"{written(row.kind, row.id)} ({safe(name, 80)})" if name else written(row.kind, row.id)
     return table(f"Job: {heading}", ("", ""), facts)
+
+
+def _attempt_words(row: JobRow) -> str:
+    """How often it was tried. A dead letter without a counted attempt was not tried again, since that changes nothing."""
+    if row.state is State.DEAD and not row.attempts:
+        return "not tried again: another attempt would change nothing"
+    return f"{row.attempts} counted, {row.streak} failed in a row"
 
 
 def attempt_table(attempts: Sequence[AttemptRow]) -> Table:

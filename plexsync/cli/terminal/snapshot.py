@@ -4,19 +4,20 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from plexsync.app.database_files import spooled
 from plexsync.app.parts import Parts
 from plexsync.cli.terminal.rows import change_words
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.rows import short, title, written
+from plexsync.reports.shapes.status import VerdictFacts, WorkerFacts
 from plexsync.reports.shapes.top import ServerFacts, TopFacts
 from plexsync.reports.status import breaker, hold, server_words
+from plexsync.reports.status import facts as facts_of
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Lane, State
 from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
 from plexsync.rules.records import BreakerRow, JobRow, Lately, Overview, PushRow
-from plexsync.rules.status_words import ON_HOLD, job_word
+from plexsync.rules.status_words import BY_MARK, ON_HOLD, job_word
 from plexsync.store.database import Reader
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -55,7 +56,10 @@ class Coming:
 
 @dataclass(frozen=True)
 class Glance:
-    """One moment. `servers` are the facts of breakers, with `stands` as text and `hold` if there is one."""
+    """One moment. `servers` are the facts of breakers, with `stands` as text and `hold` if there is one.
+
+    `undone` has the numbers of idle jobs of undone and of released scenes.
+    """
 
     now: int
     jobs: Mapping[State, int]
@@ -63,31 +67,33 @@ class Glance:
     done: int
     changed: int
     spooled: int
-    running: bool
+    worker: WorkerFacts
+    verdict: VerdictFacts
     beat: int | None
-    enabled: bool
     servers: Mapping[str, ServerFacts]
     work: tuple[RunningJob, ...] = ()
     events: tuple[Event, ...] = ()
     coming: tuple[Coming, ...] = ()
+    undone: Mapping[str, int] = field(default_factory=dict)
 
 
 def glance(parts: Parts) -> Glance:
     """Read the current status, from one snapshot; raises LocalFault."""
     now = parts.clock.now()
-    running, waiting = parts.someone_works(), spooled(parts.folder)[0]
+    status = facts_of(parts)
     with parts.store.reading() as db:
         overview = db.overview(now)
         return Glance(
             now=now,
             jobs=overview.jobs,
+            undone={BY_MARK[mark].value: count for mark, count in db.memories.count_undone().items()},
             due=overview.due,
             done=overview.books.get("done", 0),
             changed=db.pushes.count_since(now - MINUTE),
-            spooled=waiting,
-            running=running,
+            spooled=status["events"]["waiting"],
+            worker=status["worker"],
+            verdict=status["verdict"],
             beat=noted(db.notes.text(HEARTBEAT)),
-            enabled=parts.config.enabled,
             servers={server.value: _server(parts, overview, server, now) for server in Neighbour},
             work=tuple(_work(db, row) for row in db.jobs.running(MOST)),
             events=tuple(_event(db, latest) for latest in db.latest_work(MOST)),
@@ -181,10 +187,12 @@ class Rates:
 def facts(snapshot: Glance, rate: float | None) -> TopFacts:
     """A snapshot for JSON."""
     return {
+        "verdict": snapshot.verdict,
         "at": stamp(snapshot.now),
-        "worker": {"running": snapshot.running, "heartbeat": stamp(snapshot.beat), "enabled": snapshot.enabled},
+        "worker": snapshot.worker,
         "servers": dict(snapshot.servers),
         "jobs": {state.value: snapshot.jobs.get(state, 0) for state in State},
+        "undone": {"undone": snapshot.undone.get("undone", 0), "released": snapshot.undone.get("released", 0)},
         "due": snapshot.due,
         "events_waiting": snapshot.spooled,
         "done_per_minute": None if rate is None else round(rate, 1),

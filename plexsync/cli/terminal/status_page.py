@@ -5,17 +5,21 @@ from plexsync.cli.terminal.plain import Look, safe
 from plexsync.reports.edits import edit_words
 from plexsync.reports.format import lasting, many, unstamped
 from plexsync.reports.status import OWED, server_words, too_many
-from plexsync.rules.status_words import DOWN, JOB_STATES, MAIN_STATES, ON_HOLD, UP, buckets, job_meaning, job_word
+from plexsync.reports.verdict import word_for_worker
+from plexsync.rules.status_words import DOWN, HANGS, NOT_RUNNING, ON_HOLD, SWITCHED_OFF, UP, buckets, job_counts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plexsync.reports.shapes.outages import OutageFacts, OutagesNow
     from plexsync.reports.shapes.status import EventFacts, HoldFacts, QueueFacts, StatusFacts, UndoneFacts
 
+WORKER_HINTS = {NOT_RUNNING: " (plexsync serve)", HANGS: " (restart plexsync serve)"}
+
 
 def page(facts: "StatusFacts", look: Look) -> str:
     """The output of `plexsync status` as text."""
-    jobs, scenes, parts = facts["jobs"], facts["scenes"], []
+    scenes = facts["scenes"]
+    parts = [look.sentence(safe(facts["verdict"]["text"]))]
     if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
         parts.append(look.sentence(banner))
     parts += [
@@ -30,11 +34,7 @@ def page(facts: "StatusFacts", look: Look) -> str:
             statuses.append((bucket[0].word, f"{count:,}", since))
     if statuses:
         parts.append(look.table("Scenes", ("status", "count", "the oldest since"), statuses, right=(1,)))
-    rows = [
-        (job_word(state), f"{jobs[state]:,}", job_meaning(state))
-        for state in JOB_STATES
-        if jobs[state] or state in MAIN_STATES
-    ]
+    rows = [(row.word, f"{row.count:,}", row.meaning) for row in job_counts(facts["jobs"], _resting(facts))]
     parts.append(look.table("Queue", ("state", "count", ""), rows, right=(1,)))
     parts.append(look.table("Servers", ("server", "state", "failures", "next try", "why"), _servers(facts)))
     if facts["dead"]:
@@ -45,6 +45,10 @@ def page(facts: "StatusFacts", look: Look) -> str:
         parts.append(look.table("Dead letters", ("cause", "count", ""), dead, right=(1,)))
     parts.append(look.table("", ("", ""), _rest(facts)))
     return "".join(parts)
+
+
+def _resting(facts: "StatusFacts") -> dict[str, int]:
+    return {"undone": facts["undone"]["undone"], "released": facts["undone"]["released"]}
 
 
 def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
@@ -79,8 +83,9 @@ def _answered(facts: "StatusFacts", server: str) -> bool:
 
 def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
     worker, index, kept = facts["worker"], facts["index"], facts["books"]
-    runs = "running" if worker["running"] else "not running (plexsync serve)"
-    off = "" if worker["enabled"] else ", switched off (enabled = false)"
+    runs = word_for_worker({**worker, "enabled": True})
+    runs += WORKER_HINTS.get(runs, "")
+    off = "" if worker["enabled"] else f", {SWITCHED_OFF} (enabled = false)"
     names = ", ".join(library["title"] for library in index["libraries"])
     sums = (
         f"{kept['coalesced']:,} coalesced + {kept['done']:,} done + {kept['pruned']:,} pruned + {kept['open']:,} open"
@@ -126,10 +131,14 @@ def _events(facts: "EventFacts") -> list[tuple[str, str]]:
 
 
 def _undone(facts: "UndoneFacts") -> list[tuple[str, str]]:
-    """A line if scenes were undone; they count as in sync."""
+    """A line if scenes were undone, with what ends that."""
     by_name = (("undone", facts["undone"]), ("released", facts["released"]))
     counts = [f"{many(count, 'scene')} {name}" for name, count in by_name if count]
-    return [("undone", f"{', '.join(counts)}: left alone until they are edited in Stash")] if counts else []
+    return (
+        [("undone", f"{', '.join(counts)}: left alone until you edit them in Stash, or plexsync redo")]
+        if counts
+        else []
+    )
 
 
 def _outages(facts: "OutagesNow") -> list[tuple[str, str]]:

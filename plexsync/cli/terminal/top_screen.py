@@ -7,21 +7,36 @@ from rich.table import Table
 from rich.text import Text
 
 from plexsync.cli.terminal.snapshot import Coming, Event, Glance, RunningJob
-from plexsync.reports.format import ago, lasting, safe, stamp
+from plexsync.reports.format import ago, lasting, many, safe, stamp
+from plexsync.reports.verdict import BAD, WAIT, WELL, worker_hangs
 from plexsync.rules.choices import hold_line
 from plexsync.rules.job import State
-from plexsync.rules.status_words import JOB_STATES, MAIN_STATES, SYNCING, UP, counted, job_colour, job_word
+from plexsync.rules.status_words import (
+    HANGS,
+    MAIN_STATES,
+    RESTS,
+    STARTING,
+    SWITCHED_OFF,
+    SYNCING,
+    UP,
+    JobCount,
+    counted,
+    job_counts,
+    job_word,
+)
 
 IDLE, STILL = "nothing until something changes", "nothing while no worker runs"
+TONES = {BAD: "red", WAIT: "yellow", WELL: "green"}
 # From this width on, running jobs and results are shown side by side.
 WIDE = 150
 # The number of lines above the lists; of each list's title with the blank line before it.
-ABOVE, TITLE = 10, 2
+ABOVE, TITLE = 11, 2
 
 
 def frame(snapshot: Glance, rate: float | None, *, width: int, height: int, hint: str, trouble: str = "") -> Group:
     """One screen of this size; `hint` says how to quit, `trouble` is the last read error."""
     parts: list[RenderableType] = [
+        _verdict(snapshot),
         _head(snapshot, width, hint),
         Text(""),
         _servers(snapshot),
@@ -30,10 +45,7 @@ def frame(snapshot: Glance, rate: float | None, *, width: int, height: int, hint
         _counts(snapshot),
         Text(""),
         _speed(snapshot, rate),
-        _line(
-            "next ",
-            ("; ".join(_coming(snapshot.coming[:3], snapshot.now)) or (IDLE if snapshot.running else STILL), ""),
-        ),
+        _line("next ", ("; ".join(_next(snapshot)) or (IDLE if snapshot.worker["running"] else STILL), "")),
     ]
     if trouble:
         parts.append(Text(safe(trouble), style="bold red", no_wrap=True, overflow="ellipsis"))
@@ -59,13 +71,25 @@ def _line(name: str, *pieces: tuple[str, str]) -> Text:
     return line
 
 
+def _verdict(snapshot: Glance) -> Text:
+    style = TONES[snapshot.verdict["tone"]]
+    return Text(safe(snapshot.verdict["text"]), style=f"bold {style}", no_wrap=True, overflow="ellipsis")
+
+
 def _head(snapshot: Glance, width: int, hint: str) -> Text:
-    if not snapshot.running:
-        worker, style = "no worker runs (plexsync serve)", "bold yellow"
+    state, last = snapshot.worker, ago(snapshot.beat, snapshot.now)
+    if not state["enabled"]:
+        worker, style = f"{SWITCHED_OFF} (enabled = false)", "bold yellow"
+    elif worker_hangs(state):
+        worker, style = f"worker {HANGS}, heard of {last}", "bold red"
+    elif state["starting"]:
+        worker, style = f"worker is {STARTING}", "yellow"
+    elif state["running"]:
+        worker, style = f"worker runs, heard of {last}", "green"
+    elif state["inside"]:
+        worker, style = f"worker {RESTS}, heard of {last}", "dim"
     else:
-        worker, style = f"worker runs, heard of {ago(snapshot.beat, snapshot.now)}", "green"
-    if not snapshot.enabled:
-        worker, style = "switched off (enabled = false)", "bold yellow"
+        worker, style = "no worker runs (plexsync serve)", "bold yellow"
     line = Text.assemble(("PlexSync", "bold"), "  ", ((stamp(snapshot.now) or "")[11:], "dim"), "  ", (worker, style))
     line.no_wrap, line.overflow = True, "ellipsis"
     if line.cell_len + 2 + len(hint) <= width:
@@ -98,31 +122,31 @@ def _servers(snapshot: Glance) -> Table:
 def _bar(snapshot: Glance, width: int) -> Text:
     """The share of each state as one line of colours; without colours, characters tell them apart."""
     signs = dict(zip(MAIN_STATES, "█▓▒░╳", strict=True))
-    counts = {state: snapshot.jobs.get(State(state), 0) for state in JOB_STATES}
-    total = sum(counts.values())
+    counts = [row for row in _job_counts(snapshot) if row.count]
+    total = sum(row.count for row in counts)
     line = Text(no_wrap=True)
     if not total:
         return Text("·" * width, style="dim", no_wrap=True)
     cells_left, jobs_left = width, total
-    for state, count in counts.items():
-        if not count:
-            continue
-        # Every present state gets at least one cell.
-        cells = min(cells_left, max(1, round(cells_left * count / jobs_left)))
-        line.append(signs.get(state, "─") * cells, style=job_colour(state))
-        cells_left, jobs_left = cells_left - cells, max(1, jobs_left - count)
+    for row in counts:
+        # Every present word gets at least one cell.
+        cells = min(cells_left, max(1, round(cells_left * row.count / jobs_left)))
+        line.append(signs.get(row.state if row.word == job_word(row.state) else "", "─") * cells, style=row.colour)
+        cells_left, jobs_left = cells_left - cells, max(1, jobs_left - row.count)
     return line
+
+
+def _job_counts(snapshot: Glance) -> list[JobCount]:
+    return job_counts({state.value: count for state, count in snapshot.jobs.items()}, snapshot.undone)
 
 
 def _counts(snapshot: Glance) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis")
-    for state in JOB_STATES:
-        count, style = snapshot.jobs.get(State(state), 0), job_colour(state)
-        if count or state in MAIN_STATES:
-            line.append("  " if line else "")
-            number, _, word = counted(job_word(state), count).partition(" ")
-            line.append(number, style=f"bold {style}" if count else "dim")
-            line.append(f" {word}", style="" if count else "dim")
+    for row in _job_counts(snapshot):
+        line.append("  " if line else "")
+        number, _, word = counted(row.word, row.count).partition(" ")
+        line.append(number, style=f"bold {row.colour}" if row.count else "dim")
+        line.append(f" {word}", style="" if row.count else "dim")
     return line
 
 
@@ -132,6 +156,16 @@ def _speed(snapshot: Glance, rate: float | None) -> Text:
     if snapshot.spooled:
         pieces.append((f"; {snapshot.spooled:,} events as files", "yellow"))
     return _line("pace ", *pieces)
+
+
+def _next(snapshot: Glance) -> list[str]:
+    """What comes next: the jobs that are due, unless nobody works them, then the scheduled events."""
+    due = (
+        [f"{many(snapshot.due, 'job')} due now"]
+        if snapshot.due and snapshot.worker["running"] and snapshot.worker["enabled"]
+        else []
+    )
+    return [*due, *_coming(snapshot.coming[:3], snapshot.now)]
 
 
 def _coming(coming: Sequence[Coming], now: int) -> Iterable[str]:

@@ -20,13 +20,13 @@ class ComparisonReport:
     """The result of a comparison.
 
     `scenes` is the number of compared scenes, and `standing` counts them by status: `in step`, `differs`, `absent`,
-    `ambiguous`, `outside`, `person` (in sync except for values that you keep in Plex), `undone` (undone and left
-    alone), `failed`. `wanted` scenes were queued. `gone` counts rows whose scene is gone from Stash. `after`: it
-    continued after this scene, where the comparison that started at `began` was interrupted. `ended` is 0 until all are
-    compared. After a restore, `recovered` scenes have values that count as PlexSync's own by evidence, and `kept` scenes
-    values that are left as yours. In a database without a full comparison since it began or was restored, `undecidable`
-    scenes have locked values that may be from an earlier database; they count as yours. `without_scene` counts the items in
-    Plex that no scene shows; None unless all were compared.
+    `ambiguous`, `outside`, `person` (in sync except for values that you keep in Plex), `undone` and `released` (left
+    alone until they are redone or edited), `failed`. `wanted` scenes were queued. `gone` counts rows whose scene is gone
+    from Stash. `after`: it continued after this scene, where the comparison that started at `began` was interrupted.
+    `ended` is 0 until all are compared. After a restore, `recovered` scenes have values that count as PlexSync's own by
+    evidence, and `kept` scenes values that are left as yours. In a database without a full comparison since it began or
+    was restored, `undecidable` scenes have locked values that may be from an earlier database; they count as yours.
+    `without_scene` counts the items in Plex that no scene shows; None unless all were compared.
     """
 
     scenes: int = 0

@@ -18,6 +18,7 @@ from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.undo import SceneUndo
+from plexsync.flows.scenes.undo_marks import end_undone
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import Absent, Dead, Done, Gone, Job, Kind, Outcome, State
@@ -96,6 +97,7 @@ class SceneFlow:
             tx.notes.end_take_over(id)
         to_work = [(job, sight) for job, sight in findings if sight.outcome is None and sight.error is None]
         self._looker.save(tx, [sight for _, sight in to_work], now=now)
+        end_undone(tx, [sight.id for _, sight in to_work if not sight.undone])
         self._looker.recovery.has_learnt(tx, [sight for _, sight in to_work])
         for _, sight in to_work:
             _save_picture_notes(tx, sight, now)
@@ -182,7 +184,7 @@ class SceneFlow:
         """Save the status with the time since when it holds, because a row that is inspected again starts anew each time."""
         match outcome:
             case Done():
-                tx.standings.save({id: "in step"}, now=now)
+                tx.standings.save({id: outcome.rests or "in step"}, now=now)
             case Absent():
                 tx.standings.save({id: "absent"}, now=now)
             case Dead():

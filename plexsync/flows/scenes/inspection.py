@@ -6,6 +6,7 @@ Engine, reconcile and explain share this code, so one reports what the other wou
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
@@ -95,11 +96,12 @@ class Looker:
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
         self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
 
-    def look(self, ids: Sequence[int], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:
+    def look(
+        self, ids: Sequence[int], *, undoing: Undone = "", taking_over: bool = False, redoing: bool = False
+    ) -> list[Inspection]:
         """Inspect the scenes with these ids. Those that Stash does not have (any more) are Gone.
 
-        `undoing`: show what undoing all of them now would do. `taking_over`: show what taking over their items would
-        do.
+        `undoing`, `taking_over`, `redoing`: show what undoing, taking over or redoing all of them now would do.
         """
         answers = self._reader.read(Neighbour.STASH, self._stash.scenes, ids)
         scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
@@ -108,11 +110,13 @@ class Looker:
         if gone and self._rules.undo_gone:
             self._stash_identity.check_again(self._gates)
         self.losses.ensure(gone)
-        inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over)
+        inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over, redoing=redoing)
         lost = self.losses.known_among(gone) if gone else ()
         return inspections + failed + self._beside_probe(self._undone_scenes.removed(gone, undoing, lost))
 
-    def look_at(self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False) -> list[Inspection]:
+    def look_at(
+        self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False, redoing: bool = False
+    ) -> list[Inspection]:
         """Inspect scenes that were just read from Stash. Otherwise as `look`.
 
         Scenes out of scope cost no request to Plex, unless they are being undone. Nor do those that may be ignored.
@@ -121,13 +125,14 @@ class Looker:
         settled: dict[int, Outcome] = {
             scene.id: OutOfScope(reason) for scene in scenes if (reason := outside(scene, self._rules.scope))
         }
-        back = set(settled) if undoing else self._undone_scenes.marked_among(settled) - others
+        back = set(settled) if undoing else self._undone_scenes.marked_among(() if redoing else settled) - others
         with self._store.reading() as db:
             held_ignores = db.notes.held_ignores(scene.id for scene in scenes)
         settled |= {id: ignored_another(id) for id in held_ignores}
         back -= held_ignores
         inside = [scene for scene in scenes if scene.id not in settled or scene.id in back]
-        sights = self._look_in_plex(inside, others, undoing, taking_over=taking_over) if inside or not settled else []
+        ask = partial(self._look_in_plex, taking_over=taking_over, redoing=redoing)
+        sights = ask(inside, others, undoing) if inside or not settled else []
         by_id = {sight.id: sight for sight in self._beside_probe(sights)}
         for scene in scenes:
             if scene.id in settled and not (scene.id in by_id and by_id[scene.id].undone):
@@ -135,7 +140,7 @@ class Looker:
         return [by_id[scene.id] for scene in scenes]
 
     def _look_in_plex(
-        self, scenes: Sequence[Scene], others: Collection[int], undoing: Undone, *, taking_over: bool
+        self, scenes: Sequence[Scene], others: Collection[int], undoing: Undone, *, taking_over: bool, redoing: bool
     ) -> list[Inspection]:
         self._identity.ensure(self._gates)
         self.recovery.check()
@@ -162,7 +167,7 @@ class Looker:
             self._identity.check_again(self._gates)
             self._indexer.freshen(soon=True, wait=False)
             return [self._sight(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
-        past = self._past(verdicts).without(others).believed(items)
+        past = self._past(verdicts).redone(verdicts if redoing else ()).without(others).believed(items)
         past = replace(past, provenances=self.recovery.provenances(items, past.memories))
         if taking_over:
             past = replace(past, take_overs={scene.id: ASKED for scene in scenes})

@@ -10,7 +10,7 @@ from plexsync.rules.item import LISTS, Item
 from plexsync.rules.job import Dead, Done, Outcome, OutOfScope
 from plexsync.rules.match_records import Binding, Candidate, Step
 from plexsync.rules.origin import Origin, is_of
-from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Undone
+from plexsync.rules.plan_records import MARKS, Memory, Plan, Pushing, Remembered, Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.rules.undo import begun_anew, undone
@@ -187,6 +187,16 @@ class Past:
             take_overs={id: mark for id, mark in self.take_overs.items() if id not in others},
         )
 
+    def redone(self, ids: Collection[int]) -> "Past":
+        """As if the undo of these scenes had ended (`plexsync.store.memories.Memories.begin_anew`)."""
+        memories = dict(self.memories)
+        for (id, key), memory in self.memories.items():
+            if id in ids and undone(memory):
+                memories[id, key] = begun_anew(memory)
+                if any((other, key) in self.memories for other in self.owners.get(key, frozenset()) - {id}):
+                    del memories[id, key]
+        return replace(self, memories=memories)
+
     def believed(self, items: Mapping[str, Item | NeighbourError]) -> "Past":
         """Without the memories and pushes of which these items are not: their keys were dealt to others since."""
         read = {key: item for key, item in items.items() if isinstance(item, Item)}
@@ -220,9 +230,9 @@ class Past:
         return sorted({key for scene, key in (*self.memories, *self.pushings) if scene == id})
 
     def mark(self, id: int) -> Undone:
-        """How a scene was undone, whatever Stash says about it now."""
-        marks = (undone(memory) for (scene, _), memory in self.memories.items() if scene == id)
-        return next(filter(None, marks), "")
+        """How a scene was undone, whatever Stash says about it now. Of its items, one that was undone decides."""
+        marks = {undone(memory) for (scene, _), memory in self.memories.items() if scene == id}
+        return next((mark for mark in MARKS if mark in marks), "")
 
 
 def past_of(db: Reader, ids: Sequence[int]) -> Past:

@@ -83,17 +83,19 @@ class Previewer:
         *,
         since: datetime | None = None,
         take_over: bool = False,
+        redo: bool = False,
         progress: Progress = lambda _done, _total: None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> Iterator[Preview]:
         """Yield a preview of these scenes, those changed since `since`, or all. Raises NeighbourError if a server is down.
 
-        `take_over`: preview a sync that takes over what was in Plex before PlexSync.
+        `take_over`: preview a sync that takes over what was in Plex before PlexSync. `redo`: preview a sync of these
+        scenes that ends their undo.
         """
         if since is not None:
             ids = self._changed(since)
         total, done = self._count() if ids is None else len(ids), 0
-        batches = self._all(take_over=take_over) if ids is None else self._named(ids, take_over=take_over)
+        batches = self._all(take_over=take_over) if ids is None else self._named(ids, take_over=take_over, redo=redo)
         while not stopping():
             self._enter()
             sights = next(batches, None)
@@ -118,9 +120,9 @@ class Previewer:
             for start in range(0, len(page), BATCH):
                 yield self._looker.look_at(page[start : start + BATCH], taking_over=take_over)
 
-    def _named(self, ids: Sequence[int], *, take_over: bool) -> Iterator[list[Inspection]]:
+    def _named(self, ids: Sequence[int], *, take_over: bool, redo: bool) -> Iterator[list[Inspection]]:
         for start in range(0, len(ids), BATCH):
-            yield self._looker.look(ids[start : start + BATCH], taking_over=take_over)
+            yield self._looker.look(ids[start : start + BATCH], taking_over=take_over, redoing=redo)
 
     def _changed(self, since: datetime) -> list[int]:
         self._enter()

@@ -11,7 +11,7 @@ comparison continues from there. Its memory use does not grow with the library.
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -24,11 +24,13 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.scene_losses import SceneLosses
+from plexsync.flows.scenes.undo_marks import end_undone
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, Absent, Dead, Gone, Kind, OutOfScope, State, Why
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import CHANGED, CURSOR, LAST_RECONCILE, LAST_RUN, STASH_TAKEN, WISHES
 from plexsync.rules.records import LAST_ID, JobRow
+from plexsync.rules.status_words import BY_MARK, SceneStatus
 from plexsync.rules.text import fold
 from plexsync.store.database import Database, Writer
 
@@ -38,6 +40,8 @@ log = logging.getLogger("PlexSync.reconcile")
 LEAVING = (State.IDLE, State.ABSENT, State.OUTSIDE)
 # An interrupted comparison older than this starts anew.
 OLDEST = DAY
+# The stored findings of scenes for which nothing has to be done.
+SETTLED = ("in step", "person", "undone", "released")
 # The number of scenes inspected together: their items are one request to Plex.
 BATCH = 100
 PAGE = 500
@@ -300,10 +304,10 @@ class Reconciler:
                 # Another scene died or was dropped under this id.
                 tx.jobs.want(Kind.SCENE, sight.id, Why.EDIT, now, behind=True)
                 report.wanted += 1
-            elif self._news(row, sight, settled=standing in ("in step", "person", "undone")):
+            elif self._news(row, sight, settled=standing in SETTLED):
                 tx.jobs.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=sight.desired)
                 report.wanted += 1
-        tx.standings.save(standings, now=now)
+        _save_standings(tx, standings, now)
         self._recover(tx, sights, report)
 
     def _recover(self, tx: Writer, sights: Sequence[Inspection], report: ComparisonReport) -> None:
@@ -361,6 +365,12 @@ class Reconciler:
         report.gone += len(ids)
 
 
+def _save_standings(tx: Writer, standings: Mapping[int, str], now: int) -> None:
+    """Save how scenes stand. If one that was undone is in sync, nothing is left to write that would end its undo."""
+    tx.standings.save(standings, now=now)
+    end_undone(tx, [id for id, standing in standings.items() if standing in ("in step", "person")])
+
+
 def stands(sight: Inspection) -> str:
     """The status of a scene in one word."""
     if isinstance(sight.outcome, Absent):
@@ -374,7 +384,7 @@ def stands(sight: Inspection) -> str:
     if any(target.plan.edit for target in sight.targets):
         return "differs"
     if sight.undone:
-        return "undone"
+        return BY_MARK.get(sight.undone, SceneStatus.UNDONE).finding
     if any(note.reason in ("person", "kept") for target in sight.targets for note in target.plan.notes):
         return "person"
     return "in step"

@@ -12,13 +12,14 @@ from plexsync.rules import match
 from plexsync.rules.desired import Profile, Wanted, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import FIELDS, Item
-from plexsync.rules.job import Gone, Waiting
+from plexsync.rules.job import Done, Gone, Waiting
 from plexsync.rules.neighbours import Stash
 from plexsync.rules.paths import base_name
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Memory, Pushing, Undone
 from plexsync.rules.scene import Scene
+from plexsync.rules.status_words import BY_MARK
 from plexsync.rules.undo import is_taken_back, is_undone, ours_in, shows_our_hand, undo, undone
 from plexsync.rules.values import Value
 from plexsync.store.database import Database
@@ -62,7 +63,10 @@ class UndoneScenes:
             if not undo_mark or isinstance(verdict, NeighbourError | Waiting):
                 continue
             mark, desired = past.take_overs.get(scene.id, ""), wanted(scene, self._rules.profile)
-            base = Inspection(scene.id, scene, desired, steps=verdict.steps, undone=undo_mark, take_over=mark)
+            ends = Done(BY_MARK[undo_mark].finding if undo_mark in BY_MARK else "")
+            base = Inspection(
+                scene.id, scene, desired, steps=verdict.steps, undone=undo_mark, ends=ends, take_over=mark
+            )
             try:
                 if undoing or self._stays_undone(scene, keys, past):
                     inspections[scene.id] = base

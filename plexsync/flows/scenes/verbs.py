@@ -11,7 +11,9 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.records import AttemptRow, JobRow
-from plexsync.store.database import Database, Writer
+from plexsync.rules.scene_status import standing
+from plexsync.rules.status_words import SceneStatus
+from plexsync.store.database import Database, Reader, Writer
 
 CHUNK = 500
 SETTLED = (State.IDLE, State.ABSENT, State.DEAD, State.GONE, State.DROPPED, State.IGNORED, State.OUTSIDE)
@@ -128,9 +130,13 @@ def unsettled(store: Database, ids: Sequence[int] | None) -> int:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a scene has its status: its inspection just now, its row in the queue, and its failed attempts."""
+    """Why a scene has its status: its inspection just now, its row in the queue, and its failed attempts.
+
+    `status` is how the lists have it, by its last attempt or comparison.
+    """
 
     sight: Inspection
+    status: SceneStatus
     job: JobRow | None
     attempts: tuple[AttemptRow, ...]
 
@@ -140,4 +146,12 @@ def explain(store: Database, looker: Looker, gates: Gates, id: int) -> Explanati
     gates.enter(*READS)
     (sight,) = looker.look([id])
     with store.reading() as db:
-        return Explanation(sight, db.jobs.find(Kind.SCENE, id), tuple(db.attempts.of(Kind.SCENE, id)))
+        return Explanation(
+            sight, status_in(db, id), db.jobs.find(Kind.SCENE, id), tuple(db.attempts.of(Kind.SCENE, id))
+        )
+
+
+def status_in(db: Reader, id: int) -> SceneStatus:
+    """How a scene stands, as far as the database knows."""
+    mark = db.memories.marks([id]).get(id, "")
+    return standing(db.jobs.find(Kind.SCENE, id), db.standings.find(id), mark=mark).status

@@ -19,6 +19,7 @@ class FindingCounts(TypedDict):
     kept_for_a_person: int
     """In sync, apart from fields that you edited in Plex."""
     undone: int
+    released: int
     failed: int
     """Scenes that could not be compared."""
 

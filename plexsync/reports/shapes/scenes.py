@@ -41,6 +41,38 @@ class SceneFacts(TypedDict):
     left_out: list[LeftOutFacts]
 
 
+class NamedFacts(TypedDict, total=False):
+    """What became of scenes that you named: nothing is queued or ignored for the first list."""
+
+    not_in_stash: list[int]
+    """Stash has no such scenes."""
+    unchecked: list[int]
+    """Stash could not be asked whether it has these scenes, and the database does not know them."""
+
+
+class LeftAlone(TypedDict, total=False):
+    """The scenes that you named and that are left alone."""
+
+    ignored: list[int]
+    """Nothing was queued for these scenes, since you ignored them."""
+    undone: list[int]
+    """Nothing was queued for these scenes, since they are undone or released."""
+
+
+class QueuedScenes(NamedFacts, LeftAlone):
+    """The answer to `/api/sync` for scenes that you name."""
+
+    wanted: int
+    """The number of scenes that were queued."""
+
+
+class IgnoredScenes(NamedFacts):
+    """The answer to `/api/scenes/7/ignore`."""
+
+    ignored: int
+    """The number of scenes that were not ignored before."""
+
+
 class SceneList(TypedDict):
     """A page of scenes, sorted by number: `/api/scenes`."""
 
@@ -178,8 +210,10 @@ class LatestFacts(TypedDict):
 
 
 class JobReport(TypedDict):
-    """A scene's job, and its failed attempts."""
+    """A scene's status, its job, and its failed attempts."""
 
+    stands: str
+    """The status word, such as `in_step`, by its last attempt or comparison."""
     job: JobFacts | None
     attempts: list[AttemptFacts]
     """Newest first."""

@@ -7,7 +7,7 @@ from plexsync.reports.shapes.values import Moment
 
 
 class UndoneFacts(TypedDict):
-    """How many scenes were undone, and how many released."""
+    """How many idle jobs belong to undone scenes, and how many to released ones. The others are in sync."""
 
     undone: int
     released: int
@@ -94,6 +94,13 @@ class WorkerFacts(TypedDict):
     """The worker."""
 
     running: bool
+    """Whether a worker holds the lock of the database."""
+    alive: bool
+    """Whether it runs and has sent a heartbeat in the last two minutes, as `/health` says."""
+    starting: bool
+    """Whether it has begun in the last two minutes and has sent no heartbeat yet."""
+    inside: bool
+    """Whether the worker inside Stash is switched on. It rests until something happens."""
     heartbeat: Moment | None
     enabled: bool
     """The setting `enabled`. If it is false, nothing is synced."""
@@ -152,8 +159,16 @@ class BookFacts(TypedDict):
     """Whether the equation holds."""
 
 
-class StatusFacts(TypedDict):
-    """The status of everything, from the database alone: `plexsync status`, `/api/status`."""
+class VerdictFacts(TypedDict):
+    """How everything stands, in one line: the first one on every screen."""
+
+    tone: str
+    """`bad` if something needs you, else `wait` if something waits or a server is down, else `well`."""
+    text: str
+
+
+class BareFacts(TypedDict):
+    """The status of everything, from the database alone."""
 
     at: Moment | None
     jobs: dict[str, int]
@@ -182,9 +197,17 @@ class StatusFacts(TypedDict):
     last_reconcile: Moment | None
     """When the last full comparison ended."""
     comparison_due: bool
+    repaired_at: Moment | None
+    """When the database was last found damaged and rebuilt."""
     bulk_approved: bool
     """Whether the first write was approved."""
     books: BookFacts
+
+
+class StatusFacts(BareFacts):
+    """The same with the verdict over it: `plexsync status`, `/api/status`."""
+
+    verdict: VerdictFacts
 
 
 class NeedFacts(TypedDict):

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from plexsync.reports.shapes.status import BreakerFacts, HoldFacts, WorkerFacts
+from plexsync.reports.shapes.status import BreakerFacts, HoldFacts, UndoneFacts, VerdictFacts, WorkerFacts
 from plexsync.reports.shapes.values import Moment
 
 
@@ -51,12 +51,14 @@ class PlannedFacts(TypedDict):
 class TopFacts(TypedDict):
     """One frame, from the database alone: `plexsync top`."""
 
+    verdict: VerdictFacts
     at: Moment | None
     worker: WorkerFacts
     servers: dict[str, ServerFacts]
     """`plex` and `stash`."""
     jobs: dict[str, int]
     """The number of jobs in each state."""
+    undone: UndoneFacts
     due: int
     events_waiting: int
     done_per_minute: float | None

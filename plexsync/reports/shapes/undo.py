@@ -39,6 +39,22 @@ class UndoFacts(TypedDict):
     """Why it can't be shown now, or empty."""
 
 
+class RedoLeftAlone(TypedDict, total=False):
+    """Scenes that a redo left alone; each list is there only if it is not empty."""
+
+    not_undone: list[int]
+    ignored: list[int]
+    gone: list[int]
+    """Scenes that Stash no longer has."""
+
+
+class RedoFacts(RedoLeftAlone):
+    """What a redo did: `plexsync redo 7`, `/api/scenes/7/redo`."""
+
+    redone: int
+    """Scenes whose undo has ended, and which are queued."""
+
+
 class RunFacts(TypedDict("RunFacts", {"from": Moment | None})):
     """A run of pushes."""
 

@@ -198,6 +198,7 @@
     ["ignored", null, ["ignored"]],
     ["out of scope", null, ["outside"]],
     ["undone", null, ["undone"]],
+    ["released", null, ["released"]],
     ["dropped", null, ["dropped"]],
     ["gone", null, ["gone"]]
   ];
@@ -216,12 +217,16 @@
     "gone": "gone"
   };
 
+  const WORKER = { "running": "runs", "starting": "is starting", "hangs": "hangs: start it again", "rests": "rests until something happens", "not running": "does not run" };
+  const WORKER_GOOD = { "running": true, "starting": null, "hangs": false, "rests": null, "not running": false };
+
   const SERVER = { "up": "up", "down": "down", "hold": "on hold", "failing": "failing", "throttled": "throttled" };
 
   // The worker's own status; without one, a single answer: it is not asked for again before you want it.
   function useStatus() {
     const [facts, setFacts] = React.useState(null);
     const [wrong, setWrong] = React.useState([]);
+    const [, setTurns] = React.useState(0);
     const live = React.useRef(true);
     const under = React.useRef(false);
     const asked = React.useRef(false);
@@ -241,7 +246,7 @@
       asked.current = !read;
       if (live.current) {
         setWrong(found.wrong_settings || []);
-        setFacts(read && !found.error ? Object.assign({ live: true }, read) : found);
+        setFacts(Object.assign(read && !found.error ? Object.assign({ live: true }, read) : found, { got: Date.now() }));
       }
     }, []);
     const look = React.useCallback(async () => {
@@ -251,7 +256,7 @@
       }
       if (read) {
         asked.current = false;
-        setFacts(Object.assign({ live: true }, read));
+        setFacts(Object.assign({ live: true, got: Date.now() }, read));
       } else if (!asked.current) {
         query();
       }
@@ -262,6 +267,8 @@
       const timer = window.setInterval(() => {
         if (document.visibilityState === "visible") {
           look();
+          // What nobody answers any more grows old.
+          setTurns((turns) => turns + 1);
         }
       }, PACE);
       return () => {
@@ -303,6 +310,7 @@
       deeds.said && e(Note, { kind: deeds.said.kind }, deeds.said.text),
       facts === null && e("p", { role: "status" }, "Asking …"),
       e(WrongSettings, { wrong }),
+      facts && !facts.error && e(Verdict, { facts }),
       facts && !facts.error && e(Age, { facts, deeds }),
       facts && facts.error && !wrong.length && e(Trouble, { facts, deeds }),
       facts && !facts.error && e(Status, { facts, deeds, show: setPreview }),
@@ -313,6 +321,18 @@
 
   function WrongSettings({ wrong }) {
     return wrong.length ? e(Note, { kind: "danger" }, wrong.map((line, n) => e("p", { key: n }, line))) : null;
+  }
+
+  const TONES = { well: "success", wait: "warning", bad: "danger" };
+
+  // The first line: how everything stands. It is good only while it is fresh: both times are of this browser.
+  function Verdict({ facts }) {
+    if (!facts.verdict) {
+      return null;
+    }
+    const old = Date.now() - facts.got >= OLD;
+    const text = old ? "As it was " + ago(new Date(facts.got).toISOString()) + ": " + facts.verdict.text : facts.verdict.text;
+    return e(Note, { kind: old ? (facts.verdict.tone === "bad" ? "danger" : "secondary") : TONES[facts.verdict.tone] }, e("strong", null, text));
   }
 
   function Age({ facts, deeds }) {
@@ -381,6 +401,7 @@
 
   function Status({ facts, deeds, show }) {
     const runs = facts.worker.running;
+    const state = runs ? (facts.worker.starting ? "starting" : facts.worker.alive === false ? "hangs" : "running") : facts.inside ? "rests" : "not running";
     const scenesOf = (names) => names.reduce((sum, name) => sum + ((facts.scenes[name] || {}).count || 0), 0);
     const tiles = STATUSES.map(([word, good, names]) => [word, good, scenesOf(names)]).filter(([, , count], n) => n < 4 || count);
     const jobs = facts.jobs || {};
@@ -412,7 +433,7 @@
         row("Stash", serverLight(facts, "stash")),
         row(
           "Worker",
-          e(Light, { good: runs ? true : facts.inside ? null : false }, runs ? "runs" : facts.inside ? "rests until something happens" : "does not run"),
+          e(Light, { good: WORKER_GOOD[state] }, WORKER[state]),
           " (last sign of life ",
           e(When, { at: facts.worker.heartbeat }),
           ")"
@@ -578,8 +599,18 @@
     const sync = () =>
       deeds.run("sync", async () => {
         const found = await ask("page_sync", { scene: id });
-        return told(found, found.outcomes ? "" : "The worker syncs it now: refresh in a moment.");
+        if (found.undone) {
+          throw new Error("This scene is undone, so nothing is synced. The button Redo ends that.");
+        }
+        const later = found.why ? "It is queued. " + found.why : "The worker syncs it now: refresh in a moment.";
+        return told(found, found.outcomes ? "" : later);
       });
+    const redo = () =>
+      deeds.run("redo", async () => {
+        const found = await ask("page_redo", { scene: id });
+        return told(found, found.outcomes ? "" : found.redone ? "The worker syncs it now: refresh in a moment." : "Nothing was changed: the scene is not undone, or you ignore it.");
+      });
+    const resting = facts && (facts.stands === "undone" || facts.stands === "released");
     const job = facts && facts.job;
     return e(
       "div",
@@ -592,7 +623,7 @@
       e(
         "div",
         { className: "plexsync-buttons" },
-        e(Button, { kind: "primary", busy: deeds.busy || facts === null, onClick: sync }, deeds.busy ? "Syncing …" : "Sync now"),
+        e(Button, { kind: "primary", busy: deeds.busy || facts === null, onClick: resting ? redo : sync }, deeds.busy ? "Syncing …" : resting ? "Redo" : "Sync now"),
         e(Button, { busy: deeds.busy, onClick: () => { setFacts(null); look(); } }, "Refresh"),
         e(Link, { to: PATH }, "All of PlexSync")
       ),

@@ -1,17 +1,27 @@
 // Keeps an open page up to date: when the server says that something has changed, the page is fetched anew, and each element
 // with data-live is replaced by the one of the same id. Without this script a page is as good, and is reloaded by hand.
+// The server says something at least every five seconds. After three times of silence, or of answers that fail, the page says
+// that the server does not answer and how old its figures are, and takes their colours away.
 "use strict";
 
 (() => {
   const PACE = 1000;
   // Milliseconds until a line that was refused is asked for again.
   const AGAIN = 3000;
+  const SILENCE = 15000;
+  const LIVE = "Live: this page keeps itself up to date.";
+  const LOST = "The connection to PlexSync is lost. Trying again.";
   const FOCUSABLE = "a[href], button, summary, input:not([type=hidden]), select, textarea, [tabindex]";
   const state = document.getElementById("live-state");
+  const warning = document.getElementById("stale");
   let waiting = false;
   let last = 0;
   let line = null;
   let opening = 0;
+  // When the figures were right, and since when somebody sees them.
+  let fresh = Date.now();
+  let seen = Date.now();
+  let lost = false;
 
   function lives() {
     return document.querySelectorAll("[data-live][id]");
@@ -77,10 +87,40 @@
     try {
       const answer = await fetch(location.href, { headers: { "X-Live": "1" }, credentials: "same-origin" });
       if (answer.redirected) location.reload();
-      else if (answer.ok) take(await answer.text());
+      else if (answer.ok) {
+        take(await answer.text());
+        fresh = Date.now();
+        judge();
+      }
     } catch {
-      // The server is away; the line below says so, and the next message finds it back.
+      // The server is away: the page says so when it has been silent for long, and the next message finds it back.
     }
+  }
+
+  function lasting(span) {
+    for (const [unit, name] of [[86400000, "d"], [3600000, "h"], [60000, "min"]]) {
+      if (span >= unit) return `${Math.round(span / unit)} ${name}`;
+    }
+    return `${Math.round(span / 1000)} s`;
+  }
+
+  // Whether what is shown can still be believed.
+  function judge() {
+    const now = Date.now();
+    const stale = now - Math.max(fresh, seen) >= SILENCE;
+    document.body.classList.toggle("stale", stale);
+    if (stale && !lost) {
+      // A line that hangs does not break by itself.
+      close();
+      opening = setTimeout(open, AGAIN);
+    }
+    lost = stale;
+    if (stale) say(LOST);
+    else if (line?.readyState === EventSource.OPEN) say(LIVE);
+    if (!warning) return;
+    warning.hidden = !stale;
+    const text = stale ? `PlexSync does not answer. What you see here is ${lasting(now - fresh)} old.` : "";
+    if (warning.textContent !== text) warning.textContent = text;
   }
 
   function soon() {
@@ -104,11 +144,11 @@
     line = mine;
     mine.addEventListener("changed", soon);
     mine.addEventListener("open", () => {
-      say("Live: this page keeps itself up to date.");
+      judge();
       soon();
     });
     mine.addEventListener("error", () => {
-      say("The connection to PlexSync is lost. Trying again.");
+      say(LOST);
       // The browser goes on by itself after a line that broke, but not after one that was refused.
       if (mine !== line || mine.readyState !== EventSource.CLOSED) return;
       close();
@@ -125,8 +165,10 @@
 
   if (lives().length) {
     open();
+    setInterval(judge, PACE);
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) return close();
+      seen = Date.now();
       open();
       soon();
     });

@@ -1,0 +1,32 @@
+"""The bodies of errors in JSON, as Plex and GraphQL write them."""
+
+import msgspec
+
+
+class ErrorWords(msgspec.Struct):
+    """An error as Plex and GraphQL write it in JSON."""
+
+    message: str = ""
+    status: str | int = ""
+    title: str = ""
+
+
+class ErrorBody(msgspec.Struct):
+    """The body of an error in JSON."""
+
+    errors: list[ErrorWords] = []
+    error: str = ""
+    message: str = ""
+
+
+ERRORS = msgspec.json.Decoder(ErrorBody, strict=False)
+
+
+def json_words(body: bytes | bytearray) -> str:
+    """What an error in JSON says; '' for nothing, or for another form."""
+    try:
+        answer = ERRORS.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return ""
+    texts = (error.message or error.title or str(error.status) for error in answer.errors)
+    return "; ".join(filter(None, dict.fromkeys((answer.message, answer.error, *texts))))

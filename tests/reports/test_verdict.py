@@ -1,0 +1,163 @@
+"""The first line of every screen: what it says, and when it is good."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plexsync.app.parts import Parts, opened
+from plexsync.reports.attention import needs
+from plexsync.reports.format import DAY, stamp
+from plexsync.reports.shapes.status import BareFacts, HoldFacts, WorkerFacts
+from plexsync.reports.status import FRESH, facts
+from plexsync.reports.verdict import verdict
+from plexsync.rules.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, REPAIRED
+from plexsync.rules.status_words import STATUSES
+from plexsync.store import intake
+from plexsync.store.lock import try_lock
+from validation.config import PlexSyncConfig
+
+NOW = "2024-05-17T12:00:00Z"
+WORKS: WorkerFacts = {
+    "running": True,
+    "alive": True,
+    "starting": False,
+    "inside": False,
+    "heartbeat": NOW,
+    "enabled": True,
+}
+CONFIG = PlexSyncConfig(
+    plex_url="http://127.0.0.1:1", plex_token="plex-token-0123456789", stash_url="http://127.0.0.1:1", approve_bulk=True
+)
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    with opened(CONFIG, tmp_path / "data") as made:
+        yield made
+
+
+@pytest.fixture
+def fine(parts: Parts) -> BareFacts:
+    """A thousand scenes in sync, a worker at work, compared today."""
+    bare: BareFacts = facts(parts)
+    return {**bare, "at": NOW, "worker": WORKS, "last_reconcile": NOW, "scenes": scenes(in_step=1_000)}
+
+
+def scenes(**counts: int) -> dict:
+    return {status.value: {"count": counts.get(status.value, 0), "since": None} for status in STATUSES}
+
+
+def hold(choice: str = "") -> HoldFacts:
+    return {"setting": "plex_token", "choice": choice, "message": "", "since": NOW, "retest_at": NOW}
+
+
+def down(fine: BareFacts) -> dict:
+    return {"breakers": {**fine["breakers"], "plex": {**fine["breakers"]["plex"], "state": "open"}}}
+
+
+SCENES = [
+    ({"in_step": 1_000}, "well", "1,000 of 1,000 in sync"),
+    ({"in_step": 3, "gone": 2}, "well", "3 of 3 in sync"),
+    ({"in_step": 950, "absent": 50}, "well", "950 of 1,000 in sync · 50 not in Plex yet"),
+    (
+        {"in_step": 950, "failed": 5, "ambiguous": 20, "absent": 25},
+        "bad",
+        "950 of 1,000 in sync · 25 need you · 25 not in Plex yet",
+    ),
+    ({"in_step": 500, "waiting": 500}, "wait", "500 of 1,000 in sync · 500 queued"),
+    ({"in_step": 1, "waiting": 2, "ambiguous": 1}, "bad", "1 of 4 in sync · 1 needs you · 2 queued"),
+    (
+        {"in_step": 4, "ignored": 1, "dropped": 1, "outside": 2},
+        "well",
+        "4 of 8 in sync · 1 ignored · 2 out of scope · 1 dropped",
+    ),
+    ({}, "wait", "No scene is known yet"),
+]
+
+
+@pytest.mark.parametrize(("counts", "tone", "text"), SCENES)
+def test_the_scenes_are_counted_and_only_a_library_without_work_is_good(
+    fine: BareFacts, counts: dict[str, int], tone: str, text: str
+) -> None:
+    assert verdict({**fine, "scenes": scenes(**counts)}) == {"tone": tone, "text": text}
+
+
+TROUBLE = [
+    ({"holds": {"plex": hold("plex-server")}}, "bad", "Another Plex server answers"),
+    ({"holds": {"plex": hold()}}, "bad", "Plex does not let PlexSync in"),
+    ({"bulk_approved": False}, "bad", "The first write needs your approval"),
+    ({"worker": {**WORKS, "enabled": False}}, "bad", "PlexSync is switched off"),
+    ({"worker": {**WORKS, "alive": False}}, "bad", "The worker hangs"),
+    ({"worker": {**WORKS, "running": False, "alive": False}}, "bad", "No worker runs"),
+    ({"events": {"waiting": 0, "unread": 1}}, "bad", "1 event can't be read"),
+    ({"repaired_at": NOW}, "bad", "The database was rebuilt"),
+]
+
+
+@pytest.mark.parametrize(("trouble", "tone", "words"), TROUBLE)
+def test_trouble_comes_before_the_scenes_and_is_never_good(
+    fine: BareFacts, trouble: dict, tone: str, words: str
+) -> None:
+    assert verdict({**fine, **trouble}) == {"tone": tone, "text": f"{words} · 1,000 of 1,000 in sync"}
+
+
+WAITS = [
+    ({"comparison_due": True}, "a full comparison is due"),
+    ({"last_reconcile": None}, "no full comparison yet"),
+    ({"events": {"waiting": 2, "unread": 0}}, "2 events left as files"),
+]
+
+
+@pytest.mark.parametrize(("waits", "words"), WAITS)
+def test_what_waits_comes_last_and_is_not_good(fine: BareFacts, waits: dict, words: str) -> None:
+    assert verdict({**fine, **waits}) == {"tone": "wait", "text": f"1,000 of 1,000 in sync · {words}"}
+
+
+def test_a_server_that_is_down_mends_itself_and_comes_after_what_needs_you(fine: BareFacts) -> None:
+    assert verdict({**fine, **down(fine)})["tone"] == "wait"
+    everything = {"holds": {"stash": hold("stash")}, **down(fine), "worker": {**WORKS, "alive": False}}
+    assert verdict({**fine, **everything}) == {
+        "tone": "bad",
+        "text": "Another Stash answers · Plex is down · the worker hangs · 1,000 of 1,000 in sync",
+    }
+
+
+def test_a_dead_letter_of_a_tag_needs_you_as_well(fine: BareFacts) -> None:
+    told = verdict({**fine, "dlq": {**fine["dlq"], "count": 1}})
+    assert told == {"tone": "bad", "text": "1,000 of 1,000 in sync · 1 dead letter"}
+
+
+def test_a_worker_that_rests_inside_stash_is_not_missed(fine: BareFacts) -> None:
+    rests: WorkerFacts = {**WORKS, "running": False, "alive": False, "inside": True}
+    assert verdict({**fine, "worker": rests})["tone"] == "well"
+
+
+def test_a_worker_that_holds_the_lock_without_a_heartbeat_hangs(parts: Parts) -> None:
+    with try_lock(parts.folder) as lock:
+        assert lock
+        starts = facts(parts)
+        assert (starts["worker"]["alive"], starts["worker"]["starting"]) == (False, True)
+        assert starts["verdict"]["text"].startswith("The worker is starting")
+        os.utime(parts.folder / "worker.lock", (1_700_000_000, 1_700_000_000))
+        for age, alive in ((0, True), (FRESH - 60_000, True), (FRESH + 1, False)):
+            with parts.store.writing() as tx:
+                tx.notes.save(HEARTBEAT, str(parts.clock.now() - age))
+            status = facts(parts)
+            assert (status["worker"]["running"], status["worker"]["alive"]) == (True, alive)
+            assert ("The worker hangs" in status["verdict"]["text"]) is not alive
+            assert ("hung" in {need.key for need in needs(parts, status)}) is not alive
+
+
+@pytest.mark.parametrize("age", [0, 2 * DAY])
+def test_no_verdict_is_good_above_what_needs_you(parts: Parts, age: int) -> None:
+    """The needs come from the rules of notices, the verdict from the facts: they agree."""
+    assert intake.INSIDE == INSIDE
+    with parts.store.writing() as tx:
+        tx.notes.save(REPAIRED, str(parts.clock.now() - age))
+        tx.notes.save(LAST_RECONCILE, str(parts.clock.now()))
+        tx.notes.save(INSIDE, intake.ON)
+    status = facts(parts)
+    assert status["repaired_at"] == stamp(parts.clock.now() - age)
+    assert bool(needs(parts, status)) is (verdict(status)["tone"] == "bad") is (age == 0)
