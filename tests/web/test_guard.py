@@ -457,6 +457,7 @@ GET /
 GET /accept
 GET /api/accept
 GET /api/dead
+GET /api/fix
 GET /api/latest
 GET /api/needs
 GET /api/outages
@@ -473,6 +474,7 @@ GET /dead
 GET /dead/by-duration
 GET /dead/drop
 GET /dead/export.{kind}
+GET /fix
 GET /health
 GET /live
 GET /login
@@ -492,18 +494,21 @@ POST /api/dead/retry
 POST /api/preview
 POST /api/reconcile
 POST /api/scenes/{id}/ignore
+POST /api/scenes/{id}/redo
 POST /api/scenes/{id}/unignore
 POST /api/stop
 POST /api/sync
 POST /dead/by-duration
 POST /dead/drop
 POST /dead/retry
+POST /fix
 POST /login
 POST /logout
 POST /reconcile
 POST /reconcile/stop
 POST /scenes/{id}/bind
 POST /scenes/{id}/ignore
+POST /scenes/{id}/redo
 POST /scenes/{id}/sync
 POST /scenes/{id}/unbind
 POST /scenes/{id}/undo
