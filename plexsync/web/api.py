@@ -29,7 +29,6 @@ from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, pu
 from plexsync.reports.scenes import facts_of, named_like, scene_row, stand_so
 from plexsync.reports.shapes.comparisons import TaskFacts, TaskReport
 from plexsync.reports.shapes.dead_letters import Banner, LetterPage
-from plexsync.reports.shapes.fixes import FixReport
 from plexsync.reports.shapes.outages import OutageReport
 from plexsync.reports.shapes.scenes import (
     ExplainFacts,
@@ -49,7 +48,7 @@ from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.status_words import STATUSES, SceneStatus
 from plexsync.web.accept_pages import choice_named
 from plexsync.web.background_tasks import BackgroundTask
-from plexsync.web.fix_pages import report as fix_facts
+from plexsync.web.fix_pages import report as fix_report
 from plexsync.web.overview_pages import LATEST
 from plexsync.web.pages import LARGEST_ID, Ask, PageNotFound, Wrong, asked, later
 from plexsync.web.settings_pages import setting_facts
@@ -73,11 +72,6 @@ def status(ask: Ask) -> StatusFacts:
 def need(ask: Ask) -> NeedList:
     """What needs you, and what resolves itself."""
     return {"needs": [need_facts(entry) for entry in needs(ask.desk.parts, ask.desk.facts())]}
-
-
-def fixes(ask: Ask) -> FixReport:
-    """As `plexsync fix --json`: asks both servers for the candidates."""
-    return fix_facts(ask, _whole(ask, "limit", FEW, MOST))
 
 
 def latest(ask: Ask) -> LatestFacts:
@@ -379,7 +373,7 @@ def _answered(answer: Answer) -> Response:
 routes = [
     _get("status", status),
     _get("needs", need),
-    _get("fix", fixes),
+    _get("fix", lambda ask: fix_report(ask, _whole(ask, "limit", FEW, MOST))),
     _get("latest", latest),
     _get("scenes", scenes),
     _get("scenes/{id}", scene),
