@@ -58,9 +58,9 @@ _MACHINE: dict[str, tuple[list[FixStep], str]] = {
         "Look at what would change, then approve it once.",
     ),
     "off": ([step(SETTING, "Switch PlexSync on", "enabled", page="/settings")], "Set enabled = true."),
-    "hung": ([step(OPEN, "", command="plexsync serve")], "Restart plexsync serve."),
-    "idle": ([step(OPEN, "", command="plexsync serve")], "Start plexsync serve."),
-    "unread": ([step(OPEN, "", command="plexsync doctor")], "plexsync doctor tells where they are."),
+    "hung": ([step(OPEN, "Restart it", command="plexsync serve")], ""),
+    "idle": ([step(OPEN, "Start it", command="plexsync serve")], ""),
+    "unread": ([step(OPEN, "Find them", command="plexsync doctor")], ""),
 }
 
 

@@ -7,7 +7,7 @@ from plexsync.app.fixes import FixAction
 from plexsync.app.parts import Parts
 from plexsync.flows.scenes.candidates import CandidateItem, SceneCandidates, candidates_known
 from plexsync.flows.scenes.inspection import BOUND_ITEM
-from plexsync.reports.cures import DURATION, cure
+from plexsync.reports.cures import DURATION, SEVERAL, cure
 from plexsync.reports.fix_steps import machine_entries, step
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import key_of, written
@@ -27,6 +27,13 @@ NEEDING = (SceneStatus.AMBIGUOUS, SceneStatus.FAILED)
 MEANINGS = {
     SYSTEM: "servers, settings and the worker",
     COMPARISON: "the last full comparison could not compare these scenes, and they are not queued",
+}
+# What to do about a scene while its candidates are shown beside it.
+CHOOSE = {
+    SEVERAL: (
+        "Bind the one that is this scene's. If they are duplicates, remove one in Plex: PlexSync then goes on by itself."
+    ),
+    DURATION: "Bind it if it is the same video. Different files can share a name and a length.",
 }
 START = ("", 0)
 
@@ -180,7 +187,7 @@ def _entry(row: JobRow, problems: _Problems, looked: Looked) -> FixEntry:
         "title": (candidates.scene.title if candidates.scene else "") or (scene["title"] if scene else ""),
         "since": stamp(row.since),
         "problem": cured.meaning if candidates.items else row.error,
-        "next": cured.advice,
+        "next": CHOOSE.get(cured, cured.advice) if candidates.items else cured.advice,
         "files": _files(candidates, scene),
         "candidates": [_candidate(key, item, problems.titles) for item in candidates.items],
         "steps": _steps(row, key, has_candidates=bool(candidates.items), held=row.id in problems.held),

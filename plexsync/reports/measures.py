@@ -1,5 +1,7 @@
 """The measures of a file as text, by which you tell one file from another."""
 
+from collections.abc import Sequence
+
 from plexsync.reports.shapes.fixes import FixFile
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -10,6 +12,18 @@ def measures(file: FixFile) -> str:
     """Length and size: `1:32:10 · 1.4 GB`; '' if neither is known."""
     parts = [length(file["seconds"]) if file["seconds"] else "", size(file["size"]) if file["size"] else ""]
     return " · ".join(filter(None, parts))
+
+
+def compared(file: FixFile, files: Sequence[FixFile]) -> str:
+    """Whether a candidate's file has the length and size of one of the scene's: `same length, other size`; '' if unknown."""
+    measured = (("length", "seconds", 1.0), ("size", "size", 0.0))
+    words = []
+    for word, name, slack in measured:
+        values = [float(other[name]) for other in files if other[name]]  # type: ignore[literal-required]
+        value = float(file[name])  # type: ignore[literal-required]
+        if value and values:
+            words.append(f"{'same' if any(abs(value - other) <= slack for other in values) else 'other'} {word}")
+    return ", ".join(words)
 
 
 def length(seconds: float) -> str:

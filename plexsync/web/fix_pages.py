@@ -30,8 +30,8 @@ def fix(ask: Ask) -> Response:
         "fix.html",
         report=report(ask, MANY if cause else FEW),
         cause=cause,
+        after=ask.query.get("after", "") if cause else "",
         buttons=set(FixAction),
-        later=bool(ask.query.get("after")),
     )
 
 
@@ -77,8 +77,10 @@ def mend(ask: Ask) -> Response:
 
 def _back(ask: Ask) -> str:
     """The page that the button is on."""
-    cause = ask.form.get("shown", "")
-    return f"{HERE}?{urlencode({'cause': cause})}" if cause in CAUSES else HERE
+    cause, after = ask.form.get("shown", ""), ask.form.get("after", "")
+    if cause not in CAUSES:
+        return HERE
+    return f"{HERE}?{urlencode({'cause': cause} | ({'after': after} if page_after(cause, after) else {}))}"
 
 
 routes = [page(HERE, fix), action(HERE, mend)]

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from plexsync.reports.format import ago, lasting, many, safe, share, stamp, unstamped
-from plexsync.reports.measures import measures
+from plexsync.reports.measures import compared, measures
 from plexsync.reports.rows import short
 from plexsync.reports.scenes import left_out_words
 from plexsync.reports.verdict import word_for_worker, worker_tone
@@ -191,6 +191,7 @@ def _environment() -> Environment:
         "short": short,
         "left_out": left_out_words,
         "measures": measures,
+        "compared": compared,
         "hold_cause": hold_cause,
     }
     made.globals |= {
