@@ -12,6 +12,7 @@ from plexsync.reports.rows import short, title
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import HoldFacts, StatusFacts
 from plexsync.reports.status import server_words
+from plexsync.reports.verdict import verdict_parts
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind
 from plexsync.rules.status_words import (
@@ -85,6 +86,7 @@ def overview(ask: Ask) -> Response:
     return ask.show(
         "overview.html",
         found=facts,
+        verdict=verdict_parts(facts),
         needs=needs(ask.desk.parts, facts),
         servers=[server(facts, neighbour) for neighbour in Neighbour],
         scenes=scenes(facts),
