@@ -15,7 +15,7 @@ def tell_report(report: FixReport, out: Console) -> None:
     if report["away"]:
         say(out, f"The candidates can't be read from both servers now: {safe(report['away'])}")
     for group in report["groups"]:
-        tell_group(group, out)
+        say(out, heading(group), style="bold")
         for entry in group["entries"]:
             tell_entry(entry, out)
             for step in steps_of(entry):
@@ -29,16 +29,16 @@ def tell_report(report: FixReport, out: Console) -> None:
     say(out, line if count else "nothing needs you")
 
 
-def tell_group(group: FixGroup, out: Console) -> None:
+def heading(group: FixGroup) -> str:
     """The head of a group."""
-    say(out, f"{group['cause']}: {group['count']:,}. {_sentence(group['meaning'])}", style="bold")
+    return f"{_sentence(group['meaning'])} ({group['count']:,})"
 
 
 def tell_entry(entry: FixEntry, out: Console) -> None:
     """One problem, with the candidates side by side."""
     name = entry["title"] or ("" if entry["kind"] == "system" else "no title is known")
     say(out, safe(f"{_name(entry)}: {name}" if entry["kind"] != "system" else name, 200), style="bold")
-    say(out, f"  {safe(entry['problem'])}")
+    say(out, f"  {_sentence(safe(entry['problem']))}")
     if entry["candidates"]:
         rows = [("in Stash", safe(entry["title"], 60), *_file(file)) for file in entry["files"]]
         rows += [
@@ -68,4 +68,4 @@ def _file(file: FixFile) -> tuple[str, str]:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{text[:1].upper()}{text[1:]}"
