@@ -14,7 +14,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind
 
 SIGN_IN, SETTING, OPEN = "sign-in", "setting", "open"
-REBUILT = "It was found damaged. A full comparison finds what is missing. This message goes away after a day."
+REBUILT = "It was found damaged. A full comparison finds what is missing. The message ends after a day."
 
 
 def step(action: str, label: str, target: str = "", item: str = "", *, page: str = "", command: str = "") -> FixStep:

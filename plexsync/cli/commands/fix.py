@@ -32,7 +32,7 @@ SKIP, QUIT = "s", "q"
 
 
 @command("fix")
-@click.option("--cause", type=click.Choice(CAUSES), help="Only the problems with this cause.")
+@click.option("--cause", metavar="C", type=click.Choice(CAUSES), help="Only the problems with this cause.")
 @click.pass_obj
 def fix(call: Call, cause: str | None) -> int:
     """Walk through everything that needs you, one by one, and mend it.
