@@ -7,12 +7,15 @@ from random import Random
 
 import pytest
 
-from plexsync.app.parts import opened
+from plexsync.app.fixes import FixOrder, FixResult, carry_out
+from plexsync.app.parts import Parts, opened
 from plexsync.reports.shapes.fixes import FixReport
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.note_keys import INSIDE
+from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from plexsync.store import intake
 from tests.cli.conftest import Door
+from tests.cli.terminal import Terminal
 from tests.conformity import Conformity
 from tests.journey.world import TOKEN, World
 from tests.web.stage import config_of, refusing, work
@@ -164,11 +167,10 @@ def test_a_refused_token_is_typed_anew_tested_and_written(
     assert [step["action"] for step in entry["steps"]] == ["sign-in", "setting", "test"]
     typed = iter(["another-wrong-0123456789", TOKEN])
     monkeypatch.setattr("click.termui.hidden_prompt_func", lambda _prompt: next(typed))
-    told = door("--config", file, "fix", answer="3\n", terminal=True)
+    # It is tested again, a wrong one is typed, then the right one, and the worker is skipped.
+    told = door("--config", file, "fix", answer="3\n2\n2\ns\n", terminal=True)
     assert "Not yet:" in told.err
-    told = door("--config", file, "fix", answer="2\ns\n", terminal=True)
     assert "Nothing was changed." in told.err
-    told = door("--config", file, "fix", answer="2\ns\n", terminal=True)
     assert f"plex_token is written into {file}" in " ".join(told.err.split())
     assert file.read_text(encoding="utf-8") == f'# mine\nplex_token = "{TOKEN}"\n'
     assert "hold:plex" not in str(door("--config", file, "fix", "--json").facts)
@@ -180,6 +182,72 @@ def test_a_setting_from_the_environment_is_not_written_elsewhere(world: World, d
     told = door("fix", answer="1\nq\n", terminal=True)
     assert "PLEXSYNC_ENABLED is set in the environment" in told.err
     assert not list(tmp_path.rglob("plexsync.toml"))
+
+
+def test_strict_mode_is_switched_off_for_all_scenes_that_it_holds_back(
+    world: World, door: Door, tmp_path: Path
+) -> None:
+    file = tmp_path / "plexsync.toml"
+    file.write_text("strict_mode = true\n", encoding="utf-8")
+    file.chmod(0o600)
+    ids = world.add(3)
+    for id in ids[:2]:
+        world.stash.edit_scene(id, title="x" * 5_000)
+    assert door("--config", file, "sync", "--all", "--wait").code == 1
+    (group,) = door("--config", file, "fix", "--cause", "strict", "--json").facts["groups"]
+    assert [step["label"] for step in group["steps"]] == ["Set strict_mode = false", "Retry all 2"]
+    told = door("--config", file, "fix", "--cause", "strict", answer="3\n", terminal=True)
+    assert file.read_text(encoding="utf-8") == "strict_mode = false\n"
+    assert told.err.count("Your choice") == 1, "all of them are mended by that"
+    assert door("--config", file, "drain").code == 0
+    assert states(world) == {}
+
+
+def test_all_of_a_cause_are_retried_at_once(troubled: list[int], world: World, door: Door) -> None:
+    with closing(sqlite3.connect(world.folder / "plexsync.db")) as db, db:
+        db.execute("update job set cls = 'bug' where state = 'dead'")
+    told = door("fix", "--cause", "bug", answer="3\n", terminal=True)
+    assert "3 scenes will be tried again." in told.err
+    assert "3 mended; 1 problem needs you" in told.err
+    assert set(states(world).values()) == {"ready"}
+
+
+def test_an_item_that_is_gone_is_not_bound_and_another_choice_is_asked_for(
+    troubled: list[int], world: World, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = world.plex.keys(world.section)[0]
+
+    def late(parts: Parts, order: FixOrder) -> FixResult:
+        """Somebody removes the item after it was shown."""
+        if key in world.plex.keys(world.section):
+            world.plex.remove(key)
+        return carry_out(parts, order)
+
+    monkeypatch.setattr("plexsync.cli.commands.fix.carry_out", late)
+    told = door("fix", "--cause", "ambiguous", answer="1\n2\nq\n", terminal=True)
+    assert f"Nothing was bound: Plex has no item {key}" in told.err
+    assert f"Scene {troubled[0]} is bound to item" in told.err
+
+
+def test_signing_in_again_writes_the_new_token(world: World, door: Door, tmp_path: Path) -> None:
+    file = tmp_path / "plexsync.toml"
+    file.write_text('plex_token = "an-old-token-0123456789"\n', encoding="utf-8")
+    file.chmod(0o600)
+    world.unset = ("plex_token",)
+    world.add(1)
+    assert door("--config", file, "sync", "1", "--wait").code == 1
+    with PlexTvSim() as tv:
+        way = Connection(world.plex.url, "127.0.0.1", world.plex.port)
+        tv.servers = [Resource("NAS", TOKEN, (way,))]
+        environ = {**world.environ, "PLEX_TV": tv.url}
+        with Terminal(["--config", str(file), "fix", "--cause", "system"], environ, cwd=tmp_path) as person:
+            person.answer("Your choice", "1")
+            person.until("confirm it in the browser")
+            (pin,) = tv.pins.values()
+            tv.confirm(pin.code)
+            person.answer("Your choice", "q")
+            assert person.end() == 0
+    assert file.read_text(encoding="utf-8") == f'plex_token = "{TOKEN}"\n'
 
 
 def test_a_change_of_a_server_is_accepted(world: World, door: Door) -> None:

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import click
 
@@ -84,6 +83,8 @@ class Walk:
     cause: str
     goes_on: bool = True
     shown: set[str] = field(default_factory=set)
+    over: set[str] = field(default_factory=set)
+    """The causes of which all problems were mended by one step."""
     mended: int = 0
     skipped: int = 0
 
@@ -97,11 +98,10 @@ class Walk:
                 headed = group["cause"]
                 person.tell(f"\n{heading(group)}", style="bold")
             tell_entry(entry, person.console)
-            step = self._chosen(person, group, entry)
-            if step is None and not self.goes_on:
-                break
-            if step is not None and self._take(start, parts, person, step):
+            if self._settle(start, parts, person, group, entry):
                 return
+            if not self.goes_on:
+                break
         self.goes_on = False
         self._end(person, fix_count(parts, facts(parts)))
 
@@ -110,13 +110,27 @@ class Walk:
         causes = [group["cause"] for group in read(start, parts, FixPage(self.cause, limit=1))["groups"]]
         for cause in causes:
             after: str | None = ""
-            while after is not None:
+            while after is not None and cause not in self.over:
                 page = FixPage(cause, page_after(cause, after) or ("", 0), AHEAD)
                 report = read(start, parts, page)
                 after = None
                 for group in report["groups"]:
                     after = group["after"]
-                    yield from ((group, entry) for entry in group["entries"] if entry["key"] not in self.shown)
+                    yield from ((group, entry) for entry in group["entries"] if self._is_left(cause, entry))
+
+    def _is_left(self, cause: str, entry: FixEntry) -> bool:
+        return cause not in self.over and entry["key"] not in self.shown
+
+    def _settle(self, start: Begun, parts: Parts, person: Person, group: FixGroup, entry: FixEntry) -> bool:
+        """Ask until the problem is mended or you skip it; True if a setting was changed, so that the walk begins anew."""
+        while step := self._chosen(person, group, entry):
+            is_setting = step["action"] in (SIGN_IN, SETTING)
+            is_done = self._set(start, person, step) if is_setting else self._take(parts, person, step)
+            if is_done and step in group["steps"]:
+                self.over.add(group["cause"])
+            if is_done:
+                return is_setting
+        return False
 
     def _chosen(self, person: Person, group: FixGroup, entry: FixEntry) -> FixStep | None:
         """The step that you choose; None to skip it, or, if the walk does not go on, to quit."""
@@ -141,35 +155,31 @@ class Walk:
             return None
         return steps[int(answer) - 1]
 
-    def _take(self, start: Begun, parts: Parts, person: Person, step: FixStep) -> bool:
-        """Take a step; True if a setting was changed, so that the walk begins anew with it."""
-        if step["action"] in (SIGN_IN, SETTING):
-            return self._set(start, person, step)
+    def _take(self, parts: Parts, person: Person, step: FixStep) -> bool:
+        """Take a step; False if it failed, and another one may help."""
         order = order_of(step["action"], step["target"], step["item"])
         if order is None:
             return False
         result = carry_out(parts, order)
-        self.mended += bool(result.done)
+        self.mended += result.done if order.action is FixAction.RETRY_ALL else bool(result.done)
         person.tell(f"  {result_words(result)}", style="green" if result.done else "yellow")
-        if order.action is FixAction.RETRY_ALL:
-            with parts.store.reading() as db:
-                rows = db.jobs.count_dead()
-            person.tell(f"  {many(rows.get(order.name, 0), 'dead letter')} of this cause left")
-        return False
+        return not result.problem
 
     def _set(self, start: Begun, person: Person, step: FixStep) -> bool:
+        """Change a setting, or sign in; False if nothing was changed."""
+
         def hidden(*secrets: str) -> None:
             self.call.secrets = tuple(dict.fromkeys((*self.call.secrets, *filter(None, secrets))))
 
-        do = partial(one_setting.change, self.call, person, start.settings.loaded)
+        loaded = start.settings.loaded
         try:
             if step["action"] == SIGN_IN:
-                done = one_setting.signed_in(self.call, person, start.settings.loaded, hidden)
+                done = one_setting.signed_in(self.call, person, loaded, hidden)
             else:
-                done = do(step["target"], hidden)
+                done = one_setting.change(self.call, person, loaded, step["target"], hidden)
         except ConfigError as error:
+            done = ""
             person.tell(f"  {error.lines[0]}", style="yellow")
-            return False
         person.tell(f"  {done or 'Nothing was changed.'}", style="green" if done else "yellow")
         self.mended += bool(done)
         return bool(done)
