@@ -41,7 +41,7 @@ def needs(parts: Parts, facts: StatusFacts) -> list[Need]:
     with parts.store.reading() as db:
         sight = seen(db, now, None)
     told = [_of(one.key, one.text, one.since, facts) for one in conditions(sight, rules, None, now)]
-    told += _more(facts)
+    told += machine_needs(facts)
     known = {one.key.partition(":")[2] for one in told if one.key.startswith(("away:", "hold:"))}
     told += [_away(one) for one in facts["outages"]["current"] if one["kind"] != "hold" and one["server"] not in known]
     return sorted(told, key=lambda one: one.kind != "person")
@@ -63,7 +63,8 @@ def _of(key: str, text: str, since: int, facts: StatusFacts) -> Need:
     return Need(key, "wait" if head == "away" else "person", title, text, where, since)
 
 
-def _more(facts: StatusFacts) -> list[Need]:
+def machine_needs(facts: StatusFacts) -> list[Need]:
+    """What needs you of PlexSync itself: its worker, its events and its books, and the first write."""
     worker, kept = facts["worker"], facts["books"]
     told = []
     if not facts["bulk_approved"]:

@@ -22,10 +22,17 @@ BETWEEN = " · "
 
 def verdict(facts: "BareFacts") -> "VerdictFacts":
     """The verdict over these facts."""
-    parts = [*_yours(facts), *_servers(facts), *_worker(facts["worker"]), *_scenes(facts), *_pending(facts)]
+    parts = verdict_parts(facts)
     tones = {tone for tone, _ in parts}
     text = BETWEEN.join(words for _, words in parts)
-    return {"tone": BAD if BAD in tones else WAIT if WAIT in tones else WELL, "text": f"{text[0].upper()}{text[1:]}"}
+    return {"tone": BAD if BAD in tones else WAIT if WAIT in tones else WELL, "text": text}
+
+
+def verdict_parts(facts: "BareFacts") -> "list[Part]":
+    """The parts of the verdict. What needs you is `BAD`."""
+    parts = [*_yours(facts), *_servers(facts), *_worker(facts["worker"]), *_scenes(facts), *_pending(facts)]
+    (tone, words), *others = parts
+    return [(tone, f"{words[0].upper()}{words[1:]}"), *others]
 
 
 def hold_words(server: str, held: "HoldFacts") -> str:

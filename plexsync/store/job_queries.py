@@ -77,6 +77,10 @@ select count(*) from job indexed by job_ended
  where (state = 'dead' or state = 'dropped' or state = 'gone') and state = 'gone' and kind = 'scene' and cls = :cls
    and since >= :since
 """
+COUNT_DEAD_OTHERS = f"""
+select count(*) from job indexed by job_state
+ where {IS_RARE} and state = 'dead' and (kind < 'scene' or kind > 'scene')
+"""
 DEAD_UP_TO = "select count(*) from (select 1 from job indexed by job_dead where state = 'dead' limit :limit) as counted"
 
 
@@ -141,6 +145,10 @@ class ReadOnlyJobs(Table):
     def count_dead(self) -> dict[str, int]:
         """Count the dead rows of each class."""
         return dict(self._db.rows(COUNT_DEAD))
+
+    def count_dead_others(self) -> int:
+        """Count the dead rows that are not of scenes."""
+        return self._count(COUNT_DEAD_OTHERS)
 
     def count_due(self, now: int) -> tuple[int, int | None]:
         """Return the number of due rows, and since when the oldest of them is due."""

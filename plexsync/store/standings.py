@@ -125,6 +125,16 @@ class ReadOnlyStandings(Table):
                 scenes += [id for (id,) in self._db.rows(SEEN_SO, values)]
         return sorted(scenes)[:limit]
 
+    def without_job(self, statuses: Iterable[SceneStatus], *, limit: int, after: int = 0) -> list[int]:
+        """Return up to `limit` scenes above `after` without a job that had one of these statuses in the last comparison."""
+        chosen = set(statuses)
+        scenes: list[int] = []
+        for (seen,) in self._db.rows(SEEN_WORDS):
+            if status_of(None, "", seen) in chosen:
+                values = {"word": seen, "limit": limit, "after": after, "upto": LAST_ID}
+                scenes += [id for (id,) in self._db.rows(SEEN_SO, values)]
+        return sorted(scenes)[:limit]
+
 
 class Standings(ReadOnlyStandings):
     """Read and write access to the standings."""

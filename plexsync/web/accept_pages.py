@@ -2,10 +2,10 @@
 
 from starlette.responses import Response
 
-from plexsync.app.choices import accept as accept_choice
-from plexsync.app.choices import outcome
+from plexsync.app.fixes import FixAction, FixOrder, carry_out
+from plexsync.reports.fix_steps import result_words
 from plexsync.reports.questions import questions
-from plexsync.rules.choices import CHANGES, Choice
+from plexsync.rules.choices import Choice
 from plexsync.web.context import Busy
 from plexsync.web.pages import Ask, Wrong, action, page
 from plexsync.web.scene_pages import BUSY
@@ -23,13 +23,10 @@ def accept(ask: Ask) -> Response:
     choice = choice_named(ask.form.get("choice", ""))
     try:
         with ask.desk.looking() as parts:
-            is_accepted = accept_choice(parts, choice)
-            follows = outcome(parts, choice)
+            result = carry_out(parts, FixOrder(FixAction.ACCEPT, name=choice))
     except Busy:
         return ask.to(HERE, BUSY, well=False)
-    if not is_accepted:
-        return ask.to(HERE, "Nobody asks for that any more.", well=False)
-    return ask.to("/", f"Accepted: {CHANGES[choice]}. {follows[0].upper()}{follows[1:]}.")
+    return ask.to("/" if result.done else HERE, result_words(result), well=bool(result.done))
 
 
 def choice_named(text: str) -> Choice:

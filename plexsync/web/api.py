@@ -49,6 +49,7 @@ from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.status_words import STATUSES, SceneStatus
 from plexsync.web.accept_pages import choice_named
 from plexsync.web.background_tasks import BackgroundTask
+from plexsync.web.fix_pages import report as fix_report
 from plexsync.web.overview_pages import LATEST
 from plexsync.web.pages import LARGEST_ID, Ask, PageNotFound, Wrong, asked, later
 
@@ -374,6 +375,7 @@ def _answered(answer: Answer) -> Response:
 routes = [
     _get("status", status),
     _get("needs", need),
+    _get("fix", lambda ask: fix_report(ask, _whole(ask, "limit", FEW, MOST))),
     _get("latest", latest),
     _get("scenes", scenes),
     _get("scenes/{id}", scene),

@@ -21,6 +21,7 @@ from plexsync.web import (
     api,
     dead_pages,
     demo_pages,
+    fix_pages,
     live,
     login_pages,
     metrics,
@@ -47,6 +48,7 @@ MODULES = (
     login_pages,
     metrics,
     overview_pages,
+    fix_pages,
     scene_pages,
     dead_pages,
     outage_pages,
@@ -117,7 +119,8 @@ def _told(request: Request, status: int, text: str) -> Response:
     headers = later(status)
     if request.url.path.startswith("/api/") or "plexsync.session" not in request.scope:
         return JSONResponse({"error": text}, status, headers)
-    response = asked(request, {}).show("told.html", status=status, text=text)
+    # What failed may be the status itself, so nothing is counted for this page.
+    response = asked(request, {}).show("told.html", status=status, text=text, needing=lambda: 0)
     response.headers.update(headers)
     return response
 

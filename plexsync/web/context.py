@@ -8,15 +8,17 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
 from plexsync.app.parts import Parts
 from plexsync.engine.asked_probes import ask_at_once, why_closed
 from plexsync.engine.tickets import READS
+from plexsync.reports.fixes import fix_count
 from plexsync.reports.shapes.status import StatusFacts
 from plexsync.reports.status import facts
+from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.background_tasks import BackgroundTasks
 
 T = TypeVar("T")
@@ -88,6 +90,12 @@ class Desk:
             if self._facts is None or passed - self._facts[0] >= FRESH:
                 self._facts = passed, facts(self.parts)
             return self._facts[1]
+
+    def problems(self) -> int:
+        """The number of problems that need you; 0 while the database can't tell."""
+        with suppress(LocalFault, Unusable, NewerDatabase):
+            return fix_count(self.parts, self.facts())
+        return 0
 
     def stale(self) -> None:
         """Discard the cached facts after an action, so that the next request sees its effect."""

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from plexsync.reports.format import ago, lasting, many, safe, share, stamp, unstamped
+from plexsync.reports.measures import compared, measures
 from plexsync.reports.rows import short
 from plexsync.reports.scenes import left_out_words
 from plexsync.reports.verdict import word_for_worker, worker_tone
@@ -25,6 +26,7 @@ HERE = Path(__file__).resolve().parent
 LARGEST_ID = 2**63 - 1
 RETRY_AFTER = "5"
 NAV = (
+    ("/fix", "Fix"),
     ("/", "Overview"),
     ("/scenes", "Scenes"),
     ("/dead", "Dead letters"),
@@ -86,6 +88,7 @@ class Ask:
             "may_sign_out": self.session.signed_in,
             "notice": notice,
             "now": self.now,
+            "needing": self.desk.problems,
         }
         text = TEMPLATES.get_template(template).render({**common, **values, "token": lambda: hidden(self.session)})
         return HTMLResponse(text, status)
@@ -187,6 +190,8 @@ def _environment() -> Environment:
         "share": share,
         "short": short,
         "left_out": left_out_words,
+        "measures": measures,
+        "compared": compared,
         "hold_cause": hold_cause,
     }
     made.globals |= {

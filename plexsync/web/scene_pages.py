@@ -8,19 +8,20 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from plexsync.app.fixes import FixAction, FixOrder, carry_out
 from plexsync.app.named_scenes import named_scenes
 from plexsync.app.parts import Parts
-from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.undo import mark_undone, preview
 from plexsync.flows.scenes.undo_marks import redo_scenes
-from plexsync.flows.scenes.verbs import explain, ignore_scenes, learn_names, unignore_scenes, want_scenes
+from plexsync.flows.scenes.verbs import explain, learn_names, want_scenes
 from plexsync.reports.explanation import known_facts, sight_facts
+from plexsync.reports.fix_steps import order_of, result_words
 from plexsync.reports.named_scenes import missing_words, unchecked_words
 from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.reports.scenes import Listed, facts_of, named_like, stand_so
 from plexsync.reports.shapes.scenes import SceneFacts, SightFacts
 from plexsync.reports.shapes.undo import UndoFacts
-from plexsync.reports.undo import not_queued, rests, undo_facts
+from plexsync.reports.undo import not_queued, undo_facts
 from plexsync.rules.errors import LocalFault, NeighbourError
 from plexsync.rules.job import Gone, Kind, Why
 from plexsync.rules.plan_records import Undone
@@ -193,52 +194,38 @@ def asked_now(closed: str) -> str:
 def ignore(ask: Ask) -> Response:
     """Ignore the scene for good."""
     id = ask.number("id")
-    named = named_scenes(ask.desk.parts, [id])
-    if named.missing:
-        return ask.to("/scenes", f"Nothing was ignored: {missing_words(named)}.", well=False)
-    done = ignore_scenes(ask.desk.parts.store, [id], ask.desk.parts.clock)
-    doubt = f" {capitalized(unchecked_words(named))}." if named.unchecked else ""
-    return ask.to(
-        _at(id),
-        f"Scene {id} is ignored from now on.{doubt}" if done else f"Scene {id} was ignored already.",
-        well=bool(done),
-    )
+    result = carry_out(ask.desk.parts, FixOrder(FixAction.IGNORE, (Kind.SCENE, id)))
+    is_missing = result.named is not None and bool(result.named.missing)
+    return ask.to("/scenes" if is_missing else _at(id), result_words(result), well=bool(result.done))
 
 
 def unignore(ask: Ask) -> Response:
     """Stop ignoring the scene."""
     id = ask.number("id")
-    done = unignore_scenes(ask.desk.parts.store, [id], ask.desk.parts.clock)
+    result = carry_out(ask.desk.parts, FixOrder(FixAction.UNIGNORE, (Kind.SCENE, id)))
     ask.desk.ask_servers()
-    return ask.to(_at(id), f"Scene {id} is synced again." if done else f"Scene {id} was not ignored.", well=bool(done))
+    return ask.to(_at(id), result_words(result), well=bool(result.done))
 
 
 def bind(ask: Ask) -> Response:
     """Bind the scene to an item."""
     id, key = ask.number("id"), ask.form.get("item", "").strip()
-    if not re.fullmatch(r"[0-9]{1,18}", key) or not int(key):
+    order = order_of(FixAction.BIND, str(id), key)
+    if order is None:
         return ask.to(_at(id), "Give the rating key of the item: a number, as the candidates show it.", well=False)
-    try:
-        with ask.desk.looking(at_once=True) as parts:
-            bound = bindings.bind(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, id, [str(int(key))])
-    except (bindings.CantBind, NeighbourError) as why:
-        return ask.to(_at(id), f"Nothing was bound: {why}", well=False)
-    told = ", ".join(f"item {item.key} of {library}" for item, library in bound.items)
-    others = ", ".join(map(str, bound.looked_again))
-    more = f" Scene {others} had it, and is queued again." if others else ""
-    if bound.undone:
-        return ask.to(_at(id), f"Scene {id} is bound to {told}.{more} {rests(id, bound.undone)}.")
-    return ask.to(_at(id), f"Scene {id} is bound to {told}, and is queued.{more}")
+    with ask.desk.looking() as parts:
+        result = carry_out(parts, order)
+    return ask.to(_at(id), result_words(result), well=bool(result.done))
 
 
 def unbind(ask: Ask) -> Response:
     """Remove one binding, or all of them."""
-    id, key = ask.number("id"), ask.form.get("item", "").strip()
-    if key and not re.fullmatch(r"[0-9]{1,18}", key):
+    id = ask.number("id")
+    order = order_of(FixAction.UNBIND, str(id), ask.form.get("item", "").strip())
+    if order is None:
         raise Wrong("That is no rating key of an item.")
-    count = bindings.unbind(ask.desk.parts.store, ask.desk.parts.clock, id, key)
-    told = f"Scene {id} is found by its files again." if count else f"That was not bound to scene {id}."
-    return ask.to(_at(id), told, well=bool(count))
+    result = carry_out(ask.desk.parts, order)
+    return ask.to(_at(id), result_words(result), well=bool(result.done))
 
 
 # --- undo and release ------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ file."""
 import json
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import StringIO
@@ -36,6 +37,13 @@ class Answer:
 Door = Callable[..., Answer]
 
 
+class Typed(StringIO):
+    """What somebody types at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of the machine reaches the test."""
@@ -62,12 +70,15 @@ def door(
         monkeypatch.setattr("plexsync.app.clients.ASK_CONNECT", HANG / 4)
         monkeypatch.setattr("plexsync.app.clients.ASK_READ", HANG / 4)
 
-    def call(*words: str, answer: str = "") -> Answer:
+    def call(*words: str, answer: str = "", terminal: bool = False) -> Answer:
         if world is not None:
             for name, value in world.environ.items():
                 if name.startswith("PLEXSYNC_"):
                     monkeypatch.setenv(name, value)
-        monkeypatch.setattr("sys.stdin", StringIO(answer))
+        monkeypatch.setattr("sys.stdin", Typed(answer) if terminal else StringIO(answer))
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+        # No codes for colours between the words.
+        monkeypatch.setenv("TERM", "dumb")
         code = run([str(word) for word in words])
         assert not [one for one in logging.getLogger().handlers if type(one).__name__ == "ConsoleHandler"]
         out, err = capsys.readouterr()

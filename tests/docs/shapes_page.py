@@ -27,6 +27,7 @@ SECTIONS = {
     "undo": "Undo",
     "comparisons": "Comparisons and dry runs",
     "dead_letters": "Dead letters",
+    "fixes": "Fixes",
     "top": "Top",
     "probe": "Probe",
 }

@@ -457,6 +457,7 @@ GET /
 GET /accept
 GET /api/accept
 GET /api/dead
+GET /api/fix
 GET /api/latest
 GET /api/needs
 GET /api/outages
@@ -473,6 +474,7 @@ GET /dead
 GET /dead/by-duration
 GET /dead/drop
 GET /dead/export.{kind}
+GET /fix
 GET /health
 GET /live
 GET /login
@@ -499,6 +501,7 @@ POST /api/sync
 POST /dead/by-duration
 POST /dead/drop
 POST /dead/retry
+POST /fix
 POST /login
 POST /logout
 POST /reconcile

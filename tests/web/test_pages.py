@@ -48,7 +48,7 @@ def first_line(page: str) -> tuple[str, str]:
         r'<h1>Overview</h1>\s*<p id="verdict" data-live role="status" class="banner verdict (\w+)">(.*?)</p>', page
     )
     assert found
-    return found[1], html.unescape(found[2])
+    return found[1], html.unescape(re.sub(r"<[^>]+>", "", found[2]))
 
 
 def test_the_overview_begins_with_the_verdict(world: World) -> None:

@@ -105,6 +105,11 @@ def _plex_by_account(person: Person, options: Given, here: Loaded, hidden: Hide)
     return _of_account(person, servers[place], address(options.plex_url, PLEX_PORT), here.config.tls_ca_file)
 
 
+def sign_in(person: Person, here: Loaded, hidden: Hide) -> FoundPlex | None:
+    """The server in use, with the token of an account that signs in now; None if you decline or it fails."""
+    return _plex_by_account(person, Given(plex_url=here.config.plex_url), here, hidden)
+
+
 def _signed_in(person: Person, *, browser: bool, hidden: Hide) -> "Account | None":
     """The account that confirms a PIN; None if nobody does in time."""
     login = SignIn()

@@ -5,7 +5,7 @@ from plexsync.cli.terminal.plain import Look, safe
 from plexsync.reports.edits import edit_words
 from plexsync.reports.format import ago, lasting, many, unstamped
 from plexsync.reports.status import OWED, server_words, too_many, verified_words
-from plexsync.reports.verdict import word_for_worker
+from plexsync.reports.verdict import BAD, word_for_worker
 from plexsync.rules.status_words import DOWN, HANGS, NOT_RUNNING, ON_HOLD, SWITCHED_OFF, UP, buckets, job_counts
 
 TYPE_CHECKING = False
@@ -20,6 +20,8 @@ def page(facts: "StatusFacts", look: Look) -> str:
     """The output of `plexsync status` as text."""
     scenes = facts["scenes"]
     parts = [look.sentence(safe(facts["verdict"]["text"]))]
+    if facts["verdict"]["tone"] == BAD:
+        parts.append(look.sentence("plexsync fix walks through what needs you."))
     if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
         parts.append(look.sentence(banner))
     parts += [

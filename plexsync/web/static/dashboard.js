@@ -163,7 +163,7 @@
     line = null;
   }
 
-  if (lives().length) {
+  if (document.querySelector("main [data-live][id]")) {
     open();
     setInterval(judge, PACE);
     document.addEventListener("visibilitychange", () => {

@@ -1,0 +1,144 @@
+"""Mends what needs you: the one place behind the buttons of the dashboard and the choices of `plexsync fix`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from plexsync.app.choices import accept as accept_choice
+from plexsync.app.choices import outcome
+from plexsync.app.named_scenes import NamedScenes, named_scenes
+from plexsync.app.parts import Parts
+from plexsync.engine import dead_letters
+from plexsync.engine.asked_probes import ask_at_once, why_closed
+from plexsync.engine.dead_letters import Key
+from plexsync.engine.tickets import READ, READS, Gate
+from plexsync.flows.scenes import bindings
+from plexsync.flows.scenes.bindings import Bound
+from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes, want_scenes
+from plexsync.rules.choices import Choice
+from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.job import Kind, Why
+
+
+class FixAction(StrEnum):
+    """What can be done about a problem here."""
+
+    BIND = "bind"
+    UNBIND = "unbind"
+    IGNORE = "ignore"
+    UNIGNORE = "unignore"
+    RETRY = "retry"
+    RETRY_ALL = "retry-all"
+    DROP = "drop"
+    ACCEPT = "accept"
+    TEST = "test"
+
+
+# The actions that ask a server, so that they need the parts to themselves in a program with several threads.
+ASKING = frozenset({FixAction.BIND, FixAction.ACCEPT, FixAction.TEST})
+
+
+@dataclass(frozen=True)
+class FixOrder:
+    """What to do, and to what.
+
+    `key` is the job for actions on one, `name` the cause, choice or server for the others, `item` a rating key.
+    """
+
+    action: FixAction
+    key: Key = (Kind.SCENE, 0)
+    name: str = ""
+    item: str = ""
+
+
+@dataclass(frozen=True)
+class FixResult:
+    """What came of it. `done` is the number of jobs, bindings or servers; 0 if nothing was done.
+
+    `problem` says why nothing was done, if that is known. `bound` and `named` hold the details of binding and ignoring,
+    `follows` what an accepted choice leads to.
+    """
+
+    order: FixOrder
+    done: int = 0
+    problem: str = ""
+    bound: Bound | None = None
+    named: NamedScenes | None = None
+    follows: str = ""
+
+
+def carry_out(parts: Parts, order: FixOrder) -> FixResult:
+    """Do it. A server that can't be asked is a problem in the result."""
+    return _DO[order.action](parts, order)
+
+
+def _bind(parts: Parts, order: FixOrder) -> FixResult:
+    try:
+        ask_at_once(parts.store, parts.gates, parts.clock, *READS)
+        bound = bindings.bind(
+            parts.store, parts.stash, parts.plex, parts.gates, parts.clock, order.key[1], [str(int(order.item))]
+        )
+    except (bindings.CantBind, NeighbourError) as error:
+        return FixResult(order, problem=str(error))
+    return FixResult(order, len(bound.items), bound=bound)
+
+
+def _unbind(parts: Parts, order: FixOrder) -> FixResult:
+    return FixResult(order, bindings.unbind(parts.store, parts.clock, order.key[1], order.item))
+
+
+def _ignore(parts: Parts, order: FixOrder) -> FixResult:
+    named = named_scenes(parts, [order.key[1]])
+    done = [] if named.missing else ignore_scenes(parts.store, named.existing, parts.clock)
+    return FixResult(order, len(done), named=named)
+
+
+def _unignore(parts: Parts, order: FixOrder) -> FixResult:
+    return FixResult(order, len(unignore_scenes(parts.store, [order.key[1]], parts.clock)))
+
+
+def _retry(parts: Parts, order: FixOrder) -> FixResult:
+    """Retry a dead letter; a scene without a job, which only a comparison has seen, is queued."""
+    done = dead_letters.retry(parts.store, parts.clock, [order.key])[0]
+    kind, id = order.key
+    with parts.store.reading() as db:
+        is_unqueued = kind == Kind.SCENE and db.jobs.find(kind, id) is None and db.standings.find(id) is not None
+    if is_unqueued:
+        done = want_scenes(parts.store, [id], Why.USER, parts.clock)
+    return FixResult(order, done)
+
+
+def _retry_all(parts: Parts, order: FixOrder) -> FixResult:
+    return FixResult(order, dead_letters.retry_all(parts.store, parts.clock, order.name))
+
+
+def _drop(parts: Parts, order: FixOrder) -> FixResult:
+    return FixResult(order, dead_letters.drop(parts.store, parts.clock, [order.key])[0])
+
+
+def _accept(parts: Parts, order: FixOrder) -> FixResult:
+    choice = Choice(order.name)
+    if not accept_choice(parts, choice):
+        return FixResult(order)
+    return FixResult(order, 1, follows=outcome(parts, choice))
+
+
+def _test(parts: Parts, order: FixOrder) -> FixResult:
+    """Probe a server at once; a server that lets PlexSync in again is no longer on hold."""
+    gate = Gate(Neighbour(order.name), READ)
+    ask_at_once(parts.store, parts.gates, parts.clock, gate)
+    problem = why_closed(parts.gates, gate)
+    return FixResult(order, 0 if problem else 1, problem=problem)
+
+
+_DO: Mapping[FixAction, Callable[[Parts, FixOrder], FixResult]] = {
+    FixAction.BIND: _bind,
+    FixAction.UNBIND: _unbind,
+    FixAction.IGNORE: _ignore,
+    FixAction.UNIGNORE: _unignore,
+    FixAction.RETRY: _retry,
+    FixAction.RETRY_ALL: _retry_all,
+    FixAction.DROP: _drop,
+    FixAction.ACCEPT: _accept,
+    FixAction.TEST: _test,
+}

@@ -1,0 +1,195 @@
+"""`plexsync fix`: walks through everything that needs you, one problem at a time."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import click
+
+from plexsync.app.fixes import FixAction, carry_out
+from plexsync.app.parts import Parts, opened
+from plexsync.app.settings import SettingsNeed
+from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.setup import one_setting
+from plexsync.cli.start import Begun, begun
+from plexsync.cli.terminal.fix_output import heading, steps_of, tell_entry, tell_report
+from plexsync.cli.terminal.prompts import Person
+from plexsync.cli.terminal.screen import paper
+from plexsync.flows.scenes.candidates import candidates_now
+from plexsync.reports.fix_steps import SETTING, SIGN_IN, order_of, result_words
+from plexsync.reports.fixes import CAUSES, FixPage, Looked, fix_count, fix_report, page_after
+from plexsync.reports.format import many, safe
+from plexsync.reports.shapes.fixes import FixEntry, FixGroup, FixReport, FixStep
+from plexsync.reports.status import facts
+from plexsync.rules.errors import NeighbourError
+from validation.redact import Redactor
+from validation.sources import ConfigError
+
+# How many problems of each cause are listed, and read at once while you walk through them.
+SHOWN, AHEAD = 50, 10
+SKIP, QUIT = "s", "q"
+
+
+@command("fix")
+@click.option("--cause", metavar="C", type=click.Choice(CAUSES), help="Only the problems with this cause.")
+@click.pass_obj
+def fix(call: Call, cause: str | None) -> int:
+    """Walk through everything that needs you, one by one, and mend it.
+
+    Problems are grouped by cause. Of an ambiguous scene it shows the candidates below each other: title, file, length and
+    size. On a terminal you choose by number what to do: bind, ignore, retry, accept a change, change a setting, sign in to
+    Plex again; or you skip it. Without a terminal it prints the list, with the command for each step, and changes nothing.
+
+    \b
+    Examples:
+      plexsync fix
+      plexsync fix --cause ambiguous
+      plexsync fix --json
+    """
+    walk = Walk(call, cause or "")
+    if sys.stdin.isatty() and sys.stderr.isatty() and not call.json:
+        # A changed setting needs new clients.
+        while walk.goes_on:
+            with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
+                start.meet(parts)
+                walk.through(start, parts)
+        return FINE
+    with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
+        start.meet(parts)
+        report = read(start, parts, FixPage(cause or "", limit=SHOWN))
+        call.answer({**report}, lambda: tell_report(report, paper()))
+    return FINE
+
+
+def read(start: Begun, parts: Parts, page: FixPage) -> FixReport:
+    """A page of the problems, as they are now."""
+
+    def look(ids: Sequence[int]) -> Looked:
+        if start.settings.away is not None:
+            return Looked(away=str(start.settings.away))
+        try:
+            return Looked(candidates_now(parts.looker, parts.gates, ids))
+        except NeighbourError as error:
+            return Looked(away=str(error))
+
+    return fix_report(parts, facts(parts), page, look)
+
+
+@dataclass
+class Walk:
+    """One walk through the problems: which were shown already, and how many were mended."""
+
+    call: Call
+    cause: str
+    goes_on: bool = True
+    shown: set[str] = field(default_factory=set)
+    over: set[str] = field(default_factory=set)
+    """The causes of which all problems were mended by one step."""
+    mended: int = 0
+    skipped: int = 0
+
+    def through(self, start: Begun, parts: Parts) -> None:
+        """Show one problem after the other until all were shown, you quit, or a setting was changed."""
+        person = Person(start.console, present=True, hiding=lambda text: Redactor(self.call.secrets).redact(text))
+        headed = ""
+        for group, entry in self._problems(start, parts):
+            self.shown.add(entry["key"])
+            if headed != group["cause"]:
+                headed = group["cause"]
+                person.tell(f"\n{heading(group)}", style="bold")
+            tell_entry(entry, person.console)
+            if self._settle(start, parts, person, group, entry):
+                return
+            if not self.goes_on:
+                break
+        self.goes_on = False
+        self._end(person, fix_count(parts, facts(parts)))
+
+    def _problems(self, start: Begun, parts: Parts) -> Iterator[tuple[FixGroup, FixEntry]]:
+        """The problems that were not shown yet, a few ahead, by cause."""
+        causes = [group["cause"] for group in read(start, parts, FixPage(self.cause, limit=1))["groups"]]
+        for cause in causes:
+            after: str | None = ""
+            while after is not None and cause not in self.over:
+                page = FixPage(cause, page_after(cause, after) or ("", 0), AHEAD)
+                report = read(start, parts, page)
+                after = None
+                for group in report["groups"]:
+                    after = group["after"]
+                    yield from ((group, entry) for entry in group["entries"] if self._is_left(cause, entry))
+
+    def _is_left(self, cause: str, entry: FixEntry) -> bool:
+        return cause not in self.over and entry["key"] not in self.shown
+
+    def _settle(self, start: Begun, parts: Parts, person: Person, group: FixGroup, entry: FixEntry) -> bool:
+        """Ask until the problem is mended or you skip it; True if a setting was changed, so that the walk begins anew."""
+        while step := self._chosen(person, group, entry):
+            is_setting = step["action"] in (SIGN_IN, SETTING)
+            is_done = self._set(start, person, step) if is_setting else self._take(parts, person, step)
+            if is_done and step in group["steps"]:
+                self.over.add(group["cause"])
+            if is_done:
+                return is_setting
+        return False
+
+    def _chosen(self, person: Person, group: FixGroup, entry: FixEntry) -> FixStep | None:
+        """The step that you choose; None to skip it, or, if the walk does not go on, to quit."""
+        steps = [step for step in (*steps_of(entry), *group["steps"]) if _is_choice(step)]
+        for step in (*entry["steps"], *group["steps"]):
+            if not _is_choice(step):
+                person.tell(f"  {step['label']}: {step['command']}")
+        for number, step in enumerate(steps, start=1):
+            person.tell(f"  {number}  {safe(step['label'])}")
+        answers = [*map(str, range(1, len(steps) + 1)), SKIP, QUIT]
+        numbers = f"a number, {SKIP}" if steps else SKIP
+        answer = person.line(
+            f"Your choice ({numbers} to skip, {QUIT} to quit)",
+            option="--json",
+            default=SKIP,
+            wrong=lambda text: "" if text in answers else f"must be one of {', '.join(answers)}",
+        )
+        if answer == QUIT:
+            self.goes_on = False
+        if answer in (SKIP, QUIT):
+            self.skipped += answer == SKIP
+            return None
+        return steps[int(answer) - 1]
+
+    def _take(self, parts: Parts, person: Person, step: FixStep) -> bool:
+        """Take a step; False if it failed, and another one may help."""
+        order = order_of(step["action"], step["target"], step["item"])
+        if order is None:
+            return False
+        result = carry_out(parts, order)
+        self.mended += result.done if order.action is FixAction.RETRY_ALL else bool(result.done)
+        person.tell(f"  {result_words(result)}", style="green" if result.done else "yellow")
+        return not result.problem
+
+    def _set(self, start: Begun, person: Person, step: FixStep) -> bool:
+        """Change a setting, or sign in; False if nothing was changed."""
+
+        def hidden(*secrets: str) -> None:
+            self.call.secrets = tuple(dict.fromkeys((*self.call.secrets, *filter(None, secrets))))
+
+        loaded = start.settings.loaded
+        try:
+            if step["action"] == SIGN_IN:
+                done = one_setting.signed_in(self.call, person, loaded, hidden)
+            else:
+                done = one_setting.change(self.call, person, loaded, step["target"], hidden)
+        except ConfigError as error:
+            done = ""
+            person.tell(f"  {error.lines[0]}", style="yellow")
+        person.tell(f"  {done or 'Nothing was changed.'}", style="green" if done else "yellow")
+        self.mended += bool(done)
+        return bool(done)
+
+    def _end(self, person: Person, count: int) -> None:
+        skipped = f", {self.skipped:,} skipped" if self.skipped else ""
+        rest = f"{many(count, 'problem')} {'needs' if count == 1 else 'need'} you" if count else "nothing needs you"
+        person.tell(f"\n{self.mended:,} mended{skipped}; {rest}", style="bold")
+
+
+def _is_choice(step: FixStep) -> bool:
+    """Whether the step can be taken here; for the others there is another command."""
+    return step["action"] in (*FixAction, SIGN_IN, SETTING)
