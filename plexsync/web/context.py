@@ -29,6 +29,8 @@ MOST_WAITING = 64
 PATIENCE = 3.0
 # The maximum age of the cached status in seconds: many open pages cost no more than one.
 FRESH = 0.5
+# The same for the number of problems, which every page shows.
+COUNTED = 5.0
 
 
 class Busy(Exception):
@@ -55,6 +57,7 @@ class Desk:
         self._looking = threading.Lock()
         self._facts_lock = threading.Lock()
         self._facts: tuple[float, StatusFacts] | None = None
+        self._problems: tuple[float, int] | None = None
 
     async def run(self, do: Callable[[], T]) -> T:
         """Run `do` in one of the threads; raises Busy when too many wait for one."""
@@ -92,15 +95,26 @@ class Desk:
             return self._facts[1]
 
     def problems(self) -> int:
-        """The number of problems that need you; 0 while the database can't tell."""
+        """The number of problems that need you, at most five seconds old, and never older than the cached status.
+
+        It is 0 while the database can't tell.
+        """
+        with self._facts_lock:
+            cached, read = self._problems, self._facts[0] if self._facts else 0.0
+        passed = self.parts.clock.monotonic()
+        if cached and cached[0] >= read and passed - cached[0] < COUNTED:
+            return cached[1]
         with suppress(LocalFault, Unusable, NewerDatabase):
-            return fix_count(self.parts, self.facts())
+            count = fix_count(self.parts, self.facts())
+            with self._facts_lock:
+                self._problems = (self._facts[0], count) if self._facts else None
+            return count
         return 0
 
     def stale(self) -> None:
         """Discard the cached facts after an action, so that the next request sees its effect."""
         with self._facts_lock:
-            self._facts = None
+            self._facts = self._problems = None
 
     def ask_servers(self) -> str:
         """Probe closed servers at once, since a button was pressed, without waiting for the answer.

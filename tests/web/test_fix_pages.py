@@ -12,6 +12,7 @@ from plexsync.reports.shapes.fixes import FixReport
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind
 from plexsync.rules.records import HoldRow
+from plexsync.web.context import COUNTED
 from tests.conformity import Conformity, reachable
 from tests.journey.world import World
 from tests.web.conftest import TOKEN_FIELD, Dash, Look, dashboard
@@ -59,6 +60,22 @@ def test_every_page_leads_there_first_and_says_how_much_needs_you(furnished: Fur
         assert re.findall(r'<li><a href="([^"]+)"', page)[0] == "/fix"
     assert re.search(r'id="verdict".*<a href="/fix">2 need you</a>', dash.get("/").text)
     assert "There is no such page" in dash.get("/nowhere").text
+
+
+def test_the_number_is_counted_anew_after_a_button_and_otherwise_every_few_seconds(
+    furnished: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dash, ids = furnished
+    clock, ahead = dash.parts.clock, [0.0]
+    now = clock.monotonic
+    monkeypatch.setattr(type(clock), "monotonic", lambda _: now() + ahead[0])
+    assert count(dash.get("/settings").text) == 3
+    with dash.parts.store.writing() as tx:
+        tx.jobs.ignore(Kind.SCENE, ids["failed"], now=clock.now())
+    ahead[0] += COUNTED
+    assert count(dash.get("/settings").text) == 2
+    dash.post("/fix", action="ignore", target=str(ids["ambiguous"]))
+    assert count(dash.get("/settings").text) == 1
 
 
 def test_the_candidates_are_beside_the_scene_and_a_button_binds_one(furnished: Furnished) -> None:
