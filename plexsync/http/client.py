@@ -26,6 +26,7 @@ from plexsync.http.streams import Deadline, Transport
 from plexsync.rules.errors import NeighbourError, Refused, TooLong, Unavailable, Unusable
 from plexsync.rules.http_answers import Server, judge, unreachable, whole_request
 from plexsync.rules.neighbours import Clock
+from plexsync.rules.redaction import Redactor
 from plexsync.rules.server_words import page_words, scrubbed
 
 MEGABYTE = 1_000_000
@@ -97,7 +98,7 @@ class Wire:
         self._prefix = base.raw_path.split(b"?")[0].rstrip(b"/").decode("ascii")
         self._clock = clock
         self._alive = alive
-        self._secrets = tuple(value for name, value in headers.items() if name in KEYS)
+        self._redact = Redactor(value for name, value in headers.items() if name in KEYS).redact
         self.date = ""
         """The Date header of the last answer that had one."""
         self._whole = whole_request(timeouts.read)
@@ -169,12 +170,13 @@ class Wire:
         """What the body of a failed request says about it, to show; '' if it says nothing of its own."""
         if 200 <= answer.status < 300:
             return ""
-        text = bytes(answer.body[:ERROR_CAP]).decode("utf-8", "replace")
-        return self.shown(json_words(answer.body) if text.lstrip().startswith("{") else page_words(text))
+        # A secret with signs of HTML in it would no longer be recognized once the page is taken apart.
+        text = self._redact(bytes(answer.body[:ERROR_CAP]).decode("utf-8", "replace"))
+        return self.shown(json_words(text.encode()) if text.lstrip().startswith("{") else page_words(text))
 
     def shown(self, words: str) -> str:
         """Words of the server as they may be shown."""
-        return scrubbed(words, self._secrets)
+        return scrubbed(words, self._redact)
 
     def decoded(self, decoder: "msgspec.json.Decoder[T]", body: bytes | bytearray | memoryview) -> T:
         """Decode the body into the expected type; raises Unavailable if that fails, however deeply nested or broken it

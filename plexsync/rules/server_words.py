@@ -1,9 +1,8 @@
 """What a server said about its own failure, in words that may be shown: one short line without secrets and paths."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from http import HTTPStatus
-from urllib.parse import quote
 
 LONGEST = 240
 # From the first slash of a path with two parts or more to the end of the phrase.
@@ -20,12 +19,9 @@ _TAG = re.compile(r"(?s)<[^>]*>")
 PHRASES = frozenset(status.phrase.casefold() for status in HTTPStatus)
 
 
-def scrubbed(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text as it may be shown: one line of at most `LONGEST` characters, without the secrets, and without paths."""
-    words = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-    for secret in filter(None, secrets):
-        for spelling in {secret, quote(secret), quote(secret, safe="")}:
-            words = words.replace(spelling, "***")
+def scrubbed(text: str, redact: Callable[[str], str] = str) -> str:
+    """The text as it may be shown: one line of at most `LONGEST` characters, without paths and what `redact` takes out."""
+    words = redact(" ".join("".join(sign if sign.isprintable() else " " for sign in redact(text)).split()))
     words = _SECRET.sub(r"\1\2***", words)
     words = _FILE.sub("(a path)", _PATH.sub("(a path)", _QUERY.sub(r"\1", words)))
     return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"

@@ -275,10 +275,10 @@ def test_the_program_tells_its_version(image: Path) -> None:
     assert said(image, None, "--version") == (0, f"plexsync {version}\n", "")
 
 
-def test_without_settings_it_says_what_is_missing(image: Path) -> None:
+def test_without_settings_it_says_that_it_is_not_set_up(image: Path) -> None:
     code, _, err = said(image, None, "status")
     assert code == 2
-    assert "plex_url" in err
+    assert "Not set up yet" in err
     assert "Traceback" not in err
 
 

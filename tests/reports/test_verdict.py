@@ -154,10 +154,11 @@ def test_a_worker_that_holds_the_lock_without_a_heartbeat_hangs(parts: Parts) ->
 def test_no_verdict_is_good_above_what_needs_you(parts: Parts, age: int) -> None:
     """The needs come from the rules of notices, the verdict from the facts: they agree."""
     assert intake.INSIDE == INSIDE
+    repaired_at = parts.clock.now() - age
     with parts.store.writing() as tx:
-        tx.notes.save(REPAIRED, str(parts.clock.now() - age))
+        tx.notes.save(REPAIRED, str(repaired_at))
         tx.notes.save(LAST_RECONCILE, str(parts.clock.now()))
         tx.notes.save(INSIDE, intake.ON)
     status = facts(parts)
-    assert status["repaired_at"] == stamp(parts.clock.now() - age)
+    assert status["repaired_at"] == stamp(repaired_at)
     assert bool(needs(parts, status)) is (verdict(status)["tone"] == "bad") is (age == 0)

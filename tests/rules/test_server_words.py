@@ -2,6 +2,7 @@
 
 import pytest
 
+from plexsync.rules.redaction import Redactor
 from plexsync.rules.server_words import LONGEST, page_words, scrubbed
 
 MAINTENANCE = (
@@ -49,7 +50,7 @@ def test_a_page_of_an_error_says_its_title_and_reason(page: str, words: str) -> 
     ],
 )
 def test_what_is_shown_has_no_secret_and_no_path_and_is_one_line(text: str, shown: str) -> None:
-    assert scrubbed(text, ["0123456789abcdef"]) == shown
+    assert scrubbed(text, Redactor(["0123456789abcdef"]).redact) == shown
 
 
 def test_a_long_text_is_cut() -> None:

@@ -190,8 +190,8 @@ def test_on_a_good_day(umask: str, tmp_path: Path) -> None:
     assert {name.split(".")[1].split("-")[0] for name in private(tmp_path / "data") if "." in name} >= {"before", "db"}
     assert set(seen.modes.values()) == {0o600}
     assert len([path for path in seen.modes if path.endswith(".tmp")]) > 5
-    # doctor asks both servers and no way to tell a person; the others ask nobody.
-    assert {words for words, _, _ in seen.outside} == {"-v doctor"}
+    # doctor asks both servers and no way to tell a person, ignore asks Stash for the scene; the others ask nobody.
+    assert {words for words, _, _ in seen.outside} == {"-v doctor", "-v ignore 3"}
     assert {event for _, event, _ in seen.outside} <= {"socket.connect", "socket.getaddrinfo"}
     assert {given[1] for _, event, given in seen.outside if event == "socket.connect"} == ports
 
