@@ -27,11 +27,11 @@ from plexsync.flows.scenes.scene_matching import (
     keys_of,
 )
 from plexsync.flows.scenes.undone_scenes import UndoneScenes
+from plexsync.rules.bound_items import untenable
 from plexsync.rules.desired import Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Outcome, OutOfScope, Waiting
-from plexsync.rules.match import untenable
 from plexsync.rules.match_records import Binding, Matched, NotThere, Unclear
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.pictures import placed
