@@ -289,7 +289,7 @@ class Looker:
         memory, pushing = past.to_sync(scene.id, item.key)
         if self.pictures:
             shown = self.pictures.with_pictures(scene, shown, profile)
-            item = self.pictures.told(item, shown.values, memory, pushing, past.lost_fields(item.key))
+            item = self.pictures.told(item, shown.values, memory, pushing, past.pushed_fields(item.key))
             pushing = (*past.strays(item, memory, pushing), *pushing)
         policy = replace(self._rules.policy, take_over=bool(take_over))
         steps = plan(shown.values, item, memory, pushing, policy, past.provenances.get(item.key))
