@@ -31,12 +31,9 @@ class Provenance:
         )
 
     @property
-    def lost_fields(self) -> frozenset[str]:
-        """The names of the fields in pushes that the database has lost."""
-        if self.after is None:
-            return frozenset()
-        lost = (entry for entry in self.entries if entry.kind == "sent" and entry.number > self.after)
-        return frozenset(name for entry in lost for name in entry.fields)
+    def pushed_fields(self) -> frozenset[str]:
+        """The names of the fields in the pushes that the journal has."""
+        return frozenset(name for entry in self.entries if entry.kind == "sent" for name in entry.fields)
 
 
 @dataclass(frozen=True)

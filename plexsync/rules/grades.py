@@ -58,6 +58,11 @@ class Fit:
         return path_key(self.part.path)
 
 
+def places(scene: Scene, rules: PathRules) -> frozenset[str]:
+    """The path keys to look up in the index for a scene."""
+    return frozenset(path_key(target) for file in scene.files for target in map_path(file.path, rules))
+
+
 def claimant_of(scene: Scene, rules: PathRules) -> Claimant:
     """A scene with its files by the Plex paths that the rules lead to, and by name."""
     targets: dict[str, list[tuple[str, SceneFile]]] = {}

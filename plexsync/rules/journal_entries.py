@@ -21,10 +21,10 @@ HASH_BYTES = 8
 class FieldTrace:
     """One field of an entry, in hashes.
 
-    `values`: the single value, or the names that Stash had (in a read-back: the names in Plex). `adds` and `removes` are
-    the names that a list edit adds and removes (in a read-back: `adds` are all names that belong to PlexSync). `ended`:
-    PlexSync gave the field up, so the value is not its own (in a read-back: Plex did not accept the picture, so it was
-    left out).
+    `values`: the single value (as sent: in each spelling), or the names that Stash had (in a read-back: the names in Plex).
+    `adds` and `removes` are the names that a list edit adds and removes (in a read-back: `adds` are all names that belong
+    to PlexSync). `ended`: PlexSync gave the field up, so the value is not its own (in a read-back: Plex did not accept the
+    picture, so it was left out).
     """
 
     values: tuple[str, ...] = ()
@@ -119,11 +119,20 @@ def sent_fields(sending: Mapping[str, Sending], salt: bytes) -> dict[str, FieldT
 def _sent_field(name: str, sent: Sending, salt: bytes) -> FieldTrace:
     ended = bool(sent.undone) or sent.said is None
     if name not in LISTS:
-        return FieldTrace(hashes_of(name, sent.sent.value, salt), sent.sent.locked, ended=ended)
+        return FieldTrace(_sent_hashes(name, sent.sent.value, salt), sent.sent.locked, ended=ended)
     adds = name_hashes((*sent.adds, *sent.adopts), salt)
     return FieldTrace(
         hashes_of(name, sent.said or (), salt), sent.sent.locked, adds, name_hashes(sent.removes, salt), ended
     )
+
+
+def _sent_hashes(name: str, value: Value, salt: bytes) -> tuple[str, ...]:
+    """The hashes of a single value as it is sent, and as Plex writes it: names with single spaces.
+
+    A push that is not read back is known again by the second one.
+    """
+    spaced = value if isinstance(value, tuple) else " ".join(value.split())
+    return tuple(dict.fromkeys((*hashes_of(name, value, salt), *hashes_of(name, spaced, salt))))
 
 
 def read_fields(

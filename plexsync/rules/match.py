@@ -15,9 +15,10 @@ path index; `places` and `names` say which entries a match needs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unicodedata import normalize
 
+from plexsync.rules.bound_items import is_lost, moved_items
 from plexsync.rules.claims import Owner, owner_of
 from plexsync.rules.grades import (
     Fit,
@@ -26,13 +27,13 @@ from plexsync.rules.grades import (
     fits_of,
     has_other_sources,
     is_only_place,
+    places,
     places_spelled_exactly,
     sizes_differ,
 )
-from plexsync.rules.item import Entry, Item, Part
+from plexsync.rules.item import Entry, Part
 from plexsync.rules.match_records import (
     AskRivals,
-    Binding,
     Candidate,
     Matched,
     NotThere,
@@ -45,12 +46,6 @@ from plexsync.rules.match_records import (
 )
 from plexsync.rules.paths import PathRules, base_name, map_path, name_key, path_key, raw_equal
 from plexsync.rules.scene import Scene
-from plexsync.rules.scene_origin import scene_origin
-
-
-def places(scene: Scene, rules: PathRules) -> frozenset[str]:
-    """The path keys to look up in the index for a scene."""
-    return frozenset(path_key(target) for file in scene.files for target in map_path(file.path, rules))
 
 
 def has_file_of(scene: Scene, parts: Sequence[Part], rules: PathRules) -> bool:
@@ -68,8 +63,7 @@ def names(scene: Scene) -> frozenset[str]:
 def match(offer: Offer) -> Verdict:
     """The items of a scene, the reason why there are none, or a request for rivals. The result is deterministic."""
     if offer.bound:
-        steps = (Step("by hand", f"Item {binding.key} was bound to this scene by hand.") for binding in offer.bound)
-        return Matched(tuple(binding.key for binding in offer.bound), tuple(steps), offer.bound)
+        return _match_bound(offer)
     if not offer.scene.files:
         return NotThere((Step("files", "The scene has no file, so nothing in Plex can show it."),))
     spelt, bound_keys = places_spelled_exactly(offer), offer.taken
@@ -93,23 +87,14 @@ def match(offer: Offer) -> Verdict:
     )
 
 
-def untenable(binding: Binding, scene: Scene, item: Item | None, sections: Iterable[str]) -> str:
-    """Why a bound item can't be written to for the scene, as the end of "item 7 ..."; '' if it can.
-
-    After a restore of Plex's database, or with another Plex, the same keys name other items. So one of the item's files
-    must be among those at the time of the binding, or have the name of a file of the scene. After a rebuild of Stash the
-    same ids mean other scenes.
-    """
-    if not binding.origin.agrees(scene_origin(scene)):
-        return f"was bound to another scene, which had the id {scene.id} then"
-    if item is None:
-        return "is not in Plex (any more)"
-    if item.section not in sections:
-        return "is in none of the synced libraries"
-    file_names = {name_key(path) for path in (*binding.files, *(file.path for file in scene.files))}
-    if not file_names & {name_key(part.path) for part in item.parts}:
-        return "has quite other files than when it was bound"
-    return ""
+def _match_bound(offer: Offer) -> Verdict:
+    """The items that are bound to the scene. Rivals are asked for if one of them has been moved."""
+    moved = moved_items(offer)
+    if moved and offer.rivals is None:
+        return AskRivals(_names_to_ask(offer.scene, moved))
+    bound = tuple(replace(binding, is_lost=is_lost(binding, moved, offer)) for binding in offer.bound)
+    steps = (Step("by hand", f"Item {binding.key} was bound to this scene by hand.") for binding in bound)
+    return Matched(tuple(binding.key for binding in bound), tuple(steps), bound)
 
 
 _Doubt = tuple[Fit, Reason, str]  # the last: the reason for the doubt, for the user

@@ -17,7 +17,8 @@ Rung = Literal["by hand", "files", "path", "remembered", "name and size", "name 
 class Binding:
     """Your choice of the item `key` for the scene. `files` are the item's paths at that time.
 
-    `origin` tells the scene from another one that gets its id later.
+    `origin` tells the scene from another one that gets its id later. `is_lost`: the item is another one now, see
+    `plexsync.rules.bound_items`.
     """
 
     scene: int
@@ -25,13 +26,15 @@ class Binding:
     files: tuple[str, ...] = ()
     at: int = 0
     origin: SceneOrigin = field(default_factory=SceneOrigin)
+    is_lost: bool = False
 
 
 @dataclass(frozen=True)
 class Offer:
     """Everything that is known when a scene is matched.
 
-    `entries`: every indexed item at one of `places`, with one of `names`, or remembered, each once, in any order.
+    `entries`: every indexed item at one of `places`, with one of `names`, remembered, bound, or where a bound one was,
+    each once, in any order.
     `remembered`: keys of the items that this scene was pushed to. `written`: those of them that were not taken back since.
     `owners`: by item key, the scenes it was pushed from.
     `rivals`: the scenes that Stash has for the names of an `AskRivals`, this one included; None: not asked.

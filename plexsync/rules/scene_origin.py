@@ -1,14 +1,15 @@
 """Whether an id in Stash still means the scene that something is remembered about.
 
 Stash has no identifier of its database. A rebuilt or replaced one deals the same ids to other scenes. The time when a
-scene was created and its files tell them apart: an id with another time and no common file is another scene.
+scene was created and its files tell them apart: an id with another time and no common file is another scene. A file of
+the same name and size elsewhere is not enough: two scenes can have such files. A file that was moved keeps the time.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from plexsync.rules.paths import name_key, path_key
+from plexsync.rules.paths import path_key
 from plexsync.rules.scene import Scene
 
 # Fewer different scenes than this were made anew one by one.
@@ -27,7 +28,7 @@ class SceneOrigin:
         if not (self.created_at and now.created_at):
             return True
         return _is_same_time(self.created_at, now.created_at) or any(
-            _is_same_file(old, new) for old in self.files for new in now.files
+            path_key(old) == path_key(new) for old, _ in self.files for new, _ in now.files
         )
 
 
@@ -57,10 +58,3 @@ def _is_same_time(old: str, new: str) -> bool:
         return datetime.fromisoformat(old) == datetime.fromisoformat(new)
     except (ValueError, TypeError):
         return False
-
-
-def _is_same_file(old: tuple[str, int], new: tuple[str, int]) -> bool:
-    """Whether both are one file: at the same place, or moved with its name and its size."""
-    if path_key(old[0]) == path_key(new[0]):
-        return True
-    return old[1] == new[1] > 0 and name_key(old[0]) == name_key(new[0])

@@ -40,9 +40,9 @@ select :flow, :scene, {LIBRARY}, :item, '[]', :at, 1
  where not exists (select 1 from binding where flow = :flow and subject = :scene and item = :item)
 """
 RENEW = """
-update binding set created_at = :created_at, subject_files = :subject_files
+update binding set created_at = :created_at, subject_files = :subject_files, files = :files
  where flow = :flow and subject = :scene and item = :item and off = 0
-   and created_at = :old_created_at and subject_files = :old_files
+   and created_at = :old_created_at and subject_files = :old_subject_files and files = :old_files
 """
 TAKE_OFF = """
 update binding set off = 1, files = '[]'
@@ -91,7 +91,7 @@ class Bindings(ReadOnlyBindings):
         holder = self._db.row(HOLDER, {"flow": self._flow, "item": pair["item"]})
         if holder and holder[0] != binding.scene:
             return False
-        files = json.dumps([clean(path) for path in binding.files])
+        files = _paths_text(binding.files)
         self._db.execute(FORGET_OTHERS, pair)
         self._db.execute(FORGET_OLD, pair)
         origin = {"created_at": clean(binding.origin.created_at), "subject_files": files_text(binding.origin.files)}
@@ -103,19 +103,24 @@ class Bindings(ReadOnlyBindings):
         rows = [{"flow": self._flow, "scene": scene, "item": clean(key), "at": at} for scene, key in pairs]
         self._db.execute_many(WITHDRAW, rows)
 
-    def renew(self, bindings: Iterable[tuple[Binding, SceneOrigin]]) -> None:
-        """Save the present origin of the scene of each binding, unless it was bound anew meanwhile."""
+    def renew(self, bindings: Iterable[tuple[Binding, Binding]]) -> None:
+        """Save the present origin of the scene and files of the item of each binding (old, new).
+
+        Not if it was bound anew meanwhile.
+        """
         rows = [
             {
                 "flow": self._flow,
-                "scene": binding.scene,
-                "item": binding.key,
-                "created_at": clean(origin.created_at),
-                "subject_files": files_text(origin.files),
-                "old_created_at": binding.origin.created_at,
-                "old_files": files_text(binding.origin.files),
+                "scene": old.scene,
+                "item": old.key,
+                "created_at": clean(new.origin.created_at),
+                "subject_files": files_text(new.origin.files),
+                "files": _paths_text(new.files),
+                "old_created_at": old.origin.created_at,
+                "old_subject_files": files_text(old.origin.files),
+                "old_files": _paths_text(old.files),
             }
-            for binding, origin in bindings
+            for old, new in bindings
         ]
         self._db.execute_many(RENEW, rows)
 
@@ -126,6 +131,10 @@ class Bindings(ReadOnlyBindings):
     def forget_scenes(self, scenes: Sequence[int]) -> None:
         """Forget all bindings of these scenes, present and removed."""
         self._db.execute(FORGET_SCENES, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
+
+
+def _paths_text(paths: Iterable[str]) -> str:
+    return json.dumps([clean(path) for path in paths])
 
 
 def _files(text: str) -> tuple[str, ...]:

@@ -195,6 +195,43 @@ def test_an_item_with_quite_other_files_under_a_bound_number_is_not_written_to(h
     assert house.plex_sim.count("PUT") == 0
 
 
+def test_a_bound_item_with_the_file_of_its_namesake_is_not_written_to(house, twins):
+    """After a restore of Plex's database the number may be that of the other file of this name and size."""
+    id, (one, other) = twins
+    bind(house, id, other)
+    house.work()
+    house.plex_sim.swap_files(one, other)
+    house.plex_sim.clear_log()
+    house.edit(id, title="Later")
+    house.work()
+    assert "has quite other files than when it was bound" in house.row(id).error
+    assert house.plex_sim.count("PUT") == 0
+
+
+def test_a_bound_item_at_the_place_of_another_scene_is_not_written_to(house, twins):
+    id, (_, other) = twins
+    bind(house, id, other)
+    house.work()
+    house.stash_sim.add_scene(title="Another", files=[("/media/c/twin.mp4", 77, 60.0)])
+    house.plex_sim.rename_file(other, "/media/b/twin.mp4", "/media/c/twin.mp4")
+    house.plex_sim.clear_log()
+    house.edit(id, title="Later")
+    house.work()
+    assert "has quite other files than when it was bound" in house.row(id).error
+    assert house.plex_sim.count("PUT") == 0
+
+
+def test_a_bound_item_whose_file_was_moved_stays_bound_and_is_known_at_its_new_place(house, twins):
+    id, (_, other) = twins
+    bind(house, id, other)
+    house.work()
+    house.plex_sim.rename_file(other, "/media/b/twin.mp4", "/media/c/twin.mp4")
+    house.edit(id, title="Later")
+    house.work()
+    assert title_of(house, other) == "Later"
+    assert house.rows("select files from binding") == [('["/media/c/twin.mp4"]',)]
+
+
 def test_an_item_that_is_bound_is_no_other_scenes_any_more(house):
     first, second = house.in_step(2)
     key = house.key_of(first)

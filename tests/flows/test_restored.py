@@ -251,6 +251,25 @@ def test_a_poster_that_a_restored_plex_shows_again_gives_way_when_its_cover_can_
         assert poster(house, id) == key_of("thumb", BLUE if chosen else GREEN)
 
 
+@pytest.mark.parametrize("chosen", [False, True])
+def test_a_poster_that_a_restored_plex_shows_again_goes_when_its_scene_has_no_cover_any_more(tmp_path, chosen):
+    with House(tmp_path / "data", profile=POSTER) as house:
+        [id] = house.in_step()
+        if chosen:
+            by_hand(house, id, thumb=BLUE)
+        else:
+            covered(house, id, RED)
+        backup = house.plex_sim.backup()
+        if chosen:
+            house.stash_sim.set_cover(id, RED)
+        house.stash_sim.set_cover(id, None)
+        edited(house, id, title="Newer")
+        house.plex_sim.restore(backup)
+        compared(house)
+        assert title_of(house, id) == "Newer"
+        assert poster(house, id) == (key_of("thumb", BLUE) if chosen else None)
+
+
 @pytest.mark.parametrize("edits", [False, True])
 def test_a_field_that_was_disabled_when_plex_was_restored_is_written_when_it_is_enabled_unless_a_person_edited_it(
     tmp_path, edits
@@ -378,6 +397,25 @@ def test_with_the_switch_locked_lists_that_agree_with_stash_count_as_plexsyncs_o
         compared(house)
         assert [genres(house, id) for id in ids] == [{"Renamed", "Tag 0", "Mine"}, {"Renamed"}, {"Renamed"}]
         assert first.undecidable == 1
+
+
+@pytest.mark.parametrize(("by_a_person", "shown"), [("", "Back"), ("newer title", "newer title")])
+def test_a_title_that_plex_wrote_with_single_spaces_and_nobody_read_back_is_known_after_the_database_was_lost(
+    tmp_path, by_a_person, shown
+):
+    with House(tmp_path / "data", policy=Policy(conflict="plex")) as house:
+        [id] = house.in_step()
+        house.plex_sim.faults.set(Fault("reset_after", when=lambda request: request.method == "PUT"))
+        house.edit(id, title="Newer  title")
+        house.work()
+        assert title_of(house, id) == "Newer title"
+        house.plex_sim.faults.clear()
+        if by_a_person:
+            by_hand(house, id, title=by_a_person)
+        house.stash_sim.edit_scene(id, title="Back")
+        restarted(house, between=lambda: forget_database(house))
+        compared(house)
+        assert title_of(house, id) == shown
 
 
 def test_items_that_swap_their_files_show_the_right_scenes_after_an_older_database_was_restored(tmp_path):

@@ -247,6 +247,20 @@ def test_a_scene_with_new_files_stays_bound_and_so_does_one_scanned_anew(house, 
     assert title_of(house, special) == "Scanned anew"
 
 
+def test_a_scene_with_a_file_of_the_same_name_and_size_elsewhere_is_another_one(house):
+    ours, twin = (movie(house, (f"/media/{folder}/twin.mp4", 77, 60_000)) for folder in ("a", "b"))
+    id = house.stash_sim.add_scene(title="Ours", files=[("/media/a/twin.mp4", 77, 60.0)])
+    house.want(id)
+    bound(house, id, ours)
+    house.work_until_settled()
+    assert title_of(house, ours) == "Ours"
+    created_again(house, id, ("/media/b/twin.mp4", 77, 60.0), title="Twin")
+    house.want(id)
+    house.work_until_settled()
+    assert [title_of(house, key) for key in (ours, twin)] == ["Ours", "as scanned"]
+    assert "was bound to another scene" in house.row(id).error
+
+
 def test_a_binding_from_before_learns_its_scene_when_that_is_seen(house, library):
     _, special = library
     house.change("update binding set created_at = '', subject_files = '[]'")

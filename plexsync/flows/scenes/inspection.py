@@ -28,11 +28,11 @@ from plexsync.flows.scenes.scene_matching import (
     keys_of,
 )
 from plexsync.flows.scenes.undone_scenes import UndoneScenes
+from plexsync.rules.bound_items import untenable
 from plexsync.rules.desired import Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Outcome, OutOfScope, Waiting
-from plexsync.rules.match import untenable
 from plexsync.rules.match_records import Binding, Matched, NotThere, Unclear
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.pictures import placed
@@ -294,7 +294,7 @@ class Looker:
         memory, pushing = past.to_sync(scene.id, item.key)
         if self.pictures:
             shown = self.pictures.with_pictures(scene, shown, profile)
-            item = self.pictures.told(item, shown.values, memory, pushing, past.lost_fields(item.key))
+            item = self.pictures.told(item, shown.values, memory, pushing, past.pushed_fields(item.key))
             pushing = (*past.strays(item, memory, pushing), *pushing)
         policy = replace(self._rules.policy, take_over=bool(take_over))
         steps = plan(shown.values, item, memory, pushing, policy, past.provenances.get(item.key))

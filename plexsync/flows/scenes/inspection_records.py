@@ -139,9 +139,9 @@ class Past:
         """Whether the database does not know all pushes to an item."""
         return key in self.provenances and self.provenances[key].after is not None
 
-    def lost_fields(self, key: str) -> frozenset[str]:
-        """The fields in pushes to an item that the database does not know."""
-        return self.provenances[key].lost_fields if key in self.provenances else frozenset()
+    def pushed_fields(self, key: str) -> frozenset[str]:
+        """The fields that the journal has of an item of which Plex or the database is from an older moment."""
+        return self.provenances[key].pushed_fields if key in self.provenances else frozenset()
 
     def of(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
         """The memory of a scene's item. If the item is new to the scene, the memory of the scene that had it before.

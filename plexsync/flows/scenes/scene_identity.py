@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.rules.bound_items import renewed
 from plexsync.rules.choices import ACCEPTED, Choice, remedy
 from plexsync.rules.errors import Barred, Neighbour
 from plexsync.rules.job import Dead, Kind
@@ -115,9 +116,17 @@ def remember_scenes(tx: Writer, scenes: Iterable[Scene], *, now: int) -> frozens
 
 
 def renew_bindings(tx: Writer, sights: Iterable[Inspection]) -> None:
-    """Save the present origins of the scenes that were led to their items by a binding."""
-    applied = [(binding, scene_origin(sight.scene)) for sight in sights if sight.scene for binding in sight.bound]
-    tx.bindings.renew((binding, origin) for binding, origin in applied if binding.origin != origin)
+    """Save the present origins of the scenes that were led to their items by a binding, and the files of moved items."""
+    applied = [
+        (
+            binding,
+            renewed(binding, scene_origin(sight.scene), {target.item.key: target.item for target in sight.targets}),
+        )
+        for sight in sights
+        if sight.scene
+        for binding in sight.bound
+    ]
+    tx.bindings.renew((old, new) for old, new in applied if old != new)
 
 
 def ignored_another(id: int) -> Dead:

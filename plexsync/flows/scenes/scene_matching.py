@@ -8,10 +8,12 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import others_among
 from plexsync.rules import match
+from plexsync.rules.bound_items import is_where_bound
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Unavailable
+from plexsync.rules.grades import places
 from plexsync.rules.item import Entry, Item
 from plexsync.rules.job import Waiting
-from plexsync.rules.match_records import AskRivals, Matched, NotThere, Offer, Step, Unclear
+from plexsync.rules.match_records import AskRivals, Binding, Matched, NotThere, Offer, Step, Unclear
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.paths import base_name, name_key, path_key
 from plexsync.rules.scene import Scene
@@ -116,7 +118,7 @@ class SceneMatcher:
         """What the index and the memory offer for each of these scenes, read for all of them together."""
         bindings = db.bindings.present([scene.id for scene in scenes])
         unbound, others = db.bindings.withdrawn(), others_among(db, scenes)
-        places = {scene.id: match.places(scene, self._rules.paths) for scene in scenes}
+        own = {scene.id: places(scene, self._rules.paths) for scene in scenes}
         names = {scene.id: match.names(scene) for scene in scenes}
         remembered: dict[int, set[str]] = {scene.id: set() for scene in scenes}
         written: dict[int, set[str]] = {scene.id: set() for scene in scenes}
@@ -132,13 +134,14 @@ class SceneMatcher:
                 remembered[id].add(key)
                 if not is_taken_back(memory):
                     written[id].add(key)
-        at = by_part(db.index.entries_at(sorted(set().union(*places.values()))), path_key)
+        at = by_part(db.index.entries_at(sorted(set().union(*own.values()))), path_key)
         named = by_part(db.index.entries_named(sorted(set().union(*names.values()))), name_key)
         offered = {
             id: {
-                **_united(at, places[id]),
+                **_united(at, own[id]),
                 **_united(named, names[id]),
                 **{key: past[key] for key in sorted(keys) if key in past},
+                **_bound_entries(db, [binding for binding in bindings if binding.scene == id]),
             }
             for id, keys in remembered.items()
         }
@@ -179,7 +182,7 @@ class SceneMatcher:
             keys = claims({scene.id: verdicts[scene.id] for scene in again})
             # Asked before anything is forgotten: if Plex did not answer now, a look-alike would be the only match.
             try:
-                asked = self._ask_for(again)
+                asked = self._ask_for(again, verdicts)
             except Unavailable as error:
                 # Other items were read a moment ago, so the failure may concern these alone.
                 verdicts |= dict.fromkeys((scene.id for scene in again), error)
@@ -201,15 +204,22 @@ class SceneMatcher:
         """The scenes with an entry or candidates that Plex does not have, or has with other files.
 
         Compared with what was matched, not with the index as it is now: another process may have corrected it since.
-        Bindings are excluded, since they do not come from the index.
+        Of the bound items, only those that have been moved since they were bound.
         """
         return [scene for scene in scenes if scene.id in verdicts and _is_misled(verdicts[scene.id], items)]
 
-    def _ask_for(self, scenes: Sequence[Scene]) -> bool:
-        """Ask Plex for the files of these scenes. False if that has to wait for the walk of another thread."""
+    def _ask_for(self, scenes: Sequence[Scene], verdicts: Mapping[int, Verdict]) -> bool:
+        """Ask Plex for the files of these scenes, and for those that their bound items had when they were bound.
+
+        False if that has to wait for the walk of another thread.
+        """
         if len(scenes) > FIND_AT_MOST:
             return self.freshen(force=True) is not None
-        return self._find({base_name(file.path) for scene in scenes for file in scene.files})
+        bound = [binding for scene in scenes for binding in _bound(verdicts[scene.id])]
+        paths = [path for binding in bound for path in binding.files]
+        return self._find(
+            {base_name(path) for path in (*paths, *(file.path for scene in scenes for file in scene.files))}
+        )
 
     def _find(self, names: Collection[str]) -> bool:
         """Ask Plex for files with these names. False if that has to wait for the walk of another thread."""
@@ -258,6 +268,19 @@ def _united(by_key: Mapping[str, Sequence[Entry]], keys: Iterable[str]) -> dict[
     return dict(sorted(entries.items()))
 
 
+def _bound(verdict: Verdict) -> tuple[Binding, ...]:
+    return verdict.bound if isinstance(verdict, Matched) else ()
+
+
+def _bound_entries(db: Reader, bound: Sequence[Binding]) -> dict[str, Entry]:
+    """The items that are bound to a scene, and those that have files now where these had theirs then."""
+    if not bound:
+        return {}
+    then = sorted({clean(path_key(path)) for binding in bound for path in binding.files})
+    found = (*db.index.entries([binding.key for binding in bound]), *db.index.entries_at(then))
+    return {entry.key: entry for entry in found}
+
+
 def files_of(item: Entry | Item) -> frozenset[tuple[str, int]]:
     """The files that identify an item. Durations are left out, since Plex adds them only after it has analysed a file."""
     return frozenset((part.path, part.size) for part in item.parts)
@@ -299,9 +322,16 @@ def _with_entries(verdict: Verdict, offer: Offer) -> Verdict:
 
 def _is_misled(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> bool:
     """Whether Plex does not have an item of the verdict, or has it with other files than those matched."""
-    if not isinstance(verdict, Matched | Unclear) or (isinstance(verdict, Matched) and verdict.bound):
+    if not isinstance(verdict, Matched | Unclear):
         return False
     matched = {entry.key: files_of(entry) for entry in verdict.entries}
+    if bound := _bound(verdict):
+        moved = [
+            item
+            for binding in bound
+            if isinstance(item := items.get(binding.key), Item) and not is_where_bound(binding, item.parts)
+        ]
+        return any(files_of(item) != matched.get(item.key) for item in moved)
     return any(
         key not in items or (isinstance(item := items[key], Item) and files_of(item) != matched.get(key))
         for key in claimed(verdict)
