@@ -490,9 +490,10 @@ class ServerPeople(People):
             return
         if self.foreign.old_stash is not None:
             return
-        # So few go one by one, and nobody is asked.
+        # So few go one by one, and nobody is asked. A database that was lost since knows only those that it has met anew.
         written = {shown.content for shown in self.world.truth.items.values() if shown.written}
-        known = [scene for scene in self.scenes() if written & set(self.world.truth.of(scene))]
+        seen = {id for (id,) in self.world.rows("select scene from standing")}
+        known = [scene for scene in self.scenes() if scene.id in seen and written & set(self.world.truth.of(scene))]
         self.foreign.gone_for_good = not is_many(len(known))
         self.foreign.wiped = self.world.stash.wipe()
         self.foreign.sent_before = [asked for weather in self.world.weather.values() for _, asked in weather.late]
