@@ -97,6 +97,7 @@ def install(folder: str, progress: Callable[[float], None], report: Callable[[st
     os.makedirs(above, mode=0o700, exist_ok=True)
     with _alone(above, progress):
         _note(above, 0.0)
+        progress(0.0)
 
         def advance(part: float) -> None:
             _note(above, part)

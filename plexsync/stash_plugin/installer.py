@@ -4,13 +4,14 @@ The order is one line of JSON on standard input: the folder of the database, and
 the connection to Stash. How far it is, and why it failed, is in a file (`plexsync.stash_plugin.dependencies`).
 """
 
-# ruff: noqa: PTH100, PTH120
+# ruff: noqa: PTH100, PTH120, PTH123
 
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 if __name__ == "__main__":
@@ -27,7 +28,7 @@ from plexsync.store.lock import is_locked  # noqa: E402
 
 
 def start_installing(folder: str, server: "Mapping[str, object] | None" = None) -> None:
-    """Start an installation that outlives this process, unless one runs; raises OSError.
+    """Start an installation that outlives this process, unless one runs; returns once it runs. Raises OSError.
 
     `server`: the connection with which it starts the worker afterwards, if that is switched on.
     """
@@ -36,7 +37,7 @@ def start_installing(folder: str, server: "Mapping[str, object] | None" = None) 
     process = subprocess.Popen(  # noqa: S603 - this program itself
         [sys.executable, "-P", os.path.abspath(__file__)],
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=folder,
         creationflags=launcher.DETACHED | launcher.NEW_GROUP if os.name == "nt" else 0,
@@ -44,6 +45,18 @@ def start_installing(folder: str, server: "Mapping[str, object] | None" = None) 
     )
     with process.stdin as order:  # type: ignore[union-attr]
         order.write(json.dumps({"folder": folder, "server": dict(server) if server else None}).encode() + b"\n")
+    with process.stdout as begun:  # type: ignore[union-attr]
+        # Until it says so, or ends, a page that looks would find that none runs, and look no more.
+        begun.readline()
+
+
+def _say_begun(_part: float) -> None:
+    """Tell the process that started this one, which then leaves. Later calls tell nobody."""
+    with suppress(OSError, ValueError):
+        sys.stdout.write("begun\n")
+        sys.stdout.flush()
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
 def main() -> None:
@@ -52,7 +65,7 @@ def main() -> None:
     folder, server = str(order["folder"]), order["server"]
     try:
         tidy = not is_locked(folder)
-        dependencies.install(folder, lambda _part: None, lambda _line: None, tidy=tidy)
+        dependencies.install(folder, _say_begun, lambda _line: None, tidy=tidy)
         if server and intake.switched(folder) != intake.OFF and not is_locked(folder):
             launcher.start_worker(launcher.Runtime(folder, dependencies.ready(folder), server))
     except (dependencies.NotReady, Unusable, OSError) as error:

@@ -26,6 +26,7 @@ NOT_RUN = {
     "init": "it signs in with an account of Plex and asks a person; its own tests answer it",
     "log": "it shows a log that a worker wrote, or follows it; its own tests do both",
     "top": "it draws until it is stopped; its own tests read the screen",
+    "verify": "what it finds depends on the examples that ran before; its own tests count",
     "completion": "it speaks to a shell; its own tests try it with one",
 }
 # What ends with 1 in this world, and why that is right.

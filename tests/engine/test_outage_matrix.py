@@ -384,7 +384,7 @@ def test_no_answer_of_stash_that_is_not_whole_blanks_a_field_in_plex(house):
 # --- F30: everything is due at once when it is back ------------------------------------------------------------------
 
 
-@pytest.mark.timeout(1800 if TORTURE else 300)
+@pytest.mark.timeout(1800 if TORTURE else 900)
 def test_after_the_return_all_that_is_due_at_once_does_not_bring_it_down_again(tmp_path):
     real, due = (3_000, 100_000) if TORTURE else (150, 2_000)
     with House(tmp_path / "data", parallel=4) as house:

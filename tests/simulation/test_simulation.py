@@ -26,7 +26,7 @@ PARTS = 20 if TORTURE else 2
 FIRST = 1
 
 
-@pytest.mark.timeout(3600 if TORTURE else 300)
+@pytest.mark.timeout(3600 if TORTURE else 900)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_whatever_happens_nothing_is_lost_doubled_or_wrong(part):
     count = SEEDS // PARTS

@@ -69,7 +69,6 @@ FAULTS = {
 }
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_lost_event_is_found(fault, monkeypatch):
     where, name, broken = fault

@@ -17,10 +17,10 @@ TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 SAMPLE_OF_SERVER_LIVES = 30
 SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else SAMPLE_OF_SERVER_LIVES))
 STEPS = 200
-PARTS = 20 if TORTURE else 2
+PARTS = 20 if TORTURE else 10
 
 
-@pytest.mark.timeout(3600 if TORTURE else 300)
+@pytest.mark.timeout(3600 if TORTURE else 900)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_whatever_happens_to_servers_no_hand_is_lost_nothing_is_wrong_and_nothing_is_stuck_in_silence(part):
     count = SEEDS // PARTS
@@ -38,7 +38,6 @@ def test_a_life_with_changes_is_the_same_one_again():
     assert len(digests) == 1
 
 
-@pytest.mark.timeout(120)
 def test_a_product_that_does_not_ask_who_the_server_is_is_found(monkeypatch):
     monkeypatch.setattr(ServerIdentity, "check", lambda self: None)
     monkeypatch.setattr(sim_servers, "drawn_changes", lambda seed: ("plex reinstalled",))
@@ -46,7 +45,6 @@ def test_a_product_that_does_not_ask_who_the_server_is_is_found(monkeypatch):
     assert run_server_seeds(1, 8, 80).wrong
 
 
-@pytest.mark.timeout(120)
 def test_lives_without_a_change_end_well(monkeypatch):
     monkeypatch.setattr(sim_servers, "drawn_changes", lambda seed: ())
     report = run_server_seeds(1, 4, 120)

@@ -17,7 +17,7 @@ PACKAGE = Path(plexsync.__file__).parent
 # What only a terminal, the dashboard or a simulation shows.
 ELSEWHERE = re.compile(
     r"web/|simulator/|stash_plugin/stash_words|reports/attention|cli/(main|entry)\.py|cli/commands/(demo|init|adopt|top|probe|"
-    r"completion|bind|ignore|undo|history|backup|outages)|cli/terminal/(completion|top_screen|.*discovery)|cli/daemon/dash"
+    r"completion|bind|ignore|undo|history|backup|outages|config|log|report|notify|help|verify)\.py|cli/terminal/(completion|top_screen|.*discovery)|cli/daemon/dash"
 )
 NAMES = "|".join(COMMANDS)
 COMMAND = re.compile(rf"\bplexsync ({NAMES})\b|\bdlq retry\b|\bexplain (shows|lists)| --[a-z]")

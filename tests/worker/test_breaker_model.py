@@ -440,7 +440,7 @@ def walk(b, story, rules, now, steps, path=()):
     return lives
 
 
-@pytest.mark.timeout(3_600 if TORTURE else 300)
+@pytest.mark.timeout(3_600 if TORTURE else 900)
 @pytest.mark.parametrize("arguments", WALKS.values(), ids=WALKS)
 def test_every_short_life_goes_as_told(arguments):
     rules = circuit_breaker.Rules(**arguments)

@@ -20,8 +20,6 @@ def page(facts: "StatusFacts", look: Look) -> str:
     """The output of `plexsync status` as text."""
     scenes = facts["scenes"]
     parts = [look.sentence(safe(facts["verdict"]["text"]))]
-    if facts["verdict"]["tone"] == BAD:
-        parts.append(look.sentence("plexsync fix walks through what needs you."))
     if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
         parts.append(look.sentence(banner))
     parts += [
@@ -29,6 +27,8 @@ def page(facts: "StatusFacts", look: Look) -> str:
         for server, held in facts["holds"].items()
         if held["choice"]
     ]
+    if facts["verdict"]["tone"] == BAD:
+        parts.append(look.sentence("plexsync fix walks through what needs you."))
     statuses = []
     for bucket in buckets():
         if count := sum(scenes[status]["count"] for status in bucket):
