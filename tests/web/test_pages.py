@@ -18,6 +18,7 @@ from plexsync.simulator.http import Fault, Request
 from plexsync.store.lock import try_lock
 from plexsync.web.context import FRESH
 from tests.journey.world import KEY, TOKEN, World, until
+from tests.patience import HANG
 from tests.web.conftest import Dash, dashboard
 from validation.config import PlexSyncConfig
 
@@ -145,12 +146,13 @@ def test_a_comparison_is_begun_seen_and_reported(world: World) -> None:
 
 def test_what_is_under_way_is_not_begun_twice_and_can_be_stopped(world: World) -> None:
     world.add(3)
-    world.stash.faults.set(Fault("latency", seconds=0.7))
+    world.stash.faults.set(Fault("latency", seconds=HANG / 4))
     with dashboard(world) as dash:
         dash.post("/reconcile", what="compare anew")
         assert "Something else is under way" in plain(dash.post("/reconcile", what="compare").text)
-        assert "begun 0 s ago" in plain(dash.get("/reconcile").text)
+        assert re.search(r"begun \d+ s ago", plain(dash.get("/reconcile").text))
         assert "It stops" in plain(dash.post("/reconcile/stop").text)
+        world.stash.faults.clear()
         until(lambda: "Do it now Full comparison From the first scene" in plain(dash.get("/reconcile").text))
         assert "stopped" in plain(dash.get("/reconcile").text)
 
@@ -158,13 +160,14 @@ def test_what_is_under_way_is_not_begun_twice_and_can_be_stopped(world: World) -
 @pytest.mark.parametrize("what", ["look", "sync all"])
 def test_what_is_over_in_moments_is_not_said_to_stop(world: World, what: str) -> None:
     world.add(3)
-    world.stash.faults.set(Fault("latency", seconds=0.7))
+    world.stash.faults.set(Fault("latency", seconds=HANG / 4))
     with dashboard(world) as dash:
         form = {"token": dash.token()}
         assert ">Stop<" not in dash.post("/reconcile", what=what).text
         told = plain(dash.client.post("/reconcile/stop", data=form).text)
         assert "Nothing is under way that could be stopped." in told
         assert dash.get("/api/reconcile").json()["current"]["state"] == "running"
+        world.stash.faults.clear()
         until(lambda: dash.get("/api/reconcile").json()["past"])
         assert [one["state"] for one in dash.get("/api/reconcile").json()["past"]] == ["done"]
 
@@ -190,7 +193,7 @@ def test_a_comparison_that_has_ended_when_it_is_told_to_stop_was_not_stopped(
 def test_who_agrees_while_something_else_is_under_way_has_not_agreed(world: World) -> None:
     world.add(1)
     world.settings["approve_bulk"] = "false"
-    world.stash.faults.set(Fault("latency", seconds=0.7))
+    world.stash.faults.set(Fault("latency", seconds=HANG / 4))
     with dashboard(world) as dash:
         dash.post("/reconcile", what="compare")
         told = plain(dash.post("/reconcile", what="sync all", agreed="yes").text)
@@ -244,7 +247,7 @@ def test_only_a_look_that_has_come_to_its_end_can_be_agreed_to(
     faults = {
         "away at once": Fault("status", status=503),
         "away midway": Fault("status", status=503, when=lambda request: in_its_second_batch(request, seen)),
-        "stopped at once": Fault("latency", seconds=0.7),
+        "stopped at once": Fault("latency", seconds=HANG / 4),
     }
     if end in faults:
         (world.plex if end == "away midway" else world.stash).faults.set(faults[end])
@@ -252,6 +255,7 @@ def test_only_a_look_that_has_come_to_its_end_can_be_agreed_to(
         dash.post("/reconcile", what="preview")
         if end == "stopped at once":
             assert "It stops" in plain(dash.post("/reconcile/stop").text)
+            world.stash.faults.clear()
         until(lambda: dash.get("/api/reconcile").json()["past"])
         (past,) = dash.get("/api/reconcile").json()["past"]
         page = dash.get("/reconcile")
