@@ -53,7 +53,7 @@ COMMANDS = {
     "report": "Collect what a bug report needs in one file, without secrets.",
     "help": "Show how a command is used.",
     "outages": "Show when the servers were down or on hold.",
-    "verify": "Count how many scenes Plex shows as Stash says.",
+    "verify": "Count how many scenes are in sync.",
     "reconcile": "Compare Stash with Plex, and queue what differs.",
     "backup": "Copy the database to a file.",
     "restore": "Put a copy of the database back.",

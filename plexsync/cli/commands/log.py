@@ -11,14 +11,13 @@ import click
 
 from plexsync.app.settings import known_place
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.logs import LOG_FILE, OLDER_LOGS
+from plexsync.cli.logs import LEVELS, LOG_FILE, OLDER_LOGS
 from plexsync.cli.settings import hide, sources
 from plexsync.reports.format import safe
 from plexsync.rules.errors import Unusable
 from validation.redact import Redactor
 from validation.sources import ConfigError, default_data_dir, load_here
 
-LEVELS = ("debug", "info", "warning", "error")
 # Seconds between two looks at the file, and the longest line in characters.
 PACE = 0.25
 LONGEST = 4_000

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import islice
 from random import SystemRandom
 
 import click
@@ -96,14 +95,15 @@ def _compared(
 def _tell(facts: VerifyFacts, out: Console) -> None:
     compared = facts["in_sync"] + facts["differ"]
     of_all = "a sample of " if facts["sample"] else ""
+    be = "is" if compared == 1 else "are"
     ends = "" if facts["complete"] else "; stopped before the end"
-    say(out, f"{facts['in_sync']:,} of {of_all}{many(compared, 'scene')} in Plex are as Stash says{ends}")
+    say(out, f"{facts['in_sync']:,} of {of_all}{many(compared, 'scene')} in Plex {be} in sync{ends}")
     if facts["left_out"]:
         say(
             out, f"not compared: {', '.join(counted(word, count) for word, count in finding_counts(facts['left_out']))}"
         )
     if listed := facts["scenes_that_differ"]:
-        rows = [(str(scene["id"]), safe(scene["title"], 60), _fields(scene)) for scene in islice(listed, LISTED)]
+        rows = [(str(scene["id"]), safe(scene["title"], 60), _fields(scene)) for scene in listed]
         out.print(table("Scenes that differ", ("scene", "title", "fields"), rows, right=(0,)))
         more = f"; {facts['differ'] - len(listed):,} more" if facts["differ"] > len(listed) else ""
         say(out, f"plexsync sync {' '.join(row[0] for row in rows)} syncs these{more}")
