@@ -176,9 +176,14 @@ def version(db: sqlite3.Connection) -> int:
 
 def check(db: sqlite3.Connection, name: str, migrations: Migrations = MIGRATIONS) -> None:
     """Raise NewerDatabase, Damaged or Unusable unless the database is empty or one of a known schema; only reads."""
-    database_version = version(db)
-    (mark,) = db.execute("pragma application_id").fetchone()
-    (tables,) = db.execute("select count(*) from sqlite_master").fetchone()
+    # One snapshot: another process may make the database meanwhile.
+    db.execute("begin")
+    try:
+        database_version = version(db)
+        (mark,) = db.execute("pragma application_id").fetchone()
+        (tables,) = db.execute("select count(*) from sqlite_master").fetchone()
+    finally:
+        db.execute("rollback")
     if mark != APPLICATION_ID and (database_version or tables):
         raise Unusable(f"{name} is a database of another program")
     if database_version < 0:

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -239,6 +240,28 @@ def test_a_migration_is_whole_or_not_there(folder):
     db = connect(folder / NAME, migrations=good)
     assert schema.version(db) == len(good)
     db.close()
+
+
+@pytest.mark.parametrize("seen", [1, 2, 3])
+def test_a_database_that_another_process_makes_while_it_is_checked_is_no_other_programs(folder, seen):
+    path = folder / NAME
+    path.touch(mode=0o600)
+    with closing(sqlite3.connect(path)) as first:
+        first.execute("pragma journal_mode = wal")
+    checked = sqlite3.connect(path, isolation_level=None)
+    statements = []
+
+    def made_meanwhile(statement):
+        statements.append(statement)
+        if len(statements) == seen + 1:
+            connect(path).close()
+
+    checked.set_trace_callback(made_meanwhile)
+    schema.check(checked, NAME)
+    checked.set_trace_callback(None)
+    assert len(statements) > seen
+    assert schema.version(checked) == len(schema.MIGRATIONS)
+    checked.close()
 
 
 def test_many_processes_make_one_database(folder):
