@@ -1,0 +1,325 @@
+"""Lists the fields that you edited in Plex, and carries out your decisions about them (`plexsync.rules.drift`).
+
+Scenes are found by what their last look found, and by the marks of kept fields; what is shown is read from both servers.
+A decision is saved only if nothing else was learnt about the scene meanwhile, and a running attempt loses the scene, since
+it was planned without it.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READS
+from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection_records import Inspection, Target
+from plexsync.flows.scenes.kept_marks import mark_kept
+from plexsync.rules.drift import DriftField, keep, kept_fields, take, unkeep
+from plexsync.rules.item import field_key
+from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.neighbours import Clock
+from plexsync.rules.plan_records import Memory
+from plexsync.rules.status_words import KEPT
+from plexsync.rules.text import fold
+from plexsync.rules.values import held
+from plexsync.store.database import Database, Reader, Writer
+
+BATCH = 50
+# So often a scene is looked at again because something was learnt about it meanwhile.
+LOOKS = 3
+# From so many scenes on, decisions use the slow lane.
+CROWD = 100
+
+Progress = Callable[[int, int], None]
+
+
+class DriftAnswer(StrEnum):
+    """A decision about fields that you edited in Plex."""
+
+    KEEP = "keep"
+    TAKE = "take"
+    UNKEEP = "unkeep"
+
+
+@dataclass(frozen=True)
+class DriftFilter:
+    """Which fields are meant: those with these names, in this item and library; empty for any."""
+
+    fields: tuple[str, ...] = ()
+    library: str = ""
+    item: str = ""
+    kept_only: bool = False
+
+    def picks(self, entry: "DriftEntry") -> tuple[DriftField, ...]:
+        """The fields of an item that are meant."""
+        if (self.item and self.item != entry.key) or (self.library and fold(self.library) != fold(entry.library)):
+            return ()
+        wanted = {field_key(name) for name in self.fields}
+        return tuple(
+            one
+            for one in entry.fields
+            if (not wanted or field_key(one.name) in wanted) and (one.is_kept or not self.kept_only)
+        )
+
+
+@dataclass(frozen=True)
+class DriftEntry:
+    """One item of a scene with the fields that you edited in Plex. `since` (UTC ms): when a look first found it so."""
+
+    id: int
+    title: str
+    key: str
+    library: str
+    fields: tuple[DriftField, ...]
+    since: int | None = None
+
+
+@dataclass(frozen=True)
+class DriftPage:
+    """Some scenes with drift. `after` is the last scene that was looked at; None if there are no more.
+
+    `found` counts the scenes in which the last look found edits, `kept` those with a field that you keep.
+    """
+
+    entries: tuple[DriftEntry, ...]
+    after: int | None
+    found: int
+    kept: int
+
+
+@dataclass
+class Decided:
+    """The number of fields decided about, their scenes; and the scenes with nothing of the kind, or that are busy."""
+
+    fields: int = 0
+    scenes: list[int] = field(default_factory=list)
+    untouched: list[int] = field(default_factory=list)
+    busy: list[int] = field(default_factory=list)
+
+
+def drift_page(
+    store: Database, looker: Looker, gates: Gates, wanted: DriftFilter, *, after: int = 0, limit: int = BATCH
+) -> DriftPage:
+    """A page of up to `limit` scenes above `after`. Raises NeighbourError if a server can't be asked."""
+    with store.reading() as db:
+        ids = drifted_scenes(db, after=after, limit=limit + 1, kept_only=wanted.kept_only)
+        found, kept = db.standings.count_compared(KEPT), db.notes.count_kept()
+    more = ids[limit - 1] if len(ids) > limit else None
+    entries = list(drift_now(store, looker, gates, ids[:limit])) if ids else []
+    shown = (replace(entry, fields=wanted.picks(entry)) for entry in entries)
+    return DriftPage(tuple(entry for entry in shown if entry.fields), more, found, kept)
+
+
+def drifted_scenes(db: Reader, *, after: int, limit: int, kept_only: bool = False) -> list[int]:
+    """Up to `limit` scenes above `after` that may have drift, by number."""
+    ids = set(db.notes.kept_scenes(after=after, limit=limit))
+    if not kept_only:
+        ids |= set(db.standings.compared(KEPT, after=after, limit=limit))
+    return sorted(ids)[:limit]
+
+
+def drift_now(store: Database, looker: Looker, gates: Gates, ids: Sequence[int]) -> Iterator[DriftEntry]:
+    """The drift of these scenes, read from both servers. Raises NeighbourError."""
+    for start in range(0, len(ids), BATCH):
+        gates.enter(*READS)
+        sights = looker.look(ids[start : start + BATCH])
+        with store.reading() as db:
+            entries = entries_of(db, sights)
+        yield from entries
+
+
+def drift_known(db: Reader, ids: Sequence[int]) -> list[DriftEntry]:
+    """The kept fields of these scenes as the database knows them: without the values that both servers have now."""
+    names = {row.key: row.title for row in db.sections.all()}
+    memories = db.memories.of(ids)
+    entries = {entry.key: entry.section for entry in db.index.entries(sorted({key for _, key in memories}))}
+    return [
+        DriftEntry(id, "", key, names.get(entries.get(key, ""), ""), _kept_known(memory))
+        for (id, key), memory in sorted(memories.items())
+        if kept_fields(memory)
+    ]
+
+
+def _kept_known(memory: Memory) -> tuple[DriftField, ...]:
+    return tuple(
+        DriftField(name, None, None, known.drift.at)
+        for name, known in memory.items()
+        if known.drift and known.drift.given is None
+    )
+
+
+def entries_of(db: Reader, sights: Sequence[Inspection]) -> list[DriftEntry]:
+    """The items of these inspections with drift. Of undone and ignored scenes, only what you keep counts.
+
+    What you keep is listed as long as it is remembered, also for items to which a scene leads no longer.
+    """
+    names = {row.key: row.title for row in db.sections.all()}
+    rows = db.jobs.of(Kind.SCENE, [sight.id for sight in sights])
+    entries = []
+    for sight in sorted(sights, key=lambda one: one.id):
+        rests = bool(sight.undone) or (sight.id in rows and rows[sight.id].state is State.IGNORED)
+        stood = db.standings.find(sight.id)
+        for target in sight.targets:
+            fields = tuple(one for one in target.drift if one.is_kept or not rests)
+            title = sight.scene.title if sight.scene else ""
+            library = names.get(target.item.section, "")
+            if fields:
+                since = stood.since if stood and stood.word == KEPT else None
+                entries.append(DriftEntry(sight.id, title, target.item.key, library, fields, since))
+    seen = {(sight.id, target.item.key) for sight in sights for target in sight.targets}
+    titles = {sight.id: sight.scene.title for sight in sights if sight.scene}
+    known = drift_known(db, db.notes.kept_among(sight.id for sight in sights))
+    entries += [replace(one, title=titles.get(one.id, "")) for one in known if (one.id, one.key) not in seen]
+    return sorted(entries, key=lambda entry: entry.id)
+
+
+# --- decisions -------------------------------------------------------------------------------------------------------
+
+
+def decide(
+    store: Database,
+    looker: Looker,
+    gates: Gates,
+    clock: Clock,
+    ids: Sequence[int],
+    answer: DriftAnswer,
+    wanted: DriftFilter,
+    progress: Progress = lambda _done, _total: None,
+) -> Decided:
+    """Carry out a decision about the fields of these scenes. Raises NeighbourError; what was decided by then stays so.
+
+    Repeating the call is harmless.
+    """
+    decided, order = Decided(), DriftOrder(answer, wanted, behind=len(ids) > CROWD)
+    for start in range(0, len(ids), BATCH):
+        left: Sequence[int] = ids[start : start + BATCH]
+        for _ in range(LOOKS):
+            if left:
+                left = _decide_some(store, looker, gates, clock, left, order, decided)
+        decided.busy += left
+        progress(min(start + BATCH, len(ids)), len(ids))
+    return decided
+
+
+@dataclass(frozen=True)
+class DriftOrder:
+    """A decision, the fields that it is about, and whether its scenes are to be synced behind all edits."""
+
+    answer: DriftAnswer
+    filter: DriftFilter
+    behind: bool = False
+
+
+def _decide_some(
+    store: Database,
+    looker: Looker,
+    gates: Gates,
+    clock: Clock,
+    ids: Sequence[int],
+    order: DriftOrder,
+    decided: Decided,
+) -> list[int]:
+    """Look at these scenes and save the decision. Returns those of which something was learnt meanwhile."""
+    gates.enter(*READS)
+    with store.reading() as db:
+        before = _known(db, ids)
+    sights = {sight.id: sight for sight in looker.look(ids)}
+    again = []
+    with store.writing() as tx:
+        known = _known(tx, ids)
+        entries = entries_of(tx, list(sights.values()))
+        for id in ids:
+            sight = sights[id]
+            if known[id] != before[id] or any(target.was_lost for target in sight.targets):
+                again.append(id)
+                continue
+            own = [entry for entry in entries if entry.id == id]
+            count = _answered(tx, sight, own, order, now=clock.now())
+            if not count:
+                decided.untouched.append(id)
+                continue
+            decided.fields += count
+            decided.scenes.append(id)
+            tx.jobs.wrest(Kind.SCENE, id, now=clock.now())
+            if order.answer is not DriftAnswer.KEEP:
+                tx.jobs.want(Kind.SCENE, id, Why.USER, clock.now(), behind=order.behind)
+    return again
+
+
+def _known(db: Reader, ids: Sequence[int]) -> dict[int, object]:
+    """What is remembered about each of these scenes."""
+    memories, pushings = db.memories.of(ids), db.pushings.of(ids)
+    return {
+        id: (
+            {key: memory for (scene, key), memory in memories.items() if scene == id},
+            {key: pushing for (scene, key), pushing in pushings.items() if scene == id},
+        )
+        for id in ids
+    }
+
+
+def _answered(tx: Writer, sight: Inspection, entries: Sequence[DriftEntry], order: DriftOrder, *, now: int) -> int:
+    """Save the decision about one scene; returns the number of fields."""
+    if order.answer is DriftAnswer.UNKEEP:
+        return _unkept(tx, sight, order.filter, now=now)
+    chosen = {entry.key: order.filter.picks(entry) for entry in entries}
+    targets, count = [], 0
+    for target in sight.targets:
+        memory, some = _with_answer(target, chosen.get(target.item.key, ()), order.answer, now)
+        count += some
+        targets.append(replace(target, plan=replace(target.plan, memory=memory)) if some else target)
+    if count:
+        Looker.save(tx, [replace(sight, targets=tuple(targets))], now=now)
+        _restand(tx, sight.id, targets, now=now)
+    return count
+
+
+def _with_answer(target: Target, fields: Sequence[DriftField], answer: DriftAnswer, now: int) -> tuple[Memory, int]:
+    """The memory of an item with the decision about these fields, and their number."""
+    memory, count = target.plan.memory, 0
+    for one in fields:
+        if one.in_stash is None or (one.is_kept and answer is DriftAnswer.KEEP):
+            continue
+        count += 1
+        if answer is DriftAnswer.KEEP:
+            memory = keep(memory, one.name, one.in_stash, now=now)
+        else:
+            memory = take(memory, one.name, one.in_stash, held(target.item, one.name), now=now)
+    return memory, count
+
+
+def _unkept(tx: Writer, sight: Inspection, wanted: DriftFilter, *, now: int) -> int:
+    """End what you keep of one scene, also on items to which it no longer leads; returns the number of fields."""
+    seen = {} if sight.undone else {target.item.key: target.wanted.values for target in sight.targets}
+    count, saved = 0, []
+    for entry in drift_known(tx, [sight.id]):
+        memory = tx.memories.of([sight.id])[sight.id, entry.key]
+        fields = wanted.picks(entry)
+        for one in fields:
+            memory = unkeep(memory, one.name, seen.get(entry.key, {}).get(one.name))
+        if fields:
+            count += len(fields)
+            tx.memories.rewrite(sight.id, entry.key, memory)
+            saved.append((sight.id, entry.key, memory))
+    mark_kept(tx, saved, now=now)
+    stood = tx.standings.find(sight.id)
+    if count and not sight.undone and (stood is None or stood.word == "in step"):
+        tx.standings.save({sight.id: KEPT}, now=now)
+    return count
+
+
+def _restand(tx: Writer, id: int, targets: Collection[Target], *, now: int) -> None:
+    """Save that a scene has no more fields to decide about, if so: the next look would find the same."""
+    stood = tx.standings.find(id)
+    undecided: Mapping[str, object] = {
+        one.name: one
+        for target in targets
+        for one in target.drift
+        if not one.is_kept and not _is_answered(target.plan.memory, one.name)
+    }
+    if stood is not None and stood.word == KEPT and not undecided:
+        tx.standings.save({id: "in step"}, now=now)
+
+
+def _is_answered(memory: Memory, name: str) -> bool:
+    return name in memory and memory[name].drift is not None
