@@ -1,8 +1,8 @@
 """Small named texts: cursors, times of the last poll and comparison, the worker's heartbeat, and marks of scenes.
 
 There is a take-over mark for each scene whose values are to be taken over, a mark for each scene whose id meant another
-scene when that one was ignored, a mark for each scene with a field that you keep in Plex, and a mark of loss for each item with pushes that the database does not know
-(`plexsync.flows.scenes.recovery`).
+scene when that one was ignored, a mark for each scene with a field that you keep in Plex, and a mark of loss for each item
+with pushes that the database does not know (`plexsync.flows.scenes.recovery`).
 """
 
 import json

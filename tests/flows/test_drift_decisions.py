@@ -247,7 +247,7 @@ def test_a_running_attempt_that_was_planned_before_the_decision_loses_the_scene(
 def test_nothing_is_decided_about_a_scene_without_edits(house):
     (id,) = house.in_step(1)
     assert answer(house, KEEP, id).untouched == [id]
-    assert [entry for entry in drift_now(house.store, house.worker.glances, house.worker.gates, [id])] == []
+    assert list(drift_now(house.store, house.worker.glances, house.worker.gates, [id])) == []
 
 
 @pytest.mark.parametrize("what", [KEEP, TAKE])

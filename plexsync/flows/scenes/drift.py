@@ -8,6 +8,7 @@ it was planned without it.
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READS
@@ -25,6 +26,7 @@ from plexsync.rules.values import held
 from plexsync.store.database import Database, Reader, Writer
 
 BATCH = 50
+PAGE = 500
 # So often a scene is looked at again because something was learnt about it meanwhile.
 LOOKS = 3
 # From so many scenes on, decisions use the slow lane.
@@ -61,6 +63,10 @@ class DriftFilter:
             if (not wanted or field_key(one.name) in wanted) and (one.is_kept or not self.kept_only)
         )
 
+    def narrowed(self, entry: "DriftEntry") -> "DriftEntry":
+        """The item with only the fields that are meant."""
+        return replace(entry, fields=self.picks(entry))
+
 
 @dataclass(frozen=True)
 class DriftEntry:
@@ -89,12 +95,14 @@ class DriftPage:
 
 @dataclass
 class Decided:
-    """The number of fields decided about, their scenes; and the scenes with nothing of the kind, or that are busy."""
+    """The number of fields decided about, their scenes; and the scenes with nothing of the kind, or that are worked on."""
 
     fields: int = 0
     scenes: list[int] = field(default_factory=list)
     untouched: list[int] = field(default_factory=list)
     busy: list[int] = field(default_factory=list)
+    left: int = 0
+    """The scenes that were not looked at, because it was stopped."""
 
 
 def drift_page(
@@ -106,8 +114,7 @@ def drift_page(
         found, kept = db.standings.count_compared(KEPT), db.notes.count_kept()
     more = ids[limit - 1] if len(ids) > limit else None
     entries = list(drift_now(store, looker, gates, ids[:limit])) if ids else []
-    shown = (replace(entry, fields=wanted.picks(entry)) for entry in entries)
-    return DriftPage(tuple(entry for entry in shown if entry.fields), more, found, kept)
+    return DriftPage(tuple(entry for entry in map(wanted.narrowed, entries) if entry.fields), more, found, kept)
 
 
 def drifted_scenes(db: Reader, *, after: int, limit: int, kept_only: bool = False) -> list[int]:
@@ -116,6 +123,15 @@ def drifted_scenes(db: Reader, *, after: int, limit: int, kept_only: bool = Fals
     if not kept_only:
         ids |= set(db.standings.compared(KEPT, after=after, limit=limit))
     return sorted(ids)[:limit]
+
+
+def candidates(db: Reader, answer: DriftAnswer) -> list[int]:
+    """All scenes that may have fields for this decision, by number."""
+    listing = db.notes.kept_scenes if answer is DriftAnswer.UNKEEP else partial(db.standings.compared, KEPT)
+    ids: list[int] = []
+    while page := listing(after=ids[-1] if ids else 0, limit=PAGE):
+        ids += page
+    return ids
 
 
 def drift_now(store: Database, looker: Looker, gates: Gates, ids: Sequence[int]) -> Iterator[DriftEntry]:
@@ -185,6 +201,7 @@ def decide(
     answer: DriftAnswer,
     wanted: DriftFilter,
     progress: Progress = lambda _done, _total: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Decided:
     """Carry out a decision about the fields of these scenes. Raises NeighbourError; what was decided by then stays so.
 
@@ -192,6 +209,9 @@ def decide(
     """
     decided, order = Decided(), DriftOrder(answer, wanted, behind=len(ids) > CROWD)
     for start in range(0, len(ids), BATCH):
+        if stopping():
+            decided.left = len(ids) - start
+            break
         left: Sequence[int] = ids[start : start + BATCH]
         for _ in range(LOOKS):
             if left:

@@ -385,6 +385,6 @@ def stands(sight: Inspection) -> str:
         return "differs"
     if sight.undone:
         return BY_MARK.get(sight.undone, SceneStatus.UNDONE).finding
-    if any(target.has_open_drift for target in sight.targets):
+    if any(note.reason in ("person", "kept") for target in sight.targets for note in target.plan.notes):
         return KEPT
     return "in step"
