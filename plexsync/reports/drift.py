@@ -37,7 +37,7 @@ def drift_facts(page: DriftPage) -> DriftReport:
     """A page for JSON."""
     return {
         "scenes": [_scene_facts(entry) for entry in page.entries],
-        "found": page.found,
+        "edited": page.edited,
         "kept": page.kept,
         "after": page.after,
         "away": "",
@@ -51,7 +51,7 @@ def known_drift(db: Reader, wanted: DriftFilter, away: str, *, after: int, limit
     entries = [replace(entry, title=titles.get(entry.id, "")) for entry in drift_known(db, ids[:limit])]
     return {
         "scenes": [_scene_facts(entry) for entry in map(wanted.narrowed, entries) if entry.fields],
-        "found": db.standings.count_compared(KEPT),
+        "edited": db.standings.count_compared(KEPT),
         "kept": db.notes.count_kept(),
         "after": ids[limit - 1] if len(ids) > limit else None,
         "away": away,
@@ -65,18 +65,18 @@ def _scene_facts(entry: DriftEntry) -> DriftSceneFacts:
         "item": entry.key,
         "library": entry.library,
         "since": stamp(entry.since),
-        "fields": [_field_facts(one) for one in entry.fields],
+        "fields": [_field_facts(drifted) for drifted in entry.fields],
     }
 
 
-def _field_facts(one: DriftField) -> DriftFieldFacts:
+def _field_facts(drifted: DriftField) -> DriftFieldFacts:
     return {
-        "field": one.name,
-        "plex": one.in_plex.value if one.in_plex else None,
-        "stash": one.in_stash,
-        "adds": list(one.adds),
-        "removes": list(one.removes),
-        "kept_since": stamp(one.since),
+        "field": drifted.name,
+        "plex": drifted.in_plex.value if drifted.in_plex else None,
+        "stash": drifted.in_stash,
+        "adds": list(drifted.adds),
+        "removes": list(drifted.removes),
+        "kept_since": stamp(drifted.since),
     }
 
 
@@ -87,8 +87,8 @@ def decision_facts(answer: DriftAnswer, decided: Decided) -> DriftDecision:
         facts["untouched"] = decided.untouched
     if decided.busy:
         facts["busy"] = decided.busy
-    if decided.left:
-        facts["left"] = decided.left
+    if decided.remaining:
+        facts["remaining"] = decided.remaining
     return facts
 
 
@@ -101,8 +101,8 @@ def decision_words(answer: DriftAnswer, decided: Decided) -> str:
     line = f"{many(decided.fields, 'field')} of {many(len(decided.scenes), 'scene')} {DONE[answer]}"
     if decided.busy:
         line += f"; {many(len(decided.busy), 'scene')} could not be decided about now: try again"
-    if decided.left:
-        line += f"; {many(decided.left, 'scene')} left: do it again"
+    if decided.remaining:
+        line += f"; {many(decided.remaining, 'scene')} left: do it again"
     return line
 
 

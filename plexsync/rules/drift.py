@@ -61,14 +61,14 @@ def _drift_field(name: str, values: Mapping[str, Value], item: Item, remembered:
 
 def _spelled_otherwise(remembered: Remembered | None, now: Held) -> frozenset[str]:
     """The keys of PlexSync's names that Plex has in a spelling of its own."""
-    ours, present = remembered.ours if remembered else {}, name_keys(now.value)
-    return frozenset(fold(name) for name, spelling in ours.items() if fold(spelling) in present)
+    spellings, present = remembered.ours if remembered else {}, name_keys(now.value)
+    return frozenset(fold(name) for name, spelling in spellings.items() if fold(spelling) in present)
 
 
 def _own_spellings(remembered: Remembered | None, names: tuple[str, ...]) -> frozenset[str]:
     """The keys of Plex's spellings of names that Stash has."""
-    ours, wanted = remembered.ours if remembered else {}, name_keys(names)
-    return frozenset(fold(spelling) for name, spelling in ours.items() if fold(name) in wanted)
+    spellings, wanted = remembered.ours if remembered else {}, name_keys(names)
+    return frozenset(fold(spelling) for name, spelling in spellings.items() if fold(name) in wanted)
 
 
 # --- decisions -------------------------------------------------------------------------------------------------------
@@ -80,10 +80,10 @@ def keep(memory: Memory, name: str, value: Value, *, now: int) -> Memory:
     return {**memory, name: replace(remembered, drift=DriftChoice(now))}
 
 
-def take(memory: Memory, name: str, value: Value, given: Held, *, now: int) -> Memory:
+def take(memory: Memory, name: str, value: Value, in_plex: Held, *, now: int) -> Memory:
     """The memory in which this value in Plex is to be replaced by Stash's, once. `value` is Stash's."""
     remembered = memory.get(name) or bare(name, value)
-    return {**memory, name: replace(remembered, drift=DriftChoice(now, given))}
+    return {**memory, name: replace(remembered, drift=DriftChoice(now, in_plex))}
 
 
 def unkeep(memory: Memory, name: str, value: Value | None) -> Memory:
@@ -95,7 +95,7 @@ def unkeep(memory: Memory, name: str, value: Value | None) -> Memory:
     if remembered is None or not _is_kept(remembered):
         return memory
     if is_bare(name, remembered):
-        return {field: known for field, known in memory.items() if field != name}
+        return {field: other for field, other in memory.items() if field != name}
     ended = replace(remembered, drift=None, said=remembered.said if value is None else value)
     return {**memory, name: ended}
 
@@ -106,7 +106,7 @@ def kept_fields(memory: Memory) -> frozenset[str]:
 
 
 def _is_kept(remembered: Remembered) -> bool:
-    return remembered.drift is not None and remembered.drift.given is None
+    return remembered.drift is not None and remembered.drift.replaced is None
 
 
 def bare(name: str, value: Value, choice: DriftChoice | None = None) -> Remembered:
@@ -136,12 +136,12 @@ def all_still_kept(memory: Memory, earlier: Memory) -> Memory:
 
 def is_given_up(name: str, now: Held, remembered: Remembered) -> bool:
     """Whether Plex has the very value that you decided to replace. One that was set since is not meant."""
-    given = remembered.drift.given if remembered.drift else None
-    return given is not None and same_value(name, now.value, given.value)
+    replaced = remembered.drift.replaced if remembered.drift else None
+    return replaced is not None and same_value(name, now.value, replaced.value)
 
 
 def without_take(name: str, remembered: Remembered | None) -> Remembered | None:
     """The memory without a decision to take Stash's value."""
-    if remembered is None or remembered.drift is None or remembered.drift.given is None:
+    if remembered is None or remembered.drift is None or remembered.drift.replaced is None:
         return remembered
     return None if is_bare(name, remembered) else replace(remembered, drift=None)

@@ -127,8 +127,8 @@ def _given_up_field(name: str, value: Value, now: Held, remembered: Remembered) 
     The request stays until the push was read back.
     """
     if isinstance(value, tuple):
-        given = replace(remembered, said=names_present(remembered.said, now.value), drift=None)
-        step = list_decision(name, value, now, given, adopt_all=True)
+        adopted = replace(remembered, said=names_present(remembered.said, now.value), drift=None)
+        step = list_decision(name, value, now, adopted, adopt_all=True)
     else:
         step = _write(name, value, now, now if is_bare(name, remembered) else remembered.found, remembered)
     return replace(step, memory=remembered, note=None) if step.sending else step

@@ -20,11 +20,11 @@ MARKS: tuple[Undone, ...] = ("undo", "release", "gone")
 class DriftChoice:
     """Your decision, of this time (UTC ms), about a field that you edited in Plex (`plexsync.rules.drift`).
 
-    `given` None: the field follows Plex until you take that back. Else Stash's value replaces this one, once.
+    `replaced` None: the field follows Plex until you take that back. Else Stash's value replaces this one, once.
     """
 
     at: int
-    given: Held | None = None
+    replaced: Held | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Remembered:
     def undo(self, desired: Value, mode: Undone) -> "Remembered":
         """The same field, undone while Stash has this value. A field that you keep stays so; taking Stash's value ends."""
         before = self.said if self.before is None else self.before
-        drift = self.drift if self.drift and self.drift.given is None else None
+        drift = self.drift if self.drift and self.drift.replaced is None else None
         return replace(self, said=desired, undone=mode, before=None if before == desired else before, drift=drift)
 
 

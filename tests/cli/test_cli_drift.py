@@ -33,7 +33,7 @@ def listed(door: Door, *words: str) -> dict[int, list[str]]:
 def test_the_list_shows_both_values_and_the_commands(edited: World, door: Door) -> None:
     facts = door("drift", "--json").facts
     assert Conformity().problems(facts, DriftReport, "drift") == []
-    assert (facts["found"], facts["kept"], facts["after"], facts["away"]) == (2, 0, None, "")
+    assert (facts["edited"], facts["kept"], facts["after"], facts["away"]) == (2, 0, None, "")
     first = facts["scenes"][0]
     assert (first["id"], first["library"], first["fields"][0]["plex"]) == (1, "Movies", "By hand")
     assert first["fields"][0]["stash"] == "Title 0"

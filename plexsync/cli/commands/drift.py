@@ -63,8 +63,10 @@ def drift(
     Without a decision such a field stays as it is until Stash changes it (conflict_policy). With --keep it follows Plex
     until --unkeep, whatever Stash says. With --take Stash's value replaces it once: names that were removed from a list come
     back, names that Stash does not have go, and plexsync undo restores what was there before PlexSync. An edit that you make
-    in Plex after --take is not lost. Name scenes, a library, or --all; asks once for more than one scene. Exits with 1 if a
-    scene that was named has no such field, or is being worked on.
+    in Plex after --take is not lost. A field that you keep is taken only if you name it and its scene.
+
+    Name scenes, a library, or --all; asks once for more than one scene. Exits with 1 if a scene that was named has no such
+    field, or is being worked on.
 
     \b
     Examples:
@@ -128,7 +130,7 @@ def _decide(
     *,
     yes: bool,
 ) -> int:
-    ids = list(dict.fromkeys(scenes))
+    ids, wanted = list(dict.fromkeys(scenes)), wanted.taking(answer, named=bool(scenes))
     if not ids:
         with parts.store.reading() as db:
             ids = candidates(db, answer)
@@ -156,7 +158,7 @@ def _tell(report: DriftReport, now: int, out: Console) -> None:
         say(out, f"Both servers can't be asked now, so you see what you keep: {safe(report['away'])}")
     for scene in report["scenes"]:
         say(out, _heading(scene, now), style="bold")
-        rows = [_row(one, now) for one in scene["fields"]]
+        rows = [_row(facts, now) for facts in scene["fields"]]
         out.print(table("", ("field", "in Plex", "in Stash", "decision"), rows))
     if report["after"] is not None:
         say(out, f"the list goes on: plexsync drift --after {report['after']}")
@@ -177,11 +179,11 @@ def _heading(scene: DriftSceneFacts, now: int) -> str:
     return f"Scene {scene['id']}: {safe(scene['title'], 120) or 'no title is known'} (item {scene['item']}{library}{since})"
 
 
-def _row(one: DriftFieldFacts, now: int) -> tuple[str, str, str, str]:
-    kept = f"kept since {ago(unstamped(one['kept_since']), now)}" if one["kept_since"] else ""
-    field = one["field"]
-    in_plex = "not known now" if one["plex"] is None else _text(value_words(field, one["plex"], in_plex=True))
-    return short(field), in_plex, _text(value_words(field, one["stash"])), kept
+def _row(facts: DriftFieldFacts, now: int) -> tuple[str, str, str, str]:
+    kept = f"kept since {ago(unstamped(facts['kept_since']), now)}" if facts["kept_since"] else ""
+    field = facts["field"]
+    in_plex = "not known now" if facts["plex"] is None else _text(value_words(field, facts["plex"], in_plex=True))
+    return short(field), in_plex, _text(value_words(field, facts["stash"])), kept
 
 
 def _text(value: FieldValue) -> str:

@@ -45,12 +45,16 @@ class DriftAnswer(StrEnum):
 
 @dataclass(frozen=True)
 class DriftFilter:
-    """Which fields are meant: those with these names, in this item and library; empty for any."""
+    """Which fields are meant: those with these names, in this item and library; empty for any.
+
+    `kept_only`: those that you keep; `open_only`: those that you have not decided about.
+    """
 
     fields: tuple[str, ...] = ()
     library: str = ""
     item: str = ""
     kept_only: bool = False
+    open_only: bool = False
 
     def picks(self, entry: "DriftEntry") -> tuple[DriftField, ...]:
         """The fields of an item that are meant."""
@@ -58,14 +62,19 @@ class DriftFilter:
             return ()
         wanted = {field_key(name) for name in self.fields}
         return tuple(
-            one
-            for one in entry.fields
-            if (not wanted or field_key(one.name) in wanted) and (one.is_kept or not self.kept_only)
+            drifted
+            for drifted in entry.fields
+            if (not wanted or field_key(drifted.name) in wanted)
+            and not (self.open_only if drifted.is_kept else self.kept_only)
         )
 
     def narrowed(self, entry: "DriftEntry") -> "DriftEntry":
         """The item with only the fields that are meant."""
         return replace(entry, fields=self.picks(entry))
+
+    def taking(self, answer: DriftAnswer, *, named: bool) -> "DriftFilter":
+        """The same for a decision. A field that you keep is taken from Stash only if you name it and its scene (`named`)."""
+        return replace(self, open_only=answer is DriftAnswer.TAKE and not (named and self.fields))
 
 
 @dataclass(frozen=True)
@@ -84,12 +93,12 @@ class DriftEntry:
 class DriftPage:
     """Some scenes with drift. `after` is the last scene that was looked at; None if there are no more.
 
-    `found` counts the scenes in which the last look found edits, `kept` those with a field that you keep.
+    `edited` counts the scenes in which the last look noticed edits, `kept` those with a field that you keep.
     """
 
     entries: tuple[DriftEntry, ...]
     after: int | None
-    found: int
+    edited: int
     kept: int
 
 
@@ -101,7 +110,7 @@ class Decided:
     scenes: list[int] = field(default_factory=list)
     untouched: list[int] = field(default_factory=list)
     busy: list[int] = field(default_factory=list)
-    left: int = 0
+    remaining: int = 0
     """The scenes that were not looked at, because it was stopped."""
 
 
@@ -111,10 +120,10 @@ def drift_page(
     """A page of up to `limit` scenes above `after`. Raises NeighbourError if a server can't be asked."""
     with store.reading() as db:
         ids = drifted_scenes(db, after=after, limit=limit + 1, kept_only=wanted.kept_only)
-        found, kept = db.standings.count_compared(KEPT), db.notes.count_kept()
+        edited, kept = db.standings.count_compared(KEPT), db.notes.count_kept()
     more = ids[limit - 1] if len(ids) > limit else None
     entries = list(drift_now(store, looker, gates, ids[:limit])) if ids else []
-    return DriftPage(tuple(entry for entry in map(wanted.narrowed, entries) if entry.fields), more, found, kept)
+    return DriftPage(tuple(entry for entry in map(wanted.narrowed, entries) if entry.fields), more, edited, kept)
 
 
 def drifted_scenes(db: Reader, *, after: int, limit: int, kept_only: bool = False) -> list[int]:
@@ -158,9 +167,9 @@ def drift_known(db: Reader, ids: Sequence[int]) -> list[DriftEntry]:
 
 def _kept_known(memory: Memory) -> tuple[DriftField, ...]:
     return tuple(
-        DriftField(name, None, None, known.drift.at)
-        for name, known in memory.items()
-        if known.drift and known.drift.given is None
+        DriftField(name, None, None, remembered.drift.at)
+        for name, remembered in memory.items()
+        if remembered.drift and remembered.drift.replaced is None
     )
 
 
@@ -172,20 +181,20 @@ def entries_of(db: Reader, sights: Sequence[Inspection]) -> list[DriftEntry]:
     names = {row.key: row.title for row in db.sections.all()}
     rows = db.jobs.of(Kind.SCENE, [sight.id for sight in sights])
     entries = []
-    for sight in sorted(sights, key=lambda one: one.id):
+    for sight in sorted(sights, key=lambda each: each.id):
         rests = bool(sight.undone) or (sight.id in rows and rows[sight.id].state is State.IGNORED)
-        stood = db.standings.find(sight.id)
+        standing = db.standings.find(sight.id)
         for target in sight.targets:
-            fields = tuple(one for one in target.drift if one.is_kept or not rests)
+            fields = tuple(drifted for drifted in target.drift if drifted.is_kept or not rests)
             title = sight.scene.title if sight.scene else ""
             library = names.get(target.item.section, "")
             if fields:
-                since = stood.since if stood and stood.word == KEPT else None
+                since = standing.since if standing and standing.word == KEPT else None
                 entries.append(DriftEntry(sight.id, title, target.item.key, library, fields, since))
-    seen = {(sight.id, target.item.key) for sight in sights for target in sight.targets}
+    targets = {(sight.id, target.item.key) for sight in sights for target in sight.targets}
     titles = {sight.id: sight.scene.title for sight in sights if sight.scene}
-    known = drift_known(db, db.notes.kept_among(sight.id for sight in sights))
-    entries += [replace(one, title=titles.get(one.id, "")) for one in known if (one.id, one.key) not in seen]
+    keeping = drift_known(db, db.notes.kept_among(sight.id for sight in sights))
+    entries += [replace(kept, title=titles.get(kept.id, "")) for kept in keeping if (kept.id, kept.key) not in targets]
     return sorted(entries, key=lambda entry: entry.id)
 
 
@@ -210,13 +219,13 @@ def decide(
     decided, order = Decided(), DriftOrder(answer, wanted, behind=len(ids) > CROWD)
     for start in range(0, len(ids), BATCH):
         if stopping():
-            decided.left = len(ids) - start
+            decided.remaining = len(ids) - start
             break
-        left: Sequence[int] = ids[start : start + BATCH]
+        todo: Sequence[int] = ids[start : start + BATCH]
         for _ in range(LOOKS):
-            if left:
-                left = _decide_some(store, looker, gates, clock, left, order, decided)
-        decided.busy += left
+            if todo:
+                todo = _decide_some(store, looker, gates, clock, todo, order, decided)
+        decided.busy += todo
         progress(min(start + BATCH, len(ids)), len(ids))
     return decided
 
@@ -246,11 +255,11 @@ def _decide_some(
     sights = {sight.id: sight for sight in looker.look(ids)}
     again = []
     with store.writing() as tx:
-        known = _known(tx, ids)
+        now_known = _known(tx, ids)
         entries = entries_of(tx, list(sights.values()))
         for id in ids:
             sight = sights[id]
-            if known[id] != before[id] or any(target.was_lost for target in sight.targets):
+            if now_known[id] != before[id] or any(target.was_lost for target in sight.targets):
                 again.append(id)
                 continue
             own = [entry for entry in entries if entry.id == id]
@@ -297,47 +306,47 @@ def _answered(tx: Writer, sight: Inspection, entries: Sequence[DriftEntry], orde
 def _with_answer(target: Target, fields: Sequence[DriftField], answer: DriftAnswer, now: int) -> tuple[Memory, int]:
     """The memory of an item with the decision about these fields, and their number."""
     memory, count = target.plan.memory, 0
-    for one in fields:
-        if one.in_stash is None or (one.is_kept and answer is DriftAnswer.KEEP):
+    for drifted in fields:
+        if drifted.in_stash is None or (drifted.is_kept and answer is DriftAnswer.KEEP):
             continue
         count += 1
         if answer is DriftAnswer.KEEP:
-            memory = keep(memory, one.name, one.in_stash, now=now)
+            memory = keep(memory, drifted.name, drifted.in_stash, now=now)
         else:
-            memory = take(memory, one.name, one.in_stash, held(target.item, one.name), now=now)
+            memory = take(memory, drifted.name, drifted.in_stash, held(target.item, drifted.name), now=now)
     return memory, count
 
 
 def _unkept(tx: Writer, sight: Inspection, wanted: DriftFilter, *, now: int) -> int:
     """End what you keep of one scene, also on items to which it no longer leads; returns the number of fields."""
-    seen = {} if sight.undone else {target.item.key: target.wanted.values for target in sight.targets}
+    wishes = {} if sight.undone else {target.item.key: target.wanted.values for target in sight.targets}
     count, saved = 0, []
     for entry in drift_known(tx, [sight.id]):
         memory = tx.memories.of([sight.id])[sight.id, entry.key]
         fields = wanted.picks(entry)
-        for one in fields:
-            memory = unkeep(memory, one.name, seen.get(entry.key, {}).get(one.name))
+        for drifted in fields:
+            memory = unkeep(memory, drifted.name, wishes.get(entry.key, {}).get(drifted.name))
         if fields:
             count += len(fields)
             tx.memories.rewrite(sight.id, entry.key, memory)
             saved.append((sight.id, entry.key, memory))
     mark_kept(tx, saved, now=now)
-    stood = tx.standings.find(sight.id)
-    if count and not sight.undone and (stood is None or stood.word == "in step"):
+    standing = tx.standings.find(sight.id)
+    if count and not sight.undone and (standing is None or standing.word == "in step"):
         tx.standings.save({sight.id: KEPT}, now=now)
     return count
 
 
 def _restand(tx: Writer, id: int, targets: Collection[Target], *, now: int) -> None:
     """Save that a scene has no more fields to decide about, if so: the next look would find the same."""
-    stood = tx.standings.find(id)
+    standing = tx.standings.find(id)
     undecided: Mapping[str, object] = {
-        one.name: one
+        drifted.name: drifted
         for target in targets
-        for one in target.drift
-        if not one.is_kept and not _is_answered(target.plan.memory, one.name)
+        for drifted in target.drift
+        if not drifted.is_kept and not _is_answered(target.plan.memory, drifted.name)
     }
-    if stood is not None and stood.word == KEPT and not undecided:
+    if standing is not None and standing.word == KEPT and not undecided:
         tx.standings.save({id: "in step"}, now=now)
 
 

@@ -1,6 +1,6 @@
 """Fields that you edited in Plex, and your decisions about them."""
 
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 from plexsync.reports.shapes.values import FieldValue, Moment
 
@@ -39,8 +39,9 @@ class DriftReport(TypedDict):
 
     scenes: list[DriftSceneFacts]
     """One page of them, by number."""
-    found: int
-    """The number of scenes that the last look found edited in Plex, on all pages."""
+    edited: int
+    """The number of scenes of which the last look noticed edits in Plex, without those that you decided about; on all
+    pages."""
     kept: int
     """The number of scenes with a field that you keep, on all pages."""
     after: int | None
@@ -49,7 +50,18 @@ class DriftReport(TypedDict):
     """Why the servers could not be asked; else empty. Then only what you keep is listed, without the values."""
 
 
-class DriftDecision(TypedDict):
+class DriftLeftAlone(TypedDict, total=False):
+    """The scenes about which nothing was decided; a key that would be empty is left out."""
+
+    untouched: list[int]
+    """Scenes without such a field."""
+    busy: list[int]
+    """Scenes that were being worked on: try again."""
+    remaining: int
+    """The number of scenes that were not looked at, because it was stopped."""
+
+
+class DriftDecision(DriftLeftAlone):
     """What came of a decision: `plexsync drift --keep 7`, `/api/drift`."""
 
     decision: str
@@ -58,9 +70,3 @@ class DriftDecision(TypedDict):
     """The number of fields decided about."""
     scenes: list[int]
     """Their scenes."""
-    untouched: NotRequired[list[int]]
-    """Scenes that you named, with no such field."""
-    busy: NotRequired[list[int]]
-    """Scenes that were being worked on: try again."""
-    left: NotRequired[int]
-    """Scenes that were not looked at, because it was stopped."""
