@@ -1,12 +1,16 @@
 """Your decisions about fields that you edited in Plex: kept until taken back, or given up once; whatever happens between."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter, decide, drift_now, drift_page
 from plexsync.flows.scenes.undo_marks import redo_scenes
+from plexsync.flows.scenes.verbs import ignore_scenes
+from plexsync.rules.drift import kept_fields
 from plexsync.rules.job import State
+from plexsync.simulator.http import Fault
 from tests.engine.house import House
 from tests.flows.test_other_server import accept
 from tests.flows.test_undo import undo
@@ -256,3 +260,87 @@ def test_a_decision_repeated_changes_nothing(house: House, what):
     answer(house, what, id)
     house.work()
     assert answer(house, what, id).fields == 0
+
+
+def test_what_is_learnt_between_the_look_and_the_decision_is_not_overwritten(house):
+    (id,) = edited(house)
+    key, looks = house.key_of(id), []
+
+    def learn(request):
+        if request.path.startswith("/library/metadata/") and len(looks) < 2:
+            looks.append(True)
+            with house.store.writing() as tx:
+                memory = tx.memories.of([id])[id, key]
+                tx.memories.rewrite(id, key, {**memory, "studio": replace(memory["studio"], stamp=len(looks))})
+        return False
+
+    house.plex_sim.faults.set(Fault("status", status=500, when=learn))
+    made = answer(house, KEEP, id)
+    assert (len(looks), made.fields, made.busy) == (2, 1, [])
+    with house.store.reading() as db:
+        memory = db.memories.of([id])[id, key]
+    assert memory["studio"].stamp == 2
+    assert kept_fields(memory) == {"title"}
+
+
+def test_a_scene_of_which_something_is_learnt_all_the_time_is_reported_as_busy(house):
+    (id,) = edited(house)
+    key, looks = house.key_of(id), []
+
+    def learn(request):
+        if request.path.startswith("/library/metadata/"):
+            looks.append(True)
+            with house.store.writing() as tx:
+                memory = tx.memories.of([id])[id, key]
+                tx.memories.rewrite(id, key, {**memory, "studio": replace(memory["studio"], stamp=len(looks))})
+        return False
+
+    house.plex_sim.faults.set(Fault("status", status=500, when=learn))
+    assert answer(house, KEEP, id).busy == [id]
+    house.plex_sim.faults.set()
+    assert names(house) == {id: ["title"]}
+
+
+def test_a_kept_field_stays_when_plex_is_restored_from_its_backup(house):
+    (id,) = house.in_step(1)
+    house.edit(id, title="Second")
+    house.work()
+    by_hand(house, id, title="By hand", summary="Mine")
+    backup = house.plex_sim.backup()
+    answer(house, KEEP, id)
+    by_hand(house, id, title="By hand, later")
+    house.edit(id, title="Third", studio="Third")
+    house.work()
+    house.clock.move(60)
+    house.plex_sim.restore(backup)
+    compare(house)
+    item = house.plex_sim.item(house.key_of(id))
+    assert (item.scalars["title"], item.scalars["studio"]) == ("By hand", "Third")
+    assert names(house, kept_only=True) == {id: ["title*"]}
+
+
+def test_a_keep_moves_with_the_item_to_a_scene_that_was_created_again(house):
+    (id,) = edited(house)
+    answer(house, KEEP, id)
+    house.stash_sim.destroy_scene(id)
+    other = house.add_scene(0, title="Created again")
+    house.want(id, other)
+    house.work_until_settled()
+    assert title(house, other) == f"By hand {id}"
+    assert names(house) == {other: ["title*"]}
+
+
+def test_a_decision_that_is_stopped_says_how_many_scenes_are_left(house):
+    ids = edited(house, 2)
+    worker = house.worker
+    made = decide(
+        house.store, worker.glances, worker.gates, house.clock, ids, KEEP, DriftFilter(), stopping=lambda: True
+    )
+    assert (made.fields, made.remaining) == (0, 2)
+
+
+def test_an_ignored_scene_is_not_listed_unless_you_keep_a_field_of_it(house):
+    first, second = edited(house, 2)
+    answer(house, KEEP, first)
+    ignore_scenes(house.store, [first, second], house.clock)
+    assert names(house) == {first: ["title*"]}

@@ -69,6 +69,7 @@ def test_taking_stashs_values_of_a_scene_and_of_a_library(edited: Dash) -> None:
 
 
 def test_a_scene_alone_and_a_page_after_another(edited: Dash) -> None:
+    assert 'href="/drift?scene=2">Decide</a>' in edited.get("/scenes/2").text
     assert "By hand" not in shown(edited, "/drift?scene=1")
     assert "By hand" in shown(edited, "/drift?scene=2")
     assert "Nothing is listed on this page" in shown(edited, "/drift?after=2")
