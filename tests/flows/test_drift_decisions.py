@@ -204,6 +204,16 @@ def test_a_keep_of_an_undone_scene_can_be_taken_back(house):
         assert db.memories.marks([id]) == {id: "undo"}
 
 
+def test_stashs_value_is_not_taken_while_the_scene_is_undone_or_ignored(house):
+    first, second = edited(house, 2)
+    answer(house, KEEP, first, second)
+    undo(house, first)
+    ignore_scenes(house.store, [second], house.clock)
+    house.work()
+    assert answer(house, TAKE, first, second, fields=("title",)).untouched == [first, second]
+    assert names(house) == {first: ["title*"], second: ["title*"]}
+
+
 def test_a_keep_ends_with_the_item(house):
     (id,) = edited(house)
     answer(house, KEEP, id)

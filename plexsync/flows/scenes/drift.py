@@ -79,7 +79,10 @@ class DriftFilter:
 
 @dataclass(frozen=True)
 class DriftEntry:
-    """One item of a scene with the fields that you edited in Plex. `since` (UTC ms): when a look first found it so."""
+    """One item of a scene with the fields that you edited in Plex.
+
+    `since` (UTC ms): when a look first found it so. `rests`: the scene is undone or ignored, so that nothing is written.
+    """
 
     id: int
     title: str
@@ -87,6 +90,7 @@ class DriftEntry:
     library: str
     fields: tuple[DriftField, ...]
     since: int | None = None
+    rests: bool = False
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,7 @@ def entries_of(db: Reader, sights: Sequence[Inspection]) -> list[DriftEntry]:
             library = names.get(target.item.section, "")
             if fields:
                 since = standing.since if standing and standing.word == KEPT else None
-                entries.append(DriftEntry(sight.id, title, target.item.key, library, fields, since))
+                entries.append(DriftEntry(sight.id, title, target.item.key, library, fields, since, rests))
     targets = {(sight.id, target.item.key) for sight in sights for target in sight.targets}
     titles = {sight.id: sight.scene.title for sight in sights if sight.scene}
     keeping = drift_known(db, db.notes.kept_among(sight.id for sight in sights))
@@ -291,7 +295,7 @@ def _answered(tx: Writer, sight: Inspection, entries: Sequence[DriftEntry], orde
     """Save the decision about one scene; returns the number of fields."""
     if order.answer is DriftAnswer.UNKEEP:
         return _unkept(tx, sight, order.filter, now=now)
-    chosen = {entry.key: order.filter.picks(entry) for entry in entries}
+    chosen = {entry.key: order.filter.picks(entry) for entry in entries if not entry.rests}
     targets, count = [], 0
     for target in sight.targets:
         memory, some = _with_answer(target, chosen.get(target.item.key, ()), order.answer, now)
