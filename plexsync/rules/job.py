@@ -107,9 +107,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
-    """In sync: nothing is left to do. `rests`: the status of an object that is left alone instead, such as `undone`."""
+    """In sync: nothing is left to do.
+
+    `rests`: the status of an object that is left alone instead, such as `undone`. `found`: what a comparison would store.
+    """
 
     rests: str = ""
+    found: str = ""
 
 
 @dataclass(frozen=True)

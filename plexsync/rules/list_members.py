@@ -13,14 +13,27 @@ from plexsync.rules.values import Held, alike_text, joined_names, name_keys, wit
 
 
 def list_decision(
-    name: str, names: tuple[str, ...], now: Held, remembered: Remembered | None, *, take_over: bool
+    name: str,
+    names: tuple[str, ...],
+    now: Held,
+    remembered: Remembered | None,
+    *,
+    take_over: bool = False,
+    adopt_all: bool = False,
 ) -> Decision:
-    """The decision for a list field: the members to add and to remove, the lock, and what to remember."""
+    """The decision for a list field: the members to add and to remove, the lock, and what to remember.
+
+    `take_over`: members that were there before PlexSync belong to it from now on; `adopt_all`: all that are there now.
+    """
     if not names and (remembered is None or _is_for_undo(remembered)):
         return Decision(remembered)
     remembered = with_members_left(remembered, now)
     original = remembered.found if remembered else now
-    adopts = _adoptable(now, original, remembered) if take_over and names else ()
+    adopts: tuple[str, ...] = ()
+    if names and adopt_all:
+        adopts = without_names(now.value, tuple(remembered.ours.values()) if remembered else ())
+    elif names and take_over:
+        adopts = _adoptable(now, original, remembered)
     adds, removes = _added(names, now, remembered), removed_members(names, now, remembered, adopts)
     target = (*without_names(now.value, removes), *adds)
     lock = bool(names) or original.locked

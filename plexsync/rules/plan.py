@@ -6,19 +6,27 @@
 An item whose memory is `undone` is taken back instead (docs/undo.md), as long as Stash's values stay as they were then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.rules.cast import beside_cast, cast_after, is_outside_cast
+from plexsync.rules.drift import (
+    all_still_kept,
+    is_bare,
+    is_given_up,
+    kept_fields,
+    still_kept,
+    without_take,
+)
 from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import PICTURES, Item, beside_whom, is_lockless, is_of_person
 from plexsync.rules.list_members import adopted_list, list_decision
 from plexsync.rules.memory import is_as_left, is_untouched, named_fields, put, spelled_as_in_stash, stamped
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Policy, Pushing, Remembered, Sending
 from plexsync.rules.provenance import recovered
-from plexsync.rules.undo import begun_anew, is_undone, take_back_plan, with_earlier_value
+from plexsync.rules.undo import begun_anew, is_undone, take_back_plan, undone, with_earlier_value
 from plexsync.rules.unfinished_pushes import resolved_field
-from plexsync.rules.values import Held, Value, held, name_keys, same_value
+from plexsync.rules.values import Held, Value, held, name_keys, names_present, same_value
 
 
 def plan(
@@ -40,31 +48,36 @@ def plan(
     memory, pushing = spelled_as_in_stash(values, memory, pushing)
     if provenance is None:
         return _plan(values, item, memory, pushing, policy or Policy())
-    result = recovered(values, item, memory, pushing, provenance)
-    return result.finished(_plan(values, item, result.memory, result.pushing, policy or Policy()))
+    kept = frozenset[str]() if undone(memory) else kept_fields(memory)
+    shown = {name: value for name, value in values.items() if name not in kept}
+    result = recovered(shown, item, memory, pushing, provenance)
+    recalled = all_still_kept(result.memory, memory)
+    return result.finished(_plan(values, item, recalled, result.pushing, policy or Policy()))
 
 
 def _plan(values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequence[Pushing], policy: Policy) -> Plan:
     resolved = {
         name: remembered
         for name in named_fields(values, memory, pushing)
-        if (remembered := resolved_field(name, values, item, memory, pushing))
+        if (remembered := still_kept(name, resolved_field(name, values, item, memory, pushing), memory.get(name)))
     }
     if is_undone(memory, values):
         return take_back_plan(values, item, memory, resolved)
+    resolved = dict(begun_anew(resolved))
+    kept = kept_fields(resolved)
     resolved = {
-        name: with_earlier_value(name, entry, held(item, name)) if name in values else entry
-        for name, entry in begun_anew(resolved).items()
+        name: with_earlier_value(name, entry, held(item, name)) if name in values and name not in kept else entry
+        for name, entry in resolved.items()
     }
     steps: dict[str, Decision] = {}
     for name, value in values.items():
-        if (value or name != "title") and not beside_whom(name):
+        if (value or name != "title") and not beside_whom(name) and name not in kept:
             steps[name] = _field_decision(name, value, held(item, name), resolved.get(name), policy)
     cast = cast_after(item, steps)
     for name in [name for name in resolved if is_outside_cast(name, cast | name_keys(item.lists.get("actor", ())))]:
         del resolved[name]
     for name, value in beside_cast(values, resolved).items():
-        if not is_outside_cast(name, cast):
+        if not is_outside_cast(name, cast) and name not in kept:
             steps[name] = _field_decision(name, value, held(item, name), resolved.get(name), policy)
     sending = {name: replace(step.sending, was=resolved.get(name)) for name, step in steps.items() if step.sending}
     for name, step in steps.items():
@@ -76,8 +89,15 @@ def _plan(values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequ
         edit={name: step.change for name, step in steps.items() if step.change},
         memory=resolved,
         sending=sending,
-        notes=tuple(step.note for step in steps.values() if step.note),
+        notes=(*(step.note for step in steps.values() if step.note), *_kept_notes(values, resolved)),
     )
+
+
+def _kept_notes(values: Mapping[str, Value], memory: Memory) -> Iterator[Note]:
+    kept = kept_fields(memory)
+    for name in values:
+        if name in kept:
+            yield Note(name, "decided", "you keep what Plex has, until plexsync drift --unkeep")
 
 
 def _stamped(remembered: Remembered, earlier: Remembered | None, item: Item) -> Remembered:
@@ -87,6 +107,9 @@ def _stamped(remembered: Remembered, earlier: Remembered | None, item: Item) -> 
 
 
 def _field_decision(name: str, value: Value, now: Held, remembered: Remembered | None, policy: Policy) -> Decision:
+    if value and remembered and is_given_up(name, now, remembered):
+        return _given_up_field(name, value, now, remembered)
+    remembered = without_take(name, remembered)
     if isinstance(value, tuple):
         if policy.adopt_lists:
             remembered = adopted_list(value, now, remembered)
@@ -96,6 +119,19 @@ def _field_decision(name: str, value: Value, now: Held, remembered: Remembered |
     if remembered is None:
         return _new_field(name, value, now, policy)
     return _known_field(name, value, now, remembered, policy)
+
+
+def _given_up_field(name: str, value: Value, now: Held, remembered: Remembered) -> Decision:
+    """The decision for a field of which you take Stash's value: what is in Plex counts as PlexSync's own.
+
+    The request stays until the push was read back.
+    """
+    if isinstance(value, tuple):
+        adopted = replace(remembered, said=names_present(remembered.said, now.value), drift=None)
+        step = list_decision(name, value, now, adopted, adopt_all=True)
+    else:
+        step = _write(name, value, now, now if is_bare(name, remembered) else remembered.found, remembered)
+    return replace(step, memory=remembered, note=None) if step.sending else step
 
 
 def _emptied_field(name: str, now: Held, remembered: Remembered | None) -> Decision:

@@ -17,6 +17,17 @@ MARKS: tuple[Undone, ...] = ("undo", "release", "gone")
 
 
 @dataclass(frozen=True)
+class DriftChoice:
+    """Your decision, of this time (UTC ms), about a field that you edited in Plex (`plexsync.rules.drift`).
+
+    `replaced` None: the field follows Plex until you take that back. Else Stash's value replaces this one, once.
+    """
+
+    at: int
+    replaced: Held | None = None
+
+
+@dataclass(frozen=True)
 class Remembered:
     """The memory of one field of one item: what Stash said at the last push, what was read back, and the original value.
 
@@ -26,7 +37,7 @@ class Remembered:
     else's value is there, `left` and `found` are what Plex had. `before` is the value that was pushed before the undo,
     if Stash had another value by then, which was never written; or the older value to which a restore of Plex set the
     field while Stash's was not known. `stamp` is the item's stamp when `left` was read, `item_stamp` a later one at
-    which another field was (0: none).
+    which another field was (0: none). `drift` is your decision about an edit in Plex.
     """
 
     said: Value
@@ -38,11 +49,13 @@ class Remembered:
     before: Value | None = None
     stamp: int = 0
     item_stamp: int = 0
+    drift: DriftChoice | None = None
 
     def undo(self, desired: Value, mode: Undone) -> "Remembered":
-        """The same field, undone while Stash has this value."""
+        """The same field, undone while Stash has this value. A field that you keep stays so; taking Stash's value ends."""
         before = self.said if self.before is None else self.before
-        return replace(self, said=desired, undone=mode, before=None if before == desired else before)
+        drift = self.drift if self.drift and self.drift.replaced is None else None
+        return replace(self, said=desired, undone=mode, before=None if before == desired else before, drift=drift)
 
 
 Memory = Mapping[str, Remembered]  # by field name of plexsync.rules.item.FIELDS
@@ -103,7 +116,7 @@ class Note:
     """A remark on one field for the user: what was kept, cut or dropped, and why."""
 
     field: str
-    reason: Literal["kept", "cut", "dropped", "person", "reverted", "refused"]
+    reason: Literal["kept", "cut", "dropped", "person", "reverted", "refused", "decided"]
     text: str
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from plexsync.rules.drift import still_kept
 from plexsync.rules.item import LISTS, Item
 from plexsync.rules.list_members import emptied_list, owned_names, still_adopted, without_adopted
 from plexsync.rules.memory import put, released, stamped
@@ -35,7 +36,7 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
                 again[name] = Change(None, sent.sent.locked, removes=stubborn)
         else:
             learnt = learnt_scalar(sent, _left(name, sent, now))
-        put(updated, name, learnt)
+        put(updated, name, still_kept(name, learnt, memory.get(name)))
         if was_ignored(sent, now):
             notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
     updated = {name: _stamped(name, entry, item) for name, entry in updated.items()}

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.rules.cast import cast_after, is_outside_cast
+from plexsync.rules.drift import still_kept
 from plexsync.rules.item import FIELDS, LISTS, Item, is_lockless, is_of_person
 from plexsync.rules.list_members import removed_members, with_members_left, without_adopted
 from plexsync.rules.memory import is_as_left, is_released, is_untouched, released, spelled_as_in_stash
@@ -93,7 +94,7 @@ def _resumed(name: str, remembered: Remembered) -> Remembered | None:
     if not remembered.undone:
         return remembered
     if is_released(name, remembered):
-        return None
+        return still_kept(name, None, remembered)
     if name in LISTS:
         # Stash's members at the undo may never have been added; PlexSync's own members were.
         return replace(remembered, said=tuple(remembered.ours), undone="", before=None)

@@ -63,7 +63,7 @@ TABLE = (
     (r"plexsync redo(?! --)( SCENE| \d+)?", f"the button Redo in {TAB}"),
     ("strict_mode = false", "turn off the setting Strict mode"),
     (
-        r"plexsync (sync|top|history|bind|unbind|ignore|unignore|undo|release|redo|probe|backup|restore|init|adopt)\b"
+        r"plexsync (sync|top|history|bind|unbind|ignore|unignore|undo|release|redo|drift|probe|backup|restore|init|adopt)\b"
         r"( --?[a-z-]+| SCENE| ITEM| \d+)*",
         ELSEWHERE,
     ),

@@ -24,6 +24,7 @@ values (:flow, :scene, {LIBRARY}, :item, :now, :document, :undone, {FILES})
 on conflict (flow, subject, library, item) do update
    set at = :now, document = :document, undone = :undone, files = excluded.files
 """
+REWRITE = "update memory set document = :document where flow = :flow and subject = :scene and item = :item"
 FORGET = "delete from memory where flow = :flow and subject = :scene and item = :item"
 # The mark of another scene that was undone stays: it holds for that scene, whoever writes to the item now. A scene that
 # is undone already writes nothing, so it takes the item from nobody. An item has one library.
@@ -172,6 +173,8 @@ class ReadOnlyMemories(Table):
         for section, key, document, scene in self._db.stream(WELL, {"flow": self._flow}):
             memory = None if key in but else _memory(scene, key, document)
             locked = [name for name in FIELDS if memory and name in memory and memory[name].left.locked]
+            # A field that follows Plex may have been unlocked there.
+            locked = [name for name in locked if memory and memory[name].drift is None]
             # A rating with a value counts as locked, but Plex has no lock for it that could be sent.
             locked = [name for name in locked if name not in LOCKLESS]
             if locked:
@@ -201,6 +204,10 @@ class Memories(ReadOnlyMemories):
         self._db.execute_many(FORGET_OTHERS, [{name: row[name] for name in names} for row in rows])
         self._db.execute_many(SAVE, rows)
         self._db.execute_many(FORGET, [self._pair(scene, key) for scene, key, memory in memories if not memory])
+
+    def rewrite(self, scene: int, key: str, memory: Memory) -> None:
+        """Replace the memory of one (scene, item), which stays that of the item's library and files then."""
+        self._db.execute(REWRITE, {**self._pair(scene, key), "document": encode(memory, (scene, key))})
 
     def begin_anew(self, scenes: Sequence[int]) -> None:
         """End the undone marks of these scenes. An item that another scene has written to since is then that scene's."""

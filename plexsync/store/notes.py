@@ -1,8 +1,8 @@
 """Small named texts: cursors, times of the last poll and comparison, the worker's heartbeat, and marks of scenes.
 
 There is a take-over mark for each scene whose values are to be taken over, a mark for each scene whose id meant another
-scene when that one was ignored, and a mark of loss for each item with pushes that the database does not know
-(`plexsync.flows.scenes.recovery`).
+scene when that one was ignored, a mark for each scene with a field that you keep in Plex, and a mark of loss for each item
+with pushes that the database does not know (`plexsync.flows.scenes.recovery`).
 """
 
 import json
@@ -18,10 +18,21 @@ FIND = "select value from note where name = :name"
 # There may be as many marks as scenes.
 LIST = """
 select name, value from note
- where name not like 'take-over:%' and name not like 'ignored:%' and name not like 'loss:%' order by name
+ where name not like 'take-over:%' and name not like 'ignored:%' and name not like 'loss:%' and name not like 'kept:%'
+ order by name
 """
 MARKS = "select name, value from note where name in (select 'take-over:' || value from json_each(:scenes))"
 HELD_IGNORES = "select name from note where name in (select 'ignored:' || value from json_each(:scenes))"
+# In the order of numbers, not of names.
+_KEPT = "name >= 'kept:' and name < 'kept;'"
+_KEPT_SCENE = "cast(substr(name, 6) as bigint)"
+KEPT = f"select {_KEPT_SCENE} from note where {_KEPT} and {_KEPT_SCENE} > :after order by 1 limit :limit"
+COUNT_KEPT = f"select count(*) from note where {_KEPT}"
+KEPT_AMONG = "select name from note where name in (select 'kept:' || value from json_each(:scenes))"
+KEEP = """
+insert or ignore into note (name, value) select 'kept:' || value, :now from json_each(:scenes) where true
+"""
+END_KEPT = "delete from note where name in (select 'kept:' || value from json_each(:scenes))"
 LOSSES = "select name, value from note where name in (select 'loss:' || value from json_each(:items))"
 HAS_LOSSES = "select 1 from note where name >= 'loss:' and name < 'loss;' limit 1"
 _LOSE = "insert or ignore into note (name, value) select 'loss:' || value, :after from json_each(:items)"
@@ -67,6 +78,19 @@ class ReadOnlyNotes(Table):
         """Whether any item has such pushes."""
         return bool(self._db.row(HAS_LOSSES))
 
+    def kept_scenes(self, *, after: int, limit: int) -> list[int]:
+        """Return up to `limit` scenes above `after` with a field that you keep, by number."""
+        return [scene for (scene,) in self._db.rows(KEPT, {"after": after, "limit": limit})]
+
+    def count_kept(self) -> int:
+        """Count the scenes with a field that you keep."""
+        return int(self._db.value(COUNT_KEPT))
+
+    def kept_among(self, scenes: Iterable[int]) -> list[int]:
+        """Return those of these scenes with a field that you keep, by number."""
+        rows = self._db.rows(KEPT_AMONG, {"scenes": json.dumps(list(scenes))})
+        return sorted(int(str(name).rpartition(":")[2]) for (name,) in rows)
+
     def held_ignores(self, scenes: Iterable[int]) -> frozenset[int]:
         """Return those of these scenes whose id meant another scene when that one was ignored."""
         rows = self._db.rows(HELD_IGNORES, {"scenes": json.dumps(list(scenes))})
@@ -106,6 +130,14 @@ class Notes(ReadOnlyNotes):
     def end_losses(self, items: Sequence[str]) -> None:
         """Remove the marks of these items: what was lost is known again."""
         self._db.execute(FIND_AGAIN, {"items": json.dumps(list(items))})
+
+    def mark_kept(self, scenes: Iterable[int], *, now: int) -> None:
+        """Mark these scenes: they have a field that you keep. An earlier mark stays."""
+        self._db.execute(KEEP, {"scenes": json.dumps(list(scenes)), "now": str(now)})
+
+    def end_kept(self, scenes: Iterable[int]) -> None:
+        """Remove the marks of these scenes."""
+        self._db.execute(END_KEPT, {"scenes": json.dumps(list(scenes))})
 
     def hold_ignore(self, scene: int, *, now: int) -> None:
         """Mark a scene: you have to say whether the ignore is meant for it."""

@@ -57,6 +57,7 @@ select word from known where word is not null
 """
 _MISSING = "scene > :after and scene <= :upto and scene not in (select value from json_each(:scenes))"
 COUNT = "select count(*) from standing"
+COUNT_COMPARED = "select count(*) from standing where word = :word"
 COUNT_MISSING = f"select count(*) from standing where {_MISSING}"
 OF = "select scene from standing where scene in (select value from json_each(:scenes))"
 # A scene whose row is to be looked at keeps its standing until then: it tells that the scene was there when last seen.
@@ -93,6 +94,10 @@ class ReadOnlyStandings(Table):
     def compared(self, word: str, *, limit: int, after: int = 0) -> list[int]:
         """Return up to `limit` scenes above `after` that stood so in the last comparison that saw them, by number."""
         return [id for (id,) in self._db.rows(LIST, {"word": word, "limit": limit, "after": after})]
+
+    def count_compared(self, word: str) -> int:
+        """Count the scenes that stood so when they were last seen."""
+        return int(self._db.value(COUNT_COMPARED, {"word": word}))
 
     def counts(self) -> dict[SceneStatus, tuple[int, int | None]]:
         """Return, by status, the number of scenes and the earliest time since when one of them has had it."""

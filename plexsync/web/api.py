@@ -47,13 +47,13 @@ from plexsync.reports.undo import redo_facts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.status_words import STATUSES, SceneStatus
+from plexsync.web import drift_pages
 from plexsync.web.accept_pages import choice_named
 from plexsync.web.background_tasks import BackgroundTask
 from plexsync.web.fix_pages import report as fix_report
 from plexsync.web.overview_pages import LATEST
-from plexsync.web.pages import LARGEST_ID, Ask, PageNotFound, Wrong, asked, later
+from plexsync.web.pages import LARGEST_ID, MOST, Ask, PageNotFound, Wrong, asked, later, scene_numbers
 
-MOST = 500
 FEW = 100
 Facts = Mapping[str, object]
 Answer = Facts | tuple[Facts, int]
@@ -146,8 +146,7 @@ def given_up(ask: Ask) -> LetterPage:
     more = written(rows[limit - 1].kind, rows[limit - 1].id) if len(rows) > limit else None
     text = too_many(sum(counts.values()), ask.desk.parts.config.dlq_max)
     banner: Banner = {"banner": text} if text else {}
-    count = sum(group["count"] for group in groups)
-    return {"dead": count, "causes": groups, **banner, "rows": letters, "after": more}
+    return {"dead": sum(group["count"] for group in groups), "causes": groups, **banner, "rows": letters, "after": more}
 
 
 def outages(ask: Ask) -> OutageReport:
@@ -206,7 +205,7 @@ def sync(ask: Ask, body: Body) -> Answer:
             raise Wrong(f'{UNAPPROVED}. Here: {{"all": true, "agreed": true}}')
         return _begun(ask, "sync all")
     _only(body, "scenes")
-    named = named_scenes(parts, _numbers(body))
+    named = named_scenes(parts, scene_numbers(body))
     wanted = want_scenes(parts.store, named.syncable, Why.USER, parts.clock)
     ask.desk.ask_servers()
     return queued_facts(named, wanted)
@@ -251,8 +250,7 @@ def ignore(ask: Ask, body: Body) -> Answer:
     _only(body)
     parts = ask.desk.parts
     named = named_scenes(parts, [ask.number("id")])
-    ignored = len(ignore_scenes(parts.store, named.existing, parts.clock))
-    return ignored_facts(named, ignored)
+    return ignored_facts(named, len(ignore_scenes(parts.store, named.existing, parts.clock)))
 
 
 def unignore(ask: Ask, body: Body) -> Answer:
@@ -325,17 +323,6 @@ def _key(text: str) -> tuple[str, int]:
     return key
 
 
-def _numbers(body: Body) -> list[int]:
-    numbers = body.get("scenes")
-    if (
-        not isinstance(numbers, list)
-        or not 0 < len(numbers) <= MOST
-        or not all(type(number) is int and 1 <= number <= LARGEST_ID for number in numbers)
-    ):
-        raise Wrong(f"scenes must be a list of 1 to {MOST} numbers of scenes")
-    return list(dict.fromkeys(numbers))
-
-
 def _only(body: Body, *names: str) -> None:
     if body.keys() - set(names):
         raise Wrong(f"what can be said here: {', '.join(names) or 'nothing'}")
@@ -376,6 +363,7 @@ routes = [
     _get("status", status),
     _get("needs", need),
     _get("fix", lambda ask: fix_report(ask, _whole(ask, "limit", FEW, MOST))),
+    _get("drift", lambda ask: drift_pages.read(ask, _whole(ask, "limit", FEW, MOST))),
     _get("latest", latest),
     _get("scenes", scenes),
     _get("scenes/{id}", scene),
@@ -391,6 +379,7 @@ routes = [
     _post("preview", preview),
     _post("stop", stop),
     _post("accept", accept),
+    _post("drift", drift_pages.decision),
     _post("dead/retry", retry),
     _post("dead/drop", drop),
     _post("scenes/{id}/ignore", ignore),

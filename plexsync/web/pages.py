@@ -25,10 +25,13 @@ from plexsync.web.sessions import Session, Sessions
 HERE = Path(__file__).resolve().parent
 LARGEST_ID = 2**63 - 1
 RETRY_AFTER = "5"
+# The number of scenes that one request can name or get.
+MOST = 500
 NAV = (
     ("/fix", "Fix"),
     ("/", "Overview"),
     ("/scenes", "Scenes"),
+    ("/drift", "Drift"),
     ("/dead", "Dead letters"),
     ("/outages", "Outages"),
     ("/charts", "Charts"),
@@ -98,6 +101,18 @@ class Ask:
         if notice:
             self.sessions.tell(self.session, notice, well=well)
         return RedirectResponse(path, 303)
+
+
+def scene_numbers(body: Mapping[str, object]) -> list[int]:
+    """The scenes that the body of a request names; raises Wrong."""
+    numbers = body.get("scenes")
+    if (
+        not isinstance(numbers, list)
+        or not 0 < len(numbers) <= MOST
+        or not all(type(number) is int and 1 <= number <= LARGEST_ID for number in numbers)
+    ):
+        raise Wrong(f"scenes must be a list of 1 to {MOST} numbers of scenes")
+    return list(dict.fromkeys(numbers))
 
 
 def later(status: int) -> dict[str, str]:

@@ -46,7 +46,7 @@ def scenes(ask: Ask) -> Response:
     statuses = in_bucket(name) if name else ()
     if name and not statuses:
         raise Wrong("A scene has no such status.")
-    after = _number(ask.query.get("after", "0"))
+    after = scene_number(ask.query.get("after", "0"))
     with ask.desk.parts.store.reading() as db:
         listed = _listed(db, text, statuses, after)
         rows = facts_of(db, listed.ids, ask.desk.parts.picture_names)
@@ -100,7 +100,7 @@ def _tabs(counts: Mapping[str, int], name: str, statuses: Sequence[SceneStatus],
     return tabs
 
 
-def _number(text: str) -> int:
+def scene_number(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,19}", text) or int(text) > LARGEST_ID:
         raise Wrong("That is no number of a scene.")
     return int(text)

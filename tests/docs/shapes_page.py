@@ -28,6 +28,7 @@ SECTIONS = {
     "comparisons": "Comparisons and dry runs",
     "dead_letters": "Dead letters",
     "fixes": "Fixes",
+    "drift": "Drift",
     "top": "Top",
     "probe": "Probe",
 }

@@ -38,6 +38,9 @@ ENDS_WITH_1 = {
     "plexsync unignore 7": "7 is not ignored",
     "plexsync unbind 7 1234": "7 is not bound",
     "plexsync notify --test": "no way is set",
+    "plexsync drift --keep 7": "nobody edited 7 in Plex",
+    "plexsync drift --keep 7 --field title": "nobody edited 7 in Plex",
+    "plexsync drift --keep 7 --json": "nobody edited 7 in Plex",
 }
 STASH2PLEX = {"plex_url": "http://127.0.0.1:32400", "plex_token": TOKEN, "plex_library": "Movies"}
 

@@ -457,6 +457,7 @@ GET /
 GET /accept
 GET /api/accept
 GET /api/dead
+GET /api/drift
 GET /api/fix
 GET /api/latest
 GET /api/needs
@@ -474,6 +475,7 @@ GET /dead
 GET /dead/by-duration
 GET /dead/drop
 GET /dead/export.{kind}
+GET /drift
 GET /fix
 GET /health
 GET /live
@@ -491,6 +493,7 @@ POST /accept
 POST /api/accept
 POST /api/dead/drop
 POST /api/dead/retry
+POST /api/drift
 POST /api/preview
 POST /api/reconcile
 POST /api/scenes/{id}/ignore
@@ -501,6 +504,7 @@ POST /api/sync
 POST /dead/by-duration
 POST /dead/drop
 POST /dead/retry
+POST /drift
 POST /fix
 POST /login
 POST /logout

@@ -22,6 +22,10 @@ NODES = "script, img, svg, iframe, object, embed, base, meta, link, style, math,
 @pytest.fixture
 def staged(world: World) -> Iterator[Staged]:
     found = furnish(world)
+    # What a person edited in Plex, for the page of drift.
+    (key,) = (key for key in world.plex.keys(world.section) if "hostile 0.mp4" in world.plex.item(key).files[0][0])
+    world.plex.hand_edit(key, title=HOSTILE[0], summary="By hand " * 40, locked=True)
+    work(world, [found["hostile"]])
     with dashboard(world) as dash:
         yield dash, found
 
@@ -32,7 +36,7 @@ def paths(found: dict[str, int]) -> list[str]:
     undo = [f"/scenes/{found['in_step']}/undo", f"/scenes/{found['in_step']}/undo?how=release"]
     lists = ["/scenes", "/scenes?stands=absent", "/scenes?q=title", "/scenes?q=nothing-like-this"]
     dead = ["/dead", "/dead?cause=refused", "/dead/drop?all=1"]
-    return [*lists, *scenes, *undo, *dead, "/outages", "/outages?days=1", "/charts"]
+    return [*lists, *scenes, *undo, *dead, "/outages", "/outages?days=1", "/charts", "/drift", "/drift?kept=1"]
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)], ids=["light", "dark", "phone"])

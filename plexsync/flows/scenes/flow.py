@@ -185,7 +185,7 @@ class SceneFlow:
         """Save the status with the time since when it holds, because a row that is inspected again starts anew each time."""
         match outcome:
             case Done():
-                tx.standings.save({id: outcome.rests or "in step"}, now=now)
+                tx.standings.save({id: outcome.rests or outcome.found or "in step"}, now=now)
             case Absent():
                 tx.standings.save({id: "absent"}, now=now)
             case Dead():
@@ -203,6 +203,7 @@ class SceneFlow:
         """Forget what is remembered about the items of a scene that is gone from Stash. Pushes for other scenes stay."""
         tx.notes.end_take_over(id)
         if gone:
+            tx.notes.end_kept([id])
             tx.memories.forget([id])
             tx.pushings.forget([id])
             tx.bindings.forget_scenes([id])

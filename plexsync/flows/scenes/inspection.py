@@ -13,6 +13,7 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
 from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of
+from plexsync.flows.scenes.kept_marks import mark_kept
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.rules import LookRules
@@ -32,7 +33,7 @@ from plexsync.rules.bound_items import untenable
 from plexsync.rules.desired import Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import Absent, Dead, Outcome, OutOfScope, Waiting
+from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
 from plexsync.rules.match_records import Binding, Matched, NotThere, Unclear
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.pictures import placed
@@ -40,6 +41,7 @@ from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
+from plexsync.rules.status_words import KEPT
 from plexsync.rules.text import fold
 from plexsync.rules.trait_effects import takeable
 from plexsync.rules.undo import undone
@@ -202,6 +204,7 @@ class Looker:
         targets = [(sight.id, target.item.key, target) for sight in sights for target in sight.targets]
         learnt = [(id, key, target.plan.memory) for id, key, target in targets if target.plan.memory != target.memory]
         tx.memories.save_all(learnt, now=now)
+        mark_kept(tx, learnt, now=now)
         tx.memories.renew_files((id, key) for id, key, target in targets if target.has_other_files)
         if known_again := [key for _, key, target in targets if target.was_lost]:
             tx.notes.end_losses(known_again)
@@ -284,7 +287,8 @@ class Looker:
             ):
                 return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
             targets.append(target)
-        return replace(base, targets=tuple(targets), bound=verdict.bound)
+        found = KEPT if any(target.has_open_drift for target in targets) else ""
+        return replace(base, targets=tuple(targets), bound=verdict.bound, ends=Done(found=found))
 
     def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:
         """Plan one item of a scene. Raises NeighbourError if one of its pictures can't be read."""

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.rules.desired import Profile, Wanted, digest
+from plexsync.rules.drift import DriftField, drift_of, is_drift
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import LISTS, PICTURES, Item
@@ -52,6 +53,16 @@ class Target:
         lists = [name for name in LISTS if name in self.wanted.values and name not in self.memory]
         owned = {name for name in lists if name in self.plan.memory and self.plan.memory[name].ours}
         return any(self.item.locked(name) and self.item.lists.get(name) for name in lists if name not in owned)
+
+    @property
+    def drift(self) -> tuple[DriftField, ...]:
+        """The fields that you edited in Plex: those that you keep, and those to decide about."""
+        return drift_of(self.wanted.values, self.item, self.plan)
+
+    @property
+    def has_open_drift(self) -> bool:
+        """Whether you edited a field in Plex and have not decided about it."""
+        return any(is_drift(note) for note in self.plan.notes)
 
     def entry(self, until: int) -> Pushing:
         """The push to save before the edit is sent."""

@@ -30,7 +30,7 @@ from plexsync.rules.job import DAY, Absent, Dead, Gone, Kind, OutOfScope, State,
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import CHANGED, CURSOR, LAST_RECONCILE, LAST_RUN, STASH_TAKEN, WISHES
 from plexsync.rules.records import LAST_ID, JobRow
-from plexsync.rules.status_words import BY_MARK, SceneStatus
+from plexsync.rules.status_words import BY_MARK, KEPT, SceneStatus
 from plexsync.rules.text import fold
 from plexsync.store.database import Database, Writer
 
@@ -386,5 +386,5 @@ def stands(sight: Inspection) -> str:
     if sight.undone:
         return BY_MARK.get(sight.undone, SceneStatus.UNDONE).finding
     if any(note.reason in ("person", "kept") for target in sight.targets for note in target.plan.notes):
-        return "person"
+        return KEPT
     return "in step"

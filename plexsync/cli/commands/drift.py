@@ -1,0 +1,190 @@
+"""`plexsync drift`: what you edited in Plex, and your decisions about it."""
+
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+
+from plexsync.app.parts import Parts, opened
+from plexsync.app.settings import SettingsNeed
+from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.commands.sync import worker_hint
+from plexsync.cli.daemon.signals import stoppable
+from plexsync.cli.start import Begun, begun
+from plexsync.cli.terminal.param_types import SceneNumber
+from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
+from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter, DriftPage, candidates, decide, drift_now, drift_page
+from plexsync.reports.drift import decision_facts, decision_words, drift_facts, is_field, known_drift, value_words
+from plexsync.reports.format import ago, many, safe, unstamped
+from plexsync.reports.named_scenes import listed
+from plexsync.reports.rows import short
+from plexsync.reports.shapes.drift import DriftFieldFacts, DriftReport, DriftSceneFacts
+from plexsync.reports.shapes.values import FieldValue
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.status_words import KEPT
+
+SHOWN = 50
+LONGEST = 60
+QUESTIONS = {
+    DriftAnswer.KEEP: "Keep what Plex has, in {}?",
+    DriftAnswer.TAKE: "Replace what was edited in Plex by what Stash says, in {}? Names that Stash does not have go.",
+    DriftAnswer.UNKEEP: "No longer keep what Plex has, in {}?",
+}
+
+
+@command("drift")
+@click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=SceneNumber())
+@click.option("--keep", "answer", flag_value="keep", help="Let these fields follow Plex, also after an edit in Stash.")
+@click.option("--take", "answer", flag_value="take", help="Replace these values by those of Stash, once.")
+@click.option("--unkeep", "answer", flag_value="unkeep", help="Take --keep back. Writes nothing by itself.")
+@click.option(
+    "--field", "fields", metavar="FIELD", multiple=True, help="Only this field: title, genre, ... (repeatable)."
+)
+@click.option("--library", metavar="NAME", default="", help="Only items in this library of Plex.")
+@click.option("--kept", is_flag=True, help="List only the fields that you keep.")
+@click.option("--all", "all_", is_flag=True, help="Decide about every listed field.")
+@click.option("--after", metavar="N", type=click.IntRange(0), default=0, help="List the scenes above this number.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def drift(
+    call: Call,
+    scenes: tuple[int, ...],
+    answer: str | None,
+    fields: tuple[str, ...],
+    library: str,
+    kept: bool,
+    all_: bool,
+    after: int,
+    yes: bool,
+) -> int:
+    """List the fields that you edited in Plex, with both values, and decide about them.
+
+    Without a decision such a field stays as it is until Stash changes it (conflict_policy). With --keep it follows Plex
+    until --unkeep, whatever Stash says. With --take Stash's value replaces it once: names that were removed from a list come
+    back, names that Stash does not have go, and plexsync undo restores what was there before PlexSync. An edit that you make
+    in Plex after --take is not lost. A field that you keep is taken only if you name it and its scene.
+
+    Name scenes, a library, or --all; asks once for more than one scene. Exits with 1 if a scene that was named has no such
+    field, or is being worked on.
+
+    \b
+    Examples:
+      plexsync drift
+      plexsync drift --keep 7 --field title
+      plexsync drift --take --library Clips --field genre
+      plexsync drift --unkeep 7
+      plexsync drift --kept
+    """
+    wanted = DriftFilter(fields, library, kept_only=kept)
+    _check(scenes, answer, wanted, all_=all_, after=after)
+    with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
+        if answer is None:
+            report = read(start, parts, wanted, scenes, after=after)
+            call.answer({**report}, lambda: _tell(report, parts.clock.now(), paper()))
+            return FINE
+        start.meet(parts)
+        return _decide(call, start, parts, DriftAnswer(answer), wanted, scenes, yes=yes)
+
+
+def _check(scenes: Sequence[int], answer: str | None, wanted: DriftFilter, *, all_: bool, after: int) -> None:
+    if unknown := [name for name in wanted.fields if not is_field(name)]:
+        raise click.UsageError(f"there is no field {unknown[0]}: plexsync drift --json has their names")
+    if answer is None and all_:
+        raise click.UsageError("--all goes with --keep, --take or --unkeep")
+    if answer is not None and (wanted.kept_only or after):
+        raise click.UsageError("--kept and --after are for the list")
+    if answer is not None and bool(scenes) + all_ + bool(wanted.library and not scenes) != 1:
+        raise click.UsageError("say which scenes: their numbers, --library NAME, or --all")
+
+
+def read(start: Begun, parts: Parts, wanted: DriftFilter, scenes: Sequence[int], *, after: int) -> DriftReport:
+    """A page of the list as it is now; only what you keep, while a server can't be asked."""
+    away = "" if start.settings.away is None else str(start.settings.away)
+    try:
+        start.meet(parts)
+        if not away and scenes:
+            return drift_facts(_of_scenes(parts, wanted, scenes))
+        if not away:
+            return drift_facts(drift_page(parts.store, parts.looker, parts.gates, wanted, after=after, limit=SHOWN))
+    except NeighbourError as error:
+        away = str(error)
+    with parts.store.reading() as db:
+        return known_drift(db, wanted, away, after=after, limit=SHOWN)
+
+
+def _of_scenes(parts: Parts, wanted: DriftFilter, scenes: Sequence[int]) -> DriftPage:
+    entries = drift_now(parts.store, parts.looker, parts.gates, list(dict.fromkeys(scenes)))
+    chosen = tuple(entry for entry in map(wanted.narrowed, entries) if entry.fields)
+    with parts.store.reading() as db:
+        return DriftPage(chosen, None, db.standings.count_compared(KEPT), db.notes.count_kept())
+
+
+def _decide(
+    call: Call,
+    start: Begun,
+    parts: Parts,
+    answer: DriftAnswer,
+    wanted: DriftFilter,
+    scenes: Sequence[int],
+    *,
+    yes: bool,
+) -> int:
+    ids, wanted = list(dict.fromkeys(scenes)), wanted.taking(answer, named=bool(scenes))
+    if not ids:
+        with parts.store.reading() as db:
+            ids = candidates(db, answer)
+    where = many(len(ids), "scene") if scenes or not wanted.library else f"the library {wanted.library}"
+    if len(ids) > 1 and not yes and not confirmed(QUESTIONS[answer].format(safe(where))):
+        return call.refused("nothing was changed")
+    with stoppable() as stop, ProgressBar(start.console, "deciding") as bar:
+        decided = decide(
+            parts.store, parts.looker, parts.gates, parts.clock, ids, answer, wanted, bar.at, lambda: bool(stop)
+        )
+    line = decision_words(answer, decided)
+    if answer is DriftAnswer.TAKE and decided.fields:
+        line = f"{line}; {worker_hint(parts.someone_works(), '')}"
+    call.answer({**decision_facts(answer, decided)}, lambda: say(paper(), line))
+    if scenes and decided.untouched:
+        click.echo(f"plexsync: no such field is listed of: {listed(decided.untouched)}", err=True)
+    return stop.code or (FAILED if decided.busy or (scenes and decided.untouched) else FINE)
+
+
+# --- the list as text ------------------------------------------------------------------------------------------------
+
+
+def _tell(report: DriftReport, now: int, out: Console) -> None:
+    if report["away"]:
+        say(out, f"Both servers can't be asked now, so you see what you keep: {safe(report['away'])}")
+    for scene in report["scenes"]:
+        say(out, _heading(scene, now), style="bold")
+        rows = [_row(facts, now) for facts in scene["fields"]]
+        out.print(table("", ("field", "in Plex", "in Stash", "decision"), rows))
+    if report["after"] is not None:
+        say(out, f"the list goes on: plexsync drift --after {report['after']}")
+    count = sum(len(scene["fields"]) for scene in report["scenes"])
+    if not count:
+        say(out, "nothing that you edited in Plex is listed")
+        return
+    say(
+        out,
+        f"{many(count, 'field')} of {many(len(report['scenes']), 'item')}: plexsync drift --keep SCENE leaves them to Plex,"
+        " plexsync drift --take SCENE takes what Stash says, --unkeep takes a --keep back",
+    )
+
+
+def _heading(scene: DriftSceneFacts, now: int) -> str:
+    library = f" of {safe(scene['library'])}" if scene["library"] else ""
+    since = f", found {ago(unstamped(scene['since']), now)}" if scene["since"] else ""
+    return f"Scene {scene['id']}: {safe(scene['title'], 120) or 'no title is known'} (item {scene['item']}{library}{since})"
+
+
+def _row(facts: DriftFieldFacts, now: int) -> tuple[str, str, str, str]:
+    kept = f"kept since {ago(unstamped(facts['kept_since']), now)}" if facts["kept_since"] else ""
+    field = facts["field"]
+    in_plex = "not known now" if facts["plex"] is None else _text(value_words(field, facts["plex"], in_plex=True))
+    return short(field), in_plex, _text(value_words(field, facts["stash"])), kept
+
+
+def _text(value: FieldValue) -> str:
+    return safe(value if isinstance(value, str) else ", ".join(value), LONGEST) or "-"

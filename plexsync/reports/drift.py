@@ -1,0 +1,113 @@
+"""What you edited in Plex, and your decisions about it, as facts and in words."""
+
+from dataclasses import replace
+
+from plexsync.flows.scenes.drift import (
+    Decided,
+    DriftAnswer,
+    DriftEntry,
+    DriftFilter,
+    DriftPage,
+    drift_known,
+    drifted_scenes,
+)
+from plexsync.reports.format import many, stamp
+from plexsync.reports.shapes.drift import DriftDecision, DriftFieldFacts, DriftReport, DriftSceneFacts
+from plexsync.reports.shapes.values import FieldValue
+from plexsync.rules.drift import DriftField
+from plexsync.rules.item import FIELDS, PICTURES, beside_whom
+from plexsync.rules.status_words import KEPT
+from plexsync.store.database import Reader
+
+# The names by which fields are chosen; those beside a cast member have the member in their name.
+NAMES = (*FIELDS, *PICTURES)
+DONE = {
+    DriftAnswer.KEEP: "kept as it is in Plex",
+    DriftAnswer.TAKE: "to be replaced by what Stash says",
+    DriftAnswer.UNKEEP: "no longer kept",
+}
+
+
+def is_field(name: str) -> bool:
+    """Whether this is the name of a field."""
+    return name in NAMES or beside_whom(name) is not None
+
+
+def drift_facts(page: DriftPage) -> DriftReport:
+    """A page for JSON."""
+    return {
+        "scenes": [_scene_facts(entry) for entry in page.entries],
+        "edited": page.edited,
+        "kept": page.kept,
+        "after": page.after,
+        "away": "",
+    }
+
+
+def known_drift(db: Reader, wanted: DriftFilter, away: str, *, after: int, limit: int) -> DriftReport:
+    """A page of what you keep, from the database, while a server can't be asked."""
+    ids = drifted_scenes(db, after=after, limit=limit + 1, kept_only=True)
+    titles = {id: name.title for id, name in db.scene_names.of(ids[:limit]).items()}
+    entries = [replace(entry, title=titles.get(entry.id, "")) for entry in drift_known(db, ids[:limit])]
+    return {
+        "scenes": [_scene_facts(entry) for entry in map(wanted.narrowed, entries) if entry.fields],
+        "edited": db.standings.count_compared(KEPT),
+        "kept": db.notes.count_kept(),
+        "after": ids[limit - 1] if len(ids) > limit else None,
+        "away": away,
+    }
+
+
+def _scene_facts(entry: DriftEntry) -> DriftSceneFacts:
+    return {
+        "id": entry.id,
+        "title": entry.title,
+        "item": entry.key,
+        "library": entry.library,
+        "since": stamp(entry.since),
+        "fields": [_field_facts(drifted) for drifted in entry.fields],
+    }
+
+
+def _field_facts(drifted: DriftField) -> DriftFieldFacts:
+    return {
+        "field": drifted.name,
+        "plex": drifted.in_plex.value if drifted.in_plex else None,
+        "stash": drifted.in_stash,
+        "adds": list(drifted.adds),
+        "removes": list(drifted.removes),
+        "kept_since": stamp(drifted.since),
+    }
+
+
+def decision_facts(answer: DriftAnswer, decided: Decided) -> DriftDecision:
+    """A decision for JSON."""
+    facts: DriftDecision = {"decision": answer.value, "fields": decided.fields, "scenes": decided.scenes}
+    if decided.untouched:
+        facts["untouched"] = decided.untouched
+    if decided.busy:
+        facts["busy"] = decided.busy
+    if decided.remaining:
+        facts["remaining"] = decided.remaining
+    return facts
+
+
+def decision_words(answer: DriftAnswer, decided: Decided) -> str:
+    """What came of a decision, in a sentence."""
+    if decided.busy and not decided.fields:
+        return f"{many(len(decided.busy), 'scene')} could not be decided about now, being worked on: try again"
+    if not decided.fields:
+        return "nothing to decide: no such field is listed"
+    line = f"{many(decided.fields, 'field')} of {many(len(decided.scenes), 'scene')} {DONE[answer]}"
+    if decided.busy:
+        line += f"; {many(len(decided.busy), 'scene')} could not be decided about now: try again"
+    if decided.remaining:
+        line += f"; {many(decided.remaining, 'scene')} left: do it again"
+    return line
+
+
+def value_words(field: str, value: FieldValue | None, *, in_plex: bool = False) -> FieldValue:
+    """A value as it is shown: a picture has no text of its own."""
+    if field in PICTURES and value:
+        return "another picture" if in_plex else "the picture from Stash"
+    return value or ""

@@ -1,0 +1,147 @@
+"""Drift: fields of an item that you edited in Plex, and your decisions about them.
+
+*Keep*: the field follows Plex until you take that back, also after a later edit in Stash. *Take Stash's*: once, the value
+that you saw in Plex counts as PlexSync's own, so that Stash's value replaces it. A decision is stored in the memory of
+its field, so it ends when the memory is believed no more.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from plexsync.rules.item import LISTS, Item
+from plexsync.rules.plan_records import DriftChoice, Memory, Note, Plan, Remembered
+from plexsync.rules.text import fold
+from plexsync.rules.values import Held, Value, empty_value, held, name_keys, same_value, without_names
+
+
+@dataclass(frozen=True)
+class DriftField:
+    """A field whose value in Plex is yours. `since` (UTC ms): when you decided to keep it; None while undecided.
+
+    `in_stash` is None if Stash's value is not written there: the field is switched off, or Stash has none. `in_plex` is None
+    if it is not known now. Taking Stash's value would add and remove the names in `adds` and `removes`.
+    """
+
+    name: str
+    in_plex: Held | None
+    in_stash: Value | None
+    since: int | None = None
+    adds: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether you decided to keep it."""
+        return self.since is not None
+
+
+def drift_of(values: Mapping[str, Value], item: Item, plan: Plan) -> tuple[DriftField, ...]:
+    """The fields of an item that you edited in Plex, by its plan: those that you keep, and those to decide about."""
+    kept = kept_fields(plan.memory)
+    open_fields = [note.field for note in plan.notes if is_drift(note) and note.field not in kept]
+    names = [*dict.fromkeys(open_fields), *(name for name in plan.memory if name in kept)]
+    return tuple(_drift_field(name, values, item, plan.memory.get(name)) for name in names)
+
+
+def is_drift(note: Note) -> bool:
+    """Whether a note of a plan is about a value of yours that Stash's value would replace."""
+    # A list that is kept was never taken by Plex.
+    return note.reason == "person" or (note.reason == "kept" and note.field not in LISTS)
+
+
+def _drift_field(name: str, values: Mapping[str, Value], item: Item, remembered: Remembered | None) -> DriftField:
+    now, value = held(item, name), values.get(name)
+    since = remembered.drift.at if remembered and _is_kept(remembered) and remembered.drift else None
+    if not isinstance(value, tuple):
+        return DriftField(name, now, value or None, since)
+    adds = without_names(value, name_keys(now.value) | _spelled_otherwise(remembered, now))
+    removes = without_names(now.value, name_keys(value) | _own_spellings(remembered, value))
+    return DriftField(name, now, value, since, adds, removes)
+
+
+def _spelled_otherwise(remembered: Remembered | None, now: Held) -> frozenset[str]:
+    """The keys of PlexSync's names that Plex has in a spelling of its own."""
+    spellings, present = remembered.ours if remembered else {}, name_keys(now.value)
+    return frozenset(fold(name) for name, spelling in spellings.items() if fold(spelling) in present)
+
+
+def _own_spellings(remembered: Remembered | None, names: tuple[str, ...]) -> frozenset[str]:
+    """The keys of Plex's spellings of names that Stash has."""
+    spellings, wanted = remembered.ours if remembered else {}, name_keys(names)
+    return frozenset(fold(spelling) for name, spelling in spellings.items() if fold(name) in wanted)
+
+
+# --- decisions -------------------------------------------------------------------------------------------------------
+
+
+def keep(memory: Memory, name: str, value: Value, *, now: int) -> Memory:
+    """The memory in which a field follows Plex from now on. `value` is Stash's."""
+    remembered = memory.get(name) or bare(name, value)
+    return {**memory, name: replace(remembered, drift=DriftChoice(now))}
+
+
+def take(memory: Memory, name: str, value: Value, in_plex: Held, *, now: int) -> Memory:
+    """The memory in which this value in Plex is to be replaced by Stash's, once. `value` is Stash's."""
+    remembered = memory.get(name) or bare(name, value)
+    return {**memory, name: replace(remembered, drift=DriftChoice(now, in_plex))}
+
+
+def unkeep(memory: Memory, name: str, value: Value | None) -> Memory:
+    """The memory in which a field no longer follows Plex. Only an edit in Stash after now counts as new.
+
+    `value` is Stash's; None if it is not known now.
+    """
+    remembered = memory.get(name)
+    if remembered is None or not _is_kept(remembered):
+        return memory
+    if is_bare(name, remembered):
+        return {field: other for field, other in memory.items() if field != name}
+    ended = replace(remembered, drift=None, said=remembered.said if value is None else value)
+    return {**memory, name: ended}
+
+
+def kept_fields(memory: Memory) -> frozenset[str]:
+    """The fields that follow Plex."""
+    return frozenset(name for name, remembered in memory.items() if _is_kept(remembered))
+
+
+def _is_kept(remembered: Remembered) -> bool:
+    return remembered.drift is not None and remembered.drift.replaced is None
+
+
+def bare(name: str, value: Value, choice: DriftChoice | None = None) -> Remembered:
+    """The memory of a field that PlexSync never wrote: it holds only a decision."""
+    nothing = Held(empty_value(name), locked=False)
+    return Remembered(value, nothing, nothing, drift=choice)
+
+
+def is_bare(name: str, remembered: Remembered) -> bool:
+    """Whether the memory of a field holds only a decision."""
+    nothing = Held(empty_value(name), locked=False)
+    return remembered.left == nothing == remembered.found and not remembered.ours and not remembered.adopted
+
+
+def still_kept(name: str, remembered: Remembered | None, earlier: Remembered | None) -> Remembered | None:
+    """The memory of a field after something was learnt about it: it still follows Plex if it did."""
+    if earlier is None or not _is_kept(earlier):
+        return remembered
+    return replace(remembered or bare(name, earlier.said), drift=earlier.drift)
+
+
+def all_still_kept(memory: Memory, earlier: Memory) -> Memory:
+    """The memory of an item after something was learnt about it: its fields still follow Plex if they did."""
+    kept = {name: still_kept(name, memory.get(name), earlier[name]) for name in kept_fields(earlier)}
+    return {**memory, **{name: remembered for name, remembered in kept.items() if remembered}}
+
+
+def is_given_up(name: str, now: Held, remembered: Remembered) -> bool:
+    """Whether Plex has the very value that you decided to replace. One that was set since is not meant."""
+    replaced = remembered.drift.replaced if remembered.drift else None
+    return replaced is not None and same_value(name, now.value, replaced.value)
+
+
+def without_take(name: str, remembered: Remembered | None) -> Remembered | None:
+    """The memory without a decision to take Stash's value."""
+    if remembered is None or remembered.drift is None or remembered.drift.replaced is None:
+        return remembered
+    return None if is_bare(name, remembered) else replace(remembered, drift=None)

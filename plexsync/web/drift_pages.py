@@ -1,0 +1,151 @@
+"""What you edited in Plex, beside what Stash says, with the buttons that decide about it."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from plexsync.app.parts import Parts
+from plexsync.flows.scenes.drift import (
+    Decided,
+    DriftAnswer,
+    DriftFilter,
+    DriftPage,
+    candidates,
+    decide,
+    drift_now,
+    drift_page,
+)
+from plexsync.reports.drift import decision_facts, decision_words, drift_facts, is_field, known_drift, value_words
+from plexsync.reports.shapes.drift import DriftDecision, DriftReport
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.status_words import KEPT
+from plexsync.web.context import Busy
+from plexsync.web.pages import Ask, Wrong, action, page, scene_numbers
+from plexsync.web.scene_pages import BUSY, asked_now, scene_number
+
+HERE = "/drift"
+SHOWN = 20
+# Seconds after which a button that is about many scenes stops; pressing it again goes on.
+LONG = 20.0
+
+
+def drift(ask: Ask) -> Response:
+    """A page of the list: all of it, what you keep, of one library, or of one scene."""
+    with ask.desk.parts.store.reading() as db:
+        libraries = [row.title for row in db.sections.all()]
+    report = read(ask, SHOWN)
+    here = {name: value for name in ("kept", "library", "scene") if (value := ask.query.get(name, ""))}
+    return ask.show(
+        "drift.html",
+        report=report,
+        libraries=libraries,
+        chosen=here,
+        after=ask.query.get("after", "0"),
+        value=value_words,
+        all_href=HERE,
+        kept_href=f"{HERE}?kept=1",
+        first=_address(here),
+        next=_address({**here, "after": str(report["after"])}) if report["after"] is not None else "",
+    )
+
+
+def read(ask: Ask, limit: int) -> DriftReport:
+    """The report for the address; only what you keep, while a server can't be asked."""
+    wanted = DriftFilter(library=ask.query.get("library", ""), kept_only=bool(ask.query.get("kept", "")))
+    after, scene = scene_number(ask.query.get("after", "0")), scene_number(ask.query.get("scene", "0"))
+    try:
+        with ask.desk.looking() as parts:
+            if scene:
+                return drift_facts(_of_scene(parts, wanted, scene))
+            return drift_facts(drift_page(parts.store, parts.looker, parts.gates, wanted, after=after, limit=limit))
+    except NeighbourError as error:
+        away = str(error)
+    except Busy:
+        away = BUSY
+    with ask.desk.parts.store.reading() as db:
+        return known_drift(db, wanted, away, after=after, limit=limit)
+
+
+def _of_scene(parts: Parts, wanted: DriftFilter, scene: int) -> DriftPage:
+    entries = list(drift_now(parts.store, parts.looker, parts.gates, [scene]))
+    with parts.store.reading() as db:
+        return DriftPage(
+            tuple(entry for entry in map(wanted.narrowed, entries) if entry.fields),
+            None,
+            db.standings.count_compared(KEPT),
+            db.notes.count_kept(),
+        )
+
+
+def decided(ask: Ask, answer: DriftAnswer, ids: Sequence[int] | None, wanted: DriftFilter) -> Decided:
+    """Carry out a decision about these scenes (None: all that are listed). Raises NeighbourError, or Busy."""
+    wanted = wanted.taking(answer, named=ids is not None)
+    with ask.desk.looking(at_once=True) as parts:
+        if ids is None:
+            with parts.store.reading() as db:
+                ids = candidates(db, answer)
+        ends = parts.clock.monotonic() + LONG
+        return decide(
+            parts.store,
+            parts.looker,
+            parts.gates,
+            parts.clock,
+            ids,
+            answer,
+            wanted,
+            stopping=lambda: parts.clock.monotonic() > ends,
+        )
+
+
+def decision(ask: Ask, body: Mapping[str, object]) -> DriftDecision:
+    """As `plexsync drift --keep SCENE... --json`, for a program."""
+    if body.keys() - {"decision", "scenes", "fields", "library"}:
+        raise Wrong("what can be said here: decision, scenes, fields, library")
+    answer, fields, library = body.get("decision"), body.get("fields", []), body.get("library", "")
+    if answer not in list(DriftAnswer):
+        raise Wrong(f"decision must be one of {', '.join(DriftAnswer)}")
+    if not isinstance(fields, list) or not all(isinstance(name, str) and is_field(name) for name in fields):
+        raise Wrong("fields must be a list of names of fields, such as title")
+    if not isinstance(library, str) or not ("scenes" in body or library):
+        raise Wrong("say which: scenes, a list of numbers, or the name of a library")
+    ids = scene_numbers(body) if "scenes" in body else None
+    return decision_facts(
+        DriftAnswer(str(answer)), decided(ask, DriftAnswer(str(answer)), ids, DriftFilter(tuple(fields), library))
+    )
+
+
+def press(ask: Ask) -> Response:
+    """Decide about a field, a scene, or a library, and show the rest."""
+    form = ask.form
+    if form.get("answer", "") not in list(DriftAnswer):
+        raise Wrong("There is no such decision.")
+    answer, scene = DriftAnswer(form["answer"]), scene_number(form.get("scene", "0"))
+    if not scene and form.get("sure") != "yes":
+        return ask.to(_back(form), "Tick the box first: this is about every scene of the library.", well=False)
+    field = form.get("field", "")
+    wanted = DriftFilter((field,) if field else (), "" if scene else form.get("library", ""), form.get("item", ""))
+    try:
+        result = decided(ask, answer, [scene] if scene else None, wanted)
+    except NeighbourError as error:
+        return ask.to(_back(form), f"Nothing was decided: {error}", well=False)
+    except Busy:
+        return ask.to(_back(form), BUSY, well=False)
+    words = decision_words(answer, result)
+    closed = ask.desk.ask_servers() if result.fields and answer is DriftAnswer.TAKE else ""
+    more = f" {asked_now(closed)}." if closed else ""
+    return ask.to(_back(form), f"{words[:1].upper()}{words[1:]}.{more}", well=bool(result.fields))
+
+
+def _back(form: Mapping[str, str]) -> str:
+    """The page that the button is on."""
+    names = {"kept": "shown_kept", "library": "shown_library", "scene": "shown_scene", "after": "shown_after"}
+    chosen = {name: value for name, sent in names.items() if (value := form.get(sent, "")) not in ("", "0")}
+    return _address(chosen)
+
+
+def _address(chosen: Mapping[str, str]) -> str:
+    return f"{HERE}?{urlencode(chosen)}" if chosen else HERE
+
+
+routes = [page(HERE, drift), action(HERE, press)]

@@ -1,0 +1,107 @@
+"""plexsync drift: what was edited in Plex, side by side with Stash, and the decisions about it."""
+
+import pytest
+
+from plexsync.reports.shapes.drift import DriftDecision, DriftReport
+from plexsync.simulator.http import Fault
+from tests.cli.conftest import Door
+from tests.conformity import Conformity
+from tests.journey.world import World
+
+
+@pytest.fixture
+def edited(world: World, door: Door) -> World:
+    """Three scenes in sync; the titles of the first two, and the genres of the second, were edited in Plex."""
+    world.add(3)
+    assert door("sync", "--all", "--wait", "--yes").code == 0
+    first, second, _ = world.plex.keys(world.section)
+    world.plex.hand_edit(first, title="By hand", locked=True)
+    world.plex.hand_edit(second, title="By hand too", genre=["Mine"], locked=True)
+    assert door("reconcile", "--wait").code == 0
+    return world
+
+
+def titles(world: World) -> list[object]:
+    return [world.plex.item(key).scalars.get("title") for key in world.plex.keys(world.section)]
+
+
+def listed(door: Door, *words: str) -> dict[int, list[str]]:
+    scenes = door("drift", *words, "--json").facts["scenes"]
+    return {scene["id"]: [field["field"] for field in scene["fields"]] for scene in scenes}
+
+
+def test_the_list_shows_both_values_and_the_commands(edited: World, door: Door) -> None:
+    facts = door("drift", "--json").facts
+    assert Conformity().problems(facts, DriftReport, "drift") == []
+    assert (facts["edited"], facts["kept"], facts["after"], facts["away"]) == (2, 0, None, "")
+    first = facts["scenes"][0]
+    assert (first["id"], first["library"], first["fields"][0]["plex"]) == (1, "Movies", "By hand")
+    assert first["fields"][0]["stash"] == "Title 0"
+    text = " ".join(door("drift").out.split())
+    assert "Scene 1: Title 0 (item" in text
+    assert "title By hand Title 0" in text
+    assert "plexsync drift --keep SCENE leaves them to Plex" in text
+    assert listed(door, "--field", "genre") == {2: ["genre"]}
+    assert listed(door, "1") == {1: ["title"]}
+    assert listed(door, "--after", "1") == {2: ["title", "genre"]}
+    assert listed(door, "--library", "Elsewhere") == {}
+
+
+def test_keep_is_listed_and_taken_back(edited: World, door: Door) -> None:
+    done = door("drift", "--keep", "1", "2", "--field", "title", "--yes", "--json")
+    assert done.code == 0
+    assert Conformity().problems(done.facts, DriftDecision, "drift") == []
+    assert done.facts == {"decision": "keep", "fields": 2, "scenes": [1, 2]}
+    for id in (1, 2):
+        edited.stash.edit_scene(id, title="Later", studio="Later")
+    assert door("sync", "--all", "--wait").code == 0
+    assert titles(edited)[:2] == ["By hand", "By hand too"]
+    assert listed(door, "--kept") == {1: ["title"], 2: ["title"]}
+    assert "kept since" in door("drift", "--kept").out
+    assert "you keep what Plex has" in door("explain", "1").out
+    assert door("drift", "--unkeep", "--all", "--yes").out == "2 fields of 2 scenes no longer kept\n"
+    assert door("sync", "--all", "--wait").code == 0
+    assert titles(edited)[:2] == ["By hand", "By hand too"]
+    assert listed(door, "--kept") == {}
+    assert listed(door) == {1: ["title"], 2: ["title", "genre"]}
+
+
+def test_take_replaces_once(edited: World, door: Door) -> None:
+    done = door("drift", "--take", "--library", "movies", "--yes")
+    assert done.out.startswith("3 fields of 2 scenes to be replaced by what Stash says; ")
+    assert door("drain").code == 0
+    assert titles(edited) == ["Title 0", "Title 1", "Title 2"]
+    assert listed(door) == {}
+
+
+def test_what_you_keep_is_listed_while_a_server_is_down(edited: World, door: Door) -> None:
+    door("drift", "--keep", "1")
+    edited.plex.faults.set(Fault("status", status=503))
+    facts = door("drift", "--json").facts
+    assert Conformity().problems(facts, DriftReport, "drift") == []
+    assert facts["away"]
+    assert [(scene["id"], scene["title"]) for scene in facts["scenes"]] == [(1, "Title 0")]
+    assert "not known now" in door("drift").out
+    assert door("drift", "--keep", "2").code == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--keep",), ("--all",), ("--keep", "1", "--all"), ("--field", "nonsense"), ("--keep", "1", "--kept")],
+)
+def test_wrong_words_are_refused(world: World, door: Door, words: tuple[str, ...]) -> None:
+    assert door("drift", *words).code == 2
+
+
+def test_a_named_scene_without_edits_is_reported(edited: World, door: Door) -> None:
+    done = door("drift", "--keep", "3")
+    assert (done.code, done.out) == (1, "nothing to decide: no such field is listed\n")
+    assert "no such field is listed of: scene 3" in done.err
+
+
+def test_more_than_one_scene_is_asked_about(edited: World, door: Door) -> None:
+    done = door("drift", "--take", "--all")
+    assert done.code == 2
+    assert "Names that Stash does not have go" in done.err
+    assert "give --yes" in done.err
+    assert listed(door) == {1: ["title"], 2: ["title", "genre"]}
