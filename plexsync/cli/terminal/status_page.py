@@ -5,7 +5,7 @@ from plexsync.cli.terminal.plain import Look, safe
 from plexsync.reports.edits import edit_words
 from plexsync.reports.format import ago, lasting, many, unstamped
 from plexsync.reports.status import OWED, server_words, too_many, verified_words
-from plexsync.reports.verdict import BAD, word_for_worker
+from plexsync.reports.verdict import verdict_line, word_for_worker
 from plexsync.rules.status_words import DOWN, HANGS, NOT_RUNNING, ON_HOLD, SWITCHED_OFF, UP, buckets, job_counts
 
 TYPE_CHECKING = False
@@ -19,9 +19,7 @@ WORKER_HINTS = {NOT_RUNNING: " (plexsync serve)", HANGS: " (restart plexsync ser
 def page(facts: "StatusFacts", look: Look) -> str:
     """The output of `plexsync status` as text."""
     scenes = facts["scenes"]
-    parts = [look.sentence(safe(facts["verdict"]["text"]))]
-    if facts["verdict"]["tone"] == BAD:
-        parts.append(look.sentence("plexsync fix walks through what needs you."))
+    parts = [look.sentence(safe(verdict_line(facts["verdict"], _now(facts))))]
     if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
         parts.append(look.sentence(banner))
     parts += [
@@ -47,6 +45,10 @@ def page(facts: "StatusFacts", look: Look) -> str:
         parts.append(look.table("Dead letters", ("cause", "count", ""), dead, right=(1,)))
     parts.append(look.table("", ("", ""), _rest(facts)))
     return "".join(parts)
+
+
+def _now(facts: "StatusFacts") -> int:
+    return unstamped(facts["at"] or "1970-01-01T00:00:00Z")
 
 
 def _resting(facts: "StatusFacts") -> dict[str, int]:
@@ -102,7 +104,7 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         *_undone(facts["undone"]),
         ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was read yet"),
         ("dead letters", _dead_letters(facts["dlq"])),
-        ("edits in Stash", safe(edit_words(facts["edits"], unstamped(facts["at"] or "1970-01-01T00:00:00Z")))),
+        ("edits in Stash", safe(edit_words(facts["edits"], _now(facts)))),
         ("last poll of Stash", facts["last_poll"] or "never"),
         ("last full comparison", facts["last_reconcile"] or "never"),
         ("verified", _verified(facts)),
