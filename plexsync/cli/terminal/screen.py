@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from plexsync.reports.format import lasting, safe
+from plexsync.reports.format import is_moment, lasting, safe
 
 PLAIN_PACE = 10.0
 # Stash draws its own progress bar, from lines in its own format.
@@ -125,7 +125,7 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, ri
 
 def _is_word(cell: str) -> bool:
     """Whether a cell is a moment, a number or a name, which should not be folded."""
-    return " " not in cell and len(cell) <= LONGEST_WORD
+    return len(cell) <= LONGEST_WORD and (" " not in cell or is_moment(cell))
 
 
 class ProgressBar:
