@@ -58,6 +58,7 @@ TABLE = (
     (r"plexsync explain( SCENE| \d+)?", TAB),
     (r"\bexplain (?=shows|lists)", f"{TAB} "),
     (r"plexsync redo(?! --)( SCENE| \d+)?", f"the button Redo in {TAB}"),
+    (" → plexsync fix", f" → {PAGE}"),
     ("strict_mode = false", "turn off the setting Strict mode"),
     (
         r"plexsync (sync|top|history|bind|unbind|ignore|unignore|undo|release|redo|probe|backup|restore|init|adopt)\b"

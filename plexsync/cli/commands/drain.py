@@ -12,6 +12,7 @@ from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.reports.format import local, many, stamp
 from plexsync.reports.status import OWED
+from plexsync.reports.verdict import COMMAND
 from plexsync.rules.job import State
 from plexsync.rules.records import Overview
 
@@ -50,6 +51,7 @@ def drain(call: Call) -> int:
         }
         until = f" (until {local(ended.until)})" if ended.reason and ended.until else ""
         summary = outcome_words(ended.outcomes, nothing="nothing could be worked" if stuck else "nothing was due")
+        summary += COMMAND if ended.outcomes["dead"] else ""
         summary += f"; {_left(overview)}: {ended.reason}{until}" if stuck else ""
         summary += f"; {OWED}" if owed else ""
         call.answer(facts, lambda: say(paper(), summary))
