@@ -1,42 +1,55 @@
-# Everything a developer types. Each target sets up what it needs.
+# Everything a developer types. Each target sets up what it needs. V=1 shows the commands.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 LOCK   := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
+ifndef V
+.SILENT:
+endif
+
+# What is fetched is announced: it may take minutes, and the installer is quiet.
+FETCH = echo "Fetching the packages of $(1) into $(VENV) ..."
+
 .PHONY: help install setup docs pictures settings-page shapes-page demo test measure check dist wheels changelog bench torture torture-long lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
+	grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("PlexSync needs Python 3.11 or newer; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	echo "Creating the environment $(VENV) ..."
 	$(PYTHON) -m venv $(VENV)
 
 # The demo runs the product from this folder with what a default installation has.
 $(VENV)/.demo: requirements/base.txt deploy/link.py | $(BIN)/python
+	$(call FETCH,requirements/base.txt)
 	$(PIP) install --require-hashes -r requirements/base.txt
 	$(BIN)/python deploy/link.py
-	@touch $@
+	touch $@
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(call FETCH,requirements/dev.txt)
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
-	@touch $@ $(VENV)/.demo
+	touch $@ $(VENV)/.demo
 
 # What `make bench` compares with; nothing of the product needs it.
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
+	$(call FETCH,requirements/bench.txt)
 	$(PIP) install --require-hashes -r requirements/bench.txt
-	@touch $@
+	touch $@
 
 # What a user needs and nothing more: the packages of every extra, and the program, which runs from this folder.
 $(VENV)/.all: requirements/all.txt deploy/link.py | $(BIN)/python
+	$(call FETCH,requirements/all.txt)
 	$(PIP) install --require-hashes -r requirements/all.txt
 	$(BIN)/python deploy/link.py
-	@touch $@
+	touch $@
 
 install: $(VENV)/.all ## what it takes to use PlexSync, in .venv
+	echo "PlexSync is installed. Next: $(BIN)/plexsync init"
 
 setup: $(VENV)/.dev ## the development environment in .venv
 
@@ -44,7 +57,7 @@ demo: $(VENV)/.demo ## watch 1,000 scenes come in sync, past an outage (KEEP=1 s
 	$(BIN)/python -m plexsync demo $(if $(KEEP),--keep)
 
 test: setup ## all tests
-	@$(BIN)/python -m compileall -q plexsync validation worker release tests
+	$(BIN)/python -m compileall -q plexsync validation worker release tests
 	$(BIN)/python -m pytest -q -n 4 --maxschedchunk=8 $(PYTEST_OPTIONS)
 
 measure: setup ## how large and how clear the code is: the figures that tests/test_measure.py keeps from growing
@@ -76,7 +89,7 @@ torture-long: setup ## as torture, as long as it takes
 	$(BIN)/python -m tests.torture --long
 
 lock: ## renew the hashed requirement files (needs uv)
-	@# The plugin names its folder of packages after the bytes of core.txt, so these change only with a pin.
+	# The plugin names its folder of packages after the bytes of core.txt, so these change only with a pin.
 	$(LOCK) requirements/core.in -o requirements/core.txt
 	sed -i.old 's|-r requirements/core.in|plexsync (pyproject.toml)|' requirements/core.txt && rm requirements/core.txt.old
 	$(LOCK) -c requirements/core.txt pyproject.toml -o requirements/base.txt
@@ -89,7 +102,7 @@ lock: ## renew the hashed requirement files (needs uv)
 
 docs: setup ## the documentation as a site, in build/docs, with warnings as errors
 	$(BIN)/python -m sphinx -q -W --keep-going -n -b html -d build/doctrees docs build/docs
-	@echo "open build/docs/index.html"
+	echo "open build/docs/index.html"
 
 pictures: setup ## the pictures of the documentation, from the real thing (needs chromium for the dashboard)
 	$(BIN)/python -m tests.docs.pictures

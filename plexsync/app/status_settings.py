@@ -23,7 +23,7 @@ LARGEST_FILE = 1_000_000
 # How many sets are stored: a service and its user may have different settings.
 MOST_KEPT = 4
 FIELDS = ("dlq_max", "breaker_failure_threshold")
-SECONDS = ("breaker_recovery_timeout", "breaker_max_recovery_timeout", "plex_read_timeout")
+SECONDS = ("breaker_recovery_timeout", "breaker_max_recovery_timeout", "plex_read_timeout", "stash_poll_interval")
 SWITCHES = ("enabled", "approve_bulk")
 
 
@@ -97,9 +97,8 @@ class StatusSettings:
     def __init__(self, values: Mapping[str, float]) -> None:
         self.enabled, self.approve_bulk = (bool(values[name]) for name in SWITCHES)
         self.dlq_max, self.breaker_failure_threshold = (int(values[name]) for name in FIELDS)
-        self.breaker_recovery_timeout, self.breaker_max_recovery_timeout, self.plex_read_timeout = (
-            float(values[name]) for name in SECONDS
-        )
+        self.breaker_recovery_timeout, self.breaker_max_recovery_timeout = (float(values[name]) for name in SECONDS[:2])
+        self.plex_read_timeout, self.stash_poll_interval = (float(values[name]) for name in SECONDS[2:])
 
 
 def kept(text: str, fingerprint: str) -> StatusSettings | None:

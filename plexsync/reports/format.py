@@ -33,6 +33,30 @@ def ago(moment: int | None, now: int) -> str:
     return f"{span} ago" if moment <= now else f"in {span}"
 
 
+def local(moment: float | int | None) -> str:
+    """A moment for a screen, in local time: `2026-03-04 06:07+01:00`; empty for None."""
+    if moment is None:
+        return ""
+    try:
+        return datetime.fromtimestamp(moment / 1000).astimezone().isoformat(" ", "minutes")
+    except (OverflowError, OSError, ValueError):
+        return ""
+
+
+def seen(moment: int | str | None, now: int) -> str:
+    """A moment for a screen: relative within a day, else in local time; `never` for None. Takes a text of `stamp`, too."""
+    at = unstamped(moment) if isinstance(moment, str) else moment
+    return ago(at, now) if at is None or abs(now - at) < DAY else local(at)
+
+
+def is_moment(text: str) -> bool:
+    """Whether a text is one of `ago` or `local`, which should not be folded."""
+    words = text.split(" ")
+    if len(words) == 3:
+        return words[0] == "in" or words[2] == "ago"
+    return len(words) == 2 and words[0][:4].isdecimal() and words[0][4:5] == "-" and ":" in words[1]
+
+
 def lasting(span: float) -> str:
     """Milliseconds in the largest unit that fits."""
     for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):

@@ -79,7 +79,7 @@ def facts_of(
         "bulk_approved": config.approve_bulk or summary.approved,
         "books": _books(summary.books, sum(count for state, count in summary.jobs.items() if state != "idle")),
     }
-    return {"verdict": verdict(bare), **bare}
+    return {"verdict": verdict(bare, config.stash_poll_interval), **bare}
 
 
 def worker(summary: "Summary", *, running: bool, began: int | None, enabled: bool) -> "WorkerFacts":

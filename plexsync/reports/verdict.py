@@ -1,31 +1,54 @@
 """The verdict: one line that says how everything stands. It is the first line of every screen.
 
 What needs you comes first, then servers that are down, then a worker that does not work, then the scenes. It is good
-only if nothing needs you and nothing waits. Imports little, because `plexsync status` has to start fast.
+only if nothing needs you and nothing waits. Each screen adds the way to what needs you, and when the next check is.
+Imports little, because `plexsync status` has to start fast.
 """
 
-from plexsync.reports.format import DAY, many, unstamped
+from plexsync.reports.format import DAY, ago, many, stamp, unstamped
 from plexsync.rules.status_words import DOWN, STATUSES, SceneStatus, buckets, counted, worker_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from plexsync.reports.shapes.status import BareFacts, HoldFacts, VerdictFacts, WorkerFacts
+    from plexsync.reports.shapes.status import BareFacts, HoldFacts, VerdictFacts, VerdictPart, WorkerFacts
 
     # How bad it is, and the words for it.
     Part = tuple[str, str]
 
 BAD, WAIT, WELL = "bad", "wait", "well"
 BETWEEN = " · "
+# What stands beside what needs you, in a terminal and on a page.
+COMMAND, LINK = " → plexsync fix", " → fix"
 
 
-def verdict(facts: "BareFacts") -> "VerdictFacts":
-    """The verdict over these facts."""
+def verdict(facts: "BareFacts", poll_seconds: float = 0.0) -> "VerdictFacts":
+    """The verdict over these facts; `poll_seconds` is the time between two polls, 0 if it is not known."""
     parts = verdict_parts(facts)
     tones = {tone for tone, _ in parts}
     text = BETWEEN.join(words for _, words in parts)
-    return {"tone": BAD if BAD in tones else WAIT if WAIT in tones else WELL, "text": text}
+    return {
+        "tone": BAD if BAD in tones else WAIT if WAIT in tones else WELL,
+        "text": text,
+        "parts": [{"tone": tone, "text": words} for tone, words in parts],
+        "next_check": stamp(_next_check(facts, poll_seconds)),
+    }
+
+
+def verdict_line(facts: "VerdictFacts", now: int) -> str:
+    """The verdict as a terminal shows it: with the command for what needs you, and the time until the next check."""
+    words = [part["text"] for part in pointed(facts["parts"], COMMAND)]
+    if facts["next_check"]:
+        at = unstamped(facts["next_check"])
+        words.append(f"next check {ago(at, now) if at > now else 'now'}")
+    return BETWEEN.join(words)
+
+
+def pointed(parts: "Sequence[VerdictPart]", way: str) -> "list[VerdictPart]":
+    """The parts, with the `way` to mend them behind the last one that needs you."""
+    last = max((at for at, part in enumerate(parts) if part["tone"] == BAD), default=None)
+    return [{**part, "text": part["text"] + way} if at == last else part for at, part in enumerate(parts)]
 
 
 def verdict_parts(facts: "BareFacts") -> "list[Part]":
@@ -114,6 +137,24 @@ def _scenes(facts: "BareFacts") -> "Iterator[Part]":
     for status, count in sorted(counts.items(), key=lambda entry: entry[0].tone != BAD):
         if count:
             yield status.tone if status.tone in (BAD, WAIT) else WELL, counted(status.word, count)
+
+
+def _next_check(facts: "BareFacts", poll_seconds: float) -> int | None:
+    """When a server that is waited for is tested again, or else the next poll if scenes are not in Plex yet.
+
+    None if nothing waits for that, or if no worker does it.
+    """
+    if not (facts["worker"]["enabled"] and facts["worker"]["alive"]):
+        return None
+    moments = [held["retest_at"] for held in facts["holds"].values()]
+    moments += [breaker["next_probe_at"] for breaker in facts["breakers"].values()]
+    moments += [pace["not_before"] for pace in facts["paces"].values()]
+    if tests := [unstamped(moment) for moment in moments if moment]:
+        return min(tests)
+    if not (facts["scenes"][SceneStatus.NOT_IN_PLEX.value]["count"] and facts["last_poll"] and poll_seconds):
+        return None
+    at = unstamped(facts["last_poll"]) + round(poll_seconds * 1000)
+    return at if at > unstamped(facts["at"] or facts["last_poll"]) else None
 
 
 def _pending(facts: "BareFacts") -> "Iterator[Part]":

@@ -46,7 +46,6 @@ TABLE = (
     (r"plexsync dlq retry( --all| --cause \w+)?", "the task Retry what was given up"),
     (r"plexsync dlq (list|show|drop)( \d+)?", PAGE),
     ("; on a terminal, plexsync fix mends them", ""),
-    ("plexsync fix walks through what needs you", "The page of PlexSync lists what needs you"),
     (r"plexsync fix( --cause \w+)?", PAGE),
     (r"\bdlq retry this scene", f"retry this scene on {PAGE}"),
     (r"\bdlq retry\b", f"Retry on {PAGE}"),
@@ -61,6 +60,7 @@ TABLE = (
     (r"plexsync explain( SCENE| \d+)?", TAB),
     (r"\bexplain (?=shows|lists)", f"{TAB} "),
     (r"plexsync redo(?! --)( SCENE| \d+)?", f"the button Redo in {TAB}"),
+    (" → plexsync fix", f" → {PAGE}"),
     ("strict_mode = false", "turn off the setting Strict mode"),
     (
         r"plexsync (sync|top|history|bind|unbind|ignore|unignore|undo|release|redo|drift|probe|backup|restore|init|adopt)\b"

@@ -1,7 +1,8 @@
 """Charts: the subject of each, and the positions of its lines, ticks and labels.
 
 `draw` returns plain positions; the template `chart.svg` makes SVG of them. Colours come from the style sheet of the
-page, so a chart follows its light and dark mode. The picture holds no script and no style.
+page, so a chart follows its light and dark mode. The picture holds no script and no style. It begins at the first sample
+of its period, and a browser shows the values at a time when you point at it.
 """
 
 import math
@@ -14,11 +15,13 @@ from plexsync.rules.status_words import SceneStatus
 
 DAY = 24 * HOUR
 WIDTH, HEIGHT = 380, 220
-RIGHT, BOTTOM = WIDTH - 8, HEIGHT - 24
-# The largest average width of a letter at 12 pixels, over the default fonts of browsers.
-LETTER = 7.0
-ROW, SWATCH, GAP = 18, 24, 14
+RIGHT, BOTTOM = WIDTH - 8, HEIGHT - 28
+# The largest average width of a letter at 15 pixels, over the default fonts of browsers.
+LETTER = 8.75
+ROW, SWATCH, GAP = 22, 24, 14
 MOST_STEPS = 4
+# The fewest buckets of a chart, the most labels of its time axis, and the most places at which it tells values.
+FEWEST, MOST_LABELS, MOST_PLACES = 6, 6, 90
 
 Point = tuple[float, float]
 
@@ -45,16 +48,12 @@ class Subject:
 
 @dataclass(frozen=True)
 class Range:
-    """The period of a chart: its length, the width of its buckets and of its table's rows, its axis labels and their
-    spacing.
-    """
+    """The period of a chart: its length, and the width of its buckets and of its table's rows."""
 
     words: str
     length: int
     width: int
     row: int
-    label: str
-    apart: int
 
 
 SUBJECTS = {
@@ -80,10 +79,15 @@ SUBJECTS = {
     "scenes": Subject("Scenes in sync", "scenes", (Line(SceneStatus.IN_SYNC.word, "in_step", "well"),)),
 }
 RANGES = {
-    "hour": Range("the last hour", HOUR, MINUTE, 5 * MINUTE, "%H:%M", 10 * MINUTE),
-    "day": Range("the last 24 hours", DAY, 5 * MINUTE, HOUR, "%H:%M", 4 * HOUR),
-    "month": Range("the last 30 days", 30 * DAY, HOUR, DAY, "%d %b", 5 * DAY),
+    "hour": Range("the last hour", HOUR, MINUTE, 5 * MINUTE),
+    "day": Range("the last 24 hours", DAY, 5 * MINUTE, HOUR),
+    "month": Range("the last 30 days", 30 * DAY, HOUR, DAY),
 }
+SPACINGS = (
+    *(number * MINUTE for number in (1, 2, 5, 10, 15, 30)),
+    *(number * HOUR for number in (1, 2, 4, 6, 12)),
+    *(number * DAY for number in (1, 2, 5, 10)),
+)
 
 
 def value(bucket: Bucket, line: Line, *, rate: bool) -> float | None:
@@ -121,6 +125,15 @@ class Trace:
 
 
 @dataclass(frozen=True)
+class Place:
+    """A stretch of the time axis, and what a browser shows when you point at it."""
+
+    x: float
+    width: float
+    words: str
+
+
+@dataclass(frozen=True)
 class Drawing:
     """A chart, ready for the template. Lengths are in units of its view box."""
 
@@ -129,17 +142,20 @@ class Drawing:
     rows: tuple[Tick, ...]
     columns: tuple[Tick, ...]
     traces: tuple[Trace, ...]
+    places: tuple[Place, ...]
+    top: float
     width: int = WIDTH
     height: int = HEIGHT
     right: int = RIGHT
     bottom: int = BOTTOM
 
 
-def draw(subject: Subject, span: Range, buckets: Sequence[Bucket]) -> Drawing:
-    """The chart of these buckets."""
+def draw(subject: Subject, buckets: Sequence[Bucket]) -> Drawing:
+    """The chart of these buckets, from the first one with a sample on."""
+    buckets = begun(buckets)
     series = [[value(bucket, line, rate=subject.rate) for bucket in buckets] for line in subject.lines]
     highest = max((number for numbers in series for number in numbers if number is not None), default=0.0)
-    scale = ticks(highest, whole=not subject.rate)
+    scale = ticks(highest)
     left = 12 + LETTER * max(len(label) for _, label in scale)
     legend = tuple(legend_of(subject.lines)) if len(subject.lines) > 1 else ()
     top = (legend[-1].y if legend else 0) + 16
@@ -152,32 +168,62 @@ def draw(subject: Subject, span: Range, buckets: Sequence[Bucket]) -> Drawing:
         left=left,
         legend=legend,
         rows=tuple(Tick(height(number), label) for number, label in scale),
-        columns=tuple(
-            Tick(x, datetime.fromtimestamp(bucket.at / 1000, UTC).strftime(span.label))
-            for x, bucket in zip(xs, buckets, strict=True)
-            if bucket.at % span.apart == 0
-        ),
+        columns=tuple(labels(xs, buckets)),
         traces=tuple(
             trace(line, xs, [None if number is None else height(number) for number in numbers])
             for line, numbers in zip(subject.lines, series, strict=True)
         ),
+        places=tuple(places(subject, xs, buckets)),
+        top=top,
     )
 
 
-def ticks(highest: float, *, whole: bool) -> list[tuple[float, str]]:
-    """The ticks of an axis from 0 to `highest` or just above: at most five round numbers, evenly spaced, with labels."""
+def begun(buckets: Sequence[Bucket]) -> Sequence[Bucket]:
+    """The buckets from the first sample on, but some in any case; all of them if there is no sample."""
+    first = next((number for number, bucket in enumerate(buckets) if bucket.sample is not None), 0)
+    return buckets[max(0, min(first, len(buckets) - FEWEST)) :]
+
+
+def labels(xs: Sequence[float], buckets: Sequence[Bucket]) -> Iterator[Tick]:
+    """The labels of the time axis, at whole multiples of the least spacing that leaves room for each."""
+    length = buckets[-1].at - buckets[0].at
+    apart = next((one for one in SPACINGS if length / one < MOST_LABELS), SPACINGS[-1])
+    form = "%H:%M" if apart < DAY else "%d %b"
+    for x, bucket in zip(xs, buckets, strict=True):
+        if bucket.at % apart == 0 and x <= RIGHT - 2 * LETTER:
+            yield Tick(x, datetime.fromtimestamp(bucket.at / 1000, UTC).strftime(form))
+
+
+def places(subject: Subject, xs: Sequence[float], buckets: Sequence[Bucket]) -> Iterator[Place]:
+    """The stretches at which values are shown: each bucket, or the last sample of several together."""
+    together = math.ceil(len(buckets) / MOST_PLACES)
+    half = (xs[1] - xs[0]) / 2 if len(xs) > 1 else 0.0
+    for first in range(0, len(buckets), together):
+        several = buckets[first : first + together]
+        bucket = next((one for one in reversed(several) if one.sample is not None), several[-1])
+        values = [(line, value(bucket, line, rate=subject.rate)) for line in subject.lines]
+        words = " · ".join(f"{line.name} {shown(number)}" for line, number in values if number is not None)
+        at = datetime.fromtimestamp(bucket.at / 1000, UTC).strftime("%d %b %H:%M UTC")
+        left, right = max(xs[0], xs[first] - half), min(RIGHT, xs[first + len(several) - 1] + half)
+        yield Place(left, right - left, f"{at}: {words or 'no worker ran'}")
+
+
+def shown(number: float) -> str:
+    """A value: a whole number, or a small rate with one decimal."""
+    return f"{number:,.0f}" if number >= 10 or number == int(number) else f"{number:,.1f}"
+
+
+def ticks(highest: float) -> list[tuple[float, str]]:
+    """The ticks of an axis from 0 to `highest` or just above: at most five whole round numbers, evenly spaced."""
     power = 10.0 ** math.floor(math.log10(highest / MOST_STEPS)) if highest > 0 else 1.0
     step = next(size * power for size in (1, 2, 5, 10) if size * power * MOST_STEPS >= highest)
-    step = max(step, 1.0) if whole else step
-    decimals = max(0, -math.floor(math.log10(step)))
-    return [
-        (step * number, f"{step * number:,.{decimals}f}") for number in range(max(1, math.ceil(highest / step)) + 1)
-    ]
+    step = max(step, 1.0)
+    return [(step * number, f"{step * number:,.0f}") for number in range(max(1, math.ceil(highest / step)) + 1)]
 
 
 def legend_of(lines: Sequence[Line]) -> Iterator[Key]:
     """The legend, from left to right, in as many rows as it needs."""
-    x, y = 4.0, 14.0
+    x, y = 4.0, 16.0
     for line in lines:
         width = SWATCH + LETTER * len(line.name)
         if x + width > WIDTH:

@@ -141,7 +141,7 @@ class Record:
 
     def picture(self, subject: Subject) -> ChartPicture:
         """The chart, drawn."""
-        return ChartPicture(draw(subject, self.span, self.points), self.words(subject))
+        return ChartPicture(draw(subject, self.points), self.words(subject))
 
 
 def record(ask: Ask, span: Range) -> Record:

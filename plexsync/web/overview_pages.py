@@ -12,7 +12,7 @@ from plexsync.reports.rows import short, title
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import HoldFacts, StatusFacts
 from plexsync.reports.status import server_words, verified_words
-from plexsync.reports.verdict import verdict_parts
+from plexsync.reports.verdict import LINK, pointed
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind
 from plexsync.rules.status_words import (
@@ -87,7 +87,7 @@ def overview(ask: Ask) -> Response:
         "overview.html",
         found=facts,
         verified=verified_words(facts["verified"]),
-        verdict=verdict_parts(facts),
+        verdict=pointed(facts["verdict"]["parts"], LINK),
         needs=needs(ask.desk.parts, facts),
         servers=[server(facts, neighbour) for neighbour in Neighbour],
         scenes=scenes(facts),

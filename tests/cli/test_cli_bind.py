@@ -65,7 +65,7 @@ def test_bind_says_what_happens_and_lists_what_was_said(twins: tuple[int, list[s
         (id, other, ["/elsewhere/b/twin.mp4"]),
     ]
     assert facts["count"] == 2
-    assert re.search(rf"^ *{id} +{other} +\S+Z +/elsewhere/b/twin.mp4$", door("bind").out, re.MULTILINE)
+    assert re.search(rf"^ *{id} +{other} +\S+ \S+ +/elsewhere/b/twin.mp4$", door("bind").out, re.MULTILINE)
 
 
 def test_a_bound_item_that_is_gone_is_told_with_its_cure(

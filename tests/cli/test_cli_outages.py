@@ -83,8 +83,8 @@ def test_status_tells_the_outage_that_lasts_and_the_last_that_is_over(past: int,
     assert [one["server"] for one in facts["current"]] == ["stash"]
     assert facts["last"]["server"] == "plex"
     told = door("status").out
-    assert re.search(r"outage +Stash on hold \(stash_api_key\) since \S+, 40 d so far", told)
-    assert re.search(r"last outage +Plex down for 2 h, until \S+Z \(plexsync outages\)", told)
+    assert re.search(r"outage +Stash on hold \(stash_api_key\) for 40 d so far", told)
+    assert re.search(r"last outage +Plex down for 2 h, ended .+ \(plexsync outages\)", told)
 
 
 def test_outages_fit_the_terminal(past: int, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

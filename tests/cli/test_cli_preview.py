@@ -255,12 +255,17 @@ def test_a_report_of_a_server_that_is_away_says_so(synced: World, door: Door) ->
     assert "then it ended: Plex" in Page(file.read_text()).text
 
 
-def test_on_a_terminal_scenes_are_listed_above_the_bar_and_piped_they_go_where_the_pipe_goes(world: World) -> None:
+def test_on_a_terminal_the_first_scenes_are_listed_with_a_summary_and_piped_all_go_where_the_pipe_goes(
+    world: World,
+) -> None:
     world.add(60)
     code, shown = on_a_terminal(world, "sync", "--all", "--dry-run")
     assert code == 0
     assert "comparing" in shown
-    assert "Scene 60: Title 59" in shown
+    assert "Scene 20: Title 19" in shown
+    assert "Scene 21: Title 20" not in shown
+    assert "... and 40 scenes more (--html FILE or a pipe shows all)" in shown
+    assert re.search(r"title +60", shown)
     assert "60 would change" in shown
     piped = world.run("sync", "--all", "--dry-run")
     assert "Scene 60: Title 59" in piped.stdout

@@ -98,7 +98,9 @@ def test_colours_are_on_a_terminal_alone_unless_the_environment_says_otherwise(w
 
 @pytest.mark.parametrize("columns", [60, 80, 140])
 @pytest.mark.parametrize(
-    "words", [("status",), ("doctor",), ("explain", "1"), ("history", "1"), ("dlq", "list"), ("outages",)], ids=" ".join
+    "words",
+    [("status",), ("doctor",), ("explain", "1"), ("history", "1"), ("dlq", "list"), ("outages",), ("config", "list")],
+    ids=" ".join,
 )
 def test_tables_fit_the_width(
     words: tuple[str, ...], columns: int, world: World, door: Door, refusing: object, monkeypatch: pytest.MonkeyPatch

@@ -16,7 +16,10 @@ import pytest
 
 from plexsync.app.parts import opened
 from plexsync.cli.commands.serve import put_together
+from plexsync.cli.daemon.greeting import STOP, greeting
 from plexsync.cli.daemon.signals import Stop
+from plexsync.cli.logs import LOG_FILE
+from plexsync.cli.main import version
 from plexsync.rules.errors import Damaged, LocalFault
 from plexsync.simulator.http import Fault
 from plexsync.store import intake
@@ -297,6 +300,39 @@ def test_serve_keeps_a_live_line_on_a_terminal(world: World) -> None:
     assert "Traceback" not in shown
 
 
+def test_on_a_terminal_serve_begins_with_three_lines_and_the_settings_are_in_the_log_file_alone(world: World) -> None:
+    _, shown = on_a_terminal(world, "serve", until_shown="0 queued | ")
+    assert f"PlexSync {version()} keeps Plex in sync with Stash.\r\nDashboard: none" in shown
+    assert STOP in shown
+    assert "settings:" not in shown
+    assert "settings: plex_url=" in (world.folder / LOG_FILE).read_text(encoding="utf-8")
+
+
+def test_whoever_asks_for_a_level_of_the_log_sees_all_of_it(world: World) -> None:
+    _, shown = on_a_terminal(world, "serve", "-v", until_shown="0 queued | ")
+    assert "settings:" in shown
+    assert STOP not in shown
+
+
+@pytest.mark.parametrize(
+    ("settings", "web", "line"),
+    [
+        ({}, True, "Dashboard: http://127.0.0.1:9797"),
+        ({"web_bind": "[::1]:80"}, True, "Dashboard: http://[::1]:80"),
+        ({}, False, "Dashboard: none, because of --no-web"),
+        ({"web_bind": "none"}, True, "Dashboard: none, because web_bind = none"),
+        (
+            {"web_bind": "0.0.0.0:9797"},
+            True,
+            "Dashboard: none: web_bind = 0.0.0.0:9797 can be reached by others, so web_password has to be set",
+        ),
+    ],
+)
+def test_the_greeting_names_the_dashboard_or_why_there_is_none(settings: dict, web: bool, line: str) -> None:
+    config = PlexSyncConfig(plex_url="http://a:1", plex_token="x" * 20, stash_url="http://b:1", **settings)
+    assert greeting(config, "1.2.3", web=web) == ("PlexSync 1.2.3 keeps Plex in sync with Stash.", line, STOP)
+
+
 def test_sync_shows_a_bar_on_a_terminal(world: World) -> None:
     world.add(120)
     world.plex.faults.set(Fault("latency", seconds=0.01))
@@ -332,7 +368,8 @@ def test_on_a_terminal_moments_and_words_are_in_one_piece(world: World) -> None:
     _, shown = on_a_terminal(world, "status", columns=80)
     lines = [line.rstrip() for line in re.sub(r"\x1b\[[\d;?]*[a-zA-Z]|\r", "", shown).splitlines()]
     assert max(map(len, lines)) <= 80
-    assert not [line for line in lines if re.search(r"\d{4}-\d\d-[\dT:-]*$", line)]
+    assert not [line for line in lines if re.search(r"\d{4}-\d\d-[\dT:-]*$| in$| in \d+$", line)]
+    assert re.search(r"  in \d+ (s|min)", shown)
     assert re.search(r"Plex +(failing \(\d of 5\)|down) +\d", shown)
     assert "127.0.0.1:1" in shown
 

@@ -1,5 +1,6 @@
 """`plexsync status` knows how each scene stands, and since when."""
 
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -39,7 +40,9 @@ def test_scenes_are_counted_by_how_they_stand_with_the_first_since(mixed: World,
     assert list(scenes) == ["in_step", "waiting", "absent", "ambiguous", "failed", "ignored", *LATER]
     assert all(one["since"] for one in scenes.values() if one["count"])
     assert scenes["waiting"] == {"count": 0, "since": None}
-    assert "the oldest since" in door("status").out
+    told = door("status").out
+    assert "the oldest" in told
+    assert re.search(r"in sync +\d+ +\d+ (s|min) ago", told)
 
 
 def test_a_comparison_counts_those_that_were_never_wanted(mixed: World, door: Door) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from plexsync.cli.terminal.snapshot import Coming, Event, Glance, Rates, RunningJob
 from plexsync.cli.terminal.top_screen import frame
+from plexsync.reports.shapes.status import VerdictFacts, VerdictPart
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
 from plexsync.store.lock import try_lock
@@ -166,7 +168,12 @@ def crowded(count: int) -> Glance:
         changed=1_234,
         spooled=3,
         worker={"running": True, "alive": True, "starting": False, "inside": False, "heartbeat": None, "enabled": True},
-        verdict={"tone": "bad", "text": HOSTILE},
+        verdict={
+            "tone": "bad",
+            "text": HOSTILE,
+            "parts": [{"tone": "bad", "text": HOSTILE}],
+            "next_check": "2023-11-14T22:13:30Z",
+        },
         beat=1_700_000_000_000 - 5_000,
         servers={"plex": SERVER, "stash": {**SERVER, "stands": "well", "error": ""}},
         work=tuple(RunningJob(str(10**9 + n), HOSTILE, "writing to item 1", 1_699_999_999_000) for n in range(count)),
@@ -190,6 +197,19 @@ def test_a_frame_fits_any_size(size: tuple[int, int], count: int) -> None:
     if count:
         assert sum("1000000" in line for line in lines) >= 1
         assert any("tag:0" in line for line in lines)
+
+
+def test_a_verdict_that_is_longer_than_a_line_takes_two(capsys: pytest.CaptureFixture[str]) -> None:
+    needs: VerdictPart = {"tone": "bad", "text": "950 of 1,000 in sync · 25 need you"}
+    snapshot = crowded(0)
+    told: VerdictFacts = {**snapshot.verdict, "parts": [needs, {"tone": "well", "text": "25 not in Plex yet"}]}
+    Console(width=60, height=24, color_system=None).print(
+        frame(replace(snapshot, verdict=told), None, width=60, height=24, hint="")
+    )
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()[:2]] == [
+        "950 of 1,000 in sync · 25 need you → plexsync fix · 25 not",
+        "in Plex yet · next check in 10 s",
+    ]
 
 
 def test_a_choice_fits_into_eighty_columns() -> None:

@@ -104,7 +104,7 @@ def test_sync_and_wait_tells_what_became_of_each(world: World, door: Door, refus
     done = door("sync", *ids, 99, "--wait")
     assert done.code == 1
     assert "plexsync: Stash has no scene 99\n" in done.err
-    for words in ("2 in sync", "1 not in Plex yet", "2 need you", "(ambiguous 1, refused 1)"):
+    for words in ("2 in sync", "1 not in Plex yet", "2 need you", "(ambiguous 1, refused 1) → plexsync fix\n"):
         assert words in done.out
     facts = door("sync", *ids, "--wait", "--json").facts
     assert facts["outcomes"] == {"in_step": 2, "absent": 1, "ambiguous": 1, "dead": 1}

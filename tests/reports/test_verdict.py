@@ -8,10 +8,10 @@ import pytest
 
 from plexsync.app.parts import Parts, opened
 from plexsync.reports.attention import needs
-from plexsync.reports.format import DAY, stamp
+from plexsync.reports.format import DAY, stamp, unstamped
 from plexsync.reports.shapes.status import BareFacts, HoldFacts, WorkerFacts
 from plexsync.reports.status import FRESH, facts
-from plexsync.reports.verdict import verdict
+from plexsync.reports.verdict import verdict, verdict_line
 from plexsync.rules.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, REPAIRED
 from plexsync.rules.status_words import STATUSES
 from plexsync.store import intake
@@ -53,6 +53,17 @@ def hold(choice: str = "") -> HoldFacts:
     return {"setting": "plex_token", "choice": choice, "message": "", "since": NOW, "retest_at": NOW}
 
 
+def told(facts: BareFacts) -> dict[str, str]:
+    """The colour of the verdict and its words."""
+    found = verdict(facts)
+    assert " · ".join(part["text"] for part in found["parts"]) == found["text"]
+    return {"tone": found["tone"], "text": found["text"]}
+
+
+def line(facts: BareFacts, poll_seconds: float = 0) -> str:
+    return verdict_line(verdict(facts, poll_seconds), unstamped(NOW))
+
+
 def down(fine: BareFacts) -> dict:
     return {"breakers": {**fine["breakers"], "plex": {**fine["breakers"]["plex"], "state": "open"}}}
 
@@ -81,7 +92,7 @@ SCENES = [
 def test_the_scenes_are_counted_and_only_a_library_without_work_is_good(
     fine: BareFacts, counts: dict[str, int], tone: str, text: str
 ) -> None:
-    assert verdict({**fine, "scenes": scenes(**counts)}) == {"tone": tone, "text": text}
+    assert told({**fine, "scenes": scenes(**counts)}) == {"tone": tone, "text": text}
 
 
 TROUBLE = [
@@ -100,7 +111,7 @@ TROUBLE = [
 def test_trouble_comes_before_the_scenes_and_is_never_good(
     fine: BareFacts, trouble: dict, tone: str, words: str
 ) -> None:
-    assert verdict({**fine, **trouble}) == {"tone": tone, "text": f"{words} · 1,000 of 1,000 in sync"}
+    assert told({**fine, **trouble}) == {"tone": tone, "text": f"{words} · 1,000 of 1,000 in sync"}
 
 
 WAITS = [
@@ -112,26 +123,28 @@ WAITS = [
 
 @pytest.mark.parametrize(("waits", "words"), WAITS)
 def test_what_waits_comes_last_and_is_not_good(fine: BareFacts, waits: dict, words: str) -> None:
-    assert verdict({**fine, **waits}) == {"tone": "wait", "text": f"1,000 of 1,000 in sync · {words}"}
+    assert told({**fine, **waits}) == {"tone": "wait", "text": f"1,000 of 1,000 in sync · {words}"}
 
 
 def test_a_server_that_is_down_mends_itself_and_comes_after_what_needs_you(fine: BareFacts) -> None:
-    assert verdict({**fine, **down(fine)})["tone"] == "wait"
+    assert told({**fine, **down(fine)})["tone"] == "wait"
     everything = {"holds": {"stash": hold("stash")}, **down(fine), "worker": {**WORKS, "alive": False}}
-    assert verdict({**fine, **everything}) == {
+    assert told({**fine, **everything}) == {
         "tone": "bad",
         "text": "Another Stash answers · Plex is down · the worker hangs · 1,000 of 1,000 in sync",
     }
 
 
 def test_a_dead_letter_of_a_tag_needs_you_as_well(fine: BareFacts) -> None:
-    told = verdict({**fine, "dlq": {**fine["dlq"], "count": 1}})
-    assert told == {"tone": "bad", "text": "1,000 of 1,000 in sync · 1 dead letter"}
+    assert told({**fine, "dlq": {**fine["dlq"], "count": 1}}) == {
+        "tone": "bad",
+        "text": "1,000 of 1,000 in sync · 1 dead letter",
+    }
 
 
 def test_a_worker_that_rests_inside_stash_is_not_missed(fine: BareFacts) -> None:
     rests: WorkerFacts = {**WORKS, "running": False, "alive": False, "inside": True}
-    assert verdict({**fine, "worker": rests})["tone"] == "well"
+    assert told({**fine, "worker": rests})["tone"] == "well"
 
 
 def test_a_worker_that_holds_the_lock_without_a_heartbeat_hangs(parts: Parts) -> None:
@@ -162,3 +175,42 @@ def test_no_verdict_is_good_above_what_needs_you(parts: Parts, age: int) -> None
     status = facts(parts)
     assert status["repaired_at"] == stamp(repaired_at)
     assert bool(needs(parts, status)) is (verdict(status)["tone"] == "bad") is (age == 0)
+
+
+def test_beside_what_needs_you_stands_the_command_that_mends_it(fine: BareFacts) -> None:
+    needing = {**fine, "scenes": scenes(in_step=950, ambiguous=25, absent=25)}
+    assert line(needing) == "950 of 1,000 in sync · 25 need you → plexsync fix · 25 not in Plex yet"
+    assert line({**needing, "holds": {"stash": hold("stash")}}) == (
+        "Another Stash answers · 950 of 1,000 in sync · 25 need you → plexsync fix · 25 not in Plex yet"
+        " · next check now"
+    )
+    assert line(fine) == "1,000 of 1,000 in sync"
+
+
+def test_what_waits_for_a_server_or_a_poll_says_when_the_next_check_is(fine: BareFacts) -> None:
+    absent = {**fine, "scenes": scenes(in_step=1, absent=1), "last_poll": "2024-05-17T11:59:03Z"}
+    assert line(absent, 60).endswith("1 not in Plex yet · next check in 3 s")
+    assert verdict(absent, 60)["next_check"] == "2024-05-17T12:00:03Z"
+    plex = {**fine["breakers"]["plex"], "state": "open", "next_probe_at": "2024-05-17T12:05:00Z"}
+    away = {**absent, "breakers": {**fine["breakers"], "plex": plex}}
+    assert line(away, 60).endswith("1 not in Plex yet · next check in 5 min")
+    pace = {"not_before": "2024-05-17T12:00:20Z", "jobs_per_claim": 0}
+    assert line({**fine, "paces": {**fine["paces"], "stash": pace}}).endswith("in sync · next check in 20 s")
+
+
+@pytest.mark.parametrize(
+    ("without", "poll_seconds"),
+    [
+        ({"scenes": scenes(in_step=2)}, 60),
+        ({"last_poll": None}, 60),
+        ({"last_poll": "2024-05-17T11:00:00Z"}, 60),
+        ({"worker": {**WORKS, "running": False, "alive": False}}, 60),
+        ({"worker": {**WORKS, "enabled": False}}, 60),
+        ({}, 0),
+    ],
+)
+def test_no_check_is_promised_that_nothing_waits_for_or_nobody_makes(
+    fine: BareFacts, without: dict, poll_seconds: float
+) -> None:
+    absent = {**fine, "scenes": scenes(absent=2), "last_poll": "2024-05-17T11:59:03Z"}
+    assert verdict({**absent, **without}, poll_seconds)["next_check"] is None

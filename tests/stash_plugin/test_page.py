@@ -132,6 +132,8 @@ def test_what_was_given_up_is_listed_with_its_cure_and_can_be_dropped(page, insi
     assert inside.stash.wait_for_jobs(60)
     go(page, inside, "/plugins/plexsync")
     expect(page.get_by_role("heading", name="Dead letters: 1")).to_be_visible()
+    page.get_by_role("button", name="→ fix").click()
+    expect(page.locator(".plexsync-mend").first).to_be_focused()
     expect(page.get_by_text("shorten or fix the value in Stash")).to_be_visible()
     row = page.get_by_role("row", name=re.compile("^scene 1"))
     expect(row).to_contain_text("strict")

@@ -17,7 +17,8 @@ PACKAGE = Path(plexsync.__file__).parent
 # What only a terminal, the dashboard or a simulation shows.
 ELSEWHERE = re.compile(
     r"web/|simulator/|stash_plugin/stash_words|reports/attention|cli/(main|entry)\.py|cli/commands/(demo|init|adopt|top|probe|"
-    r"completion|bind|ignore|undo|history|backup|outages|config|log|report|notify|help|verify)\.py|cli/terminal/(completion|top_screen|.*discovery)|cli/daemon/dash"
+    r"completion|bind|ignore|undo|history|backup|outages|config|log|report|notify|help|verify|drift)\.py|"
+    r"cli/terminal/(completion|top_screen|.*discovery)|cli/daemon/(dash|greet)"
 )
 NAMES = "|".join(COMMANDS)
 COMMAND = re.compile(rf"\bplexsync ({NAMES})\b|\bdlq retry\b|\bexplain (shows|lists)| --[a-z]")
@@ -69,6 +70,7 @@ def test_what_a_message_names_instead_is_there():
         ("start plexsync serve, or run plexsync drain", "run the task Start the worker, or run the task Drain"),
         ("7 needs you (plexsync dlq list)", "7 needs you (the page of PlexSync)"),
         ("on hold: plexsync accept plex-server", "on hold: the button Accept the change on the page of PlexSync"),
+        ("2 need you → plexsync fix", "2 need you → the page of PlexSync"),
         ("a title", "a title"),
     ],
 )

@@ -74,7 +74,24 @@ def test_every_page_opens_at_every_width_in_light_and_dark(world: World, look: L
             # Nothing stands out at the side.
             assert seen.page.evaluate("document.documentElement.scrollWidth") <= width, path
             assert contrast(seen) >= 4.5, path
+            assert small_targets(seen) == [], path
         seen.page.close()
+
+
+def small_targets(seen: Seen) -> list[str]:
+    """What can be clicked and is less than 24 px high or wide, apart from links within a sentence."""
+    return list(
+        seen.page.evaluate(
+            """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary")]
+              .filter((node) => {
+                const { width, height } = node.getBoundingClientRect();
+                if (!width || node.closest(".skip")) return false;
+                const beside = [...node.parentElement.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
+                return !(node.tagName === "A" && beside) && (width < 23.5 || height < 23.5);
+              })
+              .map((node) => node.outerHTML.slice(0, 120))"""
+        )
+    )
 
 
 def contrast(seen: Seen) -> float:
@@ -95,15 +112,54 @@ def contrast(seen: Seen) -> float:
                 return "rgb(255, 255, 255)";
               };
               let least = 21;
-              for (const node of document.querySelectorAll("h1, h2, p, td, th, dt, dd, a, button, .badge, .words, label")) {
-                if (!node.textContent.trim() || !node.getClientRects().length) continue;
-                const [a, b] = [light(getComputedStyle(node).color), light(back(node))].sort((x, y) => y - x);
+              for (const node of document.querySelectorAll("body, body *")) {
+                const own = [...node.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
+                if (!own || !node.getClientRects().length || node.closest(":disabled, title, script, option")) continue;
+                const style = getComputedStyle(node);
+                const ink = node instanceof SVGElement ? style.fill : style.color;
+                const [a, b] = [light(ink), light(back(node))].sort((x, y) => y - x);
+                for (let at = node; at; at = at.parentElement) {
+                  if (Number(getComputedStyle(at).opacity) < 1) least = 0;
+                }
                 least = Math.min(least, (a + 0.05) / (b + 0.05));
               }
               return least;
             }"""
         )
     )
+
+
+def test_the_switch_between_light_and_dark_is_remembered(calm: Dash, look: Look) -> None:
+    page = look(dark=False).page
+    page.goto(calm.url)
+
+    def paper() -> str:
+        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    light = paper()
+    page.get_by_role("button", name="Dark mode").click()
+    expect(page.get_by_role("button", name="Light mode")).to_be_visible()
+    dark = paper()
+    assert dark != light
+    for path in ("/scenes", "/settings"):
+        page.goto(calm.url + path)
+        assert paper() == dark
+    # What the browser prefers is no longer asked.
+    page.emulate_media(color_scheme="dark")
+    page.get_by_role("button", name="Light mode").click()
+    assert paper() == light
+    expect(page.get_by_role("button", name="Dark mode")).to_be_visible()
+
+
+def test_dark_is_the_same_whether_the_browser_or_the_switch_chooses_it(calm: Dash) -> None:
+    sheet = calm.get("/static/dashboard.css").text
+    preferred = re.search(r':root:not\(\[data-theme="light"\]\) \{(.*?)\}', sheet, re.DOTALL)
+    switched = re.search(
+        r'^:root\[data-theme="dark"\] \{\s*color-scheme: dark;(.*?)\}', sheet, re.DOTALL | re.MULTILINE
+    )
+    assert preferred
+    assert switched
+    assert preferred[1].split() == switched[1].split()
 
 
 def test_every_button_of_these_pages_does_what_it_says(world: World, look: Look, tmp_path: Path) -> None:

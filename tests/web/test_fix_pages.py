@@ -58,7 +58,7 @@ def test_every_page_leads_there_first_and_says_how_much_needs_you(furnished: Fur
         page = dash.get(path).text
         assert count(page) == 3
         assert re.findall(r'<li><a href="([^"]+)"', page)[0] == "/fix"
-    assert re.search(r'id="verdict".*<a href="/fix">2 need you</a>', dash.get("/").text)
+    assert re.search(r'id="verdict".*<a href="/fix">2 need you → fix</a>', dash.get("/").text)
     assert "There is no such page" in dash.get("/nowhere").text
 
 

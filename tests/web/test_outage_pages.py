@@ -2,6 +2,7 @@
 
 import html
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import DAY
 from plexsync.rules.note_keys import BEGUN
-from plexsync.rules.samples import HOUR, MINUTE, Sample, buckets
-from plexsync.web.charts import RANGES, SUBJECTS, WIDTH, Drawing, Subject, draw, legend_of, ticks
+from plexsync.rules.samples import HOUR, MINUTE, Bucket, Sample, buckets
+from plexsync.web.charts import LETTER, RANGES, SUBJECTS, WIDTH, Drawing, Subject, draw, legend_of, ticks
 from tests.journey.world import World, until
 from tests.web.conftest import Dash
 from tests.web.stage import HOSTILE, past
@@ -136,7 +137,7 @@ def test_a_picture_runs_nothing_and_is_styled_by_the_sheets_of_the_pages_alone(
     assert answer.headers["content-type"] == "image/svg+xml"
     root = ElementTree.fromstring(answer.content)
     names = [str(node.tag).rsplit("}", 1)[-1] for node in root.iter()]
-    assert set(names) <= {"svg", "g", "line", "path", "circle", "text", "title"}
+    assert set(names) <= {"svg", "g", "line", "path", "circle", "rect", "text", "title"}
     assert all(
         not name.startswith("on") and name not in ("style", "href") for node in root.iter() for name in node.attrib
     )
@@ -164,11 +165,48 @@ def test_a_line_rises_with_what_it_shows_and_is_broken_where_no_worker_ran() -> 
     start = 1_700_000_000_000 - 1_700_000_000_000 % HOUR
     samples = [Sample(start + n * MINUTE, waiting=n) for n in range(60) if not 20 <= n < 30]
     span = RANGES["hour"]
-    drawing = draw(SUBJECTS["queue"], span, buckets(samples, start=start, end=start + HOUR, width=span.width))
+    drawing = draw(SUBJECTS["queue"], buckets(samples, start=start, end=start + HOUR, width=span.width))
     first, second = pieces(drawing)
     assert (len(first), len(second)) == (20, 30)
     heights = [*first, *second]
     assert heights == sorted(heights, reverse=True), "upwards, which is less in a picture"
+
+
+def at_the_hour(*minutes: int, waiting: int = 5) -> list[Bucket]:
+    """The last hour in minutes, with samples at these."""
+    start = 1_700_000_000_000 - 1_700_000_000_000 % HOUR
+    samples = [Sample(start + minute * MINUTE, waiting=waiting) for minute in minutes]
+    return buckets(samples, start=start, end=start + HOUR, width=MINUTE)
+
+
+def test_a_chart_begins_at_the_first_sample() -> None:
+    drawing = draw(SUBJECTS["queue"], at_the_hour(*range(40, 61)))
+    assert drawing.traces[0].path.startswith(f"M{drawing.left:.1f} ")
+    assert [column.label for column in drawing.columns] == ["22:40", "22:45", "22:50", "22:55"]
+    # A single sample at the end is no chart of its own.
+    assert len(draw(SUBJECTS["queue"], at_the_hour(60)).places) == 6
+
+
+def test_a_browser_shows_the_values_where_you_point() -> None:
+    drawing = draw(SUBJECTS["queue"], at_the_hour(40, 41, 43))
+    words = [place.words for place in drawing.places]
+    assert words[0] == "14 Nov 22:40 UTC: queued 5 · not in Plex yet 0 · needs you 0"
+    assert words[2] == "14 Nov 22:42 UTC: no worker ran"
+    assert len(words) == 21
+    edges = [(place.x, place.x + place.width) for place in drawing.places]
+    assert all(end == pytest.approx(begin) for (_, end), (begin, _) in pairwise(edges))
+    assert (edges[0][0], edges[-1][1]) == pytest.approx((drawing.left, drawing.right))
+
+
+@pytest.mark.parametrize("length", [6, 61, 289, 721])
+def test_a_time_axis_has_labels_and_none_in_the_way_of_another(length: int) -> None:
+    start = 1_700_000_000_000 - 1_700_000_000_000 % DAY
+    points = [Bucket(start + number * HOUR, HOUR, Sample(start)) for number in range(length)]
+    drawing = draw(SUBJECTS["queue"], points)
+    places = [column.at for column in drawing.columns]
+    assert 1 <= len(places) <= 7
+    assert all(other - one >= LETTER * 5 for one, other in pairwise(places))
+    assert len(drawing.places) <= 90
 
 
 @pytest.mark.parametrize("minute", [0, 30, 60])
@@ -176,7 +214,7 @@ def test_a_minute_that_stands_alone_is_seen(minute: int) -> None:
     start = 1_700_000_000_000 - 1_700_000_000_000 % HOUR
     span = RANGES["hour"]
     sample = Sample(start + minute * MINUTE, waiting=5)
-    drawing = draw(SUBJECTS["queue"], span, buckets([sample], start=start, end=start + HOUR, width=span.width))
+    drawing = draw(SUBJECTS["queue"], buckets([sample], start=start, end=start + HOUR, width=span.width))
     ((one, other),) = pieces(drawing)
     assert one == other
     left, right = drawing.traces[0].path[1:].split()[::2]
@@ -187,39 +225,36 @@ def test_a_level_stretch_is_two_points_and_no_corner_is_lost() -> None:
     start = 1_700_000_000_000 - 1_700_000_000_000 % HOUR
     samples = [Sample(start + n * MINUTE, waiting=0 if n in (20, 21, 22) else 9) for n in range(61)]
     span = RANGES["hour"]
-    drawing = draw(SUBJECTS["queue"], span, buckets(samples, start=start, end=start + HOUR, width=span.width))
+    drawing = draw(SUBJECTS["queue"], buckets(samples, start=start, end=start + HOUR, width=span.width))
     ((*heights,),) = pieces(drawing)
     high, low = heights[0], float(drawing.bottom)
     assert heights == [high, high, low, low, high, high]
 
 
 @pytest.mark.parametrize(
-    ("highest", "whole", "labels"),
+    ("highest", "labels"),
     [
-        (0, True, ["0", "1"]),
-        (1, True, ["0", "1"]),
-        (3, True, ["0", "1", "2", "3"]),
-        (4, True, ["0", "1", "2", "3", "4"]),
-        (5, True, ["0", "2", "4", "6"]),
-        (41, True, ["0", "20", "40", "60"]),
-        (123_456, True, ["0", "50,000", "100,000", "150,000"]),
-        (0, False, ["0", "1"]),
-        (0.3, False, ["0.0", "0.1", "0.2", "0.3"]),
-        (0.013, False, ["0.000", "0.005", "0.010", "0.015"]),
-        (7.5, False, ["0", "2", "4", "6", "8"]),
+        (0, ["0", "1"]),
+        (0.3, ["0", "1"]),
+        (1, ["0", "1"]),
+        (1.5, ["0", "1", "2"]),
+        (3, ["0", "1", "2", "3"]),
+        (4, ["0", "1", "2", "3", "4"]),
+        (5, ["0", "2", "4", "6"]),
+        (7.5, ["0", "2", "4", "6", "8"]),
+        (41, ["0", "20", "40", "60"]),
+        (123_456, ["0", "50,000", "100,000", "150,000"]),
     ],
 )
-def test_an_axis_goes_from_nought_to_the_highest_value_in_round_steps(
-    highest: float, whole: bool, labels: list[str]
-) -> None:
-    marks = ticks(highest, whole=whole)
+def test_an_axis_goes_from_nought_to_the_highest_value_in_whole_round_steps(highest: float, labels: list[str]) -> None:
+    marks = ticks(highest)
     assert [label for _, label in marks] == labels
     assert marks[-1][0] >= highest
 
 
 @given(st.floats(1e-6, 1e12))
 def test_an_axis_has_few_marks_and_holds_every_value(highest: float) -> None:
-    marks = ticks(highest, whole=False)
+    marks = ticks(highest)
     assert 2 <= len(marks) <= 6
     assert marks[-1][0] >= highest * (1 - 1e-9)
 
@@ -227,7 +262,7 @@ def test_an_axis_has_few_marks_and_holds_every_value(highest: float) -> None:
 @pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS)
 def test_the_legend_stays_within_the_picture_and_above_the_lines(subject: Subject) -> None:
     keys = list(legend_of(subject.lines))
-    assert all(key.x + 24 + 7 * len(key.line.name) <= WIDTH for key in keys)
+    assert all(key.x + 24 + LETTER * len(key.line.name) <= WIDTH for key in keys)
     assert len({(key.x, key.y) for key in keys}) == len(keys)
 
 

@@ -58,12 +58,12 @@ def test_the_overview_begins_with_the_verdict(world: World) -> None:
     with dashboard(world) as dash:
         told = dash.get("/api/status").json()["verdict"]
         page = dash.get("/").text
-        assert first_line(page) == ("bad", "No worker runs · 3 of 3 in sync · no full comparison yet")
-        assert first_line(page) == (told["tone"], told["text"])
+        assert first_line(page) == ("bad", "No worker runs → fix · 3 of 3 in sync · no full comparison yet")
+        assert first_line(page) == (told["tone"], told["text"].replace("runs", "runs → fix"))
         with dash.parts.store.writing() as tx:
             tx.holds.save(Neighbour.PLEX, HoldRow("plex_url", "another", 1, 2, "print", "plex-server"))
         dash.parts.clock.sleep(FRESH)
-        assert first_line(dash.get("/").text)[1].startswith("Another Plex server answers · no worker runs · 3 of")
+        assert first_line(dash.get("/").text)[1].startswith("Another Plex server answers · no worker runs → fix · 3 of")
 
 
 def test_a_worker_that_hangs_is_called_so_wherever_it_is_shown(dash: Dash) -> None:

@@ -14,7 +14,7 @@ from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.flows.scenes import bindings
-from plexsync.reports.format import many, safe, stamp
+from plexsync.reports.format import local, many, safe, stamp
 from plexsync.reports.undo import rests
 from plexsync.rules.match_records import Binding
 
@@ -185,8 +185,7 @@ def _list(call: Call, bindings: Sequence[Binding]) -> int:
         ],
     }
     rows = [
-        (f"{binding.scene}", binding.key, stamp(binding.at) or "", safe(", ".join(binding.files)))
-        for binding in bindings
+        (f"{binding.scene}", binding.key, local(binding.at), safe(", ".join(binding.files))) for binding in bindings
     ]
     heads = ("scene", "item", "since", "its files then")
     call.answer(facts, lambda: paper().print(table("", heads, rows) if rows else "nothing is bound"))

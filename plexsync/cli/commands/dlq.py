@@ -20,7 +20,7 @@ from plexsync.engine.dead_letters import Key
 from plexsync.reports.cures import cure
 from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letters
 from plexsync.reports.dead_letters import groups
-from plexsync.reports.format import many, stamp
+from plexsync.reports.format import local, many, stamp
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title, written
 from plexsync.reports.shapes.dead_letters import GroupFacts, LetterFacts
 from plexsync.reports.status import too_many
@@ -107,7 +107,7 @@ def _tell(
         (
             written(row.kind, row.id),
             row.cls,
-            stamp(row.since) or "",
+            local(row.since),
             name,
             "" if row.error == example_errors[row.cls] else row.error,
         )

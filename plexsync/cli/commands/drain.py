@@ -10,8 +10,9 @@ from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import Due, WorkLoop, outcome_words
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
-from plexsync.reports.format import many, stamp
+from plexsync.reports.format import local, many, stamp
 from plexsync.reports.status import OWED
+from plexsync.reports.verdict import COMMAND
 from plexsync.rules.job import State
 from plexsync.rules.records import Overview
 
@@ -48,8 +49,9 @@ def drain(call: Call) -> int:
             "until": stamp(ended.until) if ended.reason else None,
             "comparison_due": owed,
         }
-        until = f" (until {stamp(ended.until)})" if ended.reason and ended.until else ""
+        until = f" (until {local(ended.until)})" if ended.reason and ended.until else ""
         summary = outcome_words(ended.outcomes, nothing="nothing could be worked" if stuck else "nothing was due")
+        summary += COMMAND if ended.outcomes["dead"] else ""
         summary += f"; {_left(overview)}: {ended.reason}{until}" if stuck else ""
         summary += f"; {OWED}" if owed else ""
         call.answer(facts, lambda: say(paper(), summary))

@@ -10,7 +10,7 @@ from plexsync.cli.start import opened
 from plexsync.cli.terminal.param_types import RowKey
 from plexsync.cli.terminal.rows import change_words
 from plexsync.cli.terminal.screen import paper, table
-from plexsync.reports.format import stamp
+from plexsync.reports.format import local
 from plexsync.reports.rows import PUSHES, past_facts, past_of, written
 from plexsync.reports.shapes.scenes import HistoryFacts
 from plexsync.rules.records import AttemptRow, PushRow
@@ -65,7 +65,7 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
 def _table(name: str, past: Sequence[AttemptRow | PushRow]) -> Table:
     rows: list[tuple[str, ...]] = []
     for entry in past:
-        at = stamp(entry.at) or ""
+        at = local(entry.at)
         if isinstance(entry, PushRow):
             event = f"item {entry.key}" if not entry.undone else f"{PUSHES[entry.undone]}, item {entry.key}"
             rows += [(at, event, change_words(field, moved)) for field, moved in entry.moved.items()]

@@ -11,7 +11,7 @@ from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, table
 from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes
-from plexsync.reports.format import many, stamp
+from plexsync.reports.format import local, many, stamp
 from plexsync.reports.named_scenes import ignored_facts, missing_words, unchecked_words
 from plexsync.reports.rows import rows_in
 from plexsync.rules.job import State
@@ -40,7 +40,7 @@ def ignore(call: Call, scenes: tuple[int, ...], list_: bool) -> int:
         if list_:
             rows = list(rows_in(parts, State.IGNORED))
             listed = {"count": len(rows), "scenes": [{"id": row.id, "since": stamp(row.since)} for row in rows]}
-            shown = [(f"{row.id}", stamp(row.since) or "") for row in rows]
+            shown = [(f"{row.id}", local(row.since)) for row in rows]
             call.answer(
                 listed, lambda: paper().print(table("", ("scene", "since"), shown) if rows else "nothing is ignored")
             )

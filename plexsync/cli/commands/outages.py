@@ -6,7 +6,7 @@ from rich.console import Console
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.reports.format import lasting, share
+from plexsync.reports.format import lasting, local, share, unstamped
 from plexsync.reports.outages import MOST_DAYS, report
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.rules.choices import hold_cause
@@ -45,7 +45,7 @@ def _tell(outages: list[OutageFacts], figures: OutageTotals, days: int, out: Con
 def _row(outage: OutageFacts) -> tuple[str, ...]:
     lasted, cause = lasting(outage["seconds"] * 1000), outage["cause"]
     return (
-        outage["since"] or "",
+        local(unstamped(outage["since"])) if outage["since"] else "",
         lasted if outage["until"] is not None else f"{lasted}, goes on",
         outage["server"].title(),
         f"{ON_HOLD}: {hold_cause(cause)}"

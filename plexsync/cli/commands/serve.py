@@ -6,11 +6,12 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from time import monotonic
 
 import click
+from rich.console import Console
 
 from plexsync.app import run
 from plexsync.app.database_files import lock_of
@@ -28,6 +29,7 @@ from plexsync.app.settings import (
 from plexsync.app.switches import back_inside, off_inside
 from plexsync.cli.call import FAILED, Call, command
 from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard
+from plexsync.cli.daemon.greeting import greeted
 from plexsync.cli.daemon.idle_exit import Leaving, life_sign, patient_lock, served_folder, waits_no_longer
 from plexsync.cli.daemon.settings_watch import SettingsWatch
 from plexsync.cli.daemon.signals import Stop, stoppable
@@ -35,6 +37,7 @@ from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.daemon.work_loop import outcome_words
 from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
+from plexsync.cli.main import version
 from plexsync.cli.quick_status import sources_of
 from plexsync.cli.settings import settings, sources
 from plexsync.cli.start import logged, warn
@@ -80,7 +83,8 @@ def serve(call: Call, as_needed: bool, no_web: bool, demo_switch: Path | None) -
     otherwise.
 
     Logs one event a line to standard error and to plexsync.log in the data folder; PLEXSYNC_LOG sets the level (debug,
-    info, warning, error).
+    info, warning, error). On a terminal it begins with its version, the address of the dashboard and how to stop it; the
+    settings are in plexsync.log alone, unless PLEXSYNC_LOG or -v asks for more.
 
     \b
     Examples:
@@ -126,6 +130,7 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
             with (
                 # The output file that Stash's plugin provides must not grow during a long run.
                 in_the_file_alone() if as_needed else nullcontext(),
+                _greeted(call, console, initial, web=not no_web),
                 LiveLine(console) as line,
             ):
                 report = Reporter(line, outcomes)
@@ -133,6 +138,13 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
         log.info("stopped in good order")
         call.answer({"outcomes": dict(outcomes)}, lambda: None)
         return stop.code
+
+
+def _greeted(call: Call, console: Console, initial: Settings, *, web: bool) -> AbstractContextManager[None]:
+    """The greeting, on a terminal; whoever asks for a level of the log sees the log and no greeting."""
+    if not sys.stderr.isatty() or call.json or call.verbose or os.environ.get("PLEXSYNC_LOG"):
+        return nullcontext()
+    return greeted(console, initial.loaded.config, version(), web=web)
 
 
 def _work(

@@ -10,7 +10,7 @@ from plexsync.cli.quick_status import quick_facts, tell_all
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say
-from plexsync.reports.format import ago, noted, safe, stamp
+from plexsync.reports.format import ago, local, noted, safe, stamp
 from plexsync.reports.rows import row_facts, title
 from plexsync.reports.scenes import left_out_facts, left_out_words
 from plexsync.reports.shapes.scenes import SceneReport
@@ -74,7 +74,7 @@ def _tell_scene(call: Call, parts: Parts, id: int) -> int:
         "left_out": left_out_facts(stands.status, results, names),
         "job": row_facts(row),
     }
-    lasts = f" since {since} ({ago(stands.since, now)})" if since else ""
+    lasts = f" since {local(stands.since)} ({ago(stands.since, now)})" if since else ""
     name = f"scene {id} ({safe(scene_title, 80)})" if scene_title else f"scene {id}"
     reason = f": {safe(stands.why)}" if stands.why else ""
     if facts["left_out"]:

@@ -21,7 +21,7 @@ from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.engine.undo import Marked
 from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
-from plexsync.reports.format import many, safe, stamp
+from plexsync.reports.format import local, many, safe, stamp
 from plexsync.reports.named_scenes import listed
 from plexsync.reports.rows import short
 from plexsync.reports.shapes.undo import RunFacts, RunList, UndoFacts, UndoPreview
@@ -268,7 +268,7 @@ def list_runs(call: Call, parts: Parts) -> int:
     """List the runs of pushes."""
     with parts.store.reading() as db:
         runs = db.pushes.runs()
-    rows = [(f"{run.last}", stamp(run.start) or "", stamp(run.end) or "", f"{run.scenes:,}") for run in runs]
+    rows = [(f"{run.last}", local(run.start), local(run.end), f"{run.scenes:,}") for run in runs]
     drawn = table("Runs", ("run", "from", "until", "scenes"), rows, right=(0, 3)) if rows else "nothing was pushed yet"
     facts: RunList = {"runs": [_run_facts(run) for run in runs]}
     call.answer(facts, lambda: paper().print(drawn))

@@ -18,6 +18,7 @@ from plexsync.engine.tickets import READS, Closed
 from plexsync.flows.scenes.verbs import unsettled
 from plexsync.reports.format import ago
 from plexsync.reports.rows import rows_in
+from plexsync.reports.verdict import COMMAND
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, State
 from plexsync.rules.status_words import BY_ENDING, STATUSES, SceneStatus, counted, status_of
@@ -216,13 +217,17 @@ class Outcomes:
         return not (self.standing["dead"] or self.standing["ambiguous"] or self.standing["waiting"])
 
     def line(self, words: Mapping[str, str] = MappingProxyType({})) -> str:
-        """`12 in sync, 1 needs you (refused 1)`; `words` replaces the words of some outcomes, which then come first."""
+        """`12 in sync, 1 needs you (refused 1) → plexsync fix`.
+
+        `words` replaces the words of some outcomes, which then come first.
+        """
         causes = ", ".join(f"{cause} {count}" for cause, count in sorted(self.causes.items()))
         sums: Counter[str] = Counter()
         for status in sorted(STATUSES, key=lambda status: status.outcome not in words):
             sums[words.get(status.outcome, status.word)] += self.standing[status.outcome]
         counts = [counted(word, count) for word, count in sums.items() if count]
-        return ", ".join(counts) + (f" ({causes})" if causes else "") if counts else "nothing to do"
+        summary = ", ".join(counts) + (f" ({causes})" if causes else "") if counts else "nothing to do"
+        return summary + COMMAND if self.standing["dead"] or self.standing["ambiguous"] else summary
 
 
 def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:

@@ -6,6 +6,8 @@ headings are bold unless NO_COLOR is set; elsewhere nothing is folded and no lin
 
 import os
 
+from plexsync.reports.format import is_moment
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -86,7 +88,7 @@ def _second(widths: "Sequence[int]", foldable: "Sequence[int]", widest: int) -> 
 
 def _is_word(cell: str) -> bool:
     """Whether a cell is a moment, a number or a name, which should not be folded."""
-    return " " not in cell and len(cell) <= LONGEST_WORD
+    return len(cell) <= LONGEST_WORD and (" " not in cell or is_moment(cell))
 
 
 def look_of(out: "TextIO", environ: "Mapping[str, str]") -> Look:

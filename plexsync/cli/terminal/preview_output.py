@@ -23,11 +23,12 @@ from plexsync.cli.start import Begun
 from plexsync.cli.terminal.export_file import output
 from plexsync.cli.terminal.preview_html import HEAD, scene_html, shown
 from plexsync.cli.terminal.preview_text import scene_lines
-from plexsync.cli.terminal.screen import ProgressBar, paper, say
+from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
 from plexsync.reports.comparison import undecidable_line
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.preview import scene_facts
+from plexsync.reports.rows import short
 from plexsync.reports.shapes.comparisons import PreviewCounts, PreviewError
 from plexsync.rules.errors import NeighbourError, SyncError
 from plexsync.rules.status_words import PREVIEWED, counted, finding_counts
@@ -35,8 +36,8 @@ from plexsync.rules.status_words import PREVIEWED, counted, finding_counts
 ALWAYS = 6
 FAULT = "a fault of PlexSync"
 POSTERS = "  {} would change to the picture in Stash (poster = none leaves them alone)"
-# The number of scenes shown in full before the first write.
-FIRST_FEW = 5
+# The number of scenes shown in full before the first write, and by a dry run on a terminal.
+FIRST_FEW, ON_A_TERMINAL = 5, 20
 
 
 @dataclass
@@ -121,19 +122,33 @@ class Paper(ABC):
 
 
 class Words(Paper):
-    """Lines of text."""
+    """Lines of text: all scenes, or the first `most` and a summary of the others by field."""
 
-    def __init__(self, out: Console, *, whole: bool) -> None:
+    def __init__(self, out: Console, *, whole: bool, most: int | None = None) -> None:
         self._out = out
+        self._most = most
+        self._more = 0
+        self._fields: Counter[str] = Counter()
         self.whole = whole
 
     def write(self, preview: Preview) -> None:
         """A few lines for each scene."""
+        self._fields.update({short(change.field) for item in preview.items for change in item.fields})
+        if self._most is not None and not self._most:
+            self._more += 1
+            return
+        self._most = self._most and self._most - 1
         for line in scene_lines(preview):
             say(self._out, line)
 
     def end(self, totals: PreviewTotals) -> None:
-        """Write the totals."""
+        """Write the number of scenes that were left out, by field, and the totals."""
+        if self._more:
+            say(
+                self._out, f"... and {many(self._more, 'scene')} more (--html FILE or a pipe shows all). In all scenes:"
+            )
+            rows = [(field, f"{count:,}") for field, count in self._fields.most_common()]
+            self._out.print(table("", ("field", "scenes that would change"), rows, right=(1,)))
         say(self._out, "\n".join(totals.lines()))
 
 
@@ -222,7 +237,11 @@ def dry_run(
         with _on_paper(call, parts, file, whole=bool(ids), replace=replace) as chosen:
             with ProgressBar(start.console, "comparing") as bar:
                 # The bar makes room only for output on its own console.
-                on = chosen or Words(start.console if out.is_terminal and bar.drawn else out, whole=bool(ids))
+                on = chosen or Words(
+                    start.console if out.is_terminal and bar.drawn else out,
+                    whole=bool(ids),
+                    most=ON_A_TERMINAL if out.is_terminal and not ids else None,
+                )
                 named = list(ids) if ids or redo else None
                 asked = PreviewRequest(named, moment(parts, since), take_over=take_over, redo=redo)
                 totals = _run(call, parts, asked, on, bar, stop)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from plexsync.cli.terminal.screen import table
-from plexsync.reports.format import ago, safe, stamp
+from plexsync.reports.format import ago, local, safe
 from plexsync.reports.rows import WAITING, short, written
 from plexsync.rules.job import State
 from plexsync.rules.records import AttemptRow, JobRow, Moved, PushRow
@@ -16,17 +16,21 @@ from plexsync.rules.values import Held
 def row_table(row: JobRow, now: int, name: str = "", *, word: str = "") -> Table:
     """The row as a table, with the title of its scene if that is known. `word`: its status instead of the state."""
     facts = [
-        ("status", f"{word or job_word(row.state)}, since {stamp(row.since)} ({ago(row.since, now)})"),
+        ("status", f"{word or job_word(row.state)}, since {_at(row.since, now)}"),
         ("attempts", _attempt_words(row)),
     ]
     if row.state in WAITING:
-        facts.append(("next try", f"{stamp(row.due)} ({ago(row.due, now)})"))
+        facts.append(("next try", _at(row.due, now)))
     if row.lease_until is not None:
-        facts.append(("lease until", stamp(row.lease_until) or ""))
+        facts.append(("lease until", _at(row.lease_until, now)))
     if row.error:
         facts.append(("last error", f"{row.error} ({row.cls})" if row.cls else row.error))
     heading = f"{written(row.kind, row.id)} ({safe(name, 80)})" if name else written(row.kind, row.id)
     return table(f"Job: {heading}", ("", ""), facts)
+
+
+def _at(moment: int, now: int) -> str:
+    return f"{local(moment)} ({ago(moment, now)})"
 
 
 def _attempt_words(row: JobRow) -> str:
@@ -38,14 +42,14 @@ def _attempt_words(row: JobRow) -> str:
 
 def attempt_table(attempts: Sequence[AttemptRow]) -> Table:
     """Failed attempts as a table, newest first."""
-    rows = [(stamp(attempt.at) or "", attempt.cls, job_word(attempt.state), attempt.error) for attempt in attempts]
+    rows = [(local(attempt.at), attempt.cls, job_word(attempt.state), attempt.error) for attempt in attempts]
     return table("Failed attempts", ("at", "cause", "then", "error"), rows)
 
 
 def push_table(pushes: Sequence[PushRow]) -> Table:
     """Past pushes as a table, a line for each field, newest first."""
     rows = [
-        (stamp(push.at) or "", push.key, short(name), _held(moved.old), _held(moved.new))
+        (local(push.at), push.key, short(name), _held(moved.old), _held(moved.new))
         for push in pushes
         for name, moved in push.moved.items()
     ]

@@ -24,13 +24,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from plexsync.reports.format import lasting, safe
+from plexsync.cli.terminal.fitted_table import FittedTable
+from plexsync.reports.format import is_moment, lasting, safe
 
 PLAIN_PACE = 10.0
 # Stash draws its own progress bar, from lines in its own format.
 STASH_PACE = 0.5
 WIDEST = 10_000
-LONGEST_WORD = 24
+LONGEST_WORD = 28
 # The number of log lines kept for a slow reader, and the seconds it has to read the last ones.
 LINES_KEPT = 1000
 LAST_WORDS = 1.0
@@ -102,8 +103,11 @@ def _draws(console: Console) -> bool:
 
 
 def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> Table:
-    """A plain table; foreign texts are made safe for the terminal. `right` numbers the columns of figures."""
-    drawn = Table(
+    """A plain table; foreign texts are made safe for the terminal. `right` numbers the columns of figures.
+
+    On a terminal that is too narrow for its columns, each row is a block of lines.
+    """
+    drawn = FittedTable(
         title=title or None,
         title_justify="left",
         title_style="bold",
@@ -125,7 +129,7 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, ri
 
 def _is_word(cell: str) -> bool:
     """Whether a cell is a moment, a number or a name, which should not be folded."""
-    return " " not in cell and len(cell) <= LONGEST_WORD
+    return len(cell) <= LONGEST_WORD and (" " not in cell or is_moment(cell))
 
 
 class ProgressBar:

@@ -3,14 +3,14 @@
 from plexsync.app.advice import UNAPPROVED
 from plexsync.cli.terminal.plain import Look, safe
 from plexsync.reports.edits import edit_words
-from plexsync.reports.format import ago, lasting, many, unstamped
+from plexsync.reports.format import lasting, many, seen, unstamped
 from plexsync.reports.status import OWED, server_words, too_many, verified_words
-from plexsync.reports.verdict import BAD, word_for_worker
+from plexsync.reports.verdict import verdict_line, word_for_worker
 from plexsync.rules.status_words import DOWN, HANGS, NOT_RUNNING, ON_HOLD, SWITCHED_OFF, UP, buckets, job_counts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from plexsync.reports.shapes.outages import OutageFacts, OutagesNow
+    from plexsync.reports.shapes.outages import OutageFacts
     from plexsync.reports.shapes.status import EventFacts, HoldFacts, QueueFacts, StatusFacts, UndoneFacts
 
 WORKER_HINTS = {NOT_RUNNING: " (plexsync serve)", HANGS: " (restart plexsync serve)"}
@@ -19,7 +19,7 @@ WORKER_HINTS = {NOT_RUNNING: " (plexsync serve)", HANGS: " (restart plexsync ser
 def page(facts: "StatusFacts", look: Look) -> str:
     """The output of `plexsync status` as text."""
     scenes = facts["scenes"]
-    parts = [look.sentence(safe(facts["verdict"]["text"]))]
+    parts = [look.sentence(safe(verdict_line(facts["verdict"], _now(facts))))]
     if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
         parts.append(look.sentence(banner))
     parts += [
@@ -27,15 +27,13 @@ def page(facts: "StatusFacts", look: Look) -> str:
         for server, held in facts["holds"].items()
         if held["choice"]
     ]
-    if facts["verdict"]["tone"] == BAD:
-        parts.append(look.sentence("plexsync fix walks through what needs you."))
     statuses = []
     for bucket in buckets():
         if count := sum(scenes[status]["count"] for status in bucket):
             since = min(filter(None, (scenes[status]["since"] for status in bucket)), default="")
-            statuses.append((bucket[0].word, f"{count:,}", since))
+            statuses.append((bucket[0].word, f"{count:,}", _when(since, facts) if since else ""))
     if statuses:
-        parts.append(look.table("Scenes", ("status", "count", "the oldest since"), statuses, right=(1,)))
+        parts.append(look.table("Scenes", ("status", "count", "the oldest"), statuses, right=(1,)))
     rows = [(row.word, f"{row.count:,}", row.meaning) for row in job_counts(facts["jobs"], _resting(facts))]
     parts.append(look.table("Queue", ("state", "count", ""), rows, right=(1,)))
     parts.append(look.table("Servers", ("server", "state", "failures", "next try", "why"), _servers(facts)))
@@ -47,6 +45,14 @@ def page(facts: "StatusFacts", look: Look) -> str:
         parts.append(look.table("Dead letters", ("cause", "count", ""), dead, right=(1,)))
     parts.append(look.table("", ("", ""), _rest(facts)))
     return "".join(parts)
+
+
+def _now(facts: "StatusFacts") -> int:
+    return unstamped(facts["at"] or "1970-01-01T00:00:00Z")
+
+
+def _when(moment: "str | None", facts: "StatusFacts") -> str:
+    return seen(moment, _now(facts))
 
 
 def _resting(facts: "StatusFacts") -> dict[str, int]:
@@ -64,7 +70,7 @@ def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
             again, reason = held["retest_at"], _hold(held)
         if state == UP and not _answered(facts, server):
             state = "nothing known yet"
-        rows.append((server.title(), state, f"{breaker['failures']}", again or "", reason))
+        rows.append((server.title(), state, f"{breaker['failures']}", _when(again, facts) if again else "", reason))
     return rows
 
 
@@ -95,16 +101,16 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
     verdict = "" if kept["balanced"] else ": THEY DO NOT BALANCE, please report this"
     return [
         ("due now", f"{facts['due']:,}"),
-        ("oldest queued since", facts["oldest_due"] or "-"),
-        ("worker", f"{runs}{off}; last heartbeat {facts['worker']['heartbeat'] or 'never'}"),
+        ("oldest queued", _when(facts["oldest_due"], facts) if facts["oldest_due"] else "-"),
+        ("worker", f"{runs}{off}; last heartbeat {_when(worker['heartbeat'], facts)}"),
         *_events(facts["events"]),
-        *_outages(facts["outages"]),
+        *_outages(facts),
         *_undone(facts["undone"]),
         ("index", f"{many(index['items'], 'item')} of {names}" if names else "empty: no library was read yet"),
         ("dead letters", _dead_letters(facts["dlq"])),
-        ("edits in Stash", safe(edit_words(facts["edits"], unstamped(facts["at"] or "1970-01-01T00:00:00Z")))),
-        ("last poll of Stash", facts["last_poll"] or "never"),
-        ("last full comparison", facts["last_reconcile"] or "never"),
+        ("edits in Stash", safe(edit_words(facts["edits"], _now(facts)))),
+        ("last poll of Stash", _when(facts["last_poll"], facts)),
+        ("last full comparison", _when(facts["last_reconcile"], facts)),
         ("verified", _verified(facts)),
         *([("to do", OWED)] if facts["comparison_due"] else []),
         *([] if facts["bulk_approved"] else [("to do", UNAPPROVED)]),
@@ -116,9 +122,7 @@ def _verified(facts: "StatusFacts") -> str:
     """What the last comparison found, and when."""
     last = facts["verified"]
     words = verified_words(last)
-    if last is None or last["at"] is None or facts["at"] is None:
-        return words
-    return f"{words}, {ago(unstamped(last['at']), unstamped(facts['at']))}"
+    return words if last is None else f"{words}, {_when(last['at'], facts)}"
 
 
 def _dead_letters(facts: "QueueFacts") -> str:
@@ -153,16 +157,12 @@ def _undone(facts: "UndoneFacts") -> list[tuple[str, str]]:
     )
 
 
-def _outages(facts: "OutagesNow") -> list[tuple[str, str]]:
+def _outages(facts: "StatusFacts") -> list[tuple[str, str]]:
     """A line for each outage under way, and one for the last that ended."""
-    rows = [
-        ("outage", f"{_outage(outage)} since {outage['since']}, {_length(outage)} so far")
-        for outage in facts["current"]
-    ]
-    if outage := facts["last"]:
-        rows.append(
-            ("last outage", f"{_outage(outage)} for {_length(outage)}, until {outage['until']} (plexsync outages)")
-        )
+    rows = [("outage", f"{_outage(outage)} for {_length(outage)} so far") for outage in facts["outages"]["current"]]
+    if outage := facts["outages"]["last"]:
+        ended = _when(outage["until"], facts)
+        rows.append(("last outage", f"{_outage(outage)} for {_length(outage)}, ended {ended} (plexsync outages)"))
     return rows
 
 

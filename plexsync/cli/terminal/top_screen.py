@@ -6,9 +6,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from plexsync.cli.terminal.plain import folded
 from plexsync.cli.terminal.snapshot import Coming, Event, Glance, RunningJob
 from plexsync.reports.format import ago, lasting, many, safe, stamp
-from plexsync.reports.verdict import BAD, WAIT, WELL, worker_hangs
+from plexsync.reports.verdict import BAD, WAIT, WELL, verdict_line, worker_hangs
 from plexsync.rules.choices import hold_line
 from plexsync.rules.job import State
 from plexsync.rules.status_words import (
@@ -35,8 +36,9 @@ ABOVE, TITLE = 11, 2
 
 def frame(snapshot: Glance, rate: float | None, *, width: int, height: int, hint: str, trouble: str = "") -> Group:
     """One screen of this size; `hint` says how to quit, `trouble` is the last read error."""
+    verdict = _verdict(snapshot, width)
     parts: list[RenderableType] = [
-        _verdict(snapshot),
+        *verdict,
         _head(snapshot, width, hint),
         Text(""),
         _servers(snapshot),
@@ -49,7 +51,7 @@ def frame(snapshot: Glance, rate: float | None, *, width: int, height: int, hint
     ]
     if trouble:
         parts.append(Text(safe(trouble), style="bold red", no_wrap=True, overflow="ellipsis"))
-    room = max(2, height - ABOVE - (1 if trouble else 0))
+    room = max(2, height - ABOVE - (len(verdict) - 1) - (1 if trouble else 0))
     if width >= WIDE:
         half = (width - 3) // 2
         both = Table.grid(padding=(0, 3, 0, 0), expand=True)
@@ -71,9 +73,12 @@ def _line(name: str, *pieces: tuple[str, str]) -> Text:
     return line
 
 
-def _verdict(snapshot: Glance) -> Text:
-    style = TONES[snapshot.verdict["tone"]]
-    return Text(safe(snapshot.verdict["text"]), style=f"bold {style}", no_wrap=True, overflow="ellipsis")
+def _verdict(snapshot: Glance, width: int) -> list[Text]:
+    """The verdict, on two lines at most."""
+    style = f"bold {TONES[snapshot.verdict['tone']]}"
+    first, *others = folded(safe(verdict_line(snapshot.verdict, snapshot.now)), width)
+    lines = [first, " ".join(others)] if others else [first]
+    return [Text(line, style=style, no_wrap=True, overflow="ellipsis") for line in lines]
 
 
 def _head(snapshot: Glance, width: int, hint: str) -> Text:

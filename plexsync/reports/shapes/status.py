@@ -159,12 +159,25 @@ class BookFacts(TypedDict):
     """Whether the equation holds."""
 
 
+class VerdictPart(TypedDict):
+    """One part of the verdict, such as the number of scenes that need you."""
+
+    tone: str
+    """`bad` if it needs you, `wait` if it resolves itself, else `well`."""
+    text: str
+
+
 class VerdictFacts(TypedDict):
     """How everything stands, in one line: the first one on every screen."""
 
     tone: str
     """`bad` if something needs you, else `wait` if something waits or a server is down, else `well`."""
     text: str
+    parts: list[VerdictPart]
+    """The same in parts."""
+    next_check: Moment | None
+    """When a server that is down, on hold or throttled is tested again, or else, if scenes are not in Plex yet, the next
+    poll. Null if nothing waits for that, or if no worker runs."""
 
 
 class VerifiedFacts(TypedDict):

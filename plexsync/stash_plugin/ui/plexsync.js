@@ -141,8 +141,9 @@
     };
   }
 
-  function Note({ kind, children }) {
-    return e("div", { className: "alert alert-" + kind + " plexsync-note", role: kind === "danger" ? "alert" : "status" }, children);
+  function Note({ kind, mends, children }) {
+    const className = "alert alert-" + kind + " plexsync-note" + (mends ? " plexsync-mend" : "");
+    return e("div", { className, role: kind === "danger" ? "alert" : "status", tabIndex: mends ? -1 : undefined }, children);
   }
 
   function Button({ onClick, kind, busy, children, title }) {
@@ -331,8 +332,36 @@
       return null;
     }
     const old = Date.now() - facts.got >= OLD;
-    const text = old ? "As it was " + ago(new Date(facts.got).toISOString()) + ": " + facts.verdict.text : facts.verdict.text;
-    return e(Note, { kind: old ? (facts.verdict.tone === "bad" ? "danger" : "secondary") : TONES[facts.verdict.tone] }, e("strong", null, text));
+    const { parts, tone, next_check } = facts.verdict;
+    const last = parts.map((part) => part.tone).lastIndexOf("bad");
+    return e(
+      Note,
+      { kind: old ? (tone === "bad" ? "danger" : "secondary") : TONES[tone] },
+      e(
+        "strong",
+        null,
+        old && "As it was " + ago(new Date(facts.got).toISOString()) + ": ",
+        parts.map((part, n) => e(React.Fragment, { key: n }, n > 0 && " · ", part.text, n === last && canMend(facts) && e(ToMend))),
+        !old && next_check && e("span", { "aria-live": "off" }, " · next check ", e(When, { at: next_check }))
+      )
+    );
+  }
+
+  // Whether a part of this page settles some of what needs you.
+  function canMend(facts) {
+    return facts.bulk_approved === false || (facts.dlq && facts.dlq.count > 0) || Object.values(facts.holds || {}).some((hold) => hold.choice);
+  }
+
+  // Leads down to the first part of the page that settles something.
+  function ToMend() {
+    const go = () => {
+      const place = document.querySelector(".plexsync-mend");
+      if (place) {
+        place.scrollIntoView({ block: "start" });
+        place.focus({ preventScroll: true });
+      }
+    };
+    return e(React.Fragment, null, " ", e("button", { type: "button", className: "btn btn-link plexsync-to-mend", onClick: go }, "→ fix"));
   }
 
   function Age({ facts, deeds }) {
@@ -467,7 +496,7 @@
     };
     return e(
       Note,
-      { kind: "warning" },
+      { kind: "warning", mends: true },
       e("p", null, "PlexSync needs you: " + hold.message + "."),
       e(Button, { busy: deeds.busy, onClick: accept }, "Accept the change")
     );
@@ -491,7 +520,7 @@
     };
     return e(
       Note,
-      { kind: "info" },
+      { kind: "info", mends: true },
       e("p", null, "PlexSync does not write the whole library before you approve it once. Preview the changes, then approve them. Scenes that you edit are synced at once."),
       e(Button, { busy: deeds.busy, onClick: () => makePreview(deeds, show) }, "Preview"),
       e(Button, { kind: "primary", busy: deeds.busy, onClick: agree }, "Approve, and sync all")
@@ -531,7 +560,7 @@
     const rows = letters.rows || [];
     return e(
       "section",
-      { "aria-label": "Dead letters" },
+      { "aria-label": "Dead letters", className: "plexsync-mend", tabIndex: -1 },
       e("h2", null, "Dead letters: " + letters.dead.toLocaleString()),
       letters.banner && e(Note, { kind: "warning" }, letters.banner),
       (letters.causes || []).map((cause) =>
