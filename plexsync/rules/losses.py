@@ -20,10 +20,22 @@ def is_large(lost: int, size: int) -> bool:
 
 @dataclass(frozen=True)
 class AcceptedLoss:
-    """A loss that you accepted: when, and how many scenes were missing then. Counts of 0 only end the one before."""
+    """A loss that you accepted: when, and how many scenes were missing then. Counts of 0 only end the one before.
+
+    `gone`: so many of them had become gone when last looked at. They leave `count` once they are back, so that they are
+    not lost a second time without a question.
+    """
 
     at: int = 0
     count: int = 0
+    gone: int = 0
+
+    def followed(self, gone: int, missing: int | None = None) -> "AcceptedLoss":
+        """This loss when `gone` scenes are gone since then, and `missing` more are to follow if that is known."""
+        if not self.count:
+            return self
+        count = max(0, self.count - max(0, self.gone - gone))
+        return AcceptedLoss(self.at, count if missing is None else min(count, gone + missing), gone)
 
     def begins(self, now: int) -> int:
         """The time since when scenes that are gone count as one event with those that are missing now."""
@@ -45,4 +57,6 @@ def accepted_loss(text: str) -> AcceptedLoss:
         loss = AcceptedLoss(**json.loads(text))
     except (ValueError, TypeError, RecursionError):
         return AcceptedLoss()
-    return loss if all(type(value) is int and value >= 0 for value in (loss.at, loss.count)) else AcceptedLoss()
+    return (
+        loss if all(type(value) is int and value >= 0 for value in (loss.at, loss.count, loss.gone)) else AcceptedLoss()
+    )

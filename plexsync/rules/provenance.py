@@ -301,11 +301,13 @@ def _value_set_back(
     remembered, now = result.memory.get(name), held(item, name)
     if not now.locked or (remembered and is_as_left(name, now, remembered)):
         return None
+    is_known = name not in PICTURES or name in item.scalars
     if remembered is None:
         # Given up since, and there again.
-        is_own = value is not None and history.was_own(str(now.value))
-        return Remembered(UNKNOWN, now, Held("", locked=False)) if is_own else None
-    if value is None and not remembered.undone and name in PICTURES and name not in item.scalars:
+        if not is_known or not history.was_own(str(now.value)):
+            return None
+        return Remembered(UNKNOWN, now, Held("", locked=False), before=now.value if value is None else None)
+    if value is None and not remembered.undone and not is_known:
         return None
     if not _was_own(name, now, remembered, history):
         if value is not None or remembered.undone:

@@ -76,6 +76,38 @@ def test_scenes_that_were_matched_before_the_libraries_were_listed_are_matched_a
     assert house.out_of_step(ids) == []
 
 
+@pytest.mark.parametrize("change", ["another server", "a library made anew", "none"])
+def test_scenes_of_two_libraries_are_written_together_only_if_the_libraries_are_the_same(house, change):
+    # One answer with items of several libraries names none of them.
+    ids = house.in_step(COUNT)
+    clips = house.plex_sim.add_section("Clips", locations=("/clips",))
+    for n in range(COUNT):
+        house.plex_sim.add_movie(clips, files=[(f"/clips/{n}.mp4", 9000 + n, 50_000)])
+    more = [
+        house.stash_sim.add_scene(files=[(f"/clips/{n}.mp4", 9000 + n, 50.0)], title=f"Clip {n}") for n in range(COUNT)
+    ]
+    house.want(*more)
+    house.work_until_settled()
+    house.worker.reconciler.try_reconcile()
+    if change == "another server":
+        dealt = house.plex_sim.reinstall(Random(7)).sections
+        house.section, clips = dealt[house.section], dealt[clips]
+    elif change == "a library made anew":
+        house.section = house.plex_sim.remake_section(house.section, same_id=True).sections[house.section]
+    before = shown(house)
+    house.forget_requests()
+    for id in (ids[0], more[0]):
+        house.edit(id, title="Newer")
+    house.step()
+    if change == "none":
+        assert house.plex_sim.count("GET", "/library/sections") == 1
+        assert house.title_in_plex(ids[0]) == "Newer"
+    else:
+        assert house.plex_sim.count("PUT") == 0
+        assert shown(house) == before
+    assert asked(house) == (Choice.PLEX_SERVER if change == "another server" else "")
+
+
 @pytest.mark.parametrize("same_id", [False, True])
 def test_one_edit_finds_its_item_in_a_library_that_was_made_anew_before_anybody_has_listed_it(house, same_id):
     ids = house.in_step(COUNT)

@@ -270,6 +270,29 @@ def test_a_poster_that_a_restored_plex_shows_again_goes_when_its_scene_has_no_co
         assert poster(house, id) == (key_of("thumb", BLUE) if chosen else None)
 
 
+@pytest.mark.parametrize("chosen", [False, True])
+def test_a_poster_that_was_given_back_goes_again_although_the_cover_could_not_be_read_after_the_restore(
+    tmp_path, chosen
+):
+    with House(tmp_path / "data", profile=POSTER) as house:
+        [id] = house.in_step()
+        covered(house, id, RED)
+        backup = house.plex_sim.backup()
+        house.stash_sim.set_cover(id, None)
+        edited(house, id, title="New")
+        assert poster(house, id) != key_of("thumb", RED)
+        house.plex_sim.restore(backup)
+        unreadable_covers(house)
+        edited(house, id, title="Newer")
+        assert (title_of(house, id), poster(house, id)) == ("Newer", key_of("thumb", RED))
+        if chosen:
+            by_hand(house, id, thumb=BLUE)
+        house.stash_sim.faults.clear()
+        house.clock.move(60)
+        compared(house)
+        assert poster(house, id) == (key_of("thumb", BLUE) if chosen else None)
+
+
 @pytest.mark.parametrize("edits", [False, True])
 def test_a_field_that_was_disabled_when_plex_was_restored_is_written_when_it_is_enabled_unless_a_person_edited_it(
     tmp_path, edits

@@ -193,6 +193,54 @@ def test_an_acceptance_while_stash_is_away_is_none_of_a_later_loss(undoing):
     assert writes(undoing) == 0
 
 
+def accepted_and_gone(house, hours):
+    """Stash is empty, its loss is accepted, and so many hours of it are worked off; returns what was in it."""
+    polled(house, MANY)
+    backup = house.stash_sim.wipe()
+    house.worker.poller.poll()
+    assert accept(house.worker, Choice.SCENES_GONE)
+    if hours:
+        go_on(house, hours)
+        assert house.states() == {State.GONE: MANY}
+    return backup
+
+
+@pytest.mark.parametrize("hours", [0, 1])
+def test_scenes_of_an_accepted_loss_that_came_back_are_lost_again_only_by_a_question(undoing, hours):
+    undoing.stash_sim.restore(accepted_and_gone(undoing, hours))
+    go_on(undoing)
+    assert undoing.states() == {State.IDLE: MANY}
+    shown = still_shown(undoing)
+    undoing.stash_sim.wipe()
+    go_on(undoing)
+    assert held(undoing) == Choice.SCENES_GONE
+    assert still_shown(undoing) == shown
+
+
+def test_a_loss_is_asked_about_again_when_hooks_tell_of_the_return_and_of_the_next_loss(undoing):
+    backup = accepted_and_gone(undoing, 1)
+    for is_back in (True, False):
+        if is_back:
+            undoing.stash_sim.restore(backup)
+        else:
+            undoing.stash_sim.wipe()
+        undoing.want(*range(1, MANY + 1))
+        undoing.clock.move(3)
+        undoing.work()
+    assert held(undoing) == Choice.SCENES_GONE
+
+
+def test_an_accepted_loss_goes_on_after_a_few_of_its_scenes_came_back(undoing):
+    ids = polled(undoing, 2 * MANY)
+    destroy(undoing, ids[:MANY])
+    undoing.work()
+    assert accept(undoing.worker, Choice.SCENES_GONE)
+    undoing.step()
+    go_on(undoing)
+    assert held(undoing) == ""
+    assert undoing.states() == {State.GONE: MANY, State.IDLE: MANY}
+
+
 # --- few at once -----------------------------------------------------------------------------------------------------
 
 

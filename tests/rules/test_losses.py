@@ -36,10 +36,41 @@ def test_an_accepted_loss_is_over_a_day_later_once_it_is_worked_off(age, gone, o
     assert AcceptedLoss(T, 40).is_over(T + age * DAY, gone) is over
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"at": -1}', '{"at": "x", "count": 1}', '{"more": 1}', "[" * 10_000])
+def test_what_is_back_is_no_accepted_loss_any_more():
+    worked_off = AcceptedLoss(T, 40).followed(30)
+    assert worked_off == AcceptedLoss(T, 40, 30)
+    assert worked_off.followed(10) == AcceptedLoss(T, 20, 10)
+    assert worked_off.followed(0).followed(10) == AcceptedLoss(T, 10, 10)
+    assert AcceptedLoss(T, 40, 40).followed(0).count == 0
+
+
+def test_a_comparison_tells_how_many_of_an_accepted_loss_are_still_to_go():
+    assert AcceptedLoss(T, 40).followed(0, 0) == AcceptedLoss(T)
+    assert AcceptedLoss(T, 40, 30).followed(30, 5) == AcceptedLoss(T, 35, 30)
+    assert AcceptedLoss(T, 40, 30).followed(30, 50) == AcceptedLoss(T, 40, 30)
+
+
+def test_nothing_is_followed_without_an_accepted_loss():
+    assert AcceptedLoss(T).followed(7, 3) == AcceptedLoss(T)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"at": -1}',
+        '{"at": "x", "count": 1}',
+        '{"at": 1, "count": 1, "gone": -1}',
+        '{"more": 1}',
+        "[" * 10_000,
+    ],
+)
 def test_an_unreadable_note_is_no_loss(text):
     assert accepted_loss(text) == AcceptedLoss()
 
 
 def test_a_loss_is_read_as_it_was_written():
-    assert accepted_loss(AcceptedLoss(T, 40).text()) == AcceptedLoss(T, 40)
+    assert accepted_loss(AcceptedLoss(T, 40, 7).text()) == AcceptedLoss(T, 40, 7)
+    assert accepted_loss(f'{{"at": {T}, "count": 40}}') == AcceptedLoss(T, 40)

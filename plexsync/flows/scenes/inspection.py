@@ -159,16 +159,13 @@ class Looker:
             # The unlisted library may hold what they lack, or the item for which a look-alike would be taken.
             verdicts |= dict.fromkeys((scene.id for scene in self._matcher.missing(scenes, verdicts)), lacks)
         items = self._matcher.items(claims(verdicts))
-        if not (is_foreign := self._indexer.is_foreign(items.values())):
+        if not (is_foreign := self._indexer.libraries.is_foreign(items.values())):
             count = len(items)
             self._matcher.decide_again(scenes, verdicts, items)
             # Also an item that was found just now, in the place of one that is gone.
-            is_foreign = len(items) > count and self._indexer.is_foreign(items.values())
+            is_foreign = len(items) > count and self._indexer.libraries.is_foreign(items.values())
         if is_foreign:
-            # Another server, or a library that was made anew since it was listed.
-            self._identity.check_again(self._gates)
-            self._indexer.freshen(soon=True, wait=False)
-            return [self._sight(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
+            return self._on_another_server(scenes)
         past = self._past(verdicts).redone(verdicts if redoing else ()).without(others).believed(items)
         past = replace(past, provenances=self.recovery.provenances(items, past.memories))
         if taking_over:
@@ -181,7 +178,20 @@ class Looker:
         undone_scenes = self._undone_scenes.with_targets(
             list(back.values()), verdicts, items, past, afresh=bool(undoing)
         )
-        return [undone_scenes.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes]
+        sights = [
+            undone_scenes.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes
+        ]
+        # Plex names the library's uuid only in an answer with items of one library.
+        edited = [target.item for sight in sights for target in sight.targets if target.plan.edit]
+        if self._indexer.libraries.are_unnamed(edited) and self._indexer.libraries.have_changed():
+            return self._on_another_server(scenes)
+        return sights
+
+    def _on_another_server(self, scenes: Sequence[Scene]) -> list[Inspection]:
+        """Check the server, and let the scenes wait: it is another one, or a library was made anew since it was listed."""
+        self._identity.check_again(self._gates)
+        self._indexer.freshen(soon=True, wait=False)
+        return [self._sight(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
 
     def _beside_probe(self, sights: Sequence[Inspection]) -> list[Inspection]:
         """The inspections, in which a scene waits whose item `plexsync probe` is changing or has not restored yet."""

@@ -60,8 +60,7 @@ class Indexer:
         self._gates = gates
         self._clock = clock
         self.losses = ItemLosses(store, plex, clock)
-        self._libraries = Libraries(store, clock, self.losses)
-        self.is_foreign = self._libraries.is_foreign
+        self.libraries = Libraries(store, plex, gates, clock, self.losses)
         self._asked: float | None = None
         self._unlisted: dict[str, str] = {}
         self._failing_since: dict[str, float] = {}
@@ -78,7 +77,7 @@ class Indexer:
     @property
     def wanted(self) -> int:
         """The number of scenes queued so far for changes found during walks."""
-        return self._libraries.wanted
+        return self.libraries.wanted
 
     def empty(self) -> bool:
         """Whether no library was ever walked completely."""
@@ -130,13 +129,13 @@ class Indexer:
         sections = self._plex.sections()
         with self._store.reading() as db:
             section_rows = {row.key: row for row in db.sections.all()}
-        if self._libraries.are_others(sections, section_rows):
+        if self.libraries.are_others(sections, section_rows):
             # Perhaps on another server, whose keys name other items.
             self._gates.plex_check()
-        dropped = self._libraries.drop_unlisted(sections, section_rows)
+        dropped = self.libraries.drop_unlisted(sections, section_rows)
         forced = {section.key for section in sections} if force else self.losses.pending()
         first = not any(row.walked_at for row in section_rows.values())
-        replaced = [] if self._looks_only else self._libraries.know_by_uuid(sections, section_rows)
+        replaced = [] if self._looks_only else self.libraries.know_by_uuid(sections, section_rows)
         # The action for each library that has changed.
         stale = [
             (section, section_rows.get(section.key), look)
@@ -227,7 +226,7 @@ class Indexer:
         scanned = row is None or row.scanned_at != section.scanned_at
         if not first and (news or scanned):
             self._wake(section)
-        self._libraries.want_unmet(section, walk)
+        self.libraries.want_unmet(section, walk)
         with self._store.writing() as tx:
             forgotten = tx.index.sweep(section.key, walk=walk)
             tx.sections.save(
@@ -278,7 +277,7 @@ class Indexer:
         with self._store.writing() as tx:
             stamps = {entry.key: entry.stamp for entry in tx.index.entries([entry.key for entry in page])}
             moved = [entry.key for entry in page if stamps.get(entry.key) and stamps[entry.key] != entry.stamp]
-            self._libraries.wanted += want_scenes_of(tx, moved, now=self._clock.now())
+            self.libraries.wanted += want_scenes_of(tx, moved, now=self._clock.now())
             glanced = sum(stamps.get(entry.key) == 0 < entry.stamp for entry in page)
             return tx.index.save(page, walk=walk, stamped=True) + glanced
 
@@ -288,7 +287,7 @@ class Indexer:
         with self._store.writing() as tx:
             woken = tx.jobs.wake_absent(now, limit=FEW)
         # A larger number goes behind edits.
-        woken += self._libraries.in_batches(lambda tx: tx.jobs.wake_absent(now, limit=BATCH, lane=Lane.SWEEP))
+        woken += self.libraries.in_batches(lambda tx: tx.jobs.wake_absent(now, limit=BATCH, lane=Lane.SWEEP))
         with self._store.writing() as tx:
             woken += tx.jobs.scan_finished(now)
         if woken:

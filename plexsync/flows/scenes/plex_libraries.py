@@ -4,11 +4,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX
 from plexsync.flows.scenes.item_losses import ItemLosses
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.neighbours import Clock
+from plexsync.rules.neighbours import Clock, Plex
 from plexsync.rules.records import Section, SectionRow
 from plexsync.store.database import Database, Writer
 
@@ -23,8 +25,10 @@ NO_WALK = -1
 class Libraries:
     """The libraries that the index has of one Plex. `wanted` counts the scenes queued for changed or missing items."""
 
-    def __init__(self, store: Database, clock: Clock, losses: ItemLosses) -> None:
+    def __init__(self, store: Database, plex: Plex, gates: Gates, clock: Clock, losses: ItemLosses) -> None:
         self._store = store
+        self._plex = plex
+        self._gates = gates
         self._clock = clock
         self._losses = losses
         self.wanted = 0
@@ -74,6 +78,19 @@ class Libraries:
     def _forget_items(self, section: Section) -> None:
         self.want_unmet(section, NO_WALK)
         self.in_batches(lambda tx: tx.index.drop_in(section.key, limit=BATCH))
+
+    def are_unnamed(self, items: Sequence[Item]) -> bool:
+        """Whether one of these items, just read, came without the uuid of its library, although that has one."""
+        if not (sections := {item.section for item in items if not item.library}):
+            return False
+        with self._store.reading() as db:
+            return any(row.uuid for row in db.sections.all() if row.key in sections)
+
+    def have_changed(self) -> bool:
+        """Ask Plex whether a library is not listed any more, or is another one. Raises NeighbourError."""
+        sections = self._gates.ask(READ_PLEX, self._plex.sections, of_all=True)
+        with self._store.reading() as db:
+            return self.are_others(sections, {row.key: row for row in db.sections.all()})
 
     def is_foreign(self, items: Iterable[Item | NeighbourError]) -> bool:
         """Whether one of these items, just read, is in another library than the one that the index knows by its key."""

@@ -86,6 +86,7 @@ class Poller:
                 wanted[kind] = self._poll(kind, now)
             if news.files is not None:
                 wanted[Kind.SCENE] += self._poll_files(news.files)
+            self._losses.follow()
             if self._gates.is_open(READ_PLEX):
                 # Edits in Stash do not wait for the walk of a comparison.
                 self._indexer.freshen(wait=False)

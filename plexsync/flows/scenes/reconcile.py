@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
@@ -239,6 +240,7 @@ class Reconciler:
             tx.notes.save(WISHES, self._wishes)
             if (tx.notes.number(STASH_TAKEN) or 0) <= report.began:
                 tx.notes.save(STASH_TAKEN, "")
+        self._losses.follow(compared=report.began, present=report.scenes)
         with self._store.reading() as db:
             report.items, report.without_scene = db.index.count(), db.index.count_unpaired(report.began)
         report.complete, report.ended = True, self._clock.now()
@@ -346,14 +348,9 @@ class Reconciler:
 
     def _lost(self, last: int) -> list[int]:
         """The next rows that are not gone and whose ids are above all of Stash's."""
-        lost_ids: list[int] = []
         with self._store.reading() as db:
-            for id, state in db.jobs.ids(Kind.SCENE, after=last, upto=LAST_ID):
-                if state in LEAVING:
-                    lost_ids.append(id)
-                if len(lost_ids) == LOST:
-                    break
-        return lost_ids
+            rows = db.jobs.ids(Kind.SCENE, after=last, upto=LAST_ID)
+            return list(islice((id for id, state in rows if state in LEAVING), LOST))
 
     def _want_gone(self, tx: Writer, ids: Sequence[int], report: ComparisonReport) -> None:
         now = self._clock.now()

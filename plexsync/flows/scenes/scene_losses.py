@@ -3,7 +3,8 @@
 An empty database, a wrong one, or a backup of last year: scenes that vanish together are most likely still wanted. So
 before a scene counts as gone, the number of scenes in Stash is compared with those that were there when last seen. If
 too many are missing (`plexsync.rules.losses`), Stash is on hold until they are back or you accept their loss. Scenes
-that became gone within the last day count as well, so that many small losses are one.
+that became gone within the last day count as well, so that many small losses are one. A scene of an accepted loss that
+is back can be lost again only by another question.
 
 Nothing is requested while no scene is missing.
 """
@@ -81,6 +82,23 @@ class SceneLosses:
             self._accept(missing)
         self._judge(missing, since=hold.since)
 
+    def follow(self, *, compared: int = 0, present: int | None = None) -> None:
+        """Take scenes that are back out of the loss that you accepted. Costs no request.
+
+        `present`: how many scenes a comparison has met that began at the time `compared`.
+        """
+        with self._store.reading() as db:
+            accepted = accepted_loss(db.notes.text(SCENES_LOST))
+            if not accepted.count:
+                return
+            gone = db.jobs.count_lost(since=accepted.at)
+            missing = None
+            if present is not None and compared >= accepted.at:
+                missing = max(0, db.standings.count() - present)
+        if (followed := accepted.followed(gone, missing)) != accepted:
+            with self._store.writing() as tx:
+                tx.notes.save(SCENES_LOST, followed.text())
+
     def _ensure(self, lost: int) -> None:
         self._gates.ask(READ_STASH, partial(self._ask, lost), of_all=True)
 
@@ -108,6 +126,7 @@ class SceneLosses:
 
         `since`: when the hold began. What had become gone by then does not grow old meanwhile.
         """
+        self.follow()
         now = self._clock.now()
         with self._store.reading() as db:
             size = db.standings.count()
