@@ -40,6 +40,7 @@ HOSTILE = [
     "<form action=//evil.example><button>pwned</button></form>",
     "<meta http-equiv=refresh content=0;url=//evil.example/>pwned",
 ]
+OWN_SCRIPTS = ["/static/theme.js", "/static/dashboard.js"]
 TAGS = "script, img, svg, iframe, base, meta, form, style, math, a, b, button"
 
 
@@ -458,7 +459,7 @@ def test_titles_are_shown_as_they_are_and_do_nothing(world: World, look: Look) -
                 "[...document.querySelectorAll('*')].some(n => n.getAttributeNames().some(a => a.startsWith('on')))"
             )
             assert seen.page.evaluate(handlers) is False, path
-            assert seen.page.locator("script").count() == 1
+            assert [one.get_attribute("src") for one in seen.page.locator("script").all()] == OWN_SCRIPTS
             assert seen.page.locator("main iframe, main base, main math, main meta, main style").count() == 0
             links = "[...document.links].filter(a => a.origin !== location.origin).length"
             assert seen.page.evaluate(links) == 0, path

@@ -43,6 +43,14 @@ def figure(page: Page, name: str) -> Locator:
     return page.locator("#demo .figure", has_text=name).locator(".number")
 
 
+def press(page: Page, name: str, other: str) -> None:
+    """Press a button, and keep what the new page shows: it is there with its `other` button and its facts."""
+    page.get_by_role("button", name=name).click()
+    expect(page.get_by_role("button", name=other)).to_be_visible()
+    expect(fact(page, "pace")).to_be_visible()
+    page.evaluate(WATCH)
+
+
 def fact(page: Page, name: str) -> Locator:
     return page.locator(f"#demo dt:text-is('{name}') + dd")
 
@@ -63,8 +71,7 @@ def test_an_outage_the_waiting_queue_and_the_ramp_are_seen_live(stage: Stage, lo
     needs_you = figure(page, "needs you").inner_text()
     expect(fact(page, "pace")).to_have_text("full")
 
-    page.get_by_role("button", name="Take Plex down").click()
-    page.evaluate(WATCH)
+    press(page, "Take Plex down", "Bring Plex back")
     edit(stage, EDITS, "edited while Plex was down")
     expect(fact(page, "breaker of Plex")).to_contain_text("open, since", timeout=PATIENCE)
     expect(fact(page, "failures")).to_contain_text("refuses connections")
@@ -73,8 +80,7 @@ def test_an_outage_the_waiting_queue_and_the_ramp_are_seen_live(stage: Stage, lo
     expect(figure(page, "attempts used up")).to_have_text("0")
     assert any("closed" in told for told in page.evaluate("window.told")), "the page was not loaded anew meanwhile"
 
-    page.get_by_role("button", name="Bring Plex back").click()
-    page.evaluate(WATCH)
+    press(page, "Bring Plex back", "Take Plex down")
     expect(fact(page, "pace")).to_contain_text("recovery ramp", timeout=PATIENCE)
     expect(fact(page, "breaker of Plex")).to_have_text("closed")
     expect(figure(page, "queued")).to_have_text("0", timeout=PATIENCE)

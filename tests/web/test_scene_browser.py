@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from plexsync.rules.job import State
+from plexsync.app.parts import opened
+from plexsync.flows.scenes.verbs import want_scenes
+from plexsync.rules.job import State, Why
 from plexsync.rules.samples import MINUTE, Sample
 from tests.journey.world import World
 from tests.web.conftest import Dash, Look, dashboard
-from tests.web.stage import HOSTILE, furnish, state_of, work
+from tests.web.stage import HOSTILE, config_of, furnish, state_of, work
 
 Staged = tuple[Dash, dict[str, int]]
 # Nothing of these stands on any of the pages but what their templates put there: a title could only add to it.
@@ -26,6 +28,9 @@ def staged(world: World) -> Iterator[Staged]:
     (key,) = (key for key in world.plex.keys(world.section) if "hostile 0.mp4" in world.plex.item(key).files[0][0])
     world.plex.hand_edit(key, title=HOSTILE[0], summary="By hand " * 40, locked=True)
     work(world, [found["hostile"]])
+    world.stash.edit_scene(found["waiting"], title="Not pushed yet either")
+    with opened(config_of(world), world.folder) as parts:
+        want_scenes(parts.store, [found["waiting"]], Why.USER, parts.clock)
     with dashboard(world) as dash:
         yield dash, found
 
