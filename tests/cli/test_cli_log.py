@@ -1,5 +1,6 @@
 """`plexsync log`: the last lines, new lines as they come, and a file that is renewed meanwhile."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,14 @@ def file(world: World) -> Path:
     path = world.folder / "plexsync.log"
     path.write_text("".join(f"{line}\n" for line in LINES))
     return path
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Processes started here can be interrupted, also if this one ignores that, as in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_the_last_lines_are_shown_oldest_first(file: Path, door: Door) -> None:
@@ -94,6 +103,7 @@ def test_new_lines_come_whole_and_in_order_also_when_the_file_is_renewed(file: P
     assert next(lines).endswith("four")
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_following_goes_on_until_it_is_interrupted(file: Path, world: World) -> None:
     command = [sys.executable, "-m", "plexsync", "log", "-f", "-n", "1"]
     with subprocess.Popen(
@@ -104,7 +114,7 @@ def test_following_goes_on_until_it_is_interrupted(file: Path, world: World) -> 
         with file.open("a") as log:
             log.write("2026-03-04T05:07:00Z INFO PlexSync.engine new\n")
         assert process.stdout.readline().rstrip().endswith("new")
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         until(lambda: process.poll() is not None)
         assert process.returncode == 130
         assert process.stderr is not None
