@@ -13,12 +13,13 @@ from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.reconcile import stands
+from plexsync.rules.approval import FieldChange, field_change
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.neighbours import Clock, Stash
-from plexsync.rules.plan_records import Change, Note
+from plexsync.rules.plan_records import Note
 from plexsync.rules.records import JobRow
 from plexsync.rules.status_words import PREVIEWED, Finding
-from plexsync.rules.values import Held, held
+from plexsync.rules.values import held
 from plexsync.store.database import Database
 
 BATCH = 50
@@ -29,17 +30,6 @@ NAMES = {finding.stored: finding.value for finding in PREVIEWED if finding.store
 LEFT_ALONE = {State.DROPPED: Finding.DROPPED.value, State.DEAD: Finding.GIVEN_UP.value}
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class FieldChange:
-    """The change of one field. `adds` and `removes` are the names that a list would gain and lose."""
-
-    field: str
-    old: Held
-    new: Held
-    adds: tuple[str, ...] = ()
-    removes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -168,11 +158,5 @@ def _why(sight: Inspection) -> str:
 
 def _item(target: Target) -> ItemChange:
     item = target.item
-    fields = (_field(name, held(item, name), change) for name, change in target.plan.edit.items())
+    fields = (field_change(name, held(item, name), change) for name, change in target.plan.edit.items())
     return ItemChange(item.key, item.section, tuple(fields))
-
-
-def _field(name: str, now: Held, change: Change) -> FieldChange:
-    value = now.value if change.value is None else change.value
-    locked = now.locked if change.lock is None else change.lock
-    return FieldChange(name, now, Held(value, locked), change.adds, change.removes)
