@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 from plexsync.app.fingerprints import salted
 from plexsync.app.parts import Parts
@@ -27,17 +27,17 @@ SPACE = " \t\r\n"
 class PlanHead:
     """What a plan was made for: hashes of both servers and of the settings that decide what Plex should show.
 
-    `made` is when (RFC 3339). `take_over`: it is that of a sync with --take-over.
+    `made_at` is when (RFC 3339). `take_over`: it is that of a sync with --take-over.
     """
 
     plex: str
     stash: str
     settings: str
     take_over: bool = False
-    made: str = ""
+    made_at: str = ""
 
 
-def head_now(parts: Parts, *, take_over: bool = False, made: str = "") -> PlanHead:
+def head_now(parts: Parts, *, take_over: bool = False, made_at: str = "") -> PlanHead:
     """The head of a plan that is made now. Raises NeighbourError if Plex can't be asked who it is."""
     server = parts.gates.ask(READ_PLEX, parts.plex.server, of_all=True)
     return PlanHead(
@@ -45,7 +45,7 @@ def head_now(parts: Parts, *, take_over: bool = False, made: str = "") -> PlanHe
         salted(parts.store, "stash", parts.config.stash_url),
         parts.settings.wishes,
         take_over,
-        made,
+        made_at,
     )
 
 
@@ -84,29 +84,33 @@ def end(out: TextIO) -> None:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def head_in(path: Path) -> PlanHead:
-    """The head of a plan, after its whole file was checked. Raises Unusable, with one line that says what is wrong."""
+def head_in(path: Path) -> tuple[PlanHead, int]:
+    """The head of a plan and its number of scenes, after the whole file was checked.
+
+    Raises Unusable, with one line that says what is wrong.
+    """
     head: dict[str, object] = {}
-    seen: set[int] = set()
+    ids: set[int] = set()
     for name, value in _members(path):
         if name != "scenes":
             head[name] = value
-        elif isinstance(value, ApprovedScene) and value.id in seen:
+        elif isinstance(value, ApprovedScene) and value.id in ids:
             raise Unusable(f"{path} is no plan: scene {value.id} is in it twice")
         elif isinstance(value, ApprovedScene):
-            seen.add(value.id)
-    if head.get("plexsync_plan") != VERSION or isinstance(head["plexsync_plan"], bool):
-        version = head.get("plexsync_plan")
-        known = f"it has version {version}, and this PlexSync reads version {VERSION}"
-        raise Unusable(f"{path} is no plan: {known if isinstance(version, int) else 'plexsync_plan is missing'}")
-    texts = {name: head.get(name) for name in ("plex", "stash", "settings", "made")}
+            ids.add(value.id)
+    version = head.get("plexsync_plan")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise Unusable(f"{path} is no plan: plexsync_plan is missing")
+    if version != VERSION:
+        raise Unusable(f"{path} is no plan: it has version {version}, and this PlexSync reads version {VERSION}")
+    texts = {name: head.get(name) for name in ("plex", "stash", "settings", "made_at")}
     take_over = head.get("take_over")
     for name, text in texts.items():
         if not isinstance(text, str):
             raise Unusable(f"{path} is no plan: {name} must be a text")
     if not isinstance(take_over, bool):
         raise Unusable(f"{path} is no plan: take_over must be true or false")
-    return PlanHead(take_over=take_over, **{name: str(text) for name, text in texts.items()})
+    return PlanHead(take_over=take_over, **{name: str(text) for name, text in texts.items()}), len(ids)
 
 
 def scenes_in(path: Path) -> Iterator[ApprovedScene]:
@@ -202,8 +206,7 @@ class _Text:
                 # A number at the end of what was read may go on.
                 if end < len(self._text) or not self._more(size):
                     self._at = end
-                    found: object = value
-                    return found
+                    return cast(object, value)
             size *= 2
 
     def _more(self, size: int) -> bool:

@@ -67,32 +67,32 @@ def field_change(name: str, now: Held, change: Change) -> FieldChange:
     return FieldChange(name, now, Held(value, locked), change.adds, change.removes)
 
 
-def narrowed(made: Plan, item: Item, approved: Mapping[str, FieldChange]) -> Plan:
+def narrowed(planned: Plan, item: Item, approved: Mapping[str, FieldChange]) -> Plan:
     """The plan with nothing but the approved changes. Raises NoLongerTrue if it has one of them otherwise.
 
     What is shown beside a cast member is left out as long as the member is.
     """
-    for name, change in made.edit.items():
+    for name, change in planned.edit.items():
         if name in approved:
             _check(approved[name], field_change(name, held(item, name), change))
-    kept = made.edit.keys() & approved.keys()
-    actors = made.edit["actor"].value if "actor" in kept else None
+    kept = planned.edit.keys() & approved.keys()
+    actors = planned.edit["actor"].value if "actor" in kept else None
     cast = name_keys(item.lists.get("actor", ()) if actors is None else actors)
     kept -= {name for name in kept if is_outside_cast(name, cast)}
     return replace(
-        made,
-        edit={name: change for name, change in made.edit.items() if name in kept},
-        sending={name: sent for name, sent in made.sending.items() if name in kept},
+        planned,
+        edit={name: change for name, change in planned.edit.items() if name in kept},
+        sending={name: sent for name, sent in planned.sending.items() if name in kept},
     )
 
 
-def remaining(made: Plan, item: Item, approved: Mapping[str, FieldChange]) -> int:
+def remaining(planned: Plan, item: Item, approved: Mapping[str, FieldChange]) -> int:
     """How many of the approved changes are still to be made; the others are there already. Raises NoLongerTrue."""
     count = 0
     for name, change in approved.items():
         now = held(item, name)
-        if name in made.edit:
-            _check(change, field_change(name, now, made.edit[name]))
+        if name in planned.edit:
+            _check(change, field_change(name, now, planned.edit[name]))
             count += 1
         elif not matches(name, now, change.new):
             raise NoLongerTrue(f"{shown_name(name)} would not be changed any more")
@@ -167,7 +167,7 @@ def scene_in(document: object) -> ApprovedScene:
 
 def _objects(document: Document, name: str, id: int) -> Sequence[Document]:
     objects = document.get(name)
-    if not isinstance(objects, list) or not all(isinstance(one, dict) for one in objects):
+    if not isinstance(objects, list) or not all(isinstance(each, dict) for each in objects):
         raise Unusable(f"scene {id}: {name} must be a list of objects")
     return objects
 
@@ -193,7 +193,7 @@ def _value_in(document: Document, key: str, name: str, id: int) -> Value:
     return value
 
 
-def _names_in(value: object, key: str, name: str, id: int) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise Unusable(f"scene {id}: {name}: {key} must be a list of texts")
+def _names_in(value: object, key: str, field: str, id: int) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise Unusable(f"scene {id}: {field}: {key} must be a list of texts")
     return tuple(value)

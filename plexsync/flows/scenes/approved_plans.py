@@ -9,13 +9,12 @@ from dataclasses import replace
 
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.approval import Approval, NoLongerTrue, approval_in, narrowed
-from plexsync.rules.job import Dropped, Kind
+from plexsync.rules.job import Dropped, Kind, State
 from plexsync.store.database import Reader
 
 REST_LEFT = "you approved only a part of its changes (plexsync sync SCENE writes the rest)"
-OUTDATED = (
-    "nothing was written, since what you approved is no longer true: {} (plexsync sync SCENE writes what Stash says)"
-)
+NO_LONGER = "what you approved is no longer true: "
+OUTDATED = f"{NO_LONGER}{{}} (nothing was written; plexsync sync SCENE writes what Stash says)"
 
 
 def approvals_of(db: Reader, ids: Collection[int]) -> dict[int, Approval]:
@@ -27,6 +26,12 @@ def approvals_of(db: Reader, ids: Collection[int]) -> dict[int, Approval]:
         for id, approval in approvals.items()
         if approval and id in rows and rows[id].wanted_rev == approval.rev
     }
+
+
+def not_written(db: Reader, ids: Collection[int]) -> dict[int, str]:
+    """Those of these scenes that rest because their approval was no longer true when the worker came to them."""
+    rows = db.jobs.of(Kind.SCENE, ids)
+    return {id: row.error for id, row in rows.items() if row.state is State.DROPPED and row.error.startswith(NO_LONGER)}
 
 
 def approved_only(sight: Inspection, approval: Approval) -> Inspection:
