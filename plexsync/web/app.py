@@ -30,6 +30,7 @@ from plexsync.web import (
     overview_pages,
     probe_pages,
     reconcile_pages,
+    review_pages,
     scene_pages,
     settings_pages,
 )
@@ -50,6 +51,7 @@ MODULES = (
     metrics,
     overview_pages,
     fix_pages,
+    review_pages,
     drift_pages,
     scene_pages,
     dead_pages,

@@ -54,6 +54,7 @@ class Preview:
     reason: str = ""
     items: tuple[ItemChange, ...] = ()
     notes: tuple[Note, ...] = ()
+    studio: str = ""
     undecidable: bool = False
 
 
@@ -135,7 +136,8 @@ def preview_of(sight: Inspection, row: JobRow | None, *, sweep: bool) -> Preview
         return Preview(sight.id, standing, title, _why(sight))
     notes = (note for target in sight.targets for note in (*target.wanted.notes, *target.plan.notes))
     items = tuple(changed for target in sight.targets if (changed := _item(target)).fields)
-    return Preview(sight.id, standing, title, items=items, notes=tuple(dict.fromkeys(notes)))
+    studio = sight.scene.studio if sight.scene else ""
+    return Preview(sight.id, standing, title, items=items, notes=tuple(dict.fromkeys(notes)), studio=studio)
 
 
 def _standing(sight: Inspection, row: JobRow | None, *, sweep: bool) -> str:
