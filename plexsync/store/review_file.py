@@ -18,6 +18,7 @@ NAME, NEW = "review.db", "review.db.new"
 WAIT = 10.0
 OPEN, APPROVED, SKIPPED, QUEUED, REFUSED = "open", "approved", "skipped", "queued", "refused"
 DECISIONS = (OPEN, APPROVED, SKIPPED, QUEUED, REFUSED)
+LARGEST_ID = 2**63 - 1
 # Your decisions; the others say what came of an approval.
 YOURS = (OPEN, APPROVED, SKIPPED)
 
@@ -28,8 +29,10 @@ create table change (
     scene integer not null, item text not null, field text not null, kind text not null, library text not null,
     studio text not null, decision text not null default 'open', primary key (scene, item, field)
 ) without rowid;
-create index change_kind on change (decision, field, kind);
-create index change_studio on change (studio);
+create table total (
+    decision text not null, field text not null, kind text not null, library text not null, studio text not null,
+    number integer not null, primary key (decision, field, kind, library, studio)
+) without rowid;
 """
 ADD_SCENE = "insert into scene (id, title, document) values (:id, :title, :document)"
 ADD_CHANGE = """
@@ -38,25 +41,36 @@ values (:scene, :item, :field, :kind, :library, :studio)
 """
 SET_HEAD = "insert or replace into head (name, value) values (:name, :value)"
 HEAD = "select name, value from head"
-WHERE = """
+LIKE = """
 (:field = '' or field = :field) and (:kind = '' or kind = :kind) and (:library = '' or library = :library)
-and (:studio = '' or studio = :studio) and (:scene = 0 or scene = :scene) and (:item = '' or item = :item)
+and (:studio = '' or studio = :studio)
 """
+WHERE = f"{LIKE} and (:item = '' or item = :item) and scene between :lowest and :highest"
 PAGE = f"""
 select distinct scene from change where decision = :decision and scene > :after and {WHERE} order by scene limit :limit
 """
 SCENES = "select id, title, document, reason from scene where id between :first and :last order by id"
 CHANGES = "select scene, item, field, kind, library, decision from change where scene between :first and :last"
-GROUPS = f"select field, kind, count(*) from change where decision = :decision and {WHERE} group by field, kind"
-COUNTS = "select decision, count(*) from change group by decision"
+GROUPS = f"""
+select field, kind, sum(number) from total where decision = :decision and {LIKE} group by field, kind having sum(number) > 0
+"""
+COUNTS = "select decision, sum(number) from total group by decision"
 COUNT_SCENES = "select count(distinct scene) from change where decision = :decision"
 NAMES = {
-    "library": "select distinct library from change order by library",
-    "studio": "select distinct studio from change order by studio limit 500",
+    "library": "select distinct library from total order by library",
+    "studio": "select distinct studio from total order by studio limit 500",
 }
 DECIDE = f"""
 update change set decision = :to where decision <> 'queued' and decision <> :to
    and (:from = '' or decision = :from) and {WHERE}
+"""
+_LIKE_CHANGE = "select decision, field, kind, library, studio"
+RECOUNT = f"""
+insert into total {_LIKE_CHANGE}, count(*) from change group by 1, 2, 3, 4, 5
+"""
+COUNT_BY = f"""
+insert into total {_LIKE_CHANGE}, :by from change where scene = :scene
+on conflict (decision, field, kind, library, studio) do update set number = number + :by
 """
 END = "update change set decision = :decision where scene = :scene and decision = 'approved'"
 SAY = "update scene set reason = :reason where id = :scene"
@@ -81,7 +95,8 @@ class ChangeFilter:
             "kind": self.kind,
             "library": self.library,
             "studio": self.studio,
-            "scene": self.scene,
+            "lowest": self.scene,
+            "highest": self.scene or LARGEST_ID,
             "item": self.item,
         }
 
@@ -138,6 +153,7 @@ class ReviewWriter:
         """End the review: with its head it becomes the present one, without it is discarded."""
         if head is not None:
             self._db.executemany(SET_HEAD, [{"name": name, "value": value} for name, value in head.items()])
+            self._db.execute(RECOUNT)
             self._db.execute("commit")
         self._db.close()
         if head is None:
@@ -200,13 +216,23 @@ class ReviewFile:
     def decide(self, to: str, wanted: ChangeFilter, *, before: str = "") -> int:
         """Save a decision about these changes, those with the decision `before` only; returns their number."""
         with self._open() as db, db:
-            return db.execute(DECIDE, {"to": to, "from": before, **wanted.values}).rowcount
+            if wanted.scene:
+                db.execute(COUNT_BY, {"scene": wanted.scene, "by": -1})
+            count = db.execute(DECIDE, {"to": to, "from": before, **wanted.values}).rowcount
+            if wanted.scene:
+                db.execute(COUNT_BY, {"scene": wanted.scene, "by": 1})
+            else:
+                db.execute("delete from total")
+                db.execute(RECOUNT)
+            return count
 
     def end(self, ended: Sequence[tuple[int, str, str]]) -> None:
         """Save what came of the approved changes of scenes: (scene, decision, reason)."""
         with self._open() as db, db:
             for scene, decision, reason in ended:
+                db.execute(COUNT_BY, {"scene": scene, "by": -1})
                 db.execute(END, {"scene": scene, "decision": decision})
+                db.execute(COUNT_BY, {"scene": scene, "by": 1})
                 db.execute(SAY, {"scene": scene, "reason": reason})
 
 

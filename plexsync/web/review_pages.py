@@ -74,7 +74,6 @@ def review(ask: Ask) -> Response:
         current=current,
         failed=next((errand.why for errand in (last, written) if errand and errand.why), ""),
         approved=bulk_approved(desk.parts),
-        all_approved=bool(file.count_scenes(APPROVED)),
         value=value_words,
         address=lambda **more: _address({**here, **more}),
     )
@@ -106,7 +105,7 @@ def start(ask: Ask) -> Response:
     what = ask.form.get("what", "")
     if what not in ("review", "write approved"):
         raise Wrong("There is nothing of that name to begin.")
-    if what == "write approved" and not ReviewFile(ask.desk.parts.folder).count_scenes(APPROVED):
+    if what == "write approved" and not ReviewFile(ask.desk.parts.folder).counts()[APPROVED]:
         return ask.to(HERE, "Nothing is approved yet.", well=False)
     if not ask.desk.errands.start(what):
         return ask.to(HERE, BUSY, well=False)
