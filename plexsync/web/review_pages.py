@@ -11,6 +11,7 @@ from plexsync.app.switches import bulk_approved
 from plexsync.reports.drift import value_words
 from plexsync.reports.format import many
 from plexsync.rules.approval import FieldChange
+from plexsync.rules.item import PICTURES
 from plexsync.store.review_file import (
     APPROVED,
     DECISIONS,
@@ -75,6 +76,7 @@ def review(ask: Ask) -> Response:
         failed=next((errand.why for errand in (last, written) if errand and errand.why), ""),
         approved=bulk_approved(desk.parts),
         value=value_words,
+        pictures=PICTURES,
         address=lambda **more: _address({**here, **more}),
     )
 
