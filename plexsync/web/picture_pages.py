@@ -11,11 +11,18 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import PICTURES
 from plexsync.web.context import Busy
-from plexsync.web.pages import Ask, PageNotFound, later, page
+from plexsync.web.pages import Ask, PageNotFound, page
+from plexsync.web.pages import picture as picture_of
 from plexsync.web.picture_cache import ShownPicture, shown_picture
 
 COVER = "cover"
 HEADERS = {"Cache-Control": "private, max-age=300"}
+# In the place of a picture: a browser counts an answer of 404 as an error of the page.
+NO_PICTURE, NOT_NOW = "no picture", "not available now"
+STAND_IN = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="150" height="60" viewBox="0 0 150 60" role="img">'
+    '<text x="75" y="35" text-anchor="middle" font-family="sans-serif" font-size="14" fill="#767676">{}</text></svg>'
+)
 
 
 def of_scene(ask: Ask) -> Response:
@@ -43,10 +50,10 @@ def _shown(ask: Ask, fetch: Callable[[Parts], ShownPicture]) -> Response:
                 # The page that this one waited for may have asked for the same picture.
                 picture = desk.pictures.find(ask.here, now) or fetch(parts)
         except (Busy, NeighbourError):
-            return Response(status_code=503, headers=later(503))
+            return picture_of(STAND_IN.format(NOT_NOW))
         desk.pictures.keep(ask.here, picture, now)
     if not picture.content:
-        return Response(status_code=404, headers=HEADERS)
+        return picture_of(STAND_IN.format(NO_PICTURE))
     return Response(picture.content, media_type=picture.media_type, headers=HEADERS)
 
 
