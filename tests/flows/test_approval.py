@@ -140,7 +140,7 @@ def test_a_queued_scene_is_not_approved_in_part_since_all_of_it_is_synced(house)
     id = edited(house)
     scenes = planned(house, id, fields=("genre",))
     house.want(id)
-    assert approved(house, scenes).refused == {id: "it is queued already, so that the worker syncs all of it"}
+    assert approved(house, scenes).refused == {id: "it is queued already"}
 
 
 def test_scenes_that_rest_or_are_gone_are_refused_each_with_its_reason(house):

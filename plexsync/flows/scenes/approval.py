@@ -18,7 +18,7 @@ from plexsync.rules.records import JobRow
 from plexsync.store.database import Database, Writer
 
 BATCH = 50
-QUEUED = "it is queued already, so that the worker syncs all of it"
+QUEUED = "it is queued already"
 IGNORED = "it is ignored"
 GONE = "Stash has no such scene"
 
