@@ -48,14 +48,14 @@ class ReviewLine:
 def review(ask: Ask) -> Response:
     """A page of the review: the changes with one decision, filtered."""
     desk, chosen = ask.desk, _chosen(ask.query)
-    which = ask.query.get("which", OPEN)
-    if which not in DECISIONS:
+    listed = ask.query.get("which", OPEN)
+    if listed not in DECISIONS:
         raise Wrong("There is no such decision.")
     after = scene_number(ask.query.get("after", "0"))
     file = ReviewFile(desk.parts.folder)
     wanted = _filter(chosen)
-    scenes = file.page(which, wanted, after=after, limit=SHOWN + 1)
-    here = {**chosen, **({"which": which} if which != OPEN else {})}
+    scenes = file.page(listed, wanted, after=after, limit=SHOWN + 1)
+    here = {**chosen, **({"which": listed} if listed != OPEN else {})}
     current, last = desk.errands.current, desk.errands.last("review")
     written = desk.errands.last("write approved")
     head = file.head()
@@ -64,10 +64,10 @@ def review(ask: Ask) -> Response:
         began=int(head["at"]) if head else None,
         counts=file.counts(),
         scenes=[(scene, _lines(scene)) for scene in scenes[:SHOWN]],
-        groups=sorted(file.groups(which, wanted)),
+        groups=sorted(file.groups(listed, wanted)),
         names_of={"library": file.names("library"), "studio": file.names("studio")},
         chosen=chosen,
-        which=which,
+        which=listed,
         tabs=[(decision, _address({**chosen, "which": decision})) for decision in DECISIONS],
         after=after,
         first=_address(here),
@@ -84,8 +84,8 @@ def review(ask: Ask) -> Response:
 def decide(ask: Ask) -> Response:
     """Approve, skip or reopen changes: of a field, a scene, or all that the filter shows."""
     form = ask.form
-    answer, which = form.get("answer", ""), form.get("which", OPEN)
-    if answer not in YOURS or which not in DECISIONS:
+    answer, listed = form.get("answer", ""), form.get("which", OPEN)
+    if answer not in YOURS or listed not in DECISIONS:
         raise Wrong("There is no such decision.")
     shown, scene = _chosen(form), scene_number(form.get("scene", "0"))
     if scene:
@@ -93,8 +93,8 @@ def decide(ask: Ask) -> Response:
         count = ReviewFile(ask.desk.parts.folder).decide(answer, wanted)
     else:
         narrower = {name: form[f"only_{name}"][:LONGEST] for name in ("field", "kind") if form.get(f"only_{name}")}
-        count = ReviewFile(ask.desk.parts.folder).decide(answer, _filter({**shown, **narrower}), before=which)
-    back = {**shown, **({"which": which} if which != OPEN else {})}
+        count = ReviewFile(ask.desk.parts.folder).decide(answer, _filter({**shown, **narrower}), before=listed)
+    back = {**shown, **({"which": listed} if listed != OPEN else {})}
     if (after := form.get("after", "0")) != "0":
         back["after"] = str(scene_number(after))
     return ask.to(
@@ -117,9 +117,9 @@ def start(ask: Ask) -> Response:
     return ask.to(HERE, begun)
 
 
-def _chosen(given: Mapping[str, str]) -> dict[str, str]:
+def _chosen(values: Mapping[str, str]) -> dict[str, str]:
     """The filter of the page."""
-    return {name: value[:LONGEST] for name in FILTERS if (value := given.get(name, ""))}
+    return {name: value[:LONGEST] for name in FILTERS if (value := values.get(name, ""))}
 
 
 def _filter(chosen: Mapping[str, str]) -> ChangeFilter:
