@@ -64,6 +64,11 @@ def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> 
     }
 
 
+def salted(store: Database, *values: str) -> str:
+    """Return a salted hash of these values, which reveals none of them."""
+    return hashlib.blake2b("\0".join(values).encode(), key=_salt(store).encode(), digest_size=8).hexdigest()
+
+
 def _salt(store: Database) -> str:
     """Return the random salt of this database; creates it on first use."""
     with store.reading() as db:

@@ -21,6 +21,7 @@ from plexsync.rules.http_answers import Server
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import base_name
+from plexsync.rules.pictures import LARGEST
 from plexsync.rules.plan_records import Edit
 from plexsync.rules.records import Section, ServerInfo
 from plexsync.rules.text import composed, fold
@@ -267,6 +268,10 @@ class PlexClient:
         body = self._ask("GET", artwork.shelf(key, name), cap=LISTING_CAP).body
         container = self._wire.decoded(PICTURES, body).MediaContainer
         return self._checked(lambda: answers.pictures_of(container))
+
+    def picture(self, place: str) -> bytes:
+        """The bytes of a picture at an address from an item's `pictures`."""
+        return bytes(self._ask("GET", place, cap=LARGEST).body)
 
     def upload(self, key: str, name: str, content: bytes) -> None:
         """Upload a picture to the item; Plex selects and locks it. Raises Refused if Plex rejects it."""

@@ -74,7 +74,7 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
                 "person",
                 "The first write of the whole library needs your approval",
                 UNAPPROVED,
-                "/reconcile",
+                "/review",
             )
         )
     if not worker["enabled"]:

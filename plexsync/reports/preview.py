@@ -1,8 +1,9 @@
 """What a sync would change, as facts."""
 
-from plexsync.flows.scenes.preview import FieldChange, Preview
+from plexsync.flows.scenes.preview import Preview
 from plexsync.reports.shapes.comparisons import ChangeFacts, ItemFacts, PreviewFacts, PreviewReason
 from plexsync.reports.shapes.scenes import NoteFacts
+from plexsync.rules.approval import FieldChange
 
 
 def scene_facts(preview: Preview) -> PreviewFacts:

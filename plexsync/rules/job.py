@@ -168,7 +168,15 @@ class OutOfScope:
     error: str
 
 
-Outcome = Done | Later | Waiting | Absent | Dead | Gone | OutOfScope
+@dataclass(frozen=True)
+class Dropped:
+    """You approved only a part of its changes. It rests; `desired` is the hash of all desired values."""
+
+    error: str
+    desired: str = ""
+
+
+Outcome = Done | Later | Waiting | Absent | Dead | Gone | OutOfScope | Dropped
 
 
 @dataclass(frozen=True)
@@ -199,6 +207,8 @@ def settle(job: Job, outcome: Outcome, *, now: int, max_retries: int, draw: floa
             return Settled(State.GONE, 0, 0, 0, now, cls=LOST if outcome.lost else "")
         case OutOfScope():
             return Settled(State.OUTSIDE, 0, 0, 0, now, outcome.error, SCOPE)
+        case Dropped():
+            return Settled(State.DROPPED, 0, 0, 0, now, outcome.error, "released", desired=outcome.desired)
         case Dead():
             return Settled(
                 State.DEAD, job.attempts, job.streak, 0, now, outcome.error, outcome.cls, desired=outcome.desired

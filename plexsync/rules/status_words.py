@@ -108,7 +108,11 @@ class SceneStatus(StrEnum):
         finding="released",
         ended=("released",),
     )
-    DROPPED = Row("dropped", "dropped", *REST, "you removed it from the queue", states=("dropped",))
+    DROPPED = Row(
+        *("dropped", "dropped", *REST, "you removed it from the queue, or approved only a part of its changes"),
+        states=("dropped",),
+        ended=("dropped",),
+    )
     GONE = Row("gone", "gone", *REST, "Stash has no such scene any more", states=("gone",), ended=("gone",))
     UNKNOWN = Row("unknown", "unknown", *REST, "no comparison has seen it")
 

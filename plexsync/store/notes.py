@@ -1,6 +1,7 @@
 """Small named texts: cursors, times of the last poll and comparison, the worker's heartbeat, and marks of scenes.
 
-There is a take-over mark for each scene whose values are to be taken over, a mark for each scene whose id meant another
+There is a take-over mark for each scene whose values are to be taken over, an approval for each scene of which you
+approved some changes, a mark for each scene whose id meant another
 scene when that one was ignored, a mark for each scene with a field that you keep in Plex, and a mark of loss for each item
 with pushes that the database does not know (`plexsync.flows.scenes.recovery`).
 """
@@ -19,9 +20,11 @@ FIND = "select value from note where name = :name"
 LIST = """
 select name, value from note
  where name not like 'take-over:%' and name not like 'ignored:%' and name not like 'loss:%' and name not like 'kept:%'
+   and name not like 'approved:%'
  order by name
 """
 MARKS = "select name, value from note where name in (select 'take-over:' || value from json_each(:scenes))"
+APPROVALS = "select name, value from note where name in (select 'approved:' || value from json_each(:scenes))"
 HELD_IGNORES = "select name from note where name in (select 'ignored:' || value from json_each(:scenes))"
 # In the order of numbers, not of names.
 _KEPT = "name >= 'kept:' and name < 'kept;'"
@@ -67,6 +70,11 @@ class ReadOnlyNotes(Table):
     def take_overs(self, scenes: Sequence[int]) -> dict[int, str]:
         """Return those of these scenes whose items are to be taken over, each with its mark."""
         rows = self._db.rows(MARKS, {"scenes": json.dumps(list(scenes))})
+        return {int(str(name).rpartition(":")[2]): str(value) for name, value in rows}
+
+    def approvals(self, scenes: Sequence[int]) -> dict[int, str]:
+        """Return the approvals of those of these scenes of which you approved some changes (`plexsync.rules.approval`)."""
+        rows = self._db.rows(APPROVALS, {"scenes": json.dumps(list(scenes))})
         return {int(str(name).rpartition(":")[2]): str(value) for name, value in rows}
 
     def losses(self, items: Sequence[str]) -> dict[str, int]:
@@ -118,6 +126,14 @@ class Notes(ReadOnlyNotes):
     def end_take_over(self, scene: int, mark: str = "") -> None:
         """Remove this mark, or any mark (''); a newer mark stays."""
         self._db.execute(DROP, {"name": f"take-over:{scene}", "value": mark})
+
+    def approve(self, scene: int, approval: str) -> None:
+        """Save which changes of a scene you approved. Replaces an earlier approval."""
+        self.save(f"approved:{scene}", approval)
+
+    def end_approval(self, scene: int) -> None:
+        """Remove the approval of a scene: it was carried out, or is void."""
+        self._db.execute(DROP, {"name": f"approved:{scene}", "value": ""})
 
     def mark_losses(self, items: Sequence[str], after: int, *, unknown_only: bool) -> None:
         """Mark items with pushes above this number, which the database does not know. An earlier mark stays.

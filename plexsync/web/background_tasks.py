@@ -11,12 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from plexsync.app.parts import Parts, opened
+from plexsync.app.review import make_review, write_approved
 from plexsync.app.switches import approve_bulk, bulk_approved
 from plexsync.engine.asked_probes import ask_at_once
 from plexsync.engine.tickets import READS
-from plexsync.flows.scenes.preview import WOULD_CHANGE
+from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
 from plexsync.flows.scenes.verbs import want_all
 from plexsync.reports.comparison import report_facts
+from plexsync.reports.format import many
 from plexsync.reports.preview import scene_facts
 from plexsync.reports.shapes.comparisons import (
     ComparisonFacts,
@@ -135,15 +137,36 @@ def sync_all(parts: Parts, errand: BackgroundTask) -> None:
     errand.at(len(ids), len(ids))
 
 
+def review(parts: Parts, errand: BackgroundTask) -> None:
+    """A preview of all scenes into the file that the page Review shows."""
+    counts: Counter[str] = Counter()
+
+    def count(scene: Preview) -> None:
+        counts[scene.standing] += 1
+
+    complete = make_review(parts, count, errand.at, errand.stopping)
+    errand.previewed = _previewed(counts, [], complete=complete)
+
+
+def write_reviewed(parts: Parts, errand: BackgroundTask) -> None:
+    """As `plexsync sync --apply`, for what you approved on the page Review."""
+    approved = write_approved(parts, errand.at, errand.stopping)
+    errand.queued = {"wanted": len(approved.queued)}
+    if approved.refused:
+        errand.why = f"{many(len(approved.refused), 'scene')} refused: what you approved is no longer true"
+
+
 ERRANDS: dict[str, Do] = {
     "compare": compare,
     "compare anew": compare_anew,
     "look": look,
     "preview": preview,
     "sync all": sync_all,
+    "review": review,
+    "write approved": write_reviewed,
 }
 # The others take moments.
-STOPPABLE = frozenset({"compare", "compare anew", "preview"})
+STOPPABLE = frozenset({"compare", "compare anew", "preview", "review", "write approved"})
 
 
 class BackgroundTasks:

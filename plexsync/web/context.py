@@ -20,6 +20,7 @@ from plexsync.reports.shapes.status import StatusFacts
 from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.background_tasks import BackgroundTasks
+from plexsync.web.picture_cache import PictureCache
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class Desk:
         self.origins = origins
         self.errands = BackgroundTasks(parts.config, parts, self.stale)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="page")
+        self.pictures = PictureCache()
         self._waiting = 0
         self._looking = threading.Lock()
         self._facts_lock = threading.Lock()

@@ -29,6 +29,7 @@ RETRY_AFTER = "5"
 MOST = 500
 NAV = (
     ("/fix", "Fix"),
+    ("/review", "Review"),
     ("/", "Overview"),
     ("/scenes", "Scenes"),
     ("/drift", "Drift"),

@@ -24,6 +24,8 @@ NAMES = {
     "look": "Poll of Stash",
     "preview": "Preview of a sync of everything",
     "sync all": "Queueing every scene",
+    "review": "Review",
+    "write approved": "Queueing what you approved",
 }
 
 

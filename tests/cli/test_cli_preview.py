@@ -12,8 +12,9 @@ import pytest
 from plexsync.cli.terminal.preview_html import scene_html
 from plexsync.cli.terminal.preview_output import scene_facts
 from plexsync.cli.terminal.preview_text import scene_lines
-from plexsync.flows.scenes.preview import WOULD_CHANGE, FieldChange, ItemChange, Preview
+from plexsync.flows.scenes.preview import WOULD_CHANGE, ItemChange, Preview
 from plexsync.plex.artwork import key_of
+from plexsync.rules.approval import FieldChange
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.values import Held
 from plexsync.simulator.http import Fault

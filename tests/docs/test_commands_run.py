@@ -91,6 +91,8 @@ def test_an_example_does_what_it_says(line: str, world: World, monkeypatch: pyte
     words = [word.strip("'\"") for word in line.split()[1:]]
     if "restore" in words:
         run(["backup", words[words.index("restore") + 1]])
+    if "--apply" in words:
+        run(["sync", "--all", "--dry-run", "--out", "plan.json"])
     if "redo" in words:
         run(["undo", "7", "12", "--yes", "--wait"])
     words = [filled(word, world, capsys) for word in words]

@@ -24,6 +24,7 @@ OF_SQLITE = {
     "lock",
     "place",
     "repair",
+    "review_file",
     "schema",
     "summary",
 }

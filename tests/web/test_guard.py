@@ -482,7 +482,10 @@ GET /live
 GET /login
 GET /metrics
 GET /outages
+GET /pictures/items/{key}/{name}
+GET /pictures/scenes/{id}/{name}
 GET /reconcile
+GET /review
 GET /scenes
 GET /scenes/{id}
 GET /scenes/{id}/undo
@@ -510,6 +513,8 @@ POST /login
 POST /logout
 POST /reconcile
 POST /reconcile/stop
+POST /review
+POST /review/start
 POST /scenes/{id}/bind
 POST /scenes/{id}/ignore
 POST /scenes/{id}/redo

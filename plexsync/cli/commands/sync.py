@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import click
 
@@ -19,9 +20,10 @@ from plexsync.app.switches import approve_bulk, bulk_approved
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import Remaining, WorkLoop, outcomes
+from plexsync.cli.plan_applying import apply_plan
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import SceneNumber
-from plexsync.cli.terminal.preview_output import dry_run, first_look, moment
+from plexsync.cli.terminal.preview_output import PreviewFile, dry_run, first_look, moment
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.engine.tickets import READ_STASH
@@ -122,7 +124,15 @@ class Queued:
 @click.option("--wait", is_flag=True, help="Return when they are in sync, with a summary.")
 @click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show what would change, field by field.")
 @click.option("--html", "file", metavar="FILE", default="", help="With --dry-run: write it as a report to this file.")
-@click.option("--force", is_flag=True, help="With --html: replace the file if it exists.")
+@click.option("--out", metavar="FILE", default="", help="With --dry-run: write it as a plan to this file, for --apply.")
+@click.option("--force", is_flag=True, help="With --html or --out: replace the file if it exists.")
+@click.option(
+    "--apply",
+    "plan",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write exactly the changes of this plan, and nothing that is no longer true.",
+)
 @click.option(
     "--take-over",
     is_flag=True,
@@ -140,7 +150,9 @@ def sync(
     wait: bool,
     dry: bool,
     file: str,
+    out: str,
     force: bool,
+    plan: Path | None,
     take_over: bool,
     yes: bool,
 ) -> int:
@@ -148,34 +160,36 @@ def sync(
 
     Puts them in the queue and returns; a running worker (plexsync serve) takes them at once. With --wait they are worked
     before the command returns: by this process if no worker runs, else by the worker while this one watches. A scene
-    that is in sync already costs no write. A scene that is undone or released stays so: plexsync redo syncs it again. Exits
-    with 1 if a scene became a dead letter, or one that was named is undone, released, ignored or not in Stash: for such a
-    scene nothing is queued.
+    that is undone or released stays so: plexsync redo syncs it again. Exits with 1 if a scene became a dead letter, or
+    one that was named is undone, released, ignored or not in Stash: for such a scene nothing is queued.
 
-    Before a whole library is written for the first time it is shown what would change, and you are asked once; a call
-    that nobody can answer has to say --yes.
+    Before the first write of a whole library you see what would change, and are asked once (or say --yes).
 
-    With --take-over, for people who come from another tool, these scenes' items are shown as Stash says, whoever wrote
-    before: in the lists that Stash fills, names that were there before PlexSync and that Stash does not have are removed,
-    and locked values that PlexSync never wrote are replaced. What a person changed in Plex later stays, and plexsync undo
-    brings everything back.
+    With --take-over, these scenes' items are shown as Stash says, whoever wrote before: names that were there before
+    PlexSync and that Stash does not have are removed, and locked values that PlexSync never wrote are replaced. What a
+    person changed in Plex later stays, and plexsync undo brings everything back.
+
+    From a plan (--dry-run --out) you can remove what you don't approve. --apply writes the rest, if it is still true.
 
     \b
     Examples:
       plexsync sync --all --wait
       plexsync sync --since 2h
       plexsync sync 7 12 --wait
-      plexsync sync --all --dry-run
       plexsync sync --all --dry-run --html report.html
-      plexsync sync 7 --take-over --dry-run
+      plexsync sync --all --dry-run --out plan.json
+      plexsync sync --apply plan.json --wait
     """
+    if plan is not None:
+        _check_alone(scenes, all_, since, dry, file, out, force, take_over, yes)
+        return apply_plan(call, plan, wait=wait, hint=worker_hint)
     if bool(scenes) + all_ + (since is not None) != 1:
         raise click.UsageError("say which scenes: --all, --since WHEN, or their numbers")
-    _check_which_way(wait, dry, file, force, yes)
+    _check_which_way(wait, dry, file, out, force, yes)
     if dry:
         with begun(call, need=SettingsNeed.WORK) as start:
-            named = tuple(dict.fromkeys(scenes))
-            return dry_run(call, start, named, since=since, file=file, replace=force, take_over=take_over)
+            to = PreviewFile(out or file, replace=force, is_plan=bool(out))
+            return dry_run(call, start, tuple(dict.fromkeys(scenes)), since=since, to=to, take_over=take_over)
     return _queue(call, scenes, since, wait=wait, take_over=take_over, yes=yes)
 
 
@@ -226,13 +240,22 @@ def _tell_undone(marks: Mapping[int, Undone], sentence: Callable[[int, Undone], 
         click.echo(f"plexsync: and {many(len(marks) - FEW, 'more scene')} (plexsync redo)", err=True)
 
 
-def _check_which_way(wait: bool, dry: bool, file: str, force: bool, yes: bool) -> None:
+def _check_alone(*others: object) -> None:
+    if any(others):
+        raise click.UsageError("--apply writes what is in the plan: it goes with --wait alone")
+
+
+def _check_which_way(wait: bool, dry: bool, file: str, out: str, force: bool, yes: bool) -> None:
     if dry and (wait or yes):
         raise click.UsageError("--dry-run writes nothing: it goes without --wait and --yes")
-    if file and not dry:
-        raise click.UsageError("--html goes with --dry-run")
-    if force and not file:
-        raise click.UsageError("--force goes with --html")
+    if (file or out) and not dry:
+        raise click.UsageError(f"{'--html' if file else '--out'} goes with --dry-run")
+    if file and out:
+        raise click.UsageError("--html and --out write one file each: say one of them")
+    if out == "-":
+        raise click.UsageError("--out writes a file: name one")
+    if force and not (file or out):
+        raise click.UsageError("--force goes with --html or --out")
 
 
 def _queued(

@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator
 
 from plexsync.cli.terminal.preview_text import lock_change, single_values
-from plexsync.flows.scenes.preview import WOULD_CHANGE, FieldChange, Preview
+from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
 from plexsync.reports.rows import short
+from plexsync.rules.approval import FieldChange
 from plexsync.rules.status_words import finding_word
 
 # Nothing is loaded or executed, whatever a title contains.

@@ -16,6 +16,7 @@ from typing import IO, TextIO
 import click
 from rich.console import Console
 
+from plexsync.app import plan_file
 from plexsync.app.parts import Parts, opened
 from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.daemon.signals import Stop, stoppable
@@ -30,7 +31,7 @@ from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.preview import scene_facts
 from plexsync.reports.rows import short
 from plexsync.reports.shapes.comparisons import PreviewCounts, PreviewError
-from plexsync.rules.errors import NeighbourError, SyncError
+from plexsync.rules.errors import NeighbourError, SyncError, Unusable
 from plexsync.rules.status_words import PREVIEWED, counted, finding_counts
 
 ALWAYS = 6
@@ -197,10 +198,55 @@ class HtmlReport(Paper):
         self._out.write("</main>\n</body>\n</html>\n")
 
 
+class PlanPaper(Paper):
+    """A plan that `plexsync sync --apply` reads. A dry run that did not end makes none."""
+
+    def __init__(self, out: TextIO, head: plan_file.PlanHead) -> None:
+        self._out = out
+        self._is_first = True
+        plan_file.begin(out, head)
+
+    def write(self, preview: Preview) -> None:
+        """Write the changes of a scene, if it has any."""
+        if not preview.items:
+            return
+        facts = scene_facts(preview)
+        scene = {"id": facts["id"], "title": facts["title"], "items": facts["items"], "notes": facts["notes"]}
+        plan_file.put(self._out, scene, first=self._is_first)
+        self._is_first = False
+
+    def end(self, totals: PreviewTotals) -> None:
+        """Write the end."""
+        if not totals.complete:
+            raise Unusable(f"no plan was written: {safe(totals.failure) or 'the dry run was stopped'}")
+        plan_file.end(self._out)
+
+
+@dataclass(frozen=True)
+class PreviewFile:
+    """The file that a dry run writes ('': none): a report, or a plan that can be applied."""
+
+    path: str = ""
+    replace: bool = False
+    is_plan: bool = False
+
+    @property
+    def line(self) -> str:
+        """What was written, and what can be done with it."""
+        if not self.is_plan:
+            return f"the report is in {self.path}"
+        return f"the plan is in {self.path}: plexsync sync --apply {self.path} writes it"
+
+
 @contextmanager
-def _on_paper(call: Call, parts: Parts, file: str, *, whole: bool, replace: bool) -> Iterator[Paper | None]:
+def _on_paper(call: Call, parts: Parts, to: PreviewFile, *, whole: bool, take_over: bool) -> Iterator[Paper | None]:
     """The output for the scenes; None if it depends on the terminal."""
-    if file:
+    file, replace = to.path, to.replace
+    if file and to.is_plan:
+        at = stamp(parts.clock.now()) or ""
+        with output(file, replace=replace) as out:
+            yield PlanPaper(out, plan_file.head_now(parts, take_over=take_over, made_at=at))
+    elif file:
         with output(file, replace=replace) as out:
             # In the folder of the report: that disk has space for it, and nobody else can read it.
             with tempfile.TemporaryFile("w+", encoding="utf-8", dir=Path(file).absolute().parent) as scenes:
@@ -220,8 +266,7 @@ def dry_run(
     ids: tuple[int, ...],
     *,
     since: datetime | timedelta | None = None,
-    file: str = "",
-    replace: bool = False,
+    to: PreviewFile | None = None,
     take_over: bool = False,
     redo: bool = False,
 ) -> int:
@@ -229,12 +274,12 @@ def dry_run(
 
     `redo`: what one of these scenes would do that ends their undo; no scenes are none.
     """
-    out = paper()
+    out, to = paper(), to or PreviewFile()
     with opened(start.config, start.folder) as parts, stoppable() as stop:
         start.meet(parts)
         if start.settings.away and not start.settings.sure:
             raise start.settings.away
-        with _on_paper(call, parts, file, whole=bool(ids), replace=replace) as chosen:
+        with _on_paper(call, parts, to, whole=bool(ids), take_over=take_over) as chosen:
             with ProgressBar(start.console, "comparing") as bar:
                 # The bar makes room only for output on its own console.
                 on = chosen or Words(
@@ -246,9 +291,9 @@ def dry_run(
                 asked = PreviewRequest(named, moment(parts, since), take_over=take_over, redo=redo)
                 totals = _run(call, parts, asked, on, bar, stop)
             on.end(totals)
-        if file:
-            facts = {"dry_run": True, **totals.facts(), "file": file}
-            call.answer(facts, lambda: say(out, "\n".join([*totals.lines(), f"the report is in {file}"])))
+        if to.path:
+            facts = {"dry_run": True, **totals.facts(), "file": to.path}
+            call.answer(facts, lambda: say(out, "\n".join([*totals.lines(), to.line])))
         return stop.code or totals.code
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from plexsync.flows.scenes.preview import WOULD_CHANGE, FieldChange, Preview
+from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
 from plexsync.reports.format import safe
 from plexsync.reports.rows import short
+from plexsync.rules.approval import FieldChange
 from plexsync.rules.item import PICTURES
 from plexsync.rules.status_words import finding_word
 from plexsync.rules.values import Held

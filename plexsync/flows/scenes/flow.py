@@ -21,7 +21,7 @@ from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.flows.scenes.undo_marks import end_undone
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import PICTURES
-from plexsync.rules.job import Absent, Dead, Done, Gone, Job, Kind, Outcome, State
+from plexsync.rules.job import Absent, Dead, Done, Dropped, Gone, Job, Kind, Outcome, OutOfScope, State
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Database, Writer
@@ -183,6 +183,8 @@ class SceneFlow:
 
     def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
         """Save the status with the time since when it holds, because a row that is inspected again starts anew each time."""
+        if isinstance(outcome, Done | Dropped | Gone | OutOfScope):
+            tx.notes.end_approval(id)
         match outcome:
             case Done():
                 tx.standings.save({id: outcome.rests or outcome.found or "in step"}, now=now)
@@ -190,6 +192,8 @@ class SceneFlow:
                 tx.standings.save({id: "absent"}, now=now)
             case Dead():
                 tx.standings.save({id: outcome.cls}, now=now)
+            case Dropped():
+                tx.standings.save({id: "differs"}, now=now)
             case Gone():
                 tx.standings.drop((), after=id - 1, upto=id)
 
@@ -202,6 +206,7 @@ class SceneFlow:
     def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
         """Forget what is remembered about the items of a scene that is gone from Stash. Pushes for other scenes stay."""
         tx.notes.end_take_over(id)
+        tx.notes.end_approval(id)
         if gone:
             tx.notes.end_kept([id])
             tx.memories.forget([id])

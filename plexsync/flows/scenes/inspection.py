@@ -10,6 +10,7 @@ from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
+from plexsync.flows.scenes.approved_plans import approvals_of, approved_only
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
 from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of
@@ -253,8 +254,11 @@ class Looker:
             titles = {row.key: fold(row.title) for row in rows} if self._rules.libraries else {}
             own = {key: self._rules.libraries[title] for key, title in titles.items() if title in self._rules.libraries}
             sections = frozenset(row.key for row in rows)
+            approvals = approvals_of(db, verdicts)
             marks = db.notes.take_overs(sorted(verdicts))
-            return replace(past_of(db, ids), owners=owners, profiles=own, sections=sections, take_overs=marks)
+            marks |= {id: ASKED for id, approval in approvals.items() if approval.take_over}
+            past = replace(past_of(db, ids), owners=owners, profiles=own, sections=sections)
+            return replace(past, take_overs=marks, approvals=approvals)
 
     def _sight(
         self,
@@ -298,7 +302,8 @@ class Looker:
                 return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
             targets.append(target)
         found = KEPT if any(target.has_open_drift for target in targets) else ""
-        return replace(base, targets=tuple(targets), bound=verdict.bound, ends=Done(found=found))
+        whole = replace(base, targets=tuple(targets), bound=verdict.bound, ends=Done(found=found))
+        return approved_only(whole, past.approvals[scene.id]) if scene.id in past.approvals else whole
 
     def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:
         """Plan one item of a scene. Raises NeighbourError if one of its pictures can't be read."""

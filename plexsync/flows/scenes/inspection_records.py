@@ -3,12 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from plexsync.rules.approval import Approval
 from plexsync.rules.desired import Profile, Wanted, digest
 from plexsync.rules.drift import DriftField, drift_of, is_drift
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import LISTS, PICTURES, Item
-from plexsync.rules.job import Dead, Done, Outcome, OutOfScope
+from plexsync.rules.job import Dead, Done, Dropped, Outcome, OutOfScope
 from plexsync.rules.match_records import Binding, Candidate, Step
 from plexsync.rules.origin import Origin, is_of
 from plexsync.rules.plan_records import MARKS, Memory, Plan, Pushing, Remembered, Sending, Undone
@@ -115,7 +116,7 @@ class Inspection:
     @property
     def desired(self) -> str:
         """A hash of the desired values (of an ambiguous scene: its candidates), to tell a new request from a dead one."""
-        if isinstance(self.outcome, Dead):
+        if isinstance(self.outcome, Dead | Dropped):
             return self.outcome.desired
         if isinstance(self.outcome, OutOfScope):
             return NOTHING_WANTED
@@ -129,7 +130,8 @@ class Past:
     """What is remembered about items.
 
     It holds memories and unfinished pushes by (scene, item key), the earlier owners of items, the profiles of libraries
-    that have their own (by library key), the keys of the synced libraries, and the marks of take-overs by scene.
+    that have their own (by library key), the keys of the synced libraries, and the marks of take-overs and the approvals
+    that hold by scene.
     `origins` has the library and the files that the items had then, `traits` are those of the server. `provenances` has what
     the journal knows about items that are older than their memory, or whose memory is. `doubted` has the pictures that
     were left on items or sent to them, of which neither memories nor pushes are believed, since they have other files now.
@@ -145,6 +147,7 @@ class Past:
     origins: Mapping[tuple[int, str], Origin] = field(default_factory=dict)
     provenances: Mapping[str, Provenance] = field(default_factory=dict)
     doubted: Mapping[str, tuple[tuple[str, Sending], ...]] = field(default_factory=dict)
+    approvals: Mapping[int, Approval] = field(default_factory=dict)
 
     def was_lost(self, key: str) -> bool:
         """Whether the database does not know all pushes to an item."""
@@ -198,6 +201,7 @@ class Past:
                 pair: begun_anew(memory) if pair[0] in others else memory for pair, memory in self.memories.items()
             },
             take_overs={id: mark for id, mark in self.take_overs.items() if id not in others},
+            approvals={id: approval for id, approval in self.approvals.items() if id not in others},
         )
 
     def redone(self, ids: Collection[int]) -> "Past":

@@ -13,12 +13,13 @@ from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.reconcile import stands
+from plexsync.rules.approval import FieldChange, field_change
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.neighbours import Clock, Stash
-from plexsync.rules.plan_records import Change, Note
+from plexsync.rules.plan_records import Note
 from plexsync.rules.records import JobRow
 from plexsync.rules.status_words import PREVIEWED, Finding
-from plexsync.rules.values import Held, held
+from plexsync.rules.values import held
 from plexsync.store.database import Database
 
 BATCH = 50
@@ -29,17 +30,6 @@ NAMES = {finding.stored: finding.value for finding in PREVIEWED if finding.store
 LEFT_ALONE = {State.DROPPED: Finding.DROPPED.value, State.DEAD: Finding.GIVEN_UP.value}
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class FieldChange:
-    """The change of one field. `adds` and `removes` are the names that a list would gain and lose."""
-
-    field: str
-    old: Held
-    new: Held
-    adds: tuple[str, ...] = ()
-    removes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +54,7 @@ class Preview:
     reason: str = ""
     items: tuple[ItemChange, ...] = ()
     notes: tuple[Note, ...] = ()
+    studio: str = ""
     undecidable: bool = False
 
 
@@ -145,7 +136,8 @@ def preview_of(sight: Inspection, row: JobRow | None, *, sweep: bool) -> Preview
         return Preview(sight.id, standing, title, _why(sight))
     notes = (note for target in sight.targets for note in (*target.wanted.notes, *target.plan.notes))
     items = tuple(changed for target in sight.targets if (changed := _item(target)).fields)
-    return Preview(sight.id, standing, title, items=items, notes=tuple(dict.fromkeys(notes)))
+    studio = sight.scene.studio if sight.scene else ""
+    return Preview(sight.id, standing, title, items=items, notes=tuple(dict.fromkeys(notes)), studio=studio)
 
 
 def _standing(sight: Inspection, row: JobRow | None, *, sweep: bool) -> str:
@@ -168,11 +160,5 @@ def _why(sight: Inspection) -> str:
 
 def _item(target: Target) -> ItemChange:
     item = target.item
-    fields = (_field(name, held(item, name), change) for name, change in target.plan.edit.items())
+    fields = (field_change(name, held(item, name), change) for name, change in target.plan.edit.items())
     return ItemChange(item.key, item.section, tuple(fields))
-
-
-def _field(name: str, now: Held, change: Change) -> FieldChange:
-    value = now.value if change.value is None else change.value
-    locked = now.locked if change.lock is None else change.lock
-    return FieldChange(name, now, Held(value, locked), change.adds, change.removes)

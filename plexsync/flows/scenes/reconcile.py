@@ -27,7 +27,7 @@ from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.flows.scenes.undo_marks import end_undone
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import DAY, Absent, Dead, Gone, Kind, OutOfScope, State, Why
+from plexsync.rules.job import DAY, Absent, Dead, Dropped, Gone, Kind, OutOfScope, State, Why
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import CHANGED, CURSOR, LAST_RECONCILE, LAST_RUN, STASH_TAKEN, WISHES
 from plexsync.rules.records import LAST_ID, JobRow
@@ -376,6 +376,8 @@ def stands(sight: Inspection) -> str:
         return "outside"
     if isinstance(sight.outcome, Dead):
         return sight.outcome.cls
+    if isinstance(sight.outcome, Dropped):
+        return "differs"
     if sight.outcome is not None or sight.error is not None:
         return "failed"
     if any(target.plan.edit for target in sight.targets):

@@ -225,7 +225,7 @@ class TaskFacts(TypedDict):
     """A task that was started from the dashboard or the API."""
 
     name: str
-    """`compare`, `compare anew`, `look` (a poll), `preview` or `sync all`."""
+    """`compare`, `compare anew`, `look` (a poll), `preview`, `sync all`, `review` or `write approved`."""
     state: str
     """`running`, `stopping`, `done`, `failed` or `stopped`."""
     began: Moment | None

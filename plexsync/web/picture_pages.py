@@ -1,0 +1,89 @@
+"""Pictures of scenes and items, fetched here: the browser asks neither Stash nor Plex, and no address holds a token."""
+
+import re
+from collections.abc import Callable
+
+from starlette.responses import Response
+
+from plexsync.app.parts import Parts
+from plexsync.engine.asked_probes import why_closed
+from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.rules.item import PICTURES
+from plexsync.web.context import Busy
+from plexsync.web.pages import Ask, PageNotFound, page
+from plexsync.web.pages import picture as picture_of
+from plexsync.web.picture_cache import ShownPicture, shown_picture
+
+COVER = "cover"
+HEADERS = {"Cache-Control": "private, max-age=300"}
+# In the place of a picture: a browser counts an answer of 404 as an error of the page.
+NO_PICTURE, NOT_NOW = "no picture", "not available now"
+STAND_IN = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="150" height="60" viewBox="0 0 150 60" role="img">'
+    '<text x="75" y="35" text-anchor="middle" font-family="sans-serif" font-size="14" fill="#767676">{}</text></svg>'
+)
+
+
+def of_scene(ask: Ask) -> Response:
+    """The picture of a scene that its item shows by the settings (`thumb`, `art`), or its cover."""
+    id, name = ask.number("id"), str(ask.path.get("name", ""))
+    if name not in (*PICTURES, COVER):
+        raise PageNotFound
+    return _shown(ask, lambda parts: _from_stash(parts, id, name))
+
+
+def of_item(ask: Ask) -> Response:
+    """The poster (`thumb`) or background (`art`) that an item shows in Plex."""
+    key, name = ask.number("key"), str(ask.path.get("name", ""))
+    if name not in PICTURES:
+        raise PageNotFound
+    return _shown(ask, lambda parts: _from_plex(parts, str(key), name))
+
+
+def _shown(ask: Ask, fetch: Callable[[Parts], ShownPicture]) -> Response:
+    desk, now = ask.desk, ask.desk.parts.clock.monotonic()
+    picture = desk.pictures.find(ask.here, now)
+    if picture is None:
+        try:
+            with desk.looking() as parts:
+                # The page that this one waited for may have asked for the same picture.
+                picture = desk.pictures.find(ask.here, now) or fetch(parts)
+        except (Busy, NeighbourError):
+            return picture_of(STAND_IN.format(NOT_NOW))
+        desk.pictures.keep(ask.here, picture, now)
+    if not picture.content:
+        return picture_of(STAND_IN.format(NO_PICTURE))
+    return Response(picture.content, media_type=picture.media_type, headers=HEADERS)
+
+
+def _from_stash(parts: Parts, id: int, name: str) -> ShownPicture:
+    """One picture that can't be read is no evidence about the server, so nothing is reported to its gate."""
+    if reason := why_closed(parts.gates, READ_STASH):
+        raise Unavailable(Neighbour.STASH, reason, sent=False)
+    source = parts.settings.looks.profile.pictures.get(name, COVER)
+    scene = parts.stash.scenes([id]).get(id)
+    paths = [image.path for image in scene.images if image.source == source] if scene else []
+    if not paths:
+        return ShownPicture()
+    try:
+        picture = parts.stash.picture(paths[0])
+    except (Missing, Refused):
+        return ShownPicture()
+    return shown_picture(picture.content if picture else b"")
+
+
+def _from_plex(parts: Parts, key: str, name: str) -> ShownPicture:
+    if reason := why_closed(parts.gates, READ_PLEX):
+        raise Unavailable(Neighbour.PLEX, reason, sent=False)
+    item = parts.plex.items([key]).get(key)
+    place = item.pictures.get(name, "") if item else ""
+    if not re.fullmatch(rf"/library/metadata/{key}/{name}/[0-9]{{1,20}}", place):
+        return ShownPicture()
+    try:
+        return shown_picture(parts.plex.picture(place))
+    except (Missing, Refused):
+        return ShownPicture()
+
+
+routes = [page("/pictures/scenes/{id}/{name}", of_scene), page("/pictures/items/{key}/{name}", of_item)]
