@@ -153,7 +153,7 @@ def write_reviewed(parts: Parts, errand: BackgroundTask) -> None:
     approved = write_approved(parts, errand.at, errand.stopping)
     errand.queued = {"wanted": len(approved.queued)}
     if approved.refused:
-        errand.why = f"{many(len(approved.refused), 'scene')} refused: what you approved is no longer true"
+        errand.why = f"{many(len(approved.refused), 'scene')} not queued: what you approved is no longer true"
 
 
 ERRANDS: dict[str, Do] = {

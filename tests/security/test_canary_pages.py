@@ -24,7 +24,7 @@ def free_port() -> int:
 def paths() -> list[str]:
     """Everything that can be seen, of a scene that there is."""
     routes = [route for module in MODULES for route in module.routes if "GET" in (route.methods or ())]
-    known = {"kind": "csv", "subject": next(iter(SUBJECTS)), "span": next(iter(RANGES))}
+    known = {"kind": "csv", "name": "thumb", "subject": next(iter(SUBJECTS)), "span": next(iter(RANGES))}
     return [
         re.sub(r"\{([^}]*)\}", lambda found: known.get(found[1], "1"), route.path)
         for route in routes

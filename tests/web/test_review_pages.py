@@ -106,7 +106,7 @@ def test_what_is_no_longer_true_is_refused_and_can_be_seen(changed: Dash) -> Non
     press(changed, button(changed, "/review", what="write approved"))
     done(changed, 2)
     told = shown(changed, "/review?which=refused")
-    assert "1 scene refused" in told
+    assert "1 scene not queued" in told
     assert "Nothing was written: its title would become something else now" in told
     work(changed.world)
     assert in_plex(changed.world)[1] == ("Title 1", ["Tag 1"])
