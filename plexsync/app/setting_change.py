@@ -97,13 +97,13 @@ def typed_form(config: PlexSyncConfig, name: str) -> str | None:
 
 def try_connection(config: PlexSyncConfig, texts: Mapping[str, str]) -> None:
     """Try the server of these settings with them; raises NeighbourError, and Unusable if they can't be used there."""
-    given = {name: texts.get(name, getattr(config, name)) for name in TRIED}
+    values = {name: texts.get(name, getattr(config, name)) for name in TRIED}
     ca_file = config.tls_ca_file
     if any(name.startswith("stash_") for name in texts):
-        with stash_at(given["stash_url"], given["stash_api_key"], ca_file=ca_file, patience=PATIENCE) as stash:
+        with stash_at(values["stash_url"], values["stash_api_key"], ca_file=ca_file, patience=PATIENCE) as stash:
             stash.probe()
     if any(name.startswith("plex_") for name in texts):
-        with plex_at(given["plex_url"], given["plex_token"], ca_file=ca_file, patience=PATIENCE) as plex:
+        with plex_at(values["plex_url"], values["plex_token"], ca_file=ca_file, patience=PATIENCE) as plex:
             plex.identity()
             titles = [section.title for section in plex.sections()]
         wanted = {fold(title) for title in split_names(texts.get("plex_libraries", ""))}

@@ -31,6 +31,7 @@ from plexsync.web import (
     probe_pages,
     reconcile_pages,
     scene_pages,
+    setting_change_pages,
     settings_pages,
 )
 from plexsync.web.context import Busy, Desk
@@ -56,6 +57,7 @@ MODULES = (
     outage_pages,
     reconcile_pages,
     settings_pages,
+    setting_change_pages,
     accept_pages,
     probe_pages,
 )

@@ -178,6 +178,11 @@ def _line(text: object, longest: int = 400) -> str:
     return safe(str(text), longest)
 
 
+def _breakable(name: str) -> Markup:
+    """A name that may break behind its underscores, and nowhere else."""
+    return Markup("_<wbr>").join(name.split("_"))
+
+
 def _moment(value: int | str | None, now: int) -> Markup:
     """A moment (UTC ms, or RFC 3339) as a `time` element: relative time, with the full time as its title."""
     if value is None or value == "":
@@ -198,6 +203,7 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "line": _line,
+        "breakable": _breakable,
         "moment": _moment,
         "stamp": stamp,
         "lasting": lasting,

@@ -487,6 +487,7 @@ GET /scenes
 GET /scenes/{id}
 GET /scenes/{id}/undo
 GET /settings
+GET /settings/change
 GET /settings/plex
 GET /settings/plex/probe
 POST /accept
@@ -517,6 +518,7 @@ POST /scenes/{id}/sync
 POST /scenes/{id}/unbind
 POST /scenes/{id}/undo
 POST /scenes/{id}/unignore
+POST /settings/change
 POST /settings/plex/probe
 POST /settings/plex/stop
 """
