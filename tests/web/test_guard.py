@@ -504,6 +504,7 @@ POST /api/stop
 POST /api/sync
 POST /dead/by-duration
 POST /dead/drop
+POST /dead/picked
 POST /dead/retry
 POST /drift
 POST /fix
@@ -511,6 +512,7 @@ POST /login
 POST /logout
 POST /reconcile
 POST /reconcile/stop
+POST /scenes/picked
 POST /scenes/{id}/bind
 POST /scenes/{id}/ignore
 POST /scenes/{id}/redo
