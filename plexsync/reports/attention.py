@@ -79,7 +79,7 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
         )
     if not worker["enabled"]:
         off = "enabled = false: events are kept, and nothing is sent to Plex."
-        told.append(Need("off", "person", "PlexSync is switched off", off, "/settings"))
+        told.append(Need("off", "person", "PlexSync is switched off", off, "/settings/change?name=enabled"))
     elif worker_hangs(worker):
         told.append(Need("hung", "person", "The worker hangs", HUNG))
     elif worker_is_missed(worker):

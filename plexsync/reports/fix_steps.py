@@ -57,7 +57,10 @@ _MACHINE: dict[str, tuple[list[FixStep], str]] = {
         [step(OPEN, "Look at the changes…", page="/reconcile", command="plexsync sync --all")],
         "Look at what would change, then approve it once.",
     ),
-    "off": ([step(SETTING, "Switch PlexSync on", "enabled", page="/settings")], "Set enabled = true."),
+    "off": (
+        [step(SETTING, "Switch PlexSync on", "enabled", page="/settings/change?name=enabled")],
+        "Set enabled = true.",
+    ),
     "hung": ([step(OPEN, "Restart it", command="plexsync serve")], ""),
     "idle": ([step(OPEN, "Start it", command="plexsync serve")], ""),
     "unread": ([step(OPEN, "Find them", command="plexsync doctor")], ""),
@@ -73,7 +76,7 @@ def _hold(server: str, held: HoldFacts) -> FixEntry:
         remedy = f"{EFFECTS[Choice(choice)]} When what has changed is back, PlexSync goes on by itself."
         steps = [accept, test]
     else:
-        change = step(SETTING, f"Change {setting}", setting, page="/settings")
+        change = step(SETTING, f"Change {setting}", setting, page=f"/settings/change?name={setting}")
         signs_in = [step(SIGN_IN, "Sign in to Plex again", setting, command="plexsync fix")]
         steps = [*(signs_in if setting == "plex_token" else []), change, test]
         remedy = f"Put {setting} right: PlexSync tries again at once when it changes."

@@ -166,7 +166,9 @@ def _steps_for_all(cause: str, count: int, problems: _Problems) -> list[FixStep]
         page, command = "/dead/by-duration", "plexsync bind --by-duration"
         steps.append(step("open", "Bind all that fit by duration…", page=page, command=command))
     if cause == Cause.STRICT:
-        steps.append(step("setting", "Set strict_mode = false", "strict_mode", page="/settings"))
+        steps.append(
+            step("setting", "Set strict_mode = false", "strict_mode", page="/settings/change?name=strict_mode")
+        )
     if count > 1 and cause in DEADLY and cause != Cause.AMBIGUOUS:
         steps.append(
             step(FixAction.RETRY_ALL, f"Retry all {count:,}", cause, command=f"plexsync dlq retry --cause {cause}")

@@ -18,6 +18,17 @@ WHERE = {
     COMMAND_LINE: "command line",
 }
 
+# Settings that the dashboard shows but does not change, each with the reason.
+WHERE_IT_RUNS = {
+    "notify_command": "It is a program that PlexSync runs",
+    "tls_ca_file": "It decides which servers PlexSync trusts",
+    "web_bind": "It decides who reaches the dashboard",
+    "web_password": "It decides who reaches the dashboard",
+    "web_allowed_hosts": "It decides who reaches the dashboard",
+    "libraries": "It is a table with settings for single libraries",
+    "data_dir": "It takes effect when serve starts again",
+}
+
 
 def setting_facts(config: PlexSyncConfig, by_name: Mapping[str, str]) -> list[SettingFacts]:
     """Every setting as facts, without any secret."""
@@ -50,3 +61,16 @@ def value_of(name: str, value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(value)
     return str(value)
+
+
+def why_read_only(name: str, origin: str) -> str:
+    """Why a setting can't be changed on the dashboard; '' if it can."""
+    setting = next(setting for setting in describe() if setting.name == name)
+    if name in WHERE_IT_RUNS:
+        command = "plexsync config edit" if name == "libraries" else f"plexsync config set {name}"
+        return f"{WHERE_IT_RUNS[name]}, so it is changed where PlexSync runs: {command}."
+    if origin == ENVIRONMENT:
+        return f"{setting.variable} is set in the environment and wins: change it there and start serve again."
+    if origin == NAMED_FILE:
+        return f"{setting.variable}_FILE in the environment names the file that holds it: change that file."
+    return "It is given on the command line of serve, which wins." if origin == COMMAND_LINE else ""

@@ -51,7 +51,7 @@ def main() -> int:
     try:
         with opened(config, Path(told["folder"])) as parts:
             switch = Path(told["switch"]) if told["switch"] else None
-            desk = Desk(parts, Origins(told["origin"], tuple(told["warnings"])))
+            desk = Desk(parts, Origins(told["origin"], Path(told["file"]), tuple(told["warnings"])))
             app = build(desk, DashboardRules(doors=doors(config), password=config.web_password, key=key, switch=switch))
             _serve(server(app), at, app.end)
             desk.close()

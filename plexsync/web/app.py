@@ -28,11 +28,13 @@ from plexsync.web import (
     metrics,
     outage_pages,
     overview_pages,
+    picked_pages,
     picture_pages,
     probe_pages,
     reconcile_pages,
     review_pages,
     scene_pages,
+    setting_change_pages,
     settings_pages,
 )
 from plexsync.web.context import Busy, Desk
@@ -57,9 +59,11 @@ MODULES = (
     drift_pages,
     scene_pages,
     dead_pages,
+    picked_pages,
     outage_pages,
     reconcile_pages,
     settings_pages,
+    setting_change_pages,
     accept_pages,
     probe_pages,
 )

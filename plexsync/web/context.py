@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from plexsync.app.parts import Parts
@@ -40,9 +41,10 @@ class Busy(Exception):
 
 @dataclass(frozen=True)
 class Origins:
-    """The source of each setting, and the warnings about valid settings."""
+    """The source of each setting, the file that the settings page changes, and the warnings about valid settings."""
 
     by_name: Mapping[str, str]
+    file: Path
     warnings: tuple[str, ...] = ()
 
 

@@ -104,7 +104,9 @@ def confirm_drop(ask: Ask) -> Response:
     with ask.desk.parts.store.reading() as db:
         count = int(verbs.is_open(db, *key)) if key else verbs.count(db, cause)
     fields = {name: ask.query[name] for name in ("key", "cause", "all") if ask.query.get(name)}
-    return ask.show("drop.html", count=count, key=written(*key) if key else "", cause=cause, fields=fields, back=HERE)
+    return ask.show(
+        "drop.html", count=count, key=written(*key) if key else "", cause=cause, fields=fields, picked=[], back=HERE
+    )
 
 
 def drop(ask: Ask) -> Response:

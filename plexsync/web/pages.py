@@ -20,6 +20,7 @@ from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.choices import hold_cause
 from plexsync.rules.status_words import SceneStatus, job_word
 from plexsync.web.context import Desk
+from plexsync.web.links import ServerLinks
 from plexsync.web.sessions import Session, Sessions
 
 HERE = Path(__file__).resolve().parent
@@ -27,6 +28,8 @@ LARGEST_ID = 2**63 - 1
 RETRY_AFTER = "5"
 # The number of scenes that one request can name or get.
 MOST = 500
+# The number of lines of a foreign text that a page shows.
+MOST_LINES = 40
 NAV = (
     ("/fix", "Fix"),
     ("/review", "Review"),
@@ -65,6 +68,10 @@ class Ask:
     """The client's address."""
     cookie: str
     """The name of the session's cookie."""
+    host: str
+    """The name under which the browser reached the dashboard."""
+    picked: tuple[str, ...]
+    """The rows that were ticked in a list."""
     live: bool
     """Whether an open page requests its changed parts."""
     extra: tuple[tuple[str, str], ...] = ()
@@ -93,6 +100,7 @@ class Ask:
             "notice": notice,
             "now": self.now,
             "needing": self.desk.problems,
+            "links": ServerLinks(self.desk.parts, self.host),
         }
         text = TEMPLATES.get_template(template).render({**common, **values, "token": lambda: hidden(self.session)})
         return HTMLResponse(text, status)
@@ -144,7 +152,7 @@ def hidden(session: Session) -> Markup:
     return Markup('<input type="hidden" name="token" value="{}">').format(session.token)
 
 
-def asked(request: Request, form: Mapping[str, str]) -> Ask:
+def asked(request: Request, form: Mapping[str, str], picked: tuple[str, ...] = ()) -> Ask:
     """The request in the form that handlers take."""
     state = request.app.state
     return Ask(
@@ -157,6 +165,8 @@ def asked(request: Request, form: Mapping[str, str]) -> Ask:
         form=form,
         address=request.client.host if request.client else "",
         cookie=request.scope["plexsync.cookie"],
+        host=request.url.hostname or "",
+        picked=picked,
         live=request.headers.get("x-live") == "1",
         extra=state.extra_nav,
     )
@@ -165,9 +175,12 @@ def asked(request: Request, form: Mapping[str, str]) -> Ask:
 def _endpoint(handler: Handler) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         form: dict[str, str] = {}
+        picked: tuple[str, ...] = ()
         if request.method == "POST":
-            form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-        ask = asked(request, form)
+            sent = await request.form()
+            form = {name: value for name, value in sent.items() if isinstance(value, str)}
+            picked = tuple(value for value in sent.getlist("pick") if isinstance(value, str))
+        ask = asked(request, form, picked)
         do = ask.desk.act if request.method == "POST" else ask.desk.run
         return await do(lambda: handler(ask))
 
@@ -177,6 +190,18 @@ def _endpoint(handler: Handler) -> Callable[[Request], Any]:
 def _line(text: object, longest: int = 400) -> str:
     """`safe` for any value."""
     return safe(str(text), longest)
+
+
+def _lines(text: object, longest: int = 400) -> str:
+    """As `_line`, but a line break of the text stays one: an element of class `lines` shows it."""
+    whole = str(text).replace("\r\n", "\n")
+    lines = whole[:longest].split("\n")[:MOST_LINES]
+    return "\n".join(safe(line, longest) for line in lines) + ("..." if len(whole) > longest else "")
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may break behind its underscores, and nowhere else."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def _moment(value: int | str | None, now: int) -> Markup:
@@ -199,6 +224,8 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "line": _line,
+        "lines": _lines,
+        "breakable": _breakable,
         "moment": _moment,
         "stamp": stamp,
         "lasting": lasting,

@@ -10,6 +10,7 @@ from plexsync.app.switches import bulk_approved
 from plexsync.flows.scenes.comparison_report import ComparisonReport, reports
 from plexsync.reports.comparison import counted, evidence_lines
 from plexsync.reports.format import many, noted
+from plexsync.reports.scenes import facts_of
 from plexsync.reports.unpaired import lone_items, lone_scenes
 from plexsync.rules.note_keys import LAST_RUN
 from plexsync.rules.status_words import counted as number_of
@@ -52,8 +53,10 @@ class ReportLine:
 def reconcile(ask: Ask) -> Response:
     """The results of comparisons, and the tasks that you can start."""
     desk, parts = ask.desk, ask.desk.parts
+    lone = list(islice(lone_scenes(parts), SHOWN + 1))
     with parts.store.reading() as db:
         past, run = reports(db), noted(db.notes.text(LAST_RUN))
+        scenes = facts_of(db, lone, parts.picture_names)
     preview = desk.errands.last("preview")
     result = preview.previewed if preview else None
     return ask.show(
@@ -61,7 +64,7 @@ def reconcile(ask: Ask) -> Response:
         found=desk.facts(),
         reports=[ReportLine(report, words(counted(report)), evidence_lines(report)) for report in past],
         run=run,
-        scenes=list(islice(lone_scenes(parts), SHOWN + 1)),
+        scenes=scenes,
         items=list(islice(lone_items(parts), SHOWN + 1)),
         shown=SHOWN,
         current=desk.errands.current,

@@ -58,6 +58,7 @@ def scenes(ask: Ask) -> Response:
         "scenes.html",
         rows=rows,
         tabs=_tabs(counts, name, statuses, text),
+        stands=name,
         word=statuses[0].word if statuses else "",
         text=text,
         after=after,
@@ -136,6 +137,7 @@ def scene(ask: Ask) -> Response:
         "scene.html",
         scene=stands,
         title=(now.facts and now.facts["title"]) or stands["title"],
+        items=_items(now.facts, [entry["key"] for entry in remembered]),
         seen=now.facts or {},
         away=now.away,
         gone=now.gone,
@@ -145,6 +147,11 @@ def scene(ask: Ask) -> Response:
         held_ignore=held_ignore,
         known=remembered,
     )
+
+
+def _items(facts: SightFacts | None, remembered: Sequence[str]) -> list[str]:
+    """The rating keys of its items now, else of those that were pushed to."""
+    return [target["key"] for target in facts["targets"]] if facts else sorted(set(remembered), key=int)
 
 
 def _now(ask: Ask, id: int) -> LiveScene:

@@ -2,10 +2,13 @@
 
 from starlette.responses import Response
 
-from plexsync.reports.settings import setting_facts
+from plexsync.reports.settings import setting_facts, why_read_only
+from plexsync.reports.shapes.status import SettingFacts
 from plexsync.web.pages import Ask, page
+from plexsync.web.setting_change_pages import not_in_use
 from validation.redact import MASK
 
+LONGEST = 200
 # The sections of docs/settings.md with their settings, in its order.
 PARTS = {
     "Plex and Stash": (
@@ -85,15 +88,33 @@ PARTS = {
 
 
 def settings(ask: Ask) -> Response:
-    """All settings, by section; those that differ from the default stand out."""
+    """All settings, by section, or those that fit the search; those that differ from the default stand out."""
     config, origins = ask.desk.parts.config, ask.desk.origins
-    facts = {one["name"]: one for one in setting_facts(config, origins.by_name)}
-    rows = [(part, [facts.pop(name) for name in names]) for part, names in PARTS.items()]
-    if facts:
-        rows.append(("More", list(facts.values())))
+    text, changed = ask.query.get("q", "").strip()[:LONGEST], ask.query.get("changed", "") == "1"
+    every = setting_facts(config, origins.by_name)
+    facts = {fact["name"]: fact for fact in every if fits(fact, text) and not (changed and fact["source"] == "default")}
+    rows = [(part, [facts.pop(name) for name in names if name in facts]) for part, names in PARTS.items()]
+    rows.append(("More", list(facts.values())))
+    saved, problems = not_in_use(ask)
     return ask.show(
-        "settings.html", parts_of=rows, warnings=origins.warnings, folder=str(ask.desk.parts.folder), masked=MASK
+        "settings.html",
+        parts_of=[(part, entries) for part, entries in rows if entries],
+        text=text,
+        changed=changed,
+        warnings=origins.warnings,
+        unusable=problems,
+        saved=saved,
+        fixed={name: reason for name, origin in origins.by_name.items() if (reason := why_read_only(name, origin))},
+        folder=str(ask.desk.parts.folder),
+        file=str(origins.file),
+        masked=MASK,
     )
+
+
+def fits(fact: SettingFacts, text: str) -> bool:
+    """Whether every word of the search is in the name, the value or the description."""
+    words = f"{fact['name']} {fact['name'].replace('_', ' ')} {fact['value']} {fact['description']}".casefold()
+    return all(word in words for word in text.casefold().split())
 
 
 routes = [page("/settings", settings)]

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,14 +82,17 @@ class Dash:
 
 
 @contextmanager
-def dashboard(world: World, *, switch: Path | None = None, **settings: object) -> Iterator[Dash]:
+def dashboard(
+    world: World, *, switch: Path | None = None, origins: Mapping[str, str] | None = None, **settings: object
+) -> Iterator[Dash]:
     """The dashboard of a world, in a thread of this process; no worker runs."""
     names = PlexSyncConfig.model_fields
     environ = {name.removeprefix("PLEXSYNC_").lower(): value for name, value in world.environ.items()}
     given = {name: value for name, value in environ.items() if name in names}
     config = PlexSyncConfig(**given | {"web_bind": "127.0.0.1:9797"} | settings)
     with opened(config, world.folder) as parts:
-        desk = Desk(parts, Origins(dict.fromkeys(names, "default")))
+        known = Origins({**dict.fromkeys(names, "default"), **(origins or {})}, world.folder.parent / "plexsync.toml")
+        desk = Desk(parts, known)
         app = build(desk, DashboardRules(doors=doors(config), password=config.web_password, switch=switch))
         serving = server(app)
         at = listening("127.0.0.1", 0)

@@ -72,7 +72,8 @@ def test_each_cause_has_a_count_an_example_and_a_cure(bench: Dash) -> None:
     told = plain(page)
     assert "10 dead letters" in told
     for cause in CAUSES:
-        assert f"{cause} 3 {cure_of(cause).meaning}." in told
+        meaning = cure_of(cause).meaning
+        assert f"{cause} 3 {meaning[:1].upper()}{meaning[1:]}." in told
         assert f"What cures it: {cure_of(cause).advice}" in told
     assert "For example scene 2 : refused: error 2" in told
     assert "tag 5" in told

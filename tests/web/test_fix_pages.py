@@ -165,7 +165,7 @@ def test_a_server_on_hold_is_tested_by_a_button_and_a_change_accepted_by_another
     told = plain(html.unescape(page))
     assert "Plex does not let PlexSync in" in told
     assert "Sign in to Plex again, in a terminal: plexsync fix" in told
-    assert 'href="/settings">Change plex_token</a>' in page
+    assert 'href="/settings/change?name=plex_token">Change plex_token</a>' in page
     told = press(dash, button(dash, "/fix", action="test", target="plex"))
     assert "Plex answers, and PlexSync goes on." in told
     told = press(dash, button(dash, "/fix", action="accept", target="stash"))

@@ -490,6 +490,7 @@ GET /scenes
 GET /scenes/{id}
 GET /scenes/{id}/undo
 GET /settings
+GET /settings/change
 GET /settings/plex
 GET /settings/plex/probe
 POST /accept
@@ -506,6 +507,7 @@ POST /api/stop
 POST /api/sync
 POST /dead/by-duration
 POST /dead/drop
+POST /dead/picked
 POST /dead/retry
 POST /drift
 POST /fix
@@ -515,6 +517,7 @@ POST /reconcile
 POST /reconcile/stop
 POST /review
 POST /review/start
+POST /scenes/picked
 POST /scenes/{id}/bind
 POST /scenes/{id}/ignore
 POST /scenes/{id}/redo
@@ -522,6 +525,7 @@ POST /scenes/{id}/sync
 POST /scenes/{id}/unbind
 POST /scenes/{id}/undo
 POST /scenes/{id}/unignore
+POST /settings/change
 POST /settings/plex/probe
 POST /settings/plex/stop
 """

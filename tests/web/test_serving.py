@@ -184,6 +184,12 @@ def test_other_settings_are_taken_over_and_who_is_signed_in_stays_so(world: Worl
             write(second)
             until(lambda: is_up(second) and get(first) is None)
             assert "Overview" in client.get(f"http://127.0.0.1:{second}/").text
+            # What the settings page saves is taken over in the same way.
+            at = f"http://127.0.0.1:{second}/settings/change"
+            token = re.findall(r'name="token" value="(\w+)"', client.get(f"{at}?name=max_retries").text)[0]
+            sent = {"token": token, "name": "max_retries", "value": "7", "do": "set"}
+            assert "max_retries is saved in plexsync.toml" in client.post(at, data=sent).text
+            until(lambda: "settings changed: max_retries" in world.log())
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=HANG) == 0

@@ -3,11 +3,12 @@
 import difflib
 import sys
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
 
 import click
 from rich.console import Console
 
+from plexsync.app.setting_change import checked, in_the_file, problems, write_into
 from plexsync.app.settings import NotSetUp
 from plexsync.cli.call import FINE, WRONG, Call, Sharing, family
 from plexsync.cli.settings import hide, sources, toml_of
@@ -18,9 +19,9 @@ from plexsync.reports.settings import TELLING, setting_facts
 from plexsync.reports.shapes.status import SettingFacts
 from validation.config import SECRETS, describe
 from validation.redact import MASK
-from validation.sources import STAND_INS, TOML, ConfigError, load, load_here
+from validation.sources import STAND_INS, TOML, ConfigError, load_here
 from validation.template import new_file
-from validation.writing import UnclearFile, changed, save
+from validation.writing import save
 
 NAMES = tuple(setting.name for setting in describe())
 # A table of tables, which one value can't say.
@@ -98,13 +99,8 @@ def set_one(call: Call, name: str, value: str | None) -> int:
     if name in SECRETS and value is not None:
         raise click.UsageError(f"{name} is a secret: leave its value out, and type it when you are asked")
     text = _asked(name) if value is None else value
-    before = _problems(call)
-    loaded = load(environ={}, toml_path=None, plugin_settings=STAND_INS, overrides={name: text})
-    hide(call, loaded)
-    now = _problems(call, **{name: text})
-    if new := [line for line in now if line not in before]:
-        raise ConfigError(new)
-    _write(call, name, _plain(getattr(loaded.config, name)))
+    config = checked(sources(call), {name: text}, hide=partial(hide, call))
+    write_into(toml_of(call), {name: in_the_file(config, name)})
     return _told(call, name, f"{name} is {MASK if name in TELLING else safe(text)} now")
 
 
@@ -119,7 +115,7 @@ def unset(call: Call, name: str) -> int:
       plexsync config unset dlq_retention_days
     """
     check_exists(name)
-    _write(call, name, None)
+    write_into(toml_of(call), {name: None})
     return _told(call, name, f"{name} is not in {toml_of(call).name} any more")
 
 
@@ -191,51 +187,9 @@ def _asked(name: str) -> str:
     return line.rstrip("\r\n")
 
 
-def _problems(call: Call, **overrides: str) -> list[str]:
-    """What is wrong with the settings of this machine, with these in their place."""
-    where = sources(call)
-    merged = {**where["overrides"], **overrides}
-    try:
-        hide(
-            call,
-            # A required setting that is missing may be in Stash.
-            load(
-                environ=where["environ"],
-                toml_path=where["toml_path"],
-                plugin_settings=STAND_INS,
-                overrides=merged,
-                may_be_missing=True,
-            ),
-        )
-    except ConfigError as error:
-        return error.lines
-    return []
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _write(call: Call, name: str, value: object) -> None:
-    """Change the setting in the file; None removes it."""
-    file = toml_of(call)
-    text = _text_of(file)
-    try:
-        save(file, changed(text or "", {name: value}) if text is not None else new_file({name: value}))
-    except UnclearFile as error:
-        raise ConfigError([f"{file.name}: {error}; plexsync config edit opens it"]) from None
-    except OSError as error:
-        raise ConfigError([f"{file} can't be written: {error.strerror}"]) from None
-
-
-def _text_of(file: Path) -> str | None:
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError([f"{file} can't be read: {reason}"]) from None
+def _problems(call: Call) -> list[str]:
+    """What is wrong with the settings of this machine."""
+    return problems(sources(call), hide=partial(hide, call))
 
 
 def _told(call: Call, name: str, done: str) -> int:

@@ -39,7 +39,7 @@ from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
 from plexsync.cli.main import version
 from plexsync.cli.quick_status import sources_of
-from plexsync.cli.settings import settings, sources
+from plexsync.cli.settings import settings, sources, toml_of
 from plexsync.cli.start import logged, warn
 from plexsync.cli.terminal.screen import LiveLine
 from plexsync.engine.engine import Idle, ProbeResult, Worked
@@ -111,7 +111,7 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
         early = known_place(load_here(**sources(call)).config, os.environ) if as_needed else None
         if early is not None and not held.enter_context(patient_lock(early.path, stop.event)):
             return call.refused(BUSY)
-        pages = held.enter_context(dashboard(off=no_web or as_needed, switch=demo_switch))
+        pages = held.enter_context(dashboard(toml_of(call).absolute(), off=no_web or as_needed, switch=demo_switch))
         locks = held.enter_context(ExitStack())
         sign = life_sign() if early is not None else None
         if early is not None and sign is not None:

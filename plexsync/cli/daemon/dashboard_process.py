@@ -33,7 +33,8 @@ LAST_WORDS = 4.0
 class Dashboard:
     """The process, and the thread that supervises it."""
 
-    def __init__(self, *, switch: Path | None = None) -> None:
+    def __init__(self, file: Path, *, switch: Path | None = None) -> None:
+        self._file = file
         self._switch = switch
         # Sessions survive a restart of the dashboard, but not of this process.
         self._key = secrets.token_hex(32)
@@ -53,6 +54,7 @@ class Dashboard:
             "config": loaded.config.model_dump(),
             "origin": loaded.origin,
             "warnings": loaded.warnings,
+            "file": str(self._file),
             "folder": str(folder),
             "key": self._key,
             "switch": str(self._switch) if self._switch else "",
@@ -156,12 +158,12 @@ class Dashboard:
 
 
 @contextmanager
-def dashboard(*, off: bool, switch: Path | None = None) -> Iterator[Dashboard | None]:
-    """The dashboard for the time of the block; None if `off`."""
+def dashboard(file: Path, *, off: bool, switch: Path | None = None) -> Iterator[Dashboard | None]:
+    """The dashboard for the time of the block; None if `off`. Its settings page changes this file."""
     if off:
         yield None
         return
-    pages = Dashboard(switch=switch)
+    pages = Dashboard(file, switch=switch)
     try:
         yield pages
     finally:

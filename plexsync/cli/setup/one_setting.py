@@ -4,13 +4,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from plexsync.app.clients import stash_at
+from plexsync.app.setting_change import try_connection
 from plexsync.cli.call import Call
 from plexsync.cli.settings import toml_of
-from plexsync.cli.terminal.discovery import PATIENCE, PLEX_PORT, STASH_PORT, Hide, address, tried, why_not
-from plexsync.cli.terminal.plex_discovery import sign_in, try_plex
+from plexsync.cli.terminal.discovery import PLEX_PORT, STASH_PORT, Hide, address, tried, why_not
+from plexsync.cli.terminal.plex_discovery import sign_in
 from plexsync.cli.terminal.prompts import Person
-from plexsync.rules.errors import Unusable
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.sources import ENVIRONMENT, NAMED_FILE, ConfigError, Loaded
 from validation.writing import HEAD, UnclearFile, changed, save
@@ -48,7 +47,7 @@ def _asked(person: Person, config: PlexSyncConfig, name: str, hidden: Hide) -> o
     else:
         typed = person.line(f"{name} (empty: leave it)", option=OPTION, wrong=_wrong(name))
     value = address(typed, PORTS[name]) if name in PORTS else typed
-    if not value or tried(person, lambda: _test(config, name, value)) is None:
+    if not value or tried(person, lambda: _takes(config, name, value)) is None:
         return None
     return [part.strip() for part in value.split(",")] if name == "plex_libraries" else value
 
@@ -57,22 +56,9 @@ def _wrong(name: str) -> Callable[[str], str]:
     return lambda text: why_not(name, address(text, PORTS[name]) if name in PORTS else text) if text else ""
 
 
-def _test(config: PlexSyncConfig, name: str, value: str) -> bool:
-    """Try the server with this value; raises NeighbourError, and Unusable for a library that Plex does not have."""
-    values = {key: getattr(config, key) for key in ("plex_url", "plex_token", "stash_url", "stash_api_key")} | {
-        name: value
-    }
-    if name.startswith("stash_"):
-        with stash_at(
-            values["stash_url"], values["stash_api_key"], ca_file=config.tls_ca_file, patience=PATIENCE
-        ) as stash:
-            stash.probe()
-        return True
-    if name.startswith("plex_"):
-        plex = try_plex(values["plex_url"], values["plex_token"], config.tls_ca_file)
-        titles = {title.strip() for title in value.split(",")} if name == "plex_libraries" else set()
-        if titles - set(plex.titles):
-            raise Unusable(f"Plex has these movie libraries: {', '.join(plex.titles)}")
+def _takes(config: PlexSyncConfig, name: str, value: str) -> bool:
+    """True; raises NeighbourError and Unusable if the server of the setting does not take the value."""
+    try_connection(config, {name: value})
     return True
 
 

@@ -75,6 +75,7 @@
       const other = fresh.getElementById(element.id);
       if (!other || busy(element)) continue;
       keepOpen(element, other);
+      window.plexsyncLists.carry(element, other);
       if (element === document.activeElement) other.tabIndex = -1;
       if (!other.isEqualNode(element)) swap(element, other);
     }

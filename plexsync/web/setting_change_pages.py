@@ -1,0 +1,174 @@
+"""The page that changes one setting: the value is checked, tried at its server, and written into plexsync.toml.
+
+A secret is only written: no page has its value. An address is changed together with the secret that is sent there, so
+that nobody who reaches the dashboard can send a secret elsewhere.
+"""
+
+import hmac
+from collections.abc import Mapping
+from typing import Literal, get_args, get_origin
+
+from starlette.responses import Response
+
+from plexsync.app.fingerprints import wishes
+from plexsync.app.setting_change import ASIDE, TRIED, checked, in_the_file, try_connection, typed_form, write_into
+from plexsync.app.settings import SettingSources
+from plexsync.reports.settings import setting_facts, why_read_only
+from plexsync.rules.errors import NeighbourError, Unusable
+from plexsync.web.pages import Ask, PageNotFound, action, page
+from validation.config import SECRETS, PlexSyncConfig, describe
+from validation.sources import DEFAULT, STASH, TOML, ConfigError, Loaded, load_here
+
+HERE = "/settings/change"
+RULES = {setting.name: setting.rule for setting in describe()}
+TAKEN = "serve takes it over by itself within seconds, and this dashboard starts again with it."
+UNUSABLE = "The settings before stay in use, because serve can't use the file:"
+# The secret that PlexSync sends to an address.
+SENT_TO = {"plex_url": "plex_token", "stash_url": "stash_api_key"}
+
+
+def sources(ask: Ask, *weaker: str) -> SettingSources:
+    """plexsync.toml, and above it what the process has from elsewhere; also from these `weaker` sources."""
+    config, origins = ask.desk.parts.config, ask.desk.origins
+    kept = {TOML, DEFAULT, STASH} - set(weaker)
+    fixed = {name: in_the_file(config, name) for name, origin in origins.by_name.items() if origin not in kept}
+    return {"environ": {}, "toml_path": origins.file, "overrides": fixed, "may_be_missing": True}
+
+
+def not_in_use(ask: Ask) -> tuple[dict[str, str | None], list[str]]:
+    """What is saved and not in use yet, by setting (None: removed); and why plexsync.toml can't be used, if it can't."""
+    config, origins = ask.desk.parts.config, ask.desk.origins
+    try:
+        saved = load_here(**sources(ask))
+    except ConfigError as error:
+        return {}, error.lines
+    in_file = {name for name, origin in saved.origin.items() if origin == TOML}
+    removed = {name for name, origin in origins.by_name.items() if origin == TOML} - in_file
+    differ = {name for name in in_file if getattr(saved.config, name) != getattr(config, name)} | removed
+    facts = {fact["name"]: fact for fact in setting_facts(saved.config, saved.origin)}
+    return {name: None if name in removed else facts[name]["value"] for name in differ}, []
+
+
+def form(ask: Ask) -> Response:
+    """The form for one setting; without one, the list."""
+    if not ask.query.get("name"):
+        return ask.to("/settings")
+    return _shown(ask, _name(ask.query))
+
+
+def _shown(ask: Ask, name: str, problem: str = "", *, failed: str = "", typed: str | None = None) -> Response:
+    """The form, with what is wrong with the typed value, or why its server did not take it."""
+    config, origins = ask.desk.parts.config, ask.desk.origins
+    fact = next(fact for fact in setting_facts(config, origins.by_name) if fact["name"] == name)
+    text = None if name in SECRETS else typed_form(config, name)
+    fixed = why_read_only(name, origins.by_name.get(name, DEFAULT))
+    if not fixed and text is None and name not in SECRETS:
+        fixed = "Only a list in plexsync.toml can say its value: plexsync config edit."
+    return ask.show(
+        "setting.html",
+        it=fact,
+        rule=RULES[name],
+        fixed=fixed,
+        in_stash=origins.by_name.get(name) == STASH,
+        in_file=name in not_in_use(ask)[0] or origins.by_name.get(name) == TOML,
+        secret=name in SECRETS,
+        choices=_choices(name),
+        text=(text or "") if typed is None or name in SECRETS else typed,
+        companion=_companion(config, name),
+        tried=name in TRIED,
+        problem=problem,
+        failed=failed,
+        file=str(origins.file),
+    )
+
+
+def save(ask: Ask) -> Response:
+    """Check the value, try it, and write it; or remove the setting from the file."""
+    name = _name(ask.form)
+    if why_read_only(name, ask.desk.origins.by_name.get(name, DEFAULT)):
+        return _shown(ask, name)
+    if ask.form.get("do") == "unset":
+        return _written(ask, name, {name: None}, None)
+    typed = ask.form.get("value", "").strip()
+    config = ask.desk.parts.config
+    if name in SECRETS and not typed:
+        return _shown(ask, name, "Type the new value. The old one is never shown.")
+    texts = {name: typed}
+    if companion := _companion(config, name):
+        if not (secret := ask.form.get("secret", "").strip()):
+            return _shown(ask, name, f"Type {companion} as well: it is sent to the new address.", typed=typed)
+        texts[companion] = secret
+    try:
+        fresh = checked(sources(ask, STASH), texts, hide=_nothing)
+    except ConfigError as error:
+        return _shown(ask, name, _words(error), typed=typed)
+    if companion and (problem := _foreign(ask, companion, fresh)):
+        return _shown(ask, name, problem, typed=typed)
+    if ask.form.get("anyway") != "yes" and (failed := _failure(config, fresh, texts)):
+        return _shown(ask, name, failed=failed, typed=typed)
+    differ = {key: getattr(fresh, key) for key in texts if getattr(fresh, key) != getattr(config, key)}
+    return _written(ask, name, {key: in_the_file(fresh, key) for key in {name, *differ}}, differ)
+
+
+def _written(ask: Ask, name: str, settings: Mapping[str, object], differ: Mapping[str, object] | None) -> Response:
+    """Write the settings, and say what happens then."""
+    config, file = ask.desk.parts.config, ask.desk.origins.file
+    try:
+        write_into(file, settings)
+    except ConfigError as error:
+        return _shown(ask, name, f"Nothing was saved: {_words(error)}.", typed=ask.form.get("value"))
+    done = f"{name} is {'removed from' if differ is None else 'saved in'} {file.name}."
+    if problems := not_in_use(ask)[1]:
+        return ask.to(f"/settings#{name}", f"{done} {UNUSABLE} {'; '.join(problems)}", well=False)
+    if differ == {}:
+        return ask.to(f"/settings#{name}", f"{done} It is the value in use already.")
+    follows = differ and wishes(config.model_copy(update=differ)) != wishes(config)
+    return ask.to(f"/settings#{name}", f"{done} {TAKEN}{' Then a full comparison is due.' if follows else ''}")
+
+
+def _foreign(ask: Ask, companion: str, fresh: PlexSyncConfig) -> str:
+    """Why the secret that belongs to an address can't be written; '' if it can, or is the one in use."""
+    reason = why_read_only(companion, ask.desk.origins.by_name.get(companion, DEFAULT))
+    same = hmac.compare_digest(str(getattr(fresh, companion)), str(getattr(ask.desk.parts.config, companion)))
+    return f"{companion} has to be the one in use. {reason}" if reason and not same else ""
+
+
+def _failure(config: PlexSyncConfig, fresh: PlexSyncConfig, texts: Mapping[str, str]) -> str:
+    """Why the server does not take the values; '' if it does, or if there is none to ask."""
+    if not set(texts) & set(TRIED):
+        return ""
+    try:
+        try_connection(config, {name: str(getattr(fresh, name)) for name in texts})
+    except (NeighbourError, Unusable) as error:
+        return str(error)
+    return ""
+
+
+def _companion(config: PlexSyncConfig, name: str) -> str:
+    secret = SENT_TO.get(name, "")
+    return secret if secret and getattr(config, secret) else ""
+
+
+def _choices(name: str) -> tuple[str, ...]:
+    kind = PlexSyncConfig.model_fields[name].annotation
+    if kind is bool:
+        return ("true", "false")
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def _name(fields: Mapping[str, str]) -> str:
+    name = fields.get("name", "")
+    if name not in RULES:
+        raise PageNotFound
+    return name
+
+
+def _words(error: ConfigError) -> str:
+    return "; ".join(line.replace(ASIDE, " ") for line in error.lines)
+
+
+def _nothing(_loaded: Loaded) -> None:
+    """Nothing of a typed value is logged here."""
+
+
+routes = [page(HERE, form), action(HERE, save)]
