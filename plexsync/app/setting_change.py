@@ -61,7 +61,7 @@ def write_into(file: Path, settings: Mapping[str, object]) -> None:
     try:
         save(file, changed(text or "", settings) if text is not None else new_file(settings))
     except UnclearFile as error:
-        raise ConfigError([f"{file.name}: {error}; plexsync config edit opens it"]) from None
+        raise ConfigError([f"{file.name}: {error}; change it by hand"]) from None
     except OSError as error:
         raise ConfigError([f"{file} can't be written: {error.strerror}"]) from None
 

@@ -67,8 +67,7 @@ def why_read_only(name: str, origin: str) -> str:
     """Why a setting can't be changed on the dashboard; '' if it can."""
     setting = next(setting for setting in describe() if setting.name == name)
     if name in WHERE_IT_RUNS:
-        command = "plexsync config edit" if name == "libraries" else f"plexsync config set {name}"
-        return f"{WHERE_IT_RUNS[name]}, so it is changed where PlexSync runs: {command}."
+        return f"{WHERE_IT_RUNS[name]}, so it is changed where PlexSync runs: in plexsync.toml."
     if origin == ENVIRONMENT:
         return f"{setting.variable} is set in the environment and wins: change it there and start serve again."
     if origin == NAMED_FILE:
