@@ -312,7 +312,7 @@ def stale(page: Page, seconds: int) -> None:
     )
     expect(page.locator("#verdict")).to_be_hidden()
     expect(page.locator("#live-state")).to_have_text("The connection to PlexSync is lost. Trying again.")
-    assert page.locator("#scenes").evaluate("node => getComputedStyle(node).filter") == "grayscale(1)"
+    expect(page.locator("#scenes")).to_have_css("filter", "grayscale(1)")
 
 
 def test_a_page_that_has_lost_its_server_says_so_and_how_old_it_is(world: World, look: Look) -> None:
