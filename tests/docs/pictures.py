@@ -46,7 +46,7 @@ SCENES = 240
 CHROMIUM = "/usr/bin/chromium"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 # The pages that the dashboard leads to are taken in its own order, up to so many.
-MOST_PAGES = 8
+MOST_PAGES = 10
 FIRST = (
     "The Long Way",
     "Harbour",
