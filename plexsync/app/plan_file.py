@@ -129,7 +129,7 @@ def _members(path: Path) -> Iterator[tuple[str, object]]:
                 if name != "scenes":
                     yield name, text.value()
                     continue
-                for _ in _elements(text):
+                for _ in _entries(text, "[", "]"):
                     yield name, scene_in(text.value())
             if text.peek():
                 raise ValueError
@@ -142,29 +142,24 @@ def _members(path: Path) -> Iterator[tuple[str, object]]:
 
 
 def _names(text: "_Text") -> Iterator[str]:
-    text.take("{")
-    separator = ""
-    while text.peek() != "}":
-        if separator:
-            text.take(separator)
-        separator = ","
+    for _ in _entries(text, "{", "}"):
         name = text.value()
         if not isinstance(name, str):
             raise ValueError
         text.take(":")
         yield name
-    text.take("}")
 
 
-def _elements(text: "_Text") -> Iterator[None]:
-    text.take("[")
+def _entries(text: "_Text", first: str, last: str) -> Iterator[None]:
+    """One turn for each entry between these two signs; the caller reads it."""
+    text.take(first)
     separator = ""
-    while text.peek() != "]":
+    while text.peek() != last:
         if separator:
             text.take(separator)
         separator = ","
         yield
-    text.take("]")
+    text.take(last)
 
 
 class _Text:

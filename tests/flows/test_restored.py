@@ -230,6 +230,19 @@ def unreadable_covers(house):
     house.stash_sim.faults.set(Fault("status", status=500, when=lambda request: request.path.endswith("/screenshot")))
 
 
+def restored_with_unreadable_covers(house, id, backup, *, chosen):
+    """Plex is restored and shows RED again; no cover can be read until after an edit, and a hand edit if `chosen`."""
+    house.plex_sim.restore(backup)
+    unreadable_covers(house)
+    edited(house, id, title="Newer")
+    assert (title_of(house, id), poster(house, id)) == ("Newer", key_of("thumb", RED))
+    if chosen:
+        by_hand(house, id, thumb=BLUE)
+    house.stash_sim.faults.clear()
+    house.clock.move(60)
+    compared(house)
+
+
 @pytest.mark.parametrize("chosen", [False, True])
 def test_a_poster_that_a_restored_plex_shows_again_gives_way_when_its_cover_can_be_read_unless_a_person_chose_one(
     tmp_path, chosen
@@ -239,15 +252,7 @@ def test_a_poster_that_a_restored_plex_shows_again_gives_way_when_its_cover_can_
         covered(house, id, RED)
         backup = house.plex_sim.backup()
         covered(house, id, GREEN)
-        house.plex_sim.restore(backup)
-        unreadable_covers(house)
-        edited(house, id, title="Newer")
-        assert (title_of(house, id), poster(house, id)) == ("Newer", key_of("thumb", RED))
-        if chosen:
-            by_hand(house, id, thumb=BLUE)
-        house.stash_sim.faults.clear()
-        house.clock.move(60)
-        compared(house)
+        restored_with_unreadable_covers(house, id, backup, chosen=chosen)
         assert poster(house, id) == key_of("thumb", BLUE if chosen else GREEN)
 
 
@@ -281,15 +286,7 @@ def test_a_poster_that_was_given_back_goes_again_although_the_cover_could_not_be
         house.stash_sim.set_cover(id, None)
         edited(house, id, title="New")
         assert poster(house, id) != key_of("thumb", RED)
-        house.plex_sim.restore(backup)
-        unreadable_covers(house)
-        edited(house, id, title="Newer")
-        assert (title_of(house, id), poster(house, id)) == ("Newer", key_of("thumb", RED))
-        if chosen:
-            by_hand(house, id, thumb=BLUE)
-        house.stash_sim.faults.clear()
-        house.clock.move(60)
-        compared(house)
+        restored_with_unreadable_covers(house, id, backup, chosen=chosen)
         assert poster(house, id) == (key_of("thumb", BLUE) if chosen else None)
 
 
