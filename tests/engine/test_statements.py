@@ -5,7 +5,7 @@ from tests.engine.house import House
 # As many as are inspected together.
 SCENES = 100
 # Those that begin and end transactions included; what is sent for many rows at once is one.
-STATEMENTS = 14
+STATEMENTS = 13.5
 TRANSACTIONS = 2.3
 
 

@@ -97,27 +97,32 @@ def _run(made: dict, folder: Path, megabytes: int, command: str) -> tuple[int, l
             stdout=subprocess.DEVNULL,
             stderr=stream,
         )
-    end = time.monotonic() + HANG
+    hangs = ""
     if command == "serve":
         # Without its settings from Stash it waits, and no worker begins.
-        while not (process.poll() is not None or beats(folder) or WAITS in errors.read_text()):
-            if NEVER_BEGAN in errors.read_text():
-                process.send_signal(signal.SIGABRT)
-                break
-            assert time.monotonic() < end, errors.read_text()
-            time.sleep(0.02)
+        if not _waited(process, errors, lambda: beats(folder) or WAITS in errors.read_text()):
+            hangs = "\nno worker begins"
+            process.kill()
         until = time.monotonic() + SECONDS
-        while time.monotonic() < until and process.poll() is None:
-            time.sleep(0.05)
+        _waited(process, errors, lambda: time.monotonic() > until)
         process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(timeout=HANG)
-        hangs = ""
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    if not _waited(process, errors, lambda: False):
         hangs = "\nit hangs"
+        process.kill()
+    process.wait()
     return process.returncode, (errors.read_text() + hangs).splitlines()
+
+
+def _waited(process: subprocess.Popen, errors: Path, condition: Callable[[], bool]) -> bool:
+    """Wait for the condition or the end of the process, which is ended if it waits for ever for a thread."""
+    end = time.monotonic() + HANG
+    while process.poll() is None and not condition():
+        if NEVER_BEGAN in errors.read_text():
+            process.send_signal(signal.SIGABRT)
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _judge_run(score: Score, case: str, code: int, told: list[str], folder: Path) -> None:

@@ -313,7 +313,8 @@ def test_open_pages_are_told_again_once_the_database_can_be_used(
 def test_a_watcher_that_fell_is_told_and_keeps_nothing_from_closing(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fallen = threading.Event()
+    # The threads of dashboards that serve other tests too.
+    fallen, before = threading.Event(), set(threading.enumerate())
     with dashboard(world) as dash:
         monkeypatch.setattr(dash.parts.store, "changed", falling(fallen, ZeroDivisionError()))
         with connected(dash) as page:
@@ -322,7 +323,7 @@ def test_a_watcher_that_fell_is_told_and_keeps_nothing_from_closing(
             until(lambda: "open pages learn of nothing any more" in caplog.text)
         monkeypatch.undo()
     # The thread may still be on its last lines.
-    until(lambda: not [one.name for one in threading.enumerate() if one.name.startswith("live")])
+    until(lambda: not [one for one in set(threading.enumerate()) - before if one.name.startswith("live")])
 
 
 def falling(fallen: threading.Event, fault: Exception) -> Callable[[], bool]:

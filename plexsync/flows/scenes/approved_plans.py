@@ -17,14 +17,13 @@ NO_LONGER = "what you approved is no longer true: "
 OUTDATED = f"{NO_LONGER}{{}} (nothing was written; plexsync sync SCENE writes what Stash says)"
 
 
-def approvals_of(db: Reader, ids: Collection[int]) -> dict[int, Approval]:
-    """The approvals of these scenes that hold: nothing else has queued the scene since."""
+def approvals_of(db: Reader, ids: Collection[int]) -> dict[int, Approval | None]:
+    """The approvals of these scenes. None for one that is void: something else has queued the scene since."""
     approvals = {id: approval_in(text) for id, text in db.notes.approvals(sorted(ids)).items()}
     rows = db.jobs.of(Kind.SCENE, list(approvals)) if approvals else {}
     return {
-        id: approval
+        id: approval if approval and id in rows and rows[id].wanted_rev == approval.rev else None
         for id, approval in approvals.items()
-        if approval and id in rows and rows[id].wanted_rev == approval.rev
     }
 
 
@@ -34,9 +33,11 @@ def not_written(db: Reader, ids: Collection[int]) -> dict[int, str]:
     return {id: row.error for id, row in rows.items() if row.state is State.DROPPED and row.error.startswith(NO_LONGER)}
 
 
-def approved_only(sight: Inspection, approval: Approval) -> Inspection:
-    """The inspection with plans of nothing but the approved changes."""
-    desired = sight.desired
+def approved_only(sight: Inspection, approval: Approval | None) -> Inspection:
+    """The inspection with plans of nothing but the approved changes; with all, if the approval is void (None)."""
+    sight, desired = replace(sight, ends_approval=True), sight.desired
+    if approval is None:
+        return sight
     try:
         targets = tuple(
             replace(target, plan=narrowed(target.plan, target.item, approval.scene.items.get(target.item.key, {})))

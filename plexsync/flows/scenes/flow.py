@@ -21,7 +21,7 @@ from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.flows.scenes.undo_marks import end_undone
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import PICTURES
-from plexsync.rules.job import Absent, Dead, Done, Dropped, Gone, Job, Kind, Outcome, OutOfScope, State
+from plexsync.rules.job import Absent, Dead, Done, Dropped, Gone, Job, Kind, Outcome, State
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Database, Writer
@@ -177,13 +177,15 @@ class SceneFlow:
     # --- settlement --------------------------------------------------------------------------------------------------
 
     def completed(self, tx: Writer, finding: Inspection) -> None:
-        """End the take-over, if there was one."""
+        """End the take-over and the approval, if there was one."""
         if finding.take_over:
             tx.notes.end_take_over(finding.id, finding.take_over)
+        if finding.ends_approval:
+            tx.notes.end_approval(finding.id)
 
     def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
         """Save the status with the time since when it holds, because a row that is inspected again starts anew each time."""
-        if isinstance(outcome, Done | Dropped | Gone | OutOfScope):
+        if isinstance(outcome, Dropped | Gone):
             tx.notes.end_approval(id)
         match outcome:
             case Done():

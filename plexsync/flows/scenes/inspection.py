@@ -256,7 +256,7 @@ class Looker:
             sections = frozenset(row.key for row in rows)
             approvals = approvals_of(db, verdicts)
             marks = db.notes.take_overs(sorted(verdicts))
-            marks |= {id: ASKED for id, approval in approvals.items() if approval.take_over}
+            marks |= {id: ASKED for id, approval in approvals.items() if approval and approval.take_over}
             past = replace(past_of(db, ids), owners=owners, profiles=own, sections=sections)
             return replace(past, take_overs=marks, approvals=approvals)
 

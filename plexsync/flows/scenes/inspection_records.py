@@ -80,7 +80,7 @@ class Inspection:
 
     `undone` tells how the scene was undone: then the targets are the items that PlexSync had written to. `ends` is the
     outcome of the job once the targets are in sync. `take_over` is the mark of a requested take-over; it is done when
-    the job is. `bound` are the bindings that led to the targets.
+    the job is, and so is an approval with `ends_approval`. `bound` are the bindings that led to the targets.
     """
 
     id: int
@@ -96,6 +96,7 @@ class Inspection:
     ends: Outcome = field(default_factory=Done)
     keys: tuple[str, ...] = ()
     take_over: str = ""
+    ends_approval: bool = False
     bound: tuple[Binding, ...] = ()
 
     @property
@@ -131,7 +132,7 @@ class Past:
 
     It holds memories and unfinished pushes by (scene, item key), the earlier owners of items, the profiles of libraries
     that have their own (by library key), the keys of the synced libraries, and the marks of take-overs and the approvals
-    that hold by scene.
+    by scene.
     `origins` has the library and the files that the items had then, `traits` are those of the server. `provenances` has what
     the journal knows about items that are older than their memory, or whose memory is. `doubted` has the pictures that
     were left on items or sent to them, of which neither memories nor pushes are believed, since they have other files now.
@@ -147,7 +148,7 @@ class Past:
     origins: Mapping[tuple[int, str], Origin] = field(default_factory=dict)
     provenances: Mapping[str, Provenance] = field(default_factory=dict)
     doubted: Mapping[str, tuple[tuple[str, Sending], ...]] = field(default_factory=dict)
-    approvals: Mapping[int, Approval] = field(default_factory=dict)
+    approvals: Mapping[int, Approval | None] = field(default_factory=dict)
 
     def was_lost(self, key: str) -> bool:
         """Whether the database does not know all pushes to an item."""
