@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import expect
 
 from plexsync.app.switches import bulk_approved
 from tests.journey.world import World, until
-from tests.web.conftest import Dash, dashboard
+from tests.web.conftest import Dash, Look, dashboard
 from tests.web.crawl import Crawl
 from tests.web.stage import HOSTILE, work
 from tests.web.test_fix_pages import button, press
@@ -64,6 +65,16 @@ def test_all_changes_are_listed_by_kind_and_by_scene(changed: Dash) -> None:
         assert changed.get(f"/review?{wrong}").status_code == 400
     if sys.platform != "win32":
         assert stat.S_IMODE((changed.world.folder / "review.db").stat().st_mode) == 0o600
+
+
+def test_an_open_page_shows_the_changes_as_soon_as_they_are_found(changed: Dash, look: Look) -> None:
+    page = look().page
+    page.goto(f"{changed.url}/review")
+    page.get_by_role("button", name="Compare every scene").click()
+    expect(page.get_by_role("heading", name="By kind")).to_be_visible()
+    page.get_by_role("button", name="Approve everything listed").click()
+    expect(page.get_by_role("heading", name="4 approved")).to_be_visible()
+    page.close()
 
 
 def test_only_what_was_approved_is_written(changed: Dash) -> None:
