@@ -110,7 +110,7 @@ def verified_words(facts: "VerifiedFacts | None") -> str:
     if facts is None:
         return "never"
     compared = facts["in_sync"] + facts["differ"]
-    return f"{facts['in_sync']:,} of {compared:,} in sync" + (", a sample" if facts["sample"] else "")
+    return f"{facts['in_sync']:,} of {compared:,} were in sync" + (", a sample" if facts["sample"] else "")
 
 
 def _outages(summary: "Summary", waiting: int) -> "OutagesNow":

@@ -9,6 +9,8 @@ from plexsync.store.tallies import Tallies
 KEPT = 20
 # How many rows are re-dated at once. Updating a whole table would block all writers.
 UNDATED = 50
+# How many of the newest attempts are counted by cause.
+RECENT = 2_000
 
 ADD = """
 insert into attempt (kind, id, at, cls, error, attempts, state)
@@ -35,6 +37,16 @@ USED = "select count(*) from attempt where attempts > 0"
 LATEST = """
 select kind, id, at, cls, error, attempts, state from attempt order by number desc limit :limit
 """
+# The newest rows alone, since scenes that are not in Plex yet may have millions.
+BY_CAUSE = f"""
+select attempt.kind, attempt.id, at, attempt.cls, error, attempts, state, jobs
+  from (
+    select max(number) as newest, count(distinct kind || ' ' || id) as jobs
+      from (select number, kind, id, cls from attempt order by number desc limit {RECENT}) as recent
+     where cls <> 'absent' group by cls
+  ) as cause
+  join attempt on attempt.number = cause.newest order by newest desc limit :limit
+"""
 LIST = "select at, cls, error, attempts, state from attempt where kind = :kind and id = :id order by number desc"
 
 
@@ -58,6 +70,16 @@ class ReadOnlyAttempts(Table):
         return [
             (kind, id, AttemptRow(at, error_class, error, attempts, State(state)))
             for kind, id, at, error_class, error, attempts, state in self._db.rows(LATEST, {"limit": limit})
+        ]
+
+    def by_cause(self, limit: int) -> list[tuple[str, int, AttemptRow, int]]:
+        """Group the newest `RECENT` attempts by cause, without those of scenes that are not in Plex yet.
+
+        Returns the latest attempt of each cause as (kind, id, attempt, number of jobs), newest first.
+        """
+        return [
+            (kind, id, AttemptRow(at, error_class, error, attempts, State(state)), jobs)
+            for kind, id, at, error_class, error, attempts, state, jobs in self._db.rows(BY_CAUSE, {"limit": limit})
         ]
 
 

@@ -67,7 +67,7 @@ class PushLine:
 
 @dataclass(frozen=True)
 class TroubleLine:
-    """A failed attempt, with the title of its object and the word for the state that the job got."""
+    """The last failed attempt of a cause, with the title of its object, and how many objects failed so lately."""
 
     at: int
     kind: str
@@ -76,6 +76,7 @@ class TroubleLine:
     cause: str
     error: str
     then: str
+    count: int
 
 
 def overview(ask: Ask) -> Response:
@@ -206,7 +207,7 @@ def coming(ask: Ask, facts: StatusFacts) -> list[tuple[str, int | str]]:
 
 
 def latest(ask: Ask) -> tuple[list[PushLine], list[TroubleLine]]:
-    """The last pushes and the last failures, with the titles of their scenes."""
+    """The last pushes, and the last failures by cause, with the titles of their scenes."""
     with ask.desk.parts.store.reading() as db:
         pushes = [
             PushLine(
@@ -228,8 +229,9 @@ def latest(ask: Ask) -> tuple[list[PushLine], list[TroubleLine]]:
                 cause=attempt.cls,
                 error=attempt.error,
                 then=job_word(attempt.state),
+                count=count,
             )
-            for kind, id, attempt in db.attempts.latest(LATEST)
+            for kind, id, attempt, count in db.attempts.by_cause(LATEST)
         ]
     return pushes, troubles
 

@@ -22,7 +22,7 @@ def test_what_is_in_sync_is_counted_and_kept_with_its_time(synced: World, door: 
     facts = door("status", "--json").facts["verified"]
     assert facts["at"]
     assert (facts["in_sync"], facts["differ"], facts["sample"]) == (6, 0, False)
-    assert "6 of 6 in sync, " in door("status").out
+    assert "6 of 6 were in sync, " in door("status").out
 
 
 def test_what_differs_is_listed_with_its_fields_and_how_to_sync_it(synced: World, door: Door) -> None:

@@ -9,6 +9,10 @@ from plexsync.reports.rows import key_of
 LARGEST_ID = 2**63 - 1
 
 
+# Where a person who knows the title finds the number.
+WHERE = "Stash shows it in the address of the scene's page (/scenes/7), and the dashboard finds scenes by title"
+
+
 class SceneNumber(click.ParamType[int]):
     """The number of a scene in Stash."""
 
@@ -19,7 +23,7 @@ class SceneNumber(click.ParamType[int]):
         if isinstance(value, int):
             return value
         if not re.fullmatch(r"[0-9]{1,19}", value) or not 1 <= int(value) <= LARGEST_ID:
-            self.fail(f"{value!r} is not the number of a scene", param, ctx)
+            self.fail(f"{value!r} is not the number of a scene: {WHERE}", param, ctx)
         return int(value)
 
 

@@ -472,7 +472,7 @@
         facts.edits ? row("Last edit in Stash", e(When, { at: facts.edits.last_at }), facts.edits.last_at ? " " + WAYS[facts.edits.by] : "") : null,
         row("Last poll of Stash", e(When, { at: facts.last_poll })),
         row("Last full comparison", e(When, { at: facts.last_reconcile }), facts.comparison_due ? " (due)" : ""),
-        facts.verified ? row("Verified", facts.verified.in_sync.toLocaleString() + " of " + (facts.verified.in_sync + facts.verified.differ).toLocaleString() + " in sync" + (facts.verified.sample ? ", a sample, " : ", "), e(When, { at: facts.verified.at })) : null,
+        facts.verified ? row("Verified", facts.verified.in_sync.toLocaleString() + " of " + (facts.verified.in_sync + facts.verified.differ).toLocaleString() + " were in sync" + (facts.verified.sample ? ", a sample, " : ", "), e(When, { at: facts.verified.at })) : null,
         (facts.outages ? facts.outages.current : []).map((one, n) =>
           e(React.Fragment, { key: n }, e("dt", null, "Outage"), e("dd", null, one.server + " since ", e(When, { at: one.since }), one.error ? ": " + one.error : ""))
         )

@@ -1,0 +1,34 @@
+"""The history of failed attempts, as the overview tells it."""
+
+from plexsync.rules.job import Kind, State, Why
+from plexsync.store.database import Database
+
+T = 1_700_000_000_000
+
+
+def fail(store: Database, scene: int, cause: str, error: str = "", *, kind: Kind = Kind.SCENE, at: int = T) -> None:
+    with store.writing() as tx:
+        tx.jobs.want(kind, scene, Why.EDIT, at)
+        tx.attempts.add(kind, scene, at=at, error_class=cause, error=error, attempts=1, state=State.READY)
+
+
+def causes(store: Database, limit: int = 10) -> list[tuple[str, int, str, str, int]]:
+    with store.reading() as db:
+        return [(kind, id, row.cls, row.error, jobs) for kind, id, row, jobs in db.attempts.by_cause(limit)]
+
+
+def test_failures_are_grouped_by_cause_with_the_last_one_first(store):
+    assert causes(store) == []
+    for scene in (1, 2, 1):
+        fail(store, scene, "refused", f"of {scene}")
+    fail(store, 1, "unavailable", "down", kind=Kind.TAG)
+    fail(store, 1, "unavailable", "down again")
+    assert causes(store) == [("scene", 1, "unavailable", "down again", 2), ("scene", 1, "refused", "of 1", 2)]
+    assert causes(store, 1) == causes(store)[:1]
+
+
+def test_scenes_that_are_not_in_plex_yet_are_no_trouble(store):
+    fail(store, 1, "refused")
+    for scene in range(2, 6):
+        fail(store, scene, "absent")
+    assert [cause for _, _, cause, _, _ in causes(store)] == ["refused"]
