@@ -41,8 +41,11 @@ def backup(call: Call, file: Path, force: bool) -> int:
             line.show("copying and checking the database")
             copied = save_backup(start.folder, file, replace=force)
     facts = {"file": str(copied.path), "bytes": copied.size, "schema": copied.schema, "rows": copied.rows}
-    summary = f"{copied.path}: {many(copied.rows, 'row')} in {copied.size / 2**20:.1f} MB, checked"
-    call.answer(facts, lambda: say(paper(), summary))
+    summary = (
+        f"{copied.path}: {many(copied.rows, 'row')} in {copied.size / 2**20:.1f} MB, checked; without the settings"
+    )
+    next_step = f"plexsync restore {copied.path.name} puts it back, here or on another machine with these settings"
+    call.answer(facts, lambda: say(paper(), f"{summary}\n{next_step}"))
     return FINE
 
 
