@@ -1,7 +1,10 @@
 """What needs you as a report, by cause: each problem with its candidates, and the steps that mend it."""
 
+import shlex
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 from plexsync.app.fixes import FixAction
 from plexsync.app.parts import Parts
@@ -17,6 +20,7 @@ from plexsync.reports.shapes.scenes import SceneFacts
 from plexsync.reports.shapes.status import StatusFacts
 from plexsync.rules.causes import DEADLY, Cause, cure_of
 from plexsync.rules.job import Kind, State
+from plexsync.rules.paths import telling_folders
 from plexsync.rules.records import JobRow
 from plexsync.rules.status_words import SceneStatus
 from plexsync.store.database import Reader
@@ -36,6 +40,8 @@ CHOOSE = {
     DURATION: "Bind it if it is the same video. Different files can share a name and a length.",
 }
 START = ("", 0)
+# Of how many ambiguous scenes the folders of their candidates are compared, and how many folders are offered.
+COMPARED, FOLDERS = 500, 4
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ class _Problems:
     titles: Mapping[str, str] = field(default_factory=dict)
     held: frozenset[int] = frozenset()
     unqueued: Sequence[int] = ()
+    folders: Mapping[str, int] = field(default_factory=dict)
+    """The folders that tell the candidates of several scenes apart, with the number of scenes."""
     after: str | None = None
 
 
@@ -120,11 +128,22 @@ def _find(db: Reader, cause: str, page: FixPage) -> _Problems:
     return _Problems(
         rows=shown,
         scenes=_scenes(db, ids),
-        candidates={row.id: candidates_known(db, row.desired) for row in shown if _is_ambiguous(row)},
+        candidates=candidates_known(db, {row.id: row.desired for row in shown if _is_ambiguous(row)}),
         titles={section.key: section.title for section in db.sections.all()},
         held=db.notes.held_ignores(ids),
+        folders=_folders(db) if cause == Cause.AMBIGUOUS else {},
         after=written(shown[-1].kind, shown[-1].id) if len(rows) > page.limit else None,
     )
+
+
+def _folders(db: Reader) -> dict[str, int]:
+    """The folders that tell the candidates of at least two scenes apart, those of most scenes first."""
+    rows = db.jobs.in_state(State.DEAD, error_class=Cause.AMBIGUOUS, limit=COMPARED)
+    known = candidates_known(db, {row.id: row.desired for row in rows})
+    counts = Counter(
+        folder for scene in known.values() for folder in telling_folders([item.file.path for item in scene.items])
+    )
+    return {folder: count for folder, count in counts.most_common(FOLDERS) if count > 1}
 
 
 def _scenes(db: Reader, ids: Sequence[int]) -> dict[int, SceneFacts]:
@@ -165,6 +184,9 @@ def _steps_for_all(cause: str, count: int, problems: _Problems) -> list[FixStep]
     if cause == Cause.AMBIGUOUS and any(cure(row.cls, row.error) is DURATION for row in problems.rows):
         page, command = "/dead/by-duration", "plexsync bind --by-duration"
         steps.append(step("open", "Bind all that fit by duration…", page=page, command=command))
+    for folder, scenes in problems.folders.items():
+        page, command = f"/dead/in-folder?{urlencode({'folder': folder})}", f"plexsync bind --in {shlex.quote(folder)}"
+        steps.append(step("open", f"Bind {scenes:,} to their item in {folder}…", page=page, command=command))
     if cause == Cause.STRICT:
         steps.append(
             step("setting", "Set strict_mode = false", "strict_mode", page="/settings/change?name=strict_mode")

@@ -8,6 +8,7 @@ rule is a pair of folders, or a pattern as described in `plexsync.rules.patterns
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from plexsync.rules.patterns import is_pattern, pattern
 from plexsync.rules.text import caseless, composed
@@ -57,6 +58,17 @@ def folder_name(path: str) -> str:
 def lies_in(path: str, folder: str) -> bool:
     """Whether a path is the folder or lies in it, by whole components."""
     return _covers(folder, path)
+
+
+def telling_folders(paths: Sequence[str]) -> list[str]:
+    """The folders, one level below what the paths have in common, of which each holds just one of them."""
+    split = [parted(path) for path in paths]
+    shared = 0
+    if len({root for root, _ in split}) == 1:
+        levels = zip(*(names[:-1] for _, names in split), strict=False)
+        shared = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
+    folders = [root + "/".join(names[: shared + 1]) for root, names in split if len(names) > shared + 1]
+    return [folder for folder in folders if folders.count(folder) == 1]
 
 
 def raw_equal(a: str, b: str) -> bool:

@@ -1,6 +1,5 @@
 """The pages of the dead-letter queue, by cause."""
 
-import re
 from itertools import chain, islice
 from typing import Any
 from urllib.parse import urlencode
@@ -9,7 +8,6 @@ from starlette.responses import Response, StreamingResponse
 
 from plexsync.engine import dead_letters as verbs
 from plexsync.engine.dead_letters import Key
-from plexsync.flows.scenes.bindings import Pair, bind_pairs, pairs_among, pairs_by_duration
 from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letter, letters
 from plexsync.reports.dead_letters import groups
 from plexsync.reports.format import many, stamp
@@ -18,11 +16,9 @@ from plexsync.reports.scenes import facts_of
 from plexsync.reports.shapes.dead_letters import LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
-from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State
-from plexsync.web.context import Busy
 from plexsync.web.pages import Ask, Wrong, action, page
-from plexsync.web.scene_pages import BUSY, asked_now
+from plexsync.web.scene_pages import asked_now
 
 SHOWN = 50
 HERE = "/dead"
@@ -118,46 +114,6 @@ def drop(ask: Ask) -> Response:
     return ask.to(_back(ask), told, well=bool(done))
 
 
-def by_duration(ask: Ask) -> Response:
-    """Show the scenes whose only candidate fits by name and duration only, and the button that binds them."""
-    pairs: list[Pair] = []
-    away = ""
-    try:
-        with ask.desk.looking() as parts:
-            pairs = pairs_by_duration(parts.store, parts.looker, parts.gates, limit=SHOWN + 1)
-    except NeighbourError as error:
-        away = str(error)
-    except Busy:
-        away = BUSY
-    shown = pairs[:SHOWN]
-    fields = " ".join(f"{pair.scene}:{pair.key}" for pair in shown)
-    return ask.show("by_duration.html", pairs=shown, more=len(pairs) > SHOWN, fields=fields, away=away, back=HERE)
-
-
-def bind_by_duration(ask: Ask) -> Response:
-    """Bind the pairs that the page has shown."""
-    agreed = dict(map(_pair_of, ask.form.get("pairs", "").split()))
-    try:
-        with ask.desk.looking(at_once=True) as parts:
-            pairs = [
-                pair for pair in pairs_among(parts.looker, parts.gates, list(agreed)) if agreed[pair.scene] == pair.key
-            ]
-            bound = bind_pairs(parts.store, parts.looker, parts.gates, parts.clock, pairs)
-    except NeighbourError as error:
-        return ask.to(HERE, f"Not all were bound: {error}", well=False)
-    changed = len(agreed) - len(bound)
-    more = f" {many(changed, 'scene')} not bound, because something has changed meanwhile." if changed else ""
-    return ask.to(HERE, f"{many(len(bound), 'scene')} bound and queued.{more}", well=bool(bound))
-
-
-def _pair_of(text: str) -> tuple[int, str]:
-    """A scene and an item, as `7:1234`."""
-    if not re.fullmatch(r"[0-9]{1,18}:[0-9]{1,18}", text):
-        raise Wrong("That is no scene with its item.")
-    scene, _, key = text.partition(":")
-    return int(scene), key
-
-
 def export(ask: Ask) -> Response:
     """All known facts of the dead letters (of one cause, or of one row), as a file."""
     cause, kind = _cause(ask.query.get("cause", "")), str(ask.path["kind"])
@@ -191,6 +147,4 @@ routes = [
     page(f"{HERE}/export.{{kind}}", export),
     action(f"{HERE}/retry", retry),
     action(f"{HERE}/drop", drop),
-    page(f"{HERE}/by-duration", by_duration),
-    action(f"{HERE}/by-duration", bind_by_duration),
 ]

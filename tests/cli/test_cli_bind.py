@@ -45,6 +45,22 @@ def test_explain_lists_candidates_with_reasons_and_the_line_that_settles_it(
     assert "in sync" in told
 
 
+def test_scenes_are_bound_together_to_the_items_in_a_folder(
+    twins: tuple[int, list[str]], world: World, door: Door
+) -> None:
+    id, (_, other) = twins
+    shown = door("bind", "--in", "/elsewhere/b", "--dry-run")
+    assert (shown.code, shown.out.splitlines()[-1]) == (0, "1 scene would be bound")
+    assert f"item {other}: /elsewhere/b/twin.mp4" in shown.out
+    assert door("bind", "--in", "/elsewhere", "--dry-run").out == "no scene has just one candidate in /elsewhere\n"
+    done = door("bind", "--in", "/elsewhere/b", "--yes", "--json").facts
+    assert ([pair["item"] for pair in done["pairs"]], done["bound"]) == ([other], [id])
+    assert door("drain").code == 0
+    assert world.plex.item(other).scalars["title"] == "The one"
+    for words in (("--in", ""), ("--in", "/a", "--by-duration"), ("7", "--in", "/a")):
+        assert door("bind", *words, "--dry-run").code == 2
+
+
 def test_bind_says_what_happens_and_lists_what_was_said(twins: tuple[int, list[str]], world: World, door: Door) -> None:
     id, (one, other) = twins
     assert door("bind").out == "nothing is bound\n"

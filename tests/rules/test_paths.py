@@ -12,6 +12,7 @@ from plexsync.rules.paths import (
     name_key,
     path_key,
     raw_equal,
+    telling_folders,
     unmap_path,
 )
 
@@ -178,3 +179,22 @@ def test_the_folder_of_a_path_is_as_it_is_written(path, folder):
 )
 def test_what_lies_in_a_folder(path, folder, inside):
     assert lies_in(path, folder) is inside
+
+
+@pytest.mark.parametrize(
+    ("paths", "folders"),
+    [
+        (["/m/a/x.mp4", "/m/b/x.mp4"], ["/m/a", "/m/b"]),
+        (["/m/a/deep/x.mp4", "/m/b/x.mp4"], ["/m/a", "/m/b"]),
+        (["/m/x.mp4", "/m/b/x.mp4"], ["/m/b"]),
+        (["/m/a/x.mp4", "/m/a/y.mp4"], []),
+        (["/m/a/x.mp4", "/m/a/y.mp4", "/m/b/x.mp4"], ["/m/b"]),
+        (["D:\\m\\a\\x.mp4", "D:/m/b/x.mp4"], ["D:/m/a", "D:/m/b"]),
+        (["D:/m/x.mp4", "/m/x.mp4"], ["D:/m", "/m"]),
+        (["/m/x.mp4"], []),
+        ([], []),
+    ],
+)
+def test_folders_that_tell_paths_apart(paths, folders):
+    assert telling_folders(paths) == folders
+    assert all(sum(lies_in(path, folder) for path in paths) == 1 for folder in folders)

@@ -173,6 +173,46 @@ def test_a_pair_that_the_page_did_not_show_is_not_bound(world: World) -> None:
     assert world.rows("select count(*) from binding") == [(0,)]
 
 
+def twins(world: World, count: int) -> dict[int, tuple[str, str]]:
+    """Scenes of which an item in each of two folders fits, and one whose two items lie in one folder."""
+    keys = {}
+    for n in range(count):
+        files = [("/elsewhere/a/deep", f"twin {n}"), ("/elsewhere/b", f"twin {n}")]
+        keys[world.stash.add_scene(title=f"Twin {n}", files=[(f"/media/scenes/twin {n}.mp4", 70 + n, 60.0)])] = tuple(
+            world.plex.add_movie(world.section, files=[(f"{folder}/{name}.mp4", 70 + n, 60_000)], title=name)
+            for folder, name in files
+        )
+    for _ in range(2):
+        world.plex.add_movie(world.section, files=[("/elsewhere/c/same.mp4", 7, 60_000)], title="same")
+    same = world.stash.add_scene(title="Same", files=[("/media/scenes/same.mp4", 7, 60.0)])
+    work(world, [*keys, same])
+    return keys
+
+
+def test_ambiguous_scenes_are_bound_together_to_their_items_in_a_folder(world: World) -> None:
+    keys = twins(world, 3)
+    with dashboard(world) as dash:
+        fix = dash.get("/fix").text
+        links = re.findall(r'href="(/dead/in-folder[^"]*)">Bind 3 to their item in (\S+)…<', fix)
+        assert [folder for _, folder in links] == ["/elsewhere/a", "/elsewhere/b"]
+        page = dash.get(links[0][0]).text
+        assert "just one of them has its file in /elsewhere/a." in plain(page)
+        (fields,) = re.findall(r'name="pairs" value="([^"]*)"', page)
+        assert fields == " ".join(f"{id}:{first}" for id, (first, _) in keys.items())
+        done = dash.post("/dead/in-folder", folder="/elsewhere/a", pairs=f"{fields} 4:{keys[1][1]}")
+        assert "3 scenes bound and queued. 1 scene not bound" in plain(done.text)
+        assert world.rows("select subject, item from binding") == [(id, first) for id, (first, _) in keys.items()]
+        assert dash.post("/dead/in-folder", pairs=fields).status_code == 400
+    work(world)
+    with dashboard(world) as dash:
+        assert "No ambiguous scene has just one candidate in /elsewhere/c." in plain(
+            dash.get("/dead/in-folder?folder=/elsewhere/c").text
+        )
+        assert "Folder in Plex" in plain(dash.get("/dead/in-folder").text)
+        assert "/dead/in-folder" not in dash.get("/fix").text
+    assert [world.plex.item(first).scalars["title"] for first, _ in keys.values()] == ["Twin 0", "Twin 1", "Twin 2"]
+
+
 def test_while_plex_is_down_the_page_says_so_and_binds_nothing(world: World) -> None:
     keys = look_alikes(world, 1)
     with dashboard(world) as dash:

@@ -475,6 +475,7 @@ GET /dead
 GET /dead/by-duration
 GET /dead/drop
 GET /dead/export.{kind}
+GET /dead/in-folder
 GET /drift
 GET /fix
 GET /health
@@ -507,6 +508,7 @@ POST /api/stop
 POST /api/sync
 POST /dead/by-duration
 POST /dead/drop
+POST /dead/in-folder
 POST /dead/picked
 POST /dead/retry
 POST /drift

@@ -37,10 +37,18 @@ class ItemKey(click.ParamType[str]):
 @click.option(
     "--by-duration", is_flag=True, help="Bind all scenes whose only candidate fits by name and duration only."
 )
-@click.option("--dry-run", "dry", is_flag=True, help="With --by-duration: show the pairs; bind nothing.")
-@click.option("--yes", is_flag=True, help="With --by-duration: do not ask.")
+@click.option(
+    "--in",
+    "folder",
+    metavar="FOLDER",
+    help="Bind all ambiguous scenes that have one candidate in this folder of Plex, to that one.",
+)
+@click.option("--dry-run", "dry", is_flag=True, help="With --by-duration or --in: show the pairs; bind nothing.")
+@click.option("--yes", is_flag=True, help="With --by-duration or --in: do not ask.")
 @click.pass_obj
-def bind(call: Call, scene: int | None, items: tuple[str, ...], by_duration: bool, dry: bool, yes: bool) -> int:
+def bind(
+    call: Call, scene: int | None, items: tuple[str, ...], by_duration: bool, folder: str | None, dry: bool, yes: bool
+) -> int:
     """Say for good which item of Plex is a scene's, or list what was said.
 
     ITEM is the rating key that explain shows. A bound item goes before everything that PlexSync finds by itself, and is
@@ -49,25 +57,34 @@ def bind(call: Call, scene: int | None, items: tuple[str, ...], by_duration: boo
 
     With --by-duration it lists every scene whose only candidate has a file of the same name and duration, but of another
     or an unknown size, and asks once before it binds them all. Look at the list first: different files can share a name
-    and a duration.
+    and a duration. With --in it does the same for the scenes of which several items fit, and just one of these has its
+    file in FOLDER or below it.
 
     \b
     Examples:
       plexsync bind 7 1234
       plexsync bind
       plexsync bind --by-duration --dry-run
+      plexsync bind --in /media/movies/good
     """
-    if (dry or yes) and not by_duration:
-        raise click.UsageError("--dry-run and --yes go with --by-duration")
-    if by_duration:
-        if scene is not None or (dry and yes):
-            raise click.UsageError("--by-duration takes no scene, and --dry-run no --yes")
-        return _bind_by_duration(call, dry=dry, yes=yes)
+    if by_duration or folder:
+        if scene is not None or (dry and yes) or (by_duration and folder):
+            raise click.UsageError("--by-duration takes no scene, --in neither of them, and --dry-run no --yes")
+        pairing = bindings.in_folder(folder) if folder else bindings.by_duration
+        none = f"has just one candidate in {safe(folder)}" if folder else "has a candidate by name and duration only"
+        return _bind_pairs(call, pairing, none, dry=dry, yes=yes)
+    if dry or yes or folder is not None:
+        raise click.UsageError("--dry-run and --yes go with --by-duration, or with --in and a folder of Plex")
     if scene is None:
         with opened_for(call) as parts, parts.store.reading() as db:
             return _list(call, db.bindings.all())
     if not items:
         raise click.UsageError(f"say which item by its rating key: plexsync explain {scene} lists the candidates")
+    return _bind_one(call, scene, items)
+
+
+def _bind_one(call: Call, scene: int, items: Sequence[str]) -> int:
+    """Bind these items to a scene."""
     with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
         start.meet(parts)
         if start.settings.away:
@@ -91,27 +108,27 @@ def bind(call: Call, scene: int | None, items: tuple[str, ...], by_duration: boo
     return FINE
 
 
-def _bind_by_duration(call: Call, *, dry: bool, yes: bool) -> int:
-    """List the pairs, ask once, and bind those that are still the same."""
+def _bind_pairs(call: Call, pairing: bindings.Pairing, none: str, *, dry: bool, yes: bool) -> int:
+    """List the pairs, ask once, and bind those that are still the same. `none`: what no scene has, if there are none."""
     with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
         start.meet(parts)
         if start.settings.away:
             raise start.settings.away
         context = (parts.store, parts.looker, parts.gates)
         with ProgressBar(start.console, "looking") as bar:
-            pairs = bindings.pairs_by_duration(*context, bar.at)
+            pairs = bindings.pairs_by(pairing, *context, bar.at)
         facts = {"pairs": list(map(_pair_facts, pairs)), "bound": []}
         if pairs and not call.json:
             _tell_pairs(pairs)
         if dry or not pairs:
-            call.answer(facts, lambda: say(paper(), _sum(pairs)))
+            call.answer(facts, lambda: say(paper(), _sum(pairs, none)))
             return FINE
         if not yes and not confirmed(f"Bind {many(len(pairs), 'scene')} to these items?"):
             click.echo("plexsync: nothing was bound", err=True)
             call.answer(facts, lambda: None)
             return FAILED
         with ProgressBar(start.console, "binding") as bar:
-            bound = bindings.bind_pairs(*context, parts.clock, pairs, bar.at)
+            bound = bindings.bind_pairs(pairing, *context, parts.clock, pairs, bar.at)
         busy = parts.someone_works()
     changed = len(pairs) - len(bound)
     more = f"; {many(changed, 'scene')} not bound, because something has changed meanwhile" if changed else ""
@@ -140,9 +157,9 @@ def _tell_pairs(pairs: Sequence[bindings.Pair]) -> None:
         say(out, f"  {safe(pair.doubt)}")
 
 
-def _sum(pairs: Sequence[bindings.Pair]) -> str:
+def _sum(pairs: Sequence[bindings.Pair], none: str) -> str:
     if not pairs:
-        return "no scene has a candidate by name and duration only"
+        return f"no scene {none}"
     return f"{many(len(pairs), 'scene')} would be bound"
 
 

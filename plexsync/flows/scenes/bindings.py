@@ -8,10 +8,12 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH, READS
 from plexsync.flows.scenes.dead_letter_cures import bindings_changed
 from plexsync.flows.scenes.inspection import DURATION_ONLY, Looker
 from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.rules.causes import Cause
 from plexsync.rules.item import Item
 from plexsync.rules.job import Dead, Kind, Why
-from plexsync.rules.match_records import Binding
+from plexsync.rules.match_records import Binding, Candidate
 from plexsync.rules.neighbours import Clock, Plex, Stash
+from plexsync.rules.paths import lies_in
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.scene_origin import scene_origin
@@ -45,7 +47,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Pair:
-    """A scene, and the only item that fits it, by name and duration only: `path` is the item's file."""
+    """An ambiguous scene, and the one item that you may bind to it: `path` is the item's file, `doubt` why it is unclear."""
 
     scene: int
     title: str
@@ -110,7 +112,30 @@ def _undone(db: Reader, scene: int) -> Undone:
     return next((mark for mark in marks if mark in ("undo", "release")), "")
 
 
-def pairs_by_duration(
+Pairing = Callable[[Inspection], Pair | None]
+"""A rule that says which candidate of an ambiguous scene is its item; None if it can't tell."""
+
+
+def by_duration(sight: Inspection) -> Pair | None:
+    """The pair of a scene whose only candidate fits by name and duration only."""
+    is_meant = isinstance(sight.outcome, Dead) and sight.outcome.error.startswith(DURATION_ONLY)
+    return _pair(sight, sight.candidates) if is_meant else None
+
+
+def in_folder(folder: str) -> Pairing:
+    """The pair of a scene that several items fit, if just one has its file in this folder of Plex, or below it."""
+
+    def pairing(sight: Inspection) -> Pair | None:
+        is_meant = isinstance(sight.outcome, Dead) and sight.outcome.cls == Cause.AMBIGUOUS
+        if not is_meant or len(sight.candidates) < 2:
+            return None
+        return _pair(sight, [candidate for candidate in sight.candidates if lies_in(candidate.path, folder)])
+
+    return pairing
+
+
+def pairs_by(
+    pairing: Pairing,
     store: Database,
     looker: Looker,
     gates: Gates,
@@ -118,23 +143,23 @@ def pairs_by_duration(
     *,
     limit: int | None = None,
 ) -> list[Pair]:
-    """The ambiguous scenes whose only candidate fits by name and duration only, as both servers have them now.
+    """The pairs of all ambiguous scenes by this rule, as both servers have them now.
 
     Writes nothing. `limit`: stop when that many are known. Raises NeighbourError if a server can't be asked.
     """
     ids = list(_ambiguous(store))
     pairs: list[Pair] = []
     for start in range(0, len(ids), BATCH):
-        pairs += pairs_among(looker, gates, ids[start : start + BATCH])
+        pairs += pairs_among(pairing, looker, gates, ids[start : start + BATCH])
         progress(min(start + BATCH, len(ids)), len(ids))
         if limit is not None and len(pairs) >= limit:
             break
     return pairs[:limit]
 
 
-def pairs_among(looker: Looker, gates: Gates, ids: Sequence[int]) -> list[Pair]:
-    """Like `pairs_by_duration`, for these scenes."""
-    return [pair for sight in _look(looker, gates, ids) if (pair := _pair(sight))]
+def pairs_among(pairing: Pairing, looker: Looker, gates: Gates, ids: Sequence[int]) -> list[Pair]:
+    """Like `pairs_by`, for these scenes."""
+    return [pair for sight in _look(looker, gates, ids) if (pair := pairing(sight))]
 
 
 def _look(looker: Looker, gates: Gates, ids: Sequence[int]) -> list[Inspection]:
@@ -143,6 +168,7 @@ def _look(looker: Looker, gates: Gates, ids: Sequence[int]) -> list[Inspection]:
 
 
 def bind_pairs(
+    pairing: Pairing,
     store: Database,
     looker: Looker,
     gates: Gates,
@@ -159,7 +185,7 @@ def bind_pairs(
     for start in range(0, len(pairs), BATCH):
         batch = pairs[start : start + BATCH]
         sights = _look(looker, gates, [pair.scene for pair in batch])
-        scenes = {pair: sight.scene for sight in sights if (pair := _pair(sight)) and sight.scene}
+        scenes = {pair: sight.scene for sight in sights if (pair := pairing(sight)) and sight.scene}
         items = looker.items([pair.key for pair in batch if pair in scenes])
         with store.writing() as tx:
             bound_keys = {binding.key for binding in tx.bindings.all()}
@@ -190,12 +216,12 @@ def _ambiguous(store: Database) -> Iterator[int]:
         after = page[-1]
 
 
-def _pair(sight: Inspection) -> Pair | None:
-    """The pair of a scene whose only candidate fits by name and duration only, else None."""
-    if not (isinstance(sight.outcome, Dead) and sight.outcome.error.startswith(DURATION_ONLY) and sight.scene):
+def _pair(sight: Inspection, candidates: Sequence[Candidate]) -> Pair | None:
+    """The scene with its only candidate, if there is just one."""
+    if sight.scene is None or len(candidates) != 1:
         return None
-    (candidate,) = sight.candidates
     files = ", ".join(file.path for file in sight.scene.files)
+    (candidate,) = candidates
     return Pair(sight.id, sight.scene.title, files, candidate.key, candidate.path, candidate.reason)
 
 

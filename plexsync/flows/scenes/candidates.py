@@ -1,6 +1,6 @@
 """The candidates of ambiguous scenes as both servers have them now, for you to compare. Writes to neither server."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plexsync.engine.gates import Gates
@@ -57,10 +57,18 @@ def _item(candidate: Candidate, item: Item | None) -> CandidateItem:
     return CandidateItem(candidate.key, candidate.section, file, title, candidate.reason)
 
 
-def candidates_known(db: Reader, desired: str) -> SceneCandidates:
-    """The candidates of a dead letter as the index has them: without titles and reasons. `desired` is that of its job."""
-    keys = [key for key in desired.split(",") if key.isascii() and key.isdecimal()]
-    entries = db.index.entries(keys)
-    return SceneCandidates(
-        None, tuple(CandidateItem(entry.key, entry.section, entry.parts[0]) for entry in entries if entry.parts)
-    )
+def candidates_known(db: Reader, desired: Mapping[int, str]) -> dict[int, SceneCandidates]:
+    """The candidates of dead letters as the index has them: without titles and reasons. `desired` is that of each job."""
+    keys = {id: [key for key in text.split(",") if key.isascii() and key.isdecimal()] for id, text in desired.items()}
+    entries = {entry.key: entry for entry in db.index.entries(sorted({key for some in keys.values() for key in some}))}
+    return {
+        id: SceneCandidates(
+            None,
+            tuple(
+                CandidateItem(entry.key, entry.section, entry.parts[0])
+                for key in some
+                if (entry := entries.get(key)) and entry.parts
+            ),
+        )
+        for id, some in keys.items()
+    }
