@@ -25,7 +25,6 @@ from plexsync.flows.scenes.scene_matching import (
     SceneMatcher,
     Verdict,
     claimed,
-    claims,
     decided_among,
     keys_of,
 )
@@ -35,7 +34,7 @@ from plexsync.rules.desired import Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
-from plexsync.rules.match_records import Binding, Matched, NotThere, Unclear
+from plexsync.rules.match_records import Binding, NotThere, Unclear
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan import plan
@@ -147,26 +146,10 @@ class Looker:
     ) -> list[Inspection]:
         self._identity.ensure(self._gates)
         self.recovery.check()
-        news = self._matcher.freshen() if self._indexer.empty() else False
-        verdicts = self._matcher.decide(scenes)
-        missing = self._matcher.missing(scenes, verdicts)
-        if missing and news is not None and (news := self._matcher.freshen()):
-            # Also what was found: where a library is another one now, the keys that were found name other items.
-            lacking = {scene.id for scene in missing}
-            verdicts |= self._matcher.decide(
-                [scene for scene in scenes if scene.id in lacking or isinstance(verdicts[scene.id], Matched)]
-            )
-        if lacks := BEING_LISTED if news is None else self._matcher.gap():
-            # The unlisted library may hold what they lack, or the item for which a look-alike would be taken.
-            verdicts |= dict.fromkeys((scene.id for scene in self._matcher.missing(scenes, verdicts)), lacks)
-        items = self._matcher.items(claims(verdicts))
-        if not (is_foreign := self._indexer.libraries.is_foreign(items.values())):
-            count = len(items)
-            self._matcher.decide_again(scenes, verdicts, items)
-            # Also an item that was found just now, in the place of one that is gone.
-            is_foreign = len(items) > count and self._indexer.libraries.is_foreign(items.values())
-        if is_foreign:
+        paired = self._matcher.find(scenes)
+        if paired.is_foreign:
             return self._on_another_server(scenes)
+        verdicts, items = paired.verdicts, paired.items
         past = self._past(verdicts).redone(verdicts if redoing else ()).without(others).believed(items)
         past = replace(past, provenances=self.recovery.provenances(items, past.memories))
         if taking_over:

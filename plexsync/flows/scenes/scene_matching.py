@@ -1,7 +1,7 @@
 """Matches scenes with items in Plex: first by the index, then with answers from Plex and Stash."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.plex_index import Indexer
@@ -33,6 +33,18 @@ LOOKED_AGAIN = 2
 BEING_LISTED = Waiting("the libraries of Plex are being listed", "released", after=10.0, backoff=False)
 
 
+@dataclass(frozen=True)
+class Paired:
+    """The verdict on each scene, and the items that any of them has or may have, in full, by rating key.
+
+    `is_foreign`: the items are of a library that was made anew, or of another server. Then nothing of it holds.
+    """
+
+    verdicts: dict[int, Verdict]
+    items: dict[str, Item | NeighbourError]
+    is_foreign: bool
+
+
 class SceneMatcher:
     """Finds the items of scenes, with the index as the map of Plex.
 
@@ -57,6 +69,28 @@ class SceneMatcher:
         self._reader = reader
         self._rules = rules
         self._patient = patient
+
+    def find(self, scenes: Sequence[Scene]) -> Paired:
+        """Find the items of these scenes, as they are now. Raises NeighbourError if a server can't be asked at all."""
+        news = self.freshen() if self._indexer.empty() else False
+        verdicts = self.decide(scenes)
+        missing = self.missing(scenes, verdicts)
+        if missing and news is not None and (news := self.freshen()):
+            # Also what was found: where a library is another one now, the keys that were found name other items.
+            lacking = {scene.id for scene in missing}
+            verdicts |= self.decide(
+                [scene for scene in scenes if scene.id in lacking or isinstance(verdicts[scene.id], Matched)]
+            )
+        if lacks := BEING_LISTED if news is None else self.gap():
+            # The unlisted library may hold what they lack, or the item for which a look-alike would be taken.
+            verdicts |= dict.fromkeys((scene.id for scene in self.missing(scenes, verdicts)), lacks)
+        items = self.items(claims(verdicts))
+        if not (is_foreign := self._indexer.libraries.is_foreign(items.values())):
+            count = len(items)
+            self.decide_again(scenes, verdicts, items)
+            # Also an item that was found just now, in the place of one that is gone.
+            is_foreign = len(items) > count and self._indexer.libraries.is_foreign(items.values())
+        return Paired(verdicts, items, is_foreign)
 
     def freshen(self, *, force: bool = False) -> bool | None:
         """Bring the index up to date; see `Indexer.freshen`."""
