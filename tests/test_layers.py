@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.rules.item import FIELDS, PICTURES
-from plexsync.rules.job import Kind
+from plexsync.rules.job import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent
 # What each package may import of ours, besides itself. Entry points -> reports -> app -> flows -> engine and clients ->
@@ -224,5 +224,4 @@ SCENE_WORDS = {"scene", "scenes", "Scene", "movie", "movies", "picture", "pictur
 
 @pytest.mark.parametrize("path", [p for p in product_files() if name(p).startswith("plexsync/engine/")], ids=name)
 def test_the_engine_names_no_flow_and_no_field_of_what_a_flow_keeps_in_sync(path: Path) -> None:
-    kinds = {kind.value for kind in Kind}
-    assert named_in(path) & {*FIELDS, *PICTURES, *SCENE_WORDS, *kinds} == set()
+    assert named_in(path) & {*FIELDS, *PICTURES, *SCENE_WORDS, *KINDS} == set()

@@ -58,10 +58,16 @@ class Kind(StrEnum):
     GROUP = "group"
 
 
+# The kind of rows about the plays of a scene. Stash reports no such changes.
+PLAYS = "plays"
+# Kinds of rows of flows that may rest while scenes go on: they are no objects in Stash, and a switch turns them off.
+FLOW_KINDS: frozenset[str] = frozenset({PLAYS})
 # Every registered kind of row; any other kind in a table is damage.
-KINDS: frozenset[str] = frozenset(Kind)
+KINDS: frozenset[str] = frozenset(Kind) | FLOW_KINDS
 # Kinds of rows that are not synced themselves: change notices, from which the engine makes wants.
 NOTICES: frozenset[str] = frozenset({Kind.PERFORMER, Kind.STUDIO, Kind.TAG, Kind.GROUP})
+# Kinds whose rows exist only while there is work: a row that becomes idle is deleted.
+PASSING: frozenset[str] = NOTICES | FLOW_KINDS
 
 
 class Why(StrEnum):

@@ -63,7 +63,7 @@ class Books(ReadOnlyBooks):
         self._db.execute(COUNT_DONE)
 
     def count_pruned(self, count: int) -> None:
-        """Count deleted rows that were dead or gone."""
+        """Count deleted rows that were not idle."""
         self._db.execute(COUNT_PRUNED, {"count": count})
 
     def count_scan(self) -> None:

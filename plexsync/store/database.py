@@ -33,6 +33,7 @@ from plexsync.store.memories import Memories, ReadOnlyMemories
 from plexsync.store.notes import Notes, ReadOnlyNotes
 from plexsync.store.paces import Paces, ReadOnlyPaces
 from plexsync.store.pictures import Pictures, ReadOnlyPictures
+from plexsync.store.play_memory import Plays, ReadOnlyPlays
 from plexsync.store.poll_marks import PollMarks, ReadOnlyPollMarks
 from plexsync.store.probes import Probes, ReadOnlyProbes
 from plexsync.store.pushes import Pushes, ReadOnlyPushes
@@ -78,6 +79,7 @@ class Reader:
         self.notes = ReadOnlyNotes(db)
         self.paces = ReadOnlyPaces(db)
         self.pictures = ReadOnlyPictures(db)
+        self.plays = ReadOnlyPlays(db)
         self.poll_marks = ReadOnlyPollMarks(db)
         self.pushes = ReadOnlyPushes(db)
         self.pushings = ReadOnlyPushings(db)
@@ -131,6 +133,7 @@ class Writer(Reader):
         self.notes: Notes = Notes(db)
         self.paces: Paces = Paces(db)
         self.pictures: Pictures = Pictures(db)
+        self.plays: Plays = Plays(db)
         self.poll_marks: PollMarks = PollMarks(db)
         self.pushes: Pushes = Pushes(db)
         self.pushings: Pushings = Pushings(db)

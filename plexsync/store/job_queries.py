@@ -6,7 +6,7 @@ Times are UTC milliseconds, given by the caller. Nothing here writes.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from plexsync.rules.job import HOUR, LOST, MINUTE, Job, Kind, Lane, State, is_on_time
+from plexsync.rules.job import FLOW_KINDS, HOUR, LOST, MINUTE, Job, Kind, Lane, State, is_on_time
 from plexsync.rules.records import LAST_ID, JobRow
 from plexsync.store import intake
 from plexsync.store.books import ReadOnlyBooks
@@ -81,6 +81,10 @@ COUNT_DEAD_OTHERS = f"""
 select count(*) from job indexed by job_state
  where {IS_RARE} and state = 'dead' and (kind < 'scene' or kind > 'scene')
 """
+_FLOWS = ", ".join(f"'{kind}'" for kind in sorted(FLOW_KINDS))
+COUNT_UNSETTLED_OF_FLOWS = f"""
+select count(*) from job where kind in ({_FLOWS}) and (state = 'ready' or state = 'running')
+"""
 DEAD_UP_TO = "select count(*) from (select 1 from job indexed by job_dead where state = 'dead' limit :limit) as counted"
 
 
@@ -125,8 +129,8 @@ class ReadOnlyJobs(Table):
             yield id, State(state)
 
     def count_unsettled(self) -> int:
-        """Count the ready and running rows."""
-        return self._count(COUNT_READY) + self._count(COUNT_RUNNING)
+        """Count the ready and running rows, without those of `FLOW_KINDS`: these may wait for a server for ever."""
+        return self._count(COUNT_READY) + self._count(COUNT_RUNNING) - self._count(COUNT_UNSETTLED_OF_FLOWS)
 
     def count_states(self) -> dict[State, int]:
         """Count the rows of each state, including states without rows. Idle rows count only if they are scenes.
@@ -196,6 +200,15 @@ def of_kinds(sql: str, kinds: Sequence[str] | None) -> str:
         sql = sql.replace("order by due", "order by +due")
     names = ", ".join(f"'{kind}'" for kind in kinds)
     return sql.replace(" order by", f" and kind in ({names}) order by")
+
+
+def where_dead(kind: str | None, id: int | None, error_class: str) -> str:
+    """Return the condition that selects dead rows, in a form that lets SQLite use the right index."""
+    chosen = "state = 'dead'"
+    chosen += " and kind = :kind" if kind is not None else ""
+    chosen += " and id = :id" if id is not None else ""
+    chosen += " and cls = :cls" if error_class else ""
+    return f" where (kind, id) in (select kind, id from job where {chosen} limit :limit)"
 
 
 def claimed_job(row: Row, token: str, scans: int) -> Job:

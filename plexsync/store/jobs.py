@@ -8,9 +8,9 @@ Times are UTC milliseconds, given by the caller. Changes to several tables when 
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from plexsync.rules.job import HOUR, NOTICES, SCOPE, Crashed, Job, Lane, Settled, State, Why
+from plexsync.rules.job import HOUR, PASSING, SCOPE, Crashed, Job, Lane, Settled, State, Why
 from plexsync.rules.records import JobRow
 from plexsync.store import intake
 from plexsync.store.attempts import Attempts
@@ -19,7 +19,7 @@ from plexsync.store.connection import Connection, Row
 from plexsync.store.counts import WAITS
 from plexsync.store.db import clean
 from plexsync.store.intake import QUIET
-from plexsync.store.job_queries import ROW, STEP, ReadOnlyJobs, claimed_job, job_row, of_kinds
+from plexsync.store.job_queries import ROW, STEP, ReadOnlyJobs, claimed_job, job_row, of_kinds, where_dead
 from plexsync.store.notes import Notes
 from plexsync.store.tallies import Tallies
 
@@ -124,6 +124,12 @@ select {ROW} from job indexed by job_ended
  order by since limit :limit
 """
 DELETE = "delete from job where kind = :kind and id = :id and state = :state and since = :since"
+# What you ignored or dropped stays: it is a decision, and no work.
+DISCARD = """
+delete from job
+ where kind in (select value from json_each(:kinds)) and state <> 'ignored' and state <> 'dropped'
+returning state
+"""
 
 
 class Jobs(ReadOnlyJobs):
@@ -159,20 +165,8 @@ class Jobs(ReadOnlyJobs):
         rows = self._chosen(limit, now, kinds)
         scans = self._books.scans()
         jobs = [claimed_job(row, secrets.token_hex(8), scans) for row in rows]
-        self._db.execute_many(
-            CLAIM,
-            [
-                {
-                    "kind": job.kind,
-                    "id": job.id,
-                    "token": job.token,
-                    "now": now,
-                    "until": now + lease_ms,
-                    "holder": holder,
-                }
-                for job in jobs
-            ],
-        )
+        lease = {"now": now, "until": now + lease_ms, "holder": holder}
+        self._db.execute_many(CLAIM, [{"kind": job.kind, "id": job.id, "token": job.token, **lease} for job in jobs])
         return jobs
 
     def _chosen(self, limit: int, now: int, kinds: Sequence[str] | None) -> list[Row]:
@@ -241,8 +235,8 @@ class Jobs(ReadOnlyJobs):
             self._attempts.add(
                 job.kind, job.id, at=now, error_class=after.cls, error=after.error, attempts=attempts, state=state
             )
-        if state is State.IDLE and job.kind in NOTICES:
-            # The row has become wants of other rows; nothing is left that could be in sync.
+        if state is State.IDLE and job.kind in PASSING:
+            # Nothing is left that could be in sync, and nobody asks how it stands.
             self._db.execute(FORGET, values)
         return True
 
@@ -385,11 +379,12 @@ class Jobs(ReadOnlyJobs):
         self._tallies.add("pruned", int(row.state is State.DEAD))
         return True
 
+    def discard(self, kinds: Collection[str]) -> int:
+        """Delete the rows of a flow that was switched off, in any state; returns how many. They count as pruned.
 
-def where_dead(kind: str | None, id: int | None, error_class: str) -> str:
-    """Return the condition that selects dead rows, in a form that lets SQLite use the right index."""
-    chosen = "state = 'dead'"
-    chosen += " and kind = :kind" if kind is not None else ""
-    chosen += " and id = :id" if id is not None else ""
-    chosen += " and cls = :cls" if error_class else ""
-    return f" where (kind, id) in (select kind, id from job where {chosen} limit :limit)"
+        A running attempt loses its row. Rows that you ignored or dropped stay.
+        """
+        states = [State(state) for (state,) in self._db.rows(DISCARD, {"kinds": json.dumps(sorted(kinds))})]
+        self._books.count_pruned(sum(state is not State.IDLE for state in states))
+        self._tallies.add("pruned", sum(state is State.DEAD for state in states))
+        return len(states)

@@ -46,6 +46,8 @@ TABLES = (
     "binding",
     "sample",
     "server",
+    "played",
+    "play",
 )
 # Columns of tables as older schemas named them. What was remembered then belongs to the flow of scenes.
 RENAMED = {table: {"scene": "subject", "key": "item"} for table in ("memory", "pushing", "push", "binding")}

@@ -155,6 +155,45 @@ TOLD_APART = (
     "alter table shown add column created_at text not null default ''",
     "alter table shown add column files text not null default '[]'",
 )
+# `played` is the history of an account as Plex last listed it, with the library and the first file of each item then.
+# `play` is what is remembered of each moment of a scene; `scene_created_at` tells another scene under its id apart.
+PLAYS = (
+    """
+    create table played (
+        account integer not null,
+        item text not null,
+        moment integer not null,
+        library text not null,
+        path_key text not null default '',
+        size integer not null default 0,
+        history_key text not null,
+        listed_at integer not null,
+        primary key (account, item, moment)
+    ) without rowid
+    """,
+    "create index played_path on played (path_key, moment) where path_key <> ''",
+    "create index played_moment on played (account, moment)",
+    """
+    create table play (
+        scene integer not null,
+        moment integer not null,
+        scene_created_at text not null,
+        scene_updated_at text not null default '',
+        item text not null,
+        history_key text not null,
+        state text not null,
+        tries integer not null default 0,
+        rows_before integer not null default 0,
+        until integer not null default 0,
+        undo integer not null default 0,
+        sent_at integer not null default 0,
+        sent_order integer not null default 0,
+        primary key (scene, moment)
+    ) without rowid
+    """,
+    "create index play_item on play (item, moment)",
+    "create index play_order on play (sent_order) where sent_order > 0",
+)
 
 Migrations = Sequence[Sequence[str]]
 MIGRATIONS: Migrations = (
@@ -166,6 +205,7 @@ MIGRATIONS: Migrations = (
     (*FAN_OUT, *PICTURES, *BINDINGS, *UNDO, *APPROVED, *COMPARED),
     (*CALLED, *LISTED, *SAMPLES),
     (*SERVER, *KEYED, *TOLD_APART),
+    PLAYS,
 )
 
 

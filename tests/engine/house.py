@@ -259,7 +259,8 @@ class House:
 
     def unsettled(self) -> int:
         with self.store.reading() as db:
-            return db.jobs.count_unsettled()
+            states = db.jobs.count_states()
+        return states[State.READY] + states[State.RUNNING]
 
     def in_step(self, count: int = 1, *, start: int = 0) -> list[int]:
         """Scenes that are in step already; the log begins after that."""

@@ -14,9 +14,10 @@ from plexsync.engine.undo import BATCH, Marked, Progress, quiet, wish_undone
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, StashValues, past_of
 from plexsync.flows.scenes.verbs import CHUNK
-from plexsync.rules.job import Kind, State
+from plexsync.rules.job import NOTICES, Kind, State
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.plan_records import Memory, Pushing, Undone
+from plexsync.rules.records import JobRow
 from plexsync.rules.undo import undo
 from plexsync.store.database import Database, Reader, Writer
 
@@ -77,13 +78,14 @@ def mark_all_undone(
 
 
 def _set_waiting_aside(store: Database, clock: Clock) -> int:
+    """Drop the waiting rows of notices and of scenes never pushed. Rows of other flows stay: nothing of theirs is undone."""
     count = 0
     for state in (State.READY, State.RUNNING, State.ABSENT):
         after: tuple[str, int] = ("", 0)
         while True:
             with store.writing() as tx:
                 rows = tx.jobs.in_state(state, limit=CHUNK, after=after)
-                fresh = [row for row in rows if row.kind != Kind.SCENE or not _items(tx, row.id)]
+                fresh = [row for row in rows if _is_dropped(tx, row)]
                 count += sum(tx.jobs.set_aside(row.kind, row.id, now=clock.now()) for row in fresh)
                 for row in fresh:
                     if row.kind == Kind.SCENE:
@@ -92,6 +94,10 @@ def _set_waiting_aside(store: Database, clock: Clock) -> int:
                 break
             after = (rows[-1].kind, rows[-1].id)
     return count
+
+
+def _is_dropped(tx: Reader, row: JobRow) -> bool:
+    return row.kind in NOTICES or (row.kind == Kind.SCENE and not _items(tx, row.id))
 
 
 def mark_undone(

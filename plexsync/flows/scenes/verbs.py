@@ -120,7 +120,7 @@ def learn_names(store: Database, stash: Stash, gates: Gates, ids: Sequence[int])
 
 
 def unsettled(store: Database, ids: Sequence[int] | None) -> int:
-    """How many of these scenes (all rows if None) still have to be synced."""
+    """How many of these scenes (all scenes and notices if None) still have to be synced."""
     with store.reading() as db:
         if ids is None:
             return db.jobs.count_unsettled()

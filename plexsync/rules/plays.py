@@ -1,0 +1,228 @@
+"""What to do about the plays of one scene: moments at which it was played, from Plex to Stash, one way.
+
+A play is a moment in whole UTC seconds. Three sets decide: the moments in Plex's history, the moments in Stash, and
+what PlexSync remembers about each. Stash lists a moment as often as it has a row for it, and a row has no name, so two
+rows of one second can't be told apart. A play is added at most once. One that you deleted in Stash never comes again,
+and one that Stash had already is not PlexSync's. Only an undo removes a row, or the excess of a request that arrived
+twice. Times other than moments are UTC milliseconds.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+
+# The last second that a timestamp can hold: the end of the year 9999.
+LAST_MOMENT = 253_402_300_799
+
+
+@dataclass(frozen=True, init=False)
+class Moments:
+    """Whole UTC seconds, ascending, each once, and at least one: for Stash, an empty list means the newest play or now.
+
+    Iterating yields timestamps such as `2026-01-02T03:04:05Z`.
+    """
+
+    seconds: tuple[int, ...]
+
+    def __init__(self, seconds: Iterable[int]) -> None:
+        """Raises ValueError for no moments, and for one that is not a whole second of the years 1970 to 9999."""
+        ordered = tuple(sorted(set(seconds)))
+        if not ordered:
+            raise ValueError("a list of moments can't be empty")
+        for moment in ordered:
+            if type(moment) is not int or not 0 <= moment <= LAST_MOMENT:
+                raise ValueError(f"no whole second of the years 1970 to 9999: {moment!r}")
+        object.__setattr__(self, "seconds", ordered)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the timestamps, in UTC."""
+        return (f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in self.seconds)
+
+    def __len__(self) -> int:
+        """The number of moments."""
+        return len(self.seconds)
+
+
+class PlayState(StrEnum):
+    """What PlexSync remembers about a moment of a scene."""
+
+    ADDING = "adding"
+    """A request that adds it was about to be sent. Whether it arrived is unknown."""
+    SENT = "sent"
+    """PlexSync added it."""
+    PRESENT = "present"
+    """Stash had it already: it is not PlexSync's."""
+    DELETED = "deleted"
+    """PlexSync added it, and you deleted it in Stash."""
+    REMOVING = "removing"
+    """A request that removes one row of it was about to be sent. Whether it arrived is unknown."""
+    UNDONE = "undone"
+    """PlexSync added it and took it back."""
+
+
+@dataclass(frozen=True)
+class PlaySource:
+    """The entry in Plex's history that a play comes from: the item's rating key, and the entry's own key."""
+
+    item: str
+    history_key: str = ""
+
+
+@dataclass(frozen=True)
+class RememberedPlay:
+    """The memory of one moment of a scene.
+
+    `tries`: the requests to add it whose arrival is or was unknown. `rows_before`: the rows of that second in Stash
+    before a request to remove one. `until`: until then a request may still take effect. `undo`: you asked to take it
+    back.
+    """
+
+    source: PlaySource
+    state: PlayState
+    tries: int = 0
+    rows_before: int = 0
+    until: int = 0
+    undo: bool = False
+
+
+@dataclass(frozen=True)
+class PlayPlan:
+    """What to do about the plays of one scene.
+
+    `add` and `remove`: what to send, None for nothing; `remove` removes one row of each. `resolved`: memories that
+    changed without a request, None for one to forget. `wait_until`: when an earlier request can no longer take effect,
+    so that the scene has to be looked at again; 0 if nothing waits.
+    """
+
+    add: Moments | None
+    remove: Moments | None
+    resolved: Mapping[int, RememberedPlay | None]
+    requests: Mapping[int, RememberedPlay]
+    wait_until: int = 0
+
+    def begun(self, until: int) -> dict[int, RememberedPlay]:
+        """The memories to save before `add` and `remove` are sent, by requests that may take effect until `until`.
+
+        A request that was answered takes no effect any more: a plan of the answer's rows and of these memories with
+        `until` 0 resolves it.
+        """
+        return {moment: replace(play, until=until) for moment, play in self.requests.items()}
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The next step for one moment: a new memory, which `sends` a request or not, or a wait."""
+
+    memory: RememberedPlay | None
+    sends: bool = False
+    wait_until: int = 0
+
+
+def plan_plays(
+    plex: Mapping[int, PlaySource],
+    stash: Mapping[int, int],
+    memory: Mapping[int, RememberedPlay],
+    *,
+    now: int,
+    longest: int,
+    restored: bool,
+) -> PlayPlan:
+    """Decide about every moment of a scene that Plex lists or PlexSync remembers.
+
+    `stash`: the number of rows of each moment, also as the answer to a request lists them. `longest`: how far ahead the
+    `until` of a request can be; one that is further ahead was saved before the clock was set back. `restored`: Stash
+    was restored from a backup, so a play that is missing there was not deleted by you.
+    """
+    add: list[int] = []
+    remove: list[int] = []
+    wait_until = 0
+    resolved: dict[int, RememberedPlay | None] = {}
+    requests: dict[int, RememberedPlay] = {}
+    for moment in sorted({*plex, *memory}):
+        remembered, rows = memory.get(moment), stash.get(moment, 0)
+        if remembered and remembered.until > now + longest:
+            remembered = replace(remembered, until=now + longest)
+        step = _next_step(remembered, plex.get(moment), rows, now=now, restored=restored)
+        if step.sends and step.memory:
+            requests[moment] = step.memory
+            (add if step.memory.state is PlayState.ADDING else remove).append(moment)
+        elif step.memory != memory.get(moment):
+            resolved[moment] = step.memory
+        if step.wait_until:
+            wait_until = min(wait_until or step.wait_until, step.wait_until)
+    return PlayPlan(Moments(add) if add else None, Moments(remove) if remove else None, resolved, requests, wait_until)
+
+
+def _next_step(
+    remembered: RememberedPlay | None, source: PlaySource | None, rows: int, *, now: int, restored: bool
+) -> _Step:
+    if remembered is None:
+        if source is None:
+            return _Step(None)
+        return _Step(RememberedPlay(source, PlayState.PRESENT)) if rows else _add(source)
+    match remembered.state:
+        case PlayState.ADDING:
+            return _after_adding(remembered, source, rows, now)
+        case PlayState.SENT:
+            return _after_sent(remembered, source, rows, restored=restored)
+        case PlayState.REMOVING:
+            return _after_removing(remembered, rows, now)
+    return _Step(remembered)
+
+
+def _add(source: PlaySource, tries: int = 0) -> _Step:
+    return _Step(RememberedPlay(source, PlayState.ADDING, tries + 1), sends=True)
+
+
+def _remove(remembered: RememberedPlay, rows: int) -> _Step:
+    return _Step(replace(remembered, state=PlayState.REMOVING, rows_before=rows, until=0), sends=True)
+
+
+def _ended(remembered: RememberedPlay, state: PlayState) -> _Step:
+    return _Step(RememberedPlay(remembered.source, state, undo=remembered.undo))
+
+
+def _after_adding(remembered: RememberedPlay, source: PlaySource | None, rows: int, now: int) -> _Step:
+    # An earlier try can have arrived late, and the last one may still double it.
+    if now < remembered.until and (not rows or remembered.tries > 1):
+        return _Step(remembered, wait_until=remembered.until)
+    if rows:
+        return _arrived(remembered, rows)
+    if remembered.undo:
+        return _ended(remembered, PlayState.UNDONE)
+    # What Plex no longer lists and Stash never got is forgotten: if Plex lists it again, it is added.
+    return _add(source, remembered.tries) if source else _Step(None)
+
+
+def _arrived(remembered: RememberedPlay, rows: int) -> _Step:
+    """After a request arrived. With earlier tries, up to as many rows too many can be theirs."""
+    if rows > 1 and remembered.tries > 1:
+        return _remove(remembered, rows)
+    if remembered.undo:
+        return _remove(replace(remembered, tries=1), rows)
+    return _ended(remembered, PlayState.SENT)
+
+
+def _after_sent(remembered: RememberedPlay, source: PlaySource | None, rows: int, *, restored: bool) -> _Step:
+    if remembered.undo:
+        return _remove(remembered, rows) if rows else _ended(remembered, PlayState.UNDONE)
+    if rows or source is None:
+        # History that Plex has pruned removes nothing from Stash.
+        return _Step(remembered)
+    return _add(source) if restored else _ended(remembered, PlayState.DELETED)
+
+
+def _after_removing(remembered: RememberedPlay, rows: int, now: int) -> _Step:
+    if not rows or rows < remembered.rows_before:
+        if remembered.tries > 1:
+            # It was one too many, of a request that arrived late.
+            return _arrived(replace(remembered, tries=remembered.tries - 1), rows) if rows else _gone(remembered)
+        return _gone(remembered)
+    if now < remembered.until:
+        return _Step(remembered, wait_until=remembered.until)
+    return _remove(remembered, rows)
+
+
+def _gone(remembered: RememberedPlay) -> _Step:
+    return _ended(remembered, PlayState.UNDONE if remembered.undo else PlayState.DELETED)

@@ -1,0 +1,245 @@
+"""Plays: the history of Plex as last listed, and what is remembered about each moment of a scene.
+
+The history is a mirror: it is read from here, so a scene costs no request, and it keeps the file of an item that Plex
+has under another key by now. The memory is never pruned by age: it is what keeps a play that you deleted from coming
+again. See `plexsync.rules.plays`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.store.connection import Row, Table
+from plexsync.store.db import clean
+from plexsync.store.origins import LIBRARY, of_this_library
+
+# The file of an item that is not in the index now stays what it was.
+SAVE_HISTORY = f"""
+insert into played (account, item, moment, library, path_key, size, history_key, listed_at)
+values (
+    :account, :item, :moment, {LIBRARY},
+    coalesce((select path_key from part where item = :item and position = 0), ''),
+    coalesce((select size from part where item = :item and position = 0), 0),
+    :history_key, :now
+)
+on conflict (account, item, moment) do update
+   set library = case when excluded.library <> '' then excluded.library else played.library end,
+       path_key = case when excluded.path_key <> '' then excluded.path_key else played.path_key end,
+       size = case when excluded.path_key <> '' then excluded.size else played.size end,
+       history_key = excluded.history_key, listed_at = excluded.listed_at
+"""
+LISTED = """
+select item, moment from played
+ where account = :account and moment >= :since and item in (select value from json_each(:items))
+"""
+# Plays of these items, and of items that are gone from the index and had a file that is one of theirs. A key that Plex has
+# dealt to another item since is not believed: it is in another library, or has neither the file nor one of its size.
+HISTORY = f"""
+select played.item as asked, played.moment, played.item, played.history_key, 0 as is_past
+  from played
+ where played.account = :account and played.moment >= :since
+   and played.item in (select value from json_each(:items)) and {of_this_library("played")}
+   and (played.path_key = '' or exists (
+       select 1 from part
+        where part.item = played.item
+          and (part.path_key = played.path_key or (part.size = played.size and part.size > 0))
+   ))
+ union all
+select part.item, played.moment, played.item, played.history_key, 1
+  from part join played on played.path_key = part.path_key and played.size = part.size
+ where part.item in (select value from json_each(:items)) and played.path_key <> ''
+   and played.account = :account and played.moment >= :since
+   and not exists (select 1 from item where item.key = played.item)
+ order by 5, 1, 2
+"""
+NEWEST = "select max(moment) from played where account = :account"
+DROP_UNLISTED = "delete from played where account = :account and listed_at < :since"
+
+LIST = """
+select scene, moment, scene_created_at, item, history_key, state, tries, rows_before, until, undo
+  from play where scene in (select value from json_each(:scenes))
+"""
+SCENES = "select distinct scene from play where scene > :after order by scene limit :limit"
+HOLDERS = "select item, moment, scene from play where item in (select value from json_each(:items)) order by scene"
+LAST_SENT = """
+select scene, moment, state, scene_updated_at, sent_at, sent_order
+  from play where sent_order > 0 order by sent_order desc, moment desc limit :limit
+"""
+# A request of another scene under this id was not this scene's.
+SAVE = """
+insert into play (
+    scene, moment, scene_created_at, scene_updated_at, item, history_key, state, tries, rows_before, until, undo,
+    sent_at, sent_order
+) values (
+    :scene, :moment, :created_at, :updated_at, :item, :history_key, :state, :tries, :rows_before, :until, :undo,
+    :sent_at, :sent_order
+)
+on conflict (scene, moment) do update
+   set scene_updated_at = case
+           when excluded.sent_order = 0 and play.scene_created_at = excluded.scene_created_at
+           then play.scene_updated_at else excluded.scene_updated_at end,
+       sent_at = case
+           when excluded.sent_order = 0 and play.scene_created_at = excluded.scene_created_at
+           then play.sent_at else excluded.sent_at end,
+       sent_order = case
+           when excluded.sent_order = 0 and play.scene_created_at = excluded.scene_created_at
+           then play.sent_order else excluded.sent_order end,
+       scene_created_at = excluded.scene_created_at, item = excluded.item, history_key = excluded.history_key,
+       state = excluded.state, tries = excluded.tries, rows_before = excluded.rows_before, until = excluded.until,
+       undo = excluded.undo
+"""
+NEXT_ORDER = "select coalesce(max(sent_order), 0) + 1 from play where sent_order > 0"
+PROLONG = """
+update play set until = :until
+ where scene = :scene and moment = :moment and (state = 'adding' or state = 'removing')
+"""
+FORGET = "delete from play where scene = :scene and moment = :moment"
+FORGET_SCENES = "delete from play where scene in (select value from json_each(:scenes))"
+
+
+@dataclass(frozen=True)
+class SentPlay:
+    """A play that was last sent for a scene: when, in which order, and when the scene was last changed in Stash then."""
+
+    scene: int
+    moment: int
+    state: PlayState
+    scene_updated_at: str
+    sent_at: int
+    order: int
+
+
+class ReadOnlyPlays(Table):
+    """Read access to the history of Plex and to the memory of plays."""
+
+    def history(self, account: int, items: Sequence[str], *, since: int = 0) -> dict[str, dict[int, PlaySource]]:
+        """Return the account's plays of these items from the second `since` on, by item key and moment.
+
+        A play of an item that is gone from the index belongs to the item that has its file now.
+        """
+        values = {"account": account, "items": json.dumps(list(items)), "since": since}
+        plays: dict[str, dict[int, PlaySource]] = {}
+        for asked, moment, item, history_key, _ in self._db.rows(HISTORY, values):
+            plays.setdefault(asked, {}).setdefault(moment, PlaySource(item, history_key))
+        return plays
+
+    def newest(self, account: int) -> int | None:
+        """Return the moment of the account's newest listed play; None if none was listed yet."""
+        moment: int | None = self._db.value(NEWEST, {"account": account})
+        return moment
+
+    def of(self, scenes: Mapping[int, str]) -> dict[int, dict[int, RememberedPlay]]:
+        """Return what is remembered of these scenes, given as id and time of creation, by scene and moment.
+
+        What is remembered of another scene that had the id is left out.
+        """
+        plays: dict[int, dict[int, RememberedPlay]] = {}
+        for row in self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}):
+            if clean(scenes[row["scene"]]) == row["scene_created_at"]:
+                plays.setdefault(row["scene"], {})[row["moment"]] = _remembered(row)
+        return plays
+
+    def scenes(self, *, after: int = 0, limit: int) -> list[int]:
+        """Return up to `limit` scenes above `after` of which a play is remembered, by number."""
+        return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
+
+    def holders(self, items: Sequence[str]) -> dict[tuple[str, int], list[int]]:
+        """Return the scenes that a play of these items was sent to, or found in, by (item key, moment)."""
+        scenes: dict[tuple[str, int], list[int]] = {}
+        for item, moment, scene in self._db.rows(HOLDERS, {"items": json.dumps(list(items))}):
+            scenes.setdefault((item, moment), []).append(scene)
+        return scenes
+
+    def last_sent(self, limit: int) -> list[SentPlay]:
+        """Return up to `limit` plays that were sent, the last request first."""
+        return [
+            SentPlay(scene, moment, _state(state), updated_at, sent_at, order)
+            for scene, moment, state, updated_at, sent_at, order in self._db.rows(LAST_SENT, {"limit": limit})
+        ]
+
+
+class Plays(ReadOnlyPlays):
+    """Read and write access to the history of Plex and to the memory of plays."""
+
+    def save_history(self, account: int, plays: Iterable[tuple[PlaySource, int]], *, now: int) -> set[str]:
+        """Save (source, moment) pairs as Plex lists them now; returns the items with a play that is new here."""
+        history_keys = {(clean(source.item), moment): clean(source.history_key) for source, moment in plays}
+        if not history_keys:
+            return set()
+        items = sorted({item for item, _ in history_keys})
+        values = {"account": account, "items": json.dumps(items), "since": min(moment for _, moment in history_keys)}
+        listed = {(item, moment) for item, moment in self._db.rows(LISTED, values)}
+        entry = {"account": account, "now": now}
+        self._db.execute_many(
+            SAVE_HISTORY,
+            [
+                {**entry, "item": item, "moment": moment, "history_key": history_key}
+                for (item, moment), history_key in history_keys.items()
+            ],
+        )
+        return {item for item, _ in history_keys.keys() - listed}
+
+    def drop_unlisted(self, account: int, *, since: int) -> int:
+        """After Plex has listed the account's whole history, drop what it has not listed since then; returns how many."""
+        return self._db.execute(DROP_UNLISTED, {"account": account, "since": since})
+
+    def save(self, scene: int, created_at: str, plays: Mapping[int, RememberedPlay | None]) -> None:
+        """Save what is remembered of a scene by moment; None forgets it. `created_at`: when Stash created the scene."""
+        self._save(scene, plays, {"created_at": clean(created_at), "updated_at": "", "sent_at": 0, "sent_order": 0})
+
+    def begin(
+        self, scene: int, created_at: str, updated_at: str, plays: Mapping[int, RememberedPlay], *, now: int
+    ) -> None:
+        """Like `save`, before a request is sent that adds them: the latest one of all scenes.
+
+        `updated_at`: when the scene was last changed in Stash.
+        """
+        order = int(self._db.value(NEXT_ORDER))
+        sent = {"created_at": clean(created_at), "updated_at": clean(updated_at), "sent_at": now, "sent_order": order}
+        self._save(scene, plays, sent)
+
+    def _save(self, scene: int, plays: Mapping[int, RememberedPlay | None], sent: Mapping[str, object]) -> None:
+        rows = [
+            {
+                **sent,
+                "scene": scene,
+                "moment": moment,
+                "item": clean(play.source.item),
+                "history_key": clean(play.source.history_key),
+                "state": play.state,
+                "tries": play.tries,
+                "rows_before": play.rows_before,
+                "until": play.until,
+                "undo": int(play.undo),
+            }
+            for moment, play in plays.items()
+            if play is not None
+        ]
+        self._db.execute_many(SAVE, rows)
+        forgotten = [{"scene": scene, "moment": moment} for moment, play in plays.items() if play is None]
+        self._db.execute_many(FORGET, forgotten)
+
+    def prolong(self, scene: int, moments: Iterable[int], until: int) -> None:
+        """Extend the time until which the open requests for these moments may take effect."""
+        self._db.execute_many(PROLONG, [{"scene": scene, "moment": moment, "until": until} for moment in moments])
+
+    def forget(self, scenes: Sequence[int]) -> None:
+        """Forget everything that is remembered of these scenes."""
+        self._db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
+
+
+def _remembered(row: Row) -> RememberedPlay:
+    return RememberedPlay(
+        PlaySource(row["item"], row["history_key"]),
+        _state(row["state"]),
+        row["tries"],
+        row["rows_before"],
+        row["until"],
+        bool(row["undo"]),
+    )
+
+
+def _state(text: str) -> PlayState:
+    """The stored state. One that a damaged page has changed counts as not PlexSync's: nothing is sent or removed for it."""
+    return PlayState(text) if text in PlayState.__members__.values() else PlayState.PRESENT
