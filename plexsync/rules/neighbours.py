@@ -11,8 +11,9 @@ from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.job import Kind
 from plexsync.rules.notices import Notice
 from plexsync.rules.plan_records import Edit
+from plexsync.rules.plays import Moments
 from plexsync.rules.records import Newest, News, Picture, Section, ServerInfo
-from plexsync.rules.scene import Image, Scene
+from plexsync.rules.scene import Image, Scene, WatchedScene
 
 
 class Clock(Protocol):
@@ -190,4 +191,23 @@ class Plex(Protocol):
 
         `cast` is the item's present cast (`Item.cast`): its role texts are sent along so that they stay.
         """
+        ...
+
+
+class StashWatch(Protocol):
+    """What was watched, in Stash. Plays are in whole seconds UTC.
+
+    A write that raises Unavailable with `sent` may have taken effect, or may still do so: only the plays tell.
+    """
+
+    def watched(self, ids: Sequence[int]) -> dict[int, WatchedScene]:
+        """The scenes with these ids and their plays, in one request. Ids that do not exist are left out."""
+        ...
+
+    def add_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
+        """Add one play for each moment, also where there is one; returns all plays of the scene after it, newest first."""
+        ...
+
+    def take_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
+        """Remove one play of each moment that has one; returns all plays of the scene after it, newest first."""
         ...

@@ -18,10 +18,7 @@ LAST_MOMENT = 253_402_300_799
 
 @dataclass(frozen=True, init=False)
 class Moments:
-    """Whole UTC seconds, ascending, each once, and at least one: for Stash, an empty list means the newest play or now.
-
-    Iterating yields timestamps such as `2026-01-02T03:04:05Z`.
-    """
+    """Whole UTC seconds, ascending, each once, and at least one: for Stash, an empty list means the newest play or now."""
 
     seconds: tuple[int, ...]
 
@@ -29,19 +26,21 @@ class Moments:
         """Raises ValueError for no moments, and for one that is not a whole second of the years 1970 to 9999."""
         ordered = tuple(sorted(set(seconds)))
         if not ordered:
-            raise ValueError("a list of moments can't be empty")
+            raise ValueError("no moment: a list of moments can't be empty")
         for moment in ordered:
             if type(moment) is not int or not 0 <= moment <= LAST_MOMENT:
                 raise ValueError(f"no whole second of the years 1970 to 9999: {moment!r}")
         object.__setattr__(self, "seconds", ordered)
 
-    def __iter__(self) -> Iterator[str]:
-        """Yield the timestamps, in UTC."""
-        return (f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in self.seconds)
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.seconds)
 
     def __len__(self) -> int:
-        """The number of moments."""
         return len(self.seconds)
+
+    def texts(self) -> list[str]:
+        """The moments as Stash reads them: `2026-01-02T03:04:05Z`."""
+        return [f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in self.seconds]
 
 
 class PlayState(StrEnum):

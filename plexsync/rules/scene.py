@@ -62,3 +62,11 @@ class Scene:
     images: tuple["Image", ...] = ()
     people: tuple["Performer", ...] = ()
     created_at: str = ""
+
+
+@dataclass(frozen=True)
+class WatchedScene:
+    """A scene and its plays in Stash at one moment, in whole seconds UTC, newest first; a second may occur twice."""
+
+    scene: Scene
+    plays: tuple[int, ...]

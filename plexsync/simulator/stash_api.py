@@ -6,7 +6,6 @@ only then read the answer. Hooks receive the input in the same shape as from Sta
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,19 @@ from graphql import GraphQLInputObjectType
 from plexsync.simulator.stash_graphql import Resolver, StashError
 from plexsync.simulator.stash_hooks import Event, Visited
 from plexsync.simulator.stash_jobs import Jobs
-from plexsync.simulator.stash_model import Group, Performer, Scene, StashData, Studio, Tag, decoded_image, found
+from plexsync.simulator.stash_model import (
+    Group,
+    Performer,
+    Scene,
+    StashData,
+    Studio,
+    Tag,
+    decoded_image,
+    found,
+    one_of,
+    seconds,
+)
+from plexsync.simulator.stash_plays import ScenePlays, scene_fields
 from plexsync.simulator.stash_schema import schema
 from plexsync.simulator.stash_search import (
     FILE_SORT_KEYS,
@@ -91,7 +102,7 @@ class StashApi:
             "FindTagsResultType": {"tags": page},
             "FindGroupsResultType": {"groups": page},
             "FindFilesResultType": {"files": page},
-            "Scene": {"id": id_text, "paths": whole},
+            "Scene": {"id": id_text, "paths": whole, **scene_fields()},
             "ScenePathsType": {"screenshot": screenshot, "stream": stream},
             "VideoFile": {"id": id_text, "fingerprint": fingerprint},
             "Performer": {
@@ -159,6 +170,7 @@ class StashApi:
             "sceneMerge": lambda _, asking, input: self.merge_scenes(input),
             "sceneDestroy": lambda _, asking, input: self.destroy_scenes([input["id"]], input, asking.visited),
             "scenesDestroy": lambda _, asking, input: self.destroy_scenes(input["ids"], input, asking.visited),
+            **ScenePlays(self.data).mutations(),
             "performerUpdate": lambda _, asking, input: self.update_performer(input, asking.visited),
             "studioUpdate": lambda _, asking, input: self.update_studio(input, asking.visited),
             "tagUpdate": lambda _, asking, input: self.update_tag(input, asking.visited),
@@ -268,11 +280,13 @@ class StashApi:
         return scenes
 
     def merge_scenes(self, values: Mapping[str, Any]) -> Scene:
-        """sceneMerge: no hook runs, neither for the destination nor for the sources."""
+        """sceneMerge: no hook runs, neither for the destination nor for the sources. Plays go along if that is asked for."""
         with self.data.lock:
             destination = self.data.scene(values["destination"])
             sources = [self.data.scene(id_) for id_ in values["source"]]
-            self.data.merge_scenes(sources, destination, values.get("values") or {})
+            self.data.merge_scenes(
+                sources, destination, values.get("values") or {}, plays=bool(values.get("play_history"))
+            )
         return destination
 
     def destroy_scenes(self, ids: Iterable[object], told: Mapping[str, Any], visited: Visited) -> bool:
@@ -454,19 +468,6 @@ def image_path(kind: str, leaf: str = "image") -> Resolver:
         return f"{asking.base}/{kind}/{record.id}/{leaf}?t={seconds(record.updated_at)}{default}"
 
     return address
-
-
-def seconds(stamp: str) -> int:
-    """A timestamp in Unix seconds."""
-    return int(datetime.fromisoformat(stamp).timestamp())
-
-
-def one_of(records: Mapping[int, Any], id_: str) -> Any:
-    """The record with this id or None; raises StashError for an invalid id."""
-    try:
-        return records.get(int(id_))
-    except ValueError:
-        raise StashError(f"converting id: {id_!r} is not a number") from None
 
 
 def shaped(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:

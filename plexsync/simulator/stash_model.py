@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import Random
 from typing import Any, TypeVar
 
@@ -138,7 +139,7 @@ class VideoFile:
 
 @dataclass(slots=True, eq=False)
 class Scene:
-    """A scene; its primary file comes first."""
+    """A scene; its primary file comes first, and of its plays (in seconds UTC) the newest."""
 
     id: int
     created_at: str
@@ -158,11 +159,14 @@ class Scene:
     files: tuple[VideoFile, ...] = ()
     stash_ids: tuple[StashID, ...] = ()
     cover: bytes | None = None
+    plays: tuple[int, ...] = ()
+    resume_time: float = 0.0
+    play_duration: float = 0.0
 
 
 @dataclass(frozen=True)
 class SceneSnapshot:
-    """A scene at one moment, in plain values. A performer with a disambiguation is a pair."""
+    """A scene at one moment, in plain values. A performer with a disambiguation is a pair; plays are in seconds UTC."""
 
     id: int
     title: str
@@ -181,6 +185,9 @@ class SceneSnapshot:
     cover: bytes | None
     created_at: str
     updated_at: str
+    plays: tuple[int, ...]
+    resume_time: float
+    play_duration: float
 
 
 R = TypeVar("R", Studio, Performer, Tag, Group)
@@ -296,7 +303,10 @@ class StashData:
             self.files.pop(file.id, None)
 
     def edit_scene(self, scene: Scene, values: Mapping[str, Any]) -> None:
-        """Apply the given fields of a SceneUpdateInput; changes `updated_at` even if nothing differs."""
+        """Apply the given fields of a SceneUpdateInput; changes `updated_at` even if nothing differs.
+
+        As in Stash, `play_duration` sets the total, and `resume_time` has no effect.
+        """
         changes = self._scene_changes(scene, values)
         title, files = changes.get("title", scene.title), scene.files
         if not title and not files:
@@ -313,6 +323,8 @@ class StashData:
             changes["date"] = checked_date(changes["date"])
         if "organized" in changes:
             changes["organized"] = bool(changes["organized"])
+        if values.get("play_duration") is not None:
+            changes["play_duration"] = float(values["play_duration"])
         if "urls" in values:
             changes["urls"] = tuple(values["urls"] or ())
         if "studio_id" in values:
@@ -385,12 +397,17 @@ class StashData:
         for id_ in gone:
             destination.aliases += (self.tags.pop(id_).name,)
 
-    def merge_scenes(self, sources: Iterable[Scene], destination: Scene, values: Mapping[str, Any]) -> None:
-        """Move the files of the sources to the destination, apply the values, delete the sources."""
+    def merge_scenes(
+        self, sources: Iterable[Scene], destination: Scene, values: Mapping[str, Any], *, plays: bool
+    ) -> None:
+        """Move the files of the sources, and their plays if `plays`, to the destination; apply the values; delete the
+        sources.
+        """
         merged = [scene for scene in sources if scene is not destination]
         changes = self._scene_changes(destination, values)
         for scene in merged:
             destination.files += scene.files
+            destination.plays = newest_first((*destination.plays, *scene.plays)) if plays else destination.plays
             del self.scenes[scene.id]
         for name, value in changes.items():
             setattr(destination, name, value)
@@ -416,6 +433,9 @@ class StashData:
             cover=scene.cover,
             created_at=scene.created_at,
             updated_at=scene.updated_at,
+            plays=scene.plays,
+            resume_time=scene.resume_time,
+            play_duration=scene.play_duration,
         )
 
 
@@ -430,6 +450,24 @@ def found(records: Mapping[int, K], id_: object, kind: str) -> K:
         raise StashError(f"converting id: {id_!r} is not a number") from None
     except KeyError:
         raise StashError(f"{kind} with id {id_} not found") from None
+
+
+def one_of(records: Mapping[int, K], id_: object) -> K | None:
+    """The record with this id or None; raises StashError for an invalid id."""
+    try:
+        return records.get(int(str(id_)))
+    except ValueError:
+        raise StashError(f"converting id: {id_!r} is not a number") from None
+
+
+def seconds(stamp: str) -> int:
+    """A timestamp in Unix seconds."""
+    return int(datetime.fromisoformat(stamp).timestamp())
+
+
+def newest_first(plays: Iterable[int]) -> tuple[int, ...]:
+    """Plays in the order of Stash."""
+    return tuple(sorted(plays, reverse=True))
 
 
 def basename(path: str) -> str:

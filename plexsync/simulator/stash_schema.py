@@ -13,6 +13,7 @@ scalar Time
 scalar Map
 scalar Any
 scalar Int64
+scalar Timestamp
 scalar PluginConfigMap
 
 type Query {
@@ -36,6 +37,10 @@ type Mutation {
   sceneMerge(input: SceneMergeInput!): Scene
   sceneDestroy(input: SceneDestroyInput!): Boolean!
   scenesDestroy(input: ScenesDestroyInput!): Boolean!
+  sceneAddPlay(id: ID!, times: [Timestamp!]): HistoryMutationResult!
+  sceneDeletePlay(id: ID!, times: [Timestamp!]): HistoryMutationResult!
+  sceneSaveActivity(id: ID!, resume_time: Float, playDuration: Float): Boolean!
+  sceneResetActivity(id: ID!, reset_resume: Boolean, reset_duration: Boolean): Boolean!
   performerUpdate(input: PerformerUpdateInput!): Performer
   performerDestroy(input: PerformerDestroyInput!): Boolean!
   studioUpdate(input: StudioUpdateInput!): Studio
@@ -98,6 +103,11 @@ type Scene {
   date: String
   rating100: Int
   organized: Boolean!
+  last_played_at: Time
+  resume_time: Float
+  play_duration: Float
+  play_count: Int
+  play_history: [Time!]!
   created_at: Time!
   updated_at: Time!
   files: [VideoFile!]!
@@ -137,6 +147,7 @@ type VideoFile implements BaseFile {
   updated_at: Time!
 }
 
+type HistoryMutationResult { count: Int!  history: [Time!]! }
 type Fingerprint { type: String!  value: String! }
 type ScenePathsType { screenshot: String  stream: String }
 type SceneGroup { group: Group!  scene_index: Int }
@@ -260,6 +271,7 @@ input SceneFilterType {
   performers: MultiCriterionInput
   performer_count: IntCriterionInput
   date: DateCriterionInput
+  last_played_at: TimestampCriterionInput
   created_at: TimestampCriterionInput
   updated_at: TimestampCriterionInput
   performers_filter: PerformerFilterType
@@ -360,6 +372,8 @@ input SceneUpdateInput {
   tag_ids: [ID!]
   cover_image: String
   stash_ids: [StashIDInput!]
+  resume_time: Float
+  play_duration: Float
   primary_file_id: ID
 }
 
@@ -382,7 +396,7 @@ input BulkSceneUpdateInput {
 
 input SceneDestroyInput { id: ID!  delete_file: Boolean  delete_generated: Boolean }
 input ScenesDestroyInput { ids: [ID!]!  delete_file: Boolean  delete_generated: Boolean }
-input SceneMergeInput { source: [ID!]!  destination: ID!  values: SceneUpdateInput }
+input SceneMergeInput { source: [ID!]!  destination: ID!  values: SceneUpdateInput  play_history: Boolean }
 
 input PerformerUpdateInput {
   id: ID!

@@ -12,6 +12,7 @@ from typing import Any
 
 from plexsync.simulator.stash_graphql import StashError
 from plexsync.simulator.stash_model import Scene, Tag
+from plexsync.simulator.stash_plays import last_played
 
 Predicate = Callable[[Any], bool]
 
@@ -380,6 +381,7 @@ SCENE_CRITERIA: dict[str, Callable[[Any], Predicate]] = {
     "performers": members(lambda scene: scene.performers),
     "performer_count": ordered(lambda scene: len(scene.performers)),
     "date": ordered(lambda scene: scene.date),
+    "last_played_at": ordered(last_played),
     "performers_filter": related(lambda scene: scene.performers, performer_filter),
     "studios_filter": related(scene_studios, studio_filter),
     "tags_filter": related(lambda scene: scene.tags, tag_filter),

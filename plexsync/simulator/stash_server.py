@@ -28,6 +28,7 @@ from plexsync.simulator.stash_images import DEFAULT_IMAGE, media_type
 from plexsync.simulator.stash_jobs import Job, Jobs
 from plexsync.simulator.stash_log import STATEMENTS, LogFeed, StashLog
 from plexsync.simulator.stash_model import FileSpec, Name, SceneSnapshot, StashBackup, StashData
+from plexsync.simulator.stash_plays import ScenePlays
 from plexsync.simulator.stash_schema import schema
 
 BEGINNING = datetime(2026, 1, 15, 10, 0, tzinfo=UTC).timestamp()
@@ -56,7 +57,7 @@ class StashSim(HttpServer):
     plugins, `system_status` the answer to systemStatus. `graphql_fault` gets each 200 body of the API as a dict and
     returns the one to send. While `blobs_away`, pictures can't be read, and default ones are sent instead. With
     `api_key` empty there is no sign-in, and a request with a key is rejected. `log_lines` is the log; its subscribers
-    are refused unless `sends_log`.
+    are refused unless `sends_log`. `plays` adds and removes plays as a user does.
     """
 
     def __init__(self, api_key: str = "", port: int = 0, utc_offset_minutes: int = 0, version: str = "v0.30.1") -> None:
@@ -74,6 +75,7 @@ class StashSim(HttpServer):
         self.now: Callable[[], float] = running_clock()
         self.sessions = Sessions()
         self.data = StashData(self.stamp)
+        self.plays = ScenePlays(self.data)
         self.jobs = Jobs(self.stamp)
         self.log_lines = StashLog(self.stamp)
         self.sends_log = True
@@ -180,9 +182,9 @@ class StashSim(HttpServer):
         """Remove the scene as a clean job does; the id in the hook's input is empty then."""
         self._api.destroy_scenes([scene_id], {"id": ""}, ())
 
-    def merge_scenes(self, sources: Iterable[int], destination: int) -> None:
-        """Merge scenes as a user does; no hook runs."""
-        self._api.merge_scenes({"source": list(sources), "destination": destination})
+    def merge_scenes(self, sources: Iterable[int], destination: int, *, plays: bool = True) -> None:
+        """Merge scenes as a user does, who is offered their plays as well; no hook runs."""
+        self._api.merge_scenes({"source": list(sources), "destination": destination, "play_history": plays})
 
     def rename_performer(self, old: Name, new: str) -> None:
         """Rename a performer; its hook runs, scenes keep their `updated_at`."""

@@ -39,6 +39,7 @@ NO_PICTURES = ("text/html", "application/json")
 
 D = TypeVar("D")
 A = TypeVar("A")
+S = TypeVar("S", bound=answers.SceneAnswer)
 T = TypeVar("T")
 
 
@@ -161,9 +162,9 @@ class StashClient:
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
-        cap = min(LISTING_CAP, SCENES_CAP + SCENE_CAP * len(wanted))
-        data = self._ask(SCENES, queries.scenes(wanted, tags_above=self._tags_above, people=self._people), cap=cap)
-        return self._checked(lambda: _scenes_of(data, wanted))
+        query = queries.scenes(wanted, tags_above=self._tags_above, people=self._people)
+        data = self._ask(SCENES, query, cap=scenes_cap(wanted))
+        return self._checked(lambda: {id: answers.scene_of(answer) for id, answer in by_id(data, wanted).items()})
 
     def existing(self, ids: Sequence[int]) -> tuple[frozenset[int], int]:
         """Those of these scenes that exist, and the number of all scenes, in one request."""
@@ -359,11 +360,17 @@ def _messages(errors: Sequence[msgspec.Raw]) -> str:
     return json_words(b'{"errors":[%s]}' % b",".join(map(bytes, errors)))
 
 
-def _scenes_of(data: Mapping[str, answers.SceneAnswer | None], wanted: Sequence[int]) -> dict[int, Scene]:
-    if data.keys() != {f"s{id}" for id in wanted}:
+def scenes_cap(ids: Sequence[int]) -> int:
+    """The largest answer about these scenes that is read, in bytes."""
+    return min(LISTING_CAP, SCENES_CAP + SCENE_CAP * len(ids))
+
+
+def by_id(data: Mapping[str, S | None], ids: Sequence[int]) -> dict[int, S]:
+    """The answer about each of these scenes that exists. Raises ValueError for another answer than to this query."""
+    if data.keys() != {f"s{id}" for id in ids}:
         raise ValueError("not what was asked for")
-    scenes = {id: answers.scene_of(answer) for id in wanted if (answer := data[f"s{id}"]) is not None}
-    if any(scene.id != id for id, scene in scenes.items()):
+    scenes = {id: answer for id in ids if (answer := data[f"s{id}"]) is not None}
+    if any(answers.number(answer.id) != id for id, answer in scenes.items()):
         raise ValueError("another scene than was asked for")
     return scenes
 

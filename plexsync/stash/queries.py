@@ -102,6 +102,15 @@ PICTURE = {
     "group": "query GroupPicture($id: ID!) { found: findGroup(id: $id) { path: front_image_path } }",
 }
 
+# Stash takes an empty list of times for "now" and "the newest one": only `Moments`, which is never empty, is sent.
+ADD_PLAYS = """
+mutation AddPlays($id: ID!, $times: [Timestamp!]!) { plays: sceneAddPlay(id: $id, times: $times) { count history } }
+"""
+
+TAKE_PLAYS = """
+mutation TakePlays($id: ID!, $times: [Timestamp!]!) { plays: sceneDeletePlay(id: $id, times: $times) { count history } }
+"""
+
 # From 0.29 on Stash can list files; a query checks that first.
 NEWEST_FILES = "  files: findFiles(filter: $page) { count things: files { id updated_at } }\n"
 NEWEST_AND_FILES = NEWEST.rstrip().removesuffix("}") + NEWEST_FILES + "}\n"
@@ -160,8 +169,17 @@ def scenes(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str
     `findScenes(ids:)` fails as a whole if one of them is missing; `findScene` answers null. Raises ValueError for an id
     that is not a plain positive number: ids are the only values that are written into a query.
     """
-    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ ...SceneFields }}" for id in _checked(ids))
-    return f"query Scenes {{\n{aliases}\n}}\n{fragments(tags_above=tags_above, people=people)}"
+    return _each("Scenes", ids, "...SceneFields") + fragments(tags_above=tags_above, people=people)
+
+
+def watched(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str:
+    """`scenes` with the plays of each."""
+    return _each("Watched", ids, "...SceneFields play_history") + fragments(tags_above=tags_above, people=people)
+
+
+def _each(name: str, ids: Sequence[int], fields: str) -> str:
+    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ {fields} }}" for id in _checked(ids))
+    return f"query {name} {{\n{aliases}\n}}\n"
 
 
 def existing(ids: Sequence[int]) -> str:

@@ -18,6 +18,7 @@ from graphql import (
 )
 
 from plexsync.rules.job import Kind
+from plexsync.rules.plays import Moments
 from plexsync.stash import queries
 from plexsync.stash_plugin import child_process
 
@@ -30,6 +31,8 @@ WALKING = {"scenes": queries.above(7), "page": PAGE}
 NEWEST_FIRST = {"page": queries.page(25, sort="updated_at", number=3, descending=True)}
 
 LAST = queries.page(1, sort="id", descending=True)
+
+PLAYS = {"id": "7", "times": Moments([1_767_323_045, 1_767_323_046]).texts()}
 
 # Each question with each form of variables that the client gives it.
 ASKED = {
@@ -47,6 +50,10 @@ ASKED = {
     "scenes": (queries.scenes([1, 22, 333], tags_above=False), {}),
     "scenes with what is above their tags": (queries.scenes([1, 22, 333], tags_above=True), {}),
     "scenes with more of their performers": (queries.scenes([1, 22, 333], tags_above=False, people=True), {}),
+    "scenes and their plays": (queries.watched([1, 22, 333], tags_above=False), {}),
+    "scenes and their plays, with all that may be shown": (queries.watched([1, 22], tags_above=True, people=True), {}),
+    "add plays": (queries.ADD_PLAYS, PLAYS),
+    "take plays": (queries.TAKE_PLAYS, PLAYS),
     "walk with more of their performers": (queries.walk(tags_above=False, people=True), WALKING),
     "walk": (queries.walk(tags_above=False), WALKING),
     "walk with what is above their tags": (queries.walk(tags_above=True), WALKING),

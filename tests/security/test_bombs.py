@@ -28,6 +28,8 @@ PROBES = """
 import json, os, resource, sys, time, traceback
 from plexsync.plex.client import PlexClient
 from plexsync.stash.client import StashClient
+from plexsync.stash.watching import StashWatching
+from plexsync.rules.plays import Moments
 from plexsync.rules.errors import SyncError
 from plexsync.rules.paths import map_path
 from validation.sources import ConfigError, load
@@ -47,6 +49,8 @@ ASKED = {
     "plex find": lambda at: plex(at).find("1", "x"),
     "stash probe": lambda at: stash(at).probe(),
     "stash scenes": lambda at: stash(at).scenes([1]),
+    "stash watched": lambda at: StashWatching(at, "key", read_timeout=60.0).watched([1]),
+    "stash plays": lambda at: StashWatching(at, "key", read_timeout=60.0).add_plays(1, Moments([0])),
     "stash walk": lambda at: [len(page) for page in stash(at).walk()],
     "stash settings": lambda at: stash(at).plugin_settings("x"),
     "a file": lambda at: load(environ={}, toml_path=Path(at)),
@@ -204,6 +208,7 @@ BOMBS = {
 }
 ASKED = ["plex sections", "stash scenes"]
 MORE = ["plex identity", "plex entries", "plex items", "plex find", "stash probe", "stash walk", "stash settings"]
+MORE += ["stash watched", "stash plays"]
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
@@ -223,6 +228,12 @@ SWELLING = {
     "stash scenes: many fields": lambda: b'{"data": {' + b",".join(b'"s%d":null' % n for n in range(700_000)) + b"}}",
     "stash walk: many scenes": lambda: (
         b'{"data": {"findScenes": {"count": 1, "scenes": [' + b"{}," * 3_000_000 + b"{}]}}}"
+    ),
+    "stash watched: many plays": lambda: b'{"data": {"s1": {"play_history": [' + b'"ab",' * 1_600_000 + b'"ab"]}}}',
+    "stash plays: many plays": lambda: (
+        b'{"data": {"plays": {"count": 1, "history": ['
+        + b'"2026-01-02T03:04:05Z",' * 170_000
+        + b'"2026-01-02T03:04:05Z"]}}}'
     ),
     "plex entries: many items": lambda: PLEX_ROOT + b'"Metadata": [' + b"{}," * 10_000_000 + b"{}]}}",
     "plex sections: many libraries": lambda: PLEX_ROOT + b'"Directory": [' + b"{}," * 3_000_000 + b"{}]}}",

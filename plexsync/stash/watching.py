@@ -1,0 +1,89 @@
+"""What was watched, in Stash: implements `plexsync.rules.neighbours.StashWatch`.
+
+Every write returns the plays after it, so that no second request has to read them. An answer that is broken, partial or an
+error raises Unavailable with `sent`: Stash may have carried out the write, or do so later.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from plexsync.http.client import MEGABYTE
+from plexsync.rules.plays import Moments
+from plexsync.rules.scene import WatchedScene
+from plexsync.stash import answers, queries
+from plexsync.stash.client import StashClient, by_id, scenes_cap
+
+# More than 100,000 plays of one scene.
+PLAYS_CAP = 4 * MEGABYTE
+
+# A time with an offset; anything else is an error as soon as it is met.
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class WatchedAnswer(answers.SceneAnswer):
+    """A scene in full, with its plays."""
+
+    play_history: list[Moment]
+
+
+class PlaysAnswer(msgspec.Struct):
+    """The plays of a scene after a write."""
+
+    count: int
+    history: list[Moment]
+
+
+class PlaysWritten(msgspec.Struct):
+    """The data of the mutations ADD_PLAYS and TAKE_PLAYS."""
+
+    plays: PlaysAnswer
+
+
+WATCHED = msgspec.json.Decoder(dict[str, WatchedAnswer | None])
+PLAYS_WRITTEN = msgspec.json.Decoder(PlaysWritten)
+
+
+class StashWatching(StashClient):
+    """A `StashClient` that also reads and writes plays."""
+
+    def watched(self, ids: Sequence[int]) -> dict[int, WatchedScene]:
+        """The scenes with these ids and their plays, in one request; missing ones are left out."""
+        wanted = list(dict.fromkeys(ids))
+        if not wanted:
+            return {}
+        query = queries.watched(wanted, tags_above=self._tags_above, people=self._people)
+        data = self._ask(WATCHED, query, cap=scenes_cap(wanted))
+        return self._checked(
+            lambda: {
+                id: WatchedScene(answers.scene_of(answer), plays_of(answer.play_history))
+                for id, answer in by_id(data, wanted).items()
+            }
+        )
+
+    def add_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
+        """Add one play for each moment, also where there is one; returns all plays of the scene after it, newest first."""
+        return self._write(queries.ADD_PLAYS, id, moments)
+
+    def take_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
+        """Remove one play of each moment that has one; returns all plays of the scene after it, newest first."""
+        return self._write(queries.TAKE_PLAYS, id, moments)
+
+    def _write(self, mutation: str, id: int, moments: Moments) -> tuple[int, ...]:
+        variables = {"id": str(id), "times": moments.texts()}
+        plays = self._ask(PLAYS_WRITTEN, mutation, variables, cap=PLAYS_CAP).plays
+        return self._checked(lambda: written_of(plays))
+
+
+def written_of(answer: PlaysAnswer) -> tuple[int, ...]:
+    """The plays after a write; raises ValueError if they are not as many as Stash counted."""
+    if answer.count != len(answer.history):
+        raise ValueError("a part of the plays")
+    return plays_of(answer.history)
+
+
+def plays_of(moments: Sequence[Moment]) -> tuple[int, ...]:
+    """Plays in whole seconds UTC, newest first."""
+    return tuple(sorted((int(moment.replace(microsecond=0).timestamp()) for moment in moments), reverse=True))

@@ -1,0 +1,347 @@
+"""The plays of scenes in Stash: read, added and taken; what counts when a write ends in trouble."""
+
+import copy
+import json
+
+import httpx2
+import pytest
+
+from plexsync.rules.errors import Barred, Throttled, TooLong, Unavailable
+from plexsync.rules.neighbours import StashWatch
+from plexsync.rules.plays import Moments
+from plexsync.simulator.http import Fault
+from plexsync.simulator.stash_server import StashSim
+from plexsync.stash.watching import StashWatching
+from tests.patience import HANG
+from tests.stash.test_stash_client import GOOD, SPOILED
+
+KEY = "canary-stash-key-0123456789"
+# 2026-01-02T03:04:05Z
+MOMENT = 1_767_323_045
+
+
+@pytest.fixture
+def sim():
+    with StashSim(api_key=KEY) as running:
+        yield running
+
+
+@pytest.fixture
+def made():
+    """Clients that are closed in the end."""
+    clients = []
+
+    def make(url, key=KEY, **more):
+        clients.append(StashWatching(url, key, **more))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def stash(sim, made):
+    return made(sim.url, read_timeout=HANG)
+
+
+@pytest.fixture
+def answering(made):
+    """A client whose every request gets this body."""
+
+    def make(body, status=200):
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        transport = httpx2.MockTransport(lambda _: httpx2.Response(status, stream=httpx2.ByteStream(body)))
+        return made("http://nas:9999", transport=transport)
+
+    return make
+
+
+def sent_times(sim):
+    """The variable `times` of every mutation that was sent."""
+    asked = [json.loads(request.body) for request in sim.log]
+    return [one["variables"]["times"] for one in asked if one["query"].strip().startswith("mutation")]
+
+
+# --- moments ---------------------------------------------------------------------------------------------------------
+
+
+def test_moments_are_unique_and_in_order():
+    moments = Moments([MOMENT + 1, MOMENT, MOMENT + 1])
+    assert (list(moments), len(moments)) == ([MOMENT, MOMENT + 1], 2)
+    assert moments.texts() == ["2026-01-02T03:04:05Z", "2026-01-02T03:04:06Z"]
+    assert moments == Moments(iter([MOMENT, MOMENT + 1]))
+
+
+def test_there_are_no_empty_moments():
+    for nothing in ([], (), iter(())):
+        with pytest.raises(ValueError, match="no moment"):
+            Moments(nothing)
+
+
+def test_moments_do_not_change():
+    with pytest.raises(AttributeError):
+        Moments([MOMENT]).seconds = ()
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_what_a_flow_asks_for(stash):
+    neighbour: StashWatch = stash
+    assert neighbour.watched([1]) == {}
+
+
+def test_many_scenes_and_their_plays_are_one_request(sim, stash):
+    ids = [sim.add_scene(title=str(n), tags=["x"], studio="S") for n in range(4)]
+    sim.plays.add(ids[0], [MOMENT, MOMENT + 5, MOMENT])
+    sim.plays.add(ids[2], [MOMENT + 1])
+    sim.destroy_scene(ids[3])
+    watched = stash.watched([*ids, 999, ids[0]])
+    assert {id: scene.plays for id, scene in watched.items()} == {
+        ids[0]: (MOMENT + 5, MOMENT, MOMENT),
+        ids[1]: (),
+        ids[2]: (MOMENT + 1,),
+    }
+    assert len(sim.log) == 1
+    assert {id: watched.scene for id, watched in watched.items()} == stash.scenes(ids)
+
+
+def test_no_scene_costs_no_request(sim, stash):
+    assert stash.watched([]) == {}
+    assert sim.log == []
+
+
+def test_what_the_settings_ask_about_a_scene_is_read_with_its_plays(sim, made):
+    sim.set_tag_parents("Boots", ["Shoes"])
+    id = sim.add_scene(tags=["Boots"], performers=[("Ann", "the painter")])
+    client = made(sim.url, tags_above=True, people=True)
+    scene = client.watched([id])[id].scene
+    assert scene == client.scenes([id])[id]
+    assert (scene.tags_above, scene.people[0].disambiguation) == ((("Shoes",),), "the painter")
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-01-02T03:04:05Z", MOMENT),
+        ("2026-01-02T03:04:05.999Z", MOMENT),
+        ("2026-01-02T03:04:05.123456789Z", MOMENT),
+        ("2026-01-02T05:34:05+02:30", MOMENT),
+        ("1969-12-31T23:59:59.5Z", -1),
+        ("0001-01-01T00:00:00Z", -62_135_596_800),
+    ],
+)
+def test_a_play_is_a_whole_second_in_utc(answering, text, moment):
+    assert answering({"data": {"s1": {**GOOD, "play_history": [text]}}}).watched([1])[1].plays == (moment,)
+
+
+def test_plays_are_newest_first_whatever_the_offsets(answering):
+    texts = ["2026-01-02T03:04:05Z", "2026-01-02T04:04:04+01:00", "2026-01-02T03:04:06Z"]
+    watched = answering({"data": {"s1": {**GOOD, "play_history": texts}}}).watched([1])
+    assert watched[1].plays == (MOMENT + 1, MOMENT, MOMENT - 1)
+
+
+PLAYS_THAT_ARE_NONE = [None, {}, "2026-01-02T03:04:05Z", [None], [7], ["yesterday"], [""], ["2026-01-02T03:04:05"]]
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        GOOD,
+        *({**copy.deepcopy(GOOD), "play_history": plays} for plays in PLAYS_THAT_ARE_NONE),
+        *({**scene, "play_history": []} for scene in SPOILED),
+    ],
+    ids=lambda scene: json.dumps(scene)[-40:],
+)
+def test_a_scene_without_all_of_its_fields_is_none(answering, scene):
+    with pytest.raises(Unavailable):
+        answering({"data": {"s1": scene}}).watched([1])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        {"data": None},
+        {"data": {}},
+        {"data": {"s2": None}},
+        {"data": {"s1": None, "s2": None}},
+        {"data": {"s1": None}, "errors": [{"message": "database is locked", "path": ["s1"]}]},
+        {"data": {"s1": {**GOOD, "id": "2", "play_history": []}}},
+    ],
+)
+def test_half_an_answer_tells_nothing_of_plays(answering, body):
+    with pytest.raises(Unavailable):
+        answering(body).watched([1])
+
+
+@pytest.mark.parametrize("id", ["1", -1, True, "1) { id } x: findScene(id: 2"])
+def test_only_numbers_reach_the_query(sim, stash, id):
+    with pytest.raises(ValueError, match="number"):
+        stash.watched([id])
+    assert sim.log == []
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def test_adding_plays_is_one_request_that_returns_all_plays(sim, stash):
+    id = sim.add_scene()
+    sim.plays.add(id, [MOMENT + 1])
+    assert stash.add_plays(id, Moments([MOMENT + 2, MOMENT])) == (MOMENT + 2, MOMENT + 1, MOMENT)
+    assert sim.plays.of(id) == (MOMENT + 2, MOMENT + 1, MOMENT)
+    assert sent_times(sim) == [["2026-01-02T03:04:05Z", "2026-01-02T03:04:07Z"]]
+    assert len(sim.log) == 1
+
+
+def test_a_play_that_is_there_is_added_once_more(sim, stash):
+    id = sim.add_scene()
+    stash.add_plays(id, Moments([MOMENT]))
+    assert stash.add_plays(id, Moments([MOMENT])) == (MOMENT, MOMENT)
+
+
+def test_taking_plays_takes_one_of_each_second_and_no_other(sim, stash):
+    id = sim.add_scene()
+    sim.plays.add(id, [MOMENT, MOMENT, MOMENT + 1, MOMENT + 2])
+    assert stash.take_plays(id, Moments([MOMENT, MOMENT + 1, MOMENT + 9])) == (MOMENT + 2, MOMENT)
+    assert sim.plays.of(id) == (MOMENT + 2, MOMENT)
+    assert len(sim.log) == 1
+
+
+def test_taking_the_last_play_leaves_none(sim, stash):
+    id = sim.add_scene()
+    sim.plays.add(id, [MOMENT])
+    assert stash.take_plays(id, Moments([MOMENT])) == ()
+
+
+def test_a_write_changes_no_other_scene_and_no_time(sim, stash):
+    sim.now = lambda: MOMENT
+    id, other = sim.add_scene(), sim.add_scene()
+    before = sim.scene(other), sim.scene(id).updated_at
+    sim.now = lambda: MOMENT + 100
+    stash.add_plays(id, Moments([MOMENT]))
+    assert (sim.scene(other), sim.scene(id).updated_at) == before
+
+
+def test_many_plays_are_one_request(sim, stash):
+    id = sim.add_scene()
+    moments = Moments(range(MOMENT, MOMENT + 5000))
+    assert stash.add_plays(id, moments) == tuple(reversed(list(moments)))
+    assert stash.take_plays(id, moments) == ()
+    assert len(sim.log) == 2
+
+
+# --- writes that end in trouble --------------------------------------------------------------------------------------
+
+
+def writes(client, id=1):
+    moments = Moments([MOMENT])
+    return [lambda: client.add_plays(id, moments), lambda: client.take_plays(id, moments)]
+
+
+WRITTEN = {"count": 1, "history": ["2026-01-02T03:04:05Z"]}
+NOT_WHOLE = [
+    None,
+    {},
+    {"count": 1},
+    {"history": []},
+    {**WRITTEN, "count": 2},
+    {**WRITTEN, "count": None},
+    {**WRITTEN, "history": None},
+    {**WRITTEN, "history": [None]},
+    {**WRITTEN, "history": ["soon"]},
+    {**WRITTEN, "history": ["2026-01-02T03:04:05"]},
+    {"count": 1, "history": []},
+]
+
+
+def test_a_whole_answer_is_read(answering):
+    for write in writes(answering({"data": {"plays": WRITTEN}})):
+        assert write() == (MOMENT,)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"data": {"plays": plays}} for plays in NOT_WHOLE),
+        {"data": {"plays": WRITTEN}, "errors": [{"message": "database is locked"}]},
+        {"data": None, "errors": [{"message": "database is locked"}]},
+        {"data": {"sceneAddPlay": WRITTEN}},
+        {"data": {}},
+        b"",
+        b'{"data": {"plays": {"count": 1, "history": ["2026-01-0',
+        b"<!DOCTYPE html><html><body>Sign in</body></html>",
+    ],
+    ids=str,
+)
+def test_a_write_with_a_broken_partial_or_error_answer_has_an_unknown_end(answering, body):
+    for write in writes(answering(body)):
+        with pytest.raises(Unavailable) as raised:
+            write()
+        assert raised.value.sent
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_stash_that_does_not_know_the_mutation_is_unavailable(answering, status):
+    body = {"data": None, "errors": [{"message": "Cannot query field"}]}
+    for write in writes(answering(body, status)):
+        with pytest.raises(Unavailable, match=r"older than 0\.28"):
+            write()
+
+
+def test_an_error_of_stash_is_passed_on_with_the_name_of_the_mutation(answering):
+    client = answering({"data": None, "errors": [{"message": "database is locked", "path": ["plays"]}]})
+    for write, name in zip(writes(client), ("AddPlays", "TakePlays"), strict=True):
+        with pytest.raises(Unavailable, match=rf"\({name}: database is locked\)"):
+            write()
+
+
+def test_an_error_can_follow_a_write_that_took_effect(sim, stash):
+    id = sim.add_scene()
+    sim.graphql_fault = lambda body: {**body, "errors": [{"message": "late trouble"}]}
+    with pytest.raises(Unavailable) as raised:
+        stash.add_plays(id, Moments([MOMENT]))
+    assert raised.value.sent
+    sim.graphql_fault = None
+    assert stash.watched([id])[id].plays == (MOMENT,)
+
+
+def test_a_play_of_a_scene_that_is_gone_is_an_error_and_takes_nothing(stash):
+    with pytest.raises(Unavailable):
+        stash.add_plays(99, Moments([MOMENT]))
+    assert stash.take_plays(99, Moments([MOMENT])) == ()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "is_applied"),
+    [
+        (Fault("refuse"), Unavailable, False),
+        (Fault("hang"), Unavailable, False),
+        (Fault("reset"), Unavailable, False),
+        (Fault("reset_after"), Unavailable, True),
+        (Fault("cut"), Unavailable, True),
+        (Fault("garbage"), Unavailable, False),
+        (Fault("html"), Unavailable, False),
+        (Fault("status", status=500), Unavailable, False),
+        (Fault("status", status=429, retry_after=30), Throttled, False),
+        (Fault("status", status=401), Barred, False),
+        (Fault("status", status=403), Barred, False),
+        (Fault("status", status=413), TooLong, False),
+        (Fault("huge", megabytes=5), Unavailable, False),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Fault) else None,
+)
+def test_only_the_plays_tell_how_a_write_in_trouble_ended(sim, made, fault, error, is_applied):
+    id = sim.add_scene()
+    client = made(sim.url, connect_timeout=30, read_timeout=0.1 if fault.kind == "hang" else HANG)
+    sim.faults.set(fault)
+    with pytest.raises(error) as raised:
+        client.add_plays(id, Moments([MOMENT]))
+    sim.faults.clear()
+    assert type(raised.value) is error
+    assert KEY not in str(raised.value)
+    if error is Unavailable:
+        assert raised.value.sent is (fault.kind != "refuse")
+    assert made(sim.url, read_timeout=HANG).watched([id])[id].plays == ((MOMENT,) if is_applied else ())
