@@ -5,6 +5,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -317,8 +318,7 @@ def test_whoever_asks_for_a_level_of_the_log_sees_all_of_it(world: World) -> Non
 @pytest.mark.parametrize(
     ("settings", "web", "line"),
     [
-        ({}, True, "Dashboard: http://127.0.0.1:9797"),
-        ({"web_bind": "[::1]:80"}, True, "Dashboard: http://[::1]:80"),
+        ({}, True, ""),
         ({}, False, "Dashboard: none, because of --no-web"),
         ({"web_bind": "none"}, True, "Dashboard: none, because web_bind = none"),
         (
@@ -328,9 +328,24 @@ def test_whoever_asks_for_a_level_of_the_log_sees_all_of_it(world: World) -> Non
         ),
     ],
 )
-def test_the_greeting_names_the_dashboard_or_why_there_is_none(settings: dict, web: bool, line: str) -> None:
+def test_the_greeting_says_why_there_is_no_dashboard(settings: dict, web: bool, line: str) -> None:
     config = PlexSyncConfig(plex_url="http://a:1", plex_token="x" * 20, stash_url="http://b:1", **settings)
-    assert greeting(config, "1.2.3", web=web) == ("PlexSync 1.2.3 keeps Plex in sync with Stash.", line, STOP)
+    lines = ("PlexSync 1.2.3 keeps Plex in sync with Stash.", line, STOP)
+    assert greeting(config, "1.2.3", web=web) == tuple(filter(None, lines))
+
+
+def test_the_address_of_the_dashboard_is_said_when_it_listens(world: World) -> None:
+    world.settings["web_bind"] = "127.0.0.1:0"
+    _, shown = on_a_terminal(world, "serve", until_shown="Dashboard: http://127.0.0.1:")
+    assert f"{STOP}\r\n" in shown
+    assert " dashboard: http" not in shown
+
+
+def test_no_address_is_said_where_another_program_listens(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        world.settings["web_bind"] = f"127.0.0.1:{other.getsockname()[1]}"
+        _, shown = on_a_terminal(world, "serve", until_shown="Address already in use")
+    assert "Dashboard: " not in shown
 
 
 def test_sync_shows_a_bar_on_a_terminal(world: World) -> None:

@@ -47,12 +47,12 @@ def as_scanned(house, keys):
 
 def pairs(house):
     worker = house.worker
-    return bindings.pairs_by_duration(house.store, worker.glances, worker.gates)
+    return bindings.pairs_by(bindings.by_duration, house.store, worker.glances, worker.gates)
 
 
 def bind_pairs(house, found):
     worker = house.worker
-    bound = bindings.bind_pairs(house.store, worker.glances, worker.gates, house.clock, found)
+    bound = bindings.bind_pairs(bindings.by_duration, house.store, worker.glances, worker.gates, house.clock, found)
     house.clock.move(2)
     return bound
 

@@ -28,6 +28,8 @@ FIRST_WAIT, LONGEST_WAIT, TAKEN_WAIT = 1.0, 60.0, 15.0
 # A dashboard that ran for this many seconds was healthy.
 WELL = 60.0
 LAST_WORDS = 4.0
+# What the log says before the address at which the dashboard listens, and before why it can't.
+LISTENS = "dashboard: "
 
 
 class Dashboard:
@@ -127,7 +129,7 @@ class Dashboard:
         if self._over or self._wanted != request:
             self._end_process()
         if line := process.stdout.readline().strip():
-            self._tell(f"dashboard: {line}")
+            self._tell(f"{LISTENS}{line}")
         process.stdout.read()
         code = process.wait()
         with self._wake:

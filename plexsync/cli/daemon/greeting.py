@@ -1,4 +1,4 @@
-"""What `plexsync serve` says first on a terminal: its version, where the dashboard is, and how to stop it.
+"""What `plexsync serve` says first on a terminal: its version, how to stop it, and where the dashboard is once it listens.
 
 The settings are in `plexsync.log` all the same; only the terminal leaves them out.
 """
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from plexsync.cli.daemon.dashboard_process import hindrance_of
+from plexsync.cli.daemon.dashboard_process import LISTENS, hindrance_of
 from plexsync.cli.terminal.screen import ConsoleHandler
 from validation.config import PlexSyncConfig
 
@@ -19,21 +19,25 @@ SWITCHED_OFF = "Dashboard: none, because web_bind = none"
 SETTINGS = "PlexSync.config"
 
 
-def greeting(config: PlexSyncConfig, version: str, *, web: bool) -> tuple[str, str, str]:
-    """The three lines; `web`: the dashboard was not turned off for this call."""
-    return f"PlexSync {version} keeps Plex in sync with Stash.", _dashboard(config, web=web), STOP
+def greeting(config: PlexSyncConfig, version: str, *, web: bool) -> tuple[str, ...]:
+    """The lines, with the reason if there is no dashboard; `web`: it was not turned off for this call."""
+    reason = _no_dashboard(config, web=web)
+    return (f"PlexSync {version} keeps Plex in sync with Stash.", *filter(None, [reason]), STOP)
 
 
 @contextmanager
 def greeted(console: Console, config: PlexSyncConfig, version: str, *, web: bool) -> Iterator[None]:
-    """Print the greeting, and keep its words and the settings out of the console's log inside the block."""
-    lines = greeting(config, version, web=web)
-    console.print("\n".join(lines), soft_wrap=True)
-    address = lines[1].removeprefix("Dashboard: ")
+    """Print the greeting, and keep its words and the settings out of the console's log inside the block.
+
+    The address of the dashboard is printed when its process says that it listens, in the place of that line of the log.
+    """
+    console.print("\n".join(greeting(config, version, web=web)), soft_wrap=True)
 
     def is_new(record: logging.LogRecord) -> bool:
-        repeated = ("serving", f"dashboard: {address}")
-        return record.name != SETTINGS and not (record.levelno == logging.INFO and record.getMessage() in repeated)
+        words = record.getMessage() if record.levelno == logging.INFO else ""
+        if words.startswith(LISTENS):
+            console.print(f"Dashboard: {words.removeprefix(LISTENS)}", soft_wrap=True)
+        return record.name != SETTINGS and words != "serving" and not words.startswith(LISTENS)
 
     handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, ConsoleHandler)]
     for handler in handlers:
@@ -45,12 +49,11 @@ def greeted(console: Console, config: PlexSyncConfig, version: str, *, web: bool
             handler.removeFilter(is_new)
 
 
-def _dashboard(config: PlexSyncConfig, *, web: bool) -> str:
+def _no_dashboard(config: PlexSyncConfig, *, web: bool) -> str:
+    """Why there is no dashboard; '' if there is one."""
     if not web:
         return NOT_ASKED_FOR
     if config.web_place is None:
         return SWITCHED_OFF
-    if reason := hindrance_of(config):
-        return f"Dashboard: none: {reason}"
-    host, port = config.web_place
-    return f"Dashboard: http://{f'[{host}]' if ':' in host else host}:{port}"
+    reason = hindrance_of(config)
+    return f"Dashboard: none: {reason}" if reason else ""
