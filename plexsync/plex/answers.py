@@ -195,16 +195,16 @@ class Nothing(msgspec.Struct):
 
 def entries_of(container: Entries, section: str) -> list[Entry]:
     """The entries of a page."""
-    _check_size(container.size, container.Metadata)
+    check_size(container.size, container.Metadata)
     return [
         Entry(_key(entry.ratingKey), section, _parts(entry.Media), whole_number(entry.updatedAt or 0))
         for entry in container.Metadata
     ]
 
 
-def total_of(container: Entries, header: str) -> int:
+def total_of(total_size: Number | None, header: str) -> int:
     """The size of the whole listing, from the body or else from the header with the same value."""
-    total = whole_number(header if container.totalSize is None else container.totalSize)
+    total = whole_number(header if total_size is None else total_size)
     if total < 0:
         raise ValueError("a negative total")
     return total
@@ -212,13 +212,13 @@ def total_of(container: Entries, header: str) -> int:
 
 def items_of(container: Items) -> dict[str, Item]:
     """The items by rating key, without those that belong to no library (-1)."""
-    _check_size(container.size, container.Metadata)
+    check_size(container.size, container.Metadata)
     items = {}
     for metadata in container.Metadata:
         numbers = [number for number in (metadata.librarySectionID, container.librarySectionID) if number is not None]
         if not numbers:
             raise ValueError("an item that does not name its library")
-        if section := next((text for text in map(_whole, numbers) if _is_key(text)), ""):
+        if section := next((text for text in map(digits, numbers) if text), ""):
             item = _item(metadata, section, metadata.librarySectionUUID or container.librarySectionUUID or "")
             items[item.key] = item
     return items
@@ -227,14 +227,14 @@ def items_of(container: Items) -> dict[str, Item]:
 def pictures_of(container: OfferedPictures) -> dict[str, bool]:
     """For each picture, by key: whether it is the one shown."""
     offered = container.Metadata or container.Photo
-    _check_size(container.size, offered)
+    check_size(container.size, offered)
     keys = [(picture.ratingKey or picture.key or "", picture) for picture in offered]
     return {key: _flag(picture.selected) for key, picture in keys if key}
 
 
 def sections_of(container: LibraryList) -> list[Section]:
     """The movie libraries."""
-    _check_size(container.size, container.Directory)
+    check_size(container.size, container.Directory)
     return [
         Section(
             key=_key(directory.key),
@@ -306,26 +306,28 @@ def _duration(part: PartAnswer, media: MediaAnswer) -> int:
     It is only a hint for matching, so an invalid one does not make the answer invalid.
     """
     duration = part.duration or (media.duration if len(media.Part) == 1 else None)
-    text = _whole(duration or 0)
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_DURATION else 0
+    text = digits(duration)
+    return int(text) if text and len(text) <= LONGEST_DURATION else 0
 
 
-def _check_size(size: Number, listed: Sequence[object]) -> None:
-    # Nothing else says that the answer is whole, so a size is a whole number.
+def check_size(size: Number, listed: Sequence[object]) -> None:
+    """Raise ValueError if a container does not hold as much as it says: nothing else tells that the answer is whole."""
     if whole_number(size) != len(listed) or (isinstance(size, float) and not size.is_integer()):
         raise ValueError("a container that does not hold what it says")
 
 
 def _key(number: Number) -> str:
     """A key as text. Keys go into URLs, so they must be plain numbers."""
-    text = _whole(number)
-    if not _is_key(text):
+    text = digits(number)
+    if not text:
         raise ValueError("a key that is no number")
     return text
 
 
-def _is_key(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+def digits(number: Number | None) -> str:
+    """The digits of a number without its fraction; '' for none, a negative one, or a text that is no number."""
+    text = "" if number is None else _whole(number)
+    return text if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else ""
 
 
 def whole_number(number: Number) -> int:

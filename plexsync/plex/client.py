@@ -125,7 +125,7 @@ class PlexClient:
     def count(self, section: str) -> int:
         """The number of items in a library, in one small request."""
         container, header = self._listing(section, {}, start=0, size=0)
-        return self._checked(lambda: answers.total_of(container, header))
+        return self._checked(lambda: answers.total_of(container.totalSize, header))
 
     def _pages(self, section: str, filters: Mapping[str, str], page: int) -> Iterator[list[Entry]]:
         """The items that match a filter, in pages without repeats.
@@ -317,7 +317,7 @@ class PlexClient:
         if filters and container.totalSize is None and not header:
             # A short filtered listing may come without a total.
             return entries, start + len(entries)
-        return entries, self._checked(lambda: answers.total_of(container, header))
+        return entries, self._checked(lambda: answers.total_of(container.totalSize, header))
 
     def _listing(
         self, section: str, filters: Mapping[str, str], *, start: int, size: int

@@ -12,7 +12,7 @@ from plexsync.rules.job import Kind
 from plexsync.rules.notices import Notice
 from plexsync.rules.plan_records import Edit
 from plexsync.rules.plays import Moments
-from plexsync.rules.records import Newest, News, Picture, Section, ServerInfo
+from plexsync.rules.records import Newest, News, Picture, PlexPlay, Section, ServerInfo
 from plexsync.rules.scene import Image, Scene, WatchedScene
 
 
@@ -210,4 +210,19 @@ class StashWatch(Protocol):
 
     def take_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
         """Remove one play of each moment that has one; returns all plays of the scene after it, newest first."""
+        ...
+
+
+class PlexWatch(Protocol):
+    """What Plex knows of who played what. Plex may refuse both to a token that can do everything else: Refused."""
+
+    def plays(self, account: int, *, since: int, page: int = 1000, with_gone: bool = False) -> Iterator[list[PlexPlay]]:
+        """The plays of movies by one account from `since` on (UTC seconds), oldest first, in pages without repeats.
+
+        `with_gone`: also those of items that Plex has no longer.
+        """
+        ...
+
+    def accounts(self) -> dict[int, str]:
+        """The names of the server's accounts by id, in one request. The owner's id is 1; names may be '' or double."""
         ...

@@ -274,6 +274,21 @@ class ServerInfo:
 
 
 @dataclass(frozen=True)
+class PlexPlay:
+    """That an account of Plex played a movie, at a moment in UTC seconds: a row of Plex's history.
+
+    `history` is the number of the row, `item` the rating key ('' if Plex has no such item any more), `section` the key of
+    the library that has or had it ('' if Plex did not say).
+    """
+
+    history: str
+    item: str
+    section: str
+    account: int
+    moment: int
+
+
+@dataclass(frozen=True)
 class Section:
     """A movie library of Plex. `scanned_at` and `changed_at` are marks for comparison and nothing else.
 

@@ -5,14 +5,16 @@ The history outlives its items: of one that was removed, its title is left. "Mar
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from plexsync.simulator.http import Answer
 from plexsync.simulator.plex_asked import Asked
 from plexsync.simulator.plex_model import Item, Library, Unacceptable
 from plexsync.simulator.plex_render import Node, Ready, Value, picture_path
+from plexsync.simulator.plex_traits import Traits
 
+NOBODY = 0
 OWNER = 1
 # Values that can be compared: with one sign or two, later or earlier.
 VIEWED = re.compile(r"viewedAt([<>]{0,2})")
@@ -32,10 +34,14 @@ class Play:
 
 
 class History:
-    """All plays, oldest first, and the accounts by id; account 1 is the owner, whose token clients use."""
+    """All plays, in the order of their rows, and the accounts by id; account 1 is the owner, whose token clients use.
 
-    def __init__(self, owner: str = "someone") -> None:
-        self.accounts: dict[int, str] = {OWNER: owner}
+    As on every server, there is an account 0 without a name.
+    """
+
+    def __init__(self, traits: Traits, owner: str = "someone") -> None:
+        self.traits = traits
+        self.accounts: dict[int, str] = {NOBODY: "", OWNER: owner}
         self.plays: list[Play] = []
         self._numbers = count(1)
 
@@ -50,6 +56,7 @@ class History:
 
     def account_list(self, asked: Asked) -> Answer:
         """`/accounts`."""
+        self._check_access()
         nodes: list[Node | Ready] = [
             Node(
                 "Account",
@@ -69,19 +76,28 @@ class History:
         attributes: dict[str, Value] = {"size": len(nodes), "identifier": "com.plexapp.system.accounts"}
         return asked.answer(Node("MediaContainer", attributes, nodes))
 
-    def listing(self, library: Library, asked: Asked) -> Answer:
-        """`/status/sessions/history/all`: filtered, sorted and paged."""
-        plays = [play for play in self.plays if _is_chosen(play, asked)]
-        for part in reversed(asked.params.get("sort", "viewedAt").split(",")):
+    def listing(self, library: Library, asked: Asked, largest: int | None = None) -> Answer:
+        """`/status/sessions/history/all`: filtered, sorted and paged. `largest` is the largest page."""
+        self._check_access()
+        ignored = self.traits.history_ignores
+        asked = replace(
+            asked,
+            pairs=[(name, text) for name, text in asked.pairs if name not in ignored],
+            params={name: text for name, text in asked.params.items() if name not in ignored},
+        )
+        plays = [play for play in self.plays if self._is_chosen(play, asked)]
+        order = "viewedAt:desc" if "sort" in ignored else asked.params.get("sort", "viewedAt")
+        for part in reversed(order.split(",")):
             name, _, direction = part.partition(":")
             if name in ("viewedAt", "accountID"):
                 plays.sort(key=_sort_key(name), reverse=direction == "desc")
-        shown, totals, headers = asked.page(len(plays))
+        shown, totals, headers = asked.page(len(plays), largest)
         nodes: list[Node | Ready] = [_play_node(library, play) for play in plays[shown]]
         return asked.answer(Node("MediaContainer", {"size": len(nodes), **totals}, nodes), headers)
 
     def entry(self, library: Library, asked: Asked) -> Answer:
         """`/status/sessions/history/{id}`: read, or deleted."""
+        self._check_access()
         play = next((play for play in self.plays if play.id == int(asked.groups[0])), None)
         if play is None:
             raise Unacceptable(404)
@@ -90,21 +106,26 @@ class History:
             return Answer()
         return asked.answer(Node("MediaContainer", {"size": 1}, [_play_node(library, play)]))
 
+    def _check_access(self) -> None:
+        """Raise `Unacceptable` (401, 403) if the token is not the owner's."""
+        if self.traits.history_status != 200:
+            raise Unacceptable(self.traits.history_status)
 
-def _is_chosen(play: Play, asked: Asked) -> bool:
-    values = {"accountID": play.account, "librarySectionID": play.section, "metadataItemID": play.item}
-    for name, text in asked.pairs:
-        if name in values and text and values[name] != _number(text):
-            return False
-        if (found := VIEWED.fullmatch(name)) and text:
-            moment = _number(text)
-            if ">" in found[1] and play.viewed_at <= moment:
+    def _is_chosen(self, play: Play, asked: Asked) -> bool:
+        values = {"accountID": play.account, "librarySectionID": play.section, "metadataItemID": play.item}
+        with_moment = self.traits.viewed_after == "not before"
+        for name, text in asked.pairs:
+            if name in values and text and values[name] != _number(text):
                 return False
-            if "<" in found[1] and play.viewed_at >= moment:
-                return False
-            if not found[1] and play.viewed_at != moment:
-                return False
-    return True
+            if (found := VIEWED.fullmatch(name)) and text:
+                moment = _number(text)
+                if ">" in found[1] and play.viewed_at < moment + (not with_moment):
+                    return False
+                if "<" in found[1] and play.viewed_at >= moment:
+                    return False
+                if not found[1] and play.viewed_at != moment:
+                    return False
+        return True
 
 
 def _sort_key(name: str) -> Callable[[Play], tuple[int, int]]:

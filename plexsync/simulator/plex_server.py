@@ -163,7 +163,7 @@ class PlexSim(HttpServer):
         self._library = Library(self.now, traits=self.traits, normalise=normalise, max_summary=max_summary)
         self._library.moment = lambda: self._offset + self._clock()
         self._library.told = self._tell
-        self._history = History()
+        self._history = History(self.traits)
         self._prefs: dict[str, str] = {}
         self._feeds: list[Feed] = []
 
@@ -404,7 +404,7 @@ class PlexSim(HttpServer):
     def add_account(self, name: str) -> int:
         """Add an account beside the owner's; returns its id."""
         with self._lock:
-            number = len(self._history.accounts) + 1
+            number = max(self._history.accounts) + 1
             self._history.accounts[number] = name
             return number
 
@@ -1012,7 +1012,11 @@ ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], 
         (("GET",), r"/:/prefs", lambda sim, asked: prefs_answer(asked, SERVER, sim._prefs)),
         (("PUT",), r"/:/prefs", lambda sim, asked: write_prefs(asked, SERVER, sim._prefs)),
         (("GET",), r"/accounts", lambda sim, asked: sim._history.account_list(asked)),
-        (("GET",), r"/status/sessions/history/all", lambda sim, asked: sim._history.listing(sim._library, asked)),
+        (
+            ("GET",),
+            r"/status/sessions/history/all",
+            lambda sim, asked: sim._history.listing(sim._library, asked, sim.max_page),
+        ),
         (
             ("GET", "DELETE"),
             r"/status/sessions/history/(\d+)",

@@ -33,6 +33,10 @@ class Traits:
     trash_details     the status of details of an item in the trash
     deleted_type      the type of an item that was removed, in the event that says so
     file_filter       what `file=` finds: the exact name, the name in any case, or all items of the file's folder
+    viewed_after      whether `viewedAt>` in a request for the history finds only later plays, or also those at that moment
+    history_ignores   the parameters of a request for the history that the server does not know: filters, `sort` (it then
+                      lists the newest first), `X-Plex-Container-Start`
+    history_status    the status of the history and of the accounts: 401 or 403 if the token is not the owner's
     starting          whether the server still starts: reads are answered, and every write is 400
     claimed           False: the server belongs to no account, and answers 401 to a host name that it does not know
     """
@@ -52,5 +56,8 @@ class Traits:
     trash_details: Literal[200, 404] = 404
     deleted_type: Literal[1, -1] = 1
     file_filter: FileFilter = "exact"
+    viewed_after: Literal["later", "not before"] = "later"
+    history_ignores: frozenset[str] = frozenset()
+    history_status: Literal[200, 401, 403] = 200
     starting: bool = False
     claimed: bool = True

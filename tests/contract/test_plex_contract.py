@@ -12,9 +12,13 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
+import httpx2
 import jsonschema
 import pytest
 
+from plexsync.plex.history import PlexHistory
+from plexsync.rules.errors import Unavailable
+from plexsync.rules.records import PlexPlay
 from plexsync.simulator.plex_server import PlexSim
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +55,11 @@ EXTRA_PARAMETERS = {
     ("PUT", "/library/metadata/{ids}"): {"*": "`args` is an object of any names"},
     ("PUT", "/library/metadata/{ids}/prefs"): {"*": "`args` is an object of any names"},
     ("PUT", "/library/sections/{sectionId}/prefs"): {"*": "`prefs` is an object of any names"},
-    ("GET", "/status/sessions/history/all"): {"viewedAt>": "`viewedAt` with the operator that its description names"},
+    ("GET", "/status/sessions/history/all"): {
+        "viewedAt>": "`viewedAt` with the operator that its description names",
+        "X-Plex-Container-Start": "paging, described in prose",
+        "X-Plex-Container-Size": "paging, described in prose",
+    },
 }
 EXTRA_PATHS = {
     ("GET", "/library/sections"): "recorded; the document has /library/sections/all",
@@ -179,6 +187,10 @@ READS = [
     ("/library/metadata/1?skipRefresh=1", "/library/metadata/{ids}"),
     ("/library/collections/2/items", "/library/collections/{collectionId}/items"),
     ("/status/sessions/history/all?viewedAt>=5&accountID=1&sort=viewedAt:desc", "/status/sessions/history/all"),
+    (
+        "/status/sessions/history/all?sort=viewedAt:asc&accountID=1&X-Plex-Container-Start=0&X-Plex-Container-Size=10",
+        "/status/sessions/history/all",
+    ),
     ("/:/prefs", "/:/prefs"),
     ("/library/sections/1/prefs", "/library/sections/{sectionId}/prefs"),
     ("/hubs/sections/1/manage", "/hubs/sections/{sectionId}/manage"),
@@ -194,6 +206,26 @@ def test_an_answer_fits_the_schema_of_its_operation(sim: PlexSim, document: dict
 
     assert status == 200
     jsonschema.Draft202012Validator(schema).validate(json.loads(body))
+
+
+def test_the_example_of_a_history_in_the_document_is_read(document: dict) -> None:
+    """It shows one row of 33, so the walk can't go on from there."""
+    content = document["paths"]["/status/sessions/history/all"]["get"]["responses"]["200"]["content"]
+    example = content["application/json"]["examples"]["aHistory"]["value"]
+    stream = httpx2.ByteStream(json.dumps(example).encode())
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=stream))
+    client = PlexHistory("http://plex.invalid", TOKEN, transport=transport)
+    (row,) = example["MediaContainer"]["Metadata"]
+
+    pages = client.plays(row["accountID"], since=row["viewedAt"])
+
+    number = row["historyKey"].removeprefix("/status/sessions/history/")
+    assert next(pages) == [
+        PlexPlay(number, row["ratingKey"], row["librarySectionID"], row["accountID"], row["viewedAt"])
+    ]
+    with pytest.raises(Unavailable, match="an incomplete history"):
+        next(pages)
+    client.close()
 
 
 EDIT = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.plex.client import PlexClient
+from plexsync.plex.history import PlexHistory
 from plexsync.rules.item import Cast
 from plexsync.rules.plan_records import Change
 from plexsync.simulator.plex_server import PlexSim
@@ -23,6 +23,7 @@ SECTION_ITEMS = "/library/sections/{sectionId}/all"
 OTHER_PATHS = {
     ("GET", "/library/sections"): "recorded from real servers; described as /library/sections/all",
     ("GET", "/library/sections/1/refresh"): "recorded from real servers, and as plexapi asks; described as POST",
+    ("GET", "/accounts"): "not described; as plexapi asks",
 }
 OTHER_PARAMETERS = {
     ("GET", SECTION_ITEMS): {
@@ -36,6 +37,11 @@ OTHER_PARAMETERS = {
         "X-Plex-Container-Size": "paging, described in words",
     },
     ("GET", "/library/sections/1/refresh"): {"path": "described for POST"},
+    ("GET", "/status/sessions/history/all"): {
+        "viewedAt>": "`viewedAt` with its operator; as plexapi asks",
+        "X-Plex-Container-Start": "paging, described in words",
+        "X-Plex-Container-Size": "paging, described in words",
+    },
     ("PUT", SECTION_ITEMS): {
         "id": "described in the words of the operation",
         "<tag>[<n>].tagging.text": "not described; used for roles by clients of real servers",
@@ -73,7 +79,7 @@ def sent():
     with PlexSim(token="t") as sim:
         section = sim.add_section("Movies")
         key = sim.add_movie(section, files=[("/media/a.mp4", 1, 1000)], title="A", genre=["Old"])
-        client = PlexClient(sim.url, "t")
+        client = PlexHistory(sim.url, "t")
         client.identity()
         client.sections()
         list(client.entries(section))
@@ -82,6 +88,8 @@ def sent():
         client.scan(section, "/media/new")
         client.find(section, "a.mp4")
         client.items([key, "999"])
+        list(client.plays(1, since=5))
+        client.accounts()
         edit = {
             "title": Change("B", True),
             "actor": Change(("Ann",), True),

@@ -45,10 +45,11 @@ def ask(sim: PlexSim, method: str, path: str) -> tuple[int, dict]:
 # who played what
 
 
-def test_accounts_are_listed_and_the_owner_is_the_first(sim: PlexSim, server: PlexServer) -> None:
+def test_accounts_are_listed_and_the_owner_is_the_first_with_a_name(sim: PlexSim, server: PlexServer) -> None:
     guest = sim.add_account("guest")
 
-    assert [(account.id, account.name) for account in server.systemAccounts()] == [(1, "someone"), (guest, "guest")]
+    accounts = [(account.id, account.name) for account in server.systemAccounts()]
+    assert accounts == [(0, ""), (1, "someone"), (guest, "guest")]
 
 
 def test_a_play_is_in_the_history_and_counts_for_its_account(sim: PlexSim, server: PlexServer) -> None:

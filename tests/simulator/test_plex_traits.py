@@ -289,3 +289,59 @@ def test_a_refresh_brings_back_the_date_of_the_file(sim: PlexSim) -> None:
     sim.refresh_item(key)
 
     assert (sim.item(key).scalars["originallyAvailableAt"], sim.item(key).scalars["year"]) == ("2025-10-09", 2025)
+
+
+def history(sim: PlexSim, query: str = "") -> list[int]:
+    container = json.loads(ask(sim, "GET", f"/status/sessions/history/all?{query}")[1])["MediaContainer"]
+    return [play["viewedAt"] for play in container.get("Metadata", [])]
+
+
+@pytest.mark.parametrize(("meaning", "plays"), [("later", [30]), ("not before", [20, 30])])
+def test_plays_after_a_moment_may_include_it(sim: PlexSim, meaning: str, plays: list[int]) -> None:
+    sim.traits.viewed_after = meaning
+    key = sim.add_movie("1", [FILE])
+    for moment in (20, 10, 30):
+        sim.play(key, at=moment)
+
+    assert history(sim, "viewedAt%3E=20") == plays
+    assert history(sim, "viewedAt%3E%3E=20") == plays
+    assert history(sim, "viewedAt%3C=20") == [10]
+    assert history(sim, "viewedAt=20") == [20]
+
+
+def test_the_history_may_ignore_what_it_is_asked(sim: PlexSim) -> None:
+    key, guest = sim.add_movie("1", [FILE]), sim.add_account("guest")
+    sim.play(key, at=10), sim.play(key, at=30, account=guest), sim.play(key, at=20)
+    query = "sort=viewedAt:asc&accountID=1&viewedAt%3E=5&X-Plex-Container-Start=1&X-Plex-Container-Size=9"
+    assert history(sim, query) == [20]
+
+    sim.traits.history_ignores = frozenset({"X-Plex-Container-Start"})
+    assert history(sim, query) == [10, 20]
+    sim.traits.history_ignores = frozenset({"accountID"})
+    assert history(sim, query) == [20, 30]
+    sim.traits.history_ignores = frozenset({"viewedAt>"})
+    assert history(sim, query.replace("=5", "=15")) == [20]
+    sim.traits.history_ignores = frozenset({"sort"})
+    assert history(sim, query) == [10]
+
+
+def test_the_largest_page_is_also_that_of_the_history(sim: PlexSim) -> None:
+    key = sim.add_movie("1", [FILE])
+    sim.play(key, at=10), sim.play(key, at=20), sim.play(key, at=30)
+    sim.max_page = 2
+
+    assert history(sim) == [10, 20]
+    assert history(sim, "X-Plex-Container-Start=1&X-Plex-Container-Size=9") == [20, 30]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_the_history_and_the_accounts_may_be_for_the_owner_alone(sim: PlexSim, status: int) -> None:
+    entry = sim.play(sim.add_movie("1", [FILE]))
+    sim.traits.history_status = status
+
+    assert [ask(sim, "GET", path)[0] for path in ("/status/sessions/history/all", entry, "/accounts")] == [status] * 3
+    assert ask(sim, "DELETE", entry)[0] == status
+    assert ask(sim, "GET", "/library/sections")[0] == 200
+
+    sim.traits.history_status = 200
+    assert ask(sim, "GET", entry)[0] == 200

@@ -1,0 +1,98 @@
+"""Decodes Plex's answers about plays and accounts, as strictly and leniently as `plexsync.plex.answers` does.
+
+A row that can't be read is no play, but it keeps its place in the listing, which pages are joined by.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from plexsync.plex.answers import Number, check_size, digits
+from plexsync.rules.records import PlexPlay
+
+# Digits of a moment in seconds: three thousand years.
+LONGEST_MOMENT = 11
+MOVIE = "movie"
+
+
+class PlayAnswer(msgspec.Struct):
+    """A row of the history. One whose item is gone has no `ratingKey`; old rows have no device."""
+
+    historyKey: str | None = None
+    ratingKey: Number | None = None
+    librarySectionID: Number | None = None
+    type: str | None = None
+    viewedAt: Number | None = None
+    accountID: Number | None = None
+
+
+class HistoryPage(msgspec.Struct):
+    """A page of the history."""
+
+    size: Number
+    totalSize: Number | None = None
+    Metadata: list[PlayAnswer] = []
+
+
+class HistoryAnswer(msgspec.Struct):
+    """The body of a page of the history."""
+
+    MediaContainer: HistoryPage
+
+
+class AccountAnswer(msgspec.Struct):
+    """An account of the server. The one with the id 0 has no name."""
+
+    id: Number
+    name: str | None = None
+
+
+class AccountList(msgspec.Struct):
+    """The accounts."""
+
+    size: Number
+    Account: list[AccountAnswer] = []
+
+
+class AccountsAnswer(msgspec.Struct):
+    """The body of the list of accounts."""
+
+    MediaContainer: AccountList
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """A row as it is listed: what tells it from other rows, its moment (0 if unreadable), and the play of a movie."""
+
+    name: str
+    moment: int
+    play: PlexPlay | None
+
+
+def rows_of(page: HistoryPage) -> list[HistoryRow]:
+    """The rows of a page, in their order."""
+    check_size(page.size, page.Metadata)
+    return [_row(metadata) for metadata in page.Metadata]
+
+
+def accounts_of(accounts: AccountList) -> dict[int, str]:
+    """The names of the accounts by id; '' for one without a name."""
+    check_size(accounts.size, accounts.Account)
+    return {int(digits(account.id)): account.name or "" for account in accounts.Account if digits(account.id)}
+
+
+def _row(metadata: PlayAnswer) -> HistoryRow:
+    text = digits(metadata.viewedAt)
+    moment = int(text) if text and len(text) <= LONGEST_MOMENT else 0
+    name = metadata.historyKey or f"{metadata.viewedAt} {metadata.accountID} {metadata.ratingKey}"
+    return HistoryRow(name, moment, _play(metadata, moment))
+
+
+def _play(metadata: PlayAnswer, moment: int) -> PlexPlay | None:
+    """The play that a row tells of; None if that is no movie, or if the row does not say who played when."""
+    history = digits((metadata.historyKey or "").rpartition("/")[2])
+    account = digits(metadata.accountID)
+    if metadata.type != MOVIE or not (history and account and moment):
+        return None
+    item, section = digits(metadata.ratingKey), digits(metadata.librarySectionID)
+    return PlexPlay(history, item, section, int(account), moment)

@@ -1,0 +1,114 @@
+"""Plays in Plex over HTTP: implements `plexsync.rules.neighbours.PlexWatch`.
+
+Plex shows its history and its accounts to the owner of the server. Whoever else asks gets 401 or 403, although the same
+token may read and write everything else. So these two are Refused here and never Barred, which would hold all of Plex.
+"""
+
+from collections.abc import Iterator
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from plexsync.http.client import LISTING_CAP, Answer
+from plexsync.plex import answers, answers_history
+from plexsync.plex.answers_history import HistoryRow
+from plexsync.plex.client import PlexClient
+from plexsync.rules.errors import Barred, Refused
+from plexsync.rules.records import PlexPlay
+
+HISTORY = msgspec.json.Decoder(answers_history.HistoryAnswer)
+ACCOUNTS = msgspec.json.Decoder(answers_history.AccountsAnswer)
+# The number of new starts in a row that may bring nothing new.
+RESTARTS = 10
+
+
+class PlexHistory(PlexClient):
+    """A Plex client that also reads who played what."""
+
+    def plays(self, account: int, *, since: int, page: int = 1000, with_gone: bool = False) -> Iterator[list[PlexPlay]]:
+        """The plays of movies by one account from `since` on (UTC seconds), oldest first, in pages without repeats.
+
+        A play that stays in Plex is never missed, also if others are deleted meanwhile. From a Plex that does not sort as
+        asked, plays are returned once all are read. Items that Plex has no longer have no key, so their plays are left
+        out unless `with_gone`. Raises Refused if Plex does not show its history to this token.
+        """
+        unsorted: list[PlexPlay] = []
+        for rows, in_order in self._walk(account, since, page):
+            # Plex ignores filters that it does not know.
+            listed = [row.play for row in rows if row.play and row.play.account == account and row.play.moment >= since]
+            plays = [play for play in listed if play.item or with_gone]
+            if not in_order:
+                unsorted += plays
+            elif plays:
+                yield plays
+        unsorted.sort(key=lambda play: play.moment)
+        yield from (unsorted[at : at + page] for at in range(0, len(unsorted), page))
+
+    def accounts(self) -> dict[int, str]:
+        """The names of the server's accounts by id, in one request; Refused if Plex does not show them to this token."""
+        container = self._wire.decoded(ACCOUNTS, self._ask_as_owner("/accounts").body).MediaContainer
+        accounts = self._checked(lambda: answers_history.accounts_of(container))
+        # An account may be named like the token.
+        return {id: name.replace(self._token, "***") for id, name in accounts.items()}
+
+    def _walk(self, account: int, since: int, page: int) -> Iterator[tuple[list[HistoryRow], bool]]:
+        """The rows from `since` on, in pages without repeats, and whether all rows so far came in the order of time.
+
+        Each page begins with the last row of the one before. If it does not, rows were deleted or added meanwhile, and
+        the walk starts again at the moment of that row.
+        """
+        known_names: set[str] = set()
+        floor, start, last = since, 0, ""
+        reached = restarts = 0
+        in_order = True
+        while True:
+            rows, total = self._page_of_plays(account, floor, start, page + 1 if start else page)
+            if start and (not rows or rows[0].name != last):
+                restarts += 1
+                if restarts > RESTARTS:
+                    raise self._wire.foreign("with a history that does not hold still")
+                floor, start = max(since, reached) if in_order else since, 0
+                continue
+            moments = [reached, *(row.moment for row in rows if row.moment)]
+            in_order = in_order and moments == sorted(moments)
+            reached = max(moments)
+            fresh = [row for row in rows if row.name not in known_names]
+            if fresh:
+                restarts = 0
+                known_names.update(row.name for row in fresh)
+                yield fresh, in_order
+            if start + len(rows) >= total:
+                return
+            if len(rows) < 2:
+                raise self._wire.foreign("with an incomplete history")
+            start, last = start + len(rows) - 1, rows[-1].name
+
+    def _page_of_plays(self, account: int, since: int, start: int, size: int) -> tuple[list[HistoryRow], int]:
+        """One page of at least two rows, since pages overlap by one, and the number of all rows."""
+        size = max(size, 2)
+        query = {
+            "sort": "viewedAt:asc",
+            "accountID": str(account),
+            # It is not certain whether the sign includes the moment itself.
+            **({"viewedAt>": str(since - 1)} if since > 0 else {}),
+            "X-Plex-Container-Start": str(start),
+            "X-Plex-Container-Size": str(size),
+        }
+        answer = self._ask_as_owner(f"/status/sessions/history/all?{urlencode(query, quote_via=quote, safe='')}")
+        container = self._wire.decoded(HISTORY, answer.body).MediaContainer
+        rows = self._checked(lambda: answers_history.rows_of(container))
+        header = answer.headers.get("x-plex-container-total-size", "")
+        if container.totalSize is None and not header:
+            # Without a total, a full page can have another one behind it.
+            return rows, start + len(rows) + (len(rows) == size)
+        return rows, self._checked(lambda: answers.total_of(container.totalSize, header))
+
+    def _ask_as_owner(self, target: str) -> Answer:
+        """The answer to a request that is the owner's; Refused if the token is not."""
+        try:
+            return self._ask("GET", target, cap=LISTING_CAP)
+        except Barred as error:
+            if error.setting != self._wire.server.key_setting:
+                raise
+            refusal = Refused(error.neighbour, f"{error}; only the owner of a Plex server may read its history")
+        raise refusal
