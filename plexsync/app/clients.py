@@ -21,6 +21,7 @@ from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.rules.notices import Notice, NotSent
 from plexsync.stash.client import StashClient
 from plexsync.stash.log_lines import StashLines
+from plexsync.stash.watching import StashWatching
 from validation.config import PlexSyncConfig
 
 # Timeouts in seconds for loading the settings. They are short, because read-only commands wait for them too.
@@ -72,10 +73,10 @@ def asking_stash(config: PlexSyncConfig) -> StashClient:
     )
 
 
-def stash_client(config: PlexSyncConfig, clock: Clock, looks: LookRules, *, alive: Callable[[], None]) -> StashClient:
+def stash_client(config: PlexSyncConfig, clock: Clock, looks: LookRules, *, alive: Callable[[], None]) -> StashWatching:
     """Return a Stash client that fetches only the scene data these rules need; it calls `alive` on every request."""
     profiles = (looks.profile, *looks.libraries.values())
-    return StashClient(
+    return StashWatching(
         config.stash_url,
         config.stash_api_key,
         connect_timeout=config.plex_connect_timeout,

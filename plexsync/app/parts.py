@@ -33,10 +33,12 @@ from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
+from plexsync.plex.history import PlexHistory
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.neighbours import Clock, Dice, Imaging
 from plexsync.stash.client import StashClient
+from plexsync.stash.watching import StashWatching
 from plexsync.store.database import Database
 from plexsync.store.journal import WriteJournal
 from plexsync.store.lock import Lock, is_locked, locked_at, try_lock
@@ -64,13 +66,14 @@ class Assembled:
     """
 
     store: Database
-    stash: StashClient
-    plex: PlexClient
+    stash: StashWatching
+    plex: PlexHistory
     clock: Clock
     dice: Dice
     settings: PartSettings
     gates: Gates
     identity: ServerIdentity
+    stash_identity: StashIdentity
     visitor: ServerIdentity
     indexer: Indexer
     looker: Looker
@@ -149,8 +152,8 @@ def _identities(
 
 def assemble(
     store: Database,
-    stash: StashClient,
-    plex: PlexClient,
+    stash: StashWatching,
+    plex: PlexHistory,
     clock: Clock,
     dice: Dice,
     settings: PartSettings,
@@ -184,6 +187,7 @@ def assemble(
         settings=settings,
         gates=gates,
         identity=by.plex,
+        stash_identity=by.stash,
         visitor=visitors.plex,
         indexer=indexer,
         looker=glances,
@@ -215,7 +219,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         client = client_id(store)
         stash = stash_client(config, clock, settings.looks, alive=heard[Neighbour.STASH])
         stack.callback(stash.close)
-        plex = plex_client(PlexClient, config, clock, client_id=client, alive=heard[Neighbour.PLEX])
+        plex = plex_client(PlexHistory, config, clock, client_id=client, alive=heard[Neighbour.PLEX])
         stack.callback(plex.close)
         events = plex_events(config, client_id=client)
         imaging = pillow(padding=padded(config))

@@ -14,12 +14,14 @@ from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
 from plexsync.app.rules import HOUR, MINUTE
 from plexsync.app.switches import bulk_approved, comparison_owed
+from plexsync.app.way_back import WayBack, forget_way_back, way_back
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.notifications import Bell, Noticer, Standstill
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
+from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
 from plexsync.flows.scenes.stash_lines import StashListener
@@ -41,8 +43,9 @@ RECONCILE_RETRY = 300.0
 Told = Callable[[Worked | ProbeResult | Idle], None]
 
 
-def scene_flow(parts: Assembled) -> SceneFlow:
-    """Return the scene flow on these parts."""
+def scene_flow(parts: Assembled, back: WayBack | None = None) -> SceneFlow:
+    """Return the scene flow on these parts; it tells the way back which scenes it has inspected."""
+    observing = {"observe": back.observe} if back else {}
     return SceneFlow(
         parts.store,
         parts.stash,
@@ -51,6 +54,7 @@ def scene_flow(parts: Assembled) -> SceneFlow:
         parts.gates,
         max_retries=parts.settings.work.max_retries,
         scans=parts.scans,
+        **observing,
     )
 
 
@@ -60,15 +64,16 @@ def engine_on(
     holder: str,
     watchdog: Watchdog | None = None,
     pool: Executor | None = None,
+    back: WayBack | None = None,
     flows: Sequence[AnyFlow] = (),
 ) -> Engine:
     """Return an engine on these parts; `holder` marks the rows that it claims, and `pool` sends its edits.
 
-    It works the scene flow and the given `flows`.
+    It works the scene flow, the way back if there is one, and the given `flows`.
     """
     return Engine(
         parts.store,
-        [scene_flow(parts), *flows],
+        [scene_flow(parts, back), *([back.flow] if back else ()), *flows],
         parts.gates,
         parts.clock,
         parts.dice,
@@ -79,13 +84,21 @@ def engine_on(
     )
 
 
+def way_back_of(parts: Parts) -> WayBack | None:
+    """Return the way back, if the settings ask for it."""
+    config = parts.config
+    if config.watch_back == "off":
+        return None
+    return way_back(parts, WatchRules(config.watch_account, config.watch_from))
+
+
 @contextmanager
-def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
+def engine(parts: Parts, stop: threading.Event, back: WayBack | None) -> Iterator[Engine]:
     """Yield an engine for the holder of the worker's lock; call `take_up` before its first step.
 
     When `stop` is set, work that hangs is given back before this process can be killed for taking too long.
     """
-    works = engine_on(parts, holder=secrets.token_hex(4), watchdog=parts.watchdog)
+    works = engine_on(parts, holder=secrets.token_hex(4), watchdog=parts.watchdog, back=back)
     farewell = Farewell(works.abandon, stop=stop)
     try:
         parts.watchdog.tell_of_the_last()
@@ -99,6 +112,8 @@ def engine(parts: Parts, stop: threading.Event) -> Iterator[Engine]:
 def take_up(parts: Parts, works: Engine) -> None:
     """Reclaim the jobs of a dead worker, and apply what changed settings cause. Safe to repeat."""
     works.reclaim()
+    if parts.config.watch_back == "off":
+        forget_way_back(parts)
     parts.curer.apply()
     parts.reconciler.note_wishes()
 
@@ -112,7 +127,7 @@ def drain(
     before: Ran | None = None,
 ) -> Ran:
     """Work the queue until nothing is due or `wait_for` returns true; adds to the counts of the run `before`."""
-    with engine(parts, stop) as works:
+    with engine(parts, stop, way_back_of(parts)) as works:
         take_up(parts, works)
         parts.curer.recheck(stopping=stop.is_set)
         return loop_of(parts, works, stop, report).drain(wait_for=wait_for, before=before)
@@ -137,7 +152,8 @@ def noticing(parts: Parts, stop: threading.Event) -> Iterator[Standstill]:
 
 def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
     """Run worker, poller, schedule and notices until `stop`. A damaged database ends it, whichever thread finds it."""
-    with noticing(parts, stop) as paused, engine(parts, stop) as works:
+    back = way_back_of(parts)
+    with noticing(parts, stop) as paused, engine(parts, stop, back) as works:
         schedule = Schedule(parts, stop)
         # A worker's start polls at once, and so does each new connection to Stash's log.
         poll_now = threading.Event()
@@ -156,6 +172,8 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
         ]
         if parts.scans is not None:
             watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
+        if back is not None:
+            watchers.append(watch(back.history.poll, name="plays", seconds=parts.config.stash_poll_interval))
         for watcher in watchers:
             watcher.start()
         try:

@@ -54,6 +54,8 @@ select part.item, played.moment, played.item, played.history_key, 1
  order by 5, 1, 2
 """
 NEWEST = "select max(moment) from played where account = :account"
+HAS_HISTORY = "select 1 from played limit 1"
+FORGET_HISTORY = "delete from played"
 DROP_UNLISTED = "delete from played where account = :account and listed_at < :since"
 
 LIST = """
@@ -124,6 +126,10 @@ class ReadOnlyPlays(Table):
             plays.setdefault(asked, {}).setdefault(moment, PlaySource(item, history_key))
         return plays
 
+    def has_history(self) -> bool:
+        """Whether any history is saved."""
+        return bool(self._db.row(HAS_HISTORY))
+
     def newest(self, account: int) -> int | None:
         """Return the moment of the account's newest listed play; None if none was listed yet."""
         moment: int | None = self._db.value(NEWEST, {"account": account})
@@ -179,6 +185,10 @@ class Plays(ReadOnlyPlays):
             ],
         )
         return {item for item, _ in history_keys.keys() - listed}
+
+    def forget_history(self) -> None:
+        """Forget all saved history: it is read anew, and its scenes are queued again. What was sent stays remembered."""
+        self._db.execute(FORGET_HISTORY)
 
     def drop_unlisted(self, account: int, *, since: int) -> int:
         """After Plex has listed the account's whole history, drop what it has not listed since then; returns how many."""

@@ -13,11 +13,12 @@ from typing import Self
 from plexsync.app.parts import assemble
 from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on, scene_flow
+from plexsync.app.way_back import way_back
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.rules import WorkRules
 from plexsync.flows.scenes.rules import LookRules
-from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
+from plexsync.plex.history import PlexHistory
 from plexsync.plex.imaging import Pillow
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import Neighbour
@@ -28,7 +29,7 @@ from plexsync.rules.records import JobRow
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
-from plexsync.stash.client import StashClient
+from plexsync.stash.watching import StashWatching
 from plexsync.store.database import Database
 from tests.engine.clocks import Clock, Dice
 from worker.circuit_breaker import Rules
@@ -67,10 +68,10 @@ class Worker:
             {"connect_timeout": UNHURRIED, "read_timeout": reads[server]}
             for server in (Neighbour.STASH, Neighbour.PLEX)
         )
-        pool = rules.pop("pool", None)
-        stash = StashClient(house.stash_sim.url, KEY, people=people, **to_stash)
+        pool, watch = rules.pop("pool", None), rules.pop("watch", None)
+        stash = StashWatching(house.stash_sim.url, KEY, people=people, **to_stash)
         self._stack.callback(stash.close)
-        plex = PlexClient(house.plex_sim.url, token, libraries=libraries, **to_plex)
+        plex = PlexHistory(house.plex_sim.url, token, libraries=libraries, **to_plex)
         self._stack.callback(plex.close)
         settings = PartSettings(
             looks=LookRules(**{"profile": Profile(frozenset(FIELDS)), "policy": Policy(), **looks}),
@@ -89,7 +90,10 @@ class Worker:
         self.looker, self.glances, self.previewer = parts.work_looker, parts.looker, parts.previewer
         self.listener, self.scans = parts.listener, parts.scans
         self.scenes = scene_flow(parts)
-        self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool, flows=flows(self))
+        self.back = way_back(parts, watch) if watch is not None else None
+        self.engine = engine_on(
+            parts, holder=holder, watchdog=watchdog, pool=pool, back=self.back, flows=flows(self)
+        )
         self._stack.callback(self.engine.close)
 
     def close(self) -> None:

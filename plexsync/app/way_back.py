@@ -1,0 +1,74 @@
+"""The way back, from Plex to Stash: its flow and its poll, put together if the settings ask for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plexsync.app.parts import Assembled
+from plexsync.flows.plays.flow import PlaysFlow
+from plexsync.flows.plays.history_poll import KIND, HistoryPoll, WatchRules
+from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.flows.scenes.scene_matching import SceneMatcher
+from plexsync.rules.job import Why
+from plexsync.store.database import Writer
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """The flow of plays, and the poll of Plex's history."""
+
+    flow: PlaysFlow
+    history: HistoryPoll
+
+    def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
+        """Queue the plays of inspected scenes of which Plex lists plays that are not remembered.
+
+        So a scene that is matched only now, or has another file, gets the plays of its items.
+        """
+        shown = {sight.id: [target.item.key for target in sight.targets] for sight in sights if sight.scene}
+        keys = sorted({key for some in shown.values() for key in some})
+        if not keys:
+            return
+        account = self.history.known_account
+        if account is None:
+            # Too many rather than too few, until Plex has said which account has the name.
+            for id in shown:
+                tx.jobs.want(KIND, id, Why.SWEEP, now)
+            return
+        plays = tx.plays.history(account, keys, since=self.history.since)
+        if not plays:
+            return
+        created = {sight.id: sight.scene.created_at for sight in sights if sight.scene}
+        memory = tx.plays.of(created)
+        for id, some in shown.items():
+            moments = {moment for key in some for moment in plays.get(key, ())}
+            if moments - memory.get(id, {}).keys():
+                tx.jobs.want(KIND, id, Why.SWEEP, now)
+
+
+def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
+    """Put the way back together on these parts."""
+    looks = parts.settings.looks
+    reader = BatchReader(parts.gates)
+    matcher = SceneMatcher(parts.store, parts.stash, parts.plex, parts.indexer, reader, looks, patient=False)
+    history = HistoryPoll(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, rules)
+    flow = PlaysFlow(
+        parts.store,
+        parts.stash,
+        matcher,
+        history,
+        parts.gates,
+        parts.clock,
+        parts.identity,
+        parts.stash_identity,
+        parts.settings.work,
+        looks.scope,
+    )
+    return WayBack(flow, history)
+
+
+def forget_way_back(parts: Assembled) -> None:
+    """Drop the queued plays, and the saved history, since the way back is off. Switched on again, it reads all anew."""
+    with parts.store.writing() as tx:
+        if tx.jobs.discard([KIND]) or tx.plays.has_history():
+            tx.plays.forget_history()

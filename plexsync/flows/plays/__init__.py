@@ -1,0 +1,1 @@
+"""The plays flow: what you watch in Plex is in Stash."""

@@ -1,0 +1,92 @@
+"""What the plays flow has found about a scene, and its writes to Stash with their saved record."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from plexsync.engine.flow import Errand
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.job import Done, Outcome, Waiting
+from plexsync.rules.plays import Moments, PlayPlan, RememberedPlay, plan_plays
+from plexsync.rules.scene import WatchedScene
+from plexsync.store.database import Writer
+
+Memory = Mapping[int, RememberedPlay]
+
+
+@dataclass(frozen=True)
+class PlaysFinding:
+    """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan."""
+
+    id: int
+    watched: WatchedScene | None = None
+    memory: Memory = field(default_factory=dict)
+    plan: PlayPlan | None = None
+    outcome: Outcome | None = None
+    ends: Outcome = field(default_factory=Done)
+    error: NeighbourError | None = None
+
+    @property
+    def desired(self) -> str:
+        """The moments to add and to remove, so that a new request can be told from a dead one."""
+        if self.plan is None:
+            return ""
+        return f"+{list(self.plan.add or ())} -{list(self.plan.remove or ())}"
+
+
+@dataclass(eq=False, kw_only=True)
+class PlaysErrand(Errand):
+    """The plays that are added to a scene, or of which one row each is removed, in one request.
+
+    `before` is the memory to go back to if the request is never sent, `open_plays` the memory while it is on its way, and
+    `after` what follows from the answer, `rows`: the scene's plays after it.
+    """
+
+    watched: WatchedScene
+    moments: Moments
+    adds: bool
+    before: Mapping[int, RememberedPlay | None]
+    open_plays: Memory
+    rows: tuple[int, ...] | None = None
+    after: Mapping[int, RememberedPlay | None] = field(default_factory=dict)
+
+    def read(self, *, now: int) -> None:
+        """Conclude from the answer: an answered request takes no effect any more."""
+        memory = {moment: replace(play, until=0) for moment, play in self.open_plays.items()}
+        plex = {moment: play.source for moment, play in memory.items() if self.adds}
+        plan = plan_plays(plex, Counter(self.rows), memory, now=now, longest=0, restored=False)
+        self.after = plan.resolved
+        if plan.add or plan.remove:
+            self.outcome = Waiting("Stash does not show the plays as they were sent", "missing", counted=True)
+        else:
+            self.outcome = Done()
+
+
+class PlaysJournal:
+    """The saved record of requests whose result is unknown: rows in the states `adding` and `removing`."""
+
+    @staticmethod
+    def prolong(tx: Writer, errands: Sequence[PlaysErrand], until: int) -> None:
+        """Set until when these requests may take effect."""
+        for errand in errands:
+            tx.plays.prolong(errand.job.id, errand.moments, until)
+
+    @staticmethod
+    def withdraw(tx: Writer, errands: Sequence[PlaysErrand]) -> None:
+        """Go back to what was remembered before: these requests were never sent."""
+        for errand in errands:
+            tx.plays.save(errand.job.id, errand.watched.scene.created_at, errand.before)
+
+    def distrust(self, tx: Writer, errand: PlaysErrand) -> None:
+        """Withdraw it unless it was begun; every look reads anew."""
+        if not errand.begun:
+            self.withdraw(tx, [errand])
+
+    def reopen(self, tx: Writer, errand: PlaysErrand, until: int) -> None:
+        """A request that lost its job may still arrive: what is open of it stays open until then."""
+        self.prolong(tx, [errand], until)
+
+    def close(self, tx: Writer, errands: Sequence[PlaysErrand], *, now: int, until: int) -> None:  # noqa: ARG002
+        """Save what follows from the answers."""
+        for errand in errands:
+            tx.plays.save(errand.job.id, errand.watched.scene.created_at, errand.after)

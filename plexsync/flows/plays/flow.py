@@ -1,0 +1,294 @@
+"""The plays flow: brings what an account has played in Plex to Stash, each play once (`plexsync.engine.flow.Flow`).
+
+A job says that the plays of a scene may be out of step. The plays in Plex, in Stash and in memory are read at the moment
+of work, and the rules decide (`plexsync.rules.plays`). Every write goes to Stash, through a gate of its own.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from plexsync.engine.flow import Canary, ChangeNotice
+from plexsync.engine.gates import Gates
+from plexsync.engine.rules import WorkRules
+from plexsync.engine.server_identity import ServerIdentity
+from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
+from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, PlaysJournal
+from plexsync.flows.plays.history_poll import KIND, HistoryPoll, UnknownAccount
+from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.flows.scenes.scene_identity import StashIdentity
+from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
+from plexsync.rules.errors import Neighbour, NeighbourError, Refused
+from plexsync.rules.item import Item
+from plexsync.rules.job import Done, Gone, Job, Kind, Outcome, State, Waiting
+from plexsync.rules.match_records import Matched
+from plexsync.rules.neighbours import Clock, StashWatch
+from plexsync.rules.plays import Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
+from plexsync.rules.scene import WatchedScene
+from plexsync.rules.scope import Scope, outside
+from plexsync.store.database import Database, Writer
+
+# A second in which nobody played anything: removing a play of it changes nothing.
+NO_PLAY = 1
+# The outcome of scenes whose plays are left alone.
+UNPAIRED, LEFT_ALONE = Done(rests="unpaired"), Done(rests="left alone")
+# Seconds until a history that Plex does not show is asked for again.
+REFUSED_REST = 600.0
+
+
+class PlaysFlow:
+    """Keeps the plays of scenes in Stash in step with an account's history in Plex."""
+
+    kind = KIND
+    gates: Collection[Gate] = (READ_PLEX, READ_STASH, WRITE_STASH)
+    writes: Gate = WRITE_STASH
+    requests = 1
+
+    def __init__(
+        self,
+        store: Database,
+        stash: StashWatch,
+        matcher: SceneMatcher,
+        history: HistoryPoll,
+        gates: Gates,
+        clock: Clock,
+        identity: ServerIdentity,
+        stash_identity: StashIdentity,
+        rules: WorkRules,
+        scope: Scope,
+    ) -> None:
+        self._store = store
+        self._stash = stash
+        self._matcher = matcher
+        self._history = history
+        self._gates = gates
+        self._clock = clock
+        self._identity = identity
+        self._stash_identity = stash_identity
+        self._scope = scope
+        # How far ahead a request can take effect: a batch's reading, and the request itself.
+        self._longest = rules.lease + 2 * rules.deadline
+        self._reader = BatchReader(gates)
+        self.journal = PlaysJournal()
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def affected(self, notice: ChangeNotice) -> Collection[int]:  # noqa: ARG002 - the protocol of flows
+        """No scene: performers, studios, tags and groups have no plays."""
+        return ()
+
+    def look(self, ids: Sequence[int]) -> Sequence[PlaysFinding]:
+        """Read the plays of these scenes in Stash, their items, and what Plex lists, and plan."""
+        answers = self._reader.read(Neighbour.STASH, self._stash.watched, ids)
+        watched = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
+        findings = {id: PlaysFinding(id, outcome=Gone()) for id in ids if id not in answers}
+        findings |= {
+            id: PlaysFinding(id, error=error) for id, error in answers.items() if isinstance(error, NeighbourError)
+        }
+        left = self._left_alone(watched.values())
+        findings |= {id: PlaysFinding(id, watched[id], outcome=LEFT_ALONE) for id in left}
+        findings |= self._planned({id: one for id, one in watched.items() if id not in left})
+        return [findings[id] for id in ids]
+
+    def _left_alone(self, watched: Iterable[WatchedScene]) -> set[int]:
+        """The scenes that are out of scope, or ignored."""
+        scenes = [one.scene for one in watched]
+        with self._store.reading() as db:
+            rows = db.jobs.of(Kind.SCENE, [scene.id for scene in scenes])
+        ignored = {id for id, row in rows.items() if row.state is State.IGNORED}
+        return ignored | {scene.id for scene in scenes if outside(scene, self._scope)}
+
+    def _planned(self, watched: Mapping[int, WatchedScene]) -> dict[int, PlaysFinding]:
+        if not watched:
+            return {}
+        scenes = [one.scene for one in watched.values()]
+        self._stash_identity.ensure(self._gates, scenes)
+        self._identity.ensure(self._gates)
+        try:
+            self._history.freshen()
+        except (Refused, UnknownAccount) as error:
+            waits = Waiting(str(error), "refused", after=REFUSED_REST, backoff=False)
+            return {id: PlaysFinding(id, one, outcome=waits) for id, one in watched.items()}
+        paired = self._matcher.find(scenes)
+        if paired.is_foreign:
+            self._identity.check_again(self._gates)
+            return {id: PlaysFinding(id, one, outcome=BEING_LISTED) for id, one in watched.items()}
+        keys = {id: self._keys(paired.verdicts[id], paired.items) for id in watched}
+        with self._store.reading() as db:
+            account = self._history.account()
+            items = sorted({key for some in keys.values() for key in some})
+            plays = db.plays.history(account, items, since=self._history.since)
+            memory = db.plays.of({id: one.scene.created_at for id, one in watched.items()})
+            holders = db.plays.holders(items)
+        kept = self._held_by_others(holders, watched)
+        return {
+            id: self._finding(one, paired.verdicts[id], keys[id], plays, memory.get(id, {}), kept)
+            for id, one in watched.items()
+        }
+
+    @staticmethod
+    def _keys(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> list[str]:
+        """The rating keys of a matched scene's items that Plex has."""
+        if not isinstance(verdict, Matched):
+            return []
+        return [key for key in verdict.keys if isinstance(items.get(key), Item)]
+
+    def _held_by_others(
+        self, holders: Mapping[tuple[str, int], Sequence[int]], watched: Mapping[int, WatchedScene]
+    ) -> dict[tuple[str, int], set[int]]:
+        """The scenes that exist and have a play already, by (item, moment): an item that moves takes no play along."""
+        unknown = sorted({id for ids in holders.values() for id in ids} - watched.keys())
+        existing = {*watched, *(self._gates.ask(READ_STASH, partial(self._stash.watched, unknown)) if unknown else ())}
+        return {play: existing.intersection(ids) for play, ids in holders.items()}
+
+    def _finding(
+        self,
+        watched: WatchedScene,
+        verdict: Verdict,
+        keys: Sequence[str],
+        plays: Mapping[str, Mapping[int, PlaySource]],
+        memory: Memory,
+        kept: Mapping[tuple[str, int], set[int]],
+    ) -> PlaysFinding:
+        id, now = watched.scene.id, self._clock.now()
+        if isinstance(verdict, NeighbourError):
+            return PlaysFinding(id, watched, error=verdict)
+        if isinstance(verdict, Waiting):
+            return PlaysFinding(id, watched, outcome=verdict)
+        listed: dict[int, PlaySource] = {}
+        for key in keys:
+            for moment, source in plays.get(key, {}).items():
+                if not kept.get((source.item, moment), set()) - {id}:
+                    listed.setdefault(moment, source)
+        plan = plan_plays(listed, Counter(watched.plays), memory, now=now, longest=self._longest, restored=False)
+        finding = PlaysFinding(id, watched, memory, plan, ends=self._ending(plan, now))
+        is_settled = plan.add is None and plan.remove is None
+        if is_settled and not keys and not memory:
+            return replace(finding, outcome=UNPAIRED)
+        return replace(finding, outcome=finding.ends) if is_settled else finding
+
+    @staticmethod
+    def _ending(plan: PlayPlan, now: int) -> Outcome:
+        if not plan.wait_until:
+            return Done()
+        seconds = max(0, plan.wait_until - now) / 1000
+        return Waiting("an earlier request may still arrive in Stash", "released", after=seconds, backoff=False)
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def save(
+        self, tx: Writer, findings: Sequence[tuple[Job, PlaysFinding]], *, now: int, until: int
+    ) -> Mapping[str, Sequence[PlaysErrand]]:
+        """Save what was found, and each play before it is sent."""
+        errands: dict[str, Sequence[PlaysErrand]] = {}
+        for job, finding in findings:
+            plan, watched = finding.plan, finding.watched
+            if plan is None or watched is None:
+                continue
+            tx.plays.save(finding.id, watched.scene.created_at, plan.resolved)
+            if finding.outcome is None:
+                errands[job.token] = self._errands(tx, job, finding, watched, plan, now=now, until=until)
+        return errands
+
+    @staticmethod
+    def _errands(
+        tx: Writer, job: Job, finding: PlaysFinding, watched: WatchedScene, plan: PlayPlan, *, now: int, until: int
+    ) -> list[PlaysErrand]:
+        begun, scene = plan.begun(until), watched.scene
+        errands = []
+        for moments, adds in ((plan.add, True), (plan.remove, False)):
+            if moments is None:
+                continue
+            open_plays = {moment: begun[moment] for moment in moments}
+            tx.plays.begin(scene.id, scene.created_at, scene.updated_at, open_plays, now=now)
+            errands.append(
+                PlaysErrand(
+                    job=job,
+                    key=str(scene.id),
+                    desired=finding.desired,
+                    watched=watched,
+                    moments=moments,
+                    adds=adds,
+                    before={moment: finding.memory.get(moment) for moment in moments},
+                    open_plays=open_plays,
+                )
+            )
+        return errands
+
+    def will_send(self, errands: Sequence[PlaysErrand]) -> None:
+        """Nothing outlives the database yet."""
+
+    def requires(self, errand: PlaysErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
+        """The write gate of Stash."""
+        return (WRITE_STASH,)
+
+    def send(self, errand: PlaysErrand) -> None:
+        """Send the plays; the answer has all plays of the scene."""
+        write = self._stash.add_plays if errand.adds else self._stash.take_plays
+        errand.rows = write(errand.job.id, errand.moments)
+
+    def read_back(self, errands: Sequence[PlaysErrand]) -> None:
+        """Compare the answers with what was sent; no further request is needed."""
+        for errand in errands:
+            errand.read(now=self._clock.now())
+
+    def canaries(
+        self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
+    ) -> list[Canary]:
+        """Plays that nobody has, removed from scenes with remembered plays; these scenes, read."""
+        if gate not in (WRITE_STASH, READ_STASH):
+            return []
+        with self._store.reading() as db:
+            ids = [id for id in db.plays.scenes(limit=limit + 1) if id != but and str(id) != key][:limit]
+        if not ids:
+            return []
+        if gate == READ_STASH:
+            return [lambda: bool(self._stash.watched(ids))]
+        watched = self._gates.ask(ticket.to(READ), partial(self._stash.watched, ids), of_all=True)
+        return [partial(self._remove_nothing, id) for id, one in watched.items() if NO_PLAY not in one.plays]
+
+    def _remove_nothing(self, id: int) -> bool:
+        self._stash.take_plays(id, Moments([NO_PLAY]))
+        return True
+
+    # --- settlement --------------------------------------------------------------------------------------------------
+
+    def completed(self, tx: Writer, finding: PlaysFinding) -> None:
+        """Nothing was requested once."""
+
+    def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:  # noqa: ARG002 - the protocol of flows
+        """Forget the plays of a scene that is gone."""
+        if isinstance(outcome, Gone):
+            tx.plays.forget([id])
+
+    def worked(self, findings: Sequence[PlaysFinding]) -> None:
+        """Nothing helps those that could not be worked."""
+
+    def existing(self, ids: Sequence[int]) -> Collection[int]:
+        """The scenes among these that Stash has."""
+        self._gates.enter(READ_STASH)
+        return self._gates.ask(READ_STASH, partial(self._stash.watched, ids)).keys()
+
+    def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
+        """Forget the plays of a scene that is gone from Stash."""
+        if gone:
+            tx.plays.forget([id])
+
+    # --- undo --------------------------------------------------------------------------------------------------------
+
+    def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
+        """Read these scenes: the memory of a play belongs to the scene that was created at its time."""
+        self._gates.enter(READ_STASH)
+        return self._reader.read(Neighbour.STASH, self._stash.watched, ids)
+
+    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
+        """Mark every play that PlexSync added, or may have added, to be taken back."""
+        if not isinstance(recalled, WatchedScene):
+            return False
+        created_at = recalled.scene.created_at
+        memory = tx.plays.of({id: created_at}).get(id, {})
+        own = {moment: play for moment, play in memory.items() if play.state in (PlayState.ADDING, PlayState.SENT)}
+        back: dict[int, RememberedPlay | None] = {moment: replace(play, undo=True) for moment, play in own.items()}
+        tx.plays.save(id, created_at, back)
+        return bool(own)

@@ -1,0 +1,162 @@
+"""Polls Plex's history of one account, saves it, and queues the scenes that were played.
+
+The history is read from the newest saved play on, with an overlap, because Plex lists a play of a device that was offline
+with its old moment. A play is saved in the transaction that queues its scenes, so that none is saved and forgotten.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.job import Why
+from plexsync.rules.neighbours import Clock, PlexWatch, Stash
+from plexsync.rules.paths import base_name
+from plexsync.rules.plays import PlaySource
+from plexsync.rules.records import PlexPlay
+from plexsync.rules.status_words import DOWN
+from plexsync.store.database import Database
+
+log = logging.getLogger("PlexSync.plays")
+
+KIND = "plays"
+OWNER = 1
+# The note of the second from which on the history of an account was read once to its end.
+READ_SINCE = "plays:since:"
+# Seconds of history that are read again each time.
+OVERLAP = 86_400
+# Seconds for which the history that was just read is new enough.
+FRESH = 2.0
+# More scenes than this at once go behind edits.
+CROWD = 20
+# The number of items of which the scenes are looked up together.
+BATCH = 50
+
+
+class UnknownAccount(Exception):
+    """`watch_account` names no account of the server, or several. The message is one line for display."""
+
+
+@dataclass(frozen=True)
+class WatchRules:
+    """Whose plays count, and since when.
+
+    `account`: the number or the name of an account of the Plex server, '' for its owner. `since`: UTC seconds.
+    """
+
+    account: str = ""
+    since: int = 0
+
+
+class HistoryPoll:
+    """Keeps the saved history of the account up to date. Safe to call from several threads."""
+
+    def __init__(
+        self, store: Database, stash: Stash, plex: PlexWatch, gates: Gates, clock: Clock, rules: WatchRules
+    ) -> None:
+        self._store = store
+        self._stash = stash
+        self._plex = plex
+        self._gates = gates
+        self._clock = clock
+        self._rules = rules
+        self._lock = threading.Lock()
+        self._read_at: float | None = None
+        # A name is looked up at the first request.
+        is_number = not rules.account or rules.account.isdecimal()
+        self._account = int(rules.account or OWNER) if is_number else None
+
+    @property
+    def since(self) -> int:
+        """The second before which plays don't count."""
+        return self._rules.since
+
+    @property
+    def known_account(self) -> int | None:
+        """The number of the account; None while only its name is known."""
+        return self._account
+
+    def account(self) -> int:
+        """The number of the account, asked once. Raises UnknownAccount, and NeighbourError if Plex can't be asked."""
+        if self._account is None:
+            name = self._rules.account.casefold()
+            accounts = self._gates.ask(READ_PLEX, self._plex.accounts)
+            numbers = [number for number, other in accounts.items() if other.casefold() == name]
+            if len(numbers) != 1:
+                what = "no account" if not numbers else f"{len(numbers)} accounts"
+                raise UnknownAccount(f"{what} of the Plex server with the name of watch_account")
+            (self._account,) = numbers
+        return self._account
+
+    def poll(self) -> str:
+        """Read what was played since the last time; returns why that is not possible now, '' if it was."""
+        if not self._gates.is_open(READ_PLEX, READ_STASH):
+            return f"Plex or Stash is {DOWN}"
+        try:
+            self.freshen(soon=False)
+        except (NeighbourError, UnknownAccount) as error:
+            log.warning("the history of Plex can't be read: %s", error)
+            return str(error)
+        return ""
+
+    def freshen(self, *, soon: bool = True) -> None:
+        """Read what was played since the last time. `soon`: what was read less than `FRESH` seconds ago is new enough.
+
+        Raises NeighbourError and UnknownAccount.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            if soon and self._read_at is not None and now - self._read_at < FRESH:
+                return
+            account = self.account()
+            read_since, wanted = f"{READ_SINCE}{account}", self._rules.since
+            with self._store.reading() as db:
+                newest, floor = db.plays.newest(account), db.notes.number(read_since)
+            is_whole = floor is not None and floor <= wanted
+            since = max(wanted, newest - OVERLAP) if newest is not None and is_whole else wanted
+            count = sum(self._take(account, page) for page in self._pages(account, since))
+            if not is_whole:
+                with self._store.writing() as tx:
+                    tx.notes.save(read_since, str(wanted))
+            self._read_at = now
+        if count:
+            log.info("%d new plays in Plex", count)
+
+    def _pages(self, account: int, since: int) -> Iterable[Sequence[PlexPlay]]:
+        pages = iter(self._plex.plays(account, since=since))
+        while (page := self._gates.ask(READ_PLEX, lambda: next(pages, None))) is not None:
+            yield page
+
+    def _take(self, account: int, page: Sequence[PlexPlay]) -> int:
+        """Save one page, and queue the scenes of what is new in it; returns the number of new plays."""
+        with self._store.reading() as db:
+            saved = db.plays.history(account, sorted({play.item for play in page}))
+        fresh = [play for play in page if play.moment not in saved.get(play.item, {})]
+        scenes = self.scenes_of(sorted({play.item for play in fresh}))
+        now = self._clock.now()
+        with self._store.writing() as tx:
+            tx.plays.save_history(
+                account, [(PlaySource(play.item, play.history), play.moment) for play in page], now=now
+            )
+            for scene in sorted(scenes):
+                tx.jobs.want(KIND, scene, Why.EDIT, now, behind=len(scenes) > CROWD)
+        return len(fresh)
+
+    def scenes_of(self, items: Sequence[str]) -> set[int]:
+        """The scenes that may be of these items, too many rather than too few. Raises NeighbourError."""
+        scenes: set[int] = set()
+        for start in range(0, len(items), BATCH):
+            some = items[start : start + BATCH]
+            with self._store.reading() as db:
+                known = {item: db.index.scenes_of([item]) for item in some}
+                entries = db.index.entries([item for item, pushed in known.items() if not pushed])
+            scenes |= set().union(*known.values())
+            names = sorted({base_name(part.path) for entry in entries for part in entry.parts})
+            if names:
+                rivals = self._gates.ask(READ_STASH, partial(self._stash.rivals, names))
+                scenes |= {scene.id for scene in rivals}
+        return scenes
