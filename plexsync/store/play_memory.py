@@ -49,7 +49,7 @@ select played.item as asked, played.moment, played.item, played.history_key, 0 a
 select part.item, played.moment, played.item, played.history_key, 1
   from part join played on played.path_key = part.path_key and played.size = part.size
  where part.item in (select value from json_each(:items)) and played.path_key <> ''
-   and played.account = :account and played.moment >= :since
+   and +played.account = :account and +played.moment >= :since
    and not exists (select 1 from item where item.key = played.item)
  order by 5, 1, 2
 """

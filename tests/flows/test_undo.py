@@ -11,7 +11,7 @@ from plexsync.rules import template
 from plexsync.rules.desired import NAMES, Profile
 from plexsync.rules.errors import Unavailable
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.job import PLAYS, Kind, State, Why
 from plexsync.simulator.stash_images import png
 from plexsync.store.database import Database
 from plexsync.store.documents import encode
@@ -387,6 +387,7 @@ def test_undoing_everything_keeps_what_waits_from_being_pushed_for_the_first_tim
     (absent,) = house.add(1, start=4, in_plex=False)
     house.want(*waiting, absent)
     house.want(1, kind=Kind.TAG)
+    house.want(pushed[0], absent, kind=PLAYS)
     before = pictures(house)
     worker = house.worker
     marked = mark_all_undone(house.store, worker.looker, worker.gates, house.clock, "undo")
@@ -397,7 +398,8 @@ def test_undoing_everything_keeps_what_waits_from_being_pushed_for_the_first_tim
     assert {key for key, shown in pictures(house).items() if shown != before[key]} == {
         house.key_of(id) for id in pushed
     }
-    assert house.states() == {State.IDLE: 2, State.DROPPED: 4}
+    assert house.states() == {State.IDLE: 2, State.DROPPED: 4, State.READY: 2}
+    assert {house.row(id, PLAYS).state for id in (pushed[0], absent)} == {State.READY}, "plays are another flow's"
     assert reconciled(house).wanted == 0
     house.edit(waiting[0], title="Edited")
     house.work()

@@ -18,7 +18,7 @@ from plexsync.cli.daemon import idle_exit
 from plexsync.cli.daemon.idle_exit import Leaving, patient_lock
 from plexsync.cli.daemon.signals import Stop
 from plexsync.rules.errors import NewerDatabase
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.job import PLAYS, Kind, Settled, State, Why
 from plexsync.store import intake
 from plexsync.store.lock import try_lock
 from tests.journey.world import until
@@ -83,6 +83,34 @@ def test_what_waits_keeps_it(parts, clock, stop):
     assert intake.switched(str(parts.folder)) == intake.ON
     ended.set()
     looks.join(HANG)
+
+
+def settled_plays(parts: Parts, id: int) -> None:
+    with parts.store.writing() as tx:
+        now = parts.clock.now()
+        tx.jobs.want(PLAYS, id, Why.EDIT, now)
+        (job,) = tx.jobs.claim(1, now=now, lease_ms=120_000, holder="worker", kinds=[PLAYS])
+        assert tx.jobs.settle(job, Settled(State.IDLE, 0, 0, 0, now), now=now, ok_mark=0, bad_mark=0)
+
+
+def test_plays_keep_it_while_they_are_worked_and_not_while_they_wait(parts, clock, stop, monkeypatch):
+    looked, unpatched = [], Leaving._why_idle
+    monkeypatch.setattr(Leaving, "_why_idle", lambda self: looked.append(clock[0]) or unpatched(self))
+    looks, _ = started(parts, stop)
+    until(lambda: looked)
+    for id in range(1, 5):
+        settled_plays(parts, id)
+        count = len(looked)
+        until(lambda count=count: len(looked) > count + 1)
+        clock[0] += 299
+        assert not stop.event.wait(0.1)
+    with parts.store.writing() as tx:
+        tx.jobs.want(PLAYS, 7, Why.EDIT, parts.clock.now())
+    clock[0] += 2
+    until(stop.event.is_set)
+    looks.join(HANG)
+    with parts.store.reading() as db:
+        assert db.jobs.find(PLAYS, 7).state is State.READY
 
 
 def test_it_ends_when_it_is_switched_off(parts, clock, stop):

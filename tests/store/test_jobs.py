@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.job import DAY, HOUR, Crashed, Kind, Lane, Settled, State, Why
+from plexsync.rules.job import DAY, FLOW_KINDS, HOUR, PLAYS, Crashed, Kind, Lane, Settled, State, Why
 from plexsync.store import counts, intake, job_queries, jobs
 from plexsync.store.books import ReadOnlyBooks
 from plexsync.store.connection import Connection
@@ -751,11 +751,60 @@ def test_a_want_costs_the_same_whatever_the_table_holds(large):
     large.execute("rollback")
 
 
-def test_a_performer_or_tag_that_has_become_wants_of_its_scenes_leaves_no_row(store):
+@pytest.mark.parametrize("kind", [Kind.TAG, PLAYS])
+def test_a_notice_and_a_row_of_another_flow_that_is_done_leave_no_row(store, kind):
     with store.writing() as tx:
-        tx.jobs.want(Kind.TAG, 3, Why.EDIT, 1_000)
+        tx.jobs.want(kind, 3, Why.EDIT, 1_000)
         (job,) = tx.jobs.claim(5, now=1_000, lease_ms=120_000, holder="w")
         assert tx.jobs.settle(job, Settled(State.IDLE, 0, 0, 0, 1_000), now=1_000, ok_mark=0, bad_mark=0)
-        assert tx.jobs.find(Kind.TAG, 3) is None
+        assert tx.jobs.find(kind, 3) is None
         books = tx.overview(1_000).books
     assert (books["accepted"], books["done"]) == (1, 1)
+
+
+def test_plays_that_are_wanted_again_while_they_are_worked_keep_their_row(store):
+    with store.writing() as tx:
+        tx.jobs.want(PLAYS, 3, Why.EDIT, 1_000)
+        (job,) = tx.jobs.claim(5, now=1_000, lease_ms=120_000, holder="w")
+        tx.jobs.want(PLAYS, 3, Why.EDIT, 2_000)
+        assert tx.jobs.settle(job, Settled(State.IDLE, 0, 0, 0, 2_000), now=2_000, ok_mark=0, bad_mark=0)
+        assert tx.jobs.find(PLAYS, 3).state is State.READY
+
+
+def test_plays_that_wait_do_not_count_among_what_is_waited_for(store):
+    with store.writing() as tx:
+        for id in range(1, 5):
+            tx.jobs.want(PLAYS, id, Why.EDIT, T)
+        tx.jobs.claim(2, now=T, lease_ms=120_000, holder="w", kinds=[PLAYS])
+        assert tx.jobs.count_unsettled() == 0
+        tx.jobs.want(SCENE, 1, Why.EDIT, T)
+        tx.jobs.want(Kind.TAG, 1, Why.EDIT, T)
+        assert tx.jobs.count_unsettled() == 2
+
+
+def test_a_flow_that_is_switched_off_leaves_no_work_and_balanced_books(store):
+    ends = dict(zip(range(1, 6), (State.DEAD, State.ABSENT, State.GONE, State.OUTSIDE, State.READY), strict=True))
+    with store.writing() as tx:
+        for id in range(1, 10):
+            tx.jobs.want(PLAYS, id, Why.EDIT, T)
+        tx.jobs.want(SCENE, 1, Why.EDIT, T)
+        jobs = {job.id: job for job in tx.jobs.claim(6, now=T, lease_ms=120_000, holder="w", kinds=[PLAYS])}
+        for id, state in ends.items():
+            after = Settled(state, 1, 1, 0, T + DAY, "Stash answered 500", "unavailable")
+            assert tx.jobs.settle(jobs[id], after, now=T, ok_mark=0, bad_mark=0)
+        tx.jobs.ignore(PLAYS, 7, now=T)
+        tx.jobs.set_aside(PLAYS, 8, now=T)
+    with store.writing() as tx:
+        assert tx.jobs.discard(FLOW_KINDS) == 7
+        assert tx.jobs.discard(FLOW_KINDS) == 0
+        left = tx.jobs.of(PLAYS, range(1, 10))
+        assert {id: found.state for id, found in left.items()} == {7: State.IGNORED, 8: State.DROPPED}
+        assert tx.jobs.find(SCENE, 1).state is State.READY
+        assert tx.overview(T).books == {"accepted": 10, "coalesced": 0, "done": 0, "pruned": 7}
+        assert tx.attempts.of(PLAYS, 1) == []
+        assert tx.tallies.all()["pruned"] == 1
+        assert not tx.jobs.settle(jobs[6], Settled(State.IDLE, 0, 0, 0, T), now=T, ok_mark=0, bad_mark=0)
+
+
+def test_waiting_plays_are_counted_without_a_look_at_every_scene(large):
+    assert steps(large, job_queries.COUNT_UNSETTLED_OF_FLOWS, {}) < 200

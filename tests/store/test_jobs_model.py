@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from plexsync.rules.job import Crashed, Job, Kind, Lane, Settled, State, Why
+from plexsync.rules.job import FLOW_KINDS, PLAYS, Crashed, Job, Kind, Lane, Settled, State, Why
 from plexsync.store.books import COUNTERS, ReadOnlyBooks
 from plexsync.store.connection import Connection
 from plexsync.store.database import Database
@@ -20,6 +20,7 @@ from tests.store.pruning import prune
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 T = 1_700_000_000_000
 IDS = st.integers(1, 4)
+KINDS = (Kind.SCENE, Kind.SCENE, Kind.TAG, PLAYS)
 ENDED = ("dead", "dropped", "gone")
 PRUNED = ("dead", "gone")
 
@@ -223,7 +224,7 @@ class JobTable(RuleBasedStateMachine):
 
     @rule(
         id=IDS,
-        kind=st.sampled_from([Kind.SCENE, Kind.SCENE, Kind.TAG]),
+        kind=st.sampled_from(KINDS),
         why=st.sampled_from(Why),
         desired=st.sampled_from(["", "a", "b"]),
     )
@@ -343,9 +344,7 @@ class JobTable(RuleBasedStateMachine):
         for key in dead() - left:
             self._moved(self.model.rows[key], verb, lane=1 if verb == "cure" else 0)
 
-    @rule(
-        id=IDS, kind=st.sampled_from([Kind.SCENE, Kind.SCENE, Kind.TAG]), verb=st.sampled_from(["ignore", "set_aside"])
-    )
+    @rule(id=IDS, kind=st.sampled_from(KINDS), verb=st.sampled_from(["ignore", "set_aside"]))
     def leave_alone(self, id, kind, verb) -> None:
         """Whatever state it is in: who works on it has lost it."""
         with self.store.writing() as tx:
@@ -360,6 +359,20 @@ class JobTable(RuleBasedStateMachine):
         if done:
             self.lost += [job for job in self.held if (job.kind, job.id) == (kind, id)]
             self.held = [job for job in self.held if (job.kind, job.id) != (kind, id)]
+
+    @rule()
+    def switch_a_flow_off(self) -> None:
+        gone = [
+            row for row in self.model.rows.values() if row.kind == PLAYS and row.state not in ("dropped", "ignored")
+        ]
+        with self.store.writing() as tx:
+            assert tx.jobs.discard(FLOW_KINDS) == len(gone)
+        for row in gone:
+            del self.model.rows[row.kind, row.id]
+            self.model.books["pruned"] += 1
+            self.model.tallies["pruned"] += row.state == "dead"
+        self.lost += [job for job in self.held if job.kind == PLAYS]
+        self.held = [job for job in self.held if job.kind != PLAYS]
 
     @rule(id=IDS)
     def unignore(self, id) -> None:
@@ -427,8 +440,10 @@ class JobTable(RuleBasedStateMachine):
             return
         with self.store.reading() as db:
             due = db.jobs.next_due(self.now)
+            unsettled = db.jobs.count_unsettled()
         waits = [row for row in self.model.rows.values() if row.state in ("ready", "absent", "running")]
         assert (due is None) == (not waits) or self.now < self.model.tick - MINUTE
+        assert unsettled == sum(row.state != "absent" and row.kind != PLAYS for row in waits)
 
 
 TestJobTable = JobTable.TestCase

@@ -79,6 +79,7 @@ class Leaving(threading.Thread):
         self._busy_at = self._asked_at = monotonic()
         self._last_look: Look | None = BEGAN_WITH
         self._gone = 0
+        self._done: int | None = None
 
     def run(self) -> None:
         """Check once a second; a database that can't be read now is checked later."""
@@ -125,8 +126,11 @@ class Leaving(threading.Thread):
 
     def _why_idle(self) -> str:
         with self._parts.store.reading() as db:
-            if db.jobs.count_unsettled():
+            done = db.books.done()
+            # Rows of other flows may wait for a server for ever, so only their progress counts.
+            if db.jobs.count_unsettled() or self._done not in (None, done):
                 self._busy_at = monotonic()
+        self._done = done
         minutes = self._parts.config.worker_idle_minutes
         if monotonic() - self._busy_at < minutes * 60 or not leave_inside(self._parts):
             return ""
