@@ -91,9 +91,7 @@ class Worker:
         self.listener, self.scans = parts.listener, parts.scans
         self.scenes = scene_flow(parts)
         self.back = way_back(parts, watch) if watch is not None else None
-        self.engine = engine_on(
-            parts, holder=holder, watchdog=watchdog, pool=pool, back=self.back, flows=flows(self)
-        )
+        self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool, back=self.back, flows=flows(self))
         self._stack.callback(self.engine.close)
 
     def close(self) -> None:
