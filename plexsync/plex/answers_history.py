@@ -18,7 +18,7 @@ MOVIE = "movie"
 class PlayAnswer(msgspec.Struct):
     """A row of the history. One whose item is gone has no `ratingKey`; old rows have no device."""
 
-    historyKey: str | None = None
+    historyKey: str | None
     ratingKey: Number | None = None
     librarySectionID: Number | None = None
     type: str | None = None

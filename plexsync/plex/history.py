@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from plexsync.http.client import LISTING_CAP, Answer
+from plexsync.http.client import MEGABYTE, Answer
 from plexsync.plex import answers, answers_history
 from plexsync.plex.answers_history import HistoryRow
 from plexsync.plex.client import PlexClient
@@ -18,6 +18,9 @@ from plexsync.rules.records import PlexPlay
 
 HISTORY = msgspec.json.Decoder(answers_history.HistoryAnswer)
 ACCOUNTS = msgspec.json.Decoder(answers_history.AccountsAnswer)
+# A row takes less than 1 kB.
+HISTORY_CAP = 4 * MEGABYTE
+ACCOUNTS_CAP = MEGABYTE
 # The number of new starts in a row that may bring nothing new.
 RESTARTS = 10
 
@@ -46,7 +49,7 @@ class PlexHistory(PlexClient):
 
     def accounts(self) -> dict[int, str]:
         """The names of the server's accounts by id, in one request; Refused if Plex does not show them to this token."""
-        container = self._wire.decoded(ACCOUNTS, self._ask_as_owner("/accounts").body).MediaContainer
+        container = self._wire.decoded(ACCOUNTS, self._ask_as_owner("/accounts", ACCOUNTS_CAP).body).MediaContainer
         accounts = self._checked(lambda: answers_history.accounts_of(container))
         # An account may be named like the token.
         return {id: name.replace(self._token, "***") for id, name in accounts.items()}
@@ -94,7 +97,8 @@ class PlexHistory(PlexClient):
             "X-Plex-Container-Start": str(start),
             "X-Plex-Container-Size": str(size),
         }
-        answer = self._ask_as_owner(f"/status/sessions/history/all?{urlencode(query, quote_via=quote, safe='')}")
+        target = f"/status/sessions/history/all?{urlencode(query, quote_via=quote, safe='')}"
+        answer = self._ask_as_owner(target, HISTORY_CAP)
         container = self._wire.decoded(HISTORY, answer.body).MediaContainer
         rows = self._checked(lambda: answers_history.rows_of(container))
         header = answer.headers.get("x-plex-container-total-size", "")
@@ -103,10 +107,10 @@ class PlexHistory(PlexClient):
             return rows, start + len(rows) + (len(rows) == size)
         return rows, self._checked(lambda: answers.total_of(container.totalSize, header))
 
-    def _ask_as_owner(self, target: str) -> Answer:
+    def _ask_as_owner(self, target: str, cap: int) -> Answer:
         """The answer to a request that is the owner's; Refused if the token is not."""
         try:
-            return self._ask("GET", target, cap=LISTING_CAP)
+            return self._ask("GET", target, cap=cap)
         except Barred as error:
             if error.setting != self._wire.server.key_setting:
                 raise

@@ -500,7 +500,7 @@ def test_numbers_come_as_numbers_or_texts(made):
 @pytest.mark.parametrize(
     "odd",
     [
-        without(row(2), "historyKey"),
+        row(2, historyKey=None),
         row(2, historyKey="/status/sessions/history/"),
         without(row(2), "viewedAt"),
         row(2, viewedAt=None),
@@ -533,6 +533,7 @@ def test_a_row_may_not_say_its_library(made):
         {"size": 1, "totalSize": "many", "Metadata": [row(1)]},
         {"size": 1, "totalSize": 1, "Metadata": {}},
         {"size": 0, "totalSize": 5},
+        {"size": 1, "totalSize": 1, "Metadata": [without(row(1), "historyKey")]},
     ],
 )
 def test_a_listing_that_contradicts_itself_is_no_history(made, container):

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="measures proces
 PROBES = """
 import json, os, resource, sys, time, traceback
 from plexsync.plex.client import PlexClient
+from plexsync.plex.history import PlexHistory
 from plexsync.stash.client import StashClient
 from plexsync.stash.watching import StashWatching
 from plexsync.rules.plays import Moments
@@ -47,6 +48,8 @@ ASKED = {
     "plex entries": lambda at: [len(page) for page in plex(at).entries("1")],
     "plex items": lambda at: plex(at).items(["1"]),
     "plex find": lambda at: plex(at).find("1", "x"),
+    "plex plays": lambda at: [len(page) for page in PlexHistory(at, "token", read_timeout=60.0).plays(1, since=1)],
+    "plex accounts": lambda at: PlexHistory(at, "token", read_timeout=60.0).accounts(),
     "stash probe": lambda at: stash(at).probe(),
     "stash scenes": lambda at: stash(at).scenes([1]),
     "stash watched": lambda at: StashWatching(at, "key", read_timeout=60.0).watched([1]),
@@ -208,7 +211,7 @@ BOMBS = {
 }
 ASKED = ["plex sections", "stash scenes"]
 MORE = ["plex identity", "plex entries", "plex items", "plex find", "stash probe", "stash walk", "stash settings"]
-MORE += ["stash watched", "stash plays"]
+MORE += ["stash watched", "stash plays", "plex plays", "plex accounts"]
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
@@ -236,6 +239,11 @@ SWELLING = {
         + b'"2026-01-02T03:04:05Z"]}}}'
     ),
     "plex entries: many items": lambda: PLEX_ROOT + b'"Metadata": [' + b"{}," * 10_000_000 + b"{}]}}",
+    "plex plays: many rows": lambda: PLEX_ROOT + b'"Metadata": [' + b"{}," * 1_300_000 + b"{}]}}",
+    "plex plays: many short rows": lambda: (
+        PLEX_ROOT + b'"Metadata": [' + b'{"historyKey":""},' * 220_000 + b'{"historyKey":""}]}}'
+    ),
+    "plex accounts: many accounts": lambda: PLEX_ROOT + b'"Account": [' + b'{"id":1},' * 110_000 + b'{"id":1}]}}',
     "plex sections: many libraries": lambda: PLEX_ROOT + b'"Directory": [' + b"{}," * 3_000_000 + b"{}]}}",
     "plex entries: depth": lambda: b"[" * 31_000_000,
 }
