@@ -1,0 +1,334 @@
+"""The way back: what an account plays in Plex is in Stash, each play once, whatever happens in between."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from plexsync.flows.plays.history_poll import WatchRules
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.job import State, Why
+from plexsync.simulator.http import Fault, Request
+from tests.engine.house import DAY, House
+from tests.engine.pools import Inline
+
+AT = 1_700_000_000
+
+
+@pytest.fixture
+def house(tmp_path):
+    with House(tmp_path / "data", watch=WatchRules(), pool=Inline()) as house:
+        yield house
+
+
+def play(house: House, id: int, *moments: int, account: int = 1) -> None:
+    for moment in moments:
+        house.plex_sim.play(house.key_of(id), at=moment, account=account)
+
+
+def poll(house: House) -> None:
+    """Poll Plex's history, and let the engine work what that has queued."""
+    assert house.worker.back.history.poll() == ""
+    house.work()
+
+
+def plays(house: House, id: int) -> list[int]:
+    return sorted(house.stash_sim.plays.of(id))
+
+
+def mutations(house: House) -> list[str]:
+    return [
+        word
+        for request in house.stash_sim.log
+        for word in ("sceneAddPlay", "sceneDeletePlay")
+        if word.encode() in request.body
+    ]
+
+
+def undo(house: House, id: int) -> None:
+    """Ask to take back what was brought to a scene."""
+    flow = house.worker.back.flow
+    recalled = flow.recall([id])
+    with house.store.writing() as tx:
+        assert flow.undo(tx, id, recalled[id], "undo", now=house.clock.now())
+        tx.jobs.want(flow.kind, id, Why.USER, house.clock.now())
+
+
+def adding(request: Request) -> bool:
+    return b"sceneAddPlay" in request.body
+
+
+def test_what_is_played_in_plex_is_in_stash_once(house):
+    one, two, three = house.in_step(3)
+    play(house, one, AT, AT + 5)
+    play(house, two, AT)
+    poll(house)
+    assert (plays(house, one), plays(house, two), plays(house, three)) == ([AT, AT + 5], [AT], [])
+    sent = mutations(house)
+    assert sent == ["sceneAddPlay"] * 2, "one request for each scene"
+    for _ in range(3):
+        house.clock.move(60)
+        poll(house)
+    assert mutations(house) == sent
+    play(house, one, AT + 9)
+    poll(house)
+    assert plays(house, one) == [AT, AT + 5, AT + 9]
+    assert house.unsettled() == 0
+    assert house.books_balance()
+
+
+def test_a_play_that_you_deleted_never_comes_again(house):
+    (id,) = house.in_step()
+    play(house, id, AT, AT + 5)
+    poll(house)
+    house.stash_sim.plays.delete(id, [AT])
+    play(house, id, AT + 9)
+    house.clock.move(60)
+    poll(house)
+    house.worker.back.history.freshen(soon=False)
+    poll(house)
+    assert plays(house, id) == [AT + 5, AT + 9]
+
+
+def test_a_play_that_is_there_is_not_doubled_and_is_not_ours(house):
+    (id,) = house.in_step()
+    house.stash_sim.plays.add(id, [AT])
+    play(house, id, AT, AT + 5)
+    poll(house)
+    assert plays(house, id) == [AT, AT + 5]
+    house.stash_sim.plays.delete(id, [AT])
+    play(house, id, AT + 9)
+    house.clock.move(60)
+    poll(house)
+    assert plays(house, id) == [AT + 5, AT + 9]
+
+
+def test_only_the_chosen_account_counts(tmp_path):
+    with House(tmp_path / "data", watch=WatchRules("Guest"), pool=Inline()) as house:
+        guest = house.plex_sim.add_account("guest")
+        (id,) = house.in_step()
+        play(house, id, AT)
+        play(house, id, AT + 1, account=guest)
+        poll(house)
+        assert plays(house, id) == [AT + 1]
+
+
+def test_an_account_that_nobody_has_is_told_and_nothing_is_written(tmp_path):
+    with House(tmp_path / "data", watch=WatchRules("nobody"), pool=Inline()) as house:
+        (id,) = house.add()
+        play(house, id, AT)
+        house.want(id)
+        house.work_for(60)
+        assert house.title_in_plex(id) == "Title 0"
+        assert house.worker.back.history.poll() == "no account of the Plex server with the name of watch_account"
+        house.work()
+        assert plays(house, id) == []
+
+
+def test_plays_before_the_chosen_day_are_left_alone(tmp_path):
+    with House(tmp_path / "data", watch=WatchRules(since=AT), pool=Inline()) as house:
+        (id,) = house.in_step()
+        play(house, id, AT - 1, AT, AT + 1)
+        poll(house)
+        assert plays(house, id) == [AT, AT + 1]
+        house.replace_worker(watch=WatchRules(since=AT - 5))
+        poll(house)
+        assert plays(house, id) == [AT - 1, AT, AT + 1]
+
+
+def test_the_plays_of_several_items_of_a_scene_are_united(house):
+    (id,) = house.in_step()
+    twin = house.plex_sim.add_section("Other", locations=("/media",), agent="tv.plex.agents.movie")
+    path, size, _ = house.plex_sim.item(house.key_of(id)).files[0][:3]
+    key = house.plex_sim.add_movie(twin, files=[(path, size, 60_000)], title="twin")
+    house.worker.reconciler.reconcile()
+    house.work()
+    play(house, id, AT, AT + 5)
+    house.plex_sim.play(key, at=AT + 5)
+    house.plex_sim.play(key, at=AT + 7)
+    poll(house)
+    assert plays(house, id) == [AT, AT + 5, AT + 7]
+
+
+def test_a_scene_that_is_matched_later_gets_the_plays_of_its_item(house):
+    (id,) = house.add(1, in_plex=False)
+    house.want(id)
+    house.work()
+    key = house.plex_sim.add_movie(house.section, files=[("/media/elsewhere.mp4", 5, 60_000)], title="film")
+    house.plex_sim.play(key, at=AT)
+    poll(house)
+    assert plays(house, id) == []
+    house.stash_sim.attach_file(id, ("/media/elsewhere.mp4", 5, 60.0))
+    house.clock.move(60)
+    house.worker.reconciler.reconcile()
+    house.work_for(120)
+    assert house.plex_sim.item(key).scalars["title"] == "Title 0"
+    assert plays(house, id) == [AT]
+
+
+def test_a_scene_that_is_ignored_or_gone_gets_none(house):
+    one, two = house.in_step(2)
+    house.change(f"update job set state = 'ignored' where id = {one}")
+    play(house, one, AT)
+    play(house, two, AT)
+    house.stash_sim.destroy_scene(two)
+    poll(house)
+    assert plays(house, one) == []
+    assert mutations(house) == []
+    assert house.unsettled() == 0
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+def test_a_request_whose_end_is_unknown_is_never_sent_twice_too_soon(house, arrives):
+    (id,) = house.in_step()
+    play(house, id, AT)
+    house.stash_sim.faults.set(Fault("reset_after" if arrives else "reset", when=adding))
+    assert house.worker.back.history.poll() == ""
+    house.work_for(30)
+    house.stash_sim.faults.clear()
+    house.work_for(DAY / 24)
+    assert plays(house, id) == [AT]
+    assert house.unsettled() == 0
+
+
+def test_a_stash_that_refuses_writes_stops_nothing_else(house):
+    one, two = house.in_step(2)
+    play(house, one, AT)
+    house.stash_sim.faults.set(Fault("status", status=500, when=adding))
+    assert house.worker.back.history.poll() == ""
+    house.work_for(600)
+    house.edit(two, title="Edited meanwhile")
+    house.work_for(30)
+    assert house.title_in_plex(two) == "Edited meanwhile"
+    assert house.breaker(Neighbour.STASH) == "closed"
+    house.stash_sim.faults.clear()
+    house.work_for(3600)
+    assert plays(house, one) == [AT]
+    assert house.states().keys() == {State.IDLE}
+
+
+def test_an_outage_of_plex_loses_no_play(house):
+    (id,) = house.in_step()
+    play(house, id, AT)
+    house.plex_sim.faults.set(Fault("status", status=503))
+    assert house.worker.back.history.poll() != ""
+    house.work_for(6 * 3600)
+    house.plex_sim.faults.clear()
+    play(house, id, AT + 3)
+    house.work_for(600)
+    poll(house)
+    assert plays(house, id) == [AT, AT + 3]
+
+
+def test_nothing_is_polled_or_written_while_the_way_back_is_off(tmp_path):
+    with House(tmp_path / "data", pool=Inline()) as house:
+        (id,) = house.in_step()
+        play(house, id, AT)
+        house.worker.poller.poll()
+        house.work_for(DAY)
+        assert mutations(house) == []
+        assert not [request for request in house.plex_sim.log if "history" in request.path]
+
+
+def test_a_poll_costs_one_request_and_a_played_scene_one_write(house):
+    ids = house.in_step(20)
+    poll(house)
+    house.forget_requests()
+    house.clock.move(60)
+    poll(house)
+    assert (len(house.plex_sim.log), len(house.stash_sim.log)) == (1, 0)
+    for id in ids:
+        play(house, id, AT)
+    poll(house)
+    assert len(mutations(house)) == len(ids)
+    assert len(house.plex_sim.log) <= 4
+    assert len(house.stash_sim.log) <= len(ids) + 2
+
+
+def test_plays_are_taken_back_and_only_ours(house):
+    (id,) = house.in_step()
+    house.stash_sim.plays.add(id, [AT - 100, AT + 5])
+    play(house, id, AT, AT + 5)
+    poll(house)
+    before = [AT - 100, AT + 5]
+    assert plays(house, id) == sorted([*before, AT])
+    undo(house, id)
+    house.work()
+    assert plays(house, id) == before
+    play(house, id, AT + 9)
+    house.clock.move(60)
+    poll(house)
+    assert plays(house, id) == [*before, AT + 9]
+
+
+# --- kills -----------------------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The process ends here: nothing of ours runs any more."""
+
+
+class Boundaries:
+    """Kills the worker at its n-th boundary: before and after each request, and after each commit."""
+
+    def __init__(self, house: House, number: int) -> None:
+        self.left = number
+        stash, plex, self._store = house.worker.stash, house.worker.plex, house.store
+        for client, method in ((stash, "watched"), (stash, "add_plays"), (stash, "take_plays"), (plex, "plays")):
+            setattr(client, method, self._counted(getattr(client, method)))
+        self._writing = self._store.writing
+        self._store.writing = self._committed
+
+    def pass_one(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+
+    def _counted(self, request):
+        def counted(*args, **given):
+            self.pass_one()
+            answer = request(*args, **given)
+            self.pass_one()
+            return answer
+
+        return counted
+
+    @contextmanager
+    def _committed(self):
+        with self._writing() as tx:
+            yield tx
+        self.pass_one()
+
+    def end(self) -> None:
+        self._store.writing = self._writing
+
+
+def test_a_kill_at_any_boundary_loses_and_doubles_no_play(tmp_path):
+    number, killed = 0, True
+    while killed:
+        number += 1
+        with House(tmp_path / str(number), watch=WatchRules(), pool=Inline()) as house:
+            one, two = house.in_step(2)
+            house.stash_sim.plays.add(one, [AT + 5])
+            play(house, one, AT, AT + 5)
+            play(house, two, AT + 1)
+            boundaries, killed = Boundaries(house, number), False
+            try:
+                poll(house)
+                undo(house, one)
+                house.work()
+            except Killed:
+                killed = True
+            boundaries.end()
+            house.replace_worker(holder="next")
+            house.worker.engine.reclaim()
+            poll(house)
+            house.work_for(DAY / 12)
+            poll(house)
+            # A request to take back is saved or it is not.
+            assert plays(house, one) in ([AT + 5], [AT, AT + 5]), number
+            assert plays(house, two) == [AT + 1], number
+            if not killed:
+                assert plays(house, one) == [AT + 5]
+            assert house.unsettled() == 0
+            assert house.books_balance()
+    assert number > 20
