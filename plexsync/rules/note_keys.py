@@ -1,5 +1,7 @@
 """The keys of the note table that more than one package reads."""
 
+# Where the dashboard listens (`plexsync.rules.dashboard_place`). It counts while the dashboard holds its lock.
+DASHBOARD = "dashboard"
 # The last heartbeat of a worker. The hook reads it as well.
 HEARTBEAT = "worker:beat"
 # Whether the worker inside Stash is switched on: '' for off. The hook reads it as well.

@@ -106,6 +106,17 @@ class WorkerFacts(TypedDict):
     """The setting `enabled`. If it is false, nothing is synced."""
 
 
+class DashboardFacts(TypedDict):
+    """Where the dashboard listens."""
+
+    url: str
+    """Its host is `0.0.0.0` or `[::]` if the dashboard listens on all interfaces."""
+    reach: str
+    """Who can reach it: `machine` (this machine only), `address` (whoever reaches that address) or `network`."""
+    names: list[str]
+    """The host names that it answers to. Beyond this machine it also answers to any IP address."""
+
+
 class EventFacts(TypedDict):
     """Events that hooks stored as files: waiting for a worker, or unreadable."""
 
@@ -213,6 +224,8 @@ class BareFacts(TypedDict):
     paces: dict[str, PaceFacts]
     """`plex` and `stash`."""
     worker: WorkerFacts
+    dashboard: DashboardFacts | None
+    """Null if no dashboard listens for this database."""
     events: EventFacts
     edits: EditFacts
     index: IndexFacts
