@@ -31,6 +31,7 @@ MAY = {
         "plexsync.store.lock",
         "plexsync.store.life_signs",
         "plexsync.store.setup_files",
+        "plexsync.store.worker_ends",
         "plexsync.rules.errors",
         # Imported for a command, with the private packages on the path.
         "plexsync.cli.entry",

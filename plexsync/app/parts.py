@@ -41,9 +41,9 @@ from plexsync.store.database import Database
 from plexsync.store.journal import WriteJournal
 from plexsync.store.lock import Lock, has_dashboard, is_locked, locked_at, try_lock
 from plexsync.store.summary import Summary
+from plexsync.store.worker_ends import HANG
 from validation.config import PlexSyncConfig
 
-HANG = "hang.txt"
 # Seconds without a heartbeat after which a worker is ended. Longer than a request or a busy database can take.
 LEAST_WATCHED = 180.0
 

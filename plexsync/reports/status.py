@@ -7,6 +7,7 @@ from plexsync.rules.dashboard_place import read as read_place
 from plexsync.rules.note_keys import CHANGED
 from plexsync.rules.status_words import STATUSES, server_word
 from plexsync.rules.verified import read as read_verified
+from plexsync.rules.worker_ends import read as read_ends
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         QueueFacts,
         StatusFacts,
         VerifiedFacts,
+        WorkerEndFacts,
         WorkerFacts,
     )
     from plexsync.rules.outages import Outage
@@ -109,7 +111,17 @@ def worker(summary: "Summary", *, running: bool, began: int | None, enabled: boo
         "inside": bool(summary.inside),
         "heartbeat": stamp(beat),
         "enabled": enabled,
+        "ended": _ended(summary.ended),
     }
+
+
+def _ended(text: str) -> "WorkerEndFacts | None":
+    """How often in a row a worker ended by itself, by its note."""
+    ends = read_ends(text)
+    if ends is None:
+        return None
+    count, since, last, error = ends
+    return {"count": count, "since": stamp(since), "last": stamp(last), "error": error}
 
 
 def dashboard_facts(text: str) -> "DashboardFacts | None":

@@ -6,6 +6,8 @@ DASHBOARD = "dashboard"
 HEARTBEAT = "worker:beat"
 # Whether the worker inside Stash is switched on: '' for off. The hook reads it as well.
 INSIDE = "worker:inside"
+# How often in a row a worker ended by itself (`plexsync.rules.worker_ends`).
+WORKER_ENDED = "worker:ended"
 # The time of the last poll of Stash.
 LAST_POLL = "poll:last"
 # The time when the last edit arrived by a line of Stash's log, by the hook, and first by a poll.

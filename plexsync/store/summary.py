@@ -27,6 +27,7 @@ from plexsync.rules.note_keys import (
     RESTORED,
     VERIFIED,
     WISHES,
+    WORKER_ENDED,
 )
 from plexsync.rules.status_words import status_of
 from plexsync.store.counts import (
@@ -140,6 +141,7 @@ class Summary:
         self.lines = note(db, LINES)
         self.inside = note(db, INSIDE)
         self.dashboard = note(db, DASHBOARD)
+        self.ended = note(db, WORKER_ENDED)
         self.repaired_at = number(db, REPAIRED) or None
         self.anew = max(number(db, name) for name in (REPAIRED, RESTORED)) > number(db, LAST_RECONCILE)
         self.wishes = note(db, WISHES)

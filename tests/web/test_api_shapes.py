@@ -7,8 +7,9 @@ import pytest
 from plexsync.app.parts import opened
 from plexsync.reports.shapes import comparisons, dead_letters, outages, scenes, status, top, undo
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.note_keys import DASHBOARD
+from plexsync.rules.note_keys import DASHBOARD, WORKER_ENDED
 from plexsync.rules.records import HoldRow
+from plexsync.rules.worker_ends import after_end
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.store import lock
@@ -42,6 +43,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
         work(world, [ids["incomplete"]])
         with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
             tx.notes.save(DASHBOARD, "machine http://127.0.0.1:9797 localhost")
+            tx.notes.save(WORKER_ENDED, after_end("", parts.clock.now(), "it was killed"))
         with try_lock(world.folder, lock.DASHBOARD):
             yield world, ids
 

@@ -90,6 +90,16 @@ class PaceFacts(TypedDict):
     """The size of the next batch while the server ramps up, otherwise 0."""
 
 
+class WorkerEndFacts(TypedDict):
+    """Workers that ended by themselves in a row: by a fault, killed, or because they hung."""
+
+    count: int
+    since: Moment | None
+    last: Moment | None
+    error: str
+    """The last error, in one line without secrets."""
+
+
 class WorkerFacts(TypedDict):
     """The worker."""
 
@@ -104,6 +114,8 @@ class WorkerFacts(TypedDict):
     heartbeat: Moment | None
     enabled: bool
     """The setting `enabled`. If it is false, nothing is synced."""
+    ended: WorkerEndFacts | None
+    """Null after a worker has ended in good order, or has stayed up for ten minutes."""
 
 
 class DashboardFacts(TypedDict):

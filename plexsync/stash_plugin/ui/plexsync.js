@@ -474,7 +474,7 @@
 
   function Status({ facts, deeds, show }) {
     const runs = facts.worker.running;
-    const state = runs ? (facts.worker.starting ? "starting" : facts.worker.alive === false ? "hangs" : "running") : facts.inside ? "rests" : "not running";
+    const state = runs ? (facts.worker.starting ? "starting" : facts.worker.alive === false ? "hangs" : "running") : facts.inside && !facts.worker.ended ? "rests" : "not running";
     const scenesOf = (names) => names.reduce((sum, name) => sum + ((facts.scenes[name] || {}).count || 0), 0);
     const tiles = STATUSES.map(([word, good, names]) => [word, good, scenesOf(names)]).filter(([, , count], n) => n < 4 || count);
     const jobs = facts.jobs || {};
