@@ -8,7 +8,6 @@ there is never a second worker.
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -22,8 +21,6 @@ LEASH = os.path.join(HERE, "child_process.py")
 PAUSE, LONGEST = 1.0, 600.0
 # Seconds after which a worker that ends with an error has not failed to start.
 STARTED = 30.0
-# Lines of the log that are events, warnings, or about other lines.
-NO_ERROR = re.compile(r"\S+ (DEBUG|INFO|WARNING|ERROR) |plexsync: (warning: |--verbose )")
 HIDDEN = 0x08000000  # Windows: no window
 ASKED = {-number for name in ("SIGTERM", "SIGINT", "SIGHUP") if (number := getattr(signal, name, 0))}
 
@@ -44,10 +41,14 @@ class Supervisor:
         pause = PAUSE
         while True:
             # The worker writes to the standard error of this process, which is its log.
-            began, since, log_size = time.monotonic(), time.time(), os.fstat(2).st_size
+            began, log_size = time.monotonic(), os.fstat(2).st_size
             code = self._work()
             lived = time.monotonic() - began
-            self._record(code, since, log_size)
+            if not self.stopped and code not in ASKED:
+                # Imported on use: while a worker lives, nothing of it is needed.
+                from plexsync.stash_plugin.worker_record import record
+
+                record(self._order, code, log_size)
             failed = code > 0 and lived >= STARTED
             if self.stopped or not (failed or (code < 0 and code not in ASKED)):
                 return max(code, 0)
@@ -65,36 +66,6 @@ class Supervisor:
         self.stopped = True
         if self._process is not None:
             self._process.terminate()
-
-    def _record(self, code: int, began: float, log_size: int) -> None:
-        """Note how the worker ended, unless it was asked to, or another worker has the database."""
-        # Imported on use: a worker that lives needs none of it.
-        from plexsync.store import worker_ends
-        from plexsync.store.lock import is_locked
-
-        if code == 0:
-            worker_ends.note_good_end(self._folder)
-        elif not self.stopped and code not in ASKED and not is_locked(self._folder):
-            if worker_ends.has_hung(self._folder, began):
-                error = worker_ends.HUNG
-            elif code < 0:
-                error = f"{worker_ends.KILLED} (signal {-code})"
-            else:
-                error = _last_error(self._folder, log_size) or f"it ended with {code}"
-            worker_ends.note_end(self._folder, error, secrets=self._secrets())
-
-    def _secrets(self) -> tuple[str, ...]:
-        """What the order holds of keys and cookies."""
-        from plexsync.stash_plugin.child_process import KEY
-
-        environ, server = self._order["environ"], self._order["server"]
-        cookie = server.get("SessionCookie") if isinstance(server, dict) else None
-        found = (
-            environ.get(KEY) if isinstance(environ, dict) else None,
-            cookie.get("Value") if isinstance(cookie, dict) else None,
-            os.environ.get(KEY),
-        )
-        return tuple(secret for secret in found if isinstance(secret, str) and secret)
 
     def _work(self) -> int:
         """Run the worker to its end. Its address and key of Stash are kept for the next start."""
@@ -126,15 +97,6 @@ def main() -> None:
     code = supervisor.run()
     sign.end()
     sys.exit(code)
-
-
-def _last_error(folder: str, before: int) -> str:
-    """The last line that the worker wrote behind this position of its log, and that is no event; '' if there is none."""
-    from plexsync.stash_plugin import launcher
-
-    lines = [line.strip() for line in launcher.log_since(folder, before)]
-    errors = [line.removeprefix("plexsync: ") for line in lines if line and not NO_ERROR.match(line)]
-    return errors[-1] if errors else ""
 
 
 def _send(stream: "IO[bytes] | None", content: bytes) -> None:

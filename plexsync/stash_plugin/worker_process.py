@@ -95,8 +95,8 @@ def _see_it_live(call: Caller, process: "subprocess.Popen[bytes]", beat: str, la
 def _last_words(folder: str, before: int) -> str:
     """Return the last lines that the worker wrote to its log behind position `before`."""
     lines = launcher.log_since(folder, before)[-3:]
-    said = " / ".join(line.removeprefix("plexsync: ") for line in lines)
-    return said or f"see {os.path.join(folder, launcher.LOG)}"
+    words = " / ".join(line.removeprefix("plexsync: ") for line in lines)
+    return words or f"see {os.path.join(folder, launcher.LOG)}"
 
 
 def ends(call: Caller, seconds: float) -> bool:

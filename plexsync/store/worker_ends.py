@@ -48,12 +48,12 @@ def _save(db: "sqlite3.Connection", text: str) -> None:
 
 
 def has_hung(folder: str, since: float) -> bool:
-    """Whether a watchdog has ended a worker since then (in seconds since 1970)."""
+    """Whether a watchdog has ended a worker since then (UTC milliseconds)."""
     try:
         status = os.stat(os.path.join(folder, HANG))
     except OSError:
         return False
-    return status.st_size > 0 and status.st_mtime >= since
+    return status.st_size > 0 and status.st_mtime * 1000 >= since
 
 
 def set_mark(folder: str) -> str:
@@ -63,7 +63,7 @@ def set_mark(folder: str) -> str:
     # On a full or read-only disk a kill goes uncounted.
     with suppress(OSError):
         if os.path.lexists(path):
-            cause = HUNG if has_hung(folder, os.lstat(path).st_mtime) else KILLED
+            cause = HUNG if has_hung(folder, os.lstat(path).st_mtime * 1000) else KILLED
             os.unlink(path)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | careful, 0o600))
     return cause
