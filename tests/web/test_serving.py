@@ -157,7 +157,7 @@ def test_status_tells_the_names_of_one_that_others_can_reach_and_no_password(wor
     assert told["dashboard"]["reach"] == "network"
     assert "nas.local" in told["dashboard"]["names"]
     assert PASSWORD not in json.dumps(told)
-    assert world.json("status")["dashboard"] is None
+    until(lambda: world.json("status")["dashboard"] is None)
 
 
 def test_a_place_that_is_taken_is_told_once_and_the_work_goes_on(world: World) -> None:
