@@ -7,9 +7,13 @@ import pytest
 from plexsync.app.parts import opened
 from plexsync.reports.shapes import comparisons, dead_letters, outages, scenes, status, top, undo
 from plexsync.rules.errors import Neighbour
+from plexsync.rules.note_keys import DASHBOARD, WORKER_ENDED
 from plexsync.rules.records import HoldRow
+from plexsync.rules.worker_ends import after_end
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
+from plexsync.store import lock
+from plexsync.store.lock import try_lock
 from tests.conformity import Conformity, reachable
 from tests.journey.world import KEY, TOKEN, World, until
 from tests.web.conftest import Dash, dashboard
@@ -37,7 +41,11 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
         ids["incomplete"] = pushed + 1
         stash.set_cover(ids["incomplete"], b"no picture")
         work(world, [ids["incomplete"]])
-        yield world, ids
+        with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+            tx.notes.save(DASHBOARD, "machine http://127.0.0.1:9797 localhost")
+            tx.notes.save(WORKER_ENDED, after_end("", parts.clock.now(), "it was killed"))
+        with try_lock(world.folder, lock.DASHBOARD):
+            yield world, ids
 
 
 def check(answers: Mapping[str, object], kinds: Mapping[str, type], *, absent: frozenset[type] = frozenset()) -> None:
