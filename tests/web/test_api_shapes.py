@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from plexsync.app.parts import opened
-from plexsync.reports.shapes import comparisons, dead_letters, outages, scenes, status, top, undo
+from plexsync.reports.shapes import comparisons, dead_letters, outages, review, scenes, status, top, undo
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.note_keys import DASHBOARD, WORKER_ENDED
 from plexsync.rules.records import HoldRow
@@ -73,6 +73,7 @@ def test_every_response_of_the_api_has_its_shape(furnished: tuple[World, dict[st
         "/api/dead?limit=3": dead_letters.LetterPage,
         "/api/outages": outages.OutageReport,
         "/api/reconcile": comparisons.TaskReport,
+        "/api/review": review.ReviewReport,
         "/health": status.HealthFacts,
         **{f"/api/scenes/{id}": scenes.SceneReport for id in ids.values()},
         **{f"/api/scenes/{id}/explain": scenes.ExplainFacts for id in ids.values()},
@@ -82,8 +83,10 @@ def test_every_response_of_the_api_has_its_shape(furnished: tuple[World, dict[st
         answers = {path: dash.get(path).json() for path in kinds}
         for path, body in {"preview": {}, "reconcile": {}, "sync": {"all": True}}.items():
             run_task(dash, f"/api/{path}", body)
+        dash.post("/review/start", what="review")
+        until(lambda: dash.get("/api/reconcile").json()["current"] is None)
         run_task(dash, "/api/reconcile", {"quick": True})
-        for path in ("/api/reconcile", "/api/status"):
+        for path in ("/api/reconcile", "/api/status", "/api/review"):
             answers[path] = dash.get(path).json()
     check(answers, kinds, absent=frozenset({status.HoldFacts, comparisons.NoResult}))
 
