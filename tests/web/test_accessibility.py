@@ -1,4 +1,7 @@
-"""Every page of the dashboard as axe, the checker of the web accessibility guidelines, sees it: it finds nothing. Nor is anything wider than the screen."""
+"""Every page of the dashboard as axe, the checker of the web accessibility guidelines, sees it: it finds nothing.
+
+Nor is any page wider than its screen.
+"""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
