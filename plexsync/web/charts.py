@@ -20,8 +20,8 @@ RIGHT, BOTTOM = WIDTH - 8, HEIGHT - 28
 LETTER = 8.75
 ROW, SWATCH, GAP = 22, 24, 14
 MOST_STEPS = 4
-# The fewest buckets of a chart, the most labels of its time axis, and the most places at which it tells values.
-FEWEST, MOST_LABELS, MOST_PLACES = 6, 6, 90
+# The fewest buckets of a chart, the most times and dates on its time axis, and the most places at which it tells values.
+FEWEST, MOST_LABELS, MOST_DATES, MOST_PLACES = 6, 6, 4, 90
 
 Point = tuple[float, float]
 
@@ -187,7 +187,8 @@ def begun(buckets: Sequence[Bucket]) -> Sequence[Bucket]:
 def labels(xs: Sequence[float], buckets: Sequence[Bucket]) -> Iterator[Tick]:
     """The labels of the time axis, at whole multiples of the least spacing that leaves room for each."""
     length = buckets[-1].at - buckets[0].at
-    apart = next((one for one in SPACINGS if length / one < MOST_LABELS), SPACINGS[-1])
+    fitting = (spacing for spacing in SPACINGS if length / spacing < (MOST_LABELS if spacing < DAY else MOST_DATES))
+    apart = next(fitting, SPACINGS[-1])
     form = "%H:%M" if apart < DAY else "%d %b"
     for x, bucket in zip(xs, buckets, strict=True):
         if bucket.at % apart == 0 and x <= RIGHT - 2 * LETTER:

@@ -1,4 +1,7 @@
-"""Every page of the dashboard as axe, the checker of the web accessibility guidelines, sees it: it finds nothing."""
+"""Every page of the dashboard as axe, the checker of the web accessibility guidelines, sees it: it finds nothing.
+
+Nor is any page wider than its screen.
+"""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -44,6 +47,9 @@ def test_axe_finds_nothing_on_any_page(world: World, look: Look, trouble: bool, 
             page.goto(url)
             said = axe.run(page)
             assert not said.violations_count, f"{url}\n{said.generate_report()}"
+            for width in (820, 390, 1280):
+                page.set_viewport_size({"width": width, "height": 900})
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{url} at {width}"
         page.close()
 
 
