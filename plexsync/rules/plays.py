@@ -86,6 +86,18 @@ class RememberedPlay:
 
 
 @dataclass(frozen=True)
+class SentPlay:
+    """A play that was last sent for a scene: when, in which order, and when the scene was last changed in Stash then."""
+
+    scene: int
+    moment: int
+    state: PlayState
+    scene_updated_at: str
+    sent_at: int
+    order: int
+
+
+@dataclass(frozen=True)
 class PlayPlan:
     """What to do about the plays of one scene.
 

@@ -7,9 +7,8 @@ again. See `plexsync.rules.plays`.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
-from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, SentPlay
 from plexsync.store.connection import Row, Table
 from plexsync.store.db import clean
 from plexsync.store.origins import LIBRARY, of_this_library
@@ -98,18 +97,6 @@ update play set until = :until
 """
 FORGET = "delete from play where scene = :scene and moment = :moment"
 FORGET_SCENES = "delete from play where scene in (select value from json_each(:scenes))"
-
-
-@dataclass(frozen=True)
-class SentPlay:
-    """A play that was last sent for a scene: when, in which order, and when the scene was last changed in Stash then."""
-
-    scene: int
-    moment: int
-    state: PlayState
-    scene_updated_at: str
-    sent_at: int
-    order: int
 
 
 class ReadOnlyPlays(Table):

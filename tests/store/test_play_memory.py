@@ -9,11 +9,10 @@ import pytest
 
 from plexsync.rules.item import Entry, Part
 from plexsync.rules.job import Kind, Why
-from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, plan_plays
+from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, SentPlay, plan_plays
 from plexsync.rules.records import SectionRow
 from plexsync.store import backup, integrity, play_memory, repair
 from plexsync.store.database import Database
-from plexsync.store.play_memory import SentPlay
 from tests.torture.damage import old_database
 
 T = 1_700_000_000_000
