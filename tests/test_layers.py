@@ -31,6 +31,7 @@ MAY = {
         "plexsync.store.lock",
         "plexsync.store.life_signs",
         "plexsync.store.setup_files",
+        "plexsync.store.worker_ends",
         "plexsync.rules.errors",
         # Imported for a command, with the private packages on the path.
         "plexsync.cli.entry",
@@ -97,7 +98,11 @@ NARROWER = {
     "plexsync/stash_plugin/hook.py": {"plexsync.store.intake", "plexsync.stash_plugin"},
     "plexsync/stash_plugin/child_process.py": set(),
     "plexsync/store/life_signs.py": set(),
-    "plexsync/stash_plugin/supervisor.py": {"plexsync.store.lock", "plexsync.store.life_signs"},
+    "plexsync/stash_plugin/supervisor.py": {
+        "plexsync.store.lock",
+        "plexsync.store.life_signs",
+        "plexsync.stash_plugin.worker_record",
+    },
 }
 WALL_CLOCK = {"worker/circuit_breaker.py", "plexsync/engine/clock.py", "plexsync/store/life_signs.py"}
 CLOCK_CALLS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.datetime.now", "date.today"}

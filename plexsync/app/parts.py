@@ -39,13 +39,13 @@ from plexsync.rules.neighbours import Clock, Dice, Imaging
 from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
 from plexsync.store.journal import WriteJournal
-from plexsync.store.lock import Lock, is_locked, locked_at, try_lock
+from plexsync.store.lock import Lock, has_dashboard, is_locked, locked_at, try_lock
 from plexsync.store.summary import Summary
+from plexsync.store.worker_ends import HANG
 from validation.config import PlexSyncConfig
 
 # Seconds without a heartbeat after which a worker is ended. Longer than a request or a busy database can take.
 LEAST_WATCHED = 180.0
-HANG = "hang.txt"
 
 
 class Identities(NamedTuple):
@@ -109,6 +109,10 @@ class Parts(Assembled):
     def worker_since(self) -> tuple[bool, int | None]:
         """Whether a worker is running, and when it began (UTC milliseconds)."""
         return self.someone_works(), locked_at(self.folder)
+
+    def has_dashboard(self) -> bool:
+        """Whether a dashboard listens for this database."""
+        return has_dashboard(self.folder)
 
     def spooled(self) -> tuple[int, int]:
         """Count the spooled events: (waiting for a worker, unreadable and set aside)."""

@@ -17,7 +17,7 @@ from validation import locations
 
 
 class Quick:
-    """Input of `status`: a snapshot of the database, the settings, the spooled events, and whether a worker runs."""
+    """Input of `status`: a snapshot of the database, the settings, the spooled events, and what runs."""
 
     def __init__(
         self,
@@ -27,12 +27,14 @@ class Quick:
         *,
         running: bool,
         began: int | None,
+        has_dashboard: bool,
     ) -> None:
         self.snapshot = snapshot
         self.config = config
         self.spooled = spooled
         self.running = running
         self.began = began
+        self.has_dashboard = has_dashboard
 
 
 def folder_of(sources: Sources, content: bytes) -> str | None:
@@ -63,13 +65,20 @@ def look(sources: Sources) -> Quick | None:
     if config is None or snapshot is None:
         return None
     from plexsync.rules.errors import Unusable
-    from plexsync.store.lock import is_locked, locked_at
+    from plexsync.store.lock import has_dashboard, is_locked, locked_at
 
     try:
         running = is_locked(where)
     except Unusable:
         return None
-    return Quick(snapshot, config, folder.spooled(where), running=running, began=locked_at(where))
+    return Quick(
+        snapshot,
+        config,
+        folder.spooled(where),
+        running=running,
+        began=locked_at(where),
+        has_dashboard=bool(snapshot.dashboard) and has_dashboard(where),
+    )
 
 
 def keys_in(sources: Sources, state: str, limit: int) -> list[tuple[str, str]]:

@@ -23,11 +23,10 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
 def tell(error: Exception, call: Call) -> int:
     """Report the error, in JSON too with --json; returns the exit code."""
     codes = [code for kind, code in CODES if isinstance(error, kind)]
-    lines = _lines(error) if codes else [f"{type(error).__name__}: {error} (this is a fault of PlexSync)"]
-    hidden = Redactor(call.secrets)
+    lines = lines_of(error, call)
     if call.verbose and not codes:
-        click.echo(hidden.redact("".join(traceback.format_exception(error))), err=True, nl=False)
-    lines = [one_line(hidden.redact(line)) for line in lines]
+        text = "".join(traceback.format_exception(error))
+        click.echo(Redactor(call.secrets).redact(text), err=True, nl=False)
     if call.json:
         click.echo(json.dumps({"error": "\n".join(lines)}))
     for line in lines:
@@ -37,5 +36,11 @@ def tell(error: Exception, call: Call) -> int:
     return codes[0] if codes else FAILED
 
 
-def _lines(error: Exception) -> list[str]:
-    return error.lines if isinstance(error, ConfigError) else [str(error)]
+def lines_of(error: Exception, call: Call) -> list[str]:
+    """The error in words, without secrets; it has one line at least."""
+    if not isinstance(error, tuple(kind for kind, _ in CODES)):
+        lines = [f"{type(error).__name__}: {error} (this is a fault of PlexSync)"]
+    else:
+        lines = error.lines if isinstance(error, ConfigError) else [str(error)]
+    hidden = Redactor(call.secrets)
+    return [one_line(hidden.redact(line)) for line in lines]

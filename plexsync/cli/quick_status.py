@@ -38,7 +38,14 @@ def quick_facts(call: "CallOptions") -> "StatusFacts | None":
     look = quick.look(sources_of(call))
     if look is None:
         return None
-    return facts_of(look.snapshot, look.config, spooled=look.spooled, running=look.running, began=look.began)
+    return facts_of(
+        look.snapshot,
+        look.config,
+        spooled=look.spooled,
+        running=look.running,
+        began=look.began,
+        has_dashboard=look.has_dashboard,
+    )
 
 
 def tell_all(call: "CallOptions", facts: "StatusFacts") -> int:

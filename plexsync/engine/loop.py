@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from plexsync.engine.engine import AGAIN, Engine, Idle, ProbeResult, Worked
 from plexsync.rules.errors import NO_MEMORY, Damaged, LocalFault, NewerDatabase, SpoolFault, SyncError, Unusable
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.note_keys import HEARTBEAT
+from plexsync.rules.note_keys import HEARTBEAT, WORKER_ENDED
+from plexsync.rules.worker_ends import STAYS
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.loop")
@@ -83,12 +84,15 @@ class Loop:
         self._paused = paused
         self._spooled_at: float | None = None
         self._beat_at = 0
+        # Until it has stayed up: then workers before it that ended by themselves count no more.
+        self._serves_since: float | None = None
         self._complained_at: float | None = None
         self._told_of_spool: float | None = None
 
     def serve(self) -> None:
         """Work until stopped. A fault of the local disk only pauses the worker; a damaged database ends it."""
         begun = False
+        self._serves_since = self._clock.monotonic()
         while not self._stop.is_set():
             try:
                 if not begun:
@@ -169,8 +173,13 @@ class Loop:
         now = self._clock.now()
         if abs(now - self._beat_at) >= BEAT_PACE:
             self._beat_at = now
+            stays = self._serves_since is not None and self._clock.monotonic() - self._serves_since >= STAYS / 1000
             with self._store.writing() as tx:
                 tx.notes.save(HEARTBEAT, str(now))
+                if stays:
+                    tx.notes.save(WORKER_ENDED, "")
+            if stays:
+                self._serves_since = None
 
     def _complain(self, fault: SyncError) -> None:
         now = self._clock.monotonic()

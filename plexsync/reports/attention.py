@@ -6,10 +6,10 @@ from plexsync.app.advice import UNAPPROVED
 from plexsync.app.parts import Parts
 from plexsync.app.rules import MINUTE
 from plexsync.engine.notifications import seen
-from plexsync.reports.format import stamp
+from plexsync.reports.format import stamp, unstamped
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import NeedFacts, StatusFacts
-from plexsync.reports.verdict import hold_words, worker_hangs, worker_is_missed
+from plexsync.reports.verdict import NEVER, ended_words, hold_words, worker_fails, worker_hangs, worker_is_missed
 from plexsync.rules.notices import NoticeRules, conditions
 from plexsync.rules.status_words import DOWN
 
@@ -82,6 +82,9 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
         told.append(Need("off", "person", "PlexSync is switched off", off, "/settings/change?name=enabled"))
     elif worker_hangs(worker):
         told.append(Need("hung", "person", "The worker hangs", HUNG))
+    elif worker["ended"] and worker_fails(worker):
+        words = ended_words(worker["ended"], unstamped(facts["at"] or NEVER))
+        told.append(Need("ended", "person", "The worker ended by itself", f"{words[0].upper()}{words[1:]}."))
     elif worker_is_missed(worker):
         told.append(Need("idle", "person", "No worker runs", "Nothing is synced until plexsync serve runs again."))
     if facts["events"]["unread"]:

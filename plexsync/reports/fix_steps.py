@@ -62,6 +62,13 @@ _MACHINE: dict[str, tuple[list[FixStep], str]] = {
         "Set enabled = true.",
     ),
     "hung": ([step(OPEN, "Restart it", command="plexsync serve")], ""),
+    "ended": (
+        [
+            step(OPEN, "Look at its log", command="plexsync log"),
+            step(OPEN, "Check everything", command="plexsync doctor"),
+        ],
+        "A worker that stays up for ten minutes, or ends in good order, ends this message.",
+    ),
     "idle": ([step(OPEN, "Start it", command="plexsync serve")], ""),
     "unread": ([step(OPEN, "Find them", command="plexsync doctor")], ""),
 }

@@ -9,7 +9,7 @@ from plexsync.rules.approval import FieldChange
 def scene_facts(preview: Preview) -> PreviewFacts:
     """A scene for JSON."""
     items: list[ItemFacts] = [
-        {"key": item.key, "section": item.section, "fields": [_field_facts(change) for change in item.fields]}
+        {"key": item.key, "section": item.section, "fields": [change_facts(change) for change in item.fields]}
         for item in preview.items
     ]
     notes: list[NoteFacts] = [{"field": note.field, "reason": note.reason, "text": note.text} for note in preview.notes]
@@ -24,7 +24,8 @@ def scene_facts(preview: Preview) -> PreviewFacts:
     }
 
 
-def _field_facts(change: FieldChange) -> ChangeFacts:
+def change_facts(change: FieldChange) -> ChangeFacts:
+    """A change for JSON."""
     return {
         "field": change.field,
         "old": change.old.value,

@@ -35,7 +35,7 @@ def named_like(db: Reader, text: str, *, after: int, limit: int) -> Listed:
     A page of one scene has no room for that: there, the scene comes in its usual order.
     """
     ids = db.scene_names.search(text, limit=limit + 1, after=after)
-    number = _number(db, text)
+    number = numbered(db, text)
     if limit == 1:
         return _page(sorted({*ids, *([number] if number > after else [])}), limit)
     first = [number] if number and not after else []
@@ -43,7 +43,7 @@ def named_like(db: Reader, text: str, *, after: int, limit: int) -> Listed:
     return Listed([*first, *(id for id in page.ids if id != number)], page.after)
 
 
-def _number(db: Reader, text: str) -> int:
+def numbered(db: Reader, text: str) -> int:
     """The number of the scene if the text is the number of a known scene; else 0."""
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(LAST_ID)) else 0
     return number if 1 <= number <= LAST_ID and facts_of(db, [number], ())[0]["stands"] != SceneStatus.UNKNOWN else 0
@@ -58,10 +58,10 @@ def facts_of(db: Reader, ids: Sequence[int], pictures: Collection[str]) -> list[
     """The status of these scenes, in this order. `pictures` are the names of the results for pictures that are synced."""
     called, pushed, marks = db.scene_names.of(ids), db.pushes.last_at(ids), db.memories.marks(ids)
     results = db.pictures.of_all(ids) if pictures else {}
+    jobs, stood = db.jobs.of(Kind.SCENE, ids), db.standings.of_all(ids)
     scenes: list[SceneFacts] = []
     for id in ids:
-        row, last_seen = db.jobs.find(Kind.SCENE, id), db.standings.find(id)
-        stands = standing(row, last_seen, pushed=pushed.get(id), mark=marks.get(id, ""))
+        stands = standing(jobs.get(id), stood.get(id), pushed=pushed.get(id), mark=marks.get(id, ""))
         names = called.get(id)
         scenes.append(
             {

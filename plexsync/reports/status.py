@@ -3,9 +3,11 @@
 from plexsync.reports.edits import edit_facts
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.verdict import verdict
+from plexsync.rules.dashboard_place import read as read_place
 from plexsync.rules.note_keys import CHANGED
 from plexsync.rules.status_words import STATUSES, server_word
 from plexsync.rules.verified import read as read_verified
+from plexsync.rules.worker_ends import read as read_ends
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
         BareFacts,
         BookFacts,
         BreakerFacts,
+        DashboardFacts,
         HoldFacts,
         LibraryFacts,
         PaceFacts,
         QueueFacts,
         StatusFacts,
         VerifiedFacts,
+        WorkerEndFacts,
         WorkerFacts,
     )
     from plexsync.rules.outages import Outage
@@ -43,11 +47,24 @@ FRESH = 120_000
 def facts(parts: "Parts") -> "StatusFacts":
     """All facts of `status`, from one snapshot; times are RFC 3339 or None."""
     running, began = parts.worker_since()
-    return facts_of(parts.summary(), parts.config, spooled=parts.spooled(), running=running, began=began)
+    return facts_of(
+        parts.summary(),
+        parts.config,
+        spooled=parts.spooled(),
+        running=running,
+        began=began,
+        has_dashboard=parts.has_dashboard(),
+    )
 
 
 def facts_of(
-    summary: "Summary", config: "Settings", *, spooled: tuple[int, int], running: bool, began: int | None
+    summary: "Summary",
+    config: "Settings",
+    *,
+    spooled: tuple[int, int],
+    running: bool,
+    began: int | None,
+    has_dashboard: bool,
 ) -> "StatusFacts":
     """All facts of `status`; `spooled` counts the waiting and the unreadable events, `began`: when the lock was taken."""
     waiting = summary.jobs["ready"] + summary.jobs["running"]
@@ -68,6 +85,7 @@ def facts_of(
         "outages": _outages(summary, waiting),
         "paces": {name: _pace(summary.paces.get(name), summary.now) for name in NEIGHBOURS},
         "worker": worker(summary, running=running, began=began, enabled=config.enabled),
+        "dashboard": dashboard_facts(summary.dashboard if has_dashboard else ""),
         "events": {"waiting": spooled[0], "unread": spooled[1]},
         "edits": edit_facts(summary.edits, summary.lines, running=running),
         "index": {"items": summary.items, "libraries": [_library(*row) for row in summary.sections]},
@@ -93,7 +111,26 @@ def worker(summary: "Summary", *, running: bool, began: int | None, enabled: boo
         "inside": bool(summary.inside),
         "heartbeat": stamp(beat),
         "enabled": enabled,
+        "ended": _ended(summary.ended),
     }
+
+
+def _ended(text: str) -> "WorkerEndFacts | None":
+    """How often in a row a worker ended by itself, by its note."""
+    ends = read_ends(text)
+    if ends is None:
+        return None
+    count, since, last, error = ends
+    return {"count": count, "since": stamp(since), "last": stamp(last), "error": error}
+
+
+def dashboard_facts(text: str) -> "DashboardFacts | None":
+    """Where the dashboard listens, by its note."""
+    place = read_place(text)
+    if place is None:
+        return None
+    url, reach, names = place
+    return {"url": url, "reach": reach, "names": list(names)}
 
 
 def verified_facts(text: str) -> "VerifiedFacts | None":

@@ -12,13 +12,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from plexsync.reports.shapes.status import BareFacts, HoldFacts, VerdictFacts, VerdictPart, WorkerFacts
+    from plexsync.reports.shapes.status import (
+        BareFacts,
+        HoldFacts,
+        VerdictFacts,
+        VerdictPart,
+        WorkerEndFacts,
+        WorkerFacts,
+    )
 
     # How bad it is, and the words for it.
     Part = tuple[str, str]
 
 BAD, WAIT, WELL = "bad", "wait", "well"
 BETWEEN = " · "
+NEVER = "1970-01-01T00:00:00Z"
+# A worker that ended by itself so often in a row, and runs again, is told.
+AGAIN = 2
+ADVICE = "plexsync log, plexsync doctor"
 # What stands beside what needs you, in a terminal and on a page.
 COMMAND, LINK = " → plexsync fix", " → fix"
 
@@ -53,7 +64,13 @@ def pointed(parts: "Sequence[VerdictPart]", way: str) -> "list[VerdictPart]":
 
 def verdict_parts(facts: "BareFacts") -> "list[Part]":
     """The parts of the verdict. What needs you is `BAD`."""
-    parts = [*_yours(facts), *_servers(facts), *_worker(facts["worker"]), *_scenes(facts), *_pending(facts)]
+    parts = [
+        *_yours(facts),
+        *_servers(facts),
+        *_worker(facts["worker"], unstamped(facts["at"] or NEVER)),
+        *_scenes(facts),
+        *_pending(facts),
+    ]
     (tone, words), *others = parts
     return [(tone, f"{words[0].upper()}{words[1:]}"), *others]
 
@@ -76,20 +93,33 @@ def worker_hangs(worker: "WorkerFacts") -> bool:
     return worker["enabled"] and worker["running"] and not (worker["alive"] or worker["starting"])
 
 
+def worker_fails(worker: "WorkerFacts") -> bool:
+    """Whether the worker has ended by itself and does not run, or does so again and again."""
+    ended = worker["ended"]
+    return worker["enabled"] and ended is not None and (not worker["running"] or ended["count"] >= AGAIN)
+
+
+def ended_words(ended: "WorkerEndFacts", now: int) -> str:
+    """How often the worker ended by itself, since when, and with which error."""
+    since = ago(unstamped(ended["since"]), now) if ended["since"] else ""
+    times = since if ended["count"] == 1 else f"{many(ended['count'], 'time')} since {since}"
+    return f"the worker ended by itself {times}: {ended['error'] or 'worker.log may tell why'}"
+
+
 def word_for_worker(worker: "WorkerFacts") -> str:
-    """The display word for the worker."""
+    """The display word for the worker. One inside Stash that could not go on does not rest."""
     return worker_word(
         enabled=worker["enabled"],
         running=worker["running"],
         alive=worker["alive"],
         starting=worker["starting"],
-        inside=worker["inside"],
+        inside=worker["inside"] and not worker_fails(worker),
     )
 
 
 def worker_tone(worker: "WorkerFacts") -> str:
     """The CSS class of its colour: one that rests inside Stash is neither good nor bad."""
-    if not worker["enabled"] or worker_hangs(worker) or worker_is_missed(worker):
+    if not worker["enabled"] or worker_hangs(worker) or worker_is_missed(worker) or worker_fails(worker):
         return BAD
     return WELL if worker["alive"] else WAIT if worker["starting"] else "plain"
 
@@ -116,9 +146,13 @@ def _servers(facts: "BareFacts") -> "Iterator[Part]":
             yield WAIT, f"{server.title()} is {DOWN}"
 
 
-def _worker(worker: "WorkerFacts") -> "Iterator[Part]":
+def _worker(worker: "WorkerFacts", now: int) -> "Iterator[Part]":
+    if worker["ended"] and worker_fails(worker):
+        yield BAD, f"{ended_words(worker['ended'], now)} ({ADVICE})"
     if worker_hangs(worker):
         yield BAD, "the worker hangs"
+    elif worker_fails(worker) and not worker["running"]:
+        return
     elif worker_is_missed(worker):
         yield BAD, "no worker runs"
     elif worker["enabled"] and worker["starting"]:

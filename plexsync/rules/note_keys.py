@@ -1,9 +1,13 @@
 """The keys of the note table that more than one package reads."""
 
+# Where the dashboard listens (`plexsync.rules.dashboard_place`). It counts while the dashboard holds its lock.
+DASHBOARD = "dashboard"
 # The last heartbeat of a worker. The hook reads it as well.
 HEARTBEAT = "worker:beat"
 # Whether the worker inside Stash is switched on: '' for off. The hook reads it as well.
 INSIDE = "worker:inside"
+# How often in a row a worker ended by itself (`plexsync.rules.worker_ends`).
+WORKER_ENDED = "worker:ended"
 # The time of the last poll of Stash.
 LAST_POLL = "poll:last"
 # The time when the last edit arrived by a line of Stash's log, by the hook, and first by a poll.

@@ -26,6 +26,8 @@ LOG = "worker.log"
 SERVED = "served"
 CACHE = ".compiled"
 LARGEST_LOG = 2_000_000
+# In bytes: what is read of the lines of one start.
+LONGEST_READ = 16_384
 # Seconds that a program has to shut down cleanly after its leash is released.
 GRACE = 8.0
 DETACHED, NEW_GROUP = 0x00000008, 0x00000200  # Windows: no console, no Ctrl-C
@@ -165,6 +167,25 @@ def _let_go(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def log_size(folder: str) -> int:
+    """The size of the worker's log in bytes; 0 if there is none."""
+    try:
+        return os.path.getsize(os.path.join(folder, LOG))
+    except OSError:
+        return 0
+
+
+def log_since(folder: str, before: int) -> list[str]:
+    """The lines that were written to the worker's log behind position `before`; all of a log that was begun anew."""
+    path = os.path.join(folder, LOG)
+    try:
+        with open(path, "rb") as file:
+            file.seek(before if before <= os.path.getsize(path) else 0)
+            return file.read(LONGEST_READ).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
 
 
 def _log(folder: str) -> IO[bytes]:

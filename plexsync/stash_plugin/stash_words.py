@@ -37,6 +37,7 @@ TABLE = (
     (r" \(--anew begins at the first\)", ""),
     ("call plexsync reconcile", "run the task Reconcile"),
     ("plexsync reconcile", "the task Reconcile"),
+    ("plexsync log", "its log"),
     ("plexsync doctor", "the task Run the doctor"),
     (r" \(plexsync status --without-scene lists them\)", ""),
     (r"plexsync status (SCENE|\d+)", TAB),

@@ -40,9 +40,15 @@ class Supervisor:
 
         pause = PAUSE
         while True:
-            began = time.monotonic()
+            # The worker writes to the standard error of this process, which is its log.
+            began, log_size = time.monotonic(), os.fstat(2).st_size
             code = self._work()
             lived = time.monotonic() - began
+            if not self.stopped and code not in ASKED:
+                # Imported on use: while a worker lives, nothing of it is needed.
+                from plexsync.stash_plugin.worker_record import record
+
+                record(self._order, code, log_size)
             failed = code > 0 and lived >= STARTED
             if self.stopped or not (failed or (code < 0 and code not in ASKED)):
                 return max(code, 0)

@@ -68,13 +68,12 @@ def start_now(call: Caller, before: str) -> None:
 
     The error contains what the worker has written to its log.
     """
-    path = os.path.join(call.folder, launcher.LOG)
     process = None
     try:
-        size = os.path.getsize(path) if os.path.exists(path) else 0
+        size = launcher.log_size(call.folder)
         beat = intake.beat(call.folder)
         process = launcher.start_worker(call.place())
-        _see_it_live(call, process, beat, lambda: _said_since(path, size) or f"see {path}")
+        _see_it_live(call, process, beat, lambda: _last_words(call.folder, size))
     except (Failed, dependencies.NotReady, OSError):
         if process is not None:
             process.terminate()
@@ -93,15 +92,11 @@ def _see_it_live(call: Caller, process: "subprocess.Popen[bytes]", beat: str, la
     raise Failed(f"the worker gives no sign of life: {last_words()}")
 
 
-def _said_since(path: str, before: int) -> str:
+def _last_words(folder: str, before: int) -> str:
     """Return the last lines that the worker wrote to its log behind position `before`."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(before if before <= os.path.getsize(path) else 0)
-            lines = file.read(16_384).decode("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
-    return " / ".join(line.removeprefix("plexsync: ") for line in lines[-3:])
+    lines = launcher.log_since(folder, before)[-3:]
+    words = " / ".join(line.removeprefix("plexsync: ") for line in lines)
+    return words or f"see {os.path.join(folder, launcher.LOG)}"
 
 
 def ends(call: Caller, seconds: float) -> bool:

@@ -194,7 +194,7 @@ def noted(folder: str, kind: str, id: int, reason: str = "edit", *, starting: bo
             db.execute(NOTE_HOOK, {"now": now})
         version, starts = schema, starting and _is_to_start(db, now)
 
-    trouble = _in_database(folder, want_it)
+    trouble = in_database(folder, want_it)
     starts = starting and _is_missed(folder) if trouble else starts
     if not trouble and version != SCHEMA:
         trouble = _other_schema(version)
@@ -205,7 +205,7 @@ def noted(folder: str, kind: str, id: int, reason: str = "edit", *, starting: bo
 
 def switch(folder: str, value: str) -> str:
     """Switch the worker inside Stash `ON` or `OFF`; returns why that can't be noted, '' if it is."""
-    return _in_database(folder, lambda db, _: db.execute(SWITCH, {"value": value}))
+    return in_database(folder, lambda db, _: db.execute(SWITCH, {"value": value}))
 
 
 def switched(folder: str, *, unknown: str = OFF) -> str:
@@ -227,7 +227,7 @@ def _note(folder: str, name: str) -> "str | None":
         row = db.execute(NOTE, {"name": name}).fetchone()
         values.append(str(row[0]) if row else "")
 
-    return None if _in_database(folder, look) else values[0]
+    return None if in_database(folder, look) else values[0]
 
 
 def _is_to_start(db: "sqlite3.Connection", now: int) -> bool:
@@ -272,7 +272,7 @@ def _first_in_a_minute(folder: str, now: int) -> bool:
     return True
 
 
-def _in_database(folder: str, act: "Callable[[sqlite3.Connection, int], object]") -> str:
+def in_database(folder: str, act: "Callable[[sqlite3.Connection, int], object]") -> str:
     """Run `act` within one write transaction, synced when this returns ''; otherwise returns the reason.
 
     `act` gets the schema, which has notes at least.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from plexsync.rules.job import HOUR, LOST, MINUTE, Job, Kind, Lane, State, is_on_time
 from plexsync.rules.records import LAST_ID, JobRow
+from plexsync.rules.sorting import COMPARED, NUMBER, DeadPlace, Sort
 from plexsync.store import intake
 from plexsync.store.books import ReadOnlyBooks
 from plexsync.store.connection import Connection, Row, Table
@@ -22,6 +23,7 @@ from plexsync.store.counts import (
     IS_RARE,
     WAITS,
 )
+from plexsync.store.scene_order import NAME, TITLE
 
 # No lease is this long: one that ends later was given before the clock was set back.
 LONGEST_LEASE = 24 * HOUR
@@ -58,6 +60,31 @@ LIST_DEAD_OF = f"""
 select {ROW} from job
  where state = 'dead' and cls = :cls and (kind, id) > (:after_kind, :after_id)
  order by kind, id limit :limit
+"""
+
+
+# What dead letters are sorted by. No index has these values: SQLite reads all dead letters of the list for a page.
+DEAD_VALUES = {
+    TITLE: f"coalesce({NAME}, '') collate nocase",
+    "cause": "cls",
+    "since": "since",
+    "error": f"substr(error, 1, {COMPARED}) collate nocase",
+}
+
+
+def dead_in_order(sort: Sort, error_class: str) -> str:
+    """The statement for a page of dead letters (of one class, unless '') in this order, as (value, row)."""
+    behind, way = ("<", " desc") if sort.down else (">", "")
+    condition = "cls = :cls" if error_class else IS_RARE
+    index = "job_dead" if error_class else "job_state"
+    join = " left join shown on job.kind = 'scene' and shown.scene = job.id" if sort.column == TITLE else ""
+    value = DEAD_VALUES.get(sort.column, "''")
+    names = ["kind", "id"] if sort.column == NUMBER else [value, "kind", "id"]
+    values = ":kind, :id" if sort.column == NUMBER else ":value, :kind, :id"
+    return f"""
+select {value} as value, {ROW} from job indexed by {index}{join}
+ where state = 'dead' and {condition} and (:first or ({", ".join(names)}) {behind} ({values}))
+ order by {", ".join(name + way for name in names)} limit :limit
 """
 
 
@@ -114,6 +141,15 @@ class ReadOnlyJobs(Table):
         kind, id = after
         values = {"state": state, "cls": error_class, "limit": limit, "after_kind": kind, "after_id": id}
         return [job_row(row) for row in self._db.rows(sql, values)]
+
+    def dead_in_order(
+        self, sort: Sort, *, error_class: str = "", limit: int = 100, after: DeadPlace | None = None
+    ) -> list[tuple[DeadPlace, JobRow]]:
+        """Return up to `limit` dead letters (of one class, unless '') after a place, in this order, each with its place."""
+        place = after or DeadPlace("", "", 0)
+        values = {"cls": error_class, "limit": limit, "first": after is None, **place._asdict()}
+        rows = self._db.rows(dead_in_order(sort, error_class), values)
+        return [(DeadPlace(row["value"], row["kind"], row["id"]), job_row(row)) for row in rows]
 
     def running(self, limit: int) -> list[JobRow]:
         """Return up to `limit` running rows, by the end of their leases."""

@@ -21,6 +21,8 @@ else:
     import fcntl
 
 FILE = "worker.lock"
+# Held by the dashboard while it listens.
+DASHBOARD = "dashboard.lock"
 # A process that only checks the lock holds it for an instant. A worker that starts then tries again.
 TRIES = 5
 PAUSE = 0.02
@@ -78,6 +80,14 @@ def is_locked(folder: "Path | str", file: str = FILE) -> bool:
         return not _take(handle, shared=True)
     finally:
         os.close(handle)
+
+
+def has_dashboard(folder: "Path | str") -> bool:
+    """Whether a dashboard listens for the database in `folder`; False if that can't be checked."""
+    try:
+        return is_locked(folder, DASHBOARD)
+    except Unusable:
+        return False
 
 
 def locked_at(folder: "Path | str", file: str = FILE) -> int | None:

@@ -15,10 +15,12 @@ from plexsync.rules.job import Kind
 from plexsync.rules.records import Called
 from plexsync.rules.scene import Scene
 from plexsync.rules.scene_origin import KnownScene, SceneOrigin, scene_origin
+from plexsync.rules.sorting import BY_NUMBER, ScenePlace, Sort, compared
 from plexsync.rules.text import caseless
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
 from plexsync.store.origins import file_pairs, files_text
+from plexsync.store.scene_order import HAS_NAME, NAME, NAMED, TITLE, bounds
 
 # On most systems no path is longer, and a title is shown on one line.
 LONGEST = 4096
@@ -44,10 +46,23 @@ FORGET = "delete from shown where scene = :scene"
 SHOWING = "select scene from shown where instr(things, :thing) order by scene"
 WITH = "select things from shown where instr(things, :kind)"
 CALLED = "select scene, title, path from shown where scene in (select value from json_each(:scenes))"
-LIKE = """
-select scene, title, path from shown
- where scene > :after and (title like :pattern escape '!' or path like :pattern escape '!')
- order by scene
+_LIKE = "(title like :pattern escape '!' or path like :pattern escape '!')"
+# A search goes on in pages of the candidates, each so many times as long as the one before.
+LONGER = 8
+
+
+def in_order(sort: Sort, condition: str = "true") -> str:
+    """The statement for scenes that have a name, by number or by title, for the values of `bounds`."""
+    behind, way = ("<", " desc") if sort.down else (">", "")
+    if sort.column == TITLE:
+        return f"""
+select {NAME} as name, scene, title, path from shown
+ where {HAS_NAME} and {condition} and (:first or ({NAMED}, scene) {behind} (:value, :after))
+ order by {NAMED}{way}, scene{way} limit :limit
+"""
+    return f"""
+select '' as name, scene, title, path from shown
+ where scene > :low and scene <= :high and {condition} order by scene{way} limit :limit
 """
 
 
@@ -88,19 +103,32 @@ class ReadOnlySceneNames(Table):
             origins[row["scene"]] = SceneOrigin(row["created_at"], file_pairs(row["files"]))
         return origins
 
+    def by_title(self, sort: Sort, *, limit: int, after: ScenePlace | None = None) -> list[ScenePlace]:
+        """Return up to `limit` scenes that have a name after a place, by title; without a title, by the path."""
+        rows = self._db.rows(in_order(sort), {"limit": limit, **bounds(sort, after)})
+        return [ScenePlace(compared(name), scene) for name, scene, *_ in rows]
+
     def search(self, text: str, *, limit: int, after: int = 0) -> list[int]:
-        """Return up to `limit` scenes above `after` whose title or path contains the text in any case, by number.
+        """Return up to `limit` scenes above `after` whose title or path contains the text in any case, by number."""
+        return [place.id for place in self.search_places(text, BY_NUMBER, limit=limit, after=ScenePlace("", after))]
+
+    def search_places(self, text: str, sort: Sort, *, limit: int, after: ScenePlace | None = None) -> list[ScenePlace]:
+        """Return up to `limit` scenes after a place whose title or path contains the text, by number or by title.
 
         SQLite folds the case of ASCII only, so the candidates that it finds are compared again here.
         """
-        wanted = caseless(text)
-        scenes: list[int] = []
-        for scene, title, path in self._db.stream(LIKE, {"pattern": _pattern(text), "after": after}):
-            if wanted in caseless(title) or wanted in caseless(path):
-                scenes.append(scene)
-                if len(scenes) == limit:
-                    break
-        return scenes
+        wanted, sql, size = caseless(text), in_order(sort, _LIKE), limit
+        places: list[ScenePlace] = []
+        while len(places) < limit:
+            rows = self._db.rows(sql, {"pattern": _pattern(text), "limit": size, **bounds(sort, after)})
+            for name, scene, title, path in rows:
+                after = ScenePlace(compared(name), scene)
+                if wanted in caseless(title) or wanted in caseless(path):
+                    places.append(after)
+            if len(rows) < size:
+                break
+            size *= LONGER
+        return places[:limit]
 
 
 class SceneNames(ReadOnlySceneNames):

@@ -1,13 +1,16 @@
 """How each scene stood in its last comparison, and since when: for scenes that have no job."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from plexsync.rules.records import Stood
+from plexsync.rules.sorting import BY_NUMBER, ScenePlace, Sort, compared
 from plexsync.rules.status_words import STATUSES, SceneStatus, status_of
 from plexsync.store.connection import Table
 from plexsync.store.counts import COUNT_STANDINGS, IS_MARKED, IS_RARE
 from plexsync.store.intake import LAST_ID
+from plexsync.store.scene_order import TITLE, Ids, bounds
 
 FIND = "select word, since from standing where scene = :scene"
 LIST = "select scene from standing where word = :word and scene > :after order by scene limit :limit"
@@ -17,36 +20,33 @@ on conflict (scene) do update set word = excluded.word, since = excluded.since w
 """
 # Scenes by the state of their row. Ready rows are sorted, all of them; other states are read in order from an index,
 # and idle rows from the table itself.
-_BEHIND = "kind = 'scene' and id > :after order by id limit :limit"
-ROWS = f"select id from job where {_BEHIND}"
-STANDINGS = "select scene from standing where scene > :after order by scene limit :limit"
+ROWS = Ids("select id from job where kind = 'scene'")
+STANDINGS = Ids("select scene as id from standing where scene > 0", "scene")
 _MARK = "select 1 from memory indexed by memory_undone where undone <> '' and flow = 'scene' and subject ="
-IDLE = f"""
-select id from job
- where state = 'idle' and not exists ({_MARK} job.id and {IS_MARKED}) and {_BEHIND}
-"""
+IDLE = Ids(
+    f"select id from job where state = 'idle' and not exists ({_MARK} job.id and {IS_MARKED}) and kind = 'scene'"
+)
 # Idle rows by their mark, in the order of the index on it.
 _RESTING = """
-select distinct subject from memory as own indexed by memory_undone
- where undone <> '' and undone = :mark and subject > :after and flow = 'scene'
+select distinct subject as id from memory as own indexed by memory_undone
+ where undone <> '' and undone = :mark and flow = 'scene'
    and exists (select 1 from job where kind = 'scene' and id = own.subject and state = 'idle')
 """
-UNDONE = f"{_RESTING} order by subject limit :limit"
-RELEASED = f"{_RESTING} and not exists ({_MARK} own.subject and undone = 'undo') order by subject limit :limit"
-READY = f"select id from job indexed by job_due where state in ('ready', 'absent') and state = 'ready' and {_BEHIND}"
-RUNNING = f"select id from job indexed by job_lease where state = 'running' and {_BEHIND}"
-RARE = f"select id from job indexed by job_state where {IS_RARE} and state = :state and {_BEHIND}"
-OF_AMBIGUOUS = f"select id from job indexed by job_dead where state = 'dead' and cls = 'ambiguous' and {_BEHIND}"
-OF_FAILED = (
-    f"select id from job indexed by job_state where {IS_RARE} and state = 'dead' and cls <> 'ambiguous' and {_BEHIND}"
+UNDONE = Ids(_RESTING, "subject")
+RELEASED = Ids(f"{_RESTING} and not exists ({_MARK} own.subject and undone = 'undo')", "subject")
+READY = Ids(
+    "select id from job indexed by job_due where state in ('ready', 'absent') and state = 'ready' and kind = 'scene'"
 )
-# Scenes without a row, by their standing; only up to `upto`, where a page of rows already ends.
-SEEN_SO = """
-select scene from standing indexed by standing_word
- where word = :word and scene > :after and scene <= :upto
-   and not exists (select 1 from job where job.kind = 'scene' and job.id = standing.scene)
- order by scene limit :limit
-"""
+RUNNING = Ids("select id from job indexed by job_lease where state = 'running' and kind = 'scene'")
+RARE = Ids(f"select id from job indexed by job_state where {IS_RARE} and state = :state and kind = 'scene'")
+OF_AMBIGUOUS = Ids(
+    "select id from job indexed by job_dead where state = 'dead' and cls = 'ambiguous' and kind = 'scene'"
+)
+OF_FAILED = Ids(
+    f"select id from job indexed by job_state where {IS_RARE} and state = 'dead' and cls <> 'ambiguous' and kind = 'scene'"
+)
+# Scenes without a row, by their standing; read only as far as a page of rows already ends.
+SEEN_SO = Ids("select scene as id from standing indexed by standing_word where word = :word", "scene", jobless=True)
 SEEN_WORDS = """
 with recursive known (word) as (
     select min(word) from standing
@@ -59,6 +59,7 @@ _MISSING = "scene > :after and scene <= :upto and scene not in (select value fro
 COUNT = "select count(*) from standing"
 COUNT_COMPARED = "select count(*) from standing where word = :word"
 COUNT_MISSING = f"select count(*) from standing where {_MISSING}"
+OF_ALL = "select scene, word, since from standing where scene in (select value from json_each(:scenes))"
 OF = "select scene from standing where scene in (select value from json_each(:scenes))"
 # A scene whose row is to be looked at keeps its standing until then: it tells that the scene was there when last seen.
 DROP = f"""
@@ -69,6 +70,7 @@ delete from standing
        and job.state not in ('gone', 'dead', 'dropped', 'ignored')
  )
 """
+NOTHING: Mapping[str, str] = {}
 
 
 class ReadOnlyStandings(Table):
@@ -78,6 +80,11 @@ class ReadOnlyStandings(Table):
         """Return how a scene stood in the last comparison that saw it; None if none has."""
         row = self._db.row(FIND, {"scene": scene})
         return Stood(row[0], row[1]) if row else None
+
+    def of_all(self, scenes: Iterable[int]) -> dict[int, Stood]:
+        """Return how these scenes stood in the last comparison that saw them. Scenes that none has seen are left out."""
+        rows = self._db.rows(OF_ALL, {"scenes": json.dumps(list(scenes))})
+        return {scene: Stood(word, since) for scene, word, since in rows}
 
     def count(self) -> int:
         """Count the scenes that have one: they were in Stash when last seen."""
@@ -115,30 +122,65 @@ class ReadOnlyStandings(Table):
 
         `counts` counts the same scenes.
         """
+        return [place.id for place in self.places(status, BY_NUMBER, limit=limit, after=ScenePlace("", after))]
+
+    def places(
+        self, status: SceneStatus | None, sort: Sort, *, limit: int, after: ScenePlace | None = None
+    ) -> list[ScenePlace]:
+        """Return up to `limit` scenes with this status (None: any) after a place, by number or by title.
+
+        By title, scenes without any name are left out.
+        """
+        page = _Page(sort, limit, after)
         if status is None:
-            ids = {id for sql in (ROWS, STANDINGS) for (id,) in self._db.rows(sql, {"limit": limit, "after": after})}
-            return sorted(ids)[:limit]
-        scenes: list[int] = []
-        for sql, chosen in _BY_ROW.get(status, ()):
-            rows = self._db.rows(sql, {"limit": limit, "after": after, **chosen})
-            scenes += [id for (id,) in rows]
-        scenes = sorted(scenes)[:limit]
-        upto = scenes[-1] if len(scenes) == limit else LAST_ID
-        for (seen,) in self._db.rows(SEEN_WORDS):
-            if status_of(None, "", seen) is status:
-                values = {"word": seen, "limit": limit, "after": after, "upto": upto}
-                scenes += [id for (id,) in self._db.rows(SEEN_SO, values)]
-        return sorted(scenes)[:limit]
+            return page.merged([*self._page(ROWS, page), *self._page(STANDINGS, page)])
+        places = page.merged(
+            place for rows, chosen in _BY_ROW.get(status, ()) for place in self._page(rows, page, chosen)
+        )
+        page = replace(page, upto=places[-1] if len(places) == limit else None)
+        seen = (place for word in self._words({status}) for place in self._page(SEEN_SO, page, {"word": word}))
+        return page.merged([*places, *seen])
+
+    def nameless(self, status: SceneStatus | None, *, limit: int, after: int = 0) -> list[int]:
+        """Return up to `limit` scenes above `after` with this status (None: any) that have no name, by number."""
+        values = {"limit": limit, **bounds(BY_NUMBER, ScenePlace("", after))}
+        chosen: list[tuple[Ids, Mapping[str, str]]] = [(ROWS, {}), (STANDINGS, {})]
+        if status is not None:
+            chosen = [*_BY_ROW.get(status, ()), *((SEEN_SO, {"word": word}) for word in self._words({status}))]
+        ids = {id for rows, more in chosen for (id,) in self._db.rows(rows.nameless, {**values, **more})}
+        return sorted(ids)[:limit]
 
     def without_job(self, statuses: Iterable[SceneStatus], *, limit: int, after: int = 0) -> list[int]:
         """Return up to `limit` scenes above `after` without a job that had one of these statuses in the last comparison."""
-        chosen = set(statuses)
-        scenes: list[int] = []
-        for (seen,) in self._db.rows(SEEN_WORDS):
-            if status_of(None, "", seen) in chosen:
-                values = {"word": seen, "limit": limit, "after": after, "upto": LAST_ID}
-                scenes += [id for (id,) in self._db.rows(SEEN_SO, values)]
-        return sorted(scenes)[:limit]
+        page = _Page(BY_NUMBER, limit, ScenePlace("", after))
+        words = self._words(set(statuses))
+        places = page.merged(place for word in words for place in self._page(SEEN_SO, page, {"word": word}))
+        return [place.id for place in places]
+
+    def _words(self, statuses: Collection[SceneStatus]) -> list[str]:
+        """The stored words for these statuses."""
+        return [seen for (seen,) in self._db.rows(SEEN_WORDS) if status_of(None, "", seen) in statuses]
+
+    def _page(self, ids: Ids, page: "_Page", chosen: Mapping[str, str] = NOTHING) -> list[ScenePlace]:
+        values = {"limit": page.limit, **bounds(page.sort, page.after, page.upto), **chosen}
+        rows = self._db.rows(ids.in_order(page.sort), values)
+        if page.sort.column == TITLE:
+            return [ScenePlace(compared(name), id) for name, id in rows]
+        return [ScenePlace("", id) for (id,) in rows]
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A page of a sorted list: after which place it begins, and at which one it ends at the latest."""
+
+    sort: Sort
+    limit: int
+    after: ScenePlace | None
+    upto: ScenePlace | None = None
+
+    def merged(self, places: Iterable[ScenePlace]) -> list[ScenePlace]:
+        """The page, of places that several statements have found."""
+        return sorted(set(places), reverse=self.sort.down)[: self.limit]
 
 
 class Standings(ReadOnlyStandings):
@@ -154,7 +196,7 @@ class Standings(ReadOnlyStandings):
 
 
 _BY_STATE = {"idle": IDLE, "ready": READY, "running": RUNNING, "dead": OF_FAILED}
-_BY_ROW: Mapping[SceneStatus, Sequence[tuple[str, Mapping[str, str]]]] = {
+_BY_ROW: Mapping[SceneStatus, Sequence[tuple[Ids, Mapping[str, str]]]] = {
     **{status: [(_BY_STATE.get(state, RARE), {"state": state}) for state in status.states] for status in STATUSES},
     SceneStatus.AMBIGUOUS: ((OF_AMBIGUOUS, {}),),
     SceneStatus.UNDONE: ((UNDONE, {"mark": "undo"}),),

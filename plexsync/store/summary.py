@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 from plexsync.rules.note_keys import (
     BULK,
+    DASHBOARD,
     EDIT_BY_HOOK,
     EDIT_BY_LINE,
     EDIT_BY_POLL,
@@ -26,6 +27,7 @@ from plexsync.rules.note_keys import (
     RESTORED,
     VERIFIED,
     WISHES,
+    WORKER_ENDED,
 )
 from plexsync.rules.status_words import status_of
 from plexsync.store.counts import (
@@ -138,6 +140,8 @@ class Summary:
         self.edits = {"line": note(db, EDIT_BY_LINE), "hook": note(db, EDIT_BY_HOOK), "poll": note(db, EDIT_BY_POLL)}
         self.lines = note(db, LINES)
         self.inside = note(db, INSIDE)
+        self.dashboard = note(db, DASHBOARD)
+        self.ended = note(db, WORKER_ENDED)
         self.repaired_at = number(db, REPAIRED) or None
         self.anew = max(number(db, name) for name in (REPAIRED, RESTORED)) > number(db, LAST_RECONCILE)
         self.wishes = note(db, WISHES)

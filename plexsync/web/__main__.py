@@ -22,6 +22,7 @@ from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
 from plexsync.web.guard import LOOPBACK, Doors
+from plexsync.web.presence import Presence
 from plexsync.web.server import Quiet, listening, server
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
@@ -52,8 +53,10 @@ def main() -> int:
         with opened(config, Path(told["folder"])) as parts:
             switch = Path(told["switch"]) if told["switch"] else None
             desk = Desk(parts, Origins(told["origin"], Path(told["file"]), tuple(told["warnings"])))
-            app = build(desk, DashboardRules(doors=doors(config), password=config.web_password, key=key, switch=switch))
-            _serve(server(app), at, app.end)
+            names = doors(config)
+            app = build(desk, DashboardRules(doors=names, password=config.web_password, key=key, switch=switch))
+            with Presence(parts, _address(at), at.getsockname()[0], names.names):
+                _serve(server(app), at, app.end)
             desk.close()
     except (LocalFault, NewerDatabase, Unusable) as error:
         logging.getLogger("PlexSync.web").warning("the dashboard can't use the database: %s", error)

@@ -47,7 +47,7 @@ from plexsync.reports.undo import redo_facts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.status_words import STATUSES, SceneStatus
-from plexsync.web import drift_pages
+from plexsync.web import drift_pages, review_pages
 from plexsync.web.accept_pages import choice_named
 from plexsync.web.background_tasks import BackgroundTask
 from plexsync.web.fix_pages import report as fix_report
@@ -364,6 +364,7 @@ routes = [
     _get("needs", need),
     _get("fix", lambda ask: fix_report(ask, _whole(ask, "limit", FEW, MOST))),
     _get("drift", lambda ask: drift_pages.read(ask, _whole(ask, "limit", FEW, MOST))),
+    _get("review", lambda ask: review_pages.read(ask, _whole(ask, "limit", FEW, MOST))),
     _get("latest", latest),
     _get("scenes", scenes),
     _get("scenes/{id}", scene),

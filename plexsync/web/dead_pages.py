@@ -1,8 +1,9 @@
 """The pages of the dead-letter queue, by cause."""
 
+import re
+from collections.abc import Mapping
 from itertools import chain, islice
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.responses import Response, StreamingResponse
 
@@ -17,29 +18,36 @@ from plexsync.reports.shapes.dead_letters import LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import Kind, State
+from plexsync.rules.sorting import NUMBER, DeadPlace, Sort
 from plexsync.web.pages import Ask, Wrong, action, page
 from plexsync.web.scene_pages import asked_now
+from plexsync.web.sorting import address, cursor_value, sort_links, sort_named
 
 SHOWN = 50
 HERE = "/dead"
+COLUMNS = (NUMBER, "title", "cause", "since", "error")
 
 
 def dead(ask: Ask) -> Response:
     """The causes, each with its count, an example and its cure; and the rows, a page at a time."""
     cause = _cause(ask.query.get("cause", ""))
-    after = _key(ask.query["after"]) if ask.query.get("after") else ("", 0)
+    sort = sort_named(ask.query.get("sort", ""), COLUMNS)
+    after = _place(ask.query, sort)
     parts = ask.desk.parts
     with parts.store.reading() as db:
         counts = db.jobs.count_dead()
-        found = db.jobs.in_state(State.DEAD, error_class=cause, limit=SHOWN + 1, after=after)
+        found = db.jobs.dead_in_order(sort, error_class=cause, limit=SHOWN + 1, after=after)
         rows = [
             {**(row_facts(row) or {}), "key": written(row.kind, row.id), "named": None}
             | ({"named": facts_of(db, [row.id], ())[0]} if row.kind == Kind.SCENE else {})
-            for row in found[:SHOWN]
+            for _, row in found[:SHOWN]
         ]
         by_cause = groups(db, counts, None)
     here = {"cause": cause} if cause else {}
-    more = {**here, "after": rows[-1]["key"]} if len(found) > SHOWN else {}
+    more: dict[str, str] = {}
+    if len(found) > SHOWN:
+        last = found[SHOWN - 1][0]
+        more = {**here, "after": written(last.kind, last.id), **({"value": str(last.value)} if last.value else {})}
     return ask.show(
         "dead.html",
         banner=too_many(sum(counts.values()), parts.config.dlq_max),
@@ -47,10 +55,29 @@ def dead(ask: Ask) -> Response:
         groups=by_cause,
         cause=cause,
         rows=rows,
-        first=f"{HERE}?{urlencode(here)}" if here else HERE,
-        later=bool(ask.query.get("after")),
-        next=f"{HERE}?{urlencode(more)}" if more else "",
+        sort=sort,
+        heads=sort_links(HERE, here, sort, COLUMNS, part="rows"),
+        all_causes=address(HERE, {}, sort),
+        only={name: address(HERE, {"cause": name}, sort) for name in counts},
+        first=address(HERE, here, sort),
+        later=after is not None,
+        next=address(HERE, more, sort) if more else "",
     )
+
+
+def _place(query: Mapping[str, str], sort: Sort) -> DeadPlace | None:
+    """The last row of the page before."""
+    if not query.get("after"):
+        return None
+    kind, id = _key(query["after"])
+    value = cursor_value(query.get("value", ""))
+    return DeadPlace(_moment(value) if sort.column == "since" else value, kind, id)
+
+
+def _moment(text: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise Wrong("That is no time in milliseconds.")
+    return int(text)
 
 
 def _cause(text: str) -> str:
@@ -76,9 +103,9 @@ def _which(given: Any) -> tuple[Key | None, str]:
 
 
 def _back(ask: Ask) -> str:
-    """The page that the button is on, with the cause that it showed."""
+    """The page that the button is on, with the cause and the order that it showed."""
     cause = _cause(ask.form.get("shown", ""))
-    return f"{HERE}?{urlencode({'cause': cause})}" if cause else HERE
+    return address(HERE, {"cause": cause} if cause else {}, sort_named(ask.form.get("sort", ""), COLUMNS))
 
 
 def retry(ask: Ask) -> Response:

@@ -1,5 +1,6 @@
 """Server outages, on a time line and in figures; and charts of the work over hours and days."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,11 +13,22 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import DAY
 from plexsync.rules.outages import bars, ticks
 from plexsync.rules.samples import Bucket, buckets
+from plexsync.rules.sorting import Sort
 from plexsync.web.charts import RANGES, SUBJECTS, Drawing, Line, Range, Subject, draw, value
 from plexsync.web.pages import TEMPLATES, Ask, PageNotFound, Wrong, page, picture
+from plexsync.web.sorting import address, sort_links, sort_named
 
 DAYS = (1, 7, 30, 365)
 LOG_SHOWN = 50
+NEWEST = Sort("since", down=True)
+# The values of an outage that the list can be sorted by; those of one value stay in the order of time.
+OUTAGE_VALUES: Mapping[str, Callable[[OutageFacts], tuple[str | float, str]]] = {
+    "since": lambda outage: (outage["since"] or "", ""),
+    "server": lambda outage: (outage["server"], outage["since"] or ""),
+    "lasted": lambda outage: (outage["seconds"], outage["since"] or ""),
+    "what": lambda outage: (f"{outage['kind']} {outage['cause']}", outage["since"] or ""),
+    "queued": lambda outage: (outage["waiting"], outage["since"] or ""),
+}
 # A chart on its own may load its style sheets and nothing else.
 POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'"
 SHEETS = ("/static/dashboard.css", "/static/pages.css")
@@ -51,6 +63,7 @@ class AxisMark:
 def outages(ask: Ask) -> Response:
     """The last days: a time line for each server, figures, the outages, and the transitions of the breakers."""
     days = _days(ask.query.get("days", "30"))
+    sort = sort_named(ask.query.get("sort", ""), list(OUTAGE_VALUES), NEWEST)
     past = report(ask.desk.parts, days)
     lines = [
         TimeLane(
@@ -77,11 +90,13 @@ def outages(ask: Ask) -> Response:
     return ask.show(
         "outages.html",
         days=days,
-        choices=DAYS,
+        choices={choice: address("/outages", {"days": str(choice)}, sort, NEWEST) for choice in DAYS},
         lines=lines,
         marks=marks,
         start=past.start,
-        found=sorted(facts["outages"], key=lambda outage: str(outage["since"]), reverse=True),
+        found=sorted(facts["outages"], key=OUTAGE_VALUES[sort.column], reverse=sort.down),
+        heads=sort_links("/outages", {"days": str(days)}, sort, list(OUTAGE_VALUES), part="found", usual=NEWEST),
+        sort=sort,
         figures=facts["summary"],
         log=list(reversed(past.log))[:LOG_SHOWN],
     )

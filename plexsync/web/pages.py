@@ -28,6 +28,8 @@ LARGEST_ID = 2**63 - 1
 RETRY_AFTER = "5"
 # The number of scenes that one request can name or get.
 MOST = 500
+# What a list is sorted by, in a sentence, where that is not the name of the column.
+SORT_WORDS = {"why": "reason", "error": "message", "lasted": "length", "what": "kind", "queued": "queued scenes"}
 # The number of lines of a foreign text that a page shows.
 MOST_LINES = 40
 NAV = (
@@ -239,6 +241,7 @@ def _environment() -> Environment:
     }
     made.globals |= {
         "many": many,
+        "sort_words": SORT_WORDS,
         "status": SceneStatus,
         "job_word": job_word,
         "word_for_worker": word_for_worker,

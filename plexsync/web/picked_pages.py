@@ -1,7 +1,6 @@
 """What is done with the rows that are ticked in a list: scenes are synced or ignored, dead letters retried or dropped."""
 
 from collections.abc import Callable, Mapping, Sequence
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -12,11 +11,14 @@ from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes, want_sce
 from plexsync.reports.format import many
 from plexsync.reports.named_scenes import listed, missing_words, unchecked_words
 from plexsync.reports.rows import key_of
+from plexsync.reports.sorted_scenes import COLUMNS as SCENE_COLUMNS
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.status_words import in_bucket
+from plexsync.web.dead_pages import COLUMNS as DEAD_COLUMNS
 from plexsync.web.pages import Ask, Wrong, action
 from plexsync.web.scene_pages import asked_now, capitalized, scene_number
+from plexsync.web.sorting import address, sort_named
 
 NONE = "Tick the rows first."
 
@@ -35,7 +37,8 @@ def _keys(ask: Ask) -> list[Key]:
 def scenes(ask: Ask) -> Response:
     """Sync, ignore or stop ignoring the ticked scenes, and show the list again."""
     name = ask.form.get("shown", "")
-    back = f"/scenes?{urlencode({'stands': name})}" if in_bucket(name) else "/scenes"
+    sort = sort_named(ask.form.get("sort", ""), SCENE_COLUMNS)
+    back = address("/scenes", {"stands": name} if in_bucket(name) else {}, sort)
     do = SCENES.get(ask.form.get("do", ""))
     if do is None:
         raise Wrong("There is no such step.")
@@ -87,7 +90,8 @@ SCENES: Mapping[str, Callable[[Ask, Sequence[int]], str]] = {"sync": _sync, "ign
 def letters(ask: Ask) -> Response:
     """Retry, ignore or drop the ticked rows; dropping asks first."""
     cause, do = ask.form.get("shown", ""), ask.form.get("do", "")
-    back = f"/dead?{urlencode({'cause': cause})}" if cause in DEADLY else "/dead"
+    sort = sort_named(ask.form.get("sort", ""), DEAD_COLUMNS)
+    back = address("/dead", {"cause": cause} if cause in DEADLY else {}, sort)
     keys, parts = _keys(ask), ask.desk.parts
     if not keys:
         return ask.to(back, NONE, well=False)
@@ -99,7 +103,7 @@ def letters(ask: Ask) -> Response:
         case "ignore":
             text = _ignore(ask, [id for kind, id in keys if kind == Kind.SCENE])
         case "drop" if ask.form.get("sure") != "yes":
-            fields = {"do": "drop", "sure": "yes", "shown": cause if cause in DEADLY else ""}
+            fields = {"do": "drop", "sure": "yes", "shown": cause if cause in DEADLY else "", "sort": str(sort)}
             return ask.show(
                 "drop.html", count=len(keys), key="", cause="", fields=fields, picked=list(ask.picked), back=back
             )

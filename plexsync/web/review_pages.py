@@ -1,16 +1,15 @@
 """The review of all planned changes, by kind and by scene, with the buttons that approve, skip and write them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from plexsync.app.review import planned_changes
 from plexsync.app.switches import bulk_approved
 from plexsync.reports.drift import value_words
 from plexsync.reports.format import many
-from plexsync.rules.approval import FieldChange
+from plexsync.reports.review import review_facts
+from plexsync.reports.shapes.review import ReviewReport
 from plexsync.rules.item import PICTURES
 from plexsync.store.review_file import (
     APPROVED,
@@ -19,7 +18,6 @@ from plexsync.store.review_file import (
     SKIPPED,
     YOURS,
     ChangeFilter,
-    ReviewedScene,
     ReviewFile,
 )
 from plexsync.web.pages import Ask, Wrong, action, page
@@ -33,46 +31,24 @@ ANSWERS = {APPROVED: "approved", SKIPPED: "skipped", OPEN: "open again"}
 BUSY = "Something else is under way: wait for it, or stop it on the page Reconcile."
 
 
-@dataclass(frozen=True)
-class ReviewLine:
-    """One planned change of a scene, with both values, and the decision about it."""
-
-    item: str
-    field: str
-    kind: str
-    library: str
-    decision: str
-    change: FieldChange
-
-
 def review(ask: Ask) -> Response:
     """A page of the review: the changes with one decision, filtered."""
-    desk, chosen = ask.desk, _chosen(ask.query)
-    listed = ask.query.get("which", OPEN)
-    if listed not in DECISIONS:
-        raise Wrong("There is no such decision.")
-    after = scene_number(ask.query.get("after", "0"))
-    file = ReviewFile(desk.parts.folder)
-    wanted = _filter(chosen)
-    scenes = file.page(listed, wanted, after=after, limit=SHOWN + 1)
+    desk, chosen, listed = ask.desk, _chosen(ask.query), _listed(ask.query)
+    report = read(ask, SHOWN)
     here = {**chosen, **({"which": listed} if listed != OPEN else {})}
-    current, last = desk.errands.current, desk.errands.last("review")
-    written = desk.errands.last("write approved")
-    head = file.head()
+    last, written = desk.errands.last("review"), desk.errands.last("write approved")
     return ask.show(
         "review.html",
-        began=int(head["at"]) if head else None,
-        counts=file.counts(),
-        scenes=[(scene, _lines(scene)) for scene in scenes[:SHOWN]],
-        groups=sorted(file.groups(listed, wanted)),
-        names_of={"library": file.names("library"), "studio": file.names("studio")},
+        report=report,
+        counts=report["changes"],
+        names_of={"library": report["libraries"], "studio": report["studios"]},
         chosen=chosen,
         which=listed,
         tabs=[(decision, _address({**chosen, "which": decision})) for decision in DECISIONS],
-        after=after,
+        after=scene_number(ask.query.get("after", "0")),
         first=_address(here),
-        next=_address({**here, "after": str(scenes[SHOWN - 1].id)}) if len(scenes) > SHOWN else "",
-        current=current,
+        next=_address({**here, "after": str(report["after"])}) if report["after"] is not None else "",
+        current=desk.errands.current,
         failed=next((errand.why for errand in (last, written) if errand and errand.why), ""),
         approved=bulk_approved(desk.parts),
         value=value_words,
@@ -81,11 +57,26 @@ def review(ask: Ask) -> Response:
     )
 
 
+def read(ask: Ask, limit: int) -> ReviewReport:
+    """The report for the address."""
+    after = scene_number(ask.query.get("after", "0"))
+    file, wanted = ReviewFile(ask.desk.parts.folder), _filter(_chosen(ask.query))
+    return review_facts(file, _listed(ask.query), wanted, after=after, limit=limit)
+
+
+def _listed(values: Mapping[str, str]) -> str:
+    """The decision whose changes are listed; raises Wrong."""
+    listed = values.get("which", OPEN)
+    if listed not in DECISIONS:
+        raise Wrong("There is no such decision.")
+    return listed
+
+
 def decide(ask: Ask) -> Response:
     """Approve, skip or reopen changes: of a field, a scene, or all that the filter shows."""
     form = ask.form
-    answer, listed = form.get("answer", ""), form.get("which", OPEN)
-    if answer not in YOURS or listed not in DECISIONS:
+    answer, listed = form.get("answer", ""), _listed(form)
+    if answer not in YOURS:
         raise Wrong("There is no such decision.")
     shown, scene = _chosen(form), scene_number(form.get("scene", "0"))
     if scene:
@@ -129,15 +120,6 @@ def _filter(chosen: Mapping[str, str]) -> ChangeFilter:
 
 def _address(chosen: Mapping[str, str]) -> str:
     return f"{HERE}?{urlencode(chosen)}" if chosen else HERE
-
-
-def _lines(scene: ReviewedScene) -> Sequence[ReviewLine]:
-    changes = planned_changes(scene)
-    return [
-        ReviewLine(row.item, row.field, row.kind, row.library, row.decision, changes[row.item, row.field])
-        for row in scene.changes
-        if (row.item, row.field) in changes
-    ]
 
 
 routes = [page(HERE, review), action(HERE, decide), action(f"{HERE}/start", start)]

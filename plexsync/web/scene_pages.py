@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -18,17 +17,19 @@ from plexsync.reports.explanation import known_facts, sight_facts
 from plexsync.reports.fix_steps import order_of, result_words
 from plexsync.reports.named_scenes import missing_words, unchecked_words
 from plexsync.reports.rows import past_facts, past_of, row_facts
-from plexsync.reports.scenes import Listed, facts_of, named_like, stand_so
+from plexsync.reports.scenes import facts_of
 from plexsync.reports.shapes.scenes import SceneFacts, SightFacts
 from plexsync.reports.shapes.undo import UndoFacts
+from plexsync.reports.sorted_scenes import COLUMNS, SceneChoice, sorted_scenes
 from plexsync.reports.undo import not_queued, undo_facts
 from plexsync.rules.errors import LocalFault, NeighbourError
 from plexsync.rules.job import Gone, Kind, Why
 from plexsync.rules.plan_records import Undone
+from plexsync.rules.sorting import ScenePlace, Sort
 from plexsync.rules.status_words import MAIN, SceneStatus, buckets, in_bucket
-from plexsync.store.database import Reader
 from plexsync.web.context import Busy
 from plexsync.web.pages import LARGEST_ID, Ask, PageNotFound, Wrong, action, page
+from plexsync.web.sorting import address, cursor_value, sort_links, sort_named
 
 SHOWN = 50
 LONGEST_SEARCH = 200
@@ -46,39 +47,49 @@ def scenes(ask: Ask) -> Response:
     statuses = in_bucket(name) if name else ()
     if name and not statuses:
         raise Wrong("A scene has no such status.")
-    after = scene_number(ask.query.get("after", "0"))
+    asked = sort_named(ask.query.get("sort", ""), COLUMNS)
+    after = _place(ask.query)
     with ask.desk.parts.store.reading() as db:
-        listed = _listed(db, text, statuses, after)
+        listed = sorted_scenes(db, SceneChoice(text, statuses), asked, after=after, limit=SHOWN)
         rows = facts_of(db, listed.ids, ask.desk.parts.picture_names)
     if not ask.live and any(not row["named"] for row in rows):
-        rows = _named(ask, [row["id"] for row in rows if not row["named"]], listed)
+        rows = _named(ask, [row["id"] for row in rows if not row["named"]], listed.ids)
     counts = {name: one["count"] for name, one in ask.desk.facts()["scenes"].items()}
     here = {"q": text} if text else {"stands": name} if name else {}
+    more = {"after": str(listed.after.id), "value": listed.after.value} if listed.after else {}
     return ask.show(
         "scenes.html",
         rows=rows,
-        tabs=_tabs(counts, name, statuses, text),
+        tabs=_tabs(counts, name, statuses, text, asked),
         stands=name,
         word=statuses[0].word if statuses else "",
         text=text,
         after=after,
-        first=f"/scenes?{urlencode(here)}" if here else "/scenes",
-        next=f"/scenes?{urlencode({**here, 'after': listed.after})}" if listed.after is not None else "",
+        asked=asked,
+        sort=listed.sort,
+        heads=sort_links("/scenes", here, listed.sort, listed.columns, part="list"),
+        clear=address("/scenes", {}, asked),
+        first=address("/scenes", here, asked),
+        next=address("/scenes", {**here, **_filled(more)}, asked) if more else "",
     )
 
 
-def _listed(db: Reader, text: str, statuses: Sequence[SceneStatus], after: int) -> Listed:
-    if text:
-        return named_like(db, text, after=after, limit=SHOWN)
-    return stand_so(db, statuses, after=after, limit=SHOWN)
+def _place(query: Mapping[str, str]) -> ScenePlace | None:
+    """The last scene of the page before."""
+    id = scene_number(query.get("after", "0"))
+    return ScenePlace(cursor_value(query.get("value", "")), id) if id else None
 
 
-def _named(ask: Ask, ids: Sequence[int], listed: Listed) -> list[SceneFacts]:
-    """The rows with the missing titles read from Stash; while it is down, they stay without titles."""
+def _filled(values: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value}
+
+
+def _named(ask: Ask, ids: Sequence[int], listed: Sequence[int]) -> list[SceneFacts]:
+    """The listed rows with the missing titles read from Stash; while it is down, they stay without titles."""
     with suppress(NeighbourError, LocalFault, Busy), ask.desk.looking() as parts:
         learn_names(parts.store, parts.stash, parts.gates, ids)
     with ask.desk.parts.store.reading() as db:
-        return facts_of(db, listed.ids, ask.desk.parts.picture_names)
+        return facts_of(db, listed, ask.desk.parts.picture_names)
 
 
 @dataclass(frozen=True)
@@ -91,13 +102,13 @@ class Tab:
     here: bool
 
 
-def _tabs(counts: Mapping[str, int], name: str, statuses: Sequence[SceneStatus], text: str) -> list[Tab]:
+def _tabs(counts: Mapping[str, int], name: str, statuses: Sequence[SceneStatus], text: str, sort: Sort) -> list[Tab]:
     """A tab for each word; an empty one only if it is always shown, or open."""
-    tabs = [Tab("all", sum(counts.values()), "/scenes", here=not (text or name))]
+    tabs = [Tab("all", sum(counts.values()), address("/scenes", {}, sort), here=not (text or name))]
     for same in buckets():
         status, count, here = same[0], sum(counts[name] for name in same), set(same) >= set(statuses) > set()
         if count or status in MAIN or here:
-            tabs.append(Tab(status.word, count, f"/scenes?{urlencode({'stands': status.bucket})}", here=here))
+            tabs.append(Tab(status.word, count, address("/scenes", {"stands": status.bucket}, sort), here=here))
     return tabs
 
 

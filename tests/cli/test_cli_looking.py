@@ -75,6 +75,7 @@ def test_status_of_a_new_database(world: World, door: Door) -> None:
         "inside": False,
         "heartbeat": None,
         "enabled": True,
+        "ended": None,
     }
     assert facts["books"]["balanced"] is True
 

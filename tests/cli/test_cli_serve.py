@@ -23,7 +23,7 @@ from plexsync.cli.logs import LOG_FILE
 from plexsync.cli.main import version
 from plexsync.rules.errors import Damaged, LocalFault
 from plexsync.simulator.http import Fault
-from plexsync.store import intake
+from plexsync.store import intake, worker_ends
 from plexsync.store.lock import is_locked
 from tests.journey.world import KEY, ROOT, TOKEN, World, until
 from tests.patience import HANG
@@ -164,6 +164,7 @@ def test_serve_stops_in_time_although_plex_hangs(world: World) -> None:
     until(lambda: world.plex.count() > 0)
     assert ended(process, signal.SIGTERM) == 0
     assert "in good order" not in world.log(), "it did not wait for Plex"
+    assert not (world.folder / worker_ends.MARK).exists(), "it was asked to end, so it was not killed"
 
 
 @pytest.mark.parametrize("words", [("sync", "--all", "--wait"), ("drain",), ("reconcile",)], ids=" ".join)

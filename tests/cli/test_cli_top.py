@@ -167,7 +167,15 @@ def crowded(count: int) -> Glance:
         done=5,
         changed=1_234,
         spooled=3,
-        worker={"running": True, "alive": True, "starting": False, "inside": False, "heartbeat": None, "enabled": True},
+        worker={
+            "running": True,
+            "alive": True,
+            "starting": False,
+            "inside": False,
+            "heartbeat": None,
+            "enabled": True,
+            "ended": None,
+        },
         verdict={
             "tone": "bad",
             "text": HOSTILE,

@@ -29,6 +29,7 @@ SECTIONS = {
     "dead_letters": "Dead letters",
     "fixes": "Fixes",
     "drift": "Drift",
+    "review": "Review",
     "top": "Top",
     "probe": "Probe",
 }

@@ -17,6 +17,7 @@ NESTED = {
     "holds": status.HoldFacts,
     "paces": status.PaceFacts,
     "worker": status.WorkerFacts,
+    "dashboard": status.DashboardFacts,
     "events": status.EventFacts,
     "index": status.IndexFacts,
     "books": status.BookFacts,

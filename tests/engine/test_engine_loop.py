@@ -9,6 +9,7 @@ from plexsync.engine.engine import Idle
 from plexsync.engine.loop import Loop, Watcher
 from plexsync.rules.errors import Damaged, LocalFault, Unusable
 from plexsync.rules.job import State
+from plexsync.rules.worker_ends import after_end
 from plexsync.simulator.http import Fault
 from plexsync.store import intake
 from plexsync.store.database import Database
@@ -165,6 +166,28 @@ def test_the_heart_beats_every_ten_seconds(house, stop):
     loop(house, stop, report=told).serve()
     times = sorted(map(int, beats))
     assert all(10_000 <= b - a <= 11_100 for a, b in pairwise(times))
+
+
+def test_a_worker_that_stays_up_ends_the_count_of_those_that_ended_by_themselves(house, stop):
+    counts = {}
+
+    def ended():
+        with house.store.reading() as db:
+            return db.notes.text("worker:ended")
+
+    with house.store.writing() as tx:
+        tx.notes.save("worker:ended", after_end("", house.clock.now(), "it was killed"))
+    began = house.clock.now()
+
+    def told(_step):
+        minutes = (house.clock.now() - began) // 60_000
+        counts[minutes] = ended() != ""
+        if minutes == 11:
+            stop.set()
+
+    loop(house, stop, report=told).serve()
+    assert [minute for minute, counted in counts.items() if counted] == [*range(10)]
+    assert counts[11] is False
 
 
 @pytest.mark.parametrize(

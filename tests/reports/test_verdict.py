@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from plexsync.app.parts import Parts, opened
-from plexsync.reports.attention import needs
+from plexsync.reports.attention import machine_needs, needs
+from plexsync.reports.fix_steps import machine_entries
 from plexsync.reports.format import DAY, stamp, unstamped
-from plexsync.reports.shapes.status import BareFacts, HoldFacts, WorkerFacts
+from plexsync.reports.shapes.status import BareFacts, HoldFacts, WorkerEndFacts, WorkerFacts
 from plexsync.reports.status import FRESH, facts
-from plexsync.reports.verdict import verdict, verdict_line
+from plexsync.reports.verdict import verdict, verdict_line, word_for_worker
 from plexsync.rules.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, REPAIRED
 from plexsync.rules.status_words import STATUSES
 from plexsync.store import intake
@@ -26,6 +27,7 @@ WORKS: WorkerFacts = {
     "inside": False,
     "heartbeat": NOW,
     "enabled": True,
+    "ended": None,
 }
 CONFIG = PlexSyncConfig(
     plex_url="http://127.0.0.1:1", plex_token="plex-token-0123456789", stash_url="http://127.0.0.1:1", approve_bulk=True
@@ -112,6 +114,37 @@ def test_trouble_comes_before_the_scenes_and_is_never_good(
     fine: BareFacts, trouble: dict, tone: str, words: str
 ) -> None:
     assert told({**fine, **trouble}) == {"tone": tone, "text": f"{words} · 1,000 of 1,000 in sync"}
+
+
+def ended(count: int, *, running: bool, inside: bool = False) -> WorkerFacts:
+    ends: WorkerEndFacts = {
+        "count": count,
+        "since": "2024-05-17T11:48:00Z",
+        "last": "2024-05-17T11:59:00Z",
+        "error": "KeyError: 7",
+    }
+    return {**WORKS, "running": running, "alive": running, "inside": inside, "ended": ends}
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_worker_that_ended_by_itself_and_does_not_run_is_told_with_its_error(fine: BareFacts, inside: bool) -> None:
+    text = "The worker ended by itself 12 min ago: KeyError: 7 (plexsync log, plexsync doctor)"
+    once: BareFacts = {**fine, "worker": ended(1, running=False, inside=inside)}
+    assert told(once) == {"tone": "bad", "text": f"{text} · 1,000 of 1,000 in sync"}
+    assert word_for_worker(once["worker"]) == "not running", "it does not rest"
+    assert [need.key for need in machine_needs({**once, "verdict": verdict(once)})] == ["ended"]
+
+
+def test_a_worker_that_ends_by_itself_again_and_again_is_told_while_it_runs_too(fine: BareFacts) -> None:
+    assert told({**fine, "worker": ended(1, running=True)})["tone"] == "well", (
+        "it was started again, and once is no loop"
+    )
+    text = "The worker ended by itself 5 times since 12 min ago: KeyError: 7 (plexsync log, plexsync doctor)"
+    loops: BareFacts = {**fine, "worker": ended(5, running=True)}
+    assert told(loops) == {"tone": "bad", "text": f"{text} · 1,000 of 1,000 in sync"}
+    (entry,) = machine_entries({**loops, "verdict": verdict(loops)})
+    assert [step["command"] for step in entry["steps"]] == ["plexsync log", "plexsync doctor"]
+    assert "5 times since 12 min ago: KeyError: 7" in entry["problem"]
 
 
 WAITS = [

@@ -1,14 +1,17 @@
 """The worker inside Stash goes on living, and edits find it: killed, replaced, locked out, disabled."""
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from plexsync.simulator.stash_hooks import Connection
+from plexsync.stash_plugin import dependencies
 from plexsync.store import intake, life_signs
 from plexsync.store.lock import is_locked
 from release.check import TASK, Trial
@@ -60,6 +63,11 @@ def older(trial: Trial) -> None:
         path = Path(trial.runner.dir, name)
         path.unlink() if path.is_symlink() else shutil.rmtree(path)
     intake.switch(str(trial.folder), intake.LEFT)
+
+
+def ended(trial: Trial) -> dict | None:
+    """How often the worker ended by itself."""
+    return trial.ask("page_status")["worker"]["ended"]
 
 
 def operations(trial: Trial) -> int:
@@ -176,6 +184,50 @@ def test_a_database_that_can_not_be_read_is_looked_at_again_and_taken_for_nothin
     database.write_bytes(kept)
     life_signs.show_nothing(living.runner.dir)
     arrives(living, "Read again")
+
+
+def test_a_worker_that_is_killed_again_and_again_is_told_until_it_ends_in_good_order(living):
+    first = kill(living)
+    until(lambda: process_of(living) not in (0, first))
+    assert ended(living)["count"] == 1
+    assert "ended by itself" not in living.ask("page_status")["verdict"]["text"], "once, and it runs again"
+    second = kill(living)
+    until(lambda: process_of(living) not in (0, second))
+    assert ended(living)["count"] == 2
+    assert ended(living)["error"] == "it was killed (signal 9)"
+    verdict = living.ask("page_status")["verdict"]
+    assert re.search(
+        r"[Tt]he worker ended by itself 2 times since \d+ s ago: it was killed \(signal 9\) \(its log", verdict["text"]
+    )
+    living.task("Stop the worker")
+    until(lambda: ended(living) is None)
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
+def test_a_worker_that_fails_at_each_start_is_told_on_the_page_with_its_error(living, page, faults):
+    kill(living, life_signs.SUPERVISOR)
+    kill(living)
+    until(lambda: not is_locked(living.folder))
+    assert ended(living) is None, "nobody saw it end"
+    damaged = Path(dependencies.place(str(living.folder))) / "click"
+    damaged.mkdir()
+    (damaged / "__init__.py").write_text("raise ImportError('this package is damaged')\n")
+    for count in (1, 2):
+        life_signs.show_nothing(living.runner.dir)
+        living.stash.edit_scene(1, title=f"Edit {count}")
+        until(lambda wanted=count: (ended(living) or {}).get("count") == wanted)
+    # What the killed one wrote last counts for 45 seconds.
+    Path(living.runner.plugin_dir, "served", "status.json").unlink()
+    go(page, living, "/plugins/plexsync")
+    expect(page.get_by_text("the worker ended by itself 2 times since")).to_be_visible()
+    expect(page.get_by_text("ImportError: this package is damaged (its log, the task Run the doctor)")).to_be_visible()
+    expect(page.get_by_text("does not run")).to_be_visible()
+    shutil.rmtree(damaged)
+    life_signs.show_nothing(living.runner.dir)
+    arrives(living, "It starts again")
+    living.task("Stop the worker")
+    until(lambda: ended(living) is None)
+    assert faults == []
 
 
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")

@@ -32,6 +32,7 @@ HELPERS = (
     "create function json_array(text, bigint) returns text language sql immutable"
     " as 'select json_build_array($1, $2)::text'",
     "create function listed(text, text) returns text language sql immutable as 'select $1 || $2'",
+    "create collation nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
     "create aggregate json_group_array(text) (sfunc = listed, stype = text, initcond = '')",
     "create aggregate total(numeric) (sfunc = total_of, stype = numeric, initcond = '0')",
 )

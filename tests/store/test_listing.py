@@ -11,6 +11,7 @@ import pytest
 from plexsync.rules.job import Kind, State
 from plexsync.rules.records import Called
 from plexsync.rules.scene import Scene, SceneFile
+from plexsync.rules.sorting import COMPARED, ScenePlace, Sort
 from plexsync.rules.status_words import SceneStatus
 from plexsync.store.connection import Connection
 from plexsync.store.database import Database
@@ -134,7 +135,86 @@ def test_a_search_goes_on_where_the_page_before_it_ended(library, large):
     assert second[0] > first[-1]
     with closing(Plans(library)) as plans:
         ReadOnlySceneNames(Connection(plans)).search("99", limit=50, after=70_000)
-    assert plans.seen == ["SEARCH shown USING INTEGER PRIMARY KEY (rowid>?)"], "by the table's key, without a sort"
+    steps = ["SEARCH shown USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"]
+    assert plans.seen == steps, "by the table's key, without a sort"
+
+
+# --- in another order ------------------------------------------------------------------------------------------------
+
+NUMBER_DOWN, TITLE_UP, TITLE_DOWN = Sort("number", down=True), Sort("title"), Sort("title", down=True)
+
+
+def title_key(id: int) -> str:
+    """The stored title, as it is compared."""
+    return f"scene {id}"
+
+
+@pytest.mark.parametrize("status", SceneStatus)
+def test_a_page_from_the_highest_number_downwards_reads_no_more_than_one_upwards(library, status):
+    with closing(Plans(library)) as db:
+        ReadOnlyStandings(Connection(db)).places(status, NUMBER_DOWN, limit=50, after=ScenePlace("", 30_000))
+    scans = {step for step in db.seen if step.startswith("SCAN") and not step.startswith("SCAN known")}
+    waiting = {"SCAN job USING COVERING INDEX job_due", "SCAN job USING INDEX job_lease"}
+    assert scans == (waiting if status is SceneStatus.QUEUED else set())
+
+
+@pytest.mark.parametrize("status", [None, SceneStatus.IN_SYNC, SceneStatus.QUEUED, SceneStatus.FAILED])
+@pytest.mark.parametrize("sort", [NUMBER_DOWN, TITLE_UP, TITLE_DOWN], ids=str)
+def test_pages_in_an_order_hold_every_scene_of_a_status_once(large, status, sort):
+    ids: list[int] = []
+    after = None
+    while True:
+        with large.reading() as db:
+            page = db.standings.places(status, sort, limit=20_000, after=after)
+        ids += [place.id for place in page]
+        if len(page) < 20_000:
+            break
+        after = page[-1]
+    with large.reading() as db:
+        all_ids = db.standings.scenes(status, limit=SCENES)
+    key = title_key if sort.column == "title" else int
+    assert ids == sorted(all_ids, key=key, reverse=sort.down)
+
+
+@pytest.mark.parametrize("text", ["scene 99", "9"])
+@pytest.mark.parametrize("sort", [NUMBER_DOWN, TITLE_UP, TITLE_DOWN], ids=str)
+def test_a_search_in_an_order_holds_every_match_once(large, text, sort):
+    ids: list[int] = []
+    after = None
+    while True:
+        with large.reading() as db:
+            page = db.scene_names.search_places(text, sort, limit=3_000, after=after)
+        ids += [place.id for place in page]
+        if len(page) < 3_000:
+            break
+        after = page[-1]
+    with large.reading() as db:
+        all_ids = db.scene_names.search(text, limit=SCENES)
+    key = title_key if sort.column == "title" else int
+    assert ids == sorted(all_ids, key=key, reverse=sort.down)
+
+
+def test_titles_are_sorted_whatever_their_case_and_then_by_number(store):
+    name(store, 1, "beta")
+    name(store, 2, "Alpha")
+    name(store, 3, "BETA")
+    name(store, 4, "", "/media/b.mp4")
+    name(store, 5, "Ünïcode " + "x" * 200)
+    name(store, 6, "ünïcode " + "x" * 200)
+    with store.writing() as tx:
+        for id in (1, 2, 3, 4, 5, 6, 7):
+            tx.jobs.ignore(Kind.SCENE, id, now=T)
+    with store.reading() as db:
+        up = db.standings.places(SceneStatus.IGNORED, TITLE_UP, limit=10)
+        assert [place.id for place in up] == [4, 2, 1, 3, 5, 6], "a scene without a title by its path"
+        down = db.standings.places(None, TITLE_DOWN, limit=10)
+        assert [place.id for place in down] == [6, 5, 3, 1, 2, 4]
+        beyond = db.standings.places(None, TITLE_UP, limit=2, after=up[2])
+        assert [place.id for place in beyond] == [3, 5]
+        assert db.standings.nameless(SceneStatus.IGNORED, limit=10) == [7]
+        assert db.standings.nameless(None, limit=10) == [7]
+        assert [place.id for place in db.scene_names.by_title(TITLE_UP, limit=3)] == [4, 2, 1]
+        assert all(len(place.value) <= COMPARED for place in up)
 
 
 # --- what a scene is called ------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ import pytest
 
 import plexsync.store
 from plexsync.rules.job import Kind
-from plexsync.store import jobs
+from plexsync.rules.sorting import Sort
+from plexsync.store import job_queries, jobs, scene_names, scene_order, standings
 from tests.store import postgres
 
 # What SQLite alone has: files, locks, the schema, copies and repairs of its own.
@@ -46,7 +47,23 @@ def statements() -> dict[str, str]:
         found[f"jobs_retry_{which}"] = jobs.RETRY + jobs.NO_CRASHES + dead
         found[f"jobs_cure_{which}"] = jobs.RETRY + dead
         found[f"jobs_drop_{which}"] = jobs.DROP + dead
-    return found
+    return found | sorted_lists()
+
+
+def sorted_lists() -> dict[str, str]:
+    """The statements of lists that are sorted."""
+    found = {}
+    for column, down in product(("number", "title", "cause", "since", "error"), (False, True)):
+        sort = Sort(column, down)
+        for cls in ("", "bug"):
+            found[f"dead_by_{sort}_{cls or 'any'}"] = job_queries.dead_in_order(sort, cls)
+        if column in ("number", "title"):
+            found[f"names_by_{sort}"] = scene_names.in_order(sort)
+            for name, ids in vars(standings).items():
+                if isinstance(ids, scene_order.Ids):
+                    found[f"{name.lower()}_by_{sort}"] = ids.in_order(sort)
+                    found[f"{name.lower()}_nameless"] = ids.nameless
+    return {re.sub(r"\W", "_down_", name): text for name, text in found.items()}
 
 
 def test_all_statements_are_met():

@@ -5,11 +5,15 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from plexsync.app.parts import opened
-from plexsync.reports.shapes import comparisons, dead_letters, outages, scenes, status, top, undo
+from plexsync.reports.shapes import comparisons, dead_letters, outages, review, scenes, status, top, undo
 from plexsync.rules.errors import Neighbour
+from plexsync.rules.note_keys import DASHBOARD, WORKER_ENDED
 from plexsync.rules.records import HoldRow
+from plexsync.rules.worker_ends import after_end
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
+from plexsync.store import lock
+from plexsync.store.lock import try_lock
 from tests.conformity import Conformity, reachable
 from tests.journey.world import KEY, TOKEN, World, until
 from tests.web.conftest import Dash, dashboard
@@ -37,7 +41,11 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
         ids["incomplete"] = pushed + 1
         stash.set_cover(ids["incomplete"], b"no picture")
         work(world, [ids["incomplete"]])
-        yield world, ids
+        with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+            tx.notes.save(DASHBOARD, "machine http://127.0.0.1:9797 localhost")
+            tx.notes.save(WORKER_ENDED, after_end("", parts.clock.now(), "it was killed"))
+        with try_lock(world.folder, lock.DASHBOARD):
+            yield world, ids
 
 
 def check(answers: Mapping[str, object], kinds: Mapping[str, type], *, absent: frozenset[type] = frozenset()) -> None:
@@ -65,6 +73,7 @@ def test_every_response_of_the_api_has_its_shape(furnished: tuple[World, dict[st
         "/api/dead?limit=3": dead_letters.LetterPage,
         "/api/outages": outages.OutageReport,
         "/api/reconcile": comparisons.TaskReport,
+        "/api/review": review.ReviewReport,
         "/health": status.HealthFacts,
         **{f"/api/scenes/{id}": scenes.SceneReport for id in ids.values()},
         **{f"/api/scenes/{id}/explain": scenes.ExplainFacts for id in ids.values()},
@@ -74,8 +83,10 @@ def test_every_response_of_the_api_has_its_shape(furnished: tuple[World, dict[st
         answers = {path: dash.get(path).json() for path in kinds}
         for path, body in {"preview": {}, "reconcile": {}, "sync": {"all": True}}.items():
             run_task(dash, f"/api/{path}", body)
+        dash.post("/review/start", what="review")
+        until(lambda: dash.get("/api/reconcile").json()["current"] is None)
         run_task(dash, "/api/reconcile", {"quick": True})
-        for path in ("/api/reconcile", "/api/status"):
+        for path in ("/api/reconcile", "/api/status", "/api/review"):
             answers[path] = dash.get(path).json()
     check(answers, kinds, absent=frozenset({status.HoldFacts, comparisons.NoResult}))
 

@@ -1,6 +1,7 @@
 """The dashboard in Debian's chromium: every page opened, every button pressed, and nothing of it complains."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.records import BreakerRow
 from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_images import png
+from plexsync.simulator.stash_server import StashSim
 from plexsync.web import live
-from tests.journey.world import World
+from tests.journey.world import KEY, TOKEN, World, until
 from tests.patience import HANG
 from tests.web.conftest import Dash, Look, Seen, dashboard
 from tests.web.stage import work
@@ -61,21 +65,77 @@ def synced(world: World, count: int = 3) -> None:
     assert world.run("sync", "--all", "--wait").returncode == 0
 
 
+# More scenes with changes than a page of the review has.
+REVIEWED = 23
+
+
+@pytest.fixture(scope="session")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dash]:
+    """A review: long, hostile and plain titles, lists, posters, and a decision of each kind."""
+    folder = tmp_path_factory.mktemp("review") / "data"
+    folder.mkdir(mode=0o700)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as world:
+        world.section = plex.add_section("Movies", locations=("/media/scenes",))
+        world.settings["poster"] = "cover"
+        world.add(REVIEWED)
+        for id in (1, 2):
+            stash.set_cover(id, png(200, 0, id))
+        assert world.run("sync", "--all", "--wait").returncode == 0
+        for id in range(1, REVIEWED + 1):
+            title = HOSTILE[id] if id < len(HOSTILE) else "A title " + "w" * 300
+            stash.quiet_edit(id, title=title, tags=["Tag 1", f"Fresh {id}"], performers=["Somebody Else"])
+        for id in (1, 2):
+            stash.set_cover(id, png(0, 200, id))
+        with dashboard(world) as dash:
+            assert dash.post("/review/start", what="review").status_code == 200
+            until(lambda: dash.get("/api/review").json()["at"] is not None)
+            dash.post("/review", answer="approved", scene="3", one="title")
+            dash.post("/review", answer="skipped", scene="4", one="title")
+            # One whose changes are all decided about is on no page of the open ones.
+            dash.post("/review", answer="approved", scene="5")
+            yield dash
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False), (390, True)])
 def test_every_page_opens_at_every_width_in_light_and_dark(world: World, look: Look, width: int, dark: bool) -> None:
     synced(world)
     with dashboard(world) as dash:
         seen = look(width=width, dark=dark)
         for path in plain_pages():
-            answer = seen.page.goto(dash.url + path)
-            assert answer is not None
-            assert answer.status == 200, path
-            seen.shoot(f"{width}-{'dark' if dark else 'light'}-{path.strip('/').replace('/', '-') or 'overview'}")
-            # Nothing stands out at the side.
-            assert seen.page.evaluate("document.documentElement.scrollWidth") <= width, path
-            assert contrast(seen) >= 4.5, path
-            assert small_targets(seen) == [], path
+            opens_well(seen, dash, path, f"{width}-{'dark' if dark else 'light'}")
         seen.page.close()
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False), (390, True)])
+def test_a_review_with_changes_opens_at_every_width_in_light_and_dark(
+    changed: Dash, look: Look, width: int, dark: bool
+) -> None:
+    seen = look(width=width, dark=dark)
+    for path in ("/review", "/review?after=20", "/review?which=approved", "/review?which=skipped&field=title"):
+        opens_well(seen, changed, path, f"{width}-{'dark' if dark else 'light'}")
+    seen.page.goto(f"{changed.url}/review")
+    expect(seen.page.locator("main > section[id^=scene-]")).to_have_count(20)
+    posters = seen.page.locator("img.picture")
+    expect(posters).not_to_have_count(0)
+    for poster in posters.all():
+        poster.scroll_into_view_if_needed()
+        expect(poster).to_have_js_property("complete", True)
+        assert poster.evaluate("image => image.naturalWidth") > 0, "the picture was loaded"
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+    seen.page.get_by_role("link", name="Next page").click()
+    expect(seen.page.locator("main > section[id^=scene-]")).to_have_count(REVIEWED - 20 - 1)
+    seen.page.close()
+
+
+def opens_well(seen: Seen, dash: Dash, path: str, name: str) -> None:
+    """The page opens, nothing stands out at its side, and all of it can be read and touched."""
+    answer = seen.page.goto(dash.url + path)
+    assert answer is not None
+    assert answer.status == 200, path
+    seen.shoot(f"{name}-{re.sub('[^a-z0-9]+', '-', path.strip('/')) or 'overview'}")
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= seen.page.viewport_size["width"], path
+    assert contrast(seen) >= 4.5, path
+    assert small_targets(seen) == [], path
 
 
 def small_targets(seen: Seen) -> list[str]:

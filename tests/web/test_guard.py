@@ -463,6 +463,7 @@ GET /api/latest
 GET /api/needs
 GET /api/outages
 GET /api/reconcile
+GET /api/review
 GET /api/scenes
 GET /api/scenes/{id}
 GET /api/scenes/{id}/explain

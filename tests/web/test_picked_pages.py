@@ -6,7 +6,7 @@ import pytest
 
 from plexsync.rules.job import State
 from tests.journey.world import World
-from tests.web.conftest import Dash, Look, dashboard
+from tests.web.conftest import Dash, dashboard
 from tests.web.stage import furnish, state_of
 from tests.web.test_pages import plain
 
@@ -53,30 +53,3 @@ def test_ticked_dead_letters_are_retried_ignored_and_after_a_question_dropped(
     assert "1 scene will be tried again." in tick(dash, "/dead/picked", [twice], do="retry", shown="ambiguous")
     assert "1 scene ignored." in tick(dash, "/dead/picked", [twice], do="ignore")
     assert state_of(dash.world, twice) is State.IGNORED
-
-
-def test_a_heading_sorts_the_page_and_one_box_ticks_all(staged: tuple[Dash, dict[str, int]], look: Look) -> None:
-    dash, _scenes = staged
-    page = look().page
-    page.goto(f"{dash.url}/scenes")
-    rows = page.locator("#list tbody tr")
-    numbers = page.locator("#list tbody input")
-
-    def shown() -> list[str]:
-        return [box.get_attribute("value") or "" for box in numbers.all()]
-
-    by_number = shown()
-    assert by_number == sorted(by_number, key=int)
-    page.get_by_role("button", name="Status").click()
-    words = [row.locator(".badge").inner_text() for row in rows.all()]
-    assert words == sorted(words, key=str.casefold)
-    page.get_by_role("button", name="Status").click()
-    assert [row.locator(".badge").inner_text() for row in rows.all()] == sorted(words, key=str.casefold, reverse=True)
-    assert page.locator("th[aria-sort=descending]").count() == 1
-    page.get_by_label("Tick all rows").check()
-    assert page.locator("#list tbody input:checked").count() == len(by_number)
-    page.goto(f"{dash.url}/")
-    # In the queue, 10 is more than 9.
-    page.get_by_role("button", name="Scenes").click()
-    counts = [int(cell.inner_text().replace(",", "")) for cell in page.locator("#queue tbody td.right").all()]
-    assert counts == sorted(counts)

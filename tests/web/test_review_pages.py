@@ -77,6 +77,35 @@ def test_an_open_page_shows_the_changes_as_soon_as_they_are_found(changed: Dash,
     page.close()
 
 
+def test_the_api_reads_the_review_as_the_page_shows_it(changed: Dash) -> None:
+    empty = changed.get("/api/review").json()
+    assert (empty["at"], empty["scenes"], empty["kinds"], empty["after"]) == (None, [], [], None)
+    reviewed(changed)
+    changed.post("/review", answer="approved", scene="1", one="title")
+    report = changed.get("/api/review").json()
+    assert report["changes"] == {"open": 3, "approved": 1, "skipped": 0, "queued": 0, "refused": 0}
+    assert report["kinds"] == [
+        {"field": "genre", "kind": "added", "changes": 1},
+        {"field": "genre", "kind": "replaced", "changes": 1},
+        {"field": "title", "kind": "replaced", "changes": 1},
+    ]
+    assert (report["libraries"], report["after"]) == (["Movies"], None)
+    second = report["scenes"][1]
+    assert (second["id"], second["title"], second["reason"]) == (2, "Second", "")
+    title = next(change for change in second["changes"] if change["field"] == "title")
+    assert (title["old"], title["new"], title["decision"]) == ("Title 1", "Second", "open")
+    approved = changed.get("/api/review?which=approved").json()
+    assert [(scene["id"], scene["title"]) for scene in approved["scenes"]] == [(1, HOSTILE[0])]
+    assert [scene["id"] for scene in changed.get("/api/review?field=genre&kind=added").json()["scenes"]] == [2]
+    assert changed.get("/api/review?studio=Nobody").json()["scenes"] == []
+    page = changed.get("/api/review?limit=1").json()
+    assert ([scene["id"] for scene in page["scenes"]], page["after"]) == ([1], 1)
+    page = changed.get("/api/review?limit=1&after=1").json()
+    assert ([scene["id"] for scene in page["scenes"]], page["after"]) == ([2], None)
+    for wrong in ("which=no", "after=x", "limit=0", "limit=501"):
+        assert changed.get(f"/api/review?{wrong}").status_code == 400
+
+
 def test_only_what_was_approved_is_written(changed: Dash) -> None:
     reviewed(changed)
     told = press(changed, button(changed, "/review", answer="approved", scene="2", one="genre"))

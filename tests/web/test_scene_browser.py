@@ -180,7 +180,7 @@ def test_scenes_are_found_and_opened_by_keyboard_alone(staged: Staged, look: Loo
     page.get_by_role("searchbox").focus()
     page.keyboard.type("nowhere")
     page.keyboard.press("Enter")
-    expect(page.locator("#list a")).to_have_count(1)
+    expect(page.locator("#list tbody a")).to_have_count(1)
     link = page.locator(f"#scene-{found['absent']}")
     for _ in range(40):
         page.keyboard.press("Tab")

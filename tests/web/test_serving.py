@@ -1,9 +1,11 @@
 """The dashboard as `plexsync serve` runs it: a process of its own, looked after, and never in the way of the work."""
 
+import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -124,6 +126,38 @@ def test_it_ends_with_a_serve_that_is_killed(world: World) -> None:
         process.kill()
         process.wait()
         until(lambda: get(port) is None)
+
+
+def test_status_tells_where_it_listens_while_it_does_and_no_longer(world: World) -> None:
+    port = free_port()
+    world.settings["web_bind"] = f"127.0.0.1:{port}"
+    place = {"url": f"http://127.0.0.1:{port}", "reach": "machine", "names": ["127.0.0.1", "::1", "localhost"]}
+    with serving(world) as process:
+        until(lambda: is_up(port))
+        until(lambda: world.json("status")["dashboard"] == place)
+        assert get(port, "/api/status").json()["dashboard"] == place
+        assert re.search(rf"dashboard +http://127\.0\.0\.1:{port}\n", world.run("status").stdout)
+        process.kill()
+        process.wait()
+        until(lambda: world.json("status")["dashboard"] is None)
+    with sqlite3.connect(world.folder / "plexsync.db") as db:
+        kept = db.execute("select value from note where name = 'dashboard'").fetchone()
+    db.close()
+    assert place["url"] in kept[0], "the note is there, and nobody believes it"
+    assert "dashboard " not in world.run("status").stdout
+
+
+def test_status_tells_the_names_of_one_that_others_can_reach_and_no_password(world: World) -> None:
+    port = free_port()
+    world.settings |= {"web_bind": f"0.0.0.0:{port}", "web_password": PASSWORD, "web_allowed_hosts": "nas.local"}
+    with serving(world):
+        until(lambda: world.json("status")["dashboard"])
+        told = world.json("status")
+    assert told["dashboard"]["url"] == f"http://0.0.0.0:{port}"
+    assert told["dashboard"]["reach"] == "network"
+    assert "nas.local" in told["dashboard"]["names"]
+    assert PASSWORD not in json.dumps(told)
+    until(lambda: world.json("status")["dashboard"] is None)
 
 
 def test_a_place_that_is_taken_is_told_once_and_the_work_goes_on(world: World) -> None:

@@ -35,6 +35,7 @@ from plexsync.cli.daemon.settings_watch import SettingsWatch
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.daemon.work_loop import outcome_words
+from plexsync.cli.daemon.worker_run import recorded
 from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
 from plexsync.cli.main import version
@@ -125,6 +126,9 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
             if early is None and not waiting.locks(initial.place.path):
                 return call.refused(BUSY)
             file.begin(initial.place.path)
+            if early is None:
+                # Inside Stash the supervisor sees how the worker ends.
+                locks.enter_context(recorded(initial.place.path, call, stop))
             if as_needed:
                 log.info("from here on the log is %s", LOG_FILE)
             with (

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -21,11 +21,15 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") i
 
 
 class Stop:
-    """The stop request of this call. `event` stops the work; `code` is the exit code for the signal."""
+    """The stop request of this call. `event` stops the work; `code` is the exit code for the signal.
+
+    `leaving` is called before the process ends without waiting for the work.
+    """
 
     def __init__(self, terminated: int) -> None:
         self.event = threading.Event()
         self.code = 0
+        self.leaving: Callable[[], None] = lambda: None
         self._terminated = terminated
         self._other: threading.Event | None = None
         self._timer: threading.Timer | None = None
@@ -67,6 +71,7 @@ class Stop:
         if sys.stderr.isatty():
             sys.stderr.write("\x1b[?25h\n")  # a live line may have hidden the cursor
             sys.stderr.flush()
+        self.leaving()
         os._exit(self.code)
 
 

@@ -25,7 +25,20 @@ LAST = 2.0  # seconds to remove the file at the end
 AT_LEAST = 15.0  # seconds between two writes when nothing changes
 # What the page shows.
 SHOWN = (
-    *("verdict", "at", "scenes", "jobs", "due", "oldest_due", "breakers", "holds", "paces", "worker", "events"),
+    *(
+        "verdict",
+        "at",
+        "scenes",
+        "jobs",
+        "due",
+        "oldest_due",
+        "breakers",
+        "holds",
+        "paces",
+        "worker",
+        "dashboard",
+        "events",
+    ),
     *("outages", "dlq", "last_poll", "last_reconcile", "comparison_due", "bulk_approved", "edits"),
 )
 # An address has two slashes behind its colon, and no folder of Windows has two letters before its own.

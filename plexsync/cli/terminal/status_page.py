@@ -103,6 +103,7 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         ("due now", f"{facts['due']:,}"),
         ("oldest queued", _when(facts["oldest_due"], facts) if facts["oldest_due"] else "-"),
         ("worker", f"{runs}{off}; last heartbeat {_when(worker['heartbeat'], facts)}"),
+        *([("dashboard", safe(facts["dashboard"]["url"]))] if facts["dashboard"] else []),
         *_events(facts["events"]),
         *_outages(facts),
         *_undone(facts["undone"]),

@@ -90,6 +90,16 @@ class PaceFacts(TypedDict):
     """The size of the next batch while the server ramps up, otherwise 0."""
 
 
+class WorkerEndFacts(TypedDict):
+    """Workers that ended by themselves in a row: by a fault, killed, or because they hung."""
+
+    count: int
+    since: Moment | None
+    last: Moment | None
+    error: str
+    """The last error, in one line without secrets."""
+
+
 class WorkerFacts(TypedDict):
     """The worker."""
 
@@ -104,6 +114,19 @@ class WorkerFacts(TypedDict):
     heartbeat: Moment | None
     enabled: bool
     """The setting `enabled`. If it is false, nothing is synced."""
+    ended: WorkerEndFacts | None
+    """Null after a worker has ended in good order, or has stayed up for ten minutes."""
+
+
+class DashboardFacts(TypedDict):
+    """Where the dashboard listens."""
+
+    url: str
+    """Its host is `0.0.0.0` or `[::]` if the dashboard listens on all interfaces."""
+    reach: str
+    """Who can reach it: `machine` (this machine only), `address` (whoever reaches that address) or `network`."""
+    names: list[str]
+    """The host names that it answers to. Beyond this machine it also answers to any IP address."""
 
 
 class EventFacts(TypedDict):
@@ -213,6 +236,8 @@ class BareFacts(TypedDict):
     paces: dict[str, PaceFacts]
     """`plex` and `stash`."""
     worker: WorkerFacts
+    dashboard: DashboardFacts | None
+    """Null if no dashboard listens for this database."""
     events: EventFacts
     edits: EditFacts
     index: IndexFacts

@@ -161,6 +161,28 @@
     return router && router.Link ? e(router.Link, { to }, children) : e("a", { href: new URL("." + to, document.baseURI).href }, children);
   }
 
+  // A link to another server: Stash stays open.
+  function Away({ href, children }) {
+    return e("a", { href, target: "_blank", rel: "noopener noreferrer" }, children);
+  }
+
+  // The dashboard as this browser reaches it, by what it listens on and the names that it answers to; "" if it can't.
+  function dashboardUrl(place) {
+    const url = new URL(place.url);
+    const here = window.location.hostname.replace(/^\[|\]$/g, "").toLowerCase();
+    if (place.reach === "machine") {
+      return ["localhost", "127.0.0.1", "::1"].includes(here) ? url.origin : "";
+    }
+    if (place.reach === "network") {
+      const isAddress = /^[\d.]+$/.test(here) || here.includes(":");
+      if (!isAddress && !place.names.includes(here)) {
+        return "";
+      }
+      url.hostname = window.location.hostname;
+    }
+    return url.origin;
+  }
+
   // Runs one action at a time and keeps its message.
   function useDeeds(after) {
     const [busy, setBusy] = React.useState("");
@@ -341,10 +363,32 @@
         "strong",
         null,
         old && "As it was " + ago(new Date(facts.got).toISOString()) + ": ",
-        parts.map((part, n) => e(React.Fragment, { key: n }, n > 0 && " · ", part.text, n === last && canMend(facts) && e(ToMend))),
+        parts.map((part, n) => e(React.Fragment, { key: n }, n > 0 && " · ", part.text, n === last && e(Ways, { facts }))),
         !old && next_check && e("span", { "aria-live": "off" }, " · next check ", e(When, { at: next_check }))
       )
     );
+  }
+
+  // What mends what needs you: a part of this page, the dashboard, or where no link leads to it, a command.
+  function Ways({ facts }) {
+    const url = facts.dashboard ? dashboardUrl(facts.dashboard) : "";
+    return e(
+      React.Fragment,
+      null,
+      canMend(facts) && e(ToMend),
+      url && e(React.Fragment, null, " ", e(Away, { href: url + "/fix" }, "→ Fix"), " on the ", e(Away, { href: url + "/" }, "dashboard")),
+      facts.dashboard && !url && " → plexsync fix in a terminal"
+    );
+  }
+
+  function Dashboard({ place }) {
+    const url = dashboardUrl(place);
+    if (url) {
+      return e(Away, { href: url + "/" }, url);
+    }
+    return place.reach === "machine"
+      ? place.url + ", on its own machine only"
+      : place.url + ", but not under the name " + window.location.hostname + " (web_allowed_hosts)";
   }
 
   // Whether a part of this page settles some of what needs you.
@@ -430,7 +474,7 @@
 
   function Status({ facts, deeds, show }) {
     const runs = facts.worker.running;
-    const state = runs ? (facts.worker.starting ? "starting" : facts.worker.alive === false ? "hangs" : "running") : facts.inside ? "rests" : "not running";
+    const state = runs ? (facts.worker.starting ? "starting" : facts.worker.alive === false ? "hangs" : "running") : facts.inside && !facts.worker.ended ? "rests" : "not running";
     const scenesOf = (names) => names.reduce((sum, name) => sum + ((facts.scenes[name] || {}).count || 0), 0);
     const tiles = STATUSES.map(([word, good, names]) => [word, good, scenesOf(names)]).filter(([, , count], n) => n < 4 || count);
     const jobs = facts.jobs || {};
@@ -467,6 +511,7 @@
           e(When, { at: facts.worker.heartbeat }),
           ")"
         ),
+        facts.dashboard ? row("Dashboard", e(Dashboard, { place: facts.dashboard })) : null,
         row("Queue", many(facts.due, "scene") + " due now", facts.oldest_due ? [", the oldest since ", e(When, { key: "w", at: facts.oldest_due })] : ""),
         facts.events && facts.events.waiting ? row("Events", many(facts.events.waiting, "event") + " kept as files for the worker") : null,
         facts.edits ? row("Last edit in Stash", e(When, { at: facts.edits.last_at }), facts.edits.last_at ? " " + WAYS[facts.edits.by] : "") : null,
