@@ -15,26 +15,23 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_serializer,
     field_validator,
-    model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from validation import path_rules, values
+from validation.checked import CheckedModel
 from validation.redact import MASK, Redactor, is_safe
 
 SECRETS = ("plex_token", "stash_api_key", "notify_urls", "web_password")
@@ -114,10 +111,8 @@ OF_A_LIBRARY = (
 )
 
 
-class PlexSyncConfig(BaseModel):
+class PlexSyncConfig(CheckedModel):
     """All settings, checked. Raises pydantic's `ValidationError`, which names fields and rules but never a value."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     plex_url: Annotated[str, AfterValidator(values.address)] = Field()
     """Address of the Plex server: http:// or https://, with an optional path. Required."""
@@ -289,6 +284,16 @@ class PlexSyncConfig(BaseModel):
     """What to do in Plex with what was pushed for a scene that was deleted in Stash: keep (leave Plex alone) or undo
     (take it back), default keep."""
 
+    watch_back: Literal["off", "plays"] = Field(default="off")
+    """Bring what you watch in Plex back to Stash: off, or plays (each play with its moment). Default off."""
+
+    watch_account: Annotated[str, BeforeValidator(values.number_or_name)] = Field(default="")
+    """Plex account whose plays count: its number or its name. Default empty: the owner of the server (account 1)."""
+
+    watch_since: Annotated[str, BeforeValidator(values.day)] = Field(default="")
+    """Day from which plays count, as YYYY-MM-DD: it begins at midnight UTC, and earlier plays are left alone. Default
+    empty: all plays count."""
+
     breaker_failure_threshold: int = Field(default=5, ge=1, le=100)
     """Failures in a row after which a server counts as down: 1 to 100, default 5."""
 
@@ -330,26 +335,6 @@ class PlexSyncConfig(BaseModel):
     """Full path of the folder for PlexSync's database, plexsync.db. Default empty: beside Stash's settings or in the
     user's folder (see docs/settings.md)."""
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _forget_inputs(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Hide the values in `ValidationError.errors()`. In error texts, the model's own setting hides them."""
-        try:
-            return handler(data)
-        except ValidationError as error:
-            raise ValidationError.from_exception_data(error.title, _without_inputs(error), hide_input=True) from None
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _plain_number(cls, value: object, info: ValidationInfo) -> object:
-        """Accept a number, or a text of plain digits. `True` is not 1, and " 7" is not 7."""
-        if cls.model_fields[str(info.field_name)].annotation not in (int, float):
-            return value
-        digits = isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?", value)
-        if isinstance(value, bool) or not (digits or isinstance(value, int | float)):
-            raise PydanticCustomError("not_a_number", "must be a number")
-        return value
-
     @field_validator("breaker_max_recovery_timeout")
     @classmethod
     def _at_least_the_first_wait(cls, value: float, info: ValidationInfo) -> float:
@@ -363,10 +348,6 @@ class PlexSyncConfig(BaseModel):
         if isinstance(value, tuple):
             return [MASK for _ in value]
         return MASK if value else ""
-
-    def __reduce__(self) -> NoReturn:
-        """Raise, because a pickle would contain the secrets in plain text."""
-        raise TypeError("settings hold secrets and can't be pickled")
 
     @property
     def library_names(self) -> tuple[str, ...]:
@@ -390,6 +371,11 @@ class PlexSyncConfig(BaseModel):
         """The terms of the scope as (kind, name, whether it excludes); none if every scene is synced."""
         plain = ((term.removeprefix("not "), term.startswith("not ")) for term in self.scope if term != "all")
         return tuple((kind, name, out) for kind, _, name, out in ((*term.partition(": "), out) for term, out in plain))
+
+    @property
+    def watch_from(self) -> int:
+        """The first moment of plays that count, in UTC seconds; 0 if all count."""
+        return values.midnight(self.watch_since) if self.watch_since else 0
 
     @property
     def web_place(self) -> tuple[str, int] | None:
@@ -421,21 +407,6 @@ def _telling_pieces(url: str) -> list[str]:
     ]
 
 
-def _without_inputs(error: ValidationError) -> list[InitErrorDetails]:
-    return [
-        InitErrorDetails(type=_error_type(line), loc=line["loc"], input=MASK, ctx=line.get("ctx", {}))
-        for line in error.errors(include_url=False, include_input=False)
-    ]
-
-
-def _error_type(error: ErrorDetails) -> str | PydanticCustomError:
-    return (
-        PydanticCustomError("not_a_number", "must be a number")
-        if error["type"] == "not_a_number"
-        else str(error["type"])
-    )
-
-
 def _shown(name: str, value: object) -> str:
     """A value for the log. Texts that could be misread are quoted."""
     if name in SECRETS:
@@ -451,6 +422,9 @@ def _shown(name: str, value: object) -> str:
         # Its arguments may contain a secret too.
         return f"({len(value)} words)"
     text = str(value)
+    if name == "watch_account" and text and not text.isdigit():
+        # The name of a person doesn't either.
+        return "(a name)"
     return text if re.fullmatch(r"[^\s,;\"=]+", text) else '"' + text.replace('"', '\\"') + '"'
 
 
@@ -494,6 +468,8 @@ _SHAPES = {
     "label_tags": "names of tags with commas between them, or a list of them",
     "collection_tags": "names of tags with commas between them, or a list of them",
     "collections": "some of studio, parents and groups, with commas between them, or a list of them",
+    "watch_account": "the number or the name of a Plex account",
+    "watch_since": "a date such as 2026-01-31",
     "libraries": "tables in plexsync.toml, each named after a library",
     "data_dir": "the full path of a folder",
 }

@@ -8,6 +8,7 @@ import io
 import ipaddress
 import re
 import shlex
+from datetime import UTC, date, datetime
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
@@ -27,6 +28,9 @@ _MOST_PATTERNS = 1_000
 _MOST_HOSTS = 100
 _SHORTEST_PASSWORD = 15
 LONGEST_LINE = 255
+_LONGEST_ACCOUNT = 100
+_LARGEST_NUMBER = 10**15
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def address(value: str) -> str:
@@ -302,6 +306,35 @@ def shown_line(value: str) -> str:
     if len(value) > LONGEST_LINE or not is_safe(value) or (value and not value.strip()):
         raise ValueError(f"must have at most {LONGEST_LINE} characters, not all blank, without control characters")
     return value
+
+
+def number_or_name(value: object) -> str:
+    """A Plex account, by its number or its name; '' for the owner of the server."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST_NUMBER:
+        return str(value)
+    if isinstance(value, str) and len(value) <= _LONGEST_ACCOUNT and is_safe(value) and (value.strip() or not value):
+        return value.strip()
+    raise ValueError(
+        f"must be the number or the name of a Plex account: one line of at most {_LONGEST_ACCOUNT} characters, not all "
+        "blank, without control characters"
+    )
+
+
+def day(value: object) -> str:
+    """A date as YYYY-MM-DD, also from a date of TOML; '' for none."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = value.isoformat()
+    try:
+        if value == "" or (isinstance(value, str) and _DAY.fullmatch(value) and midnight(value) >= 0):
+            return value
+    except ValueError:
+        pass  # such as February 30
+    raise ValueError("must be empty (all plays) or a date such as 2026-01-31, not before 1970")
+
+
+def midnight(text: str) -> int:
+    """The moment at which a day such as 2026-01-31 begins, in UTC seconds."""
+    return round(datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC).timestamp())
 
 
 def tags(value: object) -> tuple[str, ...]:

@@ -58,6 +58,11 @@ PARTS = {
         "performer_picture_url",
         "libraries",
     ),
+    "The way back": (
+        "watch_back",
+        "watch_account",
+        "watch_since",
+    ),
     "When work is done": (
         "approve_bulk",
         "enabled",

@@ -111,6 +111,7 @@ def test_it_is_the_same_in_every_process_and_whatever_else_is_set():
         for seed in ("1", "2")
     }
     assert prints == {wishes(config(**MADE, poll_interval=5, max_retries=7, stash_url="http://x"))}
+    assert prints == {wishes(config(**MADE, watch_back="plays", watch_account="2", watch_since="2026-01-31"))}
 
 
 def test_a_database_that_was_made_anew_after_damage_is_not_asked_again(tmp_path):

@@ -216,9 +216,11 @@ def test_serve_goes_on_with_changed_settings_and_without_wrong_ones(world: World
         until(lambda: world.plex.item(world.plex.keys(world.section)[0]).scalars["title"] == "Once more")
         assert world.log().count("changed settings can't be used") == 1
 
-        settings_file(world, f'plex_token = "{TOKEN}"\nmax_retries = 7\ndata_dir = "/somewhere/else"\n')
+        watches = 'watch_account = "Guest"\nwatch_since = "2026-01-31"\n'
+        settings_file(world, f'plex_token = "{TOKEN}"\nmax_retries = 7\ndata_dir = "/somewhere/else"\n{watches}')
         world.settings["data_dir"] = str(world.folder)
-        until(lambda: "settings changed: max_retries, sync_genres; going on with them" in world.log())
+        names = "max_retries, sync_genres, watch_account, watch_since"
+        until(lambda: f"settings changed: {names}; going on with them" in world.log())
         world.stash.edit_scene(first, title="And again")
         until(lambda: genres(world) == {"Tag 0"})
         assert process.poll() is None

@@ -17,6 +17,7 @@ VALUES |= {"plex_libraries": "Movies, Clips", "conflict_policy": "plex", "first_
 VALUES |= {"title_template": "[{studio} - ]{title}", "genre_tags": "Boots, -meta*", "label_tags": "Boots"}
 VALUES |= {"collections": "parents"}
 VALUES |= {"when_gone": "undo", "poster": "cover", "background": "studio"}
+VALUES |= {"watch_back": "plays", "watch_account": "2", "watch_since": "2026-01-31"}
 VALUES |= {"scope": "organized; not tag: Private"}
 
 

@@ -6,6 +6,8 @@ import math
 import re
 import subprocess
 import sys
+import time
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,9 @@ DEFAULTS = {
     "conflict_policy": "stash",
     "first_push": "keep",
     "when_gone": "keep",
+    "watch_back": "off",
+    "watch_account": "",
+    "watch_since": "",
     "title_template": "{title}",
     "sort_title_template": "",
     "original_title_template": "",
@@ -188,6 +193,7 @@ def test_a_switch_is_true_or_false(name):
         ("conflict_policy", ["stash", "plex"]),
         ("first_push", ["keep", "stash"]),
         ("when_gone", ["keep", "undo"]),
+        ("watch_back", ["off", "plays"]),
         ("poster", ["none", "cover", "studio", "group"]),
         ("background", ["none", "cover", "studio", "group"]),
     ],
@@ -686,6 +692,77 @@ def test_the_log_does_not_name_what_is_in_scope(caplog):
     assert " scope=(2 terms) " in caplog.text
     assert "/private" not in caplog.text
     assert "Secret" not in caplog.text
+
+
+# --- the way back ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", ""),
+        ("1", "1"),
+        (2, "2"),
+        (" Guest room ", "Guest room"),
+        ("Zoë 👩\u200d👧", "Zoë 👩\u200d👧"),
+        ("x" * 100, "x" * 100),
+    ],
+)
+def test_an_account_is_a_number_or_a_name(given, kept):
+    made = config(watch_account=given)
+    assert made.watch_account == kept
+    assert config(watch_account=made.watch_account) == made
+
+
+@pytest.mark.parametrize("bad", [" ", "\t", "a\nb", "a\x00", "a\u202e", "x" * 101, True, 0, -1, 1.5, 10**400, ["1"]])
+def test_an_account_that_is_none_is_refused_without_repeating_it(bad):
+    (error,) = refusal(watch_account=bad).errors()
+    assert error["loc"] == ("watch_account",)
+    assert "must be the number or the name of a Plex account: one line of at most 100 characters" in error["msg"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "seconds"),
+    [
+        ("", "", 0),
+        ("1970-01-01", "1970-01-01", 0),
+        ("2026-01-31", "2026-01-31", 1_769_817_600),
+        (date(2024, 2, 29), "2024-02-29", 1_709_164_800),
+    ],
+)
+def test_plays_count_from_midnight_of_a_day_in_utc(given, kept, seconds, monkeypatch):
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    if hasattr(time, "tzset"):
+        time.tzset()
+    try:
+        made = config(watch_since=given)
+        assert (made.watch_since, made.watch_from) == (kept, seconds)
+    finally:
+        monkeypatch.undo()
+        if hasattr(time, "tzset"):
+            time.tzset()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *(" ", "2026-1-31", "31.01.2026", "20260131", "2026-W05-6", "2026-02-30", "2026-13-01", "1969-12-31"),
+        *("2026-01-31 ", "2026-01-31T00:00:00", "2026-01-31\n", "\u0662026-01-31", "0000-01-01", "yesterday"),
+        *(5, True, math.nan, datetime(2026, 1, 31, tzinfo=UTC), date(1969, 12, 31), ["2026-01-31"]),
+    ],
+    ids=lambda bad: ascii(bad)[:20],
+)
+def test_what_is_no_day_is_refused_and_an_example_is_told(bad):
+    (error,) = refusal(watch_since=bad).errors()
+    assert error["loc"] == ("watch_since",)
+    assert "must be empty (all plays) or a date such as 2026-01-31, not before 1970" in error["msg"]
+
+
+@pytest.mark.parametrize(("account", "shown"), [("", '""'), ("2", "2"), ("Zoë", "(a name)"), ("2nd", "(a name)")])
+def test_the_log_does_not_name_who_watches(account, shown, caplog):
+    with caplog.at_level(logging.INFO):
+        config(watch_account=account).log_config()
+    assert f" watch_account={shown} " in caplog.text
 
 
 # --- telling a person ------------------------------------------------------------------------------------------------

@@ -102,6 +102,8 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "conflict_policy": "plex",
         "first_push": "stash",
         "when_gone": "undo",
+        "watch_back": "plays",
+        "watch_since": "2026-01-31",
         "dlq_max": "700",
         "data_dir": str(tmp_path),
         "notify_urls": "json://localhost/told",
@@ -172,6 +174,14 @@ def test_toml_keeps_its_types(toml):
     assert (config.poll_interval, config.plex_read_timeout, config.enabled) == (2.0, 12.5, False)
     assert config.library_names == ("Movies, HD", "Clips")
     assert config.path_rules == (("/a", "/b"), ("/c", "/d"))
+
+
+def test_an_account_and_a_day_may_stand_in_the_file_without_quotation_marks(toml):
+    path = toml("watch_account = 2\nwatch_since = 2026-01-31\n", **REQUIRED)
+
+    config = load(environ={}, toml_path=path).config
+
+    assert (config.watch_account, config.watch_since) == ("2", "2026-01-31")
 
 
 def test_an_empty_variable_is_a_value(toml):
@@ -339,6 +349,8 @@ MAY_BE_EMPTY = (
         "label_tags",
         "collection_tags",
         "scope",
+        "watch_account",
+        "watch_since",
     ),
 )
 
@@ -348,13 +360,14 @@ def bad_values(setting):
     bad = [" ", "\x00\x1b[31m", "x" * 10_240, math.nan, math.inf, -math.inf, [[]], {"a": 1}]
     if setting.name not in MAY_BE_EMPTY:
         bad.append("")
-    if "number" in setting.rule:
+    if "number from" in setting.rule:
         low, high = (float(bound) for bound in setting.rule.split(" from ")[1].split(" to "))
         bad += [True, low - 1, high + 1, "seven", " 7"]
     elif setting.rule == "true or false":
         bad += [2, "maybe", " true"]
     else:
-        bad += [True, 5]
+        # An account of Plex may be given by its number.
+        bad += [True] if setting.name == "watch_account" else [True, 5]
     if setting.name.endswith("_url"):
         bad += ["ftp://plex", "http://user:" + KEY + "@plex", "http://", "http://plex?X-Plex-Token=" + KEY]
     if setting.secret:

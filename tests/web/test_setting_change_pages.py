@@ -50,6 +50,15 @@ def test_a_change_of_what_plex_shows_says_that_a_comparison_follows(dash: Dash, 
     assert "It is the value in use already." in told
 
 
+def test_a_change_of_the_way_back_is_taken_over_without_a_comparison(dash: Dash, file: Path) -> None:
+    assert "The way back" in plain(dash.get("/settings").text)
+    for name, value in (("watch_back", "plays"), ("watch_account", "Guest"), ("watch_since", "2026-01-31")):
+        told = plain(dash.post(PAGE, name=name, value=value, do="set").text)
+        assert f"{name} is saved in plexsync.toml. serve takes it over by itself within seconds" in told
+        assert "Then a full comparison is due." not in told
+        assert read(file)[name] == value
+
+
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
@@ -57,6 +66,8 @@ def test_a_change_of_what_plex_shows_says_that_a_comparison_follows(dash: Dash, 
         ("breaker_max_recovery_timeout", "5", "must be at least breaker_recovery_timeout"),
         ("scope", "nonsense", "Scope must be terms"),
         ("conflict_policy", "both", "Conflict_policy must be"),
+        ("watch_back", "all", "Watch_back must be"),
+        ("watch_since", "2026-02-30", "Watch_since must be empty (all plays) or a date such as 2026-01-31"),
         ("plex_token", "", "Type the new value. The old one is never shown."),
         ("plex_url", ELSEWHERE, "Type plex_token as well: it is sent to the new address."),
     ],
