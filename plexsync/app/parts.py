@@ -73,7 +73,6 @@ class Assembled:
     settings: PartSettings
     gates: Gates
     identity: ServerIdentity
-    stash_identity: StashIdentity
     visitor: ServerIdentity
     indexer: Indexer
     looker: Looker
@@ -191,7 +190,6 @@ def assemble(
         settings=settings,
         gates=gates,
         identity=by.plex,
-        stash_identity=by.stash,
         visitor=visitors.plex,
         indexer=indexer,
         looker=glances,

@@ -8,6 +8,7 @@ from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import KIND, HistoryPoll, WatchRules
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
 from plexsync.rules.job import Why
 from plexsync.store.database import Writer
@@ -60,7 +61,7 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
         parts.gates,
         parts.clock,
         parts.identity,
-        parts.stash_identity,
+        StashIdentity(parts.store, parts.stash, parts.clock),
         parts.settings.work,
         looks.scope,
     )

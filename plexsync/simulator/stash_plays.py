@@ -55,11 +55,11 @@ class ScenePlays:
             scene = one_of(self._data.scenes, scene_id)
             if scene is None:
                 return PlayHistory(0, ())
-            left = list(scene.plays)
+            remaining = list(scene.plays)
             for moment in tuple(moments) or scene.plays[:1]:
-                if moment in left:
-                    left.remove(moment)
-            scene.plays = tuple(left)
+                if moment in remaining:
+                    remaining.remove(moment)
+            scene.plays = tuple(remaining)
             return history_of(scene)
 
     def save_activity(

@@ -86,14 +86,14 @@ class PlaysFlow:
         findings |= {
             id: PlaysFinding(id, error=error) for id, error in answers.items() if isinstance(error, NeighbourError)
         }
-        left = self._left_alone(watched.values())
-        findings |= {id: PlaysFinding(id, watched[id], outcome=LEFT_ALONE) for id in left}
-        findings |= self._planned({id: one for id, one in watched.items() if id not in left})
+        skipped = self._skipped(watched.values())
+        findings |= {id: PlaysFinding(id, watched[id], outcome=LEFT_ALONE) for id in skipped}
+        findings |= self._planned({id: watching for id, watching in watched.items() if id not in skipped})
         return [findings[id] for id in ids]
 
-    def _left_alone(self, watched: Iterable[WatchedScene]) -> set[int]:
+    def _skipped(self, watched: Iterable[WatchedScene]) -> set[int]:
         """The scenes that are out of scope, or ignored."""
-        scenes = [one.scene for one in watched]
+        scenes = [watching.scene for watching in watched]
         with self._store.reading() as db:
             rows = db.jobs.of(Kind.SCENE, [scene.id for scene in scenes])
         ignored = {id for id, row in rows.items() if row.state is State.IGNORED}
@@ -102,29 +102,29 @@ class PlaysFlow:
     def _planned(self, watched: Mapping[int, WatchedScene]) -> dict[int, PlaysFinding]:
         if not watched:
             return {}
-        scenes = [one.scene for one in watched.values()]
+        scenes = [watching.scene for watching in watched.values()]
         self._stash_identity.ensure(self._gates, scenes)
         self._identity.ensure(self._gates)
         try:
             self._history.freshen()
         except (Refused, UnknownAccount) as error:
             waits = Waiting(str(error), "refused", after=REFUSED_REST, backoff=False)
-            return {id: PlaysFinding(id, one, outcome=waits) for id, one in watched.items()}
+            return {id: PlaysFinding(id, watching, outcome=waits) for id, watching in watched.items()}
         paired = self._matcher.find(scenes)
         if paired.is_foreign:
             self._identity.check_again(self._gates)
-            return {id: PlaysFinding(id, one, outcome=BEING_LISTED) for id, one in watched.items()}
+            return {id: PlaysFinding(id, watching, outcome=BEING_LISTED) for id, watching in watched.items()}
         keys = {id: self._keys(paired.verdicts[id], paired.items) for id in watched}
         with self._store.reading() as db:
             account = self._history.account()
             items = sorted({key for some in keys.values() for key in some})
             plays = db.plays.history(account, items, since=self._history.since)
-            memory = db.plays.of({id: one.scene.created_at for id, one in watched.items()})
+            memory = db.plays.of({id: watching.scene.created_at for id, watching in watched.items()})
             holders = db.plays.holders(items)
         kept = self._held_by_others(holders, watched)
         return {
-            id: self._finding(one, paired.verdicts[id], keys[id], plays, memory.get(id, {}), kept)
-            for id, one in watched.items()
+            id: self._finding(watching, paired.verdicts[id], keys[id], plays, memory.get(id, {}), kept)
+            for id, watching in watched.items()
         }
 
     @staticmethod
@@ -246,7 +246,7 @@ class PlaysFlow:
         if gate == READ_STASH:
             return [lambda: bool(self._stash.watched(ids))]
         watched = self._gates.ask(ticket.to(READ), partial(self._stash.watched, ids), of_all=True)
-        return [partial(self._remove_nothing, id) for id, one in watched.items() if NO_PLAY not in one.plays]
+        return [partial(self._remove_nothing, id) for id, watching in watched.items() if NO_PLAY not in watching.plays]
 
     def _remove_nothing(self, id: int) -> bool:
         self._stash.take_plays(id, Moments([NO_PLAY]))

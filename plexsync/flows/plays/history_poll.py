@@ -87,8 +87,8 @@ class HistoryPoll:
             accounts = self._gates.ask(READ_PLEX, self._plex.accounts)
             numbers = [number for number, other in accounts.items() if other.casefold() == name]
             if len(numbers) != 1:
-                what = "no account" if not numbers else f"{len(numbers)} accounts"
-                raise UnknownAccount(f"{what} of the Plex server with the name of watch_account")
+                count = "no account" if not numbers else f"{len(numbers)} accounts"
+                raise UnknownAccount(f"{count} of the Plex server with the name of watch_account")
             (self._account,) = numbers
         return self._account
 
@@ -152,9 +152,9 @@ class HistoryPoll:
         for start in range(0, len(items), BATCH):
             some = items[start : start + BATCH]
             with self._store.reading() as db:
-                known = {item: db.index.scenes_of([item]) for item in some}
-                entries = db.index.entries([item for item, pushed in known.items() if not pushed])
-            scenes |= set().union(*known.values())
+                owners = {item: db.index.scenes_of([item]) for item in some}
+                entries = db.index.entries([item for item, pushed in owners.items() if not pushed])
+            scenes |= set().union(*owners.values())
             names = sorted({base_name(part.path) for entry in entries for part in entry.parts})
             if names:
                 rivals = self._gates.ask(READ_STASH, partial(self._stash.rivals, names))
