@@ -93,7 +93,7 @@ def way_back_of(parts: Parts) -> WayBack | None:
 
 
 @contextmanager
-def engine(parts: Parts, stop: threading.Event, back: WayBack | None) -> Iterator[Engine]:
+def engine(parts: Parts, stop: threading.Event, back: WayBack | None = None) -> Iterator[Engine]:
     """Yield an engine for the holder of the worker's lock; call `take_up` before its first step.
 
     When `stop` is set, work that hangs is given back before this process can be killed for taking too long.

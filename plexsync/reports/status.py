@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         HoldFacts,
         LibraryFacts,
         PaceFacts,
+        PlaysFacts,
         QueueFacts,
         StatusFacts,
         VerifiedFacts,
@@ -92,6 +93,7 @@ def facts_of(
         "last_poll": stamp(noted(summary.last_poll)),
         "last_reconcile": stamp(noted(summary.last_reconcile)),
         "verified": verified_facts(summary.verified),
+        "plays": _plays(*summary.plays),
         "comparison_due": summary.anew or summary.wishes == CHANGED,
         "repaired_at": stamp(summary.repaired_at),
         "bulk_approved": config.approve_bulk or summary.approved,
@@ -140,6 +142,10 @@ def verified_facts(text: str) -> "VerifiedFacts | None":
         return None
     at, in_sync, differ, sample = counts
     return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample}
+
+
+def _plays(waiting: int, since: int | None, why: str | None) -> "PlaysFacts":
+    return {"waiting": waiting, "since": stamp(since), "why": why or ""}
 
 
 def verified_words(facts: "VerifiedFacts | None") -> str:

@@ -198,6 +198,9 @@ def _pending(facts: "BareFacts") -> "Iterator[Part]":
         yield BAD, many(facts["dlq"]["count"], "dead letter")
     if waiting := facts["events"]["waiting"]:
         yield WAIT, f"{many(waiting, 'event')} left as files"
+    if waiting := facts["plays"]["waiting"]:
+        way = "wait for Stash" if facts["plays"]["why"] else "on their way to Stash"
+        yield WAIT, f"plays of {many(waiting, 'scene')} {way}"
     if facts["comparison_due"]:
         yield WAIT, "a full comparison is due"
     elif not facts["last_reconcile"]:

@@ -11,6 +11,10 @@ COUNT_READY = f"select count(*) from job indexed by job_due where {WAITS} and st
 COUNT_RUNNING = "select count(*) from job indexed by job_lease where state = 'running'"
 COUNT_RARE = f"select state, count(*) from job indexed by job_state where {IS_RARE} group by state"
 COUNT_DEAD = "select cls, count(*) from job indexed by job_dead where state = 'dead' group by cls"
+# Of scenes whose plays are on their way to Stash: how many, the oldest, and whether one has failed.
+COUNT_PLAYS = """
+select count(*), min(since), max(error) from job where kind = 'plays' and (state = 'ready' or state = 'running')
+"""
 COUNT_DUE = f"select count(*), min(due) from job indexed by job_due where {WAITS} and lane = :lane and due <= :now"
 # The scenes that were undone or released, by the narrow index on the mark. A scene with both counts as undone: of the two
 # words, that is the greater one. A mark of a scene that was gone in Stash ends with its return, so it is none of these.

@@ -35,6 +35,7 @@ from plexsync.store.counts import (
     COUNT_DEAD,
     COUNT_DUE,
     COUNT_IDLE_OTHERS,
+    COUNT_PLAYS,
     COUNT_RARE,
     COUNT_READY,
     COUNT_RUNNING,
@@ -117,6 +118,7 @@ class Summary:
         due = [db.execute(COUNT_DUE, {"lane": lane, "now": now}).fetchone() for lane in LANES]
         self.due = sum(count for count, _ in due)
         self.oldest_due: int | None = min((oldest for _, oldest in due if oldest is not None), default=None)
+        self.plays: tuple[int, int | None, str | None] = db.execute(COUNT_PLAYS).fetchone()
         self.dead: dict[str, int] = dict(db.execute(COUNT_DEAD).fetchall())
         rows = {server: SimpleNamespace(**row) for server, row in _rows(db, BREAKERS)}
         self.breakers = {

@@ -19,6 +19,7 @@ NESTED = {
     "worker": status.WorkerFacts,
     "dashboard": status.DashboardFacts,
     "events": status.EventFacts,
+    "plays": status.PlaysFacts,
     "index": status.IndexFacts,
     "books": status.BookFacts,
     "outages": outages.OutagesNow,

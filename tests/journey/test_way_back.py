@@ -2,6 +2,7 @@
 
 import signal
 
+from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import KEY, TOKEN, World, stop, until
@@ -36,7 +37,25 @@ def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(tmp_path):
             [AT + 1, AT + 50],
             *([AT + n] for n in range(2, 5)),
         ]
-        assert "books" in world.run("status").stdout
+        assert world.json("status")["plays"] == {"waiting": 0, "since": None, "why": ""}
+
+
+def test_a_stash_that_refuses_plays_is_told_and_stops_no_sync(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as world:
+        world.section = plex.add_section("Movies", locations=("/media/scenes",))
+        (id,) = world.add(1)
+        (key,) = plex.keys(world.section)
+        world.settings["watch_back"] = "plays"
+        assert world.run("sync", "--all", "--wait").returncode == 0
+        plex.play(key, at=AT)
+        stash.faults.set(Fault("status", status=500, when=lambda request: b"sceneAddPlay" in request.body))
+        with world.serving():
+            until(lambda: "wait for Stash" in world.run("status").stdout.splitlines()[0])
+            stash.edit_scene(id, title="Edited")
+            until(lambda: plex.item(key).scalars["title"] == "Edited")
+        assert "of 1 scene not in Stash yet" in world.run("status").stdout
 
 
 def test_nothing_is_written_to_stash_while_the_way_back_is_off(tmp_path):

@@ -113,10 +113,18 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         ("last poll of Stash", _when(facts["last_poll"], facts)),
         ("last full comparison", _when(facts["last_reconcile"], facts)),
         ("verified", _verified(facts)),
+        *([("plays", _plays(facts))] if facts["plays"]["waiting"] else []),
         *([("to do", OWED)] if facts["comparison_due"] else []),
         *([] if facts["bulk_approved"] else [("to do", UNAPPROVED)]),
         ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),
     ]
+
+
+def _plays(facts: "StatusFacts") -> str:
+    """The plays on their way to Stash, and why they are not there yet."""
+    plays = facts["plays"]
+    why = f": {plays['why']}" if plays["why"] else ""
+    return f"of {many(plays['waiting'], 'scene')} not in Stash yet, since {_when(plays['since'], facts)}{why}"
 
 
 def _verified(facts: "StatusFacts") -> str:

@@ -213,6 +213,15 @@ class VerifiedFacts(TypedDict):
     """Whether only a sample of the scenes was compared."""
 
 
+class PlaysFacts(TypedDict):
+    """The scenes whose plays in Plex are on their way to Stash (`watch_back`)."""
+
+    waiting: int
+    since: Moment | None
+    why: str
+    """Why the last attempt for one of them failed; '' if none has."""
+
+
 class BareFacts(TypedDict):
     """The status of everything, from the database alone."""
 
@@ -244,6 +253,7 @@ class BareFacts(TypedDict):
     last_poll: Moment | None
     last_reconcile: Moment | None
     verified: VerifiedFacts | None
+    plays: PlaysFacts
     """What the last comparison found; null if there was none."""
     """When the last full comparison ended."""
     comparison_due: bool
