@@ -238,15 +238,6 @@ def of_kinds(sql: str, kinds: Sequence[str] | None) -> str:
     return sql.replace(" order by", f" and kind in ({names}) order by")
 
 
-def where_dead(kind: str | None, id: int | None, error_class: str) -> str:
-    """Return the condition that selects dead rows, in a form that lets SQLite use the right index."""
-    chosen = "state = 'dead'"
-    chosen += " and kind = :kind" if kind is not None else ""
-    chosen += " and id = :id" if id is not None else ""
-    chosen += " and cls = :cls" if error_class else ""
-    return f" where (kind, id) in (select kind, id from job where {chosen} limit :limit)"
-
-
 def claimed_job(row: Row, token: str, scans: int) -> Job:
     """Return a due row as the job of a claim with this token; `scans` is the number of finished Plex scans."""
     return Job(

@@ -19,7 +19,7 @@ from plexsync.store.connection import Connection, Row
 from plexsync.store.counts import WAITS
 from plexsync.store.db import clean
 from plexsync.store.intake import QUIET
-from plexsync.store.job_queries import ROW, STEP, ReadOnlyJobs, claimed_job, job_row, of_kinds, where_dead
+from plexsync.store.job_queries import ROW, STEP, ReadOnlyJobs, claimed_job, job_row, of_kinds
 from plexsync.store.notes import Notes
 from plexsync.store.tallies import Tallies
 
@@ -388,3 +388,12 @@ class Jobs(ReadOnlyJobs):
         self._books.count_pruned(sum(state is not State.IDLE for state in states))
         self._tallies.add("pruned", sum(state is State.DEAD for state in states))
         return len(states)
+
+
+def where_dead(kind: str | None, id: int | None, error_class: str) -> str:
+    """Return the condition that selects dead rows, in a form that lets SQLite use the right index."""
+    chosen = "state = 'dead'"
+    chosen += " and kind = :kind" if kind is not None else ""
+    chosen += " and id = :id" if id is not None else ""
+    chosen += " and cls = :cls" if error_class else ""
+    return f" where (kind, id) in (select kind, id from job where {chosen} limit :limit)"

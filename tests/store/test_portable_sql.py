@@ -9,8 +9,7 @@ import pytest
 
 import plexsync.store
 from plexsync.rules.job import Kind
-from plexsync.rules.sorting import Sort
-from plexsync.store import job_queries, jobs, scene_names, scene_order, standings
+from plexsync.store import jobs, scene_names, scene_order, standings
 from tests.store import postgres
 
 # What SQLite alone has: files, locks, the schema, copies and repairs of its own.
@@ -43,7 +42,7 @@ def statements() -> dict[str, str]:
                     found[f"{module.name}_{name.lower()}"] = text
     for kind, id, cls in product((None, Kind.SCENE), (None, 7), ("", "bug")):
         which = f"{kind or 'any'}_{id or 'any'}_{cls or 'any'}"
-        dead = job_queries.where_dead(kind, id, cls)
+        dead = jobs.where_dead(kind, id, cls)
         found[f"jobs_retry_{which}"] = jobs.RETRY + jobs.NO_CRASHES + dead
         found[f"jobs_cure_{which}"] = jobs.RETRY + dead
         found[f"jobs_drop_{which}"] = jobs.DROP + dead
