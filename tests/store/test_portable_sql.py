@@ -9,7 +9,8 @@ import pytest
 
 import plexsync.store
 from plexsync.rules.job import Kind
-from plexsync.store import jobs, scene_names, scene_order, standings
+from plexsync.rules.sorting import Sort
+from plexsync.store import job_queries, jobs, scene_names, scene_order, standings
 from tests.store import postgres
 
 # What SQLite alone has: files, locks, the schema, copies and repairs of its own.
