@@ -144,8 +144,8 @@ def verified_facts(text: str) -> "VerifiedFacts | None":
     return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample}
 
 
-def _plays(waiting: int, since: int | None, why: str | None) -> "PlaysFacts":
-    return {"waiting": waiting, "since": stamp(since), "why": why or ""}
+def _plays(waiting: int, since: int | None, error: str | None) -> "PlaysFacts":
+    return {"waiting": waiting, "since": stamp(since), "error": error or ""}
 
 
 def verified_words(facts: "VerifiedFacts | None") -> str:

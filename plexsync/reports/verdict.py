@@ -199,7 +199,7 @@ def _pending(facts: "BareFacts") -> "Iterator[Part]":
     if waiting := facts["events"]["waiting"]:
         yield WAIT, f"{many(waiting, 'event')} left as files"
     if waiting := facts["plays"]["waiting"]:
-        way = "wait for Stash" if facts["plays"]["why"] else "on their way to Stash"
+        way = "wait for Stash" if facts["plays"]["error"] else "on their way to Stash"
         yield WAIT, f"plays of {many(waiting, 'scene')} {way}"
     if facts["comparison_due"]:
         yield WAIT, "a full comparison is due"

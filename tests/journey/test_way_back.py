@@ -37,7 +37,7 @@ def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(tmp_path):
             [AT + 1, AT + 50],
             *([AT + n] for n in range(2, 5)),
         ]
-        assert world.json("status")["plays"] == {"waiting": 0, "since": None, "why": ""}
+        assert world.json("status")["plays"] == {"waiting": 0, "since": None, "error": ""}
 
 
 def test_a_stash_that_refuses_plays_is_told_and_stops_no_sync(tmp_path):

@@ -151,8 +151,8 @@ WAITS = [
     ({"comparison_due": True}, "a full comparison is due"),
     ({"last_reconcile": None}, "no full comparison yet"),
     ({"events": {"waiting": 2, "unread": 0}}, "2 events left as files"),
-    ({"plays": {"waiting": 1, "since": NOW, "why": ""}}, "plays of 1 scene on their way to Stash"),
-    ({"plays": {"waiting": 2, "since": NOW, "why": "Stash answered 500"}}, "plays of 2 scenes wait for Stash"),
+    ({"plays": {"waiting": 1, "since": NOW, "error": ""}}, "plays of 1 scene on their way to Stash"),
+    ({"plays": {"waiting": 2, "since": NOW, "error": "Stash answered 500"}}, "plays of 2 scenes wait for Stash"),
 ]
 
 

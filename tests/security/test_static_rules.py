@@ -175,7 +175,10 @@ BY_HAND = {
     },
     # A constant, completed by kinds that are checked to be lower-case words.
     "plexsync/store/jobs.py": {"sql"},
-    "plexsync/store/job_queries.py": {"sql", "of_kinds(NEXT_DUE, kinds)"},
+    # Constants, completed by other constants of a fixed order.
+    "plexsync/store/job_queries.py": {"sql", "of_kinds(NEXT_DUE, kinds)", "dead_in_order(sort, error_class)"},
+    "plexsync/store/scene_names.py": {"sql", "in_order(sort)"},
+    "plexsync/store/standings.py": {"rows.nameless", "ids.in_order(page.sort)"},
     "plexsync/store/schema.py": {"statement", "f'pragma user_version = {current + 1}'"},
 }
 

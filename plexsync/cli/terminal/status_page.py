@@ -123,8 +123,8 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
 def _plays(facts: "StatusFacts") -> str:
     """The plays on their way to Stash, and why they are not there yet."""
     plays = facts["plays"]
-    why = f": {plays['why']}" if plays["why"] else ""
-    return f"of {many(plays['waiting'], 'scene')} not in Stash yet, since {_when(plays['since'], facts)}{why}"
+    error = f": {plays['error']}" if plays["error"] else ""
+    return f"of {many(plays['waiting'], 'scene')} not in Stash yet, since {_when(plays['since'], facts)}{error}"
 
 
 def _verified(facts: "StatusFacts") -> str:

@@ -218,7 +218,7 @@ class PlaysFacts(TypedDict):
 
     waiting: int
     since: Moment | None
-    why: str
+    error: str
     """Why the last attempt for one of them failed; '' if none has."""
 
 
