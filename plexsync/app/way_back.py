@@ -52,7 +52,7 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     looks = parts.settings.looks
     reader = BatchReader(parts.gates)
     matcher = SceneMatcher(parts.store, parts.stash, parts.plex, parts.indexer, reader, looks, patient=False)
-    history = HistoryPoll(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, rules)
+    history = HistoryPoll(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, parts.identity, rules)
     flow = PlaysFlow(
         parts.store,
         parts.stash,

@@ -6,7 +6,7 @@ again. See `plexsync.rules.plays`.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, SentPlay
 from plexsync.store.connection import Row, Table
@@ -113,6 +113,14 @@ class ReadOnlyPlays(Table):
             plays.setdefault(asked, {}).setdefault(moment, PlaySource(item, history_key))
         return plays
 
+    def listed(self, account: int, plays: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Return the saved plays of the items of these, from the earliest of them on, as (item, moment)."""
+        if not plays:
+            return set()
+        items, since = sorted({item for item, _ in plays}), min(moment for _, moment in plays)
+        values = {"account": account, "items": json.dumps(items), "since": since}
+        return {(item, moment) for item, moment in self._db.rows(LISTED, values)}
+
     def has_history(self) -> bool:
         """Whether any history is saved."""
         return bool(self._db.row(HAS_HISTORY))
@@ -160,9 +168,7 @@ class Plays(ReadOnlyPlays):
         history_keys = {(clean(source.item), moment): clean(source.history_key) for source, moment in plays}
         if not history_keys:
             return set()
-        items = sorted({item for item, _ in history_keys})
-        values = {"account": account, "items": json.dumps(items), "since": min(moment for _, moment in history_keys)}
-        listed = {(item, moment) for item, moment in self._db.rows(LISTED, values)}
+        listed = self.listed(account, history_keys)
         entry = {"account": account, "now": now}
         self._db.execute_many(
             SAVE_HISTORY,

@@ -1,6 +1,7 @@
 """The way back: what an account plays in Plex is in Stash, each play once, whatever happens in between."""
 
 from contextlib import contextmanager
+from random import Random
 
 import pytest
 
@@ -227,6 +228,43 @@ def test_nothing_is_polled_or_written_while_the_way_back_is_off(tmp_path):
         house.work_for(DAY)
         assert mutations(house) == []
         assert not [request for request in house.plex_sim.log if "history" in request.path]
+
+
+def test_plays_of_another_server_behind_the_address_are_not_ours(house):
+    (id,) = house.in_step()
+    play(house, id, AT)
+    poll(house)
+    house.plex_sim.reinstall(Random(1))
+    for key in house.plex_sim.keys(house.section):
+        house.plex_sim.play(key, at=AT + 50)
+    house.clock.move(60)
+    assert "another Plex server" in house.worker.back.history.poll()
+    house.work()
+    assert plays(house, id) == [AT]
+    assert house.rows("select count(*) from played") == [(1,)]
+
+
+def test_a_history_that_plex_does_not_show_is_told_once_and_holds_nothing(house, caplog):
+    (id,) = house.in_step()
+    play(house, id, AT)
+    house.plex_sim.traits.history_status = 403
+    for _ in range(3):
+        assert "only the owner of a Plex server may read its history" in house.worker.back.history.poll()
+    assert caplog.text.count("the history of Plex can't be read") == 1
+    house.edit(id, title="Edited meanwhile")
+    house.work_for(30)
+    assert house.title_in_plex(id) == "Edited meanwhile"
+
+
+def test_a_play_of_an_item_without_a_scene_is_read_once(house, caplog):
+    caplog.set_level("INFO")
+    house.in_step()
+    key = house.plex_sim.add_movie(house.section, files=[("/media/nobody.mp4", 5, 60_000)], title="film")
+    house.plex_sim.play(key, at=AT)
+    for _ in range(3):
+        poll(house)
+        house.clock.move(60)
+    assert caplog.text.count("new plays in Plex") == 1
 
 
 def test_a_poll_costs_one_request_and_a_played_scene_one_write(house):

@@ -257,10 +257,8 @@ class PlaysFlow:
     def completed(self, tx: Writer, finding: PlaysFinding) -> None:
         """Nothing was requested once."""
 
-    def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:  # noqa: ARG002 - the protocol of flows
-        """Forget the plays of a scene that is gone."""
-        if isinstance(outcome, Gone):
-            tx.plays.forget([id])
+    def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
+        """Nothing more is remembered. The plays of a scene that is gone stay: it may come back with a backup."""
 
     def worked(self, findings: Sequence[PlaysFinding]) -> None:
         """Nothing helps those that could not be worked."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from plexsync.engine.gates import Gates
+from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Why
@@ -25,7 +26,7 @@ log = logging.getLogger("PlexSync.plays")
 
 KIND = "plays"
 OWNER = 1
-# The note of the second from which on the history of an account was read once to its end.
+# The note of the server, and of the second from which on the history of an account there was read once to its end.
 READ_SINCE = "plays:since:"
 # Seconds of history that are read again each time.
 OVERLAP = 86_400
@@ -56,16 +57,25 @@ class HistoryPoll:
     """Keeps the saved history of the account up to date. Safe to call from several threads."""
 
     def __init__(
-        self, store: Database, stash: Stash, plex: PlexWatch, gates: Gates, clock: Clock, rules: WatchRules
+        self,
+        store: Database,
+        stash: Stash,
+        plex: PlexWatch,
+        gates: Gates,
+        clock: Clock,
+        identity: ServerIdentity,
+        rules: WatchRules,
     ) -> None:
         self._store = store
         self._stash = stash
         self._plex = plex
         self._gates = gates
         self._clock = clock
+        self._identity = identity
         self._rules = rules
         self._lock = threading.Lock()
         self._read_at: float | None = None
+        self._problem = ""
         # A name is looked up at the first request.
         is_number = not rules.account or rules.account.isdecimal()
         self._account = int(rules.account or OWNER) if is_number else None
@@ -99,30 +109,51 @@ class HistoryPoll:
         try:
             self.freshen(soon=False)
         except (NeighbourError, UnknownAccount) as error:
-            log.warning("the history of Plex can't be read: %s", error)
-            return str(error)
-        return ""
+            return self._complain(str(error))
+        return self._complain("")
+
+    def _complain(self, problem: str) -> str:
+        """Log a problem once, as long as it stays the same."""
+        if problem and problem != self._problem:
+            log.warning("the history of Plex can't be read: %s", problem)
+        self._problem = problem
+        return problem
 
     def freshen(self, *, soon: bool = True) -> None:
-        """Read what was played since the last time. `soon`: what was read less than `FRESH` seconds ago is new enough.
+        """Read what was played since the last time. Raises NeighbourError and UnknownAccount.
 
-        Raises NeighbourError and UnknownAccount.
+        `soon`: for a worker, which has no time for a long history. What was read less than `FRESH` seconds ago is new enough
+        then, and so is what another thread reads meanwhile: it queues the scenes of what is new.
         """
-        with self._lock:
+        if not self._lock.acquire(blocking=not soon):
+            return
+        try:
             now = self._clock.monotonic()
-            if soon and self._read_at is not None and now - self._read_at < FRESH:
-                return
-            account = self.account()
-            read_since, wanted = f"{READ_SINCE}{account}", self._rules.since
-            with self._store.reading() as db:
-                newest, floor = db.plays.newest(account), db.notes.number(read_since)
-            is_whole = floor is not None and floor <= wanted
-            since = max(wanted, newest - OVERLAP) if newest is not None and is_whole else wanted
-            count = sum(self._take(account, page) for page in self._pages(account, since))
-            if not is_whole:
-                with self._store.writing() as tx:
-                    tx.notes.save(read_since, str(wanted))
-            self._read_at = now
+            if not (soon and self._read_at is not None and now - self._read_at < FRESH):
+                self._read(self.account(), soon=soon)
+                self._read_at = now
+        finally:
+            self._lock.release()
+
+    def _read(self, account: int, *, soon: bool) -> None:
+        self._identity.ensure(self._gates)
+        note, wanted = f"{READ_SINCE}{account}", self._rules.since
+        with self._store.reading() as db:
+            newest, server, read = db.plays.newest(account), db.servers.find(), db.notes.text(note)
+        machine = server.machine if server else ""
+        of_machine, _, since = read.partition(" ")
+        is_whole = of_machine == machine and since.isdecimal() and int(since) <= wanted
+        if soon and not is_whole:
+            return
+        if read and of_machine != machine:
+            # Another server, which you have accepted: its rating keys name other items.
+            with self._store.writing() as tx:
+                tx.plays.forget_history()
+        start = max(wanted, newest - OVERLAP) if newest is not None and is_whole else wanted
+        count = sum(self._take(account, page) for page in self._pages(account, start))
+        if not is_whole:
+            with self._store.writing() as tx:
+                tx.notes.save(note, f"{machine} {wanted}")
         if count:
             log.info("%d new plays in Plex", count)
 
@@ -133,15 +164,16 @@ class HistoryPoll:
 
     def _take(self, account: int, page: Sequence[PlexPlay]) -> int:
         """Save one page, and queue the scenes of what is new in it; returns the number of new plays."""
+        plays = {(play.item, play.moment): PlaySource(play.item, play.history) for play in page}
         with self._store.reading() as db:
-            saved = db.plays.history(account, sorted({play.item for play in page}))
-        fresh = [play for play in page if play.moment not in saved.get(play.item, {})]
-        scenes = self.scenes_of(sorted({play.item for play in fresh}))
+            fresh = plays.keys() - db.plays.listed(account, plays)
+        if fresh:
+            # A history names no server, and another one behind the address has plays of its own.
+            self._identity.check_again(self._gates)
+        scenes = self.scenes_of(sorted({item for item, _ in fresh}))
         now = self._clock.now()
         with self._store.writing() as tx:
-            tx.plays.save_history(
-                account, [(PlaySource(play.item, play.history), play.moment) for play in page], now=now
-            )
+            tx.plays.save_history(account, [(source, moment) for (_, moment), source in plays.items()], now=now)
             for scene in sorted(scenes):
                 tx.jobs.want(KIND, scene, Why.EDIT, now, behind=len(scenes) > CROWD)
         return len(fresh)
