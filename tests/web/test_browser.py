@@ -114,7 +114,7 @@ def test_a_review_with_changes_opens_at_every_width_in_light_and_dark(
     for path in ("/review", "/review?after=20", "/review?which=approved", "/review?which=skipped&field=title"):
         opens_well(seen, changed, path, f"{width}-{'dark' if dark else 'light'}")
     seen.page.goto(f"{changed.url}/review")
-    expect(seen.page.locator("main > section[id^=scene-]")).to_have_count(20)
+    expect(seen.page.locator("main section[id^=scene-]")).to_have_count(20)
     posters = seen.page.locator("img.picture")
     expect(posters).not_to_have_count(0)
     for poster in posters.all():
@@ -123,7 +123,7 @@ def test_a_review_with_changes_opens_at_every_width_in_light_and_dark(
         assert poster.evaluate("image => image.naturalWidth") > 0, "the picture was loaded"
     assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
     seen.page.get_by_role("link", name="Next page").click()
-    expect(seen.page.locator("main > section[id^=scene-]")).to_have_count(REVIEWED - 20 - 1)
+    expect(seen.page.locator("main section[id^=scene-]")).to_have_count(REVIEWED - 20 - 1)
     seen.page.close()
 
 
