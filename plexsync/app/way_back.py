@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from plexsync.app.parts import Assembled
 from plexsync.flows.plays.flow import PlaysFlow
-from plexsync.flows.plays.history_poll import KIND, HistoryPoll, WatchRules
+from plexsync.flows.plays.history_poll import HistoryPoll, WatchRules
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
-from plexsync.rules.job import Why
+from plexsync.rules.job import PLAYS, Why
 from plexsync.store.database import Writer
 
 
@@ -34,7 +34,7 @@ class WayBack:
         if account is None:
             # Too many rather than too few, until Plex has said which account has the name.
             for id in shown:
-                tx.jobs.want(KIND, id, Why.SWEEP, now)
+                tx.jobs.want(PLAYS, id, Why.SWEEP, now)
             return
         plays = tx.plays.history(account, keys, since=self.history.since)
         if not plays:
@@ -44,7 +44,7 @@ class WayBack:
         for id, some in shown.items():
             moments = {moment for key in some for moment in plays.get(key, ())}
             if moments - memory.get(id, {}).keys():
-                tx.jobs.want(KIND, id, Why.SWEEP, now)
+                tx.jobs.want(PLAYS, id, Why.SWEEP, now)
 
 
 def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
@@ -71,5 +71,5 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
 def forget_way_back(parts: Assembled) -> None:
     """Drop the queued plays, and the saved history, since the way back is off. Switched on again, it reads all anew."""
     with parts.store.writing() as tx:
-        if tx.jobs.discard([KIND]) or tx.plays.has_history():
+        if tx.jobs.discard([PLAYS]) or tx.plays.has_history():
             tx.plays.forget_history()

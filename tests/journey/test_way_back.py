@@ -2,6 +2,8 @@
 
 import signal
 
+import pytest
+
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
@@ -10,65 +12,65 @@ from tests.journey.world import KEY, TOKEN, World, stop, until
 AT = 1_700_000_000
 
 
-def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(tmp_path):
+@pytest.fixture
+def world(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as world:
-        world.section = plex.add_section("Movies", locations=("/media/scenes",))
-        guest = plex.add_account("living room")
-        ids = world.add(5)
-        keys = plex.keys(world.section)
-        world.settings |= {"watch_back": "plays", "watch_account": "Living Room", "watch_since": "2023-11-01"}
-        assert world.run("sync", "--all", "--wait").returncode == 0
-        for moment, key in enumerate(keys):
-            plex.play(key, at=AT + moment, account=guest)
-            plex.play(key, at=AT + moment)
-        plex.play(keys[0], at=AT - 100 * 86_400, account=guest)
-        process = world.start("serve")
-        until(lambda: stash.plays.of(ids[0]))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        plex.play(keys[1], at=AT + 50, account=guest)
-        process = world.start("serve")
-        until(lambda: all(len(stash.plays.of(id)) == 1 + (id == ids[1]) for id in ids))
-        stop(process)
-        assert [sorted(stash.plays.of(id)) for id in ids] == [
-            [AT],
-            [AT + 1, AT + 50],
-            *([AT + n] for n in range(2, 5)),
-        ]
-        assert world.json("status")["plays"] == {"waiting": 0, "since": None, "error": ""}
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as made:
+        made.section = plex.add_section("Movies", locations=("/media/scenes",))
+        yield made
 
 
-def test_a_stash_that_refuses_plays_is_told_and_stops_no_sync(tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as world:
-        world.section = plex.add_section("Movies", locations=("/media/scenes",))
-        (id,) = world.add(1)
-        (key,) = plex.keys(world.section)
-        world.settings["watch_back"] = "plays"
-        assert world.run("sync", "--all", "--wait").returncode == 0
-        plex.play(key, at=AT)
-        stash.faults.set(Fault("status", status=500, when=lambda request: b"sceneAddPlay" in request.body))
-        with world.serving():
-            until(lambda: "wait for Stash" in world.run("status").stdout.splitlines()[0])
-            stash.edit_scene(id, title="Edited")
-            until(lambda: plex.item(key).scalars["title"] == "Edited")
-        assert "of 1 scene not in Stash yet" in world.run("status").stdout
+def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(world):
+    stash, plex = world.stash, world.plex
+    guest = plex.add_account("living room")
+    ids = world.add(5)
+    keys = plex.keys(world.section)
+    world.settings |= {"watch_back": "plays", "watch_account": "Living Room", "watch_since": "2023-11-01"}
+    assert world.run("sync", "--all", "--wait").returncode == 0
+    for moment, key in enumerate(keys):
+        plex.play(key, at=AT + moment, account=guest)
+        plex.play(key, at=AT + moment)
+    plex.play(keys[0], at=AT - 100 * 86_400, account=guest)
+    process = world.start("serve")
+    until(lambda: stash.plays.of(ids[0]))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    plex.play(keys[1], at=AT + 50, account=guest)
+    process = world.start("serve")
+    until(lambda: all(len(stash.plays.of(id)) == 1 + (id == ids[1]) for id in ids))
+    stop(process)
+    assert [sorted(stash.plays.of(id)) for id in ids] == [
+        [AT],
+        [AT + 1, AT + 50],
+        *([AT + n] for n in range(2, 5)),
+    ]
+    assert world.json("status")["plays"] == {"waiting": 0, "since": None, "error": ""}
 
 
-def test_nothing_is_written_to_stash_while_the_way_back_is_off(tmp_path):
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as world:
-        world.section = plex.add_section("Movies", locations=("/media/scenes",))
-        (id,) = world.add(1)
-        (key,) = plex.keys(world.section)
-        plex.play(key, at=AT)
-        with world.serving():
-            until(lambda: plex.item(key).scalars["title"] == "Title 0")
-            stash.edit_scene(id, title="Edited")
-            until(lambda: plex.item(key).scalars["title"] == "Edited")
-        assert not [request for request in stash.log if b"mutation" in request.body]
-        assert not [request for request in plex.log if "history" in request.path]
+def test_a_stash_that_refuses_plays_is_told_and_stops_no_sync(world):
+    stash, plex = world.stash, world.plex
+    (id,) = world.add(1)
+    (key,) = plex.keys(world.section)
+    world.settings["watch_back"] = "plays"
+    assert world.run("sync", "--all", "--wait").returncode == 0
+    plex.play(key, at=AT)
+    stash.faults.set(Fault("status", status=500, when=lambda request: b"sceneAddPlay" in request.body))
+    with world.serving():
+        until(lambda: "wait for Stash" in world.run("status").stdout.splitlines()[0])
+        stash.edit_scene(id, title="Edited")
+        until(lambda: plex.item(key).scalars["title"] == "Edited")
+    assert "of 1 scene not in Stash yet" in world.run("status").stdout
+
+
+def test_nothing_is_written_to_stash_while_the_way_back_is_off(world):
+    stash, plex = world.stash, world.plex
+    (id,) = world.add(1)
+    (key,) = plex.keys(world.section)
+    plex.play(key, at=AT)
+    with world.serving():
+        until(lambda: plex.item(key).scalars["title"] == "Title 0")
+        stash.edit_scene(id, title="Edited")
+        until(lambda: plex.item(key).scalars["title"] == "Edited")
+    assert not [request for request in stash.log if b"mutation" in request.body]
+    assert not [request for request in plex.log if "history" in request.path]

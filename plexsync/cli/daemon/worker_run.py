@@ -20,7 +20,7 @@ def recorded(folder: Path, call: Call, stop: Stop) -> Iterator[None]:
     stop.leaving = lambda: worker_ends.remove_mark(place)
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # the edge of a worker's life: whatever ended it is recorded, and goes on as it was
         if not stop:
             worker_ends.note_end(place, lines_of(error, call)[0])
         raise

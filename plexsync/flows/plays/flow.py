@@ -15,13 +15,13 @@ from plexsync.engine.rules import WorkRules
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, PlaysJournal
-from plexsync.flows.plays.history_poll import KIND, HistoryPoll, UnknownAccount
+from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused
 from plexsync.rules.item import Item
-from plexsync.rules.job import Done, Gone, Job, Kind, Outcome, State, Waiting
+from plexsync.rules.job import PLAYS, Done, Gone, Job, Kind, Outcome, State, Waiting
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, StashWatch
 from plexsync.rules.plays import Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
@@ -40,7 +40,7 @@ REFUSED_REST = 600.0
 class PlaysFlow:
     """Keeps the plays of scenes in Stash in step with an account's history in Plex."""
 
-    kind = KIND
+    kind = PLAYS
     gates: Collection[Gate] = (READ_PLEX, READ_STASH, WRITE_STASH)
     writes: Gate = WRITE_STASH
     requests = 1

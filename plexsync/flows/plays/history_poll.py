@@ -14,7 +14,7 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import Why
+from plexsync.rules.job import PLAYS, Why
 from plexsync.rules.neighbours import Clock, PlexWatch, Stash
 from plexsync.rules.paths import base_name
 from plexsync.rules.plays import PlaySource
@@ -24,7 +24,6 @@ from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.plays")
 
-KIND = "plays"
 OWNER = 1
 # The note of the server, and of the second from which on the history of an account there was read once to its end.
 READ_SINCE = "plays:since:"
@@ -175,7 +174,7 @@ class HistoryPoll:
         with self._store.writing() as tx:
             tx.plays.save_history(account, [(source, moment) for (_, moment), source in plays.items()], now=now)
             for scene in sorted(scenes):
-                tx.jobs.want(KIND, scene, Why.EDIT, now, behind=len(scenes) > CROWD)
+                tx.jobs.want(PLAYS, scene, Why.EDIT, now, behind=len(scenes) > CROWD)
         return len(fresh)
 
     def scenes_of(self, items: Sequence[str]) -> set[int]:
