@@ -48,6 +48,9 @@ TABLES = (
     "server",
     "played",
     "play",
+    "resume",
+    "rating",
+    "import_change",
 )
 # Columns of tables as older schemas named them. What was remembered then belongs to the flow of scenes.
 RENAMED = {table: {"scene": "subject", "key": "item"} for table in ("memory", "pushing", "push", "binding")}

@@ -194,6 +194,58 @@ PLAYS = (
     "create index play_item on play (item, moment)",
     "create index play_order on play (sent_order) where sent_order > 0",
 )
+# What was last agreed about the resume point of a scene, in ms; `moment` is that of the item in Plex that decided, in s.
+RESUME = (
+    """
+    create table resume (
+        scene integer primary key,
+        scene_created_at text not null,
+        item text not null,
+        moment integer not null,
+        position integer not null,
+        position_before integer not null,
+        until integer not null default 0,
+        undo integer not null default 0
+    )
+    """,
+)
+# The base of the rating of a scene and an item: rating100 of Stash, and Plex's rating times ten; -1 is no rating. In the
+# columns `_before` it is what was there before the first write of PlexSync, and -2 if it never wrote there.
+RATINGS = (
+    """
+    create table rating (
+        scene integer not null,
+        item text not null,
+        scene_created_at text not null,
+        stash integer not null,
+        plex integer not null,
+        stash_before integer not null default -2,
+        plex_before integer not null default -2,
+        pending text not null default '',
+        until integer not null default 0,
+        undo integer not null default 0,
+        changed_at integer not null,
+        primary key (scene, item)
+    ) without rowid
+    """,
+)
+# What an import from Plex changes in Stash, so that it can be undone: a field of a scene, or an object that it created.
+IMPORTS = (
+    """
+    create table import_change (
+        number integer primary key,
+        run integer not null,
+        scene integer not null,
+        field text not null,
+        object integer not null default 0,
+        value_before text not null,
+        value_after text not null,
+        state text not null,
+        changed_at integer not null
+    )
+    """,
+    "create index import_change_run on import_change (run, number)",
+)
 
 Migrations = Sequence[Sequence[str]]
 MIGRATIONS: Migrations = (
@@ -206,6 +258,7 @@ MIGRATIONS: Migrations = (
     (*CALLED, *LISTED, *SAMPLES),
     (*SERVER, *KEYED, *TOLD_APART),
     PLAYS,
+    (*RESUME, *RATINGS, *IMPORTS),
 )
 
 
