@@ -261,6 +261,32 @@ def test_an_item_is_looked_at_once_its_servers_are_back(house, who):
     assert house.stash_sim.count() == 0, "it was looked at"
 
 
+def test_an_item_that_stops_again_while_it_is_looked_at_is_looked_at_again(house):
+    (id,) = house.add()
+    house.worker.indexer.freshen(force=True)
+    listener, key = house.worker.back.listener, house.key_of(id)
+    assert listener.poll() == ""
+    house.forget_requests()
+
+    def stops_again(_request) -> bool:
+        listener.take([changed(key, SessionState.STOPPED, 32_000)])
+        return False
+
+    listener.take([changed(key, SessionState.STOPPED, 31_000)])
+    house.stash_sim.faults.set(Fault("status", when=stops_again))
+    assert listener.poll() == ""
+    house.stash_sim.faults.clear()
+    house.work()
+    house.forget_requests()
+
+    assert listener.poll() == ""
+    assert house.stash_sim.count() == 1
+    assert house.row(id, PLAYS).state is State.READY
+    house.forget_requests()
+    assert listener.poll() == ""
+    assert house.stash_sim.count() == 0
+
+
 def test_events_go_to_others_in_every_batch_and_are_no_news_of_the_library(house):
     house.in_step()
     house.worker.indexer.freshen(force=True)
