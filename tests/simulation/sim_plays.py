@@ -22,6 +22,8 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import httpx2
+
 from plexsync.app.choices import accept, asked
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.rules.errors import Neighbour, NeighbourError
@@ -34,7 +36,7 @@ from tests.simulation.sim_play_truth import PlayTruth, Second
 from tests.simulation.sim_run import ROUNDS, Ending, Failure, Report, listening, scratch
 from tests.simulation.sim_truth import Violation
 from tests.simulation.sim_watchers import Watchers, key_of
-from tests.simulation.sim_wire import SimWire
+from tests.simulation.sim_wire import DEADLINE, SimWire, told
 from tests.simulation.sim_world import Nature, World
 
 HISTORY_PATH = "/status/sessions/history/all"
@@ -42,12 +44,19 @@ RESTORES = ("plex restored", "stash restored", "database restored")
 OUTAGES = (5, 60, 600, 7200, 6 * 3600)
 # Whether a journal beside the database tells a restored one of what was sent since.
 HAS_JOURNAL = False
+# Whether a network can deliver one request twice.
+TWICE = False
 
 
 class PlaysWire(SimWire):
     """A wire on which writes to Stash can be late as well, and pages of the history come again."""
 
     pages: dict[str, Answer]
+
+    def _meets(self, fate: str, asked: Request) -> httpx2.Response:
+        if fate == "late twice":
+            self._weather.late.append((self._clock.steady + self._dice.random() * DEADLINE, asked))
+        return super()._meets("late" if fate == "late twice" else fate, asked)
 
     def _can_be_late(self, asked: Request) -> bool:
         return is_write(asked) or super()._can_be_late(asked)
@@ -74,6 +83,9 @@ class PlaysWorld(World):
         self.plays_dice = Random(f"plays {seed}")
         self.restores = tuple(name for name in RESTORES if self.plays_dice.random() < 0.35)
         self.replays = self.plays_dice.choice((0.0, 0.0, 0.1))
+        # The chance that nobody hears the end of a request that writes plays, and what it meets then.
+        self.unknown = self.plays_dice.choice((0.0, 0.1, 0.3))
+        self.unknown_ends = ("late", "late", "unheard", "reset", "cut", "502 done", "hangs") + ("late twice",) * TWICE
         self.pages: dict[str, Answer] = {}
         self.has_journal = HAS_JOURNAL
         self.copies = folder / "copies"
@@ -86,7 +98,7 @@ class PlaysWorld(World):
         # A day of which only the later part counts, in some lives.
         since = dice.choice((0, 0, 1_760_000_000))
         watch = WatchRules(account=dice.choice(("", "", "Guest")), since=since)
-        setting = replace(nature.setting, watch=watch, history_page=dice.choice((2, 5, 1000)), undo_gone=False)
+        setting = replace(nature.setting, watch=watch, history_page=dice.choice((10, 10, 1000)), undo_gone=False)
         return replace(nature, bars=False, poison=False, setting=setting)
 
     def _has_only_hooks(self) -> bool:
@@ -108,6 +120,15 @@ class PlaysWorld(World):
         # A poll of the history holds a lock that another one waits for.
         return asked.path in ("/", "/accounts", HISTORY_PATH) or b"query Rivals" in asked.body or super()._is_indexing(asked)
 
+    def _met(self, who: Neighbour, asked: Request) -> str:
+        fate = super()._met(who, asked)
+        if fate or self.at_rest or not is_write(asked) or self.plays_dice.random() >= self.unknown:
+            return fate
+        fate = self.plays_dice.choice(self.unknown_ends)
+        self.tally[f"plays {fate}"] += 1
+        self.tell(f"{who} {fate}: {told(asked)}")
+        return fate
+
     def change_weather(self) -> None:
         super().change_weather()
         for weather in self.weather.values():
@@ -119,6 +140,10 @@ class PlaysWorld(World):
     def poll_history(self) -> None:
         """The history of Plex is polled."""
         self.at_work("history", lambda: self.tell(f"history: {self.process.back.history.poll()}"))
+
+    def compare_plays(self) -> None:
+        """The plays of all scenes are compared, if that is due."""
+        self.at_work("compare", lambda: self.tell(f"plays compared: {self.process.back.comparison.run_if_due()}"))
 
     def hear(self, events: Sequence[Event]) -> None:
         """Plex's events arrive, if a process listens."""
@@ -233,6 +258,8 @@ class PlaysEnding(Ending):
         world.pass_time(600)
         world.poll()
         world.poll_history()
+        if world.has_journal:
+            world.compare_plays()
         self._answer()
         self._work()
         if retry:
@@ -292,7 +319,7 @@ class PlaysEnding(Ending):
                 world.tally["judged"] += 1
                 world.tally["judged once"] += allowed == {1}
                 world.tally["judged deleted"] += allowed == {0} and moment in must
-                world.tally["judged loosely"] += len(allowed) > 1
+                world.tally["judged loosely"] += len(allowed) > 1 and moment in must
 
     def _allowed(self, second: Second, must: set[int], may: set[int]) -> set[int]:
         _, moment = second

@@ -77,6 +77,7 @@ class Watchers:
         table: list[tuple[int, str, Callable[[], None]]] = [
             (40, "work", world.work),
             (20, "time", self.some_time),
+            (20, "minute", self.minute),
             (16, "play", self.play),
             (4, "guest plays", self.guest_plays),
             (12, "history", world.poll_history),
@@ -95,6 +96,8 @@ class Watchers:
             (2, "copies", self.make_copies),
         ]
         table += [(1, name, act) for name, act in self._restores().items() if name in world.restores]
+        if world.has_journal:
+            table.append((2, "compare plays", world.compare_plays))
         if nature.outages:
             table.append((4, "weather", world.change_weather))
         if nature.leaps:
@@ -177,7 +180,7 @@ class Watchers:
                 self.show(section, content)
         if section == self.sections[0]:
             there = {world.truth.content_of[key] for key in world.plex.keys(section)}
-            for content in self.spots.keys() - there:
+            for content in sorted(self.spots.keys() - there):
                 self.show(section, content)
         world.tell(f"Plex: library {section} scanned: {self._items()}")
 
@@ -440,8 +443,9 @@ class Watchers:
                     world.stash.rename_file(path, self.spots[truth.contents[path]][0])
         world.tell("Stash: restored")
         now = self._rows()
-        for second in sorted({*before, *now, *truth.allowed}):
-            if before[second] != now[second] or second in truth.allowed:
+        sent = {((id, at), moment) for id, at, moment in world.rows("select scene, scene_created_at, moment from play")}
+        for second in sorted({*before, *now, *truth.allowed, *sent}):
+            if before[second] != now[second] or second in truth.allowed or not now[second]:
                 self._judge_anew(second, now[second], lost=before[second] > now[second])
 
     def _rows(self) -> Counter[Second]:
@@ -489,7 +493,6 @@ class Watchers:
         """What is remembered of a second is what the copy has."""
         world, truth = self.world, self.world.truth
         state, sure = self._memory(second)
-        (id, created_at), _ = second
         may_be_taken = not sure or state in ("adding", "removing")
         if rows and not may_be_taken:
             truth.allowed[second] = {rows}
@@ -512,6 +515,14 @@ class Watchers:
             seconds = dice.random() * (6 * 3600 if dice.random() < 0.05 else 900 if dice.random() < 0.15 else 30)
         world.tell(f"{seconds:.2f} s pass")
         world.pass_time(seconds)
+
+    def minute(self) -> None:
+        """The program runs by itself for a little while."""
+        self.world.poll_history()
+        for _ in range(5):
+            self.world.listen()
+            self.world.work()
+            self.world.pass_time(self.dice.random() * 5)
 
 
 SETTLED_WITHOUT = ("present", "deleted", "undone")
