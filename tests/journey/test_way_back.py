@@ -1,13 +1,16 @@
 """The way back with real processes: what is played in Plex is in Stash, through a kill of the worker."""
 
+import html
 import signal
 
 import pytest
 
+from plexsync.reports.format import local
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import KEY, TOKEN, World, stop, until
+from tests.web.conftest import dashboard
 
 AT = 1_700_000_000
 
@@ -46,6 +49,14 @@ def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(world):
         *([AT + n] for n in range(2, 5)),
     ]
     assert world.json("status")["plays"] == {"waiting": 0, "since": None, "error": ""}
+    sentence = f"played 2 times in Plex, last on {local((AT + 50) * 1000)}"
+    assert world.json("explain", str(ids[1]))["plays"]["text"] == sentence
+    assert f"Plays: {sentence}." in world.run("explain", str(ids[1])).stdout
+    with dashboard(world) as dash:
+        assert f"Plays: {sentence}." in html.unescape(dash.get(f"/scenes/{ids[1]}").text)
+    stash.stop()
+    told = world.run("explain", str(ids[1]))
+    assert (told.returncode, f"Plays: {sentence}." in told.stdout) == (1, True)
 
 
 def test_a_stash_that_refuses_plays_is_told_and_stops_no_sync(world):
