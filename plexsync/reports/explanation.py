@@ -13,8 +13,8 @@ from plexsync.reports.shapes.scenes import (
     JobReport,
     KnownFacts,
     NoteFacts,
-    RememberedFacts,
     PlaysOfScene,
+    RememberedFacts,
     SightFacts,
     TargetFacts,
 )
