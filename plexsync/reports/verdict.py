@@ -6,7 +6,8 @@ Imports little, because `plexsync status` has to start fast.
 """
 
 from plexsync.reports.format import DAY, ago, many, stamp, unstamped
-from plexsync.rules.status_words import DOWN, STATUSES, SceneStatus, buckets, counted, worker_word
+from plexsync.rules.gate_names import REFUSES, GateName, closed_words, is_covered
+from plexsync.rules.status_words import STATUSES, SceneStatus, buckets, counted, worker_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ BETWEEN = " · "
 NEVER = "1970-01-01T00:00:00Z"
 # A worker that ended by itself so often in a row, and runs again, is told.
 AGAIN = 2
+# A Stash that refuses writes stops plays on their way back, and nothing else.
+PLAYS_WAIT = f"{REFUSES}: scenes go on, plays wait"
 ADVICE = "plexsync log, plexsync doctor"
 # What stands beside what needs you, in a terminal and on a page.
 COMMAND, LINK = " → plexsync fix", " → fix"
@@ -80,7 +83,9 @@ def hold_words(server: str, held: "HoldFacts") -> str:
     # Imported on use, to start fast.
     from plexsync.rules.choices import hold_cause
 
-    return hold_cause(held["choice"]) if held["choice"] else f"{server.title()} does not let PlexSync in"
+    if held["choice"]:
+        return hold_cause(held["choice"])
+    return PLAYS_WAIT if server == GateName.STASH_WRITES else f"{server.title()} does not let PlexSync in"
 
 
 def worker_is_missed(worker: "WorkerFacts") -> bool:
@@ -127,7 +132,8 @@ def worker_tone(worker: "WorkerFacts") -> str:
 def _yours(facts: "BareFacts") -> "Iterator[Part]":
     """What needs you, apart from scenes."""
     for server, held in facts["holds"].items():
-        yield BAD, hold_words(server, held)
+        if not is_covered(server, facts["holds"]):
+            yield BAD, hold_words(server, held)
     if not facts["bulk_approved"]:
         yield BAD, "the first write needs your approval"
     if not facts["worker"]["enabled"]:
@@ -141,9 +147,10 @@ def _yours(facts: "BareFacts") -> "Iterator[Part]":
 
 
 def _servers(facts: "BareFacts") -> "Iterator[Part]":
-    for server, breaker in facts["breakers"].items():
-        if breaker["state"] != "closed" and server not in facts["holds"]:
-            yield WAIT, f"{server.title()} is {DOWN}"
+    closed = [name for name, breaker in facts["breakers"].items() if breaker["state"] != "closed"]
+    for name in closed:
+        if name not in facts["holds"] and not is_covered(name, {*closed, *facts["holds"]}):
+            yield WAIT, PLAYS_WAIT if name == GateName.STASH_WRITES else closed_words(name)
 
 
 def _worker(worker: "WorkerFacts", now: int) -> "Iterator[Part]":

@@ -45,7 +45,10 @@ def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(world):
         [AT + 1, AT + 50],
         *([AT + n] for n in range(2, 5)),
     ]
-    assert world.json("status")["plays"] == {"waiting": 0, "since": None, "error": ""}
+    assert world.json("status")["plays"] == {
+        **{"waiting": 0, "since": None, "error": ""},
+        **{"in_plex": 6, "sent": 6, "unfinished": 0, "present": 0, "undone": 0, "deleted": 0},
+    }
 
 
 def test_a_stash_that_refuses_plays_is_told_and_stops_no_sync(world):

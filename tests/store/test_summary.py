@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Lane, State
 from plexsync.rules.note_keys import BULK, HEARTBEAT, LAST_RECONCILE, REPAIRED, RESTORED
@@ -133,7 +134,7 @@ def test_notes_tell_what_is_owed_and_what_was_agreed_to(
 
 def test_the_names_that_stand_in_it_are_those_of_the_rules() -> None:
     assert list(summary.STATES) == [state.value for state in State]
-    assert list(summary.NEIGHBOURS) == [neighbour.value for neighbour in Neighbour]
+    assert [*summary.GATES] == [READ_PLEX.row, READ_STASH.row, WRITE_STASH.row]
     assert list(summary.LANES) == list(Lane)
     assert len(schema.MIGRATIONS) == summary.SCHEMA
     assert schema.APPLICATION_ID == summary.APPLICATION_ID
