@@ -46,8 +46,15 @@ def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(world):
         *([AT + n] for n in range(2, 5)),
     ]
     assert world.json("status")["plays"] == {
-        **{"waiting": 0, "since": None, "error": ""},
-        **{"in_plex": 6, "sent": 6, "unfinished": 0, "present": 0, "undone": 0, "deleted": 0},
+        "waiting": 0,
+        "since": None,
+        "error": "",
+        "in_plex": 6,
+        "sent": 6,
+        "unfinished": 0,
+        "present": 0,
+        "undone": 0,
+        "deleted": 0,
     }
 
 
