@@ -46,7 +46,7 @@ def needs(parts: Parts, facts: StatusFacts) -> list[Need]:
     told += machine_needs(facts)
     known = {one.key.partition(":")[2] for one in told if one.key.startswith(("away:", "hold:"))}
     current = facts["outages"]["current"]
-    closed = {one["server"] for one in current}
+    closed = {outage["server"] for outage in current}
     told += [
         _away(one)
         for one in current
