@@ -189,7 +189,8 @@ def _outages(summary: "Summary") -> "OutagesNow":
     # Imported on use: most callers have never had an outage.
     from plexsync.rules.outages import Transition, last_ended, lasting, outages
 
-    scenes, plays = summary.jobs["ready"] + summary.jobs["running"], summary.plays[0]
+    plays = summary.plays[0]
+    scenes = summary.jobs["ready"] + summary.jobs["running"] - plays
     past = outages(Transition(GateName(name), *rest) for name, *rest in summary.transitions)
     last = last_ended(past)
     return {

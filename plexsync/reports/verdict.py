@@ -31,7 +31,7 @@ NEVER = "1970-01-01T00:00:00Z"
 # A worker that ended by itself so often in a row, and runs again, is told.
 AGAIN = 2
 # A Stash that refuses writes stops plays on their way back, and nothing else.
-PLAYS_WAIT = f"{REFUSES}: scenes go on, plays wait"
+SCENES_GO_ON, PLAYS_WAIT = "scenes go on, plays wait", "plays wait"
 ADVICE = "plexsync log, plexsync doctor"
 # What stands beside what needs you, in a terminal and on a page.
 COMMAND, LINK = " → plexsync fix", " → fix"
@@ -85,7 +85,7 @@ def hold_words(server: str, held: "HoldFacts") -> str:
 
     if held["choice"]:
         return hold_cause(held["choice"])
-    return PLAYS_WAIT if server == GateName.STASH_WRITES else f"{server.title()} does not let PlexSync in"
+    return REFUSES if server == GateName.STASH_WRITES else f"{server.title()} does not let PlexSync in"
 
 
 def worker_is_missed(worker: "WorkerFacts") -> bool:
@@ -132,8 +132,10 @@ def worker_tone(worker: "WorkerFacts") -> str:
 def _yours(facts: "BareFacts") -> "Iterator[Part]":
     """What needs you, apart from scenes."""
     for server, held in facts["holds"].items():
-        if not is_covered(server, facts["holds"]):
+        if server != GateName.STASH_WRITES:
             yield BAD, hold_words(server, held)
+        elif not is_covered(server, closed_gates(facts)):
+            yield BAD, f"{hold_words(server, held)}: {_goes_on(facts)}"
     if not facts["bulk_approved"]:
         yield BAD, "the first write needs your approval"
     if not facts["worker"]["enabled"]:
@@ -147,10 +149,24 @@ def _yours(facts: "BareFacts") -> "Iterator[Part]":
 
 
 def _servers(facts: "BareFacts") -> "Iterator[Part]":
-    closed = [name for name, breaker in facts["breakers"].items() if breaker["state"] != "closed"]
+    closed = closed_gates(facts)
     for name in closed:
-        if name not in facts["holds"] and not is_covered(name, {*closed, *facts["holds"]}):
-            yield WAIT, PLAYS_WAIT if name == GateName.STASH_WRITES else closed_words(name)
+        if name in facts["holds"] or is_covered(name, closed):
+            continue
+        yield WAIT, closed_words(name) + (f": {_goes_on(facts)}" if name == GateName.STASH_WRITES else "")
+
+
+def closed_gates(facts: "BareFacts") -> "list[str]":
+    """The gates that are closed by their breaker or on hold."""
+    return [
+        name for name, breaker in facts["breakers"].items() if breaker["state"] != "closed" or name in facts["holds"]
+    ]
+
+
+def _goes_on(facts: "BareFacts") -> str:
+    """What a Stash that refuses writes means: scenes go on, if nothing else stops them."""
+    works = facts["worker"]["enabled"] and facts["worker"]["alive"]
+    return SCENES_GO_ON if works and closed_gates(facts) == [GateName.STASH_WRITES] else PLAYS_WAIT
 
 
 def _worker(worker: "WorkerFacts", now: int) -> "Iterator[Part]":

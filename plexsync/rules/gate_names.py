@@ -23,7 +23,7 @@ GATES = tuple(GateName)
 SERVERS = (GateName.PLEX, GateName.STASH)
 # What to do about a Stash that refuses writes.
 CURE = (
-    "Look at Stash's log: its database may be read-only or locked, or its disk full. Scenes go on, plays wait, and "
+    "Look at Stash's log: its database may be read-only or locked, or its disk full. Only plays wait for it, and "
     "PlexSync tries again by itself."
 )
 REFUSES = "Stash refuses writes"

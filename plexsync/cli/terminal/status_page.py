@@ -5,7 +5,7 @@ from plexsync.cli.terminal.plain import Look, safe
 from plexsync.reports.edits import edit_words
 from plexsync.reports.format import lasting, many, seen, unstamped
 from plexsync.reports.status import OWED, play_counts, server_words, too_many, verified_words
-from plexsync.reports.verdict import verdict_line, word_for_worker
+from plexsync.reports.verdict import closed_gates, verdict_line, word_for_worker
 from plexsync.rules.gate_names import CURE, REFUSES, SERVERS, GateName, caption, is_covered
 from plexsync.rules.status_words import DOWN, HANGS, NOT_RUNNING, ON_HOLD, SWITCHED_OFF, UP, buckets, job_counts
 
@@ -126,9 +126,7 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
 
 def _refuses(facts: "StatusFacts") -> bool:
     """Whether Stash refuses writes, and nothing else."""
-    closed = {name for name, breaker in facts["breakers"].items() if breaker["state"] != "closed"} | facts[
-        "holds"
-    ].keys()
+    closed = closed_gates(facts)
     return GateName.STASH_WRITES in closed and not is_covered(GateName.STASH_WRITES, closed)
 
 
