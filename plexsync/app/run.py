@@ -160,11 +160,12 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
         lines = stash_lines(parts.config)
         edits = StashListener(parts.store, lines, parts.gates, parts.clock, parts.dice, poll=poll_now.set)
         watch = partial(Watcher, stop=stop, clock=parts.clock)
+        others = [back.listener.take] if back else []
         # A comparison can take long, and edits must not wait for it.
         watchers = [
             watch(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval, sooner=poll_now),
             watch(lambda: edits(stop.is_set), name="lines", seconds=LISTEN_LOOK),
-            watch(lambda: parts.listener(stop.is_set), name="listen", seconds=LISTEN_LOOK),
+            watch(lambda: parts.listener(stop.is_set, others), name="listen", seconds=LISTEN_LOOK),
             watch(parts.sampler.sample, name="sample", seconds=SECONDS),
             watch(
                 lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()), name="compare", seconds=COMPARE_LOOK
@@ -173,7 +174,8 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
         if parts.scans is not None:
             watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
         if back is not None:
-            watchers.append(watch(back.history.poll, name="plays", seconds=parts.config.stash_poll_interval))
+            seconds, sooner = parts.config.stash_poll_interval, back.listener.sooner
+            watchers.append(watch(back.listener.poll, name="plays", seconds=seconds, sooner=sooner))
         for watcher in watchers:
             watcher.start()
         try:

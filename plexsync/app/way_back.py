@@ -8,6 +8,7 @@ from plexsync.engine import gate_rows
 from plexsync.engine.tickets import WRITE_STASH
 from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import HistoryPoll, WatchRules
+from plexsync.flows.plays.listener import PlayListener
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.scene_identity import StashIdentity
@@ -18,10 +19,11 @@ from plexsync.store.database import Writer
 
 @dataclass(frozen=True)
 class WayBack:
-    """The flow of plays, and the poll of Plex's history."""
+    """The flow of plays, the poll of Plex's history, and what says when to poll sooner."""
 
     flow: PlaysFlow
     history: HistoryPoll
+    listener: PlayListener
 
     def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
         """Queue the plays of inspected scenes of which Plex lists plays that are not remembered.
@@ -67,7 +69,7 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
         parts.settings.work,
         looks.scope,
     )
-    return WayBack(flow, history)
+    return WayBack(flow, history, PlayListener(parts.store, history, parts.clock))
 
 
 def forget_way_back(parts: Assembled) -> None:

@@ -58,6 +58,32 @@ def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(world):
     }
 
 
+def test_a_play_arrives_in_stash_by_plexs_event_without_waiting_for_the_poll(world):
+    stash, plex = world.stash, world.plex
+    one, two = world.add(2)
+    keys = plex.keys(world.section)
+    guest = plex.add_account("guest")
+    world.settings |= {"watch_back": "plays", "stash_poll_interval": "3600"}
+    assert world.run("sync", "--all", "--wait").returncode == 0
+    plex.traits.history_lag = 2.0
+
+    def reads() -> int:
+        return plex.count("GET", "/status/sessions/history")
+
+    with world.serving():
+        until(plex.listeners)
+        until(reads)
+        at_start = reads()
+        plex.sessions.finish(keys[1], account=guest)
+        plex.sessions.start(keys[0])
+        plex.sessions.pause(keys[0], 30_000)
+        plex.sessions.start(keys[0], 30_000)
+        plex.sessions.finish(keys[0])
+        until(lambda: stash.plays.of(one))
+        assert reads() > at_start
+    assert (len(stash.plays.of(one)), stash.plays.of(two)) == (1, ())
+
+
 def test_a_stash_that_refuses_plays_is_told_and_stops_no_sync(world):
     stash, plex = world.stash, world.plex
     (id,) = world.add(1)
