@@ -163,6 +163,11 @@ def closed_gates(facts: "BareFacts") -> "list[str]":
     ]
 
 
+def plays_wait(facts: "BareFacts") -> bool:
+    """Whether plays on their way wait, since one has failed or Stash refuses writes."""
+    return bool(facts["plays"]["error"]) or GateName.STASH_WRITES in closed_gates(facts)
+
+
 def _goes_on(facts: "BareFacts") -> str:
     """What a Stash that refuses writes means: scenes go on, if nothing else stops them."""
     works = facts["worker"]["enabled"] and facts["worker"]["alive"]
@@ -222,7 +227,7 @@ def _pending(facts: "BareFacts") -> "Iterator[Part]":
     if waiting := facts["events"]["waiting"]:
         yield WAIT, f"{many(waiting, 'event')} left as files"
     if waiting := facts["plays"]["waiting"]:
-        way = "wait for Stash" if facts["plays"]["error"] else "on their way to Stash"
+        way = "wait for Stash" if plays_wait(facts) else "on their way to Stash"
         yield WAIT, f"plays of {many(waiting, 'scene')} {way}"
     if facts["comparison_due"]:
         yield WAIT, "a full comparison is due"

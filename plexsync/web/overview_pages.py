@@ -12,7 +12,7 @@ from plexsync.reports.rows import short, title
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import HoldFacts, StatusFacts
 from plexsync.reports.status import play_counts, server_words, verified_words
-from plexsync.reports.verdict import LINK, pointed
+from plexsync.reports.verdict import LINK, plays_wait, pointed
 from plexsync.rules.gate_names import CURE, GateName, caption
 from plexsync.rules.job import Kind
 from plexsync.rules.status_words import (
@@ -160,8 +160,10 @@ def plays(ask: Ask, facts: StatusFacts) -> PlaysCard | None:
     """The card of plays; None while the way back is off."""
     if ask.desk.parts.config.watch_back == "off":
         return None
-    words, kind = ("on their way", "wait") if facts["plays"]["waiting"] else ("up to date", "well")
-    return PlaysCard(words, kind, play_counts(facts["plays"]))
+    counts = play_counts(facts["plays"])
+    if not facts["plays"]["waiting"]:
+        return PlaysCard("up to date", "well", counts)
+    return PlaysCard("wait for Stash" if plays_wait(facts) else "on their way", "wait", counts)
 
 
 def contacts(facts: StatusFacts, gate: GateName) -> list[tuple[str, str, str | None]]:

@@ -171,7 +171,7 @@ def test_the_pages_show_the_gate_and_the_plays(dash: Dash) -> None:
     assert "Writing to Stash" in card
     assert CURE.partition("'")[0] in card
     plays = page.partition('<section id="plays"')[2].partition("</section>")[0]
-    assert "on their way" in plays
+    assert "wait for Stash" in plays
     assert "those of 2 scenes" in plays
     outages = dash.get("/outages").text
     assert outages.count("Writing to Stash") >= 3, "a lane, a row, and the log"
