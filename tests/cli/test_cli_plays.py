@@ -181,6 +181,16 @@ def test_the_pages_show_the_gate_and_the_plays(dash: Dash) -> None:
     assert CURE in need["text"]
 
 
+def test_without_the_way_back_the_pages_have_neither(world: World) -> None:
+    with dashboard(world) as dash:
+        page = dash.get("/").text
+        assert 'id="server-stash"' in page
+        assert 'id="server-stash-write"' not in page
+        assert 'id="plays"' not in page
+        assert "Writing to Stash" not in dash.get("/outages").text
+        assert "stash:write" not in dash.get("/metrics").text
+
+
 def test_the_metrics_have_the_gate_and_the_plays(dash: Dash) -> None:
     told = dash.get("/metrics").text
     for line in (
