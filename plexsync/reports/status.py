@@ -93,7 +93,7 @@ def facts_of(
         "last_poll": stamp(noted(summary.last_poll)),
         "last_reconcile": stamp(noted(summary.last_reconcile)),
         "verified": verified_facts(summary.verified),
-        "plays": _plays(*summary.plays),
+        "plays": plays_facts(*summary.plays),
         "comparison_due": summary.anew or summary.wishes == CHANGED,
         "repaired_at": stamp(summary.repaired_at),
         "bulk_approved": config.approve_bulk or summary.approved,
@@ -144,7 +144,8 @@ def verified_facts(text: str) -> "VerifiedFacts | None":
     return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample}
 
 
-def _plays(waiting: int, since: int | None, error: str | None) -> "PlaysFacts":
+def plays_facts(waiting: int, since: int | None, error: str | None) -> "PlaysFacts":
+    """The scenes whose plays are on their way to Stash."""
     return {"waiting": waiting, "since": stamp(since), "error": error or ""}
 
 

@@ -127,9 +127,8 @@ DELETE = "delete from job where kind = :kind and id = :id and state = :state and
 # What you ignored or dropped stays: it is a decision, and no work.
 DISCARD = """
 delete from job
- where kind in (select value from json_each(:kinds)) and id not in (select value from json_each(:but))
-   and state <> 'ignored' and state <> 'dropped'
-returning state
+ where kind in (select value from json_each(:kinds)) and state <> 'ignored' and state <> 'dropped'
+   and id not in (select value from json_each(:ids)) returning state
 """
 
 
@@ -385,7 +384,7 @@ class Jobs(ReadOnlyJobs):
 
         A running attempt loses its row. Rows with these ids (`but`) stay, and rows that you ignored or dropped.
         """
-        values = {"kinds": json.dumps(sorted(kinds)), "but": json.dumps(sorted(but))}
+        values = {"kinds": json.dumps(sorted(kinds)), "ids": json.dumps(sorted(but))}
         states = [State(state) for (state,) in self._db.rows(DISCARD, values)]
         self._books.count_pruned(sum(state is not State.IDLE for state in states))
         self._tallies.add("pruned", sum(state is State.DEAD for state in states))

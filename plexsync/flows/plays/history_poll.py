@@ -20,13 +20,15 @@ from plexsync.rules.paths import base_name
 from plexsync.rules.plays import PlaySource
 from plexsync.rules.records import PlexPlay
 from plexsync.rules.status_words import DOWN
-from plexsync.store.database import Database
+from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.plays")
 
 OWNER = 1
 # The note of the server, and of the second from which on the history of an account there was read once to its end.
 READ_SINCE = "plays:since:"
+# The note of the number of the account that `watch_account` names.
+NUMBER_OF = "plays:account:"
 # Seconds of history that are read again each time.
 OVERLAP = 86_400
 # Seconds for which the history that was just read is new enough.
@@ -50,6 +52,41 @@ class WatchRules:
 
     account: str = ""
     since: int = 0
+
+    @property
+    def number(self) -> int | None:
+        """The number of the account; None if the rules have its name."""
+        return int(self.account or OWNER) if not self.account or self.account.isdecimal() else None
+
+    @property
+    def name(self) -> str:
+        """The name of the account, in the form in which names are compared."""
+        return self.account.casefold()
+
+
+def saved_account(db: Reader, rules: WatchRules) -> int | None:
+    """The number of the account; None if only its name is known, and its history was not read yet."""
+    if rules.number is not None:
+        return rules.number
+    number = db.notes.text(f"{NUMBER_OF}{rules.name}")
+    return int(number) if number.isdecimal() else None
+
+
+def was_read_to_its_end(db: Reader, account: int, since: int) -> bool:
+    """Whether the account's history on this server was read once to its end, from the second `since` on."""
+    machine, start = _read_of(db, account)
+    return machine == _machine(db) and start.isdecimal() and int(start) <= since
+
+
+def _machine(db: Reader) -> str:
+    server = db.servers.find()
+    return server.machine if server else ""
+
+
+def _read_of(db: Reader, account: int) -> tuple[str, str]:
+    """The server of which the account's history was read, and from which second on; empty texts if it was not."""
+    machine, _, since = db.notes.text(f"{READ_SINCE}{account}").partition(" ")
+    return machine, since
 
 
 class HistoryPoll:
@@ -76,8 +113,7 @@ class HistoryPoll:
         self._read_at: float | None = None
         self._problem = ""
         # A name is looked up at the first request.
-        is_number = not rules.account or rules.account.isdecimal()
-        self._account = int(rules.account or OWNER) if is_number else None
+        self._account = rules.number
 
     @property
     def since(self) -> int:
@@ -92,7 +128,7 @@ class HistoryPoll:
     def account(self) -> int:
         """The number of the account, asked once. Raises UnknownAccount, and NeighbourError if Plex can't be asked."""
         if self._account is None:
-            name = self._rules.account.casefold()
+            name = self._rules.name
             accounts = self._gates.ask(READ_PLEX, self._plex.accounts)
             numbers = [number for number, other in accounts.items() if other.casefold() == name]
             if len(numbers) != 1:
@@ -136,15 +172,13 @@ class HistoryPoll:
 
     def _read(self, account: int, *, soon: bool) -> None:
         self._identity.ensure(self._gates)
-        note, wanted = f"{READ_SINCE}{account}", self._rules.since
+        wanted = self._rules.since
         with self._store.reading() as db:
-            newest, server, read = db.plays.newest(account), db.servers.find(), db.notes.text(note)
-        machine = server.machine if server else ""
-        of_machine, _, since = read.partition(" ")
-        is_whole = of_machine == machine and since.isdecimal() and int(since) <= wanted
+            newest, machine, of_machine = db.plays.newest(account), _machine(db), _read_of(db, account)[0]
+            is_whole = was_read_to_its_end(db, account, wanted)
         if soon and not is_whole:
             return
-        if read and of_machine != machine:
+        if of_machine and of_machine != machine:
             # Another server, which you have accepted: its rating keys name other items.
             with self._store.writing() as tx:
                 tx.plays.forget_history()
@@ -152,7 +186,8 @@ class HistoryPoll:
         count = sum(self._take(account, page) for page in self._pages(account, start))
         if not is_whole:
             with self._store.writing() as tx:
-                tx.notes.save(note, f"{machine} {wanted}")
+                tx.notes.save(f"{READ_SINCE}{account}", f"{machine} {wanted}")
+                tx.notes.save(f"{NUMBER_OF}{self._rules.name}", str(account))
         if count:
             log.info("%d new plays in Plex", count)
 
