@@ -296,6 +296,26 @@ def test_what_waits_to_be_taken_back_stays_when_the_way_back_is_switched_off(hou
     assert (plays(house, one), plays(house, two)) == ([], [])
 
 
+def test_a_stash_that_refused_writes_is_not_tried_while_the_way_back_is_off(house):
+    one, two = house.in_step(2)
+    play(house, one, AT)
+    poll(house)
+    play(house, two, AT)
+    house.clock.move(60)
+    house.stash_sim.faults.set(Fault("status", status=500, when=lambda request: adding(request) or removing(request)))
+    assert house.worker.back.history.poll() == ""
+    house.work_for(600)
+    assert house.rows("select state from breaker where who = 'stash:write'") != [("closed",)]
+    switch_off(house)
+    house.stash_sim.faults.clear()
+    house.forget_requests()
+    house.work_for(DAY)
+    assert mutations(house) == []
+    wish(house, UNDO, one)
+    house.work_for(DAY)
+    assert plays(house, one) == []
+
+
 # --- kills -------------------------------------------------------------------------------------------------------------
 
 

@@ -252,10 +252,10 @@ class BareFacts(TypedDict):
     index: IndexFacts
     last_poll: Moment | None
     last_reconcile: Moment | None
-    verified: VerifiedFacts | None
-    plays: PlaysFacts
-    """What the last comparison found; null if there was none."""
     """When the last full comparison ended."""
+    verified: VerifiedFacts | None
+    """What the last comparison found; null if there was none."""
+    plays: PlaysFacts
     comparison_due: bool
     repaired_at: Moment | None
     """When the database was last found damaged and rebuilt."""
