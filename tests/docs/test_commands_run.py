@@ -39,7 +39,6 @@ ENDS_WITH_1 = {
     "plexsync unbind 7 1234": "7 is not bound",
     "plexsync notify --test": "no way is set",
     "plexsync plays undo 7 12": "no play was sent for them",
-    "plexsync plays undo 7": "no play was sent for it",
     "plexsync plays redo 7": "the way back is off",
     "plexsync plays redo --all": "the way back is off",
     "plexsync plays redo --all --wait": "the way back is off",

@@ -27,9 +27,10 @@ FIGURES = {
 @command("status")
 @click.pass_obj
 def status(call: Call) -> int:
-    """Show whose plays come to Stash, whether Plex's history was read to its end, and what became of the plays.
+    """Show what became of the plays in Plex.
 
-    Asks neither server. While watch_back is off, no history is kept, but what was added stays known.
+    Shows also whose plays count, and whether Plex's history was read to its end. Asks neither server. While watch_back is
+    off, no history is kept, but what was added stays known.
 
     \b
     Examples:

@@ -119,7 +119,7 @@ def redo(
     yes: bool,
     wait: bool,
 ) -> int:
-    """Send the plays again that plexsync plays undo took back.
+    """Send the plays again that undo took back.
 
     A play that Stash has by then is not added. Plays that Plex no longer lists don't come again. Needs watch_back. Asks
     once for more than one scene. Exits with 1 if a named scene has no such play.
@@ -148,10 +148,11 @@ def again(
     yes: bool,
     wait: bool,
 ) -> int:
-    """Check plays again, and send those that Stash does not have: after a restored Stash, or one that lost plays.
+    """Send the plays that Stash has lost.
 
-    What was deleted in Stash is sent again, too; what plexsync plays undo took back is not. Plays that Stash has are not
-    added again. Needs watch_back. Asks first. Exits with 1 if a named scene has no such play.
+    Checks plays that were added or found, and sends those that Stash does not have: after a restored Stash. What was
+    deleted in Stash is sent again, too; what plexsync plays undo took back is not. Needs watch_back. Asks first. Exits
+    with 1 if a named scene has no such play.
 
     \b
     Examples:
