@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from plexsync.app.parts import Assembled
 from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import HistoryPoll, WatchRules
+from plexsync.flows.plays.listener import PlayListener
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.scene_identity import StashIdentity
@@ -16,10 +17,11 @@ from plexsync.store.database import Writer
 
 @dataclass(frozen=True)
 class WayBack:
-    """The flow of plays, and the poll of Plex's history."""
+    """The flow of plays, the poll of Plex's history, and what says when to poll sooner."""
 
     flow: PlaysFlow
     history: HistoryPoll
+    listener: PlayListener
 
     def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
         """Queue the plays of inspected scenes of which Plex lists plays that are not remembered.
@@ -50,7 +52,7 @@ class WayBack:
 def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     """Put the way back together on these parts."""
     history = HistoryPoll(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, parts.identity, rules)
-    return WayBack(_plays_flow(parts, history), history)
+    return WayBack(_plays_flow(parts, history), history, PlayListener(parts.store, history, parts.clock))
 
 
 def plays_to_take_back(parts: Assembled) -> PlaysFlow:

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from plexsync.app.parts import Parts
 from plexsync.engine.undo import Marked
-from plexsync.flows.plays.history_poll import WatchRules, saved_account, was_read_to_its_end
+from plexsync.flows.plays.history_poll import WatchRules, account_in, was_read_to_its_end
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import title
-from plexsync.reports.shapes.plays import PlayCounts, PlaysPreview, PlaysReport, PlaysWished, ScenePlays
+from plexsync.reports.shapes.plays import PlayCounts, PlaysPreview, PlaysReport, PlaysToChange, PlaysWished
 from plexsync.reports.status import plays_facts
 from plexsync.rules.job import Kind
 from plexsync.rules.play_wishes import OURS
@@ -21,7 +21,7 @@ def plays_report(parts: Parts) -> PlaysReport:
     rules = WatchRules(config.watch_account, config.watch_from)
     queue = plays_facts(*parts.summary().plays)
     with parts.store.reading() as db:
-        account = saved_account(db, rules)
+        account = account_in(db, rules) if rules.number is None else rules.number
         return {
             **queue,
             "watch_back": config.watch_back,
@@ -66,7 +66,7 @@ def plays_wished(marked: Marked, plays: int, nothing: Sequence[int]) -> PlaysWis
 def plays_preview(parts: Parts, chosen: Mapping[int, Sequence[int]]) -> PlaysPreview:
     """The plays that would be asked for, given as moments by scene."""
     with parts.store.reading() as db:
-        scenes: list[ScenePlays] = [
+        scenes: list[PlaysToChange] = [
             {"id": id, "title": title(db, Kind.SCENE, id), "plays": [stamp(at * 1000) or "" for at in moments]}
             for id, moments in sorted(chosen.items())
         ]

@@ -28,7 +28,7 @@ NESTED = {
 SECTIONS = {
     "outages": (outages.OutageReport, outages.OutageFacts, outages.FigureFacts),
     "probe": (probe.ProbeFacts, probe.TraitFacts),
-    "plays": (plays.PlaysReport, plays.PlayCounts, plays.PlaysWished, plays.PlaysPreview, plays.ScenePlays),
+    "plays": (plays.PlaysReport, plays.PlayCounts, plays.PlaysWished, plays.PlaysPreview, plays.PlaysToChange),
 }
 
 

@@ -27,7 +27,7 @@ log = logging.getLogger("PlexSync.plays")
 OWNER = 1
 # The note of the server, and of the second from which on the history of an account there was read once to its end.
 READ_SINCE = "plays:since:"
-# The note of the number of the account that `watch_account` names.
+# The note of the number of an account, by the name that `watch_account` has for it.
 NUMBER_OF = "plays:account:"
 # Seconds of history that are read again each time.
 OVERLAP = 86_400
@@ -55,21 +55,17 @@ class WatchRules:
 
     @property
     def number(self) -> int | None:
-        """The number of the account; None if the rules have its name."""
+        """The number of the account; None if a name has to be looked up."""
         return int(self.account or OWNER) if not self.account or self.account.isdecimal() else None
 
-    @property
-    def name(self) -> str:
-        """The name of the account, in the form in which names are compared."""
-        return self.account.casefold()
 
-
-def saved_account(db: Reader, rules: WatchRules) -> int | None:
-    """The number of the account; None if only its name is known, and its history was not read yet."""
-    if rules.number is not None:
-        return rules.number
-    number = db.notes.text(f"{NUMBER_OF}{rules.name}")
-    return int(number) if number.isdecimal() else None
+def account_in(db: Reader, rules: WatchRules) -> int | None:
+    """The number of the account whose history is saved; None if it was never read."""
+    number = rules.number
+    if number is None:
+        text = db.notes.text(f"{NUMBER_OF}{rules.account.casefold()}")
+        number = int(text) if text.isdecimal() else None
+    return number if number is not None and db.notes.text(f"{READ_SINCE}{number}") else None
 
 
 def was_read_to_its_end(db: Reader, account: int, since: int) -> bool:
@@ -128,13 +124,15 @@ class HistoryPoll:
     def account(self) -> int:
         """The number of the account, asked once. Raises UnknownAccount, and NeighbourError if Plex can't be asked."""
         if self._account is None:
-            name = self._rules.name
+            name = self._rules.account.casefold()
             accounts = self._gates.ask(READ_PLEX, self._plex.accounts)
             numbers = [number for number, other in accounts.items() if other.casefold() == name]
             if len(numbers) != 1:
                 count = "no account" if not numbers else f"{len(numbers)} accounts"
                 raise UnknownAccount(f"{count} of the Plex server with the name of watch_account")
             (self._account,) = numbers
+            with self._store.writing() as tx:
+                tx.notes.save(f"{NUMBER_OF}{name}", str(self._account))
         return self._account
 
     def poll(self) -> str:
@@ -187,7 +185,6 @@ class HistoryPoll:
         if not is_whole:
             with self._store.writing() as tx:
                 tx.notes.save(f"{READ_SINCE}{account}", f"{machine} {wanted}")
-                tx.notes.save(f"{NUMBER_OF}{self._rules.name}", str(account))
         if count:
             log.info("%d new plays in Plex", count)
 

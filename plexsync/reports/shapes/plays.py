@@ -59,7 +59,7 @@ class PlaysWished(PlaysAsked):
     scenes: int
 
 
-class ScenePlays(TypedDict):
+class PlaysToChange(TypedDict):
     """The plays of a scene."""
 
     id: int
@@ -71,4 +71,4 @@ class PlaysPreview(TypedDict):
     """What would be asked for: `plexsync plays undo --all --dry-run`."""
 
     plays: int
-    scenes: list[ScenePlays]
+    scenes: list[PlaysToChange]
