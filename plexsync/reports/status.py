@@ -4,6 +4,7 @@ from plexsync.reports.edits import edit_facts
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.verdict import verdict
 from plexsync.rules.dashboard_place import read as read_place
+from plexsync.rules.first_plays import read_counted
 from plexsync.rules.note_keys import CHANGED
 from plexsync.rules.status_words import STATUSES, server_word
 from plexsync.rules.verified import read as read_verified
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         BookFacts,
         BreakerFacts,
         DashboardFacts,
+        FirstPlaysFacts,
         HoldFacts,
         LibraryFacts,
         PaceFacts,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         WorkerEndFacts,
         WorkerFacts,
     )
+    from plexsync.rules.first_plays import FirstPlays
     from plexsync.rules.outages import Outage
     from plexsync.rules.outages import OutageTotals as Figures
     from plexsync.rules.records import BreakerRow, HoldRow, Overview
@@ -93,7 +96,7 @@ def facts_of(
         "last_poll": stamp(noted(summary.last_poll)),
         "last_reconcile": stamp(noted(summary.last_reconcile)),
         "verified": verified_facts(summary.verified),
-        "plays": _plays(*summary.plays),
+        "plays": _plays(*summary.plays, first=first_plays_facts(summary.first_plays)),
         "comparison_due": summary.anew or summary.wishes == CHANGED,
         "repaired_at": stamp(summary.repaired_at),
         "bulk_approved": config.approve_bulk or summary.approved,
@@ -144,8 +147,30 @@ def verified_facts(text: str) -> "VerifiedFacts | None":
     return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample}
 
 
-def _plays(waiting: int, since: int | None, error: str | None) -> "PlaysFacts":
-    return {"waiting": waiting, "since": stamp(since), "error": error or ""}
+def _plays(waiting: int, since: int | None, error: str | None, *, first: "FirstPlaysFacts | None") -> "PlaysFacts":
+    return {"waiting": waiting, "since": stamp(since), "error": error or "", "first": first}
+
+
+def first_plays_facts(text: str) -> "FirstPlaysFacts | None":
+    """What the first write of plays would do, by its note; None if nothing waits for your approval."""
+    counted = read_counted(text)
+    return None if counted is None else counted_facts(counted)
+
+
+def counted_facts(counted: "FirstPlays") -> "FirstPlaysFacts":
+    """What the first write of plays would do, for JSON."""
+    return {
+        "at": stamp(counted.at),
+        "account": counted.account,
+        "in_plex": counted.in_plex,
+        "missing": counted.missing,
+        "scenes": counted.scenes,
+        "present": counted.present,
+        "unmatched": counted.unmatched,
+        "unread": counted.unread,
+        "oldest": stamp(counted.oldest * 1000) if counted.missing else None,
+        "newest": stamp(counted.newest * 1000) if counted.missing else None,
+    }
 
 
 def verified_words(facts: "VerifiedFacts | None") -> str:
