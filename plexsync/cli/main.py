@@ -36,6 +36,7 @@ COMMANDS = {
     "sync": "Sync scenes: all, the recent ones, or those named.",
     "drain": "Work until nothing is due, then stop.",
     "fix": "Walk through everything that needs you, and mend it.",
+    "plays": "Bring what you watch in Plex to Stash.",
     "drift": "List what you edited in Plex, and decide about it.",
     "status": "Show the status of everything, or of a scene.",
     "top": "Watch the queue, both servers and the latest results.",
@@ -63,7 +64,7 @@ COMMANDS = {
 # The section of the list for each command; the others come last.
 PARTS = {
     "Set up": ("init", "config", "doctor", "probe", "adopt", "notify", "completion"),
-    "Sync": ("serve", "sync", "drain", "reconcile", "verify"),
+    "Sync": ("serve", "sync", "drain", "reconcile", "verify", "plays"),
     "Fix": ("fix", "drift"),
     "Show": ("status", "top", "explain", "history", "outages", "accept", "log", "report", "help"),
     "Single scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release", "redo"),

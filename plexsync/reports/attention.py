@@ -9,7 +9,15 @@ from plexsync.engine.notifications import seen
 from plexsync.reports.format import stamp, unstamped
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import NeedFacts, StatusFacts
-from plexsync.reports.verdict import NEVER, ended_words, first_plays_words, hold_words, worker_fails, worker_hangs, worker_is_missed
+from plexsync.reports.verdict import (
+    NEVER,
+    ended_words,
+    first_plays_words,
+    hold_words,
+    worker_fails,
+    worker_hangs,
+    worker_is_missed,
+)
 from plexsync.rules.notices import NoticeRules, conditions
 from plexsync.rules.status_words import DOWN
 

@@ -6,29 +6,31 @@ milliseconds. Imports little, to start fast.
 
 from dataclasses import astuple, dataclass
 
-NUMBERS = 9
+NUMBERS = 11
 WORDS = 5
 
 
 @dataclass(frozen=True)
 class FirstPlays:
-    """What the first write of plays would do, counted at the time `at` for the account with this name.
+    """What the first write of plays would do, counted at the time `at`, for an account (its name and its number).
 
-    `in_plex` plays are in Plex. `missing` of them, of `scenes` scenes, would be added, and `present` are in Stash already.
-    `unmatched` counts items that were played and have no scene to be synced, `unread` scenes that could not be read.
-    `oldest` and `newest` are the first and the last moment that would be added, 0 if there is none.
+    `in_plex` plays since the moment `since` are in Plex. `missing` of them, of `scenes` scenes, would be added, and
+    `present` are in Stash already. `unmatched` counts items that were played and have no scene to be synced, `unread`
+    scenes that could not be read. `oldest` and `newest` are the first and the last moment to be added, 0 if there is none.
     """
 
     account: str
+    number: int
+    since: int
     at: int
     in_plex: int
-    missing: int
-    scenes: int
-    present: int
-    unmatched: int
-    unread: int
-    oldest: int
-    newest: int
+    missing: int = 0
+    scenes: int = 0
+    present: int = 0
+    unmatched: int = 0
+    unread: int = 0
+    oldest: int = 0
+    newest: int = 0
 
 
 def counted_text(first: FirstPlays) -> str:

@@ -33,6 +33,10 @@ def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(world):
         plex.play(key, at=AT + moment)
     plex.play(keys[0], at=AT - 100 * 86_400, account=guest)
     process = world.start("serve")
+    waits = "5 plays of living room in Plex, 5 of them not in Stash, oldest 2023-11-14: wait for your yes"
+    until(lambda: waits in world.run("status").stdout.splitlines()[0])
+    assert not [request for request in stash.log if b"mutation" in request.body]
+    assert world.run("plays", "sync", "--yes").returncode == 0
     until(lambda: stash.plays.of(ids[0]))
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -45,7 +49,7 @@ def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(world):
         [AT + 1, AT + 50],
         *([AT + n] for n in range(2, 5)),
     ]
-    assert world.json("status")["plays"] == {"waiting": 0, "since": None, "error": ""}
+    assert world.json("status")["plays"] == {"waiting": 0, "since": None, "error": "", "first": None}
 
 
 def test_a_play_arrives_in_stash_by_plexs_event_without_waiting_for_the_poll(world):
@@ -81,6 +85,7 @@ def test_a_stash_that_refuses_plays_is_told_and_stops_no_sync(world):
     world.settings["watch_back"] = "plays"
     assert world.run("sync", "--all", "--wait").returncode == 0
     plex.play(key, at=AT)
+    assert world.run("plays", "sync", "--yes").returncode == 0
     stash.faults.set(Fault("status", status=500, when=lambda request: b"sceneAddPlay" in request.body))
     with world.serving():
         until(lambda: "wait for Stash" in world.run("status").stdout.splitlines()[0])

@@ -114,7 +114,6 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         ("last full comparison", _when(facts["last_reconcile"], facts)),
         ("verified", _verified(facts)),
         *([("plays", _plays(facts))] if facts["plays"]["waiting"] else []),
-        *([("first plays", first_plays_line(facts["plays"]["first"]))] if facts["plays"]["first"] else []),
         *([("to do", OWED)] if facts["comparison_due"] else []),
         *([] if facts["bulk_approved"] else [("to do", UNAPPROVED)]),
         ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),

@@ -5,7 +5,7 @@ A scene comes with the first of its items that was played.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READS
@@ -41,11 +41,15 @@ class ScenePlays:
 
 @dataclass(frozen=True)
 class PlaysPage:
-    """The scenes of a page of played items. `unmatched` items have no scene to be synced, `last` is the last item."""
+    """The scenes of a page of played items. `unmatched` items have no scene to be synced.
+
+    `last` is the last of the items, after which the next page begins, unless it `is_last`.
+    """
 
     scenes: tuple[ScenePlays, ...]
     unmatched: int
     last: str
+    is_last: bool
 
 
 def item_pages(store: Database, account: int, *, since: int, after: str = "") -> Iterator[tuple[list[str], list[str]]]:
@@ -100,6 +104,7 @@ class PlaysPreviewer:
                 tuple(_plays(finding) for finding in findings if _is_shown(finding, after)),
                 len(set(items) - matched),
                 items[-1],
+                len(items) < PAGE,
             )
             after = items[-1]
 
@@ -124,7 +129,7 @@ class PlaysPreviewer:
             total.add(page)
             take(page)
             progress(min(total.present + total.missing, in_plex), in_plex)
-        return total.result(self._clock.now(), in_plex, name)
+        return total.result(FirstPlays(name, account, since, self._clock.now(), in_plex))
 
 
 class PlaysCount:
@@ -145,11 +150,10 @@ class PlaysCount:
             moments = [*self._moments, *scene.missing]
             self._moments = [min(moments), max(moments)] if moments else []
 
-    def result(self, now: int, in_plex: int, account: str) -> FirstPlays:
-        """What was counted, for a history of `in_plex` plays."""
-        return FirstPlays(
-            at=now,
-            in_plex=in_plex,
+    def result(self, plays: FirstPlays) -> FirstPlays:
+        """These plays with what was counted of them."""
+        return replace(
+            plays,
             missing=self.missing,
             scenes=self.scenes,
             present=self.present,
@@ -157,7 +161,6 @@ class PlaysCount:
             unread=self.unread,
             oldest=min(self._moments, default=0),
             newest=max(self._moments, default=0),
-            account=account,
         )
 
 
