@@ -114,7 +114,7 @@ def _previewed(
     asks = approved is None and not dry
     if asks and not yes and (call.json or not sys.stdin.isatty()):
         raise click.ClickException(FIRST)
-    scenes = Listed()
+    scenes = FirstScenes()
     with stoppable() as stop, ExitStack() as stack:
         if to[0]:
             scenes.file = stack.enter_context(output(to[0], replace=to[1]))
@@ -151,7 +151,7 @@ def _begins(back: WayBack, since: datetime | None) -> int:
     return day
 
 
-class Listed:
+class FirstScenes:
     """The first scenes that would get plays, how many there are, and the file that gets all of their plays."""
 
     def __init__(self) -> None:
@@ -168,12 +168,12 @@ class Listed:
             self.file.writelines(csv_lines(scenes))
 
 
-def _count(start: Begun, back: WayBack, since: int, scenes: Listed, stop: Stop) -> FirstPlays | None:
+def _count(start: Begun, back: WayBack, since: int, scenes: FirstScenes, stop: Stop) -> FirstPlays | None:
     with ProgressBar(start.console, "counting") as bar:
         return back.previewer.count(since=since, take=scenes.take, progress=bar.at, stopping=lambda: bool(stop))
 
 
-def _tell(counted: FirstPlays, scenes: Listed, file: str) -> None:
+def _tell(counted: FirstPlays, scenes: FirstScenes, file: str) -> None:
     out = paper()
     if scenes.first:
         out.print(table("", ("scene", "title", "plays"), _rows(scenes.first)))
