@@ -7,6 +7,7 @@ import pytest
 from plexsync.flows.plays.approval import approve_plays
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.plays.preview import PAGE, PlaysPage
+from plexsync.rules.events import SessionChanged, SessionState
 from plexsync.rules.first_plays import FirstPlays, read_counted
 from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
 from plexsync.simulator.http import Fault
@@ -74,6 +75,20 @@ def test_nothing_is_written_before_your_yes_and_all_of_it_after(house):
     poll(house)
     assert plays(house, three) == [AT + 9]
     assert house.books_balance()
+
+
+def test_what_a_player_reports_queues_nothing_before_your_yes(house):
+    (id,) = house.in_step()
+    poll(house)
+    play(house, id, AT)
+    house.clock.move(60)
+    house.worker.back.listener.take([SessionChanged(house.key_of(id), SessionState.STOPPED, 0, "1")])
+    poll(house)
+    assert house.rows("select count(*) from job where kind = 'plays'") == [(0,)]
+    assert plays(house, id) == []
+    approve(house)
+    poll(house)
+    assert plays(house, id) == [AT]
 
 
 def test_one_play_is_asked_about_as_well(house):

@@ -37,7 +37,8 @@ def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(world):
     until(lambda: waits in world.run("status").stdout.splitlines()[0])
     assert not [request for request in stash.log if b"mutation" in request.body]
     assert world.run("plays", "sync", "--yes").returncode == 0
-    until(lambda: stash.plays.of(ids[0]))
+    # One that was on its way when the worker was killed would be waited for, for minutes.
+    until(lambda: all(stash.plays.of(id) for id in ids))
     process.send_signal(signal.SIGKILL)
     process.wait()
     plex.play(keys[1], at=AT + 50, account=guest)
@@ -59,6 +60,7 @@ def test_a_play_arrives_in_stash_by_plexs_event_without_waiting_for_the_poll(wor
     guest = plex.add_account("guest")
     world.settings |= {"watch_back": "plays", "stash_poll_interval": "3600"}
     assert world.run("sync", "--all", "--wait").returncode == 0
+    assert world.run("plays", "sync", "--yes").returncode == 0
     plex.traits.history_lag = 2.0
 
     def reads() -> int:

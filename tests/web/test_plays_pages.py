@@ -42,7 +42,7 @@ def asking(world: World) -> Iterator[Dash]:
 def count(dash: Dash) -> None:
     back = way_back_of(dash.parts)
     assert back is not None
-    assert back.first_run.poll() == ""
+    assert back.poll() == ""
 
 
 def shown(dash: Dash, path: str = "/plays") -> str:
