@@ -11,7 +11,7 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
 from plexsync.store.database import Database
 
-# Milliseconds after which plays are counted again: if some were added to the history, and in any case.
+# Milliseconds after which plays are counted again: if there are new ones or scenes could not be read, and in any case.
 PACE, LONGEST = 600_000, 86_400_000
 
 
@@ -47,9 +47,10 @@ class FirstRun:
             if self._history.approved_since(db) is not None:
                 return False
             in_plex, _ = db.plays.count_history(self._history.account(), since=self._history.since)
-        if counted is None or counted.unread:
+        if counted is None:
             return True
-        return not 0 <= now - counted.at < (LONGEST if counted.in_plex == in_plex else PACE)
+        is_same = counted.in_plex == in_plex and not counted.unread
+        return not 0 <= now - counted.at < (LONGEST if is_same else PACE)
 
     def _count(self) -> None:
         counted = self._previewer.count(since=self._history.since)
