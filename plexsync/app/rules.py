@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from plexsync.engine.rules import WorkRules
+from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules import choice, template
 from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
@@ -111,3 +112,8 @@ class PartSettings:
     wishes: str = ""
     scan_absent: bool = False
     pictures: bool = True
+
+
+def watch_rules(config: PlexSyncConfig) -> WatchRules | None:
+    """Return whose plays come to Stash, and since when; None while the way back is off."""
+    return None if config.watch_back == "off" else WatchRules(config.watch_account, config.watch_from)

@@ -12,7 +12,7 @@ from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lines
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
-from plexsync.app.rules import HOUR, MINUTE
+from plexsync.app.rules import HOUR, MINUTE, watch_rules
 from plexsync.app.switches import bulk_approved, comparison_owed
 from plexsync.app.way_back import WayBack, forget_way_back, way_back
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
@@ -21,7 +21,6 @@ from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.notifications import Bell, Noticer, Standstill
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
-from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
 from plexsync.flows.scenes.stash_lines import StashListener
@@ -86,10 +85,8 @@ def engine_on(
 
 def way_back_of(parts: Parts) -> WayBack | None:
     """Return the way back, if the settings ask for it."""
-    config = parts.config
-    if config.watch_back == "off":
-        return None
-    return way_back(parts, WatchRules(config.watch_account, config.watch_from))
+    rules = watch_rules(parts.config)
+    return way_back(parts, rules) if rules else None
 
 
 @contextmanager

@@ -29,6 +29,8 @@ log = logging.getLogger("PlexSync.plays")
 OWNER = 1
 # The note of the server, and of the second from which on the history of an account there was read once to its end.
 READ_SINCE = "plays:since:"
+# The note of the number of an account, by the name that `watch_account` has for it.
+NUMBER_OF = "plays:account:"
 # Seconds of history that are read again each time.
 OVERLAP = 86_400
 # Seconds for which the history that was just read is new enough.
@@ -52,6 +54,20 @@ class WatchRules:
 
     account: str = ""
     since: int = 0
+
+    @property
+    def number(self) -> int | None:
+        """The number of the account; None if a name has to be looked up."""
+        return int(self.account or OWNER) if not self.account or self.account.isdecimal() else None
+
+
+def account_in(db: Reader, rules: WatchRules) -> int | None:
+    """The number of the account whose history is saved; None if it was never read."""
+    number = rules.number
+    if number is None:
+        text = db.notes.text(f"{NUMBER_OF}{rules.account.casefold()}")
+        number = int(text) if text.isdecimal() else None
+    return number if number is not None and db.notes.text(f"{READ_SINCE}{number}") else None
 
 
 class HistoryPoll:
@@ -78,8 +94,7 @@ class HistoryPoll:
         self._read_at: float | None = None
         self._problem = ""
         # A name is looked up at the first request.
-        is_number = not rules.account or rules.account.isdecimal()
-        self._account = int(rules.account or OWNER) if is_number else None
+        self._account = rules.number
 
     @property
     def since(self) -> int:
@@ -105,6 +120,8 @@ class HistoryPoll:
                 count = "no account" if not numbers else f"{len(numbers)} accounts"
                 raise UnknownAccount(f"{count} of the Plex server with the name of watch_account")
             (self._account,) = numbers
+            with self._store.writing() as tx:
+                tx.notes.save(f"{NUMBER_OF}{name}", str(self._account))
         return self._account
 
     def poll(self) -> str:
@@ -146,9 +163,9 @@ class HistoryPoll:
         with self._store.reading() as db:
             newest, server, read = db.plays.newest(account), db.servers.find(), db.notes.text(note)
             used_before = is_used_before(db)
+            is_whole = self.is_whole(db, account)
         machine = server.machine if server else ""
-        of_machine, _, since = read.partition(" ")
-        is_whole = of_machine == machine and since.isdecimal() and int(since) <= wanted
+        of_machine = read.partition(" ")[0]
         if soon and not is_whole:
             return
         if read and of_machine != machine:
@@ -165,6 +182,12 @@ class HistoryPoll:
                 tx.notes.save(note, f"{machine} {wanted}")
         if count:
             log.info("%d new plays in Plex", count)
+
+    def is_whole(self, db: Reader, account: int) -> bool:
+        """Whether this account's history on the accepted server was read once to its end, for all plays that count."""
+        server = db.servers.find()
+        machine, _, since = db.notes.text(f"{READ_SINCE}{account}").partition(" ")
+        return machine == (server.machine if server else "") and since.isdecimal() and int(since) <= self._rules.since
 
     def _pages(self, account: int, since: int) -> Iterable[Sequence[PlexPlay]]:
         pages = iter(self._plex.plays(account, since=since))
