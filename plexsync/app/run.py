@@ -172,7 +172,8 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
             watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
         if back is not None:
             seconds, sooner = parts.config.stash_poll_interval, back.listener.sooner
-            watchers.append(watch(back.listener.poll, name="plays", seconds=seconds, sooner=sooner))
+            watchers.append(watch(back.poll, name="plays", seconds=seconds, sooner=sooner))
+            watchers.append(watch(back.first_run.begin, name="first plays", seconds=COMPARE_LOOK))
         for watcher in watchers:
             watcher.start()
         try:

@@ -49,7 +49,7 @@ COMMANDS = {
     "undo": "Take back what was pushed.",
     "release": "Leave what was pushed in Plex, without PlexSync's locks.",
     "redo": "End an undo: sync the scenes again.",
-    "plays": "Show the plays from Plex, and take them back.",
+    "plays": "Bring what you watch in Plex to Stash, and take it back.",
     "accept": "Accept a change of a server that only you can judge.",
     "log": "Show the log of the worker.",
     "report": "Collect what a bug report needs in one file, without secrets.",

@@ -9,7 +9,15 @@ from plexsync.engine.notifications import seen
 from plexsync.reports.format import stamp, unstamped
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import NeedFacts, StatusFacts
-from plexsync.reports.verdict import NEVER, ended_words, hold_words, worker_fails, worker_hangs, worker_is_missed
+from plexsync.reports.verdict import (
+    NEVER,
+    ended_words,
+    first_plays_words,
+    hold_words,
+    worker_fails,
+    worker_hangs,
+    worker_is_missed,
+)
 from plexsync.rules.gate_names import CURE, GateName, caption, closed_words, is_covered
 from plexsync.rules.notices import NoticeRules, conditions
 from plexsync.rules.status_words import ON_HOLD
@@ -72,7 +80,7 @@ def _of(key: str, text: str, since: int, facts: StatusFacts) -> Need:
 
 
 def machine_needs(facts: StatusFacts) -> list[Need]:
-    """What needs you of PlexSync itself: its worker, its events and its books, and the first write."""
+    """What needs you of PlexSync itself: its worker, its events and its books, and the first writes."""
     worker, kept = facts["worker"], facts["books"]
     told = []
     if not facts["bulk_approved"]:
@@ -85,6 +93,9 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
                 "/review",
             )
         )
+    if first := facts["plays"]["first"]:
+        plays = f"{first_plays_words(first)}. Nothing is written before you have looked at it and approved it once."
+        told.append(Need("plays", "person", "The first plays for Stash need your approval", plays, "/plays"))
     if not worker["enabled"]:
         off = "enabled = false: events are kept, and nothing is sent to Plex."
         told.append(Need("off", "person", "PlexSync is switched off", off, "/settings/change?name=enabled"))

@@ -54,6 +54,19 @@ select part.item, played.moment, played.item, played.history_key, 1
  order by 5, 1, 2
 """
 NEWEST = "select max(moment) from played where account = :account"
+PLAYED_ITEMS = """
+select distinct item from played
+ where account = :account and moment >= :since and item > :after order by item limit :limit
+"""
+# The items that have the files of these, which are gone from the index.
+HEIRS = """
+select distinct part.item
+  from played join part on part.path_key = played.path_key and part.size = played.size
+ where played.account = :account and played.item in (select value from json_each(:items)) and played.path_key <> ''
+   and not exists (select 1 from item where item.key = played.item)
+ order by 1
+"""
+HAS_MEMORY = "select 1 from play limit 1"
 HAS_HISTORY = "select 1 from played limit 1"
 FORGET_HISTORY = "delete from played"
 DROP_UNLISTED = "delete from played where account = :account and listed_at < :since"
@@ -150,6 +163,20 @@ class ReadOnlyPlays(Table):
         """Return the moment of the account's newest listed play; None if none was listed yet."""
         moment: int | None = self._db.value(NEWEST, {"account": account})
         return moment
+
+    def played_items(self, account: int, *, since: int, after: str = "", limit: int) -> list[str]:
+        """Return up to `limit` items above `after` that the account has played from the second `since` on, by key."""
+        values = {"account": account, "since": since, "after": after, "limit": limit}
+        return [item for (item,) in self._db.rows(PLAYED_ITEMS, values)]
+
+    def heirs(self, account: int, items: Sequence[str]) -> list[str]:
+        """Return the items that have the files of those of these items that are gone from the index."""
+        rows = self._db.rows(HEIRS, {"account": account, "items": json.dumps(list(items))})
+        return [item for (item,) in rows]
+
+    def has_memory(self) -> bool:
+        """Whether anything is remembered of any scene's plays."""
+        return bool(self._db.row(HAS_MEMORY))
 
     def of(self, scenes: Mapping[int, str], *, since: int = 0) -> dict[int, dict[int, RememberedPlay]]:
         """Return what is remembered of these scenes, given as id and time of creation, by scene and moment.

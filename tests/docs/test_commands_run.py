@@ -99,6 +99,11 @@ def test_an_example_does_what_it_says(line: str, world: World, monkeypatch: pyte
         run(["backup", words[words.index("restore") + 1]])
     if "--apply" in words:
         run(["sync", "--all", "--dry-run", "--out", "plan.json"])
+    if "plays" in words:
+        monkeypatch.setenv("PLEXSYNC_WATCH_BACK", "plays")
+    if words == ["plays", "sync"]:
+        # Nobody can answer here, and it asks only once.
+        run(["plays", "sync", "--yes"])
     if words[0] == "redo":
         run(["undo", "7", "12", "--yes", "--wait"])
     words = [filled(word, world, capsys) for word in words]

@@ -97,10 +97,25 @@ def test_the_scenes_are_counted_and_only_a_library_without_work_is_good(
     assert told({**fine, "scenes": scenes(**counts)}) == {"tone": tone, "text": text}
 
 
+NO_PLAYS = {"waiting": 0, "since": NOW, "error": "", "first": None}
+FIRST_PLAYS = {
+    "at": NOW,
+    "account": "Anna",
+    "in_plex": 1_204,
+    "missing": 1_190,
+    "scenes": 300,
+    "present": 14,
+    "unmatched": 0,
+    "unread": 0,
+    "oldest": "2021-03-04T05:06:07Z",
+    "newest": NOW,
+}
+ASKS = "1,204 plays of Anna in Plex, 1,190 of them not in Stash, oldest 2021-03-04: wait for your yes (plexsync plays sync)"
 TROUBLE = [
     ({"holds": {"plex": hold("plex-server")}}, "bad", "Another Plex server answers"),
     ({"holds": {"plex": hold()}}, "bad", "Plex does not let PlexSync in"),
     ({"bulk_approved": False}, "bad", "The first write needs your approval"),
+    ({"plays": {**NO_PLAYS, "first": FIRST_PLAYS}}, "bad", ASKS),
     ({"worker": {**WORKS, "enabled": False}}, "bad", "PlexSync is switched off"),
     ({"worker": {**WORKS, "alive": False}}, "bad", "The worker hangs"),
     ({"worker": {**WORKS, "running": False, "alive": False}}, "bad", "No worker runs"),
@@ -151,8 +166,11 @@ WAITS = [
     ({"comparison_due": True}, "a full comparison is due"),
     ({"last_reconcile": None}, "no full comparison yet"),
     ({"events": {"waiting": 2, "unread": 0}}, "2 events left as files"),
-    ({"plays": {"waiting": 1, "since": NOW, "error": ""}}, "plays of 1 scene on their way to Stash"),
-    ({"plays": {"waiting": 2, "since": NOW, "error": "Stash answered 500"}}, "plays of 2 scenes wait for Stash"),
+    ({"plays": {**NO_PLAYS, "waiting": 1}}, "plays of 1 scene on their way to Stash"),
+    (
+        {"plays": {**NO_PLAYS, "waiting": 2, "error": "Stash answered 500"}},
+        "plays of 2 scenes wait for Stash",
+    ),
 ]
 
 

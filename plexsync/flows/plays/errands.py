@@ -1,7 +1,7 @@
 """What the plays flow has found about a scene, and its writes to Stash with their saved record."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.engine.flow import Errand
@@ -16,7 +16,10 @@ Memory = Mapping[int, RememberedPlay]
 
 @dataclass(frozen=True)
 class PlaysFinding:
-    """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan."""
+    """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
+
+    `listed` are the moments in Plex that count for it, `played` the items that have plays.
+    """
 
     id: int
     watched: WatchedScene | None = None
@@ -25,6 +28,8 @@ class PlaysFinding:
     outcome: Outcome | None = None
     ends: Outcome = field(default_factory=Done)
     error: NeighbourError | None = None
+    listed: Collection[int] = ()
+    played: Collection[str] = ()
 
     @property
     def desired(self) -> str:

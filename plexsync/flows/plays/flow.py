@@ -89,8 +89,11 @@ class PlaysFlow:
         """No scene: performers, studios, tags and groups have no plays."""
         return ()
 
-    def look(self, ids: Sequence[int]) -> Sequence[PlaysFinding]:
-        """Read the plays of these scenes in Stash, their items, and what Plex lists, and plan."""
+    def look(self, ids: Sequence[int], *, since: int | None = None) -> Sequence[PlaysFinding]:
+        """Read the plays of these scenes in Stash, their items, and what Plex lists, and plan.
+
+        Plays that you have not approved are left alone. `since`: plan as if you had approved those from that moment on.
+        """
         answers = self._reader.read(Neighbour.STASH, self._stash.watched, ids)
         watched = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
         findings = {id: PlaysFinding(id, outcome=Gone()) for id in ids if id not in answers}
@@ -99,7 +102,7 @@ class PlaysFlow:
         }
         skipped = self._skipped(watched.values()) if self._is_on else set(watched)
         findings |= {id: PlaysFinding(id, watched[id], outcome=LEFT_ALONE) for id in skipped}
-        findings |= self._planned({id: watching for id, watching in watched.items() if id not in skipped})
+        findings |= self._planned({id: watching for id, watching in watched.items() if id not in skipped}, since)
         findings |= self._taking_back([finding for finding in findings.values() if finding.plan is None])
         return [findings[id] for id in ids]
 
@@ -138,7 +141,7 @@ class PlaysFlow:
         ignored = {id for id, row in rows.items() if row.state is State.IGNORED}
         return ignored | {scene.id for scene in scenes if outside(scene, self._scope)}
 
-    def _planned(self, watched: Mapping[int, WatchedScene]) -> dict[int, PlaysFinding]:
+    def _planned(self, watched: Mapping[int, WatchedScene], since: int | None) -> dict[int, PlaysFinding]:
         if not watched:
             return {}
         scenes = [watching.scene for watching in watched.values()]
@@ -153,18 +156,26 @@ class PlaysFlow:
         if paired.is_foreign:
             self._identity.check_again(self._gates)
             return {id: PlaysFinding(id, watching, outcome=BEING_LISTED) for id, watching in watched.items()}
-        keys = {id: self._keys(paired.verdicts[id], paired.items) for id in watched}
+        verdicts = {id: self._readable(paired.verdicts[id], paired.items) for id in watched}
+        keys = {id: self._keys(verdicts[id], paired.items) for id in watched}
         with self._store.reading() as db:
             account = self._history.account()
             items = sorted({key for some in keys.values() for key in some})
-            plays = db.plays.history(account, items, since=self._history.since)
+            start = self._history.approved_since(db) if since is None else since
+            plays = {} if start is None else db.plays.history(account, items, since=start)
             memory = db.plays.of({id: watching.scene.created_at for id, watching in watched.items()})
             holders = db.plays.holders(items)
         kept = self._held_by_others(holders, watched)
         return {
-            id: self._finding(watching, paired.verdicts[id], keys[id], plays, memory.get(id, {}), kept)
+            id: self._finding(watching, verdicts[id], keys[id], plays, memory.get(id, {}), kept)
             for id, watching in watched.items()
         }
+
+    @staticmethod
+    def _readable(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> Verdict:
+        """The verdict, or the error of a matched item that can't be read now: its plays may count."""
+        answers = [items.get(key) for key in verdict.keys] if isinstance(verdict, Matched) else []
+        return next((answer for answer in answers if isinstance(answer, NeighbourError)), verdict)
 
     @staticmethod
     def _keys(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> list[str]:
@@ -201,7 +212,9 @@ class PlaysFlow:
                 if not kept.get((source.item, moment), set()) - {id}:
                     listed.setdefault(moment, source)
         plan = plan_plays(listed, Counter(watched.plays), memory, now=now, longest=self._longest, restored=False)
-        finding = PlaysFinding(id, watched, memory, plan, ends=self._ending(plan, now))
+        played = frozenset(source.item for key in keys for source in plays.get(key, {}).values())
+        ends = self._ending(plan, now)
+        finding = PlaysFinding(id, watched, memory, plan, ends=ends, listed=listed.keys(), played=played)
         is_settled = plan.add is None and plan.remove is None
         if is_settled and not keys and not memory:
             return replace(finding, outcome=UNPAIRED)

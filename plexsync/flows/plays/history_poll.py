@@ -13,9 +13,11 @@ from functools import partial
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.flows.plays.approval import approve_plays, find_approved_since, is_used_before
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import PLAYS, Why
 from plexsync.rules.neighbours import Clock, PlexWatch, Stash
+from plexsync.rules.note_keys import PLAYS_QUEUED
 from plexsync.rules.paths import base_name
 from plexsync.rules.plays import PlaySource
 from plexsync.rules.records import PlexPlay
@@ -121,6 +123,10 @@ class HistoryPoll:
         """The number of the account; None while only its name is known."""
         return self._account
 
+    def approved_since(self, db: Reader) -> int | None:
+        """The moment from which on you have approved that plays are written; None before that."""
+        return find_approved_since(db, self._account, watch_since=self._rules.since)
+
     def account(self) -> int:
         """The number of the account, asked once. Raises UnknownAccount, and NeighbourError if Plex can't be asked."""
         if self._account is None:
@@ -174,12 +180,16 @@ class HistoryPoll:
         with self._store.reading() as db:
             newest, machine, of_machine = db.plays.newest(account), _machine(db), _read_of(db, account)[0]
             is_whole = was_read_to_its_end(db, account, wanted)
+            used_before = is_used_before(db)
         if soon and not is_whole:
             return
         if of_machine and of_machine != machine:
             # Another server, which you have accepted: its rating keys name other items.
             with self._store.writing() as tx:
                 tx.plays.forget_history()
+        if used_before:
+            with self._store.writing() as tx:
+                approve_plays(tx, account, watch_since=wanted, since=wanted, now=self._clock.now())
         start = max(wanted, newest - OVERLAP) if newest is not None and is_whole else wanted
         count = sum(self._take(account, page) for page in self._pages(account, start))
         if not is_whole:
@@ -198,13 +208,17 @@ class HistoryPoll:
         plays = {(play.item, play.moment): PlaySource(play.item, play.history) for play in page}
         with self._store.reading() as db:
             fresh = plays.keys() - db.plays.listed(account, plays)
+            is_approved = self.approved_since(db) is not None
         if fresh:
             # A history names no server, and another one behind the address has plays of its own.
             self._identity.check_again(self._gates)
-        scenes = self.scenes_of(sorted({item for item, _ in fresh}))
+        scenes = self.scenes_of(sorted({item for item, _ in fresh})) if is_approved else set()
         now = self._clock.now()
         with self._store.writing() as tx:
             tx.plays.save_history(account, [(source, moment) for (_, moment), source in plays.items()], now=now)
+            if fresh and not is_approved:
+                # They are queued with all others, after your approval.
+                tx.notes.save(PLAYS_QUEUED, "")
             for scene in sorted(scenes):
                 tx.jobs.want(PLAYS, scene, Why.EDIT, now, behind=len(scenes) > CROWD)
         return len(fresh)

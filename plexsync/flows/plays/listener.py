@@ -99,9 +99,11 @@ class PlayListener:
         return ""
 
     def _queue(self, scenes: set[int]) -> None:
-        """Queue the plays of these scenes; one that is due already is looked at after this anyway."""
+        """Queue the plays of these scenes, if you have approved that; one that is due already is looked at anyway."""
         now = self._clock.now()
         with self._store.writing() as tx:
+            if self._history.approved_since(tx) is None:
+                return
             rows = tx.jobs.of(PLAYS, sorted(scenes))
             waiting = {id for id, row in rows.items() if row.state is State.READY and row.due <= now}
             for id in sorted(scenes - waiting):
