@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plexsync.app.parts import Assembled
-from plexsync.flows.plays.flow import PlaysFlow
+from plexsync.flows.plays.flow import PlaysFlow, longest_request
 from plexsync.flows.plays.history_poll import HistoryPoll, WatchRules
+from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
 from plexsync.rules.job import PLAYS, Why
 from plexsync.store.database import Writer
+from plexsync.store.plays_file import PlaysFile
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
         StashIdentity(parts.store, parts.stash, parts.clock),
         parts.settings.work,
         looks.scope,
+        PlaysRecovery(parts.store, PlaysFile(parts.store.folder), parts.clock, longest_request(parts.settings.work)),
     )
     return WayBack(flow, history)
 

@@ -46,6 +46,14 @@ STATUS_SETTINGS = "status:settings"
 VALID_SETTINGS = "stash:valid"
 # The number of the last push in the journal of writes, as far as this database knows.
 JOURNALLED = "journal:last"
+# The number of the last entry in the journal of plays, as far as this database knows.
+PLAYS_JOURNALLED = "plays:journal"
+# The end of the last comparison of plays.
+PLAYS_COMPARED = "plays:compared"
+# Scenes of which the poll has found that they were changed later in Stash than Stash shows now, each with that time.
+STASH_BACK = "stash:back"
+# The plays that PlexSync added last and that are missing in Stash without evidence why (`plexsync.rules.restored_stash`).
+PLAYS_MISSING = "plays:missing"
 # A random text of this database, the salt of its hashes.
 SALT = "salt"
 # The last loss of scenes that you accepted.

@@ -39,7 +39,8 @@ class PlaysErrand(Errand):
     """The plays that are added to a scene, or of which one row each is removed, in one request.
 
     `before` is the memory to go back to if the request is never sent, `open_plays` the memory while it is on its way, and
-    `after` what follows from the answer, `rows`: the scene's plays after it.
+    `after` what follows from the answer, `rows`: the scene's plays after it. `entry_number` is its number in the journal of
+    plays.
     """
 
     watched: WatchedScene
@@ -47,6 +48,7 @@ class PlaysErrand(Errand):
     adds: bool
     before: Mapping[int, RememberedPlay | None]
     open_plays: Memory
+    entry_number: int = 0
     rows: tuple[int, ...] | None = None
     after: Mapping[int, RememberedPlay | None] = field(default_factory=dict)
 

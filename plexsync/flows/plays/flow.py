@@ -16,6 +16,7 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, PlaysJournal
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
+from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
@@ -35,6 +36,11 @@ NO_PLAY = 1
 UNPAIRED, LEFT_ALONE = Done(rests="unpaired"), Done(rests="left alone")
 # Seconds until a history that Plex does not show is asked for again.
 REFUSED_REST = 600.0
+
+
+def longest_request(rules: WorkRules) -> int:
+    """How far ahead a request can take effect, in milliseconds: a batch's reading, and the request itself."""
+    return rules.lease + 2 * rules.deadline
 
 
 class PlaysFlow:
@@ -57,6 +63,7 @@ class PlaysFlow:
         stash_identity: StashIdentity,
         rules: WorkRules,
         scope: Scope,
+        recovery: PlaysRecovery,
     ) -> None:
         self._store = store
         self._stash = stash
@@ -67,8 +74,8 @@ class PlaysFlow:
         self._identity = identity
         self._stash_identity = stash_identity
         self._scope = scope
-        # How far ahead a request can take effect: a batch's reading, and the request itself.
-        self._longest = rules.lease + 2 * rules.deadline
+        self._recovery = recovery
+        self._longest = longest_request(rules)
         self._reader = BatchReader(gates)
         self.journal = PlaysJournal()
 
@@ -80,6 +87,7 @@ class PlaysFlow:
 
     def look(self, ids: Sequence[int]) -> Sequence[PlaysFinding]:
         """Read the plays of these scenes in Stash, their items, and what Plex lists, and plan."""
+        self._recovery.check()
         answers = self._reader.read(Neighbour.STASH, self._stash.watched, ids)
         watched = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
         findings = {id: PlaysFinding(id, outcome=Gone()) for id in ids if id not in answers}
@@ -189,6 +197,7 @@ class PlaysFlow:
             tx.plays.save(finding.id, watched.scene.created_at, plan.resolved)
             if finding.outcome is None:
                 errands[job.token] = self._errands(tx, job, finding, watched, plan, now=now, until=until)
+        self._recovery.saved(tx, [finding for _, finding in findings], errands)
         return errands
 
     @staticmethod
@@ -217,7 +226,8 @@ class PlaysFlow:
         return errands
 
     def will_send(self, errands: Sequence[PlaysErrand]) -> None:
-        """Nothing outlives the database yet."""
+        """Record what is about to be sent in the journal of plays, which outlives the database."""
+        self._recovery.will_send(errands)
 
     def requires(self, errand: PlaysErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
         """The write gate of Stash."""
@@ -232,6 +242,7 @@ class PlaysFlow:
         """Compare the answers with what was sent; no further request is needed."""
         for errand in errands:
             errand.read(now=self._clock.now())
+        self._recovery.was_answered(errands)
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
@@ -277,6 +288,7 @@ class PlaysFlow:
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
         """Read these scenes: the memory of a play belongs to the scene that was created at its time."""
+        self._recovery.check()
         self._gates.enter(READ_STASH)
         return self._reader.read(Neighbour.STASH, self._stash.watched, ids)
 
