@@ -55,7 +55,12 @@ select part.item, played.moment, played.item, played.history_key, 1
 NEWEST = "select max(moment) from played where account = :account"
 HAS_HISTORY = "select 1 from played limit 1"
 FORGET_HISTORY = "delete from played"
-DROP_UNLISTED = "delete from played where account = :account and listed_at < :since"
+# A row without a rating key is that of a saved play if it has its number and moment.
+MARK_LISTED = """
+update played set listed_at = :now where account = :account and moment = :moment and history_key = :history_key
+"""
+UNLISTED = "select 1 from played where account = :account and moment >= :since and listed_at <> :listed_at limit 1"
+DROP_UNLISTED = "delete from played where account = :account and listed_at <> :listed_at"
 
 LIST = """
 select scene, moment, scene_created_at, item, history_key, state, tries, rows_before, until, undo
@@ -125,6 +130,10 @@ class ReadOnlyPlays(Table):
         """Whether any history is saved."""
         return bool(self._db.row(HAS_HISTORY))
 
+    def has_unlisted(self, account: int, *, since: int, listed_at: int) -> bool:
+        """Whether a saved play from the second `since` on was not listed by the reading that began at `listed_at`."""
+        return bool(self._db.row(UNLISTED, {"account": account, "since": since, "listed_at": listed_at}))
+
     def newest(self, account: int) -> int | None:
         """Return the moment of the account's newest listed play; None if none was listed yet."""
         moment: int | None = self._db.value(NEWEST, {"account": account})
@@ -183,9 +192,15 @@ class Plays(ReadOnlyPlays):
         """Forget all saved history: it is read anew, and its scenes are queued again. What was sent stays remembered."""
         self._db.execute(FORGET_HISTORY)
 
-    def drop_unlisted(self, account: int, *, since: int) -> int:
-        """After Plex has listed the account's whole history, drop what it has not listed since then; returns how many."""
-        return self._db.execute(DROP_UNLISTED, {"account": account, "since": since})
+    def mark_listed(self, account: int, plays: Iterable[tuple[str, int]], *, now: int) -> None:
+        """Save that Plex lists these (history key, moment) pairs now, although it names no item for them."""
+        entry = {"account": account, "now": now}
+        keys = [{**entry, "history_key": history_key, "moment": moment} for history_key, moment in plays]
+        self._db.execute_many(MARK_LISTED, keys)
+
+    def drop_unlisted(self, account: int, *, listed_at: int) -> int:
+        """Drop what the reading of the whole history that began at `listed_at` has not listed; returns how many."""
+        return self._db.execute(DROP_UNLISTED, {"account": account, "listed_at": listed_at})
 
     def save(self, scene: int, created_at: str, plays: Mapping[int, RememberedPlay | None]) -> None:
         """Save what is remembered of a scene by moment; None forgets it. `created_at`: when Stash created the scene."""

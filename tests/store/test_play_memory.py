@@ -143,9 +143,22 @@ def test_what_the_whole_history_no_longer_lists_is_dropped_for_that_account(stor
     listed(store, (source("71"), 100), account=GUEST, now=T)
     listed(store, (source("71"), 200), now=T + 5)
     with store.writing() as tx:
-        assert tx.plays.drop_unlisted(OWNER, since=T + 5) == 1
+        assert tx.plays.has_unlisted(OWNER, since=100, listed_at=T + 5)
+        assert not tx.plays.has_unlisted(OWNER, since=101, listed_at=T + 5)
+        assert tx.plays.drop_unlisted(OWNER, listed_at=T + 5) == 1
     assert history(store, "71") == {"71": {200: source("71")}}
     assert history(store, "71", account=GUEST) == {"71": {100: source("71")}}
+
+
+def test_a_row_that_names_no_item_is_that_of_the_saved_play_with_its_number_and_moment(store):
+    index(store, movie("71", ("/a.mp4", 10)))
+    listed(store, (source("71"), 100), now=T)
+    with store.writing() as tx:
+        tx.plays.mark_listed(OWNER, [(source("71").history_key, 101), ("another", 100)], now=T + 5)
+        assert tx.plays.has_unlisted(OWNER, since=0, listed_at=T + 5)
+        tx.plays.mark_listed(OWNER, [(source("71").history_key, 100)], now=T + 5)
+        assert tx.plays.drop_unlisted(OWNER, listed_at=T + 5) == 0
+    assert history(store, "71") == {"71": {100: source("71")}}
 
 
 # --- what is remembered --------------------------------------------------------------------------------------------------

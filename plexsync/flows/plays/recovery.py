@@ -78,7 +78,7 @@ class PlaysRecovery:
 
     def saved(self, tx: Writer, findings: Iterable[PlaysFinding], errands: Mapping[str, Sequence[PlaysErrand]]) -> None:
         """Record what these findings change without a request, and number these errands. Raises LocalFault."""
-        learnt = [(known.watched, known.plan.resolved) for known in findings if known.watched and known.plan]
+        learnt = [(finding.watched, finding.plan.resolved) for finding in findings if finding.watched and finding.plan]
         changed = [(watched.scene, plays) for watched, plays in learnt if plays]
         sent = [errand for some in errands.values() for errand in some]
         if not changed and not sent:
@@ -114,8 +114,8 @@ class PlaysRecovery:
 def _unknown_only(tx: Writer, journaled: JournaledPlays) -> JournaledPlays:
     unknown: JournaledPlays = {}
     for (scene, created_at), plays in journaled.items():
-        known = tx.plays.of({scene: created_at}).get(scene, {})
-        unknown[scene, created_at] = {moment: play for moment, play in plays.items() if moment not in known}
+        memory = tx.plays.of({scene: created_at}).get(scene, {})
+        unknown[scene, created_at] = {moment: play for moment, play in plays.items() if moment not in memory}
     return unknown
 
 
