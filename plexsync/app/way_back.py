@@ -7,6 +7,7 @@ from plexsync.app.parts import Assembled
 from plexsync.flows.plays.flow import PlaysFlow, longest_request
 from plexsync.flows.plays.history_poll import HistoryPoll, WatchRules
 from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.scene_identity import StashIdentity
@@ -67,6 +68,7 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
         parts.settings.work,
         looks.scope,
         PlaysRecovery(parts.store, PlaysFile(parts.store.folder), parts.clock, longest_request(parts.settings.work)),
+        StashRestores(parts.store, parts.stash, parts.gates, parts.clock),
     )
     return WayBack(flow, history)
 

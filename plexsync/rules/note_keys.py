@@ -50,9 +50,9 @@ JOURNALLED = "journal:last"
 PLAYS_JOURNALLED = "plays:journal"
 # The end of the last comparison of plays.
 PLAYS_COMPARED = "plays:compared"
-# Scenes of which the poll has found that they were changed later in Stash than Stash shows now, each with that time.
+# Scenes that Stash no longer lists with the newest time that they had (`plexsync.rules.restored_stash`).
 STASH_BACK = "stash:back"
-# The plays that PlexSync added last and that are missing in Stash without evidence why (`plexsync.rules.restored_stash`).
+# How many of the plays that PlexSync added last are missing in Stash without evidence why (`plexsync.rules.restored_stash`).
 PLAYS_MISSING = "plays:missing"
 # A random text of this database, the salt of its hashes.
 SALT = "salt"

@@ -72,7 +72,8 @@ class PlaySource:
 class RememberedPlay:
     """The memory of one moment of a scene.
 
-    `tries`: the requests to add it whose arrival is or was unknown. `rows_before`: the rows of that second in Stash
+    `tries`: the requests to add it whose arrival is or was unknown; 0 if it was there, and is added again if it is missing,
+    whether Plex still lists it or not. `rows_before`: the rows of that second in Stash
     before a request to remove one. `until`: until then a request may still take effect. `undo`: you asked to take it
     back.
     """
@@ -87,11 +88,11 @@ class RememberedPlay:
 
 @dataclass(frozen=True)
 class SentPlay:
-    """A play that was last sent for a scene: when, in which order, and when the scene was last changed in Stash then."""
+    """A play that PlexSync added: when, in which order, and when the scene was created, and last changed then, in Stash."""
 
     scene: int
     moment: int
-    state: PlayState
+    scene_created_at: str
     scene_updated_at: str
     sent_at: int
     order: int
@@ -202,6 +203,8 @@ def _after_adding(remembered: RememberedPlay, source: PlaySource | None, rows: i
         return _arrived(remembered, rows)
     if remembered.undo:
         return _ended(remembered, PlayState.UNDONE)
+    if not remembered.tries:
+        return _add(source or remembered.source)
     # What Plex no longer lists and Stash never got is forgotten: if Plex lists it again, it is added.
     return _add(source, remembered.tries) if source else _Step(None)
 

@@ -69,8 +69,11 @@ select scene, moment, scene_created_at, item, history_key, state, tries, rows_be
 SCENES = "select distinct scene from play where scene > :after order by scene limit :limit"
 HOLDERS = "select item, moment, scene from play where item in (select value from json_each(:items)) order by scene"
 LAST_SENT = """
-select scene, moment, state, scene_updated_at, sent_at, sent_order
-  from play where sent_order > 0 order by sent_order desc, moment desc limit :limit
+select scene, moment, scene_created_at, scene_updated_at, sent_at, sent_order
+  from play
+ where sent_order > 0 and sent_order <= :order and (sent_order < :order or moment < :moment)
+   and state = 'sent' and undo = 0
+ order by sent_order desc, moment desc limit :limit
 """
 # A request of another scene under this id was not this scene's.
 SAVE = """
@@ -95,6 +98,8 @@ on conflict (scene, moment) do update
        state = excluded.state, tries = excluded.tries, rows_before = excluded.rows_before, until = excluded.until,
        undo = excluded.undo
 """
+# Greater than the order of any request.
+LAST_ORDER = 2**62
 NEXT_ORDER = "select coalesce(max(sent_order), 0) + 1 from play where sent_order > 0"
 PROLONG = """
 update play set until = :until
@@ -161,11 +166,16 @@ class ReadOnlyPlays(Table):
             scenes.setdefault((item, moment), []).append(scene)
         return scenes
 
-    def last_sent(self, limit: int) -> list[SentPlay]:
-        """Return up to `limit` plays that were sent, the last request first."""
+    def last_sent(self, limit: int, *, before: SentPlay | None = None) -> list[SentPlay]:
+        """Return up to `limit` plays that PlexSync has added and that you did not undo, the last request first.
+
+        `before`: the last one of the page before.
+        """
+        order, moment = (before.order, before.moment) if before else (LAST_ORDER, 0)
+        rows = self._db.rows(LAST_SENT, {"order": order, "moment": moment, "limit": limit})
         return [
-            SentPlay(scene, moment, _state(state), updated_at, sent_at, order)
-            for scene, moment, state, updated_at, sent_at, order in self._db.rows(LAST_SENT, {"limit": limit})
+            SentPlay(scene, moment, created_at, updated_at, sent_at, order)
+            for scene, moment, created_at, updated_at, sent_at, order in rows
         ]
 
 

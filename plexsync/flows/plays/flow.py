@@ -17,6 +17,7 @@ from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE_STASH, Ga
 from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, PlaysJournal
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
@@ -64,6 +65,7 @@ class PlaysFlow:
         rules: WorkRules,
         scope: Scope,
         recovery: PlaysRecovery,
+        restores: StashRestores,
     ) -> None:
         self._store = store
         self._stash = stash
@@ -75,6 +77,7 @@ class PlaysFlow:
         self._stash_identity = stash_identity
         self._scope = scope
         self._recovery = recovery
+        self._restores = restores
         self._longest = longest_request(rules)
         self._reader = BatchReader(gates)
         self.journal = PlaysJournal()
@@ -88,8 +91,10 @@ class PlaysFlow:
     def look(self, ids: Sequence[int]) -> Sequence[PlaysFinding]:
         """Read the plays of these scenes in Stash, their items, and what Plex lists, and plan."""
         self._recovery.check()
-        answers = self._reader.read(Neighbour.STASH, self._stash.watched, ids)
-        watched = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
+        answers = self._reader.read(Neighbour.STASH, self._stash.watched, [*ids, *self._restores.last_scenes()])
+        seen = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
+        self._restores.ensure(seen)
+        watched = {id: seen[id] for id in ids if id in seen}
         findings = {id: PlaysFinding(id, outcome=Gone()) for id in ids if id not in answers}
         findings |= {
             id: PlaysFinding(id, error=error) for id, error in answers.items() if isinstance(error, NeighbourError)
