@@ -173,7 +173,9 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
         if parts.scans is not None:
             watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
         if back is not None:
-            watchers.append(watch(back.history.poll, name="plays", seconds=parts.config.stash_poll_interval))
+            poll, compare = partial(back.history.poll, stop.is_set), partial(back.comparison.run_if_due, stop.is_set)
+            watchers.append(watch(poll, name="plays", seconds=parts.config.stash_poll_interval))
+            watchers.append(watch(compare, name="compare plays", seconds=COMPARE_LOOK))
         for watcher in watchers:
             watcher.start()
         try:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plexsync.app.parts import Assembled
+from plexsync.flows.plays.compare import PlaysComparison
 from plexsync.flows.plays.flow import PlaysFlow, longest_request
 from plexsync.flows.plays.history_poll import HistoryPoll, WatchRules
 from plexsync.flows.plays.recovery import PlaysRecovery
@@ -13,16 +14,18 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
 from plexsync.rules.job import PLAYS, Why
+from plexsync.rules.note_keys import PLAYS_COMPARED
 from plexsync.store.database import Writer
 from plexsync.store.plays_file import PlaysFile
 
 
 @dataclass(frozen=True)
 class WayBack:
-    """The flow of plays, and the poll of Plex's history."""
+    """The flow of plays, the poll of Plex's history, and the comparison."""
 
     flow: PlaysFlow
     history: HistoryPoll
+    comparison: PlaysComparison
 
     def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
         """Queue the plays of inspected scenes of which Plex lists plays that are not remembered.
@@ -56,6 +59,9 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     reader = BatchReader(parts.gates)
     matcher = SceneMatcher(parts.store, parts.stash, parts.plex, parts.indexer, reader, looks, patient=False)
     history = HistoryPoll(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, parts.identity, rules)
+    longest = longest_request(parts.settings.work)
+    recovery = PlaysRecovery(parts.store, PlaysFile(parts.store.folder), parts.clock, longest)
+    restores = StashRestores(parts.store, parts.stash, parts.gates, parts.clock)
     flow = PlaysFlow(
         parts.store,
         parts.stash,
@@ -67,10 +73,13 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
         StashIdentity(parts.store, parts.stash, parts.clock),
         parts.settings.work,
         looks.scope,
-        PlaysRecovery(parts.store, PlaysFile(parts.store.folder), parts.clock, longest_request(parts.settings.work)),
-        StashRestores(parts.store, parts.stash, parts.gates, parts.clock),
+        recovery,
+        restores,
     )
-    return WayBack(flow, history)
+    comparison = PlaysComparison(
+        parts.store, parts.stash, history, recovery, restores, parts.gates, parts.clock, longest
+    )
+    return WayBack(flow, history, comparison)
 
 
 def forget_way_back(parts: Assembled) -> None:
@@ -78,3 +87,4 @@ def forget_way_back(parts: Assembled) -> None:
     with parts.store.writing() as tx:
         if tx.jobs.discard([PLAYS]) or tx.plays.has_history():
             tx.plays.forget_history()
+            tx.notes.save(PLAYS_COMPARED, "")

@@ -48,7 +48,7 @@ VALID_SETTINGS = "stash:valid"
 JOURNALLED = "journal:last"
 # The number of the last entry in the journal of plays, as far as this database knows.
 PLAYS_JOURNALLED = "plays:journal"
-# The end of the last comparison of plays.
+# The start of the last comparison of plays, and the last loss of this database then.
 PLAYS_COMPARED = "plays:compared"
 # Scenes that Stash no longer lists with the newest time that they had (`plexsync.rules.restored_stash`).
 STASH_BACK = "stash:back"

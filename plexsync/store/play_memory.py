@@ -67,6 +67,12 @@ select scene, moment, scene_created_at, item, history_key, state, tries, rows_be
   from play where scene in (select value from json_each(:scenes))
 """
 SCENES = "select distinct scene from play where scene > :after order by scene limit :limit"
+ITEMS_WITH_NEWS = """
+select distinct item from played
+ where account = :account and item > :after and moment >= :since
+   and not exists (select 1 from play where play.item = played.item and play.moment = played.moment)
+ order by item limit :limit
+"""
 HOLDERS = "select item, moment, scene from play where item in (select value from json_each(:items)) order by scene"
 LAST_SENT = """
 select scene, moment, scene_created_at, scene_updated_at, sent_at, sent_order
@@ -158,6 +164,11 @@ class ReadOnlyPlays(Table):
     def scenes(self, *, after: int = 0, limit: int) -> list[int]:
         """Return up to `limit` scenes above `after` of which a play is remembered, by number."""
         return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
+
+    def items_with_news(self, account: int, *, since: int, after: str = "", limit: int) -> list[str]:
+        """Return up to `limit` items above `after`, by key, with a play of the account that is remembered of no scene."""
+        values = {"account": account, "since": since, "after": after, "limit": limit}
+        return [item for (item,) in self._db.rows(ITEMS_WITH_NEWS, values)]
 
     def holders(self, items: Sequence[str]) -> dict[tuple[str, int], list[int]]:
         """Return the scenes that a play of these items was sent to, or found in, by (item key, moment)."""

@@ -382,6 +382,7 @@ def large(store, folder):
         ("LIST", {"scenes": "[17]"}),
         ("HOLDERS", {"items": '["17"]'}),
         ("LAST_SENT", {"order": 400, "moment": 5, "limit": 5}),
+        ("ITEMS_WITH_NEWS", {"account": 1, "since": 0, "after": "17", "limit": 2}),
         ("NEXT_ORDER", {}),
         ("SCENES", {"after": 17, "limit": 2}),
     ],
