@@ -9,7 +9,7 @@ belongs to another scene, because Stash deals no id twice. Without evidence thes
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from plexsync.rules.plays import SentPlay
 from plexsync.rules.scene import ScenePlays
@@ -17,6 +17,8 @@ from plexsync.rules.scene_origin import SceneOrigin
 
 # A tail of fewer plays or scenes is a deletion like any other one: nobody is asked about it.
 MANY_PLAYS, MANY_SCENES = 3, 2
+# Milliseconds.
+HALF_A_DAY = 43_200_000
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,12 @@ class MissingPlays:
     count: int
     since: int
     at: int
+
+    @property
+    def command(self) -> str:
+        """What adds them again. The day has begun by then in every time zone."""
+        day = datetime.fromtimestamp((self.since - HALF_A_DAY) / 1000, UTC)
+        return f"plexsync plays again --since {day:%Y-%m-%d}"
 
 
 @dataclass(frozen=True)
@@ -90,11 +98,16 @@ def set_back_scenes(text: str) -> dict[int, str]:
         return {}
 
 
-def missing_text(missing: Sequence[SentPlay], earlier: MissingPlays | None, *, now: int) -> str:
-    """The note of missing plays, together with those that were missing before."""
+def with_missing(missing: Sequence[SentPlay], earlier: MissingPlays | None, *, now: int) -> MissingPlays:
+    """These missing plays, together with those that were missing before."""
     count = len(missing) + (earlier.count if earlier else 0)
     since = min([play.sent_at for play in missing] + ([earlier.since] if earlier else []))
-    return f"{count} {since} {now}"
+    return MissingPlays(count, since, now)
+
+
+def missing_text(plays: MissingPlays) -> str:
+    """The note of missing plays."""
+    return f"{plays.count} {plays.since} {plays.at}"
 
 
 def missing_plays(text: str) -> MissingPlays | None:

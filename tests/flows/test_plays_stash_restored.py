@@ -3,6 +3,7 @@
 import pytest
 
 from plexsync.flows.plays.history_poll import WatchRules
+from plexsync.reports.missing_plays import SHOWN, find_missing_plays, missing_words
 from plexsync.rules.job import PLAYS, Why
 from plexsync.rules.note_keys import PLAYS_MISSING, STASH_BACK
 from plexsync.rules.restored_stash import missing_plays
@@ -158,6 +159,14 @@ def test_without_evidence_they_count_as_deleted_and_one_line_asks(house, caplog)
     assert missing.count == 4
     assert missing.since == house.rows("select min(sent_at) from play where state = 'deleted'")[0][0]
     assert caplog.text.count("4 plays that PlexSync added are missing in Stash") == 1
+    assert missing.command in caplog.text
+    with house.store.reading() as db:
+        assert find_missing_plays(db, house.clock.now()) == missing
+        assert "4 plays" in missing_words(missing)
+        assert find_missing_plays(db, house.clock.now() + SHOWN) is None
+    house.change("update play set state = 'sent' where state = 'deleted'")
+    with house.store.reading() as db:
+        assert find_missing_plays(db, house.clock.now()) is None, "they were added again"
 
 
 def test_a_play_that_you_delete_is_asked_about_by_nobody(house, caplog):

@@ -1,5 +1,7 @@
 """Whether plays are missing because Stash was restored: those that were added last, and what shows that Stash is older."""
 
+from datetime import datetime
+
 import pytest
 
 from plexsync.rules.plays import SentPlay
@@ -12,6 +14,7 @@ from plexsync.rules.restored_stash import (
     set_back_text,
     tail_of,
     was_set_back,
+    with_missing,
 )
 from plexsync.rules.scene import ScenePlays
 
@@ -82,9 +85,17 @@ def test_several_plays_of_several_scenes_are_asked_about():
 def test_the_notes_are_read_as_they_were_written():
     scenes = {7: LATER, 3: CREATED}
     assert set_back_scenes(set_back_text(scenes)) == scenes
-    first = missing_text([sent(1, at=500), sent(2, at=300)], None, now=900)
-    assert missing_plays(first) == MissingPlays(2, 300, 900)
-    assert missing_plays(missing_text([sent(1, at=700)], missing_plays(first), now=950)) == MissingPlays(3, 300, 950)
+    first = with_missing([sent(1, at=500), sent(2, at=300)], None, now=900)
+    assert missing_plays(missing_text(first)) == first == MissingPlays(2, 300, 900)
+    assert with_missing([sent(1, at=700)], first, now=950) == MissingPlays(3, 300, 950)
+
+
+@pytest.mark.parametrize(
+    ("since", "day"), [("2026-03-02T11:59:59Z", "2026-03-01"), ("2026-03-02T12:00:00Z", "2026-03-02")]
+)
+def test_the_command_names_a_day_that_has_begun_everywhere(since, day):
+    at = round(datetime.fromisoformat(since).timestamp() * 1000)
+    assert MissingPlays(3, at, at).command == f"plexsync plays again --since {day}"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '[["7", "a"]]', "7", "[[7, 7]]"])

@@ -92,9 +92,9 @@ class PlaysFlow:
         """Read the plays of these scenes in Stash, their items, and what Plex lists, and plan."""
         self._recovery.check()
         answers = self._reader.read(Neighbour.STASH, self._stash.watched, [*ids, *self._restores.last_scenes()])
-        seen = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
-        self._restores.ensure(seen)
-        watched = {id: seen[id] for id in ids if id in seen}
+        scenes = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
+        self._restores.ensure(scenes)
+        watched = {id: scenes[id] for id in ids if id in scenes}
         findings = {id: PlaysFinding(id, outcome=Gone()) for id in ids if id not in answers}
         findings |= {
             id: PlaysFinding(id, error=error) for id, error in answers.items() if isinstance(error, NeighbourError)

@@ -22,6 +22,7 @@ from plexsync.rules.restored_stash import (
     set_back_scenes,
     tail_of,
     was_set_back,
+    with_missing,
 )
 from plexsync.rules.scene import ScenePlays, WatchedScene
 from plexsync.store.database import Database, Writer
@@ -127,11 +128,13 @@ class StashRestores:
         if missing and is_lost:
             log.warning("Stash was restored from a backup: %d plays are added again", len(missing))
         elif is_asked_about(missing):
-            tx.notes.save(PLAYS_MISSING, missing_text(missing, missing_plays(tx.notes.text(PLAYS_MISSING)), now=now))
+            plays = with_missing(missing, missing_plays(tx.notes.text(PLAYS_MISSING)), now=now)
+            tx.notes.save(PLAYS_MISSING, missing_text(plays))
             log.warning(
                 "%d plays that PlexSync added are missing in Stash: deleted by you, or was Stash restored?"
-                " They are not added again, unless you say so (plexsync plays again --since WHEN)",
-                len(missing),
+                " They count as deleted; if Stash was restored: %s",
+                plays.count,
+                plays.command,
             )
 
 
