@@ -138,13 +138,11 @@ def plan_plays(
     *,
     now: int,
     longest: int,
-    restored: bool,
 ) -> PlayPlan:
     """Decide about every moment of a scene that Plex lists or PlexSync remembers.
 
     `stash`: the number of rows of each moment, also as the answer to a request lists them. `longest`: how far ahead the
-    `until` of a request can be; one that is further ahead was saved before the clock was set back. `restored`: Stash
-    was restored from a backup, so a play that is missing there was not deleted by you.
+    `until` of a request can be; one that is further ahead was saved before the clock was set back.
     """
     add: list[int] = []
     remove: list[int] = []
@@ -155,7 +153,7 @@ def plan_plays(
         remembered, rows = memory.get(moment), stash.get(moment, 0)
         if remembered and remembered.until > now + longest:
             remembered = replace(remembered, until=now + longest)
-        step = _next_step(remembered, plex.get(moment), rows, now=now, restored=restored)
+        step = _next_step(remembered, plex.get(moment), rows, now=now)
         if step.sends and step.memory:
             requests[moment] = step.memory
             (add if step.memory.state is PlayState.ADDING else remove).append(moment)
@@ -166,9 +164,7 @@ def plan_plays(
     return PlayPlan(Moments(add) if add else None, Moments(remove) if remove else None, resolved, requests, wait_until)
 
 
-def _next_step(
-    remembered: RememberedPlay | None, source: PlaySource | None, rows: int, *, now: int, restored: bool
-) -> _Step:
+def _next_step(remembered: RememberedPlay | None, source: PlaySource | None, rows: int, *, now: int) -> _Step:
     if remembered is None:
         if source is None:
             return _Step(None)
@@ -177,7 +173,7 @@ def _next_step(
         case PlayState.ADDING:
             return _after_adding(remembered, source, rows, now)
         case PlayState.SENT:
-            return _after_sent(remembered, source, rows, restored=restored)
+            return _after_sent(remembered, source, rows)
         case PlayState.REMOVING:
             return _after_removing(remembered, rows, now)
     return _Step(remembered)
@@ -218,13 +214,13 @@ def _arrived(remembered: RememberedPlay, rows: int) -> _Step:
     return _ended(remembered, PlayState.SENT)
 
 
-def _after_sent(remembered: RememberedPlay, source: PlaySource | None, rows: int, *, restored: bool) -> _Step:
+def _after_sent(remembered: RememberedPlay, source: PlaySource | None, rows: int) -> _Step:
     if remembered.undo:
         return _remove(remembered, rows) if rows else _ended(remembered, PlayState.UNDONE)
     if rows or source is None:
         # History that Plex has pruned removes nothing from Stash.
         return _Step(remembered)
-    return _add(source) if restored else _ended(remembered, PlayState.DELETED)
+    return _ended(remembered, PlayState.DELETED)
 
 
 def _after_removing(remembered: RememberedPlay, rows: int, now: int) -> _Step:

@@ -136,7 +136,7 @@ class PlaysComparison:
         for id, scene in scenes.items():
             remembered = memory.get(id, {})
             plex = {moment: play.source for moment, play in remembered.items()} | dict(listed.get(id, {}))
-            plan = plan_plays(plex, Counter(scene.plays), remembered, now=now, longest=self._longest, restored=False)
+            plan = plan_plays(plex, Counter(scene.plays), remembered, now=now, longest=self._longest)
             if plan.add or plan.remove or plan.resolved:
                 out_of_step.add(id)
         return out_of_step

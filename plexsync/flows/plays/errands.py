@@ -56,7 +56,7 @@ class PlaysErrand(Errand):
         """Conclude from the answer: an answered request takes no effect any more."""
         memory = {moment: replace(play, until=0) for moment, play in self.open_plays.items()}
         plex = {moment: play.source for moment, play in memory.items() if self.adds}
-        plan = plan_plays(plex, Counter(self.rows), memory, now=now, longest=0, restored=False)
+        plan = plan_plays(plex, Counter(self.rows), memory, now=now, longest=0)
         self.after = plan.resolved
         if plan.add or plan.remove:
             self.outcome = Waiting("Stash does not show the plays as they were sent", "missing", counted=True)

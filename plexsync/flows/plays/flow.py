@@ -174,7 +174,7 @@ class PlaysFlow:
             for moment, source in plays.get(key, {}).items():
                 if not kept.get((source.item, moment), set()) - {id}:
                     listed.setdefault(moment, source)
-        plan = plan_plays(listed, Counter(watched.plays), memory, now=now, longest=self._longest, restored=False)
+        plan = plan_plays(listed, Counter(watched.plays), memory, now=now, longest=self._longest)
         finding = PlaysFinding(id, watched, memory, plan, ends=self._ending(plan, now))
         is_settled = plan.add is None and plan.remove is None
         if is_settled and not keys and not memory:
