@@ -61,7 +61,7 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     history = HistoryPoll(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, parts.identity, rules)
     longest = longest_request(parts.settings.work)
     recovery = PlaysRecovery(parts.store, PlaysFile(parts.store.folder), parts.clock, longest)
-    restores = StashRestores(parts.store, parts.stash, parts.gates, parts.clock)
+    restores = StashRestores(parts.store, parts.stash, recovery, parts.gates, parts.clock)
     flow = PlaysFlow(
         parts.store,
         parts.stash,

@@ -10,6 +10,7 @@ from plexsync.rules.restored_stash import missing_plays
 from tests.engine.house import DAY, HOUR, House
 from tests.engine.pools import Inline
 from tests.flows.data_folder import restored, saved
+from tests.flows.test_plays_flow import Boundaries, Killed
 
 AT = 1_700_000_000
 
@@ -283,3 +284,40 @@ def test_all_three_restored_together(house):
     expected = [[AT + id, AT + 100 + id] for id in ids]
     expected[2], expected[3] = [AT + ids[2]], [*expected[3], AT + 900]
     assert plays(house, *ids) == expected
+
+
+def test_a_kill_at_any_boundary_after_two_restores_loses_and_doubles_no_play(tmp_path):
+    number, killed = 0, True
+    while killed:
+        number += 1
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with House(folder / "data", watch=WatchRules(), pool=Inline()) as house:
+            ids = stocked(house, 3)
+            ours = saved(house)
+            copy = added_since_a_backup(house, ids, edit=ids[1:2])
+            house.stash_sim.plays.delete(ids[2], [AT + 100 + ids[2]])
+            look(house, ids[2])
+            house.stash_sim.restore(copy)
+            restored(house, ours)
+            play(house, ids[0], AT + 900)
+            boundaries, killed = Boundaries(house, number), False
+            try:
+                house.worker.back.comparison.run_if_due()
+                house.worker.back.history.poll()
+                house.work()
+                house.work_for(HOUR)
+            except Killed:
+                killed = True
+            boundaries.end()
+            house.replace_worker(holder="next")
+            house.worker.engine.reclaim()
+            poll(house)
+            house.worker.back.comparison.run_if_due()
+            house.work_for(HOUR)
+            expected = [[AT + id, AT + 100 + id] for id in ids]
+            expected[0], expected[2] = [*expected[0], AT + 900], [AT + ids[2]]
+            assert plays(house, *ids) == expected, number
+            assert house.unsettled() == 0
+            assert house.books_balance()
+    assert number > 10

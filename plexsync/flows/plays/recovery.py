@@ -11,11 +11,14 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import PLAYS_COMPARED, PLAYS_JOURNALLED, REPAIRED, RESTORED
 from plexsync.rules.play_entries import JournaledPlay, JournaledPlays, PlaysEntry, newest_of
 from plexsync.rules.plays import RememberedPlay
-from plexsync.rules.scene import Scene
+from plexsync.rules.scene import Scene, ScenePlays
 from plexsync.store.database import Database, Writer
 from plexsync.store.plays_file import PlaysFile
 
 log = logging.getLogger("PlexSync.plays")
+
+# Plays by moment; None for one that was forgotten.
+Remembered = Mapping[int, RememberedPlay | None]
 
 
 class PlaysRecovery:
@@ -79,14 +82,18 @@ class PlaysRecovery:
     def saved(self, tx: Writer, findings: Iterable[PlaysFinding], errands: Mapping[str, Sequence[PlaysErrand]]) -> None:
         """Record what these findings change without a request, and number these errands. Raises LocalFault."""
         learnt = [(finding.watched, finding.plan.resolved) for finding in findings if finding.watched and finding.plan]
-        changed = [(watched.scene, plays) for watched, plays in learnt if plays]
+        self.has_learnt(tx, [(watched.scene, plays) for watched, plays in learnt if plays])
         sent = [errand for some in errands.values() for errand in some]
-        if not changed and not sent:
-            return
-        first = tx.notes.take_numbers(PLAYS_JOURNALLED, len(changed) + len(sent))
-        for number, errand in enumerate(sent, start=first + len(changed)):
-            errand.entry_number = number
-        self._append([self._entry("known", first + at, *entry) for at, entry in enumerate(changed)], sync=False)
+        if sent:
+            first = tx.notes.take_numbers(PLAYS_JOURNALLED, len(sent))
+            for number, errand in enumerate(sent, start=first):
+                errand.entry_number = number
+
+    def has_learnt(self, tx: Writer, learnt: Sequence[tuple[Scene | ScenePlays, Remembered]]) -> None:
+        """Record what is remembered of these plays from now on, without a request. Raises LocalFault."""
+        if learnt:
+            first = tx.notes.take_numbers(PLAYS_JOURNALLED, len(learnt))
+            self._append([self._entry("known", first + at, *entry) for at, entry in enumerate(learnt)], sync=False)
 
     def will_send(self, errands: Sequence[PlaysErrand]) -> None:
         """Record what is about to be sent, on the disk. Raises LocalFault."""
@@ -106,7 +113,7 @@ class PlaysRecovery:
             self._journal.append(entries, sync=sync)
 
     def _entry(
-        self, kind: Literal["sent", "known"], number: int, scene: Scene, plays: Mapping[int, RememberedPlay | None]
+        self, kind: Literal["sent", "known"], number: int, scene: Scene | ScenePlays, plays: Remembered
     ) -> PlaysEntry:
         return PlaysEntry(kind, number, self._clock.now(), scene.id, scene.created_at, scene.updated_at, plays)
 

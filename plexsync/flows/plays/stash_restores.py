@@ -10,6 +10,7 @@ from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
+from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.rules.job import PLAYS, Kind, Why
 from plexsync.rules.neighbours import Clock, StashWatch
 from plexsync.rules.note_keys import PLAYS_MISSING, STASH_BACK
@@ -43,9 +44,10 @@ class StashRestores:
     Safe to call from several threads.
     """
 
-    def __init__(self, store: Database, stash: StashWatch, gates: Gates, clock: Clock) -> None:
+    def __init__(self, store: Database, stash: StashWatch, recovery: PlaysRecovery, gates: Gates, clock: Clock) -> None:
         self._store = store
         self._stash = stash
+        self._recovery = recovery
         self._gates = gates
         self._clock = clock
         self._lock = threading.Lock()
@@ -89,7 +91,7 @@ class StashRestores:
             is_set_back = any(was_set_back(scenes[id], updated_at) for id, updated_at in times.items() if id in scenes)
             if noted or tail.missing:
                 with self._store.writing() as tx:
-                    self._decide(tx, tail.missing, is_lost=tail.is_lost or is_set_back)
+                    self._decide(tx, tail.missing, scenes, is_lost=tail.is_lost or is_set_back)
                     tx.notes.save(STASH_BACK, "")
             return bool(tail.missing)
 
@@ -112,29 +114,30 @@ class StashRestores:
             if tail.is_whole:
                 return tail, scenes
 
-    def _decide(self, tx: Writer, missing: Sequence[SentPlay], *, is_lost: bool) -> None:
-        by_scene: dict[tuple[int, str], list[int]] = {}
+    def _decide(
+        self, tx: Writer, missing: Sequence[SentPlay], scenes: Mapping[int, ScenePlays], *, is_lost: bool
+    ) -> None:
+        moments: dict[int, list[int]] = {}
         for play in missing:
-            by_scene.setdefault((play.scene, play.scene_created_at), []).append(play.moment)
+            moments.setdefault(play.scene, []).append(play.moment)
+        memory = tx.plays.of({id: scenes[id].created_at for id in moments})
         now = self._clock.now()
-        for (scene, created_at), moments in by_scene.items():
-            memory = tx.plays.of({scene: created_at}).get(scene, {})
-            tx.plays.save(
-                scene,
-                created_at,
-                {moment: _after(memory[moment], is_lost=is_lost) for moment in moments if moment in memory},
-            )
-            tx.jobs.want(PLAYS, scene, Why.SWEEP, now, behind=True)
+        for id, some in moments.items():
+            plays = {moment: memory[id][moment] for moment in some if moment in memory.get(id, {})}
+            decided = {moment: _after(play, is_lost=is_lost) for moment, play in plays.items()}
+            tx.plays.save(id, scenes[id].created_at, decided)
+            self._recovery.has_learnt(tx, [(scenes[id], decided)])
+            tx.jobs.want(PLAYS, id, Why.SWEEP, now, behind=True)
         if missing and is_lost:
             log.warning("Stash was restored from a backup: %d plays are added again", len(missing))
         elif is_asked_about(missing):
-            plays = with_missing(missing, missing_plays(tx.notes.text(PLAYS_MISSING)), now=now)
-            tx.notes.save(PLAYS_MISSING, missing_text(plays))
+            together = with_missing(missing, missing_plays(tx.notes.text(PLAYS_MISSING)), now=now)
+            tx.notes.save(PLAYS_MISSING, missing_text(together))
             log.warning(
                 "%d plays that PlexSync added are missing in Stash: deleted by you, or was Stash restored?"
                 " They count as deleted; if Stash was restored: %s",
-                plays.count,
-                plays.command,
+                together.count,
+                together.command,
             )
 
 
