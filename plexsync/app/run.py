@@ -171,9 +171,11 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
         if parts.scans is not None:
             watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
         if back is not None:
+            poll, compare = partial(back.poll, stop.is_set), partial(back.comparison.run_if_due, stop.is_set)
             seconds, sooner = parts.config.stash_poll_interval, back.listener.sooner
-            watchers.append(watch(back.poll, name="plays", seconds=seconds, sooner=sooner))
+            watchers.append(watch(poll, name="plays", seconds=seconds, sooner=sooner))
             watchers.append(watch(back.first_run.begin, name="first plays", seconds=COMPARE_LOOK))
+            watchers.append(watch(compare, name="compare plays", seconds=COMPARE_LOOK))
         for watcher in watchers:
             watcher.start()
         try:

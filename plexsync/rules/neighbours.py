@@ -13,7 +13,7 @@ from plexsync.rules.notices import Notice
 from plexsync.rules.plan_records import Edit
 from plexsync.rules.plays import Moments
 from plexsync.rules.records import Newest, News, Picture, PlexPlay, Section, ServerInfo
-from plexsync.rules.scene import Image, Scene, WatchedScene
+from plexsync.rules.scene import Image, Scene, ScenePlays, WatchedScene
 
 
 class Clock(Protocol):
@@ -202,6 +202,10 @@ class StashWatch(Protocol):
 
     def watched(self, ids: Sequence[int]) -> dict[int, WatchedScene]:
         """The scenes with these ids and their plays, in one request. Ids that do not exist are left out."""
+        ...
+
+    def only_plays(self, ids: Sequence[int]) -> dict[int, ScenePlays]:
+        """The plays of the scenes with these ids, in one small request. Ids that do not exist are left out."""
         ...
 
     def add_plays(self, id: int, moments: Moments) -> tuple[int, ...]:

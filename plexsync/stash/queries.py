@@ -177,6 +177,11 @@ def watched(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> st
     return _each("Watched", ids, "...SceneFields play_history") + fragments(tags_above=tags_above, people=people)
 
 
+def only_plays(ids: Sequence[int]) -> str:
+    """Only the plays of many scenes, each under the alias `s<id>`, with the times that tell a scene from another one."""
+    return _each("Plays", ids, "id created_at updated_at play_history")
+
+
 def _each(name: str, ids: Sequence[int], fields: str) -> str:
     aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ {fields} }}" for id in _checked(ids))
     return f"query {name} {{\n{aliases}\n}}\n"

@@ -52,6 +52,7 @@ ASKED = {
     "scenes with more of their performers": (queries.scenes([1, 22, 333], tags_above=False, people=True), {}),
     "scenes and their plays": (queries.watched([1, 22, 333], tags_above=False), {}),
     "scenes and their plays, with all that may be shown": (queries.watched([1, 22], tags_above=True, people=True), {}),
+    "only plays": (queries.only_plays([1, 22, 333]), {}),
     "add plays": (queries.ADD_PLAYS, PLAYS),
     "take plays": (queries.TAKE_PLAYS, PLAYS),
     "walk with more of their performers": (queries.walk(tags_above=False, people=True), WALKING),

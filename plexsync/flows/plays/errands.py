@@ -44,7 +44,8 @@ class PlaysErrand(Errand):
     """The plays that are added to a scene, or of which one row each is removed, in one request.
 
     `before` is the memory to go back to if the request is never sent, `open_plays` the memory while it is on its way, and
-    `after` what follows from the answer, `rows`: the scene's plays after it.
+    `after` what follows from the answer, `rows`: the scene's plays after it. `entry_number` is its number in the journal of
+    plays.
     """
 
     watched: WatchedScene
@@ -52,6 +53,7 @@ class PlaysErrand(Errand):
     adds: bool
     before: Mapping[int, RememberedPlay | None]
     open_plays: Memory
+    entry_number: int = 0
     rows: tuple[int, ...] | None = None
     after: Mapping[int, RememberedPlay | None] = field(default_factory=dict)
 
@@ -59,7 +61,7 @@ class PlaysErrand(Errand):
         """Conclude from the answer: an answered request takes no effect any more."""
         memory = {moment: replace(play, until=0) for moment, play in self.open_plays.items()}
         plex = {moment: play.source for moment, play in memory.items() if self.adds}
-        plan = plan_plays(plex, Counter(self.rows), memory, now=now, longest=0, restored=False)
+        plan = plan_plays(plex, Counter(self.rows), memory, now=now, longest=0)
         self.after = plan.resolved
         if plan.add or plan.remove:
             self.outcome = Waiting("Stash does not show the plays as they were sent", "missing", counted=True)

@@ -16,6 +16,8 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, PlaysJournal
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
+from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.flows.plays.wishes import WishForPlays
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.scene_identity import StashIdentity
@@ -39,10 +41,16 @@ UNPAIRED, LEFT_ALONE = Done(rests="unpaired"), Done(rests="left alone")
 REFUSED_REST = 600.0
 
 
+def longest_request(rules: WorkRules) -> int:
+    """How far ahead a request can take effect, in milliseconds: a batch's reading, and the request itself."""
+    return rules.lease + 2 * rules.deadline
+
+
 class PlaysFlow:
     """Keeps the plays of scenes in Stash in step with an account's history in Plex.
 
-    While the way back is off (`is_on` false), it only takes plays back, and asks nothing of Plex.
+    While the way back is off (`is_on` false), it only takes plays back, and asks nothing of Plex. Without `restores` it
+    decides nothing about plays that are missing in Stash.
     """
 
     kind = PLAYS
@@ -62,6 +70,8 @@ class PlaysFlow:
         stash_identity: StashIdentity,
         rules: WorkRules,
         scope: Scope,
+        recovery: PlaysRecovery,
+        restores: StashRestores | None = None,
         *,
         is_on: bool = True,
     ) -> None:
@@ -74,11 +84,12 @@ class PlaysFlow:
         self._identity = identity
         self._stash_identity = stash_identity
         self._scope = scope
-        # How far ahead a request can take effect: a batch's reading, and the request itself.
-        self._longest = rules.lease + 2 * rules.deadline
+        self._recovery = recovery
+        self._restores = restores
+        self._longest = longest_request(rules)
         self._reader = BatchReader(gates)
         self.journal = PlaysJournal()
-        self._undo = WishForPlays(stash, gates, UNDO)
+        self._undo = WishForPlays(stash, gates, recovery, UNDO)
         self._is_on = is_on
         if not is_on:
             self.gates = (READ_STASH, WRITE_STASH)
@@ -94,8 +105,13 @@ class PlaysFlow:
 
         Plays that you have not approved are left alone. `since`: plan as if you had approved those from that moment on.
         """
-        answers = self._reader.read(Neighbour.STASH, self._stash.watched, ids)
-        watched = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
+        self._recovery.check()
+        last = self._restores.last_scenes() if self._restores else ()
+        answers = self._reader.read(Neighbour.STASH, self._stash.watched, [*ids, *last])
+        scenes = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
+        if self._restores:
+            self._restores.ensure(scenes)
+        watched = {id: scenes[id] for id in ids if id in scenes}
         findings = {id: PlaysFinding(id, outcome=Gone()) for id in ids if id not in answers}
         findings |= {
             id: PlaysFinding(id, error=error) for id, error in answers.items() if isinstance(error, NeighbourError)
@@ -125,7 +141,7 @@ class PlaysFlow:
         if finding.watched is None or not memory:
             return finding
         now, rows = self._clock.now(), Counter(finding.watched.plays)
-        plan = plan_plays({}, rows, memory, now=now, longest=self._longest, restored=False)
+        plan = plan_plays({}, rows, memory, now=now, longest=self._longest)
         if plan.wait_until:
             ends = self._ending(plan, now)
         else:
@@ -149,6 +165,7 @@ class PlaysFlow:
         self._identity.ensure(self._gates)
         try:
             self._history.freshen()
+            account = self._history.account()
         except (Refused, UnknownAccount) as error:
             waits = Waiting(str(error), "refused", after=REFUSED_REST, backoff=False)
             return {id: PlaysFinding(id, watching, outcome=waits) for id, watching in watched.items()}
@@ -159,7 +176,6 @@ class PlaysFlow:
         verdicts = {id: self._readable(paired.verdicts[id], paired.items) for id in watched}
         keys = {id: self._keys(verdicts[id], paired.items) for id in watched}
         with self._store.reading() as db:
-            account = self._history.account()
             items = sorted({key for some in keys.values() for key in some})
             start = self._history.approved_since(db) if since is None else since
             plays = {} if start is None else db.plays.history(account, items, since=start)
@@ -211,7 +227,7 @@ class PlaysFlow:
             for moment, source in plays.get(key, {}).items():
                 if not kept.get((source.item, moment), set()) - {id}:
                     listed.setdefault(moment, source)
-        plan = plan_plays(listed, Counter(watched.plays), memory, now=now, longest=self._longest, restored=False)
+        plan = plan_plays(listed, Counter(watched.plays), memory, now=now, longest=self._longest)
         played = frozenset(source.item for key in keys for source in plays.get(key, {}).values())
         ends = self._ending(plan, now)
         finding = PlaysFinding(id, watched, memory, plan, ends=ends, listed=listed.keys(), played=played)
@@ -241,6 +257,7 @@ class PlaysFlow:
             tx.plays.save(finding.id, watched.scene.created_at, plan.resolved)
             if finding.outcome is None:
                 errands[job.token] = self._errands(tx, job, finding, watched, plan, now=now, until=until)
+        self._recovery.saved(tx, [finding for _, finding in findings], errands)
         return errands
 
     @staticmethod
@@ -269,7 +286,8 @@ class PlaysFlow:
         return errands
 
     def will_send(self, errands: Sequence[PlaysErrand]) -> None:
-        """Nothing outlives the database yet."""
+        """Record what is about to be sent in the journal of plays, which outlives the database."""
+        self._recovery.will_send(errands)
 
     def requires(self, errand: PlaysErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
         """The write gate of Stash."""
@@ -284,6 +302,7 @@ class PlaysFlow:
         """Compare the answers with what was sent; no further request is needed."""
         for errand in errands:
             errand.read(now=self._clock.now())
+        self._recovery.was_answered(errands)
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
