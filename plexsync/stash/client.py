@@ -39,7 +39,7 @@ NO_PICTURES = ("text/html", "application/json")
 
 D = TypeVar("D")
 A = TypeVar("A")
-S = TypeVar("S", bound=answers.SceneAnswer)
+S = TypeVar("S", bound=answers.Identified)
 T = TypeVar("T")
 
 
