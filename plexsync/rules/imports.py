@@ -281,7 +281,7 @@ def _rating100(text: str) -> str:
     return str(rating) if 1 <= rating <= 100 else ""
 
 
-def _named(draft: _Draft, name: StashField, side: ImportItem, there: Names, *, create: bool) -> Iterator[Fill]:
+def _named(draft: _Draft, name: StashField, side: ImportItem, stash_names: Names, *, create: bool) -> Iterator[Fill]:
     value = held(side.item, IN_PLEX[name]).value
     kind, keys = KIND_OF[name], set[str]()
     if isinstance(value, str) and _is_own(IN_PLEX[name], side):
@@ -295,7 +295,7 @@ def _named(draft: _Draft, name: StashField, side: ImportItem, there: Names, *, c
         if isinstance(value, tuple) and _is_own_member(IN_PLEX[name], spelling, side):
             draft.left_out.append(LeftOut(name, text, OWN_VALUE))
             continue
-        objects = there.find(text)
+        objects = stash_names.find(text)
         if len(objects) > 1:
             draft.left_out.append(LeftOut(name, text, f"Stash has {len(objects)} that it could be"))
         elif objects and objects[0] not in draft.objects(name):

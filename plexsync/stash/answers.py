@@ -5,7 +5,6 @@ functions are pure and raise ValueError for well-formed answers that contradict 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import msgspec
 
@@ -14,12 +13,6 @@ from plexsync.rules.records import Newest
 from plexsync.rules.scene import Image, Performer, Scene, SceneFile
 
 Id = str | int
-
-
-class Identified(Protocol):
-    """An object with an id."""
-
-    id: Id
 
 
 class Named(msgspec.Struct):

@@ -58,13 +58,13 @@ class FoundNames(msgspec.Struct):
     """All objects of a kind."""
 
     count: int
-    things: list[NameAnswer]
+    objects: list[NameAnswer]
 
 
 class AllNamesAnswer(msgspec.Struct):
     """The data of the queries of names."""
 
-    found: FoundNames
+    listed: FoundNames
 
 
 class ObjectAnswer(msgspec.Struct):
@@ -87,13 +87,13 @@ class ObjectAnswer(msgspec.Struct):
 class Created(msgspec.Struct):
     """The data of the mutations CREATE."""
 
-    thing: ObjectAnswer
+    object: ObjectAnswer
 
 
 class Used(msgspec.Struct):
     """The data of the queries USES; null if the object is gone."""
 
-    thing: ObjectAnswer | None
+    object: ObjectAnswer | None
 
 
 class Destroyed(msgspec.Struct):
@@ -123,10 +123,10 @@ class StashCreating(StashClient):
             NameKind.STUDIO: import_queries.STUDIO_NAMES,
             NameKind.TAG: tags,
         }[kind]
-        answer = self._ask(NAMES, query, {"page": queries.page(EVERYTHING, sort="name")}).found
-        if answer.count != len(answer.things):
+        answer = self._ask(NAMES, query, {"page": queries.page(EVERYTHING, sort="name")}).listed
+        if answer.count != len(answer.objects):
             raise self._wire.foreign("with a part of its names")
-        return self._checked(lambda: [_name(entry) for entry in answer.things])
+        return self._checked(lambda: [_name(entry) for entry in answer.objects])
 
     def import_fields(self, ids: Sequence[int]) -> dict[int, StashFields]:
         """The fields of these scenes, in one request; missing scenes are left out."""
@@ -138,18 +138,20 @@ class StashCreating(StashClient):
 
     def fill(self, id: int, values: Mapping[StashField, str]) -> StashFields:
         """Set these fields of a scene (JSON by field) in one request; returns its fields after it."""
-        given = {name.value: _input(name, value) for name, value in values.items()}
-        answer = self._ask(FILLED, import_queries.FILL, {"input": {"id": str(id), **given}}, cap=scenes_cap([id]))
+        values_by_name = {name.value: _input(name, value) for name, value in values.items()}
+        answer = self._ask(
+            FILLED, import_queries.FILL, {"input": {"id": str(id), **values_by_name}}, cap=scenes_cap([id])
+        )
         return self._checked(lambda: _fields(answer.scene))
 
     def create(self, kind: NameKind, name: str) -> StashObject:
         """Create an object with this name. Stash answers with an error if the name is taken."""
-        answer = self._ask(CREATED, import_queries.CREATE[kind], {"name": name}).thing
+        answer = self._ask(CREATED, import_queries.CREATE[kind], {"name": name}).object
         return self._checked(lambda: _object(answer))
 
     def find_object(self, kind: NameKind, id: int) -> StashObject | None:
         """An object and the number of things that use it; None if it is gone."""
-        answer = self._ask(USED, import_queries.USES[kind], {"id": str(id)}).thing
+        answer = self._ask(USED, import_queries.USES[kind], {"id": str(id)}).object
         return None if answer is None else self._checked(lambda: _object(answer))
 
     def destroy(self, kind: NameKind, id: int) -> None:

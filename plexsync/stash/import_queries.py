@@ -20,15 +20,15 @@ mutation Fill($input: SceneUpdateInput!) { scene: sceneUpdate(input: $input) { .
 
 PERFORMER_NAMES = """
 query PerformerNames($page: FindFilterType) {
-  found: findPerformers(filter: $page) { count things: performers { id name disambiguation aliases: alias_list gender } }
+  listed: findPerformers(filter: $page) { count objects: performers { id name disambiguation aliases: alias_list gender } }
 }
 """
 
 STUDIO_NAMES = """
 query StudioNames($page: FindFilterType) {
-  found: findStudios(filter: $page) {
+  listed: findStudios(filter: $page) {
     count
-    things: studios {
+    objects: studios {
       id name aliases
       parent_studio { id name parent_studio { id name parent_studio { id name } } }
     }
@@ -38,48 +38,48 @@ query StudioNames($page: FindFilterType) {
 
 TAG_NAMES = """
 query TagNames($page: FindFilterType) {
-  found: findTags(filter: $page) { count things: tags { id name aliases } }
+  listed: findTags(filter: $page) { count objects: tags { id name aliases } }
 }
 """
 
 # Stash looks up the parents of each tag one by one, so they are requested only if they matter.
 TAG_NAMES_ABOVE = """
 query TagNames($page: FindFilterType) {
-  found: findTags(filter: $page) {
+  listed: findTags(filter: $page) {
     count
-    things: tags { id name aliases parents { id name parents { id name parents { id name } } } }
+    objects: tags { id name aliases parents { id name parents { id name parents { id name } } } }
   }
 }
 """
 
 CREATE = {
     NameKind.PERFORMER: """
-mutation CreatePerformer($name: String!) { thing: performerCreate(input: { name: $name }) { id name updated_at } }
+mutation CreatePerformer($name: String!) { object: performerCreate(input: { name: $name }) { id name updated_at } }
 """,
     NameKind.STUDIO: """
-mutation CreateStudio($name: String!) { thing: studioCreate(input: { name: $name }) { id name updated_at } }
+mutation CreateStudio($name: String!) { object: studioCreate(input: { name: $name }) { id name updated_at } }
 """,
     NameKind.TAG: """
-mutation CreateTag($name: String!) { thing: tagCreate(input: { name: $name }) { id name updated_at } }
+mutation CreateTag($name: String!) { object: tagCreate(input: { name: $name }) { id name updated_at } }
 """,
 }
 
 USES = {
     NameKind.PERFORMER: """
 query PerformerUses($id: ID!) {
-  thing: findPerformer(id: $id) { id name updated_at scene_count image_count gallery_count group_count }
+  object: findPerformer(id: $id) { id name updated_at scene_count image_count gallery_count group_count }
 }
 """,
     NameKind.STUDIO: """
 query StudioUses($id: ID!) {
-  thing: findStudio(id: $id) {
+  object: findStudio(id: $id) {
     id name updated_at scene_count image_count gallery_count group_count performer_count child_studios { id }
   }
 }
 """,
     NameKind.TAG: """
 query TagUses($id: ID!) {
-  thing: findTag(id: $id) {
+  object: findTag(id: $id) {
     id name updated_at scene_count image_count gallery_count group_count performer_count scene_marker_count studio_count
     child_count
   }

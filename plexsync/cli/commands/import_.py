@@ -81,7 +81,7 @@ def _import(call: Call, start: Begun, stop: Stop, ids: Sequence[int], *, dry: bo
     if stop:
         return stop.code
     if not call.json:
-        _show(start, scenes, totals)
+        _show(scenes, totals)
     agreed = [scene for scene in scenes if scene.plan.fills]
     outcome = None
     if agreed and not dry:
@@ -114,7 +114,7 @@ def _previewed(
     return scenes
 
 
-def _show(start: Begun, scenes: Sequence[SceneImport], totals: ImportTotals) -> None:
+def _show(scenes: Sequence[SceneImport], totals: ImportTotals) -> None:
     out = paper()
     shown = ON_A_TERMINAL if out.is_terminal else len(scenes)
     for scene in islice(scenes, shown):

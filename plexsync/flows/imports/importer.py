@@ -118,13 +118,13 @@ class Importer:
     def _create_one(self, missing: MissingName, last_id: int, result: ImportResult) -> None:
         (change,) = self._begun([self._change(result, 0, missing.kind.value, str(last_id), missing.name)])
         try:
-            thing = self._gates.ask(WRITE_STASH, partial(self._stash.create, missing.kind, missing.name))
+            created = self._gates.ask(WRITE_STASH, partial(self._stash.create, missing.kind, missing.name))
         except Unavailable as error:
             self._not_written([change], error)
             result.failed[f"{missing.kind} {missing.name}"] = str(error)
             return
         with self._store.writing() as tx:
-            tx.imports.save([replace(change, state=ChangeState.DONE, object=thing.id, origin=thing.updated_at)])
+            tx.imports.save([replace(change, state=ChangeState.DONE, object=created.id, origin=created.updated_at)])
         result.created.append(missing)
 
     # --- filling -----------------------------------------------------------------------------------------------------

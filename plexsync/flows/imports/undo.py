@@ -62,18 +62,18 @@ class ImportUndo:
         with self._store.reading() as db:
             changes = db.imports.of_run(run)
         result.still_open = sum(change.state in OPEN_STATES for change in changes)
-        made = [change for change in changes if change.state is ChangeState.DONE]
+        done = [change for change in changes if change.state is ChangeState.DONE]
         scenes: dict[int, list[ImportChange]] = {}
-        for change in made:
+        for change in done:
             if change.scene:
                 scenes.setdefault(change.scene, []).append(change)
         for id, of_scene in scenes.items():
             if not self._may_go_on():
                 result.error = STOPPED
                 return
-            # Read just before it is written, so that an edit made meanwhile is seen.
+            # Read just before it is written, so that an edit done meanwhile is seen.
             self._empty(id, of_scene, self._changes.fields([id]), result)
-        for change in reversed(made):
+        for change in reversed(done):
             if change.kind is not None:
                 if not self._may_go_on():
                     result.error = STOPPED
