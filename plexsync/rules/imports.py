@@ -6,6 +6,7 @@ tried with the rules of the sync (`plexsync.rules.desired`, `plexsync.rules.plan
 PlexSync itself has written to Plex is no news for Stash.
 """
 
+import math
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -275,10 +276,11 @@ def _candidates(draft: _Draft, name: StashField, side: ImportItem, names: AllNam
 def _rating100(text: str) -> str:
     """Ten times a rating of Plex, as Stash has it; '' if it has no such rating."""
     try:
-        rating = round(float(text) * 10)
+        tenfold = float(text) * 10
+        rating = round(tenfold)
     except (ValueError, OverflowError):
         return ""
-    return str(rating) if 1 <= rating <= 100 else ""
+    return str(rating) if 1 <= rating <= 100 and math.isclose(tenfold, rating) else ""
 
 
 def _named(draft: _Draft, name: StashField, side: ImportItem, stash_names: Names, *, create: bool) -> Iterator[Fill]:

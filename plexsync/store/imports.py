@@ -7,9 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from plexsync.rules.import_records import ChangeState, ImportChange
+from plexsync.rules.imports import NameKind, StashField
 from plexsync.store.connection import Row, Table
 from plexsync.store.db import clean
 
+STATES = frozenset(ChangeState)
+# What a change can concern: an object (scene 0), or a field of a scene.
+TARGETS = (frozenset(NameKind), frozenset(StashField))
 _COLUMNS = "number, run, scene, target, object, value_before, value_after, origin, state, changed_at"
 LAST_RUN = "select coalesce(max(run), 0) from import_change"
 NEXT_NUMBER = "select coalesce(max(number), 0) + 1 from import_change"
@@ -38,11 +42,11 @@ class ReadOnlyImports(Table):
 
     def of_run(self, run: int) -> list[ImportChange]:
         """Return the changes of an import, in their order."""
-        return [_change(row) for row in self._db.rows(OF_RUN, {"run": run})]
+        return _changes(self._db.rows(OF_RUN, {"run": run}))
 
     def open(self) -> list[ImportChange]:
         """Return the changes of all imports whose request may have arrived or not, in their order."""
-        return [_change(row) for row in self._db.rows(OPEN)]
+        return _changes(self._db.rows(OPEN))
 
 
 class Imports(ReadOnlyImports):
@@ -79,6 +83,11 @@ def _values(change: ImportChange) -> dict[str, object]:
         "state": change.state,
         "changed_at": change.changed_at,
     }
+
+
+def _changes(rows: Iterable[Row]) -> list[ImportChange]:
+    """The stored changes. One that a damaged page has made into another is left out: nothing is taken back for it."""
+    return [_change(row) for row in rows if row["state"] in STATES and row["target"] in TARGETS[row["scene"] > 0]]
 
 
 def _change(row: Row) -> ImportChange:

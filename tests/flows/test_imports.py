@@ -460,6 +460,8 @@ def test_writes_wait_for_their_own_gate(stage: Stage) -> None:
     assert "Writing to Stash" in result.error
     assert house.breaker().startswith("closed")
     house.stash_sim.faults.clear()
+    house.clock.move(3600)
+    assert stage.run(*ids).scenes == ids
 
 
 class Killed(BaseException):

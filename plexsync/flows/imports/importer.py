@@ -162,8 +162,7 @@ class Importer:
             return
         with self._store.writing() as tx:
             tx.imports.save(
-                replace(change, state=ChangeState.DONE, value_after=after.values[StashField(change.target)])
-                for change in changes
+                replace(change, state=ChangeState.DONE, value_after=_as_answered(change, after)) for change in changes
             )
         result.scenes.append(present.id)
         result.fields += len(values)
@@ -200,6 +199,13 @@ def _still_true(agreed: SceneImport, again: SceneImport, present: StashFields | 
         and present.is_empty(fill.field)
         and list(map(fold, planned[fill.field].shown)) == list(map(fold, fill.shown))
     ]
+
+
+def _as_answered(change: ImportChange, after: StashFields) -> str:
+    """The value as Stash keeps it, blanks at its ends apart. Any other value is that of a hook, and not the import's."""
+    sent, kept = json.loads(change.value_after), json.loads(after.values[StashField(change.target)])
+    is_same = isinstance(sent, str) and isinstance(kept, str) and sent.strip() == kept.strip()
+    return json.dumps(kept) if is_same else change.value_after
 
 
 def _json_of(fill: Fill) -> str:
