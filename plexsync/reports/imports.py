@@ -7,7 +7,7 @@ from plexsync.flows.imports.importer import ImportResult
 from plexsync.flows.imports.planner import SceneImport
 from plexsync.reports.format import many, safe
 from plexsync.reports.shapes.imports import ImportCounts, ImportFacts, ImportName, ImportOutcome, ImportScene
-from plexsync.rules.imports import MissingName, once
+from plexsync.rules.import_names import MissingName, once
 
 # What no import brings, and why.
 NOT_PART = (

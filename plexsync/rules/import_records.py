@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from plexsync.rules.imports import NameKind, StashField
+from plexsync.rules.import_names import NameKind, StashField
 
 
 class ChangeState(StrEnum):

@@ -7,8 +7,8 @@ Times are UTC milliseconds unless a name says seconds. The methods of `Stash` an
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from plexsync.rules.import_names import NameKind, StashField, StashName
 from plexsync.rules.import_records import StashFields, StashObject
-from plexsync.rules.imports import NameKind, StashField, StashName
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.job import Kind
 from plexsync.rules.notices import Notice

@@ -6,8 +6,8 @@ See `plexsync.rules.import_records`. A row is never pruned by age.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from plexsync.rules.import_names import NameKind, StashField
 from plexsync.rules.import_records import ChangeState, ImportChange
-from plexsync.rules.imports import NameKind, StashField
 from plexsync.store.connection import Row, Table
 from plexsync.store.db import clean
 

@@ -14,8 +14,8 @@ from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import ImportPlanner, SceneImport
 from plexsync.flows.imports.undo import ImportUndo
 from plexsync.rules.desired import Profile
+from plexsync.rules.import_names import NameKind
 from plexsync.rules.import_records import ImportChange
-from plexsync.rules.imports import NameKind
 from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
 from plexsync.simulator.http import Request

@@ -10,13 +10,14 @@ import pytest
 
 from plexsync.flows.imports.importer import Importer, ImportResult
 from plexsync.flows.imports.open_changes import OpenChanges
-from plexsync.flows.imports.planner import IGNORED, UNDONE, UNFINISHED
+from plexsync.flows.imports.planner import IGNORED, SYNC_WRITES, UNDONE, UNFINISHED
 from plexsync.flows.imports.undo import ImportUndo, UnknownRun
 from plexsync.flows.scenes.undo import mark_undone
 from plexsync.flows.scenes.verbs import ignore_scenes
 from plexsync.rules import choice as choices
+from plexsync.rules.import_names import NameKind, StashField
 from plexsync.rules.import_records import ChangeState
-from plexsync.rules.imports import OWN_VALUE, NameKind, StashField
+from plexsync.rules.imports import OWN_VALUE
 from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.template import parsed
@@ -230,6 +231,16 @@ def test_what_plexsync_has_written_itself_does_not_come_back(stage: Stage) -> No
     assert (scene.title, scene.details, scene.tags) == ("", "", ("Drama", "Noir"))
 
 
+def test_a_scene_that_is_about_to_be_taken_over_is_left_out_if_names_would_go(stage: Stage) -> None:
+    whole, part = stage.add(0), stage.add(1, genre=["Drama", "Unknown"])
+    with stage.house.store.writing() as tx:
+        for id in (whole, part):
+            tx.notes.take_over(id, now=stage.house.clock.now())
+    assert words(stage, whole) == ALL
+    assert (words(stage, part), set(reasons(stage, part).values())) == (set(), {SYNC_WRITES})
+    assert stage.run(whole, part).scenes == [whole]
+
+
 def test_what_was_in_plex_before_plexsync_locked_it_can_be_imported_again(stage: Stage) -> None:
     id = stage.add()
     stage.run(id)
@@ -355,7 +366,7 @@ def test_a_name_that_was_created_meanwhile_is_taken_and_is_not_ours(tmp_path: Pa
 
 
 def test_parents_of_a_tag_count_if_they_are_synced(tmp_path: Path) -> None:
-    with with_rules(tmp_path, profile=replace(PLAIN, tag_parents=True)) as stage:
+    with with_rules(tmp_path, profile=replace(PLAIN, tag_parents=True), tags_above=True) as stage:
         data = stage.house.stash_sim.data
         data.tag_named("Noir").parents = (data.tag_named("Crime"),)
         id = stage.add()

@@ -14,8 +14,9 @@ from plexsync.engine.tickets import READS, WRITE_STASH
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import ImportPlanner, SceneImport
 from plexsync.rules.errors import NeighbourError, Unavailable
+from plexsync.rules.import_names import AllNames, MissingName, StashField, once
 from plexsync.rules.import_records import ChangeState, ImportChange, StashFields
-from plexsync.rules.imports import AllNames, Fill, MissingName, StashField, once
+from plexsync.rules.imports import Fill
 from plexsync.rules.neighbours import Clock, StashImport
 from plexsync.rules.text import fold
 from plexsync.store.database import Database

@@ -6,6 +6,7 @@ from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
+from plexsync.rules.import_names import NameKind, Names
 from plexsync.rules.import_records import (
     ChangeState,
     ImportChange,
@@ -14,7 +15,6 @@ from plexsync.rules.import_records import (
     field_state,
     object_state,
 )
-from plexsync.rules.imports import NameKind, Names
 from plexsync.rules.neighbours import Clock, StashImport
 from plexsync.store.database import Database
 

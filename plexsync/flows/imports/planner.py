@@ -13,17 +13,8 @@ from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
-from plexsync.rules.imports import (
-    AllNames,
-    ImportItem,
-    ImportPlan,
-    LeftOut,
-    NameKind,
-    Names,
-    filled,
-    plan_import,
-    written_values,
-)
+from plexsync.rules.import_names import AllNames, NameKind, Names
+from plexsync.rules.imports import ImportItem, ImportPlan, LeftOut, filled, plan_import, written_values
 from plexsync.rules.job import Absent, Dead, Dropped, Gone, Kind, OutOfScope, State, Waiting
 from plexsync.rules.neighbours import Stash, StashImport
 from plexsync.rules.plan_records import Policy

@@ -9,8 +9,8 @@ from plexsync.engine.tickets import READ_STASH, WRITE_STASH
 from plexsync.flows.imports.importer import STOPPED, ImportResult
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.rules.errors import NeighbourError, Unavailable
+from plexsync.rules.import_names import MissingName, NameKind
 from plexsync.rules.import_records import OPEN_STATES, ChangeState, ImportChange, StashFields
-from plexsync.rules.imports import MissingName, NameKind
 from plexsync.rules.neighbours import Clock, StashImport
 from plexsync.store.database import Database
 
