@@ -6,7 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from plexsync.flows.imports.importer import ImportResult
 from plexsync.flows.imports.planner import SceneImport
 from plexsync.reports.format import many, safe
-from plexsync.reports.shapes.imports import ImportCounts, ImportFacts, ImportName, ImportOutcome, ImportScene
+from plexsync.reports.shapes.imports import (
+    ImportCounts,
+    ImportFacts,
+    ImportName,
+    ImportOutcome,
+    ImportScene,
+    ImportUndoFacts,
+)
 from plexsync.rules.import_names import MissingName, once
 
 # What no import brings, and why.
@@ -43,6 +50,11 @@ def import_facts(
         "scenes": [_scene(scene) for scene in scenes],
         "outcome": outcome_facts(outcome) if outcome else None,
     }
+
+
+def undo_facts(outcome: ImportResult | None) -> ImportUndoFacts:
+    """What an undo has done, for JSON."""
+    return {"outcome": outcome_facts(outcome) if outcome else None}
 
 
 class ImportTotals:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from plexsync.reports.shapes.imports import ImportFacts
+from plexsync.reports.shapes.imports import ImportFacts, ImportUndoFacts
 from plexsync.simulator.http import Fault, Request
 from plexsync.store.lock import IMPORT, is_locked, try_lock
 from tests.cli.conftest import Door
@@ -88,6 +88,7 @@ def test_the_answer_as_json(world: World, door: Door, ids: list[int]) -> None:
     assert [(name["kind"], name["name"]) for name in facts["missing"]][:1] == [("studio", "Big Studio")]
     assert (facts["outcome"]["scenes"], facts["outcome"]["fields"]) == ([ids[0]], 4)
     undone = door("import", "--undo", "1", "--yes", "--json").facts
+    assert Conformity().problems(undone, ImportUndoFacts, "import --undo") == []
     assert undone["outcome"]["fields"] == 4
     assert door("import", "--json", "--dry-run").facts["outcome"] is None
 

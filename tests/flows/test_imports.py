@@ -425,6 +425,23 @@ def test_a_request_whose_end_is_unknown_is_resolved_by_reading(stage: Stage, arr
     assert stage.scene_json(id) == before
 
 
+def test_a_value_that_stash_has_changed_at_once_is_told_and_is_not_the_imports(stage: Stage) -> None:
+    id = stage.add()
+
+    def changed(body: dict[str, Any]) -> dict[str, Any]:
+        if "scene" in (body["data"] or {}):
+            stage.house.stash_sim.edit_scene(id, title="By a plugin")
+            body["data"]["scene"]["title"] = "By a plugin"
+        return body
+
+    stage.house.stash_sim.graphql_fault = changed
+    result = stage.run(id)
+    stage.house.stash_sim.graphql_fault = None
+    assert (result.failed, result.fields) == ({f"scene {id}": "Stash has other values than were sent: title"}, 6)
+    stage.undo()
+    assert (stage.house.stash_sim.scene(id).title, stage.house.stash_sim.scene(id).details) == ("By a plugin", "")
+
+
 def test_a_stash_that_refuses_a_value_stops_no_other_scene(stage: Stage) -> None:
     one, two = stage.add(0), stage.add(1)
     refused = Fault(

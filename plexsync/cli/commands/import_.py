@@ -26,11 +26,11 @@ from plexsync.reports.imports import (
     is_shown,
     missing_names,
     names_lines,
-    outcome_facts,
     outcome_lines,
     problem_lines,
     scene_lines,
     to_create,
+    undo_facts,
 )
 
 # The number of scenes that are shown on a terminal.
@@ -156,10 +156,10 @@ def _undo(call: Call, start: Begun, stop: Stop, run: int, *, yes: bool) -> int:
             count = imports.undo.check(run)
     if count and not yes and not confirmed(f"Take back {many(count, 'change')} of import {run} in Stash?"):
         click.echo("plexsync: nothing was changed", err=True)
-        call.answer({"outcome": None}, lambda: None)
+        call.answer(undo_facts(None), lambda: None)
         return FAILED
     outcome = _in_turn(start, stop, lambda imports: imports.undo.take_back(run))
-    call.answer({"outcome": outcome_facts(outcome)}, lambda: None)
+    call.answer(undo_facts(outcome), lambda: None)
     return _ended(call, stop, outcome, undo=True)
 
 

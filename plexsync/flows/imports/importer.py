@@ -162,11 +162,13 @@ class Importer:
             result.failed[f"scene {present.id}"] = str(error)
             return
         with self._store.writing() as tx:
-            tx.imports.save(
-                replace(change, state=ChangeState.DONE, value_after=_as_answered(change, after)) for change in changes
-            )
+            tx.imports.save(replace(change, state=ChangeState.DONE) for change in changes)
+        # Something in Stash may have changed a value at once. Then it is not the import's, and an undo leaves it alone.
+        others = [name.word for name, value in values.items() if after.values[name] != value]
+        if others:
+            result.failed[f"scene {present.id}"] = f"Stash has other values than were sent: {', '.join(others)}"
         result.scenes.append(present.id)
-        result.fields += len(values)
+        result.fields += len(values) - len(others)
 
     def _not_written(self, changes: Sequence[ImportChange], error: Unavailable) -> None:
         """Forget changes that were not sent, and raise what ends the import.
@@ -200,13 +202,6 @@ def _still_true(agreed: SceneImport, again: SceneImport, present: StashFields | 
         and present.is_empty(fill.field)
         and list(map(fold, planned[fill.field].shown)) == list(map(fold, fill.shown))
     ]
-
-
-def _as_answered(change: ImportChange, after: StashFields) -> str:
-    """The value as Stash keeps it, blanks at its ends apart. Any other value is that of a hook, and not the import's."""
-    sent, kept = json.loads(change.value_after), json.loads(after.values[StashField(change.target)])
-    is_same = isinstance(sent, str) and isinstance(kept, str) and sent.strip() == kept.strip()
-    return json.dumps(kept) if is_same else change.value_after
 
 
 def _json_of(fill: Fill) -> str:

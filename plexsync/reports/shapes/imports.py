@@ -78,6 +78,13 @@ class ImportOutcome(TypedDict):
     complete: bool
 
 
+class ImportUndoFacts(TypedDict):
+    """The undo of an import: `plexsync import --undo 1`."""
+
+    outcome: ImportOutcome | None
+    """None if you did not agree."""
+
+
 class ImportFacts(TypedDict):
     """A preview of an import, and what was done: `plexsync import`."""
 
