@@ -10,6 +10,7 @@ from functools import partial
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lines
+from plexsync.app.import_turn import ImportTurn
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
 from plexsync.app.rules import HOUR, MINUTE, watch_rules
@@ -19,6 +20,7 @@ from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.notifications import Bell, Noticer, Standstill
+from plexsync.engine.pulse import in_turn
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.flow import SceneFlow
@@ -200,7 +202,7 @@ def loop_of(parts: Parts, works: Engine, stop: threading.Event, report: Told, pa
         begin=lambda: take_up(parts, works),
         report=report,
         paused=paused or Standstill(parts.clock),
-        between=ProbeTurn(parts, stop),
+        between=in_turn(ProbeTurn(parts, stop), ImportTurn(parts, stop)),
     )
 
 

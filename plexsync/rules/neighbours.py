@@ -4,9 +4,11 @@ Times are UTC milliseconds unless a name says seconds. The methods of `Stash` an
 `plexsync.rules.errors.NeighbourError`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from plexsync.rules.import_names import NameKind, StashField, StashName
+from plexsync.rules.import_records import StashFields, StashObject
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.job import Kind
 from plexsync.rules.notices import Notice
@@ -229,4 +231,35 @@ class PlexWatch(Protocol):
 
     def accounts(self) -> dict[int, str]:
         """The names of the server's accounts by id, in one request. The owner's id is 1; names may be '' or double."""
+        ...
+
+
+class StashImport(Protocol):
+    """What an import reads and writes in Stash. Values are JSON, see `plexsync.rules.import_records`.
+
+    A write that raises Unavailable with `sent` may have taken effect, or may still do so.
+    """
+
+    def names(self, kind: NameKind) -> list[StashName]:
+        """All objects of a kind with their names, in one request."""
+        ...
+
+    def import_fields(self, ids: Sequence[int]) -> dict[int, StashFields]:
+        """The fields of these scenes, in one request. Ids that do not exist are left out."""
+        ...
+
+    def fill(self, id: int, values: Mapping[StashField, str]) -> StashFields:
+        """Set these fields of a scene in one request; returns its fields after it."""
+        ...
+
+    def create(self, kind: NameKind, name: str) -> StashObject:
+        """Create an object with this name. Stash answers with an error if the name is taken."""
+        ...
+
+    def find_object(self, kind: NameKind, id: int) -> StashObject | None:
+        """An object and the number of things that use it; None if it is gone."""
+        ...
+
+    def destroy(self, kind: NameKind, id: int) -> None:
+        """Delete an object."""
         ...

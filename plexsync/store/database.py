@@ -27,6 +27,7 @@ from plexsync.store.breakers import Breakers, ReadOnlyBreakers
 from plexsync.store.connection import Connection
 from plexsync.store.db import BUSY_SECONDS, MOUNTS, connect, translated
 from plexsync.store.holds import Holds, ReadOnlyHolds
+from plexsync.store.imports import Imports, ReadOnlyImports
 from plexsync.store.index import Index, ReadOnlyIndex
 from plexsync.store.job_queries import ReadOnlyJobs
 from plexsync.store.jobs import Jobs
@@ -74,6 +75,7 @@ class Reader:
         self.books = ReadOnlyBooks(db)
         self.breakers = ReadOnlyBreakers(db)
         self.holds = ReadOnlyHolds(db)
+        self.imports = ReadOnlyImports(db)
         self.index = ReadOnlyIndex(db)
         self.jobs = ReadOnlyJobs(db)
         self.memories = ReadOnlyMemories(db)
@@ -129,6 +131,7 @@ class Writer(Reader):
         self.books: Books = Books(db)
         self.breakers: Breakers = Breakers(db)
         self.holds: Holds = Holds(db)
+        self.imports: Imports = Imports(db)
         self.index: Index = Index(db)
         self.jobs: Jobs = Jobs(db)
         self.memories: Memories = Memories(db)

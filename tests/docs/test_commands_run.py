@@ -37,6 +37,7 @@ ENDS_WITH_1 = {
     "plexsync sync --all --wait": "a sweep takes up no scene that Plex refused",
     "plexsync unignore 7": "7 is not ignored",
     "plexsync unbind 7 1234": "7 is not bound",
+    "plexsync import --undo 1": "nothing was imported",
     "plexsync notify --test": "no way is set",
     "plexsync plays undo 7 12": "no play was sent for them",
     "plexsync plays redo 7": "the way back is off",

@@ -61,7 +61,8 @@ class Worker:
         names = ("policy", "paths", "strict", "profile", "undo_gone", "scope", "by_duration")
         looks = {name: rules.pop(name) for name in names if name in rules}
         looks["libraries"] = rules.pop("profiles", {})
-        libraries, people = rules.pop("libraries", ()), bool(rules.pop("people", False))
+        libraries = rules.pop("libraries", ())
+        asked = {name: bool(rules.pop(name, False)) for name in ("people", "tags_above")}
         watchdog, flows = rules.pop("watchdog", None), rules.pop("flows", lambda _worker: ())
         # The server that hangs in a test is given up soon; the other one never is, however busy the machine.
         read, impatient = rules.pop("read_timeout", UNHURRIED), rules.pop("impatient", None)
@@ -73,7 +74,7 @@ class Worker:
         pool, watch = rules.pop("pool", None), rules.pop("watch", None)
         # The first write of plays was approved long ago, unless a test is about that.
         asks_first = rules.pop("asks_first", False)
-        stash = StashWatching(house.stash_sim.url, KEY, people=people, **to_stash)
+        stash = StashWatching(house.stash_sim.url, KEY, **asked, **to_stash)
         self._stack.callback(stash.close)
         plex = PlexHistory(house.plex_sim.url, token, libraries=libraries, **to_plex)
         self._stack.callback(plex.close)
