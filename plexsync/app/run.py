@@ -12,7 +12,7 @@ from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lines
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
-from plexsync.app.rules import HOUR, MINUTE
+from plexsync.app.rules import HOUR, MINUTE, rating_rules
 from plexsync.app.switches import bulk_approved, comparison_owed
 from plexsync.app.way_back import WayBack, forget_way_back, way_back
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
@@ -73,7 +73,7 @@ def engine_on(
     """
     return Engine(
         parts.store,
-        [scene_flow(parts, back), *([back.flow] if back else ()), *flows],
+        [scene_flow(parts, back), *(back.flows if back else ()), *flows],
         parts.gates,
         parts.clock,
         parts.dice,
@@ -85,11 +85,14 @@ def engine_on(
 
 
 def way_back_of(parts: Parts) -> WayBack | None:
-    """Return the way back, if the settings ask for it."""
-    config = parts.config
-    if config.watch_back == "off":
+    """Return the way back, if the settings ask for it. Full comparisons tell it which scenes they have inspected."""
+    config, ratings = parts.config, rating_rules(parts.config)
+    watch = WatchRules(config.watch_account, config.watch_from) if config.watch_back != "off" else None
+    if watch is None and ratings is None:
         return None
-    return way_back(parts, WatchRules(config.watch_account, config.watch_from))
+    back = way_back(parts, watch, ratings)
+    parts.reconciler.observe = back.observe
+    return back
 
 
 @contextmanager
@@ -112,8 +115,7 @@ def engine(parts: Parts, stop: threading.Event, back: WayBack | None = None) -> 
 def take_up(parts: Parts, works: Engine) -> None:
     """Reclaim the jobs of a dead worker, and apply what changed settings cause. Safe to repeat."""
     works.reclaim()
-    if parts.config.watch_back == "off":
-        forget_way_back(parts)
+    forget_way_back(parts, plays=parts.config.watch_back == "off", ratings=rating_rules(parts.config) is None)
     parts.curer.apply()
     parts.reconciler.note_wishes()
 
@@ -172,8 +174,8 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
         ]
         if parts.scans is not None:
             watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
-        if back is not None:
-            watchers.append(watch(back.history.poll, name="plays", seconds=parts.config.stash_poll_interval))
+        for name, poll in (back.polls if back else {}).items():
+            watchers.append(watch(poll, name=name, seconds=parts.config.stash_poll_interval))
         for watcher in watchers:
             watcher.start()
         try:

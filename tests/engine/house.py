@@ -68,13 +68,14 @@ class Worker:
             {"connect_timeout": UNHURRIED, "read_timeout": reads[server]}
             for server in (Neighbour.STASH, Neighbour.PLEX)
         )
-        pool, watch = rules.pop("pool", None), rules.pop("watch", None)
+        pool, watch, ratings = (rules.pop(name, None) for name in ("pool", "watch", "ratings"))
         stash = StashWatching(house.stash_sim.url, KEY, people=people, **to_stash)
         self._stack.callback(stash.close)
         plex = PlexHistory(house.plex_sim.url, token, libraries=libraries, **to_plex)
         self._stack.callback(plex.close)
+        fields = frozenset(FIELDS) - ({"userRating"} if ratings else set())
         settings = PartSettings(
-            looks=LookRules(**{"profile": Profile(frozenset(FIELDS)), "policy": Policy(), **looks}),
+            looks=LookRules(**{"profile": Profile(fields), "policy": Policy(), **looks}),
             breaker=BREAKER,
             fingerprints=dict.fromkeys(Neighbour, fingerprint),
             print_of_all=str(rules.pop("settings", "")),
@@ -84,13 +85,16 @@ class Worker:
         )
         events = PlexEvents(house.plex_sim.url, token, **to_plex)
         parts = assemble(house.store, stash, plex, house.clock, house.dice, settings, events=events, imaging=Pillow())
+        self.parts = parts
         self.store, self.stash, self.plex, self.clock = house.store, stash, plex, house.clock
         self.gates = parts.gates
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
         self.looker, self.glances, self.previewer = parts.work_looker, parts.looker, parts.previewer
         self.listener, self.scans = parts.listener, parts.scans
         self.scenes = scene_flow(parts)
-        self.back = way_back(parts, watch) if watch is not None else None
+        self.back = way_back(parts, watch, ratings) if watch or ratings else None
+        if self.back:
+            parts.reconciler.observe = self.back.observe
         self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool, back=self.back, flows=flows(self))
         self._stack.callback(self.engine.close)
 

@@ -3,7 +3,7 @@
 It connects the engine with the inspection, the push and the errands.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from plexsync.engine.flow import Canary, ChangeNotice
@@ -12,7 +12,7 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, G
 from plexsync.flows.scenes.artwork import LAGS
 from plexsync.flows.scenes.errands import SceneErrand, SceneJournal, record_left_out
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.flows.scenes.inspection_records import Inspection, Observe, nobody
 from plexsync.flows.scenes.push import Pusher
 from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.flows.scenes.scan_requests import Scans
@@ -29,10 +29,6 @@ from plexsync.store.database import Database, Writer
 # The maximum number of requests for both pictures and the edit, each of which may take the full deadline: per picture its
 # bytes, the list, the upload and the selection. One more stands for all pauses.
 PICTURE_REQUESTS = 2 * (4 + len(LAGS)) + 2
-
-
-def _nobody(_tx: Writer, _sights: Sequence[Inspection], _now: int) -> None:
-    """Nobody else has to know which scenes were inspected."""
 
 
 class SceneFlow:
@@ -55,7 +51,7 @@ class SceneFlow:
         *,
         max_retries: int,
         scans: Scans | None = None,
-        observe: Callable[[Writer, Sequence[Inspection], int], None] = _nobody,
+        observe: Observe = nobody,
     ) -> None:
         self._store = store
         self._stash = stash
