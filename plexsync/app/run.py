@@ -12,7 +12,8 @@ from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lines
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
-from plexsync.app.rules import HOUR, MINUTE, rating_rules
+from plexsync.app.rating_back import RatingBack, forget_ratings, rating_back
+from plexsync.app.rules import HOUR, MINUTE, rating_rules, watch_rules
 from plexsync.app.switches import bulk_approved, comparison_owed
 from plexsync.app.way_back import WayBack, forget_way_back, way_back
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
@@ -21,7 +22,6 @@ from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.notifications import Bell, Noticer, Standstill
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
-from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
 from plexsync.flows.scenes.stash_lines import StashListener
@@ -43,9 +43,9 @@ RECONCILE_RETRY = 300.0
 Told = Callable[[Worked | ProbeResult | Idle], None]
 
 
-def scene_flow(parts: Assembled, back: WayBack | None = None) -> SceneFlow:
+def scene_flow(parts: Assembled, back: WayBack | None = None, ratings: RatingBack | None = None) -> SceneFlow:
     """Return the scene flow on these parts; it tells the way back which scenes it has inspected."""
-    observing = {"observe": back.observe} if back else {}
+    observing = [*([back.observe] if back else ()), *([ratings.poll.observe] if ratings else ())]
     return SceneFlow(
         parts.store,
         parts.stash,
@@ -54,7 +54,7 @@ def scene_flow(parts: Assembled, back: WayBack | None = None) -> SceneFlow:
         parts.gates,
         max_retries=parts.settings.work.max_retries,
         scans=parts.scans,
-        **observing,
+        observing=observing,
     )
 
 
@@ -65,6 +65,7 @@ def engine_on(
     watchdog: Watchdog | None = None,
     pool: Executor | None = None,
     back: WayBack | None = None,
+    ratings: RatingBack | None = None,
     flows: Sequence[AnyFlow] = (),
 ) -> Engine:
     """Return an engine on these parts; `holder` marks the rows that it claims, and `pool` sends its edits.
@@ -73,7 +74,7 @@ def engine_on(
     """
     return Engine(
         parts.store,
-        [scene_flow(parts, back), *(back.flows if back else ()), *flows],
+        [scene_flow(parts, back, ratings), *([back.flow] if back else ()), *(ratings.flows if ratings else ()), *flows],
         parts.gates,
         parts.clock,
         parts.dice,
@@ -85,23 +86,26 @@ def engine_on(
 
 
 def way_back_of(parts: Parts) -> WayBack | None:
-    """Return the way back, if the settings ask for it. Full comparisons tell it which scenes they have inspected."""
-    config, ratings = parts.config, rating_rules(parts.config)
-    watch = WatchRules(config.watch_account, config.watch_from) if config.watch_back != "off" else None
-    if watch is None and ratings is None:
-        return None
-    back = way_back(parts, watch, ratings)
-    parts.reconciler.observe = back.observe
-    return back
+    """Return the way back, if the settings ask for it."""
+    rules = watch_rules(parts.config)
+    return way_back(parts, rules) if rules else None
+
+
+def rating_back_of(parts: Parts) -> RatingBack | None:
+    """Return ratings both ways, if the settings ask for them."""
+    rules = rating_rules(parts.config)
+    return rating_back(parts, rules) if rules else None
 
 
 @contextmanager
-def engine(parts: Parts, stop: threading.Event, back: WayBack | None = None) -> Iterator[Engine]:
+def engine(
+    parts: Parts, stop: threading.Event, back: WayBack | None = None, ratings: RatingBack | None = None
+) -> Iterator[Engine]:
     """Yield an engine for the holder of the worker's lock; call `take_up` before its first step.
 
     When `stop` is set, work that hangs is given back before this process can be killed for taking too long.
     """
-    works = engine_on(parts, holder=secrets.token_hex(4), watchdog=parts.watchdog, back=back)
+    works = engine_on(parts, holder=secrets.token_hex(4), watchdog=parts.watchdog, back=back, ratings=ratings)
     farewell = Farewell(works.abandon, stop=stop)
     try:
         parts.watchdog.tell_of_the_last()
@@ -115,7 +119,10 @@ def engine(parts: Parts, stop: threading.Event, back: WayBack | None = None) -> 
 def take_up(parts: Parts, works: Engine) -> None:
     """Reclaim the jobs of a dead worker, and apply what changed settings cause. Safe to repeat."""
     works.reclaim()
-    forget_way_back(parts, plays=parts.config.watch_back == "off", ratings=rating_rules(parts.config) is None)
+    if parts.config.watch_back == "off":
+        forget_way_back(parts)
+    if rating_rules(parts.config) is None:
+        forget_ratings(parts)
     parts.curer.apply()
     parts.reconciler.note_wishes()
 
@@ -129,7 +136,7 @@ def drain(
     before: Ran | None = None,
 ) -> Ran:
     """Work the queue until nothing is due or `wait_for` returns true; adds to the counts of the run `before`."""
-    with engine(parts, stop, way_back_of(parts)) as works:
+    with engine(parts, stop, way_back_of(parts), rating_back_of(parts)) as works:
         take_up(parts, works)
         parts.curer.recheck(stopping=stop.is_set)
         return loop_of(parts, works, stop, report).drain(wait_for=wait_for, before=before)
@@ -154,19 +161,20 @@ def noticing(parts: Parts, stop: threading.Event) -> Iterator[Standstill]:
 
 def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
     """Run worker, poller, schedule and notices until `stop`. A damaged database ends it, whichever thread finds it."""
-    back = way_back_of(parts)
-    with noticing(parts, stop) as paused, engine(parts, stop, back) as works:
+    back, ratings = way_back_of(parts), rating_back_of(parts)
+    with noticing(parts, stop) as paused, engine(parts, stop, back, ratings) as works:
         schedule = Schedule(parts, stop)
         # A worker's start polls at once, and so does each new connection to Stash's log.
         poll_now = threading.Event()
         lines = stash_lines(parts.config)
         edits = StashListener(parts.store, lines, parts.gates, parts.clock, parts.dice, poll=poll_now.set)
         watch = partial(Watcher, stop=stop, clock=parts.clock)
+        others = [back.listener.take] if back else []
         # A comparison can take long, and edits must not wait for it.
         watchers = [
             watch(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval, sooner=poll_now),
             watch(lambda: edits(stop.is_set), name="lines", seconds=LISTEN_LOOK),
-            watch(lambda: parts.listener(stop.is_set), name="listen", seconds=LISTEN_LOOK),
+            watch(lambda: parts.listener(stop.is_set, others), name="listen", seconds=LISTEN_LOOK),
             watch(parts.sampler.sample, name="sample", seconds=SECONDS),
             watch(
                 lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()), name="compare", seconds=COMPARE_LOOK
@@ -174,8 +182,11 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
         ]
         if parts.scans is not None:
             watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
-        for name, poll in (back.polls if back else {}).items():
-            watchers.append(watch(poll, name=name, seconds=parts.config.stash_poll_interval))
+        if back is not None:
+            seconds, sooner = parts.config.stash_poll_interval, back.listener.sooner
+            watchers.append(watch(back.listener.poll, name="plays", seconds=seconds, sooner=sooner))
+        if ratings is not None:
+            watchers.append(watch(ratings.poll.poll, name="ratings", seconds=parts.config.stash_poll_interval))
         for watcher in watchers:
             watcher.start()
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from plexsync.app.parts import assemble
+from plexsync.app.rating_back import rating_back
 from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on, scene_flow
 from plexsync.app.way_back import way_back
@@ -92,10 +93,10 @@ class Worker:
         self.looker, self.glances, self.previewer = parts.work_looker, parts.looker, parts.previewer
         self.listener, self.scans = parts.listener, parts.scans
         self.scenes = scene_flow(parts)
-        self.back = way_back(parts, watch, ratings) if watch or ratings else None
-        if self.back:
-            parts.reconciler.observe = self.back.observe
-        self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool, back=self.back, flows=flows(self))
+        self.back = way_back(parts, watch) if watch is not None else None
+        self.ratings = rating_back(parts, ratings) if ratings is not None else None
+        backs = {"back": self.back, "ratings": self.ratings}
+        self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool, **backs, flows=flows(self))
         self._stack.callback(self.engine.close)
 
     def close(self) -> None:

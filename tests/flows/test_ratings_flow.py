@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from plexsync.app.way_back import forget_way_back
+from plexsync.app.rating_back import forget_ratings
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.flows.scenes.plex_events import Gathered
@@ -102,7 +102,7 @@ def test_our_own_writes_come_back_and_are_no_news(house):
     # The hook of Stash queues the scene, as it does for any change of it.
     house.want(one, two)
     steps = house.work()
-    assert house.worker.back.ratings.poll() == ""
+    assert house.worker.ratings.poll.poll() == ""
     house.worker.poller.poll()
     house.worker.reconciler.reconcile()
     house.work()
@@ -121,7 +121,7 @@ def test_a_plex_that_rounds_makes_no_ping_pong(house):
     tell(house, one)
     house.worker.reconciler.reconcile()
     house.work()
-    assert house.worker.back.ratings.poll() == ""
+    assert house.worker.ratings.poll.poll() == ""
     house.work()
     assert writes(house) == []
     rate_in_stash(house, one, 84)
@@ -154,7 +154,7 @@ def test_the_same_rating_on_both_sides_is_no_conflict(house):
 
 def test_the_poll_finds_what_no_event_told(house):
     one, two = in_step(house, 80, 80)
-    poll = house.worker.back.ratings.poll
+    poll = house.worker.ratings.poll.poll
     assert poll() == ""
     house.clock.move(60)
     house.forget_requests()
@@ -227,7 +227,7 @@ def switched(house: House, *, both: bool) -> None:
     rules = RatingRules() if both else None
     house.replace_worker(ratings=rules, wishes="both" if both else "to Plex")
     if not both:
-        forget_way_back(house.worker.parts, plays=True, ratings=True)
+        forget_ratings(house.worker.parts)
     house.worker.reconciler.reconcile()
     house.work_for(60)
 
@@ -348,7 +348,7 @@ def test_a_scene_made_anew_under_the_id_has_no_base(house):
 
 
 def undo(house: House, *ids: int) -> list[int]:
-    flow = house.worker.back.rating_flows[0]
+    flow = house.worker.ratings.flows[0]
     marked = wish_undone(house.store, flow, house.clock, ids, "undo")
     house.work_for(10)
     return marked.jobs

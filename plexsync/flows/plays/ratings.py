@@ -5,6 +5,7 @@ There is one flow for each direction, since a flow writes through one gate. Both
 Ratings in Plex are those of the account of the token.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -75,7 +76,7 @@ class _Snapshot:
     probed: str
 
 
-class RatingFlow:
+class RatingFlow(ABC):
     """The common part of both directions."""
 
     kind: str
@@ -170,9 +171,9 @@ class RatingFlow:
             return replace(finding, outcome=waits, ends=waits)
         return finding if self._has_part(plan) else replace(finding, outcome=Done())
 
+    @abstractmethod
     def _has_part(self, plan: RatingPlan) -> bool:
         """Whether this flow has to send something."""
-        raise NotImplementedError
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -193,10 +194,11 @@ class RatingFlow:
                 tx.jobs.want(self._other, scene.id, Why.EDIT, now)
         return errands
 
+    @abstractmethod
     def _errands(
         self, job: Job, finding: RatingFinding, scene: Scene, plan: RatingPlan, until: int
     ) -> list[RatingErrand]:
-        raise NotImplementedError
+        """The ratings that this flow sends."""
 
     def will_send(self, errands: Sequence[RatingErrand]) -> None:
         """Nothing outlives the database."""
@@ -363,6 +365,6 @@ def _waiting(reason: str, milliseconds: int) -> Waiting:
     return Waiting(reason, "released", after=max(0, milliseconds) / 1000, backoff=False)
 
 
-def rating_flows(parts: RatingParts) -> tuple[RatingFlow, ...]:
+def rating_flows(parts: RatingParts) -> tuple[RatingToPlex, RatingToStash]:
     """The flows of both directions."""
     return RatingToPlex(parts), RatingToStash(parts)

@@ -130,10 +130,6 @@ class Inspection:
 Observe = Callable[[Writer, Sequence[Inspection], int], None]
 
 
-def nobody(_tx: Writer, _sights: Sequence[Inspection], _now: int) -> None:
-    """Nobody else has to know which scenes were inspected."""
-
-
 @dataclass(frozen=True)
 class Past:
     """What is remembered about items.
