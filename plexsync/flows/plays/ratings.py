@@ -76,7 +76,27 @@ class _Snapshot:
     probed: str
 
 
-class RatingFlow(ABC):
+class _WithoutMore:
+    """The parts of a flow that ratings have no use for."""
+
+    def affected(self, notice: ChangeNotice) -> Collection[int]:  # noqa: ARG002 - the protocol of flows
+        """No scene: a performer, studio, tag or group changes no rating of a scene."""
+        return ()
+
+    def will_send(self, errands: Sequence[RatingErrand]) -> None:
+        """Nothing outlives the database."""
+
+    def completed(self, tx: Writer, finding: RatingFinding) -> None:
+        """Nothing was requested once."""
+
+    def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
+        """Nothing more is remembered. The ratings of a scene that is gone stay: it may come back with a backup."""
+
+    def worked(self, findings: Sequence[RatingFinding]) -> None:
+        """Nothing helps those that could not be worked."""
+
+
+class RatingFlow(_WithoutMore, ABC):
     """The common part of both directions."""
 
     kind: str
@@ -95,10 +115,6 @@ class RatingFlow(ABC):
         self.journal = RatingJournal()
 
     # --- looking -----------------------------------------------------------------------------------------------------
-
-    def affected(self, notice: ChangeNotice) -> Collection[int]:  # noqa: ARG002 - the protocol of flows
-        """No scene: a performer, studio, tag or group changes no rating of a scene."""
-        return ()
 
     def look(self, ids: Sequence[int]) -> Sequence[RatingFinding]:
         """Read the ratings of these scenes and of their items, and plan."""
@@ -148,8 +164,9 @@ class RatingFlow(ABC):
         if isinstance(verdict, Waiting):
             return RatingFinding(id, scene, outcome=verdict)
         keys = verdict.keys if isinstance(verdict, Matched) else ()
-        if failed := next((items[key] for key in keys if isinstance(items.get(key), NeighbourError)), None):
-            return RatingFinding(id, scene, error=failed if isinstance(failed, NeighbourError) else None)
+        failures = [error for key in keys if isinstance(error := items.get(key), NeighbourError)]
+        if failures:
+            return RatingFinding(id, scene, error=failures[0])
         read = [item for key in keys if isinstance(item := items.get(key), Item) and item.section in snapshot.sections]
         if not read:
             return RatingFinding(id, scene, outcome=UNPAIRED)
@@ -200,9 +217,6 @@ class RatingFlow(ABC):
     ) -> list[RatingErrand]:
         """The ratings that this flow sends."""
 
-    def will_send(self, errands: Sequence[RatingErrand]) -> None:
-        """Nothing outlives the database."""
-
     def requires(self, errand: RatingErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
         """The gate of its writes."""
         return (self.writes,)
@@ -216,15 +230,6 @@ class RatingFlow(ABC):
         return [lambda: bool(self._parts.stash.scenes(ids))] if ids else []
 
     # --- settlement --------------------------------------------------------------------------------------------------
-
-    def completed(self, tx: Writer, finding: RatingFinding) -> None:
-        """Nothing was requested once."""
-
-    def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
-        """Nothing more is remembered. The ratings of a scene that is gone stay: it may come back with a backup."""
-
-    def worked(self, findings: Sequence[RatingFinding]) -> None:
-        """Nothing helps those that could not be worked."""
 
     def existing(self, ids: Sequence[int]) -> Collection[int]:
         """The scenes among these that Stash has."""
