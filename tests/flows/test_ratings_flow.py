@@ -327,6 +327,30 @@ def test_a_stash_that_refuses_writes_stops_nothing_else(house):
     assert house.states().keys() == {State.IDLE}
 
 
+@pytest.mark.parametrize("side", ["stash", "plex"])
+def test_one_rating_that_is_refused_again_and_again_becomes_a_dead_letter_and_the_others_go_on(house, side):
+    one, two, three = in_step(house, 80, 80, 80)
+    key = house.key_of(one)
+
+    def of_one(request: Request) -> bool:
+        if side == "stash":
+            return to_stash(request) and f'"id":"{one}"'.encode() in request.body.replace(b" ", b"")
+        return to_plex(request) and request.params.get("key") == key
+
+    (house.stash_sim if side == "stash" else house.plex_sim).faults.set(Fault("status", status=500, when=of_one))
+    if side == "stash":
+        rate_in_plex(house, one, 3)
+        rate_in_plex(house, two, 4)
+    else:
+        rate_in_stash(house, one, 30)
+        rate_in_stash(house, two, 40)
+    house.work_for(2 * DAY)
+    assert [shown(house, id) for id in (two, three)] == [(40, 4.0), (80, 8.0)]
+    assert house.row(one, RATING_BACK if side == "stash" else RATING).state is State.DEAD
+    assert shown(house, one) == ((80, 3.0) if side == "stash" else (30, 8.0))
+    assert house.books_balance()
+
+
 def test_a_plex_on_which_edits_write_another_rating_is_rated_all_the_same(tmp_path):
     with House(tmp_path / "data", ratings=RatingRules(), pool=Inline()) as house:
         house.plex_sim.traits = Traits(rating_by_edit="item")
@@ -376,6 +400,20 @@ def test_an_undo_leaves_what_you_changed_since(house):
     house.stash_sim.edit_scene(id, rating100=50)
     undo(house, id)
     assert shown(house, id)[0] == 50
+
+
+def test_an_undo_of_the_scene_takes_its_rating_out_of_plex_and_leaves_stash_alone(house):
+    (id,) = in_step(house, 80)
+    rate_in_stash(house, id, 60)
+    worker = house.worker
+    assert mark_undone(house.store, worker.looker, worker.gates, house.clock, [id], "undo").jobs == [id]
+    house.work()
+    house.worker.reconciler.reconcile()
+    house.work_for(60)
+    assert shown(house, id) == (60, None)
+    house.edit(id, title="Synced again")
+    house.work_for(60)
+    assert (house.title_in_plex(id), shown(house, id)) == ("Synced again", (60, 6.0))
 
 
 # --- random edits ----------------------------------------------------------------------------------------------------
