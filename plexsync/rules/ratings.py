@@ -47,7 +47,7 @@ class RememberedRating:
     `plex_before`: what PlexSync's value has replaced there, UNKNOWN if the value there is not PlexSync's. `pending` and
     `sent`: what was about to be sent where, and `until`: until then it may take effect. `overruled`: what the item had when
     the rating of another item was about to be sent to Stash. `undo`: you asked to take it back. `changed_at`: when the base
-    was last saved; of several items, later than all others.
+    was last saved; of several items, later than all others. `rated_at`: when the item had been rated then (0 if unknown).
     """
 
     stash: int = UNKNOWN
@@ -60,6 +60,7 @@ class RememberedRating:
     until: int = 0
     undo: bool = False
     changed_at: int = 0
+    rated_at: int = 0
 
     @property
     def has_base(self) -> bool:
@@ -118,13 +119,12 @@ def plan_rating(
     """
     earlier = {key: memory.get(key, NEW) for key in plex}
     rows = {key: replace(row, until=min(row.until, now + longest)) for key, row in earlier.items()}
-    values = {key: item.value for key, item in plex.items()}
-    rows = after_arrival(rows, stash, values, now=now)
+    rows = after_arrival(rows, stash, plex, now=now)
     if waits := [row.until for row in rows.values() if row.pending and now < row.until]:
         return RatingPlan(_changed(rows, earlier), wait_until=max(waits))
     rows = {key: _without_request(row) for key, row in rows.items()}
     if any(row.undo for row in rows.values()):
-        plan = _undo_plan(rows, stash, values, now)
+        plan = _undo_plan(rows, stash, {key: item.value for key, item in plex.items()}, now)
     else:
         plan = _plan(rows, stash, plex, wins, now)
     return replace(plan, resolved=_changed(plan.resolved, earlier))
@@ -138,20 +138,20 @@ def _changed(rows: Ratings, earlier: Ratings) -> Ratings:
 
 
 def after_arrival(
-    rows: Ratings, stash: int, plex: Mapping[str, int], *, now: int, answered: bool = False
+    rows: Ratings, stash: int, plex: Mapping[str, ItemRating], *, now: int, answered: bool = False
 ) -> dict[str, RememberedRating]:
     """The memories after what was pending has arrived, as far as these values show.
 
     `answered`: Plex or Stash has answered, so a value that Plex may have rounded is PlexSync's as well. Without an answer it
-    may be yours.
+    may be yours. `plex` may lack items to which nothing was sent.
     """
     after, now = dict(rows), _next(rows, now)
     for key in rows:
-        row = after[key]
-        if row.pending is Pending.TO_PLEX and _is_in_plex(row, plex[key], answered=answered):
+        row, item = after[key], plex.get(key, ItemRating(UNKNOWN))
+        if row.pending is Pending.TO_PLEX and _is_in_plex(row, item.value, answered=answered):
             is_back = row.undo and row.sent == row.plex_before
-            base = row.stash if is_back else row.sent
-            after[key] = _settled(replace(row, stash=base, plex=plex[key], changed_at=now), plex_back=is_back)
+            base = replace(row, stash=row.stash if is_back else row.sent, plex=item.value, rated_at=item.rated_at)
+            after[key] = _settled(replace(base, changed_at=now), plex_back=is_back)
         elif row.pending is Pending.TO_STASH and stash == row.sent:
             if row.undo and row.sent == row.stash_before:
                 after |= {other: replace(it, stash=stash) for other, it in after.items() if it.has_base}
@@ -160,7 +160,7 @@ def after_arrival(
                 # It has said what it had to say, and follows now.
                 after[key] = _settled(replace(row, stash=UNKNOWN, plex=row.overruled))
             else:
-                after[key] = _settled(replace(row, stash=stash, plex=stash, changed_at=now))
+                after[key] = _settled(replace(row, stash=stash, plex=stash, rated_at=item.rated_at, changed_at=now))
     return after
 
 
@@ -195,7 +195,7 @@ def _plan(rows: Ratings, stash: int, plex: Mapping[str, ItemRating], wins: Wins,
     based = [row for row in rows.values() if row.has_base]
     last = max(based, key=lambda row: row.changed_at).stash if based else NO_RATING
     stash_moved = stash != last
-    movers = [key for key in plex if _has_moved(rows[key], plex[key].value, stash, wins)]
+    movers = [key for key in plex if _has_moved(rows[key], plex[key], stash, wins)]
     target = _target(stash, [plex[key] for key in movers], wins, stash_moved=stash_moved)
     rows = {
         key: replace(
@@ -211,20 +211,23 @@ def _plan(rows: Ratings, stash: int, plex: Mapping[str, ItemRating], wins: Wins,
     resolved, to_plex = dict(rows), {}
     for key, item in plex.items():
         row = rows[key]
-        if key not in movers and row.stash == stash:
+        if (row.stash, row.plex) == (stash, item.value):
             continue
         if item.value != stash:
             to_plex[key] = stash
         elif row.plex != UNKNOWN or stash != NO_RATING:
-            resolved[key] = replace(row, stash=stash, plex=item.value, changed_at=now)
+            resolved[key] = replace(row, stash=stash, plex=item.value, changed_at=now, rated_at=item.rated_at)
     return RatingPlan(resolved, to_plex=to_plex, rows=_to_plex(rows, plex, to_plex))
 
 
-def _has_moved(row: RememberedRating, value: int, stash: int, wins: Wins) -> bool:
-    """Whether the item says something of its own. Without a base, that is a rating which Stash lacks, or which wins."""
+def _has_moved(row: RememberedRating, item: ItemRating, stash: int, wins: Wins) -> bool:
+    """Whether the item says something of its own. Without a base, that is a rating which Stash lacks, or which wins.
+
+    A rating that is older than that of the base says nothing: Plex was restored from a backup.
+    """
     if row.plex != UNKNOWN:
-        return value != row.plex
-    return value not in (NO_RATING, stash) and (stash == NO_RATING or wins == "plex")
+        return item.value != row.plex and not 0 < item.rated_at < row.rated_at
+    return item.value not in (NO_RATING, stash) and (stash == NO_RATING or wins == "plex")
 
 
 def _target(stash: int, movers: Iterable[ItemRating], wins: Wins, *, stash_moved: bool) -> int:

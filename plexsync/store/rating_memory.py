@@ -10,7 +10,7 @@ from plexsync.store.origins import LIBRARY, of_this_library
 
 LIST = f"""
 select scene, item, scene_created_at, stash, plex, stash_before, plex_before, pending, sent,
-       overruled, until, undo, changed_at
+       overruled, until, undo, changed_at, rated_at
   from rating where scene in (select value from json_each(:scenes)) and {of_this_library("rating")}
 """
 IN_PLEX = f"""
@@ -20,17 +20,17 @@ SCENES = "select distinct scene from rating where scene > :after order by scene 
 SAVE = f"""
 insert into rating (
     scene, item, library, scene_created_at, stash, plex, stash_before, plex_before, pending, sent,
-    overruled, until, undo, changed_at
+    overruled, until, undo, changed_at, rated_at
 ) values (
     :scene, :item, {LIBRARY}, :created_at, :stash, :plex, :stash_before, :plex_before, :pending, :sent,
-    :overruled, :until, :undo, :changed_at
+    :overruled, :until, :undo, :changed_at, :rated_at
 )
 on conflict (scene, item) do update
    set library = excluded.library, scene_created_at = excluded.scene_created_at, stash = excluded.stash,
        plex = excluded.plex, stash_before = excluded.stash_before, plex_before = excluded.plex_before,
        pending = excluded.pending, sent = excluded.sent,
        overruled = excluded.overruled, until = excluded.until,
-       undo = excluded.undo, changed_at = excluded.changed_at
+       undo = excluded.undo, changed_at = excluded.changed_at, rated_at = excluded.rated_at
 """
 # The item has the file of this scene now. What another scene and the item had in common is no base for either.
 END_OTHERS = "update rating set stash = -2, plex = -2 where item = :item and scene <> :scene"
@@ -83,6 +83,7 @@ class Ratings(ReadOnlyRatings):
                 "until": rating.until,
                 "undo": int(rating.undo),
                 "changed_at": rating.changed_at,
+                "rated_at": rating.rated_at,
             }
             for item, rating in ratings.items()
             if rating is not None
@@ -117,6 +118,7 @@ def _remembered(row: Row) -> RememberedRating:
         row["until"],
         bool(row["undo"]),
         row["changed_at"],
+        row["rated_at"],
     )
 
 

@@ -229,6 +229,7 @@ RATINGS = (
         until integer not null,
         undo integer not null,
         changed_at integer not null,
+        rated_at integer not null,
         primary key (scene, item)
     ) without rowid
     """,

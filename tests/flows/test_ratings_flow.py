@@ -107,7 +107,7 @@ def test_our_own_writes_come_back_and_are_no_news(house):
     house.worker.reconciler.reconcile()
     house.work()
     assert writes(house) == []
-    assert {job.kind for step in steps for job in getattr(step, "jobs", ())} <= {Kind.SCENE.value}
+    assert {kind for step in steps for kind, _ in getattr(step, "ended", ())} == {Kind.SCENE.value}
     with house.store.reading() as db:
         assert not [
             db.jobs.find(kind, id) for kind in (RATING, RATING_BACK) for id in (one, two) if db.jobs.find(kind, id)
@@ -357,6 +357,22 @@ def test_a_plex_on_which_edits_write_another_rating_is_rated_all_the_same(tmp_pa
         (id,) = in_step(house, 80)
         key = house.key_of(id)
         assert house.worker.plex.items([key])[key].value("userRating") == "8"
+
+
+def test_a_plex_that_is_restored_brings_no_old_rating_to_stash(house):
+    one, two = in_step(house, 80, 80)
+    rate_in_plex(house, one, 6)
+    backup = house.plex_sim.backup()
+    rate_in_plex(house, one, 9)
+    rate_in_stash(house, two, 40)
+    house.clock.move(60)
+    house.plex_sim.restore(backup)
+    assert [shown(house, id)[1] for id in (one, two)] == [6.0, 8.0]
+    house.worker.reconciler.reconcile()
+    house.work_for(60)
+    assert [shown(house, id) for id in (one, two)] == [(90, 9.0), (40, 4.0)]
+    rate_in_plex(house, one, 2)
+    assert shown(house, one) == (20, 2.0)
 
 
 def test_a_scene_made_anew_under_the_id_has_no_base(house):

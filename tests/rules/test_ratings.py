@@ -87,6 +87,15 @@ def test_a_cleared_rating_has_moved_as_well(wins, sent):
     assert sends(plan({"71": base(80, 80)}, NONE, 40, wins=wins)) == sent
 
 
+def test_an_older_rating_than_that_of_the_base_is_of_a_backup_and_goes_nowhere():
+    memory = {"71": base(80, 80, rated_at=200)}
+    assert sends(plan(memory, 80, ItemRating(60, 100))) == (None, {"71": 80})
+    assert sends(plan(memory, 80, ItemRating(60, 200))) == (60, {})
+    assert sends(plan(memory, 80, ItemRating(60))) == (60, {}), "nothing is known"
+    made = plan({"71": base(80, 80)}, 60, ItemRating(60, 300))
+    assert made.resolved["71"].rated_at == 300
+
+
 # --- several items ---------------------------------------------------------------------------------------------------
 
 
@@ -132,7 +141,7 @@ def test_what_arrived_in_plex_is_the_base_as_plex_has_it():
 
 def test_what_plex_makes_of_a_rating_is_the_base_once_it_has_answered():
     memory = begun(plan({"71": base(80, 80)}, 83, 80))
-    after = after_arrival(memory, 83, {"71": 85}, now=NOW, answered=True)
+    after = after_arrival(memory, 83, {"71": ItemRating(85)}, now=NOW, answered=True)
     assert after["71"] == base(83, 85, plex_before=80, changed_at=NOW)
     assert sends(plan(after, 83, 85)) == NOTHING
     # Without an answer it may be yours: both have moved, once the request can't arrive any more.
@@ -152,8 +161,8 @@ def test_what_did_not_arrive_in_plex_waits_until_it_can_no_longer_arrive():
 def test_a_rating_that_plex_rounds_to_the_one_before_has_arrived_once_it_is_answered():
     memory = begun(plan({"71": base(86, 85)}, 84, 85))
     assert plan(memory, 84, 85).wait_until == SOON
-    assert after_arrival(memory, 84, {"71": 85}, now=NOW, answered=True)["71"].plex == 85
-    assert after_arrival(memory, 84, {"71": 70}, now=NOW, answered=True)["71"].pending
+    assert after_arrival(memory, 84, {"71": ItemRating(85)}, now=NOW, answered=True)["71"].plex == 85
+    assert after_arrival(memory, 84, {"71": ItemRating(70)}, now=NOW, answered=True)["71"].pending
 
 
 def test_what_arrived_in_stash_is_the_base_and_else_it_waits():

@@ -77,8 +77,7 @@ class Scene:
         for key, rating in made.to_plex.items():
             self.send(lambda key=key, rating=rating: self.rate(key, rating), result)
         if result == "answered":
-            values = {key: item.value for key, item in self.plex.items()}
-            self.memory |= after_arrival(self.memory, self.stash, values, now=self.now, answered=True)
+            self.memory |= after_arrival(self.memory, self.stash, self.plex, now=self.now, answered=True)
         return True
 
     def send(self, request: Callable[[], None], result: str) -> None:

@@ -14,7 +14,7 @@ from plexsync.store.database import Database
 
 T = 1_700_000_000_000
 CREATED = "2026-01-02T03:04:05Z"
-RATING = RememberedRating(80, 85, NO_RATING, 20, Pending.TO_PLEX, 80, 30, T + 5, undo=True, changed_at=T)
+RATING = RememberedRating(80, 85, NO_RATING, 20, Pending.TO_PLEX, 80, 30, T + 5, undo=True, changed_at=T, rated_at=9)
 
 
 def save(store: Database, scene: int, **ratings: RememberedRating | None) -> None:

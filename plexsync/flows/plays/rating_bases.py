@@ -7,8 +7,9 @@ what the other one has left.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from plexsync.rules.item import Item
 from plexsync.rules.plan_records import Memory, Pushing, Remembered
-from plexsync.rules.ratings import NO_RATING, UNKNOWN, RememberedRating, Wins, plex_rating, plex_text
+from plexsync.rules.ratings import NO_RATING, UNKNOWN, ItemRating, RememberedRating, Wins, plex_rating, plex_text
 from plexsync.rules.records import SectionRow
 from plexsync.rules.scene import Scene
 from plexsync.rules.text import fold
@@ -30,6 +31,11 @@ class RatingRules:
     def sections(self, rows: Iterable[SectionRow]) -> frozenset[str]:
         """The keys of the libraries in which ratings are synced."""
         return frozenset(row.key for row in rows if self.libraries.get(fold(row.title), self.on))
+
+
+def item_rating(item: Item) -> ItemRating:
+    """The rating of an item."""
+    return ItemRating(plex_rating(item.value(FIELD)), item.rated_at)
 
 
 def bases_of(db: Reader, scenes: Iterable[Scene]) -> dict[Pair, RememberedRating]:

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.engine.flow import Errand
-from plexsync.flows.plays.rating_bases import save_bases
+from plexsync.flows.plays.rating_bases import item_rating, save_bases
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import RATING, Done, Outcome, Waiting, Why
 from plexsync.rules.ratings import (
     UNKNOWN,
+    ItemRating,
     RatingPlan,
     Ratings,
     after_arrival,
-    plex_rating,
     stash_rating,
 )
 from plexsync.rules.scene import Scene
@@ -22,11 +22,12 @@ from plexsync.store.database import Writer
 
 @dataclass(frozen=True)
 class RatingFinding:
-    """A scene with what is remembered of its rating, and the plan; or an outcome or error without a plan."""
+    """A scene with what is remembered of its rating, its items, and the plan; or an outcome or error without a plan."""
 
     id: int
     scene: Scene | None = None
     memory: Ratings = field(default_factory=dict)
+    plex: Mapping[str, ItemRating] = field(default_factory=dict)
     plan: RatingPlan | None = None
     outcome: Outcome | None = None
     ends: Outcome = field(default_factory=Done)
@@ -48,14 +49,15 @@ class RatingErrand(Errand):
     """A rating that is sent to an item, or to the scene.
 
     `before` is the memory to go back to if it is never sent, `rows` the memory while it is on its way, and `after` what
-    follows from what was read, both by item. `answer`: that of Stash. `stamp`: that of the item when it was read.
-    `leads`: items have to follow it.
+    follows from what was read, both by item. `plex` has the items as they were planned. `answer`: that of Stash. `stamp`:
+    that of the item when it was read. `leads`: items have to follow it.
     """
 
     scene: Scene
     rating: int
     before: Ratings
     rows: Ratings
+    plex: Mapping[str, ItemRating] = field(default_factory=dict)
     after: Ratings = field(default_factory=dict)
     answer: int | None = None
     stamp: int = 0
@@ -63,15 +65,14 @@ class RatingErrand(Errand):
 
     def read_item(self, item: Item, *, now: int) -> None:
         """Conclude from the item as it is now."""
-        value = plex_rating(item.value("userRating"))
         self.stamp = item.stamp
-        self._read(stash_rating(self.scene.rating100), dict.fromkeys(self.rows, value), now)
+        self._read(stash_rating(self.scene.rating100), dict.fromkeys(self.rows, item_rating(item)), now)
 
     def read_answer(self, *, now: int) -> None:
         """Conclude from the answer of Stash, the rating that the scene has now."""
-        self._read(stash_rating(self.answer), {}, now)
+        self._read(stash_rating(self.answer), self.plex, now)
 
-    def _read(self, stash: int, plex: Mapping[str, int], now: int) -> None:
+    def _read(self, stash: int, plex: Mapping[str, ItemRating], now: int) -> None:
         self.after = after_arrival(self.rows, stash, plex, now=now, answered=True)
         if any(row.pending for row in self.after.values()):
             self.outcome = Waiting("the rating is not there as it was sent", "missing", counted=True)

@@ -1,18 +1,19 @@
 """Finds scenes whose rating has moved: by Plex's list of what was rated last, and when their scene is inspected."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX
-from plexsync.flows.plays.rating_bases import RatingRules, bases_of, save_bases
+from plexsync.flows.plays.rating_bases import RatingRules, bases_of, item_rating, save_bases
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import RATING, Why
 from plexsync.rules.neighbours import Clock, PlexRatings
-from plexsync.rules.ratings import NO_RATING, RememberedRating, plex_rating, stash_rating
+from plexsync.rules.ratings import NO_RATING, ItemRating, RememberedRating, plex_rating, stash_rating
 from plexsync.rules.records import Rated, SectionRow
 from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import DOWN
@@ -105,14 +106,12 @@ class RatingPoll:
         for id, (scene, sight) in inspected.items():
             stash = stash_rating(scene.rating100)
             plex = {
-                target.item.key: plex_rating(target.item.value("userRating"))
-                for target in sight.targets
-                if target.item.section in synced
+                target.item.key: item_rating(target.item) for target in sight.targets if target.item.section in synced
             }
-            if any(_differs(bases.get((id, key)), stash, value) for key, value in plex.items()):
+            if any(_differs(bases.get((id, key)), stash, item.value) for key, item in plex.items()):
                 tx.jobs.want(RATING, id, Why.SWEEP, now)
             elif stash != NO_RATING:
-                _remember(tx, scene, [key for key in plex if (id, key) not in bases], now)
+                _remember(tx, scene, {key: item for key, item in plex.items() if (id, key) not in bases}, now)
 
 
 def _differs(base: RememberedRating | None, stash: int, plex: int) -> bool:
@@ -122,8 +121,9 @@ def _differs(base: RememberedRating | None, stash: int, plex: int) -> bool:
     return (base.stash, base.plex) != (stash, plex) or bool(base.pending) or base.undo
 
 
-def _remember(tx: Writer, scene: Scene, keys: Sequence[str], now: int) -> None:
+def _remember(tx: Writer, scene: Scene, items: Mapping[str, ItemRating], now: int) -> None:
     """Save that these items have the rating of the scene."""
-    if keys:
-        rating = stash_rating(scene.rating100)
-        save_bases(tx, scene, dict.fromkeys(keys, RememberedRating(rating, rating, changed_at=now)))
+    if items:
+        same = RememberedRating(stash_rating(scene.rating100), changed_at=now)
+        rows = {key: replace(same, plex=item.value, rated_at=item.rated_at) for key, item in items.items()}
+        save_bases(tx, scene, rows)

@@ -18,7 +18,7 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STA
 from plexsync.flows.plays.canaries import removals_of_nothing
 from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED
 from plexsync.flows.plays.pairs import left_alone
-from plexsync.flows.plays.rating_bases import Pair, RatingRules, bases_of, open_until, save_bases
+from plexsync.flows.plays.rating_bases import Pair, RatingRules, bases_of, item_rating, open_until, save_bases
 from plexsync.flows.plays.rating_errands import RatingErrand, RatingFinding, RatingJournal, begun, items_follow
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection import BEING_PROBED
@@ -33,11 +33,9 @@ from plexsync.rules.neighbours import Clock, Plex, StashRating
 from plexsync.rules.plan_records import Pushing
 from plexsync.rules.ratings import (
     NO_RATING,
-    ItemRating,
     RatingPlan,
     RememberedRating,
     plan_rating,
-    plex_rating,
     stash_rating,
 )
 from plexsync.rules.scene import Scene
@@ -178,11 +176,11 @@ class RatingFlow(_WithoutMore, ABC):
         if (until := min(open_until(pushings), now + self._longest)) > now:
             return RatingFinding(id, scene, outcome=_waiting("an edit may still arrive in Plex", until - now))
         memory = {item.key: base for item in read if (base := snapshot.bases.get((id, item.key)))}
-        plex = {item.key: ItemRating(plex_rating(item.value("userRating")), item.rated_at) for item in read}
+        plex = {item.key: item_rating(item) for item in read}
         plan = plan_rating(
             memory, stash_rating(scene.rating100), plex, self._parts.rules.wins, now=now, longest=self._longest
         )
-        finding = RatingFinding(id, scene, memory, plan)
+        finding = RatingFinding(id, scene, memory, plex, plan)
         if plan.wait_until:
             waits = _waiting("an earlier request may still arrive", plan.wait_until - now)
             return replace(finding, outcome=waits, ends=waits)
@@ -343,6 +341,7 @@ class RatingToStash(RatingFlow):
                 rating=plan.to_stash,
                 before=finding.known,
                 rows=rows,
+                plex=finding.plex,
                 leads=items_follow(rows),
             )
         ]
