@@ -89,7 +89,8 @@ def way_back_of(parts: Parts) -> WayBack | None:
     config = parts.config
     if config.watch_back == "off":
         return None
-    return way_back(parts, WatchRules(config.watch_account, config.watch_from))
+    with_resume = config.watch_back == "plays+resume"
+    return way_back(parts, WatchRules(config.watch_account, config.watch_from, with_resume))
 
 
 @contextmanager
@@ -174,6 +175,8 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
             watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
         if back is not None:
             watchers.append(watch(back.history.poll, name="plays", seconds=parts.config.stash_poll_interval))
+        if back is not None and back.resume is not None:
+            watchers.append(watch(back.resume.poll, name="resume", seconds=parts.config.stash_poll_interval))
         for watcher in watchers:
             watcher.start()
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from plexsync.app.parts import Assembled
 from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import HistoryPoll, WatchRules
+from plexsync.flows.plays.resume_poll import ResumePoll
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.scene_identity import StashIdentity
@@ -16,16 +17,20 @@ from plexsync.store.database import Writer
 
 @dataclass(frozen=True)
 class WayBack:
-    """The flow of plays, and the poll of Plex's history."""
+    """The flow of plays, the poll of Plex's history, and that of resume points, if they are brought too."""
 
     flow: PlaysFlow
     history: HistoryPoll
+    resume: ResumePoll | None = None
 
     def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
         """Queue the plays of inspected scenes of which Plex lists plays that are not remembered.
 
-        So a scene that is matched only now, or has another file, gets the plays of its items.
+        So a scene that is matched only now, or has another file, gets the plays of its items. The same holds for its
+        resume point.
         """
+        if self.resume is not None:
+            self.resume.observe(tx, sights, now)
         shown = {sight.id: [target.item.key for target in sight.targets] for sight in sights if sight.scene}
         keys = sorted({key for some in shown.values() for key in some})
         if not keys:
@@ -65,7 +70,8 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
         parts.settings.work,
         looks.scope,
     )
-    return WayBack(flow, history)
+    resume = ResumePoll(parts.store, parts.plex, parts.gates, parts.clock, parts.identity, history)
+    return WayBack(flow, history, resume if rules.resume else None)
 
 
 def forget_way_back(parts: Assembled) -> None:

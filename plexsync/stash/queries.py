@@ -111,6 +111,11 @@ TAKE_PLAYS = """
 mutation TakePlays($id: ID!, $times: [Timestamp!]!) { plays: sceneDeletePlay(id: $id, times: $times) { count history } }
 """
 
+# The mutation can also be given a duration, which it adds.
+SAVE_RESUME = """
+mutation SaveResume($id: ID!, $seconds: Float!) { saved: sceneSaveActivity(id: $id, resume_time: $seconds) }
+"""
+
 # From 0.29 on Stash can list files; a query checks that first.
 NEWEST_FILES = "  files: findFiles(filter: $page) { count things: files { id updated_at } }\n"
 NEWEST_AND_FILES = NEWEST.rstrip().removesuffix("}") + NEWEST_FILES + "}\n"
@@ -173,8 +178,10 @@ def scenes(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str
 
 
 def watched(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str:
-    """`scenes` with the plays of each."""
-    return _each("Watched", ids, "...SceneFields play_history") + fragments(tags_above=tags_above, people=people)
+    """`scenes` with the plays and the resume point of each."""
+    return _each("Watched", ids, "...SceneFields play_history resume_time") + fragments(
+        tags_above=tags_above, people=people
+    )
 
 
 def _each(name: str, ids: Sequence[int], fields: str) -> str:

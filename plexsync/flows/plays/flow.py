@@ -14,8 +14,9 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.rules import WorkRules
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
-from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, PlaysJournal
+from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
+from plexsync.flows.plays.resume import ResumeErrand, ResumePoints, WatchJournal
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
@@ -70,7 +71,8 @@ class PlaysFlow:
         # How far ahead a request can take effect: a batch's reading, and the request itself.
         self._longest = rules.lease + 2 * rules.deadline
         self._reader = BatchReader(gates)
-        self.journal = PlaysJournal()
+        self._resume = ResumePoints(history, clock, longest=self._longest)
+        self.journal = WatchJournal()
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -119,12 +121,18 @@ class PlaysFlow:
             account = self._history.account()
             items = sorted({key for some in keys.values() for key in some})
             plays = db.plays.history(account, items, since=self._history.since)
-            memory = db.plays.of({id: watching.scene.created_at for id, watching in watched.items()})
+            created = {id: watching.scene.created_at for id, watching in watched.items()}
+            memory, resume = db.plays.of(created), db.watches.of(created)
             holders = db.plays.holders(items)
         kept = self._held_by_others(holders, watched)
-        return {
+        findings = {
             id: self._finding(watching, paired.verdicts[id], keys[id], plays, memory.get(id, {}), kept)
             for id, watching in watched.items()
+        }
+        full = {key: item for key, item in paired.items.items() if isinstance(item, Item)}
+        return {
+            id: self._resume.joined(finding, [full[key] for key in keys[id]], resume.get(id))
+            for id, finding in findings.items()
         }
 
     @staticmethod
@@ -179,16 +187,17 @@ class PlaysFlow:
 
     def save(
         self, tx: Writer, findings: Sequence[tuple[Job, PlaysFinding]], *, now: int, until: int
-    ) -> Mapping[str, Sequence[PlaysErrand]]:
-        """Save what was found, and each play before it is sent."""
-        errands: dict[str, Sequence[PlaysErrand]] = {}
+    ) -> Mapping[str, Sequence[PlaysErrand | ResumeErrand]]:
+        """Save what was found, and each play and resume point before it is sent."""
+        errands: dict[str, Sequence[PlaysErrand | ResumeErrand]] = {}
         for job, finding in findings:
             plan, watched = finding.plan, finding.watched
             if plan is None or watched is None:
                 continue
             tx.plays.save(finding.id, watched.scene.created_at, plan.resolved)
+            resume = self._resume.save(tx, job, finding, until=until)
             if finding.outcome is None:
-                errands[job.token] = self._errands(tx, job, finding, watched, plan, now=now, until=until)
+                errands[job.token] = [*self._errands(tx, job, finding, watched, plan, now=now, until=until), *resume]
         return errands
 
     @staticmethod
@@ -216,19 +225,22 @@ class PlaysFlow:
             )
         return errands
 
-    def will_send(self, errands: Sequence[PlaysErrand]) -> None:
+    def will_send(self, errands: Sequence[PlaysErrand | ResumeErrand]) -> None:
         """Nothing outlives the database yet."""
 
-    def requires(self, errand: PlaysErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
+    def requires(self, errand: PlaysErrand | ResumeErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
         """The write gate of Stash."""
         return (WRITE_STASH,)
 
-    def send(self, errand: PlaysErrand) -> None:
-        """Send the plays; the answer has all plays of the scene."""
+    def send(self, errand: PlaysErrand | ResumeErrand) -> None:
+        """Send the plays, whose answer has all plays of the scene; or the resume point."""
+        if isinstance(errand, ResumeErrand):
+            errand.send(self._stash)
+            return
         write = self._stash.add_plays if errand.adds else self._stash.take_plays
         errand.rows = write(errand.job.id, errand.moments)
 
-    def read_back(self, errands: Sequence[PlaysErrand]) -> None:
+    def read_back(self, errands: Sequence[PlaysErrand | ResumeErrand]) -> None:
         """Compare the answers with what was sent; no further request is needed."""
         for errand in errands:
             errand.read(now=self._clock.now())
@@ -272,6 +284,7 @@ class PlaysFlow:
         """Forget the plays of a scene that is gone from Stash."""
         if gone:
             tx.plays.forget([id])
+            tx.watches.forget([id])
 
     # --- undo --------------------------------------------------------------------------------------------------------
 
@@ -281,7 +294,7 @@ class PlaysFlow:
         return self._reader.read(Neighbour.STASH, self._stash.watched, ids)
 
     def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
-        """Mark every play that PlexSync added, or may have added, to be taken back."""
+        """Mark every play that PlexSync added, or may have added, to be taken back, and the resume point likewise."""
         if not isinstance(recalled, WatchedScene):
             return False
         created_at = recalled.scene.created_at
@@ -289,4 +302,4 @@ class PlaysFlow:
         own = {moment: play for moment, play in memory.items() if play.state in (PlayState.ADDING, PlayState.SENT)}
         back: dict[int, RememberedPlay | None] = {moment: replace(play, undo=True) for moment, play in own.items()}
         tx.plays.save(id, created_at, back)
-        return bool(own)
+        return self._resume.undo(tx, id, created_at) or bool(own)

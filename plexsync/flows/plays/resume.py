@@ -1,0 +1,207 @@
+"""Resume points in the plays flow: where a scene is resumed in Stash follows where it was left in Plex.
+
+Each job of the flow plans them with the plays, and writes them in a request of their own. The memory is saved before
+that request, so one whose result is unknown is resolved by reading Stash again (`plexsync.rules.resume`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from plexsync.engine.flow import Errand
+from plexsync.flows.plays.errands import PlaysErrand, PlaysFinding, PlaysJournal, ResumeFinding
+from plexsync.flows.plays.history_poll import HistoryPoll
+from plexsync.rules.item import Item
+from plexsync.rules.job import Done, Job, Outcome, Waiting
+from plexsync.rules.neighbours import Clock, StashWatch
+from plexsync.rules.resume import RememberedResume, ResumeUndo, has_written, newest, plan_resume, redone
+from plexsync.rules.scene import WatchedScene
+from plexsync.store.database import Writer
+
+
+@dataclass(eq=False, kw_only=True)
+class ResumeErrand(Errand):
+    """The resume point of a scene that is written.
+
+    `before` is the memory to go back to if the request is never sent, `opened` the memory while it is on its way, and
+    `after` what follows from the answer.
+    """
+
+    created_at: str
+    position: int
+    before: RememberedResume | None
+    opened: RememberedResume
+    after: RememberedResume | None = None
+
+    def send(self, stash: StashWatch) -> None:
+        """Write the resume point."""
+        stash.save_resume(self.job.id, self.position)
+
+    def read(self, *, now: int) -> None:
+        """Conclude from the answer: an answered request takes no effect any more."""
+        memory = replace(self.opened, until=0)
+        plan = plan_resume(None, self.position, memory, duration=0, played_at=0, now=now, longest=0)
+        self.after, self.outcome = plan.resolved, Done()
+
+
+class ResumeJournal:
+    """The saved record of requests whose result is unknown: memories with `sending`."""
+
+    @staticmethod
+    def prolong(tx: Writer, errands: Sequence[ResumeErrand], until: int) -> None:
+        """Set until when these requests may take effect."""
+        for errand in errands:
+            tx.watches.prolong(errand.job.id, until)
+
+    @staticmethod
+    def withdraw(tx: Writer, errands: Sequence[ResumeErrand]) -> None:
+        """Go back to what was remembered before, except for an undo that was asked for since."""
+        for errand in errands:
+            saved = tx.watches.of({errand.job.id: errand.created_at}).get(errand.job.id)
+            before = errand.before
+            if before and saved and saved.undo:
+                before = replace(before, undo=saved.undo)
+            tx.watches.save(errand.job.id, errand.created_at, before)
+
+    @staticmethod
+    def close(tx: Writer, errands: Sequence[ResumeErrand]) -> None:
+        """Save what follows from the answers."""
+        for errand in errands:
+            tx.watches.save(errand.job.id, errand.created_at, errand.after)
+
+
+class WatchJournal:
+    """The saved record of a flow that writes plays and resume points."""
+
+    def __init__(self) -> None:
+        self._plays = PlaysJournal()
+        self._resume = ResumeJournal()
+
+    def prolong(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand], until: int) -> None:
+        """Set until when these requests may take effect."""
+        plays, resume = _sorted_out(errands)
+        self._plays.prolong(tx, plays, until)
+        self._resume.prolong(tx, resume, until)
+
+    def withdraw(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand]) -> None:
+        """Go back to what was remembered before: these requests were never sent."""
+        plays, resume = _sorted_out(errands)
+        self._plays.withdraw(tx, plays)
+        self._resume.withdraw(tx, resume)
+
+    def distrust(self, tx: Writer, errand: PlaysErrand | ResumeErrand) -> None:
+        """Withdraw it unless it was begun; every look reads anew."""
+        if not errand.begun:
+            self.withdraw(tx, [errand])
+
+    def reopen(self, tx: Writer, errand: PlaysErrand | ResumeErrand, until: int) -> None:
+        """A request that lost its job may still arrive: what is open of it stays open until then."""
+        self.prolong(tx, [errand], until)
+
+    def close(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand], *, now: int, until: int) -> None:
+        """Save what follows from the answers."""
+        plays, resume = _sorted_out(errands)
+        self._plays.close(tx, plays, now=now, until=until)
+        self._resume.close(tx, resume)
+
+
+class ResumePoints:
+    """Plans, saves and takes back the resume points of scenes, for the plays flow."""
+
+    def __init__(self, history: HistoryPoll, clock: Clock, *, longest: int) -> None:
+        self._history = history
+        self._clock = clock
+        self._longest = longest
+
+    def joined(self, finding: PlaysFinding, items: Sequence[Item], remembered: RememberedResume | None) -> PlaysFinding:
+        """The finding with the plan for the resume point of its scene, which has these items."""
+        if finding.watched is None or finding.plan is None:
+            return finding
+        viewings = {item.key: item.viewing for item in items} if self._history.brings_resume else {}
+        now = self._clock.now()
+        plan = plan_resume(
+            newest(viewings, since=self._history.since),
+            finding.watched.position,
+            remembered,
+            duration=_duration(finding.watched),
+            played_at=_played_at(finding, finding.watched),
+            now=now,
+            longest=self._longest,
+        )
+        ends = finding.ends
+        if plan.wait_until:
+            seconds = max(0, plan.wait_until - now) / 1000
+            waits = Waiting("an earlier request may still arrive in Stash", "released", after=seconds, backoff=False)
+            ends = _sooner(ends, waits)
+        outcome = finding.outcome
+        if plan.send:
+            outcome = None
+        elif outcome and plan.wait_until:
+            outcome = ends
+        return replace(finding, resume=ResumeFinding(remembered, plan), ends=ends, outcome=outcome)
+
+    @staticmethod
+    def save(tx: Writer, job: Job, finding: PlaysFinding, *, until: int) -> list[ResumeErrand]:
+        """Save what was found, and what is sent before it is: by the returned errand, until then."""
+        resume, watched = finding.resume, finding.watched
+        if resume is None or watched is None:
+            return []
+        created_at, plan = watched.scene.created_at, resume.plan
+        if plan.resolved:
+            tx.watches.save(finding.id, created_at, plan.resolved)
+        if plan.send is None or plan.send.sending is None:
+            return []
+        opened = replace(plan.send, until=until)
+        tx.watches.save(finding.id, created_at, opened)
+        return [
+            ResumeErrand(
+                job=job,
+                key=str(finding.id),
+                desired=finding.desired,
+                created_at=created_at,
+                position=plan.send.sending,
+                before=resume.remembered,
+                opened=opened,
+            )
+        ]
+
+    @staticmethod
+    def undo(tx: Writer, id: int, created_at: str) -> bool:
+        """Mark the resume point to be put back as it was before; False if PlexSync never wrote it."""
+        remembered = tx.watches.of({id: created_at}).get(id)
+        if remembered is None or not has_written(remembered):
+            return False
+        tx.watches.save(id, created_at, replace(remembered, undo=ResumeUndo.ASKED))
+        return True
+
+    @staticmethod
+    def redo(tx: Writer, id: int, created_at: str) -> bool:
+        """Forget that the resume point was put back, so that Plex's counts again; False if it was not."""
+        remembered = tx.watches.of({id: created_at}).get(id)
+        if remembered is None or not remembered.undo:
+            return False
+        tx.watches.save(id, created_at, redone(remembered))
+        return True
+
+
+def _sorted_out(
+    errands: Sequence[PlaysErrand | ResumeErrand],
+) -> tuple[list[PlaysErrand], list[ResumeErrand]]:
+    plays = [errand for errand in errands if isinstance(errand, PlaysErrand)]
+    return plays, [errand for errand in errands if isinstance(errand, ResumeErrand)]
+
+
+def _duration(watched: WatchedScene) -> int:
+    """The length of the scene's primary file in ms; 0 if it is unknown."""
+    return round(watched.scene.files[0].duration * 1000) if watched.scene.files else 0
+
+
+def _played_at(finding: PlaysFinding, watched: WatchedScene) -> int:
+    """The second of the newest play in Stash that is not from Plex; 0 if there is none."""
+    plan = finding.plan
+    from_plex = {*finding.memory, *(plan.resolved if plan else ()), *(plan.requests if plan else ())}
+    return max((moment for moment in watched.plays if moment not in from_plex), default=0)
+
+
+def _sooner(ends: Outcome, waits: Waiting) -> Waiting:
+    """The wait that is over first."""
+    return ends if isinstance(ends, Waiting) and ends.after <= waits.after else waits
