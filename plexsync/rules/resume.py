@@ -114,7 +114,10 @@ def plan_resume(
     memory, is_unsent = _settled(remembered, position)
     is_due = is_unsent and not memory.undo
     if watched and (is_due or is_news(watched, memory.last, now=now)):
-        return _write(watched, position, memory, duration, played_at)
+        if played_at <= watched.viewing.moment:
+            return _write(watched, position, memory, duration)
+        # It was played in Stash since.
+        memory, is_due = replace(memory, last=watched), False
     if memory.undo is ResumeUndo.ASKED:
         return _take_back(position, memory)
     # What was never sent stays due until the item is there again.
@@ -137,18 +140,18 @@ def _settled(remembered: RememberedResume, position: int) -> tuple[RememberedRes
 def _first_write(watched: Watched, position: int, duration: int, played_at: int) -> ResumePlan:
     """The plan for a scene of which nothing is remembered. Only a play there tells how old a position in Stash is."""
     memory = RememberedResume(watched, position, position)
-    if position >= CLOSE and not played_at:
+    if (position >= CLOSE and not played_at) or played_at > watched.viewing.moment:
         return ResumePlan(resolved=memory)
-    return _write(watched, position, memory, duration, played_at)
+    return _write(watched, position, memory, duration)
 
 
-def _write(watched: Watched, position: int, memory: RememberedResume, duration: int, played_at: int) -> ResumePlan:
-    """The plan to write a viewing, unless the scene was played in Stash since, or the position is there already."""
+def _write(watched: Watched, position: int, memory: RememberedResume, duration: int) -> ResumePlan:
+    """The plan to write a viewing, unless the position is there already."""
     offset = watched.viewing.offset
     target = min(offset, duration) if duration else offset
     before = memory.before if _is_close(position, memory.position) else position
     written = RememberedResume(watched, position, before)
-    if played_at > watched.viewing.moment or _is_close(position, target):
+    if _is_close(position, target):
         return ResumePlan(resolved=written)
     return ResumePlan(send=replace(written, sending=target))
 
