@@ -73,8 +73,9 @@ class PlexHistory(PlexClient):
             if last and last not in {key for key, _ in rows}:
                 raise self._wire.foreign("with a library that does not hold still")
             moments = [viewing.moment for _, viewing in rows]
-            is_filtered = all(moment >= since for moment in moments)
-            is_sorted = moments == sorted(moments, reverse=True)
+            is_filtered = all(moment >= max(since, 1) for moment in moments)
+            # Items that nobody has watched come last.
+            is_sorted = moments == sorted(moments, reverse=True) and (bool(start) or any(moments))
             yield ViewingPage(
                 {key: viewing for key, viewing in rows if viewing.moment and viewing.moment >= since},
                 is_bounded=is_filtered or is_sorted,

@@ -54,6 +54,7 @@ ASKED = {
     "scenes and their plays, with all that may be shown": (queries.watched([1, 22], tags_above=True, people=True), {}),
     "add plays": (queries.ADD_PLAYS, PLAYS),
     "take plays": (queries.TAKE_PLAYS, PLAYS),
+    "save a resume point": (queries.SAVE_RESUME, {"id": "7", "seconds": 12.5}),
     "walk with more of their performers": (queries.walk(tags_above=False, people=True), WALKING),
     "walk": (queries.walk(tags_above=False), WALKING),
     "walk with what is above their tags": (queries.walk(tags_above=True), WALKING),

@@ -193,7 +193,7 @@ def test_a_switch_is_true_or_false(name):
         ("conflict_policy", ["stash", "plex"]),
         ("first_push", ["keep", "stash"]),
         ("when_gone", ["keep", "undo"]),
-        ("watch_back", ["off", "plays"]),
+        ("watch_back", ["off", "plays", "plays+resume"]),
         ("poster", ["none", "cover", "studio", "group"]),
         ("background", ["none", "cover", "studio", "group"]),
     ],

@@ -71,7 +71,7 @@ class PlaysFlow:
         # How far ahead a request can take effect: a batch's reading, and the request itself.
         self._longest = rules.lease + 2 * rules.deadline
         self._reader = BatchReader(gates)
-        self._resume = ResumePoints(history, clock, longest=self._longest)
+        self.resume = ResumePoints(history, clock, longest=self._longest)
         self.journal = WatchJournal()
 
     # --- looking -----------------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ class PlaysFlow:
         }
         full = {key: item for key, item in paired.items.items() if isinstance(item, Item)}
         return {
-            id: self._resume.joined(finding, [full[key] for key in keys[id]], resume.get(id))
+            id: self.resume.joined(finding, [full[key] for key in keys[id]], resume.get(id))
             for id, finding in findings.items()
         }
 
@@ -195,7 +195,7 @@ class PlaysFlow:
             if plan is None or watched is None:
                 continue
             tx.plays.save(finding.id, watched.scene.created_at, plan.resolved)
-            resume = self._resume.save(tx, job, finding, until=until)
+            resume = self.resume.save(tx, job, finding, until=until)
             if finding.outcome is None:
                 errands[job.token] = [*self._errands(tx, job, finding, watched, plan, now=now, until=until), *resume]
         return errands
@@ -302,4 +302,4 @@ class PlaysFlow:
         own = {moment: play for moment, play in memory.items() if play.state in (PlayState.ADDING, PlayState.SENT)}
         back: dict[int, RememberedPlay | None] = {moment: replace(play, undo=True) for moment, play in own.items()}
         tx.plays.save(id, created_at, back)
-        return self._resume.undo(tx, id, created_at) or bool(own)
+        return self.resume.undo(tx, id, created_at) or bool(own)
