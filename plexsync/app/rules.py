@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from plexsync.engine.rules import WorkRules
+from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules import choice, template
 from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
@@ -111,3 +112,10 @@ class PartSettings:
     wishes: str = ""
     scan_absent: bool = False
     pictures: bool = True
+
+
+def watch_rules(config: PlexSyncConfig) -> WatchRules | None:
+    """Return whose plays come to Stash, since when, and with what; None while the way back is off."""
+    if config.watch_back == "off":
+        return None
+    return WatchRules(config.watch_account, config.watch_from, resume=config.watch_back == "plays+resume")

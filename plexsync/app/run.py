@@ -12,7 +12,7 @@ from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lines
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
-from plexsync.app.rules import HOUR, MINUTE
+from plexsync.app.rules import HOUR, MINUTE, watch_rules
 from plexsync.app.switches import bulk_approved, comparison_owed
 from plexsync.app.way_back import WayBack, forget_way_back, way_back
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
@@ -21,7 +21,6 @@ from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.notifications import Bell, Noticer, Standstill
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
-from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
 from plexsync.flows.scenes.stash_lines import StashListener
@@ -86,11 +85,8 @@ def engine_on(
 
 def way_back_of(parts: Parts) -> WayBack | None:
     """Return the way back, if the settings ask for it."""
-    config = parts.config
-    if config.watch_back == "off":
-        return None
-    with_resume = config.watch_back == "plays+resume"
-    return way_back(parts, WatchRules(config.watch_account, config.watch_from, with_resume))
+    rules = watch_rules(parts.config)
+    return way_back(parts, rules) if rules else None
 
 
 @contextmanager
@@ -161,11 +157,12 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
         lines = stash_lines(parts.config)
         edits = StashListener(parts.store, lines, parts.gates, parts.clock, parts.dice, poll=poll_now.set)
         watch = partial(Watcher, stop=stop, clock=parts.clock)
+        others = [back.listener.take] if back else []
         # A comparison can take long, and edits must not wait for it.
         watchers = [
             watch(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval, sooner=poll_now),
             watch(lambda: edits(stop.is_set), name="lines", seconds=LISTEN_LOOK),
-            watch(lambda: parts.listener(stop.is_set), name="listen", seconds=LISTEN_LOOK),
+            watch(lambda: parts.listener(stop.is_set, others), name="listen", seconds=LISTEN_LOOK),
             watch(parts.sampler.sample, name="sample", seconds=SECONDS),
             watch(
                 lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()), name="compare", seconds=COMPARE_LOOK
@@ -174,7 +171,8 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
         if parts.scans is not None:
             watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
         if back is not None:
-            watchers.append(watch(back.history.poll, name="plays", seconds=parts.config.stash_poll_interval))
+            seconds, sooner = parts.config.stash_poll_interval, back.listener.sooner
+            watchers.append(watch(back.listener.poll, name="plays", seconds=seconds, sooner=sooner))
         if back is not None and back.resume is not None:
             watchers.append(watch(back.resume.poll, name="resume", seconds=parts.config.stash_poll_interval))
         for watcher in watchers:

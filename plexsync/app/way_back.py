@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from plexsync.app.parts import Assembled
 from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import HistoryPoll, WatchRules
+from plexsync.flows.plays.listener import PlayListener
 from plexsync.flows.plays.resume_poll import ResumePoll
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection_records import Inspection
@@ -17,10 +18,14 @@ from plexsync.store.database import Writer
 
 @dataclass(frozen=True)
 class WayBack:
-    """The flow of plays, the poll of Plex's history, and that of resume points, if they are brought too."""
+    """The flow of plays, the poll of Plex's history, what says when to poll sooner, and the poll of resume points.
+
+    `resume`: None if they are not brought.
+    """
 
     flow: PlaysFlow
     history: HistoryPoll
+    listener: PlayListener
     resume: ResumePoll | None = None
 
     def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
@@ -71,7 +76,8 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
         looks.scope,
     )
     resume = ResumePoll(parts.store, parts.plex, parts.gates, parts.clock, parts.identity, history)
-    return WayBack(flow, history, resume if rules.resume else None)
+    listener = PlayListener(parts.store, history, parts.clock)
+    return WayBack(flow, history, listener, resume if rules.resume else None)
 
 
 def forget_way_back(parts: Assembled) -> None:

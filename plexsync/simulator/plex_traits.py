@@ -38,7 +38,9 @@ class Traits:
     viewed_after      whether `viewedAt>` in a request for the history finds only later plays, or also those at that moment
     history_ignores   the parameters of a request for the history that the server does not know: filters, `sort` (it then
                       lists the newest first), `X-Plex-Container-Start`
-    history_status    the status of the history and of the accounts: 401 or 403 if the token is not the owner's
+    history_status    the status of the history, of the accounts and of the sessions: 401 or 403 if the token is not the
+                      owner's
+    history_lag       seconds after which the history has the row of a play whose player has stopped
     starting          whether the server still starts: reads are answered, and every write is 400
     claimed           False: the server belongs to no account, and answers 401 to a host name that it does not know
     """
@@ -62,5 +64,6 @@ class Traits:
     viewed_after: Literal["later", "not before"] = "later"
     history_ignores: frozenset[str] = frozenset()
     history_status: Literal[200, 401, 403] = 200
+    history_lag: float = 0.0
     starting: bool = False
     claimed: bool = True

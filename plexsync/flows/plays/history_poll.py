@@ -20,13 +20,15 @@ from plexsync.rules.paths import base_name
 from plexsync.rules.plays import PlaySource
 from plexsync.rules.records import PlexPlay
 from plexsync.rules.status_words import DOWN
-from plexsync.store.database import Database
+from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.plays")
 
 OWNER = 1
 # The note of the server, and of the second from which on the history of an account there was read once to its end.
 READ_SINCE = "plays:since:"
+# The note of the number of an account, by the name that `watch_account` has for it.
+NUMBER_OF = "plays:account:"
 # Seconds of history that are read again each time.
 OVERLAP = 86_400
 # Seconds for which the history that was just read is new enough.
@@ -53,6 +55,20 @@ class WatchRules:
     since: int = 0
     resume: bool = False
 
+    @property
+    def number(self) -> int | None:
+        """The number of the account; None if a name has to be looked up."""
+        return int(self.account or OWNER) if not self.account or self.account.isdecimal() else None
+
+
+def account_in(db: Reader, rules: WatchRules) -> int | None:
+    """The number of the account whose history is saved; None if it was never read."""
+    number = rules.number
+    if number is None:
+        text = db.notes.text(f"{NUMBER_OF}{rules.account.casefold()}")
+        number = int(text) if text.isdecimal() else None
+    return number if number is not None and db.notes.text(f"{READ_SINCE}{number}") else None
+
 
 class HistoryPoll:
     """Keeps the saved history of the account up to date. Safe to call from several threads."""
@@ -78,8 +94,7 @@ class HistoryPoll:
         self._read_at: float | None = None
         self._problem = ""
         # A name is looked up at the first request.
-        is_number = not rules.account or rules.account.isdecimal()
-        self._account = int(rules.account or OWNER) if is_number else None
+        self._account = rules.number
 
     @property
     def since(self) -> int:
@@ -106,6 +121,8 @@ class HistoryPoll:
                 count = "no account" if not numbers else f"{len(numbers)} accounts"
                 raise UnknownAccount(f"{count} of the Plex server with the name of watch_account")
             (self._account,) = numbers
+            with self._store.writing() as tx:
+                tx.notes.save(f"{NUMBER_OF}{name}", str(self._account))
         return self._account
 
     def poll(self) -> str:

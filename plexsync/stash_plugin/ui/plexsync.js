@@ -695,6 +695,7 @@
       facts && facts.error && !facts.wrong_settings && e(Note, { kind: "danger" }, facts.error),
       facts && e(WrongSettings, { wrong: facts.wrong_settings || [] }),
       facts && facts.verdict && e("p", { className: "plexsync-verdict" }, e(Light, { good: goodness(facts) }, facts.verdict)),
+      facts && facts.plays && e("p", { className: "plexsync-plays" }, "Plays: " + facts.plays.text + "."),
       e(
         "div",
         { className: "plexsync-buttons" },
