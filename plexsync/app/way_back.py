@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plexsync.app.parts import Assembled
+from plexsync.engine import gate_rows
+from plexsync.engine.tickets import WRITE_STASH
 from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import HistoryPoll, WatchRules
 from plexsync.flows.plays.listener import PlayListener
@@ -81,7 +83,11 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
 
 
 def forget_way_back(parts: Assembled) -> None:
-    """Drop the queued plays, and the saved history, since the way back is off. Switched on again, it reads all anew."""
+    """Drop the queued plays, the saved history and the gate for writes to Stash, since the way back is off.
+
+    Switched on again, it reads all anew.
+    """
     with parts.store.writing() as tx:
         if tx.jobs.discard([PLAYS]) or tx.plays.has_history():
             tx.plays.forget_history()
+        gate_rows.forget(tx, WRITE_STASH, parts.clock.now())

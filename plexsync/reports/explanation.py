@@ -13,8 +13,8 @@ from plexsync.reports.shapes.scenes import (
     JobReport,
     KnownFacts,
     NoteFacts,
+    PlaysOfScene,
     RememberedFacts,
-    ScenePlaysFacts,
     SightFacts,
     TargetFacts,
 )
@@ -30,7 +30,7 @@ from plexsync.store.database import Database, Reader
 
 
 def job_facts(
-    status: SceneStatus, row: JobRow | None, attempts: Sequence[AttemptRow], plays: ScenePlaysFacts | None
+    status: SceneStatus, row: JobRow | None, attempts: Sequence[AttemptRow], plays: PlaysOfScene | None
 ) -> JobReport:
     """A scene's status, its row in the queue, its failed attempts, and its plays."""
     return {"stands": status.value, "job": row_facts(row), "attempts": attempt_facts(attempts), "plays": plays}

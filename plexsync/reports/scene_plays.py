@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from plexsync.flows.plays.history_poll import WatchRules, account_in
 from plexsync.reports.format import local, many, stamp
-from plexsync.reports.shapes.scenes import ScenePlaysFacts
+from plexsync.reports.shapes.scenes import PlaysOfScene
 from plexsync.rules.plays import PlayState
 from plexsync.store.database import Reader
 
@@ -19,7 +19,7 @@ FATES = (
 
 def scene_plays(
     db: Reader, rules: WatchRules | None, id: int, *, created_at: str = "", items: Iterable[str] = ()
-) -> ScenePlaysFacts | None:
+) -> PlaysOfScene | None:
     """The plays of a scene; None if the way back is off (`rules` is None) and none is remembered.
 
     `created_at` and `items`, the keys of its items, as both servers tell them now; else as they were known last.

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from plexsync.rules.errors import LocalFault, Neighbour, SpoolFault
+from plexsync.rules.errors import LocalFault, SpoolFault
+from plexsync.rules.gate_names import shown
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.records import Lately, Overview
 from plexsync.store import intake
@@ -103,16 +104,17 @@ class Reader:
     def overview(self, now: int) -> Overview:
         """Return the state of the store at one moment, for `status`."""
         due, oldest = self.jobs.count_due(now)
-        holds = {neighbour: self.holds.find(neighbour) for neighbour in Neighbour}
+        gates = shown({*self.breakers.names(), *self.holds.names(), *self.paces.names()})
+        holds = {gate: self.holds.find(gate) for gate in gates}
         return Overview(
             jobs=self.jobs.count_states(),
             due=due,
             oldest_due=oldest,
             dead=self.jobs.count_dead(),
             books=self.books.read(),
-            breakers={neighbour: self.breakers.find(neighbour) for neighbour in Neighbour},
-            holds={neighbour: hold for neighbour, hold in holds.items() if hold},
-            paces={neighbour: self.paces.find(neighbour) for neighbour in Neighbour},
+            breakers={gate: self.breakers.find(gate) for gate in gates},
+            holds={gate: hold for gate, hold in holds.items() if hold},
+            paces={gate: self.paces.find(gate) for gate in gates},
             sections=self.sections.all(),
             indexed=self.index.count(),
             notes=self.notes.all(),

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, SentPlay
 from plexsync.store.connection import Row, Table
+from plexsync.store.counts import COUNT_LISTED, COUNT_REMEMBERED
 from plexsync.store.db import clean
 from plexsync.store.origins import LIBRARY, of_this_library
 
@@ -120,6 +121,12 @@ class ReadOnlyPlays(Table):
         items, since = sorted({item for item, _ in plays}), min(moment for _, moment in plays)
         values = {"account": account, "items": json.dumps(items), "since": since}
         return {(item, moment) for item, moment in self._db.rows(LISTED, values)}
+
+    def counts(self) -> dict[str, int]:
+        """Return how many plays are remembered in each state, and how many Plex lists as `in_plex`."""
+        listed = self._db.row(COUNT_LISTED)
+        states = {str(state): int(count) for state, count in self._db.rows(COUNT_REMEMBERED)}
+        return {**dict.fromkeys(PlayState, 0), **states, "in_plex": int(listed[0]) if listed else 0}
 
     def has_history(self) -> bool:
         """Whether any history is saved."""

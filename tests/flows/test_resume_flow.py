@@ -130,6 +130,14 @@ def test_what_was_played_in_stash_after_plex_stays_though_plex_is_heard_later(ho
     assert resume_of(house, id) == 41_000
 
 
+def test_a_play_in_stash_that_is_far_in_the_future_keeps_nothing_away(house):
+    (id,) = house.in_step()
+    house.stash_sim.plays.add(id, [house.clock.now() // 1000 + 10 * 86_400])
+    leave(house, id, 31_000)
+    poll(house)
+    assert resume_of(house, id) == 31_000
+
+
 def test_of_several_items_of_a_scene_the_one_watched_last_counts(house):
     (id,) = house.in_step()
     twin = house.plex_sim.add_section("Other", locations=("/media",), agent="tv.plex.agents.movie")

@@ -49,7 +49,17 @@ def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(world):
         [AT + 1, AT + 50],
         *([AT + n] for n in range(2, 5)),
     ]
-    assert world.json("status")["plays"] == {"waiting": 0, "since": None, "error": ""}
+    assert world.json("status")["plays"] == {
+        "waiting": 0,
+        "since": None,
+        "error": "",
+        "in_plex": 6,
+        "sent": 6,
+        "unfinished": 0,
+        "present": 0,
+        "undone": 0,
+        "deleted": 0,
+    }
     sentence = f"played 2 times in Plex, last on {local((AT + 50) * 1000)}"
     assert world.json("explain", str(ids[1]))["plays"]["text"] == sentence
     assert f"Plays: {sentence}." in world.run("explain", str(ids[1])).stdout

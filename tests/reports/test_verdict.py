@@ -10,7 +10,7 @@ from plexsync.app.parts import Parts, opened
 from plexsync.reports.attention import machine_needs, needs
 from plexsync.reports.fix_steps import machine_entries
 from plexsync.reports.format import DAY, stamp, unstamped
-from plexsync.reports.shapes.status import BareFacts, HoldFacts, WorkerEndFacts, WorkerFacts
+from plexsync.reports.shapes.status import BareFacts, BreakerFacts, HoldFacts, WorkerEndFacts, WorkerFacts
 from plexsync.reports.status import FRESH, facts
 from plexsync.reports.verdict import verdict, verdict_line, word_for_worker
 from plexsync.rules.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, REPAIRED
@@ -168,6 +168,39 @@ def test_a_server_that_is_down_mends_itself_and_comes_after_what_needs_you(fine:
         "tone": "bad",
         "text": "Another Stash answers · Plex is down · the worker hangs · 1,000 of 1,000 in sync",
     }
+
+
+def closed(fine: BareFacts, *names: str) -> dict:
+    """The breakers, with these open."""
+    shut: BreakerFacts = {**fine["breakers"]["plex"], "state": "open"}
+    return {"breakers": {**fine["breakers"], **dict.fromkeys(names, shut)}}
+
+
+WRITES_CLOSED = [
+    (["stash:write"], {}, "Stash refuses writes: scenes go on, plays wait · 1,000 of 1,000 in sync"),
+    (["plex", "stash:write"], {}, "Plex is down · Stash refuses writes: plays wait · 1,000 of 1,000 in sync"),
+    (["stash", "stash:write"], {}, "Stash is down · 1,000 of 1,000 in sync"),
+    (
+        ["stash:write"],
+        {"worker": {**WORKS, "running": False, "alive": False}},
+        "Stash refuses writes: plays wait · no worker runs · 1,000 of 1,000 in sync",
+    ),
+]
+
+
+@pytest.mark.parametrize(("names", "more", "text"), WRITES_CLOSED)
+def test_a_stash_that_refuses_writes_stops_no_scenes(names: list, more: dict, text: str, fine: BareFacts) -> None:
+    assert told({**fine, **closed(fine, *names), **more})["text"] == text
+
+
+def test_a_hold_on_writes_to_stash_needs_you_and_stops_no_scenes(fine: BareFacts) -> None:
+    up = {"breakers": {**fine["breakers"], "stash:write": fine["breakers"]["stash"]}}
+    assert told({**fine, **up, "holds": {"stash:write": hold()}}) == {
+        "tone": "bad",
+        "text": "Stash refuses writes: scenes go on, plays wait · 1,000 of 1,000 in sync",
+    }
+    both = {"holds": {"stash": hold(), "stash:write": hold()}}
+    assert told({**fine, **up, **both})["text"] == "Stash does not let PlexSync in · 1,000 of 1,000 in sync"
 
 
 def test_a_dead_letter_of_a_tag_needs_you_as_well(fine: BareFacts) -> None:

@@ -18,7 +18,7 @@ from plexsync.flows.scenes.verbs import explain as look_at
 from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.format import safe
 from plexsync.reports.rows import short
-from plexsync.reports.shapes.scenes import ExplainFacts, FieldFacts, ScenePlaysFacts, UnreadFacts
+from plexsync.reports.shapes.scenes import ExplainFacts, FieldFacts, PlaysOfScene, UnreadFacts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind, State
 from plexsync.rules.records import AttemptRow, JobRow
@@ -116,7 +116,7 @@ def _field_row(field: FieldFacts) -> tuple[str, ...]:
     return short(field["field"]), _shown(field["stash"]), _shown(field["plex"]), locked, field["action"], reasons
 
 
-def _tell_plays(plays: ScenePlaysFacts | None, out: Console) -> None:
+def _tell_plays(plays: PlaysOfScene | None, out: Console) -> None:
     if plays:
         say(out, f"Plays: {plays['text']}.")
 

@@ -257,7 +257,10 @@ class PlaysFlow:
             return []
         if gate == READ_STASH:
             return [lambda: bool(self._stash.watched(ids))]
-        watched = self._gates.ask(ticket.to(READ), partial(self._stash.watched, ids), of_all=True)
+        return self.harmless(self._gates.ask(ticket.to(READ), partial(self._stash.watched, ids), of_all=True))
+
+    def harmless(self, watched: Mapping[int, WatchedScene]) -> list[Canary]:
+        """Writes that change nothing: the removal of a play that nobody has, one for each of these scenes as just read."""
         return [partial(self._remove_nothing, id) for id, watching in watched.items() if NO_PLAY not in watching.plays]
 
     def _remove_nothing(self, id: int) -> bool:

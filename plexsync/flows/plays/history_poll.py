@@ -163,9 +163,9 @@ class HistoryPoll:
         note, wanted = f"{READ_SINCE}{account}", self._rules.since
         with self._store.reading() as db:
             newest, server, read = db.plays.newest(account), db.servers.find(), db.notes.text(note)
+            is_whole = self.is_whole(db, account)
         machine = server.machine if server else ""
-        of_machine, _, since = read.partition(" ")
-        is_whole = of_machine == machine and since.isdecimal() and int(since) <= wanted
+        of_machine = read.partition(" ")[0]
         if soon and not is_whole:
             return
         if read and of_machine != machine:
@@ -179,6 +179,12 @@ class HistoryPoll:
                 tx.notes.save(note, f"{machine} {wanted}")
         if count:
             log.info("%d new plays in Plex", count)
+
+    def is_whole(self, db: Reader, account: int) -> bool:
+        """Whether this account's history on the accepted server was read once to its end, for all plays that count."""
+        server = db.servers.find()
+        machine, _, since = db.notes.text(f"{READ_SINCE}{account}").partition(" ")
+        return machine == (server.machine if server else "") and since.isdecimal() and int(since) <= self._rules.since
 
     def _pages(self, account: int, since: int) -> Iterable[Sequence[PlexPlay]]:
         pages = iter(self._plex.plays(account, since=since))

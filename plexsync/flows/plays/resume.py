@@ -13,7 +13,7 @@ from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.rules.item import Item
 from plexsync.rules.job import Done, Job, Outcome, Waiting
 from plexsync.rules.neighbours import Clock, StashWatch
-from plexsync.rules.resume import RememberedResume, ResumeUndo, has_written, newest, plan_resume, redone
+from plexsync.rules.resume import AHEAD, RememberedResume, ResumeUndo, has_written, newest, plan_resume, redone
 from plexsync.rules.scene import WatchedScene
 from plexsync.store.database import Writer
 
@@ -78,13 +78,13 @@ class WatchJournal:
 
     def prolong(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand], until: int) -> None:
         """Set until when these requests may take effect."""
-        plays, resume = _sorted_out(errands)
+        plays, resume = sorted_out(errands)
         self._plays.prolong(tx, plays, until)
         self._resume.prolong(tx, resume, until)
 
     def withdraw(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand]) -> None:
         """Go back to what was remembered before: these requests were never sent."""
-        plays, resume = _sorted_out(errands)
+        plays, resume = sorted_out(errands)
         self._plays.withdraw(tx, plays)
         self._resume.withdraw(tx, resume)
 
@@ -99,7 +99,7 @@ class WatchJournal:
 
     def close(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand], *, now: int, until: int) -> None:
         """Save what follows from the answers."""
-        plays, resume = _sorted_out(errands)
+        plays, resume = sorted_out(errands)
         self._plays.close(tx, plays, now=now, until=until)
         self._resume.close(tx, resume)
 
@@ -123,7 +123,7 @@ class ResumePoints:
             finding.watched.position,
             remembered,
             duration=_duration(finding.watched),
-            played_at=_played_at(finding, finding.watched),
+            played_at=_played_at(finding, finding.watched, now),
             now=now,
             longest=self._longest,
         )
@@ -183,9 +183,10 @@ class ResumePoints:
         return True
 
 
-def _sorted_out(
+def sorted_out(
     errands: Sequence[PlaysErrand | ResumeErrand],
 ) -> tuple[list[PlaysErrand], list[ResumeErrand]]:
+    """The errands that write plays, and those that write resume points."""
     plays = [errand for errand in errands if isinstance(errand, PlaysErrand)]
     return plays, [errand for errand in errands if isinstance(errand, ResumeErrand)]
 
@@ -195,11 +196,15 @@ def _duration(watched: WatchedScene) -> int:
     return round(watched.scene.files[0].duration * 1000) if watched.scene.files else 0
 
 
-def _played_at(finding: PlaysFinding, watched: WatchedScene) -> int:
-    """The second of the newest play in Stash that is not from Plex; 0 if there is none."""
+def _played_at(finding: PlaysFinding, watched: WatchedScene, now: int) -> int:
+    """The second of the newest play in Stash that is not from Plex; 0 if there is none.
+
+    One that is far in the future says nothing: it would keep every viewing in Plex away.
+    """
     plan = finding.plan
     from_plex = {*finding.memory, *(plan.resolved if plan else ()), *(plan.requests if plan else ())}
-    return max((moment for moment in watched.plays if moment not in from_plex), default=0)
+    own = (moment for moment in watched.plays if moment not in from_plex and moment <= now // 1000 + AHEAD)
+    return max(own, default=0)
 
 
 def _sooner(ends: Outcome, waits: Waiting) -> Waiting:

@@ -209,7 +209,7 @@ class LatestFacts(TypedDict):
 # --- explain ---------------------------------------------------------------------------------------------------------
 
 
-class ScenePlaysFacts(TypedDict):
+class PlaysOfScene(TypedDict):
     """The plays of a scene (`watch_back`): what Plex lists, and what PlexSync remembers of each, counted."""
 
     text: str
@@ -237,7 +237,7 @@ class JobReport(TypedDict):
     job: JobFacts | None
     attempts: list[AttemptFacts]
     """Newest first."""
-    plays: ScenePlaysFacts | None
+    plays: PlaysOfScene | None
     """Null if `watch_back` is off and no play of the scene came from Plex."""
 
 

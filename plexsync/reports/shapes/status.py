@@ -214,12 +214,25 @@ class VerifiedFacts(TypedDict):
 
 
 class PlaysFacts(TypedDict):
-    """The scenes whose plays in Plex are on their way to Stash (`watch_back`)."""
+    """The plays that go from Plex to Stash (`watch_back`)."""
 
     waiting: int
+    """The number of scenes whose plays are on their way."""
     since: Moment | None
     error: str
     """Why the last attempt for one of them failed; '' if none has."""
+    in_plex: int
+    """The plays in Plex's history, as last listed. The next five counts are of plays that PlexSync has dealt with."""
+    sent: int
+    """Plays that PlexSync added to Stash, and has not found deleted."""
+    unfinished: int
+    """Plays of which the result of the last request is unknown."""
+    present: int
+    """Plays that Stash had already."""
+    undone: int
+    """Plays that PlexSync added and took back."""
+    deleted: int
+    """Plays that PlexSync added and you deleted in Stash. They never come again."""
 
 
 class BareFacts(TypedDict):
@@ -238,12 +251,12 @@ class BareFacts(TypedDict):
     """The number of dead letters by cause."""
     dlq: QueueFacts
     breakers: dict[str, BreakerFacts]
-    """`plex` and `stash`."""
+    """`plex`, `stash`, and `stash:write` for writes to Stash; this one is not there before the first of them."""
     holds: dict[str, HoldFacts]
-    """By server; a server that is not on hold is not there."""
+    """By server, or `stash:write`; what is not on hold is not there."""
     outages: OutagesNow
     paces: dict[str, PaceFacts]
-    """`plex` and `stash`."""
+    """As `breakers`."""
     worker: WorkerFacts
     dashboard: DashboardFacts | None
     """Null if no dashboard listens for this database."""
@@ -252,10 +265,10 @@ class BareFacts(TypedDict):
     index: IndexFacts
     last_poll: Moment | None
     last_reconcile: Moment | None
-    verified: VerifiedFacts | None
-    plays: PlaysFacts
-    """What the last comparison found; null if there was none."""
     """When the last full comparison ended."""
+    verified: VerifiedFacts | None
+    """What the last comparison found; null if there was none."""
+    plays: PlaysFacts
     comparison_due: bool
     repaired_at: Moment | None
     """When the database was last found damaged and rebuilt."""
