@@ -14,7 +14,7 @@ from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
 from plexsync.app.rules import HOUR, MINUTE, watch_rules
 from plexsync.app.switches import bulk_approved, comparison_owed
-from plexsync.app.way_back import WayBack, forget_way_back, way_back
+from plexsync.app.way_back import WayBack, forget_way_back, plays_to_take_back, way_back
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
@@ -68,11 +68,11 @@ def engine_on(
 ) -> Engine:
     """Return an engine on these parts; `holder` marks the rows that it claims, and `pool` sends its edits.
 
-    It works the scene flow, the way back if there is one, and the given `flows`.
+    It works the scene flow, the way back (while that is off, only what is to be taken back), and the given `flows`.
     """
     return Engine(
         parts.store,
-        [scene_flow(parts, back), *([back.flow] if back else ()), *flows],
+        [scene_flow(parts, back), back.flow if back else plays_to_take_back(parts), *flows],
         parts.gates,
         parts.clock,
         parts.dice,

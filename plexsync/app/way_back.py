@@ -61,11 +61,23 @@ class WayBack:
 
 def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     """Put the way back together on these parts."""
+    history = HistoryPoll(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, parts.identity, rules)
+    listener = PlayListener(parts.store, history, parts.clock)
+    resume = ResumePoll(parts.store, parts.plex, parts.gates, parts.clock, parts.identity, history)
+    return WayBack(_plays_flow(parts, history), history, listener, resume if rules.resume else None)
+
+
+def plays_to_take_back(parts: Assembled) -> PlaysFlow:
+    """Return the flow of plays while the way back is off: it takes plays back that were sent before, if you ask for it."""
+    history = HistoryPoll(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, parts.identity, WatchRules())
+    return _plays_flow(parts, history, is_on=False)
+
+
+def _plays_flow(parts: Assembled, history: HistoryPoll, *, is_on: bool = True) -> PlaysFlow:
     looks = parts.settings.looks
     reader = BatchReader(parts.gates)
     matcher = SceneMatcher(parts.store, parts.stash, parts.plex, parts.indexer, reader, looks, patient=False)
-    history = HistoryPoll(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, parts.identity, rules)
-    flow = PlaysFlow(
+    return PlaysFlow(
         parts.store,
         parts.stash,
         matcher,
@@ -76,18 +88,16 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
         StashIdentity(parts.store, parts.stash, parts.clock),
         parts.settings.work,
         looks.scope,
+        is_on=is_on,
     )
-    resume = ResumePoll(parts.store, parts.plex, parts.gates, parts.clock, parts.identity, history)
-    listener = PlayListener(parts.store, history, parts.clock)
-    return WayBack(flow, history, listener, resume if rules.resume else None)
 
 
 def forget_way_back(parts: Assembled) -> None:
     """Drop the queued plays, the saved history and the gate for writes to Stash, since the way back is off.
 
-    Switched on again, it reads all anew.
+    Scenes with plays that you want taken back stay in the queue. Switched on again, it reads all anew.
     """
     with parts.store.writing() as tx:
-        if tx.jobs.discard([PLAYS]) or tx.plays.has_history():
+        if tx.jobs.discard([PLAYS], but=tx.plays.to_take_back()) or tx.plays.has_history():
             tx.plays.forget_history()
         gate_rows.forget(tx, WRITE_STASH, parts.clock.now())

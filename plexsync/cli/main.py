@@ -49,6 +49,7 @@ COMMANDS = {
     "undo": "Take back what was pushed.",
     "release": "Leave what was pushed in Plex, without PlexSync's locks.",
     "redo": "End an undo: sync the scenes again.",
+    "plays": "Show the plays from Plex, and take them back.",
     "accept": "Accept a change of a server that only you can judge.",
     "log": "Show the log of the worker.",
     "report": "Collect what a bug report needs in one file, without secrets.",
@@ -67,6 +68,7 @@ PARTS = {
     "Fix": ("fix", "drift"),
     "Show": ("status", "top", "explain", "history", "outages", "accept", "log", "report", "help"),
     "Single scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release", "redo"),
+    "Way back": ("plays",),
     "Database": ("backup", "restore"),
     "Try": ("demo",),
 }

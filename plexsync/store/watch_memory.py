@@ -18,6 +18,7 @@ LIST = """
 select scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo
   from resume where scene in (select value from json_each(:scenes))
 """
+SCENES = "select scene from resume where scene > :after order by scene limit :limit"
 SAVE = """
 insert into resume (
     scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo
@@ -46,6 +47,15 @@ class ReadOnlyWatches(Table):
         return {
             row["scene"]: _remembered(row) for row in rows if clean(scenes[row["scene"]]) == row["scene_created_at"]
         }
+
+    def of_ids(self, scenes: Sequence[int]) -> dict[int, RememberedResume]:
+        """Return what is remembered under these ids, whichever scene has them now."""
+        rows = self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
+        return {row["scene"]: _remembered(row) for row in rows}
+
+    def scenes(self, *, after: int, limit: int) -> list[int]:
+        """Return up to `limit` scenes above `after` whose resume point is remembered, by number."""
+        return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
 
 
 class Watches(ReadOnlyWatches):

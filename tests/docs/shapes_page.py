@@ -25,6 +25,7 @@ SECTIONS = {
     "outages": "Outages",
     "scenes": "Scenes",
     "undo": "Undo",
+    "plays": "Plays",
     "comparisons": "Comparisons and dry runs",
     "dead_letters": "Dead letters",
     "fixes": "Fixes",

@@ -4,10 +4,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT
+from plexsync.flows.plays.wishes import WishForPlays, wished_plays
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import State, Why
+from plexsync.rules.job import State
+from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
@@ -58,14 +61,18 @@ def saving(request: Request) -> bool:
     return b"sceneSaveActivity" in request.body
 
 
+def wish(house: House, id: int, wish: PlayWish, *, since: int = 0) -> bool:
+    """Wish something for a scene; whether there was anything."""
+    worker = house.worker
+    chosen = wished_plays(house.store, wish, scenes=[id], since=since)
+    wishes = WishForPlays(worker.stash, worker.gates, wish, since=since)
+    marked = wish_undone(house.store, wishes, house.clock, sorted(chosen), "undo")
+    return id in marked.jobs
+
+
 def undo(house: House, id: int) -> bool:
     """Ask to take back what was brought to a scene; whether there was anything."""
-    flow = house.worker.back.flow
-    recalled = flow.recall([id])
-    with house.store.writing() as tx:
-        has_any = flow.undo(tx, id, recalled[id], "undo", now=house.clock.now())
-        tx.jobs.want(flow.kind, id, Why.USER, house.clock.now())
-    return has_any
+    return wish(house, id, UNDO)
 
 
 def test_what_is_left_in_plex_is_resumed_there_in_stash_within_one_poll(house):
@@ -390,11 +397,13 @@ def test_there_is_nothing_to_undo_where_nothing_was_written(house):
     assert not undo(house, id)
 
 
-def test_an_undo_is_carried_out_though_resume_points_are_off_by_now(house):
+@pytest.mark.parametrize("watch", [None, WatchRules(), WatchRules("2", resume=True)], ids=["off", "plays", "other"])
+def test_an_undo_is_carried_out_though_resume_points_are_off_by_now(house, watch):
+    house.plex_sim.add_account("guest")
     (id,) = house.in_step()
     leave(house, id, 31_000)
     poll(house)
-    house.replace_worker(watch=WatchRules())
+    house.replace_worker(watch=watch)
     assert undo(house, id)
     house.work()
     assert resume_of(house, id) == 0
@@ -404,15 +413,9 @@ def test_a_redo_brings_back_what_plex_has(house):
     (id,) = house.in_step()
     leave(house, id, 31_000)
     poll(house)
-    flow = house.worker.back.flow
-    created_at = house.stash_sim.scene(id).created_at
 
     def redo() -> bool:
-        with house.store.writing() as tx:
-            has_any = flow.resume.redo(tx, id, created_at)
-            if has_any:
-                tx.jobs.want(flow.kind, id, Why.USER, house.clock.now())
-        return has_any
+        return wish(house, id, REDO)
 
     assert not redo()
     undo(house, id)
@@ -424,6 +427,28 @@ def test_a_redo_brings_back_what_plex_has(house):
     undo(house, id)
     house.work()
     assert resume_of(house, id) == 0
+
+
+def test_an_undo_concerns_an_ignored_scene_and_one_without_an_item(house):
+    one, two = house.in_step(2)
+    leave(house, one, 31_000)
+    leave(house, two, 31_000)
+    poll(house)
+    house.change(f"update job set state = 'ignored' where kind = 'scene' and id = {one}")
+    house.plex_sim.remove(house.key_of(two))
+    assert undo(house, one)
+    assert undo(house, two)
+    house.work_for(60)
+    assert (resume_of(house, one), resume_of(house, two), house.unsettled()) == (0, 0, 0)
+
+
+def test_other_wishes_leave_resume_points_alone(house):
+    (id,) = house.in_step()
+    leave(house, id, 31_000)
+    poll(house)
+    assert not wish(house, id, AGAIN)
+    assert not wish(house, id, REDO)
+    assert not wish(house, id, UNDO, since=1)
 
 
 # --- kills -----------------------------------------------------------------------------------------------------------

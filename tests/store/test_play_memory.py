@@ -352,7 +352,7 @@ def large(store, folder):
         ("HISTORY", {"account": 1, "items": '["17"]', "since": 0}),
         ("LISTED", {"account": 1, "items": '["17"]', "since": 39_000}),
         ("NEWEST", {"account": 1}),
-        ("LIST", {"scenes": "[17]"}),
+        ("LIST", {"scenes": "[17]", "since": 0}),
         ("HOLDERS", {"items": '["17"]'}),
         ("LAST_SENT", {"limit": 5}),
         ("NEXT_ORDER", {}),

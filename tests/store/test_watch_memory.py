@@ -53,6 +53,14 @@ def test_what_is_remembered_of_another_scene_under_the_id_is_left_out(store):
     assert read(store, 7) == {}
 
 
+def test_scenes_are_listed_page_by_page_whichever_scene_has_the_id_now(store):
+    save(store, (9, KEPT), (7, OPEN))
+    save(store, (8, KEPT), created_at="2026-03-03T03:04:05Z")
+    with store.reading() as db:
+        assert (db.watches.scenes(after=0, limit=2), db.watches.scenes(after=8, limit=2)) == ([7, 8], [9])
+        assert db.watches.of_ids([7, 8, 10]) == {7: OPEN, 8: KEPT}
+
+
 def test_only_an_open_request_is_prolonged(store):
     save(store, (7, OPEN), (8, KEPT), (9, OPEN))
     with store.writing() as tx:

@@ -10,7 +10,7 @@ from plexsync.app.run import way_back_of
 from plexsync.app.way_back import WayBack
 from plexsync.cli.checks.check import Check, warning
 from plexsync.engine.tickets import WRITE_STASH
-from plexsync.flows.plays.history_poll import OWNER, UnknownAccount
+from plexsync.flows.plays.history_poll import OWNER, UnknownAccount, was_read_to_its_end
 from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT
 from plexsync.reports.format import many, stamp
 from plexsync.rules.errors import NeighbourError, Refused
@@ -62,7 +62,7 @@ def _history(parts: Parts, back: WayBack, account: int) -> Check:
         newest, count, is_whole = (
             db.plays.newest(account),
             db.plays.counts()["in_plex"],
-            back.history.is_whole(db, account),
+            was_read_to_its_end(db, account, back.history.since),
         )
     try:
         # The first page is enough to know.

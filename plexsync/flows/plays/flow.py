@@ -17,6 +17,7 @@ from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE_STASH, Ga
 from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.resume import ResumeErrand, ResumePoints, WatchJournal
+from plexsync.flows.plays.wishes import WishForPlays
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
@@ -25,7 +26,8 @@ from plexsync.rules.item import Item
 from plexsync.rules.job import PLAYS, Done, Gone, Job, Kind, Outcome, State, Waiting
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, StashWatch
-from plexsync.rules.plays import Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
+from plexsync.rules.play_wishes import UNDO, is_wanted_back
+from plexsync.rules.plays import Moments, PlayPlan, PlaySource, plan_plays
 from plexsync.rules.scene import WatchedScene
 from plexsync.rules.scope import Scope, outside
 from plexsync.store.database import Database, Writer
@@ -39,7 +41,10 @@ REFUSED_REST = 600.0
 
 
 class PlaysFlow:
-    """Keeps the plays of scenes in Stash in step with an account's history in Plex."""
+    """Keeps the plays of scenes in Stash in step with an account's history in Plex.
+
+    While the way back is off (`is_on` false), it only takes plays back, and asks nothing of Plex.
+    """
 
     kind = PLAYS
     gates: Collection[Gate] = (READ_PLEX, READ_STASH, WRITE_STASH)
@@ -58,6 +63,8 @@ class PlaysFlow:
         stash_identity: StashIdentity,
         rules: WorkRules,
         scope: Scope,
+        *,
+        is_on: bool = True,
     ) -> None:
         self._store = store
         self._stash = stash
@@ -73,6 +80,10 @@ class PlaysFlow:
         self._reader = BatchReader(gates)
         self.resume = ResumePoints(history, clock, longest=self._longest)
         self.journal = WatchJournal()
+        self._undo = WishForPlays(stash, gates, UNDO)
+        self._is_on = is_on
+        if not is_on:
+            self.gates = (READ_STASH, WRITE_STASH)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -88,10 +99,44 @@ class PlaysFlow:
         findings |= {
             id: PlaysFinding(id, error=error) for id, error in answers.items() if isinstance(error, NeighbourError)
         }
-        skipped = self._skipped(watched.values())
+        skipped = self._skipped(watched.values()) if self._is_on else set(watched)
         findings |= {id: PlaysFinding(id, watched[id], outcome=LEFT_ALONE) for id in skipped}
         findings |= self._planned({id: watching for id, watching in watched.items() if id not in skipped})
+        findings |= self._taking_back([finding for finding in findings.values() if finding.plan is None])
         return [findings[id] for id in ids]
+
+    def _taking_back(self, findings: Sequence[PlaysFinding]) -> dict[int, PlaysFinding]:
+        """Plan to take back what you asked for, where nothing else can be planned: that needs no item in Plex."""
+        scenes = {finding.id: finding.watched.scene for finding in findings if finding.watched}
+        if not scenes:
+            return {}
+        with self._store.reading() as db:
+            created = {id: scene.created_at for id, scene in scenes.items()}
+            memory, resume = db.plays.of(created), db.watches.of(created)
+        wanted_back = {
+            id: {at: play for at, play in memory.get(id, {}).items() if is_wanted_back(play)} for id in scenes
+        }
+        asked = {id for id, plays in wanted_back.items() if plays} | self.resume.wanted_back(resume)
+        if not asked:
+            return {}
+        self._stash_identity.ensure(self._gates, [scenes[id] for id in sorted(asked)])
+        return {
+            finding.id: self.resume.joined(self._back(finding, wanted_back[finding.id]), [], resume.get(finding.id))
+            for finding in findings
+            if finding.id in asked
+        }
+
+    def _back(self, finding: PlaysFinding, memory: Memory) -> PlaysFinding:
+        if finding.watched is None:
+            return finding
+        now, rows = self._clock.now(), Counter(finding.watched.plays)
+        plan = plan_plays({}, rows, memory, now=now, longest=self._longest, restored=False)
+        if plan.wait_until:
+            ends = self._ending(plan, now)
+        else:
+            ends = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
+        outcome = None if plan.remove else ends
+        return replace(finding, memory=memory, plan=plan, outcome=outcome, ends=ends, error=None)
 
     def _skipped(self, watched: Iterable[WatchedScene]) -> set[int]:
         """The scenes that are out of scope, or ignored."""
@@ -252,6 +297,9 @@ class PlaysFlow:
         if gate not in (WRITE_STASH, READ_STASH):
             return []
         with self._store.reading() as db:
+            if not self._is_on and not db.plays.to_take_back():
+                # While the way back is off, nothing is written that you did not ask for.
+                return []
             ids = [id for id in db.plays.scenes(limit=limit + 1) if id != but and str(id) != key][:limit]
         if not ids:
             return []
@@ -292,17 +340,9 @@ class PlaysFlow:
     # --- undo --------------------------------------------------------------------------------------------------------
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
-        """Read these scenes: the memory of a play belongs to the scene that was created at its time."""
-        self._gates.enter(READ_STASH)
-        return self._reader.read(Neighbour.STASH, self._stash.watched, ids)
+        """Read what `undo` needs for these scenes."""
+        return self._undo.recall(ids)
 
-    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
+    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
         """Mark every play that PlexSync added, or may have added, to be taken back, and the resume point likewise."""
-        if not isinstance(recalled, WatchedScene):
-            return False
-        created_at = recalled.scene.created_at
-        memory = tx.plays.of({id: created_at}).get(id, {})
-        own = {moment: play for moment, play in memory.items() if play.state in (PlayState.ADDING, PlayState.SENT)}
-        back: dict[int, RememberedPlay | None] = {moment: replace(play, undo=True) for moment, play in own.items()}
-        tx.plays.save(id, created_at, back)
-        return self.resume.undo(tx, id, created_at) or bool(own)
+        return self._undo.undo(tx, id, recalled, mark, now=now)

@@ -70,6 +70,23 @@ def account_in(db: Reader, rules: WatchRules) -> int | None:
     return number if number is not None and db.notes.text(f"{READ_SINCE}{number}") else None
 
 
+def was_read_to_its_end(db: Reader, account: int, since: int) -> bool:
+    """Whether the account's history on this server was read once to its end, from the second `since` on."""
+    machine, start = _read_of(db, account)
+    return machine == _machine(db) and start.isdecimal() and int(start) <= since
+
+
+def _machine(db: Reader) -> str:
+    server = db.servers.find()
+    return server.machine if server else ""
+
+
+def _read_of(db: Reader, account: int) -> tuple[str, str]:
+    """The server of which the account's history was read, and from which second on; empty texts if it was not."""
+    machine, _, since = db.notes.text(f"{READ_SINCE}{account}").partition(" ")
+    return machine, since
+
+
 class HistoryPoll:
     """Keeps the saved history of the account up to date. Safe to call from several threads."""
 
@@ -160,15 +177,13 @@ class HistoryPoll:
 
     def _read(self, account: int, *, soon: bool) -> None:
         self._identity.ensure(self._gates)
-        note, wanted = f"{READ_SINCE}{account}", self._rules.since
+        wanted = self._rules.since
         with self._store.reading() as db:
-            newest, server, read = db.plays.newest(account), db.servers.find(), db.notes.text(note)
-            is_whole = self.is_whole(db, account)
-        machine = server.machine if server else ""
-        of_machine = read.partition(" ")[0]
+            newest, machine, of_machine = db.plays.newest(account), _machine(db), _read_of(db, account)[0]
+            is_whole = was_read_to_its_end(db, account, wanted)
         if soon and not is_whole:
             return
-        if read and of_machine != machine:
+        if of_machine and of_machine != machine:
             # Another server, which you have accepted: its rating keys name other items.
             with self._store.writing() as tx:
                 tx.plays.forget_history()
@@ -176,15 +191,9 @@ class HistoryPoll:
         count = sum(self._take(account, page) for page in self._pages(account, start))
         if not is_whole:
             with self._store.writing() as tx:
-                tx.notes.save(note, f"{machine} {wanted}")
+                tx.notes.save(f"{READ_SINCE}{account}", f"{machine} {wanted}")
         if count:
             log.info("%d new plays in Plex", count)
-
-    def is_whole(self, db: Reader, account: int) -> bool:
-        """Whether this account's history on the accepted server was read once to its end, for all plays that count."""
-        server = db.servers.find()
-        machine, _, since = db.notes.text(f"{READ_SINCE}{account}").partition(" ")
-        return machine == (server.machine if server else "") and since.isdecimal() and int(since) <= self._rules.since
 
     def _pages(self, account: int, since: int) -> Iterable[Sequence[PlexPlay]]:
         pages = iter(self._plex.plays(account, since=since))

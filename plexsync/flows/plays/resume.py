@@ -4,7 +4,7 @@ Each job of the flow plans them with the plays, and writes them in a request of 
 that request, so one whose result is unknown is resolved by reading Stash again (`plexsync.rules.resume`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plexsync.engine.flow import Errand
@@ -13,7 +13,7 @@ from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.rules.item import Item
 from plexsync.rules.job import Done, Job, Outcome, Waiting
 from plexsync.rules.neighbours import Clock, StashWatch
-from plexsync.rules.resume import AHEAD, RememberedResume, ResumeUndo, has_written, newest, plan_resume, redone
+from plexsync.rules.resume import AHEAD, RememberedResume, ResumeUndo, newest, plan_resume
 from plexsync.rules.scene import WatchedScene
 from plexsync.store.database import Writer
 
@@ -105,7 +105,7 @@ class WatchJournal:
 
 
 class ResumePoints:
-    """Plans, saves and takes back the resume points of scenes, for the plays flow."""
+    """Plans and saves the resume points of scenes, for the plays flow."""
 
     def __init__(self, history: HistoryPoll, clock: Clock, *, longest: int) -> None:
         self._history = history
@@ -165,22 +165,9 @@ class ResumePoints:
         ]
 
     @staticmethod
-    def undo(tx: Writer, id: int, created_at: str) -> bool:
-        """Mark the resume point to be put back as it was before; False if PlexSync never wrote it."""
-        remembered = tx.watches.of({id: created_at}).get(id)
-        if remembered is None or not has_written(remembered):
-            return False
-        tx.watches.save(id, created_at, replace(remembered, undo=ResumeUndo.ASKED))
-        return True
-
-    @staticmethod
-    def redo(tx: Writer, id: int, created_at: str) -> bool:
-        """Forget that the resume point was put back, so that Plex's counts again; False if it was not."""
-        remembered = tx.watches.of({id: created_at}).get(id)
-        if remembered is None or not remembered.undo:
-            return False
-        tx.watches.save(id, created_at, redone(remembered))
-        return True
+    def wanted_back(resume: Mapping[int, RememberedResume]) -> set[int]:
+        """The scenes among these whose resume point is to be put back as it was."""
+        return {id for id, remembered in resume.items() if remembered.undo is ResumeUndo.ASKED}
 
 
 def sorted_out(
