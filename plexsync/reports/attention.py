@@ -7,9 +7,18 @@ from plexsync.app.parts import Parts
 from plexsync.app.rules import MINUTE
 from plexsync.engine.notifications import seen
 from plexsync.reports.format import stamp, unstamped
+from plexsync.reports.missing_plays import TITLE, find_missing_plays, missing_words
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import NeedFacts, StatusFacts
-from plexsync.reports.verdict import NEVER, ended_words, hold_words, worker_fails, worker_hangs, worker_is_missed
+from plexsync.reports.verdict import (
+    NEVER,
+    ended_words,
+    first_plays_words,
+    hold_words,
+    worker_fails,
+    worker_hangs,
+    worker_is_missed,
+)
 from plexsync.rules.gate_names import CURE, GateName, caption, closed_words, is_covered
 from plexsync.rules.notices import NoticeRules, conditions
 from plexsync.rules.status_words import ON_HOLD
@@ -42,6 +51,7 @@ def needs(parts: Parts, facts: StatusFacts) -> list[Need]:
     rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
     with parts.store.reading() as db:
         sight = seen(db, now, None)
+        missing = find_missing_plays(db, now)
     told = [_of(one.key, one.text, one.since, facts) for one in conditions(sight, rules, None, now)]
     told += machine_needs(facts)
     known = {one.key.partition(":")[2] for one in told if one.key.startswith(("away:", "hold:"))}
@@ -52,6 +62,8 @@ def needs(parts: Parts, facts: StatusFacts) -> list[Need]:
         for one in current
         if one["kind"] != "hold" and one["server"] not in known and not is_covered(one["server"], closed)
     ]
+    if missing:
+        told.append(Need("plays", "wait", TITLE, missing_words(missing), since=missing.at))
     return sorted(told, key=lambda one: one.kind != "person")
 
 
@@ -72,7 +84,7 @@ def _of(key: str, text: str, since: int, facts: StatusFacts) -> Need:
 
 
 def machine_needs(facts: StatusFacts) -> list[Need]:
-    """What needs you of PlexSync itself: its worker, its events and its books, and the first write."""
+    """What needs you of PlexSync itself: its worker, its events and its books, and the first writes."""
     worker, kept = facts["worker"], facts["books"]
     told = []
     if not facts["bulk_approved"]:
@@ -85,6 +97,9 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
                 "/review",
             )
         )
+    if first := facts["plays"]["first"]:
+        plays = f"{first_plays_words(first)}. Nothing is written before you have looked at it and approved it once."
+        told.append(Need("plays", "person", "The first plays for Stash need your approval", plays, "/plays"))
     if not worker["enabled"]:
         off = "enabled = false: events are kept, and nothing is sent to Plex."
         told.append(Need("off", "person", "PlexSync is switched off", off, "/settings/change?name=enabled"))

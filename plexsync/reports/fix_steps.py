@@ -57,6 +57,10 @@ _MACHINE: dict[str, tuple[list[FixStep], str]] = {
         [step(OPEN, "Look at the changes…", page="/reconcile", command="plexsync sync --all")],
         "Look at what would change, then approve it once.",
     ),
+    "plays": (
+        [step(OPEN, "Look at the plays…", page="/plays", command="plexsync plays sync")],
+        "Look at the plays that would be added to Stash, then approve them once.",
+    ),
     "off": (
         [step(SETTING, "Switch PlexSync on", "enabled", page="/settings/change?name=enabled")],
         "Set enabled = true.",

@@ -4,6 +4,7 @@ from plexsync.reports.edits import edit_facts
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.verdict import verdict
 from plexsync.rules.dashboard_place import read as read_place
+from plexsync.rules.first_plays import read_counted
 from plexsync.rules.gate_names import GateName, shown
 from plexsync.rules.note_keys import CHANGED
 from plexsync.rules.status_words import STATUSES, server_word
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         BookFacts,
         BreakerFacts,
         DashboardFacts,
+        FirstPlaysFacts,
         HoldFacts,
         LibraryFacts,
         PaceFacts,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         WorkerEndFacts,
         WorkerFacts,
     )
+    from plexsync.rules.first_plays import FirstPlays
     from plexsync.rules.outages import Outage
     from plexsync.rules.outages import OutageTotals as Figures
     from plexsync.rules.records import BreakerRow, HoldRow, Overview
@@ -161,6 +164,7 @@ def _plays(summary: "Summary") -> "PlaysFacts":
         "present": counts.get("present", 0),
         "undone": counts.get("undone", 0),
         "deleted": counts.get("deleted", 0),
+        "first": _first_plays(summary.first_plays),
     }
 
 
@@ -175,6 +179,28 @@ def play_counts(plays: "PlaysFacts") -> "list[tuple[int, str]]":
         (plays["deleted"], "deleted by you"),
     ]
     return [(count, words) for count, words in counts if count]
+
+
+def _first_plays(text: str) -> "FirstPlaysFacts | None":
+    """What the first write of plays would do, by its note; None if nothing waits for your approval."""
+    counted = read_counted(text)
+    return None if counted is None else counted_facts(counted)
+
+
+def counted_facts(counted: "FirstPlays") -> "FirstPlaysFacts":
+    """What the first write of plays would do, for JSON."""
+    return {
+        "at": stamp(counted.at),
+        "account": counted.account,
+        "in_plex": counted.in_plex,
+        "missing": counted.missing,
+        "scenes": counted.scenes,
+        "present": counted.present,
+        "unmatched": counted.unmatched,
+        "unread": counted.unread,
+        "oldest": stamp(counted.oldest * 1000) if counted.missing else None,
+        "newest": stamp(counted.newest * 1000) if counted.missing else None,
+    }
 
 
 def verified_words(facts: "VerifiedFacts | None") -> str:

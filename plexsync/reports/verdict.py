@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from plexsync.reports.shapes.status import (
         BareFacts,
+        FirstPlaysFacts,
         HoldFacts,
         VerdictFacts,
         VerdictPart,
@@ -30,6 +31,7 @@ BETWEEN = " · "
 NEVER = "1970-01-01T00:00:00Z"
 # A worker that ended by itself so often in a row, and runs again, is told.
 AGAIN = 2
+FIRST_PLAYS = "plexsync plays sync"
 # A Stash that refuses writes stops plays on their way back, and nothing else.
 SCENES_GO_ON, PLAYS_WAIT = "scenes go on, plays wait", "plays wait"
 ADVICE = "plexsync log, plexsync doctor"
@@ -88,6 +90,13 @@ def hold_words(server: str, held: "HoldFacts") -> str:
     return REFUSES if server == GateName.STASH_WRITES else f"{server.title()} does not let PlexSync in"
 
 
+def first_plays_words(first: "FirstPlaysFacts") -> str:
+    """How many plays the first write of plays would add, and of how many."""
+    oldest = f", oldest {first['oldest'][:10]}" if first["oldest"] else ""
+    plays = f"{many(first['in_plex'], 'play')} of {first['account']} in Plex"
+    return f"{plays}, {first['missing']:,} of them not in Stash{oldest}"
+
+
 def worker_is_missed(worker: "WorkerFacts") -> bool:
     """Whether no worker runs, and none starts by itself inside Stash."""
     return worker["enabled"] and not (worker["running"] or worker["inside"])
@@ -138,6 +147,8 @@ def _yours(facts: "BareFacts") -> "Iterator[Part]":
             yield BAD, f"{hold_words(server, held)}: {_goes_on(facts)}"
     if not facts["bulk_approved"]:
         yield BAD, "the first write needs your approval"
+    if first := facts["plays"]["first"]:
+        yield BAD, f"{first_plays_words(first)}: wait for your yes ({FIRST_PLAYS})"
     if not facts["worker"]["enabled"]:
         yield BAD, "PlexSync is switched off"
     if unread := facts["events"]["unread"]:

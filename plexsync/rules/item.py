@@ -86,6 +86,7 @@ class Item:
     keeps the address of the picture. `pictures` has, by name (of `PICTURES`), the address at which Plex shows a picture
     now; the address changes with the picture. The key of that picture is a scalar of the same name, once it was
     requested. `library` is the uuid of its library ('' if Plex did not say). `clip`: it is in a library of Other Videos.
+    `rated_at`: when the account last rated it (UTC seconds, 0 if unknown).
     """
 
     key: str
@@ -101,6 +102,7 @@ class Item:
     clip: bool = False
     library: str = field(default="", compare=False)
     viewing: Viewing = field(default=Viewing(), compare=False)
+    rated_at: int = field(default=0, compare=False)
 
     def locked(self, name: str) -> bool:
         """Whether the field is locked, by you or by PlexSync."""

@@ -65,6 +65,16 @@ class Scene:
 
 
 @dataclass(frozen=True)
+class ScenePlays:
+    """The plays of a scene as `WatchedScene` has them, with nothing else but what tells the scene from another one."""
+
+    id: int
+    created_at: str
+    updated_at: str
+    plays: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class WatchedScene:
     """A scene, its plays and its resume point in Stash at one moment.
 
@@ -74,3 +84,8 @@ class WatchedScene:
     scene: Scene
     plays: tuple[int, ...]
     position: int = 0
+
+    @property
+    def brief(self) -> ScenePlays:
+        """Only its plays."""
+        return ScenePlays(self.scene.id, self.scene.created_at, self.scene.updated_at, self.plays)

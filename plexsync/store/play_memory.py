@@ -54,9 +54,27 @@ select part.item, played.moment, played.item, played.history_key, 1
  order by 5, 1, 2
 """
 NEWEST = "select max(moment) from played where account = :account"
+PLAYED_ITEMS = """
+select distinct item from played
+ where account = :account and moment >= :since and item > :after order by item limit :limit
+"""
+# The items that have the files of these, which are gone from the index.
+HEIRS = """
+select distinct part.item
+  from played join part on part.path_key = played.path_key and part.size = played.size
+ where played.account = :account and played.item in (select value from json_each(:items)) and played.path_key <> ''
+   and not exists (select 1 from item where item.key = played.item)
+ order by 1
+"""
+HAS_MEMORY = "select 1 from play limit 1"
 HAS_HISTORY = "select 1 from played limit 1"
 FORGET_HISTORY = "delete from played"
-DROP_UNLISTED = "delete from played where account = :account and listed_at < :since"
+# A row without a rating key is that of a saved play if it has its number and moment.
+MARK_LISTED = """
+update played set listed_at = :now where account = :account and moment = :moment and history_key = :history_key
+"""
+UNLISTED = "select 1 from played where account = :account and moment >= :since and listed_at <> :listed_at limit 1"
+DROP_UNLISTED = "delete from played where account = :account and listed_at <> :listed_at"
 
 # A play that was never sent has the time at which it was played.
 LIST = """
@@ -77,10 +95,19 @@ select count(*), coalesce(sum(case when exists (
   from played where account = :account and moment >= :since
 """
 SCENES = "select distinct scene from play where scene > :after order by scene limit :limit"
+ITEMS_WITH_NEWS = """
+select distinct item from played
+ where account = :account and item > :after and moment >= :since
+   and not exists (select 1 from play where play.item = played.item and play.moment = played.moment)
+ order by item limit :limit
+"""
 HOLDERS = "select item, moment, scene from play where item in (select value from json_each(:items)) order by scene"
 LAST_SENT = """
-select scene, moment, state, scene_updated_at, sent_at, sent_order
-  from play where sent_order > 0 order by sent_order desc, moment desc limit :limit
+select scene, moment, scene_created_at, scene_updated_at, sent_at, sent_order
+  from play
+ where sent_order > 0 and sent_order <= :order and (sent_order < :order or moment < :moment)
+   and state = 'sent' and undo = 0
+ order by sent_order desc, moment desc limit :limit
 """
 # A request of another scene under this id was not this scene's.
 SAVE = """
@@ -105,6 +132,9 @@ on conflict (scene, moment) do update
        state = excluded.state, tries = excluded.tries, rows_before = excluded.rows_before, until = excluded.until,
        undo = excluded.undo
 """
+COUNT_DELETED = "select count(*) from play where state = 'deleted' and sent_at >= :since"
+# Greater than the order of any request.
+LAST_ORDER = 2**62
 NEXT_ORDER = "select coalesce(max(sent_order), 0) + 1 from play where sent_order > 0"
 PROLONG = """
 update play set until = :until
@@ -146,10 +176,28 @@ class ReadOnlyPlays(Table):
         """Whether any history is saved."""
         return bool(self._db.row(HAS_HISTORY))
 
+    def has_unlisted(self, account: int, *, since: int, listed_at: int) -> bool:
+        """Whether a saved play from the second `since` on was not listed by the reading that began at `listed_at`."""
+        return bool(self._db.row(UNLISTED, {"account": account, "since": since, "listed_at": listed_at}))
+
     def newest(self, account: int) -> int | None:
         """Return the moment of the account's newest listed play; None if none was listed yet."""
         moment: int | None = self._db.value(NEWEST, {"account": account})
         return moment
+
+    def played_items(self, account: int, *, since: int, after: str = "", limit: int) -> list[str]:
+        """Return up to `limit` items above `after` that the account has played from the second `since` on, by key."""
+        values = {"account": account, "since": since, "after": after, "limit": limit}
+        return [item for (item,) in self._db.rows(PLAYED_ITEMS, values)]
+
+    def heirs(self, account: int, items: Sequence[str]) -> list[str]:
+        """Return the items that have the files of those of these items that are gone from the index."""
+        rows = self._db.rows(HEIRS, {"account": account, "items": json.dumps(list(items))})
+        return [item for (item,) in rows]
+
+    def has_memory(self) -> bool:
+        """Whether anything is remembered of any scene's plays."""
+        return bool(self._db.row(HAS_MEMORY))
 
     def of(self, scenes: Mapping[int, str], *, since: int = 0) -> dict[int, dict[int, RememberedPlay]]:
         """Return what is remembered of these scenes, given as id and time of creation, by scene and moment.
@@ -188,6 +236,11 @@ class ReadOnlyPlays(Table):
         """Return up to `limit` scenes above `after` of which a play is remembered, by number."""
         return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
 
+    def items_with_news(self, account: int, *, since: int, after: str = "", limit: int) -> list[str]:
+        """Return up to `limit` items above `after`, by key, with a play of the account that is remembered of no scene."""
+        values = {"account": account, "since": since, "after": after, "limit": limit}
+        return [item for (item,) in self._db.rows(ITEMS_WITH_NEWS, values)]
+
     def holders(self, items: Sequence[str]) -> dict[tuple[str, int], list[int]]:
         """Return the scenes that a play of these items was sent to, or found in, by (item key, moment)."""
         scenes: dict[tuple[str, int], list[int]] = {}
@@ -195,11 +248,20 @@ class ReadOnlyPlays(Table):
             scenes.setdefault((item, moment), []).append(scene)
         return scenes
 
-    def last_sent(self, limit: int) -> list[SentPlay]:
-        """Return up to `limit` plays that were sent, the last request first."""
+    def count_deleted(self, *, since: int) -> int:
+        """Count the plays that were added from this time on (UTC milliseconds) and are deleted in Stash."""
+        return int(self._db.value(COUNT_DELETED, {"since": since}))
+
+    def last_sent(self, limit: int, *, before: SentPlay | None = None) -> list[SentPlay]:
+        """Return up to `limit` plays that PlexSync has added and that you did not undo, the last request first.
+
+        `before`: the last one of the page before.
+        """
+        order, moment = (before.order, before.moment) if before else (LAST_ORDER, 0)
+        rows = self._db.rows(LAST_SENT, {"order": order, "moment": moment, "limit": limit})
         return [
-            SentPlay(scene, moment, _state(state), updated_at, sent_at, order)
-            for scene, moment, state, updated_at, sent_at, order in self._db.rows(LAST_SENT, {"limit": limit})
+            SentPlay(scene, moment, created_at, updated_at, sent_at, order)
+            for scene, moment, created_at, updated_at, sent_at, order in rows
         ]
 
 
@@ -226,9 +288,15 @@ class Plays(ReadOnlyPlays):
         """Forget all saved history: it is read anew, and its scenes are queued again. What was sent stays remembered."""
         self._db.execute(FORGET_HISTORY)
 
-    def drop_unlisted(self, account: int, *, since: int) -> int:
-        """After Plex has listed the account's whole history, drop what it has not listed since then; returns how many."""
-        return self._db.execute(DROP_UNLISTED, {"account": account, "since": since})
+    def mark_listed(self, account: int, plays: Iterable[tuple[str, int]], *, now: int) -> None:
+        """Save that Plex lists these (history key, moment) pairs now, although it names no item for them."""
+        entry = {"account": account, "now": now}
+        keys = [{**entry, "history_key": history_key, "moment": moment} for history_key, moment in plays]
+        self._db.execute_many(MARK_LISTED, keys)
+
+    def drop_unlisted(self, account: int, *, listed_at: int) -> int:
+        """Drop what the reading of the whole history that began at `listed_at` has not listed; returns how many."""
+        return self._db.execute(DROP_UNLISTED, {"account": account, "listed_at": listed_at})
 
     def save(self, scene: int, created_at: str, plays: Mapping[int, RememberedPlay | None]) -> None:
         """Save what is remembered of a scene by moment; None forgets it. `created_at`: when Stash created the scene."""

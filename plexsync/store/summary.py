@@ -24,6 +24,7 @@ from plexsync.rules.note_keys import (
     LAST_POLL,
     LAST_RECONCILE,
     LINES,
+    PLAYS_COUNTED,
     REPAIRED,
     RESTORED,
     VERIFIED,
@@ -144,6 +145,7 @@ class Summary:
         self.verified = note(db, VERIFIED)
         self.edits = {"line": note(db, EDIT_BY_LINE), "hook": note(db, EDIT_BY_HOOK), "poll": note(db, EDIT_BY_POLL)}
         self.lines = note(db, LINES)
+        self.first_plays = note(db, PLAYS_COUNTED)
         self.inside = note(db, INSIDE)
         self.dashboard = note(db, DASHBOARD)
         self.ended = note(db, WORKER_ENDED)

@@ -19,6 +19,7 @@ select scene, scene_created_at, item, moment, view_count, view_offset, position,
   from resume where scene in (select value from json_each(:scenes))
 """
 SCENES = "select scene from resume where scene > :after order by scene limit :limit"
+TO_PUT_BACK = "select scene from resume where undo = 'asked' order by scene"
 SAVE = """
 insert into resume (
     scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo
@@ -52,6 +53,10 @@ class ReadOnlyWatches(Table):
         """Return what is remembered under these ids, whichever scene has them now."""
         rows = self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
         return {row["scene"]: _remembered(row) for row in rows}
+
+    def to_put_back(self) -> list[int]:
+        """Return the scenes whose resume point you asked to put back, and that have not got it yet."""
+        return [scene for (scene,) in self._db.rows(TO_PUT_BACK)]
 
     def scenes(self, *, after: int, limit: int) -> list[int]:
         """Return up to `limit` scenes above `after` whose resume point is remembered, by number."""

@@ -33,6 +33,7 @@ SECTIONS = {
     "review": "Review",
     "top": "Top",
     "probe": "Probe",
+    "imports": "Imports",
 }
 NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 

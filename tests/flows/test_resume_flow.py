@@ -6,12 +6,14 @@ import pytest
 
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.history_poll import WatchRules
-from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT
+from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT, UNAPPROVED
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import State
 from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish
 from plexsync.simulator.http import Fault, Request
+from plexsync.store.plays_file import PlaysFile
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
 
@@ -64,8 +66,9 @@ def saving(request: Request) -> bool:
 def wish(house: House, id: int, wish: PlayWish, *, since: int = 0) -> bool:
     """Wish something for a scene; whether there was anything."""
     worker = house.worker
+    recovery = PlaysRecovery(house.store, PlaysFile(house.folder), house.clock, 240_000)
     chosen = wished_plays(house.store, wish, scenes=[id], since=since)
-    wishes = WishForPlays(worker.stash, worker.gates, wish, since=since)
+    wishes = WishForPlays(worker.stash, worker.gates, recovery, wish, since=since)
     marked = wish_undone(house.store, wishes, house.clock, sorted(chosen), "undo")
     return id in marked.jobs
 
@@ -246,10 +249,25 @@ def test_with_an_account_that_nobody_has_nothing_is_read(tmp_path):
 @pytest.mark.parametrize("account", ["", "1", "someone"])
 def test_the_owner_may_be_named(tmp_path, account):
     with House(tmp_path / "data", watch=WatchRules(account, resume=True), pool=Inline()) as house:
+        house.approve_plays()
         (id,) = house.in_step()
         leave(house, id, 31_000)
         poll(house)
         assert resume_of(house, id) == 31_000
+
+
+def test_nothing_is_written_before_the_first_write_is_approved_and_all_of_it_after(house):
+    house.change("delete from note where name = 'plays:approved'")
+    (id,) = house.in_step()
+    leave(house, id, 31_000)
+    assert house.worker.back.resume.poll() == UNAPPROVED
+    house.edit(id, title="Edited")
+    house.want(id, kind=house.worker.back.flow.kind)
+    house.work_for(60)
+    assert resume_of(house, id) == saved(house) == 0
+    house.approve_plays()
+    poll(house)
+    assert resume_of(house, id) == 31_000
 
 
 @pytest.mark.parametrize("watch", [None, WatchRules()], ids=["off", "plays"])

@@ -94,6 +94,18 @@ def test_another_process_goes_on_where_the_last_one_ended(house):
     assert one not in poll(house)
 
 
+def test_an_earlier_day_is_read_from_that_day_on(house):
+    one, two = house.in_step(2)
+    leave(house, one)
+    house.clock.move(60)
+    since = house.plex_sim.now()
+    house.replace_worker(watch=WatchRules(since=since, resume=True))
+    leave(house, two)
+    assert poll(house) == [two]
+    house.replace_worker(watch=WITH_RESUME)
+    assert one in poll(house)
+
+
 def test_a_poll_that_fails_is_made_again(house):
     (id,) = house.in_step()
     poll(house)

@@ -27,9 +27,7 @@ def play(state: PlayState, **more: object) -> RememberedPlay:
     return replace(RememberedPlay(HERE, state), **more)
 
 
-def plan(
-    remembered: RememberedPlay | None, rows: int, *, in_plex: bool = True, now: int = NOW, restored: bool = False
-) -> PlayPlan:
+def plan(remembered: RememberedPlay | None, rows: int, *, in_plex: bool = True, now: int = NOW) -> PlayPlan:
     """The plan for a scene with this one moment."""
     return plan_plays(
         {AT: HERE} if in_plex else {},
@@ -37,7 +35,6 @@ def plan(
         {AT: remembered} if remembered else {},
         now=now,
         longest=LONGEST,
-        restored=restored,
     )
 
 
@@ -95,7 +92,7 @@ def test_what_plex_does_not_list_and_nobody_remembers_is_nobodys_affair(rows):
 
 def test_all_missing_moments_go_in_one_request_and_nothing_else():
     plex = {moment: PlaySource("71", str(moment)) for moment in (5, 3, 9, 7)}
-    made = plan_plays(plex, {3: 1, 8: 1}, {9: play(DELETED)}, now=NOW, longest=LONGEST, restored=False)
+    made = plan_plays(plex, {3: 1, 8: 1}, {9: play(DELETED)}, now=NOW, longest=LONGEST)
     assert made.add == Moments([5, 7])
     assert made.begun(SOON).keys() == {5, 7}
     assert made.resolved == {3: RememberedPlay(plex[3], PRESENT)}
@@ -121,7 +118,7 @@ def test_while_a_request_may_still_arrive_it_is_waited_for():
 
 def test_it_is_waited_for_the_first_of_several():
     memory = {at: play(ADDING, tries=1, until=NOW + at) for at in (300, 100, 200)}
-    made = plan_plays(dict.fromkeys(memory, HERE), {}, memory, now=NOW, longest=LONGEST, restored=False)
+    made = plan_plays(dict.fromkeys(memory, HERE), {}, memory, now=NOW, longest=LONGEST)
     assert made.wait_until == NOW + 100
 
 
@@ -186,10 +183,9 @@ def test_a_time_limit_far_ahead_is_from_a_clock_that_was_set_back():
 # --- sent ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("restored", [False, True])
 @pytest.mark.parametrize("rows", [1, 2])
-def test_a_play_that_was_sent_and_is_there_needs_nothing(rows, restored):
-    assert plan(play(SENT), rows, restored=restored) == PlayPlan(None, None, {}, {})
+def test_a_play_that_was_sent_and_is_there_needs_nothing(rows):
+    assert plan(play(SENT), rows) == PlayPlan(None, None, {}, {})
 
 
 def test_a_play_that_was_sent_and_is_missing_was_deleted_by_a_person():
@@ -199,24 +195,25 @@ def test_a_play_that_was_sent_and_is_missing_was_deleted_by_a_person():
     assert plan(play(DELETED), 0) == PlayPlan(None, None, {}, {})
 
 
-def test_in_a_restored_stash_what_was_sent_and_is_missing_is_added_again():
-    made = plan(play(SENT), 0, restored=True)
+@pytest.mark.parametrize("in_plex", [True, False])
+def test_a_play_that_stash_has_lost_is_added_again_also_if_plex_lists_it_no_more(in_plex):
+    made = plan(play(ADDING), 0, in_plex=in_plex)
     assert made.add == Moments([AT])
     assert made.begun(SOON) == {AT: play(ADDING, tries=1, until=SOON)}
+    assert plan(play(ADDING), 2, in_plex=in_plex).resolved == {AT: play(SENT)}
+    assert plan(play(ADDING, undo=True), 0, in_plex=in_plex).resolved == {AT: play(UNDONE, undo=True)}
 
 
-@pytest.mark.parametrize("restored", [False, True])
 @pytest.mark.parametrize("rows", [0, 1])
 @pytest.mark.parametrize("state", [SENT, PRESENT, DELETED, UNDONE])
-def test_history_that_plex_pruned_takes_nothing_out_of_stash(state, rows, restored):
-    assert plan(play(state), rows, in_plex=False, restored=restored) == PlayPlan(None, None, {}, {})
+def test_history_that_plex_pruned_takes_nothing_out_of_stash(state, rows):
+    assert plan(play(state), rows, in_plex=False) == PlayPlan(None, None, {}, {})
 
 
-@pytest.mark.parametrize("restored", [False, True])
 @pytest.mark.parametrize("rows", [0, 1, 2])
 @pytest.mark.parametrize("state", [PRESENT, DELETED, UNDONE])
-def test_what_is_not_ours_was_deleted_or_undone_is_left_alone(state, rows, restored):
-    assert plan(play(state), rows, restored=restored) == PlayPlan(None, None, {}, {})
+def test_what_is_not_ours_was_deleted_or_undone_is_left_alone(state, rows):
+    assert plan(play(state), rows) == PlayPlan(None, None, {}, {})
 
 
 # --- undo ------------------------------------------------------------------------------------------------------------
@@ -230,11 +227,10 @@ def test_an_undo_removes_one_row(rows, in_plex):
     assert made.begun(SOON) == {AT: play(REMOVING, undo=True, rows_before=rows, until=SOON)}
 
 
-@pytest.mark.parametrize(("restored", "state"), [(True, UNDONE), (False, DELETED)])
-def test_an_undo_of_a_play_that_is_gone_removes_nothing(restored, state):
-    made = plan(play(SENT, undo=True), 0, restored=restored)
+def test_an_undo_of_a_play_that_is_gone_removes_nothing():
+    made = plan(play(SENT, undo=True), 0)
     assert sends(made) == ""
-    assert made.resolved == {AT: play(state, undo=True)}
+    assert made.resolved == {AT: play(DELETED, undo=True)}
 
 
 @pytest.mark.parametrize("in_plex", [True, False])

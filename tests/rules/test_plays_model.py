@@ -154,7 +154,7 @@ class Plays(RuleBasedStateMachine):
         self.look("answered")
 
     def plan(self) -> PlayPlan:
-        return plan_plays(self.plex, self.stash, self.memory, now=self.now, longest=LONGEST, restored=False)
+        return plan_plays(self.plex, self.stash, self.memory, now=self.now, longest=LONGEST)
 
     def save(self, plays) -> None:
         for moment, play in plays.items():

@@ -2,10 +2,11 @@
 
 from plexsync.cli.call import family
 from plexsync.cli.commands.plays_status import status
+from plexsync.cli.commands.plays_sync import sync
 from plexsync.cli.commands.plays_wishes import again, redo, undo
 
 # The commands of the family, in the order of its help.
-PARTS = (status, undo, redo, again)
+PARTS = (status, sync, undo, redo, again)
 
 
 @family("plays")
@@ -15,6 +16,7 @@ def plays() -> None:
     \b
     Examples:
       plexsync plays status
+      plexsync plays sync --dry-run
       plexsync plays undo --all --wait
       plexsync plays redo --since 2h
       plexsync plays again 7

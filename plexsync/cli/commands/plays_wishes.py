@@ -10,6 +10,7 @@ import click
 from plexsync.app.database_files import half_mended, mend
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
+from plexsync.app.way_back import plays_recovery
 from plexsync.cli.call import FAILED, FINE, Body, Call, command
 from plexsync.cli.commands.sync import When, worker_hint
 from plexsync.cli.commands.undo import Which
@@ -183,7 +184,7 @@ def _wish(call: Call, words: WishWords, selection: Which, *, dry_run: bool, yes:
                 call.answer(plays_wished(Marked(), 0, 0, []), lambda: None)
                 return FAILED
             start.ask(parts, READ_STASH)
-            wishes = WishForPlays(parts.stash, parts.gates, words.wish, since=since)
+            wishes = WishForPlays(parts.stash, parts.gates, plays_recovery(parts), words.wish, since=since)
             with ProgressBar(start.console, "queueing") as bar:
                 marked = wish_undone(parts.store, wishes, parts.clock, sorted(chosen), "undo", bar.at)
             busy = parts.someone_works()

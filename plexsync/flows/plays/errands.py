@@ -1,7 +1,7 @@
 """What the plays flow has found about a scene, and its writes to Stash with their saved record."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.engine.flow import Errand
@@ -27,6 +27,7 @@ class ResumeFinding:
 class PlaysFinding:
     """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
 
+    `listed` are the moments in Plex that count for it, `played` the items that have plays.
     `resume`: the same for its resume point.
     """
 
@@ -37,6 +38,8 @@ class PlaysFinding:
     outcome: Outcome | None = None
     ends: Outcome = field(default_factory=Done)
     error: NeighbourError | None = None
+    listed: Collection[int] = ()
+    played: Collection[str] = ()
     resume: ResumeFinding | None = None
 
     @property
@@ -49,12 +52,21 @@ class PlaysFinding:
         return f"+{list(self.plan.add or ())} -{list(self.plan.remove or ())}{position}"
 
 
+def ending(plan: PlayPlan, now: int) -> Outcome:
+    """The outcome of a job whose plan is carried out: done, or a wait for an earlier request."""
+    if not plan.wait_until:
+        return Done()
+    seconds = max(0, plan.wait_until - now) / 1000
+    return Waiting("an earlier request may still arrive in Stash", "released", after=seconds, backoff=False)
+
+
 @dataclass(eq=False, kw_only=True)
 class PlaysErrand(Errand):
     """The plays that are added to a scene, or of which one row each is removed, in one request.
 
     `before` is the memory to go back to if the request is never sent, `open_plays` the memory while it is on its way, and
-    `after` what follows from the answer, `rows`: the scene's plays after it.
+    `after` what follows from the answer, `rows`: the scene's plays after it. `entry_number` is its number in the journal of
+    plays.
     """
 
     watched: WatchedScene
@@ -62,6 +74,7 @@ class PlaysErrand(Errand):
     adds: bool
     before: Mapping[int, RememberedPlay | None]
     open_plays: Memory
+    entry_number: int = 0
     rows: tuple[int, ...] | None = None
     after: Mapping[int, RememberedPlay | None] = field(default_factory=dict)
 
@@ -69,7 +82,7 @@ class PlaysErrand(Errand):
         """Conclude from the answer: an answered request takes no effect any more."""
         memory = {moment: replace(play, until=0) for moment, play in self.open_plays.items()}
         plex = {moment: play.source for moment, play in memory.items() if self.adds}
-        plan = plan_plays(plex, Counter(self.rows), memory, now=now, longest=0, restored=False)
+        plan = plan_plays(plex, Counter(self.rows), memory, now=now, longest=0)
         self.after = plan.resolved
         if plan.add or plan.remove:
             self.outcome = Waiting("Stash does not show the plays as they were sent", "missing", counted=True)

@@ -13,7 +13,7 @@ from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.rules.item import Item
 from plexsync.rules.job import Done, Job, Outcome, Waiting
 from plexsync.rules.neighbours import Clock, StashWatch
-from plexsync.rules.resume import AHEAD, RememberedResume, ResumeUndo, newest, plan_resume
+from plexsync.rules.resume import AHEAD, RememberedResume, ResumeUndo, Watched, newest, plan_resume
 from plexsync.rules.scene import WatchedScene
 from plexsync.store.database import Writer
 
@@ -78,15 +78,13 @@ class WatchJournal:
 
     def prolong(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand], until: int) -> None:
         """Set until when these requests may take effect."""
-        plays, resume = sorted_out(errands)
-        self._plays.prolong(tx, plays, until)
-        self._resume.prolong(tx, resume, until)
+        self._plays.prolong(tx, of_plays(errands), until)
+        self._resume.prolong(tx, _of_resume(errands), until)
 
     def withdraw(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand]) -> None:
         """Go back to what was remembered before: these requests were never sent."""
-        plays, resume = sorted_out(errands)
-        self._plays.withdraw(tx, plays)
-        self._resume.withdraw(tx, resume)
+        self._plays.withdraw(tx, of_plays(errands))
+        self._resume.withdraw(tx, _of_resume(errands))
 
     def distrust(self, tx: Writer, errand: PlaysErrand | ResumeErrand) -> None:
         """Withdraw it unless it was begun; every look reads anew."""
@@ -99,9 +97,8 @@ class WatchJournal:
 
     def close(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand], *, now: int, until: int) -> None:
         """Save what follows from the answers."""
-        plays, resume = sorted_out(errands)
-        self._plays.close(tx, plays, now=now, until=until)
-        self._resume.close(tx, resume)
+        self._plays.close(tx, of_plays(errands), now=now, until=until)
+        self._resume.close(tx, _of_resume(errands))
 
 
 class ResumePoints:
@@ -112,14 +109,28 @@ class ResumePoints:
         self._clock = clock
         self._longest = longest
 
-    def joined(self, finding: PlaysFinding, items: Sequence[Item], remembered: RememberedResume | None) -> PlaysFinding:
-        """The finding with the plan for the resume point of its scene, which has these items."""
+    def joined(
+        self, finding: PlaysFinding, items: Sequence[Item], remembered: RememberedResume | None, *, since: int | None
+    ) -> PlaysFinding:
+        """The finding with the plan for the resume point of its scene, which has these items.
+
+        `since`: the moment from which on you have approved that something is written; None before that.
+        """
+        viewings = {item.key: item.viewing for item in items} if self._history.brings_resume else {}
+        return self._planned(finding, None if since is None else newest(viewings, since=since), remembered)
+
+    def put_back(self, finding: PlaysFinding, remembered: RememberedResume | None) -> PlaysFinding:
+        """The finding with the plan to put back the resume point of its scene, if that was asked for."""
+        return self._planned(finding, None, remembered)
+
+    def _planned(
+        self, finding: PlaysFinding, watched: Watched | None, remembered: RememberedResume | None
+    ) -> PlaysFinding:
         if finding.watched is None or finding.plan is None:
             return finding
-        viewings = {item.key: item.viewing for item in items} if self._history.brings_resume else {}
         now = self._clock.now()
         plan = plan_resume(
-            newest(viewings, since=self._history.since),
+            watched,
             finding.watched.position,
             remembered,
             duration=_duration(finding.watched),
@@ -164,18 +175,19 @@ class ResumePoints:
             )
         ]
 
-    @staticmethod
-    def wanted_back(resume: Mapping[int, RememberedResume]) -> set[int]:
-        """The scenes among these whose resume point is to be put back as it was."""
-        return {id for id, remembered in resume.items() if remembered.undo is ResumeUndo.ASKED}
+
+def wanted_back(resume: Mapping[int, RememberedResume]) -> set[int]:
+    """The scenes among these whose resume point is to be put back as it was."""
+    return {id for id, remembered in resume.items() if remembered.undo is ResumeUndo.ASKED}
 
 
-def sorted_out(
-    errands: Sequence[PlaysErrand | ResumeErrand],
-) -> tuple[list[PlaysErrand], list[ResumeErrand]]:
-    """The errands that write plays, and those that write resume points."""
-    plays = [errand for errand in errands if isinstance(errand, PlaysErrand)]
-    return plays, [errand for errand in errands if isinstance(errand, ResumeErrand)]
+def of_plays(errands: Sequence[PlaysErrand | ResumeErrand]) -> list[PlaysErrand]:
+    """Those of these that write plays."""
+    return [errand for errand in errands if isinstance(errand, PlaysErrand)]
+
+
+def _of_resume(errands: Sequence[PlaysErrand | ResumeErrand]) -> list[ResumeErrand]:
+    return [errand for errand in errands if isinstance(errand, ResumeErrand)]
 
 
 def _duration(watched: WatchedScene) -> int:

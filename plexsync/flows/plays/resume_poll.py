@@ -24,10 +24,11 @@ from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.resume")
 
-# The note of the server, and of the second of the newest viewing in a library that was read.
+# The note of the server, of the second from which on a library was read, and of the second of its newest viewing then.
 READ_UNTIL = "resume:until:"
 # Seconds for which a Plex that lists the whole library is not asked again.
 DAY = 86_400.0
+UNAPPROVED = "the first write of plays is not approved yet"
 OTHER_ACCOUNT = "resume points are those of the owner's account, and watch_account is another one"
 
 
@@ -63,9 +64,11 @@ class ResumePoll:
                 return self._refuse()
             self._identity.ensure(self._gates)
             with self._store.reading() as db:
-                sections, server = db.sections.all(), db.servers.find()
+                sections, server, since = db.sections.all(), db.servers.find(), self._history.approved_since(db)
+            if since is None:
+                return UNAPPROVED
             for section in sections:
-                self._read(section.key, server.machine if server else "")
+                self._read(section.key, server.machine if server else "", since)
         except (NeighbourError, UnknownAccount) as error:
             return str(error)
         return ""
@@ -76,18 +79,18 @@ class ResumePoll:
         self._is_refused = True
         return OTHER_ACCOUNT
 
-    def _read(self, section: str, machine: str) -> None:
+    def _read(self, section: str, machine: str, since: int) -> None:
         if self._clock.monotonic() < self._rests_until.get(section, 0.0):
             return
         note, now = f"{READ_UNTIL}{section}", self._clock.now()
         with self._store.reading() as db:
-            of_machine, _, text = db.notes.text(note).partition(" ")
-        is_first = of_machine != machine or not text.isdecimal()
+            text = db.notes.text(note)
+        end = _end_of(text, machine, since)
         # A moment in the future is from before a clock was set.
-        until = 0 if is_first else min(int(text), now // 1000)
+        until = 0 if end is None else min(end, now // 1000)
         viewings: dict[str, Viewing] = {}
         try:
-            for page in self._pages(section, max(until, self._history.since)):
+            for page in self._pages(section, max(until, since)):
                 viewings |= page.viewings
                 if not page.is_bounded:
                     self._rests_until[section] = self._clock.monotonic() + DAY
@@ -97,15 +100,15 @@ class ResumePoll:
         listed = self._listed.get(section, {})
         # At first, only what has a resume point: what was watched to its end may be years old.
         fresh = [
-            key for key, viewing in viewings.items() if (viewing.offset if is_first else listed.get(key) != viewing)
+            key for key, viewing in viewings.items() if (viewing.offset if end is None else listed.get(key) != viewing)
         ]
         until = max((until, *(viewing.moment for viewing in viewings.values())))
         scenes = self._history.scenes_of(sorted(fresh))
         with self._store.writing() as tx:
             for scene in sorted(scenes):
                 tx.jobs.want(PLAYS, scene, Why.EDIT, now, behind=len(scenes) > CROWD)
-            if text != str(until) or is_first:
-                tx.notes.save(note, f"{machine} {until}")
+            if text != (text_of_end := f"{machine} {since} {until}"):
+                tx.notes.save(note, text_of_end)
         self._listed[section] = viewings
 
     def _pages(self, section: str, since: int) -> Iterator[ViewingPage]:
@@ -120,12 +123,23 @@ class ResumePoll:
         """
         if not self._history.brings_resume:
             return
+        since = self._history.approved_since(tx)
+        if since is None:
+            return
         created = {sight.id: sight.scene.created_at for sight in sights if sight.scene and sight.targets}
         memory = tx.watches.of(created)
         for sight in sights:
             viewings = {target.item.key: target.item.viewing for target in sight.targets}
-            watched, remembered = newest(viewings, since=self._history.since), memory.get(sight.id)
+            watched, remembered = newest(viewings, since=since), memory.get(sight.id)
             if sight.id not in created or watched is None:
                 continue
             if is_news(watched, remembered.last, now=now) if remembered else watched.viewing.offset:
                 tx.jobs.want(PLAYS, sight.id, Why.SWEEP, now)
+
+
+def _end_of(text: str, machine: str, since: int) -> int | None:
+    """The second up to which a note says that a library was read, of this server and from this second on; else None."""
+    of_machine, _, seconds = text.partition(" ")
+    start, _, end = seconds.partition(" ")
+    is_read = of_machine == machine and start.isdecimal() and end.isdecimal() and int(start) <= since
+    return int(end) if is_read else None

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
+from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import PLAYS
@@ -29,9 +30,12 @@ class WishForPlays:
 
     kind = PLAYS
 
-    def __init__(self, stash: StashWatch, gates: Gates, wish: PlayWish, *, since: int = 0) -> None:
+    def __init__(
+        self, stash: StashWatch, gates: Gates, recovery: PlaysRecovery, wish: PlayWish, *, since: int = 0
+    ) -> None:
         self._stash = stash
         self._gates = gates
+        self._recovery = recovery
         self._wish = wish
         self._since = since
         self.plays = 0
@@ -39,6 +43,7 @@ class WishForPlays:
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
         """Read these scenes: the memory of a play belongs to the scene that was created at its time."""
+        self._recovery.check()
         self._gates.enter(READ_STASH)
         return BatchReader(self._gates).read(Neighbour.STASH, self._stash.watched, ids)
 
@@ -49,6 +54,8 @@ class WishForPlays:
         created_at = recalled.scene.created_at
         chosen = self._wish.chosen(tx.plays.of({id: created_at}, since=self._since).get(id, {}))
         tx.plays.save(id, created_at, chosen)
+        if chosen:
+            self._recovery.has_learnt(tx, [(recalled.scene, chosen)])
         self.plays += len(chosen)
         resume = tx.watches.of({id: created_at}).get(id)
         changed = self._wish.resume(resume) if resume and not self._since else None

@@ -1,8 +1,8 @@
-"""Plays: how the way back stands, and what was asked for."""
+"""Plays: how the way back stands, and what was asked for, and what the first write would do."""
 
 from typing import TypedDict
 
-from plexsync.reports.shapes.status import QueuedPlays
+from plexsync.reports.shapes.status import FirstPlaysFacts, QueuedPlays
 from plexsync.reports.shapes.values import Moment
 
 
@@ -74,3 +74,27 @@ class PlaysPreview(TypedDict):
 
     plays: int
     scenes: list[PlaysToChange]
+
+
+class ScenePlaysFacts(TypedDict):
+    """The plays of one scene."""
+
+    id: int
+    title: str
+    missing: list[Moment | None]
+    """The plays that would be added, oldest first."""
+    present: int
+    """How many Stash has already."""
+    error: str
+    """Why the scene could not be read; '' if it was."""
+
+
+class FirstPlaysPreview(TypedDict):
+    """The answer of `plexsync plays sync`."""
+
+    dry_run: bool
+    approved: bool
+    """Whether plays may be written: you have approved them now or before."""
+    first: FirstPlaysFacts
+    scenes: list[ScenePlaysFacts]
+    """The first scenes that would get plays."""

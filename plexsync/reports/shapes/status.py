@@ -213,6 +213,30 @@ class VerifiedFacts(TypedDict):
     """Whether only a sample of the scenes was compared."""
 
 
+class FirstPlaysFacts(TypedDict):
+    """What the first write of plays to Stash would do. It waits for your approval."""
+
+    at: Moment | None
+    """When it was counted."""
+    account: str
+    """The name of the account, or its number."""
+    in_plex: int
+    """The account's plays in Plex (from `watch_since` on)."""
+    missing: int
+    """Those of them that would be added."""
+    scenes: int
+    """The scenes that would get them."""
+    present: int
+    """Plays that Stash has already."""
+    unmatched: int
+    """Items that were played and have no scene to be synced."""
+    unread: int
+    """Scenes that could not be read when it was counted."""
+    oldest: Moment | None
+    """The first play that would be added."""
+    newest: Moment | None
+
+
 class QueuedPlays(TypedDict):
     """The scenes whose plays are on their way from Plex to Stash."""
 
@@ -238,6 +262,8 @@ class PlaysFacts(QueuedPlays):
     """Plays that PlexSync added and took back."""
     deleted: int
     """Plays that PlexSync added and you deleted in Stash. They never come again."""
+    first: FirstPlaysFacts | None
+    """The first write of plays, while it waits for your approval."""
 
 
 class BareFacts(TypedDict):
