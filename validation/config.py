@@ -284,8 +284,9 @@ class PlexSyncConfig(CheckedModel):
     """What to do in Plex with what was pushed for a scene that was deleted in Stash: keep (leave Plex alone) or undo
     (take it back), default keep."""
 
-    watch_back: Literal["off", "plays"] = Field(default="off")
-    """Bring what you watch in Plex back to Stash: off, or plays (each play with its moment). Default off."""
+    watch_back: Literal["off", "plays", "plays+resume"] = Field(default="off")
+    """Bring what you watch in Plex back to Stash: off, plays (each play with its moment), or plays+resume (also where you
+    stopped). Default off."""
 
     watch_account: Annotated[str, BeforeValidator(values.number_or_name)] = Field(default="")
     """Plex account whose plays count: its number or its name. Default empty: the owner of the server (account 1)."""
@@ -293,6 +294,14 @@ class PlexSyncConfig(CheckedModel):
     watch_since: Annotated[str, BeforeValidator(values.day)] = Field(default="")
     """Day from which plays count, as YYYY-MM-DD: it begins at midnight UTC, and earlier plays are left alone. Default
     empty: all plays count."""
+
+    rating_direction: Literal["to_plex", "both"] = Field(default="to_plex")
+    """Direction of ratings: to_plex (from Stash to Plex) or both (what you rate in Plex is in Stash as well). Default
+    to_plex."""
+
+    rating_wins: Literal["stash", "plex"] = Field(default="stash")
+    """Which side wins if a rating changed in Stash and in Plex, with rating_direction both: stash or plex, default
+    stash."""
 
     breaker_failure_threshold: int = Field(default=5, ge=1, le=100)
     """Failures in a row after which a server counts as down: 1 to 100, default 5."""

@@ -6,7 +6,8 @@ Times are UTC milliseconds unless a name says seconds.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.gate_names import GateName
+from plexsync.rules.item import Viewing
 from plexsync.rules.job import Kind, State
 from plexsync.rules.values import Held
 
@@ -210,16 +211,19 @@ class Called:
 
 @dataclass(frozen=True)
 class Overview:
-    """The store at one moment, for `status`. `jobs` has every state; `books` has four counters; `dead` counts by class."""
+    """The store at one moment, for `status`. `jobs` has every state; `books` has four counters; `dead` counts by class.
+
+    `breakers` and `paces` have every gate to show (`plexsync.rules.gate_names.shown`).
+    """
 
     jobs: Mapping[State, int]
     due: int
     oldest_due: int | None
     dead: Mapping[str, int]
     books: Mapping[str, int]
-    breakers: Mapping[Neighbour, BreakerRow]
-    holds: Mapping[Neighbour, HoldRow]
-    paces: Mapping[Neighbour, PaceRow]
+    breakers: Mapping[GateName, BreakerRow]
+    holds: Mapping[GateName, HoldRow]
+    paces: Mapping[GateName, PaceRow]
     sections: Sequence[SectionRow]
     indexed: int
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -274,6 +278,15 @@ class ServerInfo:
 
 
 @dataclass(frozen=True)
+class Rated:
+    """An item by its key, with the rating that the account of the token gave it ('' for none), and when (UTC seconds)."""
+
+    key: str
+    rating: str
+    at: int
+
+
+@dataclass(frozen=True)
 class PlexPlay:
     """That an account of Plex played a movie, at a moment in UTC seconds: a row of Plex's history.
 
@@ -286,6 +299,18 @@ class PlexPlay:
     section: str
     account: int
     moment: int
+
+
+@dataclass(frozen=True)
+class ViewingPage:
+    """Watched items of a library, by rating key.
+
+    `is_bounded`: Plex has filtered or sorted as asked, so what follows is not older than asked for. Else it may be the
+    whole library.
+    """
+
+    viewings: Mapping[str, Viewing]
+    is_bounded: bool
 
 
 @dataclass(frozen=True)
