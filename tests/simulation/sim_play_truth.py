@@ -75,5 +75,14 @@ class PlayTruth(Truth):
     def note_undone(self, second: Second, rows: int, *, sure: bool) -> None:
         """The row of PlexSync at this second was asked to be taken back."""
         before = self.allowed.get(second, {0, 1})
-        after = {max(0, number - 1) for number in (self.allowed[second] if second in self.allowed else {1, rows})}
+        after = {max(0, number - 1) for number in self.allowed.get(second, {1, rows})}
         self.allowed[second] = after if sure else before | after
+
+    def note_redone(self, second: Second, rows: int, *, sure: bool) -> None:
+        """What was taken back is to be there again, unless a person's row is there by now."""
+        if not sure:
+            self.allowed[second] = {max(0, rows - 1), rows, rows + 1}
+        elif rows:
+            self.allowed[second] = {rows}
+        else:
+            self.allowed.pop(second, None)

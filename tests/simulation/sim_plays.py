@@ -28,7 +28,9 @@ from plexsync.app.choices import accept, asked
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.events import Event
+from plexsync.rules.first_plays import approval_text
 from plexsync.rules.job import PLAYS, Kind, Why
+from plexsync.rules.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Answer, HttpServer, Request
 from plexsync.simulator.stash_model import SceneSnapshot
 from plexsync.simulator.stash_plays import moments_of
@@ -42,8 +44,6 @@ from tests.simulation.sim_world import Nature, World
 HISTORY_PATH = "/status/sessions/history/all"
 RESTORES = ("plex restored", "stash restored", "database restored")
 OUTAGES = (5, 60, 600, 7200, 6 * 3600)
-# Whether a journal beside the database tells a restored one of what was sent since.
-HAS_JOURNAL = False
 # Whether a network can deliver one request twice.
 TWICE = False
 
@@ -87,11 +87,18 @@ class PlaysWorld(World):
         self.unknown = self.plays_dice.choice((0.0, 0.1, 0.3))
         self.unknown_ends = ("late", "late", "unheard", "reset", "cut", "502 done", "hangs") + ("late twice",) * TWICE
         self.pages: dict[str, Answer] = {}
-        self.has_journal = HAS_JOURNAL
         self.copies = folder / "copies"
         self.copies.mkdir()
         (folder / "data").mkdir(mode=0o700)
         super().__init__(seed, folder / "data")
+        self._approve(self.setting.watch)
+
+    def _approve(self, watch: WatchRules) -> None:
+        """The first write of plays was approved before this life began."""
+        account, now = 2 if watch.account else 1, self.clock.now()
+        text = approval_text(self.plex.machine, account, watch_since=watch.since, since=watch.since, at=now)
+        with self.process.store.writing() as tx:
+            tx.notes.save(PLAYS_APPROVED, text)
 
     def _drawn(self) -> Nature:
         nature, dice = Nature.of(self.dice), self.plays_dice
@@ -118,7 +125,11 @@ class PlaysWorld(World):
 
     def _is_indexing(self, asked: Request) -> bool:
         # A poll of the history holds a lock that another one waits for.
-        return asked.path in ("/", "/accounts", HISTORY_PATH) or b"query Rivals" in asked.body or super()._is_indexing(asked)
+        return (
+            asked.path in ("/", "/accounts", HISTORY_PATH)
+            or b"query Rivals" in asked.body
+            or super()._is_indexing(asked)
+        )
 
     def _met(self, who: Neighbour, asked: Request) -> str:
         fate = super()._met(who, asked)
@@ -139,7 +150,7 @@ class PlaysWorld(World):
 
     def poll_history(self) -> None:
         """The history of Plex is polled."""
-        self.at_work("history", lambda: self.tell(f"history: {self.process.back.history.poll()}"))
+        self.at_work("history", lambda: self.tell(f"history: {self.process.back.poll()}"))
 
     def compare_plays(self) -> None:
         """The plays of all scenes are compared, if that is due."""
@@ -258,8 +269,7 @@ class PlaysEnding(Ending):
         world.pass_time(600)
         world.poll()
         world.poll_history()
-        if world.has_journal:
-            world.compare_plays()
+        world.compare_plays()
         self._answer()
         self._work()
         if retry:

@@ -9,17 +9,20 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
+from plexsync.app.way_back import plays_recovery
 from plexsync.engine.undo import Marked, wish_undone
+from plexsync.flows.plays.wishes import WishForPlays
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.events import SessionChanged, SessionState
 from plexsync.rules.job import Kind
-from plexsync.rules.paths import path_key
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, RESTORED
+from plexsync.rules.paths import path_key
+from plexsync.rules.play_wishes import REDO, UNDO, PlayWish
 from plexsync.simulator.plex_changes import PlexBackup
 from plexsync.simulator.stash_model import SceneSnapshot, StashBackup
 from plexsync.store import backup
 from tests.simulation.sim_changes import KEPT, without_sides
-from tests.simulation.sim_play_truth import GonePlay, Second, SceneKey
+from tests.simulation.sim_play_truth import GonePlay, SceneKey, Second
 
 if TYPE_CHECKING:
     from tests.simulation.sim_plays import PlaysWorld
@@ -94,10 +97,10 @@ class Watchers:
             (4, "poll", world.poll),
             (2, "reconcile", world.reconcile),
             (2, "copies", self.make_copies),
+            (2, "redo", self.redo),
+            (2, "compare plays", world.compare_plays),
         ]
         table += [(1, name, act) for name, act in self._restores().items() if name in world.restores]
-        if world.has_journal:
-            table.append((2, "compare plays", world.compare_plays))
         if nature.outages:
             table.append((4, "weather", world.change_weather))
         if nature.leaps:
@@ -337,7 +340,9 @@ class Watchers:
         rows = world.stash.plays.of(scene.id).count(moment)
         played = world.truth.is_played(world.truth.of(scene), moment)
         world.truth.note_added(second, rows, state, played=played, sure=sure)
-        world.tell(f"Stash: scene {scene.id} played at {moment}: {rows} ({state}, allowed {world.truth.allowed[second]})")
+        world.tell(
+            f"Stash: scene {scene.id} played at {moment}: {rows} ({state}, allowed {world.truth.allowed[second]})"
+        )
 
     def delete_in_stash(self) -> None:
         """A person deletes a play, mostly one that Plex has as well."""
@@ -368,32 +373,54 @@ class Watchers:
 
     def undo(self) -> None:
         """A person takes back the plays that PlexSync has added to a scene."""
-        world, scene = self.world, self.some_scene()
-        if scene is None:
+        scene = self.some_scene()
+        if scene is None or (sure := self._wished(UNDO, scene)) is None:
             return
-        process = world.process
-
-        def take_back() -> Marked | bool:
-            try:
-                return wish_undone(world.process.store, world.process.back.flow, world.clock, [scene.id], "undo")
-            except NeighbourError as error:
-                world.tell(f"undo of scene {scene.id}: {error}")
-                return False
-
-        marked = world.at_work("undo", take_back)
-        if marked is False:
-            return
+        world = self.world
         world.truth.undone.add(key_of(scene))
-        sql = "select moment, state from play where scene = ? and scene_created_at = ? and undo = 1"
-        sure = isinstance(marked, Marked) and process is world.process
-        if not sure:
-            sql = sql.replace("undo = 1", "state <> 'present'")
-        for moment, state in world.rows(sql, *key_of(scene)):
-            if state in ("adding", "sent", "removing"):
+        for moment, (state, wanted) in self._remembered(scene).items():
+            if state in ("adding", "sent", "removing") and (wanted or not sure):
                 rows = world.stash.plays.of(scene.id).count(moment)
                 world.truth.note_undone((key_of(scene), moment), rows, sure=sure and state != "removing")
         world.tally["undone"] += sure
         world.tell(f"undo of scene {scene.id}{'' if sure else ', perhaps'}")
+
+    def redo(self) -> None:
+        """A person wants them again."""
+        scene = self.some_scene()
+        if scene is None:
+            return
+        before = self._remembered(scene)
+        if (sure := self._wished(REDO, scene)) is None:
+            return
+        for moment, (state, wanted) in before.items():
+            if state == "undone" or wanted:
+                second, rows = (key_of(scene), moment), self.world.stash.plays.of(scene.id).count(moment)
+                _, at_rest = self._memory(second)
+                self.world.truth.note_redone(second, rows, sure=sure and at_rest and state == "undone")
+                self.world.tally["redone"] += sure
+        self.world.tell(f"redo of scene {scene.id}{'' if sure else ', perhaps'}")
+
+    def _wished(self, wish: PlayWish, scene: SceneSnapshot) -> bool | None:
+        """Make a wish for a scene; returns whether it was made for certain, None if it was not."""
+        world, process = self.world, self.world.process
+
+        def ask() -> Marked | str:
+            parts = world.process.parts
+            wishes = WishForPlays(parts.stash, parts.gates, plays_recovery(parts), wish)
+            try:
+                return wish_undone(parts.store, wishes, parts.clock, [scene.id], "undo")
+            except NeighbourError as error:
+                world.tell(f"no wish for scene {scene.id}: {error}")
+                return "not made"
+
+        marked = world.at_work("wish", ask)
+        return None if marked == "not made" else isinstance(marked, Marked) and process is world.process
+
+    def _remembered(self, scene: SceneSnapshot) -> dict[int, tuple[str, bool]]:
+        """What is remembered of a scene's plays, and whether they are to be taken back."""
+        sql = "select moment, state, undo from play where scene = ? and scene_created_at = ?"
+        return {moment: (state, bool(undo)) for moment, state, undo in self.world.rows(sql, *key_of(scene))}
 
     def make_copies(self) -> None:
         """A person makes copies of Plex, of Stash and of our database."""
@@ -483,23 +510,21 @@ class Watchers:
             shutil.copyfile(copy, path)
 
         world.full = False
+        wished = {second for second in {*self._rows(), *truth.allowed} if self._memory(second)[0] == "removing"}
         world.replace_database(f"an older copy is restored{' by command' * by_command}", put)
         truth.gone.clear()
         rows = self._rows()
         for second in sorted({*rows, *truth.allowed}):
-            self._judge_memory(second, rows[second])
+            self._judge_memory(second, rows[second], wished=second in wished)
 
-    def _judge_memory(self, second: Second, rows: int) -> None:
-        """What is remembered of a second is what the copy has."""
-        world, truth = self.world, self.world.truth
+    def _judge_memory(self, second: Second, rows: int, *, wished: bool) -> None:
+        """What is remembered of a second is what the copy has, and what the journal beside it tells."""
+        truth = self.world.truth
         state, sure = self._memory(second)
-        may_be_taken = not sure or state in ("adding", "removing")
-        if rows and not may_be_taken:
-            truth.allowed[second] = {rows}
-        elif may_be_taken:
+        if not sure or wished or state in ("adding", "removing"):
             truth.allowed[second] = {max(0, rows - 1), rows, rows + 1}
-        elif not state and not world.has_journal:
-            truth.allowed[second] = truth.allowed.get(second, {0, 1}) | {0, 1}
+        elif rows:
+            truth.allowed[second] = {rows}
 
     def fill_disk(self) -> None:
         """The disk fills up, or somebody makes room."""
