@@ -102,11 +102,13 @@ class PlaysWorld(World):
 
     def _drawn(self) -> Nature:
         nature, dice = Nature.of(self.dice), self.plays_dice
-        # A day of which only the later part counts, in some lives.
-        since = dice.choice((0, 0, 1_760_000_000))
+        # A moment in the first hours of which only what is later counts, in some lives.
+        since = dice.choice((0, 0, 1_760_001_000 - 6 * 3600))
         watch = WatchRules(account=dice.choice(("", "", "Guest")), since=since)
         setting = replace(nature.setting, watch=watch, history_page=dice.choice((10, 10, 1000)), undo_gone=False)
-        return replace(nature, bars=False, poison=False, setting=setting)
+        # A Stash whose own clock is set back looks like a restored one: see the decision in docs/decisions/0031-way-back.md.
+        own_clock = nature.own_clock or nature.leaps
+        return replace(nature, bars=False, poison=False, own_clock=own_clock, setting=setting)
 
     def _has_only_hooks(self) -> bool:
         return False

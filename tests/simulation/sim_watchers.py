@@ -65,6 +65,7 @@ class Watchers:
         self.stash_shelves: list[StashShelf] = []
         self.copies: list[Path] = []
         self.put_back = 0
+        self.last_sent = 0  # the number of the last request for plays when Stash was last restored
         self.sections = [
             world.plex.add_section("Movies", locations=("/media",)),
             world.plex.add_section("Mirror", locations=("/media",)),
@@ -357,9 +358,17 @@ class Watchers:
         left = world.stash.plays.of(scene.id).count(moment)
         played = world.truth.is_played(world.truth.of(scene), moment)
         world.truth.note_deleted(second, left, state, played=played, sure=sure)
+        if state == "sent" and self._is_sent_before_restore(second):
+            # Until PlexSync has noticed the restore, nothing tells what is lost by it from what a person deletes.
+            world.truth.allowed[second] |= {1}
         world.tally["plays deleted"] += played
         world.tally["plays deleted for good"] += played and world.truth.allowed[second] == {0}
         world.tell(f"Stash: scene {scene.id} without {moment}: {left} ({state}, allowed {world.truth.allowed[second]})")
+
+    def _is_sent_before_restore(self, second: Second) -> bool:
+        (id, created_at), moment = second
+        sql = "select 1 from play where scene = ? and scene_created_at = ? and moment = ? and sent_order <= ?"
+        return bool(self.world.rows(sql, id, created_at, moment, self.last_sent))
 
     def _memory(self, second: Second) -> tuple[str, bool]:
         """What is remembered of a second, "removing" where it is to be taken back; and whether nothing is under way now."""
@@ -464,6 +473,7 @@ class Watchers:
         before = self._rows()
         world.stash.restore(deepcopy(shelf.backup))
         truth.own = Counter(shelf.own)
+        ((self.last_sent,),) = world.rows("select coalesce(max(sent_order), 0) from play")
         for scene in self.scenes():
             for path, *_ in scene.files:
                 if self.spots[truth.contents[path]][0] != path:

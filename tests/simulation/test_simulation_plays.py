@@ -1,0 +1,73 @@
+"""Lives in which plays come back from Plex: see sim_plays.
+
+A seed that fails prints its history, and fails again the same way: `python -m tests.simulation.sim_plays SEED 1 STEPS`.
+PLEXSYNC_TORTURE=1 lives 2,000 seeds of 200 steps, PLEXSYNC_SEEDS so many more.
+"""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from plexsync.flows.plays.history_poll import HistoryPoll
+from plexsync.rules import plays
+from plexsync.rules.plays import PlayState
+from tests.simulation.sim_plays import run_play_seed, run_play_seeds
+
+TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
+# How many of these lives the sample lives, and how long each is.
+SAMPLE_OF_PLAY_LIVES, SAMPLE_STEPS = 6, 120
+SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else SAMPLE_OF_PLAY_LIVES))
+STEPS = 200 if TORTURE else SAMPLE_STEPS
+PARTS = 20 if TORTURE else 2
+# So many lives are enough to find a fault that is put into the product.
+ENOUGH = 12
+
+
+@pytest.mark.timeout(3600 if TORTURE else 900)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_happens_each_play_is_in_stash_once_or_was_deleted_by_a_person(part):
+    count = SEEDS // PARTS
+    report = run_play_seeds(1 + part * count, count, STEPS)
+    assert not report.failures, "\n\n".join(map(str, report.failures[:2]))
+    assert report.tally["plays added"] > count
+    assert report.tally["judged once"] > count
+    assert report.tally["kills"]
+
+
+def test_a_life_with_plays_is_the_same_one_again():
+    digests = {run_play_seed(3, 60)[2] for _ in range(2)}
+    assert len(digests) == 1
+
+
+def found_by(steps: int = 100) -> str:
+    """What is wrong with the first of these lives that fails."""
+    for seed in range(1, ENOUGH + 1):
+        failure, *_ = run_play_seed(seed, steps)
+        if failure is not None:
+            return failure.text
+    return ""
+
+
+def test_a_product_that_brings_back_what_a_person_deleted_is_found(monkeypatch):
+    def sent_again(remembered, source, rows):
+        return plays._add(source) if source and not rows else after_sent(remembered, source, rows)
+
+    after_sent = plays._after_sent
+    monkeypatch.setattr(plays, "_after_sent", sent_again)
+    assert "was deleted or undone, and was added again" in found_by()
+
+
+def test_a_product_that_takes_the_plays_of_another_account_is_found(monkeypatch):
+    monkeypatch.setattr(HistoryPoll, "account", lambda self: 2 if self._rules.account == "" else 1)
+    monkeypatch.setattr(HistoryPoll, "approved_since", lambda self, db: 0)
+    assert "was never played at" in found_by()
+
+
+def test_a_product_that_forgets_what_it_was_about_to_send_is_found(monkeypatch):
+    def forgotten(remembered, source, rows, now):
+        return after_adding(replace(remembered, state=PlayState.ADDING, until=0, tries=0), source, 0, now)
+
+    after_adding = plays._after_adding
+    monkeypatch.setattr(plays, "_after_adding", forgotten)
+    assert found_by()
