@@ -11,7 +11,6 @@ import pytest
 
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.rules import plays
-from plexsync.rules.plays import PlayState
 from tests.simulation.sim_plays import run_play_seed, run_play_seeds
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
@@ -61,10 +60,10 @@ def test_a_product_that_takes_the_plays_of_another_account_is_found(monkeypatch)
     assert "was never played at" in found_by(13, 14)
 
 
-def test_a_product_that_forgets_what_it_was_about_to_send_is_found(monkeypatch):
-    def forgotten(remembered, source, rows, now):
-        return after_adding(replace(remembered, state=PlayState.ADDING, until=0, tries=0), source, 0, now)
+def test_a_product_that_does_not_wait_for_a_late_request_is_found(monkeypatch):
+    def at_once(remembered, source, rows, now):
+        return after_adding(replace(remembered, until=0, tries=min(1, remembered.tries)), source, rows, now)
 
     after_adding = plays._after_adding
-    monkeypatch.setattr(plays, "_after_adding", forgotten)
-    assert found_by(13, 14, 15)
+    monkeypatch.setattr(plays, "_after_adding", at_once)
+    assert "has 2 plays" in found_by(20)
