@@ -32,6 +32,8 @@ OFFLINE = 20 * 3600
 # As long as a request can be under way before it takes effect, and longer.
 AGES = 60.0
 MOST_CONTENTS = 9
+# So much happens in one step at most: a history that gets a play with every page is never read to its end.
+MOST_INTERRUPTIONS = 40
 REMEMBERED = "select state, undo from play where scene = ? and scene_created_at = ? and moment = ?"
 
 
@@ -74,6 +76,7 @@ class Watchers:
         self.chosen = self.guest if world.setting.watch.account else 1
         for _ in range(self.dice.randint(2, 6)):
             self.new_content()
+        self.interruptions = 0
         self.actions = self._weights()
 
     def _weights(self) -> list[tuple[int, str, Callable[[], None]]]:
@@ -121,13 +124,17 @@ class Watchers:
 
     def act(self) -> None:
         """One step of the world."""
+        self.interruptions = MOST_INTERRUPTIONS
         weights = [weight for weight, *_ in self.actions]
         ((_, name, action),) = self.dice.choices(self.actions, weights)
         self.world.tally[name] += 1
         action()
 
     def meanwhile(self, *, watchers: bool) -> None:
-        """What can happen while the process waits for something."""
+        """What can happen while the process waits for something: not more than it can ever keep up with."""
+        self.interruptions -= 1
+        if self.interruptions < 0:
+            return
         choices = [self.play, self.play, self.guest_plays, self.watch_in_stash, self.delete_in_stash]
         choices += [self.edit, self.readd, self.scan, self.move_file]
         if watchers:
