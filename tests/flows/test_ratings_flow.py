@@ -351,6 +351,22 @@ def test_one_rating_that_is_refused_again_and_again_becomes_a_dead_letter_and_th
     assert house.books_balance()
 
 
+def test_ratings_that_wait_for_a_stash_that_refuses_writes_are_counted(house):
+    ids = in_step(house, *[80] * 8)
+    house.stash_sim.faults.set(Fault("status", status=500, when=lambda request: b"mutation" in request.body))
+    for id in ids:
+        rate_in_plex(house, id, 6)
+    house.work_for(120)
+    with house.store.reading() as db:
+        assert db.overview(house.clock.now()).breakers["stash:write"].state != "closed"
+        assert db.jobs.count_waiting("stash:write") == len(ids)
+    house.stash_sim.faults.clear()
+    house.work_for(7200)
+    assert [shown(house, id) for id in ids] == [(60, 6.0)] * len(ids)
+    with house.store.reading() as db:
+        assert db.jobs.count_waiting("stash:write") == 0
+
+
 def test_a_plex_on_which_edits_write_another_rating_is_rated_all_the_same(tmp_path):
     with House(tmp_path / "data", ratings=RatingRules(), pool=Inline()) as house:
         house.plex_sim.traits = Traits(rating_by_edit="item")
