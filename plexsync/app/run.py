@@ -10,15 +10,17 @@ from functools import partial
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lines
+from plexsync.app.import_turn import ImportTurn
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
 from plexsync.app.rules import HOUR, MINUTE, watch_rules
 from plexsync.app.switches import bulk_approved, comparison_owed
-from plexsync.app.way_back import WayBack, forget_way_back, way_back
+from plexsync.app.way_back import WayBack, forget_way_back, plays_to_take_back, way_back
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.notifications import Bell, Noticer, Standstill
+from plexsync.engine.pulse import in_turn
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.flow import SceneFlow
@@ -68,11 +70,11 @@ def engine_on(
 ) -> Engine:
     """Return an engine on these parts; `holder` marks the rows that it claims, and `pool` sends its edits.
 
-    It works the scene flow, the way back if there is one, and the given `flows`.
+    It works the scene flow, the way back (while that is off, only what is to be taken back), and the given `flows`.
     """
     return Engine(
         parts.store,
-        [scene_flow(parts, back), *([back.flow] if back else ()), *flows],
+        [scene_flow(parts, back), back.flow if back else plays_to_take_back(parts), *flows],
         parts.gates,
         parts.clock,
         parts.dice,
@@ -171,8 +173,11 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
         if parts.scans is not None:
             watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
         if back is not None:
+            poll, compare = partial(back.poll, stop.is_set), partial(back.comparison.run_if_due, stop.is_set)
             seconds, sooner = parts.config.stash_poll_interval, back.listener.sooner
-            watchers.append(watch(back.listener.poll, name="plays", seconds=seconds, sooner=sooner))
+            watchers.append(watch(poll, name="plays", seconds=seconds, sooner=sooner))
+            watchers.append(watch(back.first_run.begin, name="first plays", seconds=COMPARE_LOOK))
+            watchers.append(watch(compare, name="compare plays", seconds=COMPARE_LOOK))
         for watcher in watchers:
             watcher.start()
         try:
@@ -197,7 +202,7 @@ def loop_of(parts: Parts, works: Engine, stop: threading.Event, report: Told, pa
         begin=lambda: take_up(parts, works),
         report=report,
         paused=paused or Standstill(parts.clock),
-        between=ProbeTurn(parts, stop),
+        between=in_turn(ProbeTurn(parts, stop), ImportTurn(parts, stop)),
     )
 
 

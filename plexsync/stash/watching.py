@@ -12,7 +12,7 @@ import msgspec
 
 from plexsync.http.client import MEGABYTE
 from plexsync.rules.plays import Moments
-from plexsync.rules.scene import WatchedScene
+from plexsync.rules.scene import ScenePlays, WatchedScene
 from plexsync.stash import answers, queries
 from plexsync.stash.client import StashClient, by_id, scenes_cap
 
@@ -26,6 +26,15 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 class WatchedAnswer(answers.SceneAnswer):
     """A scene in full, with its plays."""
 
+    play_history: list[Moment]
+
+
+class ScenePlaysAnswer(msgspec.Struct):
+    """Only the plays of a scene."""
+
+    id: answers.Id
+    created_at: str
+    updated_at: str
     play_history: list[Moment]
 
 
@@ -43,6 +52,7 @@ class PlaysWritten(msgspec.Struct):
 
 
 WATCHED = msgspec.json.Decoder(dict[str, WatchedAnswer | None])
+ONLY_PLAYS = msgspec.json.Decoder(dict[str, ScenePlaysAnswer | None])
 PLAYS_WRITTEN = msgspec.json.Decoder(PlaysWritten)
 
 
@@ -59,6 +69,19 @@ class StashWatching(StashClient):
         return self._checked(
             lambda: {
                 id: WatchedScene(answers.scene_of(answer), plays_of(answer.play_history))
+                for id, answer in by_id(data, wanted).items()
+            }
+        )
+
+    def only_plays(self, ids: Sequence[int]) -> dict[int, ScenePlays]:
+        """The plays of the scenes with these ids, in one small request; missing ones are left out."""
+        wanted = list(dict.fromkeys(ids))
+        if not wanted:
+            return {}
+        data = self._ask(ONLY_PLAYS, queries.only_plays(wanted), cap=scenes_cap(wanted))
+        return self._checked(
+            lambda: {
+                id: ScenePlays(id, answer.created_at, answer.updated_at, plays_of(answer.play_history))
                 for id, answer in by_id(data, wanted).items()
             }
         )

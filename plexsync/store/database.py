@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from plexsync.rules.errors import LocalFault, Neighbour, SpoolFault
+from plexsync.rules.errors import LocalFault, SpoolFault
+from plexsync.rules.gate_names import shown
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.records import Lately, Overview
 from plexsync.store import intake
@@ -26,6 +27,7 @@ from plexsync.store.breakers import Breakers, ReadOnlyBreakers
 from plexsync.store.connection import Connection
 from plexsync.store.db import BUSY_SECONDS, MOUNTS, connect, translated
 from plexsync.store.holds import Holds, ReadOnlyHolds
+from plexsync.store.imports import Imports, ReadOnlyImports
 from plexsync.store.index import Index, ReadOnlyIndex
 from plexsync.store.job_queries import ReadOnlyJobs
 from plexsync.store.jobs import Jobs
@@ -73,6 +75,7 @@ class Reader:
         self.books = ReadOnlyBooks(db)
         self.breakers = ReadOnlyBreakers(db)
         self.holds = ReadOnlyHolds(db)
+        self.imports = ReadOnlyImports(db)
         self.index = ReadOnlyIndex(db)
         self.jobs = ReadOnlyJobs(db)
         self.memories = ReadOnlyMemories(db)
@@ -101,16 +104,17 @@ class Reader:
     def overview(self, now: int) -> Overview:
         """Return the state of the store at one moment, for `status`."""
         due, oldest = self.jobs.count_due(now)
-        holds = {neighbour: self.holds.find(neighbour) for neighbour in Neighbour}
+        gates = shown({*self.breakers.names(), *self.holds.names(), *self.paces.names()})
+        holds = {gate: self.holds.find(gate) for gate in gates}
         return Overview(
             jobs=self.jobs.count_states(),
             due=due,
             oldest_due=oldest,
             dead=self.jobs.count_dead(),
             books=self.books.read(),
-            breakers={neighbour: self.breakers.find(neighbour) for neighbour in Neighbour},
-            holds={neighbour: hold for neighbour, hold in holds.items() if hold},
-            paces={neighbour: self.paces.find(neighbour) for neighbour in Neighbour},
+            breakers={gate: self.breakers.find(gate) for gate in gates},
+            holds={gate: hold for gate, hold in holds.items() if hold},
+            paces={gate: self.paces.find(gate) for gate in gates},
             sections=self.sections.all(),
             indexed=self.index.count(),
             notes=self.notes.all(),
@@ -127,6 +131,7 @@ class Writer(Reader):
         self.books: Books = Books(db)
         self.breakers: Breakers = Breakers(db)
         self.holds: Holds = Holds(db)
+        self.imports: Imports = Imports(db)
         self.index: Index = Index(db)
         self.jobs: Jobs = Jobs(db)
         self.memories: Memories = Memories(db)

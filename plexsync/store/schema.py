@@ -229,22 +229,25 @@ RATINGS = (
     ) without rowid
     """,
 )
-# What an import from Plex changes in Stash, so that it can be undone: a field of a scene, or an object that it created.
+# What an import from Plex changes in Stash, so that it can be undone: a field of a scene, or an object that it created,
+# of which `target` is the kind and `scene` 0 (`plexsync.rules.import_records`).
 IMPORTS = (
     """
     create table import_change (
         number integer primary key,
         run integer not null,
         scene integer not null,
-        field text not null,
+        target text not null,
         object integer not null default 0,
         value_before text not null,
         value_after text not null,
+        origin text not null default '',
         state text not null,
         changed_at integer not null
     )
     """,
     "create index import_change_run on import_change (run, number)",
+    "create index import_change_open on import_change (number) where state = 'planned' or state = 'undoing'",
 )
 
 Migrations = Sequence[Sequence[str]]

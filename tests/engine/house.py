@@ -22,8 +22,10 @@ from plexsync.plex.history import PlexHistory
 from plexsync.plex.imaging import Pillow
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import Neighbour
+from plexsync.rules.first_plays import approval_text
 from plexsync.rules.item import FIELDS
 from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_QUEUED
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.records import JobRow
 from plexsync.simulator.http import Fault, Request
@@ -59,7 +61,8 @@ class Worker:
         names = ("policy", "paths", "strict", "profile", "undo_gone", "scope", "by_duration")
         looks = {name: rules.pop(name) for name in names if name in rules}
         looks["libraries"] = rules.pop("profiles", {})
-        libraries, people = rules.pop("libraries", ()), bool(rules.pop("people", False))
+        libraries = rules.pop("libraries", ())
+        asked = {name: bool(rules.pop(name, False)) for name in ("people", "tags_above")}
         watchdog, flows = rules.pop("watchdog", None), rules.pop("flows", lambda _worker: ())
         # The server that hangs in a test is given up soon; the other one never is, however busy the machine.
         read, impatient = rules.pop("read_timeout", UNHURRIED), rules.pop("impatient", None)
@@ -69,7 +72,9 @@ class Worker:
             for server in (Neighbour.STASH, Neighbour.PLEX)
         )
         pool, watch = rules.pop("pool", None), rules.pop("watch", None)
-        stash = StashWatching(house.stash_sim.url, KEY, people=people, **to_stash)
+        # The first write of plays was approved long ago, unless a test is about that.
+        asks_first = rules.pop("asks_first", False)
+        stash = StashWatching(house.stash_sim.url, KEY, **asked, **to_stash)
         self._stack.callback(stash.close)
         plex = PlexHistory(house.plex_sim.url, token, libraries=libraries, **to_plex)
         self._stack.callback(plex.close)
@@ -91,6 +96,8 @@ class Worker:
         self.listener, self.scans = parts.listener, parts.scans
         self.scenes = scene_flow(parts)
         self.back = way_back(parts, watch) if watch is not None else None
+        if watch is not None and not asks_first and (watch.account or "1").isdecimal():
+            house.approve_plays(int(watch.account or 1))
         self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool, back=self.back, flows=flows(self))
         self._stack.callback(self.engine.close)
 
@@ -142,6 +149,13 @@ class House:
     def replace_worker(self, **more: object) -> None:
         """The old worker is gone (killed, as far as the database knows); another one takes its place."""
         self.worker = self.hire(**more)
+
+    def approve_plays(self, account: int = 1) -> None:
+        """Your approval of all plays of an account, given long ago."""
+        text = approval_text(self.plex_sim.machine, account, watch_since=0, since=0, at=self.clock.now())
+        with self.store.writing() as tx:
+            tx.notes.save(PLAYS_APPROVED, text)
+            tx.notes.save(PLAYS_QUEUED, text)
 
     # --- what is there -----------------------------------------------------------------------------------------------
 

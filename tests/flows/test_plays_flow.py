@@ -106,6 +106,7 @@ def test_a_play_that_is_there_is_not_doubled_and_is_not_ours(house):
 def test_only_the_chosen_account_counts(tmp_path):
     with House(tmp_path / "data", watch=WatchRules("Guest"), pool=Inline()) as house:
         guest = house.plex_sim.add_account("guest")
+        house.approve_plays(guest)
         (id,) = house.in_step()
         play(house, id, AT)
         play(house, id, AT + 1, account=guest)
@@ -311,8 +312,9 @@ class Boundaries:
     def __init__(self, house: House, number: int) -> None:
         self.left = number
         stash, plex, self._store = house.worker.stash, house.worker.plex, house.store
-        for client, method in ((stash, "watched"), (stash, "add_plays"), (stash, "take_plays"), (plex, "plays")):
-            setattr(client, method, self._counted(getattr(client, method)))
+        for method in ("watched", "only_plays", "add_plays", "take_plays"):
+            setattr(stash, method, self._counted(getattr(stash, method)))
+        plex.plays = self._counted(plex.plays)
         self._writing = self._store.writing
         self._store.writing = self._committed
 

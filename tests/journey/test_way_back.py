@@ -36,6 +36,10 @@ def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(world):
         plex.play(key, at=AT + moment)
     plex.play(keys[0], at=AT - 100 * 86_400, account=guest)
     process = world.start("serve")
+    waits = "5 plays of living room in Plex, 5 of them not in Stash, oldest 2023-11-14: wait for your yes"
+    until(lambda: waits in world.run("status").stdout.splitlines()[0])
+    assert not [request for request in stash.log if b"mutation" in request.body]
+    assert world.run("plays", "sync", "--yes").returncode == 0
     # A request of which nothing arrived keeps its scene waiting for minutes, so the kill comes after the last of them.
     until(lambda: all(stash.plays.of(id) for id in ids))
     process.send_signal(signal.SIGKILL)
@@ -49,7 +53,18 @@ def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(world):
         [AT + 1, AT + 50],
         *([AT + n] for n in range(2, 5)),
     ]
-    assert world.json("status")["plays"] == {"waiting": 0, "since": None, "error": ""}
+    assert world.json("status")["plays"] == {
+        "waiting": 0,
+        "since": None,
+        "error": "",
+        "in_plex": 6,
+        "sent": 6,
+        "unfinished": 0,
+        "present": 0,
+        "undone": 0,
+        "deleted": 0,
+        "first": None,
+    }
     sentence = f"played 2 times in Plex, last on {local((AT + 50) * 1000)}"
     assert world.json("explain", str(ids[1]))["plays"]["text"] == sentence
     assert f"Plays: {sentence}." in world.run("explain", str(ids[1])).stdout
@@ -67,6 +82,7 @@ def test_a_play_arrives_in_stash_by_plexs_event_without_waiting_for_the_poll(wor
     guest = plex.add_account("guest")
     world.settings |= {"watch_back": "plays", "stash_poll_interval": "3600"}
     assert world.run("sync", "--all", "--wait").returncode == 0
+    assert world.run("plays", "sync", "--yes").returncode == 0
     plex.traits.history_lag = 2.0
 
     def reads() -> int:
@@ -93,6 +109,7 @@ def test_a_stash_that_refuses_plays_is_told_and_stops_no_sync(world):
     world.settings["watch_back"] = "plays"
     assert world.run("sync", "--all", "--wait").returncode == 0
     plex.play(key, at=AT)
+    assert world.run("plays", "sync", "--yes").returncode == 0
     stash.faults.set(Fault("status", status=500, when=lambda request: b"sceneAddPlay" in request.body))
     with world.serving():
         until(lambda: "wait for Stash" in world.run("status").stdout.splitlines()[0])

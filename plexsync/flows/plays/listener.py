@@ -7,7 +7,7 @@ read a few times, since its row can come later than the event. The poll finds wh
 import logging
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll
@@ -81,9 +81,12 @@ class PlayListener:
             _forget_oldest(self._items)
             self._due |= {math.ceil(now + delay) for delay in delays}
 
-    def poll(self) -> str:
-        """Read the history, and queue scenes of items that were paused or stopped; returns why not, '' if it was done."""
-        problem = self._history.poll()
+    def poll(self, stopping: Callable[[], bool] = lambda: False) -> str:
+        """Read the history, and queue scenes of items that were paused or stopped; returns why not, '' if it was done.
+
+        `stopping` ends it after a page of the history.
+        """
+        problem = self._history.poll(stopping)
         with self._lock:
             items = dict(self._items)
         if problem or not items:
@@ -99,9 +102,11 @@ class PlayListener:
         return ""
 
     def _queue(self, scenes: set[int]) -> None:
-        """Queue the plays of these scenes; one that is due already is looked at after this anyway."""
+        """Queue the plays of these scenes, if you have approved that; one that is due already is looked at anyway."""
         now = self._clock.now()
         with self._store.writing() as tx:
+            if self._history.approved_since(tx) is None:
+                return
             rows = tx.jobs.of(PLAYS, sorted(scenes))
             waiting = {id for id, row in rows.items() if row.state is State.READY and row.due <= now}
             for id in sorted(scenes - waiting):

@@ -504,6 +504,7 @@
         { className: "plexsync-facts" },
         row("Plex", serverLight(facts, "plex")),
         row("Stash", serverLight(facts, "stash")),
+        facts.breakers["stash:write"] ? row("Writing to Stash", serverLight(facts, "stash:write")) : null,
         row(
           "Worker",
           e(Light, { good: WORKER_GOOD[state] }, WORKER[state]),
