@@ -130,15 +130,17 @@ def _plays_flow(
     )
 
 
-def forget_way_back(parts: Assembled) -> None:
-    """Drop the queued plays, the saved history and the gate for writes to Stash, since the way back is off.
+def forget_way_back(parts: Assembled, *, forgets_gate: bool = True) -> None:
+    """Drop the queued plays and the saved history, since the way back is off.
 
     Scenes with plays that you want taken back stay in the queue. Switched on again, it reads all anew.
+    `forgets_gate`: nothing else is written to Stash, so what is stored about the gate for such writes goes as well.
     """
     with parts.store.writing() as tx:
         if tx.jobs.discard([PLAYS], but=tx.plays.to_take_back()) or tx.plays.has_history():
             tx.plays.forget_history()
-        gate_rows.forget(tx, WRITE_STASH, parts.clock.now())
+        if forgets_gate:
+            gate_rows.forget(tx, WRITE_STASH, parts.clock.now())
         if tx.notes.text(PLAYS_COUNTED):
             tx.notes.save(PLAYS_COUNTED, "")
             tx.notes.save(PLAYS_COMPARED, "")

@@ -14,7 +14,7 @@ from plexsync.rules.job import Kind
 from plexsync.rules.notices import Notice
 from plexsync.rules.plan_records import Edit
 from plexsync.rules.plays import Moments
-from plexsync.rules.records import Newest, News, Picture, PlexPlay, Section, ServerInfo
+from plexsync.rules.records import Newest, News, Picture, PlexPlay, Rated, Section, ServerInfo
 from plexsync.rules.scene import Image, Scene, ScenePlays, WatchedScene
 
 
@@ -219,6 +219,17 @@ class StashWatch(Protocol):
         ...
 
 
+class StashRating(Stash, StashWatch, Protocol):
+    """A Stash to which ratings are written as well.
+
+    A write that raises Unavailable with `sent` may have taken effect, or may still do so.
+    """
+
+    def rate(self, id: int, rating: int | None) -> int | None:
+        """Set the rating of a scene from 1 to 100, None clears it; returns the rating after it."""
+        ...
+
+
 class PlexWatch(Protocol):
     """What Plex knows of who played what. Plex may refuse both to a token that can do everything else: Refused."""
 
@@ -262,4 +273,15 @@ class StashImport(Protocol):
 
     def destroy(self, kind: NameKind, id: int) -> None:
         """Delete an object."""
+        ...
+
+
+class PlexRatings(Protocol):
+    """What Plex knows of who rated what: the account of the token."""
+
+    def rated(self, section: str, *, since: int, limit: int) -> list[Rated]:
+        """Up to `limit` items of a library that were rated after `since` (UTC seconds), oldest rating first, in one request.
+
+        A Plex that can't list them returns none, or a part.
+        """
         ...

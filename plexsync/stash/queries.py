@@ -111,6 +111,10 @@ TAKE_PLAYS = """
 mutation TakePlays($id: ID!, $times: [Timestamp!]!) { plays: sceneDeletePlay(id: $id, times: $times) { count history } }
 """
 
+RATE = """
+mutation Rate($input: SceneUpdateInput!) { scene: sceneUpdate(input: $input) { id rating100 } }
+"""
+
 # From 0.29 on Stash can list files; a query checks that first.
 NEWEST_FILES = "  files: findFiles(filter: $page) { count things: files { id updated_at } }\n"
 NEWEST_AND_FILES = NEWEST.rstrip().removesuffix("}") + NEWEST_FILES + "}\n"

@@ -40,6 +40,7 @@ from plexsync.store.poll_marks import PollMarks, ReadOnlyPollMarks
 from plexsync.store.probes import Probes, ReadOnlyProbes
 from plexsync.store.pushes import Pushes, ReadOnlyPushes
 from plexsync.store.pushings import Pushings, ReadOnlyPushings
+from plexsync.store.rating_memory import Ratings, ReadOnlyRatings
 from plexsync.store.samples import ReadOnlySamples, Samples
 from plexsync.store.scan_requests import ScanRequests
 from plexsync.store.scene_names import ReadOnlySceneNames, SceneNames
@@ -86,6 +87,7 @@ class Reader:
         self.poll_marks = ReadOnlyPollMarks(db)
         self.pushes = ReadOnlyPushes(db)
         self.pushings = ReadOnlyPushings(db)
+        self.ratings = ReadOnlyRatings(db)
         self.samples = ReadOnlySamples(db)
         self.scene_names = ReadOnlySceneNames(db)
         self.sections = ReadOnlySections(db)
@@ -142,6 +144,7 @@ class Writer(Reader):
         self.poll_marks: PollMarks = PollMarks(db)
         self.pushes: Pushes = Pushes(db)
         self.pushings: Pushings = Pushings(db)
+        self.ratings: Ratings = Ratings(db)
         self.samples: Samples = Samples(db)
         self.scan_requests: ScanRequests = ScanRequests(db)
         self.scene_names: SceneNames = SceneNames(db)

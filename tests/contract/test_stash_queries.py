@@ -55,6 +55,8 @@ ASKED = {
     "only plays": (queries.only_plays([1, 22, 333]), {}),
     "add plays": (queries.ADD_PLAYS, PLAYS),
     "take plays": (queries.TAKE_PLAYS, PLAYS),
+    "rate": (queries.RATE, {"input": {"id": "7", "rating100": 85}}),
+    "clear a rating": (queries.RATE, {"input": {"id": "7", "rating100": None}}),
     "walk with more of their performers": (queries.walk(tags_above=False, people=True), WALKING),
     "walk": (queries.walk(tags_above=False), WALKING),
     "walk with what is above their tags": (queries.walk(tags_above=True), WALKING),

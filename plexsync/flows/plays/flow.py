@@ -13,9 +13,11 @@ from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.rules import WorkRules
 from plexsync.engine.server_identity import ServerIdentity
-from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
+from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
+from plexsync.flows.plays.canaries import write_canaries
 from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, PlaysJournal
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
+from plexsync.flows.plays.pairs import left_alone
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.flows.plays.wishes import WishForPlays
@@ -24,17 +26,15 @@ from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused
 from plexsync.rules.item import Item
-from plexsync.rules.job import PLAYS, Done, Gone, Job, Kind, Outcome, State, Waiting
+from plexsync.rules.job import PLAYS, Done, Gone, Job, Outcome, Waiting
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, StashWatch
 from plexsync.rules.play_wishes import UNDO, is_wanted_back
-from plexsync.rules.plays import Moments, PlayPlan, PlaySource, plan_plays
+from plexsync.rules.plays import PlayPlan, PlaySource, plan_plays
 from plexsync.rules.scene import WatchedScene
-from plexsync.rules.scope import Scope, outside
+from plexsync.rules.scope import Scope
 from plexsync.store.database import Database, Writer
 
-# A second in which nobody played anything: removing a play of it changes nothing.
-NO_PLAY = 1
 # The outcome of scenes whose plays are left alone.
 UNPAIRED, LEFT_ALONE = Done(rests="unpaired"), Done(rests="left alone")
 # Seconds until a history that Plex does not show is asked for again.
@@ -151,11 +151,8 @@ class PlaysFlow:
 
     def _skipped(self, watched: Iterable[WatchedScene]) -> set[int]:
         """The scenes that are out of scope, or ignored."""
-        scenes = [watching.scene for watching in watched]
         with self._store.reading() as db:
-            rows = db.jobs.of(Kind.SCENE, [scene.id for scene in scenes])
-        ignored = {id for id, row in rows.items() if row.state is State.IGNORED}
-        return ignored | {scene.id for scene in scenes if outside(scene, self._scope)}
+            return left_alone(db, [watching.scene for watching in watched], self._scope)
 
     def _planned(self, watched: Mapping[int, WatchedScene], since: int | None) -> dict[int, PlaysFinding]:
         if not watched:
@@ -315,19 +312,9 @@ class PlaysFlow:
                 # While the way back is off, nothing is written that you did not ask for.
                 return []
             ids = [id for id in db.plays.scenes(limit=limit + 1) if id != but and str(id) != key][:limit]
-        if not ids:
-            return []
         if gate == READ_STASH:
-            return [lambda: bool(self._stash.watched(ids))]
-        return self.harmless(self._gates.ask(ticket.to(READ), partial(self._stash.watched, ids), of_all=True))
-
-    def harmless(self, watched: Mapping[int, WatchedScene]) -> list[Canary]:
-        """Writes that change nothing: the removal of a play that nobody has, one for each of these scenes as just read."""
-        return [partial(self._remove_nothing, id) for id, watching in watched.items() if NO_PLAY not in watching.plays]
-
-    def _remove_nothing(self, id: int) -> bool:
-        self._stash.take_plays(id, Moments([NO_PLAY]))
-        return True
+            return [lambda: bool(self._stash.watched(ids))] if ids else []
+        return write_canaries(self._gates, self._stash, ids, ticket)
 
     # --- settlement --------------------------------------------------------------------------------------------------
 
