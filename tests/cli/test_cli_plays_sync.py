@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.reports.shapes.plays import PlaysPreview
+from plexsync.reports.shapes.first_plays import PlaysPreview
 from plexsync.rules.first_plays import approved_since
 from plexsync.rules.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault

@@ -30,6 +30,7 @@ SECTIONS = {
     "fixes": "Fixes",
     "drift": "Drift",
     "review": "Review",
+    "first_plays": "First plays",
     "top": "Top",
     "probe": "Probe",
 }

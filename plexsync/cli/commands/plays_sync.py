@@ -31,7 +31,7 @@ from plexsync.reports.first_plays import (
     scene_plays_words,
 )
 from plexsync.reports.format import many, safe
-from plexsync.reports.shapes.plays import PlaysPreview, ScenePlaysFacts
+from plexsync.reports.shapes.first_plays import PlaysPreview, ScenePlaysFacts
 from plexsync.reports.status import counted_facts
 from plexsync.rules.first_plays import FirstPlays
 from validation.values import midnight
