@@ -11,7 +11,15 @@ from pathlib import Path
 
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import LocalFault, Unusable
-from plexsync.rules.note_keys import CURSOR, JOURNALLED, LAST_RECONCILE, LAST_RUN, RESTORED, STASH_SETTINGS
+from plexsync.rules.note_keys import (
+    CURSOR,
+    JOURNALLED,
+    LAST_RECONCILE,
+    LAST_RUN,
+    PLAYS_JOURNALLED,
+    RESTORED,
+    STASH_SETTINGS,
+)
 from plexsync.store import backup, intake, schema, summary
 from plexsync.store.backup import Copied, Restored
 from plexsync.store.db import faults, file_system, on_network
@@ -101,7 +109,7 @@ def _repair(folder: Path) -> None:
     repaired = repair(
         folder / DATABASE,
         now=SystemClock().now(),
-        forget=(LAST_RECONCILE, LAST_RUN, CURSOR, STASH_SETTINGS, JOURNALLED),
+        forget=(LAST_RECONCILE, LAST_RUN, CURSOR, STASH_SETTINGS, JOURNALLED, PLAYS_JOURNALLED),
     )
     if repaired:
         log.error("%s", repaired)

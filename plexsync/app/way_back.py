@@ -1,24 +1,28 @@
 """The way back, from Plex to Stash: its flow and its poll, put together if the settings ask for it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from plexsync.app.parts import Assembled
 from plexsync.engine import gate_rows
 from plexsync.engine.tickets import WRITE_STASH
+from plexsync.flows.plays.compare import PlaysComparison
 from plexsync.flows.plays.first_run import FirstRun
-from plexsync.flows.plays.flow import PlaysFlow
+from plexsync.flows.plays.flow import PlaysFlow, longest_request
 from plexsync.flows.plays.history_poll import HistoryPoll, WatchRules
 from plexsync.flows.plays.listener import PlayListener
 from plexsync.flows.plays.preview import PlaysPreviewer
+from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
 from plexsync.rules.job import PLAYS, Why
-from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COUNTED
+from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COMPARED, PLAYS_COUNTED
 from plexsync.store.database import Writer
+from plexsync.store.plays_file import PlaysFile
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,11 @@ class WayBack:
     listener: PlayListener
     previewer: PlaysPreviewer
     first_run: FirstRun
+    comparison: PlaysComparison
 
-    def poll(self) -> str:
+    def poll(self, stopping: Callable[[], bool] = lambda: False) -> str:
         """Read the history, and count what waits for your approval; returns why that is not possible now, '' if it was."""
-        return self.listener.poll() or self.first_run.count()
+        return self.listener.poll(stopping) or self.first_run.count()
 
     def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
         """Queue the plays of inspected scenes of which Plex lists plays that are not remembered.
@@ -64,40 +69,78 @@ class WayBack:
 
 def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     """Put the way back together on these parts."""
-    looks = parts.settings.looks
-    history = HistoryPoll(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, parts.identity, rules)
-
-    def flow(indexer: Indexer, *, looks_only: bool) -> PlaysFlow:
-        reader = BatchReader(parts.gates)
-        return PlaysFlow(
-            parts.store,
-            parts.stash,
-            SceneMatcher(parts.store, parts.stash, parts.plex, indexer, reader, looks, patient=looks_only),
-            history,
-            parts.gates,
-            parts.clock,
-            parts.visitor if looks_only else parts.identity,
-            StashIdentity(parts.store, parts.stash, parts.clock, looks_only=looks_only),
-            parts.settings.work,
-            looks.scope,
-        )
-
-    glances = Indexer(parts.store, parts.plex, parts.gates, parts.clock, looks_only=True)
-    viewer = flow(glances, looks_only=True)
-    previewer = PlaysPreviewer(parts.store, parts.plex, viewer, history, parts.gates, parts.clock)
-    first_run = FirstRun(parts.store, parts.gates, parts.clock, history, previewer)
-    listener = PlayListener(parts.store, history, parts.clock)
-    return WayBack(flow(parts.indexer, looks_only=False), history, listener, previewer, first_run)
+    history, clock = _history(parts, rules), parts.clock
+    recovery = plays_recovery(parts)
+    restores = StashRestores(parts.store, parts.stash, recovery, parts.gates, clock)
+    flow = _plays_flow(parts, history, recovery, restores)
+    viewer = _plays_flow(parts, history, recovery, looks_only=True)
+    previewer = PlaysPreviewer(parts.store, parts.plex, viewer, history, parts.gates, clock)
+    longest = longest_request(parts.settings.work)
+    return WayBack(
+        flow,
+        history,
+        PlayListener(parts.store, history, clock),
+        previewer,
+        FirstRun(parts.store, parts.gates, clock, history, previewer),
+        PlaysComparison(parts.store, parts.stash, history, recovery, restores, parts.gates, clock, longest),
+    )
 
 
-def forget_way_back(parts: Assembled) -> None:
-    """Drop the queued plays, the saved history and the gate for writes to Stash, since the way back is off.
+def plays_to_take_back(parts: Assembled) -> PlaysFlow:
+    """Return the flow of plays while the way back is off: it takes plays back that were sent before, if you ask for it."""
+    return _plays_flow(parts, _history(parts, WatchRules()), plays_recovery(parts), is_on=False)
 
-    Switched on again, it reads all anew.
+
+def plays_recovery(parts: Assembled) -> PlaysRecovery:
+    """Return what compares the database with the journal of plays."""
+    longest = longest_request(parts.settings.work)
+    return PlaysRecovery(parts.store, PlaysFile(parts.store.folder), parts.clock, longest)
+
+
+def _history(parts: Assembled, rules: WatchRules) -> HistoryPoll:
+    return HistoryPoll(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, parts.identity, rules)
+
+
+def _plays_flow(
+    parts: Assembled,
+    history: HistoryPoll,
+    recovery: PlaysRecovery,
+    restores: StashRestores | None = None,
+    *,
+    is_on: bool = True,
+    looks_only: bool = False,
+) -> PlaysFlow:
+    looks, reader, indexer = parts.settings.looks, BatchReader(parts.gates), parts.indexer
+    if looks_only:
+        indexer = Indexer(parts.store, parts.plex, parts.gates, parts.clock, looks_only=True)
+    return PlaysFlow(
+        parts.store,
+        parts.stash,
+        SceneMatcher(parts.store, parts.stash, parts.plex, indexer, reader, looks, patient=looks_only),
+        history,
+        parts.gates,
+        parts.clock,
+        parts.visitor if looks_only else parts.identity,
+        StashIdentity(parts.store, parts.stash, parts.clock, looks_only=looks_only),
+        parts.settings.work,
+        looks.scope,
+        recovery,
+        restores,
+        is_on=is_on,
+    )
+
+
+def forget_way_back(parts: Assembled, *, forgets_gate: bool = True) -> None:
+    """Drop the queued plays and the saved history, since the way back is off.
+
+    Scenes with plays that you want taken back stay in the queue. Switched on again, it reads all anew.
+    `forgets_gate`: nothing else is written to Stash, so what is stored about the gate for such writes goes as well.
     """
     with parts.store.writing() as tx:
-        if tx.jobs.discard([PLAYS]) or tx.plays.has_history():
+        if tx.jobs.discard([PLAYS], but=tx.plays.to_take_back()) or tx.plays.has_history():
             tx.plays.forget_history()
-        gate_rows.forget(tx, WRITE_STASH, parts.clock.now())
+        if forgets_gate:
+            gate_rows.forget(tx, WRITE_STASH, parts.clock.now())
         if tx.notes.text(PLAYS_COUNTED):
             tx.notes.save(PLAYS_COUNTED, "")
+            tx.notes.save(PLAYS_COMPARED, "")

@@ -7,6 +7,7 @@ from plexsync.app.parts import Parts
 from plexsync.app.rules import MINUTE
 from plexsync.engine.notifications import seen
 from plexsync.reports.format import stamp, unstamped
+from plexsync.reports.missing_plays import TITLE, find_missing_plays, missing_words
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import NeedFacts, StatusFacts
 from plexsync.reports.verdict import (
@@ -50,6 +51,7 @@ def needs(parts: Parts, facts: StatusFacts) -> list[Need]:
     rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
     with parts.store.reading() as db:
         sight = seen(db, now, None)
+        missing = find_missing_plays(db, now)
     told = [_of(one.key, one.text, one.since, facts) for one in conditions(sight, rules, None, now)]
     told += machine_needs(facts)
     known = {one.key.partition(":")[2] for one in told if one.key.startswith(("away:", "hold:"))}
@@ -60,6 +62,8 @@ def needs(parts: Parts, facts: StatusFacts) -> list[Need]:
         for one in current
         if one["kind"] != "hold" and one["server"] not in known and not is_covered(one["server"], closed)
     ]
+    if missing:
+        told.append(Need("plays", "wait", TITLE, missing_words(missing), since=missing.at))
     return sorted(told, key=lambda one: one.kind != "person")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from plexsync.flows.plays.preview import PlaysPage, ScenePlays
 from plexsync.reports.dead_letter_export import cell
 from plexsync.reports.format import many, safe, stamp
-from plexsync.reports.shapes.first_plays import ScenePlaysFacts
+from plexsync.reports.shapes.plays import ScenePlaysFacts
 from plexsync.reports.shapes.status import FirstPlaysFacts
 from plexsync.reports.verdict import first_plays_words
 

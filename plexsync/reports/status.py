@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         LibraryFacts,
         PaceFacts,
         PlaysFacts,
+        QueuedPlays,
         QueueFacts,
         StatusFacts,
         VerifiedFacts,
@@ -147,14 +148,16 @@ def verified_facts(text: str) -> "VerifiedFacts | None":
     return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample}
 
 
+def queued_plays(waiting: int, since: int | None, error: str | None) -> "QueuedPlays":
+    """The scenes whose plays are on their way to Stash."""
+    return {"waiting": waiting, "since": stamp(since), "error": error or ""}
+
+
 def _plays(summary: "Summary") -> "PlaysFacts":
     """The plays: what is on its way to Stash, and what is remembered. The names are those of `PlayState`."""
-    waiting, since, error = summary.plays
     counts = summary.remembered_plays
     return {
-        "waiting": waiting,
-        "since": stamp(since),
-        "error": error or "",
+        **queued_plays(*summary.plays),
         "in_plex": summary.listed_plays,
         "sent": counts.get("sent", 0),
         "unfinished": counts.get("adding", 0) + counts.get("removing", 0),

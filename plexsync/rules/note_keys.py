@@ -51,6 +51,14 @@ STATUS_SETTINGS = "status:settings"
 VALID_SETTINGS = "stash:valid"
 # The number of the last push in the journal of writes, as far as this database knows.
 JOURNALLED = "journal:last"
+# The number of the last entry in the journal of plays, as far as this database knows.
+PLAYS_JOURNALLED = "plays:journal"
+# The start of the last comparison of plays, and the last loss of this database then.
+PLAYS_COMPARED = "plays:compared"
+# Scenes that Stash no longer lists with the newest time that they had (`plexsync.rules.restored_stash`).
+STASH_BACK = "stash:back"
+# How many of the plays that PlexSync added last are missing in Stash without evidence why (`plexsync.rules.restored_stash`).
+PLAYS_MISSING = "plays:missing"
 # A random text of this database, the salt of its hashes.
 SALT = "salt"
 # The last loss of scenes that you accepted.

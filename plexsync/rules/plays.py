@@ -72,7 +72,8 @@ class PlaySource:
 class RememberedPlay:
     """The memory of one moment of a scene.
 
-    `tries`: the requests to add it whose arrival is or was unknown. `rows_before`: the rows of that second in Stash
+    `tries`: the requests to add it whose arrival is or was unknown; 0 if it was there, and is added again if it is missing,
+    whether Plex still lists it or not. `rows_before`: the rows of that second in Stash
     before a request to remove one. `until`: until then a request may still take effect. `undo`: you asked to take it
     back.
     """
@@ -84,14 +85,19 @@ class RememberedPlay:
     until: int = 0
     undo: bool = False
 
+    @property
+    def is_redone(self) -> bool:
+        """Whether you asked to keep it while it is being removed. A row too many is removed after two tries at least."""
+        return self.state is PlayState.REMOVING and not self.undo and self.tries <= 1
+
 
 @dataclass(frozen=True)
 class SentPlay:
-    """A play that was last sent for a scene: when, in which order, and when the scene was last changed in Stash then."""
+    """A play that PlexSync added: when, in which order, and when the scene was created, and last changed then, in Stash."""
 
     scene: int
     moment: int
-    state: PlayState
+    scene_created_at: str
     scene_updated_at: str
     sent_at: int
     order: int
@@ -137,13 +143,11 @@ def plan_plays(
     *,
     now: int,
     longest: int,
-    restored: bool,
 ) -> PlayPlan:
     """Decide about every moment of a scene that Plex lists or PlexSync remembers.
 
     `stash`: the number of rows of each moment, also as the answer to a request lists them. `longest`: how far ahead the
-    `until` of a request can be; one that is further ahead was saved before the clock was set back. `restored`: Stash
-    was restored from a backup, so a play that is missing there was not deleted by you.
+    `until` of a request can be; one that is further ahead was saved before the clock was set back.
     """
     add: list[int] = []
     remove: list[int] = []
@@ -154,7 +158,7 @@ def plan_plays(
         remembered, rows = memory.get(moment), stash.get(moment, 0)
         if remembered and remembered.until > now + longest:
             remembered = replace(remembered, until=now + longest)
-        step = _next_step(remembered, plex.get(moment), rows, now=now, restored=restored)
+        step = _next_step(remembered, plex.get(moment), rows, now=now)
         if step.sends and step.memory:
             requests[moment] = step.memory
             (add if step.memory.state is PlayState.ADDING else remove).append(moment)
@@ -165,21 +169,25 @@ def plan_plays(
     return PlayPlan(Moments(add) if add else None, Moments(remove) if remove else None, resolved, requests, wait_until)
 
 
-def _next_step(
-    remembered: RememberedPlay | None, source: PlaySource | None, rows: int, *, now: int, restored: bool
-) -> _Step:
+def _next_step(remembered: RememberedPlay | None, source: PlaySource | None, rows: int, *, now: int) -> _Step:
     if remembered is None:
-        if source is None:
-            return _Step(None)
-        return _Step(RememberedPlay(source, PlayState.PRESENT)) if rows else _add(source)
+        return _new(source, rows)
+    if remembered.is_redone:
+        return _after_redo(remembered, source, rows, now)
     match remembered.state:
         case PlayState.ADDING:
             return _after_adding(remembered, source, rows, now)
         case PlayState.SENT:
-            return _after_sent(remembered, source, rows, restored=restored)
+            return _after_sent(remembered, source, rows)
         case PlayState.REMOVING:
             return _after_removing(remembered, rows, now)
     return _Step(remembered)
+
+
+def _new(source: PlaySource | None, rows: int) -> _Step:
+    if source is None:
+        return _Step(None)
+    return _Step(RememberedPlay(source, PlayState.PRESENT)) if rows else _add(source)
 
 
 def _add(source: PlaySource, tries: int = 0) -> _Step:
@@ -202,6 +210,8 @@ def _after_adding(remembered: RememberedPlay, source: PlaySource | None, rows: i
         return _arrived(remembered, rows)
     if remembered.undo:
         return _ended(remembered, PlayState.UNDONE)
+    if not remembered.tries:
+        return _add(source or remembered.source)
     # What Plex no longer lists and Stash never got is forgotten: if Plex lists it again, it is added.
     return _add(source, remembered.tries) if source else _Step(None)
 
@@ -215,13 +225,15 @@ def _arrived(remembered: RememberedPlay, rows: int) -> _Step:
     return _ended(remembered, PlayState.SENT)
 
 
-def _after_sent(remembered: RememberedPlay, source: PlaySource | None, rows: int, *, restored: bool) -> _Step:
+def _after_sent(remembered: RememberedPlay, source: PlaySource | None, rows: int) -> _Step:
     if remembered.undo:
-        return _remove(remembered, rows) if rows else _ended(remembered, PlayState.UNDONE)
+        # What you deleted before the undo is not brought back by ending it.
+        gone = PlayState.DELETED
+        return _remove(remembered, rows) if rows else _ended(remembered, gone)
     if rows or source is None:
         # History that Plex has pruned removes nothing from Stash.
         return _Step(remembered)
-    return _add(source) if restored else _ended(remembered, PlayState.DELETED)
+    return _ended(remembered, PlayState.DELETED)
 
 
 def _after_removing(remembered: RememberedPlay, rows: int, now: int) -> _Step:
@@ -233,6 +245,13 @@ def _after_removing(remembered: RememberedPlay, rows: int, now: int) -> _Step:
     if now < remembered.until:
         return _Step(remembered, wait_until=remembered.until)
     return _remove(remembered, rows)
+
+
+def _after_redo(remembered: RememberedPlay, source: PlaySource | None, rows: int, now: int) -> _Step:
+    # The request would remove the play that is added now.
+    if now < remembered.until:
+        return _Step(remembered, wait_until=remembered.until)
+    return _ended(remembered, PlayState.SENT) if rows >= remembered.rows_before else _new(source, rows)
 
 
 def _gone(remembered: RememberedPlay) -> _Step:

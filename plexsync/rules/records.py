@@ -277,6 +277,15 @@ class ServerInfo:
 
 
 @dataclass(frozen=True)
+class Rated:
+    """An item by its key, with the rating that the account of the token gave it ('' for none), and when (UTC seconds)."""
+
+    key: str
+    rating: str
+    at: int
+
+
+@dataclass(frozen=True)
 class PlexPlay:
     """That an account of Plex played a movie, at a moment in UTC seconds: a row of Plex's history.
 

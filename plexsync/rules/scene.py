@@ -65,8 +65,23 @@ class Scene:
 
 
 @dataclass(frozen=True)
+class ScenePlays:
+    """The plays of a scene as `WatchedScene` has them, with nothing else but what tells the scene from another one."""
+
+    id: int
+    created_at: str
+    updated_at: str
+    plays: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class WatchedScene:
     """A scene and its plays in Stash at one moment, in whole seconds UTC, newest first; a second may occur twice."""
 
     scene: Scene
     plays: tuple[int, ...]
+
+    @property
+    def brief(self) -> ScenePlays:
+        """Only its plays."""
+        return ScenePlays(self.scene.id, self.scene.created_at, self.scene.updated_at, self.plays)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from random import Random
 from urllib.parse import unquote, urlsplit
 
@@ -901,6 +902,8 @@ class PlexSim(HttpServer):
         value = None if clears else self._library.readable("userRating", rating)
         if value is None and not clears:
             raise Unacceptable(400)
+        if self.traits.half_stars and value is not None:
+            value = ceil(float(value) * 2) / 2
         if self.traits.rating_by_edit == "item":
             item.account_rating = None if value is None else float(value)
             item.last_rated_at = self.now()

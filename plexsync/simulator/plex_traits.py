@@ -25,6 +25,7 @@ class Traits:
     people_pictures   which addresses of people's pictures are taken: any, public ones, or none
     rating_by_edit    what `userRating` in an edit is: the account's rating, one of the item that an account's rating
                       hides, or ignored
+    half_stars        whether the rating of an account is kept in halves of a star, and any other is rounded up
     added_by_edit     whether an edit can change `addedAt`
     collection_edits  which form edits collections, by section or by item; the other one answers 404
     upload_selects    whether an uploaded picture is selected at once
@@ -50,6 +51,7 @@ class Traits:
     cast_on_other: bool = True
     people_pictures: PeoplePictures = "any"
     rating_by_edit: RatingByEdit = "account"
+    half_stars: bool = False
     added_by_edit: bool = True
     collection_edits: CollectionEdits = "both"
     upload_selects: bool = True

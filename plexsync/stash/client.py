@@ -7,7 +7,7 @@ Unavailable, and nothing of it is used: a partial answer would blank fields in P
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import httpx2
 import msgspec
@@ -39,8 +39,14 @@ NO_PICTURES = ("text/html", "application/json")
 
 D = TypeVar("D")
 A = TypeVar("A")
-S = TypeVar("S", bound=answers.SceneAnswer)
+S = TypeVar("S", bound="Identified")
 T = TypeVar("T")
+
+
+class Identified(Protocol):
+    """An answer with an id."""
+
+    id: answers.Id
 
 
 class Envelope(msgspec.Struct):

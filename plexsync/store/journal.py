@@ -1,121 +1,37 @@
-"""The journal of writes: an append-only file beside the database, which no restore and no repair replaces.
+"""The journal of writes: what was sent to Plex and read back, beside the database (`plexsync.store.journal_file`).
 
-It holds hashes of what was sent to Plex, and of what was read back. If the database turns out to be older than the
-journal, or Plex older than the last push, the hashes tell PlexSync's own values from yours (`plexsync.rules.provenance`).
-
-What is about to be sent is synced before the first request. Each line has a checksum, and a line that is torn or damaged
-is skipped. The first line is the salt of the hashes. A file that has grown to `LIMIT` becomes `journal.1` and a new one
-begins, so the newest `LIMIT` to twice `LIMIT` bytes are kept.
+It holds hashes. If the database turns out to be older than the journal, or Plex older than the last push, the hashes tell
+PlexSync's own values from yours (`plexsync.rules.provenance`).
 """
 
-import errno
-import os
-import threading
-import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from plexsync.rules.errors import LocalFault
 from plexsync.rules.journal_entries import FieldTrace, JournalEntry
-from plexsync.store.db import sync_to_disk
-
-NAME = "journal"
-# Bytes.
-LIMIT = 32 * 2**20
-SALT_BYTES = 16
-TAIL = 2**16
+from plexsync.store.journal_file import LIMIT, JournalFile
 
 _Trace = tuple[tuple[str, ...], bool, tuple[str, ...], tuple[str, ...], bool]
 _Line = tuple[Literal["sent", "read"], int, int, str, int, str, str, int, tuple[str, ...], dict[str, _Trace]]
 _LINES = msgspec.json.Decoder(_Line)
 
 
-class WriteJournal:
-    """The journal in the folder of a database. One worker appends at a time; any process may read."""
+class WriteJournal(JournalFile[JournalEntry]):
+    """The journal of pushes to items in Plex."""
+
+    name = "journal"
 
     def __init__(self, folder: Path, *, limit: int = LIMIT) -> None:
-        self._path = folder / NAME
-        self._past = folder / f"{NAME}.1"
-        self._limit = limit
-        self._lock = threading.Lock()
+        super().__init__(folder, limit=limit)
         self._index: dict[str, list[tuple[Path, int, int]]] = {}
         # The files in the index, each with its inode and the length up to which it was read.
         self._indexed: dict[Path, tuple[int, int]] = {}
 
-    # --- appending ---------------------------------------------------------------------------------------------------
-
-    def salt(self, *, goes_on: bool = False) -> bytes:
-        """Return the salt of the hashes of the next entries. Begins the file if it is missing, full or has no salt.
-
-        `goes_on`: a full file is used all the same, for what belongs to entries in it. Raises LocalFault.
-        """
-        with self._lock, self._faults():
-            salt = _salt(self._path)
-            if not salt or (not goes_on and self._path.stat().st_size >= self._limit):
-                salt = self._begin()
-            return salt
-
-    def append(self, entries: Sequence[JournalEntry], *, sync: bool) -> None:
-        """Append entries whose hashes have the salt of `salt()`. With `sync`, they are on the disk afterwards.
-
-        Raises LocalFault.
-        """
-        if not entries:
-            return
-        # A torn line of a process that was killed ends here.
-        content = b"\n" + b"".join(_line(entry) for entry in entries)
-        with self._lock, self._faults():
-            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
-            try:
-                while content:
-                    content = content[os.write(handle, content) :]
-                if sync:
-                    os.fsync(handle)
-            finally:
-                os.close(handle)
-
-    def _begin(self) -> bytes:
-        salt = os.urandom(SALT_BYTES)
-        hidden = self._path.with_name(f".{NAME}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
-        try:
-            handle = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                if hasattr(os, "fchmod"):
-                    os.fchmod(handle, 0o600)
-                file.write(_summed(msgspec.json.encode(["salt", salt.hex()])))
-                file.flush()
-                os.fsync(handle)
-            if self._path.exists():
-                self._path.replace(self._past)
-            hidden.replace(self._path)
-            sync_to_disk(self._path.parent)
-        finally:
-            hidden.unlink(missing_ok=True)
-        return salt
-
-    def _faults(self) -> "_Faults":
-        return _Faults(self._path)
-
-    # --- reading -----------------------------------------------------------------------------------------------------
-
-    def last(self) -> int:
-        """Return the highest number of a push in the journal; 0 if there is none. Raises LocalFault."""
-        with self._faults():
-            for path in (self._path, self._past):
-                numbers = [entry.number for entry in _tail(path)] or [entry.number for _, _, entry in _entries(path)]
-                if numbers:
-                    return max(numbers)
-        return 0
-
     def items(self, *, after: int) -> list[str]:
         """Return the items of all pushes above this number. Raises LocalFault."""
-        with self._faults():
-            return sorted(
-                {entry.item for path in self._files() for _, _, entry in _entries(path) if entry.number > after}
-            )
+        return sorted({entry.item for entry in self.entries(after=after)})
 
     def of(self, items: Collection[str]) -> dict[str, tuple[JournalEntry, ...]]:
         """Return the entries of these items, oldest first. Raises LocalFault."""
@@ -123,7 +39,7 @@ class WriteJournal:
             self._refresh_index()
             by_item: dict[str, tuple[JournalEntry, ...]] = {}
             for item in items:
-                entries = [entry for place in self._index.get(item, ()) if (entry := _entry_at(*place))]
+                entries = [entry for place in self._index.get(item, ()) if (entry := self._entry_at(*place))]
                 by_item[item] = tuple(sorted(entries, key=lambda entry: (entry.number, entry.kind == "read")))
             return by_item
 
@@ -136,100 +52,27 @@ class WriteJournal:
         for path in files:
             size, (_, start) = path.stat().st_size, self._indexed[path]
             if size != start:
-                for begin, length, entry in _entries(path, start):
+                for begin, length, entry in self._entries(path, start):
                     self._index.setdefault(entry.item, []).append((path, begin, length))
                 self._indexed[path] = (inodes[path], size)
 
-    def _files(self) -> list[Path]:
-        return [path for path in (self._past, self._path) if path.exists()]
+    def encoded(self, entry: JournalEntry) -> bytes:
+        """The JSON of an entry."""
+        fields = {
+            name: (trace.values, trace.locked, trace.adds, trace.removes, trace.ended)
+            for name, trace in entry.fields.items()
+        }
+        values = (entry.kind, entry.number, entry.at, entry.flow, entry.subject, entry.library, entry.item, entry.stamp)
+        return msgspec.json.encode((*values, entry.files, fields))
 
-
-class _Faults:
-    """Translates errors of the file system."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OSError):
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            reason = "no space is left" if full else error.strerror
-            raise LocalFault(f"the journal {self._path} can't be used: {reason}", full=full) from error
-
-
-# --- lines -----------------------------------------------------------------------------------------------------------
-
-
-def _line(entry: JournalEntry) -> bytes:
-    fields = {
-        name: (trace.values, trace.locked, trace.adds, trace.removes, trace.ended)
-        for name, trace in entry.fields.items()
-    }
-    values = (entry.kind, entry.number, entry.at, entry.flow, entry.subject, entry.library, entry.item, entry.stamp)
-    return _summed(msgspec.json.encode((*values, entry.files, fields)))
-
-
-def _summed(json: bytes) -> bytes:
-    return b"%08x %s\n" % (zlib.crc32(json), json)
-
-
-def _unsummed(line: bytes) -> bytes:
-    """The JSON of a line; empty if it is not what was written."""
-    checksum, _, json = line.rstrip(b"\n").partition(b" ")
-    return json if checksum == b"%08x" % zlib.crc32(json) else b""
-
-
-def _entry(line: bytes, salt: bytes) -> JournalEntry | None:
-    json = _unsummed(line)
-    if not json.startswith((b'["sent"', b'["read"')):
-        return None
-    try:
-        values = _LINES.decode(json)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    kind, number, at, flow, subject, library, item, stamp, files, fields = values
-    traces = {name: FieldTrace(*trace) for name, trace in fields.items()}
-    return JournalEntry(kind, number, at, flow, subject, library, item, stamp, files, traces, salt)
-
-
-def _salt(path: Path) -> bytes:
-    """The salt of a file; empty if there is none."""
-    try:
-        with path.open("rb") as file:
-            json = _unsummed(file.readline())
-        kind, salt = msgspec.json.decode(json, type=tuple[str, str])
-        return bytes.fromhex(salt) if kind == "salt" else b""
-    except (FileNotFoundError, msgspec.DecodeError, ValueError):
-        return b""
-
-
-def _entries(path: Path, start: int = 0) -> Iterator[tuple[int, int, JournalEntry]]:
-    """The (start, length, entry) of each sound line from this byte on."""
-    salt = _salt(path)
-    if not salt:
-        return
-    with path.open("rb") as file:
-        file.seek(start)
-        for line in file:
-            if entry := _entry(line, salt):
-                yield start, len(line), entry
-            start += len(line)
-
-
-def _tail(path: Path) -> list[JournalEntry]:
-    """The entries at the end of a file."""
-    salt = _salt(path)
-    if not salt:
-        return []
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - TAIL))
-        return [entry for line in file.read().split(b"\n") if (entry := _entry(line, salt))]
-
-
-def _entry_at(path: Path, start: int, length: int) -> JournalEntry | None:
-    with path.open("rb") as file:
-        file.seek(start)
-        return _entry(file.read(length), _salt(path))
+    def decoded(self, json: bytes, salt: bytes) -> JournalEntry | None:
+        """The entry in this JSON; None if it is no entry."""
+        if not json.startswith((b'["sent"', b'["read"')):
+            return None
+        try:
+            values = _LINES.decode(json)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        kind, number, at, flow, subject, library, item, stamp, files, fields = values
+        traces = {name: FieldTrace(*trace) for name, trace in fields.items()}
+        return JournalEntry(kind, number, at, flow, subject, library, item, stamp, files, traces, salt)

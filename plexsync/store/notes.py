@@ -112,6 +112,13 @@ class Notes(ReadOnlyNotes):
         """Set a note."""
         self._db.execute(SAVE, {"name": name, "value": clean(value)})
 
+    def take_numbers(self, name: str, count: int) -> int:
+        """Note so many further numbers, and return the first of them. They begin with 1."""
+        last = self.number(name) or 0
+        if count:
+            self.save(name, str(last + count))
+        return last + 1
+
     def lower(self, name: str, value: int) -> None:
         """Lower the number in a note to this one, if it is higher."""
         self._db.execute(LOWER, {"name": name, "value": value})

@@ -54,7 +54,6 @@ select part.item, played.moment, played.item, played.history_key, 1
  order by 5, 1, 2
 """
 NEWEST = "select max(moment) from played where account = :account"
-COUNT_HISTORY = "select count(*), max(moment) from played where account = :account and moment >= :since"
 PLAYED_ITEMS = """
 select distinct item from played
  where account = :account and moment >= :since and item > :after order by item limit :limit
@@ -70,17 +69,45 @@ select distinct part.item
 HAS_MEMORY = "select 1 from play limit 1"
 HAS_HISTORY = "select 1 from played limit 1"
 FORGET_HISTORY = "delete from played"
-DROP_UNLISTED = "delete from played where account = :account and listed_at < :since"
+# A row without a rating key is that of a saved play if it has its number and moment.
+MARK_LISTED = """
+update played set listed_at = :now where account = :account and moment = :moment and history_key = :history_key
+"""
+UNLISTED = "select 1 from played where account = :account and moment >= :since and listed_at <> :listed_at limit 1"
+DROP_UNLISTED = "delete from played where account = :account and listed_at <> :listed_at"
 
+# A play that was never sent has the time at which it was played.
 LIST = """
 select scene, moment, scene_created_at, item, history_key, state, tries, rows_before, until, undo
-  from play where scene in (select value from json_each(:scenes))
+  from play
+ where scene in (select value from json_each(:scenes))
+   and case when sent_order > 0 then sent_at else moment * 1000 end >= :since
+"""
+TO_TAKE_BACK = """
+select distinct scene from play
+ where undo = 1 and (state = 'adding' or state = 'sent' or state = 'removing') order by scene
+"""
+COUNT_STATES = "select state, undo, count(*) from play group by state, undo"
+COUNT_HISTORY = """
+select count(*), coalesce(sum(case when exists (
+           select 1 from play where play.item = played.item and play.moment = played.moment
+       ) then 0 else 1 end), 0)
+  from played where account = :account and moment >= :since
 """
 SCENES = "select distinct scene from play where scene > :after order by scene limit :limit"
+ITEMS_WITH_NEWS = """
+select distinct item from played
+ where account = :account and item > :after and moment >= :since
+   and not exists (select 1 from play where play.item = played.item and play.moment = played.moment)
+ order by item limit :limit
+"""
 HOLDERS = "select item, moment, scene from play where item in (select value from json_each(:items)) order by scene"
 LAST_SENT = """
-select scene, moment, state, scene_updated_at, sent_at, sent_order
-  from play where sent_order > 0 order by sent_order desc, moment desc limit :limit
+select scene, moment, scene_created_at, scene_updated_at, sent_at, sent_order
+  from play
+ where sent_order > 0 and sent_order <= :order and (sent_order < :order or moment < :moment)
+   and state = 'sent' and undo = 0
+ order by sent_order desc, moment desc limit :limit
 """
 # A request of another scene under this id was not this scene's.
 SAVE = """
@@ -105,6 +132,9 @@ on conflict (scene, moment) do update
        state = excluded.state, tries = excluded.tries, rows_before = excluded.rows_before, until = excluded.until,
        undo = excluded.undo
 """
+COUNT_DELETED = "select count(*) from play where state = 'deleted' and sent_at >= :since"
+# Greater than the order of any request.
+LAST_ORDER = 2**62
 NEXT_ORDER = "select coalesce(max(sent_order), 0) + 1 from play where sent_order > 0"
 PROLONG = """
 update play set until = :until
@@ -146,15 +176,14 @@ class ReadOnlyPlays(Table):
         """Whether any history is saved."""
         return bool(self._db.row(HAS_HISTORY))
 
+    def has_unlisted(self, account: int, *, since: int, listed_at: int) -> bool:
+        """Whether a saved play from the second `since` on was not listed by the reading that began at `listed_at`."""
+        return bool(self._db.row(UNLISTED, {"account": account, "since": since, "listed_at": listed_at}))
+
     def newest(self, account: int) -> int | None:
         """Return the moment of the account's newest listed play; None if none was listed yet."""
         moment: int | None = self._db.value(NEWEST, {"account": account})
         return moment
-
-    def count_history(self, account: int, *, since: int) -> tuple[int, int]:
-        """Return the number of the account's plays from the second `since` on, and the last moment of them, or 0."""
-        count, newest = self._db.row(COUNT_HISTORY, {"account": account, "since": since}) or (0, None)
-        return count, newest or 0
 
     def played_items(self, account: int, *, since: int, after: str = "", limit: int) -> list[str]:
         """Return up to `limit` items above `after` that the account has played from the second `since` on, by key."""
@@ -170,20 +199,47 @@ class ReadOnlyPlays(Table):
         """Whether anything is remembered of any scene's plays."""
         return bool(self._db.row(HAS_MEMORY))
 
-    def of(self, scenes: Mapping[int, str]) -> dict[int, dict[int, RememberedPlay]]:
+    def of(self, scenes: Mapping[int, str], *, since: int = 0) -> dict[int, dict[int, RememberedPlay]]:
         """Return what is remembered of these scenes, given as id and time of creation, by scene and moment.
 
-        What is remembered of another scene that had the id is left out.
+        What is remembered of another scene that had the id is left out. `since`: leaves out what was sent before then,
+        and, of plays that were never sent, what was played before then.
         """
-        plays: dict[int, dict[int, RememberedPlay]] = {}
-        for row in self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}):
-            if clean(scenes[row["scene"]]) == row["scene_created_at"]:
-                plays.setdefault(row["scene"], {})[row["moment"]] = _remembered(row)
-        return plays
+        rows = self._listed(scenes, since)
+        return _by_scene(row for row in rows if clean(scenes[row["scene"]]) == row["scene_created_at"])
+
+    def of_ids(self, scenes: Sequence[int], *, since: int = 0) -> dict[int, dict[int, RememberedPlay]]:
+        """Like `of`, for scenes of which only the ids are known: what is remembered of whatever scene had the id last."""
+        return _by_scene(self._listed(scenes, since))
+
+    def _listed(self, scenes: Iterable[int], since: int) -> list[Row]:
+        return self._db.rows(LIST, {"scenes": json.dumps(list(scenes)), "since": since})
+
+    def to_take_back(self) -> list[int]:
+        """Return the scenes with plays that you asked to take back, and that are not taken back yet."""
+        return [scene for (scene,) in self._db.rows(TO_TAKE_BACK)]
+
+    def count_states(self) -> dict[tuple[PlayState, bool], int]:
+        """Count the remembered plays by state, and by whether you asked to take them back."""
+        counts: dict[tuple[PlayState, bool], int] = {}
+        for state, undo, count in self._db.rows(COUNT_STATES):
+            key = (_state(state), bool(undo))
+            counts[key] = counts.get(key, 0) + count
+        return counts
+
+    def count_history(self, account: int, *, since: int = 0) -> tuple[int, int]:
+        """Count the account's saved plays from the second `since` on, and those of them of which nothing is remembered."""
+        (total, unremembered) = self._db.rows(COUNT_HISTORY, {"account": account, "since": since})[0]
+        return total, unremembered
 
     def scenes(self, *, after: int = 0, limit: int) -> list[int]:
         """Return up to `limit` scenes above `after` of which a play is remembered, by number."""
         return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
+
+    def items_with_news(self, account: int, *, since: int, after: str = "", limit: int) -> list[str]:
+        """Return up to `limit` items above `after`, by key, with a play of the account that is remembered of no scene."""
+        values = {"account": account, "since": since, "after": after, "limit": limit}
+        return [item for (item,) in self._db.rows(ITEMS_WITH_NEWS, values)]
 
     def holders(self, items: Sequence[str]) -> dict[tuple[str, int], list[int]]:
         """Return the scenes that a play of these items was sent to, or found in, by (item key, moment)."""
@@ -192,11 +248,20 @@ class ReadOnlyPlays(Table):
             scenes.setdefault((item, moment), []).append(scene)
         return scenes
 
-    def last_sent(self, limit: int) -> list[SentPlay]:
-        """Return up to `limit` plays that were sent, the last request first."""
+    def count_deleted(self, *, since: int) -> int:
+        """Count the plays that were added from this time on (UTC milliseconds) and are deleted in Stash."""
+        return int(self._db.value(COUNT_DELETED, {"since": since}))
+
+    def last_sent(self, limit: int, *, before: SentPlay | None = None) -> list[SentPlay]:
+        """Return up to `limit` plays that PlexSync has added and that you did not undo, the last request first.
+
+        `before`: the last one of the page before.
+        """
+        order, moment = (before.order, before.moment) if before else (LAST_ORDER, 0)
+        rows = self._db.rows(LAST_SENT, {"order": order, "moment": moment, "limit": limit})
         return [
-            SentPlay(scene, moment, _state(state), updated_at, sent_at, order)
-            for scene, moment, state, updated_at, sent_at, order in self._db.rows(LAST_SENT, {"limit": limit})
+            SentPlay(scene, moment, created_at, updated_at, sent_at, order)
+            for scene, moment, created_at, updated_at, sent_at, order in rows
         ]
 
 
@@ -223,9 +288,15 @@ class Plays(ReadOnlyPlays):
         """Forget all saved history: it is read anew, and its scenes are queued again. What was sent stays remembered."""
         self._db.execute(FORGET_HISTORY)
 
-    def drop_unlisted(self, account: int, *, since: int) -> int:
-        """After Plex has listed the account's whole history, drop what it has not listed since then; returns how many."""
-        return self._db.execute(DROP_UNLISTED, {"account": account, "since": since})
+    def mark_listed(self, account: int, plays: Iterable[tuple[str, int]], *, now: int) -> None:
+        """Save that Plex lists these (history key, moment) pairs now, although it names no item for them."""
+        entry = {"account": account, "now": now}
+        keys = [{**entry, "history_key": history_key, "moment": moment} for history_key, moment in plays]
+        self._db.execute_many(MARK_LISTED, keys)
+
+    def drop_unlisted(self, account: int, *, listed_at: int) -> int:
+        """Drop what the reading of the whole history that began at `listed_at` has not listed; returns how many."""
+        return self._db.execute(DROP_UNLISTED, {"account": account, "listed_at": listed_at})
 
     def save(self, scene: int, created_at: str, plays: Mapping[int, RememberedPlay | None]) -> None:
         """Save what is remembered of a scene by moment; None forgets it. `created_at`: when Stash created the scene."""
@@ -270,6 +341,13 @@ class Plays(ReadOnlyPlays):
     def forget(self, scenes: Sequence[int]) -> None:
         """Forget everything that is remembered of these scenes."""
         self._db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
+
+
+def _by_scene(rows: Iterable[Row]) -> dict[int, dict[int, RememberedPlay]]:
+    plays: dict[int, dict[int, RememberedPlay]] = {}
+    for row in rows:
+        plays.setdefault(row["scene"], {})[row["moment"]] = _remembered(row)
+    return plays
 
 
 def _remembered(row: Row) -> RememberedPlay:

@@ -11,6 +11,7 @@ from plexsync.store.db import clean
 LIST = """
 select id, updated_at, sure from seen where kind = :kind and id in (select value from json_each(:ids))
 """
+NEWEST = "select id, updated_at, sure from seen where kind = :kind order by id limit :limit"
 UNSURE = "select id, updated_at, sure from seen where kind = :kind and sure = 0 order by id"
 SAVE = "insert or replace into seen (kind, id, updated_at, sure) values (:kind, :id, :updated_at, :sure)"
 FORGET = "delete from seen where kind = :kind"
@@ -23,6 +24,11 @@ class ReadOnlyPollMarks(Table):
         """Return the marks of these objects, by id. Objects never polled are left out."""
         rows = self._db.rows(LIST, {"kind": kind, "ids": json.dumps(list(ids))})
         return {id: PollMark(id, updated_at, bool(sure)) for id, updated_at, sure in rows}
+
+    def newest(self, kind: Kind, *, limit: int) -> list[PollMark]:
+        """Return up to `limit` marks, by id: of objects that had the newest time at the last poll."""
+        rows = self._db.rows(NEWEST, {"kind": kind, "limit": limit})
+        return [PollMark(id, updated_at, bool(sure)) for id, updated_at, sure in rows]
 
     def unsure(self, kind: Kind) -> list[PollMark]:
         """Return marks taken in a second that was not over yet, by id. The next poll queues these objects once more."""

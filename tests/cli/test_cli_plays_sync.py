@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.reports.shapes.first_plays import PlaysPreview
+from plexsync.reports.shapes.plays import FirstPlaysPreview
 from plexsync.rules.first_plays import approved_since
 from plexsync.rules.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault
@@ -58,7 +58,7 @@ def test_a_dry_run_shows_the_plays_and_writes_nothing(played: World, door: Door)
     assert "1 play is in Stash already" in text
     assert "nothing was written" in text
     facts = door("plays", "sync", "--dry-run", "--json").facts
-    assert Conformity().problems(facts, PlaysPreview, "plays") == []
+    assert Conformity().problems(facts, FirstPlaysPreview, "plays") == []
     assert (facts["approved"], facts["first"]["missing"], len(facts["scenes"])) == (False, 3, 2)
     assert mutations(played) == 0
     assert approval(played) == ""

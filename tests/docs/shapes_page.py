@@ -25,14 +25,15 @@ SECTIONS = {
     "outages": "Outages",
     "scenes": "Scenes",
     "undo": "Undo",
+    "plays": "Plays",
     "comparisons": "Comparisons and dry runs",
     "dead_letters": "Dead letters",
     "fixes": "Fixes",
     "drift": "Drift",
     "review": "Review",
-    "first_plays": "First plays",
     "top": "Top",
     "probe": "Probe",
+    "imports": "Imports",
 }
 NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 

@@ -312,8 +312,9 @@ class Boundaries:
     def __init__(self, house: House, number: int) -> None:
         self.left = number
         stash, plex, self._store = house.worker.stash, house.worker.plex, house.store
-        for client, method in ((stash, "watched"), (stash, "add_plays"), (stash, "take_plays"), (plex, "plays")):
-            setattr(client, method, self._counted(getattr(client, method)))
+        for method in ("watched", "only_plays", "add_plays", "take_plays"):
+            setattr(stash, method, self._counted(getattr(stash, method)))
+        plex.plays = self._counted(plex.plays)
         self._writing = self._store.writing
         self._store.writing = self._committed
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.app.database_files import restore_backup, save_backup
+from plexsync.app.database_files import restore_backup
 from plexsync.plex.artwork import key_of
 from plexsync.reports.comparison import evidence_lines
 from plexsync.rules.desired import Profile
@@ -11,25 +11,11 @@ from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
-from plexsync.store.database import Database
 from tests.engine.house import House, fails
+from tests.flows.data_folder import restarted, restored, saved
 
 RED, BLUE, GREEN = png(200, 0, 0), png(0, 0, 200), png(0, 200, 0)
 POSTER = Profile(frozenset(FIELDS), poster="cover")
-
-
-def restarted(house, *, between=lambda: None):
-    """The worker ends, something happens to the data folder, and another one starts on what is there."""
-    house.worker.close()
-    house.store.close()
-    between()
-    house.store = Database(house.folder / "plexsync.db", worker=True)
-    house._stack.callback(house.store.close)
-    house.replace_worker()
-
-
-def restored(house, copy):
-    restarted(house, between=lambda: restore_backup(house.folder, copy))
 
 
 def compared(house):
@@ -37,12 +23,6 @@ def compared(house):
     house.clock.move(2)
     house.work_until_settled()
     return report
-
-
-def saved(house):
-    copy = house.folder.parent / "copy.db"
-    save_backup(house.folder, copy, replace=True)
-    return copy
 
 
 def title_of(house, id):

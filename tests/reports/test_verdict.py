@@ -13,7 +13,9 @@ from plexsync.reports.format import DAY, stamp, unstamped
 from plexsync.reports.shapes.status import BareFacts, BreakerFacts, HoldFacts, WorkerEndFacts, WorkerFacts
 from plexsync.reports.status import FRESH, facts
 from plexsync.reports.verdict import verdict, verdict_line, word_for_worker
-from plexsync.rules.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, REPAIRED
+from plexsync.rules.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, PLAYS_MISSING, REPAIRED
+from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.rules.restored_stash import MissingPlays, missing_text
 from plexsync.rules.status_words import STATUSES
 from plexsync.store import intake
 from plexsync.store.lock import try_lock
@@ -261,6 +263,18 @@ def test_no_verdict_is_good_above_what_needs_you(parts: Parts, age: int) -> None
     status = facts(parts)
     assert status["repaired_at"] == stamp(repaired_at)
     assert bool(needs(parts, status)) is (verdict(status)["tone"] == "bad") is (age == 0)
+
+
+def test_plays_that_are_missing_in_stash_are_named_with_the_command_that_adds_them(parts: Parts) -> None:
+    now = parts.clock.now()
+    deleted = RememberedPlay(PlaySource("71"), PlayState.DELETED)
+    with parts.store.writing() as tx:
+        tx.plays.begin(7, "2026-01-01T00:00:00Z", "", dict.fromkeys((1, 2, 3), deleted), now=now)
+        tx.notes.save(PLAYS_MISSING, missing_text(MissingPlays(3, now, now)))
+    (need,) = [need for need in needs(parts, facts(parts)) if need.key == "plays"]
+    assert need.kind == "wait", "nothing happens to them unless you want it"
+    assert need.text.startswith("3 plays that PlexSync added are missing in Stash")
+    assert "plexsync plays again --since 2" in need.text
 
 
 def test_beside_what_needs_you_stands_the_command_that_mends_it(fine: BareFacts) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish
 from plexsync.rules.plays import LAST_MOMENT, Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
 
 NOW = 1_768_471_200_000
@@ -26,9 +27,7 @@ def play(state: PlayState, **more: object) -> RememberedPlay:
     return replace(RememberedPlay(HERE, state), **more)
 
 
-def plan(
-    remembered: RememberedPlay | None, rows: int, *, in_plex: bool = True, now: int = NOW, restored: bool = False
-) -> PlayPlan:
+def plan(remembered: RememberedPlay | None, rows: int, *, in_plex: bool = True, now: int = NOW) -> PlayPlan:
     """The plan for a scene with this one moment."""
     return plan_plays(
         {AT: HERE} if in_plex else {},
@@ -36,7 +35,6 @@ def plan(
         {AT: remembered} if remembered else {},
         now=now,
         longest=LONGEST,
-        restored=restored,
     )
 
 
@@ -94,7 +92,7 @@ def test_what_plex_does_not_list_and_nobody_remembers_is_nobodys_affair(rows):
 
 def test_all_missing_moments_go_in_one_request_and_nothing_else():
     plex = {moment: PlaySource("71", str(moment)) for moment in (5, 3, 9, 7)}
-    made = plan_plays(plex, {3: 1, 8: 1}, {9: play(DELETED)}, now=NOW, longest=LONGEST, restored=False)
+    made = plan_plays(plex, {3: 1, 8: 1}, {9: play(DELETED)}, now=NOW, longest=LONGEST)
     assert made.add == Moments([5, 7])
     assert made.begun(SOON).keys() == {5, 7}
     assert made.resolved == {3: RememberedPlay(plex[3], PRESENT)}
@@ -120,7 +118,7 @@ def test_while_a_request_may_still_arrive_it_is_waited_for():
 
 def test_it_is_waited_for_the_first_of_several():
     memory = {at: play(ADDING, tries=1, until=NOW + at) for at in (300, 100, 200)}
-    made = plan_plays(dict.fromkeys(memory, HERE), {}, memory, now=NOW, longest=LONGEST, restored=False)
+    made = plan_plays(dict.fromkeys(memory, HERE), {}, memory, now=NOW, longest=LONGEST)
     assert made.wait_until == NOW + 100
 
 
@@ -185,10 +183,9 @@ def test_a_time_limit_far_ahead_is_from_a_clock_that_was_set_back():
 # --- sent ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("restored", [False, True])
 @pytest.mark.parametrize("rows", [1, 2])
-def test_a_play_that_was_sent_and_is_there_needs_nothing(rows, restored):
-    assert plan(play(SENT), rows, restored=restored) == PlayPlan(None, None, {}, {})
+def test_a_play_that_was_sent_and_is_there_needs_nothing(rows):
+    assert plan(play(SENT), rows) == PlayPlan(None, None, {}, {})
 
 
 def test_a_play_that_was_sent_and_is_missing_was_deleted_by_a_person():
@@ -198,24 +195,25 @@ def test_a_play_that_was_sent_and_is_missing_was_deleted_by_a_person():
     assert plan(play(DELETED), 0) == PlayPlan(None, None, {}, {})
 
 
-def test_in_a_restored_stash_what_was_sent_and_is_missing_is_added_again():
-    made = plan(play(SENT), 0, restored=True)
+@pytest.mark.parametrize("in_plex", [True, False])
+def test_a_play_that_stash_has_lost_is_added_again_also_if_plex_lists_it_no_more(in_plex):
+    made = plan(play(ADDING), 0, in_plex=in_plex)
     assert made.add == Moments([AT])
     assert made.begun(SOON) == {AT: play(ADDING, tries=1, until=SOON)}
+    assert plan(play(ADDING), 2, in_plex=in_plex).resolved == {AT: play(SENT)}
+    assert plan(play(ADDING, undo=True), 0, in_plex=in_plex).resolved == {AT: play(UNDONE, undo=True)}
 
 
-@pytest.mark.parametrize("restored", [False, True])
 @pytest.mark.parametrize("rows", [0, 1])
 @pytest.mark.parametrize("state", [SENT, PRESENT, DELETED, UNDONE])
-def test_history_that_plex_pruned_takes_nothing_out_of_stash(state, rows, restored):
-    assert plan(play(state), rows, in_plex=False, restored=restored) == PlayPlan(None, None, {}, {})
+def test_history_that_plex_pruned_takes_nothing_out_of_stash(state, rows):
+    assert plan(play(state), rows, in_plex=False) == PlayPlan(None, None, {}, {})
 
 
-@pytest.mark.parametrize("restored", [False, True])
 @pytest.mark.parametrize("rows", [0, 1, 2])
 @pytest.mark.parametrize("state", [PRESENT, DELETED, UNDONE])
-def test_what_is_not_ours_was_deleted_or_undone_is_left_alone(state, rows, restored):
-    assert plan(play(state), rows, restored=restored) == PlayPlan(None, None, {}, {})
+def test_what_is_not_ours_was_deleted_or_undone_is_left_alone(state, rows):
+    assert plan(play(state), rows) == PlayPlan(None, None, {}, {})
 
 
 # --- undo ------------------------------------------------------------------------------------------------------------
@@ -230,9 +228,9 @@ def test_an_undo_removes_one_row(rows, in_plex):
 
 
 def test_an_undo_of_a_play_that_is_gone_removes_nothing():
-    made = plan(play(SENT, undo=True), 0, restored=True)
+    made = plan(play(SENT, undo=True), 0)
     assert sends(made) == ""
-    assert made.resolved == {AT: play(UNDONE, undo=True)}
+    assert made.resolved == {AT: play(DELETED, undo=True)}
 
 
 @pytest.mark.parametrize("in_plex", [True, False])
@@ -277,3 +275,48 @@ def test_a_doubled_play_that_a_person_deleted_meanwhile_does_not_come_again():
 
 def test_an_undone_play_that_is_forgotten_is_sent_again():
     assert plan(None, 0).add == Moments([AT])
+
+
+# --- wishes ----------------------------------------------------------------------------------------------------------
+
+
+def wished(wish: PlayWish, remembered: RememberedPlay) -> RememberedPlay | str | None:
+    """What is remembered after the wish, or that it can't be made."""
+    return wish.chosen({AT: remembered}).get(AT, "left alone")
+
+
+@pytest.mark.parametrize(
+    ("remembered", "undone", "redone", "again"),
+    [
+        (play(SENT), play(SENT, undo=True), "left alone", play(ADDING)),
+        (play(SENT, undo=True), play(SENT, undo=True), play(SENT), "left alone"),
+        (play(ADDING, tries=2), play(ADDING, tries=2, undo=True), "left alone", "left alone"),
+        (play(ADDING, undo=True), play(ADDING, undo=True), play(ADDING), "left alone"),
+        (play(REMOVING, undo=True), play(REMOVING, undo=True), play(REMOVING), "left alone"),
+        (play(REMOVING, tries=2), play(REMOVING, tries=2, undo=True), "left alone", "left alone"),
+        (play(PRESENT), "left alone", "left alone", None),
+        (play(DELETED), "left alone", "left alone", play(ADDING)),
+        (play(DELETED, undo=True), "left alone", "left alone", play(ADDING)),
+        (play(UNDONE, undo=True), "left alone", None, "left alone"),
+    ],
+)
+def test_what_is_remembered_after_a_wish(remembered, undone, redone, again):
+    assert [wished(wish, remembered) for wish in (UNDO, REDO, AGAIN)] == [undone, redone, again]
+
+
+@pytest.mark.parametrize("in_plex", [True, False])
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_a_play_that_is_kept_after_all_waits_for_the_end_of_its_removal(rows, in_plex):
+    kept = play(REMOVING, rows_before=2, until=SOON)
+    assert (sends(plan(kept, rows, in_plex=in_plex)), plan(kept, rows, in_plex=in_plex).wait_until) == ("", SOON)
+    after = plan(kept, rows, in_plex=in_plex, now=SOON)
+    state = {2: play(SENT), 1: play(PRESENT) if in_plex else None}
+    assert sends(after) == ("add" if in_plex and not rows else "")
+    assert after.resolved == ({} if sends(after) else {AT: state.get(rows)})
+
+
+@pytest.mark.parametrize(("rows", "request_"), [(0, "add"), (1, "")])
+def test_a_play_that_is_checked_again_is_ours_or_is_sent(rows, request_):
+    made = plan(wished(AGAIN, play(DELETED)), rows)
+    assert sends(made) == request_
+    assert made.resolved == ({AT: play(SENT)} if rows else {})

@@ -107,8 +107,19 @@ def test_many_scenes_and_their_plays_are_one_request(sim, stash):
     assert {id: watched.scene for id, watched in watched.items()} == stash.scenes(ids)
 
 
+def test_only_the_plays_of_many_scenes_are_one_request_too(sim, stash):
+    ids = [sim.add_scene(title=str(n)) for n in range(3)]
+    sim.plays.add(ids[0], [MOMENT, MOMENT + 5, MOMENT])
+    sim.destroy_scene(ids[2])
+    plays = stash.only_plays([*ids, 999, ids[0]])
+    assert len(sim.log) == 1
+    assert plays == {id: watched.brief for id, watched in stash.watched(ids).items()}
+    assert plays[ids[0]].plays == (MOMENT + 5, MOMENT, MOMENT)
+
+
 def test_no_scene_costs_no_request(sim, stash):
     assert stash.watched([]) == {}
+    assert stash.only_plays([]) == {}
     assert sim.log == []
 
 

@@ -143,9 +143,22 @@ def test_what_the_whole_history_no_longer_lists_is_dropped_for_that_account(stor
     listed(store, (source("71"), 100), account=GUEST, now=T)
     listed(store, (source("71"), 200), now=T + 5)
     with store.writing() as tx:
-        assert tx.plays.drop_unlisted(OWNER, since=T + 5) == 1
+        assert tx.plays.has_unlisted(OWNER, since=100, listed_at=T + 5)
+        assert not tx.plays.has_unlisted(OWNER, since=101, listed_at=T + 5)
+        assert tx.plays.drop_unlisted(OWNER, listed_at=T + 5) == 1
     assert history(store, "71") == {"71": {200: source("71")}}
     assert history(store, "71", account=GUEST) == {"71": {100: source("71")}}
+
+
+def test_a_row_that_names_no_item_is_that_of_the_saved_play_with_its_number_and_moment(store):
+    index(store, movie("71", ("/a.mp4", 10)))
+    listed(store, (source("71"), 100), now=T)
+    with store.writing() as tx:
+        tx.plays.mark_listed(OWNER, [(source("71").history_key, 101), ("another", 100)], now=T + 5)
+        assert tx.plays.has_unlisted(OWNER, since=0, listed_at=T + 5)
+        tx.plays.mark_listed(OWNER, [(source("71").history_key, 100)], now=T + 5)
+        assert tx.plays.drop_unlisted(OWNER, listed_at=T + 5) == 0
+    assert history(store, "71") == {"71": {100: source("71")}}
 
 
 # --- what is remembered --------------------------------------------------------------------------------------------------
@@ -193,18 +206,32 @@ def test_the_order_in_which_plays_were_sent_stays_when_they_arrive_and_a_new_req
     adding = RememberedPlay(source("71"), PlayState.ADDING, tries=1, until=T + 60_000)
     with store.writing() as tx:
         tx.plays.begin(7, CREATED, UPDATED, {1: adding, 2: adding}, now=T)
-        tx.plays.begin(8, CREATED, "", {5: adding}, now=T - 1000)
-        tx.plays.save(7, CREATED, {1: RememberedPlay(source("71"), SENT)})
+        tx.plays.begin(8, CREATED, "", {5: adding, 6: adding, 9: adding}, now=T - 1000)
+        assert tx.plays.last_sent(9) == [], "whether they have arrived is not known yet"
+        sent = RememberedPlay(source("71"), SENT)
+        tx.plays.save(7, CREATED, {1: sent, 2: sent})
+        tx.plays.save(
+            8,
+            CREATED,
+            {
+                5: sent,
+                6: RememberedPlay(source("71"), SENT, undo=True),
+                9: RememberedPlay(source("71"), PlayState.DELETED),
+            },
+        )
         tx.plays.save(7, CREATED, {3: RememberedPlay(source("71"), PlayState.PRESENT)})
     with store.reading() as db:
-        assert db.plays.last_sent(9) == [
-            SentPlay(8, 5, PlayState.ADDING, "", T - 1000, 2),
-            SentPlay(7, 2, PlayState.ADDING, UPDATED, T, 1),
-            SentPlay(7, 1, SENT, UPDATED, T, 1),
+        plays = db.plays.last_sent(9)
+        assert plays == [
+            SentPlay(8, 5, CREATED, "", T - 1000, 2),
+            SentPlay(7, 2, CREATED, UPDATED, T, 1),
+            SentPlay(7, 1, CREATED, UPDATED, T, 1),
         ]
+        assert [db.plays.last_sent(1, before=play) for play in plays] == [[plays[1]], [plays[2]], []]
         assert len(db.plays.last_sent(2)) == 2
     with store.writing() as tx:
         tx.plays.begin(7, CREATED, UPDATED, {2: adding}, now=T + 5)
+        tx.plays.save(7, CREATED, {2: sent})
         assert [(play.scene, play.moment, play.order) for play in tx.plays.last_sent(2)] == [(7, 2, 3), (8, 5, 2)]
 
 
@@ -306,7 +333,7 @@ def test_a_state_that_a_damaged_page_has_changed_is_none_of_ours(store, folder):
         db.execute("update play set state = 'se#t'")
     assert remembered(store)[1].state is PlayState.PRESENT
     with store.reading() as db:
-        assert db.plays.last_sent(1)[0].state is PlayState.PRESENT
+        assert db.plays.last_sent(1) == []
 
 
 @pytest.mark.parametrize("version", [1, 7, 8])
@@ -352,9 +379,10 @@ def large(store, folder):
         ("HISTORY", {"account": 1, "items": '["17"]', "since": 0}),
         ("LISTED", {"account": 1, "items": '["17"]', "since": 39_000}),
         ("NEWEST", {"account": 1}),
-        ("LIST", {"scenes": "[17]"}),
+        ("LIST", {"scenes": "[17]", "since": 0}),
         ("HOLDERS", {"items": '["17"]'}),
-        ("LAST_SENT", {"limit": 5}),
+        ("LAST_SENT", {"order": 400, "moment": 5, "limit": 5}),
+        ("ITEMS_WITH_NEWS", {"account": 1, "since": 0, "after": "17", "limit": 2}),
         ("NEXT_ORDER", {}),
         ("SCENES", {"after": 17, "limit": 2}),
     ],

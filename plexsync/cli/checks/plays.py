@@ -10,7 +10,8 @@ from plexsync.app.run import way_back_of
 from plexsync.app.way_back import WayBack
 from plexsync.cli.checks.check import Check, warning
 from plexsync.engine.tickets import WRITE_STASH
-from plexsync.flows.plays.history_poll import UnknownAccount
+from plexsync.flows.plays.canaries import removals_of_nothing
+from plexsync.flows.plays.history_poll import UnknownAccount, was_read_to_its_end
 from plexsync.reports.format import many, stamp
 from plexsync.rules.errors import NeighbourError, Refused
 from plexsync.rules.gate_names import CURE, REFUSES
@@ -27,7 +28,7 @@ def plays(parts: Parts) -> Iterator[Check]:
     if back is None:
         return
     yield from _in_plex(parts, back)
-    yield _in_stash(parts, back)
+    yield _in_stash(parts)
 
 
 def _in_plex(parts: Parts, back: WayBack) -> Iterator[Check]:
@@ -52,7 +53,7 @@ def _history(parts: Parts, back: WayBack, account: int) -> Check:
         newest, count, is_whole = (
             db.plays.newest(account),
             db.plays.counts()["in_plex"],
-            back.history.is_whole(db, account),
+            was_read_to_its_end(db, account, back.history.since),
         )
     try:
         # The first page is enough to know.
@@ -72,12 +73,12 @@ def _unread(error: NeighbourError) -> Check:
     return warning(HISTORY, str(error), mend)
 
 
-def _in_stash(parts: Parts, back: WayBack) -> Check:
+def _in_stash(parts: Parts) -> Check:
     """Whether Stash accepts the removal of a play that nobody has. Then plays that waited for it go on at once."""
     with parts.store.reading() as db:
         ids = db.plays.scenes(limit=TRIED) or list(db.scene_names.sample(TRIED))
     try:
-        tries = back.flow.harmless(parts.stash.watched(ids)) if ids else []
+        tries = removals_of_nothing(parts.stash, parts.stash.watched(ids)) if ids else []
         if not tries:
             return Check(PLAYS, "writes were not tried, since no scene is known yet")
         tries[0]()

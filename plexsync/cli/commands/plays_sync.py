@@ -31,7 +31,7 @@ from plexsync.reports.first_plays import (
     scene_plays_words,
 )
 from plexsync.reports.format import many, safe
-from plexsync.reports.shapes.first_plays import PlaysPreview, ScenePlaysFacts
+from plexsync.reports.shapes.plays import FirstPlaysPreview, ScenePlaysFacts
 from plexsync.reports.status import counted_facts
 from plexsync.rules.first_plays import FirstPlays
 from validation.values import midnight
@@ -131,7 +131,7 @@ def _previewed(
             approve_plays(
                 tx, counted.number, watch_since=back.history.since, since=counted.since, now=parts.clock.now()
             )
-    facts: PlaysPreview = {
+    facts: FirstPlaysPreview = {
         "dry_run": dry,
         "approved": asks or approved is not None,
         "first": counted_facts(counted),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from plexsync.engine.flow import Errand
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Done, Outcome, Waiting
-from plexsync.rules.plays import Moments, PlayPlan, RememberedPlay, plan_plays
+from plexsync.rules.plays import Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
 from plexsync.rules.scene import WatchedScene
 from plexsync.store.database import Writer
 
@@ -44,7 +44,8 @@ class PlaysErrand(Errand):
     """The plays that are added to a scene, or of which one row each is removed, in one request.
 
     `before` is the memory to go back to if the request is never sent, `open_plays` the memory while it is on its way, and
-    `after` what follows from the answer, `rows`: the scene's plays after it.
+    `after` what follows from the answer, `rows`: the scene's plays after it. `entry_number` is its number in the journal of
+    plays.
     """
 
     watched: WatchedScene
@@ -52,6 +53,7 @@ class PlaysErrand(Errand):
     adds: bool
     before: Mapping[int, RememberedPlay | None]
     open_plays: Memory
+    entry_number: int = 0
     rows: tuple[int, ...] | None = None
     after: Mapping[int, RememberedPlay | None] = field(default_factory=dict)
 
@@ -59,12 +61,23 @@ class PlaysErrand(Errand):
         """Conclude from the answer: an answered request takes no effect any more."""
         memory = {moment: replace(play, until=0) for moment, play in self.open_plays.items()}
         plex = {moment: play.source for moment, play in memory.items() if self.adds}
-        plan = plan_plays(plex, Counter(self.rows), memory, now=now, longest=0, restored=False)
+        plan = plan_plays(plex, Counter(self.rows), memory, now=now, longest=0)
         self.after = plan.resolved
         if plan.add or plan.remove:
             self.outcome = Waiting("Stash does not show the plays as they were sent", "missing", counted=True)
         else:
             self.outcome = Done()
+
+
+def _withdrawn(errand: PlaysErrand, moment: int, now: RememberedPlay) -> RememberedPlay | None:
+    """What is remembered of a play whose request was never sent, and of which `now` is remembered meanwhile."""
+    before, begun = errand.before[moment], errand.open_plays[moment]
+    if (now.state, now.tries) != (begun.state, begun.tries):
+        # A later attempt has taken the job, and knows better.
+        return now
+    if before is None:
+        return replace(now, state=PlayState.UNDONE, tries=0, until=0) if now.undo else None
+    return replace(before, undo=now.undo)
 
 
 class PlaysJournal:
@@ -78,9 +91,14 @@ class PlaysJournal:
 
     @staticmethod
     def withdraw(tx: Writer, errands: Sequence[PlaysErrand]) -> None:
-        """Go back to what was remembered before: these requests were never sent."""
+        """Go back to what was remembered before: these requests were never sent. What you asked for since then stays."""
         for errand in errands:
-            tx.plays.save(errand.job.id, errand.watched.scene.created_at, errand.before)
+            id, created_at = errand.job.id, errand.watched.scene.created_at
+            memory = tx.plays.of({id: created_at}).get(id, {})
+            open_now = {moment: memory[moment] for moment in errand.moments if moment in memory}
+            tx.plays.save(
+                id, created_at, {moment: _withdrawn(errand, moment, play) for moment, play in open_now.items()}
+            )
 
     def distrust(self, tx: Writer, errand: PlaysErrand) -> None:
         """Withdraw it unless it was begun; every look reads anew."""

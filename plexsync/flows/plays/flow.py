@@ -13,32 +13,45 @@ from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.rules import WorkRules
 from plexsync.engine.server_identity import ServerIdentity
-from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
+from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
+from plexsync.flows.plays.canaries import write_canaries
 from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, PlaysJournal
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
+from plexsync.flows.plays.pairs import left_alone
+from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.flows.plays.stash_restores import StashRestores
+from plexsync.flows.plays.wishes import WishForPlays
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused
 from plexsync.rules.item import Item
-from plexsync.rules.job import PLAYS, Done, Gone, Job, Kind, Outcome, State, Waiting
+from plexsync.rules.job import PLAYS, Done, Gone, Job, Outcome, Waiting
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, StashWatch
-from plexsync.rules.plays import Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
+from plexsync.rules.play_wishes import UNDO, is_wanted_back
+from plexsync.rules.plays import PlayPlan, PlaySource, plan_plays
 from plexsync.rules.scene import WatchedScene
-from plexsync.rules.scope import Scope, outside
+from plexsync.rules.scope import Scope
 from plexsync.store.database import Database, Writer
 
-# A second in which nobody played anything: removing a play of it changes nothing.
-NO_PLAY = 1
 # The outcome of scenes whose plays are left alone.
 UNPAIRED, LEFT_ALONE = Done(rests="unpaired"), Done(rests="left alone")
 # Seconds until a history that Plex does not show is asked for again.
 REFUSED_REST = 600.0
 
 
+def longest_request(rules: WorkRules) -> int:
+    """How far ahead a request can take effect, in milliseconds: a batch's reading, and the request itself."""
+    return rules.lease + 2 * rules.deadline
+
+
 class PlaysFlow:
-    """Keeps the plays of scenes in Stash in step with an account's history in Plex."""
+    """Keeps the plays of scenes in Stash in step with an account's history in Plex.
+
+    While the way back is off (`is_on` false), it only takes plays back, and asks nothing of Plex. Without `restores` it
+    decides nothing about plays that are missing in Stash.
+    """
 
     kind = PLAYS
     gates: Collection[Gate] = (READ_PLEX, READ_STASH, WRITE_STASH)
@@ -57,6 +70,10 @@ class PlaysFlow:
         stash_identity: StashIdentity,
         rules: WorkRules,
         scope: Scope,
+        recovery: PlaysRecovery,
+        restores: StashRestores | None = None,
+        *,
+        is_on: bool = True,
     ) -> None:
         self._store = store
         self._stash = stash
@@ -67,10 +84,15 @@ class PlaysFlow:
         self._identity = identity
         self._stash_identity = stash_identity
         self._scope = scope
-        # How far ahead a request can take effect: a batch's reading, and the request itself.
-        self._longest = rules.lease + 2 * rules.deadline
+        self._recovery = recovery
+        self._restores = restores
+        self._longest = longest_request(rules)
         self._reader = BatchReader(gates)
         self.journal = PlaysJournal()
+        self._undo = WishForPlays(stash, gates, recovery, UNDO)
+        self._is_on = is_on
+        if not is_on:
+            self.gates = (READ_STASH, WRITE_STASH)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -83,24 +105,54 @@ class PlaysFlow:
 
         Plays that you have not approved are left alone. `since`: plan as if you had approved those from that moment on.
         """
-        answers = self._reader.read(Neighbour.STASH, self._stash.watched, ids)
-        watched = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
+        self._recovery.check()
+        last = self._restores.last_scenes() if self._restores else ()
+        answers = self._reader.read(Neighbour.STASH, self._stash.watched, [*ids, *last])
+        scenes = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
+        if self._restores:
+            self._restores.ensure(scenes)
+        watched = {id: scenes[id] for id in ids if id in scenes}
         findings = {id: PlaysFinding(id, outcome=Gone()) for id in ids if id not in answers}
         findings |= {
             id: PlaysFinding(id, error=error) for id, error in answers.items() if isinstance(error, NeighbourError)
         }
-        skipped = self._skipped(watched.values())
+        skipped = self._skipped(watched.values()) if self._is_on else set(watched)
         findings |= {id: PlaysFinding(id, watched[id], outcome=LEFT_ALONE) for id in skipped}
         findings |= self._planned({id: watching for id, watching in watched.items() if id not in skipped}, since)
+        findings |= self._taking_back([finding for finding in findings.values() if finding.plan is None])
         return [findings[id] for id in ids]
+
+    def _taking_back(self, findings: Sequence[PlaysFinding]) -> dict[int, PlaysFinding]:
+        """Plan to take back what you asked for, where nothing else can be planned: that needs no item in Plex."""
+        scenes = {finding.id: finding.watched.scene for finding in findings if finding.watched}
+        if not scenes:
+            return {}
+        with self._store.reading() as db:
+            memory = db.plays.of({id: scene.created_at for id, scene in scenes.items()})
+        wanted_back = {
+            id: {at: play for at, play in plays.items() if is_wanted_back(play)} for id, plays in memory.items()
+        }
+        if not any(wanted_back.values()):
+            return {}
+        self._stash_identity.ensure(self._gates, [scenes[id] for id, plays in wanted_back.items() if plays])
+        return {finding.id: self._back(finding, wanted_back.get(finding.id, {})) for finding in findings}
+
+    def _back(self, finding: PlaysFinding, memory: Memory) -> PlaysFinding:
+        if finding.watched is None or not memory:
+            return finding
+        now, rows = self._clock.now(), Counter(finding.watched.plays)
+        plan = plan_plays({}, rows, memory, now=now, longest=self._longest)
+        if plan.wait_until:
+            ends = self._ending(plan, now)
+        else:
+            ends = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
+        outcome = None if plan.remove else ends
+        return replace(finding, memory=memory, plan=plan, outcome=outcome, ends=ends, error=None)
 
     def _skipped(self, watched: Iterable[WatchedScene]) -> set[int]:
         """The scenes that are out of scope, or ignored."""
-        scenes = [watching.scene for watching in watched]
         with self._store.reading() as db:
-            rows = db.jobs.of(Kind.SCENE, [scene.id for scene in scenes])
-        ignored = {id for id, row in rows.items() if row.state is State.IGNORED}
-        return ignored | {scene.id for scene in scenes if outside(scene, self._scope)}
+            return left_alone(db, [watching.scene for watching in watched], self._scope)
 
     def _planned(self, watched: Mapping[int, WatchedScene], since: int | None) -> dict[int, PlaysFinding]:
         if not watched:
@@ -110,6 +162,7 @@ class PlaysFlow:
         self._identity.ensure(self._gates)
         try:
             self._history.freshen()
+            account = self._history.account()
         except (Refused, UnknownAccount) as error:
             waits = Waiting(str(error), "refused", after=REFUSED_REST, backoff=False)
             return {id: PlaysFinding(id, watching, outcome=waits) for id, watching in watched.items()}
@@ -120,7 +173,6 @@ class PlaysFlow:
         verdicts = {id: self._readable(paired.verdicts[id], paired.items) for id in watched}
         keys = {id: self._keys(verdicts[id], paired.items) for id in watched}
         with self._store.reading() as db:
-            account = self._history.account()
             items = sorted({key for some in keys.values() for key in some})
             start = self._history.approved_since(db) if since is None else since
             plays = {} if start is None else db.plays.history(account, items, since=start)
@@ -172,7 +224,7 @@ class PlaysFlow:
             for moment, source in plays.get(key, {}).items():
                 if not kept.get((source.item, moment), set()) - {id}:
                     listed.setdefault(moment, source)
-        plan = plan_plays(listed, Counter(watched.plays), memory, now=now, longest=self._longest, restored=False)
+        plan = plan_plays(listed, Counter(watched.plays), memory, now=now, longest=self._longest)
         played = frozenset(source.item for key in keys for source in plays.get(key, {}).values())
         ends = self._ending(plan, now)
         finding = PlaysFinding(id, watched, memory, plan, ends=ends, listed=listed.keys(), played=played)
@@ -202,6 +254,7 @@ class PlaysFlow:
             tx.plays.save(finding.id, watched.scene.created_at, plan.resolved)
             if finding.outcome is None:
                 errands[job.token] = self._errands(tx, job, finding, watched, plan, now=now, until=until)
+        self._recovery.saved(tx, [finding for _, finding in findings], errands)
         return errands
 
     @staticmethod
@@ -230,7 +283,8 @@ class PlaysFlow:
         return errands
 
     def will_send(self, errands: Sequence[PlaysErrand]) -> None:
-        """Nothing outlives the database yet."""
+        """Record what is about to be sent in the journal of plays, which outlives the database."""
+        self._recovery.will_send(errands)
 
     def requires(self, errand: PlaysErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
         """The write gate of Stash."""
@@ -245,6 +299,7 @@ class PlaysFlow:
         """Compare the answers with what was sent; no further request is needed."""
         for errand in errands:
             errand.read(now=self._clock.now())
+        self._recovery.was_answered(errands)
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
@@ -253,20 +308,13 @@ class PlaysFlow:
         if gate not in (WRITE_STASH, READ_STASH):
             return []
         with self._store.reading() as db:
+            if not self._is_on and not db.plays.to_take_back():
+                # While the way back is off, nothing is written that you did not ask for.
+                return []
             ids = [id for id in db.plays.scenes(limit=limit + 1) if id != but and str(id) != key][:limit]
-        if not ids:
-            return []
         if gate == READ_STASH:
-            return [lambda: bool(self._stash.watched(ids))]
-        return self.harmless(self._gates.ask(ticket.to(READ), partial(self._stash.watched, ids), of_all=True))
-
-    def harmless(self, watched: Mapping[int, WatchedScene]) -> list[Canary]:
-        """Writes that change nothing: the removal of a play that nobody has, one for each of these scenes as just read."""
-        return [partial(self._remove_nothing, id) for id, watching in watched.items() if NO_PLAY not in watching.plays]
-
-    def _remove_nothing(self, id: int) -> bool:
-        self._stash.take_plays(id, Moments([NO_PLAY]))
-        return True
+            return [lambda: bool(self._stash.watched(ids))] if ids else []
+        return write_canaries(self._gates, self._stash, ids, ticket)
 
     # --- settlement --------------------------------------------------------------------------------------------------
 
@@ -292,17 +340,9 @@ class PlaysFlow:
     # --- undo --------------------------------------------------------------------------------------------------------
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
-        """Read these scenes: the memory of a play belongs to the scene that was created at its time."""
-        self._gates.enter(READ_STASH)
-        return self._reader.read(Neighbour.STASH, self._stash.watched, ids)
+        """Read what `undo` needs for these scenes."""
+        return self._undo.recall(ids)
 
-    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
+    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
         """Mark every play that PlexSync added, or may have added, to be taken back."""
-        if not isinstance(recalled, WatchedScene):
-            return False
-        created_at = recalled.scene.created_at
-        memory = tx.plays.of({id: created_at}).get(id, {})
-        own = {moment: play for moment, play in memory.items() if play.state in (PlayState.ADDING, PlayState.SENT)}
-        back: dict[int, RememberedPlay | None] = {moment: replace(play, undo=True) for moment, play in own.items()}
-        tx.plays.save(id, created_at, back)
-        return bool(own)
+        return self._undo.undo(tx, id, recalled, mark, now=now)

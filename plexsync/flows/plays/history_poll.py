@@ -2,11 +2,14 @@
 
 The history is read from the newest saved play on, with an overlap, because Plex lists a play of a device that was offline
 with its old moment. A play is saved in the transaction that queues its scenes, so that none is saved and forgotten.
+
+The whole history is read once a day, and as soon as Plex lists a saved play no more. What it does not list then is
+forgotten here, and stays in Stash: Plex may be a restored backup, which gives the keys of items to other ones.
 """
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +18,7 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.flows.plays.approval import approve_plays, find_approved_since, is_used_before
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import PLAYS, Why
+from plexsync.rules.job import DAY, PLAYS, Why
 from plexsync.rules.neighbours import Clock, PlexWatch, Stash
 from plexsync.rules.note_keys import PLAYS_QUEUED
 from plexsync.rules.paths import base_name
@@ -31,6 +34,8 @@ OWNER = 1
 READ_SINCE = "plays:since:"
 # The note of the number of an account, by the name that `watch_account` has for it.
 NUMBER_OF = "plays:account:"
+# The note of when the whole history of an account was last read.
+WALKED = "plays:walked:"
 # Seconds of history that are read again each time.
 OVERLAP = 86_400
 # Seconds for which the history that was just read is new enough.
@@ -70,6 +75,23 @@ def account_in(db: Reader, rules: WatchRules) -> int | None:
     return number if number is not None and db.notes.text(f"{READ_SINCE}{number}") else None
 
 
+def was_read_to_its_end(db: Reader, account: int, since: int) -> bool:
+    """Whether the account's history on this server was read once to its end, from the second `since` on."""
+    machine, start = _read_of(db, account)
+    return machine == _machine(db) and start.isdecimal() and int(start) <= since
+
+
+def _machine(db: Reader) -> str:
+    server = db.servers.find()
+    return server.machine if server else ""
+
+
+def _read_of(db: Reader, account: int) -> tuple[str, str]:
+    """The server of which the account's history was read, and from which second on; empty texts if it was not."""
+    machine, _, since = db.notes.text(f"{READ_SINCE}{account}").partition(" ")
+    return machine, since
+
+
 class HistoryPoll:
     """Keeps the saved history of the account up to date. Safe to call from several threads."""
 
@@ -93,6 +115,8 @@ class HistoryPoll:
         self._lock = threading.Lock()
         self._read_at: float | None = None
         self._problem = ""
+        # Whether Plex has not listed a saved play.
+        self._lacks_plays = False
         # A name is looked up at the first request.
         self._account = rules.number
 
@@ -124,12 +148,15 @@ class HistoryPoll:
                 tx.notes.save(f"{NUMBER_OF}{name}", str(self._account))
         return self._account
 
-    def poll(self) -> str:
-        """Read what was played since the last time; returns why that is not possible now, '' if it was."""
+    def poll(self, stopping: Callable[[], bool] = lambda: False) -> str:
+        """Read what was played since the last time; returns why that is not possible now, '' if it was.
+
+        Ends after a page if `stopping` returns true; the next poll reads again then.
+        """
         if not self._gates.is_open(READ_PLEX, READ_STASH):
             return f"Plex or Stash is {DOWN}"
         try:
-            self.freshen(soon=False)
+            self.freshen(soon=False, stopping=stopping)
         except (NeighbourError, UnknownAccount) as error:
             return self._complain(str(error))
         return self._complain("")
@@ -141,7 +168,7 @@ class HistoryPoll:
         self._problem = problem
         return problem
 
-    def freshen(self, *, soon: bool = True) -> None:
+    def freshen(self, *, soon: bool = True, stopping: Callable[[], bool] = lambda: False) -> None:
         """Read what was played since the last time. Raises NeighbourError and UnknownAccount.
 
         `soon`: for a worker, which has no time for a long history. What was read less than `FRESH` seconds ago is new enough
@@ -152,51 +179,71 @@ class HistoryPoll:
         try:
             now = self._clock.monotonic()
             if not (soon and self._read_at is not None and now - self._read_at < FRESH):
-                self._read(self.account(), soon=soon)
+                self._read(self.account(), soon=soon, stopping=stopping)
                 self._read_at = now
         finally:
             self._lock.release()
 
-    def _read(self, account: int, *, soon: bool) -> None:
+    def _read(self, account: int, *, soon: bool, stopping: Callable[[], bool]) -> None:
         self._identity.ensure(self._gates)
-        note, wanted = f"{READ_SINCE}{account}", self._rules.since
+        now, wanted = self._clock.now(), self._rules.since
         with self._store.reading() as db:
-            newest, server, read = db.plays.newest(account), db.servers.find(), db.notes.text(note)
+            newest, machine, of_machine = db.plays.newest(account), _machine(db), _read_of(db, account)[0]
+            is_whole = was_read_to_its_end(db, account, wanted)
             used_before = is_used_before(db)
-            is_whole = self.is_whole(db, account)
-        machine = server.machine if server else ""
-        of_machine = read.partition(" ")[0]
+            walked = db.notes.number(f"{WALKED}{account}")
         if soon and not is_whole:
             return
-        if read and of_machine != machine:
+        if of_machine and of_machine != machine:
             # Another server, which you have accepted: its rating keys name other items.
             with self._store.writing() as tx:
                 tx.plays.forget_history()
         if used_before:
             with self._store.writing() as tx:
-                approve_plays(tx, account, watch_since=wanted, since=wanted, now=self._clock.now())
-        start = max(wanted, newest - OVERLAP) if newest is not None and is_whole else wanted
-        count = sum(self._take(account, page) for page in self._pages(account, start))
-        if not is_whole:
-            with self._store.writing() as tx:
-                tx.notes.save(note, f"{machine} {wanted}")
+                approve_plays(tx, account, watch_since=wanted, since=wanted, now=now)
+        is_due = self._lacks_plays or walked is None or not 0 <= now - walked < DAY
+        if not is_whole or (is_due and not soon):
+            if self._list(account, wanted, now, stopping):
+                self._complete(account, f"{machine} {wanted}", now)
+            return
+        start = wanted if newest is None else max(wanted, newest - OVERLAP)
+        if self._list(account, start, now, stopping):
+            with self._store.reading() as db:
+                self._lacks_plays |= db.plays.has_unlisted(account, since=start, listed_at=now)
+
+    def _list(self, account: int, since: int, now: int, stopping: Callable[[], bool]) -> bool:
+        """Save what Plex lists from this second on; False if `stopping` ended that."""
+        count = 0
+        for page in self._pages(account, since):
+            count += self._take(account, page, now)
+            if stopping():
+                return False
         if count:
             log.info("%d new plays in Plex", count)
+        return True
 
-    def is_whole(self, db: Reader, account: int) -> bool:
-        """Whether this account's history on the accepted server was read once to its end, for all plays that count."""
-        server = db.servers.find()
-        machine, _, since = db.notes.text(f"{READ_SINCE}{account}").partition(" ")
-        return machine == (server.machine if server else "") and since.isdecimal() and int(since) <= self._rules.since
+    def _complete(self, account: int, read_since: str, now: int) -> None:
+        """Forget what the whole history, read from `now` on, does not list."""
+        with self._store.writing() as tx:
+            dropped = tx.plays.drop_unlisted(account, listed_at=now)
+            tx.notes.save(f"{READ_SINCE}{account}", read_since)
+            tx.notes.save(f"{WALKED}{account}", str(now))
+        self._lacks_plays = False
+        if dropped:
+            log.info("%d plays are no longer in the history of Plex; nothing is removed from Stash", dropped)
 
     def _pages(self, account: int, since: int) -> Iterable[Sequence[PlexPlay]]:
-        pages = iter(self._plex.plays(account, since=since))
+        pages = iter(self._plex.plays(account, since=since, with_gone=True))
         while (page := self._gates.ask(READ_PLEX, lambda: next(pages, None))) is not None:
             yield page
 
-    def _take(self, account: int, page: Sequence[PlexPlay]) -> int:
-        """Save one page, and queue the scenes of what is new in it; returns the number of new plays."""
-        plays = {(play.item, play.moment): PlaySource(play.item, play.history) for play in page}
+    def _take(self, account: int, page: Sequence[PlexPlay], now: int) -> int:
+        """Save one page, and queue the scenes of what is new in it; returns the number of new plays.
+
+        A row without an item is that of an item that Plex has no longer, or does not name while it is refreshed.
+        """
+        plays = {(play.item, play.moment): PlaySource(play.item, play.history) for play in page if play.item}
+        unnamed = [(play.history, play.moment) for play in page if not play.item]
         with self._store.reading() as db:
             fresh = plays.keys() - db.plays.listed(account, plays)
             is_approved = self.approved_since(db) is not None
@@ -204,14 +251,14 @@ class HistoryPoll:
             # A history names no server, and another one behind the address has plays of its own.
             self._identity.check_again(self._gates)
         scenes = self.scenes_of(sorted({item for item, _ in fresh})) if is_approved else set()
-        now = self._clock.now()
         with self._store.writing() as tx:
             tx.plays.save_history(account, [(source, moment) for (_, moment), source in plays.items()], now=now)
+            tx.plays.mark_listed(account, unnamed, now=now)
             if fresh and not is_approved:
                 # They are queued with all others, after your approval.
                 tx.notes.save(PLAYS_QUEUED, "")
             for scene in sorted(scenes):
-                tx.jobs.want(PLAYS, scene, Why.EDIT, now, behind=len(scenes) > CROWD)
+                tx.jobs.want(PLAYS, scene, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
         return len(fresh)
 
     def scenes_of(self, items: Sequence[str]) -> set[int]:

@@ -7,7 +7,7 @@ read a few times, since its row can come later than the event. The poll finds wh
 import logging
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll
@@ -81,9 +81,12 @@ class PlayListener:
             _forget_oldest(self._items)
             self._due |= {math.ceil(now + delay) for delay in delays}
 
-    def poll(self) -> str:
-        """Read the history, and queue scenes of items that were paused or stopped; returns why not, '' if it was done."""
-        problem = self._history.poll()
+    def poll(self, stopping: Callable[[], bool] = lambda: False) -> str:
+        """Read the history, and queue scenes of items that were paused or stopped; returns why not, '' if it was done.
+
+        `stopping` ends it after a page of the history.
+        """
+        problem = self._history.poll(stopping)
         with self._lock:
             items = dict(self._items)
         if problem or not items:

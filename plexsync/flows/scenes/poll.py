@@ -25,9 +25,10 @@ from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock, Stash
-from plexsync.rules.note_keys import EDIT_BY_POLL, LAST_POLL, LAST_RECONCILE
+from plexsync.rules.note_keys import EDIT_BY_POLL, LAST_POLL, LAST_RECONCILE, STASH_BACK
 from plexsync.rules.paths import base_name
 from plexsync.rules.records import LAST_ID, Newest, PollMark
+from plexsync.rules.restored_stash import set_back_text
 from plexsync.rules.status_words import DOWN
 from plexsync.store.database import Database
 
@@ -113,6 +114,8 @@ class Poller:
         if cursor.is_at(newest) and not unsure:
             return 0
         listed = self._list(kind, cursor)
+        if kind is Kind.SCENE:
+            self._note_set_back(listed)
         fresh = self._fresh(kind, listed, cursor)
         changed = {id for id, _ in fresh} | {unsure_mark.id for unsure_mark in unsure}
         if kind is not Kind.SCENE:
@@ -180,6 +183,15 @@ class Poller:
             if len(rows) < size or all(_instant(text) < until for _, text in rows):
                 return
             page += 1
+
+    def _note_set_back(self, listed: list[tuple[int, str]]) -> None:
+        """Note the scenes that had the newest time and are no longer listed with it: deleted, or Stash is an older one."""
+        present = {id for id, _ in listed}
+        with self._store.writing() as tx:
+            marks = tx.poll_marks.newest(Kind.SCENE, limit=CROWD)
+            missing = {mark.id: mark.updated_at for mark in marks if mark.id not in present}
+            if missing and not tx.notes.text(STASH_BACK):
+                tx.notes.save(STASH_BACK, set_back_text(missing))
 
     def _fresh(self, kind: Kind, listed: list[tuple[int, str]], cursor: Newest) -> list[tuple[int, str]]:
         since = _instant(cursor.updated_at)

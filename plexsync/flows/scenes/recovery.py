@@ -122,10 +122,7 @@ class Recovery:
     @staticmethod
     def number(tx: Writer, count: int) -> int:
         """Note the numbers of so many pushes; returns the first one."""
-        last = tx.notes.number(JOURNALLED) or 0
-        if count:
-            tx.notes.save(JOURNALLED, str(last + count))
-        return last + 1
+        return tx.notes.take_numbers(JOURNALLED, count)
 
     def will_send(self, pushes: Sequence[tuple[int, int, Item, Mapping[str, Sending]]]) -> None:
         """Record what is about to be sent, as (number, scene, item, fields). Raises LocalFault."""

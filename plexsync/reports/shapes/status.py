@@ -237,14 +237,19 @@ class FirstPlaysFacts(TypedDict):
     newest: Moment | None
 
 
-class PlaysFacts(TypedDict):
-    """The plays that go from Plex to Stash (`watch_back`)."""
+class QueuedPlays(TypedDict):
+    """The scenes whose plays are on their way from Plex to Stash."""
 
     waiting: int
     """The number of scenes whose plays are on their way."""
     since: Moment | None
     error: str
     """Why the last attempt for one of them failed; '' if none has."""
+
+
+class PlaysFacts(QueuedPlays):
+    """The plays that go from Plex to Stash (`watch_back`)."""
+
     in_plex: int
     """The plays in Plex's history, as last listed. The next five counts are of plays that PlexSync has dealt with."""
     sent: int

@@ -1,0 +1,157 @@
+"""The comparison of plays: once a day, and after a restore, the plays of all scenes are read, and those out of step queued.
+
+It finds plays that you deleted in Stash, and what a restored backup of any database has changed. Plays move no time of
+their scene, so no poll of Stash can. It decides nothing about a play itself: the queued scenes are looked at.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
+from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.flows.plays.stash_restores import StashRestores
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.job import DAY, PLAYS, Why
+from plexsync.rules.neighbours import Clock, StashWatch
+from plexsync.rules.note_keys import PLAYS_COMPARED, REPAIRED, RESTORED, STASH_BACK
+from plexsync.rules.plays import PlaySource, plan_plays
+from plexsync.rules.scene import ScenePlays
+from plexsync.store.database import Database, Reader
+
+log = logging.getLogger("PlexSync.plays")
+
+# The number of scenes, or of items with plays, that are read together.
+PAGE = 200
+# Seconds before a comparison that could not be completed is tried again.
+RETRY = 300.0
+
+Listed = Mapping[int, Mapping[int, PlaySource]]
+
+
+class PlaysComparison:
+    """Compares the plays of all scenes that Plex lists or PlexSync remembers. Belongs to the worker."""
+
+    def __init__(
+        self,
+        store: Database,
+        stash: StashWatch,
+        history: HistoryPoll,
+        recovery: PlaysRecovery,
+        restores: StashRestores,
+        gates: Gates,
+        clock: Clock,
+        longest: int,
+    ) -> None:
+        self._store = store
+        self._stash = stash
+        self._history = history
+        self._recovery = recovery
+        self._restores = restores
+        self._gates = gates
+        self._clock = clock
+        self._longest = longest
+        self._failed_at: float | None = None
+
+    def run_if_due(self, stopping: Callable[[], bool] = lambda: False) -> bool:
+        """Compare if that is due; True if it was completed. `stopping` ends it after a page."""
+        failed_at, passed = self._failed_at, self._clock.monotonic()
+        if failed_at is not None and passed - failed_at < RETRY:
+            return False
+        if not self._is_due() or not self._gates.is_open(READ_PLEX, READ_STASH):
+            return False
+        try:
+            is_complete = self.compare(stopping)
+        except (NeighbourError, UnknownAccount) as error:
+            log.info("the plays can't be compared now: %s", error)
+            is_complete = False
+        self._failed_at = None if is_complete else passed
+        return is_complete
+
+    def _is_due(self) -> bool:
+        with self._store.reading() as db:
+            at, _, loss = db.notes.text(PLAYS_COMPARED).partition(" ")
+            if db.notes.text(STASH_BACK) or loss != _last_loss(db):
+                return True
+        return not at.isdecimal() or not 0 <= self._clock.now() - int(at) < DAY
+
+    def compare(self, stopping: Callable[[], bool] = lambda: False) -> bool:
+        """Queue every scene whose plays are out of step; False if `stopping` ended that. Raises NeighbourError."""
+        began = self._clock.now()
+        with self._store.reading() as db:
+            loss = _last_loss(db)
+        self._recovery.check(again=True)
+        self._restores.check()
+        count = 0
+        for scenes in self._steps(self._history.account()):
+            count += self._want(scenes)
+            if stopping():
+                return False
+        with self._store.writing() as tx:
+            tx.notes.save(PLAYS_COMPARED, f"{began} {loss}")
+        if count:
+            log.info("the plays of %d scenes are out of step", count)
+        return True
+
+    def _steps(self, account: int) -> Iterator[set[int]]:
+        """The scenes that are out of step, page by page: those with remembered plays, then those with others in Plex."""
+        last = 0
+        while True:
+            with self._store.reading() as db:
+                scenes = db.plays.scenes(after=last, limit=PAGE)
+            if not scenes:
+                break
+            yield self._out_of_step(scenes, {})
+            last = scenes[-1]
+        last_item = ""
+        while True:
+            with self._store.reading() as db:
+                since = self._history.approved_since(db)
+                if since is None:
+                    return
+                items = db.plays.items_with_news(account, since=since, after=last_item, limit=PAGE)
+                listed = db.plays.history(account, items, since=since)
+                owners = {item: db.index.scenes_of([item]) for item in items}
+            if not items:
+                return
+            plays: dict[int, dict[int, PlaySource]] = {}
+            for item, scenes_of in owners.items():
+                for scene in scenes_of:
+                    plays.setdefault(scene, {}).update(listed.get(item, {}))
+            yield self._out_of_step(plays, plays)
+            yield self._history.scenes_of([item for item, scenes_of in owners.items() if not scenes_of])
+            last_item = items[-1]
+
+    def _out_of_step(self, ids: Collection[int], listed: Listed) -> set[int]:
+        """Those of these scenes in Stash for whose plays there is something to do. `listed`: what Plex lists, by scene."""
+        ordered = sorted(ids)
+        scenes: dict[int, ScenePlays] = {}
+        for start in range(0, len(ordered), PAGE):
+            some = ordered[start : start + PAGE]
+            scenes |= self._gates.ask(READ_STASH, partial(self._stash.only_plays, some))
+        with self._store.reading() as db:
+            memory = db.plays.of({id: scene.created_at for id, scene in scenes.items()})
+        now = self._clock.now()
+        out_of_step = set()
+        for id, scene in scenes.items():
+            remembered = memory.get(id, {})
+            plex = {moment: play.source for moment, play in remembered.items()} | dict(listed.get(id, {}))
+            plan = plan_plays(plex, Counter(scene.plays), remembered, now=now, longest=self._longest)
+            if plan.add or plan.remove or plan.resolved:
+                out_of_step.add(id)
+        return out_of_step
+
+    def _want(self, scenes: Collection[int]) -> int:
+        if scenes:
+            with self._store.writing() as tx:
+                for scene in sorted(scenes):
+                    tx.jobs.want(PLAYS, scene, Why.SWEEP, self._clock.now(), behind=True)
+        return len(scenes)
+
+
+def _last_loss(db: Reader) -> str:
+    """When the database was last rebuilt, and when it was restored."""
+    return "/".join(db.notes.text(name) for name in (REPAIRED, RESTORED))

@@ -1,0 +1,149 @@
+"""Finds out that Stash was restored from a backup, and decides about the plays that it lacks.
+
+The rules are in `plexsync.rules.restored_stash`.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_STASH
+from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.rules.job import PLAYS, Kind, Why
+from plexsync.rules.neighbours import Clock, StashWatch
+from plexsync.rules.note_keys import PLAYS_MISSING, STASH_BACK
+from plexsync.rules.plays import PlayState, RememberedPlay, SentPlay
+from plexsync.rules.restored_stash import (
+    Tail,
+    is_asked_about,
+    missing_plays,
+    missing_text,
+    set_back_scenes,
+    tail_of,
+    was_set_back,
+    with_missing,
+)
+from plexsync.rules.scene import ScenePlays, WatchedScene
+from plexsync.store.database import Database, Writer
+
+log = logging.getLogger("PlexSync.plays")
+
+# The number of plays whose scenes are read in one request, and of scenes that can show that Stash is older.
+PAGE = 200
+WITNESSES = 20
+# The number of plays that are looked for with every scene: the scene of the last one may be gone.
+LAST = 5
+
+
+class StashRestores:
+    """Watches the plays that PlexSync added last: if these are missing in Stash, what has become of all that are.
+
+    Nothing may be added before the last play was looked for, since one that is added after a restore would end the tail.
+    Safe to call from several threads.
+    """
+
+    def __init__(self, store: Database, stash: StashWatch, recovery: PlaysRecovery, gates: Gates, clock: Clock) -> None:
+        self._store = store
+        self._stash = stash
+        self._recovery = recovery
+        self._gates = gates
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def last_scenes(self) -> set[int]:
+        """The scenes of the last plays, to be read together with others."""
+        with self._store.reading() as db:
+            return {play.scene for play in db.plays.last_sent(LAST)}
+
+    def ensure(self, watched: Mapping[int, WatchedScene]) -> None:
+        """Decide about missing plays if one of these scenes, among them the last ones, lacks one. Raises NeighbourError."""
+        scenes = {id: watching.brief for id, watching in watched.items()}
+        if self._lacks_plays(scenes):
+            self.check()
+
+    def _lacks_plays(self, scenes: Mapping[int, ScenePlays]) -> bool:
+        with self._store.reading() as db:
+            last = db.plays.last_sent(LAST)
+            memory = db.plays.of({id: scene.created_at for id, scene in scenes.items()})
+        tail = tail_of(last, scenes)
+        if tail.missing or (last and not tail.is_whole):
+            return True
+        return any(
+            play.state is PlayState.SENT and not play.undo and moment not in scenes[id].plays
+            for id, plays in memory.items()
+            for moment, play in plays.items()
+        )
+
+    def check(self) -> bool:
+        """Look for the plays that were added last, and decide about those that are missing.
+
+        With evidence that Stash was restored they are added again, else they were deleted. True if any were missing.
+        Raises NeighbourError.
+        """
+        with self._lock:
+            with self._store.reading() as db:
+                noted = db.notes.text(STASH_BACK)
+                marks = db.poll_marks.newest(Kind.SCENE, limit=WITNESSES)
+            times = {mark.id: mark.updated_at for mark in marks} | set_back_scenes(noted)
+            tail, scenes = self._read_tail(times)
+            is_set_back = any(was_set_back(scenes[id], updated_at) for id, updated_at in times.items() if id in scenes)
+            if noted or tail.missing:
+                with self._store.writing() as tx:
+                    self._decide(tx, tail.missing, scenes, is_lost=tail.is_lost or is_set_back)
+                    tx.notes.save(STASH_BACK, "")
+            return bool(tail.missing)
+
+    def _read_tail(self, times: Mapping[int, str]) -> tuple[Tail, dict[int, ScenePlays]]:
+        """The tail, and the scenes that were read for it: also the first of those with a noted time."""
+        sent: list[SentPlay] = []
+        scenes: dict[int, ScenePlays] = {}
+        unread = set(sorted(times)[:WITNESSES])
+        while True:
+            with self._store.reading() as db:
+                page = db.plays.last_sent(PAGE, before=sent[-1] if sent else None)
+            if not page:
+                return tail_of(sent, scenes), scenes
+            unread |= {play.scene for play in page} - scenes.keys()
+            if unread:
+                scenes |= self._gates.ask(READ_STASH, partial(self._stash.only_plays, sorted(unread)))
+            sent += page
+            unread = set()
+            tail = tail_of(sent, scenes)
+            if tail.is_whole:
+                return tail, scenes
+
+    def _decide(
+        self, tx: Writer, missing: Sequence[SentPlay], scenes: Mapping[int, ScenePlays], *, is_lost: bool
+    ) -> None:
+        moments: dict[int, list[int]] = {}
+        for play in missing:
+            moments.setdefault(play.scene, []).append(play.moment)
+        memory = tx.plays.of({id: scenes[id].created_at for id in moments})
+        now = self._clock.now()
+        for id, some in moments.items():
+            plays = {moment: memory[id][moment] for moment in some if moment in memory.get(id, {})}
+            decided = {moment: _after(play, is_lost=is_lost) for moment, play in plays.items()}
+            tx.plays.save(id, scenes[id].created_at, decided)
+            self._recovery.has_learnt(tx, [(scenes[id], decided)])
+            tx.jobs.want(PLAYS, id, Why.SWEEP, now, behind=True)
+        if missing and is_lost:
+            log.warning("Stash was restored from a backup: %d plays are added again", len(missing))
+        elif is_asked_about(missing):
+            together = with_missing(missing, missing_plays(tx.notes.text(PLAYS_MISSING)), now=now)
+            tx.notes.save(PLAYS_MISSING, missing_text(together))
+            log.warning(
+                "%d plays that PlexSync added are missing in Stash: deleted by you, or was Stash restored?"
+                " They count as deleted; if Stash was restored: %s",
+                together.count,
+                together.command,
+            )
+
+
+def _after(play: RememberedPlay, *, is_lost: bool) -> RememberedPlay:
+    """What is remembered of a missing play. Whether one that was lost is there now, is unknown again."""
+    if play.state is not PlayState.SENT or play.undo:
+        # Another process has changed it meanwhile.
+        return play
+    return RememberedPlay(play.source, PlayState.ADDING if is_lost else PlayState.DELETED)

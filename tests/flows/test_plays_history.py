@@ -1,0 +1,144 @@
+"""The history of Plex as it is saved: read as a whole once a day, and after Plex was restored from a backup."""
+
+import pytest
+
+from plexsync.flows.plays.history_poll import WatchRules
+from tests.engine.house import DAY, House
+from tests.engine.pools import Inline
+
+AT = 1_700_000_000
+WEEK = 7 * 86_400
+
+
+@pytest.fixture
+def house(tmp_path):
+    with House(tmp_path / "data", watch=WatchRules(), pool=Inline()) as house:
+        yield house
+
+
+def poll(house):
+    house.clock.move(60)
+    assert house.worker.back.history.poll() == ""
+    house.work_until_settled()
+
+
+def plays(house, id):
+    return sorted(house.stash_sim.plays.of(id))
+
+
+def listed(house):
+    return [moment for (moment,) in house.rows("select moment from played order by moment")]
+
+
+def history_requests(house):
+    return [request for request in house.plex_sim.log if "history" in request.path]
+
+
+def test_what_a_restored_plex_has_forgotten_stays_in_stash_and_later_plays_come(house):
+    one, two = house.in_step(2)
+    house.plex_sim.play(house.key_of(one), at=AT)
+    poll(house)
+    copy = house.plex_sim.backup()
+    house.plex_sim.play(house.key_of(one), at=AT + WEEK)
+    house.plex_sim.play(house.key_of(two), at=AT + WEEK + 5)
+    poll(house)
+    house.plex_sim.restore(copy)
+    house.plex_sim.play(house.key_of(two), at=AT + WEEK + 9)
+    poll(house)
+    poll(house)
+    assert listed(house) == [AT, AT + WEEK + 9]
+    assert (plays(house, one), plays(house, two)) == ([AT, AT + WEEK], [AT + WEEK + 5, AT + WEEK + 9])
+    house.stash_sim.plays.delete(two, [AT + WEEK + 5])
+    house.clock.move(DAY)
+    poll(house)
+    assert plays(house, two) == [AT + WEEK + 9]
+
+
+def test_the_key_that_a_restored_plex_has_given_to_another_item_brings_no_play_of_the_first(house):
+    house.in_step()
+    copy = house.plex_sim.backup()
+    key = house.plex_sim.add_movie(house.section, files=[("/media/nobody.mp4", 5, 60_000)], title="film")
+    house.plex_sim.play(key, at=AT)
+    assert house.worker.back.history.poll() == ""
+    assert house.rows("select item, path_key from played") == [(key, "")], "its file is not known yet"
+    house.plex_sim.restore(copy)
+    (other,) = house.add(1, start=7)
+    assert house.key_of(other) == key
+    poll(house)
+    poll(house)
+    house.worker.reconciler.reconcile()
+    house.work_for(DAY)
+    assert house.title_in_plex(other) == "Title 7"
+    assert plays(house, other) == []
+
+
+def test_a_play_whose_item_plex_does_not_name_any_more_is_kept_for_its_file(house):
+    (id,) = house.in_step()
+    house.plex_sim.play(house.key_of(id), at=AT)
+    house.worker.back.history.poll()
+    house.plex_sim.readd(house.key_of(id))
+    for _ in range(2):
+        house.clock.move(DAY)
+        house.worker.back.history.poll()
+    assert listed(house) == [AT]
+    house.worker.reconciler.reconcile()
+    house.work_until_settled()
+    assert plays(house, id) == [AT]
+
+
+def test_a_play_that_is_missing_further_back_is_forgotten_within_a_day(house):
+    (id,) = house.in_step()
+    play = house.plex_sim.play(house.key_of(id), at=AT)
+    house.plex_sim.play(house.key_of(id), at=AT + WEEK)
+    poll(house)
+    copy = house.plex_sim.backup()
+    house.plex_sim.restore(type(copy)(copy.machine, copy.rows, copy.plays[1:]))
+    poll(house)
+    assert listed(house) == [AT, AT + WEEK], "a poll reads the newest day"
+    house.clock.move(DAY)
+    poll(house)
+    assert listed(house) == [AT + WEEK]
+    assert plays(house, id) == [AT, AT + WEEK]
+    assert play
+
+
+def test_the_whole_history_is_read_once_a_day(house):
+    (id,) = house.in_step()
+    for moment in range(2100):
+        house.plex_sim.play(house.key_of(id), at=AT + moment * 3600)
+    poll(house)
+    house.forget_requests()
+    for _ in range(24):
+        house.clock.move(3540)
+        poll(house)
+    assert len(history_requests(house)) == 24 + 2, "a poll is one request, the whole history one for each 1,000 plays"
+
+
+def test_a_stop_ends_a_long_history_after_a_page_and_forgets_nothing(house):
+    (id,) = house.in_step()
+    for moment in range(2100):
+        house.plex_sim.play(house.key_of(id), at=AT + moment)
+    history = house.worker.back.history
+    house.forget_requests()
+    assert history.poll(stopping=lambda: True) == ""
+    assert len(history_requests(house)) == 1
+    house.replace_worker()
+    poll(house)
+    assert len(listed(house)) == 2100
+    house.clock.move(DAY)
+    assert house.worker.back.history.poll(stopping=lambda: True) == ""
+    assert len(listed(house)) == 2100
+    assert len(plays(house, id)) == 2100
+
+
+def test_a_later_first_day_and_an_earlier_one_again_lose_no_play(house):
+    (id,) = house.in_step()
+    house.plex_sim.play(house.key_of(id), at=AT)
+    house.replace_worker(watch=WatchRules(since=AT + 5))
+    poll(house)
+    house.clock.move(DAY)
+    poll(house)
+    assert plays(house, id) == []
+    house.replace_worker(watch=WatchRules())
+    poll(house)
+    assert plays(house, id) == [AT]
