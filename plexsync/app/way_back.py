@@ -76,9 +76,7 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
         recovery,
         restores,
     )
-    comparison = PlaysComparison(
-        parts.store, parts.stash, history, recovery, restores, parts.gates, parts.clock, longest
-    )
+    comparison = PlaysComparison(parts.store, history, recovery, restores, parts.gates, parts.clock, longest)
     return WayBack(flow, history, comparison)
 
 
