@@ -294,6 +294,14 @@ class PlexSyncConfig(CheckedModel):
     """Day from which plays count, as YYYY-MM-DD: it begins at midnight UTC, and earlier plays are left alone. Default
     empty: all plays count."""
 
+    rating_direction: Literal["to_plex", "both"] = Field(default="to_plex")
+    """Direction of ratings: to_plex (from Stash to Plex) or both (what you rate in Plex is in Stash as well). Default
+    to_plex."""
+
+    rating_wins: Literal["stash", "plex"] = Field(default="stash")
+    """Which side wins if a rating changed in Stash and in Plex, with rating_direction both: stash or plex, default
+    stash."""
+
     breaker_failure_threshold: int = Field(default=5, ge=1, le=100)
     """Failures in a row after which a server counts as down: 1 to 100, default 5."""
 

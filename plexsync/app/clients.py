@@ -21,7 +21,6 @@ from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.rules.notices import Notice, NotSent
 from plexsync.stash.client import StashClient
 from plexsync.stash.log_lines import StashLines
-from plexsync.stash.watching import StashWatching
 from validation.config import PlexSyncConfig
 
 # Timeouts in seconds for loading the settings. They are short, because read-only commands wait for them too.
@@ -30,6 +29,7 @@ ASK_CONNECT, ASK_READ = 2.0, 2.5
 TRIED_ADDRESSES = 2
 
 AnyPlexClient = TypeVar("AnyPlexClient", bound=PlexClient)
+AnyStashClient = TypeVar("AnyStashClient", bound=StashClient)
 
 
 @contextmanager
@@ -73,10 +73,12 @@ def asking_stash(config: PlexSyncConfig) -> StashClient:
     )
 
 
-def stash_client(config: PlexSyncConfig, clock: Clock, looks: LookRules, *, alive: Callable[[], None]) -> StashWatching:
-    """Return a Stash client that fetches only the scene data these rules need; it calls `alive` on every request."""
+def stash_client(
+    of: type[AnyStashClient], config: PlexSyncConfig, clock: Clock, looks: LookRules, *, alive: Callable[[], None]
+) -> AnyStashClient:
+    """Return a Stash client of this class that fetches only what these rules need; it calls `alive` on every request."""
     profiles = (looks.profile, *looks.libraries.values())
-    return StashWatching(
+    return of(
         config.stash_url,
         config.stash_api_key,
         connect_timeout=config.plex_connect_timeout,

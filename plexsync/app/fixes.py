@@ -11,12 +11,13 @@ from plexsync.app.parts import Parts
 from plexsync.engine import dead_letters
 from plexsync.engine.asked_probes import ask_at_once, why_closed
 from plexsync.engine.dead_letters import Key
-from plexsync.engine.tickets import READ, READS, Gate
+from plexsync.engine.tickets import BY_ROW, READS
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.bindings import Bound
 from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes, want_scenes
 from plexsync.rules.choices import Choice
-from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.gate_names import GateName
 from plexsync.rules.job import Kind, Why
 
 
@@ -125,7 +126,7 @@ def _accept(parts: Parts, order: FixOrder) -> FixResult:
 
 def _test(parts: Parts, order: FixOrder) -> FixResult:
     """Probe a server at once; a server that lets PlexSync in again is no longer on hold."""
-    gate = Gate(Neighbour(order.name), READ)
+    gate = BY_ROW[GateName(order.name)]
     ask_at_once(parts.store, parts.gates, parts.clock, gate)
     problem = why_closed(parts.gates, gate)
     return FixResult(order, 0 if problem else 1, problem=problem)

@@ -219,7 +219,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         heard = {server: Heard(watchdog.alive) for server in Neighbour}
         settings = part_settings(config, store)
         client = client_id(store)
-        stash = stash_client(config, clock, settings.looks, alive=heard[Neighbour.STASH])
+        stash = stash_client(StashWatching, config, clock, settings.looks, alive=heard[Neighbour.STASH])
         stack.callback(stash.close)
         plex = plex_client(PlexHistory, config, clock, client_id=client, alive=heard[Neighbour.PLEX])
         stack.callback(plex.close)

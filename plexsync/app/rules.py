@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from plexsync.engine.rules import WorkRules
+from plexsync.flows.plays.history_poll import WatchRules
+from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules import choice, template
 from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
@@ -77,6 +79,9 @@ def profile(config: PlexSyncConfig) -> Profile:
         "label": bool(base.labels),
     }
     switched = {name: getattr(config, switch) for name, switch in SWITCHES.items()}
+    if config.rating_direction == "both":
+        # The rating flows keep them in step, in both directions.
+        switched["userRating"] = False
     return replace(base, fields=frozenset(name for name, on in (filled | switched).items() if on))
 
 
@@ -111,3 +116,16 @@ class PartSettings:
     wishes: str = ""
     scan_absent: bool = False
     pictures: bool = True
+
+
+def rating_rules(config: PlexSyncConfig) -> RatingRules | None:
+    """Return the rules of ratings that go both ways; None if they don't."""
+    libraries = {fold(name): config.of_library(name).sync_rating for name in config.libraries}
+    if config.rating_direction == "to_plex" or not (config.sync_rating or any(libraries.values())):
+        return None
+    return RatingRules(config.rating_wins, config.sync_rating, libraries)
+
+
+def watch_rules(config: PlexSyncConfig) -> WatchRules | None:
+    """Return whose plays come to Stash, and since when; None while the way back is off."""
+    return None if config.watch_back == "off" else WatchRules(config.watch_account, config.watch_from)

@@ -10,18 +10,20 @@ from functools import partial
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lines
+from plexsync.app.import_turn import ImportTurn
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
-from plexsync.app.rules import HOUR, MINUTE
+from plexsync.app.rating_back import RatingBack, forget_ratings, rating_back
+from plexsync.app.rules import HOUR, MINUTE, rating_rules, watch_rules
 from plexsync.app.switches import bulk_approved, comparison_owed
-from plexsync.app.way_back import WayBack, forget_way_back, way_back
+from plexsync.app.way_back import WayBack, forget_way_back, plays_to_take_back, way_back
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.notifications import Bell, Noticer, Standstill
+from plexsync.engine.pulse import in_turn
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
-from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
 from plexsync.flows.scenes.stash_lines import StashListener
@@ -43,9 +45,9 @@ RECONCILE_RETRY = 300.0
 Told = Callable[[Worked | ProbeResult | Idle], None]
 
 
-def scene_flow(parts: Assembled, back: WayBack | None = None) -> SceneFlow:
+def scene_flow(parts: Assembled, back: WayBack | None = None, ratings: RatingBack | None = None) -> SceneFlow:
     """Return the scene flow on these parts; it tells the way back which scenes it has inspected."""
-    observing = {"observe": back.observe} if back else {}
+    observing = [*([back.observe] if back else ()), *([ratings.poll.observe] if ratings else ())]
     return SceneFlow(
         parts.store,
         parts.stash,
@@ -54,7 +56,7 @@ def scene_flow(parts: Assembled, back: WayBack | None = None) -> SceneFlow:
         parts.gates,
         max_retries=parts.settings.work.max_retries,
         scans=parts.scans,
-        **observing,
+        observing=observing,
     )
 
 
@@ -65,15 +67,21 @@ def engine_on(
     watchdog: Watchdog | None = None,
     pool: Executor | None = None,
     back: WayBack | None = None,
+    ratings: RatingBack | None = None,
     flows: Sequence[AnyFlow] = (),
 ) -> Engine:
     """Return an engine on these parts; `holder` marks the rows that it claims, and `pool` sends its edits.
 
-    It works the scene flow, the way back if there is one, and the given `flows`.
+    It works the scene flow, the way back (while that is off, only what is to be taken back), and the given `flows`.
     """
     return Engine(
         parts.store,
-        [scene_flow(parts, back), *([back.flow] if back else ()), *flows],
+        [
+            scene_flow(parts, back, ratings),
+            back.flow if back else plays_to_take_back(parts),
+            *(ratings.flows if ratings else ()),
+            *flows,
+        ],
         parts.gates,
         parts.clock,
         parts.dice,
@@ -86,19 +94,25 @@ def engine_on(
 
 def way_back_of(parts: Parts) -> WayBack | None:
     """Return the way back, if the settings ask for it."""
-    config = parts.config
-    if config.watch_back == "off":
-        return None
-    return way_back(parts, WatchRules(config.watch_account, config.watch_from))
+    rules = watch_rules(parts.config)
+    return way_back(parts, rules) if rules else None
+
+
+def rating_back_of(parts: Parts) -> RatingBack | None:
+    """Return ratings both ways, if the settings ask for them."""
+    rules = rating_rules(parts.config)
+    return rating_back(parts, rules) if rules else None
 
 
 @contextmanager
-def engine(parts: Parts, stop: threading.Event, back: WayBack | None = None) -> Iterator[Engine]:
+def engine(
+    parts: Parts, stop: threading.Event, back: WayBack | None = None, ratings: RatingBack | None = None
+) -> Iterator[Engine]:
     """Yield an engine for the holder of the worker's lock; call `take_up` before its first step.
 
     When `stop` is set, work that hangs is given back before this process can be killed for taking too long.
     """
-    works = engine_on(parts, holder=secrets.token_hex(4), watchdog=parts.watchdog, back=back)
+    works = engine_on(parts, holder=secrets.token_hex(4), watchdog=parts.watchdog, back=back, ratings=ratings)
     farewell = Farewell(works.abandon, stop=stop)
     try:
         parts.watchdog.tell_of_the_last()
@@ -112,8 +126,11 @@ def engine(parts: Parts, stop: threading.Event, back: WayBack | None = None) -> 
 def take_up(parts: Parts, works: Engine) -> None:
     """Reclaim the jobs of a dead worker, and apply what changed settings cause. Safe to repeat."""
     works.reclaim()
+    are_ratings_off = rating_rules(parts.config) is None
     if parts.config.watch_back == "off":
-        forget_way_back(parts)
+        forget_way_back(parts, forgets_gate=are_ratings_off)
+    if are_ratings_off:
+        forget_ratings(parts)
     parts.curer.apply()
     parts.reconciler.note_wishes()
 
@@ -127,7 +144,7 @@ def drain(
     before: Ran | None = None,
 ) -> Ran:
     """Work the queue until nothing is due or `wait_for` returns true; adds to the counts of the run `before`."""
-    with engine(parts, stop, way_back_of(parts)) as works:
+    with engine(parts, stop, way_back_of(parts), rating_back_of(parts)) as works:
         take_up(parts, works)
         parts.curer.recheck(stopping=stop.is_set)
         return loop_of(parts, works, stop, report).drain(wait_for=wait_for, before=before)
@@ -152,19 +169,20 @@ def noticing(parts: Parts, stop: threading.Event) -> Iterator[Standstill]:
 
 def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
     """Run worker, poller, schedule and notices until `stop`. A damaged database ends it, whichever thread finds it."""
-    back = way_back_of(parts)
-    with noticing(parts, stop) as paused, engine(parts, stop, back) as works:
+    back, ratings = way_back_of(parts), rating_back_of(parts)
+    with noticing(parts, stop) as paused, engine(parts, stop, back, ratings) as works:
         schedule = Schedule(parts, stop)
         # A worker's start polls at once, and so does each new connection to Stash's log.
         poll_now = threading.Event()
         lines = stash_lines(parts.config)
         edits = StashListener(parts.store, lines, parts.gates, parts.clock, parts.dice, poll=poll_now.set)
         watch = partial(Watcher, stop=stop, clock=parts.clock)
+        others = [back.listener.take] if back else []
         # A comparison can take long, and edits must not wait for it.
         watchers = [
             watch(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval, sooner=poll_now),
             watch(lambda: edits(stop.is_set), name="lines", seconds=LISTEN_LOOK),
-            watch(lambda: parts.listener(stop.is_set), name="listen", seconds=LISTEN_LOOK),
+            watch(lambda: parts.listener(stop.is_set, others), name="listen", seconds=LISTEN_LOOK),
             watch(parts.sampler.sample, name="sample", seconds=SECONDS),
             watch(
                 lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()), name="compare", seconds=COMPARE_LOOK
@@ -173,9 +191,13 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
         if parts.scans is not None:
             watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
         if back is not None:
-            poll, compare = partial(back.history.poll, stop.is_set), partial(back.comparison.run_if_due, stop.is_set)
-            watchers.append(watch(poll, name="plays", seconds=parts.config.stash_poll_interval))
+            poll, compare = partial(back.poll, stop.is_set), partial(back.comparison.run_if_due, stop.is_set)
+            seconds, sooner = parts.config.stash_poll_interval, back.listener.sooner
+            watchers.append(watch(poll, name="plays", seconds=seconds, sooner=sooner))
+            watchers.append(watch(back.first_run.begin, name="first plays", seconds=COMPARE_LOOK))
             watchers.append(watch(compare, name="compare plays", seconds=COMPARE_LOOK))
+        if ratings is not None:
+            watchers.append(watch(ratings.poll.poll, name="ratings", seconds=parts.config.stash_poll_interval))
         for watcher in watchers:
             watcher.start()
         try:
@@ -200,7 +222,7 @@ def loop_of(parts: Parts, works: Engine, stop: threading.Event, report: Told, pa
         begin=lambda: take_up(parts, works),
         report=report,
         paused=paused or Standstill(parts.clock),
-        between=ProbeTurn(parts, stop),
+        between=in_turn(ProbeTurn(parts, stop), ImportTurn(parts, stop)),
     )
 
 

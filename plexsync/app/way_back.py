@@ -1,48 +1,62 @@
 """The way back, from Plex to Stash: its flow and its poll, put together if the settings ask for it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from plexsync.app.parts import Assembled
+from plexsync.engine import gate_rows
+from plexsync.engine.tickets import WRITE_STASH
 from plexsync.flows.plays.compare import PlaysComparison
+from plexsync.flows.plays.first_run import FirstRun
 from plexsync.flows.plays.flow import PlaysFlow, longest_request
 from plexsync.flows.plays.history_poll import HistoryPoll, WatchRules
+from plexsync.flows.plays.listener import PlayListener
+from plexsync.flows.plays.preview import PlaysPreviewer
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
 from plexsync.rules.job import PLAYS, Why
-from plexsync.rules.note_keys import PLAYS_COMPARED
+from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COMPARED, PLAYS_COUNTED
 from plexsync.store.database import Writer
 from plexsync.store.plays_file import PlaysFile
 
 
 @dataclass(frozen=True)
 class WayBack:
-    """The flow of plays, the poll of Plex's history, and the comparison."""
+    """The flow of plays, the poll of Plex's history and what says when to poll sooner, and the first write of plays."""
 
     flow: PlaysFlow
     history: HistoryPoll
+    listener: PlayListener
+    previewer: PlaysPreviewer
+    first_run: FirstRun
     comparison: PlaysComparison
+
+    def poll(self, stopping: Callable[[], bool] = lambda: False) -> str:
+        """Read the history, and count what waits for your approval; returns why that is not possible now, '' if it was."""
+        return self.listener.poll(stopping) or self.first_run.count()
 
     def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
         """Queue the plays of inspected scenes of which Plex lists plays that are not remembered.
 
-        So a scene that is matched only now, or has another file, gets the plays of its items.
+        So a scene that is matched only now, or has another file, gets the plays of its items. Nothing is queued before
+        you have approved the first write.
         """
         shown = {sight.id: [target.item.key for target in sight.targets] for sight in sights if sight.scene}
         keys = sorted({key for some in shown.values() for key in some})
         if not keys:
             return
-        account = self.history.known_account
-        if account is None:
+        account, since = self.history.known_account, self.history.approved_since(tx)
+        if account is None and tx.notes.text(PLAYS_APPROVED):
             # Too many rather than too few, until Plex has said which account has the name.
             for id in shown:
                 tx.jobs.want(PLAYS, id, Why.SWEEP, now)
             return
-        plays = tx.plays.history(account, keys, since=self.history.since)
+        plays = {} if account is None or since is None else tx.plays.history(account, keys, since=since)
         if not plays:
             return
         created = {sight.id: sight.scene.created_at for sight in sights if sight.scene}
@@ -55,34 +69,78 @@ class WayBack:
 
 def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     """Put the way back together on these parts."""
-    looks = parts.settings.looks
-    reader = BatchReader(parts.gates)
-    matcher = SceneMatcher(parts.store, parts.stash, parts.plex, parts.indexer, reader, looks, patient=False)
-    history = HistoryPoll(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, parts.identity, rules)
+    history, clock = _history(parts, rules), parts.clock
+    recovery = plays_recovery(parts)
+    restores = StashRestores(parts.store, parts.stash, recovery, parts.gates, clock)
+    flow = _plays_flow(parts, history, recovery, restores)
+    viewer = _plays_flow(parts, history, recovery, looks_only=True)
+    previewer = PlaysPreviewer(parts.store, parts.plex, viewer, history, parts.gates, clock)
     longest = longest_request(parts.settings.work)
-    recovery = PlaysRecovery(parts.store, PlaysFile(parts.store.folder), parts.clock, longest)
-    restores = StashRestores(parts.store, parts.stash, recovery, parts.gates, parts.clock)
-    flow = PlaysFlow(
+    return WayBack(
+        flow,
+        history,
+        PlayListener(parts.store, history, clock),
+        previewer,
+        FirstRun(parts.store, parts.gates, clock, history, previewer),
+        PlaysComparison(parts.store, history, recovery, restores, parts.gates, clock, longest),
+    )
+
+
+def plays_to_take_back(parts: Assembled) -> PlaysFlow:
+    """Return the flow of plays while the way back is off: it takes plays back that were sent before, if you ask for it."""
+    return _plays_flow(parts, _history(parts, WatchRules()), plays_recovery(parts), is_on=False)
+
+
+def plays_recovery(parts: Assembled) -> PlaysRecovery:
+    """Return what compares the database with the journal of plays."""
+    longest = longest_request(parts.settings.work)
+    return PlaysRecovery(parts.store, PlaysFile(parts.store.folder), parts.clock, longest)
+
+
+def _history(parts: Assembled, rules: WatchRules) -> HistoryPoll:
+    return HistoryPoll(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, parts.identity, rules)
+
+
+def _plays_flow(
+    parts: Assembled,
+    history: HistoryPoll,
+    recovery: PlaysRecovery,
+    restores: StashRestores | None = None,
+    *,
+    is_on: bool = True,
+    looks_only: bool = False,
+) -> PlaysFlow:
+    looks, reader, indexer = parts.settings.looks, BatchReader(parts.gates), parts.indexer
+    if looks_only:
+        indexer = Indexer(parts.store, parts.plex, parts.gates, parts.clock, looks_only=True)
+    return PlaysFlow(
         parts.store,
         parts.stash,
-        matcher,
+        SceneMatcher(parts.store, parts.stash, parts.plex, indexer, reader, looks, patient=looks_only),
         history,
         parts.gates,
         parts.clock,
-        parts.identity,
-        StashIdentity(parts.store, parts.stash, parts.clock),
+        parts.visitor if looks_only else parts.identity,
+        StashIdentity(parts.store, parts.stash, parts.clock, looks_only=looks_only),
         parts.settings.work,
         looks.scope,
         recovery,
         restores,
+        is_on=is_on,
     )
-    comparison = PlaysComparison(parts.store, history, recovery, restores, parts.gates, parts.clock, longest)
-    return WayBack(flow, history, comparison)
 
 
-def forget_way_back(parts: Assembled) -> None:
-    """Drop the queued plays, and the saved history, since the way back is off. Switched on again, it reads all anew."""
+def forget_way_back(parts: Assembled, *, forgets_gate: bool = True) -> None:
+    """Drop the queued plays and the saved history, since the way back is off.
+
+    Scenes with plays that you want taken back stay in the queue. Switched on again, it reads all anew.
+    `forgets_gate`: nothing else is written to Stash, so what is stored about the gate for such writes goes as well.
+    """
     with parts.store.writing() as tx:
-        if tx.jobs.discard([PLAYS]) or tx.plays.has_history():
+        if tx.jobs.discard([PLAYS], but=tx.plays.to_take_back()) or tx.plays.has_history():
             tx.plays.forget_history()
-            tx.notes.save(PLAYS_COMPARED, "")
+        if forgets_gate:
+            gate_rows.forget(tx, WRITE_STASH, parts.clock.now())
+        for name in (PLAYS_COUNTED, PLAYS_COMPARED):
+            if tx.notes.text(name):
+                tx.notes.save(name, "")

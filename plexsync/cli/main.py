@@ -9,6 +9,7 @@ import difflib
 import importlib
 import importlib.metadata
 import json
+import keyword
 import os
 import sys
 import threading
@@ -49,6 +50,7 @@ COMMANDS = {
     "undo": "Take back what was pushed.",
     "release": "Leave what was pushed in Plex, without PlexSync's locks.",
     "redo": "End an undo: sync the scenes again.",
+    "plays": "Bring what you watch in Plex to Stash, and take it back.",
     "accept": "Accept a change of a server that only you can judge.",
     "log": "Show the log of the worker.",
     "report": "Collect what a bug report needs in one file, without secrets.",
@@ -56,6 +58,7 @@ COMMANDS = {
     "outages": "Show when the servers were down or on hold.",
     "verify": "Count how many scenes are in sync.",
     "reconcile": "Compare Stash with Plex, and queue what differs.",
+    "import": "Fill what is empty in Stash with what Plex has.",
     "backup": "Copy the database to a file.",
     "restore": "Put a copy of the database back.",
     "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
@@ -63,10 +66,11 @@ COMMANDS = {
 # The section of the list for each command; the others come last.
 PARTS = {
     "Set up": ("init", "config", "doctor", "probe", "adopt", "notify", "completion"),
-    "Sync": ("serve", "sync", "drain", "reconcile", "verify"),
+    "Sync": ("serve", "sync", "drain", "reconcile", "verify", "import"),
     "Fix": ("fix", "drift"),
     "Show": ("status", "top", "explain", "history", "outages", "accept", "log", "report", "help"),
     "Single scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release", "redo"),
+    "Way back": ("plays",),
     "Database": ("backup", "restore"),
     "Try": ("demo",),
 }
@@ -89,9 +93,9 @@ class Program(SharingFamily):
         """The command of this name, imported now."""
         if cmd_name not in (*COMMANDS, *UNLISTED):
             return None
-        member = getattr(
-            importlib.import_module(f"plexsync.cli.commands.{OPPOSITES.get(cmd_name, cmd_name)}"), cmd_name
-        )
+        # A word of Python names neither a module nor a function.
+        own = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        member = getattr(importlib.import_module(f"plexsync.cli.commands.{OPPOSITES.get(cmd_name, own)}"), own)
         return member if isinstance(member, click.Command) else None
 
     def resolve_command(

@@ -138,6 +138,15 @@ def end_hold(tx: Writer, gate: Gate, now: int) -> None:
         log.info("hold over: %s accepts requests again", gate.caption)
 
 
+def forget(tx: Writer, gate: Gate, now: int) -> None:
+    """Forget everything about a gate that nothing passes any more, and end its outage: nobody would probe it."""
+    end_hold(tx, gate, now)
+    row = tx.breakers.find(gate.row)
+    save_breaker(tx, gate, row, Breaker(generation=row.generation), now)
+    tx.breakers.delete(gate.row)
+    tx.paces.delete(gate.row)
+
+
 def slow_down(tx: Writer, gate: Gate, wait: int, now: int) -> None:
     """Throttle the gate for `wait` ms (0: not at all), never shortening an earlier wait, and halve the ramp."""
     pace = tx.paces.find(gate.row)

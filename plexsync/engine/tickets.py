@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from plexsync.rules.errors import Neighbour
+from plexsync.rules.gate_names import GateName, caption
 
 
 class Access(StrEnum):
@@ -31,22 +32,24 @@ class Gate:
     access: Access
 
     @property
-    def row(self) -> str:
+    def row(self) -> GateName:
         """The key of the rows that store its breaker, hold and pace.
 
         Both gates of Plex share one row, which records the access that lost it. Writes to Stash have their own row: a
         Stash that rejects writes stops no reads.
         """
-        return "stash:write" if self == WRITE_STASH else self.neighbour.value
+        return GateName.STASH_WRITES if self == WRITE_STASH else GateName(self.neighbour.value)
 
     @property
     def caption(self) -> str:
         """The name for display: the server, or the part of it that is closed."""
-        return "Writing to Stash" if self == WRITE_STASH else self.neighbour.capitalize()
+        return caption(self.row)
 
 
 READ_PLEX, WRITE_PLEX = Gate(Neighbour.PLEX, READ), Gate(Neighbour.PLEX, WRITE)
 READ_STASH, WRITE_STASH = Gate(Neighbour.STASH, READ), Gate(Neighbour.STASH, WRITE)
+# The gate behind each row; the row of Plex is that of its reads.
+BY_ROW = {gate.row: gate for gate in (READ_PLEX, READ_STASH, WRITE_STASH)}
 # The gates that every comparison of the two servers needs.
 READS = (READ_PLEX, READ_STASH)
 # A generation that no breaker has.

@@ -19,6 +19,8 @@ UNREADABLE = "\ufffd"
 # Digits of a duration in milliseconds: thirty years.
 LONGEST_DURATION = 12
 LONGEST_NUMBER = 19
+# Digits of a moment in seconds: three thousand years.
+LONGEST_MOMENT = 11
 
 Number = int | float | str
 Flag = bool | int | float | str
@@ -77,6 +79,7 @@ class ItemAnswer(msgspec.Struct):
     originallyAvailableAt: str | None = None
     contentRating: str | None = None
     userRating: float | str | None = None
+    lastRatedAt: Number | None = None
     thumb: str | None = None
     art: str | None = None
     Role: list[PlexTag] = []
@@ -266,7 +269,7 @@ def _item(metadata: ItemAnswer, section: str, library: str) -> Item:
             "summary": metadata.summary or "",
             "originallyAvailableAt": (metadata.originallyAvailableAt or "")[:10],
             "contentRating": metadata.contentRating or "",
-            "userRating": _rating(metadata.userRating),
+            "userRating": rating_text(metadata.userRating),
         },
         lists={
             "actor": _names(metadata.Role),
@@ -283,6 +286,7 @@ def _item(metadata: ItemAnswer, section: str, library: str) -> Item:
         stamp=whole_number(metadata.updatedAt or 0),
         clip=metadata.subtype == "clip",
         library=library,
+        rated_at=moment(metadata.lastRatedAt),
     )
 
 
@@ -338,6 +342,12 @@ def whole_number(number: Number) -> int:
     return int(text)
 
 
+def moment(number: Number | None) -> int:
+    """A moment in UTC seconds; 0 for none, or for a number that is no moment."""
+    text = digits(number)
+    return int(text) if text and len(text) <= LONGEST_MOMENT else 0
+
+
 def _whole(number: Number) -> str:
     """The number as text, without its fraction."""
     text = f"{number:f}" if isinstance(number, float) else str(number)
@@ -349,7 +359,7 @@ def _flag(flag: Flag) -> bool:
     return flag in (True, "1", "true")
 
 
-def _rating(rating: float | str | None) -> str:
+def rating_text(rating: float | str | None) -> str:
     """A rating as the shortest decimal ("8.5", "8"), '' for none."""
     if rating is None or rating == "":
         return ""

@@ -1,4 +1,4 @@
-"""Decodes Plex's answers about plays and accounts, as strictly and leniently as `plexsync.plex.answers` does.
+"""Decodes Plex's answers about plays, accounts and ratings, as strictly and leniently as `plexsync.plex.answers` does.
 
 A row that can't be read is no play, but it keeps its place in the listing, which pages are joined by.
 """
@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from plexsync.plex.answers import Number, check_size, digits
-from plexsync.rules.records import PlexPlay
+from plexsync.plex.answers import Number, check_size, digits, moment, rating_text
+from plexsync.rules.records import PlexPlay, Rated
 
-# Digits of a moment in seconds: three thousand years.
-LONGEST_MOMENT = 11
 MOVIE = "movie"
 
 
@@ -60,6 +58,27 @@ class AccountsAnswer(msgspec.Struct):
     MediaContainer: AccountList
 
 
+class RatedAnswer(msgspec.Struct):
+    """An item of a listing, with its rating."""
+
+    ratingKey: Number
+    userRating: float | str | None = None
+    lastRatedAt: Number | None = None
+
+
+class RatedPage(msgspec.Struct):
+    """A page of a listing."""
+
+    size: Number
+    Metadata: list[RatedAnswer] = []
+
+
+class RatedItemsAnswer(msgspec.Struct):
+    """The body of a listing of rated items."""
+
+    MediaContainer: RatedPage
+
+
 @dataclass(frozen=True)
 class HistoryRow:
     """A row as it is listed: what tells it from other rows, its moment (0 if unreadable), and the play of a movie."""
@@ -81,18 +100,26 @@ def accounts_of(accounts: AccountList) -> dict[int, str]:
     return {int(digits(account.id)): account.name or "" for account in accounts.Account if digits(account.id)}
 
 
+def rated_of(page: RatedPage) -> list[Rated]:
+    """The items of a page, without those that don't say when they were rated."""
+    check_size(page.size, page.Metadata)
+    rated = [
+        Rated(digits(row.ratingKey), rating_text(row.userRating), moment(row.lastRatedAt)) for row in page.Metadata
+    ]
+    return [item for item in rated if item.key and item.at]
+
+
 def _row(metadata: PlayAnswer) -> HistoryRow:
-    text = digits(metadata.viewedAt)
-    moment = int(text) if text and len(text) <= LONGEST_MOMENT else 0
+    viewed_at = moment(metadata.viewedAt)
     name = metadata.historyKey or f"{metadata.viewedAt} {metadata.accountID} {metadata.ratingKey}"
-    return HistoryRow(name, moment, _play(metadata, moment))
+    return HistoryRow(name, viewed_at, _play(metadata, viewed_at))
 
 
-def _play(metadata: PlayAnswer, moment: int) -> PlexPlay | None:
+def _play(metadata: PlayAnswer, viewed_at: int) -> PlexPlay | None:
     """The play that a row tells of; None if that is no movie, or if the row does not say who played when."""
     history = digits((metadata.historyKey or "").rpartition("/")[2])
     account = digits(metadata.accountID)
-    if metadata.type != MOVIE or not (history and account and moment):
+    if metadata.type != MOVIE or not (history and account and viewed_at):
         return None
     item, section = digits(metadata.ratingKey), digits(metadata.librarySectionID)
-    return PlexPlay(history, item, section, int(account), moment)
+    return PlexPlay(history, item, section, int(account), viewed_at)

@@ -1,4 +1,4 @@
-"""Plex's events as `plexsync.rules.events`: items that were added, changed or removed, and scans that ended.
+"""Plex's events as `plexsync.rules.events`: items that were added, changed or removed, scans that ended, and what is played.
 
 Each entry of a message is read by itself, so that an entry in an unknown form costs only itself.
 """
@@ -11,7 +11,7 @@ import msgspec
 from plexsync.http.client import Timeouts
 from plexsync.http.websocket import EventSocket
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.events import Event, Left, Scanned, Touched
+from plexsync.rules.events import Event, Left, Scanned, SessionChanged, SessionState, Touched
 from plexsync.rules.http_answers import Server
 
 # The path that clients use; the documented one lacks a letter.
@@ -57,12 +57,22 @@ class ActivityNotification(msgspec.Struct):
     Activity: "Activity | None" = None
 
 
+class PlaySessionStateNotification(msgspec.Struct):
+    """The report of a player."""
+
+    ratingKey: Number
+    state: SessionState
+    viewOffset: Number | None = None
+    sessionKey: Number | None = None
+
+
 class NotificationContainer(msgspec.Struct):
     """Any notification; most of them are not used. Its entries are not decoded yet."""
 
     type: str = ""
     TimelineEntry: list[msgspec.Raw] = []
     ActivityNotification: list[msgspec.Raw] = []
+    PlaySessionStateNotification: list[msgspec.Raw] = []
 
 
 class Notification(msgspec.Struct):
@@ -74,6 +84,7 @@ class Notification(msgspec.Struct):
 NOTIFICATION = msgspec.json.Decoder(Notification)
 TIMELINE_ENTRY = msgspec.json.Decoder(TimelineEntry)
 ACTIVITY = msgspec.json.Decoder(ActivityNotification)
+PLAYER_REPORT = msgspec.json.Decoder(PlaySessionStateNotification)
 UNREADABLE = (ValueError, msgspec.MsgspecError, RecursionError)
 
 T = TypeVar("T")
@@ -122,6 +133,8 @@ def events_of(message: bytes) -> Sequence[Event]:
         return _readable(container.TimelineEntry, TIMELINE_ENTRY, _entry)
     if container.type == "activity":
         return _readable(container.ActivityNotification, ACTIVITY, _scan)
+    if container.type == "playing":
+        return _readable(container.PlaySessionStateNotification, PLAYER_REPORT, _session)
     return ()
 
 
@@ -161,3 +174,9 @@ def _scan(notification: ActivityNotification) -> Event | None:
         return None
     context = notification.Activity.Context if notification.Activity else None
     return Scanned(str(context.librarySectionID) if context else "")
+
+
+def _session(report: PlaySessionStateNotification) -> Event:
+    """The change of a session."""
+    session = "" if report.sessionKey is None else str(report.sessionKey)
+    return SessionChanged(str(int(report.ratingKey)), report.state, int(report.viewOffset or 0), session)

@@ -1,7 +1,7 @@
-"""Plays in Plex over HTTP: implements `plexsync.rules.neighbours.PlexWatch`.
+"""Plays and ratings in Plex over HTTP: implements `PlexWatch` and `PlexRatings` of `plexsync.rules.neighbours`.
 
-Plex shows its history and its accounts to the owner of the server. Whoever else asks gets 401 or 403, although the same
-token may read and write everything else. So these two are Refused here and never Barred, which would hold all of Plex.
+Plex shows its history and its accounts to the owner of the server alone. Whoever else asks gets 401 or 403, although the
+same token may read and write everything else. So these two are Refused here and never Barred, which would hold all of Plex.
 """
 
 from collections.abc import Iterator
@@ -9,14 +9,15 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from plexsync.http.client import MEGABYTE, Answer
+from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer
 from plexsync.plex import answers, answers_history
 from plexsync.plex.answers_history import HistoryRow
-from plexsync.plex.client import PlexClient
+from plexsync.plex.client import MOVIE, UNWANTED, UNWANTED_FIELDS, PlexClient, check_number
 from plexsync.rules.errors import Barred, Refused
-from plexsync.rules.records import PlexPlay
+from plexsync.rules.records import PlexPlay, Rated
 
 HISTORY = msgspec.json.Decoder(answers_history.HistoryAnswer)
+RATED = msgspec.json.Decoder(answers_history.RatedItemsAnswer)
 ACCOUNTS = msgspec.json.Decoder(answers_history.AccountsAnswer)
 # A row takes less than 1 kB.
 HISTORY_CAP = 4 * MEGABYTE
@@ -26,7 +27,7 @@ RESTARTS = 10
 
 
 class PlexHistory(PlexClient):
-    """A Plex client that also reads who played what."""
+    """A Plex client that also reads who played and rated what."""
 
     def plays(self, account: int, *, since: int, page: int = 1000, with_gone: bool = False) -> Iterator[list[PlexPlay]]:
         """The plays of movies by one account from `since` on (UTC seconds), oldest first, in pages without repeats.
@@ -53,6 +54,26 @@ class PlexHistory(PlexClient):
         accounts = self._checked(lambda: answers_history.accounts_of(container))
         # An account may be named like the token.
         return {id: name.replace(self._token, "***") for id, name in accounts.items()}
+
+    def rated(self, section: str, *, since: int, limit: int) -> list[Rated]:
+        """Up to `limit` items that were rated after `since` (UTC seconds), oldest rating first, in one request.
+
+        Plex ignores filters and orders that it does not know: then a part of them is returned.
+        """
+        check_number(section)
+        query = {
+            "type": MOVIE,
+            "lastRatedAt>>": str(since),
+            "sort": "lastRatedAt:asc",
+            "excludeElements": f"{UNWANTED},Media",
+            "excludeFields": UNWANTED_FIELDS,
+            "X-Plex-Container-Start": "0",
+            "X-Plex-Container-Size": str(limit),
+        }
+        target = f"/library/sections/{section}/all?{urlencode(query, quote_via=quote)}"
+        container = self._wire.decoded(RATED, self._ask("GET", target, cap=LISTING_CAP).body).MediaContainer
+        rated = self._checked(lambda: answers_history.rated_of(container))
+        return sorted((item for item in rated if item.at > since), key=lambda item: item.at)[:limit]
 
     def _walk(self, account: int, since: int, page: int) -> Iterator[tuple[list[HistoryRow], bool]]:
         """The rows from `since` on, in pages without repeats, and whether all rows so far came in the order of time.

@@ -10,10 +10,20 @@ from plexsync.reports.format import stamp, unstamped
 from plexsync.reports.missing_plays import TITLE, find_missing_plays, missing_words
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import NeedFacts, StatusFacts
-from plexsync.reports.verdict import NEVER, ended_words, hold_words, worker_fails, worker_hangs, worker_is_missed
+from plexsync.reports.verdict import (
+    NEVER,
+    ended_words,
+    first_plays_words,
+    hold_words,
+    worker_fails,
+    worker_hangs,
+    worker_is_missed,
+)
+from plexsync.rules.gate_names import CURE, GateName, caption, closed_words, is_covered
 from plexsync.rules.notices import NoticeRules, conditions
-from plexsync.rules.status_words import DOWN
+from plexsync.rules.status_words import ON_HOLD
 
+BY_ITSELF = "Scenes stay queued, none becomes a dead letter for it, and PlexSync probes the server by itself."
 HUNG = (
     "It holds the database and has sent no heartbeat for two minutes or more, so nothing is synced. Restart plexsync "
     "serve; if it happens again, please report it with the log."
@@ -45,7 +55,13 @@ def needs(parts: Parts, facts: StatusFacts) -> list[Need]:
     told = [_of(one.key, one.text, one.since, facts) for one in conditions(sight, rules, None, now)]
     told += machine_needs(facts)
     known = {one.key.partition(":")[2] for one in told if one.key.startswith(("away:", "hold:"))}
-    told += [_away(one) for one in facts["outages"]["current"] if one["kind"] != "hold" and one["server"] not in known]
+    current = facts["outages"]["current"]
+    closed = {outage["server"] for outage in current}
+    told += [
+        _away(one)
+        for one in current
+        if one["kind"] != "hold" and one["server"] not in known and not is_covered(one["server"], closed)
+    ]
     if missing:
         told.append(Need("plays", "wait", TITLE, missing_words(missing), since=missing.at))
     return sorted(told, key=lambda one: one.kind != "person")
@@ -58,8 +74,8 @@ def _of(key: str, text: str, since: int, facts: StatusFacts) -> Need:
         change = hold_words(rest, held)
         return Need(key, "person", f"{change[0].upper()}{change[1:]}", text, "/accept", since)
     title = {
-        "hold": hold_words(rest, held) if held else f"{rest.title()} does not let PlexSync in",
-        "away": f"{rest.title()} is {DOWN}",
+        "hold": hold_words(rest, held) if held else f"{caption(rest)} is {ON_HOLD}",
+        "away": closed_words(rest),
         "dead": "Too many dead letters",
         "repaired": "The database was rebuilt",
     }[head]
@@ -68,7 +84,7 @@ def _of(key: str, text: str, since: int, facts: StatusFacts) -> Need:
 
 
 def machine_needs(facts: StatusFacts) -> list[Need]:
-    """What needs you of PlexSync itself: its worker, its events and its books, and the first write."""
+    """What needs you of PlexSync itself: its worker, its events and its books, and the first writes."""
     worker, kept = facts["worker"], facts["books"]
     told = []
     if not facts["bulk_approved"]:
@@ -81,6 +97,9 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
                 "/review",
             )
         )
+    if first := facts["plays"]["first"]:
+        plays = f"{first_plays_words(first)}. Nothing is written before you have looked at it and approved it once."
+        told.append(Need("plays", "person", "The first plays for Stash need your approval", plays, "/plays"))
     if not worker["enabled"]:
         off = "enabled = false: events are kept, and nothing is sent to Plex."
         told.append(Need("off", "person", "PlexSync is switched off", off, "/settings/change?name=enabled"))
@@ -104,13 +123,10 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
 
 
 def _away(one: OutageFacts) -> Need:
-    name = one["server"].title()
     why = one["error"] or "It does not answer"
     end = "" if why[-1] in ".!?" else "."
-    text = (
-        f"{why}{end} Scenes stay queued, none becomes a dead letter for it, and PlexSync probes the server by itself."
-    )
-    return Need(f"away:{one['server']}", "wait", f"{name} is {DOWN}", text)
+    remedy = CURE if one["server"] == GateName.STASH_WRITES else BY_ITSELF
+    return Need(f"away:{one['server']}", "wait", closed_words(one["server"]), f"{why}{end} {remedy}")
 
 
 def need_facts(one: Need) -> NeedFacts:

@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
+from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.inspection_records import Inspection, Target
-from plexsync.flows.scenes.verbs import status_in
+from plexsync.flows.scenes.verbs import Explanation, status_in
 from plexsync.reports.rows import attempt_facts, in_order, row_facts
+from plexsync.reports.scene_plays import scene_plays
 from plexsync.reports.shapes.scenes import (
+    ExplainFacts,
     FieldFacts,
     JobReport,
     KnownFacts,
     NoteFacts,
+    PlaysOfScene,
     RememberedFacts,
     SightFacts,
     TargetFacts,
@@ -22,12 +26,29 @@ from plexsync.rules.records import AttemptRow, JobRow
 from plexsync.rules.status_words import SceneStatus
 from plexsync.rules.undo import undone
 from plexsync.rules.values import Value, held
-from plexsync.store.database import Reader
+from plexsync.store.database import Database, Reader
 
 
-def job_facts(status: SceneStatus, row: JobRow | None, attempts: Sequence[AttemptRow]) -> JobReport:
-    """A scene's status, its row in the queue, and its failed attempts."""
-    return {"stands": status.value, "job": row_facts(row), "attempts": attempt_facts(attempts)}
+def job_facts(
+    status: SceneStatus, row: JobRow | None, attempts: Sequence[AttemptRow], plays: PlaysOfScene | None
+) -> JobReport:
+    """A scene's status, its row in the queue, its failed attempts, and its plays."""
+    return {"stands": status.value, "job": row_facts(row), "attempts": attempt_facts(attempts), "plays": plays}
+
+
+def explain_facts(store: Database, explanation: Explanation, rules: WatchRules | None) -> ExplainFacts:
+    """A scene as the worker sees it now, its job, and its plays."""
+    sight = explanation.sight
+    with store.reading() as db:
+        plays = scene_plays(
+            db,
+            rules,
+            sight.id,
+            created_at=sight.scene.created_at if sight.scene else "",
+            items=[target.item.key for target in sight.targets],
+        )
+    job = job_facts(explanation.status, explanation.job, explanation.attempts, plays)
+    return {**sight_facts(sight, explanation.job), **job}
 
 
 def sight_facts(sight: Inspection, row: JobRow | None = None) -> SightFacts:
@@ -161,7 +182,7 @@ def reason(known: Remembered | None, wants: Value | None) -> str:
     return "changed in Stash" if known.said != wants else "not as it was left in Plex"
 
 
-def known_facts(db: Reader, id: int) -> KnownFacts:
+def known_facts(db: Reader, id: int, rules: WatchRules | None) -> KnownFacts:
     """What the database knows of a scene, for when a server can't be asked."""
     remembered: list[RememberedFacts] = [
         {"key": key, "field": name, "said": one.said, "left": one.left.value, "left_locked": one.left.locked}
@@ -170,6 +191,8 @@ def known_facts(db: Reader, id: int) -> KnownFacts:
     ]
     return {
         "id": id,
-        **job_facts(status_in(db, id), db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)),
+        **job_facts(
+            status_in(db, id), db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id), scene_plays(db, rules, id)
+        ),
         "remembered": remembered,
     }

@@ -10,7 +10,7 @@ from plexsync.reports.shapes.status import HoldFacts, StatusFacts
 from plexsync.reports.undo import rests
 from plexsync.reports.verdict import hold_words
 from plexsync.rules.choices import CHANGES, EFFECTS, Choice
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.gate_names import CURE, GATES, GateName, caption
 from plexsync.rules.job import Kind
 
 SIGN_IN, SETTING, OPEN = "sign-in", "setting", "open"
@@ -57,6 +57,10 @@ _MACHINE: dict[str, tuple[list[FixStep], str]] = {
         [step(OPEN, "Look at the changes…", page="/reconcile", command="plexsync sync --all")],
         "Look at what would change, then approve it once.",
     ),
+    "plays": (
+        [step(OPEN, "Look at the plays…", page="/plays", command="plexsync plays sync")],
+        "Look at the plays that would be added to Stash, then approve them once.",
+    ),
     "off": (
         [step(SETTING, "Switch PlexSync on", "enabled", page="/settings/change?name=enabled")],
         "Set enabled = true.",
@@ -77,7 +81,7 @@ _MACHINE: dict[str, tuple[list[FixStep], str]] = {
 def _hold(server: str, held: HoldFacts) -> FixEntry:
     """A server on hold: a choice to accept, or a setting to change."""
     words, choice, setting = hold_words(server, held), held["choice"], held["setting"]
-    test = step(FixAction.TEST, "Test again", server.partition(":")[0])
+    test = step(FixAction.TEST, "Test again", server)
     if choice:
         accept = step(FixAction.ACCEPT, "Accept", choice, command=f"plexsync accept {choice}")
         remedy = f"{EFFECTS[Choice(choice)]} When what has changed is back, PlexSync goes on by itself."
@@ -87,6 +91,8 @@ def _hold(server: str, held: HoldFacts) -> FixEntry:
         signs_in = [step(SIGN_IN, "Sign in to Plex again", setting, command="plexsync fix")]
         steps = [*(signs_in if setting == "plex_token" else []), change, test]
         remedy = f"Put {setting} right: PlexSync tries again at once when it changes."
+        if server == GateName.STASH_WRITES:
+            remedy += f" {CURE}"
     title = f"{words[0].upper()}{words[1:]}"
     return _entry(f"hold:{server}", title, held["message"], remedy, steps, since=held["since"])
 
@@ -99,7 +105,7 @@ def order_of(action: str, target: str, item: str = "") -> FixOrder | None:
     if order.action is FixAction.ACCEPT:
         return order if target in set(Choice) else None
     if order.action is FixAction.TEST:
-        return order if target in set(Neighbour) else None
+        return order if target in GATES else None
     if order.action is FixAction.RETRY_ALL:
         return order if target else None
     key = key_of(target)
@@ -140,7 +146,9 @@ def result_words(result: FixResult) -> str:
                 return "Nobody asks for that any more."
             return f"Accepted: {CHANGES[Choice(order.name)]}. {result.follows[:1].upper()}{result.follows[1:]}."
         case FixAction.TEST:
-            server = order.name.title()
+            server = caption(order.name)
+            if order.name == GateName.STASH_WRITES and result.done:
+                return "Stash answers: the next play shows whether it accepts writes again."
             return f"{server} answers, and PlexSync goes on." if result.done else f"Not yet: {result.problem}"
 
 

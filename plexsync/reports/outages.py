@@ -1,12 +1,13 @@
 """Server outages of the last days and their figures, for `plexsync outages` and its page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plexsync.app.parts import Parts
 from plexsync.reports.format import noted, stamp
-from plexsync.reports.shapes.outages import OutageReport
+from plexsync.reports.shapes.outages import OutageFacts, OutageReport
 from plexsync.reports.status import figure_facts, outage_facts
+from plexsync.rules.gate_names import GATES, GateName
 from plexsync.rules.job import DAY
 from plexsync.rules.note_keys import BEGUN
 from plexsync.rules.outages import Outage, OutageTotals, Transition, outages, summary, within
@@ -16,27 +17,35 @@ MOST_DAYS = 3650
 
 @dataclass(frozen=True)
 class OutageHistory:
-    """The time from `start` to `now`; `log` holds every known transition of a breaker or hold, oldest first."""
+    """The time from `start` to `now`; `log` holds every known transition of a breaker or hold, oldest first.
+
+    `waiting`: the scenes that wait for each gate now.
+    """
 
     days: int
     start: int
     now: int
     found: Sequence[Outage]
     figures: OutageTotals
-    waiting: int
+    waiting: Mapping[GateName, int]
     log: Sequence[Transition]
 
     def facts(self) -> OutageReport:
         """For JSON."""
-        outages = [outage_facts(outage, self.now, waiting=self.waiting) for outage in self.found]
+        outages = [self.facts_of(outage) for outage in self.found]
         return {"at": stamp(self.now), "days": self.days, "outages": outages, "summary": figure_facts(self.figures)}
+
+    def facts_of(self, outage: Outage) -> OutageFacts:
+        """One of these outages, for JSON."""
+        return outage_facts(outage, self.now, waiting=self.waiting[outage.server])
 
 
 def report(parts: Parts, days: int) -> OutageHistory:
     """Report on the last `days`; the time before PlexSync was installed is left out."""
     now = parts.clock.now()
     with parts.store.reading() as db:
-        log, begun, waiting = db.transitions.all(), noted(db.notes.text(BEGUN)), db.jobs.count_unsettled()
+        log, begun = db.transitions.all(), noted(db.notes.text(BEGUN))
+        waiting = {gate: db.jobs.count_waiting(gate) for gate in GATES}
     start = max(now - days * DAY, min(begun or 0, now))
     found = within(outages(log), start, now)
     return OutageHistory(days, start, now, found, summary(found, start=start, end=now), waiting, log)

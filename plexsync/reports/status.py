@@ -4,6 +4,8 @@ from plexsync.reports.edits import edit_facts
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.verdict import verdict
 from plexsync.rules.dashboard_place import read as read_place
+from plexsync.rules.first_plays import read_counted
+from plexsync.rules.gate_names import GateName, shown
 from plexsync.rules.note_keys import CHANGED
 from plexsync.rules.status_words import STATUSES, server_word
 from plexsync.rules.verified import read as read_verified
@@ -23,16 +25,19 @@ if TYPE_CHECKING:
         BookFacts,
         BreakerFacts,
         DashboardFacts,
+        FirstPlaysFacts,
         HoldFacts,
         LibraryFacts,
         PaceFacts,
         PlaysFacts,
+        QueuedPlays,
         QueueFacts,
         StatusFacts,
         VerifiedFacts,
         WorkerEndFacts,
         WorkerFacts,
     )
+    from plexsync.rules.first_plays import FirstPlays
     from plexsync.rules.outages import Outage
     from plexsync.rules.outages import OutageTotals as Figures
     from plexsync.rules.records import BreakerRow, HoldRow, Overview
@@ -40,7 +45,6 @@ if TYPE_CHECKING:
 
     Settings = PlexSyncConfig | StatusSettings
 
-NEIGHBOURS = ("plex", "stash")
 # A worker without a heartbeat for this many milliseconds hangs (it sends one every few seconds, also when idle).
 FRESH = 120_000
 
@@ -68,7 +72,7 @@ def facts_of(
     has_dashboard: bool,
 ) -> "StatusFacts":
     """All facts of `status`; `spooled` counts the waiting and the unreadable events, `began`: when the lock was taken."""
-    waiting = summary.jobs["ready"] + summary.jobs["running"]
+    gates = shown({*summary.breakers, *summary.holds, *summary.paces})
     bare: BareFacts = {
         "at": stamp(summary.now),
         "jobs": summary.jobs,
@@ -81,10 +85,10 @@ def facts_of(
         "oldest_due": stamp(summary.oldest_due),
         "dead": summary.dead,
         "dlq": dlq(sum(summary.dead.values()), config.dlq_max, summary.tallies),
-        "breakers": {name: breaker(config, summary.breakers.get(name), summary.now) for name in NEIGHBOURS},
+        "breakers": {name: breaker(config, summary.breakers.get(name), summary.now) for name in gates},
         "holds": {name: hold(row) for name, row in summary.holds.items()},
-        "outages": _outages(summary, waiting),
-        "paces": {name: _pace(summary.paces.get(name), summary.now) for name in NEIGHBOURS},
+        "outages": _outages(summary),
+        "paces": {name: _pace(summary.paces.get(name), summary.now) for name in gates},
         "worker": worker(summary, running=running, began=began, enabled=config.enabled),
         "dashboard": dashboard_facts(summary.dashboard if has_dashboard else ""),
         "events": {"waiting": spooled[0], "unread": spooled[1]},
@@ -93,7 +97,7 @@ def facts_of(
         "last_poll": stamp(noted(summary.last_poll)),
         "last_reconcile": stamp(noted(summary.last_reconcile)),
         "verified": verified_facts(summary.verified),
-        "plays": _plays(*summary.plays),
+        "plays": _plays(summary),
         "comparison_due": summary.anew or summary.wishes == CHANGED,
         "repaired_at": stamp(summary.repaired_at),
         "bulk_approved": config.approve_bulk or summary.approved,
@@ -144,8 +148,59 @@ def verified_facts(text: str) -> "VerifiedFacts | None":
     return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample}
 
 
-def _plays(waiting: int, since: int | None, error: str | None) -> "PlaysFacts":
+def queued_plays(waiting: int, since: int | None, error: str | None) -> "QueuedPlays":
+    """The scenes whose plays are on their way to Stash."""
     return {"waiting": waiting, "since": stamp(since), "error": error or ""}
+
+
+def _plays(summary: "Summary") -> "PlaysFacts":
+    """The plays: what is on its way to Stash, and what is remembered. The names are those of `PlayState`."""
+    counts = summary.remembered_plays
+    return {
+        **queued_plays(*summary.plays),
+        "in_plex": summary.listed_plays,
+        "sent": counts.get("sent", 0),
+        "unfinished": counts.get("adding", 0) + counts.get("removing", 0),
+        "present": counts.get("present", 0),
+        "undone": counts.get("undone", 0),
+        "deleted": counts.get("deleted", 0),
+        "first": _first_plays(summary.first_plays),
+    }
+
+
+def play_counts(plays: "PlaysFacts") -> "list[tuple[int, str]]":
+    """The numbers of plays, each with its words; those that are 0 are left out."""
+    counts = [
+        (plays["in_plex"], "in Plex"),
+        (plays["sent"], "sent to Stash"),
+        (plays["present"], "in Stash before"),
+        (plays["unfinished"], "under way"),
+        (plays["undone"], "undone"),
+        (plays["deleted"], "deleted by you"),
+    ]
+    return [(count, words) for count, words in counts if count]
+
+
+def _first_plays(text: str) -> "FirstPlaysFacts | None":
+    """What the first write of plays would do, by its note; None if nothing waits for your approval."""
+    counted = read_counted(text)
+    return None if counted is None else counted_facts(counted)
+
+
+def counted_facts(counted: "FirstPlays") -> "FirstPlaysFacts":
+    """What the first write of plays would do, for JSON."""
+    return {
+        "at": stamp(counted.at),
+        "account": counted.account,
+        "in_plex": counted.in_plex,
+        "missing": counted.missing,
+        "scenes": counted.scenes,
+        "present": counted.present,
+        "unmatched": counted.unmatched,
+        "unread": counted.unread,
+        "oldest": stamp(counted.oldest * 1000) if counted.missing else None,
+        "newest": stamp(counted.newest * 1000) if counted.missing else None,
+    }
 
 
 def verified_words(facts: "VerifiedFacts | None") -> str:
@@ -156,18 +211,22 @@ def verified_words(facts: "VerifiedFacts | None") -> str:
     return f"{facts['in_sync']:,} of {compared:,} were in sync" + (", a sample" if facts["sample"] else "")
 
 
-def _outages(summary: "Summary", waiting: int) -> "OutagesNow":
+def _outages(summary: "Summary") -> "OutagesNow":
     """The outages under way, and the last one that ended."""
     if not summary.transitions:
         return {"current": [], "last": None}
     # Imported on use: most callers have never had an outage.
-    from plexsync.rules.errors import Neighbour
     from plexsync.rules.outages import Transition, last_ended, lasting, outages
 
-    past = outages(Transition(Neighbour(name), *rest) for name, *rest in summary.transitions)
+    plays = summary.plays[0]
+    scenes = summary.jobs["ready"] + summary.jobs["running"] - plays
+    past = outages(Transition(GateName(name), *rest) for name, *rest in summary.transitions)
     last = last_ended(past)
     return {
-        "current": [outage_facts(outage, summary.now, waiting=waiting) for outage in lasting(past)],
+        "current": [
+            outage_facts(outage, summary.now, waiting=plays if outage.server is GateName.STASH_WRITES else scenes)
+            for outage in lasting(past)
+        ],
         "last": outage_facts(last, summary.now) if last else None,
     }
 
@@ -222,7 +281,7 @@ def hold(row: "HoldRow | SimpleNamespace") -> "HoldFacts":
 def outage_facts(outage: "Outage", now: int, *, waiting: int = 0) -> "OutageFacts":
     """An outage; `until` is None while it is under way; the facts hold the largest number of waiting scenes.
 
-    `waiting` scenes wait now: they count for an outage that is under way.
+    `waiting` scenes wait now for this gate: they count for an outage that is under way.
     """
     return {
         "server": outage.server.value,

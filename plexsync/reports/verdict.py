@@ -6,7 +6,8 @@ Imports little, because `plexsync status` has to start fast.
 """
 
 from plexsync.reports.format import DAY, ago, many, stamp, unstamped
-from plexsync.rules.status_words import DOWN, STATUSES, SceneStatus, buckets, counted, worker_word
+from plexsync.rules.gate_names import REFUSES, GateName, closed_words, is_covered
+from plexsync.rules.status_words import STATUSES, SceneStatus, buckets, counted, worker_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from plexsync.reports.shapes.status import (
         BareFacts,
+        FirstPlaysFacts,
         HoldFacts,
         VerdictFacts,
         VerdictPart,
@@ -29,6 +31,9 @@ BETWEEN = " · "
 NEVER = "1970-01-01T00:00:00Z"
 # A worker that ended by itself so often in a row, and runs again, is told.
 AGAIN = 2
+FIRST_PLAYS = "plexsync plays sync"
+# A Stash that refuses writes stops plays on their way back, and nothing else.
+SCENES_GO_ON, PLAYS_WAIT = "scenes go on, plays wait", "plays wait"
 ADVICE = "plexsync log, plexsync doctor"
 # What stands beside what needs you, in a terminal and on a page.
 COMMAND, LINK = " → plexsync fix", " → fix"
@@ -80,7 +85,16 @@ def hold_words(server: str, held: "HoldFacts") -> str:
     # Imported on use, to start fast.
     from plexsync.rules.choices import hold_cause
 
-    return hold_cause(held["choice"]) if held["choice"] else f"{server.title()} does not let PlexSync in"
+    if held["choice"]:
+        return hold_cause(held["choice"])
+    return REFUSES if server == GateName.STASH_WRITES else f"{server.title()} does not let PlexSync in"
+
+
+def first_plays_words(first: "FirstPlaysFacts") -> str:
+    """How many plays the first write of plays would add, and of how many."""
+    oldest = f", oldest {first['oldest'][:10]}" if first["oldest"] else ""
+    plays = f"{many(first['in_plex'], 'play')} of {first['account']} in Plex"
+    return f"{plays}, {first['missing']:,} of them not in Stash{oldest}"
 
 
 def worker_is_missed(worker: "WorkerFacts") -> bool:
@@ -127,9 +141,14 @@ def worker_tone(worker: "WorkerFacts") -> str:
 def _yours(facts: "BareFacts") -> "Iterator[Part]":
     """What needs you, apart from scenes."""
     for server, held in facts["holds"].items():
-        yield BAD, hold_words(server, held)
+        if server != GateName.STASH_WRITES:
+            yield BAD, hold_words(server, held)
+        elif not is_covered(server, closed_gates(facts)):
+            yield BAD, f"{hold_words(server, held)}: {_goes_on(facts)}"
     if not facts["bulk_approved"]:
         yield BAD, "the first write needs your approval"
+    if first := facts["plays"]["first"]:
+        yield BAD, f"{first_plays_words(first)}: wait for your yes ({FIRST_PLAYS})"
     if not facts["worker"]["enabled"]:
         yield BAD, "PlexSync is switched off"
     if unread := facts["events"]["unread"]:
@@ -141,9 +160,29 @@ def _yours(facts: "BareFacts") -> "Iterator[Part]":
 
 
 def _servers(facts: "BareFacts") -> "Iterator[Part]":
-    for server, breaker in facts["breakers"].items():
-        if breaker["state"] != "closed" and server not in facts["holds"]:
-            yield WAIT, f"{server.title()} is {DOWN}"
+    closed = closed_gates(facts)
+    for name in closed:
+        if name in facts["holds"] or is_covered(name, closed):
+            continue
+        yield WAIT, closed_words(name) + (f": {_goes_on(facts)}" if name == GateName.STASH_WRITES else "")
+
+
+def closed_gates(facts: "BareFacts") -> "list[str]":
+    """The gates that are closed by their breaker or on hold."""
+    return [
+        name for name, breaker in facts["breakers"].items() if breaker["state"] != "closed" or name in facts["holds"]
+    ]
+
+
+def plays_wait(facts: "BareFacts") -> bool:
+    """Whether plays on their way wait, since one has failed or Stash refuses writes."""
+    return bool(facts["plays"]["error"]) or GateName.STASH_WRITES in closed_gates(facts)
+
+
+def _goes_on(facts: "BareFacts") -> str:
+    """What a Stash that refuses writes means: scenes go on, if nothing else stops them."""
+    works = facts["worker"]["enabled"] and facts["worker"]["alive"]
+    return SCENES_GO_ON if works and closed_gates(facts) == [GateName.STASH_WRITES] else PLAYS_WAIT
 
 
 def _worker(worker: "WorkerFacts", now: int) -> "Iterator[Part]":
@@ -199,7 +238,7 @@ def _pending(facts: "BareFacts") -> "Iterator[Part]":
     if waiting := facts["events"]["waiting"]:
         yield WAIT, f"{many(waiting, 'event')} left as files"
     if waiting := facts["plays"]["waiting"]:
-        way = "wait for Stash" if facts["plays"]["error"] else "on their way to Stash"
+        way = "wait for Stash" if plays_wait(facts) else "on their way to Stash"
         yield WAIT, f"plays of {many(waiting, 'scene')} {way}"
     if facts["comparison_due"]:
         yield WAIT, "a full comparison is due"

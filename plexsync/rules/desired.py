@@ -132,7 +132,7 @@ def _filled(made_of: Template, scene: Scene) -> str:
     day = _shown_day(scene)
     values = {
         "title": _own_title(scene),
-        "file": _file_title(scene),
+        "file": file_title(scene),
         "studio": scene.studio,
         "parent": next(iter(scene.parents), ""),
         "date": day,
@@ -147,10 +147,10 @@ def _filled(made_of: Template, scene: Scene) -> str:
 
 def _own_title(scene: Scene) -> str:
     """The title of the scene, or the name of its primary file."""
-    return clean_line(scene.title) or _file_title(scene)
+    return clean_line(scene.title) or file_title(scene)
 
 
-def _file_title(scene: Scene) -> str:
+def file_title(scene: Scene) -> str:
     """The name of the primary file without its extension, as Plex would use it; '' if there is no file."""
     name = base_name(scene.files[0].path) if scene.files else ""
     return clean_line(PurePosixPath(name).stem) or clean_line(name)

@@ -1,6 +1,7 @@
 """Events that Plex and Stash send by themselves. They are only hints: a poll finds whatever they miss, a little later."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from plexsync.rules.job import Kind
 
@@ -29,7 +30,29 @@ class Scanned:
     section: str = ""
 
 
-Event = Touched | Left | Scanned
+class SessionState(StrEnum):
+    """What a player does with an item."""
+
+    PLAYING = "playing"
+    PAUSED = "paused"
+    BUFFERING = "buffering"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class SessionChanged:
+    """A player of some account has said where it is in an item, which players repeat every few seconds.
+
+    `offset`: in milliseconds. `session`: what Plex calls this playback, '' if the event does not say.
+    """
+
+    key: str
+    state: SessionState
+    offset: int = 0
+    session: str = ""
+
+
+Event = Touched | Left | Scanned | SessionChanged
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ class Item:
     keeps the address of the picture. `pictures` has, by name (of `PICTURES`), the address at which Plex shows a picture
     now; the address changes with the picture. The key of that picture is a scalar of the same name, once it was
     requested. `library` is the uuid of its library ('' if Plex did not say). `clip`: it is in a library of Other Videos.
+    `rated_at`: when the account last rated it (UTC seconds, 0 if unknown).
     """
 
     key: str
@@ -88,6 +89,7 @@ class Item:
     stamp: int = field(default=0, compare=False)
     clip: bool = False
     library: str = field(default="", compare=False)
+    rated_at: int = field(default=0, compare=False)
 
     def locked(self, name: str) -> bool:
         """Whether the field is locked, by you or by PlexSync."""

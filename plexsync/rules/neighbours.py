@@ -4,16 +4,18 @@ Times are UTC milliseconds unless a name says seconds. The methods of `Stash` an
 `plexsync.rules.errors.NeighbourError`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from plexsync.rules.import_names import NameKind, StashField, StashName
+from plexsync.rules.import_records import StashFields, StashObject
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.job import Kind
 from plexsync.rules.notices import Notice
 from plexsync.rules.plan_records import Edit
 from plexsync.rules.plays import Moments
-from plexsync.rules.records import Newest, News, Picture, PlexPlay, Section, ServerInfo
-from plexsync.rules.scene import Image, Scene, ScenePlays, WatchedScene
+from plexsync.rules.records import Newest, News, Picture, PlexPlay, Rated, Section, ServerInfo
+from plexsync.rules.scene import Image, PlaysInStash, Scene, WatchedScene
 
 
 class Clock(Protocol):
@@ -204,7 +206,7 @@ class StashWatch(Protocol):
         """The scenes with these ids and their plays, in one request. Ids that do not exist are left out."""
         ...
 
-    def only_plays(self, ids: Sequence[int]) -> dict[int, ScenePlays]:
+    def only_plays(self, ids: Sequence[int]) -> dict[int, PlaysInStash]:
         """The plays of the scenes with these ids, in one small request. Ids that do not exist are left out."""
         ...
 
@@ -214,6 +216,17 @@ class StashWatch(Protocol):
 
     def take_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
         """Remove one play of each moment that has one; returns all plays of the scene after it, newest first."""
+        ...
+
+
+class StashRating(Stash, StashWatch, Protocol):
+    """A Stash to which ratings are written as well.
+
+    A write that raises Unavailable with `sent` may have taken effect, or may still do so.
+    """
+
+    def rate(self, id: int, rating: int | None) -> int | None:
+        """Set the rating of a scene from 1 to 100, None clears it; returns the rating after it."""
         ...
 
 
@@ -229,4 +242,46 @@ class PlexWatch(Protocol):
 
     def accounts(self) -> dict[int, str]:
         """The names of the server's accounts by id, in one request. The owner's id is 1; names may be '' or double."""
+        ...
+
+
+class StashImport(Protocol):
+    """What an import reads and writes in Stash. Values are JSON, see `plexsync.rules.import_records`.
+
+    A write that raises Unavailable with `sent` may have taken effect, or may still do so.
+    """
+
+    def names(self, kind: NameKind) -> list[StashName]:
+        """All objects of a kind with their names, in one request."""
+        ...
+
+    def import_fields(self, ids: Sequence[int]) -> dict[int, StashFields]:
+        """The fields of these scenes, in one request. Ids that do not exist are left out."""
+        ...
+
+    def fill(self, id: int, values: Mapping[StashField, str]) -> StashFields:
+        """Set these fields of a scene in one request; returns its fields after it."""
+        ...
+
+    def create(self, kind: NameKind, name: str) -> StashObject:
+        """Create an object with this name. Stash answers with an error if the name is taken."""
+        ...
+
+    def find_object(self, kind: NameKind, id: int) -> StashObject | None:
+        """An object and the number of things that use it; None if it is gone."""
+        ...
+
+    def destroy(self, kind: NameKind, id: int) -> None:
+        """Delete an object."""
+        ...
+
+
+class PlexRatings(Protocol):
+    """What Plex knows of who rated what: the account of the token."""
+
+    def rated(self, section: str, *, since: int, limit: int) -> list[Rated]:
+        """Up to `limit` items of a library that were rated after `since` (UTC seconds), oldest rating first, in one request.
+
+        A Plex that can't list them returns none, or a part.
+        """
         ...

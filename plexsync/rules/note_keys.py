@@ -38,6 +38,11 @@ RESTORED = "restored"
 BEGUN = "begun"
 # The time when the first write of a whole library was approved.
 BULK = "bulk:approved"
+# Your approval of the first plays that are written to Stash, and what they would be (`plexsync.rules.first_plays`).
+PLAYS_APPROVED = "plays:approved"
+PLAYS_COUNTED = "plays:counted"
+# The approval after which the scenes of all saved plays were queued.
+PLAYS_QUEUED = "plays:queued"
 # The plugin's settings as last read from Stash, without secrets.
 STASH_SETTINGS = "stash:settings"
 # The settings that `status` needs, by a hash of their sources.

@@ -11,13 +11,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from plexsync.rules.choices import Choice
-from plexsync.rules.outages import Outage, OutageKind
+from plexsync.rules.gate_names import CURE, REFUSES, GateName
+from plexsync.rules.outages import Outage, OutageKind, uncovered
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 # A key is announced at most once in this time.
 AGAIN = DAY
 # A condition is over if it has been absent for this long.
 CALM = MINUTE
+TAKES_AGAIN = "Stash accepts writes again, and plays go on."
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,9 @@ def conditions(sight: Situation, rules: NoticeRules, base: int | None, now: int)
     """Everything that needs you at this moment."""
     held = {outage.server for outage in sight.outages if outage.gate is OutageKind.HOLD}
     # A server that denies access is answering, so an outage of its breaker is not shown too.
-    shown = [outage for outage in sight.outages if outage.gate is OutageKind.HOLD or outage.server not in held]
+    shown = [
+        outage for outage in uncovered(sight.outages) if outage.gate is OutageKind.HOLD or outage.server not in held
+    ]
     current = [condition for outage in shown if (condition := _outage(outage, rules, now))]
     if sight.dead is not None:
         current += _dead(sight.dead, sight.dead if base is None else base, rules, now)
@@ -135,6 +139,8 @@ def conditions(sight: Situation, rules: NoticeRules, base: int | None, now: int)
 
 
 def _outage(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
+    if outage.server is GateName.STASH_WRITES:
+        return _refused(outage, rules, now)
     name = outage.server.value.title()
     if outage.gate is OutageKind.HOLD:
         return _hold(outage, name)
@@ -152,6 +158,19 @@ def _hold(outage: Outage, name: str) -> Condition:
     reason = f"PlexSync needs you: {name} does not let it in. Put the setting {outage.cause} right"
     text = f"{reason}. {_sentence(outage.error)} {_waiting(outage.most)}".strip()
     return Condition(key, outage.start, text, f"{name} lets PlexSync in again.")
+
+
+def _refused(outage: Outage, rules: NoticeRules, now: int) -> Condition | None:
+    """Stash refuses writes, and is there for everything else."""
+    plays = f"Plays of {_scenes(outage.most)} wait; nothing is lost." if outage.most else "Nothing is lost."
+    if outage.gate is OutageKind.HOLD:
+        reason = f"PlexSync needs you: {REFUSES}. Put the setting {outage.cause} right"
+        text = f"{reason}. {_sentence(outage.error)} {CURE} {plays}"
+        return Condition(f"hold:{outage.server}", outage.start, text, TAKES_AGAIN)
+    if outage.lasted(now) < rules.after:
+        return None
+    text = f"Stash has refused writes since {moment(outage.start)}. {_sentence(outage.error)} {CURE} {plays}"
+    return Condition(f"away:{outage.server}", outage.start, text, TAKES_AGAIN)
 
 
 def _dead(dead: int, base: int, rules: NoticeRules, now: int) -> list[Condition]:
@@ -192,7 +211,11 @@ def _sentence(text: str) -> str:
 def _waiting(count: int) -> str:
     if not count:
         return "Nothing is lost."
-    return f"{count:,} {'scene' if count == 1 else 'scenes'} queued; nothing is lost."
+    return f"{_scenes(count)} queued; nothing is lost."
+
+
+def _scenes(count: int) -> str:
+    return f"{count:,} {'scene' if count == 1 else 'scenes'}"
 
 
 def moment(at: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.gate_names import SERVERS, GateName, is_covered
 
 # An outage that begins so soon after another continues it: the end was a failed test.
 SAME_WITHIN = 60_000
@@ -31,7 +31,7 @@ class Transition:
     one.
     """
 
-    server: Neighbour
+    server: GateName
     at: int
     old: str
     new: str
@@ -58,7 +58,7 @@ class Outage:
     `waiting` is the number of queued jobs when it began, `most` the largest number seen during it.
     """
 
-    server: Neighbour
+    server: GateName
     gate: OutageKind
     start: int
     end: int | None
@@ -93,7 +93,7 @@ class OutageTotals:
 def outages(log: Iterable[Transition], *, same_within: int = SAME_WITHIN) -> list[Outage]:
     """The outages in the log, in the order in which their starts were recorded."""
     result: list[Outage] = []
-    latest: dict[tuple[Neighbour, OutageKind], int] = {}
+    latest: dict[tuple[GateName, OutageKind], int] = {}
     for line in log:
         key = line.server, line.gate
         place = latest.get(key)
@@ -129,15 +129,25 @@ def lasting(outages: Iterable[Outage]) -> list[Outage]:
     return [outage for outage in outages if outage.end is None]
 
 
+def uncovered(outages: Sequence[Outage]) -> list[Outage]:
+    """These outages, without a gate for writes whose whole server is away."""
+    away = {outage.server for outage in outages}
+    return [outage for outage in outages if not is_covered(outage.server, away)]
+
+
 def within(outages: Iterable[Outage], start: int, now: int) -> list[Outage]:
     """The outages that still lasted at `start` or began later."""
     return [outage for outage in outages if outage.start + outage.lasted(now) >= start]
 
 
 def summary(outages: Iterable[Outage], *, start: int, end: int) -> OutageTotals:
-    """The totals of the outages from `start` to `end`, which is now."""
+    """The totals of the outages of both servers from `start` to `end`, which is now.
+
+    A Stash that refuses writes is not counted: scenes go on.
+    """
     end = max(start, end)
-    spans = [span for span in _merged(outages, end) if span[1] >= start and span[0] <= end]
+    of_servers = [outage for outage in outages if outage.server in SERVERS]
+    spans = [span for span in _merged(of_servers, end) if span[1] >= start and span[0] <= end]
     down = sum(min(until, end) - max(since, start) for since, until, _ in spans)
     ended = [until - since for since, until, over in spans if over]
     window = end - start
@@ -177,13 +187,13 @@ class TimelineBar:
     outage: Outage
 
 
-def bars(outages: Iterable[Outage], neighbour: Neighbour, *, start: int, end: int) -> list[TimelineBar]:
-    """A server's outages on the line from `start` to `end`, which is now, as far as they lie on it."""
+def bars(outages: Iterable[Outage], server: GateName, *, start: int, end: int) -> list[TimelineBar]:
+    """The outages of a gate on the line from `start` to `end`, which is now, as far as they lie on it."""
     result = []
     for outage in outages:
         since, until, _ = _span(outage, end)
         start_share, right = max(since, start), min(until, end)
-        if outage.server is neighbour and start < end and start_share <= right:
+        if outage.server is server and start < end and start_share <= right:
             result.append(
                 TimelineBar((start_share - start) / (end - start), (right - start_share) / (end - start), outage)
             )

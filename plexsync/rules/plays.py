@@ -85,6 +85,11 @@ class RememberedPlay:
     until: int = 0
     undo: bool = False
 
+    @property
+    def is_redone(self) -> bool:
+        """Whether you asked to keep it while it is being removed. A row too many is removed after two tries at least."""
+        return self.state is PlayState.REMOVING and not self.undo and self.tries <= 1
+
 
 @dataclass(frozen=True)
 class SentPlay:
@@ -166,9 +171,9 @@ def plan_plays(
 
 def _next_step(remembered: RememberedPlay | None, source: PlaySource | None, rows: int, *, now: int) -> _Step:
     if remembered is None:
-        if source is None:
-            return _Step(None)
-        return _Step(RememberedPlay(source, PlayState.PRESENT)) if rows else _add(source)
+        return _new(source, rows)
+    if remembered.is_redone:
+        return _after_redo(remembered, source, rows, now)
     match remembered.state:
         case PlayState.ADDING:
             return _after_adding(remembered, source, rows, now)
@@ -177,6 +182,12 @@ def _next_step(remembered: RememberedPlay | None, source: PlaySource | None, row
         case PlayState.REMOVING:
             return _after_removing(remembered, rows, now)
     return _Step(remembered)
+
+
+def _new(source: PlaySource | None, rows: int) -> _Step:
+    if source is None:
+        return _Step(None)
+    return _Step(RememberedPlay(source, PlayState.PRESENT)) if rows else _add(source)
 
 
 def _add(source: PlaySource, tries: int = 0) -> _Step:
@@ -216,7 +227,9 @@ def _arrived(remembered: RememberedPlay, rows: int) -> _Step:
 
 def _after_sent(remembered: RememberedPlay, source: PlaySource | None, rows: int) -> _Step:
     if remembered.undo:
-        return _remove(remembered, rows) if rows else _ended(remembered, PlayState.UNDONE)
+        # What you deleted before the undo is not brought back by ending it.
+        gone = PlayState.DELETED
+        return _remove(remembered, rows) if rows else _ended(remembered, gone)
     if rows or source is None:
         # History that Plex has pruned removes nothing from Stash.
         return _Step(remembered)
@@ -232,6 +245,13 @@ def _after_removing(remembered: RememberedPlay, rows: int, now: int) -> _Step:
     if now < remembered.until:
         return _Step(remembered, wait_until=remembered.until)
     return _remove(remembered, rows)
+
+
+def _after_redo(remembered: RememberedPlay, source: PlaySource | None, rows: int, now: int) -> _Step:
+    # The request would remove the play that is added now.
+    if now < remembered.until:
+        return _Step(remembered, wait_until=remembered.until)
+    return _ended(remembered, PlayState.SENT) if rows >= remembered.rows_before else _new(source, rows)
 
 
 def _gone(remembered: RememberedPlay) -> _Step:

@@ -6,7 +6,7 @@ Times are UTC milliseconds unless a name says seconds.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.gate_names import GateName
 from plexsync.rules.job import Kind, State
 from plexsync.rules.values import Held
 
@@ -210,16 +210,19 @@ class Called:
 
 @dataclass(frozen=True)
 class Overview:
-    """The store at one moment, for `status`. `jobs` has every state; `books` has four counters; `dead` counts by class."""
+    """The store at one moment, for `status`. `jobs` has every state; `books` has four counters; `dead` counts by class.
+
+    `breakers` and `paces` have every gate to show (`plexsync.rules.gate_names.shown`).
+    """
 
     jobs: Mapping[State, int]
     due: int
     oldest_due: int | None
     dead: Mapping[str, int]
     books: Mapping[str, int]
-    breakers: Mapping[Neighbour, BreakerRow]
-    holds: Mapping[Neighbour, HoldRow]
-    paces: Mapping[Neighbour, PaceRow]
+    breakers: Mapping[GateName, BreakerRow]
+    holds: Mapping[GateName, HoldRow]
+    paces: Mapping[GateName, PaceRow]
     sections: Sequence[SectionRow]
     indexed: int
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -271,6 +274,15 @@ class ServerInfo:
     machine: str
     version: str
     name: str
+
+
+@dataclass(frozen=True)
+class Rated:
+    """An item by its key, with the rating that the account of the token gave it ('' for none), and when (UTC seconds)."""
+
+    key: str
+    rating: str
+    at: int
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class ScenePlays:
+class PlaysInStash:
     """The plays of a scene as `WatchedScene` has them, with nothing else but what tells the scene from another one."""
 
     id: int
@@ -82,6 +82,6 @@ class WatchedScene:
     plays: tuple[int, ...]
 
     @property
-    def brief(self) -> ScenePlays:
+    def brief(self) -> PlaysInStash:
         """Only its plays."""
-        return ScenePlays(self.scene.id, self.scene.created_at, self.scene.updated_at, self.plays)
+        return PlaysInStash(self.scene.id, self.scene.created_at, self.scene.updated_at, self.plays)

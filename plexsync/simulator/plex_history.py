@@ -56,7 +56,7 @@ class History:
 
     def account_list(self, asked: Asked) -> Answer:
         """`/accounts`."""
-        self._check_access()
+        self.check_access()
         nodes: list[Node | Ready] = [
             Node(
                 "Account",
@@ -78,7 +78,7 @@ class History:
 
     def listing(self, library: Library, asked: Asked, largest: int | None = None) -> Answer:
         """`/status/sessions/history/all`: filtered, sorted and paged. `largest` is the largest page."""
-        self._check_access()
+        self.check_access()
         ignored = self.traits.history_ignores
         asked = replace(
             asked,
@@ -97,7 +97,7 @@ class History:
 
     def entry(self, library: Library, asked: Asked) -> Answer:
         """`/status/sessions/history/{id}`: read, or deleted."""
-        self._check_access()
+        self.check_access()
         play = next((play for play in self.plays if play.id == int(asked.groups[0])), None)
         if play is None:
             raise Unacceptable(404)
@@ -106,7 +106,7 @@ class History:
             return Answer()
         return asked.answer(Node("MediaContainer", {"size": 1}, [_play_node(library, play)]))
 
-    def _check_access(self) -> None:
+    def check_access(self) -> None:
         """Raise `Unacceptable` (401, 403) if the token is not the owner's."""
         if self.traits.history_status != 200:
             raise Unacceptable(self.traits.history_status)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from random import Random
 from urllib.parse import unquote, urlsplit
 
@@ -35,6 +36,7 @@ from plexsync.simulator.plex_model import (
     Unacceptable,
     is_private,
 )
+from plexsync.simulator.plex_playing import Sessions, count_play, keep_place
 from plexsync.simulator.plex_prefs import (
     COLLECTION,
     SECTION,
@@ -164,6 +166,8 @@ class PlexSim(HttpServer):
         self._library.moment = lambda: self._offset + self._clock()
         self._library.told = self._tell
         self._history = History(self.traits)
+        self.sessions = Sessions(self._library, self._history, self._lock, self.tell)
+        """What people play now, and what their players report."""
         self._prefs: dict[str, str] = {}
         self._feeds: list[Feed] = []
 
@@ -312,6 +316,7 @@ class PlexSim(HttpServer):
         """
         self.hang_up()
         with self._lock:
+            self.sessions.restart()
             self.machine = backup.machine
             self._library.replace_rows(backup.rows)
             self._history.plays = list(backup.plays)
@@ -322,6 +327,7 @@ class PlexSim(HttpServer):
         """
         self.hang_up()
         with self._lock:
+            self.sessions.restart()
             self.machine = next_machine(self.machine)
             self._history.plays = []
             return reinstall(self._library, self.machine, dice)
@@ -409,23 +415,20 @@ class PlexSim(HttpServer):
             return number
 
     def play(self, key: str, *, account: int = OWNER, at: int | None = None, device: int = 1) -> str:
-        """Play a movie to its end, now or at another moment; returns the key of its entry in the history."""
+        """Play a movie to its end, now or at another moment, without a session; returns the key of its entry in the
+        history.
+        """
         with self._lock:
             item, moment = self._movie(key), self.now() if at is None else at
             entry = self._history.add(item, account, moment, device)
             if account == OWNER:
-                item.view_count += 1
-                item.view_offset = 0
-                item.last_viewed_at = max(item.last_viewed_at or 0, moment)
-                item.listed.clear()
+                count_play(item, moment)
             return f"/status/sessions/history/{entry.id}"
 
     def pause(self, key: str, offset: int) -> None:
-        """Stop playing a movie in the middle of it, as the owner, at this many milliseconds."""
+        """Stop playing a movie in the middle of it, as the owner, at this many milliseconds, without a session."""
         with self._lock:
-            item = self._movie(key)
-            item.view_offset, item.last_viewed_at = offset, self.now()
-            item.listed.clear()
+            keep_place(self._movie(key), self.now(), offset)
 
     # notifications
 
@@ -605,6 +608,7 @@ class PlexSim(HttpServer):
     def _settle(self) -> None:
         """End overdue scans, and list uploads that are due, on access, so that no thread has to wait for them."""
         self._library.settle_pictures()
+        self.sessions.settle()
         for section in self._library.sections.values():
             if section.scan_ends is not None and section.scan_ends <= self._clock():
                 self._library.finish_scan(section)
@@ -898,6 +902,8 @@ class PlexSim(HttpServer):
         value = None if clears else self._library.readable("userRating", rating)
         if value is None and not clears:
             raise Unacceptable(400)
+        if self.traits.half_stars and value is not None:
+            value = ceil(float(value) * 2) / 2
         if self.traits.rating_by_edit == "item":
             item.account_rating = None if value is None else float(value)
             item.last_rated_at = self.now()
@@ -1022,6 +1028,9 @@ ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], 
             r"/status/sessions/history/(\d+)",
             lambda sim, asked: sim._history.entry(sim._library, asked),
         ),
+        (("GET",), r"/status/sessions", lambda sim, asked: sim.sessions.listing(asked)),
+        (("GET", "POST"), r"/:/timeline", lambda sim, asked: sim.sessions.timeline(asked)),
+        (("GET",), r"/:/progress", lambda sim, asked: sim.sessions.progress(asked)),
         (("PUT",), r"/:/rate", PlexSim._rate),
         (("GET", "PUT"), r"/:/scrobble", PlexSim._scrobble),
         (("GET", "PUT"), r"/:/unscrobble", PlexSim._unscrobble),

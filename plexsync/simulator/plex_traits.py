@@ -25,6 +25,7 @@ class Traits:
     people_pictures   which addresses of people's pictures are taken: any, public ones, or none
     rating_by_edit    what `userRating` in an edit is: the account's rating, one of the item that an account's rating
                       hides, or ignored
+    half_stars        whether the rating of an account is kept in halves of a star, and any other is rounded up
     added_by_edit     whether an edit can change `addedAt`
     collection_edits  which form edits collections, by section or by item; the other one answers 404
     upload_selects    whether an uploaded picture is selected at once
@@ -36,7 +37,9 @@ class Traits:
     viewed_after      whether `viewedAt>` in a request for the history finds only later plays, or also those at that moment
     history_ignores   the parameters of a request for the history that the server does not know: filters, `sort` (it then
                       lists the newest first), `X-Plex-Container-Start`
-    history_status    the status of the history and of the accounts: 401 or 403 if the token is not the owner's
+    history_status    the status of the history, of the accounts and of the sessions: 401 or 403 if the token is not the
+                      owner's
+    history_lag       seconds after which the history has the row of a play whose player has stopped
     starting          whether the server still starts: reads are answered, and every write is 400
     claimed           False: the server belongs to no account, and answers 401 to a host name that it does not know
     """
@@ -48,6 +51,7 @@ class Traits:
     cast_on_other: bool = True
     people_pictures: PeoplePictures = "any"
     rating_by_edit: RatingByEdit = "account"
+    half_stars: bool = False
     added_by_edit: bool = True
     collection_edits: CollectionEdits = "both"
     upload_selects: bool = True
@@ -59,5 +63,6 @@ class Traits:
     viewed_after: Literal["later", "not before"] = "later"
     history_ignores: frozenset[str] = frozenset()
     history_status: Literal[200, 401, 403] = 200
+    history_lag: float = 0.0
     starting: bool = False
     claimed: bool = True

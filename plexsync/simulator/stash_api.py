@@ -11,6 +11,7 @@ from typing import Any
 
 from graphql import GraphQLInputObjectType
 
+from plexsync.simulator.stash_creates import Creates, used_by
 from plexsync.simulator.stash_graphql import Resolver, StashError
 from plexsync.simulator.stash_hooks import Event, Visited
 from plexsync.simulator.stash_jobs import Jobs
@@ -88,6 +89,7 @@ class StashApi:
 
     def resolvers(self) -> dict[str, dict[str, Resolver]]:
         """The table for the executor; fields without an entry are attributes."""
+        used = used_by(self.data)
         return {
             "Query": self.queries(),
             "Mutation": self.mutations(),
@@ -107,18 +109,21 @@ class StashApi:
             "VideoFile": {"id": id_text, "fingerprint": fingerprint},
             "Performer": {
                 "id": id_text,
+                **used["Performer"],
                 "image_path": image_path("performer"),
                 "scene_count": self.scene_count,
                 "scenes": lambda record, _: self.data.scenes_with(record),
             },
             "Studio": {
                 "id": id_text,
+                **used["Studio"],
                 "image_path": image_path("studio"),
                 "scene_count": self.scene_count,
                 "child_studios": lambda studio, _: [s for s in self.data.studios.values() if s.parent_studio is studio],
             },
             "Tag": {
                 "id": id_text,
+                **used["Tag"],
                 "image_path": image_path("tag"),
                 "scene_count": self.scene_count,
                 "children": lambda tag, _: [t for t in self.data.tags.values() if tag in t.parents],
@@ -171,6 +176,7 @@ class StashApi:
             "sceneDestroy": lambda _, asking, input: self.destroy_scenes([input["id"]], input, asking.visited),
             "scenesDestroy": lambda _, asking, input: self.destroy_scenes(input["ids"], input, asking.visited),
             **ScenePlays(self.data).mutations(),
+            **Creates(self.data, self.fire).mutations(),
             "performerUpdate": lambda _, asking, input: self.update_performer(input, asking.visited),
             "studioUpdate": lambda _, asking, input: self.update_studio(input, asking.visited),
             "tagUpdate": lambda _, asking, input: self.update_tag(input, asking.visited),

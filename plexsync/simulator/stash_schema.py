@@ -41,10 +41,13 @@ type Mutation {
   sceneDeletePlay(id: ID!, times: [Timestamp!]): HistoryMutationResult!
   sceneSaveActivity(id: ID!, resume_time: Float, playDuration: Float): Boolean!
   sceneResetActivity(id: ID!, reset_resume: Boolean, reset_duration: Boolean): Boolean!
+  performerCreate(input: PerformerCreateInput!): Performer
   performerUpdate(input: PerformerUpdateInput!): Performer
   performerDestroy(input: PerformerDestroyInput!): Boolean!
+  studioCreate(input: StudioCreateInput!): Studio
   studioUpdate(input: StudioUpdateInput!): Studio
   studioDestroy(input: StudioDestroyInput!): Boolean!
+  tagCreate(input: TagCreateInput!): Tag
   tagUpdate(input: TagUpdateInput!): Tag
   tagDestroy(input: TagDestroyInput!): Boolean!
   tagsMerge(input: TagsMergeInput!): Tag
@@ -163,6 +166,9 @@ type Performer {
   alias_list: [String!]!
   image_path: String
   scene_count: Int!
+  image_count: Int!
+  gallery_count: Int!
+  group_count: Int!
   scenes: [Scene!]!
   created_at: Time!
   updated_at: Time!
@@ -176,6 +182,10 @@ type Studio {
   aliases: [String!]!
   image_path: String
   scene_count(depth: Int): Int!
+  image_count(depth: Int): Int!
+  gallery_count(depth: Int): Int!
+  performer_count(depth: Int): Int!
+  group_count(depth: Int): Int!
   created_at: Time!
   updated_at: Time!
 }
@@ -189,6 +199,13 @@ type Tag {
   ignore_auto_tag: Boolean!
   image_path: String
   scene_count(depth: Int): Int!
+  scene_marker_count(depth: Int): Int!
+  image_count(depth: Int): Int!
+  gallery_count(depth: Int): Int!
+  performer_count(depth: Int): Int!
+  studio_count(depth: Int): Int!
+  group_count(depth: Int): Int!
+  child_count: Int!
   parents: [Tag!]!
   children: [Tag!]!
   created_at: Time!
@@ -397,6 +414,26 @@ input BulkSceneUpdateInput {
 input SceneDestroyInput { id: ID!  delete_file: Boolean  delete_generated: Boolean }
 input ScenesDestroyInput { ids: [ID!]!  delete_file: Boolean  delete_generated: Boolean }
 input SceneMergeInput { source: [ID!]!  destination: ID!  values: SceneUpdateInput  play_history: Boolean }
+
+input PerformerCreateInput {
+  name: String!
+  disambiguation: String
+  gender: GenderEnum
+  alias_list: [String!]
+  image: String
+}
+
+input StudioCreateInput { name: String!  parent_id: ID  aliases: [String!]  image: String }
+
+input TagCreateInput {
+  name: String!
+  sort_name: String
+  description: String
+  aliases: [String!]
+  ignore_auto_tag: Boolean
+  image: String
+  parent_ids: [ID!]
+}
 
 input PerformerUpdateInput {
   id: ID!

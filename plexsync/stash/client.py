@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 class Identified(Protocol):
-    """An answer about one scene."""
+    """An answer with an id."""
 
     id: answers.Id
 

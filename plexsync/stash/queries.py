@@ -111,6 +111,10 @@ TAKE_PLAYS = """
 mutation TakePlays($id: ID!, $times: [Timestamp!]!) { plays: sceneDeletePlay(id: $id, times: $times) { count history } }
 """
 
+RATE = """
+mutation Rate($input: SceneUpdateInput!) { scene: sceneUpdate(input: $input) { id rating100 } }
+"""
+
 # From 0.29 on Stash can list files; a query checks that first.
 NEWEST_FILES = "  files: findFiles(filter: $page) { count things: files { id updated_at } }\n"
 NEWEST_AND_FILES = NEWEST.rstrip().removesuffix("}") + NEWEST_FILES + "}\n"
@@ -169,20 +173,21 @@ def scenes(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str
     `findScenes(ids:)` fails as a whole if one of them is missing; `findScene` answers null. Raises ValueError for an id
     that is not a plain positive number: ids are the only values that are written into a query.
     """
-    return _each("Scenes", ids, "...SceneFields") + fragments(tags_above=tags_above, people=people)
+    return each_scene("Scenes", ids, "...SceneFields") + fragments(tags_above=tags_above, people=people)
 
 
 def watched(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str:
     """`scenes` with the plays of each."""
-    return _each("Watched", ids, "...SceneFields play_history") + fragments(tags_above=tags_above, people=people)
+    return each_scene("Watched", ids, "...SceneFields play_history") + fragments(tags_above=tags_above, people=people)
 
 
 def only_plays(ids: Sequence[int]) -> str:
     """Only the plays of many scenes, each under the alias `s<id>`, with the times that tell a scene from another one."""
-    return _each("Plays", ids, "id created_at updated_at play_history")
+    return each_scene("Plays", ids, "id created_at updated_at play_history")
 
 
-def _each(name: str, ids: Sequence[int], fields: str) -> str:
+def each_scene(name: str, ids: Sequence[int], fields: str) -> str:
+    """One query for these fields of each of these scenes, under the alias `s<id>`."""
     aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ {fields} }}" for id in _checked(ids))
     return f"query {name} {{\n{aliases}\n}}\n"
 

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import msgspec
 
-from plexsync.http.client import MEGABYTE
+from plexsync.http.client import MEGABYTE, ORDINARY_CAP
 from plexsync.rules.plays import Moments
-from plexsync.rules.scene import ScenePlays, WatchedScene
+from plexsync.rules.scene import PlaysInStash, WatchedScene
 from plexsync.stash import answers, queries
 from plexsync.stash.client import StashClient, by_id, scenes_cap
 
@@ -51,13 +51,27 @@ class PlaysWritten(msgspec.Struct):
     plays: PlaysAnswer
 
 
+class RatedScene(msgspec.Struct):
+    """A scene after it was rated."""
+
+    id: str
+    rating100: int | None
+
+
+class RatingWritten(msgspec.Struct):
+    """The data of the mutation RATE."""
+
+    scene: RatedScene
+
+
 WATCHED = msgspec.json.Decoder(dict[str, WatchedAnswer | None])
 ONLY_PLAYS = msgspec.json.Decoder(dict[str, ScenePlaysAnswer | None])
 PLAYS_WRITTEN = msgspec.json.Decoder(PlaysWritten)
+RATING_WRITTEN = msgspec.json.Decoder(RatingWritten)
 
 
 class StashWatching(StashClient):
-    """A `StashClient` that also reads and writes plays."""
+    """A `StashClient` that also reads and writes plays, and writes ratings."""
 
     def watched(self, ids: Sequence[int]) -> dict[int, WatchedScene]:
         """The scenes with these ids and their plays, in one request; missing ones are left out."""
@@ -73,7 +87,7 @@ class StashWatching(StashClient):
             }
         )
 
-    def only_plays(self, ids: Sequence[int]) -> dict[int, ScenePlays]:
+    def only_plays(self, ids: Sequence[int]) -> dict[int, PlaysInStash]:
         """The plays of the scenes with these ids, in one small request; missing ones are left out."""
         wanted = list(dict.fromkeys(ids))
         if not wanted:
@@ -81,7 +95,7 @@ class StashWatching(StashClient):
         data = self._ask(ONLY_PLAYS, queries.only_plays(wanted), cap=scenes_cap(wanted))
         return self._checked(
             lambda: {
-                id: ScenePlays(id, answer.created_at, answer.updated_at, plays_of(answer.play_history))
+                id: PlaysInStash(id, answer.created_at, answer.updated_at, plays_of(answer.play_history))
                 for id, answer in by_id(data, wanted).items()
             }
         )
@@ -93,6 +107,11 @@ class StashWatching(StashClient):
     def take_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
         """Remove one play of each moment that has one; returns all plays of the scene after it, newest first."""
         return self._write(queries.TAKE_PLAYS, id, moments)
+
+    def rate(self, id: int, rating: int | None) -> int | None:
+        """Set the rating of a scene from 1 to 100, None clears it; returns the rating after it."""
+        variables = {"input": {"id": str(id), "rating100": rating}}
+        return self._ask(RATING_WRITTEN, queries.RATE, variables, cap=ORDINARY_CAP).scene.rating100
 
     def _write(self, mutation: str, id: int, moments: Moments) -> tuple[int, ...]:
         variables = {"id": str(id), "times": moments.texts()}

@@ -13,6 +13,7 @@ SAVE = f"""
 insert or replace into breaker (who, {_COLUMNS})
 values (:who, :state, :failures, :successes, :opened_at, :wait, :trips, :generation, :probe_started, :cause, :error)
 """
+DELETE = "delete from breaker where who = :who"
 IMPOSSIBLE = BreakerRow(**UNREADABLE)
 
 
@@ -27,6 +28,10 @@ class ReadOnlyBreakers(Table):
                 return stored if possible(stored) else IMPOSSIBLE
         return BreakerRow()
 
+    def names(self) -> set[str]:
+        """Return the gates that a breaker is stored for."""
+        return {row["who"] for row in self._db.once(LIST)}
+
 
 class Breakers(ReadOnlyBreakers):
     """Read and write access to the breakers."""
@@ -34,4 +39,9 @@ class Breakers(ReadOnlyBreakers):
     def save(self, neighbour: str, row: BreakerRow) -> None:
         """Replace a server's breaker."""
         self._db.execute(SAVE, {**vars(row), "who": neighbour, "cause": clean(row.cause), "error": clean(row.error)})
+        self._db.forget(LIST)
+
+    def delete(self, gate: str) -> None:
+        """Forget a gate's breaker: it is closed, as if no request had ever passed it."""
+        self._db.execute(DELETE, {"who": gate})
         self._db.forget(LIST)

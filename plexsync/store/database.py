@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from plexsync.rules.errors import LocalFault, Neighbour, SpoolFault
+from plexsync.rules.errors import LocalFault, SpoolFault
+from plexsync.rules.gate_names import shown
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.records import Lately, Overview
 from plexsync.store import intake
@@ -26,6 +27,7 @@ from plexsync.store.breakers import Breakers, ReadOnlyBreakers
 from plexsync.store.connection import Connection
 from plexsync.store.db import BUSY_SECONDS, MOUNTS, connect, translated
 from plexsync.store.holds import Holds, ReadOnlyHolds
+from plexsync.store.imports import Imports, ReadOnlyImports
 from plexsync.store.index import Index, ReadOnlyIndex
 from plexsync.store.job_queries import ReadOnlyJobs
 from plexsync.store.jobs import Jobs
@@ -38,6 +40,7 @@ from plexsync.store.poll_marks import PollMarks, ReadOnlyPollMarks
 from plexsync.store.probes import Probes, ReadOnlyProbes
 from plexsync.store.pushes import Pushes, ReadOnlyPushes
 from plexsync.store.pushings import Pushings, ReadOnlyPushings
+from plexsync.store.rating_memory import Ratings, ReadOnlyRatings
 from plexsync.store.samples import ReadOnlySamples, Samples
 from plexsync.store.scan_requests import ScanRequests
 from plexsync.store.scene_names import ReadOnlySceneNames, SceneNames
@@ -73,6 +76,7 @@ class Reader:
         self.books = ReadOnlyBooks(db)
         self.breakers = ReadOnlyBreakers(db)
         self.holds = ReadOnlyHolds(db)
+        self.imports = ReadOnlyImports(db)
         self.index = ReadOnlyIndex(db)
         self.jobs = ReadOnlyJobs(db)
         self.memories = ReadOnlyMemories(db)
@@ -83,6 +87,7 @@ class Reader:
         self.poll_marks = ReadOnlyPollMarks(db)
         self.pushes = ReadOnlyPushes(db)
         self.pushings = ReadOnlyPushings(db)
+        self.ratings = ReadOnlyRatings(db)
         self.samples = ReadOnlySamples(db)
         self.scene_names = ReadOnlySceneNames(db)
         self.sections = ReadOnlySections(db)
@@ -101,16 +106,17 @@ class Reader:
     def overview(self, now: int) -> Overview:
         """Return the state of the store at one moment, for `status`."""
         due, oldest = self.jobs.count_due(now)
-        holds = {neighbour: self.holds.find(neighbour) for neighbour in Neighbour}
+        gates = shown({*self.breakers.names(), *self.holds.names(), *self.paces.names()})
+        holds = {gate: self.holds.find(gate) for gate in gates}
         return Overview(
             jobs=self.jobs.count_states(),
             due=due,
             oldest_due=oldest,
             dead=self.jobs.count_dead(),
             books=self.books.read(),
-            breakers={neighbour: self.breakers.find(neighbour) for neighbour in Neighbour},
-            holds={neighbour: hold for neighbour, hold in holds.items() if hold},
-            paces={neighbour: self.paces.find(neighbour) for neighbour in Neighbour},
+            breakers={gate: self.breakers.find(gate) for gate in gates},
+            holds={gate: hold for gate, hold in holds.items() if hold},
+            paces={gate: self.paces.find(gate) for gate in gates},
             sections=self.sections.all(),
             indexed=self.index.count(),
             notes=self.notes.all(),
@@ -127,6 +133,7 @@ class Writer(Reader):
         self.books: Books = Books(db)
         self.breakers: Breakers = Breakers(db)
         self.holds: Holds = Holds(db)
+        self.imports: Imports = Imports(db)
         self.index: Index = Index(db)
         self.jobs: Jobs = Jobs(db)
         self.memories: Memories = Memories(db)
@@ -137,6 +144,7 @@ class Writer(Reader):
         self.poll_marks: PollMarks = PollMarks(db)
         self.pushes: Pushes = Pushes(db)
         self.pushings: Pushings = Pushings(db)
+        self.ratings: Ratings = Ratings(db)
         self.samples: Samples = Samples(db)
         self.scan_requests: ScanRequests = ScanRequests(db)
         self.scene_names: SceneNames = SceneNames(db)

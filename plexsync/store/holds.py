@@ -20,6 +20,10 @@ class ReadOnlyHolds(Table):
         rows = (row for row in self._db.once(LIST) if row["who"] == neighbour)
         return next((HoldRow(*row[:-1]) for row in rows), None)
 
+    def names(self) -> set[str]:
+        """Return the gates that are on hold."""
+        return {row["who"] for row in self._db.once(LIST)}
+
 
 class Holds(ReadOnlyHolds):
     """Read and write access to the holds."""

@@ -6,6 +6,7 @@ Times are UTC milliseconds, given by the caller. Nothing here writes.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
+from plexsync.rules.gate_names import GateName
 from plexsync.rules.job import FLOW_KINDS, HOUR, LOST, MINUTE, Job, Kind, Lane, State, is_on_time
 from plexsync.rules.records import LAST_ID, JobRow
 from plexsync.rules.sorting import COMPARED, NUMBER, DeadPlace, Sort
@@ -17,6 +18,7 @@ from plexsync.store.counts import (
     COUNT_DEAD,
     COUNT_DUE,
     COUNT_IDLE_OTHERS,
+    COUNT_PLAYS,
     COUNT_RARE,
     COUNT_READY,
     COUNT_RUNNING,
@@ -167,6 +169,10 @@ class ReadOnlyJobs(Table):
     def count_unsettled(self) -> int:
         """Count the ready and running rows, without those of `FLOW_KINDS`: these may wait for a server for ever."""
         return self._count(COUNT_READY) + self._count(COUNT_RUNNING) - self._count(COUNT_UNSETTLED_OF_FLOWS)
+
+    def count_waiting(self, gate: str) -> int:
+        """Count the rows that wait while this gate is closed: scenes, or those whose plays go through the gate."""
+        return int(self._db.row(COUNT_PLAYS)[0]) if gate == GateName.STASH_WRITES else self.count_unsettled()
 
     def count_states(self) -> dict[State, int]:
         """Count the rows of each state, including states without rows. Idle rows count only if they are scenes.

@@ -128,7 +128,7 @@ DELETE = "delete from job where kind = :kind and id = :id and state = :state and
 DISCARD = """
 delete from job
  where kind in (select value from json_each(:kinds)) and state <> 'ignored' and state <> 'dropped'
-returning state
+   and id not in (select value from json_each(:ids)) returning state
 """
 
 
@@ -379,12 +379,13 @@ class Jobs(ReadOnlyJobs):
         self._tallies.add("pruned", int(row.state is State.DEAD))
         return True
 
-    def discard(self, kinds: Collection[str]) -> int:
+    def discard(self, kinds: Collection[str], *, but: Collection[int] = ()) -> int:
         """Delete the rows of a flow that was switched off, in any state; returns how many. They count as pruned.
 
-        A running attempt loses its row. Rows that you ignored or dropped stay.
+        A running attempt loses its row. Rows with these ids (`but`) stay, and rows that you ignored or dropped.
         """
-        states = [State(state) for (state,) in self._db.rows(DISCARD, {"kinds": json.dumps(sorted(kinds))})]
+        values = {"kinds": json.dumps(sorted(kinds)), "ids": json.dumps(sorted(but))}
+        states = [State(state) for (state,) in self._db.rows(DISCARD, values)]
         self._books.count_pruned(sum(state is not State.IDLE for state in states))
         self._tallies.add("pruned", sum(state is State.DEAD for state in states))
         return len(states)

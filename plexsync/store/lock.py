@@ -23,6 +23,8 @@ else:
 FILE = "worker.lock"
 # Held by the dashboard while it listens.
 DASHBOARD = "dashboard.lock"
+# Held by an import while it writes to Stash: a worker stands still meanwhile.
+IMPORT = "import.lock"
 # A process that only checks the lock holds it for an instant. A worker that starts then tries again.
 TRIES = 5
 PAUSE = 0.02

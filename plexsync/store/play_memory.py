@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, SentPlay
 from plexsync.store.connection import Row, Table
+from plexsync.store.counts import COUNT_LISTED, COUNT_REMEMBERED
 from plexsync.store.db import clean
 from plexsync.store.origins import LIBRARY, of_this_library
 
@@ -53,6 +54,19 @@ select part.item, played.moment, played.item, played.history_key, 1
  order by 5, 1, 2
 """
 NEWEST = "select max(moment) from played where account = :account"
+PLAYED_ITEMS = """
+select distinct item from played
+ where account = :account and moment >= :since and item > :after order by item limit :limit
+"""
+# The items that have the files of these, which are gone from the index.
+HEIRS = """
+select distinct part.item
+  from played join part on part.path_key = played.path_key and part.size = played.size
+ where played.account = :account and played.item in (select value from json_each(:items)) and played.path_key <> ''
+   and not exists (select 1 from item where item.key = played.item)
+ order by 1
+"""
+HAS_MEMORY = "select 1 from play limit 1"
 HAS_HISTORY = "select 1 from played limit 1"
 FORGET_HISTORY = "delete from played"
 # A row without a rating key is that of a saved play if it has its number and moment.
@@ -62,9 +76,23 @@ update played set listed_at = :now where account = :account and moment = :moment
 UNLISTED = "select 1 from played where account = :account and moment >= :since and listed_at <> :listed_at limit 1"
 DROP_UNLISTED = "delete from played where account = :account and listed_at <> :listed_at"
 
+# A play that was never sent has the time at which it was played.
 LIST = """
 select scene, moment, scene_created_at, item, history_key, state, tries, rows_before, until, undo
-  from play where scene in (select value from json_each(:scenes))
+  from play
+ where scene in (select value from json_each(:scenes))
+   and case when sent_order > 0 then sent_at else moment * 1000 end >= :since
+"""
+TO_TAKE_BACK = """
+select distinct scene from play
+ where undo = 1 and (state = 'adding' or state = 'sent' or state = 'removing') order by scene
+"""
+COUNT_STATES = "select state, undo, count(*) from play group by state, undo"
+COUNT_HISTORY = """
+select count(*), coalesce(sum(case when exists (
+           select 1 from play where play.item = played.item and play.moment = played.moment
+       ) then 0 else 1 end), 0)
+  from played where account = :account and moment >= :since
 """
 SCENES = "select distinct scene from play where scene > :after order by scene limit :limit"
 ITEMS_WITH_NEWS = """
@@ -138,6 +166,12 @@ class ReadOnlyPlays(Table):
         values = {"account": account, "items": json.dumps(items), "since": since}
         return {(item, moment) for item, moment in self._db.rows(LISTED, values)}
 
+    def counts(self) -> dict[str, int]:
+        """Return how many plays are remembered in each state, and how many Plex lists as `in_plex`."""
+        listed = self._db.row(COUNT_LISTED)
+        states = {str(state): int(count) for state, count in self._db.rows(COUNT_REMEMBERED)}
+        return {**dict.fromkeys(PlayState, 0), **states, "in_plex": int(listed[0]) if listed else 0}
+
     def has_history(self) -> bool:
         """Whether any history is saved."""
         return bool(self._db.row(HAS_HISTORY))
@@ -151,16 +185,52 @@ class ReadOnlyPlays(Table):
         moment: int | None = self._db.value(NEWEST, {"account": account})
         return moment
 
-    def of(self, scenes: Mapping[int, str]) -> dict[int, dict[int, RememberedPlay]]:
+    def played_items(self, account: int, *, since: int, after: str = "", limit: int) -> list[str]:
+        """Return up to `limit` items above `after` that the account has played from the second `since` on, by key."""
+        values = {"account": account, "since": since, "after": after, "limit": limit}
+        return [item for (item,) in self._db.rows(PLAYED_ITEMS, values)]
+
+    def heirs(self, account: int, items: Sequence[str]) -> list[str]:
+        """Return the items that have the files of those of these items that are gone from the index."""
+        rows = self._db.rows(HEIRS, {"account": account, "items": json.dumps(list(items))})
+        return [item for (item,) in rows]
+
+    def has_memory(self) -> bool:
+        """Whether anything is remembered of any scene's plays."""
+        return bool(self._db.row(HAS_MEMORY))
+
+    def of(self, scenes: Mapping[int, str], *, since: int = 0) -> dict[int, dict[int, RememberedPlay]]:
         """Return what is remembered of these scenes, given as id and time of creation, by scene and moment.
 
-        What is remembered of another scene that had the id is left out.
+        What is remembered of another scene that had the id is left out. `since`: leaves out what was sent before then,
+        and, of plays that were never sent, what was played before then.
         """
-        plays: dict[int, dict[int, RememberedPlay]] = {}
-        for row in self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}):
-            if clean(scenes[row["scene"]]) == row["scene_created_at"]:
-                plays.setdefault(row["scene"], {})[row["moment"]] = _remembered(row)
-        return plays
+        rows = self._listed(scenes, since)
+        return _by_scene(row for row in rows if clean(scenes[row["scene"]]) == row["scene_created_at"])
+
+    def of_ids(self, scenes: Sequence[int], *, since: int = 0) -> dict[int, dict[int, RememberedPlay]]:
+        """Like `of`, for scenes of which only the ids are known: what is remembered of whatever scene had the id last."""
+        return _by_scene(self._listed(scenes, since))
+
+    def _listed(self, scenes: Iterable[int], since: int) -> list[Row]:
+        return self._db.rows(LIST, {"scenes": json.dumps(list(scenes)), "since": since})
+
+    def to_take_back(self) -> list[int]:
+        """Return the scenes with plays that you asked to take back, and that are not taken back yet."""
+        return [scene for (scene,) in self._db.rows(TO_TAKE_BACK)]
+
+    def count_states(self) -> dict[tuple[PlayState, bool], int]:
+        """Count the remembered plays by state, and by whether you asked to take them back."""
+        counts: dict[tuple[PlayState, bool], int] = {}
+        for state, undo, count in self._db.rows(COUNT_STATES):
+            key = (_state(state), bool(undo))
+            counts[key] = counts.get(key, 0) + count
+        return counts
+
+    def count_history(self, account: int, *, since: int = 0) -> tuple[int, int]:
+        """Count the account's saved plays from the second `since` on, and those of them of which nothing is remembered."""
+        (total, unremembered) = self._db.rows(COUNT_HISTORY, {"account": account, "since": since})[0]
+        return total, unremembered
 
     def scenes(self, *, after: int = 0, limit: int) -> list[int]:
         """Return up to `limit` scenes above `after` of which a play is remembered, by number."""
@@ -271,6 +341,13 @@ class Plays(ReadOnlyPlays):
     def forget(self, scenes: Sequence[int]) -> None:
         """Forget everything that is remembered of these scenes."""
         self._db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
+
+
+def _by_scene(rows: Iterable[Row]) -> dict[int, dict[int, RememberedPlay]]:
+    plays: dict[int, dict[int, RememberedPlay]] = {}
+    for row in rows:
+        plays.setdefault(row["scene"], {})[row["moment"]] = _remembered(row)
+    return plays
 
 
 def _remembered(row: Row) -> RememberedPlay:

@@ -209,42 +209,51 @@ RESUME = (
     )
     """,
 )
-# The base of the rating of a scene and an item: rating100 of Stash, and Plex's rating times ten; -1 is no rating. In the
-# columns `_before` it is what was there before the first write of PlexSync, and -2 if it never wrote there.
+# What is remembered of the rating of a scene and an item, on the scale of Stash; -1 is no rating, -2 an unknown one. The
+# base is in `stash` and `plex`, what PlexSync's values have replaced in the columns `_before`. `pending` says where `sent`
+# was about to go, and `overruled` what the item had if another one's rating was sent.
 RATINGS = (
     """
     create table rating (
         scene integer not null,
         item text not null,
+        library text not null,
         scene_created_at text not null,
         stash integer not null,
         plex integer not null,
-        stash_before integer not null default -2,
-        plex_before integer not null default -2,
-        pending text not null default '',
-        until integer not null default 0,
-        undo integer not null default 0,
+        stash_before integer not null,
+        plex_before integer not null,
+        pending text not null,
+        sent integer not null,
+        overruled integer not null,
+        until integer not null,
+        undo integer not null,
         changed_at integer not null,
+        rated_at integer not null,
         primary key (scene, item)
     ) without rowid
     """,
+    "create index rating_item on rating (item)",
 )
-# What an import from Plex changes in Stash, so that it can be undone: a field of a scene, or an object that it created.
+# What an import from Plex changes in Stash, so that it can be undone: a field of a scene, or an object that it created,
+# of which `target` is the kind and `scene` 0 (`plexsync.rules.import_records`).
 IMPORTS = (
     """
     create table import_change (
         number integer primary key,
         run integer not null,
         scene integer not null,
-        field text not null,
+        target text not null,
         object integer not null default 0,
         value_before text not null,
         value_after text not null,
+        origin text not null default '',
         state text not null,
         changed_at integer not null
     )
     """,
     "create index import_change_run on import_change (run, number)",
+    "create index import_change_open on import_change (number) where state = 'planned' or state = 'undoing'",
 )
 
 Migrations = Sequence[Sequence[str]]

@@ -12,6 +12,7 @@ import os
 import sqlite3
 from types import SimpleNamespace
 
+from plexsync.rules.gate_names import GATES
 from plexsync.rules.note_keys import (
     BULK,
     DASHBOARD,
@@ -23,6 +24,7 @@ from plexsync.rules.note_keys import (
     LAST_POLL,
     LAST_RECONCILE,
     LINES,
+    PLAYS_COUNTED,
     REPAIRED,
     RESTORED,
     VERIFIED,
@@ -35,9 +37,11 @@ from plexsync.store.counts import (
     COUNT_DEAD,
     COUNT_DUE,
     COUNT_IDLE_OTHERS,
+    COUNT_LISTED,
     COUNT_PLAYS,
     COUNT_RARE,
     COUNT_READY,
+    COUNT_REMEMBERED,
     COUNT_RUNNING,
     COUNT_STANDINGS,
     IS_RARE,
@@ -67,7 +71,6 @@ SCHEMA = 10
 APPLICATION_ID = 0x506C5379
 BUSY_SECONDS = 2.0
 STATES = ("ready", "running", "idle", "absent", "dead", "gone", "dropped", "ignored", "outside")
-NEIGHBOURS = ("plex", "stash")
 LANES = (0, 1)
 # The most digits that a number in a note can have.
 DIGITS = 18
@@ -119,6 +122,9 @@ class Summary:
         self.due = sum(count for count, _ in due)
         self.oldest_due: int | None = min((oldest for _, oldest in due if oldest is not None), default=None)
         self.plays: tuple[int, int | None, str | None] = db.execute(COUNT_PLAYS).fetchone()
+        self.remembered_plays: dict[str, int] = dict(db.execute(COUNT_REMEMBERED).fetchall())
+        listed = db.execute(COUNT_LISTED).fetchone()
+        self.listed_plays: int = listed[0] if listed else 0
         self.dead: dict[str, int] = dict(db.execute(COUNT_DEAD).fetchall())
         rows = {server: SimpleNamespace(**row) for server, row in _rows(db, BREAKERS)}
         self.breakers = {
@@ -126,9 +132,7 @@ class Summary:
         }
         self.holds = {server: SimpleNamespace(**row) for server, row in _rows(db, HOLDS)}
         self.paces = {server: SimpleNamespace(**row) for server, row in _rows(db, PACES)}
-        self.transitions: list[tuple[Any, ...]] = [
-            row for row in db.execute(TRANSITIONS).fetchall() if row[0] in NEIGHBOURS
-        ]
+        self.transitions: list[tuple[Any, ...]] = [row for row in db.execute(TRANSITIONS).fetchall() if row[0] in GATES]
         self.books: tuple[int, int, int, int] = db.execute(BOOKS).fetchone()
         self.tallies: dict[str, int] = dict(db.execute(TALLIES).fetchall())
         self.undone: dict[str, int] = {}
@@ -141,6 +145,7 @@ class Summary:
         self.verified = note(db, VERIFIED)
         self.edits = {"line": note(db, EDIT_BY_LINE), "hook": note(db, EDIT_BY_HOOK), "poll": note(db, EDIT_BY_POLL)}
         self.lines = note(db, LINES)
+        self.first_plays = note(db, PLAYS_COUNTED)
         self.inside = note(db, INSIDE)
         self.dashboard = note(db, DASHBOARD)
         self.ended = note(db, WORKER_ENDED)
@@ -241,12 +246,12 @@ def _is_number(value: object) -> bool:
 
 
 def _rows(db: sqlite3.Connection, sql: str) -> "list[tuple[str, dict[str, object]]]":
-    """Return the rows of the known servers, with their names. Other rows are left out."""
+    """Return the rows of the known gates, with their names. Other rows are left out."""
     cursor = db.execute(sql)
     names = [column[0] for column in cursor.description]
     rows = [dict(zip(names, row, strict=True)) for row in cursor]
     by_name = {row.pop("who"): row for row in rows}
-    return [(server, by_name[server]) for server in NEIGHBOURS if server in by_name]
+    return [(gate, by_name[gate]) for gate in GATES if gate in by_name]
 
 
 def _states(db: sqlite3.Connection) -> dict[str, int]:

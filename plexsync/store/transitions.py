@@ -1,6 +1,6 @@
 """The log of the transitions of breakers and holds, from which outages are derived."""
 
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.gate_names import GATES, GateName
 from plexsync.rules.outages import Transition
 from plexsync.store.connection import Connection, Table
 from plexsync.store.db import clean
@@ -27,9 +27,8 @@ class ReadOnlyTransitions(Table):
     """Read access to the log."""
 
     def all(self) -> list[Transition]:
-        """Return the log, oldest first. Rows of unknown servers are left out."""
-        names = set(Neighbour)
-        return [Transition(Neighbour(name), *rest) for name, *rest in self._db.rows(LIST) if name in names]
+        """Return the log, oldest first. Rows of unknown gates are left out."""
+        return [Transition(GateName(name), *rest) for name, *rest in self._db.rows(LIST) if name in GATES]
 
 
 class Transitions(ReadOnlyTransitions):
@@ -39,8 +38,8 @@ class Transitions(ReadOnlyTransitions):
         super().__init__(db)
         self._jobs = ReadOnlyJobs(db)
 
-    def log(self, neighbour: str, *, at: int, old: str, new: str, cause: str, error: str) -> None:
-        """Record a transition with the number of waiting jobs. The newest ten thousand are kept."""
-        values = {"who": neighbour, "at": at, "old": old, "new": new, "cause": clean(cause), "error": clean(error)}
-        self._db.execute(LOG, {**values, "waiting": self._jobs.count_unsettled()})
+    def log(self, gate: str, *, at: int, old: str, new: str, cause: str, error: str) -> None:
+        """Record a transition with the number of jobs that wait for this gate. The newest ten thousand are kept."""
+        values = {"who": gate, "at": at, "old": old, "new": new, "cause": clean(cause), "error": clean(error)}
+        self._db.execute(LOG, {**values, "waiting": self._jobs.count_waiting(gate)})
         self._db.execute(FORGET_OLD)

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.choices import accept as accept_choice
 from plexsync.app.named_scenes import named_scenes
+from plexsync.app.rules import watch_rules
 from plexsync.app.switches import bulk_approved
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.comparison_report import reports
@@ -20,7 +21,7 @@ from plexsync.reports import dead_letters as dead_facts
 from plexsync.reports.attention import need_facts, needs
 from plexsync.reports.comparison import report_facts
 from plexsync.reports.dead_letter_export import letter
-from plexsync.reports.explanation import job_facts, known_facts, sight_facts
+from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.format import stamp
 from plexsync.reports.named_scenes import ignored_facts, queued_facts
 from plexsync.reports.outages import MOST_DAYS, report
@@ -120,9 +121,8 @@ def explained(ask: Ask) -> ExplainFacts | tuple[UnreadFacts, int]:
             explanation = explain(parts.store, parts.looker, parts.gates, id)
     except NeighbourError as error:
         with ask.desk.parts.store.reading() as db:
-            return {**known_facts(db, id), "error": str(error)}, 503
-    facts = job_facts(explanation.status, explanation.job, explanation.attempts)
-    return {**sight_facts(explanation.sight, explanation.job), **facts}
+            return {**known_facts(db, id, watch_rules(ask.desk.parts.config)), "error": str(error)}, 503
+    return explain_facts(ask.desk.parts.store, explanation, watch_rules(ask.desk.parts.config))
 
 
 def history(ask: Ask) -> HistoryFacts:

@@ -8,7 +8,7 @@ from pathlib import Path
 from starlette.responses import Response
 from starlette.routing import Route
 
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.gate_names import GateName
 from plexsync.web.overview_pages import bar, scenes, server
 from plexsync.web.pages import Ask, action, page
 
@@ -24,7 +24,7 @@ def routes(switch: Path) -> list[Route]:
             "demo.html",
             down=switch.exists(),
             found=found,
-            plex=server(found, Neighbour.PLEX),
+            plex=server(found, GateName.PLEX),
             scenes=scenes(found),
             bar=bar(found),
             used=used,

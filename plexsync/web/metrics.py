@@ -36,6 +36,7 @@ def _families(facts: StatusFacts, used: int, now: int) -> Iterator[Metric]:
     yield from _queue(facts, now)
     yield from _servers(facts)
     yield from _moments(facts)
+    yield from _plays(facts)
     yield GaugeMetricFamily("plexsync_index_items", "Items of Plex in the index.", value=facts["index"]["items"])
     waiting = facts["events"]["waiting"]
     yield GaugeMetricFamily("plexsync_events_waiting", "Events that hooks left as files.", value=waiting)
@@ -86,6 +87,21 @@ def _moments(facts: StatusFacts) -> Iterator[Metric]:
     ):
         at = unstamped(moment) / 1000 if moment else 0.0
         yield GaugeMetricFamily(f"plexsync_{name}_timestamp_seconds", text, value=at)
+
+
+def _plays(facts: StatusFacts) -> Iterator[Metric]:
+    plays = facts["plays"]
+    counts = {
+        "in_plex": plays["in_plex"],
+        "sent": plays["sent"],
+        "unfinished": plays["unfinished"],
+        "present": plays["present"],
+        "undone": plays["undone"],
+        "deleted": plays["deleted"],
+    }
+    yield _gauge("plexsync_plays", "Plays by what became of them.", "state", counts)
+    text = "Scenes whose plays are on their way to Stash."
+    yield GaugeMetricFamily("plexsync_plays_waiting", text, value=plays["waiting"])
 
 
 def _counters(facts: StatusFacts) -> Iterator[Metric]:

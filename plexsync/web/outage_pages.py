@@ -8,8 +8,7 @@ from starlette.responses import Response
 
 from plexsync.reports.outages import report
 from plexsync.reports.shapes.outages import OutageFacts
-from plexsync.reports.status import outage_facts
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.gate_names import caption, shown
 from plexsync.rules.job import DAY
 from plexsync.rules.outages import bars, ticks
 from plexsync.rules.samples import Bucket, buckets
@@ -46,7 +45,7 @@ class LaneBar:
 
 @dataclass(frozen=True)
 class TimeLane:
-    """The time line of a server."""
+    """The time line of a gate."""
 
     server: str
     bars: list[LaneBar]
@@ -67,18 +66,18 @@ def outages(ask: Ask) -> Response:
     past = report(ask.desk.parts, days)
     lines = [
         TimeLane(
-            server.value,
+            caption(gate),
             [
                 LaneBar(
                     100 * bar.offset,
                     100 * bar.width,
                     bar.outage.gate.value,
-                    outage_facts(bar.outage, past.now, waiting=past.waiting),
+                    past.facts_of(bar.outage),
                 )
-                for bar in bars(past.found, server, start=past.start, end=past.now)
+                for bar in bars(past.found, gate, start=past.start, end=past.now)
             ],
         )
-        for server in Neighbour
+        for gate in shown({outage.server for outage in past.found})
     ]
     length = max(1, past.now - past.start)
     form = "%H:%M" if length <= 2 * DAY else "%d %b" if length <= 400 * DAY else "%b %Y"

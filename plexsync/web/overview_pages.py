@@ -11,9 +11,9 @@ from plexsync.reports.format import unstamped
 from plexsync.reports.rows import short, title
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import HoldFacts, StatusFacts
-from plexsync.reports.status import server_words, verified_words
-from plexsync.reports.verdict import LINK, pointed
-from plexsync.rules.errors import Neighbour
+from plexsync.reports.status import play_counts, server_words, verified_words
+from plexsync.reports.verdict import LINK, plays_wait, pointed
+from plexsync.rules.gate_names import CURE, GateName, caption
 from plexsync.rules.job import Kind
 from plexsync.rules.status_words import (
     MAIN,
@@ -35,6 +35,7 @@ LIBRARIES = 4
 class ServerCard:
     """The status of a server, as text."""
 
+    id: str
     name: str
     words: str
     kind: str
@@ -51,6 +52,17 @@ class ServerCard:
     ramp: int
     last: OutageFacts | None
     contacts: list[tuple[str, str, str | None]]
+    cure: str
+
+
+@dataclass(frozen=True)
+class PlaysCard:
+    """The plays from Plex to Stash, in words and figures."""
+
+    words: str
+    kind: str
+    """The CSS class of its colour."""
+    counts: list[tuple[int, str]]
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,8 @@ def overview(ask: Ask) -> Response:
         verified=verified_words(facts["verified"]),
         verdict=pointed(facts["verdict"]["parts"], LINK),
         needs=needs(ask.desk.parts, facts),
-        servers=[server(facts, neighbour) for neighbour in Neighbour],
+        servers=[server(facts, gate) for gate in map(GateName, facts["breakers"])],
+        plays=plays(ask, facts),
         scenes=scenes(facts),
         bar=bar(facts),
         states=[
@@ -115,16 +128,17 @@ def charts(ask: Ask) -> list[tuple[str, ChartPicture]]:
     ]
 
 
-def server(facts: StatusFacts, neighbour: Neighbour) -> ServerCard:
+def server(facts: StatusFacts, gate: GateName) -> ServerCard:
     """The status of one server, as text."""
-    breaker, held, pace = facts["breakers"][neighbour], facts["holds"].get(neighbour), facts["paces"].get(neighbour)
+    breaker, held, pace = facts["breakers"][gate], facts["holds"].get(gate), facts["paces"].get(gate)
     patience = pace["not_before"] if pace else None
     words = server_words(breaker, held=held is not None, patience=patience is not None)
     ramp = pace["jobs_per_claim"] if pace else 0
     last = facts["outages"]["last"]
     kind = "bad" if held or breaker["state"] != "closed" else "wait" if words != UP or ramp else "well"
     return ServerCard(
-        name=neighbour.title(),
+        id=gate.replace(":", "-"),
+        name=caption(gate),
         words=words,
         kind=kind,
         state=breaker["state"].replace("_", "-"),
@@ -136,14 +150,27 @@ def server(facts: StatusFacts, neighbour: Neighbour) -> ServerCard:
         next=held["retest_at"] if held else breaker["next_probe_at"] or patience,
         hold=held,
         ramp=ramp,
-        last=last if last and last["server"] == neighbour else None,
-        contacts=contacts(facts, neighbour),
+        last=last if last and last["server"] == gate else None,
+        contacts=contacts(facts, gate),
+        cure=CURE if gate is GateName.STASH_WRITES and kind == "bad" else "",
     )
 
 
-def contacts(facts: StatusFacts, neighbour: Neighbour) -> list[tuple[str, str, str | None]]:
+def plays(ask: Ask, facts: StatusFacts) -> PlaysCard | None:
+    """The card of plays; None while the way back is off."""
+    if ask.desk.parts.config.watch_back == "off":
+        return None
+    counts = play_counts(facts["plays"])
+    if not facts["plays"]["waiting"]:
+        return PlaysCard("up to date", "well", counts)
+    return PlaysCard("wait for Stash" if plays_wait(facts) else "on their way", "wait", counts)
+
+
+def contacts(facts: StatusFacts, gate: GateName) -> list[tuple[str, str, str | None]]:
     """The last contacts with a server: label, subject, and time (None: never)."""
-    if neighbour is Neighbour.STASH:
+    if gate is GateName.STASH_WRITES:
+        return []
+    if gate is GateName.STASH:
         edits = facts["edits"]
         way = f", {WAYS[edits['by']]}" if edits["last_at"] else ""
         return [("last poll", "", facts["last_poll"]), (f"last edit{way}", "", edits["last_at"])]
@@ -190,7 +217,7 @@ def coming(ask: Ask, facts: StatusFacts) -> list[tuple[str, int | str]]:
         upcoming.append(("the next scene is synced", due if due > now else "now"))
     for name, breaker in facts["breakers"].items():
         if breaker["next_probe_at"]:
-            upcoming.append((f"{name.title()} is probed", breaker["next_probe_at"]))
+            upcoming.append((f"{caption(name)} is probed", breaker["next_probe_at"]))
     hours = parts.config.reconcile_interval_hours
     if facts["comparison_due"]:
         upcoming.append(("full comparison", "soon: it is due"))

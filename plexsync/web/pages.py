@@ -18,6 +18,7 @@ from plexsync.reports.rows import short
 from plexsync.reports.scenes import left_out_words
 from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.choices import hold_cause
+from plexsync.rules.gate_names import caption
 from plexsync.rules.status_words import SceneStatus, job_word
 from plexsync.web.context import Desk
 from plexsync.web.links import ServerLinks
@@ -237,6 +238,7 @@ def _environment() -> Environment:
         "left_out": left_out_words,
         "measures": measures,
         "compared": compared,
+        "caption": caption,
         "hold_cause": hold_cause,
     }
     made.globals |= {

@@ -10,15 +10,16 @@ from starlette.responses import Response
 from plexsync.app.fixes import FixAction, FixOrder, carry_out
 from plexsync.app.named_scenes import named_scenes
 from plexsync.app.parts import Parts
+from plexsync.app.rules import watch_rules
 from plexsync.flows.scenes.undo import mark_undone, preview
 from plexsync.flows.scenes.undo_marks import redo_scenes
 from plexsync.flows.scenes.verbs import explain, learn_names, want_scenes
-from plexsync.reports.explanation import known_facts, sight_facts
+from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.fix_steps import order_of, result_words
 from plexsync.reports.named_scenes import missing_words, unchecked_words
 from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.reports.scenes import facts_of
-from plexsync.reports.shapes.scenes import SceneFacts, SightFacts
+from plexsync.reports.shapes.scenes import ExplainFacts, SceneFacts
 from plexsync.reports.shapes.undo import UndoFacts
 from plexsync.reports.sorted_scenes import COLUMNS, SceneChoice, sorted_scenes
 from plexsync.reports.undo import not_queued, undo_facts
@@ -125,7 +126,7 @@ def scene_number(text: str) -> int:
 class LiveScene:
     """A scene as the worker sees it; without facts if it was not inspected, `away` says why it can't be."""
 
-    facts: SightFacts | None = None
+    facts: ExplainFacts | None = None
     gone: bool = False
     away: str = ""
 
@@ -140,7 +141,7 @@ def scene(ask: Ask) -> Response:
         pushes = db.pushes.of(Kind.SCENE, id)
         row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
         bound = [binding for binding in db.bindings.all() if binding.scene == id]
-        remembered = known_facts(db, id)["remembered"]
+        stored = known_facts(db, id, watch_rules(ask.desk.parts.config))
         held_ignore = bool(db.notes.held_ignores([id]))
     if now.gone and stands["stands"] == SceneStatus.UNKNOWN:
         raise PageNotFound
@@ -148,7 +149,7 @@ def scene(ask: Ask) -> Response:
         "scene.html",
         scene=stands,
         title=(now.facts and now.facts["title"]) or stands["title"],
-        items=_items(now.facts, [entry["key"] for entry in remembered]),
+        items=_items(now.facts, [entry["key"] for entry in stored["remembered"]]),
         seen=now.facts or {},
         away=now.away,
         gone=now.gone,
@@ -156,11 +157,12 @@ def scene(ask: Ask) -> Response:
         past=[past_facts(entry) for entry in past_of(attempts, pushes)],
         bound=bound,
         held_ignore=held_ignore,
-        known=remembered,
+        known=stored["remembered"],
+        plays=(now.facts or stored)["plays"],
     )
 
 
-def _items(facts: SightFacts | None, remembered: Sequence[str]) -> list[str]:
+def _items(facts: ExplainFacts | None, remembered: Sequence[str]) -> list[str]:
     """The rating keys of its items now, else of those that were pushed to."""
     return [target["key"] for target in facts["targets"]] if facts else sorted(set(remembered), key=int)
 
@@ -175,7 +177,8 @@ def _now(ask: Ask, id: int) -> LiveScene:
     except Busy:
         return LiveScene(away=BUSY)
     sight = explanation.sight
-    return LiveScene(sight_facts(sight, explanation.job), gone=isinstance(sight.outcome or sight.ends, Gone))
+    facts = explain_facts(ask.desk.parts.store, explanation, watch_rules(ask.desk.parts.config))
+    return LiveScene(facts, gone=isinstance(sight.outcome or sight.ends, Gone))
 
 
 def _at(id: int) -> str:

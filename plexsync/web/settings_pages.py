@@ -62,6 +62,8 @@ PARTS = {
         "watch_back",
         "watch_account",
         "watch_since",
+        "rating_direction",
+        "rating_wins",
     ),
     "When work is done": (
         "approve_bulk",

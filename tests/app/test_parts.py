@@ -112,6 +112,11 @@ def test_it_is_the_same_in_every_process_and_whatever_else_is_set():
     }
     assert prints == {wishes(config(**MADE, poll_interval=5, max_retries=7, stash_url="http://x"))}
     assert prints == {wishes(config(**MADE, watch_back="plays", watch_account="2", watch_since="2026-01-31"))}
+    # The scene flow leaves ratings that go both ways, so a comparison follows. Which side wins then is no matter of it.
+    both = wishes(config(**MADE, rating_direction="both"))
+    assert prints != {both}
+    assert both == wishes(config(**MADE, rating_direction="both", rating_wins="plex"))
+    assert both == wishes(config(**MADE, sync_rating=False))
 
 
 def test_a_database_that_was_made_anew_after_damage_is_not_asked_again(tmp_path):

@@ -103,6 +103,7 @@ def sim() -> Iterator[PlexSim]:
         sim.hand_edit(key, tagline="mine", thumb=b"picture", art=b"background")
         sim.add_movie("2", [("/clips/a.mp4", 1, 1)])
         sim.play(key)
+        sim.sessions.start(key, 5_000)
         shown = {"metadataItemId": sim.collection_keys(section)["Best"], "promotedToOwnHome": 1}
         ask(sim, "POST", f"/hubs/sections/{section}/manage?{urlencode(shown)}")
         sim.scan(section)
@@ -191,6 +192,7 @@ READS = [
         "/status/sessions/history/all?sort=viewedAt:asc&accountID=1&X-Plex-Container-Start=0&X-Plex-Container-Size=10",
         "/status/sessions/history/all",
     ),
+    ("/status/sessions", "/status/sessions"),
     ("/:/prefs", "/:/prefs"),
     ("/library/sections/1/prefs", "/library/sections/{sectionId}/prefs"),
     ("/hubs/sections/1/manage", "/hubs/sections/{sectionId}/manage"),
@@ -206,6 +208,29 @@ def test_an_answer_fits_the_schema_of_its_operation(sim: PlexSim, document: dict
 
     assert status == 200
     jsonschema.Draft202012Validator(schema).validate(json.loads(body))
+
+
+def test_the_report_of_a_player_is_sent_and_answered_as_documented(sim: PlexSim, document: dict) -> None:
+    operation = document["paths"]["/:/timeline"]["post"]
+    content = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    schema = {**tolerant(content), "components": tolerant(document["components"])}
+    report = {"key": "/library/metadata/1", "ratingKey": 1, "state": "paused", "time": 9, "duration": 60_000}
+
+    answer = httpx2.post(
+        f"{sim.url}/:/timeline",
+        params=report,
+        headers={"X-Plex-Token": TOKEN, "X-Plex-Client-Identifier": "player", "Accept": "application/json"},
+    )
+
+    assert answer.status_code == 200
+    jsonschema.Draft202012Validator(schema).validate(answer.json())
+    assert set(sim.log[-1].params) <= parameters_of(document, "POST", "/:/timeline")
+    (example,) = [one["value"] for name, one in content_examples(operation).items() if name == "normal"]
+    assert answer.json() == example
+
+
+def content_examples(operation: dict) -> dict:
+    return operation["responses"]["200"]["content"]["application/json"]["examples"]
 
 
 def test_the_example_of_a_history_in_the_document_is_read(document: dict) -> None:

@@ -21,7 +21,7 @@ from plexsync.http.websocket import EventSocket
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import TARGET, events_of
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Unavailable
-from plexsync.rules.events import Event, Left, Scanned, Touched
+from plexsync.rules.events import Event, Left, Scanned, SessionChanged, SessionState, Touched
 from plexsync.rules.http_answers import Server
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.plex_traits import Traits
@@ -363,7 +363,10 @@ HEARD: dict[str, Event] = {
     "tuxflix type -1 removal": Touched("10141", "1", 1790301266),
     "tuxflix scan updated": Scanned("1"),
     "activity without Context": Scanned(""),
+    "PKC#162 playing": SessionChanged("2174", SessionState.PLAYING, 2119067, "7"),
 }
+# What has no use.
+UNHEARD = ("PKC", "status", "progress", "_children")
 
 
 def test_quoted_events_are_heard_and_none_is_a_failure() -> None:
@@ -371,7 +374,7 @@ def test_quoted_events_are_heard_and_none_is_a_failure() -> None:
     heard = {one["source"]: list(events_of(one["frame"].encode())) for one in frames}
 
     assert {source for source, event in HEARD.items() if event in heard[source]} == set(HEARD)
-    assert not any(heard[source] for source in heard if source.startswith(("PKC", "status", "progress", "_children")))
+    assert not any(heard[source] for source in heard.keys() - HEARD.keys() if source.startswith(UNHEARD))
 
 
 def test_events_of_the_simulator_have_only_what_was_quoted() -> None:
@@ -382,13 +385,13 @@ def test_events_of_the_simulator_have_only_what_was_quoted() -> None:
     for message in frames_of_a_short_life():
         add_shapes(sent, "frame", message, typed=False)
 
-    assert set(sent) >= {"TimelineEntry", "ActivityNotification", "Context"}
+    assert set(sent) >= {"TimelineEntry", "ActivityNotification", "Context", "PlaySessionStateNotification"}
     for kind in sent.keys() - {"frame", "NotificationContainer", "ReachabilityNotification"}:
         assert set(sent[kind]) <= set(quoted[kind]), kind
 
 
 def frames_of_a_short_life() -> list[dict]:
-    """What a listener hears while a movie is found and removed."""
+    """What a listener hears while a movie is found, played and removed."""
     received: list[dict] = []
     with PlexSim(token=TOKEN, traits=Traits(deleted_type=-1)) as sim:
         section = sim.add_section("Movies")
@@ -402,6 +405,7 @@ def frames_of_a_short_life() -> list[dict]:
                 key = sim.stage_movie(section, [("/media/a.mp4", 1, 1)])
                 sim.scan(section)
                 sim.finish_scan(section)
+                sim.sessions.finish(key)
                 sim.remove(key)
     return received
 

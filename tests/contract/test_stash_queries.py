@@ -19,7 +19,7 @@ from graphql import (
 
 from plexsync.rules.job import Kind
 from plexsync.rules.plays import Moments
-from plexsync.stash import queries
+from plexsync.stash import import_queries, queries
 from plexsync.stash_plugin import child_process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +55,8 @@ ASKED = {
     "only plays": (queries.only_plays([1, 22, 333]), {}),
     "add plays": (queries.ADD_PLAYS, PLAYS),
     "take plays": (queries.TAKE_PLAYS, PLAYS),
+    "rate": (queries.RATE, {"input": {"id": "7", "rating100": 85}}),
+    "clear a rating": (queries.RATE, {"input": {"id": "7", "rating100": None}}),
     "walk with more of their performers": (queries.walk(tags_above=False, people=True), WALKING),
     "walk": (queries.walk(tags_above=False), WALKING),
     "walk with what is above their tags": (queries.walk(tags_above=True), WALKING),
@@ -71,6 +73,35 @@ ASKED = {
     },
 }
 
+
+# The questions and changes of an import.
+NAMES = {"page": queries.page(-1, sort="name")}
+IMPORTS = {
+    "fields of an import": (import_queries.import_fields([1, 22, 333]), {}),
+    "fill": (
+        import_queries.FILL,
+        {
+            "input": {
+                "id": "7",
+                "title": "T",
+                "date": None,
+                "details": "",
+                "rating100": 80,
+                "studio_id": "3",
+                "performer_ids": ["1", "2"],
+                "tag_ids": [],
+            }
+        },
+    ),
+    "names of performers": (import_queries.PERFORMER_NAMES, NAMES),
+    "names of studios": (import_queries.STUDIO_NAMES, NAMES),
+    "names of tags": (import_queries.TAG_NAMES, NAMES),
+    "names of tags and what is above them": (import_queries.TAG_NAMES_ABOVE, NAMES),
+    **{f"create a {kind}": (query, {"name": "Ann"}) for kind, query in import_queries.CREATE.items()},
+    **{f"what uses a {kind}": (query, {"id": "7"}) for kind, query in import_queries.USES.items()},
+    **{f"destroy a {kind}": (query, {"id": "7"}) for kind, query in import_queries.DESTROY.items()},
+}
+ASKED |= IMPORTS
 
 # What only a Stash is asked that says it can be.
 NEWER = {
@@ -145,6 +176,10 @@ def test_every_literal_question_is_tried_here():
     parts |= {queries.PERFORMER_FIELDS, queries.PERFORMER_FIELDS_ALL}
     assert literal - tried - newer == parts
     assert set(queries.RECENT.values()) <= tried
+    of_import = {value for name, value in vars(import_queries).items() if name.isupper() and isinstance(value, str)}
+    assert of_import - tried == {import_queries.IMPORT_FIELDS}
+    for by_kind in (import_queries.CREATE, import_queries.USES, import_queries.DESTROY):
+        assert set(by_kind.values()) <= tried
 
 
 def asked_fields(schema):

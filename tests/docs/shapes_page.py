@@ -25,6 +25,7 @@ SECTIONS = {
     "outages": "Outages",
     "scenes": "Scenes",
     "undo": "Undo",
+    "plays": "Plays",
     "comparisons": "Comparisons and dry runs",
     "dead_letters": "Dead letters",
     "fixes": "Fixes",
@@ -32,6 +33,7 @@ SECTIONS = {
     "review": "Review",
     "top": "Top",
     "probe": "Probe",
+    "imports": "Imports",
 }
 NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 

@@ -37,7 +37,14 @@ ENDS_WITH_1 = {
     "plexsync sync --all --wait": "a sweep takes up no scene that Plex refused",
     "plexsync unignore 7": "7 is not ignored",
     "plexsync unbind 7 1234": "7 is not bound",
+    "plexsync import --undo 1": "nothing was imported",
     "plexsync notify --test": "no way is set",
+    "plexsync plays undo 7 12": "no play was sent for them",
+    "plexsync plays redo 7": "the way back is off",
+    "plexsync plays redo --all": "the way back is off",
+    "plexsync plays redo --all --wait": "the way back is off",
+    "plexsync plays again 7": "the way back is off",
+    "plexsync plays again --since 3d --yes --wait": "the way back is off",
     "plexsync drift --keep 7": "nobody edited 7 in Plex",
     "plexsync drift --keep 7 --field title": "nobody edited 7 in Plex",
     "plexsync drift --keep 7 --json": "nobody edited 7 in Plex",
@@ -93,7 +100,12 @@ def test_an_example_does_what_it_says(line: str, world: World, monkeypatch: pyte
         run(["backup", words[words.index("restore") + 1]])
     if "--apply" in words:
         run(["sync", "--all", "--dry-run", "--out", "plan.json"])
-    if "redo" in words:
+    if "plays" in words:
+        monkeypatch.setenv("PLEXSYNC_WATCH_BACK", "plays")
+    if words == ["plays", "sync"]:
+        # Nobody can answer here, and it asks only once.
+        run(["plays", "sync", "--yes"])
+    if words[0] == "redo":
         run(["undo", "7", "12", "--yes", "--wait"])
     words = [filled(word, world, capsys) for word in words]
     monkeypatch.setattr("sys.stdin", StringIO("y\ny\n"))

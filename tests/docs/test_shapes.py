@@ -5,7 +5,7 @@ from typing import get_type_hints
 
 import pytest
 
-from plexsync.reports.shapes import outages, probe, status
+from plexsync.reports.shapes import outages, plays, probe, status
 from plexsync.rules.job import State
 from plexsync.rules.status_words import STATUSES
 from tests.docs.pages import pages
@@ -28,6 +28,7 @@ NESTED = {
 SECTIONS = {
     "outages": (outages.OutageReport, outages.OutageFacts, outages.FigureFacts),
     "probe": (probe.ProbeFacts, probe.TraitFacts),
+    "plays": (plays.PlaysReport, plays.PlayCounts, plays.PlaysWished, plays.PlaysPreview, plays.PlaysToChange),
 }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from plexsync.app.parts import assemble
+from plexsync.app.rating_back import rating_back
 from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on, scene_flow
 from plexsync.app.way_back import way_back
@@ -22,8 +23,10 @@ from plexsync.plex.history import PlexHistory
 from plexsync.plex.imaging import Pillow
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import Neighbour
+from plexsync.rules.first_plays import approval_text
 from plexsync.rules.item import FIELDS
 from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_QUEUED
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.records import JobRow
 from plexsync.simulator.http import Fault, Request
@@ -59,7 +62,8 @@ class Worker:
         names = ("policy", "paths", "strict", "profile", "undo_gone", "scope", "by_duration")
         looks = {name: rules.pop(name) for name in names if name in rules}
         looks["libraries"] = rules.pop("profiles", {})
-        libraries, people = rules.pop("libraries", ()), bool(rules.pop("people", False))
+        libraries = rules.pop("libraries", ())
+        asked = {name: bool(rules.pop(name, False)) for name in ("people", "tags_above")}
         watchdog, flows = rules.pop("watchdog", None), rules.pop("flows", lambda _worker: ())
         # The server that hangs in a test is given up soon; the other one never is, however busy the machine.
         read, impatient = rules.pop("read_timeout", UNHURRIED), rules.pop("impatient", None)
@@ -68,13 +72,16 @@ class Worker:
             {"connect_timeout": UNHURRIED, "read_timeout": reads[server]}
             for server in (Neighbour.STASH, Neighbour.PLEX)
         )
-        pool, watch = rules.pop("pool", None), rules.pop("watch", None)
-        stash = StashWatching(house.stash_sim.url, KEY, people=people, **to_stash)
+        pool, watch, ratings = (rules.pop(name, None) for name in ("pool", "watch", "ratings"))
+        # The first write of plays was approved long ago, unless a test is about that.
+        asks_first = rules.pop("asks_first", False)
+        stash = StashWatching(house.stash_sim.url, KEY, **asked, **to_stash)
         self._stack.callback(stash.close)
         plex = PlexHistory(house.plex_sim.url, token, libraries=libraries, **to_plex)
         self._stack.callback(plex.close)
+        fields = frozenset(FIELDS) - ({"userRating"} if ratings else set())
         settings = PartSettings(
-            looks=LookRules(**{"profile": Profile(frozenset(FIELDS)), "policy": Policy(), **looks}),
+            looks=LookRules(**{"profile": Profile(fields), "policy": Policy(), **looks}),
             breaker=BREAKER,
             fingerprints=dict.fromkeys(Neighbour, fingerprint),
             print_of_all=str(rules.pop("settings", "")),
@@ -84,6 +91,7 @@ class Worker:
         )
         events = PlexEvents(house.plex_sim.url, token, **to_plex)
         parts = assemble(house.store, stash, plex, house.clock, house.dice, settings, events=events, imaging=Pillow())
+        self.parts = parts
         self.store, self.stash, self.plex, self.clock = house.store, stash, plex, house.clock
         self.gates = parts.gates
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
@@ -91,7 +99,11 @@ class Worker:
         self.listener, self.scans = parts.listener, parts.scans
         self.scenes = scene_flow(parts)
         self.back = way_back(parts, watch) if watch is not None else None
-        self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool, back=self.back, flows=flows(self))
+        if watch is not None and not asks_first and (watch.account or "1").isdecimal():
+            house.approve_plays(int(watch.account or 1))
+        self.ratings = rating_back(parts, ratings) if ratings is not None else None
+        backs = {"back": self.back, "ratings": self.ratings}
+        self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool, **backs, flows=flows(self))
         self._stack.callback(self.engine.close)
 
     def close(self) -> None:
@@ -142,6 +154,13 @@ class House:
     def replace_worker(self, **more: object) -> None:
         """The old worker is gone (killed, as far as the database knows); another one takes its place."""
         self.worker = self.hire(**more)
+
+    def approve_plays(self, account: int = 1) -> None:
+        """Your approval of all plays of an account, given long ago."""
+        text = approval_text(self.plex_sim.machine, account, watch_since=0, since=0, at=self.clock.now())
+        with self.store.writing() as tx:
+            tx.notes.save(PLAYS_APPROVED, text)
+            tx.notes.save(PLAYS_QUEUED, text)
 
     # --- what is there -----------------------------------------------------------------------------------------------
 

@@ -207,10 +207,10 @@ def test_a_stamp_whose_scene_is_gone_is_forgotten_with_its_row(pair):
 def test_a_kind_without_a_flow_rests_unclaimed_and_keeps_nobody_from_resting(house):
     ids = house.add(2)
     house.want(*ids)
-    want(house, 7, kind="plays")
+    want(house, 7, kind="concerts")
     steps = house.work()
     assert steps[-1] == Idle(None)
-    assert (house.row(7, "plays").state, house.row(7, "plays").attempts) == (State.READY, 0)
+    assert (house.row(7, "concerts").state, house.row(7, "concerts").attempts) == (State.READY, 0)
     assert house.out_of_step(ids) == []
 
 

@@ -106,6 +106,7 @@ def test_a_play_that_is_there_is_not_doubled_and_is_not_ours(house):
 def test_only_the_chosen_account_counts(tmp_path):
     with House(tmp_path / "data", watch=WatchRules("Guest"), pool=Inline()) as house:
         guest = house.plex_sim.add_account("guest")
+        house.approve_plays(guest)
         (id,) = house.in_step()
         play(house, id, AT)
         play(house, id, AT + 1, account=guest)

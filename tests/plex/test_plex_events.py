@@ -8,7 +8,7 @@ import pytest
 
 from plexsync.plex.events import PlexEvents, events_of
 from plexsync.rules.errors import Barred, Unavailable
-from plexsync.rules.events import Left, Scanned, Touched
+from plexsync.rules.events import Left, Scanned, SessionChanged, SessionState, Touched
 from plexsync.simulator.http import Answer, Fault, HttpServer
 from plexsync.simulator.plex_server import PlexSim
 from tests.patience import HANG, until
@@ -130,6 +130,7 @@ def of(kind, **more):
     return json.dumps({"NotificationContainer": {"type": kind, "size": 1, **more}}).encode()
 
 
+PLAYING = {"sessionKey": "4", "guid": "", "ratingKey": "7", "viewOffset": 31_000, "state": "playing"}
 ENTRY = {"identifier": "com.plexapp.plugins.library", "sectionID": "2", "itemID": "7", "type": 1, "state": 5}
 
 
@@ -142,7 +143,24 @@ ENTRY = {"identifier": "com.plexapp.plugins.library", "sectionID": "2", "itemID"
         (of("timeline", TimelineEntry=[{**ENTRY, "type": 18}]), []),
         (of("timeline", TimelineEntry=[{**ENTRY, "identifier": "com.plexapp.system"}]), []),
         (of("reachability", ReachabilityNotification=[{"reachability": True}]), []),
-        (of("playing", PlaySessionStateNotification=[{"sessionKey": "1", "ratingKey": "7"}]), []),
+        (
+            of("playing", PlaySessionStateNotification=[PLAYING]),
+            [SessionChanged("7", SessionState.PLAYING, 31_000, "4")],
+        ),
+        (
+            of("playing", PlaySessionStateNotification=[{"ratingKey": 7, "state": "paused"}]),
+            [SessionChanged("7", SessionState.PAUSED)],
+        ),
+        (
+            of("playing", PlaySessionStateNotification=[{**PLAYING, "viewOffset": None, "sessionKey": 4}]),
+            [SessionChanged("7", SessionState.PLAYING, 0, "4")],
+        ),
+        (
+            of("playing", PlaySessionStateNotification=[{**PLAYING, "state": "stopped", "viewOffset": "59000"}]),
+            [SessionChanged("7", SessionState.STOPPED, 59_000, "4")],
+        ),
+        (of("playing", PlaySessionStateNotification={"ratingKey": "7", "state": "paused"}), []),
+        (of("playing"), []),
         (
             of("activity", ActivityNotification=[{"event": "started", "Activity": {"type": "library.update.section"}}]),
             [],
@@ -187,6 +205,44 @@ def test_an_odd_entry_costs_only_itself(odd):
     removal = {**ENTRY, "itemID": "9", "type": -1, "state": 9}
     message = of("timeline", TimelineEntry=[{**ENTRY, "itemID": "8", "updatedAt": 3}, odd, removal])
     assert list(events_of(message)) == [Touched("8", "2", 3), Left("9", "2")]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {name: value for name, value in PLAYING.items() if name != "ratingKey"},
+        {name: value for name, value in PLAYING.items() if name != "state"},
+        {**PLAYING, "ratingKey": ""},
+        {**PLAYING, "ratingKey": None},
+        {**PLAYING, "ratingKey": "/library/metadata/7"},
+        {**PLAYING, "state": "singing"},
+        {**PLAYING, "state": 3},
+        {**PLAYING, "viewOffset": "later"},
+        {**PLAYING, "sessionKey": ["4"]},
+        "no entry",
+        None,
+    ],
+    ids=str,
+)
+def test_an_odd_report_of_a_player_costs_only_itself(odd, caplog):
+    caplog.set_level("DEBUG")
+    message = of("playing", PlaySessionStateNotification=[odd, {**PLAYING, "state": "buffering"}])
+    assert list(events_of(message)) == [SessionChanged("7", SessionState.BUFFERING, 31_000, "4")]
+    assert caplog.records == []
+
+
+def test_what_is_played_is_heard(sim):
+    key = sim.add_movie("1", files=[("/media/a.mp4", 1, 60_000)], title="a")
+    with Ears(sim) as ears:
+        sim.sessions.start(key)
+        sim.sessions.pause(key, 31_000)
+        sim.sessions.finish(key)
+        until(lambda: len(ears.heard) >= 3)
+    assert ears.heard == [
+        SessionChanged(key, SessionState.PLAYING, 0, "1"),
+        SessionChanged(key, SessionState.PAUSED, 31_000, "1"),
+        SessionChanged(key, SessionState.STOPPED, 60_000, "1"),
+    ]
 
 
 def test_an_odd_activity_costs_only_itself():

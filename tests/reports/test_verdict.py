@@ -10,7 +10,7 @@ from plexsync.app.parts import Parts, opened
 from plexsync.reports.attention import machine_needs, needs
 from plexsync.reports.fix_steps import machine_entries
 from plexsync.reports.format import DAY, stamp, unstamped
-from plexsync.reports.shapes.status import BareFacts, HoldFacts, WorkerEndFacts, WorkerFacts
+from plexsync.reports.shapes.status import BareFacts, BreakerFacts, HoldFacts, WorkerEndFacts, WorkerFacts
 from plexsync.reports.status import FRESH, facts
 from plexsync.reports.verdict import verdict, verdict_line, word_for_worker
 from plexsync.rules.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, PLAYS_MISSING, REPAIRED
@@ -99,10 +99,25 @@ def test_the_scenes_are_counted_and_only_a_library_without_work_is_good(
     assert told({**fine, "scenes": scenes(**counts)}) == {"tone": tone, "text": text}
 
 
+NO_PLAYS = {"waiting": 0, "since": NOW, "error": "", "first": None}
+FIRST_PLAYS = {
+    "at": NOW,
+    "account": "Anna",
+    "in_plex": 1_204,
+    "missing": 1_190,
+    "scenes": 300,
+    "present": 14,
+    "unmatched": 0,
+    "unread": 0,
+    "oldest": "2021-03-04T05:06:07Z",
+    "newest": NOW,
+}
+ASKS = "1,204 plays of Anna in Plex, 1,190 of them not in Stash, oldest 2021-03-04: wait for your yes (plexsync plays sync)"
 TROUBLE = [
     ({"holds": {"plex": hold("plex-server")}}, "bad", "Another Plex server answers"),
     ({"holds": {"plex": hold()}}, "bad", "Plex does not let PlexSync in"),
     ({"bulk_approved": False}, "bad", "The first write needs your approval"),
+    ({"plays": {**NO_PLAYS, "first": FIRST_PLAYS}}, "bad", ASKS),
     ({"worker": {**WORKS, "enabled": False}}, "bad", "PlexSync is switched off"),
     ({"worker": {**WORKS, "alive": False}}, "bad", "The worker hangs"),
     ({"worker": {**WORKS, "running": False, "alive": False}}, "bad", "No worker runs"),
@@ -153,8 +168,11 @@ WAITS = [
     ({"comparison_due": True}, "a full comparison is due"),
     ({"last_reconcile": None}, "no full comparison yet"),
     ({"events": {"waiting": 2, "unread": 0}}, "2 events left as files"),
-    ({"plays": {"waiting": 1, "since": NOW, "error": ""}}, "plays of 1 scene on their way to Stash"),
-    ({"plays": {"waiting": 2, "since": NOW, "error": "Stash answered 500"}}, "plays of 2 scenes wait for Stash"),
+    ({"plays": {**NO_PLAYS, "waiting": 1}}, "plays of 1 scene on their way to Stash"),
+    (
+        {"plays": {**NO_PLAYS, "waiting": 2, "error": "Stash answered 500"}},
+        "plays of 2 scenes wait for Stash",
+    ),
 ]
 
 
@@ -170,6 +188,39 @@ def test_a_server_that_is_down_mends_itself_and_comes_after_what_needs_you(fine:
         "tone": "bad",
         "text": "Another Stash answers · Plex is down · the worker hangs · 1,000 of 1,000 in sync",
     }
+
+
+def closed(fine: BareFacts, *names: str) -> dict:
+    """The breakers, with these open."""
+    shut: BreakerFacts = {**fine["breakers"]["plex"], "state": "open"}
+    return {"breakers": {**fine["breakers"], **dict.fromkeys(names, shut)}}
+
+
+WRITES_CLOSED = [
+    (["stash:write"], {}, "Stash refuses writes: scenes go on, plays wait · 1,000 of 1,000 in sync"),
+    (["plex", "stash:write"], {}, "Plex is down · Stash refuses writes: plays wait · 1,000 of 1,000 in sync"),
+    (["stash", "stash:write"], {}, "Stash is down · 1,000 of 1,000 in sync"),
+    (
+        ["stash:write"],
+        {"worker": {**WORKS, "running": False, "alive": False}},
+        "Stash refuses writes: plays wait · no worker runs · 1,000 of 1,000 in sync",
+    ),
+]
+
+
+@pytest.mark.parametrize(("names", "more", "text"), WRITES_CLOSED)
+def test_a_stash_that_refuses_writes_stops_no_scenes(names: list, more: dict, text: str, fine: BareFacts) -> None:
+    assert told({**fine, **closed(fine, *names), **more})["text"] == text
+
+
+def test_a_hold_on_writes_to_stash_needs_you_and_stops_no_scenes(fine: BareFacts) -> None:
+    up = {"breakers": {**fine["breakers"], "stash:write": fine["breakers"]["stash"]}}
+    assert told({**fine, **up, "holds": {"stash:write": hold()}}) == {
+        "tone": "bad",
+        "text": "Stash refuses writes: scenes go on, plays wait · 1,000 of 1,000 in sync",
+    }
+    both = {"holds": {"stash": hold(), "stash:write": hold()}}
+    assert told({**fine, **up, **both})["text"] == "Stash does not let PlexSync in · 1,000 of 1,000 in sync"
 
 
 def test_a_dead_letter_of_a_tag_needs_you_as_well(fine: BareFacts) -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from plexsync.rules.choices import Choice
 from plexsync.rules.errors import Neighbour
+from plexsync.rules.gate_names import CURE, GateName
 from plexsync.rules.notices import (
     CALM,
     DAY,
@@ -101,6 +102,33 @@ def test_a_hold_with_a_choice_tells_the_question_and_names_no_setting():
 
 def test_a_server_that_does_not_let_us_in_is_not_told_as_away_too():
     assert only(sight(away(), held(HOUR)), 2 * HOUR).key == "hold:plex"
+
+
+def refusing(gate=OutageKind.BREAKER, most=0):
+    return Outage(GateName.STASH_WRITES, gate, T, None, "stash_api_key", "Stash answers 500", 0, most)
+
+
+def test_a_stash_that_refuses_writes_is_told_with_words_of_its_own():
+    assert conditions(sight(refusing()), RULES, None, T + MINUTE) == []
+    (told,) = conditions(sight(refusing(most=3)), RULES, None, T + HOUR)
+    assert told.key == "away:stash:write"
+    assert told.text == (
+        "Stash has refused writes since 2026-01-15 10:00 UTC. Stash answers 500. " + CURE + " "
+        "Plays of 3 scenes wait; nothing is lost."
+    )
+    assert told.over == "Stash accepts writes again, and plays go on."
+
+
+def test_a_hold_on_writes_to_stash_needs_you_at_once():
+    (told,) = conditions(sight(refusing(OutageKind.HOLD)), RULES, None, T)
+    assert told.key == "hold:stash:write"
+    assert told.text.startswith("PlexSync needs you: Stash refuses writes. Put the setting stash_api_key right.")
+    assert told.text.endswith(f"{CURE} Nothing is lost.")
+
+
+def test_a_stash_that_is_away_is_not_told_as_one_that_refuses_writes_too():
+    both = sight(refusing(), away(who=Neighbour.STASH), away())
+    assert [told.key for told in conditions(both, RULES, None, T + HOUR)] == ["away:stash", "away:plex"]
 
 
 def test_the_given_up_count_only_when_they_have_grown():

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plexsync.rules.errors import Neighbour
+from plexsync.rules.gate_names import GateName
 from plexsync.rules.outages import (
     SAME_WITHIN,
     Outage,
@@ -15,6 +16,7 @@ from plexsync.rules.outages import (
     lasting,
     outages,
     summary,
+    uncovered,
     within,
 )
 
@@ -222,3 +224,11 @@ def test_a_clean_log_gives_back_the_outages_it_was_written_for(spans):
 def test_a_log_that_was_cut_tells_no_more_than_the_whole_one_at_its_end(log, cut):
     whole, rest = lasting(outages(log)), lasting(outages(log[cut:]))
     assert {(one.server, one.gate) for one in rest} <= {(one.server, one.gate) for one in whole}
+
+
+def test_a_stash_that_refuses_writes_counts_in_no_figure_and_is_covered_by_an_outage_of_stash():
+    refused = outage(0, HOUR, who=GateName.STASH_WRITES)
+    assert summary([refused], start=T, end=T + 2 * HOUR) == summary([], start=T, end=T + 2 * HOUR)
+    assert uncovered([refused]) == [refused]
+    away = outage(0, None, who=STASH)
+    assert uncovered([refused, away]) == [away]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish
 from plexsync.rules.plays import LAST_MOMENT, Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
 
 NOW = 1_768_471_200_000
@@ -229,7 +230,7 @@ def test_an_undo_removes_one_row(rows, in_plex):
 def test_an_undo_of_a_play_that_is_gone_removes_nothing():
     made = plan(play(SENT, undo=True), 0)
     assert sends(made) == ""
-    assert made.resolved == {AT: play(UNDONE, undo=True)}
+    assert made.resolved == {AT: play(DELETED, undo=True)}
 
 
 @pytest.mark.parametrize("in_plex", [True, False])
@@ -274,3 +275,48 @@ def test_a_doubled_play_that_a_person_deleted_meanwhile_does_not_come_again():
 
 def test_an_undone_play_that_is_forgotten_is_sent_again():
     assert plan(None, 0).add == Moments([AT])
+
+
+# --- wishes ----------------------------------------------------------------------------------------------------------
+
+
+def wished(wish: PlayWish, remembered: RememberedPlay) -> RememberedPlay | str | None:
+    """What is remembered after the wish, or that it can't be made."""
+    return wish.chosen({AT: remembered}).get(AT, "left alone")
+
+
+@pytest.mark.parametrize(
+    ("remembered", "undone", "redone", "again"),
+    [
+        (play(SENT), play(SENT, undo=True), "left alone", play(ADDING)),
+        (play(SENT, undo=True), play(SENT, undo=True), play(SENT), "left alone"),
+        (play(ADDING, tries=2), play(ADDING, tries=2, undo=True), "left alone", "left alone"),
+        (play(ADDING, undo=True), play(ADDING, undo=True), play(ADDING), "left alone"),
+        (play(REMOVING, undo=True), play(REMOVING, undo=True), play(REMOVING), "left alone"),
+        (play(REMOVING, tries=2), play(REMOVING, tries=2, undo=True), "left alone", "left alone"),
+        (play(PRESENT), "left alone", "left alone", None),
+        (play(DELETED), "left alone", "left alone", play(ADDING)),
+        (play(DELETED, undo=True), "left alone", "left alone", play(ADDING)),
+        (play(UNDONE, undo=True), "left alone", None, "left alone"),
+    ],
+)
+def test_what_is_remembered_after_a_wish(remembered, undone, redone, again):
+    assert [wished(wish, remembered) for wish in (UNDO, REDO, AGAIN)] == [undone, redone, again]
+
+
+@pytest.mark.parametrize("in_plex", [True, False])
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_a_play_that_is_kept_after_all_waits_for_the_end_of_its_removal(rows, in_plex):
+    kept = play(REMOVING, rows_before=2, until=SOON)
+    assert (sends(plan(kept, rows, in_plex=in_plex)), plan(kept, rows, in_plex=in_plex).wait_until) == ("", SOON)
+    after = plan(kept, rows, in_plex=in_plex, now=SOON)
+    state = {2: play(SENT), 1: play(PRESENT) if in_plex else None}
+    assert sends(after) == ("add" if in_plex and not rows else "")
+    assert after.resolved == ({} if sends(after) else {AT: state.get(rows)})
+
+
+@pytest.mark.parametrize(("rows", "request_"), [(0, "add"), (1, "")])
+def test_a_play_that_is_checked_again_is_ours_or_is_sent(rows, request_):
+    made = plan(wished(AGAIN, play(DELETED)), rows)
+    assert sends(made) == request_
+    assert made.resolved == ({AT: play(SENT)} if rows else {})

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from plexsync.rules.play_wishes import REDO
 from plexsync.rules.plays import Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
@@ -94,10 +95,19 @@ class Plays(RuleBasedStateMachine):
     @rule(moment=MOMENTS)
     def a_person_redoes(self, moment: int) -> None:
         play = self.memory.get(moment)
-        if play and play.state is PlayState.UNDONE:
+        if play is None or moment not in REDO.chosen({moment: play}):
+            return
+        after = REDO.chosen({moment: play})[moment]
+        self.undone.discard(moment)
+        if after is None:
             del self.memory[moment]
             self.decided.discard(moment)
-            self.undone.discard(moment)
+        else:
+            self.memory[moment] = after
+            self.expected[moment] = 1
+            if moment in self.by_person or moment not in self.plex:
+                # Nobody can tell a row of the person's from one that is added again.
+                self.in_doubt.add(moment)
 
     # --- PlexSync and the way to Stash ---------------------------------------------------------------------------------
 

@@ -129,6 +129,14 @@ def test_a_rating_by_edit_is_the_accounts_or_the_items_or_none(sim: PlexSim, kin
     assert [first, second, detail(sim, key).get("userRating")] == seen
 
 
+@pytest.mark.parametrize(("given", "kept"), [("8.3", 8.5), ("8.5", 8.5), ("8", 8), ("0.1", 0.5)])
+def test_a_rating_may_be_kept_in_halves_of_a_star(sim: PlexSim, given: str, kept: float) -> None:
+    sim.traits.half_stars = True
+    key = sim.add_movie("1", [FILE])
+    ask(sim, "PUT", f"/:/rate?identifier=com.plexapp.plugins.library&key={key}&rating={given}")
+    assert detail(sim, key)["userRating"] == kept
+
+
 @pytest.mark.parametrize("takes", [True, False])
 def test_the_date_added_can_be_edited_or_not(sim: PlexSim, takes: bool) -> None:
     sim.traits.added_by_edit = takes

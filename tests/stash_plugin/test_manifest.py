@@ -18,6 +18,7 @@ VALUES |= {"title_template": "[{studio} - ]{title}", "genre_tags": "Boots, -meta
 VALUES |= {"collections": "parents"}
 VALUES |= {"when_gone": "undo", "poster": "cover", "background": "studio"}
 VALUES |= {"watch_back": "plays", "watch_account": "2", "watch_since": "2026-01-31"}
+VALUES |= {"rating_direction": "both", "rating_wins": "plex"}
 VALUES |= {"scope": "organized; not tag: Private"}
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Lane, State
 from plexsync.rules.note_keys import BULK, HEARTBEAT, LAST_RECONCILE, REPAIRED, RESTORED
+from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow, SectionRow
 from plexsync.store import folder, intake, schema, summary
 from plexsync.store.breakers import IMPOSSIBLE
@@ -70,6 +72,33 @@ def test_it_counts_as_the_tables_do(path: Path, store: Database) -> None:
             assert read_first(path, state) == [(row.kind, row.id, row.cls) for row in rows]
     assert 0 < seen.due < 59
     assert len(seen.standings) > 8
+
+
+def test_it_knows_the_gates_and_the_plays_as_the_tables_do(path: Path, store: Database) -> None:
+    refused = BreakerRow(state="open", failures=5, opened_at=1.5, wait=60.0, trips=1, cause="write", error="no")
+    source = PlaySource("1", "/status/sessions/history/1")
+    states = [PlayState.SENT, PlayState.SENT, PlayState.DELETED, PlayState.ADDING]
+    with store.writing() as tx:
+        for name in ("stash:write", "somebody"):
+            tx.breakers.save(name, refused)
+            tx.transitions.log(name, at=T, old="closed", new="open", cause="write", error="no")
+            tx.holds.save(name, HoldRow("stash_api_key", "barred", T, T + 1, "print", ""))
+            tx.paces.save(name, PaceRow(not_before=T + 9, ramp=4))
+        tx.plays.save(7, "", {moment: RememberedPlay(source, state) for moment, state in enumerate(states)})
+        tx.plays.save_history(5, [(source, moment) for moment in range(9)], now=T)
+        tx.plays.save_history(1, [(source, moment) for moment in range(3)], now=T + 1)
+    seen = seen_of(path)
+    with store.reading() as db:
+        known, counts = db.overview(T), db.plays.counts()
+        assert list(known.breakers) == list(known.paces) == ["plex", "stash", "stash:write"]
+        assert list(known.holds) == ["stash:write"]
+        for rows, others in ((seen.breakers, known.breakers), (seen.holds, known.holds), (seen.paces, known.paces)):
+            assert list(rows) == ["stash:write"]
+            assert vars(rows["stash:write"]).items() <= vars(others["stash:write"]).items()
+        assert [line[0] for line in seen.transitions] == [line.server for line in db.transitions.all()]
+    assert counts == dict.fromkeys(PlayState, 0) | {"sent": 2, "deleted": 1, "adding": 1, "in_plex": 3}
+    assert seen.listed_plays == counts.pop("in_plex"), "of the account that was asked last"
+    assert seen.remembered_plays == {state: count for state, count in counts.items() if count}
 
 
 def read_first(path: Path, state: str) -> list[tuple[str, int, str]]:
@@ -133,7 +162,7 @@ def test_notes_tell_what_is_owed_and_what_was_agreed_to(
 
 def test_the_names_that_stand_in_it_are_those_of_the_rules() -> None:
     assert list(summary.STATES) == [state.value for state in State]
-    assert list(summary.NEIGHBOURS) == [neighbour.value for neighbour in Neighbour]
+    assert [*summary.GATES] == [READ_PLEX.row, READ_STASH.row, WRITE_STASH.row]
     assert list(summary.LANES) == list(Lane)
     assert len(schema.MIGRATIONS) == summary.SCHEMA
     assert schema.APPLICATION_ID == summary.APPLICATION_ID

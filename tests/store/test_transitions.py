@@ -3,12 +3,13 @@
 import pytest
 
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.gate_names import GateName
+from plexsync.rules.job import PLAYS, Kind, Why
 from plexsync.rules.outages import Transition, outages
 from plexsync.store import transitions
 from plexsync.store.database import Database
 
-PLEX = Neighbour.PLEX
+PLEX, WRITES = Neighbour.PLEX, GateName.STASH_WRITES
 T = 1_768_471_200_000
 
 
@@ -37,6 +38,18 @@ def test_a_line_tells_how_many_rows_wait_at_that_moment(store):
             Transition(PLEX, T, "closed", "open", "read", "away", 0),
             Transition(PLEX, T + 1, "open", "half_open", "read", "away", 3),
         ]
+
+
+def test_a_line_about_writes_to_stash_tells_of_how_many_scenes_plays_wait(store):
+    with store.writing() as tx:
+        tx.jobs.want(Kind.SCENE, 1, Why.EDIT, T)
+        for id in (1, 2):
+            tx.jobs.want(PLAYS, id, Why.EDIT, T)
+        for name in (WRITES, PLEX, "somebody"):
+            tx.transitions.log(name, at=T, old="closed", new="open", cause="write", error="no")
+    with store.reading() as db:
+        assert [(line.server, line.waiting) for line in db.transitions.all()] == [(WRITES, 2), (PLEX, 1)]
+        assert db.transitions.all()[0].server is WRITES
 
 
 def test_failed_probes_are_forgotten_first_so_that_a_long_outage_keeps_its_beginning(store, monkeypatch):

@@ -64,6 +64,8 @@ DEFAULTS = {
     "watch_back": "off",
     "watch_account": "",
     "watch_since": "",
+    "rating_direction": "to_plex",
+    "rating_wins": "stash",
     "title_template": "{title}",
     "sort_title_template": "",
     "original_title_template": "",
@@ -194,6 +196,8 @@ def test_a_switch_is_true_or_false(name):
         ("first_push", ["keep", "stash"]),
         ("when_gone", ["keep", "undo"]),
         ("watch_back", ["off", "plays"]),
+        ("rating_direction", ["to_plex", "both"]),
+        ("rating_wins", ["stash", "plex"]),
         ("poster", ["none", "cover", "studio", "group"]),
         ("background", ["none", "cover", "studio", "group"]),
     ],
@@ -201,7 +205,7 @@ def test_a_switch_is_true_or_false(name):
 def test_a_choice_is_one_of_its_words(name, good):
     for value in good:
         assert getattr(config(**{name: value}), name) == value
-    for bad in ("", " ", "Stash", "stash ", "both", 1, True, math.nan, ["stash"], "x" * 10_240, "stash\n"):
+    for bad in ("", " ", "Stash", "stash ", "neither", 1, True, math.nan, ["stash"], "x" * 10_240, "stash\n"):
         assert refusal(**{name: bad}).errors()[0]["loc"] == (name,)
 
 

@@ -104,6 +104,8 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "when_gone": "undo",
         "watch_back": "plays",
         "watch_since": "2026-01-31",
+        "rating_direction": "both",
+        "rating_wins": "plex",
         "dlq_max": "700",
         "data_dir": str(tmp_path),
         "notify_urls": "json://localhost/told",

@@ -41,6 +41,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
         ids["incomplete"] = pushed + 1
         stash.set_cover(ids["incomplete"], b"no picture")
         work(world, [ids["incomplete"]])
+        world.settings["watch_back"] = "plays"
         with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
             tx.notes.save(DASHBOARD, "machine http://127.0.0.1:9797 localhost")
             tx.notes.save(WORKER_ENDED, after_end("", parts.clock.now(), "it was killed"))
@@ -123,6 +124,7 @@ def test_every_report_with_json_has_its_shape(furnished: tuple[World, dict[str, 
 
 def test_explain_has_a_shape_while_a_server_is_down(world: World) -> None:
     world.add(1)
+    world.settings["watch_back"] = "plays"
     assert world.run("sync", "1", "--wait").returncode == 0
     with dashboard(world) as dash:
         world.stash.stop()

@@ -486,6 +486,7 @@ GET /metrics
 GET /outages
 GET /pictures/items/{key}/{name}
 GET /pictures/scenes/{id}/{name}
+GET /plays
 GET /reconcile
 GET /review
 GET /scenes
@@ -516,6 +517,7 @@ POST /drift
 POST /fix
 POST /login
 POST /logout
+POST /plays
 POST /reconcile
 POST /reconcile/stop
 POST /review

@@ -50,6 +50,14 @@ def test_a_change_of_what_plex_shows_says_that_a_comparison_follows(dash: Dash, 
     assert "It is the value in use already." in told
 
 
+def test_a_change_of_the_direction_of_ratings_says_that_a_comparison_follows(dash: Dash, file: Path) -> None:
+    told = plain(dash.post(PAGE, name="rating_direction", value="both", do="set").text)
+    assert "Then a full comparison is due." in told
+    assert read(file)["rating_direction"] == "both"
+    told = plain(dash.post(PAGE, name="rating_wins", value="plex", do="set").text)
+    assert "Then a full comparison is due." not in told
+
+
 def test_a_change_of_the_way_back_is_taken_over_without_a_comparison(dash: Dash, file: Path) -> None:
     assert "The way back" in plain(dash.get("/settings").text)
     for name, value in (("watch_back", "plays"), ("watch_account", "Guest"), ("watch_since", "2026-01-31")):
@@ -67,6 +75,7 @@ def test_a_change_of_the_way_back_is_taken_over_without_a_comparison(dash: Dash,
         ("scope", "nonsense", "Scope must be terms"),
         ("conflict_policy", "both", "Conflict_policy must be"),
         ("watch_back", "all", "Watch_back must be"),
+        ("rating_direction", "to_stash", "Rating_direction must be"),
         ("watch_since", "2026-02-30", "Watch_since must be empty (all plays) or a date such as 2026-01-31"),
         ("plex_token", "", "Type the new value. The old one is never shown."),
         ("plex_url", ELSEWHERE, "Type plex_token as well: it is sent to the new address."),

@@ -12,7 +12,7 @@ from plexsync.reports.format import ago, many, noted
 from plexsync.reports.status import OWED, books, server_words
 from plexsync.reports.status import breaker as breaker_facts
 from plexsync.rules.choices import hold_remedy
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.gate_names import CURE, REFUSES, GateName, caption
 from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.rules.records import BreakerRow, Overview
 
@@ -86,21 +86,24 @@ def gates(parts: Parts) -> Iterator[Check]:
     now = parts.clock.now()
     with parts.store.reading() as db:
         overview = db.overview(now)
-    for server in Neighbour:
-        yield _gate(parts, overview, server, now)
+    for gate in overview.breakers:
+        yield _gate(parts, overview, gate, now)
 
 
-def _gate(parts: Parts, overview: Overview, server: Neighbour, now: int) -> Check:
-    name = f"way to {server.title()}"
+def _gate(parts: Parts, overview: Overview, server: GateName, now: int) -> Check:
+    name = "way of plays to Stash" if server is GateName.STASH_WRITES else f"way to {caption(server)}"
     if held := overview.holds.get(server):
         message = f"on hold, begun {ago(held.since, now)}: {held.message}"
-        return warning(name, message, f"{hold_remedy(held.setting, held.choice)}; it is tried again by itself")
+        cure = f". {CURE}" if server is GateName.STASH_WRITES else "; it is tried again by itself"
+        return warning(name, message, f"{hold_remedy(held.setting, held.choice)}{cure}")
     facts = breaker_facts(parts.config, overview.breakers.get(server, BreakerRow()), now)
     words = server_words(facts, held=False)
     if facts["state"] == "closed" and not facts["error"]:
         return Check(name, "open: nothing is wrong, as far as the worker knows")
     message = f"{words}; {facts['error'] or 'it did not answer'}"
     mend = "nothing has to be done if it answers above: the worker goes on by itself"
+    if server is GateName.STASH_WRITES:
+        message, mend = f"{REFUSES}: {message}", CURE
     return warning(name, message, f"{mend} (next try {facts['next_probe_at']})" if facts["next_probe_at"] else mend)
 
 

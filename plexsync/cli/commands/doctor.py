@@ -11,7 +11,7 @@ from plexsync.app.database_files import DATABASE
 from plexsync.app.parts import opened
 from plexsync.app.settings import NotSetUp, SettingsNeed
 from plexsync.cli.call import FINE, NEWER, WRONG, Call, command
-from plexsync.cli.checks import database, machine, paths, servers
+from plexsync.cli.checks import database, machine, paths, plays, servers
 from plexsync.cli.checks.check import OK, PROBLEM, WARNING, Check, problem
 from plexsync.cli.settings import toml_of
 from plexsync.cli.start import Begun, begun
@@ -28,9 +28,10 @@ from validation.sources import DEFAULT, ConfigError, Loaded
 def doctor(call: Call) -> int:
     """Check everything from settings to servers, and say how to mend what is not right.
 
-    Run it first, and whenever something seems wrong. It asks both servers a few questions and writes to neither. A hold
-    ("on hold until plex_token is put right") is lifted when the server accepts requests again. A hold that asks for a
-    choice is lifted by `plexsync accept`.
+    Run it first, and whenever something seems wrong. It asks both servers a few questions and changes nothing in
+    them: with watch_back on, it asks Stash to remove a play that nobody has. A hold ("on hold until plex_token is put
+    right") is lifted when the server accepts requests again. A hold that asks for a choice is lifted by `plexsync
+    accept`.
 
     Exits with 0 if work can go on (there may be warnings), 1 if something stops it, 2 if settings or database are wrong,
     3 if the database is newer than this program.
@@ -121,6 +122,7 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
             yield from database.queue(parts)
             if well:
                 yield from paths.mapping(parts)
+                yield from plays.plays(parts)
     except NewerDatabase as error:
         yield problem("database", str(error), "install the newer PlexSync again", NEWER)
     except (LocalFault, Unusable) as error:

@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 
 from plexsync.app.parts import Parts, opened
+from plexsync.app.rules import watch_rules
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.start import begun
@@ -14,10 +15,10 @@ from plexsync.cli.terminal.rows import attempt_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.flows.scenes.verbs import Explanation, status_in
 from plexsync.flows.scenes.verbs import explain as look_at
-from plexsync.reports.explanation import job_facts, known_facts, sight_facts
+from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.format import safe
 from plexsync.reports.rows import short
-from plexsync.reports.shapes.scenes import ExplainFacts, FieldFacts, SightFacts, UnreadFacts
+from plexsync.reports.shapes.scenes import ExplainFacts, FieldFacts, PlaysOfScene, UnreadFacts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind, State
 from plexsync.rules.records import AttemptRow, JobRow
@@ -49,9 +50,8 @@ def explain(call: Call, scene: int) -> int:
             explanation = look_at(parts.store, parts.looker, parts.gates, scene)
         except NeighbourError as error:
             return _only_known(call, parts, scene, str(error), now)
-    sight = sight_facts(explanation.sight, explanation.job)
-    facts: ExplainFacts = {**sight, **job_facts(explanation.status, explanation.job, explanation.attempts)}
-    call.answer(facts, lambda: _tell(explanation, sight, now, paper()))
+        facts = explain_facts(parts.store, explanation, watch_rules(start.config))
+    call.answer(facts, lambda: _tell(explanation, facts, now, paper()))
     gone = isinstance(explanation.sight.outcome or explanation.sight.ends, Gone)
     return FAILED if gone or explanation.sight.error else FINE
 
@@ -60,13 +60,14 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
     """Report what the database knows if a server can't be asked."""
     with parts.store.reading() as db:
         row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
-        known, status = known_facts(db, id), status_in(db, id)
+        known, status = known_facts(db, id, watch_rules(parts.config)), status_in(db, id)
     facts: UnreadFacts = {**known, "error": reason}
     remembered = known["remembered"]
 
     def tell() -> None:
         out = paper()
         out.print(f"Scene {id} can't be read now. What the database knows:")
+        _tell_plays(known["plays"], out)
         _tell_row(row, attempts, now, out, status)
         if remembered:
             rows = [
@@ -83,11 +84,12 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
 # --- text output -----------------------------------------------------------------------------------------------------
 
 
-def _tell(explanation: Explanation, facts: SightFacts, now: int, out: Console) -> None:
+def _tell(explanation: Explanation, facts: ExplainFacts, now: int, out: Console) -> None:
     sight = explanation.sight
     title = f": {safe(sight.scene.title)}" if sight.scene and sight.scene.title else ""
     out.print(f"Scene {sight.id}{title}")
     out.print(safe(facts["verdict"]))
+    _tell_plays(facts["plays"], out)
     if sight.steps:
         steps = [(f"{number}", step.rung, step.text) for number, step in enumerate(sight.steps, start=1)]
         out.print(table("How its item was matched", ("", "by", "what was seen"), steps))
@@ -112,6 +114,11 @@ def _field_row(field: FieldFacts) -> tuple[str, ...]:
     reasons = "; ".join(filter(None, [field["reason"], *(note["text"] for note in field["why"])]))
     locked = "yes" if field["locked"] else ""
     return short(field["field"]), _shown(field["stash"]), _shown(field["plex"]), locked, field["action"], reasons
+
+
+def _tell_plays(plays: PlaysOfScene | None, out: Console) -> None:
+    if plays:
+        say(out, f"Plays: {plays['text']}.")
 
 
 def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out: Console, status: SceneStatus) -> None:

@@ -10,6 +10,7 @@ from plexsync.reports.format import lasting, local, share, unstamped
 from plexsync.reports.outages import MOST_DAYS, report
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.rules.choices import hold_cause
+from plexsync.rules.gate_names import caption
 from plexsync.rules.outages import OutageKind, OutageTotals
 from plexsync.rules.status_words import DOWN, ON_HOLD
 
@@ -47,7 +48,7 @@ def _row(outage: OutageFacts) -> tuple[str, ...]:
     return (
         local(unstamped(outage["since"])) if outage["since"] else "",
         lasted if outage["until"] is not None else f"{lasted}, goes on",
-        outage["server"].title(),
+        caption(outage["server"]),
         f"{ON_HOLD}: {hold_cause(cause)}"
         if outage["kind"] == OutageKind.HOLD
         else DOWN + (" (writes)" if cause == "write" else ""),

@@ -48,7 +48,8 @@ from plexsync.engine.gates import outage
 from plexsync.engine.loop import pause_after
 from plexsync.engine.tickets import READ_STASH
 from plexsync.reports.status import breaker, server_words
-from plexsync.rules.errors import Damaged, LocalFault, Neighbour
+from plexsync.rules.errors import Damaged, LocalFault
+from plexsync.rules.gate_names import caption, shown
 from plexsync.rules.job import State
 from plexsync.rules.status_words import SceneStatus, counted
 from plexsync.store.database import Reader
@@ -355,11 +356,12 @@ class Reporter:
         with parts.store.reading() as db:
             waiting = db.jobs.count_unsettled()
             in_step = db.overview(now).jobs.get(State.IDLE, 0) - self._count_undone(db)
-            rows = {server: db.breakers.find(server) for server in Neighbour}
-            held = {server for server in Neighbour if db.holds.find(server)}
+            gates = shown({*db.breakers.names(), *db.holds.names()})
+            rows = {gate: db.breakers.find(gate) for gate in gates}
+            held = {gate for gate in gates if db.holds.find(gate)}
         states = (
-            f"{server.title()} {server_words(breaker(parts.config, row, now), held=server in held)}"
-            for server, row in rows.items()
+            f"{caption(gate)} {server_words(breaker(parts.config, row, now), held=gate in held)}"
+            for gate, row in rows.items()
         )
         return " | ".join(
             (counted(SceneStatus.IN_SYNC.word, in_step), counted(SceneStatus.QUEUED.word, waiting), *states)

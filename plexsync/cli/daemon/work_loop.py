@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from types import MappingProxyType
+from typing import Protocol
 
 from plexsync.app.parts import Parts, at_work
 from plexsync.app.run import drain
@@ -15,12 +16,12 @@ from plexsync.cli.terminal.screen import ProgressBar
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.loop import Ran
 from plexsync.engine.tickets import READS, Closed
-from plexsync.flows.scenes.verbs import unsettled
+from plexsync.flows.scenes.verbs import SETTLED, unsettled
 from plexsync.reports.format import ago
 from plexsync.reports.rows import rows_in
 from plexsync.reports.verdict import COMMAND
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind, State
+from plexsync.rules.job import PLAYS, Kind, State
 from plexsync.rules.status_words import BY_ENDING, STATUSES, SceneStatus, counted, status_of
 from plexsync.store.database import Reader
 from worker.circuit_breaker import CircuitState
@@ -30,6 +31,16 @@ SHORT_REST = 3_000
 LOOK = 0.3  # seconds between two checks of the other process
 COUNT_PACE = 0.5  # seconds between two counts for the progress bar
 SWITCHED_OFF = "PlexSync is switched off (enabled = false)"
+
+
+class Countdown(Protocol):
+    """What a call waits for: how much of a `total` is left."""
+
+    total: int
+
+    def count(self, parts: Parts) -> int:
+        """The number of objects that are left; 0 if all are settled."""
+        ...
 
 
 class Remaining:
@@ -51,6 +62,21 @@ class Remaining:
             return unsettled(parts.store, self._pending)
         # At least the last one is open, so never 0 before all are settled.
         return max(1, min(len(self._pending), unsettled(parts.store, None)))
+
+
+class RemainingPlays:
+    """The scenes among these whose plays are not settled."""
+
+    def __init__(self, ids: Iterable[int]) -> None:
+        self._pending = list(ids)
+        self.total = len(self._pending)
+
+    def count(self, parts: Parts) -> int:
+        """The number of these scenes."""
+        with parts.store.reading() as db:
+            rows = db.jobs.of(PLAYS, self._pending)
+        self._pending = [id for id, row in rows.items() if row.state not in SETTLED]
+        return len(self._pending)
 
 
 class Due:
@@ -80,9 +106,7 @@ class WorkResult:
 class WorkLoop:
     """Works or watches until nothing of `remaining` is left. `patient`: through outages, until every scene is settled."""
 
-    def __init__(
-        self, start: Begun, stop: Stop, bar: ProgressBar, remaining: Remaining | Due, *, patient: bool
-    ) -> None:
+    def __init__(self, start: Begun, stop: Stop, bar: ProgressBar, remaining: Countdown, *, patient: bool) -> None:
         self._start = start
         self._stop = stop
         self._bar = bar

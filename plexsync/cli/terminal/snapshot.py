@@ -12,7 +12,7 @@ from plexsync.reports.shapes.status import VerdictFacts, WorkerFacts
 from plexsync.reports.shapes.top import ServerFacts, TopFacts
 from plexsync.reports.status import breaker, hold, server_words
 from plexsync.reports.status import facts as facts_of
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.gate_names import GateName, caption
 from plexsync.rules.job import Kind, Lane, State
 from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
@@ -94,14 +94,14 @@ def glance(parts: Parts) -> Glance:
             worker=status["worker"],
             verdict=status["verdict"],
             beat=noted(db.notes.text(HEARTBEAT)),
-            servers={server.value: _server(parts, overview, server, now) for server in Neighbour},
+            servers={gate.value: _server(parts, overview, gate, now) for gate in overview.breakers},
             work=tuple(_work(db, row) for row in db.jobs.running(MOST)),
             events=tuple(_event(db, latest) for latest in db.latest_work(MOST)),
             coming=tuple(_coming(parts, db, overview, now)),
         )
 
 
-def _server(parts: Parts, overview: Overview, server: Neighbour, now: int) -> ServerFacts:
+def _server(parts: Parts, overview: Overview, server: GateName, now: int) -> ServerFacts:
     facts = breaker(parts.config, overview.breakers.get(server, BreakerRow()), now)
     held, pace = overview.holds.get(server), overview.paces.get(server)
     patience = pace is not None and pace.not_before > now
@@ -145,13 +145,13 @@ def _event(db: Reader, latest: Lately) -> Event:
 def _coming(parts: Parts, db: Reader, overview: Overview, now: int) -> list[Coming]:
     """The next scheduled events, the soonest first."""
     coming: list[Coming] = []
-    for server in Neighbour:
+    for server in overview.breakers:
         facts = breaker(parts.config, overview.breakers.get(server, BreakerRow()), now)
         row = overview.breakers.get(server, BreakerRow())
         if server in overview.holds:
-            coming.append(Coming(overview.holds[server].retest_at, f"{server.title()} is tested again, {ON_HOLD}"))
+            coming.append(Coming(overview.holds[server].retest_at, f"{caption(server)} is tested again, {ON_HOLD}"))
         elif facts["next_probe_at"] and row.opened_at is not None:
-            coming.append(Coming(round(row.opened_at * 1000 + row.wait * 1000), f"{server.title()} is probed"))
+            coming.append(Coming(round(row.opened_at * 1000 + row.wait * 1000), f"{caption(server)} is probed"))
     waiting = overview.jobs.get(State.READY, 0) + overview.jobs.get(State.ABSENT, 0)
     due = db.jobs.next_due(now)
     if due is not None and waiting and due > now:

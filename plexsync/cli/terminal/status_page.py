@@ -4,8 +4,9 @@ from plexsync.app.advice import UNAPPROVED
 from plexsync.cli.terminal.plain import Look, safe
 from plexsync.reports.edits import edit_words
 from plexsync.reports.format import lasting, many, seen, unstamped
-from plexsync.reports.status import OWED, server_words, too_many, verified_words
-from plexsync.reports.verdict import verdict_line, word_for_worker
+from plexsync.reports.status import OWED, play_counts, server_words, too_many, verified_words
+from plexsync.reports.verdict import closed_gates, verdict_line, word_for_worker
+from plexsync.rules.gate_names import CURE, REFUSES, SERVERS, GateName, caption, is_covered
 from plexsync.rules.status_words import DOWN, HANGS, NOT_RUNNING, ON_HOLD, SWITCHED_OFF, UP, buckets, job_counts
 
 TYPE_CHECKING = False
@@ -23,7 +24,7 @@ def page(facts: "StatusFacts", look: Look) -> str:
     if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
         parts.append(look.sentence(banner))
     parts += [
-        look.sentence(safe(f"{server.title()} is {ON_HOLD}: {held['message']}."))
+        look.sentence(safe(f"{caption(server)} is {ON_HOLD}: {held['message']}."))
         for server, held in facts["holds"].items()
         if held["choice"]
     ]
@@ -70,7 +71,7 @@ def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
             again, reason = held["retest_at"], _hold(held)
         if state == UP and not _answered(facts, server):
             state = "nothing known yet"
-        rows.append((server.title(), state, f"{breaker['failures']}", _when(again, facts) if again else "", reason))
+        rows.append((caption(server), state, f"{breaker['failures']}", _when(again, facts) if again else "", reason))
     return rows
 
 
@@ -83,7 +84,9 @@ def _hold(held: "HoldFacts") -> str:
 
 
 def _answered(facts: "StatusFacts", server: str) -> bool:
-    """Whether this server was ever heard from."""
+    """Whether this server was ever heard from. A gate that is none of a server is shown only then."""
+    if server not in SERVERS:
+        return True
     if any(facts["jobs"][name] for name in ("idle", "absent", "gone")) or facts["last_reconcile"]:
         return True
     return bool(facts["index"]["libraries"]) if server == "plex" else bool(facts["last_poll"])
@@ -113,18 +116,29 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         ("last poll of Stash", _when(facts["last_poll"], facts)),
         ("last full comparison", _when(facts["last_reconcile"], facts)),
         ("verified", _verified(facts)),
-        *([("plays", _plays(facts))] if facts["plays"]["waiting"] else []),
+        *([("plays", words)] if (words := _plays(facts)) else []),
+        *([("to do", f"{REFUSES}. {CURE}")] if _refuses(facts) else []),
         *([("to do", OWED)] if facts["comparison_due"] else []),
         *([] if facts["bulk_approved"] else [("to do", UNAPPROVED)]),
         ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),
     ]
 
 
+def _refuses(facts: "StatusFacts") -> bool:
+    """Whether Stash refuses writes, and nothing else."""
+    closed = closed_gates(facts)
+    return GateName.STASH_WRITES in closed and not is_covered(GateName.STASH_WRITES, closed)
+
+
 def _plays(facts: "StatusFacts") -> str:
-    """The plays on their way to Stash, and why they are not there yet."""
+    """The plays that came to Stash, those on their way, and why they are not there yet; '' if there are none."""
     plays = facts["plays"]
-    error = f": {plays['error']}" if plays["error"] else ""
-    return f"of {many(plays['waiting'], 'scene')} not in Stash yet, since {_when(plays['since'], facts)}{error}"
+    words = [f"{count:,} {word}" for count, word in play_counts(plays)]
+    if plays["waiting"]:
+        error = f": {plays['error']}" if plays["error"] else ""
+        since = _when(plays["since"], facts)
+        words.append(f"those of {many(plays['waiting'], 'scene')} not in Stash yet, since {since}{error}")
+    return ", ".join(words)
 
 
 def _verified(facts: "StatusFacts") -> str:
@@ -183,7 +197,7 @@ def _outage(outage: "OutageFacts") -> str:
         state = f"{ON_HOLD} ({hold_cause(outage['cause'])})"
     else:
         state = DOWN
-    return f"{outage['server'].title()} {state}"
+    return f"{caption(outage['server'])} {state}"
 
 
 def _length(outage: "OutageFacts") -> str:

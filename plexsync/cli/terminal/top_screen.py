@@ -11,6 +11,7 @@ from plexsync.cli.terminal.snapshot import Coming, Event, Glance, RunningJob
 from plexsync.reports.format import ago, lasting, many, safe, stamp
 from plexsync.reports.verdict import BAD, WAIT, WELL, verdict_line, worker_hangs
 from plexsync.rules.choices import hold_line
+from plexsync.rules.gate_names import SERVERS, caption
 from plexsync.rules.job import State
 from plexsync.rules.status_words import (
     HANGS,
@@ -51,7 +52,7 @@ def frame(snapshot: Glance, rate: float | None, *, width: int, height: int, hint
     ]
     if trouble:
         parts.append(Text(safe(trouble), style="bold red", no_wrap=True, overflow="ellipsis"))
-    room = max(2, height - ABOVE - (len(verdict) - 1) - (1 if trouble else 0))
+    room = max(2, height - ABOVE - (len(verdict) - 1) - (len(snapshot.servers) - len(SERVERS)) - (1 if trouble else 0))
     if width >= WIDE:
         half = (width - 3) // 2
         both = Table.grid(padding=(0, 3, 0, 0), expand=True)
@@ -117,7 +118,7 @@ def _servers(snapshot: Glance) -> Table:
         if well and breaker["jobs_per_claim"]:
             reason = f"ramp: {breaker['jobs_per_claim']} scenes at a time"
         drawn.add_row(
-            Text(server.title(), style="bold"),
+            Text(caption(server), style="bold"),
             Text(breaker["stands"], style="green" if well else "bold red"),
             Text(safe(reason or "")),
         )

@@ -18,7 +18,7 @@ from plexsync.rules.job import DAY, PLAYS, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import PLAYS_COMPARED, REPAIRED, RESTORED, STASH_BACK
 from plexsync.rules.plays import PlaySource, plan_plays
-from plexsync.rules.scene import ScenePlays
+from plexsync.rules.scene import PlaysInStash
 from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.plays")
@@ -106,8 +106,11 @@ class PlaysComparison:
         last_item = ""
         while True:
             with self._store.reading() as db:
-                items = db.plays.items_with_news(account, since=self._history.since, after=last_item, limit=PAGE)
-                listed = db.plays.history(account, items, since=self._history.since)
+                since = self._history.approved_since(db)
+                if since is None:
+                    return
+                items = db.plays.items_with_news(account, since=since, after=last_item, limit=PAGE)
+                listed = db.plays.history(account, items, since=since)
                 owners = {item: db.index.scenes_of([item]) for item in items}
             if not items:
                 return
@@ -122,7 +125,7 @@ class PlaysComparison:
     def _out_of_step(self, ids: Collection[int], listed: Listed) -> set[int]:
         """Those of these scenes in Stash for whose plays there is something to do. `listed`: what Plex lists, by scene."""
         ordered = sorted(ids)
-        scenes: dict[int, ScenePlays] = {}
+        scenes: dict[int, PlaysInStash] = {}
         for start in range(0, len(ordered), PAGE):
             scenes |= self._restores.read(ordered[start : start + PAGE])
         with self._store.reading() as db:

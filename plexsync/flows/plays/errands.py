@@ -1,13 +1,13 @@
 """What the plays flow has found about a scene, and its writes to Stash with their saved record."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.engine.flow import Errand
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Done, Outcome, Waiting
-from plexsync.rules.plays import Moments, PlayPlan, RememberedPlay, plan_plays
+from plexsync.rules.plays import Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
 from plexsync.rules.scene import WatchedScene
 from plexsync.store.database import Writer
 
@@ -16,7 +16,10 @@ Memory = Mapping[int, RememberedPlay]
 
 @dataclass(frozen=True)
 class PlaysFinding:
-    """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan."""
+    """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
+
+    `listed` are the moments in Plex that count for it, `played` the items that have plays.
+    """
 
     id: int
     watched: WatchedScene | None = None
@@ -25,6 +28,8 @@ class PlaysFinding:
     outcome: Outcome | None = None
     ends: Outcome = field(default_factory=Done)
     error: NeighbourError | None = None
+    listed: Collection[int] = ()
+    played: Collection[str] = ()
 
     @property
     def desired(self) -> str:
@@ -64,6 +69,17 @@ class PlaysErrand(Errand):
             self.outcome = Done()
 
 
+def _withdrawn(errand: PlaysErrand, moment: int, now: RememberedPlay) -> RememberedPlay | None:
+    """What is remembered of a play whose request was never sent, and of which `now` is remembered meanwhile."""
+    before, begun = errand.before[moment], errand.open_plays[moment]
+    if (now.state, now.tries) != (begun.state, begun.tries):
+        # A later attempt has taken the job, and knows better.
+        return now
+    if before is None:
+        return replace(now, state=PlayState.UNDONE, tries=0, until=0) if now.undo else None
+    return replace(before, undo=now.undo)
+
+
 class PlaysJournal:
     """The saved record of requests whose result is unknown: rows in the states `adding` and `removing`."""
 
@@ -75,9 +91,14 @@ class PlaysJournal:
 
     @staticmethod
     def withdraw(tx: Writer, errands: Sequence[PlaysErrand]) -> None:
-        """Go back to what was remembered before: these requests were never sent."""
+        """Go back to what was remembered before: these requests were never sent. What you asked for since then stays."""
         for errand in errands:
-            tx.plays.save(errand.job.id, errand.watched.scene.created_at, errand.before)
+            id, created_at = errand.job.id, errand.watched.scene.created_at
+            memory = tx.plays.of({id: created_at}).get(id, {})
+            open_now = {moment: memory[moment] for moment in errand.moments if moment in memory}
+            tx.plays.save(
+                id, created_at, {moment: _withdrawn(errand, moment, play) for moment, play in open_now.items()}
+            )
 
     def distrust(self, tx: Writer, errand: PlaysErrand) -> None:
         """Withdraw it unless it was begun; every look reads anew."""

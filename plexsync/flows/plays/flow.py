@@ -13,26 +13,28 @@ from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.rules import WorkRules
 from plexsync.engine.server_identity import ServerIdentity
-from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
+from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
+from plexsync.flows.plays.canaries import write_canaries
 from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, PlaysJournal
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
+from plexsync.flows.plays.pairs import left_alone
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.stash_restores import StashRestores
+from plexsync.flows.plays.wishes import WishForPlays
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused
 from plexsync.rules.item import Item
-from plexsync.rules.job import PLAYS, Done, Gone, Job, Kind, Outcome, State, Waiting
+from plexsync.rules.job import PLAYS, Done, Gone, Job, Outcome, Waiting
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, StashWatch
-from plexsync.rules.plays import Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
+from plexsync.rules.play_wishes import UNDO, is_wanted_back
+from plexsync.rules.plays import PlayPlan, PlaySource, plan_plays
 from plexsync.rules.scene import WatchedScene
-from plexsync.rules.scope import Scope, outside
+from plexsync.rules.scope import Scope
 from plexsync.store.database import Database, Writer
 
-# A second in which nobody played anything: removing a play of it changes nothing.
-NO_PLAY = 1
 # The outcome of scenes whose plays are left alone.
 UNPAIRED, LEFT_ALONE = Done(rests="unpaired"), Done(rests="left alone")
 # Seconds until a history that Plex does not show is asked for again.
@@ -45,7 +47,11 @@ def longest_request(rules: WorkRules) -> int:
 
 
 class PlaysFlow:
-    """Keeps the plays of scenes in Stash in step with an account's history in Plex."""
+    """Keeps the plays of scenes in Stash in step with an account's history in Plex.
+
+    While the way back is off (`is_on` false), it only takes plays back, and asks nothing of Plex. Without `restores` it
+    decides nothing about plays that are missing in Stash.
+    """
 
     kind = PLAYS
     gates: Collection[Gate] = (READ_PLEX, READ_STASH, WRITE_STASH)
@@ -65,7 +71,9 @@ class PlaysFlow:
         rules: WorkRules,
         scope: Scope,
         recovery: PlaysRecovery,
-        restores: StashRestores,
+        restores: StashRestores | None = None,
+        *,
+        is_on: bool = True,
     ) -> None:
         self._store = store
         self._stash = stash
@@ -81,6 +89,10 @@ class PlaysFlow:
         self._longest = longest_request(rules)
         self._reader = BatchReader(gates)
         self.journal = PlaysJournal()
+        self._undo = WishForPlays(stash, gates, recovery, UNDO)
+        self._is_on = is_on
+        if not is_on:
+            self.gates = (READ_STASH, WRITE_STASH)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -88,31 +100,61 @@ class PlaysFlow:
         """No scene: performers, studios, tags and groups have no plays."""
         return ()
 
-    def look(self, ids: Sequence[int]) -> Sequence[PlaysFinding]:
-        """Read the plays of these scenes in Stash, their items, and what Plex lists, and plan."""
+    def look(self, ids: Sequence[int], *, since: int | None = None) -> Sequence[PlaysFinding]:
+        """Read the plays of these scenes in Stash, their items, and what Plex lists, and plan.
+
+        Plays that you have not approved are left alone. `since`: plan as if you had approved those from that moment on.
+        """
         self._recovery.check()
-        answers = self._reader.read(Neighbour.STASH, self._stash.watched, [*ids, *self._restores.last_scenes()])
+        last = self._restores.last_scenes() if self._restores else ()
+        answers = self._reader.read(Neighbour.STASH, self._stash.watched, [*ids, *last])
         scenes = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
-        self._restores.ensure(scenes)
+        if self._restores:
+            self._restores.ensure(scenes)
         watched = {id: scenes[id] for id in ids if id in scenes}
         findings = {id: PlaysFinding(id, outcome=Gone()) for id in ids if id not in answers}
         findings |= {
             id: PlaysFinding(id, error=error) for id, error in answers.items() if isinstance(error, NeighbourError)
         }
-        skipped = self._skipped(watched.values())
+        skipped = self._skipped(watched.values()) if self._is_on else set(watched)
         findings |= {id: PlaysFinding(id, watched[id], outcome=LEFT_ALONE) for id in skipped}
-        findings |= self._planned({id: watching for id, watching in watched.items() if id not in skipped})
+        findings |= self._planned({id: watching for id, watching in watched.items() if id not in skipped}, since)
+        findings |= self._taking_back([finding for finding in findings.values() if finding.plan is None])
         return [findings[id] for id in ids]
+
+    def _taking_back(self, findings: Sequence[PlaysFinding]) -> dict[int, PlaysFinding]:
+        """Plan to take back what you asked for, where nothing else can be planned: that needs no item in Plex."""
+        scenes = {finding.id: finding.watched.scene for finding in findings if finding.watched}
+        if not scenes:
+            return {}
+        with self._store.reading() as db:
+            memory = db.plays.of({id: scene.created_at for id, scene in scenes.items()})
+        wanted_back = {
+            id: {at: play for at, play in plays.items() if is_wanted_back(play)} for id, plays in memory.items()
+        }
+        if not any(wanted_back.values()):
+            return {}
+        self._stash_identity.ensure(self._gates, [scenes[id] for id, plays in wanted_back.items() if plays])
+        return {finding.id: self._back(finding, wanted_back.get(finding.id, {})) for finding in findings}
+
+    def _back(self, finding: PlaysFinding, memory: Memory) -> PlaysFinding:
+        if finding.watched is None or not memory:
+            return finding
+        now, rows = self._clock.now(), Counter(finding.watched.plays)
+        plan = plan_plays({}, rows, memory, now=now, longest=self._longest)
+        if plan.wait_until:
+            ends = _ending(plan, now)
+        else:
+            ends = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
+        outcome = None if plan.remove else ends
+        return replace(finding, memory=memory, plan=plan, outcome=outcome, ends=ends, error=None)
 
     def _skipped(self, watched: Iterable[WatchedScene]) -> set[int]:
         """The scenes that are out of scope, or ignored."""
-        scenes = [watching.scene for watching in watched]
         with self._store.reading() as db:
-            rows = db.jobs.of(Kind.SCENE, [scene.id for scene in scenes])
-        ignored = {id for id, row in rows.items() if row.state is State.IGNORED}
-        return ignored | {scene.id for scene in scenes if outside(scene, self._scope)}
+            return left_alone(db, [watching.scene for watching in watched], self._scope)
 
-    def _planned(self, watched: Mapping[int, WatchedScene]) -> dict[int, PlaysFinding]:
+    def _planned(self, watched: Mapping[int, WatchedScene], since: int | None) -> dict[int, PlaysFinding]:
         if not watched:
             return {}
         scenes = [watching.scene for watching in watched.values()]
@@ -120,6 +162,7 @@ class PlaysFlow:
         self._identity.ensure(self._gates)
         try:
             self._history.freshen()
+            account = self._history.account()
         except (Refused, UnknownAccount) as error:
             waits = Waiting(str(error), "refused", after=REFUSED_REST, backoff=False)
             return {id: PlaysFinding(id, watching, outcome=waits) for id, watching in watched.items()}
@@ -127,18 +170,25 @@ class PlaysFlow:
         if paired.is_foreign:
             self._identity.check_again(self._gates)
             return {id: PlaysFinding(id, watching, outcome=BEING_LISTED) for id, watching in watched.items()}
-        keys = {id: self._keys(paired.verdicts[id], paired.items) for id in watched}
+        verdicts = {id: self._readable(paired.verdicts[id], paired.items) for id in watched}
+        keys = {id: self._keys(verdicts[id], paired.items) for id in watched}
         with self._store.reading() as db:
-            account = self._history.account()
             items = sorted({key for some in keys.values() for key in some})
-            plays = db.plays.history(account, items, since=self._history.since)
+            start = self._history.approved_since(db) if since is None else since
+            plays = {} if start is None else db.plays.history(account, items, since=start)
             memory = db.plays.of({id: watching.scene.created_at for id, watching in watched.items()})
             holders = db.plays.holders(items)
         kept = self._held_by_others(holders, watched)
         return {
-            id: self._finding(watching, paired.verdicts[id], keys[id], plays, memory.get(id, {}), kept)
+            id: self._finding(watching, verdicts[id], keys[id], plays, memory.get(id, {}), kept)
             for id, watching in watched.items()
         }
+
+    @staticmethod
+    def _readable(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> Verdict:
+        """The verdict, or the error of a matched item that can't be read now: its plays may count."""
+        answers = [items.get(key) for key in verdict.keys] if isinstance(verdict, Matched) else []
+        return next((answer for answer in answers if isinstance(answer, NeighbourError)), verdict)
 
     @staticmethod
     def _keys(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> list[str]:
@@ -175,18 +225,13 @@ class PlaysFlow:
                 if not kept.get((source.item, moment), set()) - {id}:
                     listed.setdefault(moment, source)
         plan = plan_plays(listed, Counter(watched.plays), memory, now=now, longest=self._longest)
-        finding = PlaysFinding(id, watched, memory, plan, ends=self._ending(plan, now))
+        played = frozenset(source.item for key in keys for source in plays.get(key, {}).values())
+        ends = _ending(plan, now)
+        finding = PlaysFinding(id, watched, memory, plan, ends=ends, listed=listed.keys(), played=played)
         is_settled = plan.add is None and plan.remove is None
         if is_settled and not keys and not memory:
             return replace(finding, outcome=UNPAIRED)
         return replace(finding, outcome=finding.ends) if is_settled else finding
-
-    @staticmethod
-    def _ending(plan: PlayPlan, now: int) -> Outcome:
-        if not plan.wait_until:
-            return Done()
-        seconds = max(0, plan.wait_until - now) / 1000
-        return Waiting("an earlier request may still arrive in Stash", "released", after=seconds, backoff=False)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -256,17 +301,13 @@ class PlaysFlow:
         if gate not in (WRITE_STASH, READ_STASH):
             return []
         with self._store.reading() as db:
+            if not self._is_on and not db.plays.to_take_back():
+                # While the way back is off, nothing is written that you did not ask for.
+                return []
             ids = [id for id in db.plays.scenes(limit=limit + 1) if id != but and str(id) != key][:limit]
-        if not ids:
-            return []
         if gate == READ_STASH:
-            return [lambda: bool(self._stash.watched(ids))]
-        watched = self._gates.ask(ticket.to(READ), partial(self._stash.watched, ids), of_all=True)
-        return [partial(self._remove_nothing, id) for id, watching in watched.items() if NO_PLAY not in watching.plays]
-
-    def _remove_nothing(self, id: int) -> bool:
-        self._stash.take_plays(id, Moments([NO_PLAY]))
-        return True
+            return [lambda: bool(self._stash.watched(ids))] if ids else []
+        return write_canaries(self._gates, self._stash, ids, ticket)
 
     # --- settlement --------------------------------------------------------------------------------------------------
 
@@ -292,18 +333,16 @@ class PlaysFlow:
     # --- undo --------------------------------------------------------------------------------------------------------
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
-        """Read these scenes: the memory of a play belongs to the scene that was created at its time."""
-        self._recovery.check()
-        self._gates.enter(READ_STASH)
-        return self._reader.read(Neighbour.STASH, self._stash.watched, ids)
+        """Read what `undo` needs for these scenes."""
+        return self._undo.recall(ids)
 
-    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
+    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
         """Mark every play that PlexSync added, or may have added, to be taken back."""
-        if not isinstance(recalled, WatchedScene):
-            return False
-        created_at = recalled.scene.created_at
-        memory = tx.plays.of({id: created_at}).get(id, {})
-        own = {moment: play for moment, play in memory.items() if play.state in (PlayState.ADDING, PlayState.SENT)}
-        back: dict[int, RememberedPlay | None] = {moment: replace(play, undo=True) for moment, play in own.items()}
-        tx.plays.save(id, created_at, back)
-        return bool(own)
+        return self._undo.undo(tx, id, recalled, mark, now=now)
+
+
+def _ending(plan: PlayPlan, now: int) -> Outcome:
+    if not plan.wait_until:
+        return Done()
+    seconds = max(0, plan.wait_until - now) / 1000
+    return Waiting("an earlier request may still arrive in Stash", "released", after=seconds, backoff=False)

@@ -16,20 +16,24 @@ from functools import partial
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.flows.plays.approval import approve_plays, find_approved_since, is_used_before
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, PLAYS, Why
 from plexsync.rules.neighbours import Clock, PlexWatch, Stash
+from plexsync.rules.note_keys import PLAYS_QUEUED
 from plexsync.rules.paths import base_name
 from plexsync.rules.plays import PlaySource
 from plexsync.rules.records import PlexPlay
 from plexsync.rules.status_words import DOWN
-from plexsync.store.database import Database
+from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.plays")
 
 OWNER = 1
 # The note of the server, and of the second from which on the history of an account there was read once to its end.
 READ_SINCE = "plays:since:"
+# The note of the number of an account, by the name that `watch_account` has for it.
+NUMBER_OF = "plays:account:"
 # The note of when the whole history of an account was last read.
 WALKED = "plays:walked:"
 # Seconds of history that are read again each time.
@@ -55,6 +59,37 @@ class WatchRules:
 
     account: str = ""
     since: int = 0
+
+    @property
+    def number(self) -> int | None:
+        """The number of the account; None if a name has to be looked up."""
+        return int(self.account or OWNER) if not self.account or self.account.isdecimal() else None
+
+
+def account_in(db: Reader, rules: WatchRules) -> int | None:
+    """The number of the account whose history is saved; None if it was never read."""
+    number = rules.number
+    if number is None:
+        text = db.notes.text(f"{NUMBER_OF}{rules.account.casefold()}")
+        number = int(text) if text.isdecimal() else None
+    return number if number is not None and db.notes.text(f"{READ_SINCE}{number}") else None
+
+
+def was_read_to_its_end(db: Reader, account: int, since: int) -> bool:
+    """Whether the account's history on this server was read once to its end, from the second `since` on."""
+    machine, start = _read_of(db, account)
+    return machine == _machine(db) and start.isdecimal() and int(start) <= since
+
+
+def _machine(db: Reader) -> str:
+    server = db.servers.find()
+    return server.machine if server else ""
+
+
+def _read_of(db: Reader, account: int) -> tuple[str, str]:
+    """The server of which the account's history was read, and from which second on; empty texts if it was not."""
+    machine, _, since = db.notes.text(f"{READ_SINCE}{account}").partition(" ")
+    return machine, since
 
 
 class HistoryPoll:
@@ -83,8 +118,7 @@ class HistoryPoll:
         # Whether Plex has not listed a saved play.
         self._lacks_plays = False
         # A name is looked up at the first request.
-        is_number = not rules.account or rules.account.isdecimal()
-        self._account = int(rules.account or OWNER) if is_number else None
+        self._account = rules.number
 
     @property
     def since(self) -> int:
@@ -96,6 +130,10 @@ class HistoryPoll:
         """The number of the account; None while only its name is known."""
         return self._account
 
+    def approved_since(self, db: Reader) -> int | None:
+        """The moment from which on you have approved that plays are written; None before that."""
+        return find_approved_since(db, self._account, watch_since=self._rules.since)
+
     def account(self) -> int:
         """The number of the account, asked once. Raises UnknownAccount, and NeighbourError if Plex can't be asked."""
         if self._account is None:
@@ -106,6 +144,8 @@ class HistoryPoll:
                 count = "no account" if not numbers else f"{len(numbers)} accounts"
                 raise UnknownAccount(f"{count} of the Plex server with the name of watch_account")
             (self._account,) = numbers
+            with self._store.writing() as tx:
+                tx.notes.save(f"{NUMBER_OF}{name}", str(self._account))
         return self._account
 
     def poll(self, stopping: Callable[[], bool] = lambda: False) -> str:
@@ -148,19 +188,21 @@ class HistoryPoll:
         self._identity.ensure(self._gates)
         now, wanted = self._clock.now(), self._rules.since
         with self._store.reading() as db:
-            newest, server, read = db.plays.newest(account), db.servers.find(), db.notes.text(f"{READ_SINCE}{account}")
+            newest, machine, of_machine = db.plays.newest(account), _machine(db), _read_of(db, account)[0]
+            is_whole = was_read_to_its_end(db, account, wanted)
+            used_before = is_used_before(db)
             walked = db.notes.number(f"{WALKED}{account}")
-        machine = server.machine if server else ""
-        of_machine, _, since = read.partition(" ")
-        is_known = of_machine == machine and since.isdecimal() and int(since) <= wanted
-        if soon and not is_known:
+        if soon and not is_whole:
             return
-        if read and of_machine != machine:
+        if of_machine and of_machine != machine:
             # Another server, which you have accepted: its rating keys name other items.
             with self._store.writing() as tx:
                 tx.plays.forget_history()
+        if used_before:
+            with self._store.writing() as tx:
+                approve_plays(tx, account, watch_since=wanted, since=wanted, now=now)
         is_due = self._lacks_plays or walked is None or not 0 <= now - walked < DAY
-        if not is_known or (is_due and not soon):
+        if not is_whole or (is_due and not soon):
             if self._list(account, wanted, now, stopping):
                 self._complete(account, f"{machine} {wanted}", now)
             return
@@ -204,13 +246,17 @@ class HistoryPoll:
         unnamed = [(play.history, play.moment) for play in page if not play.item]
         with self._store.reading() as db:
             fresh = plays.keys() - db.plays.listed(account, plays)
+            is_approved = self.approved_since(db) is not None
         if fresh:
             # A history names no server, and another one behind the address has plays of its own.
             self._identity.check_again(self._gates)
-        scenes = self.scenes_of(sorted({item for item, _ in fresh}))
+        scenes = self.scenes_of(sorted({item for item, _ in fresh})) if is_approved else set()
         with self._store.writing() as tx:
             tx.plays.save_history(account, [(source, moment) for (_, moment), source in plays.items()], now=now)
             tx.plays.mark_listed(account, unnamed, now=now)
+            if fresh and not is_approved:
+                # They are queued with all others, after your approval.
+                tx.notes.save(PLAYS_QUEUED, "")
             for scene in sorted(scenes):
                 tx.jobs.want(PLAYS, scene, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
         return len(fresh)

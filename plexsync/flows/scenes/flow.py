@@ -3,7 +3,7 @@
 It connects the engine with the inspection, the push and the errands.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from plexsync.engine.flow import Canary, ChangeNotice
@@ -12,7 +12,7 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, G
 from plexsync.flows.scenes.artwork import LAGS
 from plexsync.flows.scenes.errands import SceneErrand, SceneJournal, record_left_out
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.flows.scenes.inspection_records import Inspection, Observe
 from plexsync.flows.scenes.push import Pusher
 from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.flows.scenes.scan_requests import Scans
@@ -31,14 +31,10 @@ from plexsync.store.database import Database, Writer
 PICTURE_REQUESTS = 2 * (4 + len(LAGS)) + 2
 
 
-def _nobody(_tx: Writer, _sights: Sequence[Inspection], _now: int) -> None:
-    """Nobody else has to know which scenes were inspected."""
-
-
 class SceneFlow:
     """Keeps scenes in sync. `scans` requests scans for files that are not in Plex, if that is enabled.
 
-    `observe` is told the inspected scenes, in the transaction that saves them, for what else depends on their items.
+    `observing` are told the inspected scenes, in the transaction that saves them, for what else depends on their items.
     """
 
     kind: str = Kind.SCENE.value
@@ -55,7 +51,7 @@ class SceneFlow:
         *,
         max_retries: int,
         scans: Scans | None = None,
-        observe: Callable[[Writer, Sequence[Inspection], int], None] = _nobody,
+        observing: Sequence[Observe] = (),
     ) -> None:
         self._store = store
         self._stash = stash
@@ -63,7 +59,7 @@ class SceneFlow:
         self._gates = gates
         self._pusher = Pusher(store, plex, looker, gates, max_retries=max_retries)
         self._scans = scans
-        self._observe = observe
+        self._observing = observing
         self._undo = SceneUndo(looker, gates)
         self.journal = SceneJournal()
         self.requests = PICTURE_REQUESTS if looker.pictured else 1
@@ -114,7 +110,8 @@ class SceneFlow:
         everything = [errand for some in errands.values() for errand in some]
         for number, errand in enumerate(everything, start=self._looker.recovery.number(tx, len(everything))):
             errand.entry_number = number
-        self._observe(tx, sights, now)
+        for observe in self._observing:
+            observe(tx, sights, now)
         return errands
 
     def will_send(self, errands: Sequence[SceneErrand]) -> None:

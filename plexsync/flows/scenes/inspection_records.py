@@ -1,6 +1,6 @@
 """The records of an inspection: the items of a scene with their plans, and what the database remembers about them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.rules.approval import Approval
@@ -17,7 +17,7 @@ from plexsync.rules.scene import Scene
 from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.rules.undo import begun_anew, undone
 from plexsync.rules.values import Value, held, same_value
-from plexsync.store.database import Reader
+from plexsync.store.database import Reader, Writer
 
 # Takes the place of the hash of desired values for a scene that is out of scope.
 NOTHING_WANTED = "outside"
@@ -124,6 +124,10 @@ class Inspection:
         if shown := {digest(target.wanted): None for target in self.targets}:
             return ",".join(shown)
         return digest(self.wanted) if self.wanted else ""
+
+
+# Told the inspected scenes, and the time (UTC ms), in the transaction that saves them.
+Observe = Callable[[Writer, Sequence[Inspection], int], None]
 
 
 @dataclass(frozen=True)

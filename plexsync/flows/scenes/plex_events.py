@@ -19,7 +19,7 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.plex_libraries import want_scenes_of
 from plexsync.flows.scenes.scene_matching import entry_of
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.events import Event, Left, Scanned, Touched
+from plexsync.rules.events import Event, Left, Scanned, SessionChanged, Touched
 from plexsync.rules.item import Entry, Item
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock, Dice, Plex, Stash
@@ -68,8 +68,10 @@ class Gathered:
                     self.removed.add(key)
                 case Scanned():
                     self.scanned = True
-        if events and self.since is None:
-            self.since = now
+                case SessionChanged():
+                    continue
+            if self.since is None:
+                self.since = now
         if len(self.touched) + len(self.removed) > MANY:
             self.touched, self.removed, self.scanned = {}, set(), True
 
@@ -107,13 +109,18 @@ class Listener:
         self._backoff = ReconnectBackoff(clock, dice, FIRST_DELAY)
         self._silent = False
 
-    def __call__(self, stopping: Callable[[], bool] = lambda: False) -> None:
-        """Listen until the connection fails. A later call tries again."""
+    def __call__(
+        self, stopping: Callable[[], bool] = lambda: False, others: Sequence[Callable[[Sequence[Event]], object]] = ()
+    ) -> None:
+        """Listen until the connection fails. A later call tries again.
+
+        `others` receive every batch of events too, and an empty one at least twice a second.
+        """
         if not self._backoff.is_over() or not self._gates.is_open(READ_PLEX):
             return
         began = self._clock.monotonic()
         try:
-            self._listen(stopping)
+            self._listen(stopping, others)
         except NeighbourError as error:
             if not self._silent:
                 # Logged once, however often it fails, since the poller finds everything as well.
@@ -122,7 +129,7 @@ class Listener:
         finally:
             self._backoff.ended(began)
 
-    def _listen(self, stopping: Callable[[], bool]) -> None:
+    def _listen(self, stopping: Callable[[], bool], others: Sequence[Callable[[Sequence[Event]], object]]) -> None:
         gathered = Gathered()
         heard = False
         for events in self._events.listen(stopping):
@@ -135,6 +142,8 @@ class Listener:
                 gathered.take([Scanned()], self._clock.monotonic())
             now = self._clock.monotonic()
             gathered.take(events, now)
+            for other in others:
+                other(events)
             while gathered.since is not None and now - gathered.since >= GATHERED:
                 if not self._gates.is_open(READ_PLEX):
                     break

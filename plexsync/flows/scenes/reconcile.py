@@ -21,7 +21,7 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.scenes.comparison_report import EVIDENCE, ComparisonReport, save_report
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.flows.scenes.inspection_records import Inspection, Observe
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.scene_losses import SceneLosses
@@ -73,7 +73,7 @@ class Reconciler:
     """Compares one Stash with one Plex.
 
     `settings` represents all settings that affect the result of a comparison. `wishes` represents those of them that
-    affect what is queued.
+    affect what is queued. `observing` are told the inspected scenes, in the transaction that saves them.
     """
 
     def __init__(
@@ -100,6 +100,7 @@ class Reconciler:
         self._losses = losses
         self._settings = settings
         self._wishes = wishes
+        self.observing: list[Observe] = []
 
     def note_wishes(self) -> None:
         """Schedule a full comparison if the settings differ from those of the last one. A worker calls this at its start.
@@ -310,6 +311,8 @@ class Reconciler:
                 tx.jobs.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=sight.desired)
                 report.wanted += 1
         _save_standings(tx, standings, now)
+        for observe in self.observing:
+            observe(tx, sights, now)
         self._recover(tx, sights, report)
 
     def _recover(self, tx: Writer, sights: Sequence[Inspection], report: ComparisonReport) -> None:

@@ -9,7 +9,7 @@ class OutageFacts(TypedDict):
     """An outage."""
 
     server: str
-    """`plex` or `stash`."""
+    """`plex` or `stash`; `stash:write` for a Stash that refuses only writes."""
     kind: str
     """`breaker` or `hold`."""
     since: Moment | None
@@ -22,7 +22,7 @@ class OutageFacts(TypedDict):
     error: str
     """The last message."""
     waiting_at_start: int
-    """Queued scenes when it began."""
+    """Queued scenes when it began; for `stash:write`, scenes whose plays waited."""
     waiting: int
     """The largest number of queued scenes during the outage."""
 

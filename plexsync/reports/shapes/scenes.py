@@ -209,14 +209,36 @@ class LatestFacts(TypedDict):
 # --- explain ---------------------------------------------------------------------------------------------------------
 
 
+class PlaysOfScene(TypedDict):
+    """The plays of a scene (`watch_back`): what Plex lists, and what PlexSync remembers of each, counted."""
+
+    text: str
+    """One sentence, such as `played 3 times in Plex, last on …; 1 not yet in Stash`."""
+    in_plex: int
+    """Plays of the account that Plex lists for its items."""
+    last_played_at: Moment | None
+    not_in_stash: int
+    """Plays that Plex lists and that are still to be added."""
+    added: int
+    """Plays that PlexSync added."""
+    present: int
+    """Plays that were in Stash already."""
+    deleted: int
+    """Plays that PlexSync added and you deleted in Stash."""
+    undone: int
+    """Plays that PlexSync added and took back, or takes back now."""
+
+
 class JobReport(TypedDict):
-    """A scene's status, its job, and its failed attempts."""
+    """A scene's status, its job, its failed attempts, and its plays."""
 
     stands: str
     """The status word, such as `in_step`, by its last attempt or comparison."""
     job: JobFacts | None
     attempts: list[AttemptFacts]
     """Newest first."""
+    plays: PlaysOfScene | None
+    """Null if `watch_back` is off and no play of the scene came from Plex."""
 
 
 class NoteFacts(TypedDict):

@@ -213,13 +213,57 @@ class VerifiedFacts(TypedDict):
     """Whether only a sample of the scenes was compared."""
 
 
-class PlaysFacts(TypedDict):
-    """The scenes whose plays in Plex are on their way to Stash (`watch_back`)."""
+class FirstPlaysFacts(TypedDict):
+    """What the first write of plays to Stash would do. It waits for your approval."""
+
+    at: Moment | None
+    """When it was counted."""
+    account: str
+    """The name of the account, or its number."""
+    in_plex: int
+    """The account's plays in Plex (from `watch_since` on)."""
+    missing: int
+    """Those of them that would be added."""
+    scenes: int
+    """The scenes that would get them."""
+    present: int
+    """Plays that Stash has already."""
+    unmatched: int
+    """Items that were played and have no scene to be synced."""
+    unread: int
+    """Scenes that could not be read when it was counted."""
+    oldest: Moment | None
+    """The first play that would be added."""
+    newest: Moment | None
+
+
+class QueuedPlays(TypedDict):
+    """The scenes whose plays are on their way from Plex to Stash."""
 
     waiting: int
+    """The number of scenes whose plays are on their way."""
     since: Moment | None
     error: str
     """Why the last attempt for one of them failed; '' if none has."""
+
+
+class PlaysFacts(QueuedPlays):
+    """The plays that go from Plex to Stash (`watch_back`)."""
+
+    in_plex: int
+    """The plays in Plex's history, as last listed. The next five counts are of plays that PlexSync has dealt with."""
+    sent: int
+    """Plays that PlexSync added to Stash, and has not found deleted."""
+    unfinished: int
+    """Plays of which the result of the last request is unknown."""
+    present: int
+    """Plays that Stash had already."""
+    undone: int
+    """Plays that PlexSync added and took back."""
+    deleted: int
+    """Plays that PlexSync added and you deleted in Stash. They never come again."""
+    first: FirstPlaysFacts | None
+    """The first write of plays, while it waits for your approval."""
 
 
 class BareFacts(TypedDict):
@@ -238,12 +282,12 @@ class BareFacts(TypedDict):
     """The number of dead letters by cause."""
     dlq: QueueFacts
     breakers: dict[str, BreakerFacts]
-    """`plex` and `stash`."""
+    """`plex`, `stash`, and `stash:write` for writes to Stash; this one is not there before the first of them."""
     holds: dict[str, HoldFacts]
-    """By server; a server that is not on hold is not there."""
+    """By server, or `stash:write`; what is not on hold is not there."""
     outages: OutagesNow
     paces: dict[str, PaceFacts]
-    """`plex` and `stash`."""
+    """As `breakers`."""
     worker: WorkerFacts
     dashboard: DashboardFacts | None
     """Null if no dashboard listens for this database."""
@@ -252,10 +296,10 @@ class BareFacts(TypedDict):
     index: IndexFacts
     last_poll: Moment | None
     last_reconcile: Moment | None
-    verified: VerifiedFacts | None
-    plays: PlaysFacts
-    """What the last comparison found; null if there was none."""
     """When the last full comparison ended."""
+    verified: VerifiedFacts | None
+    """What the last comparison found; null if there was none."""
+    plays: PlaysFacts
     comparison_due: bool
     repaired_at: Moment | None
     """When the database was last found damaged and rebuilt."""

@@ -55,7 +55,7 @@ class TopFacts(TypedDict):
     at: Moment | None
     worker: WorkerFacts
     servers: dict[str, ServerFacts]
-    """`plex` and `stash`."""
+    """`plex`, `stash`, and `stash:write` for writes to Stash; this one is not there before the first of them."""
     jobs: dict[str, int]
     """The number of jobs in each state."""
     undone: UndoneFacts

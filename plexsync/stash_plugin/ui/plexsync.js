@@ -504,6 +504,7 @@
         { className: "plexsync-facts" },
         row("Plex", serverLight(facts, "plex")),
         row("Stash", serverLight(facts, "stash")),
+        facts.breakers["stash:write"] ? row("Writing to Stash", serverLight(facts, "stash:write")) : null,
         row(
           "Worker",
           e(Light, { good: WORKER_GOOD[state] }, WORKER[state]),
@@ -695,6 +696,7 @@
       facts && facts.error && !facts.wrong_settings && e(Note, { kind: "danger" }, facts.error),
       facts && e(WrongSettings, { wrong: facts.wrong_settings || [] }),
       facts && facts.verdict && e("p", { className: "plexsync-verdict" }, e(Light, { good: goodness(facts) }, facts.verdict)),
+      facts && facts.plays && e("p", { className: "plexsync-plays" }, "Plays: " + facts.plays.text + "."),
       e(
         "div",
         { className: "plexsync-buttons" },

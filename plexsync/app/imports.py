@@ -1,0 +1,43 @@
+"""The parts of an import, on the parts of a program."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from plexsync.app.clients import stash_client
+from plexsync.app.parts import Parts
+from plexsync.flows.imports.importer import Importer
+from plexsync.flows.imports.open_changes import OpenChanges
+from plexsync.flows.imports.planner import ImportPlanner
+from plexsync.flows.imports.undo import ImportUndo
+from plexsync.rules.http_answers import whole_request
+from plexsync.stash.creating import StashCreating
+
+
+@dataclass(frozen=True)
+class ImportParts:
+    """What plans an import, carries it out, and takes it back."""
+
+    planner: ImportPlanner
+    changes: OpenChanges
+    importer: Importer
+    undo: ImportUndo
+
+
+@contextmanager
+def import_parts(parts: Parts, *, may_go_on: Callable[[], bool] = lambda: True) -> Iterator[ImportParts]:
+    """Put the parts of an import together; closes its client at the end. `may_go_on` is asked before every write."""
+    store, gates, clock = parts.store, parts.gates, parts.clock
+    stash = stash_client(StashCreating, parts.config, clock, parts.settings.looks, alive=parts.watchdog.alive)
+    longest = round(1000 * whole_request(parts.config.plex_read_timeout))
+    try:
+        changes = OpenChanges(store, stash, gates, clock, longest=longest)
+        planner = ImportPlanner(store, parts.stash, stash, parts.looker, gates, parts.settings.looks.policy, changes)
+        yield ImportParts(
+            planner,
+            changes,
+            Importer(store, stash, planner, changes, gates, clock, may_go_on=may_go_on),
+            ImportUndo(store, stash, changes, gates, clock, may_go_on=may_go_on),
+        )
+    finally:
+        stash.close()

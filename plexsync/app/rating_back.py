@@ -1,0 +1,52 @@
+"""Ratings both ways: their flows and their poll, put together if the settings ask for them."""
+
+from dataclasses import dataclass
+
+from plexsync.app.parts import Assembled
+from plexsync.flows.plays.rating_bases import RatingRules
+from plexsync.flows.plays.rating_poll import RatingPoll
+from plexsync.flows.plays.ratings import BOTH, RatingParts, RatingToPlex, RatingToStash, rating_flows
+from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.flows.scenes.push import Pusher
+from plexsync.flows.scenes.scene_identity import StashIdentity
+from plexsync.flows.scenes.scene_matching import SceneMatcher
+
+
+@dataclass(frozen=True)
+class RatingBack:
+    """The flows of both directions, and the poll of what was rated in Plex."""
+
+    flows: tuple[RatingToPlex, RatingToStash]
+    poll: RatingPoll
+
+
+def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
+    """Put ratings both ways together on these parts. Full comparisons tell them which scenes they have inspected."""
+    looks, work = parts.settings.looks, parts.settings.work
+    reader = BatchReader(parts.gates)
+    poll = RatingPoll(parts.store, parts.plex, parts.gates, parts.clock, parts.identity, rules)
+    parts.reconciler.observing.append(poll.observe)
+    flows = rating_flows(
+        RatingParts(
+            store=parts.store,
+            stash=parts.stash,
+            plex=parts.plex,
+            matcher=SceneMatcher(parts.store, parts.stash, parts.plex, parts.indexer, reader, looks, patient=False),
+            pusher=Pusher(parts.store, parts.plex, parts.work_looker, parts.gates, max_retries=work.max_retries),
+            gates=parts.gates,
+            clock=parts.clock,
+            identity=parts.identity,
+            stash_identity=StashIdentity(parts.store, parts.stash, parts.clock),
+            work=work,
+            scope=looks.scope,
+            rules=rules,
+        )
+    )
+    return RatingBack(flows, poll)
+
+
+def forget_ratings(parts: Assembled) -> None:
+    """Drop the queued ratings, and their memory, since they go one way. The scene flow remembers them meanwhile."""
+    with parts.store.writing() as tx:
+        if tx.jobs.discard(BOTH) or tx.ratings.scenes(limit=1):
+            tx.ratings.forget_all()

@@ -1,0 +1,90 @@
+"""Checks of the way back: whose plays count, whether Plex shows its history, and whether Stash accepts writes.
+
+Everything else goes on without plays, so what is wrong here is a warning.
+"""
+
+from collections.abc import Iterator
+
+from plexsync.app.parts import Parts
+from plexsync.app.run import way_back_of
+from plexsync.app.way_back import WayBack
+from plexsync.cli.checks.check import Check, warning
+from plexsync.engine.tickets import WRITE_STASH
+from plexsync.flows.plays.canaries import removals_of_nothing
+from plexsync.flows.plays.history_poll import UnknownAccount, was_read_to_its_end
+from plexsync.reports.format import many, stamp
+from plexsync.rules.errors import NeighbourError, Refused
+from plexsync.rules.gate_names import CURE, REFUSES
+
+ACCOUNT, HISTORY, PLAYS = "account of plays", "history in Plex", "plays in Stash"
+NOT_OWNER = "plex_token has to be the token of the server's owner: plexsync init signs in with it"
+# Scenes on which a write is tried: the first of them that Stash has.
+TRIED = 3
+
+
+def plays(parts: Parts) -> Iterator[Check]:
+    """The account and its history, and whether Stash accepts writes; nothing while the way back is off."""
+    back = way_back_of(parts)
+    if back is None:
+        return
+    yield from _in_plex(parts, back)
+    yield _in_stash(parts)
+
+
+def _in_plex(parts: Parts, back: WayBack) -> Iterator[Check]:
+    try:
+        names = parts.plex.accounts()
+        account = back.history.account()
+        if account not in names:
+            raise UnknownAccount(f"no account of the Plex server with the number {account} of watch_account")
+    except UnknownAccount as error:
+        known_names = ", ".join(f"{id} ({name})" for id, name in sorted(names.items()) if name)
+        yield warning(ACCOUNT, str(error), f"set watch_account to the number or name of one of these: {known_names}")
+        return
+    except NeighbourError as error:
+        yield _unread(error)
+        return
+    yield Check(ACCOUNT, f"{account} ({names[account] or 'it has no name'})")
+    yield _history(parts, back, account)
+
+
+def _history(parts: Parts, back: WayBack, account: int) -> Check:
+    with parts.store.reading() as db:
+        newest, count, is_whole = (
+            db.plays.newest(account),
+            db.plays.counts()["in_plex"],
+            was_read_to_its_end(db, account, back.history.since),
+        )
+    try:
+        # The first page is enough to know.
+        next(iter(parts.plex.plays(account, since=max(newest or 0, back.history.since), page=2)), None)
+    except NeighbourError as error:
+        return _unread(error)
+    if newest is None:
+        return Check(
+            HISTORY, "Plex shows it; " + ("it lists no play" if is_whole else "not read yet: a worker does it")
+        )
+    read = "read to its end" if is_whole else "not read to its end yet: a worker does it"
+    return Check(HISTORY, f"Plex shows it; {many(count, 'play')}, the last one of {stamp(newest * 1000)}; {read}")
+
+
+def _unread(error: NeighbourError) -> Check:
+    mend = NOT_OWNER if isinstance(error, Refused) else "run doctor again when Plex answers"
+    return warning(HISTORY, str(error), mend)
+
+
+def _in_stash(parts: Parts) -> Check:
+    """Whether Stash accepts the removal of a play that nobody has. Then plays that waited for it go on at once."""
+    with parts.store.reading() as db:
+        ids = db.plays.scenes(limit=TRIED) or list(db.scene_names.sample(TRIED))
+    try:
+        tries = removals_of_nothing(parts.stash, parts.stash.watched(ids)) if ids else []
+        if not tries:
+            return Check(PLAYS, "writes were not tried, since no scene is known yet")
+        tries[0]()
+    except NeighbourError as error:
+        return warning(PLAYS, f"{REFUSES}: {error}", CURE)
+    again = ""
+    if not parts.gates.is_open(WRITE_STASH) and parts.gates.retest(WRITE_STASH):
+        again = " again: plays go on"
+    return Check(PLAYS, f"Stash accepts writes{again}")

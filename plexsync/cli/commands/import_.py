@@ -1,0 +1,186 @@
+"""`plexsync import`: brings what Plex knows and Stash lacks to Stash, once, and takes it back."""
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+import click
+
+from plexsync.app.import_turn import OtherImport, import_turn
+from plexsync.app.imports import ImportParts, import_parts
+from plexsync.app.parts import at_work, opened
+from plexsync.app.settings import SettingsNeed
+from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.daemon.signals import Stop, stoppable
+from plexsync.cli.start import Begun, begun
+from plexsync.cli.terminal.param_types import SceneNumber
+from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.screen import ProgressBar, paper, say
+from plexsync.flows.imports.importer import STOPPED, ImportResult
+from plexsync.flows.imports.planner import SceneImport
+from plexsync.flows.imports.undo import UnknownRun
+from plexsync.reports.format import many
+from plexsync.reports.imports import (
+    NOT_PART,
+    ImportTotals,
+    import_facts,
+    is_shown,
+    missing_names,
+    names_lines,
+    outcome_lines,
+    problem_lines,
+    scene_lines,
+    to_create,
+    undo_facts,
+)
+
+# The number of scenes that are shown on a terminal.
+ON_A_TERMINAL = 20
+UNDO_ALONE = "--undo takes an import back: it goes with --yes alone"
+
+
+@command("import")
+@click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show what would be filled, scene by scene.")
+@click.option("--create", is_flag=True, help="Create the performers, studios and tags that Stash does not have.")
+@click.option(
+    "--scene", "scenes", metavar="ID", multiple=True, type=SceneNumber(), help="Only this scene; can be repeated."
+)
+@click.option("--undo", "run", metavar="RUN", type=click.IntRange(min=1), help="Take this import back.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def import_(call: Call, dry: bool, create: bool, scenes: tuple[int, ...], run: int | None, yes: bool) -> int:
+    """Fill fields that are empty in Stash with what Plex has: title, date, details, rating, studio, performers, tags.
+
+    Shows what would be filled, and asks once. A field with a value in Stash is never touched, and nothing is written to
+    Plex: a value is left out if a sync would write something to Plex because of it. Names are found by name or alias;
+    with --create those that Stash does not have are created. A running worker waits meanwhile. Each import has a number:
+    --undo takes it back, as far as nobody has changed the values since. Exits with 1 if something could not be done.
+
+    \b
+    Examples:
+      plexsync import --dry-run
+      plexsync import --scene 7 --scene 12
+      plexsync import --create --yes
+      plexsync import --undo 1
+    """
+    if run is not None and (dry or create or scenes):
+        raise click.UsageError(UNDO_ALONE)
+    if dry and yes:
+        raise click.UsageError("--dry-run writes nothing: it goes without --yes")
+    with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
+        try:
+            if run is not None:
+                return _undo(call, start, stop, run, yes=yes)
+            return _import(call, start, stop, tuple(dict.fromkeys(scenes)), dry=dry, create=create, yes=yes)
+        except (OtherImport, UnknownRun) as error:
+            return call.refused(str(error))
+
+
+def _import(call: Call, start: Begun, stop: Stop, ids: Sequence[int], *, dry: bool, create: bool, yes: bool) -> int:
+    totals = ImportTotals()
+    scenes = _previewed(start, stop, ids, totals, create=create)
+    if stop:
+        return stop.code
+    if not call.json:
+        _show(scenes, totals)
+    agreed = [scene for scene in scenes if scene.plan.fills]
+    outcome = None
+    if agreed and not dry:
+        if not yes and not confirmed(_question(agreed)):
+            click.echo("plexsync: nothing was changed", err=True)
+            call.answer(import_facts(scenes, totals.facts(), dry=dry, outcome=None), lambda: None)
+            return FAILED
+        outcome = _carried_out(start, stop, agreed)
+    call.answer(import_facts(scenes, totals.facts(), dry=dry, outcome=outcome), lambda: None)
+    unable = [scene.id for scene in scenes if scene.reason]
+    return _ended(call, stop, outcome, undo=False) or (FAILED if unable else FINE)
+
+
+def _previewed(
+    start: Begun, stop: Stop, ids: Sequence[int], totals: ImportTotals, *, create: bool
+) -> list[SceneImport]:
+    """Plan the import. Of all scenes, those about which there is something to say are kept."""
+    with opened(start.config, start.folder) as parts:
+        start.meet(parts)
+        if start.settings.away:
+            raise start.settings.away
+        scenes = []
+        with import_parts(parts) as imports, ProgressBar(start.console, "comparing") as bar:
+            planner = imports.planner
+            names = planner.names()
+            for scene in planner.plans(ids or None, names, create=create, progress=bar.at, stopping=stop.event.is_set):
+                totals.count(scene)
+                if is_shown(scene) or ids:
+                    scenes.append(scene)
+    return scenes
+
+
+def _show(scenes: Sequence[SceneImport], totals: ImportTotals) -> None:
+    out = paper()
+    shown = ON_A_TERMINAL if out.is_terminal else len(scenes)
+    for scene in islice(scenes, shown):
+        for line in scene_lines(scene):
+            say(out, line)
+    if len(scenes) > shown:
+        say(out, f"... and {many(len(scenes) - shown, 'scene')} more (a pipe shows all)")
+    lines = (
+        *totals.lines(),
+        *names_lines("Created first:", to_create(scenes)),
+        *names_lines("Not in Stash, so left out (--create creates them):", missing_names(scenes)),
+        NOT_PART,
+    )
+    for line in lines:
+        say(out, line)
+
+
+def _question(agreed: Sequence[SceneImport]) -> str:
+    fields = sum(len(scene.plan.fills) for scene in agreed)
+    names = len(to_create(agreed))
+    created = f", after creating {many(names, 'name')}" if names else ""
+    return f"Fill {many(fields, 'field')} of {many(len(agreed), 'scene')} in Stash{created}?"
+
+
+def _carried_out(start: Begun, stop: Stop, agreed: Sequence[SceneImport]) -> ImportResult:
+    def work(imports: ImportParts) -> ImportResult:
+        with ProgressBar(start.console, "importing") as bar:
+            return imports.importer.carry_out(agreed, progress=bar.at)
+
+    return _in_turn(start, stop, work)
+
+
+def _undo(call: Call, start: Begun, stop: Stop, run: int, *, yes: bool) -> int:
+    with opened(start.config, start.folder) as parts:
+        start.meet(parts)
+        if start.settings.away:
+            raise start.settings.away
+        with import_parts(parts) as imports:
+            count = imports.undo.check(run)
+    if count and not yes and not confirmed(f"Take back {many(count, 'change')} of import {run} in Stash?"):
+        click.echo("plexsync: nothing was changed", err=True)
+        call.answer(undo_facts(None), lambda: None)
+        return FAILED
+    outcome = _in_turn(start, stop, lambda imports: imports.undo.take_back(run))
+    call.answer(undo_facts(outcome), lambda: None)
+    return _ended(call, stop, outcome, undo=True)
+
+
+def _in_turn(start: Begun, stop: Stop, work: Callable[[ImportParts], ImportResult]) -> ImportResult:
+    """Do this work while no worker writes. Raises OtherImport."""
+    stopping = stop.event.is_set
+    with (
+        at_work(start.config, start.folder) as (parts, alone),
+        import_turn(parts, alone=alone, stopping=stopping) as has_turn,
+        import_parts(parts, may_go_on=lambda: not stopping()) as imports,
+    ):
+        return work(imports) if has_turn else ImportResult(error=STOPPED)
+
+
+def _ended(call: Call, stop: Stop, outcome: ImportResult | None, *, undo: bool) -> int:
+    """Report what was done, and what went wrong; returns the exit code."""
+    if outcome is None:
+        return stop.code
+    if not call.json:
+        for line in outcome_lines(outcome, undo=undo):
+            say(paper(), line)
+    for line in problem_lines(outcome):
+        click.echo(f"plexsync: {line}", err=True)
+    return stop.code or (FINE if outcome.is_complete else FAILED)

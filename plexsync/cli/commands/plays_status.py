@@ -1,0 +1,75 @@
+"""`plexsync plays status`: whose plays come to Stash, and how many have."""
+
+import click
+
+from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.start import opened
+from plexsync.cli.terminal.screen import paper, table
+from plexsync.flows.plays.history_poll import OWNER
+from plexsync.reports.format import local, many, unstamped
+from plexsync.reports.plays import plays_report
+from plexsync.reports.shapes.plays import PlaysReport
+
+OFF = "watch_back is off: nothing comes from Plex"
+# The figures, in the order in which they are shown, with what they count.
+FIGURES = {
+    "in_plex": "in the history of Plex",
+    "unsent": "of them not in Stash, or without a scene",
+    "adding": "on their way to Stash",
+    "sent": "added to Stash",
+    "present": "in Stash already",
+    "deleted": "added, and deleted in Stash since",
+    "undoing": "still to be taken back",
+    "undone": "taken back",
+}
+
+
+@command("status")
+@click.pass_obj
+def status(call: Call) -> int:
+    """Show what became of the plays in Plex.
+
+    Shows also whose plays count, and whether Plex's history was read to its end. Asks neither server. While watch_back is
+    off, no history is kept, but what was added stays known.
+
+    \b
+    Examples:
+      plexsync plays status
+      plexsync plays status --json
+    """
+    with opened(call) as parts:
+        facts = plays_report(parts)
+    call.answer(facts, lambda: _tell(facts))
+    return FINE
+
+
+def _tell(facts: PlaysReport) -> None:
+    is_on = facts["watch_back"] != "off"
+    end = "read to its end" if facts["read_to_end"] else "not read to its end yet"
+    since = facts["watch_since"]
+    error = [("last error", facts["error"])] if facts["error"] else []
+    counts = [(words, facts["plays"].get(name)) for name, words in FIGURES.items()]
+    rows = [
+        ("account", _account(facts)),
+        ("since", since[:10] if since else "the beginning"),
+        ("history", end if is_on else OFF),
+        ("queue", _queue(facts)),
+        *error,
+        *((words, f"{count:,}") for words, count in counts if count is not None),
+    ]
+    paper().print(table("Plays", ("", ""), rows))
+
+
+def _account(facts: PlaysReport) -> str:
+    name, number = facts["watch_account"], facts["account"]
+    if number == OWNER:
+        return f"{name or number} (the owner)"
+    if name == str(number):
+        return name
+    return f"{name} ({'not looked up yet' if number is None else f'number {number}'})"
+
+
+def _queue(facts: PlaysReport) -> str:
+    if not facts["waiting"]:
+        return "nothing waits"
+    return f"{many(facts['waiting'], 'scene')}, since {local(unstamped(facts['since'] or ''))}"

@@ -1,0 +1,197 @@
+"""`plexsync plays sync`: shows what the first write of plays to Stash would do, and asks for your approval, once."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from typing import TextIO
+
+import click
+
+from plexsync.app.parts import Parts, opened
+from plexsync.app.run import way_back_of
+from plexsync.app.settings import SettingsNeed
+from plexsync.app.way_back import WayBack
+from plexsync.cli.call import FAILED, FINE, Call, command
+from plexsync.cli.commands.sync import worker_hint
+from plexsync.cli.daemon.signals import Stop, stoppable
+from plexsync.cli.start import Begun, begun
+from plexsync.cli.terminal.export_file import output
+from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
+from plexsync.flows.plays.approval import approve_plays
+from plexsync.flows.plays.history_poll import UnknownAccount
+from plexsync.flows.plays.preview import PlaysPage
+from plexsync.reports.first_plays import (
+    COLUMNS,
+    csv_line,
+    csv_lines,
+    first_plays_lines,
+    listed,
+    scene_plays_words,
+)
+from plexsync.reports.format import many, safe
+from plexsync.reports.shapes.plays import FirstPlaysPreview, ScenePlaysFacts
+from plexsync.reports.status import counted_facts
+from plexsync.rules.first_plays import FirstPlays
+from validation.values import midnight
+
+# The number of scenes that are shown.
+SHOWN = 20
+OFF = 'nothing is brought from Plex to Stash: set watch_back = "plays" first'
+FIRST = (
+    "this would be the first write of plays to Stash: preview it with plexsync plays sync --dry-run, then say "
+    "plexsync plays sync --yes"
+)
+QUESTION = "Add these plays to Stash, and new ones from now on? It is asked only once."
+LIMITED = "you have approved the plays already, so --since is too late: set watch_since, which limits them at any time"
+TOO_EARLY = "--since is before watch_since: plays before that day don't count. Change watch_since"
+
+
+@command("sync")
+@click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show which plays would be added.")
+@click.option(
+    "--since",
+    metavar="DAY",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Approve only plays from this day on (UTC): 2026-01-31.",
+)
+@click.option("--out", metavar="FILE", default="", help="Write every play that would be added to this file, as CSV.")
+@click.option("--force", is_flag=True, help="With --out: replace the file if it exists.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def sync(call: Call, dry: bool, since: datetime | None, out: str, force: bool, yes: bool) -> int:
+    """Show the plays that would be added to Stash, and ask for your approval, once.
+
+    Before that no play is written. After it the worker adds them, and new plays as you watch. It asks again if you choose
+    another account (watch_account), an earlier day (watch_since), or another Plex server.
+
+    With --since, plays before that day are never sent by this approval. watch_since does the same at any time.
+
+    \b
+    Examples:
+      plexsync plays sync --dry-run
+      plexsync plays sync
+      plexsync plays sync --since 2026-01-31 --yes
+    """
+    if dry and yes:
+        raise click.UsageError("--dry-run writes nothing: it goes without --yes")
+    if force and not out:
+        raise click.UsageError("--force goes with --out")
+    if out == "-":
+        raise click.UsageError("--out writes a file: name one")
+    with begun(call, need=SettingsNeed.WORK) as start, opened(start.config, start.folder) as parts:
+        back = way_back_of(parts)
+        if back is None:
+            return call.refused(OFF)
+        start.meet(parts)
+        if start.settings.away and not start.settings.sure:
+            raise start.settings.away
+        try:
+            return _previewed(call, start, parts, back, since, dry=dry, yes=yes, to=(out, force))
+        except UnknownAccount as error:
+            return call.refused(str(error))
+
+
+def _previewed(
+    call: Call,
+    start: Begun,
+    parts: Parts,
+    back: WayBack,
+    since: datetime | None,
+    *,
+    dry: bool,
+    yes: bool,
+    to: tuple[str, bool],
+) -> int:
+    """Show what would be added, and ask if nobody has approved it; returns the exit code."""
+    back.previewer.freshen()
+    with parts.store.reading() as db:
+        approved = back.history.approved_since(db)
+    if since is not None and approved is not None:
+        return call.refused(LIMITED)
+    begins = _begins(back, since) if approved is None else approved
+    asks = approved is None and not dry
+    if asks and not yes and (call.json or not sys.stdin.isatty()):
+        raise click.ClickException(FIRST)
+    scenes = FirstScenes()
+    with stoppable() as stop, ExitStack() as stack:
+        if to[0]:
+            scenes.file = stack.enter_context(output(to[0], replace=to[1]))
+            scenes.file.write(csv_line(COLUMNS))
+        counted = _count(start, back, begins, scenes, stop)
+    if counted is None:
+        return stop.code or FAILED
+    if not call.json:
+        _tell(counted, scenes, to[0])
+    if asks and not yes and not confirmed(QUESTION):
+        return call.refused("nothing was approved: no play is written")
+    if asks:
+        with parts.store.writing() as tx:
+            approve_plays(
+                tx, counted.number, watch_since=back.history.since, since=counted.since, now=parts.clock.now()
+            )
+    facts: FirstPlaysPreview = {
+        "dry_run": dry,
+        "approved": asks or approved is not None,
+        "first": counted_facts(counted),
+        "scenes": scenes.first,
+    }
+    call.answer({**facts}, lambda: say(paper(), _ending(start, parts, dry=dry, asks=asks)))
+    return FAILED if counted.unread else FINE
+
+
+def _begins(back: WayBack, since: datetime | None) -> int:
+    """The first moment that is approved."""
+    if since is None:
+        return back.history.since
+    day = midnight(since.date().isoformat())
+    if day < back.history.since:
+        raise click.UsageError(TOO_EARLY)
+    return day
+
+
+class FirstScenes:
+    """The first scenes that would get plays, how many there are, and the file that gets all of their plays."""
+
+    def __init__(self) -> None:
+        self.first: list[ScenePlaysFacts] = []
+        self.count = 0
+        self.file: TextIO | None = None
+
+    def take(self, page: PlaysPage) -> None:
+        """Add a page."""
+        scenes = listed(page)
+        self.count += len(scenes)
+        self.first += scenes[: SHOWN - len(self.first)]
+        if self.file is not None:
+            self.file.writelines(csv_lines(scenes))
+
+
+def _count(start: Begun, back: WayBack, since: int, scenes: FirstScenes, stop: Stop) -> FirstPlays | None:
+    with ProgressBar(start.console, "counting") as bar:
+        return back.previewer.count(since=since, take=scenes.take, progress=bar.at, stopping=lambda: bool(stop))
+
+
+def _tell(counted: FirstPlays, scenes: FirstScenes, file: str) -> None:
+    out = paper()
+    if scenes.first:
+        out.print(table("", ("scene", "title", "plays"), _rows(scenes.first)))
+    if scenes.count > len(scenes.first):
+        say(out, f"... and {many(scenes.count - len(scenes.first), 'scene')} more")
+    for line in first_plays_lines(counted_facts(counted)):
+        say(out, line)
+    if file:
+        say(out, f"every play is listed in {file}")
+
+
+def _rows(scenes: Sequence[ScenePlaysFacts]) -> list[tuple[str, str, str]]:
+    return [(str(scene["id"]), safe(scene["title"], 60) or "-", scene_plays_words(scene)) for scene in scenes]
+
+
+def _ending(start: Begun, parts: Parts, *, dry: bool, asks: bool) -> str:
+    """What happens next."""
+    hint = worker_hint(parts.someone_works(), start.ask(parts))
+    if asks:
+        return f"approved; {hint}"
+    return "nothing was written" if dry else f"approved already; {hint}"

@@ -1,0 +1,266 @@
+"""`plexsync plays undo`, `redo` and `again`: takes plays back from Stash, and sends them again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import click
+
+from plexsync.app.database_files import half_mended, mend
+from plexsync.app.parts import Parts, opened
+from plexsync.app.settings import SettingsNeed
+from plexsync.app.way_back import plays_recovery
+from plexsync.cli.call import FAILED, FINE, Body, Call, command
+from plexsync.cli.commands.sync import When, worker_hint
+from plexsync.cli.commands.undo import Which
+from plexsync.cli.daemon.signals import stoppable
+from plexsync.cli.daemon.work_loop import RemainingPlays, WorkLoop
+from plexsync.cli.start import Begun, begun
+from plexsync.cli.terminal.param_types import SceneNumber
+from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
+from plexsync.engine.tickets import READ_STASH
+from plexsync.engine.undo import Marked, wish_undone
+from plexsync.flows.plays.wishes import WishForPlays, wished_plays
+from plexsync.reports.format import local, many, safe, unstamped
+from plexsync.reports.named_scenes import listed
+from plexsync.reports.plays import plays_preview, plays_wished
+from plexsync.reports.shapes.plays import PlaysPreview
+from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish, is_wanted_back
+from plexsync.rules.plays import PlayState, RememberedPlay
+
+OFF = 'watch_back is off, so no play would be sent: set watch_back = "plays" first'
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class WishWords:
+    """A wish, and its words. `is_open`: whether a play is not settled yet. `sends`: only while the way back is on."""
+
+    wish: PlayWish
+    question: str
+    begun: str
+    done: str
+    is_open: Callable[[RememberedPlay], bool]
+    sends: bool = True
+    asks: bool = False
+
+
+def _is_on_its_way(play: RememberedPlay) -> bool:
+    return play.state in (PlayState.ADDING, PlayState.REMOVING)
+
+
+UNDOING = WishWords(UNDO, "Take back {} from Stash?", "to be taken back", "taken back", is_wanted_back, sends=False)
+REDOING = WishWords(REDO, "Send {} again?", "to be sent again", "sent again", _is_on_its_way)
+CHECKING = WishWords(
+    AGAIN,
+    "Check {}, and send again what Stash does not have, also what was deleted there?",
+    "to be checked",
+    "checked",
+    _is_on_its_way,
+    asks=True,
+)
+
+
+def _options(body: Body, *, every: str, since: str) -> Body:
+    for option in reversed(
+        (
+            click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=SceneNumber()),
+            click.option("--all", "all_", is_flag=True, help=every),
+            click.option("--since", metavar="WHEN", type=When(), help=since),
+            click.option("--dry-run", is_flag=True, help="List the plays; changes nothing."),
+            click.option("--yes", is_flag=True, help="Do not ask."),
+            click.option("--wait", is_flag=True, help="Return when it is done, with a summary."),
+        )
+    ):
+        body = option(body)
+    return body
+
+
+@command("undo")
+@partial(_options, every="Every play that was added.", since="The plays added since then: 2026-03-31, 2h, 3d.")
+@click.pass_obj
+def undo(
+    call: Call,
+    scenes: tuple[int, ...],
+    all_: bool,
+    since: datetime | timedelta | None,
+    dry_run: bool,
+    yes: bool,
+    wait: bool,
+) -> int:
+    """Take the plays back from Stash that PlexSync added.
+
+    Nothing else is removed: a play that Stash had before stays, also one of the same second. What you play in Plex after
+    that is added as before (unless watch_back is off). The scenes are put in the queue for the worker; with --wait they
+    are worked before the command returns. It works while watch_back is off, too. Asks once for more than one scene.
+    Exits with 1 if a named scene has no such play.
+
+    \b
+    Examples:
+      plexsync plays undo 7 12
+      plexsync plays undo --since 2h --dry-run
+      plexsync plays undo --all --wait
+    """
+    return _wish(call, UNDOING, Which(scenes, all_, since, None), dry_run=dry_run, yes=yes, wait=wait)
+
+
+@command("redo")
+@partial(
+    _options, every="Every play that was taken back.", since="The plays taken back since then: 2026-03-31, 2h, 3d."
+)
+@click.pass_obj
+def redo(
+    call: Call,
+    scenes: tuple[int, ...],
+    all_: bool,
+    since: datetime | timedelta | None,
+    dry_run: bool,
+    yes: bool,
+    wait: bool,
+) -> int:
+    """Send the plays again that undo took back.
+
+    A play that Stash has by then is not added. Plays that Plex no longer lists don't come again. Needs watch_back. Asks
+    once for more than one scene. Exits with 1 if a named scene has no such play.
+
+    \b
+    Examples:
+      plexsync plays redo 7
+      plexsync plays redo --all --wait
+    """
+    return _wish(call, REDOING, Which(scenes, all_, since, None), dry_run=dry_run, yes=yes, wait=wait)
+
+
+@command("again")
+@partial(
+    _options,
+    every="Every play that was added or found.",
+    since="The plays added since then, and those found that were played since then: 2026-03-31, 2h, 3d.",
+)
+@click.pass_obj
+def again(
+    call: Call,
+    scenes: tuple[int, ...],
+    all_: bool,
+    since: datetime | timedelta | None,
+    dry_run: bool,
+    yes: bool,
+    wait: bool,
+) -> int:
+    """Send the plays that Stash has lost.
+
+    Checks plays that were added or found, and sends those that Stash does not have: after a restored Stash. What was
+    deleted in Stash is sent again, too; what plexsync plays undo took back is not. Needs watch_back. Asks first. Exits
+    with 1 if a named scene has no such play.
+
+    \b
+    Examples:
+      plexsync plays again 7
+      plexsync plays again --since 3d --yes --wait
+    """
+    return _wish(call, CHECKING, Which(scenes, all_, since, None), dry_run=dry_run, yes=yes, wait=wait)
+
+
+def _wish(call: Call, words: WishWords, selection: Which, *, dry_run: bool, yes: bool, wait: bool) -> int:
+    if bool(selection.scenes) + selection.all_ + (selection.since is not None) != 1:
+        raise click.UsageError("say which plays: the numbers of their scenes, --since WHEN, or --all")
+    with begun(call, need=SettingsNeed.WORK) as start:
+        if half_mended(start.folder):
+            mend(start.folder)
+        if words.sends and start.config.watch_back == "off":
+            return call.refused(OFF, plays=0, scenes=0)
+        with opened(start.config, start.folder) as parts:
+            start.tell(parts)
+            if start.settings.away:
+                raise start.settings.away
+            named, since = list(dict.fromkeys(selection.scenes)), selection.begin(parts.clock.now())
+            chosen = wished_plays(parts.store, words.wish, scenes=named or None, since=since)
+            if dry_run:
+                return _show(call, plays_preview(parts, chosen))
+            if (words.asks or len(chosen) > 1) and chosen and not yes and not confirmed(_question(words, chosen)):
+                click.echo("plexsync: nothing was changed", err=True)
+                call.answer(plays_wished(Marked(), 0, []), lambda: None)
+                return FAILED
+            start.ask(parts, READ_STASH)
+            wishes = WishForPlays(parts.stash, parts.gates, plays_recovery(parts), words.wish, since=since)
+            with ProgressBar(start.console, "queueing") as bar:
+                marked = wish_undone(parts.store, wishes, parts.clock, sorted(chosen), "undo", bar.at)
+            busy = parts.someone_works()
+        nothing = [id for id in named if id not in chosen or id in marked.untouched]
+        answer = WishAnswer(words, marked, wishes.plays, nothing)
+        return answer.wait(call, start) if wait else answer.tell(call, busy=busy)
+
+
+def _question(words: WishWords, chosen: dict[int, list[int]]) -> str:
+    return words.question.format(_count(sum(map(len, chosen.values())), len(chosen)))
+
+
+def _count(plays: int, scenes: int) -> str:
+    return f"{many(plays, 'play')} of {many(scenes, 'scene')}"
+
+
+@dataclass(frozen=True)
+class WishAnswer:
+    """A wish that was made: for how many plays, of which scenes, and the named scenes that it does not concern."""
+
+    words: WishWords
+    marked: Marked
+    plays: int
+    nothing: list[int]
+
+    def tell(self, call: Call, *, busy: bool) -> int:
+        """Say what will be done, and by whom."""
+        scenes = len(self.marked.jobs)
+        hint = f"; {worker_hint(busy, '')}" if scenes else ""
+        line = f"{_count(self.plays, scenes)} {self.words.begun}{hint}"
+        call.answer(plays_wished(self.marked, self.plays, self.nothing), lambda: say(paper(), line))
+        return self._complain()
+
+    def wait(self, call: Call, start: Begun) -> int:
+        """Work or watch until all are settled, and say how it ended."""
+        with stoppable() as stop:
+            with ProgressBar(start.console, "working") as bar:
+                ended = WorkLoop(start, stop, bar, RemainingPlays(self.marked.jobs), patient=True).run()
+            with opened(start.config, start.folder) as parts:
+                unsettled = min(self.plays, self._count_open(parts))
+            facts = plays_wished(self.marked, self.plays, self.nothing)
+            reason = f"; {ended.reason}" if ended.reason else ""
+            rest = f", {unsettled:,} not yet (plexsync plays status)" if unsettled else ""
+            line = f"{many(self.plays - unsettled, 'play')} {self.words.done}{rest}{reason}"
+            call.answer({**facts, "unsettled": unsettled, "why": ended.reason}, lambda: say(paper(), line))
+            complained = self._complain()
+            return stop.code or (FAILED if unsettled else complained)
+
+    def _count_open(self, parts: Parts) -> int:
+        with parts.store.reading() as db:
+            memory = db.plays.of_ids(self.marked.jobs)
+        return sum(self.words.is_open(play) for plays in memory.values() for play in plays.values())
+
+    def _complain(self) -> int:
+        """Name the scenes that were left alone on standard error; returns the exit code."""
+        if self.nothing:
+            click.echo(f"plexsync: no play {self.words.begun} for {listed(self.nothing)}", err=True)
+        for id, problem in self.marked.failed.items():
+            click.echo(f"plexsync: Stash can't tell of scene {id}: {safe(problem)}", err=True)
+        return FAILED if self.nothing or self.marked.failed else FINE
+
+
+def _show(call: Call, preview: PlaysPreview) -> int:
+    """List the plays that would be concerned; writes nothing."""
+
+    def tell() -> None:
+        scenes, out = preview["scenes"], paper()
+        rows = [(f"{scene['id']}", scene["title"], _moments(scene["plays"])) for scene in scenes]
+        if rows:
+            out.print(table("", ("scene", "title", "plays"), rows))
+        say(out, f"{_count(preview['plays'], len(scenes))}; nothing was changed")
+
+    call.answer(preview, tell)
+    return FINE
+
+
+def _moments(plays: list[str]) -> str:
+    shown = ", ".join(local(unstamped(moment)) for moment in plays[:SHOWN])
+    return shown + (f" and {len(plays) - SHOWN:,} more" if len(plays) > SHOWN else "")

@@ -1,0 +1,1 @@
+"""Imports: what Plex knows and Stash lacks is brought to Stash, once, because you ask for it."""

@@ -1,0 +1,145 @@
+"""Takes an import back: each field that still has what was written, and each created object that nothing else uses."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_STASH, WRITE_STASH
+from plexsync.flows.imports.importer import STOPPED, ImportResult
+from plexsync.flows.imports.open_changes import OpenChanges
+from plexsync.rules.errors import NeighbourError, Unavailable
+from plexsync.rules.import_names import MissingName, NameKind
+from plexsync.rules.import_records import OPEN_STATES, ChangeState, ImportChange, StashFields
+from plexsync.rules.neighbours import Clock, StashImport
+from plexsync.store.database import Database
+
+
+class UnknownRun(Exception):
+    """There is no such import; the message says which there are."""
+
+
+class ImportUndo:
+    """Takes back one import at a time. `may_go_on` is asked before every write."""
+
+    def __init__(
+        self,
+        store: Database,
+        stash: StashImport,
+        changes: OpenChanges,
+        gates: Gates,
+        clock: Clock,
+        *,
+        may_go_on: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._store = store
+        self._stash = stash
+        self._changes = changes
+        self._gates = gates
+        self._clock = clock
+        self._may_go_on = may_go_on
+
+    def check(self, run: int) -> int:
+        """The number of changes of this import that are not taken back yet. Raises UnknownRun."""
+        with self._store.reading() as db:
+            changes, last = db.imports.of_run(run), db.imports.last_run()
+        if not changes:
+            raise UnknownRun(f"there is no import {run}" + (f": the last one is {last}" if last else ""))
+        return sum(change.state is not ChangeState.UNDONE for change in changes)
+
+    def take_back(self, run: int) -> ImportResult:
+        """Take back what this import did. A server that goes away ends it early; then it can be called again."""
+        result = ImportResult(run)
+        try:
+            self._changes.resolve()
+            self._take_back(run, result)
+        except NeighbourError as error:
+            result.error = str(error)
+        return result
+
+    def _take_back(self, run: int, result: ImportResult) -> None:
+        self._gates.enter(READ_STASH)
+        with self._store.reading() as db:
+            changes = db.imports.of_run(run)
+        result.still_open = sum(change.state in OPEN_STATES for change in changes)
+        done = [change for change in changes if change.state is ChangeState.DONE]
+        scenes: dict[int, list[ImportChange]] = {}
+        for change in done:
+            if change.scene:
+                scenes.setdefault(change.scene, []).append(change)
+        for id, of_scene in scenes.items():
+            if not self._may_go_on():
+                result.error = STOPPED
+                return
+            # Read just before it is written, so that an edit done meanwhile is seen.
+            self._empty(id, of_scene, self._changes.fields([id]), result)
+        for change in reversed(done):
+            if change.kind is not None:
+                if not self._may_go_on():
+                    result.error = STOPPED
+                    return
+                self._destroy(change, change.kind, result)
+
+    def _empty(
+        self, id: int, changes: Sequence[ImportChange], fields: Mapping[int, StashFields], result: ImportResult
+    ) -> None:
+        """Restore the fields of a scene that are as they were written."""
+        own = [change for change in changes if _is_as_written(change, fields.get(id))]
+        if len(own) < len(changes):
+            result.changed.append(id)
+        if not own:
+            return
+        begun = self._begin(own)
+        values = {change.field: change.value_before for change in own if change.field}
+        try:
+            self._gates.enter(WRITE_STASH)
+            self._gates.ask(WRITE_STASH, partial(self._stash.fill, id, values))
+        except Unavailable as error:
+            self._withdraw(own, error)
+            result.failed[f"scene {id}"] = str(error)
+            return
+        self._end(begun)
+        result.scenes.append(id)
+        result.fields += len(values)
+
+    def _destroy(self, change: ImportChange, kind: NameKind, result: ImportResult) -> None:
+        """Delete an object that nothing uses and nobody has edited."""
+        present, name = self._changes.find_object(kind, change.object), MissingName(kind, change.value_after)
+        if present is None:
+            return self._end([change])
+        if present.uses or present.updated_at != change.origin:
+            result.kept.append(name)
+            return None
+        begun = self._begin([change])
+        try:
+            self._gates.enter(WRITE_STASH)
+            self._gates.ask(WRITE_STASH, partial(self._stash.destroy, kind, change.object))
+        except Unavailable as error:
+            self._withdraw([change], error)
+            raise
+        result.destroyed.append(name)
+        return self._end(begun)
+
+    def _begin(self, changes: Sequence[ImportChange]) -> list[ImportChange]:
+        now = self._clock.now()
+        begun = [replace(change, state=ChangeState.UNDOING, changed_at=now) for change in changes]
+        with self._store.writing() as tx:
+            tx.imports.save(begun)
+        return begun
+
+    def _withdraw(self, changes: Sequence[ImportChange], error: Unavailable) -> None:
+        """Save that nothing was sent; if something may have been, the next call finds out. Raises what ends the undo."""
+        if not error.sent:
+            with self._store.writing() as tx:
+                tx.imports.save(changes)
+            raise error
+
+    def _end(self, changes: Sequence[ImportChange]) -> None:
+        with self._store.writing() as tx:
+            tx.imports.save(replace(change, state=ChangeState.UNDONE) for change in changes)
+
+
+def _is_as_written(change: ImportChange, present: StashFields | None) -> bool:
+    if present is None or change.field is None or present.created_at != change.origin:
+        return False
+    return present.values[change.field] == change.value_after

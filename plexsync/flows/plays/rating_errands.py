@@ -1,0 +1,125 @@
+"""What a rating flow has found about a scene, and its writes with their saved record."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from plexsync.engine.flow import Errand
+from plexsync.flows.plays.rating_bases import item_rating, save_bases
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.item import Item
+from plexsync.rules.job import RATING, Done, Outcome, Waiting, Why
+from plexsync.rules.ratings import (
+    UNKNOWN,
+    ItemRating,
+    RatingPlan,
+    Ratings,
+    after_arrival,
+    stash_rating,
+)
+from plexsync.rules.scene import Scene
+from plexsync.store.database import Writer
+
+
+@dataclass(frozen=True)
+class RatingFinding:
+    """A scene with what is remembered of its rating, its items, and the plan; or an outcome or error without a plan."""
+
+    id: int
+    scene: Scene | None = None
+    memory: Ratings = field(default_factory=dict)
+    plex: Mapping[str, ItemRating] = field(default_factory=dict)
+    plan: RatingPlan | None = None
+    outcome: Outcome | None = None
+    ends: Outcome = field(default_factory=Done)
+    error: NeighbourError | None = None
+
+    @property
+    def known(self) -> Ratings:
+        """What is remembered after this look, without the requests."""
+        return {**self.memory, **(self.plan.resolved if self.plan else {})}
+
+    @property
+    def desired(self) -> str:
+        """The ratings to send, so that a new request can be told from a dead one."""
+        return f"{self.plan.to_stash} {dict(self.plan.to_plex)}" if self.plan else ""
+
+
+@dataclass(eq=False, kw_only=True)
+class RatingErrand(Errand):
+    """A rating that is sent to an item, or to the scene.
+
+    `before` is the memory to go back to if it is never sent, `rows` the memory while it is on its way, and `after` what
+    follows from what was read, both by item. `plex` has the items as they were planned. `answer`: that of Stash. `stamp`:
+    that of the item when it was read. `leads`: items have to follow it.
+    """
+
+    scene: Scene
+    rating: int
+    before: Ratings
+    rows: Ratings
+    plex: Mapping[str, ItemRating] = field(default_factory=dict)
+    after: Ratings = field(default_factory=dict)
+    answer: int | None = None
+    stamp: int = 0
+    leads: bool = False
+
+    def read_item(self, item: Item, *, now: int) -> None:
+        """Conclude from the item as it is now."""
+        self.stamp = item.stamp
+        self._read(stash_rating(self.scene.rating100), dict.fromkeys(self.rows, item_rating(item)), now)
+
+    def read_answer(self, *, now: int) -> None:
+        """Conclude from the answer of Stash, the rating that the scene has now."""
+        self._read(stash_rating(self.answer), self.plex, now)
+
+    def _read(self, stash: int, plex: Mapping[str, ItemRating], now: int) -> None:
+        self.after = after_arrival(self.rows, stash, plex, now=now, answered=True)
+        if any(row.pending for row in self.after.values()):
+            self.outcome = Waiting("the rating is not there as it was sent", "missing", counted=True)
+        else:
+            self.outcome = Done()
+
+
+class RatingJournal:
+    """The saved record of ratings whose arrival is unknown: rows with a `pending` request."""
+
+    @staticmethod
+    def prolong(tx: Writer, errands: Sequence[RatingErrand], until: int) -> None:
+        """Set until when these requests may take effect."""
+        for errand in errands:
+            tx.ratings.prolong(errand.job.id, list(errand.rows), until)
+
+    @staticmethod
+    def withdraw(tx: Writer, errands: Sequence[RatingErrand]) -> None:
+        """Go back to what was remembered before: these requests were never sent."""
+        for errand in errands:
+            rows = {key: errand.before.get(key) for key in errand.rows}
+            tx.ratings.save(errand.job.id, errand.scene.created_at, rows)
+
+    def distrust(self, tx: Writer, errand: RatingErrand) -> None:
+        """Withdraw it unless it was begun; every look reads anew."""
+        if not errand.begun:
+            self.withdraw(tx, [errand])
+
+    def reopen(self, tx: Writer, errand: RatingErrand, until: int) -> None:
+        """A request that lost its job may still arrive: it stays open until then."""
+        self.prolong(tx, [errand], until)
+
+    def close(self, tx: Writer, errands: Sequence[RatingErrand], *, now: int, until: int) -> None:  # noqa: ARG002
+        """Save what was read, and let the items follow what Stash has now."""
+        for errand in errands:
+            save_bases(tx, errand.scene, errand.after)
+            if errand.leads:
+                tx.jobs.want(RATING, errand.job.id, Why.EDIT, now)
+        # PlexSync moved these items itself, so the new stamps are no news.
+        tx.index.stamp({errand.key: errand.stamp for errand in errands if errand.stamp})
+
+
+def begun(rows: Ratings, until: int) -> Ratings:
+    """The rows of a request that may take effect until then."""
+    return {key: replace(row, until=until) if row.pending else row for key, row in rows.items()}
+
+
+def items_follow(rows: Ratings) -> bool:
+    """Whether items have to be written once Stash has its rating."""
+    return any(row.overruled != UNKNOWN or (row.undo and row.plex_before != UNKNOWN) for row in rows.values())

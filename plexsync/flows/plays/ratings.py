@@ -1,0 +1,374 @@
+"""The rating flows: a scene and its items in Plex have the same rating (`plexsync.engine.flow.Flow`).
+
+There is one flow for each direction, since a flow writes through one gate. Both read the same values, make the same plan
+(`plexsync.rules.ratings`) and carry out their own part of it. If the other part is to be done, they queue that flow.
+Ratings in Plex are those of the account of the token.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from plexsync.engine.flow import Canary, ChangeNotice
+from plexsync.engine.gates import Gates
+from plexsync.engine.rules import WorkRules
+from plexsync.engine.server_identity import ServerIdentity
+from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate, Ticket
+from plexsync.flows.plays.canaries import write_canaries
+from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED
+from plexsync.flows.plays.pairs import left_alone
+from plexsync.flows.plays.rating_bases import Pair, RatingRules, bases_of, item_rating, open_until, save_bases
+from plexsync.flows.plays.rating_errands import RatingErrand, RatingFinding, RatingJournal, begun, items_follow
+from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.flows.scenes.inspection import BEING_PROBED
+from plexsync.flows.scenes.push import Pusher
+from plexsync.flows.scenes.scene_identity import StashIdentity
+from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
+from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.item import Item
+from plexsync.rules.job import RATING, RATING_BACK, Done, Gone, Job, Outcome, Waiting, Why
+from plexsync.rules.match_records import Matched
+from plexsync.rules.neighbours import Clock, Plex, StashRating
+from plexsync.rules.plan_records import Pushing
+from plexsync.rules.ratings import (
+    NO_RATING,
+    RatingPlan,
+    RememberedRating,
+    plan_rating,
+    stash_rating,
+)
+from plexsync.rules.scene import Scene
+from plexsync.rules.scope import Scope
+from plexsync.store.database import Database, Writer
+
+BOTH = (RATING, RATING_BACK)
+
+
+@dataclass(frozen=True)
+class RatingParts:
+    """What both rating flows work with."""
+
+    store: Database
+    stash: StashRating
+    plex: Plex
+    matcher: SceneMatcher
+    pusher: Pusher
+    gates: Gates
+    clock: Clock
+    identity: ServerIdentity
+    stash_identity: StashIdentity
+    work: WorkRules
+    scope: Scope
+    rules: RatingRules
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """What one snapshot of the database knows about the scenes of a batch."""
+
+    bases: Mapping[Pair, RememberedRating]
+    pushings: Mapping[Pair, tuple[Pushing, ...]]
+    undone: Collection[int]
+    sections: Collection[str]
+    probed: str
+
+
+class _WithoutMore:
+    """The parts of a flow that ratings have no use for."""
+
+    def affected(self, notice: ChangeNotice) -> Collection[int]:  # noqa: ARG002 - the protocol of flows
+        """No scene: a performer, studio, tag or group changes no rating of a scene."""
+        return ()
+
+    def will_send(self, errands: Sequence[RatingErrand]) -> None:
+        """Nothing outlives the database."""
+
+    def completed(self, tx: Writer, finding: RatingFinding) -> None:
+        """Nothing was requested once."""
+
+    def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
+        """Nothing more is remembered. The ratings of a scene that is gone stay: it may come back with a backup."""
+
+    def worked(self, findings: Sequence[RatingFinding]) -> None:
+        """Nothing helps those that could not be worked."""
+
+
+class RatingFlow(_WithoutMore, ABC):
+    """The common part of both directions."""
+
+    kind: str
+    gates: Collection[Gate]
+    writes: Gate
+    requests = 1
+
+    def __init__(self, parts: RatingParts) -> None:
+        self._parts = parts
+        self._gates = parts.gates
+        self._clock = parts.clock
+        # How far ahead a request can take effect: a batch's reading, and the request itself.
+        self._longest = parts.work.lease + 2 * parts.work.deadline
+        self._reader = BatchReader(parts.gates)
+        (self._other,) = (kind for kind in BOTH if kind != self.kind)
+        self.journal = RatingJournal()
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def look(self, ids: Sequence[int]) -> Sequence[RatingFinding]:
+        """Read the ratings of these scenes and of their items, and plan."""
+        answers = self._reader.read(Neighbour.STASH, self._parts.stash.scenes, ids)
+        findings = {id: RatingFinding(id, outcome=Gone()) for id in ids if id not in answers}
+        findings |= {
+            id: RatingFinding(id, error=error) for id, error in answers.items() if isinstance(error, NeighbourError)
+        }
+        scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
+        with self._parts.store.reading() as db:
+            skipped = left_alone(db, scenes, self._parts.scope)
+        findings |= {
+            scene.id: RatingFinding(scene.id, scene, outcome=LEFT_ALONE) for scene in scenes if scene.id in skipped
+        }
+        if present := [scene for scene in scenes if scene.id not in skipped]:
+            findings |= {finding.id: finding for finding in self._planned(present)}
+        return [findings[id] for id in ids]
+
+    def _planned(self, scenes: Sequence[Scene]) -> list[RatingFinding]:
+        others = self._parts.stash_identity.ensure(self._gates, scenes)
+        self._parts.identity.ensure(self._gates)
+        paired = self._parts.matcher.find(scenes)
+        if paired.is_foreign:
+            self._parts.identity.check_again(self._gates)
+            return [RatingFinding(scene.id, scene, outcome=BEING_LISTED) for scene in scenes]
+        snapshot = self._snapshot([scene for scene in scenes if scene.id not in others])
+        return [self._finding(scene, paired.verdicts[scene.id], paired.items, snapshot) for scene in scenes]
+
+    def _snapshot(self, scenes: Sequence[Scene]) -> _Snapshot:
+        ids = [scene.id for scene in scenes]
+        with self._parts.store.reading() as db:
+            probed = db.probes.probed()
+            return _Snapshot(
+                bases_of(db, scenes),
+                db.pushings.of(ids),
+                db.memories.marks(ids).keys(),
+                self._parts.rules.sections(db.sections.all()),
+                probed.key if probed else "",
+            )
+
+    def _finding(
+        self, scene: Scene, verdict: Verdict, items: Mapping[str, Item | NeighbourError], snapshot: _Snapshot
+    ) -> RatingFinding:
+        id, now = scene.id, self._clock.now()
+        if isinstance(verdict, NeighbourError):
+            return RatingFinding(id, scene, error=verdict)
+        if isinstance(verdict, Waiting):
+            return RatingFinding(id, scene, outcome=verdict)
+        keys = verdict.keys if isinstance(verdict, Matched) else ()
+        failures = [error for key in keys if isinstance(error := items.get(key), NeighbourError)]
+        if failures:
+            return RatingFinding(id, scene, error=failures[0])
+        read = [item for key in keys if isinstance(item := items.get(key), Item) and item.section in snapshot.sections]
+        if not read:
+            return RatingFinding(id, scene, outcome=UNPAIRED)
+        if id in snapshot.undone:
+            return RatingFinding(id, scene, outcome=LEFT_ALONE)
+        if snapshot.probed in {item.key for item in read}:
+            return RatingFinding(id, scene, outcome=BEING_PROBED)
+        pushings = [push for item in read for push in snapshot.pushings.get((id, item.key), ())]
+        if (until := min(open_until(pushings), now + self._longest)) > now:
+            return RatingFinding(id, scene, outcome=_waiting("an edit may still arrive in Plex", until - now))
+        memory = {item.key: base for item in read if (base := snapshot.bases.get((id, item.key)))}
+        plex = {item.key: item_rating(item) for item in read}
+        plan = plan_rating(
+            memory, stash_rating(scene.rating100), plex, self._parts.rules.wins, now=now, longest=self._longest
+        )
+        finding = RatingFinding(id, scene, memory, plex, plan)
+        if plan.wait_until:
+            waits = _waiting("an earlier request may still arrive", plan.wait_until - now)
+            return replace(finding, outcome=waits, ends=waits)
+        return finding if self._has_part(plan) else replace(finding, outcome=Done())
+
+    @abstractmethod
+    def _has_part(self, plan: RatingPlan) -> bool:
+        """Whether this flow has to send something."""
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def save(
+        self, tx: Writer, findings: Sequence[tuple[Job, RatingFinding]], *, now: int, until: int
+    ) -> Mapping[str, Sequence[RatingErrand]]:
+        """Save what was found, and each rating before it is sent. Queues the other direction for its part."""
+        errands: dict[str, Sequence[RatingErrand]] = {}
+        for job, finding in findings:
+            plan, scene = finding.plan, finding.scene
+            if plan is None or scene is None:
+                continue
+            save_bases(tx, scene, plan.resolved)
+            if finding.outcome is None:
+                errands[job.token] = self._errands(job, finding, scene, plan, until)
+                tx.ratings.save(scene.id, scene.created_at, begun(plan.rows, until))
+            elif plan.to_stash is not None or plan.to_plex:
+                tx.jobs.want(self._other, scene.id, Why.EDIT, now)
+        return errands
+
+    @abstractmethod
+    def _errands(
+        self, job: Job, finding: RatingFinding, scene: Scene, plan: RatingPlan, until: int
+    ) -> list[RatingErrand]:
+        """The ratings that this flow sends."""
+
+    def requires(self, errand: RatingErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
+        """The gate of its writes."""
+        return (self.writes,)
+
+    def _remembered(self, limit: int, *, but: int | None, key: str) -> list[int]:
+        """Up to `limit` scenes with a remembered rating, without the given one."""
+        with self._parts.store.reading() as db:
+            return [id for id in db.ratings.scenes(limit=limit + 1) if id != but and str(id) != key][:limit]
+
+    def _scenes_again(self, ids: Sequence[int]) -> list[Canary]:
+        return [lambda: bool(self._parts.stash.scenes(ids))] if ids else []
+
+    # --- settlement --------------------------------------------------------------------------------------------------
+
+    def existing(self, ids: Sequence[int]) -> Collection[int]:
+        """The scenes among these that Stash has."""
+        self._gates.enter(READ_STASH)
+        return self._gates.ask(READ_STASH, partial(self._parts.stash.existing, ids))[0]
+
+    def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
+        """Forget the ratings of a scene that is gone from Stash."""
+        if gone:
+            tx.ratings.forget([id])
+
+    # --- undo --------------------------------------------------------------------------------------------------------
+
+    def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
+        """Read these scenes: the memory of a rating belongs to the scene that was created at its time."""
+        self._gates.enter(READ_STASH)
+        return self._reader.read(Neighbour.STASH, self._parts.stash.scenes, ids)
+
+    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
+        """Mark the ratings that PlexSync wrote, on either side, to be taken back. Both flows do their part."""
+        if not isinstance(recalled, Scene):
+            return False
+        rows = {key: row for (_, key), row in tx.ratings.of({id: recalled.created_at}).items()}
+        if not any(row.is_written for row in rows.values()):
+            return False
+        tx.ratings.save(id, recalled.created_at, {key: replace(row, undo=True) for key, row in rows.items()})
+        # The engine queues this flow.
+        tx.jobs.wrest(self._other, id, now=now)
+        tx.jobs.want(self._other, id, Why.USER, now)
+        return True
+
+
+class RatingToPlex(RatingFlow):
+    """Sends ratings from Stash to Plex."""
+
+    kind = RATING
+    gates: Collection[Gate] = (READ_PLEX, READ_STASH, WRITE_PLEX)
+    writes: Gate = WRITE_PLEX
+
+    def _has_part(self, plan: RatingPlan) -> bool:
+        return bool(plan.to_plex)
+
+    def _errands(
+        self, job: Job, finding: RatingFinding, scene: Scene, plan: RatingPlan, until: int
+    ) -> list[RatingErrand]:
+        return [
+            RatingErrand(
+                job=job,
+                key=key,
+                desired=finding.desired,
+                scene=scene,
+                rating=rating,
+                before=finding.known,
+                rows=begun({key: plan.rows[key]}, until),
+            )
+            for key, rating in plan.to_plex.items()
+        ]
+
+    def send(self, errand: RatingErrand) -> None:
+        """Rate the item."""
+        self._parts.plex.rate(errand.key, errand.rating / 10 if errand.rating != NO_RATING else None)
+
+    def read_back(self, errands: Sequence[RatingErrand]) -> None:
+        """Read the items as they are now, in one request."""
+        try:
+            items = self._parts.matcher.items([errand.key for errand in errands])
+        except NeighbourError as error:
+            items = {errand.key: error for errand in errands}
+        for errand in errands:
+            item = items.get(errand.key)
+            if isinstance(item, Item):
+                errand.read_item(item, now=self._clock.now())
+            elif item is None:
+                errand.outcome = Waiting("the item vanished while it was rated", "missing", counted=True)
+            else:
+                errand.outcome = Waiting(str(item), "unavailable")
+
+    def canaries(
+        self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
+    ) -> list[Canary]:
+        """Locks that PlexSync holds, sent again; items with locks, read; scenes with remembered ratings, read."""
+        if gate == WRITE_PLEX:
+            return self._parts.pusher.locks_again(limit, ticket=ticket, but=but, key=key)
+        if gate == READ_PLEX:
+            return self._parts.pusher.locked_items_again(limit, but=but, key=key)
+        return self._scenes_again(self._remembered(limit, but=but, key=key)) if gate == READ_STASH else []
+
+
+class RatingToStash(RatingFlow):
+    """Sends ratings from Plex to Stash."""
+
+    kind = RATING_BACK
+    gates: Collection[Gate] = (READ_PLEX, READ_STASH, WRITE_STASH)
+    writes: Gate = WRITE_STASH
+
+    def _has_part(self, plan: RatingPlan) -> bool:
+        return plan.to_stash is not None
+
+    def _errands(
+        self, job: Job, finding: RatingFinding, scene: Scene, plan: RatingPlan, until: int
+    ) -> list[RatingErrand]:
+        if plan.to_stash is None:
+            return []
+        rows = {**finding.known, **begun(plan.rows, until)}
+        return [
+            RatingErrand(
+                job=job,
+                key=str(scene.id),
+                desired=finding.desired,
+                scene=scene,
+                rating=plan.to_stash,
+                before=finding.known,
+                rows=rows,
+                plex=finding.plex,
+                leads=items_follow(rows),
+            )
+        ]
+
+    def send(self, errand: RatingErrand) -> None:
+        """Rate the scene; the answer has its rating."""
+        errand.answer = self._parts.stash.rate(errand.job.id, errand.rating if errand.rating != NO_RATING else None)
+
+    def read_back(self, errands: Sequence[RatingErrand]) -> None:
+        """Compare the answers with what was sent; no further request is needed."""
+        for errand in errands:
+            errand.read_answer(now=self._clock.now())
+
+    def canaries(
+        self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
+    ) -> list[Canary]:
+        """Plays that nobody has, removed from scenes with remembered ratings; these scenes, read."""
+        ids = self._remembered(limit, but=but, key=key) if gate in (WRITE_STASH, READ_STASH) else []
+        if gate == WRITE_STASH:
+            return write_canaries(self._gates, self._parts.stash, ids, ticket)
+        return self._scenes_again(ids)
+
+
+def _waiting(reason: str, milliseconds: int) -> Waiting:
+    return Waiting(reason, "released", after=max(0, milliseconds) / 1000, backoff=False)
+
+
+def rating_flows(parts: RatingParts) -> tuple[RatingToPlex, RatingToStash]:
+    """The flows of both directions."""
+    return RatingToPlex(parts), RatingToStash(parts)

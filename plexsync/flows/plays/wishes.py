@@ -1,0 +1,84 @@
+"""Your wishes for plays: those that they concern, and what is remembered from then on.
+
+A wish is made like a request to undo (`plexsync.engine.undo`): it sends nothing. In one transaction it changes what is
+remembered of a scene's plays and queues the scene. A worker that holds the scene loses it, and looks again.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_STASH
+from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.rules.errors import Neighbour
+from plexsync.rules.job import PLAYS
+from plexsync.rules.neighbours import StashWatch
+from plexsync.rules.play_wishes import PlayWish
+from plexsync.rules.scene import WatchedScene
+from plexsync.store.database import Database, Writer
+
+# The number of scenes of which the plays are read together.
+PAGE = 1_000
+
+
+class WishForPlays:
+    """The `plexsync.engine.undo.Undoing` of a wish for all plays of a scene, or for those since `since` (UTC ms).
+
+    `plays` counts the plays that it was made for.
+    """
+
+    kind = PLAYS
+
+    def __init__(
+        self, stash: StashWatch, gates: Gates, recovery: PlaysRecovery, wish: PlayWish, *, since: int = 0
+    ) -> None:
+        self._stash = stash
+        self._gates = gates
+        self._recovery = recovery
+        self._wish = wish
+        self._since = since
+        self.plays = 0
+
+    def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
+        """Read these scenes: the memory of a play belongs to the scene that was created at its time."""
+        self._recovery.check()
+        self._gates.enter(READ_STASH)
+        return BatchReader(self._gates).read(Neighbour.STASH, self._stash.watched, ids)
+
+    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
+        """Change what is remembered of the plays of a scene. False if the wish concerns none of them."""
+        if not isinstance(recalled, WatchedScene):
+            return False
+        created_at = recalled.scene.created_at
+        chosen = self._wish.chosen(tx.plays.of({id: created_at}, since=self._since).get(id, {}))
+        tx.plays.save(id, created_at, chosen)
+        if chosen:
+            self._recovery.has_learnt(tx, [(recalled.scene, chosen)])
+        self.plays += len(chosen)
+        return bool(chosen)
+
+
+def wished_plays(
+    store: Database, wish: PlayWish, *, scenes: Sequence[int] | None = None, since: int = 0
+) -> dict[int, list[int]]:
+    """The moments that a wish concerns, by scene: of all scenes, or of these."""
+    chosen: dict[int, list[int]] = {}
+    if scenes is not None:
+        for start in range(0, len(scenes), PAGE):
+            chosen |= _chosen(store, wish, scenes[start : start + PAGE], since)
+        return chosen
+    last = 0
+    while True:
+        with store.reading() as db:
+            page = db.plays.scenes(after=last, limit=PAGE)
+        if not page:
+            return chosen
+        chosen |= _chosen(store, wish, page, since)
+        last = page[-1]
+
+
+def _chosen(store: Database, wish: PlayWish, scenes: Sequence[int], since: int) -> dict[int, list[int]]:
+    with store.reading() as db:
+        plays = db.plays.of_ids(scenes, since=since)
+    moments = {id: sorted(wish.chosen(memory)) for id, memory in plays.items()}
+    return {id: some for id, some in moments.items() if some}

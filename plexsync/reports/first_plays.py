@@ -1,0 +1,80 @@
+"""What the first write of plays to Stash would do, in words, and as the lines of a file."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+
+from plexsync.flows.plays.preview import PlaysPage, ScenePlays
+from plexsync.reports.dead_letter_export import cell
+from plexsync.reports.format import many, safe, stamp
+from plexsync.reports.shapes.plays import ScenePlaysFacts
+from plexsync.reports.shapes.status import FirstPlaysFacts
+from plexsync.reports.verdict import first_plays_words
+
+COLUMNS = ("scene", "title", "played_at")
+
+
+def first_plays_lines(first: FirstPlaysFacts) -> list[str]:
+    """The numbers, one sentence each."""
+    lines = [first_plays_words(first)]
+    if first["missing"]:
+        days = _days(first["oldest"], first["newest"])
+        lines.append(f"{many(first['missing'], 'play')} would be added to {many(first['scenes'], 'scene')}, {days}")
+    if first["present"]:
+        lines.append(f"{many(first['present'], 'play')} {_is(first['present'])} in Stash already")
+    if first["unmatched"]:
+        has = "has" if first["unmatched"] == 1 else "have"
+        lines.append(
+            f"{many(first['unmatched'], 'item')} that you played {has} no scene to be synced, and {has} to wait"
+        )
+    if first["unread"]:
+        lines.append(f"{many(first['unread'], 'scene')} can't be read now: the plays of these are not counted")
+    return lines
+
+
+def scene_plays_facts(scene: ScenePlays) -> ScenePlaysFacts:
+    """The plays of a scene for JSON."""
+    return {
+        "id": scene.id,
+        "title": scene.title,
+        "missing": [stamp(moment * 1000) for moment in scene.missing],
+        "present": scene.present,
+        "error": scene.error,
+    }
+
+
+def scene_plays_words(scene: ScenePlaysFacts) -> str:
+    """The plays of a scene in a line, without its name."""
+    if scene["error"]:
+        return f"can't be read now: {safe(scene['error'])}"
+    missing = scene["missing"]
+    present = f"; {scene['present']:,} there already" if scene["present"] else ""
+    return f"{many(len(missing), 'play')}, {_days(missing[0], missing[-1])}{present}" if missing else "nothing to add"
+
+
+def listed(page: PlaysPage) -> list[ScenePlaysFacts]:
+    """The scenes of a page that would get plays, or could not be read."""
+    return [scene_plays_facts(scene) for scene in page.scenes if scene.missing or scene.error]
+
+
+def csv_lines(scenes: Sequence[ScenePlaysFacts]) -> Iterator[str]:
+    """One line for each play that would be added; see `COLUMNS`."""
+    for scene in scenes:
+        for moment in scene["missing"]:
+            yield csv_line((scene["id"], scene["title"], moment))
+
+
+def csv_line(values: Sequence[object]) -> str:
+    """A line of the file."""
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow([cell(value) for value in values])
+    return out.getvalue()
+
+
+def _days(first: str | None, last: str | None) -> str:
+    days = [day[:10] for day in (first, last) if day]
+    return days[0] if len(set(days)) == 1 else " to ".join(days)
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"

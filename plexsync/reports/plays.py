@@ -1,0 +1,73 @@
+"""Plays on the way back, as facts: how many there are, and what became of them."""
+
+from collections.abc import Mapping, Sequence
+
+from plexsync.app.parts import Parts
+from plexsync.engine.undo import Marked
+from plexsync.flows.plays.history_poll import WatchRules, account_in, was_read_to_its_end
+from plexsync.reports.format import stamp
+from plexsync.reports.rows import title
+from plexsync.reports.shapes.plays import PlayCounts, PlaysPreview, PlaysReport, PlaysToChange, PlaysWished
+from plexsync.reports.status import queued_plays
+from plexsync.rules.job import Kind
+from plexsync.rules.play_wishes import OURS
+from plexsync.rules.plays import PlayState
+from plexsync.store.database import Reader
+
+
+def plays_report(parts: Parts) -> PlaysReport:
+    """How the way back stands, from the database and the settings alone."""
+    config = parts.config
+    rules = WatchRules(config.watch_account, config.watch_from)
+    queue = queued_plays(*parts.summary().plays)
+    with parts.store.reading() as db:
+        account = account_in(db, rules) if rules.number is None else rules.number
+        return {
+            **queue,
+            "watch_back": config.watch_back,
+            "watch_account": config.watch_account,
+            "account": account,
+            "watch_since": stamp(rules.since * 1000) if rules.since else None,
+            "read_to_end": account is not None and was_read_to_its_end(db, account, rules.since),
+            "plays": _counts(db, account, rules.since),
+        }
+
+
+def _counts(db: Reader, account: int | None, since: int) -> PlayCounts:
+    in_plex, unsent = (None, None) if account is None else db.plays.count_history(account, since=since)
+    counts = db.plays.count_states()
+    return {
+        "in_plex": in_plex,
+        "unsent": unsent,
+        "adding": counts.get((PlayState.ADDING, False), 0),
+        # A row too many, or one that is kept after all, is being removed: the play itself is PlexSync's.
+        "sent": counts.get((PlayState.SENT, False), 0) + counts.get((PlayState.REMOVING, False), 0),
+        "present": _in_state(counts, PlayState.PRESENT),
+        "deleted": _in_state(counts, PlayState.DELETED),
+        "undoing": sum(counts.get((state, True), 0) for state in OURS),
+        "undone": _in_state(counts, PlayState.UNDONE),
+    }
+
+
+def _in_state(counts: Mapping[tuple[PlayState, bool], int], state: PlayState) -> int:
+    return counts.get((state, False), 0) + counts.get((state, True), 0)
+
+
+def plays_wished(marked: Marked, plays: int, nothing: Sequence[int]) -> PlaysWished:
+    """What was asked for `plays` plays; `nothing`: the named scenes that it does not concern."""
+    facts: PlaysWished = {"plays": plays, "scenes": len(marked.jobs)}
+    if nothing:
+        facts["nothing"] = list(nothing)
+    if marked.failed:
+        facts["failed"] = {str(id): problem for id, problem in marked.failed.items()}
+    return facts
+
+
+def plays_preview(parts: Parts, chosen: Mapping[int, Sequence[int]]) -> PlaysPreview:
+    """The plays that would be asked for, given as moments by scene."""
+    with parts.store.reading() as db:
+        scenes: list[PlaysToChange] = [
+            {"id": id, "title": title(db, Kind.SCENE, id), "plays": [stamp(at * 1000) or "" for at in moments]}
+            for id, moments in sorted(chosen.items())
+        ]
+    return {"plays": sum(len(moments) for moments in chosen.values()), "scenes": scenes}

@@ -1,0 +1,64 @@
+"""The plays of a scene on both servers, as far as the database knows: what Plex lists, and what became of each play."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from plexsync.flows.plays.history_poll import WatchRules, account_in
+from plexsync.reports.format import local, many, stamp
+from plexsync.reports.shapes.scenes import PlaysOfScene
+from plexsync.rules.plays import PlayState
+from plexsync.store.database import Reader
+
+# What became of plays that are not simply in Stash, in the order in which the sentence tells it.
+FATES = (
+    (PlayState.DELETED, "deleted by you in Stash, and never added again"),
+    (PlayState.UNDONE, "taken back"),
+    (PlayState.REMOVING, "being taken back"),
+)
+
+
+def scene_plays(
+    db: Reader, rules: WatchRules | None, id: int, *, created_at: str = "", items: Iterable[str] = ()
+) -> PlaysOfScene | None:
+    """The plays of a scene; None if the way back is off (`rules` is None) and none is remembered.
+
+    `created_at` and `items`, the keys of its items, as both servers tell them now; else as they were known last.
+    """
+    stored = db.scene_names.known([id]).get(id)
+    created_at = created_at or (stored.origin.created_at if stored else "")
+    memory = db.plays.of({id: created_at}).get(id, {})
+    if rules is None and not memory:
+        return None
+    account = account_in(db, rules) if rules else None
+    keys = sorted(items) or sorted({key for _, key in db.memories.of([id])})
+    listed = db.plays.history(account, keys, since=rules.since) if rules and account is not None else {}
+    moments = {moment for plays in listed.values() for moment in plays}
+    missing = {moment for moment in moments if moment not in memory or memory[moment].state is PlayState.ADDING}
+    states = Counter(play.state for play in memory.values())
+    last = max(moments, default=None)
+    return {
+        "text": _sentence(len(moments), last, len(missing), states, is_known=account is not None, is_on=bool(rules)),
+        "in_plex": len(moments),
+        "last_played_at": stamp(last * 1000) if last is not None else None,
+        "not_in_stash": len(missing),
+        "added": states[PlayState.SENT],
+        "present": states[PlayState.PRESENT],
+        "deleted": states[PlayState.DELETED],
+        "undone": states[PlayState.UNDONE] + states[PlayState.REMOVING],
+    }
+
+
+def _sentence(
+    count: int, last: int | None, missing: int, states: Counter[PlayState], *, is_known: bool, is_on: bool
+) -> str:
+    if not is_on:
+        first = f"watch_back is off; {many(states[PlayState.SENT], 'play')} in Stash came from Plex"
+    elif not is_known:
+        first = "the history of Plex has not been read yet"
+    elif last is None:
+        first = "Plex lists no play of it"
+    else:
+        first = f"played {many(count, 'time')} in Plex, last on {local(last * 1000)}"
+    parts = [first, *([f"{missing:,} not yet in Stash"] if missing else [])]
+    parts += [f"{states[state]:,} {words}" for state, words in FATES if states[state]]
+    return "; ".join(parts)

@@ -1,0 +1,98 @@
+"""Plays: how the way back stands, and what was asked for, and what the first write would do."""
+
+from typing import TypedDict
+
+from plexsync.reports.shapes.status import FirstPlaysFacts, QueuedPlays
+from plexsync.reports.shapes.values import Moment
+
+
+class PlayCounts(TypedDict):
+    """The number of plays in Plex's saved history, and of remembered ones by what became of them."""
+
+    in_plex: int | None
+    """In the saved history of the account, from `watch_since` on. Null while the number of the account is unknown."""
+    unsent: int | None
+    """Those of `in_plex` that are neither sent nor found in Stash: they wait, or their item has no scene."""
+    adding: int
+    """On their way to Stash."""
+    sent: int
+    """Added to Stash by PlexSync."""
+    present: int
+    """Found in Stash, so not PlexSync's."""
+    deleted: int
+    """Added by PlexSync, and deleted in Stash since."""
+    undoing: int
+    """To be taken back, and not taken back yet."""
+    undone: int
+    """Taken back."""
+
+
+class PlaysReport(QueuedPlays):
+    """How the way back stands: `plexsync plays status`."""
+
+    watch_back: str
+    """The setting."""
+    watch_account: str
+    """The setting; empty for the owner."""
+    account: int | None
+    """The number of the account. Null if only its name is known, and its history was not read yet."""
+    watch_since: Moment | None
+    """The setting; null if all plays count."""
+    read_to_end: bool
+    """Whether the history of the account on this server was read once to its end."""
+    plays: PlayCounts
+
+
+class PlaysAsked(TypedDict, total=False):
+    """Parts that are there only if they are not empty."""
+
+    nothing: list[int]
+    """Named scenes without such a play."""
+    failed: dict[str, str]
+    """Why a scene can't be read, by its number."""
+
+
+class PlaysWished(PlaysAsked):
+    """What was asked for: `plexsync plays undo --all`."""
+
+    plays: int
+    scenes: int
+
+
+class PlaysToChange(TypedDict):
+    """The plays of a scene."""
+
+    id: int
+    title: str
+    plays: list[Moment]
+
+
+class PlaysPreview(TypedDict):
+    """What would be asked for: `plexsync plays undo --all --dry-run`."""
+
+    plays: int
+    scenes: list[PlaysToChange]
+
+
+class ScenePlaysFacts(TypedDict):
+    """The plays of one scene."""
+
+    id: int
+    title: str
+    missing: list[Moment | None]
+    """The plays that would be added, oldest first."""
+    present: int
+    """How many Stash has already."""
+    error: str
+    """Why the scene could not be read; '' if it was."""
+
+
+class FirstPlaysPreview(TypedDict):
+    """The answer of `plexsync plays sync`."""
+
+    dry_run: bool
+    approved: bool
+    """Whether plays may be written: you have approved them now or before."""
+    first: FirstPlaysFacts
+    scenes: list[ScenePlaysFacts]
+    """The first scenes that would get plays."""

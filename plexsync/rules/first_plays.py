@@ -1,0 +1,70 @@
+"""The first write of plays to Stash, which you approve once: what it would do, and your approval, as texts of notes.
+
+An approval is for one account of one Plex server, and for plays from one moment on. Moments are UTC seconds, times are UTC
+milliseconds. Imports little, to start fast.
+"""
+
+from dataclasses import astuple, dataclass
+
+NUMBERS = 11
+WORDS = 5
+
+
+@dataclass(frozen=True)
+class FirstPlays:
+    """What the first write of plays would do, counted at the time `at`, for an account (its name and its number).
+
+    `in_plex` plays since the moment `since` are in Plex. `missing` of them, of `scenes` scenes, would be added, and
+    `present` are in Stash already. `unmatched` counts items that were played and have no scene to be synced, `unread`
+    scenes that could not be read. `oldest` and `newest` are the first and the last moment to be added, 0 if there is none.
+    """
+
+    account: str
+    number: int
+    since: int
+    at: int
+    in_plex: int
+    missing: int = 0
+    scenes: int = 0
+    present: int = 0
+    unmatched: int = 0
+    unread: int = 0
+    oldest: int = 0
+    newest: int = 0
+
+
+def counted_text(first: FirstPlays) -> str:
+    """The text of the note with what the first write would do."""
+    account, *numbers = astuple(first)
+    return " ".join(map(str, (*numbers, account)))
+
+
+def read_counted(text: str) -> FirstPlays | None:
+    """What the first write would do, by its note; None if there is none, or if it is unreadable."""
+    *numbers, account = text.split(" ", NUMBERS) if text.count(" ") >= NUMBERS else ("",)
+    if len(numbers) != NUMBERS or not all(_is_number(number) for number in numbers):
+        return None
+    return FirstPlays(account, *map(int, numbers))
+
+
+def approval_text(machine: str, account: int, *, watch_since: int, since: int, at: int) -> str:
+    """The text of an approval of plays from `since` on, given while the setting `watch_since` was the moment given here."""
+    return f"{machine} {account} {watch_since} {since} {at}"
+
+
+def approved_since(text: str, machine: str, account: int, *, watch_since: int) -> int | None:
+    """From which moment on an approval lets plays be written while `watch_since` is set so; None if it is for others.
+
+    It is not for another account, for another server, or for plays before the `watch_since` of its time.
+    """
+    words = text.split()
+    if len(words) != WORDS or not all(_is_number(word) for word in words[1:]):
+        return None
+    account_then, since_then, since = map(int, words[1:4])
+    if (words[0], account_then) != (machine, account) or watch_since < since_then:
+        return None
+    return max(since, watch_since)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()

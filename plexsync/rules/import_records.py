@@ -1,0 +1,117 @@
+"""Records of an import: the fields of a scene as Stash has them, what was changed, and what a kill has left open.
+
+Values are kept as the JSON that Stash answered, so that an undo restores exactly what was there: a missing text and an
+empty one differ. Lists are the ids in ascending order.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from plexsync.rules.import_names import NameKind, StashField
+
+
+class ChangeState(StrEnum):
+    """How far a change of an import is."""
+
+    PLANNED = "planned"
+    """The request that makes it was about to be sent. Whether it arrived is unknown."""
+    DONE = "done"
+    """It was made, and read back."""
+    UNDOING = "undoing"
+    """The request that takes it back was about to be sent. Whether it arrived is unknown."""
+    UNDONE = "undone"
+    """It was taken back."""
+
+
+OPEN_STATES = (ChangeState.PLANNED, ChangeState.UNDOING)
+
+
+@dataclass(frozen=True)
+class StashFields:
+    """The fields that an import can fill, as Stash has them: JSON by field. `created_at` tells apart scenes of one id."""
+
+    id: int
+    created_at: str
+    values: Mapping[StashField, str]
+
+    def is_empty(self, name: StashField) -> bool:
+        """Whether Stash has no value in this field."""
+        value = json.loads(self.values[name])
+        return not (value.strip() if isinstance(value, str) else value)
+
+
+@dataclass(frozen=True)
+class StashObject:
+    """A performer, studio or tag. `uses`: by how many other things it is used. `updated_at` shows whether it was edited."""
+
+    id: int
+    name: str
+    updated_at: str
+    uses: int = 0
+
+
+@dataclass(frozen=True)
+class ImportChange:
+    """A change that an import makes: a field of a scene, or an object that it creates (scene 0).
+
+    `target` is a field or a kind of object, `object` the id of the object once it is known. Of a field, the values
+    before and after are JSON; of an object, `value_before` is the last id of its kind before it, and `value_after` its
+    name. `origin` is the time of creation of the scene, or of the last change of the object when it was created.
+    """
+
+    number: int
+    run: int
+    scene: int
+    target: str
+    object: int
+    value_before: str
+    value_after: str
+    origin: str
+    state: ChangeState
+    changed_at: int
+
+    @property
+    def field(self) -> StashField | None:
+        """The field that was filled; None for an object."""
+        return StashField(self.target) if self.scene else None
+
+    @property
+    def kind(self) -> NameKind | None:
+        """The kind of the object that was created; None for a field."""
+        return None if self.scene else NameKind(self.target)
+
+    def is_over(self, now: int, longest: int) -> bool:
+        """Whether the request can have no effect any more. `longest`: how long one can take. Times are in ms."""
+        return not 0 <= now - self.changed_at < longest
+
+
+def field_state(change: ImportChange, present: StashFields | None, *, is_over: bool) -> ChangeState | None:
+    """The state of an open change of a field by what Stash has now; None if nothing was changed.
+
+    While the request may still arrive, a field without its effect stays open. A value of somebody else counts as
+    written over what the import wrote: an undo leaves it alone.
+    """
+    name = change.field
+    if present is None or name is None or present.created_at != change.origin:
+        return None
+    value = present.values[name]
+    if change.state is ChangeState.UNDOING:
+        if value != change.value_after:
+            return ChangeState.UNDONE if value == change.value_before else ChangeState.DONE
+        return ChangeState.DONE if is_over else ChangeState.UNDOING
+    if value != change.value_before:
+        return ChangeState.DONE
+    return None if is_over else ChangeState.PLANNED
+
+
+def object_state(change: ImportChange, present: StashObject | None, *, is_over: bool) -> ChangeState | None:
+    """The state of an open change of an object by whether it is there; None if nothing was created."""
+    if change.state is ChangeState.UNDOING:
+        if present is None:
+            return ChangeState.UNDONE
+        return ChangeState.DONE if is_over else ChangeState.UNDOING
+    if present is not None:
+        return ChangeState.DONE
+    return None if is_over else ChangeState.PLANNED

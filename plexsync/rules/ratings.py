@@ -1,0 +1,284 @@
+"""What to do about the rating of one scene, which goes both ways between Stash and the scene's items in Plex.
+
+Ratings are whole numbers from 1 to 100, as in Stash; Plex has a tenth of it. Three values decide about each item: what
+Stash and Plex have now, and the base, which is what both had when they were last in step. The side that has moved from
+its base wins, and a rating that was cleared has moved too. Plex may round what it gets, so its part of the base is what
+was read back, and not what was sent. If both have moved to different values, the setting `rating_wins` decides. Of several
+items that have moved, the one that was rated last counts. Times are UTC milliseconds, except for `rated_at`.
+
+After a request of unknown result the same rule decides again, once the request can't take effect any more.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Literal
+
+# No rating, and a value that is not known.
+NO_RATING, UNKNOWN = -1, -2
+HIGHEST = 100
+# Half a star: how far Plex may round what it gets.
+ROUNDED = 5
+
+Wins = Literal["stash", "plex"]
+
+
+class Pending(StrEnum):
+    """The server to which a rating was about to be sent. Whether it arrived is unknown."""
+
+    NOTHING = ""
+    TO_STASH = "stash"
+    TO_PLEX = "plex"
+
+
+@dataclass(frozen=True)
+class ItemRating:
+    """The rating of an item in Plex, and when it was rated (UTC seconds, 0 if unknown)."""
+
+    value: int
+    rated_at: int = 0
+
+
+@dataclass(frozen=True)
+class RememberedRating:
+    """The memory of the rating of a scene and one of its items.
+
+    `stash` and `plex` are the base; of an item that has yet to follow, only `plex` is known. `stash_before` and
+    `plex_before`: what PlexSync's value has replaced there, UNKNOWN if the value there is not PlexSync's. `pending` and
+    `sent`: what was about to be sent where, and `until`: until then it may take effect. `overruled`: what the item had when
+    the rating of another item was about to be sent to Stash. `undo`: you asked to take it back. `changed_at`: when the base
+    was last saved; of several items, later than all others. `rated_at`: when the item had been rated then (0 if unknown).
+    """
+
+    stash: int = UNKNOWN
+    plex: int = UNKNOWN
+    stash_before: int = UNKNOWN
+    plex_before: int = UNKNOWN
+    pending: Pending = Pending.NOTHING
+    sent: int = UNKNOWN
+    overruled: int = UNKNOWN
+    until: int = 0
+    undo: bool = False
+    changed_at: int = 0
+    rated_at: int = 0
+
+    @property
+    def has_base(self) -> bool:
+        """Whether both values of the base are known."""
+        return UNKNOWN not in (self.stash, self.plex)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether PlexSync has written on either side, or may have, and nobody else since."""
+        return (self.stash_before, self.plex_before) != (UNKNOWN, UNKNOWN)
+
+
+NEW = RememberedRating()
+Ratings = Mapping[str, RememberedRating]
+
+
+@dataclass(frozen=True)
+class RatingPlan:
+    """What to do about the rating of one scene.
+
+    `to_stash`: the rating to send, None for nothing. `to_plex`: the ratings to send, by item; items follow once Stash has
+    its rating. `resolved`: memories that changed without a request. `rows`: the memories to save before the requests, by
+    item. `wait_until`: when an earlier request can no longer take effect; nothing is sent before. 0 if nothing waits.
+    """
+
+    resolved: Ratings = field(default_factory=dict)
+    to_stash: int | None = None
+    to_plex: Mapping[str, int] = field(default_factory=dict)
+    rows: Ratings = field(default_factory=dict)
+    wait_until: int = 0
+
+
+def stash_rating(rating100: int | None) -> int:
+    """A rating of Stash, which has none below 1."""
+    return rating100 if rating100 and rating100 > 0 else NO_RATING
+
+
+def plex_rating(text: str) -> int:
+    """A rating of Plex, given as a decimal from 0 to 10 or '', on the scale of Stash."""
+    rating = round(float(text) * 10) if text else 0
+    return min(rating, HIGHEST) if rating > 0 else NO_RATING
+
+
+def plex_text(rating: int) -> str:
+    """A rating as Plex has it: a decimal, '' for none."""
+    return "" if rating < 0 else f"{rating / 10:g}"
+
+
+def plan_rating(
+    memory: Ratings, stash: int, plex: Mapping[str, ItemRating], wins: Wins, *, now: int, longest: int
+) -> RatingPlan:
+    """Decide about the rating of a scene with these items in Plex.
+
+    `longest`: how far ahead the `until` of a request can be; one that is further ahead was saved before the clock was set
+    back.
+    """
+    earlier = {key: memory.get(key, NEW) for key in plex}
+    rows = {key: replace(row, until=min(row.until, now + longest)) for key, row in earlier.items()}
+    rows = after_arrival(rows, stash, plex, now=now)
+    if waits := [row.until for row in rows.values() if row.pending and now < row.until]:
+        return RatingPlan(_changed(rows, earlier), wait_until=max(waits))
+    rows = {key: _without_request(row) for key, row in rows.items()}
+    if any(row.undo for row in rows.values()):
+        plan = _undo_plan(rows, stash, {key: item.value for key, item in plex.items()}, now)
+    else:
+        plan = _plan(rows, stash, plex, wins, now)
+    return replace(plan, resolved=_changed(plan.resolved, earlier))
+
+
+def _changed(rows: Ratings, earlier: Ratings) -> Ratings:
+    return {key: row for key, row in rows.items() if row != earlier[key]}
+
+
+# --- requests --------------------------------------------------------------------------------------------------------
+
+
+def after_arrival(
+    rows: Ratings, stash: int, plex: Mapping[str, ItemRating], *, now: int, answered: bool = False
+) -> dict[str, RememberedRating]:
+    """The memories after what was pending has arrived, as far as these values show.
+
+    `answered`: Plex or Stash has answered, so a value that Plex may have rounded is PlexSync's as well. Without an answer it
+    may be yours. `plex` may lack items to which nothing was sent.
+    """
+    after, now = dict(rows), _next(rows, now)
+    for key in rows:
+        row, item = after[key], plex.get(key, ItemRating(UNKNOWN))
+        if row.pending is Pending.TO_PLEX and _is_in_plex(row, item.value, answered=answered):
+            is_back = row.undo and row.sent == row.plex_before
+            base = replace(row, stash=row.stash if is_back else row.sent, plex=item.value, rated_at=item.rated_at)
+            after[key] = _settled(replace(base, changed_at=now), plex_back=is_back)
+        elif row.pending is Pending.TO_STASH and stash == row.sent:
+            if row.undo and row.sent == row.stash_before:
+                after |= {other: replace(it, stash=stash) for other, it in after.items() if it.has_base}
+                after[key] = _settled(replace(row, stash=stash, changed_at=now), stash_back=True)
+            elif row.overruled != UNKNOWN:
+                # It has said what it had to say, and follows now.
+                after[key] = _settled(replace(row, stash=UNKNOWN, plex=row.overruled))
+            else:
+                after[key] = _settled(replace(row, stash=stash, plex=stash, rated_at=item.rated_at, changed_at=now))
+    return after
+
+
+def _next(rows: Ratings, now: int) -> int:
+    """The time of a base that is saved now: later than that of any other, also after the clock was set back."""
+    return max([now, *(row.changed_at + 1 for row in rows.values())])
+
+
+def _is_in_plex(row: RememberedRating, value: int, *, answered: bool) -> bool:
+    """Whether Plex has what was sent. Once it has answered, also what it makes of that."""
+    if value == row.sent:
+        return True
+    return answered and min(value, row.sent) > 0 and abs(value - row.sent) <= ROUNDED
+
+
+def _without_request(row: RememberedRating) -> RememberedRating:
+    return replace(row, pending=Pending.NOTHING, sent=UNKNOWN, overruled=UNKNOWN, until=0)
+
+
+def _settled(row: RememberedRating, *, plex_back: bool = False, stash_back: bool = False) -> RememberedRating:
+    """The memory without its request, and without what that has put back. An undo ends with the last of both."""
+    row = _without_request(row)
+    row = replace(row, plex_before=UNKNOWN) if plex_back else row
+    row = replace(row, stash_before=UNKNOWN) if stash_back else row
+    return replace(row, undo=row.undo and row.is_written)
+
+
+# --- the decision ----------------------------------------------------------------------------------------------------
+
+
+def _plan(rows: Ratings, stash: int, plex: Mapping[str, ItemRating], wins: Wins, now: int) -> RatingPlan:
+    based = [row for row in rows.values() if row.has_base]
+    last = max(based, key=lambda row: row.changed_at).stash if based else NO_RATING
+    stash_moved = stash != last
+    movers = [key for key in plex if _has_moved(rows[key], plex[key], stash, wins)]
+    target = _target(stash, [plex[key] for key in movers], wins, stash_moved=stash_moved)
+    rows = {
+        key: replace(
+            row,
+            stash_before=UNKNOWN if stash_moved and based else row.stash_before,
+            plex_before=UNKNOWN if key in movers else row.plex_before,
+        )
+        for key, row in rows.items()
+    }
+    if target != stash:
+        return RatingPlan(rows, target, rows=_to_stash(rows, stash, plex, target))
+    now = _next(rows, now)
+    resolved, to_plex = dict(rows), {}
+    for key, item in plex.items():
+        row = rows[key]
+        if (row.stash, row.plex) == (stash, item.value):
+            continue
+        if item.value != stash:
+            to_plex[key] = stash
+        elif row.plex != UNKNOWN or stash != NO_RATING:
+            resolved[key] = replace(row, stash=stash, plex=item.value, changed_at=now, rated_at=item.rated_at)
+    return RatingPlan(resolved, to_plex=to_plex, rows=_to_plex(rows, plex, to_plex))
+
+
+def _has_moved(row: RememberedRating, item: ItemRating, stash: int, wins: Wins) -> bool:
+    """Whether the item says something of its own. Without a base, that is a rating which Stash lacks, or which wins.
+
+    A rating that is older than that of the base says nothing: Plex was restored from a backup.
+    """
+    if row.plex != UNKNOWN:
+        return item.value != row.plex and not 0 < item.rated_at < row.rated_at
+    return item.value not in (NO_RATING, stash) and (stash == NO_RATING or wins == "plex")
+
+
+def _target(stash: int, movers: Iterable[ItemRating], wins: Wins, *, stash_moved: bool) -> int:
+    """The rating that all are to have."""
+    last = max(movers, key=lambda item: (item.rated_at, item.value), default=None)
+    if last is None or (stash_moved and wins == "stash"):
+        return stash
+    return last.value
+
+
+def _to_plex(rows: Ratings, plex: Mapping[str, ItemRating], to_plex: Mapping[str, int]) -> dict[str, RememberedRating]:
+    return {
+        key: replace(
+            rows[key],
+            plex_before=plex[key].value if rows[key].plex_before == UNKNOWN else rows[key].plex_before,
+            pending=Pending.TO_PLEX,
+            sent=rating,
+        )
+        for key, rating in to_plex.items()
+    }
+
+
+def _to_stash(rows: Ratings, stash: int, plex: Mapping[str, ItemRating], rating: int) -> dict[str, RememberedRating]:
+    before = next((row.stash_before for row in rows.values() if row.stash_before != UNKNOWN), stash)
+    begun = {
+        key: replace(row, pending=Pending.TO_STASH, sent=rating, overruled=plex[key].value) for key, row in rows.items()
+    }
+    own = {key: row for key, row in begun.items() if row.overruled == rating}
+    return begun | {key: replace(row, stash_before=before, overruled=UNKNOWN) for key, row in own.items()}
+
+
+# --- undo ------------------------------------------------------------------------------------------------------------
+
+
+def _undo_plan(rows: Ratings, stash: int, plex: Mapping[str, int], now: int) -> RatingPlan:
+    """Put back what PlexSync's values have replaced, where they still are. Both sides then rest as they are."""
+    resolved = dict(rows)
+    for key, row in rows.items():
+        if row.undo:
+            base = row if row.has_base else replace(row, stash=stash, plex=plex[key], changed_at=_next(rows, now))
+            stash_before = row.stash_before if row.stash == stash != row.stash_before else UNKNOWN
+            plex_before = row.plex_before if row.plex == plex[key] != row.plex_before else UNKNOWN
+            resolved[key] = _settled(replace(base, stash_before=stash_before, plex_before=plex_before))
+    back = {key: row for key, row in resolved.items() if row.undo}
+    stash_rows = {
+        key: replace(row, pending=Pending.TO_STASH, sent=row.stash_before)
+        for key, row in back.items()
+        if row.stash_before != UNKNOWN
+    }
+    if stash_rows:
+        return RatingPlan(resolved, next(iter(stash_rows.values())).sent, rows=stash_rows)
+    to_plex = {key: row.plex_before for key, row in back.items()}
+    plex_rows = {key: replace(back[key], pending=Pending.TO_PLEX, sent=rating) for key, rating in to_plex.items()}
+    return RatingPlan(resolved, to_plex=to_plex, rows=plex_rows)

@@ -1,0 +1,215 @@
+"""What an import reads and writes in Stash: implements `plexsync.rules.neighbours.StashImport`.
+
+A write returns what Stash has after it. An answer that is broken, partial or an error raises Unavailable with `sent`:
+Stash may have carried out the write, or do so later.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from plexsync.rules.import_names import NameKind, StashField, StashName
+from plexsync.rules.import_records import StashFields, StashObject
+from plexsync.stash import import_queries, queries
+from plexsync.stash.answers import Id, StudioAnswer, TagAnswer, number
+from plexsync.stash.client import EVERYTHING, StashClient, by_id, scenes_cap
+
+
+class OnlyId(msgspec.Struct):
+    """An object of which only the id matters."""
+
+    id: Id
+
+
+class ImportAnswer(msgspec.Struct):
+    """The fields of a scene that an import can fill."""
+
+    id: Id
+    created_at: str
+    title: str | None
+    details: str | None
+    date: str | None
+    rating100: int | None
+    studio: OnlyId | None
+    performers: list[OnlyId]
+    tags: list[OnlyId]
+
+
+class Filled(msgspec.Struct):
+    """The data of the mutation FILL."""
+
+    scene: ImportAnswer
+
+
+class NameAnswer(msgspec.Struct):
+    """A performer, studio or tag with its other names."""
+
+    id: Id
+    name: str
+    aliases: list[str]
+    disambiguation: str | None = None
+    gender: str | None = None
+    parent_studio: StudioAnswer | None = None
+    parents: list[TagAnswer] = []
+
+
+class FoundNames(msgspec.Struct):
+    """All objects of a kind."""
+
+    count: int
+    objects: list[NameAnswer]
+
+
+class AllNamesAnswer(msgspec.Struct):
+    """The data of the queries of names."""
+
+    listed: FoundNames
+
+
+class ObjectAnswer(msgspec.Struct):
+    """An object, with the counts of what uses it if they were requested."""
+
+    id: Id
+    name: str
+    updated_at: str
+    scene_count: int = 0
+    image_count: int = 0
+    gallery_count: int = 0
+    group_count: int = 0
+    performer_count: int = 0
+    scene_marker_count: int = 0
+    studio_count: int = 0
+    child_count: int = 0
+    child_studios: list[OnlyId] = []
+
+
+class Created(msgspec.Struct):
+    """The data of the mutations CREATE."""
+
+    object: ObjectAnswer
+
+
+class Used(msgspec.Struct):
+    """The data of the queries USES; null if the object is gone."""
+
+    object: ObjectAnswer | None
+
+
+class Destroyed(msgspec.Struct):
+    """The data of the mutations DESTROY."""
+
+    gone: bool
+
+
+FIELDS = msgspec.json.Decoder(dict[str, ImportAnswer | None])
+FILLED = msgspec.json.Decoder(Filled)
+NAMES = msgspec.json.Decoder(AllNamesAnswer)
+CREATED = msgspec.json.Decoder(Created)
+USED = msgspec.json.Decoder(Used)
+DESTROYED = msgspec.json.Decoder(Destroyed)
+# The fields of Stash's update that take ids.
+IDS = (StashField.STUDIO, StashField.PERFORMERS, StashField.TAGS)
+
+
+class StashCreating(StashClient):
+    """A `StashClient` that also fills fields of scenes, and creates and destroys what they name."""
+
+    def names(self, kind: NameKind) -> list[StashName]:
+        """All objects of a kind with their names, in one request."""
+        tags = import_queries.TAG_NAMES_ABOVE if self._tags_above else import_queries.TAG_NAMES
+        query = {
+            NameKind.PERFORMER: import_queries.PERFORMER_NAMES,
+            NameKind.STUDIO: import_queries.STUDIO_NAMES,
+            NameKind.TAG: tags,
+        }[kind]
+        answer = self._ask(NAMES, query, {"page": queries.page(EVERYTHING, sort="name")}).listed
+        if answer.count != len(answer.objects):
+            raise self._wire.foreign("with a part of its names")
+        return self._checked(lambda: [_name(entry) for entry in answer.objects])
+
+    def import_fields(self, ids: Sequence[int]) -> dict[int, StashFields]:
+        """The fields of these scenes, in one request; missing scenes are left out."""
+        wanted = list(dict.fromkeys(ids))
+        if not wanted:
+            return {}
+        data = self._ask(FIELDS, import_queries.import_fields(wanted), cap=scenes_cap(wanted))
+        return self._checked(lambda: {id: _fields(answer) for id, answer in by_id(data, wanted).items()})
+
+    def fill(self, id: int, values: Mapping[StashField, str]) -> StashFields:
+        """Set these fields of a scene (JSON by field) in one request; returns its fields after it."""
+        values_by_name = {name.value: _input(name, value) for name, value in values.items()}
+        answer = self._ask(
+            FILLED, import_queries.FILL, {"input": {"id": str(id), **values_by_name}}, cap=scenes_cap([id])
+        )
+        return self._checked(lambda: _fields(answer.scene))
+
+    def create(self, kind: NameKind, name: str) -> StashObject:
+        """Create an object with this name. Stash answers with an error if the name is taken."""
+        answer = self._ask(CREATED, import_queries.CREATE[kind], {"name": name}).object
+        return self._checked(lambda: _object(answer))
+
+    def find_object(self, kind: NameKind, id: int) -> StashObject | None:
+        """An object and the number of things that use it; None if it is gone."""
+        answer = self._ask(USED, import_queries.USES[kind], {"id": str(id)}).object
+        return None if answer is None else self._checked(lambda: _object(answer))
+
+    def destroy(self, kind: NameKind, id: int) -> None:
+        """Delete an object."""
+        self._ask(DESTROYED, import_queries.DESTROY[kind], {"id": str(id)})
+
+
+def _name(answer: NameAnswer) -> StashName:
+    above: list[str] = []
+    studio, level = answer.parent_studio, answer.parents
+    while studio:
+        above.append(studio.name)
+        studio = studio.parent_studio
+    while level:
+        above += [tag.name for tag in level]
+        level = [parent for tag in level for parent in tag.parents]
+    return StashName(
+        number(answer.id),
+        answer.name,
+        tuple(answer.aliases),
+        tuple(dict.fromkeys(above)),
+        answer.disambiguation or "",
+        (answer.gender or "").replace("_", " ").lower(),
+    )
+
+
+def _fields(answer: ImportAnswer) -> StashFields:
+    values: dict[StashField, object] = {
+        StashField.TITLE: answer.title,
+        StashField.DATE: answer.date,
+        StashField.DETAILS: answer.details,
+        StashField.RATING: answer.rating100,
+        StashField.STUDIO: number(answer.studio.id) if answer.studio else None,
+        StashField.PERFORMERS: sorted(number(performer.id) for performer in answer.performers),
+        StashField.TAGS: sorted(number(tag.id) for tag in answer.tags),
+    }
+    return StashFields(
+        number(answer.id), answer.created_at, {name: json.dumps(value) for name, value in values.items()}
+    )
+
+
+def _input(name: StashField, text: str) -> object:
+    value = json.loads(text)
+    if name not in IDS or value is None:
+        return value
+    return [str(id) for id in value] if isinstance(value, list) else str(value)
+
+
+def _object(answer: ObjectAnswer) -> StashObject:
+    counts = (
+        answer.scene_count,
+        answer.image_count,
+        answer.gallery_count,
+        answer.group_count,
+        answer.performer_count,
+        answer.scene_marker_count,
+        answer.studio_count,
+        answer.child_count,
+        len(answer.child_studios),
+    )
+    return StashObject(number(answer.id), answer.name, answer.updated_at, sum(counts))

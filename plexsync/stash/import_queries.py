@@ -1,0 +1,99 @@
+"""The queries of an import: names in Stash, the fields that it fills, and what it creates."""
+
+from collections.abc import Sequence
+
+from plexsync.rules.import_names import NameKind
+from plexsync.stash import queries
+
+IMPORT_FIELDS = """
+fragment ImportFields on Scene {
+  id created_at title details date rating100 studio { id } performers { id } tags { id }
+}
+"""
+
+FILL = (
+    """
+mutation Fill($input: SceneUpdateInput!) { scene: sceneUpdate(input: $input) { ...ImportFields } }
+"""
+    + IMPORT_FIELDS
+)
+
+PERFORMER_NAMES = """
+query PerformerNames($page: FindFilterType) {
+  listed: findPerformers(filter: $page) { count objects: performers { id name disambiguation aliases: alias_list gender } }
+}
+"""
+
+STUDIO_NAMES = """
+query StudioNames($page: FindFilterType) {
+  listed: findStudios(filter: $page) {
+    count
+    objects: studios {
+      id name aliases
+      parent_studio { id name parent_studio { id name parent_studio { id name } } }
+    }
+  }
+}
+"""
+
+TAG_NAMES = """
+query TagNames($page: FindFilterType) {
+  listed: findTags(filter: $page) { count objects: tags { id name aliases } }
+}
+"""
+
+# Stash looks up the parents of each tag one by one, so they are requested only if they matter.
+TAG_NAMES_ABOVE = """
+query TagNames($page: FindFilterType) {
+  listed: findTags(filter: $page) {
+    count
+    objects: tags { id name aliases parents { id name parents { id name parents { id name } } } }
+  }
+}
+"""
+
+CREATE = {
+    NameKind.PERFORMER: """
+mutation CreatePerformer($name: String!) { object: performerCreate(input: { name: $name }) { id name updated_at } }
+""",
+    NameKind.STUDIO: """
+mutation CreateStudio($name: String!) { object: studioCreate(input: { name: $name }) { id name updated_at } }
+""",
+    NameKind.TAG: """
+mutation CreateTag($name: String!) { object: tagCreate(input: { name: $name }) { id name updated_at } }
+""",
+}
+
+USES = {
+    NameKind.PERFORMER: """
+query PerformerUses($id: ID!) {
+  object: findPerformer(id: $id) { id name updated_at scene_count image_count gallery_count group_count }
+}
+""",
+    NameKind.STUDIO: """
+query StudioUses($id: ID!) {
+  object: findStudio(id: $id) {
+    id name updated_at scene_count image_count gallery_count group_count performer_count child_studios { id }
+  }
+}
+""",
+    NameKind.TAG: """
+query TagUses($id: ID!) {
+  object: findTag(id: $id) {
+    id name updated_at scene_count image_count gallery_count group_count performer_count scene_marker_count studio_count
+    child_count
+  }
+}
+""",
+}
+
+DESTROY = {
+    NameKind.PERFORMER: "mutation DestroyPerformer($id: ID!) { gone: performerDestroy(input: { id: $id }) }",
+    NameKind.STUDIO: "mutation DestroyStudio($id: ID!) { gone: studioDestroy(input: { id: $id }) }",
+    NameKind.TAG: "mutation DestroyTag($id: ID!) { gone: tagDestroy(input: { id: $id }) }",
+}
+
+
+def import_fields(ids: Sequence[int]) -> str:
+    """One query for the fields of these scenes, each under the alias `s<id>`."""
+    return queries.each_scene("ImportFields", ids, "...ImportFields") + IMPORT_FIELDS

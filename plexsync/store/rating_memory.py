@@ -1,0 +1,127 @@
+"""Ratings: what is remembered of the rating of each scene and item. See `plexsync.rules.ratings`."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from plexsync.rules.ratings import Pending, RememberedRating
+from plexsync.store.connection import Row, Table
+from plexsync.store.db import clean
+from plexsync.store.origins import LIBRARY, of_this_library
+
+LIST = f"""
+select scene, item, scene_created_at, stash, plex, stash_before, plex_before, pending, sent,
+       overruled, until, undo, changed_at, rated_at
+  from rating where scene in (select value from json_each(:scenes)) and {of_this_library("rating")}
+"""
+IN_PLEX = f"""
+select item, plex from rating where item in (select value from json_each(:items)) and {of_this_library("rating")}
+"""
+SCENES = "select distinct scene from rating where scene > :after order by scene limit :limit"
+SAVE = f"""
+insert into rating (
+    scene, item, library, scene_created_at, stash, plex, stash_before, plex_before, pending, sent,
+    overruled, until, undo, changed_at, rated_at
+) values (
+    :scene, :item, {LIBRARY}, :created_at, :stash, :plex, :stash_before, :plex_before, :pending, :sent,
+    :overruled, :until, :undo, :changed_at, :rated_at
+)
+on conflict (scene, item) do update
+   set library = excluded.library, scene_created_at = excluded.scene_created_at, stash = excluded.stash,
+       plex = excluded.plex, stash_before = excluded.stash_before, plex_before = excluded.plex_before,
+       pending = excluded.pending, sent = excluded.sent,
+       overruled = excluded.overruled, until = excluded.until,
+       undo = excluded.undo, changed_at = excluded.changed_at, rated_at = excluded.rated_at
+"""
+# The item has the file of this scene now. What another scene and the item had in common is no base for either.
+END_OTHERS = "update rating set stash = -2, plex = -2 where item = :item and scene <> :scene"
+PROLONG = "update rating set until = :until where scene = :scene and item = :item and pending <> ''"
+FORGET = "delete from rating where scene = :scene and item = :item"
+FORGET_SCENES = "delete from rating where scene in (select value from json_each(:scenes))"
+FORGET_ALL = "delete from rating"
+
+
+class ReadOnlyRatings(Table):
+    """Read access to the memory of ratings."""
+
+    def of(self, scenes: Mapping[int, str]) -> dict[tuple[int, str], RememberedRating]:
+        """Return what is remembered of these scenes, given as id and time of creation, by (scene, item key).
+
+        What is remembered of another scene that had the id is left out, and so is an item in another library.
+        """
+        return {
+            (row["scene"], row["item"]): _remembered(row)
+            for row in self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
+            if clean(scenes[row["scene"]]) == row["scene_created_at"]
+        }
+
+    def in_plex(self, items: Sequence[str]) -> dict[str, int]:
+        """Return the rating of these items in Plex when they were last in step. Unknown ones are left out."""
+        return dict(self._db.rows(IN_PLEX, {"items": json.dumps(list(items))}))
+
+    def scenes(self, *, after: int = 0, limit: int) -> list[int]:
+        """Return up to `limit` scenes above `after` of which a rating is remembered, by number."""
+        return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
+
+
+class Ratings(ReadOnlyRatings):
+    """Read and write access to the memory of ratings."""
+
+    def save(self, scene: int, created_at: str, ratings: Mapping[str, RememberedRating | None]) -> None:
+        """Save what is remembered of a scene by item; None forgets it. `created_at`: when Stash created the scene."""
+        rows = [
+            {
+                "scene": scene,
+                "item": clean(item),
+                "created_at": clean(created_at),
+                "stash": rating.stash,
+                "plex": rating.plex,
+                "stash_before": rating.stash_before,
+                "plex_before": rating.plex_before,
+                "pending": rating.pending,
+                "sent": rating.sent,
+                "overruled": rating.overruled,
+                "until": rating.until,
+                "undo": int(rating.undo),
+                "changed_at": rating.changed_at,
+                "rated_at": rating.rated_at,
+            }
+            for item, rating in ratings.items()
+            if rating is not None
+        ]
+        self._db.execute_many(SAVE, rows)
+        self._db.execute_many(END_OTHERS, [{"scene": scene, "item": row["item"]} for row in rows])
+        forgotten = [{"scene": scene, "item": clean(item)} for item, rating in ratings.items() if rating is None]
+        self._db.execute_many(FORGET, forgotten)
+
+    def prolong(self, scene: int, items: Iterable[str], until: int) -> None:
+        """Extend the time until which the requests about these items may take effect."""
+        self._db.execute_many(PROLONG, [{"scene": scene, "item": item, "until": until} for item in items])
+
+    def forget(self, scenes: Sequence[int]) -> None:
+        """Forget everything that is remembered of the ratings of these scenes."""
+        self._db.execute(FORGET_SCENES, {"scenes": json.dumps(list(scenes))})
+
+    def forget_all(self) -> None:
+        """Forget the ratings of all scenes."""
+        self._db.execute(FORGET_ALL)
+
+
+def _remembered(row: Row) -> RememberedRating:
+    return RememberedRating(
+        row["stash"],
+        row["plex"],
+        row["stash_before"],
+        row["plex_before"],
+        _pending(row["pending"]),
+        row["sent"],
+        row["overruled"],
+        row["until"],
+        bool(row["undo"]),
+        row["changed_at"],
+        row["rated_at"],
+    )
+
+
+def _pending(text: str) -> Pending:
+    """The stored text. One that a damaged page has changed counts as no request."""
+    return Pending(text) if text in Pending.__members__.values() else Pending.NOTHING

@@ -1,0 +1,241 @@
+"""plays status, undo, redo and again: what they ask, tell, queue and see through."""
+
+import pytest
+
+from plexsync.app.parts import opened
+from plexsync.app.run import way_back_of
+from plexsync.simulator.http import Fault
+from tests.cli.conftest import Door
+from tests.journey.world import World
+from tests.web.stage import config_of
+
+AT = 1_700_000_000
+BEFORE = [[AT + 1], [], []]
+AFTER = [[AT, AT + 1], [AT, AT + 1], [AT, AT + 1, AT + 2]]
+
+
+@pytest.fixture
+def played(world: World, door: Door) -> World:
+    """Three scenes with six plays in Plex, of which Stash has one by itself and none from PlexSync."""
+    world.add(3)
+    world.settings["watch_back"] = "plays"
+    assert door("sync", "--all", "--wait").code == 0
+    world.stash.plays.add(1, [AT + 1])
+    for plays, key in zip(AFTER, world.plex.keys(world.section), strict=True):
+        for moment in plays:
+            world.plex.play(key, at=moment)
+    return world
+
+
+@pytest.fixture
+def watched(played: World, door: Door) -> World:
+    """The same, with all plays in Stash."""
+    poll(played, door)
+    assert plays(played) == AFTER
+    return played
+
+
+def poll(world: World, door: Door) -> None:
+    """Read Plex's history, as the worker does, and work the queue."""
+    with opened(config_of(world), world.folder) as parts:
+        back = way_back_of(parts)
+        assert back is not None
+        assert back.history.poll() == ""
+    assert door("drain").code == 0
+
+
+def plays(world: World) -> list[list[int]]:
+    return [sorted(world.stash.plays.of(id)) for id in (1, 2, 3)]
+
+
+def counts(door: Door) -> dict[str, int]:
+    return {name: count for name, count in door("plays", "status", "--json").facts["plays"].items() if count}
+
+
+# --- status ------------------------------------------------------------------------------------------------------------
+
+
+def test_status_counts_what_became_of_the_plays(played: World, door: Door) -> None:
+    played.settings |= {"watch_since": "2023-11-01"}
+    assert door("plays", "status", "--json").facts == {
+        "waiting": 0,
+        "since": None,
+        "error": "",
+        "watch_back": "plays",
+        "watch_account": "",
+        "account": 1,
+        "watch_since": "2023-11-01T00:00:00Z",
+        "read_to_end": False,
+        "plays": {
+            **dict.fromkeys(("in_plex", "unsent", "adding", "sent", "present", "deleted", "undoing", "undone"), 0),
+        },
+    }
+    played.plex.play(played.plex.keys(played.section)[0], at=AT - 100 * 86_400)
+    movie = played.plex.add_movie(played.section, files=[("/media/nobody.mp4", 5, 60_000)], title="no scene")
+    played.plex.play(movie, at=AT)
+    poll(played, door)
+    assert counts(door) == {"in_plex": 8, "unsent": 1, "sent": 6, "present": 1}
+    played.stash.plays.delete(2, [AT])
+    played.plex.play(played.plex.keys(played.section)[1], at=AT + 9)
+    poll(played, door)
+    door("plays", "undo", "3")
+    assert counts(door) == {"in_plex": 9, "unsent": 1, "sent": 3, "present": 1, "deleted": 1, "undoing": 3}
+    facts = door("plays", "status", "--json").facts
+    assert (facts["waiting"], facts["read_to_end"]) == (1, True)
+    door("drain")
+    assert counts(door) == {"in_plex": 9, "unsent": 1, "sent": 3, "present": 1, "deleted": 1, "undone": 3}
+    out = door("plays", "status").out
+    for words in ("1 (the owner)", "2023-11-01", "read to its end", "nothing waits", "taken back"):
+        assert words in out
+
+
+def test_status_knows_the_number_of_a_name_once_its_history_was_read(played: World, door: Door) -> None:
+    guest = played.plex.add_account("living room")
+    played.settings["watch_account"] = "Living Room"
+    facts = door("plays", "status", "--json").facts
+    assert (facts["watch_account"], facts["account"], facts["plays"]["in_plex"]) == ("Living Room", None, None)
+    assert "Living Room (not looked up yet)" in door("plays", "status").out
+    poll(played, door)
+    played.plex.faults.set(Fault("refuse"))
+    assert door("plays", "status", "--json").facts["account"] == guest
+    assert f"Living Room (number {guest})" in door("plays", "status").out
+
+
+def test_status_tells_why_plays_wait(played: World, door: Door) -> None:
+    played.stash.faults.set(Fault("status", status=500, when=lambda request: b"sceneAddPlay" in request.body))
+    with opened(config_of(played), played.folder) as parts:
+        assert way_back_of(parts).history.poll() == ""
+    door("drain")
+    facts = door("plays", "status", "--json").facts
+    assert facts["waiting"] == 3
+    assert "500" in facts["error"]
+    assert "3 scenes, since" in door("plays", "status").out
+    assert "last error" in door("plays", "status").out
+
+
+# --- undo and redo -----------------------------------------------------------------------------------------------------
+
+
+def test_undo_queues_the_scenes_and_only_our_plays_are_taken_back(watched: World, door: Door) -> None:
+    done = door("plays", "undo", "1", "2")
+    assert done.code == 2, "nobody is there to ask"
+    done = door("plays", "undo", "1", "2", "--yes")
+    assert done.code == 0
+    assert done.out == (
+        "3 plays of 2 scenes to be taken back; no worker runs: start plexsync serve, or run plexsync drain\n"
+    )
+    assert plays(watched) == AFTER
+    assert door("drain").code == 0
+    assert plays(watched) == [*BEFORE[:2], AFTER[2]]
+
+
+def test_undo_of_everything_asks_once_and_a_no_changes_nothing(watched: World, door: Door) -> None:
+    refused = door("plays", "undo", "--all", answer="n\n")
+    assert refused.code == 1
+    assert "Take back 6 plays of 3 scenes from Stash?" in refused.err
+    assert "nothing was changed" in refused.err
+    assert counts(door)["sent"] == 6
+    done = door("plays", "undo", "--all", "--wait", answer="y\n")
+    assert (done.code, done.out) == (0, "6 plays taken back\n")
+    assert plays(watched) == BEFORE
+    assert door("plays", "undo", "--all", "--wait").out == "0 plays taken back\n"
+
+
+def test_redo_sends_what_was_taken_back(watched: World, door: Door) -> None:
+    door("plays", "undo", "--all", "--yes", "--wait")
+    assert "Send 6 plays of 3 scenes again?" in door("plays", "redo", "--all", answer="n\n").err
+    assert door("plays", "redo", "2", "--wait").out == "2 plays sent again\n"
+    assert plays(watched) == [BEFORE[0], AFTER[1], []]
+    done = door("plays", "redo", "--all", "--yes", "--wait", "--json")
+    assert done.facts == {"plays": 4, "scenes": 2, "unsettled": 0, "why": ""}
+    assert plays(watched) == AFTER
+
+
+def test_since_names_what_was_sent_or_taken_back_since_then(watched: World, door: Door) -> None:
+    assert door("plays", "undo", "--since", "2999-12-31", "--json").facts == {"plays": 0, "scenes": 0}
+    assert door("plays", "undo", "--since", "1h", "--yes", "--wait", "--json").facts["plays"] == 6
+    assert door("plays", "redo", "--since", "2999-12-31", "--json").facts == {"plays": 0, "scenes": 0}
+    assert door("plays", "redo", "--since", "1h", "--yes", "--wait", "--json").facts["plays"] == 6
+    assert plays(watched) == AFTER
+
+
+def test_a_dry_run_lists_the_plays_and_changes_nothing(watched: World, door: Door) -> None:
+    facts = door("plays", "undo", "--all", "--dry-run", "--json").facts
+    assert facts["plays"] == 6
+    assert facts["scenes"][0] == {"id": 1, "title": "Title 0", "plays": ["2023-11-14T22:13:20Z"]}
+    out = door("plays", "undo", "--all", "--dry-run").out
+    assert "Title 2" in out
+    assert "6 plays of 3 scenes; nothing was changed" in out
+    assert counts(door)["sent"] == 6
+
+
+def test_scenes_without_such_a_play_are_named(watched: World, door: Door) -> None:
+    watched.stash.destroy_scene(3)
+    done = door("plays", "undo", "1", "3", "77", "--yes", "--json")
+    assert done.code == 1
+    assert done.facts == {"plays": 1, "scenes": 1, "nothing": [3, 77]}
+    assert "no play to be taken back for scenes 3, 77" in done.err
+
+
+@pytest.mark.parametrize("words", [(), ("--all", "1"), ("--since", "2h", "--all")])
+@pytest.mark.parametrize("name", ["undo", "redo", "again"])
+def test_it_wants_to_know_which(name: str, words: tuple[str, ...], played: World, door: Door) -> None:
+    done = door("plays", name, *words)
+    assert done.code == 2
+    assert "say which plays" in done.err
+
+
+def test_undo_while_stash_is_away_says_so_and_marks_nothing(watched: World, door: Door) -> None:
+    watched.stash.faults.set(Fault("refuse"))
+    done = door("plays", "undo", "--all", "--yes")
+    assert done.code == 1
+    assert "Stash" in done.err
+    assert counts(door)["sent"] == 6
+
+
+# --- again -------------------------------------------------------------------------------------------------------------
+
+
+def test_again_sends_what_a_restored_stash_lost(watched: World, door: Door) -> None:
+    watched.stash.plays.delete(2, [AT, AT + 1])
+    watched.stash.plays.delete(3, [AT])
+    refused = door("plays", "again", "3", answer="n\n")
+    assert refused.code == 1
+    assert (
+        "Check 3 plays of 1 scene, and send again what Stash does not have, also what was deleted there?" in refused.err
+    )
+    assert door("plays", "again", "3").code == 2, "nobody is there to ask"
+    assert door("plays", "again", "3", "--yes", "--wait").out == "3 plays checked\n"
+    assert plays(watched) == [AFTER[0], [], AFTER[2]]
+    assert door("plays", "again", "--since", "1h", "--yes", "--wait").code == 0
+    assert plays(watched) == AFTER
+    door("plays", "undo", "--all", "--yes", "--wait")
+    assert plays(watched) == BEFORE, "what was checked is still PlexSync's"
+
+
+# --- switched off ------------------------------------------------------------------------------------------------------
+
+
+def test_while_the_way_back_is_off_plays_are_taken_back_and_none_is_sent(watched: World, door: Door) -> None:
+    watched.settings["watch_back"] = "off"
+    assert door("drain").code == 0
+    assert counts(door) == {"sent": 6, "present": 1}
+    assert "watch_back is off: nothing comes from Plex" in door("plays", "status").out
+    for name in ("redo", "again"):
+        done = door("plays", name, "--all", "--yes", "--json")
+        assert done.code == 1
+        assert done.facts == {
+            "plays": 0,
+            "scenes": 0,
+            "error": 'watch_back is off, so no play would be sent: set watch_back = "plays" first',
+        }
+    assert door("plays", "undo", "--all", "--yes", "--wait").out == "6 plays taken back\n"
+    assert plays(watched) == BEFORE
+    assert counts(door) == {"present": 1, "undone": 6}
+
+
+def test_plays_are_taken_back_while_the_way_back_is_off_and_plex_is_down(watched: World, door: Door) -> None:
+    watched.settings["watch_back"] = "off"
+    watched.plex.faults.set(Fault("refuse"))
+    assert door("plays", "undo", "--all", "--yes", "--wait").code == 0
+    assert plays(watched) == BEFORE

@@ -1,0 +1,165 @@
+"""plexsync plays sync: what the first write of plays would do, and the approval of it."""
+
+import csv
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plexsync.reports.shapes.plays import FirstPlaysPreview
+from plexsync.rules.first_plays import approved_since
+from plexsync.rules.note_keys import PLAYS_APPROVED
+from plexsync.simulator.http import Fault
+from plexsync.store.database import Database
+from tests.cli.conftest import Door
+from tests.conformity import Conformity
+from tests.journey.world import World
+
+# The middle of 2026-01-31, and of the day before.
+AT = 1_769_860_800
+DAY = 86_400
+
+
+@pytest.fixture
+def played(world: World, door: Door) -> World:
+    """Three scenes in sync, of which the first two were played; Stash has one of the plays."""
+    world.add(3)
+    assert door("sync", "--all", "--wait", "--yes").code == 0
+    first, second, _ = world.plex.keys(world.section)
+    for key, moment in ((first, AT), (first, AT - DAY), (second, AT), (second, AT + 1)):
+        world.plex.play(key, at=moment)
+    world.stash.plays.add(2, [AT])
+    world.settings["watch_back"] = "plays"
+    return world
+
+
+def mutations(world: World) -> int:
+    return sum(b"mutation" in request.body for request in world.stash.log)
+
+
+def approval(world: World) -> str:
+    database = Database(world.folder / "plexsync.db")
+    try:
+        with database.reading() as db:
+            return db.notes.text(PLAYS_APPROVED)
+    finally:
+        database.close()
+
+
+def test_a_dry_run_shows_the_plays_and_writes_nothing(played: World, door: Door) -> None:
+    done = door("plays", "sync", "--dry-run")
+    assert done.code == 0
+    text = " ".join(done.out.split())
+    assert "1 Title 0 2 plays, 2026-01-30 to 2026-01-31" in text
+    assert "2 Title 1 1 play, 2026-01-31; 1 there already" in text
+    assert "4 plays of someone in Plex, 3 of them not in Stash, oldest 2026-01-30" in text
+    assert "3 plays would be added to 2 scenes, 2026-01-30 to 2026-01-31" in text
+    assert "1 play is in Stash already" in text
+    assert "nothing was written" in text
+    facts = door("plays", "sync", "--dry-run", "--json").facts
+    assert Conformity().problems(facts, FirstPlaysPreview, "plays") == []
+    assert (facts["approved"], facts["first"]["missing"], len(facts["scenes"])) == (False, 3, 2)
+    assert mutations(played) == 0
+    assert approval(played) == ""
+    assert door("status", "--json").facts["plays"]["waiting"] == 0
+
+
+def test_a_yes_is_asked_for_once_and_saved(played: World, door: Door) -> None:
+    refused = door("plays", "sync", answer="n\n", terminal=True)
+    assert refused.code == 1
+    assert "Add these plays to Stash, and new ones from now on? It is asked only once." in refused.err
+    assert "nothing was approved" in refused.err
+    assert approval(played) == ""
+    agreed = door("plays", "sync", answer="y\n", terminal=True)
+    assert agreed.code == 0
+    assert "approved; no worker runs: start plexsync serve" in agreed.out
+    assert approved_since(approval(played), played.plex.machine, 1, watch_since=0) == 0
+    again = door("plays", "sync", terminal=True)
+    assert (again.code, "approved already" in again.out, "[y/N]" in again.err) == (0, True, False)
+    assert mutations(played) == 0, "the worker writes them"
+
+
+def test_a_call_that_nobody_can_answer_needs_a_yes(played: World, door: Door) -> None:
+    done = door("plays", "sync")
+    assert done.code == 2
+    assert "preview it with plexsync plays sync --dry-run, then say plexsync plays sync --yes" in done.err
+    assert door("plays", "sync", "--json").code == 2
+    assert approval(played) == ""
+    facts = door("plays", "sync", "--yes", "--json").facts
+    assert (facts["approved"], facts["dry_run"]) == (True, False)
+    assert approval(played)
+
+
+def test_a_first_run_is_limited_by_a_day(played: World, door: Door) -> None:
+    facts = door("plays", "sync", "--since", "2026-01-31", "--yes", "--json").facts
+    assert (facts["first"]["in_plex"], facts["first"]["missing"]) == (3, 2)
+    midnight = AT - AT % DAY
+    assert approved_since(approval(played), played.plex.machine, 1, watch_since=0) == midnight
+    late = door("plays", "sync", "--since", "2026-01-01")
+    assert (late.code, "set watch_since" in late.err) == (1, True)
+
+
+def test_a_day_before_watch_since_is_refused(played: World, door: Door) -> None:
+    played.settings["watch_since"] = "2026-01-31"
+    done = door("plays", "sync", "--since", "2026-01-30", "--yes")
+    assert (done.code, "--since is before watch_since" in done.err) == (2, True)
+    assert approval(played) == ""
+
+
+def test_every_play_goes_to_a_file(played: World, door: Door, tmp_path: Path) -> None:
+    played.stash.edit_scene(2, title="=1+1")
+    file = tmp_path / "plays.csv"
+    done = door("plays", "sync", "--dry-run", "--out", str(file))
+    assert (done.code, f"every play is listed in {file}" in done.out) == (0, True)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with file.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.reader(lines))
+    assert rows == [
+        ["scene", "title", "played_at"],
+        ["1", "Title 0", "2026-01-30T12:00:00Z"],
+        ["1", "Title 0", "2026-01-31T12:00:00Z"],
+        ["2", "'=1+1", "2026-01-31T12:00:01Z"],
+    ]
+    assert door("plays", "sync", "--dry-run", "--out", str(file)).code == 2
+    assert door("plays", "sync", "--dry-run", "--out", str(file), "--force").code == 0
+
+
+def _off(world: World) -> None:
+    world.settings["watch_back"] = "off"
+
+
+def _nobody(world: World) -> None:
+    world.settings["watch_account"] = "nobody"
+
+
+def _refuses(world: World) -> None:
+    world.plex.traits.history_status = 403
+
+
+def _is_away(world: World) -> None:
+    world.plex.faults.set(Fault("status", status=503))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_off, 'set watch_back = "plays" first'),
+        (_nobody, "no account of the Plex server with the name of watch_account"),
+        (_refuses, "only the owner of a Plex server may read its history"),
+        (_is_away, "503"),
+    ],
+)
+def test_what_can_not_be_previewed_is_not_approved(
+    played: World, door: Door, change: Callable[[World], None], words: str
+) -> None:
+    change(played)
+    done = door("plays", "sync", "--yes")
+    assert (done.code, words in done.err) == (1, True)
+    played.plex.faults.clear()
+    assert approval(played) == ""
+
+
+@pytest.mark.parametrize("words", [("--dry-run", "--yes"), ("--force",), ("--out", "-")])
+def test_options_that_do_not_fit_are_refused(played: World, door: Door, words: tuple[str, ...]) -> None:
+    assert door("plays", "sync", *words).code == 2

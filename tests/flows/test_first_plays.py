@@ -1,0 +1,295 @@
+"""The first write of plays to Stash: nothing is written before your yes, and everything that was shown after it."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from plexsync.flows.plays.approval import approve_plays
+from plexsync.flows.plays.history_poll import WatchRules
+from plexsync.flows.plays.preview import PAGE, PlaysPage
+from plexsync.rules.events import SessionChanged, SessionState
+from plexsync.rules.first_plays import FirstPlays, read_counted
+from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
+from plexsync.simulator.http import Fault
+from tests.engine.house import House, fails
+from tests.engine.pools import Inline
+from tests.flows.test_plays_flow import AT, mutations, play, plays
+
+YEAR = 365 * 86_400
+
+
+@pytest.fixture
+def house(tmp_path):
+    with new_house(tmp_path) as house:
+        yield house
+
+
+@contextmanager
+def new_house(tmp_path, watch=WatchRules()):  # noqa: B008 - a frozen value
+    with House(tmp_path / "data", watch=watch, pool=Inline(), asks_first=True) as house:
+        yield house
+
+
+def poll(house: House) -> None:
+    """What the worker does beside its loop: it polls, begins what was approved, and works the queue."""
+    assert house.worker.back.poll() == ""
+    house.worker.back.first_run.begin()
+    house.work_for(10)
+
+
+def note(house: House, name: str) -> str:
+    with house.store.reading() as db:
+        return db.notes.text(name)
+
+
+def counted(house: House) -> FirstPlays | None:
+    return read_counted(note(house, PLAYS_COUNTED))
+
+
+def approve(house: House, *, account: int = 1, watch_since: int = 0, since: int = 0) -> None:
+    with house.store.writing() as tx:
+        approve_plays(tx, account, watch_since=watch_since, since=since, now=house.clock.now())
+
+
+def test_nothing_is_written_before_your_yes_and_all_of_it_after(house):
+    one, two, three = house.in_step(3)
+    house.stash_sim.plays.add(two, [AT + 7])
+    play(house, one, AT, AT + 5)
+    play(house, two, AT + 7)
+    poll(house)
+    house.edit(three, title="Edited meanwhile")
+    house.work_for(3600)
+    assert mutations(house) == []
+    assert house.rows("select count(*) from job where kind = 'plays'") == [(0,)]
+    assert house.title_in_plex(three) == "Edited meanwhile"
+    assert house.rows("select count(*) from played") == [(3,)], "the history is read and saved"
+    first = counted(house)
+    assert (first.in_plex, first.missing, first.scenes, first.present) == (3, 2, 1, 1)
+    assert (first.oldest, first.newest, first.unmatched, first.account) == (AT, AT + 5, 0, "someone")
+    approve(house)
+    poll(house)
+    assert (plays(house, one), plays(house, two)) == ([AT, AT + 5], [AT + 7])
+    assert note(house, PLAYS_COUNTED) == ""
+    play(house, three, AT + 9)
+    house.clock.move(60)
+    poll(house)
+    assert plays(house, three) == [AT + 9]
+    assert house.books_balance()
+
+
+def test_what_a_player_reports_queues_nothing_before_your_yes(house):
+    (id,) = house.in_step()
+    poll(house)
+    play(house, id, AT)
+    house.clock.move(60)
+    house.worker.back.listener.take([SessionChanged(house.key_of(id), SessionState.STOPPED, 0, "1")])
+    poll(house)
+    assert house.rows("select count(*) from job where kind = 'plays'") == [(0,)]
+    assert plays(house, id) == []
+    approve(house)
+    poll(house)
+    assert plays(house, id) == [AT]
+
+
+def test_one_play_is_asked_about_as_well(house):
+    (id,) = house.in_step()
+    play(house, id, AT)
+    poll(house)
+    assert plays(house, id) == []
+    assert counted(house).missing == 1
+
+
+def test_new_plays_are_counted_again_in_time(house):
+    (id,) = house.in_step()
+    poll(house)
+    assert (counted(house).in_plex, counted(house).oldest) == (0, 0)
+    play(house, id, AT)
+    house.clock.move(60)
+    poll(house)
+    assert counted(house).in_plex == 0
+    house.clock.move(600)
+    poll(house)
+    assert counted(house).in_plex == 1
+
+
+def test_plays_that_came_in_while_it_asked_are_queued_after_the_yes(house):
+    one, two = house.in_step(2)
+    play(house, one, AT)
+    poll(house)
+    play(house, two, AT + 1)
+    house.clock.move(60)
+    poll(house)
+    approve(house)
+    poll(house)
+    assert (plays(house, one), plays(house, two)) == ([AT], [AT + 1])
+
+
+def test_plays_of_an_earlier_version_count_as_approved(house):
+    one, two = house.in_step(2)
+    play(house, one, AT)
+    poll(house)
+    approve(house)
+    poll(house)
+    assert plays(house, one) == [AT]
+    # As a version left it that did not ask.
+    house.change(f"delete from note where name in ('{PLAYS_APPROVED}', '{PLAYS_QUEUED}', '{PLAYS_COUNTED}')")
+    house.replace_worker()
+    play(house, two, AT + 5)
+    house.clock.move(60)
+    poll(house)
+    assert plays(house, two) == [AT + 5]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "asks"),
+    [
+        (WatchRules(since=AT), WatchRules(since=AT + 3), False),
+        (WatchRules(since=AT), WatchRules(since=AT - 3), True),
+        (WatchRules(), WatchRules("2"), True),
+        (WatchRules("1"), WatchRules(), False),
+    ],
+)
+def test_an_earlier_day_and_another_account_ask_again(tmp_path, then, now, asks):
+    with new_house(tmp_path, then) as house:
+        house.plex_sim.add_account("guest")
+        one, two = house.in_step(2)
+        play(house, one, AT + 1)
+        poll(house)
+        approve(house, watch_since=then.since, since=then.since)
+        poll(house)
+        assert plays(house, one) == [AT + 1]
+        house.replace_worker(watch=now)
+        play(house, two, AT - 1, AT + 5)
+        play(house, two, AT + 6, account=2)
+        house.clock.move(60)
+        poll(house)
+        assert (plays(house, two) == []) is asks
+        assert (counted(house) is not None) is asks
+        # Back to what was approved: what came in meanwhile is written.
+        house.replace_worker(watch=then)
+        house.clock.move(60)
+        poll(house)
+        assert AT + 5 in plays(house, two)
+        assert counted(house) is None
+
+
+def test_another_server_asks_again(house):
+    (id,) = house.in_step()
+    play(house, id, AT)
+    poll(house)
+    approve(house)
+    poll(house)
+    house.change("update server set machine = 'another'")
+    with house.store.reading() as db:
+        assert house.worker.back.history.approved_since(db) is None
+
+
+def test_a_first_run_can_be_limited_and_stays_so(house):
+    (id,) = house.in_step()
+    play(house, id, AT - YEAR, AT)
+    poll(house)
+    approve(house, since=AT - 5)
+    poll(house)
+    play(house, id, AT - YEAR + 1, AT + 1)
+    house.clock.move(60)
+    poll(house)
+    house.edit(id, title="Edited")
+    house.work_for(60)
+    assert plays(house, id) == [AT, AT + 1]
+
+
+def test_an_undo_goes_on_while_it_asks(house):
+    (id,) = house.in_step()
+    play(house, id, AT)
+    poll(house)
+    approve(house)
+    poll(house)
+    house.replace_worker(watch=WatchRules("2"))
+    house.plex_sim.add_account("guest")
+    flow = house.worker.back.flow
+    recalled = flow.recall([id])
+    with house.store.writing() as tx:
+        assert flow.undo(tx, id, recalled[id], "undo", now=house.clock.now())
+    house.want(id, kind=flow.kind)
+    house.work()
+    assert plays(house, id) == []
+
+
+def test_an_outage_between_the_yes_and_the_queue_only_delays(house):
+    film = house.plex_sim.add_movie(house.section, files=[("/media/film.mp4", 5, 60_000)], title="film")
+    (id,) = house.in_step()
+    play(house, id, AT)
+    # Nothing was pushed to this item, so Stash has to say which scene has the file.
+    house.plex_sim.play(film, at=AT)
+    poll(house)
+    approve(house)
+    house.stash_sim.faults.set(Fault("status", status=503))
+    assert house.worker.back.first_run.begin() == 0
+    assert note(house, PLAYS_QUEUED) == ""
+    house.stash_sim.faults.clear()
+    house.work_for(600)
+    poll(house)
+    assert plays(house, id) == [AT]
+
+
+# --- the preview -----------------------------------------------------------------------------------------------------
+
+
+def previewed(house: House, *, since: int = 0) -> tuple[FirstPlays, list[PlaysPage]]:
+    pages: list[PlaysPage] = []
+    previewer = house.worker.back.previewer
+    previewer.freshen()
+    first = previewer.count(since=since, take=pages.append)
+    assert first is not None
+    return first, pages
+
+
+def test_a_preview_names_what_would_be_written_and_what_is_left_out(house):
+    one, two, three = house.in_step(3)
+    house.change(f"update job set state = 'ignored' where id = {three}")
+    film = house.plex_sim.add_movie(house.section, files=[("/media/nobody.mp4", 5, 60_000)], title="film")
+    house.stash_sim.plays.add(two, [AT])
+    play(house, one, AT, AT + YEAR)
+    play(house, two, AT, AT + 1)
+    play(house, three, AT)
+    house.plex_sim.play(film, at=AT)
+    first, pages = previewed(house)
+    assert (first.in_plex, first.missing, first.scenes, first.present, first.unmatched) == (6, 3, 2, 1, 2)
+    scenes = {scene.id: scene for page in pages for scene in page.scenes if scene.missing}
+    assert {id: scene.missing for id, scene in scenes.items()} == {one: (AT, AT + YEAR), two: (AT + 1,)}
+    assert scenes[one].title == "Title 0"
+    first, _ = previewed(house, since=AT + 1)
+    assert (first.in_plex, first.missing, first.present) == (2, 2, 0)
+    assert mutations(house) == []
+    assert house.unsettled() == 0
+
+
+def test_a_preview_counts_each_scene_once_and_reads_it_in_batches(house):
+    ids = house.in_step(2 * PAGE + 10)
+    twin = house.plex_sim.add_section("Other", locations=("/media",), agent="tv.plex.agents.movie")
+    path, size, _ = house.plex_sim.item(house.key_of(ids[0])).files[0][:3]
+    key = house.plex_sim.add_movie(twin, files=[(path, size, 60_000)], title="twin")
+    house.worker.reconciler.reconcile()
+    house.work()
+    house.plex_sim.play(key, at=AT)
+    house.plex_sim.play(key, at=AT + 1)
+    for id in ids:
+        play(house, id, AT, AT + 5)
+    house.worker.back.previewer.freshen()
+    house.forget_requests()
+    first, pages = previewed(house)
+    assert (first.missing, first.scenes) == (2 * len(ids) + 1, len(ids))
+    assert len(pages) == 3
+    shown = [scene.id for page in pages for scene in page.scenes if scene.missing]
+    assert sorted(shown) == ids
+    assert len(house.stash_sim.log) <= 2 * len(pages) + 2
+
+
+def test_a_scene_that_can_not_be_read_is_told(house):
+    one, two = house.in_step(2)
+    play(house, one, AT)
+    play(house, two, AT)
+    key = house.key_of(one)
+    house.plex_sim.faults.set(fails("GET", key))
+    first, _ = previewed(house)
+    assert (first.unread, first.missing) == (1, 1)

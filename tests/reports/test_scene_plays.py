@@ -1,0 +1,99 @@
+"""The plays of a scene in words: what Plex lists, and what became of each play."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from plexsync.flows.plays.history_poll import NUMBER_OF, READ_SINCE, WatchRules
+from plexsync.reports.format import local
+from plexsync.reports.scene_plays import scene_plays
+from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.store.database import Database
+
+SCENE, CREATED, AT, NOW = 7, "2026-01-02T03:04:05Z", 1_700_000_000, 1_700_100_000_000
+OWNER = WatchRules()
+
+
+@pytest.fixture
+def store(tmp_path) -> Iterator[Database]:
+    with closing(Database(tmp_path / "plexsync.db")) as made:
+        yield made
+
+
+def listed(store: Database, *moments: int, account: int = 1, item: str = "71") -> None:
+    with store.writing() as tx:
+        tx.plays.save_history(account, [(PlaySource(item, f"/h/{moment}"), moment) for moment in moments], now=NOW)
+        tx.notes.save(f"{READ_SINCE}{account}", "machine 0")
+
+
+def remembered(store: Database, **states: int) -> None:
+    """One play for each state, with the moment `AT` plus the number."""
+    with store.writing() as tx:
+        plays = {
+            AT + number: RememberedPlay(PlaySource("71"), PlayState[name.upper()]) for name, number in states.items()
+        }
+        tx.plays.save(SCENE, CREATED, plays)
+
+
+def told(store: Database, rules: WatchRules | None = OWNER, items: tuple[str, ...] = ("71",), created: str = CREATED):
+    with store.reading() as db:
+        return scene_plays(db, rules, SCENE, created_at=created, items=items)
+
+
+def text(store: Database, rules: WatchRules | None = OWNER) -> str:
+    facts = told(store, rules)
+    assert facts
+    return facts["text"]
+
+
+def test_while_the_way_back_is_off_nothing_is_told_unless_plays_came_from_plex(store):
+    listed(store, AT)
+    assert told(store, None) is None
+    remembered(store, sent=0)
+    assert text(store, None) == "watch_back is off; 1 play in Stash came from Plex"
+    # Of another scene that had this number.
+    assert told(store, None, created="2020-01-01T00:00:00Z") is None
+
+
+def test_a_history_that_was_never_read_is_said(store):
+    assert text(store) == "the history of Plex has not been read yet"
+    assert text(store, WatchRules("living room")) == "the history of Plex has not been read yet"
+    listed(store, AT, account=5)
+    with store.writing() as tx:
+        tx.notes.save(f"{NUMBER_OF}living room", "5")
+    assert text(store, WatchRules("Living Room")).startswith("played 1 time in Plex")
+    assert text(store) == "the history of Plex has not been read yet"
+
+
+def test_every_play_is_counted_by_what_became_of_it(store):
+    listed(store, *range(AT, AT + 8))
+    remembered(store, sent=0, adding=1, present=2, deleted=3, undone=4, removing=5)
+    facts = told(store)
+    assert facts == {
+        "text": f"played 8 times in Plex, last on {local((AT + 7) * 1000)}; 3 not yet in Stash; "
+        "1 deleted by you in Stash, and never added again; 1 taken back; 1 being taken back",
+        "in_plex": 8,
+        "last_played_at": "2023-11-14T22:13:27Z",
+        "not_in_stash": 3,
+        "added": 1,
+        "present": 1,
+        "deleted": 1,
+        "undone": 2,
+    }
+
+
+def test_a_play_of_two_items_in_one_second_is_one_play_and_earlier_ones_than_asked_for_none(store):
+    listed(store, AT, AT + 9)
+    listed(store, AT, item="72")
+    with store.reading() as db:
+        both = scene_plays(db, OWNER, SCENE, created_at=CREATED, items=("71", "72"))
+        late = scene_plays(db, WatchRules(since=AT + 1), SCENE, created_at=CREATED, items=("71", "72"))
+    assert both
+    assert late
+    assert (both["in_plex"], late["in_plex"]) == (2, 1)
+
+
+def test_no_play_is_said(store):
+    listed(store)
+    assert text(store) == "Plex lists no play of it"

@@ -1,0 +1,54 @@
+"""The changes of imports: numbered by run, open until they are settled, and believed only if they make sense."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from plexsync.rules.import_records import ChangeState, ImportChange
+from plexsync.store.database import Database
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    with closing(Database(folder / "plexsync.db")) as store:
+        yield store
+
+
+def change(run: int, scene: int = 7, target: str = "title") -> ImportChange:
+    return ImportChange(0, run, scene, target, 0, '""', '"T"', "then", ChangeState.PLANNED, 1)
+
+
+def test_changes_are_numbered_in_order_and_belong_to_their_run(store: Database) -> None:
+    with store.writing() as tx:
+        first = tx.imports.add([change(1), change(1, 0, "tag")])
+        second = tx.imports.add([change(2)])
+    with store.reading() as db:
+        assert db.imports.last_run() == 2
+        assert (db.imports.of_run(1), db.imports.of_run(2)) == (first, second)
+        assert [row.number for row in db.imports.open()] == [1, 2, 3]
+
+
+def test_a_change_is_open_until_it_is_made_or_taken_back_or_dropped(store: Database) -> None:
+    with store.writing() as tx:
+        one, two, three = tx.imports.add([change(1), change(1), change(1)])
+        tx.imports.save([replace(one, state=ChangeState.DONE), replace(two, state=ChangeState.UNDOING)])
+        tx.imports.drop([three])
+    with store.reading() as db:
+        assert [row.number for row in db.imports.open()] == [two.number]
+        assert [row.state for row in db.imports.of_run(1)] == [ChangeState.DONE, ChangeState.UNDOING]
+
+
+@pytest.mark.parametrize("damage", ["state = 'odd'", "target = 'odd'", "target = 'tag'", "scene = 0"])
+def test_a_row_that_makes_no_sense_is_left_out(store: Database, damage: str) -> None:
+    with store.writing() as tx:
+        tx.imports.add([change(1)])
+    with closing(sqlite3.connect(store.folder / "plexsync.db")) as db, db:
+        db.execute(f"update import_change set {damage}")
+    with store.reading() as db:
+        assert db.imports.of_run(1) == []
+        assert db.imports.open() == []

@@ -1,0 +1,154 @@
+"""The page Plays: what waits for your approval, and the button that approves exactly what it shows."""
+
+import html
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import expect
+
+from plexsync.app.run import way_back_of
+from plexsync.rules.note_keys import PLAYS_COUNTED
+from plexsync.simulator.http import Fault
+from tests.journey.world import World
+from tests.web.conftest import Dash, Look, dashboard
+from tests.web.crawl import Crawl
+from tests.web.stage import HOSTILE
+from tests.web.test_browser import opens_well
+from tests.web.test_fix_pages import button, press
+from tests.web.test_pages import plain
+
+AT = 1_769_860_800
+
+
+def played(world: World, count: int) -> None:
+    """Scenes in sync, each with a play in Plex and a hostile title."""
+    world.add(count)
+    assert world.run("sync", "--all", "--wait").returncode == 0
+    for n, key in enumerate(world.plex.keys(world.section)):
+        world.plex.play(key, at=AT + n)
+        world.stash.quiet_edit(n + 1, title=HOSTILE[n % len(HOSTILE)])
+    world.settings["watch_back"] = "plays"
+
+
+@contextmanager
+def asking(world: World) -> Iterator[Dash]:
+    """A dashboard beside a worker that has counted the plays."""
+    with dashboard(world) as dash:
+        count(dash)
+        yield dash
+
+
+def count(dash: Dash) -> None:
+    back = way_back_of(dash.parts)
+    assert back is not None
+    assert back.poll() == ""
+
+
+def shown(dash: Dash, path: str = "/plays") -> str:
+    return plain(html.unescape(dash.get(path).text))
+
+
+def test_every_entry_point_leads_to_the_page_and_its_numbers_are_the_same(world: World) -> None:
+    played(world, 3)
+    world.stash.plays.add(3, [AT + 2])
+    with asking(world) as dash:
+        words = "3 plays of someone in Plex, 2 of them not in Stash, oldest 2026-01-31"
+        assert f"{words}: wait for your yes (plexsync plays sync)" in dash.get("/api/status").json()["verdict"]["text"]
+        assert f"{words}: wait for your yes" in shown(dash, "/")
+        (need,) = [need for need in dash.get("/api/needs").json()["needs"] if need["key"] == "plays"]
+        assert (need["kind"], words in need["text"]) == ("person", True)
+        fix = shown(dash, "/fix")
+        assert f"The first plays for Stash need your approval {words}" in fix
+        assert '<a class="as-button second" href="/plays">Look at the plays…</a>' in dash.get("/fix").text
+        page = shown(dash)
+        assert words in page
+        assert "2 plays would be added to 2 scenes, 2026-01-31" in page
+        assert "1 play is in Stash already" in page
+        assert HOSTILE[0] not in dash.get("/plays").text
+        assert page.count("1 play, 2026-01-31") == 2
+        assert words in world.run("status").stdout.splitlines()[0]
+
+
+def test_the_button_approves_what_the_page_shows(world: World) -> None:
+    played(world, 2)
+    with asking(world) as dash:
+        agree = button(dash, "/plays")
+        told = press(dash, agree)
+        assert "Approved: the worker adds these plays to Stash, and new ones from now on." in told
+        assert "wait for your yes" not in shown(dash, "/")
+        assert "No plays wait for your approval" in shown(dash)
+        back = way_back_of(dash.parts)
+        assert back is not None
+        with dash.parts.store.reading() as db:
+            assert back.history.approved_since(db) == 0
+        assert back.first_run.begin() == 2
+        assert "No plays wait for your approval." in plain(dash.post("/plays", at="1").text)
+
+
+def test_numbers_that_were_counted_anew_are_looked_at_again(world: World) -> None:
+    played(world, 2)
+    with asking(world) as dash:
+        agree = button(dash, "/plays")
+        with dash.parts.store.writing() as tx:
+            number, since, at, rest = tx.notes.text(PLAYS_COUNTED).split(" ", 3)
+            tx.notes.save(PLAYS_COUNTED, f"{number} {since} {int(at) + 1} {rest}")
+        assert "The plays were counted anew meanwhile" in press(dash, agree)
+        assert "The first plays for Stash need your approval" in shown(dash)
+
+
+def test_the_list_has_pages_and_says_why_it_can_not_be_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plexsync.flows.plays.preview.PAGE", 2)
+    played(world, 3)
+    with asking(world) as dash:
+        first = shown(dash)
+        assert "#1" in first
+        assert "#3" not in first
+        assert "Next page" in first
+        keys = world.plex.keys(world.section)
+        second = shown(dash, f"/plays?after={sorted(keys)[1]}")
+        assert "#3" in second
+        assert "Next page" not in second
+        world.stash.faults.set(Fault("status", status=503))
+        away = shown(dash)
+        assert "The list can't be read now" in away
+        assert "3 plays of someone in Plex" in away
+
+
+def test_an_open_page_asks_no_server_again_and_again(world: World) -> None:
+    played(world, 1)
+    with asking(world) as dash:
+        assert dash.get("/plays").status_code == 200
+        world.stash.clear_log()
+        world.plex.clear_log()
+        assert dash.get("/plays", **{"X-Live": "1"}).status_code == 200
+        assert (list(world.stash.log), list(world.plex.log)) == ([], [])
+
+
+def test_a_page_without_a_question_says_so(world: World) -> None:
+    with dashboard(world) as dash:
+        assert "Plays are not brought to Stash" in shown(dash)
+    world.settings["watch_back"] = "plays"
+    with dashboard(world) as dash:
+        assert "No plays wait for your approval" in shown(dash)
+
+
+def test_every_link_and_form_of_the_page_leads_somewhere(world: World) -> None:
+    played(world, 2)
+    with asking(world) as dash:
+        crawl = Crawl(dash, {1, 2})
+        crawl.links("/plays")
+        crawl.forms = {name: form for name, form in crawl.forms.items() if form.action.endswith("/plays")}
+        assert len(crawl.forms) == 1
+        crawl.send()
+        assert crawl.bad == []
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_the_page_opens_at_every_width(world: World, look: Look, width: int, dark: bool) -> None:
+    played(world, 3)
+    with asking(world) as dash:
+        seen = look(width=width, dark=dark)
+        opens_well(seen, dash, "/plays", f"{width}-{'dark' if dark else 'light'}")
+        expect(seen.page.get_by_role("button", name="I agree: add these plays to Stash")).to_be_visible()
+        seen.page.close()
