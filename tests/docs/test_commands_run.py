@@ -44,7 +44,6 @@ ENDS_WITH_1 = {
     "plexsync plays redo --all": "the way back is off",
     "plexsync plays redo --all --wait": "the way back is off",
     "plexsync plays again 7": "the way back is off",
-    "plexsync plays again --since 3d --yes --wait": "the way back is off",
     "plexsync drift --keep 7": "nobody edited 7 in Plex",
     "plexsync drift --keep 7 --field title": "nobody edited 7 in Plex",
     "plexsync drift --keep 7 --json": "nobody edited 7 in Plex",
