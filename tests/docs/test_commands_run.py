@@ -41,8 +41,6 @@ ENDS_WITH_1 = {
     "plexsync notify --test": "no way is set",
     "plexsync plays undo 7 12": "no play was sent for them",
     "plexsync plays redo 7": "the way back is off",
-    "plexsync plays redo --all": "the way back is off",
-    "plexsync plays redo --all --wait": "the way back is off",
     "plexsync plays again 7": "the way back is off",
     "plexsync drift --keep 7": "nobody edited 7 in Plex",
     "plexsync drift --keep 7 --field title": "nobody edited 7 in Plex",
