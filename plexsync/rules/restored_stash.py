@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from plexsync.rules.plays import SentPlay
-from plexsync.rules.scene import PlaysInStash
+from plexsync.rules.scene import ScenePlays
 from plexsync.rules.scene_origin import SceneOrigin
 
 # A tail of fewer plays or scenes is a deletion like any other one: nobody is asked about it.
@@ -52,7 +52,7 @@ class Tail:
     is_whole: bool = False
 
 
-def tail_of(sent: Iterable[SentPlay], scenes: Mapping[int, PlaysInStash]) -> Tail:
+def tail_of(sent: Iterable[SentPlay], scenes: Mapping[int, ScenePlays]) -> Tail:
     """The tail of these plays, given with the last one first. Plays of scenes that are gone or others now are left out.
 
     That an id was dealt again is evidence if a play that was added before is missing: else it was another Stash before.
@@ -73,7 +73,7 @@ def tail_of(sent: Iterable[SentPlay], scenes: Mapping[int, PlaysInStash]) -> Tai
     return Tail(tuple(missing), is_lost)
 
 
-def was_set_back(scene: PlaysInStash, updated_at: str) -> bool:
+def was_set_back(scene: ScenePlays, updated_at: str) -> bool:
     """Whether a scene that had this time of its last change has an earlier one now."""
     before, now = _instant(updated_at), _instant(scene.updated_at)
     return before is not None and now is not None and now < before

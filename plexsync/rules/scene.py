@@ -65,7 +65,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class PlaysInStash:
+class ScenePlays:
     """The plays of a scene as `WatchedScene` has them, with nothing else but what tells the scene from another one."""
 
     id: int
@@ -76,12 +76,16 @@ class PlaysInStash:
 
 @dataclass(frozen=True)
 class WatchedScene:
-    """A scene and its plays in Stash at one moment, in whole seconds UTC, newest first; a second may occur twice."""
+    """A scene, its plays and its resume point in Stash at one moment.
+
+    `plays`: whole seconds UTC, newest first; a second may occur twice. `position`: where it is resumed, in milliseconds.
+    """
 
     scene: Scene
     plays: tuple[int, ...]
+    position: int = 0
 
     @property
-    def brief(self) -> PlaysInStash:
+    def brief(self) -> ScenePlays:
         """Only its plays."""
-        return PlaysInStash(self.scene.id, self.scene.created_at, self.scene.updated_at, self.plays)
+        return ScenePlays(self.scene.id, self.scene.created_at, self.scene.updated_at, self.plays)

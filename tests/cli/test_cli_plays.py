@@ -232,6 +232,21 @@ def test_doctor_says_whose_plays_count_and_what_was_read_last(watching: World, d
     assert plays(watching) == [[AT], [AT]], "doctor changes nothing"
 
 
+def test_doctor_says_whether_resume_points_are_brought(watching: World, door: Door) -> None:
+    guest = watching.plex.add_account("living room")
+    assert "resume points" not in {found["name"] for found in door("doctor", "--json").facts["checks"]}
+    watching.settings["watch_back"] = "plays+resume"
+    found = check(door("doctor", "--json"), "resume points")
+    assert (found["state"], found["told"]) == ("ok", "brought to Stash")
+    watching.settings["watch_account"] = str(guest)
+    found = check(door("doctor", "--json"), "resume points")
+    assert (found["state"], found["told"]) == (
+        "warning",
+        "resume points are those of the owner's account, and watch_account is another one",
+    )
+    assert "leave watch_account empty" in found["mend"]
+
+
 def test_doctor_tries_no_write_if_somebody_has_a_play_at_the_second_that_it_takes(watching: World, door: Door) -> None:
     for id in watching.stash.scene_ids():
         watching.stash.plays.add(id, [1])

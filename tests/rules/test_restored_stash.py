@@ -16,7 +16,7 @@ from plexsync.rules.restored_stash import (
     was_set_back,
     with_missing,
 )
-from plexsync.rules.scene import PlaysInStash
+from plexsync.rules.scene import ScenePlays
 
 CREATED, LATER = "2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z"
 
@@ -26,7 +26,7 @@ def sent(scene, moment=1, *, created=CREATED, updated=CREATED, at=100):
 
 
 def scene(id, *plays, created=CREATED, updated=CREATED):
-    return id, PlaysInStash(id, created, updated, plays)
+    return id, ScenePlays(id, created, updated, plays)
 
 
 def test_the_tail_ends_at_the_first_play_that_is_there():

@@ -18,7 +18,7 @@ from plexsync.rules.job import DAY, PLAYS, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import PLAYS_COMPARED, REPAIRED, RESTORED, STASH_BACK
 from plexsync.rules.plays import PlaySource, plan_plays
-from plexsync.rules.scene import PlaysInStash
+from plexsync.rules.scene import ScenePlays
 from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.plays")
@@ -125,7 +125,7 @@ class PlaysComparison:
     def _out_of_step(self, ids: Collection[int], listed: Listed) -> set[int]:
         """Those of these scenes in Stash for whose plays there is something to do. `listed`: what Plex lists, by scene."""
         ordered = sorted(ids)
-        scenes: dict[int, PlaysInStash] = {}
+        scenes: dict[int, ScenePlays] = {}
         for start in range(0, len(ordered), PAGE):
             scenes |= self._restores.read(ordered[start : start + PAGE])
         with self._store.reading() as db:

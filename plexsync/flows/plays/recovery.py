@@ -11,7 +11,7 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import PLAYS_COMPARED, PLAYS_JOURNALLED, REPAIRED, RESTORED
 from plexsync.rules.play_entries import JournaledPlay, JournaledPlays, PlaysEntry, newest_of
 from plexsync.rules.plays import RememberedPlay
-from plexsync.rules.scene import PlaysInStash, Scene
+from plexsync.rules.scene import Scene, ScenePlays
 from plexsync.store.database import Database, Writer
 from plexsync.store.plays_file import PlaysFile
 
@@ -89,7 +89,7 @@ class PlaysRecovery:
             for number, errand in enumerate(sent, start=first):
                 errand.entry_number = number
 
-    def has_learnt(self, tx: Writer, learnt: Sequence[tuple[Scene | PlaysInStash, Remembered]]) -> None:
+    def has_learnt(self, tx: Writer, learnt: Sequence[tuple[Scene | ScenePlays, Remembered]]) -> None:
         """Record what is remembered of these plays from now on, without a request. Raises LocalFault."""
         if learnt:
             first = tx.notes.take_numbers(PLAYS_JOURNALLED, len(learnt))
@@ -113,7 +113,7 @@ class PlaysRecovery:
             self._journal.append(entries, sync=sync)
 
     def _entry(
-        self, kind: Literal["sent", "known"], number: int, scene: Scene | PlaysInStash, plays: Remembered
+        self, kind: Literal["sent", "known"], number: int, scene: Scene | ScenePlays, plays: Remembered
     ) -> PlaysEntry:
         return PlaysEntry(kind, number, self._clock.now(), scene.id, scene.created_at, scene.updated_at, plays)
 

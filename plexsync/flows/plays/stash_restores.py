@@ -25,7 +25,7 @@ from plexsync.rules.restored_stash import (
     was_set_back,
     with_missing,
 )
-from plexsync.rules.scene import PlaysInStash, WatchedScene
+from plexsync.rules.scene import ScenePlays, WatchedScene
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.plays")
@@ -63,7 +63,7 @@ class StashRestores:
         if self._lacks_plays(scenes):
             self.check()
 
-    def _lacks_plays(self, scenes: Mapping[int, PlaysInStash]) -> bool:
+    def _lacks_plays(self, scenes: Mapping[int, ScenePlays]) -> bool:
         with self._store.reading() as db:
             last = db.plays.last_sent(LAST)
             memory = db.plays.of({id: scene.created_at for id, scene in scenes.items()})
@@ -95,10 +95,10 @@ class StashRestores:
                     tx.notes.save(STASH_BACK, "")
             return bool(tail.missing)
 
-    def _read_tail(self, times: Mapping[int, str]) -> tuple[Tail, dict[int, PlaysInStash]]:
+    def _read_tail(self, times: Mapping[int, str]) -> tuple[Tail, dict[int, ScenePlays]]:
         """The tail, and the scenes that were read for it: also the first of those with a noted time."""
         sent: list[SentPlay] = []
-        scenes: dict[int, PlaysInStash] = {}
+        scenes: dict[int, ScenePlays] = {}
         unread = set(times)
         while True:
             with self._store.reading() as db:
@@ -113,13 +113,13 @@ class StashRestores:
             if tail.is_whole:
                 return tail, scenes
 
-    def read(self, ids: Collection[int]) -> dict[int, PlaysInStash]:
+    def read(self, ids: Collection[int]) -> dict[int, ScenePlays]:
         """The plays of these scenes in Stash, without those that can't be read. Raises NeighbourError if none can."""
         answers = self._reader.read(Neighbour.STASH, self._stash.only_plays, ids)
-        return {id: answer for id, answer in answers.items() if isinstance(answer, PlaysInStash)}
+        return {id: answer for id, answer in answers.items() if isinstance(answer, ScenePlays)}
 
     def _decide(
-        self, tx: Writer, missing: Sequence[SentPlay], scenes: Mapping[int, PlaysInStash], *, is_lost: bool
+        self, tx: Writer, missing: Sequence[SentPlay], scenes: Mapping[int, ScenePlays], *, is_lost: bool
     ) -> None:
         moments: dict[int, list[int]] = {}
         for play in missing:
