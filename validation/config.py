@@ -284,8 +284,9 @@ class PlexSyncConfig(CheckedModel):
     """What to do in Plex with what was pushed for a scene that was deleted in Stash: keep (leave Plex alone) or undo
     (take it back), default keep."""
 
-    watch_back: Literal["off", "plays"] = Field(default="off")
-    """Bring what you watch in Plex back to Stash: off, or plays (each play with its moment). Default off."""
+    watch_back: Literal["off", "plays", "plays+resume"] = Field(default="off")
+    """Bring what you watch in Plex back to Stash: off, plays (each play with its moment), or plays+resume (also where you
+    stopped). Default off."""
 
     watch_account: Annotated[str, BeforeValidator(values.number_or_name)] = Field(default="")
     """Plex account whose plays count: its number or its name. Default empty: the owner of the server (account 1)."""

@@ -127,5 +127,7 @@ def rating_rules(config: PlexSyncConfig) -> RatingRules | None:
 
 
 def watch_rules(config: PlexSyncConfig) -> WatchRules | None:
-    """Return whose plays come to Stash, and since when; None while the way back is off."""
-    return None if config.watch_back == "off" else WatchRules(config.watch_account, config.watch_from)
+    """Return whose plays come to Stash, since when, and with what; None while the way back is off."""
+    if config.watch_back == "off":
+        return None
+    return WatchRules(config.watch_account, config.watch_from, resume=config.watch_back == "plays+resume")

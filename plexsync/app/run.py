@@ -198,6 +198,8 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
             watchers.append(watch(compare, name="compare plays", seconds=COMPARE_LOOK))
         if ratings is not None:
             watchers.append(watch(ratings.poll.poll, name="ratings", seconds=parts.config.stash_poll_interval))
+        if back is not None and back.resume is not None:
+            watchers.append(watch(back.resume.poll, name="resume", seconds=parts.config.stash_poll_interval))
         for watcher in watchers:
             watcher.start()
         try:

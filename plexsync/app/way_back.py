@@ -13,6 +13,7 @@ from plexsync.flows.plays.history_poll import HistoryPoll, WatchRules
 from plexsync.flows.plays.listener import PlayListener
 from plexsync.flows.plays.preview import PlaysPreviewer
 from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.flows.plays.resume_poll import ResumePoll
 from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection_records import Inspection
@@ -27,7 +28,10 @@ from plexsync.store.plays_file import PlaysFile
 
 @dataclass(frozen=True)
 class WayBack:
-    """The flow of plays, the poll of Plex's history and what says when to poll sooner, and the first write of plays."""
+    """The flow of plays, the poll of Plex's history and what says when to poll sooner, and the first write of plays.
+
+    `resume`: the poll of resume points, None if they are not brought.
+    """
 
     flow: PlaysFlow
     history: HistoryPoll
@@ -35,6 +39,7 @@ class WayBack:
     previewer: PlaysPreviewer
     first_run: FirstRun
     comparison: PlaysComparison
+    resume: ResumePoll | None
 
     def poll(self, stopping: Callable[[], bool] = lambda: False) -> str:
         """Read the history, and count what waits for your approval; returns why that is not possible now, '' if it was."""
@@ -43,9 +48,11 @@ class WayBack:
     def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
         """Queue the plays of inspected scenes of which Plex lists plays that are not remembered.
 
-        So a scene that is matched only now, or has another file, gets the plays of its items. Nothing is queued before
-        you have approved the first write.
+        So a scene that is matched only now, or has another file, gets the plays of its items, and its resume point. Nothing
+        is queued before you have approved the first write.
         """
+        if self.resume is not None:
+            self.resume.observe(tx, sights, now)
         shown = {sight.id: [target.item.key for target in sight.targets] for sight in sights if sight.scene}
         keys = sorted({key for some in shown.values() for key in some})
         if not keys:
@@ -75,6 +82,7 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     flow = _plays_flow(parts, history, recovery, restores)
     viewer = _plays_flow(parts, history, recovery, looks_only=True)
     previewer = PlaysPreviewer(parts.store, parts.plex, viewer, history, parts.gates, clock)
+    resume = ResumePoll(parts.store, parts.plex, parts.gates, clock, parts.identity, history)
     longest = longest_request(parts.settings.work)
     return WayBack(
         flow,
@@ -82,7 +90,8 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
         PlayListener(parts.store, history, clock),
         previewer,
         FirstRun(parts.store, parts.gates, clock, history, previewer),
-        PlaysComparison(parts.store, parts.stash, history, recovery, restores, parts.gates, clock, longest),
+        PlaysComparison(parts.store, history, recovery, restores, parts.gates, clock, longest),
+        resume if rules.resume else None,
     )
 
 
@@ -133,14 +142,15 @@ def _plays_flow(
 def forget_way_back(parts: Assembled, *, forgets_gate: bool = True) -> None:
     """Drop the queued plays and the saved history, since the way back is off.
 
-    Scenes with plays that you want taken back stay in the queue. Switched on again, it reads all anew.
+    Scenes with plays or a resume point that you want taken back stay in the queue. Switched on again, it reads all anew.
     `forgets_gate`: nothing else is written to Stash, so what is stored about the gate for such writes goes as well.
     """
     with parts.store.writing() as tx:
-        if tx.jobs.discard([PLAYS], but=tx.plays.to_take_back()) or tx.plays.has_history():
+        asked = [*tx.plays.to_take_back(), *tx.watches.to_put_back()]
+        if tx.jobs.discard([PLAYS], but=asked) or tx.plays.has_history():
             tx.plays.forget_history()
         if forgets_gate:
             gate_rows.forget(tx, WRITE_STASH, parts.clock.now())
-        if tx.notes.text(PLAYS_COUNTED):
-            tx.notes.save(PLAYS_COUNTED, "")
-            tx.notes.save(PLAYS_COMPARED, "")
+        for name in (PLAYS_COUNTED, PLAYS_COMPARED):
+            if tx.notes.text(name):
+                tx.notes.save(name, "")

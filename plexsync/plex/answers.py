@@ -11,13 +11,15 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from plexsync.rules.item import Entry, Item, Part
+from plexsync.rules.item import Entry, Item, Part, Viewing
 from plexsync.rules.records import Section
 
 # The replacement for bytes that are not UTF-8.
 UNREADABLE = "\ufffd"
 # Digits of a duration in milliseconds: thirty years.
 LONGEST_DURATION = 12
+# Digits of the times that somebody can watch a movie.
+LONGEST_COUNT = 9
 LONGEST_NUMBER = 19
 # Digits of a moment in seconds: three thousand years.
 LONGEST_MOMENT = 11
@@ -79,6 +81,9 @@ class ItemAnswer(msgspec.Struct):
     originallyAvailableAt: str | None = None
     contentRating: str | None = None
     userRating: float | str | None = None
+    viewCount: Number | None = None
+    lastViewedAt: Number | None = None
+    viewOffset: Number | None = None
     lastRatedAt: Number | None = None
     thumb: str | None = None
     art: str | None = None
@@ -286,8 +291,15 @@ def _item(metadata: ItemAnswer, section: str, library: str) -> Item:
         stamp=whole_number(metadata.updatedAt or 0),
         clip=metadata.subtype == "clip",
         library=library,
+        viewing=viewing_of(metadata.viewCount, metadata.lastViewedAt, metadata.viewOffset),
         rated_at=moment(metadata.lastRatedAt),
     )
+
+
+def viewing_of(count: Number | None, moment: Number | None, offset: Number | None) -> Viewing:
+    """How far an item was watched. An invalid number counts as none: it does not make the answer invalid."""
+    lengths = ((count, LONGEST_COUNT), (moment, LONGEST_MOMENT), (offset, LONGEST_DURATION))
+    return Viewing(*(_short(number, length) for number, length in lengths))
 
 
 def _names(tags: Iterable[PlexTag]) -> tuple[str, ...]:
@@ -309,9 +321,13 @@ def _duration(part: PartAnswer, media: MediaAnswer) -> int:
 
     It is only a hint for matching, so an invalid one does not make the answer invalid.
     """
-    duration = part.duration or (media.duration if len(media.Part) == 1 else None)
-    text = digits(duration)
-    return int(text) if text and len(text) <= LONGEST_DURATION else 0
+    return _short(part.duration or (media.duration if len(media.Part) == 1 else None), LONGEST_DURATION)
+
+
+def _short(number: Number | None, length: int) -> int:
+    """A number of at most so many digits, without its fraction; 0 for any other."""
+    text = digits(number)
+    return int(text) if text and len(text) <= length else 0
 
 
 def check_size(size: Number, listed: Sequence[object]) -> None:

@@ -1,4 +1,4 @@
-"""Decodes Plex's answers about plays, accounts and ratings, as strictly and leniently as `plexsync.plex.answers` does.
+"""Decodes Plex's answers about plays, viewings, accounts and ratings, as strictly as `plexsync.plex.answers` does.
 
 A row that can't be read is no play, but it keeps its place in the listing, which pages are joined by.
 """
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from plexsync.plex.answers import Number, check_size, digits, moment, rating_text
+from plexsync.plex.answers import Number, check_size, digits, moment, rating_text, viewing_of
+from plexsync.rules.item import Viewing
 from plexsync.rules.records import PlexPlay, Rated
 
 MOVIE = "movie"
@@ -58,6 +59,29 @@ class AccountsAnswer(msgspec.Struct):
     MediaContainer: AccountList
 
 
+class ViewingAnswer(msgspec.Struct):
+    """An item of a library, and how far it was watched."""
+
+    ratingKey: Number
+    viewCount: Number | None = None
+    lastViewedAt: Number | None = None
+    viewOffset: Number | None = None
+
+
+class ViewingList(msgspec.Struct):
+    """A page of the items of a library that were watched."""
+
+    size: Number
+    totalSize: Number | None = None
+    Metadata: list[ViewingAnswer] = []
+
+
+class ViewingsAnswer(msgspec.Struct):
+    """The body of such a page."""
+
+    MediaContainer: ViewingList
+
+
 class RatedAnswer(msgspec.Struct):
     """An item of a listing, with its rating."""
 
@@ -98,6 +122,17 @@ def accounts_of(accounts: AccountList) -> dict[int, str]:
     """The names of the accounts by id; '' for one without a name."""
     check_size(accounts.size, accounts.Account)
     return {int(digits(account.id)): account.name or "" for account in accounts.Account if digits(account.id)}
+
+
+def viewings_of(page: ViewingList) -> list[tuple[str, Viewing]]:
+    """The rating keys and viewings of a page, in its order."""
+    check_size(page.size, page.Metadata)
+    viewings = [
+        (digits(row.ratingKey), viewing_of(row.viewCount, row.lastViewedAt, row.viewOffset)) for row in page.Metadata
+    ]
+    if not all(key for key, _ in viewings):
+        raise ValueError("a key that is no number")
+    return viewings
 
 
 def rated_of(page: RatedPage) -> list[Rated]:

@@ -1,4 +1,4 @@
-"""Plays and ratings in Plex over HTTP: implements `PlexWatch` and `PlexRatings` of `plexsync.rules.neighbours`.
+"""Plays, viewings and ratings in Plex: implements `PlexWatch` and `PlexRatings` of `plexsync.rules.neighbours`.
 
 Plex shows its history and its accounts to the owner of the server alone. Whoever else asks gets 401 or 403, although the
 same token may read and write everything else. So these two are Refused here and never Barred, which would hold all of Plex.
@@ -14,16 +14,24 @@ from plexsync.plex import answers, answers_history
 from plexsync.plex.answers_history import HistoryRow
 from plexsync.plex.client import MOVIE, UNWANTED, UNWANTED_FIELDS, PlexClient, check_number
 from plexsync.rules.errors import Barred, Refused
-from plexsync.rules.records import PlexPlay, Rated
+from plexsync.rules.item import Viewing
+from plexsync.rules.records import PlexPlay, Rated, ViewingPage
 
 HISTORY = msgspec.json.Decoder(answers_history.HistoryAnswer)
 RATED = msgspec.json.Decoder(answers_history.RatedItemsAnswer)
 ACCOUNTS = msgspec.json.Decoder(answers_history.AccountsAnswer)
+VIEWINGS = msgspec.json.Decoder(answers_history.ViewingsAnswer)
 # A row takes less than 1 kB.
 HISTORY_CAP = 4 * MEGABYTE
 ACCOUNTS_CAP = MEGABYTE
+# An item without its texts takes less than 16 kB.
+VIEWINGS_CAP = 8 * MEGABYTE
+# An item without its texts takes less than 16 kB.
+VIEWINGS_CAP = 8 * MEGABYTE
 # The number of new starts in a row that may bring nothing new.
 RESTARTS = 10
+# The rows of a page of viewings that are those of the page before, since items come and go meanwhile.
+SHARED_ROWS = 10
 
 
 class PlexHistory(PlexClient):
@@ -54,6 +62,30 @@ class PlexHistory(PlexClient):
         accounts = self._checked(lambda: answers_history.accounts_of(container))
         # An account may be named like the token.
         return {id: name.replace(self._token, "***") for id, name in accounts.items()}
+
+    def viewings(self, section: str, *, since: int, page: int = 500) -> Iterator[ViewingPage]:
+        """What the account of the token has watched of a library from `since` on (UTC seconds), newest first, in pages.
+
+        One request for each page, and at least one. See `ViewingPage` for a Plex that neither filters nor sorts as asked.
+        """
+        start, last = 0, ""
+        while True:
+            rows, total = self._page_of_viewings(section, since, start, page)
+            if last and last not in {key for key, _ in rows}:
+                raise self._wire.foreign("with a library that does not hold still")
+            moments = [viewing.moment for _, viewing in rows]
+            is_filtered = all(moment >= max(since, 1) for moment in moments)
+            # Items that nobody has watched come last.
+            is_sorted = moments == sorted(moments, reverse=True) and (bool(start) or any(moments))
+            yield ViewingPage(
+                {key: viewing for key, viewing in rows if viewing.moment and viewing.moment >= since},
+                is_bounded=is_filtered or is_sorted,
+            )
+            if start + len(rows) >= total or (is_sorted and not is_filtered):
+                return
+            if len(rows) <= SHARED_ROWS:
+                raise self._wire.foreign("with an incomplete library")
+            start, last = start + len(rows) - SHARED_ROWS, rows[-1][0]
 
     def rated(self, section: str, *, since: int, limit: int) -> list[Rated]:
         """Up to `limit` items that were rated after `since` (UTC seconds), oldest rating first, in one request.
@@ -122,11 +154,37 @@ class PlexHistory(PlexClient):
         answer = self._ask_as_owner(target, HISTORY_CAP)
         container = self._wire.decoded(HISTORY, answer.body).MediaContainer
         rows = self._checked(lambda: answers_history.rows_of(container))
+        return rows, self._total(container.totalSize, answer, start + len(rows) + (len(rows) == size))
+
+    def _page_of_viewings(
+        self, section: str, since: int, start: int, size: int
+    ) -> tuple[list[tuple[str, Viewing]], int]:
+        """One page, with more rows than pages share, and the number of all rows."""
+        check_number(section)
+        size = max(size, 2 * SHARED_ROWS)
+        query = {
+            "type": MOVIE,
+            # It is not certain whether the sign includes the moment itself.
+            "lastViewedAt>>": str(max(since - 1, 0)),
+            "sort": "lastViewedAt:desc",
+            "excludeElements": f"{UNWANTED},Media",
+            "excludeFields": UNWANTED_FIELDS,
+            "X-Plex-Container-Start": str(start),
+            "X-Plex-Container-Size": str(size),
+        }
+        answer = self._ask(
+            "GET", f"/library/sections/{section}/all?{urlencode(query, quote_via=quote)}", cap=VIEWINGS_CAP
+        )
+        container = self._wire.decoded(VIEWINGS, answer.body).MediaContainer
+        rows = self._checked(lambda: answers_history.viewings_of(container))
+        return rows, self._total(container.totalSize, answer, start + len(rows) + (len(rows) == size))
+
+    def _total(self, total: answers.Number | None, answer: Answer, otherwise: int) -> int:
+        """The number of all rows of a listing. Without a total, a full page can have another one behind it."""
         header = answer.headers.get("x-plex-container-total-size", "")
-        if container.totalSize is None and not header:
-            # Without a total, a full page can have another one behind it.
-            return rows, start + len(rows) + (len(rows) == size)
-        return rows, self._checked(lambda: answers.total_of(container.totalSize, header))
+        if total is None and not header:
+            return otherwise
+        return self._checked(lambda: answers.total_of(total, header))
 
     def _ask_as_owner(self, target: str, cap: int) -> Answer:
         """The answer to a request that is the owner's; Refused if the token is not."""

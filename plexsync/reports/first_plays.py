@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from plexsync.flows.plays.preview import PlaysPage, ScenePlays
+from plexsync.flows.plays.preview import PlaysPage, PreviewedPlays
 from plexsync.reports.dead_letter_export import cell
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.shapes.plays import ScenePlaysFacts
@@ -32,7 +32,7 @@ def first_plays_lines(first: FirstPlaysFacts) -> list[str]:
     return lines
 
 
-def scene_plays_facts(scene: ScenePlays) -> ScenePlaysFacts:
+def scene_plays_facts(scene: PreviewedPlays) -> ScenePlaysFacts:
     """The plays of a scene for JSON."""
     return {
         "id": scene.id,

@@ -65,6 +65,12 @@ def lasting(span: float) -> str:
     return f"{span / SECOND:.0f} s"
 
 
+def place(milliseconds: int) -> str:
+    """A place in a film: `0:31:07`."""
+    minutes, seconds = divmod(milliseconds // 1000, 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+
+
 def many(count: int, one: str, several: str = "") -> str:
     """A count with its noun: `1 scene`, `2,000 scenes`."""
     return f"{count:,} {one if count == 1 else several or one + 's'}"

@@ -53,9 +53,11 @@ def _in_state(counts: Mapping[tuple[PlayState, bool], int], state: PlayState) ->
     return counts.get((state, False), 0) + counts.get((state, True), 0)
 
 
-def plays_wished(marked: Marked, plays: int, nothing: Sequence[int]) -> PlaysWished:
-    """What was asked for `plays` plays; `nothing`: the named scenes that it does not concern."""
+def plays_wished(marked: Marked, plays: int, resume: int, nothing: Sequence[int]) -> PlaysWished:
+    """What was asked for `plays` plays and `resume` resume points; `nothing`: the named scenes that it does not concern."""
     facts: PlaysWished = {"plays": plays, "scenes": len(marked.jobs)}
+    if resume:
+        facts["resume_points"] = resume
     if nothing:
         facts["nothing"] = list(nothing)
     if marked.failed:

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from plexsync.flows.plays.history_poll import WatchRules, account_in
-from plexsync.reports.format import local, many, stamp
+from plexsync.reports.format import local, many, place, stamp
 from plexsync.reports.shapes.scenes import PlaysOfScene
 from plexsync.rules.plays import PlayState
+from plexsync.rules.resume import RememberedResume
 from plexsync.store.database import Reader
 
 # What became of plays that are not simply in Stash, in the order in which the sentence tells it.
@@ -36,8 +37,10 @@ def scene_plays(
     missing = {moment for moment in moments if moment not in memory or memory[moment].state is PlayState.ADDING}
     states = Counter(play.state for play in memory.values())
     last = max(moments, default=None)
+    resume = db.watches.of({id: created_at}).get(id) if rules and rules.resume else None
+    text = _sentence(len(moments), last, len(missing), states, is_known=account is not None, is_on=bool(rules))
     return {
-        "text": _sentence(len(moments), last, len(missing), states, is_known=account is not None, is_on=bool(rules)),
+        "text": f"{text}{_resume_words(resume)}",
         "in_plex": len(moments),
         "last_played_at": stamp(last * 1000) if last is not None else None,
         "not_in_stash": len(missing),
@@ -45,6 +48,7 @@ def scene_plays(
         "present": states[PlayState.PRESENT],
         "deleted": states[PlayState.DELETED],
         "undone": states[PlayState.UNDONE] + states[PlayState.REMOVING],
+        "left_at": resume.last.viewing.offset / 1000 if resume and resume.last.viewing.offset else None,
     }
 
 
@@ -62,3 +66,11 @@ def _sentence(
     parts = [first, *([f"{missing:,} not yet in Stash"] if missing else [])]
     parts += [f"{states[state]:,} {words}" for state, words in FATES if states[state]]
     return "; ".join(parts)
+
+
+def _resume_words(resume: RememberedResume | None) -> str:
+    """Where the scene was left in Plex, and whether Stash has that; '' if it was left at no place."""
+    if resume is None or not resume.last.viewing.offset:
+        return ""
+    fate = " (taken back)" if resume.undo else " (not yet in Stash)" if resume.sending is not None else ""
+    return f"; left at {place(resume.last.viewing.offset)} in Plex{fate}"

@@ -33,6 +33,7 @@ from plexsync.rules.values import Value, held, name_keys, same_value
 
 OWN_VALUE = "PlexSync has written it to Plex itself"
 NO_RATING = "Stash has no such rating"
+DIFFERENT_RATINGS = "its items have different ratings"
 CUT = "a sync would cut or drop it"
 
 
@@ -116,6 +117,10 @@ def plan_import(scene: Scene, items: Sequence[ImportItem], names: AllNames, *, c
         side = next((side for side in items if held(side.item, IN_PLEX[name]).value), None)
         if side is None:
             continue
+        if name is StashField.RATING and not _has_one_rating(items):
+            # A sync may leave ratings to the flow of ratings, which would bring this one to the other items.
+            draft.left_out.append(LeftOut(name, side.item.value(IN_PLEX[name]), DIFFERENT_RATINGS))
+            continue
         for fill in _candidates(draft, name, side, names, create=create):
             future = filled(draft.scene, fill)
             if reason := _harm(future, fill, side, items, before):
@@ -124,6 +129,11 @@ def plan_import(scene: Scene, items: Sequence[ImportItem], names: AllNames, *, c
             draft.scene = future
             draft.fills[name] = _joined(draft.fills.get(name), fill)
     return ImportPlan(tuple(draft.fills.values()), tuple(draft.left_out), tuple(draft.missing))
+
+
+def _has_one_rating(items: Sequence[ImportItem]) -> bool:
+    rating = IN_PLEX[StashField.RATING]
+    return all(same_value(rating, side.item.value(rating), items[0].item.value(rating)) for side in items)
 
 
 def is_filled(scene: Scene, name: StashField) -> bool:

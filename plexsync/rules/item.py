@@ -66,6 +66,18 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Viewing:
+    """How far the account of the token has watched an item: to its end `count` times, the last time at `moment`.
+
+    `moment`: UTC seconds, 0 if it was never watched. `offset`: where it was left, in milliseconds; 0 for at no place.
+    """
+
+    count: int = 0
+    moment: int = 0
+    offset: int = 0
+
+
+@dataclass(frozen=True)
 class Item:
     """A Plex item in full. Scalars are texts ('' = empty), lists are names in Plex's order, `locks` holds field names.
 
@@ -89,6 +101,7 @@ class Item:
     stamp: int = field(default=0, compare=False)
     clip: bool = False
     library: str = field(default="", compare=False)
+    viewing: Viewing = field(default=Viewing(), compare=False)
     rated_at: int = field(default=0, compare=False)
 
     def locked(self, name: str) -> bool:

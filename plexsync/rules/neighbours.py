@@ -14,7 +14,7 @@ from plexsync.rules.job import Kind
 from plexsync.rules.notices import Notice
 from plexsync.rules.plan_records import Edit
 from plexsync.rules.plays import Moments
-from plexsync.rules.records import Newest, News, Picture, PlexPlay, Rated, Section, ServerInfo
+from plexsync.rules.records import Newest, News, Picture, PlexPlay, Rated, Section, ServerInfo, ViewingPage
 from plexsync.rules.scene import Image, Scene, ScenePlays, WatchedScene
 
 
@@ -199,11 +199,11 @@ class Plex(Protocol):
 class StashWatch(Protocol):
     """What was watched, in Stash. Plays are in whole seconds UTC.
 
-    A write that raises Unavailable with `sent` may have taken effect, or may still do so: only the plays tell.
+    A write that raises Unavailable with `sent` may have taken effect, or may still do so: only `watched` tells.
     """
 
     def watched(self, ids: Sequence[int]) -> dict[int, WatchedScene]:
-        """The scenes with these ids and their plays, in one request. Ids that do not exist are left out."""
+        """The scenes with these ids, their plays and resume points, in one request. Ids that do not exist are left out."""
         ...
 
     def only_plays(self, ids: Sequence[int]) -> dict[int, ScenePlays]:
@@ -216,6 +216,10 @@ class StashWatch(Protocol):
 
     def take_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
         """Remove one play of each moment that has one; returns all plays of the scene after it, newest first."""
+        ...
+
+    def save_resume(self, id: int, position: int) -> None:
+        """Set where a scene is resumed, in milliseconds; 0 for at its beginning."""
         ...
 
 
@@ -231,13 +235,17 @@ class StashRating(Stash, StashWatch, Protocol):
 
 
 class PlexWatch(Protocol):
-    """What Plex knows of who played what. Plex may refuse both to a token that can do everything else: Refused."""
+    """What Plex knows of who watched what. It may refuse plays and accounts to a token that can do all else: Refused."""
 
     def plays(self, account: int, *, since: int, page: int = 1000, with_gone: bool = False) -> Iterator[list[PlexPlay]]:
         """The plays of movies by one account from `since` on (UTC seconds), oldest first, in pages without repeats.
 
         `with_gone`: also those of items that Plex has no longer.
         """
+        ...
+
+    def viewings(self, section: str, *, since: int, page: int = 500) -> Iterator[ViewingPage]:
+        """What the account of the token has watched of a library from `since` on (UTC seconds), newest first, in pages."""
         ...
 
     def accounts(self) -> dict[int, str]:

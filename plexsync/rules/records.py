@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from plexsync.rules.gate_names import GateName
+from plexsync.rules.item import Viewing
 from plexsync.rules.job import Kind, State
 from plexsync.rules.values import Held
 
@@ -298,6 +299,18 @@ class PlexPlay:
     section: str
     account: int
     moment: int
+
+
+@dataclass(frozen=True)
+class ViewingPage:
+    """Watched items of a library, by rating key.
+
+    `is_bounded`: Plex has filtered or sorted as asked, so what follows is not older than asked for. Else it may be the
+    whole library.
+    """
+
+    viewings: Mapping[str, Viewing]
+    is_bounded: bool
 
 
 @dataclass(frozen=True)

@@ -76,10 +76,14 @@ class ScenePlays:
 
 @dataclass(frozen=True)
 class WatchedScene:
-    """A scene and its plays in Stash at one moment, in whole seconds UTC, newest first; a second may occur twice."""
+    """A scene, its plays and its resume point in Stash at one moment.
+
+    `plays`: whole seconds UTC, newest first; a second may occur twice. `position`: where it is resumed, in milliseconds.
+    """
 
     scene: Scene
     plays: tuple[int, ...]
+    position: int = 0
 
     @property
     def brief(self) -> ScenePlays:

@@ -17,7 +17,8 @@ RELATIVE = re.compile(r"([+-]\d+)(s|m|h|d|w|mon|y)?")
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "mon": 2_592_000, "y": 31_536_000}
 STRINGS = ("title", "titleSort", "originalTitle", "summary", "tagline", "studio", "contentRating", "editionTitle")
 NUMBERS = ("id", "year", "rating", "audienceRating", "userRating", "viewCount", "duration")
-DATES = ("addedAt", "updatedAt", "originallyAvailableAt", "lastViewedAt", "lastRatedAt")
+VIEWED = "lastViewedAt"
+DATES = ("addedAt", "updatedAt", "originallyAvailableAt", VIEWED, "lastRatedAt")
 
 Test = Callable[[Item], bool]
 
@@ -43,6 +44,10 @@ def select(library: Library, section: Section, pairs: list[tuple[str, str]], *, 
     if "file" in asked and kind != "1":
         raise Unacceptable(500)
     order = asked.get("sort") or default_sort
+    if section.traits.viewings != "filtered":
+        pairs = [(name, value) for name, value in pairs if VIEWED not in name]
+    if section.traits.viewings == "neither" and VIEWED in order:
+        order = default_sort
     tests = [test for name, value in pairs if value and (test := _test(library, name, value)) is not None]
     pool = _narrowed(section, asked)
     if pool is None:
@@ -84,6 +89,9 @@ def _ordered(section: Section, kind: str | None, order: str, *, with_collections
         return []
     if kind is None and with_collections:
         return _sorted([*section.items.values(), *section.collections.values()], order)
+    if VIEWED in order:
+        # A view changes no section.
+        return _sorted(section.items.values(), order)
     place = ("movie", order)
     known = section.orders.get(place)
     if known is None or known[0] != section.content_changed_at:

@@ -11,6 +11,7 @@ PeoplePictures = Literal["any", "public", "none"]
 RatingByEdit = Literal["account", "item", "none"]
 CollectionEdits = Literal["both", "section", "item"]
 FileFilter = Literal["exact", "any case", "folder"]
+Viewings = Literal["filtered", "sorted", "neither"]
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Traits:
     trash_details     the status of details of an item in the trash
     deleted_type      the type of an item that was removed, in the event that says so
     file_filter       what `file=` finds: the exact name, the name in any case, or all items of the file's folder
+    viewings          what a library can do by `lastViewedAt`: filter and sort, only sort, or nothing
     viewed_after      whether `viewedAt>` in a request for the history finds only later plays, or also those at that moment
     history_ignores   the parameters of a request for the history that the server does not know: filters, `sort` (it then
                       lists the newest first), `X-Plex-Container-Start`
@@ -60,6 +62,7 @@ class Traits:
     trash_details: Literal[200, 404] = 404
     deleted_type: Literal[1, -1] = 1
     file_filter: FileFilter = "exact"
+    viewings: Viewings = "filtered"
     viewed_after: Literal["later", "not before"] = "later"
     history_ignores: frozenset[str] = frozenset()
     history_status: Literal[200, 401, 403] = 200

@@ -111,6 +111,11 @@ TAKE_PLAYS = """
 mutation TakePlays($id: ID!, $times: [Timestamp!]!) { plays: sceneDeletePlay(id: $id, times: $times) { count history } }
 """
 
+# The mutation can also be given a duration, which it adds.
+SAVE_RESUME = """
+mutation SaveResume($id: ID!, $seconds: Float!) { saved: sceneSaveActivity(id: $id, resume_time: $seconds) }
+"""
+
 RATE = """
 mutation Rate($input: SceneUpdateInput!) { scene: sceneUpdate(input: $input) { id rating100 } }
 """
@@ -177,8 +182,9 @@ def scenes(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str
 
 
 def watched(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str:
-    """`scenes` with the plays of each."""
-    return each_scene("Watched", ids, "...SceneFields play_history") + fragments(tags_above=tags_above, people=people)
+    """`scenes` with the plays and the resume point of each."""
+    fields = "...SceneFields play_history resume_time"
+    return each_scene("Watched", ids, fields) + fragments(tags_above=tags_above, people=people)
 
 
 def only_plays(ids: Sequence[int]) -> str:

@@ -1,7 +1,7 @@
 """What was watched, in Stash: implements `plexsync.rules.neighbours.StashWatch`.
 
-Every write returns the plays after it, so that no second request has to read them. An answer that is broken, partial or an
-error raises Unavailable with `sent`: Stash may have carried out the write, or do so later.
+Every write of plays returns those after it, so that no second request has to read them. An answer that is broken,
+partial or an error raises Unavailable with `sent`: Stash may have carried out the write, or do so later.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,18 @@ from plexsync.stash.client import StashClient, by_id, scenes_cap
 # More than 100,000 plays of one scene.
 PLAYS_CAP = 4 * MEGABYTE
 
+# Seconds of the longest scene: thirty years.
+LONGEST = 1e9
+
 # A time with an offset; anything else is an error as soon as it is met.
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class WatchedAnswer(answers.SceneAnswer):
-    """A scene in full, with its plays."""
+    """A scene in full, with its plays and its resume point."""
 
     play_history: list[Moment]
+    resume_time: float | None
 
 
 class ScenePlaysAnswer(msgspec.Struct):
@@ -51,6 +55,12 @@ class PlaysWritten(msgspec.Struct):
     plays: PlaysAnswer
 
 
+class ResumeSaved(msgspec.Struct):
+    """The data of the mutation SAVE_RESUME."""
+
+    saved: bool
+
+
 class RatedScene(msgspec.Struct):
     """A scene after it was rated."""
 
@@ -67,14 +77,15 @@ class RatingWritten(msgspec.Struct):
 WATCHED = msgspec.json.Decoder(dict[str, WatchedAnswer | None])
 ONLY_PLAYS = msgspec.json.Decoder(dict[str, ScenePlaysAnswer | None])
 PLAYS_WRITTEN = msgspec.json.Decoder(PlaysWritten)
+RESUME_SAVED = msgspec.json.Decoder(ResumeSaved)
 RATING_WRITTEN = msgspec.json.Decoder(RatingWritten)
 
 
 class StashWatching(StashClient):
-    """A `StashClient` that also reads and writes plays, and writes ratings."""
+    """A `StashClient` that also reads and writes plays and resume points, and writes ratings."""
 
     def watched(self, ids: Sequence[int]) -> dict[int, WatchedScene]:
-        """The scenes with these ids and their plays, in one request; missing ones are left out."""
+        """The scenes with these ids, their plays and resume points, in one request; missing ones are left out."""
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
@@ -82,7 +93,9 @@ class StashWatching(StashClient):
         data = self._ask(WATCHED, query, cap=scenes_cap(wanted))
         return self._checked(
             lambda: {
-                id: WatchedScene(answers.scene_of(answer), plays_of(answer.play_history))
+                id: WatchedScene(
+                    answers.scene_of(answer), plays_of(answer.play_history), position_of(answer.resume_time)
+                )
                 for id, answer in by_id(data, wanted).items()
             }
         )
@@ -108,6 +121,12 @@ class StashWatching(StashClient):
         """Remove one play of each moment that has one; returns all plays of the scene after it, newest first."""
         return self._write(queries.TAKE_PLAYS, id, moments)
 
+    def save_resume(self, id: int, position: int) -> None:
+        """Set where a scene is resumed, in milliseconds. Durations of plays are left out: Stash would add them up."""
+        answer = self._ask(RESUME_SAVED, queries.SAVE_RESUME, {"id": str(id), "seconds": position / 1000})
+        if not answer.saved:
+            raise self._wire.foreign("that it did not save where the scene is resumed")
+
     def rate(self, id: int, rating: int | None) -> int | None:
         """Set the rating of a scene from 1 to 100, None clears it; returns the rating after it."""
         variables = {"input": {"id": str(id), "rating100": rating}}
@@ -129,3 +148,8 @@ def written_of(answer: PlaysAnswer) -> tuple[int, ...]:
 def plays_of(moments: Sequence[Moment]) -> tuple[int, ...]:
     """Plays in whole seconds UTC, newest first."""
     return tuple(sorted((int(moment.replace(microsecond=0).timestamp()) for moment in moments), reverse=True))
+
+
+def position_of(seconds: float | None) -> int:
+    """A resume point in milliseconds; 0 for none."""
+    return round(min(max(seconds or 0.0, 0.0), LONGEST) * 1000)

@@ -49,6 +49,7 @@ from plexsync.store.servers import ReadOnlyServers, Servers
 from plexsync.store.standings import ReadOnlyStandings, Standings
 from plexsync.store.tallies import ReadOnlyTallies, Tallies
 from plexsync.store.transitions import ReadOnlyTransitions, Transitions
+from plexsync.store.watch_memory import ReadOnlyWatches, Watches
 
 log = logging.getLogger("PlexSync.store")
 
@@ -96,6 +97,7 @@ class Reader:
         self.standings = ReadOnlyStandings(db)
         self.tallies = ReadOnlyTallies(db)
         self.transitions = ReadOnlyTransitions(db)
+        self.watches = ReadOnlyWatches(db)
 
     def latest_work(self, limit: int) -> list[Lately]:
         """Return the newest `limit` results of work, newest first: pushes, and attempts that ended with an error."""
@@ -154,6 +156,7 @@ class Writer(Reader):
         self.standings: Standings = Standings(db)
         self.tallies: Tallies = Tallies(db)
         self.transitions: Transitions = Transitions(db)
+        self.watches: Watches = Watches(db)
 
     def prune_history(self, *, now: int, before: int, limit: int) -> int:
         """Delete up to `limit` attempts and as many pushes older than `before`, and tally them; returns the number."""

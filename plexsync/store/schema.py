@@ -194,7 +194,8 @@ PLAYS = (
     "create index play_item on play (item, moment)",
     "create index play_order on play (sent_order) where sent_order > 0",
 )
-# What was last agreed about the resume point of a scene, in ms; `moment` is that of the item in Plex that decided, in s.
+# The memory of the resume point of a scene (`plexsync.rules.resume`), positions in ms; `moment` is that of the newest
+# viewing in Plex that was dealt with, in s, and `sending` is -1 while no request is open.
 RESUME = (
     """
     create table resume (
@@ -202,10 +203,13 @@ RESUME = (
         scene_created_at text not null,
         item text not null,
         moment integer not null,
+        view_count integer not null,
+        view_offset integer not null,
         position integer not null,
         position_before integer not null,
+        sending integer not null default -1,
         until integer not null default 0,
-        undo integer not null default 0
+        undo text not null default ''
     )
     """,
 )

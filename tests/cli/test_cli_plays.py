@@ -55,11 +55,12 @@ def watching(world: World, door: Door) -> World:
 
 
 @pytest.fixture
-def refused(watching: World) -> World:
+def refused(watching: World, door: Door) -> World:
     """The plays of two scenes wait, since Stash has refused a write."""
     refuse_writes(watching)
     for key in watching.plex.keys(watching.section):
         watching.plex.play(key, at=AT)
+    assert door("plays", "sync", "--yes").code == 0
     with watching.serving():
         until(lambda: stored(watching) == [("open",)])
     return watching
@@ -221,6 +222,7 @@ def test_doctor_says_whose_plays_count_and_what_was_read_last(watching: World, d
     assert check(done, "plays in Stash")["told"] == "Stash accepts writes"
     for key in watching.plex.keys(watching.section):
         watching.plex.play(key, at=AT)
+    assert door("plays", "sync", "--yes").code == 0
     with watching.serving():
         until(lambda: plays(watching) == [[AT], [AT]])
         until(lambda: door("status", "--json").facts["plays"]["sent"] == 2)
@@ -230,6 +232,21 @@ def test_doctor_says_whose_plays_count_and_what_was_read_last(watching: World, d
     )
     assert "2 in Plex, 2 sent to Stash" in door("status").out
     assert plays(watching) == [[AT], [AT]], "doctor changes nothing"
+
+
+def test_doctor_says_whether_resume_points_are_brought(watching: World, door: Door) -> None:
+    guest = watching.plex.add_account("living room")
+    assert "resume points" not in {found["name"] for found in door("doctor", "--json").facts["checks"]}
+    watching.settings["watch_back"] = "plays+resume"
+    found = check(door("doctor", "--json"), "resume points")
+    assert (found["state"], found["told"]) == ("ok", "brought to Stash")
+    watching.settings["watch_account"] = str(guest)
+    found = check(door("doctor", "--json"), "resume points")
+    assert (found["state"], found["told"]) == (
+        "warning",
+        "resume points are those of the owner's account, and watch_account is another one",
+    )
+    assert "leave watch_account empty" in found["mend"]
 
 
 def test_doctor_tries_no_write_if_somebody_has_a_play_at_the_second_that_it_takes(watching: World, door: Door) -> None:

@@ -4,6 +4,8 @@ import pytest
 
 from plexsync.app.parts import opened
 from plexsync.app.run import way_back_of
+from plexsync.rules.first_plays import approval_text
+from plexsync.rules.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import World
@@ -24,6 +26,9 @@ def played(world: World, door: Door) -> World:
     for plays, key in zip(AFTER, world.plex.keys(world.section), strict=True):
         for moment in plays:
             world.plex.play(key, at=moment)
+    # Approved long ago.
+    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+        tx.notes.save(PLAYS_APPROVED, approval_text(world.plex.machine, 1, watch_since=0, since=0, at=0))
     return world
 
 
@@ -149,6 +154,33 @@ def test_redo_sends_what_was_taken_back(watched: World, door: Door) -> None:
     done = door("plays", "redo", "--all", "--yes", "--wait", "--json")
     assert done.facts == {"plays": 4, "scenes": 2, "unsettled": 0, "why": ""}
     assert plays(watched) == AFTER
+
+
+def test_a_resume_point_is_taken_back_and_written_again(watched: World, door: Door) -> None:
+    def resume_points() -> list[float]:
+        return [watched.stash.scene(id).resume_time for id in (1, 2, 3)]
+
+    watched.settings["watch_back"] = "plays+resume"
+    watched.plex.pause(watched.plex.keys(watched.section)[2], 31_000)
+    with opened(config_of(watched), watched.folder) as parts:
+        back = way_back_of(parts)
+        assert back
+        assert back.resume
+        assert back.resume.poll() == ""
+    assert door("drain").code == 0
+    assert resume_points() == [0, 0, 31.0]
+    assert door("plays", "undo", "--since", "1h", "--yes", "--wait").out == "6 plays taken back\n"
+    assert resume_points() == [0, 0, 31.0]
+    done = door("plays", "undo", "3", "--wait")
+    assert (done.code, done.out) == (0, "0 plays and 1 resume point taken back\n")
+    assert resume_points() == [0, 0, 0]
+    done = door("plays", "redo", "3", "--wait", "--json")
+    assert (done.facts["resume_points"], resume_points()) == (1, [0, 0, 31.0])
+    assert "resume points" in door("plays", "status").out
+    done = door("plays", "undo", "--all", "--yes")
+    assert done.out.startswith("3 plays and 1 resume point of 1 scene to be taken back")
+    watched.settings["watch_account"] = "2"
+    assert "off: resume points are those of the owner" in " ".join(door("plays", "status").out.split())
 
 
 def test_since_names_what_was_sent_or_taken_back_since_then(watched: World, door: Door) -> None:

@@ -31,6 +31,7 @@ OTHER_PARAMETERS = {
         "sort": "a media query, described in words",
         "file": "not described; recorded from a real server",
         "updatedAt>>": "a media query, described in words",
+        "lastViewedAt>>": "a media query, described in words",
         "excludeElements": "described in older documents of the same interface",
         "excludeFields": "described in older documents of the same interface",
         "X-Plex-Container-Start": "paging, described in words",
@@ -89,6 +90,7 @@ def sent():
         client.find(section, "a.mp4")
         client.items([key, "999"])
         list(client.plays(1, since=5))
+        list(client.viewings(section, since=5))
         client.accounts()
         edit = {
             "title": Change("B", True),

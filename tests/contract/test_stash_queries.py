@@ -55,6 +55,7 @@ ASKED = {
     "only plays": (queries.only_plays([1, 22, 333]), {}),
     "add plays": (queries.ADD_PLAYS, PLAYS),
     "take plays": (queries.TAKE_PLAYS, PLAYS),
+    "save a resume point": (queries.SAVE_RESUME, {"id": "7", "seconds": 12.5}),
     "rate": (queries.RATE, {"input": {"id": "7", "rating100": 85}}),
     "clear a rating": (queries.RATE, {"input": {"id": "7", "rating100": None}}),
     "walk with more of their performers": (queries.walk(tags_above=False, people=True), WALKING),

@@ -17,7 +17,7 @@ from plexsync.flows.scenes.verbs import ignore_scenes
 from plexsync.rules import choice as choices
 from plexsync.rules.import_names import NameKind, StashField
 from plexsync.rules.import_records import ChangeState
-from plexsync.rules.imports import OWN_VALUE
+from plexsync.rules.imports import DIFFERENT_RATINGS, OWN_VALUE
 from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.template import parsed
@@ -259,6 +259,16 @@ def test_two_items_of_a_scene_must_agree(stage: Stage) -> None:
     assert reasons(stage, id) == {"details": "a sync would then change in Plex: summary"}
     stage.run(id)
     assert stage.sync(id) == []
+
+
+def test_a_rating_that_not_all_items_have_is_left_out_also_if_ratings_are_not_synced(tmp_path: Path) -> None:
+    with with_rules(tmp_path, profile=replace(PLAIN, fields=frozenset(FIELDS) - {"userRating"})) as stage:
+        id, single, house = stage.add(0), stage.add(1), stage.house
+        other = house.plex_sim.add_section("Other", locations=("/media",), agent="tv.plex.agents.movie")
+        path, size, _ = house.plex_sim.item(house.key_of(id)).files[0][:3]
+        house.plex_sim.add_movie(other, files=[(path, size, 60_000)], **{**KNOWN, "userRating": 2})
+        assert reasons(stage, id, single) == {"rating": DIFFERENT_RATINGS}
+        assert words(stage, single) == ALL
 
 
 def test_a_scene_that_is_ignored_undone_not_in_plex_or_gone_is_left_alone(stage: Stage) -> None:

@@ -8,7 +8,9 @@ import pytest
 from plexsync.flows.plays.history_poll import NUMBER_OF, READ_SINCE, WatchRules
 from plexsync.reports.format import local
 from plexsync.reports.scene_plays import scene_plays
+from plexsync.rules.item import Viewing
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
 from plexsync.store.database import Database
 
 SCENE, CREATED, AT, NOW = 7, "2026-01-02T03:04:05Z", 1_700_000_000, 1_700_100_000_000
@@ -80,6 +82,7 @@ def test_every_play_is_counted_by_what_became_of_it(store):
         "present": 1,
         "deleted": 1,
         "undone": 2,
+        "left_at": None,
     }
 
 
@@ -96,4 +99,22 @@ def test_a_play_of_two_items_in_one_second_is_one_play_and_earlier_ones_than_ask
 
 def test_no_play_is_said(store):
     listed(store)
+    assert text(store) == "Plex lists no play of it"
+
+
+@pytest.mark.parametrize(
+    ("offset", "more", "words"),
+    [
+        (3_907_600, {}, "; left at 1:05:07 in Plex"),
+        (61_000, {"sending": 61_000, "until": 5}, "; left at 0:01:01 in Plex (not yet in Stash)"),
+        (61_000, {"undo": ResumeUndo.DONE}, "; left at 0:01:01 in Plex (taken back)"),
+        (0, {}, ""),
+    ],
+)
+def test_where_it_was_left_is_told_if_resume_points_are_brought(store, offset, more, words):
+    listed(store)
+    with store.writing() as tx:
+        tx.watches.save(SCENE, CREATED, RememberedResume(Watched("71", Viewing(0, AT, offset)), offset, 0, **more))
+    facts = told(store, WatchRules(resume=True))
+    assert (facts["text"], facts["left_at"]) == (f"Plex lists no play of it{words}", offset / 1000 or None)
     assert text(store) == "Plex lists no play of it"

@@ -49,6 +49,9 @@ ASKED = {
     "plex items": lambda at: plex(at).items(["1"]),
     "plex find": lambda at: plex(at).find("1", "x"),
     "plex plays": lambda at: [len(page) for page in PlexHistory(at, "token", read_timeout=60.0).plays(1, since=1)],
+    "plex viewings": lambda at: [
+        len(page.viewings) for page in PlexHistory(at, "token", read_timeout=60.0).viewings("1", since=1)
+    ],
     "plex accounts": lambda at: PlexHistory(at, "token", read_timeout=60.0).accounts(),
     "stash probe": lambda at: stash(at).probe(),
     "stash scenes": lambda at: stash(at).scenes([1]),
@@ -211,7 +214,7 @@ BOMBS = {
 }
 ASKED = ["plex sections", "stash scenes"]
 MORE = ["plex identity", "plex entries", "plex items", "plex find", "stash probe", "stash walk", "stash settings"]
-MORE += ["stash watched", "stash plays", "plex plays", "plex accounts"]
+MORE += ["stash watched", "stash plays", "plex plays", "plex viewings", "plex accounts"]
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
@@ -243,6 +246,7 @@ SWELLING = {
     "plex plays: many short rows": lambda: (
         PLEX_ROOT + b'"Metadata": [' + b'{"historyKey":""},' * 220_000 + b'{"historyKey":""}]}}'
     ),
+    "plex viewings: many items": lambda: PLEX_ROOT + b'"Metadata": [' + b'{"ratingKey":1},' * 520_000 + b"{}]}}",
     "plex accounts: many accounts": lambda: PLEX_ROOT + b'"Account": [' + b'{"id":1},' * 110_000 + b'{"id":1}]}}',
     "plex sections: many libraries": lambda: PLEX_ROOT + b'"Directory": [' + b"{}," * 3_000_000 + b"{}]}}",
     "plex entries: depth": lambda: b"[" * 31_000_000,

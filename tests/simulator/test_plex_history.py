@@ -118,6 +118,25 @@ def test_a_movie_is_resumed_where_it_was_left(sim: PlexSim, server: PlexServer) 
     assert server.fetchItem(int(key)).viewOffset == 0
 
 
+@pytest.mark.parametrize(
+    ("viewings", "listed"), [("filtered", "ca"), ("sorted", "cab"), ("neither", "abc")], ids=lambda given: given
+)
+def test_a_library_is_filtered_and_sorted_by_the_last_view_if_it_can(sim: PlexSim, viewings: str, listed: str) -> None:
+    first, _, third = (sim.add_movie("1", [(f"/media/{name}.mp4", 5, 60_000)], title=name) for name in "abc")
+    path = "/library/sections/1/all?type=1&sort=lastViewedAt:desc&lastViewedAt>>=5"
+    ask(sim, "GET", path)
+    sim.advance(10)
+    sim.pause(first, 31_000)
+    sim.advance(10)
+    sim.pause(third, 7_000)
+    sim.traits.viewings = viewings
+
+    status, container = ask(sim, "GET", path)
+
+    assert status == 200
+    assert "".join(item["title"] for item in container["Metadata"]) == listed
+
+
 # settings
 
 

@@ -144,12 +144,14 @@ def test_what_the_settings_ask_about_a_scene_is_read_with_its_plays(sim, made):
     ],
 )
 def test_a_play_is_a_whole_second_in_utc(answering, text, moment):
-    assert answering({"data": {"s1": {**GOOD, "play_history": [text]}}}).watched([1])[1].plays == (moment,)
+    assert answering({"data": {"s1": {**GOOD, "play_history": [text], "resume_time": 0}}}).watched([1])[1].plays == (
+        moment,
+    )
 
 
 def test_plays_are_newest_first_whatever_the_offsets(answering):
     texts = ["2026-01-02T03:04:05Z", "2026-01-02T04:04:04+01:00", "2026-01-02T03:04:06Z"]
-    watched = answering({"data": {"s1": {**GOOD, "play_history": texts}}}).watched([1])
+    watched = answering({"data": {"s1": {**GOOD, "play_history": texts, "resume_time": None}}}).watched([1])
     assert watched[1].plays == (MOMENT + 1, MOMENT, MOMENT - 1)
 
 
@@ -157,11 +159,22 @@ PLAYS_THAT_ARE_NONE = [None, {}, "2026-01-02T03:04:05Z", [None], [7], ["yesterda
 
 
 @pytest.mark.parametrize(
+    ("seconds", "position"),
+    [(0, 0), (None, 0), (12.5, 12_500), (12.3456, 12_346), (7, 7000), (-3, 0), (1e300, 1_000_000_000_000)],
+)
+def test_a_resume_point_is_in_milliseconds(answering, seconds, position):
+    body = {"data": {"s1": {**GOOD, "play_history": [], "resume_time": seconds}}}
+    assert answering(body).watched([1])[1].position == position
+
+
+@pytest.mark.parametrize(
     "scene",
     [
         GOOD,
-        *({**copy.deepcopy(GOOD), "play_history": plays} for plays in PLAYS_THAT_ARE_NONE),
-        *({**scene, "play_history": []} for scene in SPOILED),
+        {**GOOD, "play_history": []},
+        *({**copy.deepcopy(GOOD), "play_history": plays, "resume_time": 0} for plays in PLAYS_THAT_ARE_NONE),
+        *({**GOOD, "play_history": [], "resume_time": seconds} for seconds in ("5", [], {}, True)),
+        *({**scene, "play_history": [], "resume_time": 0} for scene in SPOILED),
     ],
     ids=lambda scene: json.dumps(scene)[-40:],
 )
@@ -180,7 +193,7 @@ def test_a_scene_without_all_of_its_fields_is_none(answering, scene):
         {"data": {"s2": None}},
         {"data": {"s1": None, "s2": None}},
         {"data": {"s1": None}, "errors": [{"message": "database is locked", "path": ["s1"]}]},
-        {"data": {"s1": {**GOOD, "id": "2", "play_history": []}}},
+        {"data": {"s1": {**GOOD, "id": "2", "play_history": [], "resume_time": 0}}},
     ],
 )
 def test_half_an_answer_tells_nothing_of_plays(answering, body):
@@ -244,6 +257,21 @@ def test_many_plays_are_one_request(sim, stash):
     assert len(sim.log) == 2
 
 
+def test_a_resume_point_is_set_and_no_duration_added(sim, stash):
+    sim.now = lambda: MOMENT
+    id, other = sim.add_scene(), sim.add_scene()
+    sim.plays.save_activity(id, 5.0, 40.0)
+    before = sim.scene(other), sim.scene(id).updated_at
+    sim.now = lambda: MOMENT + 100
+    for position in (12_345, 0):
+        stash.save_resume(id, position)
+        scene = sim.scene(id)
+        assert (scene.resume_time, scene.play_duration, scene.plays) == (position / 1000, 40.0, ())
+        assert stash.watched([id])[id].position == position
+    assert (sim.scene(other), sim.scene(id).updated_at) == before
+    assert not [request for request in sim.log if b"playDuration" in request.body]
+
+
 # --- writes that end in trouble --------------------------------------------------------------------------------------
 
 
@@ -292,6 +320,24 @@ def test_a_write_with_a_broken_partial_or_error_answer_has_an_unknown_end(answer
         with pytest.raises(Unavailable) as raised:
             write()
         assert raised.value.sent
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": {"saved": False}},
+        {"data": {"saved": None}},
+        {"data": {}},
+        {"data": None, "errors": [{"message": "database is locked"}]},
+        {"data": {"saved": True}, "errors": [{"message": "database is locked"}]},
+        b"",
+    ],
+    ids=str,
+)
+def test_a_resume_point_with_another_answer_than_yes_has_an_unknown_end(answering, body):
+    with pytest.raises(Unavailable) as raised:
+        answering(body).save_resume(1, 5000)
+    assert raised.value.sent
 
 
 @pytest.mark.parametrize("status", [400, 422])

@@ -65,7 +65,7 @@ def test_every_word_of_a_choice_stands_in_its_description() -> None:
     for name, setting in MANIFEST.settings.items():
         annotation = PlexSyncConfig.model_fields[name].annotation
         for word in get_args(annotation) if get_origin(annotation) is Literal else ():
-            assert re.search(rf"\b{word}\b", setting["description"]), f"{name}: {word}"
+            assert re.search(rf"\b{re.escape(word)}\b", setting["description"]), f"{name}: {word}"
 
 
 def test_what_is_told_of_defaults_is_so() -> None:

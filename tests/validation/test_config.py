@@ -195,7 +195,7 @@ def test_a_switch_is_true_or_false(name):
         ("conflict_policy", ["stash", "plex"]),
         ("first_push", ["keep", "stash"]),
         ("when_gone", ["keep", "undo"]),
-        ("watch_back", ["off", "plays"]),
+        ("watch_back", ["off", "plays", "plays+resume"]),
         ("rating_direction", ["to_plex", "both"]),
         ("rating_wins", ["stash", "plex"]),
         ("poster", ["none", "cover", "studio", "group"]),

@@ -11,12 +11,13 @@ from plexsync.app.way_back import WayBack
 from plexsync.cli.checks.check import Check, warning
 from plexsync.engine.tickets import WRITE_STASH
 from plexsync.flows.plays.canaries import removals_of_nothing
-from plexsync.flows.plays.history_poll import UnknownAccount, was_read_to_its_end
+from plexsync.flows.plays.history_poll import OWNER, UnknownAccount, was_read_to_its_end
+from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT
 from plexsync.reports.format import many, stamp
 from plexsync.rules.errors import NeighbourError, Refused
 from plexsync.rules.gate_names import CURE, REFUSES
 
-ACCOUNT, HISTORY, PLAYS = "account of plays", "history in Plex", "plays in Stash"
+ACCOUNT, HISTORY, PLAYS, RESUME = "account of plays", "history in Plex", "plays in Stash", "resume points"
 NOT_OWNER = "plex_token has to be the token of the server's owner: plexsync init signs in with it"
 # Scenes on which a write is tried: the first of them that Stash has.
 TRIED = 3
@@ -45,7 +46,16 @@ def _in_plex(parts: Parts, back: WayBack) -> Iterator[Check]:
         yield _unread(error)
         return
     yield Check(ACCOUNT, f"{account} ({names[account] or 'it has no name'})")
+    if back.resume is not None:
+        yield _resume(account)
     yield _history(parts, back, account)
+
+
+def _resume(account: int) -> Check:
+    """Whether resume points are brought: Plex tells those of the owner alone."""
+    if account == OWNER:
+        return Check(RESUME, "brought to Stash")
+    return warning(RESUME, OTHER_ACCOUNT, 'leave watch_account empty, or set watch_back = "plays"')
 
 
 def _history(parts: Parts, back: WayBack, account: int) -> Check:

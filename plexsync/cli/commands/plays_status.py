@@ -6,6 +6,7 @@ from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, table
 from plexsync.flows.plays.history_poll import OWNER
+from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT
 from plexsync.reports.format import local, many, unstamped
 from plexsync.reports.plays import plays_report
 from plexsync.reports.shapes.plays import PlaysReport
@@ -53,6 +54,7 @@ def _tell(facts: PlaysReport) -> None:
         ("account", _account(facts)),
         ("since", since[:10] if since else "the beginning"),
         ("history", end if is_on else OFF),
+        *([("resume points", _resume(facts))] if facts["watch_back"] == "plays+resume" else []),
         ("queue", _queue(facts)),
         *error,
         *((words, f"{count:,}") for words, count in counts if count is not None),
@@ -67,6 +69,12 @@ def _account(facts: PlaysReport) -> str:
     if name == str(number):
         return name
     return f"{name} ({'not looked up yet' if number is None else f'number {number}'})"
+
+
+def _resume(facts: PlaysReport) -> str:
+    if facts["account"] is None:
+        return "the account is not looked up yet"
+    return "brought" if facts["account"] == OWNER else f"off: {OTHER_ACCOUNT}"
 
 
 def _queue(facts: PlaysReport) -> str:

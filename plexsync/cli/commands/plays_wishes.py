@@ -26,7 +26,7 @@ from plexsync.flows.plays.wishes import WishForPlays, wished_plays
 from plexsync.reports.format import local, many, safe, unstamped
 from plexsync.reports.named_scenes import listed
 from plexsync.reports.plays import plays_preview, plays_wished
-from plexsync.reports.shapes.plays import PlaysPreview
+from plexsync.reports.shapes.plays import PlaysPreview, PlaysWished
 from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish, is_wanted_back
 from plexsync.rules.plays import PlayState, RememberedPlay
 
@@ -90,12 +90,12 @@ def undo(
     yes: bool,
     wait: bool,
 ) -> int:
-    """Take the plays back from Stash that PlexSync added.
+    """Take the plays back from Stash that PlexSync added, and the resume points that it wrote.
 
-    Nothing else is removed: a play that Stash had before stays, also one of the same second. What you play in Plex after
-    that is added as before (unless watch_back is off). The scenes are put in the queue for the worker; with --wait they
-    are worked before the command returns. It works while watch_back is off, too. Asks once for more than one scene.
-    Exits with 1 if a named scene has no such play.
+    Nothing else is removed: a play that Stash had before stays, also one of the same second. A resume point is put back
+    as it was before, except with --since. What you play in Plex after that is added as before (unless watch_back is off).
+    The scenes are put in the queue for the worker; with --wait they are worked before the command returns. It works while
+    watch_back is off, too. Asks once for more than one scene. Exits with 1 if a named scene has neither.
 
     \b
     Examples:
@@ -120,7 +120,7 @@ def redo(
     yes: bool,
     wait: bool,
 ) -> int:
-    """Send the plays again that undo took back.
+    """Send the plays and resume points again that undo took back.
 
     A play that Stash has by then is not added. Plays that Plex no longer lists don't come again. Needs watch_back. Asks
     once for more than one scene. Exits with 1 if a named scene has no such play.
@@ -181,7 +181,7 @@ def _wish(call: Call, words: WishWords, selection: Which, *, dry_run: bool, yes:
                 return _show(call, plays_preview(parts, chosen))
             if (words.asks or len(chosen) > 1) and chosen and not yes and not confirmed(_question(words, chosen)):
                 click.echo("plexsync: nothing was changed", err=True)
-                call.answer(plays_wished(Marked(), 0, []), lambda: None)
+                call.answer(plays_wished(Marked(), 0, 0, []), lambda: None)
                 return FAILED
             start.ask(parts, READ_STASH)
             wishes = WishForPlays(parts.stash, parts.gates, plays_recovery(parts), words.wish, since=since)
@@ -189,7 +189,7 @@ def _wish(call: Call, words: WishWords, selection: Which, *, dry_run: bool, yes:
                 marked = wish_undone(parts.store, wishes, parts.clock, sorted(chosen), "undo", bar.at)
             busy = parts.someone_works()
         nothing = [id for id in named if id not in chosen or id in marked.untouched]
-        answer = WishAnswer(words, marked, wishes.plays, nothing)
+        answer = WishAnswer(words, marked, wishes.plays, wishes.resume_points, nothing)
         return answer.wait(call, start) if wait else answer.tell(call, busy=busy)
 
 
@@ -197,25 +197,30 @@ def _question(words: WishWords, chosen: dict[int, list[int]]) -> str:
     return words.question.format(_count(sum(map(len, chosen.values())), len(chosen)))
 
 
-def _count(plays: int, scenes: int) -> str:
-    return f"{many(plays, 'play')} of {many(scenes, 'scene')}"
+def _count(plays: int, scenes: int, resume: int = 0) -> str:
+    return f"{_named(plays, resume)} of {many(scenes, 'scene')}"
+
+
+def _named(plays: int, resume: int) -> str:
+    return many(plays, "play") + (f" and {many(resume, 'resume point')}" if resume else "")
 
 
 @dataclass(frozen=True)
 class WishAnswer:
-    """A wish that was made: for how many plays, of which scenes, and the named scenes that it does not concern."""
+    """A wish that was made: for how many plays and resume points, of which scenes, and those that it does not concern."""
 
     words: WishWords
     marked: Marked
     plays: int
+    resume: int
     nothing: list[int]
 
     def tell(self, call: Call, *, busy: bool) -> int:
         """Say what will be done, and by whom."""
         scenes = len(self.marked.jobs)
         hint = f"; {worker_hint(busy, '')}" if scenes else ""
-        line = f"{_count(self.plays, scenes)} {self.words.begun}{hint}"
-        call.answer(plays_wished(self.marked, self.plays, self.nothing), lambda: say(paper(), line))
+        line = f"{_count(self.plays, scenes, self.resume)} {self.words.begun}{hint}"
+        call.answer(self._facts(), lambda: say(paper(), line))
         return self._complain()
 
     def wait(self, call: Call, start: Begun) -> int:
@@ -225,13 +230,16 @@ class WishAnswer:
                 ended = WorkLoop(start, stop, bar, RemainingPlays(self.marked.jobs), patient=True).run()
             with opened(start.config, start.folder) as parts:
                 unsettled = min(self.plays, self._count_open(parts))
-            facts = plays_wished(self.marked, self.plays, self.nothing)
+            facts = self._facts()
             reason = f"; {ended.reason}" if ended.reason else ""
             rest = f", {unsettled:,} not yet (plexsync plays status)" if unsettled else ""
-            line = f"{many(self.plays - unsettled, 'play')} {self.words.done}{rest}{reason}"
+            line = f"{_named(self.plays - unsettled, self.resume)} {self.words.done}{rest}{reason}"
             call.answer({**facts, "unsettled": unsettled, "why": ended.reason}, lambda: say(paper(), line))
             complained = self._complain()
             return stop.code or (FAILED if unsettled else complained)
+
+    def _facts(self) -> PlaysWished:
+        return plays_wished(self.marked, self.plays, self.resume, self.nothing)
 
     def _count_open(self, parts: Parts) -> int:
         with parts.store.reading() as db:

@@ -8,6 +8,7 @@ from plexsync.engine.flow import Errand
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Done, Outcome, Waiting
 from plexsync.rules.plays import Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
+from plexsync.rules.resume import RememberedResume, ResumePlan
 from plexsync.rules.scene import WatchedScene
 from plexsync.store.database import Writer
 
@@ -15,10 +16,19 @@ Memory = Mapping[int, RememberedPlay]
 
 
 @dataclass(frozen=True)
+class ResumeFinding:
+    """What is remembered of a scene's resume point, and the plan."""
+
+    remembered: RememberedResume | None
+    plan: ResumePlan
+
+
+@dataclass(frozen=True)
 class PlaysFinding:
     """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
 
     `listed` are the moments in Plex that count for it, `played` the items that have plays.
+    `resume`: the same for its resume point.
     """
 
     id: int
@@ -30,13 +40,24 @@ class PlaysFinding:
     error: NeighbourError | None = None
     listed: Collection[int] = ()
     played: Collection[str] = ()
+    resume: ResumeFinding | None = None
 
     @property
     def desired(self) -> str:
-        """The moments to add and to remove, so that a new request can be told from a dead one."""
+        """The moments to add and to remove, and the resume point, so that a new request can be told from a dead one."""
         if self.plan is None:
             return ""
-        return f"+{list(self.plan.add or ())} -{list(self.plan.remove or ())}"
+        send = self.resume.plan.send if self.resume else None
+        position = f" @{send.sending}" if send else ""
+        return f"+{list(self.plan.add or ())} -{list(self.plan.remove or ())}{position}"
+
+
+def ending(plan: PlayPlan, now: int) -> Outcome:
+    """The outcome of a job whose plan is carried out: done, or a wait for an earlier request."""
+    if not plan.wait_until:
+        return Done()
+    seconds = max(0, plan.wait_until - now) / 1000
+    return Waiting("an earlier request may still arrive in Stash", "released", after=seconds, backoff=False)
 
 
 @dataclass(eq=False, kw_only=True)

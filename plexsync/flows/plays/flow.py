@@ -15,11 +15,13 @@ from plexsync.engine.rules import WorkRules
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.canaries import write_canaries
-from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, PlaysJournal
+from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, ending
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.pairs import left_alone
 from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.flows.plays.resume import ResumeErrand, ResumePoints, WatchJournal, of_plays
 from plexsync.flows.plays.stash_restores import StashRestores
+from plexsync.flows.plays.taking_back import TakingBack
 from plexsync.flows.plays.wishes import WishForPlays
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.scene_identity import StashIdentity
@@ -29,7 +31,7 @@ from plexsync.rules.item import Item
 from plexsync.rules.job import PLAYS, Done, Gone, Job, Outcome, Waiting
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, StashWatch
-from plexsync.rules.play_wishes import UNDO, is_wanted_back
+from plexsync.rules.play_wishes import UNDO
 from plexsync.rules.plays import PlayPlan, PlaySource, plan_plays
 from plexsync.rules.scene import WatchedScene
 from plexsync.rules.scope import Scope
@@ -88,7 +90,9 @@ class PlaysFlow:
         self._restores = restores
         self._longest = longest_request(rules)
         self._reader = BatchReader(gates)
-        self.journal = PlaysJournal()
+        self.resume = ResumePoints(history, clock, longest=self._longest)
+        self.journal = WatchJournal()
+        self._back = TakingBack(store, gates, clock, stash_identity, self.resume, longest=self._longest)
         self._undo = WishForPlays(stash, gates, recovery, UNDO)
         self._is_on = is_on
         if not is_on:
@@ -119,35 +123,8 @@ class PlaysFlow:
         skipped = self._skipped(watched.values()) if self._is_on else set(watched)
         findings |= {id: PlaysFinding(id, watched[id], outcome=LEFT_ALONE) for id in skipped}
         findings |= self._planned({id: watching for id, watching in watched.items() if id not in skipped}, since)
-        findings |= self._taking_back([finding for finding in findings.values() if finding.plan is None])
+        findings |= self._back.planned([finding for finding in findings.values() if finding.plan is None])
         return [findings[id] for id in ids]
-
-    def _taking_back(self, findings: Sequence[PlaysFinding]) -> dict[int, PlaysFinding]:
-        """Plan to take back what you asked for, where nothing else can be planned: that needs no item in Plex."""
-        scenes = {finding.id: finding.watched.scene for finding in findings if finding.watched}
-        if not scenes:
-            return {}
-        with self._store.reading() as db:
-            memory = db.plays.of({id: scene.created_at for id, scene in scenes.items()})
-        wanted_back = {
-            id: {at: play for at, play in plays.items() if is_wanted_back(play)} for id, plays in memory.items()
-        }
-        if not any(wanted_back.values()):
-            return {}
-        self._stash_identity.ensure(self._gates, [scenes[id] for id, plays in wanted_back.items() if plays])
-        return {finding.id: self._back(finding, wanted_back.get(finding.id, {})) for finding in findings}
-
-    def _back(self, finding: PlaysFinding, memory: Memory) -> PlaysFinding:
-        if finding.watched is None or not memory:
-            return finding
-        now, rows = self._clock.now(), Counter(finding.watched.plays)
-        plan = plan_plays({}, rows, memory, now=now, longest=self._longest)
-        if plan.wait_until:
-            ends = self._ending(plan, now)
-        else:
-            ends = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
-        outcome = None if plan.remove else ends
-        return replace(finding, memory=memory, plan=plan, outcome=outcome, ends=ends, error=None)
 
     def _skipped(self, watched: Iterable[WatchedScene]) -> set[int]:
         """The scenes that are out of scope, or ignored."""
@@ -170,32 +147,25 @@ class PlaysFlow:
         if paired.is_foreign:
             self._identity.check_again(self._gates)
             return {id: PlaysFinding(id, watching, outcome=BEING_LISTED) for id, watching in watched.items()}
-        verdicts = {id: self._readable(paired.verdicts[id], paired.items) for id in watched}
-        keys = {id: self._keys(verdicts[id], paired.items) for id in watched}
+        verdicts = {id: _readable(paired.verdicts[id], paired.items) for id in watched}
+        keys = {id: _keys(verdicts[id], paired.items) for id in watched}
         with self._store.reading() as db:
             items = sorted({key for some in keys.values() for key in some})
             start = self._history.approved_since(db) if since is None else since
             plays = {} if start is None else db.plays.history(account, items, since=start)
-            memory = db.plays.of({id: watching.scene.created_at for id, watching in watched.items()})
+            created = {id: watching.scene.created_at for id, watching in watched.items()}
+            memory, resume = db.plays.of(created), db.watches.of(created)
             holders = db.plays.holders(items)
         kept = self._held_by_others(holders, watched)
-        return {
+        findings = {
             id: self._finding(watching, verdicts[id], keys[id], plays, memory.get(id, {}), kept)
             for id, watching in watched.items()
         }
-
-    @staticmethod
-    def _readable(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> Verdict:
-        """The verdict, or the error of a matched item that can't be read now: its plays may count."""
-        answers = [items.get(key) for key in verdict.keys] if isinstance(verdict, Matched) else []
-        return next((answer for answer in answers if isinstance(answer, NeighbourError)), verdict)
-
-    @staticmethod
-    def _keys(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> list[str]:
-        """The rating keys of a matched scene's items that Plex has."""
-        if not isinstance(verdict, Matched):
-            return []
-        return [key for key in verdict.keys if isinstance(items.get(key), Item)]
+        full = {key: item for key, item in paired.items.items() if isinstance(item, Item)}
+        return {
+            id: self.resume.joined(finding, [full[key] for key in keys[id]], resume.get(id), since=start)
+            for id, finding in findings.items()
+        }
 
     def _held_by_others(
         self, holders: Mapping[tuple[str, int], Sequence[int]], watched: Mapping[int, WatchedScene]
@@ -226,35 +196,32 @@ class PlaysFlow:
                     listed.setdefault(moment, source)
         plan = plan_plays(listed, Counter(watched.plays), memory, now=now, longest=self._longest)
         played = frozenset(source.item for key in keys for source in plays.get(key, {}).values())
-        ends = self._ending(plan, now)
+        ends = ending(plan, now)
         finding = PlaysFinding(id, watched, memory, plan, ends=ends, listed=listed.keys(), played=played)
         is_settled = plan.add is None and plan.remove is None
         if is_settled and not keys and not memory:
             return replace(finding, outcome=UNPAIRED)
         return replace(finding, outcome=finding.ends) if is_settled else finding
 
-    @staticmethod
-    def _ending(plan: PlayPlan, now: int) -> Outcome:
-        if not plan.wait_until:
-            return Done()
-        seconds = max(0, plan.wait_until - now) / 1000
-        return Waiting("an earlier request may still arrive in Stash", "released", after=seconds, backoff=False)
-
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def save(
         self, tx: Writer, findings: Sequence[tuple[Job, PlaysFinding]], *, now: int, until: int
-    ) -> Mapping[str, Sequence[PlaysErrand]]:
-        """Save what was found, and each play before it is sent."""
-        errands: dict[str, Sequence[PlaysErrand]] = {}
+    ) -> Mapping[str, Sequence[PlaysErrand | ResumeErrand]]:
+        """Save what was found, and each play and resume point before it is sent."""
+        errands: dict[str, Sequence[PlaysErrand | ResumeErrand]] = {}
         for job, finding in findings:
             plan, watched = finding.plan, finding.watched
             if plan is None or watched is None:
                 continue
             tx.plays.save(finding.id, watched.scene.created_at, plan.resolved)
+            resume = self.resume.save(tx, job, finding, until=until)
             if finding.outcome is None:
-                errands[job.token] = self._errands(tx, job, finding, watched, plan, now=now, until=until)
-        self._recovery.saved(tx, [finding for _, finding in findings], errands)
+                plays_errands = self._errands(tx, job, finding, watched, plan, now=now, until=until)
+                errands[job.token] = [*plays_errands, *resume]
+        self._recovery.saved(
+            tx, [finding for _, finding in findings], {token: of_plays(some) for token, some in errands.items()}
+        )
         return errands
 
     @staticmethod
@@ -282,24 +249,27 @@ class PlaysFlow:
             )
         return errands
 
-    def will_send(self, errands: Sequence[PlaysErrand]) -> None:
+    def will_send(self, errands: Sequence[PlaysErrand | ResumeErrand]) -> None:
         """Record what is about to be sent in the journal of plays, which outlives the database."""
-        self._recovery.will_send(errands)
+        self._recovery.will_send(of_plays(errands))
 
-    def requires(self, errand: PlaysErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
+    def requires(self, errand: PlaysErrand | ResumeErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
         """The write gate of Stash."""
         return (WRITE_STASH,)
 
-    def send(self, errand: PlaysErrand) -> None:
-        """Send the plays; the answer has all plays of the scene."""
+    def send(self, errand: PlaysErrand | ResumeErrand) -> None:
+        """Send the plays, whose answer has all plays of the scene; or the resume point."""
+        if isinstance(errand, ResumeErrand):
+            errand.send(self._stash)
+            return
         write = self._stash.add_plays if errand.adds else self._stash.take_plays
         errand.rows = write(errand.job.id, errand.moments)
 
-    def read_back(self, errands: Sequence[PlaysErrand]) -> None:
+    def read_back(self, errands: Sequence[PlaysErrand | ResumeErrand]) -> None:
         """Compare the answers with what was sent; no further request is needed."""
         for errand in errands:
             errand.read(now=self._clock.now())
-        self._recovery.was_answered(errands)
+        self._recovery.was_answered(of_plays(errands))
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
@@ -308,7 +278,7 @@ class PlaysFlow:
         if gate not in (WRITE_STASH, READ_STASH):
             return []
         with self._store.reading() as db:
-            if not self._is_on and not db.plays.to_take_back():
+            if not self._is_on and not (db.plays.to_take_back() or db.watches.to_put_back()):
                 # While the way back is off, nothing is written that you did not ask for.
                 return []
             ids = [id for id in db.plays.scenes(limit=limit + 1) if id != but and str(id) != key][:limit]
@@ -336,6 +306,7 @@ class PlaysFlow:
         """Forget the plays of a scene that is gone from Stash."""
         if gone:
             tx.plays.forget([id])
+            tx.watches.forget([id])
 
     # --- undo --------------------------------------------------------------------------------------------------------
 
@@ -344,5 +315,18 @@ class PlaysFlow:
         return self._undo.recall(ids)
 
     def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
-        """Mark every play that PlexSync added, or may have added, to be taken back."""
+        """Mark every play that PlexSync added, or may have added, to be taken back, and the resume point likewise."""
         return self._undo.undo(tx, id, recalled, mark, now=now)
+
+
+def _readable(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> Verdict:
+    """The verdict, or the error of a matched item that can't be read now: its plays may count."""
+    answers = [items.get(key) for key in verdict.keys] if isinstance(verdict, Matched) else []
+    return next((answer for answer in answers if isinstance(answer, NeighbourError)), verdict)
+
+
+def _keys(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> list[str]:
+    """The rating keys of a matched scene's items that Plex has."""
+    if not isinstance(verdict, Matched):
+        return []
+    return [key for key in verdict.keys if isinstance(items.get(key), Item)]

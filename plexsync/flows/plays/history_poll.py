@@ -54,11 +54,13 @@ class UnknownAccount(Exception):
 class WatchRules:
     """Whose plays count, and since when.
 
-    `account`: the number or the name of an account of the Plex server, '' for its owner. `since`: UTC seconds.
+    `account`: the number or the name of an account of the Plex server, '' for its owner. `since`: UTC seconds. `resume`:
+    whether resume points are brought too.
     """
 
     account: str = ""
     since: int = 0
+    resume: bool = False
 
     @property
     def number(self) -> int | None:
@@ -124,6 +126,11 @@ class HistoryPoll:
     def since(self) -> int:
         """The second before which plays don't count."""
         return self._rules.since
+
+    @property
+    def brings_resume(self) -> bool:
+        """Whether resume points are brought too. Plex tells those of the token's account alone, which is the owner's."""
+        return self._rules.resume and self._account == OWNER
 
     @property
     def known_account(self) -> int | None:

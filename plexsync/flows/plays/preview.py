@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class ScenePlays:
+class PreviewedPlays:
     """The plays of one scene: the moments that would be added, and how many Stash has already.
 
     `error` says why it could not be read.
@@ -46,7 +46,7 @@ class PlaysPage:
     `last` is the last of the items, after which the next page begins, unless it `is_last`.
     """
 
-    scenes: tuple[ScenePlays, ...]
+    scenes: tuple[PreviewedPlays, ...]
     unmatched: int
     last: str
     is_last: bool
@@ -164,16 +164,16 @@ class PlaysCount:
         )
 
 
-def _plays(finding: PlaysFinding) -> ScenePlays:
+def _plays(finding: PlaysFinding) -> PreviewedPlays:
     title = finding.watched.scene.title if finding.watched else ""
     if finding.error is not None:
-        return ScenePlays(finding.id, title, error=str(finding.error))
+        return PreviewedPlays(finding.id, title, error=str(finding.error))
     if finding.plan is None or finding.watched is None:
-        return ScenePlays(
+        return PreviewedPlays(
             finding.id, title, error=finding.outcome.error if isinstance(finding.outcome, Waiting) else ""
         )
     present = set(finding.watched.plays).intersection(finding.listed)
-    return ScenePlays(finding.id, title, tuple(finding.plan.add or ()), len(present))
+    return PreviewedPlays(finding.id, title, tuple(finding.plan.add or ()), len(present))
 
 
 def _is_shown(finding: PlaysFinding, after: str) -> bool:

@@ -24,7 +24,8 @@ PAGE = 1_000
 class WishForPlays:
     """The `plexsync.engine.undo.Undoing` of a wish for all plays of a scene, or for those since `since` (UTC ms).
 
-    `plays` counts the plays that it was made for.
+    `plays` counts the plays that it was made for, and `resume_points` the resume points, which have no moment of their own:
+    a wish for the plays since a moment leaves them alone.
     """
 
     kind = PLAYS
@@ -38,6 +39,7 @@ class WishForPlays:
         self._wish = wish
         self._since = since
         self.plays = 0
+        self.resume_points = 0
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
         """Read these scenes: the memory of a play belongs to the scene that was created at its time."""
@@ -55,13 +57,18 @@ class WishForPlays:
         if chosen:
             self._recovery.has_learnt(tx, [(recalled.scene, chosen)])
         self.plays += len(chosen)
-        return bool(chosen)
+        resume = tx.watches.of({id: created_at}).get(id)
+        changed = self._wish.resume(resume) if resume and not self._since else None
+        if changed:
+            tx.watches.save(id, created_at, changed)
+            self.resume_points += 1
+        return bool(chosen or changed)
 
 
 def wished_plays(
     store: Database, wish: PlayWish, *, scenes: Sequence[int] | None = None, since: int = 0
 ) -> dict[int, list[int]]:
-    """The moments that a wish concerns, by scene: of all scenes, or of these."""
+    """The moments that a wish concerns, by scene: of all scenes, or of these; none for a resume point alone."""
     chosen: dict[int, list[int]] = {}
     if scenes is not None:
         for start in range(0, len(scenes), PAGE):
@@ -70,7 +77,8 @@ def wished_plays(
     last = 0
     while True:
         with store.reading() as db:
-            page = db.plays.scenes(after=last, limit=PAGE)
+            resumed = db.watches.scenes(after=last, limit=PAGE)
+            page = sorted({*db.plays.scenes(after=last, limit=PAGE), *resumed})[:PAGE]
         if not page:
             return chosen
         chosen |= _chosen(store, wish, page, since)
@@ -80,5 +88,7 @@ def wished_plays(
 def _chosen(store: Database, wish: PlayWish, scenes: Sequence[int], since: int) -> dict[int, list[int]]:
     with store.reading() as db:
         plays = db.plays.of_ids(scenes, since=since)
+        resume = {} if since else db.watches.of_ids(scenes)
     moments = {id: sorted(wish.chosen(memory)) for id, memory in plays.items()}
-    return {id: some for id, some in moments.items() if some}
+    resumed = {id for id, remembered in resume.items() if wish.resume(remembered)}
+    return {id: moments.get(id, []) for id in scenes if moments.get(id) or id in resumed}

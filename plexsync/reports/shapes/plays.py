@@ -46,8 +46,10 @@ class PlaysReport(QueuedPlays):
 class PlaysAsked(TypedDict, total=False):
     """Parts that are there only if they are not empty."""
 
+    resume_points: int
+    """Resume points that are put back, or written again."""
     nothing: list[int]
-    """Named scenes without such a play."""
+    """Named scenes without such a play or resume point."""
     failed: dict[str, str]
     """Why a scene can't be read, by its number."""
 
@@ -60,7 +62,7 @@ class PlaysWished(PlaysAsked):
 
 
 class PlaysToChange(TypedDict):
-    """The plays of a scene."""
+    """The plays of a scene; none if only its resume point is concerned."""
 
     id: int
     title: str

@@ -227,6 +227,8 @@ class PlaysOfScene(TypedDict):
     """Plays that PlexSync added and you deleted in Stash."""
     undone: int
     """Plays that PlexSync added and took back, or takes back now."""
+    left_at: float | None
+    """Where it was left in Plex (`plays+resume`), in seconds, as far as PlexSync has read; null if at no place."""
 
 
 class JobReport(TypedDict):

@@ -1,0 +1,211 @@
+"""Resume points in the plays flow: where a scene is resumed in Stash follows where it was left in Plex.
+
+Each job of the flow plans them with the plays, and writes them in a request of their own. The memory is saved before
+that request, so one whose result is unknown is resolved by reading Stash again (`plexsync.rules.resume`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from plexsync.engine.flow import Errand
+from plexsync.flows.plays.errands import PlaysErrand, PlaysFinding, PlaysJournal, ResumeFinding
+from plexsync.flows.plays.history_poll import HistoryPoll
+from plexsync.rules.item import Item
+from plexsync.rules.job import Done, Job, Outcome, Waiting
+from plexsync.rules.neighbours import Clock, StashWatch
+from plexsync.rules.resume import AHEAD, RememberedResume, ResumeUndo, Watched, newest, plan_resume
+from plexsync.rules.scene import WatchedScene
+from plexsync.store.database import Writer
+
+
+@dataclass(eq=False, kw_only=True)
+class ResumeErrand(Errand):
+    """The resume point of a scene that is written.
+
+    `before` is the memory to go back to if the request is never sent, `opened` the memory while it is on its way, and
+    `after` what follows from the answer.
+    """
+
+    created_at: str
+    position: int
+    before: RememberedResume | None
+    opened: RememberedResume
+    after: RememberedResume | None = None
+
+    def send(self, stash: StashWatch) -> None:
+        """Write the resume point."""
+        stash.save_resume(self.job.id, self.position)
+
+    def read(self, *, now: int) -> None:
+        """Conclude from the answer: an answered request takes no effect any more."""
+        memory = replace(self.opened, until=0)
+        plan = plan_resume(None, self.position, memory, duration=0, played_at=0, now=now, longest=0)
+        self.after, self.outcome = plan.resolved, Done()
+
+
+class ResumeJournal:
+    """The saved record of requests whose result is unknown: memories with `sending`."""
+
+    @staticmethod
+    def prolong(tx: Writer, errands: Sequence[ResumeErrand], until: int) -> None:
+        """Set until when these requests may take effect."""
+        for errand in errands:
+            tx.watches.prolong(errand.job.id, until)
+
+    @staticmethod
+    def withdraw(tx: Writer, errands: Sequence[ResumeErrand]) -> None:
+        """Go back to what was remembered before, except for an undo that was asked for since."""
+        for errand in errands:
+            saved = tx.watches.of({errand.job.id: errand.created_at}).get(errand.job.id)
+            before = errand.before
+            if before and saved and saved.undo:
+                before = replace(before, undo=saved.undo)
+            tx.watches.save(errand.job.id, errand.created_at, before)
+
+    @staticmethod
+    def close(tx: Writer, errands: Sequence[ResumeErrand]) -> None:
+        """Save what follows from the answers."""
+        for errand in errands:
+            tx.watches.save(errand.job.id, errand.created_at, errand.after)
+
+
+class WatchJournal:
+    """The saved record of a flow that writes plays and resume points."""
+
+    def __init__(self) -> None:
+        self._plays = PlaysJournal()
+        self._resume = ResumeJournal()
+
+    def prolong(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand], until: int) -> None:
+        """Set until when these requests may take effect."""
+        self._plays.prolong(tx, of_plays(errands), until)
+        self._resume.prolong(tx, _of_resume(errands), until)
+
+    def withdraw(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand]) -> None:
+        """Go back to what was remembered before: these requests were never sent."""
+        self._plays.withdraw(tx, of_plays(errands))
+        self._resume.withdraw(tx, _of_resume(errands))
+
+    def distrust(self, tx: Writer, errand: PlaysErrand | ResumeErrand) -> None:
+        """Withdraw it unless it was begun; every look reads anew."""
+        if not errand.begun:
+            self.withdraw(tx, [errand])
+
+    def reopen(self, tx: Writer, errand: PlaysErrand | ResumeErrand, until: int) -> None:
+        """A request that lost its job may still arrive: what is open of it stays open until then."""
+        self.prolong(tx, [errand], until)
+
+    def close(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand], *, now: int, until: int) -> None:
+        """Save what follows from the answers."""
+        self._plays.close(tx, of_plays(errands), now=now, until=until)
+        self._resume.close(tx, _of_resume(errands))
+
+
+class ResumePoints:
+    """Plans and saves the resume points of scenes, for the plays flow."""
+
+    def __init__(self, history: HistoryPoll, clock: Clock, *, longest: int) -> None:
+        self._history = history
+        self._clock = clock
+        self._longest = longest
+
+    def joined(
+        self, finding: PlaysFinding, items: Sequence[Item], remembered: RememberedResume | None, *, since: int | None
+    ) -> PlaysFinding:
+        """The finding with the plan for the resume point of its scene, which has these items.
+
+        `since`: the moment from which on you have approved that something is written; None before that.
+        """
+        viewings = {item.key: item.viewing for item in items} if self._history.brings_resume else {}
+        return self._planned(finding, None if since is None else newest(viewings, since=since), remembered)
+
+    def put_back(self, finding: PlaysFinding, remembered: RememberedResume | None) -> PlaysFinding:
+        """The finding with the plan to put back the resume point of its scene, if that was asked for."""
+        return self._planned(finding, None, remembered)
+
+    def _planned(
+        self, finding: PlaysFinding, watched: Watched | None, remembered: RememberedResume | None
+    ) -> PlaysFinding:
+        if finding.watched is None or finding.plan is None:
+            return finding
+        now = self._clock.now()
+        plan = plan_resume(
+            watched,
+            finding.watched.position,
+            remembered,
+            duration=_duration(finding.watched),
+            played_at=_played_at(finding, finding.watched, now),
+            now=now,
+            longest=self._longest,
+        )
+        ends = finding.ends
+        if plan.wait_until:
+            seconds = max(0, plan.wait_until - now) / 1000
+            waits = Waiting("an earlier request may still arrive in Stash", "released", after=seconds, backoff=False)
+            ends = _sooner(ends, waits)
+        outcome = finding.outcome
+        if plan.send:
+            outcome = None
+        elif outcome and plan.wait_until:
+            outcome = ends
+        return replace(finding, resume=ResumeFinding(remembered, plan), ends=ends, outcome=outcome)
+
+    @staticmethod
+    def save(tx: Writer, job: Job, finding: PlaysFinding, *, until: int) -> list[ResumeErrand]:
+        """Save what was found, and what is sent before it is: by the returned errand, until then."""
+        resume, watched = finding.resume, finding.watched
+        if resume is None or watched is None:
+            return []
+        created_at, plan = watched.scene.created_at, resume.plan
+        if plan.resolved:
+            tx.watches.save(finding.id, created_at, plan.resolved)
+        if plan.send is None or plan.send.sending is None:
+            return []
+        opened = replace(plan.send, until=until)
+        tx.watches.save(finding.id, created_at, opened)
+        return [
+            ResumeErrand(
+                job=job,
+                key=str(finding.id),
+                desired=finding.desired,
+                created_at=created_at,
+                position=plan.send.sending,
+                before=resume.remembered,
+                opened=opened,
+            )
+        ]
+
+
+def wanted_back(resume: Mapping[int, RememberedResume]) -> set[int]:
+    """The scenes among these whose resume point is to be put back as it was."""
+    return {id for id, remembered in resume.items() if remembered.undo is ResumeUndo.ASKED}
+
+
+def of_plays(errands: Sequence[PlaysErrand | ResumeErrand]) -> list[PlaysErrand]:
+    """Those of these that write plays."""
+    return [errand for errand in errands if isinstance(errand, PlaysErrand)]
+
+
+def _of_resume(errands: Sequence[PlaysErrand | ResumeErrand]) -> list[ResumeErrand]:
+    return [errand for errand in errands if isinstance(errand, ResumeErrand)]
+
+
+def _duration(watched: WatchedScene) -> int:
+    """The length of the scene's primary file in ms; 0 if it is unknown."""
+    return round(watched.scene.files[0].duration * 1000) if watched.scene.files else 0
+
+
+def _played_at(finding: PlaysFinding, watched: WatchedScene, now: int) -> int:
+    """The second of the newest play in Stash that is not from Plex; 0 if there is none.
+
+    One that is far in the future says nothing: it would keep every viewing in Plex away.
+    """
+    plan = finding.plan
+    from_plex = {*finding.memory, *(plan.resolved if plan else ()), *(plan.requests if plan else ())}
+    own = (moment for moment in watched.plays if moment not in from_plex and moment <= now // 1000 + AHEAD)
+    return max(own, default=0)
+
+
+def _sooner(ends: Outcome, waits: Waiting) -> Waiting:
+    """The wait that is over first."""
+    return ends if isinstance(ends, Waiting) and ends.after <= waits.after else waits

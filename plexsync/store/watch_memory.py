@@ -1,0 +1,112 @@
+"""Resume points: what is remembered of where each scene is resumed. See `plexsync.rules.resume`.
+
+The memory belongs to the scene that was created at its time, like that of plays, and is never pruned by age: it keeps
+what you changed in Stash from being written over.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from plexsync.rules.item import Viewing
+from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
+from plexsync.store.connection import Row, Table
+from plexsync.store.db import clean
+
+NOTHING = -1
+
+LIST = """
+select scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo
+  from resume where scene in (select value from json_each(:scenes))
+"""
+SCENES = "select scene from resume where scene > :after order by scene limit :limit"
+TO_PUT_BACK = "select scene from resume where undo = 'asked' order by scene"
+SAVE = """
+insert into resume (
+    scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo
+) values (
+    :scene, :created_at, :item, :moment, :view_count, :view_offset, :position, :before, :sending, :until, :undo
+)
+on conflict (scene) do update
+   set scene_created_at = excluded.scene_created_at, item = excluded.item, moment = excluded.moment,
+       view_count = excluded.view_count, view_offset = excluded.view_offset, position = excluded.position,
+       position_before = excluded.position_before, sending = excluded.sending, until = excluded.until,
+       undo = excluded.undo
+"""
+PROLONG = "update resume set until = :until where scene = :scene and sending >= 0"
+FORGET = "delete from resume where scene in (select value from json_each(:scenes))"
+
+
+class ReadOnlyWatches(Table):
+    """Read access to the memory of resume points."""
+
+    def of(self, scenes: Mapping[int, str]) -> dict[int, RememberedResume]:
+        """Return what is remembered of these scenes, given as id and time of creation.
+
+        What is remembered of another scene that had the id is left out.
+        """
+        rows = self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
+        return {
+            row["scene"]: _remembered(row) for row in rows if clean(scenes[row["scene"]]) == row["scene_created_at"]
+        }
+
+    def of_ids(self, scenes: Sequence[int]) -> dict[int, RememberedResume]:
+        """Return what is remembered under these ids, whichever scene has them now."""
+        rows = self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
+        return {row["scene"]: _remembered(row) for row in rows}
+
+    def to_put_back(self) -> list[int]:
+        """Return the scenes whose resume point you asked to put back, and that have not got it yet."""
+        return [scene for (scene,) in self._db.rows(TO_PUT_BACK)]
+
+    def scenes(self, *, after: int, limit: int) -> list[int]:
+        """Return up to `limit` scenes above `after` whose resume point is remembered, by number."""
+        return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
+
+
+class Watches(ReadOnlyWatches):
+    """Read and write access to the memory of resume points."""
+
+    def save(self, scene: int, created_at: str, resume: RememberedResume | None) -> None:
+        """Save what is remembered of a scene; None forgets it. `created_at`: when Stash created the scene."""
+        if resume is None:
+            self.forget([scene])
+            return
+        viewing = resume.last.viewing
+        values = {
+            "scene": scene,
+            "created_at": clean(created_at),
+            "item": clean(resume.last.item),
+            "moment": viewing.moment,
+            "view_count": viewing.count,
+            "view_offset": viewing.offset,
+            "position": resume.position,
+            "before": resume.before,
+            "sending": NOTHING if resume.sending is None else resume.sending,
+            "until": resume.until,
+            "undo": resume.undo,
+        }
+        self._db.execute(SAVE, values)
+
+    def prolong(self, scene: int, until: int) -> None:
+        """Extend the time until which the open request for this scene may take effect."""
+        self._db.execute(PROLONG, {"scene": scene, "until": until})
+
+    def forget(self, scenes: Sequence[int]) -> None:
+        """Forget what is remembered of these scenes."""
+        self._db.execute(FORGET, {"scenes": json.dumps(list(scenes))})
+
+
+def _remembered(row: Row) -> RememberedResume:
+    return RememberedResume(
+        Watched(row["item"], Viewing(row["view_count"], row["moment"], row["view_offset"])),
+        row["position"],
+        row["position_before"],
+        row["sending"] if row["sending"] >= 0 else None,
+        row["until"],
+        _undo(row["undo"]),
+    )
+
+
+def _undo(text: str) -> ResumeUndo:
+    """The stored mark. One that a damaged page has changed counts as taken back: nothing is sent for it."""
+    return ResumeUndo(text) if text in ResumeUndo.__members__.values() else ResumeUndo.DONE
