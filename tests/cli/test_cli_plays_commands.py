@@ -4,6 +4,8 @@ import pytest
 
 from plexsync.app.parts import opened
 from plexsync.app.run import way_back_of
+from plexsync.rules.first_plays import approval_text
+from plexsync.rules.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import World
@@ -24,6 +26,9 @@ def played(world: World, door: Door) -> World:
     for plays, key in zip(AFTER, world.plex.keys(world.section), strict=True):
         for moment in plays:
             world.plex.play(key, at=moment)
+    # Approved long ago.
+    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+        tx.notes.save(PLAYS_APPROVED, approval_text(world.plex.machine, 1, watch_since=0, since=0, at=0))
     return world
 
 
