@@ -122,7 +122,7 @@ def explained(ask: Ask) -> ExplainFacts | tuple[UnreadFacts, int]:
     except NeighbourError as error:
         with ask.desk.parts.store.reading() as db:
             return {**known_facts(db, id, watch_rules(ask.desk.parts.config)), "error": str(error)}, 503
-    return explain_facts(ask.desk.parts.store, explanation, watch_rules(ask.desk.parts.config))
+    return explain_facts(ask.desk.parts, explanation)
 
 
 def history(ask: Ask) -> HistoryFacts:

@@ -177,7 +177,7 @@ def _now(ask: Ask, id: int) -> LiveScene:
     except Busy:
         return LiveScene(away=BUSY)
     sight = explanation.sight
-    facts = explain_facts(ask.desk.parts.store, explanation, watch_rules(ask.desk.parts.config))
+    facts = explain_facts(ask.desk.parts, explanation)
     return LiveScene(facts, gone=isinstance(sight.outcome or sight.ends, Gone))
 
 
