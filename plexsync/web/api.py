@@ -129,7 +129,7 @@ def history(ask: Ask) -> HistoryFacts:
     """As `plexsync history SCENE --json`."""
     id, limit = ask.number("id"), _whole(ask, "limit", FEW, MOST)
     with ask.desk.parts.store.reading() as db:
-        past = past_of(db.attempts.of(Kind.SCENE, id), db.pushes.of(Kind.SCENE, id))
+        past = past_of(db, Kind.SCENE, id)
     entries = [past_facts(entry) for entry in past[:limit]]
     return {"kind": "scene", "id": id, "entries": entries, "total": len(past)}
 
