@@ -39,6 +39,7 @@ from plexsync.store.database import Database, Writer
 
 # The outcome of scenes whose plays are left alone.
 UNPAIRED, LEFT_ALONE = Done(rests="unpaired"), Done(rests="left alone")
+READ_ANEW = Waiting("the history of Plex has changed and is read anew", "released", after=60.0, backoff=False)
 # Seconds until a history that Plex does not show is asked for again.
 REFUSED_REST = 600.0
 
@@ -143,6 +144,8 @@ class PlaysFlow:
         except (Refused, UnknownAccount) as error:
             waits = Waiting(str(error), "refused", after=REFUSED_REST, backoff=False)
             return {id: PlaysFinding(id, watching, outcome=waits) for id, watching in watched.items()}
+        if self._history.lacks_plays:
+            return {id: PlaysFinding(id, watching, outcome=READ_ANEW) for id, watching in watched.items()}
         paired = self._matcher.find(scenes)
         if paired.is_foreign:
             self._identity.check_again(self._gates)

@@ -123,6 +123,11 @@ class HistoryPoll:
         self._account = rules.number
 
     @property
+    def lacks_plays(self) -> bool:
+        """Whether Plex lists saved plays no more, as after a restore: until all is read again, its keys may be others'."""
+        return self._lacks_plays
+
+    @property
     def since(self) -> int:
         """The second before which plays don't count."""
         return self._rules.since
@@ -209,14 +214,16 @@ class HistoryPoll:
             with self._store.writing() as tx:
                 approve_plays(tx, account, watch_since=wanted, since=wanted, now=now)
         is_due = self._lacks_plays or walked is None or not 0 <= now - walked < DAY
-        if not is_whole or (is_due and not soon):
-            if self._list(account, wanted, now, stopping):
-                self._complete(account, f"{machine} {wanted}", now)
-            return
-        start = wanted if newest is None else max(wanted, newest - OVERLAP)
-        if self._list(account, start, now, stopping):
+        if is_whole and (soon or not is_due):
+            start = wanted if newest is None else max(wanted, newest - OVERLAP)
+            if not self._list(account, start, now, stopping):
+                return
             with self._store.reading() as db:
                 self._lacks_plays |= db.plays.has_unlisted(account, since=start, listed_at=now)
+            if soon or not self._lacks_plays:
+                return
+        if self._list(account, wanted, now, stopping):
+            self._complete(account, f"{machine} {wanted}", now)
 
     def _list(self, account: int, since: int, now: int, stopping: Callable[[], bool]) -> bool:
         """Save what Plex lists from this second on; False if `stopping` ended that."""
