@@ -295,6 +295,10 @@ class PlexSyncConfig(CheckedModel):
     """Day from which plays count, as YYYY-MM-DD: it begins at midnight UTC, and earlier plays are left alone. Default
     empty: all plays count."""
 
+    watch_marked: bool = Field(default=False)
+    """Treat what you mark as played in Plex as a play too, which Stash gets with the moment at which you marked it: true or
+    false, default false."""
+
     rating_direction: Literal["to_plex", "both"] = Field(default="to_plex")
     """Direction of ratings: to_plex (from Stash to Plex) or both (what you rate in Plex is in Stash as well). Default
     to_plex."""
