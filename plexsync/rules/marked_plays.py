@@ -73,7 +73,7 @@ class FoundMarks:
 
 def decide_mark(
     viewing: Viewing,
-    known: Collection[int],
+    plays: Collection[int],
     counted: CountedViews | None,
     *,
     others: Collection[int] = (),
@@ -83,15 +83,15 @@ def decide_mark(
 ) -> MarkDecision:
     """Decide whether the last view of an item is a mark.
 
-    `known`: the moments of its plays in the saved history, and of its marks. `others`: further moments that are no mark.
+    `plays`: the moments of its plays in the saved history, and of its marks. `others`: further moments that are no mark.
     `since`: a mark is not before that second. `read_at`: when the history was last read.
     """
-    excess = viewing.count - len(known)
+    excess = viewing.count - len(plays)
     if counted is None or excess <= counted.unexplained:
-        return MarkDecision(counted_views(viewing, known, counted))
-    is_new = _may_be_mark(viewing, [*known, *others], now) and viewing.moment >= since
+        return MarkDecision(counted_views(viewing, plays, counted))
+    is_new = _may_be_mark(viewing, [*plays, *others], now) and viewing.moment >= since
     if not is_new:
-        return MarkDecision(counted_views(viewing, known, counted))
+        return MarkDecision(counted_views(viewing, plays, counted))
     if counted.moment != viewing.moment or not 0 < counted.noticed_at <= now:
         return MarkDecision(replace(counted, moment=viewing.moment, noticed_at=now), wait_until=now + GRACE)
     row_by = counted.noticed_at + GRACE
@@ -100,9 +100,9 @@ def decide_mark(
     return MarkDecision(CountedViews(excess - 1), mark=viewing.moment)
 
 
-def counted_views(viewing: Viewing, known: Collection[int], counted: CountedViews | None) -> CountedViews:
+def counted_views(viewing: Viewing, plays: Collection[int], counted: CountedViews | None) -> CountedViews:
     """What to remember if no view is a mark: all views that are there now count as dealt with."""
-    excess = viewing.count - len(known)
+    excess = viewing.count - len(plays)
     before = counted or CountedViews()
     if excess <= 0:
         return CountedViews(excess)
@@ -111,22 +111,22 @@ def counted_views(viewing: Viewing, known: Collection[int], counted: CountedView
     if counted and excess == before.unexplained:
         # What was noticed has got its row; its moment is not that of an unexplained view.
         return CountedViews(excess) if before.noticed_at else before
-    moment = viewing.moment if _may_be_mark(viewing, known, LATEST) else before.moment
+    moment = viewing.moment if _may_be_mark(viewing, plays, LATEST) else before.moment
     return CountedViews(excess, moment)
 
 
-def grows(viewing: Viewing, known: Collection[int], counted: CountedViews) -> bool:
+def grows(viewing: Viewing, plays: Collection[int], counted: CountedViews) -> bool:
     """Whether an item has more views than are dealt with."""
-    return viewing.count - len(known) > counted.unexplained
+    return viewing.count - len(plays) > counted.unexplained
 
 
-def _may_be_mark(viewing: Viewing, known: Collection[int], now: int) -> bool:
+def _may_be_mark(viewing: Viewing, plays: Collection[int], now: int) -> bool:
     """Whether the last view may be a mark: nothing was left in the middle, and no known play is near."""
     if viewing.offset or not 0 < viewing.moment <= now // 1000 + AHEAD:
         return False
-    return not is_near(viewing.moment, known)
+    return not is_near(viewing.moment, plays)
 
 
-def is_near(moment: int, known: Iterable[int]) -> bool:
+def is_near(moment: int, plays: Iterable[int]) -> bool:
     """Whether one of these plays is near a moment."""
-    return any(abs(moment - play) <= NEAR for play in known)
+    return any(abs(moment - play) <= NEAR for play in plays)

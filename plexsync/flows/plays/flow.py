@@ -161,7 +161,7 @@ class PlaysFlow:
             remembered = {key: memory.get(id, {}).keys() for id, some in keys.items() for key in some}
             full = {key: item for key, item in paired.items.items() if isinstance(item, Item)}
             marks = self.marked.decided(db, [full[key] for key in items], remembered, since=start)
-        plays = {**plays, **{key: {**plays.get(key, {}), **found} for key, found in marks.plays().items()}}
+        plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in marks.plays().items()}}
         kept = self._held_by_others(holders, watched)
         findings = {
             id: self.marked.joined(

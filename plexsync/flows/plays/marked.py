@@ -40,11 +40,11 @@ class MarkedPlays:
         changes: dict[str, tuple[CountedViews | None, CountedViews]] = {}
         marked = set()
         for key, item in items.items():
-            before, known = counted.get(key), moments.get(key, set())
-            if writes and before and grows(item.viewing, known, before):
+            before, plays = counted.get(key), moments.get(key, set())
+            if writes and before and grows(item.viewing, plays, before):
                 marked.add(key)
                 continue
-            after = counted_views(item.viewing, known, before)
+            after = counted_views(item.viewing, plays, before)
             if writes or before or after.unexplained > 0:
                 changes[key] = (before, after)
         tx.view_counts.save(changes)
@@ -98,8 +98,9 @@ class MarkedPlays:
     def save(tx: Writer, finding: PlaysFinding, *, now: int) -> None:
         """Save the marks of a scene's items beside the history, and what is remembered of their views."""
         decisions = finding.marks.decisions
-        found = [(source, moment) for plays in finding.marks.plays().values() for moment, source in plays.items()]
-        tx.plays.save_history(OWNER, found, now=now)
+        plays = finding.marks.plays()
+        marks = [(source, moment) for moments in plays.values() for moment, source in moments.items()]
+        tx.plays.save_history(OWNER, marks, now=now)
         tx.view_counts.save({item: (before, decision.counted) for item, (before, decision) in decisions.items()})
 
 
