@@ -4,9 +4,12 @@ import pytest
 
 from plexsync.app.parts import opened
 from plexsync.app.run import way_back_of
+from plexsync.rules.first_plays import approval_text
+from plexsync.rules.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import World
+from tests.web.conftest import dashboard
 from tests.web.stage import config_of
 
 AT = 1_700_000_000
@@ -24,6 +27,9 @@ def played(world: World, door: Door) -> World:
     for plays, key in zip(AFTER, world.plex.keys(world.section), strict=True):
         for moment in plays:
             world.plex.play(key, at=moment)
+    # Approved long ago.
+    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+        tx.notes.save(PLAYS_APPROVED, approval_text(world.plex.machine, 1, watch_since=0, since=0, at=0))
     return world
 
 
@@ -50,6 +56,26 @@ def plays(world: World) -> list[list[int]]:
 
 def counts(door: Door) -> dict[str, int]:
     return {name: count for name, count in door("plays", "status", "--json").facts["plays"].items() if count}
+
+
+# --- history -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_history_of_a_scene_tells_its_plays_and_what_became_of_them(watched: World, door: Door) -> None:
+    def told() -> list[tuple[str, str, list[str]]]:
+        entries = door("history", "3", "--json").facts["entries"]
+        return [(one["what"], one["state"], one["plays"]) for one in entries if "plays" in one]
+
+    moments = [f"2023-11-14T22:13:2{n}Z" for n in range(3)]
+    assert told() == [("plays", "sent", moments)]
+    assert "plays added to Stash" in door("history", "3").out
+    watched.stash.plays.delete(3, [AT])
+    assert door("plays", "undo", "3", "--wait").code == 0
+    assert sorted(told()) == [("plays", "deleted", moments[:1]), ("plays undo", "undone", moments[1:])]
+    with dashboard(watched) as dash:
+        page = dash.get("/scenes/3").text
+        assert "plays taken back from Stash" in page
+        assert dash.get("/api/scenes/3/history").json()["entries"] == door("history", "3", "--json").facts["entries"]
 
 
 # --- status ------------------------------------------------------------------------------------------------------------
