@@ -5,6 +5,7 @@ import pytest
 from plexsync.app.parts import opened
 from plexsync.app.run import way_back_of
 from plexsync.simulator.http import Fault
+from plexsync.store.lock import try_lock
 from tests.cli.conftest import Door
 from tests.journey.world import World
 from tests.web.stage import config_of
@@ -66,6 +67,7 @@ def test_status_counts_what_became_of_the_plays(played: World, door: Door) -> No
         "account": 1,
         "watch_since": "2023-11-01T00:00:00Z",
         "read_to_end": False,
+        "first": None,
         "plays": {
             **dict.fromkeys(("in_plex", "unsent", "adding", "sent", "present", "deleted", "undoing", "undone"), 0),
         },
@@ -166,8 +168,11 @@ def test_a_resume_point_is_taken_back_and_written_again(watched: World, door: Do
     assert resume_points() == [0, 0, 31.0]
     assert door("plays", "undo", "--since", "1h", "--yes", "--wait").out == "6 plays taken back\n"
     assert resume_points() == [0, 0, 31.0]
+    previewed = door("plays", "undo", "--all", "--dry-run").out
+    assert "1 resume point of 1 scene; nothing was changed" in previewed
+    assert "its resume point" in previewed
     done = door("plays", "undo", "3", "--wait")
-    assert (done.code, done.out) == (0, "0 plays and 1 resume point taken back\n")
+    assert (done.code, done.out) == (0, "1 resume point taken back\n")
     assert resume_points() == [0, 0, 0]
     done = door("plays", "redo", "3", "--wait", "--json")
     assert (done.facts["resume_points"], resume_points()) == (1, [0, 0, 31.0])
@@ -189,7 +194,7 @@ def test_since_names_what_was_sent_or_taken_back_since_then(watched: World, door
 def test_a_dry_run_lists_the_plays_and_changes_nothing(watched: World, door: Door) -> None:
     facts = door("plays", "undo", "--all", "--dry-run", "--json").facts
     assert facts["plays"] == 6
-    assert facts["scenes"][0] == {"id": 1, "title": "Title 0", "plays": ["2023-11-14T22:13:20Z"]}
+    assert facts["scenes"][0] == {"id": 1, "title": "Title 0", "plays": ["2023-11-14T22:13:20Z"], "resume_point": False}
     out = door("plays", "undo", "--all", "--dry-run").out
     assert "Title 2" in out
     assert "6 plays of 3 scenes; nothing was changed" in out
@@ -201,7 +206,11 @@ def test_scenes_without_such_a_play_are_named(watched: World, door: Door) -> Non
     done = door("plays", "undo", "1", "3", "77", "--yes", "--json")
     assert done.code == 1
     assert done.facts == {"plays": 1, "scenes": 1, "nothing": [3, 77]}
-    assert "no play to be taken back for scenes 3, 77" in done.err
+    assert "nothing to be taken back for scenes 3, 77" in done.err
+    with try_lock(watched.folder):
+        done = door("plays", "undo", "3", "--wait", "--json")
+    assert done.facts == {"plays": 0, "scenes": 0, "nothing": [3], "unsettled": 0, "why": ""}
+    assert done.err == "plexsync: nothing to be taken back for scene 3\n", "nobody is waited for"
 
 
 @pytest.mark.parametrize("words", [(), ("--all", "1"), ("--since", "2h", "--all")])
