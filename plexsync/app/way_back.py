@@ -90,7 +90,7 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
         PlayListener(parts.store, history, clock),
         previewer,
         FirstRun(parts.store, parts.gates, clock, history, previewer),
-        PlaysComparison(parts.store, parts.stash, history, recovery, restores, parts.gates, clock, longest),
+        PlaysComparison(parts.store, history, recovery, restores, parts.gates, clock, longest),
         resume if rules.resume else None,
     )
 
@@ -151,6 +151,6 @@ def forget_way_back(parts: Assembled, *, forgets_gate: bool = True) -> None:
             tx.plays.forget_history()
         if forgets_gate:
             gate_rows.forget(tx, WRITE_STASH, parts.clock.now())
-        if tx.notes.text(PLAYS_COUNTED):
-            tx.notes.save(PLAYS_COUNTED, "")
-            tx.notes.save(PLAYS_COMPARED, "")
+        for name in (PLAYS_COUNTED, PLAYS_COMPARED):
+            if tx.notes.text(name):
+                tx.notes.save(name, "")

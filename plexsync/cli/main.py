@@ -51,6 +51,7 @@ COMMANDS = {
     "release": "Leave what was pushed in Plex, without PlexSync's locks.",
     "redo": "End an undo: sync the scenes again.",
     "plays": "Bring what you watch in Plex to Stash, and take it back.",
+    "ratings": "Put back ratings that go both ways.",
     "accept": "Accept a change of a server that only you can judge.",
     "log": "Show the log of the worker.",
     "report": "Collect what a bug report needs in one file, without secrets.",
@@ -70,7 +71,7 @@ PARTS = {
     "Fix": ("fix", "drift"),
     "Show": ("status", "top", "explain", "history", "outages", "accept", "log", "report", "help"),
     "Single scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release", "redo"),
-    "Way back": ("plays",),
+    "Way back": ("plays", "ratings"),
     "Database": ("backup", "restore"),
     "Try": ("demo",),
 }

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+from plexsync.app.parts import Parts
+from plexsync.app.rules import rating_rules, watch_rules
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.verbs import Explanation, status_in
 from plexsync.reports.rows import attempt_facts, in_order, row_facts
 from plexsync.reports.scene_plays import scene_plays
+from plexsync.reports.scene_ratings import with_rating
 from plexsync.reports.shapes.scenes import (
     ExplainFacts,
     FieldFacts,
@@ -26,7 +29,7 @@ from plexsync.rules.records import AttemptRow, JobRow
 from plexsync.rules.status_words import SceneStatus
 from plexsync.rules.undo import undone
 from plexsync.rules.values import Value, held
-from plexsync.store.database import Database, Reader
+from plexsync.store.database import Reader
 
 
 def job_facts(
@@ -36,19 +39,21 @@ def job_facts(
     return {"stands": status.value, "job": row_facts(row), "attempts": attempt_facts(attempts), "plays": plays}
 
 
-def explain_facts(store: Database, explanation: Explanation, rules: WatchRules | None) -> ExplainFacts:
-    """A scene as the worker sees it now, its job, and its plays."""
+def explain_facts(parts: Parts, explanation: Explanation) -> ExplainFacts:
+    """A scene as the worker sees it now, its job, its plays, and its rating if that goes both ways."""
     sight = explanation.sight
-    with store.reading() as db:
+    facts = sight_facts(sight, explanation.job)
+    with parts.store.reading() as db:
+        targets = with_rating(db, facts["targets"], sight, rating_rules(parts.config), parts.clock.now())
         plays = scene_plays(
             db,
-            rules,
+            watch_rules(parts.config),
             sight.id,
             created_at=sight.scene.created_at if sight.scene else "",
             items=[target.item.key for target in sight.targets],
         )
     job = job_facts(explanation.status, explanation.job, explanation.attempts, plays)
-    return {**sight_facts(sight, explanation.job), **job}
+    return {**facts, "targets": targets, **job}
 
 
 def sight_facts(sight: Inspection, row: JobRow | None = None) -> SightFacts:

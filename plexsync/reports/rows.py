@@ -1,18 +1,20 @@
 """A row of the queue, its failed attempts and its past pushes, as facts."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import overload
 
 from plexsync.app.parts import Parts
 from plexsync.reports.format import stamp
-from plexsync.reports.shapes.scenes import AttemptFacts, JobFacts, PastAttempt, PastPush, PushFacts
+from plexsync.reports.shapes.scenes import AttemptFacts, JobFacts, PastAttempt, PastPlays, PastPush, PushFacts
 from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
-from plexsync.rules.job import KINDS, Kind, Lane, State
-from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PushRow
+from plexsync.rules.job import KINDS, PLAYS, Kind, Lane, State
+from plexsync.rules.plays import PlayState
+from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PlaysRow, PushRow
 from plexsync.store.database import Reader
 from validation.redact import one_line
 
+PastRow = AttemptRow | PushRow | PlaysRow
 WAITING = (State.READY, State.ABSENT)
 PAGE = 500
 
@@ -99,18 +101,37 @@ def push_facts(pushes: Sequence[PushRow]) -> list[PushFacts]:
     ]
 
 
+# The states of plays that were taken back, or are being taken back.
+TAKEN_BACK = (PlayState.UNDONE, PlayState.REMOVING)
+# What a history says of plays, by what became of them.
+PLAY_WORDS: Mapping[str, str] = {
+    PlayState.SENT: "plays added to Stash",
+    PlayState.ADDING: "plays sent to Stash",
+    PlayState.DELETED: "plays added to Stash, deleted by you since",
+    PlayState.REMOVING: "plays to be taken back from Stash",
+    PlayState.UNDONE: "plays taken back from Stash",
+}
 # The kind of a push, by how it took something back.
 PUSHES = {"": "push", "undo": "undo", "gone": "undo", "release": "release"}
 
 
-def past_of(attempts: Sequence[AttemptRow], pushes: Sequence[PushRow]) -> list[AttemptRow | PushRow]:
-    """A scene's pushes and failed attempts, newest first."""
-    entries: list[AttemptRow | PushRow] = [*attempts, *pushes]
-    return sorted(entries, key=lambda one: one.at, reverse=True)
+def past_of(db: Reader, kind: str, id: int) -> list[PastRow]:
+    """The pushes and failed attempts of an object, newest first; for a scene also its plays."""
+    entries: list[PastRow] = [*db.attempts.of(kind, id), *db.pushes.of(kind, id)]
+    if kind == Kind.SCENE:
+        entries += [*db.attempts.of(PLAYS, id), *db.plays.requests(id)]
+    return sorted(entries, key=lambda entry: entry.at, reverse=True)
 
 
-def past_facts(entry: AttemptRow | PushRow) -> PastAttempt | PastPush:
+def past_facts(entry: PastRow) -> PastAttempt | PastPush | PastPlays:
     """An entry of the history for JSON."""
+    if isinstance(entry, PlaysRow):
+        return {
+            "what": "plays undo" if entry.state in TAKEN_BACK else "plays",
+            "at": stamp(entry.at),
+            "state": entry.state,
+            "plays": [stamp(moment * 1000) for moment in entry.moments],
+        }
     if isinstance(entry, PushRow):
         return {"what": PUSHES[entry.undone], **push_facts([entry])[0]}
     return {"what": "attempt", **attempt_facts([entry])[0]}

@@ -1,8 +1,8 @@
 """The gates by name: one for each server, and one for writes to Stash, which has a breaker, hold and pace of its own.
 
-A Stash that refuses writes stops plays on their way back, and nothing else: it still answers reads, so scenes go on. Its
-gate is unknown, and shown nowhere, until something was written to Stash. Imports little, because `plexsync status` has
-to start fast.
+A Stash that refuses writes stops plays and ratings on their way back, and nothing else: it still answers reads, so scenes
+go on. Its gate is unknown, and shown nowhere, until something was written to Stash. Imports little, because `plexsync
+status` has to start fast.
 """
 
 from collections.abc import Collection
@@ -23,8 +23,8 @@ GATES = tuple(GateName)
 SERVERS = (GateName.PLEX, GateName.STASH)
 # What to do about a Stash that refuses writes.
 CURE = (
-    "Look at Stash's log: its database may be read-only or locked, or its disk full. Only plays wait for it, and "
-    "PlexSync tries again by itself."
+    "Look at Stash's log: its database may be read-only or locked, or its disk full. Only plays and ratings wait for it, "
+    "and PlexSync tries again by itself."
 )
 REFUSES = "Stash refuses writes"
 

@@ -146,6 +146,15 @@ class PushRow:
 
 
 @dataclass(frozen=True)
+class PlaysRow:
+    """Plays of a scene in one request to Stash, as UTC seconds, and what became of them. Of each play the last request."""
+
+    at: int
+    state: str
+    moments: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Lately:
     """A recent event of a row: a push that changed something in Plex, or a failed attempt."""
 

@@ -15,6 +15,11 @@ COUNT_DEAD = "select cls, count(*) from job indexed by job_dead where state = 'd
 COUNT_PLAYS = """
 select count(*), min(since), max(error) from job where kind = 'plays' and (state = 'ready' or state = 'running')
 """
+# Scenes of which plays or a rating are on their way to Stash.
+COUNT_TO_STASH = """
+select count(distinct id) from job
+ where kind in ('plays', 'ratingback') and (state = 'ready' or state = 'running')
+"""
 # What is remembered of plays, by state; and how many the account has that Plex was last asked about.
 COUNT_REMEMBERED = "select state, count(*) from play group by state"
 COUNT_LISTED = "select count(*), max(listed_at) from played group by account order by 2 desc limit 1"

@@ -18,10 +18,10 @@ from plexsync.store.counts import (
     COUNT_DEAD,
     COUNT_DUE,
     COUNT_IDLE_OTHERS,
-    COUNT_PLAYS,
     COUNT_RARE,
     COUNT_READY,
     COUNT_RUNNING,
+    COUNT_TO_STASH,
     IS_RARE,
     WAITS,
 )
@@ -171,8 +171,8 @@ class ReadOnlyJobs(Table):
         return self._count(COUNT_READY) + self._count(COUNT_RUNNING) - self._count(COUNT_UNSETTLED_OF_FLOWS)
 
     def count_waiting(self, gate: str) -> int:
-        """Count the rows that wait while this gate is closed: scenes, or those whose plays go through the gate."""
-        return int(self._db.row(COUNT_PLAYS)[0]) if gate == GateName.STASH_WRITES else self.count_unsettled()
+        """Count what waits while this gate is closed: scenes, or those whose plays or rating go through the gate."""
+        return self._count(COUNT_TO_STASH) if gate == GateName.STASH_WRITES else self.count_unsettled()
 
     def count_states(self) -> dict[State, int]:
         """Count the rows of each state, including states without rows. Idle rows count only if they are scenes.

@@ -7,8 +7,10 @@ again. See `plexsync.rules.plays`.
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import groupby
 
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, SentPlay
+from plexsync.rules.records import PlaysRow
 from plexsync.store.connection import Row, Table
 from plexsync.store.counts import COUNT_LISTED, COUNT_REMEMBERED
 from plexsync.store.db import clean
@@ -102,6 +104,10 @@ select distinct item from played
  order by item limit :limit
 """
 HOLDERS = "select item, moment, scene from play where item in (select value from json_each(:items)) order by scene"
+REQUESTS = """
+select sent_at, state, moment from play
+ where scene = :scene and sent_order > 0 order by sent_order desc, state, moment
+"""
 LAST_SENT = """
 select scene, moment, scene_created_at, scene_updated_at, sent_at, sent_order
   from play
@@ -262,6 +268,14 @@ class ReadOnlyPlays(Table):
         return [
             SentPlay(scene, moment, created_at, updated_at, sent_at, order)
             for scene, moment, created_at, updated_at, sent_at, order in rows
+        ]
+
+    def requests(self, scene: int) -> list[PlaysRow]:
+        """Return the requests that added plays to a scene, or took them back, newest first: of each play the last one."""
+        rows = self._db.rows(REQUESTS, {"scene": scene})
+        return [
+            PlaysRow(at, state, tuple(moment for _, _, moment in plays))
+            for (at, state), plays in groupby(rows, key=lambda row: (row[0], row[1]))
         ]
 
 

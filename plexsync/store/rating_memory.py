@@ -17,6 +17,10 @@ IN_PLEX = f"""
 select item, plex from rating where item in (select value from json_each(:items)) and {of_this_library("rating")}
 """
 SCENES = "select distinct scene from rating where scene > :after order by scene limit :limit"
+WRITTEN = """
+select distinct scene from rating
+ where scene > :after and (stash_before <> -2 or plex_before <> -2) order by scene limit :limit
+"""
 SAVE = f"""
 insert into rating (
     scene, item, library, scene_created_at, stash, plex, stash_before, plex_before, pending, sent,
@@ -61,6 +65,10 @@ class ReadOnlyRatings(Table):
     def scenes(self, *, after: int = 0, limit: int) -> list[int]:
         """Return up to `limit` scenes above `after` of which a rating is remembered, by number."""
         return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
+
+    def written(self, *, after: int = 0, limit: int) -> list[int]:
+        """Return up to `limit` scenes above `after` of which PlexSync has written a rating, and nobody else since."""
+        return [scene for (scene,) in self._db.rows(WRITTEN, {"after": after, "limit": limit})]
 
 
 class Ratings(ReadOnlyRatings):

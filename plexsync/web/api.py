@@ -122,14 +122,14 @@ def explained(ask: Ask) -> ExplainFacts | tuple[UnreadFacts, int]:
     except NeighbourError as error:
         with ask.desk.parts.store.reading() as db:
             return {**known_facts(db, id, watch_rules(ask.desk.parts.config)), "error": str(error)}, 503
-    return explain_facts(ask.desk.parts.store, explanation, watch_rules(ask.desk.parts.config))
+    return explain_facts(ask.desk.parts, explanation)
 
 
 def history(ask: Ask) -> HistoryFacts:
     """As `plexsync history SCENE --json`."""
     id, limit = ask.number("id"), _whole(ask, "limit", FEW, MOST)
     with ask.desk.parts.store.reading() as db:
-        past = past_of(db.attempts.of(Kind.SCENE, id), db.pushes.of(Kind.SCENE, id))
+        past = past_of(db, Kind.SCENE, id)
     entries = [past_facts(entry) for entry in past[:limit]]
     return {"kind": "scene", "id": id, "entries": entries, "total": len(past)}
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from plexsync.reports.format import ago, lasting, many, safe, share, stamp, unstamped
 from plexsync.reports.measures import compared, measures
-from plexsync.reports.rows import short
+from plexsync.reports.rows import PLAY_WORDS, short
 from plexsync.reports.scenes import left_out_words
 from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.choices import hold_cause
@@ -226,6 +226,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
+        "play_words": lambda state: PLAY_WORDS.get(state, state),
         "line": _line,
         "lines": _lines,
         "breakable": _breakable,

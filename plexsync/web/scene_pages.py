@@ -138,8 +138,7 @@ def scene(ask: Ask) -> Response:
     now = LiveScene() if ask.live else _now(ask, id)
     with ask.desk.parts.store.reading() as db:
         (stands,) = facts_of(db, [id], ask.desk.parts.picture_names)
-        pushes = db.pushes.of(Kind.SCENE, id)
-        row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
+        row, past = db.jobs.find(Kind.SCENE, id), past_of(db, Kind.SCENE, id)
         bound = [binding for binding in db.bindings.all() if binding.scene == id]
         stored = known_facts(db, id, watch_rules(ask.desk.parts.config))
         held_ignore = bool(db.notes.held_ignores([id]))
@@ -154,7 +153,7 @@ def scene(ask: Ask) -> Response:
         away=now.away,
         gone=now.gone,
         queue=row_facts(row),
-        past=[past_facts(entry) for entry in past_of(attempts, pushes)],
+        past=[past_facts(entry) for entry in past],
         bound=bound,
         held_ignore=held_ignore,
         known=stored["remembered"],
@@ -177,7 +176,7 @@ def _now(ask: Ask, id: int) -> LiveScene:
     except Busy:
         return LiveScene(away=BUSY)
     sight = explanation.sight
-    facts = explain_facts(ask.desk.parts.store, explanation, watch_rules(ask.desk.parts.config))
+    facts = explain_facts(ask.desk.parts, explanation)
     return LiveScene(facts, gone=isinstance(sight.outcome or sight.ends, Gone))
 
 

@@ -513,7 +513,7 @@ def test_history_of_a_scene_without_any(world: World, door: Door) -> None:
     world.add(7)
     door("sync", "7")
     done = door("history", "7")
-    assert (done.code, done.out) == (0, "nothing was changed in Plex, and nothing went wrong\n")
+    assert (done.code, done.out) == (0, "nothing was changed in Plex or Stash, and nothing went wrong\n")
 
 
 @pytest.mark.parametrize("words", ["explain 1", "explain 4", "sync --all --dry-run", "undo 1 --dry-run"])

@@ -55,11 +55,12 @@ def watching(world: World, door: Door) -> World:
 
 
 @pytest.fixture
-def refused(watching: World) -> World:
+def refused(watching: World, door: Door) -> World:
     """The plays of two scenes wait, since Stash has refused a write."""
     refuse_writes(watching)
     for key in watching.plex.keys(watching.section):
         watching.plex.play(key, at=AT)
+    assert door("plays", "sync", "--yes").code == 0
     with watching.serving():
         until(lambda: stored(watching) == [("open",)])
     return watching
@@ -221,6 +222,7 @@ def test_doctor_says_whose_plays_count_and_what_was_read_last(watching: World, d
     assert check(done, "plays in Stash")["told"] == "Stash accepts writes"
     for key in watching.plex.keys(watching.section):
         watching.plex.play(key, at=AT)
+    assert door("plays", "sync", "--yes").code == 0
     with watching.serving():
         until(lambda: plays(watching) == [[AT], [AT]])
         until(lambda: door("status", "--json").facts["plays"]["sent"] == 2)

@@ -4,10 +4,13 @@ import pytest
 
 from plexsync.app.parts import opened
 from plexsync.app.run import way_back_of
+from plexsync.rules.first_plays import approval_text
+from plexsync.rules.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault
 from plexsync.store.lock import try_lock
 from tests.cli.conftest import Door
-from tests.journey.world import World
+from tests.journey.world import World, until
+from tests.web.conftest import dashboard
 from tests.web.stage import config_of
 
 AT = 1_700_000_000
@@ -25,6 +28,9 @@ def played(world: World, door: Door) -> World:
     for plays, key in zip(AFTER, world.plex.keys(world.section), strict=True):
         for moment in plays:
             world.plex.play(key, at=moment)
+    # Approved long ago.
+    with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+        tx.notes.save(PLAYS_APPROVED, approval_text(world.plex.machine, 1, watch_since=0, since=0, at=0))
     return world
 
 
@@ -37,12 +43,18 @@ def watched(played: World, door: Door) -> World:
 
 
 def poll(world: World, door: Door) -> None:
-    """Read Plex's history, as the worker does, and work the queue."""
+    """Read Plex's history, as the worker does, and work the queue until no play waits."""
+    look(world)
+    # What was played a moment ago is not due at once.
+    until(lambda: door("drain").code == 0 and not door("plays", "status", "--json").facts["waiting"])
+
+
+def look(world: World) -> None:
+    """Read Plex's history, as the worker does."""
     with opened(config_of(world), world.folder) as parts:
         back = way_back_of(parts)
         assert back is not None
         assert back.history.poll() == ""
-    assert door("drain").code == 0
 
 
 def plays(world: World) -> list[list[int]]:
@@ -51,6 +63,26 @@ def plays(world: World) -> list[list[int]]:
 
 def counts(door: Door) -> dict[str, int]:
     return {name: count for name, count in door("plays", "status", "--json").facts["plays"].items() if count}
+
+
+# --- history -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_history_of_a_scene_tells_its_plays_and_what_became_of_them(watched: World, door: Door) -> None:
+    def told() -> list[tuple[str, str, list[str]]]:
+        entries = door("history", "3", "--json").facts["entries"]
+        return [(one["what"], one["state"], one["plays"]) for one in entries if "plays" in one]
+
+    moments = [f"2023-11-14T22:13:2{n}Z" for n in range(3)]
+    assert told() == [("plays", "sent", moments)]
+    assert "plays added to Stash" in door("history", "3").out
+    watched.stash.plays.delete(3, [AT])
+    assert door("plays", "undo", "3", "--wait").code == 0
+    assert sorted(told()) == [("plays", "deleted", moments[:1]), ("plays undo", "undone", moments[1:])]
+    with dashboard(watched) as dash:
+        page = dash.get("/scenes/3").text
+        assert "plays taken back from Stash" in page
+        assert dash.get("/api/scenes/3/history").json()["entries"] == door("history", "3", "--json").facts["entries"]
 
 
 # --- status ------------------------------------------------------------------------------------------------------------
@@ -105,9 +137,8 @@ def test_status_knows_the_number_of_a_name_once_its_history_was_read(played: Wor
 
 def test_status_tells_why_plays_wait(played: World, door: Door) -> None:
     played.stash.faults.set(Fault("status", status=500, when=lambda request: b"sceneAddPlay" in request.body))
-    with opened(config_of(played), played.folder) as parts:
-        assert way_back_of(parts).history.poll() == ""
-    door("drain")
+    look(played)
+    until(lambda: door("drain") and door("plays", "status", "--json").facts["error"])
     facts = door("plays", "status", "--json").facts
     assert facts["waiting"] == 3
     assert "500" in facts["error"]

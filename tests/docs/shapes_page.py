@@ -26,6 +26,7 @@ SECTIONS = {
     "scenes": "Scenes",
     "undo": "Undo",
     "plays": "Plays",
+    "ratings": "Ratings",
     "comparisons": "Comparisons and dry runs",
     "dead_letters": "Dead letters",
     "fixes": "Fixes",

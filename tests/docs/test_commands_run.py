@@ -41,10 +41,7 @@ ENDS_WITH_1 = {
     "plexsync notify --test": "no way is set",
     "plexsync plays undo 7 12": "no play was sent for them",
     "plexsync plays redo 7": "the way back is off",
-    "plexsync plays redo --all": "the way back is off",
-    "plexsync plays redo --all --wait": "the way back is off",
     "plexsync plays again 7": "the way back is off",
-    "plexsync plays again --since 3d --yes --wait": "the way back is off",
     "plexsync drift --keep 7": "nobody edited 7 in Plex",
     "plexsync drift --keep 7 --field title": "nobody edited 7 in Plex",
     "plexsync drift --keep 7 --json": "nobody edited 7 in Plex",
@@ -105,6 +102,8 @@ def test_an_example_does_what_it_says(line: str, world: World, monkeypatch: pyte
     if words == ["plays", "sync"]:
         # Nobody can answer here, and it asks only once.
         run(["plays", "sync", "--yes"])
+    if "ratings" in words:
+        both_ways(world, monkeypatch)
     if words[0] == "redo":
         run(["undo", "7", "12", "--yes", "--wait"])
     words = [filled(word, world, capsys) for word in words]
@@ -117,6 +116,17 @@ def test_an_example_does_what_it_says(line: str, world: World, monkeypatch: pyte
     assert TOKEN not in out + err
     assert out or err
     assert not [one for one in logging.getLogger().handlers if type(one).__name__ in ("ConsoleHandler", "LogFile")]
+
+
+def both_ways(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ratings go both ways, and PlexSync has written those of two scenes."""
+    monkeypatch.setenv("PLEXSYNC_RATING_DIRECTION", "both")
+    run(["sync", "--all", "--wait"])
+    run(["drain"])
+    for id in (7, 12):
+        world.stash.edit_scene(id, rating100=(world.stash.scene(id).rating100 or 0) % 90 + 5)
+    run(["sync", "7", "12", "--wait"])
+    run(["drain"])
 
 
 def filled(word: str, world: World, capsys: pytest.CaptureFixture[str]) -> str:

@@ -185,6 +185,16 @@ def test_one_that_fails_is_tried_again_after_a_while(house):
     assert compare(house)
 
 
+def test_a_scene_that_can_not_be_read_keeps_no_other_one_back(house):
+    ids = compared(house, house.in_step(3))
+    house.stash_sim.plays.delete(ids[0], [AT + ids[0]])
+    house.clock.move(DAY)
+    broken = f"findScene(id: {ids[1]})".encode()
+    house.stash_sim.faults.set(Fault("status", status=422, when=lambda request: broken in request.body))
+    assert compare(house)
+    assert queued(house) == [ids[0]]
+
+
 def test_a_stop_ends_it_after_a_page_and_the_next_one_is_whole(house):
     ids = compared(house, house.in_step(3))
     house.stash_sim.plays.delete(ids[0], [AT + ids[0]])

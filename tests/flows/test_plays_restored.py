@@ -150,6 +150,26 @@ def test_a_lost_database_is_completed_as_well(house):
     assert remembered(house, id) == {AT: "deleted", AT + 5: "sent"}
 
 
+def test_a_rebuilt_database_gets_back_only_what_it_has_lost(house):
+    one, two = house.in_step(2)
+    play(house, one, AT)
+    play(house, two, AT + 5)
+    poll(house)
+    house.stash_sim.plays.delete(one, [AT])
+
+    def rebuild():
+        house.change(f"delete from play where scene = {one}")
+        house.change(f"update play set state = 'undone' where scene = {two}")
+        house.change("delete from note where name = 'plays:journal'")
+        house.change(f"insert into note (name, value) values ('repaired', '{house.clock.now()}')")
+
+    restarted(house, between=rebuild)
+    poll(house)
+    look(house, one, two)
+    assert (plays(house, one), plays(house, two)) == ([], [AT + 5])
+    assert (remembered(house, one), remembered(house, two)) == ({AT: "deleted"}, {AT + 5: "undone"})
+
+
 def test_two_restores_in_a_row_and_a_kill_after_the_first_change_nothing(house):
     (id,) = house.in_step()
     copy = saved(house)

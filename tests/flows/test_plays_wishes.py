@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.app.way_back import forget_way_back
+from plexsync.app.way_back import forget_way_back, plays_recovery
 from plexsync.engine.undo import Marked, wish_undone
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
@@ -23,7 +23,7 @@ def house(tmp_path):
 def wish(house: House, wish: PlayWish, *scenes: int, since: int = 0) -> tuple[Marked, int]:
     """Make a wish, as a command beside the worker does; returns the scenes, and the number of plays."""
     worker = house.worker
-    wishes = WishForPlays(worker.stash, worker.gates, wish, since=since)
+    wishes = WishForPlays(worker.stash, worker.gates, plays_recovery(worker.parts), wish, since=since)
     chosen = list(wished_plays(house.store, wish, scenes=scenes or None, since=since))
     return wish_undone(house.store, wishes, house.clock, chosen, "undo"), wishes.plays
 

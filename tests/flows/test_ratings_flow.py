@@ -312,6 +312,30 @@ def test_a_request_whose_end_is_unknown_is_not_sent_again_too_soon(house, arrive
     assert house.rows("select count(*) from rating where pending <> ''") == [(0,)]
 
 
+def test_a_rating_of_yours_right_after_ours_is_not_taken_for_ours(house):
+    (id,) = in_step(house, 80)
+    rate = house.worker.plex.rate
+
+    def rate_and_be_rated(key: str, rating: float | None) -> None:
+        rate(key, rating)
+        house.plex_sim.hand_edit(key, locked=False, userRating=2)
+
+    house.worker.plex.rate = rate_and_be_rated
+    rate_in_stash(house, id, 60)
+    house.work_for(10)
+    assert shown(house, id) == (20, 2.0)
+    assert house.unsettled() == 0
+
+
+def test_a_plex_that_ignores_a_rating_is_no_news_and_becomes_a_dead_letter(house):
+    (id,) = in_step(house, 80)
+    house.worker.plex.rate = lambda _key, _rating: None
+    rate_in_stash(house, id, 60)
+    house.work_for(DAY)
+    assert shown(house, id) == (60, 8.0)
+    assert house.row(id, RATING).state is State.DEAD
+
+
 def test_a_stash_that_refuses_writes_stops_nothing_else(house):
     one, two = in_step(house, 80, 80)
     house.stash_sim.faults.set(Fault("status", status=500, when=to_stash))
@@ -349,6 +373,22 @@ def test_one_rating_that_is_refused_again_and_again_becomes_a_dead_letter_and_th
     assert house.row(one, RATING_BACK if side == "stash" else RATING).state is State.DEAD
     assert shown(house, one) == ((80, 3.0) if side == "stash" else (30, 8.0))
     assert house.books_balance()
+
+
+def test_ratings_that_wait_for_a_stash_that_refuses_writes_are_counted(house):
+    ids = in_step(house, *[80] * 8)
+    house.stash_sim.faults.set(Fault("status", status=500, when=lambda request: b"mutation" in request.body))
+    for id in ids:
+        rate_in_plex(house, id, 6)
+    house.work_for(120)
+    with house.store.reading() as db:
+        assert db.overview(house.clock.now()).breakers["stash:write"].state != "closed"
+        assert db.jobs.count_waiting("stash:write") == len(ids)
+    house.stash_sim.faults.clear()
+    house.work_for(7200)
+    assert [shown(house, id) for id in ids] == [(60, 6.0)] * len(ids)
+    with house.store.reading() as db:
+        assert db.jobs.count_waiting("stash:write") == 0
 
 
 def test_a_plex_on_which_edits_write_another_rating_is_rated_all_the_same(tmp_path):

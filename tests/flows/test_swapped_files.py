@@ -48,6 +48,30 @@ def test_an_item_that_swaps_its_files_while_it_is_edited_is_mended_at_once(tmp_p
         assert "title" in locks[0] & locks[1]
 
 
+def test_while_plex_cannot_say_where_the_files_of_a_swapped_item_are_that_is_no_fault_of_ours(tmp_path, caplog):
+    with House(tmp_path / "data", pool=Inline()) as house:
+        ids = house.in_step(2)
+        keys = [house.key_of(id) for id in ids]
+        house.stash_sim.edit_scene(ids[0], title="Newer")
+        house.want(ids[0])
+        asked = []
+
+        def fails(request):
+            if request.method == "PUT" and "PUT" not in asked:
+                house.plex_sim.swap_files(*keys)
+            asked.append("file" if "file" in request.params else request.method)
+            return asked[-1] == "file" and asked.count("file") == 1
+
+        house.plex_sim.faults.set(Fault("status", status=500, when=fails))
+        house.clock.move(2)
+        house.work_until_settled()
+        assert "file" in asked
+        assert "fault of PlexSync" not in caplog.text
+        assert house.worker.reconciler.try_reconcile()
+        house.work_for(600)
+        assert house.out_of_step(ids) == []
+
+
 def test_items_that_swap_files_and_are_listed_anew_by_another_process_while_they_are_read(tmp_path):
     """A comparison corrects the index after the worker has matched by it, and before the worker reads the items."""
     with House(tmp_path / "data", pool=Inline()) as house:

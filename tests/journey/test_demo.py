@@ -45,6 +45,8 @@ def test_the_demo_ends_with_every_scene_in_step_or_explained():
         "-> Scene",
         "edited while nobody was told",
         "1 taken back",
+        "has in Stash: 1 play",
+        "has in Stash: 0 plays",
     ):
         assert words in shown
 

@@ -31,6 +31,7 @@ def test_a_pause_arrives_by_plexs_event_and_the_end_clears_it(world):
     guest = plex.add_account("guest")
     world.settings["stash_poll_interval"] = "3600"
     assert world.run("sync", "--all", "--wait").returncode == 0
+    assert world.run("plays", "sync", "--yes").returncode == 0
     with world.serving():
         until(plex.listeners)
         until(lambda: plex.count("GET", "/status/sessions/history"))
@@ -51,6 +52,7 @@ def test_a_pause_that_no_event_has_told_arrives_by_the_poll_through_a_kill(world
     one, two = world.add(2)
     keys = plex.keys(world.section)
     assert world.run("sync", "--all", "--wait").returncode == 0
+    assert world.run("plays", "sync", "--yes").returncode == 0
     plex.pause(keys[0], 30_000)
     process = world.start("serve")
     until(lambda: resume_of(world, one) == 30.0)

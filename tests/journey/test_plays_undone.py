@@ -60,6 +60,7 @@ def test_plays_are_taken_back_beside_a_worker_that_is_killed_and_sent_again(worl
             plex.play(key, at=AT + moment)
     before = answer(world, ids)
     assert world.run("sync", "--all", "--wait").returncode == 0
+    assert world.run("plays", "sync", "--yes").returncode == 0
     process = world.start("serve")
     until(lambda: total(world, ids) == 5 * len(ids))
     after = answer(world, ids)
@@ -92,6 +93,7 @@ def test_plays_are_taken_back_after_the_way_back_was_switched_off(world):
     for key in plex.keys(world.section):
         plex.play(key, at=AT)
     assert world.run("sync", "--all", "--wait").returncode == 0
+    assert world.run("plays", "sync", "--yes").returncode == 0
     with world.serving():
         until(lambda: total(world, ids) == len(ids))
     world.settings["watch_back"] = "off"

@@ -30,7 +30,7 @@ def test_what_you_rate_on_either_side_is_on_the_other(world):
         return stash.scene(id).rating100 == rating and in_plex == (rating / 10 if rating else None)
 
     process = world.start("serve")
-    until(lambda: rated(ids[0], stash.scene(ids[0]).rating100))
+    until(lambda: all(rated(id, stash.scene(id).rating100) for id in ids))
     plex.hand_edit(keys[0], locked=False, userRating=6)
     until(lambda: rated(ids[0], 60))
     process.send_signal(signal.SIGKILL)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -12,15 +12,18 @@ import httpx2
 from plexsync.app.parts import assemble
 from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on
+from plexsync.app.way_back import way_back
 from plexsync.engine.rules import WorkRules
+from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.rules import LookRules
-from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
+from plexsync.plex.history import PlexHistory
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import LocalFault, Neighbour
 from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
-from plexsync.stash.client import StashClient
+from plexsync.rules.records import PlexPlay
+from plexsync.stash.watching import StashWatching
 from plexsync.store.connection import Table
 from plexsync.store.database import Database, Writer
 from tests.engine.clocks import Clock
@@ -104,6 +107,18 @@ class Setting:
     policy: Policy
     pictured: bool = False
     undo_gone: bool = False
+    # Of lives with plays; not shown, so that the others tell what they always have.
+    watch: WatchRules | None = field(default=None, repr=False)
+    history_page: int = field(default=1000, repr=False)
+
+
+class PagedHistory(PlexHistory):
+    """A client that reads the history in pages of any size."""
+
+    history_page = 1000
+
+    def plays(self, account: int, *, since: int, page: int = 0, with_gone: bool = False) -> Iterator[list[PlexPlay]]:
+        return super().plays(account, since=since, page=page or self.history_page, with_gone=with_gone)
 
 
 class Process:
@@ -122,8 +137,9 @@ class Process:
         self.store = SimStore(path, disk)
         self.paused_until = 0.0
         timeouts = {"connect_timeout": CONNECT, "read_timeout": READ}
-        stash = StashClient("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
-        plex = PlexClient("http://plex", TOKEN, clock=clock, transport=wires[Neighbour.PLEX], **timeouts)
+        stash = StashWatching("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
+        plex = PagedHistory("http://plex", TOKEN, clock=clock, transport=wires[Neighbour.PLEX], **timeouts)
+        plex.history_page = setting.history_page
         self._clients = (stash, plex)
         profile = Profile(frozenset(FIELDS), poster="cover" if setting.pictured else "none")
         settings = PartSettings(
@@ -141,7 +157,8 @@ class Process:
         self.clock = clock
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
         self.gates, self.watch_looker = parts.gates, parts.watch_looker
-        self.engine = engine_on(parts, holder=holder, pool=Inline())
+        self.back = way_back(parts, setting.watch) if setting.watch else None
+        self.engine = engine_on(parts, holder=holder, pool=Inline(), back=self.back)
 
     def kill(self) -> None:
         """Close the files, as the system does for a process that has ended."""

@@ -14,7 +14,6 @@ import argparse
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -289,20 +288,6 @@ class ServerWorld(World):
         return bool(names) and locks_only and names <= self.locked.get(key, frozenset())
 
     # --- our database ------------------------------------------------------------------------------------------------
-
-    def replace_database(self, what: str, put: Callable[[Path], None]) -> None:
-        """The process ends, something happens to its database, and the next one begins at once."""
-        rest, self.at_rest = self.at_rest, True
-        if self.process is not None:
-            self.process.kill()
-            self.process = None
-        self.others.close()
-        put(self.path)
-        self.tally[f"our database: {what}"] += 1
-        self.tell(f"our database: {what}")
-        self._hire()
-        self.open_for_others()
-        self.at_rest = rest
 
     def has_met_plex(self) -> bool:
         """Whether we know a Plex, so that another one can be told from it."""

@@ -82,28 +82,28 @@ class SimWire(httpx2.BaseTransport):
     def _meets(self, fate: str, asked: Request) -> httpx2.Response:
         match fate:
             case "" | "slow":
-                return said(self._carry_out(asked))
+                return said(self.carry_out(asked))
             case "refused":
                 raise httpcore2.ConnectError(ConnectionRefusedError())
             case "no route":
                 self._clock.move(CONNECT)
                 raise httpcore2.ConnectTimeout
-            case "late" if asked.method == "PUT" or PICTURES.fullmatch(asked.path):
+            case "late" if self._can_be_late(asked):
                 at = self._clock.steady + self._dice.random() * DEADLINE
                 self._weather.late.append((at, asked))
                 self._hang()
             case "hangs" | "late":
                 self._hang()
             case "unheard":
-                self._carry_out(asked)
+                self.carry_out(asked)
                 self._hang()
             case "reset":
-                self._carry_out(asked)
+                self.carry_out(asked)
                 raise httpcore2.ReadError
             case "cut":
-                return said(self._carry_out(asked), whole=False)
+                return said(self.carry_out(asked), whole=False)
             case "502 done":
-                self._carry_out(asked)
+                self.carry_out(asked)
                 return status(502)
             case "garbage":
                 return said(Answer(200, GARBAGE, "application/json"))
@@ -113,7 +113,12 @@ class SimWire(httpx2.BaseTransport):
                 return status(int(fate[:3]), self._dice.choice(PATIENCE))
         return status(int(fate))
 
-    def _carry_out(self, asked: Request) -> Answer:
+    def _can_be_late(self, asked: Request) -> bool:
+        """Whether a request that is given up may arrive all the same."""
+        return asked.method == "PUT" or bool(PICTURES.fullmatch(asked.path))
+
+    def carry_out(self, asked: Request) -> Answer:
+        """The request arrives."""
         answer = self._sim.answer(asked)
         self._world.carried_out(self._who, asked, answer)
         return answer

@@ -9,6 +9,7 @@ import logging
 import re
 import sqlite3
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -18,7 +19,7 @@ from plexsync.engine.engine import Idle
 from plexsync.rules.errors import LocalFault, Neighbour
 from plexsync.rules.job import DAY, HOUR, Kind, Why
 from plexsync.rules.plan_records import Policy
-from plexsync.simulator.http import Answer, Request
+from plexsync.simulator.http import Answer, HttpServer, Request
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.store import intake
@@ -103,7 +104,7 @@ class World:
             (lambda: steady_start + self.clock.steady) if self.nature.own_clock else (lambda: self.clock.wall / 1000)
         )
         # Pictures came later still: half of the seeds have none. Their chance is their own as well.
-        self.pictured = seed % 8 in (0, 1, 2, 4)
+        self.pictured = self._is_pictured()
         self.setting = replace(self.nature.setting, pictured=self.pictured)
         self.truth = self._truth((*FIELDS, POSTER) if self.pictured else FIELDS)
         self.picture_dice = Random(f"pictures {seed}")
@@ -154,8 +155,14 @@ class World:
     def _takes_back(self) -> bool:
         return self.seed % 2 == 0
 
+    def _is_pictured(self) -> bool:
+        return self.seed % 8 in (0, 1, 2, 4)
+
     def _truth(self, fields: tuple[str, ...]) -> Truth:
         return Truth(fields)
+
+    def _wire(self, who: Neighbour, sim: HttpServer) -> SimWire:
+        return SimWire(who, sim, self.clock, self.dice, self.weather[who], self, self._fate)
 
     def _is_indexing(self, asked: Request) -> bool:
         """Whether the request may be part of a walk of the index, which the watcher waits for."""
@@ -187,12 +194,11 @@ class World:
 
     def _hire(self) -> None:
         self.hired += 1
-        wires = {
-            who: SimWire(who, sim, self.clock, self.dice, self.weather[who], self, self._fate)
-            for who, sim in ((Neighbour.PLEX, self.plex), (Neighbour.STASH, self.stash))
+        self.wires = {
+            who: self._wire(who, sim) for who, sim in ((Neighbour.PLEX, self.plex), (Neighbour.STASH, self.stash))
         }
         self.process = Process(
-            self.path, self, wires, self.clock, self._dice_of_ours, self.setting, f"holder {self.hired}"
+            self.path, self, self.wires, self.clock, self._dice_of_ours, self.setting, f"holder {self.hired}"
         )
         self.paused_until = 0.0
         self.idle_until = 0
@@ -244,6 +250,20 @@ class World:
         self.tally["kills"] += 1
         self.tell("killed at rest")
         self._bury()
+
+    def replace_database(self, what: str, put: Callable[[Path], None]) -> None:
+        """The process ends, something happens to its database, and the next one begins at once."""
+        rest, self.at_rest = self.at_rest, True
+        if self.process is not None:
+            self.process.kill()
+            self.process = None
+        self.others.close()
+        put(self.path)
+        self.tally[f"our database: {what}"] += 1
+        self.tell(f"our database: {what}")
+        self._hire()
+        self.open_for_others()
+        self.at_rest = rest
 
     def work(self) -> None:
         """One turn of the worker's loop."""
@@ -394,11 +414,11 @@ class World:
 
     def land_late(self) -> None:
         """Requests that were given up, and reach the other side all the same."""
-        for weather in self.weather.values():
+        for who, weather in self.weather.items():
             for at, asked in [late for late in weather.late if late[0] <= self.clock.steady]:
                 weather.late.remove((at, asked))
                 self.tell(f"late: {told(asked)}")
-                self.carried_out(Neighbour.PLEX, asked, self.plex.answer(asked))
+                self.wires[who].carry_out(asked)
 
     def leap(self) -> None:
         """Somebody sets the clock."""

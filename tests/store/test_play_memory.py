@@ -255,11 +255,11 @@ def test_the_scenes_that_hold_a_play_are_found_by_its_item(store):
 def test_what_a_plan_says_survives_a_kill_at_each_commit(store):
     """Saved, killed, read and planned again: the play is there once, and remembered as sent."""
     plex, stash = {100: source("71")}, {}
-    plan = plan_plays(plex, stash, remembered(store), now=T, longest=240_000, restored=False)
+    plan = plan_plays(plex, stash, remembered(store), now=T, longest=240_000)
     with store.writing() as tx:
         tx.plays.begin(7, CREATED, UPDATED, plan.begun(T + 120_000), now=T)
     stash = {100: 1}
-    plan = plan_plays(plex, stash, remembered(store), now=T + 1, longest=240_000, restored=False)
+    plan = plan_plays(plex, stash, remembered(store), now=T + 1, longest=240_000)
     assert (plan.add, plan.remove) == (None, None)
     with store.writing() as tx:
         tx.plays.save(7, CREATED, plan.resolved)

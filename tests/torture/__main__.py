@@ -67,12 +67,16 @@ RUNS: dict[str, Callable[[str, int], list[Score]]] = {
 SUITES = {
     "F48": suites.lives,
     "F48-servers": suites.server_lives,
+    "F48-plays": suites.play_lives,
     **{name: partial(suites.run, name) for name in suites.SUITES},
 }
 AT_ONCE = 3
 # Those that take long begin first, so that at the end nobody waits for one alone.
 FULL = {
-    **{name: SUITES[name] for name in ("F48", "F48-servers", "F44", "models", "F36", "S1-S4", "F30", "F39")},
+    **{
+        name: SUITES[name]
+        for name in ("F48", "F48-servers", "F48-plays", "F44", "models", "F36", "S1-S4", "F30", "F39")
+    },
     **RUNS,
     **SUITES,
 }

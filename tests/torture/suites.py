@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.simulation import sim_servers
+from tests.simulation import sim_plays, sim_servers
 from tests.simulation.sim_run import FOUND, FOUND_STEPS, Report, run_seed, run_seeds
 from tests.torture.picked import VARIABLE
 from tests.torture.score import Score
@@ -494,6 +494,7 @@ def told(trouble: ET.Element) -> str:
 
 LIVES = {"sample": (40, 200), "full": (2_000, 200), "long": (10_000, 500)}
 SERVER_LIVES = {"sample": (20, 200), "full": (2_000, 200), "long": (10_000, 200)}
+PLAY_LIVES = {"sample": (10, 200), "full": (2_000, 200), "long": (10_000, 200)}
 
 
 def lives(size: str, seed: int) -> list[Score]:
@@ -522,6 +523,23 @@ def judge_server_lives(score: Score, report: Report) -> None:
             score.spoil(f"no {name} in {report.count} lives: they prove nothing")
     if report.tally["writes"] < report.count:
         score.spoil(f"{report.tally['writes']} writes in {report.count} lives: they prove nothing")
+
+
+def play_lives(size: str, seed: int) -> list[Score]:
+    """Lives in which plays come back from Plex; one seed each."""
+    count, steps = PLAY_LIVES[size]
+    report = sim_plays.run_play_seeds(seed, count, steps)
+    score = Score("F48", f"lives of {steps} steps in which plays come back from Plex", seed, report.count)
+    judge_play_lives(score, report)
+    return [score]
+
+
+def judge_play_lives(score: Score, report: Report) -> None:
+    """What was lost, doubled or wrong; and whether plays were sent, deleted and taken back, and every database restored."""
+    tell_failures(score, report, "sim_plays")
+    for name in ("kills", "plays added", "plays removed", "plays deleted for good", "judged once", *sim_plays.RESTORES):
+        if not report.tally[name]:
+            score.spoil(f"no {name} in {report.count} lives: they prove nothing")
 
 
 def tell_failures(score: Score, report: Report, module: str) -> None:

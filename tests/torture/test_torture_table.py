@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.sim_plays import RESTORES
 from tests.simulation.sim_run import Failure, Report
 from tests.simulation.sim_servers import CHANGES
 from tests.torture import leaking, suites
@@ -192,6 +193,16 @@ def test_lives_in_which_every_server_changed_are_clean_and_those_without_a_chang
         score = Score("F48", "lives", 1, 40)
         tally = Counter({"writes": 100, **{name: 1 for name in CHANGES if name != left_out}})
         suites.judge_server_lives(score, Report(1, 40, 200, tally=tally))
+        assert score.clean is (not left_out)
+        assert not left_out or f"no {left_out}" in score.notes[0]
+
+
+def test_lives_with_plays_that_lack_a_kill_or_a_restore_prove_nothing():
+    needed = ("kills", "plays added", "plays removed", "plays deleted for good", "judged once", *RESTORES)
+    for left_out in ("", *needed):
+        score = Score("F48", "lives", 1, 40)
+        tally = Counter({name: 1 for name in needed if name != left_out})
+        suites.judge_play_lives(score, Report(1, 40, 200, tally=tally))
         assert score.clean is (not left_out)
         assert not left_out or f"no {left_out}" in score.notes[0]
 

@@ -47,6 +47,7 @@ class Play:
         self._told_why = False
         # Titles edited by hand during the demo, by movie.
         self._by_hand: dict[str, str] = {}
+        self._watched = 0
         self._untouched = {
             handle: stage.plex.item(stage.handles.movies[handle]) for handle in sorted(stage.library.bystanders)
         }
@@ -76,9 +77,10 @@ class Play:
             stage.switch.away = False
             self._until(lambda now: not self._waiting(now) and self._pushed(more) == len(more))
 
-            kept, undone = self._matched()[-2:]
+            watched, kept, undone = self._matched()[-3:]
             self._edit_by_hand(kept)
             self._take_back(undone)
+            self._watch(watched)
         spent = time.monotonic() - began
         with stage.switch.rest():
             return self._sum_up(spent)
@@ -123,6 +125,26 @@ class Play:
         )
         self._stage.stash.edit_scene(id, title=f"Scene {id}, edited again")
         self._until(lambda now: self._pushed([id]) == 1 and not self._waiting(now), quiet=True)
+
+    def _watch(self, id: int) -> None:
+        """Show that a play in Plex arrives in Stash, and that it can be taken back and sent again."""
+        stage = self._stage
+        self._title("7. somebody watches a movie in Plex: Stash gets the play, it is taken back, and sent again")
+        self._run("plays", "sync", "--yes")
+        self._watched = id
+        stage.plex.sessions.finish(stage.handles.movies[self._movies(id)[0]])
+        self._until(lambda _now: self._plays() == 1, quiet=True)
+        self._tell_plays()
+        for command in ("undo", "redo"):
+            self._run("plays", command, str(id), "--yes", "--wait")
+            self._tell_plays()
+
+    def _plays(self) -> int:
+        """The number of plays that Stash has of the watched scene."""
+        return len(self._stage.stash.plays.of(self._watched))
+
+    def _tell_plays(self) -> None:
+        say(self._screen, f"   scene {self._watched} has in Stash: {many(self._plays(), 'play')}")
 
     def _run(self, *words: str) -> None:
         """Run a command as you would type it, and print its output."""
@@ -258,6 +280,9 @@ class Play:
         stage = self._stage
         asked = {"plex": stage.plex.count(), "edits": stage.plex.count("PUT"), "stash": stage.stash.count()}
         checked = check(stage, self._untouched, self._by_hand)
+        plays = self._plays()
+        if plays != 1:
+            checked.wrong.append(f"scene {self._watched}: was played once, has {many(plays, 'play')} in Stash")
         now = facts(stage.parts)
         unexplained = now["dead"].keys() - {"ambiguous"}
         well = not checked.wrong and not checked.touched and not unexplained and now["books"]["balanced"]
@@ -272,6 +297,7 @@ class Play:
             ("a title that a person had locked in Plex, kept", f"{checked.kept:,}"),
             ("not as it should be", f"{len(checked.wrong):,}"),
             ("movies that are nobody's, written to", f"{len(checked.touched):,} of {len(self._untouched):,}"),
+            ("plays in Plex, in Stash", f"{plays:,} of 1"),
             ("attempts used up by the outage", f"{self._attempts():,}"),
             ("requests to Plex", f"{asked['plex']:,} ({asked['edits']:,} edits)"),
             ("requests to Stash", f"{asked['stash']:,}"),

@@ -67,6 +67,7 @@ class Stage:
                     breaker_max_recovery_timeout=4,
                     approve_bulk=True,
                     poster="none",
+                    watch_back="plays",
                     web_bind=f"127.0.0.1:{free_port()}",
                     data_dir=str(folder / "data"),
                 )
@@ -184,6 +185,7 @@ def write_settings(path: Path, config: PlexSyncConfig) -> None:
         f"breaker_recovery_timeout = {config.breaker_recovery_timeout}\n"
         f"breaker_max_recovery_timeout = {config.breaker_max_recovery_timeout}\n"
         f'poster = "{config.poster}"\n'
+        f'watch_back = "{config.watch_back}"\n'
         f'web_bind = "{config.web_bind}"\n'
         f"data_dir = '{config.data_dir}'\n",
         encoding="utf-8",

@@ -50,7 +50,7 @@ def explain(call: Call, scene: int) -> int:
             explanation = look_at(parts.store, parts.looker, parts.gates, scene)
         except NeighbourError as error:
             return _only_known(call, parts, scene, str(error), now)
-        facts = explain_facts(parts.store, explanation, watch_rules(start.config))
+        facts = explain_facts(parts, explanation)
     call.answer(facts, lambda: _tell(explanation, facts, now, paper()))
     gone = isinstance(explanation.sight.outcome or explanation.sight.ends, Gone)
     return FAILED if gone or explanation.sight.error else FINE

@@ -11,12 +11,14 @@ from plexsync.cli.terminal.param_types import RowKey
 from plexsync.cli.terminal.rows import change_words
 from plexsync.cli.terminal.screen import paper, table
 from plexsync.reports.format import local
-from plexsync.reports.rows import PUSHES, past_facts, past_of, written
+from plexsync.reports.rows import PLAY_WORDS, PUSHES, PastRow, past_facts, past_of, written
 from plexsync.reports.shapes.scenes import HistoryFacts
-from plexsync.rules.records import AttemptRow, PushRow
+from plexsync.rules.records import PlaysRow, PushRow
 from plexsync.rules.status_words import job_word
 
 SHOWN = 50
+# Plays of one request that are named.
+MOMENTS = 10
 
 
 @command("history")
@@ -24,11 +26,12 @@ SHOWN = 50
 @click.option("--limit", type=click.IntRange(min=1), default=SHOWN, show_default=True, help="How many entries.")
 @click.pass_obj
 def history(call: Call, scene: tuple[str, int], limit: int) -> int:
-    """Show what was done for a scene, newest first: what was changed in Plex, and attempts that failed.
+    """Show what was done for a scene, newest first: what was changed in Plex, which plays were added
+    to Stash or taken back, and attempts that failed.
 
     Asks neither server: it tells what the database remembers, which is the newest twenty of each kind for as long as
-    dlq_retention_days. plexsync explain SCENE shows the scene and its item as they are now. A performer, studio or tag is
-    named with its kind, as in tag:12.
+    dlq_retention_days, and of each play the last request. plexsync explain SCENE shows the scene and its item as they are
+    now. A performer, studio or tag is named with its kind, as in tag:12.
 
     \b
     Examples:
@@ -37,11 +40,10 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
     """
     kind, id = scene
     with opened(call) as parts, parts.store.reading() as db:
-        row, attempts, pushes = db.jobs.find(kind, id), db.attempts.of(kind, id), db.pushes.of(kind, id)
-    if row is None and not pushes:
+        row, past = db.jobs.find(kind, id), past_of(db, kind, id)
+    if row is None and not past:
         problem = f"{written(kind, id)} was never in the queue"
         return call.refused(problem, kind=kind, id=id, entries=[], total=0)
-    past = past_of(attempts, pushes)
     facts: HistoryFacts = {
         "kind": kind,
         "id": id,
@@ -52,7 +54,7 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
     def tell() -> None:
         out = paper()
         if not past:
-            out.print("nothing was changed in Plex, and nothing went wrong")
+            out.print("nothing was changed in Plex or Stash, and nothing went wrong")
             return
         out.print(_table(written(kind, id), past[:limit]))
         if len(past) > limit:
@@ -62,13 +64,20 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
     return FINE
 
 
-def _table(name: str, past: Sequence[AttemptRow | PushRow]) -> Table:
+def _moments(entry: PlaysRow) -> str:
+    words = ", ".join(local(moment * 1000) for moment in entry.moments[:MOMENTS])
+    return words + (f" and {len(entry.moments) - MOMENTS:,} more" if len(entry.moments) > MOMENTS else "")
+
+
+def _table(name: str, past: Sequence[PastRow]) -> Table:
     rows: list[tuple[str, ...]] = []
     for entry in past:
         at = local(entry.at)
         if isinstance(entry, PushRow):
             event = f"item {entry.key}" if not entry.undone else f"{PUSHES[entry.undone]}, item {entry.key}"
             rows += [(at, event, change_words(field, moved)) for field, moved in entry.moved.items()]
+        elif isinstance(entry, PlaysRow):
+            rows.append((at, PLAY_WORDS.get(entry.state, entry.state), _moments(entry)))
         else:
             rows.append(
                 (

@@ -15,7 +15,7 @@ from plexsync.cli.call import FAILED, FINE, Body, Call, command
 from plexsync.cli.commands.sync import When, worker_hint
 from plexsync.cli.commands.undo import Which
 from plexsync.cli.daemon.signals import Stop, stoppable
-from plexsync.cli.daemon.work_loop import RemainingPlays, WorkLoop
+from plexsync.cli.daemon.work_loop import RemainingJobs, WorkLoop
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.prompts import confirmed
@@ -27,6 +27,7 @@ from plexsync.reports.format import local, many, safe, unstamped
 from plexsync.reports.named_scenes import listed
 from plexsync.reports.plays import plays_preview, plays_wished, wished_counts
 from plexsync.reports.shapes.plays import PlaysPreview, PlaysToChange, PlaysWished
+from plexsync.rules.job import PLAYS
 from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish, is_wanted_back
 from plexsync.rules.plays import PlayState, RememberedPlay
 
@@ -242,7 +243,7 @@ class WishAnswer:
     def _work(self, start: Begun, stop: Stop) -> str:
         """Work or watch; returns why it ended early, '' if it did not."""
         with ProgressBar(start.console, "working") as bar:
-            return WorkLoop(start, stop, bar, RemainingPlays(self.marked.jobs), patient=True).run().reason
+            return WorkLoop(start, stop, bar, RemainingJobs([PLAYS], self.marked.jobs), patient=True).run().reason
 
     def _facts(self) -> PlaysWished:
         return plays_wished(self.marked, self.plays, self.resume, self.nothing)

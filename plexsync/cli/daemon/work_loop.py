@@ -21,7 +21,7 @@ from plexsync.reports.format import ago
 from plexsync.reports.rows import rows_in
 from plexsync.reports.verdict import COMMAND
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import PLAYS, Kind, State
+from plexsync.rules.job import Kind, State
 from plexsync.rules.status_words import BY_ENDING, STATUSES, SceneStatus, counted, status_of
 from plexsync.store.database import Reader
 from worker.circuit_breaker import CircuitState
@@ -64,18 +64,19 @@ class Remaining:
         return max(1, min(len(self._pending), unsettled(parts.store, None)))
 
 
-class RemainingPlays:
-    """The scenes among these whose plays are not settled."""
+class RemainingJobs:
+    """The scenes among these whose jobs of these kinds, which leave the queue when they are done, are not settled."""
 
-    def __init__(self, ids: Iterable[int]) -> None:
+    def __init__(self, kinds: Iterable[str], ids: Iterable[int]) -> None:
+        self._kinds = tuple(kinds)
         self._pending = list(ids)
         self.total = len(self._pending)
 
     def count(self, parts: Parts) -> int:
         """The number of these scenes."""
         with parts.store.reading() as db:
-            rows = db.jobs.of(PLAYS, self._pending)
-        self._pending = [id for id, row in rows.items() if row.state not in SETTLED]
+            rows = [row for kind in self._kinds for row in db.jobs.of(kind, self._pending).values()]
+        self._pending = sorted({row.id for row in rows if row.state not in SETTLED})
         return len(self._pending)
 
 

@@ -7,7 +7,6 @@ their scene, so no poll of Stash can. It decides nothing about a play itself: th
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
@@ -16,7 +15,7 @@ from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, PLAYS, Why
-from plexsync.rules.neighbours import Clock, StashWatch
+from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import PLAYS_COMPARED, REPAIRED, RESTORED, STASH_BACK
 from plexsync.rules.plays import PlaySource, plan_plays
 from plexsync.rules.scene import ScenePlays
@@ -38,7 +37,6 @@ class PlaysComparison:
     def __init__(
         self,
         store: Database,
-        stash: StashWatch,
         history: HistoryPoll,
         recovery: PlaysRecovery,
         restores: StashRestores,
@@ -47,7 +45,6 @@ class PlaysComparison:
         longest: int,
     ) -> None:
         self._store = store
-        self._stash = stash
         self._history = history
         self._recovery = recovery
         self._restores = restores
@@ -130,8 +127,7 @@ class PlaysComparison:
         ordered = sorted(ids)
         scenes: dict[int, ScenePlays] = {}
         for start in range(0, len(ordered), PAGE):
-            some = ordered[start : start + PAGE]
-            scenes |= self._gates.ask(READ_STASH, partial(self._stash.only_plays, some))
+            scenes |= self._restores.read(ordered[start : start + PAGE])
         with self._store.reading() as db:
             memory = db.plays.of({id: scene.created_at for id, scene in scenes.items()})
         now = self._clock.now()

@@ -147,8 +147,8 @@ class PlaysFlow:
         if paired.is_foreign:
             self._identity.check_again(self._gates)
             return {id: PlaysFinding(id, watching, outcome=BEING_LISTED) for id, watching in watched.items()}
-        verdicts = {id: self._readable(paired.verdicts[id], paired.items) for id in watched}
-        keys = {id: self._keys(verdicts[id], paired.items) for id in watched}
+        verdicts = {id: _readable(paired.verdicts[id], paired.items) for id in watched}
+        keys = {id: _keys(verdicts[id], paired.items) for id in watched}
         with self._store.reading() as db:
             items = sorted({key for some in keys.values() for key in some})
             start = self._history.approved_since(db) if since is None else since
@@ -166,19 +166,6 @@ class PlaysFlow:
             id: self.resume.joined(finding, [full[key] for key in keys[id]], resume.get(id), since=start)
             for id, finding in findings.items()
         }
-
-    @staticmethod
-    def _readable(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> Verdict:
-        """The verdict, or the error of a matched item that can't be read now: its plays may count."""
-        answers = [items.get(key) for key in verdict.keys] if isinstance(verdict, Matched) else []
-        return next((answer for answer in answers if isinstance(answer, NeighbourError)), verdict)
-
-    @staticmethod
-    def _keys(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> list[str]:
-        """The rating keys of a matched scene's items that Plex has."""
-        if not isinstance(verdict, Matched):
-            return []
-        return [key for key in verdict.keys if isinstance(items.get(key), Item)]
 
     def _held_by_others(
         self, holders: Mapping[tuple[str, int], Sequence[int]], watched: Mapping[int, WatchedScene]
@@ -330,3 +317,16 @@ class PlaysFlow:
     def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
         """Mark every play that PlexSync added, or may have added, to be taken back, and the resume point likewise."""
         return self._undo.undo(tx, id, recalled, mark, now=now)
+
+
+def _readable(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> Verdict:
+    """The verdict, or the error of a matched item that can't be read now: its plays may count."""
+    answers = [items.get(key) for key in verdict.keys] if isinstance(verdict, Matched) else []
+    return next((answer for answer in answers if isinstance(answer, NeighbourError)), verdict)
+
+
+def _keys(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> list[str]:
+    """The rating keys of a matched scene's items that Plex has."""
+    if not isinstance(verdict, Matched):
+        return []
+    return [key for key in verdict.keys if isinstance(items.get(key), Item)]

@@ -50,7 +50,7 @@ class RatingErrand(Errand):
 
     `before` is the memory to go back to if it is never sent, `rows` the memory while it is on its way, and `after` what
     follows from what was read, both by item. `plex` has the items as they were planned. `answer`: that of Stash. `stamp`:
-    that of the item when it was read. `leads`: items have to follow it.
+    that of the item when it was read. `leads`: another rating has to follow it.
     """
 
     scene: Scene
@@ -66,7 +66,12 @@ class RatingErrand(Errand):
     def read_item(self, item: Item, *, now: int) -> None:
         """Conclude from the item as it is now."""
         self.stamp = item.stamp
-        self._read(stash_rating(self.scene.rating100), dict.fromkeys(self.rows, item_rating(item)), now)
+        stash, value = stash_rating(self.scene.rating100), item_rating(item)
+        self._read(stash, {self.key: value}, now)
+        if not isinstance(self.outcome, Done) and value.value != self.plex[self.key].value:
+            # Plex took it, and you have rated the item since.
+            self._read(stash, {self.key: ItemRating(self.rating)}, now)
+            self.leads = True
 
     def read_answer(self, *, now: int) -> None:
         """Conclude from the answer of Stash, the rating that the scene has now."""
@@ -106,7 +111,7 @@ class RatingJournal:
         self.prolong(tx, [errand], until)
 
     def close(self, tx: Writer, errands: Sequence[RatingErrand], *, now: int, until: int) -> None:  # noqa: ARG002
-        """Save what was read, and let the items follow what Stash has now."""
+        """Save what was read, and queue what has to follow."""
         for errand in errands:
             save_bases(tx, errand.scene, errand.after)
             if errand.leads:

@@ -282,6 +282,7 @@ class RatingToPlex(RatingFlow):
                 rating=rating,
                 before=finding.known,
                 rows=begun({key: plan.rows[key]}, until),
+                plex=finding.plex,
             )
             for key, rating in plan.to_plex.items()
         ]

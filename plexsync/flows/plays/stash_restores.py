@@ -5,12 +5,12 @@ The rules are in `plexsync.rules.restored_stash`.
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
 
 from plexsync.engine.gates import Gates
-from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.plays.recovery import PlaysRecovery
+from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import PLAYS, Kind, Why
 from plexsync.rules.neighbours import Clock, StashWatch
 from plexsync.rules.note_keys import PLAYS_MISSING, STASH_BACK
@@ -48,7 +48,7 @@ class StashRestores:
         self._store = store
         self._stash = stash
         self._recovery = recovery
-        self._gates = gates
+        self._reader = BatchReader(gates)
         self._clock = clock
         self._lock = threading.Lock()
 
@@ -99,20 +99,24 @@ class StashRestores:
         """The tail, and the scenes that were read for it: also the first of those with a noted time."""
         sent: list[SentPlay] = []
         scenes: dict[int, ScenePlays] = {}
-        unread = set(sorted(times)[:WITNESSES])
+        unread = set(times)
         while True:
             with self._store.reading() as db:
                 page = db.plays.last_sent(PAGE, before=sent[-1] if sent else None)
             if not page:
                 return tail_of(sent, scenes), scenes
             unread |= {play.scene for play in page} - scenes.keys()
-            if unread:
-                scenes |= self._gates.ask(READ_STASH, partial(self._stash.only_plays, sorted(unread)))
+            scenes |= self.read(unread)
             sent += page
             unread = set()
             tail = tail_of(sent, scenes)
             if tail.is_whole:
                 return tail, scenes
+
+    def read(self, ids: Collection[int]) -> dict[int, ScenePlays]:
+        """The plays of these scenes in Stash, without those that can't be read. Raises NeighbourError if none can."""
+        answers = self._reader.read(Neighbour.STASH, self._stash.only_plays, ids)
+        return {id: answer for id, answer in answers.items() if isinstance(answer, ScenePlays)}
 
     def _decide(
         self, tx: Writer, missing: Sequence[SentPlay], scenes: Mapping[int, ScenePlays], *, is_lost: bool

@@ -1,6 +1,7 @@
 """Matches scenes with items in Plex: first by the index, then with answers from Plex and Stash."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from plexsync.flows.scenes.batch_reads import BatchReader
@@ -268,10 +269,11 @@ class SceneMatcher:
         """Correct the index by an item that has other files than planned, and look for those in Plex.
 
         Returns the scenes that may have its files now; none if Stash can't be asked: then the next comparison finds
-        them.
+        them. So does the next walk find the planned files if Plex can't be asked.
         """
         self._indexer.correct([entry_of(item)], gone=[])
-        self._find({base_name(part.path) for part in planned.parts})
+        with suppress(NeighbourError):
+            self._find({base_name(part.path) for part in planned.parts})
         names = sorted({base_name(part.path) for part in item.parts})
         answer = self._reader.read(Neighbour.STASH, lambda _: {item.key: self._stash.rivals(names)}, [item.key])
         rivals = answer[item.key]

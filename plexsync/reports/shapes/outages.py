@@ -22,7 +22,7 @@ class OutageFacts(TypedDict):
     error: str
     """The last message."""
     waiting_at_start: int
-    """Queued scenes when it began; for `stash:write`, scenes whose plays waited."""
+    """Queued scenes when it began; for `stash:write`, scenes whose plays or rating waited."""
     waiting: int
     """The largest number of queued scenes during the outage."""
 

@@ -175,12 +175,24 @@ class PastPush(PushFacts):
     """`push`, `undo` or `release`."""
 
 
+class PastPlays(TypedDict):
+    """Plays of the scene that were added to Stash, or taken back."""
+
+    what: str
+    """`plays`, or `plays undo` for those that were taken back."""
+    at: Moment | None
+    """When the request was sent: of each play the last one is kept."""
+    state: str
+    """What became of them: `sent`, `deleted` (by you, since then), `undone`, or `adding` and `removing` (not known yet)."""
+    plays: list[Moment | None]
+
+
 class HistoryFacts(TypedDict):
     """The history of a scene, newest first: `plexsync history 7`, `/api/scenes/7/history`."""
 
     kind: str
     id: int
-    entries: list[PastAttempt | PastPush]
+    entries: list[PastAttempt | PastPush | PastPlays]
     total: int
     """The number of entries that are kept."""
 

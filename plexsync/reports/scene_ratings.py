@@ -1,0 +1,68 @@
+"""The rating of a scene that goes both ways: what each side has, and what would be done. The scene flow leaves it alone."""
+
+from plexsync.flows.plays.rating_bases import RatingRules, bases_of, item_rating
+from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.reports.shapes.scenes import FieldFacts, TargetFacts
+from plexsync.rules.item import Item
+from plexsync.rules.ratings import RatingPlan, plan_rating, plex_text, stash_rating
+from plexsync.store.database import Reader
+
+FIELD = "userRating"
+BOTH_WAYS = "goes both ways"
+# Longer than any request can take: an open one is shown as it is saved.
+LONGEST = 10**15
+
+
+def with_rating(
+    db: Reader, targets: list[TargetFacts], sight: Inspection, rules: RatingRules | None, now: int
+) -> list[TargetFacts]:
+    """The items of a scene, with the rating as the flows of ratings see it in those libraries in which it is synced."""
+    if rules is None or sight.scene is None:
+        return targets
+    sections = rules.sections(db.sections.all())
+    items = {target.item.key: target.item for target in sight.targets if target.item.section in sections}
+    bases = bases_of(db, [sight.scene])
+    plan = plan_rating(
+        {key: base for key in items if (base := bases.get((sight.id, key)))},
+        stash_rating(sight.scene.rating100),
+        {key: item_rating(item) for key, item in items.items()},
+        rules.wins,
+        now=now,
+        longest=LONGEST,
+    )
+    in_stash = plex_text(stash_rating(sight.scene.rating100))
+    return [
+        {**target, "fields": _replaced(target["fields"], _rating_facts(items[target["key"]], in_stash, plan))}
+        if target["key"] in items
+        else target
+        for target in targets
+    ]
+
+
+def _replaced(fields: list[FieldFacts], rating: FieldFacts) -> list[FieldFacts]:
+    """The fields with this rating, at its place if there is one."""
+    if any(facts["field"] == FIELD for facts in fields):
+        return [rating if facts["field"] == FIELD else facts for facts in fields]
+    return [*fields, rating]
+
+
+def _rating_facts(item: Item, in_stash: str, plan: RatingPlan) -> FieldFacts:
+    return {
+        "field": FIELD,
+        "stash": in_stash,
+        "plex": item.value(FIELD),
+        "locked": item.locked(FIELD),
+        "action": _action(item.key, plan),
+        "reason": BOTH_WAYS,
+        "why": [],
+    }
+
+
+def _action(key: str, plan: RatingPlan) -> str:
+    if plan.wait_until:
+        return "wait until an earlier request can no longer arrive"
+    if plan.to_stash is not None:
+        return f"write {plex_text(plan.to_stash)} to Stash" if plan.to_stash > 0 else "empty in Stash"
+    if key in plan.to_plex:
+        return "write" if plan.to_plex[key] > 0 else "empty"
+    return "nothing"

@@ -1,0 +1,69 @@
+"""Lives in which plays come back from Plex: see sim_plays.
+
+A seed that fails prints its history, and fails again the same way: `python -m tests.simulation.sim_plays SEED 1 STEPS`.
+PLEXSYNC_TORTURE=1 lives 2,000 seeds of 200 steps, PLEXSYNC_SEEDS so many more.
+"""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from plexsync.flows.plays.history_poll import HistoryPoll
+from plexsync.rules import plays
+from tests.simulation.sim_plays import run_play_seed, run_play_seeds
+
+TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
+# How many of these lives the sample lives, and how long each is.
+SAMPLE_OF_PLAY_LIVES, SAMPLE_STEPS = 6, 120
+SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else SAMPLE_OF_PLAY_LIVES))
+STEPS = 200 if TORTURE else SAMPLE_STEPS
+PARTS = 20 if TORTURE else 1
+FIRST = 13
+
+
+@pytest.mark.timeout(3600 if TORTURE else 900)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_happens_each_play_is_in_stash_once_or_was_deleted_by_a_person(part):
+    count = SEEDS // PARTS
+    report = run_play_seeds(FIRST + part * count, count, STEPS)
+    assert not report.failures, "\n\n".join(map(str, report.failures[:2]))
+    assert report.tally["plays added"] > count
+    assert report.tally["judged once"] > count
+    assert report.tally["kills"]
+
+
+def test_a_life_with_plays_is_the_same_one_again():
+    digests = {run_play_seed(3, 60)[2] for _ in range(2)}
+    assert len(digests) == 1
+
+
+def found_by(*seeds: int) -> str:
+    """What is wrong with the first of these lives that fails."""
+    failures = (run_play_seed(seed, SAMPLE_STEPS)[0] for seed in seeds)
+    return next((failure.text for failure in failures if failure is not None), "")
+
+
+def test_a_product_that_brings_back_what_a_person_deleted_is_found(monkeypatch):
+    def sent_again(remembered, source, rows):
+        is_missing = source and not rows and not remembered.undo
+        return plays._add(source) if is_missing else after_sent(remembered, source, rows)
+
+    after_sent = plays._after_sent
+    monkeypatch.setattr(plays, "_after_sent", sent_again)
+    assert "was deleted or undone, and was added again" in found_by(13, 20)
+
+
+def test_a_product_that_takes_the_plays_of_another_account_is_found(monkeypatch):
+    monkeypatch.setattr(HistoryPoll, "account", lambda self: 2 if self._rules.account == "" else 1)
+    monkeypatch.setattr(HistoryPoll, "approved_since", lambda self, db: 0)
+    assert "was never played at" in found_by(13, 14)
+
+
+def test_a_product_that_does_not_wait_for_a_late_request_is_found(monkeypatch):
+    def at_once(remembered, source, rows, now):
+        return after_adding(replace(remembered, until=0, tries=min(1, remembered.tries)), source, rows, now)
+
+    after_adding = plays._after_adding
+    monkeypatch.setattr(plays, "_after_adding", at_once)
+    assert "has 2 plays" in found_by(20)
