@@ -229,14 +229,14 @@ class WishAnswer:
     def wait(self, call: Call, start: Begun) -> int:
         """Work or watch until all are settled, and say how it ended."""
         with stoppable() as stop:
-            why = self._work(start, stop) if self.marked.jobs else ""
+            problem = self._work(start, stop) if self.marked.jobs else ""
             with opened(start.config, start.folder) as parts:
                 unsettled = min(self.plays, self._count_open(parts))
             facts = self._facts()
-            reason = f"; {why}" if why else ""
+            reason = f"; {problem}" if problem else ""
             rest = f", {unsettled:,} not yet (plexsync plays status)" if unsettled else ""
             line = f"{_named(self.plays - unsettled, self.resume)} {self.words.done}{rest}{reason}"
-            call.answer({**facts, "unsettled": unsettled, "why": why}, lambda: say(paper(), line))
+            call.answer({**facts, "unsettled": unsettled, "why": problem}, lambda: say(paper(), line))
             complained = self._complain()
             return stop.code or (FAILED if unsettled else complained)
 
