@@ -292,8 +292,10 @@ class PlexSyncConfig(CheckedModel):
     """Plex account whose plays count: its number or its name. Default empty: the owner of the server (account 1)."""
 
     watch_since: Annotated[str, BeforeValidator(values.day)] = Field(default="")
-    """Day from which plays count, as YYYY-MM-DD: it begins at midnight UTC, and earlier plays are left alone. Default
-    empty: all plays count."""
+    """Day from which plays count, as YYYY-MM-DD (from midnight UTC on). Default empty: all plays count."""
+
+    watch_marked: bool = Field(default=False)
+    """Treat what you mark as played in Plex as a play at that moment: true or false, default false."""
 
     rating_direction: Literal["to_plex", "both"] = Field(default="to_plex")
     """Direction of ratings: to_plex (from Stash to Plex) or both (what you rate in Plex is in Stash as well). Default

@@ -130,4 +130,5 @@ def watch_rules(config: PlexSyncConfig) -> WatchRules | None:
     """Return whose plays come to Stash, since when, and with what; None while the way back is off."""
     if config.watch_back == "off":
         return None
-    return WatchRules(config.watch_account, config.watch_from, resume=config.watch_back == "plays+resume")
+    resume = config.watch_back == "plays+resume"
+    return WatchRules(config.watch_account, config.watch_from, resume=resume, marks=config.watch_marked)

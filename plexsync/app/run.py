@@ -24,6 +24,7 @@ from plexsync.engine.notifications import Bell, Noticer, Standstill
 from plexsync.engine.pulse import in_turn
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
+from plexsync.flows.plays.marked import drop_marks
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
 from plexsync.flows.scenes.stash_lines import StashListener
@@ -129,6 +130,9 @@ def take_up(parts: Parts, works: Engine) -> None:
     are_ratings_off = rating_rules(parts.config) is None
     if parts.config.watch_back == "off":
         forget_way_back(parts, forgets_gate=are_ratings_off)
+    elif not parts.config.watch_marked:
+        with parts.store.writing() as tx:
+            drop_marks(tx)
     if are_ratings_off:
         forget_ratings(parts)
     parts.curer.apply()

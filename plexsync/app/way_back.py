@@ -51,6 +51,7 @@ class WayBack:
         So a scene that is matched only now, or has another file, gets the plays of its items, and its resume point. Nothing
         is queued before you have approved the first write.
         """
+        self.flow.marked.observe(tx, sights, now)
         if self.resume is not None:
             self.resume.observe(tx, sights, now)
         shown = {sight.id: [target.item.key for target in sight.targets] for sight in sights if sight.scene}
@@ -75,7 +76,7 @@ class WayBack:
 
 
 def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
-    """Put the way back together on these parts."""
+    """Put the way back together on these parts. Full comparisons tell it what is marked as played."""
     history, clock = _history(parts, rules), parts.clock
     recovery = plays_recovery(parts)
     restores = StashRestores(parts.store, parts.stash, recovery, parts.gates, clock)
@@ -84,6 +85,7 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     previewer = PlaysPreviewer(parts.store, parts.plex, viewer, history, parts.gates, clock)
     resume = ResumePoll(parts.store, parts.plex, parts.gates, clock, parts.identity, history)
     longest = longest_request(parts.settings.work)
+    parts.reconciler.observing.append(flow.marked.observe)
     return WayBack(
         flow,
         history,
@@ -149,6 +151,7 @@ def forget_way_back(parts: Assembled, *, forgets_gate: bool = True) -> None:
         asked = [*tx.plays.to_take_back(), *tx.watches.to_put_back()]
         if tx.jobs.discard([PLAYS], but=asked) or tx.plays.has_history():
             tx.plays.forget_history()
+        tx.view_counts.forget()
         if forgets_gate:
             gate_rows.forget(tx, WRITE_STASH, parts.clock.now())
         for name in (PLAYS_COUNTED, PLAYS_COMPARED):

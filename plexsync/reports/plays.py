@@ -36,6 +36,7 @@ def plays_report(parts: Parts) -> PlaysReport:
             "watch_account": config.watch_account,
             "account": account,
             "watch_since": stamp(rules.since * 1000) if rules.since else None,
+            "watch_marked": config.watch_marked,
             "read_to_end": account is not None and was_read_to_its_end(db, account, rules.since),
             "first": first_plays_facts(summary.first_plays),
             "plays": _counts(db, account, rules.since),
@@ -55,6 +56,7 @@ def _counts(db: Reader, account: int | None, since: int) -> PlayCounts:
         "deleted": _in_state(counts, PlayState.DELETED),
         "undoing": sum(counts.get((state, True), 0) for state in OURS),
         "undone": _in_state(counts, PlayState.UNDONE),
+        "marked": db.view_counts.count_unexplained(),
     }
 
 

@@ -1,12 +1,13 @@
 """The plays of a scene on both servers, as far as the database knows: what Plex lists, and what became of each play."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from plexsync.flows.plays.history_poll import WatchRules, account_in
+from plexsync.flows.plays.history_poll import OWNER, WatchRules, account_in
 from plexsync.reports.format import local, many, place, stamp
 from plexsync.reports.shapes.scenes import PlaysOfScene
-from plexsync.rules.plays import PlayState
+from plexsync.rules.marked_plays import is_near
+from plexsync.rules.plays import PlaySource, PlayState
 from plexsync.rules.resume import RememberedResume
 from plexsync.store.database import Reader
 
@@ -34,13 +35,14 @@ def scene_plays(
     keys = sorted(items) or sorted({key for _, key in db.memories.of([id])})
     listed = db.plays.history(account, keys, since=rules.since) if rules and account is not None else {}
     moments = {moment for plays in listed.values() for moment in plays}
+    marked = _marked_at(db, keys, listed) if rules and account == OWNER else 0
     missing = {moment for moment in moments if moment not in memory or memory[moment].state is PlayState.ADDING}
     states = Counter(play.state for play in memory.values())
     last = max(moments, default=None)
     resume = db.watches.of({id: created_at}).get(id) if rules and rules.resume else None
     text = _sentence(len(moments), last, len(missing), states, is_known=account is not None, is_on=bool(rules))
     return {
-        "text": f"{text}{_resume_words(resume)}",
+        "text": f"{text}{_marked_words(marked)}{_resume_words(resume)}",
         "in_plex": len(moments),
         "last_played_at": stamp(last * 1000) if last is not None else None,
         "not_in_stash": len(missing),
@@ -48,6 +50,7 @@ def scene_plays(
         "present": states[PlayState.PRESENT],
         "deleted": states[PlayState.DELETED],
         "undone": states[PlayState.UNDONE] + states[PlayState.REMOVING],
+        "marked_at": stamp(marked * 1000) if marked else None,
         "left_at": resume.last.viewing.offset / 1000 if resume and resume.last.viewing.offset else None,
     }
 
@@ -66,6 +69,19 @@ def _sentence(
     parts = [first, *([f"{missing:,} not yet in Stash"] if missing else [])]
     parts += [f"{states[state]:,} {words}" for state, words in FATES if states[state]]
     return "; ".join(parts)
+
+
+def _marked_at(db: Reader, keys: Iterable[str], listed: Mapping[str, Mapping[int, PlaySource]]) -> int:
+    """When an item of it was last marked as played without being a play in Stash; 0 if never, as far as is known."""
+    views = db.view_counts.of(keys)
+    moments = [counted.moment for key, counted in views.items() if not is_near(counted.moment, listed.get(key, ()))]
+    return max(moments, default=0)
+
+
+def _marked_words(marked: int) -> str:
+    if not marked:
+        return ""
+    return f"; marked as played in Plex on {local(marked * 1000)}, without a play in its history: not in Stash"
 
 
 def _resume_words(resume: RememberedResume | None) -> str:

@@ -25,6 +25,7 @@ TABLE = (
         r"plexsync sync --all shows it and asks \(or approve_bulk = true\)",
         f"{PAGE} shows it and asks (or turn on the setting First write approved)",
     ),
+    (r"plexsync plays again( --since [\d-]+)?", ELSEWHERE),
     ("plexsync plays sync", "in the dashboard, page Plays, or in a terminal"),
     ("plexsync sync --all --take-over --(dry-run|yes)", ELSEWHERE),
     ("; or plexsync ignore this one", ""),

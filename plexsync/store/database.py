@@ -49,6 +49,7 @@ from plexsync.store.servers import ReadOnlyServers, Servers
 from plexsync.store.standings import ReadOnlyStandings, Standings
 from plexsync.store.tallies import ReadOnlyTallies, Tallies
 from plexsync.store.transitions import ReadOnlyTransitions, Transitions
+from plexsync.store.view_counts import ReadOnlyViewCounts, ViewCounts
 from plexsync.store.watch_memory import ReadOnlyWatches, Watches
 
 log = logging.getLogger("PlexSync.store")
@@ -97,6 +98,7 @@ class Reader:
         self.standings = ReadOnlyStandings(db)
         self.tallies = ReadOnlyTallies(db)
         self.transitions = ReadOnlyTransitions(db)
+        self.view_counts = ReadOnlyViewCounts(db)
         self.watches = ReadOnlyWatches(db)
 
     def latest_work(self, limit: int) -> list[Lately]:
@@ -156,6 +158,7 @@ class Writer(Reader):
         self.standings: Standings = Standings(db)
         self.tallies: Tallies = Tallies(db)
         self.transitions: Transitions = Transitions(db)
+        self.view_counts: ViewCounts = ViewCounts(db)
         self.watches: Watches = Watches(db)
 
     def prune_history(self, *, now: int, before: int, limit: int) -> int:

@@ -55,7 +55,13 @@ select part.item, played.moment, played.item, played.history_key, 1
    and not exists (select 1 from item where item.key = played.item)
  order by 5, 1, 2
 """
-NEWEST = "select max(moment) from played where account = :account"
+# A mark has no row in the history (`plexsync.rules.marked_plays`): no reading lists it, so none is its end or drops it.
+_IN_HISTORY = "history_key <> 'marked'"
+NEWEST = f"select max(moment) from played where account = :account and {_IN_HISTORY}"
+MOMENTS = """
+select item, moment from played where account = :account and item in (select value from json_each(:items))
+"""
+DROP_MARKS = "delete from played where history_key = 'marked'"
 PLAYED_ITEMS = """
 select distinct item from played
  where account = :account and moment >= :since and item > :after order by item limit :limit
@@ -75,8 +81,11 @@ FORGET_HISTORY = "delete from played"
 MARK_LISTED = """
 update played set listed_at = :now where account = :account and moment = :moment and history_key = :history_key
 """
-UNLISTED = "select 1 from played where account = :account and moment >= :since and listed_at <> :listed_at limit 1"
-DROP_UNLISTED = "delete from played where account = :account and listed_at <> :listed_at"
+UNLISTED = f"""
+select 1 from played
+ where account = :account and moment >= :since and listed_at <> :listed_at and {_IN_HISTORY} limit 1
+"""
+DROP_UNLISTED = f"delete from played where account = :account and listed_at <> :listed_at and {_IN_HISTORY}"
 
 # A play that was never sent has the time at which it was played.
 LIST = """
@@ -171,6 +180,13 @@ class ReadOnlyPlays(Table):
         items, since = sorted({item for item, _ in plays}), min(moment for _, moment in plays)
         values = {"account": account, "items": json.dumps(items), "since": since}
         return {(item, moment) for item, moment in self._db.rows(LISTED, values)}
+
+    def moments(self, account: int, items: Iterable[str]) -> dict[str, set[int]]:
+        """Return the moments of all the account's saved plays and marks of these items, by item key."""
+        moments: dict[str, set[int]] = {}
+        for item, moment in self._db.rows(MOMENTS, {"account": account, "items": json.dumps(list(items))}):
+            moments.setdefault(item, set()).add(moment)
+        return moments
 
     def counts(self) -> dict[str, int]:
         """Return how many plays are remembered in each state, and how many Plex lists as `in_plex`."""
@@ -311,6 +327,10 @@ class Plays(ReadOnlyPlays):
     def drop_unlisted(self, account: int, *, listed_at: int) -> int:
         """Drop what the reading of the whole history that began at `listed_at` has not listed; returns how many."""
         return self._db.execute(DROP_UNLISTED, {"account": account, "listed_at": listed_at})
+
+    def drop_marks(self) -> int:
+        """Drop the saved marks, which have no row in the history; returns how many. What was sent stays remembered."""
+        return self._db.execute(DROP_MARKS)
 
     def save(self, scene: int, created_at: str, plays: Mapping[int, RememberedPlay | None]) -> None:
         """Save what is remembered of a scene by moment; None forgets it. `created_at`: when Stash created the scene."""

@@ -51,6 +51,7 @@ TABLES = (
     "resume",
     "rating",
     "import_change",
+    "view_count",
 )
 # Columns of tables as older schemas named them. What was remembered then belongs to the flow of scenes.
 RENAMED = {table: {"scene": "subject", "key": "item"} for table in ("memory", "pushing", "push", "binding")}

@@ -213,6 +213,17 @@ RESUME = (
     )
     """,
 )
+# The views of an item that no known play explains (`plexsync.rules.marked_plays`): `moment`, in s, is that of the last.
+VIEW_COUNTS = (
+    """
+    create table view_count (
+        item text primary key,
+        unexplained integer not null,
+        moment integer not null,
+        noticed_at integer not null
+    )
+    """,
+)
 # What is remembered of the rating of a scene and an item, on the scale of Stash; -1 is no rating, -2 an unknown one. The
 # base is in `stash` and `plex`, what PlexSync's values have replaced in the columns `_before`. `pending` says where `sent`
 # was about to go, and `overruled` what the item had if another one's rating was sent.
@@ -271,7 +282,7 @@ MIGRATIONS: Migrations = (
     (*CALLED, *LISTED, *SAMPLES),
     (*SERVER, *KEYED, *TOLD_APART),
     PLAYS,
-    (*RESUME, *RATINGS, *IMPORTS),
+    (*RESUME, *RATINGS, *IMPORTS, *VIEW_COUNTS),
 )
 
 

@@ -62,6 +62,7 @@ PARTS = {
         "watch_back",
         "watch_account",
         "watch_since",
+        "watch_marked",
         "rating_direction",
         "rating_wins",
     ),

@@ -249,6 +249,21 @@ def test_doctor_says_whether_resume_points_are_brought(watching: World, door: Do
     assert "leave watch_account empty" in found["mend"]
 
 
+def test_doctor_and_status_say_whether_marks_are_plays(watching: World, door: Door) -> None:
+    guest = watching.plex.add_account("living room")
+    assert "marked as played" not in {found["name"] for found in door("doctor", "--json").facts["checks"]}
+    watching.settings["watch_marked"] = "true"
+    found = check(door("doctor", "--json"), "marked as played")
+    assert (found["state"], found["told"]) == ("ok", "count as plays")
+    assert "counts as a play" in door("plays", "status").out
+    watching.settings["watch_account"] = str(guest)
+    found = check(door("doctor", "--json"), "marked as played")
+    words = "marks are those of the owner's account, and watch_account is another one"
+    assert (found["state"], found["told"]) == ("warning", words)
+    assert "leave watch_account empty" in found["mend"]
+    assert "off: marks are those of the owner's account" in " ".join(door("plays", "status").out.split())
+
+
 def test_doctor_tries_no_write_if_somebody_has_a_play_at_the_second_that_it_takes(watching: World, door: Door) -> None:
     for id in watching.stash.scene_ids():
         watching.stash.plays.add(id, [1])

@@ -98,10 +98,13 @@ def test_status_counts_what_became_of_the_plays(played: World, door: Door) -> No
         "watch_account": "",
         "account": 1,
         "watch_since": "2023-11-01T00:00:00Z",
+        "watch_marked": False,
         "read_to_end": False,
         "first": None,
         "plays": {
-            **dict.fromkeys(("in_plex", "unsent", "adding", "sent", "present", "deleted", "undoing", "undone"), 0),
+            **dict.fromkeys(
+                ("in_plex", "unsent", "adding", "sent", "present", "deleted", "undoing", "undone", "marked"), 0
+            ),
         },
     }
     played.plex.play(played.plex.keys(played.section)[0], at=AT - 100 * 86_400)

@@ -3,6 +3,7 @@
 import pytest
 
 from plexsync.flows.plays.history_poll import WatchRules
+from plexsync.rules.job import PLAYS
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
 
@@ -70,6 +71,26 @@ def test_the_key_that_a_restored_plex_has_given_to_another_item_brings_no_play_o
     house.work_for(DAY)
     assert house.title_in_plex(other) == "Title 7"
     assert plays(house, other) == []
+
+
+def test_a_scene_with_a_key_that_was_another_items_waits_until_the_history_is_read_anew(house):
+    house.in_step()
+    copy = house.plex_sim.backup()
+    key = house.plex_sim.add_movie(house.section, files=[("/media/nobody.mp4", 5, 60_000)], title="film")
+    house.plex_sim.play(key, at=AT)
+    assert house.worker.back.history.poll() == ""
+    house.plex_sim.restore(copy)
+    (other,) = house.add(1, start=7)
+    assert house.key_of(other) == key
+    house.worker.reconciler.reconcile()
+    house.clock.move(60)
+    house.want(other, kind=PLAYS)
+    house.work()
+    assert plays(house, other) == []
+    assert house.row(other, PLAYS).error == "the history of Plex has changed and is read anew"
+    poll(house)
+    assert plays(house, other) == []
+    assert house.rows("select id from job where kind = 'plays'") == []
 
 
 def test_a_play_whose_item_plex_does_not_name_any_more_is_kept_for_its_file(house):

@@ -72,6 +72,35 @@ def test_while_plex_cannot_say_where_the_files_of_a_swapped_item_are_that_is_no_
         assert house.out_of_step(ids) == []
 
 
+def test_while_stash_cannot_say_whose_files_a_swapped_item_has_that_is_no_fault_of_ours(tmp_path, caplog):
+    with House(tmp_path / "data", pool=Inline()) as house:
+        ids = house.in_step(2)
+        keys = [house.key_of(id) for id in ids]
+        house.stash_sim.edit_scene(ids[0], title="Newer")
+        house.want(ids[0])
+
+        swapped = []
+
+        def swap(request):
+            if request.method == "PUT" and not swapped:
+                swapped.append(True)
+                house.plex_sim.swap_files(*keys)
+                house.stash_sim.faults.set(Fault("status", status=503, times=1))
+            return False
+
+        house.plex_sim.faults.set(Fault("status", status=500, when=swap))
+        house.clock.move(2)
+        house.step()
+        assert swapped
+        assert "fault of PlexSync" not in caplog.text
+        house.stash_sim.faults.clear()
+        house.plex_sim.faults.clear()
+        house.work_for(600)
+        assert house.worker.reconciler.try_reconcile()
+        house.work_for(600)
+        assert house.out_of_step(ids) == []
+
+
 def test_items_that_swap_files_and_are_listed_anew_by_another_process_while_they_are_read(tmp_path):
     """A comparison corrects the index after the worker has matched by it, and before the worker reads the items."""
     with House(tmp_path / "data", pool=Inline()) as house:

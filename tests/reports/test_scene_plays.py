@@ -9,6 +9,7 @@ from plexsync.flows.plays.history_poll import NUMBER_OF, READ_SINCE, WatchRules
 from plexsync.reports.format import local
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.item import Viewing
+from plexsync.rules.marked_plays import CountedViews
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
 from plexsync.store.database import Database
@@ -82,6 +83,7 @@ def test_every_play_is_counted_by_what_became_of_it(store):
         "present": 1,
         "deleted": 1,
         "undone": 2,
+        "marked_at": None,
         "left_at": None,
     }
 
@@ -118,3 +120,17 @@ def test_where_it_was_left_is_told_if_resume_points_are_brought(store, offset, m
     facts = told(store, WatchRules(resume=True))
     assert (facts["text"], facts["left_at"]) == (f"Plex lists no play of it{words}", offset / 1000 or None)
     assert text(store) == "Plex lists no play of it"
+
+
+@pytest.mark.parametrize("near", [False, True])
+def test_a_mark_that_is_no_play_is_told_unless_its_play_was_listed_since(store, near):
+    listed(store, AT + (1800 if near else 1801))
+    with store.writing() as tx:
+        tx.view_counts.save({"71": (None, CountedViews(1, AT)), "72": (None, CountedViews(1, AT + 5))})
+    facts = told(store)
+    assert facts
+    words = f"; marked as played in Plex on {local(AT * 1000)}, without a play in its history: not in Stash"
+    assert (words in facts["text"], facts["marked_at"]) == (not near, None if near else "2023-11-14T22:13:20Z")
+    assert "marked" not in text(store, WatchRules("2"))
+    with store.reading() as db:
+        assert db.view_counts.count_unexplained() == (1 if near else 2)

@@ -64,6 +64,7 @@ DEFAULTS = {
     "watch_back": "off",
     "watch_account": "",
     "watch_since": "",
+    "watch_marked": False,
     "rating_direction": "to_plex",
     "rating_wins": "stash",
     "title_template": "{title}",

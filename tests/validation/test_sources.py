@@ -104,6 +104,7 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "when_gone": "undo",
         "watch_back": "plays",
         "watch_since": "2026-01-31",
+        "watch_marked": "true",
         "rating_direction": "both",
         "rating_wins": "plex",
         "dlq_max": "700",

@@ -9,6 +9,7 @@ from plexsync.reports.shapes import comparisons, dead_letters, outages, review, 
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.first_plays import FirstPlays, counted_text
 from plexsync.rules.note_keys import DASHBOARD, PLAYS_COUNTED, WORKER_ENDED
+from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.records import HoldRow
 from plexsync.rules.worker_ends import after_end
 from plexsync.simulator.plex_server import PlexSim
@@ -45,6 +46,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
         world.settings["watch_back"] = "plays"
         with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
             tx.notes.save(PLAYS_COUNTED, counted_text(FirstPlays("someone", 1, 0, at=parts.clock.now(), in_plex=0)))
+            play = RememberedPlay(PlaySource("1"), PlayState.SENT)
+            tx.plays.begin(ids["in_step"], "", "", {1_700_000_000: play}, now=parts.clock.now())
             tx.notes.save(DASHBOARD, "machine http://127.0.0.1:9797 localhost")
             tx.notes.save(WORKER_ENDED, after_end("", parts.clock.now(), "it was killed"))
         with try_lock(world.folder, lock.DASHBOARD):

@@ -12,12 +12,14 @@ from plexsync.cli.checks.check import Check, warning
 from plexsync.engine.tickets import WRITE_STASH
 from plexsync.flows.plays.canaries import removals_of_nothing
 from plexsync.flows.plays.history_poll import OWNER, UnknownAccount, was_read_to_its_end
+from plexsync.flows.plays.marked import OTHER_VIEWER
 from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT
 from plexsync.reports.format import many, stamp
 from plexsync.rules.errors import NeighbourError, Refused
 from plexsync.rules.gate_names import CURE, REFUSES
 
 ACCOUNT, HISTORY, PLAYS, RESUME = "account of plays", "history in Plex", "plays in Stash", "resume points"
+MARKS = "marked as played"
 NOT_OWNER = "plex_token has to be the token of the server's owner: plexsync init signs in with it"
 # Scenes on which a write is tried: the first of them that Stash has.
 TRIED = 3
@@ -48,6 +50,8 @@ def _in_plex(parts: Parts, back: WayBack) -> Iterator[Check]:
     yield Check(ACCOUNT, f"{account} ({names[account] or 'it has no name'})")
     if back.resume is not None:
         yield _resume(account)
+    if back.history.writes_marks:
+        yield _marks(account)
     yield _history(parts, back, account)
 
 
@@ -56,6 +60,13 @@ def _resume(account: int) -> Check:
     if account == OWNER:
         return Check(RESUME, "brought to Stash")
     return warning(RESUME, OTHER_ACCOUNT, 'leave watch_account empty, or set watch_back = "plays"')
+
+
+def _marks(account: int) -> Check:
+    """Whether marks are plays: Plex tells those of the owner alone."""
+    if account == OWNER:
+        return Check(MARKS, "count as plays")
+    return warning(MARKS, OTHER_VIEWER, "leave watch_account empty, or set watch_marked = false")
 
 
 def _history(parts: Parts, back: WayBack, account: int) -> Check:

@@ -6,6 +6,7 @@ from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, table
 from plexsync.flows.plays.history_poll import OWNER
+from plexsync.flows.plays.marked import OTHER_VIEWER
 from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT
 from plexsync.reports.format import local, many, unstamped
 from plexsync.reports.plays import plays_report
@@ -24,6 +25,7 @@ FIGURES = {
     "deleted": "added, and deleted by you since",
     "undoing": "still to be taken back",
     "undone": "taken back",
+    "marked": "marked as played, without a play in its history",
 }
 
 
@@ -59,6 +61,7 @@ def _tell(facts: PlaysReport) -> None:
         ("since", since[:10] if since else "the beginning"),
         ("history", end if is_on else OFF),
         *([("resume points", _resume(facts))] if facts["watch_back"] == "plays+resume" else []),
+        *([("marked as played", _marks(facts))] if facts["watch_marked"] and is_on else []),
         *approval,
         ("queue", _queue(facts)),
         *error,
@@ -80,6 +83,12 @@ def _resume(facts: PlaysReport) -> str:
     if facts["account"] is None:
         return "the account is not looked up yet"
     return "brought" if facts["account"] == OWNER else f"off: {OTHER_ACCOUNT}"
+
+
+def _marks(facts: PlaysReport) -> str:
+    if facts["account"] is None:
+        return "the account is not looked up yet"
+    return "counts as a play" if facts["account"] == OWNER else f"off: {OTHER_VIEWER}"
 
 
 def _queue(facts: PlaysReport) -> str:

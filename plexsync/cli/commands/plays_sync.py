@@ -61,7 +61,7 @@ TOO_EARLY = "--since is before watch_since: plays before that day don't count. C
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def sync(call: Call, dry: bool, since: datetime | None, out: str, force: bool, yes: bool) -> int:
-    """Show the plays that would be added to Stash, and ask for your approval, once.
+    """Preview the first plays, and approve them once.
 
     Before that no play is written. After it the worker adds them, and new plays as you watch. It asks again if you choose
     another account (watch_account), an earlier day (watch_since), or another Plex server.

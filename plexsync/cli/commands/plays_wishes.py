@@ -91,10 +91,11 @@ def undo(
     yes: bool,
     wait: bool,
 ) -> int:
-    """Take the plays back from Stash that PlexSync added, and the resume points that it wrote.
+    """Take the plays back from Stash that PlexSync added.
 
-    Nothing else is removed: a play that Stash had before stays, also one of the same second. A resume point is put back
-    as it was before, except with --since. What you play in Plex after that is added as before (unless watch_back is off).
+    Nothing else is removed: a play that Stash had before stays, also one of the same second. The resume points that it
+    wrote are put back as they were before, except with --since. What you play in Plex after that is added as before (unless
+    watch_back is off).
     The scenes are put in the queue for the worker; with --wait they are worked before the command returns. It works while
     watch_back is off, too. Asks once for more than one scene. Exits with 1 if a named scene has neither.
 

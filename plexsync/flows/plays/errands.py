@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from plexsync.engine.flow import Errand
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Done, Outcome, Waiting
+from plexsync.rules.marked_plays import FoundMarks
 from plexsync.rules.plays import Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
 from plexsync.rules.resume import RememberedResume, ResumePlan
 from plexsync.rules.scene import WatchedScene
@@ -28,7 +29,7 @@ class PlaysFinding:
     """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
 
     `listed` are the moments in Plex that count for it, `played` the items that have plays.
-    `resume`: the same for its resume point.
+    `resume`: the same for its resume point. `marks`: what was decided about items that you may have marked as played.
     """
 
     id: int
@@ -41,6 +42,7 @@ class PlaysFinding:
     listed: Collection[int] = ()
     played: Collection[str] = ()
     resume: ResumeFinding | None = None
+    marks: FoundMarks = field(default_factory=FoundMarks)
 
     @property
     def desired(self) -> str:

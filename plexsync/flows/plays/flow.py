@@ -17,6 +17,7 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ti
 from plexsync.flows.plays.canaries import write_canaries
 from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, ending
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
+from plexsync.flows.plays.marked import MarkedPlays
 from plexsync.flows.plays.pairs import left_alone
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.resume import ResumeErrand, ResumePoints, WatchJournal, of_plays
@@ -39,6 +40,7 @@ from plexsync.store.database import Database, Writer
 
 # The outcome of scenes whose plays are left alone.
 UNPAIRED, LEFT_ALONE = Done(rests="unpaired"), Done(rests="left alone")
+READ_ANEW = Waiting("the history of Plex has changed and is read anew", "released", after=60.0, backoff=False)
 # Seconds until a history that Plex does not show is asked for again.
 REFUSED_REST = 600.0
 
@@ -91,6 +93,7 @@ class PlaysFlow:
         self._longest = longest_request(rules)
         self._reader = BatchReader(gates)
         self.resume = ResumePoints(history, clock, longest=self._longest)
+        self.marked = MarkedPlays(history, clock)
         self.journal = WatchJournal()
         self._back = TakingBack(store, gates, clock, stash_identity, self.resume, longest=self._longest)
         self._undo = WishForPlays(stash, gates, recovery, UNDO)
@@ -143,6 +146,8 @@ class PlaysFlow:
         except (Refused, UnknownAccount) as error:
             waits = Waiting(str(error), "refused", after=REFUSED_REST, backoff=False)
             return {id: PlaysFinding(id, watching, outcome=waits) for id, watching in watched.items()}
+        if self._history.lacks_plays:
+            return {id: PlaysFinding(id, watching, outcome=READ_ANEW) for id, watching in watched.items()}
         paired = self._matcher.find(scenes)
         if paired.is_foreign:
             self._identity.check_again(self._gates)
@@ -156,12 +161,17 @@ class PlaysFlow:
             created = {id: watching.scene.created_at for id, watching in watched.items()}
             memory, resume = db.plays.of(created), db.watches.of(created)
             holders = db.plays.holders(items)
+            remembered = {key: memory.get(id, {}).keys() for id, some in keys.items() for key in some}
+            full = {key: item for key, item in paired.items.items() if isinstance(item, Item)}
+            marks = self.marked.decided(db, [full[key] for key in items], remembered, since=start)
+        plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in marks.plays().items()}}
         kept = self._held_by_others(holders, watched)
         findings = {
-            id: self._finding(watching, verdicts[id], keys[id], plays, memory.get(id, {}), kept)
+            id: self.marked.joined(
+                self._finding(watching, verdicts[id], keys[id], plays, memory.get(id, {}), kept), marks.of(keys[id])
+            )
             for id, watching in watched.items()
         }
-        full = {key: item for key, item in paired.items.items() if isinstance(item, Item)}
         return {
             id: self.resume.joined(finding, [full[key] for key in keys[id]], resume.get(id), since=start)
             for id, finding in findings.items()
@@ -215,6 +225,7 @@ class PlaysFlow:
             if plan is None or watched is None:
                 continue
             tx.plays.save(finding.id, watched.scene.created_at, plan.resolved)
+            self.marked.save(tx, finding, now=now)
             resume = self.resume.save(tx, job, finding, until=until)
             if finding.outcome is None:
                 plays_errands = self._errands(tx, job, finding, watched, plan, now=now, until=until)

@@ -55,12 +55,13 @@ class WatchRules:
     """Whose plays count, and since when.
 
     `account`: the number or the name of an account of the Plex server, '' for its owner. `since`: UTC seconds. `resume`:
-    whether resume points are brought too.
+    whether resume points are brought too. `marks`: whether what you mark as played is a play.
     """
 
     account: str = ""
     since: int = 0
     resume: bool = False
+    marks: bool = False
 
     @property
     def number(self) -> int | None:
@@ -115,12 +116,19 @@ class HistoryPoll:
         self._identity = identity
         self._rules = rules
         self._lock = threading.Lock()
-        self._read_at: float | None = None
+        self._asked_at: float | None = None
+        # When the last reading of what is new began that was completed, in UTC milliseconds.
+        self.read_at = 0
         self._problem = ""
         # Whether Plex has not listed a saved play.
         self._lacks_plays = False
         # A name is looked up at the first request.
         self._account = rules.number
+
+    @property
+    def lacks_plays(self) -> bool:
+        """Whether Plex lists saved plays no more, as after a restore: until all is read again, its keys may be others'."""
+        return self._lacks_plays
 
     @property
     def since(self) -> int:
@@ -130,7 +138,21 @@ class HistoryPoll:
     @property
     def brings_resume(self) -> bool:
         """Whether resume points are brought too. Plex tells those of the token's account alone, which is the owner's."""
-        return self._rules.resume and self._account == OWNER
+        return self._rules.resume and self.tells_views
+
+    @property
+    def tells_views(self) -> bool:
+        """Whether Plex tells the account's views of an item: those of the token's account alone, which is the owner's."""
+        return self._account == OWNER
+
+    @property
+    def writes_marks(self) -> bool:
+        """Whether what you mark as played in Plex is a play in Stash."""
+        return self._rules.marks
+
+    def was_read(self, db: Reader) -> bool:
+        """Whether the history of the account was read once to its end."""
+        return self._account is not None and was_read_to_its_end(db, self._account, self._rules.since)
 
     @property
     def known_account(self) -> int | None:
@@ -185,9 +207,9 @@ class HistoryPoll:
             return
         try:
             now = self._clock.monotonic()
-            if not (soon and self._read_at is not None and now - self._read_at < FRESH):
+            if not (soon and self._asked_at is not None and now - self._asked_at < FRESH):
                 self._read(self.account(), soon=soon, stopping=stopping)
-                self._read_at = now
+                self._asked_at = now
         finally:
             self._lock.release()
 
@@ -205,18 +227,22 @@ class HistoryPoll:
             # Another server, which you have accepted: its rating keys name other items.
             with self._store.writing() as tx:
                 tx.plays.forget_history()
+                tx.view_counts.forget()
         if used_before:
             with self._store.writing() as tx:
                 approve_plays(tx, account, watch_since=wanted, since=wanted, now=now)
         is_due = self._lacks_plays or walked is None or not 0 <= now - walked < DAY
-        if not is_whole or (is_due and not soon):
-            if self._list(account, wanted, now, stopping):
-                self._complete(account, f"{machine} {wanted}", now)
-            return
-        start = wanted if newest is None else max(wanted, newest - OVERLAP)
-        if self._list(account, start, now, stopping):
+        if is_whole and (soon or not is_due):
+            start = wanted if newest is None else max(wanted, newest - OVERLAP)
+            if not self._list(account, start, now, stopping):
+                return
+            self.read_at = now
             with self._store.reading() as db:
                 self._lacks_plays |= db.plays.has_unlisted(account, since=start, listed_at=now)
+            if soon or not self._lacks_plays:
+                return
+        if self._list(account, wanted, now, stopping):
+            self._complete(account, f"{machine} {wanted}", now)
 
     def _list(self, account: int, since: int, now: int, stopping: Callable[[], bool]) -> bool:
         """Save what Plex lists from this second on; False if `stopping` ended that."""
@@ -232,10 +258,12 @@ class HistoryPoll:
     def _complete(self, account: int, read_since: str, now: int) -> None:
         """Forget what the whole history, read from `now` on, does not list."""
         with self._store.writing() as tx:
+            if account == OWNER:
+                tx.view_counts.explain_unlisted(account, listed_at=now)
             dropped = tx.plays.drop_unlisted(account, listed_at=now)
             tx.notes.save(f"{READ_SINCE}{account}", read_since)
             tx.notes.save(f"{WALKED}{account}", str(now))
-        self._lacks_plays = False
+        self._lacks_plays, self.read_at = False, now
         if dropped:
             log.info("%d plays are no longer in the history of Plex; nothing is removed from Stash", dropped)
 

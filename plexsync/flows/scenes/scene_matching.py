@@ -275,7 +275,10 @@ class SceneMatcher:
         with suppress(NeighbourError):
             self._find({base_name(part.path) for part in planned.parts})
         names = sorted({base_name(part.path) for part in item.parts})
-        answer = self._reader.read(Neighbour.STASH, lambda _: {item.key: self._stash.rivals(names)}, [item.key])
+        try:
+            answer = self._reader.read(Neighbour.STASH, lambda _: {item.key: self._stash.rivals(names)}, [item.key])
+        except NeighbourError:
+            return set()
         rivals = answer[item.key]
         return set() if isinstance(rivals, NeighbourError) else {rival.id for rival in rivals}
 

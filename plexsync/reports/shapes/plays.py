@@ -25,6 +25,8 @@ class PlayCounts(TypedDict):
     """To be taken back, and not taken back yet."""
     undone: int
     """Taken back."""
+    marked: int
+    """Items marked as played without a play in Plex's history, as far as inspections have noticed: not in Stash."""
 
 
 class PlaysReport(QueuedPlays):
@@ -38,6 +40,8 @@ class PlaysReport(QueuedPlays):
     """The number of the account. Null if only its name is known, and its history was not read yet."""
     watch_since: Moment | None
     """The setting; null if all plays count."""
+    watch_marked: bool
+    """The setting."""
     read_to_end: bool
     """Whether the history of the account on this server was read once to its end."""
     first: FirstPlaysFacts | None

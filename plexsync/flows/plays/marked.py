@@ -1,0 +1,110 @@
+"""Marks in the plays flow: what you mark as played in Plex is a play in Stash, if you ask for that (`watch_marked`).
+
+Plex tells views of the account of its token alone, so only with the owner's account. Inspections of scenes notice a mark,
+that is those after an event of its item and those of a full comparison. The look of the plays flow decides about it
+(`plexsync.rules.marked_plays`), and saves it beside the history: from then on it is a play like any other. While marks
+are not asked for, the inspections only remember that there is one.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from plexsync.flows.plays.errands import PlaysFinding
+from plexsync.flows.plays.history_poll import OWNER, HistoryPoll
+from plexsync.flows.scenes.inspection_records import Inspection
+from plexsync.rules.item import Item
+from plexsync.rules.job import PLAYS, Waiting, Why
+from plexsync.rules.marked_plays import CountedViews, FoundMarks, counted_views, decide_mark, grows
+from plexsync.rules.neighbours import Clock
+from plexsync.store.database import Reader, Writer
+
+OTHER_VIEWER = "marks are those of the owner's account, and watch_account is another one"
+WAITS = "its play may still come in the history of Plex"
+
+
+class MarkedPlays:
+    """Finds what was marked as played. Safe to call from several threads."""
+
+    def __init__(self, history: HistoryPoll, clock: Clock) -> None:
+        self._history = history
+        self._clock = clock
+
+    def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
+        """Queue the inspected scenes with an item that may have been marked, and remember the views of all others."""
+        items = {target.item.key: target.item for sight in sights for target in sight.targets}
+        if not items or not self._history.tells_views or not self._history.was_read(tx):
+            return
+        counted = tx.view_counts.of(items)
+        moments = tx.plays.moments(OWNER, items)
+        writes = self._history.writes_marks
+        changes: dict[str, tuple[CountedViews | None, CountedViews]] = {}
+        marked = set()
+        for key, item in items.items():
+            before, plays = counted.get(key), moments.get(key, set())
+            if writes and before and grows(item.viewing, plays, before):
+                marked.add(key)
+                continue
+            after = counted_views(item.viewing, plays, before)
+            if writes or before or after.unexplained > 0:
+                changes[key] = (before, after)
+        tx.view_counts.save(changes)
+        if marked and self._history.approved_since(tx) is not None:
+            for sight in sights:
+                if marked.intersection(target.item.key for target in sight.targets):
+                    tx.jobs.want(PLAYS, sight.id, Why.SWEEP, now)
+
+    def decided(
+        self, db: Reader, items: Sequence[Item], remembered: Mapping[str, Collection[int]], *, since: int | None
+    ) -> FoundMarks:
+        """Decide about the views of these items.
+
+        `remembered`: the moments that are remembered of their scenes, by item. `since`: from which second on plays are
+        approved, None if they are not.
+        """
+        history = self._history
+        if since is None or not items or not (history.writes_marks and history.tells_views and history.was_read(db)):
+            return FoundMarks()
+        keys = [item.key for item in items]
+        counted, moments = db.view_counts.of(keys), db.plays.moments(OWNER, keys)
+        now = self._clock.now()
+        decisions = {
+            item.key: decide_mark(
+                item.viewing,
+                moments.get(item.key, set()),
+                counted[item.key],
+                others=remembered.get(item.key, ()),
+                since=since,
+                now=now,
+                read_at=history.read_at,
+            )
+            # What was never counted is dealt with by the next inspection of the scene.
+            for item in items
+            if item.key in counted
+        }
+        return FoundMarks({key: (counted[key], decision) for key, decision in decisions.items()})
+
+    def joined(self, finding: PlaysFinding, marks: FoundMarks) -> PlaysFinding:
+        """The finding with what was decided about the items of its scene; it waits for what is not decided yet."""
+        if finding.plan is None:
+            return finding
+        finding, until = replace(finding, marks=marks), marks.wait_until
+        seconds = max(0, until - self._clock.now()) / 1000
+        if not until or (isinstance(finding.ends, Waiting) and finding.ends.after <= seconds):
+            return finding
+        waits = Waiting(WAITS, "released", after=seconds, backoff=False)
+        return replace(finding, ends=waits, outcome=waits if finding.outcome else None)
+
+    @staticmethod
+    def save(tx: Writer, finding: PlaysFinding, *, now: int) -> None:
+        """Save the marks of a scene's items beside the history, and what is remembered of their views."""
+        decisions = finding.marks.decisions
+        plays = finding.marks.plays()
+        marks = [(source, moment) for moments in plays.values() for moment, source in moments.items()]
+        tx.plays.save_history(OWNER, marks, now=now)
+        tx.view_counts.save({item: (before, decision.counted) for item, (before, decision) in decisions.items()})
+
+
+def drop_marks(tx: Writer) -> None:
+    """Drop the marks that were saved, since they are not asked for any more; their views stay dealt with."""
+    tx.view_counts.explain_marks()
+    tx.plays.drop_marks()
