@@ -5,10 +5,18 @@ from collections.abc import Mapping, Sequence
 from plexsync.app.parts import Parts
 from plexsync.engine.undo import Marked
 from plexsync.flows.plays.history_poll import WatchRules, account_in, was_read_to_its_end
+from plexsync.flows.plays.wishes import Wished
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import title
-from plexsync.reports.shapes.plays import PlayCounts, PlaysPreview, PlaysReport, PlaysToChange, PlaysWished
-from plexsync.reports.status import queued_plays
+from plexsync.reports.shapes.plays import (
+    PlayCounts,
+    PlaysPreview,
+    PlaysReport,
+    PlaysToChange,
+    PlaysWished,
+    WishedCounts,
+)
+from plexsync.reports.status import first_plays_facts, queued_plays
 from plexsync.rules.job import Kind
 from plexsync.rules.play_wishes import OURS
 from plexsync.rules.plays import PlayState
@@ -19,17 +27,18 @@ def plays_report(parts: Parts) -> PlaysReport:
     """How the way back stands, from the database and the settings alone."""
     config = parts.config
     rules = WatchRules(config.watch_account, config.watch_from)
-    queue = queued_plays(*parts.summary().plays)
+    summary = parts.summary()
     with parts.store.reading() as db:
         account = account_in(db, rules) if rules.number is None else rules.number
         return {
-            **queue,
+            **queued_plays(*summary.plays),
             "watch_back": config.watch_back,
             "watch_account": config.watch_account,
             "account": account,
             "watch_since": stamp(rules.since * 1000) if rules.since else None,
             "watch_marked": config.watch_marked,
             "read_to_end": account is not None and was_read_to_its_end(db, account, rules.since),
+            "first": first_plays_facts(summary.first_plays),
             "plays": _counts(db, account, rules.since),
         }
 
@@ -67,11 +76,22 @@ def plays_wished(marked: Marked, plays: int, resume: int, nothing: Sequence[int]
     return facts
 
 
-def plays_preview(parts: Parts, chosen: Mapping[int, Sequence[int]]) -> PlaysPreview:
-    """The plays that would be asked for, given as moments by scene."""
+def plays_preview(parts: Parts, chosen: Mapping[int, Wished]) -> PlaysPreview:
+    """What would be asked for, by scene."""
     with parts.store.reading() as db:
         scenes: list[PlaysToChange] = [
-            {"id": id, "title": title(db, Kind.SCENE, id), "plays": [stamp(at * 1000) or "" for at in moments]}
-            for id, moments in sorted(chosen.items())
+            {
+                "id": id,
+                "title": title(db, Kind.SCENE, id),
+                "plays": [stamp(at * 1000) or "" for at in wished.plays],
+                "resume_point": wished.resume,
+            }
+            for id, wished in sorted(chosen.items())
         ]
-    return {"plays": sum(len(moments) for moments in chosen.values()), "scenes": scenes}
+    return {**wished_counts(chosen), "scenes": scenes}
+
+
+def wished_counts(chosen: Mapping[int, Wished]) -> WishedCounts:
+    """How many plays and resume points are concerned."""
+    plays = sum(len(wished.plays) for wished in chosen.values())
+    return {"plays": plays, "resume_points": sum(wished.resume for wished in chosen.values())}

@@ -164,7 +164,7 @@ def _plays(summary: "Summary") -> "PlaysFacts":
         "present": counts.get("present", 0),
         "undone": counts.get("undone", 0),
         "deleted": counts.get("deleted", 0),
-        "first": _first_plays(summary.first_plays),
+        "first": first_plays_facts(summary.first_plays),
     }
 
 
@@ -172,16 +172,17 @@ def play_counts(plays: "PlaysFacts") -> "list[tuple[int, str]]":
     """The numbers of plays, each with its words; those that are 0 are left out."""
     counts = [
         (plays["in_plex"], "in Plex"),
-        (plays["sent"], "sent to Stash"),
-        (plays["present"], "in Stash before"),
+        (plays["first"]["missing"] if plays["first"] else 0, "wait for your yes"),
+        (plays["sent"], "added to Stash"),
+        (plays["present"], "in Stash already"),
         (plays["unfinished"], "under way"),
-        (plays["undone"], "undone"),
+        (plays["undone"], "taken back"),
         (plays["deleted"], "deleted by you"),
     ]
     return [(count, words) for count, words in counts if count]
 
 
-def _first_plays(text: str) -> "FirstPlaysFacts | None":
+def first_plays_facts(text: str) -> "FirstPlaysFacts | None":
     """What the first write of plays would do, by its note; None if nothing waits for your approval."""
     counted = read_counted(text)
     return None if counted is None else counted_facts(counted)

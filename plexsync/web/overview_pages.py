@@ -161,6 +161,8 @@ def plays(ask: Ask, facts: StatusFacts) -> PlaysCard | None:
     if ask.desk.parts.config.watch_back == "off":
         return None
     counts = play_counts(facts["plays"])
+    if facts["plays"]["first"]:
+        return PlaysCard("wait for your yes", "wait", counts)
     if not facts["plays"]["waiting"]:
         return PlaysCard("up to date", "well", counts)
     return PlaysCard("wait for Stash" if plays_wait(facts) else "on their way", "wait", counts)

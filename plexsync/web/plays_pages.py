@@ -12,7 +12,7 @@ from plexsync.reports.first_plays import first_plays_lines, listed, scene_plays_
 from plexsync.reports.status import counted_facts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.first_plays import read_counted
-from plexsync.rules.note_keys import PLAYS_COUNTED
+from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COUNTED
 from plexsync.web.context import Busy
 from plexsync.web.pages import Ask, action, page
 from plexsync.web.scene_pages import BUSY
@@ -24,13 +24,14 @@ LONGEST_KEY = 100
 def plays(ask: Ask) -> Response:
     """What waits for your approval: the numbers as the worker has counted them, and the scenes as they are now."""
     with ask.desk.parts.store.reading() as db:
-        counted = read_counted(db.notes.text(PLAYS_COUNTED))
+        counted, is_approved = read_counted(db.notes.text(PLAYS_COUNTED)), bool(db.notes.text(PLAYS_APPROVED))
     first, after = counted_facts(counted) if counted else None, ask.query.get("after", "")[:LONGEST_KEY]
     # An open page asks for its changed parts again and again, and the list is none of them.
     shown, away = _page(ask, after) if first and not ask.live else (None, "")
     return ask.show(
         "plays.html",
         is_off=ask.desk.parts.config.watch_back == "off",
+        is_approved=is_approved,
         first=first,
         lines=first_plays_lines(first) if first else [],
         at=counted.at if counted else 0,

@@ -230,7 +230,7 @@ def test_doctor_says_whose_plays_count_and_what_was_read_last(watching: World, d
     assert check(done, "history in Plex")["told"] == (
         "Plex shows it; 2 plays, the last one of 2023-11-14T22:13:20Z; read to its end"
     )
-    assert "2 in Plex, 2 sent to Stash" in door("status").out
+    assert "2 in Plex, 2 added to Stash" in door("status").out
     assert plays(watching) == [[AT], [AT]], "doctor changes nothing"
 
 

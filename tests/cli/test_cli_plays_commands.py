@@ -7,8 +7,9 @@ from plexsync.app.run import way_back_of
 from plexsync.rules.first_plays import approval_text
 from plexsync.rules.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault
+from plexsync.store.lock import try_lock
 from tests.cli.conftest import Door
-from tests.journey.world import World
+from tests.journey.world import World, until
 from tests.web.conftest import dashboard
 from tests.web.stage import config_of
 
@@ -42,12 +43,18 @@ def watched(played: World, door: Door) -> World:
 
 
 def poll(world: World, door: Door) -> None:
-    """Read Plex's history, as the worker does, and work the queue."""
+    """Read Plex's history, as the worker does, and work the queue until no play waits."""
+    look(world)
+    # What was played a moment ago is not due at once.
+    until(lambda: door("drain").code == 0 and not door("plays", "status", "--json").facts["waiting"])
+
+
+def look(world: World) -> None:
+    """Read Plex's history, as the worker does."""
     with opened(config_of(world), world.folder) as parts:
         back = way_back_of(parts)
         assert back is not None
         assert back.history.poll() == ""
-    assert door("drain").code == 0
 
 
 def plays(world: World) -> list[list[int]]:
@@ -93,6 +100,7 @@ def test_status_counts_what_became_of_the_plays(played: World, door: Door) -> No
         "watch_since": "2023-11-01T00:00:00Z",
         "watch_marked": False,
         "read_to_end": False,
+        "first": None,
         "plays": {
             **dict.fromkeys(
                 ("in_plex", "unsent", "adding", "sent", "present", "deleted", "undoing", "undone", "marked"), 0
@@ -132,9 +140,8 @@ def test_status_knows_the_number_of_a_name_once_its_history_was_read(played: Wor
 
 def test_status_tells_why_plays_wait(played: World, door: Door) -> None:
     played.stash.faults.set(Fault("status", status=500, when=lambda request: b"sceneAddPlay" in request.body))
-    with opened(config_of(played), played.folder) as parts:
-        assert way_back_of(parts).history.poll() == ""
-    door("drain")
+    look(played)
+    until(lambda: door("drain") and door("plays", "status", "--json").facts["error"])
     facts = door("plays", "status", "--json").facts
     assert facts["waiting"] == 3
     assert "500" in facts["error"]
@@ -195,8 +202,11 @@ def test_a_resume_point_is_taken_back_and_written_again(watched: World, door: Do
     assert resume_points() == [0, 0, 31.0]
     assert door("plays", "undo", "--since", "1h", "--yes", "--wait").out == "6 plays taken back\n"
     assert resume_points() == [0, 0, 31.0]
+    previewed = door("plays", "undo", "--all", "--dry-run").out
+    assert "1 resume point of 1 scene; nothing was changed" in previewed
+    assert "its resume point" in previewed
     done = door("plays", "undo", "3", "--wait")
-    assert (done.code, done.out) == (0, "0 plays and 1 resume point taken back\n")
+    assert (done.code, done.out) == (0, "1 resume point taken back\n")
     assert resume_points() == [0, 0, 0]
     done = door("plays", "redo", "3", "--wait", "--json")
     assert (done.facts["resume_points"], resume_points()) == (1, [0, 0, 31.0])
@@ -218,7 +228,7 @@ def test_since_names_what_was_sent_or_taken_back_since_then(watched: World, door
 def test_a_dry_run_lists_the_plays_and_changes_nothing(watched: World, door: Door) -> None:
     facts = door("plays", "undo", "--all", "--dry-run", "--json").facts
     assert facts["plays"] == 6
-    assert facts["scenes"][0] == {"id": 1, "title": "Title 0", "plays": ["2023-11-14T22:13:20Z"]}
+    assert facts["scenes"][0] == {"id": 1, "title": "Title 0", "plays": ["2023-11-14T22:13:20Z"], "resume_point": False}
     out = door("plays", "undo", "--all", "--dry-run").out
     assert "Title 2" in out
     assert "6 plays of 3 scenes; nothing was changed" in out
@@ -230,7 +240,11 @@ def test_scenes_without_such_a_play_are_named(watched: World, door: Door) -> Non
     done = door("plays", "undo", "1", "3", "77", "--yes", "--json")
     assert done.code == 1
     assert done.facts == {"plays": 1, "scenes": 1, "nothing": [3, 77]}
-    assert "no play to be taken back for scenes 3, 77" in done.err
+    assert "nothing to be taken back for scenes 3, 77" in done.err
+    with try_lock(watched.folder):
+        done = door("plays", "undo", "3", "--wait", "--json")
+    assert done.facts == {"plays": 0, "scenes": 0, "nothing": [3], "unsettled": 0, "why": ""}
+    assert done.err == "plexsync: nothing to be taken back for scene 3\n", "nobody is waited for"
 
 
 @pytest.mark.parametrize("words", [(), ("--all", "1"), ("--since", "2h", "--all")])

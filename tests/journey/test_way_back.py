@@ -115,7 +115,7 @@ def test_a_stash_that_refuses_plays_is_told_and_stops_no_sync(world):
         until(lambda: "wait for Stash" in world.run("status").stdout.splitlines()[0])
         stash.edit_scene(id, title="Edited")
         until(lambda: plex.item(key).scalars["title"] == "Edited")
-    assert "of 1 scene not in Stash yet" in world.run("status").stdout
+    assert "of 1 scene not settled yet" in world.run("status").stdout
 
 
 def test_nothing_is_written_to_stash_while_the_way_back_is_off(world):

@@ -67,7 +67,13 @@ def test_every_entry_point_leads_to_the_page_and_its_numbers_are_the_same(world:
         assert "1 play is in Stash already" in page
         assert HOSTILE[0] not in dash.get("/plays").text
         assert page.count("1 play, 2026-01-31") == 2
-        assert words in world.run("status").stdout.splitlines()[0]
+        told = world.run("status").stdout
+        assert words in told.splitlines()[0]
+        assert "3 in Plex, 2 wait for your yes" in told
+        assert "2 plays: wait for your yes (plexsync plays sync)" in world.run("plays", "status").stdout
+        overview = shown(dash, "/")
+        assert "Plays wait for your yes" in overview
+        assert "up to date" not in overview.partition("Plays wait for your yes")[2].partition("Queue")[0]
 
 
 def test_the_button_approves_what_the_page_shows(world: World) -> None:
@@ -77,13 +83,20 @@ def test_the_button_approves_what_the_page_shows(world: World) -> None:
         told = press(dash, agree)
         assert "Approved: the worker adds these plays to Stash, and new ones from now on." in told
         assert "wait for your yes" not in shown(dash, "/")
-        assert "No plays wait for your approval" in shown(dash)
+        page = shown(dash)
+        assert "No plays wait for your approval You have approved them: the worker adds new ones as you watch." in page
         back = way_back_of(dash.parts)
         assert back is not None
         with dash.parts.store.reading() as db:
             assert back.history.approved_since(db) == 0
         assert back.first_run.begin() == 2
         assert "No plays wait for your approval." in plain(dash.post("/plays", at="1").text)
+
+
+def test_plays_that_were_not_counted_yet_are_not_called_approved(world: World) -> None:
+    played(world, 1)
+    with dashboard(world) as dash:
+        assert "No plays wait for your approval The worker has not counted them yet." in shown(dash)
 
 
 def test_numbers_that_were_counted_anew_are_looked_at_again(world: World) -> None:

@@ -11,8 +11,10 @@ from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT
 from plexsync.reports.format import local, many, unstamped
 from plexsync.reports.plays import plays_report
 from plexsync.reports.shapes.plays import PlaysReport
+from plexsync.reports.verdict import FIRST_PLAYS
 
 OFF = "watch_back is off: nothing comes from Plex"
+APPROVE = f"wait for your yes ({FIRST_PLAYS})"
 # The figures, in the order in which they are shown, with what they count.
 FIGURES = {
     "in_plex": "in the history of Plex",
@@ -20,7 +22,7 @@ FIGURES = {
     "adding": "on their way to Stash",
     "sent": "added to Stash",
     "present": "in Stash already",
-    "deleted": "added, and deleted in Stash since",
+    "deleted": "added, and deleted by you since",
     "undoing": "still to be taken back",
     "undone": "taken back",
     "marked": "marked as played, without a play in its history",
@@ -51,6 +53,8 @@ def _tell(facts: PlaysReport) -> None:
     end = "read to its end" if facts["read_to_end"] else "not read to its end yet"
     since = facts["watch_since"]
     error = [("last error", facts["error"])] if facts["error"] else []
+    first = facts["first"]
+    approval = [("approval", f"{many(first['missing'], 'play')}: {APPROVE}")] if first else []
     counts = [(words, facts["plays"].get(name)) for name, words in FIGURES.items()]
     rows = [
         ("account", _account(facts)),
@@ -58,6 +62,7 @@ def _tell(facts: PlaysReport) -> None:
         ("history", end if is_on else OFF),
         *([("resume points", _resume(facts))] if facts["watch_back"] == "plays+resume" else []),
         *([("marked as played", _marks(facts))] if facts["watch_marked"] and is_on else []),
+        *approval,
         ("queue", _queue(facts)),
         *error,
         *((words, f"{count:,}") for words, count in counts if count is not None),

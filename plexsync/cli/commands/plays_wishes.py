@@ -1,6 +1,6 @@
 """`plexsync plays undo`, `redo` and `again`: takes plays back from Stash, and sends them again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,7 +14,7 @@ from plexsync.app.way_back import plays_recovery
 from plexsync.cli.call import FAILED, FINE, Body, Call, command
 from plexsync.cli.commands.sync import When, worker_hint
 from plexsync.cli.commands.undo import Which
-from plexsync.cli.daemon.signals import stoppable
+from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.daemon.work_loop import RemainingJobs, WorkLoop
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import SceneNumber
@@ -22,11 +22,11 @@ from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import Marked, wish_undone
-from plexsync.flows.plays.wishes import WishForPlays, wished_plays
+from plexsync.flows.plays.wishes import Wished, WishForPlays, wished_plays
 from plexsync.reports.format import local, many, safe, unstamped
 from plexsync.reports.named_scenes import listed
-from plexsync.reports.plays import plays_preview, plays_wished
-from plexsync.reports.shapes.plays import PlaysPreview, PlaysWished
+from plexsync.reports.plays import plays_preview, plays_wished, wished_counts
+from plexsync.reports.shapes.plays import PlaysPreview, PlaysToChange, PlaysWished
 from plexsync.rules.job import PLAYS
 from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish, is_wanted_back
 from plexsync.rules.plays import PlayState, RememberedPlay
@@ -195,8 +195,9 @@ def _wish(call: Call, words: WishWords, selection: Which, *, dry_run: bool, yes:
         return answer.wait(call, start) if wait else answer.tell(call, busy=busy)
 
 
-def _question(words: WishWords, chosen: dict[int, list[int]]) -> str:
-    return words.question.format(_count(sum(map(len, chosen.values())), len(chosen)))
+def _question(words: WishWords, chosen: Mapping[int, Wished]) -> str:
+    counts = wished_counts(chosen)
+    return words.question.format(_count(counts["plays"], len(chosen), counts["resume_points"]))
 
 
 def _count(plays: int, scenes: int, resume: int = 0) -> str:
@@ -204,7 +205,8 @@ def _count(plays: int, scenes: int, resume: int = 0) -> str:
 
 
 def _named(plays: int, resume: int) -> str:
-    return many(plays, "play") + (f" and {many(resume, 'resume point')}" if resume else "")
+    named = [many(plays, "play")] if plays or not resume else []
+    return " and ".join([*named, *([many(resume, "resume point")] if resume else [])])
 
 
 @dataclass(frozen=True)
@@ -228,17 +230,21 @@ class WishAnswer:
     def wait(self, call: Call, start: Begun) -> int:
         """Work or watch until all are settled, and say how it ended."""
         with stoppable() as stop:
-            with ProgressBar(start.console, "working") as bar:
-                ended = WorkLoop(start, stop, bar, RemainingJobs([PLAYS], self.marked.jobs), patient=True).run()
+            problem = self._work(start, stop) if self.marked.jobs else ""
             with opened(start.config, start.folder) as parts:
                 unsettled = min(self.plays, self._count_open(parts))
             facts = self._facts()
-            reason = f"; {ended.reason}" if ended.reason else ""
+            reason = f"; {problem}" if problem else ""
             rest = f", {unsettled:,} not yet (plexsync plays status)" if unsettled else ""
             line = f"{_named(self.plays - unsettled, self.resume)} {self.words.done}{rest}{reason}"
-            call.answer({**facts, "unsettled": unsettled, "why": ended.reason}, lambda: say(paper(), line))
+            call.answer({**facts, "unsettled": unsettled, "why": problem}, lambda: say(paper(), line))
             complained = self._complain()
             return stop.code or (FAILED if unsettled else complained)
+
+    def _work(self, start: Begun, stop: Stop) -> str:
+        """Work or watch; returns why it ended early, '' if it did not."""
+        with ProgressBar(start.console, "working") as bar:
+            return WorkLoop(start, stop, bar, RemainingJobs([PLAYS], self.marked.jobs), patient=True).run().reason
 
     def _facts(self) -> PlaysWished:
         return plays_wished(self.marked, self.plays, self.resume, self.nothing)
@@ -251,7 +257,7 @@ class WishAnswer:
     def _complain(self) -> int:
         """Name the scenes that were left alone on standard error; returns the exit code."""
         if self.nothing:
-            click.echo(f"plexsync: no play {self.words.begun} for {listed(self.nothing)}", err=True)
+            click.echo(f"plexsync: nothing {self.words.begun} for {listed(self.nothing)}", err=True)
         for id, problem in self.marked.failed.items():
             click.echo(f"plexsync: Stash can't tell of scene {id}: {safe(problem)}", err=True)
         return FAILED if self.nothing or self.marked.failed else FINE
@@ -262,15 +268,17 @@ def _show(call: Call, preview: PlaysPreview) -> int:
 
     def tell() -> None:
         scenes, out = preview["scenes"], paper()
-        rows = [(f"{scene['id']}", scene["title"], _moments(scene["plays"])) for scene in scenes]
+        rows = [(f"{scene['id']}", scene["title"], _moments(scene)) for scene in scenes]
         if rows:
             out.print(table("", ("scene", "title", "plays"), rows))
-        say(out, f"{_count(preview['plays'], len(scenes))}; nothing was changed")
+        say(out, f"{_count(preview['plays'], len(scenes), preview['resume_points'])}; nothing was changed")
 
     call.answer(preview, tell)
     return FINE
 
 
-def _moments(plays: list[str]) -> str:
-    shown = ", ".join(local(unstamped(moment)) for moment in plays[:SHOWN])
-    return shown + (f" and {len(plays) - SHOWN:,} more" if len(plays) > SHOWN else "")
+def _moments(scene: PlaysToChange) -> str:
+    plays = scene["plays"]
+    more = [f"{len(plays) - SHOWN:,} more"] if len(plays) > SHOWN else []
+    resume = ["its resume point"] if scene["resume_point"] else []
+    return ", ".join([*(local(unstamped(moment)) for moment in plays[:SHOWN]), *more, *resume])

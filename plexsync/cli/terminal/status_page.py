@@ -137,7 +137,7 @@ def _plays(facts: "StatusFacts") -> str:
     if plays["waiting"]:
         error = f": {plays['error']}" if plays["error"] else ""
         since = _when(plays["since"], facts)
-        words.append(f"those of {many(plays['waiting'], 'scene')} not in Stash yet, since {since}{error}")
+        words.append(f"those of {many(plays['waiting'], 'scene')} not settled yet, since {since}{error}")
     return ", ".join(words)
 
 

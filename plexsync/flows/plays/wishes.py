@@ -5,6 +5,7 @@ remembered of a scene's plays and queues the scene. A worker that holds the scen
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
@@ -65,11 +66,19 @@ class WishForPlays:
         return bool(chosen or changed)
 
 
+@dataclass(frozen=True)
+class Wished:
+    """What a wish concerns of a scene: the moments of plays, and whether its resume point."""
+
+    plays: tuple[int, ...] = ()
+    resume: bool = False
+
+
 def wished_plays(
     store: Database, wish: PlayWish, *, scenes: Sequence[int] | None = None, since: int = 0
-) -> dict[int, list[int]]:
-    """The moments that a wish concerns, by scene: of all scenes, or of these; none for a resume point alone."""
-    chosen: dict[int, list[int]] = {}
+) -> dict[int, Wished]:
+    """What a wish concerns, by scene: of all scenes, or of these."""
+    chosen: dict[int, Wished] = {}
     if scenes is not None:
         for start in range(0, len(scenes), PAGE):
             chosen |= _chosen(store, wish, scenes[start : start + PAGE], since)
@@ -85,10 +94,14 @@ def wished_plays(
         last = page[-1]
 
 
-def _chosen(store: Database, wish: PlayWish, scenes: Sequence[int], since: int) -> dict[int, list[int]]:
+def _chosen(store: Database, wish: PlayWish, scenes: Sequence[int], since: int) -> dict[int, Wished]:
     with store.reading() as db:
         plays = db.plays.of_ids(scenes, since=since)
         resume = {} if since else db.watches.of_ids(scenes)
-    moments = {id: sorted(wish.chosen(memory)) for id, memory in plays.items()}
-    resumed = {id for id, remembered in resume.items() if wish.resume(remembered)}
-    return {id: moments.get(id, []) for id in scenes if moments.get(id) or id in resumed}
+    wished = {
+        id: Wished(
+            tuple(sorted(wish.chosen(plays.get(id, {})))), resume=id in resume and wish.resume(resume[id]) is not None
+        )
+        for id in scenes
+    }
+    return {id: some for id, some in wished.items() if some.plays or some.resume}

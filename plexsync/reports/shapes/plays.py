@@ -44,6 +44,8 @@ class PlaysReport(QueuedPlays):
     """The setting."""
     read_to_end: bool
     """Whether the history of the account on this server was read once to its end."""
+    first: FirstPlaysFacts | None
+    """What the first write of plays would do; null if nothing waits for your approval."""
     plays: PlayCounts
 
 
@@ -71,12 +73,20 @@ class PlaysToChange(TypedDict):
     id: int
     title: str
     plays: list[Moment]
+    resume_point: bool
+    """Whether its resume point is concerned."""
 
 
-class PlaysPreview(TypedDict):
-    """What would be asked for: `plexsync plays undo --all --dry-run`."""
+class WishedCounts(TypedDict):
+    """How much is concerned."""
 
     plays: int
+    resume_points: int
+
+
+class PlaysPreview(WishedCounts):
+    """What would be asked for: `plexsync plays undo --all --dry-run`."""
+
     scenes: list[PlaysToChange]
 
 
