@@ -148,9 +148,12 @@ def drain(
     before: Ran | None = None,
 ) -> Ran:
     """Work the queue until nothing is due or `wait_for` returns true; adds to the counts of the run `before`."""
-    with engine(parts, stop, way_back_of(parts), rating_back_of(parts)) as works:
+    back = way_back_of(parts)
+    with engine(parts, stop, back, rating_back_of(parts)) as works:
         take_up(parts, works)
         parts.curer.recheck(stopping=stop.is_set)
+        if back is not None:
+            back.first_run.begin()
         return loop_of(parts, works, stop, report).drain(wait_for=wait_for, before=before)
 
 

@@ -14,7 +14,7 @@ from plexsync.simulator.http import Fault
 from plexsync.store.database import Database
 from tests.cli.conftest import Door
 from tests.conformity import Conformity
-from tests.journey.world import World
+from tests.journey.world import World, until
 
 # The middle of 2026-01-31, and of the day before.
 AT = 1_769_860_800
@@ -163,3 +163,10 @@ def test_what_can_not_be_previewed_is_not_approved(
 @pytest.mark.parametrize("words", [("--dry-run", "--yes"), ("--force",), ("--out", "-")])
 def test_options_that_do_not_fit_are_refused(played: World, door: Door, words: tuple[str, ...]) -> None:
     assert door("plays", "sync", *words).code == 2
+
+
+def test_without_a_worker_drain_adds_what_was_approved(played: World, door: Door) -> None:
+    assert door("plays", "sync", "--yes").code == 0
+    until(lambda: door("drain").code == 0 and len(played.stash.plays.of(1)) == 2)
+    assert sorted(played.stash.plays.of(1)) == [AT - DAY, AT]
+    assert sorted(played.stash.plays.of(2)) == [AT, AT + 1]

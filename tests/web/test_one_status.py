@@ -210,7 +210,7 @@ def check(life: Life, dash: Dash) -> None:
     for id, word in wanted.items():
         assert dash.get(f"/api/scenes/{id}").json()["stands"] == word
         explained = explain(life.house.store, worker.glances, worker.gates, id)
-        assert job_facts(explained.status, explained.job, explained.attempts)["stands"] == word
+        assert job_facts(explained.status, explained.job, explained.attempts, None)["stands"] == word
         if explained.job and explained.job.state is State.IDLE and id not in life.unseen:
             rests = {"undo": "undone", "release": "released"}.get(explained.sight.undone, "in_step")
             assert rests == word, f"a look at scene {id} finds it {explained.sight.undone or 'synced'}"
