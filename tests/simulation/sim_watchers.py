@@ -67,6 +67,7 @@ class Watchers:
         self.stash_shelves: list[StashShelf] = []
         self.copies: list[Path] = []
         self.put_back = 0
+        self.wished: set[Second] = set()
         self.last_sent = 0  # the number of the last request for plays when Stash was last restored
         self.sections = [
             world.plex.add_section("Movies", locations=("/media",)),
@@ -527,12 +528,13 @@ class Watchers:
             shutil.copyfile(copy, path)
 
         world.full = False
-        wished = {second for second in {*self._rows(), *truth.allowed} if self._memory(second)[0] == "removing"}
+        # The journal keeps a wish, and any copy that is put back later is completed by it.
+        self.wished |= {second for second in {*self._rows(), *truth.allowed} if self._memory(second)[0] == "removing"}
         world.replace_database(f"an older copy is restored{' by command' * by_command}", put)
         truth.gone.clear()
         rows = self._rows()
         for second in sorted({*rows, *truth.allowed}):
-            self._judge_memory(second, rows[second], wished=second in wished)
+            self._judge_memory(second, rows[second], wished=second in self.wished)
 
     def _judge_memory(self, second: Second, rows: int, *, wished: bool) -> None:
         """What is remembered of a second is what the copy has, and what the journal beside it tells."""
