@@ -73,7 +73,8 @@ def test_the_key_that_a_restored_plex_has_given_to_another_item_brings_no_play_o
     assert plays(house, other) == []
 
 
-def test_a_scene_with_a_key_that_was_another_items_waits_until_the_history_is_read_anew(house):
+@pytest.mark.parametrize("polls", [True, False])
+def test_a_scene_with_a_key_that_was_another_items_waits_until_the_history_is_read_anew(house, polls):
     house.in_step()
     copy = house.plex_sim.backup()
     key = house.plex_sim.add_movie(house.section, files=[("/media/nobody.mp4", 5, 60_000)], title="film")
@@ -88,7 +89,12 @@ def test_a_scene_with_a_key_that_was_another_items_waits_until_the_history_is_re
     house.work()
     assert plays(house, other) == []
     assert house.row(other, PLAYS).error == "the history of Plex has changed and is read anew"
-    poll(house)
+    if polls:
+        poll(house)
+    else:
+        house.clock.move(60)
+        house.work()
+    assert listed(house) == []
     assert plays(house, other) == []
     assert house.rows("select id from job where kind = 'plays'") == []
 

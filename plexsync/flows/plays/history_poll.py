@@ -200,8 +200,9 @@ class HistoryPoll:
     def freshen(self, *, soon: bool = True, stopping: Callable[[], bool] = lambda: False) -> None:
         """Read what was played since the last time. Raises NeighbourError and UnknownAccount.
 
-        `soon`: for a worker, which has no time for a long history. What was read less than `FRESH` seconds ago is new enough
-        then, and so is what another thread reads meanwhile: it queues the scenes of what is new.
+        `soon`: for a worker, which has no time for a long history, unless its scenes wait for that. What was read less than
+        `FRESH` seconds ago is new enough then, and so is what another thread reads meanwhile: it queues the scenes of what
+        is new.
         """
         if not self._lock.acquire(blocking=not soon):
             return
@@ -215,6 +216,8 @@ class HistoryPoll:
 
     def _read(self, account: int, *, soon: bool, stopping: Callable[[], bool]) -> None:
         self._identity.ensure(self._gates)
+        # Where no poll runs, scenes would wait for ever.
+        soon = soon and not self._lacks_plays
         now, wanted = self._clock.now(), self._rules.since
         with self._store.reading() as db:
             newest, machine, of_machine = db.plays.newest(account), _machine(db), _read_of(db, account)[0]
