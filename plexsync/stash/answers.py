@@ -61,6 +61,7 @@ class FileAnswer(msgspec.Struct):
     path: str
     size: int | str
     duration: float
+    mod_time: str = ""
 
 
 class SceneAnswer(msgspec.Struct):
@@ -359,7 +360,7 @@ def _above(tag: TagAnswer) -> Iterator[TagAnswer]:
 
 def files_of(answers: Sequence[FileAnswer]) -> tuple[SceneFile, ...]:
     """The files, the primary one first."""
-    return tuple(SceneFile(file.path, number(file.size), file.duration) for file in answers)
+    return tuple(SceneFile(file.path, number(file.size), file.duration, file.mod_time) for file in answers)
 
 
 def stamps_of(answers: Sequence[Stamped]) -> list[tuple[int, str]]:
