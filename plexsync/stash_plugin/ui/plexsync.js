@@ -797,7 +797,7 @@
   }
 
   // The set-up guide, in setup.js, is shown in place of the page as long as PlexSync is not set up.
-  const shared = { React, e, ask, told, many, shown, useDeeds, Note, Button, Link, Status, FIELDS, PACE };
+  const shared = { React, e, ask, told, many, shownAs, useDeeds, Note, Button, Link, Status, FIELDS, PACE };
   window.PlexSyncPage = shared;
   function Guarded() {
     const [setup, setSetup] = React.useState(null);
