@@ -89,7 +89,7 @@ class StashWatching(StashClient):
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
-        query = queries.watched(wanted, **self._more)
+        query = queries.watched(wanted, **self.more)
         data = self._ask(WATCHED, query, cap=scenes_cap(wanted))
         return self._checked(
             lambda: {
