@@ -37,7 +37,7 @@ def cast_that_stays_away(
 ) -> dict[str, Remembered]:
     """The memory in which a performer whom somebody removed in Plex stays away under the new name too."""
     remembered = memory.get("actor")
-    if remembered is None or isinstance(cast, str) or not plain_names:
+    if remembered is None or isinstance(cast, str) or not plain_names or set(cast) <= set(remembered.said):
         return memory
     present = name_keys(item.lists.get("actor", ())) | name_keys(cast)
     spellings = {fold(name): fold(spelling) for name, spelling in remembered.ours.items()}
