@@ -30,7 +30,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from validation import path_rules, values
+from validation import path_rules, scope_terms, values
 from validation.checked import CheckedModel
 from validation.redact import MASK, Redactor, is_safe
 
@@ -153,9 +153,14 @@ class PlexSyncConfig(CheckedModel):
     default false, which shows it as a candidate. With true, PlexSync can write to a wrong item, because different files
     may share a name and a duration."""
 
-    scope: Annotated[tuple[str, ...], BeforeValidator(values.scope)] = Field(default=("all",))
-    """Scenes to sync: all, organized, tag: NAME, studio: NAME, path: FOLDER (as Stash sees it); not before one of the
-    last four excludes scenes. A list, or one text with ; or , between terms. Default all."""
+    scope: Annotated[tuple[str, ...], BeforeValidator(scope_terms.terms)] = Field(default=("all",))
+    """Scenes to sync: all, organized, tag: NAME, studio: NAME, performer: NAME, path: FOLDER (as Stash sees it), rating:
+    60+, rating: none, stash_id, stash_id: ENDPOINT, url, url: TEXT; not before any of them but all excludes scenes. A
+    list, or one text with ; or , between terms. Default all."""
+
+    scope_match: Literal["kinds", "all", "any"] = Field(default="kinds")
+    """How many terms of scope a scene has to meet, apart from those with not: kinds (one of each kind, such as one of
+    the tags and one of the studios), all or any. Default kinds."""
 
     approve_bulk: bool = Field(default=False)
     """Approve the first write of a whole library to Plex in advance: true or false, default false, which waits for sync
@@ -376,12 +381,6 @@ class PlexSyncConfig(CheckedModel):
         A prefix has no trailing separator unless it is a root.
         """
         return tuple((stash, plex) for stash, _, plex in (rule.partition(" => ") for rule in self.path_map))
-
-    @property
-    def scope_terms(self) -> tuple[tuple[str, str, bool], ...]:
-        """The terms of the scope as (kind, name, whether it excludes); none if every scene is synced."""
-        plain = ((term.removeprefix("not "), term.startswith("not ")) for term in self.scope if term != "all")
-        return tuple((kind, name, out) for kind, _, name, out in ((*term.partition(": "), out) for term, out in plain))
 
     @property
     def watch_from(self) -> int:

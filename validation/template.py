@@ -10,7 +10,7 @@ from validation.config import Setting, describe
 from validation.writing import HEAD, changed
 
 COMMON = (
-    *("plex_libraries", "tls_ca_file", "path_map", "scope", "enabled", "stash_poll_interval"),
+    *("plex_libraries", "tls_ca_file", "path_map", "scope", "scope_match", "enabled", "stash_poll_interval"),
     *("reconcile_interval_hours", "scan_absent", "sync_title", "sync_studio", "sync_summary", "sync_date", "sync_cast"),
     *("sync_director", "sync_genres", "sync_collection", "sync_rating", "title_template", "genre_tags", "label_tags"),
     *("collection_tags", "collections", "poster", "background", "conflict_policy", "first_push", "when_gone"),

@@ -16,6 +16,7 @@ from plexsync.rules.plan_records import Policy
 from plexsync.rules.scope import Kind, Scope, Term
 from plexsync.rules.text import fold
 from validation.config import PlexSyncConfig
+from validation.scope_terms import split
 from worker.circuit_breaker import Rules
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -40,7 +41,7 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
     )
     libraries = {fold(name): profile(config.of_library(name)) for name in config.libraries}
     gone = config.when_gone == "undo"
-    scope = Scope(tuple(Term(cast("Kind", kind), name, out) for kind, name, out in config.scope_terms))
+    terms = tuple(Term(cast("Kind", kind), name, out) for kind, name, out in split(config.scope))
     return LookRules(
         profile(config),
         policy,
@@ -48,7 +49,7 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
         config.strict_mode,
         libraries,
         undo_gone=gone,
-        scope=scope,
+        scope=Scope(terms, config.scope_match),
         by_duration=config.match_by_duration,
     )
 

@@ -5,7 +5,7 @@ Unavailable, and nothing of it is used: a partial answer would blank fields in P
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -21,7 +21,7 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import name_key
 from plexsync.rules.records import Newest, News, Picture, Plugin
 from plexsync.rules.scene import Image, Scene
-from plexsync.stash import answers, existing, queries
+from plexsync.stash import answers, existing, queries, server_answers
 from plexsync.stash.names import pattern
 
 STASH = Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key")
@@ -68,11 +68,11 @@ PICTURED = msgspec.json.Decoder(answers.Pictured)
 NEWEST = msgspec.json.Decoder(answers.NewestOfAll)
 QUESTIONS = msgspec.json.Decoder(answers.AskedQuestions)
 RECENT_FILES = msgspec.json.Decoder(answers.RecentFiles)
-PROBED = msgspec.json.Decoder(answers.Probed)
-VERSION = msgspec.json.Decoder(answers.Version)
-CONFIG_PATH = msgspec.json.Decoder(answers.ConfigPath)
-PLUGINS = msgspec.json.Decoder(answers.InstalledPlugins)
-PLUGIN_SETTINGS = msgspec.json.Decoder(answers.PluginSettings)
+PROBED = msgspec.json.Decoder(server_answers.Probed)
+VERSION = msgspec.json.Decoder(server_answers.Version)
+CONFIG_PATH = msgspec.json.Decoder(server_answers.ConfigPath)
+PLUGINS = msgspec.json.Decoder(server_answers.InstalledPlugins)
+PLUGIN_SETTINGS = msgspec.json.Decoder(server_answers.PluginSettings)
 ANYTHING = msgspec.json.Decoder()
 CONFIGURED = msgspec.json.Decoder(dict[str, dict[str, object]])
 
@@ -86,7 +86,8 @@ class StashClient:
     """One Stash server. Thread-safe; after construction it raises only `NeighbourError`.
 
     Raises Unusable for an address or key that can't be sent. See `plexsync.http.client.Wire` for `clock`, `transport`,
-    `ca_file` and `alive`. `tags_above`: scenes include the names of their tags' parents.
+    `ca_file` and `alive`. `tags_above`: scenes include the names of their tags' parents. `people`: and more of their
+    performers than the names. `extra`: and what these kinds of terms of a scope are about (`queries.ON_REQUEST`).
     """
 
     def __init__(
@@ -102,9 +103,11 @@ class StashClient:
         alive: Callable[[], None] = unheard,
         tags_above: bool = False,
         people: bool = False,
+        extra: Collection[str] = (),
     ) -> None:
         self._tags_above = tags_above
         self._people = people
+        self._extra = frozenset(extra)
         self._wire = Wire(
             STASH,
             url,
@@ -168,7 +171,7 @@ class StashClient:
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
-        query = queries.scenes(wanted, tags_above=self._tags_above, people=self._people)
+        query = queries.scenes(wanted, tags_above=self._tags_above, people=self._people, extra=self._extra)
         data = self._ask(SCENES, query, cap=scenes_cap(wanted))
         return self._checked(lambda: {id: answers.scene_of(answer) for id, answer in by_id(data, wanted).items()})
 
@@ -182,7 +185,7 @@ class StashClient:
         """Every scene with an id above `after`, in full, in pages by id."""
 
         def ask(last: int) -> tuple[int, list[Scene]]:
-            query = queries.walk(tags_above=self._tags_above, people=self._people)
+            query = queries.walk(tags_above=self._tags_above, people=self._people, extra=self._extra)
             data = self._ask(WALKED, query, _walking(queries.above(last), page)).findScenes
             return data.count, self._checked(lambda: [answers.scene_of(one) for one in data.scenes])
 

@@ -4,7 +4,7 @@ Queries name only the fields that are used. Lists are walked by id ("greater tha
 so a deletion during a walk skips nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from plexsync.rules.job import Kind
 
@@ -31,6 +31,9 @@ fragment TagFields on Tag {
 # The details of performers beside their names are requested only if they are shown.
 PERFORMER_FIELDS = "fragment PerformerFields on Performer { id name }\n"
 PERFORMER_FIELDS_ALL = "fragment PerformerFields on Performer { id name disambiguation alias_list gender }\n"
+
+# What only the scope of scenes is about, by the kind of its term.
+ON_REQUEST = {"stash_id": "stash_ids { endpoint }", "url": "urls"}
 
 PROBE = "query Probe { systemStatus { status } }"
 
@@ -161,30 +164,34 @@ query RecentGroups($page: FindFilterType) {
 }
 
 
-def fragments(*, tags_above: bool, people: bool = False) -> str:
-    """The fields of a scene; with its tags' parents, and more of its performers, if they matter."""
+def fragments(*, tags_above: bool, people: bool = False, extra: Collection[str] = ()) -> str:
+    """The fields of a scene; with its tags' parents, more of its performers, and `extra` ones, if they matter."""
     tags = TAG_FIELDS_ABOVE if tags_above else TAG_FIELDS
-    return SCENE_FIELDS + tags + (PERFORMER_FIELDS_ALL if people else PERFORMER_FIELDS)
+    fields = SCENE_FIELDS
+    if extra:
+        more = " ".join(ON_REQUEST[kind] for kind in sorted(extra))
+        fields = f"{SCENE_FIELDS.rstrip().removesuffix('}')}  {more}\n}}\n"
+    return fields + tags + (PERFORMER_FIELDS_ALL if people else PERFORMER_FIELDS)
 
 
-def walk(*, tags_above: bool, people: bool = False) -> str:
+def walk(*, tags_above: bool, people: bool = False, extra: Collection[str] = ()) -> str:
     """The query for a page of full scenes."""
-    return WALK + fragments(tags_above=tags_above, people=people)
+    return WALK + fragments(tags_above=tags_above, people=people, extra=extra)
 
 
-def scenes(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str:
+def scenes(ids: Sequence[int], *, tags_above: bool, people: bool = False, extra: Collection[str] = ()) -> str:
     """One query for many scenes, each under the alias `s<id>`.
 
     `findScenes(ids:)` fails as a whole if one of them is missing; `findScene` answers null. Raises ValueError for an id
     that is not a plain positive number: ids are the only values that are written into a query.
     """
-    return each_scene("Scenes", ids, "...SceneFields") + fragments(tags_above=tags_above, people=people)
+    return each_scene("Scenes", ids, "...SceneFields") + fragments(tags_above=tags_above, people=people, extra=extra)
 
 
-def watched(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str:
+def watched(ids: Sequence[int], *, tags_above: bool, people: bool = False, extra: Collection[str] = ()) -> str:
     """`scenes` with the plays and the resume point of each."""
     fields = "...SceneFields play_history resume_time"
-    return each_scene("Watched", ids, fields) + fragments(tags_above=tags_above, people=people)
+    return each_scene("Watched", ids, fields) + fragments(tags_above=tags_above, people=people, extra=extra)
 
 
 def only_plays(ids: Sequence[int]) -> str:

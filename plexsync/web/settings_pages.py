@@ -26,6 +26,7 @@ PARTS = {
     ),
     "What is synced": (
         "scope",
+        "scope_match",
         "sync_title",
         "sync_studio",
         "sync_summary",

@@ -70,6 +70,7 @@ OTHER = {
     "collections": "parents",
     "libraries": {"Clips": {"sync_title": False}},
     "scope": ["organized"],
+    "scope_match": "any",
     "plex_libraries": "Clips",
     "strict_mode": True,
     "conflict_policy": "plex",

@@ -14,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from validation.config import PlexSyncConfig, describe
+from validation.scope_terms import split
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOKEN = "sN4xT7qLw2Vb9KcR5hJd"
@@ -48,6 +49,7 @@ DEFAULTS = {
     "match_by_duration": False,
     "adopt_locked_lists": False,
     "scope": ("all",),
+    "scope_match": "kinds",
     "approve_bulk": False,
     "enabled": True,
     "poll_interval": 1.0,
@@ -196,6 +198,7 @@ def test_a_switch_is_true_or_false(name):
         ("conflict_policy", ["stash", "plex"]),
         ("first_push", ["keep", "stash"]),
         ("when_gone", ["keep", "undo"]),
+        ("scope_match", ["kinds", "all", "any"]),
         ("watch_back", ["off", "plays", "plays+resume"]),
         ("rating_direction", ["to_plex", "both"]),
         ("rating_wins", ["stash", "plex"]),
@@ -648,21 +651,28 @@ def test_names_of_hosts_are_names_alone():
         (["tag: A, B; C", "organized"], ("tag: A, B; C", "organized")),
         (["path: /films/", "path: D:\\Films\\", "path:/"], ("path: /films", "path: D:\\Films", "path: /")),
         (["all", "not path: //nas/x"], ("all", "not path: //nas/x")),
+        ("Performer: Ann; not performer: Bo", ("performer: Ann", "not performer: Bo")),
+        ("rating: 60; rating:>= 75; rating: 100 +", ("rating: 60+", "rating: 75+", "rating: 100+")),
+        ("rating: 60+; rating: >=60; not Rating: None", ("rating: 60+", "not rating: none")),
+        ("STASH_ID; not url", ("stash_id", "not url")),
+        ("stash_id: https://stashdb.org/graphql", ("stash_id: https://stashdb.org/graphql",)),
+        ('url: "example.org/a,b"; not url: x.test:8080/', ("url: example.org/a,b", "not url: x.test:8080/")),
     ],
 )
 def test_scope_is_one_text_or_a_list_of_terms(given, kept):
     made = config(scope=given)
     assert made.scope == kept
-    assert config(scope=list(made.scope)).scope_terms == made.scope_terms
+    assert config(scope=list(made.scope)).scope == made.scope
 
 
 def test_scope_as_terms_for_the_rules():
-    assert config().scope_terms == ()
-    assert config(scope="organized; not tag: A: B; path: /x").scope_terms == (
+    assert split(config().scope) == ()
+    assert split(config(scope="organized; not tag: A: B; path: /x").scope) == (
         ("organized", "", False),
         ("tag", "A: B", True),
         ("path", "/x", False),
     )
+    assert split(config(scope="stash_id; url: a: b").scope) == (("stash_id", "", False), ("url", "a: b", False))
 
 
 @pytest.mark.parametrize(
@@ -676,6 +686,15 @@ def test_scope_as_terms_for_the_rules():
         ("path: /films/../x", ". or .."),
         ("all; tag: A", "all"),
         ("tag: A; not tag: a", "leave"),
+        ("rating: 60; not rating: >=60", "leave"),
+        ("not url; url", "leave"),
+        ("rating: 0", "60+"),
+        ("rating: 101", "60+"),
+        ("rating: 4.5", "60+"),
+        ("rating: >=60+", "60+"),
+        ("rating: <60", "60+"),
+        ("organized; rating", "term 2"),
+        ("performer:", "term 1"),
         ("organized; not organized", "leave"),
         (["tag: \x1b[2J"], "control characters"),
         (["tag: " + "x" * 5000], "4096"),

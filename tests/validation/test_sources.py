@@ -126,6 +126,7 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "poster_padding": "true",
         "approve_bulk": "true",
         "scope": "organized; not tag: Private",
+        "scope_match": "any",
         "collections": "parents",
         "libraries": '{"Clips": {"sync_title": false}}',
         "breaker_max_recovery_timeout": "301",
