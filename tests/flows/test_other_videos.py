@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from plexsync.plex.artwork import key_of
-from plexsync.rules import template
-from plexsync.rules.desired import ROLE_NAMES, Profile
-from plexsync.rules.item import FIELDS
+from plexsync.rules import choice, template
+from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
+from plexsync.rules.item import FIELDS, LISTS
 from plexsync.rules.job import State
 from plexsync.simulator.plex_server import ItemSnapshot
 from plexsync.simulator.stash_images import png
@@ -19,10 +19,38 @@ from tests.flows.test_undo import undo
 AGENT = "com.plexapp.agents.none"
 EVERYTHING = replace(
     Profile(frozenset(FIELDS)),
+    sort_title=template.parsed("{date} {title}", NAMES),
+    original_title=template.parsed("{code}", NAMES),
+    content_rating="18",
+    labels=choice.parsed(["*"]),
     poster="cover",
     background="cover",
     role=template.parsed("{disambiguation}", ROLE_NAMES),
+    face=template.parsed("https://example.org/{id}.jpg", FACE_NAMES),
 )
+# Every field, and what it shows of the scene below.
+SHOWN: dict[str, object] = {
+    "title": "Title 0",
+    "titleSort": "2020-01-01 Title 0",
+    "originalTitle": "C-7",
+    "studio": "Studio 0",
+    "summary": "First line\nSecond line",
+    "originallyAvailableAt": "2020-01-01",
+    "contentRating": "18",
+    "userRating": 8.5,
+    "actor": ["Ann", "Bo"],
+    "director": ["Cy", "Di"],
+    "genre": ["Tag 0", "Tag 1"],
+    "collection": ["Studio 0", "Group"],
+    "label": ["Tag 0", "Tag 1"],
+}
+BY_HAND: dict[str, object] = {
+    **{name: f"{name} by hand" for name in ("title", "titleSort", "originalTitle", "studio", "summary")},
+    "originallyAvailableAt": "1999-09-09",
+    "contentRating": "6",
+    "userRating": 1.0,
+    **{name: [f"{name} by hand"] for name in LISTS},
+}
 COUNT = 4
 
 
@@ -78,6 +106,68 @@ def test_scenes_are_matched_synced_and_shown_in_either_kind_of_library(house: Ho
         cover = png(id, 0, 0)
         assert (shown.poster, shown.art) == (key_of("thumb", cover), key_of("art", cover))
         assert {"title", "originallyAvailableAt", "actor", "genre", "thumb", "art"} <= shown.locks
+
+
+def whole(house: House) -> int:
+    """A scene with a value in every field, in sync, and its poster and background."""
+    house.plex_sim.add_movie(house.section, files=[(path_of(0), 1000, 60_000)])
+    id = house.add_scene(
+        0,
+        code="C-7",
+        details="First line\nSecond line",
+        date="2020-01-01",
+        rating100=85,
+        director="Cy, Di",
+        performers=[("Ann", "the painter"), "Bo"],
+        tags=["Tag 0", "Tag 1"],
+        groups=["Group"],
+    )
+    house.stash_sim.set_cover(id, png(id, 0, 0))
+    house.clock.move(3)
+    synced(house, [id])
+    return id
+
+
+def value(shown: ItemSnapshot, name: str) -> object:
+    return shown.lists[name] if name in LISTS else shown.scalars.get(name)
+
+
+def test_every_field_is_shown_and_locked_as_in_a_movie_library(house: House) -> None:
+    assert set(SHOWN) == set(FIELDS)
+    shown = item(house, whole(house))
+
+    assert {name: value(shown, name) for name in FIELDS} == SHOWN
+    assert (shown.roles, shown.faces) == (
+        {"Ann": "the painter"},
+        {"Ann": "https://example.org/1.jpg", "Bo": "https://example.org/2.jpg"},
+    )
+    assert shown.locks == {*FIELDS, "thumb", "art"} - {"userRating"}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_an_edit_by_hand_of_any_field_stays_and_an_edit_in_stash_of_the_others_is_written(
+    videos: House, name: str
+) -> None:
+    id = whole(videos)
+    videos.plex_sim.hand_edit(videos.key_of(id), **{name: BY_HAND[name]})
+    videos.stash_sim.quiet_edit(id, details="Another", title="Another" if name != "title" else "Title 0")
+    videos.clock.move(60)
+    synced(videos, [id])
+
+    shown = item(videos, id)
+    changed = {"title": "Another", "titleSort": "2020-01-01 Another", "summary": "Another"}
+    wanted = {**SHOWN, **changed}
+    if name == "title":
+        wanted |= {"titleSort": SHOWN["titleSort"]}
+    if name in LISTS:
+        # The names of Stash were removed by hand, and another one was added.
+        wanted[name] = BY_HAND[name]
+    elif name in changed and name != "title":
+        # Both sides have changed, and Stash wins.
+        pass
+    else:
+        wanted[name] = BY_HAND[name]
+    assert {one: value(shown, one) for one in FIELDS} == wanted
 
 
 def test_a_second_run_sends_nothing(house: House) -> None:
