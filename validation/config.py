@@ -347,6 +347,9 @@ class PlexSyncConfig(CheckedModel):
     """Host names under which browsers may reach the dashboard, in addition to localhost and the address of web_bind:
     without port, separated by commas, or a list. Default none."""
 
+    stash_web_url: Annotated[str, AfterValidator(values.address_if_any)] = Field(default="")
+    """Address at which browsers reach Stash, for links on the dashboard: http:// or https://. Default empty: stash_url."""
+
     data_dir: Annotated[str, AfterValidator(values.folder)] = Field(default="")
     """Full path of the folder for PlexSync's database, plexsync.db. Default empty: beside Stash's settings or in the
     user's folder (see docs/settings.md)."""
@@ -381,11 +384,6 @@ class PlexSyncConfig(CheckedModel):
         A prefix has no trailing separator unless it is a root.
         """
         return tuple((stash, plex) for stash, _, plex in (rule.partition(" => ") for rule in self.path_map))
-
-    @property
-    def watch_from(self) -> int:
-        """The first moment of plays that count, in UTC seconds; 0 if all count."""
-        return values.midnight(self.watch_since) if self.watch_since else 0
 
     @property
     def web_place(self) -> tuple[str, int] | None:
@@ -460,6 +458,7 @@ _SHAPES = {
     "plex_libraries": "library names with commas between them, or a list of names",
     "stash_url": "an http:// or https:// address",
     "stash_api_key": "an API key of Stash",
+    "stash_web_url": "an http:// or https:// address",
     "tls_ca_file": "the full path of a file",
     "path_map": "rules of the form stash folder => plex folder",
     "scope": "terms such as organized or not tag: NAME",

@@ -55,6 +55,11 @@ def address(value: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rstrip(':')}{parts.path.rstrip('/')}"
 
 
+def address_if_any(value: str) -> str:
+    """As `address`, or empty."""
+    return address(value) if value else ""
+
+
 def _is_host(host: str) -> bool:
     if ":" not in host:
         return re.fullmatch(r"\w[\w-]*(\.\w[\w-]*)*\.?", host) is not None
@@ -275,7 +280,9 @@ def day(value: object) -> str:
 
 
 def midnight(text: str) -> int:
-    """The moment at which a day such as 2026-01-31 begins, in UTC seconds."""
+    """The moment at which a day such as 2026-01-31 begins, in UTC seconds; 0 for no day."""
+    if not text:
+        return 0
     return round(datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC).timestamp())
 
 

@@ -17,6 +17,7 @@ from plexsync.rules.scope import Kind, Scope, Term
 from plexsync.rules.text import fold
 from validation.config import PlexSyncConfig
 from validation.scope_terms import split
+from validation.values import midnight
 from worker.circuit_breaker import Rules
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -132,4 +133,4 @@ def watch_rules(config: PlexSyncConfig) -> WatchRules | None:
     if config.watch_back == "off":
         return None
     resume = config.watch_back == "plays+resume"
-    return WatchRules(config.watch_account, config.watch_from, resume=resume, marks=config.watch_marked)
+    return WatchRules(config.watch_account, midnight(config.watch_since), resume=resume, marks=config.watch_marked)

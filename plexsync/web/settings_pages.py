@@ -91,6 +91,7 @@ PARTS = {
         "web_bind",
         "web_password",
         "web_allowed_hosts",
+        "stash_web_url",
     ),
     "Where things are kept": ("data_dir",),
 }

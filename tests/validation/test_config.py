@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from validation.config import PlexSyncConfig, describe
 from validation.scope_terms import split
+from validation.values import midnight
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOKEN = "sN4xT7qLw2Vb9KcR5hJd"
@@ -94,6 +95,7 @@ DEFAULTS = {
     "web_bind": "127.0.0.1:9797",
     "web_password": "",
     "web_allowed_hosts": (),
+    "stash_web_url": "",
     "data_dir": "",
 }
 NOT_NUMBERS = (
@@ -213,7 +215,7 @@ def test_a_choice_is_one_of_its_words(name, good):
         assert refusal(**{name: bad}).errors()[0]["loc"] == (name,)
 
 
-@pytest.mark.parametrize("name", ["plex_url", "stash_url"])
+@pytest.mark.parametrize("name", ["plex_url", "stash_url", "stash_web_url"])
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
@@ -230,6 +232,13 @@ def test_a_choice_is_one_of_its_words(name, good):
 )
 def test_an_address_is_kept_without_its_last_slash(name, given, kept):
     assert getattr(config(**{name: given}), name) == kept
+
+
+def test_the_address_of_stash_for_browsers_may_be_empty_and_is_an_address_otherwise():
+    assert config(stash_web_url="").stash_web_url == ""
+    for bad, words in (("javascript:alert(1)", "start with http://"), (" ", "blanks"), ("http://a:b@x", "password")):
+        (error,) = refusal(stash_web_url=bad).errors()
+        assert (error["loc"], words in error["msg"]) == (("stash_web_url",), True)
 
 
 @pytest.mark.parametrize("name", ["plex_url", "stash_url"])
@@ -760,7 +769,7 @@ def test_plays_count_from_midnight_of_a_day_in_utc(given, kept, seconds, monkeyp
         time.tzset()
     try:
         made = config(watch_since=given)
-        assert (made.watch_since, made.watch_from) == (kept, seconds)
+        assert (made.watch_since, midnight(made.watch_since)) == (kept, seconds)
     finally:
         monkeypatch.undo()
         if hasattr(time, "tzset"):

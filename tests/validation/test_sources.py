@@ -113,6 +113,7 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "web_bind": "[::1]:9798",
         "web_password": "correct horse battery",
         "web_allowed_hosts": "nas.local",
+        "stash_web_url": "https://stash.example",
         "tls_ca_file": str(tmp_path / "ca.pem"),
         "enabled": "false",
         "scan_absent": "true",
@@ -342,7 +343,15 @@ def test_the_two_waits_of_the_breaker_are_compared(toml):
 # Whose empty text means something, and is no mistake.
 MAY_BE_EMPTY = (
     *("plex_libraries", "stash_api_key", "path_map", "data_dir", "tls_ca_file"),
-    *("notify_urls", "notify_command", "libraries", "collections", "web_password", "web_allowed_hosts"),
+    *(
+        "notify_urls",
+        "notify_command",
+        "libraries",
+        "collections",
+        "web_password",
+        "web_allowed_hosts",
+        "stash_web_url",
+    ),
     *(
         "sort_title_template",
         "original_title_template",
