@@ -43,7 +43,8 @@ class Scene:
     `parents`: the studios above its studio, nearest first. `tags_above`: for each of `tags`, the names above it,
     nearest first; () if they were not requested. `references`: (kind, id) of everything that it shows; a change to one
     of them is a change of the scene. `images`: at most one of each source (`cover`, `studio`, `group`). `people`: the
-    performers again, in the same order, with more than their names if that was requested.
+    performers again, in the same order, with more than their names if that was requested. `stash_ids`: the endpoints
+    of its stash IDs; these and `urls` are () if they were not requested.
     """
 
     id: int
@@ -66,6 +67,8 @@ class Scene:
     images: tuple["Image", ...] = ()
     people: tuple["Performer", ...] = ()
     created_at: str = ""
+    stash_ids: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

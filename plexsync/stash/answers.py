@@ -64,8 +64,14 @@ class FileAnswer(msgspec.Struct):
     mod_time: str = ""
 
 
+class StashIdAnswer(msgspec.Struct):
+    """A stash ID: where else the scene is known."""
+
+    endpoint: str
+
+
 class SceneAnswer(msgspec.Struct):
-    """A scene in full."""
+    """A scene in full, with its stash IDs and URLs if they were requested."""
 
     id: Id
     title: str | None
@@ -82,6 +88,8 @@ class SceneAnswer(msgspec.Struct):
     tags: list[TagAnswer]
     groups: list[GroupAnswer]
     files: list[FileAnswer]
+    stash_ids: list[StashIdAnswer] = []
+    urls: list[str] = []
 
 
 class Stamped(msgspec.Struct):
@@ -225,68 +233,6 @@ class AskedQuestions(msgspec.Struct, rename={"type": "__type"}):
     type: Questions
 
 
-class Status(msgspec.Struct):
-    """The state of Stash itself."""
-
-    status: str
-
-
-class Probed(msgspec.Struct):
-    """The data of the query PROBE."""
-
-    systemStatus: Status
-
-
-class ConfigFile(msgspec.Struct):
-    """The path of Stash's configuration file."""
-
-    configPath: str | None
-
-
-class ConfigPath(msgspec.Struct):
-    """The data of the query CONFIG_PATH."""
-
-    systemStatus: ConfigFile
-
-
-class VersionText(msgspec.Struct):
-    """The version; a custom build may have none."""
-
-    version: str | None
-
-
-class Version(msgspec.Struct):
-    """The data of the query VERSION."""
-
-    version: VersionText
-
-
-class InstalledPlugin(msgspec.Struct):
-    """An installed plugin."""
-
-    id: str
-    enabled: bool
-    version: str | None = None
-
-
-class InstalledPlugins(msgspec.Struct):
-    """The data of the query PLUGINS."""
-
-    plugins: list[InstalledPlugin] | None
-
-
-class Plugins(msgspec.Struct):
-    """Plugin settings, by plugin."""
-
-    plugins: dict[str, dict[str, object] | None]
-
-
-class PluginSettings(msgspec.Struct):
-    """The data of the query PLUGIN_SETTINGS."""
-
-    configuration: Plugins
-
-
 def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
     """The scene; null texts become empty ones. Raises ValueError if its files are to have times, and one has none."""
     if timed and not all(file.mod_time for file in answer.files):
@@ -319,6 +265,8 @@ def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
         updated_at=answer.updated_at,
         images=tuple(_images(answer)),
         people=tuple(map(_performer, answer.performers)),
+        stash_ids=tuple(entry.endpoint for entry in answer.stash_ids),
+        urls=tuple(answer.urls),
         references=tuple(
             dict.fromkeys((str(kind), number(entry.id)) for kind, ones in names.items() for entry in ones)
         ),

@@ -26,7 +26,7 @@ LONGEST = 1e9
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class WatchedAnswer(answers.SceneAnswer):
+class WatchedAnswer(answers.SceneAnswer, kw_only=True):
     """A scene in full, with its plays and its resume point."""
 
     play_history: list[Moment]

@@ -76,6 +76,7 @@ OTHER = {
     "collections": "parents",
     "libraries": {"Clips": {"sync_title": False}},
     "scope": ["organized"],
+    "scope_match": "any",
     "plex_libraries": "Clips",
     "strict_mode": True,
     "conflict_policy": "plex",

@@ -453,6 +453,20 @@ def test_a_file_without_the_requested_time_spoils_the_answer(made):
         client.scenes([1])
 
 
+def test_a_scene_with_its_stash_ids_and_urls_if_they_are_requested(sim, made):
+    links = {"stash_ids": [("https://stashdb.org/graphql", "a-1")], "urls": ["https://a.test/1", "https://b.test"]}
+    id = sim.add_scene(title="T", files=files(), **links)
+    for extra, endpoints, urls in (
+        ((), (), ()),
+        (("stash_id",), ("https://stashdb.org/graphql",), ()),
+        (("url",), (), ("https://a.test/1", "https://b.test")),
+        (("url", "stash_id"), ("https://stashdb.org/graphql",), ("https://a.test/1", "https://b.test")),
+    ):
+        client = made(sim.url, extra=extra)
+        for scene in (client.scenes([id])[id], next(client.walk())[0]):
+            assert (scene.stash_ids, scene.urls) == (endpoints, urls)
+
+
 def test_sizes_and_ids_may_be_numbers_or_texts(made):
     scene = spoiled(id=1, files=[{"path": "/a", "size": "5000000000", "duration": 3}])
     found = answering(made, lambda request: data({"s1": scene})).scenes([1])

@@ -251,7 +251,7 @@
           e("input", { type: "checkbox", checked: chosen.includes(one.title), onChange: () => toggle(one.title) }),
           " ",
           e("strong", null, one.title),
-          e("small", null, one.folders.join(", "))
+          e("small", null, (one.other_videos ? "Other Videos, synced as movies are: " : "") + one.folders.join(", "))
         )
       ),
       e(
