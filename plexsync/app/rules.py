@@ -69,6 +69,7 @@ def profile(config: PlexSyncConfig) -> Profile:
         poster=config.poster if config.poster != "none" else "",
         background=config.background if config.background != "none" else "",
         poster_padding=config.poster_padding,
+        poster_logo=config.poster_logo if config.poster_logo != "off" else "",
         role=template.parsed(config.role_text, ROLE_NAMES),
         face=template.parsed(config.performer_picture_url, FACE_NAMES),
     )

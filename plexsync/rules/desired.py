@@ -46,8 +46,9 @@ class Profile:
 
     `genres`, `labels` and `tag_collections` choose among the tags; `tag_parents` adds the parents of each chosen tag.
     `collections` names sources in `COLLECTIONS`. `content_rating` is the same for every scene. `poster` and
-    `background` are sources of `plexsync.rules.scene.Image`, '' for none. `role` and `face` are shown beside each cast
-    member: a text and the address of a picture.
+    `background` are sources of `plexsync.rules.scene.Image` with ", " between them, '' for none: the first that exists is
+    shown. `poster_logo` is the corner of the poster for the logo of the studio. `role` and `face` are shown beside each
+    cast member: a text and the address of a picture.
     """
 
     fields: frozenset[str]
@@ -63,13 +64,20 @@ class Profile:
     poster: str = ""
     background: str = ""
     poster_padding: bool = False
+    poster_logo: str = ""
     role: Template = NO_TEXT
     face: Template = NO_TEXT
 
     @property
-    def pictures(self) -> dict[str, str]:
-        """The source of each picture to show, by its name in Plex."""
-        return {name: source for name, source in (("thumb", self.poster), ("art", self.background)) if source}
+    def pictures(self) -> dict[str, tuple[str, ...]]:
+        """The sources of each picture to show, the preferred one first, by its name in Plex."""
+        settings = {"thumb": self.poster, "art": self.background}
+        return {name: tuple(sources.split(", ")) for name, sources in settings.items() if sources}
+
+    @property
+    def asks_galleries(self) -> bool:
+        """Whether the scene's galleries matter."""
+        return any("gallery" in sources for sources in self.pictures.values())
 
     @property
     def asks_people(self) -> bool:

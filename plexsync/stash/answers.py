@@ -11,8 +11,9 @@ import msgspec
 from plexsync.rules.job import Kind
 from plexsync.rules.records import Newest
 from plexsync.rules.scene import Image, Performer, Scene, SceneFile
-
-Id = str | int
+from plexsync.stash.gallery_answers import GalleryAnswer, gallery_images
+from plexsync.stash.numbers import Id as Id
+from plexsync.stash.numbers import number as number
 
 
 class Named(msgspec.Struct):
@@ -63,7 +64,7 @@ class FileAnswer(msgspec.Struct):
     duration: float
 
 
-class SceneAnswer(msgspec.Struct):
+class SceneAnswer(msgspec.Struct, kw_only=True):
     """A scene in full."""
 
     id: Id
@@ -81,6 +82,7 @@ class SceneAnswer(msgspec.Struct):
     tags: list[TagAnswer]
     groups: list[GroupAnswer]
     files: list[FileAnswer]
+    galleries: list[GalleryAnswer] = []
 
 
 class Stamped(msgspec.Struct):
@@ -325,6 +327,7 @@ def scene_of(answer: SceneAnswer) -> Scene:
 def _images(answer: SceneAnswer) -> Iterator[Image]:
     """The paths of pictures; only a request shows whether a picture exists."""
     yield Image("cover", f"/scene/{number(answer.id)}/screenshot", answer.updated_at)
+    yield from gallery_images(answer.galleries)
     if answer.studio:
         yield Image("studio", f"/studio/{number(answer.studio.id)}/image", answer.studio.updated_at)
     if answer.groups:
@@ -385,14 +388,3 @@ def check_rising(ids: Sequence[int], *, after: int) -> None:
         if id <= after:
             raise ValueError("ids out of order")
         after = id
-
-
-def number(text: Id) -> int:
-    """An id or size as a number."""
-    if isinstance(text, int):
-        if text < 0:
-            raise ValueError("a negative number")
-        return text
-    if not (text.isascii() and text.isdigit()) or len(text) > 19:
-        raise ValueError("a number was expected")
-    return int(text)

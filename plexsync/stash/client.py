@@ -86,7 +86,8 @@ class StashClient:
     """One Stash server. Thread-safe; after construction it raises only `NeighbourError`.
 
     Raises Unusable for an address or key that can't be sent. See `plexsync.http.client.Wire` for `clock`, `transport`,
-    `ca_file` and `alive`. `tags_above`: scenes include the names of their tags' parents.
+    `ca_file` and `alive`. `tags_above`, `people`, `galleries`: scenes include the parents of their tags, more of their
+    performers, and their galleries.
     """
 
     def __init__(
@@ -102,9 +103,9 @@ class StashClient:
         alive: Callable[[], None] = unheard,
         tags_above: bool = False,
         people: bool = False,
+        galleries: bool = False,
     ) -> None:
-        self._tags_above = tags_above
-        self._people = people
+        self._asked = {"tags_above": tags_above, "people": people, "galleries": galleries}
         self._wire = Wire(
             STASH,
             url,
@@ -168,7 +169,7 @@ class StashClient:
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
-        query = queries.scenes(wanted, tags_above=self._tags_above, people=self._people)
+        query = queries.scenes(wanted, **self._asked)
         data = self._ask(SCENES, query, cap=scenes_cap(wanted))
         return self._checked(lambda: {id: answers.scene_of(answer) for id, answer in by_id(data, wanted).items()})
 
@@ -182,7 +183,7 @@ class StashClient:
         """Every scene with an id above `after`, in full, in pages by id."""
 
         def ask(last: int) -> tuple[int, list[Scene]]:
-            query = queries.walk(tags_above=self._tags_above, people=self._people)
+            query = queries.walk(**self._asked)
             data = self._ask(WALKED, query, _walking(queries.above(last), page)).findScenes
             return data.count, self._checked(lambda: [answers.scene_of(one) for one in data.scenes])
 
@@ -226,6 +227,9 @@ class StashClient:
     def lacks(self, image: Image) -> bool:
         """Whether Stash has no such picture, by its database and not by the image that it sends."""
         id = int(image.path.split("/")[2])
+        if image.source == "gallery":
+            # It was in the answer about its gallery.
+            return False
         if image.source == "cover":
             return self._ask(COUNTED, queries.LACKS_COVER, {"id": id}).found.count > 0
         owner = self._ask(PICTURED, queries.PICTURE[image.source], {"id": str(id)}).found

@@ -16,6 +16,15 @@ fragment SceneFields on Scene {
   tags { ...TagFields }
   groups { group { id name updated_at } }
   files { path size duration }
+  ...GalleryFields
+}
+"""
+
+# Galleries are requested only if one of their pictures may be shown.
+NO_GALLERIES = "fragment GalleryFields on Scene { id }\n"
+GALLERIES = """
+fragment GalleryFields on Scene {
+  galleries { id cover { id updated_at visual_files { ... on ImageFile { format width height } } } }
 }
 """
 
@@ -161,30 +170,33 @@ query RecentGroups($page: FindFilterType) {
 }
 
 
-def fragments(*, tags_above: bool, people: bool = False) -> str:
-    """The fields of a scene; with its tags' parents, and more of its performers, if they matter."""
+def fragments(*, tags_above: bool, people: bool = False, galleries: bool = False) -> str:
+    """The fields of a scene; with its tags' parents, more of its performers, and its galleries, if they matter."""
     tags = TAG_FIELDS_ABOVE if tags_above else TAG_FIELDS
-    return SCENE_FIELDS + tags + (PERFORMER_FIELDS_ALL if people else PERFORMER_FIELDS)
+    performers = PERFORMER_FIELDS_ALL if people else PERFORMER_FIELDS
+    return SCENE_FIELDS + tags + performers + (GALLERIES if galleries else NO_GALLERIES)
 
 
-def walk(*, tags_above: bool, people: bool = False) -> str:
+def walk(*, tags_above: bool, people: bool = False, galleries: bool = False) -> str:
     """The query for a page of full scenes."""
-    return WALK + fragments(tags_above=tags_above, people=people)
+    return WALK + fragments(tags_above=tags_above, people=people, galleries=galleries)
 
 
-def scenes(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str:
+def scenes(ids: Sequence[int], *, tags_above: bool, people: bool = False, galleries: bool = False) -> str:
     """One query for many scenes, each under the alias `s<id>`.
 
     `findScenes(ids:)` fails as a whole if one of them is missing; `findScene` answers null. Raises ValueError for an id
     that is not a plain positive number: ids are the only values that are written into a query.
     """
-    return each_scene("Scenes", ids, "...SceneFields") + fragments(tags_above=tags_above, people=people)
+    return each_scene("Scenes", ids, "...SceneFields") + fragments(
+        tags_above=tags_above, people=people, galleries=galleries
+    )
 
 
-def watched(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str:
+def watched(ids: Sequence[int], *, tags_above: bool, people: bool = False, galleries: bool = False) -> str:
     """`scenes` with the plays and the resume point of each."""
     fields = "...SceneFields play_history resume_time"
-    return each_scene("Watched", ids, fields) + fragments(tags_above=tags_above, people=people)
+    return each_scene("Watched", ids, fields) + fragments(tags_above=tags_above, people=people, galleries=galleries)
 
 
 def only_plays(ids: Sequence[int]) -> str:

@@ -54,6 +54,7 @@ PARTS = {
         "poster",
         "background",
         "poster_padding",
+        "poster_logo",
         "role_text",
         "performer_picture_url",
         "libraries",

@@ -50,6 +50,8 @@ ASKED = {
     "scenes": (queries.scenes([1, 22, 333], tags_above=False), {}),
     "scenes with what is above their tags": (queries.scenes([1, 22, 333], tags_above=True), {}),
     "scenes with more of their performers": (queries.scenes([1, 22, 333], tags_above=False, people=True), {}),
+    "scenes with their galleries": (queries.scenes([1, 22, 333], tags_above=False, galleries=True), {}),
+    "walk with galleries": (queries.walk(tags_above=True, people=True, galleries=True), WALKING),
     "scenes and their plays": (queries.watched([1, 22, 333], tags_above=False), {}),
     "scenes and their plays, with all that may be shown": (queries.watched([1, 22], tags_above=True, people=True), {}),
     "only plays": (queries.only_plays([1, 22, 333]), {}),
@@ -174,7 +176,7 @@ def test_every_literal_question_is_tried_here():
     tried = {query for query, _ in ASKED.values()}
     newer = {query for query, _ in NEWER.values()}
     parts = {queries.SCENE_FIELDS, queries.TAG_FIELDS, queries.TAG_FIELDS_ABOVE, queries.WALK, queries.NEWEST_FILES}
-    parts |= {queries.PERFORMER_FIELDS, queries.PERFORMER_FIELDS_ALL}
+    parts |= {queries.PERFORMER_FIELDS, queries.PERFORMER_FIELDS_ALL, queries.GALLERIES, queries.NO_GALLERIES}
     assert literal - tried - newer == parts
     assert set(queries.RECENT.values()) <= tried
     of_import = {value for name, value in vars(import_queries).items() if name.isupper() and isinstance(value, str)}
