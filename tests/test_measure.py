@@ -8,7 +8,7 @@ from tests.measure import Measures, measures
 LIMITS = {
     "vague": 116,
     "shared_class_names": 0,
-    "largest_class": 295,
+    "largest_class": 300,
     "longest_function": 49,
     "long_files": 3,
     "untyped": 0,

@@ -109,6 +109,7 @@ OF_A_LIBRARY = (
     "background",
     "poster_padding",
     "performer_name",
+    "poster_logo",
     "role_text",
     "performer_picture_url",
 )
@@ -264,11 +265,12 @@ class PlexSyncConfig(CheckedModel):
     """Sources of collections in addition to collection_tags: any of studio, parents (the parent studios) and groups,
     separated by commas, or a list. Default studio and groups."""
 
-    poster: Literal["none", "cover", "studio", "group"] = Field(default="cover")
-    """Source of the poster: none, cover (of the scene), studio or group (their pictures), default cover."""
+    poster: Annotated[str, BeforeValidator(values.picture_sources)] = Field(default="cover")
+    """Source of the poster: none, or any of cover (of the scene), gallery (the cover of a gallery of the scene), studio and
+    group (their pictures), separated by commas, or a list: the first that exists is shown. Default cover."""
 
-    background: Literal["none", "cover", "studio", "group"] = Field(default="none")
-    """Source of the background, as for poster: none, cover, studio or group, default none."""
+    background: Annotated[str, BeforeValidator(values.picture_sources)] = Field(default="none")
+    """Source of the background, as for poster: none, or any of cover, gallery, studio and group. Default none."""
 
     poster_padding: bool = Field(default=False)
     """Add bars to a picture that does not have the shape of a poster: true or false, default false."""
@@ -276,6 +278,10 @@ class PlexSyncConfig(CheckedModel):
     performer_name: Annotated[str, AfterValidator(values.performer_name)] = Field(default="{name}")
     """Template of the name of each cast member, such as {name}[ ({disambiguation})], which keeps performers of one name
     apart (see docs/fields.md). Default {name}."""
+
+    poster_logo: Literal["off", "top_left", "top_right", "bottom_left", "bottom_right"] = Field(default="off")
+    """Draw the logo of the studio over the poster, in this corner: off, top_left, top_right, bottom_left or bottom_right,
+    default off."""
 
     role_text: Annotated[str, AfterValidator(values.role_text)] = Field(default="")
     """Template of the role of each cast member, with names of values in braces (see docs/fields.md). Default empty:
@@ -478,6 +484,8 @@ _SHAPES = {
     "genre_tags": "names of tags with commas between them, or a list of them",
     "label_tags": "names of tags with commas between them, or a list of them",
     "collection_tags": "names of tags with commas between them, or a list of them",
+    "poster": "none, or some of cover, gallery, studio and group, with commas between them",
+    "background": "none, or some of cover, gallery, studio and group, with commas between them",
     "collections": "some of studio, parents and groups, with commas between them, or a list of them",
     "watch_account": "the number or the name of a Plex account",
     "watch_since": "a date such as 2026-01-31",

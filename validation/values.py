@@ -318,6 +318,17 @@ def collections(value: object) -> tuple[str, ...]:
     return names
 
 
+PICTURE_SOURCES = ("cover", "gallery", "studio", "group")
+
+
+def picture_sources(value: object) -> str:
+    """The sources of a picture, the preferred one first: some of `PICTURE_SOURCES` with ", " between them, or none."""
+    names = tuple(dict.fromkeys(name.lower() for name in _texts(value, "words")))
+    if not names or not (set(names) <= set(PICTURE_SOURCES) or names == ("none",)):
+        raise ValueError(f"must be none, or some of {', '.join(PICTURE_SOURCES)}, with commas between them")
+    return ", ".join(names)
+
+
 def _texts(value: object, setting: str) -> tuple[str, ...]:
     if isinstance(value, str):
         if len(value) > _LONGEST_TEXT:

@@ -90,6 +90,7 @@ def stash_client(
         people=any(profile.asks_people for profile in profiles),
         file_times=any(profile.asks_file_times for profile in profiles),
         extra=looks.scope.on_request,
+        galleries=any(profile.asks_galleries for profile in profiles),
     )
 
 
@@ -133,17 +134,18 @@ def stash_lines(config: PlexSyncConfig) -> StashLines:
     )
 
 
-def padded(config: PlexSyncConfig) -> bool:
-    """Whether any library uses padded posters."""
-    return config.poster_padding or any(config.of_library(name).poster_padding for name in config.libraries)
+def changes_posters(config: PlexSyncConfig) -> bool:
+    """Whether any library uses posters with bars or with logos."""
+    of_libraries = (config, *map(config.of_library, config.libraries))
+    return any(each.poster_padding or each.poster_logo != "off" for each in of_libraries)
 
 
-def pillow(*, padding: bool) -> Pillow | None:
-    """Return the image processor, or None if its package is missing; raises Unusable if `padding` then needs it."""
+def pillow(*, needed: bool) -> Pillow | None:
+    """Return the image processor, or None if its package is missing; raises Unusable if it is `needed`."""
     try:
         return Pillow()
     except Unusable:
-        if padding:
+        if needed:
             raise
         return None
 
@@ -188,6 +190,6 @@ def _sent(way: Callable[[], Messenger], notice: Notice) -> str:
 def try_out(config: PlexSyncConfig) -> None:
     """Check that the parts can be built from these settings; raises Unusable if they can't."""
     messengers(config)
-    pillow(padding=padded(config))
+    pillow(needed=changes_posters(config))
     StashClient(config.stash_url, config.stash_api_key, ca_file=config.tls_ca_file).close()
     PlexClient(config.plex_url, config.plex_token, libraries=config.library_names, ca_file=config.tls_ca_file).close()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from plexsync.app.breaker import breaker_rules
-from plexsync.app.clients import padded, pillow, plex_client, plex_events, stash_client
+from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
 from plexsync.app.database_files import DATABASE, DatabaseCheck, inspect, lock_of, spooled, summary_of
 from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, wishes
 from plexsync.app.rules import PartSettings, look_rules, work_rules
@@ -224,7 +224,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         plex = plex_client(PlexHistory, config, clock, client_id=client, alive=heard[Neighbour.PLEX])
         stack.callback(plex.close)
         events = plex_events(config, client_id=client)
-        imaging = pillow(padding=padded(config))
+        imaging = pillow(needed=changes_posters(config))
         parts = assemble(store, stash, plex, clock, dice, settings, events=events, imaging=imaging)
         yield Parts(
             **{field.name: getattr(parts, field.name) for field in fields(parts)},

@@ -75,6 +75,7 @@ def profile(config: PlexSyncConfig) -> Profile:
         background=config.background if config.background != "none" else "",
         poster_padding=config.poster_padding,
         performer_name=template.parsed(config.performer_name, ROLE_NAMES),
+        poster_logo=config.poster_logo if config.poster_logo != "off" else "",
         role=template.parsed(config.role_text, ROLE_NAMES),
         face=template.parsed(config.performer_picture_url, FACE_NAMES),
     )

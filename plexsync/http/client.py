@@ -112,6 +112,11 @@ class Wire:
             trust_env=False,
         )
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """The host and the port of the server."""
+        return self._base.host, self._base.port or (443 if self._base.scheme == "https" else 80)
+
     def close(self) -> None:
         """Close every connection."""
         self._client.close()

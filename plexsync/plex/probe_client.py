@@ -7,7 +7,8 @@ import msgspec
 
 from plexsync.plex import answers
 from plexsync.plex.client import FOUND_PAGE, PlexClient, check_number
-from plexsync.rules.errors import Missing, Neighbour
+from plexsync.rules.errors import Missing, Neighbour, NeighbourError
+from plexsync.rules.pictures import kind_of
 from plexsync.rules.scratch import ProbedItem
 from plexsync.rules.traits import CollectionEdits
 
@@ -40,6 +41,7 @@ class CollectionAnswer(msgspec.Struct):
     ratingKey: answers.Number
     title: str = ""
     summary: str = ""
+    thumb: str = ""
 
 
 class CollectionAnswers(msgspec.Struct):
@@ -106,10 +108,31 @@ class ProbeClient(PlexClient):
 
     def summary(self, key: str) -> str:
         """The summary of a collection."""
+        return self._collection(key).summary
+
+    def thumb(self, key: str) -> str:
+        """The address of the selected poster of a collection, on the server itself."""
+        return self._collection(key).thumb
+
+    def _collection(self, key: str) -> CollectionAnswer:
         check_number(key)
         body = self._ask("GET", f"/library/metadata/{key}").body
         listed = self._wire.decoded(COLLECTIONS, body).MediaContainer.Metadata
-        return listed[0].summary if listed else ""
+        return listed[0] if listed else CollectionAnswer(0)
+
+    def loads(self, address: str) -> bool:
+        """Whether the server gives its apps a picture from this address. An error says no: ask something else then."""
+        query = urlencode({"url": address, "width": 40, "height": 60}, quote_via=quote)
+        try:
+            content = self.picture(f"/photo/:/transcode?{query}")
+        except NeighbourError:
+            return False
+        return kind_of(content) in ("jpeg", "png", "webp")
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The host and the port of the server."""
+        return self._wire.place
 
     def files_found(self, section: str, name: str) -> list[str]:
         """The paths of all files of the items that the filter by file finds, in one page."""

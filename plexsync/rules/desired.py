@@ -49,9 +49,10 @@ class Profile:
 
     `genres`, `labels` and `tag_collections` choose among the tags; `tag_parents` adds the parents of each chosen tag.
     `collections` names sources in `COLLECTIONS`. `content_rating` is the same for every scene. `date_added` is a source
-    in `plexsync.rules.added_dates`, '' for none. `poster` and `background` are sources of `plexsync.rules.scene.Image`,
-    '' for none. `performer_name` is the name of each cast member; `role` and `face` are shown beside it: a text and the
-    address of a picture.
+    in `plexsync.rules.added_dates`, '' for none. `poster` and `background` are sources of `plexsync.rules.scene.Image`
+    with ", " between them, '' for none: the first that exists is shown. `poster_logo` is the corner of the poster for the
+    logo of the studio. `performer_name` is the name of each cast member; `role` and `face` are shown beside it: a text and
+    the address of a picture.
     """
 
     fields: frozenset[str]
@@ -70,13 +71,20 @@ class Profile:
     background: str = ""
     poster_padding: bool = False
     performer_name: Template = PLAIN_NAME
+    poster_logo: str = ""
     role: Template = NO_TEXT
     face: Template = NO_TEXT
 
     @property
-    def pictures(self) -> dict[str, str]:
-        """The source of each picture to show, by its name in Plex."""
-        return {name: source for name, source in (("thumb", self.poster), ("art", self.background)) if source}
+    def pictures(self) -> dict[str, tuple[str, ...]]:
+        """The sources of each picture to show, the preferred one first, by its name in Plex."""
+        settings = {"thumb": self.poster, "art": self.background}
+        return {name: tuple(sources.split(", ")) for name, sources in settings.items() if sources}
+
+    @property
+    def asks_galleries(self) -> bool:
+        """Whether the scene's galleries matter."""
+        return any("gallery" in sources for sources in self.pictures.values())
 
     @property
     def asks_people(self) -> bool:

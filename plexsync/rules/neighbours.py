@@ -12,6 +12,7 @@ from plexsync.rules.import_records import StashFields, StashObject
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.job import Kind
 from plexsync.rules.notices import Notice
+from plexsync.rules.pictures import Logo
 from plexsync.rules.plan_records import Edit
 from plexsync.rules.plays import Moments
 from plexsync.rules.records import Newest, News, Picture, PlexPlay, Rated, Section, ServerInfo, ViewingPage
@@ -120,8 +121,15 @@ class Stash(Protocol):
 class Imaging(Protocol):
     """The picture converter."""
 
-    def made(self, content: bytes, *, padded: bool, largest: int) -> bytes:
-        """The picture in at most `largest` bytes; `padded`: in poster shape. Raises Unusable if it is no picture."""
+    def made(self, content: bytes, *, padded: bool, largest: int, logo: Logo | None = None) -> bytes:
+        """The picture in at most `largest` bytes; `padded`: in poster shape, with the `logo` drawn in its corner.
+
+        Raises Unusable if one of them is no picture.
+        """
+        ...
+
+    def reads(self, content: bytes) -> bool:
+        """Whether the content is a picture that can be drawn."""
         ...
 
 

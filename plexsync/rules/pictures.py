@@ -4,13 +4,14 @@ Stash's stand-ins for missing pictures are drawings (SVG). Plex can't show anyth
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.plan_records import Memory, Pushing
 from plexsync.rules.records import PictureRow
+from plexsync.rules.scene import Image
 
 # Plex answers 500 to larger pictures.
 LARGEST = 10_000_000
@@ -24,9 +25,46 @@ FAILED = ", failed "
 UNREADABLE = "the picture can't be read from Stash"
 
 
-def kept_as(name: str, source: str, *, padded: bool) -> str:
-    """The name of the row for a picture. Two libraries may have different rules for one scene."""
-    return f"{name} {source}{PADDED if padded and name == 'thumb' else ''}"
+@dataclass(frozen=True)
+class Treatment:
+    """What is done to a picture before it is sent: bars are added, and the logo of the studio is drawn in a corner."""
+
+    padded: bool = False
+    corner: str = ""
+
+    @property
+    def suffix(self) -> str:
+        """Its part of the name and of the version of a row."""
+        return f"{PADDED if self.padded else ''}{f' logo {self.corner}' if self.corner else ''}"
+
+
+@dataclass(frozen=True)
+class Logo:
+    """A logo to draw: its bytes and the corner, such as `top_left`."""
+
+    content: bytes
+    corner: str
+
+
+def kept_as(name: str, sources: Sequence[str], source: str, treatment: Treatment) -> str:
+    """The name of the row for a picture from one of the sources. Two libraries may have different rules for one scene."""
+    among = f" of {', '.join(sources)}" if len(sources) > 1 else ""
+    return f"{name} {source}{among}{treatment.suffix}"
+
+
+def version_of(image: Image, treatment: Treatment, logo: Image | None) -> str:
+    """The version of a picture: its place, what is done to it, and its stamp."""
+    drawn = f" {logo.path} {logo.version}" if logo else ""
+    return f"{image.path}{treatment.suffix}{drawn} at {image.version}"
+
+
+def image_of(images: Sequence[Image], name: str, source: str) -> Image | None:
+    """The picture of a source: among several, the first that is upright for a poster, and wide for a background."""
+    of_source = [image for image in images if image.source == source]
+    fitting = [
+        image for image in of_source if (image.height > image.width if name == "thumb" else image.width > image.height)
+    ]
+    return next(iter(fitting or of_source), None)
 
 
 def left_out(rows: Mapping[str, PictureRow], names: Collection[str]) -> dict[str, str]:

@@ -18,11 +18,16 @@ class SceneFile:
 
 @dataclass(frozen=True)
 class Image:
-    """A picture that Stash may have: its source, its path there, and a text that changes whenever the picture does."""
+    """A picture that Stash may have: its source, its path there, and a text that changes whenever the picture does.
+
+    `width` and `height` are 0 unless Stash tells them.
+    """
 
     source: str
     path: str
     version: str
+    width: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,10 @@ class Scene:
 
     `parents`: the studios above its studio, nearest first. `tags_above`: for each of `tags`, the names above it,
     nearest first; () if they were not requested. `references`: (kind, id) of everything that it shows; a change to one
-    of them is a change of the scene. `images`: at most one of each source (`cover`, `studio`, `group`). `people`: the
-    performers again, in the same order, with more than their names if that was requested. `stash_ids`: the endpoints
-    of its stash IDs; these and `urls` are () if they were not requested.
+    of them is a change of the scene. `images`: at most one of each source (`cover`, `studio`, `group`), and if they were
+    requested, one of `gallery` for each gallery. `people`: the performers again, in the same order, with more than
+    their names if that was requested. `stash_ids`: the endpoints of its stash IDs; these and `urls` are () if they were
+    not requested.
     """
 
     id: int

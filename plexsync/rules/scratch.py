@@ -17,6 +17,7 @@ SCRATCH_LISTS = ("label", "actor", "collection")
 # All fields whose locks the probe can change.
 LOCKS = (*SCRATCH_LISTS, "addedAt", "userRating")
 TAGS = 5
+PEOPLE = "ABCD"
 # Ratings that hardly anybody gives.
 RATING_BY_EDIT, RATING_BY_ACCOUNT = 3.7, 6.3
 # Seconds by which the date added is changed.
@@ -93,7 +94,7 @@ def original_of(now: ProbedItem, *, machine: str, mark: str) -> Original:
         added_at=now.added_at,
         rating=now.rating,
         tags=tuple(f"PlexSync probe {mark} {number}" for number in range(1, TAGS + 1)),
-        people=(f"PlexSync probe {mark} A", f"PlexSync probe {mark} B"),
+        people=tuple(f"PlexSync probe {mark} {letter}" for letter in PEOPLE),
         collection=f"PlexSync probe {mark}",
     )
 

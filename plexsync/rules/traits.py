@@ -15,6 +15,7 @@ TagMode = Literal["add", "replace"]
 PeoplePictures = Literal["any", "public", "none"]
 RatingByEdit = Literal["account", "item", "none"]
 CollectionEdits = Literal["both", "section", "item"]
+FaceAddress = Literal["shown", "kept", "none"]
 FileFilter = Literal["exact", "any case", "folder"]
 Answer = str | bool | int | float | None
 
@@ -29,6 +30,9 @@ class ServerTraits:
     tags_lock         whether an edit of a list locks it by itself
     cast_on_other     whether items of Other Videos take a cast
     people_pictures   which addresses of pictures of people are taken
+    people_own        what becomes of an address on the server itself as the picture of a person: shown (kept, and the
+                      server loads the picture), only kept, or none
+    people_house      the same for an address of this machine in a private network
     rating_by_edit    what a rating in an edit is: that of the account, one of the item that the account's hides, or ignored
     added_by_edit     whether an edit can change the date on which an item was added
     collection_edits  which form of request edits a collection: by its library, by the collection, or both
@@ -44,6 +48,8 @@ class ServerTraits:
     tags_lock: bool | None = None
     cast_on_other: bool | None = None
     people_pictures: PeoplePictures | None = None
+    people_own: FaceAddress | None = None
+    people_house: FaceAddress | None = None
     rating_by_edit: RatingByEdit | None = None
     added_by_edit: bool | None = None
     collection_edits: CollectionEdits | None = None
@@ -84,6 +90,8 @@ YES, NO = "yes", "no"
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "tag_mode": ("add", "replace"),
     "people_pictures": ("any", "public", "none"),
+    "people_own": ("shown", "kept", "none"),
+    "people_house": ("shown", "kept", "none"),
     "rating_by_edit": ("account", "item", "none"),
     "collection_edits": ("both", "section", "item"),
     "file_filter": ("exact", "any case", "folder"),
@@ -129,6 +137,8 @@ QUESTIONS: Mapping[str, str] = {
     "tags_lock": "An edit of a list locks it",
     "cast_on_other": "Items of Other Videos take a cast",
     "people_pictures": "Addresses of pictures of people that are taken",
+    "people_own": "For a person, a picture on the server itself is",
+    "people_house": "For a person, a picture on this machine is",
     "rating_by_edit": "A rating in an edit",
     "added_by_edit": "An edit changes the date added",
     "collection_edits": "Request that edits a collection",
@@ -143,6 +153,12 @@ ANSWERS: Mapping[tuple[str, str], str] = {
     ("people_pictures", "any"): "all",
     ("people_pictures", "public"): "public ones only",
     ("people_pictures", "none"): "none",
+    ("people_own", "shown"): "kept, and the server loads it",
+    ("people_own", "kept"): "kept, but the server does not load it",
+    ("people_own", "none"): "not taken",
+    ("people_house", "shown"): "kept, and the server loads it",
+    ("people_house", "kept"): "kept, but the server does not load it",
+    ("people_house", "none"): "not taken",
     ("rating_by_edit", "account"): "is the rating of the account",
     ("rating_by_edit", "item"): "belongs to the item; the rating of the account hides it",
     ("rating_by_edit", "none"): "is ignored",
@@ -173,6 +189,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "cast": ("cast_on_other", "people_pictures"),
     "collection": ("collection_edits",),
     "pictures": ("upload_selects", "picture_lag"),
+    "own picture": ("people_own",),
+    "house picture": ("people_house",),
 }
 NOT_ASKED = "the answers of Plex did not tell"
 
@@ -221,6 +239,13 @@ def people_pictures(*, public_taken: bool, private_taken: bool) -> PeoplePicture
     if private_taken:
         return "any" if public_taken else None
     return "public" if public_taken else "none"
+
+
+def face_address(*, kept: bool, loaded: bool) -> FaceAddress:
+    """A person was sent with an address, and the server was asked for the picture there."""
+    if not kept:
+        return "none"
+    return "shown" if loaded else "kept"
 
 
 def rating_by_edit(edited: float, after_edit: float | None, after_clearing: float | None) -> RatingByEdit | None:

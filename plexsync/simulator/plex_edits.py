@@ -21,7 +21,7 @@ from plexsync.simulator.plex_model import (
     Tagging,
     is_private,
 )
-from plexsync.simulator.plex_traits import PeoplePictures
+from plexsync.simulator.plex_traits import Traits
 
 FIELD = re.compile(r"(\w+)\.(value|locked)")
 INDEXED = re.compile(r"(\w+)\[(\d+)\]\.(tag\.tag|tag\.thumb|tagging\.text)")
@@ -112,7 +112,7 @@ def _apply_tags(library: Library, item: Item, kind: str, wanted: TagEdit) -> Non
         made = library.tagging(item.section, kind, parts["tag.tag"])
         known = before.get(made.tag.id)
         made.text = parts.get("tagging.text", known.text if known else "").strip()
-        if "tag.thumb" in parts and _is_taken(traits.people_pictures, parts["tag.thumb"]):
+        if "tag.thumb" in parts and _is_taken(traits, parts["tag.thumb"]):
             made.tag.thumb = parts["tag.thumb"]
         kept[made.tag.id] = made
     if traits.mixed_removals or not wanted.given:
@@ -121,5 +121,8 @@ def _apply_tags(library: Library, item: Item, kind: str, wanted: TagEdit) -> Non
     library.set_list(item, kind, list(kept.values()))
 
 
-def _is_taken(pictures: PeoplePictures, url: str) -> bool:
+def _is_taken(traits: Traits, url: str) -> bool:
+    if url.startswith("/"):
+        return traits.people_own != "none"
+    pictures = traits.people_pictures
     return pictures == "any" or (pictures == "public" and not (url and is_private(url)))

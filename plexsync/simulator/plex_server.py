@@ -65,6 +65,7 @@ from plexsync.simulator.plex_render import (
     section_node,
 )
 from plexsync.simulator.plex_traits import CollectionEdits, TagMode, Traits
+from plexsync.simulator.plex_transcode import loaded_picture
 
 VERSION = "1.43.1.10611-1e34174b1"
 API_VERSION = "1.2.0"
@@ -880,11 +881,19 @@ class PlexSim(HttpServer):
         return Answer()
 
     def _picture_bytes(self, asked: Asked) -> Answer:
-        item, shelf = self._wanted_items(asked)[0], SHELVES[asked.groups[1]]
-        selected = item.selected[shelf]
-        if selected is None or str(picture_stamp(item, shelf)) != asked.groups[2]:
+        key = str(self._wanted_items(asked)[0].key)
+        return Answer(200, self._stamped_picture(key, *asked.groups[1:]), "image/jpeg")
+
+    def _stamped_picture(self, key: str, name: str, stamp: str) -> bytes:
+        item, shelf = self._library.items.get(int(key)), SHELVES[name]
+        selected = item.selected[shelf] if item else None
+        if item is None or selected is None or str(picture_stamp(item, shelf)) != stamp:
             raise Unacceptable(404)
-        return Answer(200, item.pictures[shelf][selected], "image/jpeg")
+        return item.pictures[shelf][selected]
+
+    def _transcoded(self, asked: Asked) -> Answer:
+        content = loaded_picture(asked.params.get("url", ""), self.traits, self._stamped_picture)
+        return Answer(200, content, "image/jpeg")
 
     def _picture_file(self, asked: Asked) -> Answer:
         item, url = self._wanted_items(asked)[0], asked.params.get("url", "")
@@ -1006,6 +1015,7 @@ ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], 
         (("PUT",), rf"{_METADATA}/({_SHELVES})", PlexSim._select_picture),
         (("DELETE",), rf"{_METADATA}/(thumb|poster|art)", PlexSim._remove_picture),
         (("GET",), rf"{_METADATA}/(thumb|art)/(\d+)", PlexSim._picture_bytes),
+        (("GET",), r"/photo/:/transcode", PlexSim._transcoded),
         (("GET",), rf"/library/collections/{_KEYS}", PlexSim._details),
         (("GET",), rf"/library/collections/{_KEYS}/(?:children|items)", PlexSim._members),
         (("PUT",), rf"/library/collections/{_KEYS}/prefs", PlexSim._write_item_prefs),

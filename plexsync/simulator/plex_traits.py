@@ -8,6 +8,7 @@ from typing import Literal
 
 TagMode = Literal["add", "replace"]
 PeoplePictures = Literal["any", "public", "none"]
+PeopleOwn = Literal["shown", "kept", "none"]
 RatingByEdit = Literal["account", "item", "none"]
 CollectionEdits = Literal["both", "section", "item"]
 FileFilter = Literal["exact", "any case", "folder"]
@@ -24,6 +25,9 @@ class Traits:
     tags_lock         whether an edit of a list locks it by itself
     cast_on_other     whether items of Other Videos take a cast; else its tags are ignored
     people_pictures   which addresses of people's pictures are taken: any, public ones, or none
+    people_own        what becomes of an address on the server itself as the picture of a person: it is kept and loaded for
+                      apps, only kept, or ignored
+    people_house      whether the server loads pictures from private addresses (`shown`) or not (`kept`)
     rating_by_edit    what `userRating` in an edit is: the account's rating, one of the item that an account's rating
                       hides, or ignored
     half_stars        whether the rating of an account is kept in halves of a star, and any other is rounded up
@@ -52,6 +56,8 @@ class Traits:
     tags_lock: bool = True
     cast_on_other: bool = True
     people_pictures: PeoplePictures = "any"
+    people_own: PeopleOwn = "shown"
+    people_house: Literal["shown", "kept"] = "shown"
     rating_by_edit: RatingByEdit = "account"
     half_stars: bool = False
     added_by_edit: bool = True

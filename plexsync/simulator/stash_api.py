@@ -107,6 +107,8 @@ class StashApi:
             "Scene": {"id": id_text, "paths": whole, **scene_fields()},
             "ScenePathsType": {"screenshot": screenshot, "stream": stream},
             "VideoFile": {"id": id_text, "fingerprint": fingerprint},
+            "Gallery": {"id": id_text},
+            "Image": {"id": id_text},
             "Performer": {
                 "id": id_text,
                 **used["Performer"],

@@ -2,7 +2,7 @@
 
 graphql-core does parsing, validation and the coercion of variables and arguments. Execution is implemented here: a
 query is compiled once to a tree of closures and cached by its text, so that a page of a thousand scenes takes
-milliseconds. It supports what the simulated schema uses: objects, interfaces, lists and leaves (no unions or
+milliseconds. It supports what the simulated schema uses: objects, interfaces, unions, lists and leaves (no
 subscriptions), with resolvers that raise `StashError` only at the root. graphql-core itself answers introspection.
 """
 
@@ -30,6 +30,7 @@ from graphql import (
     GraphQLOutputType,
     GraphQLSchema,
     GraphQLSkipDirective,
+    GraphQLUnionType,
     InlineFragmentNode,
     ListValueNode,
     ObjectValueNode,
@@ -269,8 +270,11 @@ class Compiler:
         if isinstance(kind, GraphQLInterfaceType):
             # The simulated data has one type of each interface.
             (kind,) = self.schema.get_implementations(kind).objects
+        selections = [n.selection_set for n in nodes if n.selection_set]
+        if isinstance(kind, GraphQLUnionType):
+            return member_of({member.name: self._object(member, selections) for member in kind.types})
         if isinstance(kind, GraphQLObjectType):
-            return self._object(kind, [n.selection_set for n in nodes if n.selection_set])
+            return self._object(kind, selections)
         return None
 
     def _object(self, owner: GraphQLObjectType, selections: list[SelectionSetNode]) -> Complete:
@@ -313,11 +317,16 @@ class Compiler:
                 inside: SelectionSetNode | None = None
                 if isinstance(node, FragmentSpreadNode):
                     inside = self.fragments[node.name.value].selection_set
-                elif isinstance(node, InlineFragmentNode):
+                elif isinstance(node, InlineFragmentNode) and self._fits(owner, node):
                     inside = node.selection_set
                 for key, nodes in self._collect(owner, [inside] if inside else []).items():
                     found.setdefault(key, []).extend(nodes)
         return found
+
+    def _fits(self, owner: GraphQLObjectType, node: InlineFragmentNode) -> bool:
+        """Whether a fragment is about objects of this type, and not about another member of a union."""
+        name = node.type_condition.name.value if node.type_condition else owner.name
+        return name == owner.name or not isinstance(self.schema.get_type(name), GraphQLObjectType)
 
     def _wanted(self, node: Any) -> bool:
         skip = get_directive_values(GraphQLSkipDirective, node, self.values)
@@ -349,6 +358,11 @@ def object_of(
         return shaped
 
     return shape
+
+
+def member_of(shapes: Mapping[str, Complete]) -> Complete:
+    """A function that shapes a member of a union: the name of its class is that of its type."""
+    return lambda value, request: shapes[type(value).__name__](value, request)
 
 
 def list_of(each: Complete) -> Complete:

@@ -17,6 +17,7 @@ from datetime import datetime
 from random import Random
 from typing import Any, TypeVar
 
+from plexsync.simulator.stash_galleries import Gallery, GalleryImage, file_of
 from plexsync.simulator.stash_graphql import StashError
 
 FileSpec = tuple[str, int, float]
@@ -162,6 +163,7 @@ class Scene:
     plays: tuple[int, ...] = ()
     resume_time: float = 0.0
     play_duration: float = 0.0
+    galleries: tuple[Gallery, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ class SceneSnapshot:
 
 
 R = TypeVar("R", Studio, Performer, Tag, Group)
-KINDS = ("scenes", "files", "performers", "studios", "tags", "groups")
+KINDS = ("scenes", "files", "performers", "studios", "tags", "groups", "images")
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,7 @@ class StashData:
     studios: dict[int, Studio] = field(default_factory=dict)
     tags: dict[int, Tag] = field(default_factory=dict)
     groups: dict[int, Group] = field(default_factory=dict)
+    images: dict[int, GalleryImage] = field(default_factory=dict)
     last_ids: dict[str, int] = field(default_factory=dict)
 
     def new_id(self, kind: str) -> int:
@@ -276,6 +279,13 @@ class StashData:
         made = make(self.new_id(make.__name__.lower()), name, now, now)
         records[made.id] = made
         return made
+
+    def new_gallery(self, images: Iterable[bytes]) -> Gallery:
+        """A newly scanned gallery of these images."""
+        now = self.stamp()
+        files = [GalleryImage(self.new_id("image"), now, now, image, (file_of(image),)) for image in images]
+        self.images.update({image.id: image for image in files})
+        return Gallery(self.new_id("gallery"), tuple(files))
 
     def new_file(self, spec: FileSpec) -> VideoFile:
         """A newly scanned file; its hashes follow from size and duration, so copies have equal ones."""

@@ -120,7 +120,13 @@ type Scene {
   tags: [Tag!]!
   performers: [Performer!]!
   stash_ids: [StashID!]!
+  galleries: [Gallery!]!
 }
+
+type Gallery { id: ID!  image_count: Int!  cover: Image }
+type Image { id: ID!  created_at: Time!  updated_at: Time!  visual_files: [VisualFile!]! }
+type ImageFile { format: String!  width: Int!  height: Int! }
+union VisualFile = VideoFile | ImageFile
 
 interface BaseFile {
   id: ID!

@@ -32,7 +32,7 @@ from plexsync.simulator.stash_plays import ScenePlays
 from plexsync.simulator.stash_schema import schema
 
 BEGINNING = datetime(2026, 1, 15, 10, 0, tzinfo=UTC).timestamp()
-PICTURES = {"performer": "image", "studio": "image", "tag": "image", "group": "frontimage"}
+PICTURES = {"performer": "image", "studio": "image", "tag": "image", "group": "frontimage", "image": "image"}
 UNAUTHORIZED = Answer(401, b"", "text/plain; charset=utf-8")
 NOT_FOUND = Answer(404, b"404 page not found\n", "text/plain; charset=utf-8")
 
@@ -237,6 +237,20 @@ class StashSim(HttpServer):
             scene = self.data.scene(scene_id)
             scene.cover, scene.updated_at = image, self.stamp()
 
+    def add_gallery(self, scene_id: int, *images: bytes) -> int:
+        """Scan a gallery of these images and link the scene to it: `updated_at` changes, no hook runs. Returns its id."""
+        with self.data.lock:
+            scene = self.data.scene(scene_id)
+            gallery = self.data.new_gallery(images)
+            scene.galleries, scene.updated_at = (*scene.galleries, gallery), self.stamp()
+            return gallery.id
+
+    def set_gallery_cover(self, scene_id: int, gallery_id: int, number: int) -> None:
+        """Choose the image of a gallery that is its cover, by its place; the scene keeps its `updated_at`."""
+        with self.data.lock:
+            gallery = next(one for one in self.data.scene(scene_id).galleries if one.id == gallery_id)
+            gallery.cover_image = gallery.images[number]
+
     def attach_file(self, scene_id: int, file: FileSpec) -> None:
         """Add a file to the scene as a scan does: `updated_at` changes, the hook runs without input."""
         with self.data.lock:
@@ -321,7 +335,8 @@ class StashSim(HttpServer):
         if request.method in ("GET", "HEAD") and request.path.startswith("/plugin/"):
             return self._plugin_file(request.path)
         if request.method in ("GET", "HEAD"):
-            return self._picture(request.path, request.headers.get("if-none-match", ""))
+            default = request.params.get("default") == "true"
+            return self._picture(request.path, request.headers.get("if-none-match", ""), default=default)
         return NOT_FOUND
 
     def subscribe(self, request: Request) -> Feed | Answer | None:
@@ -359,9 +374,9 @@ class StashSim(HttpServer):
             body = self.graphql_fault(body)
         return json_answer(reply.status, body)
 
-    def _picture(self, path: str, known: str) -> Answer:
-        """A picture; its date comes from the clock of `updated_at`."""
-        answer = self._any_picture(path, known)
+    def _picture(self, path: str, known: str, *, default: bool) -> Answer:
+        """A picture, or the default one; its date comes from the clock of `updated_at`."""
+        answer = picture(None, known) if default else self._any_picture(path, known)
         return replace(answer, headers={**answer.headers, "Date": formatdate(self.now(), usegmt=True)})
 
     def _any_picture(self, path: str, known: str) -> Answer:

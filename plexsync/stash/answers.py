@@ -11,8 +11,9 @@ import msgspec
 from plexsync.rules.job import Kind
 from plexsync.rules.records import Newest
 from plexsync.rules.scene import Image, Performer, Scene, SceneFile
-
-Id = str | int
+from plexsync.stash.gallery_answers import GalleryAnswer, gallery_images
+from plexsync.stash.numbers import Id as Id
+from plexsync.stash.numbers import number as number
 
 
 class Named(msgspec.Struct):
@@ -70,7 +71,7 @@ class StashIdAnswer(msgspec.Struct):
     endpoint: str
 
 
-class SceneAnswer(msgspec.Struct):
+class SceneAnswer(msgspec.Struct, kw_only=True):
     """A scene in full, with its stash IDs and URLs if they were requested."""
 
     id: Id
@@ -90,6 +91,7 @@ class SceneAnswer(msgspec.Struct):
     files: list[FileAnswer]
     stash_ids: list[StashIdAnswer] = []
     urls: list[str] = []
+    galleries: list[GalleryAnswer] = []
 
 
 class Stamped(msgspec.Struct):
@@ -276,6 +278,7 @@ def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
 def _images(answer: SceneAnswer) -> Iterator[Image]:
     """The paths of pictures; only a request shows whether a picture exists."""
     yield Image("cover", f"/scene/{number(answer.id)}/screenshot", answer.updated_at)
+    yield from gallery_images(answer.galleries)
     if answer.studio:
         yield Image("studio", f"/studio/{number(answer.studio.id)}/image", answer.studio.updated_at)
     for group in (entry.group for entry in answer.groups[:1]):
@@ -335,14 +338,3 @@ def check_rising(ids: Sequence[int], *, after: int) -> None:
         if id <= after:
             raise ValueError("ids out of order")
         after = id
-
-
-def number(text: Id) -> int:
-    """An id or size as a number."""
-    if isinstance(text, int):
-        if text < 0:
-            raise ValueError("a negative number")
-        return text
-    if not (text.isascii() and text.isdigit()) or len(text) > 19:
-        raise ValueError("a number was expected")
-    return int(text)

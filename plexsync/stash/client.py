@@ -226,6 +226,9 @@ class StashClient:
     def lacks(self, image: Image) -> bool:
         """Whether Stash has no such picture, by its database and not by the image that it sends."""
         id = int(image.path.split("/")[2])
+        if image.source == "gallery":
+            # It was in the answer about its gallery.
+            return False
         if image.source == "cover":
             return self._ask(COUNTED, queries.LACKS_COVER, {"id": id}).found.count > 0
         owner = self._ask(PICTURED, queries.PICTURE[image.source], {"id": str(id)}).found

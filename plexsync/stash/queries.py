@@ -17,6 +17,15 @@ fragment SceneFields on Scene {
   tags { ...TagFields }
   groups { group { id name updated_at } }
   files { ...FileFields }
+  ...GalleryFields
+}
+"""
+
+# Galleries are requested only if one of their pictures may be shown.
+NO_GALLERIES = "fragment GalleryFields on Scene { id }\n"
+GALLERIES = """
+fragment GalleryFields on Scene {
+  galleries { id cover { id updated_at visual_files { ... on ImageFile { format width height } } } }
 }
 """
 
@@ -170,13 +179,14 @@ query RecentGroups($page: FindFilterType) {
 
 class SceneExtras(TypedDict, total=False):
     """What is requested of a scene only if it matters: the names of its tags' parents (`tags_above`), more of its
-    performers than their names (`people`), when its files were changed (`file_times`), and what these kinds of terms of a
-    scope are about (`extra`, of `ON_REQUEST`).
+    performers than their names (`people`), when its files were changed (`file_times`), its `galleries`, and what these
+    kinds of terms of a scope are about (`extra`, of `ON_REQUEST`).
     """
 
     tags_above: bool
     people: bool
     file_times: bool
+    galleries: bool
     extra: Collection[str]
 
 
@@ -188,7 +198,8 @@ def fragments(**more: Unpack[SceneExtras]) -> str:
         fields = f"{SCENE_FIELDS.rstrip().removesuffix('}')}  {asked}\n}}\n"
     tags = TAG_FIELDS_ABOVE if more.get("tags_above") else TAG_FIELDS
     people = PERFORMER_FIELDS_ALL if more.get("people") else PERFORMER_FIELDS
-    return fields + tags + people + (FILE_FIELDS_TIMED if more.get("file_times") else FILE_FIELDS)
+    files = FILE_FIELDS_TIMED if more.get("file_times") else FILE_FIELDS
+    return fields + tags + people + files + (GALLERIES if more.get("galleries") else NO_GALLERIES)
 
 
 def walk(**more: Unpack[SceneExtras]) -> str:

@@ -10,6 +10,7 @@ from plexsync.engine.asked_probes import why_closed
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import PICTURES
+from plexsync.rules.pictures import image_of
 from plexsync.web.context import Busy
 from plexsync.web.pages import Ask, PageNotFound, page
 from plexsync.web.pages import picture as picture_of
@@ -61,16 +62,17 @@ def _from_stash(parts: Parts, id: int, name: str) -> ShownPicture:
     """One picture that can't be read is no evidence about the server, so nothing is reported to its gate."""
     if reason := why_closed(parts.gates, READ_STASH):
         raise Unavailable(Neighbour.STASH, reason, sent=False)
-    source = parts.settings.looks.profile.pictures.get(name, COVER)
+    sources = parts.settings.looks.profile.pictures.get(name, (COVER,))
     scene = parts.stash.scenes([id]).get(id)
-    paths = [image.path for image in scene.images if image.source == source] if scene else []
-    if not paths:
-        return ShownPicture()
-    try:
-        picture = parts.stash.picture(paths[0])
-    except (Missing, Refused):
-        return ShownPicture()
-    return shown_picture(picture.content if picture else b"")
+    images = [image_of(scene.images, name, source) for source in sources] if scene else []
+    for image in filter(None, images):
+        try:
+            picture = parts.stash.picture(image.path)
+        except (Missing, Refused):
+            continue
+        if (shown := shown_picture(picture.content if picture else b"")).content:
+            return shown
+    return ShownPicture()
 
 
 def _from_plex(parts: Parts, key: str, name: str) -> ShownPicture:

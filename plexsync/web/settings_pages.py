@@ -58,6 +58,7 @@ PARTS = {
         "background",
         "poster_padding",
         "performer_name",
+        "poster_logo",
         "role_text",
         "performer_picture_url",
         "libraries",

@@ -26,6 +26,8 @@ SWITCHES: dict[str, tuple[Any, ...]] = {
     "tags_lock": (True, False),
     "cast_on_other": (True, False),
     "people_pictures": ("any", "public", "none"),
+    "people_own": ("shown", "kept", "none"),
+    "people_house": ("shown", "kept"),
     "rating_by_edit": ("account", "item", "none"),
     "added_by_edit": (True, False),
     "collection_edits": ("both", "section", "item"),
@@ -124,10 +126,12 @@ def expected(traits: Traits, library: str) -> dict[str, object]:
     """What a probe of an item in this library learns of a server with these traits."""
     answers = {name: getattr(traits, name) for name in SWITCHES}
     answers["removals_at_once"] = answers["removals_at_once"] or 0
+    if traits.people_pictures != "any":
+        answers["people_house"] = "none"
     if library == "movies":
         answers["cast_on_other"] = None
     elif not traits.cast_on_other:
-        answers["people_pictures"] = None
+        answers |= {"people_pictures": None, "people_own": None, "people_house": None}
     return answers
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_traits import Traits
 from tests.app.probe_stage import AGENTS, SWITCHES, every_pair, expected, stage, state_of
 
@@ -38,3 +39,38 @@ def test_the_probe_finds_exactly_the_switches_and_restores_everything(
         assert (probed.restored.fields, probed.restored.note) == ((), "")
         assert state_of(here.plex) == before
         assert here.saved() is None
+
+
+def loads(request: Request) -> bool:
+    return request.path == "/photo/:/transcode"
+
+
+@pytest.mark.parametrize("status", [403, 404, 500, 503])
+def test_a_server_that_does_not_load_a_picture_of_a_person_says_so_by_any_error(tmp_path: Path, status: int) -> None:
+    with stage(tmp_path / "data") as here:
+        before = state_of(here.plex)
+        here.plex.faults.set(Fault("status", status=status, when=loads))
+        probed = here.probe()
+        assert (probed.error, probed.traits.people_own, probed.traits.people_house) == ("", "kept", "kept")
+        assert state_of(here.plex) == before
+
+
+def test_a_server_that_goes_down_at_a_picture_of_a_person_has_given_no_answer(tmp_path: Path) -> None:
+    with stage(tmp_path / "data") as here:
+        here.plex.faults.set(Fault("status", status=503, when=lambda _request: any(map(loads, here.plex.log))))
+        probed = here.probe()
+        assert probed.error
+        assert (probed.traits.people_house, probed.traits.people_own) == (None, None)
+        here.plex.faults.clear()
+        here.restore()
+        assert here.saved() is None
+
+
+def test_what_plex_is_sent_of_a_person_holds_no_token(tmp_path: Path) -> None:
+    with stage(tmp_path / "data") as here:
+        here.plex.clear_log()
+        here.probe()
+        faces = [value for request in here.plex.log for name, value in request.query if name.endswith("tag.thumb")]
+        assert len([face for face in faces if face.startswith("http://127.0.0.1:")]) >= 1
+        assert len([face for face in faces if face.startswith("/library/metadata/")]) >= 1
+        assert not any(here.plex.token in face or "oken=" in face for face in faces)

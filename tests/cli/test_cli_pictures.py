@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from plexsync.plex.artwork import key_of
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from tests.cli.conftest import Answer, Door
@@ -72,3 +73,16 @@ def test_explain_names_the_picture(synced: Answer, world: World, door: Door) -> 
 def test_with_posters_switched_off_nothing_is_missing(synced: Answer, world: World, door: Door) -> None:
     world.settings["poster"] = "none"
     assert "but" not in door("status", "1").out
+
+
+def test_the_settings_choose_the_sources_and_the_logo(world: World, door: Door) -> None:
+    world.settings |= {"poster": "gallery, cover", "background": "gallery", "poster_logo": "top_left"}
+    gallery = png(0, 0, 200, width=20, height=30)
+    ids = world.add(2)
+    for id in ids:
+        world.stash.set_cover(id, png(200, 0, 0))
+    world.stash.add_gallery(1, gallery)
+    assert door("sync", "1", "2", "--wait").code == 0
+    items = [world.plex.item(key) for key in world.plex.keys(world.section)]
+    assert [item.poster for item in items] == [key_of("thumb", gallery), key_of("thumb", png(200, 0, 0))]
+    assert [item.art for item in items] == [key_of("art", gallery), None]

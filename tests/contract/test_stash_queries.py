@@ -52,6 +52,8 @@ ASKED = {
     "scenes with more of their performers": (queries.scenes([1, 22, 333], tags_above=False, people=True), {}),
     "scenes with what a scope is about": (queries.scenes([1, 22], tags_above=False, extra=queries.ON_REQUEST), {}),
     "walk with what a scope is about": (queries.walk(tags_above=False, extra=["url"]), WALKING),
+    "scenes with their galleries": (queries.scenes([1, 22, 333], tags_above=False, galleries=True), {}),
+    "walk with galleries": (queries.walk(tags_above=True, people=True, galleries=True), WALKING),
     "scenes and their plays": (queries.watched([1, 22, 333], tags_above=False), {}),
     "scenes with the times of their files": (queries.scenes([1, 22], tags_above=False, file_times=True), {}),
     "scenes and their plays, with all that may be shown": (
@@ -181,6 +183,7 @@ def test_every_literal_question_is_tried_here():
     newer = {query for query, _ in NEWER.values()}
     parts = {queries.SCENE_FIELDS, queries.TAG_FIELDS, queries.TAG_FIELDS_ABOVE, queries.WALK, queries.NEWEST_FILES}
     parts |= {queries.PERFORMER_FIELDS, queries.PERFORMER_FIELDS_ALL, queries.FILE_FIELDS, queries.FILE_FIELDS_TIMED}
+    parts |= {queries.GALLERIES, queries.NO_GALLERIES}
     assert literal - tried - newer == parts
     assert set(queries.RECENT.values()) <= tried
     of_import = {value for name, value in vars(import_queries).items() if name.isupper() and isinstance(value, str)}

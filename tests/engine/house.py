@@ -63,7 +63,7 @@ class Worker:
         looks = {name: rules.pop(name) for name in names if name in rules}
         looks["libraries"] = rules.pop("profiles", {})
         libraries = rules.pop("libraries", ())
-        asked = {name: bool(rules.pop(name, False)) for name in ("people", "tags_above", "file_times")}
+        asked = {name: bool(rules.pop(name, False)) for name in ("people", "tags_above", "file_times", "galleries")}
         asked["extra"] = looks["scope"].on_request if "scope" in looks else ()
         watchdog, flows = rules.pop("watchdog", None), rules.pop("flows", lambda _worker: ())
         # The server that hangs in a test is given up soon; the other one never is, however busy the machine.

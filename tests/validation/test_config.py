@@ -86,6 +86,7 @@ DEFAULTS = {
     "background": "none",
     "poster_padding": False,
     "performer_name": "{name}",
+    "poster_logo": "off",
     "role_text": "",
     "performer_picture_url": "",
     "libraries": {},
@@ -208,8 +209,7 @@ def test_a_switch_is_true_or_false(name):
         ("watch_back", ["off", "plays", "plays+resume"]),
         ("rating_direction", ["to_plex", "both"]),
         ("rating_wins", ["stash", "plex"]),
-        ("poster", ["none", "cover", "studio", "group"]),
-        ("background", ["none", "cover", "studio", "group"]),
+        ("poster_logo", ["off", "top_left", "top_right", "bottom_left", "bottom_right"]),
     ],
 )
 def test_a_choice_is_one_of_its_words(name, good):
@@ -964,6 +964,16 @@ def test_collections_are_some_of_three_words():
     assert config(collections="Studio, groups").collections == ("studio", "groups")
     assert config(collections=[]).collections == ()
     assert refusal(collections="studios").errors()[0]["loc"] == ("collections",)
+
+
+@pytest.mark.parametrize("name", ["poster", "background"])
+def test_the_sources_of_a_picture_are_words_in_the_order_of_preference(name):
+    for value in ("none", "cover", "gallery", "studio", "group"):
+        assert getattr(config(**{name: value}), name) == value
+    for value in ("gallery,cover", "Gallery, cover,gallery", ["gallery", "cover"]):
+        assert getattr(config(**{name: value}), name) == "gallery, cover"
+    for bad in ("", " ", "front", "none, cover", "cover; gallery", [], ["none", "cover"], 1, True, "x" * 10_240):
+        assert refusal(**{name: bad}).errors()[0]["loc"] == (name,)
 
 
 @pytest.mark.parametrize("name", ["genre_tags", "collections", "web_allowed_hosts"])

@@ -128,6 +128,7 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "performer_picture_url": "https://example.org/{id}.jpg",
         "background": "studio",
         "poster_padding": "true",
+        "poster_logo": "top_left",
         "approve_bulk": "true",
         "scope": "organized; not tag: Private",
         "scope_match": "any",

@@ -92,3 +92,14 @@ def test_the_oldest_pictures_make_room_and_old_ones_are_fetched_again() -> None:
     assert cache.find("/2", 2.0 + FRESH) is None
     cache.keep("/none", ShownPicture(), 5.0)
     assert cache.find("/none", 6.0) == ShownPicture()
+
+
+def test_the_first_source_that_has_a_picture_is_shown(world: World) -> None:
+    world.settings["poster"] = "group, gallery, cover"
+    ids = world.add(2)
+    for id in ids:
+        world.stash.set_cover(id, RED)
+    world.stash.add_gallery(1, GREEN)
+    with dashboard(world) as dash:
+        assert [dash.get(f"/pictures/scenes/{id}/thumb").content for id in ids] == [GREEN, RED]
+        assert dash.get("/pictures/scenes/1/cover").content == RED

@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 
+from plexsync.app.probe.lent_picture import lent_picture
 from plexsync.app.probe.restore import PAUSES
 from plexsync.plex.artwork import key_of
 from plexsync.plex.probe_client import ProbeClient
@@ -20,7 +21,7 @@ from plexsync.rules.paths import base_name, folder_name
 from plexsync.rules.plan_records import Change
 from plexsync.rules.scratch import EARLIER, RATING_BY_ACCOUNT, RATING_BY_EDIT, Original, ProbedItem
 from plexsync.rules.text import fold
-from plexsync.rules.traits import Answer, CollectionEdits, ServerTraits
+from plexsync.rules.traits import Answer, CollectionEdits, FaceAddress, ServerTraits
 from plexsync.rules.values import name_keys, without_names
 
 log = logging.getLogger("PlexSync.probe")
@@ -29,6 +30,7 @@ log = logging.getLogger("PlexSync.probe")
 PUBLIC_FACE, PRIVATE_FACE = "https://example.org/plexsync-probe.jpg", "http://10.255.255.254/plexsync-probe.jpg"
 # Seconds to wait for an uploaded picture, and between two looks.
 LAG_PATIENCE, LAG_PACE = 10.0, 0.5
+NO_PEOPLE = "Plex did not take the scratch people"
 FORMS: tuple[CollectionEdits, ...] = ("section", "item")
 
 
@@ -215,11 +217,19 @@ class Examination:
     # --- cast --------------------------------------------------------------------------------------------------------
 
     def _cast(self) -> None:
-        """Add two scratch people, one with a public picture address and one with a private one."""
-        first, second = self._original.people
-        faces = {beside(FACE, first): Change(PUBLIC_FACE), beside(FACE, second): Change(PRIVATE_FACE)}
-        now = self._edit({"actor": Change((*self._own("actor"), first, second)), **faces})
-        accepted = _has(now, "actor", first, second)
+        """Add scratch people: with a public picture address, with a private one, and with that of a picture served here."""
+        first, second, third, _ = self._original.people
+        with lent_picture(*self._plex.place, picture(third)) as address:
+            sent = {first: PUBLIC_FACE, second: PRIVATE_FACE, third: address}
+            faces = {beside(FACE, name): Change(face) for name, face in sent.items() if face}
+            now = self._edit({"actor": Change((*self._own("actor"), *sent)), **faces})
+            accepted = _has(now, "actor", *sent)
+            if accepted and address:
+                self._learn(people_house=self._face(third))
+            else:
+                self.skipped["house picture"] = (
+                    NO_PEOPLE if address else "this machine has no private address towards Plex"
+                )
         if now.item.clip:
             self._learn(cast_on_other=accepted)
         else:
@@ -233,6 +243,14 @@ class Examination:
             )
         self._remove("actor", self._original.people)
 
+    def _face(self, name: str) -> FaceAddress:
+        """What became of the address of a person's picture, as it was read last."""
+        shown = self._now.item.faces.get(name, "")
+        loaded = bool(shown) and self._plex.loads(shown)
+        # If Plex is down, that is no answer.
+        self._read()
+        return rules.face_address(kept=bool(shown), loaded=loaded)
+
     # --- collection --------------------------------------------------------------------------------------------------
 
     def _collection(self) -> None:
@@ -245,7 +263,7 @@ class Examination:
             self._learn(collection_edits=rules.collection_edits(by_section=changed["section"], by_item=changed["item"]))
             self._picture(keys[0])
         else:
-            self.skipped["collection"] = "Plex did not list the scratch collection"
+            self.skipped["collection"] = self.skipped["own picture"] = "Plex did not list the scratch collection"
         self._remove("collection", (name,))
 
     def _listed(self, name: str) -> list[str]:
@@ -277,11 +295,25 @@ class Examination:
             waited = self._clock.monotonic() - start
             if waited >= LAG_PATIENCE:
                 self.skipped["pictures"] = f"the uploaded picture was not listed within {LAG_PATIENCE:g} s"
+                self.skipped["own picture"] = self.skipped["pictures"]
                 return
             self._go_on()
             self._clock.sleep(LAG_PACE)
         lag = round(self._clock.monotonic() - start, 1)
         self._learn(picture_lag=lag if lag >= LAG_PACE else 0.0, upload_selects=listed[stored])
+        self._own_face(key, stored)
+
+    def _own_face(self, key: str, stored: str) -> None:
+        """Add a scratch person with the address of the collection's poster, which the server itself has."""
+        name = self._original.people[-1]
+        self._plex.show(key, "thumb", stored)
+        address = self._plex.thumb(key)
+        now = self._edit({"actor": Change((*self._own("actor"), name)), beside(FACE, name): Change(address)})
+        if address and _has(now, "actor", name):
+            self._learn(people_own=self._face(name))
+        else:
+            self.skipped["own picture"] = NO_PEOPLE if address else "the scratch collection shows no picture"
+        self._remove("actor", (name,))
 
 
 def _has(now: ProbedItem, role: str, *names: str) -> bool:

@@ -13,12 +13,26 @@ from threading import Lock
 
 from plexsync.engine.flow import Outdated
 from plexsync.engine.gates import Gates
-from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.engine.tickets import READ_PLEX
+from plexsync.flows.scenes.rules import treatment_of
+from plexsync.flows.scenes.stash_pictures import StashPictures, logo_of
 from plexsync.rules.desired import Profile, Wanted
-from plexsync.rules.errors import ForeignNotFound, Missing, Neighbour, NeighbourError, Refused, Unavailable, Unusable
+from plexsync.rules.errors import ForeignNotFound, Missing, NeighbourError, Refused, Unavailable, Unusable
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.neighbours import Clock, Imaging, Plex, Stash
-from plexsync.rules.pictures import FAILED, LARGEST, PADDED, asked_for, kept_as, kind_of, known_by_place, may_be_early
+from plexsync.rules.pictures import (
+    FAILED,
+    LARGEST,
+    Logo,
+    Treatment,
+    asked_for,
+    image_of,
+    kept_as,
+    kind_of,
+    known_by_place,
+    may_be_early,
+    version_of,
+)
 from plexsync.rules.plan_records import Memory, Note, Pushing
 from plexsync.rules.provenance import is_older
 from plexsync.rules.records import PictureRow
@@ -66,6 +80,7 @@ class Artwork:
         self._gates = gates
         self._key_of = key_of
         self._imaging = imaging
+        self._sources = StashPictures(stash, gates, imaging)
         self._clock = clock
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._lock = Lock()
@@ -77,31 +92,54 @@ class Artwork:
 
         Raises NeighbourError if Stash does not answer, and (if `patient`) the first times that a picture can't be read.
         """
-        pictures = profile.pictures.items()
-        rows = {name: self._row(scene, name, source, profile, patient=patient) for name, source in pictures}
+        rows = {name: self._first(scene, name, profile, patient=patient) for name in profile.pictures}
         values = {name: row.key for name, row in rows.items() if row.key or not row.reason}
         notes = tuple(
             Note(name, "refused" if row.key else "dropped", row.reason) for name, row in rows.items() if row.reason
         )
         return Wanted({**shown.values, **values}, shown.notes + notes) if rows else shown
 
-    def _row(self, scene: Scene, name: str, source: str, profile: Profile, *, patient: bool) -> PictureRow:
-        image = _image(scene, source)
-        padded = name == "thumb" and profile.poster_padding
-        if image is None:
-            return PictureRow("", "", "")
-        version = _version(image, padded=padded)
-        kept = kept_as(name, source, padded=padded)
+    def _first(self, scene: Scene, name: str, profile: Profile, *, patient: bool) -> PictureRow:
+        """The result for the first source that has a picture. What is stored about the other sources is not reported."""
+        sources, treatment = profile.pictures[name], treatment_of(name, profile)
         with self._store.reading() as db:
             rows = db.pictures.of(scene.id)
-        # Earlier versions of PlexSync stored the row under the name alone.
-        last_row = rows.get(kept) or rows.get(name)
+        row = PictureRow("", "", "")
+        for source in sources:
+            kept = kept_as(name, sources, source, treatment)
+            # Earlier versions of PlexSync stored the row under the name alone.
+            last_row = rows.get(kept) or (rows.get(name) if len(sources) == 1 else None)
+            row = self._row(scene, name, source, kept, last_row, treatment, patient=patient)
+            if row.key or row.reason:
+                others = {kept_as(name, sources, other, treatment) for other in sources} - {kept}
+                for other in sorted(others & rows.keys()):
+                    if rows[other].reason or FAILED in rows[other].version:
+                        self._save(scene.id, other, PictureRow("", "", ""))
+                break
+        return row
+
+    def _row(
+        self,
+        scene: Scene,
+        name: str,
+        source: str,
+        kept: str,
+        last_row: PictureRow | None,
+        treatment: Treatment,
+        *,
+        patient: bool,
+    ) -> PictureRow:
+        image = image_of(scene.images, name, source)
+        if image is None:
+            return PictureRow("", "", "")
+        logo = logo_of(scene) if treatment.corner else None
+        version = version_of(image, treatment, logo)
         if last_row and last_row.version == version:
             return last_row
         if last_row and _source(last_row.version) != _source(version):
             last_row = None
         try:
-            row = self._fetched(name, image, version, last_row, padded=padded)
+            row = self._fetched(name, image, version, last_row, treatment, logo)
         except (Refused, Unavailable) as error:
             if isinstance(error, Unavailable) and not error.sent:
                 raise
@@ -112,7 +150,7 @@ class Artwork:
             if patient and count <= PATIENCE and not isinstance(error, Refused):
                 raise
             return PictureRow(version, "", "", f"the picture can't be read: {error}")
-        early = may_be_early(image.version, self._stash.date)
+        early = any(may_be_early(entry.version, self._stash.date) for entry in (image, logo) if entry)
         self._save(scene.id, kept, replace(row, version=version + EARLY) if early else row)
         return row
 
@@ -121,43 +159,43 @@ class Artwork:
             tx.pictures.save(scene, kept, row)
 
     def _fetched(
-        self, name: str, image: Image, version: str, last_row: PictureRow | None, *, padded: bool
+        self,
+        name: str,
+        image: Image,
+        version: str,
+        last_row: PictureRow | None,
+        treatment: Treatment,
+        logo: Image | None,
     ) -> PictureRow:
-        ticket = self._gates.ticket(READ_STASH)
         try:
-            picture = self._stash.picture(image.path, etag=last_row.tag if last_row else "")
+            picture = self._sources.read(image.path, etag=last_row.tag if last_row else "")
         except Missing:
             return PictureRow(version, "", "")
-        except NeighbourError as error:
-            # One unreadable picture is no evidence about Stash.
-            if not (isinstance(error, Unavailable) and error.sent):
-                self._gates.ill(ticket, error)
-            raise
         if picture is None and last_row:
             return replace(last_row, version=version)
         content = picture.content if picture else b""
-        if kind_of(content) == "drawing" and not self._gates.ask(READ_STASH, lambda: self._stash.lacks(image)):
-            # For example, its folder is unavailable. Treating that as no picture would remove the one in Plex.
-            raise Refused(Neighbour.STASH, "Stash shows a stand-in for it")
-        poster, failure = self._made(content, padded=padded)
+        self._sources.check(image, content)
+        poster, failure = self._made(content, treatment, logo)
         key = self._key_of(name, poster) if poster else ""
         if poster:
             self._keep(key, poster)
         return PictureRow(version, picture.tag if picture else "", key, failure)
 
-    def _made(self, content: bytes, *, padded: bool) -> tuple[bytes, str]:
-        """The bytes to send, or none with the reason ('' if there is no picture)."""
+    def _made(self, content: bytes, treatment: Treatment, logo: Image | None) -> tuple[bytes, str]:
+        """The bytes to send, or none with the reason ('' if there is no picture). Raises NeighbourError for the logo."""
         kind = kind_of(content)
         if not content or kind == "drawing":
             return b"", ""
         if not kind:
             return b"", "the picture is no JPEG, PNG or WebP"
-        if not padded and len(content) <= LARGEST:
+        drawn = Logo(self._sources.logo(logo), treatment.corner) if logo else None
+        drawn = drawn if drawn and drawn.content else None
+        if not treatment.padded and not drawn and len(content) <= LARGEST:
             return content, ""
         if self._imaging is None:
             return b"", "the picture is larger than 10 MB, and the package that makes it smaller is not installed"
         try:
-            return self._imaging.made(content, padded=padded, largest=LARGEST), ""
+            return self._imaging.made(content, padded=treatment.padded, largest=LARGEST, logo=drawn), ""
         except Unusable as error:
             return b"", str(error)
 
@@ -202,15 +240,25 @@ class Artwork:
         with self._lock:
             if content := self._kept.pop(key, b""):
                 return content
-        image = _image(scene, profile.pictures.get(name, ""))
+        treatment, image = treatment_of(name, profile), self._source_of(scene, name, key, profile)
         try:
             picture = self._stash.picture(image.path) if image else None
+            logo = logo_of(scene) if treatment.corner else None
+            poster, _ = self._made(picture.content if picture else b"", treatment, logo)
         except (Refused, Missing):
             raise PictureChanged from None
-        poster, _ = self._made(picture.content if picture else b"", padded=name == "thumb" and profile.poster_padding)
         if not poster or self._key_of(name, poster) != key:
             raise PictureChanged
         return poster
+
+    def _source_of(self, scene: Scene, name: str, key: str, profile: Profile) -> Image | None:
+        """The picture in Stash whose result is this key."""
+        sources, treatment = profile.pictures.get(name, ()), treatment_of(name, profile)
+        with self._store.reading() as db:
+            rows = db.pictures.of(scene.id)
+        keys = {source: rows.get(kept_as(name, sources, source, treatment)) for source in sources}
+        shown = (source for source, row in keys.items() if len(sources) == 1 or (row and row.key == key))
+        return image_of(scene.images, name, next(shown, ""))
 
     def has(self, key: str) -> bool:
         """Whether the picture with this key is in memory, so that sending it needs no read from Stash."""
@@ -253,14 +301,6 @@ class Artwork:
             self._kept[key] = content
             while sum(map(len, self._kept.values())) > KEPT and len(self._kept) > 1:
                 self._kept.popitem(last=False)
-
-
-def _image(scene: Scene, source: str) -> Image | None:
-    return next((image for image in scene.images if image.source == source), None)
-
-
-def _version(image: Image, *, padded: bool) -> str:
-    return f"{image.path}{PADDED if padded else ''} at {image.version}"
 
 
 def _source(version: str) -> str:

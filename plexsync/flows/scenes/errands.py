@@ -115,8 +115,8 @@ class SceneJournal:
             if errand.left_out:
                 tx.pushings.add(errand.sight.id, errand.key, Pushing(errand.left_out, until))
             for name, error in errand.refused.items():
-                kept = names_of_pictures(errand.target.profile).get(name, name)
-                tx.pictures.refuse(errand.sight.id, {kept, name}, error)
+                kept = names_of_pictures(errand.target.profile).get(name, ())
+                tx.pictures.refuse(errand.sight.id, {*kept, name}, error)
                 record_left_out(tx, errand.sight.id, name, error, now=now)
         tx.pushes.add_all([(errand.sight.id, errand.key, errand.moved, errand.sight.undone) for errand in done], at=now)
         # PlexSync moved these items itself, so the new stamps are no news.

@@ -5,6 +5,7 @@ It connects the engine with the inspection, the push and the errands.
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
@@ -238,7 +239,7 @@ def _save_picture_notes(tx: Writer, sight: Inspection, now: int) -> None:
     notes = {note for target in sight.targets for note in target.wanted.notes if note.field in PICTURES}
     for note in sorted(notes, key=lambda note: note.field):
         if note.reason == "refused":
-            names = {names_of_pictures(target.profile).get(note.field, note.field) for target in sight.targets}
-            tx.pictures.refuse(sight.id, {*names, note.field}, "")
+            names = (names_of_pictures(target.profile).get(note.field, ()) for target in sight.targets)
+            tx.pictures.refuse(sight.id, {note.field, *chain.from_iterable(names)}, "")
         elif not sight.undone:
             record_left_out(tx, sight.id, note.field, note.text, now=now)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from plexsync.rules.desired import Profile
-from plexsync.rules.pictures import kept_as
+from plexsync.rules.pictures import Treatment, kept_as
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.scope import Scope
 
@@ -36,10 +36,21 @@ class LookRules:
     def picture_names(self) -> frozenset[str]:
         """The names under which the results for pictures are stored, for all pictures that some library shows."""
         return frozenset(
-            name for profile in (self.profile, *self.libraries.values()) for name in names_of_pictures(profile).values()
+            name
+            for profile in (self.profile, *self.libraries.values())
+            for names in names_of_pictures(profile).values()
+            for name in names
         )
 
 
-def names_of_pictures(profile: Profile) -> dict[str, str]:
-    """The name under which the result for each picture is stored, by picture."""
-    return {name: kept_as(name, source, padded=profile.poster_padding) for name, source in profile.pictures.items()}
+def names_of_pictures(profile: Profile) -> dict[str, tuple[str, ...]]:
+    """The names under which the results for each picture are stored, one for each of its sources, by picture."""
+    return {
+        name: tuple(kept_as(name, sources, source, treatment_of(name, profile)) for source in sources)
+        for name, sources in profile.pictures.items()
+    }
+
+
+def treatment_of(name: str, profile: Profile) -> Treatment:
+    """What is done to a picture before it is sent. Backgrounds stay as they are."""
+    return Treatment(profile.poster_padding, profile.poster_logo) if name == "thumb" else Treatment()

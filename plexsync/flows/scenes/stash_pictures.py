@@ -1,0 +1,97 @@
+"""Pictures of Stash for artwork: reads them through the gate, and prepares the logos of studios.
+
+A logo is read once for all scenes of its studio, as long as Stash reports no change of the studio.
+"""
+
+import logging
+from collections import OrderedDict
+from threading import Lock
+
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_STASH
+from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.rules.neighbours import Imaging, Stash
+from plexsync.rules.pictures import kind_of, may_be_early
+from plexsync.rules.records import Picture
+from plexsync.rules.scene import Image, Scene
+
+log = logging.getLogger("PlexSync.picture")
+
+# Stash sends its stand-in for a picture that exists, too, if it is asked for like this.
+STAND_IN = "?default=true"
+# The number of logos kept in memory, and the largest one in bytes: a larger one is read again for each poster.
+KEPT, LARGEST_KEPT = 64, 500_000
+
+
+class StashPictures:
+    """The pictures of one Stash. `imaging` tells whether a logo can be drawn; without it, none can."""
+
+    def __init__(self, stash: Stash, gates: Gates, imaging: Imaging | None) -> None:
+        self._stash = stash
+        self._gates = gates
+        self._imaging = imaging
+        self._logos: OrderedDict[Image, bytes] = OrderedDict()
+        self._lock = Lock()
+
+    def read(self, path: str, *, etag: str = "") -> Picture | None:
+        """Read a picture; None if it still has this `etag`. Raises NeighbourError; one failure is no evidence on Stash."""
+        ticket = self._gates.ticket(READ_STASH)
+        try:
+            return self._stash.picture(path, etag=etag)
+        except NeighbourError as error:
+            if not isinstance(error, Missing) and not (isinstance(error, Unavailable) and error.sent):
+                self._gates.ill(ticket, error)
+            raise
+
+    def check(self, image: Image, content: bytes) -> None:
+        """Raise Refused for a drawing that Stash shows in the place of a picture that it has, but can't read just now.
+
+        For example, its folder is unavailable. Treating that as no picture would remove the one in Plex.
+        """
+        if kind_of(content) == "drawing" and not self._gates.ask(READ_STASH, lambda: self._stash.lacks(image)):
+            raise Refused(Neighbour.STASH, "Stash shows a stand-in for it")
+
+    def logo(self, image: Image) -> bytes:
+        """The logo to draw, if there is one. One that can't be drawn is reported once. Raises NeighbourError."""
+        with self._lock:
+            if image in self._logos:
+                self._logos.move_to_end(image)
+                return self._logos[image]
+        content, problem = self._drawable(image)
+        if may_be_early(image.version, self._stash.date):
+            return content
+        if problem:
+            log.warning("the logo at %s is left out of posters: %s", image.path, problem)
+        if len(content) <= LARGEST_KEPT:
+            with self._lock:
+                self._logos[image] = content
+                while len(self._logos) > KEPT:
+                    self._logos.popitem(last=False)
+        return content
+
+    def _drawable(self, image: Image) -> tuple[bytes, str]:
+        """The logo, or nothing with the reason ('' if there is none)."""
+        try:
+            picture = self.read(image.path)
+        except Missing:
+            return b"", ""
+        content = picture.content if picture else b""
+        if kind_of(content) == "drawing":
+            return b"", self._drawing(image, content)
+        if not content or self._imaging is None:
+            return b"", ""
+        return (content, "") if self._imaging.reads(content) else (b"", "it is no JPEG, PNG or WebP that can be read")
+
+    def _drawing(self, image: Image, content: bytes) -> str:
+        """Why a drawing is no logo. Raises Refused if it is the stand-in for a logo that Stash can't read just now."""
+        if self._gates.ask(READ_STASH, lambda: self._stash.lacks(image)):
+            return ""
+        stand_in = self.read(image.path + STAND_IN)
+        if stand_in and stand_in.content == content:
+            raise Refused(Neighbour.STASH, "Stash shows a stand-in for the logo of the studio")
+        return "it is an SVG drawing, which Pillow can't read"
+
+
+def logo_of(scene: Scene) -> Image | None:
+    """The picture that Stash may have of the scene's studio."""
+    return next((image for image in scene.images if image.source == "studio"), None)

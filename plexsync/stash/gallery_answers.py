@@ -1,0 +1,43 @@
+"""The galleries of a scene in Stash's answers, and the pictures that they give."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from plexsync.rules.scene import Image
+from plexsync.stash.numbers import Id, number
+
+# Stash's words for the formats that Plex can show. A cover can also be a video or an animation.
+FORMATS = ("jpeg", "png", "webp")
+
+
+class ImageFileAnswer(msgspec.Struct):
+    """The file of an image; nothing is requested of a video."""
+
+    format: str = ""
+    width: int = 0
+    height: int = 0
+
+
+class GalleryImageAnswer(msgspec.Struct):
+    """An image with its files, the one that Stash shows first."""
+
+    id: Id
+    updated_at: str
+    visual_files: list[ImageFileAnswer]
+
+
+class GalleryAnswer(msgspec.Struct):
+    """A gallery with its cover: the image that a person has chosen, else the one that Stash chooses; null if it is empty."""
+
+    id: Id
+    cover: GalleryImageAnswer | None
+
+
+def gallery_images(galleries: Sequence[GalleryAnswer]) -> Iterator[Image]:
+    """The covers of the galleries, that of the oldest gallery first: the order in Stash's answer is not fixed."""
+    for gallery in sorted(galleries, key=lambda gallery: number(gallery.id)):
+        cover = gallery.cover
+        file = cover.visual_files[0] if cover and cover.visual_files else ImageFileAnswer()
+        if cover and file.format in FORMATS:
+            yield Image("gallery", f"/image/{number(cover.id)}/image", cover.updated_at, file.width, file.height)
