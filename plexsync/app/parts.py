@@ -24,6 +24,7 @@ from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.metrics_sampler import Heard, Sampler
 from plexsync.flows.scenes.plex_events import Events, Listener
 from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.flows.scenes.plex_pictures import PlexPictures
 from plexsync.flows.scenes.poll import Poller
 from plexsync.flows.scenes.preview import Previewer
 from plexsync.flows.scenes.reconcile import Reconciler
@@ -173,9 +174,12 @@ def assemble(
     recovery = Recovery(store, WriteJournal(store.folder), clock)
 
     def looker(index: Indexer, by: Identities = by, *, patient: bool = True) -> Looker:
-        pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging, clock) if settings.pictures else None
+        in_plex, key_of = PlexPictures(store, plex, gates, clock), artwork.key_of
+        pictures = Artwork(store, stash, in_plex, gates, key_of, imaging, sends=not patient)
         return Looker(
-            store, stash, plex, index, gates, settings.looks, *by, losses, recovery, pictures, patient=patient
+            *(store, stash, plex, index, gates, settings.looks, *by, losses, recovery),
+            pictures if settings.pictures else None,
+            patient=patient,
         )
 
     watch_looker = looker(indexer)

@@ -123,6 +123,8 @@ class Looker:
 
         Scenes out of scope cost no request to Plex, unless they are being undone. Nor do those that may be ignored.
         """
+        if self.pictures:
+            self.pictures.begin()
         others = self._stash_identity.ensure(self._gates, scenes)
         settled: dict[int, Outcome] = {
             scene.id: OutOfScope(reason) for scene in scenes if (reason := outside(scene, self._rules.scope))
@@ -294,9 +296,11 @@ class Looker:
         shown = desired if profile is self._rules.profile else wanted(scene, profile)
         shown = takeable(shown, item, past.traits)
         memory, pushing = past.to_sync(scene.id, item.key)
+        absent: Collection[str] = ()
         if self.pictures:
             shown = self.pictures.with_pictures(scene, shown, profile)
-            item = self.pictures.told(item, shown.values, memory, pushing, past.pushed_fields(item.key))
+            looked = self.pictures.shown(item, shown.values, past.of_pictures(item.key, memory, pushing))
+            item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
             pushing = (*past.strays(item, memory, pushing), *pushing)
         policy = replace(self._rules.policy, take_over=bool(take_over))
         steps = plan(shown.values, item, memory, pushing, policy, past.provenances.get(item.key))
@@ -304,7 +308,7 @@ class Looker:
         remembered = past.memories.get((scene.id, item.key), {})
         has_other_files = past.has_other_files(scene.id, item)
         target = Target(item, steps, remembered, shown, profile, has_other_files=has_other_files, traits=past.traits)
-        return replace(target, was_lost=past.was_lost(item.key))
+        return replace(target, was_lost=past.was_lost(item.key), absent=frozenset(absent))
 
 
 def absence(scene: Scene) -> str:
