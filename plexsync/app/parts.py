@@ -176,11 +176,8 @@ def assemble(
     def looker(index: Indexer, by: Identities = by, *, patient: bool = True) -> Looker:
         in_plex, key_of = PlexPictures(store, plex, gates, clock), artwork.key_of
         pictures = Artwork(store, stash, in_plex, gates, key_of, imaging, sends=not patient)
-        return Looker(
-            *(store, stash, plex, index, gates, settings.looks, *by, losses, recovery),
-            pictures if settings.pictures else None,
-            patient=patient,
-        )
+        of_both = (store, stash, plex, index, gates, settings.looks, *by, losses, recovery)
+        return Looker(*of_both, pictures if settings.pictures else None, patient=patient)
 
     watch_looker = looker(indexer)
     prints = {"settings": settings.print_of_all, "wishes": settings.wishes}

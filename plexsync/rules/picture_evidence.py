@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.plan_records import Memory, Pushing, Remembered, Sending
 from plexsync.rules.traits import ServerTraits
+from plexsync.rules.values import Held
 
 # In the place of a key: the picture that Plex had chosen itself before the first upload. Its key was not requested.
 UNLISTED = "chosen by Plex"
@@ -58,9 +59,9 @@ def is_selected_by_upload(traits: ServerTraits) -> bool:
 
 def is_unlisted(name: str, memory: Memory, pushing: Sequence[Pushing]) -> bool:
     """Whether the picture from before PlexSync is known as Plex's choice only."""
-    found = [memory[name].found] if name in memory else []
-    found += [push.fields[name].found for push in pushing if name in push.fields]
-    return any(original.value == UNLISTED for original in found)
+    originals = [memory[name].found] if name in memory else []
+    originals += [push.fields[name].found for push in pushing if name in push.fields]
+    return any(original.value == UNLISTED for original in originals)
 
 
 def needs_original(name: str, wanted: Mapping[str, object], memory: Memory) -> bool:
@@ -104,10 +105,12 @@ def _original(listed: Mapping[str, bool], own: Collection[str], *, is_locked: bo
     return next(iter((*uploaded, *others)), "")
 
 
+def _resolved(state: Held, key: str) -> Held:
+    return replace(state, value=key) if state.value == UNLISTED else state
+
+
 def _resolved_memory(past: Remembered, key: str) -> Remembered:
-    if past.found.value != UNLISTED:
-        return past
-    return replace(past, found=replace(past.found, value=key))
+    return replace(past, found=_resolved(past.found, key))
 
 
 def _resolved_push(push: Pushing, name: str, key: str) -> Pushing:
@@ -116,9 +119,8 @@ def _resolved_push(push: Pushing, name: str, key: str) -> Pushing:
 
 
 def _resolved_sending(sent: Sending, key: str) -> Sending:
-    found, before = (replace(past, value=key) if past.value == UNLISTED else past for past in (sent.found, sent.before))
     was = _resolved_memory(sent.was, key) if sent.was else None
-    return replace(sent, found=found, before=before, was=was)
+    return replace(sent, found=_resolved(sent.found, key), before=_resolved(sent.before, key), was=was)
 
 
 def has_moved(before: Item, item: Item, name: str) -> bool:

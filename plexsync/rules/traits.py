@@ -93,10 +93,12 @@ def present_traits(
     gave them, and the later answer counts.
     """
     answers = probed.traits.answers() if probed else {}
-    of_now = [one for one in (probed, working) if one and (one.machine, one.version) == (machine, version)]
+    of_now = [
+        learnt for learnt in (probed, working) if learnt and (learnt.machine, learnt.version) == (machine, version)
+    ]
     for name in WHILE_WORKING:
-        known = [one for one in of_now if one.traits.answers()[name] is not None]
-        latest = max(known, key=lambda one: one.learnt_at, default=None)
+        answered = [learnt for learnt in of_now if learnt.traits.answers()[name] is not None]
+        latest = max(answered, key=lambda learnt: learnt.learnt_at, default=None)
         answers[name] = latest.traits.answers()[name] if latest else None
     return traits_from(answers)
 

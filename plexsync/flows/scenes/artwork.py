@@ -6,13 +6,14 @@ and still syncs the other fields.
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from threading import Lock
 
 from plexsync.engine.flow import Outdated
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
+from plexsync.flows.scenes.picture_batch import PictureBatch
 from plexsync.flows.scenes.plex_pictures import PlexPictures, selected
 from plexsync.rules.desired import Profile, Wanted
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable, Unusable
@@ -39,8 +40,6 @@ from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.picture")
 
-# The maximum number of bytes kept of pictures that were just decoded and will be sent soon: those of one batch.
-KEPT = 64_000_000
 # Suffix of a version: the picture may have changed again within the same second.
 EARLY = ", early"
 # The number of failed reads of a picture after which its scene is synced without it.
@@ -57,7 +56,7 @@ class PictureChanged(Outdated):
 class Artwork:
     """The artwork of one Stash, in one Plex. `key_of` returns the key of a picture in Plex. No `imaging`: no resizing.
 
-    `sends`: what is decoded is kept until it is sent.
+    `sends`: the bytes of one batch are kept until they are sent.
     """
 
     def __init__(
@@ -71,20 +70,16 @@ class Artwork:
         *,
         sends: bool = False,
     ) -> None:
-        self._store = store
         self._stash = stash
         self._plex = plex
         self._gates = gates
         self._key_of = key_of
         self._imaging = imaging
-        self._sends = sends
-        self._kept: dict[str, bytes] = {}
-        self._lock = Lock()
+        self._batch = PictureBatch(store, sends=sends)
 
-    def begin(self) -> None:
-        """A new batch of scenes begins: the pictures of the last one are not kept any longer."""
-        with self._lock:
-            self._kept.clear()
+    def batch(self, scenes: Sequence[Scene]) -> AbstractContextManager[None]:
+        """Inspect these scenes inside the block, as one batch."""
+        return self._batch.of([scene.id for scene in scenes])
 
     # --- desired pictures --------------------------------------------------------------------------------------------
 
@@ -108,8 +103,7 @@ class Artwork:
             return PictureRow("", "", "")
         version = _version(image, padded=padded)
         kept = kept_as(name, source, padded=padded)
-        with self._store.reading() as db:
-            rows = db.pictures.of(scene.id)
+        rows = self._batch.rows(scene.id)
         # Earlier versions of PlexSync stored the row under the name alone.
         last_row = rows.get(kept) or rows.get(name)
         if last_row and last_row.version == version:
@@ -124,17 +118,13 @@ class Artwork:
             count = _failures(last_row, version) + 1
             # Known values are kept. The next inspection reads the picture again.
             failed = replace(last_row or PictureRow("", "", ""), version=f"{version}{FAILED}{count}")
-            self._save(scene.id, kept, failed)
+            self._batch.save(scene.id, kept, failed)
             if patient and count <= PATIENCE and not isinstance(error, Refused):
                 raise
             return PictureRow(version, "", "", f"the picture can't be read: {error}")
         early = may_be_early(image.version, self._stash.date)
-        self._save(scene.id, kept, replace(row, version=version + EARLY) if early else row)
+        self._batch.save(scene.id, kept, replace(row, version=version + EARLY) if early else row)
         return row
-
-    def _save(self, scene: int, kept: str, row: PictureRow) -> None:
-        with self._store.writing() as tx:
-            tx.pictures.save(scene, kept, row)
 
     def _fetched(
         self, name: str, image: Image, version: str, last_row: PictureRow | None, *, padded: bool
@@ -157,8 +147,8 @@ class Artwork:
             raise Refused(Neighbour.STASH, "Stash shows a stand-in for it")
         poster, failure = self._made(content, padded=padded)
         key = self._key_of(name, poster) if poster else ""
-        if poster and self._sends:
-            self._keep(key, poster)
+        if poster:
+            self._batch.keep(key, poster)
         return PictureRow(version, picture.tag if picture else "", key, failure)
 
     def _made(self, content: bytes, *, padded: bool) -> tuple[bytes, str]:
@@ -249,9 +239,8 @@ class Artwork:
         """
         if not is_new and self._plex.has(item.key, name, key):
             return b""
-        with self._lock:
-            if content := self._kept.get(key, b""):
-                return content
+        if content := self._batch.content(key):
+            return content
         image = _image(scene, profile.pictures.get(name, ""))
         try:
             picture = self._stash.picture(image.path) if image else None
@@ -264,8 +253,7 @@ class Artwork:
 
     def has(self, key: str) -> bool:
         """Whether the picture with this key is in memory, so that sending it needs no read from Stash."""
-        with self._lock:
-            return key in self._kept
+        return bool(self._batch.content(key))
 
     def send(self, item: Item, name: str, key: str, content: bytes, traits: ServerTraits) -> bool:
         """Make the item show the picture, see `PlexPictures.send`."""
@@ -274,12 +262,6 @@ class Artwork:
     def put_back(self, item: Item, name: str, key: str) -> None:
         """Select the picture that the item showed before, see `PlexPictures.put_back`."""
         self._plex.put_back(item.key, name, key)
-
-    def _keep(self, key: str, content: bytes) -> None:
-        """Keep a picture for this batch. What is looked at first is sent first, so the latest are left out."""
-        with self._lock:
-            if key not in self._kept and sum(map(len, self._kept.values())) + len(content) <= KEPT:
-                self._kept[key] = content
 
 
 def _image(scene: Scene, source: str) -> Image | None:

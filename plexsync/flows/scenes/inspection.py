@@ -5,6 +5,7 @@ Engine, reconcile and explain share this code, so one reports what the other wou
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -123,8 +124,6 @@ class Looker:
 
         Scenes out of scope cost no request to Plex, unless they are being undone. Nor do those that may be ignored.
         """
-        if self.pictures:
-            self.pictures.begin()
         others = self._stash_identity.ensure(self._gates, scenes)
         settled: dict[int, Outcome] = {
             scene.id: OutOfScope(reason) for scene in scenes if (reason := outside(scene, self._rules.scope))
@@ -136,7 +135,8 @@ class Looker:
         back -= held_ignores
         inside = [scene for scene in scenes if scene.id not in settled or scene.id in back]
         ask = partial(self._look_in_plex, taking_over=taking_over, redoing=redoing)
-        sights = ask(inside, others, undoing) if inside or not settled else []
+        with self.pictures.batch(inside) if self.pictures else nullcontext():
+            sights = ask(inside, others, undoing) if inside or not settled else []
         by_id = {sight.id: sight for sight in self._beside_probe(sights)}
         for scene in scenes:
             if scene.id in settled and not (scene.id in by_id and by_id[scene.id].undone):
