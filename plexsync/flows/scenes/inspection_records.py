@@ -12,6 +12,7 @@ from plexsync.rules.item import LISTS, PICTURES, Item
 from plexsync.rules.job import Dead, Done, Dropped, Outcome, OutOfScope
 from plexsync.rules.match_records import Binding, Candidate, Step
 from plexsync.rules.origin import Origin, is_of
+from plexsync.rules.picture_evidence import PicturePast
 from plexsync.rules.plan_records import MARKS, Memory, Plan, Pushing, Remembered, Sending, Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.traits import UNKNOWN, ServerTraits
@@ -29,7 +30,8 @@ class Target:
 
     `memory` is what was remembered before. `wanted` holds the desired values in its library, according to its
     `profile`. `has_other_files`: the item has got other files since it was remembered, and is still the same. `traits`
-    are those of the server. `was_lost`: the database did not know all pushes to the item.
+    are those of the server. `was_lost`: the database did not know all pushes to the item. `absent` are the pictures whose
+    desired one the item does not have.
     """
 
     item: Item
@@ -40,6 +42,7 @@ class Target:
     traits: ServerTraits = UNKNOWN
     has_other_files: bool = False
     was_lost: bool = False
+    absent: frozenset[str] = frozenset()
 
     @property
     def known_memory(self) -> Mapping[str, Remembered]:
@@ -161,6 +164,11 @@ class Past:
     def pushed_fields(self, key: str) -> frozenset[str]:
         """The fields that the journal has of an item of which Plex or the database is from an older moment."""
         return self.provenances[key].pushed_fields if key in self.provenances else frozenset()
+
+    def of_pictures(self, key: str, memory: Memory, pushing: Sequence[Pushing]) -> PicturePast:
+        """What tells about the pictures of an item with this memory and these pushes."""
+        is_first = not (memory or pushing or key in self.doubted or key in self.provenances)
+        return PicturePast(memory, tuple(pushing), self.pushed_fields(key), is_first=is_first)
 
     def of(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
         """The memory of a scene's item. If the item is new to the scene, the memory of the scene that had it before.
