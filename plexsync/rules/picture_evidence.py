@@ -64,10 +64,10 @@ def is_unlisted(name: str, memory: Memory, pushing: Sequence[Pushing]) -> bool:
     return any(original.value == UNLISTED for original in originals)
 
 
-def needs_original(name: str, wanted: Mapping[str, object], memory: Memory) -> bool:
-    """Whether the picture from before PlexSync has to be known now: another one, or none, takes the place of ours."""
+def is_replaced(name: str, wanted: Mapping[str, object], memory: Memory) -> bool:
+    """Whether another picture, or none, is to take the place of PlexSync's. A list then tells what is there in truth."""
     past = memory.get(name)
-    return past is not None and past.found.value == UNLISTED and name in wanted and wanted[name] != past.said
+    return past is not None and name in wanted and wanted[name] != past.said
 
 
 def with_original(item: Item, name: str, past: PicturePast, listed: Mapping[str, bool]) -> PicturePast:
