@@ -114,9 +114,11 @@ class Item:
 
     def value(self, name: str) -> str:
         """A single value; '' if it has none."""
+        if name in self.scalars:
+            return self.scalars[name]
         about = beside_whom(name)
         if about is None:
-            return self.scalars.get(name, "")
+            return ""
         role, member = about
         shown = self.roles if role == ROLE else self.faces
         return shown.get(member) or next((text for person, text in shown.items() if fold(person) == fold(member)), "")

@@ -4,13 +4,13 @@ Only the list of one item's pictures names the selected one, so it costs a reque
 read of many items: the address of the picture, its lock, and the item's stamp.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.plan_records import Memory, Pushing, Remembered, Sending
 from plexsync.rules.traits import ServerTraits
-from plexsync.rules.values import Held
+from plexsync.rules.values import Held, held, same_value
 
 # In the place of a key: the picture that Plex had chosen itself before the first upload. Its key was not requested.
 UNLISTED = "chosen by Plex"
@@ -23,11 +23,12 @@ class PicturePast:
     """What is remembered about an item, as far as it tells about its pictures.
 
     `lost` are the fields in pushes that the database does not know. `is_first`: nothing hints at an earlier push to the
-    item.
+    item. `strays` are the pictures, by name, that PlexSync sent for another scene that had the item before.
     """
 
     memory: Memory
     pushing: tuple[Pushing, ...]
+    strays: tuple[tuple[str, Sending], ...] = ()
     lost: Collection[str] = ()
     is_first: bool = False
 
@@ -57,36 +58,45 @@ def is_selected_by_upload(traits: ServerTraits) -> bool:
     return traits.upload_selects is True and not traits.picture_lag
 
 
-def is_unlisted(name: str, memory: Memory, pushing: Sequence[Pushing]) -> bool:
+def _is_unlisted(name: str, past: PicturePast) -> bool:
     """Whether the picture from before PlexSync is known as Plex's choice only."""
-    originals = [memory[name].found] if name in memory else []
-    originals += [push.fields[name].found for push in pushing if name in push.fields]
+    originals = [past.memory[name].found] if name in past.memory else []
+    originals += [sent.found for sent in _sendings(name, past)]
     return any(original.value == UNLISTED for original in originals)
 
 
-def needs_original(name: str, wanted: Mapping[str, object], memory: Memory) -> bool:
-    """Whether the picture from before PlexSync has to be known now: another one, or none, takes the place of ours."""
+def _sendings(name: str, past: PicturePast) -> list[Sending]:
+    pushed = [push.fields[name] for push in past.pushing if name in push.fields]
+    return [*pushed, *(sent for kind, sent in past.strays if kind == name)]
+
+
+def is_replaced(name: str, wanted: Mapping[str, object], memory: Memory) -> bool:
+    """Whether another picture, or none, is to take the place of PlexSync's. A list then tells what is there in truth."""
     past = memory.get(name)
-    return past is not None and past.found.value == UNLISTED and name in wanted and wanted[name] != past.said
+    return past is not None and name in wanted and wanted[name] != past.said
 
 
 def with_original(item: Item, name: str, past: PicturePast, listed: Mapping[str, bool]) -> PicturePast:
     """The past with the key of the picture from before PlexSync, found in the list of the item's pictures."""
     memory = past.memory
-    if not is_unlisted(name, memory, past.pushing):
+    if not _is_unlisted(name, past):
         return past
-    key = _original(listed, _own_keys(name, memory, past.pushing), is_locked=item.locked(name))
+    key = _original(listed, _own_keys(name, past), is_locked=item.locked(name))
     if not key:
         return past
     if name in memory:
         memory = {**memory, name: _resolved_memory(memory[name], key)}
-    return replace(past, memory=memory, pushing=tuple(_resolved_push(push, name, key) for push in past.pushing))
+    return replace(
+        past,
+        memory=memory,
+        pushing=tuple(_resolved_push(push, name, key) for push in past.pushing),
+        strays=tuple((kind, _resolved_sending(sent, key) if kind == name else sent) for kind, sent in past.strays),
+    )
 
 
-def _own_keys(name: str, memory: Memory, pushing: Sequence[Pushing]) -> set[str]:
-    past = memory.get(name)
-    own = {str(past.said), str(past.left.value), str(past.before)} if past else set()
-    sent = [push.fields[name] for push in pushing if name in push.fields]
+def _own_keys(name: str, past: PicturePast) -> set[str]:
+    remembered, sent = past.memory.get(name), _sendings(name, past)
+    own = {str(remembered.said), str(remembered.left.value), str(remembered.before)} if remembered else set()
     own |= {str(sending.said) for sending in sent}
     return own | {str(sending.sent.value) for sending in sent if not sending.undone}
 
@@ -121,6 +131,19 @@ def _resolved_push(push: Pushing, name: str, key: str) -> Pushing:
 def _resolved_sending(sent: Sending, key: str) -> Sending:
     was = _resolved_memory(sent.was, key) if sent.was else None
     return replace(sent, found=_resolved(sent.found, key), before=_resolved(sent.before, key), was=was)
+
+
+def shown_strays(item: Item, past: PicturePast) -> tuple[Pushing, ...]:
+    """Pushes of the strays that the item shows: the key is that of the bytes, so PlexSync put them there.
+
+    They are not what was there before PlexSync.
+    """
+    pushed = {*past.memory, *(name for push in past.pushing for name in push.fields)}
+    return tuple(
+        Pushing({name: sent}, until=0)
+        for name, sent in past.strays
+        if name not in pushed and same_value(name, held(item, name).value, sent.sent.value)
+    )
 
 
 def has_moved(before: Item, item: Item, name: str) -> bool:

@@ -10,6 +10,7 @@ from plexsync.plex.artwork import key_of
 from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
 from plexsync.rules.picture_evidence import UNLISTED
+from plexsync.rules.plan_records import Policy
 from plexsync.rules.traits import LearntTraits, ServerTraits
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_traits import Traits
@@ -361,3 +362,32 @@ def test_an_upload_whose_answer_is_lost_is_looked_for_and_not_repeated(house, on
 
 def test_the_simulator_selects_and_stamps_as_most_servers_do():
     assert (Traits().upload_selects, Traits().one_stamp) == (True, False)
+
+
+@pytest.mark.parametrize("how", ["undo", "another cover"])
+def test_a_poster_that_a_person_chooses_while_our_edit_is_under_way_is_neither_undone_nor_taken_for_ours(house, how):
+    house.plex_sim.traits.one_stamp = True
+    first, id = ids = covered(house, 2)
+    synced(house, ids)
+    house.edit(first, title="New")
+    house.work_until_settled()
+    real, plex = house.worker.plex.edit, house.worker.plex
+
+    def beside(*args, **kwargs):
+        house.plex_sim.hand_edit(house.key_of(id), thumb=BLUE)
+        return real(*args, **kwargs)
+
+    plex.edit = beside
+    house.edit(id, title="New")
+    house.work_until_settled()
+    plex.edit = real
+    assert house.title_in_plex(id) == "New"
+    house.clock.move(60)
+    if how == "undo":
+        undo(house, id)
+        assert item_of(house, id).poster == key_of("thumb", BLUE)
+    else:
+        house.replace_worker(policy=Policy(conflict="plex"))
+        house.stash_sim.set_cover(id, GREEN)
+        synced(house, [id])
+        assert item_of(house, id).poster == key_of("thumb", BLUE)

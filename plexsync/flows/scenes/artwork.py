@@ -26,9 +26,9 @@ from plexsync.rules.picture_evidence import (
     ShownPictures,
     has_moved,
     is_plex_choice,
+    is_replaced,
     moved_with_stamp,
     names_kept,
-    needs_original,
     with_original,
 )
 from plexsync.rules.pictures import (
@@ -218,7 +218,7 @@ class Artwork:
             may_be_first = past.is_first and name not in lost and not item.locked(name)
             if key is None and may_be_first and is_plex_choice(item, name):
                 key = UNLISTED
-            if key is None or needs_original(name, wanted, past.memory):
+            if key is None or is_replaced(name, wanted, past.memory):
                 listing = self._plex.listed(item.key, name)
                 key, past = selected(listing), with_original(item, name, past, listing)
                 may_be_first = wanted.get(name) not in listing

@@ -37,6 +37,7 @@ from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
 from plexsync.rules.match_records import Binding, NotThere, Unclear
 from plexsync.rules.neighbours import Plex, Stash
+from plexsync.rules.picture_evidence import shown_strays
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
@@ -301,7 +302,7 @@ class Looker:
             shown = self.pictures.with_pictures(scene, shown, profile)
             looked = self.pictures.shown(item, shown.values, past.of_pictures(item.key, memory, pushing))
             item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
-            pushing = (*past.strays(item, memory, pushing), *pushing)
+            pushing = (*shown_strays(item, looked.past), *pushing)
         policy = replace(self._rules.policy, take_over=bool(take_over))
         steps = plan(shown.values, item, memory, pushing, policy, past.provenances.get(item.key))
         steps = replace(steps, memory=placed(steps.memory, item))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 
+from plexsync.rules.errors import NeighbourError
 from plexsync.rules.records import PictureRow
 from plexsync.store.database import Database
 
@@ -41,13 +42,19 @@ class PictureBatch:
         self._rows = {id: rows.get(id, {}) for id in scenes}
         try:
             yield
+        except NeighbourError:
+            self._save_all()
+            raise
+        else:
+            self._save_all()
         finally:
-            self._rows, unsaved = None, self._unsaved
-            self._unsaved = {}
-            if unsaved:
-                with self._store.writing() as tx:
-                    for (scene, name), row in unsaved.items():
-                        tx.pictures.save(scene, name, row)
+            self._rows, self._unsaved = None, {}
+
+    def _save_all(self) -> None:
+        if self._unsaved:
+            with self._store.writing() as tx:
+                for (scene, name), row in self._unsaved.items():
+                    tx.pictures.save(scene, name, row)
 
     def rows(self, scene: int) -> dict[str, PictureRow]:
         """The rows of a scene's pictures, by name."""
