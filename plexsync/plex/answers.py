@@ -26,6 +26,8 @@ LONGEST_NUMBER = 19
 LONGEST_MOMENT = 11
 # The end of the name of the agent of a library of Other Videos.
 NO_AGENT = ".none"
+# How the guid of an item begins that no agent has matched: it has no pictures from the internet.
+UNMATCHED = ("local://", "com.plexapp.agents.none://", "tv.plex.agents.none://")
 
 Number = int | float | str
 Flag = bool | int | float | str
@@ -100,6 +102,7 @@ class ItemAnswer(msgspec.Struct):
     Field: list[FieldAnswer] = []
     Media: list[MediaAnswer] = []
     subtype: str | None = None
+    guid: str | None = None
 
 
 class LocationAnswer(msgspec.Struct):
@@ -302,6 +305,7 @@ def _item(metadata: ItemAnswer, section: str, library: str) -> Item:
         library=library,
         viewing=viewing_of(metadata.viewCount, metadata.lastViewedAt, metadata.viewOffset),
         rated_at=moment(metadata.lastRatedAt),
+        unmatched=(metadata.guid or "").startswith(UNMATCHED),
     )
 
 
