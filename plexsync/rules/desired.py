@@ -297,6 +297,12 @@ def sent_size(text: str) -> int:
     return len(quote(text, safe="", errors="replace"))
 
 
+def shown_text(field: str, text: str, limit: int) -> tuple[str, list[Note]]:
+    """A text as Plex can show it, and the notes about what was cut."""
+    notes: list[Note] = []
+    return _within(field, text, limit, notes), notes
+
+
 def _within(field: str, text: str, limit: int, notes: list[Note]) -> str:
     shown = cut(text, limit)
     while (size := sent_size(shown)) > SENT_LIMIT:

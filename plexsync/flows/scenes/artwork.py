@@ -17,6 +17,7 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.rules.desired import Profile, Wanted
 from plexsync.rules.errors import ForeignNotFound, Missing, Neighbour, NeighbourError, Refused, Unavailable, Unusable
 from plexsync.rules.item import PICTURES, Item
+from plexsync.rules.job import Kind
 from plexsync.rules.neighbours import Clock, Imaging, Plex, Stash
 from plexsync.rules.pictures import FAILED, LARGEST, PADDED, asked_for, kept_as, kind_of, known_by_place, may_be_early
 from plexsync.rules.plan_records import Memory, Note, Pushing
@@ -47,7 +48,7 @@ class PictureChanged(Outdated):
 class Artwork:
     """The artwork of one Stash and one Plex. `key_of` returns the key of a picture in Plex. No `imaging`: no resizing.
 
-    `clock` makes the pauses while Plex stores an upload.
+    `clock` makes the pauses while Plex stores an upload. `flow`: whose results for pictures these are.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class Artwork:
         key_of: Callable[[str, bytes], str],
         imaging: Imaging | None,
         clock: Clock,
+        flow: str = Kind.SCENE,
     ) -> None:
         self._store = store
+        self._flow = flow
         self._stash = stash
         self._plex = plex
         self._gates = gates
@@ -93,7 +96,7 @@ class Artwork:
         version = _version(image, padded=padded)
         kept = kept_as(name, source, padded=padded)
         with self._store.reading() as db:
-            rows = db.pictures.of(scene.id)
+            rows = db.pictures.of_flow(self._flow).of(scene.id)
         # Earlier versions of PlexSync stored the row under the name alone.
         last_row = rows.get(kept) or rows.get(name)
         if last_row and last_row.version == version:
@@ -118,7 +121,7 @@ class Artwork:
 
     def _save(self, scene: int, kept: str, row: PictureRow) -> None:
         with self._store.writing() as tx:
-            tx.pictures.save(scene, kept, row)
+            tx.pictures.of_flow(self._flow).save(scene, kept, row)
 
     def _fetched(
         self, name: str, image: Image, version: str, last_row: PictureRow | None, *, padded: bool
