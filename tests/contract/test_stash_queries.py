@@ -66,7 +66,7 @@ ASKED = {
     "newest": (queries.NEWEST, {**NEWEST_FIRST, "last": LAST}),
     "questions": (queries.QUESTIONS, {}),
     "lacks cover": (queries.LACKS_COVER, {"id": 7}),
-    **{f"picture of a {kind}": (query, {"id": "7"}) for kind, query in queries.PICTURE.items()},
+    **{f"picture at {' '.join(place)}": (query, {"id": "7"}) for place, query in queries.PICTURE.items()},
     **{f"recent {kind}": (query, NEWEST_FIRST) for kind, query in queries.RECENT.items()},
     **{
         f"showing {kind}": (queries.WALK_IDS, {"scenes": queries.above(0, **queries.showing(kind, 5)), "page": PAGE})
