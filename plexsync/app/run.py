@@ -10,6 +10,7 @@ from functools import partial
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lines
+from plexsync.app.dressing import CollectionDressing, collection_dressing
 from plexsync.app.import_turn import ImportTurn
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
@@ -24,6 +25,7 @@ from plexsync.engine.notifications import Bell, Noticer, Standstill
 from plexsync.engine.pulse import in_turn
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
+from plexsync.flows.collections.observe import observe_worked
 from plexsync.flows.plays.marked import drop_marks
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
@@ -46,9 +48,16 @@ RECONCILE_RETRY = 300.0
 Told = Callable[[Worked | ProbeResult | Idle], None]
 
 
-def scene_flow(parts: Assembled, back: WayBack | None = None, ratings: RatingBack | None = None) -> SceneFlow:
-    """Return the scene flow on these parts; it tells the way back which scenes it has inspected."""
+def scene_flow(
+    parts: Assembled,
+    back: WayBack | None = None,
+    ratings: RatingBack | None = None,
+    dressing: CollectionDressing | None = None,
+) -> SceneFlow:
+    """Return the scene flow on these parts; it tells the way back and the collections which scenes it has inspected."""
     observing = [*([back.observe] if back else ()), *([ratings.poll.observe] if ratings else ())]
+    if dressing and dressing.is_on:
+        observing.append(observe_worked)
     return SceneFlow(
         parts.store,
         parts.stash,
@@ -69,18 +78,22 @@ def engine_on(
     pool: Executor | None = None,
     back: WayBack | None = None,
     ratings: RatingBack | None = None,
+    dressing: CollectionDressing | None = None,
     flows: Sequence[AnyFlow] = (),
 ) -> Engine:
     """Return an engine on these parts; `holder` marks the rows that it claims, and `pool` sends its edits.
 
-    It works the scene flow, the way back (while that is off, only what is to be taken back), and the given `flows`.
+    It works the scene flow, the way back and the collections (while one is off, only what is to be taken back), and the
+    given `flows`.
     """
+    dressing = dressing or collection_dressing(parts)
     return Engine(
         parts.store,
         [
-            scene_flow(parts, back, ratings),
+            scene_flow(parts, back, ratings, dressing),
             back.flow if back else plays_to_take_back(parts),
             *(ratings.flows if ratings else ()),
+            dressing.flow,
             *flows,
         ],
         parts.gates,

@@ -121,7 +121,7 @@ class CollectionJournal:
             memory=errand.memory or {},
             pushing=(*without_entry(row, errand.entry), *left_out),
             stamp=errand.stamp,
-            said=digest(errand.sight.wanted.values),
+            desired=digest(errand.sight.wanted.values),
             undone=undone(errand.memory or {}),
         )
         tx.collections.save(updated)
@@ -137,7 +137,7 @@ def _give_up_name(tx: Writer, row: CollectionRow, errand: CollectionErrand, now:
     old = replace(row, name=errand.finding.template_name, item="", owner="", memory={}, pushing=(), stamp=0)
     tx.collections.save(old)
     tx.jobs.want(COLLECTION, row.id, Why.EDIT, now)
-    if row.object.source in Kind:
+    if row.object.source in set(Kind):
         for scene in tx.scene_names.scenes_showing(Kind(row.object.source), row.object.id):
             tx.jobs.want(Kind.SCENE, scene, Why.SWEEP, now)
 

@@ -15,7 +15,7 @@ from plexsync.flows.scenes.flow import PICTURE_REQUESTS
 from plexsync.flows.scenes.push import Pusher
 from plexsync.rules.collection_servers import PlexCollections, StashCollections
 from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow
-from plexsync.rules.job import COLLECTION, Dead, Done, Gone, Job, Outcome, Why
+from plexsync.rules.job import COLLECTION, Dead, Done, Job, Outcome, Why
 from plexsync.rules.undo import undone
 from plexsync.store.database import Database, Writer
 
@@ -88,7 +88,7 @@ class CollectionFlow:
         if sight is not None and sight.plan.edit:
             entry = sight.entry(until)
             # What is only known to be in step after the push stays as it was.
-            row = replace(row, pushing=(*row.pushing, entry), stamp=known.stamp, said=known.said)
+            row = replace(row, pushing=(*row.pushing, entry), stamp=known.stamp, desired=known.desired)
             errands.append(
                 CollectionErrand(
                     job=job,
@@ -191,7 +191,7 @@ def _as_found(row: CollectionRow, finding: CollectionFinding, now: int) -> Colle
         object_at=finding.source.updated_at if finding.source else row.object_at,
     )
     if not finding.item:
-        return replace(found, memory={}, pushing=(), stamp=0, said="", undone="")
+        return replace(found, memory={}, pushing=(), stamp=0, desired="", undone="")
     if finding.sight is None:
         return replace(found, stamp=finding.stamp)
     memory = finding.sight.plan.memory
@@ -200,7 +200,7 @@ def _as_found(row: CollectionRow, finding: CollectionFinding, now: int) -> Colle
         memory=memory,
         pushing=tuple(push for push in row.pushing if push.until > now),
         stamp=finding.stamp,
-        said=digest(finding.sight.wanted.values),
+        desired=digest(finding.sight.wanted.values),
         undone=undone(memory),
     )
 

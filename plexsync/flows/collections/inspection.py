@@ -53,7 +53,6 @@ from plexsync.rules.traits import CollectionForm
 from plexsync.rules.undo import undo, undone
 from plexsync.store.database import Database, Reader
 
-
 HOME = "home"
 # The owners for which nothing has to be proven.
 PROVEN = ("ours", "handed")

@@ -26,9 +26,7 @@ def given_names(memory: Memory, pushing: Sequence[Pushing] = ()) -> set[str]:
 def is_made_by_us(db: Reader, title: str, members: Sequence[str]) -> bool:
     """Whether PlexSync gave this name to every one of these items, of which there is at least one."""
     name = fold(title)
-    return bool(members) and all(
-        name in given.get(key, ()) for keys, given in _given(db, members) for key in keys
-    )
+    return bool(members) and all(name in given.get(key, ()) for keys, given in _given(db, members) for key in keys)
 
 
 def _given(db: Reader, members: Sequence[str]) -> Iterator[tuple[Sequence[str], dict[str, set[str]]]]:

@@ -8,18 +8,18 @@ import logging
 from collections.abc import Sequence
 
 from plexsync.engine.gates import Gates
+from plexsync.flows.collections.edit_form import edit_by_either_form
 from plexsync.flows.collections.errands import CollectionErrand
 from plexsync.flows.collections.inspection import HOME, CollectionLooker, told_item
 from plexsync.flows.collections.records import pictured
+from plexsync.flows.scenes.artwork import Artwork
 from plexsync.rules.collection_order import CUSTOM, ORDER, Move, members_in, moves, sort_of
 from plexsync.rules.collection_servers import PlexCollection, PlexCollections
 from plexsync.rules.errors import Conflict, Missing, Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import COLLECTION_SETTINGS, Item
 from plexsync.rules.job import Done, Waiting
 from plexsync.rules.pictures import placed
-from plexsync.rules.plan_records import Edit
 from plexsync.rules.read_back import learn
-from plexsync.rules.traits import CollectionForm
 
 log = logging.getLogger("PlexSync.collections")
 
@@ -68,14 +68,15 @@ class CollectionPusher:
                 errand.begun = True
                 self._pictures.put_back(errand.sight.item, name, key)
             else:
-                self._show(errand, name, key)
+                self._show(self._pictures, errand, name, key)
 
-    def _show(self, errand: CollectionErrand, name: str, key: str) -> None:
+    def _show(self, pictures: Artwork, errand: CollectionErrand, name: str, key: str) -> None:
         """Select a picture. Leave it out if Plex rejects it, or has failed to accept it several times."""
-        pictures, sight = self._pictures, errand.sight
-        assert pictures is not None
+        sight = errand.sight
         try:
-            content = pictures.to_send(pictured(errand.row, errand.finding.source), sight.item, name, key, sight.pictures)
+            content = pictures.to_send(
+                pictured(errand.row, errand.finding.source), sight.item, name, key, sight.pictures
+            )
             errand.begun = True
             pictures.send(sight.item, name, key, content)
         except (Refused, Missing) as error:
@@ -91,29 +92,20 @@ class CollectionPusher:
         errand.leave_out(name, str(failure), unknown=isinstance(failure, Unavailable) or failure.applied)
 
     def _send_texts(self, errand: CollectionErrand) -> None:
-        """Send texts and locks in the form that the server takes: one that answers 404 may not know the other form."""
+        """Send texts and locks in the form that the server takes."""
         sight = errand.sight
         texts = {name: change for name, change in sight.plan.edit.items() if name not in COLLECTION_SETTINGS}
         if not texts:
             return
         try:
-            try:
-                self._edit(errand, texts, sight.form)
-            except Missing as error:
-                if error.applied:
-                    raise
-                other: CollectionForm = "section" if sight.form == "item" else "item"
-                self._edit(errand, texts, other)
-                errand.form = other
+            form = edit_by_either_form(self._plex, sight.item.section, errand.key, texts, sight.form)
+            errand.form = form if form != sight.form else None
         except Conflict:
             if "title" not in texts:
                 raise
             log.info("collection %s can't be renamed: another one has the title", errand.key)
             errand.title_taken = True
         errand.begun = True
-
-    def _edit(self, errand: CollectionErrand, texts: Edit, form: CollectionForm) -> None:
-        self._plex.edit_collection(errand.sight.item.section, errand.key, texts, form)
 
     def _send_settings(self, errand: CollectionErrand) -> None:
         edit, item = errand.sight.plan.edit, errand.sight.item
@@ -196,5 +188,3 @@ class CollectionPusher:
         plan = errand.sight.plan
         errand.memory = placed(learn(plan.memory, plan.sending, item).memory, item)
         errand.saw(item)
-
-

@@ -1,0 +1,71 @@
+"""Collections that PlexSync dresses: their flow and their comparison, put together on the parts."""
+
+from dataclasses import dataclass
+
+from plexsync.app.parts import Assembled
+from plexsync.flows.collections.flow import CollectionFlow, CollectionParts
+from plexsync.flows.collections.inspection import CollectionLooker
+from plexsync.flows.collections.observe import observe_compared
+from plexsync.flows.scenes.artwork import Artwork
+from plexsync.flows.scenes.push import Pusher
+from plexsync.flows.scenes.rules import LookRules
+from plexsync.flows.scenes.scene_identity import StashIdentity
+from plexsync.plex import artwork
+from plexsync.rules.collections import CollectionRow
+from plexsync.rules.job import COLLECTION
+from plexsync.store.database import Writer
+
+
+@dataclass(frozen=True)
+class CollectionDressing:
+    """The flow of collections, and the inspection that screens and commands share with it."""
+
+    flow: CollectionFlow
+    looker: CollectionLooker
+    is_on: bool
+
+
+def is_dressing_on(rules: LookRules) -> bool:
+    """Whether any library dresses its collections."""
+    return any(profile.dressing.is_on for profile in (rules.profile, *rules.libraries.values()))
+
+
+def collection_dressing(parts: Assembled) -> CollectionDressing:
+    """Put the dressing of collections together on these parts. Full comparisons tell it which scenes they have inspected.
+
+    While no part is switched on, its flow takes back what was written before, if you ask for it, and nothing else.
+    """
+    looks, work = parts.settings.looks, parts.settings.work
+    pictures = Artwork(
+        parts.store, parts.stash, parts.plex, parts.gates, artwork.key_of, parts.imaging, parts.clock, flow=COLLECTION
+    )
+    looker = CollectionLooker(
+        parts.store,
+        parts.stash,
+        parts.plex,
+        parts.gates,
+        looks,
+        parts.identity,
+        StashIdentity(parts.store, parts.stash, parts.clock),
+        pictures,
+    )
+    flow = CollectionFlow(
+        CollectionParts(
+            store=parts.store,
+            stash=parts.stash,
+            plex=parts.plex,
+            gates=parts.gates,
+            looker=looker,
+            pusher=Pusher(parts.store, parts.plex, parts.work_looker, parts.gates, max_retries=work.max_retries),
+            renamed=_rename,
+            max_retries=work.max_retries,
+        )
+    )
+    is_on = is_dressing_on(looks)
+    if is_on and observe_compared not in parts.reconciler.observing:
+        parts.reconciler.observing.append(observe_compared)
+    return CollectionDressing(flow, looker, is_on)
+
+
+def _rename(tx: Writer, row: CollectionRow, title: str) -> None:
+    tx.collections.rename(row.id, title)
