@@ -1,0 +1,71 @@
+"""A house whose collections are dressed, and what a person sees of them in Plex."""
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+
+from plexsync.rules import choice
+from plexsync.rules.collections import PARTS, CollectionRow, Dressing
+from plexsync.rules.desired import Profile
+from plexsync.rules.item import FIELDS
+from plexsync.rules.job import COLLECTION
+from tests.engine.house import House
+from tests.engine.pools import Inline
+
+ALL = frozenset(PARTS)
+
+
+def profile(**dressing: object) -> Profile:
+    """Every field, collections of studios, groups and chosen tags, and this dressing."""
+    return Profile(
+        frozenset(FIELDS), tag_collections=choice.parsed(["Series*"]), dressing=Dressing(**{"parts": ALL, **dressing})
+    )
+
+
+@contextmanager
+def dressed_house(folder, **dressing: object):
+    rules = dressing.pop("rules", {})
+    with House(folder / "data", profile=profile(**dressing), pool=Inline(), **rules) as house:
+        yield house
+
+
+def begin(house: House, *scenes: Mapping[str, object]) -> list[int]:
+    """Scenes with these values and their items, in step with all that follows from them."""
+    ids = []
+    for n, values in enumerate(scenes):
+        ids.append(house.add_scene(n, **values))
+        path = house.stash_sim.scene(ids[-1]).files[0][0]
+        house.plex_sim.add_movie(house.section, files=[(path, 1000 + n, 60_000)], title=f"file {n}")
+    house.want(*ids)
+    house.work_until_settled()
+    house.clock.move(60)
+    house.forget_requests()
+    return ids
+
+
+def key_of(house: House, title: str) -> str:
+    """The rating key of the collection with this title."""
+    return house.plex_sim.collection_keys(house.section)[title]
+
+
+def collection(house: House, title: str):
+    """A collection of Plex by its title."""
+    return house.plex_sim.item(key_of(house, title))
+
+
+def rows(house: House) -> dict[str, CollectionRow]:
+    """What is remembered, by name."""
+    with house.store.reading() as db:
+        return {row.name: row for row in db.collections.page(after=0, limit=1000)}
+
+
+def want(house: House, *titles: str) -> None:
+    """Queue these collections (all, if none is given), as a change in Stash does."""
+    known = rows(house)
+    with house.store.writing() as tx:
+        for title in titles or known:
+            tx.jobs.want(COLLECTION, known[title].id, "edit", house.clock.now())
+
+
+def writes(house: House) -> list[str]:
+    """The requests that wrote to Plex."""
+    return [f"{request.method} {request.path}" for request in house.plex_sim.log if request.method != "GET"]
