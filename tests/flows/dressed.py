@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from plexsync.rules import choice
 from plexsync.rules.collections import PARTS, CollectionRow, Dressing
@@ -50,6 +51,57 @@ def key_of(house: House, title: str) -> str:
 def collection(house: House, title: str):
     """A collection of Plex by its title."""
     return house.plex_sim.item(key_of(house, title))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """All that Plex has of a collection: its fields, locks, pictures and settings, its members in order, and its home."""
+
+    scalars: Mapping[str, object]
+    locks: frozenset[str]
+    poster: str | None
+    art: str | None
+    mode: str
+    sort: str
+    members: tuple[str, ...]
+    home: tuple[str, ...] | None
+
+
+def shown(house: House) -> dict[str, Shown]:
+    """The collections of every library as Plex has them, by key."""
+    plex = house.worker.plex
+    all_shown = {}
+    for section in plex.sections():
+        homes = plex.homes(section.key)
+        for key in [entry.key for page in plex.listed(section.key) for entry in page]:
+            item, full = house.plex_sim.item(key), plex.collections([key])[key].item
+            all_shown[key] = Shown(
+                {name: value for name, value in item.scalars.items() if name != "addedAt"},
+                item.locks,
+                item.poster,
+                item.art,
+                full.value("collectionMode"),
+                full.value("collectionSort"),
+                tuple(plex.members(key)),
+                homes.get(key),
+            )
+    house.forget_requests()
+    return all_shown
+
+
+def members(house: House, title: str) -> list[int]:
+    """The numbers of the scenes of a collection, in its order."""
+    keys = house.plex_sim.collections(house.section)[title]
+    return [int(house.plex_sim.item(key).files[0][0].split()[-1].split(".")[0]) for key in keys]
+
+
+def add_member(house: House, n: int, **values: object) -> int:
+    """Another scene and its item, synced like the others."""
+    (id,) = house.add(1, start=n)
+    house.worker.indexer.freshen(force=True)
+    house.edit(id, **values)
+    house.work_until_settled()
+    return id
 
 
 def rows(house: House) -> dict[str, CollectionRow]:
