@@ -133,7 +133,7 @@ class StashCollections(Protocol):
     def object_stamps(self, source: str, *, page: int = 500, counted: bool = False) -> Iterator[list[ObjectStamp]]:
         """All objects of one of `OBJECT_SOURCES`, in pages by id; `counted`: with their numbers of scenes.
 
-        An object can be left out if others are deleted meanwhile: only `objects` tells that one is gone.
+        Only `objects` proves that one is gone: an object can be left out while others are created and deleted.
         """
         ...
 

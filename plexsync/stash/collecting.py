@@ -1,6 +1,7 @@
 """The sources of collections in Stash: implements `plexsync.rules.collection_servers.StashCollections`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
 
 import msgspec
 
@@ -122,14 +123,19 @@ class StashCollecting(StashWatching):
     def object_stamps(self, source: str, *, page: int = 500, counted: bool = False) -> Iterator[list[ObjectStamp]]:
         """All objects of a source with a name, in pages by id; `counted`: with their numbers of scenes.
 
-        Objects can only be listed by page number: one is left out if another one before it is deleted between two pages.
+        Objects can only be listed by page number, so a page that tells of deletions is read from where they moved the rest.
+        An object is left out only if as many are created as are deleted before it, between two pages.
         """
         query = (collection_queries.COUNTED_STAMPS if counted else collection_queries.STAMPS)[source]
-        number = last = 0
+        number = last = total = 0
         while True:
             number += 1
             data = self._ask(STAMPS, query, {"page": queries.page(page, sort="id", number=number)}).listed
-            stamps = self._checked(lambda: [_stamp_of(answer) for answer in data.objects])  # noqa: B023 - called at once
+            stamps = self._checked(lambda: [_stamp_of(answer, counted=counted) for answer in data.objects])  # noqa: B023 - called at once
+            deleted, total = max(total - data.count, 0), data.count
+            if deleted:
+                number = max(number - 1 - ceil(deleted / page), 0)
+                continue
             fresh = [stamp for stamp in stamps if stamp.id > last]
             if fresh:
                 last = fresh[-1].id
@@ -193,6 +199,8 @@ def _image(source: str, id: int, leaf: str, address: str | None, updated_at: str
     return Image(source, f"/{source}/{id}/{leaf}", updated_at) if pictures.is_own(address) else None
 
 
-def _stamp_of(answer: CountedStamp) -> ObjectStamp:
+def _stamp_of(answer: CountedStamp, *, counted: bool) -> ObjectStamp:
+    if counted and answer.scenes < 0:
+        raise ValueError("an object without the number of its scenes")
     below = answer.scenes if answer.scenes_below is None else answer.scenes_below
     return ObjectStamp(answers.number(answer.id), answer.updated_at, answer.scenes, below)
