@@ -21,7 +21,7 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import name_key
 from plexsync.rules.records import Newest, News, Picture, Plugin
 from plexsync.rules.scene import Image, Scene
-from plexsync.stash import answers, existing, plugin_answers, queries
+from plexsync.stash import answers, existing, queries, server_answers
 from plexsync.stash.names import pattern
 
 STASH = Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key")
@@ -68,11 +68,11 @@ PICTURED = msgspec.json.Decoder(answers.Pictured)
 NEWEST = msgspec.json.Decoder(answers.NewestOfAll)
 QUESTIONS = msgspec.json.Decoder(answers.AskedQuestions)
 RECENT_FILES = msgspec.json.Decoder(answers.RecentFiles)
-PROBED = msgspec.json.Decoder(answers.Probed)
-VERSION = msgspec.json.Decoder(answers.Version)
-CONFIG_PATH = msgspec.json.Decoder(answers.ConfigPath)
-PLUGINS = msgspec.json.Decoder(plugin_answers.InstalledPlugins)
-PLUGIN_SETTINGS = msgspec.json.Decoder(plugin_answers.PluginSettings)
+PROBED = msgspec.json.Decoder(server_answers.Probed)
+VERSION = msgspec.json.Decoder(server_answers.Version)
+CONFIG_PATH = msgspec.json.Decoder(server_answers.ConfigPath)
+PLUGINS = msgspec.json.Decoder(server_answers.InstalledPlugins)
+PLUGIN_SETTINGS = msgspec.json.Decoder(server_answers.PluginSettings)
 ANYTHING = msgspec.json.Decoder()
 CONFIGURED = msgspec.json.Decoder(dict[str, dict[str, object]])
 
