@@ -75,6 +75,9 @@ class Profile:
     @property
     def asks_people(self) -> bool:
         """Whether the scene needs more of its performers than their names."""
+        in_collections = "collection" in self.fields and "performers" in self.collections
+        if in_collections and "disambiguation" in self.dressing.names.get("performer", NO_TEXT).names:
+            return True
         return "actor" in self.fields and bool(self.role or self.face)
 
     @property
@@ -101,7 +104,7 @@ def wanted(scene: Scene, profile: Profile) -> Wanted:
     values = {name: _RULES[name](scene, profile, notes) for name in FIELDS if name in profile.fields}
     if not values.get("title", "something"):
         del values["title"]
-    if profile.asks_people:
+    if "actor" in values and (profile.role or profile.face):
         values |= _beside(scene, profile, values["actor"], notes)
     return Wanted(values, tuple(notes))
 
