@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from plexsync.app.parts import Assembled
+from plexsync.flows.collections.comparison import CollectionComparison
 from plexsync.flows.collections.flow import CollectionFlow, CollectionParts
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.observe import observe_compared
@@ -13,15 +14,17 @@ from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.plex import artwork
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.job import COLLECTION
+from plexsync.rules.note_keys import COLLECTIONS_COMPARED
 from plexsync.store.database import Writer
 
 
 @dataclass(frozen=True)
 class CollectionDressing:
-    """The flow of collections, and the inspection that screens and commands share with it."""
+    """The flow of collections, their comparison, and the inspection that screens and commands share with the flow."""
 
     flow: CollectionFlow
     looker: CollectionLooker
+    comparison: CollectionComparison
     is_on: bool
 
 
@@ -49,6 +52,7 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
         StashIdentity(parts.store, parts.stash, parts.clock),
         pictures,
     )
+    is_on = is_dressing_on(looks)
     flow = CollectionFlow(
         CollectionParts(
             store=parts.store,
@@ -59,12 +63,26 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
             pusher=Pusher(parts.store, parts.plex, parts.work_looker, parts.gates, max_retries=work.max_retries),
             renamed=_rename,
             max_retries=work.max_retries,
+            is_on=is_on,
         )
     )
-    is_on = is_dressing_on(looks)
     if is_on and observe_compared not in parts.reconciler.observing:
         parts.reconciler.observing.append(observe_compared)
-    return CollectionDressing(flow, looker, is_on)
+    comparison = CollectionComparison(
+        parts.store, parts.stash, looker, parts.gates, parts.clock, parts.identity, parts.settings.wishes
+    )
+    return CollectionDressing(flow, looker, comparison, is_on)
+
+
+def forget_dressing(parts: Assembled) -> None:
+    """Drop the queued collections, since no part is switched on. What was written stays, and so does what is remembered.
+
+    Collections that you want taken back stay in the queue. Switched on again, all are inspected anew.
+    """
+    with parts.store.writing() as tx:
+        tx.jobs.discard([COLLECTION], but=sorted(tx.collections.marks()))
+        if tx.notes.text(COLLECTIONS_COMPARED):
+            tx.notes.save(COLLECTIONS_COMPARED, "")
 
 
 def _rename(tx: Writer, row: CollectionRow, title: str) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lines
-from plexsync.app.dressing import CollectionDressing, collection_dressing
+from plexsync.app.dressing import CollectionDressing, collection_dressing, forget_dressing, is_dressing_on
 from plexsync.app.import_turn import ImportTurn
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
@@ -120,13 +120,18 @@ def rating_back_of(parts: Parts) -> RatingBack | None:
 
 @contextmanager
 def engine(
-    parts: Parts, stop: threading.Event, back: WayBack | None = None, ratings: RatingBack | None = None
+    parts: Parts,
+    stop: threading.Event,
+    back: WayBack | None = None,
+    ratings: RatingBack | None = None,
+    dressing: CollectionDressing | None = None,
 ) -> Iterator[Engine]:
     """Yield an engine for the holder of the worker's lock; call `take_up` before its first step.
 
     When `stop` is set, work that hangs is given back before this process can be killed for taking too long.
     """
-    works = engine_on(parts, holder=secrets.token_hex(4), watchdog=parts.watchdog, back=back, ratings=ratings)
+    holder = secrets.token_hex(4)
+    works = engine_on(parts, holder=holder, watchdog=parts.watchdog, back=back, ratings=ratings, dressing=dressing)
     farewell = Farewell(works.abandon, stop=stop)
     try:
         parts.watchdog.tell_of_the_last()
@@ -148,6 +153,8 @@ def take_up(parts: Parts, works: Engine) -> None:
             drop_marks(tx)
     if are_ratings_off:
         forget_ratings(parts)
+    if not is_dressing_on(parts.settings.looks):
+        forget_dressing(parts)
     parts.curer.apply()
     parts.reconciler.note_wishes()
 
@@ -161,10 +168,12 @@ def drain(
     before: Ran | None = None,
 ) -> Ran:
     """Work the queue until nothing is due or `wait_for` returns true; adds to the counts of the run `before`."""
-    back = way_back_of(parts)
-    with engine(parts, stop, back, rating_back_of(parts)) as works:
+    back, dressing = way_back_of(parts), collection_dressing(parts)
+    with engine(parts, stop, back, rating_back_of(parts), dressing) as works:
         take_up(parts, works)
         parts.curer.recheck(stopping=stop.is_set)
+        if dressing.is_on:
+            dressing.comparison.run_if_due(stop.is_set)
         if back is not None:
             back.first_run.begin()
         return loop_of(parts, works, stop, report).drain(wait_for=wait_for, before=before)
@@ -189,8 +198,8 @@ def noticing(parts: Parts, stop: threading.Event) -> Iterator[Standstill]:
 
 def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
     """Run worker, poller, schedule and notices until `stop`. A damaged database ends it, whichever thread finds it."""
-    back, ratings = way_back_of(parts), rating_back_of(parts)
-    with noticing(parts, stop) as paused, engine(parts, stop, back, ratings) as works:
+    back, ratings, dressing = way_back_of(parts), rating_back_of(parts), collection_dressing(parts)
+    with noticing(parts, stop) as paused, engine(parts, stop, back, ratings, dressing) as works:
         schedule = Schedule(parts, stop)
         # A worker's start polls at once, and so does each new connection to Stash's log.
         poll_now = threading.Event()
@@ -218,6 +227,9 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
             watchers.append(watch(compare, name="compare plays", seconds=COMPARE_LOOK))
         if ratings is not None:
             watchers.append(watch(ratings.poll.poll, name="ratings", seconds=parts.config.stash_poll_interval))
+        if dressing.is_on:
+            compare = partial(dressing.comparison.run_if_due, stop.is_set)
+            watchers.append(watch(compare, name="compare collections", seconds=COMPARE_LOOK))
         if back is not None and back.resume is not None:
             watchers.append(watch(back.resume.poll, name="resume", seconds=parts.config.stash_poll_interval))
         for watcher in watchers:

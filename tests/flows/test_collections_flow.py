@@ -73,7 +73,11 @@ def test_every_part_is_shown_and_a_second_run_writes_and_uploads_nothing(tmp_pat
         assert [entry.scalars["titleSort"] for entry in seen.values()] == [f"~{title}" for title in seen]
         assert {entry.mode for entry in seen.values()} == {"1"}
         acme, group, series = (seen[title] for title in ("Acme", "Trilogy", "Series One"))
-        assert [entry.scalars["summary"] for entry in (acme, group, series)] == ["Films.", "Three of them.", "The first."]
+        assert [entry.scalars["summary"] for entry in (acme, group, series)] == [
+            "Films.",
+            "Three of them.",
+            "The first.",
+        ]
         assert [entry.poster for entry in (acme, group, series)] == [
             picture_key("thumb", picture) for picture in (RED, BLUE, GREEN)
         ]

@@ -22,7 +22,10 @@ from plexsync.store.database import Database, Writer
 
 @dataclass(frozen=True)
 class CollectionParts:
-    """What the flow of collections works with. `pusher` sends locks of scenes again, to see whether Plex takes writes."""
+    """What the flow of collections works with. `pusher` sends locks of scenes again, to see whether Plex takes writes.
+
+    `is_on`: a part is switched on. Else it takes back what you undo, and nothing more.
+    """
 
     store: Database
     stash: StashCollections
@@ -32,6 +35,7 @@ class CollectionParts:
     pusher: Pusher
     renamed: Renamed
     max_retries: int
+    is_on: bool
 
 
 class CollectionFlow:
@@ -55,7 +59,7 @@ class CollectionFlow:
     def affected(self, notice: ChangeNotice) -> Collection[int]:
         """The collections of the object."""
         source = next((source for source in SOURCES if source == notice.kind), None)
-        if source is None:
+        if source is None or not self._parts.is_on:
             return ()
         object = CollectionObject(source, notice.id)
         with self._store.reading() as db:

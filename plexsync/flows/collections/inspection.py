@@ -301,15 +301,20 @@ class CollectionLooker:
         """The desired values with the order of the group, as far as its scenes are members."""
         place = {scene: number for number, scene in enumerate(scenes)}
         with self._store.reading() as db:
-            owners = db.memories.pushers(list(members))
-        places = {
-            key: min(place[scene] for scene in some if scene in place)
-            for key, some in owners.items()
-            if any(scene in place for scene in some)
-        }
+            places = places_of(db, members, place)
         if len(members) < FEWEST_ORDERED or not places:
             return wanted
         return with_order(wanted, as_text(placed_order(members, places)))
+
+
+def places_of(db: Reader, members: Sequence[str], place: Mapping[int, int]) -> dict[str, int]:
+    """The places of those of these items that PlexSync knows to be of scenes with a place."""
+    owners = db.memories.pushers(list(members)) if members else {}
+    return {
+        key: min(place[scene] for scene in scenes if scene in place)
+        for key, scenes in owners.items()
+        if any(scene in place for scene in scenes)
+    }
 
 
 def told_item(item: Item, homes: Mapping[str, tuple[str, ...]] | None, members: Sequence[str]) -> Item:
