@@ -25,6 +25,7 @@ def profile(**dressing: object) -> Profile:
 @contextmanager
 def dressed_house(folder, **dressing: object):
     rules = dressing.pop("rules", {})
+    folder.mkdir(exist_ok=True)
     with House(folder / "data", profile=profile(**dressing), pool=Inline(), **rules) as house:
         yield house
 
@@ -112,10 +113,10 @@ def rows(house: House) -> dict[str, CollectionRow]:
 
 def want(house: House, *titles: str) -> None:
     """Queue these collections (all, if none is given), as a change in Stash does."""
-    known = rows(house)
     with house.store.writing() as tx:
-        for title in titles or known:
-            tx.jobs.want(COLLECTION, known[title].id, "edit", house.clock.now())
+        for row in tx.collections.page(after=0, limit=1000):
+            if not titles or row.name in titles:
+                tx.jobs.want(COLLECTION, row.id, "edit", house.clock.now())
 
 
 def writes(house: House) -> list[str]:

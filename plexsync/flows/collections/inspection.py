@@ -1,6 +1,6 @@
 """Inspects collections: their objects in Stash, what Plex has, and what would have to change. Writes to neither server."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.engine.gates import Gates
@@ -24,7 +24,7 @@ from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity
-from plexsync.rules.collection_order import CUSTOM, ORDER, as_text, order_in_plex, placed_order, told_order
+from plexsync.rules.collection_order import CUSTOM, ORDER, as_text, members_in, order_in_plex, placed_order, told_order
 from plexsync.rules.collection_servers import (
     CollectionSource,
     ListedCollection,
@@ -148,6 +148,25 @@ class CollectionLooker:
             return wanted
         return self.pictures.with_pictures(pictured(row, source), wanted, pictures_of(profile))
 
+    def known_orders(self, rows: Sequence[CollectionRow]) -> dict[int, str]:
+        """The orders that groups should have by what Stash says now, of the members that are remembered."""
+        ordered = {row.id: row for row in rows if _concerns(row, ORDER)}
+        groups = self._group_orders({row.object.id for row in ordered.values()})
+        orders = {}
+        for id, row in ordered.items():
+            sent = [str(push.fields[ORDER].sent.value) for push in row.pushing if ORDER in push.fields]
+            left = str(row.memory[ORDER].left.value) if ORDER in row.memory else ""
+            members = members_in(left) or members_in((sent or [""])[-1])
+            wanted = self._ordered(Wanted({}), members, groups.get(row.object.id, ()))
+            if ORDER in wanted.values:
+                orders[id] = str(wanted.values[ORDER])
+        return orders
+
+    def _group_orders(self, groups: Collection[int]) -> Mapping[int, tuple[int, ...]]:
+        if not groups:
+            return {}
+        return self._gates.ask(READ_STASH, lambda: self._stash.group_order(sorted(groups)), of_all=True)
+
     # --- Plex --------------------------------------------------------------------------------------------------------
 
     def _read(self, snapshot: _Snapshot, sources: Sources) -> _Read:
@@ -208,8 +227,7 @@ class CollectionLooker:
                 read.members[key] = self.reads.members(key)
             if is_ordered:
                 groups.add(row.object.id)
-        if groups:
-            read.groups = self._gates.ask(READ_STASH, lambda: self._stash.group_order(sorted(groups)), of_all=True)
+        read.groups = self._group_orders(groups)
 
     def _is_ordered(self, row: CollectionRow, section: SectionRow) -> bool:
         return row.object.source == "group" and "order" in self.profile(section).dressing.parts

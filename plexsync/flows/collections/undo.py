@@ -9,6 +9,7 @@ from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import CROWD, Marked, Progress, quiet, wish_undone
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.rules.collection_servers import CollectionSource
+from plexsync.rules.collection_values import with_order
 from plexsync.rules.desired import Wanted
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import COLLECTION, Why
@@ -37,16 +38,16 @@ class CollectionUndo:
         with self._store.reading() as db:
             rows, sections = db.collections.of(ids), {row.uuid or row.key: row for row in db.sections.all()}
         sources = self._looker.sources(list(rows.values()))
+        orders = self._looker.known_orders(list(rows.values()))
         values: dict[int, object] = {}
         for id, row in rows.items():
             source = sources.get(id)
             profile = self._looker.profile(sections.get(row.library))
             try:
-                values[id] = (
-                    self._looker.values(row, source, profile)
-                    if isinstance(source, CollectionSource)
-                    else source or Wanted({})
+                wanted = (
+                    self._looker.values(row, source, profile) if isinstance(source, CollectionSource) else Wanted({})
                 )
+                values[id] = source if isinstance(source, NeighbourError) else _with_order(wanted, orders.get(id))
             except NeighbourError as error:
                 values[id] = error
         return values
@@ -61,6 +62,10 @@ class CollectionUndo:
         memory = undo(row.memory, row.pushing, values, tuple(values), how)
         tx.collections.save(replace(row, memory=memory, undone=how))
         return True
+
+
+def _with_order(wanted: Wanted, order: str | None) -> Wanted:
+    return wanted if order is None else with_order(wanted, order)
 
 
 def mark_collections_undone(
