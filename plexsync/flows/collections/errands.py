@@ -125,7 +125,7 @@ class CollectionJournal:
             undone=undone(errand.memory or {}),
         )
         tx.collections.save(updated)
-        if errand.title != row.name:
+        if errand.title != row.name and errand.finding.is_named:
             self._renamed(tx, updated, errand.title)
         for name, error in errand.refused.items():
             kept = names_of_pictures(errand.sight.pictures).get(name, name)

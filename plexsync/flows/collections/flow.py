@@ -104,9 +104,10 @@ class CollectionFlow:
                     entry=entry,
                 )
             )
-        tx.collections.save(row)
-        if known.item and known.item == row.item and finding.name != known.name:
-            self._parts.renamed(tx, row, finding.name)
+        is_renamed = bool(known.item) and known.item == row.item and finding.name != known.name and finding.is_named
+        tx.collections.save(replace(row, name=known.name) if is_renamed else row)
+        if is_renamed:
+            self._parts.renamed(tx, known, finding.name)
         return errands
 
     def will_send(self, errands: Sequence[CollectionErrand]) -> None:

@@ -245,7 +245,8 @@ class CollectionLooker:
             return replace(base, outcome=Done(NO_LIBRARY), item=row.item, owner=row.owner)
         profile = self.profile(section)
         leaves = source is None or not has_collection(row.object, source, profile)
-        base = replace(base, source=source, section=section.key, leaves=leaves)
+        is_named = "name" in profile.dressing.parts
+        base = replace(base, source=source, section=section.key, leaves=leaves, is_named=is_named)
         if source is not None:
             name = named(row.object, source, profile.dressing).name
             base = replace(base, template_name=name, scenes=scenes_of(source, profile))

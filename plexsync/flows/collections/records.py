@@ -73,6 +73,7 @@ class CollectionFinding:
 
     `row` is what was remembered, `name` the name that scenes carry from now on, `template_name` the one that the template
     makes. `item` is the rating key ('' if it is not in Plex), `leaves`: it is forgotten once nothing is left of PlexSync's.
+    `is_named`: scenes carry the title that the collection has in Plex.
     """
 
     id: int
@@ -87,6 +88,7 @@ class CollectionFinding:
     scenes: int = -1
     stamp: int = 0
     leaves: bool = False
+    is_named: bool = False
     outcome: Outcome | None = None
     ends: Outcome = field(default_factory=Done)
     error: NeighbourError | None = None
