@@ -15,6 +15,8 @@ TagMode = Literal["add", "replace"]
 PeoplePictures = Literal["any", "public", "none"]
 RatingByEdit = Literal["account", "item", "none"]
 CollectionEdits = Literal["both", "section", "item"]
+# The two forms.
+CollectionForm = Literal["section", "item"]
 FileFilter = Literal["exact", "any case", "folder"]
 Answer = str | bool | int | float | None
 
@@ -162,6 +164,7 @@ USES: Mapping[str, str] = {
     "cast_on_other": "if not, no cast is sent there",
     "people_pictures": "other addresses are not sent",
     "rating_by_edit": "if it is ignored, PlexSync rates as the account",
+    "collection_edits": "that form is tried first",
 }
 # The groups of questions of a probe, each with its traits.
 GROUPS: Mapping[str, tuple[str, ...]] = {
