@@ -18,8 +18,8 @@ from plexsync.app.way_back import way_back
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.rules import WorkRules
 from plexsync.flows.scenes.rules import LookRules
+from plexsync.plex.collections import CollectionClient
 from plexsync.plex.events import PlexEvents
-from plexsync.plex.history import PlexHistory
 from plexsync.plex.imaging import Pillow
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import Neighbour
@@ -32,7 +32,7 @@ from plexsync.rules.records import JobRow
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
-from plexsync.stash.watching import StashWatching
+from plexsync.stash.collecting import StashCollecting
 from plexsync.store.database import Database
 from tests.engine.clocks import Clock, Dice
 from worker.circuit_breaker import Rules
@@ -75,9 +75,9 @@ class Worker:
         pool, watch, ratings = (rules.pop(name, None) for name in ("pool", "watch", "ratings"))
         # The first write of plays was approved long ago, unless a test is about that.
         asks_first = rules.pop("asks_first", False)
-        stash = StashWatching(house.stash_sim.url, KEY, **asked, **to_stash)
+        stash = StashCollecting(house.stash_sim.url, KEY, **asked, **to_stash)
         self._stack.callback(stash.close)
-        plex = PlexHistory(house.plex_sim.url, token, libraries=libraries, **to_plex)
+        plex = CollectionClient(house.plex_sim.url, token, libraries=libraries, **to_plex)
         self._stack.callback(plex.close)
         fields = frozenset(FIELDS) - ({"userRating"} if ratings else set())
         settings = PartSettings(
