@@ -34,7 +34,7 @@ class CollectionAnswer(msgspec.Struct):
     Field: list[answers.FieldAnswer] = []
 
 
-class Collections(msgspec.Struct):
+class CollectionsContainer(msgspec.Struct):
     """A page of collections, or some in full."""
 
     size: Number
@@ -47,7 +47,7 @@ class Collections(msgspec.Struct):
 class CollectionsAnswer(msgspec.Struct):
     """The body of collections."""
 
-    MediaContainer: Collections
+    MediaContainer: CollectionsContainer
 
 
 class MemberAnswer(msgspec.Struct):
@@ -92,7 +92,7 @@ class HubsAnswer(msgspec.Struct):
     MediaContainer: Hubs
 
 
-def listed_of(container: Collections) -> list[ListedCollection]:
+def listed_of(container: CollectionsContainer) -> list[ListedCollection]:
     """The collections of a page. Whatever else is in it has no members and counts as smart: nothing is written to it."""
     answers.check_size(container.size, container.Metadata)
     return [
@@ -107,7 +107,7 @@ def listed_of(container: Collections) -> list[ListedCollection]:
     ]
 
 
-def collections_of(container: Collections) -> dict[str, PlexCollection]:
+def collections_of(container: CollectionsContainer) -> dict[str, PlexCollection]:
     """The collections in full by rating key, without items of other types."""
     answers.check_size(container.size, container.Metadata)
     collections = [_collection(metadata, container) for metadata in container.Metadata if metadata.type == COLLECTION]
@@ -139,7 +139,7 @@ def _places(hub: HubAnswer) -> tuple[str, ...]:
     return tuple(place for place, flag in zip(HOME_PLACES, flags, strict=True) if answers.is_set(flag))
 
 
-def _collection(metadata: CollectionAnswer, container: Collections) -> PlexCollection:
+def _collection(metadata: CollectionAnswer, container: CollectionsContainer) -> PlexCollection:
     section = answers.digits(metadata.librarySectionID) or answers.digits(container.librarySectionID)
     if not section:
         raise ValueError("a collection that does not name its library")

@@ -88,7 +88,8 @@ class Dressing:
 
     `names` and `sorts` hold the templates of names and sort titles by source; a source without one has its plain name,
     and no sort title. An object with fewer than `minimum` scenes has no collection. `home` chooses, by name, the
-    collections that are shown in `places`.
+    collections that are shown in `places`. `carried` are the names that scenes carry instead of those of the templates, by
+    object: '' for none.
     """
 
     parts: frozenset[Part] = frozenset()
@@ -98,14 +99,22 @@ class Dressing:
     mode: Mode = ""
     home: Patterns = NO_NAMES
     places: frozenset[Place] = DEFAULT_PLACES
+    carried: Mapping[CollectionObject, str] = field(default_factory=dict)
 
     @property
     def is_on(self) -> bool:
         """Whether PlexSync changes anything about collections besides their members."""
         return bool(self.parts or self.sorts or self.mode or self.home)
 
+    @property
+    def asks_names(self) -> bool:
+        """Whether the names of a scene's collections depend on more than the scene."""
+        return "name" in self.parts or self.minimum > 1
+
     def name_of(self, object: CollectionObject, text: ObjectText) -> NamedObject:
-        """The object with the name that its template makes; it has none if the object has no name."""
+        """The object with the name that it carries, or else that its template makes: none if the object has no name."""
+        if object in self.carried:
+            return NamedObject(object, self.carried[object])
         return NamedObject(object, _filled(self.names.get(object.source, PLAIN), object, text))
 
     def sort_title_of(self, object: CollectionObject, text: ObjectText) -> str:

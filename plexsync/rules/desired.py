@@ -4,14 +4,14 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from plexsync.rules import template
 from plexsync.rules.choice import Patterns
-from plexsync.rules.collections import Dressing, chosen_tags, objects_of
+from plexsync.rules.collections import CollectionObject, Dressing, chosen_tags, objects_of
 from plexsync.rules.item import FACE, FIELDS, ROLE, beside
 from plexsync.rules.paths import base_name
 from plexsync.rules.plan_records import Note
@@ -66,6 +66,10 @@ class Profile:
     role: Template = NO_TEXT
     face: Template = NO_TEXT
     dressing: Dressing = field(default_factory=Dressing)
+
+    def carrying(self, names: Mapping[CollectionObject, str]) -> "Profile":
+        """These rules with names of collections that scenes carry instead of those of the templates ('' for none)."""
+        return replace(self, dressing=replace(self.dressing, carried=names))
 
     @property
     def pictures(self) -> dict[str, str]:

@@ -54,7 +54,7 @@ update collection
  where id = :id
 """
 RENAME = "update collection set name = :name, name_key = :name_key where id = :id"
-COUNT_SCENES = "update collection set scenes = :count where source = :source and object = :object"
+COUNT_SCENES = "update collection set scenes = :count where id = :id"
 FORGET = "delete from collection where id in (select value from json_each(:ids))"
 
 
@@ -153,12 +153,9 @@ class Collections(ReadOnlyCollections):
         """Save the name of a collection. `plexsync.flows.scenes.collection_names.renamed` brings the scenes along."""
         self._db.execute(RENAME, {"id": id, **_names(name)})
 
-    def count_scenes(self, counts: Mapping[CollectionObject, int]) -> None:
-        """Save how many scenes these objects have in Stash."""
-        self._db.execute_many(
-            COUNT_SCENES,
-            [{"source": object.source, "object": object.id, "count": count} for object, count in counts.items()],
-        )
+    def count_scenes(self, counts: Mapping[int, int]) -> None:
+        """Save how many scenes the objects of these collections have in Stash, by the id of the collection."""
+        self._db.execute_many(COUNT_SCENES, [{"id": id, "count": count} for id, count in counts.items()])
 
     def forget(self, ids: Sequence[int]) -> None:
         """Forget these collections. What PlexSync wrote to them stays in Plex."""
