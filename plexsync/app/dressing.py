@@ -7,15 +7,13 @@ from plexsync.flows.collections.comparison import CollectionComparison
 from plexsync.flows.collections.flow import CollectionFlow, CollectionParts
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.observe import observe_compared
-from plexsync.flows.scenes.artwork import Artwork
+from plexsync.flows.scenes.collection_names import renamed
 from plexsync.flows.scenes.push import Pusher
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity
-from plexsync.plex import artwork
-from plexsync.rules.collections import CollectionRow
+from plexsync.rules.desired import Profile
 from plexsync.rules.job import COLLECTION
 from plexsync.rules.note_keys import COLLECTIONS_COMPARED
-from plexsync.store.database import Writer
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,12 @@ class CollectionDressing:
 
 def is_dressing_on(rules: LookRules) -> bool:
     """Whether any library dresses its collections."""
-    return any(profile.dressing.is_on for profile in (rules.profile, *rules.libraries.values()))
+    return any(profile.dressing.is_on for profile in profiles_of(rules))
+
+
+def profiles_of(rules: LookRules) -> tuple[Profile, ...]:
+    """The profiles of all libraries."""
+    return (rules.profile, *rules.libraries.values())
 
 
 def collection_dressing(parts: Assembled) -> CollectionDressing:
@@ -39,9 +42,7 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
     While no part is switched on, its flow takes back what was written before, if you ask for it, and nothing else.
     """
     looks, work = parts.settings.looks, parts.settings.work
-    pictures = Artwork(
-        parts.store, parts.stash, parts.plex, parts.gates, artwork.key_of, parts.imaging, parts.clock, flow=COLLECTION
-    )
+    pictures = parts.work_looker.pictures
     looker = CollectionLooker(
         parts.store,
         parts.stash,
@@ -50,7 +51,7 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
         looks,
         parts.identity,
         StashIdentity(parts.store, parts.stash, parts.clock),
-        pictures,
+        pictures.of_flow(COLLECTION) if pictures else None,
     )
     is_on = is_dressing_on(looks)
     flow = CollectionFlow(
@@ -61,7 +62,7 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
             gates=parts.gates,
             looker=looker,
             pusher=Pusher(parts.store, parts.plex, parts.work_looker, parts.gates, max_retries=work.max_retries),
-            renamed=_rename,
+            renamed=renamed,
             max_retries=work.max_retries,
             is_on=is_on,
         )
@@ -69,7 +70,14 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
     if is_on and observe_compared not in parts.reconciler.observing:
         parts.reconciler.observing.append(observe_compared)
     comparison = CollectionComparison(
-        parts.store, parts.stash, looker, parts.gates, parts.clock, parts.identity, parts.settings.wishes
+        parts.store,
+        parts.stash,
+        looker,
+        parts.gates,
+        parts.clock,
+        parts.identity,
+        parts.settings.wishes,
+        counts=any(profile.dressing.minimum > 1 for profile in profiles_of(looks)),
     )
     return CollectionDressing(flow, looker, comparison, is_on)
 
@@ -83,7 +91,3 @@ def forget_dressing(parts: Assembled) -> None:
         tx.jobs.discard([COLLECTION], but=sorted(tx.collections.marks()))
         if tx.notes.text(COLLECTIONS_COMPARED):
             tx.notes.save(COLLECTIONS_COMPARED, "")
-
-
-def _rename(tx: Writer, row: CollectionRow, title: str) -> None:
-    tx.collections.rename(row.id, title)

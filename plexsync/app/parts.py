@@ -84,7 +84,6 @@ class Assembled:
     listener: Listener
     scans: Scans | None
     curer: Curer
-    imaging: Imaging | None
 
 
 @dataclass(frozen=True)
@@ -202,7 +201,6 @@ def assemble(
         listener=Listener(store, stash, plex, events, indexer, gates, clock, dice),
         scans=Scans(store, plex, gates, clock, settings.looks.paths) if settings.scan_absent else None,
         curer=Curer(store, watch_looker, gates, clock, settings.cures),
-        imaging=imaging,
     )
 
 

@@ -107,8 +107,8 @@ def told_order(
     if cut_short := _cut_short(present, remembered, pushing):
         whole = [replace(push, fields=_without_order(push)) for push in pushing]
         begun = remembered or Remembered("", cut_short.found, cut_short.found)
-        said = begun.said if begun.undone else ""
-        return {**memory, ORDER: replace(begun, said=said, left=Held(present, locked=True))}, whole
+        wanted_then = begun.said if begun.undone else ""
+        return {**memory, ORDER: replace(begun, said=wanted_then, left=Held(present, locked=True))}, whole
     if remembered is None:
         return memory, pushing
     return {**memory, ORDER: _told_memory(remembered, present, wanted)}, pushing
@@ -117,14 +117,14 @@ def told_order(
 def _told_memory(remembered: Remembered, present: Value, wanted: Value | None) -> Remembered:
     members = members_in(present)
     is_left = _alike(present, remembered.left.value)
-    left = Held(present, remembered.left.locked) if is_left else remembered.left
+    as_left = Held(present, remembered.left.locked) if is_left else remembered.left
     if is_left and not remembered.undone:
-        said = as_text([key for key in members_in(remembered.said) if key in members]) or remembered.said
-        return replace(remembered, left=left, said=said)
+        wanted_now = as_text([key for key in members_in(remembered.said) if key in members]) or remembered.said
+        return replace(remembered, left=as_left, said=wanted_now)
     if wanted is not None and _alike(wanted, remembered.said):
         # You moved a member, or undid the order. That others came or went since is no reason to make it anew.
-        return replace(remembered, left=left, said=wanted)
-    return replace(remembered, left=left)
+        return replace(remembered, left=as_left, said=wanted)
+    return replace(remembered, left=as_left)
 
 
 def _told_push(push: Pushing, present: Value) -> Pushing:
@@ -145,8 +145,8 @@ def _cut_short(present: Value, remembered: Remembered | None, pushing: Sequence[
         return None
     start = members_in(last.before.value)
     # Plex alone knows the order with which a custom one begins.
-    known = tuple(key for key in members if key in start)
-    return last if not start or known in _ways(start, members_in(last.sent.value), known) else None
+    starters = tuple(key for key in members if key in start)
+    return last if not start or starters in _ways(start, members_in(last.sent.value), starters) else None
 
 
 def _ways(start: Sequence[str], end: Sequence[str], members: Sequence[str]) -> set[tuple[str, ...]]:
@@ -163,8 +163,8 @@ def _without_order(push: Pushing) -> dict[str, Sending]:
     return {name: sent for name, sent in push.fields.items() if name != ORDER}
 
 
-def _alike(one: Value, other: Value) -> bool:
+def _alike(order: Value, other: Value) -> bool:
     """Whether the members that are in both orders stand in the same order."""
-    first, second = members_in(one), members_in(other)
+    first, second = members_in(order), members_in(other)
     both = set(first) & set(second)
     return bool(both) and [key for key in first if key in both] == [key for key in second if key in both]

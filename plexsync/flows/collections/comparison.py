@@ -12,9 +12,18 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.collections.inspection import CollectionLooker, places_of
+from plexsync.flows.scenes.collection_names import save_counts
 from plexsync.rules.collection_order import ORDER, as_text, members_in, placed_order
-from plexsync.rules.collection_servers import OBJECT_SOURCES, ListedCollection, ObjectStamp, StashCollections
+from plexsync.rules.collection_servers import (
+    OBJECT_SOURCES,
+    CollectionSource,
+    ListedCollection,
+    ObjectStamp,
+    StashCollections,
+)
+from plexsync.rules.collection_values import scenes_of
 from plexsync.rules.collections import CollectionRow
+from plexsync.rules.desired import Profile
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import COLLECTION, Why
 from plexsync.rules.neighbours import Clock
@@ -30,7 +39,10 @@ RETRY = 300.0
 
 
 class CollectionComparison:
-    """Compares the known collections with both servers. `settings` represents those that decide what Plex should show."""
+    """Compares the known collections with both servers. `settings` represents those that decide what Plex should show.
+
+    `counts`: the number of an object's scenes decides whether it has a collection.
+    """
 
     def __init__(
         self,
@@ -41,8 +53,11 @@ class CollectionComparison:
         clock: Clock,
         identity: ServerIdentity,
         settings: str,
+        *,
+        counts: bool,
     ) -> None:
         self._store = store
+        self._counts = counts
         self._stash = stash
         self._looker = looker
         self._gates = gates
@@ -119,15 +134,31 @@ class CollectionComparison:
         yield self._reordered([row for row in rows.values() if row.object.source == "group" and ORDER in row.memory])
 
     def _changed(self, source: str, rows: Sequence[CollectionRow]) -> set[int]:
-        """The rows whose objects were changed, or are not listed any more."""
+        """The rows whose objects were changed, are not listed any more, or have crossed the least number of scenes."""
         stamps: dict[int, ObjectStamp] = {}
-        pages = self._stash.object_stamps(source, page=PAGE)
+        pages = self._stash.object_stamps(source, page=PAGE, counted=self._counts)
         while (page := self._gates.ask(READ_STASH, partial(next, pages, None), of_all=True)) is not None:
             stamps |= {stamp.id: stamp for stamp in page}
-        return {
+        crossed = self._counted(source, rows, stamps) if self._counts else set()
+        return crossed | {
             row.id
             for row in rows
             if row.object.id not in stamps or (row.item and stamps[row.object.id].updated_at != row.object_at)
+        }
+
+    def _counted(self, source: str, rows: Sequence[CollectionRow], stamps: Mapping[int, ObjectStamp]) -> set[int]:
+        """Save the numbers of scenes; those that cross the minimum queue their scenes, and are returned."""
+        with self._store.writing() as tx:
+            profiles = {section.key: self._looker.profile(section) for section in tx.sections.all()}
+            synced = [row for row in rows if row.section in profiles and row.object.id in stamps]
+            counts = {
+                row.id: scenes_of(_source(source, stamps[row.object.id]), profiles[row.section]) for row in synced
+            }
+            save_counts(tx, counts, profiles, now=self._clock.now())
+        return {
+            row.id
+            for row in synced
+            if is_below(row.scenes, profiles[row.section]) != is_below(counts[row.id], profiles[row.section])
         }
 
     def _reordered(self, rows: Sequence[CollectionRow]) -> set[int]:
@@ -138,13 +169,22 @@ class CollectionComparison:
         groups = self._gates.ask(READ_STASH, lambda: self._stash.group_order(ids), of_all=True)
         reordered = set()
         for row in rows:
-            said = str(row.memory[ORDER].said)
+            order = str(row.memory[ORDER].said)
             place = {scene: number for number, scene in enumerate(groups.get(row.object.id, ()))}
             with self._store.reading() as db:
-                places = places_of(db, members_in(said), place)
-            if as_text(placed_order(members_in(said), places)) != said:
+                places = places_of(db, members_in(order), place)
+            if as_text(placed_order(members_in(order), places)) != order:
                 reordered.add(row.id)
         return reordered
+
+
+def is_below(scenes: int, profile: Profile) -> bool:
+    """Whether an object with so many scenes has no collection; one that was never counted has one."""
+    return 0 <= scenes < profile.dressing.minimum
+
+
+def _source(source: str, stamp: ObjectStamp) -> CollectionSource:
+    return CollectionSource(source, stamp.id, scenes=stamp.scenes, scenes_below=stamp.scenes_below)
 
 
 def _has_moved(row: CollectionRow, listed: Mapping[str, ListedCollection], names: set[str]) -> bool:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from plexsync.engine.flow import Errand
 from plexsync.flows.collections.records import CollectionFinding, CollectionSight, digest
+from plexsync.flows.scenes.collection_names import SHOWN
 from plexsync.flows.scenes.rules import names_of_pictures
-from plexsync.rules.collections import CollectionRow
+from plexsync.rules.collections import CollectionRow, KnownCollection
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.job import COLLECTION, Kind, Why
 from plexsync.rules.plan_records import Memory, Pushing, Sending
@@ -17,7 +18,7 @@ from plexsync.rules.values import held
 from plexsync.store.database import Writer
 
 # Told that Plex has a collection under another title than scenes carry: (row, title).
-Renamed = Callable[[Writer, CollectionRow, str], None]
+Renamed = Callable[[Writer, KnownCollection, str], None]
 
 
 @dataclass(eq=False, kw_only=True)
@@ -137,8 +138,8 @@ def _give_up_name(tx: Writer, row: CollectionRow, errand: CollectionErrand, now:
     old = replace(row, name=errand.finding.template_name, item="", owner="", memory={}, pushing=(), stamp=0)
     tx.collections.save(old)
     tx.jobs.want(COLLECTION, row.id, Why.EDIT, now)
-    if row.object.source in set(Kind):
-        for scene in tx.scene_names.scenes_showing(Kind(row.object.source), row.object.id):
+    if kind := SHOWN.get(row.object.source):
+        for scene in tx.scene_names.scenes_showing(kind, row.object.id):
             tx.jobs.want(Kind.SCENE, scene, Why.SWEEP, now)
 
 

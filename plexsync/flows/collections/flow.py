@@ -85,14 +85,14 @@ class CollectionFlow:
         }
 
     def _saved(
-        self, tx: Writer, job: Job, finding: CollectionFinding, known: CollectionRow, now: int, until: int
+        self, tx: Writer, job: Job, finding: CollectionFinding, last_row: CollectionRow, now: int, until: int
     ) -> list[CollectionErrand]:
-        row, sight = _as_found(known, finding, now), finding.sight
+        row, sight = _as_found(last_row, finding, now), finding.sight
         errands = []
         if sight is not None and sight.plan.edit:
             entry = sight.entry(until)
             # What is only known to be in step after the push stays as it was.
-            row = replace(row, pushing=(*row.pushing, entry), stamp=known.stamp, desired=known.desired)
+            row = replace(row, pushing=(*row.pushing, entry), stamp=last_row.stamp, desired=last_row.desired)
             errands.append(
                 CollectionErrand(
                     job=job,
@@ -104,10 +104,12 @@ class CollectionFlow:
                     entry=entry,
                 )
             )
-        is_renamed = bool(known.item) and known.item == row.item and finding.name != known.name and finding.is_named
-        tx.collections.save(replace(row, name=known.name) if is_renamed else row)
+        is_renamed = (
+            bool(last_row.item) and last_row.item == row.item and finding.name != last_row.name and finding.is_named
+        )
+        tx.collections.save(replace(row, name=last_row.name) if is_renamed else row)
         if is_renamed:
-            self._parts.renamed(tx, known, finding.name)
+            self._parts.renamed(tx, last_row, finding.name)
         return errands
 
     def will_send(self, errands: Sequence[CollectionErrand]) -> None:
@@ -186,7 +188,7 @@ class CollectionFlow:
 
 def _as_found(row: CollectionRow, finding: CollectionFinding, now: int) -> CollectionRow:
     """The row with what the inspection has found."""
-    found = replace(
+    inspected = replace(
         row,
         section=finding.section,
         name=finding.name,
@@ -196,12 +198,12 @@ def _as_found(row: CollectionRow, finding: CollectionFinding, now: int) -> Colle
         object_at=finding.source.updated_at if finding.source else row.object_at,
     )
     if not finding.item:
-        return replace(found, memory={}, pushing=(), stamp=0, desired="", undone="")
+        return replace(inspected, memory={}, pushing=(), stamp=0, desired="", undone="")
     if finding.sight is None:
-        return replace(found, stamp=finding.stamp)
+        return replace(inspected, stamp=finding.stamp)
     memory = finding.sight.plan.memory
     return replace(
-        found,
+        inspected,
         memory=memory,
         pushing=tuple(push for push in row.pushing if push.until > now),
         stamp=finding.stamp,

@@ -62,7 +62,7 @@ Sources = Mapping[int, CollectionSource | NeighbourError]
 
 
 @dataclass(frozen=True)
-class _Snapshot:
+class _BatchRows:
     """What is known of a batch: its rows, the libraries of those that are synced by row, and the form of edits."""
 
     rows: Mapping[int, CollectionRow]
@@ -155,8 +155,8 @@ class CollectionLooker:
         orders = {}
         for id, row in ordered.items():
             sent = [str(push.fields[ORDER].sent.value) for push in row.pushing if ORDER in push.fields]
-            left = str(row.memory[ORDER].left.value) if ORDER in row.memory else ""
-            members = members_in(left) or members_in((sent or [""])[-1])
+            order = str(row.memory[ORDER].left.value) if ORDER in row.memory else ""
+            members = members_in(order) or members_in((sent or [""])[-1])
             wanted = self._ordered(Wanted({}), members, groups.get(row.object.id, ()))
             if ORDER in wanted.values:
                 orders[id] = str(wanted.values[ORDER])
@@ -169,7 +169,7 @@ class CollectionLooker:
 
     # --- Plex --------------------------------------------------------------------------------------------------------
 
-    def _read(self, snapshot: _Snapshot, sources: Sources) -> _Read:
+    def _read(self, snapshot: _BatchRows, sources: Sources) -> _Read:
         read = _Read()
         self._add(read, {id: row.item for id, row in snapshot.synced().items() if row.item}, snapshot)
         self._add(read, self._found(read, snapshot, sources), snapshot)
@@ -177,7 +177,7 @@ class CollectionLooker:
         self._read_orders(read, snapshot, sources)
         return read
 
-    def _add(self, read: _Read, keys: Mapping[int, str], snapshot: _Snapshot) -> None:
+    def _add(self, read: _Read, keys: Mapping[int, str], snapshot: _BatchRows) -> None:
         """Read these collections by row. One in another library than its row's is none of it: its key was dealt anew."""
         answers = self.reads.of(keys.values()) if keys else {}
         for id, key in keys.items():
@@ -187,7 +187,7 @@ class CollectionLooker:
             elif answer is not None and answer.item.section == snapshot.sections[id].key:
                 read.collections[id] = answer
 
-    def _found(self, read: _Read, snapshot: _Snapshot, sources: Sources) -> dict[int, str]:
+    def _found(self, read: _Read, snapshot: _BatchRows, sources: Sources) -> dict[int, str]:
         """The keys of the others, by their names: that which scenes carry, or that of the template."""
         keys: dict[int, str] = {}
         listings: dict[str, Mapping[str, ListedCollection]] = {}
@@ -206,14 +206,14 @@ class CollectionLooker:
                 keys[id] = entry.key
         return keys
 
-    def _read_homes(self, read: _Read, snapshot: _Snapshot) -> None:
+    def _read_homes(self, read: _Read, snapshot: _BatchRows) -> None:
         for id in read.collections:
             section = snapshot.sections[id]
             is_asked = self.profile(section).dressing.home or _concerns(snapshot.rows[id], HOME)
             if is_asked and section.key not in read.homes:
                 read.homes[section.key] = self.reads.homes(section.key)
 
-    def _read_orders(self, read: _Read, snapshot: _Snapshot, sources: Sources) -> None:
+    def _read_orders(self, read: _Read, snapshot: _BatchRows, sources: Sources) -> None:
         """Read the members where their order or the owner has to be known, and the order of the groups in Stash."""
         groups = set()
         for id, collection in read.collections.items():
@@ -234,7 +234,7 @@ class CollectionLooker:
 
     # --- findings ----------------------------------------------------------------------------------------------------
 
-    def _finding(self, row: CollectionRow, snapshot: _Snapshot, sources: Sources, read: _Read) -> CollectionFinding:
+    def _finding(self, row: CollectionRow, snapshot: _BatchRows, sources: Sources, read: _Read) -> CollectionFinding:
         source, section = sources.get(row.id), snapshot.sections.get(row.id)
         base = CollectionFinding(row.id, row, name=row.name, section=row.section, scenes=row.scenes)
         if isinstance(source, NeighbourError):
@@ -282,8 +282,8 @@ class CollectionLooker:
     def _is_shared(self, row: CollectionRow, key: str) -> bool:
         """Whether the collection is that of several objects, and another one dresses it."""
         with self._store.reading() as db:
-            ids = {known.id for known in db.collections.by_name([row.name], library=row.library)}
-            ids |= {known.id for known in db.collections.by_item([key]) if known.library == row.library}
+            ids = {other.id for other in db.collections.by_name([row.name], library=row.library)}
+            ids |= {other.id for other in db.collections.by_item([key]) if other.library == row.library}
             rows = db.collections.of(ids | {row.id}).values()
         return min(rows, key=_rank).id != row.id
 
@@ -292,7 +292,7 @@ class CollectionLooker:
         base: CollectionFinding,
         row: CollectionRow,
         collection: PlexCollection,
-        snapshot: _Snapshot,
+        snapshot: _BatchRows,
         read: _Read,
     ) -> CollectionFinding:
         """The finding with its plan. Raises NeighbourError if one of its pictures can't be read."""
@@ -344,13 +344,13 @@ def told_item(item: Item, homes: Mapping[str, tuple[str, ...]] | None, members: 
     return replace(item, scalars=scalars)
 
 
-def _snapshot(db: Reader, ids: Sequence[int]) -> _Snapshot:
+def _snapshot(db: Reader, ids: Sequence[int]) -> _BatchRows:
     rows, all_sections = db.collections.of(ids), db.sections.all()
     by_uuid = {section.uuid: section for section in all_sections if section.uuid}
     by_key = {section.key: section for section in all_sections}
     sections = {id: by_uuid.get(row.library) if row.library else by_key.get(row.section) for id, row in rows.items()}
     form: CollectionForm = "item" if db.probes.present_traits().collection_edits == "item" else "section"
-    return _Snapshot(rows, {id: section for id, section in sections.items() if section}, form)
+    return _BatchRows(rows, {id: section for id, section in sections.items() if section}, form)
 
 
 def _concerns(row: CollectionRow, name: str) -> bool:

@@ -42,22 +42,24 @@ def _observe(tx: Writer, sights: Sequence[Inspection], now: int, *, are_edited: 
             wanted.setdefault((entry.object, library), entry)
             if _may_move(entry.object, target, is_edited=are_edited):
                 sorted_groups.add((entry.object, library))
-    known = {
+    rows = {
         (row.object, row.library): row
-        for rows in tx.collections.of_objects(entry.object for entry in wanted.values()).values()
-        for row in rows
+        for some in tx.collections.of_objects(entry.object for entry in wanted.values()).values()
+        for row in some
     }
-    if missing := [entry for pair, entry in wanted.items() if pair not in known]:
-        made = tx.collections.ensure(missing)
-        known |= {(row.object, row.library): row for rows in made.values() for row in rows}
+    if missing := [entry for pair, entry in wanted.items() if pair not in rows]:
+        inserted = tx.collections.ensure(missing)
+        rows |= {(row.object, row.library): row for some in inserted.values() for row in some}
     for pair in wanted:
-        row = known[pair]
+        row = rows[pair]
         if not row.item or pair in sorted_groups:
             tx.jobs.want(COLLECTION, row.id, Why.SWEEP, now)
 
 
 def _new(scene: Scene, profile: Profile, library: str, section: str) -> list[NewCollection]:
-    return [NewCollection(named.object, library, section, named.name) for named in objects_of(scene, profile)]
+    """The collections of a scene, without those of objects that an import is about to create."""
+    objects = [named for named in objects_of(scene, profile) if named.object.id]
+    return [NewCollection(named.object, library, section, named.name) for named in objects]
 
 
 def _library(sections: dict[str, SectionRow], target: Target) -> str:

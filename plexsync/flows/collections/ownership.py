@@ -16,7 +16,7 @@ BATCH = 500
 
 
 def given_names(memory: Memory, pushing: Sequence[Pushing] = ()) -> set[str]:
-    """The collections of an item, folded, that PlexSync gave to it or may have given."""
+    """The collections of an item, folded, that PlexSync gave to it or may have names_by_item."""
     remembered = memory.get(FIELD)
     names = {name for pair in (remembered.ours.items() if remembered else ()) for name in pair}
     names |= {name for push in pushing if FIELD in push.fields for name in push.fields[FIELD].adds}
@@ -26,16 +26,18 @@ def given_names(memory: Memory, pushing: Sequence[Pushing] = ()) -> set[str]:
 def is_made_by_us(db: Reader, title: str, members: Sequence[str]) -> bool:
     """Whether PlexSync gave this name to every one of these items, of which there is at least one."""
     name = fold(title)
-    return bool(members) and all(name in given.get(key, ()) for keys, given in _given(db, members) for key in keys)
+    return bool(members) and all(
+        name in names_by_item.get(key, ()) for keys, names_by_item in _given(db, members) for key in keys
+    )
 
 
 def _given(db: Reader, members: Sequence[str]) -> Iterator[tuple[Sequence[str], dict[str, set[str]]]]:
     for start in range(0, len(members), BATCH):
         keys = members[start : start + BATCH]
         scenes = sorted({scene for owners in db.memories.pushers(keys).values() for scene in owners})
-        given: dict[str, set[str]] = {}
+        names_by_item: dict[str, set[str]] = {}
         for (_, key), memory in db.memories.of(scenes).items():
-            given.setdefault(key, set()).update(given_names(memory))
+            names_by_item.setdefault(key, set()).update(given_names(memory))
         for (_, key), pushing in db.pushings.of(scenes).items():
-            given.setdefault(key, set()).update(given_names({}, pushing))
-        yield keys, given
+            names_by_item.setdefault(key, set()).update(given_names({}, pushing))
+        yield keys, names_by_item

@@ -57,10 +57,10 @@ class CollectionUndo:
         row = tx.collections.of([id]).get(id)
         if row is None or not (row.memory or row.pushing):
             return False
-        how = cast("Undone", mark)
+        mode = cast("Undone", mark)
         values = recalled.values if isinstance(recalled, Wanted) else {}
-        memory = undo(row.memory, row.pushing, values, tuple(values), how)
-        tx.collections.save(replace(row, memory=memory, undone=how))
+        memory = undo(row.memory, row.pushing, values, tuple(values), mode)
+        tx.collections.save(replace(row, memory=memory, undone=mode))
         return True
 
 

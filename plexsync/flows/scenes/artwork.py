@@ -73,6 +73,12 @@ class Artwork:
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._lock = Lock()
 
+    def of_flow(self, flow: str) -> "Artwork":
+        """The artwork of another flow on the same servers."""
+        return Artwork(
+            self._store, self._stash, self._plex, self._gates, self._key_of, self._imaging, self._clock, flow=flow
+        )
+
     # --- desired pictures --------------------------------------------------------------------------------------------
 
     def with_pictures(self, scene: Scene, shown: Wanted, profile: Profile, *, patient: bool = True) -> Wanted:

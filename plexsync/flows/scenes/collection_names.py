@@ -16,6 +16,7 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.flows.scenes.inspection_records import Inspection, Past
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules.collection_servers import CollectionSource, PlexCollections, StashCollections
+from plexsync.rules.collection_values import scenes_of
 from plexsync.rules.collections import CollectionObject, KnownCollection, NewCollection, objects_of
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import NeighbourError
@@ -206,12 +207,6 @@ def save_counts(
     for scene in sorted(crossing.difference(inspected)):
         tx.jobs.want(Kind.SCENE, scene, Why.SWEEP, now)
     return len(crossing.difference(inspected))
-
-
-def scenes_of(source: CollectionSource, profile: Profile) -> int:
-    """How many scenes in Stash are in the object's collection."""
-    below = source.source == "studio" and "parents" in profile.collections
-    return source.scenes_below if below else source.scenes
 
 
 def _asks(profile: Profile) -> bool:
