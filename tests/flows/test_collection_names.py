@@ -355,7 +355,7 @@ def few(tmp_path: Path) -> Iterator[House]:
 
 def asked_objects(house: House) -> int:
     """How many requests for objects of collections Stash got."""
-    return sum("query Sources" in str(request.body) for request in house.stash_sim.log)
+    return sum(b"query Sources" in request.body for request in house.stash_sim.log)
 
 
 def test_an_object_gets_its_collection_with_enough_scenes(few):
@@ -381,6 +381,15 @@ def test_objects_with_enough_scenes_are_not_counted_again(few):
     few.clock.move(60)
     few.work_until_settled()
     assert asked_objects(few) == 1
+
+
+def test_an_object_that_cannot_be_counted_has_its_collection_until_it_can(few):
+    few.stash_sim.faults.set(Fault("status", status=500, when=lambda request: b"query Sources" in request.body))
+    (id,) = begin(few, {"studio": "Blue"})
+    assert in_plex(few, id) == ("Blue",)
+    few.stash_sim.faults.clear()
+    sync(few, id)
+    assert in_plex(few, id) == ()
 
 
 def test_an_object_that_falls_below_the_minimum_loses_its_collection(few):

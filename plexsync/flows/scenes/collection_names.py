@@ -12,14 +12,14 @@ from functools import partial
 from typing import Protocol
 
 from plexsync.engine.gates import Gates
-from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection_records import Inspection, Past
 from plexsync.flows.scenes.rules import LookRules
-from plexsync.rules.collection_servers import CollectionSource, PlexCollections, StashCollections
+from plexsync.rules.collection_servers import CollectionSource, PlexCollection, PlexCollections, StashCollections
 from plexsync.rules.collection_values import scenes_of
 from plexsync.rules.collections import CollectionObject, KnownCollection, NewCollection, objects_of
 from plexsync.rules.desired import Profile
-from plexsync.rules.errors import NeighbourError
+from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.neighbours import Plex, Stash
@@ -69,9 +69,8 @@ class NameFindings:
             return
         tx.collections.ensure(self._new(sights))
         counts = {
-            row.id: scenes_of(source, self.profiles[row.section])
+            row.id: scenes_of(self.counts[object], self.profiles[row.section])
             for object, rows in tx.collections.of_objects(self.counts).items()
-            if (source := self.counts[object])
             for row in rows
             if self.libraries.get(row.section) == row.library
         }
@@ -97,7 +96,7 @@ class CollectionNames:
         self._store = store
         self._stash = stash
         self._plex = plex
-        self._gates = gates
+        self._reader = BatchReader(gates)
         self._rules = rules
         self.is_on = any(map(_asks, (rules.profile, *rules.libraries.values())))
 
@@ -136,12 +135,14 @@ class CollectionNames:
         rows = {row.item: row for row in suspects if row.item and row.owner != "foreign"}
         if not rows:
             return ()
-        titles = self._gates.ask(READ_PLEX, partial(self._plex.collections, sorted(rows)), of_all=True)
+        collections = self._reader.read(Neighbour.PLEX, self._plex.collections, rows)
+        titles = {
+            key: answer.item.value("title") for key, answer in collections.items() if isinstance(answer, PlexCollection)
+        }
         return tuple(
             RenamedCollection(row, title)
             for row in suspects
-            if row.item in titles and row.item in rows
-            if (title := titles[row.item].item.value("title")) and fold(title) != fold(row.name)
+            if row.item in rows and (title := titles.get(row.item)) and fold(title) != fold(row.name)
         )
 
     def _counts(
@@ -151,19 +152,26 @@ class CollectionNames:
         libraries: Mapping[str, str],
         here: Mapping[tuple[CollectionObject, str], KnownCollection],
     ) -> dict[CollectionObject, CollectionSource]:
-        """The objects that had too few scenes or whose scenes were never counted, as Stash has them now, in one request."""
-        wanted: dict[str, set[int]] = {}
+        """The objects that had too few scenes or whose scenes were never counted, as Stash has them now, in one request.
+
+        One that can't be read counts as one with enough scenes, until it can.
+        """
+        wanted: dict[str, CollectionObject] = {}
         for section in libraries:
             for object in by_section[section]:
                 row = here.get((object, section))
                 if profiles[section].dressing.minimum > max(row.scenes if row else -1, 1):
-                    wanted.setdefault(object.source, set()).add(object.id)
-        if not wanted:
-            return {}
-        request = partial(self._stash.objects, {source: sorted(ids) for source, ids in wanted.items()})
-        answers = self._gates.ask(READ_STASH, request, of_all=True)
-        objects = {object for objects in by_section.values() for object in objects}
-        return {object: answers[pair] for object in objects if (pair := (object.source, object.id)) in answers}
+                    wanted[f"{object.source} {object.id}"] = object
+
+        def ask(keys: list[str]) -> dict[str, CollectionSource]:
+            ids: dict[str, list[int]] = {}
+            for key in keys:
+                ids.setdefault(wanted[key].source, []).append(wanted[key].id)
+            answers = self._stash.objects(ids)
+            return {f"{source} {id}": answer for (source, id), answer in answers.items()}
+
+        answers = self._reader.read(Neighbour.STASH, ask, wanted)
+        return {wanted[key]: answer for key, answer in answers.items() if isinstance(answer, CollectionSource)}
 
 
 def renamed(tx: Writer, collection: KnownCollection, title: str) -> None:
