@@ -95,7 +95,7 @@ class CollectionComparison:
         self._identity.check_again(self._gates)
         with self._store.reading() as db:
             noted = db.notes.text(COLLECTIONS_COMPARED)
-            rows = {row.id: row for page in _pages(db) for row in page}
+            rows = {row.id: row for page in all_rows(db) for row in page}
         if noted.partition(" ")[2] != self._settings:
             wanted = set(rows)
         else:
@@ -196,7 +196,8 @@ def _has_moved(row: CollectionRow, listed: Mapping[str, ListedCollection], names
     return entry.stamp != row.stamp
 
 
-def _pages(db: Reader) -> Iterator[list[CollectionRow]]:
+def all_rows(db: Reader) -> Iterator[list[CollectionRow]]:
+    """Every collection, in pages by id."""
     after = 0
     while page := db.collections.page(after=after, limit=PAGE):
         yield page

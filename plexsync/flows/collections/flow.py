@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
+from plexsync.flows.collections.comparison import all_rows
 from plexsync.flows.collections.errands import CollectionErrand, CollectionJournal, Renamed
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.push import MOVES, OTHER_REQUESTS, CollectionPusher
@@ -57,12 +58,14 @@ class CollectionFlow:
     # --- inspection --------------------------------------------------------------------------------------------------
 
     def affected(self, notice: ChangeNotice) -> Collection[int]:
-        """The collections of the object."""
+        """The collections of the object. The name of a studio may be in those of all studios below it."""
         source = next((source for source in SOURCES if source == notice.kind), None)
         if source is None or not self._parts.is_on:
             return ()
         object = CollectionObject(source, notice.id)
         with self._store.reading() as db:
+            if source == "studio" and self._looker.names_parents:
+                return {row.id for page in all_rows(db) for row in page if row.object.source == "studio"}
             return {row.id for row in db.collections.of_objects([object]).get(object, ())}
 
     def look(self, ids: Sequence[int]) -> Sequence[CollectionFinding]:

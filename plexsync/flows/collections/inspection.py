@@ -141,6 +141,20 @@ class CollectionLooker:
         title = fold(section.title) if section else ""
         return self._rules.libraries.get(title, self._rules.profile)
 
+    @property
+    def names_parents(self) -> bool:
+        """Whether the names of studios contain those of the studios above them."""
+        profiles = (self._rules.profile, *self._rules.libraries.values())
+        templates = [
+            template
+            for profile in profiles
+            for some in (profile.dressing.names, profile.dressing.sorts)
+            if (template := some.get("studio"))
+        ]
+        return any(
+            piece.name == "parent" for template in templates for _, pieces in template.groups for piece in pieces
+        )
+
     def values(self, row: CollectionRow, source: CollectionSource, profile: Profile) -> Wanted:
         """The desired values with pictures, without the order. Raises NeighbourError if a picture can't be read."""
         wanted = collection_values(row.object, source, profile.dressing)
