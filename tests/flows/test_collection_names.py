@@ -10,7 +10,9 @@ import pytest
 
 from plexsync.flows.scenes.collection_names import renamed, save_counts
 from plexsync.flows.scenes.undo import mark_undone
+from plexsync.rules import template
 from plexsync.rules.collections import (
+    TEMPLATE_NAMES,
     CollectionObject,
     CollectionRow,
     Dressing,
@@ -166,6 +168,19 @@ def test_while_names_are_left_to_plex_scenes_move_by_their_names(tmp_path):
         house.stash_sim.rename_studio("Blue", "Green")
         sync(house, id)
         assert in_plex(house, id) == ("Green",)
+
+
+def test_performers_ratings_and_organized_scenes_have_collections_by_their_templates(tmp_path):
+    texts = {"performer": "{name}[ ({disambiguation})]", "rating": "{stars} stars", "organized": "Sorted"}
+    dressing = Dressing(names={source: template.parsed(text, TEMPLATE_NAMES) for source, text in texts.items()})
+    rules = profile(dressing, collections=frozenset({"performers", "rating", "organized"}))
+    with House(tmp_path / "data", profile=rules, people=True) as house:
+        (id,) = begin(house, {"performers": ["Ann", "Bo"], "rating100": 85, "organized": True})
+        assert in_plex(house, id) == ("Ann", "Bo", "4.5 stars", "Sorted")
+        house.stash_sim.edit_object("performer", "Ann", disambiguation="the painter")
+        house.edit(id, rating100=40, organized=False)
+        house.work_until_settled()
+        assert set(in_plex(house, id)) == {"Ann (the painter)", "Bo", "2 stars"}
 
 
 # --- renames in Plex -------------------------------------------------------------------------------------------------
