@@ -34,12 +34,12 @@ from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
-from plexsync.plex.history import PlexHistory
+from plexsync.plex.collections import CollectionClient
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.neighbours import Clock, Dice, Imaging
 from plexsync.stash.client import StashClient
-from plexsync.stash.watching import StashWatching
+from plexsync.stash.collecting import StashCollecting
 from plexsync.store.database import Database
 from plexsync.store.journal import WriteJournal
 from plexsync.store.lock import Lock, has_dashboard, is_locked, locked_at, try_lock
@@ -67,8 +67,8 @@ class Assembled:
     """
 
     store: Database
-    stash: StashWatching
-    plex: PlexHistory
+    stash: StashCollecting
+    plex: CollectionClient
     clock: Clock
     dice: Dice
     settings: PartSettings
@@ -156,8 +156,8 @@ def _identities(
 
 def assemble(
     store: Database,
-    stash: StashWatching,
-    plex: PlexHistory,
+    stash: StashCollecting,
+    plex: CollectionClient,
     clock: Clock,
     dice: Dice,
     settings: PartSettings,
@@ -220,9 +220,9 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         heard = {server: Heard(watchdog.alive) for server in Neighbour}
         settings = part_settings(config, store)
         client = client_id(store)
-        stash = stash_client(StashWatching, config, clock, settings.looks, alive=heard[Neighbour.STASH])
+        stash = stash_client(StashCollecting, config, clock, settings.looks, alive=heard[Neighbour.STASH])
         stack.callback(stash.close)
-        plex = plex_client(PlexHistory, config, clock, client_id=client, alive=heard[Neighbour.PLEX])
+        plex = plex_client(CollectionClient, config, clock, client_id=client, alive=heard[Neighbour.PLEX])
         stack.callback(plex.close)
         events = plex_events(config, client_id=client)
         imaging = pillow(needed=changes_posters(config))

@@ -10,6 +10,7 @@ from functools import partial
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lines
+from plexsync.app.dressing import CollectionDressing, collection_dressing, forget_dressing, is_dressing_on
 from plexsync.app.import_turn import ImportTurn
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
@@ -24,6 +25,7 @@ from plexsync.engine.notifications import Bell, Noticer, Standstill
 from plexsync.engine.pulse import in_turn
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
+from plexsync.flows.collections.observe import observe_worked
 from plexsync.flows.plays.marked import drop_marks
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
@@ -46,9 +48,16 @@ RECONCILE_RETRY = 300.0
 Told = Callable[[Worked | ProbeResult | Idle], None]
 
 
-def scene_flow(parts: Assembled, back: WayBack | None = None, ratings: RatingBack | None = None) -> SceneFlow:
-    """Return the scene flow on these parts; it tells the way back which scenes it has inspected."""
+def scene_flow(
+    parts: Assembled,
+    back: WayBack | None = None,
+    ratings: RatingBack | None = None,
+    dressing: CollectionDressing | None = None,
+) -> SceneFlow:
+    """Return the scene flow on these parts; it tells the way back and the collections which scenes it has inspected."""
     observing = [*([back.observe] if back else ()), *([ratings.poll.observe] if ratings else ())]
+    if dressing and dressing.is_on:
+        observing.append(observe_worked)
     return SceneFlow(
         parts.store,
         parts.stash,
@@ -69,18 +78,22 @@ def engine_on(
     pool: Executor | None = None,
     back: WayBack | None = None,
     ratings: RatingBack | None = None,
+    dressing: CollectionDressing | None = None,
     flows: Sequence[AnyFlow] = (),
 ) -> Engine:
     """Return an engine on these parts; `holder` marks the rows that it claims, and `pool` sends its edits.
 
-    It works the scene flow, the way back (while that is off, only what is to be taken back), and the given `flows`.
+    It works the scene flow, the way back and the collections (while one is off, only what is to be taken back), and the
+    given `flows`.
     """
+    dressing = dressing or collection_dressing(parts)
     return Engine(
         parts.store,
         [
-            scene_flow(parts, back, ratings),
+            scene_flow(parts, back, ratings, dressing),
             back.flow if back else plays_to_take_back(parts),
             *(ratings.flows if ratings else ()),
+            dressing.flow,
             *flows,
         ],
         parts.gates,
@@ -107,13 +120,18 @@ def rating_back_of(parts: Parts) -> RatingBack | None:
 
 @contextmanager
 def engine(
-    parts: Parts, stop: threading.Event, back: WayBack | None = None, ratings: RatingBack | None = None
+    parts: Parts,
+    stop: threading.Event,
+    back: WayBack | None = None,
+    ratings: RatingBack | None = None,
+    dressing: CollectionDressing | None = None,
 ) -> Iterator[Engine]:
     """Yield an engine for the holder of the worker's lock; call `take_up` before its first step.
 
     When `stop` is set, work that hangs is given back before this process can be killed for taking too long.
     """
-    works = engine_on(parts, holder=secrets.token_hex(4), watchdog=parts.watchdog, back=back, ratings=ratings)
+    holder = secrets.token_hex(4)
+    works = engine_on(parts, holder=holder, watchdog=parts.watchdog, back=back, ratings=ratings, dressing=dressing)
     farewell = Farewell(works.abandon, stop=stop)
     try:
         parts.watchdog.tell_of_the_last()
@@ -135,6 +153,8 @@ def take_up(parts: Parts, works: Engine) -> None:
             drop_marks(tx)
     if are_ratings_off:
         forget_ratings(parts)
+    if not is_dressing_on(parts.settings.looks):
+        forget_dressing(parts)
     parts.curer.apply()
     parts.reconciler.note_wishes()
 
@@ -148,10 +168,12 @@ def drain(
     before: Ran | None = None,
 ) -> Ran:
     """Work the queue until nothing is due or `wait_for` returns true; adds to the counts of the run `before`."""
-    back = way_back_of(parts)
-    with engine(parts, stop, back, rating_back_of(parts)) as works:
+    back, dressing = way_back_of(parts), collection_dressing(parts)
+    with engine(parts, stop, back, rating_back_of(parts), dressing) as works:
         take_up(parts, works)
         parts.curer.recheck(stopping=stop.is_set)
+        if dressing.is_on:
+            dressing.comparison.run_if_due(stop.is_set)
         if back is not None:
             back.first_run.begin()
         return loop_of(parts, works, stop, report).drain(wait_for=wait_for, before=before)
@@ -176,8 +198,8 @@ def noticing(parts: Parts, stop: threading.Event) -> Iterator[Standstill]:
 
 def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
     """Run worker, poller, schedule and notices until `stop`. A damaged database ends it, whichever thread finds it."""
-    back, ratings = way_back_of(parts), rating_back_of(parts)
-    with noticing(parts, stop) as paused, engine(parts, stop, back, ratings) as works:
+    back, ratings, dressing = way_back_of(parts), rating_back_of(parts), collection_dressing(parts)
+    with noticing(parts, stop) as paused, engine(parts, stop, back, ratings, dressing) as works:
         schedule = Schedule(parts, stop)
         # A worker's start polls at once, and so does each new connection to Stash's log.
         poll_now = threading.Event()
@@ -205,6 +227,9 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
             watchers.append(watch(compare, name="compare plays", seconds=COMPARE_LOOK))
         if ratings is not None:
             watchers.append(watch(ratings.poll.poll, name="ratings", seconds=parts.config.stash_poll_interval))
+        if dressing.is_on:
+            compare = partial(dressing.comparison.run_if_due, stop.is_set)
+            watchers.append(watch(compare, name="compare collections", seconds=COMPARE_LOOK))
         if back is not None and back.resume is not None:
             watchers.append(watch(back.resume.poll, name="resume", seconds=parts.config.stash_poll_interval))
         for watcher in watchers:

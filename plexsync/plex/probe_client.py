@@ -5,14 +5,13 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from plexsync.plex import answers
+from plexsync.plex import answers, answers_collections, edits
 from plexsync.plex.client import FOUND_PAGE, PlexClient, check_number
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError
 from plexsync.rules.pictures import kind_of
+from plexsync.rules.plan_records import Change
 from plexsync.rules.scratch import ProbedItem
-from plexsync.rules.traits import CollectionEdits
-
-COLLECTION = "18"
+from plexsync.rules.traits import CollectionForm
 
 
 class ProbedAnswer(answers.ItemAnswer):
@@ -35,30 +34,8 @@ class ProbedBody(msgspec.Struct):
     MediaContainer: ProbedAnswers
 
 
-class CollectionAnswer(msgspec.Struct):
-    """A collection."""
-
-    ratingKey: answers.Number
-    title: str = ""
-    summary: str = ""
-    thumb: str = ""
-
-
-class CollectionAnswers(msgspec.Struct):
-    """The collections of a library, or one of them."""
-
-    size: answers.Number
-    Metadata: list[CollectionAnswer] = []
-
-
-class CollectionsBody(msgspec.Struct):
-    """The body of a list of collections."""
-
-    MediaContainer: CollectionAnswers
-
-
 PROBED = msgspec.json.Decoder(ProbedBody)
-COLLECTIONS = msgspec.json.Decoder(CollectionsBody)
+COLLECTIONS = msgspec.json.Decoder(answers_collections.CollectionsAnswer)
 
 
 class ProbeClient(PlexClient):
@@ -95,30 +72,24 @@ class ProbeClient(PlexClient):
         listed = self._wire.decoded(COLLECTIONS, body).MediaContainer.Metadata
         return [str(collection.ratingKey) for collection in listed if collection.title == title]
 
-    def describe(self, section: str, key: str, summary: str, form: CollectionEdits) -> None:
+    def describe(self, section: str, key: str, summary: str, form: CollectionForm) -> None:
         """Write the summary of a collection, by its library or by the collection; Missing if the form is not accepted."""
-        check_number(section)
-        check_number(key)
-        place = (
-            f"/library/sections/{section}/all?type={COLLECTION}&id={key}&"
-            if form == "section"
-            else f"/library/metadata/{key}?"
-        )
-        self._put(f"{place}summary.value={quote(summary, safe='')}")
+        for target in edits.targets(section, key, {"summary": Change(summary)}, form=form):
+            self._put(target)
 
     def summary(self, key: str) -> str:
         """The summary of a collection."""
-        return self._collection(key).summary
+        return self._collection(key).summary or ""
 
     def thumb(self, key: str) -> str:
         """The address of the selected poster of a collection, on the server itself."""
-        return self._collection(key).thumb
+        return self._collection(key).thumb or ""
 
-    def _collection(self, key: str) -> CollectionAnswer:
+    def _collection(self, key: str) -> answers_collections.CollectionAnswer:
         check_number(key)
         body = self._ask("GET", f"/library/metadata/{key}").body
         listed = self._wire.decoded(COLLECTIONS, body).MediaContainer.Metadata
-        return listed[0] if listed else CollectionAnswer(0)
+        return listed[0] if listed else answers_collections.CollectionAnswer(0)
 
     def loads(self, address: str) -> bool:
         """Whether the server gives its apps a picture from this address. An error says no: ask something else then."""

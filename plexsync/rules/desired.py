@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -13,6 +13,7 @@ from plexsync.rules import template
 from plexsync.rules.added_dates import FIELD as ADDED
 from plexsync.rules.added_dates import added_date
 from plexsync.rules.choice import Patterns
+from plexsync.rules.collections import CollectionObject, Dressing, chosen_tags, objects_of
 from plexsync.rules.item import FACE, FIELDS, ROLE, beside
 from plexsync.rules.paths import base_name
 from plexsync.rules.performer_names import PERFORMER_VALUES, PLAIN_NAME, performer_values, shown_name
@@ -38,7 +39,6 @@ FACE_LIMIT = 2_000
 TITLE = template.parsed("{title}", NAMES)
 NO_TEXT = Template()
 ALL_TAGS, NO_TAGS = Patterns(("*",)), Patterns()
-COLLECTIONS = ("studio", "parents", "groups")
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", re.ASCII)
 
@@ -48,11 +48,11 @@ class Profile:
     """The enabled Plex fields (of `plexsync.rules.item.FIELDS`), and what they show.
 
     `genres`, `labels` and `tag_collections` choose among the tags; `tag_parents` adds the parents of each chosen tag.
-    `collections` names sources in `COLLECTIONS`. `content_rating` is the same for every scene. `date_added` is a source
-    in `plexsync.rules.added_dates`, '' for none. `poster` and `background` are sources of `plexsync.rules.scene.Image`
-    with ", " between them, '' for none: the first that exists is shown. `poster_logo` is the corner of the poster for the
-    logo of the studio. `performer_name` is the name of each cast member; `role` and `face` are shown beside it: a text and
-    the address of a picture.
+    `collections` names sources in `plexsync.rules.collections.COLLECTIONS`. `content_rating` is the same for every scene.
+    `date_added` is a source in `plexsync.rules.added_dates`, '' for none. `poster` and `background` are sources of
+    `plexsync.rules.scene.Image` with ", " between them, '' for none: the first that exists is shown. `poster_logo` is the
+    corner of the poster for the logo of the studio. `performer_name` is the name of each cast member; `role` and `face`
+    are shown beside it: a text and the address of a picture. `dressing` says how the collections are named and dressed.
     """
 
     fields: frozenset[str]
@@ -74,6 +74,11 @@ class Profile:
     poster_logo: str = ""
     role: Template = NO_TEXT
     face: Template = NO_TEXT
+    dressing: Dressing = field(default_factory=Dressing)
+
+    def carrying(self, names: Mapping[CollectionObject, str]) -> "Profile":
+        """These rules with names of collections that scenes carry instead of those of the templates ('' for none)."""
+        return replace(self, dressing=replace(self.dressing, carried=names))
 
     @property
     def pictures(self) -> dict[str, tuple[str, ...]]:
@@ -89,6 +94,9 @@ class Profile:
     @property
     def asks_people(self) -> bool:
         """Whether the scene needs more of its performers than their names."""
+        in_collections = "collection" in self.fields and "performers" in self.collections
+        if in_collections and "disambiguation" in self.dressing.names.get("performer", NO_TEXT).names:
+            return True
         is_named = self.performer_name.names <= {"name"}
         return "actor" in self.fields and (not is_named or bool(self.role or self.face))
 
@@ -284,20 +292,11 @@ def _labels(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
 
 
 def _collections(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
-    sources = {"studio": (scene.studio,), "parents": scene.parents, "groups": scene.groups}
-    names = [name for source in COLLECTIONS if source in profile.collections for name in sources[source]]
-    return _names("collection", [*names, *_tags(scene, profile.tag_collections, profile)], notes)
+    return _names("collection", [named.full_name for named in objects_of(scene, profile)], notes)
 
 
 def _tags(scene: Scene, chosen: Patterns, profile: Profile) -> list[str]:
-    """The chosen tags, and after each, with `tag_parents`, its parents that are not excluded by name."""
-    names = []
-    for name, above in zip(scene.tags, scene.tags_above or ((),) * len(scene.tags), strict=True):
-        if chosen.choose(name, above):
-            names.append(name)
-            if profile.tag_parents:
-                names += [over for over in above if not chosen.leave_out(over)]
-    return names
+    return [name for _, name in chosen_tags(scene, chosen, parents=profile.tag_parents)]
 
 
 def _names(field: str, names: Iterable[str], notes: list[Note]) -> tuple[str, ...]:
@@ -322,6 +321,12 @@ def _names(field: str, names: Iterable[str], notes: list[Note]) -> tuple[str, ..
 def sent_size(text: str) -> int:
     """The size of a text in a URL, in bytes."""
     return len(quote(text, safe="", errors="replace"))
+
+
+def shown_text(field: str, text: str, limit: int) -> tuple[str, list[Note]]:
+    """A text as Plex can show it, and the notes about what was cut."""
+    notes: list[Note] = []
+    return _within(field, text, limit, notes), notes
 
 
 def _within(field: str, text: str, limit: int, notes: list[Note]) -> str:

@@ -22,8 +22,13 @@ FIELDS = SCALARS + LISTS
 # Of pictures, an edit contains only the locks. Their value is the key of the selected picture.
 PICTURES = ("thumb", "art")
 
-# Plex has no lock for a rating; any rating counts as locked.
-LOCKLESS = frozenset({"userRating"})
+# What is set of a collection besides its texts and pictures. `order` is '' for that of release, ALPHABETICAL, or the keys
+# of the members with commas between; `home` the places at which Plex shows the collection, likewise.
+COLLECTION_SETTINGS = ("collectionMode", "home", "order")
+ALPHABETICAL = "alphabetical"
+
+# Plex has no lock for these. Any rating counts as locked, and so does every setting of a collection.
+LOCKLESS = frozenset({"userRating", *COLLECTION_SETTINGS})
 # Plex always shows them, so an edit never empties them.
 NEVER_EMPTY = frozenset({"title", "addedAt"})
 # Values shown beside one cast member: the role text and the address of a picture. Each is a single value like a rating,
@@ -117,6 +122,8 @@ class Item:
 
     def locked(self, name: str) -> bool:
         """Whether the field is locked, by you or by PlexSync."""
+        if name in COLLECTION_SETTINGS:
+            return True
         if is_lockless(name):
             return bool(self.value(name))
         return name in self.locks

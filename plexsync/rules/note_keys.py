@@ -55,6 +55,8 @@ JOURNALLED = "journal:last"
 PLAYS_JOURNALLED = "plays:journal"
 # The start of the last comparison of plays, and the last loss of this database then.
 PLAYS_COMPARED = "plays:compared"
+# The start of the last comparison of collections, and a fingerprint of the settings then.
+COLLECTIONS_COMPARED = "collections:compared"
 # Scenes that Stash no longer lists with the newest time that they had (`plexsync.rules.restored_stash`).
 STASH_BACK = "stash:back"
 # How many of the plays that PlexSync added last are missing in Stash without evidence why (`plexsync.rules.restored_stash`).

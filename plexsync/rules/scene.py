@@ -50,7 +50,8 @@ class Scene:
     of them is a change of the scene. `images`: at most one of each source (`cover`, `studio`, `group`), and if they were
     requested, one of `gallery` for each gallery. `people`: the performers again, in the same order, with more than
     their names if that was requested. `stash_ids`: the endpoints of its stash IDs; these and `urls` are () if they were
-    not requested.
+    not requested. Ids are in the order of the names (`tag_ids_above` in that of `tags_above`). `group_indexes`: the place
+    of the scene in each of `groups`, or None.
     """
 
     id: int
@@ -75,6 +76,13 @@ class Scene:
     created_at: str = ""
     stash_ids: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
+    studio_id: int = 0
+    parent_ids: tuple[int, ...] = ()
+    performer_ids: tuple[int, ...] = ()
+    tag_ids: tuple[int, ...] = ()
+    tag_ids_above: tuple[tuple[int, ...], ...] = ()
+    group_ids: tuple[int, ...] = ()
+    group_indexes: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ PeoplePictures = Literal["any", "public", "none"]
 RatingByEdit = Literal["account", "item", "none"]
 CollectionEdits = Literal["both", "section", "item"]
 FaceAddress = Literal["shown", "kept", "none"]
+# The two forms.
+CollectionForm = Literal["section", "item"]
 FileFilter = Literal["exact", "any case", "folder"]
 Answer = str | bool | int | float | None
 
@@ -87,7 +89,7 @@ class LearntTraits:
 
 
 # The traits that are also learnt during ordinary work, and then count for one version of one server only.
-WHILE_WORKING = ("upload_selects", "picture_lag", "one_stamp")
+WHILE_WORKING = ("upload_selects", "picture_lag", "one_stamp", "collection_edits")
 
 
 def present_traits(
@@ -205,6 +207,7 @@ USES: Mapping[str, str] = {
     "upload_selects": "if it is, no request selects it",
     "picture_lag": "if late, a request selects each upload",
     "one_stamp": "if it does, PlexSync's own edits need no list",
+    "collection_edits": "that form is tried first",
 }
 # The groups of questions of a probe, each with its traits.
 GROUPS: Mapping[str, tuple[str, ...]] = {

@@ -87,7 +87,8 @@ def apply_edit(library: Library, item: Item, edit: Edit) -> None:
     fields = COLLECTION_FIELDS if collection else SCALARS
     kinds = COLLECTION_KINDS if collection else tuple(TAG_ELEMENTS)
     ignored = {"userRating": traits.rating_by_edit == "none", "addedAt": not traits.added_by_edit}
-    for name, value in edit.values.items():
+    # A title that is taken stops the edit before anything of it is applied.
+    for name, value in sorted(edit.values.items(), key=lambda pair: pair[0] != "title"):
         if name in fields and not ignored.get(name):
             library.set_scalar(item, name, value)
     for kind, wanted in edit.tags.items():

@@ -46,6 +46,8 @@ KEPT = {"posters": "upload://posters/", "arts": "upload://art/"}
 LOCKABLE = frozenset((*SCALARS, *TAG_ELEMENTS, *PICTURE_LOCKS.values()))
 MAX_PICTURE_BYTES = 10 * 1024 * 1024
 ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+# The orders of a collection by its setting; any other one is by title.
+BY_RELEASE, CUSTOM = "0", "2"
 # The attributes of a `Library` that its database holds.
 STORED = (
     "era",
@@ -493,13 +495,21 @@ class Library:
             made.scalars = {"title": tag.tag, "addedAt": now}
             section.collections[tag.id] = self.items[made.key] = made
         section.members.setdefault(tag.id, set()).add(item.key)
+        self._note_members(section.collections[tag.id])
+
+    def _note_members(self, collection: Item) -> None:
+        if self.traits.members_stamp:
+            collection.updated_at = self.now()
 
     def _leave(self, item: Item, tag: Tag) -> None:
         section = item.section
         section.members[tag.id].discard(item.key)
+        self._note_members(section.collections[tag.id])
         if not section.members[tag.id]:
             del section.members[tag.id]
-            del self.items[section.collections.pop(tag.id).key]
+            gone = section.collections.pop(tag.id)
+            section.hubs.pop(gone.key, None)
+            del self.items[gone.key]
             del self._tags[_place(section, "collection", tag.tag)]
 
     def _rename(self, collection: Item, title: str) -> None:
@@ -516,10 +526,17 @@ class Library:
         self._tags[new] = tag
 
     def members(self, collection: Item) -> list[Item]:
-        """The movies in a collection: those that were moved in their order, the others by key."""
+        """The movies in a collection by its setting: by release or by title, or those that were moved in their order, and
+        the others by key.
+        """
         keys = collection.section.members[collection.tag_id]
         moved = [key for key in collection.order if key in keys]
-        return [self.items[key] for key in (*moved, *sorted(keys.difference(moved)))]
+        items = [self.items[key] for key in (*moved, *sorted(keys.difference(moved)))]
+        order = collection.prefs.get("collectionSort", BY_RELEASE)
+        if order == CUSTOM:
+            return items
+        items.sort(key=lambda item: item.key)
+        return sorted(items, key=_released if order == BY_RELEASE else lambda item: item.sort_title)
 
     def move(self, collection: Item, key: int, after: int | None) -> None:
         """Put a member behind another one, or first. Raises `Unacceptable` (404) for one that is no member."""
@@ -630,6 +647,10 @@ def is_private(url: str) -> bool:
 def _place(section: Section, kind: str, name: str) -> tuple[str, int, str]:
     """The key of a tag: collections belong to a section, all others to the server; case does not matter."""
     return (kind, section.id if kind == "collection" else 0, name.casefold())
+
+
+def _released(item: Item) -> str:
+    return str(item.scalars.get("originallyAvailableAt") or item.scalars.get("year") or "")
 
 
 def _below(path: str, folder: str) -> bool:

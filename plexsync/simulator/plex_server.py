@@ -39,6 +39,7 @@ from plexsync.simulator.plex_model import (
 from plexsync.simulator.plex_playing import Sessions, count_play, keep_place
 from plexsync.simulator.plex_prefs import (
     COLLECTION,
+    PROMOTIONS,
     SECTION,
     SERVER,
     change_hub,
@@ -105,6 +106,21 @@ class ItemSnapshot:
     art: str | None
     updated_at: int
     view_count: int
+
+
+@dataclass(frozen=True)
+class CollectionSnapshot:
+    """A collection at one moment.
+
+    `members` are in its order, `prefs` its settings, `home` the places of the home that show it (None: the home does not
+    know it), `item` everything that it shares with items.
+    """
+
+    item: ItemSnapshot
+    smart: bool
+    members: list[str]
+    prefs: dict[str, str]
+    home: dict[str, bool] | None
 
 
 class PlexSim(HttpServer):
@@ -418,6 +434,17 @@ class PlexSim(HttpServer):
             item.prefs.update(values)
             self._library.touch(item)
 
+    def move_member(self, key: str, item: str, after: str = "") -> None:
+        """Move an item of a collection behind another one, or to its beginning, as a user does in Plex."""
+        with self._lock:
+            self._library.move(self._item(key), int(item), int(after) if after else None)
+
+    def set_home(self, key: str, *places: str) -> None:
+        """Show a collection on these places of the home, as a user does in Plex."""
+        with self._lock:
+            item = self._item(key)
+            item.section.hubs[item.key] = {place: place in places for place in PROMOTIONS}
+
     def add_account(self, name: str) -> int:
         """Add an account beside the owner's; returns its id."""
         with self._lock:
@@ -542,6 +569,18 @@ class PlexSim(HttpServer):
         with self._lock:
             found = self._library.sections[int(section)].collections.values()
             return {str(one.scalars["title"]): str(one.key) for one in found}
+
+    def collection(self, key: str) -> CollectionSnapshot:
+        """The collection as it is now; raises KeyError if there is none."""
+        with self._lock:
+            snapshot, item = self.item(key), self._item(key)
+            if item.type != "collection":
+                raise KeyError(key)
+            home = item.section.hubs.get(item.key)
+            members = [str(member.key) for member in self._library.members(item)]
+            return CollectionSnapshot(
+                snapshot, bool(item.smart), members, dict(item.prefs), None if home is None else dict(home)
+            )
 
     def item(self, key: str) -> ItemSnapshot:
         """The item as it is now; raises KeyError if there is none."""

@@ -33,6 +33,7 @@ class Traits:
     half_stars        whether the rating of an account is kept in halves of a star, and any other is rounded up
     added_by_edit     whether an edit can change `addedAt`
     collection_edits  which form edits collections, by section or by item; the other one answers 404
+    members_stamp     whether a collection's stamp changes when items come into it or leave it
     upload_selects    whether an uploaded picture is selected at once
     picture_lag       seconds until an uploaded picture is listed, can be selected, and is selected by its upload
     one_stamp         whether the addresses of pictures carry the item's stamp, so that they change with every edit
@@ -62,6 +63,7 @@ class Traits:
     half_stars: bool = False
     added_by_edit: bool = True
     collection_edits: CollectionEdits = "both"
+    members_stamp: bool = False
     upload_selects: bool = True
     picture_lag: float = 0.0
     one_stamp: bool = False

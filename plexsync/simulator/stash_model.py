@@ -41,6 +41,7 @@ class Studio:
     updated_at: str
     parent_studio: "Studio | None" = None
     aliases: tuple[str, ...] = ()
+    details: str = ""
     image: bytes | None = None
 
 
@@ -55,6 +56,7 @@ class Performer:
     disambiguation: str = ""
     gender: str | None = None
     alias_list: tuple[str, ...] = ()
+    details: str = ""
     image: bytes | None = None
 
 
@@ -76,7 +78,7 @@ class Tag:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """A group; older versions call it a movie."""
+    """A group; older versions call it a movie. `image` is its front."""
 
     id: int
     name: str
@@ -87,6 +89,7 @@ class Group:
     synopsis: str = ""
     studio: Studio | None = None
     image: bytes | None = None
+    back_image: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

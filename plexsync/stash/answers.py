@@ -51,9 +51,10 @@ class StampedName(Named):
 
 
 class GroupAnswer(msgspec.Struct):
-    """A group that a scene is in."""
+    """A group that a scene is in, and the scene's place in it."""
 
     group: StampedName
+    scene_index: int | None = None
 
 
 class FileAnswer(msgspec.Struct):
@@ -240,7 +241,7 @@ def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
     if timed and not all(file.mod_time for file in answer.files):
         raise ValueError("a file without its time")
     studios = list(_upwards(answer.studio))
-    above = [list(_above(tag)) for tag in answer.tags]
+    above = [_above(tag) for tag in answer.tags]
     names: dict[Kind, Sequence[Named]] = {
         Kind.PERFORMER: answer.performers,
         Kind.STUDIO: studios,
@@ -259,7 +260,7 @@ def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
         parents=tuple(entry.name for entry in studios[1:]),
         performers=tuple(entry.name for entry in answer.performers),
         tags=tuple(entry.name for entry in answer.tags),
-        tags_above=tuple(tuple(dict.fromkeys(tag.name for tag in tags)) for tags in above),
+        tags_above=tuple(tuple(tag.name for tag in tags) for tags in above),
         groups=tuple(entry.group.name for entry in answer.groups),
         organized=answer.organized,
         files=files_of(answer.files),
@@ -272,6 +273,13 @@ def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
         references=tuple(
             dict.fromkeys((str(kind), number(entry.id)) for kind, ones in names.items() for entry in ones)
         ),
+        studio_id=number(studios[0].id) if studios else 0,
+        parent_ids=tuple(number(entry.id) for entry in studios[1:]),
+        performer_ids=tuple(number(entry.id) for entry in answer.performers),
+        tag_ids=tuple(number(entry.id) for entry in answer.tags),
+        tag_ids_above=tuple(tuple(number(tag.id) for tag in tags) for tags in above),
+        group_ids=tuple(number(entry.group.id) for entry in answer.groups),
+        group_indexes=tuple(entry.scene_index for entry in answer.groups),
     )
 
 
@@ -302,12 +310,15 @@ def _upwards(studio: StudioAnswer | None) -> Iterator[StudioAnswer]:
         studio = studio.parent_studio
 
 
-def _above(tag: TagAnswer) -> Iterator[TagAnswer]:
-    """The parents of a tag, nearest first."""
+def _above(tag: TagAnswer) -> list[TagAnswer]:
+    """The parents of a tag, nearest first, each once."""
+    parents: dict[str, TagAnswer] = {}
     level = tag.parents
     while level:
-        yield from level
-        level = [parent for one in level for parent in one.parents]
+        for parent in level:
+            parents.setdefault(parent.name, parent)
+        level = [grandparent for parent in level for grandparent in parent.parents]
+    return list(parents.values())
 
 
 def files_of(answers: Sequence[FileAnswer]) -> tuple[SceneFile, ...]:

@@ -1,7 +1,7 @@
 """The memory of each (scene, item): what PlexSync wrote, what it left in Plex, and what it found there."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from plexsync.rules.item import FIELDS, LOCKLESS
 from plexsync.rules.job import Kind
@@ -25,6 +25,13 @@ on conflict (flow, subject, library, item) do update
    set at = :now, document = :document, undone = :undone, files = excluded.files
 """
 REWRITE = "update memory set document = :document where flow = :flow and subject = :scene and item = :item"
+# Of a library, also rows from before its uuid was known.
+IN_LIBRARY = """
+select subject, item, library, document from memory
+ where flow = :flow
+   and (library = :library or (library = '' and item in (select key from item where section = :section)))
+"""
+REWRITE_IN = f"{REWRITE} and library = :library"
 FORGET = "delete from memory where flow = :flow and subject = :scene and item = :item"
 # The mark of another scene that was undone stays: it holds for that scene, whoever writes to the item now. A scene that
 # is undone already writes nothing, so it takes the item from nobody. An item has one library.
@@ -208,6 +215,23 @@ class Memories(ReadOnlyMemories):
     def rewrite(self, scene: int, key: str, memory: Memory) -> None:
         """Replace the memory of one (scene, item), which stays that of the item's library and files then."""
         self._db.execute(REWRITE, {**self._pair(scene, key), "document": encode(memory, (scene, key))})
+
+    def rewrite_all(
+        self, library: str, section: str, concerns: Callable[[bytes], bool], change: Callable[[Memory], Memory]
+    ) -> None:
+        """Replace every memory in a library, given by its uuid and key, by what `change` makes of it.
+
+        `concerns` is a quick test of its document: those for which it is False stay as they are.
+        """
+        values = {"flow": self._flow, "library": library, "section": section}
+        changed: list[dict[str, object]] = []
+        for scene, key, uuid, document in self._db.stream(IN_LIBRARY, values):
+            is_meant = isinstance(document, bytes) and concerns(document)
+            memory = _memory(scene, key, document) if is_meant else None
+            if memory and (fresh := change(memory)) != memory:
+                row = {**self._pair(scene, key), "library": uuid, "document": encode(fresh, (scene, key))}
+                changed.append(row)
+        self._db.execute_many(REWRITE_IN, changed)
 
     def begin_anew(self, scenes: Sequence[int]) -> None:
         """End the undone marks of these scenes. An item that another scene has written to since is then that scene's."""

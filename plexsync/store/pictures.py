@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
+from typing import Self
 
 from plexsync.rules.job import Kind
 from plexsync.rules.records import PictureRow
@@ -32,6 +33,10 @@ class ReadOnlyPictures(Table):
     def __init__(self, db: Connection, flow: str = Kind.SCENE) -> None:
         super().__init__(db)
         self._flow = str(flow)
+
+    def of_flow(self, flow: str) -> Self:
+        """Return the same access to the results of another flow."""
+        return type(self)(self._db, flow)
 
     def of(self, scene: int) -> dict[str, PictureRow]:
         """Return the results for a scene's pictures, by name (`thumb`, `art`)."""

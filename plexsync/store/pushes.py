@@ -5,6 +5,7 @@ It is for display only. What the next plan needs of an item is in `plexsync.stor
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Self
 
 from plexsync.rules.job import Kind
 from plexsync.rules.records import Moved, PushRow, RunRow
@@ -84,6 +85,10 @@ class ReadOnlyPushes(Table):
     def __init__(self, db: Connection, flow: str = Kind.SCENE) -> None:
         super().__init__(db)
         self._flow = str(flow)
+
+    def of_flow(self, flow: str) -> Self:
+        """Return the same access to the pushes of another flow."""
+        return type(self)(self._db, flow)
 
     def of(self, kind: str, id: int) -> list[PushRow]:
         """Return the pushes of a subject of a flow (its kind), newest first."""

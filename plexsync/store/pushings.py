@@ -1,7 +1,7 @@
 """Pushes of unknown result: saved before an edit is sent, and dropped once the result is known."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from plexsync.rules.job import Kind
 from plexsync.rules.origin import Origin
@@ -20,6 +20,13 @@ insert into pushing (flow, subject, library, item, until, document, files)
 values (:flow, :scene, {LIBRARY}, :item, :until, :document, {FILES})
 returning number
 """
+# Of a library, also rows from before its uuid was known.
+IN_LIBRARY = """
+select number, subject, item, document from pushing
+ where flow = :flow
+   and (library = :library or (library = '' and item in (select key from item where section = :section)))
+"""
+REWRITE = "update pushing set document = :document where number = :number"
 PROLONG = "update pushing set until = :until where number in (select value from json_each(:numbers))"
 DROP_ONE = "delete from pushing where flow = :flow and subject = :scene and item = :item and number = :number"
 DROP_ENDED = "delete from pushing where flow = :flow and subject = :scene and item = :item and until <= :ended"
@@ -59,6 +66,16 @@ class Pushings(ReadOnlyPushings):
     def prolong(self, numbers: Sequence[int], until: int) -> None:
         """Extend the time until which these pushes may take effect."""
         self._db.execute(PROLONG, {"numbers": json.dumps(list(numbers)), "until": until})
+
+    def rewrite_all(self, library: str, section: str, change: Callable[[Pushing], Pushing]) -> None:
+        """Replace every push to a library, given by its uuid and key, by what `change` makes of it."""
+        changed: list[dict[str, object]] = []
+        values = {"flow": self._flow, "library": library, "section": section}
+        for number, scene, key, document in self._db.rows(IN_LIBRARY, values):
+            pushing = decode(document, Pushing, f"a push of scene {scene} to item {key}", (scene, key))
+            if pushing and (fresh := change(pushing)) != pushing:
+                changed.append({"number": number, "document": encode(fresh, (scene, key))})
+        self._db.execute_many(REWRITE, changed)
 
     def drop(self, scene: int, key: str, *, number: int) -> None:
         """Forget the push with this number."""

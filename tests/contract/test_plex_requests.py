@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.plex.history import PlexHistory
+from plexsync.plex.collections import CollectionClient
 from plexsync.rules.item import Cast
 from plexsync.rules.plan_records import Change
 from plexsync.simulator.plex_server import PlexSim
@@ -43,6 +43,20 @@ OTHER_PARAMETERS = {
         "X-Plex-Container-Start": "paging, described in words",
         "X-Plex-Container-Size": "paging, described in words",
     },
+    ("GET", "/library/collections/{collectionId}/items"): {
+        "excludeElements": "described in older documents of the same interface",
+        "excludeFields": "described in older documents of the same interface",
+        "X-Plex-Container-Start": "paging, described in words",
+        "X-Plex-Container-Size": "paging, described in words",
+    },
+    ("PUT", "/library/metadata/{ids}"): {
+        "field.value": "described for the items of a library; the form that newer servers take for collections",
+        "field.locked": "described for the items of a library; the form that newer servers take for collections",
+    },
+    ("PUT", "/library/metadata/{ids}/prefs"): {
+        "collectionMode": "described as any setting; as plexapi sends it",
+        "collectionSort": "described as any setting; as plexapi sends it",
+    },
     ("PUT", SECTION_ITEMS): {
         "id": "described in the words of the operation",
         "<tag>[<n>].tagging.text": "not described; used for roles by clients of real servers",
@@ -53,7 +67,6 @@ OTHER_PARAMETERS = {
 OF_THE_PROBE = {
     ("GET", "/library/sections"): "see OTHER_PATHS",
     ("GET", "/library/metadata/5/posters"): "described for POST; as plexapi asks",
-    ("PUT", "/library/metadata/{ids}", "summary.value"): "one of the two forms that the probe tells apart",
     ("GET", "/library/sections/{sectionId}/collections", "title"): "a media query; the answer is checked again",
 }
 # How the description writes what stands for many names.
@@ -80,7 +93,7 @@ def sent():
     with PlexSim(token="t") as sim:
         section = sim.add_section("Movies")
         key = sim.add_movie(section, files=[("/media/a.mp4", 1, 1000)], title="A", genre=["Old"])
-        client = PlexHistory(sim.url, "t")
+        client = CollectionClient(sim.url, "t")
         client.identity()
         client.sections()
         list(client.entries(section))
@@ -99,9 +112,28 @@ def sent():
             "genre": Change(("New",), True, removes=("Old",)),
         }
         client.edit(section, key, edit, cast=Cast(roles={"Ann": "Queen"}))
+        _ask_about_collections(sim, client, section, key)
         client.close()
         assert all(request.status == 200 for request in sim.log)
         return [(request.method, request.path, [name for name, _ in request.query]) for request in sim.log]
+
+
+def _ask_about_collections(sim, client, section, key):
+    other = sim.add_movie(section, files=[("/media/b.mp4", 1, 1000)], collection=["Best"])
+    sim.hand_edit(key, collection=["Best"])
+    best = sim.collection_keys(section)["Best"]
+    list(client.listed(section))
+    client.collections([best])
+    client.members(best)
+    for form in ("section", "item"):
+        client.edit_collection(section, best, {"title": Change("Finest", True), "thumb": Change(None, True)}, form)
+    client.set_prefs(best, {"collectionMode": "2", "collectionSort": "2"})
+    client.move(best, key)
+    client.move(best, key, after=other)
+    client.show_home(section, best, ("home",), managed=False)
+    client.homes(section)
+    client.show_home(section, best, ("shared",), managed=True)
+    client.show_home(section, best, (), managed=True)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+from plexsync.app.dressing import collection_dressing
 from plexsync.app.parts import assemble
 from plexsync.app.rating_back import rating_back
 from plexsync.app.rules import PartSettings
@@ -18,8 +19,8 @@ from plexsync.app.way_back import way_back
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.rules import WorkRules
 from plexsync.flows.scenes.rules import LookRules
+from plexsync.plex.collections import CollectionClient
 from plexsync.plex.events import PlexEvents
-from plexsync.plex.history import PlexHistory
 from plexsync.plex.imaging import Pillow
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import Neighbour
@@ -32,7 +33,7 @@ from plexsync.rules.records import JobRow
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
-from plexsync.stash.watching import StashWatching
+from plexsync.stash.collecting import StashCollecting
 from plexsync.store.database import Database
 from tests.engine.clocks import Clock, Dice
 from worker.circuit_breaker import Rules
@@ -76,9 +77,9 @@ class Worker:
         pool, watch, ratings = (rules.pop(name, None) for name in ("pool", "watch", "ratings"))
         # The first write of plays was approved long ago, unless a test is about that.
         asks_first = rules.pop("asks_first", False)
-        stash = StashWatching(house.stash_sim.url, KEY, **asked, **to_stash)
+        stash = StashCollecting(house.stash_sim.url, KEY, **asked, **to_stash)
         self._stack.callback(stash.close)
-        plex = PlexHistory(house.plex_sim.url, token, libraries=libraries, **to_plex)
+        plex = CollectionClient(house.plex_sim.url, token, libraries=libraries, **to_plex)
         self._stack.callback(plex.close)
         fields = frozenset(FIELDS) - ({"userRating"} if ratings else set())
         settings = PartSettings(
@@ -103,7 +104,8 @@ class Worker:
         if watch is not None and not asks_first and (watch.account or "1").isdecimal():
             house.approve_plays(int(watch.account or 1))
         self.ratings = rating_back(parts, ratings) if ratings is not None else None
-        backs = {"back": self.back, "ratings": self.ratings}
+        self.dressing = collection_dressing(parts)
+        backs = {"back": self.back, "ratings": self.ratings, "dressing": self.dressing}
         self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool, **backs, flows=flows(self))
         self._stack.callback(self.engine.close)
 

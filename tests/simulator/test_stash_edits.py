@@ -281,3 +281,50 @@ def test_the_clock_runs_by_itself():
     with StashSim() as stash:
         first = stash.now()
         assert 0 <= stash.now() - first < 5
+
+
+# performers, studios, tags and groups
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "pictures"),
+    [
+        ("performer", "details", {"image": "image_path"}),
+        ("studio", "details", {"image": "image_path"}),
+        ("tag", "description", {"image": "image_path"}),
+        ("group", "synopsis", {"front_image": "front_image_path", "back_image": "back_image_path"}),
+    ],
+)
+def test_an_object_gets_texts_and_pictures_and_loses_them(stash, clock, kind, text, pictures):
+    id = stash.add_scene(performers=["A"], studio="A", tags=["A"], groups=["A"])
+    clock.move()
+    stash.edit_object(kind, "A", **{text: "T", **{name: png(1, 2, 3) for name in pictures}})
+    asked = f"{{ it: find{kind.capitalize()}(id: 1) {{ {text} updated_at {' '.join(pictures.values())} }} }}"
+    shown = mutate(stash, asked)["it"]
+    assert (shown[text], shown["updated_at"], stash.scene(id).updated_at) == ("T", LATE, EARLY)
+    for path in pictures.values():
+        assert "default=true" not in shown[path]
+        with urllib.request.urlopen(shown[path]) as answer:
+            assert answer.read() == png(1, 2, 3)
+    stash.edit_object(kind, "A", **{text: None, **dict.fromkeys(pictures)})
+    shown = mutate(stash, asked)["it"]
+    assert not shown[text]
+    assert all(path == "back_image_path" or "default=true" in shown[path] for path in pictures.values())
+    assert shown.get("back_image_path") is None
+
+
+def test_scenes_are_counted_with_those_of_what_is_below(stash):
+    stash.set_parent_studio("Below", "Above")
+    stash.set_tag_parents("Under", ["Over"])
+    stash.add_scene(studio="Below", tags=["Under"])
+    stash.add_scene(studio="Above", tags=["Over", "Under"])
+    counts = "own: scene_count below: scene_count(depth: -1)"
+    asked = f"{{ findStudios {{ studios {{ name {counts} }} }} findTags {{ tags {{ name {counts} }} }} }}"
+    data = mutate(stash, asked)
+    rows = [*data["findStudios"]["studios"], *data["findTags"]["tags"]]
+    assert {row["name"]: (row["own"], row["below"]) for row in rows} == {
+        "Below": (1, 1),
+        "Above": (1, 2),
+        "Under": (2, 2),
+        "Over": (1, 2),
+    }

@@ -21,7 +21,7 @@ from plexsync.rules.paths import base_name, folder_name
 from plexsync.rules.plan_records import Change
 from plexsync.rules.scratch import EARLIER, RATING_BY_ACCOUNT, RATING_BY_EDIT, Original, ProbedItem
 from plexsync.rules.text import fold
-from plexsync.rules.traits import Answer, CollectionEdits, FaceAddress, ServerTraits
+from plexsync.rules.traits import Answer, CollectionForm, FaceAddress, ServerTraits
 from plexsync.rules.values import name_keys, without_names
 
 log = logging.getLogger("PlexSync.probe")
@@ -31,7 +31,7 @@ PUBLIC_FACE, PRIVATE_FACE = "https://example.org/plexsync-probe.jpg", "http://10
 # Seconds to wait for an uploaded picture, and between two looks.
 LAG_PATIENCE, LAG_PACE = 10.0, 0.5
 NO_PEOPLE = "Plex did not take the scratch people"
-FORMS: tuple[CollectionEdits, ...] = ("section", "item")
+FORMS: tuple[CollectionForm, ...] = ("section", "item")
 
 
 class Halted(Exception):
@@ -275,7 +275,7 @@ class Examination:
             self._clock.sleep(pause)
         return self._plex.collections(self._original.section, name)
 
-    def _is_described(self, key: str, form: CollectionEdits) -> bool:
+    def _is_described(self, key: str, form: CollectionForm) -> bool:
         self._go_on()
         summary = f"by {form}"
         try:

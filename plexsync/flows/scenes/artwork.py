@@ -19,6 +19,7 @@ from plexsync.flows.scenes.stash_pictures import StashPictures, logo_of
 from plexsync.rules.desired import Profile, Wanted
 from plexsync.rules.errors import Missing, Refused, Unavailable, Unusable
 from plexsync.rules.item import PICTURES, Item
+from plexsync.rules.job import Kind
 from plexsync.rules.neighbours import Imaging, Stash
 from plexsync.rules.picture_evidence import (
     UNLISTED,
@@ -69,7 +70,7 @@ class PictureChanged(Outdated):
 class Artwork:
     """The artwork of one Stash, in one Plex. `key_of` returns the key of a picture in Plex. No `imaging`: no resizing.
 
-    `sends`: the bytes of one batch are kept until they are sent.
+    `sends`: the bytes of one batch are kept until they are sent. `flow`: whose results for pictures these are.
     """
 
     def __init__(
@@ -82,17 +83,34 @@ class Artwork:
         imaging: Imaging | None,
         *,
         sends: bool = False,
+        flow: str = Kind.SCENE,
     ) -> None:
+        self._store = store
+        self._gates = gates
+        self._sends = sends
         self._stash = stash
         self._plex = plex
         self._key_of = key_of
         self._imaging = imaging
         self._sources = StashPictures(stash, gates, imaging)
-        self._batch = PictureBatch(store, sends=sends)
+        self._batch = PictureBatch(store, sends=sends, flow=flow)
 
     def batch(self, scenes: Sequence[Scene]) -> AbstractContextManager[None]:
         """Inspect these scenes inside the block, as one batch."""
         return self._batch.of([scene.id for scene in scenes])
+
+    def of_flow(self, flow: str) -> "Artwork":
+        """The artwork of another flow on the same servers."""
+        return Artwork(
+            self._store,
+            self._stash,
+            self._plex,
+            self._gates,
+            self._key_of,
+            self._imaging,
+            sends=self._sends,
+            flow=flow,
+        )
 
     # --- desired pictures --------------------------------------------------------------------------------------------
 

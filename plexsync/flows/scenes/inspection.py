@@ -14,7 +14,8 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.flows.scenes.approved_plans import approvals_of, approved_only
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
-from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of
+from plexsync.flows.scenes.collection_names import CollectionNames, NamingPlex, NamingStash
+from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of, save_names
 from plexsync.flows.scenes.kept_marks import mark_kept
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.recovery import Recovery
@@ -36,7 +37,6 @@ from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
 from plexsync.rules.match_records import Binding, NotThere, Unclear
-from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.performer_names import plain_names
 from plexsync.rules.picture_evidence import shown_strays
 from plexsync.rules.pictures import placed
@@ -73,8 +73,8 @@ class Looker:
     def __init__(
         self,
         store: Database,
-        stash: Stash,
-        plex: Plex,
+        stash: NamingStash,
+        plex: NamingPlex,
         indexer: Indexer,
         gates: Gates,
         rules: LookRules,
@@ -97,6 +97,7 @@ class Looker:
         self._stash_identity = stash_identity
         self.losses = losses
         self.recovery = recovery
+        self._names = CollectionNames(store, stash, plex, gates, rules)
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
         self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
@@ -155,6 +156,7 @@ class Looker:
             return self._on_another_server(scenes)
         verdicts, items = paired.verdicts, paired.items
         past = self._past(verdicts).redone(verdicts if redoing else ()).without(others).believed(items)
+        past, names = self._names.applied(scenes, items, past) if self._names.is_on else (past, None)
         past = replace(past, provenances=self.recovery.provenances(items, past.memories))
         if taking_over:
             past = replace(past, take_overs={scene.id: ASKED for scene in scenes})
@@ -169,6 +171,7 @@ class Looker:
         sights = [
             undone_scenes.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes
         ]
+        sights = [replace(sight, names=names) for sight in sights] if names else sights
         # Plex names the library's uuid only in an answer with items of one library.
         edited = [target.item for sight in sights for target in sight.targets if target.plan.edit]
         if self._indexer.libraries.are_unnamed(edited) and self._indexer.libraries.have_changed():
@@ -199,6 +202,8 @@ class Looker:
     @staticmethod
     def save(tx: Writer, sights: Iterable[Inspection], *, now: int) -> None:
         """Save the findings: resolved pushes, fields found correct, fields forgotten."""
+        sights = list(sights)
+        save_names(tx, sights, now=now)
         targets = [(sight.id, target.item.key, target) for sight in sights for target in sight.targets]
         learnt = [(id, key, target.plan.memory) for id, key, target in targets if target.plan.memory != target.memory]
         tx.memories.save_all(learnt, now=now)
@@ -295,7 +300,8 @@ class Looker:
     def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:
         """Plan one item of a scene. Raises NeighbourError if one of its pictures can't be read."""
         profile = past.profiles.get(item.section, self._rules.profile)
-        shown = desired if profile is self._rules.profile else wanted(scene, profile)
+        carrying = past.carrying.get(item.section, profile)
+        shown = desired if carrying is self._rules.profile else wanted(scene, carrying)
         shown = takeable(shown, item, past.traits)
         memory, pushing = past.to_sync(scene.id, item.key)
         absent: Collection[str] = ()

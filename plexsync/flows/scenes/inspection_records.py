@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from plexsync.rules.approval import Approval
 from plexsync.rules.desired import Profile, Wanted, digest
@@ -83,7 +84,8 @@ class Inspection:
 
     `undone` tells how the scene was undone: then the targets are the items that PlexSync had written to. `ends` is the
     outcome of the job once the targets are in sync. `take_over` is the mark of a requested take-over; it is done when
-    the job is, and so is an approval with `ends_approval`. `bound` are the bindings that led to the targets.
+    the job is, and so is an approval with `ends_approval`. `bound` are the bindings that led to the targets. `names` is what
+    the inspection of the batch found out about collections, if it did.
     """
 
     id: int
@@ -101,6 +103,7 @@ class Inspection:
     take_over: str = ""
     ends_approval: bool = False
     bound: tuple[Binding, ...] = ()
+    names: "Savable | None" = None
 
     @property
     def has_recovered(self) -> bool:
@@ -129,6 +132,20 @@ class Inspection:
         return digest(self.wanted) if self.wanted else ""
 
 
+class Savable(Protocol):
+    """Findings about a batch of scenes, to be saved with it."""
+
+    def save(self, tx: Writer, sights: Sequence[Inspection], *, now: int) -> None:
+        """Save them, in the transaction that saves the inspections."""
+        ...
+
+
+def save_names(tx: Writer, sights: Sequence[Inspection], *, now: int) -> None:
+    """Save what the inspections found out about collections, before anything else of them."""
+    for names in {id(sight.names): sight.names for sight in sights if sight.names}.values():
+        names.save(tx, sights, now=now)
+
+
 # Told the inspected scenes, and the time (UTC ms), in the transaction that saves them.
 Observe = Callable[[Writer, Sequence[Inspection], int], None]
 
@@ -143,6 +160,8 @@ class Past:
     `origins` has the library and the files that the items had then, `traits` are those of the server. `provenances` has what
     the journal knows about items that are older than their memory, or whose memory is. `doubted` has the pictures that
     were left on items or sent to them, of which neither memories nor pushes are believed, since they have other files now.
+    `carrying` has the profiles of libraries, by key, with the names of collections that scenes carry there, where these are
+    not simply those of the templates.
     """
 
     memories: Mapping[tuple[int, str], Memory]
@@ -156,6 +175,7 @@ class Past:
     provenances: Mapping[str, Provenance] = field(default_factory=dict)
     doubted: Mapping[str, tuple[tuple[str, Sending], ...]] = field(default_factory=dict)
     approvals: Mapping[int, Approval | None] = field(default_factory=dict)
+    carrying: Mapping[str, Profile] = field(default_factory=dict)
 
     def was_lost(self, key: str) -> bool:
         """Whether the database does not know all pushes to an item."""

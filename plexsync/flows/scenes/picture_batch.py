@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from plexsync.rules.errors import NeighbourError
+from plexsync.rules.job import Kind
 from plexsync.rules.records import PictureRow
 from plexsync.store.database import Database
 
@@ -20,8 +21,9 @@ KEPT = 64_000_000
 class PictureBatch:
     """The pictures of one batch. One thread inspects; those that send only ask for bytes. Holds nothing unless `sends`."""
 
-    def __init__(self, store: Database, *, sends: bool) -> None:
+    def __init__(self, store: Database, *, sends: bool, flow: str = Kind.SCENE) -> None:
         self._store = store
+        self._flow = flow
         self._sends = sends
         self._lock = Lock()
         self._rows: dict[int, dict[str, PictureRow]] | None = None
@@ -38,7 +40,7 @@ class PictureBatch:
         with self._lock:
             self._contents, self._size = {}, 0
         with self._store.reading() as db:
-            rows = db.pictures.of_all(scenes)
+            rows = db.pictures.of_flow(self._flow).of_all(scenes)
         self._rows = {id: rows.get(id, {}) for id in scenes}
         try:
             yield
@@ -54,14 +56,14 @@ class PictureBatch:
         if self._unsaved:
             with self._store.writing() as tx:
                 for (scene, name), row in self._unsaved.items():
-                    tx.pictures.save(scene, name, row)
+                    tx.pictures.of_flow(self._flow).save(scene, name, row)
 
     def rows(self, scene: int) -> dict[str, PictureRow]:
         """The rows of a scene's pictures, by name."""
         if self._rows is not None and scene in self._rows:
             return self._rows[scene]
         with self._store.reading() as db:
-            return db.pictures.of(scene)
+            return db.pictures.of_flow(self._flow).of(scene)
 
     def save(self, scene: int, name: str, row: PictureRow) -> None:
         """Save the row of a picture, at the end of the batch if one is inspected."""
@@ -69,7 +71,7 @@ class PictureBatch:
             self._rows[scene][name] = self._unsaved[scene, name] = row
             return
         with self._store.writing() as tx:
-            tx.pictures.save(scene, name, row)
+            tx.pictures.of_flow(self._flow).save(scene, name, row)
 
     def keep(self, key: str, content: bytes) -> None:
         """Keep the bytes of a picture, as long as the batch has room."""

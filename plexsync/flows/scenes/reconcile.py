@@ -21,7 +21,7 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.scenes.comparison_report import EVIDENCE, ComparisonReport, save_report
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.inspection_records import Inspection, Observe
+from plexsync.flows.scenes.inspection_records import Inspection, Observe, save_names
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.scene_losses import SceneLosses
@@ -311,6 +311,7 @@ class Reconciler:
                 tx.jobs.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=sight.desired)
                 report.wanted += 1
         _save_standings(tx, standings, now)
+        save_names(tx, sights, now=now)
         for observe in self.observing:
             observe(tx, sights, now)
         self._recover(tx, sights, report)

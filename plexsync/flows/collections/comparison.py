@@ -1,0 +1,204 @@
+"""The comparison of collections: which of them have changed on either side since they were in step.
+
+It lists each library and each kind of object, so that what is unchanged costs a five-hundredth of a request, and queues the
+others. It decides nothing itself: the queued collections are inspected.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+from plexsync.engine.gates import Gates
+from plexsync.engine.server_identity import ServerIdentity
+from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.flows.collections.inspection import CollectionLooker, places_of
+from plexsync.flows.scenes.collection_names import save_counts
+from plexsync.rules.collection_order import ORDER, as_text, members_in, placed_order
+from plexsync.rules.collection_servers import (
+    OBJECT_SOURCES,
+    CollectionSource,
+    ListedCollection,
+    ObjectStamp,
+    StashCollections,
+)
+from plexsync.rules.collection_values import scenes_of
+from plexsync.rules.collections import CollectionRow
+from plexsync.rules.desired import Profile
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.job import COLLECTION, Why
+from plexsync.rules.neighbours import Clock
+from plexsync.rules.note_keys import COLLECTIONS_COMPARED, LAST_RECONCILE
+from plexsync.rules.text import fold
+from plexsync.store.database import Database, Reader
+
+log = logging.getLogger("PlexSync.collections")
+
+PAGE = 500
+# Seconds before a comparison that could not be completed is tried again.
+RETRY = 300.0
+
+
+class CollectionComparison:
+    """Compares the known collections with both servers. `settings` represents those that decide what Plex should show.
+
+    `counts`: the number of an object's scenes decides whether it has a collection.
+    """
+
+    def __init__(
+        self,
+        store: Database,
+        stash: StashCollections,
+        looker: CollectionLooker,
+        gates: Gates,
+        clock: Clock,
+        identity: ServerIdentity,
+        settings: str,
+        *,
+        counts: bool,
+    ) -> None:
+        self._store = store
+        self._counts = counts
+        self._stash = stash
+        self._looker = looker
+        self._gates = gates
+        self._clock = clock
+        self._identity = identity
+        self._settings = settings
+        self._failed_at: float | None = None
+
+    def run_if_due(self, stopping: Callable[[], bool] = lambda: False) -> bool:
+        """Compare if a full comparison of scenes has ended since the last time, or settings differ; True if completed."""
+        failed_at, passed = self._failed_at, self._clock.monotonic()
+        if failed_at is not None and passed - failed_at < RETRY:
+            return False
+        if not self._is_due() or not self._gates.is_open(*READS):
+            return False
+        try:
+            is_complete = self.compare(stopping) is not None
+        except NeighbourError as error:
+            log.info("the collections can't be compared now: %s", error)
+            is_complete = False
+        self._failed_at = None if is_complete else passed
+        return is_complete
+
+    def _is_due(self) -> bool:
+        with self._store.reading() as db:
+            scenes, noted = db.notes.number(LAST_RECONCILE), db.notes.text(COLLECTIONS_COMPARED)
+        at, _, settings = noted.partition(" ")
+        # Before the first full comparison there is nothing to compare that the scenes have not brought.
+        return scenes is not None and (settings != self._settings or not at.isdecimal() or int(at) < scenes)
+
+    def compare(self, stopping: Callable[[], bool] = lambda: False) -> int | None:
+        """Queue every collection that may be out of step; returns their number, None if stopped. Raises NeighbourError."""
+        began = self._clock.now()
+        self._gates.enter(*READS)
+        self._identity.check_again(self._gates)
+        with self._store.reading() as db:
+            noted = db.notes.text(COLLECTIONS_COMPARED)
+            rows = {row.id: row for page in all_rows(db) for row in page}
+        if noted.partition(" ")[2] != self._settings:
+            wanted = set(rows)
+        else:
+            wanted = self._moved_in_plex(rows) if rows else set()
+            for ids in self._moved_in_stash(rows):
+                if stopping():
+                    return None
+                wanted |= ids
+        with self._store.writing() as tx:
+            for id in sorted(wanted):
+                tx.jobs.want(COLLECTION, id, Why.SWEEP, self._clock.now())
+            tx.notes.save(COLLECTIONS_COMPARED, f"{began} {self._settings}")
+        if wanted:
+            log.info("%d collections may have changed and are inspected", len(wanted))
+        return len(wanted)
+
+    # --- Plex --------------------------------------------------------------------------------------------------------
+
+    def _moved_in_plex(self, rows: Mapping[int, CollectionRow]) -> set[int]:
+        with self._store.reading() as db:
+            sections = {section.uuid or section.key: section.key for section in db.sections.all()}
+        moved = set()
+        for library in sorted({row.library for row in rows.values()} & sections.keys()):
+            listed = [entry for page in self._looker.reads.listed(sections[library]) for entry in page]
+            by_key, names = {entry.key: entry for entry in listed}, {fold(entry.title) for entry in listed}
+            moved |= {row.id for row in rows.values() if row.library == library and _has_moved(row, by_key, names)}
+        return moved
+
+    # --- Stash -------------------------------------------------------------------------------------------------------
+
+    def _moved_in_stash(self, rows: Mapping[int, CollectionRow]) -> Iterator[set[int]]:
+        for source in OBJECT_SOURCES:
+            own = [row for row in rows.values() if row.object.source == source]
+            if own:
+                yield self._changed(source, own)
+        yield self._reordered([row for row in rows.values() if row.object.source == "group" and ORDER in row.memory])
+
+    def _changed(self, source: str, rows: Sequence[CollectionRow]) -> set[int]:
+        """The rows whose objects were changed, are not listed any more, or have crossed the least number of scenes."""
+        stamps: dict[int, ObjectStamp] = {}
+        pages = self._stash.object_stamps(source, page=PAGE, counted=self._counts)
+        while (page := self._gates.ask(READ_STASH, partial(next, pages, None), of_all=True)) is not None:
+            stamps |= {stamp.id: stamp for stamp in page}
+        crossed = self._counted(source, rows, stamps) if self._counts else set()
+        return crossed | {
+            row.id
+            for row in rows
+            if row.object.id not in stamps or (row.item and stamps[row.object.id].updated_at != row.object_at)
+        }
+
+    def _counted(self, source: str, rows: Sequence[CollectionRow], stamps: Mapping[int, ObjectStamp]) -> set[int]:
+        """Save the numbers of scenes; those that cross the minimum queue their scenes, and are returned."""
+        with self._store.writing() as tx:
+            profiles = {section.key: self._looker.profile(section) for section in tx.sections.all()}
+            synced = [row for row in rows if row.section in profiles and row.object.id in stamps]
+            counts = {
+                row.id: scenes_of(_source(source, stamps[row.object.id]), profiles[row.section]) for row in synced
+            }
+            save_counts(tx, counts, profiles, now=self._clock.now())
+        return {
+            row.id
+            for row in synced
+            if is_below(row.scenes, profiles[row.section]) != is_below(counts[row.id], profiles[row.section])
+        }
+
+    def _reordered(self, rows: Sequence[CollectionRow]) -> set[int]:
+        """The groups whose scenes stand otherwise in Stash than when they were in step."""
+        if not rows:
+            return set()
+        ids = sorted({row.object.id for row in rows})
+        groups = self._gates.ask(READ_STASH, lambda: self._stash.group_order(ids), of_all=True)
+        reordered = set()
+        for row in rows:
+            order = str(row.memory[ORDER].said)
+            place = {scene: number for number, scene in enumerate(groups.get(row.object.id, ()))}
+            with self._store.reading() as db:
+                places = places_of(db, members_in(order), place)
+            if as_text(placed_order(members_in(order), places)) != order:
+                reordered.add(row.id)
+        return reordered
+
+
+def is_below(scenes: int, profile: Profile) -> bool:
+    """Whether an object with so many scenes has no collection; one that was never counted has one."""
+    return 0 <= scenes < profile.dressing.minimum
+
+
+def _source(source: str, stamp: ObjectStamp) -> CollectionSource:
+    return CollectionSource(source, stamp.id, scenes=stamp.scenes, scenes_below=stamp.scenes_below)
+
+
+def _has_moved(row: CollectionRow, listed: Mapping[str, ListedCollection], names: set[str]) -> bool:
+    if not row.item:
+        return fold(row.name) in names
+    entry = listed.get(row.item)
+    if entry is None:
+        return True
+    return entry.stamp != row.stamp
+
+
+def all_rows(db: Reader) -> Iterator[list[CollectionRow]]:
+    """Every collection, in pages by id."""
+    after = 0
+    while page := db.collections.page(after=after, limit=PAGE):
+        yield page
+        after = page[-1].id

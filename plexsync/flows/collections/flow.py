@@ -1,0 +1,223 @@
+"""The flow of collections: dresses the collections that the tags of scenes make in Plex (`plexsync.engine.flow.Flow`)."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from plexsync.engine.flow import Canary, ChangeNotice
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
+from plexsync.flows.collections.comparison import all_rows
+from plexsync.flows.collections.errands import CollectionErrand, CollectionJournal, Renamed
+from plexsync.flows.collections.inspection import CollectionLooker
+from plexsync.flows.collections.push import MOVES, OTHER_REQUESTS, CollectionPusher
+from plexsync.flows.collections.records import IN_STEP, CollectionFinding, digest
+from plexsync.flows.collections.undo import CollectionUndo
+from plexsync.flows.scenes.flow import PICTURE_REQUESTS
+from plexsync.flows.scenes.push import Pusher
+from plexsync.rules.collection_servers import PlexCollections, StashCollections
+from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow
+from plexsync.rules.job import COLLECTION, Dead, Done, Job, Outcome, Why
+from plexsync.rules.neighbours import Clock
+from plexsync.rules.undo import undone
+from plexsync.store.database import Database, Writer
+
+
+@dataclass(frozen=True)
+class CollectionParts:
+    """What the flow of collections works with. `pusher` sends locks of scenes again, to see whether Plex takes writes.
+
+    `is_on`: a part is switched on. Else it takes back what you undo, and nothing more.
+    """
+
+    store: Database
+    stash: StashCollections
+    plex: PlexCollections
+    gates: Gates
+    clock: Clock
+    looker: CollectionLooker
+    pusher: Pusher
+    renamed: Renamed
+    max_retries: int
+    is_on: bool
+
+
+class CollectionFlow:
+    """Keeps the collections in Plex as their objects in Stash say."""
+
+    kind: str = COLLECTION
+    gates: Collection[Gate] = (READ_PLEX, WRITE_PLEX, READ_STASH)
+    writes: Gate = WRITE_PLEX
+
+    def __init__(self, parts: CollectionParts) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._looker = parts.looker
+        self._pusher = CollectionPusher(parts.plex, parts.looker, parts.gates, max_retries=parts.max_retries)
+        self._undo = CollectionUndo(parts.store, parts.looker, parts.gates)
+        self.journal = CollectionJournal(parts.renamed)
+        self.requests = MOVES + OTHER_REQUESTS + (PICTURE_REQUESTS if parts.looker.pictures else 0)
+
+    # --- inspection --------------------------------------------------------------------------------------------------
+
+    def affected(self, notice: ChangeNotice) -> Collection[int]:
+        """The collections of the object. The name of a studio may be in those of all studios below it."""
+        source = next((source for source in SOURCES if source == notice.kind), None)
+        if source is None or not self._parts.is_on:
+            return ()
+        object = CollectionObject(source, notice.id)
+        with self._store.reading() as db:
+            if source == "studio" and self._looker.names_parents:
+                return {row.id for page in all_rows(db) for row in page if row.object.source == "studio"}
+            return {row.id for row in db.collections.of_objects([object]).get(object, ())}
+
+    def look(self, ids: Sequence[int]) -> Sequence[CollectionFinding]:
+        """Inspect the collections, and what would have to change."""
+        return self._looker.look(ids)
+
+    def worked(self, findings: Sequence[CollectionFinding]) -> None:
+        """Nothing helps those that could not be dressed."""
+
+    # --- push --------------------------------------------------------------------------------------------------------
+
+    def save(
+        self, tx: Writer, findings: Sequence[tuple[Job, CollectionFinding]], *, now: int, until: int
+    ) -> Mapping[str, Sequence[CollectionErrand]]:
+        """Save what was found, and each push before it is sent."""
+        return {
+            job.token: self._saved(tx, job, finding, finding.row, now, until)
+            for job, finding in findings
+            if finding.row and finding.error is None
+        }
+
+    def _saved(
+        self, tx: Writer, job: Job, finding: CollectionFinding, last_row: CollectionRow, now: int, until: int
+    ) -> list[CollectionErrand]:
+        row, sight = _as_found(last_row, finding, now), finding.sight
+        errands = []
+        if sight is not None and sight.plan.edit:
+            entry = sight.entry(until)
+            # What is only known to be in step after the push stays as it was.
+            row = replace(row, pushing=(*row.pushing, entry), stamp=last_row.stamp, desired=last_row.desired)
+            errands.append(
+                CollectionErrand(
+                    job=job,
+                    key=sight.item.key,
+                    desired=finding.desired,
+                    finding=finding,
+                    row=row,
+                    sight=sight,
+                    entry=entry,
+                )
+            )
+        is_renamed = (
+            bool(last_row.item) and last_row.item == row.item and finding.name != last_row.name and finding.is_named
+        )
+        tx.collections.save(replace(row, name=last_row.name) if is_renamed else row)
+        if is_renamed:
+            self._parts.renamed(tx, last_row, finding.name)
+        return errands
+
+    def will_send(self, errands: Sequence[CollectionErrand]) -> None:
+        """Nothing outlives the database."""
+
+    def requires(self, errand: CollectionErrand) -> Collection[Gate]:
+        """The write gate of Plex, and the read gate of Stash if a picture must be read again."""
+        return (WRITE_PLEX, READ_STASH) if self._pusher.lacks_picture(errand) else (WRITE_PLEX,)
+
+    def send(self, errand: CollectionErrand) -> None:
+        """Send the parts that change."""
+        self._pusher.send(errand)
+
+    def read_back(self, errands: Sequence[CollectionErrand]) -> None:
+        """Read the collections as they are now."""
+        self._pusher.read_back(errands)
+
+    def canaries(
+        self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
+    ) -> list[Canary]:
+        """Locks that PlexSync holds on items, sent again; items with locks, read; objects of other collections, read."""
+        if gate == WRITE_PLEX:
+            return self._parts.pusher.locks_again(limit, ticket=ticket, but=None, key=key)
+        if gate == READ_PLEX:
+            return self._parts.pusher.locked_items_again(limit, but=None, key=key)
+        if gate != READ_STASH:
+            return []
+        with self._store.reading() as db:
+            rows = [row for row in db.collections.page(after=0, limit=limit + 1) if row.id != but]
+        wanted = {str(row.object.source): [row.object.id] for row in rows}
+        return [lambda: bool(self._parts.stash.objects(wanted))] if wanted else []
+
+    # --- settlement --------------------------------------------------------------------------------------------------
+
+    def completed(self, tx: Writer, finding: CollectionFinding) -> None:
+        """Forget a collection that is no longer wanted; another object of that name may have it now."""
+        if finding.leaves and finding.row:
+            self._forget(tx, finding.row)
+            others = tx.collections.by_name([finding.row.name], library=finding.row.library)
+            for other in others:
+                tx.jobs.want(COLLECTION, other.id, Why.SWEEP, self._parts.clock.now())
+
+    @staticmethod
+    def _forget(tx: Writer, row: CollectionRow) -> None:
+        tx.collections.forget([row.id])
+        tx.pictures.of_flow(COLLECTION).forget(row.id)
+
+    def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
+        """Save how it stands, and since when."""
+        match outcome:
+            case Done():
+                _stand(tx, id, outcome.rests or outcome.found or IN_STEP, now)
+            case Dead():
+                _stand(tx, id, outcome.cls, now)
+            case _:
+                pass
+
+    def existing(self, ids: Sequence[int]) -> Collection[int]:
+        """Those of these collections that are known."""
+        with self._store.reading() as db:
+            return db.collections.of(ids).keys()
+
+    def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
+        """Nothing: a collection is forgotten once nothing of PlexSync's is left in it."""
+
+    # --- undo --------------------------------------------------------------------------------------------------------
+
+    def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
+        """Read what these collections should show now. They stay undone while that stays the same."""
+        return self._undo.recall(ids)
+
+    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
+        """Save that a collection is undone, and what it should show now."""
+        return self._undo.undo(tx, id, recalled, mark, now=now)
+
+
+def _as_found(row: CollectionRow, finding: CollectionFinding, now: int) -> CollectionRow:
+    """The row with what the inspection has found."""
+    inspected = replace(
+        row,
+        section=finding.section,
+        name=finding.name,
+        item=finding.item,
+        owner=finding.owner,
+        scenes=finding.scenes,
+        object_at=finding.source.updated_at if finding.source else row.object_at,
+    )
+    if not finding.item:
+        return replace(inspected, memory={}, pushing=(), stamp=0, desired="", undone="")
+    if finding.sight is None:
+        return replace(inspected, stamp=finding.stamp)
+    memory = finding.sight.plan.memory
+    return replace(
+        inspected,
+        memory=memory,
+        pushing=tuple(push for push in row.pushing if push.until > now),
+        stamp=finding.stamp,
+        desired=digest(finding.sight.wanted.values),
+        undone=undone(memory),
+    )
+
+
+def _stand(tx: Writer, id: int, word: str, now: int) -> None:
+    row = tx.collections.of([id]).get(id)
+    if row is not None and row.standing != word:
+        tx.collections.save(replace(row, standing=word, standing_at=now))

@@ -1,0 +1,392 @@
+"""Inspects collections: their objects in Stash, what Plex has, and what would have to change. Writes to neither server."""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+
+from plexsync.engine.gates import Gates
+from plexsync.engine.server_identity import ServerIdentity
+from plexsync.engine.tickets import READ_STASH
+from plexsync.flows.collections.ownership import is_made_by_us
+from plexsync.flows.collections.plex_reads import CollectionReads
+from plexsync.flows.collections.records import (
+    BY_MARK,
+    EDITED,
+    NO_LIBRARY,
+    NO_SCENES,
+    NOT_OURS,
+    SHARED,
+    CollectionFinding,
+    CollectionSight,
+    pictured,
+    pictures_of,
+)
+from plexsync.flows.scenes.artwork import Artwork
+from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
+from plexsync.flows.scenes.rules import LookRules
+from plexsync.flows.scenes.scene_identity import StashIdentity
+from plexsync.rules.collection_order import CUSTOM, ORDER, as_text, members_in, order_in_plex, placed_order, told_order
+from plexsync.rules.collection_servers import (
+    CollectionSource,
+    ListedCollection,
+    PlexCollection,
+    PlexCollections,
+    StashCollections,
+)
+from plexsync.rules.collection_values import (
+    collection_values,
+    has_collection,
+    home_text,
+    named,
+    scenes_of,
+    with_order,
+)
+from plexsync.rules.collections import SOURCES, CollectionRow, Owner
+from plexsync.rules.desired import Profile, Wanted
+from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.item import Item
+from plexsync.rules.job import Done
+from plexsync.rules.picture_evidence import PicturePast
+from plexsync.rules.pictures import placed
+from plexsync.rules.plan import plan
+from plexsync.rules.plan_records import Undone
+from plexsync.rules.records import SectionRow
+from plexsync.rules.scene import Scene
+from plexsync.rules.text import fold
+from plexsync.rules.traits import CollectionForm
+from plexsync.rules.undo import begun_anew, undo, undone
+from plexsync.store.database import Database, Reader
+
+HOME = "home"
+# The owners for which nothing has to be proven.
+PROVEN = ("ours", "handed")
+# A single member stands in every order.
+FEWEST_ORDERED = 2
+Sources = Mapping[int, CollectionSource | NeighbourError]
+
+
+@dataclass(frozen=True)
+class _BatchRows:
+    """What is known of a batch: its rows, the libraries of those that are synced by row, and the form of edits."""
+
+    rows: Mapping[int, CollectionRow]
+    sections: Mapping[int, SectionRow]
+    form: CollectionForm
+    undoing: Undone = ""
+    redoing: bool = False
+
+    def synced(self) -> dict[int, CollectionRow]:
+        """The rows of libraries that are synced."""
+        return {id: row for id, row in self.rows.items() if id in self.sections}
+
+
+@dataclass
+class _Read:
+    """What Plex has of a batch: collections and failures by row, and of both sides what matters of places and orders."""
+
+    collections: dict[int, PlexCollection] = field(default_factory=dict)
+    failed: dict[int, NeighbourError] = field(default_factory=dict)
+    homes: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    members: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+
+class CollectionLooker:
+    """Inspects the current state of collections. Engine, comparison, preview and screens share it."""
+
+    def __init__(
+        self,
+        store: Database,
+        stash: StashCollections,
+        plex: PlexCollections,
+        gates: Gates,
+        rules: LookRules,
+        identity: ServerIdentity,
+        stash_identity: StashIdentity,
+        pictures: Artwork | None,
+    ) -> None:
+        self.pictures = pictures
+        self.reads = CollectionReads(plex, gates)
+        self._store = store
+        self._stash = stash
+        self._gates = gates
+        self._rules = rules
+        self._identity = identity
+        self._stash_identity = stash_identity
+        self._reader = BatchReader(gates)
+
+    def look(self, ids: Sequence[int], *, undoing: Undone = "", redoing: bool = False) -> list[CollectionFinding]:
+        """Inspect these collections. One without a row was forgotten: nothing is left to do.
+
+        `undoing`, `redoing`: show what undoing or redoing all of them now would do.
+        """
+        with self._store.reading() as db:
+            snapshot = replace(_snapshot(db, ids), undoing=undoing, redoing=redoing)
+        rows = list(snapshot.rows.values())
+        sources = self.sources(rows)
+        if any(row.id not in sources for row in rows):
+            self._stash_identity.check_again(self._gates)
+        self._identity.ensure(self._gates)
+        read = self._read(snapshot, sources)
+        with self.pictures.batch([Scene(row.id) for row in rows]) if self.pictures else nullcontext():
+            findings = {row.id: self._finding(row, snapshot, sources, read) for row in rows}
+        return [findings.get(id) or CollectionFinding(id, outcome=Done()) for id in ids]
+
+    def sources(self, rows: Sequence[CollectionRow]) -> dict[int, CollectionSource | NeighbourError]:
+        """What Stash has of the objects of these rows, in one request. Objects that it does not have are left out."""
+        objects = {row.id: row.object for row in rows}
+
+        def ask(ids: list[int]) -> dict[int, CollectionSource]:
+            wanted: dict[str, list[int]] = {}
+            for id in ids:
+                wanted.setdefault(objects[id].source, []).append(objects[id].id)
+            answers = self._stash.objects({source: sorted(set(some)) for source, some in wanted.items()})
+            pairs = {id: (str(objects[id].source), objects[id].id) for id in ids}
+            return {id: answers[pair] for id, pair in pairs.items() if pair in answers}
+
+        return self._reader.read(Neighbour.STASH, ask, objects)
+
+    def profile(self, section: SectionRow | None) -> Profile:
+        """The profile of a library."""
+        title = fold(section.title) if section else ""
+        return self._rules.libraries.get(title, self._rules.profile)
+
+    @property
+    def names_parents(self) -> bool:
+        """Whether the names of studios contain those of the studios above them."""
+        profiles = (self._rules.profile, *self._rules.libraries.values())
+        templates = [
+            template
+            for profile in profiles
+            for some in (profile.dressing.names, profile.dressing.sorts)
+            if (template := some.get("studio"))
+        ]
+        return any(
+            piece.name == "parent" for template in templates for _, pieces in template.groups for piece in pieces
+        )
+
+    def values(self, row: CollectionRow, source: CollectionSource, profile: Profile) -> Wanted:
+        """The desired values with pictures, without the order. Raises NeighbourError if a picture can't be read."""
+        wanted = collection_values(row.object, source, profile.dressing)
+        if self.pictures is None:
+            return wanted
+        return self.pictures.with_pictures(pictured(row, source), wanted, pictures_of(profile))
+
+    def known_orders(self, rows: Sequence[CollectionRow]) -> dict[int, str]:
+        """The orders that groups should have by what Stash says now, of the members that are remembered."""
+        ordered = {row.id: row for row in rows if _concerns(row, ORDER)}
+        groups = self._group_orders({row.object.id for row in ordered.values()})
+        orders = {}
+        for id, row in ordered.items():
+            sent = [str(push.fields[ORDER].sent.value) for push in row.pushing if ORDER in push.fields]
+            order = str(row.memory[ORDER].left.value) if ORDER in row.memory else ""
+            members = members_in(order) or members_in((sent or [""])[-1])
+            wanted = self._ordered(Wanted({}), members, groups.get(row.object.id, ()))
+            if ORDER in wanted.values:
+                orders[id] = str(wanted.values[ORDER])
+        return orders
+
+    def _group_orders(self, groups: Collection[int]) -> Mapping[int, tuple[int, ...]]:
+        if not groups:
+            return {}
+        return self._gates.ask(READ_STASH, lambda: self._stash.group_order(sorted(groups)), of_all=True)
+
+    # --- Plex --------------------------------------------------------------------------------------------------------
+
+    def _read(self, snapshot: _BatchRows, sources: Sources) -> _Read:
+        read = _Read()
+        self._add(read, {id: row.item for id, row in snapshot.synced().items() if row.item}, snapshot)
+        self._add(read, self._found(read, snapshot, sources), snapshot)
+        self._read_homes(read, snapshot)
+        self._read_orders(read, snapshot, sources)
+        return read
+
+    def _add(self, read: _Read, keys: Mapping[int, str], snapshot: _BatchRows) -> None:
+        """Read these collections by row. One in another library than its row's is none of it: its key was dealt anew."""
+        answers = self.reads.of(keys.values()) if keys else {}
+        for id, key in keys.items():
+            answer = answers.get(key)
+            if isinstance(answer, NeighbourError):
+                read.failed[id] = answer
+            elif answer is not None and answer.item.section == snapshot.sections[id].key:
+                read.collections[id] = answer
+
+    def _found(self, read: _Read, snapshot: _BatchRows, sources: Sources) -> dict[int, str]:
+        """The keys of the others, by their names: that which scenes carry, or that of the template."""
+        keys: dict[int, str] = {}
+        listings: dict[str, Mapping[str, ListedCollection]] = {}
+        for id, row in snapshot.synced().items():
+            if id in read.collections or id in read.failed:
+                continue
+            section = snapshot.sections[id]
+            if section.key not in listings:
+                listings[section.key] = self.reads.by_name(section.key)
+            source = sources.get(id)
+            names = [row.name]
+            if isinstance(source, CollectionSource):
+                names.append(named(row.object, source, self.profile(section).dressing).name)
+            listed = (listings[section.key].get(fold(name)) for name in names if name)
+            if entry := next(filter(None, listed), None):
+                keys[id] = entry.key
+        return keys
+
+    def _read_homes(self, read: _Read, snapshot: _BatchRows) -> None:
+        for id in read.collections:
+            section = snapshot.sections[id]
+            is_asked = self.profile(section).dressing.home or _concerns(snapshot.rows[id], HOME)
+            if is_asked and section.key not in read.homes:
+                read.homes[section.key] = self.reads.homes(section.key)
+
+    def _read_orders(self, read: _Read, snapshot: _BatchRows, sources: Sources) -> None:
+        """Read the members where their order or the owner has to be known, and the order of the groups in Stash."""
+        groups = set()
+        for id, collection in read.collections.items():
+            row, key = snapshot.rows[id], collection.item.key
+            if collection.smart:
+                continue
+            is_unproven = row.owner not in PROVEN or row.item != key
+            is_ordered = self._is_ordered(row, snapshot.sections[id]) and isinstance(sources.get(id), CollectionSource)
+            is_custom = collection.item.value("collectionSort") == CUSTOM
+            if (is_unproven or is_ordered or (is_custom and _concerns(row, ORDER))) and key not in read.members:
+                read.members[key] = self.reads.members(key)
+            if is_ordered:
+                groups.add(row.object.id)
+        read.groups = self._group_orders(groups)
+
+    def _is_ordered(self, row: CollectionRow, section: SectionRow) -> bool:
+        return row.object.source == "group" and "order" in self.profile(section).dressing.parts
+
+    # --- findings ----------------------------------------------------------------------------------------------------
+
+    def _finding(self, row: CollectionRow, snapshot: _BatchRows, sources: Sources, read: _Read) -> CollectionFinding:
+        source, section = sources.get(row.id), snapshot.sections.get(row.id)
+        base = CollectionFinding(row.id, row, name=row.name, section=row.section, scenes=row.scenes)
+        if isinstance(source, NeighbourError):
+            return replace(base, error=source)
+        if row.id in read.failed:
+            return replace(base, error=read.failed[row.id], item=row.item)
+        if section is None:
+            return replace(base, outcome=Done(NO_LIBRARY), item=row.item, owner=row.owner)
+        profile = self.profile(section)
+        leaves = source is None or not has_collection(row.object, source, profile)
+        is_named = "name" in profile.dressing.parts
+        base = replace(base, source=source, section=section.key, leaves=leaves, is_named=is_named)
+        if source is not None:
+            name = named(row.object, source, profile.dressing).name
+            base = replace(base, template_name=name, scenes=scenes_of(source, profile))
+        collection = read.collections.get(row.id)
+        if collection is None:
+            # Nothing of what was there can be taken back. Scenes make the collection anew.
+            name = (not leaves and base.template_name) or row.name
+            return replace(base, name=name, outcome=None if leaves else Done(NO_SCENES))
+        item = collection.item
+        owner = self._owner(row, collection, read)
+        base = replace(base, name=item.value("title"), item=item.key, owner=owner, stamp=item.stamp)
+        if owner == "foreign":
+            return replace(base, outcome=None if leaves else Done(NOT_OURS))
+        if self._is_shared(row, item.key):
+            return replace(base, outcome=None if leaves else Done(SHARED))
+        try:
+            return self._planned(base, row, collection, snapshot, read)
+        except NeighbourError as error:
+            if not may_be_its_own(error):
+                raise
+            return replace(base, error=error, item=base.item if error.neighbour is Neighbour.PLEX else "")
+
+    def _owner(self, row: CollectionRow, collection: PlexCollection, read: _Read) -> Owner:
+        if collection.smart:
+            return "foreign"
+        key = collection.item.key
+        if row.owner in PROVEN and row.item == key:
+            return row.owner
+        with self._store.reading() as db:
+            is_ours = is_made_by_us(db, collection.item.value("title"), read.members.get(key, ()))
+        return "ours" if is_ours else "foreign"
+
+    def _is_shared(self, row: CollectionRow, key: str) -> bool:
+        """Whether the collection is that of several objects, and another one dresses it."""
+        with self._store.reading() as db:
+            ids = {other.id for other in db.collections.by_name([row.name], library=row.library)}
+            ids |= {other.id for other in db.collections.by_item([key]) if other.library == row.library}
+            rows = db.collections.of(ids | {row.id}).values()
+        return min(rows, key=_rank).id != row.id
+
+    def _planned(
+        self,
+        base: CollectionFinding,
+        row: CollectionRow,
+        collection: PlexCollection,
+        snapshot: _BatchRows,
+        read: _Read,
+    ) -> CollectionFinding:
+        """The finding with its plan. Raises NeighbourError if one of its pictures can't be read."""
+        section, memory = snapshot.sections[row.id], row.memory
+        profile, members = self.profile(section), read.members.get(collection.item.key, ())
+        if base.leaves or base.source is None:
+            memory, wanted = undo(memory, row.pushing, {}, (), "gone"), Wanted({})
+        else:
+            wanted = self.values(row, base.source, profile)
+            if row.object.id in read.groups and self._is_ordered(row, section):
+                wanted = self._ordered(wanted, members, read.groups[row.object.id])
+        if snapshot.undoing:
+            memory = undo(memory, row.pushing, wanted.values, tuple(wanted.values), snapshot.undoing)
+        elif snapshot.redoing:
+            memory = begun_anew(memory)
+        item = told_item(collection.item, read.homes.get(section.key), members)
+        memory, pushing = told_order(item.value(ORDER), wanted.values.get(ORDER), memory, row.pushing)
+        if self.pictures:
+            asked = dict.fromkeys(memory, "") if undone(memory) else {}
+            looked = self.pictures.shown(item, {**asked, **wanted.values}, PicturePast(memory, tuple(pushing)))
+            item, memory, pushing = looked.item, looked.past.memory, looked.past.pushing
+        steps = plan(wanted.values, item, memory, pushing, self._rules.policy)
+        steps = replace(steps, memory=placed(steps.memory, item))
+        managed = item.key in read.homes.get(section.key, {})
+        sight = CollectionSight(item, steps, wanted, pictures_of(profile), members, managed, snapshot.form)
+        ends = Done(BY_MARK[sight.undone]) if sight.undone else Done(found=EDITED if sight.has_open_drift else "")
+        return replace(base, sight=sight, ends=ends)
+
+    def _ordered(self, wanted: Wanted, members: Sequence[str], scenes: Sequence[int]) -> Wanted:
+        """The desired values with the order of the group, as far as its scenes are members."""
+        place = {scene: number for number, scene in enumerate(scenes)}
+        with self._store.reading() as db:
+            places = places_of(db, members, place)
+        if len(members) < FEWEST_ORDERED or not places:
+            return wanted
+        return with_order(wanted, as_text(placed_order(members, places)))
+
+
+def places_of(db: Reader, members: Sequence[str], place: Mapping[int, int]) -> dict[str, int]:
+    """The places of those of these items that PlexSync knows to be of scenes with a place."""
+    owners = db.memories.pushers(list(members)) if members else {}
+    return {
+        key: min(place[scene] for scene in scenes if scene in place)
+        for key, scenes in owners.items()
+        if any(scene in place for scene in scenes)
+    }
+
+
+def told_item(item: Item, homes: Mapping[str, tuple[str, ...]] | None, members: Sequence[str]) -> Item:
+    """A collection with the values that Plex does not show beside the others: its order, and its places in the home."""
+    scalars = {**item.scalars, ORDER: order_in_plex(item.value("collectionSort"), members)}
+    if homes is not None:
+        scalars[HOME] = home_text(frozenset(homes.get(item.key, ())))
+    return replace(item, scalars=scalars)
+
+
+def _snapshot(db: Reader, ids: Sequence[int]) -> _BatchRows:
+    rows, all_sections = db.collections.of(ids), db.sections.all()
+    by_uuid = {section.uuid: section for section in all_sections if section.uuid}
+    by_key = {section.key: section for section in all_sections}
+    sections = {id: by_uuid.get(row.library) if row.library else by_key.get(row.section) for id, row in rows.items()}
+    form: CollectionForm = "item" if db.probes.present_traits().collection_edits == "item" else "section"
+    return _BatchRows(rows, {id: section for id, section in sections.items() if section}, form)
+
+
+def _concerns(row: CollectionRow, name: str) -> bool:
+    """Whether PlexSync has set this of the collection, or may have."""
+    return name in row.memory or any(name in push.fields for push in row.pushing)
+
+
+def _rank(row: CollectionRow) -> tuple[bool, int, int]:
+    """Of several rows with one collection, the least dresses it: one that has begun, then by source and id."""
+    return not (row.memory or row.pushing), SOURCES.index(row.object.source), row.object.id

@@ -1,0 +1,194 @@
+"""Sends what a plan changes of a collection, and reads it back.
+
+Its pictures come first, since selecting one locks it, which the edit may have to change. Then its texts with one edit, its
+settings, its place in the home and the moves of its members, each only if it changes.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from plexsync.engine.gates import Gates
+from plexsync.flows.collections.edit_form import edit_by_either_form
+from plexsync.flows.collections.errands import CollectionErrand
+from plexsync.flows.collections.inspection import HOME, CollectionLooker, told_item
+from plexsync.flows.collections.records import pictured
+from plexsync.flows.scenes.artwork import Artwork
+from plexsync.rules.collection_order import CUSTOM, ORDER, Move, members_in, moves, sort_of
+from plexsync.rules.collection_servers import PlexCollection, PlexCollections
+from plexsync.rules.errors import Conflict, Missing, Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.rules.item import COLLECTION_SETTINGS, Item
+from plexsync.rules.job import Done, Waiting
+from plexsync.rules.pictures import placed
+from plexsync.rules.read_back import learn
+from plexsync.rules.traits import UNKNOWN
+
+log = logging.getLogger("PlexSync.collections")
+
+# The number of failures after which a picture that Plex fails to accept is left out.
+PATIENCE = 3
+# The most moves of one errand; the next one goes on.
+MOVES = 20
+# The most other requests: an edit in either form, settings, home, and the members read before they are moved.
+OTHER_REQUESTS = 5
+
+
+class CollectionPusher:
+    """Sends to one Plex. `max_retries` is the number of attempts of a job."""
+
+    def __init__(self, plex: PlexCollections, looker: CollectionLooker, gates: Gates, *, max_retries: int) -> None:
+        self._plex = plex
+        self._looker = looker
+        self._pictures = looker.pictures
+        self._gates = gates
+        self._patience = min(PATIENCE, max_retries)
+
+    def lacks_picture(self, errand: CollectionErrand) -> bool:
+        """Whether one of its pictures must be read from Stash again before it is sent."""
+        pictures = self._pictures
+        return pictures is not None and any(not back and not pictures.has(key) for _, key, back in errand.pictures())
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def send(self, errand: CollectionErrand) -> None:
+        """Send the changed parts. If a later request fails, the error is `applied`."""
+        try:
+            self._send_pictures(errand)
+            self._send_texts(errand)
+            if not errand.title_taken:
+                self._send_settings(errand)
+                self._send_order(errand)
+        except NeighbourError as error:
+            error.applied = error.applied or errand.begun
+            raise
+
+    def _send_pictures(self, errand: CollectionErrand) -> None:
+        if self._pictures is None:
+            return
+        for name, key, is_back in errand.pictures():
+            if is_back:
+                errand.begun = True
+                self._pictures.put_back(errand.sight.item, name, key)
+            else:
+                self._show(self._pictures, errand, name, key)
+
+    def _show(self, pictures: Artwork, errand: CollectionErrand, name: str, key: str) -> None:
+        """Select a picture. Leave it out if Plex rejects it, or has failed to accept it several times."""
+        sight = errand.sight
+        try:
+            content = pictures.to_send(
+                pictured(errand.row, errand.finding.source), sight.item, name, key, sight.pictures, is_new=False
+            )
+            errand.begun = True
+            if pictures.send(sight.item, name, key, content, UNKNOWN):
+                errand.uploaded.add(name)
+        except (Refused, Missing) as error:
+            failure: NeighbourError = error
+        except Unavailable as error:
+            patient = errand.job.failures < self._patience
+            if patient or error.neighbour is Neighbour.STASH or not error.sent:
+                raise
+            failure = error
+        else:
+            return
+        log.warning("a picture of collection %s was not taken, all else goes on without it: %s", errand.key, failure)
+        errand.leave_out(name, str(failure), unknown=isinstance(failure, Unavailable) or failure.applied)
+
+    def _send_texts(self, errand: CollectionErrand) -> None:
+        """Send texts and locks in the form that the server takes."""
+        sight = errand.sight
+        texts = {name: change for name, change in sight.plan.edit.items() if name not in COLLECTION_SETTINGS}
+        if not texts:
+            return
+        try:
+            form = edit_by_either_form(self._plex, sight.item.section, errand.key, texts, sight.form)
+            errand.form = form if form != sight.form else None
+        except Conflict:
+            if "title" not in texts:
+                raise
+            log.info("collection %s can't be renamed: another one has the title", errand.key)
+            errand.title_taken = True
+        errand.begun = True
+
+    def _send_settings(self, errand: CollectionErrand) -> None:
+        edit, item = errand.sight.plan.edit, errand.sight.item
+        prefs = {}
+        if (mode := edit.get("collectionMode")) and mode.value is not None:
+            prefs["collectionMode"] = str(mode.value)
+        if (order := edit.get(ORDER)) and order.value is not None:
+            sort = sort_of(order.value)
+            if sort != sort_of(item.value(ORDER)):
+                prefs["collectionSort"] = "" if sort == "0" else sort
+        if prefs:
+            self._plex.set_prefs(errand.key, prefs)
+            errand.begun = True
+        if (home := edit.get(HOME)) and home.value is not None:
+            places = tuple(filter(None, str(home.value).split(",")))
+            self._plex.show_home(item.section, errand.key, places, managed=errand.sight.managed)
+            errand.begun = True
+
+    def _send_order(self, errand: CollectionErrand) -> None:
+        order = errand.sight.plan.edit.get(ORDER)
+        if order is None or order.value is None or sort_of(order.value) != CUSTOM:
+            return
+        present = errand.sight.members
+        if sort_of(errand.sight.item.value(ORDER)) != CUSTOM:
+            # Only now Plex says with which order the custom one begins.
+            present = tuple(self._plex.members(errand.key))
+        steps: list[Move] = moves(present, members_in(order.value))
+        for step in steps[:MOVES]:
+            errand.begun = True
+            self._plex.move(errand.key, step.item, after=step.after)
+        errand.unfinished = len(steps) > MOVES
+
+    # --- read-back ---------------------------------------------------------------------------------------------------
+
+    def read_back(self, errands: Sequence[CollectionErrand]) -> None:
+        """Read all collections back in one request; what they show is what is remembered."""
+        for errand in errands:
+            if errand.title_taken:
+                errand.outcome = Done()
+        sent = [errand for errand in errands if errand.outcome is None]
+        if not sent:
+            return
+        try:
+            answers = self._looker.reads.of(errand.key for errand in sent)
+            moved_home = {errand.sight.item.section for errand in sent if HOME in errand.sight.plan.sending}
+            homes = {section: self._looker.reads.homes(section) for section in sorted(moved_home)}
+            for errand in sent:
+                self._conclude(errand, answers.get(errand.key), homes.get(errand.sight.item.section))
+        except NeighbourError as error:
+            # Sent and answered, but not read back: the saved pushes tell the next look what may be in Plex.
+            for errand in sent:
+                errand.outcome = errand.outcome or Waiting(str(error), "unavailable")
+
+    def _conclude(
+        self,
+        errand: CollectionErrand,
+        answer: PlexCollection | NeighbourError | None,
+        homes: dict[str, tuple[str, ...]] | None,
+    ) -> None:
+        if isinstance(answer, NeighbourError):
+            errand.outcome = Waiting(str(answer), "unavailable")
+        elif answer is None:
+            errand.outcome = Waiting("the collection vanished while it was edited", "missing", counted=True)
+        elif errand.unfinished:
+            errand.outcome = Waiting("more of its members are to be moved", "released", backoff=False)
+        else:
+            self._learn(errand, self._as_read(errand, answer, homes))
+            errand.outcome = Done()
+
+    def _as_read(
+        self, errand: CollectionErrand, answer: PlexCollection, homes: dict[str, tuple[str, ...]] | None
+    ) -> Item:
+        before, sending = errand.sight.item, errand.sight.plan.sending
+        members = self._looker.reads.members(errand.key) if ORDER in sending else errand.sight.members
+        item = told_item(answer.item, homes, members)
+        if self._pictures is None:
+            return item
+        return self._pictures.read_back(item, before, errand.sight.plan, errand.uploaded, UNKNOWN)
+
+    @staticmethod
+    def _learn(errand: CollectionErrand, item: Item) -> None:
+        plan = errand.sight.plan
+        errand.memory = placed(learn(plan.memory, plan.sending, item).memory, item)
+        errand.saw(item)

@@ -1,0 +1,291 @@
+"""The names of collections that scenes carry, where they are not simply those of the templates.
+
+Once the collection of an object is known, scenes carry the title that it has in Plex: a studio that is renamed in Stash
+changes nothing on scenes before its collection is renamed. A collection that was renamed in Plex is noticed here, before
+the new name is taken for one that somebody gave, and the old one for one that somebody took away. An object with too few
+scenes in Stash has no collection.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol
+
+from plexsync.engine.gates import Gates
+from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.flows.scenes.inspection_records import Inspection, Past
+from plexsync.flows.scenes.rules import LookRules
+from plexsync.rules.collection_servers import CollectionSource, PlexCollection, PlexCollections, StashCollections
+from plexsync.rules.collection_values import scenes_of
+from plexsync.rules.collections import CollectionObject, KnownCollection, NewCollection, objects_of
+from plexsync.rules.desired import Profile
+from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.item import Item
+from plexsync.rules.job import Kind, Why
+from plexsync.rules.neighbours import Plex, Stash
+from plexsync.rules.renamed_collections import FIELD, added_names, mentioning, renamed_memory, renamed_pushing
+from plexsync.rules.scene import Scene
+from plexsync.rules.text import fold
+from plexsync.store.database import Database, Writer
+
+# The kinds of objects of which it is remembered which scenes show them.
+SHOWN = {"studio": Kind.STUDIO, "group": Kind.GROUP, "tag": Kind.TAG, "performer": Kind.PERFORMER}
+
+
+class NamingStash(Stash, StashCollections, Protocol):
+    """A Stash that also tells of the sources of collections."""
+
+
+class NamingPlex(Plex, PlexCollections, Protocol):
+    """A Plex that also tells of its collections."""
+
+
+@dataclass(frozen=True)
+class RenamedCollection:
+    """A collection whose title in Plex is another one than was remembered."""
+
+    collection: KnownCollection
+    title: str
+
+
+@dataclass(frozen=True)
+class NameFindings:
+    """What an inspection of scenes found out about their collections, to be saved with it.
+
+    `counts` has the objects whose scenes were counted, `missing` those that have no row in a library (by its key) yet,
+    `profiles` and `libraries` the rules and the uuid of each library.
+    """
+
+    renames: tuple[RenamedCollection, ...] = ()
+    counts: Mapping[CollectionObject, CollectionSource] = field(default_factory=dict)
+    missing: frozenset[tuple[CollectionObject, str]] = frozenset()
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
+
+    def save(self, tx: Writer, sights: Sequence[Inspection], *, now: int) -> None:
+        """Save new titles and numbers of scenes. An object that crosses the minimum queues the scenes that show it."""
+        renamed_all(tx, self.renames)
+        if not self.counts:
+            return
+        tx.collections.ensure(self._new(sights))
+        counts = {
+            row.id: scenes_of(self.counts[object], self.profiles[row.section])
+            for object, rows in tx.collections.of_objects(self.counts).items()
+            for row in rows
+            if self.libraries.get(row.section) == row.library
+        }
+        save_counts(tx, counts, self.profiles, inspected={sight.id for sight in sights}, now=now)
+
+    def _new(self, sights: Iterable[Inspection]) -> list[NewCollection]:
+        return [
+            NewCollection(named.object, self.libraries[target.item.section], target.item.section, named.name)
+            for sight in sights
+            for target in sight.targets
+            if sight.scene and target.item.section in self.libraries
+            for named in objects_of(sight.scene, target.profile)
+            if (named.object, target.item.section) in self.missing
+        ]
+
+
+class CollectionNames:
+    """Finds out which names of collections the scenes of a batch carry in each library."""
+
+    def __init__(
+        self, store: Database, stash: StashCollections, plex: PlexCollections, gates: Gates, rules: LookRules
+    ) -> None:
+        self._store = store
+        self._stash = stash
+        self._plex = plex
+        self._reader = BatchReader(gates)
+        self._rules = rules
+        self.is_on = any(map(_asks, (rules.profile, *rules.libraries.values())))
+
+    def applied(
+        self, scenes: Sequence[Scene], items: Mapping[str, Item | NeighbourError], past: Past
+    ) -> tuple[Past, NameFindings | None]:
+        """The past with the names to carry, and with what is remembered under the new names of renamed collections.
+
+        Also what there is to save. Costs no request unless a name is missing from an item, or scenes have to be counted.
+        """
+        read = {key: item for key, item in items.items() if isinstance(item, Item)}
+        profiles = {item.section: past.profiles.get(item.section, self._rules.profile) for item in read.values()}
+        profiles = {section: profile for section, profile in profiles.items() if _asks(profile)}
+        if not profiles:
+            return past, None
+        by_section = {section: _objects(scenes, profile) for section, profile in profiles.items()}
+        lost = _lost_names(read, past, profiles)
+        with self._store.reading() as db:
+            libraries = {row.key: row.uuid for row in db.sections.all() if row.uuid and row.key in profiles}
+            rows = db.collections.of_objects(object for objects in by_section.values() for object in objects)
+            suspects = [row for section, names in lost.items() for row in db.collections.by_name(names)]
+        here = {(row.object, section): row for section, row in _in_libraries(rows, libraries)}
+        renames = self._renames([row for row in suspects if libraries.get(row.section) == row.library])
+        counts = self._counts(by_section, profiles, libraries, here)
+        carrying = {
+            section: profile.carrying(_carried(by_section[section], section, profile, here, renames, counts))
+            for section, profile in profiles.items()
+        }
+        asked = ((object, section) for section in libraries for object in by_section[section] if object in counts)
+        missing = frozenset(pair for pair in asked if pair not in here)
+        findings = NameFindings(renames, counts, missing, profiles, libraries) if renames or counts else None
+        return replace(_renamed_past(past, read, renames), carrying=carrying), findings
+
+    def _renames(self, suspects: Sequence[KnownCollection]) -> tuple[RenamedCollection, ...]:
+        """Those of these collections that have another title now, read in one request."""
+        rows = {row.item: row for row in suspects if row.item and row.owner != "foreign"}
+        if not rows:
+            return ()
+        collections = self._reader.read(Neighbour.PLEX, self._plex.collections, rows)
+        titles = {
+            key: answer.item.value("title") for key, answer in collections.items() if isinstance(answer, PlexCollection)
+        }
+        return tuple(
+            RenamedCollection(row, title)
+            for row in suspects
+            if row.item in rows and (title := titles.get(row.item)) and fold(title) != fold(row.name)
+        )
+
+    def _counts(
+        self,
+        by_section: Mapping[str, Collection[CollectionObject]],
+        profiles: Mapping[str, Profile],
+        libraries: Mapping[str, str],
+        here: Mapping[tuple[CollectionObject, str], KnownCollection],
+    ) -> dict[CollectionObject, CollectionSource]:
+        """The objects that had too few scenes or whose scenes were never counted, as Stash has them now, in one request.
+
+        One that can't be read counts as one with enough scenes, until it can.
+        """
+        wanted: dict[str, CollectionObject] = {}
+        for section in libraries:
+            for object in by_section[section]:
+                row = here.get((object, section))
+                if profiles[section].dressing.minimum > max(row.scenes if row else -1, 1):
+                    wanted[f"{object.source} {object.id}"] = object
+
+        def ask(keys: list[str]) -> dict[str, CollectionSource]:
+            ids: dict[str, list[int]] = {}
+            for key in keys:
+                ids.setdefault(wanted[key].source, []).append(wanted[key].id)
+            answers = self._stash.objects(ids)
+            return {f"{source} {id}": answer for (source, id), answer in answers.items()}
+
+        answers = self._reader.read(Neighbour.STASH, ask, wanted)
+        return {wanted[key]: answer for key, answer in answers.items() if isinstance(answer, CollectionSource)}
+
+
+def renamed(tx: Writer, collection: KnownCollection, title: str) -> None:
+    """Save that a collection has this title in Plex, and rewrite what is remembered of the scenes of its library.
+
+    From now on the scenes carry the title.
+    """
+    renamed_all(tx, [RenamedCollection(collection, title)])
+
+
+def renamed_all(tx: Writer, renames: Iterable[RenamedCollection]) -> None:
+    """Like `renamed`, for several at once: two collections can have swapped their titles."""
+    titles = {rename.collection.id: rename.title for rename in renames}
+    if not titles:
+        return
+    names: dict[tuple[str, str], dict[str, str]] = {}
+    for id, row in tx.collections.of(titles).items():
+        tx.collections.rename(id, titles[id])
+        if fold(row.name) != fold(titles[id]):
+            names.setdefault((row.library, row.section), {})[fold(row.name)] = titles[id]
+    for (library, section), some in names.items():
+        tx.memories.rewrite_all(library, section, mentioning(some), partial(renamed_memory, names=some))
+        tx.pushings.rewrite_all(library, section, partial(renamed_pushing, names=some))
+
+
+def save_counts(
+    tx: Writer, counts: Mapping[int, int], profiles: Mapping[str, Profile], *, inspected: Collection[int] = (), now: int
+) -> int:
+    """Save how many scenes objects have in Stash, by the id of the collection; returns the number of queued scenes.
+
+    `profiles` are those of the libraries by key. The scenes that show an object are queued when it crosses the minimum,
+    but for those that were just `inspected`. Which scenes have a rating, only a full comparison finds out.
+    """
+    rows = tx.collections.of(counts)
+    tx.collections.count_scenes({id: counts[id] for id, row in rows.items() if row.scenes != counts[id]})
+    crossing: set[int] = set()
+    for id, row in rows.items():
+        minimum = profiles[row.section].dressing.minimum
+        if row.scenes >= 0 and (row.scenes < minimum) != (counts[id] < minimum) and row.object.source in SHOWN:
+            crossing.update(tx.scene_names.scenes_showing(SHOWN[row.object.source], row.object.id))
+    for scene in sorted(crossing.difference(inspected)):
+        tx.jobs.want(Kind.SCENE, scene, Why.SWEEP, now)
+    return len(crossing.difference(inspected))
+
+
+def _asks(profile: Profile) -> bool:
+    return FIELD in profile.fields and profile.dressing.asks_names
+
+
+def _objects(scenes: Iterable[Scene], profile: Profile) -> list[CollectionObject]:
+    """The objects of these scenes, without those that an import is about to create."""
+    return list(
+        dict.fromkeys(named.object for scene in scenes for named in objects_of(scene, profile) if named.object.id)
+    )
+
+
+def _lost_names(items: Mapping[str, Item], past: Past, profiles: Mapping[str, Profile]) -> dict[str, set[str]]:
+    """The names that PlexSync has added to items and that are missing there, by the key of the library."""
+    lost: dict[str, set[str]] = {}
+    pairs = {*past.memories, *past.pushings}
+    for pair in pairs:
+        item = items.get(pair[1])
+        if item is None or "name" not in (profiles[item.section].dressing.parts if item.section in profiles else ()):
+            continue
+        present = {fold(name) for name in item.lists.get(FIELD, ())}
+        names = added_names(past.memories.get(pair, {}), past.pushings.get(pair, ()))
+        if away := {name for name in names if fold(name) not in present}:
+            lost.setdefault(item.section, set()).update(away)
+    return lost
+
+
+def _in_libraries(
+    rows: Mapping[CollectionObject, Sequence[KnownCollection]], libraries: Mapping[str, str]
+) -> list[tuple[str, KnownCollection]]:
+    sections = {uuid: section for section, uuid in libraries.items()}
+    return [(sections[row.library], row) for some in rows.values() for row in some if row.library in sections]
+
+
+def _carried(
+    objects: Iterable[CollectionObject],
+    section: str,
+    profile: Profile,
+    here: Mapping[tuple[CollectionObject, str], KnownCollection],
+    renames: Sequence[RenamedCollection],
+    counts: Mapping[CollectionObject, CollectionSource],
+) -> dict[CollectionObject, str]:
+    """The names to carry in a library: the titles of known collections, and none for objects with too few scenes."""
+    titles = {rename.collection.id: rename.title for rename in renames}
+    carried: dict[CollectionObject, str] = {}
+    for object in objects:
+        row = here.get((object, section))
+        if object in counts and scenes_of(counts[object], profile) < profile.dressing.minimum:
+            carried[object] = ""
+        elif row and row.item and row.owner != "foreign" and "name" in profile.dressing.parts:
+            carried[object] = titles.get(row.id, row.name)
+    return carried
+
+
+def _renamed_past(past: Past, items: Mapping[str, Item], renames: Sequence[RenamedCollection]) -> Past:
+    """The past with the new names in what is remembered of the items of the renamed collections' libraries."""
+    if not renames:
+        return past
+    names: dict[str, dict[str, str]] = {}
+    for rename in renames:
+        names.setdefault(rename.collection.section, {})[fold(rename.collection.name)] = rename.title
+    by_item = {key: names[item.section] for key, item in items.items() if item.section in names}
+    return replace(
+        past,
+        memories={
+            pair: renamed_memory(memory, by_item[pair[1]]) if pair[1] in by_item else memory
+            for pair, memory in past.memories.items()
+        },
+        pushings={
+            pair: tuple(renamed_pushing(push, by_item[pair[1]]) for push in pushed) if pair[1] in by_item else pushed
+            for pair, pushed in past.pushings.items()
+        },
+    )

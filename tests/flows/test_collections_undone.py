@@ -1,0 +1,204 @@
+"""Collections are undone, redone, undressed and handed over; and what happens when the dressing is switched off."""
+
+from dataclasses import replace
+
+import pytest
+
+from plexsync.app.dressing import forget_dressing
+from plexsync.flows.collections.undo import mark_collections_undone, redo_collections
+from plexsync.rules import choice
+from plexsync.rules.desired import Profile
+from plexsync.rules.item import FIELDS
+from plexsync.rules.job import COLLECTION
+from plexsync.simulator.stash_images import png
+from tests.flows.dressed import add_member, collection, dressed_house, key_of, profile, rows, shown, want, writes
+from tests.flows.test_collections_flow import EVERYTHING, a_library, by_hand, dressed_again, redress
+
+
+def undressed_library(house):
+    """The same library as `a_library` makes, dressed by nobody: what Plex shows by itself, by title."""
+    return {str(entry.scalars["title"]): entry for entry in shown(house).values()}
+
+
+def undo(house, *titles, how="undo"):
+    known = rows(house)
+    ids = [known[title].id for title in titles or known]
+    worker = house.worker
+    marked = mark_collections_undone(house.store, worker.dressing.looker, worker.gates, house.clock, ids, how)
+    house.clock.move(3)
+    house.work_until_settled()
+    return marked
+
+
+def as_plex_made_them(seen):
+    """What Plex shows without PlexSync: members, titles, and nothing else."""
+    return {
+        key: replace(entry, scalars={"title": entry.scalars["title"]}, locks=frozenset(), members=entry.members)
+        for key, entry in seen.items()
+    }
+
+
+def test_an_undo_restores_every_part_and_a_redo_brings_it_back(tmp_path):
+    with dressed_house(tmp_path, **EVERYTHING) as house:
+        plain = Profile(frozenset(FIELDS), tag_collections=choice.parsed(["Series*"]))
+        house.replace_worker(profile=plain)
+        ids = a_library(house)
+        before = shown(house)
+        house.replace_worker()
+        house.want(*ids)
+        house.work_until_settled()
+        dressed = shown(house)
+        assert dressed != before
+        ids = [row.id for row in rows(house).values()]
+        looker = house.worker.dressing.looker
+        would_undo = {finding.id: set(finding.sight.plan.edit) for finding in looker.look(ids, undoing="undo")}
+        assert shown(house) == dressed, "a look writes nothing"
+        undo(house)
+        with house.store.reading() as db:
+            assert would_undo == {id: set(db.pushes.of(COLLECTION, id)[0].moved) for id in ids}
+        would_redo = {finding.id: set(finding.sight.plan.edit) for finding in looker.look(ids, redoing=True)}
+        assert would_redo == would_undo
+        restored = shown(house)
+        assert {key: set(entry.members) for key, entry in restored.items()} == {
+            key: set(entry.members) for key, entry in before.items()
+        }
+        assert [replace(entry, members=(), home=entry.home or None) for entry in restored.values()] == [
+            replace(entry, members=()) for entry in before.values()
+        ]
+        assert {row.standing for row in rows(house).values()} == {"undone"}
+        assert dressed_again(house) == []
+        known = rows(house)
+        assert redo_collections(house.store, house.clock, [row.id for row in known.values()]) == [
+            row.id for row in known.values()
+        ]
+        house.work_until_settled()
+        assert shown(house) == dressed
+        assert {row.standing for row in rows(house).values()} == {"in step"}
+        assert dressed_again(house) == []
+
+
+def test_an_undo_leaves_what_you_changed_since_and_an_edit_in_stash_ends_it(tmp_path):
+    with dressed_house(tmp_path, **EVERYTHING) as house:
+        a_library(house)
+        key = by_hand(house, "Acme")
+        before = shown(house)[key]
+        undo(house)
+        after = shown(house)[key]
+        assert (after.scalars, after.poster, after.art) == (before.scalars, before.poster, before.art)
+        assert (after.mode, after.home) == (before.mode, before.home)
+        house.stash_sim.edit_object("group", "Trilogy", synopsis="Four, by now.")
+        redress(house)
+        assert collection(house, "Trilogy").scalars["summary"] == "Four, by now."
+        assert rows(house)["Series One"].standing == "undone"
+
+
+def test_a_release_leaves_the_values_and_takes_off_the_locks(tmp_path):
+    with dressed_house(tmp_path, **EVERYTHING) as house:
+        a_library(house)
+        before = shown(house)
+        undo(house, how="release")
+        assert shown(house) == {key: replace(entry, locks=frozenset()) for key, entry in before.items()}
+
+
+def test_what_is_no_longer_wanted_is_undressed_and_forgotten(tmp_path):
+    with dressed_house(tmp_path, **EVERYTHING) as house:
+        a_library(house)
+        stray = house.plex_sim.add_movie(house.section, files=[("/media/mine.mp4", 1, 1)], title="mine")
+        house.plex_sim.hand_edit(stray, collection=["Acme", "Series One"])
+        acme, series = key_of(house, "Acme"), key_of(house, "Series One")
+        house.stash_sim.destroy("studio", "Acme")
+        house.worker.reconciler.reconcile()
+        redress(house)
+        assert set(rows(house)) == {"Trilogy", "Series One"}
+        seen = shown(house)
+        assert (seen[acme].scalars, seen[acme].locks) == ({"title": "Acme"}, frozenset())
+        assert seen[acme].poster != seen[series].poster
+        assert (seen[acme].mode, seen[acme].home or ()) == ("", ())
+        house.replace_worker(profile=replace(profile(**EVERYTHING), tag_collections=choice.Patterns()))
+        redress(house)
+        assert set(rows(house)) == {"Trilogy"}
+        assert (shown(house)[series].scalars, shown(house)[series].locks) == ({"title": "Series One"}, frozenset())
+
+
+def test_below_the_minimum_there_is_no_collection_to_dress(tmp_path):
+    with dressed_house(tmp_path) as house:
+        a_library(house)
+        stray = house.plex_sim.add_movie(house.section, files=[("/media/mine.mp4", 1, 1)], title="mine")
+        house.plex_sim.hand_edit(stray, collection=["Series One"])
+        house.replace_worker(profile=profile(minimum=2))
+        redress(house)
+        assert set(rows(house)) == {"Acme", "Trilogy"}
+        assert "summary" not in collection(house, "Series One").scalars
+
+
+def test_what_you_hand_over_is_dressed_and_a_smart_one_never(tmp_path):
+    with dressed_house(tmp_path, **EVERYTHING) as house:
+        stray = house.plex_sim.add_movie(house.section, files=[("/media/mine.mp4", 1, 1)], title="mine")
+        house.plex_sim.hand_edit(stray, collection=["Trilogy"])
+        house.plex_sim.add_smart_collection(house.section, "Series One", [stray])
+        a_library(house)
+        known = rows(house)
+        assert known["Trilogy"].standing == "not ours"
+        with house.store.writing() as tx:
+            for row in known.values():
+                tx.collections.save(replace(row, owner="handed"))
+        redress(house)
+        assert collection(house, "Trilogy").scalars["summary"] == "Three of them."
+        assert rows(house)["Trilogy"].owner == "handed"
+
+
+def test_one_that_got_empty_is_forgotten_or_waits_for_its_first_scene_and_is_dressed_anew(tmp_path):
+    with dressed_house(tmp_path, **EVERYTHING) as house:
+        ids = a_library(house)
+        key = key_of(house, "Series One")
+        house.plex_sim.hand_edit(house.key_of(ids[1]), collection=["Acme", "Trilogy"])
+        redress(house)
+        row = rows(house)["Series One"]
+        assert (row.item, row.memory, row.standing) == ("", {}, "waits for its first scene")
+        add_member(house, 3, tags=["Series One"])
+        assert key_of(house, "Series One") != key
+        assert collection(house, "Series One").scalars["summary"] == "The first."
+        for id in (ids[1], 4):
+            house.edit(id, tags=[])
+        house.work_until_settled()
+        redress(house)
+        assert "Series One" not in rows(house), "no scene in Stash has the tag"
+
+
+def test_switched_off_nothing_is_written_and_an_undo_still_works(tmp_path):
+    with dressed_house(tmp_path, **EVERYTHING) as house:
+        a_library(house)
+        before = shown(house)
+        house.replace_worker(profile=Profile(frozenset(FIELDS), tag_collections=choice.parsed(["Series*"])))
+        want(house)
+        forget_dressing(house.worker.parts)
+        known = rows(house).values()
+        with house.store.reading() as db:
+            assert not any(db.jobs.find(COLLECTION, row.id) for row in known)
+        house.stash_sim.edit_object("studio", "Acme", details="New.", image=png(7, 7, 7))
+        house.forget_requests()
+        house.worker.reconciler.reconcile()
+        house.work_until_settled()
+        assert writes(house) == []
+        assert shown(house) == before
+        undo(house, "Acme")
+        assert collection(house, "Acme").scalars == {
+            name: value for name, value in collection(house, "Acme").scalars.items() if name in ("title", "addedAt")
+        }
+        assert rows(house)["Acme"].standing == "undone"
+        house.replace_worker()
+        redress(house)
+        assert rows(house)["Acme"].standing == "in step"
+        assert collection(house, "Acme").scalars["summary"] == "New."
+
+
+@pytest.mark.parametrize("form", ["section", "item"])
+def test_the_form_of_edits_that_the_server_takes_is_found_once(tmp_path, form):
+    with dressed_house(tmp_path) as house:
+        house.plex_sim.traits.collection_edits = form
+        a_library(house)
+        house.stash_sim.edit_object("studio", "Acme", details="Other.")
+        house.forget_requests()
+        redress(house)
+        assert collection(house, "Acme").scalars["summary"] == "Other."
+        assert len(writes(house)) == 1
