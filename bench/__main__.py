@@ -17,8 +17,9 @@ def main() -> None:
         return
     print(requests.HEAD)
     for latency in (0.0, 0.025):
-        for cost in requests.measure(options.scenes, latency):
-            print(cost.line())
+        for poster in ("none", "cover"):
+            for cost in requests.measure(options.scenes, latency, poster):
+                print(cost.line())
     print(edit.report())
     print()
     medians = hook.measure()

@@ -24,6 +24,7 @@ from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.metrics_sampler import Heard, Sampler
 from plexsync.flows.scenes.plex_events import Events, Listener
 from plexsync.flows.scenes.plex_index import Indexer
+from plexsync.flows.scenes.plex_pictures import PlexPictures
 from plexsync.flows.scenes.poll import Poller
 from plexsync.flows.scenes.preview import Previewer
 from plexsync.flows.scenes.reconcile import Reconciler
@@ -173,10 +174,10 @@ def assemble(
     recovery = Recovery(store, WriteJournal(store.folder), clock)
 
     def looker(index: Indexer, by: Identities = by, *, patient: bool = True) -> Looker:
-        pictures = Artwork(store, stash, plex, gates, artwork.key_of, imaging, clock) if settings.pictures else None
-        return Looker(
-            store, stash, plex, index, gates, settings.looks, *by, losses, recovery, pictures, patient=patient
-        )
+        in_plex, key_of = PlexPictures(store, plex, gates, clock), artwork.key_of
+        pictures = Artwork(store, stash, in_plex, gates, key_of, imaging, sends=not patient)
+        of_both = (store, stash, plex, index, gates, settings.looks, *by, losses, recovery)
+        return Looker(*of_both, pictures if settings.pictures else None, patient=patient)
 
     watch_looker = looker(indexer)
     prints = {"settings": settings.print_of_all, "wishes": settings.wishes}

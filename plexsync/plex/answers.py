@@ -23,6 +23,8 @@ LONGEST_COUNT = 9
 LONGEST_NUMBER = 19
 # Digits of a moment in seconds: three thousand years.
 LONGEST_MOMENT = 11
+# How the guid of an item begins that no agent has matched: it has no pictures from the internet.
+UNMATCHED = ("local://", "com.plexapp.agents.none://", "tv.plex.agents.none://")
 
 Number = int | float | str
 Flag = bool | int | float | str
@@ -95,6 +97,7 @@ class ItemAnswer(msgspec.Struct):
     Field: list[FieldAnswer] = []
     Media: list[MediaAnswer] = []
     subtype: str | None = None
+    guid: str | None = None
 
 
 class LocationAnswer(msgspec.Struct):
@@ -291,6 +294,7 @@ def _item(metadata: ItemAnswer, section: str, library: str) -> Item:
         library=library,
         viewing=viewing_of(metadata.viewCount, metadata.lastViewedAt, metadata.viewOffset),
         rated_at=moment(metadata.lastRatedAt),
+        unmatched=(metadata.guid or "").startswith(UNMATCHED),
     )
 
 

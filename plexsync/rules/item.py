@@ -91,7 +91,8 @@ class Item:
     keeps the address of the picture. `pictures` has, by name (of `PICTURES`), the address at which Plex shows a picture
     now; the address changes with the picture. The key of that picture is a scalar of the same name, once it was
     requested. `library` is the uuid of its library ('' if Plex did not say). `clip`: it is in a library of Other Videos.
-    `rated_at`: when the account last rated it (UTC seconds, 0 if unknown).
+    `rated_at`: when the account last rated it (UTC seconds, 0 if unknown). `unmatched`: no agent has matched the item, so
+    it has no pictures of one.
     """
 
     key: str
@@ -108,6 +109,7 @@ class Item:
     library: str = field(default="", compare=False)
     viewing: Viewing = field(default=Viewing(), compare=False)
     rated_at: int = field(default=0, compare=False)
+    unmatched: bool = field(default=False, compare=False)
 
     def locked(self, name: str) -> bool:
         """Whether the field is locked, by you or by PlexSync."""
@@ -119,9 +121,11 @@ class Item:
 
     def value(self, name: str) -> str:
         """A single value; '' if it has none."""
+        if name in self.scalars:
+            return self.scalars[name]
         about = beside_whom(name)
         if about is None:
-            return self.scalars.get(name, "")
+            return ""
         role, member = about
         shown = self.roles if role == ROLE else self.faces
         return shown.get(member) or next((text for person, text in shown.items() if fold(person) == fold(member)), "")

@@ -53,12 +53,14 @@ def fold(name: str) -> str:
 
 def caseless(text: str) -> str:
     """The form that is equal for texts that differ only in case or Unicode form."""
+    if text.isascii():
+        return text.lower()
     return composed(unicodedata.normalize("NFD", text).casefold())
 
 
 def composed(text: str) -> str:
     """The text in Unicode's composed form (NFC)."""
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _printable(text: str) -> str:

@@ -82,6 +82,29 @@ class LearntTraits:
         )
 
 
+# The traits that are also learnt during ordinary work, and then count for one version of one server only.
+WHILE_WORKING = ("upload_selects", "picture_lag", "one_stamp", "collection_edits")
+
+
+def present_traits(
+    machine: str, version: str, probed: LearntTraits | None, working: LearntTraits | None
+) -> ServerTraits:
+    """The traits to work by on the present server.
+
+    The answers of a probe count until the next one, save those that work tells, too: these count for the version that
+    gave them, and the later answer counts.
+    """
+    answers = probed.traits.answers() if probed else {}
+    of_now = [
+        learnt for learnt in (probed, working) if learnt and (learnt.machine, learnt.version) == (machine, version)
+    ]
+    for name in WHILE_WORKING:
+        answered = [learnt for learnt in of_now if learnt.traits.answers()[name] is not None]
+        latest = max(answered, key=lambda learnt: learnt.learnt_at, default=None)
+        answers[name] = latest.traits.answers()[name] if latest else None
+    return traits_from(answers)
+
+
 YES, NO = "yes", "no"
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "tag_mode": ("add", "replace"),
@@ -165,6 +188,9 @@ USES: Mapping[str, str] = {
     "people_pictures": "other addresses are not sent",
     "rating_by_edit": "if it is ignored, PlexSync rates as the account",
     "collection_edits": "that form is tried first",
+    "upload_selects": "if it is, an upload needs no request that selects it",
+    "picture_lag": "if there is one, PlexSync selects each upload itself",
+    "one_stamp": "if it does, an address that PlexSync's own edit changed still shows its picture",
 }
 # The groups of questions of a probe, each with its traits.
 GROUPS: Mapping[str, tuple[str, ...]] = {

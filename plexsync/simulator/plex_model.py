@@ -110,10 +110,10 @@ class Item:
     """A movie or a collection.
 
     `agent_*` are the values that a metadata refresh restores to unlocked fields, `framed` says whether Plex has made
-    pictures from a frame, `arrivals` has the time of uploads that are not listed yet, by kind and key, `listed` is the
-    item as it was last written for a listing. `account_rating` hides the item's own. Of a collection: `tag_id` is the
-    tag that makes movies its members, `smart` the query that does so instead, `order` the members that were moved,
-    `prefs` its settings.
+    pictures from a frame, `matched` whether an agent has found the movie, `arrivals` has the time of uploads that are not
+    listed yet, by kind and key, `listed` is the item as it was last written for a listing. `account_rating` hides the
+    item's own. Of a collection: `tag_id` is the tag that makes movies its members, `smart` the query that does so
+    instead, `order` the members that were moved, `prefs` its settings.
     """
 
     key: int
@@ -124,6 +124,7 @@ class Item:
     lists: dict[str, list[Tagging]] = field(default_factory=dict)
     locks: set[str] = field(default_factory=set)
     framed: bool = True
+    matched: bool = False
     agent_scalars: dict[str, Scalar] = field(default_factory=dict)
     agent_lists: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     pictures: dict[str, dict[str, bytes]] = field(default_factory=lambda: {"posters": {}, "arts": {}})

@@ -291,7 +291,9 @@ def _attributes(item: Item) -> dict[str, Value]:
 
 
 def _guid(item: Item) -> str:
-    """A movie that no agent has matched; the file of one of Other Videos."""
+    """A movie that an agent has matched or none has; the file of one of Other Videos."""
+    if item.matched:
+        return f"plex://movie/{item.key:024x}"
     if not item.section.is_other:
         return f"local://{item.key}"
     if item.section.agent != "com.plexapp.agents.none":

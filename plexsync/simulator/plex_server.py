@@ -163,6 +163,7 @@ class PlexSim(HttpServer):
         super().__init__(port=port)
         self.token = token
         self.traits = traits or Traits()
+        self.version = VERSION
         self.tag_mode = tag_mode or self.traits.tag_mode
         self.mixed_removals = self.traits.mixed_removals if mixed_removals is None else mixed_removals
         self.max_page = max_page
@@ -387,6 +388,15 @@ class PlexSim(HttpServer):
         with self._lock:
             item = self._movie(key)
             item.files = [replace(one, duration=duration) for one in item.files]
+            self._library.touch(item)
+
+    def match(self, key: str, *posters: bytes) -> None:
+        """An agent finds the movie, and brings these posters beside the one that is shown."""
+        with self._lock:
+            item = self._movie(key)
+            item.matched = True
+            for number, poster in enumerate(posters):
+                item.pictures["posters"][f"metadata://posters/agent_{number}"] = poster
             self._library.touch(item)
 
     def hand_edit(self, key: str, locked: bool = True, **fields: object) -> None:
@@ -696,7 +706,7 @@ class PlexSim(HttpServer):
             "readOnlyLibraries": False,
             "transcoderActiveVideoSessions": 0,
             "updatedAt": self.now(),
-            "version": VERSION,
+            "version": self.version,
         }
         library = Node("Directory", {"count": 1, "key": "library", "title": "library"})
         return asked.answer(Node("MediaContainer", attributes, [library]))
@@ -706,7 +716,7 @@ class PlexSim(HttpServer):
             "size": 0,
             "claimed": self.traits.claimed,
             "machineIdentifier": self.machine,
-            "version": VERSION,
+            "version": self.version,
         }
         return asked.answer(Node("MediaContainer", attributes))
 

@@ -1,10 +1,14 @@
 """Probes: the traits that they have learnt, an item that one has not restored yet, and a request to the worker.
 
+Some traits are learnt during ordinary work, too (`plexsync.rules.traits.WHILE_WORKING`); a probe is not needed for them.
+
 A process that does not hold the worker's lock asks the worker for a probe, and finds the result here.
 """
 
+import json
+
 from plexsync.rules.scratch import Original, original_from_text, original_to_text
-from plexsync.rules.traits import UNKNOWN, LearntTraits, ServerTraits, from_text, to_text
+from plexsync.rules.traits import LearntTraits, ServerTraits, from_text, present_traits, to_text
 from plexsync.store.connection import Table
 from plexsync.store.notes import Notes, ReadOnlyNotes
 from plexsync.store.servers import ReadOnlyServers, Servers
@@ -14,6 +18,8 @@ ASKED = "probe:asked"
 RUNNING = "probe:running"
 RESULT = "probe:result"
 RESULT_OF = "probe:result of"
+# What was learnt during work: the server's identifier and version, the answers, and the time (JSON).
+WORKING = "traits:working"
 
 
 class ReadOnlyProbes(Table):
@@ -28,8 +34,16 @@ class ReadOnlyProbes(Table):
 
     def present_traits(self) -> ServerTraits:
         """Return the traits to work by: those that were learnt, or none."""
-        learnt = self.traits()
-        return learnt.traits if learnt else UNKNOWN
+        row = ReadOnlyServers(self._db).find()
+        return present_traits(row.machine if row else "", row.version if row else "", self.traits(), self._working())
+
+    def _working(self) -> LearntTraits | None:
+        """Return what was learnt during work; None if there is nothing."""
+        try:
+            machine, version, answers, at = json.loads(ReadOnlyNotes(self._db).text(WORKING))
+            return LearntTraits(str(machine), str(version), from_text(str(answers)), int(at))
+        except (ValueError, TypeError):
+            return None
 
     def probed(self) -> Original | None:
         """Return the item that a probe is changing, or has not restored, as it was before; None if there is none."""
@@ -69,12 +83,15 @@ class Probes(ReadOnlyProbes):
         joined = earlier.joined(learnt) if earlier else learnt
         return servers.learn(to_text(joined.traits), learnt.version, now=learnt.learnt_at)
 
-    def save_observed(self, traits: ServerTraits, *, now: int) -> None:
-        """Save what the work has shown of the server without a probe, beside what probes have learnt."""
-        row, earlier = ReadOnlyServers(self._db).find(), self.traits()
-        if row is not None:
-            version, learnt_at = (earlier.version, earlier.learnt_at) if earlier else (row.version, now)
-            self.save_traits(LearntTraits(row.machine, version, traits, learnt_at))
+    def learn_working(self, answers: ServerTraits, *, now: int) -> None:
+        """Save what was learnt during work, for the present server and version. Earlier answers of these are kept."""
+        row = Servers(self._db).find()
+        if row is None:
+            return
+        earlier, learnt = self._working(), LearntTraits(row.machine, row.version, answers, now)
+        joined = earlier.joined(learnt) if earlier else learnt
+        text = json.dumps([joined.machine, joined.version, to_text(joined.traits), joined.learnt_at])
+        Notes(self._db).save(WORKING, text)
 
     def begin_probe(self, original: Original) -> None:
         """Save an item as it is before a probe."""

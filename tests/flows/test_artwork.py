@@ -354,6 +354,7 @@ def selecting(times=None, kind="status"):
 @pytest.mark.parametrize("times", [1, 3])
 def test_an_uploaded_picture_that_can_not_be_selected_yet_is_selected_a_moment_later(tmp_path, kind, times):
     with House(tmp_path / "data", profile=POSTER, pool=Inline()) as house:
+        house.plex_sim.traits.upload_selects = False
         house.plex_sim.faults.set(selecting(times, kind))
         (id,) = house.add(1)
         house.stash_sim.set_cover(id, RED)
@@ -370,6 +371,7 @@ def test_an_uploaded_picture_that_can_not_be_selected_yet_is_selected_a_moment_l
 
 
 def test_a_picture_that_can_never_be_selected_keeps_nothing_else_back_and_stays_ours(house, caplog):
+    house.plex_sim.traits.upload_selects = False
     house.plex_sim.faults.set(selecting())
     (id,) = house.add(1)
     house.stash_sim.set_cover(id, RED)

@@ -446,6 +446,15 @@ def test_an_item_in_full(sim, section, plex):
     assert sim.log[0].params == {"skipRefresh": "1"}
 
 
+def test_an_item_says_whether_an_agent_has_matched_it(sim, section, plex):
+    first, second = movies(sim, section, 2)
+    sim.match(second, b"poster")
+    other = sim.add_movie(sim.add_section("Clips", agent="com.plexapp.agents.none"), files=[("/clips/a.mp4", 1, 1)])
+    items = plex.items([first, second, other])
+    assert {key: item.unmatched for key, item in items.items()} == {first: True, second: False, other: True}
+    assert "metadata://posters/agent_0" in plex.pictures(second, "thumb")
+
+
 def test_many_items_in_one_request_without_those_that_are_gone(sim, section, plex):
     first, second, third = movies(sim, section, 3)
     sim.remove(second)

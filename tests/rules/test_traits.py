@@ -5,7 +5,7 @@ import json
 import pytest
 
 from plexsync.rules import scratch, traits
-from plexsync.rules.traits import CHOICES, GROUPS, QUESTIONS, TRAITS, USES, LearntTraits, ServerTraits
+from plexsync.rules.traits import CHOICES, GROUPS, QUESTIONS, TRAITS, USES, LearntTraits, ServerTraits, present_traits
 
 SOME = ServerTraits(tag_mode="add", removals_at_once=0, picture_lag=1.5, cast_on_other=False)
 
@@ -48,3 +48,25 @@ def test_an_earlier_answer_counts_for_the_same_server_and_version(
     newer = LearntTraits(machine, version, ServerTraits(tags_lock=True), 9)
     joined = LearntTraits("m", "v", SOME, 7).joined(newer)
     assert (joined.traits.tag_mode, joined.traits.tags_lock, joined.learnt_at) == (expected, True, 9)
+
+
+OF_PROBE = LearntTraits("m", "1", ServerTraits(tag_mode="add", upload_selects=False, one_stamp=True), 100)
+
+
+@pytest.mark.parametrize(
+    ("version", "working", "selects", "one_stamp"),
+    [
+        ("1", None, False, True),
+        ("2", None, None, None),
+        ("1", LearntTraits("m", "1", ServerTraits(upload_selects=True), 200), True, True),
+        ("1", LearntTraits("m", "1", ServerTraits(upload_selects=True), 50), False, True),
+        ("2", LearntTraits("m", "2", ServerTraits(upload_selects=True), 50), True, None),
+        ("2", LearntTraits("m", "1", ServerTraits(upload_selects=True), 200), None, None),
+        ("1", LearntTraits("other", "1", ServerTraits(upload_selects=True), 200), False, True),
+    ],
+)
+def test_what_work_tells_counts_for_its_server_and_version_and_the_later_answer_counts(
+    version: str, working: LearntTraits | None, selects: bool | None, one_stamp: bool | None
+) -> None:
+    present = present_traits("m", version, OF_PROBE, working)
+    assert (present.upload_selects, present.one_stamp, present.tag_mode) == (selects, one_stamp, "add")

@@ -28,7 +28,8 @@ class CollectionErrand(Errand):
     `entry` is its saved push. `form` is the form of edits that the server took, if it is not the known one. `unfinished`:
     more moves are to be made than one errand makes. `title_taken`: another collection of the library has the title.
     `memory`, `title` and `stamp` are what was read back, `moved` the changes for display. `refused` holds the error for each
-    picture that Plex did not take, `left_out` those of them that may have arrived.
+    picture that Plex did not take, `left_out` those of them that may have arrived, `uploaded` those that an upload has
+    selected.
     """
 
     finding: CollectionFinding
@@ -44,6 +45,7 @@ class CollectionErrand(Errand):
     moved: dict[str, Moved] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, Sending] = field(default_factory=dict)
+    uploaded: set[str] = field(default_factory=set)
 
     def leave_out(self, name: str, error: str, *, unknown: bool) -> None:
         """Leave out a picture that Plex does not accept. The rest is still sent, and the next look finds its result."""
@@ -104,7 +106,7 @@ class CollectionJournal:
         rows = tx.collections.of([errand.job.id for errand in errands])
         for errand in errands:
             if errand.form:
-                tx.probes.save_observed(ServerTraits(collection_edits=errand.form), now=now)
+                tx.probes.learn_working(ServerTraits(collection_edits=errand.form), now=now)
             row = rows.get(errand.job.id)
             if row is None:
                 continue

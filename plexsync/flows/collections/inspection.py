@@ -1,6 +1,7 @@
 """Inspects collections: their objects in Stash, what Plex has, and what would have to change. Writes to neither server."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from plexsync.engine.gates import Gates
@@ -45,12 +46,14 @@ from plexsync.rules.desired import Profile, Wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Done
+from plexsync.rules.picture_evidence import PicturePast
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import SectionRow
+from plexsync.rules.scene import Scene
 from plexsync.rules.text import fold
-from plexsync.rules.traits import CollectionForm
+from plexsync.rules.traits import UNKNOWN, CollectionForm, ServerTraits
 from plexsync.rules.undo import begun_anew, undo, undone
 from plexsync.store.database import Database, Reader
 
@@ -69,6 +72,7 @@ class _BatchRows:
     rows: Mapping[int, CollectionRow]
     sections: Mapping[int, SectionRow]
     form: CollectionForm
+    traits: ServerTraits = UNKNOWN
     undoing: Undone = ""
     redoing: bool = False
 
@@ -125,7 +129,8 @@ class CollectionLooker:
             self._stash_identity.check_again(self._gates)
         self._identity.ensure(self._gates)
         read = self._read(snapshot, sources)
-        findings = {row.id: self._finding(row, snapshot, sources, read) for row in rows}
+        with self.pictures.batch([Scene(row.id) for row in rows]) if self.pictures else nullcontext():
+            findings = {row.id: self._finding(row, snapshot, sources, read) for row in rows}
         return [findings.get(id) or CollectionFinding(id, outcome=Done()) for id in ids]
 
     def sources(self, rows: Sequence[CollectionRow]) -> dict[int, CollectionSource | NeighbourError]:
@@ -330,13 +335,17 @@ class CollectionLooker:
             memory = begun_anew(memory)
         item = told_item(collection.item, read.homes.get(section.key), members)
         memory, pushing = told_order(item.value(ORDER), wanted.values.get(ORDER), memory, row.pushing)
+        absent: frozenset[str] = frozenset()
         if self.pictures:
             asked = dict.fromkeys(memory, "") if undone(memory) else {}
-            item = self.pictures.told(item, {**asked, **wanted.values}, memory, pushing)
+            past = PicturePast(memory, tuple(pushing), is_first=not (memory or pushing))
+            looked = self.pictures.shown(item, {**asked, **wanted.values}, past)
+            item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
         steps = plan(wanted.values, item, memory, pushing, self._rules.policy)
         steps = replace(steps, memory=placed(steps.memory, item))
         managed = item.key in read.homes.get(section.key, {})
         sight = CollectionSight(item, steps, wanted, pictures_of(profile), members, managed, snapshot.form)
+        sight = replace(sight, absent=absent, traits=snapshot.traits)
         ends = Done(BY_MARK[sight.undone]) if sight.undone else Done(found=EDITED if sight.has_open_drift else "")
         return replace(base, sight=sight, ends=ends)
 
@@ -373,8 +382,9 @@ def _snapshot(db: Reader, ids: Sequence[int]) -> _BatchRows:
     by_uuid = {section.uuid: section for section in all_sections if section.uuid}
     by_key = {section.key: section for section in all_sections}
     sections = {id: by_uuid.get(row.library) if row.library else by_key.get(row.section) for id, row in rows.items()}
-    form: CollectionForm = "item" if db.probes.present_traits().collection_edits == "item" else "section"
-    return _BatchRows(rows, {id: section for id, section in sections.items() if section}, form)
+    traits = db.probes.present_traits()
+    form: CollectionForm = "item" if traits.collection_edits == "item" else "section"
+    return _BatchRows(rows, {id: section for id, section in sections.items() if section}, form, traits)
 
 
 def _concerns(row: CollectionRow, name: str) -> bool:

@@ -74,11 +74,11 @@ class CollectionPusher:
         """Select a picture. Leave it out if Plex rejects it, or has failed to accept it several times."""
         sight = errand.sight
         try:
-            content = pictures.to_send(
-                pictured(errand.row, errand.finding.source), sight.item, name, key, sight.pictures
-            )
+            scene, is_new = pictured(errand.row, errand.finding.source), name in sight.absent
+            content = pictures.to_send(scene, sight.item, name, key, sight.pictures, is_new=is_new)
             errand.begun = True
-            pictures.send(sight.item, name, key, content)
+            if pictures.send(sight.item, name, key, content, sight.traits):
+                errand.uploaded.add(name)
         except (Refused, Missing) as error:
             failure: NeighbourError = error
         except Unavailable as error:
@@ -181,7 +181,10 @@ class CollectionPusher:
         sending = errand.sight.plan.sending
         members = self._looker.reads.members(errand.key) if ORDER in sending else errand.sight.members
         item = told_item(answer.item, homes, members)
-        return self._pictures.read_back(item, sending) if self._pictures else item
+        if self._pictures is None:
+            return item
+        sight = errand.sight
+        return self._pictures.read_back(item, sight.item, sight.plan, errand.uploaded, sight.traits)
 
     @staticmethod
     def _learn(errand: CollectionErrand, item: Item) -> None:

@@ -6,36 +6,45 @@ and still syncs the other fields.
 """
 
 import logging
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from threading import Lock
 
 from plexsync.engine.flow import Outdated
 from plexsync.engine.gates import Gates
-from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.engine.tickets import READ_STASH
+from plexsync.flows.scenes.picture_batch import PictureBatch
+from plexsync.flows.scenes.plex_pictures import PlexPictures, selected
 from plexsync.rules.desired import Profile, Wanted
-from plexsync.rules.errors import ForeignNotFound, Missing, Neighbour, NeighbourError, Refused, Unavailable, Unusable
+from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable, Unusable
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.job import Kind
-from plexsync.rules.neighbours import Clock, Imaging, Plex, Stash
+from plexsync.rules.neighbours import Imaging, Stash
+from plexsync.rules.picture_evidence import (
+    UNLISTED,
+    PicturePast,
+    ShownPictures,
+    has_moved,
+    is_plex_choice,
+    is_replaced,
+    moved_with_stamp,
+    names_kept,
+    with_original,
+)
 from plexsync.rules.pictures import FAILED, LARGEST, PADDED, asked_for, kept_as, kind_of, known_by_place, may_be_early
-from plexsync.rules.plan_records import Memory, Note, Pushing
+from plexsync.rules.plan_records import Note, Plan
 from plexsync.rules.provenance import is_older
 from plexsync.rules.records import PictureRow
 from plexsync.rules.scene import Image, Scene
+from plexsync.rules.traits import ServerTraits
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.picture")
 
-# The maximum number of bytes kept of pictures that were just decoded and will be sent soon.
-KEPT = 32_000_000
 # Suffix of a version: the picture may have changed again within the same second.
 EARLY = ", early"
 # The number of failed reads of a picture after which its scene is synced without it.
 PATIENCE = 3
-# The pauses in seconds before an uploaded picture that Plex does not know yet is selected again.
-LAGS = (0.5, 1.0, 2.0)
 
 
 class PictureChanged(Outdated):
@@ -46,38 +55,40 @@ class PictureChanged(Outdated):
 
 
 class Artwork:
-    """The artwork of one Stash and one Plex. `key_of` returns the key of a picture in Plex. No `imaging`: no resizing.
+    """The artwork of one Stash, in one Plex. `key_of` returns the key of a picture in Plex. No `imaging`: no resizing.
 
-    `clock` makes the pauses while Plex stores an upload. `flow`: whose results for pictures these are.
+    `sends`: the bytes of one batch are kept until they are sent. `flow`: whose results for pictures these are.
     """
 
     def __init__(
         self,
         store: Database,
         stash: Stash,
-        plex: Plex,
+        plex: PlexPictures,
         gates: Gates,
         key_of: Callable[[str, bytes], str],
         imaging: Imaging | None,
-        clock: Clock,
+        *,
+        sends: bool = False,
         flow: str = Kind.SCENE,
     ) -> None:
         self._store = store
-        self._flow = flow
+        self._sends = sends
         self._stash = stash
         self._plex = plex
         self._gates = gates
         self._key_of = key_of
         self._imaging = imaging
-        self._clock = clock
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
-        self._lock = Lock()
+        self._batch = PictureBatch(store, sends=sends, flow=flow)
+
+    def batch(self, scenes: Sequence[Scene]) -> AbstractContextManager[None]:
+        """Inspect these scenes inside the block, as one batch."""
+        return self._batch.of([scene.id for scene in scenes])
 
     def of_flow(self, flow: str) -> "Artwork":
         """The artwork of another flow on the same servers."""
-        return Artwork(
-            self._store, self._stash, self._plex, self._gates, self._key_of, self._imaging, self._clock, flow=flow
-        )
+        key_of, sends = self._key_of, self._sends
+        return Artwork(self._store, self._stash, self._plex, self._gates, key_of, self._imaging, sends=sends, flow=flow)
 
     # --- desired pictures --------------------------------------------------------------------------------------------
 
@@ -101,8 +112,7 @@ class Artwork:
             return PictureRow("", "", "")
         version = _version(image, padded=padded)
         kept = kept_as(name, source, padded=padded)
-        with self._store.reading() as db:
-            rows = db.pictures.of_flow(self._flow).of(scene.id)
+        rows = self._batch.rows(scene.id)
         # Earlier versions of PlexSync stored the row under the name alone.
         last_row = rows.get(kept) or rows.get(name)
         if last_row and last_row.version == version:
@@ -117,17 +127,13 @@ class Artwork:
             count = _failures(last_row, version) + 1
             # Known values are kept. The next inspection reads the picture again.
             failed = replace(last_row or PictureRow("", "", ""), version=f"{version}{FAILED}{count}")
-            self._save(scene.id, kept, failed)
+            self._batch.save(scene.id, kept, failed)
             if patient and count <= PATIENCE and not isinstance(error, Refused):
                 raise
             return PictureRow(version, "", "", f"the picture can't be read: {error}")
         early = may_be_early(image.version, self._stash.date)
-        self._save(scene.id, kept, replace(row, version=version + EARLY) if early else row)
+        self._batch.save(scene.id, kept, replace(row, version=version + EARLY) if early else row)
         return row
-
-    def _save(self, scene: int, kept: str, row: PictureRow) -> None:
-        with self._store.writing() as tx:
-            tx.pictures.of_flow(self._flow).save(scene, kept, row)
 
     def _fetched(
         self, name: str, image: Image, version: str, last_row: PictureRow | None, *, padded: bool
@@ -151,7 +157,7 @@ class Artwork:
         poster, failure = self._made(content, padded=padded)
         key = self._key_of(name, poster) if poster else ""
         if poster:
-            self._keep(key, poster)
+            self._batch.keep(key, poster)
         return PictureRow(version, picture.tag if picture else "", key, failure)
 
     def _made(self, content: bytes, *, padded: bool) -> tuple[bytes, str]:
@@ -172,45 +178,78 @@ class Artwork:
 
     # --- shown pictures ----------------------------------------------------------------------------------------------
 
-    def told(
-        self,
-        item: Item,
-        wanted: Mapping[str, object],
-        memory: Memory,
-        pushing: Sequence[Pushing],
-        lost: Collection[str] = (),
-    ) -> Item:
-        """The item with the keys of the pictures that it shows, where they matter. Asks Plex only for unknown ones."""
+    def shown(self, item: Item, wanted: Mapping[str, object], past: PicturePast) -> ShownPictures:
+        """The keys of the pictures that the item shows, where they matter. Asks Plex only for unknown ones.
+
+        A list of the pictures also names the one from before PlexSync, if only that it was Plex's choice is remembered.
+        """
         # An item from an older moment: the evidence is used once, for a picture that can't be read from Stash now, too.
-        lost = {*lost, *memory} if is_older(item, memory) else lost
-        return self._told(item, asked_for(wanted, memory, pushing, lost), memory)
+        lost = {*past.lost, *past.memory} if is_older(item, past.memory) else past.lost
+        scalars, absent = dict(item.scalars), set()
+        for name in asked_for(wanted, past.memory, past.pushing, lost):
+            key = known_by_place(item, name, past.memory)
+            may_be_first = past.is_first and name not in lost and not item.locked(name)
+            if key is None and may_be_first and is_plex_choice(item, name):
+                key = UNLISTED
+            if key is None or is_replaced(name, wanted, past.memory):
+                listing = self._plex.listed(item.key, name)
+                key, past = selected(listing), with_original(item, name, past, listing)
+                may_be_first = wanted.get(name) not in listing
+            scalars[name] = key
+            absent |= {name} if may_be_first else set()
+        return ShownPictures(replace(item, scalars=scalars), past, frozenset(absent))
 
-    def read_back(self, item: Item, names: Iterable[str]) -> Item:
-        """The item with the current keys of these pictures in Plex."""
-        return self._told(item, [name for name in PICTURES if name in names], {})
+    def read_back(self, item: Item, before: Item, plan: Plan, uploaded: Collection[str], traits: ServerTraits) -> Item:
+        """The item with the keys of the pictures that it shows after a push. `before` is the item at the inspection.
 
-    def _told(self, item: Item, names: Sequence[str], memory: Memory) -> Item:
-        if not names:
-            return item
+        `uploaded` are the pictures that an upload has selected: their address tells that it did.
+        """
         scalars = dict(item.scalars)
-        for name in names:
-            key = known_by_place(item, name, memory)
-            scalars[name] = self._shown(item, name) if key is None else key
+        for name in (name for name in PICTURES if name in plan.sending):
+            key = str(plan.sending[name].sent.value)
+            if name not in uploaded:
+                scalars[name] = self._plex.shown(item.key, name)
+            elif has_moved(before, item, name):
+                scalars[name] = key
+            else:
+                scalars[name] = self._plex.shown_after_upload(item.key, name, key)
+        for name in names_kept(plan.sending, plan.memory):
+            if key := self._still_shown(item, before, name, traits):
+                scalars[name] = key
         return replace(item, scalars=scalars)
 
-    def _shown(self, item: Item, name: str) -> str:
-        pictures = self._gates.ask(READ_PLEX, lambda: self._plex.pictures(item.key, name))
-        return next((key for key, shown in pictures.items() if shown), "")
+    def _still_shown(self, item: Item, before: Item, name: str, traits: ServerTraits) -> str:
+        """The key of a picture that an edit of PlexSync left alone; '' if that is not known.
+
+        If every edit changes its address, that is proven once, by a list of the pictures.
+        """
+        key = before.scalars.get(name, "")
+        if not key or not item.pictures.get(name):
+            return ""
+        has_one_stamp = self._plex.has_one_stamp() if traits.one_stamp is None else traits.one_stamp
+        if not has_moved(before, item, name):
+            if has_one_stamp is None and item.stamp != before.stamp:
+                self._plex.learn_stamps(one_stamp=False)
+            return key
+        if has_one_stamp is False or not moved_with_stamp(before, item, name):
+            return ""
+        if has_one_stamp is None:
+            if self._plex.shown(item.key, name) != key:
+                return ""
+            self._plex.learn_stamps(one_stamp=True)
+        return key
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
-    def to_send(self, scene: Scene, item: Item, name: str, key: str, profile: Profile) -> bytes:
-        """The bytes of the picture with this key, none if Plex has them. Raises PictureChanged if they are unavailable."""
-        if key in self._plex.pictures(item.key, name):
+    def to_send(self, scene: Scene, item: Item, name: str, key: str, profile: Profile, *, is_new: bool) -> bytes:
+        """The bytes of the picture with this key, none if Plex has them. Raises PictureChanged if they are unavailable.
+
+        `is_new`: Plex can't have them from PlexSync, so it is not asked.
+        """
+        if not is_new and self._plex.has(item.key, name, key):
             return b""
-        with self._lock:
-            if content := self._kept.pop(key, b""):
-                return content
+        if content := self._batch.content(key):
+            return content
         image = _image(scene, profile.pictures.get(name, ""))
         try:
             picture = self._stash.picture(image.path) if image else None
@@ -223,45 +262,15 @@ class Artwork:
 
     def has(self, key: str) -> bool:
         """Whether the picture with this key is in memory, so that sending it needs no read from Stash."""
-        with self._lock:
-            return key in self._kept
+        return bool(self._batch.content(key))
 
-    def send(self, item: Item, name: str, key: str, content: bytes) -> None:
-        """Select the picture with this key on the item, after uploading its bytes, if any.
-
-        A 404 right after the upload is a lag of Plex, so it is tried again. If it stays, the error is `applied`.
-        """
-        if content:
-            self._plex.upload(item.key, name, content)
-        for pause in LAGS if content else ():
-            try:
-                return self._plex.show(item.key, name, key)
-            except (Missing, ForeignNotFound) as error:
-                log.info("an uploaded picture of item %s can't be selected yet: %s", item.key, error)
-                self._clock.sleep(pause)
-        try:
-            self._plex.show(item.key, name, key)
-        except NeighbourError as error:
-            error.applied = bool(content)
-            raise
+    def send(self, item: Item, name: str, key: str, content: bytes, traits: ServerTraits) -> bool:
+        """Make the item show the picture, see `PlexPictures.send`."""
+        return self._plex.send(item.key, name, key, content, traits)
 
     def put_back(self, item: Item, name: str, key: str) -> None:
-        """Select the picture that the item showed before ('': none). If Plex no longer has it, the current one stays."""
-        try:
-            if not key:
-                self._plex.hide(item.key, name)
-            elif key in self._plex.pictures(item.key, name):
-                self._plex.show(item.key, name, key)
-            else:
-                log.warning("the picture that item %s showed before is not there any more", item.key)
-        except (Refused, Missing) as error:
-            log.warning("a picture of item %s was refused: %s", item.key, error)
-
-    def _keep(self, key: str, content: bytes) -> None:
-        with self._lock:
-            self._kept[key] = content
-            while sum(map(len, self._kept.values())) > KEPT and len(self._kept) > 1:
-                self._kept.popitem(last=False)
+        """Select the picture that the item showed before, see `PlexPictures.put_back`."""
+        self._plex.put_back(item.key, name, key)
 
 
 def _image(scene: Scene, source: str) -> Image | None:

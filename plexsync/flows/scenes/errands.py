@@ -26,7 +26,8 @@ class SceneErrand(Errand):
 
     `number` is its saved entry, `entry_number` its number in the journal of writes. `memory` is what is remembered after the
     read-back. `moved` holds its changes, for display. `left_out` holds the fields that Plex failed to accept but may have
-    applied. `refused` holds the error for each picture that was left out.
+    applied. `refused` holds the error for each picture that was left out. `uploaded` holds the pictures that their upload
+    has selected.
     """
 
     sight: Inspection
@@ -38,6 +39,7 @@ class SceneErrand(Errand):
     moved: dict[str, Moved] = field(default_factory=dict)
     left_out: dict[str, Sending] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    uploaded: set[str] = field(default_factory=set)
 
     def leave_out(self, name: str, error: str, *, unknown: bool) -> None:
         """Leave out a picture that Plex does not accept. The rest is still sent, and the next look finds its result."""

@@ -9,10 +9,10 @@ from functools import partial
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
-from plexsync.flows.scenes.artwork import LAGS
 from plexsync.flows.scenes.errands import SceneErrand, SceneJournal, record_left_out
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe
+from plexsync.flows.scenes.plex_pictures import LAGS
 from plexsync.flows.scenes.push import Pusher
 from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.flows.scenes.scan_requests import Scans
@@ -27,8 +27,8 @@ from plexsync.rules.scene import Scene
 from plexsync.store.database import Database, Writer
 
 # The maximum number of requests for both pictures and the edit, each of which may take the full deadline: per picture its
-# bytes, the list, the upload and the selection. One more stands for all pauses.
-PICTURE_REQUESTS = 2 * (4 + len(LAGS)) + 2
+# bytes, the list before and after the upload, the upload and the selection. One more stands for all pauses.
+PICTURE_REQUESTS = 2 * (5 + len(LAGS)) + 2
 
 
 class SceneFlow:

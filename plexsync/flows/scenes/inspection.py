@@ -5,6 +5,7 @@ Engine, reconcile and explain share this code, so one reports what the other wou
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -36,6 +37,7 @@ from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
 from plexsync.rules.match_records import Binding, NotThere, Unclear
+from plexsync.rules.picture_evidence import shown_strays
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
@@ -135,7 +137,8 @@ class Looker:
         back -= held_ignores
         inside = [scene for scene in scenes if scene.id not in settled or scene.id in back]
         ask = partial(self._look_in_plex, taking_over=taking_over, redoing=redoing)
-        sights = ask(inside, others, undoing) if inside or not settled else []
+        with self.pictures.batch(inside) if self.pictures else nullcontext():
+            sights = ask(inside, others, undoing) if inside or not settled else []
         by_id = {sight.id: sight for sight in self._beside_probe(sights)}
         for scene in scenes:
             if scene.id in settled and not (scene.id in by_id and by_id[scene.id].undone):
@@ -300,17 +303,19 @@ class Looker:
         shown = desired if carrying is self._rules.profile else wanted(scene, carrying)
         shown = takeable(shown, item, past.traits)
         memory, pushing = past.to_sync(scene.id, item.key)
+        absent: Collection[str] = ()
         if self.pictures:
             shown = self.pictures.with_pictures(scene, shown, profile)
-            item = self.pictures.told(item, shown.values, memory, pushing, past.pushed_fields(item.key))
-            pushing = (*past.strays(item, memory, pushing), *pushing)
+            looked = self.pictures.shown(item, shown.values, past.of_pictures(item.key, memory, pushing))
+            item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
+            pushing = (*shown_strays(item, looked.past), *pushing)
         policy = replace(self._rules.policy, take_over=bool(take_over))
         steps = plan(shown.values, item, memory, pushing, policy, past.provenances.get(item.key))
         steps = replace(steps, memory=placed(steps.memory, item))
         remembered = past.memories.get((scene.id, item.key), {})
         has_other_files = past.has_other_files(scene.id, item)
         target = Target(item, steps, remembered, shown, profile, has_other_files=has_other_files, traits=past.traits)
-        return replace(target, was_lost=past.was_lost(item.key))
+        return replace(target, was_lost=past.was_lost(item.key), absent=frozenset(absent))
 
 
 def absence(scene: Scene) -> str:

@@ -13,11 +13,12 @@ from plexsync.rules.item import LISTS, PICTURES, Item
 from plexsync.rules.job import Dead, Done, Dropped, Outcome, OutOfScope
 from plexsync.rules.match_records import Binding, Candidate, Step
 from plexsync.rules.origin import Origin, is_of
+from plexsync.rules.picture_evidence import PicturePast
 from plexsync.rules.plan_records import MARKS, Memory, Plan, Pushing, Remembered, Sending, Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.rules.undo import begun_anew, undone
-from plexsync.rules.values import Value, held, same_value
+from plexsync.rules.values import Value
 from plexsync.store.database import Reader, Writer
 
 # Takes the place of the hash of desired values for a scene that is out of scope.
@@ -30,7 +31,8 @@ class Target:
 
     `memory` is what was remembered before. `wanted` holds the desired values in its library, according to its
     `profile`. `has_other_files`: the item has got other files since it was remembered, and is still the same. `traits`
-    are those of the server. `was_lost`: the database did not know all pushes to the item.
+    are those of the server. `was_lost`: the database did not know all pushes to the item. `absent` are the pictures whose
+    desired one the item does not have.
     """
 
     item: Item
@@ -41,6 +43,7 @@ class Target:
     traits: ServerTraits = UNKNOWN
     has_other_files: bool = False
     was_lost: bool = False
+    absent: frozenset[str] = frozenset()
 
     @property
     def known_memory(self) -> Mapping[str, Remembered]:
@@ -182,6 +185,13 @@ class Past:
         """The fields that the journal has of an item of which Plex or the database is from an older moment."""
         return self.provenances[key].pushed_fields if key in self.provenances else frozenset()
 
+    def of_pictures(self, key: str, memory: Memory, pushing: Sequence[Pushing]) -> PicturePast:
+        """What tells about the pictures of an item with this memory and these pushes."""
+        is_first = not (memory or pushing or key in self.doubted or key in self.provenances)
+        return PicturePast(
+            memory, tuple(pushing), self.doubted.get(key, ()), self.pushed_fields(key), is_first=is_first
+        )
+
     def of(self, id: int, key: str) -> tuple[Memory, tuple[Pushing, ...]]:
         """The memory of a scene's item. If the item is new to the scene, the memory of the scene that had it before.
 
@@ -265,18 +275,6 @@ class Past:
                 key: frozenset(id for id in scenes if (id, key) not in doubted) for key, scenes in self.owners.items()
             },
             origins={pair: origin for pair, origin in self.origins.items() if pair not in doubted},
-        )
-
-    def strays(self, item: Item, memory: Memory, pushing: Sequence[Pushing]) -> tuple[Pushing, ...]:
-        """Pushes of the doubted pictures that the item shows: the key is that of the bytes, so PlexSync put them there.
-
-        The item had other files by then, so they are another scene's, and not what was there before PlexSync.
-        """
-        known = {*memory, *(name for push in pushing for name in push.fields)}
-        return tuple(
-            Pushing({name: sent}, until=0)
-            for name, sent in self.doubted.get(item.key, ())
-            if name not in known and same_value(name, held(item, name).value, sent.sent.value)
         )
 
     def has_other_files(self, id: int, item: Item) -> bool:

@@ -80,11 +80,12 @@ class Pusher:
 
         The edit then shows whether Plex is up at all. Raises PictureChanged before anything of the picture is sent.
         """
-        scene, item, profile = errand.sight.scene or Scene(errand.sight.id), errand.target.item, errand.target.profile
+        scene, target = errand.sight.scene or Scene(errand.sight.id), errand.target
         try:
-            content = pictures.to_send(scene, item, name, key, profile)
+            content = pictures.to_send(scene, target.item, name, key, target.profile, is_new=name in target.absent)
             errand.begun = True
-            pictures.send(item, name, key, content)
+            if pictures.send(target.item, name, key, content, target.traits):
+                errand.uploaded.add(name)
         except (Refused, Missing) as error:
             failure: NeighbourError = error
         except Unavailable as error:
@@ -156,7 +157,8 @@ class Pusher:
         plan = errand.target.plan
         if self._pictures:
             try:
-                item = self._pictures.read_back(item, plan.sending)
+                before, traits = errand.target.item, errand.target.traits
+                item = self._pictures.read_back(item, before, plan, errand.uploaded, traits)
             except NeighbourError as error:
                 errand.outcome = Waiting(str(error), "unavailable")
                 return {}
