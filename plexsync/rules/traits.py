@@ -188,9 +188,9 @@ USES: Mapping[str, str] = {
     "people_pictures": "other addresses are not sent",
     "rating_by_edit": "if it is ignored, PlexSync rates as the account",
     "collection_edits": "that form is tried first",
-    "upload_selects": "if it is, an upload needs no request that selects it",
-    "picture_lag": "if there is one, PlexSync selects each upload itself",
-    "one_stamp": "if it does, an address that PlexSync's own edit changed still shows its picture",
+    "upload_selects": "if it is, no request selects it",
+    "picture_lag": "if late, a request selects each upload",
+    "one_stamp": "if it does, PlexSync's own edits need no list",
 }
 # The groups of questions of a probe, each with its traits.
 GROUPS: Mapping[str, tuple[str, ...]] = {
