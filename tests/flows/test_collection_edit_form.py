@@ -35,16 +35,16 @@ class Stage:
             tx.servers.save("machine", "1.43.1", now=1)
         plex.clear_log()
 
-    def traits(self) -> LearntTraits | None:
-        """What is remembered of the server."""
+    def traits(self) -> ServerTraits:
+        """What is known of the server."""
         with self.store.reading() as db:
-            learnt: LearntTraits | None = db.probes.traits()
-            return learnt
+            traits: ServerTraits = db.probes.present_traits()
+            return traits
 
     def learn(self, **traits: object) -> None:
         """Remember this, as a probe does."""
         with self.store.writing() as tx:
-            tx.probes.save_traits(LearntTraits("machine", "1.43.0", ServerTraits(**traits), 7))  # type: ignore[arg-type]
+            tx.probes.save_traits(LearntTraits("machine", "1.43.1", ServerTraits(**traits), 7))  # type: ignore[arg-type]
 
     def send(self, edit: Edit = EDIT) -> None:
         """Edit the collection, and remember the form if it is another one than the first, as the flow does."""
@@ -81,7 +81,7 @@ def test_a_server_that_takes_the_form_by_library_costs_one_request_and_teaches_n
     stage.send()
     assert stage.sent() == [BY_SECTION]
     assert stage.plex.item(stage.key).scalars["summary"] == "What is best"
-    assert stage.traits() is None
+    assert stage.traits() == ServerTraits()
 
 
 def test_the_other_form_is_tried_at_a_404_and_remembered(stage: Stage) -> None:
@@ -90,7 +90,7 @@ def test_the_other_form_is_tried_at_a_404_and_remembered(stage: Stage) -> None:
     by_item = f"/library/metadata/{stage.key}"
     assert stage.sent() == [BY_SECTION, by_item]
     assert stage.plex.item(stage.key).scalars["summary"] == "What is best"
-    expected = LearntTraits("machine", "1.43.1", ServerTraits(collection_edits="item"), stage.clock.now())
+    expected = ServerTraits(collection_edits="item")
     assert stage.traits() == expected
     stage.send({"summary": Change("Again")})
     assert stage.sent() == [by_item]
@@ -102,8 +102,7 @@ def test_what_a_probe_has_learnt_stays_beside_it(stage: Stage) -> None:
     stage.plex.traits.collection_edits = "section"
     stage.send()
     assert stage.sent() == [f"/library/metadata/{stage.key}", BY_SECTION]
-    expected = ServerTraits(tag_mode="replace", collection_edits="section")
-    assert stage.traits() == LearntTraits("machine", "1.43.0", expected, 7)
+    assert stage.traits() == ServerTraits(tag_mode="replace", collection_edits="section")
 
 
 def test_another_server_is_tried_anew(stage: Stage) -> None:
@@ -119,7 +118,7 @@ def test_a_collection_that_is_gone_teaches_nothing(stage: Stage) -> None:
     with pytest.raises(Missing):
         stage.send()
     assert stage.sent() == [BY_SECTION, f"/library/metadata/{stage.key}"]
-    assert stage.traits() is None
+    assert stage.traits() == ServerTraits()
 
 
 def test_a_title_that_is_taken_is_asked_once(stage: Stage) -> None:
@@ -134,4 +133,4 @@ def test_a_proxy_that_answers_for_plex_teaches_nothing(stage: Stage) -> None:
     with pytest.raises(Unavailable):
         stage.send()
     assert stage.sent() == [BY_SECTION]
-    assert stage.traits() is None
+    assert stage.traits() == ServerTraits()

@@ -28,8 +28,8 @@ class CollectionErrand(Errand):
     `entry` is its saved push. `form` is the form of edits that the server took, if it is not the known one. `unfinished`:
     more moves are to be made than one errand makes. `title_taken`: another collection of the library has the title.
     `memory`, `title` and `stamp` are what was read back, `moved` the changes for display. `refused` holds the error for each
-    picture that Plex did not take, `left_out` those of them that may have arrived. `uploaded` holds the pictures that their
-    upload has selected.
+    picture that Plex did not take, `left_out` those of them that may have arrived, `uploaded` those that an upload has
+    selected.
     """
 
     finding: CollectionFinding

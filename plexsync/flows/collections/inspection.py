@@ -45,7 +45,7 @@ from plexsync.rules.collections import SOURCES, CollectionRow, Owner
 from plexsync.rules.desired import Profile, Wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import Done
+from plexsync.rules.job import Done, Waiting
 from plexsync.rules.picture_evidence import PicturePast
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan import plan
@@ -53,13 +53,16 @@ from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import SectionRow
 from plexsync.rules.scene import Scene
 from plexsync.rules.text import fold
-from plexsync.rules.traits import CollectionForm
+from plexsync.rules.traits import UNKNOWN, CollectionForm, ServerTraits
 from plexsync.rules.undo import begun_anew, undo, undone
 from plexsync.store.database import Database, Reader
 
 HOME = "home"
 # The owners for which nothing has to be proven.
 PROVEN = ("ours", "handed")
+# While more scenes than this are queued, a group is not brought in order again: each of them may be one of its members.
+MANY_SCENES = 50
+SCENES_FIRST = Waiting("many scenes are synced first, which may be among its members", "released", 5.0, backoff=False)
 # A single member stands in every order.
 FEWEST_ORDERED = 2
 Sources = Mapping[int, CollectionSource | NeighbourError]
@@ -72,8 +75,19 @@ class _BatchRows:
     rows: Mapping[int, CollectionRow]
     sections: Mapping[int, SectionRow]
     form: CollectionForm
+    traits: ServerTraits = UNKNOWN
     undoing: Undone = ""
     redoing: bool = False
+    many_scenes: bool = False
+
+    @property
+    def are_previewed(self) -> bool:
+        """Whether this shows what an undo or redo would do."""
+        return bool(self.undoing) or self.redoing
+
+    def without(self, ids: Collection[int]) -> "_BatchRows":
+        """The batch without these rows."""
+        return replace(self, rows={id: row for id, row in self.rows.items() if id not in ids})
 
     def synced(self) -> dict[int, CollectionRow]:
         """The rows of libraries that are synced."""
@@ -126,10 +140,14 @@ class CollectionLooker:
         sources = self.sources(rows)
         if any(row.id not in sources for row in rows):
             self._stash_identity.check_again(self._gates)
-        self._identity.ensure(self._gates)
-        read = self._read(snapshot, sources)
-        with self.pictures.batch([Scene(row.id) for row in rows]) if self.pictures else nullcontext():
-            findings = {row.id: self._finding(row, snapshot, sources, read) for row in rows}
+        early = self._early(snapshot, sources)
+        snapshot = snapshot.without(early)
+        findings = {id: CollectionFinding(id, outcome=SCENES_FIRST) for id in early}
+        if snapshot.rows:
+            self._identity.ensure(self._gates)
+            read = self._read(snapshot, sources)
+            with self.pictures.batch([Scene(id) for id in snapshot.rows]) if self.pictures else nullcontext():
+                findings |= {id: self._finding(row, snapshot, sources, read) for id, row in snapshot.rows.items()}
         return [findings.get(id) or CollectionFinding(id, outcome=Done()) for id in ids]
 
     def sources(self, rows: Sequence[CollectionRow]) -> dict[int, CollectionSource | NeighbourError]:
@@ -190,6 +208,21 @@ class CollectionLooker:
         if not groups:
             return {}
         return self._gates.ask(READ_STASH, lambda: self._stash.group_order(sorted(groups)), of_all=True)
+
+    def _early(self, snapshot: _BatchRows, sources: Sources) -> set[int]:
+        """The groups that are queued for their order alone while many of their scenes may still come: one look is enough."""
+        if snapshot.are_previewed or not snapshot.many_scenes:
+            return set()
+        unchanged = {
+            id: row
+            for id, row in snapshot.synced().items()
+            if row.item and row.desired and not row.pushing and self._is_ordered(row, snapshot.sections[id])
+        }
+        return {
+            id
+            for id, row in unchanged.items()
+            if isinstance(source := sources.get(id), CollectionSource) and source.updated_at == row.object_at
+        }
 
     # --- Plex --------------------------------------------------------------------------------------------------------
 
@@ -334,14 +367,17 @@ class CollectionLooker:
             memory = begun_anew(memory)
         item = told_item(collection.item, read.homes.get(section.key), members)
         memory, pushing = told_order(item.value(ORDER), wanted.values.get(ORDER), memory, row.pushing)
+        absent: frozenset[str] = frozenset()
         if self.pictures:
             asked = dict.fromkeys(memory, "") if undone(memory) else {}
-            looked = self.pictures.shown(item, {**asked, **wanted.values}, PicturePast(memory, tuple(pushing)))
-            item, memory, pushing = looked.item, looked.past.memory, looked.past.pushing
+            past = PicturePast(memory, tuple(pushing), is_first=not (memory or pushing))
+            looked = self.pictures.shown(item, {**asked, **wanted.values}, past)
+            item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
         steps = plan(wanted.values, item, memory, pushing, self._rules.policy)
         steps = replace(steps, memory=placed(steps.memory, item))
         managed = item.key in read.homes.get(section.key, {})
         sight = CollectionSight(item, steps, wanted, pictures_of(profile), members, managed, snapshot.form)
+        sight = replace(sight, absent=absent, traits=snapshot.traits)
         ends = Done(BY_MARK[sight.undone]) if sight.undone else Done(found=EDITED if sight.has_open_drift else "")
         return replace(base, sight=sight, ends=ends)
 
@@ -374,12 +410,15 @@ def told_item(item: Item, homes: Mapping[str, tuple[str, ...]] | None, members: 
 
 
 def _snapshot(db: Reader, ids: Sequence[int]) -> _BatchRows:
+    many = db.jobs.count_unsettled() > MANY_SCENES
     rows, all_sections = db.collections.of(ids), db.sections.all()
     by_uuid = {section.uuid: section for section in all_sections if section.uuid}
     by_key = {section.key: section for section in all_sections}
     sections = {id: by_uuid.get(row.library) if row.library else by_key.get(row.section) for id, row in rows.items()}
-    form: CollectionForm = "item" if db.probes.present_traits().collection_edits == "item" else "section"
-    return _BatchRows(rows, {id: section for id, section in sections.items() if section}, form)
+    traits = db.probes.present_traits()
+    form: CollectionForm = "item" if traits.collection_edits == "item" else "section"
+    synced = {id: section for id, section in sections.items() if section}
+    return _BatchRows(rows, synced, form, traits, many_scenes=many)
 
 
 def _concerns(row: CollectionRow, name: str) -> bool:

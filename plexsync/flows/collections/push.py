@@ -20,7 +20,6 @@ from plexsync.rules.item import COLLECTION_SETTINGS, Item
 from plexsync.rules.job import Done, Waiting
 from plexsync.rules.pictures import placed
 from plexsync.rules.read_back import learn
-from plexsync.rules.traits import UNKNOWN
 
 log = logging.getLogger("PlexSync.collections")
 
@@ -75,11 +74,10 @@ class CollectionPusher:
         """Select a picture. Leave it out if Plex rejects it, or has failed to accept it several times."""
         sight = errand.sight
         try:
-            content = pictures.to_send(
-                pictured(errand.row, errand.finding.source), sight.item, name, key, sight.pictures, is_new=False
-            )
+            scene, is_new = pictured(errand.row, errand.finding.source), name in sight.absent
+            content = pictures.to_send(scene, sight.item, name, key, sight.pictures, is_new=is_new)
             errand.begun = True
-            if pictures.send(sight.item, name, key, content, UNKNOWN):
+            if pictures.send(sight.item, name, key, content, sight.traits):
                 errand.uploaded.add(name)
         except (Refused, Missing) as error:
             failure: NeighbourError = error
@@ -180,12 +178,13 @@ class CollectionPusher:
     def _as_read(
         self, errand: CollectionErrand, answer: PlexCollection, homes: dict[str, tuple[str, ...]] | None
     ) -> Item:
-        before, sending = errand.sight.item, errand.sight.plan.sending
+        sending = errand.sight.plan.sending
         members = self._looker.reads.members(errand.key) if ORDER in sending else errand.sight.members
         item = told_item(answer.item, homes, members)
         if self._pictures is None:
             return item
-        return self._pictures.read_back(item, before, errand.sight.plan, errand.uploaded, UNKNOWN)
+        sight = errand.sight
+        return self._pictures.read_back(item, sight.item, sight.plan, errand.uploaded, sight.traits)
 
     @staticmethod
     def _learn(errand: CollectionErrand, item: Item) -> None:

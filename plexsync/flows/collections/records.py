@@ -14,7 +14,7 @@ from plexsync.rules.item import Item
 from plexsync.rules.job import Done, Outcome
 from plexsync.rules.plan_records import Plan, Pushing, Undone
 from plexsync.rules.scene import Image, Scene
-from plexsync.rules.traits import CollectionForm
+from plexsync.rules.traits import UNKNOWN, CollectionForm, ServerTraits
 from plexsync.rules.undo import is_undone, undone
 from plexsync.rules.values import Value
 
@@ -36,6 +36,7 @@ class CollectionSight:
 
     `item` has its order and its places in the home as values beside the others. `members` are its items as they stand.
     `managed`: the home of Plex knows it. `pictures` says which pictures are to be shown, `form` which request edits it.
+    `absent` are the pictures that Plex does not have yet, `traits` those of the server.
     """
 
     item: Item
@@ -45,6 +46,8 @@ class CollectionSight:
     members: tuple[str, ...] = ()
     managed: bool = False
     form: CollectionForm = "section"
+    absent: frozenset[str] = frozenset()
+    traits: ServerTraits = UNKNOWN
 
     @property
     def drift(self) -> tuple[DriftField, ...]:

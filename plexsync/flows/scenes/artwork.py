@@ -101,16 +101,8 @@ class Artwork:
 
     def of_flow(self, flow: str) -> "Artwork":
         """The artwork of another flow on the same servers."""
-        return Artwork(
-            self._store,
-            self._stash,
-            self._plex,
-            self._gates,
-            self._key_of,
-            self._imaging,
-            sends=self._sends,
-            flow=flow,
-        )
+        key_of, sends = self._key_of, self._sends
+        return Artwork(self._store, self._stash, self._plex, self._gates, key_of, self._imaging, sends=sends, flow=flow)
 
     # --- desired pictures --------------------------------------------------------------------------------------------
 
