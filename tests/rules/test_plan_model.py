@@ -34,7 +34,13 @@ POOL = {
     "addedAt": ("", "2020-01-02T03:04:05Z", "2021-01-02T03:04:05Z"),
     "genre": ((), ("a",), ("a", "b"), ("b", "C  c"), ("a", "b", "d"), ("d", f"{LONG} tag")),
 }
-BASE = {"studio": "agent studio", "summary": "", "userRating": "", "addedAt": "1999-01-02T03:04:05Z", "genre": ("x", "b")}
+BASE = {
+    "studio": "agent studio",
+    "summary": "",
+    "userRating": "",
+    "addedAt": "1999-01-02T03:04:05Z",
+    "genre": ("x", "b"),
+}
 HANDS = {"studio": "hand", "summary": "hand", "userRating": "", "genre": "hand"}
 
 
