@@ -40,7 +40,8 @@ def test_it_prints_each_question_with_the_answer_and_what_it_is_for(world: World
         "where names replace the list, no removals are sent",
     ]
     assert answers["A rating in an edit"] == ["is ignored", "if it is ignored, PlexSync rates as the account"]
-    assert answers["An edit changes the date added"] == ["yes", "stored only"]
+    assert answers["An edit changes the date added"] == ["yes", "if not, no date added is sent"]
+    assert answers["An edit of a list locks it"] == ["yes", "stored only"]
     assert answers["Items of Other Videos take a cast"][0] == (
         "not answered: the item is in no library of Other Videos"
     )
