@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.plex.history import PlexHistory
+from plexsync.plex.wall import PlexWall
 from plexsync.rules.item import Cast
 from plexsync.rules.plan_records import Change
 from plexsync.simulator.plex_server import PlexSim
@@ -24,6 +24,7 @@ OTHER_PATHS = {
     ("GET", "/library/sections"): "recorded from real servers; described as /library/sections/all",
     ("GET", "/library/sections/1/refresh"): "recorded from real servers, and as plexapi asks; described as POST",
     ("GET", "/accounts"): "not described; as plexapi asks",
+    ("GET", "/library/collections/2/children"): "as plexapi asks; described as .../items",
 }
 OTHER_PARAMETERS = {
     ("GET", SECTION_ITEMS): {
@@ -40,6 +41,10 @@ OTHER_PARAMETERS = {
     ("GET", "/library/sections/1/refresh"): {"path": "described for POST"},
     ("GET", "/status/sessions/history/all"): {
         "viewedAt>": "`viewedAt` with its operator; as plexapi asks",
+        "X-Plex-Container-Start": "paging, described in words",
+        "X-Plex-Container-Size": "paging, described in words",
+    },
+    ("GET", "/library/collections/2/children"): {
         "X-Plex-Container-Start": "paging, described in words",
         "X-Plex-Container-Size": "paging, described in words",
     },
@@ -79,8 +84,8 @@ def sent():
     """(method, target) of one request of each kind that the client can send."""
     with PlexSim(token="t") as sim:
         section = sim.add_section("Movies")
-        key = sim.add_movie(section, files=[("/media/a.mp4", 1, 1000)], title="A", genre=["Old"])
-        client = PlexHistory(sim.url, "t")
+        key = sim.add_movie(section, files=[("/media/a.mp4", 1, 1000)], title="A", genre=["Old"], collection=["Shelf"])
+        client = PlexWall(sim.url, "t")
         client.identity()
         client.sections()
         list(client.entries(section))
@@ -92,6 +97,10 @@ def sent():
         list(client.plays(1, since=5))
         list(client.viewings(section, since=5))
         client.accounts()
+        client.collections_page(section, start=0, size=60)
+        collection = sim.collection_keys(section)["Shelf"]
+        client.shown_collection(collection)
+        client.items_page(collection, start=0, size=60)
         edit = {
             "title": Change("B", True),
             "actor": Change(("Ann",), True),
