@@ -91,6 +91,12 @@ def wall_before(folder: Path) -> WallBefore | None:
     return WallBefore(file) if file.exists() else None
 
 
+def collection_count(source: Wall) -> int:
+    """The number of collections in all libraries, in one small request for each."""
+    pages = (source.collections_page(library.key, start=0, size=1) for library in source.wall_libraries())
+    return sum(page.total for page in pages)
+
+
 def keep_wall(plex: Wall, folder: Path) -> None:
     """Write down how the collections look now, with their pictures."""
     libraries = [LibraryBefore(library, list(_collections(plex, library.key))) for library in plex.wall_libraries()]

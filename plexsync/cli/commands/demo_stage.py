@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from plexsync.app.parts import Parts, opened
+from plexsync.app.wall_before import keep_wall
 from plexsync.cli.daemon.child import ROOT, command_of, environ
 from plexsync.engine.clock import SystemClock
 from validation.config import PlexSyncConfig
@@ -25,6 +26,7 @@ SWITCH_LOOK = 0.1
 USUAL_PORT = 9797
 WEEKS = 30 * 86_400.0
 LOOKS_PER_SCENE = 20
+FAVOURITES, LARGEST_FAVOURITES = "Favourites", 6
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Stage:
                 stash.now = over_weeks(scenes)
                 handles = populate(library, stash, plex)
                 stash.now = seconds_now
+                make_favourites(library, plex, handles)
                 folder = Path(place)
                 config = PlexSyncConfig(
                     plex_url=plex.url,
@@ -74,6 +77,7 @@ class Stage:
                 write_settings(folder / "plexsync.toml", config)
                 (folder / "data").mkdir(mode=0o700)
                 with opened(config, folder / "data") as parts, Switch(plex, folder / "plex-is-away") as switch:
+                    keep_wall(parts.plex, parts.folder)
                     yield cls(stash, plex, library, handles, folder, parts, switch)
 
     def install_wake_up(self) -> None:
@@ -155,6 +159,21 @@ class Switch(threading.Thread):
             yield
         finally:
             self.resting = False
+
+
+def make_favourites(library: Any, plex: Any, handles: Any) -> None:
+    """Make the collection that a person made before PlexSync came, of movies that are nobody's: it stays as it is."""
+    from plexsync.simulator.stash_images import png
+
+    section = next(iter(library.sections))
+    theirs = [
+        movie.handle for movie in library.movies if movie.handle in library.bystanders and movie.section == section
+    ]
+    for number, handle in enumerate(theirs[:LARGEST_FAVOURITES]):
+        poster = png(40, 90 + 15 * number, 140, width=40, height=60)
+        plex.hand_edit(handles.movies[handle], collection=[FAVOURITES], thumb=poster)
+    key = plex.collection_keys(handles.sections[section])[FAVOURITES]
+    plex.hand_edit(key, summary="Chosen by hand.", thumb=png(190, 60, 50, width=40, height=60))
 
 
 def seconds_now() -> float:
