@@ -13,7 +13,8 @@ from pathlib import PurePath
 from urllib.parse import urlsplit
 
 from plexsync.rules import choice, template
-from plexsync.rules.desired import COLLECTIONS, FACE_NAMES, NAMES, ROLE_NAMES
+from plexsync.rules.collections import COLLECTIONS
+from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES
 from validation.path_rules import FULL_PATH, LONGEST_PATH
 from validation.redact import is_safe
 

@@ -4,13 +4,14 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from plexsync.rules import template
 from plexsync.rules.choice import Patterns
+from plexsync.rules.collections import Dressing, chosen_tags, objects_of
 from plexsync.rules.item import FACE, FIELDS, ROLE, beside
 from plexsync.rules.paths import base_name
 from plexsync.rules.plan_records import Note
@@ -35,7 +36,6 @@ FACE_LIMIT = 2_000
 TITLE = template.parsed("{title}", NAMES)
 NO_TEXT = Template()
 ALL_TAGS, NO_TAGS = Patterns(("*",)), Patterns()
-COLLECTIONS = ("studio", "parents", "groups")
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?", re.ASCII)
 
@@ -45,9 +45,9 @@ class Profile:
     """The enabled Plex fields (of `plexsync.rules.item.FIELDS`), and what they show.
 
     `genres`, `labels` and `tag_collections` choose among the tags; `tag_parents` adds the parents of each chosen tag.
-    `collections` names sources in `COLLECTIONS`. `content_rating` is the same for every scene. `poster` and
-    `background` are sources of `plexsync.rules.scene.Image`, '' for none. `role` and `face` are shown beside each cast
-    member: a text and the address of a picture.
+    `collections` names sources in `plexsync.rules.collections.COLLECTIONS`. `content_rating` is the same for every scene.
+    `poster` and `background` are sources of `plexsync.rules.scene.Image`, '' for none. `role` and `face` are shown beside
+    each cast member: a text and the address of a picture. `dressing` says how the collections are named and dressed.
     """
 
     fields: frozenset[str]
@@ -65,6 +65,7 @@ class Profile:
     poster_padding: bool = False
     role: Template = NO_TEXT
     face: Template = NO_TEXT
+    dressing: Dressing = field(default_factory=Dressing)
 
     @property
     def pictures(self) -> dict[str, str]:
@@ -257,20 +258,11 @@ def _labels(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
 
 
 def _collections(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
-    sources = {"studio": (scene.studio,), "parents": scene.parents, "groups": scene.groups}
-    names = [name for source in COLLECTIONS if source in profile.collections for name in sources[source]]
-    return _names("collection", [*names, *_tags(scene, profile.tag_collections, profile)], notes)
+    return _names("collection", [named.full_name for named in objects_of(scene, profile)], notes)
 
 
 def _tags(scene: Scene, chosen: Patterns, profile: Profile) -> list[str]:
-    """The chosen tags, and after each, with `tag_parents`, its parents that are not excluded by name."""
-    names = []
-    for name, above in zip(scene.tags, scene.tags_above or ((),) * len(scene.tags), strict=True):
-        if chosen.choose(name, above):
-            names.append(name)
-            if profile.tag_parents:
-                names += [over for over in above if not chosen.leave_out(over)]
-    return names
+    return [name for _, name in chosen_tags(scene, chosen, parents=profile.tag_parents)]
 
 
 def _names(field: str, names: Iterable[str], notes: list[Note]) -> tuple[str, ...]:

@@ -62,8 +62,10 @@ class Kind(StrEnum):
 PLAYS = "plays"
 # The kinds of rows about the rating of a scene, for each direction: to Plex, and back to Stash.
 RATING, RATING_BACK = "rating", "ratingback"
+# The kind of rows about collections. The id is that of the collection in the database.
+COLLECTION = "collection"
 # Kinds of rows of flows that may rest while scenes go on: they are no objects in Stash, and a switch turns them off.
-FLOW_KINDS: frozenset[str] = frozenset({PLAYS, RATING, RATING_BACK})
+FLOW_KINDS: frozenset[str] = frozenset({PLAYS, RATING, RATING_BACK, COLLECTION})
 # Every registered kind of row; any other kind in a table is damage.
 KINDS: frozenset[str] = frozenset(Kind) | FLOW_KINDS
 # Kinds of rows that are not synced themselves: change notices, from which the engine makes wants.

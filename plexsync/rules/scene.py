@@ -39,7 +39,8 @@ class Scene:
     `parents`: the studios above its studio, nearest first. `tags_above`: for each of `tags`, the names above it,
     nearest first; () if they were not requested. `references`: (kind, id) of everything that it shows; a change to one
     of them is a change of the scene. `images`: at most one of each source (`cover`, `studio`, `group`). `people`: the
-    performers again, in the same order, with more than their names if that was requested.
+    performers again, in the same order, with more than their names if that was requested. Ids are in the order of the
+    names (`tag_ids_above` in that of `tags_above`). `group_indexes`: the place of the scene in each of `groups`, or None.
     """
 
     id: int
@@ -62,6 +63,13 @@ class Scene:
     images: tuple["Image", ...] = ()
     people: tuple["Performer", ...] = ()
     created_at: str = ""
+    studio_id: int = 0
+    parent_ids: tuple[int, ...] = ()
+    performer_ids: tuple[int, ...] = ()
+    tag_ids: tuple[int, ...] = ()
+    tag_ids_above: tuple[tuple[int, ...], ...] = ()
+    group_ids: tuple[int, ...] = ()
+    group_indexes: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,10 @@ class StampedName(Named):
 
 
 class GroupAnswer(msgspec.Struct):
-    """A group that a scene is in."""
+    """A group that a scene is in, and the scene's place in it."""
 
     group: StampedName
+    scene_index: int | None = None
 
 
 class FileAnswer(msgspec.Struct):
@@ -260,36 +261,10 @@ class Version(msgspec.Struct):
     version: VersionText
 
 
-class InstalledPlugin(msgspec.Struct):
-    """An installed plugin."""
-
-    id: str
-    enabled: bool
-    version: str | None = None
-
-
-class InstalledPlugins(msgspec.Struct):
-    """The data of the query PLUGINS."""
-
-    plugins: list[InstalledPlugin] | None
-
-
-class Plugins(msgspec.Struct):
-    """Plugin settings, by plugin."""
-
-    plugins: dict[str, dict[str, object] | None]
-
-
-class PluginSettings(msgspec.Struct):
-    """The data of the query PLUGIN_SETTINGS."""
-
-    configuration: Plugins
-
-
 def scene_of(answer: SceneAnswer) -> Scene:
     """The scene; null texts become empty ones."""
     studios = list(_upwards(answer.studio))
-    above = [list(_above(tag)) for tag in answer.tags]
+    above = [_above(tag) for tag in answer.tags]
     names: dict[Kind, Sequence[Named]] = {
         Kind.PERFORMER: answer.performers,
         Kind.STUDIO: studios,
@@ -308,7 +283,7 @@ def scene_of(answer: SceneAnswer) -> Scene:
         parents=tuple(entry.name for entry in studios[1:]),
         performers=tuple(entry.name for entry in answer.performers),
         tags=tuple(entry.name for entry in answer.tags),
-        tags_above=tuple(tuple(dict.fromkeys(tag.name for tag in tags)) for tags in above),
+        tags_above=tuple(tuple(tag.name for tag in tags) for tags in above),
         groups=tuple(entry.group.name for entry in answer.groups),
         organized=answer.organized,
         files=files_of(answer.files),
@@ -319,6 +294,13 @@ def scene_of(answer: SceneAnswer) -> Scene:
         references=tuple(
             dict.fromkeys((str(kind), number(entry.id)) for kind, ones in names.items() for entry in ones)
         ),
+        studio_id=number(studios[0].id) if studios else 0,
+        parent_ids=tuple(number(entry.id) for entry in studios[1:]),
+        performer_ids=tuple(number(entry.id) for entry in answer.performers),
+        tag_ids=tuple(number(entry.id) for entry in answer.tags),
+        tag_ids_above=tuple(tuple(number(tag.id) for tag in tags) for tags in above),
+        group_ids=tuple(number(entry.group.id) for entry in answer.groups),
+        group_indexes=tuple(entry.scene_index for entry in answer.groups),
     )
 
 
@@ -349,12 +331,15 @@ def _upwards(studio: StudioAnswer | None) -> Iterator[StudioAnswer]:
         studio = studio.parent_studio
 
 
-def _above(tag: TagAnswer) -> Iterator[TagAnswer]:
-    """The parents of a tag, nearest first."""
+def _above(tag: TagAnswer) -> list[TagAnswer]:
+    """The parents of a tag, nearest first, each once."""
+    parents: dict[str, TagAnswer] = {}
     level = tag.parents
     while level:
-        yield from level
-        level = [parent for one in level for parent in one.parents]
+        for parent in level:
+            parents.setdefault(parent.name, parent)
+        level = [grandparent for parent in level for grandparent in parent.parents]
+    return list(parents.values())
 
 
 def files_of(answers: Sequence[FileAnswer]) -> tuple[SceneFile, ...]:

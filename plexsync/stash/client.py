@@ -21,7 +21,7 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import name_key
 from plexsync.rules.records import Newest, News, Picture, Plugin
 from plexsync.rules.scene import Image, Scene
-from plexsync.stash import answers, existing, queries
+from plexsync.stash import answers, existing, plugin_answers, queries
 from plexsync.stash.names import pattern
 
 STASH = Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key")
@@ -71,8 +71,8 @@ RECENT_FILES = msgspec.json.Decoder(answers.RecentFiles)
 PROBED = msgspec.json.Decoder(answers.Probed)
 VERSION = msgspec.json.Decoder(answers.Version)
 CONFIG_PATH = msgspec.json.Decoder(answers.ConfigPath)
-PLUGINS = msgspec.json.Decoder(answers.InstalledPlugins)
-PLUGIN_SETTINGS = msgspec.json.Decoder(answers.PluginSettings)
+PLUGINS = msgspec.json.Decoder(plugin_answers.InstalledPlugins)
+PLUGIN_SETTINGS = msgspec.json.Decoder(plugin_answers.PluginSettings)
 ANYTHING = msgspec.json.Decoder()
 CONFIGURED = msgspec.json.Decoder(dict[str, dict[str, object]])
 

@@ -14,7 +14,7 @@ fragment SceneFields on Scene {
   studio { id name updated_at parent_studio { id name parent_studio { id name parent_studio { id name } } } }
   performers { ...PerformerFields }
   tags { ...TagFields }
-  groups { group { id name updated_at } }
+  groups { scene_index group { id name updated_at } }
   files { path size duration }
 }
 """

@@ -24,6 +24,7 @@ from plexsync.store.attempts import Attempts, ReadOnlyAttempts
 from plexsync.store.bindings import Bindings, ReadOnlyBindings
 from plexsync.store.books import Books, ReadOnlyBooks
 from plexsync.store.breakers import Breakers, ReadOnlyBreakers
+from plexsync.store.collection_rows import Collections, ReadOnlyCollections
 from plexsync.store.connection import Connection
 from plexsync.store.db import BUSY_SECONDS, MOUNTS, connect, translated
 from plexsync.store.holds import Holds, ReadOnlyHolds
@@ -77,6 +78,7 @@ class Reader:
         self.bindings = ReadOnlyBindings(db)
         self.books = ReadOnlyBooks(db)
         self.breakers = ReadOnlyBreakers(db)
+        self.collections = ReadOnlyCollections(db)
         self.holds = ReadOnlyHolds(db)
         self.imports = ReadOnlyImports(db)
         self.index = ReadOnlyIndex(db)
@@ -136,6 +138,7 @@ class Writer(Reader):
         self.bindings: Bindings = Bindings(db)
         self.books: Books = Books(db)
         self.breakers: Breakers = Breakers(db)
+        self.collections: Collections = Collections(db)
         self.holds: Holds = Holds(db)
         self.imports: Imports = Imports(db)
         self.index: Index = Index(db)

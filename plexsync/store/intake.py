@@ -36,7 +36,7 @@ UNREAD = "unread"
 # Milliseconds after which an unnamed file was left by a hook that was killed before it answered.
 UNFINISHED = 3_600_000
 # The schema that WANT is written for. A database of another schema is left alone.
-SCHEMA = 10
+SCHEMA = 11
 # Notes exist since this schema, and every later one understands those about the worker.
 NOTED_SINCE = 1
 # The application id of PlexSync's databases.

@@ -52,6 +52,7 @@ TABLES = (
     "rating",
     "import_change",
     "view_count",
+    "collection",
 )
 # Columns of tables as older schemas named them. What was remembered then belongs to the flow of scenes.
 RENAMED = {table: {"scene": "subject", "key": "item"} for table in ("memory", "pushing", "push", "binding")}

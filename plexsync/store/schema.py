@@ -270,6 +270,37 @@ IMPORTS = (
     "create index import_change_run on import_change (run, number)",
     "create index import_change_open on import_change (number) where state = 'planned' or state = 'undoing'",
 )
+# An object in Stash that has a collection in a library, and that collection (`plexsync.rules.collections`). `name` is its
+# title in Plex as last read, or the name that scenes are given until then; `item` its rating key, '' while it is not found.
+# `desired` is a digest of the desired values when it was last in sync, `stamp` the collection's stamp then.
+COLLECTIONS = (
+    """
+    create table collection (
+        id integer primary key,
+        source text not null,
+        object integer not null,
+        library text not null,
+        section text not null,
+        name text not null,
+        name_key text not null,
+        item text not null default '',
+        owner text not null default '',
+        standing text not null default '',
+        standing_at integer not null default 0,
+        memory blob,
+        pushing blob,
+        desired text not null default '',
+        object_at text not null default '',
+        scenes integer not null default -1,
+        stamp integer not null default 0,
+        undone text not null default '',
+        unique (object, source, library)
+    )
+    """,
+    "create index collection_name on collection (name_key, library)",
+    "create index collection_item on collection (item) where item <> ''",
+    "create index collection_standing on collection (standing)",
+)
 
 Migrations = Sequence[Sequence[str]]
 MIGRATIONS: Migrations = (
@@ -283,6 +314,7 @@ MIGRATIONS: Migrations = (
     (*SERVER, *KEYED, *TOLD_APART),
     PLAYS,
     (*RESUME, *RATINGS, *IMPORTS, *VIEW_COUNTS),
+    COLLECTIONS,
 )
 
 

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 
 
 # The schema that the statements are written for.
-SCHEMA = 10
+SCHEMA = 11
 APPLICATION_ID = 0x506C5379
 BUSY_SECONDS = 2.0
 STATES = ("ready", "running", "idle", "absent", "dead", "gone", "dropped", "ignored", "outside")

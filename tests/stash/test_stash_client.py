@@ -109,6 +109,10 @@ def test_a_scene_in_full(sim, stash):
                 Image("studio", "/studio/1/image", sim.data.studios[1].updated_at),
             ),
             people=(Performer(1, "Ann"), Performer(2, "Bo")),
+            studio_id=1,
+            performer_ids=(1, 2),
+            tag_ids=(1, 2),
+            tag_ids_above=((), ()),
         )
     }
 
@@ -425,6 +429,29 @@ def test_a_scene_with_what_is_above_its_studio_and_tags(sim, made):
     assert dict(zip(scene.tags, scene.tags_above, strict=True)) == {"Blue": (), "Boots": ("Shoes", "Wear")}
     assert (scene.groups, scene.code) == (("First", "Second"), "C-1")
     assert {kind for kind, _ in scene.references} == {"studio", "tag", "group"}
+    named = {kind: dict(zip(names, ids, strict=True)) for kind, names, ids in parallel(scene)}
+    assert named == {
+        "studio": {one.name: one.id for one in sim.data.studios.values()},
+        "tag": {one.name: one.id for one in sim.data.tags.values()},
+        "group": {one.name: one.id for one in sim.data.groups.values()},
+    }
+
+
+def parallel(scene: Scene) -> list[tuple[str, tuple[str, ...], tuple[int, ...]]]:
+    """The names that a scene shows, with the ids beside them."""
+    above = [name for names in scene.tags_above for name in names], [id for ids in scene.tag_ids_above for id in ids]
+    return [
+        ("studio", (scene.studio, *scene.parents), (scene.studio_id, *scene.parent_ids)),
+        ("tag", (*scene.tags, *above[0]), (*scene.tag_ids, *above[1])),
+        ("group", scene.groups, scene.group_ids),
+    ]
+
+
+def test_a_scene_has_its_place_in_each_group(sim, stash):
+    id = sim.add_scene(files=files(), groups=[("First", 3), "Second"])
+    first, second = (one.id for one in sim.data.groups.values())
+    scene = stash.scenes([id])[id]
+    assert (scene.group_ids, scene.group_indexes) == ((first, second), (3, None))
 
 
 def test_a_scene_with_more_of_its_performers(sim, made):

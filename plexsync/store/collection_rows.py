@@ -1,0 +1,209 @@
+"""Collections: which objects in Stash have one in which library, and what is remembered about each.
+
+One row per object and library; its id is also that of its job. See `plexsync.rules.collections`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+
+from plexsync.rules.collections import (
+    SOURCES,
+    CollectionObject,
+    CollectionRow,
+    KnownCollection,
+    NewCollection,
+    Owner,
+    Source,
+)
+from plexsync.rules.plan_records import Pushing, Remembered, Undone
+from plexsync.rules.text import fold
+from plexsync.store.connection import Row, Table
+from plexsync.store.db import clean
+from plexsync.store.documents import decode, encode
+
+_KNOWN = "id, source, object, library, section, name, item, owner, scenes"
+_ALL = f"{_KNOWN}, standing, standing_at, memory, pushing, desired, object_at, stamp, undone"
+LIST = f"select {_ALL} from collection where id in (select value from json_each(:ids))"
+PAGE = f"select {_ALL} from collection where id > :after order by id limit :limit"
+# The same id can be that of a studio and of a tag.
+OF_OBJECTS = f"select {_KNOWN} from collection where object in (select value from json_each(:ids)) order by id"
+BY_NAME = f"""
+select {_KNOWN} from collection
+ where name_key in (select value from json_each(:names)) and (library = :library or :library = '') order by id
+"""
+BY_ITEM = (
+    f"select {_KNOWN} from collection where item in (select value from json_each(:items)) and item <> '' order by id"
+)
+IN_ORDER = f"""
+select {_ALL} from collection
+ where standing = :standing or :standing = '' order by name_key, library, id limit :limit offset :offset
+"""
+COUNTS = "select standing, count(*) from collection group by standing"
+MARKS = "select id, undone from collection where undone <> ''"
+ENSURE = """
+insert into collection (source, object, library, section, name, name_key)
+values (:source, :object, :library, :section, :name, :name_key)
+on conflict (object, source, library) do update set section = excluded.section
+"""
+SAVE = """
+update collection
+   set section = :section, name = :name, name_key = :name_key, item = :item, owner = :owner, scenes = :scenes,
+       standing = :standing, standing_at = :standing_at, memory = :memory, pushing = :pushing, desired = :desired,
+       object_at = :object_at, stamp = :stamp, undone = :undone
+ where id = :id
+"""
+RENAME = "update collection set name = :name, name_key = :name_key where id = :id"
+COUNT_SCENES = "update collection set scenes = :count where source = :source and object = :object"
+FORGET = "delete from collection where id in (select value from json_each(:ids))"
+
+
+class ReadOnlyCollections(Table):
+    """Read access to the collections."""
+
+    def of(self, ids: Iterable[int]) -> dict[int, CollectionRow]:
+        """Return everything about these collections, by id. Unknown ids are left out."""
+        return {row["id"]: _row(row) for row in self._db.rows(LIST, {"ids": json.dumps(list(ids))})}
+
+    def page(self, *, after: int, limit: int) -> list[CollectionRow]:
+        """Return up to `limit` collections with an id above `after`, by id."""
+        return list(map(_row, self._db.rows(PAGE, {"after": after, "limit": limit})))
+
+    def of_objects(self, objects: Iterable[CollectionObject]) -> dict[CollectionObject, list[KnownCollection]]:
+        """Return the collections of these objects, in all libraries. Objects without one are left out."""
+        wanted = set(objects)
+        collections: dict[CollectionObject, list[KnownCollection]] = {}
+        for row in self._db.rows(OF_OBJECTS, {"ids": json.dumps(sorted({object.id for object in wanted}))}):
+            collection = _known(row)
+            if collection.object in wanted:
+                collections.setdefault(collection.object, []).append(collection)
+        return collections
+
+    def by_name(self, names: Iterable[str], *, library: str = "") -> list[KnownCollection]:
+        """Return the collections with these names, in any case, in a library ('' for all), by id."""
+        keys = json.dumps(sorted({clean(fold(name)) for name in names}))
+        return list(map(_known, self._db.rows(BY_NAME, {"names": keys, "library": library})))
+
+    def by_item(self, items: Iterable[str]) -> list[KnownCollection]:
+        """Return the objects whose collections have these rating keys, by id."""
+        return list(map(_known, self._db.rows(BY_ITEM, {"items": json.dumps(list(items))})))
+
+    def in_order(self, *, standing: str = "", offset: int = 0, limit: int) -> list[CollectionRow]:
+        """Return up to `limit` collections with this standing ('' for any) after the first `offset`, by name."""
+        values = {"standing": standing, "offset": offset, "limit": limit}
+        return list(map(_row, self._db.rows(IN_ORDER, values)))
+
+    def counts(self) -> dict[str, int]:
+        """Count the collections by standing ('' for those that were not inspected yet)."""
+        return dict(self._db.rows(COUNTS))
+
+    def marks(self) -> dict[int, Undone]:
+        """Return how collections were undone, by id. Those that were not are left out."""
+        return dict(self._db.rows(MARKS))
+
+
+class Collections(ReadOnlyCollections):
+    """Read and write access to the collections."""
+
+    def ensure(self, collections: Iterable[NewCollection]) -> dict[CollectionObject, list[KnownCollection]]:
+        """Insert the collections that are missing; returns those of all these objects, in all libraries.
+
+        Of one that is there, only the key of its library is renewed: its name stays what scenes carry.
+        """
+        wanted = list(collections)
+        self._db.execute_many(
+            ENSURE,
+            [
+                {
+                    "source": entry.object.source,
+                    "object": entry.object.id,
+                    "library": entry.library,
+                    "section": entry.section,
+                    **_names(entry.name),
+                }
+                for entry in wanted
+            ],
+        )
+        return self.of_objects(entry.object for entry in wanted) if wanted else {}
+
+    def save(self, collection: CollectionRow) -> None:
+        """Save everything about a collection, by its id. If it was forgotten meanwhile, nothing is saved."""
+        pair = (collection.id, collection.item)
+        self._db.execute(
+            SAVE,
+            {
+                **_names(collection.name),
+                "id": collection.id,
+                "section": collection.section,
+                "item": clean(collection.item),
+                "owner": collection.owner,
+                "scenes": collection.scenes,
+                "standing": collection.standing,
+                "standing_at": collection.standing_at,
+                "memory": encode(collection.memory, pair) if collection.memory else None,
+                "pushing": encode(collection.pushing, pair) if collection.pushing else None,
+                "desired": collection.desired,
+                "object_at": clean(collection.object_at),
+                "stamp": collection.stamp,
+                "undone": collection.undone,
+            },
+        )
+
+    def rename(self, id: int, name: str) -> None:
+        """Save the name of a collection. `plexsync.flows.scenes.collection_names.renamed` brings the scenes along."""
+        self._db.execute(RENAME, {"id": id, **_names(name)})
+
+    def count_scenes(self, counts: Mapping[CollectionObject, int]) -> None:
+        """Save how many scenes these objects have in Stash."""
+        self._db.execute_many(
+            COUNT_SCENES,
+            [{"source": object.source, "object": object.id, "count": count} for object, count in counts.items()],
+        )
+
+    def forget(self, ids: Sequence[int]) -> None:
+        """Forget these collections. What PlexSync wrote to them stays in Plex."""
+        self._db.execute(FORGET, {"ids": json.dumps(list(ids))})
+
+
+def _names(name: str) -> dict[str, object]:
+    return {"name": clean(name), "name_key": clean(fold(name))}
+
+
+def _source(text: str) -> Source:
+    """The stored source. One that a damaged page has changed counts as that of a tag, of which Stash knows nothing."""
+    return text if text in SOURCES else "tag"
+
+
+def _owner(text: str) -> Owner:
+    """The stored owner. One that a damaged page has changed counts as someone else: nothing is written."""
+    return cast("Owner", text if text in ("", "ours", "foreign", "handed") else "foreign")
+
+
+def _known(row: Row) -> KnownCollection:
+    return KnownCollection(
+        row["id"],
+        CollectionObject(_source(row["source"]), row["object"]),
+        row["library"],
+        row["section"],
+        row["name"],
+        row["item"],
+        _owner(row["owner"]),
+        row["scenes"],
+    )
+
+
+def _row(row: Row) -> CollectionRow:
+    id, pair = row["id"], (row["id"], row["item"])
+    memory = row["memory"] and decode(row["memory"], dict[str, Remembered], f"the memory of collection {id}", pair)
+    pushing = row["pushing"] and decode(row["pushing"], tuple[Pushing, ...], f"a push of collection {id}", pair)
+    return CollectionRow(
+        **vars(_known(row)),
+        standing=row["standing"],
+        standing_at=row["standing_at"],
+        memory=memory or {},
+        pushing=pushing or (),
+        desired=row["desired"],
+        object_at=row["object_at"],
+        stamp=row["stamp"],
+        undone=row["undone"],
+    )
