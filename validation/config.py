@@ -97,6 +97,8 @@ OF_A_LIBRARY = (
     "title_template",
     "sort_title_template",
     "original_title_template",
+    "tagline_template",
+    "date_added",
     "content_rating",
     "genre_tags",
     "label_tags",
@@ -106,6 +108,7 @@ OF_A_LIBRARY = (
     "poster",
     "background",
     "poster_padding",
+    "performer_name",
     "role_text",
     "performer_picture_url",
 )
@@ -229,6 +232,13 @@ class PlexSyncConfig(CheckedModel):
     original_title_template: Annotated[str, AfterValidator(values.template_text)] = Field(default="")
     """Template of the original title, with names of values in braces. Default empty: original titles are not synced."""
 
+    tagline_template: Annotated[str, AfterValidator(values.template_text)] = Field(default="")
+    """Template of the tagline, with names of values in braces. Default empty: taglines are left to Plex."""
+
+    date_added: Literal["off", "created", "file", "date"] = Field(default="off")
+    """Date added in Plex, by which it sorts what was recently added: off, created (when the scene was created in Stash),
+    file (when its file was last changed), or date (of the scene, else as created). Default off."""
+
     content_rating: Annotated[str, AfterValidator(values.shown_line)] = Field(default="")
     """Content rating of every scene, a text such as R. Default empty: not synced."""
 
@@ -257,6 +267,10 @@ class PlexSyncConfig(CheckedModel):
 
     poster_padding: bool = Field(default=False)
     """Add bars to a picture that does not have the shape of a poster: true or false, default false."""
+
+    performer_name: Annotated[str, AfterValidator(values.performer_name)] = Field(default="{name}")
+    """Template of the name of each cast member, such as {name}[ ({disambiguation})], which keeps performers of one name
+    apart (see docs/fields.md). Default {name}."""
 
     role_text: Annotated[str, AfterValidator(values.role_text)] = Field(default="")
     """Template of the role of each cast member, with names of values in braces (see docs/fields.md). Default empty:
@@ -472,6 +486,8 @@ _SHAPES = {
     "title_template": "a text with names of values in braces",
     "sort_title_template": "a text with names of values in braces",
     "original_title_template": "a text with names of values in braces",
+    "tagline_template": "a text with names of values in braces",
+    "performer_name": "a text with names of values in braces",
     "content_rating": "a text",
     "role_text": "a text with names of values in braces",
     "performer_picture_url": "an http:// or https:// address with names of values in braces",

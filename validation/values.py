@@ -274,6 +274,13 @@ def whole_template(value: str) -> str:
     return template_text(value)
 
 
+def performer_name(value: str) -> str:
+    """As `role_text`, but with at least one value in it."""
+    if not template.parsed(role_text(value), ROLE_NAMES).names:
+        raise ValueError("must have a value of the performer in braces: {name} is the name alone")
+    return value
+
+
 def role_text(value: str) -> str:
     """A template with names of a performer's values in braces; '' for none."""
     return _in_braces(value, ROLE_NAMES)

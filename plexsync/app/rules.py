@@ -60,6 +60,8 @@ def profile(config: PlexSyncConfig) -> Profile:
         title=template.parsed(config.title_template, NAMES),
         sort_title=template.parsed(config.sort_title_template, NAMES),
         original_title=template.parsed(config.original_title_template, NAMES),
+        tagline=template.parsed(config.tagline_template, NAMES),
+        date_added=config.date_added if config.date_added != "off" else "",
         content_rating=config.content_rating,
         genres=choice.parsed(config.genre_tags),
         labels=choice.parsed(config.label_tags),
@@ -69,12 +71,15 @@ def profile(config: PlexSyncConfig) -> Profile:
         poster=config.poster if config.poster != "none" else "",
         background=config.background if config.background != "none" else "",
         poster_padding=config.poster_padding,
+        performer_name=template.parsed(config.performer_name, ROLE_NAMES),
         role=template.parsed(config.role_text, ROLE_NAMES),
         face=template.parsed(config.performer_picture_url, FACE_NAMES),
     )
     filled = {
         "titleSort": bool(base.sort_title),
         "originalTitle": bool(base.original_title),
+        "tagline": bool(base.tagline),
+        "addedAt": bool(base.date_added),
         "contentRating": bool(base.content_rating),
         "label": bool(base.labels),
     }

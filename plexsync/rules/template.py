@@ -29,6 +29,11 @@ class Template:
     def __bool__(self) -> bool:
         return bool(self.groups)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the values in it."""
+        return frozenset(piece.name for _, pieces in self.groups for piece in pieces if piece.name)
+
     def filled(self, values: Mapping[str, str]) -> str:
         """The text for these values, by name."""
         return "".join(

@@ -62,6 +62,7 @@ class FileAnswer(msgspec.Struct):
     path: str
     size: int | str
     duration: float
+    mod_time: str = ""
 
 
 class SceneAnswer(msgspec.Struct):
@@ -344,7 +345,7 @@ def _above(tag: TagAnswer) -> list[TagAnswer]:
 
 def files_of(answers: Sequence[FileAnswer]) -> tuple[SceneFile, ...]:
     """The files, the primary one first."""
-    return tuple(SceneFile(file.path, number(file.size), file.duration) for file in answers)
+    return tuple(SceneFile(file.path, number(file.size), file.duration, file.mod_time) for file in answers)
 
 
 def stamps_of(answers: Sequence[Stamped]) -> list[tuple[int, str]]:

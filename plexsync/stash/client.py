@@ -86,7 +86,8 @@ class StashClient:
     """One Stash server. Thread-safe; after construction it raises only `NeighbourError`.
 
     Raises Unusable for an address or key that can't be sent. See `plexsync.http.client.Wire` for `clock`, `transport`,
-    `ca_file` and `alive`. `tags_above`: scenes include the names of their tags' parents.
+    `ca_file` and `alive`. `tags_above`: scenes include the names of their tags' parents; `people`: more of their
+    performers; `file_times`: when their files were changed.
     """
 
     def __init__(
@@ -102,9 +103,9 @@ class StashClient:
         alive: Callable[[], None] = unheard,
         tags_above: bool = False,
         people: bool = False,
+        file_times: bool = False,
     ) -> None:
-        self._tags_above = tags_above
-        self._people = people
+        self._more = {"tags_above": tags_above, "people": people, "file_times": file_times}
         self._wire = Wire(
             STASH,
             url,
@@ -168,9 +169,16 @@ class StashClient:
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
-        query = queries.scenes(wanted, tags_above=self._tags_above, people=self._people)
+        query = queries.scenes(wanted, **self._more)
         data = self._ask(SCENES, query, cap=scenes_cap(wanted))
-        return self._checked(lambda: {id: answers.scene_of(answer) for id, answer in by_id(data, wanted).items()})
+        return self._checked(lambda: {id: self._scene(answer) for id, answer in by_id(data, wanted).items()})
+
+    def _scene(self, answer: answers.SceneAnswer) -> Scene:
+        """The scene. Raises ValueError if the time of a file was requested and is missing."""
+        scene = answers.scene_of(answer)
+        if self._more["file_times"] and not all(file.modified for file in scene.files):
+            raise ValueError("a file without its time")
+        return scene
 
     def existing(self, ids: Sequence[int]) -> tuple[frozenset[int], int]:
         """Those of these scenes that exist, and the number of all scenes, in one request."""
@@ -182,9 +190,9 @@ class StashClient:
         """Every scene with an id above `after`, in full, in pages by id."""
 
         def ask(last: int) -> tuple[int, list[Scene]]:
-            query = queries.walk(tags_above=self._tags_above, people=self._people)
+            query = queries.walk(**self._more)
             data = self._ask(WALKED, query, _walking(queries.above(last), page)).findScenes
-            return data.count, self._checked(lambda: [answers.scene_of(one) for one in data.scenes])
+            return data.count, self._checked(lambda: [self._scene(one) for one in data.scenes])
 
         return self._walked(after, ask, lambda scene: scene.id)
 

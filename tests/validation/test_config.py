@@ -70,6 +70,8 @@ DEFAULTS = {
     "title_template": "{title}",
     "sort_title_template": "",
     "original_title_template": "",
+    "tagline_template": "",
+    "date_added": "off",
     "content_rating": "",
     "genre_tags": ("*",),
     "label_tags": (),
@@ -79,6 +81,7 @@ DEFAULTS = {
     "poster": "cover",
     "background": "none",
     "poster_padding": False,
+    "performer_name": "{name}",
     "role_text": "",
     "performer_picture_url": "",
     "libraries": {},
@@ -920,6 +923,12 @@ def test_an_address_that_can_not_be_a_performers_picture_is_refused(bad):
 def test_a_role_text_names_values_of_a_performer(bad):
     assert refusal(role_text=bad).errors()[0]["loc"] == ("role_text",)
     assert config(role_text="[{disambiguation}]").role_text == "[{disambiguation}]"
+
+
+@pytest.mark.parametrize("bad", ["{title}", "{", "a\nb", " ", "", "Jane", "[Jane]", 7])
+def test_the_name_of_a_performer_is_made_of_its_values(bad):
+    assert refusal(performer_name=bad).errors()[0]["loc"] == ("performer_name",)
+    assert config(performer_name="{name}[ ({disambiguation})]").performer_name == "{name}[ ({disambiguation})]"
 
 
 def test_collections_are_some_of_three_words():

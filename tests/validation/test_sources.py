@@ -121,6 +121,8 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "adopt_locked_lists": "true",
         "tag_parents": "true",
         "poster": "group",
+        "date_added": "file",
+        "performer_name": "{name}[ ({disambiguation})]",
         "performer_picture_url": "https://example.org/{id}.jpg",
         "background": "studio",
         "poster_padding": "true",
@@ -345,6 +347,7 @@ MAY_BE_EMPTY = (
     *(
         "sort_title_template",
         "original_title_template",
+        "tagline_template",
         "content_rating",
         "role_text",
         "performer_picture_url",
