@@ -222,6 +222,10 @@ class PlexSyncConfig(CheckedModel):
     sync_rating: bool = Field(default=True)
     """Sync ratings: true or false, default true."""
 
+    look: Literal["plain", "rich"] = Field(default="plain")
+    """Set several settings at once, as far as you have not set them: plain (none) or rich (more of what Plex can show, see
+    docs/looks.md). Default plain."""
+
     title_template: Annotated[str, AfterValidator(values.whole_template)] = Field(default="{title}")
     """Template of the title, with names of values in braces (see docs/fields.md). Default {title}: the title, or the
     name of the file."""
