@@ -388,14 +388,6 @@ class PlexSyncConfig(CheckedModel):
         return self.model_copy(update=dict(self.libraries[name]))
 
     @property
-    def path_rules(self) -> tuple[tuple[str, str], ...]:
-        """The path rules as (Stash prefix, Plex prefix) or (pattern, replacement).
-
-        A prefix has no trailing separator unless it is a root.
-        """
-        return tuple((stash, plex) for stash, _, plex in (rule.partition(" => ") for rule in self.path_map))
-
-    @property
     def scope_terms(self) -> tuple[tuple[str, str, bool], ...]:
         """The terms of the scope as (kind, name, whether it excludes); none if every scene is synced."""
         plain = ((term.removeprefix("not "), term.startswith("not ")) for term in self.scope if term != "all")
@@ -405,12 +397,6 @@ class PlexSyncConfig(CheckedModel):
     def watch_from(self) -> int:
         """The first moment of plays that count, in UTC seconds; 0 if all count."""
         return values.midnight(self.watch_since) if self.watch_since else 0
-
-    @property
-    def web_place(self) -> tuple[str, int] | None:
-        """The address and the port of the dashboard; None for no dashboard."""
-        host, _, port = self.web_bind.rpartition(":")
-        return (host.strip("[]"), int(port)) if host else None
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -112,6 +112,12 @@ def place(value: str) -> str:
     return f"{host}:{int(port)}"
 
 
+def host_and_port(place: str) -> tuple[str, int] | None:
+    """The host and the port of a checked `place`; None if it is `none`."""
+    host, _, port = place.rpartition(":")
+    return (host.strip("[]"), int(port)) if host else None
+
+
 def hosts(value: object) -> tuple[str, ...]:
     """Host names, from one text separated by commas or a list of texts."""
     names = tuple(name.lower() for name in _texts(value, "host names"))

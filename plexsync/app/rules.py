@@ -15,6 +15,7 @@ from plexsync.rules.http_answers import whole_request
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.scope import Kind, Scope, Term
 from plexsync.rules.text import fold
+from validation import path_rules
 from validation.config import PlexSyncConfig
 from worker.circuit_breaker import Rules
 
@@ -44,7 +45,7 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
     return LookRules(
         profile(config),
         policy,
-        config.path_rules,
+        path_rules.pairs(config.path_map),
         config.strict_mode,
         libraries,
         undo_gone=gone,

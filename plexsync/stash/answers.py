@@ -262,8 +262,10 @@ class Version(msgspec.Struct):
     version: VersionText
 
 
-def scene_of(answer: SceneAnswer) -> Scene:
-    """The scene; null texts become empty ones."""
+def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
+    """The scene; null texts become empty ones. Raises ValueError if its files are to have times, and one has none."""
+    if timed and not all(file.mod_time for file in answer.files):
+        raise ValueError("a file without its time")
     studios = list(_upwards(answer.studio))
     above = [_above(tag) for tag in answer.tags]
     names: dict[Kind, Sequence[Named]] = {
@@ -310,8 +312,7 @@ def _images(answer: SceneAnswer) -> Iterator[Image]:
     yield Image("cover", f"/scene/{number(answer.id)}/screenshot", answer.updated_at)
     if answer.studio:
         yield Image("studio", f"/studio/{number(answer.studio.id)}/image", answer.studio.updated_at)
-    if answer.groups:
-        group = answer.groups[0].group
+    for group in (entry.group for entry in answer.groups[:1]):
         yield Image("group", f"/group/{number(group.id)}/frontimage", group.updated_at)
 
 

@@ -93,7 +93,7 @@ class StashWatching(StashClient):
         data = self._ask(WATCHED, query, cap=scenes_cap(wanted))
         return self._checked(
             lambda: {
-                id: WatchedScene(self._scene(answer), plays_of(answer.play_history), position_of(answer.resume_time))
+                id: WatchedScene(self._scene_of(answer), plays_of(answer.play_history), position_of(answer.resume_time))
                 for id, answer in by_id(data, wanted).items()
             }
         )

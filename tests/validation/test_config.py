@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from validation import path_rules, values
 from validation.config import PlexSyncConfig, describe
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -433,8 +434,8 @@ def test_libraries_without_a_name_are_refused(bad):
 def test_path_rules_are_pairs_of_full_paths(given, rules):
     made = config(path_map=given)
 
-    assert made.path_rules == rules
-    assert config(path_map=made.path_map).path_rules == rules
+    assert path_rules.pairs(made.path_map) == rules
+    assert path_rules.pairs(config(path_map=made.path_map).path_map) == rules
 
 
 @pytest.mark.parametrize(
@@ -600,7 +601,7 @@ def test_every_description_states_unit_range_and_default(setting):
     ],
 )
 def test_the_place_of_the_dashboard_is_an_address_and_a_port(given, place):
-    assert config(web_bind=given).web_place == place
+    assert values.host_and_port(config(web_bind=given).web_bind) == place
 
 
 @pytest.mark.parametrize(

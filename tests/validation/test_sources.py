@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from tests.sights import out_of_sight
+from validation import path_rules
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.sources import (
     FILE_VARIABLES,
@@ -179,7 +180,7 @@ def test_toml_keeps_its_types(toml):
 
     assert (config.poll_interval, config.plex_read_timeout, config.enabled) == (2.0, 12.5, False)
     assert config.library_names == ("Movies, HD", "Clips")
-    assert config.path_rules == (("/a", "/b"), ("/c", "/d"))
+    assert path_rules.pairs(config.path_map) == (("/a", "/b"), ("/c", "/d"))
 
 
 def test_an_account_and_a_day_may_stand_in_the_file_without_quotation_marks(toml):
