@@ -7,8 +7,8 @@ from typing import TypedDict
 
 from rich.console import Console
 
-from plexsync.app.wall_before import collection_count, wall_before
 from plexsync.cli.commands.demo_stage import Stage, seconds_now
+from plexsync.cli.commands.demo_wall import collection_counts, tell_of_wall
 from plexsync.cli.daemon.child import command_of, environ
 from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.terminal.screen import say, table
@@ -83,7 +83,8 @@ class Play:
             self._edit_by_hand(kept)
             self._take_back(undone)
             self._watch(watched)
-            self._show_wall()
+            self._title("8. what people see in Plex: its collections, before PlexSync worked and now")
+            tell_of_wall(stage, self._screen)
         spent = time.monotonic() - began
         with stage.switch.rest():
             return self._sum_up(spent)
@@ -141,21 +142,6 @@ class Play:
         for command in ("undo", "redo"):
             self._run("plays", command, str(id), "--yes", "--wait")
             self._tell_plays()
-
-    def _show_wall(self) -> None:
-        """Print how many collections people see in Plex, before and now, and where they hang."""
-        config, before = self._stage.parts.config, self._collections_before()
-        self._title("8. what people see in Plex: its collections, before PlexSync worked and now")
-        say(self._screen, f"   before: {many(before, 'collection')}; now: {many(self._collections(), 'collection')}")
-        if not hindrance_of(config):
-            say(self._screen, f"   a wall of their posters, before and now: http://{config.web_bind}/wall")
-
-    def _collections(self) -> int:
-        return collection_count(self._stage.parts.plex)
-
-    def _collections_before(self) -> int:
-        before = wall_before(self._stage.parts.folder)
-        return collection_count(before) if before else 0
 
     def _plays(self) -> int:
         """The number of plays that Stash has of the watched scene."""
@@ -335,7 +321,7 @@ class Play:
             "wrong": checked.wrong,
             "bystanders_written": checked.touched,
             "attempts_used": self._attempts(),
-            "collections": {"before": self._collections_before(), "now": self._collections()},
+            "collections": collection_counts(stage),
             "requests": asked,
             "seconds": round(spent, 1),
             "dead": now["dead"],
