@@ -10,7 +10,7 @@ import ast
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -30,8 +30,9 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from validation import path_rules, values
-from validation.checked import CheckedModel
+from plexsync.rules.collections import COLLECTIONS
+from validation import collection_settings, path_rules, values
+from validation.collection_settings import CollectionSettings
 from validation.redact import MASK, Redactor, is_safe
 
 SECRETS = ("plex_token", "stash_api_key", "notify_urls", "web_password")
@@ -105,6 +106,7 @@ OF_A_LIBRARY = (
     "collection_tags",
     "tag_parents",
     "collections",
+    *(name for name in collection_settings.NAMES if name != "collection_minimum"),
     "poster",
     "background",
     "poster_padding",
@@ -114,7 +116,7 @@ OF_A_LIBRARY = (
 )
 
 
-class PlexSyncConfig(CheckedModel):
+class PlexSyncConfig(CollectionSettings):
     """All settings, checked. Raises pydantic's `ValidationError`, which names fields and rules but never a value."""
 
     plex_url: Annotated[str, AfterValidator(values.address)] = Field()
@@ -223,8 +225,7 @@ class PlexSyncConfig(CheckedModel):
     """Sync ratings: true or false, default true."""
 
     look: Literal["plain", "rich"] = Field(default="plain")
-    """Set several settings at once, as far as you have not set them: plain (none) or rich (more of what Plex can show, see
-    docs/looks.md). Default plain."""
+    """Set settings at once that you have not set: plain (none) or rich (see docs/looks.md). Default plain."""
 
     title_template: Annotated[str, AfterValidator(values.whole_template)] = Field(default="{title}")
     """Template of the title, with names of values in braces (see docs/fields.md). Default {title}: the title, or the
@@ -260,8 +261,8 @@ class PlexSyncConfig(CheckedModel):
     """Also show the parent tags of each tag that is shown: true or false, default false."""
 
     collections: Annotated[tuple[str, ...], BeforeValidator(values.collections)] = Field(default=("studio", "groups"))
-    """Sources of collections in addition to collection_tags: any of studio, parents (the parent studios) and groups,
-    separated by commas, or a list. Default studio and groups."""
+    """Sources of collections in addition to collection_tags: any of studio, parents (the parent studios), groups,
+    performers, rating and organized, separated by commas, or a list. Default studio and groups."""
 
     poster: Literal["none", "cover", "studio", "group"] = Field(default="cover")
     """Source of the poster: none, cover (of the scene), studio or group (their pictures), default cover."""
@@ -484,7 +485,8 @@ _SHAPES = {
     "genre_tags": "names of tags with commas between them, or a list of them",
     "label_tags": "names of tags with commas between them, or a list of them",
     "collection_tags": "names of tags with commas between them, or a list of them",
-    "collections": "some of studio, parents and groups, with commas between them, or a list of them",
+    "collections": f"some of {', '.join(COLLECTIONS)}, with commas between them, or a list of them",
+    **collection_settings.SHAPES,
     "watch_account": "the number or the name of a Plex account",
     "watch_since": "a date such as 2026-01-31",
     "libraries": "tables in plexsync.toml, each named after a library",
@@ -502,18 +504,29 @@ def describe() -> tuple[Setting, ...]:
             default=None if field.is_required() else _toml(field.default),
             secret=name in SECRETS,
         )
-        for name, field in PlexSyncConfig.model_fields.items()
+        for name, field in _in_order()
     )
+
+
+def _in_order() -> Iterator[tuple[str, FieldInfo]]:
+    """All fields. Those that name and dress collections stand behind the choice of collections."""
+    fields = PlexSyncConfig.model_fields
+    for name in fields:
+        if name not in collection_settings.NAMES:
+            yield name, fields[name]
+        if name == "collections":
+            yield from ((name, fields[name]) for name in collection_settings.NAMES)
 
 
 @cache
 def _descriptions() -> dict[str, str]:
     """The text below each field. Few calls need it, and reading it out of the source takes a tenth of a second."""
-    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
-    (fields,) = (node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "PlexSyncConfig")
+    files = (Path(__file__), Path(collection_settings.__file__))
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+    models = [node.body for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
     return {
         field.target.id: " ".join(str(text.value.value).split())
-        for field, text in pairwise(fields)
+        for field, text in (pair for body in models for pair in pairwise(body))
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
     }

@@ -14,6 +14,9 @@ LOOKS: Mapping[str, Mapping[str, object]] = {
         "date_added": "created",
         "performer_name": "{name}[ ({disambiguation})]",
         "background": "cover",
+        "collection_parts": ("name", "summary", "poster", "background", "order"),
+        "collection_sort": ("studio => 1 {name}", "groups => 2 {name}", "tags => 3 {name}"),
+        "collection_minimum": 2,
     },
 }
 

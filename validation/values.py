@@ -120,7 +120,7 @@ def host_and_port(place: str) -> tuple[str, int] | None:
 
 def hosts(value: object) -> tuple[str, ...]:
     """Host names, from one text separated by commas or a list of texts."""
-    names = tuple(name.lower() for name in _texts(value, "host names"))
+    names = tuple(name.lower() for name in texts(value, "host names"))
     if len(names) > _MOST_HOSTS or not all(len(name) < 254 and _is_host(name) for name in names):
         raise ValueError(
             f"must be at most {_MOST_HOSTS} host names such as nas.local, without http:// and without a port"
@@ -353,7 +353,7 @@ def midnight(text: str) -> int:
 
 def tags(value: object) -> tuple[str, ...]:
     """Patterns of tag names, from one text separated by commas or a list of texts."""
-    names = _texts(value, "names of tags")
+    names = texts(value, "names of tags")
     if len(names) > _MOST_PATTERNS or sum(map(len, names)) > _LONGEST_LIST or not all(map(is_safe, names)):
         raise ValueError(
             f"must hold at most {_MOST_PATTERNS} names of {_LONGEST_LIST} characters in all, without control characters"
@@ -364,13 +364,14 @@ def tags(value: object) -> tuple[str, ...]:
 
 def collections(value: object) -> tuple[str, ...]:
     """The sources of collections: any of `COLLECTIONS`."""
-    names = tuple(name.lower() for name in _texts(value, "words"))
+    names = tuple(name.lower() for name in texts(value, "words"))
     if not set(names) <= set(COLLECTIONS):
         raise ValueError(f"must be some of {', '.join(COLLECTIONS)}, with commas between them, or none")
     return names
 
 
-def _texts(value: object, setting: str) -> tuple[str, ...]:
+def texts(value: object, setting: str) -> tuple[str, ...]:
+    """Texts from one text with commas between them, or from a list; `setting` says what they are."""
     if isinstance(value, str):
         if len(value) > _LONGEST_TEXT:
             raise ValueError(f"must have at most {_LONGEST_TEXT} characters")

@@ -9,6 +9,7 @@ from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules import choice, template
+from plexsync.rules.collections import Dressing, Part, Place
 from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.http_answers import whole_request
@@ -16,6 +17,7 @@ from plexsync.rules.plan_records import Policy
 from plexsync.rules.scope import Kind, Scope, Term
 from plexsync.rules.text import fold
 from validation import path_rules
+from validation.collection_settings import by_source
 from validation.config import PlexSyncConfig
 from worker.circuit_breaker import Rules
 
@@ -69,6 +71,7 @@ def profile(config: PlexSyncConfig) -> Profile:
         tag_collections=choice.parsed(config.collection_tags),
         tag_parents=config.tag_parents,
         collections=frozenset(config.collections),
+        dressing=dressing(config),
         poster=config.poster if config.poster != "none" else "",
         background=config.background if config.background != "none" else "",
         poster_padding=config.poster_padding,
@@ -89,6 +92,19 @@ def profile(config: PlexSyncConfig) -> Profile:
         # The rating flows keep them in step, in both directions.
         switched["userRating"] = False
     return replace(base, fields=frozenset(name for name, on in (filled | switched).items() if on))
+
+
+def dressing(config: PlexSyncConfig) -> Dressing:
+    """Return how collections are named and dressed."""
+    return Dressing(
+        parts=frozenset(cast("tuple[Part, ...]", config.collection_parts)),
+        names=by_source(config.collection_name),
+        sorts=by_source(config.collection_sort),
+        minimum=config.collection_minimum,
+        mode="" if config.collection_mode == "leave" else config.collection_mode,
+        home=choice.parsed(config.collection_home),
+        places=frozenset(cast("tuple[Place, ...]", config.collection_home_places)),
+    )
 
 
 def work_rules(config: PlexSyncConfig) -> WorkRules:

@@ -21,7 +21,7 @@ PATIENCE = 8.0
 # A value is tried at its server before it is written.
 TRIED = ("plex_url", "plex_token", "plex_libraries", "stash_url", "stash_api_key")
 # Settings whose terms have semicolons between them in one text, and not commas.
-WITH_SEMICOLONS = ("path_map", "scope")
+WITH_SEMICOLONS = ("path_map", "scope", "collection_name", "collection_sort")
 # Words of a line about a value that was typed and not given on the command line.
 ASIDE = " on the command line "
 

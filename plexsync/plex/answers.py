@@ -7,7 +7,7 @@ ValueError for well-formed answers that contradict themselves.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -208,7 +208,7 @@ def entries_of(container: Entries, section: str) -> list[Entry]:
     """The entries of a page."""
     check_size(container.size, container.Metadata)
     return [
-        Entry(_key(entry.ratingKey), section, _parts(entry.Media), whole_number(entry.updatedAt or 0))
+        Entry(key_of(entry.ratingKey), section, _parts(entry.Media), whole_number(entry.updatedAt or 0))
         for entry in container.Metadata
     ]
 
@@ -240,7 +240,7 @@ def pictures_of(container: OfferedPictures) -> dict[str, bool]:
     offered = container.Metadata or container.Photo
     check_size(container.size, offered)
     keys = [(picture.ratingKey or picture.key or "", picture) for picture in offered]
-    return {key: _flag(picture.selected) for key, picture in keys if key}
+    return {key: is_set(picture.selected) for key, picture in keys if key}
 
 
 def sections_of(container: LibraryList) -> list[Section]:
@@ -248,13 +248,13 @@ def sections_of(container: LibraryList) -> list[Section]:
     check_size(container.size, container.Directory)
     return [
         Section(
-            key=_key(directory.key),
+            key=key_of(directory.key),
             title=directory.title,
             locations=tuple(place.path for place in directory.Location if place.path),
             scanned_at=whole_number(directory.scannedAt or 0),
             changed_at=whole_number(directory.contentChangedAt or 0),
-            scanning=_flag(directory.refreshing),
-            owned=_flag(directory.allowSync),
+            scanning=is_set(directory.refreshing),
+            owned=is_set(directory.allowSync),
             uuid=directory.uuid or "",
         )
         for directory in container.Directory
@@ -263,15 +263,13 @@ def sections_of(container: LibraryList) -> list[Section]:
 
 
 def _item(metadata: ItemAnswer, section: str, library: str) -> Item:
-    locks = frozenset(field.name for field in metadata.Field if field.name and _flag(field.locked))
-    # A sort title equal to the title is left out; an unlocked one was not chosen by the user.
-    sort_title = metadata.titleSort or (metadata.title if "titleSort" in locks else "")
+    locks = locks_of(metadata.Field)
     return Item(
-        key=_key(metadata.ratingKey),
+        key=key_of(metadata.ratingKey),
         section=section,
         scalars={
             "title": metadata.title or "",
-            "titleSort": sort_title or "",
+            "titleSort": sort_title(metadata.title, metadata.titleSort, locks),
             "originalTitle": metadata.originalTitle or "",
             "tagline": metadata.tagline or "",
             "studio": metadata.studio or "",
@@ -299,6 +297,16 @@ def _item(metadata: ItemAnswer, section: str, library: str) -> Item:
         viewing=viewing_of(metadata.viewCount, metadata.lastViewedAt, metadata.viewOffset),
         rated_at=moment(metadata.lastRatedAt),
     )
+
+
+def locks_of(fields: Iterable[FieldAnswer]) -> frozenset[str]:
+    """The names of the locked fields."""
+    return frozenset(field.name for field in fields if field.name and is_set(field.locked))
+
+
+def sort_title(title: str | None, sort_title: str | None, locks: Collection[str]) -> str:
+    """The sort title. One equal to the title is left out; an unlocked one was not chosen by the user."""
+    return sort_title or (title if "titleSort" in locks else "") or ""
 
 
 def viewing_of(count: Number | None, moment: Number | None, offset: Number | None) -> Viewing:
@@ -341,7 +349,7 @@ def check_size(size: Number, listed: Sequence[object]) -> None:
         raise ValueError("a container that does not hold what it says")
 
 
-def _key(number: Number) -> str:
+def key_of(number: Number) -> str:
     """A key as text. Keys go into URLs, so they must be plain numbers."""
     text = digits(number)
     if not text:
@@ -376,7 +384,8 @@ def _whole(number: Number) -> str:
     return whole if point and fraction.isascii() and fraction.isdigit() else text
 
 
-def _flag(flag: Flag) -> bool:
+def is_set(flag: Flag) -> bool:
+    """Whether a flag is true."""
     return flag in (True, "1", "true")
 
 

@@ -6,6 +6,7 @@ there". Plex silently ignores unknown filters, so filtered results are checked a
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 from unicodedata import normalize
 from urllib.parse import quote, urlencode
@@ -16,7 +17,9 @@ import msgspec
 from plexsync.http.client import LISTING_CAP, ORDINARY_CAP, Answer, Timeouts, Wire, unheard
 from plexsync.http.client import by_address as by_address
 from plexsync.plex import answers, artwork, edits
-from plexsync.rules.errors import Barred, ForeignNotFound, Missing, Neighbour, NeighbourError, Refused, TooLong
+from plexsync.plex.libraries import chosen
+from plexsync.plex.paging import overlapping
+from plexsync.rules.errors import ForeignNotFound, Missing, Neighbour, NeighbourError, Refused, TooLong
 from plexsync.rules.http_answers import Server
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.neighbours import Clock
@@ -24,9 +27,8 @@ from plexsync.rules.paths import base_name
 from plexsync.rules.pictures import LARGEST
 from plexsync.rules.plan_records import Edit
 from plexsync.rules.records import Section, ServerInfo
-from plexsync.rules.text import composed, fold
+from plexsync.rules.text import composed
 
-MOVIE = "1"
 # Fields that the index does not use. The names are hints: a server may send them all the same.
 UNWANTED = "Image,Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Style,Mood,Format"
 UNWANTED_FIELDS = "summary,tagline"
@@ -34,7 +36,6 @@ FOUND_PAGE = 200
 # The signs of Plex's own 404, as opposed to a proxy's: the header or, if a proxy drops that, the page.
 MARK = "x-plex-protocol"
 NOT_FOUND = b"<html><head><title>Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
-STEPS_BACK = 100
 # The number of listed items that are read to prove that Plex is up.
 PROOF = 20
 
@@ -128,30 +129,8 @@ class PlexClient:
         return self._checked(lambda: answers.total_of(container.totalSize, header))
 
     def _pages(self, section: str, filters: Mapping[str, str], page: int) -> Iterator[list[Entry]]:
-        """The items that match a filter, in pages without repeats.
-
-        Each page begins with the last item of the one before. If it does not, items were removed meanwhile and the rest
-        moved up, so the walk steps back until pages overlap again: items that stay in the library are never missed.
-        """
-        known_keys: set[str] = set()
-        start = steps_back = 0
-        while True:
-            entries, total = self._page(section, filters, start, page + 1 if start else page)
-            if start and (not entries or entries[0].key not in known_keys):
-                steps_back += 1
-                if steps_back > STEPS_BACK:
-                    raise self._wire.foreign("with a library that does not hold still")
-                start = max(0, start - page)
-                continue
-            fresh = [entry for entry in entries if entry.key not in known_keys]
-            known_keys.update(entry.key for entry in fresh)
-            if fresh:
-                yield fresh
-            if start + len(entries) >= total:
-                return
-            if len(entries) < 2:
-                raise self._wire.foreign("with an incomplete library")
-            start += len(entries) - 1
+        """The items that match a filter, in pages without repeats."""
+        return overlapping(partial(self._page, section, filters), page, self._wire.foreign)
 
     def find(self, section: str, name: str) -> list[Entry]:
         """The library's items that have a file of exactly this base name, as given, composed or decomposed.
@@ -192,28 +171,40 @@ class PlexClient:
         that is not Plex's own counts only if Plex proves meanwhile that it is up: it lists items, and one of them can be
         read (docs/decisions/0005-whose-404.md).
         """
+        return self._existing(keys, self._items_in)
+
+    def _existing(self, keys: Sequence[str], read: Callable[[Answer], dict[str, T]]) -> dict[str, T]:
+        """What `read` finds in the answers about these keys, see `items`."""
         for key in keys:
             check_number(key)
         try:
-            return self._existing(keys, (Missing,))
+            return self._found(keys, read, (Missing,))
         except ForeignNotFound:
             if not self._is_readable():
                 raise
-            return self._existing(keys, (Missing, ForeignNotFound))
+            return self._found(keys, read, (Missing, ForeignNotFound))
 
-    def _existing(self, keys: Sequence[str], absent: tuple[type[NeighbourError], ...]) -> dict[str, Item]:
-        """The items; an error of the types `absent` for a single key means that there is no such item."""
+    def _found(
+        self,
+        keys: Sequence[str],
+        read: Callable[[Answer], dict[str, T]],
+        absent: tuple[type[NeighbourError], ...],
+    ) -> dict[str, T]:
+        """What exists; an error of the types `absent` for a single key means that there is no such item."""
         if not keys:
             return {}
         try:
-            body = self._ask("GET", f"/library/metadata/{','.join(keys)}?skipRefresh=1", cap=LISTING_CAP).body
+            answer = self._ask("GET", f"/library/metadata/{','.join(keys)}?skipRefresh=1", cap=LISTING_CAP)
         except absent:
             middle = len(keys) // 2
             halves = (keys[:middle], keys[middle:]) if middle else ()
-            return {key: item for half in halves for key, item in self._existing(half, absent).items()}
-        container = self._wire.decoded(ITEMS, body).MediaContainer
+            return {key: item for half in halves for key, item in self._found(half, read, absent).items()}
         wanted = set(keys)
-        return {key: item for key, item in self._checked(lambda: answers.items_of(container)).items() if key in wanted}
+        return {key: item for key, item in read(answer).items() if key in wanted}
+
+    def _items_in(self, answer: Answer) -> dict[str, Item]:
+        container = self._wire.decoded(ITEMS, answer.body).MediaContainer
+        return self._checked(lambda: answers.items_of(container))
 
     def _is_readable(self) -> bool:
         """Whether Plex lists its libraries and their items now, and returns one of these; True if it has none."""
@@ -224,7 +215,7 @@ class PlexClient:
         listed = [[entry.key for entry in page] for page in pages if page]
         for keys in listed:
             with suppress(NeighbourError):
-                if self._existing(keys, (Missing,)):
+                if self._found(keys, self._items_in, (Missing,)):
                     return True
         return not listed
 
@@ -234,8 +225,12 @@ class PlexClient:
         Raises ValueError for an invalid edit, Missing if the item is gone, TooLong if a single text or list is too
         long, once everything else was sent. The error says whether anything was applied.
         """
+        self._send_edit(partial(edits.targets, section, key, edit, cast=cast))
+
+    def _send_edit(self, targets: Callable[..., list[str]]) -> None:
+        """Send the requests of one edit, which `targets` returns for a `limit` of their length."""
         limit = edits.LINE_LIMIT
-        waiting = edits.targets(section, key, edit, cast=cast, limit=limit)
+        waiting = targets(limit=limit)
         sent: list[str] = []
         too_long: dict[str, Refused] = {}
         while waiting:
@@ -246,7 +241,7 @@ class PlexClient:
                 if not _is_too_long(error, target):
                     error.applied = bool(sent)
                     raise
-                smaller = edits.targets(section, key, edit, cast=cast, limit=min(limit, len(target)) // 2)
+                smaller = targets(limit=min(limit, len(target)) // 2)
                 if target in smaller:
                     too_long[target] = error
                 else:
@@ -311,8 +306,8 @@ class PlexClient:
         return self._wire.accepted(answer)
 
     def _page(self, section: str, filters: Mapping[str, str], start: int, size: int) -> tuple[list[Entry], int]:
-        """One page of at least two items, since pages overlap by one."""
-        container, header = self._listing(section, {**filters, "sort": "id"}, start=start, size=max(size, 2))
+        """One page of the items that match a filter."""
+        container, header = self._listing(section, {**filters, "sort": "id"}, start=start, size=size)
         entries = self._checked(lambda: answers.entries_of(container, section))
         if filters and container.totalSize is None and not header:
             # A short filtered listing may come without a total.
@@ -324,7 +319,7 @@ class PlexClient:
     ) -> tuple[answers.Entries, str]:
         check_number(section)
         query = {
-            "type": MOVIE,
+            "type": edits.MOVIE,
             **filters,
             "excludeElements": UNWANTED,
             "excludeFields": UNWANTED_FIELDS,
@@ -359,19 +354,3 @@ def _too_long(error: Refused, *, applied: bool) -> TooLong:
 def check_number(text: str) -> None:
     if not (text.isascii() and text.isdigit()):
         raise ValueError("a library or item is named by a number")
-
-
-def chosen(sections: list[Section], libraries: Sequence[str], *, server: str, token: str) -> list[Section]:
-    """Return the sections with these names, or all. Raises Barred if there are none, or if a name does not exist."""
-    if not libraries and not sections:
-        raise Barred(Neighbour.PLEX, f"{server} shows no movie library to this plex_token", setting="plex_token")
-    if not libraries:
-        return sections
-    wanted = {fold(name): name for name in libraries}
-    existing = {fold(section.title) for section in sections}
-    missing = [name for folded, name in wanted.items() if folded not in existing]
-    if missing:
-        titles = (", ".join(section.title for section in sections) or "none").replace(token, "***")
-        message = f"Plex has no movie library named {', '.join(missing)}; it has: {titles}"
-        raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
-    return [section for section in sections if fold(section.title) in wanted]

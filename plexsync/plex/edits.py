@@ -16,18 +16,33 @@ from plexsync.rules.added_dates import moment_seconds
 from plexsync.rules.item import FACE, FIELDS, LISTS, PICTURES, ROLE, SCALARS, Cast, beside_whom
 from plexsync.rules.plan_records import Change, Edit
 from plexsync.rules.text import fold
+from plexsync.rules.traits import CollectionForm
 from plexsync.rules.values import Value
 
 LINE_LIMIT = 8_000
+# The types of items in a request, and the fields that the edit of a collection can have.
+MOVIE, COLLECTION = "1", "18"
+OF_COLLECTIONS = frozenset({"title", "titleSort", "summary", *PICTURES})
 
 
-def targets(section: str, key: str, edit: Edit, *, cast: Cast | None = None, limit: int = LINE_LIMIT) -> list[str]:
+def targets(
+    section: str,
+    key: str,
+    edit: Edit,
+    *,
+    cast: Cast | None = None,
+    form: CollectionForm | None = None,
+    limit: int = LINE_LIMIT,
+) -> list[str]:
     """The paths with query to send as PUT, in order; none for an empty edit.
 
-    `limit` is the longest request line in bytes; a single text or list above it still travels alone.
+    `form`: the key is that of a collection, which takes fewer fields, and is edited by this form of request. `limit` is
+    the longest request line in bytes; a single text or list above it still travels alone.
     Raises ValueError for a section or item that is not a number, and for a field or value that Plex does not accept.
     """
-    head = _head(section, key)
+    head = _head(section, key, form)
+    if form and not edit.keys() <= OF_COLLECTIONS:
+        raise ValueError("an edit has fields that a collection does not have")
     edit, beside = _with_cast(edit, cast or Cast())
     pieces = [piece for name in _in_order(edit) for piece in _pieces(name, edit[name], beside)]
     if not pieces:
@@ -80,11 +95,13 @@ class _Piece:
         yield from self.pairs
 
 
-def _head(section: str, key: str) -> str:
+def _head(section: str, key: str, form: CollectionForm | None) -> str:
     for role, text in (("library", section), ("item", key)):
         if not (text.isascii() and text.isdigit()):
             raise ValueError(f"an edit needs the number of its {role}")
-    return f"/library/sections/{section}/all?type=1&id={key}"
+    if form == "item":
+        return f"/library/metadata/{key}?"
+    return f"/library/sections/{section}/all?type={COLLECTION if form else MOVIE}&id={key}&"
 
 
 def _in_order(edit: Edit) -> list[str]:
@@ -151,7 +168,7 @@ def _target(head: str, pieces: list[_Piece]) -> str:
     for piece in pieces:
         pairs += piece.all_pairs()
     # Two pieces of one request may hold the same lock.
-    return head + "".join(f"&{_quoted(name)}={_quoted(value)}" for name, value in dict.fromkeys(pairs))
+    return head + "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in dict.fromkeys(pairs))
 
 
 def _fits(target: str, limit: int) -> bool:

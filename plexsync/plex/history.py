@@ -12,7 +12,8 @@ import msgspec
 from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer
 from plexsync.plex import answers, answers_history
 from plexsync.plex.answers_history import HistoryRow
-from plexsync.plex.client import MOVIE, UNWANTED, UNWANTED_FIELDS, PlexClient, check_number
+from plexsync.plex.client import UNWANTED, UNWANTED_FIELDS, PlexClient, check_number
+from plexsync.plex.edits import MOVIE
 from plexsync.rules.errors import Barred, Refused
 from plexsync.rules.item import Viewing
 from plexsync.rules.records import PlexPlay, Rated, ViewingPage

@@ -5,13 +5,12 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from plexsync.plex import answers
+from plexsync.plex import answers, answers_collections, edits
 from plexsync.plex.client import FOUND_PAGE, PlexClient, check_number
 from plexsync.rules.errors import Missing, Neighbour
+from plexsync.rules.plan_records import Change
 from plexsync.rules.scratch import ProbedItem
-from plexsync.rules.traits import CollectionEdits
-
-COLLECTION = "18"
+from plexsync.rules.traits import CollectionForm
 
 
 class ProbedAnswer(answers.ItemAnswer):
@@ -34,29 +33,8 @@ class ProbedBody(msgspec.Struct):
     MediaContainer: ProbedAnswers
 
 
-class CollectionAnswer(msgspec.Struct):
-    """A collection."""
-
-    ratingKey: answers.Number
-    title: str = ""
-    summary: str = ""
-
-
-class CollectionAnswers(msgspec.Struct):
-    """The collections of a library, or one of them."""
-
-    size: answers.Number
-    Metadata: list[CollectionAnswer] = []
-
-
-class CollectionsBody(msgspec.Struct):
-    """The body of a list of collections."""
-
-    MediaContainer: CollectionAnswers
-
-
 PROBED = msgspec.json.Decoder(ProbedBody)
-COLLECTIONS = msgspec.json.Decoder(CollectionsBody)
+COLLECTIONS = msgspec.json.Decoder(answers_collections.CollectionsAnswer)
 
 
 class ProbeClient(PlexClient):
@@ -93,23 +71,17 @@ class ProbeClient(PlexClient):
         listed = self._wire.decoded(COLLECTIONS, body).MediaContainer.Metadata
         return [str(collection.ratingKey) for collection in listed if collection.title == title]
 
-    def describe(self, section: str, key: str, summary: str, form: CollectionEdits) -> None:
+    def describe(self, section: str, key: str, summary: str, form: CollectionForm) -> None:
         """Write the summary of a collection, by its library or by the collection; Missing if the form is not accepted."""
-        check_number(section)
-        check_number(key)
-        place = (
-            f"/library/sections/{section}/all?type={COLLECTION}&id={key}&"
-            if form == "section"
-            else f"/library/metadata/{key}?"
-        )
-        self._put(f"{place}summary.value={quote(summary, safe='')}")
+        for target in edits.targets(section, key, {"summary": Change(summary)}, form=form):
+            self._put(target)
 
     def summary(self, key: str) -> str:
         """The summary of a collection."""
         check_number(key)
         body = self._ask("GET", f"/library/metadata/{key}").body
         listed = self._wire.decoded(COLLECTIONS, body).MediaContainer.Metadata
-        return listed[0].summary if listed else ""
+        return listed[0].summary or "" if listed else ""
 
     def files_found(self, section: str, name: str) -> list[str]:
         """The paths of all files of the items that the filter by file finds, in one page."""

@@ -7,7 +7,7 @@ import msgspec
 from plexsync.http.client import LISTING_CAP
 from plexsync.plex import answers_wall
 from plexsync.plex.client import check_number
-from plexsync.plex.history import PlexHistory
+from plexsync.plex.collections import CollectionClient
 from plexsync.rules.errors import Missing, Neighbour
 from plexsync.rules.wall import CollectionsPage, ItemsPage, WallCollection, WallLibrary, WallPicture, address_of
 
@@ -15,7 +15,7 @@ COLLECTIONS = "18"
 SHOWN = msgspec.json.Decoder(answers_wall.ShownListing)
 
 
-class PlexWall(PlexHistory):
+class PlexWall(CollectionClient):
     """A Plex client that also reads how collections look: `Wall` of `plexsync.rules.wall`."""
 
     def wall_libraries(self) -> list[WallLibrary]:
@@ -42,7 +42,7 @@ class PlexWall(PlexHistory):
     def items_page(self, collection: str, *, start: int, size: int) -> ItemsPage:
         """One page of a collection's items, in its order, in one request; Missing if the collection is gone."""
         check_number(collection)
-        container, total = self._shown(f"/library/collections/{collection}/children", {}, start, size)
+        container, total = self._shown(f"/library/collections/{collection}/items", {}, start, size)
         return self._checked(lambda: answers_wall.members_of(container, total))
 
     def wall_picture(self, picture: WallPicture) -> bytes:

@@ -82,6 +82,9 @@ class Profile:
     @property
     def asks_people(self) -> bool:
         """Whether the scene needs more of its performers than their names."""
+        in_collections = "collection" in self.fields and "performers" in self.collections
+        if in_collections and "disambiguation" in self.dressing.names.get("performer", NO_TEXT).names:
+            return True
         is_named = self.performer_name.names <= {"name"}
         return "actor" in self.fields and (not is_named or bool(self.role or self.face))
 

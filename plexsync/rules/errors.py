@@ -8,6 +8,7 @@
     * Missing         404 for one item: the server is up, the item is not there
     * Refused         400, 405, 406, 409, 410, 413-415, 422: asking again gets the same answer
         * TooLong       413, 414, 431: the same edit may pass in smaller pieces
+        * Conflict      409: something that is there stands in the way, as a collection of the same title
     * LocalFault      PlexSync's disk or database failed: work pauses, no server is at fault
         * SpoolFault    files that hooks left can't be taken over: needs you, all other work goes on
     * NewerDatabase   a newer PlexSync wrote the database: nothing may be touched
@@ -88,6 +89,10 @@ class Refused(NeighbourError):
 
 class TooLong(Refused):
     """The request is too large for the server."""
+
+
+class Conflict(Refused):
+    """Something that is there stands in the way, as a collection that has the title already."""
 
 
 NO_MEMORY = "no memory is left for this process"

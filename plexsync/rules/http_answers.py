@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from plexsync.rules.errors import Barred, Missing, Neighbour, NeighbourError, Refused, Throttled, TooLong, Unavailable
+from plexsync.rules.errors import (
+    Barred,
+    Conflict,
+    Missing,
+    Neighbour,
+    NeighbourError,
+    Refused,
+    Throttled,
+    TooLong,
+    Unavailable,
+)
 
 LONGEST_PATIENCE = 3600.0
 USUAL_PATIENCE = 60.0
@@ -84,7 +94,8 @@ def judge(
         wait_or_none = patience(retry_after, date=date, now=now) if status == 503 and retry_after else None
         return Unavailable(neighbour, f"{name} {_trouble(status)} ({status}){says}", retry_after=wait_or_none)
     if 400 <= status < 500:
-        return Refused(neighbour, f"{name} refuses the request ({status}){says}")
+        refusal = Conflict if status == 409 else Refused
+        return refusal(neighbour, f"{name} refuses the request ({status}){says}")
     if 300 <= status < 400:
         return Unavailable(
             neighbour, f"{name} points elsewhere ({status}): {server.url_setting} must be its final address"

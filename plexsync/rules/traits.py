@@ -15,6 +15,8 @@ TagMode = Literal["add", "replace"]
 PeoplePictures = Literal["any", "public", "none"]
 RatingByEdit = Literal["account", "item", "none"]
 CollectionEdits = Literal["both", "section", "item"]
+# The two forms.
+CollectionForm = Literal["section", "item"]
 FileFilter = Literal["exact", "any case", "folder"]
 Answer = str | bool | int | float | None
 
@@ -163,6 +165,7 @@ USES: Mapping[str, str] = {
     "people_pictures": "other addresses are not sent",
     "rating_by_edit": "if it is ignored, PlexSync rates as the account",
     "added_by_edit": "if not, no date added is sent",
+    "collection_edits": "that form is tried first",
 }
 # The groups of questions of a probe, each with its traits.
 GROUPS: Mapping[str, tuple[str, ...]] = {

@@ -36,14 +36,19 @@ from plexsync.simulator.stash_search import (
     Predicate,
     file_filter,
     group_filter,
+    lineage,
     name_words,
     page_of,
     path_words,
     performer_filter,
     scene_filter,
+    scene_studios,
+    scene_tags,
     scene_words,
     studio_filter,
+    studio_parents,
     tag_filter,
+    tag_parents,
 )
 
 SCHEMA_VERSION = 75
@@ -131,6 +136,7 @@ class StashApi:
             "Group": {
                 "id": id_text,
                 "front_image_path": image_path("group", "frontimage"),
+                "back_image_path": back_image_path,
                 "scene_count": self.scene_count,
                 "scenes": lambda record, _: self.data.scenes_with(record),
             },
@@ -236,8 +242,13 @@ class StashApi:
         return self.find(records, make_filter, name_words, NAMED_SORT_KEYS, asked)
 
     def scene_count(self, record: Any, _: Asking, depth: int | None = None) -> int:
-        """The number of scenes that show this record."""
-        return len(self.data.scenes_with(record))
+        """The number of scenes that show this record, or one below it at most so many levels (-1: any number)."""
+        if not depth or not isinstance(record, Studio | Tag):
+            return len(self.data.scenes_with(record))
+        above = studio_parents if isinstance(record, Studio) else tag_parents
+        shown = scene_studios if isinstance(record, Studio) else scene_tags
+        scenes = self.data.scenes.values()
+        return sum(any(record.id in lineage(one, depth, above) for one in shown(scene)) for scene in scenes)
 
     def settings_of(self, _: Any, __: Asking, include: list[str] | None = None) -> dict[str, dict[str, Any]]:
         """The stored settings of each plugin; one without any is missing."""
@@ -308,7 +319,11 @@ class StashApi:
         """performerUpdate: its scenes keep their `updated_at`."""
         with self.data.lock:
             performer = found(self.data.performers, values["id"], "performer")
-            assign(performer, values, {"name": kept, "disambiguation": text, "gender": kept, "alias_list": tuple})
+            assign(
+                performer,
+                values,
+                {"name": kept, "disambiguation": text, "gender": kept, "alias_list": tuple, "details": text},
+            )
             performer.updated_at = self.data.stamp()
         self._fire_update("Performer.Update.Post", performer.id, "PerformerUpdateInput", values, visited)
         return performer
@@ -320,7 +335,7 @@ class StashApi:
             if "parent_id" in values:
                 parent = values["parent_id"]
                 studio.parent_studio = None if parent is None else found(self.data.studios, parent, "studio")
-            assign(studio, values, {"name": kept, "aliases": tuple})
+            assign(studio, values, {"name": kept, "aliases": tuple, "details": text})
             studio.updated_at = self.data.stamp()
         self._fire_update("Studio.Update.Post", studio.id, "StudioUpdateInput", values, visited)
         return studio
@@ -329,7 +344,7 @@ class StashApi:
         """groupUpdate: its scenes keep their `updated_at`."""
         with self.data.lock:
             group = found(self.data.groups, values["id"], "group")
-            assign(group, values, {"name": kept, "aliases": text, "date": kept, "synopsis": text})
+            assign(group, values, {"name": kept, "aliases": text, "date": kept, "synopsis": text}, GROUP_PICTURES)
             group.updated_at = self.data.stamp()
         self._fire_update("Group.Update.Post", group.id, "GroupUpdateInput", values, visited)
         return group
@@ -476,6 +491,13 @@ def image_path(kind: str, leaf: str = "image") -> Resolver:
     return address
 
 
+def back_image_path(group: Group, asking: Asking) -> str | None:
+    """The address of the picture on a group's back; null if it has none."""
+    if group.back_image is None:
+        return None
+    return f"{asking.base}/group/{group.id}/backimage?t={seconds(group.updated_at)}"
+
+
 def shaped(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """An input as Go writes it for hooks: every field of the type, null for missing values."""
     type_ = schema().type_map[kind]
@@ -527,13 +549,24 @@ BULK_LISTS: dict[str, tuple[str, Callable[[Scene], list[str]]]] = {
 }
 
 
-def assign(record: Any, values: Mapping[str, Any], fields: Mapping[str, Callable[[Any], Any]]) -> None:
-    """Set the given fields of a performer, studio or tag, and its picture."""
+# The attributes of pictures by their names in an update.
+PICTURE = {"image": "image"}
+GROUP_PICTURES = {"front_image": "image", "back_image": "back_image"}
+
+
+def assign(
+    record: Any,
+    values: Mapping[str, Any],
+    fields: Mapping[str, Callable[[Any], Any]],
+    pictures: Mapping[str, str] = PICTURE,
+) -> None:
+    """Set the given fields of a performer, studio, tag or group, and its pictures; null removes one."""
     for name, convert in fields.items():
         if name in values:
             setattr(record, name, convert(values[name]))
-    if values.get("image"):
-        record.image = decoded_image(values["image"])
+    for name, attribute in pictures.items():
+        if name in values:
+            setattr(record, attribute, decoded_image(values[name]) if values[name] else None)
 
 
 def kept(value: Any) -> Any:

@@ -40,6 +40,7 @@ class Studio:
     updated_at: str
     parent_studio: "Studio | None" = None
     aliases: tuple[str, ...] = ()
+    details: str = ""
     image: bytes | None = None
 
 
@@ -54,6 +55,7 @@ class Performer:
     disambiguation: str = ""
     gender: str | None = None
     alias_list: tuple[str, ...] = ()
+    details: str = ""
     image: bytes | None = None
 
 
@@ -75,7 +77,7 @@ class Tag:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """A group; older versions call it a movie."""
+    """A group; older versions call it a movie. `image` is its front."""
 
     id: int
     name: str
@@ -86,6 +88,7 @@ class Group:
     synopsis: str = ""
     studio: Studio | None = None
     image: bytes | None = None
+    back_image: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,7 @@ type Performer {
   disambiguation: String
   gender: GenderEnum
   alias_list: [String!]!
+  details: String
   image_path: String
   scene_count: Int!
   image_count: Int!
@@ -180,6 +181,7 @@ type Studio {
   parent_studio: Studio
   child_studios: [Studio!]!
   aliases: [String!]!
+  details: String
   image_path: String
   scene_count(depth: Int): Int!
   image_count(depth: Int): Int!
@@ -220,6 +222,7 @@ type Group {
   synopsis: String
   studio: Studio
   front_image_path: String
+  back_image_path: String
   scene_count(depth: Int): Int!
   scenes: [Scene!]!
   created_at: Time!
@@ -441,6 +444,7 @@ input PerformerUpdateInput {
   disambiguation: String
   gender: GenderEnum
   alias_list: [String!]
+  details: String
   image: String
 }
 
@@ -448,8 +452,24 @@ input PerformerDestroyInput { id: ID! }
 input StudioDestroyInput { id: ID! }
 input TagDestroyInput { id: ID! }
 input GroupDestroyInput { id: ID! }
-input GroupUpdateInput { id: ID!  name: String  aliases: String  date: String  synopsis: String }
-input StudioUpdateInput { id: ID!  name: String  parent_id: ID  aliases: [String!]  image: String }
+input GroupUpdateInput {
+  id: ID!
+  name: String
+  aliases: String
+  date: String
+  synopsis: String
+  front_image: String
+  back_image: String
+}
+
+input StudioUpdateInput {
+  id: ID!
+  name: String
+  parent_id: ID
+  aliases: [String!]
+  details: String
+  image: String
+}
 
 input TagUpdateInput {
   id: ID!

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from plexsync.simulator.stash_graphql import StashError
-from plexsync.simulator.stash_model import Scene, Tag
+from plexsync.simulator.stash_model import Scene, Studio, Tag
 from plexsync.simulator.stash_plays import last_played
 
 Predicate = Callable[[Any], bool]
@@ -336,6 +336,16 @@ def scene_studios(scene: Scene) -> list[Any]:
     return [scene.studio] if scene.studio else []
 
 
+def scene_tags(scene: Scene) -> tuple[Tag, ...]:
+    """The tags."""
+    return scene.tags
+
+
+def studio_parents(studio: Studio) -> list[Studio]:
+    """The studio above as a list of one or none."""
+    return [studio.parent_studio] if studio.parent_studio else []
+
+
 def tag_parents(tag: Tag) -> tuple[Tag, ...]:
     """The direct parents."""
     return tag.parents
@@ -350,7 +360,7 @@ NAMED_CRITERIA: dict[str, Callable[[Any], Predicate]] = {
     **TIMES,
     "name": text(lambda record: record.name),
     "disambiguation": text(lambda record: record.disambiguation),
-    "parents": members(lambda studio: [studio.parent_studio] if studio.parent_studio else []),
+    "parents": members(studio_parents),
 }
 
 FILE_CRITERIA: dict[str, Callable[[Any], Predicate]] = {
@@ -374,9 +384,9 @@ SCENE_CRITERIA: dict[str, Callable[[Any], Predicate]] = {
     "rating100": ordered(lambda scene: scene.rating100),
     "organized": lambda wanted: lambda scene: scene.organized == wanted,
     "is_missing": missing,
-    "studios": members(scene_studios, lambda studio: [studio.parent_studio] if studio.parent_studio else []),
+    "studios": members(scene_studios, studio_parents),
     "groups": members(lambda scene: [place.group for place in scene.groups]),
-    "tags": members(lambda scene: scene.tags, tag_parents),
+    "tags": members(scene_tags, tag_parents),
     "tag_count": ordered(lambda scene: len(scene.tags)),
     "performers": members(lambda scene: scene.performers),
     "performer_count": ordered(lambda scene: len(scene.performers)),

@@ -32,7 +32,13 @@ from plexsync.simulator.stash_plays import ScenePlays
 from plexsync.simulator.stash_schema import schema
 
 BEGINNING = datetime(2026, 1, 15, 10, 0, tzinfo=UTC).timestamp()
-PICTURES = {"performer": "image", "studio": "image", "tag": "image", "group": "frontimage"}
+PICTURES = {
+    ("performer", "image"): "image",
+    ("studio", "image"): "image",
+    ("tag", "image"): "image",
+    ("group", "frontimage"): "image",
+    ("group", "backimage"): "back_image",
+}
 UNAUTHORIZED = Answer(401, b"", "text/plain; charset=utf-8")
 NOT_FOUND = Answer(404, b"404 page not found\n", "text/plain; charset=utf-8")
 
@@ -201,6 +207,21 @@ class StashSim(HttpServer):
     def rename_group(self, old: str, new: str) -> None:
         """Rename a group; its hook runs, scenes keep their `updated_at`."""
         self._api.update_group({"id": str(self._known(self.data.groups, old)), "name": new}, ())
+
+    def edit_object(self, kind: str, name: Name, **changes: Any) -> None:
+        """Edit a performer, studio, tag or group by its name as a user does, in the words of its update; pictures are bytes.
+
+        Its hook runs, scenes keep their `updated_at`.
+        """
+        updates: dict[str, Callable[[Mapping[str, Any], Visited], object]] = {
+            "performer": self._api.update_performer,
+            "studio": self._api.update_studio,
+            "tag": self._api.update_tag,
+            "group": self._api.update_group,
+        }
+        values = {name: sent_image(value) if isinstance(value, bytes) else value for name, value in changes.items()}
+        id_ = self._known(getattr(self.data, f"{kind}s"), name)
+        updates[kind]({"id": str(id_), **values}, ())
 
     def destroy(self, kind: str, name: str) -> None:
         """Delete a performer, studio, tag or group; its hook runs, scenes keep their `updated_at`."""
@@ -373,11 +394,12 @@ class StashSim(HttpServer):
             if (kind, leaf) == ("scene", "screenshot"):
                 scene = self.data.scenes.get(id_)
                 return NOT_FOUND if scene is None else self._shown(scene.cover, known)
-            if PICTURES.get(kind) != leaf:
+            attribute = PICTURES.get((kind, leaf))
+            if attribute is None:
                 return NOT_FOUND
             records: Mapping[int, Any] = getattr(self.data, f"{kind}s")
             record = records.get(id_)
-            return NOT_FOUND if record is None else self._shown(record.image, known)
+            return NOT_FOUND if record is None else self._shown(getattr(record, attribute), known)
 
     def _shown(self, image: bytes | None, known: str) -> Answer:
         return picture(None if self.blobs_away else image, known)
@@ -484,7 +506,7 @@ class StashSim(HttpServer):
                     values["groups"] = [self._place(one) for one in value]
                 case "cover":
                     if value is not None:
-                        values["cover_image"] = f"data:{media_type(value)};base64,{base64.b64encode(value).decode()}"
+                        values["cover_image"] = sent_image(value)
                 case "title" | "code" | "details" | "director" | "date" | "rating100" | "organized" | "urls":
                     values[name] = list(value) if name == "urls" else value
                 case _:
@@ -528,6 +550,11 @@ def picture(image: bytes | None, known: str) -> Answer:
     tag = f'"{hashlib.md5(shown, usedforsecurity=False).hexdigest()}"'
     headers = {"Cache-Control": "no-cache", "ETag": tag}
     return Answer(304, b"", headers=headers) if known == tag else Answer(200, shown, media_type(shown), headers)
+
+
+def sent_image(image: bytes) -> str:
+    """A picture as an input of the API has it."""
+    return f"data:{media_type(image)};base64,{base64.b64encode(image).decode()}"
 
 
 def json_answer(status: int, body: dict[str, Any]) -> Answer:

@@ -226,42 +226,6 @@ class AskedQuestions(msgspec.Struct, rename={"type": "__type"}):
     type: Questions
 
 
-class Status(msgspec.Struct):
-    """The state of Stash itself."""
-
-    status: str
-
-
-class Probed(msgspec.Struct):
-    """The data of the query PROBE."""
-
-    systemStatus: Status
-
-
-class ConfigFile(msgspec.Struct):
-    """The path of Stash's configuration file."""
-
-    configPath: str | None
-
-
-class ConfigPath(msgspec.Struct):
-    """The data of the query CONFIG_PATH."""
-
-    systemStatus: ConfigFile
-
-
-class VersionText(msgspec.Struct):
-    """The version; a custom build may have none."""
-
-    version: str | None
-
-
-class Version(msgspec.Struct):
-    """The data of the query VERSION."""
-
-    version: VersionText
-
-
 def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
     """The scene; null texts become empty ones. Raises ValueError if its files are to have times, and one has none."""
     if timed and not all(file.mod_time for file in answer.files):

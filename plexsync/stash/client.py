@@ -22,7 +22,7 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import name_key
 from plexsync.rules.records import Newest, News, Picture, Plugin
 from plexsync.rules.scene import Image, Scene
-from plexsync.stash import answers, existing, plugin_answers, queries
+from plexsync.stash import answers, existing, pictures, queries, server_answers
 from plexsync.stash.names import pattern
 
 STASH = Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key")
@@ -69,11 +69,11 @@ PICTURED = msgspec.json.Decoder(answers.Pictured)
 NEWEST = msgspec.json.Decoder(answers.NewestOfAll)
 QUESTIONS = msgspec.json.Decoder(answers.AskedQuestions)
 RECENT_FILES = msgspec.json.Decoder(answers.RecentFiles)
-PROBED = msgspec.json.Decoder(answers.Probed)
-VERSION = msgspec.json.Decoder(answers.Version)
-CONFIG_PATH = msgspec.json.Decoder(answers.ConfigPath)
-PLUGINS = msgspec.json.Decoder(plugin_answers.InstalledPlugins)
-PLUGIN_SETTINGS = msgspec.json.Decoder(plugin_answers.PluginSettings)
+PROBED = msgspec.json.Decoder(server_answers.Probed)
+VERSION = msgspec.json.Decoder(server_answers.Version)
+CONFIG_PATH = msgspec.json.Decoder(server_answers.ConfigPath)
+PLUGINS = msgspec.json.Decoder(server_answers.InstalledPlugins)
+PLUGIN_SETTINGS = msgspec.json.Decoder(server_answers.PluginSettings)
 ANYTHING = msgspec.json.Decoder()
 CONFIGURED = msgspec.json.Decoder(dict[str, dict[str, object]])
 
@@ -183,7 +183,7 @@ class StashClient:
 
         def ask(last: int) -> tuple[int, list[Scene]]:
             query = queries.walk(**self._more)
-            data = self._ask(WALKED, query, _walking(queries.above(last), page)).findScenes
+            data = self._ask(WALKED, query, walking(queries.above(last), page)).findScenes
             return data.count, self._checked(lambda: [self._scene_of(one) for one in data.scenes])
 
         return self._walked(after, ask, lambda scene: scene.id)
@@ -201,7 +201,7 @@ class StashClient:
         if not wanted:
             return []
         scenes = queries.named(pattern(name for name in names if name))
-        data = self._ask(RIVALS, queries.RIVALS, _walking(scenes, EVERYTHING)).findScenes
+        data = self._ask(RIVALS, queries.RIVALS, walking(scenes, EVERYTHING)).findScenes
         if data.count != len(data.scenes):
             raise self._wire.foreign("with a part of its scenes")
         rivals = self._checked(
@@ -225,11 +225,11 @@ class StashClient:
 
     def lacks(self, image: Image) -> bool:
         """Whether Stash has no such picture, by its database and not by the image that it sends."""
-        id = int(image.path.split("/")[2])
-        if image.source == "cover":
-            return self._ask(COUNTED, queries.LACKS_COVER, {"id": id}).found.count > 0
-        owner = self._ask(PICTURED, queries.PICTURE[image.source], {"id": str(id)}).found
-        return owner is None or not owner.path or "default=true" in owner.path
+        _, kind, id, leaf = image.path.split("/")
+        if kind == "scene":
+            return self._ask(COUNTED, queries.LACKS_COVER, {"id": int(id)}).found.count > 0
+        owner = self._ask(PICTURED, queries.PICTURE[kind, leaf], {"id": id}).found
+        return owner is None or not pictures.is_own(owner.path)
 
     def showing(self, kind: Kind, id: int) -> list[int]:
         """The ids of the scenes that have a performer, studio, tag or group, or a child of it."""
@@ -292,7 +292,7 @@ class StashClient:
     def _walk_ids(self, after: int, page: int, more: Mapping[str, object]) -> Iterator[list[tuple[int, str]]]:
         def ask(last: int) -> tuple[int, list[tuple[int, str]]]:
             scenes = queries.above(last, **more)
-            data = self._ask(WALKED_IDS, queries.WALK_IDS, _walking(scenes, page)).findScenes
+            data = self._ask(WALKED_IDS, queries.WALK_IDS, walking(scenes, page)).findScenes
             return data.count, self._checked(lambda: answers.stamps_of(data.scenes))
 
         return self._walked(after, ask, lambda stamp: stamp[0])
@@ -381,7 +381,8 @@ def by_id(data: Mapping[str, S | None], ids: Sequence[int]) -> dict[int, S]:
     return scenes
 
 
-def _walking(scenes: Mapping[str, object], size: int) -> dict[str, object]:
+def walking(scenes: Mapping[str, object], size: int) -> dict[str, object]:
+    """The variables for a page of scenes by id."""
     return {"scenes": scenes, "page": queries.page(size, sort="id")}
 
 

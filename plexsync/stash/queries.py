@@ -102,9 +102,13 @@ query LacksCover($id: Int!) {
 }
 """
 
+# By the kind and the end of the picture's path.
 PICTURE = {
-    "studio": "query StudioPicture($id: ID!) { found: findStudio(id: $id) { path: image_path } }",
-    "group": "query GroupPicture($id: ID!) { found: findGroup(id: $id) { path: front_image_path } }",
+    ("studio", "image"): "query StudioPicture($id: ID!) { found: findStudio(id: $id) { path: image_path } }",
+    ("group", "frontimage"): "query GroupPicture($id: ID!) { found: findGroup(id: $id) { path: front_image_path } }",
+    ("group", "backimage"): "query GroupBack($id: ID!) { found: findGroup(id: $id) { path: back_image_path } }",
+    ("tag", "image"): "query TagPicture($id: ID!) { found: findTag(id: $id) { path: image_path } }",
+    ("performer", "image"): "query PerformerPicture($id: ID!) { found: findPerformer(id: $id) { path: image_path } }",
 }
 
 # Stash takes an empty list of times for "now" and "the newest one": only `Moments`, which is never empty, is sent.
@@ -210,17 +214,17 @@ def only_plays(ids: Sequence[int]) -> str:
 
 def each_scene(name: str, ids: Sequence[int], fields: str) -> str:
     """One query for these fields of each of these scenes, under the alias `s<id>`."""
-    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ {fields} }}" for id in _checked(ids))
+    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ {fields} }}" for id in checked(ids))
     return f"query {name} {{\n{aliases}\n}}\n"
 
 
 def existing(ids: Sequence[int]) -> str:
     """One query for which of these scenes exist, each under the alias `s<id>`, and for the number of all scenes."""
-    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ id }}" for id in _checked(ids))
+    aliases = "\n".join(f"  s{id}: findScene(id: {id}) {{ id }}" for id in checked(ids))
     return f"query Existing {{\n  all: findScenes(filter: {{ per_page: 0 }}) {{ count }}\n{aliases}\n}}\n"
 
 
-def _checked(ids: Sequence[int]) -> Sequence[int]:
+def checked(ids: Sequence[int]) -> Sequence[int]:
     """These ids; raises ValueError for one that is not a plain positive number."""
     for id in ids:
         if type(id) is not int or id < 0:

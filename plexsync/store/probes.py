@@ -69,6 +69,13 @@ class Probes(ReadOnlyProbes):
         joined = earlier.joined(learnt) if earlier else learnt
         return servers.learn(to_text(joined.traits), learnt.version, now=learnt.learnt_at)
 
+    def save_observed(self, traits: ServerTraits, *, now: int) -> None:
+        """Save what the work has shown of the server without a probe, beside what probes have learnt."""
+        row, earlier = ReadOnlyServers(self._db).find(), self.traits()
+        if row is not None:
+            version, learnt_at = (earlier.version, earlier.learnt_at) if earlier else (row.version, now)
+            self.save_traits(LearntTraits(row.machine, version, traits, learnt_at))
+
     def begin_probe(self, original: Original) -> None:
         """Save an item as it is before a probe."""
         Notes(self._db).save(PROBED, original_to_text(original))

@@ -24,7 +24,6 @@ OTHER_PATHS = {
     ("GET", "/library/sections"): "recorded from real servers; described as /library/sections/all",
     ("GET", "/library/sections/1/refresh"): "recorded from real servers, and as plexapi asks; described as POST",
     ("GET", "/accounts"): "not described; as plexapi asks",
-    ("GET", "/library/collections/2/children"): "as plexapi asks; described as .../items",
 }
 OTHER_PARAMETERS = {
     ("GET", SECTION_ITEMS): {
@@ -44,9 +43,23 @@ OTHER_PARAMETERS = {
         "X-Plex-Container-Start": "paging, described in words",
         "X-Plex-Container-Size": "paging, described in words",
     },
-    ("GET", "/library/collections/2/children"): {
+    ("GET", "/library/collections/{collectionId}/items"): {
+        "excludeElements": "described in older documents of the same interface",
+        "excludeFields": "described in older documents of the same interface",
         "X-Plex-Container-Start": "paging, described in words",
         "X-Plex-Container-Size": "paging, described in words",
+    },
+    ("GET", "/library/collections/{collectionId}/composite/{updatedAt}"): {
+        "width": "in the address that real servers send",
+        "height": "in the address that real servers send",
+    },
+    ("PUT", "/library/metadata/{ids}"): {
+        "field.value": "described for the items of a library; the form that newer servers take for collections",
+        "field.locked": "described for the items of a library; the form that newer servers take for collections",
+    },
+    ("PUT", "/library/metadata/{ids}/prefs"): {
+        "collectionMode": "described as any setting; as plexapi sends it",
+        "collectionSort": "described as any setting; as plexapi sends it",
     },
     ("PUT", SECTION_ITEMS): {
         "id": "described in the words of the operation",
@@ -58,7 +71,6 @@ OTHER_PARAMETERS = {
 OF_THE_PROBE = {
     ("GET", "/library/sections"): "see OTHER_PATHS",
     ("GET", "/library/metadata/5/posters"): "described for POST; as plexapi asks",
-    ("PUT", "/library/metadata/{ids}", "summary.value"): "one of the two forms that the probe tells apart",
     ("GET", "/library/sections/{sectionId}/collections", "title"): "a media query; the answer is checked again",
 }
 # How the description writes what stands for many names.
@@ -84,7 +96,7 @@ def sent():
     """(method, target) of one request of each kind that the client can send."""
     with PlexSim(token="t") as sim:
         section = sim.add_section("Movies")
-        key = sim.add_movie(section, files=[("/media/a.mp4", 1, 1000)], title="A", genre=["Old"], collection=["Shelf"])
+        key = sim.add_movie(section, files=[("/media/a.mp4", 1, 1000)], title="A", genre=["Old"])
         client = PlexWall(sim.url, "t")
         client.identity()
         client.sections()
@@ -97,10 +109,6 @@ def sent():
         list(client.plays(1, since=5))
         list(client.viewings(section, since=5))
         client.accounts()
-        client.collections_page(section, start=0, size=60)
-        collection = sim.collection_keys(section)["Shelf"]
-        client.shown_collection(collection)
-        client.items_page(collection, start=0, size=60)
         edit = {
             "title": Change("B", True),
             "actor": Change(("Ann",), True),
@@ -108,9 +116,32 @@ def sent():
             "genre": Change(("New",), True, removes=("Old",)),
         }
         client.edit(section, key, edit, cast=Cast(roles={"Ann": "Queen"}))
+        _ask_about_collections(sim, client, section, key)
         client.close()
         assert all(request.status == 200 for request in sim.log)
         return [(request.method, request.path, [name for name, _ in request.query]) for request in sim.log]
+
+
+def _ask_about_collections(sim, client, section, key):
+    other = sim.add_movie(section, files=[("/media/b.mp4", 1, 1000)], collection=["Best"])
+    sim.hand_edit(key, collection=["Best"])
+    best = sim.collection_keys(section)["Best"]
+    list(client.listed(section))
+    client.collections([best])
+    client.members(best)
+    shown = client.shown_collection(best)
+    client.collections_page(section, start=0, size=60)
+    client.items_page(best, start=0, size=60)
+    client.wall_picture(shown.poster)
+    for form in ("section", "item"):
+        client.edit_collection(section, best, {"title": Change("Finest", True), "thumb": Change(None, True)}, form)
+    client.set_prefs(best, {"collectionMode": "2", "collectionSort": "2"})
+    client.move(best, key)
+    client.move(best, key, after=other)
+    client.show_home(section, best, ("home",), managed=False)
+    client.homes(section)
+    client.show_home(section, best, ("shared",), managed=True)
+    client.show_home(section, best, (), managed=True)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from graphql import (
 
 from plexsync.rules.job import Kind
 from plexsync.rules.plays import Moments
-from plexsync.stash import import_queries, queries
+from plexsync.stash import collection_queries, import_queries, queries
 from plexsync.stash_plugin import child_process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,7 +67,7 @@ ASKED = {
     "newest": (queries.NEWEST, {**NEWEST_FIRST, "last": LAST}),
     "questions": (queries.QUESTIONS, {}),
     "lacks cover": (queries.LACKS_COVER, {"id": 7}),
-    **{f"picture of a {kind}": (query, {"id": "7"}) for kind, query in queries.PICTURE.items()},
+    **{f"picture at {' '.join(place)}": (query, {"id": "7"}) for place, query in queries.PICTURE.items()},
     **{f"recent {kind}": (query, NEWEST_FIRST) for kind, query in queries.RECENT.items()},
     **{
         f"showing {kind}": (queries.WALK_IDS, {"scenes": queries.above(0, **queries.showing(kind, 5)), "page": PAGE})
@@ -104,6 +104,26 @@ IMPORTS = {
     **{f"destroy a {kind}": (query, {"id": "7"}) for kind, query in import_queries.DESTROY.items()},
 }
 ASKED |= IMPORTS
+
+# The sources of collections.
+ALL_SOURCES = {"studio": [1, 2], "group": [3], "tag": [4], "performer": [5], "rating": [1, 10], "organized": [1]}
+COLLECTIONS = {
+    "sources of collections": (collection_queries.objects(ALL_SOURCES), {}),
+    **{
+        f"source {source} of collections": (collection_queries.objects({source: ids}), {})
+        for source, ids in ALL_SOURCES.items()
+    },
+    **{f"stamps of every {source}": (query, {"page": PAGE}) for source, query in collection_queries.STAMPS.items()},
+    **{
+        f"stamps and scenes of every {source}": (query, {"page": PAGE})
+        for source, query in collection_queries.COUNTED_STAMPS.items()
+    },
+    "scenes of groups": (
+        collection_queries.GROUP_SCENES,
+        {"scenes": queries.above(0, **collection_queries.in_groups([3, 4])), "page": PAGE},
+    ),
+}
+ASKED |= COLLECTIONS
 
 # What only a Stash is asked that says it can be.
 NEWER = {
@@ -180,7 +200,12 @@ def test_every_literal_question_is_tried_here():
     assert set(queries.RECENT.values()) <= tried
     of_import = {value for name, value in vars(import_queries).items() if name.isupper() and isinstance(value, str)}
     assert of_import - tried == {import_queries.IMPORT_FIELDS}
-    for by_kind in (import_queries.CREATE, import_queries.USES, import_queries.DESTROY):
+    of_collections = {
+        value for name, value in vars(collection_queries).items() if name.isupper() and isinstance(value, str)
+    }
+    assert of_collections - tried == {fragment for _, _, fragment in collection_queries.FRAGMENTS.values()}
+    of_every_source = (collection_queries.STAMPS, collection_queries.COUNTED_STAMPS)
+    for by_kind in (import_queries.CREATE, import_queries.USES, import_queries.DESTROY, *of_every_source):
         assert set(by_kind.values()) <= tried
 
 

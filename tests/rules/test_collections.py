@@ -96,6 +96,20 @@ def test_an_object_whose_template_makes_no_name_has_no_collection():
     assert "rating" not in {source for source, _, _ in named(rating="{disambiguation}")}
 
 
+@pytest.mark.parametrize(
+    ("collections", "fields", "text", "asks"),
+    [
+        ({"performers"}, {"collection"}, "{name}[ ({disambiguation})]", True),
+        ({"performers"}, {"collection"}, "{name}", False),
+        ({"studio"}, {"collection"}, "{name}[ ({disambiguation})]", False),
+        ({"performers"}, {"actor"}, "{name}[ ({disambiguation})]", False),
+    ],
+)
+def test_more_than_the_names_of_performers_is_read_only_if_a_name_needs_it(collections, fields, text, asks):
+    dressing = Dressing(names={"performer": template.parsed(text, TEMPLATE_NAMES)})
+    assert Profile(frozenset(fields), collections=frozenset(collections), dressing=dressing).asks_people is asks
+
+
 def test_a_name_is_cut_to_what_plex_takes_and_a_scene_says_so():
     scene = replace(SCENE, studio="B" * 300)
     profile = replace(PROFILE, collections=frozenset({"studio"}), tag_collections=choice.Patterns())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.rules.errors import Barred, Missing, Neighbour, Refused, Throttled, TooLong, Unavailable
+from plexsync.rules.errors import Barred, Conflict, Missing, Neighbour, Refused, Throttled, TooLong, Unavailable
 from plexsync.rules.http_answers import LONGEST_PATIENCE, USUAL_PATIENCE, Server, judge, patience, unreachable
 
 PLEX = Server(Neighbour.PLEX, "Plex at nas:32400", "plex_url", "plex_token")
@@ -64,7 +64,8 @@ def test_no_header_breaks_it(header, date):
     ("statuses", "error"),
     [
         ((301, 302, 303, 304, 307, 308), Unavailable),
-        ((400, 402, 405, 406, 409, 410, 415, 422, 451, 499), Refused),
+        ((400, 402, 405, 406, 410, 415, 422, 451, 499), Refused),
+        ((409,), Conflict),
         ((401, 403), Barred),
         ((404,), Missing),
         ((408, 500, 501, 502, 503, 504, 507, 599), Unavailable),

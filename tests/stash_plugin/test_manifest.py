@@ -15,7 +15,7 @@ TYPES = {bool: "BOOLEAN", int: "NUMBER", float: "NUMBER"}
 VALUES = {"plex_url": "http://plex:32400", "plex_token": "x" * 20, "path_map": "/data => /media; /b => /c"}
 VALUES |= {"plex_libraries": "Movies, Clips", "conflict_policy": "plex", "first_push": "stash"}
 VALUES |= {"title_template": "[{studio} - ]{title}", "genre_tags": "Boots, -meta*", "label_tags": "Boots"}
-VALUES |= {"collections": "parents"}
+VALUES |= {"collections": "parents", "collection_name": "Studio: {name}", "collection_parts": "summary"}
 VALUES |= {"when_gone": "undo", "poster": "cover", "background": "studio"}
 VALUES |= {"watch_back": "plays", "watch_account": "2", "watch_since": "2026-01-31"}
 VALUES |= {"rating_direction": "both", "rating_wins": "plex"}

@@ -14,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from validation import path_rules, values
+from validation.collection_settings import by_source
 from validation.config import PlexSyncConfig, describe
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -31,6 +32,7 @@ BOUNDS = {
     "max_retries": (1, 20),
     "dlq_retention_days": (1, 365),
     "dlq_max": (100, 1_000_000),
+    "collection_minimum": (1, 1000),
     "notify_after_minutes": (1, 1440),
     "worker_idle_minutes": (1, 10_080),
     "breaker_failure_threshold": (1, 100),
@@ -80,6 +82,13 @@ DEFAULTS = {
     "collection_tags": (),
     "tag_parents": False,
     "collections": ("studio", "groups"),
+    "collection_name": (),
+    "collection_sort": (),
+    "collection_minimum": 1,
+    "collection_parts": (),
+    "collection_mode": "leave",
+    "collection_home": (),
+    "collection_home_places": ("recommended", "home"),
     "poster": "cover",
     "background": "none",
     "poster_padding": False,
@@ -933,10 +942,80 @@ def test_the_name_of_a_performer_is_made_of_its_values(bad):
     assert config(performer_name="{name}[ ({disambiguation})]").performer_name == "{name}[ ({disambiguation})]"
 
 
-def test_collections_are_some_of_three_words():
+def test_collections_are_some_of_the_sources():
     assert config(collections="Studio, groups").collections == ("studio", "groups")
+    assert config(collections=["performers", "Rating", "organized"]).collections == (
+        "performers",
+        "rating",
+        "organized",
+    )
     assert config(collections=[]).collections == ()
     assert refusal(collections="studios").errors()[0]["loc"] == ("collections",)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("Studio: {name}", ("Studio: {name}",)),
+        ("Groups=>Series {name} ; {name}\nstudio => a => b", ("groups => Series {name}", "{name}", "studio => a => b")),
+        (["performers => {name}[ ({disambiguation})]"], ("performers => {name}[ ({disambiguation})]",)),
+        ([], ()),
+        ("", ()),
+    ],
+)
+def test_the_names_of_collections_are_templates_of_sources_and_one_for_all_others(given, read):
+    made = config(collection_name=given, collection_sort=given)
+    assert (made.collection_name, made.collection_sort) == (read, read)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        " ",
+        ["{name}", " "],
+        "{title}",
+        "studios => {name}",
+        "=> {name}",
+        "studio =>",
+        "studio => {",
+        ["a\nb"],
+        7,
+        [7],
+        {},
+    ],
+)
+def test_a_template_that_names_no_source_or_no_value_of_one_is_refused(bad):
+    for name in ("collection_name", "collection_sort"):
+        assert refusal(**{name: bad}).errors()[0]["loc"] == (name,)
+
+
+@pytest.mark.parametrize("bad", ["{name}; x", "tags => {name}; Tags => x"])
+def test_a_source_has_one_template(bad):
+    (error,) = refusal(collection_name=bad).errors()
+    assert "at most one template for each source" in str(error["ctx"]["error"])
+
+
+def test_the_template_without_a_source_is_that_of_every_source_that_has_none():
+    made = by_source(config(collection_name="{name}!; tags => #{name}").collection_name)
+    texts = {source: entry.filled({"name": "x"}) for source, entry in made.items()}
+    others = ("studio", "group", "performer", "rating", "organized")
+    assert texts == {"tag": "#x", **dict.fromkeys(others, "x!")}
+    assert by_source(()) == {}
+
+
+def test_the_parts_and_places_of_collections_are_words():
+    made = config(collection_parts="Summary, poster,summary", collection_home_places=["home"])
+    assert (made.collection_parts, made.collection_home_places) == (("summary", "poster"), ("home",))
+    assert config(collection_parts="").collection_parts == ()
+    assert refusal(collection_parts="title").errors()[0]["loc"] == ("collection_parts",)
+    for bad in ("", [], "house"):
+        assert refusal(collection_home_places=bad).errors()[0]["loc"] == ("collection_home_places",)
+
+
+def test_a_library_dresses_its_collections_in_its_own_way_but_for_the_minimum():
+    own = config(libraries={"Clips": {"collection_parts": "poster", "collection_mode": "hidden"}}).of_library("Clips")
+    assert (own.collection_parts, own.collection_mode) == (("poster",), "hidden")
+    assert refusal(libraries={"Clips": {"collection_minimum": 2}}).errors()[0]["loc"] == ("libraries",)
 
 
 @pytest.mark.parametrize("name", ["genre_tags", "collections", "web_allowed_hosts"])

@@ -20,7 +20,7 @@ from plexsync.rules.paths import base_name, folder_name
 from plexsync.rules.plan_records import Change
 from plexsync.rules.scratch import EARLIER, RATING_BY_ACCOUNT, RATING_BY_EDIT, Original, ProbedItem
 from plexsync.rules.text import fold
-from plexsync.rules.traits import Answer, CollectionEdits, ServerTraits
+from plexsync.rules.traits import Answer, CollectionForm, ServerTraits
 from plexsync.rules.values import name_keys, without_names
 
 log = logging.getLogger("PlexSync.probe")
@@ -29,7 +29,7 @@ log = logging.getLogger("PlexSync.probe")
 PUBLIC_FACE, PRIVATE_FACE = "https://example.org/plexsync-probe.jpg", "http://10.255.255.254/plexsync-probe.jpg"
 # Seconds to wait for an uploaded picture, and between two looks.
 LAG_PATIENCE, LAG_PACE = 10.0, 0.5
-FORMS: tuple[CollectionEdits, ...] = ("section", "item")
+FORMS: tuple[CollectionForm, ...] = ("section", "item")
 
 
 class Halted(Exception):
@@ -257,7 +257,7 @@ class Examination:
             self._clock.sleep(pause)
         return self._plex.collections(self._original.section, name)
 
-    def _is_described(self, key: str, form: CollectionEdits) -> bool:
+    def _is_described(self, key: str, form: CollectionForm) -> bool:
         self._go_on()
         summary = f"by {form}"
         try:
