@@ -13,6 +13,7 @@ from plexsync.rules.wall import WALL_PAGE
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
 from tests.journey.world import TOKEN, World
+from tests.patience import until
 from tests.web.conftest import Dash, Look, dashboard
 from tests.web.crawl import Crawl
 from tests.web.stage import HOSTILE
@@ -190,4 +191,4 @@ def test_the_wall_opens_well_in_a_browser(hung: World, look: Look) -> None:
         page.goto(f"{dash.url}/wall")
         page.get_by_role("link", name="Northlight").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Northlight")
-        page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+        until(lambda: page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)"))
