@@ -78,7 +78,7 @@ def furnish(world: World) -> None:
     for name, details, dark, light in STUDIOS:
         world.stash.edit_object("studio", name, details=details, image=drawn(name, dark, light, (600, 600), plate=True))
     for name, synopsis, dark, light in SERIES:
-        front, back = (drawn(name, dark, light, size, plate=True) for size in ((600, 900), (1280, 720)))
+        front, back = drawn(name, dark, light, (600, 900), plate=True), drawn("", light, dark, (1280, 720))
         world.stash.edit_object("group", name, synopsis=synopsis, front_image=front, back_image=back)
 
 
@@ -88,8 +88,8 @@ def drawn(words: str, dark: Colour, light: Colour, size: tuple[int, int], *, pla
     shade = Image.linear_gradient("L").resize(size)
     picture = Image.composite(Image.new("RGB", size, light), Image.new("RGB", size, dark), shade)
     pen = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(size=width // 11)
-    lines = "\n".join(words.split(" ")) if width < height * 1.2 else words
+    font = ImageFont.load_default(size=min(width, height) // 9)
+    lines = "\n".join(words.split(" "))
     if plate:
         pen.rectangle((width * 0.06, height * 0.3, width * 0.94, height * 0.7), fill=dark, outline=light, width=6)
     pen.multiline_text((width / 2, height / 2), lines, font=font, fill=(255, 255, 255), anchor="mm", align="center")
@@ -101,9 +101,9 @@ def drawn(words: str, dark: Colour, light: Colour, size: tuple[int, int], *, pla
 def shoot(browser: Browser, world: World, path: str, file: Path) -> None:
     """Take the picture of a page once all its pictures are there."""
     with opened_dashboard(world) as dash:
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="dark")
+        page = browser.new_page(viewport={"width": 1280, "height": 560}, color_scheme="dark")
         page.goto(f"{dash.url}{path}")
         until(lambda: page.evaluate("[...document.images].every(image => image.complete)"))
-        taken = Image.open(io.BytesIO(page.screenshot()))
+        taken = Image.open(io.BytesIO(page.screenshot(full_page=True)))
         page.close()
     taken.convert("RGB").quantize(colors=160, dither=Image.Dither.NONE).save(file, optimize=True)

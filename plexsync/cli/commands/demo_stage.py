@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from plexsync.app.parts import Parts, opened
 from plexsync.app.wall_before import keep_wall
+from plexsync.cli.commands.demo_collections import give_pictures, make_favourites
 from plexsync.cli.daemon.child import ROOT, command_of, environ
 from plexsync.engine.clock import SystemClock
 from validation.config import PlexSyncConfig
@@ -26,7 +27,6 @@ SWITCH_LOOK = 0.1
 USUAL_PORT = 9797
 WEEKS = 30 * 86_400.0
 LOOKS_PER_SCENE = 20
-FAVOURITES, LARGEST_FAVOURITES = "Favourites", 6
 
 
 @dataclass
@@ -57,6 +57,7 @@ class Stage:
                 handles = populate(library, stash, plex)
                 stash.now = seconds_now
                 make_favourites(library, plex, handles)
+                give_pictures(library, stash)
                 folder = Path(place)
                 config = PlexSyncConfig(
                     plex_url=plex.url,
@@ -70,6 +71,7 @@ class Stage:
                     breaker_max_recovery_timeout=4,
                     approve_bulk=True,
                     poster="none",
+                    collection_parts=("name", "summary", "poster", "background", "order"),
                     watch_back="plays",
                     web_bind=f"127.0.0.1:{free_port()}",
                     data_dir=str(folder / "data"),
@@ -161,21 +163,6 @@ class Switch(threading.Thread):
             self.resting = False
 
 
-def make_favourites(library: Any, plex: Any, handles: Any) -> None:
-    """Make the collection that a person made before PlexSync came, of movies that are nobody's: it stays as it is."""
-    from plexsync.simulator.stash_images import png
-
-    section = next(iter(library.sections))
-    theirs = [
-        movie.handle for movie in library.movies if movie.handle in library.bystanders and movie.section == section
-    ]
-    for number, handle in enumerate(theirs[:LARGEST_FAVOURITES]):
-        poster = png(40, 90 + 15 * number, 140, width=40, height=60)
-        plex.hand_edit(handles.movies[handle], collection=[FAVOURITES], thumb=poster)
-    key = plex.collection_keys(handles.sections[section])[FAVOURITES]
-    plex.hand_edit(key, summary="Chosen by hand.", thumb=png(190, 60, 50, width=40, height=60))
-
-
 def seconds_now() -> float:
     """The current time for the simulated Stash, so that `sync --since 1h` finds the edits."""
     return SystemClock().now() / 1000
@@ -204,6 +191,7 @@ def write_settings(path: Path, config: PlexSyncConfig) -> None:
         f"breaker_recovery_timeout = {config.breaker_recovery_timeout}\n"
         f"breaker_max_recovery_timeout = {config.breaker_max_recovery_timeout}\n"
         f'poster = "{config.poster}"\n'
+        f"collection_parts = {list(config.collection_parts)}\n"
         f'watch_back = "{config.watch_back}"\n'
         f'web_bind = "{config.web_bind}"\n'
         f"data_dir = '{config.data_dir}'\n",
