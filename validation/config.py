@@ -230,6 +230,9 @@ class PlexSyncConfig(CollectionSettings):
     sync_rating: bool = Field(default=True)
     """Sync ratings: true or false, default true."""
 
+    look: Literal["plain", "rich"] = Field(default="plain")
+    """Set settings at once that you have not set: plain (none) or rich (see docs/looks.md). Default plain."""
+
     title_template: Annotated[str, AfterValidator(values.whole_template)] = Field(default="{title}")
     """Template of the title, with names of values in braces (see docs/fields.md). Default {title}: the title, or the
     name of the file."""

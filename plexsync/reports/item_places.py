@@ -18,10 +18,16 @@ class ItemPlaces:
 
     def link(self, key: str) -> str | None:
         """The page of an item in Plex's web app, which holds no secret; None while no server is known."""
+        return self._details(f"/library/metadata/{key}")
+
+    def collection_link(self, key: str) -> str | None:
+        """The page of a collection, likewise."""
+        return self._details(f"/library/collections/{key}")
+
+    def _details(self, path: str) -> str | None:
         if not self.machine:
             return None
-        place = quote(f"/library/metadata/{key}", safe="")
-        return f"{WEB_APP}#!/server/{quote(self.machine, safe='')}/details?key={place}"
+        return f"{WEB_APP}#!/server/{quote(self.machine, safe='')}/details?key={quote(path, safe='')}"
 
     def library(self, section: str) -> str:
         """The name of a library; '' if it is not known."""

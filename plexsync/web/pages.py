@@ -38,6 +38,7 @@ NAV = (
     ("/review", "Review"),
     ("/", "Overview"),
     ("/scenes", "Scenes"),
+    ("/wall", "In Plex"),
     ("/drift", "Drift"),
     ("/dead", "Dead letters"),
     ("/outages", "Outages"),

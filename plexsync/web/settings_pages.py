@@ -43,6 +43,7 @@ PARTS = {
         "strict_mode",
     ),
     "What fields are made of": (
+        "look",
         "title_template",
         "sort_title_template",
         "original_title_template",

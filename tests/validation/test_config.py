@@ -73,6 +73,7 @@ DEFAULTS = {
     "watch_marked": False,
     "rating_direction": "to_plex",
     "rating_wins": "stash",
+    "look": "plain",
     "title_template": "{title}",
     "sort_title_template": "",
     "original_title_template": "",

@@ -122,6 +122,7 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "match_by_duration": "true",
         "adopt_locked_lists": "true",
         "tag_parents": "true",
+        "look": "rich",
         "poster": "group",
         "date_added": "file",
         "performer_name": "{name}[ ({disambiguation})]",
