@@ -50,6 +50,7 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
             stash=parts.stash,
             plex=parts.plex,
             gates=parts.gates,
+            clock=parts.clock,
             looker=looker,
             pusher=Pusher(parts.store, parts.plex, parts.work_looker, parts.gates, max_retries=work.max_retries),
             renamed=renamed,

@@ -19,6 +19,25 @@ def added_names(memory: Memory, pushing: Iterable[Pushing]) -> set[str]:
     return names.union(*(push.fields[FIELD].adds for push in pushing if FIELD in push.fields))
 
 
+def mentioning(names: Iterable[str]) -> Callable[[bytes], bool]:
+    """A quick test of a stored document: False means that it has none of these folded names in its collections.
+
+    A document in plain ASCII has a name in some case and spacing, if at all. Others are not tested.
+    """
+    field = f'"{FIELD}"'.encode()
+    words = [max(filter(str.isalnum, name.split()), key=len, default="").encode() for name in names]
+
+    def may_mention(document: bytes) -> bool:
+        if field not in document:
+            return False
+        if not document.isascii():
+            return True
+        lower = document.lower()
+        return any(word in lower for word in words)
+
+    return may_mention
+
+
 def renamed_memory(memory: Memory, names: Mapping[str, str]) -> Memory:
     """The memory of an item after collections were renamed: `names` has the new names by the old ones, folded.
 

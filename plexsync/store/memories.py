@@ -216,12 +216,18 @@ class Memories(ReadOnlyMemories):
         """Replace the memory of one (scene, item), which stays that of the item's library and files then."""
         self._db.execute(REWRITE, {**self._pair(scene, key), "document": encode(memory, (scene, key))})
 
-    def rewrite_all(self, library: str, section: str, field: str, change: Callable[[Memory], Memory]) -> None:
-        """Replace every memory of this field in a library, given by its uuid and key, by what `change` makes of it."""
-        values, needle = {"flow": self._flow, "library": library, "section": section}, f'"{field}"'.encode()
+    def rewrite_all(
+        self, library: str, section: str, concerns: Callable[[bytes], bool], change: Callable[[Memory], Memory]
+    ) -> None:
+        """Replace every memory in a library, given by its uuid and key, by what `change` makes of it.
+
+        `concerns` is a quick test of its document: those for which it is False stay as they are.
+        """
+        values = {"flow": self._flow, "library": library, "section": section}
         changed: list[dict[str, object]] = []
         for scene, key, uuid, document in self._db.stream(IN_LIBRARY, values):
-            memory = _memory(scene, key, document) if needle in document else None
+            is_meant = isinstance(document, bytes) and concerns(document)
+            memory = _memory(scene, key, document) if is_meant else None
             if memory and (fresh := change(memory)) != memory:
                 row = {**self._pair(scene, key), "library": uuid, "document": encode(fresh, (scene, key))}
                 changed.append(row)

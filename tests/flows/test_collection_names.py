@@ -4,12 +4,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from plexsync.flows.scenes.collection_names import renamed, save_counts
 from plexsync.flows.scenes.undo import mark_undone
+from plexsync.rules import template
 from plexsync.rules.collections import (
+    TEMPLATE_NAMES,
     CollectionObject,
     CollectionRow,
     Dressing,
@@ -165,6 +168,19 @@ def test_while_names_are_left_to_plex_scenes_move_by_their_names(tmp_path):
         house.stash_sim.rename_studio("Blue", "Green")
         sync(house, id)
         assert in_plex(house, id) == ("Green",)
+
+
+def test_performers_ratings_and_organized_scenes_have_collections_by_their_templates(tmp_path):
+    texts = {"performer": "{name}[ ({disambiguation})]", "rating": "{stars} stars", "organized": "Sorted"}
+    dressing = Dressing(names={source: template.parsed(text, TEMPLATE_NAMES) for source, text in texts.items()})
+    rules = profile(dressing, collections=frozenset({"performers", "rating", "organized"}))
+    with House(tmp_path / "data", profile=rules, people=True) as house:
+        (id,) = begin(house, {"performers": ["Ann", "Bo"], "rating100": 85, "organized": True})
+        assert in_plex(house, id) == ("Ann", "Bo", "4.5 stars", "Sorted")
+        house.stash_sim.edit_object("performer", "Ann", disambiguation="the painter")
+        house.edit(id, rating100=40, organized=False)
+        house.work_until_settled()
+        assert set(in_plex(house, id)) == {"Ann (the painter)", "Bo", "2 stars"}
 
 
 # --- renames in Plex -------------------------------------------------------------------------------------------------
@@ -341,6 +357,45 @@ def test_scenes_in_step_cost_no_request_more_and_one_transaction_a_batch(tmp_pat
     # The engine asks the flows in turn, so the scenes may be the first or the last of them.
     assert more_statements - statements <= 4
     assert more_transactions - transactions == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whoever_renames_whatever_in_any_order_no_collection_loses_a_scene_or_its_key(house, seed):
+    rng = Random(seed)
+    studios = ["Blue", "Green", "Red"]
+    # The first three stay where they are, so that no collection gets empty.
+    ids = begin(house, *[{"studio": studios[n % 3]} for n in range(9)])
+    rows = {title: know(house, title) for title in studios}
+    keys, names = {row.id: row.item for row in rows.values()}, {studio: studio for studio in studios}
+    member = {id: studios[n % 3] for n, id in enumerate(ids)}
+    for number in range(25):
+        studio, id = rng.choice(studios), rng.choice(ids)
+        title = {key: title for title, key in house.plex_sim.collection_keys(house.section).items()}[rows[studio].item]
+        match rng.choice(["person", "stash", "flow", "move", "work", "work"]):
+            case "person":
+                rename_in_plex(house, title, f"By hand {number}")
+            case "stash":
+                house.stash_sim.rename_studio(names[studio], f"Studio {number}")
+                names[studio] = f"Studio {number}"
+            case "flow" if title != names[studio]:
+                rename_in_plex(house, title, names[studio])
+                if rng.random() < 0.7:
+                    with house.store.writing() as tx:
+                        renamed(tx, rows[studio], names[studio])
+            case "move" if id not in ids[:3]:
+                member[id] = studio
+                house.stash_sim.edit_scene(id, studio=names[studio])
+            case _:
+                sync(house, *rng.sample(ids, 3))
+        assert set(house.plex_sim.collection_keys(house.section).values()) == set(keys.values()), f"step {number}"
+    sync(house, *ids)
+    titles = {key: title for title, key in house.plex_sim.collection_keys(house.section).items()}
+    assert {id: row.name for id, row in known(house).items()} == {id: titles[key] for id, key in keys.items()}
+    assert {id: in_plex(house, id) for id in ids} == {id: (titles[rows[member[id]].item],) for id in ids}
+    assert {id: added(house, id) for id in ids} == {id: {name: name for name in in_plex(house, id)} for id in ids}
+    house.want(*ids)
+    house.work_until_settled()
+    assert writes(house) == []
 
 
 # --- too few scenes --------------------------------------------------------------------------------------------------

@@ -259,6 +259,34 @@ def test_a_changed_collection_costs_four_requests_at_most_and_a_batch_shares_its
         assert len(house.plex_sim.log) <= 4
 
 
+def test_a_comparison_of_scenes_looks_for_no_collection_that_waits_for_its_first_scene(tmp_path):
+    with dressed_house(tmp_path) as house:
+        (id,) = begin(house, {"studio": "Acme"})
+        # You took the only item out of the collection, and the name stays away from it.
+        house.plex_sim.hand_edit(house.key_of(id), collection=[])
+        redress(house)
+        assert rows(house)["Acme"].standing == "waits for its first scene"
+        # The first comparison finds your edit.
+        for _ in range(2):
+            house.forget_requests()
+            house.worker.reconciler.reconcile()
+            house.work_until_settled()
+        assert not [request for request in house.plex_sim.log if request.params.get("type") == "18"]
+
+
+def test_a_long_group_is_brought_in_order_a_few_moves_at_a_time(tmp_path):
+    with dressed_house(tmp_path) as house:
+        count = 50
+        ids = begin(house, *({"studio": None, "groups": [("Serial", count - number)]} for number in range(count)))
+        assert members(house, "Serial") == list(reversed(range(count)))
+        house.forget_requests()
+        house.edit(ids[0], groups=[("Serial", 0)])
+        house.work_until_settled()
+        assert members(house, "Serial") == [0, *reversed(range(1, count))]
+        assert len([request for request in house.plex_sim.log if request.path.endswith("/move")]) == 1
+        assert dressed_again(house) == []
+
+
 def test_an_edit_of_a_scene_without_dressed_collections_costs_what_it_did(tmp_path):
     with dressed_house(tmp_path, **EVERYTHING) as house:
         ids = a_library(house)

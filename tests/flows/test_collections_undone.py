@@ -49,7 +49,15 @@ def test_an_undo_restores_every_part_and_a_redo_brings_it_back(tmp_path):
         house.work_until_settled()
         dressed = shown(house)
         assert dressed != before
+        ids = [row.id for row in rows(house).values()]
+        looker = house.worker.dressing.looker
+        would_undo = {finding.id: set(finding.sight.plan.edit) for finding in looker.look(ids, undoing="undo")}
+        assert shown(house) == dressed, "a look writes nothing"
         undo(house)
+        with house.store.reading() as db:
+            assert would_undo == {id: set(db.pushes.of(COLLECTION, id)[0].moved) for id in ids}
+        would_redo = {finding.id: set(finding.sight.plan.edit) for finding in looker.look(ids, redoing=True)}
+        assert would_redo == would_undo
         restored = shown(house)
         assert {key: set(entry.members) for key, entry in restored.items()} == {
             key: set(entry.members) for key, entry in before.items()

@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
+
 from plexsync.rules.plan_records import DriftChoice, Pushing, Remembered, Sending
-from plexsync.rules.renamed_collections import added_names, renamed_memory, renamed_pushing
+from plexsync.rules.renamed_collections import added_names, mentioning, renamed_memory, renamed_pushing
+from plexsync.rules.text import fold
 from plexsync.rules.values import Held
+from plexsync.store.documents import encode
 
 NAMES = {"blue": "Best of Blue"}
 OLD, NEW = Held(("Mine", "BLUE"), locked=True), Held(("Mine", "Best of Blue"), locked=True)
@@ -65,3 +69,28 @@ def test_the_names_that_were_added_are_those_of_memory_and_of_pushes():
     push = Pushing({"collection": Sending(("Red",), OLD, OLD, OLD, adds=("Red",))}, until=9)
     assert added_names({"collection": BEFORE}, [push, Pushing({}, 9)]) == {"BLUE", "Red"}
     assert added_names({"title": TITLE}, []) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "spelling"),
+    [
+        ("Blue Label", "BLUE   label"),
+        ("Straße", "STRASSE"),
+        ("strasse", "Straße"),
+        ("Ünï", "ÜNÏ"),
+        ('Say "yes"', 'say "YES"'),
+        ("-- !", "-- !"),
+        ("Kelvin", "\N{KELVIN SIGN}elvin"),
+    ],
+)
+def test_a_document_with_a_name_in_any_spelling_is_never_passed_over(name, spelling):
+    assert fold(name) == fold(spelling)
+    held = Held((spelling,), locked=True)
+    memory = {"collection": Remembered((spelling,), held, held, {spelling: spelling})}
+    assert mentioning([fold(name)])(encode(memory, (1, "1")))
+
+
+def test_a_document_without_the_names_is_passed_over():
+    assert not mentioning(["green label", "grey"])(encode({"collection": BEFORE}, (1, "1")))
+    assert not mentioning(["ünï"])(encode({"collection": BEFORE}, (1, "1")))
+    assert not mentioning(["blue"])(encode({"title": TITLE}, (1, "1")))

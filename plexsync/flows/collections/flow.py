@@ -17,6 +17,7 @@ from plexsync.flows.scenes.push import Pusher
 from plexsync.rules.collection_servers import PlexCollections, StashCollections
 from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow
 from plexsync.rules.job import COLLECTION, Dead, Done, Job, Outcome, Why
+from plexsync.rules.neighbours import Clock
 from plexsync.rules.undo import undone
 from plexsync.store.database import Database, Writer
 
@@ -32,6 +33,7 @@ class CollectionParts:
     stash: StashCollections
     plex: PlexCollections
     gates: Gates
+    clock: Clock
     looker: CollectionLooker
     pusher: Pusher
     renamed: Renamed
@@ -153,7 +155,7 @@ class CollectionFlow:
             self._forget(tx, finding.row)
             others = tx.collections.by_name([finding.row.name], library=finding.row.library)
             for other in others:
-                tx.jobs.want(COLLECTION, other.id, Why.SWEEP, 0)
+                tx.jobs.want(COLLECTION, other.id, Why.SWEEP, self._parts.clock.now())
 
     @staticmethod
     def _forget(tx: Writer, row: CollectionRow) -> None:

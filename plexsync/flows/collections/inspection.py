@@ -44,13 +44,14 @@ from plexsync.rules.collections import SOURCES, CollectionRow, Owner
 from plexsync.rules.desired import Profile, Wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import Done, Gone
+from plexsync.rules.job import Done
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan import plan
+from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import SectionRow
 from plexsync.rules.text import fold
 from plexsync.rules.traits import CollectionForm
-from plexsync.rules.undo import undo, undone
+from plexsync.rules.undo import begun_anew, undo, undone
 from plexsync.store.database import Database, Reader
 
 HOME = "home"
@@ -68,6 +69,8 @@ class _BatchRows:
     rows: Mapping[int, CollectionRow]
     sections: Mapping[int, SectionRow]
     form: CollectionForm
+    undoing: Undone = ""
+    redoing: bool = False
 
     def synced(self) -> dict[int, CollectionRow]:
         """The rows of libraries that are synced."""
@@ -109,10 +112,13 @@ class CollectionLooker:
         self._stash_identity = stash_identity
         self._reader = BatchReader(gates)
 
-    def look(self, ids: Sequence[int]) -> list[CollectionFinding]:
-        """Inspect these collections. Those without a row are Gone."""
+    def look(self, ids: Sequence[int], *, undoing: Undone = "", redoing: bool = False) -> list[CollectionFinding]:
+        """Inspect these collections. One without a row was forgotten: nothing is left to do.
+
+        `undoing`, `redoing`: show what undoing or redoing all of them now would do.
+        """
         with self._store.reading() as db:
-            snapshot = _snapshot(db, ids)
+            snapshot = replace(_snapshot(db, ids), undoing=undoing, redoing=redoing)
         rows = list(snapshot.rows.values())
         sources = self.sources(rows)
         if any(row.id not in sources for row in rows):
@@ -120,7 +126,7 @@ class CollectionLooker:
         self._identity.ensure(self._gates)
         read = self._read(snapshot, sources)
         findings = {row.id: self._finding(row, snapshot, sources, read) for row in rows}
-        return [findings.get(id) or CollectionFinding(id, outcome=Gone()) for id in ids]
+        return [findings.get(id) or CollectionFinding(id, outcome=Done()) for id in ids]
 
     def sources(self, rows: Sequence[CollectionRow]) -> dict[int, CollectionSource | NeighbourError]:
         """What Stash has of the objects of these rows, in one request. Objects that it does not have are left out."""
@@ -318,6 +324,10 @@ class CollectionLooker:
             wanted = self.values(row, base.source, profile)
             if row.object.id in read.groups and self._is_ordered(row, section):
                 wanted = self._ordered(wanted, members, read.groups[row.object.id])
+        if snapshot.undoing:
+            memory = undo(memory, row.pushing, wanted.values, tuple(wanted.values), snapshot.undoing)
+        elif snapshot.redoing:
+            memory = begun_anew(memory)
         item = told_item(collection.item, read.homes.get(section.key), members)
         memory, pushing = told_order(item.value(ORDER), wanted.values.get(ORDER), memory, row.pushing)
         if self.pictures:

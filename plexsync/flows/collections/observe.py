@@ -19,7 +19,10 @@ def observe_worked(tx: Writer, sights: Sequence[Inspection], now: int) -> None:
 
 
 def observe_compared(tx: Writer, sights: Sequence[Inspection], now: int) -> None:
-    """Queue the collections of scenes that were compared."""
+    """Queue the collections of scenes that were compared: new ones, and those whose members change.
+
+    Those that wait for their first scene are found by the comparison of collections.
+    """
     _observe(tx, sights, now, are_edited=False)
 
 
@@ -35,11 +38,14 @@ def _observe(tx: Writer, sights: Sequence[Inspection], now: int, *, are_edited: 
         return
     sections = {section.key: section for section in tx.sections.all()}
     wanted: dict[tuple[CollectionObject, str], NewCollection] = {}
+    named: set[tuple[CollectionObject, str]] = set()
     sorted_groups: set[tuple[CollectionObject, str]] = set()
     for scene, target in dressed:
         library = _library(sections, target)
         for entry in _new(scene, target.profile, library, target.item.section):
             wanted.setdefault((entry.object, library), entry)
+            if are_edited or FIELD in target.plan.edit:
+                named.add((entry.object, library))
             if _may_move(entry.object, target, is_edited=are_edited):
                 sorted_groups.add((entry.object, library))
     rows = {
@@ -50,9 +56,10 @@ def _observe(tx: Writer, sights: Sequence[Inspection], now: int, *, are_edited: 
     if missing := [entry for pair, entry in wanted.items() if pair not in rows]:
         inserted = tx.collections.ensure(missing)
         rows |= {(row.object, row.library): row for some in inserted.values() for row in some}
+        named |= {(entry.object, entry.library) for entry in missing}
     for pair in wanted:
         row = rows[pair]
-        if not row.item or pair in sorted_groups:
+        if (pair in named and not row.item) or pair in sorted_groups:
             tx.jobs.want(COLLECTION, row.id, Why.SWEEP, now)
 
 

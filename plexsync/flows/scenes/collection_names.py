@@ -23,7 +23,7 @@ from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.neighbours import Plex, Stash
-from plexsync.rules.renamed_collections import FIELD, added_names, renamed_memory, renamed_pushing
+from plexsync.rules.renamed_collections import FIELD, added_names, mentioning, renamed_memory, renamed_pushing
 from plexsync.rules.scene import Scene
 from plexsync.rules.text import fold
 from plexsync.store.database import Database, Writer
@@ -193,7 +193,7 @@ def renamed_all(tx: Writer, renames: Iterable[RenamedCollection]) -> None:
         if fold(row.name) != fold(titles[id]):
             names.setdefault((row.library, row.section), {})[fold(row.name)] = titles[id]
     for (library, section), some in names.items():
-        tx.memories.rewrite_all(library, section, FIELD, partial(renamed_memory, names=some))
+        tx.memories.rewrite_all(library, section, mentioning(some), partial(renamed_memory, names=some))
         tx.pushings.rewrite_all(library, section, partial(renamed_pushing, names=some))
 
 
