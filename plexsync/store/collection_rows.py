@@ -19,6 +19,7 @@ from plexsync.rules.collections import (
 from plexsync.rules.plan_records import Pushing, Remembered, Undone
 from plexsync.rules.text import fold
 from plexsync.store.connection import Row, Table
+from plexsync.store.counts import COUNT_COLLECTIONS
 from plexsync.store.db import clean
 from plexsync.store.documents import decode, encode
 
@@ -117,6 +118,10 @@ class ReadOnlyCollections(Table):
     def counts(self) -> dict[str, int]:
         """Count the collections by standing ('' for those that were not inspected yet)."""
         return dict(self._db.rows(COUNTS))
+
+    def count_all(self) -> list[tuple[str, str, int]]:
+        """Count the collections by standing and by the state of their jobs: `dead`, `dropped`, or '' for any other."""
+        return [tuple(row) for row in self._db.rows(COUNT_COLLECTIONS)]
 
     def marks(self) -> dict[int, Undone]:
         """Return how collections were undone, by id. Those that were not are left out."""
