@@ -6,7 +6,7 @@ from plexsync.app.dressing import collection_viewer
 from plexsync.app.parts import opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import Call, command
-from plexsync.cli.commands.collections_chosen import Answer, agreed, choosing, every, named, show_changes
+from plexsync.cli.commands.collections_chosen import CollectionsChange, agreed, choosing, every, named, show_changes
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import ProgressBar
 from plexsync.engine.tickets import READ_STASH
@@ -58,7 +58,9 @@ def undo(call: Call, names: tuple[str, ...], library: str, all_: bool, dry_run: 
                 )
             busy = parts.someone_works()
         complaint = "" if all_ else "nothing was written to"
-        answer = Answer("to be taken back", "taken back", complaint, rows, marked.jobs, marked.untouched, marked.failed)
+        answer = CollectionsChange(
+            "to be taken back", "taken back", complaint, rows, marked.jobs, marked.untouched, marked.failed
+        )
         return answer.wait(call, start) if wait else answer.tell(call, busy=busy)
 
 
@@ -94,5 +96,5 @@ def redo(call: Call, names: tuple[str, ...], library: str, all_: bool, dry_run: 
             redone = redo_collections(parts.store, parts.clock, list(rows))
             busy = parts.someone_works()
         untouched = [id for id in rows if id not in redone]
-        answer = Answer("to be dressed again", "dressed again", "not undone", rows, redone, untouched)
+        answer = CollectionsChange("to be dressed again", "dressed again", "not undone", rows, redone, untouched)
         return answer.wait(call, start) if wait else answer.tell(call, busy=busy)
