@@ -19,7 +19,7 @@ from plexsync.cli.commands.collections_chosen import (
     shown_value,
 )
 from plexsync.cli.commands.collections_parts import keep, unkeep, use_stash
-from plexsync.cli.commands.collections_undo import redo, undo
+from plexsync.cli.commands.collections_undo import redo, release, undo
 from plexsync.cli.start import begun
 from plexsync.cli.start import opened as opened_only
 from plexsync.cli.terminal.rows import attempt_table, push_table, row_table
@@ -257,6 +257,6 @@ def collections() -> None:
     """
 
 
-ALL: Sequence[click.Command] = (list_, sync, explain, take, keep, use_stash, unkeep, undo, redo)
+ALL: Sequence[click.Command] = (list_, sync, explain, take, keep, use_stash, unkeep, undo, release, redo)
 for part in ALL:
     collections.add_command(part)
