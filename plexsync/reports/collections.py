@@ -5,11 +5,11 @@ those that PlexSync remembers.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from plexsync.engine.undo import BATCH
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.records import CollectionFinding, CollectionSight
-from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.reports.field_actions import action, reason
 from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import SHORT, attempt_facts, push_facts, row_facts
@@ -22,11 +22,10 @@ from plexsync.reports.shapes.collections import (
     CollectionRowFacts,
     SourceFacts,
 )
-from plexsync.reports.shapes.scenes import SceneCollection
 from plexsync.rules.collection_order import ORDER, members_in, sort_of
 from plexsync.rules.collection_status import STORED, CollectionStatus, collection_status
 from plexsync.rules.collection_values import MODES
-from plexsync.rules.collections import MOST_TENTHS, CollectionObject, CollectionRow, objects_of
+from plexsync.rules.collections import MOST_TENTHS, CollectionRow
 from plexsync.rules.drift import kept_fields
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import PICTURES
@@ -97,10 +96,10 @@ def part_value(part: str, value: str | None, *, in_plex: bool = False) -> str:
 # --- lists -----------------------------------------------------------------------------------------------------------
 
 
-def collection_counts(db: Reader) -> dict[CollectionStatus, int]:
-    """The number of collections by status; those without one are left out."""
+def collection_counts(db: Reader, *, library: str = "") -> dict[CollectionStatus, int]:
+    """The number of collections of a library ('' for all) by status; those without one are left out."""
     counts = dict.fromkeys(CollectionStatus, 0)
-    for standing, state, count in db.collections.count_all():
+    for standing, state, count in db.collections.count_all(library=library):
         counts[collection_status(standing, state)] += count
     return {status: count for status, count in counts.items() if count}
 
@@ -116,11 +115,11 @@ def _ids_in(db: Reader, state: State) -> list[int]:
 
 
 def collection_list(
-    db: Reader, *, stands: CollectionStatus | None = None, offset: int = 0, limit: int
+    db: Reader, *, stands: CollectionStatus | None = None, library: str = "", offset: int = 0, limit: int
 ) -> CollectionList:
-    """A page of the collections with this status (None for any), by name."""
-    counts = collection_counts(db)
-    rows = _listed(db, stands, offset, limit + 1)
+    """A page of the collections of a library ('' for all) with this status (None for any), by name."""
+    counts = collection_counts(db, library=library)
+    rows = _listed(db, stands, library, offset, limit + 1)
     total = sum(counts.values()) if stands is None else counts.get(stands, 0)
     return {
         "counts": {status.value: count for status, count in counts.items()},
@@ -130,18 +129,19 @@ def collection_list(
     }
 
 
-def _listed(db: Reader, stands: CollectionStatus | None, offset: int, limit: int) -> list[CollectionRow]:
+def _listed(db: Reader, stands: CollectionStatus | None, library: str, offset: int, limit: int) -> list[CollectionRow]:
+    listed = partial(db.collections.in_order, library=library, offset=offset, limit=limit)
     if stands is None:
-        return db.collections.in_order(offset=offset, limit=limit)
+        return listed()
     dead = _ids_in(db, State.DEAD)
     if stands is CollectionStatus.FAILED:
-        return db.collections.in_order(ids=dead, offset=offset, limit=limit)
+        return listed(ids=dead)
     if stands.stored:
-        return db.collections.in_order(standings=[stands.stored], but=dead, offset=offset, limit=limit)
+        return listed(standings=[stands.stored], but=dead)
     unknown, dropped = db.collections.counts().keys() - STORED, _ids_in(db, State.DROPPED)
     if stands is CollectionStatus.DROPPED:
-        return db.collections.in_order(standings=unknown, ids=dropped, but=dead, offset=offset, limit=limit)
-    return db.collections.in_order(standings=unknown, but=[*dead, *dropped], offset=offset, limit=limit)
+        return listed(standings=unknown, ids=dropped, but=dead)
+    return listed(standings=unknown, but=[*dead, *dropped])
 
 
 def collection_rows(db: Reader, rows: Sequence[CollectionRow]) -> list[CollectionRowFacts]:
@@ -186,7 +186,7 @@ def collections_named(db: Reader, text: str, library: str = "") -> list[Collecti
     """
     rows = db.collections.of([int(text)]) if text.isascii() and text.isdecimal() and len(text) < 16 else {}
     if not rows:
-        rows = db.collections.of(known.id for known in db.collections.by_name([text]))
+        rows = db.collections.of(namesake.id for namesake in db.collections.by_name([text]))
     libraries = _libraries(db)
     titles = {row.id: libraries.get(row.library or row.section, "") for row in rows.values()}
     return [
@@ -216,7 +216,7 @@ def collection_report(store: Database, looker: CollectionLooker, id: int) -> Col
         "verdict": _verdict(finding, facts),
         "in_stash": _source_facts(finding),
         "members": list(sight.members) if sight and sight.members else None,
-        "parts": _part_facts(sight) if sight else _remembered_parts(row),
+        "parts": _part_facts(sight) if sight else remembered_parts(row),
         "job": row_facts(job),
         "attempts": attempt_facts(attempts),
         "pushes": push_facts(pushes),
@@ -228,8 +228,14 @@ def _as_found(row: CollectionRow, finding: CollectionFinding) -> CollectionRow:
     """The row with what the inspection has found, in memory only."""
     if finding.error is not None or finding.row is None:
         return row
-    known = {**vars(row), "name": finding.name, "item": finding.item, "owner": finding.owner, "scenes": finding.scenes}
-    return CollectionRow(**known)
+    inspected = {
+        **vars(row),
+        "name": finding.name,
+        "item": finding.item,
+        "owner": finding.owner,
+        "scenes": finding.scenes,
+    }
+    return CollectionRow(**inspected)
 
 
 def _source_facts(finding: CollectionFinding) -> SourceFacts | None:
@@ -287,17 +293,17 @@ def _part_facts(sight: CollectionSight, only: Collection[str] | None = None) -> 
     for name in in_part_order((*values, *plan.memory, *plan.edit)):
         if only is not None and name not in only:
             continue
-        now, known, change = held(sight.item, name), plan.memory.get(name), plan.edit.get(name)
+        now, remembered, change = held(sight.item, name), plan.memory.get(name), plan.edit.get(name)
         drifted, value = drift.get(name), values.get(name)
-        changed = "undone" if undone(plan.memory) else reason(known, value)
+        changed = "undone" if undone(plan.memory) else reason(remembered, value)
         parts.append(
             {
                 "part": name,
                 "stash": None if value is None else str(value),
                 "plex": str(now.value),
                 "locked": now.locked,
-                "left": str(known.left.value) if known else None,
-                "before": str(known.found.value) if known else None,
+                "left": str(remembered.left.value) if remembered else None,
+                "before": str(remembered.found.value) if remembered else None,
                 "action": action(name, change, values),
                 "reason": changed if change else "",
                 "edited": drifted is not None and not drifted.is_kept,
@@ -312,7 +318,8 @@ def _part_facts(sight: CollectionSight, only: Collection[str] | None = None) -> 
     return parts
 
 
-def _remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
+def remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
+    """The parts that PlexSync remembers, without what the servers have now."""
     kept = kept_fields(row.memory)
     return [
         {
@@ -366,30 +373,3 @@ def collection_preview(changes: Iterable[CollectionChangeFacts]) -> CollectionPr
         if facts["parts"] or facts["error"]:
             listed.append(facts)
     return {"counts": counts, "collections": listed}
-
-
-# --- scenes ----------------------------------------------------------------------------------------------------------
-
-
-def collections_of_scene(db: Reader, sight: Inspection) -> list[SceneCollection]:
-    """The collections that PlexSync knows of the objects of an inspected scene, in the libraries of its items."""
-    sections = {row.key: row.uuid for row in db.sections.all()}
-    wanted: dict[tuple[CollectionObject, str], None] = {}
-    if sight.scene is None:
-        return []
-    for target in sight.targets:
-        library = target.item.library or sections.get(target.item.section, "")
-        wanted |= {(named.object, library): None for named in objects_of(sight.scene, target.profile)}
-    known = db.collections.of_objects(object for object, _ in wanted)
-    ids = [row.id for object, library in wanted for row in known.get(object, ()) if row.library == library]
-    rows = db.collections.of(ids)
-    return [
-        {
-            "id": facts["id"],
-            "name": facts["name"],
-            "source": facts["source"],
-            "library": facts["library"],
-            "stands": facts["stands"],
-        }
-        for facts in collection_rows(db, [rows[id] for id in ids])
-    ]
