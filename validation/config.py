@@ -98,6 +98,8 @@ OF_A_LIBRARY = (
     "title_template",
     "sort_title_template",
     "original_title_template",
+    "tagline_template",
+    "date_added",
     "content_rating",
     "genre_tags",
     "label_tags",
@@ -108,6 +110,7 @@ OF_A_LIBRARY = (
     "poster",
     "background",
     "poster_padding",
+    "performer_name",
     "role_text",
     "performer_picture_url",
 )
@@ -221,6 +224,9 @@ class PlexSyncConfig(CollectionSettings):
     sync_rating: bool = Field(default=True)
     """Sync ratings: true or false, default true."""
 
+    look: Literal["plain", "rich"] = Field(default="plain")
+    """Set settings at once that you have not set: plain (none) or rich (see docs/looks.md). Default plain."""
+
     title_template: Annotated[str, AfterValidator(values.whole_template)] = Field(default="{title}")
     """Template of the title, with names of values in braces (see docs/fields.md). Default {title}: the title, or the
     name of the file."""
@@ -230,6 +236,13 @@ class PlexSyncConfig(CollectionSettings):
 
     original_title_template: Annotated[str, AfterValidator(values.template_text)] = Field(default="")
     """Template of the original title, with names of values in braces. Default empty: original titles are not synced."""
+
+    tagline_template: Annotated[str, AfterValidator(values.template_text)] = Field(default="")
+    """Template of the tagline, with names of values in braces. Default empty: taglines are left to Plex."""
+
+    date_added: Literal["off", "created", "file", "date"] = Field(default="off")
+    """Date added in Plex, by which it sorts what was recently added: off, created (when the scene was created in Stash),
+    file (when its file was last changed), or date (of the scene, else as created). Default off."""
 
     content_rating: Annotated[str, AfterValidator(values.shown_line)] = Field(default="")
     """Content rating of every scene, a text such as R. Default empty: not synced."""
@@ -259,6 +272,10 @@ class PlexSyncConfig(CollectionSettings):
 
     poster_padding: bool = Field(default=False)
     """Add bars to a picture that does not have the shape of a poster: true or false, default false."""
+
+    performer_name: Annotated[str, AfterValidator(values.performer_name)] = Field(default="{name}")
+    """Template of the name of each cast member, such as {name}[ ({disambiguation})], which keeps performers of one name
+    apart (see docs/fields.md). Default {name}."""
 
     role_text: Annotated[str, AfterValidator(values.role_text)] = Field(default="")
     """Template of the role of each cast member, with names of values in braces (see docs/fields.md). Default empty:
@@ -372,14 +389,6 @@ class PlexSyncConfig(CollectionSettings):
         return self.model_copy(update=dict(self.libraries[name]))
 
     @property
-    def path_rules(self) -> tuple[tuple[str, str], ...]:
-        """The path rules as (Stash prefix, Plex prefix) or (pattern, replacement).
-
-        A prefix has no trailing separator unless it is a root.
-        """
-        return tuple((stash, plex) for stash, _, plex in (rule.partition(" => ") for rule in self.path_map))
-
-    @property
     def scope_terms(self) -> tuple[tuple[str, str, bool], ...]:
         """The terms of the scope as (kind, name, whether it excludes); none if every scene is synced."""
         plain = ((term.removeprefix("not "), term.startswith("not ")) for term in self.scope if term != "all")
@@ -389,12 +398,6 @@ class PlexSyncConfig(CollectionSettings):
     def watch_from(self) -> int:
         """The first moment of plays that count, in UTC seconds; 0 if all count."""
         return values.midnight(self.watch_since) if self.watch_since else 0
-
-    @property
-    def web_place(self) -> tuple[str, int] | None:
-        """The address and the port of the dashboard; None for no dashboard."""
-        host, _, port = self.web_bind.rpartition(":")
-        return (host.strip("[]"), int(port)) if host else None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -474,6 +477,8 @@ _SHAPES = {
     "title_template": "a text with names of values in braces",
     "sort_title_template": "a text with names of values in braces",
     "original_title_template": "a text with names of values in braces",
+    "tagline_template": "a text with names of values in braces",
+    "performer_name": "a text with names of values in braces",
     "content_rating": "a text",
     "role_text": "a text with names of values in braces",
     "performer_picture_url": "an http:// or https:// address with names of values in braces",

@@ -29,6 +29,14 @@ def rules(value: object) -> tuple[str, ...]:
     return tuple(f"{stash} => {plex}" for stash, plex in rules)
 
 
+def pairs(rules: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """The checked rules as (Stash prefix, Plex prefix) or (pattern, replacement).
+
+    A prefix has no trailing separator unless it is a root.
+    """
+    return tuple((stash, plex) for stash, _, plex in (rule.partition(" => ") for rule in rules))
+
+
 def _rule(number: int, rule: object) -> tuple[str, str]:
     sides = rule.split("=>") if isinstance(rule, str) else rule
     if not isinstance(sides, list | tuple) or len(sides) != 2 or not all(isinstance(side, str) for side in sides):

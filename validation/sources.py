@@ -1,9 +1,9 @@
 """The sources of settings, and which source wins.
 
 From strongest to weakest: the command line, the environment (`PLEXSYNC_<FIELD>`, or for a secret a file that
-`PLEXSYNC_<FIELD>_FILE` names), `plexsync.toml`, the plugin's settings in Stash, the defaults. All problems are reported
-at once, one per line, each with the setting, the place to change it, and the rule. No line contains the value of a text
-setting.
+`PLEXSYNC_<FIELD>_FILE` names), `plexsync.toml`, the plugin's settings in Stash, the look (`validation.looks`), the
+defaults. All problems are reported at once, one per line, each with the setting, the place to change it, and the rule. No
+line contains the value of a text setting.
 """
 
 import re
@@ -20,12 +20,14 @@ from pydantic import ValidationError
 
 from validation import locations
 from validation.config import SECRETS, PlexSyncConfig, describe
+from validation.looks import look_of
 from validation.problem_text import file_name, full_path, guess, key_text, kind_of, quoted, shortened, value_text
 
 ENVIRONMENT = "environment"
 NAMED_FILE = "file named in the environment"
 TOML = locations.TOML
 STASH = "Stash"
+LOOK = "look"
 DEFAULT = "default"
 COMMAND_LINE = "command line"
 
@@ -107,6 +109,9 @@ def load(
     values, origin = _merged(
         {STASH: stash, TOML: toml, NAMED_FILE: secret_files, ENVIRONMENT: environment, COMMAND_LINE: command_line}
     )
+    presets = look_of(values)
+    values.update(presets)
+    origin.update(dict.fromkeys(presets, LOOK))
     missing: list[str] = []
     try:
         config = PlexSyncConfig.model_validate(values)
@@ -371,6 +376,7 @@ def _where(name: str, source: str, file: str) -> str:
         NAMED_FILE: f"in the file that {_SETTINGS[name].variable}_FILE names",
         TOML: f"in {shortened(file)}",
         STASH: "in the plugin settings in Stash",
+        LOOK: "from the look",
         DEFAULT: f"(default {_SETTINGS[name].default})",
     }[source]
 

@@ -12,7 +12,16 @@ from validation.writing import HEAD, changed
 COMMON = (
     *("plex_libraries", "tls_ca_file", "path_map", "scope", "enabled", "stash_poll_interval"),
     *("reconcile_interval_hours", "scan_absent", "sync_title", "sync_studio", "sync_summary", "sync_date", "sync_cast"),
-    *("sync_director", "sync_genres", "sync_collection", "sync_rating", "title_template", "genre_tags", "label_tags"),
+    *(
+        "sync_director",
+        "sync_genres",
+        "sync_collection",
+        "sync_rating",
+        "look",
+        "title_template",
+        "genre_tags",
+        "label_tags",
+    ),
     *("collection_tags", "collections", "poster", "background", "conflict_policy", "first_push", "when_gone"),
     *("watch_back", "watch_account", "watch_since", "watch_marked", "rating_direction", "rating_wins"),
     *("dlq_retention_days", "notify_urls", "notify_command", "notify_after_minutes", "web_bind", "web_password"),

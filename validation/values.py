@@ -112,6 +112,12 @@ def place(value: str) -> str:
     return f"{host}:{int(port)}"
 
 
+def host_and_port(place: str) -> tuple[str, int] | None:
+    """The host and the port of a checked `place`; None if it is `none`."""
+    host, _, port = place.rpartition(":")
+    return (host.strip("[]"), int(port)) if host else None
+
+
 def hosts(value: object) -> tuple[str, ...]:
     """Host names, from one text separated by commas or a list of texts."""
     names = tuple(name.lower() for name in texts(value, "host names"))
@@ -272,6 +278,13 @@ def whole_template(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be empty: {title} is the title alone")
     return template_text(value)
+
+
+def performer_name(value: str) -> str:
+    """As `role_text`, but with at least one value in it."""
+    if not template.parsed(role_text(value), ROLE_NAMES).names:
+        raise ValueError("must have a value of the performer in braces: {name} is the name alone")
+    return value
 
 
 def role_text(value: str) -> str:

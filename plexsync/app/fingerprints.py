@@ -12,6 +12,7 @@ from plexsync.rules.errors import LocalFault, Neighbour
 from plexsync.rules.note_keys import BEGUN, SALT
 from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT
 from plexsync.store.database import Database
+from validation import path_rules
 from validation.config import PlexSyncConfig
 
 
@@ -54,9 +55,10 @@ def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> 
 
     They reveal neither secrets nor paths.
     """
+    paths = repr(path_rules.pairs(config.path_map))
     strict = (config.strict_mode, NAME_LIMIT, SUMMARY_LIMIT, *(getattr(config, switch) for switch in SWITCHES.values()))
     return {
-        "paths": hashlib.blake2b(repr(config.path_rules).encode(errors="replace"), digest_size=8).hexdigest(),
+        "paths": hashlib.blake2b(paths.encode(errors="replace"), digest_size=8).hexdigest(),
         "plex": prints[Neighbour.PLEX],
         "stash": prints[Neighbour.STASH],
         "strict": hashlib.blake2b(repr(strict).encode(), digest_size=8).hexdigest(),

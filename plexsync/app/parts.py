@@ -33,7 +33,7 @@ from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
-from plexsync.plex.collections import CollectionClient
+from plexsync.plex.wall import PlexWall
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.neighbours import Clock, Dice, Imaging
@@ -90,6 +90,7 @@ class Assembled:
 class Parts(Assembled):
     """The parts of a running program, with the settings that they were built from and the folder of the database."""
 
+    plex: PlexWall
     config: PlexSyncConfig
     folder: Path
     watchdog: Watchdog
@@ -221,7 +222,7 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         client = client_id(store)
         stash = stash_client(StashCollecting, config, clock, settings.looks, alive=heard[Neighbour.STASH])
         stack.callback(stash.close)
-        plex = plex_client(CollectionClient, config, clock, client_id=client, alive=heard[Neighbour.PLEX])
+        plex = plex_client(PlexWall, config, clock, client_id=client, alive=heard[Neighbour.PLEX])
         stack.callback(plex.close)
         events = plex_events(config, client_id=client)
         imaging = pillow(padding=padded(config))

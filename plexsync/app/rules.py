@@ -16,6 +16,7 @@ from plexsync.rules.http_answers import whole_request
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.scope import Kind, Scope, Term
 from plexsync.rules.text import fold
+from validation import path_rules
 from validation.collection_settings import by_source
 from validation.config import PlexSyncConfig
 from worker.circuit_breaker import Rules
@@ -46,7 +47,7 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
     return LookRules(
         profile(config),
         policy,
-        config.path_rules,
+        path_rules.pairs(config.path_map),
         config.strict_mode,
         libraries,
         undo_gone=gone,
@@ -62,6 +63,8 @@ def profile(config: PlexSyncConfig) -> Profile:
         title=template.parsed(config.title_template, NAMES),
         sort_title=template.parsed(config.sort_title_template, NAMES),
         original_title=template.parsed(config.original_title_template, NAMES),
+        tagline=template.parsed(config.tagline_template, NAMES),
+        date_added=config.date_added if config.date_added != "off" else "",
         content_rating=config.content_rating,
         genres=choice.parsed(config.genre_tags),
         labels=choice.parsed(config.label_tags),
@@ -72,12 +75,15 @@ def profile(config: PlexSyncConfig) -> Profile:
         poster=config.poster if config.poster != "none" else "",
         background=config.background if config.background != "none" else "",
         poster_padding=config.poster_padding,
+        performer_name=template.parsed(config.performer_name, ROLE_NAMES),
         role=template.parsed(config.role_text, ROLE_NAMES),
         face=template.parsed(config.performer_picture_url, FACE_NAMES),
     )
     filled = {
         "titleSort": bool(base.sort_title),
         "originalTitle": bool(base.original_title),
+        "tagline": bool(base.tagline),
+        "addedAt": bool(base.date_added),
         "contentRating": bool(base.content_rating),
         "label": bool(base.labels),
     }

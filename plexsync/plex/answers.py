@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
+from plexsync.rules.added_dates import moment_text
 from plexsync.rules.item import Entry, Item, Part, Viewing
 from plexsync.rules.records import Section
 
@@ -76,9 +77,11 @@ class ItemAnswer(msgspec.Struct):
     title: str | None = None
     titleSort: str | None = None
     originalTitle: str | None = None
+    tagline: str | None = None
     studio: str | None = None
     summary: str | None = None
     originallyAvailableAt: str | None = None
+    addedAt: Number | None = None
     contentRating: str | None = None
     userRating: float | str | None = None
     viewCount: Number | None = None
@@ -268,9 +271,11 @@ def _item(metadata: ItemAnswer, section: str, library: str) -> Item:
             "title": metadata.title or "",
             "titleSort": sort_title(metadata.title, metadata.titleSort, locks),
             "originalTitle": metadata.originalTitle or "",
+            "tagline": metadata.tagline or "",
             "studio": metadata.studio or "",
             "summary": metadata.summary or "",
             "originallyAvailableAt": (metadata.originallyAvailableAt or "")[:10],
+            "addedAt": moment_text(moment(metadata.addedAt)),
             "contentRating": metadata.contentRating or "",
             "userRating": rating_text(metadata.userRating),
         },

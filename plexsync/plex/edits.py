@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
+from plexsync.rules.added_dates import FIELD as ADDED
+from plexsync.rules.added_dates import moment_seconds
 from plexsync.rules.item import FACE, FIELDS, LISTS, PICTURES, ROLE, SCALARS, Cast, beside_whom
 from plexsync.rules.plan_records import Change, Edit
 from plexsync.rules.text import fold
@@ -62,6 +64,8 @@ def _with_cast(edit: Edit, cast: Cast) -> tuple[Edit, Beside]:
     A change beside a member travels with the whole list; the list keeps its current value unless it changes too.
     """
     sent: dict[str, dict[str, str]] = {fold(name): {PARAMETERS[ROLE]: text} for name, text in cast.roles.items()}
+    for member, face in cast.faces.items():
+        sent.setdefault(fold(member), {})[PARAMETERS[FACE]] = face
     changed = {name: about for name in edit if (about := beside_whom(name))}
     for name, (role, member) in changed.items():
         value = edit[name].value
@@ -129,7 +133,7 @@ def _setting(name: str, value: Value | None, beside: Beside) -> Iterator[tuple[s
     if isinstance(value, str) != (name in SCALARS):
         raise ValueError(f"{name} takes {'a text' if name in SCALARS else 'a list of names'}")
     if isinstance(value, str):
-        yield f"{name}.value", value
+        yield f"{name}.value", str(moment_seconds(value)) if name == ADDED else value
         return
     for number, member in enumerate(value):
         yield f"{name}[{number}].tag.tag", member

@@ -12,6 +12,7 @@ from plexsync.flows.scenes.drift import (
     drifted_scenes,
 )
 from plexsync.reports.format import many, stamp
+from plexsync.reports.rows import on_screen
 from plexsync.reports.shapes.drift import DriftDecision, DriftFieldFacts, DriftReport, DriftSceneFacts
 from plexsync.reports.shapes.values import FieldValue
 from plexsync.rules.drift import DriftField
@@ -107,7 +108,7 @@ def decision_words(answer: DriftAnswer, decided: Decided) -> str:
 
 
 def value_words(field: str, value: FieldValue | None, *, in_plex: bool = False) -> FieldValue:
-    """A value as it is shown: a picture has no text of its own."""
+    """A value as it is shown: a picture has no text of its own, and a date added is in local time."""
     if field in PICTURES and value:
         return "another picture" if in_plex else "the picture from Stash"
-    return value or ""
+    return on_screen(value, field) or ""

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import overload
+from typing import TypeVar, overload
 
 from plexsync.app.parts import Parts
-from plexsync.reports.format import stamp
+from plexsync.reports.format import local, stamp, unstamped
 from plexsync.reports.shapes.scenes import AttemptFacts, JobFacts, PastAttempt, PastPlays, PastPush, PushFacts
+from plexsync.rules.added_dates import FIELD as ADDED
 from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
 from plexsync.rules.job import KINDS, PLAYS, Kind, Lane, State
 from plexsync.rules.plays import PlayState
@@ -14,6 +15,7 @@ from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PlaysRow, PushRo
 from plexsync.store.database import Reader
 from validation.redact import one_line
 
+AnyValue = TypeVar("AnyValue", bound=str | tuple[str, ...] | None)
 PastRow = AttemptRow | PushRow | PlaysRow
 WAITING = (State.READY, State.ABSENT)
 PAGE = 500
@@ -152,6 +154,7 @@ def key_of(text: str) -> tuple[str, int] | None:
 
 SHORT = {
     "originallyAvailableAt": "date",
+    "addedAt": "date added",
     "userRating": "rating",
     "actor": "cast",
     "genre": "genres",
@@ -167,6 +170,20 @@ def short(name: str) -> str:
         return SHORT.get(name, name)
     what, member = about
     return f"{'role' if what == ROLE else 'picture'} of {one_line(member[:60])}"
+
+
+@overload
+def on_screen(value: str, field: str) -> str: ...
+@overload
+def on_screen(value: AnyValue, field: str) -> AnyValue: ...
+def on_screen(value: object, field: str) -> object:
+    """The value of a field for a screen: a date added in local time, any other as it is."""
+    if field != ADDED or not isinstance(value, str) or not value:
+        return value
+    try:
+        return local(unstamped(value))
+    except ValueError:
+        return value
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from plexsync.reports.shapes.status import SettingFacts
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.redact import MASK
-from validation.sources import COMMAND_LINE, DEFAULT, ENVIRONMENT, NAMED_FILE, NOT_FROM_STASH, STASH, TOML
+from validation.sources import COMMAND_LINE, DEFAULT, ENVIRONMENT, LOOK, NAMED_FILE, NOT_FROM_STASH, STASH, TOML
 
 # Settings whose values may contain a secret.
 TELLING = (*SECRETS, "notify_command")
 WHERE = {
     DEFAULT: "default",
+    LOOK: "look",
     TOML: "plexsync.toml",
     STASH: "plugin settings in Stash",
     ENVIRONMENT: "environment",

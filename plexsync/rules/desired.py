@@ -10,10 +10,13 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from plexsync.rules import template
+from plexsync.rules.added_dates import FIELD as ADDED
+from plexsync.rules.added_dates import added_date
 from plexsync.rules.choice import Patterns
 from plexsync.rules.collections import CollectionObject, Dressing, chosen_tags, objects_of
 from plexsync.rules.item import FACE, FIELDS, ROLE, beside
 from plexsync.rules.paths import base_name
+from plexsync.rules.performer_names import PERFORMER_VALUES, PLAIN_NAME, performer_values, shown_name
 from plexsync.rules.plan_records import Note
 from plexsync.rules.scene import Performer, Scene
 from plexsync.rules.template import Template
@@ -29,8 +32,8 @@ MEMBER_FRAME = 30
 
 # The names that a template can use.
 NAMES = frozenset({"title", "file", "studio", "parent", "date", "year", "code", "director", "performers", "group"})
-# The names that the role text and the picture address of a cast member can use.
-ROLE_NAMES = frozenset({"name", "disambiguation", "alias", "aliases", "gender"})
+# The names that the name, the role text and the picture address of a cast member can use.
+ROLE_NAMES = PERFORMER_VALUES
 FACE_NAMES = frozenset({"id", "name", "disambiguation"})
 FACE_LIMIT = 2_000
 TITLE = template.parsed("{title}", NAMES)
@@ -46,14 +49,17 @@ class Profile:
 
     `genres`, `labels` and `tag_collections` choose among the tags; `tag_parents` adds the parents of each chosen tag.
     `collections` names sources in `plexsync.rules.collections.COLLECTIONS`. `content_rating` is the same for every scene.
-    `poster` and `background` are sources of `plexsync.rules.scene.Image`, '' for none. `role` and `face` are shown beside
-    each cast member: a text and the address of a picture. `dressing` says how the collections are named and dressed.
+    `date_added` is a source in `plexsync.rules.added_dates`, '' for none. `poster` and `background` are sources of
+    `plexsync.rules.scene.Image`, '' for none. `performer_name` is the name of each cast member; `role` and `face` are
+    shown beside it: a text and the address of a picture. `dressing` says how the collections are named and dressed.
     """
 
     fields: frozenset[str]
     title: Template = TITLE
     sort_title: Template = NO_TEXT
     original_title: Template = NO_TEXT
+    tagline: Template = NO_TEXT
+    date_added: str = ""
     content_rating: str = ""
     genres: Patterns = ALL_TAGS
     labels: Patterns = NO_TAGS
@@ -63,6 +69,7 @@ class Profile:
     poster: str = ""
     background: str = ""
     poster_padding: bool = False
+    performer_name: Template = PLAIN_NAME
     role: Template = NO_TEXT
     face: Template = NO_TEXT
     dressing: Dressing = field(default_factory=Dressing)
@@ -82,7 +89,13 @@ class Profile:
         in_collections = "collection" in self.fields and "performers" in self.collections
         if in_collections and "disambiguation" in self.dressing.names.get("performer", NO_TEXT).names:
             return True
-        return "actor" in self.fields and bool(self.role or self.face)
+        is_named = self.performer_name.names <= {"name"}
+        return "actor" in self.fields and (not is_named or bool(self.role or self.face))
+
+    @property
+    def asks_file_times(self) -> bool:
+        """Whether it matters when the file of a scene was changed."""
+        return ADDED in self.fields and self.date_added == "file"
 
     @property
     def asks_above(self) -> bool:
@@ -134,6 +147,10 @@ def _sort_title(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
 
 def _original_title(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
     return _within("originalTitle", _filled(profile.original_title, scene), NAME_LIMIT, notes)
+
+
+def _tagline(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    return _within("tagline", _filled(profile.tagline, scene), NAME_LIMIT, notes)
 
 
 def _filled(made_of: Template, scene: Scene) -> str:
@@ -200,6 +217,10 @@ def _day(scene: Scene, _profile: Profile | None, notes: list[Note]) -> Value:
     return day
 
 
+def _added(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    return added_date(scene, profile.date_added, _shown_day(scene), notes) if profile.date_added else ""
+
+
 def _rating(scene: Scene, _profile: Profile, _notes: list[Note]) -> Value:
     """A tenth of Stash's rating (1-100) as the shortest decimal; '' without a rating."""
     if not scene.rating100 or scene.rating100 < 0:
@@ -210,19 +231,24 @@ def _rating(scene: Scene, _profile: Profile, _notes: list[Note]) -> Value:
 # --- lists -----------------------------------------------------------------------------------------------------------
 
 
-def _actors(scene: Scene, _profile: Profile, notes: list[Note]) -> Value:
-    return _names("actor", scene.performers, notes)
+def _actors(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
+    return _names("actor", (shown_name(performer, profile.performer_name) for performer in _performers(scene)), notes)
+
+
+def _performers(scene: Scene) -> tuple[Performer, ...]:
+    """The performers of a scene; with no more than their names if nothing else is known of them."""
+    return scene.people or tuple(Performer(0, name) for name in scene.performers)
 
 
 def _beside(scene: Scene, profile: Profile, cast: Value, notes: list[Note]) -> dict[str, Value]:
     """The values to show beside the cast members. If two have the same name, the first one counts, as in the list."""
     people: dict[str, Performer] = {}
     for performer in scene.people:
-        people.setdefault(fold(clean_line(performer.name)), performer)
+        people.setdefault(fold(cut(shown_name(performer, profile.performer_name), NAME_LIMIT)), performer)
     shown: dict[str, Value] = {}
     dropped = SENT_LIMIT - sum(sent_size(member) + MEMBER_FRAME for member in cast)
     for member in cast:
-        texts = _texts_beside(profile, member, people.get(fold(member)))
+        texts = _texts_beside(profile, people.get(fold(member)))
         dropped -= sum(sent_size(text) + MEMBER_FRAME for text in texts.values())
         if dropped < 0:
             notes.append(Note("actor", "dropped", "not everything fits that is to be shown beside the cast"))
@@ -231,17 +257,10 @@ def _beside(scene: Scene, profile: Profile, cast: Value, notes: list[Note]) -> d
     return shown
 
 
-def _texts_beside(profile: Profile, member: str, performer: Performer | None) -> dict[str, str]:
+def _texts_beside(profile: Profile, performer: Performer | None) -> dict[str, str]:
     if performer is None:
         return {}
-    values = {
-        "id": str(performer.id),
-        "name": member,
-        "disambiguation": clean_line(performer.disambiguation),
-        "alias": clean_line(next(iter(performer.aliases), "")),
-        "aliases": ", ".join(map(clean_line, performer.aliases)),
-        "gender": clean_line(performer.gender),
-    }
+    values = {**performer_values(performer), "id": str(performer.id)}
     texts = {}
     if profile.role:
         texts[ROLE] = cut(clean_line(profile.role.filled(values)), NAME_LIMIT)
@@ -315,9 +334,11 @@ _RULES: Mapping[str, Callable[[Scene, Profile, list[Note]], Value]] = {
     "title": _title,
     "titleSort": _sort_title,
     "originalTitle": _original_title,
+    "tagline": _tagline,
     "studio": _studio,
     "summary": _summary,
     "originallyAvailableAt": _day,
+    "addedAt": _added,
     "contentRating": _content_rating,
     "userRating": _rating,
     "actor": _actors,

@@ -9,9 +9,11 @@ SCALARS = (
     "title",
     "titleSort",
     "originalTitle",
+    "tagline",
     "studio",
     "summary",
     "originallyAvailableAt",
+    "addedAt",
     "contentRating",
     "userRating",
 )
@@ -27,6 +29,8 @@ ALPHABETICAL = "alphabetical"
 
 # Plex has no lock for these. Any rating counts as locked, and so does every setting of a collection.
 LOCKLESS = frozenset({"userRating", *COLLECTION_SETTINGS})
+# Plex always shows them, so an edit never empties them.
+NEVER_EMPTY = frozenset({"title", "addedAt"})
 # Values shown beside one cast member: the role text and the address of a picture. Each is a single value like a rating,
 # named after both (`role:Jane Doe`), and is sent with the list.
 ROLE, FACE = "role", "face"
@@ -42,6 +46,11 @@ def beside_whom(name: str) -> tuple[str, str] | None:
     """(kind, member) of a name that `beside` made; None for any other field."""
     role, separator, member = name.partition(":")
     return (role, member) if separator and role in BESIDE else None
+
+
+def beside_member(shown: Mapping[str, str], member: str) -> str:
+    """What is shown beside a member, in whatever spelling of its name; '' for nothing."""
+    return shown.get(member) or next((text for person, text in shown.items() if fold(person) == fold(member)), "")
 
 
 def field_key(name: str) -> str:
@@ -88,10 +97,11 @@ class Item:
 
     `stamp` changes in Plex whenever anything about the item changes (0: unknown). `actor` is what Plex returns as Role.
     `roles` keeps the role text of each actor that has one, so that sending the cast again does not lose it; `faces`
-    keeps the address of the picture. `pictures` has, by name (of `PICTURES`), the address at which Plex shows a picture
-    now; the address changes with the picture. The key of that picture is a scalar of the same name, once it was
-    requested. `library` is the uuid of its library ('' if Plex did not say). `clip`: it is in a library of Other Videos.
-    `rated_at`: when the account last rated it (UTC seconds, 0 if unknown).
+    keeps the address of the picture. A date added is a text of `plexsync.rules.added_dates`. `pictures` has, by name (of
+    `PICTURES`), the address at which Plex shows a picture now; the address changes with the picture. The key of that
+    picture is a scalar of the same name, once it was requested. `library` is the uuid of its library ('' if Plex did not
+    say). `clip`: it is in a library of Other Videos. `rated_at`: when the account last rated it (UTC seconds, 0 if
+    unknown).
     """
 
     key: str
@@ -123,8 +133,7 @@ class Item:
         if about is None:
             return self.scalars.get(name, "")
         role, member = about
-        shown = self.roles if role == ROLE else self.faces
-        return shown.get(member) or next((text for person, text in shown.items() if fold(person) == fold(member)), "")
+        return beside_member(self.roles if role == ROLE else self.faces, member)
 
     @property
     def cast(self) -> "Cast":
@@ -134,11 +143,15 @@ class Item:
 
 @dataclass(frozen=True)
 class Cast:
-    """The members of an item's cast, the role text of each that has one, and whether the list is locked."""
+    """The members of an item's cast, the role text of each that has one, and whether the list is locked.
+
+    `faces`: the addresses of pictures of members that get a new name, and whose picture moves along.
+    """
 
     names: tuple[str, ...] = ()
     roles: Mapping[str, str] = field(default_factory=dict)
     locked: bool = False
+    faces: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

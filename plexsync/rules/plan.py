@@ -19,11 +19,12 @@ from plexsync.rules.drift import (
     without_take,
 )
 from plexsync.rules.field_history import Provenance
-from plexsync.rules.item import PICTURES, Item, beside_whom, is_lockless, is_of_person
+from plexsync.rules.item import NEVER_EMPTY, PICTURES, Item, beside_whom, is_lockless, is_of_person
 from plexsync.rules.list_members import adopted_list, list_decision
 from plexsync.rules.memory import is_as_left, is_untouched, named_fields, put, spelled_as_in_stash, stamped
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Policy, Pushing, Remembered, Sending
 from plexsync.rules.provenance import recovered
+from plexsync.rules.renamed_members import item_after_renames, memory_after_renames, renamed_members
 from plexsync.rules.undo import begun_anew, is_undone, take_back_plan, undone, with_earlier_value
 from plexsync.rules.unfinished_pushes import resolved_field
 from plexsync.rules.values import Held, Value, held, name_keys, names_present, same_value
@@ -36,26 +37,36 @@ def plan(
     pushing: Sequence[Pushing],
     policy: Policy | None = None,
     provenance: Provenance | None = None,
+    plain_names: Mapping[str, str] | None = None,
 ) -> Plan:
     """The plan by which the item shows `values` (by field; a field that is missing is disabled).
 
     `memory` and `pushing` (oldest first) belong to this scene and item. A disabled field keeps its value, lock and
     memory in Plex; its unfinished pushes are resolved all the same. With a `provenance`, the database or the item may be
-    from an older moment, and the memory is first brought up to date.
+    from an older moment, and the memory is first brought up to date. `plain_names`: the name in Stash of each cast
+    member that is shown by another one.
     """
+    plain_names = plain_names or {}
     # A push that was planned on a newer item is not in this one: Plex was restored.
     pushing = [push for push in pushing if not 0 < item.stamp < push.stamp]
     memory, pushing = spelled_as_in_stash(values, memory, pushing)
     if provenance is None:
-        return _plan(values, item, memory, pushing, policy or Policy())
+        return _plan(values, item, memory, pushing, policy or Policy(), plain_names)
     kept = frozenset[str]() if undone(memory) else kept_fields(memory)
     shown = {name: value for name, value in values.items() if name not in kept}
     result = recovered(shown, item, memory, pushing, provenance)
     recalled = all_still_kept(result.memory, memory)
-    return result.finished(_plan(values, item, recalled, result.pushing, policy or Policy()))
+    return result.finished(_plan(values, item, recalled, result.pushing, policy or Policy(), plain_names))
 
 
-def _plan(values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequence[Pushing], policy: Policy) -> Plan:
+def _plan(
+    values: Mapping[str, Value],
+    item: Item,
+    memory: Memory,
+    pushing: Sequence[Pushing],
+    policy: Policy,
+    plain_names: Mapping[str, str],
+) -> Plan:
     resolved = {
         name: remembered
         for name in named_fields(values, memory, pushing)
@@ -73,7 +84,9 @@ def _plan(values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequ
     for name, value in values.items():
         if (value or name != "title") and not beside_whom(name) and name not in kept:
             steps[name] = _field_decision(name, value, held(item, name), resolved.get(name), policy)
-    cast = cast_after(item, steps)
+    renamed = renamed_members(steps.get("actor"), plain_names)
+    item, resolved = item_after_renames(item, renamed), memory_after_renames(resolved, renamed)
+    cast, kept = cast_after(item, steps), kept_fields(resolved)
     for name in [name for name in resolved if is_outside_cast(name, cast | name_keys(item.lists.get("actor", ())))]:
         del resolved[name]
     for name, value in beside_cast(values, resolved).items():
@@ -90,6 +103,7 @@ def _plan(values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequ
         memory=resolved,
         sending=sending,
         notes=(*(step.note for step in steps.values() if step.note), *_kept_notes(values, resolved)),
+        renamed=renamed,
     )
 
 
@@ -146,7 +160,8 @@ def _emptied_field(name: str, now: Held, remembered: Remembered | None) -> Decis
         # Other items show it too, so it stays, and still belongs to PlexSync.
         return Decision(remembered)
     original = remembered.found
-    value = None if same_value(name, now.value, original.value) else original.value
+    unchanged = same_value(name, now.value, original.value) or (name in NEVER_EMPTY and not original.value)
+    value = None if unchanged else original.value
     lock = None if is_lockless(name) or now.locked == original.locked else original.locked
     if value is None and lock is None:
         return Decision(None)

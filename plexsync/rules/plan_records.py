@@ -139,6 +139,7 @@ class Plan:
     `edit` empty: nothing to send. `memory` is what to remember at once, whatever the result of the push (resolved
     pushes, fields that were already right, forgotten fields). `sending` is saved before the edit is sent, and `learn`
     turns it into memory once the item was read back. `recovery` says what was decided by evidence of a restore.
+    `renamed`: the earlier name of each cast member that the edit renames, by the new one.
     """
 
     edit: Edit
@@ -146,6 +147,7 @@ class Plan:
     sending: Mapping[str, Sending]
     notes: tuple[Note, ...] = ()
     recovery: RestoreDecisions = field(default_factory=RestoreDecisions)
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

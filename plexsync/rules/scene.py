@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SceneFile:
-    """One file of a scene. `path` as Stash sees it, `size` in bytes (0 when unknown), `duration` in seconds."""
+    """One file of a scene. `path` as Stash sees it, `size` in bytes (0 when unknown), `duration` in seconds.
+
+    `modified`: when the file itself was last changed, as Stash writes it; '' if it was not requested.
+    """
 
     path: str
     size: int = 0
     duration: float = 0.0
+    modified: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,17 @@ was learnt costs a request or a value that is left out, and never a value of you
 
 from collections.abc import Sequence
 from dataclasses import replace
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
+from plexsync.rules.added_dates import FIELD as ADDED
+from plexsync.rules.addresses import is_private
 from plexsync.rules.desired import Wanted
 from plexsync.rules.item import FACE, LISTS, Item, beside_whom
 from plexsync.rules.plan_records import Change, Edit, Note
 from plexsync.rules.traits import ServerTraits
 
 NO_CAST = "this Plex server takes no cast for Other Videos (plexsync probe)"
+NO_ADDED = "this Plex server ignores a date added in an edit (plexsync probe)"
 NO_FACES = "this Plex server does not take this address of a picture of a person (plexsync probe)"
-LOCAL_ENDS = (".local", ".lan", ".home", ".internal")
 
 
 def takeable(wanted: Wanted, item: Item, traits: ServerTraits) -> Wanted:
@@ -27,6 +27,8 @@ def takeable(wanted: Wanted, item: Item, traits: ServerTraits) -> Wanted:
         if values.get("actor"):
             notes.append(Note("actor", "kept", NO_CAST))
         values = {name: value for name, value in values.items() if name != "actor" and not beside_whom(name)}
+    if traits.added_by_edit is False and values.pop(ADDED, ""):
+        notes.append(Note(ADDED, "kept", NO_ADDED))
     refused = [name for name, value in values.items() if _is_refused(name, value, traits)]
     if refused:
         notes.append(Note("actor", "kept", NO_FACES))
@@ -40,16 +42,6 @@ def _is_refused(name: str, value: object, traits: ServerTraits) -> bool:
     if about is None or about[0] != FACE or not value or traits.people_pictures in (None, "any"):
         return False
     return traits.people_pictures == "none" or is_private(str(value))
-
-
-def is_private(address: str) -> bool:
-    """Whether an address leads into a private network, by its IP address or the form of its host name."""
-    host = ""
-    try:
-        host = urlsplit(address).hostname or ""
-        return not ip_address(host).is_global
-    except ValueError:
-        return "." not in host or host.endswith(LOCAL_ENDS)
 
 
 def edits_of(edit: Edit, traits: ServerTraits) -> list[Edit]:

@@ -164,6 +164,7 @@ USES: Mapping[str, str] = {
     "cast_on_other": "if not, no cast is sent there",
     "people_pictures": "other addresses are not sent",
     "rating_by_edit": "if it is ignored, PlexSync rates as the account",
+    "added_by_edit": "if not, no date added is sent",
     "collection_edits": "that form is tried first",
 }
 # The groups of questions of a probe, each with its traits.

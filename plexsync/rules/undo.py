@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from plexsync.rules.cast import cast_after, is_outside_cast
 from plexsync.rules.drift import still_kept
-from plexsync.rules.item import FIELDS, LISTS, Item, is_lockless, is_of_person
+from plexsync.rules.item import FIELDS, LISTS, NEVER_EMPTY, Item, is_lockless, is_of_person
 from plexsync.rules.list_members import removed_members, with_members_left, without_adopted
 from plexsync.rules.memory import is_as_left, is_released, is_untouched, released, spelled_as_in_stash
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Pushing, Remembered, Sending, Undone
@@ -147,8 +147,7 @@ def _undo_decision(name: str, now: Held, remembered: Remembered) -> Decision:
     if remembered.undone == "release" or is_of_person(name):
         value, lock = None, _lock_taken_off(name, now, remembered)
     else:
-        # A title never becomes empty.
-        unchanged = same_value(name, now.value, original.value) or (name == "title" and not original.value)
+        unchanged = same_value(name, now.value, original.value) or (name in NEVER_EMPTY and not original.value)
         value = None if unchanged else original.value
         lock = None if is_lockless(name) or now.locked == original.locked else original.locked
     if value is None and lock is None:

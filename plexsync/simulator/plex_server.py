@@ -20,6 +20,7 @@ from plexsync.simulator.feed import Feed
 from plexsync.simulator.http import Answer, HttpServer, Request, html_page
 from plexsync.simulator.plex_asked import TYPE_JSON, Asked
 from plexsync.simulator.plex_changes import Dealt, PlexBackup, empty, next_machine, refill, reinstall, remake
+from plexsync.simulator.plex_composite import composite
 from plexsync.simulator.plex_edits import apply_edit, is_edit, read_edit
 from plexsync.simulator.plex_history import OWNER, History
 from plexsync.simulator.plex_meta import detail_nodes, meta_node
@@ -925,6 +926,12 @@ class PlexSim(HttpServer):
             raise Unacceptable(404)
         return Answer(200, item.pictures[shelf][selected], "image/jpeg")
 
+    def _composite(self, asked: Asked) -> Answer:
+        collection = self._collection(asked)
+        selected = ((member, member.selected["posters"]) for member in self._library.members(collection))
+        posters = [member.pictures["posters"][key] for member, key in selected if key is not None]
+        return Answer(200, composite([poster for poster in posters if poster]), "image/png")
+
     def _picture_file(self, asked: Asked) -> Answer:
         item, url = self._wanted_items(asked)[0], asked.params.get("url", "")
         for pictures in item.pictures.values():
@@ -1047,6 +1054,7 @@ ROUTES: list[tuple[tuple[str, ...], re.Pattern[str], Callable[[PlexSim, Asked], 
         (("GET",), rf"{_METADATA}/(thumb|art)/(\d+)", PlexSim._picture_bytes),
         (("GET",), rf"/library/collections/{_KEYS}", PlexSim._details),
         (("GET",), rf"/library/collections/{_KEYS}/(?:children|items)", PlexSim._members),
+        (("GET",), rf"/library/collections/{_KEYS}/composite/\d+", PlexSim._composite),
         (("PUT",), rf"/library/collections/{_KEYS}/prefs", PlexSim._write_item_prefs),
         (("PUT",), rf"/library/collections/{_KEYS}/items/(\d+)/move", PlexSim._move_member),
         (("GET",), rf"{_SECTION}/prefs", lambda sim, asked: prefs_answer(asked, SECTION, sim._section(asked).prefs)),

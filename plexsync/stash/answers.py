@@ -62,6 +62,7 @@ class FileAnswer(msgspec.Struct):
     path: str
     size: int | str
     duration: float
+    mod_time: str = ""
 
 
 class SceneAnswer(msgspec.Struct):
@@ -225,8 +226,10 @@ class AskedQuestions(msgspec.Struct, rename={"type": "__type"}):
     type: Questions
 
 
-def scene_of(answer: SceneAnswer) -> Scene:
-    """The scene; null texts become empty ones."""
+def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
+    """The scene; null texts become empty ones. Raises ValueError if its files are to have times, and one has none."""
+    if timed and not all(file.mod_time for file in answer.files):
+        raise ValueError("a file without its time")
     studios = list(_upwards(answer.studio))
     above = [_above(tag) for tag in answer.tags]
     names: dict[Kind, Sequence[Named]] = {
@@ -273,8 +276,7 @@ def _images(answer: SceneAnswer) -> Iterator[Image]:
     yield Image("cover", f"/scene/{number(answer.id)}/screenshot", answer.updated_at)
     if answer.studio:
         yield Image("studio", f"/studio/{number(answer.studio.id)}/image", answer.studio.updated_at)
-    if answer.groups:
-        group = answer.groups[0].group
+    for group in (entry.group for entry in answer.groups[:1]):
         yield Image("group", f"/group/{number(group.id)}/frontimage", group.updated_at)
 
 
@@ -308,7 +310,7 @@ def _above(tag: TagAnswer) -> list[TagAnswer]:
 
 def files_of(answers: Sequence[FileAnswer]) -> tuple[SceneFile, ...]:
     """The files, the primary one first."""
-    return tuple(SceneFile(file.path, number(file.size), file.duration) for file in answers)
+    return tuple(SceneFile(file.path, number(file.size), file.duration, file.mod_time) for file in answers)
 
 
 def stamps_of(answers: Sequence[Stamped]) -> list[tuple[int, str]]:

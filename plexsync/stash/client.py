@@ -7,7 +7,8 @@ Unavailable, and nothing of it is used: a partial answer would blank fields in P
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import Protocol, TypeVar, Unpack
 
 import httpx2
 import msgspec
@@ -86,7 +87,7 @@ class StashClient:
     """One Stash server. Thread-safe; after construction it raises only `NeighbourError`.
 
     Raises Unusable for an address or key that can't be sent. See `plexsync.http.client.Wire` for `clock`, `transport`,
-    `ca_file` and `alive`. `tags_above`: scenes include the names of their tags' parents.
+    `ca_file` and `alive`, and `plexsync.stash.queries.SceneExtras` for what is requested of scenes.
     """
 
     def __init__(
@@ -100,11 +101,10 @@ class StashClient:
         transport: httpx2.BaseTransport | None = None,
         ca_file: str = "",
         alive: Callable[[], None] = unheard,
-        tags_above: bool = False,
-        people: bool = False,
+        **more: Unpack[queries.SceneExtras],
     ) -> None:
-        self._tags_above = tags_above
-        self._people = people
+        self._more = more
+        self._scene_of = partial(answers.scene_of, timed=more.get("file_times", False))
         self._wire = Wire(
             STASH,
             url,
@@ -168,9 +168,9 @@ class StashClient:
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
-        query = queries.scenes(wanted, tags_above=self._tags_above, people=self._people)
+        query = queries.scenes(wanted, **self._more)
         data = self._ask(SCENES, query, cap=scenes_cap(wanted))
-        return self._checked(lambda: {id: answers.scene_of(answer) for id, answer in by_id(data, wanted).items()})
+        return self._checked(lambda: {id: self._scene_of(answer) for id, answer in by_id(data, wanted).items()})
 
     def existing(self, ids: Sequence[int]) -> tuple[frozenset[int], int]:
         """Those of these scenes that exist, and the number of all scenes, in one request."""
@@ -182,9 +182,9 @@ class StashClient:
         """Every scene with an id above `after`, in full, in pages by id."""
 
         def ask(last: int) -> tuple[int, list[Scene]]:
-            query = queries.walk(tags_above=self._tags_above, people=self._people)
+            query = queries.walk(**self._more)
             data = self._ask(WALKED, query, walking(queries.above(last), page)).findScenes
-            return data.count, self._checked(lambda: [answers.scene_of(one) for one in data.scenes])
+            return data.count, self._checked(lambda: [self._scene_of(one) for one in data.scenes])
 
         return self._walked(after, ask, lambda scene: scene.id)
 

@@ -5,6 +5,7 @@ so a deletion during a walk skips nothing else.
 """
 
 from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 from plexsync.rules.job import Kind
 
@@ -15,7 +16,7 @@ fragment SceneFields on Scene {
   performers { ...PerformerFields }
   tags { ...TagFields }
   groups { scene_index group { id name updated_at } }
-  files { path size duration }
+  files { ...FileFields }
 }
 """
 
@@ -31,6 +32,10 @@ fragment TagFields on Tag {
 # The details of performers beside their names are requested only if they are shown.
 PERFORMER_FIELDS = "fragment PerformerFields on Performer { id name }\n"
 PERFORMER_FIELDS_ALL = "fragment PerformerFields on Performer { id name disambiguation alias_list gender }\n"
+
+# The time of a file is requested only if it is shown.
+FILE_FIELDS = "fragment FileFields on VideoFile { path size duration }\n"
+FILE_FIELDS_TIMED = "fragment FileFields on VideoFile { path size duration mod_time }\n"
 
 PROBE = "query Probe { systemStatus { status } }"
 
@@ -165,30 +170,41 @@ query RecentGroups($page: FindFilterType) {
 }
 
 
-def fragments(*, tags_above: bool, people: bool = False) -> str:
-    """The fields of a scene; with its tags' parents, and more of its performers, if they matter."""
-    tags = TAG_FIELDS_ABOVE if tags_above else TAG_FIELDS
-    return SCENE_FIELDS + tags + (PERFORMER_FIELDS_ALL if people else PERFORMER_FIELDS)
+class SceneExtras(TypedDict, total=False):
+    """What is requested of a scene only if it matters: the names of its tags' parents (`tags_above`), more of its
+    performers than their names (`people`), and when its files were changed (`file_times`).
+    """
+
+    tags_above: bool
+    people: bool
+    file_times: bool
 
 
-def walk(*, tags_above: bool, people: bool = False) -> str:
+def fragments(**more: Unpack[SceneExtras]) -> str:
+    """The fields of a scene, with these extras."""
+    tags = TAG_FIELDS_ABOVE if more.get("tags_above") else TAG_FIELDS
+    people = PERFORMER_FIELDS_ALL if more.get("people") else PERFORMER_FIELDS
+    return SCENE_FIELDS + tags + people + (FILE_FIELDS_TIMED if more.get("file_times") else FILE_FIELDS)
+
+
+def walk(**more: Unpack[SceneExtras]) -> str:
     """The query for a page of full scenes."""
-    return WALK + fragments(tags_above=tags_above, people=people)
+    return WALK + fragments(**more)
 
 
-def scenes(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str:
+def scenes(ids: Sequence[int], **more: Unpack[SceneExtras]) -> str:
     """One query for many scenes, each under the alias `s<id>`.
 
     `findScenes(ids:)` fails as a whole if one of them is missing; `findScene` answers null. Raises ValueError for an id
     that is not a plain positive number: ids are the only values that are written into a query.
     """
-    return each_scene("Scenes", ids, "...SceneFields") + fragments(tags_above=tags_above, people=people)
+    return each_scene("Scenes", ids, "...SceneFields") + fragments(**more)
 
 
-def watched(ids: Sequence[int], *, tags_above: bool, people: bool = False) -> str:
+def watched(ids: Sequence[int], **more: Unpack[SceneExtras]) -> str:
     """`scenes` with the plays and the resume point of each."""
     fields = "...SceneFields play_history resume_time"
-    return each_scene("Watched", ids, fields) + fragments(tags_above=tags_above, people=people)
+    return each_scene("Watched", ids, fields) + fragments(**more)
 
 
 def only_plays(ids: Sequence[int]) -> str:

@@ -89,13 +89,11 @@ class StashWatching(StashClient):
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
-        query = queries.watched(wanted, tags_above=self._tags_above, people=self._people)
+        query = queries.watched(wanted, **self._more)
         data = self._ask(WATCHED, query, cap=scenes_cap(wanted))
         return self._checked(
             lambda: {
-                id: WatchedScene(
-                    answers.scene_of(answer), plays_of(answer.play_history), position_of(answer.resume_time)
-                )
+                id: WatchedScene(self._scene_of(answer), plays_of(answer.play_history), position_of(answer.resume_time))
                 for id, answer in by_id(data, wanted).items()
             }
         )

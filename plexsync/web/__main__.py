@@ -24,6 +24,7 @@ from plexsync.web.context import Desk, Origins
 from plexsync.web.guard import LOOPBACK, Doors
 from plexsync.web.presence import Presence
 from plexsync.web.server import Quiet, listening, server
+from validation import values
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
 
@@ -40,7 +41,7 @@ def main() -> int:
     key = bytes.fromhex(told["key"])
     _log_to_stderr(Redactor((*config.secrets, told["key"])))
     _behave()
-    place = config.web_place
+    place = values.host_and_port(config.web_bind)
     if place is None:
         return 0
     try:
@@ -66,7 +67,7 @@ def main() -> int:
 
 def doors(config: PlexSyncConfig) -> Doors:
     """The host names under which the dashboard answers, from the settings."""
-    host = (config.web_place or ("", 0))[0].lower()
+    host = (values.host_and_port(config.web_bind) or ("", 0))[0].lower()
     names = LOOPBACK | {host, *config.web_allowed_hosts}
     return Doors(names, any_address=host not in LOOPBACK)
 

@@ -38,6 +38,7 @@ from plexsync.web import (
     scene_pages,
     setting_change_pages,
     settings_pages,
+    wall_pages,
 )
 from plexsync.web.context import Busy, Desk
 from plexsync.web.guard import FAULT, FAULT_TOLD, Doors, Guard
@@ -59,6 +60,7 @@ MODULES = (
     review_pages,
     picture_pages,
     plays_pages,
+    wall_pages,
     drift_pages,
     scene_pages,
     dead_pages,

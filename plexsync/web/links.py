@@ -20,12 +20,19 @@ class ServerLinks:
 
     def item(self, key: str) -> str:
         """The page of an item in Plex; '' while no Plex server is known."""
+        return self._details(f"/library/metadata/{key}")
+
+    def collection(self, key: str) -> str:
+        """The page of a collection in Plex; '' while no Plex server is known."""
+        return self._details(f"/library/collections/{key}")
+
+    def _details(self, path: str) -> str:
         with self.parts.store.reading() as db:
             server = db.servers.find()
         if server is None:
             return ""
         place = f"/web/index.html#!/server/{quote(server.machine, safe='')}/details?key="
-        return f"{reached(self.parts.config.plex_url, self.host)}{place}{quote(f'/library/metadata/{key}', safe='')}"
+        return f"{reached(self.parts.config.plex_url, self.host)}{place}{quote(path, safe='')}"
 
 
 def reached(url: str, host: str) -> str:

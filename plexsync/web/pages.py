@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from plexsync.reports.format import ago, lasting, many, safe, share, stamp, unstamped
 from plexsync.reports.measures import compared, measures
-from plexsync.reports.rows import PLAY_WORDS, short
+from plexsync.reports.rows import PLAY_WORDS, on_screen, short
 from plexsync.reports.scenes import left_out_words
 from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.choices import hold_cause
@@ -38,6 +38,7 @@ NAV = (
     ("/review", "Review"),
     ("/", "Overview"),
     ("/scenes", "Scenes"),
+    ("/wall", "In Plex"),
     ("/drift", "Drift"),
     ("/dead", "Dead letters"),
     ("/outages", "Outages"),
@@ -236,6 +237,7 @@ def _environment() -> Environment:
         "number": "{:,}".format,
         "share": share,
         "short": short,
+        "on_screen": on_screen,
         "left_out": left_out_words,
         "measures": measures,
         "compared": compared,

@@ -30,7 +30,7 @@ def of_scene(ask: Ask) -> Response:
     id, name = ask.number("id"), str(ask.path.get("name", ""))
     if name not in (*PICTURES, COVER):
         raise PageNotFound
-    return _shown(ask, lambda parts: _from_stash(parts, id, name))
+    return passed_on(ask, lambda parts: _from_stash(parts, id, name))
 
 
 def of_item(ask: Ask) -> Response:
@@ -38,10 +38,11 @@ def of_item(ask: Ask) -> Response:
     key, name = ask.number("key"), str(ask.path.get("name", ""))
     if name not in PICTURES:
         raise PageNotFound
-    return _shown(ask, lambda parts: _from_plex(parts, str(key), name))
+    return passed_on(ask, lambda parts: _from_plex(parts, str(key), name))
 
 
-def _shown(ask: Ask, fetch: Callable[[Parts], ShownPicture]) -> Response:
+def passed_on(ask: Ask, fetch: Callable[[Parts], ShownPicture], stand_in: str = STAND_IN) -> Response:
+    """The picture that is fetched, or kept from the last minutes; without one, a drawing with words in its place."""
     desk, now = ask.desk, ask.desk.parts.clock.monotonic()
     picture = desk.pictures.find(ask.here, now)
     if picture is None:
@@ -50,10 +51,10 @@ def _shown(ask: Ask, fetch: Callable[[Parts], ShownPicture]) -> Response:
                 # The page that this one waited for may have asked for the same picture.
                 picture = desk.pictures.find(ask.here, now) or fetch(parts)
         except (Busy, NeighbourError):
-            return picture_of(STAND_IN.format(NOT_NOW))
+            return picture_of(stand_in.format(NOT_NOW))
         desk.pictures.keep(ask.here, picture, now)
     if not picture.content:
-        return picture_of(STAND_IN.format(NO_PICTURE))
+        return picture_of(stand_in.format(NO_PICTURE))
     return Response(picture.content, media_type=picture.media_type, headers=HEADERS)
 
 

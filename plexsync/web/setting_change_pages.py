@@ -17,7 +17,7 @@ from plexsync.reports.settings import setting_facts, why_read_only
 from plexsync.rules.errors import NeighbourError, Unusable
 from plexsync.web.pages import Ask, PageNotFound, action, page
 from validation.config import SECRETS, PlexSyncConfig, describe
-from validation.sources import DEFAULT, STASH, TOML, ConfigError, Loaded, load_here
+from validation.sources import DEFAULT, LOOK, STASH, TOML, ConfigError, Loaded, load_here
 
 HERE = "/settings/change"
 RULES = {setting.name: setting.rule for setting in describe()}
@@ -30,7 +30,7 @@ SENT_TO = {"plex_url": "plex_token", "stash_url": "stash_api_key"}
 def sources(ask: Ask, *weaker: str) -> SettingSources:
     """plexsync.toml, and above it what the process has from elsewhere; also from these `weaker` sources."""
     config, origins = ask.desk.parts.config, ask.desk.origins
-    kept = {TOML, DEFAULT, STASH} - set(weaker)
+    kept = {TOML, DEFAULT, STASH, LOOK} - set(weaker)
     fixed = {name: in_the_file(config, name) for name, origin in origins.by_name.items() if origin not in kept}
     return {"environ": {}, "toml_path": origins.file, "overrides": fixed, "may_be_missing": True}
 

@@ -147,3 +147,16 @@ def test_the_editor_is_opened_and_the_file_is_checked_afterwards(
     monkeypatch.setenv("EDITOR", "true")
     assert door("config", "unset", "dlq_max").code == 0
     assert "plexsync.toml is valid" in door("config", "edit").out
+
+
+def test_what_the_look_sets_is_shown_as_such(door: Door, file: Path) -> None:
+    assert door("config", "set", "look", "rich").code == 0
+    assert door("config", "set", "date_added", "file").code == 0
+    told = door("config", "list", "--changed").out
+    rows = {line.split()[0]: line.split()[-1] for line in told.splitlines() if line.strip()}
+    assert (rows["look"], rows["date_added"], rows["background"]) == ("plexsync.toml", "plexsync.toml", "look")
+    assert door("config", "unset", "date_added").code == 0
+    facts = door("config", "get", "date_added", "--json").facts
+    assert (facts["value"], facts["source"], facts["default"]) == ("created", "look", '"off"')
+    assert door("config", "unset", "look").code == 0
+    assert door("config", "get", "date_added", "--json").facts["source"] == "default"

@@ -25,6 +25,7 @@ from plexsync.store.lock import try_lock
 from tests.cli.conftest import Answer, Door
 from tests.journey.world import KEY, ROOT, TOKEN, World
 from tests.sights import out_of_sight
+from validation import path_rules
 from validation.config import PlexSyncConfig
 
 
@@ -576,9 +577,9 @@ def test_every_suggestion_is_a_rule_that_leads_there_and_back() -> None:
     for ours, theirs, _ in RULES:
         for found in suggested([(ours, theirs), (ours.replace("a.mp4", "b.mp4"), theirs.replace("a.mp4", "b.mp4"))]):
             config = PlexSyncConfig(plex_url="http://plex", plex_token="x", path_map=[" => ".join(found.rule)])
-            (there,) = map_path(ours, config.path_rules)
+            (there,) = map_path(ours, path_rules.pairs(config.path_map))
             assert path_key(there) == path_key(theirs) or name_key(there) == name_key(theirs)
-            assert path_key(ours) in map(path_key, unmap_path(there, config.path_rules))
+            assert path_key(ours) in map(path_key, unmap_path(there, path_rules.pairs(config.path_map)))
 
 
 def test_many_files_that_agree_are_told_also_where_most_are_found_by_path(world: World, door: Door) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.plex.collections import CollectionClient
+from plexsync.plex.wall import PlexWall
 from plexsync.rules.item import Cast
 from plexsync.rules.plan_records import Change
 from plexsync.simulator.plex_server import PlexSim
@@ -48,6 +48,10 @@ OTHER_PARAMETERS = {
         "excludeFields": "described in older documents of the same interface",
         "X-Plex-Container-Start": "paging, described in words",
         "X-Plex-Container-Size": "paging, described in words",
+    },
+    ("GET", "/library/collections/{collectionId}/composite/{updatedAt}"): {
+        "width": "in the address that real servers send",
+        "height": "in the address that real servers send",
     },
     ("PUT", "/library/metadata/{ids}"): {
         "field.value": "described for the items of a library; the form that newer servers take for collections",
@@ -93,7 +97,7 @@ def sent():
     with PlexSim(token="t") as sim:
         section = sim.add_section("Movies")
         key = sim.add_movie(section, files=[("/media/a.mp4", 1, 1000)], title="A", genre=["Old"])
-        client = CollectionClient(sim.url, "t")
+        client = PlexWall(sim.url, "t")
         client.identity()
         client.sections()
         list(client.entries(section))
@@ -125,6 +129,10 @@ def _ask_about_collections(sim, client, section, key):
     list(client.listed(section))
     client.collections([best])
     client.members(best)
+    shown = client.shown_collection(best)
+    client.collections_page(section, start=0, size=60)
+    client.items_page(best, start=0, size=60)
+    client.wall_picture(shown.poster)
     for form in ("section", "item"):
         client.edit_collection(section, best, {"title": Change("Finest", True), "thumb": Change(None, True)}, form)
     client.set_prefs(best, {"collectionMode": "2", "collectionSort": "2"})

@@ -51,6 +51,7 @@ ASKED = {
     "scenes with what is above their tags": (queries.scenes([1, 22, 333], tags_above=True), {}),
     "scenes with more of their performers": (queries.scenes([1, 22, 333], tags_above=False, people=True), {}),
     "scenes and their plays": (queries.watched([1, 22, 333], tags_above=False), {}),
+    "scenes with the times of their files": (queries.scenes([1, 22], tags_above=False, file_times=True), {}),
     "scenes and their plays, with all that may be shown": (queries.watched([1, 22], tags_above=True, people=True), {}),
     "only plays": (queries.only_plays([1, 22, 333]), {}),
     "add plays": (queries.ADD_PLAYS, PLAYS),
@@ -194,7 +195,7 @@ def test_every_literal_question_is_tried_here():
     tried = {query for query, _ in ASKED.values()}
     newer = {query for query, _ in NEWER.values()}
     parts = {queries.SCENE_FIELDS, queries.TAG_FIELDS, queries.TAG_FIELDS_ABOVE, queries.WALK, queries.NEWEST_FILES}
-    parts |= {queries.PERFORMER_FIELDS, queries.PERFORMER_FIELDS_ALL}
+    parts |= {queries.PERFORMER_FIELDS, queries.PERFORMER_FIELDS_ALL, queries.FILE_FIELDS, queries.FILE_FIELDS_TIMED}
     assert literal - tried - newer == parts
     assert set(queries.RECENT.values()) <= tried
     of_import = {value for name, value in vars(import_queries).items() if name.isupper() and isinstance(value, str)}

@@ -35,6 +35,7 @@ from plexsync.rules.samples import MINUTE, Sample
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
+from tests.docs.wall_pictures import wall_pictures
 from tests.journey.world import KEY, ROOT, TOKEN, World, stop, until
 from tests.patience import HANG
 from tests.web.conftest import dashboard as opened_dashboard
@@ -46,7 +47,7 @@ SCENES = 240
 CHROMIUM = "/usr/bin/chromium"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 # The pages that the dashboard leads to are taken in its own order, up to so many.
-MOST_PAGES = 10
+MOST_PAGES = 11
 FIRST = (
     "The Long Way",
     "Harbour",
@@ -121,6 +122,7 @@ def main() -> None:
             taken |= {one.name: terminal(world, one) for one in TERMINALS if one.name in WHILE_SERVING}
         shown = [taken[one.name] for one in TERMINALS]
         shown += list(dashboard(world))
+    shown += list(walls())
     if not names:
         PAGE.write_text(page(shown), encoding="utf-8")
     for path, content in kept.items():
@@ -308,6 +310,14 @@ def dashboard(world: World) -> Iterator[tuple[str, str]]:
         stop(process)
 
 
+def walls() -> Iterator[tuple[str, str]]:
+    """Take the pictures of the looks."""
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield from wall_pictures(browser, PICTURES)
+        browser.close()
+
+
 def tour(browser: Browser, address: str) -> Iterator[tuple[str, str]]:
     """The pages in the dashboard's own order, then the first one as others see it."""
     first = opened(browser, address, DAY)
@@ -362,7 +372,7 @@ def answers(url: str) -> bool:
 def page(shown: list[tuple[str, str]]) -> str:
     """The page that shows them all."""
     lines = ["# Pictures", "", "Screenshots of PlexSync with a generated library. `make pictures` makes them.", ""]
-    groups = (("The terminal", "terminal-"), ("The dashboard", "dashboard"))
+    groups = (("The terminal", "terminal-"), ("The dashboard", "dashboard"), ("The looks", "wall-"))
     for title, prefix in groups:
         of_group = [(name, caption) for name, caption in shown if name.startswith(prefix)]
         if of_group:

@@ -37,6 +37,7 @@ def test_the_demo_ends_with_every_scene_in_step_or_explained():
     assert told["in_step"] + sum(told["not_written"].values()) == told["scenes"] == 100
     assert told["attempts_used"] == 0
     assert set(told["dead"]) == {"ambiguous"}
+    assert told["collections"]["now"] > told["collections"]["before"] == 1
     shown = " ".join(done.stderr.split())
     for words in (
         "by a line of Stash's log",
@@ -47,6 +48,8 @@ def test_the_demo_ends_with_every_scene_in_step_or_explained():
         "1 taken back",
         "has in Stash: 1 play",
         "has in Stash: 0 plays",
+        "before: 1 collection; now:",
+        "/wall",
     ):
         assert words in shown
 

@@ -413,6 +413,8 @@ def test_an_item_in_full(sim, section, plex):
         label=["L"],
         contentRating="XXX",
         originalTitle="O",
+        tagline="T",
+        addedAt=1_700_000_000,
         titleSort="A, the",
     )
     sim.hand_edit(key, title="B")
@@ -424,6 +426,8 @@ def test_an_item_in_full(sim, section, plex):
                 "title": "B",
                 "titleSort": "A, the",
                 "originalTitle": "O",
+                "tagline": "T",
+                "addedAt": "2023-11-14T22:13:20Z",
                 "contentRating": "XXX",
                 "studio": "S",
                 "summary": "Long.",
@@ -645,6 +649,8 @@ def test_an_edit_reads_back_as_it_was_sent(sim, section, plex, mode):
         "title": Change("New & improved = 100%?", True),
         "titleSort": Change("improved & new", True),
         "originalTitle": Change("Nouveau", True),
+        "tagline": Change("As good as new & old", True),
+        "addedAt": Change("2001-02-03T04:05:06Z", True),
         "contentRating": Change("fr/18", True),
         "studio": Change("Stúdio #1", True),
         "summary": Change("Line one.\nLine two; + more.", True),
@@ -663,7 +669,8 @@ def test_an_edit_reads_back_as_it_was_sent(sim, section, plex, mode):
         name: set(edit[name].value) for name in after.lists
     }
     assert after.roles == {"Ann": "Queen"}
-    assert after.locks >= {"title", "studio", "summary", "originallyAvailableAt", "actor", "genre", "collection"}
+    assert after.locks >= {"title", "tagline", "studio", "summary", "originallyAvailableAt", "addedAt"}
+    assert after.locks >= {"actor", "genre", "collection"}
     assert sim.count("PUT") == 1
 
 

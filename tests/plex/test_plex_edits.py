@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plexsync.plex.edits import LINE_LIMIT, targets
+from plexsync.rules.added_dates import moment_text
 from plexsync.rules.item import FIELDS, LISTS, Cast
 from plexsync.rules.plan_records import Change
 
@@ -138,8 +139,17 @@ def test_names_to_take_away_alone():
 
 
 def test_everything_fits_into_one_request():
-    edit = {name: Change(("x",) if name in LISTS else "x", lock=True) for name in FIELDS}
+    values = {name: ("x",) if name in LISTS else "x" for name in FIELDS} | {"addedAt": "2001-02-03T04:05:06Z"}
+    edit = {name: Change(value, lock=True) for name, value in values.items()}
     assert len(only(edit)) == 2 * len(FIELDS)
+
+
+def test_a_date_added_is_sent_in_seconds_and_is_never_empty():
+    edit = {"addedAt": Change("2023-11-14T22:13:20Z", lock=True)}
+    assert only(edit) == [("addedAt.value", "1700000000"), ("addedAt.locked", "1")]
+    for text in ("", "soon", "2023-11-14T25:13:20Z"):
+        with pytest.raises(ValueError, match=r"isoformat|hour"):
+            only({"addedAt": Change(text)})
 
 
 def test_a_lone_surrogate_does_not_stop_an_edit():
@@ -179,10 +189,12 @@ def test_a_list_is_never_parted_but_what_it_loses_is():
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
+moments = st.integers(1, 4_000_000_000).map(moment_text)
 changes = {
     name: st.builds(
         Change,
-        st.none() | (st.lists(texts, max_size=6).map(tuple) if name in LISTS else texts),
+        st.none()
+        | (st.lists(texts, max_size=6).map(tuple) if name in LISTS else moments if name == "addedAt" else texts),
         lock=st.none() | st.booleans(),
         removes=st.lists(texts.filter(bool), max_size=6).map(tuple) if name in LISTS else st.just(()),
     )

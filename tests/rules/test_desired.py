@@ -14,7 +14,10 @@ from plexsync.rules.scene import Performer, Scene, SceneFile
 CASES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 100
 ALL = Profile(frozenset(FIELDS))
 # What is empty unless a setting fills it, and what a scene may not have.
-NOT_SET = {"titleSort": "", "originalTitle": "", "contentRating": "", "director": (), "label": ()}
+NOT_SET = {
+    **dict.fromkeys(("titleSort", "originalTitle", "tagline", "addedAt", "contentRating"), ""),
+    **dict.fromkeys(("director", "label"), ()),
+}
 
 
 def values_of(**fields):

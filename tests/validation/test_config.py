@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from validation import path_rules, values
 from validation.collection_settings import by_source
 from validation.config import PlexSyncConfig, describe
 
@@ -69,9 +70,12 @@ DEFAULTS = {
     "watch_marked": False,
     "rating_direction": "to_plex",
     "rating_wins": "stash",
+    "look": "plain",
     "title_template": "{title}",
     "sort_title_template": "",
     "original_title_template": "",
+    "tagline_template": "",
+    "date_added": "off",
     "content_rating": "",
     "genre_tags": ("*",),
     "label_tags": (),
@@ -88,6 +92,7 @@ DEFAULTS = {
     "poster": "cover",
     "background": "none",
     "poster_padding": False,
+    "performer_name": "{name}",
     "role_text": "",
     "performer_picture_url": "",
     "libraries": {},
@@ -438,8 +443,8 @@ def test_libraries_without_a_name_are_refused(bad):
 def test_path_rules_are_pairs_of_full_paths(given, rules):
     made = config(path_map=given)
 
-    assert made.path_rules == rules
-    assert config(path_map=made.path_map).path_rules == rules
+    assert path_rules.pairs(made.path_map) == rules
+    assert path_rules.pairs(config(path_map=made.path_map).path_map) == rules
 
 
 @pytest.mark.parametrize(
@@ -605,7 +610,7 @@ def test_every_description_states_unit_range_and_default(setting):
     ],
 )
 def test_the_place_of_the_dashboard_is_an_address_and_a_port(given, place):
-    assert config(web_bind=given).web_place == place
+    assert values.host_and_port(config(web_bind=given).web_bind) == place
 
 
 @pytest.mark.parametrize(
@@ -929,6 +934,12 @@ def test_an_address_that_can_not_be_a_performers_picture_is_refused(bad):
 def test_a_role_text_names_values_of_a_performer(bad):
     assert refusal(role_text=bad).errors()[0]["loc"] == ("role_text",)
     assert config(role_text="[{disambiguation}]").role_text == "[{disambiguation}]"
+
+
+@pytest.mark.parametrize("bad", ["{title}", "{", "a\nb", " ", "", "Jane", "[Jane]", 7])
+def test_the_name_of_a_performer_is_made_of_its_values(bad):
+    assert refusal(performer_name=bad).errors()[0]["loc"] == ("performer_name",)
+    assert config(performer_name="{name}[ ({disambiguation})]").performer_name == "{name}[ ({disambiguation})]"
 
 
 def test_collections_are_some_of_the_sources():

@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from tests.sights import out_of_sight
+from validation import path_rules
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.sources import (
     FILE_VARIABLES,
@@ -120,7 +121,10 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "match_by_duration": "true",
         "adopt_locked_lists": "true",
         "tag_parents": "true",
+        "look": "rich",
         "poster": "group",
+        "date_added": "file",
+        "performer_name": "{name}[ ({disambiguation})]",
         "performer_picture_url": "https://example.org/{id}.jpg",
         "background": "studio",
         "poster_padding": "true",
@@ -179,7 +183,7 @@ def test_toml_keeps_its_types(toml):
 
     assert (config.poll_interval, config.plex_read_timeout, config.enabled) == (2.0, 12.5, False)
     assert config.library_names == ("Movies, HD", "Clips")
-    assert config.path_rules == (("/a", "/b"), ("/c", "/d"))
+    assert path_rules.pairs(config.path_map) == (("/a", "/b"), ("/c", "/d"))
 
 
 def test_an_account_and_a_day_may_stand_in_the_file_without_quotation_marks(toml):
@@ -348,6 +352,7 @@ MAY_BE_EMPTY = (
     *(
         "sort_title_template",
         "original_title_template",
+        "tagline_template",
         "content_rating",
         "role_text",
         "performer_picture_url",

@@ -17,7 +17,7 @@ from plexsync.cli.logs import LOG_FILE
 from plexsync.extras import PARTS, advice, is_installed
 from plexsync.reports.format import many
 from validation.config import SECRETS, PlexSyncConfig
-from validation.sources import DEFAULT, TOML, Loaded
+from validation.sources import DEFAULT, LOOK, TOML, Loaded
 
 LEAST_PYTHON, TRIED_PYTHON = (3, 11), (3, 14)
 LITTLE_SPACE = 200 * 2**20
@@ -45,7 +45,7 @@ def program() -> Iterator[Check]:
 def configuration(loaded: Loaded, file: Path) -> Iterator[Check]:
     """The settings in use, those without effect, and who may read the file."""
     name = "configuration"
-    changed = sum(origin != DEFAULT for origin in loaded.origin.values())
+    changed = sum(origin not in (DEFAULT, LOOK) for origin in loaded.origin.values())
     # Unlike the methods of Path, the functions of os.path raise nothing for unreadable folders.
     source = f"; {file} is read" if os.path.isfile(file) else "; there is no plexsync.toml"  # noqa: PTH113
     yield Check(name, f"{many(changed, 'setting')} given, the others at their defaults{source}")

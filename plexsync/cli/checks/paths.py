@@ -16,6 +16,7 @@ from plexsync.rules.paths import is_mapped, lies_in, map_path, name_key, path_ke
 from plexsync.rules.patterns import is_pattern
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Reader
+from validation import path_rules
 
 # The number of scenes to look up for the path rules, and of places in Stash that they come from.
 SAMPLE, PLACES = 50, 5
@@ -51,7 +52,7 @@ def mapping(parts: Parts) -> Iterator[Check]:
     if not scenes:
         yield Check(name, "Stash has no scene with a file yet")
         return
-    rules = parts.config.path_rules
+    rules = path_rules.pairs(parts.config.path_map)
     with parts.store.reading() as db:
         lookup = looked_up(db, scenes, rules)
     yield _judged(name, lookup, rules)

@@ -33,8 +33,8 @@ RESTART = "a worker that runs takes it when it starts again"
 def config() -> None:
     """Show the settings, and change them in plexsync.toml.
 
-    Each setting comes from the command line, the environment, plexsync.toml, the plugin settings in Stash or its
-    default, in this order.
+    Each setting comes from the command line, the environment, plexsync.toml, the plugin settings in Stash, the look or
+    its default, in this order.
 
     \b
     Examples:
@@ -45,7 +45,9 @@ def config() -> None:
 
 
 @config.command("list", cls=Sharing, short_help="List all settings, with their sources.")
-@click.option("--changed", "only_changed", is_flag=True, help="Only the settings that were given somewhere.")
+@click.option(
+    "--changed", "only_changed", is_flag=True, help="Only the settings that are given somewhere or set by the look."
+)
 @click.pass_obj
 def list_all(call: Call, only_changed: bool) -> int:
     """List all settings, each with its value, its default and where the value comes from.
@@ -108,7 +110,7 @@ def set_one(call: Call, name: str, value: str | None) -> int:
 @click.argument("name")
 @click.pass_obj
 def unset(call: Call, name: str) -> int:
-    """Remove one setting from plexsync.toml, so that its default applies again.
+    """Remove one setting from plexsync.toml, so that the look or its default applies again.
 
     \b
     Example:

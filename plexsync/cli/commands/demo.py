@@ -97,6 +97,7 @@ def stay(stage: Stage, screen: Console) -> None:
     if not hindrance_of(stage.parts.config):
         address = f"http://{stage.parts.config.web_bind}"
         say(screen, f"Or in a browser: {address} shows everything, {address}/demo takes Plex down and brings it back.")
+        say(screen, f"What people see in Plex, before and now: {address}/wall")
     say(screen, f"Its log: {stage.folder / 'serve.log'}. Ctrl-C ends everything.")
     with stage.serving():
         try:

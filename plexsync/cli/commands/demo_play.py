@@ -8,6 +8,7 @@ from typing import TypedDict
 from rich.console import Console
 
 from plexsync.cli.commands.demo_stage import Stage, seconds_now
+from plexsync.cli.commands.demo_wall import collection_counts, tell_of_wall
 from plexsync.cli.daemon.child import command_of, environ
 from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.terminal.screen import say, table
@@ -33,6 +34,7 @@ class DemoSummary(TypedDict):
     wrong: list[str]
     bystanders_written: list[str]
     attempts_used: int
+    collections: dict[str, int]
     requests: dict[str, int]
     seconds: float
     dead: dict[str, int]
@@ -81,6 +83,8 @@ class Play:
             self._edit_by_hand(kept)
             self._take_back(undone)
             self._watch(watched)
+            self._title("8. what people see in Plex: its collections, before PlexSync worked and now")
+            tell_of_wall(stage, self._screen)
         spent = time.monotonic() - began
         with stage.switch.rest():
             return self._sum_up(spent)
@@ -317,6 +321,7 @@ class Play:
             "wrong": checked.wrong,
             "bystanders_written": checked.touched,
             "attempts_used": self._attempts(),
+            "collections": collection_counts(stage),
             "requests": asked,
             "seconds": round(spent, 1),
             "dead": now["dead"],

@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from plexsync.app.parts import Parts, opened
+from plexsync.app.wall_before import keep_wall
+from plexsync.cli.commands.demo_collections import give_pictures, make_favourites
 from plexsync.cli.daemon.child import ROOT, command_of, environ
 from plexsync.engine.clock import SystemClock
 from validation.config import PlexSyncConfig
@@ -54,6 +56,8 @@ class Stage:
                 stash.now = over_weeks(scenes)
                 handles = populate(library, stash, plex)
                 stash.now = seconds_now
+                make_favourites(library, plex, handles)
+                give_pictures(library, stash)
                 folder = Path(place)
                 config = PlexSyncConfig(
                     plex_url=plex.url,
@@ -67,6 +71,7 @@ class Stage:
                     breaker_max_recovery_timeout=4,
                     approve_bulk=True,
                     poster="none",
+                    collection_parts=("name", "summary", "poster", "background", "order"),
                     watch_back="plays",
                     web_bind=f"127.0.0.1:{free_port()}",
                     data_dir=str(folder / "data"),
@@ -74,6 +79,7 @@ class Stage:
                 write_settings(folder / "plexsync.toml", config)
                 (folder / "data").mkdir(mode=0o700)
                 with opened(config, folder / "data") as parts, Switch(plex, folder / "plex-is-away") as switch:
+                    keep_wall(parts.plex, parts.folder)
                     yield cls(stash, plex, library, handles, folder, parts, switch)
 
     def install_wake_up(self) -> None:
@@ -185,6 +191,7 @@ def write_settings(path: Path, config: PlexSyncConfig) -> None:
         f"breaker_recovery_timeout = {config.breaker_recovery_timeout}\n"
         f"breaker_max_recovery_timeout = {config.breaker_max_recovery_timeout}\n"
         f'poster = "{config.poster}"\n'
+        f"collection_parts = {list(config.collection_parts)}\n"
         f'watch_back = "{config.watch_back}"\n'
         f'web_bind = "{config.web_bind}"\n'
         f"data_dir = '{config.data_dir}'\n",

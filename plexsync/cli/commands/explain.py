@@ -17,7 +17,7 @@ from plexsync.flows.scenes.verbs import Explanation, status_in
 from plexsync.flows.scenes.verbs import explain as look_at
 from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.format import safe
-from plexsync.reports.rows import short
+from plexsync.reports.rows import on_screen, short
 from plexsync.reports.shapes.scenes import ExplainFacts, FieldFacts, PlaysOfScene, UnreadFacts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind, State
@@ -71,7 +71,7 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
         _tell_row(row, attempts, now, out, status)
         if remembered:
             rows = [
-                (record["key"], short(record["field"]), _shown(record["said"]), _shown(record["left"]))
+                (record["key"], short(record["field"]), *_values(record["field"], record["said"], record["left"]))
                 for record in remembered
             ]
             out.print(table("Pushed before", ("item", "field", "Stash said", "Plex read back"), rows))
@@ -113,7 +113,8 @@ HEADS = ("field", "Stash says", "Plex has", "locked", "would do", "why")
 def _field_row(field: FieldFacts) -> tuple[str, ...]:
     reasons = "; ".join(filter(None, [field["reason"], *(note["text"] for note in field["why"])]))
     locked = "yes" if field["locked"] else ""
-    return short(field["field"]), _shown(field["stash"]), _shown(field["plex"]), locked, field["action"], reasons
+    in_stash, in_plex = _values(field["field"], field["stash"], field["plex"])
+    return short(field["field"]), in_stash, in_plex, locked, field["action"], reasons
 
 
 def _tell_plays(plays: PlaysOfScene | None, out: Console) -> None:
@@ -128,6 +129,10 @@ def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out:
     out.print(row_table(row, now, word=status.word if row.state is State.IDLE else ""))
     if attempts:
         out.print(attempt_table(attempts))
+
+
+def _values(field: str, *values: Value | None) -> list[str]:
+    return [_shown(on_screen(value, field)) for value in values]
 
 
 def _shown(value: Value | None) -> str:

@@ -23,13 +23,13 @@ from plexsync.engine.undo import Marked
 from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
 from plexsync.reports.format import local, many, safe, stamp
 from plexsync.reports.named_scenes import listed
-from plexsync.reports.rows import short
+from plexsync.reports.rows import on_screen, short
 from plexsync.reports.shapes.undo import RunFacts, RunList, UndoFacts, UndoPreview
 from plexsync.reports.undo import DEEDS, undo_facts
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import RunRow
 from plexsync.rules.status_words import BY_MARK
-from plexsync.rules.values import Held
+from plexsync.rules.values import Value
 from plexsync.store.database import Reader
 
 
@@ -316,8 +316,10 @@ def _tell(facts: UndoFacts, out: Console) -> None:
             (
                 short(field["field"]),
                 field["action"],
-                _shown(Held(field["now"], field["locked"])),
-                _shown(Held(field["then"], field["then_locked"])) if field["action"] != "leave" else field["why"],
+                _shown(field["field"], field["now"], locked=field["locked"]),
+                _shown(field["field"], field["then"], locked=field["then_locked"])
+                if field["action"] != "leave"
+                else field["why"],
             )
             for field in item["fields"]
         ]
@@ -325,9 +327,9 @@ def _tell(facts: UndoFacts, out: Console) -> None:
         out.print(table(f"Scene {facts['id']}{title}, item {item['key']}", heads, rows))
 
 
-def _shown(held: Held) -> str:
-    text = ", ".join(held.value) if isinstance(held.value, tuple) else held.value
-    return f"{safe(text, 120) or '-'}{' (locked)' if held.locked else ''}"
+def _shown(field: str, value: Value, *, locked: bool) -> str:
+    text = on_screen(value, field) if isinstance(value, str) else ", ".join(value)
+    return f"{safe(text, 120) or '-'}{' (locked)' if locked else ''}"
 
 
 def _sum(counts: Counter[str]) -> str:

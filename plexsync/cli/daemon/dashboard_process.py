@@ -18,6 +18,7 @@ from typing import IO
 
 from plexsync.cli.daemon.child import command_of, environ
 from plexsync.extras import advice, is_installed
+from validation import values
 from validation.config import PlexSyncConfig
 from validation.sources import Loaded
 
@@ -61,7 +62,7 @@ class Dashboard:
             "key": self._key,
             "switch": str(self._switch) if self._switch else "",
         }
-        none = hindrance or loaded.config.web_place is None
+        none = hindrance or values.host_and_port(loaded.config.web_bind) is None
         with self._wake:
             self._wanted = None if none else json.dumps(request)
             self._wake.notify_all()
@@ -174,11 +175,12 @@ def dashboard(file: Path, *, off: bool, switch: Path | None = None) -> Iterator[
 
 def hindrance_of(config: PlexSyncConfig) -> str:
     """Why these settings allow no dashboard; '' if they do."""
-    if config.web_place is None:
+    place = values.host_and_port(config.web_bind)
+    if place is None:
         return ""
     if not is_installed("web"):
         return f"its packages are not installed: {advice('web')} (or plexsync serve --no-web)"
-    if not config.web_password and not _is_loopback(config.web_place[0]):
+    if not config.web_password and not _is_loopback(place[0]):
         return f"web_bind = {config.web_bind} can be reached by others, so web_password has to be set"
     return ""
 

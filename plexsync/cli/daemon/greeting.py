@@ -11,6 +11,7 @@ from rich.console import Console
 
 from plexsync.cli.daemon.dashboard_process import LISTENS, hindrance_of
 from plexsync.cli.terminal.screen import ConsoleHandler
+from validation import values
 from validation.config import PlexSyncConfig
 
 STOP = "Ctrl-C stops it in good order."
@@ -53,7 +54,7 @@ def _no_dashboard(config: PlexSyncConfig, *, web: bool) -> str:
     """Why there is no dashboard; '' if there is one."""
     if not web:
         return NOT_ASKED_FOR
-    if config.web_place is None:
+    if values.host_and_port(config.web_bind) is None:
         return SWITCHED_OFF
     reason = hindrance_of(config)
     return f"Dashboard: none: {reason}" if reason else ""

@@ -10,6 +10,7 @@ from plexsync.cli.terminal.mapping import Rule
 from plexsync.rules.errors import Unusable
 from plexsync.rules.paths import map_path
 from plexsync.rules.scene import Scene
+from validation import path_rules
 
 EXAMPLES = 5
 LONGEST = 20_000  # characters of typed rules
@@ -21,7 +22,7 @@ def learn(parts: Parts, step: StepFile) -> dict[str, object]:
     parts.indexer.freshen(force=parts.indexer.empty())
     step.progress("looking at some scenes of Stash")
     scenes = sample(parts.stash)
-    rules = tuple(parts.config.path_rules)
+    rules = path_rules.pairs(parts.config.path_map)
     with parts.store.reading() as db:
         lookup = looked_up(db, scenes, rules)
         better = (*rules, *(suggestion.rule for suggestion in lookup.suggestions))

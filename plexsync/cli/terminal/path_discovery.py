@@ -11,6 +11,7 @@ from plexsync.cli.terminal.mapping import Rule
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import LiveLine, table
 from plexsync.reports.format import many
+from validation import path_rules
 from validation.config import PlexSyncConfig
 from validation.sources import STAND_INS, ConfigError, Loaded, load
 
@@ -41,13 +42,13 @@ def learn_paths(person: Person, options: Given, here: Loaded, plex: FoundPlex, s
             person.tell(
                 "Paths: Stash has no scene with a file yet, so no path rules can be learnt. doctor learns them later."
             )
-            return FoundPaths(config.path_rules)
+            return FoundPaths(path_rules.pairs(config.path_map))
 
         def look(rules: Sequence[Rule]) -> PathLookup:
             with parts.store.reading() as db:
                 return looked_up(db, scenes, rules)
 
-        return _agreed(person, look, tuple(config.path_rules), fixed=bool(options.rules))
+        return _agreed(person, look, path_rules.pairs(config.path_map), fixed=bool(options.rules))
 
 
 def _config(**settings: object) -> PlexSyncConfig:
@@ -89,7 +90,7 @@ def _typed_rules(person: Person, look: Callable[[Sequence[Rule]], PathLookup], r
         "Rule", option="--path-map RULE", wrong=lambda text: why_not("path_map", [*lines, text]) if text else ""
     ):
         lines.append(typed)
-    new_rules = _config(**STAND_INS, path_map=lines).path_rules
+    new_rules = path_rules.pairs(_config(**STAND_INS, path_map=lines).path_map)
     lookup = look(new_rules)
     person.tell(f"With them: {_lookup_words(lookup)}")
     return _result(new_rules, lookup)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
 from plexsync.reports.format import safe
-from plexsync.reports.rows import short
+from plexsync.reports.rows import on_screen, short
 from plexsync.rules.approval import FieldChange
 from plexsync.rules.item import PICTURES
 from plexsync.rules.status_words import finding_word
@@ -42,7 +42,7 @@ def single_values(change: FieldChange) -> tuple[str, str]:
     """A single value before and after; for a picture its source, since its key is not readable."""
     old, new = str(change.old.value), str(change.new.value)
     if change.field not in PICTURES:
-        return old, new
+        return on_screen(old, change.field), on_screen(new, change.field)
     return (
         old and "the picture in Plex",
         "" if not new else "the picture in Stash" if new != old else "the picture in Plex",

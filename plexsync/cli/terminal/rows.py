@@ -6,7 +6,7 @@ from rich.table import Table
 
 from plexsync.cli.terminal.screen import table
 from plexsync.reports.format import ago, local, safe
-from plexsync.reports.rows import WAITING, short, written
+from plexsync.reports.rows import WAITING, on_screen, short, written
 from plexsync.rules.job import State
 from plexsync.rules.records import AttemptRow, JobRow, Moved, PushRow
 from plexsync.rules.status_words import job_word
@@ -49,7 +49,7 @@ def attempt_table(attempts: Sequence[AttemptRow]) -> Table:
 def push_table(pushes: Sequence[PushRow]) -> Table:
     """Past pushes as a table, a line for each field, newest first."""
     rows = [
-        (local(push.at), push.key, short(name), _held(moved.old), _held(moved.new))
+        (local(push.at), push.key, short(name), _held(name, moved.old), _held(name, moved.new))
         for push in pushes
         for name, moved in push.moved.items()
     ]
@@ -58,9 +58,9 @@ def push_table(pushes: Sequence[PushRow]) -> Table:
 
 def change_words(field: str, moved: Moved) -> str:
     """What a push did to one field: `title: before -> after`."""
-    return f"{short(field)}: {_held(moved.old)} -> {_held(moved.new)}"
+    return f"{short(field)}: {_held(field, moved.old)} -> {_held(field, moved.new)}"
 
 
-def _held(held: Held) -> str:
-    text = ", ".join(held.value) if isinstance(held.value, tuple) else held.value
+def _held(field: str, held: Held) -> str:
+    text = ", ".join(held.value) if isinstance(held.value, tuple) else on_screen(held.value, field)
     return f"{safe(text, 120) or '-'}{' (locked)' if held.locked else ''}"

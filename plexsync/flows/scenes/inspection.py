@@ -36,6 +36,7 @@ from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
 from plexsync.rules.match_records import Binding, NotThere, Unclear
+from plexsync.rules.performer_names import plain_names
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
@@ -305,7 +306,8 @@ class Looker:
             item = self.pictures.told(item, shown.values, memory, pushing, past.pushed_fields(item.key))
             pushing = (*past.strays(item, memory, pushing), *pushing)
         policy = replace(self._rules.policy, take_over=bool(take_over))
-        steps = plan(shown.values, item, memory, pushing, policy, past.provenances.get(item.key))
+        names = plain_names(scene.people, profile.performer_name)
+        steps = plan(shown.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
         steps = replace(steps, memory=placed(steps.memory, item))
         remembered = past.memories.get((scene.id, item.key), {})
         has_other_files = past.has_other_files(scene.id, item)

@@ -11,13 +11,14 @@ from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.errands import SceneErrand
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
-from plexsync.rules.item import Item
+from plexsync.rules.item import Cast, Item
 from plexsync.rules.job import Done, Kind, Waiting, Why
 from plexsync.rules.neighbours import Plex
 from plexsync.rules.origin import Origin
 from plexsync.rules.pictures import placed
 from plexsync.rules.plan_records import Change, Edit
 from plexsync.rules.read_back import learn
+from plexsync.rules.renamed_members import cast_to_send
 from plexsync.rules.scene import Scene
 from plexsync.rules.trait_effects import edits_of, rating_in
 from plexsync.rules.traits import ServerTraits
@@ -57,14 +58,15 @@ class Pusher:
             for name, key in errand.pictures_to_send():
                 self._show(self._pictures, errand, name, key)
         if edit := errand.target.plan.edit:
-            self._edit(item, edit, errand.target.traits)
+            cast = cast_to_send(item, errand.target.plan.renamed)
+            self._edit(item, edit, cast, errand.target.traits)
 
-    def _edit(self, item: Item, edit: Edit, traits: ServerTraits) -> None:
+    def _edit(self, item: Item, edit: Edit, cast: Cast, traits: ServerTraits) -> None:
         """Send an edit as the server takes it. If a later request fails, the error is `applied`."""
         rating = rating_in(edit, traits)
         whole = edit if rating is None else {name: change for name, change in edit.items() if name != "userRating"}
         requests = [
-            partial(self._plex.edit, item.section, item.key, some, cast=item.cast) for some in edits_of(whole, traits)
+            partial(self._plex.edit, item.section, item.key, some, cast=cast) for some in edits_of(whole, traits)
         ]
         if rating is not None:
             requests.append(partial(self._plex.rate, item.key, float(rating) if rating else None))
@@ -104,7 +106,7 @@ class Pusher:
         for errand, again in self._read_back(errands):
             item = errand.target.item
             try:
-                self._gates.ask(WRITE_PLEX, partial(self._edit, item, again, errand.target.traits))
+                self._gates.ask(WRITE_PLEX, partial(self._edit, item, again, item.cast, errand.target.traits))
             except Refused as error:
                 # Plex keeps the member. What is read back now is remembered.
                 log.info("a removal was refused: %s", error)

@@ -364,7 +364,7 @@ class SettingFacts(TypedDict):
     set: bool
     """Whether the value is neither empty, 0 nor false."""
     source: str
-    """Where the value comes from: `default`, `plexsync.toml`, `environment` and so on."""
+    """Where the value comes from: `default`, `look`, `plexsync.toml`, `environment` and so on."""
     variable: str
     """The name in the environment."""
     in_stash: bool

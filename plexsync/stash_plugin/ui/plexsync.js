@@ -103,8 +103,13 @@
     return Array.isArray(value) ? value.join(", ") : String(value);
   }
 
+  function shownAs(field, value) {
+    return shown(field === "addedAt" && value ? new Date(value).toLocaleString() : value);
+  }
+
   const FIELDS = {
     originallyAvailableAt: "date",
+    addedAt: "date added",
     userRating: "rating",
     actor: "cast",
     genre: "genres",
@@ -748,8 +753,8 @@
               "tr",
               { key: one.field, className: stays(one) ? "" : "plexsync-changes" },
               e("th", { scope: "row" }, FIELDS[one.field] || one.field),
-              e("td", null, shown(one.stash)),
-              e("td", null, shown(one.plex), one.locked ? e("span", { className: "plexsync-locked", title: "locked in Plex" }, " (locked)") : ""),
+              e("td", null, shownAs(one.field, one.stash)),
+              e("td", null, shownAs(one.field, one.plex), one.locked ? e("span", { className: "plexsync-locked", title: "locked in Plex" }, " (locked)") : ""),
               e("td", null, one.action, [one.reason].concat(one.why.map((note) => note.text)).filter(Boolean).map((text, n) => e("small", { key: n }, text)))
             )
           )
