@@ -31,7 +31,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from plexsync.rules.collections import COLLECTIONS
-from validation import collection_settings, path_rules, values
+from validation import collection_settings, path_rules, scope_terms, values
 from validation.collection_settings import CollectionSettings
 from validation.redact import MASK, Redactor, is_safe
 
@@ -158,9 +158,14 @@ class PlexSyncConfig(CollectionSettings):
     default false, which shows it as a candidate. With true, PlexSync can write to a wrong item, because different files
     may share a name and a duration."""
 
-    scope: Annotated[tuple[str, ...], BeforeValidator(values.scope)] = Field(default=("all",))
-    """Scenes to sync: all, organized, tag: NAME, studio: NAME, path: FOLDER (as Stash sees it); not before one of the
-    last four excludes scenes. A list, or one text with ; or , between terms. Default all."""
+    scope: Annotated[tuple[str, ...], BeforeValidator(scope_terms.terms)] = Field(default=("all",))
+    """Scenes to sync: all, organized, tag: NAME, studio: NAME, performer: NAME, path: FOLDER (as Stash sees it), rating:
+    60+, rating: none, stash_id, stash_id: ENDPOINT, url, url: TEXT; not before any of them but all excludes scenes. A
+    list, or one text with ; or , between terms. Default all."""
+
+    scope_match: Literal["kinds", "all", "any"] = Field(default="kinds")
+    """How many terms of scope a scene has to meet, apart from those with not: kinds (one of each kind, such as one of
+    the tags and one of the studios), all or any. Default kinds."""
 
     approve_bulk: bool = Field(default=False)
     """Approve the first write of a whole library to Plex in advance: true or false, default false, which waits for sync
@@ -361,6 +366,9 @@ class PlexSyncConfig(CollectionSettings):
     """Host names under which browsers may reach the dashboard, in addition to localhost and the address of web_bind:
     without port, separated by commas, or a list. Default none."""
 
+    stash_web_url: Annotated[str, AfterValidator(values.address_if_any)] = Field(default="")
+    """Address at which browsers reach Stash, for links on the dashboard: http:// or https://. Default empty: stash_url."""
+
     data_dir: Annotated[str, AfterValidator(values.folder)] = Field(default="")
     """Full path of the folder for PlexSync's database, plexsync.db. Default empty: beside Stash's settings or in the
     user's folder (see docs/settings.md)."""
@@ -387,17 +395,6 @@ class PlexSyncConfig(CollectionSettings):
     def of_library(self, name: str) -> Self:
         """The settings that apply to one of `libraries`."""
         return self.model_copy(update=dict(self.libraries[name]))
-
-    @property
-    def scope_terms(self) -> tuple[tuple[str, str, bool], ...]:
-        """The terms of the scope as (kind, name, whether it excludes); none if every scene is synced."""
-        plain = ((term.removeprefix("not "), term.startswith("not ")) for term in self.scope if term != "all")
-        return tuple((kind, name, out) for kind, _, name, out in ((*term.partition(": "), out) for term, out in plain))
-
-    @property
-    def watch_from(self) -> int:
-        """The first moment of plays that count, in UTC seconds; 0 if all count."""
-        return values.midnight(self.watch_since) if self.watch_since else 0
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -466,6 +463,7 @@ _SHAPES = {
     "plex_libraries": "library names with commas between them, or a list of names",
     "stash_url": "an http:// or https:// address",
     "stash_api_key": "an API key of Stash",
+    "stash_web_url": "an http:// or https:// address",
     "tls_ca_file": "the full path of a file",
     "path_map": "rules of the form stash folder => plex folder",
     "scope": "terms such as organized or not tag: NAME",

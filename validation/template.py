@@ -10,7 +10,7 @@ from validation.config import Setting, describe
 from validation.writing import HEAD, changed
 
 COMMON = (
-    *("plex_libraries", "tls_ca_file", "path_map", "scope", "enabled", "stash_poll_interval"),
+    *("plex_libraries", "tls_ca_file", "path_map", "scope", "scope_match", "enabled", "stash_poll_interval"),
     *("reconcile_interval_hours", "scan_absent", "sync_title", "sync_studio", "sync_summary", "sync_date", "sync_cast"),
     *(
         "sync_director",
@@ -25,7 +25,7 @@ COMMON = (
     *("collection_tags", "collections", "poster", "background", "conflict_policy", "first_push", "when_gone"),
     *("watch_back", "watch_account", "watch_since", "watch_marked", "rating_direction", "rating_wins"),
     *("dlq_retention_days", "notify_urls", "notify_command", "notify_after_minutes", "web_bind", "web_password"),
-    *("web_allowed_hosts", "data_dir"),
+    *("web_allowed_hosts", "stash_web_url", "data_dir"),
 )
 ABOUT = "# Common options with their defaults. To change one, take the # before its name away and edit its value.\n"
 

@@ -15,14 +15,13 @@ from urllib.parse import urlsplit
 from plexsync.rules import choice, template
 from plexsync.rules.collections import COLLECTIONS
 from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES
-from validation.path_rules import FULL_PATH, LONGEST_PATH
+from validation.path_rules import LONGEST_PATH
 from validation.redact import is_safe
 
 _LONGEST_SECRET = 4_096
 _LONGEST_ADDRESS = 2_048
 _LONGEST_LIST = 8_192
 _LONGEST_TEXT = 65_536  # of a list as one text; the CSV reader fails beyond 131,072
-_MOST_TERMS = 200
 _MOST_MESSENGERS = 20
 _MOST_WORDS = 100
 _MOST_PATTERNS = 1_000
@@ -55,6 +54,11 @@ def address(value: str) -> str:
     if port == 0 or not _is_host(host) or ("[" in parts.netloc and ":" not in host):
         raise ValueError("must name a host and, if at all, a port from 1 to 65535")
     return f"{parts.scheme}://{parts.netloc.rstrip(':')}{parts.path.rstrip('/')}"
+
+
+def address_if_any(value: str) -> str:
+    """As `address`, or empty."""
+    return address(value) if value else ""
 
 
 def _is_host(host: str) -> bool:
@@ -211,63 +215,6 @@ def command(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-# After the colon, a name that contains a separator is in double quotes.
-_TERMS = re.compile(r'[^,;:\r\n]*(?::[ \t]*"[^"\r\n]*")?[^,;\r\n]*')
-_TERM = re.compile(
-    r"(?P<left_out>not\s+)?(?:(?P<word>all|organized)|(?P<kind>tag|studio|path)\s*:\s*(?P<name>\S.*))", re.I
-)
-
-
-def scope(value: object) -> tuple[str, ...]:
-    """Terms of the scope in one spelling, from one text or a list of texts; no terms mean everything."""
-    if isinstance(value, str):
-        value = [term for term in _TERMS.findall(value) if term.strip()] if value.strip() or not value else [value]
-    if not isinstance(value, list | tuple):
-        raise ValueError("must be terms such as organized or not tag: NAME, as a list or with ; between them")
-    if len(value) > _MOST_TERMS:
-        raise ValueError(f"must have at most {_MOST_TERMS} terms")
-    terms = tuple(dict.fromkeys(_scope_term(number, term) for number, term in enumerate(value, start=1))) or ("all",)
-    narrowing = [term for term in terms if term != "all" and not term.startswith("not ")]
-    if "all" in terms and narrowing:
-        raise ValueError("must hold all only alone or beside terms with not")
-    folded = {" ".join(term.split()).casefold() for term in terms}
-    if any(f"not {term}" in folded for term in folded):
-        raise ValueError("must not ask for a term and leave the same out")
-    return terms
-
-
-def _scope_term(number: int, term: object) -> str:
-    if not isinstance(term, str) or len(term) > LONGEST_PATH or not is_safe(term.strip()):
-        raise ValueError(
-            f"must be terms of at most {LONGEST_PATH} characters without control characters; term {number} is none"
-        )
-    matched = _TERM.fullmatch(term.strip())
-    left_out = "not " if matched and matched["left_out"] else ""
-    if matched is None or (left_out and (matched["word"] or "").lower() == "all"):
-        raise ValueError(
-            "must be terms: all, organized, tag: NAME, studio: NAME or path: FOLDER, the last four also with not before"
-            f" them; term {number} is none"
-        )
-    if matched["word"]:
-        return left_out + matched["word"].lower()
-    kind, name = matched["kind"].lower(), matched["name"].strip()
-    if len(name) > 1 and name[0] == name[-1] == '"':
-        name = name[1:-1].strip()
-    if kind == "path":
-        name = _scope_folder(number, name)
-    if not name:
-        raise ValueError(f"must name a tag, a studio or a folder behind the colon; term {number} does not")
-    return f"{left_out}{kind}: {name}"
-
-
-def _scope_folder(number: int, path: str) -> str:
-    if not re.match(FULL_PATH, path) or {".", ".."} & set(re.split(r"[\\/]", path)):
-        raise ValueError(
-            rf"must hold full paths (/…, X:\… or \\server\share…) without . or .. in them; see term {number}"
-        )
-    return path.rstrip("/") or "/" if path.startswith("/") else path[:3] + path[3:].rstrip("\\/")
-
-
 def template_text(value: str) -> str:
     """A template with names of a scene's values in braces; '' for none."""
     return _in_braces(value, NAMES)
@@ -347,7 +294,9 @@ def day(value: object) -> str:
 
 
 def midnight(text: str) -> int:
-    """The moment at which a day such as 2026-01-31 begins, in UTC seconds."""
+    """The moment at which a day such as 2026-01-31 begins, in UTC seconds; 0 for no day."""
+    if not text:
+        return 0
     return round(datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC).timestamp())
 
 

@@ -89,6 +89,7 @@ def stash_client(
         tags_above=looks.scope.asks_above or any(profile.asks_above for profile in profiles),
         people=any(profile.asks_people for profile in profiles),
         file_times=any(profile.asks_file_times for profile in profiles),
+        extra=looks.scope.on_request,
     )
 
 

@@ -19,6 +19,8 @@ from plexsync.rules.text import fold
 from validation import path_rules
 from validation.collection_settings import by_source
 from validation.config import PlexSyncConfig
+from validation.scope_terms import split
+from validation.values import midnight
 from worker.circuit_breaker import Rules
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -43,7 +45,7 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
     )
     libraries = {fold(name): profile(config.of_library(name)) for name in config.libraries}
     gone = config.when_gone == "undo"
-    scope = Scope(tuple(Term(cast("Kind", kind), name, out) for kind, name, out in config.scope_terms))
+    terms = tuple(Term(cast("Kind", kind), name, out) for kind, name, out in split(config.scope))
     return LookRules(
         profile(config),
         policy,
@@ -51,7 +53,7 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
         config.strict_mode,
         libraries,
         undo_gone=gone,
-        scope=scope,
+        scope=Scope(terms, config.scope_match),
         by_duration=config.match_by_duration,
     )
 
@@ -153,4 +155,4 @@ def watch_rules(config: PlexSyncConfig) -> WatchRules | None:
     if config.watch_back == "off":
         return None
     resume = config.watch_back == "plays+resume"
-    return WatchRules(config.watch_account, config.watch_from, resume=resume, marks=config.watch_marked)
+    return WatchRules(config.watch_account, midnight(config.watch_since), resume=resume, marks=config.watch_marked)

@@ -24,6 +24,8 @@ LONGEST_COUNT = 9
 LONGEST_NUMBER = 19
 # Digits of a moment in seconds: three thousand years.
 LONGEST_MOMENT = 11
+# The end of the name of the agent of a library of Other Videos.
+NO_AGENT = ".none"
 
 Number = int | float | str
 Flag = bool | int | float | str
@@ -112,6 +114,7 @@ class SectionAnswer(msgspec.Struct):
     key: Number
     type: str
     title: str
+    agent: str | None = None
     uuid: str | None = None
     Location: list[LocationAnswer] = []
     scannedAt: Number | None = None
@@ -256,6 +259,7 @@ def sections_of(container: LibraryList) -> list[Section]:
             scanning=is_set(directory.refreshing),
             owned=is_set(directory.allowSync),
             uuid=directory.uuid or "",
+            other_videos=(directory.agent or "").endswith(NO_AGENT),
         )
         for directory in container.Directory
         if directory.type == "movie"

@@ -7,6 +7,7 @@ from plexsync.app.rules import rating_rules, watch_rules
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.verbs import Explanation, status_in
+from plexsync.reports.item_places import ItemPlaces, item_places
 from plexsync.reports.rows import attempt_facts, in_order, row_facts
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.reports.scene_ratings import with_rating
@@ -42,8 +43,8 @@ def job_facts(
 def explain_facts(parts: Parts, explanation: Explanation) -> ExplainFacts:
     """A scene as the worker sees it now, its job, its plays, and its rating if that goes both ways."""
     sight = explanation.sight
-    facts = sight_facts(sight, explanation.job)
     with parts.store.reading() as db:
+        facts = sight_facts(sight, explanation.job, item_places(db))
         targets = with_rating(db, facts["targets"], sight, rating_rules(parts.config), parts.clock.now())
         plays = scene_plays(
             db,
@@ -56,7 +57,7 @@ def explain_facts(parts: Parts, explanation: Explanation) -> ExplainFacts:
     return {**facts, "targets": targets, **job}
 
 
-def sight_facts(sight: Inspection, row: JobRow | None = None) -> SightFacts:
+def sight_facts(sight: Inspection, row: JobRow | None, places: ItemPlaces) -> SightFacts:
     """The result of an inspection, and what a sync would do to the scene's items. `row`: its job, which may rest."""
     notes = dict.fromkeys((*(sight.wanted.notes if sight.wanted else ()), *_picture_notes(sight)))
     return {
@@ -70,6 +71,8 @@ def sight_facts(sight: Inspection, row: JobRow | None = None) -> SightFacts:
             {
                 "key": one.key,
                 "section": one.section,
+                "library": places.library(one.section),
+                "link": places.link(one.key),
                 "path": one.path,
                 "why": one.reason,
                 "bind": f"plexsync bind {sight.id} {one.key}",
@@ -77,7 +80,7 @@ def sight_facts(sight: Inspection, row: JobRow | None = None) -> SightFacts:
             for one in sight.candidates
         ],
         "notes": [_note_facts(note) for note in notes],
-        "targets": [_target_facts(target) for target in sight.targets],
+        "targets": [_target_facts(target, places) for target in sight.targets],
     }
 
 
@@ -97,11 +100,13 @@ def _note_facts(note: Note) -> NoteFacts:
     return {"field": note.field, "reason": note.reason, "text": note.text}
 
 
-def _target_facts(target: Target) -> TargetFacts:
+def _target_facts(target: Target, places: ItemPlaces) -> TargetFacts:
     item = target.item
     return {
         "key": item.key,
         "section": item.section,
+        "library": places.library(item.section),
+        "link": places.link(item.key),
         "files": [part.path for part in item.parts],
         "fields": [_field_facts(target, name) for name in in_order((*target.wanted.values, *target.memory))],
     }

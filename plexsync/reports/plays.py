@@ -21,12 +21,13 @@ from plexsync.rules.job import Kind
 from plexsync.rules.play_wishes import OURS
 from plexsync.rules.plays import PlayState
 from plexsync.store.database import Reader
+from validation.values import midnight
 
 
 def plays_report(parts: Parts) -> PlaysReport:
     """How the way back stands, from the database and the settings alone."""
     config = parts.config
-    rules = WatchRules(config.watch_account, config.watch_from)
+    rules = WatchRules(config.watch_account, midnight(config.watch_since))
     summary = parts.summary()
     with parts.store.reading() as db:
         account = account_in(db, rules) if rules.number is None else rules.number

@@ -14,6 +14,8 @@ PLAIN_NAME = template.parsed("{name}", PERFORMER_VALUES)
 
 def shown_name(performer: Performer, named_by: Template) -> str:
     """The name by this template; the plain name if it gives an empty text, '' for a performer without a name."""
+    if named_by == PLAIN_NAME:
+        return clean_line(performer.name)
     values = performer_values(performer)
     return (values["name"] and clean_line(named_by.filled(values))) or values["name"]
 

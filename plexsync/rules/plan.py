@@ -24,7 +24,12 @@ from plexsync.rules.list_members import adopted_list, list_decision
 from plexsync.rules.memory import is_as_left, is_untouched, named_fields, put, spelled_as_in_stash, stamped
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Policy, Pushing, Remembered, Sending
 from plexsync.rules.provenance import recovered
-from plexsync.rules.renamed_members import item_after_renames, memory_after_renames, renamed_members
+from plexsync.rules.renamed_members import (
+    cast_that_stays_away,
+    item_after_renames,
+    memory_after_renames,
+    renamed_members,
+)
 from plexsync.rules.undo import begun_anew, is_undone, take_back_plan, undone, with_earlier_value
 from plexsync.rules.unfinished_pushes import resolved_field
 from plexsync.rules.values import Held, Value, held, name_keys, names_present, same_value
@@ -80,6 +85,7 @@ def _plan(
         name: with_earlier_value(name, entry, held(item, name)) if name in values and name not in kept else entry
         for name, entry in resolved.items()
     }
+    resolved = cast_that_stays_away(resolved, values.get("actor", ""), item, plain_names)
     steps: dict[str, Decision] = {}
     for name, value in values.items():
         if (value or name != "title") and not beside_whom(name) and name not in kept:

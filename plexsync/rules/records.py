@@ -327,7 +327,7 @@ class Section:
     """A movie library of Plex. `scanned_at` and `changed_at` are marks for comparison and nothing else.
 
     `owned`: Plex grants PlexSync the rights of the server's owner there. `uuid` tells it from another library that gets
-    its key later ('' if Plex did not say).
+    its key later ('' if Plex did not say). `other_videos`: it has no metadata agent.
     """
 
     key: str
@@ -338,3 +338,4 @@ class Section:
     scanning: bool
     owned: bool = True
     uuid: str = ""
+    other_videos: bool = False

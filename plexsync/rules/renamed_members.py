@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from plexsync.rules.addresses import is_private
-from plexsync.rules.item import ROLE, Cast, Item, beside, beside_member
+from plexsync.rules.item import ROLE, Cast, Item, beside, beside_member, field_key
 from plexsync.rules.plan_records import Decision, Memory, Remembered
 from plexsync.rules.text import fold
+from plexsync.rules.values import Value, joined_names, name_keys
 
 
 def renamed_members(step: Decision | None, plain_names: Mapping[str, str]) -> dict[str, str]:
@@ -31,6 +32,22 @@ def renamed_members(step: Decision | None, plain_names: Mapping[str, str]) -> di
     return renamed
 
 
+def cast_that_stays_away(
+    memory: dict[str, Remembered], cast: Value, item: Item, plain_names: Mapping[str, str]
+) -> dict[str, Remembered]:
+    """The memory in which a performer whom somebody removed in Plex stays away under the new name too."""
+    remembered = memory.get("actor")
+    if remembered is None or isinstance(cast, str) or not plain_names or set(cast) <= set(remembered.said):
+        return memory
+    present = name_keys(item.lists.get("actor", ())) | name_keys(cast)
+    spellings = {fold(name): fold(spelling) for name, spelling in remembered.ours.items()}
+    absent = {key for key in name_keys(remembered.said) if not {key, spellings.get(key, key)} & present}
+    away = tuple(name for name in cast if any(_is_name_of(key, fold(plain_names.get(name, name))) for key in absent))
+    if not away:
+        return memory
+    return {**memory, "actor": replace(remembered, said=joined_names(tuple(remembered.said), away))}
+
+
 def _is_name_of(shown: str, plain: str) -> bool:
     more = shown.removeprefix(plain)
     return shown == plain or (more != shown and not more.strip()[:1].isalnum())
@@ -44,9 +61,8 @@ def item_after_renames(item: Item, renamed: Mapping[str, str]) -> Item:
 
 def memory_after_renames(memory: Memory, renamed: Mapping[str, str]) -> dict[str, Remembered]:
     """The memory with the role text of each renamed member under its new name."""
-    names = {beside(ROLE, earlier): beside(ROLE, name) for name, earlier in renamed.items()}
-    by_key = {fold(earlier): name for earlier, name in names.items()}
-    return {by_key.get(fold(name), name): remembered for name, remembered in memory.items()}
+    names = {field_key(beside(ROLE, earlier)): beside(ROLE, name) for name, earlier in renamed.items()}
+    return {names.get(field_key(name), name): remembered for name, remembered in memory.items()}
 
 
 def cast_to_send(item: Item, renamed: Mapping[str, str]) -> Cast:

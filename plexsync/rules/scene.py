@@ -45,6 +45,7 @@ class Scene:
     of them is a change of the scene. `images`: at most one of each source (`cover`, `studio`, `group`). `people`: the
     performers again, in the same order, with more than their names if that was requested. Ids are in the order of the
     names (`tag_ids_above` in that of `tags_above`). `group_indexes`: the place of the scene in each of `groups`, or None.
+    `stash_ids`: the endpoints of its stash IDs; these and `urls` are () if they were not requested.
     """
 
     id: int
@@ -74,6 +75,8 @@ class Scene:
     tag_ids_above: tuple[tuple[int, ...], ...] = ()
     group_ids: tuple[int, ...] = ()
     group_indexes: tuple[int | None, ...] = ()
+    stash_ids: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

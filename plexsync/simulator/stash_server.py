@@ -166,9 +166,9 @@ class StashSim(HttpServer):
     def edit_scene(self, scene_id: int, **changes: Any) -> None:
         """Edit the scene as a user does: `updated_at` changes, and the hook runs before this returns.
 
-        Changes: title, code, details, director, date, rating100, organized, urls, studio (a name or None), performers
-        and tags (names; a performer may be a pair with the disambiguation), groups (names or (name, index) pairs),
-        cover (bytes).
+        Changes: title, code, details, director, date, rating100, organized, urls, stash_ids ((endpoint, id) pairs),
+        studio (a name or None), performers and tags (names; a performer may be a pair with the disambiguation), groups
+        (names or (name, index) pairs), cover (bytes).
         """
         with self.data.lock:
             self.data.scene(scene_id)
@@ -507,6 +507,8 @@ class StashSim(HttpServer):
                 case "cover":
                     if value is not None:
                         values["cover_image"] = sent_image(value)
+                case "stash_ids":
+                    values[name] = [{"endpoint": endpoint, "stash_id": id} for endpoint, id in value]
                 case "title" | "code" | "details" | "director" | "date" | "rating100" | "organized" | "urls":
                     values[name] = list(value) if name == "urls" else value
                 case _:

@@ -65,8 +65,14 @@ class FileAnswer(msgspec.Struct):
     mod_time: str = ""
 
 
+class StashIdAnswer(msgspec.Struct):
+    """A stash ID: where else the scene is known."""
+
+    endpoint: str
+
+
 class SceneAnswer(msgspec.Struct):
-    """A scene in full."""
+    """A scene in full, with its stash IDs and URLs if they were requested."""
 
     id: Id
     title: str | None
@@ -83,6 +89,8 @@ class SceneAnswer(msgspec.Struct):
     tags: list[TagAnswer]
     groups: list[GroupAnswer]
     files: list[FileAnswer]
+    stash_ids: list[StashIdAnswer] = []
+    urls: list[str] = []
 
 
 class Stamped(msgspec.Struct):
@@ -258,6 +266,8 @@ def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
         updated_at=answer.updated_at,
         images=tuple(_images(answer)),
         people=tuple(map(_performer, answer.performers)),
+        stash_ids=tuple(entry.endpoint for entry in answer.stash_ids),
+        urls=tuple(answer.urls),
         references=tuple(
             dict.fromkeys((str(kind), number(entry.id)) for kind, ones in names.items() for entry in ones)
         ),

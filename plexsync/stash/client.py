@@ -103,7 +103,7 @@ class StashClient:
         alive: Callable[[], None] = unheard,
         **more: Unpack[queries.SceneExtras],
     ) -> None:
-        self._more = more
+        self.more = more
         self._scene_of = partial(answers.scene_of, timed=more.get("file_times", False))
         self._wire = Wire(
             STASH,
@@ -168,7 +168,7 @@ class StashClient:
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
-        query = queries.scenes(wanted, **self._more)
+        query = queries.scenes(wanted, **self.more)
         data = self._ask(SCENES, query, cap=scenes_cap(wanted))
         return self._checked(lambda: {id: self._scene_of(answer) for id, answer in by_id(data, wanted).items()})
 
@@ -182,7 +182,7 @@ class StashClient:
         """Every scene with an id above `after`, in full, in pages by id."""
 
         def ask(last: int) -> tuple[int, list[Scene]]:
-            query = queries.walk(**self._more)
+            query = queries.walk(**self.more)
             data = self._ask(WALKED, query, walking(queries.above(last), page)).findScenes
             return data.count, self._checked(lambda: [self._scene_of(one) for one in data.scenes])
 

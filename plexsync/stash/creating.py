@@ -117,7 +117,7 @@ class StashCreating(StashClient):
 
     def names(self, kind: NameKind) -> list[StashName]:
         """All objects of a kind with their names, in one request."""
-        tags = import_queries.TAG_NAMES_ABOVE if self._more.get("tags_above") else import_queries.TAG_NAMES
+        tags = import_queries.TAG_NAMES_ABOVE if self.more.get("tags_above") else import_queries.TAG_NAMES
         query = {
             NameKind.PERFORMER: import_queries.PERFORMER_NAMES,
             NameKind.STUDIO: import_queries.STUDIO_NAMES,

@@ -4,7 +4,7 @@ Queries name only the fields that are used. Lists are walked by id ("greater tha
 so a deletion during a walk skips nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypedDict, Unpack
 
 from plexsync.rules.job import Kind
@@ -36,6 +36,8 @@ PERFORMER_FIELDS_ALL = "fragment PerformerFields on Performer { id name disambig
 # The time of a file is requested only if it is shown.
 FILE_FIELDS = "fragment FileFields on VideoFile { path size duration }\n"
 FILE_FIELDS_TIMED = "fragment FileFields on VideoFile { path size duration mod_time }\n"
+# What only the scope of scenes is about, by the kind of its term.
+ON_REQUEST = {"stash_id": "stash_ids { endpoint }", "url": "urls"}
 
 PROBE = "query Probe { systemStatus { status } }"
 
@@ -172,19 +174,25 @@ query RecentGroups($page: FindFilterType) {
 
 class SceneExtras(TypedDict, total=False):
     """What is requested of a scene only if it matters: the names of its tags' parents (`tags_above`), more of its
-    performers than their names (`people`), and when its files were changed (`file_times`).
+    performers than their names (`people`), when its files were changed (`file_times`), and what these kinds of terms of a
+    scope are about (`extra`, of `ON_REQUEST`).
     """
 
     tags_above: bool
     people: bool
     file_times: bool
+    extra: Collection[str]
 
 
 def fragments(**more: Unpack[SceneExtras]) -> str:
     """The fields of a scene, with these extras."""
+    fields = SCENE_FIELDS
+    if extra := more.get("extra"):
+        asked = " ".join(ON_REQUEST[kind] for kind in sorted(extra))
+        fields = f"{SCENE_FIELDS.rstrip().removesuffix('}')}  {asked}\n}}\n"
     tags = TAG_FIELDS_ABOVE if more.get("tags_above") else TAG_FIELDS
     people = PERFORMER_FIELDS_ALL if more.get("people") else PERFORMER_FIELDS
-    return SCENE_FIELDS + tags + people + (FILE_FIELDS_TIMED if more.get("file_times") else FILE_FIELDS)
+    return fields + tags + people + (FILE_FIELDS_TIMED if more.get("file_times") else FILE_FIELDS)
 
 
 def walk(**more: Unpack[SceneExtras]) -> str:

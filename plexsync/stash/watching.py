@@ -26,7 +26,7 @@ LONGEST = 1e9
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class WatchedAnswer(answers.SceneAnswer):
+class WatchedAnswer(answers.SceneAnswer, kw_only=True):
     """A scene in full, with its plays and its resume point."""
 
     play_history: list[Moment]
@@ -89,7 +89,7 @@ class StashWatching(StashClient):
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return {}
-        query = queries.watched(wanted, **self._more)
+        query = queries.watched(wanted, **self.more)
         data = self._ask(WATCHED, query, cap=scenes_cap(wanted))
         return self._checked(
             lambda: {

@@ -1,38 +1,52 @@
 """Addresses of a scene in Stash and of an item in Plex, for the browser that looks at the dashboard."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from plexsync.app.parts import Parts
+from plexsync.reports.item_places import item_places
 from plexsync.web.guard import LOOPBACK
 
 
 @dataclass(frozen=True)
+class ItemLink:
+    """The page of an item in Plex, and the name of its library ('' if it is not known)."""
+
+    key: str
+    href: str
+    library: str
+
+
+@dataclass(frozen=True)
 class ServerLinks:
-    """Both servers under the names by which a browser reaches them that reached the dashboard under the name `host`."""
+    """Stash under the name by which a browser reaches it that reached the dashboard under the name `host`, and Plex."""
 
     parts: Parts
     host: str
 
     def scene(self, id: int) -> str:
         """The page of a scene in Stash."""
-        return f"{reached(self.parts.config.stash_url, self.host)}/scenes/{id}"
+        config = self.parts.config
+        return f"{config.stash_web_url or reached(config.stash_url, self.host)}/scenes/{id}"
 
     def item(self, key: str) -> str:
         """The page of an item in Plex; '' while no Plex server is known."""
-        return self._details(f"/library/metadata/{key}")
+        with self.parts.store.reading() as db:
+            return item_places(db).link(key) or ""
 
     def collection(self, key: str) -> str:
         """The page of a collection in Plex; '' while no Plex server is known."""
-        return self._details(f"/library/collections/{key}")
-
-    def _details(self, path: str) -> str:
         with self.parts.store.reading() as db:
-            server = db.servers.find()
-        if server is None:
-            return ""
-        place = f"/web/index.html#!/server/{quote(server.machine, safe='')}/details?key="
-        return f"{reached(self.parts.config.plex_url, self.host)}{place}{quote(path, safe='')}"
+            return item_places(db).collection(key) or ""
+
+    def items(self, keys: Sequence[str]) -> list[ItemLink]:
+        """The pages of these items in Plex, each with the name of its library; none while no Plex server is known."""
+        with self.parts.store.reading() as db:
+            places = item_places(db)
+            sections = {entry.key: entry.section for entry in db.index.entries(list(keys))}
+        links = ((key, places.link(key)) for key in dict.fromkeys(keys))
+        return [ItemLink(key, link, places.library(sections.get(key, ""))) for key, link in links if link]
 
 
 def reached(url: str, host: str) -> str:

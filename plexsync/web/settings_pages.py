@@ -26,6 +26,7 @@ PARTS = {
     ),
     "What is synced": (
         "scope",
+        "scope_match",
         "sync_title",
         "sync_studio",
         "sync_summary",
@@ -101,6 +102,7 @@ PARTS = {
         "web_bind",
         "web_password",
         "web_allowed_hosts",
+        "stash_web_url",
     ),
     "Where things are kept": ("data_dir",),
 }

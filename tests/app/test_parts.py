@@ -8,18 +8,21 @@ import threading
 
 import pytest
 
+from plexsync.app.clients import stash_client
 from plexsync.app.database_files import DATABASE
 from plexsync.app.fingerprints import client_id, wishes
 from plexsync.app.parts import opened
-from plexsync.app.rules import work_rules
+from plexsync.app.rules import look_rules, profile, work_rules
 from plexsync.app.run import serve
 from plexsync.app.switches import bulk_approved
 from plexsync.engine import loop
+from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import Damaged
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.note_keys import REPAIRED
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
+from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
 from plexsync.store.db import connect
 from tests.journey.world import KEY, ROOT, TOKEN, until
@@ -65,11 +68,15 @@ OTHER = {
     "path_map": ["/a => /b"],
     "match_by_duration": True,
     "title_template": "{studio}: {title}",
+    "date_added": "created",
+    "tagline_template": "{code}",
+    "performer_name": "{name}[ ({disambiguation})]",
     "genre_tags": "A, -B",
     "tag_parents": True,
     "collections": "parents",
     "libraries": {"Clips": {"sync_title": False}},
     "scope": ["organized"],
+    "scope_match": "any",
     "plex_libraries": "Clips",
     "strict_mode": True,
     "conflict_policy": "plex",
@@ -92,6 +99,23 @@ def config(**given):
 @pytest.mark.parametrize("name", OTHER)
 def test_the_print_of_what_is_wanted_differs_with_each_setting_that_decides_it(name):
     assert wishes(config(**{name: OTHER[name]})) != wishes(config())
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [({"date_added": "date"}, "addedAt"), ({"tagline_template": "{code}"}, "tagline"), ({}, None)],
+)
+def test_a_field_without_a_switch_is_on_if_its_setting_is(given, field):
+    assert profile(config(**given)).fields & {"addedAt", "tagline"} == ({field} if field else set())
+
+
+def test_stash_is_asked_for_more_only_where_a_library_shows_it():
+    apart = {"performer_name": "{name}[ ({disambiguation})]", "date_added": "file"}
+    for given, more in (({}, False), (apart, True), ({"libraries": {"Clips": apart}}, True)):
+        asked = config(**given)
+        client = stash_client(StashClient, asked, SystemClock(), look_rules(asked), alive=lambda: None)
+        assert (client.more["people"], client.more["file_times"]) == (more, more)
+        client.close()
 
 
 def test_it_is_the_same_in_every_process_and_whatever_else_is_set():

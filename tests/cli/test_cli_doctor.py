@@ -292,6 +292,33 @@ def test_a_server_that_tells_no_time_is_not_judged_by_it(date: str) -> None:
     assert list(clock_check("Plex", date, 0)) == []
 
 
+CAST = {
+    None: "whether this server takes one there is not known: plexsync probe ITEM, with an item of it, learns it",
+    True: "this server takes one there",
+    False: "this server takes none there, so none is sent; all other fields are synced",
+}
+
+
+@pytest.mark.parametrize("takes", CAST, ids=str)
+def test_other_videos_are_called_that_and_what_is_known_of_a_cast_there_is_told(
+    takes: bool | None, world: World, door: Door
+) -> None:
+    assert not [one for one in door("doctor", "--json").facts["checks"] if one["name"].startswith("cast")]
+    clips = world.plex.add_section("Clips", locations=("/media/clips",), agent="com.plexapp.agents.none")
+    world.plex.add_section("Own cast", locations=("/media/own",), agent="tv.plex.agents.none")
+    world.settings["libraries"] = '{"own cast": {"sync_cast": false}}'
+    if takes is not None:
+        world.plex.traits.cast_on_other = takes
+        key = world.plex.add_movie(clips, files=[("/media/clips/a.mp4", 5, 60_000)])
+        assert door("probe", key, "--yes").code == 0
+    done = door("doctor", "--json")
+    libraries = "Movies (/media/scenes); Clips, Other Videos (/media/clips); Own cast, Other Videos (/media/own)"
+    assert check(done, "libraries")["told"] == libraries
+    assert check(done, "cast in Other Videos") == {
+        "name": "cast in Other Videos", "state": "ok", "told": f"Clips: {CAST[takes]}", "mend": None
+    }  # fmt: skip
+
+
 def test_a_token_of_somebody_with_whom_libraries_are_shared_is_a_warning(world: World, door: Door) -> None:
     world.plex.owner = False
     found = check(door("doctor", "--json"), "libraries")

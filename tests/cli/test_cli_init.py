@@ -342,6 +342,21 @@ def test_the_libraries_that_are_set_are_offered(
     assert tomllib.loads(file_of(home).read_text())["plex_libraries"] == left
 
 
+def test_libraries_of_other_videos_are_offered_and_it_is_said_what_they_are(home: Path, world: World) -> None:
+    world.plex.add_section("Clips", locations=("/media/clips",), agent="com.plexapp.agents.none")
+    with sitting(home, None, "--token") as terminal:
+        terminal.answer("Address of Plex", world.plex.url)
+        terminal.answer("Plex token", TOKEN)
+        terminal.until("its videos are synced as movies are")
+        terminal.until("Clips, Other Videos (/media/clips)")
+        terminal.answer("Which of them?", "2")
+        terminal.answer("Address of Stash", world.stash.url)
+        terminal.answer("API key of Stash", KEY)
+        terminal.answer("plexsync.toml?")
+        assert terminal.end() == 0
+    assert tomllib.loads(file_of(home).read_text())["plex_libraries"] == ["Clips"]
+
+
 def test_that_all_libraries_are_taken_is_shown_before_it_is_written(home: Path, world: World) -> None:
     with sitting(home, None, "--token") as terminal:
         typed(terminal, world)

@@ -371,6 +371,22 @@ def test_scope_from_setting_to_status_and_explain(world: World, door: Door) -> N
     assert "tag: NAME" in line
 
 
+def test_terms_about_stash_ids_urls_ratings_and_performers_decide_and_are_named(world: World, door: Door) -> None:
+    world.add(3)
+    box = ("https://stashdb.org/graphql", "a-1")
+    world.stash.quiet_edit(1, stash_ids=[box], urls=["https://a.test/1"])
+    world.stash.quiet_edit(2, rating100=80, performers=["Ann"])
+    world.settings["scope"] = "stash_id: StashDB; rating: 70+; not url: b.test"
+    world.settings["scope_match"] = "any"
+    assert door("sync", "--all", "--wait", "--json").facts["outcomes"] == {"in_step": 2, "outside": 1}
+    verdict = door("explain", "3", "--json").facts["verdict"]
+    assert verdict == "out of scope: no term fits it: stash_id: StashDB, rating: 70+"
+    world.settings |= {"scope": "url; not performer: ann", "scope_match": "kinds"}
+    scenes = door("sync", "--dry-run", "1", "2", "3", "--json").facts["scenes"]
+    assert [scene["standing"] for scene in scenes] == ["in_step", "out_of_scope", "out_of_scope"]
+    assert door("explain", "2", "--json").facts["verdict"] == "out of scope: it has the performer ann"
+
+
 def test_after_a_change_of_scope_the_next_worker_compares_once_by_itself(world: World, door: Door) -> None:
     world.add(4)
     assert door("sync", "--all", "--wait").code == 0

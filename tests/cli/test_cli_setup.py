@@ -146,6 +146,13 @@ def test_what_stash_holds_otherwise_stays_and_a_token_there_goes(ask: Ask, tv: P
     assert world.stash.plugin_settings[PLUGIN] == kept
 
 
+def test_libraries_of_other_videos_are_marked(ask: Ask, tv: PlexTvSim, world: World) -> None:
+    world.plex.add_section("Clips", locations=("/media/clips",), agent="com.plexapp.agents.none")
+    signed_in(ask, tv)
+    listed = ask("server", "0")["plex"]["libraries"]
+    assert [(one["title"], one["other_videos"]) for one in listed] == [("Movies", False), ("Clips", True)]
+
+
 def test_what_a_field_of_stash_can_not_express_goes_into_the_file(ask: Ask, tv: PlexTvSim, world: World) -> None:
     world.plex.add_section("Shorts, and more", locations=("/media/shorts",))
     signed_in(ask, tv)

@@ -353,6 +353,18 @@ def test_other_videos_look_as_recorded() -> None:
     assert simulated["thumb"] == recorded["thumb"]
 
 
+def test_other_videos_have_the_filters_and_fields_of_a_movie_library_the_cast_among_them() -> None:
+    """Of one version of Plex. So nothing but an answer of a server can say that a field is not taken there."""
+    listings = {one.file: one for one in recordings("listing")}
+    movies, videos = (
+        listings[file].document()["MediaContainer"]["Meta"]["Type"][0] for file in ("096.json", "100.json")
+    )
+    for part, name in (("Filter", "filter"), ("Field", "key")):
+        listed = [[one[name] for one in kind[part]] for kind in (movies, videos)]
+        assert listed[0] == listed[1]
+        assert {"actor", "director", "genre", "collection", "studio", "contentRating"} <= set(listed[1])
+
+
 # events
 
 

@@ -65,6 +65,7 @@ class Worker:
         looks["libraries"] = rules.pop("profiles", {})
         libraries = rules.pop("libraries", ())
         asked = {name: bool(rules.pop(name, False)) for name in ("people", "tags_above", "file_times")}
+        asked["extra"] = looks["scope"].on_request if "scope" in looks else ()
         watchdog, flows = rules.pop("watchdog", None), rules.pop("flows", lambda _worker: ())
         # The server that hangs in a test is given up soon; the other one never is, however busy the machine.
         read, impatient = rules.pop("read_timeout", UNHURRIED), rules.pop("impatient", None)

@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.flows.scenes import reconcile
-from plexsync.rules.job import State, Why
+from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.note_keys import CHANGED, WISHES
 from plexsync.rules.scope import Scope, Term
 from tests.engine.house import DAY, House
@@ -184,6 +184,69 @@ def test_an_item_that_belongs_to_a_scene_out_of_scope_is_not_taken_over(house):
     house.work()
     assert house.row(second).state in (State.DEAD, State.ABSENT)
     assert house.title_in_plex(first) == "First"
+
+
+ANN_OR_RATED = Scope((Term("performer", "Ann"), Term("rating", "60+")), "any")
+KNOWN = Scope((Term("stash_id", "stashdb.org"), Term("url"), Term("url", "private", leaves_out=True)), "all")
+
+
+def test_an_edit_of_what_a_term_is_about_moves_the_scene(tmp_path):
+    with House(tmp_path / "data", scope=ANN_OR_RATED) as house:
+        (id,) = house.add()
+        house.want(id)
+        house.work()
+        assert house.row(id).error == "out of scope: no term fits it: performer: Ann, rating: 60+"
+        assert house.plex_sim.count() == 0
+        house.worker.poller.poll()
+        for change, state in (
+            ({"rating100": 60}, State.IDLE),
+            ({"rating100": 59}, State.OUTSIDE),
+            ({"performers": ["Bo", "Ann"]}, State.IDLE),
+            ({"performers": []}, State.OUTSIDE),
+        ):
+            house.stash_sim.quiet_edit(id, **change)
+            house.clock.move(60)
+            house.worker.poller.poll()
+            house.clock.move(60)
+            house.work_until_settled()
+            assert house.row(id).state is state, change
+
+
+def test_a_renamed_performer_moves_exactly_the_scenes_with_it(tmp_path):
+    with House(tmp_path / "data", scope=Scope((Term("performer", "Ann"),))) as house:
+        with_bo, with_cy = house.add(2)
+        house.stash_sim.quiet_edit(with_bo, performers=["Bo"])
+        house.stash_sim.quiet_edit(with_cy, performers=["Cy"])
+        house.clock.move(60)
+        house.want(with_bo, with_cy)
+        house.work()
+        assert house.states() == {State.OUTSIDE: 2}
+        house.stash_sim.rename_performer("Bo", "ann")
+        house.clock.move(60)
+        house.want(1, kind=Kind.PERFORMER)
+        house.work()
+        assert (house.row(with_bo).state, house.row(with_cy).state) == (State.IDLE, State.OUTSIDE)
+        house.stash_sim.rename_performer("ann", "Di")
+        house.clock.move(60)
+        house.want(1, kind=Kind.PERFORMER)
+        house.work()
+        assert house.row(with_bo).error == "out of scope: it has none of the performers Ann"
+
+
+def test_stash_ids_and_urls_decide_in_the_queue_and_in_a_comparison(tmp_path):
+    box = ("https://stashdb.org/graphql", "a-1")
+    with House(tmp_path / "data", scope=KNOWN) as house:
+        inside, bare, private = house.add(3)
+        house.stash_sim.quiet_edit(inside, stash_ids=[box], urls=["https://a.test/1"])
+        house.stash_sim.quiet_edit(bare, stash_ids=[box])
+        house.stash_sim.quiet_edit(private, stash_ids=[box], urls=["https://a.test/PRIVATE"])
+        house.clock.move(60)
+        house.want(inside, bare, private)
+        house.work()
+        assert house.row(inside).state is State.IDLE
+        assert house.row(bare).error == "out of scope: it has no URL"
+        assert house.row(private).error == "out of scope: it has a URL with private"
+        assert dict(compare(house).standing) == {"in step": 1, "outside": 2}
 
 
 def test_a_worker_with_other_wishes_asks_for_a_comparison_until_one_is_made(house):

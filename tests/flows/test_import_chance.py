@@ -38,6 +38,7 @@ TITLES = [
     "{file}",
     "{parent} {title}",
 ]
+SHOWN_AS = ["{name}", "{name}", "{name}[ ({alias})]", "{alias}"]
 ROLES = ["", "{alias}", "as {name}", "{gender}"]
 GENRES = [("*",), ("*", "-Noir"), ("Ann", "bo"), ("*", "-under:Above")]
 
@@ -50,6 +51,9 @@ def settings(dice: Random) -> Profile:
         fields=fields,
         title=parsed(dice.choice(TITLES), NAMES),
         original_title=parsed(dice.choice(["", "{code}", "{date} {studio}"]), NAMES),
+        tagline=parsed(dice.choice(["", "{performers}"]), NAMES),
+        date_added=dice.choice(["", "created", "date"]),
+        performer_name=parsed(dice.choice(SHOWN_AS), ROLE_NAMES),
         role=parsed(dice.choice(ROLES), ROLE_NAMES),
         genres=choice.parsed(dice.choice(GENRES)),
         labels=choice.parsed(dice.choice([(), ("Noir",)])),

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from plexsync.plex.artwork import key_of
-from plexsync.rules import template
-from plexsync.rules.desired import ROLE_NAMES, Profile
-from plexsync.rules.item import FIELDS
+from plexsync.rules import choice, template
+from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
+from plexsync.rules.item import FIELDS, LISTS
 from plexsync.rules.job import State
 from plexsync.simulator.plex_server import ItemSnapshot
 from plexsync.simulator.stash_images import png
@@ -19,10 +19,38 @@ from tests.flows.test_undo import undo
 AGENT = "com.plexapp.agents.none"
 EVERYTHING = replace(
     Profile(frozenset(FIELDS)),
+    sort_title=template.parsed("{date} {title}", NAMES),
+    original_title=template.parsed("{code}", NAMES),
+    content_rating="18",
+    labels=choice.parsed(["*"]),
     poster="cover",
     background="cover",
     role=template.parsed("{disambiguation}", ROLE_NAMES),
+    face=template.parsed("https://example.org/{id}.jpg", FACE_NAMES),
 )
+# Every field, and what it shows of the scene below.
+SHOWN: dict[str, object] = {
+    "title": "Title 0",
+    "titleSort": "2020-01-01 Title 0",
+    "originalTitle": "C-7",
+    "studio": "Studio 0",
+    "summary": "First line\nSecond line",
+    "originallyAvailableAt": "2020-01-01",
+    "contentRating": "18",
+    "userRating": 8.5,
+    "actor": ["Ann", "Bo"],
+    "director": ["Cy", "Di"],
+    "genre": ["Tag 0", "Tag 1"],
+    "collection": ["Studio 0", "Group"],
+    "label": ["Tag 0", "Tag 1"],
+}
+BY_HAND: dict[str, object] = {
+    **{name: f"{name} by hand" for name in ("title", "titleSort", "originalTitle", "studio", "summary")},
+    "originallyAvailableAt": "1999-09-09",
+    "contentRating": "6",
+    "userRating": 1.0,
+    **{name: [f"{name} by hand"] for name in LISTS},
+}
 COUNT = 4
 
 
@@ -78,6 +106,75 @@ def test_scenes_are_matched_synced_and_shown_in_either_kind_of_library(house: Ho
         cover = png(id, 0, 0)
         assert (shown.poster, shown.art) == (key_of("thumb", cover), key_of("art", cover))
         assert {"title", "originallyAvailableAt", "actor", "genre", "thumb", "art"} <= shown.locks
+
+
+def filled(house: House) -> int:
+    """A scene with a value for every field, its item as Plex made it."""
+    house.plex_sim.add_movie(house.section, files=[(path_of(0), 1000, 60_000)])
+    id = house.add_scene(
+        0,
+        code="C-7",
+        details="First line\nSecond line",
+        date="2020-01-01",
+        rating100=85,
+        director="Cy, Di",
+        performers=[("Ann", "the painter"), "Bo"],
+        tags=["Tag 0", "Tag 1"],
+        groups=["Group"],
+    )
+    house.stash_sim.set_cover(id, png(id, 0, 0))
+    house.clock.move(3)
+    return id
+
+
+def whole(house: House) -> int:
+    """The same in sync."""
+    id = filled(house)
+    synced(house, [id])
+    return id
+
+
+def value(shown: ItemSnapshot, name: str) -> object:
+    return shown.lists[name] if name in LISTS else shown.scalars.get(name)
+
+
+def test_every_field_is_shown_and_locked_as_in_a_movie_library(house: House) -> None:
+    assert set(SHOWN) == set(FIELDS)
+    shown = item(house, whole(house))
+
+    assert {name: value(shown, name) for name in FIELDS} == SHOWN
+    assert (shown.roles, shown.faces) == (
+        {"Ann": "the painter"},
+        {"Ann": "https://example.org/1.jpg", "Bo": "https://example.org/2.jpg"},
+    )
+    assert shown.locks == {*FIELDS, "thumb", "art"} - {"userRating"}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_an_edit_by_hand_of_any_field_stays_through_a_sync_and_a_comparison(videos: House, name: str) -> None:
+    id = whole(videos)
+    videos.plex_sim.hand_edit(videos.key_of(id), **{name: BY_HAND[name]})
+    videos.clock.move(60)
+
+    synced(videos, [id])
+    videos.worker.reconciler.reconcile()
+    videos.work_until_settled()
+
+    shown = item(videos, id)
+    assert {field: value(shown, field) for field in FIELDS} == {**SHOWN, name: BY_HAND[name]}
+
+
+def test_an_undo_takes_every_field_back(house: House) -> None:
+    id = filled(house)
+    before = item(house, id)
+    synced(house, [id])
+
+    undo(house, id)
+    house.work_until_settled()
+
+    shown = item(house, id)
+    assert (shown.scalars, shown.lists, shown.roles, shown.faces) == (before.scalars, before.lists, {}, {})
+    assert (shown.poster, shown.art, shown.locks) == (before.poster, before.art, before.locks)
 
 
 def test_a_second_run_sends_nothing(house: House) -> None:

@@ -136,3 +136,17 @@ def test_another_disambiguation_in_stash_renames_the_member(house):
     house.stash_sim.data.performers[1].disambiguation = "the sculptor"
     assert puts(house, id) == 1
     assert (cast(house, id), item(house, id).roles) == ([SCULPTOR, "Bo"], {SCULPTOR: "Queen"})
+
+
+def test_who_was_taken_out_of_the_cast_stays_out_under_the_new_name_until_stash_adds_them_again(house):
+    id = played(house)
+    synced(house, id)
+    house.plex_sim.hand_edit(house.key_of(id), actor=["Bo"])
+    house.replace_worker(profile=APART)
+    assert puts(house, id) == 0
+    assert cast(house, id) == ["Bo"]
+    house.stash_sim.edit_scene(id, performers=["Bo"])
+    assert puts(house, id) == 0
+    house.stash_sim.edit_scene(id, performers=[("Ann", "the painter"), "Bo"])
+    assert puts(house, id) == 1
+    assert cast(house, id) == [PAINTER, "Bo"]

@@ -134,6 +134,12 @@ def test_only_movie_libraries_are_used(sim, section, plex):
     assert [one.key for one in plex.sections()] == [section]
 
 
+def test_a_movie_library_without_an_agent_is_one_of_other_videos(sim, section, plex):
+    for number, agent in enumerate(("com.plexapp.agents.none", "tv.plex.agents.none", "com.plexapp.agents.imdb")):
+        sim.add_section(f"Clips {number}", agent=agent)
+    assert [one.other_videos for one in plex.sections()] == [False, True, True, False]
+
+
 def test_only_movie_libraries_count(made):
     body = {"MediaContainer": {"size": 2, "Directory": [directory(1, "show"), directory("2", "movie", refreshing="1")]}}
     found = answering(made, body).sections()

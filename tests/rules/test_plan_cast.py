@@ -7,6 +7,7 @@ from plexsync.rules.item import Item, beside, beside_whom, field_key
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Change, Policy, Pushing
 from plexsync.rules.read_back import learn
+from plexsync.rules.renamed_members import cast_to_send
 from plexsync.rules.text import fold
 from plexsync.rules.undo import is_taken_back, is_undone, undo, undone
 
@@ -24,12 +25,15 @@ class World:
         self.ignores_roles = self.dice.random() < 0.1
         self.policy = Policy(self.dice.choice(("stash", "plex")), self.dice.choice(("keep", "stash")))
         self.now = self.serial = 0
+        # Of each name but one, the setting makes another one from time to time.
+        self.renames, self.more = self.dice.random() < 0.5, ""
         self.names = tuple(" ".join(name.split()) for name in self.dice.sample(NAMES, self.dice.randint(0, 2)))
         self.roles = {name: "agent's" for name in self.names if self.dice.random() < 0.5}
         self.found = (set(self.names), dict(self.roles))
         self.locked = False
         self.touched = False
         self.on = True
+        self.moved = 0
         self.stash = {}
         self.stash_edit()
         self.memory, self.pushing = {}, []
@@ -39,8 +43,13 @@ class World:
         return Item("7", "1", lists={"actor": self.names}, locks=locks, roles=dict(self.roles))
 
     def wanted(self):
-        values = {"actor": tuple(self.stash)}
-        return values | ({beside("role", name): role for name, role in self.stash.items()} if self.on else {})
+        stash = {self.shown(name): role for name, role in self.stash.items()}
+        return {"actor": tuple(stash)} | (
+            {beside("role", name): role for name, role in stash.items()} if self.on else {}
+        )
+
+    def shown(self, name):
+        return name if fold(name) == "cy" else f"{name}{self.more}"
 
     def stash_edit(self):
         names = self.dice.sample(NAMES, self.dice.randint(0, 3))
@@ -68,7 +77,10 @@ class World:
             self.roles = {name: role for name, role in self.roles.items() if name in self.names}
         self.locked = True
 
-    def apply(self, edit):
+    def apply(self, made):
+        edit = made.edit
+        sent = {fold(name): role for name, role in cast_to_send(self.item(), made.renamed).roles.items()}
+        before = set(map(fold, self.names))
         actor = edit.get("actor")
         if actor and actor.value is not None:
             there = {fold(name): name for name in (() if self.replaces else self.names)}
@@ -80,6 +92,8 @@ class World:
         if actor and actor.lock is not None:
             self.locked = actor.lock
         self.roles = {name: role for name, role in self.roles.items() if name in self.names}
+        new = [name for name in self.names if fold(name) not in before and fold(name) in sent]
+        self.roles |= {name: sent[fold(name)] for name in new if not self.ignores_roles}
         for name, change in edit.items():
             about = beside_whom(name)
             if about and not self.ignores_roles:
@@ -89,7 +103,8 @@ class World:
                     self.roles[member] = change.value
 
     def planning(self):
-        return plan(self.wanted(), self.item(), self.memory, self.pushing, self.policy)
+        plain = {self.shown(name): name for name in self.stash}
+        return plan(self.wanted(), self.item(), self.memory, self.pushing, self.policy, None, plain)
 
     def remembered(self, name):
         return next((known for one, known in self.memory.items() if field_key(one) == field_key(name)), None)
@@ -105,9 +120,10 @@ class World:
                 continue
             assert change.lock is None
             assert fold(about[1]) in set(map(fold, after)), "a role for somebody who is not in the cast"
-            held = next((role for one, role in self.roles.items() if fold(one) == fold(about[1])), "")
+            earlier = made.renamed.get(about[1], about[1])
+            held = next((role for one, role in self.roles.items() if fold(one) == fold(earlier)), "")
             if held.startswith("hand"):
-                known = self.remembered(name)
+                known = self.remembered(beside("role", earlier))
                 news = known is not None and known.said != change.value
                 first = known is None or undone(self.memory)
                 # Of a Plex that takes no roles, what Stash has won stands as it was.
@@ -132,7 +148,13 @@ class World:
         self.pushing.append(entry)
         if fate == "before":
             return
-        self.apply(made.edit)
+        by_hand = {role for name, role in self.roles.items() if role.startswith("hand")}
+        leaving = set(made.edit["actor"].removes if "actor" in made.edit else ()) - set(made.renamed.values())
+        by_hand -= {role for name, role in self.roles.items() if name in leaving}
+        self.apply(made)
+        self.moved += len(made.renamed)
+        if not self.ignores_roles and not any(beside_whom(name) for name in made.edit):
+            assert by_hand <= set(self.roles.values()), "a person's role was lost with a name"
         if fate == "after":
             return
         self.memory = dict(learn(made.memory, made.sending, self.item()).memory)
@@ -149,7 +171,9 @@ class World:
                 self.stash_respells()
             elif what < 0.45:
                 self.hand()
-            elif what < 0.5:
+            elif what < 0.5 and self.renames:
+                self.more = self.dice.choice(("", " (1)", " [x]"))
+            elif what < 0.55:
                 self.on = not self.on
             else:
                 self.sync(self.dice.choice(("well", "well", "before", "after")))
@@ -179,7 +203,7 @@ class World:
 
 
 def test_roles_follow_stash_leave_to_others_what_is_theirs_and_can_be_taken_back():
-    untouched = 0
+    untouched = moved = 0
     for seed in range(HISTORIES):
         world = World(seed)
         try:
@@ -188,7 +212,9 @@ def test_roles_follow_stash_leave_to_others_what_is_theirs_and_can_be_taken_back
         except AssertionError as wrong:
             raise AssertionError(f"history {seed}: {wrong}; {world.names} {world.roles} {world.memory}") from wrong
         untouched += not world.touched
+        moved += world.moved
     assert untouched
+    assert moved
 
 
 def cast(name, role=""):

@@ -23,15 +23,24 @@ BATCHES = 4
 STEPS = 24
 DEADLINE = 5
 
-FIELDS = ("studio", "summary", "userRating", "genre")
+FIELDS = ("studio", "summary", "userRating", "addedAt", "genre")
+# Plex always has a value.
+NEVER_EMPTY = "addedAt"
 LONG = "a long summary, longer than this Plex is willing to keep, so that it is cut where it likes"
 POOL = {
     "studio": ("", "S One", "S  Two", "s one", " S Three "),
     "summary": ("", f"{LONG} one", f"{LONG} two", "short"),
     "userRating": ("", "8.5", "7", "10"),
+    "addedAt": ("", "2020-01-02T03:04:05Z", "2021-01-02T03:04:05Z"),
     "genre": ((), ("a",), ("a", "b"), ("b", "C  c"), ("a", "b", "d"), ("d", f"{LONG} tag")),
 }
-BASE = {"studio": "agent studio", "summary": "", "userRating": "", "genre": ("x", "b")}
+BASE = {
+    "studio": "agent studio",
+    "summary": "",
+    "userRating": "",
+    "addedAt": "1999-01-02T03:04:05Z",
+    "genre": ("x", "b"),
+}
 HANDS = {"studio": "hand", "summary": "hand", "userRating": "", "genre": "hand"}
 
 
@@ -103,6 +112,7 @@ class World:
     def apply(self, edit, *, stubborn=False):
         for name, change in edit.items():
             if change.value is not None:
+                assert change.value or name != NEVER_EMPTY
                 self.value[name] = self.listed(name, change) if name in LISTS else self.normal(name, change.value)
             if change.removes and not stubborn:
                 gone = set(map(fold, change.removes))
@@ -163,7 +173,7 @@ class World:
         if name == "userRating":
             return self.dice.choice(("", "1", "2", "3"))
         if self.dice.random() < 0.15:
-            return self.normal(name, self.dice.choice(POOL[name]))
+            return self.normal(name, self.dice.choice(POOL[name]) or (BASE[name] if name == NEVER_EMPTY else ""))
         return f"hand {self.serial}"
 
     def is_nobodys(self, name, value):
@@ -476,6 +486,7 @@ def ends_with_news(world):
     final = {
         "studio": "final studio",
         "summary": "final summary",
+        "addedAt": "2022-01-02T03:04:05Z",
         "userRating": "9",
         "genre": ("final one", "final two"),
     }

@@ -466,6 +466,34 @@ def test_a_scene_with_more_of_its_performers(sim, made):
     assert made(sim.url).scenes([id])[id].people == (Performer(1, "Ann"), Performer(2, "Bo"))
 
 
+def test_a_scene_with_the_times_of_its_files(sim, made):
+    id = sim.add_scene(title="T", files=files())
+    sim.data.files[1].mod_time = "2020-02-03T04:05:06+02:00"
+    for scene in (made(sim.url, file_times=True).scenes([id])[id], next(made(sim.url, file_times=True).walk())[0]):
+        assert scene.files[0].modified == "2020-02-03T04:05:06+02:00"
+    assert made(sim.url).scenes([id])[id].files[0].modified == ""
+
+
+def test_a_file_without_the_requested_time_spoils_the_answer(made):
+    client = answering(made, lambda request: data({"s1": spoiled(id=1)}), file_times=True)
+    with pytest.raises(Unavailable):
+        client.scenes([1])
+
+
+def test_a_scene_with_its_stash_ids_and_urls_if_they_are_requested(sim, made):
+    links = {"stash_ids": [("https://stashdb.org/graphql", "a-1")], "urls": ["https://a.test/1", "https://b.test"]}
+    id = sim.add_scene(title="T", files=files(), **links)
+    for extra, endpoints, urls in (
+        ((), (), ()),
+        (("stash_id",), ("https://stashdb.org/graphql",), ()),
+        (("url",), (), ("https://a.test/1", "https://b.test")),
+        (("url", "stash_id"), ("https://stashdb.org/graphql",), ("https://a.test/1", "https://b.test")),
+    ):
+        client = made(sim.url, extra=extra)
+        for scene in (client.scenes([id])[id], next(client.walk())[0]):
+            assert (scene.stash_ids, scene.urls) == (endpoints, urls)
+
+
 def test_sizes_and_ids_may_be_numbers_or_texts(made):
     scene = spoiled(id=1, files=[{"path": "/a", "size": "5000000000", "duration": 3}])
     found = answering(made, lambda request: data({"s1": scene})).scenes([1])
@@ -652,8 +680,8 @@ def data(content):
     return said(200, json.dumps({"data": content}).encode())
 
 
-def answering(made, answer):
-    return made("http://nas:9999", transport=httpx2.MockTransport(answer))
+def answering(made, answer, **more):
+    return made("http://nas:9999", transport=httpx2.MockTransport(answer), **more)
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------

@@ -125,11 +125,12 @@ def test_no_scene_costs_no_request(sim, stash):
 
 def test_what_the_settings_ask_about_a_scene_is_read_with_its_plays(sim, made):
     sim.set_tag_parents("Boots", ["Shoes"])
-    id = sim.add_scene(tags=["Boots"], performers=[("Ann", "the painter")])
-    client = made(sim.url, tags_above=True, people=True)
+    id = sim.add_scene(tags=["Boots"], performers=[("Ann", "the painter")], urls=["https://a.test/1"])
+    client = made(sim.url, tags_above=True, people=True, extra=("url",))
     scene = client.watched([id])[id].scene
     assert scene == client.scenes([id])[id]
     assert (scene.tags_above, scene.people[0].disambiguation) == ((("Shoes",),), "the painter")
+    assert scene.urls == ("https://a.test/1",)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ VALUES |= {"collections": "parents", "collection_name": "Studio: {name}", "colle
 VALUES |= {"when_gone": "undo", "poster": "cover", "background": "studio"}
 VALUES |= {"watch_back": "plays", "watch_account": "2", "watch_since": "2026-01-31"}
 VALUES |= {"rating_direction": "both", "rating_wins": "plex"}
-VALUES |= {"scope": "organized; not tag: Private", "look": "rich"}
+VALUES |= {"scope": "organized; not tag: Private", "scope_match": "any", "look": "rich"}
 
 
 def test_the_settings_that_most_people_need_are_there() -> None:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from plexsync.reports.rows import SHORT
-from release.check import TASK
+from release.check import FILE, TASK, TOKEN
 from tests.journey.world import ROOT, until
 from tests.stash_plugin.conftest import CHROMIUM, go
 
@@ -122,6 +122,27 @@ def test_the_tab_of_a_scene_tells_what_would_change_and_brings_it_in_step(page, 
     page.get_by_role("button", name="Sync now").click()
     expect(page.get_by_text("in sync", exact=True)).to_be_visible()
     assert inside.title() == "Changed"
+    assert faults == []
+
+
+def test_the_tab_of_a_scene_leads_to_each_of_its_items_in_plex(page, inside, faults):
+    clips = inside.plex.add_section("Clips", locations=("/media/clips",), agent="com.plexapp.agents.none")
+    other = inside.plex.add_movie(clips, files=[FILE], title="the same")
+    go(page, inside, "/scenes/1")
+    page.get_by_role("button", name="Plex", exact=True).click()
+    expect(page.get_by_role("row", name=re.compile("^title"))).to_have_count(2)
+    links = page.get_by_role("link", name="Open in Plex")
+    expect(links).to_have_count(0)  # no Plex server is known before the first sync
+    page.get_by_role("button", name="Sync now").click()
+    expect(links).to_have_count(2)
+    machine = inside.plex.machine
+    for key, library in zip((inside.item, other), ("Movies", "Clips"), strict=True):
+        link = page.get_by_role("link", name=f"Open in Plex: {library}")
+        address = f"https://app.plex.tv/desktop/#!/server/{machine}/details?key=%2Flibrary%2Fmetadata%2F{key}"
+        expect(link).to_have_attribute("href", address)
+        expect(link).to_have_attribute("rel", "noopener noreferrer")
+        expect(link).to_have_attribute("target", "_blank")
+    assert TOKEN not in page.content()
     assert faults == []
 
 

@@ -91,9 +91,12 @@ def test_a_pin_that_expires_a_plex_tv_that_is_away_and_a_second_window(browser, 
 
 
 def test_plex_down_while_the_paths_are_learnt_is_told_and_tried_again(page, fresh, tv, faults):
+    fresh.plex.add_section("Clips", locations=("/clips",), agent="com.plexapp.agents.none")
     go(page, fresh, PAGE)
     sign_in(page, tv)
     page.get_by_role("button", name="Use this server").click()
+    expect(page.locator("label", has_text="Clips")).to_contain_text("Other Videos, synced as movies are: /clips")
+    expect(page.locator("label", has_text="/media")).not_to_contain_text("Other Videos")
     expect(page.get_by_role("button", name="Use these libraries")).to_be_visible()
     fresh.plex.faults.set(Fault("status", status=503))
     page.get_by_role("button", name="Use these libraries").click()

@@ -57,7 +57,7 @@ def test_from_nothing_to_the_first_scene_in_sync(fresh, tv):
     assert servers["servers"] == [{"name": "NAS", "addresses": [fresh.plex.url]}]
     reached = fresh.ask("setup_server", server=0, address="")
     assert (reached["stage"], reached["plex"]["url"]) == ("libraries", fresh.plex.url)
-    assert reached["plex"]["libraries"] == [{"title": "Movies", "folders": ["/media"]}]
+    assert reached["plex"]["libraries"] == [{"title": "Movies", "folders": ["/media"], "other_videos": False}]
     assert fresh.ask("setup_libraries", libraries=["Movies"])["stage"] == "paths"
     assert fresh.stash.plugin_settings[PLUGIN]["plex_url"] == fresh.plex.url
 

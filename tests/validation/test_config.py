@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from validation import path_rules, values
 from validation.collection_settings import by_source
 from validation.config import PlexSyncConfig, describe
+from validation.scope_terms import split
+from validation.values import midnight
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOKEN = "sN4xT7qLw2Vb9KcR5hJd"
@@ -51,6 +53,7 @@ DEFAULTS = {
     "match_by_duration": False,
     "adopt_locked_lists": False,
     "scope": ("all",),
+    "scope_match": "kinds",
     "approve_bulk": False,
     "enabled": True,
     "poll_interval": 1.0,
@@ -106,6 +109,7 @@ DEFAULTS = {
     "web_bind": "127.0.0.1:9797",
     "web_password": "",
     "web_allowed_hosts": (),
+    "stash_web_url": "",
     "data_dir": "",
 }
 NOT_NUMBERS = (
@@ -210,6 +214,7 @@ def test_a_switch_is_true_or_false(name):
         ("conflict_policy", ["stash", "plex"]),
         ("first_push", ["keep", "stash"]),
         ("when_gone", ["keep", "undo"]),
+        ("scope_match", ["kinds", "all", "any"]),
         ("watch_back", ["off", "plays", "plays+resume"]),
         ("rating_direction", ["to_plex", "both"]),
         ("rating_wins", ["stash", "plex"]),
@@ -224,7 +229,7 @@ def test_a_choice_is_one_of_its_words(name, good):
         assert refusal(**{name: bad}).errors()[0]["loc"] == (name,)
 
 
-@pytest.mark.parametrize("name", ["plex_url", "stash_url"])
+@pytest.mark.parametrize("name", ["plex_url", "stash_url", "stash_web_url"])
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
@@ -241,6 +246,13 @@ def test_a_choice_is_one_of_its_words(name, good):
 )
 def test_an_address_is_kept_without_its_last_slash(name, given, kept):
     assert getattr(config(**{name: given}), name) == kept
+
+
+def test_the_address_of_stash_for_browsers_may_be_empty_and_is_an_address_otherwise():
+    assert config(stash_web_url="").stash_web_url == ""
+    for bad, words in (("javascript:alert(1)", "start with http://"), (" ", "blanks"), ("http://a:b@x", "password")):
+        (error,) = refusal(stash_web_url=bad).errors()
+        assert (error["loc"], words in error["msg"]) == (("stash_web_url",), True)
 
 
 @pytest.mark.parametrize("name", ["plex_url", "stash_url"])
@@ -662,21 +674,28 @@ def test_names_of_hosts_are_names_alone():
         (["tag: A, B; C", "organized"], ("tag: A, B; C", "organized")),
         (["path: /films/", "path: D:\\Films\\", "path:/"], ("path: /films", "path: D:\\Films", "path: /")),
         (["all", "not path: //nas/x"], ("all", "not path: //nas/x")),
+        ("Performer: Ann; not performer: Bo", ("performer: Ann", "not performer: Bo")),
+        ("rating: 60; rating:>= 75; rating: 100 +", ("rating: 60+", "rating: 75+", "rating: 100+")),
+        ("rating: 60+; rating: >=60; not Rating: None", ("rating: 60+", "not rating: none")),
+        ("STASH_ID; not url", ("stash_id", "not url")),
+        ("stash_id: https://stashdb.org/graphql", ("stash_id: https://stashdb.org/graphql",)),
+        ('url: "example.org/a,b"; not url: x.test:8080/', ("url: example.org/a,b", "not url: x.test:8080/")),
     ],
 )
 def test_scope_is_one_text_or_a_list_of_terms(given, kept):
     made = config(scope=given)
     assert made.scope == kept
-    assert config(scope=list(made.scope)).scope_terms == made.scope_terms
+    assert config(scope=list(made.scope)).scope == made.scope
 
 
 def test_scope_as_terms_for_the_rules():
-    assert config().scope_terms == ()
-    assert config(scope="organized; not tag: A: B; path: /x").scope_terms == (
+    assert split(config().scope) == ()
+    assert split(config(scope="organized; not tag: A: B; path: /x").scope) == (
         ("organized", "", False),
         ("tag", "A: B", True),
         ("path", "/x", False),
     )
+    assert split(config(scope="stash_id; url: a: b").scope) == (("stash_id", "", False), ("url", "a: b", False))
 
 
 @pytest.mark.parametrize(
@@ -690,6 +709,15 @@ def test_scope_as_terms_for_the_rules():
         ("path: /films/../x", ". or .."),
         ("all; tag: A", "all"),
         ("tag: A; not tag: a", "leave"),
+        ("rating: 60; not rating: >=60", "leave"),
+        ("not url; url", "leave"),
+        ("rating: 0", "60+"),
+        ("rating: 101", "60+"),
+        ("rating: 4.5", "60+"),
+        ("rating: >=60+", "60+"),
+        ("rating: <60", "60+"),
+        ("organized; rating", "term 2"),
+        ("performer:", "term 1"),
         ("organized; not organized", "leave"),
         (["tag: \x1b[2J"], "control characters"),
         (["tag: " + "x" * 5000], "4096"),
@@ -755,7 +783,7 @@ def test_plays_count_from_midnight_of_a_day_in_utc(given, kept, seconds, monkeyp
         time.tzset()
     try:
         made = config(watch_since=given)
-        assert (made.watch_since, made.watch_from) == (kept, seconds)
+        assert (made.watch_since, midnight(made.watch_since)) == (kept, seconds)
     finally:
         monkeypatch.undo()
         if hasattr(time, "tzset"):

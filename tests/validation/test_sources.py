@@ -114,6 +114,7 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "web_bind": "[::1]:9798",
         "web_password": "correct horse battery",
         "web_allowed_hosts": "nas.local",
+        "stash_web_url": "https://stash.example",
         "tls_ca_file": str(tmp_path / "ca.pem"),
         "enabled": "false",
         "scan_absent": "true",
@@ -130,6 +131,7 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "poster_padding": "true",
         "approve_bulk": "true",
         "scope": "organized; not tag: Private",
+        "scope_match": "any",
         "collections": "parents",
         "collection_parts": "summary, poster",
         "collection_mode": "items_hidden",
@@ -348,7 +350,15 @@ def test_the_two_waits_of_the_breaker_are_compared(toml):
 # Whose empty text means something, and is no mistake.
 MAY_BE_EMPTY = (
     *("plex_libraries", "stash_api_key", "path_map", "data_dir", "tls_ca_file"),
-    *("notify_urls", "notify_command", "libraries", "collections", "web_password", "web_allowed_hosts"),
+    *(
+        "notify_urls",
+        "notify_command",
+        "libraries",
+        "collections",
+        "web_password",
+        "web_allowed_hosts",
+        "stash_web_url",
+    ),
     *(
         "sort_title_template",
         "original_title_template",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from plexsync.app.parts import opened
 from plexsync.flows.scenes.verbs import want_scenes
@@ -59,6 +59,29 @@ def test_every_page_opens_and_nothing_of_it_is_wider_than_the_window(
         assert all(pictures), path
         name = re.sub(r"\W+", "-", path.strip("/"))
         seen.shoot(f"{'phone' if width < 400 else 'dark' if dark else 'light'}-{name}")
+
+
+def test_an_item_opens_in_plex_in_a_tab_of_its_own_that_knows_nothing_of_the_dashboard(
+    staged: Staged, look: Look
+) -> None:
+    dash, found = staged
+    seen = look()
+    sent: list[Request] = []
+
+    def answer(route: Route) -> None:
+        sent.append(route.request)
+        route.fulfill(body="<title>Plex</title>", content_type="text/html")
+
+    seen.page.context.route("https://app.plex.tv/**", answer)
+    seen.page.goto(f"{dash.url}/scenes/{found['in_step']}")
+    with seen.page.context.expect_page() as opened_page:
+        seen.page.get_by_role("link", name="Open in Plex: Movies").click()
+    plex = opened_page.value
+    expect(plex).to_have_title("Plex")
+    assert "/details?key=%2Flibrary%2Fmetadata%2F" in plex.url
+    assert plex.evaluate("[window.opener, document.referrer]") == [None, ""]
+    assert [request.url for request in sent] == ["https://app.plex.tv/desktop/"]
+    plex.close()
 
 
 def test_a_page_is_made_for_those_who_do_not_see_it(staged: Staged, look: Look) -> None:

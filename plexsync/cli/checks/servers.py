@@ -11,12 +11,13 @@ from plexsync.app.clients import plex_at, plex_by_address, stash_at
 from plexsync.app.parts import Parts
 from plexsync.app.settings import PLUGIN, WAKE_UP, events_in, theirs
 from plexsync.cli.checks.check import Check, problem, warning
+from plexsync.cli.checks.libraries import library_words, other_videos_check
 from plexsync.engine.tickets import READ, Gate
 from plexsync.reports.edits import edit_facts, edit_words
 from plexsync.reports.format import lasting, stamp
 from plexsync.rules.choices import hold_remedy
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Unusable
-from plexsync.rules.records import Plugin, Section
+from plexsync.rules.records import Plugin
 from plexsync.rules.text import fold
 
 LEAST_STASH, LEAST_PLEX = (0, 28), (1, 41, 9)
@@ -94,6 +95,7 @@ def plex(parts: Parts) -> Iterator[Check]:
         yield problem("libraries", "Plex has no movie library", "add one there that holds the files of Stash")
         return
     yield Check("libraries", "; ".join(map(library_words, sections)))
+    yield from other_videos_check(parts, sections)
     titles = {fold(section.title) for section in sections}
     if without := [table for table in parts.config.libraries if fold(table) not in titles]:
         tables = " and ".join(f'[libraries."{table}"]' for table in without)
@@ -119,11 +121,6 @@ def traits_check(parts: Parts, version: str) -> Check:
         mend = "run plexsync probe ITEM again"
         return warning(name, f"learnt from version {learnt.version}, and this is version {version}", mend)
     return Check(name, f"learnt from this version, {stamp(learnt.learnt_at)}")
-
-
-def library_words(section: Section) -> str:
-    """A library with its folders."""
-    return f"{section.title} ({', '.join(section.locations)})"
 
 
 def away(name: str, error: NeighbourError, address: str) -> Check:

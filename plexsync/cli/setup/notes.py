@@ -39,7 +39,10 @@ class Pin:
 
 @dataclass(frozen=True)
 class ChosenPlex:
-    """The chosen server, at an address that answers. `libraries` are the names of its movie libraries with their folders."""
+    """The chosen server, at an address that answers.
+
+    `libraries` are the names of its movie libraries with their folders, and `other_videos` those without an agent.
+    """
 
     url: str
     token: str = field(repr=False)
@@ -47,6 +50,7 @@ class ChosenPlex:
     version: str
     libraries: tuple[tuple[str, tuple[str, ...]], ...]
     warning: str = ""
+    other_videos: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,10 @@ class SetupNotes:
             "name": self.plex.name,
             "version": self.plex.version,
             "warning": self.plex.warning,
-            "libraries": [{"title": title, "folders": list(folders)} for title, folders in self.plex.libraries],
+            "libraries": [
+                {"title": title, "folders": list(folders), "other_videos": title in self.plex.other_videos}
+                for title, folders in self.plex.libraries
+            ],
         }
         servers = [{"name": server.name, "addresses": list(server.addresses)} for server in self.servers]
         return {"stage": self.stage.value, "pin": pin, "account": self.account, "servers": servers, "plex": plex}

@@ -90,7 +90,8 @@ def _chosen(plex: FoundPlex) -> ChosenPlex:
     if not warning and not all(section.owned for section in plex.sections):
         warning = NOT_OWNER
     libraries = tuple((section.title, section.locations) for section in plex.sections)
-    return ChosenPlex(plex.url, plex.token, plex.name, plex.version, libraries, warning)
+    other_videos = tuple(section.title for section in plex.sections if section.other_videos)
+    return ChosenPlex(plex.url, plex.token, plex.name, plex.version, libraries, warning, other_videos)
 
 
 def picked(plex: ChosenPlex, titles: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from time import monotonic
 
 from plexsync.app.clients import Account, OwnServer, SignIn, plex_at
 from plexsync.cli.checks.check import PROBLEM
+from plexsync.cli.checks.libraries import ABOUT_OTHER_VIDEOS, library_words
 from plexsync.cli.checks.servers import LEAST_PLEX, version_check
 from plexsync.cli.terminal.discovery import (
     GUESSING,
@@ -213,7 +214,9 @@ def _with_libraries(person: Person, options: Given, here: Loaded, plex: FoundPle
     if unknown:
         person.tell(f"  plex_libraries: {_no_library(unknown, titles.values())}")
     person.tell("Movie libraries:")
-    names = [f"{section.title} ({', '.join(section.locations)})" for section in plex.sections]
+    if any(section.other_videos for section in plex.sections):
+        person.tell(f"  {ABOUT_OTHER_VIDEOS}")
+    names = [library_words(section) for section in plex.sections]
     now = [place for place, section in enumerate(plex.sections) if section.title in before]
     picked = person.chosen("Which of them?", names, option="--library NAME", several=True, now=now)
     if set(picked) == set(now):

@@ -282,6 +282,10 @@ class CandidateFacts(TypedDict):
     """The rating key."""
     section: str
     """The key of the library."""
+    library: str
+    """The name of the library; '' if it is not known."""
+    link: str | None
+    """The page of the item in Plex's web app; null while no Plex server is known."""
     path: str
     why: str
     """Why PlexSync did not choose it."""
@@ -310,6 +314,10 @@ class TargetFacts(TypedDict):
     """The rating key."""
     section: str
     """The key of the library."""
+    library: str
+    """The name of the library; '' if it is not known."""
+    link: str | None
+    """The page of the item in Plex's web app; null while no Plex server is known."""
     files: list[str]
     fields: list[FieldFacts]
 

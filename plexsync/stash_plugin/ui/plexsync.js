@@ -171,6 +171,13 @@
     return e("a", { href, target: "_blank", rel: "noopener noreferrer" }, children);
   }
 
+  // The item on its page in Plex; nothing while PlexSync knows no Plex server.
+  function OpenInPlex({ item }) {
+    return item.link
+      ? e(Away, { href: item.link }, "Open in Plex" + (item.library ? ": " + item.library : ""), e("span", { className: "sr-only" }, " (item " + item.key + ", new tab)"))
+      : null;
+  }
+
   // The dashboard as this browser reaches it, by what it listens on and the names that it answers to; "" if it can't.
   function dashboardUrl(place) {
     const url = new URL(place.url);
@@ -735,7 +742,7 @@
     const stays = (one) => one.action.startsWith("nothing");
     const fields = target.fields.filter((one) => whole || !stays(one) || one.why.length);
     if (!fields.length) {
-      return e("p", null, "Item " + target.key + " shows what Stash says.");
+      return e("p", null, "Item " + target.key + " shows what Stash says. ", e(OpenInPlex, { item: target }));
     }
     return e(
       "div",
@@ -743,7 +750,7 @@
       e(
         "table",
         { className: "table table-striped" },
-        e("caption", null, "Item " + target.key + " in Plex"),
+        e("caption", null, "Item " + target.key + " in Plex. ", e(OpenInPlex, { item: target })),
         e("thead", null, e("tr", null, ["field", "Stash says", "Plex shows", "would do"].map((head) => e("th", { key: head, scope: "col" }, head)))),
         e(
           "tbody",
@@ -773,7 +780,7 @@
       e(
         "ul",
         null,
-        candidates.map((one) => e("li", { key: one.key }, e(Button, { busy: deeds.busy, onClick: () => use(one) }, "Use this item"), " ", one.path, ": ", one.why))
+        candidates.map((one) => e("li", { key: one.key }, e(Button, { busy: deeds.busy, onClick: () => use(one) }, "Use this item"), " ", one.path, ": ", one.why, " ", e(OpenInPlex, { item: one })))
       )
     );
   }
@@ -797,7 +804,7 @@
   }
 
   // The set-up guide, in setup.js, is shown in place of the page as long as PlexSync is not set up.
-  const shared = { React, e, ask, told, many, shown, useDeeds, Note, Button, Link, Status, FIELDS, PACE };
+  const shared = { React, e, ask, told, many, shownAs, useDeeds, Note, Button, Link, Status, FIELDS, PACE };
   window.PlexSyncPage = shared;
   function Guarded() {
     const [setup, setSetup] = React.useState(null);

@@ -10,7 +10,7 @@
   if (!page) {
     return;
   }
-  const { React, e, ask, told, many, shown, useDeeds, Note, Button, Link, FIELDS } = page;
+  const { React, e, ask, told, many, shownAs, useDeeds, Note, Button, Link, FIELDS } = page;
   const SOON = 1000;
   // plex.tv is asked no more often than a person confirms.
   const CONFIRM = 2500;
@@ -251,7 +251,7 @@
           e("input", { type: "checkbox", checked: chosen.includes(one.title), onChange: () => toggle(one.title) }),
           " ",
           e("strong", null, one.title),
-          e("small", null, one.folders.join(", "))
+          e("small", null, (one.other_videos ? "Other Videos, synced as movies are: " : "") + one.folders.join(", "))
         )
       ),
       e(
@@ -394,7 +394,7 @@
                 "table",
                 { className: "table table-striped" },
                 e("thead", null, e("tr", null, ["field", "Plex shows", "would show"].map((head) => e("th", { key: head, scope: "col" }, head)))),
-                e("tbody", null, item.fields.map((one) => e("tr", { key: one.field }, e("th", { scope: "row" }, FIELDS[one.field] || one.field), e("td", null, brief(one.old)), e("td", null, brief(one.new), one.locked && !one.was_locked ? e("span", { className: "plexsync-locked" }, " (locked)") : ""))))
+                e("tbody", null, item.fields.map((one) => e("tr", { key: one.field }, e("th", { scope: "row" }, FIELDS[one.field] || one.field), e("td", null, brief(one.field, one.old)), e("td", null, brief(one.field, one.new), one.locked && !one.was_locked ? e("span", { className: "plexsync-locked" }, " (locked)") : ""))))
               )
             )
           )
@@ -413,8 +413,8 @@
     );
   }
 
-  function brief(value) {
-    const text = shown(value);
+  function brief(field, value) {
+    const text = shownAs(field, value);
     return text.length > 160 ? text.slice(0, 160) + " …" : text;
   }
 
