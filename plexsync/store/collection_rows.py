@@ -4,7 +4,7 @@ One row per object and library; its id is also that of its job. See `plexsync.ru
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import cast
 
 from plexsync.rules.collections import (
@@ -37,7 +37,9 @@ BY_ITEM = (
 )
 IN_ORDER = f"""
 select {_ALL} from collection
- where standing = :standing or :standing = '' order by name_key, library, id limit :limit offset :offset
+ where (:any_standing or standing in (select value from json_each(:standings)))
+   and (:any_id or id in (select value from json_each(:ids))) and id not in (select value from json_each(:numbers))
+ order by name_key, library, id limit :limit offset :offset
 """
 COUNTS = "select standing, count(*) from collection group by standing"
 MARKS = "select id, undone from collection where undone <> ''"
@@ -88,9 +90,28 @@ class ReadOnlyCollections(Table):
         """Return the objects whose collections have these rating keys, by id."""
         return list(map(_known, self._db.rows(BY_ITEM, {"items": json.dumps(list(items))})))
 
-    def in_order(self, *, standing: str = "", offset: int = 0, limit: int) -> list[CollectionRow]:
-        """Return up to `limit` collections with this standing ('' for any) after the first `offset`, by name."""
-        values = {"standing": standing, "offset": offset, "limit": limit}
+    def in_order(
+        self,
+        *,
+        standings: Collection[str] | None = None,
+        ids: Collection[int] | None = None,
+        but: Collection[int] = (),
+        offset: int = 0,
+        limit: int,
+    ) -> list[CollectionRow]:
+        """Return up to `limit` collections with these standings and ids (None for any), after the first `offset`, by name.
+
+        Those with the ids in `but` are left out.
+        """
+        values = {
+            "any_standing": standings is None,
+            "standings": json.dumps(sorted(standings or ())),
+            "any_id": ids is None,
+            "ids": json.dumps(sorted(ids or ())),
+            "numbers": json.dumps(sorted(but)),
+            "offset": offset,
+            "limit": limit,
+        }
         return list(map(_row, self._db.rows(IN_ORDER, values)))
 
     def counts(self) -> dict[str, int]:
