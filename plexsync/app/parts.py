@@ -33,6 +33,7 @@ from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
+from plexsync.plex.collections import CollectionClient
 from plexsync.plex.wall import PlexWall
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.http_answers import whole_request
