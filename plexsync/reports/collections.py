@@ -5,6 +5,7 @@ those that PlexSync remembers.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from plexsync.engine.undo import BATCH
 from plexsync.flows.collections.inspection import CollectionLooker
@@ -93,13 +94,15 @@ def part_value(part: str, value: str | None, *, in_plex: bool = False) -> str:
 # --- lists -----------------------------------------------------------------------------------------------------------
 
 
-def collection_counts(db: Reader) -> dict[CollectionStatus, int]:
-    """The number of collections by status; those without one are left out."""
+def collection_counts(db: Reader, *, library: str = "") -> dict[CollectionStatus, int]:
+    """The number of collections of a library ('' for all) by status; those without one are left out."""
     counts = dict.fromkeys(CollectionStatus, 0)
-    for standing, count in db.collections.counts().items():
+    for standing, count in db.collections.counts(library=library).items():
         counts[collection_status(standing, None)] += count
     for state in (State.DEAD, State.DROPPED):
         for row in db.collections.of(_ids_in(db, state)).values():
+            if library and row.library != library:
+                continue
             counts[collection_status(row.standing, None)] -= 1
             counts[collection_status(row.standing, state)] += 1
     return {status: count for status, count in counts.items() if count > 0}
@@ -116,11 +119,11 @@ def _ids_in(db: Reader, state: State) -> list[int]:
 
 
 def collection_list(
-    db: Reader, *, stands: CollectionStatus | None = None, offset: int = 0, limit: int
+    db: Reader, *, stands: CollectionStatus | None = None, library: str = "", offset: int = 0, limit: int
 ) -> CollectionList:
-    """A page of the collections with this status (None for any), by name."""
-    counts = collection_counts(db)
-    rows = _listed(db, stands, offset, limit + 1)
+    """A page of the collections of a library ('' for all) with this status (None for any), by name."""
+    counts = collection_counts(db, library=library)
+    rows = _listed(db, stands, library, offset, limit + 1)
     total = sum(counts.values()) if stands is None else counts.get(stands, 0)
     return {
         "counts": {status.value: count for status, count in counts.items()},
@@ -130,18 +133,19 @@ def collection_list(
     }
 
 
-def _listed(db: Reader, stands: CollectionStatus | None, offset: int, limit: int) -> list[CollectionRow]:
+def _listed(db: Reader, stands: CollectionStatus | None, library: str, offset: int, limit: int) -> list[CollectionRow]:
+    listed = partial(db.collections.in_order, library=library, offset=offset, limit=limit)
     if stands is None:
-        return db.collections.in_order(offset=offset, limit=limit)
+        return listed()
     dead = _ids_in(db, State.DEAD)
     if stands is CollectionStatus.FAILED:
-        return db.collections.in_order(ids=dead, offset=offset, limit=limit)
+        return listed(ids=dead)
     if stands.stored:
-        return db.collections.in_order(standings=[stands.stored], but=dead, offset=offset, limit=limit)
+        return listed(standings=[stands.stored], but=dead)
     unknown, dropped = db.collections.counts().keys() - STORED, _ids_in(db, State.DROPPED)
     if stands is CollectionStatus.DROPPED:
-        return db.collections.in_order(standings=unknown, ids=dropped, but=dead, offset=offset, limit=limit)
-    return db.collections.in_order(standings=unknown, but=[*dead, *dropped], offset=offset, limit=limit)
+        return listed(standings=unknown, ids=dropped, but=dead)
+    return listed(standings=unknown, but=[*dead, *dropped])
 
 
 def collection_rows(db: Reader, rows: Sequence[CollectionRow]) -> list[CollectionRowFacts]:
@@ -216,7 +220,7 @@ def collection_report(store: Database, looker: CollectionLooker, id: int) -> Col
         "verdict": _verdict(finding, facts),
         "in_stash": _source_facts(finding),
         "members": list(sight.members) if sight and sight.members else None,
-        "parts": _part_facts(sight) if sight else _remembered_parts(row),
+        "parts": _part_facts(sight) if sight else remembered_parts(row),
         "job": row_facts(job),
         "attempts": attempt_facts(attempts),
         "pushes": push_facts(pushes),
@@ -312,7 +316,8 @@ def _part_facts(sight: CollectionSight, only: Collection[str] | None = None) -> 
     return parts
 
 
-def _remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
+def remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
+    """The parts that PlexSync remembers, without what the servers have now."""
     kept = kept_fields(row.memory)
     return [
         {

@@ -39,9 +39,10 @@ IN_ORDER = f"""
 select {_ALL} from collection
  where (:any_standing or standing in (select value from json_each(:standings)))
    and (:any_id or id in (select value from json_each(:ids))) and id not in (select value from json_each(:numbers))
+   and (:library = '' or library = :library)
  order by name_key, library, id limit :limit offset :offset
 """
-COUNTS = "select standing, count(*) from collection group by standing"
+COUNTS = "select standing, count(*) from collection where :library = '' or library = :library group by standing"
 MARKS = "select id, undone from collection where undone <> ''"
 ENSURE = """
 insert into collection (source, object, library, section, name, name_key)
@@ -96,12 +97,13 @@ class ReadOnlyCollections(Table):
         standings: Collection[str] | None = None,
         ids: Collection[int] | None = None,
         but: Collection[int] = (),
+        library: str = "",
         offset: int = 0,
         limit: int,
     ) -> list[CollectionRow]:
         """Return up to `limit` collections with these standings and ids (None for any), after the first `offset`, by name.
 
-        Those with the ids in `but` are left out.
+        Those with the ids in `but` are left out, and with `library` those of other libraries.
         """
         values = {
             "any_standing": standings is None,
@@ -109,14 +111,15 @@ class ReadOnlyCollections(Table):
             "any_id": ids is None,
             "ids": json.dumps(sorted(ids or ())),
             "numbers": json.dumps(sorted(but)),
+            "library": library,
             "offset": offset,
             "limit": limit,
         }
         return list(map(_row, self._db.rows(IN_ORDER, values)))
 
-    def counts(self) -> dict[str, int]:
-        """Count the collections by standing ('' for those that were not inspected yet)."""
-        return dict(self._db.rows(COUNTS))
+    def counts(self, *, library: str = "") -> dict[str, int]:
+        """Count the collections of a library ('' for all) by standing ('' for those that were not inspected yet)."""
+        return dict(self._db.rows(COUNTS, {"library": library}))
 
     def marks(self) -> dict[int, Undone]:
         """Return how collections were undone, by id. Those that were not are left out."""
