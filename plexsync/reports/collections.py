@@ -10,6 +10,7 @@ from functools import partial
 from plexsync.engine.undo import BATCH
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.records import CollectionFinding, CollectionSight
+from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.reports.explanation import action, reason
 from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import SHORT, attempt_facts, push_facts, row_facts
@@ -18,17 +19,20 @@ from plexsync.reports.shapes.collections import (
     CollectionFacts,
     CollectionList,
     CollectionPartFacts,
+    CollectionPreview,
     CollectionRowFacts,
+    SceneCollection,
     SourceFacts,
 )
 from plexsync.rules.collection_order import ORDER, members_in, sort_of
 from plexsync.rules.collection_status import STORED, CollectionStatus, collection_status
 from plexsync.rules.collection_values import MODES
-from plexsync.rules.collections import MOST_TENTHS, CollectionRow
+from plexsync.rules.collections import MOST_TENTHS, CollectionObject, CollectionRow, objects_of
 from plexsync.rules.drift import kept_fields
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import COLLECTION, State
+from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import JobRow
 from plexsync.rules.undo import undone
 from plexsync.rules.values import held
@@ -341,22 +345,60 @@ def remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
 
 
 def collection_changes(
-    store: Database, looker: CollectionLooker, ids: Sequence[int]
-) -> Iterator[tuple[CollectionFinding, CollectionChangeFacts]]:
-    """Inspect these collections, and yield what a sync would do to each. Raises NeighbourError."""
+    store: Database, looker: CollectionLooker, ids: Sequence[int], *, undoing: Undone = "", redoing: bool = False
+) -> Iterator[CollectionChangeFacts]:
+    """Inspect these collections, and yield what a sync would do to each. Raises NeighbourError.
+
+    `undoing`, `redoing`: what a sync would do after all of them were undone or redone.
+    """
     for start in range(0, len(ids), BATCH):
-        findings = looker.look(ids[start : start + BATCH])
+        findings = looker.look(ids[start : start + BATCH], undoing=undoing, redoing=redoing)
         with store.reading() as db:
             rows = db.collections.of(finding.id for finding in findings)
             facts = {entry["id"]: entry for entry in collection_rows(db, list(rows.values()))}
         for finding in findings:
             if entry := facts.get(finding.id):
-                sight = finding.sight
-                yield (
-                    finding,
-                    {
-                        **entry,
-                        "verdict": _verdict(finding, entry),
-                        "parts": _part_facts(sight, sight.plan.edit) if sight else [],
-                    },
-                )
+                parts = _part_facts(finding.sight, finding.sight.plan.edit) if finding.sight else []
+                error = str(finding.error) if finding.error else ""
+                yield {**entry, "verdict": _verdict(finding, entry), "parts": parts, "error": error}
+
+
+def collection_preview(changes: Iterable[CollectionChangeFacts]) -> CollectionPreview:
+    """What a sync would do, with counts. Collections that stay as they are are only counted."""
+    counts = {"inspected": 0, "would_change": 0, "parts": 0, "failed": 0}
+    listed: list[CollectionChangeFacts] = []
+    for facts in changes:
+        counts["inspected"] += 1
+        counts["would_change"] += bool(facts["parts"])
+        counts["parts"] += len(facts["parts"])
+        counts["failed"] += bool(facts["error"])
+        if facts["parts"] or facts["error"]:
+            listed.append(facts)
+    return {"counts": counts, "collections": listed}
+
+
+# --- scenes ----------------------------------------------------------------------------------------------------------
+
+
+def collections_of_scene(db: Reader, sight: Inspection) -> list[SceneCollection]:
+    """The collections that PlexSync knows of the objects of an inspected scene, in the libraries of its items."""
+    sections = {row.key: row.uuid for row in db.sections.all()}
+    wanted: dict[tuple[CollectionObject, str], None] = {}
+    if sight.scene is None:
+        return []
+    for target in sight.targets:
+        library = target.item.library or sections.get(target.item.section, "")
+        wanted |= {(named.object, library): None for named in objects_of(sight.scene, target.profile)}
+    known = db.collections.of_objects(object for object, _ in wanted)
+    ids = [row.id for object, library in wanted for row in known.get(object, ()) if row.library == library]
+    rows = db.collections.of(ids)
+    return [
+        {
+            "id": facts["id"],
+            "name": facts["name"],
+            "source": facts["source"],
+            "library": facts["library"],
+            "stands": facts["stands"],
+        }
+        for facts in collection_rows(db, [rows[id] for id in ids])
+    ]

@@ -10,8 +10,10 @@ from plexsync.reports.collections import (
     collection_changes,
     collection_counts,
     collection_list,
+    collection_preview,
     collection_report,
     collections_named,
+    collections_of_scene,
     object_words,
     part_name,
     part_value,
@@ -138,11 +140,27 @@ def test_a_change_in_stash_is_shown_before_it_is_written(house):
     assert facts["verdict"] == "1 part would be changed"
     changes = {
         facts["name"]: [entry["part"] for entry in facts["parts"]]
-        for _, facts in collection_changes(
-            house.store, collection_viewer(house.worker.parts), list(ids(house).values())
-        )
+        for facts in collection_changes(house.store, collection_viewer(house.worker.parts), list(ids(house).values()))
     }
     assert changes == {"Acme": ["summary"], "Series One": [], "Trilogy": []}
+    undoing = list(
+        collection_changes(house.store, collection_viewer(house.worker.parts), [ids(house)["Trilogy"]], undoing="undo")
+    )
+    assert {"summary", "order", "thumb"} <= {entry["part"] for entry in undoing[0]["parts"]}
+    preview = collection_preview(undoing)
+    assert preview["counts"] == {"inspected": 1, "would_change": 1, "parts": len(undoing[0]["parts"]), "failed": 0}
+    assert preview["collections"] == undoing
+
+
+def test_a_scene_is_told_with_its_collections(house):
+    (sight,) = house.worker.parts.looker.look([2])
+    with house.store.reading() as db:
+        told = collections_of_scene(db, sight)
+    assert [(entry["name"], entry["source"], entry["stands"]) for entry in told] == [
+        ("Acme", "studio", "in_step"),
+        ("Trilogy", "group", "in_step"),
+        ("Series One", "tag", "in_step"),
+    ]
 
 
 def test_what_you_edited_in_plex_is_marked_until_you_decide(house):

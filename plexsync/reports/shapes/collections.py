@@ -116,6 +116,8 @@ class CollectionChangeFacts(CollectionRowFacts):
     verdict: str
     parts: list[CollectionPartFacts]
     """The parts that it would change."""
+    error: str
+    """Why it can't be inspected now, or empty."""
 
 
 class CollectionPreview(TypedDict):
@@ -137,30 +139,37 @@ class SceneCollection(TypedDict):
     stands: str
 
 
-class CollectionDecision(TypedDict):
+class CollectionsLeftAlone(TypedDict, total=False):
+    """The collections that a command left alone; a key that would be empty is left out."""
+
+    untouched: list[int]
+    """Collections that it does not concern."""
+    busy: list[int]
+    """Collections that were being worked on: try again."""
+    failed: dict[str, str]
+    """Why Stash could not tell of a collection, by its number."""
+
+
+class CollectionsAnswer(CollectionsLeftAlone):
+    """What came of a command: `plexsync collections sync`, `take`, `undo`, `redo`."""
+
+    collections: list[int]
+    """The collections that are queued, by number."""
+
+
+class CollectionsWorked(CollectionsAnswer):
+    """The same with `--wait`."""
+
+    outcomes: dict[str, int]
+    """How they stand now: counts by status word, such as `in_step`."""
+    why: str
+    """Why the work ended early, or empty."""
+
+
+class CollectionDecision(CollectionsLeftAlone):
     """What came of a decision about parts: `plexsync collections keep`, `use-stash`, `unkeep`."""
 
     decision: str
     """`keep`, `take` (use-stash) or `unkeep`."""
     parts: dict[str, list[str]]
     """The parts decided about, by the number of the collection."""
-    untouched: list[int]
-    """Collections without such a part."""
-    busy: list[int]
-    """Collections that were being worked on: try again."""
-
-
-class CollectionsQueued(TypedDict):
-    """The collections that a command concerned: `plexsync collections sync`, `take`, `redo`."""
-
-    collections: list[int]
-    """Their numbers."""
-    untouched: list[int]
-    """Collections that you named and that it does not concern."""
-
-
-class CollectionsUndone(CollectionsQueued):
-    """What came of `plexsync collections undo`."""
-
-    failed: dict[str, str]
-    """Why Stash could not tell of a collection, by its number; these were left as they are."""
