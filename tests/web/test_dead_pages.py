@@ -227,8 +227,8 @@ def test_while_plex_is_down_the_page_says_so_and_binds_nothing(world: World) -> 
     [
         ({"key": "2"}, 1, "Drop scene 2?"),
         ({"key": "tag:5"}, 1, "Drop tag:5?"),
-        ({"cause": "refused"}, 3, "Drop 3 scenes that died of “refused”?"),
-        ({"all": "1"}, 10, "Drop all 10 scenes?"),
+        ({"cause": "refused"}, 3, "Drop 3 dead letters of the cause “refused”?"),
+        ({"all": "1"}, 10, "Drop all 10 dead letters?"),
     ],
 )
 def test_dropping_asks_first(bench: Dash, which: dict[str, str], count: int, words: str) -> None:
