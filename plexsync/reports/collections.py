@@ -11,7 +11,7 @@ from plexsync.engine.undo import BATCH
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.records import CollectionFinding, CollectionSight
 from plexsync.flows.scenes.inspection_records import Inspection
-from plexsync.reports.explanation import action, reason
+from plexsync.reports.field_actions import action, reason
 from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import SHORT, attempt_facts, push_facts, row_facts
 from plexsync.reports.shapes.collections import (
@@ -21,9 +21,9 @@ from plexsync.reports.shapes.collections import (
     CollectionPartFacts,
     CollectionPreview,
     CollectionRowFacts,
-    SceneCollection,
     SourceFacts,
 )
+from plexsync.reports.shapes.scenes import SceneCollection
 from plexsync.rules.collection_order import ORDER, members_in, sort_of
 from plexsync.rules.collection_status import STORED, CollectionStatus, collection_status
 from plexsync.rules.collection_values import MODES
@@ -101,15 +101,9 @@ def part_value(part: str, value: str | None, *, in_plex: bool = False) -> str:
 def collection_counts(db: Reader, *, library: str = "") -> dict[CollectionStatus, int]:
     """The number of collections of a library ('' for all) by status; those without one are left out."""
     counts = dict.fromkeys(CollectionStatus, 0)
-    for standing, count in db.collections.counts(library=library).items():
-        counts[collection_status(standing, None)] += count
-    for state in (State.DEAD, State.DROPPED):
-        for row in db.collections.of(_ids_in(db, state)).values():
-            if library and row.library != library:
-                continue
-            counts[collection_status(row.standing, None)] -= 1
-            counts[collection_status(row.standing, state)] += 1
-    return {status: count for status, count in counts.items() if count > 0}
+    for standing, state, count in db.collections.count_all(library=library):
+        counts[collection_status(standing, state)] += count
+    return {status: count for status, count in counts.items() if count}
 
 
 def _ids_in(db: Reader, state: State) -> list[int]:

@@ -19,6 +19,7 @@ from plexsync.rules.collections import (
 from plexsync.rules.plan_records import Pushing, Remembered, Undone
 from plexsync.rules.text import fold
 from plexsync.store.connection import Row, Table
+from plexsync.store.counts import COUNT_COLLECTIONS
 from plexsync.store.db import clean
 from plexsync.store.documents import decode, encode
 
@@ -42,7 +43,8 @@ select {_ALL} from collection
    and (:library = '' or library = :library)
  order by name_key, library, id limit :limit offset :offset
 """
-COUNTS = "select standing, count(*) from collection where :library = '' or library = :library group by standing"
+COUNTS = "select standing, count(*) from collection group by standing"
+COUNT_IN_LIBRARY = COUNT_COLLECTIONS.replace(" group by", " where library = :library group by")
 MARKS = "select id, undone from collection where undone <> ''"
 ENSURE = """
 insert into collection (source, object, library, section, name, name_key)
@@ -117,9 +119,17 @@ class ReadOnlyCollections(Table):
         }
         return list(map(_row, self._db.rows(IN_ORDER, values)))
 
-    def counts(self, *, library: str = "") -> dict[str, int]:
-        """Count the collections of a library ('' for all) by standing ('' for those that were not inspected yet)."""
-        return dict(self._db.rows(COUNTS, {"library": library}))
+    def counts(self) -> dict[str, int]:
+        """Count the collections by standing ('' for those that were not inspected yet)."""
+        return dict(self._db.rows(COUNTS))
+
+    def count_all(self, *, library: str = "") -> list[tuple[str, str, int]]:
+        """Count the collections of a library ('' for all) by standing and by the state of their jobs.
+
+        That is `dead`, `dropped`, or '' for any other.
+        """
+        rows = self._db.rows(COUNT_IN_LIBRARY, {"library": library}) if library else self._db.rows(COUNT_COLLECTIONS)
+        return [tuple(row) for row in rows]
 
     def marks(self) -> dict[int, Undone]:
         """Return how collections were undone, by id. Those that were not are left out."""

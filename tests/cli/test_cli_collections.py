@@ -1,7 +1,10 @@
 """plexsync collections: what it lists, explains, writes, hands over, decides and takes back."""
 
+import re
+
 import pytest
 
+from plexsync.rules.collection_status import CollectionStatus
 from plexsync.simulator.http import Fault, Request
 from tests.cli.conftest import Door
 from tests.journey.world import World
@@ -225,9 +228,56 @@ def test_a_dead_letter_of_a_collection_is_named_everywhere(dressed: World, door:
     for words in (("dlq", "list"), ("dlq", "show", number)):
         shown = door(*words)
         assert (shown.code, number in shown.out, "Studio 1" in shown.out) == (0, True, True)
-    assert "Studio 1" in door("history", number).out
-    assert "needs you" in door("collections", "explain", "Studio 1").out or "would be changed" in shown.out
+    assert f"History of {number} (Studio 1)" in door("history", number).out
+    status = door("status", "--json").facts
+    assert {name: count for name, count in status["collections"].items() if count} == {"in_step": 2, "failed": 1}
+    assert "1 collection needs you" in status["verdict"]["text"]
+    assert "dead letter" not in status["verdict"]["text"]
+    (check,) = (row for row in door("doctor", "--json").facts["checks"] if row["name"] == "collections")
+    assert (check["state"], check["told"]) == ("warning", "2 in sync, 1 needs you")
     dressed.plex.faults.set()
     assert door("dlq", "retry", number).code == 0
     assert door("drain").code == 0
     assert summaries(dressed)["Studio 1"] == "Other films."
+
+
+def test_status_counts_the_collections_and_is_none_the_worse_for_an_edit_in_plex(dressed: World, door: Door) -> None:
+    before = door("status", "--json").facts["verdict"]
+    dressed.plex.hand_edit(key_of(dressed, "Studio 1"), summary="Mine.")
+    assert door("collections", "sync", "--wait").code == 0
+    facts = door("status", "--json").facts
+    assert set(facts["collections"]) == set(CollectionStatus)
+    assert {name: count for name, count in facts["collections"].items() if count} == {"in_step": 2, "edited": 1}
+    assert facts["verdict"]["tone"] == before["tone"]
+    assert re.search(r"^collections +2 in sync, 1 edited in Plex$", door("status").out, re.MULTILINE)
+
+
+def test_explain_of_a_scene_tells_its_collections(dressed: World, door: Door) -> None:
+    facts = door("explain", "2", "--json").facts["collections"]
+    assert [(row["name"], row["source"], row["library"], row["stands"]) for row in facts] == [
+        ("Studio 1", "studio", "Movies", "in_step")
+    ]
+    assert "Collections" in door("explain", "2").out
+
+
+def test_the_doctor_says_how_plex_takes_collections(dressed: World, door: Door) -> None:
+    def checks() -> dict[str, dict]:
+        return {row["name"]: row for row in door("doctor", "--json").facts["checks"]}
+
+    dressed.settings["collection_home"] = "Studio 1"
+    told = checks()
+    assert told["collections in Plex"]["told"] == "Plex lists 3 in Movies"
+    assert told["edits of collections"]["told"].startswith("sent by their library")
+    assert told["collections at home"]["told"] == "Plex shows 0 collections there"
+    assert told["collections"]["told"] == "3 in sync"
+    dressed.plex.faults.set(Fault("status", status=403, when=lambda asked: asked.path.startswith("/hubs/")))
+    home = checks()["collections at home"]
+    assert (home["state"], "owner" in home["mend"]) == ("warning", True)
+    dressed.plex.faults.set()
+    dressed.plex.traits.collection_edits = "item"
+    dressed.stash.edit_object("studio", "Studio 1", details="Other films.")
+    assert door("collections", "sync", "--wait").code == 0
+    assert summaries(dressed)["Studio 1"] == "Other films."
+    assert checks()["edits of collections"]["told"].startswith("sent to each collection")
+    dressed.settings["collection_parts"] = dressed.settings["collection_home"] = ""
+    assert not checks().keys() & {"collections", "collections in Plex", "edits of collections"}

@@ -311,3 +311,17 @@ def test_hand_edits_survive_a_kill_as_well(tmp_path):
         house.work_until_settled()
         assert dressed_again(house) == []
         assert shown(house)[key] == before
+
+
+def test_a_first_sync_brings_a_group_in_order_when_its_scenes_are_there(tmp_path):
+    with dressed_house(tmp_path) as house:
+        count = 400
+        for number in range(count):
+            path = house.stash_sim.scene(house.add_scene(number, studio=None, groups=[("Serial", number)])).files[0][0]
+            house.plex_sim.add_movie(house.section, files=[(path, 1000 + number, 60_000)], title=f"file {number}")
+        house.want(*range(1, count + 1))
+        house.work_until_settled()
+        assert members(house, "Serial") == list(range(count))
+        reads = [request for request in house.plex_sim.log if request.path.endswith("/items")]
+        assert len(reads) <= 5, "not once more for each batch of scenes"
+        assert dressed_again(house) == []

@@ -129,16 +129,6 @@ class CollectionPreview(TypedDict):
     """Those that would be changed or could not be inspected."""
 
 
-class SceneCollection(TypedDict):
-    """A collection that a scene is in, or is about to be in."""
-
-    id: int
-    name: str
-    source: str
-    library: str
-    stands: str
-
-
 class CollectionsLeftAlone(TypedDict, total=False):
     """The collections that a command left alone; a key that would be empty is left out."""
 
