@@ -28,9 +28,9 @@ def collections_line(counts: Mapping[CollectionStatus, int]) -> str:
     if not total:
         return NONE_KNOWN
     waiting = {status: counts[status] for status in WAITING if counts.get(status)}
-    why = ", ".join(f"{count:,} {WAITING[status]}" for status, count in waiting.items())
+    parts = ", ".join(f"{count:,} {WAITING[status]}" for status, count in waiting.items())
     words = [f"{counts.get(status, 0):,} {word}" for status, word in FIRST.items()]
-    words.append(f"{sum(waiting.values()):,} waiting" + (f" ({why})" if why else ""))
+    words.append(f"{sum(waiting.values()):,} waiting" + (f" ({parts})" if parts else ""))
     rest = [status for status in CollectionStatus if status not in FIRST and status not in WAITING]
     words += [f"{counts[status]:,} {status.word}" for status in rest if counts.get(status)]
     return f"{many(total, 'collection')}: {', '.join(words)}"

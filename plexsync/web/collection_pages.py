@@ -65,7 +65,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Tab:
+class CollectionTab:
     """A tab above the list."""
 
     name: str
@@ -120,20 +120,23 @@ def _filter(ask: Ask, db: Reader) -> Filter:
     return Filter(status, title, ids.get(title, ""), int(offset or 0))
 
 
-def _tabs(wanted: Filter, counts: Mapping[str, int]) -> list[Tab]:
-    tabs = [Tab("all", sum(counts.values()), wanted.address(stands="", offset=0), wanted.status is None)]
+def _tabs(wanted: Filter, counts: Mapping[str, int]) -> list[CollectionTab]:
+    tabs = [CollectionTab("all", sum(counts.values()), wanted.address(stands="", offset=0), wanted.status is None)]
     for status in CollectionStatus:
         count, here = counts.get(status, 0), status is wanted.status
         if count or here or status in MAIN:
-            tabs.append(Tab(status.word, count, wanted.address(stands=status.value, offset=0), here))
+            tabs.append(CollectionTab(status.word, count, wanted.address(stands=status.value, offset=0), here))
     return tabs
 
 
-def _library_tabs(wanted: Filter, titles: Sequence[str]) -> list[Tab]:
-    every = Tab("all libraries", None, wanted.address(library="", offset=0), not wanted.title)
+def _library_tabs(wanted: Filter, titles: Sequence[str]) -> list[CollectionTab]:
+    every = CollectionTab("all libraries", None, wanted.address(library="", offset=0), not wanted.title)
     return [
         every,
-        *(Tab(title, None, wanted.address(library=title, offset=0), title == wanted.title) for title in titles),
+        *(
+            CollectionTab(title, None, wanted.address(library=title, offset=0), title == wanted.title)
+            for title in titles
+        ),
     ]
 
 

@@ -14,21 +14,21 @@ from plexsync.web.pages import Ask, Wrong, action, page
 from plexsync.web.scene_pages import BUSY, HOWS
 
 
-def _how(text: str) -> Undone:
-    how = next((how for how in HOWS if how == text), None)
-    if not how:
+def _mark(text: str) -> Undone:
+    mark = next((mark for mark in HOWS if mark == text), None)
+    if not mark:
         raise Wrong("A collection is undone or released.")
-    return how
+    return mark
 
 
 def confirm_undo(ask: Ask) -> Response:
     """What undo would restore, or release would unlock, and the button that does it."""
-    id, how, name = ask.number("id"), _how(ask.query.get("how", "undo")), collection_name(ask)
+    id, mark, name = ask.number("id"), _mark(ask.query.get("how", "undo")), collection_name(ask)
     change: CollectionChangeFacts | None = None
     away = ""
     try:
         with ask.desk.looking() as parts:
-            change = next(collection_changes(parts.store, collection_viewer(parts), [id], undoing=how), None)
+            change = next(collection_changes(parts.store, collection_viewer(parts), [id], undoing=mark), None)
     except NeighbourError as error:
         away = str(error)
     except Busy:
@@ -37,7 +37,7 @@ def confirm_undo(ask: Ask) -> Response:
         "collection_undo.html",
         id=id,
         name=name,
-        how=how,
+        how=mark,
         parts_now=change["parts"] if change else [],
         away=away or (change["error"] if change else ""),
         part=lambda name: PART_WORDS.get(name, name),
@@ -47,20 +47,22 @@ def confirm_undo(ask: Ask) -> Response:
 
 def undo(ask: Ask) -> Response:
     """Mark the collection; the worker does the rest."""
-    id, how, name = ask.number("id"), _how(ask.form.get("how", "")), collection_name(ask)
+    id, mark, name = ask.number("id"), _mark(ask.form.get("how", "")), collection_name(ask)
     try:
         with ask.desk.looking(at_once=True) as parts:
-            marked = mark_collections_undone(parts.store, collection_viewer(parts), parts.gates, parts.clock, [id], how)
+            marked = mark_collections_undone(
+                parts.store, collection_viewer(parts), parts.gates, parts.clock, [id], mark
+            )
     except NeighbourError as error:
         return ask.to(collection_at(id), f"Nothing was changed: {error}", well=False)
     if marked.failed:
         return ask.to(collection_at(id), f"Nothing was changed: {marked.failed[id]}", well=False)
     if not marked.jobs:
         return ask.to(collection_at(id), f"Nothing was written to {name}.", well=False)
-    told = (
-        "What PlexSync wrote is taken back" if how == "undo" else "The values stay, and PlexSync's locks are taken off"
+    words = (
+        "What PlexSync wrote is taken back" if mark == "undo" else "The values stay, and PlexSync's locks are taken off"
     )
-    return queued(ask, told, f"as soon as the worker comes to {name}")
+    return queued(ask, words, f"as soon as the worker comes to {name}")
 
 
 def redo(ask: Ask) -> Response:
