@@ -10,7 +10,6 @@ from functools import partial
 from plexsync.engine.undo import BATCH
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.records import CollectionFinding, CollectionSight
-from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.reports.field_actions import action, reason
 from plexsync.reports.format import many, stamp
 from plexsync.reports.rows import SHORT, attempt_facts, push_facts, row_facts
@@ -23,11 +22,10 @@ from plexsync.reports.shapes.collections import (
     CollectionRowFacts,
     SourceFacts,
 )
-from plexsync.reports.shapes.scenes import SceneCollection
 from plexsync.rules.collection_order import ORDER, members_in, sort_of
 from plexsync.rules.collection_status import STORED, CollectionStatus, collection_status
 from plexsync.rules.collection_values import MODES
-from plexsync.rules.collections import MOST_TENTHS, CollectionObject, CollectionRow, objects_of
+from plexsync.rules.collections import MOST_TENTHS, CollectionRow
 from plexsync.rules.drift import kept_fields
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import PICTURES
@@ -188,7 +186,7 @@ def collections_named(db: Reader, text: str, library: str = "") -> list[Collecti
     """
     rows = db.collections.of([int(text)]) if text.isascii() and text.isdecimal() and len(text) < 16 else {}
     if not rows:
-        rows = db.collections.of(known.id for known in db.collections.by_name([text]))
+        rows = db.collections.of(namesake.id for namesake in db.collections.by_name([text]))
     libraries = _libraries(db)
     titles = {row.id: libraries.get(row.library or row.section, "") for row in rows.values()}
     return [
@@ -230,8 +228,14 @@ def _as_found(row: CollectionRow, finding: CollectionFinding) -> CollectionRow:
     """The row with what the inspection has found, in memory only."""
     if finding.error is not None or finding.row is None:
         return row
-    known = {**vars(row), "name": finding.name, "item": finding.item, "owner": finding.owner, "scenes": finding.scenes}
-    return CollectionRow(**known)
+    inspected = {
+        **vars(row),
+        "name": finding.name,
+        "item": finding.item,
+        "owner": finding.owner,
+        "scenes": finding.scenes,
+    }
+    return CollectionRow(**inspected)
 
 
 def _source_facts(finding: CollectionFinding) -> SourceFacts | None:
@@ -289,17 +293,17 @@ def _part_facts(sight: CollectionSight, only: Collection[str] | None = None) -> 
     for name in in_part_order((*values, *plan.memory, *plan.edit)):
         if only is not None and name not in only:
             continue
-        now, known, change = held(sight.item, name), plan.memory.get(name), plan.edit.get(name)
+        now, remembered, change = held(sight.item, name), plan.memory.get(name), plan.edit.get(name)
         drifted, value = drift.get(name), values.get(name)
-        changed = "undone" if undone(plan.memory) else reason(known, value)
+        changed = "undone" if undone(plan.memory) else reason(remembered, value)
         parts.append(
             {
                 "part": name,
                 "stash": None if value is None else str(value),
                 "plex": str(now.value),
                 "locked": now.locked,
-                "left": str(known.left.value) if known else None,
-                "before": str(known.found.value) if known else None,
+                "left": str(remembered.left.value) if remembered else None,
+                "before": str(remembered.found.value) if remembered else None,
                 "action": action(name, change, values),
                 "reason": changed if change else "",
                 "edited": drifted is not None and not drifted.is_kept,
@@ -369,30 +373,3 @@ def collection_preview(changes: Iterable[CollectionChangeFacts]) -> CollectionPr
         if facts["parts"] or facts["error"]:
             listed.append(facts)
     return {"counts": counts, "collections": listed}
-
-
-# --- scenes ----------------------------------------------------------------------------------------------------------
-
-
-def collections_of_scene(db: Reader, sight: Inspection) -> list[SceneCollection]:
-    """The collections that PlexSync knows of the objects of an inspected scene, in the libraries of its items."""
-    sections = {row.key: row.uuid for row in db.sections.all()}
-    wanted: dict[tuple[CollectionObject, str], None] = {}
-    if sight.scene is None:
-        return []
-    for target in sight.targets:
-        library = target.item.library or sections.get(target.item.section, "")
-        wanted |= {(named.object, library): None for named in objects_of(sight.scene, target.profile)}
-    known = db.collections.of_objects(object for object, _ in wanted)
-    ids = [row.id for object, library in wanted for row in known.get(object, ()) if row.library == library]
-    rows = db.collections.of(ids)
-    return [
-        {
-            "id": facts["id"],
-            "name": facts["name"],
-            "source": facts["source"],
-            "library": facts["library"],
-            "stands": facts["stands"],
-        }
-        for facts in collection_rows(db, [rows[id] for id in ids])
-    ]

@@ -7,10 +7,10 @@ from plexsync.app.rules import rating_rules, watch_rules
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.verbs import Explanation, status_in
-from plexsync.reports.collections import collections_of_scene
 from plexsync.reports.field_actions import action, reason
 from plexsync.reports.item_places import ItemPlaces, item_places
 from plexsync.reports.rows import attempt_facts, in_order, row_facts
+from plexsync.reports.scene_collections import collections_of_scene
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.reports.scene_ratings import with_rating
 from plexsync.reports.shapes.scenes import (
@@ -72,15 +72,15 @@ def sight_facts(sight: Inspection, row: JobRow | None, places: ItemPlaces) -> Si
         "steps": [{"rung": step.rung, "text": step.text} for step in sight.steps],
         "candidates": [
             {
-                "key": one.key,
-                "section": one.section,
-                "library": places.library(one.section),
-                "link": places.link(one.key),
-                "path": one.path,
-                "why": one.reason,
-                "bind": f"plexsync bind {sight.id} {one.key}",
+                "key": candidate.key,
+                "section": candidate.section,
+                "library": places.library(candidate.section),
+                "link": places.link(candidate.key),
+                "path": candidate.path,
+                "why": candidate.reason,
+                "bind": f"plexsync bind {sight.id} {candidate.key}",
             }
-            for one in sight.candidates
+            for candidate in sight.candidates
         ],
         "notes": [_note_facts(note) for note in notes],
         "targets": [_target_facts(target, places) for target in sight.targets],
@@ -175,9 +175,9 @@ def _undone_words(sight: Inspection) -> str:
 def known_facts(db: Reader, id: int, rules: WatchRules | None) -> KnownFacts:
     """What the database knows of a scene, for when a server can't be asked."""
     remembered: list[RememberedFacts] = [
-        {"key": key, "field": name, "said": one.said, "left": one.left.value, "left_locked": one.left.locked}
+        {"key": key, "field": name, "said": record.said, "left": record.left.value, "left_locked": record.left.locked}
         for (_, key), memory in sorted(db.memories.of([id]).items())
-        for name, one in memory.items()
+        for name, record in memory.items()
     ]
     return {
         "id": id,

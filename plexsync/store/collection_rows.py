@@ -43,8 +43,7 @@ select {_ALL} from collection
    and (:library = '' or library = :library)
  order by name_key, library, id limit :limit offset :offset
 """
-COUNTS = "select standing, count(*) from collection group by standing"
-COUNT_IN_LIBRARY = COUNT_COLLECTIONS.replace(" group by", " where library = :library group by")
+COUNTS = "select standing, count(*) from collection where :library = '' or library = :library group by standing"
 MARKS = "select id, undone from collection where undone <> ''"
 ENSURE = """
 insert into collection (source, object, library, section, name, name_key)
@@ -119,17 +118,16 @@ class ReadOnlyCollections(Table):
         }
         return list(map(_row, self._db.rows(IN_ORDER, values)))
 
-    def counts(self) -> dict[str, int]:
-        """Count the collections by standing ('' for those that were not inspected yet)."""
-        return dict(self._db.rows(COUNTS))
+    def counts(self, *, library: str = "") -> dict[str, int]:
+        """Count the collections of a library ('' for all) by standing ('' for those that were not inspected yet)."""
+        return dict(self._db.rows(COUNTS, {"library": library}))
 
     def count_all(self, *, library: str = "") -> list[tuple[str, str, int]]:
         """Count the collections of a library ('' for all) by standing and by the state of their jobs.
 
-        That is `dead`, `dropped`, or '' for any other.
+        A state is `dead`, `dropped`, or '' for any other.
         """
-        rows = self._db.rows(COUNT_IN_LIBRARY, {"library": library}) if library else self._db.rows(COUNT_COLLECTIONS)
-        return [tuple(row) for row in rows]
+        return [tuple(row) for row in self._db.rows(COUNT_COLLECTIONS, {"library": library})]
 
     def marks(self) -> dict[int, Undone]:
         """Return how collections were undone, by id. Those that were not are left out."""

@@ -126,7 +126,7 @@ class Summary:
         self.remembered_plays: dict[str, int] = dict(db.execute(COUNT_REMEMBERED).fetchall())
         listed = db.execute(COUNT_LISTED).fetchone()
         self.listed_plays: int = listed[0] if listed else 0
-        self.collections: list[tuple[str, str, int]] = db.execute(COUNT_COLLECTIONS).fetchall()
+        self.collections: list[tuple[str, str, int]] = db.execute(COUNT_COLLECTIONS, {"library": ""}).fetchall()
         self.dead: dict[str, int] = dict(db.execute(COUNT_DEAD).fetchall())
         rows = {server: SimpleNamespace(**row) for server, row in _rows(db, BREAKERS)}
         self.breakers = {

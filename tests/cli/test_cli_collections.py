@@ -161,6 +161,14 @@ def test_undo_brings_back_what_was_there_until_redo(dressed: World, door: Door) 
     assert "say which collections" in door("collections", "undo").err
 
 
+def test_release_leaves_the_values_and_takes_the_locks_off(dressed: World, door: Door) -> None:
+    done = door("collections", "release", "Studio 1", "--wait")
+    assert (done.code, done.out) == (0, "1 collection released: 1 released\n")
+    assert summaries(dressed) == ALL_THREE
+    assert "summary" not in dressed.plex.item(key_of(dressed, "Studio 1")).locks
+    assert "released" in door("collections", "explain", "Studio 1").out
+
+
 def test_what_was_written_is_taken_back_while_no_part_is_switched_on(dressed: World, door: Door) -> None:
     dressed.settings["collection_parts"] = ""
     done = door("collections", "undo", "Studio 1", "--wait")

@@ -13,12 +13,12 @@ from plexsync.reports.collections import (
     collection_preview,
     collection_report,
     collections_named,
-    collections_of_scene,
     object_words,
     part_name,
     part_value,
 )
 from plexsync.reports.rows import title
+from plexsync.reports.scene_collections import collections_of_scene
 from plexsync.rules.collection_status import CollectionStatus, collection_status, named_status
 from plexsync.rules.collections import CollectionObject, NewCollection
 from plexsync.rules.job import COLLECTION
@@ -102,6 +102,11 @@ def test_the_list_is_narrowed_to_one_status_and_agrees_with_the_counts(house):
         assert {entry["stands"] for entry in listed["collections"]} == {status.value}
     with house.store.reading() as db:
         assert collection_counts(db) == dict.fromkeys(by_status, 1)
+        (section,) = db.sections.all()
+        expected = {CollectionStatus.EDITED: 1, CollectionStatus.IN_SYNC: 1, CollectionStatus.FAILED: 1}
+        assert collection_counts(db, library=section.uuid) == expected
+        listed = collection_list(db, library=section.uuid, limit=9)
+    assert (listed["total"], names(listed)) == (3, ["My Acme", "Series One", "Trilogy"])
 
 
 def test_a_dead_letter_of_a_collection_has_its_name_and_its_error(house):

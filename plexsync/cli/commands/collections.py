@@ -9,9 +9,17 @@ from plexsync.app.dressing import collection_viewer, is_dressing_on
 from plexsync.app.parts import opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command, family
-from plexsync.cli.commands.collections_chosen import LONGEST, Answer, every, named, naming, show_changes, shown_value
+from plexsync.cli.commands.collections_chosen import (
+    LONGEST,
+    CollectionsChange,
+    every,
+    named,
+    naming,
+    show_changes,
+    shown_value,
+)
 from plexsync.cli.commands.collections_parts import keep, unkeep, use_stash
-from plexsync.cli.commands.collections_undo import redo, undo
+from plexsync.cli.commands.collections_undo import redo, release, undo
 from plexsync.cli.start import begun
 from plexsync.cli.start import opened as opened_only
 from plexsync.cli.terminal.rows import attempt_table, push_table, row_table
@@ -125,7 +133,7 @@ def sync(call: Call, names: tuple[str, ...], library: str, dry_run: bool, wait: 
                 return show_changes(call, collection_changes(parts.store, collection_viewer(parts), ids))
             want_collections(parts.store, parts.clock, ids)
             busy = parts.someone_works()
-        answer = Answer("queued", "worked", "", {row.id: row for row in rows}, ids)
+        answer = CollectionsChange("queued", "worked", "", {row.id: row for row in rows}, ids)
         return answer.wait(call, start) if wait else answer.tell(call, busy=busy)
 
 
@@ -155,7 +163,7 @@ def take(call: Call, names: tuple[str, ...], library: str, wait: bool) -> int:
             busy = parts.someone_works()
         untouched = [id for id in rows if id not in handed]
         complaint = "already PlexSync's, or not in Plex yet"
-        answer = Answer("handed over", "handed over", complaint, rows, handed, untouched)
+        answer = CollectionsChange("handed over", "handed over", complaint, rows, handed, untouched)
         return answer.wait(call, start) if wait else answer.tell(call, busy=busy)
 
 
@@ -249,6 +257,6 @@ def collections() -> None:
     """
 
 
-ALL: Sequence[click.Command] = (list_, sync, explain, take, keep, use_stash, unkeep, undo, redo)
+ALL: Sequence[click.Command] = (list_, sync, explain, take, keep, use_stash, unkeep, undo, release, redo)
 for part in ALL:
     collections.add_command(part)

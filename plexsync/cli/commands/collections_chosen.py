@@ -115,7 +115,7 @@ def agreed(question: str, count: int, *, yes: bool) -> bool:
 
 
 @dataclass
-class Answer:
+class CollectionsChange:
     """What a command did: the collections that are queued, and those that it left alone.
 
     `begun` and `done` are its words for the collections before and after they were worked. `complaint` is said of the
@@ -154,11 +154,15 @@ class Answer:
                 ended = WorkLoop(start, stop, bar, remaining, patient=True).run() if self.queued else None
             with opened(start.config, start.folder) as parts:
                 counts = self._outcomes(parts)
-            why = ended.reason if ended else ""
+            reason = ended.reason if ended else ""
             words = ", ".join(counted(status.word, count) for status, count in counts.items())
             line = f"{many(len(self.queued), 'collection')} {self.done}" + (f": {words}" if words else "")
-            facts = {**self.facts(), "outcomes": {status.value: count for status, count in counts.items()}, "why": why}
-            call.answer(facts, lambda: say(paper(), line + (f"; {why}" if why else "")))
+            facts = {
+                **self.facts(),
+                "outcomes": {status.value: count for status, count in counts.items()},
+                "why": reason,
+            }
+            call.answer(facts, lambda: say(paper(), line + (f"; {reason}" if reason else "")))
             complained = self._complain()
             is_well = not (counts.keys() & {CollectionStatus.FAILED, CollectionStatus.QUEUED})
             return stop.code or (complained if is_well else FAILED)
@@ -172,8 +176,8 @@ class Answer:
     def _complain(self) -> int:
         """Name those that were left alone on standard error; returns the exit code."""
         if self.untouched and self.complaint:
-            left = words_of([self.rows[id] for id in self.untouched])
-            click.echo(f"plexsync: {self.complaint}: {left}", err=True)
+            names = words_of([self.rows[id] for id in self.untouched])
+            click.echo(f"plexsync: {self.complaint}: {names}", err=True)
         for id, problem in self.failed.items():
             click.echo(f"plexsync: Stash can't tell of {safe(self.rows[id].name, LONGEST)}: {safe(problem)}", err=True)
         return FAILED if self.failed or (self.untouched and self.complaint) else FINE

@@ -1,4 +1,6 @@
-"""`plexsync collections undo` and `redo`: take back what was written to collections, and write it again."""
+"""`plexsync collections undo`, `release` and `redo`: take back what was written to collections, and write it again."""
+
+from dataclasses import dataclass
 
 import click
 
@@ -6,15 +8,35 @@ from plexsync.app.dressing import collection_viewer
 from plexsync.app.parts import opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import Call, command
-from plexsync.cli.commands.collections_chosen import Answer, agreed, choosing, every, named, show_changes
+from plexsync.cli.commands.collections_chosen import CollectionsChange, agreed, choosing, every, named, show_changes
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import ProgressBar
 from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.collections.undo import mark_collections_undone, redo_collections
 from plexsync.reports.collections import collection_changes
 from plexsync.reports.format import many
+from plexsync.rules.plan_records import Undone
 
 WHICH = "say which collections: their names or numbers, or --all"
+
+
+@dataclass(frozen=True)
+class TakeBack:
+    """Undo or release, and its words."""
+
+    mode: Undone
+    question: str
+    begun: str
+    done: str
+
+
+UNDO = TakeBack("undo", "Take back what was written to {}?", "to be taken back", "taken back")
+RELEASE = TakeBack(
+    "release",
+    "Take PlexSync's locks off {}? The values stay, and can't be taken back any more.",
+    "to be released",
+    "released",
+)
 
 
 @command("undo")
@@ -32,6 +54,27 @@ def undo(call: Call, names: tuple[str, ...], library: str, all_: bool, dry_run: 
       plexsync collections undo "Studio 3" --dry-run
       plexsync collections undo --all --wait
     """
+    return _take_back(call, UNDO, names, library, all_=all_, dry_run=dry_run, yes=yes, wait=wait)
+
+
+@command("release")
+@choosing("Every collection that anything was written to.")
+@click.pass_obj
+def release(call: Call, names: tuple[str, ...], library: str, all_: bool, dry_run: bool, yes: bool, wait: bool) -> int:
+    """Leave what was written to collections in Plex, and take off every lock that is PlexSync's.
+
+    Undo can't take it back any more. Otherwise as plexsync collections undo.
+
+    \b
+    Example:
+      plexsync collections release "Studio 3"
+    """
+    return _take_back(call, RELEASE, names, library, all_=all_, dry_run=dry_run, yes=yes, wait=wait)
+
+
+def _take_back(
+    call: Call, way: TakeBack, names: tuple[str, ...], library: str, *, all_: bool, dry_run: bool, yes: bool, wait: bool
+) -> int:
     if bool(names) == all_:
         raise click.UsageError(WHICH)
     with begun(call, need=SettingsNeed.WORK) as start:
@@ -47,18 +90,16 @@ def undo(call: Call, names: tuple[str, ...], library: str, all_: bool, dry_run: 
             rows = {row.id: row for row in chosen}
             viewer = collection_viewer(parts)
             if dry_run:
-                return show_changes(call, collection_changes(parts.store, viewer, list(rows), undoing="undo"))
-            question = f"Take back what was written to {many(len(rows), 'collection')}?"
-            if not agreed(question, len(rows), yes=yes):
+                return show_changes(call, collection_changes(parts.store, viewer, list(rows), undoing=way.mode))
+            if not agreed(way.question.format(many(len(rows), "collection")), len(rows), yes=yes):
                 return call.refused("nothing was changed", collections=[])
             start.ask(parts, READ_STASH)
+            context = (parts.store, viewer, parts.gates, parts.clock)
             with ProgressBar(start.console, "marking") as bar:
-                marked = mark_collections_undone(
-                    parts.store, viewer, parts.gates, parts.clock, list(rows), "undo", bar.at
-                )
+                marked = mark_collections_undone(*context, list(rows), way.mode, bar.at)
             busy = parts.someone_works()
         complaint = "" if all_ else "nothing was written to"
-        answer = Answer("to be taken back", "taken back", complaint, rows, marked.jobs, marked.untouched, marked.failed)
+        answer = CollectionsChange(way.begun, way.done, complaint, rows, marked.jobs, marked.untouched, marked.failed)
         return answer.wait(call, start) if wait else answer.tell(call, busy=busy)
 
 
@@ -94,5 +135,5 @@ def redo(call: Call, names: tuple[str, ...], library: str, all_: bool, dry_run: 
             redone = redo_collections(parts.store, parts.clock, list(rows))
             busy = parts.someone_works()
         untouched = [id for id in rows if id not in redone]
-        answer = Answer("to be dressed again", "dressed again", "not undone", rows, redone, untouched)
+        answer = CollectionsChange("to be dressed again", "dressed again", "not undone", rows, redone, untouched)
         return answer.wait(call, start) if wait else answer.tell(call, busy=busy)

@@ -13,6 +13,7 @@ from plexsync.cli.terminal.screen import paper, table
 from plexsync.reports.format import local, safe
 from plexsync.reports.rows import PLAY_WORDS, PUSHES, PastRow, past_facts, past_of, title, written
 from plexsync.reports.shapes.scenes import HistoryFacts
+from plexsync.rules.job import COLLECTION
 from plexsync.rules.records import PlaysRow, PushRow
 from plexsync.rules.status_words import job_word
 
@@ -42,7 +43,8 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
     kind, id = scene
     with opened(call) as parts, parts.store.reading() as db:
         row, past, name = db.jobs.find(kind, id), past_of(db, kind, id), title(db, kind, id)
-    if row is None and not past:
+    # A collection is in the queue only while it is worked on.
+    if row is None and not past and not (kind == COLLECTION and name):
         problem = f"{written(kind, id)} was never in the queue"
         return call.refused(problem, kind=kind, id=id, entries=[], total=0)
     facts: HistoryFacts = {

@@ -144,16 +144,8 @@ class CollectionsAnswer(CollectionsLeftAlone):
     """What came of a command: `plexsync collections sync`, `take`, `undo`, `redo`."""
 
     collections: list[int]
-    """The collections that are queued, by number."""
-
-
-class CollectionsWorked(CollectionsAnswer):
-    """The same with `--wait`."""
-
-    outcomes: dict[str, int]
-    """How they stand now: counts by status word, such as `in_step`."""
-    why: str
-    """Why the work ended early, or empty."""
+    """The collections that are queued, by number. With `--wait` also `outcomes` (how they stand then: counts by status word)
+    and `why` (why the work ended early, or empty)."""
 
 
 class CollectionDecision(CollectionsLeftAlone):
