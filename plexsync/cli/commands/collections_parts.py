@@ -14,10 +14,9 @@ from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.flows.collections.decisions import DecidedParts, decide_parts
 from plexsync.flows.scenes.drift import DriftAnswer
+from plexsync.reports.collection_words import decision_facts, decision_words
 from plexsync.reports.collections import PART_WORDS, part_name
-from plexsync.reports.drift import DONE
 from plexsync.reports.format import many, safe
-from plexsync.reports.shapes.collections import CollectionDecision
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.drift import kept_fields
@@ -130,10 +129,10 @@ def _decide(
             takes_kept=bool(names and parts_chosen),
         )
         busy = parts.someone_works()
-    line = _words(answer, decided)
+    line = decision_words(answer, decided)
     if answer is DriftAnswer.TAKE and decided.parts:
         line = f"{line}; {worker_hint(busy, '')}"
-    call.answer({**_facts(answer, decided)}, lambda: say(paper(), line))
+    call.answer({**decision_facts(answer, decided)}, lambda: say(paper(), line))
     return _complain(decided, rows, is_named=bool(names))
 
 
@@ -150,25 +149,6 @@ def _may_concern(row: CollectionRow, answer: DriftAnswer) -> bool:
     if answer is DriftAnswer.UNKEEP:
         return bool(kept_fields(row.memory))
     return row.standing == CollectionStatus.EDITED.stored
-
-
-def _words(answer: DriftAnswer, decided: DecidedParts) -> str:
-    if not decided.parts:
-        return "nothing to decide: no such part was edited in Plex"
-    count = sum(map(len, decided.parts.values()))
-    return f"{many(count, 'part')} of {many(len(decided.parts), 'collection')} {DONE[answer]}"
-
-
-def _facts(answer: DriftAnswer, decided: DecidedParts) -> CollectionDecision:
-    facts: CollectionDecision = {
-        "decision": answer.value,
-        "parts": {str(id): list(names) for id, names in decided.parts.items()},
-    }
-    if decided.untouched:
-        facts["untouched"] = decided.untouched
-    if decided.busy:
-        facts["busy"] = decided.busy
-    return facts
 
 
 def _complain(decided: DecidedParts, rows: Mapping[int, CollectionRow], *, is_named: bool) -> int:
