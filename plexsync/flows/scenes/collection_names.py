@@ -64,7 +64,7 @@ class NameFindings:
 
     def save(self, tx: Writer, sights: Sequence[Inspection], *, now: int) -> None:
         """Save new titles and numbers of scenes. An object that crosses the minimum queues the scenes that show it."""
-        renamed_all(tx, self.renames)
+        save_renames(tx, self.renames)
         if not self.counts:
             return
         tx.collections.ensure(self._new(sights))
@@ -137,12 +137,14 @@ class CollectionNames:
             return ()
         collections = self._reader.read(Neighbour.PLEX, self._plex.collections, rows)
         titles = {
-            key: answer.item.value("title") for key, answer in collections.items() if isinstance(answer, PlexCollection)
+            (key, answer.item.section): answer.item.value("title")
+            for key, answer in collections.items()
+            if isinstance(answer, PlexCollection) and not answer.smart
         }
         return tuple(
             RenamedCollection(row, title)
             for row in suspects
-            if row.item in rows and (title := titles.get(row.item)) and fold(title) != fold(row.name)
+            if row.item in rows and (title := titles.get((row.item, row.section))) and fold(title) != fold(row.name)
         )
 
     def _counts(
@@ -174,16 +176,12 @@ class CollectionNames:
         return {wanted[key]: answer for key, answer in answers.items() if isinstance(answer, CollectionSource)}
 
 
-def renamed(tx: Writer, collection: KnownCollection, title: str) -> None:
-    """Save that a collection has this title in Plex, and rewrite what is remembered of the scenes of its library.
+def save_renames(tx: Writer, renames: Iterable[RenamedCollection]) -> None:
+    """Save that collections have these titles in Plex, and rewrite what is remembered of the scenes of their libraries.
 
-    From now on the scenes carry the title.
+    From now on the scenes carry the titles. All of a batch belong in one call: one collection can have the earlier title of
+    another.
     """
-    renamed_all(tx, [RenamedCollection(collection, title)])
-
-
-def renamed_all(tx: Writer, renames: Iterable[RenamedCollection]) -> None:
-    """Like `renamed`, for several at once: two collections can have swapped their titles."""
     titles = {rename.collection.id: rename.title for rename in renames}
     if not titles:
         return
