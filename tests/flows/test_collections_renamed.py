@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.flows.dressed import begin, dressed_house, key_of, rows
+from tests.flows.dressed import add_member, begin, dressed_house, key_of, rows
 from tests.flows.test_collections_flow import redress
 
 
@@ -82,3 +82,13 @@ def test_a_key_that_plex_gave_to_another_library_renames_nothing(house):
     house.work_until_settled()
     assert house.plex_sim.item(house.key_of(id)).lists["collection"] == []
     assert "Mine" not in rows(house)
+
+
+def test_a_new_scene_goes_into_the_collection_that_a_person_has_just_renamed(house):
+    (first,) = begin(house, {"studio": "Acme"})
+    key = key_of(house, "Acme")
+    house.plex_sim.hand_edit(key, title="My Acme")
+    second = add_member(house, 5, studio="Acme")
+    shown = everything(house, first, second)
+    assert shown == {"My Acme": [house.key_of(first), house.key_of(second)]}
+    assert key_of(house, "My Acme") == key
