@@ -7,7 +7,6 @@ from plexsync.flows.collections.comparison import CollectionComparison
 from plexsync.flows.collections.flow import CollectionFlow, CollectionParts
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.observe import observe_compared
-from plexsync.flows.scenes.collection_names import renamed
 from plexsync.flows.scenes.push import Pusher
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity
@@ -53,7 +52,6 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
             clock=parts.clock,
             looker=looker,
             pusher=Pusher(parts.store, parts.plex, parts.work_looker, parts.gates, max_retries=work.max_retries),
-            renamed=renamed,
             max_retries=work.max_retries,
             is_on=is_on,
         )

@@ -93,7 +93,7 @@ class CollectionSource:
 
     `parent` is the name of the studio above a studio. `picture` and `background` (of a group: its back) are None where
     Stash has none of its own. `scenes` counts the scenes that have the object itself, `scenes_below` also those of the
-    studios below it. Of a rating and of `organized`, only the number of scenes is known.
+    studios or tags below it. Of a rating and of `organized`, only the number of scenes is known.
     """
 
     source: str

@@ -50,8 +50,8 @@ def named(object: CollectionObject, source: CollectionSource, dressing: Dressing
 
 def scenes_of(source: CollectionSource, profile: Profile) -> int:
     """How many scenes in Stash are in the object's collection."""
-    below = source.source == "studio" and "parents" in profile.collections
-    return source.scenes_below if below else source.scenes
+    with_those_below = {"studio": "parents" in profile.collections, "tag": profile.tag_parents}
+    return source.scenes_below if with_those_below.get(source.source) else source.scenes
 
 
 def has_collection(object: CollectionObject, source: CollectionSource, profile: Profile) -> bool:

@@ -16,7 +16,9 @@ fragment GroupSource on Group {
 }
 """
 TAG_SOURCE = """
-fragment TagSource on Tag { id name summary: description picture: image_path updated_at scenes: scene_count }
+fragment TagSource on Tag {
+  id name summary: description picture: image_path updated_at scenes: scene_count scenes_below: scene_count(depth: -1)
+}
 """
 PERFORMER_SOURCE = """
 fragment PerformerSource on Performer {
@@ -55,12 +57,11 @@ query PerformerStamps($page: FindFilterType) {
 """,
 }
 
+# What a studio or tag counts with those below it.
+BELOW = dict.fromkeys(("studio", "tag"), " scenes_below: scene_count(depth: -1)")
 # Stash counts the scenes of each object one by one, so they are requested only if they matter.
 COUNTED_STAMPS = {
-    source: query.replace(
-        "updated_at }",
-        f"updated_at scenes: scene_count{' scenes_below: scene_count(depth: -1)' if source == 'studio' else ''} }}",
-    )
+    source: query.replace("updated_at }", f"updated_at scenes: scene_count{BELOW.get(source, '')} }}")
     for source, query in STAMPS.items()
 }
 

@@ -182,7 +182,7 @@ class Collections(ReadOnlyCollections):
         )
 
     def rename(self, id: int, name: str) -> None:
-        """Save the name of a collection. `plexsync.flows.scenes.collection_names.renamed` brings the scenes along."""
+        """Save the name of a collection. `plexsync.flows.scenes.collection_names.save_renames` brings the scenes along."""
         self._db.execute(RENAME, {"id": id, **_names(name)})
 
     def count_scenes(self, counts: Mapping[int, int]) -> None:

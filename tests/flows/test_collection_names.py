@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from plexsync.flows.scenes.collection_names import renamed, save_counts
+from plexsync.flows.scenes.collection_names import RenamedCollection, save_counts, save_renames
 from plexsync.flows.scenes.undo import mark_undone
 from plexsync.rules import template
 from plexsync.rules.collections import (
@@ -131,7 +131,7 @@ def test_a_studio_renamed_in_stash_leaves_its_scenes_in_the_collection_until_tha
 
     rename_in_plex(house, "Blue", "Green")
     with house.store.writing() as tx:
-        renamed(tx, row, "Green")
+        save_renames(tx, [RenamedCollection(row, "Green")])
     house.want(first, second)
     house.work_until_settled()
     assert in_plex(house, first) == in_plex(house, second) == ("Green",)
@@ -144,7 +144,7 @@ def test_a_new_scene_of_a_collection_with_another_title_gets_that_title(house):
     row = know(house, "Blue")
     rename_in_plex(house, "Blue", "Best of Blue")
     with house.store.writing() as tx:
-        renamed(tx, row, "Best of Blue")
+        save_renames(tx, [RenamedCollection(row, "Best of Blue")])
     (id,) = house.add(1, start=5)
     house.stash_sim.edit_scene(id, studio="Blue")
     house.worker.indexer.freshen(force=True)
@@ -305,7 +305,7 @@ def test_a_push_whose_answer_was_lost_is_known_under_the_new_name(house, by_flow
     rename_in_plex(house, "Blue", "Best of Blue")
     if by_flow:
         with house.store.writing() as tx:
-            renamed(tx, row, "Best of Blue")
+            save_renames(tx, [RenamedCollection(row, "Best of Blue")])
     sync(house, id)
     assert (in_plex(house, id), added(house, id)) == (("Best of Blue",), {"Best of Blue": "Best of Blue"})
     assert known(house)[row.id].name == "Best of Blue"
@@ -381,7 +381,7 @@ def test_whoever_renames_whatever_in_any_order_no_collection_loses_a_scene_or_it
                 rename_in_plex(house, title, names[studio])
                 if rng.random() < 0.7:
                     with house.store.writing() as tx:
-                        renamed(tx, rows[studio], names[studio])
+                        save_renames(tx, [RenamedCollection(rows[studio], names[studio])])
             case "move" if id not in ids[:3]:
                 member[id] = studio
                 house.stash_sim.edit_scene(id, studio=names[studio])

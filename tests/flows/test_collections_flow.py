@@ -1,12 +1,28 @@
 """Collections are dressed as their objects in Stash say, and what a person sets in Plex stays."""
 
+from dataclasses import replace
+
 import pytest
 
 from plexsync.plex.artwork import key_of as picture_key
 from plexsync.rules import choice, template
-from plexsync.rules.collections import TEMPLATE_NAMES
+from plexsync.rules.collections import TEMPLATE_NAMES, Dressing
 from plexsync.simulator.stash_images import png
-from tests.flows.dressed import add_member, begin, collection, dressed_house, key_of, members, rows, shown, want, writes
+from tests.engine.house import House
+from tests.engine.pools import Inline
+from tests.flows.dressed import (
+    add_member,
+    begin,
+    collection,
+    dressed_house,
+    key_of,
+    members,
+    profile,
+    rows,
+    shown,
+    want,
+    writes,
+)
 
 RED, BLUE, GREEN = png(200, 0, 0), png(0, 0, 200), png(0, 200, 0)
 SORT = template.parsed("~{name}", TEMPLATE_NAMES)
@@ -180,3 +196,17 @@ def test_smart_and_foreign_collections_stay_byte_for_byte(tmp_path):
             assert getattr(after[foreign], name) == getattr(before[foreign], name)
         assert rows(house)["Trilogy"].standing == "not ours"
         assert dressed_again(house) == []
+
+
+@pytest.mark.parametrize("minimum", [1, 2])
+def test_a_tag_above_the_tags_of_scenes_has_a_collection_that_is_dressed(tmp_path, minimum):
+    rules = replace(profile(), tag_parents=True, dressing=Dressing(parts=profile().dressing.parts, minimum=minimum))
+    with House(tmp_path / "data", profile=rules, pool=Inline(), tags_above=True) as house:
+        house.stash_sim.set_tag_parents("Series One", ["All Series"])
+        house.stash_sim.edit_object("tag", "All Series", description="All of them.")
+        ids = begin(house, {"studio": None, "tags": ["Series One"]}, {"studio": None, "tags": ["Series One"]})
+        want(house)
+        house.work_until_settled()
+        assert rows(house)["All Series"].standing == "in step"
+        assert collection(house, "All Series").scalars["summary"] == "All of them."
+        assert house.plex_sim.collections(house.section)["All Series"] == [house.key_of(id) for id in ids]

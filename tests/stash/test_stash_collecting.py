@@ -165,13 +165,16 @@ def test_objects_are_listed_with_their_times_and_if_asked_their_scenes(sim, stas
     assert len(sim.log) == 1
 
 
-def test_scenes_of_studios_below_are_counted_beside_the_own_ones(sim, stash):
+@pytest.mark.parametrize("source", ["studio", "tag"])
+def test_scenes_of_studios_and_tags_below_are_counted_beside_the_own_ones(sim, stash, source):
     sim.set_parent_studio("Below", "Middle")
     sim.set_parent_studio("Middle", "Above")
+    sim.set_tag_parents("Below", ["Middle"])
+    sim.set_tag_parents("Middle", ["Above"])
     for name in ("Below", "Below", "Middle", "Above"):
-        sim.add_scene(studio=name)
-    counted = {stamp.id: stamp for page in stash.object_stamps("studio", counted=True) for stamp in page}
-    counts = {name: counted[id_of(sim, "studio", name)] for name in ("Below", "Middle", "Above")}
+        sim.add_scene(studio=name, tags=[name])
+    counted = {stamp.id: stamp for page in stash.object_stamps(source, counted=True) for stamp in page}
+    counts = {name: counted[id_of(sim, source, name)] for name in ("Below", "Middle", "Above")}
     assert {name: (stamp.scenes, stamp.scenes_below) for name, stamp in counts.items()} == {
         "Below": (2, 2),
         "Middle": (1, 3),

@@ -1,13 +1,13 @@
 """The writes of a collection before and after they are sent, and their saved record: the pushes in its row."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.engine.flow import Errand
 from plexsync.flows.collections.records import CollectionFinding, CollectionSight, digest
-from plexsync.flows.scenes.collection_names import SHOWN
+from plexsync.flows.scenes.collection_names import SHOWN, RenamedCollection, save_renames
 from plexsync.flows.scenes.rules import names_of_pictures
-from plexsync.rules.collections import CollectionRow, KnownCollection
+from plexsync.rules.collections import CollectionRow
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.job import COLLECTION, Kind, Why
 from plexsync.rules.plan_records import Memory, Pushing, Sending
@@ -16,9 +16,6 @@ from plexsync.rules.traits import CollectionForm, ServerTraits
 from plexsync.rules.undo import undone
 from plexsync.rules.values import held
 from plexsync.store.database import Writer
-
-# Told that Plex has a collection under another title than scenes carry: (row, title).
-Renamed = Callable[[Writer, KnownCollection, str], None]
 
 
 @dataclass(eq=False, kw_only=True)
@@ -76,9 +73,6 @@ class CollectionErrand(Errand):
 class CollectionJournal:
     """The `plexsync.engine.flow.Journal` of collections: each row holds its pushes of unknown result."""
 
-    def __init__(self, renamed: Renamed) -> None:
-        self._renamed = renamed
-
     def prolong(self, tx: Writer, errands: Sequence[CollectionErrand], until: int) -> None:
         """Extend the saved pushes until `until`."""
         for errand in errands:
@@ -104,6 +98,7 @@ class CollectionJournal:
     def close(self, tx: Writer, errands: Sequence[CollectionErrand], *, now: int, until: int) -> None:
         """Save what was read back, and record its changes."""
         rows = tx.collections.of([errand.job.id for errand in errands])
+        renames: list[RenamedCollection] = []
         for errand in errands:
             if errand.form:
                 tx.probes.learn_working(ServerTraits(collection_edits=errand.form), now=now)
@@ -116,8 +111,12 @@ class CollectionJournal:
                 self._learn(tx, row, errand, until)
                 changes = [(errand.job.id, errand.key, errand.moved, undone(errand.memory))]
                 tx.pushes.of_flow(COLLECTION).add_all(changes, at=now)
+                if errand.title != row.name and errand.finding.is_named:
+                    renames.append(RenamedCollection(row, errand.title))
+        save_renames(tx, renames)
 
-    def _learn(self, tx: Writer, row: CollectionRow, errand: CollectionErrand, until: int) -> None:
+    @staticmethod
+    def _learn(tx: Writer, row: CollectionRow, errand: CollectionErrand, until: int) -> None:
         left_out = (Pushing(errand.left_out, until),) if errand.left_out else ()
         updated = replace(
             row,
@@ -128,8 +127,6 @@ class CollectionJournal:
             undone=undone(errand.memory or {}),
         )
         tx.collections.save(updated)
-        if errand.title != row.name and errand.finding.is_named:
-            self._renamed(tx, updated, errand.title)
         for name, error in errand.refused.items():
             kept = names_of_pictures(errand.sight.pictures).get(name, ())
             tx.pictures.of_flow(COLLECTION).refuse(row.id, {*kept, name}, error)

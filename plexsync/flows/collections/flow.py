@@ -7,11 +7,12 @@ from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
 from plexsync.flows.collections.comparison import all_rows
-from plexsync.flows.collections.errands import CollectionErrand, CollectionJournal, Renamed
+from plexsync.flows.collections.errands import CollectionErrand, CollectionJournal
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.push import MOVES, OTHER_REQUESTS, CollectionPusher
 from plexsync.flows.collections.records import IN_STEP, CollectionFinding, digest
 from plexsync.flows.collections.undo import CollectionUndo
+from plexsync.flows.scenes.collection_names import RenamedCollection, save_renames
 from plexsync.flows.scenes.flow import PICTURE_REQUESTS
 from plexsync.flows.scenes.push import Pusher
 from plexsync.rules.collection_servers import PlexCollections, StashCollections
@@ -36,7 +37,6 @@ class CollectionParts:
     clock: Clock
     looker: CollectionLooker
     pusher: Pusher
-    renamed: Renamed
     max_retries: int
     is_on: bool
 
@@ -54,7 +54,7 @@ class CollectionFlow:
         self._looker = parts.looker
         self._pusher = CollectionPusher(parts.plex, parts.looker, parts.gates, max_retries=parts.max_retries)
         self._undo = CollectionUndo(parts.store, parts.looker, parts.gates)
-        self.journal = CollectionJournal(parts.renamed)
+        self.journal = CollectionJournal()
         self.requests = MOVES + OTHER_REQUESTS + (PICTURE_REQUESTS if parts.looker.pictures else 0)
 
     # --- inspection --------------------------------------------------------------------------------------------------
@@ -83,14 +83,16 @@ class CollectionFlow:
         self, tx: Writer, findings: Sequence[tuple[Job, CollectionFinding]], *, now: int, until: int
     ) -> Mapping[str, Sequence[CollectionErrand]]:
         """Save what was found, and each push before it is sent."""
-        return {
-            job.token: self._saved(tx, job, finding, finding.row, now, until)
-            for job, finding in findings
-            if finding.row and finding.error is None
-        }
+        found = [(job, finding, finding.row) for job, finding in findings if finding.row and finding.error is None]
+        errands = {job.token: self._saved(tx, job, finding, row, now, until) for job, finding, row in found}
+        save_renames(
+            tx, [RenamedCollection(row, finding.name) for _, finding, row in found if _is_renamed(row, finding)]
+        )
+        return errands
 
+    @staticmethod
     def _saved(
-        self, tx: Writer, job: Job, finding: CollectionFinding, last_row: CollectionRow, now: int, until: int
+        tx: Writer, job: Job, finding: CollectionFinding, last_row: CollectionRow, now: int, until: int
     ) -> list[CollectionErrand]:
         row, sight = _as_found(last_row, finding, now), finding.sight
         errands = []
@@ -109,12 +111,7 @@ class CollectionFlow:
                     entry=entry,
                 )
             )
-        is_renamed = (
-            bool(last_row.item) and last_row.item == row.item and finding.name != last_row.name and finding.is_named
-        )
-        tx.collections.save(replace(row, name=last_row.name) if is_renamed else row)
-        if is_renamed:
-            self._parts.renamed(tx, last_row, finding.name)
+        tx.collections.save(replace(row, name=last_row.name) if _is_renamed(last_row, finding) else row)
         return errands
 
     def will_send(self, errands: Sequence[CollectionErrand]) -> None:
@@ -189,6 +186,12 @@ class CollectionFlow:
     def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
         """Save that a collection is undone, and what it should show now."""
         return self._undo.undo(tx, id, recalled, mark, now=now)
+
+
+def _is_renamed(row: CollectionRow, finding: CollectionFinding) -> bool:
+    """Whether scenes carry the title of this collection, and it is another one now. Someone else's is left to them."""
+    is_carried = finding.is_named and finding.owner != "foreign"
+    return is_carried and bool(row.item) and row.item == finding.item and finding.name != row.name
 
 
 def _as_found(row: CollectionRow, finding: CollectionFinding, now: int) -> CollectionRow:

@@ -6,7 +6,7 @@ the new name is taken for one that somebody gave, and the old one for one that s
 scenes in Stash has no collection.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
@@ -69,7 +69,7 @@ class NameFindings:
 
     def save(self, tx: Writer, sights: Sequence[Inspection], *, now: int) -> None:
         """Save new titles and numbers of scenes. An object that crosses the minimum queues the scenes that show it."""
-        renamed_all(tx, self.renames)
+        save_renames(tx, self.renames)
         if not self.counts:
             return
         tx.collections.ensure(self._new(sights))
@@ -106,11 +106,16 @@ class CollectionNames:
         self.is_on = any(map(_asks, (rules.profile, *rules.libraries.values())))
 
     def applied(
-        self, scenes: Sequence[Scene], items: Mapping[str, Item | NeighbourError], past: Past
+        self,
+        scenes: Sequence[Scene],
+        keys: Mapping[int, Sequence[str]],
+        items: Mapping[str, Item | NeighbourError],
+        past: Past,
     ) -> tuple[Past, NameFindings | None]:
         """The past with the names to carry, and with what is remembered under the new names of renamed collections.
 
-        Also what there is to save. Costs no request unless a name is missing from an item, or scenes have to be counted.
+        Also what there is to save. `keys` are those of the scenes' items. Costs no request unless a name is missing from an
+        item, or scenes have to be counted.
         """
         read = {key: item for key, item in items.items() if isinstance(item, Item)}
         profiles = {item.section: past.profiles.get(item.section, self._rules.profile) for item in read.values()}
@@ -128,6 +133,9 @@ class CollectionNames:
             rows = db.collections.of_objects(dropped.union(*by_section.values()))
             suspects = [row for section, names in lost.items() for row in db.collections.by_name(names)]
         here = {(row.object, section): row for section, row in _in_libraries(rows, libraries)}
+        for scene in scenes:
+            targets = [read[key] for key in keys.get(scene.id, ()) if key in read]
+            suspects += _joined(scene, targets, past, profiles, here)
         renames = self._renames([row for row in suspects if libraries.get(row.section) == row.library])
         counts = self._counts(by_section, profiles, here, dropped)
         carrying = {
@@ -146,12 +154,14 @@ class CollectionNames:
             return ()
         collections = self._reader.read(Neighbour.PLEX, self._plex.collections, rows)
         titles = {
-            key: answer.item.value("title") for key, answer in collections.items() if isinstance(answer, PlexCollection)
+            (key, answer.item.section): answer.item.value("title")
+            for key, answer in collections.items()
+            if isinstance(answer, PlexCollection) and not answer.smart
         }
         return tuple(
             RenamedCollection(row, title)
             for row in suspects
-            if row.item in rows and (title := titles.get(row.item)) and fold(title) != fold(row.name)
+            if row.item in rows and (title := titles.get((row.item, row.section))) and fold(title) != fold(row.name)
         )
 
     def _counts(
@@ -184,16 +194,12 @@ class CollectionNames:
         return {wanted[key]: answer for key, answer in answers.items() if isinstance(answer, CollectionSource)}
 
 
-def renamed(tx: Writer, collection: KnownCollection, title: str) -> None:
-    """Save that a collection has this title in Plex, and rewrite what is remembered of the scenes of its library.
+def save_renames(tx: Writer, renames: Iterable[RenamedCollection]) -> None:
+    """Save that collections have these titles in Plex, and rewrite what is remembered of the scenes of their libraries.
 
-    From now on the scenes carry the title.
+    From now on the scenes carry the titles. All of a batch belong in one call: one collection can have the earlier title of
+    another.
     """
-    renamed_all(tx, [RenamedCollection(collection, title)])
-
-
-def renamed_all(tx: Writer, renames: Iterable[RenamedCollection]) -> None:
-    """Like `renamed`, for several at once: two collections can have swapped their titles."""
     titles = {rename.collection.id: rename.title for rename in renames}
     if not titles:
         return
@@ -262,6 +268,26 @@ def _lost_names(items: Mapping[str, Item], past: Past, profiles: Mapping[str, Pr
         if away := {name for name in names if fold(name) not in present}:
             lost.setdefault(item.section, set()).update(away)
     return lost
+
+
+def _joined(
+    scene: Scene,
+    items: Iterable[Item],
+    past: Past,
+    profiles: Mapping[str, Profile],
+    here: Mapping[tuple[CollectionObject, str], KnownCollection],
+) -> Iterator[KnownCollection]:
+    """The known collections that a scene comes into: under its former name, one would be made anew."""
+    for item in items:
+        profile = profiles.get(item.section)
+        if profile is None or "name" not in profile.dressing.parts:
+            continue
+        remembered = past.memories.get((scene.id, item.key), {}).get(FIELD)
+        names = {fold(name) for name in (*item.lists.get(FIELD, ()), *(remembered.said if remembered else ()))}
+        for named in objects_of(scene, profile):
+            row = here.get((named.object, item.section))
+            if row and row.item and fold(row.name) not in names:
+                yield row
 
 
 def _in_libraries(

@@ -36,7 +36,7 @@ from plexsync.rules.desired import Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
-from plexsync.rules.match_records import Binding, NotThere, Unclear
+from plexsync.rules.match_records import Binding, Matched, NotThere, Unclear
 from plexsync.rules.performer_names import plain_names
 from plexsync.rules.picture_evidence import shown_strays
 from plexsync.rules.pictures import placed
@@ -156,7 +156,8 @@ class Looker:
             return self._on_another_server(scenes)
         verdicts, items = paired.verdicts, paired.items
         past = self._past(verdicts).redone(verdicts if redoing else ()).without(others).believed(items)
-        past, names = self._names.applied(scenes, items, past) if self._names.is_on else (past, None)
+        keys = {id: verdict.keys for id, verdict in verdicts.items() if isinstance(verdict, Matched)}
+        past, names = self._names.applied(scenes, keys, items, past) if self._names.is_on else (past, None)
         past = replace(past, provenances=self.recovery.provenances(items, past.memories))
         if taking_over:
             past = replace(past, take_overs={scene.id: ASKED for scene in scenes})
