@@ -81,7 +81,11 @@ class BatchReads:
     def read(self, snapshot: BatchRows, sources: Sources) -> BatchFacts:
         """Read what matters of a batch."""
         read = BatchFacts()
-        self._add(read, {id: row.item for id, row in snapshot.synced().items() if row.item}, snapshot)
+        self._add(
+            read,
+            {id: row.item for id, row in snapshot.synced().items() if row.item and row.owner != "foreign"},
+            snapshot,
+        )
         self._add(read, self._found(read, snapshot, sources), snapshot)
         self._read_homes(read, snapshot)
         self._read_orders(read, snapshot, sources)
@@ -98,7 +102,10 @@ class BatchReads:
                 read.collections[id] = answer
 
     def _found(self, read: BatchFacts, snapshot: BatchRows, sources: Sources) -> dict[int, str]:
-        """The keys of the others, by their names: that which scenes carry, or that of the template."""
+        """The keys of the others, by their names: that which scenes carry, or that of the template.
+
+        One that was not ours is looked for as well: scenes may carry another name by now.
+        """
         keys: dict[int, str] = {}
         listings: dict[str, Mapping[str, ListedCollection]] = {}
         for id, row in snapshot.synced().items():
@@ -110,7 +117,8 @@ class BatchReads:
             source = sources.get(id)
             names = [row.name]
             if isinstance(source, CollectionSource):
-                names.append(named(row.object, source, profile_of(self._rules, section).dressing).name)
+                name = named(row.object, source, profile_of(self._rules, section).dressing).name
+                names = [name] if row.owner == "foreign" else [row.name, name]
             listed = (listings[section.key].get(fold(name)) for name in names if name)
             if entry := next(filter(None, listed), None):
                 keys[id] = entry.key

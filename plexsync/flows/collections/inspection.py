@@ -210,8 +210,14 @@ class CollectionLooker:
             return replace(base, name=name, outcome=None if leaves else Done(NO_SCENES))
         item = collection.item
         owner = self._owner(row, collection, read)
+        if row.item and row.item != item.key:
+            # What was written to a collection that is no more is not in the one that took its place.
+            row = replace(row, memory={}, pushing=(), desired="", undone="")
+            base = replace(base, row=row)
         base = replace(base, name=item.value("title"), item=item.key, owner=owner, stamp=item.stamp)
         if owner == "foreign":
+            # Scenes go on with the name of the template.
+            base = replace(base, name=base.template_name or row.name, is_named=False)
             return replace(base, outcome=None if leaves else Done(NOT_OURS))
         if self._is_shared(row, item.key):
             return replace(base, outcome=None if leaves else Done(SHARED))
