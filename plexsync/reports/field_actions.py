@@ -22,8 +22,8 @@ def action(name: str, change: Change | None, wants: Mapping[str, Value]) -> str:
     return "write" if change.value else "empty"
 
 
-def reason(known: Remembered | None, wants: Value | None) -> str:
+def reason(remembered: Remembered | None, wants: Value | None) -> str:
     """Why a sync would change a field, judged by its remembered values."""
-    if known is None:
+    if remembered is None:
         return "first push"
-    return "changed in Stash" if known.said != wants else "not as it was left in Plex"
+    return "changed in Stash" if remembered.said != wants else "not as it was left in Plex"
