@@ -246,7 +246,8 @@ def test_a_dead_letter_of_a_collection_is_named_everywhere(dressed: World, door:
     (check,) = (row for row in door("doctor", "--json").facts["checks"] if row["name"] == "collections")
     assert (check["state"], check["told"]) == ("warning", "2 in sync, 1 needs you")
     dressed.plex.faults.set()
-    assert door("dlq", "retry", number).code == 0
+    retried = door("dlq", "retry", number)
+    assert (retried.code, retried.out) == (0, f"{number} (Studio 1) retried\n")
     assert door("drain").code == 0
     assert summaries(dressed)["Studio 1"] == "Other films."
 
