@@ -317,7 +317,9 @@ class CollectionLooker:
         base = replace(base, name=item.value("title"), item=item.key, owner=owner, stamp=item.stamp)
         if owner == "foreign":
             return replace(base, outcome=None if leaves else Done(NOT_OURS))
-        if self._is_shared(row, item.key):
+        if dresser := self._dressed_by(row, item.key):
+            if not leaves and is_named and _has_parted(base.template_name, dresser, base.name):
+                return replace(base, name=base.template_name, item="", owner="", parts=True, outcome=Done(NO_SCENES))
             return replace(base, outcome=None if leaves else Done(SHARED))
         try:
             return self._planned(base, row, collection, snapshot, read)
@@ -336,13 +338,14 @@ class CollectionLooker:
             is_ours = is_made_by_us(db, collection.item.value("title"), read.members.get(key, ()))
         return "ours" if is_ours else "foreign"
 
-    def _is_shared(self, row: CollectionRow, key: str) -> bool:
-        """Whether the collection is that of several objects, and another one dresses it."""
+    def _dressed_by(self, row: CollectionRow, key: str) -> CollectionRow | None:
+        """The row that dresses the collection, if it is that of several objects and this is not the one."""
         with self._store.reading() as db:
             ids = {other.id for other in db.collections.by_name([row.name], library=row.library)}
             ids |= {other.id for other in db.collections.by_item([key]) if other.library == row.library}
             rows = db.collections.of(ids | {row.id}).values()
-        return min(rows, key=_rank).id != row.id
+        dresser = min(rows, key=_rank)
+        return dresser if dresser.id != row.id else None
 
     def _planned(
         self,
@@ -424,6 +427,15 @@ def _snapshot(db: Reader, ids: Sequence[int]) -> _BatchRows:
 def _concerns(row: CollectionRow, name: str) -> bool:
     """Whether PlexSync has set this of the collection, or may have."""
     return name in row.memory or any(name in push.fields for push in row.pushing)
+
+
+def _has_parted(name: str, dresser: CollectionRow, title: str) -> bool:
+    """Whether a shared collection was renamed after the object that dresses it, and another one has kept this name.
+
+    A title that you gave to the collection is that of all of its objects.
+    """
+    by_stash = dresser.memory.get("title")
+    return by_stash is not None and fold(name) not in (fold(str(by_stash.said)), fold(title))
 
 
 def _rank(row: CollectionRow) -> tuple[bool, int, int]:
