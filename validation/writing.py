@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from validation.config import PlexSyncConfig
+from validation.config import describe
 
 HEAD = "# PlexSync: docs/settings.md describes every setting. Keep this file to yourself, it holds secrets.\n"
 
@@ -58,7 +58,7 @@ def _changed(text: str, settings: Mapping[str, object]) -> Iterator[str]:
 
 def _lines(settings: Mapping[str, object]) -> Iterator[str]:
     """The lines of these settings. JSON texts, numbers, lists and booleans are TOML too, except one character to escape."""
-    order = [name for name in PlexSyncConfig.model_fields if name in settings]
+    order = [setting.name for setting in describe() if setting.name in settings]
     return (f"{name} = {_toml(settings[name])}\n" for name in order)
 
 

@@ -41,17 +41,7 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
     While no part is switched on, its flow takes back what was written before, if you ask for it, and nothing else.
     """
     looks, work = parts.settings.looks, parts.settings.work
-    pictures = parts.work_looker.pictures
-    looker = CollectionLooker(
-        parts.store,
-        parts.stash,
-        parts.plex,
-        parts.gates,
-        looks,
-        parts.identity,
-        StashIdentity(parts.store, parts.stash, parts.clock),
-        pictures.of_flow(COLLECTION) if pictures else None,
-    )
+    looker = _looker(parts, looks_only=False)
     is_on = is_dressing_on(looks)
     flow = CollectionFlow(
         CollectionParts(
@@ -79,6 +69,25 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
         counts=any(profile.dressing.minimum > 1 for profile in profiles_of(looks)),
     )
     return CollectionDressing(flow, looker, comparison, is_on)
+
+
+def collection_viewer(parts: Assembled) -> CollectionLooker:
+    """Return the inspection of collections for callers that only read."""
+    return _looker(parts, looks_only=True)
+
+
+def _looker(parts: Assembled, *, looks_only: bool) -> CollectionLooker:
+    pictures = parts.work_looker.pictures
+    return CollectionLooker(
+        parts.store,
+        parts.stash,
+        parts.plex,
+        parts.gates,
+        parts.settings.looks,
+        parts.visitor if looks_only else parts.identity,
+        StashIdentity(parts.store, parts.stash, parts.clock, looks_only=looks_only),
+        pictures.of_flow(COLLECTION) if pictures else None,
+    )
 
 
 def forget_dressing(parts: Assembled) -> None:

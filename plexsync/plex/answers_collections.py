@@ -44,7 +44,7 @@ class CollectionsContainer(msgspec.Struct):
     Metadata: list[CollectionAnswer] = []
 
 
-class CollectionsAnswer(msgspec.Struct):
+class CollectionListAnswer(msgspec.Struct):
     """The body of collections."""
 
     MediaContainer: CollectionsContainer

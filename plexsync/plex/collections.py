@@ -18,7 +18,7 @@ from plexsync.rules.collection_servers import HOME_PLACES, PREFS, ListedCollecti
 from plexsync.rules.plan_records import Edit
 from plexsync.rules.traits import CollectionForm
 
-COLLECTIONS = msgspec.json.Decoder(answers_collections.CollectionsAnswer)
+COLLECTIONS = msgspec.json.Decoder(answers_collections.CollectionListAnswer)
 MEMBERS = msgspec.json.Decoder(answers_collections.MembersAnswer)
 HUBS = msgspec.json.Decoder(answers_collections.HubsAnswer)
 # What the home can show: one line for each collection there.

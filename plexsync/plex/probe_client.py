@@ -35,7 +35,7 @@ class ProbedBody(msgspec.Struct):
 
 
 PROBED = msgspec.json.Decoder(ProbedBody)
-COLLECTIONS = msgspec.json.Decoder(answers_collections.CollectionsAnswer)
+COLLECTIONS = msgspec.json.Decoder(answers_collections.CollectionListAnswer)
 
 
 class ProbeClient(PlexClient):

@@ -1,14 +1,16 @@
 """Why a scene has its status, as facts: from a fresh inspection, or from the database while a server is down."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from plexsync.app.parts import Parts
 from plexsync.app.rules import rating_rules, watch_rules
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.verbs import Explanation, status_in
+from plexsync.reports.field_actions import action, reason
 from plexsync.reports.item_places import ItemPlaces, item_places
 from plexsync.reports.rows import attempt_facts, in_order, row_facts
+from plexsync.reports.scene_collections import collections_of_scene
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.reports.scene_ratings import with_rating
 from plexsync.reports.shapes.scenes import (
@@ -25,11 +27,11 @@ from plexsync.reports.shapes.scenes import (
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.pictures import left_out_text
-from plexsync.rules.plan_records import Change, Note, Remembered
+from plexsync.rules.plan_records import Note
 from plexsync.rules.records import AttemptRow, JobRow
 from plexsync.rules.status_words import SceneStatus
 from plexsync.rules.undo import undone
-from plexsync.rules.values import Value, held
+from plexsync.rules.values import held
 from plexsync.store.database import Reader
 
 
@@ -53,8 +55,9 @@ def explain_facts(parts: Parts, explanation: Explanation) -> ExplainFacts:
             created_at=sight.scene.created_at if sight.scene else "",
             items=[target.item.key for target in sight.targets],
         )
+        collections = collections_of_scene(db, sight)
     job = job_facts(explanation.status, explanation.job, explanation.attempts, plays)
-    return {**facts, "targets": targets, **job}
+    return {**facts, "targets": targets, "collections": collections, **job}
 
 
 def sight_facts(sight: Inspection, row: JobRow | None, places: ItemPlaces) -> SightFacts:
@@ -69,15 +72,15 @@ def sight_facts(sight: Inspection, row: JobRow | None, places: ItemPlaces) -> Si
         "steps": [{"rung": step.rung, "text": step.text} for step in sight.steps],
         "candidates": [
             {
-                "key": one.key,
-                "section": one.section,
-                "library": places.library(one.section),
-                "link": places.link(one.key),
-                "path": one.path,
-                "why": one.reason,
-                "bind": f"plexsync bind {sight.id} {one.key}",
+                "key": candidate.key,
+                "section": candidate.section,
+                "library": places.library(candidate.section),
+                "link": places.link(candidate.key),
+                "path": candidate.path,
+                "why": candidate.reason,
+                "bind": f"plexsync bind {sight.id} {candidate.key}",
             }
-            for one in sight.candidates
+            for candidate in sight.candidates
         ],
         "notes": [_note_facts(note) for note in notes],
         "targets": [_target_facts(target, places) for target in sight.targets],
@@ -169,35 +172,12 @@ def _undone_words(sight: Inspection) -> str:
     return f"{what}; it is left alone until you edit it in Stash, or plexsync redo {sight.id}"
 
 
-def action(name: str, change: Change | None, wants: Mapping[str, Value]) -> str:
-    """What a sync would do to a field."""
-    if change is None:
-        if name not in wants:
-            return "nothing (switched off)"
-        return "nothing" if wants[name] else "nothing (empty in Stash)"
-    lock = {True: "lock", False: "unlock", None: ""}[change.lock]
-    added = [f"add {', '.join(change.adds)}"] if change.adds else []
-    removed = [f"remove {', '.join(change.removes)}"] if change.removes else []
-    if added or removed:
-        return "; ".join([*added, *removed])
-    if change.value is None or (isinstance(change.value, tuple) and lock):
-        return lock or "nothing"
-    return "write" if change.value else "empty"
-
-
-def reason(known: Remembered | None, wants: Value | None) -> str:
-    """Why a sync would change a field, judged by its remembered values."""
-    if known is None:
-        return "first push"
-    return "changed in Stash" if known.said != wants else "not as it was left in Plex"
-
-
 def known_facts(db: Reader, id: int, rules: WatchRules | None) -> KnownFacts:
     """What the database knows of a scene, for when a server can't be asked."""
     remembered: list[RememberedFacts] = [
-        {"key": key, "field": name, "said": one.said, "left": one.left.value, "left_locked": one.left.locked}
+        {"key": key, "field": name, "said": record.said, "left": record.left.value, "left_locked": record.left.locked}
         for (_, key), memory in sorted(db.memories.of([id]).items())
-        for name, one in memory.items()
+        for name, record in memory.items()
     ]
     return {
         "id": id,

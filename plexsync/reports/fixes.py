@@ -13,7 +13,7 @@ from plexsync.flows.scenes.inspection import BOUND_ITEM
 from plexsync.reports.cures import DURATION, SEVERAL, cure
 from plexsync.reports.fix_steps import machine_entries, step
 from plexsync.reports.format import stamp
-from plexsync.reports.rows import key_of, written
+from plexsync.reports.rows import key_of, title, written
 from plexsync.reports.scenes import facts_of
 from plexsync.reports.shapes.fixes import FixCandidate, FixEntry, FixFile, FixGroup, FixReport, FixStep
 from plexsync.reports.shapes.scenes import SceneFacts
@@ -71,6 +71,7 @@ class _Problems:
     rows: Sequence[JobRow] = ()
     scenes: Mapping[int, SceneFacts] = field(default_factory=dict)
     candidates: Mapping[int, SceneCandidates] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
     held: frozenset[int] = frozenset()
     unqueued: Sequence[int] = ()
@@ -130,6 +131,7 @@ def _find(db: Reader, cause: str, page: FixPage) -> _Problems:
         scenes=_scenes(db, ids),
         candidates=candidates_known(db, {row.id: row.desired for row in shown if _is_ambiguous(row)}),
         titles={section.key: section.title for section in db.sections.all()},
+        names={written(row.kind, row.id): title(db, row.kind, row.id) for row in shown},
         held=db.notes.held_ignores(ids),
         folders=_folders(db) if cause == Cause.AMBIGUOUS else {},
         after=written(shown[-1].kind, shown[-1].id) if len(rows) > page.limit else None,
@@ -208,7 +210,7 @@ def _entry(row: JobRow, problems: _Problems, looked: Looked) -> FixEntry:
         "key": key,
         "kind": row.kind,
         "id": row.id,
-        "title": (candidates.scene.title if candidates.scene else "") or (scene["title"] if scene else ""),
+        "title": (candidates.scene.title if candidates.scene else "") or problems.names.get(key, ""),
         "since": stamp(row.since),
         "problem": cured.meaning if candidates.items else row.error,
         "next": CHOOSE.get(cured, cured.advice) if candidates.items else cured.advice,

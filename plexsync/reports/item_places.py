@@ -18,16 +18,17 @@ class ItemPlaces:
 
     def link(self, key: str) -> str | None:
         """The page of an item in Plex's web app, which holds no secret; None while no server is known."""
-        return self._details(f"/library/metadata/{key}")
+        return self._page(f"/library/metadata/{key}")
 
-    def collection_link(self, key: str) -> str | None:
-        """The page of a collection, likewise."""
-        return self._details(f"/library/collections/{key}")
+    def collection(self, key: str) -> str | None:
+        """The page of a collection there; None while no server is known."""
+        return self._page(f"/library/collections/{key}")
 
-    def _details(self, path: str) -> str | None:
+    def _page(self, path: str) -> str | None:
         if not self.machine:
             return None
-        return f"{WEB_APP}#!/server/{quote(self.machine, safe='')}/details?key={quote(path, safe='')}"
+        place = quote(path, safe="")
+        return f"{WEB_APP}#!/server/{quote(self.machine, safe='')}/details?key={place}"
 
     def library(self, section: str) -> str:
         """The name of a library; '' if it is not known."""

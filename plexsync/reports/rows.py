@@ -9,7 +9,7 @@ from plexsync.reports.format import local, stamp, unstamped
 from plexsync.reports.shapes.scenes import AttemptFacts, JobFacts, PastAttempt, PastPlays, PastPush, PushFacts
 from plexsync.rules.added_dates import FIELD as ADDED
 from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
-from plexsync.rules.job import KINDS, PLAYS, Kind, Lane, State
+from plexsync.rules.job import COLLECTION, KINDS, PLAYS, Kind, Lane, State
 from plexsync.rules.plays import PlayState
 from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PlaysRow, PushRow
 from plexsync.store.database import Reader
@@ -34,7 +34,9 @@ def rows_in(parts: Parts, state: State, cause: str = "") -> Iterator[JobRow]:
 
 
 def title(db: Reader, kind: str, id: int) -> str:
-    """The scene's last known title; '' if it was never read or has none. Sends no request."""
+    """The last known title of a scene, or name of a collection; '' if it was never read or has none. Sends no request."""
+    if kind == COLLECTION:
+        return next((row.name for row in db.collections.of([id]).values()), "")
     if kind != Kind.SCENE:
         return ""
     if id in (called := db.scene_names.of([id])):

@@ -3,6 +3,7 @@
 from plexsync.reports.edits import edit_facts
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.verdict import verdict
+from plexsync.rules.collection_status import CollectionStatus, collection_status
 from plexsync.rules.dashboard_place import read as read_place
 from plexsync.rules.first_plays import read_counted
 from plexsync.rules.gate_names import GateName, shown
@@ -98,6 +99,7 @@ def facts_of(
         "last_reconcile": stamp(noted(summary.last_reconcile)),
         "verified": verified_facts(summary.verified),
         "plays": _plays(summary),
+        "collections": _collections(summary),
         "comparison_due": summary.anew or summary.wishes == CHANGED,
         "repaired_at": stamp(summary.repaired_at),
         "bulk_approved": config.approve_bulk or summary.approved,
@@ -166,6 +168,19 @@ def _plays(summary: "Summary") -> "PlaysFacts":
         "deleted": counts.get("deleted", 0),
         "first": first_plays_facts(summary.first_plays),
     }
+
+
+def _collections(summary: "Summary") -> "dict[str, int]":
+    """The number of collections by status word. Every word is there."""
+    counts = {status.value: 0 for status in CollectionStatus}
+    for standing, state, count in summary.collections:
+        counts[collection_status(standing, state)] += count
+    return counts
+
+
+def counted_collections(facts: "Mapping[str, int]") -> "list[tuple[CollectionStatus, int]]":
+    """The numbers of collections by status; those that are 0 are left out."""
+    return [(status, count) for status in CollectionStatus if (count := facts.get(status, 0))]
 
 
 def play_counts(plays: "PlaysFacts") -> "list[tuple[int, str]]":

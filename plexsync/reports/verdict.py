@@ -6,6 +6,7 @@ Imports little, because `plexsync status` has to start fast.
 """
 
 from plexsync.reports.format import DAY, ago, many, stamp, unstamped
+from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.gate_names import REFUSES, GateName, closed_words, is_covered
 from plexsync.rules.status_words import STATUSES, SceneStatus, buckets, counted, worker_word
 
@@ -74,6 +75,7 @@ def verdict_parts(facts: "BareFacts") -> "list[Part]":
         *_servers(facts),
         *_worker(facts["worker"], unstamped(facts["at"] or NEVER)),
         *_scenes(facts),
+        *_collections(facts),
         *_pending(facts),
     ]
     (tone, words), *others = parts
@@ -212,6 +214,12 @@ def _scenes(facts: "BareFacts") -> "Iterator[Part]":
             yield status.tone if status.tone in (BAD, WAIT) else WELL, counted(status.word, count)
 
 
+def _collections(facts: "BareFacts") -> "Iterator[Part]":
+    """The collections that need you; how the others stand is for their own list."""
+    if count := facts["collections"].get(CollectionStatus.FAILED, 0):
+        yield BAD, f"{many(count, 'collection')} {'needs' if count == 1 else 'need'} you"
+
+
 def _next_check(facts: "BareFacts", poll_seconds: float) -> int | None:
     """When a server that is waited for is tested again, or else the next poll if scenes are not in Plex yet.
 
@@ -233,6 +241,7 @@ def _next_check(facts: "BareFacts", poll_seconds: float) -> int | None:
 def _pending(facts: "BareFacts") -> "Iterator[Part]":
     """What waits and is no scene yet."""
     needing = sum(facts["scenes"][status]["count"] for status in STATUSES if status.tone == BAD)
+    needing += facts["collections"].get(CollectionStatus.FAILED, 0)
     if facts["dlq"]["count"] and not needing:
         yield BAD, many(facts["dlq"]["count"], "dead letter")
     if waiting := facts["events"]["waiting"]:

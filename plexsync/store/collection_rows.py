@@ -4,7 +4,7 @@ One row per object and library; its id is also that of its job. See `plexsync.ru
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import cast
 
 from plexsync.rules.collections import (
@@ -19,6 +19,7 @@ from plexsync.rules.collections import (
 from plexsync.rules.plan_records import Pushing, Remembered, Undone
 from plexsync.rules.text import fold
 from plexsync.store.connection import Row, Table
+from plexsync.store.counts import COUNT_COLLECTIONS
 from plexsync.store.db import clean
 from plexsync.store.documents import decode, encode
 
@@ -37,9 +38,12 @@ BY_ITEM = (
 )
 IN_ORDER = f"""
 select {_ALL} from collection
- where standing = :standing or :standing = '' order by name_key, library, id limit :limit offset :offset
+ where (:any_standing or standing in (select value from json_each(:standings)))
+   and (:any_id or id in (select value from json_each(:ids))) and id not in (select value from json_each(:numbers))
+   and (:library = '' or library = :library)
+ order by name_key, library, id limit :limit offset :offset
 """
-COUNTS = "select standing, count(*) from collection group by standing"
+COUNTS = "select standing, count(*) from collection where :library = '' or library = :library group by standing"
 MARKS = "select id, undone from collection where undone <> ''"
 ENSURE = """
 insert into collection (source, object, library, section, name, name_key)
@@ -88,14 +92,42 @@ class ReadOnlyCollections(Table):
         """Return the objects whose collections have these rating keys, by id."""
         return list(map(_known, self._db.rows(BY_ITEM, {"items": json.dumps(list(items))})))
 
-    def in_order(self, *, standing: str = "", offset: int = 0, limit: int) -> list[CollectionRow]:
-        """Return up to `limit` collections with this standing ('' for any) after the first `offset`, by name."""
-        values = {"standing": standing, "offset": offset, "limit": limit}
+    def in_order(
+        self,
+        *,
+        standings: Collection[str] | None = None,
+        ids: Collection[int] | None = None,
+        but: Collection[int] = (),
+        library: str = "",
+        offset: int = 0,
+        limit: int,
+    ) -> list[CollectionRow]:
+        """Return up to `limit` collections with these standings and ids (None for any), after the first `offset`, by name.
+
+        Those with the ids in `but` are left out, and with `library` those of other libraries.
+        """
+        values = {
+            "any_standing": standings is None,
+            "standings": json.dumps(sorted(standings or ())),
+            "any_id": ids is None,
+            "ids": json.dumps(sorted(ids or ())),
+            "numbers": json.dumps(sorted(but)),
+            "library": library,
+            "offset": offset,
+            "limit": limit,
+        }
         return list(map(_row, self._db.rows(IN_ORDER, values)))
 
-    def counts(self) -> dict[str, int]:
-        """Count the collections by standing ('' for those that were not inspected yet)."""
-        return dict(self._db.rows(COUNTS))
+    def counts(self, *, library: str = "") -> dict[str, int]:
+        """Count the collections of a library ('' for all) by standing ('' for those that were not inspected yet)."""
+        return dict(self._db.rows(COUNTS, {"library": library}))
+
+    def count_all(self, *, library: str = "") -> list[tuple[str, str, int]]:
+        """Count the collections of a library ('' for all) by standing and by the state of their jobs.
+
+        A state is `dead`, `dropped`, or '' for any other.
+        """
+        return [tuple(row) for row in self._db.rows(COUNT_COLLECTIONS, {"library": library})]
 
     def marks(self) -> dict[int, Undone]:
         """Return how collections were undone, by id. Those that were not are left out."""

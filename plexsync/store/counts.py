@@ -53,3 +53,9 @@ select null, 0, word, '', count(*), null, min(since)
  where not exists (select 1 from job where job.kind = 'scene' and job.id = standing.scene)
  group by 3
 """
+# Collections (of a library, unless '') by how they stood when last inspected, and whether their job is dead or dropped.
+COUNT_COLLECTIONS = """
+select standing, case when job.state = 'dead' or job.state = 'dropped' then job.state else '' end, count(*)
+  from collection left join job on job.kind = 'collection' and job.id = collection.id
+ where :library = '' or library = :library group by 1, 2
+"""

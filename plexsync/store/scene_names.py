@@ -45,6 +45,7 @@ select scene, created_at, files from shown
 FORGET = "delete from shown where scene = :scene"
 SHOWING = "select scene from shown where instr(things, :thing) order by scene"
 WITH = "select things from shown where instr(things, :kind)"
+REFERENCES = "select scene, things from shown where scene in (select value from json_each(:scenes))"
 CALLED = "select scene, title, path from shown where scene in (select value from json_each(:scenes))"
 _LIKE = "(title like :pattern escape '!' or path like :pattern escape '!')"
 # A search goes on in pages of the candidates, each so many times as long as the one before.
@@ -77,6 +78,14 @@ class ReadOnlySceneNames(Table):
         """Return the ids of one kind that any scene showed when last seen."""
         rows = self._db.rows(WITH, {"kind": f" {kind}:"})
         return {int(id) for (references,) in rows for id in re.findall(rf" {kind}:(\d+)", references)}
+
+    def references(self, scenes: Sequence[int]) -> dict[int, set[tuple[str, int]]]:
+        """Return what these scenes showed when last seen, as (kind, id)."""
+        rows = self._db.rows(REFERENCES, {"scenes": json.dumps(list(scenes))})
+        return {
+            scene: {(kind, int(id)) for kind, id in re.findall(r" ([a-z]+):(\d+)", references)}
+            for scene, references in rows
+        }
 
     def of(self, scenes: Sequence[int]) -> dict[int, Called]:
         """Return the title and path of these scenes. Scenes never seen are left out."""

@@ -34,6 +34,7 @@ from plexsync.rules.note_keys import (
 from plexsync.rules.status_words import status_of
 from plexsync.store.counts import (
     COUNT_ALL,
+    COUNT_COLLECTIONS,
     COUNT_DEAD,
     COUNT_DUE,
     COUNT_IDLE_OTHERS,
@@ -125,6 +126,7 @@ class Summary:
         self.remembered_plays: dict[str, int] = dict(db.execute(COUNT_REMEMBERED).fetchall())
         listed = db.execute(COUNT_LISTED).fetchone()
         self.listed_plays: int = listed[0] if listed else 0
+        self.collections: list[tuple[str, str, int]] = db.execute(COUNT_COLLECTIONS, {"library": ""}).fetchall()
         self.dead: dict[str, int] = dict(db.execute(COUNT_DEAD).fetchall())
         rows = {server: SimpleNamespace(**row) for server, row in _rows(db, BREAKERS)}
         self.breakers = {

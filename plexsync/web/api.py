@@ -48,7 +48,7 @@ from plexsync.reports.undo import redo_facts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.status_words import STATUSES, SceneStatus
-from plexsync.web import drift_pages, review_pages
+from plexsync.web import collection_api, collection_pages, drift_pages, review_pages
 from plexsync.web.accept_pages import choice_named
 from plexsync.web.background_tasks import BackgroundTask
 from plexsync.web.fix_pages import report as fix_report
@@ -364,6 +364,8 @@ routes = [
     _get("needs", need),
     _get("fix", lambda ask: fix_report(ask, _whole(ask, "limit", FEW, MOST))),
     _get("drift", lambda ask: drift_pages.read(ask, _whole(ask, "limit", FEW, MOST))),
+    _get("collections", lambda ask: collection_pages.read(ask, _whole(ask, "limit", FEW, MOST))),
+    _get("collections/{id}", collection_pages.report),
     _get("review", lambda ask: review_pages.read(ask, _whole(ask, "limit", FEW, MOST))),
     _get("latest", latest),
     _get("scenes", scenes),
@@ -381,6 +383,11 @@ routes = [
     _post("stop", stop),
     _post("accept", accept),
     _post("drift", drift_pages.decision),
+    _post("collections/sync", collection_api.sync),
+    _post("collections/take", collection_api.take),
+    _post("collections/parts", collection_api.parts),
+    _post("collections/undo", collection_api.undo),
+    _post("collections/redo", collection_api.redo),
     _post("dead/retry", retry),
     _post("dead/drop", drop),
     _post("scenes/{id}/ignore", ignore),

@@ -19,6 +19,8 @@ from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unu
 from plexsync.web import (
     accept_pages,
     api,
+    collection_pages,
+    collection_undo_pages,
     dead_pages,
     demo_pages,
     drift_pages,
@@ -61,6 +63,8 @@ MODULES = (
     picture_pages,
     plays_pages,
     wall_pages,
+    collection_pages,
+    collection_undo_pages,
     drift_pages,
     scene_pages,
     dead_pages,

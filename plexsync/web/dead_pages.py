@@ -12,7 +12,7 @@ from plexsync.engine.dead_letters import Key
 from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letter, letters
 from plexsync.reports.dead_letters import groups
 from plexsync.reports.format import many, stamp
-from plexsync.reports.rows import key_of, row_facts, written
+from plexsync.reports.rows import key_of, row_facts, title, written
 from plexsync.reports.scenes import facts_of
 from plexsync.reports.shapes.dead_letters import LetterFacts
 from plexsync.reports.status import too_many
@@ -38,7 +38,7 @@ def dead(ask: Ask) -> Response:
         counts = db.jobs.count_dead()
         found = db.jobs.dead_in_order(sort, error_class=cause, limit=SHOWN + 1, after=after)
         rows = [
-            {**(row_facts(row) or {}), "key": written(row.kind, row.id), "named": None}
+            {**row_facts(row), "key": written(row.kind, row.id), "named": None, "title": title(db, row.kind, row.id)}
             | ({"named": facts_of(db, [row.id], ())[0]} if row.kind == Kind.SCENE else {})
             for _, row in found[:SHOWN]
         ]
@@ -114,7 +114,7 @@ def retry(ask: Ask) -> Response:
     store, clock = ask.desk.parts.store, ask.desk.parts.clock
     done = verbs.retry(store, clock, [key])[0] if key else verbs.retry_all(store, clock, cause)
     closed = ask.desk.ask_servers()
-    told = f"{many(done, 'scene')} will be tried again." if done else "That is no dead letter any more."
+    told = f"{many(done, 'dead letter')} will be tried again." if done else "That is no dead letter any more."
     told += f" {asked_now(closed)}." if done and closed else ""
     return ask.to(_back(ask), told, well=bool(done))
 
@@ -137,7 +137,9 @@ def drop(ask: Ask) -> Response:
     key, cause = _which(ask.form)
     store, clock = ask.desk.parts.store, ask.desk.parts.clock
     done = verbs.drop(store, clock, [key])[0] if key else verbs.drop_all(store, clock, cause)
-    told = f"{many(done, 'scene')} dropped: only an edit brings them back." if done else "That was not in the queue."
+    told = (
+        f"{many(done, 'dead letter')} dropped: only an edit brings them back." if done else "That was not in the queue."
+    )
     return ask.to(_back(ask), told, well=bool(done))
 
 

@@ -16,8 +16,10 @@ from plexsync.flows.scenes.drift import (
     drift_now,
     drift_page,
 )
+from plexsync.reports.collections import collection_list
 from plexsync.reports.drift import decision_facts, decision_words, drift_facts, is_field, known_drift, value_words
 from plexsync.reports.shapes.drift import DriftDecision, DriftReport
+from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.status_words import KEPT
 from plexsync.web.context import Busy
@@ -33,13 +35,16 @@ LONG = 20.0
 def drift(ask: Ask) -> Response:
     """A page of the list: all of it, what you keep, of one library, or of one scene."""
     with ask.desk.parts.store.reading() as db:
-        libraries = [row.title for row in db.sections.all()]
+        sections = {row.title: row.uuid or row.key for row in db.sections.all()}
+        library = sections.get(ask.query.get("library", ""), "")
+        edited = collection_list(db, stands=CollectionStatus.EDITED, library=library, limit=SHOWN)
     report = read(ask, SHOWN)
     here = {name: value for name in ("kept", "library", "scene") if (value := ask.query.get(name, ""))}
     return ask.show(
         "drift.html",
         report=report,
-        libraries=libraries,
+        libraries=list(sections),
+        collections=edited if not {"kept", "scene"} & here.keys() else None,
         chosen=here,
         after=ask.query.get("after", "0"),
         value=value_words,

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from plexsync.app.parts import Parts
 from plexsync.reports.item_places import item_places
+from plexsync.rules.collection_servers import OBJECT_SOURCES
 from plexsync.web.guard import LOOPBACK
 
 
@@ -27,8 +28,15 @@ class ServerLinks:
 
     def scene(self, id: int) -> str:
         """The page of a scene in Stash."""
+        return self._in_stash(f"/scenes/{id}")
+
+    def object(self, source: str, id: int) -> str:
+        """The page of a studio, group, tag or performer in Stash; '' for what has none there."""
+        return self._in_stash(f"/{source}s/{id}") if source in OBJECT_SOURCES else ""
+
+    def _in_stash(self, path: str) -> str:
         config = self.parts.config
-        return f"{config.stash_web_url or reached(config.stash_url, self.host)}/scenes/{id}"
+        return f"{config.stash_web_url or reached(config.stash_url, self.host)}{path}"
 
     def item(self, key: str) -> str:
         """The page of an item in Plex; '' while no Plex server is known."""
@@ -38,7 +46,7 @@ class ServerLinks:
     def collection(self, key: str) -> str:
         """The page of a collection in Plex; '' while no Plex server is known."""
         with self.parts.store.reading() as db:
-            return item_places(db).collection_link(key) or ""
+            return item_places(db).collection(key) or ""
 
     def items(self, keys: Sequence[str]) -> list[ItemLink]:
         """The pages of these items in Plex, each with the name of its library; none while no Plex server is known."""

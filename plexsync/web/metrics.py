@@ -37,6 +37,7 @@ def _families(facts: StatusFacts, used: int, now: int) -> Iterator[Metric]:
     yield from _servers(facts)
     yield from _moments(facts)
     yield from _plays(facts)
+    yield _gauge("plexsync_collections", "Collections by status.", "stands", facts["collections"])
     yield GaugeMetricFamily("plexsync_index_items", "Items of Plex in the index.", value=facts["index"]["items"])
     waiting = facts["events"]["waiting"]
     yield GaugeMetricFamily("plexsync_events_waiting", "Events that hooks left as files.", value=waiting)

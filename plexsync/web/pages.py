@@ -39,6 +39,7 @@ NAV = (
     ("/", "Overview"),
     ("/scenes", "Scenes"),
     ("/wall", "In Plex"),
+    ("/collections", "Collections"),
     ("/drift", "Drift"),
     ("/dead", "Dead letters"),
     ("/outages", "Outages"),

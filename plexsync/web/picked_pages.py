@@ -99,7 +99,7 @@ def letters(ask: Ask) -> Response:
         case "retry":
             count = verbs.retry(parts.store, parts.clock, keys)[0]
             closed = ask.desk.ask_servers() if count else ""
-            text = _sentences(f"{many(count, 'scene')} will be tried again", asked_now(closed) if closed else "")
+            text = _sentences(f"{many(count, 'dead letter')} will be tried again", asked_now(closed) if closed else "")
         case "ignore":
             text = _ignore(ask, [id for kind, id in keys if kind == Kind.SCENE])
         case "drop" if ask.form.get("sure") != "yes":
@@ -109,7 +109,7 @@ def letters(ask: Ask) -> Response:
             )
         case "drop":
             count = verbs.drop(parts.store, parts.clock, keys)[0]
-            text = f"{many(count, 'scene')} dropped: only an edit brings them back."
+            text = f"{many(count, 'dead letter')} dropped: only an edit brings them back."
         case _:
             raise Wrong("There is no such step.")
     return ask.to(back, text)

@@ -23,6 +23,7 @@ from plexsync.reports.shapes.scenes import ExplainFacts, SceneFacts
 from plexsync.reports.shapes.undo import UndoFacts
 from plexsync.reports.sorted_scenes import COLUMNS, SceneChoice, sorted_scenes
 from plexsync.reports.undo import not_queued, undo_facts
+from plexsync.rules.collection_status import named_status
 from plexsync.rules.errors import LocalFault, NeighbourError
 from plexsync.rules.job import Gone, Kind, Why
 from plexsync.rules.plan_records import Undone
@@ -150,6 +151,7 @@ def scene(ask: Ask) -> Response:
         title=(now.facts and now.facts["title"]) or stands["title"],
         items=_items(now.facts, [entry["key"] for entry in stored["remembered"]]),
         seen=now.facts or {},
+        collection_word=collection_word,
         away=now.away,
         gone=now.gone,
         queue=row_facts(row),
@@ -159,6 +161,12 @@ def scene(ask: Ask) -> Response:
         known=stored["remembered"],
         plays=(now.facts or stored)["plays"],
     )
+
+
+def collection_word(name: str) -> str:
+    """The word for how a collection of the scene stands."""
+    status = named_status(name)
+    return status.word if status else name
 
 
 def _items(facts: ExplainFacts | None, remembered: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from plexsync.app.parts import Parts
 from plexsync.app.wall_before import WallBefore, wall_before
 from plexsync.engine.asked_probes import why_closed
 from plexsync.engine.tickets import READ_PLEX
+from plexsync.rules.collections import KnownCollection
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.wall import (
     WALL_PAGE,
@@ -104,8 +105,15 @@ def collection(ask: Ask) -> Response:
         at=at,
         pages=_pages(view.page.total) if view else 0,
         address=lambda **query: _address(f"{HERE}/{key}", {"when": when, **query}),
+        dressed=_dressed(ask, key),
         back=_address(HERE, {"when": when, "library": view.collection.section if view else ""}),
     )
+
+
+def _dressed(ask: Ask, key: str) -> Sequence[KnownCollection]:
+    """What PlexSync knows of a collection, by the objects that it is of."""
+    with ask.desk.parts.store.reading() as db:
+        return db.collections.by_item([key])
 
 
 def picture(ask: Ask) -> Response:

@@ -24,6 +24,7 @@ SECTIONS = {
     "status": "Status",
     "outages": "Outages",
     "scenes": "Scenes",
+    "collections": "Collections",
     "undo": "Undo",
     "plays": "Plays",
     "ratings": "Ratings",

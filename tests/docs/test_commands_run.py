@@ -42,6 +42,10 @@ ENDS_WITH_1 = {
     "plexsync plays undo 7 12": "no play was sent for them",
     "plexsync plays redo 7": "the way back is off",
     "plexsync plays again 7": "the way back is off",
+    "plexsync collections keep 3": "nobody edited it in Plex",
+    "plexsync collections use-stash 3 --part poster": "nobody edited it in Plex",
+    "plexsync collections unkeep 3": "nobody keeps it",
+    "plexsync collections take 3": "it is PlexSync's already",
     "plexsync drift --keep 7": "nobody edited 7 in Plex",
     "plexsync drift --keep 7 --field title": "nobody edited 7 in Plex",
     "plexsync drift --keep 7 --json": "nobody edited 7 in Plex",
@@ -104,6 +108,8 @@ def test_an_example_does_what_it_says(line: str, world: World, monkeypatch: pyte
         run(["plays", "sync", "--yes"])
     if "ratings" in words:
         both_ways(world, monkeypatch)
+    if words[0] == "collections" or "collection:3" in words:
+        dressed(words, world, monkeypatch)
     if words[0] == "redo":
         run(["undo", "7", "12", "--yes", "--wait"])
     words = [filled(word, world, capsys) for word in words]
@@ -127,6 +133,17 @@ def both_ways(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         world.stash.edit_scene(id, rating100=(world.stash.scene(id).rating100 or 0) % 90 + 5)
     run(["sync", "7", "12", "--wait"])
     run(["drain"])
+
+
+def dressed(words: list[str], world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The collections of the studios have their details; for a redo, what was written to them is taken back."""
+    monkeypatch.setenv("PLEXSYNC_COLLECTION_PARTS", "name,summary")
+    for n in range(7):
+        world.stash.edit_object("studio", f"Studio {n}", details=f"Films of {n}.")
+    run(["sync", "--all", "--wait"])
+    run(["drain"])
+    if "redo" in words:
+        run(["collections", "undo", "--all", "--yes", "--wait"])
 
 
 def filled(word: str, world: World, capsys: pytest.CaptureFixture[str]) -> str:

@@ -6,6 +6,7 @@ from typing import get_type_hints
 import pytest
 
 from plexsync.reports.shapes import outages, plays, probe, status
+from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.job import State
 from plexsync.rules.status_words import STATUSES
 from tests.docs.pages import pages
@@ -52,6 +53,7 @@ def test_a_row_names_every_key_of_its_value(key: str) -> None:
 def test_the_rows_of_counts_name_every_status_and_state() -> None:
     assert set(re.findall(r"`(\w+)`", rows()["`scenes`"])) == {*STATUSES, "count", "since"}
     assert set(re.findall(r"`(\w+)`", rows()["`jobs`"])) == set(State)
+    assert set(re.findall(r"`(\w+)`", rows()["`collections`"])) == set(CollectionStatus)
 
 
 @pytest.mark.parametrize("command", SECTIONS)

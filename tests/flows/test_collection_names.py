@@ -447,18 +447,26 @@ def test_an_object_that_cannot_be_counted_has_its_collection_until_it_can(few):
     assert in_plex(few, id) == ()
 
 
-def test_an_object_that_falls_below_the_minimum_loses_its_collection(few):
-    first, second = begin(few, {"studio": "Blue"}, {"studio": "Blue"})
+def test_an_object_that_a_scene_shows_no_more_loses_its_collection_with_too_few_scenes(few):
+    first, second, third = begin(few, {"studio": "Blue"}, {"studio": "Blue"}, {"studio": "Blue"})
+    few.edit(third, studio=None)
+    few.work_until_settled()
+    assert (asked_objects(few), in_plex(few, first), in_plex(few, third)) == (1, ("Blue",), ())
     few.edit(second, studio=None)
     few.work_until_settled()
-    assert (in_plex(few, first), in_plex(few, second)) == (("Blue",), ())
+    assert (asked_objects(few), in_plex(few, first), in_plex(few, second)) == (3, (), ())
+    assert few.plex_sim.collection_keys(few.section) == {}
+
+
+def test_an_object_that_a_comparison_finds_with_too_few_scenes_loses_its_collection(few):
+    first, second = begin(few, {"studio": "Blue"}, {"studio": "Blue"})
+    few.stash_sim.destroy_scene(second)
     (row,) = known(few).values()
     with few.store.writing() as tx:
         queued = save_counts(tx, {row.id: 1}, {few.section: profile(Dressing(minimum=2))}, now=few.clock.now())
-    assert queued == 1
+    assert queued == 2
     few.work_until_settled()
     assert in_plex(few, first) == ()
-    assert few.plex_sim.collection_keys(few.section) == {}
 
 
 def test_a_count_that_crosses_nothing_queues_nothing(few):

@@ -16,8 +16,8 @@ from tests.stash_plugin.conftest import ROOT
 PACKAGE = Path(plexsync.__file__).parent
 # What only a terminal, the dashboard or a simulation shows.
 ELSEWHERE = re.compile(
-    r"web/|simulator/|stash_plugin/stash_words|reports/(attention|imports)|cli/(main|entry)\.py|cli/commands/(demo|init|adopt|top|probe|"
-    r"completion|bind|ignore|undo|plays|plays_status|plays_sync|plays_wishes|ratings|history|backup|outages|config|log|report|notify|help|verify|drift|import_)\.py|"
+    r"web/|simulator/|stash_plugin/stash_words|reports/(attention|imports|collections)|rules/collection_status|cli/checks/collections|cli/(main|entry)\.py|cli/commands/(demo|init|adopt|top|probe|"
+    r"completion|bind|ignore|undo|plays|plays_status|plays_sync|plays_wishes|ratings|collections\w*|history|backup|outages|config|log|report|notify|help|verify|drift|import_)\.py|"
     r"cli/terminal/(completion|top_screen|.*discovery)|cli/daemon/(dash|greet)"
 )
 NAMES = "|".join(COMMANDS)

@@ -116,7 +116,10 @@ def test_collections_are_listed_by_id_and_by_name_and_counted_by_standing(store)
         assert [one.id for one in db.collections.page(after=ids[0], limit=1)] == [ids[1]]
         assert [one.name for one in db.collections.in_order(limit=9)] == ["Alpha", "beta", "gamma"]
         assert [one.name for one in db.collections.in_order(offset=1, limit=1)] == ["beta"]
-        assert [one.name for one in db.collections.in_order(standing="in step", limit=9)] == ["beta", "gamma"]
+        assert [one.name for one in db.collections.in_order(standings=["in step"], limit=9)] == ["beta", "gamma"]
+        assert [one.name for one in db.collections.in_order(ids=ids[:2], limit=9)] == ["Alpha", "beta"]
+        assert [one.name for one in db.collections.in_order(ids=ids[:2], but=ids[1:], limit=9)] == ["beta"]
+        assert db.collections.in_order(ids=[], limit=9) == []
         assert db.collections.counts() == {"in step": 2, "": 1}
 
 

@@ -1,6 +1,7 @@
 """plexsync.toml changed in place: what was not asked for stays, letter by letter, and a file is whole or as it was."""
 
 import os
+import re
 import stat
 import tomllib
 from pathlib import Path
@@ -134,3 +135,10 @@ def test_a_new_file_takes_nobodys_place_and_is_whole_or_not_there(
     with pytest.raises(FileExistsError):
         save(file, "a = 2\n", new=True)
     assert file.read_text() == "a = 1\n"
+
+
+def test_new_settings_stand_in_the_order_of_the_page_about_settings():
+    text = changed(
+        "", {"poster": "cover", "collection_parts": ["poster"], "collections": ["studio"], "plex_url": "http://plex"}
+    )
+    assert re.findall(r"^\w+", text, re.MULTILINE) == ["plex_url", "collections", "collection_parts", "poster"]

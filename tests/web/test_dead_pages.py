@@ -100,16 +100,16 @@ def test_rows_go_on_page_by_page(world: World) -> None:
 
 def test_one_is_tried_again(bench: Dash) -> None:
     told = plain(bench.post("/dead/retry", key="2").text)
-    assert "1 scene will be tried again" in told
+    assert "1 dead letter will be tried again" in told
     assert bench.world.rows("select state, attempts from job where kind = 'scene' and id = 2") == [("ready", 0)]
     assert "That is no dead letter any more" in plain(bench.post("/dead/retry", key="2").text)
-    assert "1 scene will be tried again" in plain(bench.post("/dead/retry", key="tag:5").text)
+    assert "1 dead letter will be tried again" in plain(bench.post("/dead/retry", key="tag:5").text)
 
 
 def test_those_of_a_cause_and_all_are_tried_again(bench: Dash) -> None:
-    assert "3 scenes will be tried again" in plain(bench.post("/dead/retry", cause="strict").text)
+    assert "3 dead letters will be tried again" in plain(bench.post("/dead/retry", cause="strict").text)
     assert dead(bench.world) == {"ambiguous": 3, "refused": 3, "bug": 1}
-    assert "7 scenes will be tried again" in plain(bench.post("/dead/retry", all="1").text)
+    assert "7 dead letters will be tried again" in plain(bench.post("/dead/retry", all="1").text)
     assert dead(bench.world) == {}
 
 
@@ -227,8 +227,8 @@ def test_while_plex_is_down_the_page_says_so_and_binds_nothing(world: World) -> 
     [
         ({"key": "2"}, 1, "Drop scene 2?"),
         ({"key": "tag:5"}, 1, "Drop tag:5?"),
-        ({"cause": "refused"}, 3, "Drop 3 scenes that died of “refused”?"),
-        ({"all": "1"}, 10, "Drop all 10 scenes?"),
+        ({"cause": "refused"}, 3, "Drop 3 dead letters of the cause “refused”?"),
+        ({"all": "1"}, 10, "Drop all 10 dead letters?"),
     ],
 )
 def test_dropping_asks_first(bench: Dash, which: dict[str, str], count: int, words: str) -> None:
@@ -239,7 +239,7 @@ def test_dropping_asks_first(bench: Dash, which: dict[str, str], count: int, wor
     fields = dict(re.findall(r'<input type="hidden" name="(key|cause|all)" value="([^"]*)">', asked.text))
     assert fields == which
     told = plain(bench.post("/dead/drop", **fields).text)
-    assert f"{count} scene{'s' if count > 1 else ''} dropped" in told
+    assert f"{count} dead letter{'s' if count > 1 else ''} dropped" in told
     assert sum(dead(bench.world).values()) == 10 - count
     assert bench.world.rows("select count(*) from job where state = 'dropped'") == [(count,)]
 

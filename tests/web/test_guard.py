@@ -456,6 +456,8 @@ ALL_DOORS = """
 GET /
 GET /accept
 GET /api/accept
+GET /api/collections
+GET /api/collections/{id}
 GET /api/dead
 GET /api/drift
 GET /api/fix
@@ -472,6 +474,9 @@ GET /api/settings
 GET /api/status
 GET /charts
 GET /charts/{subject}-{span}.svg
+GET /collections
+GET /collections/{id}
+GET /collections/{id}/undo
 GET /dead
 GET /dead/by-duration
 GET /dead/drop
@@ -501,6 +506,11 @@ GET /wall
 GET /wall/{key}
 POST /accept
 POST /api/accept
+POST /api/collections/parts
+POST /api/collections/redo
+POST /api/collections/sync
+POST /api/collections/take
+POST /api/collections/undo
 POST /api/dead/drop
 POST /api/dead/retry
 POST /api/drift
@@ -511,6 +521,11 @@ POST /api/scenes/{id}/redo
 POST /api/scenes/{id}/unignore
 POST /api/stop
 POST /api/sync
+POST /collections/{id}/parts
+POST /collections/{id}/redo
+POST /collections/{id}/sync
+POST /collections/{id}/take
+POST /collections/{id}/undo
 POST /dead/by-duration
 POST /dead/drop
 POST /dead/in-folder

@@ -234,7 +234,7 @@ def test_every_button_of_the_dead_letters_does_what_it_says(staged: Staged, look
     expect(page.locator("#rows tbody tr")).to_have_count(2)
 
     page.locator("#drop-ambiguous").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Drop 1 scene that died of")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Drop 1 dead letter of the cause")
     page.get_by_role("link", name="Keep it").click()
     page.locator("#drop-ambiguous").click()
     page.get_by_role("button", name="Drop it").click()

@@ -59,8 +59,10 @@ def dash(hung: World) -> Iterator[Dash]:
 
 def move_to_front(world: World, collection: str, item: str) -> None:
     """As a person does it in Plex."""
-    place = f"{world.plex.url}/library/collections/{collection}/items/{item}/move"
-    httpx2.put(place, headers={"X-Plex-Token": TOKEN}, trust_env=False).raise_for_status()
+    custom = f"{world.plex.url}/library/metadata/{collection}/prefs?collectionSort=2"
+    move = f"{world.plex.url}/library/collections/{collection}/items/{item}/move"
+    for place in (custom, move):
+        httpx2.put(place, headers={"X-Plex-Token": TOKEN}, trust_env=False).raise_for_status()
 
 
 def test_collections_hang_in_the_order_of_plex_with_posters_and_counts(dash: Dash, hung: World) -> None:

@@ -11,7 +11,7 @@ from plexsync.app.database_files import DATABASE
 from plexsync.app.parts import opened
 from plexsync.app.settings import NotSetUp, SettingsNeed
 from plexsync.cli.call import FINE, NEWER, WRONG, Call, command
-from plexsync.cli.checks import database, machine, paths, plays, servers
+from plexsync.cli.checks import collections, database, machine, paths, plays, servers
 from plexsync.cli.checks.check import OK, PROBLEM, WARNING, Check, problem
 from plexsync.cli.settings import toml_of
 from plexsync.cli.start import Begun, begun
@@ -123,6 +123,7 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
             if well:
                 yield from paths.mapping(parts)
                 yield from plays.plays(parts)
+                yield from collections.collections(parts)
     except NewerDatabase as error:
         yield problem("database", str(error), "install the newer PlexSync again", NEWER)
     except (LocalFault, Unusable) as error:

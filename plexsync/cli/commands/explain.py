@@ -19,6 +19,7 @@ from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.format import safe
 from plexsync.reports.rows import on_screen, short
 from plexsync.reports.shapes.scenes import ExplainFacts, FieldFacts, PlaysOfScene, UnreadFacts
+from plexsync.rules.collection_status import named_status
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind, State
 from plexsync.rules.records import AttemptRow, JobRow
@@ -101,10 +102,20 @@ def _tell(explanation: Explanation, facts: ExplainFacts, now: int, out: Console)
             out.print(f"  {row['bind']}")
     for target in facts["targets"]:
         out.print(table(f"Item {target['key']}", HEADS, [_field_row(row) for row in target["fields"]]))
+    if facts["collections"]:
+        out.print(table("Collections", ("", "collection", "of", "library", "stands"), _collection_rows(facts)))
     if facts["notes"]:
         notes = [(short(note["field"]), note["reason"], note["text"]) for note in facts["notes"]]
         out.print(table("Changed to fit Plex", ("field", "what", "why"), notes))
     _tell_row(explanation.job, explanation.attempts, now, out, explanation.status)
+
+
+def _collection_rows(facts: ExplainFacts) -> list[tuple[str, ...]]:
+    return [
+        (str(row["id"]), safe(row["name"], 60), row["source"], safe(row["library"], 60), status.word if status else "")
+        for row in facts["collections"]
+        for status in [named_status(row["stands"])]
+    ]
 
 
 HEADS = ("field", "Stash says", "Plex has", "locked", "would do", "why")

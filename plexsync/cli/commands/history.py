@@ -10,9 +10,10 @@ from plexsync.cli.start import opened
 from plexsync.cli.terminal.param_types import RowKey
 from plexsync.cli.terminal.rows import change_words
 from plexsync.cli.terminal.screen import paper, table
-from plexsync.reports.format import local
-from plexsync.reports.rows import PLAY_WORDS, PUSHES, PastRow, past_facts, past_of, written
+from plexsync.reports.format import local, safe
+from plexsync.reports.rows import PLAY_WORDS, PUSHES, PastRow, past_facts, past_of, title, written
 from plexsync.reports.shapes.scenes import HistoryFacts
+from plexsync.rules.job import COLLECTION
 from plexsync.rules.records import PlaysRow, PushRow
 from plexsync.rules.status_words import job_word
 
@@ -31,7 +32,8 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
 
     Asks neither server: it tells what the database remembers, which is the newest twenty of each kind for as long as
     dlq_retention_days, and of each play the last request. plexsync explain SCENE shows the scene and its item as they are
-    now. A performer, studio or tag is named with its kind, as in tag:12.
+    now. A performer, studio or tag is named with its kind, as in tag:12, and so is a collection (its number is the one of
+    plexsync collections list).
 
     \b
     Examples:
@@ -40,8 +42,9 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
     """
     kind, id = scene
     with opened(call) as parts, parts.store.reading() as db:
-        row, past = db.jobs.find(kind, id), past_of(db, kind, id)
-    if row is None and not past:
+        row, past, name = db.jobs.find(kind, id), past_of(db, kind, id), title(db, kind, id)
+    # A collection is in the queue only while it is worked on.
+    if row is None and not past and not (kind == COLLECTION and name):
         problem = f"{written(kind, id)} was never in the queue"
         return call.refused(problem, kind=kind, id=id, entries=[], total=0)
     facts: HistoryFacts = {
@@ -56,7 +59,8 @@ def history(call: Call, scene: tuple[str, int], limit: int) -> int:
         if not past:
             out.print("nothing was changed in Plex or Stash, and nothing went wrong")
             return
-        out.print(_table(written(kind, id), past[:limit]))
+        heading = f"{written(kind, id)} ({safe(name, 80)})" if name else written(kind, id)
+        out.print(_table(heading, past[:limit]))
         if len(past) > limit:
             out.print(f"and {len(past) - limit:,} older: --limit N shows more")
 

@@ -4,10 +4,20 @@ from plexsync.app.advice import UNAPPROVED
 from plexsync.cli.terminal.plain import Look, safe
 from plexsync.reports.edits import edit_words
 from plexsync.reports.format import lasting, many, seen, unstamped
-from plexsync.reports.status import OWED, play_counts, server_words, too_many, verified_words
+from plexsync.reports.status import OWED, counted_collections, play_counts, server_words, too_many, verified_words
 from plexsync.reports.verdict import closed_gates, verdict_line, word_for_worker
 from plexsync.rules.gate_names import CURE, REFUSES, SERVERS, GateName, caption, is_covered
-from plexsync.rules.status_words import DOWN, HANGS, NOT_RUNNING, ON_HOLD, SWITCHED_OFF, UP, buckets, job_counts
+from plexsync.rules.status_words import (
+    DOWN,
+    HANGS,
+    NOT_RUNNING,
+    ON_HOLD,
+    SWITCHED_OFF,
+    UP,
+    buckets,
+    counted,
+    job_counts,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,6 +127,7 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         ("last full comparison", _when(facts["last_reconcile"], facts)),
         ("verified", _verified(facts)),
         *([("plays", words)] if (words := _plays(facts)) else []),
+        *([("collections", words)] if (words := _collections(facts)) else []),
         *([("to do", f"{REFUSES}. {CURE}")] if _refuses(facts) else []),
         *([("to do", OWED)] if facts["comparison_due"] else []),
         *([] if facts["bulk_approved"] else [("to do", UNAPPROVED)]),
@@ -139,6 +150,11 @@ def _plays(facts: "StatusFacts") -> str:
         since = _when(plays["since"], facts)
         words.append(f"those of {many(plays['waiting'], 'scene')} not settled yet, since {since}{error}")
     return ", ".join(words)
+
+
+def _collections(facts: "StatusFacts") -> str:
+    """How the collections stand; '' if none is known."""
+    return ", ".join(counted(status.word, count) for status, count in counted_collections(facts["collections"]))
 
 
 def _verified(facts: "StatusFacts") -> str:

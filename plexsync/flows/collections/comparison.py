@@ -12,6 +12,7 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.collections.inspection import CollectionLooker, places_of
+from plexsync.flows.collections.plex_reads import by_name
 from plexsync.flows.scenes.collection_names import save_counts
 from plexsync.rules.collection_order import ORDER, as_text, members_in, placed_order
 from plexsync.rules.collection_servers import (
@@ -120,8 +121,8 @@ class CollectionComparison:
         moved = set()
         for library in sorted({row.library for row in rows.values()} & sections.keys()):
             listed = [entry for page in self._looker.reads.listed(sections[library]) for entry in page]
-            by_key, names = {entry.key: entry for entry in listed}, {fold(entry.title) for entry in listed}
-            moved |= {row.id for row in rows.values() if row.library == library and _has_moved(row, by_key, names)}
+            by_key, by_title = {entry.key: entry for entry in listed}, by_name(listed)
+            moved |= {row.id for row in rows.values() if row.library == library and _has_moved(row, by_key, by_title)}
         return moved
 
     # --- Stash -------------------------------------------------------------------------------------------------------
@@ -187,11 +188,16 @@ def _source(source: str, stamp: ObjectStamp) -> CollectionSource:
     return CollectionSource(source, stamp.id, scenes=stamp.scenes, scenes_below=stamp.scenes_below)
 
 
-def _has_moved(row: CollectionRow, listed: Mapping[str, ListedCollection], names: set[str]) -> bool:
+def _has_moved(
+    row: CollectionRow, listed: Mapping[str, ListedCollection], names: Mapping[str, ListedCollection]
+) -> bool:
     if not row.item:
         return fold(row.name) in names
     entry = listed.get(row.item)
     if entry is None:
+        return True
+    if row.owner == "foreign" and names.get(fold(row.name), entry).key != row.item:
+        # Scenes carry another name by now, or have made a collection beside a smart one.
         return True
     return entry.stamp != row.stamp
 

@@ -54,11 +54,15 @@ def decide_parts(
     ids: Sequence[int],
     answer: DriftAnswer,
     names: Collection[str] = (),
+    *,
+    takes_kept: bool = True,
 ) -> DecidedParts:
     """Carry out a decision about parts with these names (none: all) of collections. Raises NeighbourError.
 
-    What was decided by then stays so; repeating the call is harmless.
+    What was decided by then stays so; repeating the call is harmless. `takes_kept`: Stash's value may replace parts that you
+    keep, too.
     """
+    kept_too = takes_kept or answer is DriftAnswer.UNKEEP
     decided = DecidedParts()
     for start in range(0, len(ids), BATCH):
         gates.enter(*READS)
@@ -68,7 +72,7 @@ def decide_parts(
             for finding in findings:
                 if finding.row is None or rows.get(finding.id) != finding.row:
                     decided.busy.append(finding.id)
-                elif parts := _decide(tx, finding, answer, names, now=clock.now()):
+                elif parts := _decide(tx, finding, answer, names, kept_too=kept_too, now=clock.now()):
                     decided.parts[finding.id] = parts
                     tx.jobs.wrest(COLLECTION, finding.id, now=clock.now())
                     if answer is not DriftAnswer.KEEP:
@@ -79,7 +83,13 @@ def decide_parts(
 
 
 def _decide(
-    tx: Writer, finding: CollectionFinding, answer: DriftAnswer, names: Collection[str], *, now: int
+    tx: Writer,
+    finding: CollectionFinding,
+    answer: DriftAnswer,
+    names: Collection[str],
+    *,
+    kept_too: bool,
+    now: int,
 ) -> tuple[str, ...]:
     """Save the decision about one collection; returns the names of the parts."""
     sight, row = finding.sight, finding.row
@@ -90,7 +100,7 @@ def _decide(
         for drifted in sight.drift
         if (not names or drifted.name in names)
         and (drifted.is_kept if answer is DriftAnswer.UNKEEP else drifted.in_stash is not None)
-        and not (answer is DriftAnswer.KEEP and drifted.is_kept)
+        and not (drifted.is_kept and (answer is DriftAnswer.KEEP or not kept_too))
     )
     if chosen:
         memory = _answered(sight, answer, chosen, now)
@@ -111,3 +121,10 @@ def _answered(sight: CollectionSight, answer: DriftAnswer, names: Sequence[str],
         elif value is not None:
             memory = take(memory, name, value, held(sight.item, name), now=now)
     return memory
+
+
+def want_collections(store: Database, clock: Clock, ids: Sequence[int]) -> None:
+    """Queue these collections. A running attempt is followed by another one."""
+    with store.writing() as tx:
+        for id in ids:
+            tx.jobs.want(COLLECTION, id, Why.USER, clock.now(), behind=len(ids) > CROWD)

@@ -191,9 +191,8 @@ class CollectionFlow:
 
 
 def _is_renamed(row: CollectionRow, finding: CollectionFinding) -> bool:
-    """Whether scenes carry the title of this collection, and it is another one now. Someone else's is left to them."""
-    is_carried = finding.is_named and finding.owner != "foreign"
-    return is_carried and bool(row.item) and row.item == finding.item and finding.name != row.name
+    """Whether scenes carry the title of this collection, and it is another one now."""
+    return finding.is_named and bool(row.item) and row.item == finding.item and finding.name != row.name
 
 
 def _as_found(row: CollectionRow, finding: CollectionFinding, now: int) -> CollectionRow:

@@ -1,12 +1,22 @@
 """Inspects collections: their objects in Stash, what Plex has, and what would have to change. Writes to neither server."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
-from plexsync.engine.tickets import READ_STASH
+from plexsync.flows.collections.batch import (
+    HOME,
+    PROVEN,
+    BatchFacts,
+    BatchReads,
+    BatchRows,
+    Sources,
+    batch_rows,
+    concerns,
+    profile_of,
+)
 from plexsync.flows.collections.ownership import is_made_by_us
 from plexsync.flows.collections.plex_reads import CollectionReads
 from plexsync.flows.collections.records import (
@@ -25,10 +35,9 @@ from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity
-from plexsync.rules.collection_order import CUSTOM, ORDER, as_text, members_in, order_in_plex, placed_order, told_order
+from plexsync.rules.collection_order import ORDER, as_text, members_in, order_in_plex, placed_order, told_order
 from plexsync.rules.collection_servers import (
     CollectionSource,
-    ListedCollection,
     PlexCollection,
     PlexCollections,
     StashCollections,
@@ -52,57 +61,12 @@ from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import SectionRow
 from plexsync.rules.scene import Scene
-from plexsync.rules.text import fold
-from plexsync.rules.traits import UNKNOWN, CollectionForm, ServerTraits
 from plexsync.rules.undo import begun_anew, undo, undone
 from plexsync.store.database import Database, Reader
 
-HOME = "home"
-# The owners for which nothing has to be proven.
-PROVEN = ("ours", "handed")
-# While more scenes than this are queued, a group is not brought in order again: each of them may be one of its members.
-MANY_SCENES = 50
 SCENES_FIRST = Waiting("many scenes are synced first, which may be among its members", "released", 5.0, backoff=False)
 # A single member stands in every order.
 FEWEST_ORDERED = 2
-Sources = Mapping[int, CollectionSource | NeighbourError]
-
-
-@dataclass(frozen=True)
-class _BatchRows:
-    """What is known of a batch: its rows, the libraries of those that are synced by row, and the form of edits."""
-
-    rows: Mapping[int, CollectionRow]
-    sections: Mapping[int, SectionRow]
-    form: CollectionForm
-    traits: ServerTraits = UNKNOWN
-    undoing: Undone = ""
-    redoing: bool = False
-    many_scenes: bool = False
-
-    @property
-    def are_previewed(self) -> bool:
-        """Whether this shows what an undo or redo would do."""
-        return bool(self.undoing) or self.redoing
-
-    def without(self, ids: Collection[int]) -> "_BatchRows":
-        """The batch without these rows."""
-        return replace(self, rows={id: row for id, row in self.rows.items() if id not in ids})
-
-    def synced(self) -> dict[int, CollectionRow]:
-        """The rows of libraries that are synced."""
-        return {id: row for id, row in self.rows.items() if id in self.sections}
-
-
-@dataclass
-class _Read:
-    """What Plex has of a batch: collections and failures by row, and of both sides what matters of places and orders."""
-
-    collections: dict[int, PlexCollection] = field(default_factory=dict)
-    failed: dict[int, NeighbourError] = field(default_factory=dict)
-    homes: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
-    members: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    groups: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 class CollectionLooker:
@@ -121,6 +85,7 @@ class CollectionLooker:
     ) -> None:
         self.pictures = pictures
         self.reads = CollectionReads(plex, gates)
+        self._batch = BatchReads(stash, self.reads, gates, rules)
         self._store = store
         self._stash = stash
         self._gates = gates
@@ -135,7 +100,7 @@ class CollectionLooker:
         `undoing`, `redoing`: show what undoing or redoing all of them now would do.
         """
         with self._store.reading() as db:
-            snapshot = replace(_snapshot(db, ids), undoing=undoing, redoing=redoing)
+            snapshot = replace(batch_rows(db, ids), undoing=undoing, redoing=redoing)
         rows = list(snapshot.rows.values())
         sources = self.sources(rows)
         if any(row.id not in sources for row in rows):
@@ -145,7 +110,7 @@ class CollectionLooker:
         findings = {id: CollectionFinding(id, outcome=SCENES_FIRST) for id in early}
         if snapshot.rows:
             self._identity.ensure(self._gates)
-            read = self._read(snapshot, sources)
+            read = self._batch.read(snapshot, sources)
             with self.pictures.batch([Scene(id) for id in snapshot.rows]) if self.pictures else nullcontext():
                 findings |= {id: self._finding(row, snapshot, sources, read) for id, row in snapshot.rows.items()}
         return [findings.get(id) or CollectionFinding(id, outcome=Done()) for id in ids]
@@ -166,8 +131,7 @@ class CollectionLooker:
 
     def profile(self, section: SectionRow | None) -> Profile:
         """The profile of a library."""
-        title = fold(section.title) if section else ""
-        return self._rules.libraries.get(title, self._rules.profile)
+        return profile_of(self._rules, section)
 
     @property
     def names_parents(self) -> bool:
@@ -192,8 +156,8 @@ class CollectionLooker:
 
     def known_orders(self, rows: Sequence[CollectionRow]) -> dict[int, str]:
         """The orders that groups should have by what Stash says now, of the members that are remembered."""
-        ordered = {row.id: row for row in rows if _concerns(row, ORDER)}
-        groups = self._group_orders({row.object.id for row in ordered.values()})
+        ordered = {row.id: row for row in rows if concerns(row, ORDER)}
+        groups = self._batch.group_orders({row.object.id for row in ordered.values()})
         orders = {}
         for id, row in ordered.items():
             sent = [str(push.fields[ORDER].sent.value) for push in row.pushing if ORDER in push.fields]
@@ -204,19 +168,14 @@ class CollectionLooker:
                 orders[id] = str(wanted.values[ORDER])
         return orders
 
-    def _group_orders(self, groups: Collection[int]) -> Mapping[int, tuple[int, ...]]:
-        if not groups:
-            return {}
-        return self._gates.ask(READ_STASH, lambda: self._stash.group_order(sorted(groups)), of_all=True)
-
-    def _early(self, snapshot: _BatchRows, sources: Sources) -> set[int]:
+    def _early(self, snapshot: BatchRows, sources: Sources) -> set[int]:
         """The groups that are queued for their order alone while many of their scenes may still come: one look is enough."""
         if snapshot.are_previewed or not snapshot.many_scenes:
             return set()
         unchanged = {
             id: row
             for id, row in snapshot.synced().items()
-            if row.item and row.desired and not row.pushing and self._is_ordered(row, snapshot.sections[id])
+            if row.item and row.desired and not row.pushing and self._batch.is_ordered(row, snapshot.sections[id])
         }
         return {
             id
@@ -224,74 +183,11 @@ class CollectionLooker:
             if isinstance(source := sources.get(id), CollectionSource) and source.updated_at == row.object_at
         }
 
-    # --- Plex --------------------------------------------------------------------------------------------------------
-
-    def _read(self, snapshot: _BatchRows, sources: Sources) -> _Read:
-        read = _Read()
-        self._add(read, {id: row.item for id, row in snapshot.synced().items() if row.item}, snapshot)
-        self._add(read, self._found(read, snapshot, sources), snapshot)
-        self._read_homes(read, snapshot)
-        self._read_orders(read, snapshot, sources)
-        return read
-
-    def _add(self, read: _Read, keys: Mapping[int, str], snapshot: _BatchRows) -> None:
-        """Read these collections by row. One in another library than its row's is none of it: its key was dealt anew."""
-        answers = self.reads.of(keys.values()) if keys else {}
-        for id, key in keys.items():
-            answer = answers.get(key)
-            if isinstance(answer, NeighbourError):
-                read.failed[id] = answer
-            elif answer is not None and answer.item.section == snapshot.sections[id].key:
-                read.collections[id] = answer
-
-    def _found(self, read: _Read, snapshot: _BatchRows, sources: Sources) -> dict[int, str]:
-        """The keys of the others, by their names: that which scenes carry, or that of the template."""
-        keys: dict[int, str] = {}
-        listings: dict[str, Mapping[str, ListedCollection]] = {}
-        for id, row in snapshot.synced().items():
-            if id in read.collections or id in read.failed:
-                continue
-            section = snapshot.sections[id]
-            if section.key not in listings:
-                listings[section.key] = self.reads.by_name(section.key)
-            source = sources.get(id)
-            names = [row.name]
-            if isinstance(source, CollectionSource):
-                names.append(named(row.object, source, self.profile(section).dressing).name)
-            listed = (listings[section.key].get(fold(name)) for name in names if name)
-            if entry := next(filter(None, listed), None):
-                keys[id] = entry.key
-        return keys
-
-    def _read_homes(self, read: _Read, snapshot: _BatchRows) -> None:
-        for id in read.collections:
-            section = snapshot.sections[id]
-            is_asked = self.profile(section).dressing.home or _concerns(snapshot.rows[id], HOME)
-            if is_asked and section.key not in read.homes:
-                read.homes[section.key] = self.reads.homes(section.key)
-
-    def _read_orders(self, read: _Read, snapshot: _BatchRows, sources: Sources) -> None:
-        """Read the members where their order or the owner has to be known, and the order of the groups in Stash."""
-        groups = set()
-        for id, collection in read.collections.items():
-            row, key = snapshot.rows[id], collection.item.key
-            if collection.smart:
-                continue
-            is_unproven = row.owner not in PROVEN or row.item != key
-            is_ordered = self._is_ordered(row, snapshot.sections[id]) and isinstance(sources.get(id), CollectionSource)
-            is_custom = collection.item.value("collectionSort") == CUSTOM
-            if (is_unproven or is_ordered or (is_custom and _concerns(row, ORDER))) and key not in read.members:
-                read.members[key] = self.reads.members(key)
-            if is_ordered:
-                groups.add(row.object.id)
-        read.groups = self._group_orders(groups)
-
-    def _is_ordered(self, row: CollectionRow, section: SectionRow) -> bool:
-        return row.object.source == "group" and "order" in self.profile(section).dressing.parts
-
     # --- findings ----------------------------------------------------------------------------------------------------
 
-    def _finding(self, row: CollectionRow, snapshot: _BatchRows, sources: Sources, read: _Read) -> CollectionFinding:
+    def _finding(
+        self, row: CollectionRow, snapshot: BatchRows, sources: Sources, read: BatchFacts
+    ) -> CollectionFinding:
         source, section = sources.get(row.id), snapshot.sections.get(row.id)
         base = CollectionFinding(row.id, row, name=row.name, section=row.section, scenes=row.scenes)
         if isinstance(source, NeighbourError):
@@ -314,8 +210,14 @@ class CollectionLooker:
             return replace(base, name=name, outcome=None if leaves else Done(NO_SCENES))
         item = collection.item
         owner = self._owner(row, collection, read)
+        if row.item and row.item != item.key:
+            # What was written to a collection that is no more is not in the one that took its place.
+            row = replace(row, memory={}, pushing=(), desired="", undone="")
+            base = replace(base, row=row)
         base = replace(base, name=item.value("title"), item=item.key, owner=owner, stamp=item.stamp)
         if owner == "foreign":
+            # Scenes go on with the name of the template.
+            base = replace(base, name=base.template_name or row.name, is_named=False)
             return replace(base, outcome=None if leaves else Done(NOT_OURS))
         if dresser := self._dressed_by(row, item.key):
             if not leaves and is_named and _has_parted(base.template_name, dresser, base.name):
@@ -328,7 +230,7 @@ class CollectionLooker:
                 raise
             return replace(base, error=error, item=base.item if error.neighbour is Neighbour.PLEX else "")
 
-    def _owner(self, row: CollectionRow, collection: PlexCollection, read: _Read) -> Owner:
+    def _owner(self, row: CollectionRow, collection: PlexCollection, read: BatchFacts) -> Owner:
         if collection.smart:
             return "foreign"
         key = collection.item.key
@@ -352,8 +254,8 @@ class CollectionLooker:
         base: CollectionFinding,
         row: CollectionRow,
         collection: PlexCollection,
-        snapshot: _BatchRows,
-        read: _Read,
+        snapshot: BatchRows,
+        read: BatchFacts,
     ) -> CollectionFinding:
         """The finding with its plan. Raises NeighbourError if one of its pictures can't be read."""
         section, memory = snapshot.sections[row.id], row.memory
@@ -362,7 +264,7 @@ class CollectionLooker:
             memory, wanted = undo(memory, row.pushing, {}, (), "gone"), Wanted({})
         else:
             wanted = self.values(row, base.source, profile)
-            if row.object.id in read.groups and self._is_ordered(row, section):
+            if row.object.id in read.groups and self._batch.is_ordered(row, section):
                 wanted = self._ordered(wanted, members, read.groups[row.object.id])
         if snapshot.undoing:
             memory = undo(memory, row.pushing, wanted.values, tuple(wanted.values), snapshot.undoing)
@@ -410,23 +312,6 @@ def told_item(item: Item, homes: Mapping[str, tuple[str, ...]] | None, members: 
     if homes is not None:
         scalars[HOME] = home_text(frozenset(homes.get(item.key, ())))
     return replace(item, scalars=scalars)
-
-
-def _snapshot(db: Reader, ids: Sequence[int]) -> _BatchRows:
-    many = db.jobs.count_unsettled() > MANY_SCENES
-    rows, all_sections = db.collections.of(ids), db.sections.all()
-    by_uuid = {section.uuid: section for section in all_sections if section.uuid}
-    by_key = {section.key: section for section in all_sections}
-    sections = {id: by_uuid.get(row.library) if row.library else by_key.get(row.section) for id, row in rows.items()}
-    traits = db.probes.present_traits()
-    form: CollectionForm = "item" if traits.collection_edits == "item" else "section"
-    synced = {id: section for id, section in sections.items() if section}
-    return _BatchRows(rows, synced, form, traits, many_scenes=many)
-
-
-def _concerns(row: CollectionRow, name: str) -> bool:
-    """Whether PlexSync has set this of the collection, or may have."""
-    return name in row.memory or any(name in push.fields for push in row.pushing)
 
 
 def _has_parted(name: str, dresser: CollectionRow, title: str) -> bool:

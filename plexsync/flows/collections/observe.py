@@ -8,6 +8,7 @@ from plexsync.rules.desired import Profile
 from plexsync.rules.job import COLLECTION, Why
 from plexsync.rules.records import SectionRow
 from plexsync.rules.scene import Scene
+from plexsync.rules.text import fold
 from plexsync.store.database import Writer
 
 FIELD = "collection"
@@ -57,9 +58,10 @@ def _observe(tx: Writer, sights: Sequence[Inspection], now: int, *, are_edited: 
         inserted = tx.collections.ensure(missing)
         rows |= {(row.object, row.library): row for some in inserted.values() for row in some}
         named |= {(entry.object, entry.library) for entry in missing}
-    for pair in wanted:
+    for pair, entry in wanted.items():
         row = rows[pair]
-        if (pair in named and not row.item) or pair in sorted_groups:
+        is_elsewhere = row.owner == "foreign" and fold(row.name) != fold(entry.name)
+        if (pair in named and (not row.item or is_elsewhere)) or pair in sorted_groups:
             tx.jobs.want(COLLECTION, row.id, Why.SWEEP, now)
 
 

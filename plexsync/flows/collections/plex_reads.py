@@ -33,12 +33,7 @@ class CollectionReads:
 
     def by_name(self, section: str) -> Mapping[str, ListedCollection]:
         """All collections of a library by folded title. Of two, the one that items make comes before a smart one."""
-        names: dict[str, ListedCollection] = {}
-        for page in self.listed(section):
-            for entry in page:
-                if fold(entry.title) not in names or names[fold(entry.title)].smart:
-                    names[fold(entry.title)] = entry
-        return names
+        return by_name(entry for page in self.listed(section) for entry in page)
 
     def members(self, key: str) -> tuple[str, ...]:
         """The items of a collection in its order; none if it is gone."""
@@ -50,3 +45,12 @@ class CollectionReads:
     def homes(self, section: str) -> dict[str, tuple[str, ...]]:
         """The places in the home of the library's collections that it manages."""
         return self._gates.ask(READ_PLEX, partial(self._plex.homes, section), of_all=True)
+
+
+def by_name(listed: Iterable[ListedCollection]) -> dict[str, ListedCollection]:
+    """These collections by folded title. Of two, the one that items make comes before a smart one."""
+    names: dict[str, ListedCollection] = {}
+    for entry in listed:
+        if fold(entry.title) not in names or names[fold(entry.title)].smart:
+            names[fold(entry.title)] = entry
+    return names

@@ -8,9 +8,10 @@ import logging
 from collections.abc import Sequence
 
 from plexsync.engine.gates import Gates
+from plexsync.flows.collections.batch import HOME
 from plexsync.flows.collections.edit_form import edit_by_either_form
 from plexsync.flows.collections.errands import CollectionErrand
-from plexsync.flows.collections.inspection import HOME, CollectionLooker, told_item
+from plexsync.flows.collections.inspection import CollectionLooker, told_item
 from plexsync.flows.collections.records import pictured
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.rules.collection_order import CUSTOM, ORDER, Move, members_in, moves, sort_of

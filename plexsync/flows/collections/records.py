@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from plexsync.rules.collection_servers import CollectionSource
+from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.collections import CollectionRow, Owner
 from plexsync.rules.desired import Profile, Wanted
 from plexsync.rules.drift import DriftField, drift_of, is_drift
@@ -18,14 +19,18 @@ from plexsync.rules.traits import UNKNOWN, CollectionForm, ServerTraits
 from plexsync.rules.undo import is_undone, undone
 from plexsync.rules.values import Value
 
-# How a collection stands if it is not dead: as the screens say it.
-IN_STEP = "in step"
-NO_SCENES = "waits for its first scene"
-NO_LIBRARY = "library not synced"
-NOT_OURS = "not ours"
-SHARED = "shared"
-EDITED = "edited in Plex"
-BY_MARK: Mapping[Undone, str] = {"undo": "undone", "release": "released", "gone": "undone"}
+# How a collection stands if it is not dead.
+IN_STEP = CollectionStatus.IN_SYNC.stored
+NO_SCENES = CollectionStatus.NO_SCENES.stored
+NO_LIBRARY = CollectionStatus.NO_LIBRARY.stored
+NOT_OURS = CollectionStatus.NOT_OURS.stored
+SHARED = CollectionStatus.SHARED.stored
+EDITED = CollectionStatus.EDITED.stored
+BY_MARK: Mapping[Undone, str] = {
+    "undo": CollectionStatus.UNDONE.stored,
+    "release": CollectionStatus.RELEASED.stored,
+    "gone": CollectionStatus.UNDONE.stored,
+}
 # The sources of pictures under which a collection's are fetched.
 POSTER, BACKGROUND = "poster", "background"
 

@@ -17,7 +17,7 @@ from plexsync.flows.scenes.inspection_records import Inspection, Past
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules.collection_servers import CollectionSource, PlexCollection, PlexCollections, StashCollections
 from plexsync.rules.collection_values import scenes_of
-from plexsync.rules.collections import CollectionObject, KnownCollection, NewCollection, objects_of
+from plexsync.rules.collections import CollectionObject, KnownCollection, NewCollection, Source, objects_of
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
@@ -29,7 +29,12 @@ from plexsync.rules.text import fold
 from plexsync.store.database import Database, Writer
 
 # The kinds of objects of which it is remembered which scenes show them.
-SHOWN = {"studio": Kind.STUDIO, "group": Kind.GROUP, "tag": Kind.TAG, "performer": Kind.PERFORMER}
+SHOWN: Mapping[Source, Kind] = {
+    "studio": Kind.STUDIO,
+    "group": Kind.GROUP,
+    "tag": Kind.TAG,
+    "performer": Kind.PERFORMER,
+}
 
 
 class NamingStash(Stash, StashCollections, Protocol):
@@ -121,14 +126,18 @@ class CollectionNames:
         lost = _lost_names(read, past, profiles)
         with self._store.reading() as db:
             libraries = {row.key: row.uuid for row in db.sections.all() if row.uuid and row.key in profiles}
-            rows = db.collections.of_objects(object for objects in by_section.values() for object in objects)
+            are_counted = any(profile.dressing.minimum > 1 for profile in profiles.values())
+            dropped = (
+                _dropped(scenes, db.scene_names.references([scene.id for scene in scenes])) if are_counted else set()
+            )
+            rows = db.collections.of_objects(dropped.union(*by_section.values()))
             suspects = [row for section, names in lost.items() for row in db.collections.by_name(names)]
         here = {(row.object, section): row for section, row in _in_libraries(rows, libraries)}
         for scene in scenes:
             targets = [read[key] for key in keys.get(scene.id, ()) if key in read]
             suspects += _joined(scene, targets, past, profiles, here)
         renames = self._renames([row for row in suspects if libraries.get(row.section) == row.library])
-        counts = self._counts(by_section, profiles, libraries, here)
+        counts = self._counts(by_section, profiles, here, dropped)
         carrying = {
             section: profile.carrying(_carried(by_section[section], section, profile, here, renames, counts))
             for section, profile in profiles.items()
@@ -159,18 +168,19 @@ class CollectionNames:
         self,
         by_section: Mapping[str, Collection[CollectionObject]],
         profiles: Mapping[str, Profile],
-        libraries: Mapping[str, str],
         here: Mapping[tuple[CollectionObject, str], KnownCollection],
+        dropped: Collection[CollectionObject],
     ) -> dict[CollectionObject, CollectionSource]:
-        """The objects that had too few scenes or whose scenes were never counted, as Stash has them now, in one request.
+        """The objects whose scenes have to be counted, as Stash has them now, in one request.
 
-        One that can't be read counts as one with enough scenes, until it can.
+        They had too few scenes, were never counted, or a scene does not show them any more. One that can't be read counts
+        as one with enough scenes, until it can.
         """
         wanted: dict[str, CollectionObject] = {}
-        for section in libraries:
-            for object in by_section[section]:
+        for section, profile in profiles.items():
+            for object in (*by_section[section], *dropped) if profile.dressing.minimum > 1 else ():
                 row = here.get((object, section))
-                if profiles[section].dressing.minimum > max(row.scenes if row else -1, 1):
+                if row if object in dropped else (row.scenes if row else -1) < profile.dressing.minimum:
                     wanted[f"{object.source} {object.id}"] = object
 
         def ask(keys: list[str]) -> dict[str, CollectionSource]:
@@ -232,6 +242,17 @@ def _objects(scenes: Iterable[Scene], profile: Profile) -> list[CollectionObject
     return list(
         dict.fromkeys(named.object for scene in scenes for named in objects_of(scene, profile) if named.object.id)
     )
+
+
+def _dropped(scenes: Iterable[Scene], references: Mapping[int, Collection[tuple[str, int]]]) -> set[CollectionObject]:
+    """The objects that scenes showed when they were last seen, and show no more."""
+    return {
+        CollectionObject(source, id)
+        for scene in scenes
+        for source in SHOWN
+        for kind, id in references.get(scene.id, ())
+        if kind == source and (kind, id) not in scene.references
+    }
 
 
 def _lost_names(items: Mapping[str, Item], past: Past, profiles: Mapping[str, Profile]) -> dict[str, set[str]]:

@@ -341,8 +341,25 @@ class SightFacts(TypedDict):
     targets: list[TargetFacts]
 
 
+class SceneCollection(TypedDict):
+    """A collection that a scene is in, or is about to be in."""
+
+    id: int
+    """The number in the database of PlexSync."""
+    name: str
+    source: str
+    """`studio`, `group`, `tag`, `performer`, `rating` or `organized`."""
+    library: str
+    """The title of the library in Plex."""
+    stands: str
+    """The status word, such as `in_step`."""
+
+
 class ExplainFacts(SightFacts, JobReport):
     """A scene as the worker sees it now, and its job: `plexsync explain 7`, `/api/scenes/7/explain`."""
+
+    collections: list[SceneCollection]
+    """The collections that PlexSync knows of its studio, groups, tags and so on, in the libraries of its items."""
 
 
 class RememberedFacts(TypedDict):

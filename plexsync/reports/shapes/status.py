@@ -300,6 +300,9 @@ class BareFacts(TypedDict):
     verified: VerifiedFacts | None
     """What the last comparison found; null if there was none."""
     plays: PlaysFacts
+    collections: dict[str, int]
+    """The number of collections by [status word](collections.md#how-a-collection-stands), such as `in_step`. Every word is
+    there."""
     comparison_due: bool
     repaired_at: Moment | None
     """When the database was last found damaged and rebuilt."""

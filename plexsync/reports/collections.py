@@ -1,0 +1,375 @@
+"""How collections stand, as facts: lists, counts, and one collection with its parts.
+
+What both servers have is read by an inspection that writes to neither. While a server can't be asked, the facts are
+those that PlexSync remembers.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+
+from plexsync.engine.undo import BATCH
+from plexsync.flows.collections.inspection import CollectionLooker
+from plexsync.flows.collections.records import CollectionFinding, CollectionSight
+from plexsync.reports.field_actions import action, reason
+from plexsync.reports.format import many, stamp
+from plexsync.reports.rows import SHORT, attempt_facts, push_facts, row_facts
+from plexsync.reports.shapes.collections import (
+    CollectionChangeFacts,
+    CollectionFacts,
+    CollectionList,
+    CollectionPartFacts,
+    CollectionPreview,
+    CollectionRowFacts,
+    SourceFacts,
+)
+from plexsync.rules.collection_order import ORDER, members_in, sort_of
+from plexsync.rules.collection_status import STORED, CollectionStatus, collection_status
+from plexsync.rules.collection_values import MODES
+from plexsync.rules.collections import MOST_TENTHS, CollectionRow
+from plexsync.rules.drift import kept_fields
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.item import PICTURES
+from plexsync.rules.job import COLLECTION, State
+from plexsync.rules.plan_records import Undone
+from plexsync.rules.records import JobRow
+from plexsync.rules.undo import undone
+from plexsync.rules.values import held
+from plexsync.store.database import Database, Reader
+
+PAGE = 500
+# The parts in display order, by their names in Plex, with their display words.
+PART_WORDS: Mapping[str, str] = {
+    "title": "name",
+    "titleSort": "sort title",
+    "summary": "summary",
+    "thumb": SHORT["thumb"],
+    "art": SHORT["art"],
+    "collectionMode": "mode",
+    "home": "home",
+    "order": "order",
+}
+OWNER_WORDS: Mapping[str, str] = {
+    "": "not known yet",
+    "ours": "made by PlexSync's names",
+    "foreign": "not PlexSync's",
+    "handed": "handed over by you",
+}
+VERDICTS: Mapping[CollectionStatus, str] = {
+    CollectionStatus.NO_SCENES: "Plex has no such collection yet: it appears with the first item that carries the name",
+    CollectionStatus.NOT_OURS: "PlexSync did not make it, so nothing is written: plexsync collections take",
+    CollectionStatus.SHARED: "another object has the same name, and dresses this collection",
+    CollectionStatus.NO_LIBRARY: "its library is not synced, or not known yet",
+    CollectionStatus.DROPPED: "dropped: nothing is written until it changes in Stash, or plexsync collections sync",
+}
+
+
+def part_name(text: str) -> str | None:
+    """The name in Plex of a part, by that name or by its display word."""
+    name = text.strip().casefold()
+    return next((part for part, word in PART_WORDS.items() if name in (part.casefold(), word)), None)
+
+
+def object_words(facts: CollectionRowFacts) -> str:
+    """The object in Stash of a collection: `studio 7`, `rating 8 of 10`."""
+    source, number = facts["source"], facts["object"]
+    if source == "organized":
+        return "organized scenes"
+    return f"{source} {number} of {MOST_TENTHS}" if source == "rating" else f"{source} {number}"
+
+
+def part_value(part: str, value: str | None, *, in_plex: bool = False) -> str:
+    """The value of a part as it is shown; '' for none."""
+    if value is None:
+        return ""
+    if part in PICTURES:
+        return ("a picture" if in_plex else "the picture from Stash") if value else ""
+    if part == "collectionMode":
+        return next((mode.replace("_", " ") for mode, set_to in MODES.items() if mode and set_to == value), value)
+    if part == ORDER:
+        sort = {"0": "by release", "1": "alphabetical"}.get(sort_of(value))
+        return sort or f"a custom order of {many(len(members_in(value)), 'item')}"
+    if part == "home":
+        return value.replace(",", ", ") or "not shown"
+    return value
+
+
+# --- lists -----------------------------------------------------------------------------------------------------------
+
+
+def collection_counts(db: Reader, *, library: str = "") -> dict[CollectionStatus, int]:
+    """The number of collections of a library ('' for all) by status; those without one are left out."""
+    counts = dict.fromkeys(CollectionStatus, 0)
+    for standing, state, count in db.collections.count_all(library=library):
+        counts[collection_status(standing, state)] += count
+    return {status: count for status, count in counts.items() if count}
+
+
+def _ids_in(db: Reader, state: State) -> list[int]:
+    """The collections whose jobs are in a state that is not on the usual path."""
+    ids: list[int] = []
+    while True:
+        page = db.jobs.in_state(state, limit=PAGE, after=(COLLECTION, ids[-1] if ids else 0))
+        ids += [row.id for row in page if row.kind == COLLECTION]
+        if len(page) < PAGE or page[-1].kind != COLLECTION:
+            return ids
+
+
+def collection_list(
+    db: Reader, *, stands: CollectionStatus | None = None, library: str = "", offset: int = 0, limit: int
+) -> CollectionList:
+    """A page of the collections of a library ('' for all) with this status (None for any), by name."""
+    counts = collection_counts(db, library=library)
+    rows = _listed(db, stands, library, offset, limit + 1)
+    total = sum(counts.values()) if stands is None else counts.get(stands, 0)
+    return {
+        "counts": {status.value: count for status, count in counts.items()},
+        "total": total,
+        "collections": collection_rows(db, rows[:limit]),
+        "offset": offset + limit if len(rows) > limit else None,
+    }
+
+
+def _listed(db: Reader, stands: CollectionStatus | None, library: str, offset: int, limit: int) -> list[CollectionRow]:
+    listed = partial(db.collections.in_order, library=library, offset=offset, limit=limit)
+    if stands is None:
+        return listed()
+    dead = _ids_in(db, State.DEAD)
+    if stands is CollectionStatus.FAILED:
+        return listed(ids=dead)
+    if stands.stored:
+        return listed(standings=[stands.stored], but=dead)
+    unknown, dropped = db.collections.counts().keys() - STORED, _ids_in(db, State.DROPPED)
+    if stands is CollectionStatus.DROPPED:
+        return listed(standings=unknown, ids=dropped, but=dead)
+    return listed(standings=unknown, but=[*dead, *dropped])
+
+
+def collection_rows(db: Reader, rows: Sequence[CollectionRow]) -> list[CollectionRowFacts]:
+    """These collections for JSON."""
+    jobs, libraries = db.jobs.of(COLLECTION, [row.id for row in rows]), _libraries(db)
+    return [_row_facts(row, jobs.get(row.id), libraries) for row in rows]
+
+
+def _libraries(db: Reader) -> dict[str, str]:
+    """The titles of the libraries, by uuid and by key."""
+    sections = db.sections.all()
+    return {**{row.key: row.title for row in sections}, **{row.uuid: row.title for row in sections if row.uuid}}
+
+
+def _row_facts(row: CollectionRow, job: JobRow | None, libraries: Mapping[str, str]) -> CollectionRowFacts:
+    status = collection_status(row.standing, job.state if job else None)
+    is_failed = job is not None and (status is CollectionStatus.FAILED or job.state is State.READY)
+    return {
+        "id": row.id,
+        "name": row.name,
+        "source": row.object.source,
+        "object": row.object.id,
+        "library": libraries.get(row.library or row.section, ""),
+        "section": row.section,
+        "key": row.item,
+        "owner": row.owner,
+        "stands": status.value,
+        "since": stamp(job.since if job and is_failed else row.standing_at or None),
+        "why": job.error if job and is_failed else "",
+        "cause": job.cls if job and is_failed else "",
+        "queued": bool(job and job.state in (State.READY, State.RUNNING)),
+        "undone": row.undone or None,
+        "kept": [part for part in PART_WORDS if part in kept_fields(row.memory)],
+        "scenes": row.scenes if row.scenes >= 0 else None,
+    }
+
+
+def collections_named(db: Reader, text: str, library: str = "") -> list[CollectionRow]:
+    """The collections with this number or name, in the library with this title ('' for all), by id.
+
+    A number that is no collection's is taken for a name.
+    """
+    rows = db.collections.of([int(text)]) if text.isascii() and text.isdecimal() and len(text) < 16 else {}
+    if not rows:
+        rows = db.collections.of(namesake.id for namesake in db.collections.by_name([text]))
+    libraries = _libraries(db)
+    titles = {row.id: libraries.get(row.library or row.section, "") for row in rows.values()}
+    return [
+        row for id, row in sorted(rows.items()) if not library or titles[id].casefold() == library.strip().casefold()
+    ]
+
+
+# --- one collection --------------------------------------------------------------------------------------------------
+
+
+def collection_report(store: Database, looker: CollectionLooker, id: int) -> CollectionFacts | None:
+    """A collection as both servers have it now, or as it is remembered while one can't be asked; None if unknown."""
+    try:
+        (finding,) = looker.look([id])
+    except NeighbourError as error:
+        finding = CollectionFinding(id, error=error)
+    with store.reading() as db:
+        row = db.collections.of([id]).get(id)
+        if row is None:
+            return None
+        job, libraries = db.jobs.find(COLLECTION, id), _libraries(db)
+        attempts, pushes = db.attempts.of(COLLECTION, id), db.pushes.of(COLLECTION, id)
+    facts = _row_facts(_as_found(row, finding), job, libraries)
+    sight = finding.sight
+    return {
+        **facts,
+        "verdict": _verdict(finding, facts),
+        "in_stash": _source_facts(finding),
+        "members": list(sight.members) if sight and sight.members else None,
+        "parts": _part_facts(sight) if sight else remembered_parts(row),
+        "job": row_facts(job),
+        "attempts": attempt_facts(attempts),
+        "pushes": push_facts(pushes),
+        "away": str(finding.error) if finding.error else "",
+    }
+
+
+def _as_found(row: CollectionRow, finding: CollectionFinding) -> CollectionRow:
+    """The row with what the inspection has found, in memory only."""
+    if finding.error is not None or finding.row is None:
+        return row
+    inspected = {
+        **vars(row),
+        "name": finding.name,
+        "item": finding.item,
+        "owner": finding.owner,
+        "scenes": finding.scenes,
+    }
+    return CollectionRow(**inspected)
+
+
+def _source_facts(finding: CollectionFinding) -> SourceFacts | None:
+    source = finding.source
+    if source is None:
+        return None
+    return {
+        "name": finding.template_name,
+        "updated_at": source.updated_at,
+        "scenes": finding.scenes,
+    }
+
+
+def _verdict(finding: CollectionFinding, facts: CollectionRowFacts) -> str:
+    if finding.error is not None:
+        return f"it can't be inspected now: {finding.error}"
+    if finding.leaves:
+        return "no longer wanted: what PlexSync wrote to it is taken back"
+    sight, is_failed = finding.sight, facts["stands"] == CollectionStatus.FAILED.value
+    if sight is None:
+        status = collection_status(getattr(finding.outcome, "rests", ""), None)
+        return VERDICTS.get(status, status.word)
+    if count := len(sight.plan.edit):
+        taken = "still to be taken back" if sight.undone else "would be changed"
+        return f"{many(count, 'part')} {taken}"
+    if sight.undone:
+        return f"{undone_word(sight)}: it is left alone until it changes in Stash, or plexsync collections redo"
+    if is_failed:
+        return f"{CollectionStatus.FAILED.word}: {facts['why']}"
+    edited = [PART_WORDS.get(name, name) for name in _open_drift(sight)]
+    return f"in sync but for what you edited in Plex: {', '.join(edited)}" if edited else CollectionStatus.IN_SYNC.word
+
+
+def undone_word(sight: CollectionSight) -> str:
+    """The word for how a collection was undone."""
+    released = sight.undone == "release"
+    return (CollectionStatus.RELEASED if released else CollectionStatus.UNDONE).word
+
+
+def _open_drift(sight: CollectionSight) -> list[str]:
+    return [drifted.name for drifted in sight.drift if not drifted.is_kept]
+
+
+def in_part_order(names: Iterable[str]) -> list[str]:
+    """Names of parts in display order, each once; others come last."""
+    present = dict.fromkeys(names)
+    return [name for name in PART_WORDS if name in present] + [name for name in present if name not in PART_WORDS]
+
+
+def _part_facts(sight: CollectionSight, only: Collection[str] | None = None) -> list[CollectionPartFacts]:
+    plan, values = sight.plan, sight.wanted.values
+    drift = {drifted.name: drifted for drifted in sight.drift}
+    notes = dict.fromkeys((*sight.wanted.notes, *plan.notes))
+    parts: list[CollectionPartFacts] = []
+    for name in in_part_order((*values, *plan.memory, *plan.edit)):
+        if only is not None and name not in only:
+            continue
+        now, remembered, change = held(sight.item, name), plan.memory.get(name), plan.edit.get(name)
+        drifted, value = drift.get(name), values.get(name)
+        changed = "undone" if undone(plan.memory) else reason(remembered, value)
+        parts.append(
+            {
+                "part": name,
+                "stash": None if value is None else str(value),
+                "plex": str(now.value),
+                "locked": now.locked,
+                "left": str(remembered.left.value) if remembered else None,
+                "before": str(remembered.found.value) if remembered else None,
+                "action": action(name, change, values),
+                "reason": changed if change else "",
+                "edited": drifted is not None and not drifted.is_kept,
+                "kept_since": stamp(drifted.since) if drifted else None,
+                "notes": [
+                    {"field": note.field, "reason": note.reason, "text": note.text}
+                    for note in notes
+                    if note.field == name
+                ],
+            }
+        )
+    return parts
+
+
+def remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
+    """The parts that PlexSync remembers, without what the servers have now."""
+    kept = kept_fields(row.memory)
+    return [
+        {
+            "part": name,
+            "stash": None,
+            "plex": None,
+            "locked": row.memory[name].left.locked,
+            "left": str(row.memory[name].left.value),
+            "before": str(row.memory[name].found.value),
+            "action": "",
+            "reason": "",
+            "edited": False,
+            "kept_since": stamp(choice.at) if name in kept and (choice := row.memory[name].drift) else None,
+            "notes": [],
+        }
+        for name in in_part_order(row.memory)
+    ]
+
+
+# --- what a sync would do --------------------------------------------------------------------------------------------
+
+
+def collection_changes(
+    store: Database, looker: CollectionLooker, ids: Sequence[int], *, undoing: Undone = "", redoing: bool = False
+) -> Iterator[CollectionChangeFacts]:
+    """Inspect these collections, and yield what a sync would do to each. Raises NeighbourError.
+
+    `undoing`, `redoing`: what a sync would do after all of them were undone or redone.
+    """
+    for start in range(0, len(ids), BATCH):
+        findings = looker.look(ids[start : start + BATCH], undoing=undoing, redoing=redoing)
+        with store.reading() as db:
+            rows = db.collections.of(finding.id for finding in findings)
+            facts = {entry["id"]: entry for entry in collection_rows(db, list(rows.values()))}
+        for finding in findings:
+            if entry := facts.get(finding.id):
+                parts = _part_facts(finding.sight, finding.sight.plan.edit) if finding.sight else []
+                error = str(finding.error) if finding.error else ""
+                yield {**entry, "verdict": _verdict(finding, entry), "parts": parts, "error": error}
+
+
+def collection_preview(changes: Iterable[CollectionChangeFacts]) -> CollectionPreview:
+    """What a sync would do, with counts. Collections that stay as they are are only counted."""
+    counts = {"inspected": 0, "would_change": 0, "parts": 0, "failed": 0}
+    listed: list[CollectionChangeFacts] = []
+    for facts in changes:
+        counts["inspected"] += 1
+        counts["would_change"] += bool(facts["parts"])
+        counts["parts"] += len(facts["parts"])
+        counts["failed"] += bool(facts["error"])
+        if facts["parts"] or facts["error"]:
+            listed.append(facts)
+    return {"counts": counts, "collections": listed}

@@ -1,0 +1,276 @@
+"""The collections that PlexSync dresses: how they stand, one with its parts on both servers, and your decisions there."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from plexsync.app.dressing import collection_viewer, is_dressing_on
+from plexsync.flows.collections.decisions import DecidedParts, decide_parts, hand_over, want_collections
+from plexsync.flows.scenes.drift import DriftAnswer
+from plexsync.reports.collection_words import collections_line, decision_words
+from plexsync.reports.collections import (
+    OWNER_WORDS,
+    PART_WORDS,
+    collection_counts,
+    collection_list,
+    collection_report,
+    collection_rows,
+    object_words,
+    part_value,
+    remembered_parts,
+)
+from plexsync.reports.rows import past_facts, past_of, row_facts
+from plexsync.reports.shapes.collections import CollectionFacts, CollectionList
+from plexsync.rules.collection_status import CollectionStatus, named_status
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.job import COLLECTION
+from plexsync.store.database import Reader
+from plexsync.web.context import Busy
+from plexsync.web.pages import LARGEST_ID, Ask, PageNotFound, Wrong, action, page
+from plexsync.web.scene_pages import BUSY, asked_now, capitalized
+
+HERE = "/collections"
+SHOWN = 50
+# The statuses whose tabs are shown also while no collection has them.
+MAIN = (
+    CollectionStatus.IN_SYNC,
+    CollectionStatus.EDITED,
+    CollectionStatus.NOT_OURS,
+    CollectionStatus.QUEUED,
+    CollectionStatus.NO_SCENES,
+)
+
+
+# --- the list --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a request lists: one status (None for all) of one library, by its title and as the database has it."""
+
+    status: CollectionStatus | None
+    title: str
+    library: str
+    offset: int
+
+    def address(self, **changes: object) -> str:
+        """The page of the list that differs in this."""
+        status = self.status.value if self.status else ""
+        values = {"stands": status, "library": self.title, "offset": self.offset, **changes}
+        meant = {name: value for name, value in values.items() if value}
+        return f"{HERE}?{urlencode(meant)}" if meant else HERE
+
+
+@dataclass(frozen=True)
+class CollectionTab:
+    """A tab above the list."""
+
+    name: str
+    count: int | None
+    href: str
+    here: bool
+
+
+def collections(ask: Ask) -> Response:
+    """How all collections stand, and a page of the list."""
+    with ask.desk.parts.store.reading() as db:
+        wanted = _filter(ask, db)
+        counts, facts = collection_counts(db), _list(db, wanted, SHOWN)
+        libraries = [row.title for row in db.sections.all()]
+    more = facts["offset"]
+    return ask.show(
+        "collections.html",
+        is_on=is_dressing_on(ask.desk.parts.settings.looks),
+        line=collections_line(counts),
+        known=sum(counts.values()),
+        list=facts,
+        wanted=wanted,
+        tabs=_tabs(wanted, facts["counts"]),
+        libraries=_library_tabs(wanted, libraries) if len(libraries) > 1 else [],
+        of=object_words,
+        stands=stands,
+        first=wanted.address(offset=0),
+        next=wanted.address(offset=more) if more is not None else "",
+    )
+
+
+def read(ask: Ask, limit: int) -> CollectionList:
+    """The list for a program, as the address asks for it."""
+    with ask.desk.parts.store.reading() as db:
+        return _list(db, _filter(ask, db), limit)
+
+
+def _list(db: Reader, wanted: Filter, limit: int) -> CollectionList:
+    return collection_list(db, stands=wanted.status, library=wanted.library, offset=wanted.offset, limit=limit)
+
+
+def _filter(ask: Ask, db: Reader) -> Filter:
+    text, title, offset = (ask.query.get(name, "") for name in ("stands", "library", "offset"))
+    status = named_status(text) if text else None
+    if text and status is None:
+        raise Wrong(f"stands must be one of {', '.join(CollectionStatus)}")
+    ids = {row.title: row.uuid or row.key for row in db.sections.all()}
+    if title and title not in ids:
+        raise Wrong("There is no library with this name.")
+    if offset and not (re.fullmatch(r"[0-9]{1,19}", offset) and int(offset) <= LARGEST_ID):
+        raise Wrong("offset must be a whole number")
+    return Filter(status, title, ids.get(title, ""), int(offset or 0))
+
+
+def _tabs(wanted: Filter, counts: Mapping[str, int]) -> list[CollectionTab]:
+    tabs = [CollectionTab("all", sum(counts.values()), wanted.address(stands="", offset=0), wanted.status is None)]
+    for status in CollectionStatus:
+        count, here = counts.get(status, 0), status is wanted.status
+        if count or here or status in MAIN:
+            tabs.append(CollectionTab(status.word, count, wanted.address(stands=status.value, offset=0), here))
+    return tabs
+
+
+def _library_tabs(wanted: Filter, titles: Sequence[str]) -> list[CollectionTab]:
+    every = CollectionTab("all libraries", None, wanted.address(library="", offset=0), not wanted.title)
+    return [
+        every,
+        *(
+            CollectionTab(title, None, wanted.address(library=title, offset=0), title == wanted.title)
+            for title in titles
+        ),
+    ]
+
+
+def stands(name: str) -> CollectionStatus:
+    """The status with this name in JSON."""
+    return named_status(name) or CollectionStatus.QUEUED
+
+
+# --- one collection --------------------------------------------------------------------------------------------------
+
+
+def collection(ask: Ask) -> Response:
+    """One collection: how it stands, each part on both servers, and its history."""
+    id = ask.number("id")
+    facts, away = (None, "") if ask.live else _now(ask, id)
+    with ask.desk.parts.store.reading() as db:
+        row = db.collections.of([id]).get(id)
+        if row is None:
+            raise PageNotFound
+        (known,) = collection_rows(db, [row])
+        past, job = past_of(db, COLLECTION, id), db.jobs.find(COLLECTION, id)
+    shown = facts or known
+    return ask.show(
+        "collection.html",
+        is_on=is_dressing_on(ask.desk.parts.settings.looks),
+        row={**known, "name": shown["name"], "key": shown["key"], "owner": shown["owner"], "scenes": shown["scenes"]},
+        verdict=facts["verdict"] if facts and not facts["away"] else "",
+        parts_now=facts["parts"] if facts else remembered_parts(row),
+        is_read=facts is not None and not facts["away"],
+        away=away or (facts["away"] if facts else ""),
+        was_written=bool(row.memory or row.pushing),
+        queue=row_facts(job),
+        past=[past_facts(entry) for entry in past],
+        of=object_words,
+        owner=OWNER_WORDS,
+        part=lambda name: PART_WORDS.get(name, name),
+        value=part_value,
+        stands=stands,
+    )
+
+
+def report(ask: Ask) -> CollectionFacts | tuple[CollectionFacts, int]:
+    """One collection for a program. It asks both servers."""
+    with ask.desk.looking() as parts:
+        facts = collection_report(parts.store, collection_viewer(parts), ask.number("id"))
+    if facts is None:
+        raise PageNotFound
+    return (facts, 503) if facts["away"] else facts
+
+
+def _now(ask: Ask, id: int) -> tuple[CollectionFacts | None, str]:
+    """The collection as the worker sees it, or why it can't be inspected now."""
+    try:
+        with ask.desk.looking() as parts:
+            return collection_report(parts.store, collection_viewer(parts), id), ""
+    except Busy:
+        return None, BUSY
+
+
+def collection_at(id: int) -> str:
+    """The page of a collection."""
+    return f"{HERE}/{id}"
+
+
+# --- decisions -------------------------------------------------------------------------------------------------------
+
+
+def decided(ask: Ask, ids: Sequence[int], answer: DriftAnswer, names: Sequence[str]) -> DecidedParts:
+    """Decide about these parts (none: all that were edited in Plex and are not kept). Raises NeighbourError, or Busy."""
+    with ask.desk.looking(at_once=True) as parts:
+        viewer = collection_viewer(parts)
+        return decide_parts(parts.store, viewer, parts.gates, parts.clock, ids, answer, names, takes_kept=bool(names))
+
+
+def press(ask: Ask) -> Response:
+    """Keep, or take from Stash, a part or all of them."""
+    id, form = ask.number("id"), ask.form
+    part = form.get("part", "")
+    if form.get("answer", "") not in list(DriftAnswer) or (part and part not in PART_WORDS):
+        raise Wrong("There is no such decision.")
+    answer = DriftAnswer(form["answer"])
+    try:
+        result = decided(ask, [id], answer, [part] if part else [])
+    except NeighbourError as error:
+        return ask.to(collection_at(id), f"Nothing was decided: {error}", well=False)
+    except Busy:
+        return ask.to(collection_at(id), BUSY, well=False)
+    closed = ask.desk.ask_servers() if result.parts and answer is DriftAnswer.TAKE else ""
+    words = f"{capitalized(decision_words(answer, result))}.{f' {asked_now(closed)}.' if closed else ''}"
+    return ask.to(collection_at(id), words, well=bool(result.parts))
+
+
+def sync(ask: Ask) -> Response:
+    """Queue the collection."""
+    row_name = collection_name(ask)
+    id = ask.number("id")
+    if not is_dressing_on(ask.desk.parts.settings.looks):
+        return ask.to(collection_at(id), "Nothing was queued: no part of collections is dressed.", well=False)
+    want_collections(ask.desk.parts.store, ask.desk.parts.clock, [id])
+    return queued(ask, f"{row_name} is queued", "the worker inspects it at once")
+
+
+def take(ask: Ask) -> Response:
+    """Hand the collection over to PlexSync."""
+    name, id = collection_name(ask), ask.number("id")
+    if hand_over(ask.desk.parts.store, ask.desk.parts.clock, [id]):
+        return queued(ask, f"{name} is PlexSync’s from now on", "the worker dresses it at once")
+    return ask.to(
+        collection_at(id), f"Nothing was changed: {name} is PlexSync’s already, or not in Plex yet.", well=False
+    )
+
+
+def queued(ask: Ask, words: str, then: str) -> Response:
+    """Back to the collection, which the worker takes next: what was done, and what follows."""
+    closed = ask.desk.ask_servers()
+    if not ask.desk.parts.someone_works():
+        then = "no worker is running: start plexsync serve"
+    return ask.to(collection_at(ask.number("id")), f"{words}; {asked_now(closed) if closed else then}.")
+
+
+def collection_name(ask: Ask) -> str:
+    """The collection that the request is about, in words."""
+    id = ask.number("id")
+    with ask.desk.parts.store.reading() as db:
+        row = db.collections.of([id]).get(id)
+    if row is None:
+        raise PageNotFound
+    return row.name or f"Collection {id}"
+
+
+routes = [
+    page(HERE, collections),
+    page(f"{HERE}/{{id}}", collection),
+    action(f"{HERE}/{{id}}/sync", sync),
+    action(f"{HERE}/{{id}}/parts", press),
+    action(f"{HERE}/{{id}}/take", take),
+]

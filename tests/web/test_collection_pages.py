@@ -1,0 +1,308 @@
+"""The pages of collections: how they stand, one with its parts on both servers, and decisions; the same in the API."""
+
+import html
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import expect
+
+from plexsync.reports.shapes.collections import CollectionDecision, CollectionFacts, CollectionList, CollectionsAnswer
+from plexsync.simulator.http import Fault
+from tests.conformity import Conformity, reachable
+from tests.journey.world import World
+from tests.web.collection_stage import (
+    EDITED,
+    FAILED,
+    FOREIGN,
+    IN_SYNC,
+    NEW,
+    TRILOGY,
+    furnish_collections,
+    hostile_studios,
+    note,
+    settle,
+    shown_in_plex,
+)
+from tests.web.conftest import Dash, Look, dashboard
+from tests.web.crawl import Crawl
+from tests.web.test_api import post
+from tests.web.test_browser import opens_well
+from tests.web.test_fix_pages import button, press
+from tests.web.test_pages import plain
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The dashboard of a furnished library, and the numbers of its collections by name."""
+
+    dash: Dash
+    numbers: dict[str, int]
+
+    def path(self, name: str) -> str:
+        return f"/collections/{self.numbers[name]}"
+
+    def shown(self, path: str) -> str:
+        return plain(html.unescape(self.dash.get(path).text))
+
+
+def opened(world: World, **settings: object) -> AbstractContextManager[Dash]:
+    parts = ("name", "summary", "poster", "order")
+    return dashboard(world, **{"collections": ("studio", "groups"), "collection_parts": parts} | settings)
+
+
+@pytest.fixture
+def stage(world: World) -> Iterator[Stage]:
+    numbers = furnish_collections(world)
+    with opened(world) as dash:
+        yield Stage(dash, numbers)
+
+
+# --- the list --------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_line_says_how_all_collections_stand_and_the_list_names_them(stage: Stage) -> None:
+    page = stage.shown("/collections")
+    line = "6 collections: 2 in sync, 1 edited in Plex, 1 not PlexSync’s, 1 waiting (1 queued), 1 needs you."
+    assert f"Collections {line}" in page
+    assert "PlexSync leaves collections as Plex makes them" not in page
+    names = [page.index(f"{name} {of}") for name, of in ((EDITED, "studio"), (FOREIGN, "studio"), (NEW, "tag 99"))]
+    assert names == sorted(names)
+    assert f"{TRILOGY} group 1 · 2 scenes in sync" in page
+    assert stage.dash.get("/collections").text.count('href="/collections"') == 2, "in the navigation, and all of them"
+
+
+def test_the_list_is_filtered_by_status_and_library_and_shown_page_by_page(world: World) -> None:
+    world.plex.add_section("Clips", locations=("/media/clips",))
+    numbers = furnish_collections(world, *(f"Studio {n:02}" for n in range(58)))
+    note(world, "Clips", 98, "Elsewhere")
+    with opened(world) as dash:
+        stage = Stage(dash, numbers)
+        edited = stage.shown("/collections?stands=edited")
+        assert "Collections that are edited in Plex: you edited a part in Plex, so that part is left alone" in edited
+        assert (EDITED in edited, IN_SYNC in edited) == (True, False)
+        assert "No collection is listed here" in stage.shown("/collections?stands=undone")
+        clips = stage.shown("/collections?library=Clips")
+        assert "all 1 in sync 0 queued 1" in clips
+        assert ("Elsewhere tag 98 Clips queued" in clips, "Studio 01" in clips) == (True, False)
+        assert "all 64" in stage.shown("/collections?library=Movies")
+        first, second = stage.shown("/collections"), stage.shown("/collections?offset=50")
+        assert ("Studio 01" in first, "Trilogy" in first) == (True, False)
+        assert ("Studio 01" in second, "Trilogy" in second, "continued" in second) == (False, True, True)
+        assert 'href="/collections?offset=50">Next page' in dash.get("/collections").text
+        assert "No collection further on is listed here" in stage.shown("/collections?offset=999")
+        for wrong in ("stands=nonsense", "library=Nowhere", "offset=x", "offset=-1"):
+            assert dash.get(f"/collections?{wrong}").status_code == 400, wrong
+
+
+def test_while_no_part_is_switched_on_the_pages_say_so_and_how_to_change_that(world: World, stage: Stage) -> None:
+    with opened(world, collection_parts=()) as dash:
+        off = Stage(dash, stage.numbers)
+        for path in ("/collections", off.path(IN_SYNC)):
+            assert "PlexSync leaves collections as Plex makes them : no part of them is switched on" in off.shown(path)
+            assert 'href="/settings/change?name=collection_parts"' in dash.get(path).text
+            assert dash.get("/settings/change?name=collection_parts").status_code == 200
+        assert "Sync now" not in off.shown(off.path(IN_SYNC))
+        assert "Nothing was queued" in dash.post(f"{off.path(IN_SYNC)}/sync").text
+        assert post(dash, "/api/collections/sync", {"collections": [off.numbers[IN_SYNC]]})[0] == 400
+        assert "is taken back" in press(dash, button(dash, f"{off.path(IN_SYNC)}/undo", how="undo"))
+
+
+def test_a_library_without_collections_says_how_they_get_known(dash: Dash) -> None:
+    page = plain(html.unescape(dash.get("/collections").text))
+    assert "No collection is known yet." in page
+    assert "Once a part is switched on, collections are noted when their scenes are inspected" in page
+
+
+# --- one collection --------------------------------------------------------------------------------------------------
+
+
+def test_a_collection_shows_each_part_in_stash_in_plex_as_it_was_left_and_before(stage: Stage) -> None:
+    page = stage.shown(stage.path(EDITED))
+    assert "edited in Plex · " in page
+    assert "Of studio 2 with 1 scene in Stash, in Movies . Owner: made by PlexSync's names." in page
+    summary = "summary Films of Blue Door. My own words. locked Films of Blue Door. – edited in Plex Keep Use Stash’s"
+    assert summary in page
+    assert "poster the picture from Stash a picture locked a picture – edited in Plex Keep Use Stash’s" in page
+    assert "changed in Plex name : Blue Door → became Blue Door and locked" in page
+    assert stage.dash.get("/collections/999").status_code == 404
+
+
+def test_it_leads_to_stash_to_plex_and_to_the_wall_and_the_wall_leads_back(stage: Stage) -> None:
+    page, world = stage.dash.get(stage.path(EDITED)).text, stage.dash.world
+    key = world.plex.collection_keys(world.section)[EDITED]
+    assert f'href="{world.stash.url}/studios/2"' in page
+    assert f"%2Flibrary%2Fcollections%2F{key}" in page
+    assert "https://app.plex.tv/desktop/#!/server/" in page
+    assert f'href="/wall/{key}"' in page
+    assert f'href="{stage.path(EDITED)}">How PlexSync dresses it</a>' in stage.dash.get(f"/wall/{key}").text
+    assert 'href="/collections"' in stage.dash.get("/wall").text
+    not_found = stage.dash.get(stage.path(NEW)).text
+    assert "/wall/" not in not_found
+    assert "%2Flibrary" not in not_found
+
+
+def test_keeping_a_part_and_taking_stashs_of_another(stage: Stage) -> None:
+    dash, world = stage.dash, stage.dash.world
+    path = stage.path(EDITED)
+    told = press(dash, button(dash, path, answer="keep", part="summary"))
+    assert "1 part of 1 collection kept as it is in Plex." in told
+    told = press(dash, button(dash, path, answer="take", part="thumb"))
+    assert "1 part of 1 collection to be replaced by what Stash says." in told
+    settle(world)
+    page = stage.shown(path)
+    assert shown_in_plex(world, EDITED) == "My own words."
+    assert "in sync · " in page
+    assert "No longer keep Use Stash’s" in page
+    assert "you keep what Plex has in 1 part" in stage.shown("/collections")
+    assert "no longer kept" in press(dash, button(dash, path, answer="unkeep", part="summary"))
+    assert "1 part of 1 collection to be replaced" in press(dash, button(dash, path, answer="take", part="summary"))
+    settle(world)
+    assert shown_in_plex(world, EDITED) == "Films of Blue Door."
+    assert "Nothing to decide" in dash.post(f"{path}/parts", answer="keep").text
+    for wrong in ({"answer": "nonsense"}, {"answer": "keep", "part": "nonsense"}):
+        assert dash.post(f"{path}/parts", **wrong).status_code == 400
+
+
+def test_one_that_is_not_plexsyncs_is_handed_over_by_a_button(stage: Stage) -> None:
+    dash, path = stage.dash, stage.path(FOREIGN)
+    assert "PlexSync did not make it, so nothing is written to it. Of studio 3" in stage.shown(path)
+    told = plain(html.unescape(dash.post(f"{path}/take").text))
+    assert f"{FOREIGN} is PlexSync’s from now on; no worker is running: start plexsync serve." in told
+    settle(dash.world)
+    assert shown_in_plex(dash.world, FOREIGN) == f"Films of {FOREIGN}."
+    page = stage.shown(path)
+    assert "Owner: handed over by you." in page
+    assert "Hand over" not in page
+    assert "is PlexSync’s already" in dash.post(f"{path}/take").text
+
+
+def test_undo_shows_what_comes_back_and_redo_dresses_again(stage: Stage) -> None:
+    dash, world, path = stage.dash, stage.dash.world, stage.path(IN_SYNC)
+    page = stage.shown(f"{path}/undo")
+    assert "Parts that would change" in page
+    assert "summary empty Films of Northlight. locked –" in page
+    told = press(dash, button(dash, f"{path}/undo", how="undo"))
+    assert "What PlexSync wrote is taken back; no worker is running" in told
+    settle(world)
+    assert shown_in_plex(world, IN_SYNC) == ""
+    page = stage.shown(path)
+    assert "undone · " in page
+    assert "Undo…" not in page
+    assert "is dressed again" in dash.post(f"{path}/redo").text
+    settle(world)
+    assert shown_in_plex(world, IN_SYNC) == "Films of Northlight."
+    assert "is not undone" in dash.post(f"{path}/redo").text
+    assert "Nothing was written to" in dash.post(f"{stage.path(FOREIGN)}/undo", how="undo").text
+    assert dash.post(f"{path}/undo", how="gone").status_code == 400
+    assert "are taken off" in press(dash, button(dash, f"{path}/undo?how=release", how="release"))
+
+
+def test_while_a_server_is_down_what_is_remembered_is_shown_and_nothing_is_decided(stage: Stage) -> None:
+    dash, path = stage.dash, stage.path(EDITED)
+    dash.world.plex.faults.set(Fault("status", status=503))
+    page = stage.shown(path)
+    assert "It can't be read now" in page
+    assert "What PlexSync remembers; what both servers have is not known now" in page
+    assert "summary – – Films of Blue Door. –" in page
+    assert "Use Stash’s" not in page
+    assert "Nothing was decided: Plex" in plain(html.unescape(dash.post(f"{path}/parts", answer="keep").text))
+    assert "What would be done can't be shown now" in stage.shown(f"{path}/undo")
+
+
+def test_dead_letters_and_drift_name_collections(stage: Stage) -> None:
+    dash, path = stage.dash, stage.path(FAILED)
+    for page in ("/dead", "/fix"):
+        assert f'href="{path}"' in dash.get(page).text, page
+    assert f"{FAILED} collection {stage.numbers[FAILED]} refused" in stage.shown("/dead")
+    assert f'href="{path}"><bdi>{FAILED}</bdi></a>' in dash.get("/").text
+    assert "refuses the request (400)" in stage.shown(path)
+    told = press(dash, button(dash, "/dead", key=f"collection:{stage.numbers[FAILED]}"))
+    assert "1 dead letter will be tried again." in told
+    drift = stage.shown("/drift")
+    assert f"1 collection that you edited in Plex {EDITED} Movies" in drift
+    assert f'href="{stage.path(EDITED)}"' in dash.get("/drift").text
+    assert "that you edited in Plex" not in stage.shown("/drift?kept=1").replace("Fields that you edited in Plex", "")
+
+
+# --- the API ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_api_lists_and_explains_collections(stage: Stage) -> None:
+    listed = stage.dash.get("/api/collections?limit=2").json()
+    conformity = Conformity()
+    assert conformity.problems(listed, CollectionList, "list") == []
+    assert reachable(CollectionList) <= conformity.checked
+    assert (listed["total"], listed["offset"], len(listed["collections"])) == (6, 2, 2)
+    assert listed["counts"] == {"in_step": 2, "waiting": 1, "edited": 1, "not_ours": 1, "failed": 1}
+    (edited,) = stage.dash.get("/api/collections?stands=edited&library=Movies").json()["collections"]
+    facts = stage.dash.get(f"/api/collections/{edited['id']}").json()
+    assert Conformity().problems(facts, CollectionFacts, "collection") == []
+    assert [part["part"] for part in facts["parts"] if part["edited"]] == ["summary", "thumb"]
+    for wrong in ("stands=nonsense", "limit=501", "offset=x"):
+        assert stage.dash.get(f"/api/collections?{wrong}").status_code == 400
+    assert stage.dash.get("/api/collections/999").status_code == 404
+    stage.dash.world.plex.faults.set(Fault("status", status=503))
+    away = stage.dash.get(f"/api/collections/{edited['id']}")
+    assert away.status_code == 503
+    assert Conformity().problems(away.json(), CollectionFacts, "collection") == []
+    assert away.json()["away"]
+
+
+def test_the_api_decides_about_collections(stage: Stage) -> None:
+    dash, numbers = stage.dash, stage.numbers
+    edited, foreign, well = numbers[EDITED], numbers[FOREIGN], numbers[IN_SYNC]
+    kept = {"decision": "keep", "collections": [edited, well], "parts": ["summary"]}
+    status, answer = post(dash, "/api/collections/parts", kept)
+    assert Conformity().problems(answer, CollectionDecision, "decision") == []
+    assert (status, answer["parts"], answer["untouched"]) == (200, {str(edited): ["summary"]}, [well])
+    taken = {"decision": "take", "collections": [edited]}
+    assert post(dash, "/api/collections/parts", taken)[1]["parts"] == {str(edited): ["thumb"]}, "what is kept stays"
+    for path, ids, queued in (
+        ("take", [foreign, well], [foreign]),
+        ("sync", [well, edited], [well, edited]),
+        ("undo", [well, foreign], [well]),
+        ("redo", [well, edited], [well]),
+    ):
+        status, answer = post(dash, f"/api/collections/{path}", {"collections": ids})
+        assert Conformity().problems(answer, CollectionsAnswer, path) == []
+        assert (status, answer["collections"]) == (200, queued), path
+        assert answer.get("untouched", []) == [id for id in ids if id not in queued]
+        assert post(dash, f"/api/collections/{path}", {"collections": [999]})[0] == 404
+        for wrong in ({}, {"collections": []}, {"collections": ["1"]}, {"collections": [1], "all": True}):
+            assert post(dash, f"/api/collections/{path}", wrong)[0] == 400
+    for more in ({"decision": "no"}, {"decision": "keep", "parts": "x"}, {"decision": "keep", "parts": ["x"]}):
+        assert post(dash, "/api/collections/parts", {"collections": [edited], **more})[0] == 400
+
+
+# --- visitors --------------------------------------------------------------------------------------------------------
+
+
+def test_every_link_and_form_of_the_pages_leads_somewhere_and_names_are_text(world: World) -> None:
+    numbers = furnish_collections(world, *hostile_studios())
+    with opened(world) as dash:
+        crawl = Crawl(dash, set())
+        crawl.links("/collections")
+        paths = {url.removeprefix(dash.url).partition("?")[0] for url in crawl.seen}
+        assert {f"/collections/{id}" for id in numbers.values()} <= paths
+        for url in crawl.seen:
+            if "/collections" in url:
+                assert "<script>document" not in dash.client.get(url).text
+        crawl.forms = {name: form for name, form in crawl.forms.items() if "/collections/" in form.action}
+        assert len(crawl.forms) > 10
+        crawl.send()
+        assert crawl.bad == []
+
+
+def test_the_pages_open_well_in_a_browser(stage: Stage, look: Look) -> None:
+    window = look()
+    paths = ["/collections", *(stage.path(name) for name in (EDITED, FOREIGN, FAILED)), f"{stage.path(IN_SYNC)}/undo"]
+    for path in paths:
+        opens_well(window, stage.dash, path, "collections")
+    page = window.page
+    page.goto(f"{stage.dash.url}/collections")
+    page.get_by_role("link", name=EDITED).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(EDITED)
+    page.get_by_role("row", name="summary").get_by_role("button", name="Keep").click()
+    expect(page.get_by_role("status").first).to_contain_text("1 part of 1 collection kept as it is in Plex.")
