@@ -61,6 +61,7 @@ from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import SectionRow
 from plexsync.rules.scene import Scene
+from plexsync.rules.text import fold
 from plexsync.rules.undo import begun_anew, undo, undone
 from plexsync.store.database import Database, Reader
 
