@@ -6,11 +6,23 @@ container must be present and state its size: nothing else counts as "no items".
 ValueError for well-formed answers that contradict themselves.
 """
 
-import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 import msgspec
 
+from plexsync.plex.numbers import (
+    LONGEST_MOMENT,
+    Flag,
+    Number,
+    check_size,
+    digits,
+    is_set,
+    key_of,
+    moment,
+    rating_text,
+    short_number,
+    whole_number,
+)
 from plexsync.rules.added_dates import moment_text
 from plexsync.rules.item import Entry, Item, Part, Viewing
 from plexsync.rules.records import Section
@@ -21,16 +33,10 @@ UNREADABLE = "\ufffd"
 LONGEST_DURATION = 12
 # Digits of the times that somebody can watch a movie.
 LONGEST_COUNT = 9
-LONGEST_NUMBER = 19
-# Digits of a moment in seconds: three thousand years.
-LONGEST_MOMENT = 11
 # The end of the name of the agent of a library of Other Videos.
 NO_AGENT = ".none"
 # How the guid of an item begins that no agent has matched: it has no pictures from the internet.
 UNMATCHED = ("local://", "com.plexapp.agents.none://", "tv.plex.agents.none://")
-
-Number = int | float | str
-Flag = bool | int | float | str
 
 
 class PlexTag(msgspec.Struct):
@@ -219,14 +225,6 @@ def entries_of(container: Entries, section: str) -> list[Entry]:
     ]
 
 
-def total_of(total_size: Number | None, header: str) -> int:
-    """The size of the whole listing, from the body or else from the header with the same value."""
-    total = whole_number(header if total_size is None else total_size)
-    if total < 0:
-        raise ValueError("a negative total")
-    return total
-
-
 def items_of(container: Items) -> dict[str, Item]:
     """The items by rating key, without those that belong to no library (-1)."""
     check_size(container.size, container.Metadata)
@@ -320,7 +318,7 @@ def sort_title(title: str | None, sort_title: str | None, locks: Collection[str]
 def viewing_of(count: Number | None, moment: Number | None, offset: Number | None) -> Viewing:
     """How far an item was watched. An invalid number counts as none: it does not make the answer invalid."""
     lengths = ((count, LONGEST_COUNT), (moment, LONGEST_MOMENT), (offset, LONGEST_DURATION))
-    return Viewing(*(_short(number, length) for number, length in lengths))
+    return Viewing(*(short_number(number, length) for number, length in lengths))
 
 
 def _names(tags: Iterable[PlexTag]) -> tuple[str, ...]:
@@ -342,66 +340,4 @@ def _duration(part: PartAnswer, media: MediaAnswer) -> int:
 
     It is only a hint for matching, so an invalid one does not make the answer invalid.
     """
-    return _short(part.duration or (media.duration if len(media.Part) == 1 else None), LONGEST_DURATION)
-
-
-def _short(number: Number | None, length: int) -> int:
-    """A number of at most so many digits, without its fraction; 0 for any other."""
-    text = digits(number)
-    return int(text) if text and len(text) <= length else 0
-
-
-def check_size(size: Number, listed: Sequence[object]) -> None:
-    """Raise ValueError if a container does not hold as much as it says: nothing else tells that the answer is whole."""
-    if whole_number(size) != len(listed) or (isinstance(size, float) and not size.is_integer()):
-        raise ValueError("a container that does not hold what it says")
-
-
-def key_of(number: Number) -> str:
-    """A key as text. Keys go into URLs, so they must be plain numbers."""
-    text = digits(number)
-    if not text:
-        raise ValueError("a key that is no number")
-    return text
-
-
-def digits(number: Number | None) -> str:
-    """The digits of a number without its fraction; '' for none, a negative one, or a text that is no number."""
-    text = "" if number is None else _whole(number)
-    return text if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else ""
-
-
-def whole_number(number: Number) -> int:
-    """A number without its fraction; raises ValueError for a text that is none."""
-    text = _whole(number)
-    if len(text) > LONGEST_NUMBER:
-        raise ValueError("a number out of bounds")
-    return int(text)
-
-
-def moment(number: Number | None) -> int:
-    """A moment in UTC seconds; 0 for none, or for a number that is no moment."""
-    text = digits(number)
-    return int(text) if text and len(text) <= LONGEST_MOMENT else 0
-
-
-def _whole(number: Number) -> str:
-    """The number as text, without its fraction."""
-    text = f"{number:f}" if isinstance(number, float) else str(number)
-    whole, point, fraction = text.partition(".")
-    return whole if point and fraction.isascii() and fraction.isdigit() else text
-
-
-def is_set(flag: Flag) -> bool:
-    """Whether a flag is true."""
-    return flag in (True, "1", "true")
-
-
-def rating_text(rating: float | str | None) -> str:
-    """A rating as the shortest decimal ("8.5", "8"), '' for none."""
-    if rating is None or rating == "":
-        return ""
-    value = float(rating)
-    if not math.isfinite(value):
-        raise ValueError("a rating that is no number")
-    return f"{value:g}" if value >= 0 else ""
+    return short_number(part.duration or (media.duration if len(media.Part) == 1 else None), LONGEST_DURATION)

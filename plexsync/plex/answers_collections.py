@@ -3,7 +3,7 @@
 import msgspec
 
 from plexsync.plex import answers
-from plexsync.plex.answers import Flag, Number
+from plexsync.plex.numbers import Flag, Number, check_size, digits, is_set, key_of, whole_number
 from plexsync.rules.collection_servers import HOME_PLACES, PREFS, ListedCollection, PlexCollection
 from plexsync.rules.item import Item
 
@@ -94,14 +94,14 @@ class HubsAnswer(msgspec.Struct):
 
 def listed_of(container: CollectionsContainer) -> list[ListedCollection]:
     """The collections of a page. Whatever else is in it has no members and counts as smart: nothing is written to it."""
-    answers.check_size(container.size, container.Metadata)
+    check_size(container.size, container.Metadata)
     return [
         ListedCollection(
-            key=answers.key_of(metadata.ratingKey),
+            key=key_of(metadata.ratingKey),
             title=metadata.title or "",
-            smart=answers.is_set(metadata.smart) or metadata.type != COLLECTION,
-            members=answers.whole_number(metadata.childCount or 0),
-            stamp=answers.whole_number(metadata.updatedAt or 0),
+            smart=is_set(metadata.smart) or metadata.type != COLLECTION,
+            members=whole_number(metadata.childCount or 0),
+            stamp=whole_number(metadata.updatedAt or 0),
         )
         for metadata in container.Metadata
     ]
@@ -109,20 +109,20 @@ def listed_of(container: CollectionsContainer) -> list[ListedCollection]:
 
 def collections_of(container: CollectionsContainer) -> dict[str, PlexCollection]:
     """The collections in full by rating key, without items of other types."""
-    answers.check_size(container.size, container.Metadata)
+    check_size(container.size, container.Metadata)
     collections = [_collection(metadata, container) for metadata in container.Metadata if metadata.type == COLLECTION]
     return {collection.item.key: collection for collection in collections}
 
 
 def members_of(container: Members) -> list[ListedCollection]:
     """The members of a page, with their keys only."""
-    answers.check_size(container.size, container.Metadata)
-    return [ListedCollection(answers.key_of(metadata.ratingKey), "") for metadata in container.Metadata]
+    check_size(container.size, container.Metadata)
+    return [ListedCollection(key_of(metadata.ratingKey), "") for metadata in container.Metadata]
 
 
 def homes_of(container: Hubs, section: str) -> dict[str, tuple[str, ...]]:
     """The collections of this library by key, and where the home shows each."""
-    answers.check_size(container.size, container.Hub)
+    check_size(container.size, container.Hub)
     start = hub_of(section, "")
     return {
         hub.identifier.removeprefix(start): _places(hub) for hub in container.Hub if hub.identifier.startswith(start)
@@ -136,18 +136,18 @@ def hub_of(section: str, key: str) -> str:
 
 def _places(hub: HubAnswer) -> tuple[str, ...]:
     flags = (hub.promotedToRecommended, hub.promotedToOwnHome, hub.promotedToSharedHome)
-    return tuple(place for place, flag in zip(HOME_PLACES, flags, strict=True) if answers.is_set(flag))
+    return tuple(place for place, flag in zip(HOME_PLACES, flags, strict=True) if is_set(flag))
 
 
 def _collection(metadata: CollectionAnswer, container: CollectionsContainer) -> PlexCollection:
-    section = answers.digits(metadata.librarySectionID) or answers.digits(container.librarySectionID)
+    section = digits(metadata.librarySectionID) or digits(container.librarySectionID)
     if not section:
         raise ValueError("a collection that does not name its library")
     locks = answers.locks_of(metadata.Field)
     settings = {"collectionMode": metadata.collectionMode, "collectionSort": metadata.collectionSort}
     pictures = (("thumb", metadata.thumb), ("art", metadata.art))
     item = Item(
-        key=answers.key_of(metadata.ratingKey),
+        key=key_of(metadata.ratingKey),
         section=section,
         scalars={
             "title": metadata.title or "",
@@ -157,10 +157,10 @@ def _collection(metadata: CollectionAnswer, container: CollectionsContainer) -> 
         },
         locks=locks,
         pictures={name: path for name, path in pictures if path and not path.startswith(COMPOSED)},
-        stamp=answers.whole_number(metadata.updatedAt or 0),
+        stamp=whole_number(metadata.updatedAt or 0),
         library=metadata.librarySectionUUID or container.librarySectionUUID or "",
     )
-    return PlexCollection(item, answers.is_set(metadata.smart), answers.whole_number(metadata.childCount or 0))
+    return PlexCollection(item, is_set(metadata.smart), whole_number(metadata.childCount or 0))
 
 
 def _setting(name: str, value: Number | None) -> str:

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.flows.dressed import add_member, begin, dressed_house, key_of, rows
+from plexsync.rules.job import COLLECTION
+from tests.flows.dressed import add_member, begin, collection, dressed_house, key_of, rows
 from tests.flows.test_collections_flow import redress
 
 
@@ -92,3 +93,16 @@ def test_a_new_scene_goes_into_the_collection_that_a_person_has_just_renamed(hou
     shown = everything(house, first, second)
     assert shown == {"My Acme": [house.key_of(first), house.key_of(second)]}
     assert key_of(house, "My Acme") == key
+
+
+def test_a_group_with_the_name_of_a_studio_has_its_own_collection_when_the_studio_is_renamed(house):
+    first, second = begin(house, {"studio": "Acme"}, {"studio": None, "groups": ["Acme"]})
+    house.stash_sim.edit_object("group", "Acme", synopsis="The group.")
+    redress(house)
+    house.stash_sim.rename_studio("Acme", "Apex")
+    with house.store.writing() as tx:
+        tx.jobs.want(COLLECTION, 1, "edit", house.clock.now())
+    house.work_until_settled()
+    shown = house.plex_sim.collections(house.section)
+    assert shown == {"Apex": [house.key_of(first)], "Acme": [house.key_of(second)]}
+    assert collection(house, "Acme").scalars["summary"] == "The group."

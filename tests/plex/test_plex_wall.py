@@ -69,13 +69,13 @@ def test_a_collection_is_read_with_its_items_in_order(sim, plex):
         sim.add_movie(
             "1", [(f"/media/{number}.mp4", number, 1000)], title=f"Film {number}", collection=["Ash"], year=year
         )
-        for number, year in enumerate((1999, None))
+        for number, year in enumerate((None, 1999))
     ]
     key = sim.collection_keys("1")["Ash"]
     assert plex.shown_collection(key).title == "Ash"
     page = plex.items_page(key, start=0, size=1)
-    assert (page.items[0].key, page.items[0].title, page.items[0].year, page.total) == (items[0], "Film 0", "1999", 2)
-    assert [item.year for item in plex.items_page(key, start=1, size=1).items] == [""]
+    assert (page.items[0].key, page.items[0].title, page.items[0].year, page.total) == (items[0], "Film 0", "", 2)
+    assert [item.year for item in plex.items_page(key, start=1, size=1).items] == ["1999"]
     for missing in (items[0], "999"):
         with pytest.raises(Missing):
             plex.shown_collection(missing)

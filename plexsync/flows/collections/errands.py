@@ -114,6 +114,9 @@ class CollectionJournal:
                 if errand.title != row.name and errand.finding.is_named:
                     renames.append(RenamedCollection(row, errand.title))
         save_renames(tx, renames)
+        for sharing in tx.collections.by_item(rename.collection.item for rename in renames) if renames else ():
+            if sharing.id not in rows:
+                tx.jobs.want(COLLECTION, sharing.id, Why.SWEEP, now)
 
     @staticmethod
     def _learn(tx: Writer, row: CollectionRow, errand: CollectionErrand, until: int) -> None:
@@ -137,6 +140,11 @@ def _give_up_name(tx: Writer, row: CollectionRow, errand: CollectionErrand, now:
     old = replace(row, name=errand.finding.template_name, item="", owner="", memory={}, pushing=(), stamp=0)
     tx.collections.save(old)
     tx.jobs.want(COLLECTION, row.id, Why.EDIT, now)
+    move_scenes(tx, row, now=now)
+
+
+def move_scenes(tx: Writer, row: CollectionRow, *, now: int) -> None:
+    """Queue the scenes that show the object of a row: they come into another collection."""
     if kind := SHOWN.get(row.object.source):
         for scene in tx.scene_names.scenes_showing(kind, row.object.id):
             tx.jobs.want(Kind.SCENE, scene, Why.SWEEP, now)

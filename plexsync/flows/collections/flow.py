@@ -7,7 +7,7 @@ from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
 from plexsync.flows.collections.comparison import all_rows
-from plexsync.flows.collections.errands import CollectionErrand, CollectionJournal
+from plexsync.flows.collections.errands import CollectionErrand, CollectionJournal, move_scenes
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.push import MOVES, OTHER_REQUESTS, CollectionPusher
 from plexsync.flows.collections.records import IN_STEP, CollectionFinding, digest
@@ -85,6 +85,8 @@ class CollectionFlow:
         """Save what was found, and each push before it is sent."""
         found = [(job, finding, finding.row) for job, finding in findings if finding.row and finding.error is None]
         errands = {job.token: self._saved(tx, job, finding, row, now, until) for job, finding, row in found}
+        for row in [row for _, finding, row in found if finding.parts]:
+            move_scenes(tx, row, now=now)
         save_renames(
             tx, [RenamedCollection(row, finding.name) for _, finding, row in found if _is_renamed(row, finding)]
         )
@@ -189,9 +191,8 @@ class CollectionFlow:
 
 
 def _is_renamed(row: CollectionRow, finding: CollectionFinding) -> bool:
-    """Whether scenes carry the title of this collection, and it is another one now. Someone else's is left to them."""
-    is_carried = finding.is_named and finding.owner != "foreign"
-    return is_carried and bool(row.item) and row.item == finding.item and finding.name != row.name
+    """Whether scenes carry the title of this collection, and it is another one now."""
+    return finding.is_named and bool(row.item) and row.item == finding.item and finding.name != row.name
 
 
 def _as_found(row: CollectionRow, finding: CollectionFinding, now: int) -> CollectionRow:

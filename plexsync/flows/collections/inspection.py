@@ -61,6 +61,7 @@ from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import SectionRow
 from plexsync.rules.scene import Scene
+from plexsync.rules.text import fold
 from plexsync.rules.undo import begun_anew, undo, undone
 from plexsync.store.database import Database, Reader
 
@@ -219,7 +220,9 @@ class CollectionLooker:
             # Scenes go on with the name of the template.
             base = replace(base, name=base.template_name or row.name, is_named=False)
             return replace(base, outcome=None if leaves else Done(NOT_OURS))
-        if self._is_shared(row, item.key):
+        if dresser := self._dressed_by(row, item.key):
+            if not leaves and is_named and _has_parted(base.template_name, dresser, base.name):
+                return replace(base, name=base.template_name, item="", owner="", parts=True, outcome=Done(NO_SCENES))
             return replace(base, outcome=None if leaves else Done(SHARED))
         try:
             return self._planned(base, row, collection, snapshot, read)
@@ -238,13 +241,14 @@ class CollectionLooker:
             is_ours = is_made_by_us(db, collection.item.value("title"), read.members.get(key, ()))
         return "ours" if is_ours else "foreign"
 
-    def _is_shared(self, row: CollectionRow, key: str) -> bool:
-        """Whether the collection is that of several objects, and another one dresses it."""
+    def _dressed_by(self, row: CollectionRow, key: str) -> CollectionRow | None:
+        """The row that dresses the collection, if it is that of several objects and this is not the one."""
         with self._store.reading() as db:
             ids = {other.id for other in db.collections.by_name([row.name], library=row.library)}
             ids |= {other.id for other in db.collections.by_item([key]) if other.library == row.library}
             rows = db.collections.of(ids | {row.id}).values()
-        return min(rows, key=_rank).id != row.id
+        dresser = min(rows, key=_rank)
+        return dresser if dresser.id != row.id else None
 
     def _planned(
         self,
@@ -309,6 +313,15 @@ def told_item(item: Item, homes: Mapping[str, tuple[str, ...]] | None, members: 
     if homes is not None:
         scalars[HOME] = home_text(frozenset(homes.get(item.key, ())))
     return replace(item, scalars=scalars)
+
+
+def _has_parted(name: str, dresser: CollectionRow, title: str) -> bool:
+    """Whether a shared collection was renamed after the object that dresses it, and another one has kept this name.
+
+    A title that you gave to the collection is that of all of its objects.
+    """
+    by_stash = dresser.memory.get("title")
+    return by_stash is not None and fold(name) not in (fold(str(by_stash.said)), fold(title))
 
 
 def _rank(row: CollectionRow) -> tuple[bool, int, int]:

@@ -81,7 +81,8 @@ class CollectionFinding:
 
     `row` is what was remembered, `name` the name that scenes carry from now on, `template_name` the one that the template
     makes. `item` is the rating key ('' if it is not in Plex), `leaves`: it is forgotten once nothing is left of PlexSync's.
-    `is_named`: scenes carry the title that the collection has in Plex.
+    `is_named`: scenes carry the title that the collection has in Plex. `parts`: it shared a collection that has another
+    name now, so its scenes move to one of its own.
     """
 
     id: int
@@ -97,6 +98,7 @@ class CollectionFinding:
     stamp: int = 0
     leaves: bool = False
     is_named: bool = False
+    parts: bool = False
     outcome: Outcome | None = None
     ends: Outcome = field(default_factory=Done)
     error: NeighbourError | None = None
