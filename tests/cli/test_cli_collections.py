@@ -4,9 +4,11 @@ import re
 
 import pytest
 
+from plexsync.reports.shapes import collections as shapes
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.simulator.http import Fault, Request
 from tests.cli.conftest import Door
+from tests.conformity import Conformity
 from tests.journey.world import World
 
 PARTS = "name,summary,order"
@@ -244,7 +246,8 @@ def test_a_dead_letter_of_a_collection_is_named_everywhere(dressed: World, door:
     (check,) = (row for row in door("doctor", "--json").facts["checks"] if row["name"] == "collections")
     assert (check["state"], check["told"]) == ("warning", "2 in sync, 1 needs you")
     dressed.plex.faults.set()
-    assert door("dlq", "retry", number).code == 0
+    retried = door("dlq", "retry", number)
+    assert (retried.code, retried.out) == (0, f"{number} (Studio 1) retried\n")
     assert door("drain").code == 0
     assert summaries(dressed)["Studio 1"] == "Other films."
 
@@ -289,3 +292,25 @@ def test_the_doctor_says_how_plex_takes_collections(dressed: World, door: Door) 
     assert checks()["edits of collections"]["told"].startswith("sent to each collection")
     dressed.settings["collection_parts"] = dressed.settings["collection_home"] = ""
     assert not checks().keys() & {"collections", "collections in Plex", "edits of collections"}
+
+
+def test_every_answer_has_its_shape(dressed: World, door: Door) -> None:
+    dressed.plex.hand_edit(key_of(dressed, "Studio 1"), summary="Mine.")
+    dressed.stash.edit_object("studio", "Studio 2", details="Other films.")
+    answers = {
+        ("sync", "--dry-run"): shapes.CollectionPreview,
+        ("sync", "Studio 1"): shapes.CollectionsAnswer,
+        ("list",): shapes.CollectionList,
+        ("explain", "Studio 1"): shapes.CollectionFacts,
+        ("keep", "Studio 1", "Studio 2", "--yes"): shapes.CollectionDecision,
+        ("undo", "Studio 0"): shapes.CollectionsAnswer,
+        ("redo", "Studio 0", "Studio 1", "--yes"): shapes.CollectionsAnswer,
+    }
+    conformity = Conformity()
+    problems = [
+        problem
+        for words, shape in answers.items()
+        for problem in conformity.problems(door("collections", *words, "--json").facts, shape, " ".join(words))
+    ]
+    assert problems == []
+    assert {shapes.CollectionRowFacts, shapes.CollectionPartFacts, shapes.CollectionChangeFacts} <= conformity.checked

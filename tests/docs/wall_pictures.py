@@ -13,6 +13,7 @@ from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import KEY, TOKEN, World
 from tests.patience import until
 from tests.web.conftest import dashboard as opened_dashboard
+from validation.looks import LOOKS
 
 SCENES = 60
 PEOPLE = ("Ann Vale", "Ben Okoro", "Carla Ruiz", "Dan Weiss", "Eve Lind")
@@ -55,6 +56,14 @@ def wall_pictures(browser: Browser, folder: Path) -> Iterator[tuple[str, str]]:
                 "wall-collection.png",
                 'A collection with `look = "rich"`: poster, background, summary, and items in order.',
             )
+            world.plex.hand_edit(key, summary="My own words about it.", locked=True)
+            ((id,),) = world.rows(f"select id from collection where item = '{key}'")
+            for name, path, words in (
+                ("wall-dressed", "/collections", "The collections that PlexSync dresses, and how they stand."),
+                ("wall-parts", f"/collections/{id}", "A collection part by part: one was edited in Plex."),
+            ):
+                shoot(browser, world, path, folder / f"{name}.png", **LOOKS["rich"])
+                yield f"{name}.png", words
 
 
 def furnish(world: World) -> None:
@@ -98,9 +107,9 @@ def drawn(words: str, dark: Colour, light: Colour, size: tuple[int, int], *, pla
     return made.getvalue()
 
 
-def shoot(browser: Browser, world: World, path: str, file: Path) -> None:
-    """Take the picture of a page once all its pictures are there."""
-    with opened_dashboard(world) as dash:
+def shoot(browser: Browser, world: World, path: str, file: Path, **settings: object) -> None:
+    """Take the picture of a page once all its pictures are there; the dashboard has these settings besides."""
+    with opened_dashboard(world, **settings) as dash:
         page = browser.new_page(viewport={"width": 1280, "height": 560}, color_scheme="dark")
         page.goto(f"{dash.url}{path}")
         until(lambda: page.evaluate("[...document.images].every(image => image.complete)"))

@@ -6,6 +6,7 @@ import pytest
 
 from plexsync.app.parts import opened
 from plexsync.reports.shapes import comparisons, dead_letters, outages, review, scenes, status, top, undo
+from plexsync.rules.collections import CollectionObject, NewCollection
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.first_plays import FirstPlays, counted_text
 from plexsync.rules.note_keys import DASHBOARD, PLAYS_COUNTED, WORKER_ENDED
@@ -48,6 +49,9 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
             tx.notes.save(PLAYS_COUNTED, counted_text(FirstPlays("someone", 1, 0, at=parts.clock.now(), in_plex=0)))
             play = RememberedPlay(PlaySource("1"), PlayState.SENT)
             tx.plays.begin(ids["in_step"], "", "", {1_700_000_000: play}, now=parts.clock.now())
+            (section,) = tx.sections.all()
+            studios = [CollectionObject("studio", id) for id in range(1, 20)]
+            tx.collections.ensure(NewCollection(studio, section.uuid, section.key, "A studio") for studio in studios)
             tx.notes.save(DASHBOARD, "machine http://127.0.0.1:9797 localhost")
             tx.notes.save(WORKER_ENDED, after_end("", parts.clock.now(), "it was killed"))
         with try_lock(world.folder, lock.DASHBOARD):

@@ -238,7 +238,7 @@ def test_every_button_of_the_dead_letters_does_what_it_says(staged: Staged, look
     page.get_by_role("link", name="Keep it").click()
     page.locator("#drop-ambiguous").click()
     page.get_by_role("button", name="Drop it").click()
-    expect(notice).to_contain_text("1 scene dropped")
+    expect(notice).to_contain_text("1 dead letter dropped")
     assert state_of(world, found["ambiguous"]) is State.DROPPED
 
     page.get_by_role("button", name="Retry", exact=True).click()

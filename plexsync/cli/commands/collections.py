@@ -106,11 +106,12 @@ def _tell_list(facts: CollectionList, now: int, out: Console) -> None:
 @click.option("--wait", is_flag=True, help="Return when they are worked, with a summary.")
 @click.pass_obj
 def sync(call: Call, names: tuple[str, ...], library: str, dry_run: bool, wait: bool) -> int:
-    """Inspect collections, and write what differs: all that are known, or those that you name.
+    """Inspect collections, and write what differs.
 
-    Puts them in the queue and returns; a running worker (plexsync serve) takes them at once. With --wait they are worked
-    before the command returns. A name that two libraries have goes with --library; a number from the list says it, too.
-    An undone collection stays so. Exits with 1 if one became a dead letter.
+    All that are known, or those that you name. Puts them in the queue and returns; a running worker (plexsync serve) takes
+    them at once. With --wait they are worked before the command returns. A name that two libraries have goes with
+    --library; a number from the list says it, too. An undone collection stays so. Exits with 1 if one became a dead
+    letter.
 
     \b
     Examples:
@@ -142,11 +143,12 @@ def sync(call: Call, names: tuple[str, ...], library: str, dry_run: bool, wait: 
 @click.option("--wait", is_flag=True, help="Return when they are worked, with a summary.")
 @click.pass_obj
 def take(call: Call, names: tuple[str, ...], library: str, wait: bool) -> int:
-    """Hand collections over to PlexSync that it did not make itself.
+    """Hand collections over to PlexSync.
 
-    From then on it dresses them like its own: a part that is locked or set in Plex stays as it is (first_push), and
-    plexsync collections undo brings back what was there. Items that you added stay in the collection. A smart collection
-    can't be handed over. Exits with 1 if one is PlexSync's already, or was not found in Plex yet.
+    They are those that it did not make itself. From then on it dresses them like its own: a part that is locked or set in
+    Plex stays as it is (first_push), and plexsync collections undo brings back what was there. Items that you added stay
+    in the collection. A smart collection can't be handed over. Exits with 1 if one is PlexSync's already, or was not found
+    in Plex yet.
 
     \b
     Examples:
@@ -175,11 +177,11 @@ def take(call: Call, names: tuple[str, ...], library: str, wait: bool) -> int:
 @click.option("--library", metavar="NAME", default="", help="The library of Plex, if two have this name.")
 @click.pass_obj
 def explain(call: Call, name: str, library: str) -> int:
-    """Show why a collection stands as it stands, and what would happen to it now.
+    """Show why a collection stands as it stands.
 
-    Looks at Stash and Plex as the worker does, and writes to neither: for each part what Stash says, what Plex has, what
-    was there before PlexSync, and what would be done and why. If a server is down it shows what PlexSync remembers and
-    exits with 1.
+    Also what would happen to it now. Looks at Stash and Plex as the worker does, and writes to neither: for each part what
+    Stash says, what Plex has, what was there before PlexSync, and what would be done and why. If a server is down it shows
+    what PlexSync remembers and exits with 1.
 
     \b
     Example:

@@ -50,10 +50,11 @@ def _options(body: Body) -> Body:
 @_options
 @click.pass_obj
 def keep(call: Call, names: tuple[str, ...], library: str, parts: tuple[str, ...], all_: bool, yes: bool) -> int:
-    """Let parts that you edited in Plex follow Plex, also after a change in Stash.
+    """Keep what you edited in Plex, whatever Stash says.
 
-    Without a decision such a part stays as it is until Stash changes it (conflict_policy). Asks once for more than one
-    collection. Exits with 1 if a collection that was named has no such part, or is being worked on.
+    The part follows Plex until plexsync collections unkeep. Without a decision such a part stays as it is until Stash
+    changes it (conflict_policy). Asks once for more than one collection. Exits with 1 if a collection that was named has
+    no such part, or is being worked on.
 
     \b
     Examples:

@@ -43,11 +43,12 @@ RELEASE = TakeBack(
 @choosing("Every collection that anything was written to.")
 @click.pass_obj
 def undo(call: Call, names: tuple[str, ...], library: str, all_: bool, dry_run: bool, yes: bool, wait: bool) -> int:
-    """Take back what was written to collections: what was there before comes back, with its lock.
+    """Take back what was written to collections.
 
-    What a person changed in Plex since stays as it is. The collection keeps its members, since those are names of scenes
-    (plexsync undo). It stays so until the object changes in Stash or you call plexsync collections redo. Works also while
-    no part is switched on. Asks once for more than one. Exits with 1 if nothing was written to one that was named.
+    What was there before comes back, with its lock. What a person changed in Plex since stays as it is. The collection
+    keeps its members, since those are names of scenes (plexsync undo). It stays so until the object changes in Stash or
+    you call plexsync collections redo. Works also while no part is switched on. Asks once for more than one. Exits with 1
+    if nothing was written to one that was named.
 
     \b
     Examples:
@@ -61,7 +62,7 @@ def undo(call: Call, names: tuple[str, ...], library: str, all_: bool, dry_run: 
 @choosing("Every collection that anything was written to.")
 @click.pass_obj
 def release(call: Call, names: tuple[str, ...], library: str, all_: bool, dry_run: bool, yes: bool, wait: bool) -> int:
-    """Leave what was written to collections in Plex, and take off every lock that is PlexSync's.
+    """Leave what was written, and take PlexSync's locks off.
 
     Undo can't take it back any more. Otherwise as plexsync collections undo.
 

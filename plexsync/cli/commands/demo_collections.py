@@ -12,10 +12,10 @@ def make_favourites(library: Any, plex: Any, handles: Any) -> None:
     from plexsync.simulator.stash_images import png
 
     section = next(iter(library.sections))
-    handles = [
+    movies = [
         movie.handle for movie in library.movies if movie.handle in library.bystanders and movie.section == section
     ]
-    for number, handle in enumerate(handles[:LARGEST_FAVOURITES]):
+    for number, handle in enumerate(movies[:LARGEST_FAVOURITES]):
         poster = png(40, 90 + 15 * number, 140, width=POSTER[0], height=POSTER[1])
         plex.hand_edit(handles.movies[handle], collection=[FAVOURITES], thumb=poster)
     key = plex.collection_keys(handles.sections[section])[FAVOURITES]

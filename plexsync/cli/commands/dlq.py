@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import click
 from rich.console import Console
 
+from plexsync.app.parts import Parts
 from plexsync.app.parts import opened as parts_on
 from plexsync.cli.call import FAILED, FINE, Call, Sharing, family
 from plexsync.cli.start import begun, opened
@@ -20,12 +21,12 @@ from plexsync.engine.dead_letters import Key
 from plexsync.reports.cures import cure
 from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letters
 from plexsync.reports.dead_letters import groups
-from plexsync.reports.format import local, many, stamp
+from plexsync.reports.format import local, many, safe, stamp
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title, written
 from plexsync.reports.shapes.dead_letters import GroupFacts, LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
-from plexsync.rules.job import State
+from plexsync.rules.job import COLLECTION, State
 from plexsync.rules.records import JobRow
 
 SHOWN = 50
@@ -192,12 +193,13 @@ def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) ->
     _check_which(scenes, cause, all_)
     with begun(call) as start, parts_on(start.config, start.folder) as parts:
         start.tell(parts)
+        names = _collections(parts, scenes)
         if scenes:
             done = dead_letters.retry(parts.store, parts.clock, scenes)
         else:
             done = (dead_letters.retry_all(parts.store, parts.clock, cause or ""), [])
         closed = start.ask(parts)
-    return _answer(call, done, "retried", then=f"; {closed}" if closed else "")
+    return _answer(call, done, "retried", names=names, then=f"; {closed}" if closed else "")
 
 
 @dlq.command("drop", cls=Sharing, short_help="Stop caring for it, until it is edited again.")
@@ -221,7 +223,12 @@ def drop(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool, yes
         with parts.store.reading() as db:
             named = sum(dead_letters.is_open(db, *key) for key in dict.fromkeys(scenes))
             count = named if scenes else dead_letters.count(db, cause or "")
-        if count and not yes and not confirmed(f"Drop {many(count, 'scene')}? They come back only by a new edit."):
+        names = _collections(parts, scenes)
+        if (
+            count
+            and not yes
+            and not confirmed(f"Drop {names or many(count, 'scene')}? They come back only by a new edit.")
+        ):
             click.echo("plexsync: nothing was dropped", err=True)
             call.answer({"dropped": 0}, lambda: None)
             return FAILED
@@ -229,7 +236,7 @@ def drop(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool, yes
             done = dead_letters.drop(parts.store, parts.clock, scenes)
         else:
             done = (dead_letters.drop_all(parts.store, parts.clock, cause or ""), [])
-    return _answer(call, done, "dropped", where="in the queue")
+    return _answer(call, done, "dropped", where="in the queue", names=names)
 
 
 @dlq.command("export", cls=Sharing)
@@ -270,11 +277,28 @@ def export(call: Call, file: str, format_: str, cause: str | None, force: bool) 
     return FINE
 
 
-def _answer(call: Call, done: dead_letters.Moved, verb: str, *, where: str = "a dead letter", then: str = "") -> int:
+def _collections(parts: Parts, keys: Sequence[Key]) -> str:
+    """What was named, if there is a collection among it: the names of collections, and the keys of all others."""
+    if not any(kind == COLLECTION for kind, _ in keys):
+        return ""
+    with parts.store.reading() as db:
+        names = {key: title(db, *key) if key[0] == COLLECTION else "" for key in keys}
+    return ", ".join(f"{written(*key)} ({safe(name, 60)})" if name else written(*key) for key, name in names.items())
+
+
+def _answer(
+    call: Call,
+    done: dead_letters.Moved,
+    verb: str,
+    *,
+    where: str = "a dead letter",
+    names: str = "",
+    then: str = "",
+) -> int:
     count, missed = done
     if missed:
         return _missed(call, missed, done=count, verb=verb, where=where)
-    call.answer({verb: count}, lambda: say(paper(), f"{many(count, 'scene')} {verb}{then}"))
+    call.answer({verb: count}, lambda: say(paper(), f"{names or many(count, 'scene')} {verb}{then}"))
     return FINE
 
 
