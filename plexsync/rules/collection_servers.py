@@ -15,8 +15,6 @@ from plexsync.rules.traits import CollectionForm
 # The settings of a collection that Plex shows beside its fields, each with the value that stands for Plex's default. They
 # have no lock. In an `Item` the default is ''.
 PREFS = {"collectionMode": "-1", "collectionSort": "0"}
-# The order of a collection in which its members stand where they were moved to.
-CUSTOM_ORDER = "2"
 # Where the home of Plex can show a collection.
 HOME_PLACES = ("recommended", "home", "shared")
 # The kinds of objects in Stash that have a name of their own.

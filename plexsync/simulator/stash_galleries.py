@@ -46,7 +46,8 @@ class Gallery:
 
 
 def file_of(image: bytes) -> ImageFile:
-    """The file of an image, as a scan describes it. Only PNGs have their real size."""
+    """The file of an image, as a scan describes it: a JPEG is an `mjpeg`. Only PNGs have their real size."""
     if image.startswith(b"\x89PNG"):
         return ImageFile("png", *struct.unpack(">II", image[16:24]))
-    return ImageFile(media_type(image).rpartition("/")[2], 1, 1)
+    kind = media_type(image).rpartition("/")[2]
+    return ImageFile("mjpeg" if kind == "jpeg" else kind, 1, 1)

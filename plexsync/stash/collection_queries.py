@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from plexsync.rules.collections import MOST_TENTHS
 from plexsync.stash import queries
 
 STUDIO_SOURCE = """
@@ -74,7 +75,8 @@ query GroupScenes($scenes: SceneFilterType, $page: FindFilterType) {
 }
 """
 
-MOST_TENTHS, MOST = 10, 100
+# The largest rating in Stash.
+MOST = 100
 
 
 def objects(wanted: Mapping[str, Sequence[int]]) -> str:

@@ -7,8 +7,9 @@ import msgspec
 from plexsync.rules.scene import Image
 from plexsync.stash.numbers import Id, number
 
-# Stash's words for the formats that Plex can show. A cover can also be a video or an animation.
-FORMATS = ("jpeg", "png", "webp")
+# Stash's words for the formats that Plex can show: a JPEG is an `mjpeg`, but a `jpeg` inside a zip file. A cover can also be
+# a video or an animation.
+FORMATS = ("jpeg", "mjpeg", "png", "webp")
 
 
 class ImageFileAnswer(msgspec.Struct):

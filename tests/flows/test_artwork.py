@@ -161,6 +161,23 @@ def test_covers_that_stash_can_not_read_for_a_while_stay_in_plex(house):
     assert (poster(house, id), poster(house, fresh)) == (key_of("thumb", RED), key_of("thumb", BLUE))
 
 
+def test_a_studio_whose_picture_is_a_drawing_is_told_once_and_asked_no_more(tmp_path):
+    drawing = b'<svg xmlns="http://www.w3.org/2000/svg" width="30" height="10"/>'
+    with House(tmp_path / "data", profile=Profile(frozenset(FIELDS), poster="studio")) as house:
+        (id,) = house.add(1)
+        house.stash_sim.edit_scene(id, studio="Acme")
+        house.stash_sim.edit_object("studio", "Acme", image=drawing)
+        for _ in range(2):
+            again(house, id)
+        with house.store.reading() as db:
+            assert db.pictures.of(id)["thumb studio"].reason == "it is an SVG drawing, which can't be shown"
+        house.forget_requests()
+        assert house.worker.reconciler.reconcile().wanted == 0
+        again(house, id)
+        assert [request.path for request in house.stash_sim.log if request.path != "/graphql"] == []
+        assert (house.title_in_plex(id), uploads(house)) == ("Title 0", 0)
+
+
 def test_a_scene_without_a_cover_gets_no_stand_in(house):
     id = covered(house, cover=None)
     assert (uploads(house), house.row(id).state) == (0, State.IDLE)

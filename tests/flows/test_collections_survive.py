@@ -1,9 +1,12 @@
 """Collections survive kills, answers that are lost and outages; two libraries, and what a collection costs."""
 
+from dataclasses import replace
+
 import pytest
 
 from plexsync.plex.artwork import key_of as picture_key
 from plexsync.rules import choice
+from plexsync.rules.collections import NewCollection
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import COLLECTION, State
 from plexsync.simulator.http import Fault, Request
@@ -234,6 +237,21 @@ def test_a_comparison_costs_one_request_per_500_and_finds_what_changed_on_either
         assert collection(house, "Acme").scalars["summary"] == "Other."
         assert members(house, "Trilogy") == [0, 1, 2]
         assert rows(house)["Series One"].standing == "edited in Plex"
+        house.clock.move(60)
+        assert comparison.compare() == 0
+
+
+def test_a_comparison_comes_to_rest_though_a_library_is_not_synced_any_more(tmp_path):
+    with dressed_house(tmp_path) as house:
+        a_library(house)
+        studio = rows(house)["Acme"].object
+        with house.store.writing() as tx:
+            *_, left = tx.collections.ensure([NewCollection(studio, "another", "77", "Acme")])[studio]
+            tx.collections.save(replace(tx.collections.of([left.id])[left.id], item="999", object_at="before"))
+        house.worker.reconciler.reconcile()
+        comparison = house.worker.dressing.comparison
+        assert comparison.run_if_due()
+        house.work_until_settled()
         house.clock.move(60)
         assert comparison.compare() == 0
 

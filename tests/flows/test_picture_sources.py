@@ -10,11 +10,13 @@ from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
 from plexsync.rules.job import State, Why
 from plexsync.simulator.http import Fault
+from plexsync.simulator.stash_galleries import ImageFile
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House
 
 RED, BLUE = png(200, 0, 0), png(0, 0, 200)
 WIDE, TALL, OTHER = png(0, 200, 0, width=20, height=10), png(0, 200, 0, width=10, height=20), png(9, 9, 9)
+JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 60
 GIF = b"GIF89a" + b"\0" * 60
 GALLERY = Profile(frozenset(FIELDS), poster="gallery, cover", background="gallery")
 
@@ -72,6 +74,17 @@ def test_an_upright_picture_is_preferred_for_a_poster_and_a_wide_one_for_a_backg
     id = scene(house, (OTHER,), (WIDE,), (TALL,))
     assert poster(house, id) == key_of("thumb", TALL)
     assert background(house, id) == key_of("art", OTHER), "the first wide one"
+
+
+@pytest.mark.parametrize("word", ["mjpeg", "jpeg"], ids=["a file", "in a zip file"])
+def test_a_cover_that_is_a_jpeg_is_shown_whatever_stash_calls_its_format(house, word):
+    (id,) = house.add(1)
+    house.stash_sim.add_gallery(id, JPEG)
+    (image,) = house.stash_sim.data.scene(id).galleries[0].images
+    assert image.visual_files == (ImageFile("mjpeg", 1, 1),), "as a scan of a real Stash"
+    image.visual_files = (ImageFile(word, 1, 1),)
+    synced(house, id)
+    assert poster(house, id) == key_of("thumb", JPEG)
 
 
 def test_without_a_gallery_the_next_source_is_shown(house):

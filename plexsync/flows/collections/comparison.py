@@ -96,11 +96,13 @@ class CollectionComparison:
         self._identity.check_again(self._gates)
         with self._store.reading() as db:
             noted = db.notes.text(COLLECTIONS_COMPARED)
-            rows = {row.id: row for page in all_rows(db) for row in page}
+            sections = {section.uuid or section.key: section.key for section in db.sections.all()}
+            # Nothing is inspected in a library that is not synced.
+            rows = {row.id: row for page in all_rows(db) for row in page if row.library in sections}
         if noted.partition(" ")[2] != self._settings:
             wanted = set(rows)
         else:
-            wanted = self._moved_in_plex(rows) if rows else set()
+            wanted = self._moved_in_plex(rows, sections)
             for ids in self._moved_in_stash(rows):
                 if stopping():
                     return None
@@ -115,11 +117,9 @@ class CollectionComparison:
 
     # --- Plex --------------------------------------------------------------------------------------------------------
 
-    def _moved_in_plex(self, rows: Mapping[int, CollectionRow]) -> set[int]:
-        with self._store.reading() as db:
-            sections = {section.uuid or section.key: section.key for section in db.sections.all()}
+    def _moved_in_plex(self, rows: Mapping[int, CollectionRow], sections: Mapping[str, str]) -> set[int]:
         moved = set()
-        for library in sorted({row.library for row in rows.values()} & sections.keys()):
+        for library in sorted({row.library for row in rows.values()}):
             listed = [entry for page in self._looker.reads.listed(sections[library]) for entry in page]
             by_key, by_title = {entry.key: entry for entry in listed}, by_name(listed)
             moved |= {row.id for row in rows.values() if row.library == library and _has_moved(row, by_key, by_title)}

@@ -7,11 +7,10 @@ from plexsync.rules.collections import CollectionObject, NewCollection, objects_
 from plexsync.rules.desired import Profile
 from plexsync.rules.job import COLLECTION, Why
 from plexsync.rules.records import SectionRow
+from plexsync.rules.renamed_collections import FIELD
 from plexsync.rules.scene import Scene
 from plexsync.rules.text import fold
 from plexsync.store.database import Writer
-
-FIELD = "collection"
 
 
 def observe_worked(tx: Writer, sights: Sequence[Inspection], now: int) -> None:

@@ -7,20 +7,18 @@ member. Once proven, that is remembered: an item that you add later makes it nob
 from collections.abc import Iterator, Sequence
 
 from plexsync.rules.plan_records import Memory, Pushing
+from plexsync.rules.renamed_collections import FIELD, added_names
 from plexsync.rules.text import fold
 from plexsync.store.database import Reader
 
-FIELD = "collection"
 # The number of members whose memories are read at once.
 BATCH = 500
 
 
 def given_names(memory: Memory, pushing: Sequence[Pushing] = ()) -> set[str]:
-    """The collections of an item, folded, that PlexSync gave to it or may have names_by_item."""
-    remembered = memory.get(FIELD)
-    names = {name for pair in (remembered.ours.items() if remembered else ()) for name in pair}
-    names |= {name for push in pushing if FIELD in push.fields for name in push.fields[FIELD].adds}
-    return {fold(name) for name in names}
+    """The collections of an item, folded, that PlexSync gave to it or may have given, as Stash and as Plex spell them."""
+    in_stash = memory[FIELD].ours if FIELD in memory else ()
+    return {fold(name) for name in (*in_stash, *added_names(memory, pushing))}
 
 
 def is_made_by_us(db: Reader, title: str, members: Sequence[str]) -> bool:

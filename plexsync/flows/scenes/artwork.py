@@ -188,7 +188,8 @@ class Artwork:
         if picture is None and last_row:
             return replace(last_row, version=version)
         content = picture.content if picture else b""
-        self._sources.check(image, content)
+        if drawing := self._sources.drawing(image, content):
+            return PictureRow(version, picture.tag if picture else "", "", drawing)
         poster, failure = self._made(content, treatment, logo)
         key = self._key_of(name, poster) if poster else ""
         if poster:

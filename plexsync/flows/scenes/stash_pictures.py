@@ -43,13 +43,18 @@ class StashPictures:
                 self._gates.ill(ticket, error)
             raise
 
-    def check(self, image: Image, content: bytes) -> None:
-        """Raise Refused for a drawing that Stash shows in the place of a picture that it has, but can't read just now.
+    def drawing(self, image: Image, content: bytes) -> str:
+        """Why a drawing can't be shown; '' for no drawing, and for the one that Stash shows where it has no picture.
 
-        For example, its folder is unavailable. Treating that as no picture would remove the one in Plex.
+        Raises Refused for the one that it shows in the place of a picture that it has, but can't read just now. For example,
+        its folder is unavailable. Treating that as no picture would remove the one in Plex.
         """
-        if kind_of(content) == "drawing" and not self._gates.ask(READ_STASH, lambda: self._stash.lacks(image)):
+        if kind_of(content) != "drawing" or self._gates.ask(READ_STASH, lambda: self._stash.lacks(image)):
+            return ""
+        stand_in = self.read(image.path + STAND_IN)
+        if stand_in and stand_in.content == content:
             raise Refused(Neighbour.STASH, "Stash shows a stand-in for it")
+        return "it is an SVG drawing, which can't be shown"
 
     def logo(self, image: Image) -> bytes:
         """The logo to draw, if there is one. One that can't be drawn is reported once. Raises NeighbourError."""
@@ -77,19 +82,10 @@ class StashPictures:
             return b"", ""
         content = picture.content if picture else b""
         if kind_of(content) == "drawing":
-            return b"", self._drawing(image, content)
+            return b"", self.drawing(image, content)
         if not content or self._imaging is None:
             return b"", ""
         return (content, "") if self._imaging.reads(content) else (b"", "it is no JPEG, PNG or WebP that can be read")
-
-    def _drawing(self, image: Image, content: bytes) -> str:
-        """Why a drawing is no logo. Raises Refused if it is the stand-in for a logo that Stash can't read just now."""
-        if self._gates.ask(READ_STASH, lambda: self._stash.lacks(image)):
-            return ""
-        stand_in = self.read(image.path + STAND_IN)
-        if stand_in and stand_in.content == content:
-            raise Refused(Neighbour.STASH, "Stash shows a stand-in for the logo of the studio")
-        return "it is an SVG drawing, which Pillow can't read"
 
 
 def logo_of(scene: Scene) -> Image | None:
