@@ -278,7 +278,7 @@ class PlexSyncConfig(CollectionSettings):
     """Source of the background, as for poster: none, or any of cover, gallery, studio and group. Default none."""
 
     gallery_choices: int = Field(default=0, ge=0, le=20)
-    """Pictures of a scene's galleries that its item gets to choose from, beside what it shows: 0 (none) to 20, default 0."""
+    """Pictures of a scene's galleries that its item gets to choose from: 0 to 20, default 0."""
 
     poster_padding: bool = Field(default=False)
     """Add bars to a picture that does not have the shape of a poster: true or false, default false."""

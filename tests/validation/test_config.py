@@ -596,6 +596,7 @@ def test_every_description_states_unit_range_and_default(setting):
             "Failures",
             "Edits",
             "Scenes",
+            "Pictures",
         )
     elif field.annotation is bool:
         assert setting.rule == "true or false"
