@@ -277,6 +277,9 @@ class PlexSyncConfig(CollectionSettings):
     background: Annotated[str, BeforeValidator(values.picture_sources)] = Field(default="none")
     """Source of the background, as for poster: none, or any of cover, gallery, studio and group. Default none."""
 
+    gallery_choices: int = Field(default=0, ge=0, le=20)
+    """Pictures of a scene's galleries that its item gets to choose from: 0 to 20, default 0."""
+
     poster_padding: bool = Field(default=False)
     """Add bars to a picture that does not have the shape of a poster: true or false, default false."""
 

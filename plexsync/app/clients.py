@@ -91,6 +91,7 @@ def stash_client(
         file_times=any(profile.asks_file_times for profile in profiles),
         extra=looks.scope.on_request,
         galleries=any(profile.asks_galleries for profile in profiles),
+        choices=looks.gallery_choices,
     )
 
 

@@ -179,7 +179,7 @@ def assemble(
         in_plex, key_of = PlexPictures(store, plex, gates, clock), artwork.key_of
         pictures = Artwork(store, stash, in_plex, gates, key_of, imaging, sends=not patient)
         of_both = (store, stash, plex, index, gates, settings.looks, *by, losses, recovery)
-        return Looker(*of_both, pictures if settings.pictures else None, patient=patient)
+        return Looker(*of_both, pictures if settings.pictures else None, pictures.choices(plex, clock), patient=patient)
 
     watch_looker = looker(indexer)
     prints = {"settings": settings.print_of_all, "wishes": settings.wishes}

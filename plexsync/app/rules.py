@@ -55,6 +55,7 @@ def look_rules(config: PlexSyncConfig) -> LookRules:
         undo_gone=gone,
         scope=Scope(terms, config.scope_match),
         by_duration=config.match_by_duration,
+        gallery_choices=config.gallery_choices,
     )
 
 

@@ -23,6 +23,7 @@ from plexsync.rules.paths import name_key
 from plexsync.rules.records import Newest, News, Picture, Plugin
 from plexsync.rules.scene import Image, Scene
 from plexsync.stash import answers, existing, pictures, queries, server_answers
+from plexsync.stash.gallery_choices import with_choices
 from plexsync.stash.names import pattern
 
 STASH = Server(Neighbour.STASH, "Stash", "stash_url", "stash_api_key")
@@ -170,7 +171,12 @@ class StashClient:
             return {}
         query = queries.scenes(wanted, **self.more)
         data = self._ask(SCENES, query, cap=scenes_cap(wanted))
-        return self._checked(lambda: {id: self._scene_of(answer) for id, answer in by_id(data, wanted).items()})
+        rows = self._checked(lambda: by_id(data, wanted))
+        return dict(zip(rows, self._scenes_of(list(rows.values())), strict=True))
+
+    def _scenes_of(self, rows: Sequence[answers.SceneAnswer]) -> list[Scene]:
+        scenes = self._checked(lambda: [self._scene_of(row) for row in rows])
+        return with_choices(self._ask, rows, scenes, self.more.get("choices", 0))
 
     def existing(self, ids: Sequence[int]) -> tuple[frozenset[int], int]:
         """Those of these scenes that exist, and the number of all scenes, in one request."""
@@ -184,7 +190,7 @@ class StashClient:
         def ask(last: int) -> tuple[int, list[Scene]]:
             query = queries.walk(**self.more)
             data = self._ask(WALKED, query, walking(queries.above(last), page)).findScenes
-            return data.count, self._checked(lambda: [self._scene_of(one) for one in data.scenes])
+            return data.count, self._scenes_of(data.scenes)
 
         return self._walked(after, ask, lambda scene: scene.id)
 

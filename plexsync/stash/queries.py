@@ -183,8 +183,8 @@ query RecentGroups($page: FindFilterType) {
 
 class SceneExtras(TypedDict, total=False):
     """What is requested of a scene only if it matters: the names of its tags' parents (`tags_above`), more of its
-    performers than their names (`people`), when its files were changed (`file_times`), its `galleries`, and what these
-    kinds of terms of a scope are about (`extra`, of `ON_REQUEST`).
+    performers than their names (`people`), when its files were changed (`file_times`), its `galleries`, what these
+    kinds of terms of a scope are about (`extra`, of `ON_REQUEST`), and so many pictures of its galleries (`choices`).
     """
 
     tags_above: bool
@@ -192,6 +192,7 @@ class SceneExtras(TypedDict, total=False):
     file_times: bool
     galleries: bool
     extra: Collection[str]
+    choices: int
 
 
 def fragments(**more: Unpack[SceneExtras]) -> str:
@@ -203,7 +204,8 @@ def fragments(**more: Unpack[SceneExtras]) -> str:
     tags = TAG_FIELDS_ABOVE if more.get("tags_above") else TAG_FIELDS
     people = PERFORMER_FIELDS_ALL if more.get("people") else PERFORMER_FIELDS
     files = FILE_FIELDS_TIMED if more.get("file_times") else FILE_FIELDS
-    return fields + tags + people + files + (GALLERIES if more.get("galleries") else NO_GALLERIES)
+    galleries = GALLERIES if more.get("galleries") or more.get("choices") else NO_GALLERIES
+    return fields + tags + people + files + galleries
 
 
 def walk(**more: Unpack[SceneExtras]) -> str:

@@ -24,6 +24,8 @@ REFUSE = f"""
 update picture set why = :why
  where {_OF} and subject = :scene and name in (select value from json_each(:names)) and key <> '' and why <> :why
 """
+EVERYTHING = f"select subject, name, version, tag, key, why from picture where {_OF} order by subject, name"
+DROP = f"delete from picture where {_OF} and subject = :scene and name = :name"
 FORGET = f"delete from picture where {_OF} and subject = :scene"
 
 
@@ -53,6 +55,13 @@ class ReadOnlyPictures(Table):
             rows.setdefault(scene, {})[name] = PictureRow(version, tag, key, reason)
         return rows
 
+    def everything(self) -> dict[int, dict[str, PictureRow]]:
+        """Return all results of the flow, by scene."""
+        rows: dict[int, dict[str, PictureRow]] = {}
+        for scene, name, version, tag, key, reason in self._db.rows(EVERYTHING, {"flow": self._flow}):
+            rows.setdefault(scene, {})[name] = PictureRow(version, tag, key, reason)
+        return rows
+
 
 class Pictures(ReadOnlyPictures):
     """Read and write access to the results for pictures."""
@@ -66,6 +75,10 @@ class Pictures(ReadOnlyPictures):
         """Save why Plex did not accept these pictures of a scene ('': it did). Only pictures with a key can be sent."""
         values = {"names": json.dumps(sorted(names)), "why": clean(reason)}
         self._db.execute(REFUSE, {"flow": self._flow, "scene": scene, **values})
+
+    def drop(self, scene: int, name: str) -> None:
+        """Forget the result for one picture."""
+        self._db.execute(DROP, {"flow": self._flow, "scene": scene, "name": name})
 
     def forget(self, scene: int) -> None:
         """Forget the pictures of a scene that is gone."""

@@ -64,6 +64,7 @@ PARTS = {
         "collection_home_places",
         "poster",
         "background",
+        "gallery_choices",
         "poster_padding",
         "performer_name",
         "poster_logo",

@@ -20,6 +20,7 @@ from graphql import (
 from plexsync.rules.job import Kind
 from plexsync.rules.plays import Moments
 from plexsync.stash import collection_queries, import_queries, queries
+from plexsync.stash.gallery_choices import images_query
 from plexsync.stash_plugin import child_process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,8 @@ ASKED = {
     "scenes with what a scope is about": (queries.scenes([1, 22], tags_above=False, extra=queries.ON_REQUEST), {}),
     "walk with what a scope is about": (queries.walk(tags_above=False, extra=["url"]), WALKING),
     "scenes with their galleries": (queries.scenes([1, 22, 333], tags_above=False, galleries=True), {}),
+    "the first pictures of galleries": (images_query([1, 22], 20), {}),
+    "scenes with the galleries of their choices": (queries.scenes([1, 22], tags_above=False, choices=4), {}),
     "walk with galleries": (queries.walk(tags_above=True, people=True, galleries=True), WALKING),
     "scenes and their plays": (queries.watched([1, 22, 333], tags_above=False), {}),
     "scenes with the times of their files": (queries.scenes([1, 22], tags_above=False, file_times=True), {}),

@@ -35,6 +35,7 @@ BOUNDS = {
     "dlq_retention_days": (1, 365),
     "dlq_max": (100, 1_000_000),
     "collection_minimum": (1, 1000),
+    "gallery_choices": (0, 20),
     "notify_after_minutes": (1, 1440),
     "worker_idle_minutes": (1, 10_080),
     "breaker_failure_threshold": (1, 100),
@@ -94,6 +95,7 @@ DEFAULTS = {
     "collection_home_places": ("recommended", "home"),
     "poster": "cover",
     "background": "none",
+    "gallery_choices": 0,
     "poster_padding": False,
     "performer_name": "{name}",
     "poster_logo": "off",
@@ -594,6 +596,7 @@ def test_every_description_states_unit_range_and_default(setting):
             "Failures",
             "Edits",
             "Scenes",
+            "Pictures",
         )
     elif field.annotation is bool:
         assert setting.rule == "true or false"

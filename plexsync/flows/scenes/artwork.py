@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from plexsync.engine.flow import Outdated
 from plexsync.engine.gates import Gates
+from plexsync.flows.scenes.gallery_choices import GalleryChoices
 from plexsync.flows.scenes.picture_batch import PictureBatch
 from plexsync.flows.scenes.plex_pictures import PlexPictures, selected
 from plexsync.flows.scenes.rules import treatment_of
@@ -20,7 +21,7 @@ from plexsync.rules.desired import Profile, Wanted
 from plexsync.rules.errors import Missing, Refused, Unavailable, Unusable
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.job import Kind
-from plexsync.rules.neighbours import Imaging, Stash
+from plexsync.rules.neighbours import Clock, Imaging, Plex, Stash
 from plexsync.rules.picture_evidence import (
     UNLISTED,
     PicturePast,
@@ -103,6 +104,11 @@ class Artwork:
         """The artwork of another flow on the same servers."""
         key_of, sends = self._key_of, self._sends
         return Artwork(self._store, self._stash, self._plex, self._gates, key_of, self._imaging, sends=sends, flow=flow)
+
+    def choices(self, plex: Plex, clock: Clock) -> GalleryChoices:
+        """What gives items of this Plex pictures of galleries to choose from."""
+        of_both = (self._store, self._sources, plex, self._plex, self._gates, clock)
+        return GalleryChoices(*of_both, self._key_of, sends=self._sends)
 
     # --- desired pictures --------------------------------------------------------------------------------------------
 
@@ -237,10 +243,19 @@ class Artwork:
             absent |= {name} if may_be_first else set()
         return ShownPictures(replace(item, scalars=scalars), past, frozenset(absent))
 
-    def read_back(self, item: Item, before: Item, plan: Plan, uploaded: Collection[str], traits: ServerTraits) -> Item:
+    def read_back(
+        self,
+        item: Item,
+        before: Item,
+        plan: Plan,
+        uploaded: Collection[str],
+        traits: ServerTraits,
+        unreadable: Collection[str] = (),
+    ) -> Item:
         """The item with the keys of the pictures that it shows after a push. `before` is the item at the inspection.
 
-        `uploaded` are the pictures that an upload has selected: their address tells that it did.
+        `uploaded` are the pictures that an upload has selected: their address tells that it did. That of the
+        `unreadable` ones tells nothing, since others were selected meanwhile.
         """
         scalars = dict(item.scalars)
         for name in (name for name in PICTURES if name in plan.sending):
@@ -252,7 +267,7 @@ class Artwork:
             else:
                 scalars[name] = self._plex.shown_after_upload(item.key, name, key)
         for name in names_kept(plan.sending, plan.memory):
-            if key := self._still_shown(item, before, name, traits):
+            if name not in unreadable and (key := self._still_shown(item, before, name, traits)):
                 scalars[name] = key
         return replace(item, scalars=scalars)
 

@@ -4,18 +4,21 @@ Each edit is saved as an entry of `pushing` before it is sent. The entry stays w
 next look can tell whose value is in Plex (`plexsync.rules.plan`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.engine.flow import Errand
+from plexsync.flows.scenes.choice_records import end_giving, save_given, save_giving
+from plexsync.flows.scenes.gallery_choices import SentChoices
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.rules.causes import Cause
 from plexsync.rules.item import PICTURES, Item
-from plexsync.rules.job import Kind, State
+from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.pictures import left_out_text
 from plexsync.rules.plan_records import Memory, Pushing, Sending
 from plexsync.rules.records import Moved
+from plexsync.rules.scene import CHOICE
 from plexsync.rules.values import held
 from plexsync.store.database import Writer
 
@@ -27,7 +30,7 @@ class SceneErrand(Errand):
     `number` is its saved entry, `entry_number` its number in the journal of writes. `memory` is what is remembered after the
     read-back. `moved` holds its changes, for display. `left_out` holds the fields that Plex failed to accept but may have
     applied. `refused` holds the error for each picture that was left out. `uploaded` holds the pictures that their upload
-    has selected.
+    has selected. `sent_choices` is the result of giving it pictures to choose from.
     """
 
     sight: Inspection
@@ -40,6 +43,7 @@ class SceneErrand(Errand):
     left_out: dict[str, Sending] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     uploaded: set[str] = field(default_factory=set)
+    sent_choices: SentChoices | None = None
 
     def leave_out(self, name: str, error: str, *, unknown: bool) -> None:
         """Leave out a picture that Plex does not accept. The rest is still sent, and the next look finds its result."""
@@ -85,15 +89,40 @@ def record_left_out(tx: Writer, id: int, name: str, reason: str, *, now: int) ->
         tx.attempts.add(Kind.SCENE, id, at=now, error_class=Cause.REFUSED, error=text, attempts=0, state=State.IDLE)
 
 
+def save_choices(tx: Writer, id: int, targets: Iterable[Target], until: int) -> None:
+    """Save what the items of a scene show before pictures are given to them, or that they have these pictures already."""
+    for target in targets:
+        if target.choices and target.choices.shelves:
+            save_giving(tx, id, target.item, target.choices, until)
+        elif target.choices:
+            save_given(tx, id, target.item.key, target.choices.version)
+
+
+def _close_choices(tx: Writer, errand: SceneErrand, now: int) -> None:
+    """Remember what the item was given. After its first pictures, it is inspected once more, to be given the others."""
+    target, scene = errand.target, errand.sight.scene
+    if target.choices and errand.sent_choices and errand.sent_choices.is_complete:
+        save_given(tx, errand.sight.id, errand.key, target.choices.version)
+    is_first = not target.memory and not errand.sight.undone and any(name in target.plan.sending for name in PICTURES)
+    if is_first and scene and any(image.source == CHOICE for image in scene.images):
+        tx.jobs.want(Kind.SCENE, errand.sight.id, Why.EDIT, now, behind=True)
+
+
 class SceneJournal:
     """The `plexsync.engine.flow.Journal` of scene edits: the tables of unfinished, remembered and past pushes."""
 
     def prolong(self, tx: Writer, errands: Sequence[SceneErrand], until: int) -> None:
         """Extend the saved entries until `until`."""
         tx.pushings.prolong([errand.number for errand in errands], until)
+        for errand in errands:
+            if errand.target.choices:
+                save_giving(tx, errand.sight.id, errand.target.item, errand.target.choices, until)
 
     def withdraw(self, tx: Writer, errands: Sequence[SceneErrand]) -> None:
         """Remove the entries. Nothing of these errands can be in Plex."""
+        for errand in errands:
+            if errand.target.choices:
+                end_giving(tx, errand.sight.id, errand.key, errand.target.choices)
         tx.pushings.drop_all([(errand.sight.id, errand.key, errand.number) for errand in errands])
 
     def distrust(self, tx: Writer, errand: SceneErrand) -> None:
@@ -106,6 +135,8 @@ class SceneJournal:
         """Start the entry anew, as a push with unknown outcome."""
         self.withdraw(tx, [errand])
         tx.pushings.add(errand.sight.id, errand.key, errand.target.entry(until))
+        if errand.target.choices:
+            save_giving(tx, errand.sight.id, errand.target.item, errand.target.choices, until)
 
     def close(self, tx: Writer, errands: Sequence[SceneErrand], *, now: int, until: int) -> None:
         """Save what was read back, and record its changes."""
@@ -114,6 +145,7 @@ class SceneJournal:
         done = [errand for errand, _ in learnt]
         self.withdraw(tx, done)
         for errand in done:
+            _close_choices(tx, errand, now)
             if errand.left_out:
                 tx.pushings.add(errand.sight.id, errand.key, Pushing(errand.left_out, until))
             for name, error in errand.refused.items():

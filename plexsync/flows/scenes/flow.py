@@ -10,7 +10,8 @@ from itertools import chain
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
-from plexsync.flows.scenes.errands import SceneErrand, SceneJournal, record_left_out
+from plexsync.flows.scenes.choice_records import GIVEN
+from plexsync.flows.scenes.errands import SceneErrand, SceneJournal, record_left_out, save_choices
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe
 from plexsync.flows.scenes.plex_pictures import LAGS
@@ -63,7 +64,7 @@ class SceneFlow:
         self._observing = observing
         self._undo = SceneUndo(looker, gates)
         self.journal = SceneJournal()
-        self.requests = PICTURE_REQUESTS if looker.pictured else 1
+        self.requests = (PICTURE_REQUESTS if looker.pictured else 1) + looker.choice_requests
 
     # --- inspection --------------------------------------------------------------------------------------------------
 
@@ -79,7 +80,9 @@ class SceneFlow:
 
     def look(self, ids: Sequence[int]) -> Sequence[Inspection]:
         """Inspect the scenes, their items, and what would have to change."""
-        return self._looker.look(ids)
+        waiting = self._looker.mender.mend(ids) if self._looker.mender else {}
+        sights = self._looker.look([id for id in ids if id not in waiting])
+        return [*sights, *(Inspection(id, outcome=outcome) for id, outcome in waiting.items())]
 
     def worked(self, findings: Sequence[Inspection]) -> None:
         """Request scans for the folders of scenes that are not in Plex yet, if that is enabled."""
@@ -100,6 +103,7 @@ class SceneFlow:
         renew_bindings(tx, sights)
         for id in gone:
             tx.pictures.forget(id)
+            tx.pictures.of_flow(GIVEN).forget(id)
             tx.notes.end_take_over(id)
         to_work = [(job, sight) for job, sight in findings if sight.outcome is None and sight.error is None]
         self._looker.save(tx, [sight for _, sight in to_work], now=now)
@@ -107,6 +111,7 @@ class SceneFlow:
         self._looker.recovery.has_learnt(tx, [sight for _, sight in to_work])
         for _, sight in to_work:
             _save_picture_notes(tx, sight, now)
+            save_choices(tx, sight.id, sight.targets, until)
         errands = {job.token: self._errands(tx, job, sight, until) for job, sight in to_work}
         everything = [errand for some in errands.values() for errand in some]
         for number, errand in enumerate(everything, start=self._looker.recovery.number(tx, len(everything))):
@@ -137,7 +142,7 @@ class SceneFlow:
                 memory=target.plan.memory,
             )
             for target in sight.targets
-            if target.plan.edit
+            if target.has_work
         ]
 
     def requires(self, errand: SceneErrand) -> Collection[Gate]:

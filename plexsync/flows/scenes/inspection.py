@@ -5,7 +5,7 @@ Engine, reconcile and explain share this code, so one reports what the other wou
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
@@ -14,7 +14,9 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.flows.scenes.approved_plans import approvals_of, approved_only
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
+from plexsync.flows.scenes.choice_records import BEING_GIVEN, givings
 from plexsync.flows.scenes.collection_names import CollectionNames, NamingPlex, NamingStash
+from plexsync.flows.scenes.gallery_choices import GalleryChoices, requests_for
 from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of, save_names
 from plexsync.flows.scenes.kept_marks import mark_kept
 from plexsync.flows.scenes.plex_index import Indexer
@@ -83,10 +85,14 @@ class Looker:
         losses: SceneLosses,
         recovery: Recovery,
         pictures: Artwork | None = None,
+        choices: GalleryChoices | None = None,
         *,
         patient: bool = True,
     ) -> None:
         self.pictures = pictures
+        self.mender = choices
+        self.choices = choices if rules.gallery_choices else None
+        self.choice_requests = requests_for(rules.gallery_choices)
         self.pictured = pictures is not None and rules.pictured
         self._store = store
         self._stash = stash
@@ -138,7 +144,10 @@ class Looker:
         back -= held_ignores
         inside = [scene for scene in scenes if scene.id not in settled or scene.id in back]
         ask = partial(self._look_in_plex, taking_over=taking_over, redoing=redoing)
-        with self.pictures.batch(inside) if self.pictures else nullcontext():
+        parts = (part for part in (self.pictures, self.choices) if part)
+        with ExitStack() as stack:
+            for part in parts:
+                stack.enter_context(part.batch(inside))
             sights = ask(inside, others, undoing) if inside or not settled else []
         by_id = {sight.id: sight for sight in self._beside_probe(sights)}
         for scene in scenes:
@@ -186,18 +195,23 @@ class Looker:
         return [self._sight(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
 
     def _beside_probe(self, sights: Sequence[Inspection]) -> list[Inspection]:
-        """The inspections, in which a scene waits whose item `plexsync probe` is changing or has not restored yet."""
+        """The inspections, in which a scene waits whose item does not show its own values just now.
+
+        `plexsync probe` is changing it or has not restored it yet, or pictures to choose from are being given to it.
+        """
         if not any(sight.targets for sight in sights):
             return list(sights)
         with self._store.reading() as db:
             probed = db.probes.probed()
-        if probed is None:
+            busy = {giving.item: BEING_GIVEN for giving in givings(db)}
+        if probed is not None:
+            busy[probed.key] = BEING_PROBED
+        if not busy:
             return list(sights)
+        waiting = [next((busy[key] for key in _keys(sight) if key in busy), None) for sight in sights]
         return [
-            Inspection(sight.id, sight.scene, sight.wanted, outcome=BEING_PROBED)
-            if any(target.item.key == probed.key for target in sight.targets)
-            else sight
-            for sight in sights
+            Inspection(sight.id, sight.scene, sight.wanted, outcome=outcome) if outcome else sight
+            for sight, outcome in zip(sights, waiting, strict=True)
         ]
 
     @staticmethod
@@ -318,7 +332,12 @@ class Looker:
         remembered = past.memories.get((scene.id, item.key), {})
         has_other_files = past.has_other_files(scene.id, item)
         target = Target(item, steps, remembered, shown, profile, has_other_files=has_other_files, traits=past.traits)
-        return replace(target, was_lost=past.was_lost(item.key), absent=frozenset(absent))
+        target = replace(target, was_lost=past.was_lost(item.key), absent=frozenset(absent))
+        return self.choices.with_due(scene, target) if self.choices else target
+
+
+def _keys(sight: Inspection) -> list[str]:
+    return [target.item.key for target in sight.targets]
 
 
 def absence(scene: Scene) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from plexsync.flows.scenes.choice_records import Choices
 from plexsync.rules.approval import Approval
 from plexsync.rules.desired import Profile, Wanted, digest
 from plexsync.rules.drift import DriftField, drift_of, is_drift
@@ -32,7 +33,7 @@ class Target:
     `memory` is what was remembered before. `wanted` holds the desired values in its library, according to its
     `profile`. `has_other_files`: the item has got other files since it was remembered, and is still the same. `traits`
     are those of the server. `was_lost`: the database did not know all pushes to the item. `absent` are the pictures whose
-    desired one the item does not have.
+    desired one the item does not have. `choices` are the pictures of galleries that it has to be given.
     """
 
     item: Item
@@ -44,6 +45,12 @@ class Target:
     has_other_files: bool = False
     was_lost: bool = False
     absent: frozenset[str] = frozenset()
+    choices: Choices | None = None
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something has to be sent: an edit, or pictures to choose from."""
+        return bool(self.plan.edit or (self.choices and self.choices.shelves))
 
     @property
     def known_memory(self) -> Mapping[str, Remembered]:

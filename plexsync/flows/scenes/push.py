@@ -9,6 +9,7 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ, WRITE_PLEX, Ticket
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.errands import SceneErrand
+from plexsync.flows.scenes.gallery_choices import LATE
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import Cast, Item
@@ -45,8 +46,9 @@ class Pusher:
 
     def lacks_picture(self, errand: SceneErrand) -> bool:
         """Whether one of its pictures must be read from Stash again before it is sent."""
-        pictures = self._pictures
-        return pictures is not None and any(not pictures.has(key) for _, key in errand.pictures_to_send())
+        pictures, choices = self._pictures, self._looker.choices
+        lacks = pictures is not None and any(not pictures.has(key) for _, key in errand.pictures_to_send())
+        return lacks or (choices is not None and not choices.has(errand.target.choices))
 
     def send(self, errand: SceneErrand) -> None:
         """Send the pictures first, since selecting one locks it, which the edit may have to change."""
@@ -57,9 +59,18 @@ class Pusher:
                 self._pictures.put_back(item, name, key)
             for name, key in errand.pictures_to_send():
                 self._show(self._pictures, errand, name, key)
-        if edit := errand.target.plan.edit:
+        if edit := {**errand.target.plan.edit, **self._choices_given(errand)}:
             cast = cast_to_send(item, errand.target.plan.renamed)
             self._edit(item, edit, cast, errand.target.traits)
+
+    def _choices_given(self, errand: SceneErrand) -> Edit:
+        """Give the item pictures to choose from. Returns what sets its locks as they were."""
+        choices, due = self._looker.choices, errand.target.choices
+        if choices is None or due is None or not due.shelves:
+            return {}
+        errand.begun = True
+        errand.sent_choices = choices.send(errand.target.item, due, patient=errand.job.failures < self._patience)
+        return errand.sent_choices.edit
 
     def _edit(self, item: Item, edit: Edit, cast: Cast, traits: ServerTraits) -> None:
         """Send an edit as the server takes it. If a later request fails, the error is `applied`."""
@@ -135,6 +146,8 @@ class Pusher:
                 errand.outcome = Waiting(str(item), "unavailable")
             elif not Origin(errand.target.item.library, errand.target.item.parts).agrees(item.library, item.parts):
                 self._mend(errand, item)
+            elif errand.sent_choices and errand.sent_choices.is_late:
+                errand.outcome = Waiting(LATE, "unavailable")
             elif (again := self._learn(errand, item)) and not last:
                 unresolved.append((errand, again))
             elif errand.outcome is None:
@@ -160,7 +173,8 @@ class Pusher:
         if self._pictures:
             try:
                 before, traits = errand.target.item, errand.target.traits
-                item = self._pictures.read_back(item, before, plan, errand.uploaded, traits)
+                shelves = [shelf.name for shelf in errand.target.choices.shelves] if errand.target.choices else []
+                item = self._pictures.read_back(item, before, plan, errand.uploaded, traits, shelves)
             except NeighbourError as error:
                 errand.outcome = Waiting(str(error), "unavailable")
                 return {}

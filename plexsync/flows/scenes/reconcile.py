@@ -307,7 +307,7 @@ class Reconciler:
                 # Another scene died or was dropped under this id.
                 tx.jobs.want(Kind.SCENE, sight.id, Why.EDIT, now, behind=True)
                 report.wanted += 1
-            elif self._news(row, sight, settled=standing in SETTLED):
+            elif self._news(row, sight, settled=standing in SETTLED and not has_due_choices(sight)):
                 tx.jobs.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=sight.desired)
                 report.wanted += 1
         _save_standings(tx, standings, now)
@@ -370,6 +370,11 @@ def _save_standings(tx: Writer, standings: Mapping[int, str], now: int) -> None:
     """Save how scenes stand. If one that was undone is in sync, nothing is left to write that would end its undo."""
     tx.standings.save(standings, now=now)
     end_undone(tx, [id for id, standing in standings.items() if standing in ("in step", "person")])
+
+
+def has_due_choices(sight: Inspection) -> bool:
+    """Whether one of the scene's items has to be given pictures to choose from."""
+    return any(target.choices for target in sight.targets)
 
 
 def stands(sight: Inspection) -> str:

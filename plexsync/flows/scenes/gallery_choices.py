@@ -1,0 +1,229 @@
+"""Pictures of galleries that an item is given, so that people can choose them in Plex. What it shows stays.
+
+Upright pictures become posters, and the others backgrounds. Uploads select on most servers, so the earlier picture is
+selected again, and its lock is set as it was. An item that was given its pictures costs no request. Nothing is uploaded
+twice: the key of a picture is the hash of its bytes, and the item is asked for its keys first.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import WRITE_PLEX
+from plexsync.flows.scenes.choice_records import (
+    GIVEN,
+    Choices,
+    Giving,
+    ShelfChoices,
+    drop_giving,
+    givings,
+)
+from plexsync.flows.scenes.inspection_records import Target
+from plexsync.flows.scenes.picture_batch import PictureBatch
+from plexsync.flows.scenes.plex_pictures import PlexPictures, selected
+from plexsync.flows.scenes.stash_pictures import StashPictures
+from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.rules.item import PICTURES, Item
+from plexsync.rules.job import Waiting
+from plexsync.rules.neighbours import Clock, Plex
+from plexsync.rules.picture_evidence import PicturePast, with_original
+from plexsync.rules.pictures import LARGEST, kind_of
+from plexsync.rules.plan_records import Change, Edit
+from plexsync.rules.scene import CHOICE, Image, Scene
+from plexsync.store.database import Database
+
+log = logging.getLogger("PlexSync.picture")
+
+LATE = "Plex has not stored all pictures of galleries yet"
+LEFT_OPEN = "pictures of galleries were being given to its item, and may still arrive"
+
+
+@dataclass(frozen=True)
+class SentChoices:
+    """The result: what to unlock, whether the item got everything, and whether some of it is still on its way."""
+
+    edit: Edit
+    is_complete: bool = True
+    is_late: bool = False
+
+
+class GalleryChoices:
+    """Gives pictures of galleries to the items of one Plex. `sends`: prepares what is due; else only tells that it is."""
+
+    def __init__(
+        self,
+        store: Database,
+        sources: StashPictures,
+        plex: Plex,
+        pictures: PlexPictures,
+        gates: Gates,
+        clock: Clock,
+        key_of: Callable[[str, bytes], str],
+        *,
+        sends: bool,
+    ) -> None:
+        self._store = store
+        self._sources = sources
+        self._plex = plex
+        self._pictures = pictures
+        self._gates = gates
+        self._clock = clock
+        self._key_of = key_of
+        self._sends = sends
+        self._batch = PictureBatch(store, sends=sends, flow=GIVEN)
+
+    def batch(self, scenes: Sequence[Scene]) -> AbstractContextManager[None]:
+        """Inspect these scenes inside the block, as one batch."""
+        return self._batch.of([scene.id for scene in scenes])
+
+    # --- what is due -------------------------------------------------------------------------------------------------
+
+    def with_due(self, scene: Scene, target: Target) -> Target:
+        """The target with the pictures that its item has to be given, if it shows what it has to. Raises NeighbourError.
+
+        What the item showed before PlexSync is looked up first, since these uploads would hide it.
+        """
+        images = [image for image in scene.images if image.source == CHOICE]
+        if not images or target.traits.picture_lag or any(name in target.plan.edit for name in PICTURES):
+            return target
+        version = _version(images)
+        row = self._batch.rows(scene.id).get(target.item.key)
+        if row and row.version == version:
+            return target
+        if not self._sends:
+            return replace(target, choices=Choices(version))
+        item, plan, shelves = target.item, target.plan, []
+        for name in PICTURES:
+            pictures = self._keys(name, [image for image in images if _name_of(image) == name])
+            if not pictures:
+                continue
+            listing = self._pictures.listed(item.key, name)
+            if lacking := {key: image for key, image in pictures.items() if key not in listing}:
+                past = with_original(item, name, PicturePast(plan.memory, ()), listing)
+                plan = replace(plan, memory=past.memory)
+                shelves.append(ShelfChoices(name, selected(listing), item.locked(name), lacking))
+        return replace(target, plan=plan, choices=Choices(version, tuple(shelves)))
+
+    def _keys(self, name: str, images: Sequence[Image]) -> dict[str, Image]:
+        """The pictures by their key in Plex. What can't be read or shown is left out."""
+        keys: dict[str, Image] = {}
+        for image in images:
+            if content := self._content(image):
+                key = self._key_of(name, content)
+                self._batch.keep(key, content)
+                keys.setdefault(key, image)
+        return keys
+
+    def _content(self, image: Image) -> bytes:
+        try:
+            picture = self._sources.read(image.path)
+        except (Refused, Unavailable, Missing) as error:
+            if isinstance(error, Unavailable) and not error.sent:
+                raise
+            log.info("a picture of a gallery is left out of the choices: %s", error)
+            return b""
+        content = picture.content if picture else b""
+        return content if kind_of(content) in ("jpeg", "png", "webp") and len(content) <= LARGEST else b""
+
+    def has(self, choices: Choices | None) -> bool:
+        """Whether everything to upload is in memory."""
+        keys = [key for shelf in choices.shelves for key in shelf.pictures] if choices else []
+        return all(self._batch.content(key) for key in keys)
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def send(self, item: Item, choices: Choices, *, patient: bool) -> SentChoices:
+        """Upload the pictures, and select the earlier one again. `patient`: raise if Plex fails to accept one of them."""
+        edit: dict[str, Change] = {}
+        result = SentChoices(edit)
+        for shelf in choices.shelves:
+            if selected(self._plex.pictures(item.key, shelf.name)) != shelf.shown:
+                # Somebody has selected another one since.
+                result = replace(result, is_complete=False)
+                continue
+            own = frozenset(shelf.pictures)
+            try:
+                sent = self._upload(item, shelf, patient=patient)
+            except NeighbourError as error:
+                error.applied = True
+                self._try_to_keep(item, shelf, own)
+                raise
+            listing = self._pictures.keep(item.key, shelf.name, shelf.shown, own)
+            if not shelf.locked and selected(listing) == shelf.shown:
+                edit[shelf.name] = Change(None, lock=False)
+            if not sent <= listing.keys():
+                result = replace(result, is_late=True)
+        return result
+
+    def _try_to_keep(self, item: Item, shelf: ShelfChoices, own: Collection[str]) -> None:
+        try:
+            self._pictures.keep(item.key, shelf.name, shelf.shown, own)
+        except NeighbourError as error:
+            log.info("what item %s showed is selected again later: %s", item.key, error)
+
+    def _upload(self, item: Item, shelf: ShelfChoices, *, patient: bool) -> set[str]:
+        """Upload the pictures; returns the keys of those that Plex has accepted."""
+        sent: set[str] = set()
+        for key, image in shelf.pictures.items():
+            content = self._batch.content(key) or self._content(image)
+            if self._key_of(shelf.name, content) != key:
+                continue
+            try:
+                self._pictures.add(item.key, shelf.name, content)
+                sent.add(key)
+            except Refused as error:
+                log.warning("a picture of a gallery was not taken: %s", error)
+            except Unavailable as error:
+                if patient or error.neighbour is Neighbour.STASH or not error.sent:
+                    raise
+                log.warning("a picture of a gallery was not taken: %s", error)
+        return sent
+
+    # --- after a kill or a failure -----------------------------------------------------------------------------------
+
+    def mend(self, ids: Collection[int]) -> dict[int, Waiting]:
+        """Select again what items showed to which pictures were being given when the process ended, or a request failed.
+
+        Returns those of these scenes that have to wait, because an upload may still arrive. Raises NeighbourError.
+        """
+        with self._store.reading() as db:
+            unfinished = givings(db)
+        now = self._clock.now()
+        for giving in (each for each in unfinished if each.until <= now):
+            self._gates.ask(WRITE_PLEX, partial(self._mend, giving))
+            with self._store.writing() as tx:
+                drop_giving(tx, giving)
+        return {
+            each.scene: Waiting(LEFT_OPEN, "released", after=(each.until - now) / 1000 + 1, backoff=False)
+            for each in unfinished
+            if each.until > now and each.scene in ids
+        }
+
+    def _mend(self, giving: Giving) -> None:
+        try:
+            listing = self._pictures.keep(giving.item, giving.name, giving.shown, giving.keys)
+            if not giving.locked and selected(listing) == giving.shown:
+                self._plex.edit(giving.section, giving.item, {giving.name: Change(None, lock=False)})
+        except (Missing, Refused) as error:
+            log.info("item %s can't be put right after pictures were given to it: %s", giving.item, error)
+
+
+def requests_for(count: int) -> int:
+    """The maximum number of requests that giving so many pictures adds to a push.
+
+    Each picture is read and uploaded. Each kind is listed twice, and the earlier one is selected again. One edit sets locks.
+    """
+    return 2 * count + 2 * 3 + 1 if count else 0
+
+
+def _name_of(image: Image) -> str:
+    return "thumb" if image.height > image.width else "art"
+
+
+def _version(images: Sequence[Image]) -> str:
+    text = "\n".join(f"{image.path} {image.version}" for image in images)
+    return hashlib.sha256(text.encode()).hexdigest()
