@@ -137,6 +137,7 @@ class CollectionsWorld(World):
         self.switched = 0
         self.names = self.chance.random() < 0.8
         self.profiles = tuple(self.draw_profile() for _ in ROOTS)
+        self.shares = self.chance.random() < 0.3
         self.restores = self.chance.random() < 0.3
         self.kept: Path | None = None
         self.copies = folder / "copies"
@@ -383,8 +384,13 @@ class CollectionsEnding(Ending):
             if key in people.foreign:
                 continue
             seen = plex.collection(key)
+            sharing = [pair for pair in members if rows.get(pair, ("",))[0] == key]
+            items = set().union(*(members[pair] for pair in sharing))
             if items != set(seen.members) and not people.doubts:
                 raise Violation("lost", f"{thing}: {name!r} has members {seen.members}, not {sorted(items)}")
+            if standing == "shared":
+                self.world.tally["judged shared"] += 1
+                continue
             if undone:
                 self.world.tally["judged undone"] += 1
                 continue

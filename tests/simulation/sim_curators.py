@@ -159,6 +159,12 @@ class Curators:
         """An object gets another name."""
         thing = self.dice.choice(list(self.things.values()))
         new = f"{'Series' if thing.kind == 'tag' else thing.kind.title()} {self.dice.choice('AB')}{self._new()}"
+        others = [other.name for other in self.things.values() if other.kind not in (thing.kind, "tag")]
+        if thing.kind != "tag" and self.world.shares and self.dice.random() < 0.3:
+            # A studio of the name of a group: they share a collection.
+            new = self.dice.choice(others)
+            if any(other.kind == thing.kind and other.name == new for other in self.things.values()):
+                return
         getattr(self.stash, f"rename_{thing.kind}")(thing.name, new)
         self.world.tell(f"Stash: {thing.kind} {thing.id} {thing.name!r} is now {new!r}")
         thing.name = new

@@ -107,6 +107,10 @@ class CollectionJournal:
                 continue
             if errand.title_taken:
                 _give_up_name(tx, row, errand, now)
+            elif errand.unfinished:
+                # The next look finds what was moved, and goes on. All was answered: nothing of it can arrive later.
+                _change(tx, errand, without=errand.entry, add=replace(errand.entry, until=now))
+                tx.jobs.want(COLLECTION, errand.job.id, Why.EDIT, now)
             elif errand.memory is not None:
                 self._learn(tx, row, errand, until)
                 changes = [(errand.job.id, errand.key, errand.moved, undone(errand.memory))]
