@@ -21,15 +21,17 @@ def free_port() -> int:
         return int(tried.getsockname()[1])
 
 
-def paths() -> list[str]:
-    """Everything that can be seen, of a scene that there is."""
+def paths(collection: str) -> list[str]:
+    """Everything that can be seen, of a scene that there is, and of a collection by its key in Plex."""
     routes = [route for module in MODULES for route in module.routes if "GET" in (route.methods or ())]
     known = {"kind": "csv", "name": "thumb", "subject": next(iter(SUBJECTS)), "span": next(iter(RANGES))}
-    return [
-        re.sub(r"\{([^}]*)\}", lambda found: known.get(found[1], "1"), route.path)
-        for route in routes
-        if route.path != "/live"
-    ]
+    known["when"] = "now"
+
+    def path(pattern: str) -> str:
+        names = {**known, "key": collection} if "/wall" in pattern else known
+        return re.sub(r"\{([^}]*)\}", lambda found: names.get(found[1], "1"), pattern)
+
+    return [path(route.path) for route in routes if route.path != "/live"]
 
 
 def check(answer: httpx2.Response) -> None:
@@ -39,14 +41,16 @@ def check(answer: httpx2.Response) -> None:
 
 def test_no_page_holds_a_secret(tmp_path: Path) -> None:
     said, port = tmp_path / "said", free_port()
-    with canary_world(tmp_path, web_bind=f"127.0.0.1:{port}") as world:
+    with canary_world(tmp_path, web_bind=f"127.0.0.1:{port}", collection_parts="name, summary") as world:
         process = start(world, "serve", said=said)
         try:
             until(lambda: f"dashboard: http://127.0.0.1:{port}" in said.read_text())
             with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=HANG) as client:
                 known = {"Authorization": f"Bearer {PASSWORD}"}
                 until(lambda: client.get("/api/status", headers=known).json()["jobs"]["idle"] == 3)
-                seen = [client.get(path, headers=known) for path in paths()]
+                until(lambda: client.get("/api/collections/1", headers=known).status_code == 200)
+                collection = world.plex.collection_keys(world.section)["Studio 0"]
+                seen = [client.get(path, headers=known) for path in paths(collection)]
                 assert [f"{answer.url}" for answer in seen if answer.status_code >= 400] == []
                 post = {**known, "Content-Type": "application/json"}
                 seen.append(client.post("/api/preview", headers=post, content="{}"))
@@ -62,7 +66,7 @@ def test_no_page_holds_a_secret(tmp_path: Path) -> None:
                 world.plex.faults.set(Fault("status", status=401))
                 world.stash.edit_scene(1, title="edited")
                 until(lambda: client.get("/api/status", headers=known).json()["holds"])
-                for path in paths():
+                for path in paths(collection):
                     check(client.get(path, headers=known))
         finally:
             process.send_signal(signal.SIGTERM)

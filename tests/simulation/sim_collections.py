@@ -1,0 +1,500 @@
+"""Lives with dressed collections: they show what Stash says, and what a person sets in Plex stays, whatever happens.
+
+Scenes come, go and change what they belong to; studios, groups, tags and performers are edited and renamed in Stash, their
+collections in Plex; people edit every part by hand, undo and redo, and switch parts off and on; requests are lost or
+late, the process is killed at any boundary, and its database is restored. When it has calmed down, the simulators decide:
+
+* Each collection shows what Stash says in every part that nobody has edited, and what was edited as it was edited.
+* An item is in the collections of its scene, by the titles that they have, and no other collection of ours is left.
+* Smart and foreign collections are as they were, byte for byte.
+* Nothing is written or uploaded when everything is run again, and the books balance.
+
+`python -m tests.simulation.sim_collections FIRST COUNT STEPS` runs a range by hand and prints the history of what fails.
+"""
+
+import argparse
+import re
+import time
+import traceback
+from collections import Counter, deque
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+from plexsync.app.choices import accept, asked
+from plexsync.app.dressing import CollectionDressing, collection_dressing, forget_dressing
+from plexsync.app.parts import assemble
+from plexsync.app.rules import PartSettings
+from plexsync.app.run import engine_on
+from plexsync.engine.rules import WorkRules
+from plexsync.flows.scenes.rules import LookRules
+from plexsync.plex.collections import CollectionClient
+from plexsync.plex.events import PlexEvents
+from plexsync.rules import choice, template
+from plexsync.rules.collections import PARTS, SOURCES, TEMPLATE_NAMES, Dressing
+from plexsync.rules.desired import Profile
+from plexsync.rules.errors import Neighbour, NeighbourError
+from plexsync.rules.item import FIELDS
+from plexsync.rules.job import COLLECTION, Kind, Why
+from plexsync.rules.plan_records import Policy
+from plexsync.rules.text import fold
+from plexsync.simulator.http import Answer, Request
+from plexsync.simulator.plex_server import CollectionSnapshot
+from plexsync.stash.collecting import StashCollecting
+from tests.engine.clocks import Clock
+from tests.engine.house import BREAKER
+from tests.engine.pools import Inline
+from tests.simulation.sim_curators import (
+    PLAIN_PARTS,
+    ROOTS,
+    SETTINGS,
+    Curators,
+    Hand,
+    Thing,
+    as_it_is,
+    is_in_order,
+    shown_part,
+)
+from tests.simulation.sim_process import KEY, TOKEN, SimDice, SimStore
+from tests.simulation.sim_run import ROUNDS, Ending, Failure, Report, listening, scratch
+from tests.simulation.sim_truth import Violation
+from tests.simulation.sim_wire import CONNECT, PICTURES, READ
+from tests.simulation.sim_world import Nature, World
+
+SORT = template.parsed("~{name}", TEMPLATE_NAMES)
+EDITED = re.compile(r"(title|titleSort|summary|thumb|art)\.(?:value|locked)")
+MOVED = re.compile(r"/library/collections/(\d+)/items/")
+PREFS = re.compile(r"/library/metadata/(\d+)/prefs")
+MANAGED = re.compile(r"/hubs/sections/\d+/manage(?:/custom\.collection\.\d+\.(\d+))?")
+UPLOADED = re.compile(r"/library/metadata/(\d+)/(poster|art|thumb)s?")
+READ_ITEMS = re.compile(r"/library/metadata/([\d,]+)")
+HISTORY = 600
+
+
+class CollectionsProcess:
+    """The parts with dressed collections, as `sim_process.Process` has them for scenes."""
+
+    def __init__(
+        self, world: "CollectionsWorld", wires: dict[Neighbour, object], clock: Clock, dice: SimDice, holder: str
+    ) -> None:
+        self.store = SimStore(world.path, world)
+        timeouts = {"connect_timeout": CONNECT, "read_timeout": READ}
+        stash = StashCollecting("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
+        plex = CollectionClient("http://plex", TOKEN, clock=clock, transport=wires[Neighbour.PLEX], **timeouts)
+        self._clients = (stash, plex)
+        self.clock = clock
+        setting, profiles = world.setting, dict(zip(("movies", "others"), world.profiles, strict=True))
+        settings = PartSettings(
+            looks=LookRules(world.profiles[0], setting.policy, libraries=profiles),
+            work=WorkRules(
+                batch=setting.batch, parallel=setting.parallel, deadline=round(2000 * READ), retention=setting.retention
+            ),
+            breaker=BREAKER,
+            fingerprints=dict.fromkeys(Neighbour, "as set up"),
+            print_of_all=repr(world.profiles),
+            wishes=f"wishes{world.switched}",
+        )
+        events = PlexEvents("http://plex", TOKEN, **timeouts)
+        parts = self.parts = assemble(self.store, stash, plex, clock, dice, settings, events=events)
+        self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
+        self.gates = parts.gates
+        self.dressing: CollectionDressing = collection_dressing(parts)
+        self.engine = engine_on(parts, holder=holder, pool=Inline(), dressing=self.dressing)
+
+    def kill(self) -> None:
+        self.store.close()
+        for client in self._clients:
+            client.close()
+
+
+class CollectionsTruth:
+    """What collections have to show. Judges each write when it arrives: no hand's work may be overwritten."""
+
+    fields = ()
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.items: dict[str, object] = {}
+        self.hands: dict[tuple[str, str], Hand] = {}
+        self.read_at: dict[str, int] = {}
+
+    def note_unpictured(self, contents: list[str]) -> None:
+        """Nothing: pictures are sent again until they arrive."""
+
+    def judge_write(self, asked: Request) -> None:
+        """Nothing: `CollectionsWorld.carried_out` judges."""
+
+    judge_picture = judge_write
+
+
+class CollectionsWorld(World):
+    """A world in which the collections of two libraries are dressed."""
+
+    people: Curators
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.chance = Random(f"collections {seed}")
+        self.switched = 0
+        self.names = self.chance.random() < 0.8
+        self.profiles = tuple(self.draw_profile() for _ in ROOTS)
+        self.restores = self.chance.random() < 0.3
+        self.kept: Path | None = None
+        self.copies = folder / "copies"
+        self.copies.mkdir()
+        (folder / "data").mkdir(mode=0o700)
+        super().__init__(seed, folder / "data")
+        self.history = deque(maxlen=HISTORY)
+
+    def draw_profile(self) -> Profile:
+        """What a library shows of its collections."""
+        dice = self.chance
+        everything = dice.random() < 0.5
+        parts = frozenset(part for part in PARTS if everything or part == "name" or dice.random() < 0.6)
+        if not self.names:
+            parts -= {"name"}
+        dressing = Dressing(
+            parts=parts,
+            sorts=dict.fromkeys(SOURCES[:4], SORT) if dice.random() < 0.5 else {},
+            minimum=dice.choice((1, 1, 1, 2)),
+            mode=dice.choice(("", "hidden", "items_hidden")),
+            home=choice.parsed(["*A*"]) if dice.random() < 0.5 else choice.Patterns(),
+        )
+        collections = frozenset({"studio", "groups", *(["performers"] if dice.random() < 0.7 else [])})
+        return Profile(
+            frozenset(FIELDS) - {"userRating"},
+            tag_collections=choice.parsed(["Series*"]),
+            collections=collections,
+            dressing=dressing,
+        )
+
+    def _drawn(self) -> Nature:
+        nature = Nature.of(self.dice)
+        setting = replace(nature.setting, policy=Policy())
+        return replace(
+            nature, bars=False, poison=False, leaps=False, own_clock=True, replaces_lists=False, setting=setting
+        )
+
+    def _has_only_hooks(self) -> bool:
+        return False
+
+    def _takes_back(self) -> bool:
+        return False
+
+    def _is_pictured(self) -> bool:
+        return False
+
+    def _truth(self, fields: tuple[str, ...]) -> CollectionsTruth:
+        return CollectionsTruth()
+
+    def _is_indexing(self, asked: Request) -> bool:
+        return asked.path in ("/", "/identity") or super()._is_indexing(asked)
+
+    def _hire(self) -> None:
+        self.hired += 1
+        self.wires = {
+            who: self._wire(who, sim) for who, sim in ((Neighbour.PLEX, self.plex), (Neighbour.STASH, self.stash))
+        }
+        self.process = CollectionsProcess(self, self.wires, self.clock, self._dice_of_ours, f"holder {self.hired}")
+        self.paused_until, self.idle_until = 0.0, 0
+        self.process.engine.reclaim()
+        if not self.process.dressing.is_on:
+            forget_dressing(self.process.parts)
+        self.tell(f"process {self.hired} starts")
+
+    def compare(self) -> None:
+        """The collections are compared, if that is due."""
+        self.at_work("compare", lambda: self.tell(f"compared: {self.process.dressing.comparison.run_if_due()}"))
+
+    def switch(self) -> None:
+        """A person changes the settings of a library; the process begins anew."""
+        self.switched += 1
+        number = self.chance.randrange(2)
+        profile = self.draw_profile()
+        self.profiles = tuple(profile if n == number else old for n, old in enumerate(self.profiles))
+        self.tell(f"library {number} is set to {profile.dressing} of {sorted(profile.collections)}")
+        self._bury()
+        self.back_at = 0.0
+
+    # --- judging writes ----------------------------------------------------------------------------------------------
+
+    def carried_out(self, who: Neighbour, asked: Request, answer: Answer) -> None:
+        truth = self.truth
+        truth.seq += 1
+        if who is not Neighbour.PLEX:
+            return
+        if asked.method == "GET":
+            if found := READ_ITEMS.fullmatch(asked.path):
+                truth.read_at |= dict.fromkeys(found[1].split(","), truth.seq)
+            return
+        if asked.path.startswith("/library/sections") or asked.path.startswith("/library") or "manage" in asked.path:
+            self.tally["writes"] += 1
+            self.tally["uploads"] += asked.method == "POST" and bool(PICTURES.fullmatch(asked.path))
+            self.tell(f"Plex: {asked.method} {asked.target[:260]} -> {answer.status}")
+        if answer.status < 300:
+            self._judge_collection_write(asked)
+
+    def _judge_collection_write(self, asked: Request) -> None:
+        truth = self.truth
+        key, parts = parts_of(asked)
+        for part in parts:
+            hand = truth.hands.get((key, part))
+            if hand is None or (key, part) in self.people.open_parts:
+                continue
+            wanted = self.people.wanted_of_key(key, part)
+            if hand.seq > truth.read_at.get(key, 0) or wanted != hand.wanted or self.people.doubts_after(hand.seq):
+                # It was planned before, or Stash has changed the part as well.
+                del truth.hands[key, part]
+                self.people.open_parts.add((key, part))
+                continue
+            raise Violation(
+                "wrong", f"{part} of collection {key} was edited by hand ({hand}), and is written: {asked.target[:300]}"
+            )
+
+
+def parts_of(asked: Request) -> tuple[str, list[str]]:
+    """The collection that a request writes to, and the parts of it."""
+    if found := MOVED.match(asked.path):
+        return found[1], ["order"]
+    if found := PREFS.fullmatch(asked.path):
+        names = {"collectionMode": "mode", "collectionSort": "order"}
+        return found[1], [part for name, part in names.items() if name in asked.params]
+    if found := MANAGED.fullmatch(asked.path):
+        return found[1] or asked.params.get("metadataItemId", ""), ["home"]
+    if found := UPLOADED.fullmatch(asked.path):
+        return found[1], ["art" if found[2] == "art" else "thumb"]
+    key = asked.params.get("id", "") or asked.path.rpartition("/")[2]
+    # A lock alone changes nothing that is shown.
+    return key, [found[1] for name, _ in asked.query if (found := EDITED.fullmatch(name)) and name.endswith("value")]
+
+
+class CollectionsEnding(Ending):
+    """Everything calms down, and the collections are judged."""
+
+    world: CollectionsWorld
+    people: Curators
+
+    def judge(self) -> None:
+        """Raise Violation for whatever is not as it was promised."""
+        self._end_trouble()
+        self.world.pass_time(120)
+        self._come_to_rest()
+        self._judge_all()
+        self.world.tell("--- redo ---")
+        self.people.redo()
+        self._come_to_rest()
+        self._judge_all()
+        self._run_everything_again()
+        self._judge_all()
+        self.world.judge_books()
+        self.world.judge_database()
+
+    def _come_to_rest(self) -> None:
+        for number in range(ROUNDS):
+            before = self.world.tally["writes"]
+            self._round(retry=number == 1)
+            if self.world.tally["writes"] == before and number > 1:
+                return
+        raise Violation("lost", f"writes go on after {ROUNDS} rounds")
+
+    def _round(self, *, retry: bool = False) -> None:
+        world = self.world
+        world.pass_time(600)
+        world.poll()
+        for question in asked(world.process.parts):
+            # Many of the few scenes are gone, and a person says that they are.
+            world.tell(f"asked about {question}: accepted")
+            accept(world.process.parts, question)
+        self._work()
+        if retry:
+            self._retry()
+            self._work()
+        try:
+            world.tell(f"reconcile: {world.process.reconciler.reconcile()}")
+            self._work()
+            world.tell(f"compared: {world.process.dressing.comparison.compare()}")
+        except NeighbourError as error:
+            world.tell(f"not compared: {error}")
+        self._work()
+
+    def _run_everything_again(self) -> None:
+        before = self.world.tally["writes"]
+        with self.world.process.store.writing() as tx:
+            for id in self.people.stash.scene_ids():
+                tx.jobs.want(Kind.SCENE, id, Why.SWEEP, self.world.clock.now())
+            for row in tx.collections.page(after=0, limit=1000):
+                tx.jobs.want(COLLECTION, row.id, Why.SWEEP, self.world.clock.now())
+        self._round()
+        if sent := self.world.tally["writes"] - before:
+            raise Violation("wrong", f"{sent} writes when everything was run again")
+
+    # --- judging -----------------------------------------------------------------------------------------------------
+
+    def _judge_all(self) -> None:
+        for kind, id, state, cls, error in self.world.rows("select kind, id, state, cls, error from job"):
+            if state not in ("idle", "absent", "gone"):
+                raise Violation("lost", f"{kind} {id} is left {state} ({cls}): {error}")
+        self._judge_foreign()
+        wanted = {}
+        for number, section in enumerate(self.people.sections):
+            wanted |= self._judge_library(section, self.world.profiles[number])
+        left = [(section, key) for section, key in self.people.ours() if key not in wanted]
+        if left and not self.people.doubts:
+            titles = [(key, self.people.plex.item(key).scalars["title"]) for _, key in left]
+            raise Violation("wrong", f"collections that nobody wants are left: {titles}")
+
+    def _judge_foreign(self) -> None:
+        for key, before in self.people.foreign.items():
+            now = as_it_is(self.people.plex.collection(key))
+            if now != before:
+                raise Violation("wrong", f"foreign collection {key} was {before}, and is {now}")
+
+    def _judge_library(self, section: str, profile: Profile) -> dict[str, Thing]:
+        people, plex = self.people, self.people.plex
+        rows = {
+            (source, id): (key, name, undone, standing)
+            for source, id, key, name, undone, standing in self.world.rows(
+                "select source, object, item, name, undone, standing from collection where section = ?", section
+            )
+        }
+        members: dict[tuple[str, int], set[str]] = {}
+        for key in plex.keys(section):
+            if scene := people.scene_of(key):
+                for thing in people.belongs(scene):
+                    if people.is_wanted(thing, profile):
+                        members.setdefault((thing.kind, thing.id), set()).add(key)
+        found: dict[str, Thing] = {}
+        titles = plex.collection_keys(section)
+        for pair, items in members.items():
+            thing = people.things[pair]
+            if not profile.dressing.is_on:
+                if key := titles.get(thing.name):
+                    found[key] = thing
+                continue
+            if pair not in rows:
+                raise Violation("lost", f"{pair} {thing.name!r} has no row in library {section}")
+            key, name, undone, standing = rows[pair]
+            if not key and people.doubts:
+                continue
+            if not key:
+                raise Violation(
+                    "lost", f"{pair} {thing.name!r}, {name!r} was not found in library {section} ({standing})"
+                )
+            found[key] = thing
+            if key in people.foreign:
+                continue
+            seen = plex.collection(key)
+            if items != set(seen.members) and not people.doubts:
+                raise Violation("lost", f"{thing}: {name!r} has members {seen.members}, not {sorted(items)}")
+            if undone:
+                self.world.tally["judged undone"] += 1
+                continue
+            for part in (*PLAIN_PARTS, "thumb", "art", *SETTINGS):
+                self._judge_part(thing, profile, key, seen, part)
+        self._judge_titles(section, members, rows, profile)
+        return found
+
+    def _judge_part(self, thing: Thing, profile: Profile, key: str, seen: CollectionSnapshot, part: str) -> None:
+        people = self.people
+        have, want = shown_part(seen, part), people.wanted(thing, profile, part)
+        hand = self.world.truth.hands.get((key, part))
+        if (key, part) in people.open_parts:
+            return
+        if hand is not None:
+            if part == "order":
+                return
+            allowed = {hand.value} | ({want} if want != hand.wanted else set())
+            self.world.tally["judged hand"] += 1
+            if have not in allowed:
+                raise Violation("lost", f"{part} of {key} {thing.name!r} is {have!r}, a hand made it {hand}")
+            return
+        if want is None or people.doubts:
+            return
+        if part == "order":
+            self._judge_order(thing, profile, key, seen)
+        elif have != want:
+            raise Violation("lost", f"{part} of {key} {thing.name!r} is {have!r}, not {want!r}")
+        self.world.tally["judged"] += 1
+
+    def _judge_order(self, thing: Thing, profile: Profile, key: str, seen: CollectionSnapshot) -> None:
+        if "order" not in profile.dressing.parts or len(seen.members) < 2:
+            return
+        places = self.people.places(thing)
+        order = [places.get(self.people.scene_of(member)) for member in seen.members]
+        if not is_in_order(order):
+            raise Violation("lost", f"the members of {key} {thing.name!r} stand as {order}")
+
+    def _judge_titles(self, section: str, members: dict, rows: dict, profile: Profile) -> None:
+        """Every item carries exactly the titles of the collections of its scene."""
+        if not profile.dressing.is_on or self.people.doubts:
+            return
+        plex = self.people.plex
+        by_key = {key: str(plex.item(key).scalars["title"]) for key in plex.collection_keys(section).values()}
+        for item in plex.keys(section):
+            if not self.people.scene_of(item):
+                continue
+            want = {fold(by_key[rows[pair][0]]) for pair, items in members.items() if item in items}
+            have = {fold(name) for name in plex.item(item).lists["collection"]}
+            if want != have:
+                raise Violation("wrong", f"item {item} carries {sorted(have)}, not {sorted(want)}")
+
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+
+def run_collection_seeds(first: int, count: int, steps: int) -> Report:
+    """Live so many of these lives, one after the other; failures are in the report, each with its seed."""
+    report = Report(first, count, steps)
+    began = time.monotonic()
+    for seed in range(first, first + count):
+        failure, tally, digest = run_collection_seed(seed, steps)
+        report.tally += tally
+        report.digests[seed] = digest
+        if failure:
+            report.failures.append(failure)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def run_collection_seed(seed: int, steps: int) -> tuple[Failure | None, Counter[str], int]:
+    """One seed: its failure if it has one, what happened, and the digest of its history."""
+    with scratch() as folder, listening():
+        world = CollectionsWorld(seed, folder)
+        try:
+            return _lived(world, seed, steps), world.tally, world.digest
+        finally:
+            world.close()
+
+
+def _lived(world: CollectionsWorld, seed: int, steps: int) -> Failure | None:
+    try:
+        people = world.people = Curators(world)
+        world.tell(f"{world.nature} {world.profiles[0].dressing} {world.profiles[1].dressing}")
+        for _ in range(steps):
+            people.act()
+            world.judge_books()
+        CollectionsEnding(world, people).judge()
+    except Violation as violation:
+        return Failure(seed, steps, violation.kind, str(violation), tuple(world.history))
+    except Exception:  # noqa: BLE001 - a fault of any kind is a finding
+        return Failure(seed, steps, "broken", traceback.format_exc(), tuple(world.history))
+    return None
+
+
+def main() -> None:
+    """Run a range by hand."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("first", type=int)
+    parser.add_argument("count", type=int, nargs="?", default=1)
+    parser.add_argument("steps", type=int, nargs="?", default=120)
+    parser.add_argument("--brief", action="store_true", help="a line for each failure, without its history")
+    options = parser.parse_args()
+    report = run_collection_seeds(options.first, options.count, options.steps)
+    for failure in report.failures:
+        print(f"seed {failure.seed}: {failure.text[-400:]}" if options.brief else failure, end="\n\n")
+    print(dict(report.tally.most_common()))
+    print(f"{report.count} seeds of {report.steps} steps in {report.seconds:.1f} s: {len(report.failures)} failed")
+    print(f"seeds {[failure.seed for failure in report.failures]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Lives with dressed collections: see sim_collections.
+
+A seed that fails prints its history, and fails again the same way:
+`python -m tests.simulation.sim_collections SEED 1 STEPS`. PLEXSYNC_TORTURE=1 lives 1,000 seeds of 160 steps.
+"""
+
+import os
+
+import pytest
+
+from plexsync.flows.collections import inspection
+from plexsync.flows.collections.inspection import CollectionLooker
+from plexsync.rules.plan_records import Policy
+from tests.simulation.sim_collections import run_collection_seed, run_collection_seeds
+
+TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
+COUNT, STEPS, PARTS = (1000, 160, 20) if TORTURE else (8, 100, 1)
+FIRST = 1
+
+
+@pytest.mark.timeout(3600 if TORTURE else 900)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_happens_collections_show_what_stash_says_and_what_a_person_has_set(part):
+    count = COUNT // PARTS
+    report = run_collection_seeds(FIRST + part * count, count, STEPS)
+    assert not report.failures, "\n\n".join(map(str, report.failures[:2]))
+    assert report.tally["judged"] > 10 * count
+    assert report.tally["judged hand"] > count
+    assert report.tally["uploads"] > count
+    assert report.tally["kills"]
+
+
+def test_a_life_with_collections_is_the_same_one_again():
+    digests = {run_collection_seed(3, 40)[2] for _ in range(2)}
+    assert len(digests) == 1
+
+
+def found_by(*seeds: int) -> str:
+    """What is wrong with the first of these lives that fails."""
+    failures = (run_collection_seed(seed, STEPS)[0] for seed in seeds)
+    return next((failure.text for failure in failures if failure is not None), "")
+
+
+def test_a_product_that_writes_over_the_work_of_a_hand_is_found(monkeypatch):
+    def forgetful(values, item, memory, pushing, policy):
+        return plan(values, item, {}, (), Policy(first_push="stash"))
+
+    plan = inspection.plan
+    monkeypatch.setattr(inspection, "plan", forgetful)
+    assert "was edited by hand" in found_by(1, 2, 3)
+
+
+def test_a_product_that_dresses_what_is_not_its_own_is_found(monkeypatch):
+    monkeypatch.setattr(CollectionLooker, "_owner", lambda *_: "ours")
+    assert "foreign collection" in found_by(1, 2, 3)
