@@ -302,7 +302,10 @@ class Curators:
         last = hands.get((key, part))
         self.world.truth.seq += 1
         hands[key, part] = Hand(now, self.world.truth.seq, wanted)
-        is_sure = last.wanted == wanted if last else self._is_in_step(key, part, before, wanted)
+        if last:
+            is_sure = last.wanted == wanted and (key, part) not in self.open_parts
+        else:
+            is_sure = self._is_in_step(key, part, before, wanted)
         # Where Stash has changed the part as well, it wins.
         (self.open_parts.discard if is_sure else self.open_parts.add)((key, part))
         self.world.tally["hand edits"] += 1
