@@ -46,10 +46,10 @@ def test_ticked_dead_letters_are_retried_ignored_and_after_a_question_dropped(
     dash, scenes = staged
     failed, twice = scenes["failed"], scenes["ambiguous"]
     told = tick(dash, "/dead/picked", [failed, twice], do="drop")
-    assert "Drop the 2 scenes that you ticked?" in told
+    assert "Drop the 2 dead letters that you ticked?" in told
     assert state_of(dash.world, failed) is State.DEAD
-    assert "1 scene dropped" in tick(dash, "/dead/picked", [failed], do="drop", sure="yes")
+    assert "1 dead letter dropped" in tick(dash, "/dead/picked", [failed], do="drop", sure="yes")
     assert state_of(dash.world, failed) is State.DROPPED
-    assert "1 scene will be tried again." in tick(dash, "/dead/picked", [twice], do="retry", shown="ambiguous")
+    assert "1 dead letter will be tried again." in tick(dash, "/dead/picked", [twice], do="retry", shown="ambiguous")
     assert "1 scene ignored." in tick(dash, "/dead/picked", [twice], do="ignore")
     assert state_of(dash.world, twice) is State.IGNORED

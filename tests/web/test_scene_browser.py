@@ -242,7 +242,7 @@ def test_every_button_of_the_dead_letters_does_what_it_says(staged: Staged, look
     assert state_of(world, found["ambiguous"]) is State.DROPPED
 
     page.get_by_role("button", name="Retry", exact=True).click()
-    expect(notice).to_contain_text("1 scene will be tried again")
+    expect(notice).to_contain_text("1 dead letter will be tried again")
     assert state_of(world, found["failed"]) is State.READY
     expect(page.locator("#bench")).to_contain_text("No dead letters")
 
