@@ -415,7 +415,7 @@ class PlexSyncConfig(CollectionSettings):
     def log_config(self) -> None:
         """Write one INFO record to the log `PlexSync.config`: each setting as name=value, no secret, no media path."""
         hidden = Redactor(secret for secret in self.secrets if len(secret) >= _SHORTEST_TELLING_SECRET)
-        shown = (f"{name}={hidden.redact(_shown(name, getattr(self, name)))}" for name in type(self).model_fields)
+        shown = (f"{name}={hidden.redact(_shown(name, getattr(self, name)))}" for name, _ in _in_order())
         _log.info("settings: %s", " ".join(shown))
 
 

@@ -556,7 +556,7 @@ def test_the_log_names_every_setting_once_and_no_secret(caplog):
     [record] = caplog.records
     message = record.getMessage()
     assert (record.name, record.levelno) == ("PlexSync.config", logging.INFO)
-    assert re.findall(r"(?:^| )(\w+)=", message) == list(PlexSyncConfig.model_fields)
+    assert re.findall(r"(?:^| )(\w+)=", message) == [setting.name for setting in describe()]
     assert " dlq_retention_days=7 " in message
     assert " plex_token=*** " in message
     assert " stash_api_key=*** " in message
