@@ -345,8 +345,9 @@ class Section:
 class WorkerRow:
     """The process that holds the worker's lock of a database on PostgreSQL, or held it last. Times are the database's.
 
-    `number` rises with every holder. `beat` is its last heartbeat; `ended`: it released the lock in good order.
-    `settings` are prints of its settings by name.
+    `number` rises with every holder. `beat` is its last heartbeat. `ended` is None until it releases the lock, '' if it
+    did so in good order, else the error that ended it. `installation` names its data folder. `settings` are prints of
+    its settings by name.
     """
 
     number: int
@@ -355,7 +356,8 @@ class WorkerRow:
     version: str
     since: int
     beat: int
-    ended: bool
+    ended: str | None
+    installation: str
     settings: Mapping[str, str]
 
 

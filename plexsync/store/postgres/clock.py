@@ -39,9 +39,9 @@ class Offset:
         self._at: float | None = None
         self._last = 0
 
-    def learn(self, told: int, asked: float, answered: float) -> None:
-        """Take in that the database told the time `told` between the steady times `asked` and `answered`."""
-        low, high = told - answered, told + 1 - asked
+    def learn(self, moment: int, asked: float, answered: float) -> None:
+        """Take in that the database told the time `moment` between the steady times `asked` and `answered`."""
+        low, high = moment - answered, moment + 1 - asked
         if self._at is not None:
             drift = DRIFT * max(0.0, answered - self._at) / 1000
             both = max(low, self._low - drift), min(high, self._high + drift)
@@ -92,11 +92,11 @@ class DatabaseClock:
         """Sleep for this many seconds."""
         time.sleep(seconds)
 
-    def learn(self, told: int, asked: float) -> None:
+    def learn(self, moment: int, asked: float) -> None:
         """Take in a time that the database told with another answer, to a question at the `steady` time `asked`."""
         with self._lock:
             answered = self._machine()
-            self._offset.learn(told, asked, answered)
+            self._offset.learn(moment, asked, answered)
             self._due = answered + RENEW * 1000
 
     def _renew(self) -> None:

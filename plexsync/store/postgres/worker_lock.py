@@ -9,23 +9,22 @@ The holder counts its lease from before it sent a heartbeat, and everybody else 
 a holder stops by itself before another one can begin, whatever the clocks of the machines show.
 """
 
-import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg.rows import TupleRow
 from psycopg.types.json import Json
 
 from plexsync.rules.errors import LockLost
 from plexsync.rules.records import StandbyRow, WorkerRow
 from plexsync.store.postgres.clock import steady
 
-# The kinds of PlexSync's locks in a database; the second number of a lock is `lock_number` of the schema.
-WORKER_CLASS, IMPORT_CLASS, STORE_CLASS = 0x50534C31, 0x50534C32, 0x50534C33
+# The first number of an advisory lock names its kind, the second one is a hash of the schema.
+WRITER_CLASS = 0x506C5379
+WORKER_CLASS, IMPORT_CLASS = WRITER_CLASS + 1, WRITER_CLASS + 2
 # UTC milliseconds by the database, now rather than when the transaction began.
 MOMENT = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint"
 # Milliseconds that a session may wait for the writers of the store when it takes over.
@@ -36,32 +35,32 @@ LAST_WORDS = 1_000
 TABLES = (
     "create table if not exists worker (only_row boolean primary key default true check (only_row),"
     " number bigint not null, host text not null, pid bigint not null, version text not null, backend bigint not null,"
-    " settings jsonb not null, since bigint not null, beat bigint not null, ended boolean not null)",
+    " settings jsonb not null, installation text not null, since bigint not null, beat bigint not null, ended text)",
     "create table if not exists standby (id text primary key, host text not null, pid bigint not null,"
     " version text not null, since bigint not null, beat bigint not null, differing jsonb not null)",
 )
 
 FENCE = "select number from worker"
-TRY = "select pg_try_advisory_lock(%(class)s, %(lock)s)"
-WAIT = "select pg_advisory_xact_lock(%(store)s, %(lock)s)"
+TRY = "select pg_try_advisory_lock(%(kind)s, hashtext(%(schema)s))"
+WAIT = "select pg_advisory_xact_lock(%(kind)s, hashtext(%(schema)s))"
 RISE = f"""
-insert into worker (number, host, pid, version, backend, settings, since, beat, ended)
-values (1, %(host)s, %(pid)s, %(version)s, pg_backend_pid(), %(settings)s, {MOMENT}, {MOMENT}, false)
+insert into worker (number, host, pid, version, backend, settings, installation, since, beat)
+values (1, %(host)s, %(pid)s, %(version)s, pg_backend_pid(), %(settings)s, %(installation)s, {MOMENT}, {MOMENT})
 on conflict (only_row) do update
    set number = worker.number + 1, host = excluded.host, pid = excluded.pid, version = excluded.version,
-       backend = excluded.backend, settings = excluded.settings, since = excluded.since, beat = excluded.beat,
-       ended = false
+       backend = excluded.backend, settings = excluded.settings, installation = excluded.installation,
+       since = excluded.since, beat = excluded.beat, ended = null
 returning number
 """
 BEAT = f"update worker set beat = {MOMENT} where number = %(number)s and backend = pg_backend_pid() returning beat"
 SETTINGS = "update worker set settings = %(settings)s where number = %(number)s and backend = pg_backend_pid()"
-END = "update worker set ended = true where number = %(number)s and backend = pg_backend_pid()"
+END = "update worker set ended = %(error)s where number = %(number)s and backend = pg_backend_pid()"
 # Who holds one of PlexSync's locks in this schema.
 HOLDERS = """
   from pg_locks held
  where held.locktype = 'advisory' and held.granted and held.objsubid = 2
    and held.database = (select oid from pg_database where datname = current_database())
-   and held.objid::bigint = %(lock)s and held.classid::bigint = %(class)s
+   and held.objid::bigint = hashtext(%(schema)s)::bigint & 4294967295 and held.classid::bigint = %(kind)s
 """
 HELD = f"select count(*) {HOLDERS}"
 # A session that neither beats nor asks anything for the length of a lease hangs, and so does one that does nothing in
@@ -83,9 +82,9 @@ select pg_terminate_backend(pid, {LAST_WORDS}) from (
                       and idle.state_change < clock_timestamp() - make_interval(secs => %(lease)s / 1000.0))
 ) as hung
 """
-WORKER = "select number, host, pid, version, since, beat, ended, settings from worker"
+WORKER = "select number, host, pid, version, since, beat, ended, installation, settings from worker"
 STANDBYS = (
-    f"select host, pid, version, since, beat, differing from standby where beat > {MOMENT} - %(lease)s"
+    f"select differing, host, pid, version, since, beat from standby where beat > {MOMENT} - %(lease)s"
     " order by since, id"
 )
 STAND_BY = f"""
@@ -94,10 +93,12 @@ values (%(id)s, %(host)s, %(pid)s, %(version)s, {MOMENT}, {MOMENT}, %(differing)
 on conflict (id) do update set beat = excluded.beat, differing = excluded.differing
 returning beat
 """
+# Said before the session is closed, since its end reaches the server a moment later.
+FREE = "select pg_advisory_unlock_all()"
 LEAVE = "delete from standby where id = %(id)s"
 FORGET = f"delete from standby where beat < {MOMENT} - 100 * %(lease)s"
 
-Session = psycopg.Connection[TupleRow]
+Session = psycopg.Connection[Any]
 
 
 class Periods(NamedTuple):
@@ -114,17 +115,23 @@ PERIODS = Periods()
 
 @dataclass(frozen=True)
 class Machine:
-    """The process that holds the lock or stands by. `settings` are prints of settings by name, see `app.settings_print`."""
+    """The process that holds the lock or stands by.
+
+    `installation` names its data folder, whatever the machine is called today. `settings` are prints of its settings by
+    name.
+    """
 
     host: str
     pid: int
     version: str
+    installation: str
     settings: Mapping[str, str]
 
-
-def lock_number(schema: str) -> int:
-    """Return the number of a schema in PlexSync's advisory locks."""
-    return int.from_bytes(hashlib.blake2b(schema.encode(), digest_size=4).digest()) & 0x7FFFFFFF
+    @property
+    def row(self) -> dict[str, object]:
+        """The facts for a row."""
+        facts = {"host": self.host, "pid": self.pid, "version": self.version, "installation": self.installation}
+        return {**facts, "settings": Json(dict(self.settings))}
 
 
 def value(session: Session, sql: str, **values: object) -> Any:
@@ -143,7 +150,7 @@ class SessionLock:
         """Release the lock. May be called twice."""
         session, self._session = self._session, None
         if session is not None:
-            session.close()
+            _end(session)
 
     def __enter__(self) -> "SessionLock":
         return self
@@ -155,7 +162,7 @@ class SessionLock:
 def try_session_lock(session: Session, schema: str, kind: int) -> SessionLock | None:
     """Take a lock with this session of its own; None, with the session closed, while another one holds it."""
     try:
-        taken = value(session, TRY, lock=lock_number(schema), **{"class": kind})
+        taken = value(session, TRY, schema=schema, kind=kind)
     except BaseException:
         session.close()
         raise
@@ -167,7 +174,7 @@ def try_session_lock(session: Session, schema: str, kind: int) -> SessionLock | 
 
 def is_held(session: Session, schema: str, kind: int = WORKER_CLASS) -> bool:
     """Whether any session holds this lock."""
-    return bool(value(session, HELD, lock=lock_number(schema), **{"class": kind}))
+    return bool(value(session, HELD, schema=schema, kind=kind))
 
 
 def worker(session: Session) -> WorkerRow | None:
@@ -179,41 +186,46 @@ def worker(session: Session) -> WorkerRow | None:
 def standbys(session: Session, lease: float | None = None) -> list[StandbyRow]:
     """Return the processes that stand by and have said so within the lease."""
     lease = PERIODS.lease if lease is None else lease
-    rows = session.execute(STANDBYS, {"lease": round(lease * 1000)})
-    return [StandbyRow(*facts, tuple(differing)) for *facts, differing in rows]
+    rows = session.execute(STANDBYS, {"lease": round(lease * 1000)}).fetchall()
+    return [replace(StandbyRow(*facts), differing=tuple(differing)) for differing, *facts in rows]
 
 
-class Standing:
-    """One process that stands by, as all machines see it. It uses the given session and leaves it open."""
+def stand_by(session: Session, machine: Machine, differing: Sequence[str] = ()) -> int:
+    """Note that this process stands by, and which settings keep it from taking over; returns the database's time."""
+    return int(value(session, STAND_BY, **machine.row, id=_id(machine), differing=Json(list(differing))))
 
-    def __init__(self, session: Session, machine: Machine, id: str) -> None:
-        self._session = session
-        self._row = {"id": id, "host": machine.host, "pid": machine.pid, "version": machine.version}
 
-    def beat(self, differing: tuple[str, ...] = ()) -> int:
-        """Say that this process stands by, and which settings keep it from taking over; returns the database's time."""
-        return int(value(self._session, STAND_BY, **self._row, differing=Json(list(differing))))
+def leave(session: Session, machine: Machine, lease: float | None = None) -> None:
+    """Take this process out of those that stand by, and all that are long gone."""
+    lease = PERIODS.lease if lease is None else lease
+    session.execute(LEAVE, {"id": _id(machine)})
+    session.execute(FORGET, {"lease": round(lease * 1000)})
 
-    def leave(self, lease: float) -> None:
-        """Take this process out of those that stand by, and everyone who is long gone."""
-        self._session.execute(LEAVE, self._row)
-        self._session.execute(FORGET, {"lease": round(lease * 1000)})
+
+def _id(machine: Machine) -> str:
+    return f"{machine.installation}:{machine.pid}"
 
 
 def end_hung(session: Session, schema: str, lease: float) -> int:
     """End the sessions that hold this schema's locks and hang; returns how many were ended."""
-    values = {"lock": lock_number(schema), "lease": round(lease * 1000)}
-    workers = session.execute(HUNG_WORKER, {**values, "class": WORKER_CLASS}).fetchall()
-    writers = session.execute(HUNG_WRITER, {**values, "class": STORE_CLASS}).fetchall()
+    values = {"schema": schema, "lease": round(lease * 1000)}
+    workers = session.execute(HUNG_WORKER, {**values, "kind": WORKER_CLASS}).fetchall()
+    writers = session.execute(HUNG_WRITER, {**values, "kind": WRITER_CLASS}).fetchall()
     return len(workers) + len(writers)
 
 
 def try_worker_lock(
-    connect: Callable[[], Session], schema: str, machine: Machine, periods: Periods | None = None
+    connect: Callable[[], Session],
+    schema: str,
+    machine: Machine,
+    periods: Periods | None = None,
+    *,
+    agrees: Callable[[WorkerRow], bool] = lambda _last: True,
 ) -> "WorkerLock | None":
     """Take the worker's lock of this schema; None while another process holds it. Raises psycopg.Error.
 
-    A holder that hangs for longer than its lease loses the lock here.
+    A holder that hangs for longer than its lease loses the lock here. `agrees` says whether this process may follow the
+    last holder; otherwise the lock stays free.
     """
     periods = periods or PERIODS
     session = connect()
@@ -225,41 +237,53 @@ def try_worker_lock(
             if not end_hung(session, schema, periods.lease) or not _take(session, schema):
                 return None
             began = steady()
-        number = _raise_number(session, schema, machine, periods)
+        last = worker(session)
+        if last is None or agrees(last):
+            number = _raise_number(session, schema, machine, periods)
     finally:
         if number is None:
-            session.close()
-    return WorkerLock(session, number, began, periods) if number is not None else None
+            _end(session)
+    return WorkerLock(session, number, began, periods, last) if number is not None else None
+
+
+def _end(session: Session) -> None:
+    """Release the locks of a session and close it, however it is."""
+    with suppress(psycopg.Error):
+        session.execute(FREE)
+    session.close()
 
 
 def _take(session: Session, schema: str) -> bool:
-    return bool(value(session, TRY, lock=lock_number(schema), **{"class": WORKER_CLASS}))
+    return bool(value(session, TRY, schema=schema, kind=WORKER_CLASS))
 
 
 def _raise_number(session: Session, schema: str, machine: Machine, periods: Periods) -> int | None:
     """Note this process under the next number, after every transaction of the one before; None if one hangs."""
-    row = {"host": machine.host, "pid": machine.pid, "version": machine.version}
     try:
         with session.transaction():
             session.execute(f"set local lock_timeout = '{PATIENCE}'")
-            session.execute(WAIT, {"store": STORE_CLASS, "lock": lock_number(schema)})
-            return int(value(session, RISE, **row, settings=Json(dict(machine.settings))))
+            session.execute(WAIT, {"kind": WRITER_CLASS, "schema": schema})
+            return int(value(session, RISE, **machine.row))
     except psycopg.errors.LockNotAvailable:
         end_hung(session, schema, periods.lease)
         return None
 
 
 class WorkerLock:
-    """The worker's lock, held by this process. `number` is its fencing number; `lost` is set when it loses the lock.
+    """The worker's lock, held by this process. `number` is its fencing number, `last` the holder before.
 
-    A thread sends the heartbeats. `heard` receives the time that the database tells with each, and the `steady` time
-    before the question.
+    A thread sends the heartbeats. `heard` receives the database's time with each, and the `steady` time before the
+    question. `when_lost` is called when the lock is lost, from any thread.
     """
 
-    def __init__(self, session: Session, number: int, began: float, periods: Periods) -> None:
+    def __init__(
+        self, session: Session, number: int, began: float, periods: Periods, last: WorkerRow | None = None
+    ) -> None:
         self.number = number
+        self.last = last
         self.lost = threading.Event()
-        self.heard: Callable[[int, float], None] = lambda _told, _asked: None
+        self.heard: Callable[[int, float], None] = lambda _moment, _asked: None
+        self.when_lost: Callable[[], None] = lambda: None
         self._session = session
         self._periods = periods
         self._good_until = began + periods.lease * 1000
@@ -278,6 +302,7 @@ class WorkerLock:
     def lose(self) -> None:
         """Record that the lock is lost: nothing more may be written or sent."""
         self.lost.set()
+        self.when_lost()
 
     def use(self, settings: Mapping[str, str]) -> None:
         """Note the prints of changed settings, so that machines that stand by compare theirs with them."""
@@ -286,8 +311,8 @@ class WorkerLock:
                 with self._guarded():
                     self._session.execute(SETTINGS, {"settings": Json(dict(settings)), "number": self.number})
 
-    def release(self) -> None:
-        """Release the lock, and note that this worker ended in good order. May be called twice."""
+    def release(self, error: str = "") -> None:
+        """Release the lock, and note that this worker ended in good order, or by this error. May be called twice."""
         if self._released.is_set():
             return
         self._released.set()
@@ -295,7 +320,8 @@ class WorkerLock:
         if self._using.acquire(timeout=self._periods.beat):
             try:
                 with suppress(psycopg.Error):
-                    self._session.execute(END, {"number": self.number})
+                    self._session.execute(END, {"number": self.number, "error": error})
+                    self._session.execute(FREE)
             finally:
                 self._using.release()
         self.lose()
@@ -325,10 +351,10 @@ class WorkerLock:
 
     def _send_beat(self) -> None:
         asked = steady()
-        told = value(self._session, BEAT, number=self.number)
-        if told is None or steady() >= self._good_until:
+        moment = value(self._session, BEAT, number=self.number)
+        if moment is None or steady() >= self._good_until:
             # Another one has taken over, or may have: this process was away for longer than its lease.
             self.lose()
             return
         self._good_until = asked + self._periods.lease * 1000
-        self.heard(int(told), asked)
+        self.heard(int(moment), asked)

@@ -1,0 +1,98 @@
+"""PlexSync's locks on a database of PostgreSQL, for one process: who works, who stands by, who imports."""
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import psycopg
+
+from plexsync.rules.errors import SyncError
+from plexsync.rules.records import StandbyRow, WorkerRow
+from plexsync.store.address import StoreAddress
+from plexsync.store.postgres import worker_lock
+from plexsync.store.postgres.worker_lock import (
+    IMPORT_CLASS,
+    WORKER_CLASS,
+    Machine,
+    Session,
+    SessionLock,
+    WorkerLock,
+    try_session_lock,
+    try_worker_lock,
+)
+
+T = TypeVar("T")
+
+
+class SharedLocks:
+    """The locks of all machines that use one database. A session of its own is opened on first use and kept.
+
+    The methods raise SyncErrors: LocalFault while the database is away, Unusable for what you have to fix.
+    """
+
+    def __init__(
+        self, address: StoreAddress, connect: Callable[[], Session], translated: Callable[[psycopg.Error], SyncError]
+    ) -> None:
+        self._schema = address.schema
+        self._connect = connect
+        self._translated = translated
+        self._session: Session | None = None
+        self._using = threading.Lock()
+
+    def try_worker(self, machine: Machine, agrees: Callable[[WorkerRow], bool]) -> WorkerLock | None:
+        """Take the worker's lock, see `try_worker_lock`."""
+        return self._translating(lambda: try_worker_lock(self._connect, self._schema, machine, agrees=agrees))
+
+    def try_import(self) -> SessionLock | None:
+        """Take the lock of an import; None while another one holds it."""
+        return self._translating(lambda: try_session_lock(self._connect(), self._schema, IMPORT_CLASS))
+
+    def is_worker_held(self) -> bool:
+        """Whether a worker runs, on any machine."""
+        return self._ask(lambda session: worker_lock.is_held(session, self._schema, WORKER_CLASS))
+
+    def is_import_held(self) -> bool:
+        """Whether an import runs, on any machine."""
+        return self._ask(lambda session: worker_lock.is_held(session, self._schema, IMPORT_CLASS))
+
+    def worker(self) -> WorkerRow | None:
+        """Return the process that works, or worked last."""
+        return self._ask(worker_lock.worker)
+
+    def standbys(self) -> list[StandbyRow]:
+        """Return the processes that stand by."""
+        return self._ask(worker_lock.standbys)
+
+    def stand_by(self, machine: Machine, differing: tuple[str, ...]) -> int:
+        """Note that this process stands by; returns the database's time in UTC milliseconds."""
+        return self._ask(lambda session: worker_lock.stand_by(session, machine, differing))
+
+    def leave(self, machine: Machine) -> None:
+        """Take this process out of those that stand by."""
+        self._ask(lambda session: worker_lock.leave(session, machine))
+
+    def close(self) -> None:
+        """Close the session. What is held stays held, by sessions of its own."""
+        with self._using:
+            self._drop()
+
+    def _ask(self, question: Callable[[Session], T]) -> T:
+        with self._using:
+            try:
+                if self._session is None:
+                    self._session = self._connect()
+                return question(self._session)
+            except psycopg.Error as error:
+                self._drop()
+                raise self._translated(error) from error
+
+    def _drop(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _translating(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except psycopg.Error as error:
+            raise self._translated(error) from error
