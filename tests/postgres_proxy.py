@@ -7,6 +7,7 @@
 * `stall()`: nothing passes any more in either direction, and new connections are taken and never answered, until `mend()`.
 * `drop_commits(n)`: the server commits, and instead of its answer the client gets a reset; n times.
 * `drop_requests(n)`: a COMMIT never reaches the server, and the client gets a reset; n times.
+* `cut_at(n, answers=...)`: the n-th message from now on does not pass, and its connection ends there.
 * `delay`: seconds that every answer takes longer.
 
 It understands as much of the wire protocol as that takes, and no TLS: the servers of tests have none.
@@ -39,6 +40,9 @@ class Proxy:
         """How many connections were taken."""
         self.commits_dropped = 0
         """How many commits the server made whose answer was dropped, or that never reached it."""
+        self.passed = [0, 0]
+        """How many messages of clients, and of the server, came since `cut_at`."""
+        self._cut_at = [0, 0]
         self._answers_to_drop = 0
         self._requests_to_drop = 0
         self._open: set[Link] = set()
@@ -79,6 +83,7 @@ class Proxy:
         """Everything passes again; what was stalled goes on where it was."""
         self._passes.set()
         self._answers_to_drop = self._requests_to_drop = 0
+        self._cut_at = [0, 0]
         if self._listener is None:
             self._listen()
 
@@ -89,6 +94,12 @@ class Proxy:
     def drop_requests(self, times: int = 1) -> None:
         """The next commits are sent, and never arrive."""
         self._requests_to_drop = times
+
+    def cut_at(self, number: int, *, answers: bool) -> None:
+        """Count messages from now on, and end a connection instead of passing this one: of clients, or `answers`."""
+        with self._lock:
+            self.passed = [0, 0]
+            self._cut_at = [0, number] if answers else [number, 0]
 
     def send_to(self, target: int) -> None:
         """New connections go to another server, as by an address that moves; those that are open end."""
@@ -143,6 +154,12 @@ class Proxy:
         """A link has ended."""
         with self._lock:
             self._open.discard(link)
+
+    def takes_message(self, *, answered: bool) -> bool:
+        """Whether this message is the one that must not pass; counts it."""
+        with self._lock:
+            self.passed[answered] += 1
+            return self.passed[answered] == self._cut_at[answered]
 
     def takes_commit(self, *, answered: bool) -> bool:
         """Whether this COMMIT, or its answer, is to be dropped; counts it."""
@@ -202,58 +219,59 @@ class Link:
         self._pump(self._server, self._client, self._answers)
 
     def _pump(
-        self, source: socket.socket, target: socket.socket, whole: Callable[[bytes], tuple[bytes, bytes]]
+        self, source: socket.socket, target: socket.socket, whole: Callable[[bytes], tuple[bytes, bytes, bool]]
     ) -> None:
-        """Pass on whole messages; `whole` splits what has come into those to pass on now and the rest."""
+        """Pass on whole messages. `whole` splits what has come: what to pass on, the rest, and whether it ends there."""
         rest = b""
         try:
             while data := source.recv(65536):
                 self._proxy.wait_to_pass()
-                passed, rest = whole(rest + data)
+                passed, rest, is_over = whole(rest + data)
                 if source is self._server and self._proxy.delay:
                     time.sleep(self._proxy.delay)
                 if passed:
                     target.sendall(passed)
-        except (OSError, _Dropped):
+                if is_over:
+                    break
+        except OSError:
             pass
         self.reset()
 
-    def _requests(self, data: bytes) -> tuple[bytes, bytes]:
+    def _requests(self, data: bytes) -> tuple[bytes, bytes, bool]:
         at = 0
         while (end := self._end_of(data, at, typed=self._started)) is not None:
             if self._started:
-                self._look_at_request(data[at:end])
+                if self._is_taken(data[at:end]):
+                    return data[:at], b"", True
             elif LENGTH.unpack_from(data, at + 4)[0] in ASKS_ENCRYPTION:
                 self._bare += 1
             else:
                 self._started = True
             at = end
-        return data[:at], data[at:]
+        return data[:at], data[at:], False
 
-    def _look_at_request(self, message: bytes) -> None:
+    def _is_taken(self, message: bytes) -> bool:
+        """Whether a message of the client must not arrive."""
         kind, body = message[:1], message[5:]
+        commits = kind == b"Q" and is_commit(body)
         if kind == b"P":
             name, _, rest = body.partition(b"\0")
             self._committing.discard(name)
             if is_commit(rest):
                 self._committing.add(name)
-            return
-        bound = kind == b"B" and body.split(b"\0", 2)[1] in self._committing
-        if (bound or (kind == b"Q" and is_commit(body))) and self._proxy.takes_commit(answered=False):
-            raise _Dropped
+        elif kind == b"B":
+            commits = body.split(b"\0", 2)[1] in self._committing
+        return self._proxy.takes_message(answered=False) or (commits and self._proxy.takes_commit(answered=False))
 
-    def _answers(self, data: bytes) -> tuple[bytes, bytes]:
+    def _answers(self, data: bytes) -> tuple[bytes, bytes, bool]:
         at = min(self._bare, len(data))
         self._bare -= at
         while (end := self._end_of(data, at, typed=True)) is not None:
-            if (
-                data[at : at + 1] == b"C"
-                and data[at + 5 : end] == b"COMMIT\0"
-                and self._proxy.takes_commit(answered=True)
-            ):
-                raise _Dropped
+            commits = data[at : at + 1] == b"C" and data[at + 5 : end] == b"COMMIT\0"
+            if self._proxy.takes_message(answered=True) or (commits and self._proxy.takes_commit(answered=True)):
+                return data[:at], b"", True
             at = end
-        return data[:at], data[at:]
+        return data[:at], data[at:], False
 
     @staticmethod
     def _end_of(data: bytes, at: int, *, typed: bool) -> int | None:
@@ -265,10 +283,6 @@ class Link:
         return end if end <= len(data) else None
 
 
-class _Dropped(Exception):
-    """The message must not arrive, and the connection ends with it."""
-
-
 def is_commit(text: bytes) -> bool:
-    """Whether a statement ends a transaction well, in whatever spelling."""
-    return text.lstrip().lower().startswith((b"commit", b"end"))
+    """Whether the last of these statements ends a transaction well."""
+    return text.rstrip(b"\0; \n").lower().rpartition(b";")[2].strip() in (b"commit", b"end")

@@ -138,3 +138,34 @@ def test_an_address_that_moves_reaches_another_server(server: Server, proxy: Pro
             db.execute("select 1")
         with connected(other, proxy) as moved:
             assert moved.execute("show port").fetchone() == (str(other.port),)
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_connection_ends_at_any_message_and_each_cut_is_another_one(
+    server: Server, proxy: Proxy, answers: bool
+) -> None:
+    proxy.cut_at(0, answers=answers)
+    with connected(server, proxy) as db:
+        commit(db, "execute")
+    number = proxy.passed[answers]
+    assert number >= 3
+    counts = []
+    for last in range(1, number + 1):
+        server.query("truncate t")
+        proxy.cut_at(last, answers=answers)
+        with pytest.raises(psycopg.OperationalError):
+            commit_and_leave(server, proxy)
+        until(lambda: not server.backends())
+        counts.append(count(server))
+    # Before it is made and after that; never half of it.
+    assert counts == sorted(counts)
+    assert set(counts) == ({0, 1} if answers else {0})
+
+
+def commit_and_leave(server: Server, proxy: Proxy) -> None:
+    db = connected(server, proxy)
+    try:
+        commit(db, "execute")
+        db.execute("select 1")
+    finally:
+        db.close()

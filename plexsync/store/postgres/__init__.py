@@ -1,1 +1,1 @@
-"""The store on PostgreSQL: the only package that imports the driver."""
+"""The store in a PostgreSQL database. Only `backend` is imported from outside, and only when an address names one."""
