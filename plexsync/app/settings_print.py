@@ -6,7 +6,6 @@ no setting.
 
 import hashlib
 import json
-from collections.abc import Mapping
 
 from validation.config import PlexSyncConfig
 
@@ -51,11 +50,6 @@ def settings_prints(config: PlexSyncConfig) -> dict[str, str]:
     """Return a print of each setting that decides what Plex shows, by name."""
     values = config.model_dump(mode="json", exclude=set(LOCAL))
     return {name: _print(value) for name, value in values.items()}
-
-
-def differing(here: Mapping[str, str], there: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names of the settings that differ. One that only one of two versions knows does not count."""
-    return tuple(sorted(name for name in here.keys() & there.keys() if here[name] != there[name]))
 
 
 def _print(value: object) -> str:

@@ -6,7 +6,8 @@ from time import sleep
 import psycopg
 
 from plexsync.rules.errors import LockLost
-from plexsync.store.postgres.worker_lock import Machine, Periods, try_worker_lock
+from plexsync.rules.machine import Machine
+from plexsync.store.postgres.worker_lock import Periods, try_worker_lock
 
 SCHEMA = "plexsync"
 

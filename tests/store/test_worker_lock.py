@@ -12,11 +12,11 @@ import psycopg
 import pytest
 
 from plexsync.rules.errors import LockLost
-from plexsync.store.postgres import worker_lock
+from plexsync.rules.machine import Machine
+from plexsync.store.postgres import schema, worker_lock
+from plexsync.store.postgres.connection import WRITER_CLASS
 from plexsync.store.postgres.worker_lock import (
     IMPORT_CLASS,
-    WRITER_CLASS,
-    Machine,
     Periods,
     Session,
     end_hung,
@@ -48,8 +48,7 @@ def url() -> Iterator[str]:
     server = shared()
     name = server.new_database()
     with psycopg.connect(server.url(name), autocommit=True) as session:
-        for table in worker_lock.TABLES:
-            session.execute(table)
+        schema.run_all(session, schema.WORKERS)
     yield server.url(name)
     server.drop_database(name)
 

@@ -6,14 +6,13 @@ from typing import TypeVar
 
 import psycopg
 
-from plexsync.rules.errors import SyncError
+from plexsync.rules.machine import Machine
 from plexsync.rules.records import StandbyRow, WorkerRow
 from plexsync.store.address import StoreAddress
-from plexsync.store.postgres import worker_lock
+from plexsync.store.postgres import backend, faults, schema, worker_lock
 from plexsync.store.postgres.worker_lock import (
     IMPORT_CLASS,
     WORKER_CLASS,
-    Machine,
     Session,
     SessionLock,
     WorkerLock,
@@ -30,13 +29,11 @@ class SharedLocks:
     The methods raise SyncErrors: LocalFault while the database is away, Unusable for what you have to fix.
     """
 
-    def __init__(
-        self, address: StoreAddress, connect: Callable[[], Session], translated: Callable[[psycopg.Error], SyncError]
-    ) -> None:
+    def __init__(self, address: StoreAddress) -> None:
+        self._address = address
         self._schema = address.schema
-        self._connect = connect
-        self._translated = translated
         self._session: Session | None = None
+        self._migrated = False
         self._using = threading.Lock()
 
     def try_worker(self, machine: Machine, agrees: Callable[[WorkerRow], bool]) -> WorkerLock | None:
@@ -59,6 +56,11 @@ class SharedLocks:
         """Return the process that works, or worked last."""
         return self._ask(worker_lock.worker)
 
+    def worker_since(self) -> int | None:
+        """When the worker's lock was last taken."""
+        row = self.worker()
+        return None if row is None else row.since
+
     def standbys(self) -> list[StandbyRow]:
         """Return the processes that stand by."""
         return self._ask(worker_lock.standbys)
@@ -70,6 +72,10 @@ class SharedLocks:
     def leave(self, machine: Machine) -> None:
         """Take this process out of those that stand by."""
         self._ask(lambda session: worker_lock.leave(session, machine))
+
+    def time(self) -> int:
+        """Return the database's time in UTC milliseconds."""
+        return self._ask(worker_lock.moment)
 
     def close(self) -> None:
         """Close the session. What is held stays held, by sessions of its own."""
@@ -84,7 +90,19 @@ class SharedLocks:
                 return question(self._session)
             except psycopg.Error as error:
                 self._drop()
-                raise self._translated(error) from error
+                raise faults.translated(error, self._address.name) from error
+
+    def _connect(self) -> Session:
+        """Return another session. The first one creates the tables if they are missing."""
+        session = backend.connect(self._address, opening=not self._migrated)
+        if not self._migrated:
+            try:
+                schema.migrate(session, self._schema, self._address.name)
+            except BaseException:
+                session.close()
+                raise
+            self._migrated = True
+        return session
 
     def _drop(self) -> None:
         session, self._session = self._session, None
@@ -95,4 +113,4 @@ class SharedLocks:
         try:
             return action()
         except psycopg.Error as error:
-            raise self._translated(error) from error
+            raise faults.translated(error, self._address.name) from error

@@ -12,18 +12,19 @@ a holder stops by itself before another one can begin, whatever the clocks of th
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.types.json import Json
 
 from plexsync.rules.errors import LockLost
+from plexsync.rules.machine import Machine
 from plexsync.rules.records import StandbyRow, WorkerRow
 from plexsync.store.postgres.clock import steady
+from plexsync.store.postgres.connection import WRITER_CLASS
 
 # The first number of an advisory lock names its kind, the second one is a hash of the schema.
-WRITER_CLASS = 0x506C5379
 WORKER_CLASS, IMPORT_CLASS = WRITER_CLASS + 1, WRITER_CLASS + 2
 # UTC milliseconds by the database, now rather than when the transaction began.
 MOMENT = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint"
@@ -32,21 +33,12 @@ PATIENCE = "5s"
 # Milliseconds to wait for the end of a session that is being ended.
 LAST_WORDS = 1_000
 
-TABLES = (
-    "create table if not exists worker (only_row boolean primary key default true check (only_row),"
-    " number bigint not null, host text not null, pid bigint not null, version text not null, backend bigint not null,"
-    " settings jsonb not null, installation text not null, since bigint not null, beat bigint not null, ended text)",
-    "create table if not exists standby (id text primary key, host text not null, pid bigint not null,"
-    " version text not null, since bigint not null, beat bigint not null, differing jsonb not null)",
-)
-
-FENCE = "select number from worker"
 TRY = "select pg_try_advisory_lock(%(kind)s, hashtext(%(schema)s))"
 WAIT = "select pg_advisory_xact_lock(%(kind)s, hashtext(%(schema)s))"
 RISE = f"""
 insert into worker (number, host, pid, version, backend, settings, installation, since, beat)
 values (1, %(host)s, %(pid)s, %(version)s, pg_backend_pid(), %(settings)s, %(installation)s, {MOMENT}, {MOMENT})
-on conflict (only_row) do update
+on conflict (one) do update
    set number = worker.number + 1, host = excluded.host, pid = excluded.pid, version = excluded.version,
        backend = excluded.backend, settings = excluded.settings, installation = excluded.installation,
        since = excluded.since, beat = excluded.beat, ended = null
@@ -113,27 +105,6 @@ class Periods(NamedTuple):
 PERIODS = Periods()
 
 
-@dataclass(frozen=True)
-class Machine:
-    """The process that holds the lock or stands by.
-
-    `installation` names its data folder, whatever the machine is called today. `settings` are prints of its settings by
-    name.
-    """
-
-    host: str
-    pid: int
-    version: str
-    installation: str
-    settings: Mapping[str, str]
-
-    @property
-    def row(self) -> dict[str, object]:
-        """The facts for a row."""
-        facts = {"host": self.host, "pid": self.pid, "version": self.version, "installation": self.installation}
-        return {**facts, "settings": Json(dict(self.settings))}
-
-
 def value(session: Session, sql: str, **values: object) -> Any:
     """Return the first value of a statement; None if it returns no row."""
     row = session.execute(sql, values).fetchone()
@@ -177,6 +148,11 @@ def is_held(session: Session, schema: str, kind: int = WORKER_CLASS) -> bool:
     return bool(value(session, HELD, schema=schema, kind=kind))
 
 
+def moment(session: Session) -> int:
+    """Return the database's time in UTC milliseconds."""
+    return int(value(session, f"select {MOMENT}"))
+
+
 def worker(session: Session) -> WorkerRow | None:
     """Return the process that holds the worker's lock, or held it last; None if there never was one."""
     row = session.execute(WORKER).fetchone()
@@ -192,7 +168,7 @@ def standbys(session: Session, lease: float | None = None) -> list[StandbyRow]:
 
 def stand_by(session: Session, machine: Machine, differing: Sequence[str] = ()) -> int:
     """Note that this process stands by, and which settings keep it from taking over; returns the database's time."""
-    return int(value(session, STAND_BY, **machine.row, id=_id(machine), differing=Json(list(differing))))
+    return int(value(session, STAND_BY, **_row(machine), id=_id(machine), differing=Json(list(differing))))
 
 
 def leave(session: Session, machine: Machine, lease: float | None = None) -> None:
@@ -200,6 +176,11 @@ def leave(session: Session, machine: Machine, lease: float | None = None) -> Non
     lease = PERIODS.lease if lease is None else lease
     session.execute(LEAVE, {"id": _id(machine)})
     session.execute(FORGET, {"lease": round(lease * 1000)})
+
+
+def _row(machine: Machine) -> dict[str, object]:
+    facts = {"host": machine.host, "pid": machine.pid, "version": machine.version}
+    return {**facts, "installation": machine.installation, "settings": Json(dict(machine.settings))}
 
 
 def _id(machine: Machine) -> str:
@@ -263,7 +244,7 @@ def _raise_number(session: Session, schema: str, machine: Machine, periods: Peri
         with session.transaction():
             session.execute(f"set local lock_timeout = '{PATIENCE}'")
             session.execute(WAIT, {"kind": WRITER_CLASS, "schema": schema})
-            return int(value(session, RISE, **machine.row))
+            return int(value(session, RISE, **_row(machine)))
     except psycopg.errors.LockNotAvailable:
         end_hung(session, schema, periods.lease)
         return None
@@ -351,10 +332,10 @@ class WorkerLock:
 
     def _send_beat(self) -> None:
         asked = steady()
-        moment = value(self._session, BEAT, number=self.number)
-        if moment is None or steady() >= self._good_until:
+        beat = value(self._session, BEAT, number=self.number)
+        if beat is None or steady() >= self._good_until:
             # Another one has taken over, or may have: this process was away for longer than its lease.
             self.lose()
             return
         self._good_until = asked + self._periods.lease * 1000
-        self.heard(int(moment), asked)
+        self.heard(int(beat), asked)
