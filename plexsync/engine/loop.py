@@ -10,7 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from plexsync.engine.engine import AGAIN, Engine, Idle, ProbeResult, Worked
-from plexsync.rules.errors import NO_MEMORY, Damaged, LocalFault, LockLost, NewerDatabase, SpoolFault, SyncError, Unusable
+from plexsync.rules.errors import (
+    NO_MEMORY,
+    Damaged,
+    LocalFault,
+    LockLost,
+    NewerDatabase,
+    SpoolFault,
+    SyncError,
+    Unusable,
+)
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import HEARTBEAT, WORKER_ENDED
 from plexsync.rules.worker_ends import STAYS

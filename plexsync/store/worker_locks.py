@@ -30,14 +30,11 @@ class Locks(Protocol):
         `agrees` says whether this process may follow the last holder, where that is known.
         """
 
-    def try_import(self) -> HeldLock | None:
-        """Take the lock of an import; None while another one holds it."""
+    def try_lock(self, file: str) -> HeldLock | None:
+        """Take another lock, named as its file is (`plexsync.store.lock`); None while another process holds it."""
 
-    def is_worker_held(self) -> bool:
-        """Whether a worker runs."""
-
-    def is_import_held(self) -> bool:
-        """Whether an import runs."""
+    def is_locked(self, file: str = lock.FILE) -> bool:
+        """Whether any process holds the worker's lock, or another one."""
 
     def worker_since(self) -> int | None:
         """When the worker's lock was last taken, in UTC milliseconds; None if it never was."""
@@ -62,17 +59,13 @@ class FileLocks:
         """Take the worker's lock; None while another process holds it."""
         return lock.try_lock(self._folder)
 
-    def try_import(self) -> lock.Lock | None:
-        """Take the lock of an import; None while another one holds it."""
-        return lock.try_lock(self._folder, lock.IMPORT)
+    def try_lock(self, file: str) -> lock.Lock | None:
+        """Take another lock; None while another process holds it."""
+        return lock.try_lock(self._folder, file)
 
-    def is_worker_held(self) -> bool:
-        """Whether a worker runs."""
-        return lock.is_locked(self._folder)
-
-    def is_import_held(self) -> bool:
-        """Whether an import runs."""
-        return lock.is_locked(self._folder, lock.IMPORT)
+    def is_locked(self, file: str = lock.FILE) -> bool:
+        """Whether any process holds the worker's lock, or another one."""
+        return lock.is_locked(self._folder, file)
 
     def worker_since(self) -> int | None:
         """When the worker's lock was last taken."""

@@ -8,6 +8,7 @@ import psycopg
 
 from plexsync.rules.machine import Machine
 from plexsync.rules.records import StandbyRow, WorkerRow
+from plexsync.store import lock
 from plexsync.store.address import StoreAddress
 from plexsync.store.postgres import backend, faults, schema, worker_lock
 from plexsync.store.postgres.worker_lock import (
@@ -16,11 +17,14 @@ from plexsync.store.postgres.worker_lock import (
     Session,
     SessionLock,
     WorkerLock,
+    end_hung,
     try_session_lock,
     try_worker_lock,
 )
 
 T = TypeVar("T")
+# The locks by the names of their files in the data folder of SQLite.
+KINDS = {lock.FILE: WORKER_CLASS, lock.IMPORT: IMPORT_CLASS}
 
 
 class SharedLocks:
@@ -37,20 +41,18 @@ class SharedLocks:
         self._using = threading.Lock()
 
     def try_worker(self, machine: Machine, agrees: Callable[[WorkerRow], bool]) -> WorkerLock | None:
-        """Take the worker's lock, see `try_worker_lock`."""
+        """Take the worker's lock, see `try_worker_lock`. A held one costs no connection."""
+        if self._ask(self._is_held_well):
+            return None
         return self._translating(lambda: try_worker_lock(self._connect, self._schema, machine, agrees=agrees))
 
-    def try_import(self) -> SessionLock | None:
-        """Take the lock of an import; None while another one holds it."""
-        return self._translating(lambda: try_session_lock(self._connect(), self._schema, IMPORT_CLASS))
+    def try_lock(self, file: str) -> SessionLock | None:
+        """Take another lock; None while another session holds it."""
+        return self._translating(lambda: try_session_lock(self._connect(), self._schema, KINDS[file]))
 
-    def is_worker_held(self) -> bool:
-        """Whether a worker runs, on any machine."""
-        return self._ask(lambda session: worker_lock.is_held(session, self._schema, WORKER_CLASS))
-
-    def is_import_held(self) -> bool:
-        """Whether an import runs, on any machine."""
-        return self._ask(lambda session: worker_lock.is_held(session, self._schema, IMPORT_CLASS))
+    def is_locked(self, file: str = lock.FILE) -> bool:
+        """Whether any session holds the worker's lock, or another one."""
+        return self._ask(lambda session: worker_lock.is_held(session, self._schema, KINDS[file]))
 
     def worker(self) -> WorkerRow | None:
         """Return the process that works, or worked last."""
@@ -81,6 +83,12 @@ class SharedLocks:
         """Close the session. What is held stays held, by sessions of its own."""
         with self._using:
             self._drop()
+
+    def _is_held_well(self, session: Session) -> bool:
+        """Whether a process holds the worker's lock that does not hang. One that hangs loses it."""
+        if not worker_lock.is_held(session, self._schema):
+            return False
+        return not end_hung(session, self._schema, worker_lock.PERIODS.lease)
 
     def _ask(self, question: Callable[[Session], T]) -> T:
         with self._using:
