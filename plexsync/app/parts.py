@@ -185,7 +185,6 @@ def assemble(
         return Looker(*of_both, pictures if settings.pictures else None, pictures.choices(plex, clock), patient=patient)
 
     watch_looker = looker(indexer)
-    prints = {"settings": settings.print_of_all, "wishes": settings.wishes}
     glances = looker(Indexer(store, plex, gates, clock, looks_only=True), visitors)
     return Assembled(
         store=store,
@@ -202,7 +201,7 @@ def assemble(
         work_looker=looker(indexer, patient=False),
         watch_looker=watch_looker,
         poller=Poller(store, stash, indexer, gates, clock, losses),
-        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, by.plex, losses, **prints),
+        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, by.plex, losses, **settings.prints),
         previewer=Previewer(store, stash, glances, gates, clock),
         listener=Listener(store, stash, plex, events, indexer, gates, clock, dice),
         scans=Scans(store, plex, gates, clock, settings.looks.paths) if settings.scan_absent else None,
