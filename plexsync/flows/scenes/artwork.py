@@ -358,8 +358,8 @@ def first_read(scene: Scene, name: str, profile: Profile, rows: Mapping[str, Pic
         last_row = last_row_of(rows, name, sources, kept_as(name, sources, source, treatment))
         version = version_of(image, treatment, logo)
         if last_row is None or last_row.version != version:
-            known = of_same_source(last_row, version)
-            return image.path, known.tag if known else ""
+            earlier = of_same_source(last_row, version)
+            return image.path, earlier.tag if earlier else ""
         if last_row.key or last_row.reason:
             return None
     return None
