@@ -8,7 +8,7 @@ Times are UTC milliseconds, given by the caller. Changes to several tables when 
 
 import json
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from plexsync.rules.job import HOUR, PASSING, SCOPE, Crashed, Job, Lane, Settled, State, Why
@@ -181,6 +181,13 @@ class Jobs(ReadOnlyJobs):
         """
         self._books.lift_tick(now)
         intake.want(self._db, kind, id, reason, now, desired, behind=behind, lifted=True)
+
+    def want_all(self, kind: str, desired: Mapping[int, str], reason: Why, now: int) -> None:
+        """Like `want`, for several objects of a kind, each with the hash of the state that is desired ('': none)."""
+        if desired:
+            self._books.lift_tick(now)
+            rows = [intake.row_of(kind, id, reason, now, state) for id, state in desired.items()]
+            self._db.execute_many(intake.WANT, rows)
 
     def claim(
         self, limit: int, *, now: int, lease_ms: int, holder: str, kinds: Sequence[str] | None = None

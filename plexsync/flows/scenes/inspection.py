@@ -203,11 +203,11 @@ class Looker:
         certain = []
         for scene in scenes:
             verdict = verdicts[scene.id]
-            found = (
-                [items.get(key) for key in verdict.keys] if isinstance(verdict, Matched) and not verdict.bound else []
-            )
-            if found and all(isinstance(item, Item) for item in found) and isinstance(first := found[0], Item):
-                certain.append((scene, past.profiles.get(first.section, self._rules.profile)))
+            if not isinstance(verdict, Matched) or verdict.bound:
+                continue
+            matches = [item for key in verdict.keys if isinstance(item := items.get(key), Item)]
+            if len(matches) == len(verdict.keys):
+                certain.append((scene, past.profiles.get(matches[0].section, self._rules.profile)))
         return self.pictures.reading_ahead(certain)
 
     def _on_another_server(self, scenes: Sequence[Scene]) -> list[Inspection]:
