@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -28,6 +29,7 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.plex_pictures import PlexPictures
 from plexsync.flows.scenes.poll import Poller
 from plexsync.flows.scenes.preview import Previewer
+from plexsync.flows.scenes.read_ahead import AT_ONCE, Readers
 from plexsync.flows.scenes.reconcile import Reconciler
 from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.scan_requests import Scans
@@ -181,6 +183,7 @@ def assemble(
     *,
     events: Events,
     imaging: Imaging | None = None,
+    readers: Readers | None = None,
 ) -> Assembled:
     """Assemble the parts on a database and its two servers. Opens, requests and writes nothing."""
     gates = Gates(store, stash, plex, settings.breaker, clock, dice, settings.fingerprints)
@@ -192,12 +195,11 @@ def assemble(
 
     def looker(index: Indexer, by: Identities = by, *, patient: bool = True) -> Looker:
         in_plex, key_of = PlexPictures(store, plex, gates, clock), artwork.key_of
-        pictures = Artwork(store, stash, in_plex, gates, key_of, imaging, sends=not patient)
+        pictures = Artwork(store, stash, in_plex, gates, key_of, imaging, sends=not patient, readers=readers)
         of_both = (store, stash, plex, index, gates, settings.looks, *by, losses, recovery)
         return Looker(*of_both, pictures if settings.pictures else None, pictures.choices(plex, clock), patient=patient)
 
     watch_looker = looker(indexer)
-    prints = {"settings": settings.print_of_all, "wishes": settings.wishes}
     glances = looker(Indexer(store, plex, gates, clock, looks_only=True), visitors)
     return Assembled(
         store=store,
@@ -214,7 +216,7 @@ def assemble(
         work_looker=looker(indexer, patient=False),
         watch_looker=watch_looker,
         poller=Poller(store, stash, indexer, gates, clock, losses),
-        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, by.plex, losses, **prints),
+        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, by.plex, losses, **settings.prints),
         previewer=Previewer(store, stash, glances, gates, clock),
         listener=Listener(store, stash, plex, events, indexer, gates, clock, dice),
         scans=Scans(store, plex, gates, clock, settings.looks.paths) if settings.scan_absent else None,
@@ -243,7 +245,10 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
         stack.callback(plex.close)
         events = plex_events(config, client_id=client)
         imaging = pillow(needed=changes_posters(config))
-        parts = assemble(store, stash, plex, clock, dice, settings, events=events, imaging=imaging)
+        threads = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="picture")
+        stack.callback(threads.shutdown)
+        readers = Readers(threads, watchdog.alive)
+        parts = assemble(store, stash, plex, clock, dice, settings, events=events, imaging=imaging, readers=readers)
         yield Parts(
             **{field.name: getattr(parts, field.name) for field in fields(parts)},
             config=config,

@@ -143,6 +143,11 @@ class PartSettings:
     scan_absent: bool = False
     pictures: bool = True
 
+    @property
+    def prints(self) -> dict[str, str]:
+        """The hashes by which a comparison tells that settings have changed."""
+        return {"settings": self.print_of_all, "wishes": self.wishes}
+
 
 def rating_rules(config: PlexSyncConfig) -> RatingRules | None:
     """Return the rules of ratings that go both ways; None if they don't."""

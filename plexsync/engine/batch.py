@@ -200,14 +200,15 @@ class Sender(Generic[F, E]):
                 log.warning("lease lost: %s %d belongs to another attempt", job.kind, job.id)
             held_findings = [(job, finding) for job, finding in findings if job.token in held]
             errands = self._flow.save(tx, held_findings, now=now, until=until)
+            ends: list[tuple[Job, Outcome]] = []
             for job, finding in held_findings:
                 if errands.get(job.token):
                     batch.errands[job.token] = errands[job.token]
                     batch.findings[job.token] = finding
-                elif outcome := judged.get(job.token) or finding.outcome:
-                    self._settle(tx, job, outcome)
                 else:
-                    self._complete(tx, job, finding)
+                    outcome = judged.get(job.token) or finding.outcome
+                    ends.append((job, outcome or self._completed(tx, finding)))
+            self._settle(tx, ends)
         self._flow.will_send([errand for some in batch.errands.values() for errand in some])
         return batch
 
@@ -324,7 +325,7 @@ class Sender(Generic[F, E]):
     def _settle_ended(self, batch: Batch[F, E], answered: Sequence[E]) -> None:
         now = self._clock.now()
         until = now + self._rules.lease
-        ended = []
+        ends: dict[str, tuple[Job, Outcome]] = {}
         with self._store.writing() as tx:
             held = tx.jobs.renew(list(batch.errands), until=until)
             done = [answer for answer in answered if answer.job.token in held and isinstance(answer.outcome, Done)]
@@ -332,22 +333,20 @@ class Sender(Generic[F, E]):
             for token, errands in batch.errands.items():
                 outcomes = [errand.outcome for errand in errands if errand.outcome is not None]
                 if token in held and len(outcomes) == len(errands):
-                    self._end(tx, errands[0].job, batch.findings[token], worst(outcomes))
-                    ended.append(token)
+                    outcome = worst(outcomes)
+                    is_done = isinstance(outcome, Done)
+                    outcome = self._completed(tx, batch.findings[token]) if is_done else outcome
+                    ends[token] = errands[0].job, outcome
+            self._settle(tx, list(ends.values()))
         batch.give_up(batch.errands.keys() - held)
         batch.until = until
-        for token in ended:
+        for token in ends:
             del batch.errands[token]
 
-    def _end(self, tx: Writer, job: Job, finding: F, outcome: Outcome) -> None:
-        if isinstance(outcome, Done):
-            self._complete(tx, job, finding)
-        else:
-            self._settle(tx, job, outcome)
-
-    def _complete(self, tx: Writer, job: Job, finding: F) -> None:
+    def _completed(self, tx: Writer, finding: F) -> Outcome:
+        """Clear what a job has fulfilled, of which all is done. Returns the outcome of the job."""
         self._flow.completed(tx, finding)
-        self._settle(tx, job, finding.ends)
+        return finding.ends
 
     def _revisit(self, batch: Batch[F, E]) -> None:
         """Reopen errands sent for lost jobs, since they may have arrived after the writes of the new holder.

@@ -199,8 +199,8 @@ class Flow(Undoing, Protocol[F, E]):
         """Called when everything that the job needed is done. Clears fulfilled requests; the job is settled next."""
         ...
 
-    def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
-        """Called in the transaction that settles the job with this outcome."""
+    def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
+        """Called in the transaction that settles jobs with these outcomes, by id."""
         ...
 
     def worked(self, findings: Sequence[F]) -> None:

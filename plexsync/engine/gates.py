@@ -78,6 +78,8 @@ class Gates:
         self._dice = dice
         self._fingerprints = fingerprints
         self._tally = Tally()
+        # For each thread and gate, the last revision of the store in which an answer changed nothing.
+        self._no_news: dict[tuple[int, Gate], tuple[int, int, int]] = {}
         # What a probe checks besides: raises NeighbourError if this is not the expected server, or not as expected.
         self.plex_check: Callable[[], None] = nothing
         self.stash_check: Callable[[], None] = nothing
@@ -293,9 +295,13 @@ class Gates:
 
     def _alive(self, ticket: Ticket) -> None:
         """Record that the server answered. Writes only if that changes the row."""
-        gate = ticket.gate
+        gate, revision = ticket.gate, self._store.revision()
+        place = threading.get_ident(), gate
+        if revision == self._no_news.get(place):
+            return
         with self._store.reading() as db:
             if not gate_rows.has_news(gate, db.breakers.find(gate.row)):
+                self._no_news[place] = revision
                 return
         with self._store.writing() as tx:
             row = tx.breakers.find(gate.row)

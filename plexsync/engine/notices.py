@@ -70,4 +70,4 @@ class Notices:
                 for kind, id in keys[start : start + FAN_OUT]:
                     tx.jobs.want(kind, id, Why.EDIT, self._clock.now(), behind=many)
                 if start + FAN_OUT >= len(keys):
-                    self._settlement.settle(tx, job, Done())
+                    self._settlement.settle(tx, [(job, Done())])

@@ -4,7 +4,7 @@ Each engine has one. It tracks which claimed jobs may still be open, so that job
 can be released without blame.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.engine.flow import AnyFlow, Key
@@ -12,8 +12,9 @@ from plexsync.engine.gates import Gates
 from plexsync.rules.job import Done, Job, Later, Outcome, State, Waiting, settle
 from plexsync.rules.neighbours import Clock, Dice
 from plexsync.store.database import Database, Writer
+from plexsync.store.jobs import Ending
 
-Settle = Callable[[Writer, Job, Outcome], None]
+Settle = Callable[[Writer, Sequence[tuple[Job, Outcome]]], None]
 
 
 class Settlement:
@@ -48,31 +49,31 @@ class Settlement:
         """Record that all claimed jobs have ended."""
         self._open = []
 
-    def settle(self, tx: Writer, job: Job, outcome: Outcome) -> None:
-        """Settle one attempt. A job that another worker holds by now is not changed."""
+    def settle(self, tx: Writer, ends: Sequence[tuple[Job, Outcome]]) -> None:
+        """Settle these attempts, each with its outcome. A job that another worker holds by now is not changed."""
         now = self._clock.now()
-        after = settle(
-            job,
-            outcome,
-            now=now,
-            max_retries=self._max_retries,
-            draw=self._dice.random(),
-            scan=tx.books.scans(),
-        )
+        held = tx.jobs.settle_all([self._ending(tx, job, outcome, now) for job, outcome in ends], now=now)
+        by_kind: dict[str, dict[int, Outcome]] = {}
+        for job, outcome in ends:
+            if job.token in held:
+                by_kind.setdefault(job.kind, {})[job.id] = outcome
+                rests = outcome.rests if isinstance(outcome, Done) else ""
+                self.ended[job.kind, job.id] = rests or type(outcome).__name__.lower()
+        for kind, outcomes in by_kind.items():
+            if flow := self._flows.get(kind):
+                flow.settled(tx, outcomes, now=now)
+
+    def _ending(self, tx: Writer, job: Job, outcome: Outcome, now: int) -> Ending:
+        draw, scan = self._dice.random(), tx.books.scans()
+        after = settle(job, outcome, now=now, max_retries=self._max_retries, draw=draw, scan=scan)
         if after.state is State.DEAD and not after.desired:
             after = replace(after, desired=self.desired.get(job.token, ""))
-        well, failed = self._marks(tx, job, outcome)
-        if tx.jobs.settle(job, after, now=now, ok_mark=well, bad_mark=failed):
-            if flow := self._flows.get(job.kind):
-                flow.settled(tx, job.id, outcome, now=now)
-            rests = outcome.rests if isinstance(outcome, Done) else ""
-            self.ended[job.kind, job.id] = rests or type(outcome).__name__.lower()
+        return Ending(job, after, *self._marks(tx, job, outcome))
 
     def settle_all(self, jobs: Iterable[Job], outcome: Outcome) -> None:
         """Settle all of these attempts with one outcome. Those already settled stay as they are."""
         with self._store.writing() as tx:
-            for job in jobs:
-                self.settle(tx, job, outcome)
+            self.settle(tx, [(job, outcome) for job in jobs])
 
     def release(self, outcome: Outcome) -> None:
         """Release the open jobs with this outcome."""

@@ -14,7 +14,7 @@ COUNTERS = ("accepted", "coalesced", "done", "pruned")
 READ = "select accepted, coalesced, done, pruned from books"
 OPEN_ROWS = "select count(*) from job where state <> 'idle'"
 COUNT_ACCEPTED = "update book set accepted = accepted + 1"
-COUNT_DONE = "update book set done = done + 1"
+COUNT_DONE = "update book set done = done + :count"
 COUNT_PRUNED = "update book set pruned = pruned + :count"
 DONE = "select done from book"
 SCANS = "select scans from book"
@@ -58,9 +58,10 @@ class Books(ReadOnlyBooks):
         """Count a row that stops being idle, or is created, without a want."""
         self._db.execute(COUNT_ACCEPTED)
 
-    def count_done(self) -> None:
-        """Count a running row that became idle."""
-        self._db.execute(COUNT_DONE)
+    def count_done(self, count: int) -> None:
+        """Count running rows that became idle."""
+        if count:
+            self._db.execute(COUNT_DONE, {"count": count})
 
     def count_pruned(self, count: int) -> None:
         """Count deleted rows that were not idle."""

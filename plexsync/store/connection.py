@@ -19,8 +19,8 @@ class Connection(ABC):
     """One connection to the database, for the tables of one transaction at a time.
 
     `statements` counts the statements sent since it was opened, including those that begin and end transactions;
-    `transactions` counts the transactions begun. A call of `execute_many` counts once, whatever the number of rows: it
-    is one exchange with the database. The methods raise the driver's errors.
+    `transactions` counts the transactions begun. A call of `execute_many` or `row_of_each` counts once, whatever the
+    number of rows: it is one exchange with the database. The methods raise the driver's errors.
     """
 
     def __init__(self) -> None:
@@ -55,6 +55,13 @@ class Connection(ABC):
     @abstractmethod
     def row(self, sql: str, values: Values = ()) -> Row:
         """Return the first row of a query; None if there is none."""
+
+    @abstractmethod
+    def row_of_each(self, sql: str, values: Sequence[Values]) -> list[Row]:
+        """Run a statement that returns rows once for each of these values; returns the first row of each, or None.
+
+        Without values it sends nothing.
+        """
 
     @abstractmethod
     def stream(self, sql: str, values: Values = ()) -> Iterator[Row]:

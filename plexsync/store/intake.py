@@ -147,13 +147,20 @@ def want(
     `lifted`: the caller has recorded that rows get times from `now` on. Two processes that queue the same object are
     serialized by BEGIN IMMEDIATE. Raises ValueError for an object that can't be queued.
     """
-    if not is_kind(kind) or reason not in WHYS or isinstance(id, bool) or not 1 <= id <= LAST_ID:
-        raise ValueError(f"no such thing can be wanted: {kind!r} {id!r} {reason!r}")
-    edit = reason in EDITS
-    row = {"kind": kind, "id": id, "edit": edit, "lane": int(behind or not edit), "now": now, "desired": desired}
+    row = row_of(kind, id, reason, now, desired, behind=behind)
     if not lifted:
         db.execute(LIFT_TICK, row)
     db.execute(WANT, row)
+
+
+def row_of(
+    kind: str, id: int, reason: str, now: int, desired: str = "", *, behind: bool = False
+) -> "dict[str, object]":
+    """Return the values of `WANT`, which queues one object. Raises ValueError for one that can't be queued."""
+    if not is_kind(kind) or reason not in WHYS or isinstance(id, bool) or not 1 <= id <= LAST_ID:
+        raise ValueError(f"no such thing can be wanted: {kind!r} {id!r} {reason!r}")
+    edit = reason in EDITS
+    return {"kind": kind, "id": id, "edit": edit, "lane": int(behind or not edit), "now": now, "desired": desired}
 
 
 def clock(db: "sqlite3.Connection") -> int:

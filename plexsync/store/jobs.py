@@ -8,7 +8,8 @@ Times are UTC milliseconds, given by the caller. Changes to several tables when 
 
 import json
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from plexsync.rules.job import HOUR, PASSING, SCOPE, Crashed, Job, Lane, Settled, State, Why
 from plexsync.rules.records import JobRow
@@ -132,6 +133,36 @@ delete from job
 """
 
 
+class Ending(NamedTuple):
+    """The end of an attempt. The marks are the successful and failed writes of its flow so far, or 0."""
+
+    job: Job
+    after: Settled
+    ok_mark: int
+    bad_mark: int
+
+
+def _settling(ending: Ending, now: int) -> dict[str, object]:
+    job, after = ending.job, ending.after
+    idle = after.state is State.IDLE
+    return {
+        "kind": job.kind,
+        "id": job.id,
+        "token": job.token,
+        "now": now,
+        "state": after.state,
+        "attempts": after.attempts,
+        "streak": after.streak,
+        "crashes": after.crashes,
+        "due": after.due,
+        "error": "" if idle else clean(after.error),
+        "cls": "" if idle else after.cls,
+        "desired": after.desired,
+        "ok_mark": ending.ok_mark,
+        "bad_mark": ending.bad_mark,
+    }
+
+
 class Jobs(ReadOnlyJobs):
     """Read and write access to the job table."""
 
@@ -150,6 +181,13 @@ class Jobs(ReadOnlyJobs):
         """
         self._books.lift_tick(now)
         intake.want(self._db, kind, id, reason, now, desired, behind=behind, lifted=True)
+
+    def want_all(self, kind: str, desired: Mapping[int, str], reason: Why, now: int) -> None:
+        """Like `want`, for several objects of a kind, each with the hash of the state that is desired ('': none)."""
+        if desired:
+            self._books.lift_tick(now)
+            rows = [intake.row_of(kind, id, reason, now, state) for id, state in desired.items()]
+            self._db.execute_many(intake.WANT, rows)
 
     def claim(
         self, limit: int, *, now: int, lease_ms: int, holder: str, kinds: Sequence[str] | None = None
@@ -204,41 +242,31 @@ class Jobs(ReadOnlyJobs):
         A row that was queued again since the claim becomes ready instead, with no attempts used, due when its want
         said. An attempt with an error is recorded.
         """
-        values = {
-            "kind": job.kind,
-            "id": job.id,
-            "token": job.token,
-            "now": now,
-            "state": after.state,
-            "attempts": after.attempts,
-            "streak": after.streak,
-            "crashes": after.crashes,
-            "due": after.due,
-            "error": "" if after.state is State.IDLE else clean(after.error),
-            "cls": "" if after.state is State.IDLE else after.cls,
-            "desired": after.desired,
-            "ok_mark": ok_mark,
-            "bad_mark": bad_mark,
-        }
-        row = self._db.row(SETTLE, values)
-        if row is None:
-            return False
-        state, attempts = State(row["state"]), row["attempts"]
+        return bool(self.settle_all([Ending(job, after, ok_mark, bad_mark)], now=now))
+
+    def settle_all(self, endings: Sequence[Ending], *, now: int) -> set[str]:
+        """Like `settle`, for several attempts; returns the tokens of those that have ended."""
+        values = [_settling(ending, now) for ending in endings]
+        rows = self._db.row_of_each(SETTLE, values)
+        ended = [(*pair, State(row["state"]), row) for *pair, row in zip(endings, values, rows, strict=True) if row]
+        if not ended:
+            return set()
         self._books.lift_tick(now)
-        if state is State.IDLE:
-            self._books.count_done()
-        if state in (State.DEAD, State.GONE):
-            self._notes.lower(PRUNED, now)
-        if state is State.DEAD:
-            self._tallies.add("died")
-        if after.error and after.cls not in UNTRIED:
-            self._attempts.add(
-                job.kind, job.id, at=now, error_class=after.cls, error=after.error, attempts=attempts, state=state
-            )
-        if state is State.IDLE and job.kind in PASSING:
-            # Nothing is left that could be in sync, and nobody asks how it stands.
-            self._db.execute(FORGET, values)
-        return True
+        self._books.count_done(sum(state is State.IDLE for *_, state, _ in ended))
+        for (job, after, *_), _, state, row in ended:
+            if state in (State.DEAD, State.GONE):
+                self._notes.lower(PRUNED, now)
+            if state is State.DEAD:
+                self._tallies.add("died")
+            if after.error and after.cls not in UNTRIED:
+                error, attempts = after.error, row["attempts"]
+                self._attempts.add(
+                    job.kind, job.id, at=now, error_class=after.cls, error=error, attempts=attempts, state=state
+                )
+        # Nothing is left of these that could be in sync, and nobody asks how they stand.
+        passed = [value for ending, value, state, _ in ended if state is State.IDLE and ending.job.kind in PASSING]
+        self._db.execute_many(FORGET, passed)
+        return {ending.job.token for ending, *_ in ended}
 
     def crash(self, row: JobRow, after: Crashed, *, now: int) -> None:
         """Take back a row whose holder died. It is claimed alone from now on, until it settles."""

@@ -36,7 +36,7 @@ FORGET = "delete from memory where flow = :flow and subject = :scene and item = 
 # The mark of another scene that was undone stays: it holds for that scene, whoever writes to the item now. A scene that
 # is undone already writes nothing, so it takes the item from nobody. An item has one library.
 FORGET_OTHERS = f"""
-delete from memory
+delete from memory indexed by memory_item
  where item = :item and flow = :flow
    and (subject <> :scene and (undone = '' or undone = 'gone')
         and (:undone = '' or not exists (
@@ -74,23 +74,23 @@ select subject from memory indexed by memory_undone
  where {IS_MARKED} and at >= :since and flow = :flow group by subject order by subject
 """
 _OF_ITEMS = f"""
-select item, subject, library, files from memory
+select item, subject, library, files from memory indexed by memory_item
  where item in (select value from json_each(:keys)) and flow = :flow and {of_this_library("memory")}
 """
 OWNERS = _OF_ITEMS
 PUSHERS = f"""
 {_OF_ITEMS}
 union
-select item, subject, library, files from pushing
+select item, subject, library, files from pushing indexed by pushing_item
  where item in (select value from json_each(:keys)) and flow = :flow and {of_this_library("pushing")}
 """
 WRITERS = f"{_OF_ITEMS} and undone = ''"
 # Newest first, by the index on `at`. An item with a push of unknown result is not known to be healthy.
 WELL = f"""
 select item.section, memory.item, memory.document, memory.subject
-  from memory join item on item.key = memory.item
+  from memory indexed by memory_at join item on item.key = memory.item
  where memory.flow = :flow and memory.undone = '' and {of_this_library("memory")}
-   and not exists (select 1 from pushing where pushing.item = memory.item and pushing.flow = :flow)
+   and not exists (select 1 from pushing indexed by pushing_item where pushing.item = memory.item and pushing.flow = :flow)
  order by memory.at desc
 """
 # Rows from before the uuid of their library was known.

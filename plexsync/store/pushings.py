@@ -60,8 +60,16 @@ class Pushings(ReadOnlyPushings):
 
     def add(self, scene: int, key: str, pushing: Pushing) -> int:
         """Save a push before its edit is sent; returns its number, which is never used again."""
-        row = {**self._pair(scene, key), "until": pushing.until, "document": encode(pushing, (scene, key))}
-        return int(self._db.value(ADD, row))
+        (number,) = self.add_all([(scene, key, pushing)])
+        return number
+
+    def add_all(self, pushings: Iterable[tuple[int, str, Pushing]]) -> list[int]:
+        """Like `add`, for several (scene, item key, push), in this order."""
+        rows = [
+            {**self._pair(scene, key), "until": pushing.until, "document": encode(pushing, (scene, key))}
+            for scene, key, pushing in pushings
+        ]
+        return [int(row[0]) for row in self._db.row_of_each(ADD, rows)]
 
     def prolong(self, numbers: Sequence[int], until: int) -> None:
         """Extend the time until which these pushes may take effect."""

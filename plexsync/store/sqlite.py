@@ -58,6 +58,14 @@ class SqliteConnection(Connection):
         with closing(self.driver.execute(sql, values)) as cursor:
             return cursor.fetchone()
 
+    def row_of_each(self, sql: str, values: Sequence[Values]) -> list[Row]:
+        self.statements += bool(values)
+        rows = []
+        for each in values:
+            with closing(self.driver.execute(sql, each)) as cursor:
+                rows.append(cursor.fetchone())
+        return rows
+
     def stream(self, sql: str, values: Values = ()) -> Iterator[Row]:
         self.statements += 1
         yield from self.driver.execute(sql, values)

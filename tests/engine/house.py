@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -18,6 +19,7 @@ from plexsync.app.run import engine_on, scene_flow
 from plexsync.app.way_back import way_back
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.rules import WorkRules
+from plexsync.flows.scenes.read_ahead import AT_ONCE, Readers
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.plex.collections import CollectionClient
 from plexsync.plex.events import PlexEvents
@@ -93,7 +95,11 @@ class Worker:
             work=WorkRules(**{"parallel": 1, "deadline": 4000, **rules}),
         )
         events = PlexEvents(house.plex_sim.url, token, **to_plex)
-        parts = assemble(house.store, stash, plex, house.clock, house.dice, settings, events=events, imaging=Pillow())
+        threads = ThreadPoolExecutor(max_workers=AT_ONCE)
+        self._stack.callback(threads.shutdown)
+        servers = (stash, plex, house.clock, house.dice, settings)
+        readers = Readers(threads, watchdog.alive if watchdog else lambda: None)
+        parts = assemble(house.store, *servers, events=events, imaging=Pillow(), readers=readers)
         self.parts = parts
         self.store, self.stash, self.plex, self.clock = house.store, stash, plex, house.clock
         self.gates = parts.gates

@@ -144,7 +144,7 @@ class StampFlow:
     def completed(self, tx, finding):
         """Nothing was wished for once."""
 
-    def settled(self, tx, id, outcome, *, now):
+    def settled(self, tx, outcomes, *, now):
         """The row tells all."""
 
     def worked(self, findings):

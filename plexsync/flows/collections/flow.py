@@ -161,15 +161,16 @@ class CollectionFlow:
         tx.collections.forget([row.id])
         tx.pictures.of_flow(COLLECTION).forget(row.id)
 
-    def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
-        """Save how it stands, and since when."""
-        match outcome:
-            case Done():
-                _stand(tx, id, outcome.rests or outcome.found or IN_STEP, now)
-            case Dead():
-                _stand(tx, id, outcome.cls, now)
-            case _:
-                pass
+    def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
+        """Save how they stand, and since when."""
+        for id, outcome in outcomes.items():
+            match outcome:
+                case Done():
+                    _stand(tx, id, outcome.rests or outcome.found or IN_STEP, now)
+                case Dead():
+                    _stand(tx, id, outcome.cls, now)
+                case _:
+                    pass
 
     def existing(self, ids: Sequence[int]) -> Collection[int]:
         """Those of these collections that are known."""

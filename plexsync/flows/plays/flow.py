@@ -302,7 +302,7 @@ class PlaysFlow:
     def completed(self, tx: Writer, finding: PlaysFinding) -> None:
         """Nothing was requested once."""
 
-    def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
+    def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
         """Nothing more is remembered. The plays of a scene that is gone stay: it may come back with a backup."""
 
     def worked(self, findings: Sequence[PlaysFinding]) -> None:

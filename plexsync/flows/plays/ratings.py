@@ -87,7 +87,7 @@ class _WithoutMore:
     def completed(self, tx: Writer, finding: RatingFinding) -> None:
         """Nothing was requested once."""
 
-    def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
+    def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
         """Nothing more is remembered. The ratings of a scene that is gone stay: it may come back with a backup."""
 
     def worked(self, findings: Sequence[RatingFinding]) -> None:

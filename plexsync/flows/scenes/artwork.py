@@ -6,8 +6,8 @@ and still syncs the other fields.
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from plexsync.engine.flow import Outdated
@@ -15,6 +15,7 @@ from plexsync.engine.gates import Gates
 from plexsync.flows.scenes.gallery_choices import GalleryChoices
 from plexsync.flows.scenes.picture_batch import PictureBatch
 from plexsync.flows.scenes.plex_pictures import PlexPictures, selected
+from plexsync.flows.scenes.read_ahead import Readers
 from plexsync.flows.scenes.rules import treatment_of
 from plexsync.flows.scenes.stash_pictures import StashPictures, logo_of
 from plexsync.rules.desired import Profile, Wanted
@@ -72,6 +73,7 @@ class Artwork:
     """The artwork of one Stash, in one Plex. `key_of` returns the key of a picture in Plex. No `imaging`: no resizing.
 
     `sends`: the bytes of one batch are kept until they are sent. `flow`: whose results for pictures these are.
+    `readers` read the pictures of a batch to send side by side.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Artwork:
         *,
         sends: bool = False,
         flow: str = Kind.SCENE,
+        readers: Readers | None = None,
     ) -> None:
         self._store = store
         self._gates = gates
@@ -93,12 +96,23 @@ class Artwork:
         self._plex = plex
         self._key_of = key_of
         self._imaging = imaging
-        self._sources = StashPictures(stash, gates, imaging)
+        self._sources = StashPictures(stash, gates, imaging, readers)
         self._batch = PictureBatch(store, sends=sends, flow=flow)
 
     def batch(self, scenes: Sequence[Scene]) -> AbstractContextManager[None]:
         """Inspect these scenes inside the block, as one batch."""
         return self._batch.of([scene.id for scene in scenes])
+
+    def reading_ahead(self, scenes: Iterable[tuple[Scene, Profile]]) -> AbstractContextManager[None]:
+        """Inside the block, the pictures of these scenes of the batch are read before they are asked for, in this order."""
+        if not self._sends:
+            return nullcontext()
+        due = (
+            first_read(scene, name, profile, self._batch.rows(scene.id))
+            for scene, profile in scenes
+            for name in profile.pictures
+        )
+        return self._sources.ahead([read for read in due if read])
 
     def of_flow(self, flow: str) -> "Artwork":
         """The artwork of another flow on the same servers."""
@@ -131,8 +145,7 @@ class Artwork:
         row = PictureRow("", "", "")
         for source in sources:
             kept = kept_as(name, sources, source, treatment)
-            # Earlier versions of PlexSync stored the row under the name alone.
-            last_row = rows.get(kept) or (rows.get(name) if len(sources) == 1 else None)
+            last_row = last_row_of(rows, name, sources, kept)
             row = self._row(scene, name, source, kept, last_row, treatment, patient=patient)
             if row.key or row.reason:
                 others = {kept_as(name, sources, other, treatment) for other in sources} - {kept}
@@ -160,8 +173,7 @@ class Artwork:
         version = version_of(image, treatment, logo)
         if last_row and last_row.version == version:
             return last_row
-        if last_row and _source(last_row.version) != _source(version):
-            last_row = None
+        last_row = of_same_source(last_row, version)
         try:
             row = self._fetched(name, image, version, last_row, treatment, logo)
         except (Refused, Unavailable) as error:
@@ -174,7 +186,7 @@ class Artwork:
             if patient and count <= PATIENCE and not isinstance(error, Refused):
                 raise
             return PictureRow(version, "", "", f"the picture can't be read: {error}")
-        early = any(may_be_early(entry.version, self._stash.date) for entry in (image, logo) if entry)
+        early = any(may_be_early(entry.version, self._sources.date) for entry in (image, logo) if entry)
         self._batch.save(scene.id, kept, replace(row, version=version + EARLY) if early else row)
         return row
 
@@ -333,6 +345,34 @@ class Artwork:
     def put_back(self, item: Item, name: str, key: str) -> None:
         """Select the picture that the item showed before, see `PlexPictures.put_back`."""
         self._plex.put_back(item.key, name, key)
+
+
+def first_read(scene: Scene, name: str, profile: Profile, rows: Mapping[str, PictureRow]) -> tuple[str, str] | None:
+    """The picture that is read first to learn a scene's: its path and its known tag. None if none has to be read."""
+    sources, treatment = profile.pictures[name], treatment_of(name, profile)
+    logo = logo_of(scene) if treatment.corner else None
+    for source in sources:
+        image = image_of(scene.images, name, source)
+        if image is None:
+            continue
+        last_row = last_row_of(rows, name, sources, kept_as(name, sources, source, treatment))
+        version = version_of(image, treatment, logo)
+        if last_row is None or last_row.version != version:
+            earlier = of_same_source(last_row, version)
+            return image.path, earlier.tag if earlier else ""
+        if last_row.key or last_row.reason:
+            return None
+    return None
+
+
+def last_row_of(rows: Mapping[str, PictureRow], name: str, sources: Sequence[str], kept: str) -> PictureRow | None:
+    """What is stored about the picture from a source. Earlier versions of PlexSync stored it under the name alone."""
+    return rows.get(kept) or (rows.get(name) if len(sources) == 1 else None)
+
+
+def of_same_source(last_row: PictureRow | None, version: str) -> PictureRow | None:
+    """The row if it is of the same place and treatment as this version, whatever the stamps."""
+    return last_row if last_row and _source(last_row.version) == _source(version) else None
 
 
 def _source(version: str) -> str:

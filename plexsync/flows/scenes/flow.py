@@ -112,10 +112,12 @@ class SceneFlow:
         for _, sight in to_work:
             _save_picture_notes(tx, sight, now)
             save_choices(tx, sight.id, sight.targets, until)
-        errands = {job.token: self._errands(tx, job, sight, until) for job, sight in to_work}
-        everything = [errand for some in errands.values() for errand in some]
+        everything = self._errands(tx, to_work, until)
         for number, errand in enumerate(everything, start=self._looker.recovery.number(tx, len(everything))):
             errand.entry_number = number
+        errands: dict[str, list[SceneErrand]] = {job.token: [] for job, _ in to_work}
+        for errand in everything:
+            errands[errand.job.token].append(errand)
         for observe in self._observing:
             observe(tx, sights, now)
         return errands
@@ -130,7 +132,9 @@ class SceneFlow:
         )
 
     @staticmethod
-    def _errands(tx: Writer, job: Job, sight: Inspection, until: int) -> list[SceneErrand]:
+    def _errands(tx: Writer, to_work: Sequence[tuple[Job, Inspection]], until: int) -> list[SceneErrand]:
+        pushes = [(job, sight, target) for job, sight in to_work for target in sight.targets if target.has_work]
+        numbers = tx.pushings.add_all((sight.id, target.item.key, target.entry(until)) for _, sight, target in pushes)
         return [
             SceneErrand(
                 job=job,
@@ -138,11 +142,10 @@ class SceneFlow:
                 desired=sight.desired,
                 sight=sight,
                 target=target,
-                number=tx.pushings.add(sight.id, target.item.key, target.entry(until)),
+                number=number,
                 memory=target.plan.memory,
             )
-            for target in sight.targets
-            if target.has_work
+            for (job, sight, target), number in zip(pushes, numbers, strict=True)
         ]
 
     def requires(self, errand: SceneErrand) -> Collection[Gate]:
@@ -196,21 +199,24 @@ class SceneFlow:
         if finding.ends_approval:
             tx.notes.end_approval(finding.id)
 
-    def settled(self, tx: Writer, id: int, outcome: Outcome, *, now: int) -> None:
+    def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
         """Save the status with the time since when it holds, because a row that is inspected again starts anew each time."""
-        if isinstance(outcome, Dropped | Gone):
-            tx.notes.end_approval(id)
-        match outcome:
-            case Done():
-                tx.standings.save({id: outcome.rests or outcome.found or "in step"}, now=now)
-            case Absent():
-                tx.standings.save({id: "absent"}, now=now)
-            case Dead():
-                tx.standings.save({id: outcome.cls}, now=now)
-            case Dropped():
-                tx.standings.save({id: "differs"}, now=now)
-            case Gone():
-                tx.standings.drop((), after=id - 1, upto=id)
+        words: dict[int, str] = {}
+        for id, outcome in outcomes.items():
+            if isinstance(outcome, Dropped | Gone):
+                tx.notes.end_approval(id)
+            match outcome:
+                case Done():
+                    words[id] = outcome.rests or outcome.found or "in step"
+                case Absent():
+                    words[id] = "absent"
+                case Dead():
+                    words[id] = outcome.cls
+                case Dropped():
+                    words[id] = "differs"
+                case Gone():
+                    tx.standings.drop((), after=id - 1, upto=id)
+        tx.standings.save(words, now=now)
 
     def existing(self, ids: Sequence[int]) -> Collection[int]:
         """The scenes among these that Stash has."""

@@ -5,7 +5,7 @@ Engine, reconcile and explain share this code, so one reports what the other wou
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -178,15 +178,37 @@ class Looker:
         undone_scenes = self._undone_scenes.with_targets(
             list(back.values()), verdicts, items, past, afresh=bool(undoing)
         )
-        sights = [
-            undone_scenes.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes
-        ]
+        plain = [scene for scene in scenes if scene.id not in undone_scenes]
+        with self._reading_ahead(plain, verdicts, items, past):
+            sights = [
+                undone_scenes.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes
+            ]
         sights = [replace(sight, names=names) for sight in sights] if names else sights
         # Plex names the library's uuid only in an answer with items of one library.
         edited = [target.item for sight in sights for target in sight.targets if target.plan.edit]
         if self._indexer.libraries.are_unnamed(edited) and self._indexer.libraries.have_changed():
             return self._on_another_server(scenes)
         return sights
+
+    def _reading_ahead(
+        self,
+        scenes: Sequence[Scene],
+        verdicts: Mapping[int, Verdict],
+        items: Mapping[str, Item | NeighbourError],
+        past: Past,
+    ) -> AbstractContextManager[None]:
+        """Inside the block, the pictures of those of these scenes are read ahead that are certain to be planned."""
+        if self.pictures is None:
+            return nullcontext()
+        certain = []
+        for scene in scenes:
+            verdict = verdicts[scene.id]
+            if not isinstance(verdict, Matched) or verdict.bound:
+                continue
+            matches = [item for key in verdict.keys if isinstance(item := items.get(key), Item)]
+            if len(matches) == len(verdict.keys):
+                certain.append((scene, past.profiles.get(matches[0].section, self._rules.profile)))
+        return self.pictures.reading_ahead(certain)
 
     def _on_another_server(self, scenes: Sequence[Scene]) -> list[Inspection]:
         """Check the server, and let the scenes wait: it is another one, or a library was made anew since it was listed."""

@@ -298,6 +298,7 @@ class Reconciler:
         served = [sight.id for sight in sights if sight.targets or standings[sight.id] == "outside"]
         report.wanted += tx.jobs.wake([(Kind.SCENE, id) for id in served], now=now)
         rows = tx.jobs.of(Kind.SCENE, standings)
+        news: dict[int, str] = {}
         for sight in sights:
             standing = standings[sight.id]
             report.scenes += 1
@@ -308,8 +309,9 @@ class Reconciler:
                 tx.jobs.want(Kind.SCENE, sight.id, Why.EDIT, now, behind=True)
                 report.wanted += 1
             elif self._news(row, sight, settled=standing in SETTLED and not has_due_choices(sight)):
-                tx.jobs.want(Kind.SCENE, sight.id, Why.SWEEP, now, desired=sight.desired)
+                news[sight.id] = sight.desired
                 report.wanted += 1
+        tx.jobs.want_all(Kind.SCENE, news, Why.SWEEP, now)
         _save_standings(tx, standings, now)
         save_names(tx, sights, now=now)
         for observe in self.observing:

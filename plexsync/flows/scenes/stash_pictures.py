@@ -5,10 +5,15 @@ A logo is read once for all scenes of its studio, as long as Stash reports no ch
 
 import logging
 from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 
 from plexsync.engine.gates import Gates
-from plexsync.engine.tickets import READ_STASH
+from plexsync.engine.tickets import READ_STASH, Ticket
+from plexsync.flows.scenes.read_ahead import ReadAhead, Readers
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.neighbours import Imaging, Stash
 from plexsync.rules.pictures import kind_of, may_be_early
@@ -23,25 +28,78 @@ STAND_IN = "?default=true"
 KEPT, LARGEST_KEPT = 64, 500_000
 
 
-class StashPictures:
-    """The pictures of one Stash. `imaging` tells whether a logo can be drawn; without it, none can."""
+# A picture to read: its path, and the tag of the bytes that are known.
+Asked = tuple[str, str]
 
-    def __init__(self, stash: Stash, gates: Gates, imaging: Imaging | None) -> None:
+
+@dataclass(frozen=True)
+class PictureAnswer:
+    """What Stash answered to one request, by its time at `date`. `ticket` is from before the request."""
+
+    ticket: Ticket
+    picture: Picture | None
+    error: NeighbourError | None
+    date: str
+
+
+class StashPictures:
+    """The pictures of one Stash. `imaging` tells whether a logo can be drawn; without it, none can.
+
+    `readers` read the pictures of a batch side by side; without them, each is read when it is asked for.
+    """
+
+    def __init__(self, stash: Stash, gates: Gates, imaging: Imaging | None, readers: Readers | None = None) -> None:
+        self.date = ""
+        """Stash's time when it answered the last `read`, as an HTTP date."""
+        self._readers = readers
+        self._ahead: ReadAhead[Asked, PictureAnswer] | None = None
         self._stash = stash
         self._gates = gates
         self._imaging = imaging
         self._logos: OrderedDict[Image, bytes] = OrderedDict()
         self._lock = Lock()
 
+    @contextmanager
+    def ahead(self, due: Iterable[Asked]) -> Iterator[None]:
+        """Inside the block, these pictures are read before `read` asks for them, in this order."""
+        if self._readers is None:
+            yield
+            return
+        ahead = self._ahead = ReadAhead(self._readers, due, self._asking)
+        try:
+            yield
+        finally:
+            self._ahead = None
+            ahead.close()
+
     def read(self, path: str, *, etag: str = "") -> Picture | None:
         """Read a picture; None if it still has this `etag`. Raises NeighbourError; one failure is no evidence on Stash."""
-        ticket = self._gates.ticket(READ_STASH)
+        answer = (self._ahead and self._ahead.take((path, etag))) or self._asking((path, etag))()
+        self.date = answer.date
+        return self._judged(answer)
+
+    def _judged(self, answer: PictureAnswer) -> Picture | None:
+        error = answer.error
+        if error is None:
+            return answer.picture
+        if not isinstance(error, Missing) and not (isinstance(error, Unavailable) and error.sent):
+            self._gates.ill(answer.ticket, error)
+        raise error
+
+    def _read_now(self, path: str) -> Picture | None:
+        """As `read`, for what only another picture has shown to be needed. Sets no `date`."""
+        return self._judged(self._asking((path, ""))())
+
+    def _asking(self, asked: Asked) -> Callable[[], PictureAnswer]:
+        """The request for a picture, to be made on any thread. Its result is reported when it is needed."""
+        return partial(self._ask, self._gates.ticket(READ_STASH), *asked)
+
+    def _ask(self, ticket: Ticket, path: str, etag: str) -> PictureAnswer:
         try:
-            return self._stash.picture(path, etag=etag)
+            picture = self._stash.picture(path, etag=etag)
         except NeighbourError as error:
-            if not isinstance(error, Missing) and not (isinstance(error, Unavailable) and error.sent):
-                self._gates.ill(ticket, error)
-            raise
+            return PictureAnswer(ticket, None, error, self._stash.date)
+        return PictureAnswer(ticket, picture, None, self._stash.date)
 
     def drawing(self, image: Image, content: bytes) -> str:
         """Why a drawing can't be shown; '' for no drawing, and for the one that Stash shows where it has no picture.
@@ -51,7 +109,7 @@ class StashPictures:
         """
         if kind_of(content) != "drawing" or self._gates.ask(READ_STASH, lambda: self._stash.lacks(image)):
             return ""
-        stand_in = self.read(image.path + STAND_IN)
+        stand_in = self._read_now(image.path + STAND_IN)
         if stand_in and stand_in.content == content:
             raise Refused(Neighbour.STASH, "Stash shows a stand-in for it")
         return "it is an SVG drawing, which can't be shown"
@@ -77,7 +135,7 @@ class StashPictures:
     def _drawable(self, image: Image) -> tuple[bytes, str]:
         """The logo, or nothing with the reason ('' if there is none)."""
         try:
-            picture = self.read(image.path)
+            picture = self._read_now(image.path)
         except Missing:
             return b"", ""
         content = picture.content if picture else b""

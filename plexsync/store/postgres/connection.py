@@ -73,6 +73,20 @@ class PostgresConnection(Connection):
     def row(self, sql: str, values: Values = ()) -> Row:
         return self.cursor(sql, values).fetchone()
 
+    def row_of_each(self, sql: str, values: Sequence[Values]) -> list[Row]:
+        if not values:
+            return []
+        self.statements += 1
+        translated = for_driver(sql)
+        rows = []
+        with self.driver.cursor() as cursor:
+            cursor.executemany(translated.sql, [_stored(translated, row) for row in values], returning=True)
+            for result in cursor.results():
+                rows.append(result.fetchone())
+                if (result.statusmessage or "").startswith(_WRITES):
+                    self._changes += result.rowcount
+        return rows
+
     def stream(self, sql: str, values: Values = ()) -> Iterator[Row]:
         self.statements += 1
         translated = for_driver(sql)
