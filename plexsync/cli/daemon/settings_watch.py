@@ -8,6 +8,7 @@ from dataclasses import replace
 from time import monotonic
 
 from plexsync.app.clients import ASK_READ, try_out
+from plexsync.app.first_entry import check_first
 from plexsync.app.parts import Parts
 from plexsync.app.settings import Settings, ask_stash, keep_answer, last_answer
 from plexsync.cli.call import Call
@@ -113,6 +114,7 @@ class SettingsWatch(threading.Thread):
     def _read(self) -> Settings | None:
         loaded = load(**sources(self._call), plugin_settings=self._given())
         hide(self._call, loaded)
+        check_first(self._parts.store, loaded)
         try_out(loaded.config)
         self._told = ""
         if self._said is not None:
@@ -121,6 +123,8 @@ class SettingsWatch(threading.Thread):
         if loaded.config.data_dir != self._folder:
             self._folder = loaded.config.data_dir
             log.warning("data_dir changed: the folder in use stays in use until serve is started again")
+        if loaded.servers != self._found.loaded.servers:
+            names.append("[[plex]] entries")
         if not names:
             return None
         log.info("settings changed: %s; going on with them", ", ".join(names))
