@@ -8,6 +8,7 @@ from dataclasses import replace
 from time import monotonic
 
 from plexsync.app.clients import ASK_READ, try_out
+from plexsync.app.first_entry import check_first
 from plexsync.app.parts import Parts
 from plexsync.app.settings import Settings, ask_stash, keep_answer, last_answer
 from plexsync.cli.call import Call
@@ -105,7 +106,7 @@ class SettingsWatch(threading.Thread):
         here = load_here(**sources(self._call))
         hide(self._call, here)
         try:
-            self._said = ask_stash(here.config, os.environ, self._found.place).settings
+            self._said = ask_stash(here, os.environ, self._found.place).settings
         except NeighbourError as away:
             # The worker meets the error as well.
             log.debug("settings in Stash not asked for: %s", away)
@@ -116,6 +117,7 @@ class SettingsWatch(threading.Thread):
     def _read(self) -> Settings | None:
         loaded = load(**sources(self._call), plugin_settings=self._given())
         hide(self._call, loaded)
+        check_first(self._parts.store, loaded)
         try_out(loaded.config)
         self._told = ""
         if self._said is not None:
@@ -126,6 +128,8 @@ class SettingsWatch(threading.Thread):
             self._place = place
             part = "folder" if moved == ["data_dir"] else "database"
             log.warning("%s changed: the %s in use stays in use until serve is started again", ", ".join(moved), part)
+        if loaded.servers != self._found.loaded.servers:
+            names.append("[[plex]] entries")
         if not names:
             return None
         log.info("settings changed: %s; going on with them", ", ".join(names))
