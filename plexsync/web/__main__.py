@@ -13,14 +13,18 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import Parts, opened
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.web.addresses import prefix_of
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
+from plexsync.web.entries import Entries, EntryDesk
 from plexsync.web.guard import LOOPBACK, Doors
 from plexsync.web.presence import Presence
 from plexsync.web.server import Quiet, listening, server
@@ -37,9 +41,11 @@ FILES = 8_192
 def main() -> int:
     """Serve until standard input closes."""
     told = json.loads(sys.stdin.readline())
-    config = PlexSyncConfig(**told["config"])
+    # The settings of the dashboard itself are the same for all servers.
+    config = PlexSyncConfig(**told["entries"][0]["config"])
     key = bytes.fromhex(told["key"])
-    _log_to_stderr(Redactor((*config.secrets, told["key"])))
+    secrets = {secret for one in told["entries"] for secret in PlexSyncConfig(**one["config"]).secrets}
+    _log_to_stderr(Redactor((*secrets, told["key"])))
     _behave()
     place = values.host_and_port(config.web_bind)
     if place is None:
@@ -51,18 +57,36 @@ def main() -> int:
         sys.stdout.flush()
         return TAKEN
     try:
-        with opened(config, Path(told["folder"])) as parts:
-            switch = Path(told["switch"]) if told["switch"] else None
-            desk = Desk(parts, Origins(told["origin"], Path(told["file"]), tuple(told["warnings"])))
-            names = doors(config)
-            app = build(desk, DashboardRules(doors=names, password=config.web_password, key=key, switch=switch))
-            with Presence(parts, _address(at), at.getsockname()[0], names.names):
-                _serve(server(app), at, app.end)
-            desk.close()
+        switch = Path(told["switch"]) if told["switch"] else None
+        names = doors(config)
+        with closing(Entries(list(_entries(told, at, names.names)))) as entries:
+            entries.open()
+            app = build(entries, DashboardRules(doors=names, password=config.web_password, key=key, switch=switch))
+            _serve(server(app), at, app.end)
     except (LocalFault, NewerDatabase, Unusable) as error:
         logging.getLogger("PlexSync.web").warning("the dashboard can't use the database: %s", error)
         return NO_DATABASE
     return 0
+
+
+def _entries(told: Mapping[str, Any], at: socket.socket, names: frozenset[str]) -> Iterator[EntryDesk]:
+    """The desks of the Plex servers, from their settings and folders, as the parent process tells them."""
+    for place, entry in enumerate(told["entries"]):
+        url = f"{_address(at)}{prefix_of(entry['name']) if place else ''}"
+        presence = partial(Presence, url=url, host=at.getsockname()[0], names=names)
+        yield EntryDesk(entry["name"], partial(_desk, entry, Path(told["file"]), presence))
+
+
+@contextmanager
+def _desk(entry: Mapping[str, Any], file: Path, presence: Callable[[Parts], Presence]) -> Iterator[Desk]:
+    """The desk on the database of a Plex server, while its presence is noted there."""
+    origins = Origins(entry["origin"], file, tuple(entry["warnings"]))
+    with (
+        opened(PlexSyncConfig(**entry["config"]), Path(entry["folder"])) as parts,
+        closing(Desk(parts, origins)) as desk,
+        presence(parts),
+    ):
+        yield desk
 
 
 def doors(config: PlexSyncConfig) -> Doors:
