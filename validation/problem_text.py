@@ -11,6 +11,18 @@ _LONGEST_SHOWN = 10  # characters; a Plex token has 20, and may have been pasted
 _LARGEST_SHOWN = 10**15
 
 
+class ConfigError(Exception):
+    """The settings are invalid. `lines` has one line for each problem, without the value of any secret.
+
+    `missing` names the required settings that no source has, if there is no other problem.
+    """
+
+    def __init__(self, lines: Iterable[str], *, missing: Iterable[str] = ()) -> None:
+        self.lines = list(lines)
+        self.missing = tuple(missing)
+        super().__init__("\n".join(self.lines))
+
+
 def value_text(value: object) -> str:
     """A value of a setting that is not secret, if it is too short to be a misplaced secret; otherwise its type."""
     match value:

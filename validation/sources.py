@@ -2,47 +2,58 @@
 
 From strongest to weakest: the command line, the environment (`PLEXSYNC_<FIELD>`, or for a secret a file that
 `PLEXSYNC_<FIELD>_FILE` names), `plexsync.toml`, the plugin's settings in Stash, the look (`validation.looks`), the
-defaults. All problems are reported at once, one per line, each with the setting, the place to change it, and the rule. No
-line contains the value of a text setting.
+defaults. What a `[[plex]]` entry of `plexsync.toml` says is stronger than all of them, for that Plex server
+(`validation.plex_entries`). All problems are reported at once, one per line, each with the setting, the place to change
+it, and the rule. No line contains the value of a text setting.
 """
 
 import re
-import ssl
 import stat
 import sys
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from validation import locations
+from validation import locations, plex_entries
+from validation.authorities import authorities_trouble
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.looks import look_of
+from validation.plex_entries import PlexEntry, entries_in, place_of, twice, unknown
+from validation.problem_text import ConfigError as ConfigError
 from validation.problem_text import file_name, full_path, guess, key_text, kind_of, quoted, shortened, value_text
+from validation.toml_file import table_in
 
 ENVIRONMENT = "environment"
 NAMED_FILE = "file named in the environment"
 TOML = locations.TOML
+ENTRY = "[[plex]] entry"
 STASH = "Stash"
 LOOK = "look"
 DEFAULT = "default"
 COMMAND_LINE = "command line"
 
-# Variables with PlexSync's prefix that are not settings: the path of plexsync.toml, the log level, and what the plugin
-# sets inside Stash: the form of progress output, and how the worker was started. TEST_VARIABLES are for the tests alone:
-# the folders of the API contracts and of recorded answers, the length of the random tests, and the number and choice of
-# their seeds.
-OTHER_VARIABLES = ("PLEXSYNC_CONFIG", "PLEXSYNC_LOG", "PLEXSYNC_PROGRESS", "PLEXSYNC_LIFE", "PLEXSYNC_SIGNED_IN")
+# Variables with PlexSync's prefix that are not settings: the path of plexsync.toml, the entry of the Plex server, the log
+# level, and what the plugin sets inside Stash: the form of progress output, and how the worker was started.
+# TEST_VARIABLES are for the tests alone: the folders of the API contracts and of recorded answers, the length of the
+# random tests, and the number and choice of their seeds.
+OTHER_VARIABLES = (
+    "PLEXSYNC_CONFIG",
+    "PLEXSYNC_PLEX",
+    "PLEXSYNC_LOG",
+    "PLEXSYNC_PROGRESS",
+    "PLEXSYNC_LIFE",
+    "PLEXSYNC_SIGNED_IN",
+)
 TEST_VARIABLES = ("PLEXSYNC_CONTRACTS", "PLEXSYNC_RECORDINGS", "PLEXSYNC_TORTURE", "PLEXSYNC_SEEDS", "PLEXSYNC_SEED")
 # Kubernetes sets such variables in every container for a service named plexsync, or plexsync-something.
 _SERVICE = re.compile(r"PLEXSYNC_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _SERVICE_PORT = re.compile(r"(tcp|udp|sctp)://")
 
 _PREFIX = "PLEXSYNC_"
-_LARGEST_FILE = 1_000_000  # bytes
 _LARGEST_SECRET = 65_536  # bytes
 _MOST_TOLD = 20  # unknown names in one file
 _SETTINGS = {setting.name: setting for setting in describe()}
@@ -57,25 +68,24 @@ NOT_FROM_STASH = ("stash_url", "stash_api_key", "data_dir", "web_password", "not
 STAND_INS = {"plex_url": "http://plex.invalid", "plex_token": "-not-known-here-"}
 
 
-class ConfigError(Exception):
-    """The settings are invalid. `lines` has one line for each problem, without the value of any secret.
-
-    `missing` names the required settings that no source has, if there is no other problem.
-    """
-
-    def __init__(self, lines: Iterable[str], *, missing: Iterable[str] = ()) -> None:
-        self.lines = list(lines)
-        self.missing = tuple(missing)
-        super().__init__("\n".join(self.lines))
-
-
 @dataclass(frozen=True)
 class Loaded:
-    """The settings, the source of each of them, and warnings for the user."""
+    """The settings of one Plex server, the source of each of them, and warnings for the user.
+
+    `plex` is the name of its `[[plex]]` entry, and `servers` has the names of all entries in their order. Both are empty
+    if there are no entries.
+    """
 
     config: PlexSyncConfig
     origin: dict[str, str]
     warnings: tuple[str, ...] = ()
+    plex: str = ""
+    servers: tuple[str, ...] = ()
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the only Plex server, or the one of the first entry."""
+        return self.servers[:1] in ((), (self.plex,))
 
 
 @dataclass
@@ -85,6 +95,8 @@ class _Findings:
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
+    lacking: dict[str, str] = field(default_factory=dict)
+    """Problems that a required setting is missing: each line, and the name of the setting."""
 
 
 def load(
@@ -94,36 +106,67 @@ def load(
     plugin_settings: Mapping[str, object] | None = None,
     overrides: Mapping[str, object] | None = None,
     may_be_missing: bool = False,
+    plex: str = "",
 ) -> Loaded:
     """The settings from all sources. Raises `ConfigError` with every problem found.
 
     The file at `toml_path` has to exist, unless it `may_be_missing` because you did not name it. An override of None is
-    ignored.
+    ignored. `plex` names a `[[plex]]` entry, '' the first; the entries of the other servers are checked as well.
     """
     settings = _Findings()
     environment = _from_environment(environ, settings)
     secret_files = _from_secret_files(environ, settings)
     command_line = _from_command_line(overrides or {}, settings)
     stash = _from_stash(plugin_settings or {}, settings)
-    toml = _from_toml(toml_path, settings, may_be_missing=may_be_missing)
+    toml, raw_entries = _from_toml(toml_path, settings, may_be_missing=may_be_missing)
+    file = shortened(toml_path.name) if toml_path else TOML
+    entries, problems = entries_in(raw_entries, file, environ, _secret_in)
+    settings.problems += problems
     values, origin = _merged(
         {STASH: stash, TOML: toml, NAMED_FILE: secret_files, ENVIRONMENT: environment, COMMAND_LINE: command_line}
     )
+    # Of entries that can't be used, their own problems are told, and none of the settings that they would have.
+    whose = entries or (() if problems else (None,))
+    of_servers = [_of_server(values, origin, file, settings, entry) for entry in whose]
+    addresses = [(loaded.plex, loaded.config.plex_url) for loaded in of_servers if loaded is not None]
+    settings.problems += twice((pair for pair in addresses if pair[1] != STAND_INS["plex_url"]), file)
+    settings.problems = list(dict.fromkeys(settings.problems))
+    if settings.problems:
+        required_only = len(settings.problems) == len(settings.lacking)
+        missing = dict.fromkeys(settings.lacking.values()) if required_only else ()
+        raise ConfigError([*settings.problems, *settings.unseen], missing=missing)
+    warnings = (*settings.warnings, *settings.unseen)
+    servers = tuple(entry.name for entry in entries)
+    for loaded in of_servers:
+        if loaded is not None and plex in ("", loaded.plex):
+            return replace(loaded, warnings=warnings, servers=servers)
+    raise ConfigError([unknown(plex, servers)])
+
+
+def _of_server(
+    common: Mapping[str, object], origins: Mapping[str, str], file: str, result: _Findings, entry: PlexEntry | None
+) -> Loaded | None:
+    """The settings with those of one entry in them; None if there is a problem."""
+    own = entry.settings if entry else {}
+    values = {**common, **own}
+    origin = {**origins, **dict.fromkeys(own, ENTRY)}
     presets = look_of(values)
     values.update(presets)
     origin.update(dict.fromkeys(presets, LOOK))
-    missing: list[str] = []
+    places = {name: _where(name, source, file) for name, source in origin.items() if source != ENTRY}
+    places.update(entry.places if entry else {})
     try:
         config = PlexSyncConfig.model_validate(values)
     except ValidationError as error:
-        if not settings.problems and all(value["type"] == "missing" for value in error.errors(include_input=False)):
-            missing = [str(value["loc"][0]) for value in error.errors(include_input=False)]
-        settings.problems += _lines(error, values, origin, toml_path.name if toml_path else TOML)
-    else:
-        settings.problems += _authorities_lines(config, origin, toml_path.name if toml_path else TOML)
-    if settings.problems:
-        raise ConfigError([*settings.problems, *settings.unseen], missing=missing)
-    return Loaded(config, origin, (*settings.warnings, *settings.unseen))
+        for item in error.errors(include_url=False, include_input=False):
+            name = str(item["loc"][0])
+            line = _missing_line(name, file, entry) if item["type"] == "missing" else _line(item, values, places[name])
+            result.problems.append(line)
+            if item["type"] == "missing":
+                result.lacking[line] = name
+        return None
+    result.problems += _authorities_lines(config, places)
+    return Loaded(config, origin, plex=entry.name if entry else "")
 
 
 def load_here(
@@ -132,9 +175,12 @@ def load_here(
     toml_path: Path | None,
     overrides: Mapping[str, object] | None = None,
     may_be_missing: bool = False,
+    plex: str = "",
 ) -> Loaded:
     """The settings of this machine alone, with stand-ins for missing required ones. Raises `ConfigError`."""
-    here = partial(load, environ=environ, toml_path=toml_path, overrides=overrides, may_be_missing=may_be_missing)
+    here = partial(
+        load, environ=environ, toml_path=toml_path, overrides=overrides, may_be_missing=may_be_missing, plex=plex
+    )
     try:
         return here()
     except ConfigError as error:
@@ -182,6 +228,8 @@ def _from_environment(environ: Mapping[str, str], result: _Findings) -> dict[str
     fields = [*names, *FILE_VARIABLES, *OTHER_VARIABLES]
     for variable in sorted(environ):
         if variable in (*fields, *TEST_VARIABLES) or _tells_of_a_service(variable, environ[variable]):
+            continue
+        if plex_entries.is_token_variable(variable):
             continue
         if variable.upper().startswith(_PREFIX):
             hint = guess(variable.upper(), fields)
@@ -237,21 +285,25 @@ def _from_command_line(values: Mapping[str, object], result: _Findings) -> dict[
     return _known(values)
 
 
-def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) -> dict[str, object]:
-    """The settings in the file. An unreadable file ends the search: without it, other settings would seem wrong too."""
+def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) -> tuple[dict[str, object], object]:
+    """The settings in the file, and the value of `plex` (None: it has none).
+
+    An unreadable file ends the search: without it, other settings would seem wrong too.
+    """
     if path is None or (may_be_missing and not _exists(path, result)):
-        return {}
+        return {}, None
     try:
-        table = _parsed(path, _read(path))
+        table = table_in(path)
     except ConfigError as error:
         raise ConfigError([*result.problems, *error.lines]) from None
+    entries = table.pop(plex_entries.KEY, None)
     unknown = _unknown(table)
     for name in unknown[:_MOST_TOLD]:
         result.problems.append(f"{key_text(name)} in {file_name(path)} is no setting: {guess(name, _SETTINGS)}")
     if len(unknown) > _MOST_TOLD:
         result.problems.append(f"{len(unknown) - _MOST_TOLD:,} more names in {file_name(path)} are no settings")
-    result.warnings += _readers_warning(path, table)
-    return _known(table)
+    result.warnings += _readers_warning(path, table, entries)
+    return _known(table), entries
 
 
 def _exists(path: Path, values: _Findings) -> bool:
@@ -268,53 +320,10 @@ def _exists(path: Path, values: _Findings) -> bool:
     return True
 
 
-def _read(path: Path) -> bytes:
-    """The content of a settings file. Raises `ConfigError` for anything that can't be one."""
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise ConfigError([f"{full_path(path)} is a folder: give the path of the file in it"])
-        if not stat.S_ISREG(mode):
-            raise ConfigError([f"{full_path(path)} is not a regular file: give the path of a settings file"])
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise ConfigError(
-            [f"{full_path(path)} does not exist: create it or correct the path (--config, PLEXSYNC_CONFIG)"]
-        ) from None
-    except PermissionError:
-        raise ConfigError([f"{full_path(path)} may not be read: let the user that runs PlexSync read it"]) from None
-    except (OSError, ValueError):
-        raise ConfigError([f"{full_path(path)} can't be read: correct the path (--config, PLEXSYNC_CONFIG)"]) from None
-    if len(content) > _LARGEST_FILE:
-        raise ConfigError([f"{full_path(path)} is larger than 1 MB: that is no settings file"])
-    return content
-
-
-def _parsed(path: Path, content: bytes) -> dict[str, object]:
-    try:
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise ConfigError([f"{file_name(path)} is not UTF-8 text: save it in that encoding"]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            [f"{file_name(path)} is not valid TOML{_place(error)}: look for missing quotes there"]
-        ) from None
-    except (ValueError, RecursionError):  # a number with thousands of digits, or hundreds of nested brackets
-        raise ConfigError(
-            [f"{file_name(path)} is not valid TOML: a number in it is too long, or brackets too deep"]
-        ) from None
-
-
-def _place(error: tomllib.TOMLDecodeError) -> str:
-    """Line and column only, because the rest of the parser's message may quote the file."""
-    place = re.search(r"at line (\d+), column (\d+)\)$", str(error))
-    return f" at line {place[1]}, column {place[2]}" if place else " at its end"
-
-
-def _readers_warning(path: Path, table: Mapping[str, object]) -> list[str]:
+def _readers_warning(path: Path, table: Mapping[str, object], entries: object) -> list[str]:
     """A warning if others can read the file. None on Windows, where the mode bits don't say who can."""
-    held = [name for name in SECRETS if table.get(name)]
+    tables = [table, *(entry for entry in (entries if isinstance(entries, list) else ()) if isinstance(entry, dict))]
+    held = [name for name in SECRETS if any(table.get(name) for table in tables)]
     if not held or sys.platform == "win32" or not path.stat().st_mode & stat.S_IROTH:
         return []
     return [
@@ -322,51 +331,33 @@ def _readers_warning(path: Path, table: Mapping[str, object]) -> list[str]:
     ]
 
 
-def _lines(error: ValidationError, values: Mapping[str, object], origin: Mapping[str, str], file: str) -> list[str]:
-    lines = []
-    for item in error.errors(include_url=False, include_input=False):
-        setting = _SETTINGS[str(item["loc"][0])]
-        where = f"{setting.name} {_where(setting.name, origin[setting.name], file)}"
-        if item["type"] == "missing":
-            lines.append(
-                f"{setting.name} is missing: set it in {TOML}, as {setting.variable} in the environment, "
-                "or in the plugin settings in Stash"
-            )
-        elif item["type"] == "value_error":
-            lines.append(f"{where} {item['ctx']['error']}")
-        else:
-            shape_only = PlexSyncConfig.model_fields[setting.name].annotation in (str, tuple[str, ...])
-            value = values[setting.name]
-            lines.append(f"{where} must be {setting.rule}, not {kind_of(value) if shape_only else value_text(value)}")
-    return lines
+def _line(item: ErrorDetails, values: Mapping[str, object], place: str) -> str:
+    """The line of an invalid value at this place."""
+    setting = _SETTINGS[str(item["loc"][0])]
+    if item["type"] == "value_error":
+        return f"{setting.name} {place} {item['ctx']['error']}"
+    shape_only = PlexSyncConfig.model_fields[setting.name].annotation in (str, tuple[str, ...])
+    value = values[setting.name]
+    return f"{setting.name} {place} must be {setting.rule}, not {kind_of(value) if shape_only else value_text(value)}"
 
 
-def _authorities_lines(config: PlexSyncConfig, origin: Mapping[str, str], file: str) -> list[str]:
+def _missing_line(name: str, file: str, entry: PlexEntry | None) -> str:
+    """The line of a required setting that no source has."""
+    if entry is None:
+        variable = _SETTINGS[name].variable
+        return (
+            f"{name} is missing: set it in {TOML}, as {variable} in the environment, or in the plugin settings in Stash"
+        )
+    variable = f", as {plex_entries.variable_of(entry.name)} in the environment" if name == plex_entries.TOKEN else ""
+    return (
+        f"{name} is missing {place_of(entry.name, file)}: set it there{variable}, or for all servers above the entries"
+    )
+
+
+def _authorities_lines(config: PlexSyncConfig, places: Mapping[str, str]) -> list[str]:
     """The problem with the file of trusted certificates, if one is set."""
-    name = "tls_ca_file"
-    trouble = _authorities_trouble(Path(config.tls_ca_file)) if config.tls_ca_file else ""
-    return [f"{name} {_where(name, origin[name], file)} {trouble}"] if trouble else []
-
-
-def _authorities_trouble(path: Path) -> str:
-    """Why a certificate file can't be used, as words that follow the setting's name; '' if it can."""
-    try:
-        authorities = path.stat()
-        if not stat.S_ISREG(authorities.st_mode):
-            return "must name a file; this is a folder or a device"
-        if sys.platform != "win32" and authorities.st_mode & stat.S_IWOTH:
-            return "must name a file that not every user can change: chmod 644 it"
-        if authorities.st_size > _LARGEST_FILE:
-            return "must name a file of certificates; this one is larger than 1 MB"
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cafile=str(path))
-    except FileNotFoundError:
-        return "must name a file that exists"
-    except ssl.SSLError:
-        return "must name a file with certificates in PEM form; this one holds none that can be read"
-    except OSError:
-        return "must name a file that the user of PlexSync may read"
-    return "" if context.cert_store_stats()["x509"] else "must name a file with certificates in PEM form"
+    trouble = authorities_trouble(Path(config.tls_ca_file)) if config.tls_ca_file else ""
+    return [f"tls_ca_file {places['tls_ca_file']} {trouble}"] if trouble else []
 
 
 def _where(name: str, source: str, file: str) -> str:

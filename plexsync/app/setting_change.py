@@ -48,6 +48,7 @@ def problems(where: SettingSources, texts: Mapping[str, str] | None = None, *, h
             plugin_settings=STAND_INS,
             overrides={**where["overrides"], **(texts or {})},
             may_be_missing=True,
+            plex=where["plex"],
         )
     except ConfigError as error:
         return error.lines

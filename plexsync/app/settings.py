@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TypedDict
@@ -24,6 +24,7 @@ from plexsync.store.place import DataFolder as DataFolder
 from validation import kept
 from validation.config import PlexSyncConfig
 from validation.kept import Kept
+from validation.plex_servers import scope_of, store_folder
 from validation.sources import (
     ENVIRONMENT,
     NAMED_FILE,
@@ -43,12 +44,13 @@ NOT_SET_UP = "Not set up yet. Run `plexsync init`."
 
 
 class SettingSources(TypedDict):
-    """Keyword arguments of `load`: where this machine's settings come from."""
+    """Keyword arguments of `load`: where this machine's settings come from, and for which Plex server they are."""
 
     environ: Mapping[str, str]
     toml_path: Path | None
     overrides: Mapping[str, object]
     may_be_missing: bool
+    plex: str
 
 
 class SettingsNeed(Enum):
@@ -110,7 +112,7 @@ def settings(sources: SettingSources, need: SettingsNeed, *, hide: Callable[[Loa
     """
     here = load_here(**sources)
     hide(here)
-    folder = known_place(here.config, os.environ)
+    folder = known_place(here, os.environ)
     try:
         return _settings(sources, here, folder, need, hide)
     except ConfigError as error:
@@ -145,7 +147,7 @@ def _settings(
             if not error.missing:
                 raise
     try:
-        answer = ask_stash(here.config, os.environ, folder)
+        answer = ask_stash(here, os.environ, folder)
     except NeighbourError as away:
         return _while_away(sources, folder, need, away, hide)
     loaded = load(**sources, plugin_settings=answer.settings)
@@ -199,11 +201,20 @@ def _by_last_answer(
 # --- the folder, and the settings in Stash ---------------------------------------------------------------------------
 
 
-def known_place(config: PlexSyncConfig, environ: Mapping[str, str]) -> DataFolder | None:
-    """Return the folder that a setting names or that is in use; None if Stash's answer has to decide."""
-    if config.data_dir:
-        return DataFolder(Path(config.data_dir), "data_dir names it")
-    return place.known(_usual(environ))
+def known_place(loaded: Loaded, environ: Mapping[str, str]) -> DataFolder | None:
+    """Return the folder that a setting names or that is in use; None if Stash's answer has to decide.
+
+    A Plex server after the first has its own folder in the one of the first.
+    """
+    if loaded.config.data_dir:
+        return _of_server(loaded, DataFolder(Path(loaded.config.data_dir), "data_dir names it"))
+    known = place.known(_usual(environ))
+    return _of_server(loaded, known) if known else None
+
+
+def _of_server(loaded: Loaded, folder: DataFolder) -> DataFolder:
+    scope = scope_of(loaded)
+    return replace(folder, path=store_folder(folder.path, scope)) if scope else folder
 
 
 def _usual(environ: Mapping[str, str]) -> Path | None:
@@ -213,11 +224,13 @@ def _usual(environ: Mapping[str, str]) -> Path | None:
         return None
 
 
-def ask_stash(config: PlexSyncConfig, environ: Mapping[str, str], folder: DataFolder | None) -> StashAnswer:
+def ask_stash(loaded: Loaded, environ: Mapping[str, str], folder: DataFolder | None) -> StashAnswer:
     """Ask Stash for the plugin's settings and, if unknown, the folder; raises NeighbourError, Unusable."""
-    with closing(asking_stash(config)) as stash:
+    with closing(asking_stash(loaded.config)) as stash:
         plugin_settings = stash.plugin_settings(PLUGIN)
-        return StashAnswer(plugin_settings, folder or place.chosen(_usual(environ), stash.config_path()))
+        if folder is None:
+            folder = _of_server(loaded, place.chosen(_usual(environ), stash.config_path()))
+        return StashAnswer(plugin_settings, folder)
 
 
 def settings_in_stash(config: PlexSyncConfig, plugin: str) -> dict[str, object]:

@@ -22,6 +22,7 @@ class Call:
 
     config_file: Path | None = None
     data_dir: str | None = None
+    plex: str = ""
     verbose: bool = False
     json: bool = False
     secrets: tuple[str, ...] = ()
@@ -62,6 +63,13 @@ def _shared() -> list[click.Option]:
             expose_value=False,
             callback=_keep,
             help="Use the database in this folder instead of the usual one.",
+        ),
+        click.Option(
+            ["--plex", "plex"],
+            metavar="NAME",
+            expose_value=False,
+            callback=_keep,
+            help="Choose the Plex server of this [[plex]] entry instead of the first.",
         ),
         click.Option(
             ["-v", "--verbose"],

@@ -24,6 +24,7 @@ def sources(call: Call) -> SettingSources:
         "toml_path": toml_of(call),
         "overrides": {"data_dir": data_dir},
         "may_be_missing": not named,
+        "plex": call.plex or os.environ.get("PLEXSYNC_PLEX", ""),
     }
 
 

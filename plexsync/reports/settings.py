@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from plexsync.reports.shapes.status import SettingFacts
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.redact import MASK
-from validation.sources import COMMAND_LINE, DEFAULT, ENVIRONMENT, LOOK, NAMED_FILE, NOT_FROM_STASH, STASH, TOML
+from validation.sources import COMMAND_LINE, DEFAULT, ENTRY, ENVIRONMENT, LOOK, NAMED_FILE, NOT_FROM_STASH, STASH, TOML
 
 # Settings whose values may contain a secret.
 TELLING = (*SECRETS, "notify_command")
@@ -13,6 +13,7 @@ WHERE = {
     DEFAULT: "default",
     LOOK: "look",
     TOML: "plexsync.toml",
+    ENTRY: "[[plex]] entry in plexsync.toml",
     STASH: "plugin settings in Stash",
     ENVIRONMENT: "environment",
     NAMED_FILE: "file named in the environment",
@@ -71,6 +72,8 @@ def why_read_only(name: str, origin: str) -> str:
         return f"{WHERE_IT_RUNS[name]}, so it is changed where PlexSync runs: in plexsync.toml."
     if origin == ENVIRONMENT:
         return f"{setting.variable} is set in the environment and wins: change it there and start serve again."
+    if origin == ENTRY:
+        return "It is set in the [[plex]] entry of this server in plexsync.toml: change it there."
     if origin == NAMED_FILE:
         return f"{setting.variable}_FILE in the environment names the file that holds it: change that file."
     return "It is given on the command line of serve, which wins." if origin == COMMAND_LINE else ""

@@ -32,7 +32,7 @@ def sources(ask: Ask, *weaker: str) -> SettingSources:
     config, origins = ask.desk.parts.config, ask.desk.origins
     kept = {TOML, DEFAULT, STASH, LOOK} - set(weaker)
     fixed = {name: in_the_file(config, name) for name, origin in origins.by_name.items() if origin not in kept}
-    return {"environ": {}, "toml_path": origins.file, "overrides": fixed, "may_be_missing": True}
+    return {"environ": {}, "toml_path": origins.file, "overrides": fixed, "may_be_missing": True, "plex": ""}
 
 
 def not_in_use(ask: Ask) -> tuple[dict[str, str | None], list[str]]:

@@ -490,7 +490,7 @@ def test_an_unknown_variable_is_refused_with_the_nearest_name(variable, guess):
     ("text", "shown"),
     [
         ("plex_tokn = 'x'", '"plex_tokn" in plexsync.toml is no setting: did you mean plex_token?'),
-        ("[plex]\nurl = 'x'", '"plex" in plexsync.toml is no setting: did you mean plex_url?'),
+        ("[plx]\nurl = 'x'", '"plx" in plexsync.toml is no setting: docs/settings.md lists them all'),
         ("Enabled = true", '"Enabled" in plexsync.toml is no setting: did you mean enabled?'),
         ('"\\u001b\\n" = 1', '"\\x1b\\n" in plexsync.toml is no setting: docs/settings.md lists them all'),
         ('"" = 1', '"" in plexsync.toml is no setting: docs/settings.md lists them all'),

@@ -64,7 +64,7 @@ def folder_of(call: Call) -> Path:
     except ConfigError:
         return Path(call.data_dir).absolute() if call.data_dir else default_data_dir(os.environ)
     hide(call, loaded)
-    place = known_place(loaded.config, os.environ)
+    place = known_place(loaded, os.environ)
     if place is None:
         raise Unusable("no folder of a database is known on this machine: --data-dir names one")
     return place.path

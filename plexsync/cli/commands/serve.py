@@ -110,7 +110,7 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
         ExitStack() as held,
     ):
         # A worker that is started by every event takes the lock before it waits: so there is only one.
-        early = known_place(load_here(**sources(call)).config, os.environ) if as_needed else None
+        early = known_place(load_here(**sources(call)), os.environ) if as_needed else None
         if early is not None and not held.enter_context(patient_lock(early.path, stop.event)):
             return call.refused(BUSY)
         pages = held.enter_context(dashboard(toml_of(call).absolute(), off=no_web or as_needed, switch=demo_switch))

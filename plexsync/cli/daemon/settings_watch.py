@@ -102,7 +102,7 @@ class SettingsWatch(threading.Thread):
         here = load_here(**sources(self._call))
         hide(self._call, here)
         try:
-            self._said = ask_stash(here.config, os.environ, self._found.place).settings
+            self._said = ask_stash(here, os.environ, self._found.place).settings
         except NeighbourError as away:
             # The worker meets the error as well.
             log.debug("settings in Stash not asked for: %s", away)

@@ -11,7 +11,8 @@ from plexsync.cli.terminal.discovery import PLEX_PORT, STASH_PORT, Hide, address
 from plexsync.cli.terminal.plex_discovery import sign_in
 from plexsync.cli.terminal.prompts import Person
 from validation.config import SECRETS, PlexSyncConfig, describe
-from validation.sources import ENVIRONMENT, NAMED_FILE, ConfigError, Loaded
+from validation.plex_entries import entry_wins
+from validation.sources import ENTRY, ENVIRONMENT, NAMED_FILE, ConfigError, Loaded
 from validation.writing import HEAD, UnclearFile, changed, save
 
 # The settings that have one right value here.
@@ -63,7 +64,9 @@ def _takes(config: PlexSyncConfig, name: str, value: str) -> bool:
 
 
 def _check_origin(loaded: Loaded, name: str) -> None:
-    """Raise ConfigError if the environment would win over the file."""
+    """Raise ConfigError if the environment or an entry would win over what is written above the entries of the file."""
+    if loaded.origin[name] == ENTRY:
+        raise ConfigError([entry_wins(loaded.plex, name)])
     ends = {ENVIRONMENT: "", NAMED_FILE: "_FILE"}
     if (origin := loaded.origin[name]) in ends:
         variable = next(setting.variable for setting in describe() if setting.name == name)

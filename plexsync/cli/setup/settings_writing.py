@@ -17,7 +17,8 @@ from plexsync.rules.errors import NeighbourError
 from validation import values
 from validation.config import SECRETS, describe
 from validation.locations import TOML as TOML_FILE
-from validation.sources import ENVIRONMENT, NAMED_FILE, STAND_INS, TOML, ConfigError, Loaded, load, load_here
+from validation.plex_entries import entry_wins
+from validation.sources import ENTRY, ENVIRONMENT, NAMED_FILE, STAND_INS, TOML, ConfigError, Loaded, load, load_here
 from validation.writing import HEAD, UnclearFile, changed, save
 
 VARIABLES = {setting.name: setting.variable for setting in describe()}
@@ -49,6 +50,8 @@ def write_settings(call: Call, folder: Path, settings: Mapping[str, object]) -> 
     """
     here = here_of(call, folder)
     for name in settings:
+        if here.origin[name] == ENTRY:
+            raise ConfigError([entry_wins(here.plex, name)])
         if here.origin[name] in (ENVIRONMENT, NAMED_FILE):
             variable = VARIABLES[name]
             problem = (
