@@ -72,15 +72,16 @@ def main() -> int:
 def _entries(told: Mapping[str, Any], at: socket.socket, names: frozenset[str]) -> Iterator[EntryDesk]:
     """The desks of the Plex servers, from their settings and folders, as the parent process tells them."""
     for place, entry in enumerate(told["entries"]):
-        url = f"{_address(at)}{prefix_of(entry['name']) if place else ''}"
+        url = f"{_address(at)}{prefix_of(entry['plex']) if place else ''}"
         presence = partial(Presence, url=url, host=at.getsockname()[0], names=names)
-        yield EntryDesk(entry["name"], partial(_desk, entry, Path(told["file"]), presence))
+        yield EntryDesk(entry["plex"], partial(_desk, entry, Path(told["file"]), presence))
 
 
 @contextmanager
 def _desk(entry: Mapping[str, Any], file: Path, presence: Callable[[Parts], Presence]) -> Iterator[Desk]:
     """The desk on the database of a Plex server, while its presence is noted there."""
-    origins = Origins(entry["origin"], file, tuple(entry["warnings"]))
+    servers = tuple(entry["servers"])
+    origins = Origins(entry["origin"], file, tuple(entry["warnings"]), entry["plex"], servers)
     with (
         opened(PlexSyncConfig(**entry["config"]), Path(entry["folder"])) as parts,
         closing(Desk(parts, origins)) as desk,

@@ -101,6 +101,11 @@ class Ask:
         """The navigation: paths and names."""
         return (*NAV, *self.extra)
 
+    @property
+    def shows_plexes(self) -> bool:
+        """Whether a page names the Plex servers: there are several, and you have signed in if you have to."""
+        return self.entries.are_several and (self.session.signed_in or not self.sessions.needs_password)
+
     def number(self, name: str) -> int:
         """A number in the path, such as a scene's; raises Absent if it is not a number."""
         text = str(self.path.get(name, ""))
@@ -118,7 +123,7 @@ class Ask:
             "session": self.session,
             "may_sign_out": self.session.signed_in,
             "notice": notice,
-            "plex_name": self.entry.name if self.entries.are_several else "",
+            "plex_name": self.entry.name if self.shows_plexes else "",
             "plexes": lambda: plex_links(self),
             "is_lost": False,
             **(
@@ -168,8 +173,8 @@ class PlexLink:
 
 
 def plex_links(ask: Ask) -> list[PlexLink]:
-    """The entries of the switch between Plex servers; none for a single one, or before you have signed in."""
-    if not ask.entries.are_several or (ask.sessions.needs_password and not ask.session.signed_in):
+    """The entries of the switch between Plex servers; none where it is not shown."""
+    if not ask.shows_plexes:
         return []
     here = next((path for path, _ in ask.nav if path != "/" and ask.here.startswith(path)), "/")
     return [

@@ -108,12 +108,13 @@ def dashboard(
     """The dashboard of a world, and of `further` ones by their names, in a thread of this process; no worker runs."""
     names = PlexSyncConfig.model_fields
     by_name = {**dict.fromkeys(names, "default"), **(origins or {})}
+    servers = (name, *further) if further else ()
     desks = []
     for entry, of in {name: world, **(further or {})}.items():
         environ = {name.removeprefix("PLEXSYNC_").lower(): value for name, value in of.environ.items()}
         given = {name: value for name, value in environ.items() if name in names}
         config = PlexSyncConfig(**given | {"web_bind": "127.0.0.1:9797"} | settings)
-        known = Origins(by_name, world.folder.parent / "plexsync.toml")
+        known = Origins(by_name, world.folder.parent / "plexsync.toml", plex=entry, servers=servers)
         desks.append(EntryDesk(entry, partial(desk_of, config, of.folder, known)))
     with closing(Entries(desks)) as entries:
         entries.open()

@@ -178,7 +178,7 @@ def _work(
                 keep_answer(parts.store, current.stash_settings)
             keep_for_status(parts.store, sources_of(call), current.loaded)
             if pages is not None:
-                pages.use(DashboardEntry("", current.loaded, initial.place.path))
+                pages.use(DashboardEntry(current.loaded, initial.place.path))
             watch = SettingsWatch(call, current, parts, stop.event)
             # A signal ends the work at once, also during a request to Stash.
             stop.spread(watch.ended)
@@ -247,7 +247,7 @@ class WaitingDashboard:
                 parts.gates.ill(parts.gates.ticket(READ_STASH), outage(interim.away))
         if not self._shown:
             self._shown = True
-            self._pages.use(DashboardEntry("", interim.loaded, interim.place.path))
+            self._pages.use(DashboardEntry(interim.loaded, interim.place.path))
 
 
 def patiently(

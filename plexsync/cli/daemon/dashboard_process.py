@@ -36,9 +36,8 @@ LISTENS = "dashboard: "
 
 @dataclass(frozen=True)
 class DashboardEntry:
-    """A Plex server: its name ('' for a single one), its settings, and the folder of its database."""
+    """A Plex server: its settings, and the folder of its database."""
 
-    name: str
     loaded: Loaded
     folder: Path
 
@@ -46,7 +45,8 @@ class DashboardEntry:
     def told(self) -> dict[str, object]:
         """As the process is told."""
         return {
-            "name": self.name,
+            "plex": self.loaded.plex,
+            "servers": self.loaded.servers,
             "config": self.loaded.config.model_dump(),
             "origin": self.loaded.origin,
             "warnings": self.loaded.warnings,
