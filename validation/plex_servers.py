@@ -7,6 +7,7 @@ one has the store of a single server, and each further one its own. So an existi
 from collections.abc import Mapping
 from pathlib import Path
 
+from plexsync.rules.server_scopes import store_folder as store_folder
 from validation.sources import Loaded, load
 
 
@@ -41,8 +42,3 @@ def load_servers(
 def scope_of(loaded: Loaded) -> str:
     """The scope of the store of this server: '' for the first one, else the name of its entry."""
     return "" if loaded.is_first else loaded.plex
-
-
-def store_folder(data_folder: Path, scope: str) -> Path:
-    """The folder of this scope: the data folder itself for the first server, else `plex-NAME` in it."""
-    return data_folder / f"plex-{scope}" if scope else data_folder

@@ -11,6 +11,7 @@ from functools import partial
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lines
 from plexsync.app.dressing import CollectionDressing, collection_dressing, forget_dressing, is_dressing_on
+from plexsync.app.first_hook import FirstHook
 from plexsync.app.import_turn import ImportTurn
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
@@ -33,6 +34,7 @@ from plexsync.flows.scenes.stash_lines import StashListener
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
 from plexsync.rules.notices import NoticeRules
+from plexsync.store.siblings import first_folder
 
 log = logging.getLogger("PlexSync.run")
 
@@ -180,13 +182,13 @@ def drain(
 
 
 @contextmanager
-def noticing(parts: Parts, stop: threading.Event) -> Iterator[Standstill]:
+def noticing(parts: Parts, stop: threading.Event, plex: str = "") -> Iterator[Standstill]:
     """Send notices of what needs you while the block runs, if a sender is set up. Yields the record of pauses."""
     standstill = Standstill(parts.clock)
     bell = None
     if ways := messengers(parts.config):
         rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
-        bell = Bell(Noticer(parts.store, parts.clock, ways, rules, standstill), stop=stop)
+        bell = Bell(Noticer(parts.store, parts.clock, ways, rules, standstill, plex), stop=stop)
         bell.start()
     try:
         yield standstill
@@ -196,10 +198,13 @@ def noticing(parts: Parts, stop: threading.Event) -> Iterator[Standstill]:
             bell.join(timeout=1)
 
 
-def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
-    """Run worker, poller, schedule and notices until `stop`. A damaged database ends it, whichever thread finds it."""
+def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "") -> None:
+    """Run worker, poller, schedule and notices until `stop`. A damaged database ends it, whichever thread finds it.
+
+    `plex` is the name that notices give the Plex server, '' for a single one.
+    """
     back, ratings, dressing = way_back_of(parts), rating_back_of(parts), collection_dressing(parts)
-    with noticing(parts, stop) as paused, engine(parts, stop, back, ratings, dressing) as works:
+    with noticing(parts, stop, plex) as paused, engine(parts, stop, back, ratings, dressing) as works:
         schedule = Schedule(parts, stop)
         # A worker's start polls at once, and so does each new connection to Stash's log.
         poll_now = threading.Event()
@@ -217,6 +222,8 @@ def serve(parts: Parts, stop: threading.Event, report: Told) -> None:
                 lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()), name="compare", seconds=COMPARE_LOOK
             ),
         ]
+        if (first := first_folder(parts.folder)) is not None:
+            watchers.append(watch(FirstHook(first, poll_now.set), name="first hook", seconds=COMPARE_LOOK))
         if parts.scans is not None:
             watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
         if back is not None:

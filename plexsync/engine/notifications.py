@@ -55,16 +55,26 @@ class _Kept:
 
 
 class Noticer:
-    """Checks and notifies. Messengers may fail; a notice counts as sent when one of them accepted it."""
+    """Checks and notifies. Messengers may fail; a notice counts as sent when one of them accepted it.
+
+    With several Plex servers, each text begins with `plex`, the name of the one that it is about.
+    """
 
     def __init__(
-        self, store: Database, clock: Clock, messengers: Sequence[Messenger], rules: NoticeRules, standstill: Standstill
+        self,
+        store: Database,
+        clock: Clock,
+        messengers: Sequence[Messenger],
+        rules: NoticeRules,
+        standstill: Standstill,
+        plex: str = "",
     ) -> None:
         self._store = store
         self._clock = clock
         self._messengers = messengers
         self._rules = rules
         self._standstill = standstill
+        self._plex = plex
         self._kept: _Kept | None = None
         self._failing: set[str] = set()
         self._again_at: float | None = None
@@ -115,6 +125,8 @@ class Noticer:
 
     def _tell(self, notice: Notice) -> bool:
         """Whether at least one messenger accepted the notice."""
+        if self._plex:
+            notice = replace(notice, text=f"{self._plex}: {notice.text}")
         # Every messenger gets it, not only the first that accepts it.
         receivers = [messenger for messenger in self._messengers if self._sent(messenger, notice)]
         if receivers:

@@ -1,7 +1,8 @@
 """Detects that another Plex server answers at the address of the old one.
 
 The rating keys of another server name other items, and its values belong to others. So nothing is written until the old
-server is back or you accept the new one.
+server is back or you accept the new one. Two databases are never for one server: of two entries that lead to the same one,
+one goes on.
 """
 
 import logging
@@ -12,6 +13,7 @@ from plexsync.rules.choices import ACCEPTED, Choice, remedy
 from plexsync.rules.errors import Barred, Neighbour
 from plexsync.rules.neighbours import Clock, Plex
 from plexsync.store.database import Database
+from plexsync.store.siblings import earlier_owner
 
 log = logging.getLogger("PlexSync.identity")
 
@@ -49,6 +51,7 @@ class ServerIdentity:
     def check(self) -> None:
         """Ask the server who it is, in one request. Raises Barred if it is another one that you have not accepted."""
         server = self._plex.server()
+        self._check_alone(server.machine)
         with self._store.reading() as db:
             stored, accepted, asked = db.servers.find(), db.notes.text(NOTE), db.notes.text(ASKED)
         is_new = stored is None or stored.machine != server.machine
@@ -69,6 +72,20 @@ class ServerIdentity:
             tx.notes.save(NOTE, "")
         if stored and is_new:
             log.warning("another Plex server was accepted: what was remembered about items of the old one is not used")
+
+    def _check_alone(self, machine: str) -> None:
+        """Raise Barred if the database of another entry has this server."""
+        other = earlier_owner(self._store.folder, machine)
+        if other is None:
+            return
+        whose = f'[[plex]] "{other}"' if other else "the first [[plex]] entry"
+        gone = f", or remove the folder plex-{other} if that entry is gone" if other else ""
+        raise Barred(
+            Neighbour.PLEX,
+            f"this is the Plex server of {whose}, which has its own database: nothing is written twice. "
+            f"Correct plex_url{gone}",
+            setting="plex_url",
+        )
 
     def _ask_about(self, machine: str) -> None:
         with self._store.writing() as tx:

@@ -30,6 +30,8 @@ STASH_TAKEN = "stash:taken"
 # A fingerprint of the settings that decide what Plex should show, at the last comparison; or CHANGED.
 WISHES = "reconcile:wishes"
 CHANGED = "changed"
+# The name of the [[plex]] entry that the database of the first server belongs to; there is none without entries.
+FIRST_ENTRY = "plex:first"
 # The time when the database was rebuilt after damage.
 REPAIRED = "repaired"
 # The time when a backup was restored. From then on a full comparison is due.

@@ -139,13 +139,16 @@ def _fell(watching: asyncio.Task[None]) -> None:
         log.error("open pages learn of nothing any more, by a fault of PlexSync", exc_info=error)
 
 
-def _told(request: Request, status: int, text: str, *, is_lost: bool = False) -> Response:
-    """An error page with this text; for programs, JSON. `is_lost`: the page belongs to no Plex server."""
+def _told(request: Request, status: int, text: str, *, more: str = "", is_lost: bool = False) -> Response:
+    """An error page with this text and what explains it; for programs, JSON.
+
+    `is_lost`: the page belongs to no Plex server.
+    """
     headers = later(status)
     if request.url.path.startswith("/api/") or "plexsync.session" not in request.scope:
-        return JSONResponse({"error": text}, status, headers)
+        return JSONResponse({"error": f"{text}: {more}" if more else text}, status, headers)
     # What failed may be the status itself, so nothing is counted for this page.
-    shown = {"text": text, "needing": lambda: 0, "is_lost": is_lost}
+    shown = {"text": text, "more": more, "needing": lambda: 0, "is_lost": is_lost}
     response = asked(request, {}).show("told.html", status=status, **shown)
     response.headers.update(headers)
     return response
@@ -163,7 +166,8 @@ def _unknown_plex(request: Request, error: Exception) -> Response:
 
 
 def _away(request: Request, error: Exception) -> Response:
-    return _told(request, 503, str(error))
+    assert isinstance(error, DatabaseAway)  # noqa: S101 - that is what it is registered for
+    return _told(request, 503, f"The database of {error.name} can't be used", more=error.fault)
 
 
 def _http(request: Request, error: Exception) -> Response:

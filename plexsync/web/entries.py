@@ -24,7 +24,12 @@ BEING_OPENED = "it is being opened"
 
 
 class DatabaseAway(Exception):
-    """The database of a server can't be opened; the text says which one and why."""
+    """The database of the server with this name can't be opened, by this fault."""
+
+    def __init__(self, name: str, fault: str) -> None:
+        super().__init__(f"the database of {name} can't be used: {fault}")
+        self.name = name
+        self.fault = fault
 
 
 class UnknownPlex(Exception):
@@ -62,7 +67,7 @@ class EntryDesk:
 
     def _parts(self) -> tuple[Desk, LiveUpdates]:
         if self._open is None:
-            raise DatabaseAway(f"The database of {self.name} can't be used: {self.fault}")
+            raise DatabaseAway(self.name, self.fault)
         return self._open
 
     def open(self) -> None:

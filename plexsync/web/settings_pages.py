@@ -132,6 +132,7 @@ def settings(ask: Ask) -> Response:
         file=str(origins.file),
         masked=MASK,
         shared_by=shared_by(origins.servers),
+        plex=origins.plex,
     )
 
 

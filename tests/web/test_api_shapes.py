@@ -77,6 +77,7 @@ def test_every_response_of_the_api_has_its_shape(furnished: tuple[World, dict[st
     kinds = {
         "/api/status": status.StatusFacts,
         "/api/needs": status.NeedList,
+        "/api/plex": status.PlexList,
         "/api/settings": status.SettingList,
         "/api/latest": scenes.LatestFacts,
         "/api/scenes?limit=3": scenes.SceneList,

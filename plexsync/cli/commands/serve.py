@@ -15,6 +15,7 @@ from rich.console import Console
 
 from plexsync.app import run
 from plexsync.app.database_files import lock_of
+from plexsync.app.first_entry import keep_first
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import (
     DataFolder,
@@ -28,9 +29,11 @@ from plexsync.app.settings import (
 )
 from plexsync.app.switches import back_inside, off_inside
 from plexsync.cli.call import FAILED, Call, command
-from plexsync.cli.daemon.dashboard_process import Dashboard, DashboardEntry, dashboard
+from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard
+from plexsync.cli.daemon.dashboard_servers import shown_servers
 from plexsync.cli.daemon.greeting import greeted
 from plexsync.cli.daemon.idle_exit import Leaving, life_sign, patient_lock, served_folder, waits_no_longer
+from plexsync.cli.daemon.plex_children import WITH_FIRST, PlexChildren, end_with_first, plex_children
 from plexsync.cli.daemon.settings_watch import SettingsWatch
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.daemon.status_file import StatusFile
@@ -74,15 +77,16 @@ BUSY = "another worker runs on this database: stop it first, or use that one"
 )
 @click.option("--no-web", is_flag=True, help="Without the dashboard.")
 @click.option("--demo-switch", type=click.Path(path_type=Path), hidden=True)
+@click.option(WITH_FIRST, is_flag=True, hidden=True)
 @click.pass_obj
-def serve(call: Call, as_needed: bool, no_web: bool, demo_switch: Path | None) -> int:
+def serve(call: Call, as_needed: bool, no_web: bool, demo_switch: Path | None, with_first: bool) -> int:
     """Keep Plex in sync with Stash until stopped: the worker, the polls, the schedule, and the dashboard.
 
     Run it as a service, beside Stash or anywhere that reaches Stash and Plex. It notices edits by itself every
     stash_poll_interval seconds and at once when the plugin in Stash tells of them; changed settings, in plexsync.toml or
     in Stash, it takes over by itself. One worker runs on a database: a second one says so and exits with 1. Ctrl-C or
     SIGTERM stops it in good order within ten seconds. The dashboard answers at web_bind, http://127.0.0.1:9797 unless set
-    otherwise.
+    otherwise. With several Plex servers in plexsync.toml, each has a worker of its own; --plex NAME runs that one alone.
 
     Logs one event a line to standard error and to plexsync.log in the data folder; PLEXSYNC_LOG sets the level (debug,
     info, warning, error). On a terminal it begins with its version, the address of the dashboard and how to stop it; the
@@ -94,14 +98,14 @@ def serve(call: Call, as_needed: bool, no_web: bool, demo_switch: Path | None) -
       PLEXSYNC_LOG=debug plexsync serve
     """
     try:
-        return _served(call, as_needed=as_needed, no_web=no_web, demo_switch=demo_switch)
+        return _served(call, as_needed=as_needed, no_web=no_web, demo_switch=demo_switch, with_first=with_first)
     except LocalFault as fault:
         # A supervisor restarts this process: by then the fault may have passed, or the database is recreated.
         tell(fault, call)
         return FAILED
 
 
-def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | None) -> int:
+def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | None, with_first: bool) -> int:
     outcomes: Counter[str] = Counter()
     with (
         logged(call, level="info") as (console, hiding),
@@ -109,6 +113,8 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
         stoppable(terminated=0) as stop,
         ExitStack() as held,
     ):
+        if with_first:
+            end_with_first(stop)
         # A worker that is started by every event takes the lock before it waits: so there is only one.
         early = known_place(load_here(**sources(call)), os.environ) if as_needed else None
         if early is not None and not held.enter_context(patient_lock(early.path, stop.event)):
@@ -137,9 +143,10 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
                 in_the_file_alone() if as_needed else nullcontext(),
                 _greeted(call, console, initial, web=not no_web),
                 LiveLine(console) as line,
+                plex_children(call, stop) as children,
             ):
                 report = Reporter(line, outcomes)
-                _work(call, initial, stop, report, hiding, pages, as_needed=as_needed, sign=sign)
+                _work(call, initial, stop, report, hiding, pages, children, as_needed=as_needed, sign=sign)
         log.info("stopped in good order")
         call.answer({"outcomes": dict(outcomes)}, lambda: None)
         return stop.code
@@ -159,6 +166,7 @@ def _work(
     report: "Reporter",
     hiding: RedactingFilter,
     pages: Dashboard | None,
+    children: PlexChildren,
     *,
     as_needed: bool,
     sign: LifeSign | None,
@@ -171,6 +179,7 @@ def _work(
             parts = put_together(held, config, initial.place.path, stop, inside=as_needed)
             if parts is None:
                 return
+            keep_first(parts.store, current.loaded)
             config.log_config()
             if current is initial:
                 log.info("serving")
@@ -178,20 +187,21 @@ def _work(
                 keep_answer(parts.store, current.stash_settings)
             keep_for_status(parts.store, sources_of(call), current.loaded)
             if pages is not None:
-                pages.use(DashboardEntry(current.loaded, initial.place.path))
-            watch = SettingsWatch(call, current, parts, stop.event)
+                pages.use(*shown_servers(call, current))
+            children.use(current.loaded, initial.place.path)
+            watch = SettingsWatch(call, current, parts, stop.event, pages)
             # A signal ends the work at once, also during a request to Stash.
             stop.spread(watch.ended)
             watch.start()
             report.parts = parts
             if as_needed:
-                Leaving(parts, stop, watch.ended, sign).start()
+                Leaving(parts, stop, watch.ended, sign, children).start()
             if as_needed and (served := served_folder()) is not None:
                 status_file = StatusFile(parts, served, watch.ended)
                 held.callback(status_file.end)
                 status_file.start()
             try:
-                run.serve(parts, watch.ended, report)
+                run.serve(parts, watch.ended, report, plex=current.loaded.plex)
             finally:
                 watch.end()
             report.flush()
@@ -247,7 +257,7 @@ class WaitingDashboard:
                 parts.gates.ill(parts.gates.ticket(READ_STASH), outage(interim.away))
         if not self._shown:
             self._shown = True
-            self._pages.use(DashboardEntry(interim.loaded, interim.place.path))
+            self._pages.use(*shown_servers(self._call, interim))
 
 
 def patiently(

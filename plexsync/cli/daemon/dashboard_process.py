@@ -64,26 +64,35 @@ class Dashboard:
         self._key = secrets.token_hex(32)
         self._wake = threading.Condition()
         self._over = False
+        self._asked = ""
         self._wanted: str | None = None
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._look_after, name="dashboard", daemon=True)
         self._told = ""
 
     def use(self, *entries: DashboardEntry) -> None:
-        """Show these Plex servers, with the dashboard's settings from the first; an obstacle is logged in one line."""
+        """Show these Plex servers, with the dashboard's settings from the first; an obstacle is logged in one line.
+
+        What is shown already goes on.
+        """
+        request = json.dumps(
+            {
+                "entries": [entry.told for entry in entries],
+                "file": str(self._file),
+                "key": self._key,
+                "switch": str(self._switch) if self._switch else "",
+            }
+        )
+        if request == self._asked:
+            return
+        self._asked = request
         config = entries[0].loaded.config
         hindrance = hindrance_of(config)
         if hindrance:
             log.warning("no dashboard: %s", hindrance)
-        request = {
-            "entries": [entry.told for entry in entries],
-            "file": str(self._file),
-            "key": self._key,
-            "switch": str(self._switch) if self._switch else "",
-        }
         none = hindrance or values.host_and_port(config.web_bind) is None
         with self._wake:
-            self._wanted = None if none else json.dumps(request)
+            self._wanted = None if none else request
             self._wake.notify_all()
         # The work does not wait for the dashboard's end.
         threading.Thread(target=self._end_process, name="dashboard end", daemon=True).start()

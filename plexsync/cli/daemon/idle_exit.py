@@ -14,6 +14,7 @@ from plexsync.app.database_files import lock_of
 from plexsync.app.parts import Parts
 from plexsync.app.settings import PLUGIN
 from plexsync.app.switches import leave_inside, off_inside, switched_inside
+from plexsync.cli.daemon.plex_children import PlexChildren
 from plexsync.cli.daemon.signals import Stop
 from plexsync.rules.errors import Barred, LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.store import intake
@@ -67,15 +68,24 @@ class Leaving(threading.Thread):
 
     `stop` ends the worker, also while it waits for a server; `ended` ends only this thread, for a worker that continues
     with other settings. `sign` is that of a worker that Stash started: such a one also ends when Stash says that the
-    plugin is disabled, or no longer takes the key that it has given.
+    plugin is disabled, or no longer takes the key that it has given. It does not end as idle while one of the `children`,
+    the workers of further Plex servers, has work.
     """
 
-    def __init__(self, parts: Parts, stop: Stop, ended: threading.Event, sign: LifeSign | None = None) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        stop: Stop,
+        ended: threading.Event,
+        sign: LifeSign | None = None,
+        children: PlexChildren | None = None,
+    ) -> None:
         super().__init__(name="leaving", daemon=True)
         self._parts = parts
         self._asked = stop
         self._ended = ended
         self._sign = sign
+        self._children = children
         self._busy_at = self._asked_at = monotonic()
         self._last_look: Look | None = BEGAN_WITH
         self._gone = 0
@@ -132,7 +142,12 @@ class Leaving(threading.Thread):
                 self._busy_at = monotonic()
         self._done = done
         minutes = self._parts.config.worker_idle_minutes
-        if monotonic() - self._busy_at < minutes * 60 or not leave_inside(self._parts):
+        if monotonic() - self._busy_at < minutes * 60:
+            return ""
+        if self._children is not None and self._children.have_work:
+            self._busy_at = monotonic()
+            return ""
+        if not leave_inside(self._parts):
             return ""
         return f"nothing to do for {minutes} minutes: an event in Stash starts the worker again"
 

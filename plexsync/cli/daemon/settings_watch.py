@@ -8,9 +8,12 @@ from dataclasses import replace
 from time import monotonic
 
 from plexsync.app.clients import ASK_READ, try_out
+from plexsync.app.first_entry import check_first
 from plexsync.app.parts import Parts
 from plexsync.app.settings import Settings, ask_stash, keep_answer, last_answer
 from plexsync.cli.call import Call
+from plexsync.cli.daemon.dashboard_process import Dashboard
+from plexsync.cli.daemon.dashboard_servers import shown_servers
 from plexsync.cli.settings import hide, sources, toml_of
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import LocalFault, NeighbourError, Unusable
@@ -29,10 +32,12 @@ class SettingsWatch(threading.Thread):
     It asks Stash at that pace whatever the gates say: the answer may be what opens them again. While they are open,
     unknown settings are asked for every second. On changed settings it stores them in `fresh` and sets `ended`; it also
     sets `ended` when `stop` is set, without fresh settings. Invalid settings are logged once, and the current ones stay
-    in use.
+    in use. `pages` show the changed settings of further Plex servers, whose own workers take them over.
     """
 
-    def __init__(self, call: Call, current: Settings, parts: Parts, stop: threading.Event) -> None:
+    def __init__(
+        self, call: Call, current: Settings, parts: Parts, stop: threading.Event, pages: Dashboard | None = None
+    ) -> None:
         super().__init__(name="settings", daemon=True)
         self.ended = threading.Event()
         self.fresh: Settings | None = None
@@ -40,6 +45,7 @@ class SettingsWatch(threading.Thread):
         self._found = current
         self._parts = parts
         self._stop_event = stop
+        self._pages = pages
         self._said = current.stash_settings
         self._tried_at = self._asked_at = monotonic()
         self._text = self._seen = self._content()
@@ -113,6 +119,7 @@ class SettingsWatch(threading.Thread):
     def _read(self) -> Settings | None:
         loaded = load(**sources(self._call), plugin_settings=self._given())
         hide(self._call, loaded)
+        check_first(self._parts.store, loaded)
         try_out(loaded.config)
         self._told = ""
         if self._said is not None:
@@ -121,10 +128,15 @@ class SettingsWatch(threading.Thread):
         if loaded.config.data_dir != self._folder:
             self._folder = loaded.config.data_dir
             log.warning("data_dir changed: the folder in use stays in use until serve is started again")
-        if not names:
-            return None
-        log.info("settings changed: %s; going on with them", ", ".join(names))
-        return replace(self._found, loaded=loaded, stash_settings=self._said, away=None)
+        if loaded.servers != self._found.loaded.servers:
+            names.append("[[plex]] entries")
+        fresh = replace(self._found, loaded=loaded, stash_settings=self._said, away=None)
+        if names:
+            log.info("settings changed: %s; going on with them", ", ".join(names))
+            return fresh
+        if self._pages is not None:
+            self._pages.use(*shown_servers(self._call, fresh))
+        return None
 
     def _given(self) -> Mapping[str, object]:
         """Stash's last answer in this process, else the stored one."""

@@ -2,10 +2,12 @@
 
 import os
 import re
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -18,11 +20,13 @@ from plexsync.rules.records import HoldRow
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.web.entries import AGAIN
 from tests.journey.world import TOKEN, World, until
+from tests.patience import HANG
 from tests.web.conftest import TOKEN_FIELD, Dash, Look, dashboard
 from tests.web.crawl import Crawl
 from tests.web.stage import furnish
 from tests.web.test_api import post
 from tests.web.test_guard import raw, sign_in
+from tests.web.test_serving import free_port, get
 
 PASSWORD = "correct horse battery"
 FIRST, SECOND = "cinema", "kids"
@@ -249,7 +253,8 @@ def test_a_database_that_cant_be_opened_stops_its_own_pages_alone(pair: Pair) ->
     with pair.dashboard() as both:
         away = both.get(f"/plex/{SECOND}/scenes")
         assert away.status_code == 503
-        assert f"The database of {SECOND} can&#39;t be used: " in away.text
+        assert f"The database of {SECOND} can&#39;t be used</h1>" in away.text
+        assert "is damaged, or not a database" in away.text
         assert headed(away.text)[1] == SECOND
         assert both.get("/scenes").status_code == 200
         tone, text = verdict_of(both.get("/").text)
@@ -396,6 +401,51 @@ def test_a_setting_of_all_servers_says_so_and_is_written_before_the_entries(pair
         # What is saved is shown as not in use yet, by the pages of both.
         for prefix in ("", f"/plex/{SECOND}"):
             assert "saved: 7" in both.get(f"{prefix}/settings").text
+
+
+# --- as serve runs it ------------------------------------------------------------------------------------------------
+
+
+def test_serve_shows_all_servers_and_takes_over_the_settings_of_each(pair: Pair, tmp_path: Path) -> None:
+    world, port, file = pair.first, free_port(), tmp_path / "plexsync.toml"
+    world.unset = ("web_bind", "plex_url")
+
+    def write(more: str) -> None:
+        fresh = tmp_path / "fresh.toml"
+        fresh.write_text(
+            f'web_bind = "127.0.0.1:{port}"\n'
+            f'[[plex]]\nname = "{FIRST}"\nplex_url = "{world.plex.url}"\n'
+            f'[[plex]]\nname = "{SECOND}"\nplex_url = "{pair.second.plex.url}"\n{more}'
+        )
+        fresh.chmod(0o600)
+        fresh.replace(file)
+
+    def facts(path: str) -> dict[str, Any]:
+        answer = get(port, path)
+        return answer.json() if answer is not None and answer.status_code == 200 else {}
+
+    def value(name: str) -> str:
+        settings = facts(f"/api/settings?plex={SECOND}").get("settings", ())
+        return next((one["value"] for one in settings if one["name"] == name), "")
+
+    write("max_retries = 6\n")
+    process = world.start("--config", str(file), "serve")
+    try:
+        until(lambda: [one["error"] for one in facts("/api/plex").get("plex", ())] == ["", ""])
+        assert [one["name"] for one in facts("/api/plex")["plex"]] == [FIRST, SECOND]
+        until(lambda: value("max_retries") == "6")
+        until(lambda: facts(f"/api/status?plex={SECOND}").get("dashboard"))
+        assert facts(f"/api/status?plex={SECOND}")["dashboard"]["url"] == f"http://127.0.0.1:{port}/plex/{SECOND}"
+        assert facts("/api/status")["dashboard"]["url"] == f"http://127.0.0.1:{port}"
+        write("max_retries = 8\n")
+        until(lambda: value("max_retries") == "8")
+        # The first server's worker goes on: nothing has changed for it.
+        ours = [line for line in world.log().splitlines() if f"{SECOND}:" not in line]
+        assert [line for line in ours if "settings changed" in line] == []
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=HANG) == 0
+    assert TOKEN not in world.log()
 
 
 # --- in the browser --------------------------------------------------------------------------------------------------
