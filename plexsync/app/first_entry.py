@@ -22,9 +22,8 @@ def check_first(store: Database, loaded: Loaded) -> str:
             mend = (
                 "put it first again" if before in loaded.servers else "put its entry first again, with enabled = false"
             )
-            raise ConfigError(
-                [f'[[plex]] "{first}" can\'t be the first entry, whose database is that of "{before}": {mend}']
-            )
+            problem = f'[[plex]] "{first}" can\'t be the first entry: the first database is that of "{before}"'
+            raise ConfigError([f"{problem}: {mend}"])
     return before
 
 
