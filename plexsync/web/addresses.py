@@ -7,8 +7,9 @@ server works as well.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+
+from starlette.types import Scope
 
 PREFIX = re.compile(r"/plex/([a-z0-9-]{1,40})(/.*)?", re.DOTALL)
 # A link inside the dashboard. Templates escape every quote that is not theirs, so no foreign text looks like one.
@@ -22,19 +23,19 @@ def prefix_of(name: str) -> str:
 
 def named_in(path: str) -> str:
     """The name of the server that a path begins with; '' if it begins with none."""
-    found = PREFIX.fullmatch(path)
-    return found[1] if found else ""
+    match = PREFIX.fullmatch(path)
+    return match[1] if match else ""
 
 
-def placed(scope: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def placed(scope: Scope, names: Iterable[str]) -> Scope:
     """The request's scope without the prefix of one of these servers, and with its name in `plexsync.plex`.
 
     A prefix with another name stays: no page has such a path.
     """
-    found = PREFIX.fullmatch(scope["path"])
-    if found is None or found[1] not in names:
+    match = PREFIX.fullmatch(scope["path"])
+    if match is None or match[1] not in names:
         return {**scope, "plexsync.plex": ""}
-    return {**scope, "plexsync.plex": found[1], "path": found[2] or "/"}
+    return {**scope, "plexsync.plex": match[1], "path": match[2] or "/"}
 
 
 def at_prefix(page: str, prefix: str) -> str:

@@ -46,7 +46,7 @@ from plexsync.web import (
 )
 from plexsync.web.addresses import named_in
 from plexsync.web.context import Busy
-from plexsync.web.entries import DatabaseAway, Entries, UnknownPlex
+from plexsync.web.entry_desks import DatabaseAway, EntryDesks, UnknownPlex
 from plexsync.web.guard import FAULT, FAULT_TOLD, Doors, Guard
 from plexsync.web.pages import HERE, PageNotFound, Wrong, asked, later
 from plexsync.web.sessions import Sessions
@@ -94,7 +94,7 @@ class DashboardRules:
     """In the demo only: the file that takes the simulated Plex down."""
 
 
-def build(entries: Entries, rules: DashboardRules) -> Guard:
+def build(entries: EntryDesks, rules: DashboardRules) -> Guard:
     """Build the application on the desks of these Plex servers, behind its guard."""
     sessions = Sessions(rules.key, rules.password, SystemClock())
 
@@ -155,7 +155,7 @@ def _told(request: Request, status: int, text: str, *, more: str = "", is_lost: 
 
 
 def _absent(request: Request, _error: Exception) -> Response:
-    entries: Entries = request.app.state.entries
+    entries: EntryDesks = request.app.state.entries
     if entries.are_several and named_in(request.url.path):
         return _told(request, 404, entries.unknown, is_lost=True)
     return _told(request, 404, "There is no such page.")

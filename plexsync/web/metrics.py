@@ -15,7 +15,7 @@ from plexsync.reports.format import unstamped
 from plexsync.reports.shapes.status import HealthFacts, StatusFacts
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.context import Busy, Desk
-from plexsync.web.entries import DatabaseAway, Entries
+from plexsync.web.entry_desks import DatabaseAway, EntryDesks
 from plexsync.web.pages import entry_of
 
 STATES = ("closed", "open", "half_open")
@@ -28,7 +28,7 @@ class StatusCollector(Collector):
     than `plexsync_database_readable`.
     """
 
-    def __init__(self, entries: Entries) -> None:
+    def __init__(self, entries: EntryDesks) -> None:
         self._entries = entries
 
     def collect(self) -> Iterator[Metric]:
@@ -154,14 +154,14 @@ def _counters(facts: StatusFacts) -> Iterator[Metric]:
 
 async def metrics(request: Request) -> Response:
     """The metrics in Prometheus text format."""
-    entries: Entries = request.app.state.entries
+    entries: EntryDesks = request.app.state.entries
 
     def made() -> bytes:
         registry = CollectorRegistry()
         registry.register(StatusCollector(entries))
         return generate_latest(registry)
 
-    desk = next((entry.found for entry in entries.every if entry.found), None)
+    desk = next((entry.open_desk for entry in entries.every if entry.open_desk), None)
     text = await (desk.run(made) if desk else asyncio.to_thread(made))
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 

@@ -22,7 +22,7 @@ from plexsync.rules.gate_names import caption
 from plexsync.rules.status_words import SceneStatus, job_word
 from plexsync.web.addresses import at_prefix, prefix_of
 from plexsync.web.context import Desk
-from plexsync.web.entries import Entries, EntryDesk
+from plexsync.web.entry_desks import EntryDesk, EntryDesks
 from plexsync.web.links import ServerLinks
 from plexsync.web.sessions import Session, Sessions
 
@@ -65,7 +65,7 @@ class Ask:
 
     entry: EntryDesk
     """The Plex server that it is about."""
-    entries: Entries
+    entries: EntryDesks
     sessions: Sessions
     session: Session
     here: str
@@ -116,7 +116,7 @@ class Ask:
     def show(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Render a template with these values."""
         notice = None if self.live else self.sessions.told(self.session)
-        desk = self.entry.found
+        desk = self.entry.open_desk
         common = {
             "nav": self.nav,
             "here": self.here,
@@ -182,8 +182,8 @@ def plex_links(ask: Ask) -> list[PlexLink]:
             entry.name,
             f"{prefix_of(entry.name)}{here}",
             is_here=entry is ask.entry,
-            problems=entry.found.problems() if entry.found else 0,
-            is_away=entry.found is None,
+            problems=entry.open_desk.problems() if entry.open_desk else 0,
+            is_away=entry.open_desk is None,
         )
         for entry in ask.entries.every
     ]
@@ -219,7 +219,7 @@ def entry_of(request: Request) -> EntryDesk:
 
     Raises UnknownPlex.
     """
-    entries: Entries = request.app.state.entries
+    entries: EntryDesks = request.app.state.entries
     name = request.scope["plexsync.plex"]
     if request.url.path.startswith("/api/"):
         name = request.query_params.get("plex", name)

@@ -22,7 +22,7 @@ from plexsync.simulator.stash_server import StashSim
 from plexsync.web.__main__ import doors
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
-from plexsync.web.entries import Entries, EntryDesk
+from plexsync.web.entry_desks import EntryDesk, EntryDesks
 from plexsync.web.server import Patient, Quiet, listening, server
 from plexsync.web.sessions import COOKIE
 from tests.journey.world import KEY, TOKEN, World, until
@@ -40,7 +40,7 @@ class Dash:
     """A running dashboard, as a browser without script sees it: it keeps cookies and follows where it is sent."""
 
     world: World
-    entries: Entries
+    entries: EntryDesks
     url: str
     client: httpx2.Client
     serving: Quiet
@@ -116,7 +116,7 @@ def dashboard(
         config = PlexSyncConfig(**given | {"web_bind": "127.0.0.1:9797"} | settings)
         known = Origins(by_name, world.folder.parent / "plexsync.toml", plex=entry, servers=servers)
         desks.append(EntryDesk(entry, partial(desk_of, config, of.folder, known)))
-    with closing(Entries(desks)) as entries:
+    with closing(EntryDesks(desks)) as entries:
         entries.open()
         app = build(entries, DashboardRules(doors=doors(config), password=config.web_password, switch=switch))
         serving = server(app)

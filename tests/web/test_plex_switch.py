@@ -18,7 +18,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.records import HoldRow
 from plexsync.simulator.plex_server import PlexSim
-from plexsync.web.entries import AGAIN
+from plexsync.web.entry_desks import AGAIN
 from tests.journey.world import TOKEN, World, until
 from tests.patience import HANG
 from tests.web.conftest import TOKEN_FIELD, Dash, Look, dashboard

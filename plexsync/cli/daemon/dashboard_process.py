@@ -42,8 +42,8 @@ class DashboardEntry:
     folder: Path
 
     @property
-    def told(self) -> dict[str, object]:
-        """As the process is told."""
+    def request(self) -> dict[str, object]:
+        """As the process gets it."""
         return {
             "plex": self.loaded.plex,
             "servers": self.loaded.servers,
@@ -77,7 +77,7 @@ class Dashboard:
         """
         request = json.dumps(
             {
-                "entries": [entry.told for entry in entries],
+                "entries": [entry.request for entry in entries],
                 "file": str(self._file),
                 "key": self._key,
                 "switch": str(self._switch) if self._switch else "",

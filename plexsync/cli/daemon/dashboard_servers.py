@@ -16,12 +16,12 @@ def shown_servers(call: Call, current: Settings) -> tuple[DashboardEntry, ...]:
     first = DashboardEntry(current.loaded, current.place.path)
     if chosen_plex(call) or len(current.loaded.servers) < 2:
         return (first,)
-    given = current.stash_settings
-    if given is None:
+    in_stash = current.stash_settings
+    if in_stash is None:
         kept = last_answer(first.folder)
-        given = kept.values if kept else {}
+        in_stash = kept.values if kept else {}
     try:
-        every = load_servers(**sources(call), plugin_settings=given)
+        every = load_servers(**sources(call), plugin_settings=in_stash)
     except ConfigError:
         return (first,)
     for loaded in every:

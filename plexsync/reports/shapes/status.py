@@ -203,25 +203,6 @@ class VerdictFacts(TypedDict):
     poll. Null if nothing waits for that, or if no worker runs."""
 
 
-class PlexFacts(TypedDict):
-    """One Plex server of the dashboard."""
-
-    name: str
-    """The `name` of its entry; '' for a single server without one."""
-    path: str
-    """The address of its overview."""
-    verdict: VerdictFacts | None
-    """`null` if its database can't be used."""
-    error: str
-    """Why its database can't be used; '' if it can."""
-
-
-class PlexList(TypedDict):
-    """The Plex servers of the dashboard."""
-
-    plex: list[PlexFacts]
-
-
 class VerifiedFacts(TypedDict):
     """How many of the compared scenes that have an item in Plex were in sync then, and how many differed."""
 

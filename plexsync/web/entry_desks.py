@@ -51,7 +51,7 @@ class EntryDesk:
         self._open: tuple[Desk, LiveUpdates] | None = None
 
     @property
-    def found(self) -> Desk | None:
+    def open_desk(self) -> Desk | None:
         """The desk; None while the database is not open."""
         return self._open[0] if self._open else None
 
@@ -110,7 +110,7 @@ class EntryDesk:
         self._held.close()
 
 
-class Entries:
+class EntryDesks:
     """The servers, in the order of the configuration. The first one's addresses have no prefix."""
 
     def __init__(self, every: Sequence[EntryDesk]) -> None:
@@ -133,16 +133,16 @@ class Entries:
         """The one with this name, the first one for ''; raises UnknownPlex."""
         if not name:
             return self.first
-        found = next((entry for entry in self.every if entry.name == name), None)
-        if found is None:
-            raise UnknownPlex(self.unknown)
-        return found
+        for entry in self.every:
+            if entry.name == name:
+                return entry
+        raise UnknownPlex(self.unknown)
 
     @property
     def unknown(self) -> str:
         """What to say of a name that no server has. It does not repeat the name: that may be anything."""
-        known = f"PlexSync knows these: {', '.join(self.names)}." if self.names else "PlexSync has one without a name."
-        return f"There is no Plex server of this name. {known}"
+        names = f"PlexSync knows these: {', '.join(self.names)}." if self.names else "PlexSync has one without a name."
+        return f"There is no Plex server of this name. {names}"
 
     def others(self, entry: EntryDesk) -> list[EntryDesk]:
         """All but this one."""
