@@ -46,7 +46,8 @@ class EntryDesk:
         self.fault = BEING_OPENED
         """Why its database is not open; '' if it is."""
         self._opening = opening
-        self._one = threading.Lock()
+        self._logged = ""
+        self._trying = threading.Lock()
         self._held = ExitStack()
         self._open: tuple[Desk, LiveUpdates] | None = None
 
@@ -80,18 +81,22 @@ class EntryDesk:
             self._open, self.fault = (desk, live), ""
 
     def try_open(self) -> None:
-        """Open the database if it is not open, or log why it can't be; returns at once while another thread does."""
-        if not self._one.acquire(blocking=False):
+        """Open the database if it is not open; returns at once while another thread does.
+
+        Why it can't be opened is logged once it is tried again: the worker of a new server makes its database in between.
+        """
+        if not self._trying.acquire(blocking=False):
             return
         try:
             if self._open is None:
                 self.open()
         except (LocalFault, NewerDatabase, Unusable) as error:
-            if self.fault != str(error):
-                self.fault = str(error)
+            if self.fault == str(error) != self._logged:
+                self._logged = self.fault
                 log.warning("the dashboard can't use the database of %s: %s", self.name, error)
+            self.fault = str(error)
         finally:
-            self._one.release()
+            self._trying.release()
 
     async def keep(self) -> None:
         """Open the database if it is not open, then notify open pages of changes until cancelled."""

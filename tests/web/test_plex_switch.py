@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,18 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from plexsync.flows.scenes.verbs import want_scenes
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.errors import LocalFault, Neighbour
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.records import HoldRow
 from plexsync.simulator.plex_server import PlexSim
-from plexsync.web.entry_desks import AGAIN
+from plexsync.web import entry_desks
+from plexsync.web.context import Desk, Origins
+from plexsync.web.entry_desks import AGAIN, DatabaseAway, EntryDesk, EntryDesks
 from tests.journey.world import TOKEN, World, until
 from tests.patience import HANG
-from tests.web.conftest import TOKEN_FIELD, Dash, Look, dashboard
+from tests.web.conftest import TOKEN_FIELD, Dash, Look, dashboard, desk_of
 from tests.web.crawl import Crawl
-from tests.web.stage import furnish
+from tests.web.stage import config_of, furnish
 from tests.web.test_api import post
 from tests.web.test_guard import raw, sign_in
 from tests.web.test_serving import free_port, get
@@ -275,6 +279,40 @@ def test_a_database_that_cant_be_opened_stops_its_own_pages_alone(pair: Pair) ->
         both.pass_time(AGAIN)
         until(lambda: both.get(f"/plex/{SECOND}/scenes").status_code == 200)
         assert "its database" not in both.get("/scenes").text
+
+
+def test_a_database_that_hangs_while_it_is_opened_keeps_no_other_waiting(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(entry_desks, "PATIENCE", 0.0)
+    let_go, tries = threading.Event(), []
+
+    @contextmanager
+    def hanging() -> Iterator[Desk]:
+        tries.append(len(tries))
+        assert let_go.wait(HANG)
+        raise LocalFault(f"the disk is away, try {min(len(tries), 2)}")
+        yield
+
+    config = config_of(pair.second)
+    well = EntryDesk(FIRST, partial(desk_of, config, pair.second.folder, Origins({}, pair.second.folder)))
+    ill = EntryDesk(SECOND, hanging)
+    with closing(EntryDesks([well, ill])) as entries:
+        entries.open()
+        until(lambda: well.open_desk is not None and tries)
+        # While one thread tries, another does not wait for it.
+        ill.try_open()
+        assert (ill.open_desk, ill.fault, tries) == (None, entry_desks.BEING_OPENED, [0])
+        let_go.set()
+        until(lambda: "try 1" in ill.fault)
+        for _ in range(3):
+            ill.try_open()
+        with pytest.raises(DatabaseAway, match="the database of kids can't be used: the disk is away, try 2"):
+            _ = ill.desk
+    # The first fault may be over at the second try, and one that stays is logged once.
+    assert [record.message for record in caplog.records if record.name == "PlexSync.web"] == [
+        "the dashboard can't use the database of kids: the disk is away, try 2"
+    ]
 
 
 def test_a_login_needs_no_database(pair: Pair) -> None:
