@@ -15,6 +15,9 @@ pages (Starlette, Jinja2); the one script only keeps an open page up to date. To
 * `ask.show("scene.html", ...)` renders a template that extends `base.html`. Undefined names are errors, all texts are
   escaped. Foreign texts go through the filter `line` (no control or bidirectional characters). `parts.html` has the
   macros: `moment`, `badge`, `button`, `figure`.
+* With several Plex servers each has a desk of its own, and `ask.desk` is that of the page's server. Paths in handlers and
+  templates are those of a single server: `href`, `src`, `action` and redirects get the prefix of the server when the page
+  leaves (`plexsync.web.addresses`).
 * Every change is an action: a form with method post and `{{ token() }}` in it, or the macro `button`. It answers
   `ask.to("/path", "what was done")`: 303, with a notice that the next page shows. A GET changes nothing.
 * Live updates: when the database changes, an element with `data-live` and an `id` is replaced by the element with the

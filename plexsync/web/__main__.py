@@ -13,14 +13,18 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import TypedDict
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import Parts, opened
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.web.addresses import prefix_of
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
+from plexsync.web.entry_desks import EntryDesk, EntryDesks
 from plexsync.web.guard import LOOPBACK, Doors
 from plexsync.web.presence import Presence
 from plexsync.web.server import Quiet, listening, server
@@ -34,12 +38,36 @@ NICE = 5
 FILES = 8_192
 
 
+class EntryRequest(TypedDict):
+    """A Plex server, as the parent process describes it."""
+
+    plex: str
+    servers: list[str]
+    config: dict[str, object]
+    origin: dict[str, str]
+    warnings: list[str]
+    folder: str
+
+
+class DashboardRequest(TypedDict):
+    """The configuration that the parent process writes."""
+
+    entries: list[EntryRequest]
+    file: str
+    key: str
+    switch: str
+
+
 def main() -> int:
     """Serve until standard input closes."""
-    told = json.loads(sys.stdin.readline())
-    config = PlexSyncConfig(**told["config"])
-    key = bytes.fromhex(told["key"])
-    _log_to_stderr(Redactor((*config.secrets, told["key"])))
+    request: DashboardRequest = json.loads(sys.stdin.readline())
+    # The settings of the dashboard itself are the same for all servers.
+    config = PlexSyncConfig.model_validate(request["entries"][0]["config"])
+    key = bytes.fromhex(request["key"])
+    secrets = {
+        secret for entry in request["entries"] for secret in PlexSyncConfig.model_validate(entry["config"]).secrets
+    }
+    _log_to_stderr(Redactor((*secrets, request["key"])))
     _behave()
     place = values.host_and_port(config.web_bind)
     if place is None:
@@ -51,18 +79,37 @@ def main() -> int:
         sys.stdout.flush()
         return TAKEN
     try:
-        with opened(config, Path(told["folder"])) as parts:
-            switch = Path(told["switch"]) if told["switch"] else None
-            desk = Desk(parts, Origins(told["origin"], Path(told["file"]), tuple(told["warnings"])))
-            names = doors(config)
-            app = build(desk, DashboardRules(doors=names, password=config.web_password, key=key, switch=switch))
-            with Presence(parts, _address(at), at.getsockname()[0], names.names):
-                _serve(server(app), at, app.end)
-            desk.close()
+        switch = Path(request["switch"]) if request["switch"] else None
+        names = doors(config)
+        with closing(EntryDesks(list(_entries(request, at, names.names)))) as entries:
+            entries.open()
+            app = build(entries, DashboardRules(doors=names, password=config.web_password, key=key, switch=switch))
+            _serve(server(app), at, app.end)
     except (LocalFault, NewerDatabase, Unusable) as error:
         logging.getLogger("PlexSync.web").warning("the dashboard can't use the database: %s", error)
         return NO_DATABASE
     return 0
+
+
+def _entries(request: DashboardRequest, at: socket.socket, names: frozenset[str]) -> Iterator[EntryDesk]:
+    """The desks of the Plex servers, from their settings and folders, as the parent process tells them."""
+    for place, entry in enumerate(request["entries"]):
+        url = f"{_address(at)}{prefix_of(entry['plex']) if place else ''}"
+        presence = partial(Presence, url=url, host=at.getsockname()[0], names=names)
+        yield EntryDesk(entry["plex"], partial(_desk, entry, Path(request["file"]), presence))
+
+
+@contextmanager
+def _desk(entry: EntryRequest, file: Path, presence: Callable[[Parts], Presence]) -> Iterator[Desk]:
+    """The desk on the database of a Plex server, while its presence is noted there."""
+    servers = tuple(entry["servers"])
+    origins = Origins(entry["origin"], file, tuple(entry["warnings"]), entry["plex"], servers)
+    with (
+        opened(PlexSyncConfig.model_validate(entry["config"]), Path(entry["folder"])) as parts,
+        closing(Desk(parts, origins)) as desk,
+        presence(parts),
+    ):
+        yield desk
 
 
 def doors(config: PlexSyncConfig) -> Doors:

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.web import (
     accept_pages,
@@ -24,8 +25,9 @@ from plexsync.web import (
     dead_pages,
     demo_pages,
     drift_pages,
+    entry_verdicts,
     fix_pages,
-    live,
+    live_pages,
     login_pages,
     metrics,
     outage_pages,
@@ -42,9 +44,10 @@ from plexsync.web import (
     settings_pages,
     wall_pages,
 )
-from plexsync.web.context import Busy, Desk
+from plexsync.web.addresses import named_in
+from plexsync.web.context import Busy
+from plexsync.web.entry_desks import DatabaseAway, EntryDesks, UnknownPlex
 from plexsync.web.guard import FAULT, FAULT_TOLD, Doors, Guard
-from plexsync.web.live import LiveUpdates
 from plexsync.web.pages import HERE, PageNotFound, Wrong, asked, later
 from plexsync.web.sessions import Sessions
 from validation.redact import one_line
@@ -54,7 +57,8 @@ log = logging.getLogger("PlexSync.web")
 # Every module with pages: each has `routes`.
 MODULES = (
     api,
-    live,
+    entry_verdicts,
+    live_pages,
     login_pages,
     metrics,
     overview_pages,
@@ -90,19 +94,19 @@ class DashboardRules:
     """In the demo only: the file that takes the simulated Plex down."""
 
 
-def build(desk: Desk, rules: DashboardRules) -> Guard:
-    """Build the application on an open desk, behind its guard."""
-    sessions = Sessions(rules.key, rules.password, desk.parts.clock)
-    live_pages = LiveUpdates(desk.parts.store)
+def build(entries: EntryDesks, rules: DashboardRules) -> Guard:
+    """Build the application on the desks of these Plex servers, behind its guard."""
+    sessions = Sessions(rules.key, rules.password, SystemClock())
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        watching = asyncio.create_task(live_pages.watch())
-        watching.add_done_callback(_fell)
+        watching = [asyncio.create_task(entry.keep()) for entry in entries.every]
+        for task in watching:
+            task.add_done_callback(_fell)
         yield
-        watching.cancel()
-        await asyncio.wait([watching])
-        live_pages.close()
+        for task in watching:
+            task.cancel()
+        await asyncio.wait(watching)
 
     routes = [route for module in MODULES for route in module.routes]
     more_nav: tuple[tuple[str, str], ...] = ()
@@ -114,6 +118,8 @@ def build(desk: Desk, rules: DashboardRules) -> Guard:
         exception_handlers={
             PageNotFound: _absent,
             HTTPException: _http,
+            UnknownPlex: _unknown_plex,
+            DatabaseAway: _away,
             Wrong: _wrong,
             Busy: _busy,
             LocalFault: _fault,
@@ -124,9 +130,8 @@ def build(desk: Desk, rules: DashboardRules) -> Guard:
         },
         lifespan=lifespan,
     )
-    app.state.desk, app.state.sessions, app.state.live = desk, sessions, live_pages
-    app.state.extra_nav = more_nav
-    return Guard(app, doors=rules.doors, sessions=sessions, end=live_pages.end)
+    app.state.entries, app.state.sessions, app.state.extra_nav = entries, sessions, more_nav
+    return Guard(app, doors=rules.doors, sessions=sessions, names=entries.names, end=entries.end)
 
 
 def _fell(watching: asyncio.Task[None]) -> None:
@@ -134,19 +139,35 @@ def _fell(watching: asyncio.Task[None]) -> None:
         log.error("open pages learn of nothing any more, by a fault of PlexSync", exc_info=error)
 
 
-def _told(request: Request, status: int, text: str) -> Response:
-    """An error page with this text; for programs, JSON."""
+def _told(request: Request, status: int, text: str, *, more: str = "", is_lost: bool = False) -> Response:
+    """An error page with this text and what explains it; for programs, JSON.
+
+    `is_lost`: the page belongs to no Plex server.
+    """
     headers = later(status)
     if request.url.path.startswith("/api/") or "plexsync.session" not in request.scope:
-        return JSONResponse({"error": text}, status, headers)
+        return JSONResponse({"error": f"{text}: {more}" if more else text}, status, headers)
     # What failed may be the status itself, so nothing is counted for this page.
-    response = asked(request, {}).show("told.html", status=status, text=text, needing=lambda: 0)
+    shown = {"text": text, "more": more, "needing": lambda: 0, "is_lost": is_lost}
+    response = asked(request, {}).show("told.html", status=status, **shown)
     response.headers.update(headers)
     return response
 
 
 def _absent(request: Request, _error: Exception) -> Response:
+    entries: EntryDesks = request.app.state.entries
+    if entries.are_several and named_in(request.url.path):
+        return _told(request, 404, entries.unknown, is_lost=True)
     return _told(request, 404, "There is no such page.")
+
+
+def _unknown_plex(request: Request, error: Exception) -> Response:
+    return _told(request, 404, str(error))
+
+
+def _away(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DatabaseAway)  # noqa: S101 - that is what it is registered for
+    return _told(request, 503, f"The database of {error.name} can't be used", more=error.fault)
 
 
 def _http(request: Request, error: Exception) -> Response:

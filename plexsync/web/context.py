@@ -41,11 +41,16 @@ class Busy(Exception):
 
 @dataclass(frozen=True)
 class Origins:
-    """The source of each setting, the file that the settings page changes, and the warnings about valid settings."""
+    """The source of each setting, the file that the settings page changes, and the warnings about valid settings.
+
+    `plex` and `servers` are those of `validation.sources.Loaded`: the name of the `[[plex]]` entry, and of all entries.
+    """
 
     by_name: Mapping[str, str]
     file: Path
     warnings: tuple[str, ...] = ()
+    plex: str = ""
+    servers: tuple[str, ...] = ()
 
 
 class Desk:

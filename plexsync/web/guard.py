@@ -10,13 +10,14 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plexsync.web.addresses import placed, prefix_of
 from plexsync.web.sessions import COOKIE, Session, Sessions
 from validation.redact import one_line
 
@@ -93,13 +94,19 @@ def _place(origin: str) -> str:
 
 
 class Guard:
-    """Wraps the whole application. Call `end` in the event loop before the server stops."""
+    """Wraps the whole application. Call `end` in the event loop before the server stops.
 
-    def __init__(self, app: ASGIApp, *, doors: Doors, sessions: Sessions, end: Callable[[], None]) -> None:
+    What comes behind it sees no prefix of a Plex server in a path (`plexsync.web.addresses`); `names` are theirs.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, doors: Doors, sessions: Sessions, names: Sequence[str], end: Callable[[], None]
+    ) -> None:
         self.end = end
         self._app = app
         self._doors = doors
         self._sessions = sessions
+        self._names = names
         self._refused: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,6 +114,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = placed(scope, self._names)
         headers = Headers(scope)
         fresh: list[str] = []
         answer = self._answering(scope, send, fresh)
@@ -193,7 +201,8 @@ class Guard:
         if scope["method"] == "POST":
             raise RequestRefused(303, "", {"Location": "/login"})
         query = scope["query_string"].decode("latin-1")
-        wanted = quote(path + (f"?{query}" if query else ""), safe="")
+        prefix = prefix_of(scope["plexsync.plex"])
+        wanted = quote(prefix + path + (f"?{query}" if query else ""), safe="")
         raise RequestRefused(303, "", {"Location": f"/login?to={wanted}"})
 
     def _moved(self, headers: "Headers") -> Session | None:

@@ -1,13 +1,9 @@
-"""Notifies open pages of changes: one watcher for all of them, however many are open."""
+"""Notifies open pages of changes: one watcher of a database for all of its pages, however many are open."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
 
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.store.database import Database
@@ -83,17 +79,3 @@ class LiveUpdates:
     def close(self) -> None:
         """Stop watching."""
         self._thread.shutdown(wait=True, cancel_futures=True)
-
-
-async def listen(request: Request) -> Response:
-    """The event stream of an open page."""
-    live: LiveUpdates = request.app.state.live
-    if live.full:
-        return PlainTextResponse("too many pages are open\n", 503, {"Retry-After": "30"})
-    headers = {"X-Accel-Buffering": "no"}
-    if request.method == "HEAD":
-        return Response(media_type="text/event-stream", headers=headers)
-    return StreamingResponse(live.lines(), media_type="text/event-stream", headers=headers)
-
-
-routes = [Route("/live", listen, methods=["GET"])]

@@ -1,11 +1,15 @@
 """Login and logout, if a password is set."""
 
+import re
+
 from starlette.responses import RedirectResponse, Response
 
 from plexsync.web.guard import cookie_header
-from plexsync.web.pages import Ask, action, page
+from plexsync.web.pages import Ask, bare
 
 LONGEST = 4096
+# Where no login leads.
+NOWHERE = re.compile(r"(/plex/[^/]*)?/(login|logout|live)")
 
 
 def door(ask: Ask) -> Response:
@@ -43,7 +47,7 @@ def sign_out(ask: Ask) -> Response:
 def _inside(to: str) -> str:
     """A path on this dashboard, never on another site."""
     plain = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable() and "\\" not in to
-    return to if plain and len(to) < 500 and not to.startswith(("/login", "/logout", "/live")) else "/"
+    return to if plain and len(to) < 500 and not NOWHERE.match(to) else "/"
 
 
-routes = [page("/login", door), action("/login", sign_in), action("/logout", sign_out)]
+routes = [bare("/login", door, "GET"), bare("/login", sign_in, "POST"), bare("/logout", sign_out, "POST")]

@@ -1,6 +1,8 @@
 """Monitoring endpoints: `/metrics` for Prometheus, `/health` for a supervisor that restarts an unhealthy process."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -13,22 +15,48 @@ from plexsync.reports.format import unstamped
 from plexsync.reports.shapes.status import HealthFacts, StatusFacts
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.context import Busy, Desk
+from plexsync.web.entry_desks import DatabaseAway, EntryDesks
+from plexsync.web.pages import entry_of
 
 STATES = ("closed", "open", "half_open")
 
 
 class StatusCollector(Collector):
-    """The facts of `plexsync status` as metrics, computed on each scrape. Nothing else is in the registry."""
+    """The facts of `plexsync status` as metrics, computed on each scrape. Nothing else is in the registry.
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    With several Plex servers each value has the label `plex`. A server whose database can't be read has no other value
+    than `plexsync_database_readable`.
+    """
+
+    def __init__(self, entries: EntryDesks) -> None:
+        self._entries = entries
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric family."""
-        facts = self._desk.facts()
-        with self._desk.parts.store.reading() as db:
-            used = db.attempts.count_used()
-        yield from _families(facts, used, self._desk.now)
+        if not self._entries.are_several:
+            yield from _of_desk(self._entries.first.desk)
+            return
+        text = "1 while the dashboard can read the database of a Plex server."
+        readable = GaugeMetricFamily("plexsync_database_readable", text, labels=["plex"])
+        families: dict[str, Metric] = {}
+        for entry in self._entries.every:
+            own: list[Metric] = []
+            with suppress(DatabaseAway, LocalFault, NewerDatabase, Unusable):
+                own = list(_of_desk(entry.desk))
+            readable.add_metric([entry.name], float(bool(own)))
+            for family in own:
+                merged = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+                for sample in family.samples:
+                    merged.add_sample(sample.name, {"plex": entry.name, **sample.labels}, sample.value)
+        yield from (*families.values(), readable)
+
+
+def _of_desk(desk: Desk) -> Iterator[Metric]:
+    """Every family of one Plex server."""
+    facts = desk.facts()
+    with desk.parts.store.reading() as db:
+        used = db.attempts.count_used()
+    yield from _families(facts, used, desk.now)
 
 
 def _families(facts: StatusFacts, used: int, now: int) -> Iterator[Metric]:
@@ -126,23 +154,32 @@ def _counters(facts: StatusFacts) -> Iterator[Metric]:
 
 async def metrics(request: Request) -> Response:
     """The metrics in Prometheus text format."""
-    desk: Desk = request.app.state.desk
+    entries: EntryDesks = request.app.state.entries
 
     def made() -> bytes:
         registry = CollectorRegistry()
-        registry.register(StatusCollector(desk))
+        registry.register(StatusCollector(entries))
         return generate_latest(registry)
 
-    return Response(await desk.run(made), media_type=CONTENT_TYPE_LATEST)
+    desk = next((entry.open_desk for entry in entries.every if entry.open_desk), None)
+    text = await (desk.run(made) if desk else asyncio.to_thread(made))
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 async def health(request: Request) -> Response:
-    """200 while the worker is alive and the database is readable, else 503. Needs no login, so it says nothing else."""
-    desk: Desk = request.app.state.desk
+    """200 while the worker is alive and the database is readable, else 503. Needs no login, so it says nothing else.
+
+    It is about the first Plex server, whose worker is the process that a supervisor would restart, or about the one in
+    the address.
+    """
+    problems: HealthFacts
     try:
+        desk = entry_of(request).desk
         problems = await desk.run(lambda: _health(desk))
     except Busy:
         problems = {"status": "busy", "worker": False, "database": False}
+    except DatabaseAway:
+        problems = {"status": "failing", "worker": False, "database": False}
     return JSONResponse(problems, 200 if problems["status"] == "ok" else 503)
 
 

@@ -24,6 +24,7 @@ from plexsync.rules.status_words import (
     job_word,
 )
 from plexsync.web.charts import RANGES, SUBJECTS
+from plexsync.web.entry_verdicts import other_verdicts, worst
 from plexsync.web.outage_pages import ChartPicture, record
 from plexsync.web.pages import Ask, page
 
@@ -96,10 +97,13 @@ def overview(ask: Ask) -> Response:
     facts = ask.desk.facts()
     pushes, troubles = latest(ask)
     undone = facts["undone"]
+    others = other_verdicts(ask.entries, ask.entry)
     return ask.show(
         "overview.html",
         found=facts,
         verified=verified_words(facts["verified"]),
+        tone=worst(facts["verdict"]["tone"], others),
+        others=others,
         verdict=pointed(facts["verdict"]["parts"], LINK),
         needs=needs(ask.desk.parts, facts),
         servers=[server(facts, gate) for gate in map(GateName, facts["breakers"])],

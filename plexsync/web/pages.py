@@ -20,7 +20,9 @@ from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.choices import hold_cause
 from plexsync.rules.gate_names import caption
 from plexsync.rules.status_words import SceneStatus, job_word
+from plexsync.web.addresses import at_prefix, prefix_of
 from plexsync.web.context import Desk
+from plexsync.web.entry_desks import EntryDesk, EntryDesks
 from plexsync.web.links import ServerLinks
 from plexsync.web.sessions import Session, Sessions
 
@@ -61,11 +63,13 @@ class Wrong(Exception):
 class Ask:
     """One request, as a handler sees it."""
 
-    desk: Desk
+    entry: EntryDesk
+    """The Plex server that it is about."""
+    entries: EntryDesks
     sessions: Sessions
     session: Session
     here: str
-    """The requested path."""
+    """The requested path, without the prefix of a server."""
     path: Mapping[str, object]
     query: Mapping[str, str]
     form: Mapping[str, str]
@@ -83,9 +87,24 @@ class Ask:
     """More entries for the navigation."""
 
     @property
+    def desk(self) -> Desk:
+        """The desk on the server's database; raises DatabaseAway."""
+        return self.entry.desk
+
+    @property
     def now(self) -> int:
         """UTC milliseconds."""
         return self.desk.now
+
+    @property
+    def nav(self) -> tuple[tuple[str, str], ...]:
+        """The navigation: paths and names."""
+        return (*NAV, *self.extra)
+
+    @property
+    def shows_plexes(self) -> bool:
+        """Whether a page names the Plex servers: there are several, and you have signed in if you have to."""
+        return self.entries.are_several and (self.session.signed_in or not self.sessions.needs_password)
 
     def number(self, name: str) -> int:
         """A number in the path, such as a scene's; raises Absent if it is not a number."""
@@ -97,24 +116,28 @@ class Ask:
     def show(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Render a template with these values."""
         notice = None if self.live else self.sessions.told(self.session)
+        desk = self.entry.open_desk
         common = {
-            "nav": (*NAV, *self.extra),
+            "nav": self.nav,
             "here": self.here,
             "session": self.session,
             "may_sign_out": self.session.signed_in,
             "notice": notice,
-            "now": self.now,
-            "needing": self.desk.problems,
-            "links": ServerLinks(self.desk.parts, self.host),
+            "plex_name": self.entry.name if self.shows_plexes else "",
+            "plexes": lambda: plex_links(self),
+            "is_lost": False,
+            **(
+                {"now": desk.now, "needing": desk.problems, "links": ServerLinks(desk.parts, self.host)} if desk else {}
+            ),
         }
         text = TEMPLATES.get_template(template).render({**common, **values, "token": lambda: hidden(self.session)})
-        return HTMLResponse(text, status)
+        return HTMLResponse(at_prefix(text, self.entry.prefix), status)
 
     def to(self, path: str, notice: str = "", *, well: bool = True) -> Response:
         """Redirect after an action to this page, which shows the notice; `well` is False after a failure."""
         if notice:
             self.sessions.tell(self.session, notice, well=well)
-        return RedirectResponse(path, 303)
+        return RedirectResponse(f"{self.entry.prefix}{path}", 303)
 
 
 def scene_numbers(body: Mapping[str, object]) -> list[int]:
@@ -137,6 +160,35 @@ def later(status: int) -> dict[str, str]:
 Handler = Callable[[Ask], Response]
 
 
+@dataclass(frozen=True)
+class PlexLink:
+    """A Plex server in the switch: the same page of it, and how many problems of it need you."""
+
+    name: str
+    href: str
+    is_here: bool
+    problems: int
+    is_away: bool
+    """Whether its database can't be opened."""
+
+
+def plex_links(ask: Ask) -> list[PlexLink]:
+    """The entries of the switch between Plex servers; none where it is not shown."""
+    if not ask.shows_plexes:
+        return []
+    here = next((path for path, _ in ask.nav if path != "/" and ask.here.startswith(path)), "/")
+    return [
+        PlexLink(
+            entry.name,
+            f"{prefix_of(entry.name)}{here}",
+            is_here=entry is ask.entry,
+            problems=entry.open_desk.problems() if entry.open_desk else 0,
+            is_away=entry.open_desk is None,
+        )
+        for entry in ask.entries.every
+    ]
+
+
 def page(path: str, handler: Handler) -> Route:
     """A route that shows a page."""
     return Route(path, _endpoint(handler), methods=["GET"])
@@ -145,6 +197,11 @@ def page(path: str, handler: Handler) -> Route:
 def action(path: str, handler: Handler) -> Route:
     """A route for a form. The form's token was checked before (`plexsync.web.guard`)."""
     return Route(path, _endpoint(handler), methods=["POST"])
+
+
+def bare(path: str, handler: Handler, method: str) -> Route:
+    """A route that needs no database: its handler runs at once, in the event loop."""
+    return Route(path, _endpoint(handler, needs_database=False), methods=[method])
 
 
 def picture(svg: str) -> Response:
@@ -157,11 +214,29 @@ def hidden(session: Session) -> Markup:
     return Markup('<input type="hidden" name="token" value="{}">').format(session.token)
 
 
-def asked(request: Request, form: Mapping[str, str], picked: tuple[str, ...] = ()) -> Ask:
-    """The request in the form that handlers take."""
+def entry_of(request: Request) -> EntryDesk:
+    """The Plex server that a request is about: by its prefix, or by the parameter `plex` of the API.
+
+    Raises UnknownPlex.
+    """
+    entries: EntryDesks = request.app.state.entries
+    name = request.scope["plexsync.plex"]
+    if request.url.path.startswith("/api/"):
+        name = request.query_params.get("plex", name)
+    return entries.named(name)
+
+
+def asked(
+    request: Request, form: Mapping[str, str], picked: tuple[str, ...] = (), entry: EntryDesk | None = None
+) -> Ask:
+    """The request in the form that handlers take; about the server that it names, or about this one.
+
+    Raises UnknownPlex.
+    """
     state = request.app.state
     return Ask(
-        desk=state.desk,
+        entry=entry or entry_of(request),
+        entries=state.entries,
         sessions=state.sessions,
         session=request.scope["plexsync.session"],
         here=request.url.path,
@@ -177,7 +252,7 @@ def asked(request: Request, form: Mapping[str, str], picked: tuple[str, ...] = (
     )
 
 
-def _endpoint(handler: Handler) -> Callable[[Request], Any]:
+def _endpoint(handler: Handler, *, needs_database: bool = True) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         form: dict[str, str] = {}
         picked: tuple[str, ...] = ()
@@ -186,6 +261,8 @@ def _endpoint(handler: Handler) -> Callable[[Request], Any]:
             form = {name: value for name, value in sent.items() if isinstance(value, str)}
             picked = tuple(value for value in sent.getlist("pick") if isinstance(value, str))
         ask = asked(request, form, picked)
+        if not needs_database:
+            return handler(ask)
         do = ask.desk.act if request.method == "POST" else ask.desk.run
         return await do(lambda: handler(ask))
 

@@ -5,7 +5,7 @@ that nobody who reaches the dashboard can send a secret elsewhere.
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args, get_origin
 
 from starlette.responses import Response
@@ -17,10 +17,13 @@ from plexsync.reports.settings import setting_facts, why_read_only
 from plexsync.rules.errors import NeighbourError, Unusable
 from plexsync.web.pages import Ask, PageNotFound, action, page
 from validation.config import SECRETS, PlexSyncConfig, describe
-from validation.sources import DEFAULT, LOOK, STASH, TOML, ConfigError, Loaded, load_here
+from validation.plex_entries import OF_AN_ENTRY, TOKEN
+from validation.sources import DEFAULT, ENTRY, LOOK, STASH, TOML, ConfigError, Loaded, load_here
 
 HERE = "/settings/change"
 RULES = {setting.name: setting.rule for setting in describe()}
+# Where plexsync.toml has a setting.
+IN_FILE = (TOML, ENTRY)
 TAKEN = "serve takes it over by itself within seconds, and this dashboard starts again with it."
 UNUSABLE = "The settings before stay in use, because serve can't use the file:"
 # The secret that PlexSync sends to an address.
@@ -30,9 +33,9 @@ SENT_TO = {"plex_url": "plex_token", "stash_url": "stash_api_key"}
 def sources(ask: Ask, *weaker: str) -> SettingSources:
     """plexsync.toml, and above it what the process has from elsewhere; also from these `weaker` sources."""
     config, origins = ask.desk.parts.config, ask.desk.origins
-    kept = {TOML, DEFAULT, STASH, LOOK} - set(weaker)
+    kept = {TOML, ENTRY, DEFAULT, STASH, LOOK} - set(weaker)
     fixed = {name: in_the_file(config, name) for name, origin in origins.by_name.items() if origin not in kept}
-    return {"environ": {}, "toml_path": origins.file, "overrides": fixed, "may_be_missing": True, "plex": ""}
+    return {"environ": {}, "toml_path": origins.file, "overrides": fixed, "may_be_missing": True, "plex": origins.plex}
 
 
 def not_in_use(ask: Ask) -> tuple[dict[str, str | None], list[str]]:
@@ -42,9 +45,12 @@ def not_in_use(ask: Ask) -> tuple[dict[str, str | None], list[str]]:
         saved = load_here(**sources(ask))
     except ConfigError as error:
         return {}, error.lines
-    in_file = {name for name, origin in saved.origin.items() if origin == TOML}
-    removed = {name for name, origin in origins.by_name.items() if origin == TOML} - in_file
+    in_file = {name for name, origin in saved.origin.items() if origin in IN_FILE}
+    removed = {name for name, origin in origins.by_name.items() if origin in IN_FILE} - in_file
     differ = {name for name in in_file if getattr(saved.config, name) != getattr(config, name)} | removed
+    if origins.by_name.get(TOKEN) == ENTRY != saved.origin[TOKEN]:
+        # The environment has the token of the entry.
+        differ.discard(TOKEN)
     facts = {fact["name"]: fact for fact in setting_facts(saved.config, saved.origin)}
     return {name: None if name in removed else facts[name]["value"] for name in differ}, []
 
@@ -79,6 +85,21 @@ def _shown(ask: Ask, name: str, problem: str = "", *, failed: str = "", typed: s
         problem=problem,
         failed=failed,
         file=str(origins.file),
+        shared_by=shared_by(origins.servers, name),
+    )
+
+
+def shared_by(servers: Sequence[str], name: str = "") -> str:
+    """Which of several Plex servers a change of this setting, or of any, is for; '' with a single one."""
+    if len(servers) < 2:
+        return ""
+    names = f"{', '.join(servers[:-1])} and {servers[-1]}"
+    if name and name not in OF_AN_ENTRY:
+        return f"All Plex servers share this setting: {names}."
+    which = "this setting" if name else "the setting"
+    return (
+        f"A change here is for all Plex servers whose [[plex]] entry does not have {which} itself, of {names}. "
+        "To change it for one of them, write it into its entry."
     )
 
 

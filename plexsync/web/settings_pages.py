@@ -5,7 +5,7 @@ from starlette.responses import Response
 from plexsync.reports.settings import setting_facts, why_read_only
 from plexsync.reports.shapes.status import SettingFacts
 from plexsync.web.pages import Ask, page
-from plexsync.web.setting_change_pages import not_in_use
+from plexsync.web.setting_change_pages import not_in_use, shared_by
 from validation.redact import MASK
 
 LONGEST = 200
@@ -131,6 +131,8 @@ def settings(ask: Ask) -> Response:
         folder=str(ask.desk.parts.folder),
         file=str(origins.file),
         masked=MASK,
+        shared_by=shared_by(origins.servers),
+        plex=origins.plex,
     )
 
 

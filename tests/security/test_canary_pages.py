@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx2
 
 from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import PlexSim
 from plexsync.web.app import MODULES
 from plexsync.web.charts import RANGES, SUBJECTS
 from tests.journey.world import until
@@ -73,4 +74,29 @@ def test_no_page_holds_a_secret(tmp_path: Path) -> None:
             assert process.wait(timeout=HANG) == 0
         check_requests(world.stash, world.plex)
     assert "dashboard" in said.read_text()
+    assert check_files(tmp_path) > 3
+
+
+def test_no_page_of_a_further_plex_server_holds_a_secret(tmp_path: Path) -> None:
+    said, port, file = tmp_path / "said", free_port(), tmp_path / "plexsync.toml"
+    known = {"Authorization": f"Bearer {PASSWORD}"}
+    with PlexSim(token=TOKEN) as kids, canary_world(tmp_path, web_bind=f"127.0.0.1:{port}") as world:
+        kids.add_section("Movies", locations=("/media/scenes",))
+        file.write_text(f'[[plex]]\nname = "cinema"\n[[plex]]\nname = "kids"\nplex_url = "{kids.url}"\n')
+        file.chmod(0o600)
+        process = start(world, "--config", str(file), "serve", said=said)
+        try:
+            until(lambda: f"dashboard: http://127.0.0.1:{port}" in said.read_text())
+            with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=HANG) as client:
+                until(lambda: client.get("/plex/kids/api/status", headers=known).status_code == 200)
+                seen = [client.get(f"/plex/kids{path}", headers=known) for path in paths("1")]
+                assert sum(answer.status_code == 200 for answer in seen) > 20
+                for secret in (TOKEN, KEY, PASSWORD):
+                    seen.append(client.get("/api/status", params={"plex": secret}, headers=known))
+                for answer in seen:
+                    check(answer)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=HANG) == 0
+        check_requests(world.stash, world.plex, kids)
     assert check_files(tmp_path) > 3

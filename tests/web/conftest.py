@@ -6,8 +6,9 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from plexsync.simulator.stash_server import StashSim
 from plexsync.web.__main__ import doors
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
+from plexsync.web.entry_desks import EntryDesk, EntryDesks
 from plexsync.web.server import Patient, Quiet, listening, server
 from plexsync.web.sessions import COOKIE
 from tests.journey.world import KEY, TOKEN, World, until
@@ -38,11 +40,16 @@ class Dash:
     """A running dashboard, as a browser without script sees it: it keeps cookies and follows where it is sent."""
 
     world: World
-    parts: Parts
+    entries: EntryDesks
     url: str
     client: httpx2.Client
     serving: Quiet
     loop: asyncio.AbstractEventLoop
+
+    @property
+    def parts(self) -> Parts:
+        """The parts of the first Plex server."""
+        return self.entries.first.desk.parts
 
     @property
     def connections(self) -> list[Patient]:
@@ -82,18 +89,36 @@ class Dash:
 
 
 @contextmanager
+def desk_of(config: PlexSyncConfig, folder: Path, origins: Origins) -> Iterator[Desk]:
+    """The desk on the database in this folder."""
+    with opened(config, folder) as parts, closing(Desk(parts, origins)) as desk:
+        yield desk
+
+
+@contextmanager
 def dashboard(
-    world: World, *, switch: Path | None = None, origins: Mapping[str, str] | None = None, **settings: object
+    world: World,
+    *,
+    name: str = "",
+    further: Mapping[str, World] | None = None,
+    switch: Path | None = None,
+    origins: Mapping[str, str] | None = None,
+    **settings: object,
 ) -> Iterator[Dash]:
-    """The dashboard of a world, in a thread of this process; no worker runs."""
+    """The dashboard of a world, and of `further` ones by their names, in a thread of this process; no worker runs."""
     names = PlexSyncConfig.model_fields
-    environ = {name.removeprefix("PLEXSYNC_").lower(): value for name, value in world.environ.items()}
-    given = {name: value for name, value in environ.items() if name in names}
-    config = PlexSyncConfig(**given | {"web_bind": "127.0.0.1:9797"} | settings)
-    with opened(config, world.folder) as parts:
-        known = Origins({**dict.fromkeys(names, "default"), **(origins or {})}, world.folder.parent / "plexsync.toml")
-        desk = Desk(parts, known)
-        app = build(desk, DashboardRules(doors=doors(config), password=config.web_password, switch=switch))
+    by_name = {**dict.fromkeys(names, "default"), **(origins or {})}
+    servers = (name, *further) if further else ()
+    desks = []
+    for entry, of in {name: world, **(further or {})}.items():
+        environ = {name.removeprefix("PLEXSYNC_").lower(): value for name, value in of.environ.items()}
+        given = {name: value for name, value in environ.items() if name in names}
+        config = PlexSyncConfig(**given | {"web_bind": "127.0.0.1:9797"} | settings)
+        known = Origins(by_name, world.folder.parent / "plexsync.toml", plex=entry, servers=servers)
+        desks.append(EntryDesk(entry, partial(desk_of, config, of.folder, known)))
+    with closing(EntryDesks(desks)) as entries:
+        entries.open()
+        app = build(entries, DashboardRules(doors=doors(config), password=config.web_password, switch=switch))
         serving = server(app)
         at = listening("127.0.0.1", 0)
         url = f"http://127.0.0.1:{at.getsockname()[1]}"
@@ -108,13 +133,12 @@ def dashboard(
         try:
             until(lambda: serving.started)
             with httpx2.Client(base_url=url, follow_redirects=True, trust_env=False, timeout=HANG) as client:
-                yield Dash(world, parts, url, client, serving, loops[0])
+                yield Dash(world, entries, url, client, serving, loops[0])
         finally:
             serving.should_exit = True
             if loops:
                 loops[0].call_soon_threadsafe(app.end)
             thread.join(HANG)
-            desk.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from plexsync.app.parts import opened
-from plexsync.reports.shapes import comparisons, dead_letters, outages, review, scenes, status, top, undo
+from plexsync.reports.shapes import comparisons, dead_letters, outages, plex_servers, review, scenes, status, top, undo
 from plexsync.rules.collections import CollectionObject, NewCollection
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.first_plays import FirstPlays, counted_text
@@ -77,6 +77,7 @@ def test_every_response_of_the_api_has_its_shape(furnished: tuple[World, dict[st
     kinds = {
         "/api/status": status.StatusFacts,
         "/api/needs": status.NeedList,
+        "/api/plex": plex_servers.PlexList,
         "/api/settings": status.SettingList,
         "/api/latest": scenes.LatestFacts,
         "/api/scenes?limit=3": scenes.SceneList,

@@ -464,6 +464,7 @@ GET /api/fix
 GET /api/latest
 GET /api/needs
 GET /api/outages
+GET /api/plex
 GET /api/reconcile
 GET /api/review
 GET /api/scenes

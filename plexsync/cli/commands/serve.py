@@ -31,6 +31,7 @@ from plexsync.app.store_address import address_of
 from plexsync.app.switches import back_inside, off_inside
 from plexsync.cli.call import FAILED, Call, command
 from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard
+from plexsync.cli.daemon.dashboard_servers import shown_servers
 from plexsync.cli.daemon.greeting import greeted
 from plexsync.cli.daemon.idle_exit import Leaving, life_sign, patient_lock, served_folder, waits_no_longer
 from plexsync.cli.daemon.plex_children import WITH_FIRST, PlexChildren, end_with_first, plex_children
@@ -189,9 +190,9 @@ def _work(
                 keep_answer(parts.store, current.stash_settings)
             keep_for_status(parts.store, sources_of(call), current.loaded)
             if pages is not None:
-                pages.use(current.loaded, initial.place.path)
+                pages.use(*shown_servers(call, current))
             children.use(current.loaded, initial.place.path)
-            watch = SettingsWatch(call, current, parts, stop.event)
+            watch = SettingsWatch(call, current, parts, stop.event, pages)
             # A signal ends the work at once, also during a request to Stash.
             stop.spread(watch.ended)
             watch.start()
@@ -260,7 +261,7 @@ class WaitingDashboard:
                 parts.gates.ill(parts.gates.ticket(READ_STASH), outage(interim.away))
         if not self._shown:
             self._shown = True
-            self._pages.use(interim.loaded, interim.place.path)
+            self._pages.use(*shown_servers(self._call, interim))
 
 
 def patiently(

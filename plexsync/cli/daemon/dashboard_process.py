@@ -12,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import IO
@@ -33,6 +34,26 @@ LAST_WORDS = 4.0
 LISTENS = "dashboard: "
 
 
+@dataclass(frozen=True)
+class DashboardEntry:
+    """A Plex server: its settings, and the folder of its database."""
+
+    loaded: Loaded
+    folder: Path
+
+    @property
+    def request(self) -> dict[str, object]:
+        """As the process gets it."""
+        return {
+            "plex": self.loaded.plex,
+            "servers": self.loaded.servers,
+            "config": self.loaded.config.model_dump(),
+            "origin": self.loaded.origin,
+            "warnings": self.loaded.warnings,
+            "folder": str(self.folder),
+        }
+
+
 class Dashboard:
     """The process, and the thread that supervises it."""
 
@@ -43,28 +64,35 @@ class Dashboard:
         self._key = secrets.token_hex(32)
         self._wake = threading.Condition()
         self._over = False
+        self._asked = ""
         self._wanted: str | None = None
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._look_after, name="dashboard", daemon=True)
         self._told = ""
 
-    def use(self, loaded: Loaded, folder: Path) -> None:
-        """Apply these settings to the dashboard; an obstacle is logged in one line."""
-        hindrance = hindrance_of(loaded.config)
+    def use(self, *entries: DashboardEntry) -> None:
+        """Show these Plex servers, with the dashboard's settings from the first; an obstacle is logged in one line.
+
+        What is shown already goes on.
+        """
+        request = json.dumps(
+            {
+                "entries": [entry.request for entry in entries],
+                "file": str(self._file),
+                "key": self._key,
+                "switch": str(self._switch) if self._switch else "",
+            }
+        )
+        if request == self._asked:
+            return
+        self._asked = request
+        config = entries[0].loaded.config
+        hindrance = hindrance_of(config)
         if hindrance:
             log.warning("no dashboard: %s", hindrance)
-        request = {
-            "config": loaded.config.model_dump(),
-            "origin": loaded.origin,
-            "warnings": loaded.warnings,
-            "file": str(self._file),
-            "folder": str(folder),
-            "key": self._key,
-            "switch": str(self._switch) if self._switch else "",
-        }
-        none = hindrance or values.host_and_port(loaded.config.web_bind) is None
+        none = hindrance or values.host_and_port(config.web_bind) is None
         with self._wake:
-            self._wanted = None if none else json.dumps(request)
+            self._wanted = None if none else request
             self._wake.notify_all()
         # The work does not wait for the dashboard's end.
         threading.Thread(target=self._end_process, name="dashboard end", daemon=True).start()

@@ -12,6 +12,8 @@ from plexsync.app.first_entry import check_first
 from plexsync.app.parts import Parts
 from plexsync.app.settings import Settings, ask_stash, keep_answer, last_answer
 from plexsync.cli.call import Call
+from plexsync.cli.daemon.dashboard_process import Dashboard
+from plexsync.cli.daemon.dashboard_servers import shown_servers
 from plexsync.cli.settings import hide, sources, toml_of
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import LocalFault, NeighbourError, Unusable
@@ -33,10 +35,12 @@ class SettingsWatch(threading.Thread):
     It asks Stash at that pace whatever the gates say: the answer may be what opens them again. While they are open,
     unknown settings are asked for every second. On changed settings it stores them in `fresh` and sets `ended`; it also
     sets `ended` when `stop` is set, without fresh settings. Invalid settings are logged once, and the current ones stay
-    in use.
+    in use. `pages` show the changed settings of further Plex servers, whose own workers take them over.
     """
 
-    def __init__(self, call: Call, current: Settings, parts: Parts, stop: threading.Event) -> None:
+    def __init__(
+        self, call: Call, current: Settings, parts: Parts, stop: threading.Event, pages: Dashboard | None = None
+    ) -> None:
         super().__init__(name="settings", daemon=True)
         self.ended = threading.Event()
         self.fresh: Settings | None = None
@@ -44,6 +48,7 @@ class SettingsWatch(threading.Thread):
         self._found = current
         self._parts = parts
         self._stop_event = stop
+        self._pages = pages
         self._said = current.stash_settings
         self._tried_at = self._asked_at = monotonic()
         self._text = self._seen = self._content()
@@ -130,10 +135,13 @@ class SettingsWatch(threading.Thread):
             log.warning("%s changed: the %s in use stays in use until serve is started again", ", ".join(moved), part)
         if loaded.servers != self._found.loaded.servers:
             names.append("[[plex]] entries")
-        if not names:
-            return None
-        log.info("settings changed: %s; going on with them", ", ".join(names))
-        return replace(self._found, loaded=loaded, stash_settings=self._said, away=None)
+        fresh = replace(self._found, loaded=loaded, stash_settings=self._said, away=None)
+        if names:
+            log.info("settings changed: %s; going on with them", ", ".join(names))
+            return fresh
+        if self._pages is not None:
+            self._pages.use(*shown_servers(self._call, fresh))
+        return None
 
     def _given(self) -> Mapping[str, object]:
         """Stash's last answer in this process, else the stored one."""

@@ -134,14 +134,16 @@
     if (state && state.textContent !== text) state.textContent = text;
   }
 
-  // On a phone the navigation is wider than the screen: the page that is shown is in sight.
-  document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+  // On a phone the navigation is wider than the screen: the page and the Plex server that are shown are in sight.
+  for (const current of document.querySelectorAll("nav [aria-current]")) {
+    current.scrollIntoView({ inline: "center", block: "nearest" });
+  }
 
   // A page that nobody sees has no line: a browser has six for all pages of a server, and questions need some too.
   function open() {
     clearTimeout(opening);
     if (line || document.hidden) return;
-    const mine = new EventSource("/live");
+    const mine = new EventSource(state.dataset.line);
     line = mine;
     mine.addEventListener("changed", soon);
     mine.addEventListener("open", () => {

@@ -1,0 +1,30 @@
+"""The Plex servers that the dashboard of this process shows, each with its settings and the folder of its database."""
+
+from plexsync.app.settings import Settings, last_answer
+from plexsync.cli.call import Call
+from plexsync.cli.daemon.dashboard_process import DashboardEntry
+from plexsync.cli.settings import chosen_plex, hide, sources
+from validation.plex_servers import load_servers, scope_of, store_folder
+from validation.sources import ConfigError
+
+
+def shown_servers(call: Call, current: Settings) -> tuple[DashboardEntry, ...]:
+    """All servers in their order, with the first one's settings as they are in use; the one alone that the call chooses.
+
+    While the settings of the others can't be read, or some of them are known to Stash alone, it is the first one too.
+    """
+    first = DashboardEntry(current.loaded, current.place.path)
+    if chosen_plex(call) or len(current.loaded.servers) < 2:
+        return (first,)
+    in_stash = current.stash_settings
+    if in_stash is None:
+        kept = last_answer(first.folder)
+        in_stash = kept.values if kept else {}
+    try:
+        every = load_servers(**sources(call), plugin_settings=in_stash)
+    except ConfigError:
+        return (first,)
+    for loaded in every:
+        hide(call, loaded)
+    further = (DashboardEntry(loaded, store_folder(first.folder, scope_of(loaded))) for loaded in every[1:])
+    return (first, *further)
