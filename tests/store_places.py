@@ -218,6 +218,11 @@ class PostgresPlace:
     def settings(self) -> dict[str, str]:
         return {"database_url": self.url, "database_schema": self.schema}
 
+    def is_used(self) -> bool:
+        """Whether the product has a connection to this database."""
+        sql = "select 1 from pg_stat_activity where datname = current_database() and application_name = 'plexsync'"
+        return bool(self._ask(sql))
+
     def end_connections(self) -> int:
         """End the connections of the product, as a restart or a network does; returns how many there were."""
         sql = "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where datname = current_database()"

@@ -2,6 +2,7 @@
 
 --sample    what `make test` runs          --only F5,F6   all rows of these faults, or a run by its name
 --long      as long as it takes            --seed N       other chances; a failure is found again by its seed
+--store postgres   all stores on a PostgreSQL server, and what can happen to that
 Exits with 1 if anything was lost, doubled or wrong, or if a row has tried nothing and doesn't say why.
 """
 
@@ -70,6 +71,19 @@ SUITES = {
     "F48-plays": suites.play_lives,
     **{name: partial(suites.run, name) for name in suites.SUITES},
 }
+# Those that are about what a process, or its line to the server, does; a disk is the server's own affair.
+ON_SERVER = {
+    name: run
+    for name, run in {**RUNS, **SUITES}.items()
+    if name in ("F4", "F4-calls", "F15", "F16", "F19", "F20", "F34-kill", "F46", "F48", "F48-servers", "F48-plays")
+}
+ON_SERVER |= {
+    "P1": lost_connections.cut,
+    "P2": lost_connections.kill,
+    "P3": server_faults.troubled,
+    "P4": server_faults.failing_over,
+    "P5": server_faults.unreachable,
+}
 AT_ONCE = 3
 # Those that take long begin first, so that at the end nobody waits for one alone.
 FULL = {
@@ -90,6 +104,7 @@ def main() -> int:
     parser.add_argument("--only", default="")
     parser.add_argument("--run", default="", help="one run by its name, in this process")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     size = "sample" if given.sample else "long" if given.long else "full"
