@@ -4,7 +4,6 @@ from plexsync import extras
 from plexsync.rules.errors import Unusable
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
-from plexsync.store.sqlite import SqliteFile
 
 
 def open_database(address: StoreAddress, *, worker: bool = False) -> Database:
@@ -19,4 +18,4 @@ def open_database(address: StoreAddress, *, worker: bool = False) -> Database:
         from plexsync.store.postgres.backend import PostgresSchema
 
         return Database.on(PostgresSchema(address, worker=worker))
-    return Database.on(SqliteFile(address.path, worker=worker))
+    return Database(address.path, worker=worker)

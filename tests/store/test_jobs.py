@@ -9,9 +9,9 @@ import pytest
 from plexsync.rules.job import DAY, FLOW_KINDS, HOUR, PLAYS, Crashed, Kind, Lane, Settled, State, Why
 from plexsync.store import counts, intake, job_queries, jobs
 from plexsync.store.books import ReadOnlyBooks
-from plexsync.store.connection import Connection
 from plexsync.store.database import Database
 from plexsync.store.db import connect
+from plexsync.store.sqlite import SqliteConnection
 from tests.store.pruning import prune
 
 T = 1_700_000_000_000
@@ -70,7 +70,7 @@ def book(store: Database) -> dict[str, int]:
 def balanced(store: Database, folder: Path) -> Iterator[None]:
     yield
     with connect(folder / "plexsync.db") as db:
-        left = ReadOnlyBooks(Connection(db)).balance()
+        left = ReadOnlyBooks(SqliteConnection(db)).balance()
     db.close()
     assert left == 0, "the books do not balance"
 

@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from plexsync.rules.job import FLOW_KINDS, PLAYS, Crashed, Job, Kind, Lane, Settled, State, Why
 from plexsync.store.books import COUNTERS, ReadOnlyBooks
-from plexsync.store.connection import Connection
 from plexsync.store.database import Database
+from plexsync.store.sqlite import SqliteConnection
 from tests.store.pruning import prune
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -419,7 +419,7 @@ class JobTable(RuleBasedStateMachine):
     def the_books_balance(self) -> None:
         if not hasattr(self, "store"):
             return
-        counters = ReadOnlyBooks(Connection(self.eyes))
+        counters = ReadOnlyBooks(SqliteConnection(self.eyes))
         assert counters.read() == self.model.books
         assert counters.balance() == 0
 

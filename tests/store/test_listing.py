@@ -13,9 +13,9 @@ from plexsync.rules.records import Called
 from plexsync.rules.scene import Scene, SceneFile
 from plexsync.rules.sorting import COMPARED, ScenePlace, Sort
 from plexsync.rules.status_words import SceneStatus
-from plexsync.store.connection import Connection
 from plexsync.store.database import Database
 from plexsync.store.scene_names import ReadOnlySceneNames
+from plexsync.store.sqlite import SqliteConnection
 from plexsync.store.standings import ReadOnlyStandings
 
 T = 1_700_000_000_000
@@ -113,7 +113,7 @@ class Plans:
 @pytest.mark.parametrize("status", SceneStatus)
 def test_no_page_reads_the_whole_library_or_sorts_more_than_what_waits(library, status):
     with closing(Plans(library)) as db:
-        ReadOnlyStandings(Connection(db)).scenes(status, limit=50, after=70_000)
+        ReadOnlyStandings(SqliteConnection(db)).scenes(status, limit=50, after=70_000)
     scans = [step for step in db.seen if step.startswith("SCAN") and not step.startswith("SCAN known")]
     waiting = {"SCAN job USING COVERING INDEX job_due", "SCAN job USING INDEX job_lease"}
     assert set(scans) == (waiting if status is SceneStatus.QUEUED else set()), "what waits is a part of the library"
@@ -122,7 +122,7 @@ def test_no_page_reads_the_whole_library_or_sorts_more_than_what_waits(library, 
 
 def test_what_a_page_is_called_is_found_by_number(library):
     with closing(Plans(library)) as db:
-        assert ReadOnlySceneNames(Connection(db)).of([5, 7])[7] == Called("Scene 7", "/media/7/7.mp4")
+        assert ReadOnlySceneNames(SqliteConnection(db)).of([5, 7])[7] == Called("Scene 7", "/media/7/7.mp4")
     assert [step for step in db.seen if step.startswith("SCAN") and "json_each" not in step] == []
 
 
@@ -134,7 +134,7 @@ def test_a_search_goes_on_where_the_page_before_it_ended(library, large):
     assert len(first) == 50
     assert second[0] > first[-1]
     with closing(Plans(library)) as plans:
-        ReadOnlySceneNames(Connection(plans)).search("99", limit=50, after=70_000)
+        ReadOnlySceneNames(SqliteConnection(plans)).search("99", limit=50, after=70_000)
     steps = ["SEARCH shown USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"]
     assert plans.seen == steps, "by the table's key, without a sort"
 
@@ -152,7 +152,7 @@ def title_key(id: int) -> str:
 @pytest.mark.parametrize("status", SceneStatus)
 def test_a_page_from_the_highest_number_downwards_reads_no_more_than_one_upwards(library, status):
     with closing(Plans(library)) as db:
-        ReadOnlyStandings(Connection(db)).places(status, NUMBER_DOWN, limit=50, after=ScenePlace("", 30_000))
+        ReadOnlyStandings(SqliteConnection(db)).places(status, NUMBER_DOWN, limit=50, after=ScenePlace("", 30_000))
     scans = {step for step in db.seen if step.startswith("SCAN") and not step.startswith("SCAN known")}
     waiting = {"SCAN job USING COVERING INDEX job_due", "SCAN job USING INDEX job_lease"}
     assert scans == (waiting if status is SceneStatus.QUEUED else set())

@@ -45,7 +45,7 @@ class PostgresConnection(Connection):
         return self.driver.info.transaction_status not in (pq.TransactionStatus.IDLE, pq.TransactionStatus.UNKNOWN)
 
     def execute(self, sql: str, values: Values = ()) -> int:
-        return self._run(sql, values).rowcount
+        return self.cursor(sql, values).rowcount
 
     def execute_many(self, sql: str, values: Sequence[Values]) -> int:
         if not values:
@@ -58,10 +58,10 @@ class PostgresConnection(Connection):
             return cursor.rowcount
 
     def rows(self, sql: str, values: Values = ()) -> list[Row]:
-        return self._run(sql, values).fetchall()
+        return self.cursor(sql, values).fetchall()
 
     def row(self, sql: str, values: Values = ()) -> Row:
-        return self._run(sql, values).fetchone()
+        return self.cursor(sql, values).fetchone()
 
     def stream(self, sql: str, values: Values = ()) -> Iterator[Row]:
         self.statements += 1
@@ -76,7 +76,8 @@ class PostgresConnection(Connection):
     def close(self) -> None:
         self.driver.close()
 
-    def _run(self, sql: str, values: Values) -> "psycopg.Cursor[Any]":
+    def cursor(self, sql: str, values: Values = ()) -> "psycopg.Cursor[Any]":
+        """Run a statement; returns its cursor, with `fetchone` and `fetchall`."""
         self.statements += 1
         translated = for_driver(sql)
         cursor = self.driver.execute(translated.sql, _stored(translated, values))
