@@ -111,6 +111,8 @@ def _cut(tried: TriedOnServer, proxy: Proxy, score: Score, every: int, repeats: 
     proxy.cut_at(0, answers=answers)
     with through(proxy):
         tried.act(lambda _text: None)
+    # Its last message, which ends the connection, is counted as well.
+    until(lambda: not proxy.connections, every=0.005)
     count = proxy.passed[answers]
     first = random.Random(score.seed + hash_of(score.what)).randrange(min(every, count)) + 1
     for number in range(first, count + 1, every):
