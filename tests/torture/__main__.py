@@ -15,9 +15,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
+from tests import postgres_server
+from tests.on_postgres import served
+from tests.store_places import is_postgres
 from tests.torture import (
     crowd,
     damage,
@@ -28,9 +32,11 @@ from tests.torture import (
     kill_compare,
     kill_jobs,
     kill_steps,
+    lost_connections,
     lost_log,
     places,
     power,
+    server_faults,
     short_memory,
     suites,
     suspended,
@@ -97,7 +103,6 @@ FULL = {
 
 
 def main() -> int:
-    began = time.monotonic()
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--sample", action="store_true")
     parser.add_argument("--long", action="store_true")
@@ -109,7 +114,23 @@ def main() -> int:
     given = parser.parse_args()
     size = "sample" if given.sample else "long" if given.long else "full"
     seed = given.seed or random.SystemRandom().randrange(1, 1_000_000)
-    runs = RUNS if given.sample and not (given.only or given.run) else FULL
+    with on_postgres() if given.store == "postgres" else nullcontext():
+        return judged(given, size, seed, parser)
+
+
+@contextmanager
+def on_postgres() -> Iterator[None]:
+    """All stores of this process and its children are on a server of its own."""
+    if why := postgres_server.missing():
+        sys.exit(why)
+    with postgres_server.Server(max_connections=200) as server, served(server):
+        yield
+
+
+def judged(given: argparse.Namespace, size: str, seed: int, parser: argparse.ArgumentParser) -> int:
+    """Run what was asked for, and tell; returns the exit code."""
+    began = time.monotonic()
+    runs = ON_SERVER if is_postgres() else RUNS if given.sample and not (given.only or given.run) else FULL
     wanted = {given.run} if given.run else set(filter(None, given.only.split(",")))
     names = [name for name in runs if not wanted or name in wanted or (not given.run and wanted & faults_of(name))]
     if not names:
