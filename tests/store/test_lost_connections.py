@@ -17,6 +17,7 @@ from tests import postgres_server
 from tests.patience import until
 from tests.postgres_proxy import Proxy
 
+psycopg = pytest.importorskip("psycopg")
 pytestmark = pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing())
 
 
@@ -75,6 +76,17 @@ def test_a_connection_that_ended_is_a_fault_once_and_then_there_is_another(addre
     with store.reading() as db:
         assert db.jobs.find(Kind.SCENE, 7) is None
         assert db.jobs.find(Kind.SCENE, 8)
+    store.close()
+
+
+def test_the_driver_logs_nothing_since_it_would_name_the_user(
+    address: StoreAddress, proxy: Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_database(address)
+    with pytest.raises(LocalFault), store.writing() as tx:
+        proxy.cut()
+        tx.notes._db.execute_many("insert into note (name, value) values (:name, '')", [{"name": n} for n in "abc"])
+    assert [record.getMessage() for record in caplog.records] == []
     store.close()
 
 

@@ -1,5 +1,6 @@
 """A schema of a PostgreSQL database as the store: its connections, and how they are set up."""
 
+import logging
 import threading
 from typing import Any
 
@@ -34,6 +35,11 @@ SESSION = {
     "tcp_user_timeout": str(UNANSWERED_MS),
 }
 WRITER_IDLE = "15s"
+
+# What the driver logs names the user, and all that it tells is raised as a fault as well.
+_driver_log = logging.getLogger("psycopg")
+_driver_log.addHandler(logging.NullHandler())
+_driver_log.propagate = False
 
 
 class PostgresSchema:
