@@ -37,9 +37,7 @@ SESSION = {
 WRITER_IDLE = "15s"
 
 # What the driver logs names the user, and all that it tells is raised as a fault as well.
-_driver_log = logging.getLogger("psycopg")
-_driver_log.addHandler(logging.NullHandler())
-_driver_log.propagate = False
+logging.getLogger("psycopg").setLevel(logging.CRITICAL + 1)
 
 
 class PostgresSchema:
