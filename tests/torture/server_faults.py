@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from plexsync.rules.job import Kind
 from plexsync.store import intake
-from tests.patience import HANG
+from tests.patience import HANG, until
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import Server
 from tests.store_places import PostgresPlace
@@ -89,10 +89,14 @@ class Site:
         self.town.ask("edit", id, self.titles[id][-1])
         intake.store(str(folder or self.store.folder), Kind.SCENE, id)
 
+    def not_shown(self) -> set[str]:
+        """The titles that Stash has now and Plex does not show."""
+        shown = {str(scalars.get("title")) for scalars, *_ in self.town.ask("state")["shown"].values()}
+        return {titles[-1] for titles in self.titles.values()} - shown
+
     def is_done(self) -> bool:
         """Whether Plex shows what Stash says now, and nothing is left to do."""
-        shown = {str(scalars.get("title")) for scalars, *_ in self.town.ask("state")["shown"].values()}
-        if shown != {titles[-1] for titles in self.titles.values()}:
+        if self.not_shown():
             return False
         return self.store.exists() and not self.store.rows("select 1 from job where state <> 'idle'")
 
@@ -109,7 +113,8 @@ class Site:
         """Nothing is lost, doubled or wrong."""
         if not self.wait():
             left = self.store.rows("select id, state, cls, error from job where state <> 'idle'")
-            score.lose(f"{case}: Plex never shows what Stash says; left are {left[:4]}")
+            files = len(intake.spooled(str(self.store.folder), 100, 0))
+            score.lose(f"{case}: Plex never shows {self.not_shown()}; left are {left[:4]} and {files} files of hooks")
         score.law(self.store.folder / "plexsync.db", case)
         told = self.town.ask("state")["titles"]
         for titles, (path, said) in zip(self.titles.values(), sorted(told.items()), strict=True):
@@ -292,7 +297,11 @@ def _fail_over(site: Site, score: Score, case: str) -> None:
     site.server.query("alter system set synchronous_standby_names = '*'")
     standby = site.server.standby(max_connections=CONNECTIONS)
     try:
+        # It has nobody to wait for.
+        standby.query("alter system reset synchronous_standby_names")
+        standby.query("select pg_reload_conf()")
         site.server.query("select pg_reload_conf()")
+        until(lambda: site.server.query("select sync_state from pg_stat_replication") == [["sync"]])
         hosts = f"127.0.0.1:{site.server.port},127.0.0.1"
         worker = site.serve(site.url(standby.port, "?target_session_attrs=read-write").replace("127.0.0.1", hosts, 1))
         if not site.wait():
@@ -304,12 +313,13 @@ def _fail_over(site: Site, score: Score, case: str) -> None:
         site.server.stop(site.dice.choice(("kill", "immediate", "fast")))
         site.edit()
         time.sleep(site.dice.random() * 3)
-        standby.query("alter system set synchronous_standby_names = ''")
         standby.promote()
         site.store = site.store_on(standby)
         site.edit()
         site.judge(score, case)
         worker.judge(score, case)
+        if not score.clean:
+            score.remark(worker.text()[-3000:])
     finally:
         standby.remove()
 
