@@ -19,7 +19,8 @@ from plexsync.cli.main import main as call
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.job import Kind, Settled, State, Why, crashed
 from plexsync.store import intake
-from plexsync.store.database import WAIT_AS_USUAL, WAIT_BRIEFLY, Database
+from plexsync.store.database import Database
+from plexsync.store.sqlite import WAIT_AS_USUAL, WAIT_BRIEFLY
 from tests.patience import HANG
 from tests.store_places import is_postgres, place_of
 from tests.torture import forks
