@@ -163,7 +163,7 @@ def _of_server(
     origin = {**origins, **dict.fromkeys(own, ENTRY)}
     if entry is not None and not is_first:
         # The store of each further server is a schema of its own, as it is a folder of its own.
-        before = values.get(SCHEMA, _SETTINGS[SCHEMA].default)
+        before = values.get(SCHEMA, PlexSyncConfig.model_fields[SCHEMA].default)
         values[SCHEMA], origin[SCHEMA] = f"{before}_{entry.name.replace('-', '_')}", ENTRY
     presets = look_of(values)
     values.update(presets)

@@ -308,3 +308,15 @@ def test_the_first_server_has_the_store_of_a_single_one(file):
     data = Path("/data")
     assert store_folder(data, scope_of(first)) == data
     assert store_folder(data, scope_of(second)) == data / "plex-attic"
+
+
+def test_each_further_server_has_a_schema_of_its_own(file):
+    servers = load_servers(environ={"PLEXSYNC_DATABASE_SCHEMA": "films"}, toml_path=file(TWO))
+    assert [loaded.config.database_schema for loaded in servers] == ["films", "films_attic"]
+
+
+def test_a_schema_that_is_too_long_with_the_name_is_told_at_its_entry(file):
+    with pytest.raises(ConfigError) as caught:
+        load(environ={"PLEXSYNC_DATABASE_SCHEMA": "s" * 60}, toml_path=file(TWO))
+    (line,) = caught.value.lines
+    assert line.startswith('database_schema in [[plex]] "attic" in plexsync.toml must be at most 63')
