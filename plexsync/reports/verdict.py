@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     # How bad it is, and the words for it.
     Part = tuple[str, str]
 
-BAD, WAIT, WELL = "bad", "wait", "well"
+TONES = BAD, WAIT, WELL = "bad", "wait", "well"
 BETWEEN = " · "
 NEVER = "1970-01-01T00:00:00Z"
 # A worker that ended by itself so often in a row, and runs again, is told.
