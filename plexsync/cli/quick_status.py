@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Protocol
 
-    from plexsync.reports.shapes.status import ServerStatusFacts, StatusFacts
+    from plexsync.reports.shapes.several import ServerStatusFacts
+    from plexsync.reports.shapes.status import StatusFacts
 
     class CallOptions(Protocol):
         """The options of a call that matter here."""

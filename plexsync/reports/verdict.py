@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     # How bad it is, and the words for it.
     Part = tuple[str, str]
 
-TONES = BAD, WAIT, WELL = "bad", "wait", "well"
+BAD, WAIT, WELL = "bad", "wait", "well"
 BETWEEN = " · "
 NEVER = "1970-01-01T00:00:00Z"
 # A worker that ended by itself so often in a row, and runs again, is told.
@@ -51,6 +51,12 @@ def verdict(facts: "BareFacts", poll_seconds: float = 0.0) -> "VerdictFacts":
         "parts": [{"tone": tone, "text": words} for tone, words in parts],
         "next_check": stamp(_next_check(facts, poll_seconds)),
     }
+
+
+def urgency(facts: "VerdictFacts") -> "tuple[int, int]":
+    """A key that sorts verdicts of several servers: the worst one first, by what needs you and what waits."""
+    tones = [part["tone"] for part in facts["parts"]]
+    return -tones.count(BAD), -tones.count(WAIT)
 
 
 def verdict_line(facts: "VerdictFacts", now: int) -> str:

@@ -52,30 +52,30 @@ def doctor(call: Call) -> int:
 
 def _all_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
     """Check all Plex servers; returns the worst exit code."""
-    found = []
-    for name, one in calls:
-        found.append((name, *examined(one)))
-        call.secrets = tuple(dict.fromkeys((*call.secrets, *one.secrets)))
-    worst = sorted(found, key=lambda server: badness(server[1]), reverse=True)
+    servers = []
+    for name, own_call in calls:
+        servers.append((name, *examined(own_call)))
+        call.secrets = tuple(dict.fromkeys((*call.secrets, *own_call.secrets)))
+    worst = sorted(servers, key=lambda server: badness(server[1]), reverse=True)
 
     def tell() -> None:
         out = paper()
         for name, checks, settings in worst:
-            out.print(f"[bold]{name}[/bold]")
+            out.print(name, style="bold")
             _tell(checks, settings, out)
 
-    facts = {name: facts_of(checks, settings) for name, checks, settings in found}
+    facts = {name: facts_of(checks, settings) for name, checks, settings in servers}
     first = calls[0][0]
     call.answer(
         {
             **facts[first],
-            "well": all(one["well"] for one in facts.values()),
+            "well": all(server["well"] for server in facts.values()),
             "plex": first,
-            "servers": [{"plex": name, **one} for name, one in facts.items()],
+            "servers": [{"plex": name, **server} for name, server in facts.items()],
         },
         tell,
     )
-    return max(check.code for _, checks, _ in found for check in checks)
+    return max(check.code for _, checks, _ in servers for check in checks)
 
 
 def badness(checks: Sequence[Check]) -> tuple[int, int]:

@@ -16,10 +16,10 @@ from plexsync.reports.format import ago, local, noted, safe, stamp
 from plexsync.reports.rows import row_facts, title
 from plexsync.reports.scenes import left_out_facts, left_out_words
 from plexsync.reports.shapes.scenes import SceneReport
-from plexsync.reports.shapes.status import ServerStatusFacts
+from plexsync.reports.shapes.several import ServerStatusFacts
 from plexsync.reports.status import facts as all_facts
 from plexsync.reports.unpaired import lone_items, lone_scenes
-from plexsync.reports.verdict import TONES
+from plexsync.reports.verdict import urgency
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.job import Kind
 from plexsync.rules.note_keys import LAST_RUN
@@ -68,20 +68,19 @@ def _tell_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
     servers: list[ServerStatusFacts] = []
     problems: list[str] = []
     codes = [FINE]
-    for name, one in calls:
+    for name, own_call in calls:
         try:
-            with opened(one) as parts:
+            with opened(own_call) as parts:
                 servers.append({"plex": name, **all_facts(parts)})
         except (LocalFault, NewerDatabase, Unusable) as error:
             codes.append(code_of(error))
-            problems += [f"{name}: {line}" for line in lines_of(error, one)]
-        call.secrets = tuple(dict.fromkeys((*call.secrets, *one.secrets)))
+            problems += [f"{name}: {line}" for line in lines_of(error, own_call)]
+        call.secrets = tuple(dict.fromkeys((*call.secrets, *own_call.secrets)))
     if call.json:
         first = {**servers[0]} if servers and servers[0]["plex"] == calls[0][0] else {}
-        failed = {"error": "\n".join(problems)} if problems else {}
-        call.answer({**first, "servers": servers, **failed}, lambda: None)
+        call.answer({**first, "servers": servers, "problem": "\n".join(problems)}, lambda: None)
     else:
-        tell_pages(sorted(servers, key=lambda facts: TONES.index(facts["verdict"]["tone"])))
+        tell_pages(sorted(servers, key=lambda facts: urgency(facts["verdict"])))
     for line in problems:
         click.echo(f"plexsync: {line}", err=True)
     return max(codes)

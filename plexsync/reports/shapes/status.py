@@ -1,6 +1,6 @@
 """The status of scenes, queue, servers and worker; what needs you; the settings."""
 
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 from plexsync.reports.shapes.outages import OutagesNow
 from plexsync.reports.shapes.values import Moment
@@ -315,21 +315,6 @@ class StatusFacts(BareFacts):
     """The same with the verdict over it: `plexsync status`, `/api/status`."""
 
     verdict: VerdictFacts
-
-
-class ServerStatusFacts(StatusFacts):
-    """The status of one of several Plex servers."""
-
-    plex: str
-    """The name of its `[[plex]]` entry."""
-
-
-class SeveralStatusFacts(ServerStatusFacts):
-    """The status of the first of several Plex servers, and of all in their order: `plexsync status` without `--plex`."""
-
-    servers: list[ServerStatusFacts]
-    error: NotRequired[str]
-    """Why the database of a server could not be used. That server is missing here."""
 
 
 class NeedFacts(TypedDict):
