@@ -50,7 +50,7 @@ def test_status_tells_all_and_the_one_in_the_worst_state_first(both, world):
     world.add(2)
     assert both("sync", "--all", "--wait").code == 0
     world.attic.faults.set(Fault("status", status=401))
-    both("--plex", "attic", "doctor")
+    assert both("--plex", "attic", "sync", "--all", "--wait").code == 1
     told = both("status")
     assert told.code == 0
     first, second = (told.out.index(name) for name in ("attic: ", "living: "))
