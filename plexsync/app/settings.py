@@ -208,8 +208,8 @@ def known_place(loaded: Loaded, environ: Mapping[str, str]) -> DataFolder | None
     """
     if loaded.config.data_dir:
         return _of_server(loaded, DataFolder(Path(loaded.config.data_dir), "data_dir names it"))
-    known = place.known(_usual(environ))
-    return _of_server(loaded, known) if known else None
+    in_use = place.known(_usual(environ))
+    return _of_server(loaded, in_use) if in_use else None
 
 
 def _of_server(loaded: Loaded, folder: DataFolder) -> DataFolder:
