@@ -65,12 +65,12 @@ def entries_in(
     reading = _Reading(file, environ, read_secret, [])
     tables = _tables(value, reading)
     entries = [entry for number, table in enumerate(tables, start=1) if (entry := _entry(number, table, reading))]
-    seen: set[str] = set()
+    names: set[str] = set()
     for entry in entries:
-        if entry.name in seen:
+        if entry.name in names:
             reading.problems.append(f"name {place_of(entry.name, file)} is used twice: each entry needs its own")
-        seen.add(entry.name)
-    reading.problems += _unknown_variables(environ, seen)
+        names.add(entry.name)
+    reading.problems += _unknown_variables(environ, names)
     return tuple(entries), list(dict.fromkeys(reading.problems))
 
 
@@ -93,11 +93,11 @@ def twice(addresses: Iterable[tuple[str, str]], file: str) -> list[str]:
 
 def unknown(plex: str, names: tuple[str, ...]) -> str:
     """The problem with a choice that names none of the entries."""
-    told = f"{key_text(plex)} (--plex, PLEXSYNC_PLEX) names no [[plex]] entry"
+    problem = f"{key_text(plex)} (--plex, PLEXSYNC_PLEX) names no [[plex]] entry"
     if not names:
-        return f"{told}: the settings have none"
+        return f"{problem}: the settings have none"
     near = difflib.get_close_matches(plex[:100], names, n=1)
-    return f"{told}: " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}")
+    return f"{problem}: " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}")
 
 
 def entry_wins(name: str, setting: str) -> str:
@@ -185,22 +185,22 @@ def _add_token(name: str, file: object, settings: dict[str, object], places: dic
 
 
 def _read_token(
-    path: str, told: str, place: str, settings: dict[str, object], places: dict[str, str], reading: _Reading
+    path: str, setting: str, place: str, settings: dict[str, object], places: dict[str, str], reading: _Reading
 ) -> None:
     try:
         settings[TOKEN] = reading.read_secret(Path(path))
         places[TOKEN] = place
     except ValueError as error:
-        reading.problems.append(f"{told} {error}")
+        reading.problems.append(f"{setting} {error}")
 
 
 def _unknown_variables(environ: Mapping[str, str], names: Iterable[str]) -> list[str]:
     """The problems with variables for the token of an entry that is not there."""
     variables = [variable_of(name) for name in names]
-    known = [*variables, *(f"{variable}{_FILE}" for variable in variables)]
-    fields = [*known, TOKEN_VARIABLE.rstrip("_"), f"{TOKEN_VARIABLE}FILE"]
+    valid = [*variables, *(f"{variable}{_FILE}" for variable in variables)]
+    fields = [*valid, TOKEN_VARIABLE.rstrip("_"), f"{TOKEN_VARIABLE}FILE"]
     return [
         f"{quoted(variable)} in the environment is no setting: {guess(variable.upper(), fields)}"
         for variable in sorted(environ)
-        if is_token_variable(variable) and variable not in known
+        if is_token_variable(variable) and variable not in valid
     ]

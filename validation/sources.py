@@ -131,8 +131,8 @@ def load(
     )
     _read_url_file(values, origin, settings, file)
     # Of entries that can't be used, their own problems are told, and none of the settings that they would have.
-    whose = entries or (() if problems else (None,))
-    of_servers = [_of_server(values, origin, file, settings, entry, is_first=entry in whose[:1]) for entry in whose]
+    of_whom = entries or (() if problems else (None,))
+    of_servers = [_of_server(values, origin, file, settings, entry, is_first=entry in of_whom[:1]) for entry in of_whom]
     addresses = [(loaded.plex, loaded.config.plex_url) for loaded in of_servers if loaded is not None]
     settings.problems += twice((pair for pair in addresses if pair[1] != STAND_INS["plex_url"]), file)
     settings.problems = list(dict.fromkeys(settings.problems))

@@ -4,7 +4,7 @@
 were last loaded, or the database has to be repaired or migrated. Imports only a small part of the standard library.
 """
 
-# ruff: noqa: PTH118
+# ruff: noqa: PTH112, PTH118
 
 import os
 import sqlite3
@@ -50,7 +50,7 @@ def look(sources: Sources) -> Quick | None:
     """Return the input of `status` if the database and its notes are enough for it; otherwise None."""
     content = sources.content()
     where = None if content is None else folder_of(sources, content)
-    if content is None or where is None:
+    if content is None or where is None or sources.chooses_plex(content):
         return None
     try:
         db = summary.reading(os.path.join(where, folder.DATABASE))
@@ -81,15 +81,18 @@ def look(sources: Sources) -> Quick | None:
     )
 
 
-def keys_in(sources: Sources, state: str, limit: int) -> list[tuple[str, str]]:
+def keys_in(sources: Sources, state: str, limit: int, plex: str = "") -> list[tuple[str, str]]:
     """List the first rows of a rare state: (name on the command line, cause of the dead letter).
 
-    The list is empty if nothing can be read.
+    `plex` names the server; without a folder of its own it is the first one. The list is empty if nothing can be read.
     """
     content = sources.content()
     where = None if content is None else folder_of(sources, content)
     if where is None:
         return []
+    own = os.path.join(where, f"plex-{plex}")
+    if plex and os.path.isdir(own):
+        where = own
     try:
         db = summary.reading(os.path.join(where, folder.DATABASE))
         try:

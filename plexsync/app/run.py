@@ -208,8 +208,7 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "") 
         schedule = Schedule(parts, stop)
         # A worker's start polls at once, and so does each new connection to Stash's log.
         poll_now = threading.Event()
-        lines = stash_lines(parts.config)
-        edits = StashListener(parts.store, lines, parts.gates, parts.clock, parts.dice, poll=poll_now.set)
+        edits = edit_listener(parts, poll_now.set)
         watch = partial(Watcher, stop=stop, clock=parts.clock)
         others = [back.listener.take] if back else []
         # A comparison can take long, and edits must not wait for it.
@@ -222,10 +221,8 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "") 
                 lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()), name="compare", seconds=COMPARE_LOOK
             ),
         ]
-        if (first := first_folder(parts.folder)) is not None:
-            watchers.append(watch(FirstHook(first, poll_now.set), name="first hook", seconds=COMPARE_LOOK))
-        if parts.scans is not None:
-            watchers.append(watch(parts.scans.go_on, name="scan", seconds=COMPARE_LOOK))
+        for name, look in looks_each_second(parts, poll_now.set):
+            watchers.append(watch(look, name=name, seconds=COMPARE_LOOK))
         if back is not None:
             poll, compare = partial(back.poll, stop.is_set), partial(back.comparison.run_if_due, stop.is_set)
             seconds, sooner = parts.config.stash_poll_interval, back.listener.sooner
@@ -250,6 +247,19 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "") 
                 watcher.join(timeout=whole_request(parts.config.plex_read_timeout) + 5)
         for watcher in watchers:
             watcher.confess()
+
+
+def edit_listener(parts: Parts, poll: Callable[[], None]) -> StashListener:
+    """Return what listens to Stash's log for edits; `poll` polls Stash at once."""
+    return StashListener(parts.store, stash_lines(parts.config), parts.gates, parts.clock, parts.dice, poll=poll)
+
+
+def looks_each_second(parts: Parts, poll: Callable[[], None]) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield what else is looked at once a second, by name, if it is there; `poll` polls Stash at once."""
+    if (first := first_folder(parts.folder)) is not None:
+        yield "first hook", FirstHook(first, poll)
+    if parts.scans is not None:
+        yield "scan", parts.scans.go_on
 
 
 def loop_of(parts: Parts, works: Engine, stop: threading.Event, report: Told, paused: Standstill | None = None) -> Loop:

@@ -215,10 +215,10 @@ def known_place(loaded: Loaded, environ: Mapping[str, str]) -> DataFolder | None
     if loaded.config.data_dir:
         return _of_server(loaded, DataFolder(Path(loaded.config.data_dir), "data_dir names it"))
     usual = _usual(environ)
-    known = place.known(usual)
-    if known is None and loaded.config.database_url and usual is not None and os.path.isdir(usual):  # noqa: PTH112
-        known = DataFolder(usual, "it is the usual one, and the database is elsewhere")
-    return _of_server(loaded, known) if known else None
+    in_use = place.known(usual)
+    if in_use is None and loaded.config.database_url and usual is not None and os.path.isdir(usual):  # noqa: PTH112
+        in_use = DataFolder(usual, "it is the usual one, and the database is elsewhere")
+    return _of_server(loaded, in_use) if in_use else None
 
 
 def _of_server(loaded: Loaded, folder: DataFolder) -> DataFolder:

@@ -70,6 +70,13 @@ class Sources:
                 return None
         return folder if isinstance(folder, str) and (not folder or os.path.isabs(folder)) else None
 
+    def chooses_plex(self, content: bytes) -> bool:
+        """Whether there may be several Plex servers, or one is chosen by the environment."""
+        if self.environ.get("PLEXSYNC_PLEX"):
+            return True
+        bare = b"\n" + content.translate(None, b" \t\"'\r")
+        return b"[[plex]]" in bare or b"\nplex=" in bare
+
     def fingerprint(self, content: bytes, salt: str, answer: str) -> str:
         """Return a hash of all sources, which reveals none of them; '' if it can't be computed."""
         state = blake2b(key=salt.encode()[:64], digest_size=16)

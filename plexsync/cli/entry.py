@@ -27,6 +27,7 @@ class Options:
     def __init__(self) -> None:
         self.config_file: str | None = None
         self.data_dir: str | None = None
+        self.plex = ""
         self.json = False
 
 
@@ -62,7 +63,7 @@ def _quickly(words: "Sequence[str]") -> int | None:
 def options_of(words: "Sequence[str]") -> Options | None:
     """The options of a plain `status`; None for any other command line."""
     options, commands = _read(words)
-    return options if commands == ["status"] else None
+    return options if commands == ["status"] and not options.plex else None
 
 
 def _read(words: "Sequence[str]") -> tuple[Options, list[str]]:
@@ -73,10 +74,12 @@ def _read(words: "Sequence[str]") -> tuple[Options, list[str]]:
         name, equals, value = word.partition("=")
         if word == "--json":
             options.json = True
-        elif name in ("--config", "--data-dir") and (equals or rest):
+        elif name in ("--config", "--data-dir", "--plex") and (equals or rest):
             value = value if equals else rest.pop(0)
             if name == "--config":
                 options.config_file = value or options.config_file
+            elif name == "--plex":
+                options.plex = value or options.plex
             else:
                 options.data_dir = value or options.data_dir
         else:
@@ -115,7 +118,8 @@ def _completed(words: "Sequence[str]", state: str) -> int:
     # A shell may pass `--data-dir=DIR` as three words.
     options, _ = _read([word for word in words[:-1] if word != "="])
     begin = words[-1] if words else ""
-    for key, cause in keys_in(Sources(os.environ, options.config_file, options.data_dir), state, MOST):
+    plex = options.plex or os.environ.get("PLEXSYNC_PLEX", "")
+    for key, cause in keys_in(Sources(os.environ, options.config_file, options.data_dir), state, MOST, plex):
         if key.startswith(begin):
             sys.stdout.write(f"{key}\t{cause}\n")
     return 0

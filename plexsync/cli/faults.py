@@ -22,7 +22,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
 
 def tell(error: Exception, call: Call) -> int:
     """Report the error, in JSON too with --json; returns the exit code."""
-    codes = [code for kind, code in CODES if isinstance(error, kind)]
+    codes = _codes(error)
     lines = lines_of(error, call)
     if call.verbose and not codes:
         text = "".join(traceback.format_exception(error))
@@ -34,6 +34,15 @@ def tell(error: Exception, call: Call) -> int:
     if not codes and not call.verbose:
         click.echo("plexsync: --verbose shows where it happened", err=True)
     return codes[0] if codes else FAILED
+
+
+def code_of(error: Exception) -> int:
+    """The exit code for an error."""
+    return (*_codes(error), FAILED)[0]
+
+
+def _codes(error: Exception) -> list[int]:
+    return [code for kind, code in CODES if isinstance(error, kind)]
 
 
 def lines_of(error: Exception, call: Call) -> list[str]:

@@ -11,8 +11,10 @@ from plexsync.reports.status import facts_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Protocol
 
+    from plexsync.reports.shapes.several import ServerStatusFacts
     from plexsync.reports.shapes.status import StatusFacts
 
     class CallOptions(Protocol):
@@ -56,6 +58,16 @@ def tell_all(call: "CallOptions", facts: "StatusFacts") -> int:
         text = json.dumps(facts, indent=2) + "\n"
     else:
         text = page(facts, look_of(sys.stdout, os.environ))
+    _write(text)
+    return 0
+
+
+def tell_pages(servers: "Iterable[ServerStatusFacts]") -> None:
+    """Print the facts of several Plex servers as text, in this order; raises OSError if that can't be written."""
+    look = look_of(sys.stdout, os.environ)
+    _write("\n".join(page(facts, look, plex=facts["plex"]) for facts in servers))
+
+
+def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
-    return 0

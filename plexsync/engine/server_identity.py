@@ -78,11 +78,11 @@ class ServerIdentity:
         other = earlier_owner(self._store.folder, machine)
         if other is None:
             return
-        whose = f'[[plex]] "{other}"' if other else "the first [[plex]] entry"
+        entry = f'[[plex]] "{other}"' if other else "the first [[plex]] entry"
         gone = f", or remove the folder plex-{other} if that entry is gone" if other else ""
         raise Barred(
             Neighbour.PLEX,
-            f"this is the Plex server of {whose}, which has its own database: nothing is written twice. "
+            f"this is the Plex server of {entry}, which has its own database: nothing is written twice. "
             f"Correct plex_url{gone}",
             setting="plex_url",
         )

@@ -53,6 +53,12 @@ def verdict(facts: "BareFacts", poll_seconds: float = 0.0) -> "VerdictFacts":
     }
 
 
+def urgency(facts: "VerdictFacts") -> "tuple[int, int]":
+    """A key that sorts verdicts of several servers: the worst one first, by what needs you and what waits."""
+    tones = [part["tone"] for part in facts["parts"]]
+    return -tones.count(BAD), -tones.count(WAIT)
+
+
 def verdict_line(facts: "VerdictFacts", now: int) -> str:
     """The verdict as a terminal shows it: with the command for what needs you, and the time until the next check."""
     words = [part["text"] for part in pointed(facts["parts"], COMMAND)]

@@ -23,6 +23,7 @@ MARKER = "<!-- What follows is made by `make shapes-page`. -->\n"
 SECTIONS = {
     "status": "Status",
     "plex_servers": "Plex servers",
+    "several": "Status of several Plex servers",
     "outages": "Outages",
     "scenes": "Scenes",
     "collections": "Collections",

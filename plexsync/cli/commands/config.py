@@ -11,7 +11,7 @@ from rich.console import Console
 from plexsync.app.setting_change import checked, in_the_file, problems, write_into
 from plexsync.app.settings import NotSetUp
 from plexsync.cli.call import FINE, WRONG, Call, Sharing, family
-from plexsync.cli.settings import hide, sources, toml_of
+from plexsync.cli.settings import chosen_plex, hide, sources, toml_of
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import safe
@@ -100,6 +100,7 @@ def set_one(call: Call, name: str, value: str | None) -> int:
         raise click.UsageError(f"{TABLES} is a table of tables: plexsync config edit opens the file")
     if name in SECRETS and value is not None:
         raise click.UsageError(f"{name} is a secret: leave its value out, and type it when you are asked")
+    _check_shared(call)
     text = _asked(name) if value is None else value
     config = checked(sources(call), {name: text}, hide=partial(hide, call))
     write_into(toml_of(call), {name: in_the_file(config, name)})
@@ -117,6 +118,7 @@ def unset(call: Call, name: str) -> int:
       plexsync config unset dlq_retention_days
     """
     check_exists(name)
+    _check_shared(call)
     write_into(toml_of(call), {name: None})
     return _told(call, name, f"{name} is not in {toml_of(call).name} any more")
 
@@ -149,6 +151,14 @@ def check_exists(name: str) -> None:
         near = difflib.get_close_matches(name, NAMES, n=1)
         hint = f"did you mean {near[0]}?" if near else "plexsync config list shows them"
         raise click.UsageError(f"there is no setting {safe(name)!r}: {hint}")
+
+
+def _check_shared(call: Call) -> None:
+    """Raise UsageError if one of several Plex servers is chosen: what is changed here is above the entries."""
+    if plex := chosen_plex(call):
+        raise click.UsageError(
+            f"this changes what all Plex servers share: plexsync config edit opens the entry of {plex}"
+        )
 
 
 def _facts(call: Call) -> list[SettingFacts]:

@@ -13,6 +13,7 @@ from plexsync.cli.call import FINE, NEWER, WRONG, Call, command
 from plexsync.cli.checks import collections, database, machine, paths, plays, servers
 from plexsync.cli.checks.check import OK, PROBLEM, WARNING, Check, problem
 from plexsync.cli.settings import toml_of
+from plexsync.cli.several import calls_of_all
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.screen import LiveLine, paper, table
 from plexsync.reports.format import many, safe
@@ -30,7 +31,7 @@ def doctor(call: Call) -> int:
     Run it first, and whenever something seems wrong. It asks both servers a few questions and changes nothing in
     them: with watch_back on, it asks Stash to remove a play that nobody has. A hold ("on hold until plex_token is put
     right") is lifted when the server accepts requests again. A hold that asks for a choice is lifted by `plexsync
-    accept`.
+    accept`. With several Plex servers it checks all of them, and tells the one in the worst state first.
 
     Exits with 0 if work can go on (there may be warnings), 1 if something stops it, 2 if settings or database are wrong,
     3 if the database is newer than this program.
@@ -40,10 +41,45 @@ def doctor(call: Call) -> int:
       plexsync doctor
       plexsync doctor --json
     """
+    if calls := calls_of_all(call):
+        return _all_servers(call, calls)
     checks, settings = examined(call)
     code = max((check.code for check in checks), default=FINE)
     call.answer(facts_of(checks, settings), lambda: _tell(checks, settings, paper()))
     return code
+
+
+def _all_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
+    """Check all Plex servers; returns the worst exit code."""
+    servers = []
+    for name, own_call in calls:
+        servers.append((name, *examined(own_call)))
+        call.secrets = tuple(dict.fromkeys((*call.secrets, *own_call.secrets)))
+    worst = sorted(servers, key=lambda server: badness(server[1]), reverse=True)
+
+    def tell() -> None:
+        out = paper()
+        for name, checks, settings in worst:
+            out.print(name, style="bold")
+            _tell(checks, settings, out)
+
+    facts = {name: facts_of(checks, settings) for name, checks, settings in servers}
+    first = calls[0][0]
+    call.answer(
+        {
+            **facts[first],
+            "well": all(server["well"] for server in facts.values()),
+            "plex": first,
+            "servers": [{"plex": name, **server} for name, server in facts.items()],
+        },
+        tell,
+    )
+    return max(check.code for _, checks, _ in servers for check in checks)
+
+
+def badness(checks: Sequence[Check]) -> tuple[int, int]:
+    """How bad it is, to compare servers: by the worst exit code, then by the number of what is not right."""
+    return max(check.code for check in checks), sum(check.state != OK for check in checks)
 
 
 def examined(call: Call) -> tuple[list[Check], list[dict[str, str]]]:

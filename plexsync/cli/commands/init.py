@@ -154,6 +154,9 @@ def _here(call: Call, file: Path) -> Loaded:
     origins["toml_path"] = file if os.path.exists(file) else None  # noqa: PTH110
     loaded = load_here(**origins)
     hide(call, loaded)
+    if loaded.servers:
+        problem = f"{file.name} has [[plex]] entries, and init sets up a single Plex server"
+        raise ConfigError([f"{problem}: plexsync config edit opens the file, and plexsync doctor checks it"])
     return loaded
 
 

@@ -6,7 +6,9 @@ import click
 
 from plexsync.app.parts import Parts
 from plexsync.cli.call import FAILED, FINE, Call, command
-from plexsync.cli.quick_status import quick_facts, tell_all
+from plexsync.cli.faults import code_of, lines_of
+from plexsync.cli.quick_status import quick_facts, tell_all, tell_pages
+from plexsync.cli.several import calls_of_all
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say
@@ -14,8 +16,11 @@ from plexsync.reports.format import ago, local, noted, safe, stamp
 from plexsync.reports.rows import row_facts, title
 from plexsync.reports.scenes import left_out_facts, left_out_words
 from plexsync.reports.shapes.scenes import SceneReport
+from plexsync.reports.shapes.several import ServerStatusFacts
 from plexsync.reports.status import facts as all_facts
 from plexsync.reports.unpaired import lone_items, lone_scenes
+from plexsync.reports.verdict import urgency
+from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.job import Kind
 from plexsync.rules.note_keys import LAST_RUN
 from plexsync.rules.scene_status import standing
@@ -32,8 +37,9 @@ def status(call: Call, scene: int | None, without_scene: bool, without_item: boo
 
     A scene is in sync, queued, not in Plex yet, ignored, out of scope or undone, or it needs you. The command reads the
     database only and asks neither Stash nor Plex, so it answers at once and also during an outage. Scenes without an item
-    and items without a scene are known from the last full comparison (plexsync reconcile). Exits with 0 if the database
-    can be read, and with 1 for a scene that is unknown.
+    and items without a scene are known from the last full comparison (plexsync reconcile). With several Plex servers it
+    shows all of them, the one in the worst state first. Exits with 0 if the database can be read, and with 1 for a scene
+    that is unknown.
 
     \b
     Examples:
@@ -44,14 +50,40 @@ def status(call: Call, scene: int | None, without_scene: bool, without_item: boo
     """
     if (scene is not None) + without_scene + without_item > 1:
         raise click.UsageError("one thing at a time: a scene, --without-scene or --without-item")
-    if scene is None and not (without_scene or without_item) and (facts := quick_facts(call)):
-        return tell_all(call, facts)
+    if scene is None and not (without_scene or without_item):
+        if facts := quick_facts(call):
+            return tell_all(call, facts)
+        if calls := calls_of_all(call):
+            return _tell_servers(call, calls)
     with opened(call) as parts:
         if scene is not None:
             return _tell_scene(call, parts, scene)
         if without_scene or without_item:
             return _tell_alone(call, parts, scenes=without_item)
         return tell_all(call, all_facts(parts))
+
+
+def _tell_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
+    """Print the status of all Plex servers. One whose database can't be used is reported, and the others are shown."""
+    servers: list[ServerStatusFacts] = []
+    problems: list[str] = []
+    codes = [FINE]
+    for name, own_call in calls:
+        try:
+            with opened(own_call) as parts:
+                servers.append({"plex": name, **all_facts(parts)})
+        except (LocalFault, NewerDatabase, Unusable) as error:
+            codes.append(code_of(error))
+            problems += [f"{name}: {line}" for line in lines_of(error, own_call)]
+        call.secrets = tuple(dict.fromkeys((*call.secrets, *own_call.secrets)))
+    if call.json:
+        first = {**servers[0]} if servers and servers[0]["plex"] == calls[0][0] else {}
+        call.answer({**first, "servers": servers, "problem": "\n".join(problems)}, lambda: None)
+    else:
+        tell_pages(sorted(servers, key=lambda facts: urgency(facts["verdict"])))
+    for line in problems:
+        click.echo(f"plexsync: {line}", err=True)
+    return max(codes)
 
 
 def _tell_scene(call: Call, parts: Parts, id: int) -> int:

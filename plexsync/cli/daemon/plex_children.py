@@ -194,7 +194,7 @@ def _relay(name: str, lines: IO[str]) -> None:
     """Copy a worker's log to this one, to its end."""
     with suppress(OSError, ValueError):
         for line in lines:
-            if found := _LINE.fullmatch(line.rstrip()):
-                log.log(logging.getLevelNamesMapping()[found[1]], "%s: %s", name, found[3])
+            if record := _LINE.fullmatch(line.rstrip()):
+                log.log(logging.getLevelNamesMapping()[record[1]], "%s: %s", name, record[3])
             elif line.strip():
                 log.warning("%s: %s", name, line.rstrip().removeprefix("plexsync: "))

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 WORKER_HINTS = {NOT_RUNNING: " (plexsync serve)", HANGS: " (restart plexsync serve)"}
 
 
-def page(facts: "StatusFacts", look: Look) -> str:
-    """The output of `plexsync status` as text."""
+def page(facts: "StatusFacts", look: Look, plex: str = "") -> str:
+    """The output of `plexsync status` as text. With several Plex servers, it begins with the name `plex` of this one."""
     scenes = facts["scenes"]
-    parts = [look.sentence(safe(verdict_line(facts["verdict"], _now(facts))))]
+    name = f"{plex}: " if plex else ""
+    parts = [look.sentence(safe(f"{name}{verdict_line(facts['verdict'], _now(facts))}"))]
     if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
         parts.append(look.sentence(banner))
     parts += [
