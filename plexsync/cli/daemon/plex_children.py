@@ -119,12 +119,9 @@ class PlexChildren:
         """Start a worker for each new entry, and end those of removed ones; `folder` is that of the first server."""
         self._folder = folder
         wanted = () if chosen_plex(self._call) else loaded.servers[1:]
-        removed = [self._children.pop(name) for name in tuple(self._children) if name not in wanted]
-        # All are asked before the first is waited for.
-        for child in removed:
-            child.ask_to_end()
-        for child in removed:
-            child.end()
+        for name in [name for name in self._children if name not in wanted]:
+            # The work does not wait for its end.
+            threading.Thread(target=self._children.pop(name).end, name=f"end of {name}", daemon=True).start()
         for name in wanted:
             if name not in self._children:
                 log.info("%s: its worker is started", name)
