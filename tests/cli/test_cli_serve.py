@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from plexsync.app.parts import opened
-from plexsync.cli.commands.serve import put_together
 from plexsync.cli.daemon.greeting import STOP, greeting
+from plexsync.cli.daemon.shift import put_together
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.logs import LOG_FILE
 from plexsync.cli.main import version
