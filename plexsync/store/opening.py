@@ -5,7 +5,6 @@ from plexsync.rules.errors import Unusable
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
 from plexsync.store.fence import Fence
-from plexsync.store.sqlite import SqliteFile
 
 
 def open_database(address: StoreAddress, *, worker: bool = False, fence: Fence | None = None) -> Database:
@@ -20,7 +19,7 @@ def open_database(address: StoreAddress, *, worker: bool = False, fence: Fence |
         from plexsync.store.postgres.backend import PostgresSchema
 
         return Database.on(PostgresSchema(address, worker=worker, fence=fence))
-    return Database.on(SqliteFile(address.path, worker=worker))
+    return Database(address.path, worker=worker)
 
 
 def check_driver(address: StoreAddress) -> None:

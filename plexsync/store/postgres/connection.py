@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import psycopg
-from psycopg import pq
+from psycopg import adapters, pq
 from psycopg.adapt import Dumper, Loader
 
 from plexsync.rules.errors import LockLost
@@ -55,7 +55,7 @@ class PostgresConnection(Connection):
         return self.driver.info.transaction_status not in (pq.TransactionStatus.IDLE, pq.TransactionStatus.UNKNOWN)
 
     def execute(self, sql: str, values: Values = ()) -> int:
-        return self._run(sql, values).rowcount
+        return self.cursor(sql, values).rowcount
 
     def execute_many(self, sql: str, values: Sequence[Values]) -> int:
         if not values:
@@ -68,10 +68,10 @@ class PostgresConnection(Connection):
             return cursor.rowcount
 
     def rows(self, sql: str, values: Values = ()) -> list[Row]:
-        return self._run(sql, values).fetchall()
+        return self.cursor(sql, values).fetchall()
 
     def row(self, sql: str, values: Values = ()) -> Row:
-        return self._run(sql, values).fetchone()
+        return self.cursor(sql, values).fetchone()
 
     def stream(self, sql: str, values: Values = ()) -> Iterator[Row]:
         self.statements += 1
@@ -86,7 +86,8 @@ class PostgresConnection(Connection):
     def close(self) -> None:
         self.driver.close()
 
-    def _run(self, sql: str, values: Values) -> "psycopg.Cursor[Any]":
+    def cursor(self, sql: str, values: Values = ()) -> "psycopg.Cursor[Any]":
+        """Run a statement; returns its cursor, with `fetchone` and `fetchall`."""
         self.statements += 1
         translated = for_driver(sql)
         cursor = self.driver.execute(translated.sql, _stored(translated, values))
@@ -176,13 +177,24 @@ def named_rows(cursor: "psycopg.Cursor[Any]") -> type[NamedRow]:
 
 
 # --- values ----------------------------------------------------------------------------------------------------------
-# A value goes as a text without a type, so that PostgreSQL takes it as what the statement needs, as SQLite does.
+# A text and a truth value go without a type: PostgreSQL takes them as what the statement needs, as SQLite does.
 
 
 class _Number(Dumper):
-    oid = 0
+    # Without a type, a time beside a small number would be one of 32 bits.
+    oid = adapters.types["int8"].oid
 
     def dump(self, obj: int) -> bytes:
+        return b"%d" % obj
+
+    def quote(self, obj: int) -> bytes:
+        return b"%d" % obj
+
+
+class _TruthValue(Dumper):
+    oid = 0
+
+    def dump(self, obj: bool) -> bytes:
         return b"%d" % obj
 
 
@@ -211,10 +223,10 @@ class _Numeric(Loader):
 
 def adapt(driver: Driver) -> None:
     """Let a connection take and give the values that SQLite's driver takes and gives."""
-    adapters = driver.adapters
-    for kind in (int, bool):
-        adapters.register_dumper(kind, _Number)
-    adapters.register_dumper(str, _Text)
-    adapters.register_loader("bool", _Truth)
-    adapters.register_loader("numeric", _Numeric)
+    own = driver.adapters
+    own.register_dumper(int, _Number)
+    own.register_dumper(bool, _TruthValue)
+    own.register_dumper(str, _Text)
+    own.register_loader("bool", _Truth)
+    own.register_loader("numeric", _Numeric)
     driver.row_factory = named_rows
