@@ -79,8 +79,11 @@ def inspect(folder: Path) -> DatabaseCheck:
 
 
 @contextmanager
-def lock_of(address: StoreAddress) -> Iterator[bool]:
-    """Yield True while this process holds the worker's lock on a sound database, False if another process holds it."""
+def lock_of(address: StoreAddress, *, repairs: bool = True) -> Iterator[bool]:
+    """Yield True while this process holds the worker's lock on a sound database, False if another process holds it.
+
+    `repairs` False: a damaged file is left as it is.
+    """
     folder = address.folder
     try:
         intake.make_folder(str(folder))
@@ -92,7 +95,7 @@ def lock_of(address: StoreAddress) -> Iterator[bool]:
             stack.enter_context(lock)
             if address.is_postgres:
                 _check_no_file(address)
-            else:
+            elif repairs:
                 _repair(folder)
                 sweep(address.path, now=SystemClock().now())
         yield lock is not None
