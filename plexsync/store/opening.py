@@ -23,10 +23,15 @@ def open_database(address: StoreAddress, *, worker: bool = False, fence: Fence |
 def backend_at(address: StoreAddress, *, worker: bool = False, fence: Fence | None = None) -> Backend:
     """Return what opens connections to the store at `address`, see `open_database`. Opens none yet."""
     if address.is_postgres:
-        if not extras.is_installed("postgres"):
-            raise Unusable(f"a package for {address.name} is missing: {extras.advice('postgres')}")
+        check_driver(address)
         # The driver takes a while to import.
         from plexsync.store.postgres.backend import PostgresSchema
 
         return PostgresSchema(address, worker=worker, fence=fence)
     return SqliteFile(address.path, worker=worker)
+
+
+def check_driver(address: StoreAddress) -> None:
+    """Raise Unusable if the driver of PostgreSQL is not installed."""
+    if not extras.is_installed("postgres"):
+        raise Unusable(f"a package for {address.name} is missing: {extras.advice('postgres')}")
