@@ -137,6 +137,9 @@ def test_a_forgotten_move_is_not_begun_anew_in_silence(synced: World, door: Door
     assert done.code == 2
     assert "plexsync.db is there" in done.err
     assert "run plexsync move" in done.err
+    old = check(door("doctor", "--json"), "old database")
+    assert old["state"] == "problem"
+    assert "hooks write to it" in old["told"]
 
 
 def test_no_command_shows_the_url_or_its_password(
