@@ -24,6 +24,7 @@ SECTIONS = {
     "status": "Status",
     "plex_servers": "Plex servers",
     "several": "Status of several Plex servers",
+    "workers": "Workers",
     "outages": "Outages",
     "scenes": "Scenes",
     "collections": "Collections",

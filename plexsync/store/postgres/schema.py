@@ -43,11 +43,13 @@ OWN_TABLES = (
     f"insert into schema_version (one, program, version) values (1, '{PROGRAM}', 0)",
     "insert into commit_count (one, commits) values (1, 0)",
 )
-# Who holds the worker's lock, or held it last, and who stands by; see `plexsync.store.postgres.worker_lock`.
+# Who holds the worker's lock, or held it last, and who stands by; see `plexsync.store.postgres.worker_lock`. Where the
+# database is; see `plexsync.store.postgres.restores`.
 WORKERS = (
     "create table worker (one bigint primary key default 1 check (one = 1), number bigint not null, host text not null,"
     " pid bigint not null, version text not null, backend bigint not null, settings jsonb not null,"
     " installation text not null, since bigint not null, beat bigint not null, ended text)",
+    "create table origin (one bigint primary key check (one = 1), print text not null)",
     "create table standby (id text primary key, host text not null, pid bigint not null, version text not null,"
     " since bigint not null, beat bigint not null, differing jsonb not null)",
 )
@@ -76,6 +78,7 @@ def migrate(db: Driver, schema_name: str, name: str) -> None:
     Of two processes that do so at once, the second finds it done. `name` is the database's for messages. Raises
     NewerDatabase, Unusable, and the driver's errors.
     """
+    _check_session(db, schema_name, name)
     if (version := _version(db, schema_name, name)) == len(schema.MIGRATIONS):
         return
     with db.transaction():
@@ -91,6 +94,13 @@ def migrate(db: Driver, schema_name: str, name: str) -> None:
             run_all(db, [shaped for migration in missing for sql in migration for shaped in in_postgres(sql)])
             run_all(db, [f"alter table {table} set (fillfactor = {FILL})" for table in HOT])
             db.execute("update schema_version set version = %s", (len(schema.MIGRATIONS),))
+
+
+def _check_session(db: Driver, schema_name: str, name: str) -> None:
+    """Raise Unusable if the session is not set up as asked: tables would be made in a schema of others."""
+    row = db.execute("select current_setting('search_path')").fetchone()
+    if row is None or row[0] != schema_name:
+        raise Unusable(f"{name} is behind a pooler that takes no session settings: name the server itself")
 
 
 def run_all(db: Driver, statements: Sequence[str]) -> None:
