@@ -13,7 +13,7 @@ from plexsync.store.database import Database
 from plexsync.store.db import connect
 from plexsync.store.opening import open_database
 from tests.store.pruning import prune
-from tests.stores import address_of, look
+from tests.stores import address_of, look, on_postgres
 
 T = 1_700_000_000_000
 SCENE = Kind.SCENE
@@ -475,7 +475,8 @@ def test_an_idle_row_keeps_no_error(store):
 def test_an_error_of_any_text_can_be_kept(store):
     want(store, 7)
     settle(store, claim(store)[0], State.DEAD, error="a lone \ud800 surrogate and a \0", cls="bug")
-    assert row(store, 7).error == "a lone ? surrogate and a \0"
+    # PostgreSQL can't store the character zero.
+    assert row(store, 7).error == "a lone ? surrogate and a " + ("" if on_postgres() else "\0")
 
 
 # --- dead letters ----------------------------------------------------------------------------------------------------
