@@ -6,7 +6,7 @@ making one takes a hundred times as long. What a test looks at or changes behind
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ class Schemas:
     name: str
     taken: dict[Path, str] = field(default_factory=dict)
     free: list[str] = field(default_factory=list)
+    kept: set[Path] = field(default_factory=set)
     made: int = 0
 
     def of(self, folder: Path) -> StoreAddress:
@@ -40,8 +41,8 @@ class Schemas:
 
     def release(self) -> None:
         """The test is over."""
-        self.free += self.taken.values()
-        self.taken.clear()
+        self.free += [schema for folder, schema in self.taken.items() if folder not in self.kept]
+        self.taken = {folder: self.taken[folder] for folder in self.kept}
 
     def _another(self) -> str:
         self.made += 1
@@ -92,6 +93,12 @@ def release() -> None:
         schemas.release()
 
 
+def keep(folder: Path) -> None:
+    """Keep what is in the store of a folder, which belongs to more than one test."""
+    for schemas in SCHEMAS:
+        schemas.kept.add(folder.resolve())
+
+
 def address_of(folder: Path) -> StoreAddress:
     """Where the store of a data folder is in this run."""
     return SCHEMAS[0].of(folder) if SCHEMAS else StoreAddress(folder)
@@ -123,12 +130,20 @@ class Looking:
         self._db = PostgresConnection(driver, "begin")
 
     def execute(self, sql: str, values: Any = ()) -> Any:
-        if not isinstance(values, dict):
-            pieces = sql.split("?")
-            names = [f"value_{'abcdefghij'[n]}" for n in range(len(pieces) - 1)]
-            sql = "".join(f"{piece}:{name}" for piece, name in zip(pieces, names, strict=False)) + pieces[-1]
-            values = dict(zip(names, values, strict=True))
-        return self._db.cursor(sql, values)
+        return self._db.cursor(*named(sql, values))
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        self._db.execute_many(named(sql, rows[0])[0], [named(sql, row)[1] for row in rows])
+
+
+def named(sql: str, values: Any) -> tuple[str, dict[str, object]]:
+    """A statement whose `?` have names, and the values under these."""
+    if isinstance(values, dict):
+        return sql, values
+    first, *pieces = sql.split("?")
+    names = [f"value_{chr(ord('a') + place)}" for place in range(len(pieces))]
+    named = first + "".join(f":{name}{piece}" for name, piece in zip(names, pieces, strict=True))
+    return named, dict(zip(names, values, strict=True))
 
 
 @contextmanager

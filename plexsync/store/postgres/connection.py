@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import psycopg
-from psycopg import pq
+from psycopg import adapters, pq
 from psycopg.adapt import Dumper, Loader
 
 from plexsync.store.connection import Connection, Row, Values
@@ -165,17 +165,28 @@ def named_rows(cursor: "psycopg.Cursor[Any]") -> type[NamedRow]:
 
 
 # --- values ----------------------------------------------------------------------------------------------------------
-# A value goes as a text without a type, so that PostgreSQL takes it as what the statement needs, as SQLite does.
+# A text and a truth value go without a type: PostgreSQL takes them as what the statement needs, as SQLite does.
 
 
-class _Number(Dumper):
-    oid = 0
+class _WholeNumberDumper(Dumper):
+    # Without a type, a time beside a small number would be one of 32 bits.
+    oid = adapters.types["int8"].oid
 
     def dump(self, obj: int) -> bytes:
         return b"%d" % obj
 
+    def quote(self, obj: int) -> bytes:
+        return b"%d" % obj
 
-class _Text(Dumper):
+
+class _TruthDumper(Dumper):
+    oid = 0
+
+    def dump(self, obj: bool) -> bytes:
+        return b"%d" % obj
+
+
+class _TextDumper(Dumper):
     oid = 0
 
     def dump(self, obj: str) -> bytes:
@@ -183,14 +194,14 @@ class _Text(Dumper):
         return obj.replace("\0", "").encode()
 
 
-class _Truth(Loader):
+class _TruthLoader(Loader):
     """SQLite has numbers for truth values."""
 
     def load(self, data: Any) -> int:
         return int(bytes(data) == b"t")
 
 
-class _Numeric(Loader):
+class _SumLoader(Loader):
     """A sum of whole numbers."""
 
     def load(self, data: Any) -> int | float:
@@ -200,10 +211,10 @@ class _Numeric(Loader):
 
 def adapt(driver: Driver) -> None:
     """Let a connection take and give the values that SQLite's driver takes and gives."""
-    adapters = driver.adapters
-    for kind in (int, bool):
-        adapters.register_dumper(kind, _Number)
-    adapters.register_dumper(str, _Text)
-    adapters.register_loader("bool", _Truth)
-    adapters.register_loader("numeric", _Numeric)
+    own = driver.adapters
+    own.register_dumper(int, _WholeNumberDumper)
+    own.register_dumper(bool, _TruthDumper)
+    own.register_dumper(str, _TextDumper)
+    own.register_loader("bool", _TruthLoader)
+    own.register_loader("numeric", _SumLoader)
     driver.row_factory = named_rows

@@ -26,6 +26,9 @@ HELPERS = (
     " as 'select extract(epoch from clock_timestamp())::double precision / 86400 + 2440587.5'",
     "create function total_of(numeric, numeric) returns numeric language sql immutable as 'select $1 + coalesce($2, 0)'",
     "create aggregate total(numeric) (sfunc = total_of, stype = numeric, initcond = '0')",
+    "create function whole(text) returns bigint language sql immutable"
+    " as $$select coalesce(substring($1 from '^\\s*([+-]?[0-9]{1,18})')::bigint, 0)$$",
+    "create function whole(double precision) returns bigint language sql immutable as 'select $1::bigint'",
     "create function json_array(text, bigint) returns text language sql immutable"
     " as 'select json_build_array($1, $2)::text'",
     "create function listed(text, text) returns text language sql immutable"
@@ -89,14 +92,14 @@ def run_all(db: Driver, statements: Sequence[str]) -> None:
 
 def _version(db: Driver, schema_name: str, name: str) -> int | None:
     """Return the version of the schema; None if there is nothing yet. Raises NewerDatabase and Unusable."""
-    found = db.execute(
+    row = db.execute(
         "select to_regclass(format('%%I.schema_version', n.nspname)) is not null,"
         " exists (select 1 from pg_class c where c.relnamespace = n.oid) from pg_namespace n where n.nspname = %s",
         (schema_name,),
     ).fetchone()
-    if found is None:
+    if row is None:
         return None
-    marked, used = found
+    marked, used = row
     rows = db.execute(f'select program, version from "{schema_name}".schema_version').fetchall() if marked else []
     if used and (len(rows) != 1 or rows[0][0] != PROGRAM):
         raise Unusable(f"the schema {schema_name} of {name} belongs to another program")
