@@ -8,12 +8,18 @@ import psycopg
 from psycopg import adapters, pq
 from psycopg.adapt import Dumper, Loader
 
+from plexsync.rules.errors import LockLost
 from plexsync.store.connection import Connection, Row, Values
+from plexsync.store.fence import Fence
 from plexsync.store.postgres.translation import Translated, for_driver
 
 # Rows of a stream that come in one exchange.
 STREAMED = 1000
 _WRITES = ("INSERT", "UPDATE", "DELETE")
+# An advisory lock has two numbers: its class, and a hash of the schema. This is the class of the only writer.
+WRITER_CLASS = 0x506C5379  # "PlSy", as in the id of PlexSync's SQLite files
+# Read under that lock, so that no other worker begins before this transaction ends.
+NUMBER = "select number from worker"
 COUNT_COMMIT = "update commit_count set commits = commits + 1; commit"
 COMMITS = "select commits from commit_count"
 
@@ -25,12 +31,16 @@ class CommitInDoubt(psycopg.OperationalError):
 
 
 class PostgresConnection(Connection):
-    """One connection to a schema; `begins` begins a transaction of the only writer."""
+    """One connection to a schema; `begins` begins a transaction of the only writer.
 
-    def __init__(self, driver: Driver, begins: str) -> None:
+    `fence`: the worker's lock; a transaction that writes raises LockLost once another process holds it.
+    """
+
+    def __init__(self, driver: Driver, begins: str, fence: Fence | None = None) -> None:
         super().__init__()
         self.driver = driver
         self._begins = begins
+        self._fence = fence
         self._changes = 0
         self._changes_before = 0
         self._own_commits = 0
@@ -101,7 +111,23 @@ class PostgresConnection(Connection):
 
     def _begin(self, *, writes: bool) -> None:
         self._changes_before = self._changes
-        self._send(self._begins if writes else "begin isolation level repeatable read read only")
+        if writes:
+            self._begin_writing()
+        else:
+            self._send("begin isolation level repeatable read read only")
+
+    def _begin_writing(self) -> None:
+        """Begin, in one exchange; raises LockLost if another worker has begun."""
+        if self._fence is None:
+            self._send(self._begins)
+            return
+        self._fence.check()
+        cursor = self._send(f"{self._begins}; {NUMBER}")
+        while cursor.nextset():
+            pass
+        if cursor.fetchall() != [(self._fence.number,)]:
+            self._fence.lose()
+            raise LockLost
 
     def _end(self, *, commits: bool) -> None:
         changed = commits and self._changes != self._changes_before
@@ -116,9 +142,9 @@ class PostgresConnection(Connection):
             raise
         self._own_commits += 1
 
-    def _send(self, statements: str) -> None:
+    def _send(self, statements: str) -> "psycopg.Cursor[Any]":
         """Run one or more statements without parameters, in one exchange."""
-        self.driver.execute(statements.encode(), prepare=False)
+        return self.driver.execute(statements.encode(), prepare=False)
 
 
 def _stored(translated: Translated, values: Values) -> Mapping[str, object]:
