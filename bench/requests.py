@@ -43,8 +43,8 @@ class Cost:
 HEAD = f"{'sync':34} {'scenes':>7} {'Plex/sc.':>9} {'PUT/sc.':>9} {'Stash/sc.':>9} {'scenes/s':>9} {'CPU ms/sc.':>10}"
 
 
-def measure(scenes: int, latency: float, poster: str = "none") -> list[Cost]:
-    """A first sync of `scenes` changed scenes, the same again, and one with a tenth of them edited.
+def measure(scenes: int, latency: float, poster: str = "none", *, only_first: bool = False) -> list[Cost]:
+    """A first sync of `scenes` changed scenes, the same again, and one with a tenth of them edited (or `only_first`).
 
     With `poster` "cover", each scene has a cover of its own of 100 kB.
     """
@@ -89,6 +89,8 @@ def measure(scenes: int, latency: float, poster: str = "none") -> list[Cost]:
         }
         as_installed(environ)
         costs = [_sync(f"first, all changed ({told})", plex, stash, environ, scenes)]
+        if only_first:
+            return costs
         costs.append(_sync(f"again, nothing changed ({told})", plex, stash, environ, scenes))
         for id in ids[::10]:
             stash.edit_scene(id, title=f"Edited {id}")
