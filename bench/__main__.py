@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable
 
-from bench import bulk, edit, hook, pages, queues, quick, requests, scale
+from bench import bulk, edit, hook, pages, queues, quick, requests, scale, stores
 
 
 def main() -> None:
@@ -37,6 +37,8 @@ def main() -> None:
     _print(pages.report(2 * options.scenes))
     print()
     _print(queues.report())
+    print()
+    _print(stores.report())
 
 
 def _print(lines: Iterable[str]) -> None:

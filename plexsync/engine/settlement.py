@@ -12,7 +12,7 @@ from plexsync.engine.gates import Gates
 from plexsync.rules.job import Done, Job, Later, Outcome, State, Waiting, settle
 from plexsync.rules.neighbours import Clock, Dice
 from plexsync.store.database import Database, Writer
-from plexsync.store.jobs import Ending
+from plexsync.store.endings import Ending
 
 Settle = Callable[[Writer, Sequence[tuple[Job, Outcome]]], None]
 

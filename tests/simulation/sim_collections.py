@@ -12,11 +12,8 @@ late, the process is killed at any boundary, and its database is restored. When 
 `python -m tests.simulation.sim_collections FIRST COUNT STEPS` runs a range by hand and prints the history of what fails.
 """
 
-import argparse
 import re
-import time
-import traceback
-from collections import Counter, deque
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -44,6 +41,7 @@ from plexsync.stash.collecting import StashCollecting
 from tests.engine.clocks import Clock
 from tests.engine.house import BREAKER
 from tests.engine.pools import Inline
+from tests.simulation.running import Lives
 from tests.simulation.sim_curators import (
     PLAIN_PARTS,
     ROOTS,
@@ -56,7 +54,7 @@ from tests.simulation.sim_curators import (
     shown_part,
 )
 from tests.simulation.sim_process import KEY, TOKEN, SimDice, SimStore
-from tests.simulation.sim_run import ROUNDS, Ending, Failure, Report, listening, scratch
+from tests.simulation.sim_run import ROUNDS, Ending
 from tests.simulation.sim_truth import Violation
 from tests.simulation.sim_wire import CONNECT, PICTURES, READ
 from tests.simulation.sim_world import Nature, World
@@ -447,60 +445,18 @@ class CollectionsEnding(Ending):
 # --- running ---------------------------------------------------------------------------------------------------------
 
 
-def run_collection_seeds(first: int, count: int, steps: int) -> Report:
-    """Live so many of these lives, one after the other; failures are in the report, each with its seed."""
-    report = Report(first, count, steps)
-    began = time.monotonic()
-    for seed in range(first, first + count):
-        failure, tally, digest = run_collection_seed(seed, steps)
-        report.tally += tally
-        report.digests[seed] = digest
-        if failure:
-            report.failures.append(failure)
-    report.seconds = time.monotonic() - began
-    return report
+def _live(world: CollectionsWorld, steps: int) -> None:
+    people = world.people = Curators(world)
+    world.tell(f"{world.nature} {world.profiles[0].dressing} {world.profiles[1].dressing}")
+    for _ in range(steps):
+        people.act()
+        world.judge_books()
+    CollectionsEnding(world, people).judge()
 
 
-def run_collection_seed(seed: int, steps: int) -> tuple[Failure | None, Counter[str], int]:
-    """One seed: its failure if it has one, what happened, and the digest of its history."""
-    with scratch() as folder, listening():
-        world = CollectionsWorld(seed, folder)
-        try:
-            return _lived(world, seed, steps), world.tally, world.digest
-        finally:
-            world.close()
-
-
-def _lived(world: CollectionsWorld, seed: int, steps: int) -> Failure | None:
-    try:
-        people = world.people = Curators(world)
-        world.tell(f"{world.nature} {world.profiles[0].dressing} {world.profiles[1].dressing}")
-        for _ in range(steps):
-            people.act()
-            world.judge_books()
-        CollectionsEnding(world, people).judge()
-    except Violation as violation:
-        return Failure(seed, steps, violation.kind, str(violation), tuple(world.history))
-    except Exception:  # noqa: BLE001 - a fault of any kind is a finding
-        return Failure(seed, steps, "broken", traceback.format_exc(), tuple(world.history))
-    return None
-
-
-def main() -> None:
-    """Run a range by hand."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("first", type=int)
-    parser.add_argument("count", type=int, nargs="?", default=1)
-    parser.add_argument("steps", type=int, nargs="?", default=120)
-    parser.add_argument("--brief", action="store_true", help="a line for each failure, without its history")
-    options = parser.parse_args()
-    report = run_collection_seeds(options.first, options.count, options.steps)
-    for failure in report.failures:
-        print(f"seed {failure.seed}: {failure.text[-400:]}" if options.brief else failure, end="\n\n")
-    print(dict(report.tally.most_common()))
-    print(f"{report.count} seeds of {report.steps} steps in {report.seconds:.1f} s: {len(report.failures)} failed")
-    print(f"seeds {[failure.seed for failure in report.failures]}")
+LIVES = Lives(CollectionsWorld, _live)
+run_collection_seeds, run_collection_seed = LIVES.run, LIVES.run_seed
 
 
 if __name__ == "__main__":
-    main()
+    LIVES.main(__doc__, steps=120)

@@ -12,10 +12,7 @@ our database are restored from backups. When it has calmed down, the simulators 
 `python -m tests.simulation.sim_plays FIRST COUNT STEPS` runs a range by hand and prints the history of what fails.
 """
 
-import argparse
 import json
-import time
-import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,8 +31,9 @@ from plexsync.rules.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Answer, HttpServer, Request
 from plexsync.simulator.stash_model import SceneSnapshot
 from plexsync.simulator.stash_plays import moments_of
+from tests.simulation.running import Lives
 from tests.simulation.sim_play_truth import PlayTruth, Second
-from tests.simulation.sim_run import ROUNDS, Ending, Failure, Report, listening, scratch
+from tests.simulation.sim_run import ROUNDS, Ending
 from tests.simulation.sim_truth import Violation
 from tests.simulation.sim_watchers import Watchers, key_of
 from tests.simulation.sim_wire import DEADLINE, SimWire, told
@@ -358,65 +356,18 @@ class PlaysEnding(Ending):
 # --- running ---------------------------------------------------------------------------------------------------------
 
 
-def run_play_seeds(first: int, count: int, steps: int) -> Report:
-    """Live so many of these lives, one after the other; failures are in the report, each with its seed."""
-    report = Report(first, count, steps)
-    began = time.monotonic()
-    for seed in range(first, first + count):
-        failure, tally, digest = run_play_seed(seed, steps)
-        report.tally += tally
-        report.digests[seed] = digest
-        if failure:
-            report.failures.append(failure)
-    report.seconds = time.monotonic() - began
-    return report
+def _live(world: PlaysWorld, steps: int) -> None:
+    people = world.people = Watchers(world)
+    world.tell(f"{world.restores}, {world.nature}, {world.setting.watch}")
+    for _ in range(steps):
+        people.act()
+        world.judge_books()
+    PlaysEnding(world, people).judge()
 
 
-def run_play_seed(seed: int, steps: int) -> tuple[Failure | None, Counter[str], int]:
-    """One seed: its failure if it has one, what happened, and the digest of its history."""
-    with scratch() as folder, listening():
-        world = PlaysWorld(seed, folder)
-        try:
-            return _lived(world, seed, steps), world.tally, world.digest
-        finally:
-            world.close()
-
-
-def _lived(world: PlaysWorld, seed: int, steps: int) -> Failure | None:
-    try:
-        people = world.people = Watchers(world)
-        world.tell(f"{world.restores}, {world.nature}, {world.setting.watch}")
-        for _ in range(steps):
-            people.act()
-            world.judge_books()
-        PlaysEnding(world, people).judge()
-    except Violation as violation:
-        return Failure(seed, steps, violation.kind, str(violation), tuple(world.history))
-    except Exception:  # noqa: BLE001 - a fault of any kind is a finding
-        return Failure(seed, steps, "broken", traceback.format_exc(), tuple(world.history))
-    return None
-
-
-def main() -> None:
-    """Run a range by hand."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("first", type=int)
-    parser.add_argument("count", type=int, nargs="?", default=1)
-    parser.add_argument("steps", type=int, nargs="?", default=200)
-    parser.add_argument("--brief", action="store_true", help="a line for each failure, without its history")
-    options = parser.parse_args()
-    report = run_play_seeds(options.first, options.count, options.steps)
-    for failure in report.failures:
-        print(
-            f"seed {failure.seed}: {failure.text[-400:]}" if options.brief else failure, end="\n" * (2 - options.brief)
-        )
-    print(dict(report.tally.most_common()))
-    print(
-        f"{report.count} seeds of {report.steps} steps in {report.seconds:.1f} s: "
-        f"{report.lost} lost, {report.doubled} doubled, {report.wrong} wrong; "
-        f"seeds {[failure.seed for failure in report.failures]}"
-    )
+LIVES = Lives(PlaysWorld, _live)
+run_play_seeds, run_play_seed = LIVES.run, LIVES.run_seed
 
 
 if __name__ == "__main__":
-    main()
+    LIVES.main(__doc__)

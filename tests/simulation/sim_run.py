@@ -3,33 +3,23 @@
 `python -m tests.simulation.sim_run FIRST COUNT STEPS` runs a range by hand and prints the history of what fails.
 """
 
-import argparse
 import itertools
-import logging
-import shutil
-import tempfile
-import time
-import traceback
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable
 
 from plexsync.rules.errors import Unavailable
 from plexsync.rules.job import Kind
 from plexsync.simulator.plex_server import ItemSnapshot
 from plexsync.simulator.stash_model import SceneSnapshot
+from tests.simulation.running import Lives, Report, range_parser
 from tests.simulation.sim_people import People
 from tests.simulation.sim_truth import Violation, remembered, shown
-from tests.simulation.sim_world import Listener, World, lives_by_hooks_alone
+from tests.simulation.sim_world import World, lives_by_hooks_alone
 
 SETTLING = 6 * 3600.0
 # As long as it may take until what Plex did not have is looked for twice.
 LOOKED_FOR = 2 * 25 * 3600.0
 ROUNDS = 8
 STEPS_AT_REST = 4000
-MEMORY_DISK = Path("/dev/shm")
 
 # Each has found a fault that is mended now, and is lived again for ever.
 FOUND = {
@@ -41,81 +31,13 @@ FOUND = {
 FOUND_STEPS = 200
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A promise that a seed has found broken; `history` ends with the moment."""
-
-    seed: int
-    steps: int
-    kind: str
-    text: str
-    history: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return "\n".join((f"seed {self.seed}, {self.steps} steps: {self.text}", *self.history))
-
-
-@dataclass
-class Report:
-    """What a range of seeds came to. `tally` counts what happened, by name: faults, kills, requests, writes."""
-
-    first: int
-    count: int
-    steps: int
-    seconds: float = 0.0
-    tally: Counter[str] = field(default_factory=Counter)
-    failures: list[Failure] = field(default_factory=list)
-    digests: dict[int, int] = field(default_factory=dict)
-
-    def failed(self, kind: str) -> int:
-        """How many seeds found something lost, doubled, wrong or broken."""
-        return sum(failure.kind == kind for failure in self.failures)
-
-    @property
-    def lost(self) -> int:
-        return self.failed("lost")
-
-    @property
-    def doubled(self) -> int:
-        return self.failed("doubled")
-
-    @property
-    def wrong(self) -> int:
-        return self.failed("wrong") + self.failed("broken")
-
-
 def run_seeds(first: int, count: int, steps: int, *, hooks_alone: bool = False, until_lost: bool = False) -> Report:
     """Live so many seeds, one after the other; failures are in the report, each with the seed that shows it again.
 
     `hooks_alone`: pass over those whose lives have more than their hooks. `until_lost`: stop where something is lost.
     """
-    report = Report(first, count, steps)
-    began = time.monotonic()
     seeds = (seed for seed in itertools.count(first) if not hooks_alone or lives_by_hooks_alone(seed))
-    for seed in itertools.islice(seeds, count):
-        failure, world_tally, digest = run_seed(seed, steps)
-        report.tally += world_tally
-        report.digests[seed] = digest
-        if failure:
-            report.failures.append(failure)
-        if until_lost and report.lost:
-            break
-    report.seconds = time.monotonic() - began
-    return report
-
-
-def run_seed(seed: int, steps: int) -> tuple[Failure | None, Counter[str], int]:
-    """One seed: its failure if it has one, what happened, and the digest of its history."""
-    with scratch() as folder, listening(), _world(seed, folder) as world:
-        try:
-            _live(world, steps)
-        except Violation as violation:
-            failure = Failure(seed, steps, violation.kind, str(violation), tuple(world.history))
-        except Exception:  # noqa: BLE001 - a fault of any kind is a finding
-            failure = Failure(seed, steps, "broken", traceback.format_exc(), tuple(world.history))
-        else:
-            failure = None
-        return failure, world.tally, world.digest
+    return LIVES.run_some(seeds, Report(first, count, steps), until_lost=until_lost)
 
 
 def _live(world: World, steps: int) -> None:
@@ -126,40 +48,8 @@ def _live(world: World, steps: int) -> None:
     Ending(world, people).judge()
 
 
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder on a disk that syncs for nothing, where there is one: no power is lost here."""
-    place = MEMORY_DISK if MEMORY_DISK.is_dir() else None
-    folder = Path(tempfile.mkdtemp(prefix="plexsync-simulation-", dir=place))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-@contextmanager
-def listening() -> Iterator[None]:
-    """Every line that the product logs is heard, and goes nowhere else."""
-    logger, listener = logging.getLogger("PlexSync"), Listener()
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(listener)
-    logger.setLevel(logging.DEBUG)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(listener)
-        logger.setLevel(level)
-        logger.propagate = propagate
-
-
-@contextmanager
-def _world(seed: int, folder: Path) -> Iterator[World]:
-    world = World(seed, folder)
-    try:
-        yield world
-    finally:
-        world.close()
+LIVES = Lives(World, _live)
+run_seed = LIVES.run_seed
 
 
 class Ending:
@@ -398,21 +288,11 @@ class Ending:
 
 def main() -> None:
     """Run a range by hand."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("first", type=int)
-    parser.add_argument("count", type=int, nargs="?", default=1)
-    parser.add_argument("steps", type=int, nargs="?", default=200)
+    parser = range_parser(__doc__, steps=200)
     parser.add_argument("--hooks-alone", action="store_true", help="only lives that have nothing but their hooks")
     options = parser.parse_args()
     report = run_seeds(options.first, options.count, options.steps, hooks_alone=options.hooks_alone)
-    for failure in report.failures:
-        print(failure, end="\n\n")
-    print(dict(report.tally.most_common()))
-    print(
-        f"{report.count} seeds of {report.steps} steps in {report.seconds:.1f} s: "
-        f"{report.lost} lost, {report.doubled} doubled, {report.wrong} wrong; "
-        f"seeds {[failure.seed for failure in report.failures]}"
-    )
+    report.show(brief=options.brief)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,6 @@ written to a wrong item or to a server that nobody has agreed to, and no scene i
 `python -m tests.simulation.sim_servers FIRST COUNT STEPS` runs a range by hand and prints the history of what fails.
 """
 
-import argparse
-import time
-import traceback
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,8 +23,9 @@ from plexsync.rules.plan_records import Policy
 from plexsync.simulator.http import Answer, Request
 from plexsync.simulator.plex_server import ItemSnapshot
 from plexsync.simulator.stash_model import SceneSnapshot
+from tests.simulation.running import Lives
 from tests.simulation.sim_changes import BoundItem, ServerPeople
-from tests.simulation.sim_run import ROUNDS, Ending, Failure, Report, listening, scratch
+from tests.simulation.sim_run import ROUNDS, Ending
 from tests.simulation.sim_truth import LISTS, LOCKLESS, MARK, PICTURED, POSTER, Shown, Truth, Violation, held
 from tests.simulation.sim_world import Nature, World
 from tests.store_places import is_postgres
@@ -511,65 +508,18 @@ class ServerEnding(Ending):
 # --- running ---------------------------------------------------------------------------------------------------------
 
 
-def run_server_seeds(first: int, count: int, steps: int) -> Report:
-    """Live so many of these lives, one after the other; failures are in the report, each with its seed."""
-    report = Report(first, count, steps)
-    began = time.monotonic()
-    for seed in range(first, first + count):
-        failure, tally, digest = run_server_seed(seed, steps)
-        report.tally += tally
-        report.digests[seed] = digest
-        if failure:
-            report.failures.append(failure)
-    report.seconds = time.monotonic() - began
-    return report
+def _live(world: ServerWorld, steps: int) -> None:
+    people = world.people = ServerPeople(world)
+    world.tell(f"changes: {world.kinds}, {world.nature}")
+    for _ in range(steps):
+        people.act()
+        world.judge_books()
+    ServerEnding(world, people).judge()
 
 
-def run_server_seed(seed: int, steps: int) -> tuple[Failure | None, Counter[str], int]:
-    """One seed: its failure if it has one, what happened, and the digest of its history."""
-    with scratch() as folder, listening():
-        world = ServerWorld(seed, folder)
-        try:
-            return _lived(world, seed, steps), world.tally, world.digest
-        finally:
-            world.close()
-
-
-def _lived(world: ServerWorld, seed: int, steps: int) -> Failure | None:
-    try:
-        people = world.people = ServerPeople(world)
-        world.tell(f"changes: {world.kinds}, {world.nature}")
-        for _ in range(steps):
-            people.act()
-            world.judge_books()
-        ServerEnding(world, people).judge()
-    except Violation as violation:
-        return Failure(seed, steps, violation.kind, str(violation), tuple(world.history))
-    except Exception:  # noqa: BLE001 - a fault of any kind is a finding
-        return Failure(seed, steps, "broken", traceback.format_exc(), tuple(world.history))
-    return None
-
-
-def main() -> None:
-    """Run a range by hand."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("first", type=int)
-    parser.add_argument("count", type=int, nargs="?", default=1)
-    parser.add_argument("steps", type=int, nargs="?", default=200)
-    parser.add_argument("--brief", action="store_true", help="a line for each failure, without its history")
-    options = parser.parse_args()
-    report = run_server_seeds(options.first, options.count, options.steps)
-    for failure in report.failures:
-        print(
-            f"seed {failure.seed}: {failure.text[-300:]}" if options.brief else failure, end="\n" * (2 - options.brief)
-        )
-    print(dict(report.tally.most_common()))
-    print(
-        f"{report.count} seeds of {report.steps} steps in {report.seconds:.1f} s: "
-        f"{report.lost} lost, {report.doubled} doubled, {report.wrong} wrong; "
-        f"seeds {[failure.seed for failure in report.failures]}"
-    )
+LIVES = Lives(ServerWorld, _live)
+run_server_seeds, run_server_seed = LIVES.run, LIVES.run_seed
 
 
 if __name__ == "__main__":
-    main()
+    LIVES.main(__doc__)

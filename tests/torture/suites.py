@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.simulation import sim_plays, sim_servers
-from tests.simulation.sim_run import FOUND, FOUND_STEPS, Report, run_seed, run_seeds
+from tests.simulation.running import Report
+from tests.simulation.sim_run import FOUND, FOUND_STEPS, run_seed, run_seeds
 from tests.torture.picked import VARIABLE
 from tests.torture.score import Score
 

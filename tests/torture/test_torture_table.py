@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.running import Failure, Report
 from tests.simulation.sim_plays import RESTORES
-from tests.simulation.sim_run import Failure, Report
 from tests.simulation.sim_servers import CHANGES
 from tests.torture import leaking, suites
 from tests.torture.__main__ import RUNS, SUITES, alone, faults_of, place_of, table

@@ -14,9 +14,10 @@ from plexsync.flows.collections.errands import CollectionErrand
 from plexsync.flows.collections.inspection import CollectionLooker, told_item
 from plexsync.flows.collections.records import pictured
 from plexsync.flows.scenes.artwork import Artwork
+from plexsync.flows.scenes.picture_failures import PATIENCE, failure_of, may_have_arrived
 from plexsync.rules.collection_order import CUSTOM, ORDER, Move, members_in, moves, sort_of
 from plexsync.rules.collection_servers import PlexCollection, PlexCollections
-from plexsync.rules.errors import Conflict, Missing, Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.rules.errors import Conflict, NeighbourError
 from plexsync.rules.item import COLLECTION_SETTINGS, Item
 from plexsync.rules.job import Done, Waiting
 from plexsync.rules.pictures import placed
@@ -24,8 +25,6 @@ from plexsync.rules.read_back import learn
 
 log = logging.getLogger("PlexSync.collections")
 
-# The number of failures after which a picture that Plex fails to accept is left out.
-PATIENCE = 3
 # The most moves of one errand; the next one goes on.
 MOVES = 20
 # The most other requests: an edit in either form, settings, home, and the members read before they are moved.
@@ -74,23 +73,19 @@ class CollectionPusher:
     def _show(self, pictures: Artwork, errand: CollectionErrand, name: str, key: str) -> None:
         """Select a picture. Leave it out if Plex rejects it, or has failed to accept it several times."""
         sight = errand.sight
-        try:
+
+        def show() -> None:
             scene, is_new = pictured(errand.row, errand.finding.source), name in sight.absent
             content = pictures.to_send(scene, sight.item, name, key, sight.pictures, is_new=is_new)
             errand.begun = True
             if pictures.send(sight.item, name, key, content, sight.traits):
                 errand.uploaded.add(name)
-        except (Refused, Missing) as error:
-            failure: NeighbourError = error
-        except Unavailable as error:
-            patient = errand.job.failures < self._patience
-            if patient or error.neighbour is Neighbour.STASH or not error.sent:
-                raise
-            failure = error
-        else:
-            return
-        log.warning("a picture of collection %s was not taken, all else goes on without it: %s", errand.key, failure)
-        errand.leave_out(name, str(failure), unknown=isinstance(failure, Unavailable) or failure.applied)
+
+        if failure := failure_of(show, patient=errand.job.failures < self._patience):
+            log.warning(
+                "a picture of collection %s was not taken, all else goes on without it: %s", errand.key, failure
+            )
+            errand.leave_out(name, str(failure), unknown=may_have_arrived(failure))
 
     def _send_texts(self, errand: CollectionErrand) -> None:
         """Send texts and locks in the form that the server takes."""

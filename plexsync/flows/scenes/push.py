@@ -11,7 +11,8 @@ from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.errands import SceneErrand
 from plexsync.flows.scenes.gallery_choices import LATE
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.flows.scenes.picture_failures import PATIENCE, failure_of, may_have_arrived
+from plexsync.rules.errors import NeighbourError, Refused
 from plexsync.rules.item import Cast, Item
 from plexsync.rules.job import Done, Kind, Waiting, Why
 from plexsync.rules.neighbours import Plex
@@ -26,9 +27,6 @@ from plexsync.rules.traits import ServerTraits
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.push")
-
-# The number of failures of a scene after which a picture that Plex fails to accept is left out.
-PATIENCE = 3
 
 
 class Pusher:
@@ -94,22 +92,17 @@ class Pusher:
         The edit then shows whether Plex is up at all. Raises PictureChanged before anything of the picture is sent.
         """
         scene, target = errand.sight.scene or Scene(errand.sight.id), errand.target
-        try:
+
+        def show() -> None:
             content = pictures.to_send(scene, target.item, name, key, target.profile, is_new=name in target.absent)
             errand.begun = True
             if pictures.send(target.item, name, key, content, target.traits):
                 errand.uploaded.add(name)
-        except (Refused, Missing) as error:
-            failure: NeighbourError = error
-        except Unavailable as error:
-            patient = errand.job.failures < self._patience
-            if patient or error.neighbour is Neighbour.STASH or not error.sent:
-                raise
-            failure = error
-        else:
-            return
-        log.warning("a picture of scene %d was not taken, all else goes on without it: %s", errand.sight.id, failure)
-        errand.leave_out(name, str(failure), unknown=isinstance(failure, Unavailable) or failure.applied)
+
+        if failure := failure_of(show, patient=errand.job.failures < self._patience):
+            text = "a picture of scene %d was not taken, all else goes on without it: %s"
+            log.warning(text, errand.sight.id, failure)
+            errand.leave_out(name, str(failure), unknown=may_have_arrived(failure))
 
     # --- read-back ---------------------------------------------------------------------------------------------------
 

@@ -24,11 +24,12 @@ def want_scenes(store: Database, ids: Iterable[int], reason: Why, clock: Clock, 
     wanted = list(ids)
     for start in range(0, len(wanted), CHUNK):
         with store.writing() as tx:
-            for id in wanted[start : start + CHUNK]:
-                if take_over:
-                    _want_taken_over(tx, id, reason, clock.now())
-                else:
-                    tx.jobs.want(Kind.SCENE, id, reason, clock.now())
+            part = wanted[start : start + CHUNK]
+            if not take_over:
+                tx.jobs.want_all(Kind.SCENE, dict.fromkeys(part, ""), reason, clock.now())
+                continue
+            for id in part:
+                _want_taken_over(tx, id, reason, clock.now())
     return len(wanted)
 
 
