@@ -33,7 +33,7 @@ DUE = f"""
 select kind, id, state, lane, wanted_rev, attempts, streak, crashes, alone, ok_mark, bad_mark, cls, since, due
   from job indexed by job_due
  where {WAITS} and lane = :lane and due <= :now
- order by due limit :limit
+ order by due, state desc, kind, id limit :limit
 """
 CLAIM = """
 update job
@@ -121,7 +121,7 @@ update job set since = :now where (kind, id) in (
 ENDED = f"""
 select {ROW} from job indexed by job_ended
  where {_ENDED} and state <> 'dropped' and since >= :since and since < :before
- order by since limit :limit
+ order by since, kind, id limit :limit
 """
 DELETE = "delete from job where kind = :kind and id = :id and state = :state and since = :since"
 # What you ignored or dropped stays: it is a decision, and no work.

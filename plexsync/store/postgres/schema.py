@@ -60,6 +60,8 @@ UNTYPED = {
         " generation bigint, probe_started double precision, cause text, error text"
     )
 }
+# SQLite's index of a table without rowid ends with the table's key, and rows that are due at once are claimed by that.
+SORTED = {"on job (lane, due, state desc)": "on job (lane, due, state desc, kind, id)"}
 # PostgreSQL's triggers are functions in a language of its own.
 _COUNTS_DELETED = (
     "create function count_deleted_job() returns trigger language plpgsql as $$begin"
@@ -139,8 +141,8 @@ def in_postgres(sql: str) -> tuple[str, ...]:
     sql = " ".join(sql.split())
     if not re.match(r"create|alter|drop", sql):
         return (by_rules(sql),)
-    for untyped, typed in UNTYPED.items():
-        sql = sql.replace(untyped, typed)
+    for sqlite, postgres in (UNTYPED | SORTED).items():
+        sql = sql.replace(sqlite, postgres)
     sql = sql.replace(") without rowid", ")")
     if sql.startswith("create view"):
         return (sql,)
