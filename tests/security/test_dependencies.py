@@ -27,6 +27,8 @@ LICENCES = {
     "Apache-2.0",
     "PSF-2.0",
     "MPL-2.0",
+    # Of a library that is imported as it is, and can be replaced.
+    "LGPL-3.0",
     "ISC",
     "not installed",
 }
@@ -84,18 +86,28 @@ def test_the_plugin_installs_what_it_asks_for() -> None:
 
 
 def test_the_plugin_tries_each_package_that_its_files_import() -> None:
-    """`httpcore2` comes with `httpx2`, which can't be imported without it; `plexapi` is imported by its name, on use."""
+    """`httpcore2` comes with `httpx2`, which can't be imported without it; `plexapi` is imported by its name, on use.
+
+    `psycopg` is imported only where a database in PostgreSQL is named and the package is there.
+    """
     imported: set[str] = set()
     for name in build.plugin_files():
         if name.endswith(".py"):
             imported |= {module.partition(".")[0] for module in imports(ROOT / name)}
     others = imported - set(sys.stdlib_module_names) - {"plexsync", "validation", "worker"}
-    assert others - {"httpcore2", "pydantic_core"} == set(dependencies.NEEDED) - {"plexapi"}
+    assert others - {"httpcore2", "pydantic_core", "psycopg"} == set(dependencies.NEEDED) - {"plexapi"}
     assert {canonicalize_name(wanted.name) for wanted in core()} == {*dependencies.NEEDED, "httpcore2"}
 
 
 @pytest.mark.parametrize(
-    ("name", "extras"), [("base", ()), ("notify", ("notify",)), ("art", ("art",)), ("dev", ("notify", "art", "dev"))]
+    ("name", "extras"),
+    [
+        ("base", ()),
+        ("notify", ("notify",)),
+        ("art", ("art",)),
+        ("postgres", ("postgres",)),
+        ("dev", ("notify", "art", "postgres", "dev")),
+    ],
 )
 def test_the_other_files_hold_what_their_extras_ask_for(name: str, extras: tuple[str, ...]) -> None:
     there = pinned(ROOT / "requirements" / f"{name}.txt")

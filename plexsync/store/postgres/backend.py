@@ -25,7 +25,6 @@ SESSION = {
     "idle_in_transaction_session_timeout": "300s",
     "synchronous_commit": "on",
     "jit": "off",
-    "client_connection_check_interval": "5s",
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
