@@ -26,7 +26,7 @@ from tests.patience import HANG
 
 VARIABLE = "PLEXSYNC_TEST_STORE"
 # Tables that hold nothing of the store's content.
-OF_THE_SERVER = ("commit_count", "worker", "standby")
+OF_THE_SERVER = ("commit_count", "worker", "standby", "origin")
 OF_POSTGRES = ("schema_version", *OF_THE_SERVER)
 
 

@@ -3,6 +3,7 @@
 from plexsync.reports.edits import edit_facts
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.verdict import verdict
+from plexsync.reports.workers import ALONE, Machines, worker
 from plexsync.rules.collection_status import CollectionStatus, collection_status
 from plexsync.rules.dashboard_place import read as read_place
 from plexsync.rules.first_plays import read_counted
@@ -10,7 +11,6 @@ from plexsync.rules.gate_names import GateName, shown
 from plexsync.rules.note_keys import CHANGED
 from plexsync.rules.status_words import STATUSES, server_word
 from plexsync.rules.verified import read as read_verified
-from plexsync.rules.worker_ends import read as read_ends
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
         QueueFacts,
         StatusFacts,
         VerifiedFacts,
-        WorkerEndFacts,
-        WorkerFacts,
     )
     from plexsync.rules.first_plays import FirstPlays
     from plexsync.rules.outages import Outage
@@ -45,9 +43,6 @@ if TYPE_CHECKING:
     from validation.config import PlexSyncConfig
 
     Settings = PlexSyncConfig | StatusSettings
-
-# A worker without a heartbeat for this many milliseconds hangs (it sends one every few seconds, also when idle).
-FRESH = 120_000
 
 
 def facts(parts: "Parts") -> "StatusFacts":
@@ -60,6 +55,7 @@ def facts(parts: "Parts") -> "StatusFacts":
         running=running,
         began=began,
         has_dashboard=parts.has_dashboard(),
+        machines=Machines(parts.locks.worker(), parts.locks.standbys()),
     )
 
 
@@ -71,6 +67,7 @@ def facts_of(
     running: bool,
     began: int | None,
     has_dashboard: bool,
+    machines: Machines = ALONE,
 ) -> "StatusFacts":
     """All facts of `status`; `spooled` counts the waiting and the unreadable events, `began`: when the lock was taken."""
     gates = shown({*summary.breakers, *summary.holds, *summary.paces})
@@ -90,7 +87,7 @@ def facts_of(
         "holds": {name: hold(row) for name, row in summary.holds.items()},
         "outages": _outages(summary),
         "paces": {name: _pace(summary.paces.get(name), summary.now) for name in gates},
-        "worker": worker(summary, running=running, began=began, enabled=config.enabled),
+        "worker": worker(summary, machines, running=running, began=began, enabled=config.enabled),
         "dashboard": dashboard_facts(summary.dashboard if has_dashboard else ""),
         "events": {"waiting": spooled[0], "unread": spooled[1]},
         "edits": edit_facts(summary.edits, summary.lines, running=running),
@@ -106,30 +103,6 @@ def facts_of(
         "books": _books(summary.books, sum(count for state, count in summary.jobs.items() if state != "idle")),
     }
     return {"verdict": verdict(bare, config.stash_poll_interval), **bare}
-
-
-def worker(summary: "Summary", *, running: bool, began: int | None, enabled: bool) -> "WorkerFacts":
-    """The worker: `running` if it holds the lock, `alive` if it also sends heartbeats."""
-    beat = noted(summary.heartbeat)
-    alive, young = (moment is not None and abs(summary.now - moment) < FRESH for moment in (beat, began))
-    return {
-        "running": running,
-        "alive": running and alive,
-        "starting": running and young and not alive,
-        "inside": bool(summary.inside),
-        "heartbeat": stamp(beat),
-        "enabled": enabled,
-        "ended": _ended(summary.ended),
-    }
-
-
-def _ended(text: str) -> "WorkerEndFacts | None":
-    """How often in a row a worker ended by itself, by its note."""
-    ends = read_ends(text)
-    if ends is None:
-        return None
-    count, since, last, error = ends
-    return {"count": count, "since": stamp(since), "last": stamp(last), "error": error}
 
 
 def dashboard_facts(text: str) -> "DashboardFacts | None":

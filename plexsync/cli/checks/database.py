@@ -13,8 +13,9 @@ from plexsync.reports.status import OWED, books, server_words
 from plexsync.reports.status import breaker as breaker_facts
 from plexsync.rules.choices import hold_remedy
 from plexsync.rules.gate_names import CURE, REFUSES, GateName, caption
+from plexsync.rules.machine import ALIGN, difference_words
 from plexsync.rules.note_keys import HEARTBEAT
-from plexsync.rules.records import BreakerRow, Overview
+from plexsync.rules.records import BreakerRow, Overview, StandbyRow, WorkerRow
 
 # Older SQLite can corrupt a database when two processes checkpoint its log at the same time.
 SAFE_SQLITE = (3, 51, 3)
@@ -72,13 +73,24 @@ def worker(parts: Parts) -> Iterator[Check]:
     with parts.store.reading() as db:
         beat = noted(db.notes.text(HEARTBEAT))
     heard = ago(beat, now)
+    last, standbys = parts.locks.worker(), parts.locks.standbys()
+    where = f" on {last.host}" if last else ""
     if not parts.someone_works():
         yield warning("worker", f"not running; last heartbeat {heard}", "start plexsync serve")
     elif beat is not None and now - beat > SILENT:
         mend = "look into its log; it ends itself when it hangs, and hang.txt in the data folder says where"
-        yield warning("worker", f"running, but its last heartbeat was {heard}", mend)
+        yield warning("worker", f"running{where}, but its last heartbeat was {heard}", mend)
     else:
-        yield Check("worker", f"running; last heartbeat {heard}")
+        yield Check("worker", f"running{where}; last heartbeat {heard}")
+    for row in standbys:
+        yield _standby(row, last)
+
+
+def _standby(row: StandbyRow, last: WorkerRow | None) -> Check:
+    """Whether a machine that stands by could take over."""
+    if row.differing and last is not None:
+        return warning("standby", f"{row.host} would not take over: {difference_words(last, row.differing)}", ALIGN)
+    return Check("standby", f"{row.host} takes over if the worker ends")
 
 
 def gates(parts: Parts) -> Iterator[Check]:

@@ -43,11 +43,13 @@ OWN_TABLES = (
     f"insert into schema_version (one, program, version) values (1, '{PROGRAM}', 0)",
     "insert into commit_count (one, commits) values (1, 0)",
 )
-# Who holds the worker's lock, or held it last, and who stands by; see `plexsync.store.postgres.worker_lock`.
+# Who holds the worker's lock, or held it last, and who stands by; see `plexsync.store.postgres.worker_lock`. Where the
+# database is; see `plexsync.store.postgres.restores`.
 WORKERS = (
     "create table worker (one bigint primary key default 1 check (one = 1), number bigint not null, host text not null,"
     " pid bigint not null, version text not null, backend bigint not null, settings jsonb not null,"
     " installation text not null, since bigint not null, beat bigint not null, ended text)",
+    "create table origin (one bigint primary key check (one = 1), print text not null)",
     "create table standby (id text primary key, host text not null, pid bigint not null, version text not null,"
     " since bigint not null, beat bigint not null, differing jsonb not null)",
 )
