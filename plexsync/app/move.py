@@ -18,15 +18,15 @@ from plexsync.rules.machine import Machine
 from plexsync.store import backup, moving
 from plexsync.store.address import StoreAddress
 from plexsync.store.integrity import SIDES
-from plexsync.store.moving import Move, Tell
+from plexsync.store.moving import StoreMove, Tell
 from plexsync.store.worker_locks import locks_at
 
-# Where a SQLite file is made: where it belongs, hooks would write to it.
-MAKING = "moving"
+# Where a SQLite file is drafted: where it belongs, hooks would write to it.
+DRAFT = "moving"
 
 
 @dataclass(frozen=True)
-class Moved:
+class MoveResult:
     """What was done: the rows that were copied, and the copy of the old file that is kept (None for PostgreSQL)."""
 
     rows: int
@@ -37,7 +37,7 @@ class Working(Exception):
     """A worker runs on one of the databases, whose name the message is."""
 
 
-def move(source: StoreAddress, target: StoreAddress, machine: Machine, tell: Tell) -> Moved:
+def move(source: StoreAddress, target: StoreAddress, machine: Machine, tell: Tell) -> MoveResult:
     """Move the store of `source` to `target`; both have the same data folder. An interrupted move goes on.
 
     `tell` is called for each table that has arrived. Raises Working, Unusable if there is nothing to move or the target
@@ -65,7 +65,7 @@ def _hold(held: ExitStack, address: StoreAddress, machine: Machine) -> None:
 # --- from the file ---------------------------------------------------------------------------------------------------
 
 
-def _out_of_file(source: StoreAddress, target: StoreAddress, tell: Tell) -> Moved:
+def _out_of_file(source: StoreAddress, target: StoreAddress, tell: Tell) -> MoveResult:
     file = source.path
     exists = os.path.lexists(file)
     if not exists or moving.is_retired(file):
@@ -73,7 +73,7 @@ def _out_of_file(source: StoreAddress, target: StoreAddress, tell: Tell) -> Move
             raise Unusable(f"there is no database in {source.folder}: nothing to move")
         _remove(file)
         moving.finish(target)
-        return Moved(0)
+        return MoveResult(0)
     moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
     kept = file.with_name(f"plexsync.moved-{moment:%Y%m%dT%H%M%SZ}.db")
     with moving.moving(source, target) as step:
@@ -82,7 +82,7 @@ def _out_of_file(source: StoreAddress, target: StoreAddress, tell: Tell) -> Move
         step.retire_file()
     _remove(file)
     moving.finish(target)
-    return Moved(rows, kept)
+    return MoveResult(rows, kept)
 
 
 def _remove(file: Path) -> None:
@@ -94,28 +94,28 @@ def _remove(file: Path) -> None:
 # --- from PostgreSQL -------------------------------------------------------------------------------------------------
 
 
-def _out_of_postgres(source: StoreAddress, target: StoreAddress, tell: Tell) -> Moved:
-    made = target if target.is_postgres else StoreAddress(target.folder / MAKING)
+def _out_of_postgres(source: StoreAddress, target: StoreAddress, tell: Tell) -> MoveResult:
+    draft = target if target.is_postgres else StoreAddress(target.folder / DRAFT)
     rows = 0
     if (gone := moving.moved_to(source)) is None:
         if not target.is_postgres:
             _check_free(target)
-            made.folder.mkdir(mode=0o700, exist_ok=True)
-        with moving.moving(source, made) as step:
+            draft.folder.mkdir(mode=0o700, exist_ok=True)
+        with moving.moving(source, draft) as step:
             rows = _copied(step, tell)
             step.retire_schema(target.name, SystemClock().now())
-    elif not _goes_on(target, made):
+    elif not _goes_on(target, draft):
         raise Unusable(f"{source.name} has moved to {gone.place} already: change database_url")
     if target.is_postgres:
         moving.finish(target)
     else:
-        _put_in_place(made, target)
-    return Moved(rows)
+        _put_in_place(draft, target)
+    return MoveResult(rows)
 
 
-def _goes_on(target: StoreAddress, made: StoreAddress) -> bool:
+def _goes_on(target: StoreAddress, draft: StoreAddress) -> bool:
     """Whether a move was interrupted after it had set its source aside."""
-    return moving.is_copied(target) if target.is_postgres else os.path.lexists(made.path)
+    return moving.is_copied(target) if target.is_postgres else os.path.lexists(draft.path)
 
 
 def _check_free(target: StoreAddress) -> None:
@@ -123,14 +123,14 @@ def _check_free(target: StoreAddress) -> None:
         raise Unusable(f"{target.path} is there already: rename it, or choose another folder with data_dir")
 
 
-def _put_in_place(made: StoreAddress, target: StoreAddress) -> None:
+def _put_in_place(draft: StoreAddress, target: StoreAddress) -> None:
     """Give a complete file its name. From then on hooks write to it."""
-    moving.finish(made)
+    moving.finish(draft)
     if not os.path.lexists(target.path):
-        backup.save(made.path, target.path)
-    shutil.rmtree(made.folder)
+        backup.save(draft.path, target.path)
+    shutil.rmtree(draft.folder)
 
 
-def _copied(step: Move, tell: Tell) -> int:
+def _copied(step: StoreMove, tell: Tell) -> int:
     step.begin()
     return step.copy(tell)

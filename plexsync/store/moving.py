@@ -48,7 +48,7 @@ Tell = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
-class Table:
+class CopiedTable:
     """A table of the store with its columns."""
 
     name: str
@@ -74,7 +74,7 @@ class Content:
 
 
 @cache
-def tables() -> tuple[Table, ...]:
+def tables() -> tuple[CopiedTable, ...]:
     """Return all tables of the newest schema in the order in which they are copied, the notes last."""
     with closing(sqlite3.connect(":memory:")) as db:
         for migration in schema.MIGRATIONS:
@@ -87,10 +87,10 @@ def tables() -> tuple[Table, ...]:
             if not name.startswith("sqlite_")
         }
     order = sorted(columns, key=lambda name: (name == NOTES, name != FIRST, name))
-    return tuple(Table(name, columns[name]) for name in order)
+    return tuple(CopiedTable(name, columns[name]) for name in order)
 
 
-class Move:
+class StoreMove:
     """A move under way: the source can be read and is not written to, the target is only of this move."""
 
     def __init__(self, source: Connection, target: Connection, address: StoreAddress) -> None:
@@ -128,26 +128,26 @@ class Move:
     def copy(self, tell: Tell) -> int:
         """Copy all tables and verify each; returns the number of rows. Raises LocalFault if one differs in the end."""
         # The order matters: deleting jobs of an earlier try changes the books.
+        contents: dict[CopiedTable, Content] = {}
         for table in tables()[:-1]:
-            content = content_of(self._source, table)
-            if content_of(self._target, table) != content:
+            contents[table] = content_of(self._source, table)
+            if content_of(self._target, table) != contents[table]:
                 self._copy_table(table)
-            tell(table.name, content.rows)
-        for table in tables()[:-1]:
-            self._verify(table)
+            tell(table.name, contents[table].rows)
+        for table, content in contents.items():
+            self._verify(table, content)
         if self._address.is_postgres:
             self._go_on_numbering()
-        self._copy_notes()
-        return sum(content_of(self._source, table).rows for table in tables())
+        return sum(content.rows for content in contents.values()) + self._copy_notes()
 
-    def _copy_table(self, table: Table) -> None:
+    def _copy_table(self, table: CopiedTable) -> None:
         with _writing(self._target):
             self._target.execute(f"delete from {table.name}")
             for rows in _batches(self._source.stream(table.read)):
                 self._target.execute_many(table.insert, [dict(zip(table.columns, row, strict=True)) for row in rows])
 
-    def _verify(self, table: Table) -> None:
-        source, target = content_of(self._source, table), content_of(self._target, table)
+    def _verify(self, table: CopiedTable, source: Content) -> None:
+        target = content_of(self._target, table)
         if source != target:
             raise LocalFault(
                 f"the table {table.name} did not arrive as it was: {target.rows:,} of {source.rows:,} rows are there,"
@@ -162,8 +162,8 @@ class Move:
                     f"select setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) from {table}"
                 )
 
-    def _copy_notes(self) -> None:
-        """Copy the notes, and note that everything has arrived."""
+    def _copy_notes(self) -> int:
+        """Copy the notes, and note that everything has arrived; returns the number of notes."""
         table = tables()[-1]
         own = (MOVE, MOVED)
         rows = [dict(zip(table.columns, row, strict=True)) for row in self._source.rows(table.read)]
@@ -176,10 +176,11 @@ class Move:
         arrived = self._target.rows("select name, value from note")
         if sorted((name, value) for name, value in arrived if name not in own) != expected:
             raise LocalFault("the notes did not arrive as they were. Run plexsync move again")
+        return len(expected)
 
 
 @contextmanager
-def moving(source: StoreAddress, target: StoreAddress) -> Iterator[Move]:
+def moving(source: StoreAddress, target: StoreAddress) -> Iterator[StoreMove]:
     """Open both stores, and keep everybody else from writing to the source until the end of the block.
 
     What was written to the source in the block is committed if the block succeeds. Raises SyncErrors.
@@ -194,7 +195,7 @@ def moving(source: StoreAddress, target: StoreAddress) -> Iterator[Move]:
             if source.is_postgres:
                 # It waits while whole tables arrive elsewhere.
                 old.execute(WAIT)
-            yield Move(old, new, target)
+            yield StoreMove(old, new, target)
 
 
 def is_copied(address: StoreAddress) -> bool:
@@ -228,7 +229,7 @@ def finish(address: StoreAddress) -> None:
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def content_of(db: Connection, table: Table) -> Content:
+def content_of(db: Connection, table: CopiedTable) -> Content:
     """Return the number of rows of a table and the sum of their content, the same for both databases."""
     count = total = 0
     with _reading(db):

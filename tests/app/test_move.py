@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.app import move as moves
-from plexsync.app.move import Moved, Working, move
+from plexsync.app.move import MoveResult, Working, move
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.job import Why
 from plexsync.store import backup, intake, moving
@@ -52,7 +52,7 @@ def schema(folder: Path, url: str) -> StoreAddress:
     return StoreAddress(folder, url, f"moves_{next(NUMBERS)}")
 
 
-def moved(source: StoreAddress, target: StoreAddress) -> Moved:
+def moved(source: StoreAddress, target: StoreAddress) -> MoveResult:
     return move(source, target, MACHINE, lambda _table, _rows: None)
 
 
@@ -80,7 +80,7 @@ def test_every_row_of_every_table_arrives_in_postgresql_and_comes_back(file, sch
 
     back = moved(schema, file)
     assert content(file) == before
-    assert back == Moved(there.rows)
+    assert back == MoveResult(there.rows)
     assert not (file.folder / "moving").exists()
 
 
@@ -223,7 +223,7 @@ def test_what_changed_in_the_source_between_two_tries_arrives_as_well(file, sche
 def test_a_table_that_arrives_wrong_is_noticed(file, schema, monkeypatch):
     fill(file)
     before = content(file)
-    copied = moving.Move._copy_table
+    copied = moving.StoreMove._copy_table
 
     def loses(self, table):
         copied(self, table)
@@ -232,7 +232,7 @@ def test_a_table_that_arrives_wrong_is_noticed(file, schema, monkeypatch):
             self._target.execute("update memory set at = at + 1 where subject = 1")
             self._target.commit()
 
-    monkeypatch.setattr(moving.Move, "_copy_table", loses)
+    monkeypatch.setattr(moving.StoreMove, "_copy_table", loses)
     with pytest.raises(LocalFault, match="the table memory did not arrive"):
         moved(file, schema)
     assert content(file) == before

@@ -7,6 +7,7 @@ from plexsync.app.advice import UNAPPROVED
 from plexsync.app.parts import Parts
 from plexsync.app.switches import bulk_approved, comparison_owed
 from plexsync.cli.call import FAILED, WRONG
+from plexsync.cli.checks import postgres
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.reports.format import ago, many, noted
 from plexsync.reports.status import OWED, books, server_words
@@ -27,8 +28,12 @@ SILENT = 60_000
 def database(parts: Parts, *, is_new: bool = False) -> Iterator[Check]:
     """Whether the file is sound, its file system, its size and that of its log, and whether the books balance.
 
-    `is_new`: there was none before this call, so nothing is said about its contents.
+    With PostgreSQL, the server instead. `is_new`: there was none before this call, so nothing is said about its contents.
     """
+    if parts.address.is_postgres:
+        yield from postgres.server(parts)
+        yield books_check(parts)
+        return
     inspection = parts.inspected()
     if inspection.damage:
         yield problem("database", f"it is damaged: {inspection.damage[0]}", "restore a backup, or rename it", WRONG)
@@ -45,14 +50,17 @@ def database(parts: Parts, *, is_new: bool = False) -> Iterator[Check]:
         mend = "a worker writes it back: start plexsync serve; if one runs, end what reads the database for long"
         yield warning("log of the database", f"{_size(inspection.log)} wait to be written back", mend)
     yield _engine(inspection.network)
-    if is_new:
-        return
+    if not is_new:
+        yield books_check(parts)
+
+
+def books_check(parts: Parts) -> Check:
+    """Whether the books balance."""
     with parts.store.reading() as db:
         kept = books(db.overview(parts.clock.now()))
     if kept["balanced"]:
-        yield Check("books", f"balanced: {kept['accepted']:,} accepted")
-    else:
-        yield problem("books", "accepted is not coalesced + done + pruned + open", "please report this fault", FAILED)
+        return Check("books", f"balanced: {kept['accepted']:,} accepted")
+    return problem("books", "accepted is not coalesced + done + pruned + open", "please report this fault", FAILED)
 
 
 def _engine(network: bool) -> Check:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from plexsync.app.machine import this_machine
-from plexsync.app.move import Moved, Working
+from plexsync.app.move import MoveResult, Working
 from plexsync.app.move import move as moved
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import begun
@@ -72,7 +72,7 @@ def _target(place: str | None, file: Path | None) -> str:
     return url
 
 
-def _sentences(done: Moved, target: StoreAddress) -> str:
+def _sentences(done: MoveResult, target: StoreAddress) -> str:
     copied = f"{many(done.rows, 'row')} copied to {target.name} and verified" if done.rows else "the move is finished"
     if not target.is_postgres:
         change = "take database_url and database_url_file out of the settings"

@@ -78,6 +78,7 @@ def migrate(db: Driver, schema_name: str, name: str) -> None:
     Of two processes that do so at once, the second finds it done. `name` is the database's for messages. Raises
     NewerDatabase, Unusable, and the driver's errors.
     """
+    _check_session(db, schema_name, name)
     if (version := _version(db, schema_name, name)) == len(schema.MIGRATIONS):
         return
     with db.transaction():
@@ -93,6 +94,13 @@ def migrate(db: Driver, schema_name: str, name: str) -> None:
             run_all(db, [shaped for migration in missing for sql in migration for shaped in in_postgres(sql)])
             run_all(db, [f"alter table {table} set (fillfactor = {FILL})" for table in HOT])
             db.execute("update schema_version set version = %s", (len(schema.MIGRATIONS),))
+
+
+def _check_session(db: Driver, schema_name: str, name: str) -> None:
+    """Raise Unusable if the session is not set up as asked: tables would be made in a schema of others."""
+    row = db.execute("select current_setting('search_path')").fetchone()
+    if row is None or row[0] != schema_name:
+        raise Unusable(f"{name} is behind a pooler that takes no session settings: name the server itself")
 
 
 def run_all(db: Driver, statements: Sequence[str]) -> None:
