@@ -426,9 +426,9 @@ def environ_for(made: dict, folder: Path) -> dict[str, str]:
     )
 
 
-def serving(made: dict, folder: Path, **streams: object) -> subprocess.Popen:
+def serving(made: dict, folder: Path, module: tuple[str, ...] = ("plexsync",), **streams: object) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "plexsync", "serve"],
+        [sys.executable, "-m", *module, "serve"],
         cwd=ROOT,
         **{"env": environ_for(made, folder), "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **streams},
     )

@@ -15,7 +15,7 @@ from tests.chance import SEED
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing())
-SAMPLE = ("F4", "P1", "P2", "P3", "P4", "P5")
+SAMPLE = ("F4", "P1", "P2", "P3", "P4", "P5", "P6")
 
 
 @pytest.mark.parametrize("fault", SAMPLE)
