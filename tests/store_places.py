@@ -184,8 +184,10 @@ class PostgresPlace:
         return {"schema": version, **found}
 
     def is_locked(self) -> bool:
-        sql = "select 1 from pg_stat_activity where backend_xid is not null and pid <> pg_backend_pid()"
-        return bool(self._ask(f"{sql} and datname = current_database()"))
+        from plexsync.store.postgres.connection import WRITER_CLASS
+
+        sql = "select 1 from pg_locks where locktype = 'advisory' and granted and classid = %s and database ="
+        return bool(self._ask(f"{sql} (select oid from pg_database where datname = current_database())", WRITER_CLASS))
 
     def wipe(self) -> None:
         self.remove()

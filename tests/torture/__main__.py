@@ -40,6 +40,7 @@ from tests.torture import (
     short_memory,
     suites,
     suspended,
+    two_machines,
 )
 from tests.torture.leaking import heard
 from tests.torture.score import Score
@@ -89,6 +90,7 @@ ON_SERVER |= {
     "P3": server_faults.troubled,
     "P4": server_faults.failing_over,
     "P5": server_faults.unreachable,
+    "P6": two_machines.alternating,
 }
 AT_ONCE = 3
 # Those that take long begin first, so that at the end nobody waits for one alone.

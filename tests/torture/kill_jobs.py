@@ -296,7 +296,7 @@ def _store_lines(town: Neighbours, place: Path, store: tuple[str, ...]) -> int:
 def _as_well_as_it_can(config: PlexSyncConfig, folder: Path, ids: list[int], ack: Callable[[str], None]) -> None:
     """A process that goes on after the fault with the same parts, as a loop would."""
     signal.alarm(SECONDS)
-    with at_work(config, folder) as (parts, _mine):
+    with at_work(configured(config, folder), folder) as (parts, _mine):
         for id in ids:
             try:
                 want_scenes(parts.store, [id], Why.USER, SystemClock())
@@ -426,9 +426,9 @@ def environ_for(made: dict, folder: Path) -> dict[str, str]:
     )
 
 
-def serving(made: dict, folder: Path, **streams: object) -> subprocess.Popen:
+def serving(made: dict, folder: Path, module: tuple[str, ...] = ("plexsync",), **streams: object) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "plexsync", "serve"],
+        [sys.executable, "-m", *module, "serve"],
         cwd=ROOT,
         **{"env": environ_for(made, folder), "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **streams},
     )

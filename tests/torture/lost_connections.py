@@ -26,7 +26,7 @@ from tests.torture.score import NAME, Score, workshop
 # A hook knows no database on a server, and there is no older schema yet.
 ON_SERVER = tuple(deed for deed in DEEDS if deed not in (HookEnqueue, Migrate))
 # Every how manyth message.
-EVERY = {"sample": 11, "full": 1, "long": 1}
+EVERY = {"sample": 41, "full": 1, "long": 1}
 REPEATS = {"sample": 1, "full": 1, "long": 20}
 CALLS = "connect,sendto,recvfrom,poll,close"
 SIDES = {False: "request", True: "answer"}

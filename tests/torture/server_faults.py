@@ -74,11 +74,15 @@ class Site:
         """The address that the product is given."""
         return f"postgresql://{ROLE}:{SECRET}@127.0.0.1:{port}/{ROLE}{query}"
 
-    def serve(self, url: str, folder: Path | None = None) -> "Worker":
-        """Start a worker; it is ended with the site."""
+    def holders(self) -> list[tuple]:
+        """(host, process id, number) of whoever is the worker by the database."""
+        return self.store.rows("select host, pid, number from worker where ended is null")
+
+    def serve(self, url: str, folder: Path | None = None, module: tuple[str, ...] = ("plexsync",)) -> "Worker":
+        """Start a worker, by this module and its first words; it is ended with the site."""
         folder = folder or self.store.folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        worker = Worker(self.made, folder, {"database_url": url, "database_schema": self.store.schema})
+        worker = Worker(self.made, folder, {"database_url": url, "database_schema": self.store.schema}, module)
         self._stack.callback(worker.end)
         return worker
 
@@ -128,11 +132,11 @@ class Site:
 class Worker:
     """One `plexsync serve`, and what it says."""
 
-    def __init__(self, made: dict[str, Any], folder: Path, settings: dict[str, str]) -> None:
+    def __init__(self, made: dict[str, Any], folder: Path, settings: dict[str, str], module: tuple[str, ...]) -> None:
         self.said = folder.parent / f"{folder.name}.said"
         more = {f"PLEXSYNC_{name.upper()}": value for name, value in settings.items()}
         with self.said.open("ab") as said:
-            self.process = serving(made, folder, stdout=said, stderr=said, env=environ_for(made, folder) | more)
+            self.process = serving(made, folder, module, stdout=said, stderr=said, env=environ_for(made, folder) | more)
 
     def text(self) -> str:
         return self.said.read_text(encoding="utf-8", errors="replace")

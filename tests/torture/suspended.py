@@ -93,6 +93,8 @@ def one_pass(made: dict, folder: Path, flag: Path, ids: list[int], ack: Callable
     """What a worker without the lock does: a sleeper and its successor work one queue."""
     SystemClock.now = lambda _self, real=SystemClock.now: real(_self) + (SLEPT if flag.exists() else 0)  # type: ignore[method-assign]
     signal.alarm(int(HANG))
+    # What the lock makes otherwise.
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with opened(configured(config_for(made), folder), folder) as parts:
         with parts.store.writing() as tx:
             for id in ids:
