@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from plexsync.cli.main import COMMANDS
-from plexsync.simulator.stash_manifest import parse_yaml
 from tests.journey.world import ROOT
 from validation.config import describe
 from validation.sources import FILE_VARIABLES, OTHER_VARIABLES
@@ -29,7 +29,7 @@ def test_variables_that_are_named_are_settings(path: Path) -> None:
 
 
 def compose(file: str = "compose.yaml") -> dict:
-    return parse_yaml((DEPLOY / file).read_text(encoding="utf-8"))
+    return yaml.safe_load((DEPLOY / file).read_text(encoding="utf-8"))
 
 
 EXAMPLES = ("compose.yaml", "compose-postgres.yaml")
