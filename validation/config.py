@@ -31,11 +31,12 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from plexsync.rules.collections import COLLECTIONS
-from validation import collection_settings, path_rules, scope_terms, values
+from validation import collection_settings, database_settings, path_rules, scope_terms, values
 from validation.collection_settings import CollectionSettings
+from validation.database_settings import DatabaseSettings
 from validation.redact import MASK, Redactor, is_safe
 
-SECRETS = ("plex_token", "stash_api_key", "notify_urls", "web_password")
+SECRETS = ("plex_token", "stash_api_key", "notify_urls", "web_password", "database_url")
 
 _MOST_LIBRARIES = 100
 _SHORTEST_TELLING_SECRET = 8  # a shorter one can't be told from ordinary words in other settings
@@ -117,7 +118,7 @@ OF_A_LIBRARY = (
 )
 
 
-class PlexSyncConfig(CollectionSettings):
+class PlexSyncConfig(CollectionSettings, DatabaseSettings):
     """All settings, checked. Raises pydantic's `ValidationError`, which names fields and rules but never a value."""
 
     plex_url: Annotated[str, AfterValidator(values.address)] = Field()
@@ -408,7 +409,7 @@ class PlexSyncConfig(CollectionSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """The secrets that are set, for a `Redactor`."""
-        alone = (self.plex_token, self.stash_api_key, self.web_password)
+        alone = (self.plex_token, self.stash_api_key, self.web_password, *self.database_secrets)
         inside = (piece for url in self.notify_urls for piece in (url, *_telling_pieces(url)))
         return tuple(dict.fromkeys(secret for secret in (*alone, *inside) if secret))
 
@@ -500,6 +501,7 @@ _SHAPES = {
     "watch_since": "a date such as 2026-01-31",
     "libraries": "tables in plexsync.toml, each named after a library",
     "data_dir": "the full path of a folder",
+    **database_settings.SHAPES,
 }
 
 
@@ -518,19 +520,20 @@ def describe() -> tuple[Setting, ...]:
 
 
 def _in_order() -> Iterator[tuple[str, FieldInfo]]:
-    """All fields. Those that name and dress collections stand behind the choice of collections."""
+    """All fields. Those that name and dress collections stand behind the choice of collections, the database's last."""
     fields = PlexSyncConfig.model_fields
+    behind = {"collections": collection_settings.NAMES, "data_dir": database_settings.NAMES}
+    elsewhere = {name for names in behind.values() for name in names}
     for name in fields:
-        if name not in collection_settings.NAMES:
+        if name not in elsewhere:
             yield name, fields[name]
-        if name == "collections":
-            yield from ((name, fields[name]) for name in collection_settings.NAMES)
+        yield from ((inherited, fields[inherited]) for inherited in behind.get(name, ()))
 
 
 @cache
 def _descriptions() -> dict[str, str]:
     """The text below each field. Few calls need it, and reading it out of the source takes a tenth of a second."""
-    files = (Path(__file__), Path(collection_settings.__file__))
+    files = (Path(__file__), Path(collection_settings.__file__), Path(database_settings.__file__))
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
     models = [node.body for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
     return {

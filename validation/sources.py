@@ -7,7 +7,6 @@ line contains the value of a text setting.
 """
 
 import re
-import ssl
 import stat
 import sys
 import tomllib
@@ -18,18 +17,24 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from validation import locations
+from validation import database_settings, locations
+from validation.authorities import authorities_trouble
 from validation.config import SECRETS, PlexSyncConfig, describe
+from validation.database_settings import URL, URL_FILE
 from validation.looks import look_of
 from validation.problem_text import file_name, full_path, guess, key_text, kind_of, quoted, shortened, value_text
+from validation.secret_files import secret_in
 
 ENVIRONMENT = "environment"
 NAMED_FILE = "file named in the environment"
+NAMED_BY_SETTING = "file named in a setting"
 TOML = locations.TOML
 STASH = "Stash"
 LOOK = "look"
 DEFAULT = "default"
 COMMAND_LINE = "command line"
+# The sources of the database's URL and of the file with it, the weakest first.
+_STRENGTH = (DEFAULT, STASH, TOML, ENVIRONMENT, COMMAND_LINE)
 
 # Variables with PlexSync's prefix that are not settings: the path of plexsync.toml, the log level, and what the plugin
 # sets inside Stash: the form of progress output, and how the worker was started. TEST_VARIABLES are for the tests alone:
@@ -43,7 +48,6 @@ _SERVICE_PORT = re.compile(r"(tcp|udp|sctp)://")
 
 _PREFIX = "PLEXSYNC_"
 _LARGEST_FILE = 1_000_000  # bytes
-_LARGEST_SECRET = 65_536  # bytes
 _MOST_TOLD = 20  # unknown names in one file
 _SETTINGS = {setting.name: setting for setting in describe()}
 # Variables that name a file with a secret in it, as containers and services use them.
@@ -52,7 +56,7 @@ FILE_VARIABLES = {f"{_SETTINGS[name].variable}_FILE": name for name in SECRETS}
 # Settings that Stash can't provide. Some are needed to reach Stash, or to find the note of its last answer. The
 # password must not be in Stash, which shows it to everyone who can see its settings. The command is a program to run: a
 # user who can change Stash's settings must not be able to run programs as PlexSync's user.
-NOT_FROM_STASH = ("stash_url", "stash_api_key", "data_dir", "web_password", "notify_command")
+NOT_FROM_STASH = ("stash_url", "stash_api_key", "data_dir", "web_password", "notify_command", *database_settings.NAMES)
 # Values for the required settings if only other settings matter. No server has this name or token.
 STAND_INS = {"plex_url": "http://plex.invalid", "plex_token": "-not-known-here-"}
 
@@ -109,6 +113,7 @@ def load(
     values, origin = _merged(
         {STASH: stash, TOML: toml, NAMED_FILE: secret_files, ENVIRONMENT: environment, COMMAND_LINE: command_line}
     )
+    _read_url_file(values, origin, settings, toml_path.name if toml_path else TOML)
     presets = look_of(values)
     values.update(presets)
     origin.update(dict.fromkeys(presets, LOOK))
@@ -153,6 +158,22 @@ def _merged(sources: Mapping[str, Mapping[str, object]]) -> tuple[dict[str, obje
     return values, origin
 
 
+def _read_url_file(values: dict[str, object], origin: dict[str, str], result: _Findings, file: str) -> None:
+    """Put in the URL from the file that `database_url_file` names, unless a stronger source has the URL itself."""
+    path, by = values.get(URL_FILE), origin[URL_FILE]
+    if not database_settings.is_file_name(path) or _STRENGTH.index(by) < _STRENGTH.index(origin[URL]):
+        return
+    where = f"{URL_FILE} {_where(URL_FILE, by, file)}"
+    if origin[URL] == by and values[URL]:
+        result.problems.append(f"{where} and {URL} are both set: keep one of them")
+        return
+    try:
+        values[URL] = secret_in(Path(str(path)))
+        origin[URL] = NAMED_FILE if by == ENVIRONMENT else NAMED_BY_SETTING
+    except ValueError as error:
+        result.problems.append(f"{where} {error}")
+
+
 def _known(values: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in values.items() if name in _SETTINGS and value is not None}
 
@@ -186,44 +207,29 @@ def _from_environment(environ: Mapping[str, str], result: _Findings) -> dict[str
         if variable.upper().startswith(_PREFIX):
             hint = guess(variable.upper(), fields)
             result.problems.append(f"{quoted(variable)} in the environment is no setting: {hint}")
-    return {name: environ[variable] for variable, name in names.items() if variable in environ}
+    given = {variable: name for variable, name in names.items() if variable in environ}
+    # PLEXSYNC_DATABASE_URL_FILE is a setting as well: empty, it counts as not set, like each name of a secret's file.
+    return {
+        name: environ[variable]
+        for variable, name in given.items()
+        if environ[variable] or variable not in FILE_VARIABLES
+    }
 
 
 def _from_secret_files(environ: Mapping[str, str], result: _Findings) -> dict[str, object]:
     """The secrets in the files that the environment names. Their names are never quoted: one may be the secret itself."""
     path: dict[str, object] = {}
     for variable, name in FILE_VARIABLES.items():
-        if not environ.get(variable):
+        if not environ.get(variable) or name == URL:
             continue
         if _SETTINGS[name].variable in environ:
             result.problems.append(f"{variable} and {_SETTINGS[name].variable} are both set: keep one of them")
             continue
         try:
-            path[name] = _secret_in(Path(environ[variable]))
+            path[name] = secret_in(Path(environ[variable]))
         except ValueError as error:
             result.problems.append(f"{variable} {error}")
     return path
-
-
-def _secret_in(path: Path) -> str:
-    """The text in a file, without its last line end. Raises ValueError with a message for the user."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ValueError("must name a file; this is a folder or a device")
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_SECRET + 1)
-    except FileNotFoundError:
-        raise ValueError("must name a file that exists") from None
-    except PermissionError:
-        raise ValueError("must name a file that the user of PlexSync may read") from None
-    except OSError:
-        raise ValueError("must name a file that can be read") from None
-    if len(content) > _LARGEST_SECRET:
-        raise ValueError("must name a file with a secret in it and nothing else; this one is larger than 64 kB")
-    try:
-        return content.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise ValueError("must name a file of UTF-8 text") from None
 
 
 def _tells_of_a_service(variable: str, value: str) -> bool:
@@ -344,29 +350,8 @@ def _lines(error: ValidationError, values: Mapping[str, object], origin: Mapping
 def _authorities_lines(config: PlexSyncConfig, origin: Mapping[str, str], file: str) -> list[str]:
     """The problem with the file of trusted certificates, if one is set."""
     name = "tls_ca_file"
-    trouble = _authorities_trouble(Path(config.tls_ca_file)) if config.tls_ca_file else ""
+    trouble = authorities_trouble(Path(config.tls_ca_file)) if config.tls_ca_file else ""
     return [f"{name} {_where(name, origin[name], file)} {trouble}"] if trouble else []
-
-
-def _authorities_trouble(path: Path) -> str:
-    """Why a certificate file can't be used, as words that follow the setting's name; '' if it can."""
-    try:
-        authorities = path.stat()
-        if not stat.S_ISREG(authorities.st_mode):
-            return "must name a file; this is a folder or a device"
-        if sys.platform != "win32" and authorities.st_mode & stat.S_IWOTH:
-            return "must name a file that not every user can change: chmod 644 it"
-        if authorities.st_size > _LARGEST_FILE:
-            return "must name a file of certificates; this one is larger than 1 MB"
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cafile=str(path))
-    except FileNotFoundError:
-        return "must name a file that exists"
-    except ssl.SSLError:
-        return "must name a file with certificates in PEM form; this one holds none that can be read"
-    except OSError:
-        return "must name a file that the user of PlexSync may read"
-    return "" if context.cert_store_stats()["x509"] else "must name a file with certificates in PEM form"
 
 
 def _where(name: str, source: str, file: str) -> str:
@@ -374,6 +359,7 @@ def _where(name: str, source: str, file: str) -> str:
         COMMAND_LINE: "on the command line",
         ENVIRONMENT: f"in {_SETTINGS[name].variable}",
         NAMED_FILE: f"in the file that {_SETTINGS[name].variable}_FILE names",
+        NAMED_BY_SETTING: f"in the file that {name}_file names",
         TOML: f"in {shortened(file)}",
         STASH: "in the plugin settings in Stash",
         LOOK: "from the look",

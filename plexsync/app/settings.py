@@ -21,7 +21,7 @@ from plexsync.store import place
 from plexsync.store.database import Database
 from plexsync.store.intake import DATABASE
 from plexsync.store.place import DataFolder as DataFolder
-from validation import kept
+from validation import database_settings, kept
 from validation.config import PlexSyncConfig
 from validation.kept import Kept
 from validation.sources import (
@@ -39,6 +39,8 @@ from validation.sources import (
 # The plugin's id in Stash: the name of the manifest without its extension.
 PLUGIN = "StashPlexSync"
 WAKE_UP = "PlexSyncWakeUp"
+# Settings that only say where PlexSync keeps its data.
+PLACES = ("data_dir", *database_settings.NAMES)
 NOT_SET_UP = "Not set up yet. Run `plexsync init`."
 
 
@@ -122,7 +124,7 @@ def settings(sources: SettingSources, need: SettingsNeed, *, hide: Callable[[Loa
 def _has_any(sources: SettingSources, here: Loaded, folder: DataFolder | None) -> bool:
     """Whether anybody has set PlexSync up: in a file, in the environment, or in Stash as it last answered."""
     file = sources["toml_path"]
-    origins = (origin for name, origin in here.origin.items() if name != "data_dir")
+    origins = (origin for name, origin in here.origin.items() if name not in PLACES)
     return (
         (file is not None and os.path.lexists(file))
         or any(origin in (ENVIRONMENT, NAMED_FILE, TOML) for origin in origins)

@@ -5,7 +5,17 @@ from collections.abc import Mapping
 from plexsync.reports.shapes.status import SettingFacts
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.redact import MASK
-from validation.sources import COMMAND_LINE, DEFAULT, ENVIRONMENT, LOOK, NAMED_FILE, NOT_FROM_STASH, STASH, TOML
+from validation.sources import (
+    COMMAND_LINE,
+    DEFAULT,
+    ENVIRONMENT,
+    LOOK,
+    NAMED_BY_SETTING,
+    NAMED_FILE,
+    NOT_FROM_STASH,
+    STASH,
+    TOML,
+)
 
 # Settings whose values may contain a secret.
 TELLING = (*SECRETS, "notify_command")
@@ -16,6 +26,7 @@ WHERE = {
     STASH: "plugin settings in Stash",
     ENVIRONMENT: "environment",
     NAMED_FILE: "file named in the environment",
+    NAMED_BY_SETTING: "file named in database_url_file",
     COMMAND_LINE: "command line",
 }
 
@@ -28,6 +39,9 @@ WHERE_IT_RUNS = {
     "web_allowed_hosts": "It decides who reaches the dashboard",
     "libraries": "It is a table with settings for single libraries",
     "data_dir": "It takes effect when serve starts again",
+    "database_url": "It decides which database is used",
+    "database_url_file": "It decides which database is used",
+    "database_schema": "It decides which database is used",
 }
 
 

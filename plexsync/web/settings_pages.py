@@ -106,7 +106,7 @@ PARTS = {
         "web_allowed_hosts",
         "stash_web_url",
     ),
-    "Where things are kept": ("data_dir",),
+    "Where things are kept": ("data_dir", "database_url", "database_url_file", "database_schema"),
 }
 
 

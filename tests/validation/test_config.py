@@ -114,6 +114,9 @@ DEFAULTS = {
     "web_allowed_hosts": (),
     "stash_web_url": "",
     "data_dir": "",
+    "database_url": "",
+    "database_url_file": "",
+    "database_schema": "plexsync",
 }
 NOT_NUMBERS = (
     *(True, False, math.nan, math.inf, -math.inf, 10**400, 10**5000, 7j, b"7", [7], (7,)),
@@ -604,7 +607,8 @@ def test_every_description_states_unit_range_and_default(setting):
     else:
         assert "efault" in setting.description
     assert setting.variable == f"PLEXSYNC_{setting.name.upper()}"
-    assert setting.secret == (setting.name in ("plex_token", "stash_api_key", "notify_urls", "web_password"))
+    secrets = ("plex_token", "stash_api_key", "notify_urls", "web_password", "database_url")
+    assert setting.secret == (setting.name in secrets)
     assert "\n" not in setting.description
 
 

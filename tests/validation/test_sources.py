@@ -94,6 +94,7 @@ def test_the_stronger_source_wins(toml):
 @pytest.mark.parametrize("setting", describe(), ids=lambda setting: setting.name)
 def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    (tmp_path / "url").write_text("postgresql://db/plexsync\n", encoding="utf-8")
     value = {
         **REQUIRED,
         "plex_libraries": "Movies",
@@ -139,6 +140,9 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "collection_home_places": "shared",
         "libraries": '{"Clips": {"sync_title": false}}',
         "breaker_max_recovery_timeout": "301",
+        "database_url": "postgresql://db/plexsync",
+        "database_url_file": str(tmp_path / "url"),
+        "database_schema": "second",
     }.get(setting.name, "false" if setting.name.startswith("sync_") else "7")
     others = {**REQUIRED, "max_retries": 2}
     others.pop(setting.name, None)
@@ -378,6 +382,7 @@ MAY_BE_EMPTY = (
         "watch_account",
         "watch_since",
     ),
+    *("database_url", "database_url_file"),
 )
 
 

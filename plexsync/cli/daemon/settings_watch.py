@@ -14,11 +14,14 @@ from plexsync.cli.call import Call
 from plexsync.cli.settings import hide, sources, toml_of
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import LocalFault, NeighbourError, Unusable
+from validation import database_settings
 from validation.config import PlexSyncConfig
 from validation.sources import ConfigError, load, load_here
 
 log = logging.getLogger("PlexSync.settings")
 
+# What can't change while running.
+FIXED = ("data_dir", *database_settings.NAMES)
 LOOK_PACE = 1.0  # seconds between two checks of plexsync.toml
 LAST_LOOK = 2 * ASK_READ + 1  # seconds that a check may take at the end
 
@@ -44,7 +47,7 @@ class SettingsWatch(threading.Thread):
         self._tried_at = self._asked_at = monotonic()
         self._text = self._seen = self._content()
         self._told = ""
-        self._folder = current.loaded.config.data_dir
+        self._place = _place(current.loaded.config)
 
     def end(self) -> None:
         """Stop checking. After this returns, the database may be closed: no thread reads it any more."""
@@ -118,9 +121,11 @@ class SettingsWatch(threading.Thread):
         if self._said is not None:
             keep_answer(self._parts.store, self._said)
         names = differing(self._found.loaded.config, loaded.config)
-        if loaded.config.data_dir != self._folder:
-            self._folder = loaded.config.data_dir
-            log.warning("data_dir changed: the folder in use stays in use until serve is started again")
+        place = _place(loaded.config)
+        if moved := [name for name in FIXED if place[name] != self._place[name]]:
+            self._place = place
+            part = "folder" if moved == ["data_dir"] else "database"
+            log.warning("%s changed: the %s in use stays in use until serve is started again", ", ".join(moved), part)
         if not names:
             return None
         log.info("settings changed: %s; going on with them", ", ".join(names))
@@ -146,6 +151,11 @@ class SettingsWatch(threading.Thread):
 
 
 def differing(before: PlexSyncConfig, after: PlexSyncConfig) -> list[str]:
-    """The names of the settings that differ, except the folder, which can't change while running."""
+    """The names of the settings that differ, except where the database is, which can't change while running."""
     names = PlexSyncConfig.model_fields
-    return [name for name in names if name != "data_dir" and getattr(before, name) != getattr(after, name)]
+    return [name for name in names if name not in FIXED and getattr(before, name) != getattr(after, name)]
+
+
+def _place(config: PlexSyncConfig) -> dict[str, str]:
+    """Where the database is, by setting."""
+    return {name: getattr(config, name) for name in FIXED}
