@@ -217,7 +217,7 @@ def test_the_environment_is_a_whole_configuration(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, encoding="utf-8")
         given[f"PLEXSYNC_{name.upper()}_FILE"] = str(tmp_path / name)
     loaded = load(environ=given, toml_path=None)
-    assert loaded.warnings == []
+    assert not loaded.warnings
     assert loaded.config.database_url == secrets["database_url"]
     assert loaded.config.web_bind == "0.0.0.0:9797"
 
