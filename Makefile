@@ -95,7 +95,8 @@ lock: ## renew the hashed requirement files (needs uv)
 	$(LOCK) -c requirements/core.txt pyproject.toml -o requirements/base.txt
 	$(LOCK) --extra notify -c requirements/base.txt pyproject.toml -o requirements/notify.txt
 	$(LOCK) --extra art -c requirements/base.txt pyproject.toml -o requirements/art.txt
-	$(LOCK) --extra all -c requirements/base.txt -c requirements/notify.txt -c requirements/art.txt pyproject.toml -o requirements/all.txt
+	$(LOCK) --extra postgres -c requirements/base.txt pyproject.toml -o requirements/postgres.txt
+	$(LOCK) --extra all -c requirements/base.txt -c requirements/notify.txt -c requirements/art.txt -c requirements/postgres.txt pyproject.toml -o requirements/all.txt
 	$(LOCK) --extra docs -c requirements/all.txt pyproject.toml -o requirements/docs.txt
 	$(LOCK) --extra all --extra docs --extra dev -c requirements/all.txt -c requirements/docs.txt pyproject.toml -o requirements/dev.txt
 	$(LOCK) --extra bench -c requirements/dev.txt pyproject.toml -o requirements/bench.txt

@@ -46,6 +46,9 @@ PARTS = {
         ("graphql", "plexapi", "yaml"), ("graphql-core>=3.3", "plexapi>=4.18", "pyyaml>=6.0.2"), "the demonstration"
     ),
     "art": OptionalPart(("PIL",), ("pillow>=12.0",), "changing pictures", extra="art", pins="art"),
+    "postgres": OptionalPart(
+        ("psycopg",), ("psycopg[binary]>=3.2",), "the database in PostgreSQL", extra="postgres", pins="postgres"
+    ),
     "notify": OptionalPart(("apprise",), ("apprise>=2.3",), "messages to services", extra="notify", pins="notify"),
 }
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY = {
     "plexsync.rules": set(),
     "worker": set(),
-    "plexsync.store": {"plexsync.rules"},
+    "plexsync.store": {"plexsync.rules", "plexsync.extras"},
     "plexsync.http": {"plexsync.rules"},
     "plexsync.stash": {"plexsync.rules", "plexsync.http"},
     "plexsync.plex": {"plexsync.rules", "plexsync.http", "plexsync.extras"},

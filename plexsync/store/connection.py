@@ -1,12 +1,12 @@
 """The connection that every statement of a table goes through.
 
 Tables are independent of the driver. They pass SQL with named parameters, and get rows whose values have names and
-positions, or the number of affected rows. The connection counts statements, as the cost of a transaction.
+positions, or the number of affected rows. The connection counts statements, as the cost of a transaction. There is one
+for SQLite (`plexsync.store.sqlite`) and one for PostgreSQL (`plexsync.store.postgres`).
 """
 
-import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from typing import Any
 
 # A row of a result. Its values can be read by position and by name.
@@ -15,16 +15,15 @@ Row = Any
 Values = Mapping[str, object] | Sequence[object]
 
 
-class Connection:
-    """One connection to SQLite, for the tables of one transaction at a time.
+class Connection(ABC):
+    """One connection to the database, for the tables of one transaction at a time.
 
     `statements` counts the statements sent since it was opened, including those that begin and end transactions;
     `transactions` counts the transactions begun. A call of `execute_many` counts once, whatever the number of rows: it
-    is one exchange with the database.
+    is one exchange with the database. The methods raise the driver's errors.
     """
 
-    def __init__(self, driver: sqlite3.Connection) -> None:
-        self.driver = driver
+    def __init__(self) -> None:
         self.statements = 0
         self.transactions = 0
         # Results read in this transaction. Only this connection can change them meanwhile. None outside of a
@@ -32,39 +31,69 @@ class Connection:
         self._read: dict[str, list[Row]] | None = None
 
     @property
+    @abstractmethod
     def total_changes(self) -> int:
         """The number of rows written since the connection was opened."""
-        return self.driver.total_changes
 
-    def begin(self, sql: str) -> None:
-        """Begin a transaction with this statement."""
-        self.statements += 1
-        self.transactions += 1
-        self.driver.execute(sql)
-        self._read = {}
+    @property
+    @abstractmethod
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
 
-    def end(self, sql: str) -> None:
-        """End the transaction with this statement: a commit or a rollback."""
-        self._read = None
-        self.statements += 1
-        self.driver.execute(sql)
-
+    @abstractmethod
     def execute(self, sql: str, values: Values = ()) -> int:
         """Run a statement that writes; returns the number of affected rows."""
-        self.statements += 1
-        return self.driver.execute(sql, values).rowcount
 
+    @abstractmethod
     def execute_many(self, sql: str, values: Sequence[Values]) -> int:
         """Run a statement once for each of these values; returns the affected rows. Without values it sends nothing."""
-        if not values:
-            return 0
-        self.statements += 1
-        return self.driver.executemany(sql, values).rowcount
 
+    @abstractmethod
     def rows(self, sql: str, values: Values = ()) -> list[Row]:
         """Return all rows of a query."""
+
+    @abstractmethod
+    def row(self, sql: str, values: Values = ()) -> Row:
+        """Return the first row of a query; None if there is none."""
+
+    @abstractmethod
+    def stream(self, sql: str, values: Values = ()) -> Iterator[Row]:
+        """Yield the rows of a query as they are read, for a table that is too long for a list. Within a transaction."""
+
+    @abstractmethod
+    def others_commits(self) -> int:
+        """Return a counter that changes with each commit of another connection, and not with those of this one."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection; from any thread, and as often as you like."""
+
+    @abstractmethod
+    def _begin(self, *, writes: bool) -> None:
+        """Begin a transaction: one snapshot, or, if it `writes`, as the only writer."""
+
+    @abstractmethod
+    def _end(self, *, commits: bool) -> None:
+        """End the transaction: by a commit that is on the disk when this returns, or by a rollback."""
+
+    def begin(self, *, writes: bool = False) -> None:
+        """Begin a transaction: one snapshot, or, if it `writes`, as the only writer."""
         self.statements += 1
-        return self.driver.execute(sql, values).fetchall()
+        self.transactions += 1
+        self._begin(writes=writes)
+        self._read = {}
+
+    def commit(self) -> None:
+        """End the transaction; what it wrote is on the disk when this returns."""
+        self._read = None
+        self.statements += 1
+        self._end(commits=True)
+
+    def roll_back(self) -> None:
+        """End the transaction and undo what it wrote."""
+        self._read = None
+        self.statements += 1
+        self._end(commits=False)
 
     def once(self, sql: str) -> list[Row]:
         """Return the rows of a query without parameters, read once per transaction. Call `forget` after a change to them."""
@@ -78,17 +107,6 @@ class Connection:
         """Discard the cached result of `once` for this query."""
         if self._read is not None:
             self._read.pop(sql, None)
-
-    def stream(self, sql: str, values: Values = ()) -> Iterator[Row]:
-        """Yield the rows of a query as they are read, for a table that is too long for a list."""
-        self.statements += 1
-        yield from self.driver.execute(sql, values)
-
-    def row(self, sql: str, values: Values = ()) -> Row:
-        """Return the first row of a query; None if there is none."""
-        self.statements += 1
-        with closing(self.driver.execute(sql, values)) as cursor:
-            return cursor.fetchone()
 
     def value(self, sql: str, values: Values = ()) -> Any:
         """Return the first value of the first row of a query; raises LookupError if there is no row."""

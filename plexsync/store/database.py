@@ -1,19 +1,18 @@
-"""The store: one SQLite file, a connection for each thread, and transactions that reach every table.
+"""The store: one database, a connection for each thread, and transactions that reach every table.
 
-`Database.reading()` is one snapshot and yields a `Reader`. `Database.writing()` is one `BEGIN IMMEDIATE` transaction
-and yields a `Writer`; it is committed and synced when the block succeeds, and rolled back otherwise. A table is an
-attribute of either: `tx.jobs.claim(...)`, `db.index.entries_at(...)`. A `Reader` has only the methods that read. No
-transaction stays open during a request. Times are UTC milliseconds unless a name says seconds. The methods raise
-`LocalFault` and `NewerDatabase` only.
+`Database.reading()` is one snapshot and yields a `Reader`. `Database.writing()` is the transaction of the only writer
+(in SQLite `BEGIN IMMEDIATE`) and yields a `Writer`; it is committed and synced when the block succeeds, and rolled back
+otherwise. A table is an attribute of either: `tx.jobs.claim(...)`, `db.index.entries_at(...)`. A `Reader` has only the
+methods that read. No transaction stays open during a request. Times are UTC milliseconds unless a name says seconds.
+The methods raise `LocalFault` and `NewerDatabase` only.
 """
 
 import logging
-import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 from plexsync.rules.errors import LocalFault, SpoolFault
 from plexsync.rules.gate_names import shown
@@ -21,12 +20,13 @@ from plexsync.rules.job import Kind, Why
 from plexsync.rules.records import Lately, Overview
 from plexsync.store import intake
 from plexsync.store.attempts import Attempts, ReadOnlyAttempts
+from plexsync.store.backend import Backend
 from plexsync.store.bindings import Bindings, ReadOnlyBindings
 from plexsync.store.books import Books, ReadOnlyBooks
 from plexsync.store.breakers import Breakers, ReadOnlyBreakers
 from plexsync.store.collection_rows import Collections, ReadOnlyCollections
 from plexsync.store.connection import Connection
-from plexsync.store.db import BUSY_SECONDS, MOUNTS, connect, translated
+from plexsync.store.db import MOUNTS
 from plexsync.store.holds import Holds, ReadOnlyHolds
 from plexsync.store.imports import Imports, ReadOnlyImports
 from plexsync.store.index import Index, ReadOnlyIndex
@@ -47,6 +47,7 @@ from plexsync.store.scan_requests import ScanRequests
 from plexsync.store.scene_names import ReadOnlySceneNames, SceneNames
 from plexsync.store.sections import ReadOnlySections, Sections
 from plexsync.store.servers import ReadOnlyServers, Servers
+from plexsync.store.sqlite import SqliteFile
 from plexsync.store.standings import ReadOnlyStandings, Standings
 from plexsync.store.tallies import ReadOnlyTallies, Tallies
 from plexsync.store.transitions import ReadOnlyTransitions, Transitions
@@ -56,17 +57,6 @@ from plexsync.store.watch_memory import ReadOnlyWatches, Watches
 log = logging.getLogger("PlexSync.store")
 
 SPOOL_BATCH = 500
-# A log above this many bytes is truncated, if its readers finish within the milliseconds of WAIT_BRIEFLY.
-LONG_LOG = 6 * 2**20
-# Otherwise it may grow by this much before the next try.
-LONGER = 2**20
-# Reading the length of a file that was just synced can cost as much as the sync. So it is read once per this many
-# changed rows, or this many seconds, in which others may have written.
-WEIGHED_EVERY = 200
-WEIGHED_AFTER = 0.1
-WAIT_BRIEFLY = "pragma busy_timeout = 250"
-BUSY = round(BUSY_SECONDS * 1000)
-WAIT_AS_USUAL = f"pragma busy_timeout = {BUSY}"
 
 
 class Reader:
@@ -173,36 +163,36 @@ class Writer(Reader):
 class _Open:
     """One thread's connection and its tables. `number` is its place in opening order; `changed` compares `version`."""
 
-    def __init__(self, db: sqlite3.Connection, thread: threading.Thread, number: int) -> None:
-        self.db = db
+    def __init__(self, connection: Connection, thread: threading.Thread, number: int) -> None:
+        self.connection = connection
         self.thread = thread
         self.number = number
-        self.connection = Connection(db)
-        self.reader = Reader(self.connection)
-        self.writer = Writer(self.connection)
-        self.version = self.data_version()
-
-    def data_version(self) -> int:
-        """SQLite's counter of commits by other connections."""
-        return int(self.connection.value("pragma data_version"))
+        self.reader = Reader(connection)
+        self.writer = Writer(connection)
+        self.version = connection.others_commits()
 
 
 class Database:
-    """The store in the file at `path`, created if missing; a connection for each thread.
+    """The store in the SQLite file at `path`, created if missing; a connection for each thread.
 
     `worker`: this process holds the worker's lock, so the connection of the thread that opens the database checkpoints
-    the log. `mounts` is the system's table of mounted file systems. Opening raises NewerDatabase and Unusable; opening
-    and later use raise LocalFault. After a fault the connection is opened again.
+    the log. `mounts` is the system's table of mounted file systems. `plexsync.store.opening` opens other stores too.
+    Opening raises NewerDatabase and Unusable; opening and later use raise LocalFault. After a fault the connection is
+    opened again.
     """
 
     def __init__(self, path: Path, *, worker: bool = False, mounts: Path = MOUNTS) -> None:
-        self._path = path
-        self._log = path.with_name(f"{path.name}-wal")
-        self._mounts = mounts
-        self._keeper = threading.current_thread() if worker else None
-        self._long_log = LONG_LOG
-        self._weighed = 0
-        self._weighed_at = 0.0
+        self._set_up(SqliteFile(path, worker=worker, mounts=mounts))
+
+    @classmethod
+    def on(cls, backend: Backend) -> Self:
+        """Open the store of a backend."""
+        database = cls.__new__(cls)
+        database._set_up(backend)
+        return database
+
+    def _set_up(self, backend: Backend) -> None:
+        self._backend = backend
         self._local = threading.local()
         self._opened: list[_Open] = []
         self._count = 0
@@ -214,42 +204,46 @@ class Database:
 
     @property
     def folder(self) -> Path:
-        """The folder of the database."""
-        return self._path.parent
+        """The data folder on this machine; a SQLite file is in it."""
+        return self._backend.folder
+
+    @property
+    def name(self) -> str:
+        """The database's name for messages."""
+        return self._backend.name
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
         """Yield one snapshot."""
-        with self._transaction("begin") as own:
+        with self._transaction(writes=False) as own:
             yield own.reader
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         """Yield one write transaction, committed and synced when the block succeeds. Raises no fault after the commit."""
-        with self._transaction("begin immediate") as own:
+        with self._transaction(writes=True) as own:
             yield own.writer
-        if self._keeper is own.thread:
-            self._shorten_log(own)
+        if not self._backend.after_commit(own.connection):
+            self._discard(own)
 
     def changed(self) -> bool:
         """Whether another connection has committed since this thread's last call (first: since it connected)."""
         own = self._connection()
-        try:
-            version = own.data_version()
-        except sqlite3.Error as error:
-            self._discard(own)
-            raise translated(error, self._path) from error
+        version = self._version(own)
         changed, own.version = version != own.version, version
         return changed
 
     def revision(self) -> tuple[int, int, int]:
         """Return a value that stays the same until a commit. Compare it only with values of the same thread."""
         own = self._connection()
+        return own.number, self._version(own), own.connection.total_changes
+
+    def _version(self, own: _Open) -> int:
         try:
-            return own.number, own.data_version(), own.connection.total_changes
-        except sqlite3.Error as error:
+            return own.connection.others_commits()
+        except self._backend.errors as error:
             self._discard(own)
-            raise translated(error, self._path) from error
+            raise self._backend.translated(error) from error
 
     def cost(self) -> tuple[int, int]:
         """Count the (statements, transactions) of all open connections."""
@@ -262,7 +256,7 @@ class Database:
 
         Raises SpoolFault for files that can't be read or removed, after all other events are queued.
         """
-        folder, total = str(self._path.parent), 0
+        folder, total = str(self.folder), 0
         problems: dict[str, str] = {}
         while events := self._spooled(folder, now, problems):
             with self.writing() as tx:
@@ -283,7 +277,7 @@ class Database:
         with self._lock:
             self._closed = True
             for own in self._opened:
-                own.db.close()
+                own.connection.close()
             self._opened.clear()
 
     def _spooled(self, folder: str, now: int, problems: dict[str, str]) -> list[tuple[str, str, int, str]]:
@@ -298,58 +292,33 @@ class Database:
         except OSError as error:
             raise SpoolFault(f"events left as files can't be read: {error.filename}: {error.strerror}") from error
 
-    def _shorten_log(self, own: _Open) -> None:
-        """Truncate a log that has grown long, which happens while there is always a reader or a writer."""
-        changes = own.db.total_changes
-        now = time.monotonic()
-        if 0 <= changes - self._weighed < WEIGHED_EVERY and now - self._weighed_at < WEIGHED_AFTER:
-            return
-        self._weighed, self._weighed_at = changes, now
-        try:
-            size = self._log.stat().st_size
-        except OSError:
-            return
-        if size > self._long_log:
-            shortened = False
-            try:
-                own.db.execute(WAIT_BRIEFLY)
-                # Pages copied now, while others may write, need not be copied while no one can.
-                own.db.execute("pragma wal_checkpoint(passive)").fetchall()
-                ((busy, *_),) = own.db.execute("pragma wal_checkpoint(truncate)").fetchall()
-                own.db.execute(WAIT_AS_USUAL)
-                shortened = not busy
-            except sqlite3.Error:
-                # The commit stands. The next transaction meets the fault, such as a full disk.
-                self._discard(own)
-            # While a reader blocks the truncation, not every commit should wait for it.
-            self._long_log = LONG_LOG if shortened else size + LONGER
-
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[_Open]:
+    def _transaction(self, *, writes: bool) -> Iterator[_Open]:
         """Run a block in a transaction. After a fault the connection's state is unknown, so the next use opens another."""
         own = self._connection()
-        if own.db.in_transaction:
+        connection = own.connection
+        if connection.in_transaction:
             raise RuntimeError("a transaction is open in this thread already")
         try:
-            own.connection.begin(begin)
+            connection.begin(writes=writes)
             yield own
-            own.connection.end("commit")
+            connection.commit()
         except BaseException as error:
             self._roll_back(own)
-            if isinstance(error, sqlite3.Error | LocalFault):
+            if isinstance(error, (*self._backend.errors, LocalFault)):
                 self._discard(own)
-            if isinstance(error, sqlite3.Error):
-                raise translated(error, self._path) from error
+            if isinstance(error, self._backend.errors):
+                raise self._backend.translated(error) from error
             raise
 
     def _roll_back(self, own: _Open) -> None:
-        """Roll back, unless SQLite has done so already. A fault here is ignored in favour of the first one."""
+        """Roll back, unless the database has done so already. A fault here is ignored in favour of the first one."""
         try:
-            if own.db.in_transaction:
-                with suppress(sqlite3.Error):
-                    own.connection.end("rollback")
+            if own.connection.in_transaction:
+                with suppress(*self._backend.errors):
+                    own.connection.roll_back()
         finally:
-            if own.db.in_transaction:
+            if own.connection.in_transaction:
                 # The rollback failed too, for example without memory. Nothing else would end the transaction.
                 self._discard(own)
 
@@ -363,16 +332,16 @@ class Database:
         thread = threading.current_thread()
         with self._lock:
             if self._closed:
-                raise LocalFault(f"{self._path.name} is closed")
+                raise LocalFault(f"{self.name} is closed")
             for past in [entry for entry in self._opened if not entry.thread.is_alive()]:
-                past.db.close()
+                past.connection.close()
                 self._opened.remove(past)
-            db = connect(self._path, checkpoints=thread is self._keeper, mounts=self._mounts)
+            connection = self._backend.connect()
             self._count += 1
             try:
-                own = _Open(db, thread, self._count)
+                own = _Open(connection, thread, self._count)
             except BaseException:
-                db.close()
+                connection.close()
                 raise
             self._opened.append(own)
         return own
@@ -380,6 +349,6 @@ class Database:
     def _discard(self, own: _Open) -> None:
         self._local.own = None
         with self._lock:
-            own.db.close()
+            own.connection.close()
             if own in self._opened:
                 self._opened.remove(own)

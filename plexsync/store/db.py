@@ -245,7 +245,7 @@ def faults(path: Path, *, opening: bool = False) -> Iterator[None]:
         raise translated(error, path, opening=opening) from error
 
 
-def translated(error: sqlite3.Error, path: Path, *, opening: bool = False) -> SyncError:
+def translated(error: Exception, path: Path, *, opening: bool = False) -> SyncError:
     """Return the PlexSync error for an error of SQLite; its message is one line that names the file."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     name = path.name

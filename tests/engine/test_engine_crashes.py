@@ -9,7 +9,7 @@ from plexsync.engine.engine import Idle, Worked
 from plexsync.rules.errors import LocalFault, Neighbour
 from plexsync.rules.job import Kind, State
 from plexsync.simulator.http import Fault
-from plexsync.store import database
+from plexsync.store import sqlite
 from plexsync.store.database import Database
 from tests.engine.house import DAY, HOUR, House, fails
 from tests.engine.pools import Inline
@@ -306,7 +306,7 @@ def test_a_commit_that_fails_leaves_its_jobs_ours_and_unblamed(house, monkeypatc
 
 
 def test_a_database_that_is_full_for_real_pauses_and_goes_on_when_there_is_space(tmp_path, monkeypatch):
-    room, connect = [40], database.connect
+    room, connect = [40], sqlite.connect
 
     def connect_to_a_small_disk(*args, **kwargs):
         db = connect(*args, **kwargs)
@@ -314,7 +314,7 @@ def test_a_database_that_is_full_for_real_pauses_and_goes_on_when_there_is_space
             db.execute(f"pragma max_page_count = {db.execute('pragma page_count').fetchone()[0] + pages}")
         return db
 
-    monkeypatch.setattr(database, "connect", connect_to_a_small_disk)
+    monkeypatch.setattr(sqlite, "connect", connect_to_a_small_disk)
     with House(tmp_path / "data") as house:
         ids = house.add(40)
         for id in ids:

@@ -106,7 +106,7 @@ def test_the_other_files_hold_what_their_extras_ask_for(name: str, extras: tuple
 def test_the_extra_all_is_every_extra_for_users_and_all_txt_pins_it() -> None:
     (whole,) = PROJECT["optional-dependencies"]["all"]
     extras = Requirement(whole).extras
-    assert extras == {"notify", "art"}
+    assert extras == {"notify", "art", "postgres"}
     there = pinned(ROOT / "requirements" / "all.txt")
     for wanted in direct(*extras):
         assert wanted.specifier.contains(there[canonicalize_name(wanted.name)]), wanted.name

@@ -24,6 +24,7 @@ from plexsync.simulator.stash_model import SceneSnapshot, StashBackup
 from plexsync.store import backup
 from tests.simulation.sim_people import People
 from tests.simulation.sim_truth import LISTS, Shown, Value, held, remembered, sent
+from tests.store_places import SqlitePlace, StorePlace, is_postgres
 
 if TYPE_CHECKING:
     from tests.simulation.sim_servers import ServerWorld
@@ -573,7 +574,7 @@ class ServerPeople(People):
         if "database restored" in world.kinds:
             self.copied += 1
             path = world.copies / f"{self.copied}.db"
-            backup.save(world.path, path)
+            world.place.save(path)
             self.copies = [*self.copies[1 - KEPT :], DatabaseCopy(path, dict(self.ignored), dict(self.bound))]
             world.tell("our database: a copy is made")
 
@@ -583,43 +584,42 @@ class ServerPeople(People):
             return
         copy, by_command = self.luck.choice(self.copies), self.luck.random() < 0.5
 
-        def put(path: Path) -> None:
-            if by_command:
+        def put(place: StorePlace) -> None:
+            if by_command and isinstance(place, SqlitePlace):
                 self.put_back += 1
                 notes = {LAST_RECONCILE: "", CURSOR: "", RESTORED: str(self.world.clock.now())}
-                backup.restore(copy.path, path, aside=f"plexsync.before-{self.put_back}.db", notes=notes)
+                backup.restore(copy.path, place.path, aside=f"plexsync.before-{self.put_back}.db", notes=notes)
                 return
-            without_sides(path)
-            shutil.copyfile(copy.path, path)
+            place.put_back(copy.path)
 
         self.ignored, self.bound = dict(copy.ignored), dict(copy.bound)
         self._changed_database(f"an older copy is restored{' by command' * by_command}", put)
 
     def lose_log(self) -> None:
         """The machine loses the log of our database: what had not been copied back from it is as it was."""
-        main = self.world.path.read_bytes()
+        main = self.world.place.path.read_bytes()
 
-        def put(path: Path) -> None:
-            without_sides(path)
-            path.write_bytes(main)
+        def put(place: SqlitePlace) -> None:
+            place.remove_sides()
+            place.path.write_bytes(main)
 
         self._changed_database("its log is lost", put)
 
     def delete_database(self) -> None:
         """Somebody deletes our database, and nothing that lies beside it."""
 
-        def put(path: Path) -> None:
-            without_sides(path)
-            path.unlink()
-
-        self._changed_database("it is deleted", put)
+        self._changed_database("it is deleted", lambda place: place.remove())
 
     def lose_folder(self) -> None:
-        """The whole data folder is lost: nothing can tell what was ours."""
+        """The whole data folder is lost, so nothing can tell what was ours; a database on a server with it, or not."""
+        if is_postgres() and self.luck.random() < 0.5:
+            # Another machine takes over what the server has.
+            self.world.replace_database("the folder of this machine is lost", empty_folder)
+            return
 
-        def put(path: Path) -> None:
-            for one in path.parent.iterdir():
-                shutil.rmtree(one) if one.is_dir() else one.unlink()
+        def put(place: StorePlace) -> None:
+            empty_folder(place)
+            place.remove()
 
         self._changed_database("the whole folder is lost", put)
         for shown in self.world.truth.items.values():
@@ -631,7 +631,7 @@ class ServerPeople(People):
             for shown in shelf.items.values():
                 shown.blind = shown.forgotten = True
 
-    def _changed_database(self, what: str, put: Callable[[Path], None]) -> None:
+    def _changed_database(self, what: str, put: Callable[[StorePlace], None]) -> None:
         world = self.world
         world.replace_database(what, put)
         for key, shown in world.truth.items.items():
@@ -744,12 +744,12 @@ class ServerPeople(People):
             world.tell(f"calm: {reports[0]}")
 
 
+def empty_folder(place: StorePlace) -> None:
+    """Remove all that is in the data folder."""
+    for one in place.folder.iterdir():
+        shutil.rmtree(one) if one.is_dir() else one.unlink()
+
+
 def is_many(scenes: int) -> bool:
     """Whether PlexSync asks when so many scenes are gone at once, which are all that there were."""
     return scenes > LEAST
-
-
-def without_sides(path: Path) -> None:
-    """Remove what lies beside a database for SQLite."""
-    for end in SIDES:
-        path.with_name(path.name + end).unlink(missing_ok=True)

@@ -77,7 +77,7 @@ class CollectionsProcess:
     def __init__(
         self, world: "CollectionsWorld", wires: dict[Neighbour, object], clock: Clock, dice: SimDice, holder: str
     ) -> None:
-        self.store = SimStore(world.path, world)
+        self.store = SimStore.at(world.place, world)
         timeouts = {"connect_timeout": CONNECT, "read_timeout": READ}
         stash = StashCollecting("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
         plex = CollectionClient("http://plex", TOKEN, clock=clock, transport=wires[Neighbour.PLEX], **timeouts)

@@ -1,9 +1,7 @@
 """People who care for collections, in Stash and in Plex, and what the collections have to show after that."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plexsync.flows.collections.undo import mark_collections_undone, redo_collections
@@ -14,7 +12,6 @@ from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind
 from plexsync.simulator.plex_server import CollectionSnapshot
 from plexsync.simulator.stash_images import png
-from plexsync.store import backup
 
 if TYPE_CHECKING:
     from tests.simulation.sim_collections import CollectionsWorld
@@ -341,18 +338,13 @@ class Curators:
             return
         if world.kept is None or self.dice.random() < 0.5:
             world.kept = world.copies / f"{self._new()}.db"
-            backup.save(world.path, world.kept)
+            world.place.save(world.kept)
             world.tell("our database is saved")
             return
         self.doubt()
         kept = world.kept
 
-        def put(path: Path) -> None:
-            for end in ("-wal", "-shm"):
-                path.with_name(path.name + end).unlink(missing_ok=True)
-            shutil.copyfile(kept, path)
-
-        world.replace_database("restored", put)
+        world.replace_database("restored", lambda place: place.put_back(kept))
 
     def doubt(self) -> None:
         """From now on memory may be missing that says whose a value is."""

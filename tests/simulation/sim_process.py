@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
@@ -30,6 +29,7 @@ from tests.engine.clocks import Clock
 from tests.engine.house import BREAKER
 from tests.engine.pools import Inline
 from tests.simulation.sim_wire import CONNECT, READ
+from tests.store_places import StorePlace
 
 TOKEN = "simulation/plex+token-1"
 KEY = "simulation-stash-key-1"
@@ -69,10 +69,15 @@ class Watched:
 class SimStore(Database):
     """The database, with the world looking on at both ends of every write transaction."""
 
-    def __init__(self, path: Path, disk: Disk) -> None:
-        self.open = 0
-        self._disk = disk
-        super().__init__(path, worker=True)
+    open = 0
+    _disk: Disk
+
+    @classmethod
+    def at(cls, place: StorePlace, disk: Disk) -> "SimStore":
+        """Open the store of a place."""
+        store = place.open(worker=True, kind=cls)
+        store._disk = disk
+        return store
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -126,7 +131,7 @@ class Process:
 
     def __init__(
         self,
-        path: Path,
+        place: StorePlace,
         disk: Disk,
         wires: dict[Neighbour, httpx2.BaseTransport],
         clock: Clock,
@@ -134,7 +139,7 @@ class Process:
         setting: Setting,
         holder: str,
     ) -> None:
-        self.store = SimStore(path, disk)
+        self.store = SimStore.at(place, disk)
         self.paused_until = 0.0
         timeouts = {"connect_timeout": CONNECT, "read_timeout": READ}
         stash = StashWatching("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)

@@ -1,6 +1,5 @@
 """People who watch in Plex and in Stash, and what befalls servers and databases while PlexSync brings plays back."""
 
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
@@ -21,8 +20,9 @@ from plexsync.rules.play_wishes import REDO, UNDO, PlayWish
 from plexsync.simulator.plex_changes import PlexBackup
 from plexsync.simulator.stash_model import SceneSnapshot, StashBackup
 from plexsync.store import backup
-from tests.simulation.sim_changes import KEPT, without_sides
+from tests.simulation.sim_changes import KEPT
 from tests.simulation.sim_play_truth import GonePlay, SceneKey, Second
+from tests.store_places import SqlitePlace, StorePlace
 
 if TYPE_CHECKING:
     from tests.simulation.sim_plays import PlaysWorld
@@ -453,7 +453,7 @@ class Watchers:
         if "database restored" in world.restores:
             self.put_back += 1
             path = world.copies / f"{self.put_back}.db"
-            backup.save(world.path, path)
+            world.place.save(path)
             self.copies = [*self.copies[1 - KEPT :], path]
         world.tell("copies are made")
 
@@ -518,14 +518,13 @@ class Watchers:
         copy, by_command = self.dice.choice(self.copies), self.dice.random() < 0.5
         world.pass_time(AGES)
 
-        def put(path: Path) -> None:
-            if by_command:
+        def put(place: StorePlace) -> None:
+            if by_command and isinstance(place, SqlitePlace):
                 self.put_back += 1
                 notes = {LAST_RECONCILE: "", CURSOR: "", RESTORED: str(world.clock.now())}
-                backup.restore(copy, path, aside=f"plexsync.before-{self.put_back}.db", notes=notes)
+                backup.restore(copy, place.path, aside=f"plexsync.before-{self.put_back}.db", notes=notes)
                 return
-            without_sides(path)
-            shutil.copyfile(copy, path)
+            place.put_back(copy)
 
         world.full = False
         # The journal keeps a wish, and any copy that is put back later is completed by it.

@@ -28,6 +28,7 @@ from tests.simulation.sim_process import KEY, TOKEN, Killed, Process, Setting, S
 from tests.simulation.sim_told import Told
 from tests.simulation.sim_truth import FIELDS, POSTER, Truth, Violation
 from tests.simulation.sim_wire import BARRED, DONE, LOST, PICTURES, SimWire, Weather, told
+from tests.store_places import PostgresPlace, SqlitePlace, StorePlace, place_of
 
 HISTORY = 60
 # So many of the hooks find no database, in lives that have only their hooks.
@@ -136,7 +137,14 @@ class World:
         self.paused_until = 0.0
         self.idle_until: int | None = None
         self.folder = folder
-        self.path = folder / intake.DATABASE
+        self.place = place_of(folder)
+        # Chance of its own: where the store is on a server, connections end, and commits are made and not heard of.
+        self._lines = Random(f"lines {seed}")
+        self._line_ends, self._doubtful = (
+            (self._lines.choice((0.0, 0.001, 0.005)), self._lines.choice((0.0, 0.002, 0.02)))
+            if isinstance(self.place, PostgresPlace)
+            else (0.0, 0.0)
+        )
         self._dice_of_ours = SimDice(seed)
         self.process: Process | None = None
         self.people = None
@@ -169,8 +177,10 @@ class World:
         return asked.method == "GET" and asked.path.startswith("/library/sections")
 
     def open_for_others(self) -> None:
-        """The connection of other processes."""
-        self.others = sqlite3.connect(self.path, isolation_level=None, timeout=5)
+        """The connection of other processes to a file."""
+        if not isinstance(self.place, SqlitePlace):
+            return
+        self.others = sqlite3.connect(self.place.path, isolation_level=None, timeout=5)
         self.others.execute("pragma wal_autocheckpoint = 0")
         self.others.execute("pragma synchronous = off")
 
@@ -178,7 +188,13 @@ class World:
         """Let go of every file."""
         if self.process is not None:
             self.process.kill()
-        self.others.close()
+        self._close_others()
+        if isinstance(self.place, PostgresPlace):
+            self.place.wipe()
+
+    def _close_others(self) -> None:
+        if self.others is not None:
+            self.others.close()
 
     def tell(self, what: str) -> None:
         """One line of the history; all lines together make the digest by which two runs of a seed are compared."""
@@ -198,7 +214,7 @@ class World:
             who: self._wire(who, sim) for who, sim in ((Neighbour.PLEX, self.plex), (Neighbour.STASH, self.stash))
         }
         self.process = Process(
-            self.path, self, self.wires, self.clock, self._dice_of_ours, self.setting, f"holder {self.hired}"
+            self.place, self, self.wires, self.clock, self._dice_of_ours, self.setting, f"holder {self.hired}"
         )
         self.paused_until = 0.0
         self.idle_until = 0
@@ -251,14 +267,14 @@ class World:
         self.tell("killed at rest")
         self._bury()
 
-    def replace_database(self, what: str, put: Callable[[Path], None]) -> None:
+    def replace_database(self, what: str, put: Callable[[StorePlace], None]) -> None:
         """The process ends, something happens to its database, and the next one begins at once."""
         rest, self.at_rest = self.at_rest, True
         if self.process is not None:
             self.process.kill()
             self.process = None
-        self.others.close()
-        put(self.path)
+        self._close_others()
+        put(self.place)
         self.tally[f"our database: {what}"] += 1
         self.tell(f"our database: {what}")
         self._hire()
@@ -320,6 +336,9 @@ class World:
         self._moment("before a transaction", watchers=False)
 
     def before_statement(self, verb: str) -> None:
+        if self._has_bad_line(self._line_ends):
+            self.tally["lines that ended"] += self.place.end_connections()
+            self.tell(f"the connections to the database end before {verb}")
         if self._failing and self.people is not None and not self.at_rest and self._bad_luck.random() < self._failing:
             self.tally["failing disk"] += 1
             self.tell(f"the disk fails before {verb}")
@@ -329,7 +348,14 @@ class World:
         self._disk()
         self._kill("before a commit")
 
+    def _has_bad_line(self, chance: float) -> bool:
+        return bool(chance) and self.people is not None and not self.at_rest and self._lines.random() < chance
+
     def after_commit(self) -> None:
+        if self._has_bad_line(self._doubtful):
+            self.tally["commits in doubt"] += 1
+            self.tell("a commit is made, and its answer is lost")
+            raise LocalFault("the connection to the database was lost during a commit: it may or may not be stored")
         self._moment("after a commit", watchers=False)
 
     def _disk(self) -> None:
@@ -432,7 +458,8 @@ class World:
     def hook(self, kind: Kind, id: int, why: Why = Why.EDIT) -> str:
         """A hook stores an event: in the database, or in a file when that can't be had; returns the file's path, or ''."""
         shut_out = self.hooks_alone and self._spool_dice.random() < SHUT_OUT
-        if (self.full and self.happens(0.5)) or shut_out:
+        # The hook knows no database on a server.
+        if (self.full and self.happens(0.5)) or shut_out or self.others is None:
             event = json.dumps({"kind": kind, "id": id, "why": why}).encode()
             left = intake.spool(str(self.folder), event, ".json")
             # In the order of their names files are read, so that each life has the same ones.
@@ -446,7 +473,7 @@ class World:
 
     def rows(self, sql: str, *values: object) -> list[tuple]:
         """What the database says to another process."""
-        return self.others.execute(sql, values).fetchall()
+        return self.others.execute(sql, values).fetchall() if self.others else self.place.rows(sql, *values)
 
     # --- judging -----------------------------------------------------------------------------------------------------
 
@@ -464,8 +491,10 @@ class World:
 
     def judge_database(self) -> None:
         """Raise Violation unless the file is sound, and free of secrets."""
-        ((verdict,),) = self.rows("pragma integrity_check")
-        if verdict != "ok":
+        if isinstance(self.place, PostgresPlace):
+            if any(secret.encode() in content for content in self.place.content() for secret in SECRETS):
+                raise Violation("broken", "the database holds a secret")
+        elif (verdict := self.rows("pragma integrity_check")) != [("ok",)]:
             raise Violation("broken", f"the database is damaged: {verdict}")
         for file in self.folder.rglob("*"):
             if file.is_file() and any(secret.encode() in file.read_bytes() for secret in SECRETS):

@@ -11,7 +11,7 @@ from plexsync.rules.job import Kind, Why
 from plexsync.rules.plan_records import Remembered
 from plexsync.rules.records import PaceRow
 from plexsync.rules.values import Held
-from plexsync.store.connection import Connection
+from plexsync.store.sqlite import SqliteConnection
 
 T = 1_700_000_000_000
 HELD = Held("a", True)
@@ -23,7 +23,7 @@ def db():
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as driver:
         driver.row_factory = sqlite3.Row
         driver.execute("create table pair (name text primary key, value integer)")
-        yield Connection(driver)
+        yield SqliteConnection(driver)
 
 
 def test_values_go_by_name_or_by_position(db):
@@ -49,19 +49,19 @@ def test_a_value_that_has_to_be_there_and_is_not_is_a_fault_of_ours(db):
 
 def test_what_is_read_once_a_transaction_is_read_anew_in_the_next_one_and_when_it_was_changed(db):
     sql = "select count(*) from pair"
-    db.begin("begin")
+    db.begin()
     before = db.statements
     assert [db.once(sql)[0][0] for _ in range(3)] == [0, 0, 0]
     assert db.statements == before + 1
     db.execute("insert into pair values ('a', 1)")
     db.forget(sql)
     assert db.once(sql)[0][0] == 1
-    db.end("commit")
+    db.commit()
     db.driver.execute("insert into pair values ('b', 1)")
     assert db.once(sql)[0][0] == 2, "without a transaction nothing is kept"
-    db.begin("begin")
+    db.begin()
     assert db.once(sql)[0][0] == 2
-    db.end("rollback")
+    db.roll_back()
 
 
 def test_a_table_that_is_read_once_a_transaction_shows_what_was_written_in_it(store):

@@ -151,11 +151,11 @@ def test_a_log_that_can_not_be_copied_back_does_not_take_back_what_was_committed
         import resource, signal, sys
         from pathlib import Path
         sys.path.insert(0, {str(ROOT)!r})
-        from plexsync.store import database
+        from plexsync.store import database, sqlite
         from plexsync.rules.errors import LocalFault
         from plexsync.rules.job import Kind, Why
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        database.LONG_LOG, database.WEIGHED_EVERY = 2**20, 1
+        sqlite.LONG_LOG, sqlite.WEIGHED_EVERY = 2**20, 1
         path = Path({str(folder / "plexsync.db")!r})
         store = database.Database(path, worker=True)
         acked, first = [], None

@@ -2,11 +2,11 @@
 
 import os
 import random
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.store_places import place_of
 from tests.torture import forks
 from tests.torture.forks import Call
 from tests.torture.kill_jobs import ROOT, SCENES, a_pass, config_for, environ_for, rows, rush, want_all
@@ -50,7 +50,7 @@ def _cases(place: Path, town: Neighbours, calls: str, count: int, score: Score) 
         # Spread over the whole run, wherever chance begins.
         call = points[(case * len(points) // count + score.seed) % len(points)]
         made, folder = town.ask("fresh", SCENES), place / "case"
-        shutil.rmtree(folder, ignore_errors=True)
+        place_of(folder).wipe()
         want_all(folder, made["ids"])
         for _ in range(dice.choice((1, 1, 2))):
             killed += _killed_at(calls, call, made, folder) in KILLED

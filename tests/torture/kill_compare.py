@@ -4,7 +4,6 @@
 
 import os
 import random
-import shutil
 import signal
 import tempfile
 import threading
@@ -18,8 +17,9 @@ from plexsync.app.run import drain
 from plexsync.flows.scenes import reconcile
 from plexsync.rules.job import Kind
 from plexsync.store import intake
+from tests.store_places import place_of
 from tests.torture import forks
-from tests.torture.kill_jobs import OURS, SECONDS, a_pass, config_for, rows, rush
+from tests.torture.kill_jobs import OURS, SECONDS, a_pass, config_for, configured, rows, rush
 from tests.torture.neighbours import Neighbours
 from tests.torture.score import NAME, Score, workshop
 
@@ -34,7 +34,7 @@ def compare(made: dict, folder: Path, ack: Callable[[str], None]) -> None:
     signal.alarm(SECONDS)
     reconcile.BATCH, reconcile.PAGE = BATCH, PAGE
     config = config_for(made).model_copy(update={"approve_bulk": True})
-    with at_work(config, folder) as (parts, mine):
+    with at_work(configured(config, folder), folder) as (parts, mine):
         assert mine
         report = parts.reconciler.reconcile()
         ack(f"compared, gone on behind {report.after}")
@@ -75,7 +75,7 @@ class Case:
     titles: dict[int, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        place_of(self.folder).wipe()
         self.made = self.town.ask("fresh", SCENES)
         self.titles = {id: [f"Title {n}"] for n, id in enumerate(self.made["ids"])}
 

@@ -5,9 +5,7 @@
 
 import os
 import random
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -29,6 +27,7 @@ from plexsync.store import intake
 from plexsync.store.database import Database
 from plexsync.store.db import MOUNTS
 from tests.patience import HANG
+from tests.store_places import environ_of, is_postgres, place_of
 from tests.torture import forks
 from tests.torture.kill_steps import JOURNALS, MODES, journal_of, mount_table
 from tests.torture.neighbours import KEY, TOKEN, Neighbours
@@ -42,6 +41,7 @@ OURS = tuple(
 POINTS = {"sample": 12, "full": 10_000, "long": 40_000}
 # On what kind of file system, which decides on the journal; whether scenes have covers; which share of the points.
 SHARES = (("ext4", False, 0.5), ("ext4", True, 0.25), ("nfs4", False, 0.25))
+SHARES_OF_SERVER = (("ext4", False, 0.75), ("ext4", True, 0.25))
 STOPS = {"sample": 6, "full": 300, "long": 2000}
 # How many are told to end at a time, since they mostly wait, and how many scenes each has to do.
 SERVES, CROWD = 4, 12
@@ -69,7 +69,7 @@ def a_pass(
     """What `plexsync drain` does: want these, then work until nothing is due. For a child, which is ended by an alarm."""
     signal.alarm(SECONDS)
     app_parts.Database = partial(Database, mounts=mounts)  # type: ignore[assignment, misc]
-    with at_work(config, folder) as (parts, mine):
+    with at_work(configured(config, folder), folder) as (parts, mine):
         assert mine
         for id in wanted:
             want_scenes(parts.store, [id], Why.USER, SystemClock())
@@ -78,33 +78,31 @@ def a_pass(
         ack(f"ran {dict(ran.outcomes)}")
 
 
+def configured(config: PlexSyncConfig, folder: Path) -> PlexSyncConfig:
+    """The settings, with the store that belongs to this folder."""
+    return config.model_copy(update=place_of(folder).settings())
+
+
 def rush(path: Path) -> None:
     """Nothing waits for the pace of a crash, so that a test needs not wait either."""
-    db = sqlite3.connect(path, timeout=HANG)
-    with db:
-        db.execute("update job set due = 0 where state in ('ready', 'absent')")
-    db.close()
+    place_of(path.parent).change("update job set due = 0 where state in ('ready', 'absent')")
 
 
 def rows(path: Path, sql: str) -> list[tuple]:
-    db = sqlite3.connect(path, timeout=HANG)
-    try:
-        return db.execute(sql).fetchall()
-    finally:
-        db.close()
+    return place_of(path.parent).rows(sql)
 
 
 def present(folder: Path) -> set[int]:
     """The scenes that are wanted or were, by a row or by a file."""
     ids = set()
-    if (folder / NAME).exists() and rows(folder / NAME, "select 1 from sqlite_master where name = 'job'"):
+    if place_of(folder).exists():
         ids = {id for (id,) in rows(folder / NAME, "select id from job where kind = 'scene'")}
     return ids | {id for _, _, id, _ in intake.spooled(str(folder), 10_000, 0)}
 
 
 def still_there(score: Score, case: str, folder: Path, acked: set[int]) -> None:
     """Straight after a fault: what was acknowledged has not to be wanted again; nothing waits for its time any more."""
-    if (folder / NAME).exists():
+    if place_of(folder).exists():
         score.law(folder / NAME, f"{case}, after the fault")
     there = present(folder)
     if lost := acked - there:
@@ -125,8 +123,13 @@ def in_peace(made: dict, folder: Path, unsaid: list[int], mounts: Path = MOUNTS)
     return end
 
 
+def mode_of(kind: str) -> str:
+    """How the store keeps what is written, for people."""
+    return "PostgreSQL" if is_postgres() else MODES[kind]
+
+
 def want_all(folder: Path, ids: list[int]) -> None:
-    store = Database(folder / NAME)
+    store = place_of(folder).open()
     want_scenes(store, ids, Why.USER, SystemClock())
     store.close()
 
@@ -153,7 +156,7 @@ class Reference:
         self.shown, self.writes, self.uploads = state["shown"], state["writes"], state["uploads"]
         assert self.writes == scenes, state
         assert self.uploads == (scenes if covers else 0), state
-        self.journal = journal_of(folder / NAME)
+        self.journal = "" if is_postgres() else journal_of(folder / NAME)
 
 
 # --- F4 --------------------------------------------------------------------------------------------------------------
@@ -163,11 +166,11 @@ def kill(size: str, seed: int) -> list[Score]:
     """SIGKILL at a random line of our code or after a random time, up to three times; then a run in peace."""
     scores = []
     with workshop() as place, Neighbours() as town:
-        for kind, covers, share in SHARES:
-            mounts, mode = mount_table(place, kind), f"{MODES[kind]}{', pictures' if covers else ''}"
+        for kind, covers, share in SHARES_OF_SERVER if is_postgres() else SHARES:
+            mounts, mode = mount_table(place, kind), f"{mode_of(kind)}{', pictures' if covers else ''}"
             score = Score("F4", f"kill at any point of a whole job, requests included, {mode}", seed)
             reference = Reference(town, place, covers=covers, mounts=mounts)
-            assert reference.journal == JOURNALS[kind]
+            assert is_postgres() or reference.journal == JOURNALS[kind]
             _kills(score, round(POINTS[size] * share), town, place / "case", reference, mounts, covers=covers)
             scores.append(score)
     return scores
@@ -182,7 +185,7 @@ def _kills(
         number += 1
         dice = random.Random(score.seed * 1_000_003 + number)
         made, case = town.ask("fresh", SCENES, covers), f"case {number}"
-        shutil.rmtree(folder, ignore_errors=True)
+        place_of(folder).wipe()
         acked: set[int] = set()
         # Three crashes of a scene alone would give it up; the first one is never alone.
         for _ in range(dice.choice((1, 2, 3))):
@@ -261,7 +264,7 @@ def memory(size: str, seed: int) -> list[Score]:
             # Spread over the whole run, wherever chance begins.
             line = 1 + (number * total // count + seed) % total
             made, folder, case = town.ask("fresh", SCENES), place / "case", f"line {line}"
-            shutil.rmtree(folder, ignore_errors=True)
+            place_of(folder).wipe()
             lines = forks.Lines(store, line, _out_of_memory)
             end = forks.run(
                 lambda ack: _as_well_as_it_can(config_for(made), folder, made["ids"], ack), before=lines.watch
@@ -323,7 +326,7 @@ def told_to_end(size: str, seed: int) -> list[Score]:
             for told in crowd:
                 score.cases += 1
                 released += told.judge(score, reference)
-                shutil.rmtree(told.folder)
+                place_of(told.folder).wipe()
     score.what += f" ({released} rows went back)"
     return [score]
 
@@ -389,7 +392,7 @@ class Told:
 
 def with_attempts(path: Path, used: dict[int, int]) -> None:
     """These scenes are wanted and due, and so many attempts of each have failed."""
-    store, now = Database(path), SystemClock().now()
+    store, now = place_of(path.parent).open(), SystemClock().now()
     with store.writing() as tx:
         for id in used:
             tx.jobs.want(Kind.SCENE, id, Why.USER, now)
@@ -413,6 +416,7 @@ def environ_for(made: dict, folder: Path) -> dict[str, str]:
     return (
         {"PATH": os.environ["PATH"], "HOME": str(folder.parent), "PYTHONDONTWRITEBYTECODE": "1"}
         | named
+        | environ_of(place_of(folder))
         | {
             "PLEXSYNC_DATA_DIR": str(folder),
             "PLEXSYNC_WEB_BIND": "none",

@@ -3,12 +3,13 @@
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.patience import HANG
+from tests.store_places import PostgresPlace, place_of
 from tests.torture import leaking
 
 NAME = "plexsync.db"
@@ -53,7 +54,9 @@ class Score:
 
         And is there a secret in it, or in what lies beside it?
         """
-        trouble = [*(("wrong", leak) for leak in leaking.leaks_beside(path)), *broken(path)]
+        place = place_of(path.parent)
+        found = broken_on(place) if isinstance(place, PostgresPlace) else broken(path)
+        trouble = [*(("wrong", leak) for leak in leaking.leaks_beside(path)), *found]
         for kind, told in trouble:
             {"lost": self.lose, "doubled": self.double, "wrong": self.spoil}[kind](f"{case}: {told}")
         return not trouble
@@ -81,6 +84,13 @@ def broken(path: Path) -> list[tuple[str, str]]:
         db.close()
 
 
+def broken_on(place: PostgresPlace) -> list[tuple[str, str]]:
+    """The same of a store in PostgreSQL, and what of it holds a secret."""
+    leaks = {leak for content in place.content() for leak in leaking.leaks(content)}
+    found = [("wrong", f"the database holds {leak}") for leak in sorted(leaks)]
+    return found + (list(_broken_rows(place.rows, "books")) if place.exists() else [])
+
+
 def _broken(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     for (line,) in db.execute("pragma integrity_check"):
         if line != "ok":
@@ -89,22 +99,24 @@ def _broken(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
         yield "wrong", f"a row refers to nothing: {row}"
     if not db.execute("select 1 from sqlite_master where name = 'book'").fetchone():
         return
-    (half,) = db.execute(
+    # A database that was killed before its migration keeps all its books in one row.
+    (books,) = db.execute("select max(name) from sqlite_master where name in ('book', 'books')").fetchone()
+    yield from _broken_rows(lambda sql: db.execute(sql).fetchall(), books)
+
+
+def _broken_rows(ask: Callable[[str], list[tuple]], books: str) -> Iterator[tuple[str, str]]:
+    ((half,),) = ask(
         f"""
         select count(*) from job
          where state not in {STATES} or (state = 'running') <> (token is not null)
             or (state = 'running') <> (lease_until is not null) or claimed_rev > wanted_rev
         """
-    ).fetchone()
+    )
     if half:
         yield "wrong", f"{half} rows are not whole"
-    # A database that was killed before its migration keeps all its books in one row.
-    (books,) = db.execute("select max(name) from sqlite_master where name in ('book', 'books')").fetchone()
-    (off,) = db.execute(
-        f"""
-        select accepted - coalesced - done - pruned - (select count(*) from job where state <> 'idle') from {books}
-        """
-    ).fetchone()
+    ((off,),) = ask(
+        f"select accepted - coalesced - done - pruned - (select count(*) from job where state <> 'idle') from {books}"
+    )
     if off:
         yield ("lost" if off > 0 else "doubled"), f"the books are off by {off}"
 

@@ -5,9 +5,7 @@
 
 import os
 import random
-import shutil
 import signal
-import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +15,9 @@ from plexsync.app.run import engine_on, loop_of
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.job import Kind, Why
 from tests.patience import HANG
+from tests.store_places import place_of
 from tests.torture import forks
-from tests.torture.kill_jobs import OURS, SCENES, STOPS, Reference, config_for, rows, rush
+from tests.torture.kill_jobs import OURS, SCENES, STOPS, Reference, config_for, configured, rows, rush
 from tests.torture.neighbours import Neighbours
 from tests.torture.score import NAME, Score, workshop
 
@@ -47,7 +46,7 @@ def suspended(size: str, seed: int) -> list[Score]:
             case += 1
             dice = random.Random(seed * 1_000_003 + case)
             made, folder = town.ask("fresh", SCENES), place / "case"
-            shutil.rmtree(folder, ignore_errors=True)
+            place_of(folder).wipe()
             flag = place / "slept"
             flag.unlink(missing_ok=True)
             line = dice.randrange(1, reference.lines)
@@ -61,7 +60,7 @@ def suspended(size: str, seed: int) -> list[Score]:
                 if status:
                     score.spoil(f"case {case}, line {line}: it ended by itself with {status}: {told[-600:]}")
                 continue
-            if locked(folder / NAME):
+            if place_of(folder).is_locked():
                 # It sleeps within a transaction, as short as they are: everybody waits, and nobody does its work meanwhile.
                 os.kill(child[0], signal.SIGCONT)
                 end = forks.ended(child)
@@ -90,26 +89,11 @@ def suspended(size: str, seed: int) -> list[Score]:
     return [score]
 
 
-def locked(path: Path) -> bool:
-    """Whether somebody is within a write transaction."""
-    if not path.exists():
-        return False
-    db = sqlite3.connect(path, timeout=0.05, isolation_level=None)
-    try:
-        db.execute("begin immediate")
-        db.execute("rollback")
-    except sqlite3.OperationalError:
-        return True
-    finally:
-        db.close()
-    return False
-
-
 def one_pass(made: dict, folder: Path, flag: Path, ids: list[int], ack: Callable[[str], None]) -> None:
     """What a worker without the lock does: a sleeper and its successor work one queue."""
     SystemClock.now = lambda _self, real=SystemClock.now: real(_self) + (SLEPT if flag.exists() else 0)  # type: ignore[method-assign]
     signal.alarm(int(HANG))
-    with opened(config_for(made), folder) as parts:
+    with opened(configured(config_for(made), folder), folder) as parts:
         with parts.store.writing() as tx:
             for id in ids:
                 tx.jobs.want(Kind.SCENE, id, Why.USER, parts.clock.now())

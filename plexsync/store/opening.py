@@ -1,0 +1,22 @@
+"""Opening the store at an address, whichever database it is in."""
+
+from plexsync import extras
+from plexsync.rules.errors import Unusable
+from plexsync.store.address import StoreAddress
+from plexsync.store.database import Database
+from plexsync.store.sqlite import SqliteFile
+
+
+def open_database(address: StoreAddress, *, worker: bool = False) -> Database:
+    """Open the store at `address`, created if missing; `worker`: this process holds the worker's lock.
+
+    Raises NewerDatabase, Unusable if you have to fix something, and LocalFault for what may pass.
+    """
+    if address.is_postgres:
+        if not extras.is_installed("postgres"):
+            raise Unusable(f"a package for {address.name} is missing: {extras.advice('postgres')}")
+        # The driver takes a while to import.
+        from plexsync.store.postgres.backend import PostgresSchema
+
+        return Database.on(PostgresSchema(address, worker=worker))
+    return Database.on(SqliteFile(address.path, worker=worker))

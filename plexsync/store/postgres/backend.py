@@ -1,0 +1,119 @@
+"""A schema of a PostgreSQL database as the store: its connections, and how they are set up."""
+
+import threading
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from plexsync.rules.errors import SyncError, Unusable
+from plexsync.store.address import StoreAddress
+from plexsync.store.connection import Connection
+from plexsync.store.postgres import faults, schema
+from plexsync.store.postgres.connection import Driver, PostgresConnection, adapt
+
+OLDEST_SERVER = 15
+CONNECT_SECONDS = 10
+# Two numbers name an advisory lock: this class, and a hash of the schema.
+WRITER_CLASS = 0x506C5379  # "PlSy", as in the id of PlexSync's SQLite files
+# A dead peer is noticed within these 20 seconds, on both sides: 5 without a sign, and 3 unanswered questions.
+KEEPALIVES = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 3}
+UNANSWERED_MS = 20_000
+# Nothing hangs for ever. As with SQLite, a writer waits for another one for 30 seconds. A writer whose machine hangs
+# keeps the others waiting for 15 seconds, a reader keeps old rows for 5 minutes.
+SESSION = {
+    "statement_timeout": "300s",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "300s",
+    "synchronous_commit": "on",
+    "jit": "off",
+    "client_connection_check_interval": "5s",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": str(UNANSWERED_MS),
+}
+WRITER_IDLE = "15s"
+
+
+class PostgresSchema:
+    """The store in a schema, created if missing. It is a `plexsync.store.backend.Backend`."""
+
+    errors = (psycopg.Error,)
+
+    def __init__(self, address: StoreAddress, *, worker: bool = False) -> None:
+        self.address = address
+        self.name = address.name
+        self.folder = address.folder
+        self.worker = worker
+        self._lock = threading.Lock()
+        self._migrated = False
+
+    def connect(self) -> PostgresConnection:
+        """Return another connection. Raises NewerDatabase, LocalFault and, for the first one, Unusable."""
+        with self._lock:
+            first = not self._migrated
+            driver = connect(self.address, opening=first)
+            try:
+                if first:
+                    schema.migrate(driver, self.address.schema, self.name)
+                    self._migrated = True
+            except psycopg.Error as error:
+                driver.close()
+                raise faults.translated(error, self.name) from error
+            except BaseException:
+                driver.close()
+                raise
+        adapt(driver)
+        return PostgresConnection(driver, begins(self.address.schema))
+
+    def translated(self, error: Exception) -> SyncError:
+        """Return the PlexSync error for one of `errors`."""
+        return faults.translated(error, self.name)
+
+    def after_commit(self, connection: Connection) -> bool:
+        """PostgreSQL keeps itself healthy. Returns False if the connection was lost since."""
+        return isinstance(connection, PostgresConnection) and not connection.driver.closed
+
+
+def begins(schema_name: str) -> str:
+    """Return the statements that begin a transaction of the only writer, in one exchange."""
+    return (
+        f"begin; set local idle_in_transaction_session_timeout = '{WRITER_IDLE}';"
+        f" select pg_advisory_xact_lock({WRITER_CLASS}, hashtext('{schema_name}'))"
+    )
+
+
+def connect(address: StoreAddress, *, opening: bool = True) -> Driver:
+    """Return a connection of psycopg to the address, whose search path is the schema, which may not be there yet.
+
+    Each statement commits by itself. Raises LocalFault, and Unusable for what you have to fix (`opening` False:
+    LocalFault for this too).
+    """
+    try:
+        driver = psycopg.connect(_conninfo(address), autocommit=True)
+    except psycopg.Error as error:
+        raise faults.refused(error, address.name, opening=opening) from None
+    if driver.info.server_version < OLDEST_SERVER * 10_000:
+        version = driver.info.server_version // 10_000
+        driver.close()
+        raise Unusable(f"{address.name} is PostgreSQL {version}: PlexSync needs {OLDEST_SERVER} or newer")
+    return driver
+
+
+def _conninfo(address: StoreAddress) -> str:
+    """Return what libpq is told: the address, whose own parameters go before ours where these are no condition."""
+    try:
+        given = conninfo_to_dict(address.url)
+    except psycopg.Error:
+        raise Unusable("database_url can't be read: it is not postgresql://USER:PASSWORD@HOST:PORT/NAME") from None
+    own = " ".join(f"-c {name}={value}" for name, value in {"search_path": address.schema, **SESSION}.items())
+    values: dict[str, Any] = {
+        "connect_timeout": CONNECT_SECONDS,
+        "target_session_attrs": "read-write",
+        **KEEPALIVES,
+        **given,
+    }
+    values["options"] = f"{given.get('options', '')} {own}".strip()
+    fixed = {"application_name": "plexsync", "client_encoding": "UTF8", "tcp_user_timeout": UNANSWERED_MS}
+    return make_conninfo(**{**values, **fixed})

@@ -1,0 +1,194 @@
+"""The connection to PostgreSQL: the same methods as that to SQLite, by psycopg."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import psycopg
+from psycopg import pq
+from psycopg.adapt import Dumper, Loader
+
+from plexsync.store.connection import Connection, Row, Values
+from plexsync.store.postgres.translation import Translated, for_driver
+
+# Rows of a stream that come in one exchange.
+STREAMED = 1000
+_WRITES = ("INSERT", "UPDATE", "DELETE")
+COUNT_COMMIT = "update commit_count set commits = commits + 1; commit"
+COMMITS = "select commits from commit_count"
+
+Driver = psycopg.Connection[Any]
+
+
+class CommitInDoubt(psycopg.OperationalError):
+    """The connection was lost during a commit: what the transaction wrote may or may not be stored."""
+
+
+class PostgresConnection(Connection):
+    """One connection to a schema; `begins` begins a transaction of the only writer."""
+
+    def __init__(self, driver: Driver, begins: str) -> None:
+        super().__init__()
+        self.driver = driver
+        self._begins = begins
+        self._changes = 0
+        self._changes_before = 0
+        self._own_commits = 0
+
+    @property
+    def total_changes(self) -> int:
+        return self._changes
+
+    @property
+    def in_transaction(self) -> bool:
+        # A lost connection has no transaction.
+        return self.driver.info.transaction_status not in (pq.TransactionStatus.IDLE, pq.TransactionStatus.UNKNOWN)
+
+    def execute(self, sql: str, values: Values = ()) -> int:
+        return self._run(sql, values).rowcount
+
+    def execute_many(self, sql: str, values: Sequence[Values]) -> int:
+        if not values:
+            return 0
+        self.statements += 1
+        translated = for_driver(sql)
+        with self.driver.cursor() as cursor:
+            cursor.executemany(translated.sql, [_stored(translated, row) for row in values])
+            self._changes += cursor.rowcount
+            return cursor.rowcount
+
+    def rows(self, sql: str, values: Values = ()) -> list[Row]:
+        return self._run(sql, values).fetchall()
+
+    def row(self, sql: str, values: Values = ()) -> Row:
+        return self._run(sql, values).fetchone()
+
+    def stream(self, sql: str, values: Values = ()) -> Iterator[Row]:
+        self.statements += 1
+        translated = for_driver(sql)
+        with self.driver.cursor(name=f"stream_{self.statements}") as cursor:
+            cursor.itersize = STREAMED
+            yield from cursor.execute(translated.sql, _stored(translated, values))
+
+    def others_commits(self) -> int:
+        return int(self.value(COMMITS)) - self._own_commits
+
+    def close(self) -> None:
+        self.driver.close()
+
+    def _run(self, sql: str, values: Values) -> "psycopg.Cursor[Any]":
+        self.statements += 1
+        translated = for_driver(sql)
+        cursor = self.driver.execute(translated.sql, _stored(translated, values))
+        if (cursor.statusmessage or "").startswith(_WRITES):
+            self._changes += cursor.rowcount
+        return cursor
+
+    def _begin(self, *, writes: bool) -> None:
+        self._changes_before = self._changes
+        self._send(self._begins if writes else "begin isolation level repeatable read read only")
+
+    def _end(self, *, commits: bool) -> None:
+        changed = commits and self._changes != self._changes_before
+        if not changed:
+            self._send("commit" if commits else "rollback")
+            return
+        try:
+            self._send(COUNT_COMMIT)
+        except psycopg.OperationalError as error:
+            if self.driver.closed:
+                raise CommitInDoubt(str(error)) from error
+            raise
+        self._own_commits += 1
+
+    def _send(self, statements: str) -> None:
+        """Run one or more statements without parameters, in one exchange."""
+        self.driver.execute(statements.encode(), prepare=False)
+
+
+def _stored(translated: Translated, values: Values) -> Mapping[str, object]:
+    """Return the values of a statement, lists as such."""
+    if not isinstance(values, Mapping):
+        return {}
+    if not translated.lists:
+        return values
+    return {
+        name: json.loads(cast("str", value)) if name in translated.lists else value for name, value in values.items()
+    }
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+class NamedRow(tuple[Any, ...]):
+    """A row whose values have positions and names. Each shape of a result is a class of its own."""
+
+    __slots__ = ()
+    places: Mapping[str, int] = {}
+
+    def __getitem__(self, place: Any) -> Any:
+        return super().__getitem__(self.places[place] if isinstance(place, str) else place)
+
+    def keys(self) -> list[str]:
+        """Return the names, by position."""
+        return list(self.places)
+
+
+_SHAPES: dict[tuple[str, ...], type[NamedRow]] = {}
+
+
+def named_rows(cursor: "psycopg.Cursor[Any]") -> type[NamedRow]:
+    """Return what makes a row of a result: psycopg's row factory."""
+    names = tuple(column.name for column in cursor.description or ())
+    shape = _SHAPES.get(names)
+    if shape is None:
+        places = {name: place for place, name in enumerate(names)}
+        shape = _SHAPES[names] = cast(
+            "type[NamedRow]", type("NamedRow", (NamedRow,), {"__slots__": (), "places": places})
+        )
+    return shape
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+# A value goes as a text without a type, so that PostgreSQL takes it as what the statement needs, as SQLite does.
+
+
+class _Number(Dumper):
+    oid = 0
+
+    def dump(self, obj: int) -> bytes:
+        return b"%d" % obj
+
+
+class _Text(Dumper):
+    oid = 0
+
+    def dump(self, obj: str) -> bytes:
+        # PostgreSQL can't store the character zero.
+        return obj.replace("\0", "").encode()
+
+
+class _Truth(Loader):
+    """SQLite has numbers for truth values."""
+
+    def load(self, data: Any) -> int:
+        return int(bytes(data) == b"t")
+
+
+class _Numeric(Loader):
+    """A sum of whole numbers."""
+
+    def load(self, data: Any) -> int | float:
+        text = bytes(data)
+        return float(text) if b"." in text or b"N" in text else int(text)
+
+
+def adapt(driver: Driver) -> None:
+    """Let a connection take and give the values that SQLite's driver takes and gives."""
+    adapters = driver.adapters
+    for kind in (int, bool):
+        adapters.register_dumper(kind, _Number)
+    adapters.register_dumper(str, _Text)
+    adapters.register_loader("bool", _Truth)
+    adapters.register_loader("numeric", _Numeric)
+    driver.row_factory = named_rows
