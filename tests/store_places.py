@@ -15,14 +15,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
-from plexsync.store.address import StoreAddress
-from plexsync.store.sqlite import SqliteFile
-
 from plexsync.store import backup
+from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
 from plexsync.store.db import MOUNTS
 from plexsync.store.intake import DATABASE
 from plexsync.store.integrity import SIDES
+from plexsync.store.sqlite import SqliteFile
 from tests.patience import HANG
 
 VARIABLE = "PLEXSYNC_TEST_STORE"

@@ -45,7 +45,7 @@ class Stage:
     @classmethod
     @contextmanager
     def set(cls, scenes: int, database_url: str = "") -> Iterator["Stage"]:
-        """Start everything; stop and remove it at the end. With the URL of a database in PostgreSQL, there are two machines."""
+        """Start everything; stop and remove it at the end. With the URL of a PostgreSQL database there are two machines."""
         # Imported on use: no other command needs the simulators or their packages.
         from plexsync.simulator.library import build, populate
         from plexsync.simulator.plex_server import PlexSim
