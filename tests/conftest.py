@@ -1,9 +1,15 @@
-"""For all tests: Hypothesis judges no result by the speed of the machine, and takes the same examples each time."""
+"""For all tests: Hypothesis judges no result by the speed of the machine, and takes the same examples each time.
+
+`--store=postgres` runs them on PostgreSQL (`tests.stores`), but for those that are about SQLite's files (`sqlite_only`).
+"""
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import postgres_server, stores
 from tests.chance import GIVEN
 
 settings.register_profile(
@@ -13,3 +19,29 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("steady")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--store", choices=stores.KINDS, default=stores.KINDS[0], help="the database of all stores")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--store") == "postgres":
+        if missing := postgres_server.missing():
+            pytest.exit(f"nothing is tested on PostgreSQL: {missing}", returncode=0)
+        stores.use_postgres()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if stores.on_postgres():
+        left_out = [item for item in items if item.get_closest_marker("sqlite_only")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    try:
+        return (yield)
+    finally:
+        stores.release()

@@ -1,4 +1,7 @@
-"""The database file and the files beside it: inspection, repair, lock, spool, backup and restore."""
+"""The database and the files in the data folder: inspection, repair, lock, spool, backup and restore.
+
+Inspection, repair, backup and restore are about SQLite's file. PostgreSQL has its own programs for that.
+"""
 
 import logging
 import os
@@ -21,6 +24,7 @@ from plexsync.rules.note_keys import (
     STASH_SETTINGS,
 )
 from plexsync.store import backup, intake, schema, summary
+from plexsync.store.address import StoreAddress
 from plexsync.store.backup import Copied, Restored
 from plexsync.store.db import faults, file_system, on_network
 from plexsync.store.folder import spooled as spooled
@@ -75,8 +79,9 @@ def inspect(folder: Path) -> DatabaseCheck:
 
 
 @contextmanager
-def lock_of(folder: Path) -> Iterator[bool]:
+def lock_of(address: StoreAddress) -> Iterator[bool]:
     """Yield True while this process holds the worker's lock on a sound database, False if another process holds it."""
+    folder = address.folder
     try:
         intake.make_folder(str(folder))
     except OSError as error:
@@ -85,19 +90,33 @@ def lock_of(folder: Path) -> Iterator[bool]:
         lock = try_lock(folder)
         if lock is not None:
             stack.enter_context(lock)
-            _repair(folder)
-            sweep(folder / DATABASE, now=SystemClock().now())
+            if address.is_postgres:
+                _check_no_file(address)
+            else:
+                _repair(folder)
+                sweep(address.path, now=SystemClock().now())
         yield lock is not None
 
 
-def half_mended(folder: Path) -> bool:
+def _check_no_file(address: StoreAddress) -> None:
+    """Raise Unusable if a database file is in the data folder: it may have what PostgreSQL lacks, and hooks write to it."""
+    if os.path.lexists(address.path):
+        raise Unusable(
+            f"{address.path} is there, and database_url names {address.name}: run plexsync move to take it over,"
+            " or rename it to begin anew"
+        )
+
+
+def half_mended(address: StoreAddress) -> bool:
     """Whether an interrupted repair has to be finished before anything is written to the database."""
-    return any(folder.glob(f"{DATABASE}{MARK}*"))
+    return not address.is_postgres and any(address.folder.glob(f"{DATABASE}{MARK}*"))
 
 
-def mend(folder: Path) -> None:
-    """Rebuild a damaged database, for a command that writes but is no worker. A worker does this at its start."""
-    file = folder / DATABASE
+def mend(address: StoreAddress) -> None:
+    """Rebuild a damaged file, for a command that writes but is no worker. A worker does this at its start."""
+    if address.is_postgres:
+        return
+    folder, file = address.folder, address.path
     usable = os.access(file, os.R_OK | os.W_OK) if os.path.exists(file) else os.path.isdir(folder)  # noqa: PTH110, PTH112 - unreadable is no error
     if usable and (lock := try_lock(folder)) is not None:
         with lock:
@@ -128,15 +147,35 @@ def _size(path: Path) -> int:
         return 0
 
 
-def save_backup(folder: Path, target: Path, *, replace: bool = False) -> Copied:
-    """Copy the database of `folder`; a worker may be running. Raises Unusable if that fails."""
+def save_backup(address: StoreAddress, target: Path, *, replace: bool = False) -> Copied:
+    """Copy the database file; a worker may be running. Raises Unusable if that fails, and for PostgreSQL."""
+    if address.is_postgres:
+        raise Unusable(
+            f"{address.name} is copied with PostgreSQL's own program: pg_dump --format=custom"
+            f" --schema={address.schema} --file={target} (docs/postgresql.md)"
+        )
+    folder = address.folder
     if os.path.isdir(folder):  # noqa: PTH112 - unreadable is no error
         _check_place(folder)
     return backup.save(folder / DATABASE, target, replace=replace)
 
 
-def restore_backup(folder: Path, file: Path) -> Restored | None:
-    """Restore a backup, after which a full comparison is due. Returns None, and does nothing, while a worker runs."""
+def check_restorable(address: StoreAddress, file: Path) -> None:
+    """Raise Unusable for PostgreSQL, which has a program of its own for that."""
+    if address.is_postgres:
+        raise Unusable(
+            f"{address.name} is restored with PostgreSQL's own program, while no worker runs: pg_restore --clean"
+            f" --if-exists {file} (docs/postgresql.md)"
+        )
+
+
+def restore_backup(address: StoreAddress, file: Path) -> Restored | None:
+    """Restore a backup, after which a full comparison is due. Returns None, and does nothing, while a worker runs.
+
+    Raises Unusable, also for PostgreSQL.
+    """
+    check_restorable(address, file)
+    folder = address.folder
     try:
         intake.make_folder(str(folder))
     except OSError as error:
@@ -155,7 +194,7 @@ def restore_backup(folder: Path, file: Path) -> Restored | None:
 
 
 def summary_of(folder: Path, now: int) -> Summary:
-    """Return a summary of the database in `folder`, read in one snapshot; raises LocalFault."""
+    """Return a summary of the database file in `folder`, read in one snapshot; raises LocalFault."""
     path = folder / DATABASE
     with faults(path):
         try:

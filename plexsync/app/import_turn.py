@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from plexsync.app.parts import Parts
 from plexsync.rules.note_keys import HEARTBEAT
-from plexsync.store.lock import IMPORT, is_locked, try_lock
+from plexsync.store.lock import IMPORT
 
 # When the worker began to stand still (UTC ms); '' while it works.
 STANDS = "import:turn"
@@ -32,7 +32,7 @@ class ImportTurn:
     def __call__(self) -> None:
         """Stand still while an import writes."""
         store, clock, began = self._parts.store, self._parts.clock, None
-        while not self._stop.is_set() and is_locked(self._parts.folder, IMPORT):
+        while not self._stop.is_set() and self._parts.is_locked(IMPORT):
             now = clock.now()
             if began is None or not 0 <= now - began < BEAT or not self._is_noted():
                 began = now
@@ -53,7 +53,7 @@ def import_turn(parts: Parts, *, alone: bool, stopping: Callable[[], bool] = lam
 
     `alone`: this process holds the worker's lock, so there is no worker to wait for.
     """
-    lock = try_lock(parts.folder, IMPORT)
+    lock = parts.try_lock(IMPORT)
     if lock is None:
         raise OtherImport("another import is writing to Stash")
     with lock:

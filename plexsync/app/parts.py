@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from plexsync.app.breaker import breaker_rules
 from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
-from plexsync.app.database_files import DATABASE, DatabaseCheck, inspect, lock_of, spooled, summary_of
+from plexsync.app.database_files import DatabaseCheck, inspect, lock_of, spooled, summary_of
 from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, wishes
 from plexsync.app.rules import PartSettings, look_rules, work_rules
+from plexsync.app.store_address import address_of
 from plexsync.engine.clock import SystemClock, SystemDice
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
@@ -41,9 +42,11 @@ from plexsync.rules.http_answers import whole_request
 from plexsync.rules.neighbours import Clock, Dice, Imaging
 from plexsync.stash.client import StashClient
 from plexsync.stash.collecting import StashCollecting
+from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
 from plexsync.store.journal import WriteJournal
-from plexsync.store.lock import Lock, has_dashboard, is_locked, locked_at, try_lock
+from plexsync.store.lock import FILE, Lock, has_dashboard, is_locked, locked_at, try_lock
+from plexsync.store.opening import open_database
 from plexsync.store.summary import Summary
 from plexsync.store.worker_ends import HANG
 from validation.config import PlexSyncConfig
@@ -90,7 +93,7 @@ class Assembled:
 
 @dataclass(frozen=True)
 class Parts(Assembled):
-    """The parts of a running program, with the settings that they were built from and the folder of the database."""
+    """The parts of a running program, with the settings that they were built from and this machine's data folder."""
 
     plex: PlexWall
     config: PlexSyncConfig
@@ -99,17 +102,26 @@ class Parts(Assembled):
     sampler: Sampler
 
     @property
+    def address(self) -> StoreAddress:
+        """Where the store is."""
+        return address_of(self.config, self.folder)
+
+    @property
     def picture_names(self) -> frozenset[str]:
         """The names of the results for pictures that are synced, see `LookRules.picture_names`."""
         return look_rules(self.config).picture_names
 
-    def try_lock(self) -> Lock | None:
-        """Take the worker's lock on this database; None while another process holds it."""
-        return try_lock(self.folder)
+    def try_lock(self, file: str = FILE) -> Lock | None:
+        """Take the worker's lock on this database, or another one; None while another process holds it."""
+        return try_lock(self.folder, file)
+
+    def is_locked(self, file: str = FILE) -> bool:
+        """Whether any process holds the worker's lock on this database, or another one."""
+        return is_locked(self.folder, file)
 
     def someone_works(self) -> bool:
         """Whether a worker is running on this database."""
-        return is_locked(self.folder)
+        return self.is_locked()
 
     def worker_since(self) -> tuple[bool, int | None]:
         """Whether a worker is running, and when it began (UTC milliseconds)."""
@@ -124,12 +136,15 @@ class Parts(Assembled):
         return spooled(self.folder)
 
     def inspected(self) -> DatabaseCheck:
-        """Inspect the database file through a separate, read-only connection."""
+        """Inspect the database file of SQLite through a separate, read-only connection."""
         return inspect(self.folder)
 
     def summary(self) -> Summary:
         """Return a summary of the database, read in one snapshot; raises LocalFault."""
-        return summary_of(self.folder, self.clock.now())
+        if not self.address.is_postgres:
+            return summary_of(self.folder, self.clock.now())
+        with self.store.reading() as db:
+            return db.summary(self.clock.now())
 
 
 def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:
@@ -209,13 +224,13 @@ def assemble(
 
 @contextmanager
 def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Iterator[Parts]:
-    """Open the database in `folder` and assemble the parts on it; closes them at the end.
+    """Open the store of these settings and assemble the parts on it; closes them at the end.
 
-    `worker`: this process holds the worker's lock, so it alone checkpoints the write-ahead log.
+    `folder` is this machine's data folder. `worker`: this process holds the worker's lock.
     """
     clock, dice = SystemClock(), SystemDice()
     with ExitStack() as stack:
-        store = Database(folder / DATABASE, worker=worker)
+        store = open_database(address_of(config, folder), worker=worker)
         stack.callback(store.close)
         watchdog = Watchdog(max(LEAST_WATCHED, 3 * whole_request(config.plex_read_timeout)), clock, folder / HANG)
         stack.callback(watchdog.close)
@@ -241,5 +256,5 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
 @contextmanager
 def at_work(config: PlexSyncConfig, folder: Path) -> Iterator[tuple[Parts, bool]]:
     """Like `opened`, with True if this process got the worker's lock and has to work, False if another holds it."""
-    with lock_of(folder) as mine, opened(config, folder, worker=mine) as parts:
+    with lock_of(address_of(config, folder)) as mine, opened(config, folder, worker=mine) as parts:
         yield parts, mine

@@ -15,11 +15,13 @@ from typing import TypedDict
 
 from plexsync.app import status_settings
 from plexsync.app.clients import asking_stash
+from plexsync.app.store_address import address_of
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.rules.note_keys import SALT, STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS
 from plexsync.store import place
+from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
-from plexsync.store.intake import DATABASE
+from plexsync.store.opening import open_database
 from plexsync.store.place import DataFolder as DataFolder
 from validation import database_settings, kept
 from validation.config import PlexSyncConfig
@@ -128,7 +130,7 @@ def _has_any(sources: SettingSources, here: Loaded, folder: DataFolder | None) -
     return (
         (file is not None and os.path.lexists(file))
         or any(origin in (ENVIRONMENT, NAMED_FILE, TOML) for origin in origins)
-        or (folder is not None and last_answer(folder.path) is not None)
+        or (folder is not None and last_answer(address_of(here.config, folder.path)) is not None)
     )
 
 
@@ -141,7 +143,8 @@ def _settings(
 ) -> Settings:
     if need is SettingsNeed.DATABASE and folder is not None:
         try:
-            loaded, lacking = _by_last_answer(sources, last_answer(folder.path), need, hide)
+            last = last_answer(address_of(here.config, folder.path))
+            loaded, lacking = _by_last_answer(sources, last, need, hide)
             return Settings(loaded, folder, lacking=lacking)
         except ConfigError as error:
             if not error.missing:
@@ -149,7 +152,7 @@ def _settings(
     try:
         answer = ask_stash(here.config, os.environ, folder)
     except NeighbourError as away:
-        return _while_away(sources, folder, need, away, hide)
+        return _while_away(sources, here, folder, need, away, hide)
     loaded = load(**sources, plugin_settings=answer.settings)
     hide(loaded)
     return Settings(loaded, answer.place, answer.settings)
@@ -157,12 +160,13 @@ def _settings(
 
 def _while_away(
     sources: SettingSources,
+    here: Loaded,
     folder: DataFolder | None,
     need: SettingsNeed,
     away: NeighbourError,
     hide: Callable[[Loaded], None],
 ) -> Settings:
-    last = last_answer(folder.path) if folder else None
+    last = last_answer(address_of(here.config, folder.path)) if folder else None
     try:
         loaded, lacking = _by_last_answer(sources, last, need, hide)
     except ConfigError as error:
@@ -205,7 +209,11 @@ def known_place(config: PlexSyncConfig, environ: Mapping[str, str]) -> DataFolde
     """Return the folder that a setting names or that is in use; None if Stash's answer has to decide."""
     if config.data_dir:
         return DataFolder(Path(config.data_dir), "data_dir names it")
-    return place.known(_usual(environ))
+    usual = _usual(environ)
+    in_use = place.known(usual)
+    if in_use is None and config.database_url and usual is not None and os.path.isdir(usual):  # noqa: PTH112
+        return DataFolder(usual, "it is the usual one, and the database is elsewhere")
+    return in_use
 
 
 def _usual(environ: Mapping[str, str]) -> Path | None:
@@ -228,17 +236,13 @@ def settings_in_stash(config: PlexSyncConfig, plugin: str) -> dict[str, object]:
         return stash.plugin_settings(plugin)
 
 
-def last_answer(folder: Path) -> Kept | None:
-    """Return Stash's last answer from the database in `folder`; None if there is none. Creates no database."""
-    if not os.path.lexists(folder / DATABASE):
+def last_answer(address: StoreAddress) -> Kept | None:
+    """Return Stash's last answer from the database; None if there is none. Creates no file."""
+    if not address.is_postgres and not os.path.lexists(address.path):
         return None
     try:
-        store = Database(folder / DATABASE)
-        try:
-            with store.reading() as db:
-                return kept.read(db.notes.text(STASH_SETTINGS))
-        finally:
-            store.close()
+        with closing(open_database(address)) as store, store.reading() as db:
+            return kept.read(db.notes.text(STASH_SETTINGS))
     except (LocalFault, NewerDatabase, Unusable):
         # The next use of the database meets the same fault and reports it.
         return None
@@ -258,11 +262,11 @@ def keep_answer(store: Database, plugin_settings: Mapping[str, object]) -> None:
 
 
 def keep_valid(
-    folder: Path, where: status_settings.Sources, content: bytes, plugin_settings: Mapping[str, object]
+    address: StoreAddress, where: status_settings.Sources, content: bytes, plugin_settings: Mapping[str, object]
 ) -> None:
     """Store Stash's answer, and that it is valid. Ignores a database that can't be used."""
     try:
-        store = Database(folder / DATABASE)
+        store = open_database(address)
     except (LocalFault, NewerDatabase, Unusable):
         return
     with closing(store):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from validation.config import PlexSyncConfig
 
 LARGEST_FILE = 1_000_000
+# The beginning of the variables that name a database in PostgreSQL.
+POSTGRES = "PLEXSYNC_DATABASE_URL"
 # How many sets are stored: a service and its user may have different settings.
 MOST_KEPT = 4
 FIELDS = ("dlq_max", "breaker_failure_threshold")
@@ -37,7 +39,12 @@ class Sources:
         self.data_dir = data_dir
 
     def content(self) -> bytes | None:
-        """Return the settings file's content, b'' if there is none and none was named; None for anything unusual."""
+        """Return the settings file's content, b'' if there is none and none was named; None for anything unusual.
+
+        A database in PostgreSQL is unusual: it takes a driver to read it.
+        """
+        if any(name.startswith(POSTGRES) for name in self.environ):
+            return None
         try:
             with open(self.file, "rb") as file:
                 mode = os.fstat(file.fileno()).st_mode
@@ -48,7 +55,8 @@ class Sources:
             return None
         # A file that others can read may cause a warning.
         usual = stat.S_ISREG(mode) and (os.name == "nt" or not mode & stat.S_IROTH)
-        return content if len(content) <= LARGEST_FILE and (usual or not _may_hold_secrets(content)) else None
+        usual = usual or not _may_hold_secrets(content)
+        return content if len(content) <= LARGEST_FILE and usual and b"database_url" not in content else None
 
     def folder_named(self, content: bytes) -> str | None:
         """Return the folder that a source names, '' if none does; None if this can't be determined here."""

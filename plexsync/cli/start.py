@@ -13,6 +13,7 @@ from plexsync.app.parts import Parts
 from plexsync.app.parts import opened as opened_on
 from plexsync.app.settings import Settings, SettingsNeed, keep_answer, keep_for_status
 from plexsync.app.status_settings import Sources
+from plexsync.app.store_address import address_of
 from plexsync.cli.call import Call
 from plexsync.cli.logs import level_of, logging_to
 from plexsync.cli.quick_status import sources_of
@@ -21,13 +22,14 @@ from plexsync.cli.terminal.screen import margin
 from plexsync.engine.asked_probes import ask_at_once, why_closed
 from plexsync.engine.gates import outage
 from plexsync.engine.tickets import READ_STASH, READS, Gate
+from plexsync.store.address import StoreAddress
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
 
 
 @dataclass(frozen=True)
 class Begun:
-    """The basis of a command: its settings, the folder of the database, and the console for progress."""
+    """The basis of a command: its settings, the data folder, and the console for progress."""
 
     settings: Settings
     console: Console
@@ -42,8 +44,13 @@ class Begun:
 
     @property
     def folder(self) -> Path:
-        """The folder of the database."""
+        """This machine's data folder."""
         return self.settings.place.path
+
+    @property
+    def address(self) -> StoreAddress:
+        """Where the store is."""
+        return address_of(self.config, self.folder)
 
     def tell(self, parts: Parts) -> None:
         """Record in the database how the request for Stash's settings went: an answer is kept, and a failure counts."""

@@ -36,6 +36,7 @@ def wrong_settings(saved: "Mapping[str, object] | None") -> list[str]:
     from plexsync.cli.call import Call
     from plexsync.cli.settings import sources as setting_sources
     from plexsync.rules.errors import NeighbourError
+    from plexsync.store.address import StoreAddress
     from validation.sources import ConfigError, load, load_here
 
     named = setting_sources(Call())
@@ -49,7 +50,7 @@ def wrong_settings(saved: "Mapping[str, object] | None") -> list[str]:
     except ConfigError as error:
         return list(error.lines)
     if where is not None and os.path.exists(os.path.join(where, folder.DATABASE)):
-        settings.keep_valid(Path(where), sources, content or b"", saved)
+        settings.keep_valid(StoreAddress(Path(where)), sources, content or b"", saved)
     return []
 
 

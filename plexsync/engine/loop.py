@@ -10,7 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from plexsync.engine.engine import AGAIN, Engine, Idle, ProbeResult, Worked
-from plexsync.rules.errors import NO_MEMORY, Damaged, LocalFault, NewerDatabase, SpoolFault, SyncError, Unusable
+from plexsync.rules.errors import (
+    NO_MEMORY,
+    Damaged,
+    LocalFault,
+    LockLost,
+    NewerDatabase,
+    SpoolFault,
+    SyncError,
+    Unusable,
+)
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import HEARTBEAT, WORKER_ENDED
 from plexsync.rules.worker_ends import STAYS
@@ -90,7 +99,10 @@ class Loop:
         self._told_of_spool: float | None = None
 
     def serve(self) -> None:
-        """Work until stopped. A fault of the local disk only pauses the worker; a damaged database ends it."""
+        """Work until stopped. A fault of the local disk only pauses the worker.
+
+        A damaged database ends it, and so does the loss of the worker's lock.
+        """
         begun = False
         self._serves_since = self._clock.monotonic()
         while not self._stop.is_set():
@@ -105,8 +117,8 @@ class Loop:
                 self._complain(LocalFault(NO_MEMORY))
                 self._stop.wait(FAULT_PAUSE)
                 continue
-            except Damaged:
-                # Waiting does not help: the next start recreates the database.
+            except (Damaged, LockLost):
+                # Waiting does not help: the next start recreates the database, or another worker works.
                 raise
             except (LocalFault, Unusable) as fault:
                 # Unusable: the database can't be reopened after a fault. That may pass as well.

@@ -11,6 +11,7 @@
         * Conflict      409: something that is there stands in the way, as a collection of the same title
     * LocalFault      PlexSync's disk or database failed: work pauses, no server is at fault
         * SpoolFault    files that hooks left can't be taken over: needs you, all other work goes on
+        * LockLost      this process no longer holds the worker's lock: it stops at once, another one works
     * NewerDatabase   a newer PlexSync wrote the database: nothing may be touched
     * Unusable        a value in your configuration can't be used; the message names it
         * Damaged       the database is unreadable: the worker rebuilds it when it starts
@@ -108,6 +109,16 @@ class LocalFault(SyncError):
 
 class SpoolFault(LocalFault):
     """Event files that hooks left can't be read or removed; the queue itself is fine."""
+
+
+LOCK_LOST = "this process no longer holds the worker's lock: another one may work by now"
+
+
+class LockLost(LocalFault):
+    """This process no longer holds the worker's lock, so it may neither write nor send anything more."""
+
+    def __init__(self, message: str = LOCK_LOST) -> None:
+        super().__init__(message)
 
 
 class NewerDatabase(SyncError):

@@ -339,3 +339,35 @@ class Section:
     owned: bool = True
     uuid: str = ""
     other_videos: bool = False
+
+
+@dataclass(frozen=True)
+class WorkerRow:
+    """The process that holds the worker's lock of a database on PostgreSQL, or held it last. Times are the database's.
+
+    `number` rises with every holder. `beat` is its last heartbeat. `ended` is None until it releases the lock, '' if it
+    did so in good order, else the error that ended it. `installation` names its data folder. `settings` are prints of
+    its settings by name.
+    """
+
+    number: int
+    host: str
+    pid: int
+    version: str
+    since: int
+    beat: int
+    ended: str | None
+    installation: str
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class StandbyRow:
+    """A process that waits for the worker's lock. `differing` names the settings that keep it from taking over."""
+
+    host: str
+    pid: int
+    version: str
+    since: int
+    beat: int
+    differing: tuple[str, ...] = ()

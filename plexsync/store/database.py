@@ -49,6 +49,8 @@ from plexsync.store.sections import ReadOnlySections, Sections
 from plexsync.store.servers import ReadOnlyServers, Servers
 from plexsync.store.sqlite import SqliteFile
 from plexsync.store.standings import ReadOnlyStandings, Standings
+from plexsync.store.summaries import summary_on
+from plexsync.store.summary import Summary
 from plexsync.store.tallies import ReadOnlyTallies, Tallies
 from plexsync.store.transitions import ReadOnlyTransitions, Transitions
 from plexsync.store.view_counts import ReadOnlyViewCounts, ViewCounts
@@ -98,6 +100,10 @@ class Reader:
         work = [Lately(*row) for row in self.attempts.latest(limit)]
         work += [Lately(Kind.SCENE, *row) for row in self.pushes.latest(limit)]
         return sorted(work, key=lambda row: row.at, reverse=True)[:limit]
+
+    def summary(self, now: int) -> Summary:
+        """Return a summary of the store at one moment, as `status` shows it."""
+        return summary_on(self._db, now)
 
     def overview(self, now: int) -> Overview:
         """Return the state of the store at one moment, for `status`."""

@@ -4,12 +4,13 @@ from plexsync import extras
 from plexsync.rules.errors import Unusable
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
-from plexsync.store.sqlite import SqliteFile
+from plexsync.store.fence import Fence
 
 
-def open_database(address: StoreAddress, *, worker: bool = False) -> Database:
+def open_database(address: StoreAddress, *, worker: bool = False, fence: Fence | None = None) -> Database:
     """Open the store at `address`, created if missing; `worker`: this process holds the worker's lock.
 
+    `fence` is that lock if it can be lost, as with PostgreSQL: then each transaction that writes raises LockLost.
     Raises NewerDatabase, Unusable if you have to fix something, and LocalFault for what may pass.
     """
     if address.is_postgres:
@@ -18,5 +19,5 @@ def open_database(address: StoreAddress, *, worker: bool = False) -> Database:
         # The driver takes a while to import.
         from plexsync.store.postgres.backend import PostgresSchema
 
-        return Database.on(PostgresSchema(address, worker=worker))
-    return Database.on(SqliteFile(address.path, worker=worker))
+        return Database.on(PostgresSchema(address, worker=worker, fence=fence))
+    return Database(address.path, worker=worker)

@@ -50,7 +50,13 @@ from plexsync.store.counts import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypedDict
+    from typing import Any, Protocol, TypedDict
+
+    class Queries(Protocol):
+        """The part of a connection that a summary needs; `sqlite3` has it, and `plexsync.store.summaries` for others."""
+
+        def execute(self, sql: str, parameters: "dict[str, object]" = ..., /) -> Any:
+            """Run a query; returns a cursor."""
 
     class BreakerValues(TypedDict):
         """The stored values of a breaker."""
@@ -116,7 +122,7 @@ class Unreadable(Exception):
 class Summary:
     """The content of one snapshot of the database, as plain values. Times are UTC milliseconds."""
 
-    def __init__(self, db: sqlite3.Connection, now: int) -> None:
+    def __init__(self, db: "Queries", now: int) -> None:
         self.now = now
         self.jobs = _states(db)
         due = [db.execute(COUNT_DUE, {"lane": lane, "now": now}).fetchone() for lane in LANES]
@@ -156,7 +162,7 @@ class Summary:
         self.wishes = note(db, WISHES)
         self.approved = any(note(db, name) for name in (BULK, REPAIRED))
 
-    def _standings(self, db: sqlite3.Connection) -> dict[str, tuple[int, int | None]]:
+    def _standings(self, db: "Queries") -> dict[str, tuple[int, int | None]]:
         """Return, by status, the number of scenes and the earliest time since when one of them has had it.
 
         Counts the idle rows of undone and released scenes, too.
@@ -203,24 +209,25 @@ def _uri(file: str) -> str:
     return f"file:{text}?mode=ro"
 
 
-def now(db: sqlite3.Connection) -> int:
+def now(db: "Queries") -> int:
     """Return the current time in UTC milliseconds."""
     moment: int = db.execute(NOW).fetchone()[0]
     return moment
 
 
-def first_rows(db: sqlite3.Connection, state: str, limit: int) -> list[tuple[str, int, str]]:
+def first_rows(db: "Queries", state: str, limit: int) -> list[tuple[str, int, str]]:
     """Return the first rows of a rare state: kind, id and cause of the dead letter."""
-    return db.execute(FIRST_RARE, {"state": state, "limit": limit}).fetchall()
+    rows: list[tuple[str, int, str]] = db.execute(FIRST_RARE, {"state": state, "limit": limit}).fetchall()
+    return rows
 
 
-def note(db: sqlite3.Connection, name: str) -> str:
+def note(db: "Queries", name: str) -> str:
     """Return a note; '' if it was never set."""
     row = db.execute(NOTE, {"name": name}).fetchone()
     return str(row[0]) if row else ""
 
 
-def number(db: sqlite3.Connection, name: str) -> int:
+def number(db: "Queries", name: str) -> int:
     """Return the number in a note; 0 if there is no note or it does not hold a number."""
     text = note(db, name)
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else 0
@@ -247,7 +254,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _rows(db: sqlite3.Connection, sql: str) -> "list[tuple[str, dict[str, object]]]":
+def _rows(db: "Queries", sql: str) -> "list[tuple[str, dict[str, object]]]":
     """Return the rows of the known gates, with their names. Other rows are left out."""
     cursor = db.execute(sql)
     names = [column[0] for column in cursor.description]
@@ -256,7 +263,7 @@ def _rows(db: sqlite3.Connection, sql: str) -> "list[tuple[str, dict[str, object
     return [(gate, by_name[gate]) for gate in GATES if gate in by_name]
 
 
-def _states(db: sqlite3.Connection) -> dict[str, int]:
+def _states(db: "Queries") -> dict[str, int]:
     counts = dict.fromkeys(STATES, 0)
     counts.update(db.execute(COUNT_RARE).fetchall())
     counts["ready"] = db.execute(COUNT_READY).fetchone()[0]

@@ -1,6 +1,7 @@
 """What happens to the data folder between two workers: copied, and restored from the copy."""
 
 from plexsync.app.database_files import restore_backup, save_backup
+from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
 
 
@@ -15,10 +16,10 @@ def restarted(house, *, between=lambda: None):
 
 
 def restored(house, copy):
-    restarted(house, between=lambda: restore_backup(house.folder, copy))
+    restarted(house, between=lambda: restore_backup(StoreAddress(house.folder), copy))
 
 
 def saved(house):
     copy = house.folder.parent / "copy.db"
-    save_backup(house.folder, copy, replace=True)
+    save_backup(StoreAddress(house.folder), copy, replace=True)
     return copy

@@ -11,6 +11,7 @@ from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
+from plexsync.store.address import StoreAddress
 from tests.engine.house import House, fails
 from tests.flows.data_folder import restarted, restored, saved
 
@@ -466,7 +467,9 @@ def test_a_poster_of_a_swapped_item_stays_plexsyncs_own_if_the_next_one_was_not_
         assert [poster(house, id) for id in ids] == [key_of("thumb", cover) for cover in (BLUE, RED)]
         restarted(
             house,
-            between=lambda: restore_backup(house.folder, copy) if lost == "restored" else forget_database(house),
+            between=lambda: (
+                restore_backup(StoreAddress(house.folder), copy) if lost == "restored" else forget_database(house)
+            ),
         )
         compared(house)
         assert [poster(house, id) for id in ids] == [key_of("thumb", cover) for cover in (RED, BLUE)]

@@ -20,6 +20,7 @@ from plexsync.cli.daemon.signals import Stop
 from plexsync.rules.errors import NewerDatabase
 from plexsync.rules.job import PLAYS, Kind, Settled, State, Why
 from plexsync.store import intake
+from plexsync.store.address import StoreAddress
 from plexsync.store.lock import try_lock
 from tests.journey.world import until
 from tests.patience import HANG
@@ -205,7 +206,7 @@ def test_a_worker_that_is_just_ending_is_waited_for(tmp_path, monkeypatch):
     folder.mkdir(mode=0o700)
     other = try_lock(folder)
     threading.Timer(0.3, other.release).start()
-    with patient_lock(folder, threading.Event()) as mine:
+    with patient_lock(StoreAddress(folder), threading.Event()) as mine:
         assert mine
 
 
@@ -214,7 +215,7 @@ def test_one_that_works_on_is_not_waited_for_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr(idle_exit, "LAST_OF_OTHERS", 0.2)
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
-    with try_lock(folder), patient_lock(folder, threading.Event()) as mine:
+    with try_lock(folder), patient_lock(StoreAddress(folder), threading.Event()) as mine:
         assert not mine
 
 
@@ -254,7 +255,7 @@ def test_an_event_at_a_damaged_database_starts_the_worker_that_mends_it_once_a_m
     aged(damaged, 61)
     assert intake.noted(damaged, "scene", 3)[1]
     assert len(intake.spooled(damaged, 10, 0)) == 3
-    with lock_of(Path(damaged)) as mine:
+    with lock_of(StoreAddress(Path(damaged))) as mine:
         assert mine
     assert intake.switched(damaged) == intake.ON, "what was made anew is still switched on"
     assert intake.noted(damaged, "scene", 4)[0] == ""

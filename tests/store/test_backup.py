@@ -16,6 +16,9 @@ from plexsync.rules.job import Kind, Why
 from plexsync.store import backup, repair, schema
 from plexsync.store.database import Database
 
+# About files.
+pytestmark = pytest.mark.sqlite_only
+
 ROOT = Path(__file__).resolve().parents[2]
 T = 1_700_000_000_000
 ASIDE = "plexsync.before-restore.db"

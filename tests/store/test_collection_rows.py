@@ -1,7 +1,5 @@
 """The table of collections: one row per object and library."""
 
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -10,6 +8,7 @@ from plexsync.rules.collections import CollectionObject, CollectionRow, KnownCol
 from plexsync.rules.plan_records import Pushing, Remembered, Sending
 from plexsync.rules.values import Held
 from plexsync.store.database import Database
+from tests.stores import look
 
 STUDIO, GROUP, TAG = CollectionObject("studio", 7), CollectionObject("group", 7), CollectionObject("tag", 8)
 MOVIES, OTHERS = "uuid-movies", "uuid-others"
@@ -143,15 +142,16 @@ def test_the_number_of_scenes_is_saved_for_each_library(store):
 def test_a_damaged_document_counts_as_unknown(store, folder, column):
     (known,) = ensured(store, new(STUDIO, "Blue"))
     save(store, replace(row(store, known.id), memory=MEMORY, pushing=PUSHING))
-    with closing(sqlite3.connect(folder / "plexsync.db")) as db, db:
-        db.execute(f"update collection set {column} = cast(replace({column}, 'value', 'valve') as blob)")
+    with look(folder) as db:
+        ((document,),) = db.execute(f"select {column} from collection").fetchall()
+        db.execute(f"update collection set {column} = ?", [document.replace(b"value", b"valve")])
     found = row(store, known.id)
     assert (found.memory, found.pushing) == (({}, PUSHING) if column == "memory" else (MEMORY, ()))
 
 
 def test_a_damaged_owner_is_someone_else_and_a_damaged_source_is_no_studio(store, folder):
     (known,) = ensured(store, new(STUDIO, "Blue"))
-    with closing(sqlite3.connect(folder / "plexsync.db")) as db, db:
+    with look(folder) as db:
         db.execute("update collection set owner = 'hours', source = 'studip'")
     found = row(store, known.id)
     assert (found.owner, found.object) == ("foreign", CollectionObject("tag", 7))

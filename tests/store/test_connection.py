@@ -12,6 +12,7 @@ from plexsync.rules.plan_records import Remembered
 from plexsync.rules.records import PaceRow
 from plexsync.rules.values import Held
 from plexsync.store.sqlite import SqliteConnection
+from tests.stores import look
 
 T = 1_700_000_000_000
 HELD = Held("a", True)
@@ -96,7 +97,7 @@ def test_the_revision_changes_with_whoever_commits_and_with_nothing_else(store, 
         tx.notes.save("a", "b")
     own = store.revision()
     assert own != revision
-    with closing(sqlite3.connect(folder / "plexsync.db")) as other, other:
+    with look(folder) as other:
         other.execute("insert into note (name, value) values ('c', 'd')")
     assert store.revision() != own
 

@@ -4,7 +4,6 @@ import builtins
 import json
 import logging
 import os
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -18,7 +17,7 @@ from plexsync.rules.job import Kind, Why
 from plexsync.store import intake
 from plexsync.store.connection import Table
 from plexsync.store.database import Database, Reader
-from plexsync.store.db import connect
+from tests.stores import address_of, look
 
 ROOT = Path(__file__).resolve().parents[2]
 T = 1_700_000_000_000
@@ -144,6 +143,7 @@ def test_a_closed_store_says_so(folder):
         pass
 
 
+@pytest.mark.sqlite_only
 def test_a_log_that_can_not_be_copied_back_does_not_take_back_what_was_committed(folder):
     """On a disk that lets the log grow and the database not. The limit is on a process of its own."""
     pytest.importorskip("resource", reason="limits the size of files")
@@ -234,13 +234,12 @@ def test_a_file_that_is_being_written_is_not_read_and_one_that_never_was_finishe
 
 def test_events_stay_in_their_files_until_they_are_committed(folder, store):
     intake.spool(str(folder), b'{"kind": "scene", "id": 7, "why": "edit"}', ".json")
-    other = connect(folder / "plexsync.db")
-    other.execute("begin immediate")
-    other.execute("drop table book")
-    other.execute("commit")
+    with look(folder) as other:
+        other.execute("alter table book rename to lost")
     with pytest.raises(LocalFault):
         store.drain_spool(T)
-    other.close()
+    with look(folder) as other:
+        other.execute("alter table lost rename to book")
     assert len(list((folder / "spool").iterdir())) == 1
 
 
@@ -327,13 +326,15 @@ def test_what_root_leaves_belongs_to_the_owner_of_the_data_folder(folder, there)
 
 
 def test_wants_of_many_processes_are_all_counted_while_a_worker_works(folder, store):
+    address = address_of(folder)
     script = f"""
         import sys
         from pathlib import Path
         sys.path.insert(0, {str(ROOT)!r})
-        from plexsync.store.database import Database
+        from plexsync.store.address import StoreAddress
+        from plexsync.store.opening import open_database
         from plexsync.rules.job import Kind, Why
-        store = Database(Path({str(folder / "plexsync.db")!r}))
+        store = open_database(StoreAddress(Path({str(folder)!r}), {address.url!r}, {address.schema!r}))
         for id in range(1, 101):
             with store.writing() as tx:
                 tx.jobs.want(Kind.SCENE, id, Why.EDIT, {T} + id)
@@ -345,13 +346,9 @@ def test_wants_of_many_processes_are_all_counted_while_a_worker_works(folder, st
         with store.writing() as tx:
             tx.jobs.claim(20, now=T + 10_000_000, lease_ms=1000, holder="w")
     assert [process.communicate()[1] for process in started] == ["", "", "", ""]
-    db = sqlite3.connect(folder / "plexsync.db")
-    assert db.execute("select accepted, accepted - coalesced, (select count(*) from job) from books").fetchone() == (
-        400,
-        100,
-        100,
-    )
-    db.close()
+    with look(folder) as db:
+        counted = db.execute("select accepted, accepted - coalesced, (select count(*) from job) from books").fetchall()
+    assert counted == [(400, 100, 100)]
     with store.reading() as tx:
         assert tx.jobs.find(Kind.SCENE, 100).wanted_rev == 4
     with store.writing() as tx:

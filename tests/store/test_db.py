@@ -20,6 +20,9 @@ from plexsync.store import intake, schema
 from plexsync.store.database import Database
 from plexsync.store.db import connect, file_system, on_network, translated
 
+# About files.
+pytestmark = pytest.mark.sqlite_only
+
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "plexsync.db"
 needs_a_user = pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")

@@ -1,6 +1,5 @@
 """The changes of imports: numbered by run, open until they are settled, and believed only if they make sense."""
 
-import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 
 from plexsync.rules.import_records import ChangeState, ImportChange
 from plexsync.store.database import Database
+from tests.stores import look
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_change_is_open_until_it_is_made_or_taken_back_or_dropped(store: Datab
 def test_a_row_that_makes_no_sense_is_left_out(store: Database, damage: str) -> None:
     with store.writing() as tx:
         tx.imports.add([change(1)])
-    with closing(sqlite3.connect(store.folder / "plexsync.db")) as db, db:
+    with look(store.folder) as db:
         db.execute(f"update import_change set {damage}")
     with store.reading() as db:
         assert db.imports.of_run(1) == []

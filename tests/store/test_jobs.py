@@ -2,17 +2,18 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from plexsync.rules.job import DAY, FLOW_KINDS, HOUR, PLAYS, Crashed, Kind, Lane, Settled, State, Why
 from plexsync.store import counts, intake, job_queries, jobs
-from plexsync.store.books import ReadOnlyBooks
-from plexsync.store.connection import Connection
 from plexsync.store.database import Database
 from plexsync.store.db import connect
+from plexsync.store.opening import open_database
 from tests.store.pruning import prune
+from tests.stores import address_of, look
 
 T = 1_700_000_000_000
 SCENE = Kind.SCENE
@@ -41,10 +42,9 @@ def row(store: Database, id: int):
 
 def alter(folder: Path, id: int, **columns) -> None:
     """Put a row in a state that no verb leads to here."""
-    db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
     names = ", ".join(f"{name} = :{name}" for name in {"id": id, **columns})
-    db.execute(f"update job set {names} where id = :id", {**columns, "id": id})
-    db.close()
+    with look(folder) as db:
+        db.execute(f"update job set {names} where id = :id", {**columns, "id": id})
 
 
 def in_state(store: Database, folder: Path, state: State, **columns) -> None:
@@ -69,9 +69,8 @@ def book(store: Database) -> dict[str, int]:
 @pytest.fixture(autouse=True)
 def balanced(store: Database, folder: Path) -> Iterator[None]:
     yield
-    with connect(folder / "plexsync.db") as db:
-        left = ReadOnlyBooks(Connection(db)).balance()
-    db.close()
+    with closing(open_database(address_of(folder))) as other, other.reading() as db:
+        left = db.books.balance()
     assert left == 0, "the books do not balance"
 
 

@@ -1,7 +1,6 @@
 """The job table against a model of it: whatever happens in whatever order, rows and books are the same."""
 
 import shutil
-import sqlite3
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from plexsync.rules.job import FLOW_KINDS, PLAYS, Crashed, Job, Kind, Lane, Settled, State, Why
-from plexsync.store.books import COUNTERS, ReadOnlyBooks
-from plexsync.store.connection import Connection
+from plexsync.store.books import COUNTERS
 from plexsync.store.database import Database
 from tests.store.pruning import prune
+from tests.stores import look
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 T = 1_700_000_000_000
@@ -209,8 +208,6 @@ class JobTable(RuleBasedStateMachine):
     def open(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.store = Database(self.folder / "plexsync.db", worker=True)
-        self.eyes = sqlite3.connect(self.folder / "plexsync.db", isolation_level=None)
-        self.eyes.row_factory = sqlite3.Row
         self.model = Model()
         self.now = T
         self.held: list[Job] = []
@@ -219,7 +216,6 @@ class JobTable(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "store"):
             self.store.close()
-            self.eyes.close()
             shutil.rmtree(self.folder)
 
     @rule(
@@ -412,16 +408,18 @@ class JobTable(RuleBasedStateMachine):
     def rows_are_the_same(self) -> None:
         if not hasattr(self, "store"):
             return
-        found = {(row["kind"], row["id"]): Row(**row) for row in self.eyes.execute(f"select {COLUMNS} from job")}
+        with look(self.folder) as db:
+            rows = db.execute(f"select {COLUMNS} from job").fetchall()
+        found = {row[:2]: Row(*row) for row in rows}
         assert found == self.model.rows
 
     @invariant()
     def the_books_balance(self) -> None:
         if not hasattr(self, "store"):
             return
-        counters = ReadOnlyBooks(Connection(self.eyes))
-        assert counters.read() == self.model.books
-        assert counters.balance() == 0
+        with self.store.reading() as db:
+            assert db.books.read() == self.model.books
+            assert db.books.balance() == 0
 
     @invariant()
     def every_way_into_and_out_of_the_dead_is_counted(self) -> None:

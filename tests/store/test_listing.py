@@ -13,10 +13,11 @@ from plexsync.rules.records import Called
 from plexsync.rules.scene import Scene, SceneFile
 from plexsync.rules.sorting import COMPARED, ScenePlace, Sort
 from plexsync.rules.status_words import SceneStatus
-from plexsync.store.connection import Connection
 from plexsync.store.database import Database
 from plexsync.store.scene_names import ReadOnlySceneNames
+from plexsync.store.sqlite import SqliteConnection
 from plexsync.store.standings import ReadOnlyStandings
+from tests.stores import keep, look
 
 T = 1_700_000_000_000
 SCENES = 100_000
@@ -35,33 +36,43 @@ STATES = [
 SEEN = ["in step", "person", "differs", "absent", "ambiguous", "outside", "undone", "strict"]
 
 
+def job_of(id: int) -> tuple[object, ...] | None:
+    if id % 3 == 0 and id % 100:
+        return None
+    state, cls = STATES[id // 100 % len(STATES)] if id % 100 == 0 else ("idle", "")
+    token, lease = (f"{id}", T) if state == "running" else (None, None)
+    return ("scene", id, state, T + id, T, T, cls, token, lease)
+
+
+def standing_of(id: int) -> str:
+    if job_of(id) is None:
+        return SEEN[id // 300 % len(SEEN)]
+    return "absent" if id % 7 == 0 else "in step"
+
+
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("library")
     folder.chmod(0o700)
     path = folder / "plexsync.db"
     Database(path, worker=True).close()
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+    keep(folder)
+    with look(folder) as db:
         db.execute("begin")
-        for id in range(1, SCENES + 1):
-            state, cls = STATES[id // 100 % len(STATES)] if id % 100 == 0 else ("idle", "")
-            if id % 3 or id % 100 == 0:
-                token, lease = (f"{id}", T) if state == "running" else (None, None)
-                db.execute(
-                    "insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, cls, token, lease_until,"
-                    " accepted) values ('scene', ?, ?, 0, 1, ?, ?, ?, ?, ?, ?, 1)",
-                    [id, state, T + id, T, T, cls, token, lease],
-                )
-                db.execute("insert into standing values (?, ?, ?)", [id, "absent" if id % 7 == 0 else "in step", T])
-            else:
-                db.execute("insert into standing values (?, ?, ?)", [id, SEEN[id // 300 % len(SEEN)], T])
-            db.execute(
-                "insert into shown (scene, things, title, path) values (?, '', ?, ?)",
-                [id, f"Scene {id}", f"/media/{id % 97}/{id}.mp4"],
-            )
-        db.execute(
-            "insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, accepted)"
-            " values ('tag', 5, 'ready', 0, 1, 1, 1, 1, 1)"
+        db.executemany(
+            "insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, cls, token, lease_until, accepted)"
+            " values (?, ?, ?, 0, 1, ?, ?, ?, ?, ?, ?, 1)",
+            [
+                *(row for id in range(1, SCENES + 1) if (row := job_of(id))),
+                ("tag", 5, "ready", 1, 1, 1, "", None, None),
+            ],
+        )
+        db.executemany(
+            "insert into standing values (?, ?, ?)", [(id, standing_of(id), T) for id in range(1, SCENES + 1)]
+        )
+        db.executemany(
+            "insert into shown (scene, things, title, path) values (?, '', ?, ?)",
+            [(id, f"Scene {id}", f"/media/{id % 97}/{id}.mp4") for id in range(1, SCENES + 1)],
         )
         db.execute("commit")
     yield path
@@ -110,19 +121,21 @@ class Plans:
         self._db.close()
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("status", SceneStatus)
 def test_no_page_reads_the_whole_library_or_sorts_more_than_what_waits(library, status):
     with closing(Plans(library)) as db:
-        ReadOnlyStandings(Connection(db)).scenes(status, limit=50, after=70_000)
+        ReadOnlyStandings(SqliteConnection(db)).scenes(status, limit=50, after=70_000)
     scans = [step for step in db.seen if step.startswith("SCAN") and not step.startswith("SCAN known")]
     waiting = {"SCAN job USING COVERING INDEX job_due", "SCAN job USING INDEX job_lease"}
     assert set(scans) == (waiting if status is SceneStatus.QUEUED else set()), "what waits is a part of the library"
     assert any("USE TEMP B-TREE" in step for step in db.seen) == (status is SceneStatus.QUEUED)
 
 
+@pytest.mark.sqlite_only
 def test_what_a_page_is_called_is_found_by_number(library):
     with closing(Plans(library)) as db:
-        assert ReadOnlySceneNames(Connection(db)).of([5, 7])[7] == Called("Scene 7", "/media/7/7.mp4")
+        assert ReadOnlySceneNames(SqliteConnection(db)).of([5, 7])[7] == Called("Scene 7", "/media/7/7.mp4")
     assert [step for step in db.seen if step.startswith("SCAN") and "json_each" not in step] == []
 
 
@@ -134,7 +147,7 @@ def test_a_search_goes_on_where_the_page_before_it_ended(library, large):
     assert len(first) == 50
     assert second[0] > first[-1]
     with closing(Plans(library)) as plans:
-        ReadOnlySceneNames(Connection(plans)).search("99", limit=50, after=70_000)
+        ReadOnlySceneNames(SqliteConnection(plans)).search("99", limit=50, after=70_000)
     steps = ["SEARCH shown USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"]
     assert plans.seen == steps, "by the table's key, without a sort"
 
@@ -152,7 +165,7 @@ def title_key(id: int) -> str:
 @pytest.mark.parametrize("status", SceneStatus)
 def test_a_page_from_the_highest_number_downwards_reads_no_more_than_one_upwards(library, status):
     with closing(Plans(library)) as db:
-        ReadOnlyStandings(Connection(db)).places(status, NUMBER_DOWN, limit=50, after=ScenePlace("", 30_000))
+        ReadOnlyStandings(SqliteConnection(db)).places(status, NUMBER_DOWN, limit=50, after=ScenePlace("", 30_000))
     scans = {step for step in db.seen if step.startswith("SCAN") and not step.startswith("SCAN known")}
     waiting = {"SCAN job USING COVERING INDEX job_due", "SCAN job USING INDEX job_lease"}
     assert scans == (waiting if status is SceneStatus.QUEUED else set())

@@ -13,6 +13,9 @@ import pytest
 from plexsync.rules.errors import Unusable
 from plexsync.store.lock import FILE, is_locked, try_lock
 
+# About files.
+pytestmark = pytest.mark.sqlite_only
+
 ROOT = Path(__file__).resolve().parents[2]
 HOLDER = """
     import sys, time

@@ -25,6 +25,9 @@ from plexsync.store.integrity import damage
 from tests.torture.damage import FIXTURES, missing, old_database
 from tests.torture.score import broken, dump
 
+# About files.
+pytestmark = pytest.mark.sqlite_only
+
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "plexsync.db"
 NEWEST = len(schema.MIGRATIONS)

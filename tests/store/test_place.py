@@ -9,6 +9,9 @@ import pytest
 from plexsync.rules.errors import Unusable
 from plexsync.store.place import POINTER, DataFolder, chosen, events_in, known, theirs
 
+# About files.
+pytestmark = pytest.mark.sqlite_only
+
 
 @pytest.fixture
 def usual(tmp_path: Path) -> Path:

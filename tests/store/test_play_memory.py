@@ -13,6 +13,7 @@ from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, SentPlay
 from plexsync.rules.records import SectionRow
 from plexsync.store import backup, integrity, play_memory, repair
 from plexsync.store.database import Database
+from tests.stores import look
 from tests.torture.damage import old_database
 
 T = 1_700_000_000_000
@@ -298,6 +299,7 @@ def contents(database: Database) -> tuple[dict, dict]:
         return db.plays.of(dict.fromkeys(range(1, 50), CREATED)), {"sent": db.plays.last_sent(500)}
 
 
+@pytest.mark.sqlite_only
 def test_a_repair_keeps_the_plays_the_mirror_and_the_jobs_of_plays(folder):
     path = folder / "plexsync.db"
     before = fill(path)
@@ -317,6 +319,7 @@ def test_a_repair_keeps_the_plays_the_mirror_and_the_jobs_of_plays(folder):
         assert mirrored == (199,)
 
 
+@pytest.mark.sqlite_only
 def test_a_backup_has_the_plays(folder):
     path = folder / "plexsync.db"
     before = fill(path)
@@ -329,13 +332,14 @@ def test_a_backup_has_the_plays(folder):
 def test_a_state_that_a_damaged_page_has_changed_is_none_of_ours(store, folder):
     with store.writing() as tx:
         tx.plays.begin(7, CREATED, UPDATED, {1: RememberedPlay(source("71"), SENT)}, now=T)
-    with closing(sqlite3.connect(folder / "plexsync.db")) as db, db:
+    with look(folder) as db:
         db.execute("update play set state = 'se#t'")
     assert remembered(store)[1].state is PlayState.PRESENT
     with store.reading() as db:
         assert db.plays.last_sent(1) == []
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("version", [1, 7, 8])
 def test_a_database_of_an_older_schema_takes_plays_beside_what_it_had(folder, tmp_path, version):
     path = folder / "plexsync.db"
@@ -373,6 +377,7 @@ def large(store, folder):
         yield db
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("name", "values"),
     [

@@ -1,13 +1,13 @@
 """The history of pushes: what was changed, for how long it is kept, and what deleting it costs others."""
 
 import os
-import sqlite3
 
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.records import Moved
 from plexsync.rules.values import Held
 from plexsync.store import pushes
 from plexsync.store.database import Database
+from tests.stores import look
 
 T = 1_700_000_000_000
 DAY = 86_400_000
@@ -72,10 +72,8 @@ def test_the_newest_twenty_of_each_scene_and_item_are_kept(store):
 def test_a_document_that_can_not_be_read_is_left_out(store, folder):
     push(store, 7, title=("a", "b"))
     push(store, 7, title=("b", "c"))
-    db = sqlite3.connect(folder / "plexsync.db")
-    with db:
+    with look(folder) as db:
         db.execute("update push set document = '{' where number = 1")
-    db.close()
     assert len(listed(store, 7)) == 1
 
 

@@ -11,6 +11,7 @@ from plexsync.rules.ratings import NO_RATING, Pending, RememberedRating
 from plexsync.rules.records import SectionRow
 from plexsync.store import integrity, rating_memory, repair
 from plexsync.store.database import Database
+from tests.stores import look
 
 T = 1_700_000_000_000
 CREATED = "2026-01-02T03:04:05Z"
@@ -83,16 +84,17 @@ def test_only_open_requests_are_prolonged(store):
 
 def test_a_damaged_request_is_none(store, folder):
     save(store, 7, item71=RATING)
-    with closing(sqlite3.connect(folder / "plexsync.db")) as db, db:
+    with look(folder) as db:
         db.execute("update rating set pending = 'nowhere'")
     assert remembered(store, 7)[7, "71"].pending is Pending.NOTHING
 
 
+@pytest.mark.sqlite_only
 def test_a_repair_keeps_the_ratings(folder):
     store = Database(folder / "plexsync.db", worker=True)
     save(store, 7, item71=RATING)
     store.close()
-    with closing(sqlite3.connect(folder / "plexsync.db")) as db, db:
+    with look(folder) as db:
         db.execute("update book set done = done + 20")
     assert repair.repair(folder / "plexsync.db", now=T)
     assert integrity.damage(folder / "plexsync.db") == ""
@@ -101,6 +103,7 @@ def test_a_repair_keeps_the_ratings(folder):
     store.close()
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("name", ["LIST", "IN_PLEX", "SCENES", "END_OTHERS"])
 def test_a_statement_costs_what_it_finds_and_not_what_the_table_holds(store, folder, name):
     with store.writing() as tx:

@@ -1,7 +1,6 @@
 """What survives besides jobs: memory, pushes under way, the path index, breakers, holds, paces, notes, what was seen."""
 
 import os
-import sqlite3
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +17,7 @@ from plexsync.rules.scene import Scene
 from plexsync.rules.values import Held
 from plexsync.store import documents
 from plexsync.store.database import Database
+from tests.stores import look
 
 T = 1_700_000_000_000
 PLEX, STASH = Neighbour
@@ -67,9 +67,8 @@ def test_the_owner_of_an_item_is_the_scene_that_remembered_it_last(store):
 def test_a_memory_that_can_not_be_read_counts_as_none(store, folder, caplog):
     remember(store, 1, "10", {"title": title("One")})
     remember(store, 2, "11", {"title": title("Two")})
-    db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
-    db.execute("update memory set document = ? where subject = 1", [documents.encode({"title": 5}, (1, "10"))])
-    db.close()
+    with look(folder) as db:
+        db.execute("update memory set document = ? where subject = 1", [documents.encode({"title": 5}, (1, "10"))])
     assert list(memories(store, 1, 2)) == [(2, "11")]
     assert "scene 1" in caplog.text
 
@@ -77,10 +76,9 @@ def test_a_memory_that_can_not_be_read_counts_as_none(store, folder, caplog):
 def test_a_memory_under_another_scene_or_item_than_its_own_counts_as_none(store, folder):
     remember(store, 1, "10", {"title": title("One")})
     remember(store, 2, "11", {"title": title("Two")})
-    db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
-    db.execute("update memory set subject = 3 where subject = 1")
-    db.execute("update memory set item = '12' where subject = 2")
-    db.close()
+    with look(folder) as db:
+        db.execute("update memory set subject = 3 where subject = 1")
+        db.execute("update memory set item = '12' where subject = 2")
     assert memories(store, 1, 2, 3) == {}
 
 
@@ -285,9 +283,8 @@ def test_a_breaker_is_closed_until_it_was_saved(store):
 def test_a_breaker_with_values_that_can_not_be_is_open(store, folder, damage):
     with store.writing() as tx:
         tx.breakers.save(PLEX, BreakerRow("half_open", 5, 0, 12.5, 60.0, 2, 7))
-    db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
-    db.execute(f"update breaker set {damage}")
-    db.close()
+    with look(folder) as db:
+        db.execute(f"update breaker set {damage}")
     with store.reading() as tx:
         assert tx.breakers.find(PLEX).state == "open"
         assert tx.breakers.find(PLEX).opened_at == 0.0
@@ -313,9 +310,8 @@ def test_transitions_are_written_down_in_order(store, folder):
     with store.writing() as tx:
         tx.transitions.log(PLEX, at=T, old="closed", new="open", cause="read", error="no answer")
         tx.transitions.log(PLEX, at=T + 1, old="open", new="half_open", cause="", error="")
-    db = sqlite3.connect(folder / "plexsync.db")
-    found = db.execute("select who, at, old, new, cause, error from transition order by number").fetchall()
-    db.close()
+    with look(folder) as db:
+        found = db.execute("select who, at, old, new, cause, error from transition order by number").fetchall()
     assert found == [("plex", T, "closed", "open", "read", "no answer"), ("plex", T + 1, "open", "half_open", "", "")]
 
 
@@ -405,7 +401,7 @@ def test_what_a_scene_shows_as_before_is_not_written_again(store):
                 )
             ]
         )
-    written = store._connection().db.total_changes
+    written = store.revision()
     with store.writing() as tx:
         tx.scene_names.save(
             [
@@ -419,4 +415,4 @@ def test_what_a_scene_shows_as_before_is_not_written_again(store):
             ]
         )
         tx.scene_names.save([Scene(9)])
-    assert store._connection().db.total_changes == written
+    assert store.revision() == written

@@ -12,6 +12,9 @@ from plexsync.rules.match_records import Binding
 from plexsync.store import backup, integrity, repair, schema
 from plexsync.store.database import Database
 
+# About files.
+pytestmark = pytest.mark.sqlite_only
+
 T = 1_700_000_000_000
 
 

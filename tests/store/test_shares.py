@@ -6,6 +6,9 @@ import pytest
 
 from plexsync.store.db import on_network
 
+# About files.
+pytestmark = pytest.mark.sqlite_only
+
 SHARED = ["ceph", "glusterfs", "lustre", "afs", "davfs", "gfs2", "ocfs2", "vboxsf", "prl_fs", "virtiofs", "nfs4", "9p"]
 LOCAL = ["ext4", "xfs", "btrfs", "zfs", "overlay", "tmpfs", "f2fs", "bcachefs"]
 

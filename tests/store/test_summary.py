@@ -18,6 +18,8 @@ from plexsync.store.breakers import IMPOSSIBLE
 from plexsync.store.database import Database
 from plexsync.store.summary import Summary, Unreadable, first_rows, reading
 
+pytestmark = pytest.mark.sqlite_only
+
 T = 1_700_000_000_000
 STATES = [*State]
 SEEN = ["in step", "person", "differs", "absent", "ambiguous", "outside", "undone", "strict"]

@@ -1,8 +1,6 @@
 """What is remembered of the resume points of scenes."""
 
 import random
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from plexsync.rules.item import Viewing
 from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
 from plexsync.store.database import Database
+from tests.stores import look
 
 CREATED = "2026-01-02T03:04:05Z"
 KEPT = RememberedResume(Watched("71", Viewing(2, 1_700_000_000, 31_500)), 31_500, 5_000)
@@ -72,7 +71,7 @@ def test_only_an_open_request_is_prolonged(store):
 
 def test_a_mark_that_a_damaged_page_has_changed_sends_nothing(store, folder):
     save(store, (7, OPEN), (8, KEPT))
-    with closing(sqlite3.connect(folder / "plexsync.db")) as db, db:
+    with look(folder) as db:
         db.execute("update resume set undo = 'odd'")
     assert read(store, 7, 8) == {7: replace(OPEN, undo=ResumeUndo.DONE), 8: replace(KEPT, undo=ResumeUndo.DONE)}
 

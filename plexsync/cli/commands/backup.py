@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from plexsync.app.database_files import restore_backup, save_backup
+from plexsync.app.database_files import check_restorable, restore_backup, save_backup
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.prompts import confirmed
@@ -39,7 +39,7 @@ def backup(call: Call, file: Path, force: bool) -> int:
             file = file / f"plexsync-{moment:%Y%m%dT%H%M%SZ}.db"
         with LiveLine(start.console) as line:
             line.show("copying and checking the database")
-            copied = save_backup(start.folder, file, replace=force)
+            copied = save_backup(start.address, file, replace=force)
     facts = {"file": str(copied.path), "bytes": copied.size, "schema": copied.schema, "rows": copied.rows}
     summary = (
         f"{copied.path}: {many(copied.rows, 'row')} in {copied.size / 2**20:.1f} MB, checked; without the settings"
@@ -65,6 +65,7 @@ def restore(call: Call, file: Path, yes: bool) -> int:
       plexsync restore plexsync-backup.db
     """
     with begun(call) as start:
+        check_restorable(start.address, file)
         if not os.path.isfile(file):  # noqa: PTH113 - unlike the method of Path, it raises nothing
             raise Unusable(f"{file} is not a file")
         if not yes and not confirmed(f"Replace the database in {start.folder} by {file}?"):
@@ -73,7 +74,7 @@ def restore(call: Call, file: Path, yes: bool) -> int:
             return FAILED
         with LiveLine(start.console) as line:
             line.show("checking the copy, and putting it back")
-            done = restore_backup(start.folder, file)
+            done = restore_backup(start.address, file)
     if done is None:
         return call.refused(BUSY, restored=False)
     kept = str(done.aside) if done.aside else None

@@ -7,7 +7,6 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
-from plexsync.app.database_files import DATABASE
 from plexsync.app.parts import opened
 from plexsync.app.settings import NotSetUp, SettingsNeed
 from plexsync.cli.call import FINE, NEWER, WRONG, Call, command
@@ -106,7 +105,7 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
     yield from machine.notices(start.config)
     yield from machine.folder(start.folder, start.settings.place.reason)
     yield from machine.events(start.folder)
-    is_new = not os.path.lexists(start.folder / DATABASE)
+    is_new = not start.address.is_postgres and not os.path.lexists(start.address.path)
     try:
         with opened(start.config, start.folder) as parts:
             start.tell(parts)

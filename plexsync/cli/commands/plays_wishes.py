@@ -169,8 +169,8 @@ def _wish(call: Call, words: WishWords, selection: Which, *, dry_run: bool, yes:
     if bool(selection.scenes) + selection.all_ + (selection.since is not None) != 1:
         raise click.UsageError("say which plays: the numbers of their scenes, --since WHEN, or --all")
     with begun(call, need=SettingsNeed.WORK) as start:
-        if half_mended(start.folder):
-            mend(start.folder)
+        if half_mended(start.address):
+            mend(start.address)
         if words.sends and start.config.watch_back == "off":
             return call.refused(OFF, plays=0, scenes=0)
         with opened(start.config, start.folder) as parts:

@@ -62,8 +62,8 @@ def redo(
     selection.check(runs=runs)
     need = SettingsNeed.WORK if wait or dry_run else SettingsNeed.DATABASE
     with begun(call, need=need) as start:
-        if half_mended(start.folder):
-            mend(start.folder)
+        if half_mended(start.address):
+            mend(start.address)
         if runs:
             with opened(start.config, start.folder) as parts:
                 return list_runs(call, parts)

@@ -26,6 +26,7 @@ from plexsync.app.settings import (
     keep_for_status,
     known_place,
 )
+from plexsync.app.store_address import address_of
 from plexsync.app.switches import back_inside, off_inside
 from plexsync.cli.call import FAILED, Call, command
 from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard
@@ -52,6 +53,7 @@ from plexsync.rules.errors import Damaged, LocalFault
 from plexsync.rules.gate_names import caption, shown
 from plexsync.rules.job import State
 from plexsync.rules.status_words import SceneStatus, counted
+from plexsync.store.address import StoreAddress
 from plexsync.store.database import Reader
 from plexsync.store.life_signs import LifeSign
 from validation.config import PlexSyncConfig
@@ -110,8 +112,9 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
         ExitStack() as held,
     ):
         # A worker that is started by every event takes the lock before it waits: so there is only one.
-        early = known_place(load_here(**sources(call)).config, os.environ) if as_needed else None
-        if early is not None and not held.enter_context(patient_lock(early.path, stop.event)):
+        here = load_here(**sources(call)).config
+        early = known_place(here, os.environ) if as_needed else None
+        if early is not None and not held.enter_context(patient_lock(address_of(here, early.path), stop.event)):
             return call.refused(BUSY)
         pages = held.enter_context(dashboard(toml_of(call).absolute(), off=no_web or as_needed, switch=demo_switch))
         locks = held.enter_context(ExitStack())
@@ -124,7 +127,7 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
         if initial is not None:
             hiding.use(Redactor(call.secrets))
             warn(initial)
-            if early is None and not waiting.locks(initial.place.path):
+            if early is None and not waiting.locks(initial):
                 return call.refused(BUSY)
             file.begin(initial.place.path)
             if early is None:
@@ -228,18 +231,19 @@ class WaitingDashboard:
         self._held = held
         self._hiding = hiding
         self._call = call
-        self._folder: Path | None = None
+        self._address: StoreAddress | None = None
         self._shown = False
 
-    def locks(self, folder: Path) -> bool:
-        """Take the worker's lock on this folder; False if another process holds it."""
-        if self._folder is None and self._held.enter_context(lock_of(folder)):
-            self._folder = folder
-        return self._folder == folder
+    def locks(self, current: Settings) -> bool:
+        """Take the worker's lock on the store of these settings; False if another process holds it."""
+        address = address_of(current.loaded.config, current.place.path)
+        if self._address is None and self._held.enter_context(lock_of(address)):
+            self._address = address
+        return self._address == address
 
     def show(self, interim: Settings) -> None:
         """Open the dashboard with these settings, once, and record that Stash can't be used."""
-        if self._pages is None or not self.locks(interim.place.path):
+        if self._pages is None or not self.locks(interim):
             return
         self._hiding.use(Redactor(self._call.secrets))
         with opened(interim.loaded.config, interim.place.path, worker=True) as parts:
@@ -277,7 +281,7 @@ def patiently(
             place, reason = away.place, away.lines[-1]
             interim = known_so_far(call) if place is not None else None
         if logged_at is None and place is not None and inside is None:
-            with lock_of(place.path):
+            with lock_of(address_of(load_here(**sources(call)).config, place.path)):
                 pass  # an unusable folder is reported at once
         if logged_at is None or monotonic() - logged_at >= TELL_PACE:
             logged_at = monotonic()

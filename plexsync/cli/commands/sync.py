@@ -200,13 +200,13 @@ def _queue(
     whole = not scenes and since is None
     asks = whole and not yes and not call.json and sys.stdin.isatty()
     with begun(call, need=SettingsNeed.WORK if wait or asks else SettingsNeed.DATABASE) as start:
-        if half_mended(start.folder):
-            mend(start.folder)
+        if half_mended(start.address):
+            mend(start.address)
         try:
             queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks, wait=wait)
         except Unusable:
             # The database may be damaged. The check takes time and the worker's lock, so it does not run on every call.
-            mend(start.folder)
+            mend(start.address)
             queued = _queued(start, scenes, since, take_over=take_over, yes=yes, asks=asks, wait=wait)
         if queued is None:
             click.echo("plexsync: nothing was queued", err=True)

@@ -183,8 +183,8 @@ def release(
 def _begin(call: Call, way: Way, selection: Which, *, runs: bool, dry_run: bool, yes: bool, wait: bool) -> int:
     selection.check(runs=runs)
     with begun(call, need=SettingsNeed.DATABASE if runs else SettingsNeed.WORK) as start:
-        if half_mended(start.folder):
-            mend(start.folder)
+        if half_mended(start.address):
+            mend(start.address)
         with opened(start.config, start.folder) as parts:
             if runs:
                 return list_runs(call, parts)

@@ -17,6 +17,7 @@ from plexsync.app.switches import leave_inside, off_inside, switched_inside
 from plexsync.cli.daemon.signals import Stop
 from plexsync.rules.errors import Barred, LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.store import intake
+from plexsync.store.address import StoreAddress
 from plexsync.store.life_signs import WORKER, LifeSign
 
 log = logging.getLogger("PlexSync.serve")
@@ -171,11 +172,11 @@ def waits_no_longer(folder: Path, since: float) -> str:
 
 
 @contextmanager
-def patient_lock(folder: Path, stop: threading.Event) -> Iterator[bool]:
+def patient_lock(address: StoreAddress, stop: threading.Event) -> Iterator[bool]:
     """Hold the worker's lock as `lock_of` does, but wait for a worker that is just ending."""
     began = monotonic()
     while True:
-        with lock_of(folder) as mine:
+        with lock_of(address) as mine:
             if mine or stop.is_set() or monotonic() - began > LAST_OF_OTHERS:
                 yield mine
                 return

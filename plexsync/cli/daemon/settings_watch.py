@@ -135,7 +135,7 @@ class SettingsWatch(threading.Thread):
         """Stash's last answer in this process, else the stored one."""
         if self._said is not None:
             return self._said
-        kept = last_answer(self._parts.folder)
+        kept = last_answer(self._parts.address)
         return kept.values if kept else {}
 
     def _content(self) -> bytes | None:

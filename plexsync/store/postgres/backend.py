@@ -9,13 +9,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from plexsync.rules.errors import SyncError, Unusable
 from plexsync.store.address import StoreAddress
 from plexsync.store.connection import Connection
+from plexsync.store.fence import Fence
 from plexsync.store.postgres import faults, schema
-from plexsync.store.postgres.connection import Driver, PostgresConnection, adapt
+from plexsync.store.postgres.connection import WRITER_CLASS, Driver, PostgresConnection, adapt
 
 OLDEST_SERVER = 15
 CONNECT_SECONDS = 10
-# Two numbers name an advisory lock: this class, and a hash of the schema.
-WRITER_CLASS = 0x506C5379  # "PlSy", as in the id of PlexSync's SQLite files
 # A dead peer is noticed within these 20 seconds, on both sides: 5 without a sign, and 3 unanswered questions.
 KEEPALIVES = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 3}
 UNANSWERED_MS = 20_000
@@ -41,11 +40,12 @@ class PostgresSchema:
 
     errors = (psycopg.Error,)
 
-    def __init__(self, address: StoreAddress, *, worker: bool = False) -> None:
+    def __init__(self, address: StoreAddress, *, worker: bool = False, fence: Fence | None = None) -> None:
         self.address = address
         self.name = address.name
         self.folder = address.folder
         self.worker = worker
+        self._fence = fence
         self._lock = threading.Lock()
         self._migrated = False
 
@@ -65,7 +65,7 @@ class PostgresSchema:
                 driver.close()
                 raise
         adapt(driver)
-        return PostgresConnection(driver, begins(self.address.schema))
+        return PostgresConnection(driver, begins(self.address.schema), self._fence)
 
     def translated(self, error: Exception) -> SyncError:
         """Return the PlexSync error for one of `errors`."""

@@ -5,15 +5,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import psycopg
-from psycopg import pq
+from psycopg import adapters, pq
 from psycopg.adapt import Dumper, Loader
 
+from plexsync.rules.errors import LockLost
 from plexsync.store.connection import Connection, Row, Values
+from plexsync.store.fence import Fence
 from plexsync.store.postgres.translation import Translated, for_driver
 
 # Rows of a stream that come in one exchange.
 STREAMED = 1000
 _WRITES = ("INSERT", "UPDATE", "DELETE")
+# An advisory lock has two numbers: its class, and a hash of the schema. This is the class of the only writer.
+WRITER_CLASS = 0x506C5379  # "PlSy", as in the id of PlexSync's SQLite files
+# Read under that lock, so that no other worker begins before this transaction ends.
+NUMBER = "select number from worker"
 COUNT_COMMIT = "update commit_count set commits = commits + 1; commit"
 COMMITS = "select commits from commit_count"
 
@@ -25,12 +31,16 @@ class CommitInDoubt(psycopg.OperationalError):
 
 
 class PostgresConnection(Connection):
-    """One connection to a schema; `begins` begins a transaction of the only writer."""
+    """One connection to a schema; `begins` begins a transaction of the only writer.
 
-    def __init__(self, driver: Driver, begins: str) -> None:
+    `fence`: the worker's lock; a transaction that writes raises LockLost once another process holds it.
+    """
+
+    def __init__(self, driver: Driver, begins: str, fence: Fence | None = None) -> None:
         super().__init__()
         self.driver = driver
         self._begins = begins
+        self._fence = fence
         self._changes = 0
         self._changes_before = 0
         self._own_commits = 0
@@ -45,7 +55,7 @@ class PostgresConnection(Connection):
         return self.driver.info.transaction_status not in (pq.TransactionStatus.IDLE, pq.TransactionStatus.UNKNOWN)
 
     def execute(self, sql: str, values: Values = ()) -> int:
-        return self._run(sql, values).rowcount
+        return self.cursor(sql, values).rowcount
 
     def execute_many(self, sql: str, values: Sequence[Values]) -> int:
         if not values:
@@ -58,10 +68,10 @@ class PostgresConnection(Connection):
             return cursor.rowcount
 
     def rows(self, sql: str, values: Values = ()) -> list[Row]:
-        return self._run(sql, values).fetchall()
+        return self.cursor(sql, values).fetchall()
 
     def row(self, sql: str, values: Values = ()) -> Row:
-        return self._run(sql, values).fetchone()
+        return self.cursor(sql, values).fetchone()
 
     def stream(self, sql: str, values: Values = ()) -> Iterator[Row]:
         self.statements += 1
@@ -76,7 +86,8 @@ class PostgresConnection(Connection):
     def close(self) -> None:
         self.driver.close()
 
-    def _run(self, sql: str, values: Values) -> "psycopg.Cursor[Any]":
+    def cursor(self, sql: str, values: Values = ()) -> "psycopg.Cursor[Any]":
+        """Run a statement; returns its cursor, with `fetchone` and `fetchall`."""
         self.statements += 1
         translated = for_driver(sql)
         cursor = self.driver.execute(translated.sql, _stored(translated, values))
@@ -86,7 +97,23 @@ class PostgresConnection(Connection):
 
     def _begin(self, *, writes: bool) -> None:
         self._changes_before = self._changes
-        self._send(self._begins if writes else "begin isolation level repeatable read read only")
+        if writes:
+            self._begin_writing()
+        else:
+            self._send("begin isolation level repeatable read read only")
+
+    def _begin_writing(self) -> None:
+        """Begin, in one exchange; raises LockLost if another worker has begun."""
+        if self._fence is None:
+            self._send(self._begins)
+            return
+        self._fence.check()
+        cursor = self._send(f"{self._begins}; {NUMBER}")
+        while cursor.nextset():
+            pass
+        if cursor.fetchall() != [(self._fence.number,)]:
+            self._fence.lose()
+            raise LockLost
 
     def _end(self, *, commits: bool) -> None:
         changed = commits and self._changes != self._changes_before
@@ -101,9 +128,9 @@ class PostgresConnection(Connection):
             raise
         self._own_commits += 1
 
-    def _send(self, statements: str) -> None:
+    def _send(self, statements: str) -> "psycopg.Cursor[Any]":
         """Run one or more statements without parameters, in one exchange."""
-        self.driver.execute(statements.encode(), prepare=False)
+        return self.driver.execute(statements.encode(), prepare=False)
 
 
 def _stored(translated: Translated, values: Values) -> Mapping[str, object]:
@@ -150,13 +177,24 @@ def named_rows(cursor: "psycopg.Cursor[Any]") -> type[NamedRow]:
 
 
 # --- values ----------------------------------------------------------------------------------------------------------
-# A value goes as a text without a type, so that PostgreSQL takes it as what the statement needs, as SQLite does.
+# A text and a truth value go without a type: PostgreSQL takes them as what the statement needs, as SQLite does.
 
 
 class _Number(Dumper):
-    oid = 0
+    # Without a type, a time beside a small number would be one of 32 bits.
+    oid = adapters.types["int8"].oid
 
     def dump(self, obj: int) -> bytes:
+        return b"%d" % obj
+
+    def quote(self, obj: int) -> bytes:
+        return b"%d" % obj
+
+
+class _TruthValue(Dumper):
+    oid = 0
+
+    def dump(self, obj: bool) -> bytes:
         return b"%d" % obj
 
 
@@ -185,10 +223,10 @@ class _Numeric(Loader):
 
 def adapt(driver: Driver) -> None:
     """Let a connection take and give the values that SQLite's driver takes and gives."""
-    adapters = driver.adapters
-    for kind in (int, bool):
-        adapters.register_dumper(kind, _Number)
-    adapters.register_dumper(str, _Text)
-    adapters.register_loader("bool", _Truth)
-    adapters.register_loader("numeric", _Numeric)
+    own = driver.adapters
+    own.register_dumper(int, _Number)
+    own.register_dumper(bool, _TruthValue)
+    own.register_dumper(str, _Text)
+    own.register_loader("bool", _Truth)
+    own.register_loader("numeric", _Numeric)
     driver.row_factory = named_rows

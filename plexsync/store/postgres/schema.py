@@ -40,6 +40,14 @@ OWN_TABLES = (
     f"insert into schema_version (one, program, version) values (1, '{PROGRAM}', 0)",
     "insert into commit_count (one, commits) values (1, 0)",
 )
+# Who holds the worker's lock, or held it last, and who stands by; see `plexsync.store.postgres.worker_lock`.
+WORKERS = (
+    "create table worker (one bigint primary key default 1 check (one = 1), number bigint not null, host text not null,"
+    " pid bigint not null, version text not null, backend bigint not null, settings jsonb not null,"
+    " installation text not null, since bigint not null, beat bigint not null, ended text)",
+    "create table standby (id text primary key, host text not null, pid bigint not null, version text not null,"
+    " since bigint not null, beat bigint not null, differing jsonb not null)",
+)
 # Columns that SQLite gives no type, since a damaged one has to be readable.
 UNTYPED = {
     "state, failures, successes, opened_at, wait, trips, generation, probe_started, cause, error": (
@@ -74,7 +82,7 @@ def migrate(db: Driver, schema_name: str, name: str) -> None:
         version = _version(db, schema_name, name)
         if version is None:
             db.execute(f'create schema if not exists "{schema_name}"')
-            run_all(db, (*HELPERS, *OWN_TABLES))
+            run_all(db, (*HELPERS, *OWN_TABLES, *WORKERS))
         missing = schema.MIGRATIONS[version or 0 :]
         if missing:
             run_all(db, [shaped for migration in missing for sql in migration for shaped in in_postgres(sql)])

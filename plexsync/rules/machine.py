@@ -1,0 +1,33 @@
+"""One process that works on a store or stands by, as the other machines that use the store know it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from plexsync.rules.records import WorkerRow
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A process. `installation` names its data folder, whatever the machine is called today.
+
+    `settings` are prints of the settings that decide what Plex shows, by name.
+    """
+
+    host: str
+    pid: int
+    version: str
+    installation: str
+    settings: Mapping[str, str]
+
+
+def differing(machine: Machine, last: WorkerRow) -> tuple[str, ...]:
+    """Return the names of the settings that keep this process from following the last worker.
+
+    Two workers with different settings would take back each other's work whenever one follows the other. A worker may
+    follow one that ended in good order, and its own data folder's, with whatever settings. A setting that only one of
+    two versions knows does not count.
+    """
+    if last.ended == "" or last.installation == machine.installation:
+        return ()
+    here, there = machine.settings, last.settings
+    return tuple(sorted(name for name in here.keys() & there.keys() if here[name] != there[name]))
