@@ -14,7 +14,7 @@ WORDS_AT_THE_END = 10  # seconds that a process has for its orderly end
 
 
 @dataclass
-class Machine:
+class DemoMachine:
     """One machine: its folder, which holds `plexsync.toml`, `serve.log` and `data`, and its process while that runs.
 
     `switch` is the file by which a page of the dashboard takes the simulated Plex down.

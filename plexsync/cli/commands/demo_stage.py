@@ -5,7 +5,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,9 +14,11 @@ from typing import Any, Self
 from plexsync.app.parts import Parts, opened
 from plexsync.app.wall_before import keep_wall
 from plexsync.cli.commands.demo_collections import give_pictures, make_favourites
-from plexsync.cli.commands.demo_machines import Machine, free_port
+from plexsync.cli.commands.demo_machines import DemoMachine, free_port
 from plexsync.cli.daemon.child import ROOT
 from plexsync.engine.clock import SystemClock
+from plexsync.rules.errors import LocalFault
+from plexsync.store.worker_locks import Locks, locks_at
 from validation.config import PlexSyncConfig
 
 TOKEN = "demo-plex-token-0123456789"  # noqa: S105 - opens a server that lives as long as the demo
@@ -40,7 +42,8 @@ class Stage:
     folder: Path
     parts: Parts
     switch: "Switch"
-    machines: list[Machine]
+    machines: list[DemoMachine]
+    locks: Locks
 
     @classmethod
     @contextmanager
@@ -63,13 +66,14 @@ class Stage:
                 away = folder / "plex-is-away"
                 homes = [folder, folder / "standby"] if database_url else [folder]
                 machines = [
-                    Machine(home, settings_of(home, USUAL_PORT + number, plex, stash, library, database_url), away)
+                    DemoMachine(home, settings_of(home, USUAL_PORT + number, plex, stash, library, database_url), away)
                     for number, home in enumerate(homes)
                 ]
                 first = machines[0]
                 with opened(first.config, first.data) as parts, Switch(plex, away) as switch:
                     keep_wall(parts.plex, parts.folder)
-                    yield cls(stash, plex, library, handles, folder, parts, switch, machines)
+                    with closing(locks_at(parts.address)) as locks:
+                        yield cls(stash, plex, library, handles, folder, parts, switch, machines, locks)
 
     def install_wake_up(self) -> None:
         """Install PlexSync wake-up into the simulated Stash."""
@@ -90,7 +94,7 @@ class Stage:
                 running.enter_context(machine.serving())
             yield
 
-    def _wait_for(self, machine: Machine) -> None:
+    def _wait_for(self, machine: DemoMachine) -> None:
         """Wait until this machine works, so that it is the worker whom another one can replace."""
         ends = time.monotonic() + LONGEST_START
         while machine.pid and self.working_pid() != machine.pid and time.monotonic() < ends:
@@ -98,7 +102,11 @@ class Stage:
 
     def working_pid(self) -> int:
         """The process that holds the worker's lock in PostgreSQL, 0 if there is none."""
-        raise NotImplementedError
+        try:
+            row = self.locks.worker() if self.locks.is_locked() else None
+        except LocalFault:
+            return 0
+        return row.pid if row is not None else 0
 
     @property
     def address(self) -> str:

@@ -121,4 +121,3 @@ class Standby:
         if self._complained_at is None or monotonic() - self._complained_at >= TELL_PACE:
             self._complained_at = monotonic()
             log.error("paused: %s", fault)
-
