@@ -81,26 +81,27 @@ def inspect(folder: Path) -> DatabaseCheck:
 @contextmanager
 def lock_of(address: StoreAddress) -> Iterator[bool]:
     """Yield True while this process holds the worker's lock on a sound database, False if another process holds it."""
-    folder = address.folder
-    try:
-        intake.make_folder(str(folder))
-    except OSError as error:
-        raise Unusable(f"{folder} can't be used: {error.strerror}") from error
+    check_folder(address)
     with ExitStack() as stack:
-        lock = try_lock(folder)
+        lock = try_lock(address.folder)
         if lock is not None:
             stack.enter_context(lock)
-            if address.is_postgres:
-                _check_no_file(address)
-            else:
-                _repair(folder)
+            if not address.is_postgres:
+                _repair(address.folder)
                 sweep(address.path, now=SystemClock().now())
         yield lock is not None
 
 
-def _check_no_file(address: StoreAddress) -> None:
-    """Raise Unusable if a database file is in the data folder: it may have what PostgreSQL lacks, and hooks write to it."""
-    if os.path.lexists(address.path):
+def check_folder(address: StoreAddress) -> None:
+    """Make the data folder. Raises Unusable if that fails, or if a database file is there beside a PostgreSQL database.
+
+    The file may have what PostgreSQL lacks, and hooks write to it.
+    """
+    try:
+        intake.make_folder(str(address.folder))
+    except OSError as error:
+        raise Unusable(f"{address.folder} can't be used: {error.strerror}") from error
+    if address.is_postgres and os.path.lexists(address.path):
         raise Unusable(
             f"{address.path} is there, and database_url names {address.name}: run plexsync move to take it over,"
             " or rename it to begin anew"

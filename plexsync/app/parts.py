@@ -14,9 +14,11 @@ from plexsync.app.clients import changes_posters, pillow, plex_client, plex_even
 from plexsync.app.database_files import DatabaseCheck, inspect, lock_of, spooled, summary_of
 from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, wishes
 from plexsync.app.rules import PartSettings, look_rules, work_rules
+from plexsync.app.shared_store import clock_of, fence_of
 from plexsync.app.store_address import address_of
-from plexsync.engine.clock import SystemClock, SystemDice
+from plexsync.engine.clock import SystemDice
 from plexsync.engine.gates import Gates
+from plexsync.engine.pulse import in_turn
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.artwork import Artwork
@@ -44,11 +46,13 @@ from plexsync.stash.client import StashClient
 from plexsync.stash.collecting import StashCollecting
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
+from plexsync.store.fence import Fence
 from plexsync.store.journal import WriteJournal
-from plexsync.store.lock import FILE, Lock, has_dashboard, is_locked, locked_at, try_lock
+from plexsync.store.lock import FILE, has_dashboard
 from plexsync.store.opening import open_database
 from plexsync.store.summary import Summary
 from plexsync.store.worker_ends import HANG
+from plexsync.store.worker_locks import HeldLock, Locks, locks_at
 from validation.config import PlexSyncConfig
 
 # Seconds without a heartbeat after which a worker is ended. Longer than a request or a busy database can take.
@@ -100,6 +104,7 @@ class Parts(Assembled):
     folder: Path
     watchdog: Watchdog
     sampler: Sampler
+    locks: Locks
 
     @property
     def address(self) -> StoreAddress:
@@ -111,13 +116,13 @@ class Parts(Assembled):
         """The names of the results for pictures that are synced, see `LookRules.picture_names`."""
         return look_rules(self.config).picture_names
 
-    def try_lock(self, file: str = FILE) -> Lock | None:
-        """Take the worker's lock on this database, or another one; None while another process holds it."""
-        return try_lock(self.folder, file)
+    def try_lock(self, file: str) -> "HeldLock | None":
+        """Take a lock on this database that is not the worker's; None while another process holds it."""
+        return self.locks.try_lock(file)
 
     def is_locked(self, file: str = FILE) -> bool:
         """Whether any process holds the worker's lock on this database, or another one."""
-        return is_locked(self.folder, file)
+        return self.locks.is_locked(file)
 
     def someone_works(self) -> bool:
         """Whether a worker is running on this database."""
@@ -125,7 +130,7 @@ class Parts(Assembled):
 
     def worker_since(self) -> tuple[bool, int | None]:
         """Whether a worker is running, and when it began (UTC milliseconds)."""
-        return self.someone_works(), locked_at(self.folder)
+        return self.someone_works(), self.locks.worker_since()
 
     def has_dashboard(self) -> bool:
         """Whether a dashboard listens for this database."""
@@ -223,23 +228,30 @@ def assemble(
 
 
 @contextmanager
-def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Iterator[Parts]:
+def opened(
+    config: PlexSyncConfig, folder: Path, *, worker: bool = False, fence: Fence | None = None
+) -> Iterator[Parts]:
     """Open the store of these settings and assemble the parts on it; closes them at the end.
 
-    `folder` is this machine's data folder. `worker`: this process holds the worker's lock.
+    `folder` is this machine's data folder. `worker`: this process holds the worker's lock, which is `fence` if it can
+    be lost: then nothing is written or sent any more.
     """
-    clock, dice = SystemClock(), SystemDice()
+    address, dice = address_of(config, folder), SystemDice()
     with ExitStack() as stack:
-        store = open_database(address_of(config, folder), worker=worker)
+        locks = locks_at(address)
+        stack.callback(locks.close)
+        store = open_database(address, worker=worker, fence=fence)
         stack.callback(store.close)
+        clock = clock_of(locks, fence)
         watchdog = Watchdog(max(LEAST_WATCHED, 3 * whole_request(config.plex_read_timeout)), clock, folder / HANG)
         stack.callback(watchdog.close)
         heard = {server: Heard(watchdog.alive) for server in Neighbour}
+        before = {server: in_turn(fence.check, heard[server]) if fence else heard[server] for server in Neighbour}
         settings = part_settings(config, store)
         client = client_id(store)
-        stash = stash_client(StashCollecting, config, clock, settings.looks, alive=heard[Neighbour.STASH])
+        stash = stash_client(StashCollecting, config, clock, settings.looks, alive=before[Neighbour.STASH])
         stack.callback(stash.close)
-        plex = plex_client(PlexWall, config, clock, client_id=client, alive=heard[Neighbour.PLEX])
+        plex = plex_client(PlexWall, config, clock, client_id=client, alive=before[Neighbour.PLEX])
         stack.callback(plex.close)
         events = plex_events(config, client_id=client)
         imaging = pillow(needed=changes_posters(config))
@@ -250,11 +262,17 @@ def opened(config: PlexSyncConfig, folder: Path, *, worker: bool = False) -> Ite
             folder=folder,
             watchdog=watchdog,
             sampler=Sampler(store, clock, heard),
+            locks=locks,
         )
 
 
 @contextmanager
 def at_work(config: PlexSyncConfig, folder: Path) -> Iterator[tuple[Parts, bool]]:
     """Like `opened`, with True if this process got the worker's lock and has to work, False if another holds it."""
-    with lock_of(address_of(config, folder)) as mine, opened(config, folder, worker=mine) as parts:
-        yield parts, mine
+    address = address_of(config, folder)
+    if not address.is_postgres:
+        with lock_of(address) as mine, opened(config, folder, worker=mine) as parts:
+            yield parts, mine
+        return
+    with fence_of(config, address) as fence, opened(config, folder, worker=fence is not None, fence=fence) as parts:
+        yield parts, fence is not None

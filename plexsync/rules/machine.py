@@ -31,3 +31,16 @@ def differing(machine: Machine, last: WorkerRow) -> tuple[str, ...]:
         return ()
     here, there = machine.settings, last.settings
     return tuple(sorted(name for name in here.keys() & there.keys() if here[name] != there[name]))
+
+
+def waiting_words(row: WorkerRow) -> str:
+    """What a process says that stands by for this worker."""
+    return f"standing by: the worker runs on {row.host}"
+
+
+def refusal_words(row: WorkerRow, names: tuple[str, ...]) -> str:
+    """Why a process does not follow this worker: the `names` of the settings that differ."""
+    return (
+        f"these settings differ from those of the worker on {row.host}: {', '.join(names)}. Make them the same, or start"
+        " plexsync serve --take-over here once that worker is gone"
+    )

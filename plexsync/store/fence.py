@@ -1,10 +1,16 @@
 """What keeps a worker that was replaced from writing."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 
 class Fence(Protocol):
-    """The worker's lock as the store sees it. `number` is that of its holder."""
+    """The worker's lock, which this process holds until it loses it.
+
+    `heard` receives the database's time (UTC ms) with each heartbeat, and the steady time before the question.
+    """
+
+    heard: Callable[[int, float], None]
 
     @property
     def number(self) -> int:

@@ -14,10 +14,15 @@ def open_database(address: StoreAddress, *, worker: bool = False, fence: Fence |
     Raises NewerDatabase, Unusable if you have to fix something, and LocalFault for what may pass.
     """
     if address.is_postgres:
-        if not extras.is_installed("postgres"):
-            raise Unusable(f"a package for {address.name} is missing: {extras.advice('postgres')}")
+        check_driver(address)
         # The driver takes a while to import.
         from plexsync.store.postgres.backend import PostgresSchema
 
         return Database.on(PostgresSchema(address, worker=worker, fence=fence))
     return Database(address.path, worker=worker)
+
+
+def check_driver(address: StoreAddress) -> None:
+    """Raise Unusable if the driver of PostgreSQL is not installed."""
+    if not extras.is_installed("postgres"):
+        raise Unusable(f"a package for {address.name} is missing: {extras.advice('postgres')}")

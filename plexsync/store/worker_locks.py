@@ -6,47 +6,17 @@ of the database, for all machines.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from plexsync.rules.machine import Machine
 from plexsync.rules.records import StandbyRow, WorkerRow
 from plexsync.store import lock
 from plexsync.store.address import StoreAddress
+from plexsync.store.opening import check_driver
 
-
-class HeldLock(Protocol):
-    """A lock that this process holds."""
-
-    def release(self) -> None:
-        """Release the lock. May be called twice."""
-
-
-class Locks(Protocol):
-    """The locks of one store. The methods raise LocalFault and Unusable."""
-
-    def try_worker(self, machine: Machine, agrees: Callable[[WorkerRow], bool]) -> HeldLock | None:
-        """Take the worker's lock for this process; None while another one holds it.
-
-        `agrees` says whether this process may follow the last holder, where that is known.
-        """
-
-    def try_lock(self, file: str) -> HeldLock | None:
-        """Take another lock, named as its file is (`plexsync.store.lock`); None while another process holds it."""
-
-    def is_locked(self, file: str = lock.FILE) -> bool:
-        """Whether any process holds the worker's lock, or another one."""
-
-    def worker_since(self) -> int | None:
-        """When the worker's lock was last taken, in UTC milliseconds; None if it never was."""
-
-    def worker(self) -> WorkerRow | None:
-        """Return the process that works, or worked last; None if that is not kept, as with SQLite."""
-
-    def standbys(self) -> list[StandbyRow]:
-        """Return the processes that stand by, on all machines."""
-
-    def close(self) -> None:
-        """Close what this uses. Held locks stay held."""
+if TYPE_CHECKING:
+    from plexsync.store.postgres.locks import SharedLocks
+    from plexsync.store.postgres.worker_lock import SessionLock
 
 
 class FileLocks:
@@ -83,11 +53,19 @@ class FileLocks:
         """Do nothing."""
 
 
+Locks: TypeAlias = "FileLocks | SharedLocks"
+HeldLock: TypeAlias = "lock.Lock | SessionLock"
+
+
 def locks_at(address: StoreAddress) -> Locks:
     """Return the locks of the store at this address. Opens nothing before they are used."""
-    if address.is_postgres:
-        # The driver takes a while to import.
-        from plexsync.store.postgres.locks import SharedLocks
+    return shared_locks(address) if address.is_postgres else FileLocks(address.folder)
 
-        return SharedLocks(address)
-    return FileLocks(address.folder)
+
+def shared_locks(address: StoreAddress) -> "SharedLocks":
+    """Return the locks of a store in PostgreSQL. Raises Unusable without its driver."""
+    check_driver(address)
+    # The driver takes a while to import.
+    from plexsync.store.postgres.locks import SharedLocks
+
+    return SharedLocks(address)

@@ -13,6 +13,7 @@ from plexsync.engine.watchdog import Watchdog
 from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.store.database import Database
 from plexsync.store.lock import IMPORT, Lock, try_lock
+from plexsync.store.worker_locks import FileLocks
 from tests.engine.clocks import Clock
 
 
@@ -62,7 +63,14 @@ def beside(tmp_path: Path) -> Iterator[Beside]:
     watchdog = Watchdog(1e9, clock, folder / "hang")
     works = SimpleNamespace(value=True)
     parts = SimpleNamespace(
-        store=store, clock=clock, folder=folder, watchdog=watchdog, works=works, someone_works=lambda: works.value
+        store=store,
+        clock=clock,
+        folder=folder,
+        watchdog=watchdog,
+        works=works,
+        someone_works=lambda: works.value,
+        is_locked=FileLocks(folder).is_locked,
+        try_lock=FileLocks(folder).try_lock,
     )
     yield Beside(parts, threading.Event())
     watchdog.close()

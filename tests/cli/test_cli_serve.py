@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from plexsync.app.parts import opened
-from plexsync.cli.commands.serve import put_together
 from plexsync.cli.daemon.greeting import STOP, greeting
+from plexsync.cli.daemon.shift import put_together
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.logs import LOG_FILE
 from plexsync.cli.main import version
@@ -127,7 +127,7 @@ def test_a_database_that_can_not_be_opened_just_now_is_waited_for(tmp_path: Path
             raise LocalFault("no space is left for plexsync.db", full=True)
         return opened(*words, **more)
 
-    monkeypatch.setattr("plexsync.cli.commands.serve.opened", failing)
+    monkeypatch.setattr("plexsync.cli.daemon.shift.opened", failing)
     monkeypatch.setattr("plexsync.engine.loop.FULL_PAUSE", 0.01)
     try:
         with ExitStack() as held:
@@ -147,7 +147,7 @@ def test_damage_is_not_waited_for(tmp_path: Path, monkeypatch) -> None:
     def failing(*_: object, **__: object):
         raise Damaged("plexsync.db is damaged")
 
-    monkeypatch.setattr("plexsync.cli.commands.serve.opened", failing)
+    monkeypatch.setattr("plexsync.cli.daemon.shift.opened", failing)
     stop = Stop(0)
     try:
         with ExitStack() as held, pytest.raises(Damaged):

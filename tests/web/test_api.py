@@ -12,6 +12,7 @@ from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.rules.scene import Scene
 from plexsync.simulator.http import Fault
+from plexsync.store.lock import try_lock
 from tests.journey.world import World, until
 from tests.web.conftest import Dash, dashboard
 from validation.config import PlexSyncConfig
@@ -237,7 +238,7 @@ def test_the_metrics_say_what_status_says(world: World) -> None:
 def test_health_is_well_only_while_a_worker_gives_signs_of_life(dash: Dash) -> None:
     assert dash.get("/health").status_code == 503
     assert dash.get("/health").json() == {"status": "failing", "worker": False, "database": True}
-    lock = dash.parts.try_lock()
+    lock = try_lock(dash.parts.folder)
     assert lock is not None
     with lock:
         beat(dash, 0)

@@ -8,6 +8,7 @@ import pytest
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.records import BreakerRow
 from plexsync.simulator.http import Fault
+from plexsync.store.lock import try_lock
 from tests.journey.world import World, until
 from tests.web.conftest import Dash, dashboard
 from tests.web.stage import work
@@ -70,7 +71,7 @@ def test_a_page_that_is_only_looked_at_asks_nothing(closed: Dash) -> None:
 
 def test_a_button_asks_once_and_says_that_it_does(closed: Dash) -> None:
     closed.world.plex.faults.set(Fault("status", status=500))
-    with closed.parts.try_lock():
+    with try_lock(closed.parts.folder):
         after = closed.post("/scenes/1/sync").text
     assert "Plex is down: it is away. It is asked now whether it can be used again." in after
     until(lambda: closed.world.plex.count() == 1)

@@ -13,7 +13,6 @@ from time import monotonic
 import click
 from rich.console import Console
 
-from plexsync.app import run
 from plexsync.app.database_files import lock_of
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import (
@@ -22,41 +21,35 @@ from plexsync.app.settings import (
     Settings,
     SettingsNeed,
     StashAway,
-    keep_answer,
-    keep_for_status,
     known_place,
 )
 from plexsync.app.store_address import address_of
-from plexsync.app.switches import back_inside, off_inside
+from plexsync.app.switches import back_inside
 from plexsync.cli.call import FAILED, Call, command
 from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard
 from plexsync.cli.daemon.greeting import greeted
-from plexsync.cli.daemon.idle_exit import Leaving, life_sign, patient_lock, served_folder, waits_no_longer
-from plexsync.cli.daemon.settings_watch import SettingsWatch
-from plexsync.cli.daemon.signals import Stop, stoppable
-from plexsync.cli.daemon.status_file import StatusFile
+from plexsync.cli.daemon.idle_exit import life_sign, patient_lock, waits_no_longer
+from plexsync.cli.daemon.shift import Shift
+from plexsync.cli.daemon.signals import stoppable
+from plexsync.cli.daemon.standby import Standby
 from plexsync.cli.daemon.work_loop import outcome_words
 from plexsync.cli.daemon.worker_run import recorded
 from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
 from plexsync.cli.main import version
-from plexsync.cli.quick_status import sources_of
 from plexsync.cli.settings import settings, sources, toml_of
 from plexsync.cli.start import logged, warn
 from plexsync.cli.terminal.screen import LiveLine
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.gates import outage
-from plexsync.engine.loop import pause_after
 from plexsync.engine.tickets import READ_STASH
 from plexsync.reports.status import breaker, server_words
-from plexsync.rules.errors import Damaged, LocalFault
+from plexsync.rules.errors import LocalFault
 from plexsync.rules.gate_names import caption, shown
 from plexsync.rules.job import State
 from plexsync.rules.status_words import SceneStatus, counted
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Reader
-from plexsync.store.life_signs import LifeSign
-from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
 from validation.sources import ConfigError, load_here
 
@@ -75,14 +68,18 @@ BUSY = "another worker runs on this database: stop it first, or use that one"
     "--as-needed", is_flag=True, help="End after worker_idle_minutes without work, or when switched off in Stash."
 )
 @click.option("--no-web", is_flag=True, help="Without the dashboard.")
+@click.option(
+    "--take-over", is_flag=True, help="With PostgreSQL: also take over from a worker that had other settings."
+)
 @click.option("--demo-switch", type=click.Path(path_type=Path), hidden=True)
 @click.pass_obj
-def serve(call: Call, as_needed: bool, no_web: bool, demo_switch: Path | None) -> int:
+def serve(call: Call, as_needed: bool, no_web: bool, take_over: bool, demo_switch: Path | None) -> int:
     """Keep Plex in sync with Stash until stopped: the worker, the polls, the schedule, and the dashboard.
 
     Run it as a service, beside Stash or anywhere that reaches Stash and Plex. It notices edits by itself every
     stash_poll_interval seconds and at once when the plugin in Stash tells of them; changed settings, in plexsync.toml or
-    in Stash, it takes over by itself. One worker runs on a database: a second one says so and exits with 1. Ctrl-C or
+    in Stash, it takes over by itself. One worker runs on a database: a second one says so and exits with 1. With
+    PostgreSQL a second one, on another machine, stands by and takes over once the first one no longer works. Ctrl-C or
     SIGTERM stops it in good order within ten seconds. The dashboard answers at web_bind, http://127.0.0.1:9797 unless set
     otherwise.
 
@@ -96,14 +93,14 @@ def serve(call: Call, as_needed: bool, no_web: bool, demo_switch: Path | None) -
       PLEXSYNC_LOG=debug plexsync serve
     """
     try:
-        return _served(call, as_needed=as_needed, no_web=no_web, demo_switch=demo_switch)
+        return _served(call, as_needed=as_needed, no_web=no_web, take_over=take_over, demo_switch=demo_switch)
     except LocalFault as fault:
         # A supervisor restarts this process: by then the fault may have passed, or the database is recreated.
         tell(fault, call)
         return FAILED
 
 
-def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | None) -> int:
+def _served(call: Call, *, as_needed: bool, no_web: bool, take_over: bool, demo_switch: Path | None) -> int:
     outcomes: Counter[str] = Counter()
     with (
         logged(call, level="info") as (console, hiding),
@@ -130,8 +127,8 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
             if early is None and not waiting.locks(initial):
                 return call.refused(BUSY)
             file.begin(initial.place.path)
-            if early is None:
-                # Inside Stash the supervisor sees how the worker ends.
+            if early is None and not address_of(initial.loaded.config, initial.place.path).is_postgres:
+                # Inside Stash the supervisor sees how the worker ends; in PostgreSQL the row of the worker tells it.
                 locks.enter_context(recorded(initial.place.path, call, stop))
             if as_needed:
                 log.info("from here on the log is %s", LOG_FILE)
@@ -142,7 +139,8 @@ def _served(call: Call, *, as_needed: bool, no_web: bool, demo_switch: Path | No
                 LiveLine(console) as line,
             ):
                 report = Reporter(line, outcomes)
-                _work(call, initial, stop, report, hiding, pages, as_needed=as_needed, sign=sign)
+                shift = Shift(call, stop, report, hiding, pages, as_needed=as_needed, sign=sign)
+                _work(shift, initial, takes_over=take_over)
         log.info("stopped in good order")
         call.answer({"outcomes": dict(outcomes)}, lambda: None)
         return stop.code
@@ -155,72 +153,16 @@ def _greeted(call: Call, console: Console, initial: Settings, *, web: bool) -> A
     return greeted(console, initial.loaded.config, version(), web=web)
 
 
-def _work(
-    call: Call,
-    initial: Settings,
-    stop: Stop,
-    report: "Reporter",
-    hiding: RedactingFilter,
-    pages: Dashboard | None,
-    *,
-    as_needed: bool,
-    sign: LifeSign | None,
-) -> None:
-    """Work until stopped; changed settings rebuild the parts on the same database, under its lock."""
+def _work(shift: Shift, initial: Settings, *, takes_over: bool) -> None:
+    """Work until stopped. With PostgreSQL this process stands by first, as long as another one works."""
+    if not address_of(initial.loaded.config, initial.place.path).is_postgres:
+        shift.work(initial)
+        return
+    standby = Standby(shift, takes_over=takes_over)
     current: Settings | None = initial
-    while current is not None:
-        config = current.loaded.config
-        with ExitStack() as held:
-            parts = put_together(held, config, initial.place.path, stop, inside=as_needed)
-            if parts is None:
-                return
-            config.log_config()
-            if current is initial:
-                log.info("serving")
-            if current.stash_settings is not None:
-                keep_answer(parts.store, current.stash_settings)
-            keep_for_status(parts.store, sources_of(call), current.loaded)
-            if pages is not None:
-                pages.use(current.loaded, initial.place.path)
-            watch = SettingsWatch(call, current, parts, stop.event)
-            # A signal ends the work at once, also during a request to Stash.
-            stop.spread(watch.ended)
-            watch.start()
-            report.parts = parts
-            if as_needed:
-                Leaving(parts, stop, watch.ended, sign).start()
-            if as_needed and (served := served_folder()) is not None:
-                status_file = StatusFile(parts, served, watch.ended)
-                held.callback(status_file.end)
-                status_file.start()
-            try:
-                run.serve(parts, watch.ended, report)
-            finally:
-                watch.end()
-            report.flush()
-            report.parts = None
-        current = None if stop else watch.fresh
-        hiding.use(Redactor(call.secrets))
-
-
-def put_together(held: ExitStack, config: PlexSyncConfig, folder: Path, stop: Stop, *, inside: bool) -> Parts | None:
-    """The parts, until `held` ends; None if stopped before, or (`inside`) switched off in Stash.
-
-    A full disk, or a database that another process has locked, may be temporary: this waits, since a worker
-    that only reloads its settings would end otherwise.
-    """
-    logged_at: float | None = None
-    while not stop and not (inside and off_inside(folder)):
-        try:
-            return held.enter_context(opened(config, folder, worker=True))
-        except Damaged:
-            raise
-        except LocalFault as fault:
-            if logged_at is None or monotonic() - logged_at >= TELL_PACE:
-                logged_at = monotonic()
-                log.error("paused: %s", fault)
-            stop.event.wait(pause_after(fault))
-    return None
+    while current is not None and (turn := standby.turn(current)) is not None:
+        with turn:
+            current = shift.work(turn.settings, turn.lock)
 
 
 class WaitingDashboard:
@@ -246,9 +188,11 @@ class WaitingDashboard:
         if self._pages is None or not self.locks(interim):
             return
         self._hiding.use(Redactor(self._call.secrets))
-        with opened(interim.loaded.config, interim.place.path, worker=True) as parts:
-            if interim.away is not None and parts.gates.is_open(READ_STASH):
-                parts.gates.ill(parts.gates.ticket(READ_STASH), outage(interim.away))
+        if self._address is not None and not self._address.is_postgres:
+            # With PostgreSQL another machine may work, and reach Stash.
+            with opened(interim.loaded.config, interim.place.path, worker=True) as parts:
+                if interim.away is not None and parts.gates.is_open(READ_STASH):
+                    parts.gates.ill(parts.gates.ticket(READ_STASH), outage(interim.away))
         if not self._shown:
             self._shown = True
             self._pages.use(interim.loaded, interim.place.path)

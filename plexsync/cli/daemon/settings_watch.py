@@ -54,6 +54,10 @@ class SettingsWatch(threading.Thread):
         self.ended.set()
         self.join(timeout=LAST_LOOK)
 
+    def is_settled(self) -> bool:
+        """Whether plexsync.toml is as it was when the settings in use were read, and nothing newer is known."""
+        return self.fresh is None and self._content() == self._text
+
     @property
     def _is_over(self) -> bool:
         return self.ended.is_set() or self._stop_event.is_set()

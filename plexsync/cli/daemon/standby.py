@@ -4,47 +4,64 @@ Meanwhile the dashboard of this machine runs, and events that a hook has left in
 """
 
 import logging
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+import threading
+from contextlib import ExitStack, closing, suppress
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from plexsync.app.machine import this_machine
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import Settings
 from plexsync.app.store_address import address_of
-from plexsync.cli.call import Call
-from plexsync.cli.daemon.dashboard_process import Dashboard
 from plexsync.cli.daemon.settings_watch import SettingsWatch
-from plexsync.cli.daemon.signals import Stop
+from plexsync.cli.daemon.shift import Shift
+from plexsync.cli.faults import lines_of
 from plexsync.engine.loop import pause_after
-from plexsync.reports.workers import refusal, waiting_words
-from plexsync.rules.errors import LocalFault, SpoolFault
-from plexsync.rules.machine import Machine, differing
+from plexsync.rules.errors import LocalFault, SpoolFault, Unusable
+from plexsync.rules.machine import Machine, differing, refusal_words, waiting_words
 from plexsync.rules.records import WorkerRow
-from plexsync.store.postgres import worker_lock
-from plexsync.store.postgres.locks import SharedLocks
-from plexsync.store.postgres.worker_lock import WorkerLock
+from plexsync.store.worker_locks import shared_locks
+
+if TYPE_CHECKING:
+    from plexsync.store.postgres.locks import SharedLocks
+    from plexsync.store.postgres.worker_lock import WorkerLock
 
 log = logging.getLogger("PlexSync.serve")
 
 TELL_PACE = 60.0  # seconds between two log lines about the same fault
+LAST_WORDS = 1.0  # seconds for which the release of the lock may hold up the end of the process
 
 
-@dataclass(frozen=True)
 class Turn:
-    """This process works from now on: its lock, and the settings of that moment."""
+    """This process works, for as long as it holds this lock, with the settings of the moment when it got it."""
 
-    lock: WorkerLock
-    settings: Settings
+    def __init__(self, shift: Shift, lock: "WorkerLock", settings: Settings) -> None:
+        self.lock = lock
+        self.settings = settings
+        self._shift = shift
+
+    def __enter__(self) -> None:
+        # A process that is asked to end may end without waiting for its work, and is not killed.
+        self._shift.stop.leaving = self._leave
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self._shift.stop.leaving = lambda: None
+        # The next worker, on whatever machine, counts and shows this end.
+        self.lock.release(lines_of(error, self._shift.call)[0] if isinstance(error, Exception) else "")
+
+    def _leave(self) -> None:
+        """Release the lock if that takes no longer than a moment."""
+        thread = threading.Thread(target=self.lock.release, daemon=True)
+        thread.start()
+        thread.join(LAST_WORDS)
 
 
 class Standby:
     """Waits for the lock, as often as it is lost. `takes_over`: also from a worker with other settings, once."""
 
-    def __init__(self, call: Call, stop: Stop, pages: Dashboard | None, *, takes_over: bool) -> None:
-        self._call = call
-        self._stop = stop
-        self._pages = pages
+    def __init__(self, shift: Shift, *, takes_over: bool) -> None:
+        self._shift = shift
+        self._stop = shift.stop
         self._takes_over = takes_over
         self._told = ""
         self._complained_at: float | None = None
@@ -55,43 +72,45 @@ class Standby:
         while next_settings is not None and not self._stop:
             current = next_settings
             try:
-                with closing(SharedLocks(address_of(current.loaded.config, current.place.path))) as locks:
+                with closing(shared_locks(address_of(current.loaded.config, current.place.path))) as locks:
                     machine = this_machine(current.loaded.config, current.place.path)
                     if (lock := self._try(locks, machine)) is not None:
-                        return Turn(lock, current)
+                        return Turn(self._shift, lock, current)
                     next_settings, lock = self._stand_by(locks, machine, current)
                     if lock is not None:
-                        return Turn(lock, current)
+                        return Turn(self._shift, lock, current)
             except LocalFault as fault:
                 self._complain(fault)
                 self._stop.event.wait(pause_after(fault))
         return None
 
     def _stand_by(
-        self, locks: SharedLocks, machine: Machine, current: Settings
-    ) -> tuple[Settings | None, WorkerLock | None]:
+        self, locks: "SharedLocks", machine: Machine, current: Settings
+    ) -> "tuple[Settings | None, WorkerLock | None]":
         """Stand by until the lock is ours, or the settings have changed, which are returned; neither if stopped."""
         with ExitStack() as held:
             parts = held.enter_context(opened(current.loaded.config, current.place.path))
-            if self._pages is not None:
-                self._pages.use(current.loaded, current.place.path)
-            watch = SettingsWatch(self._call, current, parts, self._stop.event)
+            if self._shift.pages is not None:
+                self._shift.pages.use(current.loaded, current.place.path)
+            watch = SettingsWatch(self._shift.call, current, parts, self._stop.event)
             self._stop.spread(watch.ended)
             watch.start()
+            self._shift.leave_when_unneeded(parts, watch.ended)
             held.callback(watch.end)
-            held.callback(locks.leave, machine)
-            while not watch.ended.wait(worker_lock.PERIODS.look):
+            held.callback(_leave, locks, machine)
+            while not watch.ended.wait(locks.periods.look):
                 self._forward(parts)
-                if (lock := self._try(locks, machine)) is not None:
+                # With settings that have just changed, it would begin with those before.
+                if watch.is_settled() and (lock := self._try(locks, machine)) is not None:
                     return None, lock
             return watch.fresh, None
 
-    def _try(self, locks: SharedLocks, machine: Machine) -> WorkerLock | None:
+    def _try(self, locks: "SharedLocks", machine: Machine) -> "WorkerLock | None":
         """Take the lock if it is free and the settings agree; else say that this process stands by."""
         lock = locks.try_worker(machine, lambda last: self._takes_over or not differing(machine, last))
         if lock is not None:
-            if lock.last is not None:
-                log.info("this machine works from now on; before, it was %s", lock.last.host)
+            if lock.last is not None and lock.last.installation != machine.installation:
+                log.info("taking over from the worker on %s", lock.last.host)
             self._takes_over = False
             self._told = ""
             return lock
@@ -104,7 +123,9 @@ class Standby:
 
     def _tell(self, row: WorkerRow, names: tuple[str, ...]) -> None:
         """Log who works, and what keeps this process from taking over, when that changes."""
-        text = refusal(row, names) if names else waiting_words(row)
+        text = waiting_words(row)
+        if names:
+            text += f", and this machine does not take over: {refusal_words(row, names)}"
         if text != self._told:
             self._told = text
             log.log(logging.WARNING if names else logging.INFO, "%s", text)
@@ -121,3 +142,9 @@ class Standby:
         if self._complained_at is None or monotonic() - self._complained_at >= TELL_PACE:
             self._complained_at = monotonic()
             log.error("paused: %s", fault)
+
+
+def _leave(locks: "SharedLocks", machine: Machine) -> None:
+    """Take this process out of those that stand by. Without the database its row ends with its heartbeat."""
+    with suppress(LocalFault, Unusable):
+        locks.leave(machine)

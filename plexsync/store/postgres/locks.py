@@ -14,6 +14,7 @@ from plexsync.store.postgres import backend, faults, schema, worker_lock
 from plexsync.store.postgres.worker_lock import (
     IMPORT_CLASS,
     WORKER_CLASS,
+    Periods,
     Session,
     SessionLock,
     WorkerLock,
@@ -39,6 +40,11 @@ class SharedLocks:
         self._session: Session | None = None
         self._migrated = False
         self._using = threading.Lock()
+
+    @property
+    def periods(self) -> Periods:
+        """The seconds between heartbeats and tries, and of a lease."""
+        return worker_lock.PERIODS
 
     def try_worker(self, machine: Machine, agrees: Callable[[WorkerRow], bool]) -> WorkerLock | None:
         """Take the worker's lock, see `try_worker_lock`. A held one costs no connection."""
@@ -67,9 +73,9 @@ class SharedLocks:
         """Return the processes that stand by."""
         return self._ask(worker_lock.standbys)
 
-    def stand_by(self, machine: Machine, differing: tuple[str, ...]) -> int:
-        """Note that this process stands by; returns the database's time in UTC milliseconds."""
-        return self._ask(lambda session: worker_lock.stand_by(session, machine, differing))
+    def stand_by(self, machine: Machine, differing: tuple[str, ...]) -> None:
+        """Note that this process stands by."""
+        self._ask(lambda session: worker_lock.stand_by(session, machine, differing))
 
     def leave(self, machine: Machine) -> None:
         """Take this process out of those that stand by."""

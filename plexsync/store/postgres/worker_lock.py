@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from types import TracebackType
 from typing import Any, NamedTuple
 
 import psycopg
@@ -83,7 +84,6 @@ STAND_BY = f"""
 insert into standby (id, host, pid, version, since, beat, differing)
 values (%(id)s, %(host)s, %(pid)s, %(version)s, {MOMENT}, {MOMENT}, %(differing)s)
 on conflict (id) do update set beat = excluded.beat, differing = excluded.differing
-returning beat
 """
 # Said before the session is closed, since its end reaches the server a moment later.
 FREE = "select pg_advisory_unlock_all()"
@@ -126,7 +126,9 @@ class SessionLock:
     def __enter__(self) -> "SessionLock":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.release()
 
 
@@ -166,9 +168,9 @@ def standbys(session: Session, lease: float | None = None) -> list[StandbyRow]:
     return [replace(StandbyRow(*facts), differing=tuple(differing)) for differing, *facts in rows]
 
 
-def stand_by(session: Session, machine: Machine, differing: Sequence[str] = ()) -> int:
-    """Note that this process stands by, and which settings keep it from taking over; returns the database's time."""
-    return int(value(session, STAND_BY, **_row(machine), id=_id(machine), differing=Json(list(differing))))
+def stand_by(session: Session, machine: Machine, differing: Sequence[str] = ()) -> None:
+    """Note that this process stands by, and which settings keep it from taking over."""
+    session.execute(STAND_BY, {**_row(machine), "id": _id(machine), "differing": Json(list(differing))})
 
 
 def leave(session: Session, machine: Machine, lease: float | None = None) -> None:
@@ -311,8 +313,10 @@ class WorkerLock:
     def __enter__(self) -> "WorkerLock":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.release()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release("" if error is None else "its work was broken off")
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

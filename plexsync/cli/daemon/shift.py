@@ -1,0 +1,167 @@
+"""The work of `plexsync serve` while it holds the worker's lock: until it is stopped, or loses the lock."""
+
+import logging
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+from plexsync.app import run
+from plexsync.app.parts import Parts, opened
+from plexsync.app.settings import Settings, keep_answer, keep_for_status
+from plexsync.app.settings_print import settings_prints
+from plexsync.app.switches import off_inside
+from plexsync.cli.call import Call
+from plexsync.cli.daemon.dashboard_process import Dashboard
+from plexsync.cli.daemon.idle_exit import Leaving, served_folder
+from plexsync.cli.daemon.settings_watch import SettingsWatch
+from plexsync.cli.daemon.signals import Stop
+from plexsync.cli.daemon.status_file import StatusFile
+from plexsync.cli.quick_status import sources_of
+from plexsync.engine.engine import Idle, ProbeResult, Worked
+from plexsync.engine.loop import pause_after
+from plexsync.rules.errors import Damaged, LocalFault, LockLost
+from plexsync.rules.note_keys import WORKER_ENDED
+from plexsync.rules.worker_ends import after_end
+from plexsync.store.fence import Fence
+from plexsync.store.life_signs import LifeSign
+from validation.config import PlexSyncConfig
+from validation.redact import RedactingFilter, Redactor
+
+if TYPE_CHECKING:
+    from plexsync.store.postgres.worker_lock import WorkerLock
+
+log = logging.getLogger("PlexSync.serve")
+
+TELL_PACE = 60.0  # seconds between two log lines about the same fault
+
+
+class Report(Protocol):
+    """Receives every step of the work; `parts` are those that work."""
+
+    parts: Parts | None
+
+    def __call__(self, step: Worked | ProbeResult | Idle) -> None:
+        """Record a step."""
+
+    def flush(self) -> None:
+        """Log what was not logged yet."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How this process works, however often it gets the worker's lock. `sign`: of a worker that Stash started."""
+
+    call: Call
+    stop: Stop
+    report: Report
+    hiding: RedactingFilter
+    pages: Dashboard | None
+    as_needed: bool
+    sign: LifeSign | None
+
+    def work(self, initial: Settings, lock: "WorkerLock | None" = None) -> Settings | None:
+        """Work until stopped; changed settings rebuild the parts on the same database, under its lock.
+
+        `lock` is the worker's lock if it can be lost. Returns the settings to stand by with once it is lost, else None.
+        """
+        current, place = initial, initial.place.path
+        while True:
+            fresh = self._work_with(current, place, lock, first=current is initial)
+            self.hiding.use(Redactor(self.call.secrets))
+            if self.stop:
+                return None
+            if lock is not None and lock.lost.is_set():
+                log.warning("this machine no longer holds the worker's lock: it stands by")
+                return fresh or current
+            if fresh is None:
+                return None
+            current = fresh
+
+    def leave_when_unneeded(self, parts: Parts, ended: threading.Event) -> None:
+        """End this process once Stash, which has started it, needs it no more."""
+        if self.as_needed:
+            Leaving(parts, self.stop, ended, self.sign).start()
+
+    def _work_with(self, current: Settings, place: Path, lock: "WorkerLock | None", *, first: bool) -> Settings | None:
+        """Work with these settings until they change, and return the changed ones; None if something else ended it."""
+        config = current.loaded.config
+        with ExitStack() as held:
+            try:
+                parts = put_together(held, config, place, self.stop, inside=self.as_needed, fence=lock)
+                if parts is None:
+                    return None
+                if lock is not None:
+                    take_turn(parts, lock, first=first)
+            except LockLost:
+                return None
+            config.log_config()
+            if first:
+                log.info("serving")
+            if current.stash_settings is not None:
+                keep_answer(parts.store, current.stash_settings)
+            keep_for_status(parts.store, sources_of(self.call), current.loaded)
+            if self.pages is not None:
+                self.pages.use(current.loaded, place)
+            return self._serve(held, current, parts, lock)
+
+    def _serve(self, held: ExitStack, current: Settings, parts: Parts, lock: "WorkerLock | None") -> Settings | None:
+        watch = SettingsWatch(self.call, current, parts, self.stop.event)
+        # A signal ends the work at once, also during a request to Stash; so does the loss of the lock.
+        self.stop.spread(watch.ended)
+        if lock is not None:
+            lock.when_lost = watch.ended.set
+        watch.start()
+        self.report.parts = parts
+        self.leave_when_unneeded(parts, watch.ended)
+        if self.as_needed and (served := served_folder()) is not None:
+            status_file = StatusFile(parts, served, watch.ended)
+            held.callback(status_file.end)
+            status_file.start()
+        try:
+            if lock is not None:
+                lock.check()
+            run.serve(parts, watch.ended, self.report)
+        except LockLost as lost:
+            log.debug("the work ended: %s", lost)
+        finally:
+            watch.end()
+            self.report.flush()
+            self.report.parts = None
+        return watch.fresh
+
+
+def take_turn(parts: Parts, lock: "WorkerLock", *, first: bool) -> None:
+    """Tell the other machines of our settings, and count an end of the worker before that was not in good order."""
+    if not first:
+        lock.use(settings_prints(parts.config))
+        return
+    last = lock.last
+    if last is not None and last.ended != "":
+        error = last.ended or f"it was killed, or {last.host} does not answer"
+        with parts.store.writing() as tx:
+            tx.notes.save(WORKER_ENDED, after_end(tx.notes.text(WORKER_ENDED), parts.clock.now(), error))
+
+
+def put_together(
+    held: ExitStack, config: PlexSyncConfig, folder: Path, stop: Stop, *, inside: bool, fence: Fence | None = None
+) -> Parts | None:
+    """The parts, until `held` ends; None if stopped before, or (`inside`) switched off in Stash. Raises LockLost.
+
+    A full disk, or a database that another process has locked, may be temporary: this waits, since a worker
+    that only reloads its settings would end otherwise.
+    """
+    logged_at: float | None = None
+    while not stop and not (inside and off_inside(folder)):
+        try:
+            return held.enter_context(opened(config, folder, worker=True, fence=fence))
+        except (Damaged, LockLost):
+            raise
+        except LocalFault as fault:
+            if logged_at is None or monotonic() - logged_at >= TELL_PACE:
+                logged_at = monotonic()
+                log.error("paused: %s", fault)
+            stop.event.wait(pause_after(fault))
+    return None
