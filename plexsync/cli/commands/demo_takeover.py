@@ -53,7 +53,7 @@ class Takeover:
 
 
 def take_over(stage: Stage, screen: Console) -> Takeover:
-    """Kill the worker, and wait until the standby works."""
+    """Kill the worker, and wait until the standby works and has made an edit in Plex."""
     worker, standby = stage.machines
     pids = worker.pid, standby.pid
     worker.kill()
@@ -66,6 +66,10 @@ def take_over(stage: Stage, screen: Console) -> Takeover:
             taken_at = time.monotonic()
         else:
             time.sleep(LOOK)
+    while (
+        taken_at and standby.pid and stage.plex.count("PUT") == edits and time.monotonic() - taken_at < LONGEST_TAKEOVER
+    ):
+        time.sleep(LOOK)
     takeover = Takeover(*pids, edits, killed_at, taken_at)
     say(screen, f"   process {pids[0]} is gone, after {edits:,} edits in Plex; {_words(takeover)}")
     return takeover
@@ -79,7 +83,7 @@ def _words(takeover: Takeover) -> str:
 
 def takeover_rows(facts: TakeoverFacts) -> list[tuple[str, str]]:
     """The rows of the summary."""
-    taken, first = facts["taken_over_after"], facts["first_edit_after"]
+    after, first = facts["taken_over_after"], facts["first_edit_after"]
     return [
         (
             "edits in Plex by the worker, until it was killed",
@@ -89,6 +93,6 @@ def takeover_rows(facts: TakeoverFacts) -> list[tuple[str, str]]:
             "edits in Plex by the standby, which finished",
             f"{facts['edits_by_standby']:,} by process {facts['standby']}",
         ),
-        ("from the kill until the standby worked", "never" if taken is None else f"{taken:.1f} s"),
+        ("from the kill until the standby worked", "never" if after is None else f"{after:.1f} s"),
         ("from the kill until its first edit", "never" if first is None else f"{first:.1f} s"),
     ]
