@@ -382,20 +382,19 @@ def shared() -> Reachable:
         fcntl.flock(gate, fcntl.LOCK_EX)
         facts = place / FACTS
         if not facts.exists():
-            server = Server(max_connections=200)
-            guard(place, server.folder)
-            server.start()
-            facts.write_text(json.dumps({"folder": str(server.folder), "port": server.port}))
-            # The guard ends it, not this process.
-            SHARED.append(server)
+            started = subprocess.run(
+                [sys.executable, "-m", "tests.postgres_server", str(place)],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+            if started.returncode:
+                raise RuntimeError(started.stderr)
         known = json.loads(facts.read_text())
     return Reachable(Path(known["folder"]), known["port"])
-
-
-# What this process has started and must not lose sight of while it lives.
-SHARED: list[Server] = []
-GUARDS: list["subprocess.Popen[bytes]"] = []
-HELD: list[IO[str]] = []
 
 
 def run_folder() -> Path:
@@ -410,40 +409,39 @@ def hold_users(place: Path) -> None:
     """Count as a user of the server for as long as this process lives: the system lets go of the lock when it ends."""
     while True:
         place.mkdir(mode=0o700, exist_ok=True)
-        file = (place / USERS).open("a")
-        fcntl.flock(file, fcntl.LOCK_SH)
+        # Never closed.
+        users = os.open(place / USERS, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(users, fcntl.LOCK_SH)
         # The guard may have removed it in between.
-        try:
-            if os.fstat(file.fileno()).st_ino == (place / USERS).stat().st_ino:
-                HELD.append(file)
+        with suppress(FileNotFoundError):
+            if os.fstat(users).st_ino == (place / USERS).stat().st_ino:
                 return
-        except FileNotFoundError:
-            pass
-        file.close()
+        os.close(users)
 
 
-def guard(place: Path, folder: Path) -> None:
-    """Start a process that ends the server in `folder` and removes both folders once nobody uses it any more."""
-    watcher = subprocess.Popen(
-        [sys.executable, "-m", "tests.postgres_server", str(place), str(folder)],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    GUARDS.append(watcher)
-
-
-def stand_guard(place: Path, folder: Path) -> None:
-    """What the guard does: wait for the last user, and clear up."""
+def start_shared(place: Path) -> None:
+    """Start the server of a run, and leave behind a process that ends it when nobody uses it any more: the guard."""
+    server = Server(max_connections=200)
+    try:
+        server.start()
+    except BaseException:
+        server.remove()
+        raise
+    (place / FACTS).write_text(json.dumps({"folder": str(server.folder), "port": server.port}))
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nothing, stream)
     with (place / USERS).open("a") as users:
         fcntl.flock(users, fcntl.LOCK_EX)
         shutil.rmtree(place, ignore_errors=True)
         with suppress(RuntimeError):
-            run_program("pg_ctl", "-D", folder / "data", "-m", "immediate", "-w", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
+            run_program("pg_ctl", "-D", server.data, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(server.folder, ignore_errors=True)
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    stand_guard(*map(Path, sys.argv[1:]))
+    start_shared(Path(sys.argv[1]))

@@ -26,7 +26,7 @@ from tests.patience import HANG
 
 VARIABLE = "PLEXSYNC_TEST_STORE"
 # Tables that hold nothing of the store's content.
-OF_THE_SERVER = ("commit_count", "worker", "standby")
+OF_THE_SERVER = ("commit_count", "worker", "standby", "origin")
 OF_POSTGRES = ("schema_version", *OF_THE_SERVER)
 
 
@@ -206,7 +206,8 @@ class PostgresPlace:
         """Hold the same rows as another place with the same tables, and give the same numbers to new ones."""
         made = "select relname from pg_class where relnamespace = %s::regnamespace and relkind = %s order by 1"
         tables = [name for (name,) in self._ask(made, other.schema, "r")]
-        statements = [f"truncate {', '.join(tables)}"]
+        # In any order, and without what a trigger would count.
+        statements = ["set local session_replication_role = replica", f"truncate {', '.join(tables)}"]
         statements += [
             f"insert into {name} overriding system value select * from {other.schema}.{name}" for name in tables
         ]
@@ -216,6 +217,11 @@ class PostgresPlace:
 
     def settings(self) -> dict[str, str]:
         return {"database_url": self.url, "database_schema": self.schema}
+
+    def is_used(self) -> bool:
+        """Whether the product has a connection to this database."""
+        sql = "select 1 from pg_stat_activity where datname = current_database() and application_name = 'plexsync'"
+        return bool(self._ask(sql))
 
     def end_connections(self) -> int:
         """End the connections of the product, as a restart or a network does; returns how many there were."""

@@ -79,14 +79,17 @@ def inspect(folder: Path) -> DatabaseCheck:
 
 
 @contextmanager
-def lock_of(address: StoreAddress) -> Iterator[bool]:
-    """Yield True while this process holds the worker's lock on a sound database, False if another process holds it."""
+def lock_of(address: StoreAddress, *, repairs: bool = True) -> Iterator[bool]:
+    """Yield True while this process holds the worker's lock on a sound database, False if another process holds it.
+
+    `repairs` False: a damaged file is left as it is.
+    """
     check_folder(address)
     with ExitStack() as stack:
         lock = try_lock(address.folder)
         if lock is not None:
             stack.enter_context(lock)
-            if not address.is_postgres:
+            if not address.is_postgres and repairs:
                 _repair(address.folder)
                 sweep(address.path, now=SystemClock().now())
         yield lock is not None

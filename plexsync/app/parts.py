@@ -14,7 +14,7 @@ from plexsync.app.clients import changes_posters, pillow, plex_client, plex_even
 from plexsync.app.database_files import DatabaseCheck, inspect, lock_of, spooled, summary_of
 from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, wishes
 from plexsync.app.rules import PartSettings, look_rules, work_rules
-from plexsync.app.shared_store import clock_of, fence_of
+from plexsync.app.shared_store import check_settled, clock_of, fence_of
 from plexsync.app.store_address import address_of
 from plexsync.engine.clock import SystemDice
 from plexsync.engine.gates import Gates
@@ -242,6 +242,7 @@ def opened(
         stack.callback(locks.close)
         store = open_database(address, worker=worker, fence=fence)
         stack.callback(store.close)
+        check_settled(store, address)
         clock = clock_of(locks, fence)
         watchdog = Watchdog(max(LEAST_WATCHED, 3 * whole_request(config.plex_read_timeout)), clock, folder / HANG)
         stack.callback(watchdog.close)

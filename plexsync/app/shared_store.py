@@ -8,9 +8,11 @@ from plexsync.app.machine import this_machine
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import Unusable
 from plexsync.rules.machine import differing, refusal_words
+from plexsync.rules.moves import MOVE, MOVED, move_note, moved_note
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.records import WorkerRow
 from plexsync.store.address import StoreAddress
+from plexsync.store.database import Database
 from plexsync.store.fence import Fence
 from plexsync.store.worker_locks import FileLocks, Locks, shared_locks
 from validation.config import PlexSyncConfig
@@ -29,6 +31,18 @@ def clock_of(locks: Locks, fence: Fence | None) -> Clock:
     if fence is not None:
         fence.heard = clock.learn
     return clock
+
+
+def check_settled(store: Database, address: StoreAddress) -> None:
+    """Raise Unusable if the content of a database in PostgreSQL has moved away, or has not completely arrived."""
+    if not address.is_postgres:
+        return
+    with store.reading() as db:
+        moved, move = moved_note(db.notes.text(MOVED)), move_note(db.notes.text(MOVE))
+    if moved is not None:
+        raise Unusable(f"{address.name} has moved to {moved.place}: change database_url as plexsync move said")
+    if move is not None:
+        raise Unusable(f"a move to {address.name} has not finished: run plexsync move again")
 
 
 @contextmanager

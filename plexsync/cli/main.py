@@ -62,6 +62,7 @@ COMMANDS = {
     "reconcile": "Compare Stash with Plex, and queue what differs.",
     "import": "Fill what is empty in Stash with what Plex has.",
     "backup": "Copy the database to a file.",
+    "move": "Move the database into PostgreSQL, or back.",
     "restore": "Put a copy of the database back.",
     "demo": "Watch PlexSync work, without a Stash or Plex of your own.",
 }
@@ -74,7 +75,7 @@ PARTS = {
     "Single scenes": ("dlq", "bind", "unbind", "ignore", "unignore", "undo", "release", "redo"),
     "Collections": ("collections",),
     "Way back": ("plays", "ratings"),
-    "Database": ("backup", "restore"),
+    "Database": ("backup", "restore", "move"),
     "Try": ("demo",),
 }
 # The plugin in Stash ships without the demo.

@@ -14,7 +14,7 @@ from plexsync.rules.worker_ends import read as read_ends
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import SimpleNamespace
 
     from plexsync.app.database_files import Summary
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         PlaysFacts,
         QueuedPlays,
         QueueFacts,
+        StandbyFacts,
         StatusFacts,
         VerifiedFacts,
         WorkerEndFacts,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from plexsync.rules.first_plays import FirstPlays
     from plexsync.rules.outages import Outage
     from plexsync.rules.outages import OutageTotals as Figures
-    from plexsync.rules.records import BreakerRow, HoldRow, Overview
+    from plexsync.rules.records import BreakerRow, HoldRow, Overview, StandbyRow
     from validation.config import PlexSyncConfig
 
     Settings = PlexSyncConfig | StatusSettings
@@ -53,6 +54,7 @@ FRESH = 120_000
 def facts(parts: "Parts") -> "StatusFacts":
     """All facts of `status`, from one snapshot; times are RFC 3339 or None."""
     running, began = parts.worker_since()
+    last = parts.locks.worker()
     return facts_of(
         parts.summary(),
         parts.config,
@@ -60,6 +62,8 @@ def facts(parts: "Parts") -> "StatusFacts":
         running=running,
         began=began,
         has_dashboard=parts.has_dashboard(),
+        host=last.host if last else "",
+        standbys=parts.locks.standbys(),
     )
 
 
@@ -71,8 +75,13 @@ def facts_of(
     running: bool,
     began: int | None,
     has_dashboard: bool,
+    host: str = "",
+    standbys: "Sequence[StandbyRow]" = (),
 ) -> "StatusFacts":
-    """All facts of `status`; `spooled` counts the waiting and the unreadable events, `began`: when the lock was taken."""
+    """All facts of `status`; `spooled` counts the waiting and the unreadable events, `began`: when the lock was taken.
+
+    `host` is the machine that works, or worked last, and `standbys` are those that stand by, if that is known.
+    """
     gates = shown({*summary.breakers, *summary.holds, *summary.paces})
     bare: BareFacts = {
         "at": stamp(summary.now),
@@ -90,7 +99,11 @@ def facts_of(
         "holds": {name: hold(row) for name, row in summary.holds.items()},
         "outages": _outages(summary),
         "paces": {name: _pace(summary.paces.get(name), summary.now) for name in gates},
-        "worker": worker(summary, running=running, began=began, enabled=config.enabled),
+        "worker": {
+            **worker(summary, running=running, began=began, enabled=config.enabled),
+            "host": host,
+            "standbys": [standby_facts(row) for row in standbys],
+        },
         "dashboard": dashboard_facts(summary.dashboard if has_dashboard else ""),
         "events": {"waiting": spooled[0], "unread": spooled[1]},
         "edits": edit_facts(summary.edits, summary.lines, running=running),
@@ -108,8 +121,27 @@ def facts_of(
     return {"verdict": verdict(bare, config.stash_poll_interval), **bare}
 
 
+def standby_facts(row: "StandbyRow") -> "StandbyFacts":
+    """A machine that stands by."""
+    return {"host": row.host, "since": stamp(row.since), "differing": list(row.differing)}
+
+
+def machine_words(worker: "WorkerFacts") -> str:
+    """Where the worker runs and who stands by, to follow its word; '' with SQLite."""
+    if not worker["host"]:
+        return ""
+    waiting = [f"{row['host']} stands by{_unlike(row)}" for row in worker["standbys"]]
+    where = f" on {worker['host']}" if worker["running"] else f", last on {worker['host']}"
+    return where + "".join(f"; {words}" for words in waiting)
+
+
+def _unlike(row: "StandbyFacts") -> str:
+    names = ", ".join(row["differing"])
+    return f" and does not take over, since its settings differ ({names})" if names else ""
+
+
 def worker(summary: "Summary", *, running: bool, began: int | None, enabled: bool) -> "WorkerFacts":
-    """The worker: `running` if it holds the lock, `alive` if it also sends heartbeats."""
+    """The worker of one machine: `running` if it holds the lock, `alive` if it also sends heartbeats."""
     beat = noted(summary.heartbeat)
     alive, young = (moment is not None and abs(summary.now - moment) < FRESH for moment in (beat, began))
     return {
@@ -119,6 +151,8 @@ def worker(summary: "Summary", *, running: bool, began: int | None, enabled: boo
         "inside": bool(summary.inside),
         "heartbeat": stamp(beat),
         "enabled": enabled,
+        "host": "",
+        "standbys": [],
         "ended": _ended(summary.ended),
     }
 

@@ -198,6 +198,8 @@ def _worker(worker: "WorkerFacts", now: int) -> "Iterator[Part]":
         yield BAD, "no worker runs"
     elif worker["enabled"] and worker["starting"]:
         yield WAIT, "the worker is starting"
+    if unlike := [row["host"] for row in worker["standbys"] if row["differing"]]:
+        yield WAIT, f"{', '.join(unlike)} would not take over: other settings"
 
 
 def _scenes(facts: "BareFacts") -> "Iterator[Part]":

@@ -1,6 +1,6 @@
 """One process that works on a store or stands by, as the other machines that use the store know it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plexsync.rules.records import WorkerRow
@@ -38,9 +38,14 @@ def waiting_words(row: WorkerRow) -> str:
     return f"standing by: the worker runs on {row.host}"
 
 
-def refusal_words(row: WorkerRow, names: tuple[str, ...]) -> str:
+ALIGN = "make them the same, or start plexsync serve --take-over here once that worker is gone"
+
+
+def difference_words(row: WorkerRow, names: Sequence[str]) -> str:
     """Why a process does not follow this worker: the `names` of the settings that differ."""
-    return (
-        f"these settings differ from those of the worker on {row.host}: {', '.join(names)}. Make them the same, or start"
-        " plexsync serve --take-over here once that worker is gone"
-    )
+    return f"these settings differ from those of the worker on {row.host}: {', '.join(names)}"
+
+
+def refusal_words(row: WorkerRow, names: Sequence[str]) -> str:
+    """Why a process does not follow this worker, and what you can do."""
+    return f"{difference_words(row, names)} ({ALIGN})"

@@ -36,7 +36,13 @@ class StoreAddress:
     @property
     def name(self) -> str:
         """The name for messages: `plexsync.db`, or `the database NAME on HOST:PORT`. Never with user or password."""
-        return f"the database {self._database} on {self._host}" if self.url else DATABASE
+        if not self.url:
+            return DATABASE
+        parts = urlsplit(self.url)
+        if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+            # A password with an unescaped slash or question mark: parts of it would be taken for something else.
+            return "the database of database_url"
+        return f"the database {self._database} on {self._host}"
 
     @property
     def _database(self) -> str:

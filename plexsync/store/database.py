@@ -346,8 +346,10 @@ class Database:
             self._count += 1
             try:
                 own = _Open(connection, thread, self._count)
-            except BaseException:
+            except BaseException as error:
                 connection.close()
+                if isinstance(error, self._backend.errors):
+                    raise self._backend.translated(error) from error
                 raise
             self._opened.append(own)
         return own

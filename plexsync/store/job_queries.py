@@ -82,7 +82,8 @@ def dead_in_order(sort: Sort, error_class: str) -> str:
     join = " left join shown on job.kind = 'scene' and shown.scene = job.id" if sort.column == TITLE else ""
     value = DEAD_VALUES.get(sort.column, "''")
     names = ["kind", "id"] if sort.column == NUMBER else [value, "kind", "id"]
-    values = ":kind, :id" if sort.column == NUMBER else ":value, :kind, :id"
+    bound = ":value collate nocase" if "nocase" in value else ":value"
+    values = ":kind, :id" if sort.column == NUMBER else f"{bound}, :kind, :id"
     return f"""
 select {value} as value, {ROW} from job indexed by {index}{join}
  where state = 'dead' and {condition} and (:first or ({", ".join(names)}) {behind} ({values}))

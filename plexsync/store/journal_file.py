@@ -25,6 +25,18 @@ SALT_BYTES = 16
 TAIL = 2**16
 
 
+# The journals of a data folder: of what was written to Plex, and of plays in Stash.
+NAMES = ("journal", "plays")
+
+
+def discard_journals(folder: Path) -> None:
+    """Remove the journals of a data folder, which lack what another machine has written since. Raises LocalFault."""
+    for name in NAMES:
+        with _Faults(folder / name):
+            for path in (folder / f"{name}.1", folder / name):
+                path.unlink(missing_ok=True)
+
+
 class Numbered(Protocol):
     """An entry of a journal, with the number that the database has noted before the journal has it."""
 

@@ -3,8 +3,10 @@
 from plexsync import extras
 from plexsync.rules.errors import Unusable
 from plexsync.store.address import StoreAddress
+from plexsync.store.backend import Backend
 from plexsync.store.database import Database
 from plexsync.store.fence import Fence
+from plexsync.store.sqlite import SqliteFile
 
 
 def open_database(address: StoreAddress, *, worker: bool = False, fence: Fence | None = None) -> Database:
@@ -14,12 +16,19 @@ def open_database(address: StoreAddress, *, worker: bool = False, fence: Fence |
     Raises NewerDatabase, Unusable if you have to fix something, and LocalFault for what may pass.
     """
     if address.is_postgres:
+        return Database.on(backend_at(address, worker=worker, fence=fence))
+    return Database(address.path, worker=worker)
+
+
+def backend_at(address: StoreAddress, *, worker: bool = False, fence: Fence | None = None) -> Backend:
+    """Return what opens connections to the store at `address`, see `open_database`. Opens none yet."""
+    if address.is_postgres:
         check_driver(address)
         # The driver takes a while to import.
         from plexsync.store.postgres.backend import PostgresSchema
 
-        return Database.on(PostgresSchema(address, worker=worker, fence=fence))
-    return Database(address.path, worker=worker)
+        return PostgresSchema(address, worker=worker, fence=fence)
+    return SqliteFile(address.path, worker=worker)
 
 
 def check_driver(address: StoreAddress) -> None:

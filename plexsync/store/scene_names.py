@@ -58,7 +58,7 @@ def in_order(sort: Sort, condition: str = "true") -> str:
     if sort.column == TITLE:
         return f"""
 select {NAME} as name, scene, title, path from shown
- where {HAS_NAME} and {condition} and (:first or ({NAMED}, scene) {behind} (:value, :after))
+ where {HAS_NAME} and {condition} and (:first or ({NAMED}, scene) {behind} (:value collate nocase, :after))
  order by {NAMED}{way}, scene{way} limit :limit
 """
     return f"""

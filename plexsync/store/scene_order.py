@@ -51,8 +51,8 @@ class Ids:
         join, jobless = (_JOIN_JOB, " and job.id is null") if self.jobless else ("", "")
         return f"""
 select {NAME} as name, listed.id from ({self.sql}) as listed join shown on shown.scene = listed.id{join}
- where {HAS_NAME} and (:first or ({NAMED}, listed.id) {behind} (:value, :after))
-   and (:endless or ({NAMED}, listed.id) {before}= (:last, :upto)){jobless}
+ where {HAS_NAME} and (:first or ({NAMED}, listed.id) {behind} (:value collate nocase, :after))
+   and (:endless or ({NAMED}, listed.id) {before}= (:last collate nocase, :upto)){jobless}
  order by {NAMED}{way}, listed.id{way} limit :limit
 """
 

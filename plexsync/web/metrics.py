@@ -81,6 +81,10 @@ def _servers(facts: StatusFacts) -> Iterator[Metric]:
 def _moments(facts: StatusFacts) -> Iterator[Metric]:
     worker = facts["worker"]
     yield GaugeMetricFamily("plexsync_worker_running", "1 while a worker runs.", value=float(worker["running"]))
+    ready = [row for row in worker["standbys"] if not row["differing"]]
+    yield GaugeMetricFamily(
+        "plexsync_standbys", "Machines that would take over from the worker.", value=float(len(ready))
+    )
     for name, text, moment in (
         ("worker_heartbeat", "The worker's last sign of life.", worker["heartbeat"]),
         ("last_poll", "When Stash was last polled.", facts["last_poll"]),

@@ -27,6 +27,7 @@ NOT_RUN = {
     "log": "it shows a log that a worker wrote, or follows it; its own tests do both",
     "top": "it draws until it is stopped; its own tests read the screen",
     "verify": "what it finds depends on the examples that ran before; its own tests count",
+    "move": "it needs a PostgreSQL; its own tests have one",
     "completion": "it speaks to a shell; its own tests try it with one",
 }
 # What ends with 1 in this world, and why that is right.

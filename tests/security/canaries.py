@@ -1,7 +1,7 @@
 """Secrets that may appear in the one place made for each and nowhere else, and the search for them in all that a run leaves.
 
 Token and key belong into two request headers, the path of a hook to that hook, the word of a command to that command, the
-password to the dashboard.
+password to the dashboard, the password of the database to its server.
 
 Each holds characters that other notations spell otherwise, around a core of letters and digits that none of them changes.
 """
@@ -26,7 +26,8 @@ KEY = 'kEy/+h3NcW8dJy5BgQ6uVf"<&%\\a='
 HOOK = "hOkPath7RbV2xNq9LmT4wZs-_.~"
 WORD = "wOrd5GtY8pXc3KdF6jRqBn"
 PASSWORD = 'pAs+/5JmT8vYc3HdK2rQwZ"<&%\\p='
-CANARIES = {"token": TOKEN, "key": KEY, "hook": HOOK, "word": WORD, "password": PASSWORD}
+DATABASE = 'dAt+/8LmW3yXc5KqR7vBzT"<&%\\d='
+CANARIES = {"token": TOKEN, "key": KEY, "hook": HOOK, "word": WORD, "password": PASSWORD, "database": DATABASE}
 CARRIERS = ("x-plex-token", "apikey")
 _BREAKS = re.compile(rb"\\?[\r\n]+[ \t]*|\\n[ \t]*|[ \t|]+")
 

@@ -190,7 +190,7 @@ class World:
             self.process.kill()
         self._close_others()
         if isinstance(self.place, PostgresPlace):
-            self.place.wipe()
+            self.place.remove()
 
     def _close_others(self) -> None:
         if self.others is not None:

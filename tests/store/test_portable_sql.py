@@ -1,17 +1,23 @@
-"""Every statement of a table is SQL that PostgreSQL understands too, after mechanical rules (`tests/store/postgres.py`)."""
+"""Every statement of a table is SQL that PostgreSQL understands too, after the rules of `plexsync.store.postgres`."""
 
 import importlib
 import pkgutil
 import re
+from contextlib import closing
 from itertools import product
 
+import psycopg
 import pytest
 
 import plexsync.store
 from plexsync.rules.job import Kind
 from plexsync.rules.sorting import Sort
 from plexsync.store import job_queries, jobs, scene_names, scene_order, standings
-from tests.store import postgres
+from plexsync.store.address import StoreAddress
+from plexsync.store.opening import open_database
+from plexsync.store.postgres.translation import for_driver
+from tests.postgres_server import missing, shared
+from tests.stores import connected
 
 # What SQLite alone has: files, locks, the schema, copies and repairs of its own.
 OF_SQLITE = {
@@ -27,6 +33,7 @@ OF_SQLITE = {
     "repair",
     "review_file",
     "schema",
+    "sqlite",
     "summary",
 }
 STATEMENT = re.compile(r"\s*(select|insert|update|delete|with)\b")
@@ -72,6 +79,52 @@ def test_all_statements_are_met():
     assert {"intake_want", "jobs_settle", "jobs_claim", "samples_thin", "tallies_add", "index_save_item"} <= set(met)
 
 
-@pytest.mark.skipif(bool(postgres.missing()), reason=postgres.missing())
-def test_postgresql_prepares_every_statement():
-    assert postgres.prepared(statements()) == {}
+@pytest.mark.skipif(bool(missing()), reason=missing())
+def test_postgresql_prepares_every_statement(tmp_path):
+    server = shared()
+    url = server.url(server.new_database())
+    with closing(open_database(StoreAddress(tmp_path, url))), connected(StoreAddress(tmp_path, url)) as db:
+        wrong = {}
+        for name, sql in statements().items():
+            try:
+                db.execute(f"prepare {name} as {numbered(sql)}".encode(), prepare=False)
+            except psycopg.Error as error:
+                wrong[name] = f"{error}: {sql}"
+    assert wrong == {}
+
+
+def numbered(sql: str) -> str:
+    """The statement with PostgreSQL's own kind of parameters."""
+    names: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        if match[1] not in names:
+            names.append(match[1])
+        return f"${names.index(match[1]) + 1}"
+
+    return re.sub(r"%\((\w+)\)s", number, for_driver(sql).sql).replace("%%", "%")
+
+
+@pytest.mark.parametrize(
+    ("sqlite", "translated"),
+    [
+        ("select a from b indexed by c\n where d = :d", "select a from b where d = %(d)s"),
+        ("select 'a:b %' where c like '5%'", "select 'a:b %%' where c ilike '5%%'"),
+        ("delete from a where b in (select value from json_each(:ids))",
+         "delete from a where b in (select value from unnest(cast(%(ids)s as bigint[])) as listed (value))"),
+        ("select value from json_each(:names)",
+         "select value from unnest(cast(%(names)s as text[])) as listed (value)"),
+        ("select a from b limit :limit", "select a from b limit nullif(cast(%(limit)s as bigint), -1)"),
+        ("select 1 where a is :a and b is null", "select 1 where a is not distinct from %(a)s and b is null"),
+        ("insert or ignore into a (b) values (:b)", "insert into a (b) values (%(b)s) on conflict do nothing"),
+        ("insert or replace into note (name, value) values (:name, :value)",
+         "insert into note (name, value) values (%(name)s, %(value)s)"
+         " on conflict (name) do update set value = excluded.value"),
+        ("select cast(a as bigint), cast(:a as bigint)", "select whole(a), cast(%(a)s as bigint)"),
+        ("select cast(substr(a, 6) as bigint) from b", "select whole(substr(a, 6)) from b"),
+        ("select f(a, b) collate nocase as c from d order by (a) collate nocase, :e collate nocase",
+         'select f(a, b) as c from d order by lower(cast((a) as text) collate "C"), lower(cast(%(e)s as text) collate "C")'),
+    ],
+)  # fmt: skip
+def test_a_statement_is_translated_by_rules(sqlite, translated):
+    assert " ".join(for_driver(sqlite).sql.split()) == translated

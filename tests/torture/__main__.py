@@ -2,6 +2,7 @@
 
 --sample    what `make test` runs          --only F5,F6   all rows of these faults, or a run by its name
 --long      as long as it takes            --seed N       other chances; a failure is found again by its seed
+--store postgres   all stores on a PostgreSQL server, and what can happen to that
 Exits with 1 if anything was lost, doubled or wrong, or if a row has tried nothing and doesn't say why.
 """
 
@@ -14,9 +15,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
+from tests import postgres_server
+from tests.on_postgres import served
+from tests.store_places import is_postgres
 from tests.torture import (
     crowd,
     damage,
@@ -27,9 +32,11 @@ from tests.torture import (
     kill_compare,
     kill_jobs,
     kill_steps,
+    lost_connections,
     lost_log,
     places,
     power,
+    server_faults,
     short_memory,
     suites,
     suspended,
@@ -70,6 +77,19 @@ SUITES = {
     "F48-plays": suites.play_lives,
     **{name: partial(suites.run, name) for name in suites.SUITES},
 }
+# Those that are about what a process, or its line to the server, does; a disk is the server's own affair.
+ON_SERVER = {
+    name: run
+    for name, run in {**RUNS, **SUITES}.items()
+    if name in ("F4", "F4-calls", "F15", "F16", "F19", "F20", "F34-kill", "F46", "F48", "F48-servers", "F48-plays")
+}
+ON_SERVER |= {
+    "P1": lost_connections.cut,
+    "P2": lost_connections.kill,
+    "P3": server_faults.troubled,
+    "P4": server_faults.failing_over,
+    "P5": server_faults.unreachable,
+}
 AT_ONCE = 3
 # Those that take long begin first, so that at the end nobody waits for one alone.
 FULL = {
@@ -83,18 +103,34 @@ FULL = {
 
 
 def main() -> int:
-    began = time.monotonic()
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--sample", action="store_true")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--run", default="", help="one run by its name, in this process")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     size = "sample" if given.sample else "long" if given.long else "full"
     seed = given.seed or random.SystemRandom().randrange(1, 1_000_000)
-    runs = RUNS if given.sample and not (given.only or given.run) else FULL
+    with on_postgres() if given.store == "postgres" else nullcontext():
+        return judged(given, size, seed, parser)
+
+
+@contextmanager
+def on_postgres() -> Iterator[None]:
+    """All stores of this process and its children are on a server of its own."""
+    if why := postgres_server.missing():
+        sys.exit(why)
+    with postgres_server.Server(max_connections=200) as server, served(server):
+        yield
+
+
+def judged(given: argparse.Namespace, size: str, seed: int, parser: argparse.ArgumentParser) -> int:
+    """Run what was asked for, and tell; returns the exit code."""
+    began = time.monotonic()
+    runs = ON_SERVER if is_postgres() else RUNS if given.sample and not (given.only or given.run) else FULL
     wanted = {given.run} if given.run else set(filter(None, given.only.split(",")))
     names = [name for name in runs if not wanted or name in wanted or (not given.run and wanted & faults_of(name))]
     if not names:

@@ -430,8 +430,7 @@ def serving(made: dict, folder: Path, **streams: object) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "plexsync", "serve"],
         cwd=ROOT,
-        env=environ_for(made, folder),
-        **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **streams},
+        **{"env": environ_for(made, folder), "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **streams},
     )
 
 

@@ -14,6 +14,7 @@ from plexsync.store import intake, schema
 from plexsync.store.database import Database
 from plexsync.store.db import connect
 from tests.store.pruning import prune
+from tests.store_places import place_of
 from tests.torture import forks
 from tests.torture.forks import Steps
 from tests.torture.score import NAME, Score, dump, workshop
@@ -55,11 +56,13 @@ class Deed:
                 tx.jobs.want(Kind.SCENE, id, Why.SWEEP if id == 8 else Why.EDIT, NOW)
 
     def act(self, path: Path, mounts: Path, ack: Ack) -> None:
-        store = Database(path, mounts=mounts, worker=True)
-        with store.writing() as tx:
-            self.within(tx)
-        ack("done")
-        store.close()
+        store = place_of(path.parent).open(mounts=mounts, worker=True)
+        try:
+            with store.writing() as tx:
+                self.within(tx)
+            ack("done")
+        finally:
+            store.close()
 
     def within(self, tx: object) -> None:
         raise NotImplementedError
@@ -100,7 +103,7 @@ class Claim(Deed):
 
     def after(self, path: Path, mounts: Path) -> str:
         """Everything can be claimed (again) once the lease is over."""
-        store = Database(path, mounts=mounts)
+        store = place_of(path.parent).open(mounts=mounts)
         later = NOW + 1000 + LEASE
         try:
             with store.writing() as tx:
@@ -205,7 +208,7 @@ class Create(Deed):
     migrations = ()
 
     def act(self, path: Path, mounts: Path, ack: Ack) -> None:
-        connect(path, mounts=mounts).close()
+        place_of(path.parent).open(mounts=mounts).close()
         ack("done")
 
 
@@ -250,7 +253,7 @@ def prepared(deed: Deed, folder: Path, table: Path) -> None:
     if not deed.migrations:
         return
     if deed.migrations is schema.MIGRATIONS:
-        store = Database(folder / NAME, mounts=table)
+        store = place_of(folder).open(mounts=table)
         deed.prepare(store)
         store.close()
         return

@@ -7,14 +7,16 @@ from plexsync.app.advice import UNAPPROVED
 from plexsync.app.parts import Parts
 from plexsync.app.switches import bulk_approved, comparison_owed
 from plexsync.cli.call import FAILED, WRONG
+from plexsync.cli.checks import postgres
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.reports.format import ago, many, noted
 from plexsync.reports.status import OWED, books, server_words
 from plexsync.reports.status import breaker as breaker_facts
 from plexsync.rules.choices import hold_remedy
 from plexsync.rules.gate_names import CURE, REFUSES, GateName, caption
+from plexsync.rules.machine import ALIGN, difference_words
 from plexsync.rules.note_keys import HEARTBEAT
-from plexsync.rules.records import BreakerRow, Overview
+from plexsync.rules.records import BreakerRow, Overview, StandbyRow, WorkerRow
 
 # Older SQLite can corrupt a database when two processes checkpoint its log at the same time.
 SAFE_SQLITE = (3, 51, 3)
@@ -26,8 +28,12 @@ SILENT = 60_000
 def database(parts: Parts, *, is_new: bool = False) -> Iterator[Check]:
     """Whether the file is sound, its file system, its size and that of its log, and whether the books balance.
 
-    `is_new`: there was none before this call, so nothing is said about its contents.
+    With PostgreSQL, the server instead. `is_new`: there was none before this call, so nothing is said about its contents.
     """
+    if parts.address.is_postgres:
+        yield from postgres.server(parts)
+        yield books_check(parts)
+        return
     inspection = parts.inspected()
     if inspection.damage:
         yield problem("database", f"it is damaged: {inspection.damage[0]}", "restore a backup, or rename it", WRONG)
@@ -44,14 +50,17 @@ def database(parts: Parts, *, is_new: bool = False) -> Iterator[Check]:
         mend = "a worker writes it back: start plexsync serve; if one runs, end what reads the database for long"
         yield warning("log of the database", f"{_size(inspection.log)} wait to be written back", mend)
     yield _engine(inspection.network)
-    if is_new:
-        return
+    if not is_new:
+        yield books_check(parts)
+
+
+def books_check(parts: Parts) -> Check:
+    """Whether the books balance."""
     with parts.store.reading() as db:
         kept = books(db.overview(parts.clock.now()))
     if kept["balanced"]:
-        yield Check("books", f"balanced: {kept['accepted']:,} accepted")
-    else:
-        yield problem("books", "accepted is not coalesced + done + pruned + open", "please report this fault", FAILED)
+        return Check("books", f"balanced: {kept['accepted']:,} accepted")
+    return problem("books", "accepted is not coalesced + done + pruned + open", "please report this fault", FAILED)
 
 
 def _engine(network: bool) -> Check:
@@ -72,13 +81,24 @@ def worker(parts: Parts) -> Iterator[Check]:
     with parts.store.reading() as db:
         beat = noted(db.notes.text(HEARTBEAT))
     heard = ago(beat, now)
+    last, standbys = parts.locks.worker(), parts.locks.standbys()
+    where = f" on {last.host}" if last else ""
     if not parts.someone_works():
         yield warning("worker", f"not running; last heartbeat {heard}", "start plexsync serve")
     elif beat is not None and now - beat > SILENT:
         mend = "look into its log; it ends itself when it hangs, and hang.txt in the data folder says where"
-        yield warning("worker", f"running, but its last heartbeat was {heard}", mend)
+        yield warning("worker", f"running{where}, but its last heartbeat was {heard}", mend)
     else:
-        yield Check("worker", f"running; last heartbeat {heard}")
+        yield Check("worker", f"running{where}; last heartbeat {heard}")
+    for row in standbys:
+        yield _standby(row, last)
+
+
+def _standby(row: StandbyRow, last: WorkerRow | None) -> Check:
+    """Whether a machine that stands by could take over."""
+    if row.differing and last is not None:
+        return warning("standby", f"{row.host} would not take over: {difference_words(last, row.differing)}", ALIGN)
+    return Check("standby", f"{row.host} takes over if the worker ends")
 
 
 def gates(parts: Parts) -> Iterator[Check]:

@@ -92,6 +92,7 @@ def _tell(checks: Sequence[Check], settings: Sequence[dict[str, str]], out: Cons
     out.print(f"{many(counts[0], 'problem')}, {many(counts[1], 'warning')}")
 
 
+MEND_FILE = "mend that, or choose another folder with data_dir"
 WORDS = {OK: "ok", WARNING: "warn", PROBLEM: "fail"}
 STYLES = {OK: "", WARNING: "yellow", PROBLEM: "bold red"}
 
@@ -126,7 +127,12 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
     except NewerDatabase as error:
         yield problem("database", str(error), "install the newer PlexSync again", NEWER)
     except (LocalFault, Unusable) as error:
-        yield problem("database", str(error), "mend that, or choose another folder with data_dir", WRONG)
+        yield problem("database", str(error), _mend(start), WRONG)
+
+
+def _mend(start: Begun) -> str:
+    """What to do about a database that can't be used."""
+    return "mend that (docs/postgresql.md)" if start.address.is_postgres else MEND_FILE
 
 
 def _settings(loaded: Loaded) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from types import MappingProxyType
@@ -20,7 +21,7 @@ from plexsync.flows.scenes.verbs import SETTLED, unsettled
 from plexsync.reports.format import ago
 from plexsync.reports.rows import rows_in
 from plexsync.reports.verdict import COMMAND
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.errors import LockLost, Neighbour
 from plexsync.rules.job import Kind, State
 from plexsync.rules.status_words import BY_ENDING, STATUSES, SceneStatus, counted, status_of
 from plexsync.store.database import Reader
@@ -122,12 +123,12 @@ class WorkLoop:
         """Run the loop; raises LocalFault if the database can't be used."""
         ended = WorkResult()
         while True:
-            with at_work(self._start.config, self._start.folder) as (parts, mine):
+            with suppress(LockLost), at_work(self._start.config, self._start.folder) as (parts, mine):
                 if mine:
                     return self._work(parts, ended)
                 if self._watch(parts, ended):
                     return ended
-            # The other worker ended before the work did: this process takes over.
+            # The other worker ended before the work did: this process takes over. Or another one has taken over.
 
     def _work(self, parts: Parts, ended: WorkResult) -> WorkResult:
         def told(step: Worked | ProbeResult | Idle) -> None:
@@ -185,7 +186,9 @@ class WorkLoop:
 
     def _watch(self, parts: Parts, ended: WorkResult) -> bool:
         """True if all is done or can't be done now; False if the other worker is gone."""
-        self._bar.say("plexsync serve is running; following its progress")
+        last = parts.locks.worker()
+        where = f" on {last.host}" if last else ""
+        self._bar.say(f"plexsync serve is running{where}; following its progress")
         # Both processes pass the same gates: what this one finds out, the worker acts on at once.
         self._start.ask(parts)
         seen_at = monotonic()

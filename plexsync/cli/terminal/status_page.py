@@ -4,7 +4,15 @@ from plexsync.app.advice import UNAPPROVED
 from plexsync.cli.terminal.plain import Look, safe
 from plexsync.reports.edits import edit_words
 from plexsync.reports.format import lasting, many, seen, unstamped
-from plexsync.reports.status import OWED, counted_collections, play_counts, server_words, too_many, verified_words
+from plexsync.reports.status import (
+    OWED,
+    counted_collections,
+    machine_words,
+    play_counts,
+    server_words,
+    too_many,
+    verified_words,
+)
 from plexsync.reports.verdict import closed_gates, verdict_line, word_for_worker
 from plexsync.rules.gate_names import CURE, REFUSES, SERVERS, GateName, caption, is_covered
 from plexsync.rules.status_words import (
@@ -115,7 +123,7 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
     return [
         ("due now", f"{facts['due']:,}"),
         ("oldest queued", _when(facts["oldest_due"], facts) if facts["oldest_due"] else "-"),
-        ("worker", f"{runs}{off}; last heartbeat {_when(worker['heartbeat'], facts)}"),
+        ("worker", f"{runs}{safe(machine_words(worker))}{off}; last heartbeat {_when(worker['heartbeat'], facts)}"),
         *([("dashboard", safe(facts["dashboard"]["url"]))] if facts["dashboard"] else []),
         *_events(facts["events"]),
         *_outages(facts),

@@ -100,6 +100,15 @@ class WorkerEndFacts(TypedDict):
     """The last error, in one line without secrets."""
 
 
+class StandbyFacts(TypedDict):
+    """A machine that waits for the worker's place, on a database that several machines use."""
+
+    host: str
+    since: Moment | None
+    differing: list[str]
+    """The settings that differ from the worker's, and keep this machine from taking over."""
+
+
 class WorkerFacts(TypedDict):
     """The worker."""
 
@@ -114,6 +123,10 @@ class WorkerFacts(TypedDict):
     heartbeat: Moment | None
     enabled: bool
     """The setting `enabled`. If it is false, nothing is synced."""
+    host: str
+    """The machine that works, or worked last, with PostgreSQL; empty with SQLite."""
+    standbys: list[StandbyFacts]
+    """The machines that stand by, the longest-waiting first."""
     ended: WorkerEndFacts | None
     """Null after a worker has ended in good order, or has stayed up for ten minutes."""
 

@@ -1,7 +1,6 @@
 """A schema of a PostgreSQL database as the store: its connections, and how they are set up."""
 
-import threading
-from typing import Any
+import logging
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -26,13 +25,15 @@ SESSION = {
     "idle_in_transaction_session_timeout": "300s",
     "synchronous_commit": "on",
     "jit": "off",
-    "client_connection_check_interval": "5s",
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": str(UNANSWERED_MS),
 }
 WRITER_IDLE = "15s"
+
+# What the driver logs names the user, and all that it tells is raised as a fault as well.
+logging.getLogger("psycopg").setLevel(logging.CRITICAL + 1)
 
 
 class PostgresSchema:
@@ -46,24 +47,22 @@ class PostgresSchema:
         self.folder = address.folder
         self.worker = worker
         self._fence = fence
-        self._lock = threading.Lock()
-        self._migrated = False
+        # After that, what you have to fix is a fault that passes: the worker waits until it is.
+        self._opened = False
 
     def connect(self) -> PostgresConnection:
         """Return another connection. Raises NewerDatabase, LocalFault and, for the first one, Unusable."""
-        with self._lock:
-            first = not self._migrated
-            driver = connect(self.address, opening=first)
-            try:
-                if first:
-                    schema.migrate(driver, self.address.schema, self.name)
-                    self._migrated = True
-            except psycopg.Error as error:
-                driver.close()
-                raise faults.translated(error, self.name) from error
-            except BaseException:
-                driver.close()
-                raise
+        opening = not self._opened
+        driver = connect(self.address, opening=opening)
+        try:
+            schema.migrate(driver, self.address.schema, self.name)
+        except psycopg.Error as error:
+            driver.close()
+            raise faults.translated(error, self.name, opening=opening) from error
+        except BaseException:
+            driver.close()
+            raise
+        self._opened = True
         adapt(driver)
         return PostgresConnection(driver, begins(self.address.schema), self._fence)
 
@@ -104,16 +103,16 @@ def connect(address: StoreAddress, *, opening: bool = True) -> Driver:
 def _conninfo(address: StoreAddress) -> str:
     """Return what libpq is told: the address, whose own parameters go before ours where these are no condition."""
     try:
-        given = conninfo_to_dict(address.url)
+        parsed = conninfo_to_dict(address.url)
     except psycopg.Error:
         raise Unusable("database_url can't be read: it is not postgresql://USER:PASSWORD@HOST:PORT/NAME") from None
     own = " ".join(f"-c {name}={value}" for name, value in {"search_path": address.schema, **SESSION}.items())
-    values: dict[str, Any] = {
+    values: dict[str, str | int | None] = {
         "connect_timeout": CONNECT_SECONDS,
         "target_session_attrs": "read-write",
         **KEEPALIVES,
-        **given,
+        **parsed,
     }
-    values["options"] = f"{given.get('options', '')} {own}".strip()
-    fixed = {"application_name": "plexsync", "client_encoding": "UTF8", "tcp_user_timeout": UNANSWERED_MS}
-    return make_conninfo(**{**values, **fixed})
+    values["options"] = f"{parsed.get('options', '')} {own}".strip()
+    values |= {"application_name": "plexsync", "client_encoding": "UTF8", "tcp_user_timeout": UNANSWERED_MS}
+    return make_conninfo("", **values)

@@ -180,7 +180,7 @@ def named_rows(cursor: "psycopg.Cursor[Any]") -> type[NamedRow]:
 # A text and a truth value go without a type: PostgreSQL takes them as what the statement needs, as SQLite does.
 
 
-class _Number(Dumper):
+class _WholeNumberDumper(Dumper):
     # Without a type, a time beside a small number would be one of 32 bits.
     oid = adapters.types["int8"].oid
 
@@ -191,14 +191,14 @@ class _Number(Dumper):
         return b"%d" % obj
 
 
-class _TruthValue(Dumper):
+class _TruthDumper(Dumper):
     oid = 0
 
     def dump(self, obj: bool) -> bytes:
         return b"%d" % obj
 
 
-class _Text(Dumper):
+class _TextDumper(Dumper):
     oid = 0
 
     def dump(self, obj: str) -> bytes:
@@ -206,14 +206,14 @@ class _Text(Dumper):
         return obj.replace("\0", "").encode()
 
 
-class _Truth(Loader):
+class _TruthLoader(Loader):
     """SQLite has numbers for truth values."""
 
     def load(self, data: Any) -> int:
         return int(bytes(data) == b"t")
 
 
-class _Numeric(Loader):
+class _SumLoader(Loader):
     """A sum of whole numbers."""
 
     def load(self, data: Any) -> int | float:
@@ -224,9 +224,9 @@ class _Numeric(Loader):
 def adapt(driver: Driver) -> None:
     """Let a connection take and give the values that SQLite's driver takes and gives."""
     own = driver.adapters
-    own.register_dumper(int, _Number)
-    own.register_dumper(bool, _TruthValue)
-    own.register_dumper(str, _Text)
-    own.register_loader("bool", _Truth)
-    own.register_loader("numeric", _Numeric)
+    own.register_dumper(int, _WholeNumberDumper)
+    own.register_dumper(bool, _TruthDumper)
+    own.register_dumper(str, _TextDumper)
+    own.register_loader("bool", _TruthLoader)
+    own.register_loader("numeric", _SumLoader)
     driver.row_factory = named_rows

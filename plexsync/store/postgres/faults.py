@@ -52,8 +52,8 @@ def refused(error: psycopg.Error, name: str, *, opening: bool) -> SyncError:
     return LocalFault(f"{name} can't be reached")
 
 
-def translated(error: Exception, name: str) -> SyncError:
-    """Return the error for one of the driver's, on a connection that was made."""
+def translated(error: Exception, name: str, *, opening: bool = False) -> SyncError:
+    """Return the error for one of the driver's, on a connection that was made; `opening` as for `refused`."""
     state = getattr(error, "sqlstate", None) or ""
     if isinstance(error, CommitInDoubt):
         return LocalFault(f"the connection to {name} was lost during a commit: it may or may not be stored")
@@ -66,7 +66,8 @@ def translated(error: Exception, name: str) -> SyncError:
     if state == _NO_CONNECTION:
         return LocalFault(f"{name} has no free connection")
     if state == _NO_RIGHT:
-        return Unusable(f"{name} refuses the user of database_url a right: it has to own the schema")
+        message = f"{name} refuses the user of database_url a right: it has to own the schema"
+        return Unusable(message) if opening else LocalFault(message)
     if state.startswith(("08", "57P")) or (not state and isinstance(error, psycopg.OperationalError)):
         return LocalFault(f"the connection to {name} was lost")
     primary = getattr(getattr(error, "diag", None), "message_primary", None)

@@ -10,7 +10,8 @@ from plexsync.rules.machine import Machine
 from plexsync.rules.records import StandbyRow, WorkerRow
 from plexsync.store import lock
 from plexsync.store.address import StoreAddress
-from plexsync.store.postgres import backend, faults, schema, worker_lock
+from plexsync.store.journal_file import discard_journals
+from plexsync.store.postgres import backend, faults, restores, schema, worker_lock
 from plexsync.store.postgres.worker_lock import (
     IMPORT_CLASS,
     WORKER_CLASS,
@@ -47,10 +48,23 @@ class SharedLocks:
         return worker_lock.PERIODS
 
     def try_worker(self, machine: Machine, agrees: Callable[[WorkerRow], bool]) -> WorkerLock | None:
-        """Take the worker's lock, see `try_worker_lock`. A held one costs no connection."""
+        """Take the worker's lock, see `try_worker_lock`. A held one costs no connection.
+
+        With it, this process notes a restore of the database. The journals in the data folder are discarded if another
+        machine has worked since: they do not have what that one has written.
+        """
         if self._ask(self._is_held_well):
             return None
-        return self._translating(lambda: try_worker_lock(self._connect, self._schema, machine, agrees=agrees))
+        lock = self._translating(lambda: try_worker_lock(self._connect, self._schema, machine, agrees=agrees))
+        if lock is not None:
+            try:
+                if lock.last is not None and lock.last.installation != machine.installation:
+                    discard_journals(self._address.folder)
+                self._ask(lambda session: restores.notice(session, self._schema))
+            except BaseException:
+                lock.release()
+                raise
+        return lock
 
     def try_lock(self, file: str) -> SessionLock | None:
         """Take another lock; None while another session holds it."""

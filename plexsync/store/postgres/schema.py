@@ -26,6 +26,9 @@ HELPERS = (
     " as 'select extract(epoch from clock_timestamp())::double precision / 86400 + 2440587.5'",
     "create function total_of(numeric, numeric) returns numeric language sql immutable as 'select $1 + coalesce($2, 0)'",
     "create aggregate total(numeric) (sfunc = total_of, stype = numeric, initcond = '0')",
+    "create function whole(text) returns bigint language sql immutable"
+    " as $$select coalesce(substring($1 from '^\\s*([+-]?[0-9]{1,18})')::bigint, 0)$$",
+    "create function whole(double precision) returns bigint language sql immutable as 'select $1::bigint'",
     "create function json_array(text, bigint) returns text language sql immutable"
     " as 'select json_build_array($1, $2)::text'",
     "create function listed(text, text) returns text language sql immutable"
@@ -40,11 +43,13 @@ OWN_TABLES = (
     f"insert into schema_version (one, program, version) values (1, '{PROGRAM}', 0)",
     "insert into commit_count (one, commits) values (1, 0)",
 )
-# Who holds the worker's lock, or held it last, and who stands by; see `plexsync.store.postgres.worker_lock`.
+# Who holds the worker's lock, or held it last, and who stands by; see `plexsync.store.postgres.worker_lock`. Where the
+# database is; see `plexsync.store.postgres.restores`.
 WORKERS = (
     "create table worker (one bigint primary key default 1 check (one = 1), number bigint not null, host text not null,"
     " pid bigint not null, version text not null, backend bigint not null, settings jsonb not null,"
     " installation text not null, since bigint not null, beat bigint not null, ended text)",
+    "create table origin (one bigint primary key check (one = 1), print text not null)",
     "create table standby (id text primary key, host text not null, pid bigint not null, version text not null,"
     " since bigint not null, beat bigint not null, differing jsonb not null)",
 )
@@ -73,6 +78,7 @@ def migrate(db: Driver, schema_name: str, name: str) -> None:
     Of two processes that do so at once, the second finds it done. `name` is the database's for messages. Raises
     NewerDatabase, Unusable, and the driver's errors.
     """
+    _check_session(db, schema_name, name)
     if (version := _version(db, schema_name, name)) == len(schema.MIGRATIONS):
         return
     with db.transaction():
@@ -90,6 +96,13 @@ def migrate(db: Driver, schema_name: str, name: str) -> None:
             db.execute("update schema_version set version = %s", (len(schema.MIGRATIONS),))
 
 
+def _check_session(db: Driver, schema_name: str, name: str) -> None:
+    """Raise Unusable if the session is not set up as asked: tables would be made in a schema of others."""
+    row = db.execute("select current_setting('search_path')").fetchone()
+    if row is None or row[0] != schema_name:
+        raise Unusable(f"{name} is behind a pooler that takes no session settings: name the server itself")
+
+
 def run_all(db: Driver, statements: Sequence[str]) -> None:
     """Run statements without parameters, in one exchange."""
     db.execute(";\n".join(statements).encode(), prepare=False)
@@ -97,14 +110,14 @@ def run_all(db: Driver, statements: Sequence[str]) -> None:
 
 def _version(db: Driver, schema_name: str, name: str) -> int | None:
     """Return the version of the schema; None if there is nothing yet. Raises NewerDatabase and Unusable."""
-    found = db.execute(
+    row = db.execute(
         "select to_regclass(format('%%I.schema_version', n.nspname)) is not null,"
         " exists (select 1 from pg_class c where c.relnamespace = n.oid) from pg_namespace n where n.nspname = %s",
         (schema_name,),
     ).fetchone()
-    if found is None:
+    if row is None:
         return None
-    marked, used = found
+    marked, used = row
     rows = db.execute(f'select program, version from "{schema_name}".schema_version').fetchall() if marked else []
     if used and (len(rows) != 1 or rows[0][0] != PROGRAM):
         raise Unusable(f"the schema {schema_name} of {name} belongs to another program")

@@ -27,6 +27,8 @@ REMEMBERED = 2048
 
 _LIST = re.compile(r"\bjson_each\(:(\w+)\)")
 _NOCASE = " collate nocase"
+# A text as a number: PostgreSQL would refuse the whole statement for one that is none.
+_WHOLE = re.compile(r"\bcast\(((?!:)(?:[^()]|\((?:[^()]|\([^()]*\))*\))+) as bigint\)")
 # A text, or a parameter: a colon in a text is none of a parameter, nor is that of a cast.
 _PARAMETER = re.compile(r"'[^']*'|(?<!:):([a-z_]+)\b")
 
@@ -63,6 +65,7 @@ def by_rules(sql: str) -> str:
     sql = re.sub(r"\binsert or ignore (.*)", r"insert \1 on conflict do nothing", sql)
     sql = re.sub(r"\binsert or replace into (\w+) \((.*?)\) (.*)", _replace, sql)
     sql = re.sub(r"\blike\b", "ilike", sql)
+    sql = _WHOLE.sub(r"whole(\1)", sql)
     return _folded(sql)
 
 
@@ -80,6 +83,7 @@ def _replace(match: re.Match[str]) -> str:
 
 def _folded(sql: str) -> str:
     """Replace `x collate nocase` by the lower-case letters of `x`."""
+    sql = sql.replace(f"{_NOCASE} as ", " as ")
     while (end := sql.find(_NOCASE)) >= 0:
         start = _beginning(sql, end)
         text = sql[start:end]

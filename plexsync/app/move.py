@@ -1,0 +1,136 @@
+"""Moves the store of this machine to another database, and sets the old one aside.
+
+Nothing is lost if it is interrupted: until the new store is complete, the old one is as it was; then the old one is set
+aside so that nobody writes to it, and only then the new one may be used. Every step can be repeated.
+"""
+
+import os
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from plexsync.app.database_files import lock_of
+from plexsync.engine.clock import SystemClock
+from plexsync.rules.errors import Unusable
+from plexsync.rules.machine import Machine
+from plexsync.store import backup, moving
+from plexsync.store.address import StoreAddress
+from plexsync.store.integrity import SIDES
+from plexsync.store.moving import StoreMove, Tell
+from plexsync.store.worker_locks import locks_at
+
+# Where a SQLite file is drafted: where it belongs, hooks would write to it.
+DRAFT = "moving"
+
+
+@dataclass(frozen=True)
+class MoveResult:
+    """What was done: the rows that were copied, and the copy of the old file that is kept (None for PostgreSQL)."""
+
+    rows: int
+    kept: Path | None = None
+
+
+class Working(Exception):
+    """A worker runs on one of the databases, whose name the message is."""
+
+
+def move(source: StoreAddress, target: StoreAddress, machine: Machine, tell: Tell) -> MoveResult:
+    """Move the store of `source` to `target`; both have the same data folder. An interrupted move goes on.
+
+    `tell` is called for each table that has arrived. Raises Working, Unusable if there is nothing to move or the target
+    has other content, and LocalFault.
+    """
+    with ExitStack() as held:
+        if not held.enter_context(lock_of(StoreAddress(source.folder), repairs=not source.is_postgres)):
+            raise Working(source.name)
+        for address in (source, target):
+            if address.is_postgres:
+                _hold(held, address, machine)
+        return _out_of_postgres(source, target, tell) if source.is_postgres else _out_of_file(source, target, tell)
+
+
+def _hold(held: ExitStack, address: StoreAddress, machine: Machine) -> None:
+    """Hold the worker's lock of a database in PostgreSQL."""
+    locks = locks_at(address)
+    held.callback(locks.close)
+    lock = locks.try_worker(machine, lambda _last: True)
+    if lock is None:
+        raise Working(address.name)
+    held.callback(lock.release)
+
+
+# --- from the file ---------------------------------------------------------------------------------------------------
+
+
+def _out_of_file(source: StoreAddress, target: StoreAddress, tell: Tell) -> MoveResult:
+    file = source.path
+    exists = os.path.lexists(file)
+    if not exists or moving.is_retired(file):
+        if not moving.is_copied(target):
+            raise Unusable(f"there is no database in {source.folder}: nothing to move")
+        _remove(file)
+        moving.finish(target)
+        return MoveResult(0)
+    moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
+    kept = file.with_name(f"plexsync.moved-{moment:%Y%m%dT%H%M%SZ}.db")
+    with moving.moving(source, target) as step:
+        rows = _copied(step, tell)
+        backup.save(file, kept)
+        step.retire_file()
+    _remove(file)
+    moving.finish(target)
+    return MoveResult(rows, kept)
+
+
+def _remove(file: Path) -> None:
+    """Remove a database file that nobody uses any more."""
+    for end in ("", *SIDES):
+        file.with_name(file.name + end).unlink(missing_ok=True)
+
+
+# --- from PostgreSQL -------------------------------------------------------------------------------------------------
+
+
+def _out_of_postgres(source: StoreAddress, target: StoreAddress, tell: Tell) -> MoveResult:
+    draft = target if target.is_postgres else StoreAddress(target.folder / DRAFT)
+    rows = 0
+    if (gone := moving.moved_to(source)) is None:
+        if not target.is_postgres:
+            _check_free(target)
+            draft.folder.mkdir(mode=0o700, exist_ok=True)
+        with moving.moving(source, draft) as step:
+            rows = _copied(step, tell)
+            step.retire_schema(target.name, SystemClock().now())
+    elif not _goes_on(target, draft):
+        raise Unusable(f"{source.name} has moved to {gone.place} already: change database_url")
+    if target.is_postgres:
+        moving.finish(target)
+    else:
+        _put_in_place(draft, target)
+    return MoveResult(rows)
+
+
+def _goes_on(target: StoreAddress, draft: StoreAddress) -> bool:
+    """Whether a move was interrupted after it had set its source aside."""
+    return moving.is_copied(target) if target.is_postgres else os.path.lexists(draft.path)
+
+
+def _check_free(target: StoreAddress) -> None:
+    if os.path.lexists(target.path):
+        raise Unusable(f"{target.path} is there already: rename it, or choose another folder with data_dir")
+
+
+def _put_in_place(draft: StoreAddress, target: StoreAddress) -> None:
+    """Give a complete file its name. From then on hooks write to it."""
+    moving.finish(draft)
+    if not os.path.lexists(target.path):
+        backup.save(draft.path, target.path)
+    shutil.rmtree(draft.folder)
+
+
+def _copied(step: StoreMove, tell: Tell) -> int:
+    step.begin()
+    return step.copy(tell)

@@ -1,0 +1,54 @@
+"""Checks of a database in PostgreSQL: its server, its connections, its clock."""
+
+import os
+from collections.abc import Iterator
+
+from plexsync.app.parts import Parts
+from plexsync.cli.call import WRONG
+from plexsync.cli.checks.check import Check, problem, warning
+from plexsync.engine.clock import SystemClock
+
+# Milliseconds of a round trip above which a first sync becomes slow, and a distance of clocks that confuses readers.
+SLOW, APART = 20.0, 60_000
+# A worker, a dashboard and a standby need that many connections, and commands a few more.
+FEW = 20
+POOLER = "name the server itself in database_url, or set the pooler to session mode (pool_mode = session)"
+
+
+def server(parts: Parts) -> Iterator[Check]:
+    """The server's version, latency, clock, free connections, and whether a pooler is in between."""
+    # The driver takes a while to import.
+    from plexsync.store.postgres.inspection import inspect
+
+    facts, name = inspect(parts.address, SystemClock().now), parts.address.name
+    if os.path.lexists(parts.address.path):
+        message = f"{parts.address.path} is still there, and hooks write to it; no worker starts like that"
+        yield problem("old database", message, "run plexsync move to take it over, or rename it to begin anew", WRONG)
+    if facts.changes_sessions:
+        message = f"{name} is behind a pooler in transaction mode, so two workers could run at once"
+        yield problem("database", message, POOLER, WRONG)
+    else:
+        tls = "encrypted" if facts.encrypted else "not encrypted"
+        message = f"{name}: PostgreSQL {facts.version}, schema {parts.address.schema} of version {facts.schema}"
+        yield Check("database", f"{message}, {facts.size / 2**20:,.1f} MB; the connection is {tls}")
+    latency = f"{facts.latency:.1f} ms for a round trip"
+    if facts.latency > SLOW:
+        yield warning("latency", latency, "every scene takes some round trips: run PlexSync nearer to the database")
+    else:
+        yield Check("latency", latency)
+    free = f"{max(0, facts.free):,} are free"
+    if facts.free < FEW:
+        yield warning("connections", free, f"PlexSync may need {FEW}: raise max_connections of the server")
+    else:
+        yield Check("connections", free)
+    yield _clock(facts.ahead)
+
+
+def _clock(ahead: int) -> Check:
+    """The distance between the two clocks. What is stored goes by the database's, the log by this machine's."""
+    name, seconds = "clock of the database", abs(ahead) / 1000
+    if abs(ahead) < APART:
+        return Check(name, f"{seconds:.1f} s from this machine's")
+    direction = "ahead of" if ahead > 0 else "behind"
+    message = f"{seconds:,.0f} s {direction} this machine's: times in the log and on the screens differ by that"
+    return warning(name, message, "set both clocks by NTP; PlexSync goes by the database's")

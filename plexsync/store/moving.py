@@ -1,0 +1,322 @@
+"""Copies the content of a store to another database, table by table, from SQLite to PostgreSQL or the other way.
+
+Nobody writes to the source meanwhile, since the move holds its write lock. Each table arrives in one transaction. Number
+of rows and sum of their content are compared; a table where both agree is not copied again, so an interrupted move goes
+on where it ended, also if the source has changed since. The table of notes comes last: until then the target has a note
+that it is incomplete (`plexsync.rules.moves`).
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from plexsync.rules.errors import LocalFault, Unusable
+from plexsync.rules.moves import MOVE, MOVED, MovedNote, MoveNote, move_note, moved_note
+from plexsync.rules.note_keys import SALT
+from plexsync.store import schema
+from plexsync.store.address import StoreAddress
+from plexsync.store.backend import Backend
+from plexsync.store.connection import Connection, Row
+from plexsync.store.db import faults
+from plexsync.store.intake import uri
+from plexsync.store.opening import backend_at
+
+BATCH = 1_000
+NOTES = "note"
+# Deleting a job counts in the books, so these are copied after it.
+FIRST = "job"
+
+READ_NOTE = "select value from note where name = :name"
+SAVE_NOTE = "insert or replace into note (name, value) values (:name, :value)"
+DELETE_NOTE = "delete from note where name = :name"
+COUNT_CONTENT = "select (select count(*) from note) + (select count(*) from job)"
+# A source in PostgreSQL is idle while a long table arrives.
+WAIT = "set local idle_in_transaction_session_timeout = 0"
+# The columns that PostgreSQL numbers.
+NUMBERED = (
+    "select table_name, column_name from information_schema.columns"
+    " where table_schema = current_schema() and is_identity = 'YES'"
+)
+# The version of a file that has moved away: no program knows such a schema.
+RETIRED = 2**31 - 1
+# Called with the name of each table, and the number of its rows, once it has arrived.
+Tell = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class CopiedTable:
+    """A table of the store with its columns."""
+
+    name: str
+    columns: tuple[str, ...]
+
+    @property
+    def read(self) -> str:
+        """The query for all rows."""
+        return f"select {', '.join(self.columns)} from {self.name}"
+
+    @property
+    def insert(self) -> str:
+        """The statement for one row."""
+        return f"insert into {self.name} ({', '.join(self.columns)}) values (:{', :'.join(self.columns)})"
+
+
+@dataclass(frozen=True)
+class Content:
+    """The number of rows of a table and the sum of their content, whatever their order."""
+
+    rows: int
+    total: int
+
+
+@cache
+def tables() -> tuple[CopiedTable, ...]:
+    """Return all tables of the newest schema in the order in which they are copied, the notes last."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        for migration in schema.MIGRATIONS:
+            for sql in migration:
+                db.execute(sql)
+        names = [name for (name,) in db.execute("select name from sqlite_master where type = 'table' order by name")]
+        columns = {
+            name: tuple(column for _, column, *_ in db.execute(f"pragma table_info({name})"))
+            for name in names
+            if not name.startswith("sqlite_")
+        }
+    order = sorted(columns, key=lambda name: (name == NOTES, name != FIRST, name))
+    return tuple(CopiedTable(name, columns[name]) for name in order)
+
+
+class StoreMove:
+    """A move under way: the source can be read and is not written to, the target is only of this move."""
+
+    def __init__(self, source: Connection, target: Connection, address: StoreAddress) -> None:
+        self._source = source
+        self._target = target
+        self._address = address
+
+    # --- what the notes say ------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Note in the target that a move has begun, or that one goes on. Raises Unusable if it has other content."""
+        origin, note = _origin(self._source), move_note(_note(self._target, MOVE))
+        if note is not None and note.origin != origin:
+            raise Unusable(
+                f"{self._address.name} holds a part of another move: empty it, or name another database_schema"
+            )
+        if note is not None:
+            return
+        with _writing(self._target):
+            if self._target.value(COUNT_CONTENT) and not _note(self._target, MOVED):
+                raise Unusable(f"{self._address.name} has content already: empty it, or name another database_schema")
+            self._target.execute(SAVE_NOTE, {"name": MOVE, "value": MoveNote(origin).text()})
+            self._target.execute(DELETE_NOTE, {"name": MOVED})
+
+    def retire_file(self) -> None:
+        """Let no hook write to the source, a SQLite file, any more: by its version, it is from another PlexSync."""
+        self._source.execute(f"pragma user_version = {RETIRED}")
+
+    def retire_schema(self, place: str, now: int) -> None:
+        """Note in the source, in PostgreSQL, where its content is now."""
+        self._source.execute(SAVE_NOTE, {"name": MOVED, "value": MovedNote(place, now).text()})
+
+    # --- the content -------------------------------------------------------------------------------------------------
+
+    def copy(self, tell: Tell) -> int:
+        """Copy all tables and verify each; returns the number of rows. Raises LocalFault if one differs in the end."""
+        # The order matters: deleting jobs of an earlier try changes the books.
+        for table in tables()[:-1]:
+            content = content_of(self._source, table)
+            if content_of(self._target, table) != content:
+                self._copy_table(table)
+            tell(table.name, content.rows)
+        for table in tables()[:-1]:
+            self._verify(table)
+        if self._address.is_postgres:
+            self._go_on_numbering()
+        self._copy_notes()
+        return sum(content_of(self._source, table).rows for table in tables())
+
+    def _copy_table(self, table: CopiedTable) -> None:
+        with _writing(self._target):
+            self._target.execute(f"delete from {table.name}")
+            for rows in _batches(self._source.stream(table.read)):
+                self._target.execute_many(table.insert, [dict(zip(table.columns, row, strict=True)) for row in rows])
+
+    def _verify(self, table: CopiedTable) -> None:
+        source, target = content_of(self._source, table), content_of(self._target, table)
+        if source != target:
+            raise LocalFault(
+                f"the table {table.name} did not arrive as it was: {target.rows:,} of {source.rows:,} rows are there,"
+                " or they differ. Run plexsync move again"
+            )
+
+    def _go_on_numbering(self) -> None:
+        """Let PostgreSQL give numbers above those that have arrived."""
+        with _writing(self._target):
+            for table, column in self._target.rows(NUMBERED):
+                self._target.rows(
+                    f"select setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) from {table}"
+                )
+
+    def _copy_notes(self) -> None:
+        """Copy the notes, and note that everything has arrived."""
+        table = tables()[-1]
+        own = (MOVE, MOVED)
+        rows = [dict(zip(table.columns, row, strict=True)) for row in self._source.rows(table.read)]
+        with _writing(self._target):
+            self._target.execute("delete from note")
+            self._target.execute_many(table.insert, [row for row in rows if row["name"] not in own])
+            note = MoveNote(_origin(self._source), copied=True)
+            self._target.execute(SAVE_NOTE, {"name": MOVE, "value": note.text()})
+        expected = sorted((row["name"], row["value"]) for row in rows if row["name"] not in own)
+        arrived = self._target.rows("select name, value from note")
+        if sorted((name, value) for name, value in arrived if name not in own) != expected:
+            raise LocalFault("the notes did not arrive as they were. Run plexsync move again")
+
+
+@contextmanager
+def moving(source: StoreAddress, target: StoreAddress) -> Iterator[StoreMove]:
+    """Open both stores, and keep everybody else from writing to the source until the end of the block.
+
+    What was written to the source in the block is committed if the block succeeds. Raises SyncErrors.
+    """
+    backends = backend_at(source, worker=True), backend_at(target, worker=True)
+    with _translated(*backends), closing(backends[0].connect()) as old, closing(backends[1].connect()) as new:
+        if (moved := moved_note(_note(old, MOVED))) is not None:
+            raise Unusable(f"{source.name} has moved to {moved.place} already")
+        if move_note(_note(old, MOVE)) is not None:
+            raise Unusable(f"{source.name} holds a part of another move, which has to be finished first")
+        with _writing(old):
+            if source.is_postgres:
+                # It waits while whole tables arrive elsewhere.
+                old.execute(WAIT)
+            yield StoreMove(old, new, target)
+
+
+def is_copied(address: StoreAddress) -> bool:
+    """Whether everything has arrived in this store, and only the source was not set aside yet. Raises SyncErrors."""
+    backend = backend_at(address)
+    with _translated(backend), closing(backend.connect()) as db:
+        note = move_note(_note(db, MOVE))
+        return note is not None and note.copied
+
+
+def is_retired(file: Path) -> bool:
+    """Whether the content of this SQLite file has moved away. Raises LocalFault."""
+    with faults(file), closing(sqlite3.connect(uri(str(file), "ro"), uri=True)) as db:
+        return schema.version(db) == RETIRED
+
+
+def moved_to(address: StoreAddress) -> MovedNote | None:
+    """Return where the content of this store has moved; None if it has not. Raises SyncErrors."""
+    backend = backend_at(address)
+    with _translated(backend), closing(backend.connect()) as db:
+        return moved_note(_note(db, MOVED))
+
+
+def finish(address: StoreAddress) -> None:
+    """Note that the source of a move to this store was set aside. Raises SyncErrors."""
+    backend = backend_at(address, worker=True)
+    with _translated(backend), closing(backend.connect()) as db, _writing(db):
+        db.execute(DELETE_NOTE, {"name": MOVE})
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+def content_of(db: Connection, table: CopiedTable) -> Content:
+    """Return the number of rows of a table and the sum of their content, the same for both databases."""
+    count = total = 0
+    with _reading(db):
+        for row in db.stream(table.read):
+            count += 1
+            total += _sum(row)
+    return Content(count, total % 2**64)
+
+
+def _sum(row: Row) -> int:
+    """Return a number for the values of a row."""
+    digest = hashlib.blake2b(digest_size=8)
+    for value in row:
+        text = _spelling(value)
+        digest.update(b"%d:%s" % (len(text), text))
+    return int.from_bytes(digest.digest())
+
+
+def _spelling(value: object) -> bytes:
+    """Return the same bytes for the same value of both databases. PostgreSQL stores no character zero."""
+    match value:
+        case None:
+            return b""
+        case bytes() | memoryview():
+            return b"b" + bytes(value)
+        case str():
+            return b"t" + value.replace("\0", "").encode("utf-8", "surrogatepass")
+        case float() if value.is_integer():
+            return b"n%d" % int(value)
+        case _:
+            return b"n" + repr(value).encode()
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+# --- connections -----------------------------------------------------------------------------------------------------
+
+
+def _note(db: Connection, name: str) -> str:
+    row = db.row(READ_NOTE, {"name": name})
+    return str(row[0]) if row else ""
+
+
+def _origin(db: Connection) -> str:
+    """Return a print of the store: its salt is random, and stays with its content."""
+    return hashlib.blake2b(_note(db, SALT).encode(), digest_size=8).hexdigest()
+
+
+@contextmanager
+def _reading(db: Connection) -> Iterator[None]:
+    """One snapshot, unless a transaction is open already."""
+    if db.in_transaction:
+        yield
+        return
+    db.begin()
+    try:
+        yield
+    finally:
+        db.roll_back()
+
+
+@contextmanager
+def _writing(db: Connection) -> Iterator[None]:
+    """One transaction, committed if the block succeeds."""
+    db.begin(writes=True)
+    try:
+        yield
+        db.commit()
+    except BaseException:
+        if db.in_transaction:
+            db.roll_back()
+        raise
+
+
+@contextmanager
+def _translated(*backends: Backend) -> Iterator[None]:
+    """Raise PlexSync's errors for those of the drivers."""
+    try:
+        yield
+    except tuple(kind for backend in backends for kind in backend.errors) as error:
+        backend = next(backend for backend in backends if isinstance(error, backend.errors))
+        raise backend.translated(error) from error

@@ -1,0 +1,107 @@
+"""What `doctor` wants to know of a PostgreSQL server: version, size, latency, clock, free connections, poolers."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from plexsync.store.address import StoreAddress
+from plexsync.store.postgres import faults
+from plexsync.store.postgres.backend import connect
+from plexsync.store.postgres.connection import Driver
+
+# Round trips that are measured.
+TRIPS = 9
+
+SIZE = (
+    "select coalesce(sum(pg_total_relation_size(oid)), 0)::bigint from pg_class"
+    " where relnamespace = current_schema()::regnamespace and relkind = 'r'"
+)
+VERSION = "select version from schema_version"
+# The sessions of other users count, and are listed nowhere else for everyone.
+FREE = (
+    "select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+    " - coalesce(sum(numbackends), 0)::int from pg_stat_database"
+)
+NOW = "select floor(extract(epoch from clock_timestamp()) * 1000)::bigint"
+ENCRYPTED = "select coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)"
+PID = "select pg_backend_pid()"
+
+
+@dataclass(frozen=True)
+class ServerCheck:
+    """State of the database server. `latency` is the median of some round trips in milliseconds, `size` in bytes.
+
+    `ahead`: by how many milliseconds its clock is ahead of this machine's. `free`: connections that are left.
+    `changes_sessions`: a pooler gives each transaction another session, so session locks are worth nothing.
+    """
+
+    version: str
+    schema: int
+    size: int
+    latency: float
+    ahead: int
+    free: int
+    encrypted: bool
+    changes_sessions: bool
+
+
+def inspect(address: StoreAddress, now: Callable[[], int]) -> ServerCheck:
+    """Ask the server; `now` is this machine's wall clock in UTC milliseconds. Raises SyncErrors."""
+    with _connected(address) as db:
+        latency, ahead = _clocked(db, now)
+        return ServerCheck(
+            version=str(db.info.parameter_status("server_version") or "of unknown version"),
+            schema=int(_value(db, VERSION)),
+            size=int(_value(db, SIZE)),
+            latency=latency,
+            ahead=ahead,
+            free=int(_value(db, FREE)),
+            encrypted=bool(_value(db, ENCRYPTED)),
+            changes_sessions=_changes_sessions(db, address),
+        )
+
+
+def _clocked(db: Driver, now: Callable[[], int]) -> tuple[float, int]:
+    """The median of the round trips, and the distance of the clocks by the fastest of them."""
+    trips: list[tuple[float, int]] = []
+    for _ in range(TRIPS):
+        began, here = time.perf_counter(), now()
+        told = int(_value(db, NOW))
+        took = (time.perf_counter() - began) * 1000
+        trips.append((took, round(told - here - took / 2)))
+    return statistics.median(took for took, _ in trips), min(trips)[1]
+
+
+def _changes_sessions(db: Driver, address: StoreAddress) -> bool:
+    """Whether our session changes while another connection is within a transaction.
+
+    A pooler gives a free session to whoever begins a transaction. So the other connection gets the one that we had, and
+    we get another one.
+    """
+    before = _value(db, PID)
+    with _connected(address) as other:
+        other.execute("begin")
+        _value(other, PID)
+        try:
+            return bool(_value(db, PID) != before)
+        finally:
+            other.execute("rollback")
+
+
+@contextmanager
+def _connected(address: StoreAddress) -> Iterator[Driver]:
+    with closing(connect(address)) as db:
+        try:
+            yield db
+        except psycopg.Error as error:
+            raise faults.translated(error, address.name) from error
+
+
+def _value(db: Driver, sql: str) -> Any:
+    row = db.execute(sql.encode()).fetchone()
+    return None if row is None else row[0]
