@@ -3,6 +3,7 @@
 from plexsync.reports.edits import edit_facts
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.verdict import verdict
+from plexsync.reports.workers import ALONE, Machines, worker
 from plexsync.rules.collection_status import CollectionStatus, collection_status
 from plexsync.rules.dashboard_place import read as read_place
 from plexsync.rules.first_plays import read_counted
@@ -10,11 +11,10 @@ from plexsync.rules.gate_names import GateName, shown
 from plexsync.rules.note_keys import CHANGED
 from plexsync.rules.status_words import STATUSES, server_word
 from plexsync.rules.verified import read as read_verified
-from plexsync.rules.worker_ends import read as read_ends
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from types import SimpleNamespace
 
     from plexsync.app.database_files import Summary
@@ -33,28 +33,21 @@ if TYPE_CHECKING:
         PlaysFacts,
         QueuedPlays,
         QueueFacts,
-        StandbyFacts,
         StatusFacts,
         VerifiedFacts,
-        WorkerEndFacts,
-        WorkerFacts,
     )
     from plexsync.rules.first_plays import FirstPlays
     from plexsync.rules.outages import Outage
     from plexsync.rules.outages import OutageTotals as Figures
-    from plexsync.rules.records import BreakerRow, HoldRow, Overview, StandbyRow
+    from plexsync.rules.records import BreakerRow, HoldRow, Overview
     from validation.config import PlexSyncConfig
 
     Settings = PlexSyncConfig | StatusSettings
-
-# A worker without a heartbeat for this many milliseconds hangs (it sends one every few seconds, also when idle).
-FRESH = 120_000
 
 
 def facts(parts: "Parts") -> "StatusFacts":
     """All facts of `status`, from one snapshot; times are RFC 3339 or None."""
     running, began = parts.worker_since()
-    last = parts.locks.worker()
     return facts_of(
         parts.summary(),
         parts.config,
@@ -62,8 +55,7 @@ def facts(parts: "Parts") -> "StatusFacts":
         running=running,
         began=began,
         has_dashboard=parts.has_dashboard(),
-        host=last.host if last else "",
-        standbys=parts.locks.standbys(),
+        machines=Machines(parts.locks.worker(), parts.locks.standbys()),
     )
 
 
@@ -75,13 +67,9 @@ def facts_of(
     running: bool,
     began: int | None,
     has_dashboard: bool,
-    host: str = "",
-    standbys: "Sequence[StandbyRow]" = (),
+    machines: Machines = ALONE,
 ) -> "StatusFacts":
-    """All facts of `status`; `spooled` counts the waiting and the unreadable events, `began`: when the lock was taken.
-
-    `host` is the machine that works, or worked last, and `standbys` are those that stand by, if that is known.
-    """
+    """All facts of `status`; `spooled` counts the waiting and the unreadable events, `began`: when the lock was taken."""
     gates = shown({*summary.breakers, *summary.holds, *summary.paces})
     bare: BareFacts = {
         "at": stamp(summary.now),
@@ -99,11 +87,7 @@ def facts_of(
         "holds": {name: hold(row) for name, row in summary.holds.items()},
         "outages": _outages(summary),
         "paces": {name: _pace(summary.paces.get(name), summary.now) for name in gates},
-        "worker": {
-            **worker(summary, running=running, began=began, enabled=config.enabled),
-            "host": host,
-            "standbys": [standby_facts(row) for row in standbys],
-        },
+        "worker": worker(summary, machines, running=running, began=began, enabled=config.enabled),
         "dashboard": dashboard_facts(summary.dashboard if has_dashboard else ""),
         "events": {"waiting": spooled[0], "unread": spooled[1]},
         "edits": edit_facts(summary.edits, summary.lines, running=running),
@@ -119,51 +103,6 @@ def facts_of(
         "books": _books(summary.books, sum(count for state, count in summary.jobs.items() if state != "idle")),
     }
     return {"verdict": verdict(bare, config.stash_poll_interval), **bare}
-
-
-def standby_facts(row: "StandbyRow") -> "StandbyFacts":
-    """A machine that stands by."""
-    return {"host": row.host, "since": stamp(row.since), "differing": list(row.differing)}
-
-
-def machine_words(worker: "WorkerFacts") -> str:
-    """Where the worker runs and who stands by, to follow its word; '' with SQLite."""
-    if not worker["host"]:
-        return ""
-    waiting = [f"{row['host']} stands by{_unlike(row)}" for row in worker["standbys"]]
-    where = f" on {worker['host']}" if worker["running"] else f", last on {worker['host']}"
-    return where + "".join(f"; {words}" for words in waiting)
-
-
-def _unlike(row: "StandbyFacts") -> str:
-    names = ", ".join(row["differing"])
-    return f" and does not take over, since its settings differ ({names})" if names else ""
-
-
-def worker(summary: "Summary", *, running: bool, began: int | None, enabled: bool) -> "WorkerFacts":
-    """The worker of one machine: `running` if it holds the lock, `alive` if it also sends heartbeats."""
-    beat = noted(summary.heartbeat)
-    alive, young = (moment is not None and abs(summary.now - moment) < FRESH for moment in (beat, began))
-    return {
-        "running": running,
-        "alive": running and alive,
-        "starting": running and young and not alive,
-        "inside": bool(summary.inside),
-        "heartbeat": stamp(beat),
-        "enabled": enabled,
-        "host": "",
-        "standbys": [],
-        "ended": _ended(summary.ended),
-    }
-
-
-def _ended(text: str) -> "WorkerEndFacts | None":
-    """How often in a row a worker ended by itself, by its note."""
-    ends = read_ends(text)
-    if ends is None:
-        return None
-    count, since, last, error = ends
-    return {"count": count, "since": stamp(since), "last": stamp(last), "error": error}
 
 
 def dashboard_facts(text: str) -> "DashboardFacts | None":

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
         HoldFacts,
         VerdictFacts,
         VerdictPart,
-        WorkerEndFacts,
-        WorkerFacts,
     )
+    from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
 
     # How bad it is, and the words for it.
     Part = tuple[str, str]

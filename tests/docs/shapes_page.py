@@ -22,6 +22,7 @@ PAGE = ROOT / "docs" / "api-shapes.md"
 MARKER = "<!-- What follows is made by `make shapes-page`. -->\n"
 SECTIONS = {
     "status": "Status",
+    "workers": "Workers",
     "outages": "Outages",
     "scenes": "Scenes",
     "collections": "Collections",

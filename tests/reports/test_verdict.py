@@ -10,9 +10,11 @@ from plexsync.app.parts import Parts, opened
 from plexsync.reports.attention import machine_needs, needs
 from plexsync.reports.fix_steps import machine_entries
 from plexsync.reports.format import DAY, stamp, unstamped
-from plexsync.reports.shapes.status import BareFacts, BreakerFacts, HoldFacts, WorkerEndFacts, WorkerFacts
-from plexsync.reports.status import FRESH, facts
+from plexsync.reports.shapes.status import BareFacts, BreakerFacts, HoldFacts
+from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
+from plexsync.reports.status import facts
 from plexsync.reports.verdict import verdict, verdict_line, word_for_worker
+from plexsync.reports.workers import FRESH
 from plexsync.rules.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, PLAYS_MISSING, REPAIRED
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.restored_stash import MissingPlays, missing_text
@@ -29,6 +31,8 @@ WORKS: WorkerFacts = {
     "inside": False,
     "heartbeat": NOW,
     "enabled": True,
+    "host": "",
+    "standbys": [],
     "ended": None,
 }
 CONFIG = PlexSyncConfig(

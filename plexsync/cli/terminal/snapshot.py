@@ -8,8 +8,9 @@ from plexsync.app.parts import Parts
 from plexsync.cli.terminal.rows import change_words
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.rows import short, title, written
-from plexsync.reports.shapes.status import VerdictFacts, WorkerFacts
+from plexsync.reports.shapes.status import VerdictFacts
 from plexsync.reports.shapes.top import ServerFacts, TopFacts
+from plexsync.reports.shapes.workers import WorkerFacts
 from plexsync.reports.status import breaker, hold, server_words
 from plexsync.reports.status import facts as facts_of
 from plexsync.rules.gate_names import GateName, caption

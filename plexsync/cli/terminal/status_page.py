@@ -7,13 +7,13 @@ from plexsync.reports.format import lasting, many, seen, unstamped
 from plexsync.reports.status import (
     OWED,
     counted_collections,
-    machine_words,
     play_counts,
     server_words,
     too_many,
     verified_words,
 )
 from plexsync.reports.verdict import closed_gates, verdict_line, word_for_worker
+from plexsync.reports.workers import machine_words
 from plexsync.rules.gate_names import CURE, REFUSES, SERVERS, GateName, caption, is_covered
 from plexsync.rules.status_words import (
     DOWN,

@@ -2,8 +2,9 @@
 
 from typing import TypedDict
 
-from plexsync.reports.shapes.status import BreakerFacts, HoldFacts, UndoneFacts, VerdictFacts, WorkerFacts
+from plexsync.reports.shapes.status import BreakerFacts, HoldFacts, UndoneFacts, VerdictFacts
 from plexsync.reports.shapes.values import Moment
+from plexsync.reports.shapes.workers import WorkerFacts
 
 
 class ServerFacts(BreakerFacts):
