@@ -1,7 +1,6 @@
 """The house put together for a test: the real store and clients, simulated neighbours, a clock and dice in our hand."""
 
 import os
-import sqlite3
 import subprocess
 import sys
 import time
@@ -36,6 +35,7 @@ from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.collecting import StashCollecting
 from plexsync.store.database import Database
 from tests.engine.clocks import Clock, Dice
+from tests.stores import look
 from worker.circuit_breaker import Rules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -226,20 +226,13 @@ class House:
 
     def rows(self, sql: str) -> list[tuple]:
         """What the database says, read by an independent connection."""
-        db = sqlite3.connect(f"file:{self.folder / 'plexsync.db'}?mode=ro", uri=True, timeout=10)
-        try:
+        with look(self.folder) as db:
             return db.execute(sql).fetchall()
-        finally:
-            db.close()
 
     def change(self, sql: str) -> None:
         """What another process does to the database."""
-        db = sqlite3.connect(self.folder / "plexsync.db", timeout=10)
-        try:
-            with db:
-                db.execute(sql)
-        finally:
-            db.close()
+        with look(self.folder) as db:
+            db.execute(sql)
 
     def put_off(self) -> None:
         """What is absent has been so for long: it is not due for another day, unless somebody wakes it."""

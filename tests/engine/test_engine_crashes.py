@@ -305,6 +305,7 @@ def test_a_commit_that_fails_leaves_its_jobs_ours_and_unblamed(house, monkeypatc
     assert house.out_of_step(ids) == []
 
 
+@pytest.mark.sqlite_only
 def test_a_database_that_is_full_for_real_pauses_and_goes_on_when_there_is_space(tmp_path, monkeypatch):
     room, connect = [40], sqlite.connect
 

@@ -26,6 +26,7 @@ from plexsync.rules.outages import outages
 from plexsync.simulator.http import Fault
 from plexsync.store.database import Database
 from tests.engine.house import BREAKER, DAY, HOUR, TOKEN, House, fails
+from tests.stores import address_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
@@ -491,14 +492,15 @@ import sys
 from pathlib import Path
 from plexsync.plex.client import PlexClient
 from plexsync.stash.client import StashClient
-from plexsync.store.database import Database
+from plexsync.store.address import StoreAddress
+from plexsync.store.opening import open_database
 from plexsync.rules.errors import Neighbour
 from tests.engine.clocks import Clock, Dice
 from tests.engine.house import BREAKER
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READS
 
-store = Database(Path(sys.argv[1]))
+store = open_database(StoreAddress(Path(sys.argv[1]), *sys.argv[2:]))
 stash, plex = StashClient("http://127.0.0.1:9", ""), PlexClient("http://127.0.0.1:9", "token")
 gates = Gates(store, stash, plex, BREAKER, Clock(), Dice(), dict.fromkeys(Neighbour, "as set up"))
 print("here", flush=True)
@@ -513,7 +515,8 @@ sys.stdin.readline()
 def test_of_several_processes_one_gets_the_probe_and_when_it_is_killed_the_next_one_after_its_lease(house):
     row = trip(house)
     house.clock.move(row.wait + 1)
-    words = [sys.executable, "-c", ASK, str(house.folder / "plexsync.db")]
+    address = address_of(house.folder)
+    words = [sys.executable, "-c", ASK, str(house.folder), address.url, address.schema]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     children = [subprocess.Popen(words, cwd=ROOT, **pipes) for _ in range(3)]
     try:

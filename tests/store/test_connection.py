@@ -11,8 +11,8 @@ from plexsync.rules.job import Kind, Why
 from plexsync.rules.plan_records import Remembered
 from plexsync.rules.records import PaceRow
 from plexsync.rules.values import Held
+from plexsync.store.database import Database
 from plexsync.store.sqlite import SqliteConnection
-from tests.stores import look
 
 T = 1_700_000_000_000
 HELD = Held("a", True)
@@ -97,8 +97,8 @@ def test_the_revision_changes_with_whoever_commits_and_with_nothing_else(store, 
         tx.notes.save("a", "b")
     own = store.revision()
     assert own != revision
-    with look(folder) as other:
-        other.execute("insert into note (name, value) values ('c', 'd')")
+    with closing(Database(folder / "plexsync.db")) as other, other.writing() as tx:
+        tx.notes.save("c", "d")
     assert store.revision() != own
 
 

@@ -697,6 +697,7 @@ def large(tmp_path_factory) -> Iterator[sqlite3.Connection]:
     db.close()
 
 
+@pytest.mark.sqlite_only
 def test_a_claim_reads_due_rows_by_an_index_without_sorting(large):
     for lane in Lane:
         found = plan(large, jobs.DUE, {"lane": lane, "now": T, "limit": 10})
@@ -705,16 +706,19 @@ def test_a_claim_reads_due_rows_by_an_index_without_sorting(large):
         assert "SCAN" not in found
 
 
+@pytest.mark.sqlite_only
 def test_delayed_rows_cost_a_claim_nothing(large):
     assert steps(large, jobs.DUE, {"lane": 0, "now": T, "limit": 50}) < 60 * 20
     assert steps(large, jobs.DUE, {"lane": 0, "now": T - 1, "limit": 50}) < 30
 
 
+@pytest.mark.sqlite_only
 def test_waking_absent_rows_finds_them_by_when_they_are_due(large):
     found = plan(large, jobs.WAKE_ABSENT, {"now": T, "limit": 10, "lane": 0})
     assert "job_due (lane=? AND due>?)" in found
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("sql", "index"),
     [
@@ -743,6 +747,7 @@ def test_the_other_statements_find_their_rows_by_an_index(large, sql, index):
     assert "TEMP B-TREE" not in found
 
 
+@pytest.mark.sqlite_only
 def test_a_want_costs_the_same_whatever_the_table_holds(large):
     values = {"kind": "scene", "id": 44_999, "edit": True, "lane": 0, "now": T, "desired": ""}
     large.execute("begin immediate")
@@ -805,5 +810,6 @@ def test_a_flow_that_is_switched_off_leaves_no_work_and_balanced_books(store):
         assert not tx.jobs.settle(jobs[6], Settled(State.IDLE, 0, 0, 0, T), now=T, ok_mark=0, bad_mark=0)
 
 
+@pytest.mark.sqlite_only
 def test_waiting_plays_are_counted_without_a_look_at_every_scene(large):
     assert steps(large, job_queries.COUNT_UNSETTLED_OF_FLOWS, {}) < 200

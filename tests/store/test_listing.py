@@ -139,13 +139,17 @@ def test_what_a_page_is_called_is_found_by_number(library):
     assert [step for step in db.seen if step.startswith("SCAN") and "json_each" not in step] == []
 
 
-def test_a_search_goes_on_where_the_page_before_it_ended(library, large):
+def test_a_search_goes_on_where_the_page_before_it_ended(large):
     with large.reading() as db:
         first = db.scene_names.search("scene 99", limit=50)
         second = db.scene_names.search("scene 99", limit=50, after=first[-1])
     assert first[:3] == [99, 990, 991]
     assert len(first) == 50
     assert second[0] > first[-1]
+
+
+@pytest.mark.sqlite_only
+def test_a_search_reads_by_the_key_of_the_table(library):
     with closing(Plans(library)) as plans:
         ReadOnlySceneNames(SqliteConnection(plans)).search("99", limit=50, after=70_000)
     steps = ["SEARCH shown USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"]
@@ -162,6 +166,7 @@ def title_key(id: int) -> str:
     return f"scene {id}"
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("status", SceneStatus)
 def test_a_page_from_the_highest_number_downwards_reads_no_more_than_one_upwards(library, status):
     with closing(Plans(library)) as db:
