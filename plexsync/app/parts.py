@@ -42,11 +42,13 @@ from plexsync.plex.wall import PlexWall
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.neighbours import Clock, Dice, Imaging
+from plexsync.rules.note_keys import DASHBOARD
 from plexsync.stash.client import StashClient
 from plexsync.stash.collecting import StashCollecting
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
 from plexsync.store.fence import Fence
+from plexsync.store.installation import installation
 from plexsync.store.journal import WriteJournal
 from plexsync.store.lock import FILE, has_dashboard
 from plexsync.store.opening import open_database
@@ -149,7 +151,14 @@ class Parts(Assembled):
         if not self.address.is_postgres:
             return summary_of(self.folder, self.clock.now())
         with self.store.reading() as db:
-            return db.summary(self.clock.now())
+            summary = db.summary(self.clock.now())
+            summary.dashboard = db.notes.text(self.dashboard_note)
+            return summary
+
+    @property
+    def dashboard_note(self) -> str:
+        """The name of the note that tells where the dashboard of this machine listens."""
+        return f"{DASHBOARD}:{installation(self.folder)}" if self.address.is_postgres else DASHBOARD
 
 
 def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:

@@ -128,17 +128,17 @@ class StoreMove:
     def copy(self, tell: Tell) -> int:
         """Copy all tables and verify each; returns the number of rows. Raises LocalFault if one differs in the end."""
         # The order matters: deleting jobs of an earlier try changes the books.
+        contents: dict[CopiedTable, Content] = {}
         for table in tables()[:-1]:
-            content = content_of(self._source, table)
-            if content_of(self._target, table) != content:
+            contents[table] = content_of(self._source, table)
+            if content_of(self._target, table) != contents[table]:
                 self._copy_table(table)
-            tell(table.name, content.rows)
-        for table in tables()[:-1]:
-            self._verify(table)
+            tell(table.name, contents[table].rows)
+        for table, content in contents.items():
+            self._verify(table, content)
         if self._address.is_postgres:
             self._go_on_numbering()
-        self._copy_notes()
-        return sum(content_of(self._source, table).rows for table in tables())
+        return sum(content.rows for content in contents.values()) + self._copy_notes()
 
     def _copy_table(self, table: CopiedTable) -> None:
         with _writing(self._target):
@@ -146,8 +146,8 @@ class StoreMove:
             for rows in _batches(self._source.stream(table.read)):
                 self._target.execute_many(table.insert, [dict(zip(table.columns, row, strict=True)) for row in rows])
 
-    def _verify(self, table: CopiedTable) -> None:
-        source, target = content_of(self._source, table), content_of(self._target, table)
+    def _verify(self, table: CopiedTable, source: Content) -> None:
+        target = content_of(self._target, table)
         if source != target:
             raise LocalFault(
                 f"the table {table.name} did not arrive as it was: {target.rows:,} of {source.rows:,} rows are there,"
@@ -162,8 +162,8 @@ class StoreMove:
                     f"select setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) from {table}"
                 )
 
-    def _copy_notes(self) -> None:
-        """Copy the notes, and note that everything has arrived."""
+    def _copy_notes(self) -> int:
+        """Copy the notes, and note that everything has arrived; returns the number of notes."""
         table = tables()[-1]
         own = (MOVE, MOVED)
         rows = [dict(zip(table.columns, row, strict=True)) for row in self._source.rows(table.read)]
@@ -176,6 +176,7 @@ class StoreMove:
         arrived = self._target.rows("select name, value from note")
         if sorted((name, value) for name, value in arrived if name not in own) != expected:
             raise LocalFault("the notes did not arrive as they were. Run plexsync move again")
+        return len(expected)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Notes in the database where the dashboard listens, for `status` and for the page in Stash.
 
-The note counts only while this process holds a lock beside the database. So nobody believes it after the process has
-ended, however it ended.
+The note counts only while this process holds a lock in the data folder of its machine. So nobody believes it after the
+process has ended, however it ended.
 """
 
 import ipaddress
@@ -11,7 +11,6 @@ import threading
 from plexsync.app.parts import Parts
 from plexsync.rules.dashboard_place import reach_of, written
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
-from plexsync.rules.note_keys import DASHBOARD
 from plexsync.store import lock
 
 log = logging.getLogger("PlexSync.web")
@@ -38,7 +37,7 @@ class Presence(threading.Thread):
                 if not noted:
                     # First, since an older note must not count with the new lock.
                     with self._parts.store.writing() as tx:
-                        tx.notes.save(DASHBOARD, self._text)
+                        tx.notes.save(self._parts.dashboard_note, self._text)
                     noted = True
                 self._lock = lock.try_lock(self._parts.folder, lock.DASHBOARD)
             except (LocalFault, NewerDatabase, Unusable) as fault:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.app.settings import known_place
 from plexsync.cli.checks.postgres import server as server_checks
 from plexsync.rules.machine import Machine
 from plexsync.store.address import StoreAddress
@@ -18,6 +19,7 @@ from tests import postgres_server
 from tests.cli.conftest import Door
 from tests.cli.test_cli_doctor import check
 from tests.journey.world import World
+from validation.config import PlexSyncConfig
 
 pytestmark = [
     pytest.mark.sqlite_only,
@@ -165,6 +167,19 @@ def test_backup_and_restore_name_the_programs_of_postgresql(moved: World, door: 
     restored = door("restore", tmp_path / "copy", answer="y\n")
     assert restored.code == 2
     assert "pg_restore --clean --if-exists" in restored.err
+
+
+def test_with_postgresql_the_usual_folder_is_known_while_stash_is_away(tmp_path: Path) -> None:
+    """There is no database file that would show which folder is in use."""
+    usual = tmp_path / ".local" / "share" / "plexsync"
+    required = {"plex_url": "http://plex", "plex_token": "token"}
+    for given, expected in (({}, None), ({"database_url": "postgresql://db/plexsync"}, usual)):
+        config = PlexSyncConfig(**required, **given)
+        assert known_place(config, {"HOME": str(tmp_path)}) is None
+        usual.mkdir(parents=True)
+        found = known_place(config, {"HOME": str(tmp_path)})
+        assert (found and found.path) == expected
+        usual.rmdir()
 
 
 # --- doctor ----------------------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def test_the_password_of_the_database_stays_out_of_everything(tmp_path: Path, se
         ).stdout
         server.stop("kill")
         world.settings["database_url"] = url
-        assert run(world, ("status",), ("sync", "1"), said=said) == [1, 1]
+        assert run(world, ("status",), ("sync", "1"), said=said) == [2, 2]
 
         assert len(dumped) > 10_000
         assert not leaks(dumped)
