@@ -220,7 +220,7 @@ class Play:
         """Show the status about once a second until the act is over."""
         began = reported_at = time.monotonic()
         last = -1
-        while time.monotonic() - began < LONGEST_ACT:
+        while self._stage.is_up and time.monotonic() - began < LONGEST_ACT:
             time.sleep(LOOK)
             try:
                 now = facts(self._stage.parts)
@@ -235,7 +235,8 @@ class Play:
                 reported_at, last = time.monotonic(), done
             if over:
                 return
-        self._screen.print("   this takes longer than it should; the summary tells what is missing")
+        words = "this takes longer than it should" if self._stage.is_up else "plexsync serve has ended by itself"
+        self._screen.print(f"   {words}; the summary tells what is missing")
 
     def _tell_why(self, breaker: BreakerFacts) -> None:
         """Print PlexSync's reason, once per outage."""

@@ -109,6 +109,11 @@ class Stage:
         return row.pid if row is not None else 0
 
     @property
+    def is_up(self) -> bool:
+        """Whether any `plexsync serve` runs."""
+        return any(machine.pid for machine in self.machines)
+
+    @property
     def address(self) -> str:
         """The address of a dashboard that is up."""
         return next((machine.address for machine in self.machines if machine.pid), self.machines[0].address)
