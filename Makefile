@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 LOCK   := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
+ON_POSTGRES := tests/store tests/engine
+
 ifndef V
 .SILENT:
 endif
@@ -12,7 +14,7 @@ endif
 # What is fetched is announced: it may take minutes, and the installer is quiet.
 FETCH = echo "Fetching the packages of $(1) into $(VENV) ..."
 
-.PHONY: help install setup docs pictures settings-page shapes-page demo test measure check dist wheels changelog bench torture torture-long lock clean
+.PHONY: help install setup docs pictures settings-page shapes-page demo test test-sqlite test-postgres measure check dist wheels changelog bench torture torture-long lock clean
 
 help: ## this list
 	grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -29,11 +31,17 @@ $(VENV)/.demo: requirements/base.txt deploy/link.py | $(BIN)/python
 	$(BIN)/python deploy/link.py
 	touch $@
 
+# With STORE=postgres the demo needs its driver as well.
+$(VENV)/.demo-postgres: requirements/postgres.txt | $(VENV)/.demo
+	$(call FETCH,requirements/postgres.txt)
+	$(PIP) install --require-hashes -r requirements/postgres.txt
+	touch $@
+
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	$(call FETCH,requirements/dev.txt)
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
-	touch $@ $(VENV)/.demo
+	touch $@ $(VENV)/.demo $(VENV)/.demo-postgres
 
 # What `make bench` compares with; nothing of the product needs it.
 $(VENV)/.bench: requirements/bench.txt $(VENV)/.dev
@@ -53,12 +61,18 @@ install: $(VENV)/.all ## what it takes to use PlexSync, in .venv
 
 setup: $(VENV)/.dev ## the development environment in .venv
 
-demo: $(VENV)/.demo ## watch 1,000 scenes come in sync, past an outage (KEEP=1 stays up)
-	$(BIN)/python -m plexsync demo $(if $(KEEP),--keep)
+demo: $(VENV)/.demo $(if $(filter postgres,$(STORE)),$(VENV)/.demo-postgres) ## watch 1,000 scenes come in sync, past an outage (KEEP=1 stays up; STORE=postgres: a standby takes over)
+	$(BIN)/python -m plexsync demo $(if $(STORE),--store $(STORE)) $(if $(KEEP),--keep)
 
-test: setup ## all tests
+test: test-sqlite test-postgres ## all tests
+
+test-sqlite: setup ## all tests on SQLite
 	$(BIN)/python -m compileall -q plexsync validation worker release tests
 	$(BIN)/python -m pytest -q -n 4 --maxschedchunk=8 $(PYTEST_OPTIONS)
+
+# The store and what rests on it most; the others know no database. Where PostgreSQL is missing, one line says so.
+test-postgres: setup ## the tests of the store and the engine once more, on PostgreSQL
+	$(BIN)/python -m pytest -q -n 4 --maxschedchunk=8 --store=postgres $(ON_POSTGRES) $(PYTEST_OPTIONS)
 
 measure: setup ## how large and how clear the code is: the figures that tests/test_measure.py keeps from growing
 	$(BIN)/python -m tests.measure

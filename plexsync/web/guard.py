@@ -27,8 +27,8 @@ LARGEST_BODY = 64 * 1024
 MOST_FIELDS = 1_000
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 METHODS = {"GET", "HEAD", "POST"}
-# Reachable without a password: the login page, its static files, and the health check.
-OPEN = ("/login", "/health")
+# Reachable without a password: the login page, its static files, and the health checks.
+OPEN = ("/login", "/health", "/health/live")
 LOOKS = "/static/"
 # For programs: no cookie is set, and no login page is shown.
 MACHINES = ("/api/", "/metrics", "/health")

@@ -1,4 +1,4 @@
-"""Monitoring endpoints: `/metrics` for Prometheus, `/health` for a supervisor that restarts an unhealthy process."""
+"""Monitoring endpoints: `/metrics` for Prometheus, `/health` for a monitor, `/health/live` for what restarts a process."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from plexsync.reports.format import unstamped
@@ -195,4 +195,13 @@ def _health(desk: Desk) -> HealthFacts:
     return {"status": "ok" if worker["alive"] else "failing", "worker": worker["alive"], "database": True}
 
 
-routes = [Route("/metrics", metrics, methods=["GET"]), Route("/health", health, methods=["GET"])]
+async def live(_: Request) -> Response:
+    """200 while this process answers: on a standby too, and while the database is away, which no restart would help."""
+    return PlainTextResponse("live\n")
+
+
+routes = [
+    Route("/metrics", metrics, methods=["GET"]),
+    Route("/health", health, methods=["GET"]),
+    Route("/health/live", live, methods=["GET"]),
+]

@@ -297,6 +297,7 @@ def test_doctor_and_serve_work_there_as_a_user_without_rights(image: Path, world
     try:
         until(lambda: world.in_step(ids))
         until(lambda: healthy(image, given["PLEXSYNC_WEB_BIND"]))
+        assert healthy(image, given["PLEXSYNC_WEB_BIND"], "live")
     finally:
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=HANG)
@@ -313,10 +314,10 @@ def test_nothing_but_the_data_folder_is_written(image: Path, world: World) -> No
     assert {path: path.stat().st_mtime_ns for path in (image / "opt").rglob("*")} == before
 
 
-def healthy(image: Path, bind: str, *, path: str = "/usr/bin:/bin") -> bool:
+def healthy(image: Path, bind: str, *words: str, path: str = "/usr/bin:/bin") -> bool:
     """What the engine is told of a container whose dashboard is there."""
     done = subprocess.run(
-        [str(image / "usr/local/bin/plexsync-health")],
+        [str(image / "usr/local/bin/plexsync-health"), *words],
         env={"PATH": path, "PLEXSYNC_WEB_BIND": bind, "http_proxy": "http://127.0.0.1:9"},
         capture_output=True,
         text=True,
@@ -329,7 +330,10 @@ def healthy(image: Path, bind: str, *, path: str = "/usr/bin:/bin") -> bool:
 
 @pytest.mark.parametrize("path", ["/usr/bin:/bin", "/nowhere"], ids=["with wget", "without wget"])
 @pytest.mark.parametrize(("answer", "well"), [(200, True), (503, False), (None, False)])
-def test_the_health_check_asks_the_dashboard(answer: int | None, well: bool, path: str, image: Path) -> None:
+@pytest.mark.parametrize(("words", "page"), [((), "/health"), (("live",), "/health/live")])
+def test_the_health_check_asks_the_dashboard(
+    words: tuple[str, ...], page: str, answer: int | None, well: bool, path: str, image: Path
+) -> None:
     asked = []
 
     class Dashboard(BaseHTTPRequestHandler):
@@ -347,6 +351,6 @@ def test_the_health_check_asks_the_dashboard(answer: int | None, well: bool, pat
             threading.Thread(target=server.handle_request, daemon=True).start()
         else:
             server.server_close()
-        told = healthy(image, f"0.0.0.0:{port}", path=path)
+        told = healthy(image, f"0.0.0.0:{port}", *words, path=path)
     assert told is well
-    assert asked == (["/health"] if answer else [])
+    assert asked == ([page] if answer else [])

@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from plexsync.cli.main import COMMANDS
-from plexsync.simulator.stash_manifest import parse_yaml
 from tests.journey.world import ROOT
 from validation.config import describe
 from validation.sources import FILE_VARIABLES, OTHER_VARIABLES
@@ -28,29 +28,95 @@ def test_variables_that_are_named_are_settings(path: Path) -> None:
         assert variables(path.read_text(encoding="utf-8")) <= KNOWN
 
 
-def compose() -> dict:
-    return parse_yaml((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+def compose(file: str = "compose.yaml") -> dict:
+    return yaml.safe_load((DEPLOY / file).read_text(encoding="utf-8"))
 
 
-def test_the_example_holds_no_secret_and_asks_for_no_rights() -> None:
-    ours = compose()["services"]["plexsync"]
-    for name, value in ours["environment"].items():
-        assert not re.search("TOKEN|KEY|PASSWORD", name) or (
-            name.endswith("_FILE") and value.startswith("/run/secrets/")
-        )
-    assert ours["read_only"] is True
-    assert ours["cap_drop"] == ["ALL"]
-    assert ours["security_opt"] == ["no-new-privileges:true"]
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", ours["user"])
+EXAMPLES = ("compose.yaml", "compose-postgres.yaml")
+examples = pytest.mark.parametrize("file", EXAMPLES)
+# Of the words that Compose knows, those that the examples need.
+WHOLE = {"services", "volumes", "secrets", "x-plexsync"}
+SERVICE = {
+    "build",
+    "image",
+    "init",
+    "user",
+    "environment",
+    "secrets",
+    "ports",
+    "volumes",
+    "tmpfs",
+    "depends_on",
+    "restart",
+}
+SERVICE |= {"healthcheck", "read_only", "cap_drop", "security_opt", "shm_size", "stop_grace_period"}
+HEALTH_CHECK = {"interval", "retries", "start_period", "test", "timeout"}
 
 
-def test_every_secret_and_volume_of_the_example_is_declared() -> None:
-    whole = compose()
-    ours = whole["services"]["plexsync"]
-    assert set(ours["secrets"]) == set(whole["secrets"])
-    named = {value.rpartition("/")[2] for name, value in ours["environment"].items() if name.endswith("_FILE")}
-    assert named == set(whole["secrets"])
-    assert set(ours["depends_on"]) < set(whole["services"])
+def test_every_example_of_compose_is_looked_at() -> None:
+    assert {path.name for path in DEPLOY.glob("compose*")} == set(EXAMPLES)
+
+
+@examples
+def test_the_example_has_no_word_that_compose_does_not_know(file: str) -> None:
+    whole = compose(file)
+    assert set(whole) <= WHOLE
+    for service in whole["services"].values():
+        assert set(service) <= SERVICE
+        assert set(service.get("healthcheck", ())) <= HEALTH_CHECK
+        assert service.get("restart") == "unless-stopped"
+        for value in service["environment"].values():
+            assert isinstance(value, str)
+        for port in service.get("ports", ()):
+            assert re.fullmatch(r"\d+:\d+", port)
+
+
+@examples
+def test_the_example_holds_no_secret_and_asks_for_no_rights(file: str) -> None:
+    services = compose(file)["services"]
+    ours = [service for service in services.values() if service["image"].startswith(("plexsync:", "postgres:"))]
+    assert ours
+    for service in ours:
+        for name, value in service["environment"].items():
+            assert not re.search("TOKEN|KEY|PASSWORD|DATABASE_URL", name) or (
+                name.endswith("_FILE") and value.startswith("/run/secrets/")
+            )
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", service["user"])
+
+
+@examples
+def test_every_secret_and_volume_of_the_example_is_declared(file: str) -> None:
+    whole = compose(file)
+    used: set[str] = set()
+    volumes: set[str] = set()
+    for service in whole["services"].values():
+        given = set(service.get("secrets", ()))
+        named = {value.rpartition("/")[2] for name, value in service["environment"].items() if "/run/secrets" in value}
+        assert named == given
+        used |= given
+        volumes |= {volume.partition(":")[0] for volume in service["volumes"] if not volume.startswith("./")}
+        assert set(service.get("depends_on", ())) < set(whole["services"])
+    assert used == set(whole["secrets"])
+    assert volumes == set(whole["volumes"])
+
+
+def test_worker_and_standby_are_the_same_but_for_their_folder_and_their_port() -> None:
+    services = compose("compose-postgres.yaml")["services"]
+    worker, standby = (
+        {name: value for name, value in services[service].items() if name not in ("ports", "volumes")}
+        for service in ("plexsync", "standby")
+    )
+    assert worker == standby
+    assert not set(services["plexsync"]["volumes"]) & set(services["standby"]["volumes"])
+    assert not set(services["plexsync"]["ports"]) & set(services["standby"]["ports"])
+    assert worker["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    text = (DEPLOY / "compose-postgres.yaml").read_text(encoding="utf-8")
+    host, database = re.search(r"postgresql://plexsync:%s@(\w+)/(\w+)", text).groups()
+    assert services[host]["environment"]["POSTGRES_DB"] == database
+    assert services[host]["environment"]["POSTGRES_USER"] == "plexsync"
 
 
 def test_hook_and_worker_meet_in_one_volume() -> None:

@@ -17,7 +17,10 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is n
 def made(folder: Path, *words: str) -> str:
     """What `make` writes in a folder whose environment is there already."""
     (folder / "Makefile").write_text(MAKEFILE.read_text(encoding="utf-8"), encoding="utf-8")
-    for name in ("requirements/all.txt", "deploy/link.py", ".venv/bin/python", ".venv/.all"):
+    for name in (
+        *(f"requirements/{pins}.txt" for pins in ("all", "base", "dev", "postgres")),
+        *("deploy/link.py", "pyproject.toml", ".venv/bin/python", ".venv/.all"),
+    ):
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
@@ -43,6 +46,25 @@ def test_what_is_fetched_is_announced_first(tmp_path: Path) -> None:
     (tmp_path / ".venv/.all").unlink()
     shown = made(tmp_path, "--dry-run", "install", "--always-make")
     assert shown.index("Fetching the packages of requirements/all.txt") < shown.index("pip")
+
+
+def test_the_demo_fetches_the_driver_of_postgresql_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    made(tmp_path, "install")
+    usual = made(tmp_path, "--dry-run", "demo")
+    assert "requirements/base.txt" in usual
+    assert "postgres" not in usual
+    asked = made(tmp_path, "--dry-run", "demo", "STORE=postgres")
+    assert "-r requirements/postgres.txt" in asked
+    assert asked.index("requirements/base.txt") < asked.index("requirements/postgres.txt")
+    assert "-m plexsync demo --store postgres" in asked
+
+
+def test_all_tests_are_those_on_sqlite_and_those_on_postgresql(tmp_path: Path) -> None:
+    made(tmp_path, "install")
+    shown = made(tmp_path, "--dry-run", "test").splitlines()
+    runs = [line for line in shown if "-m pytest" in line]
+    assert ["--store=postgres" in line for line in runs] == [False, True]
+    assert "tests/store tests/engine" in runs[1]
 
 
 def test_help_lists_every_target(tmp_path: Path) -> None:

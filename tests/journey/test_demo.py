@@ -16,6 +16,8 @@ from plexsync.cli.commands.demo_stage import Stage
 from plexsync.cli.main import run
 from plexsync.extras import advice
 from plexsync.rules.job import Kind
+from plexsync.simulator import postgres
+from plexsync.simulator.postgres import hindrance
 from plexsync.store.lock import is_locked
 from tests.journey.world import ROOT, until
 from tests.patience import HANG
@@ -52,6 +54,53 @@ def test_the_demo_ends_with_every_scene_in_step_or_explained():
         "/wall",
     ):
         assert words in shown
+
+
+needs_postgres = pytest.mark.skipif(bool(hindrance()), reason=hindrance())
+
+
+@needs_postgres
+def test_on_postgresql_the_worker_is_killed_and_the_standby_finishes_with_the_same_result(tmp_path: Path):
+    before = set(Path("/tmp").glob("plexsync-postgres-*"))
+    done = subprocess.run(
+        [sys.executable, "-m", "plexsync", "--json", "demo", "--store", "postgres", "--scenes", "100"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=6 * HANG,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert (told["well"], told["store"], told["wrong"], told["bystanders_written"]) == (True, "postgres", [], [])
+    assert told["in_step"] + sum(told["not_written"].values()) == told["scenes"] == 100
+    assert told["attempts_used"] == 0
+    takeover = told["takeover"]
+    assert takeover["worker"] != takeover["standby"]
+    assert takeover["edits_by_worker"] > 0 < takeover["edits_by_standby"]
+    assert takeover["edits_by_worker"] + takeover["edits_by_standby"] == told["requests"]["edits"]
+    assert 0 <= takeover["taken_over_after"] <= takeover["first_edit_after"]
+    shown = " ".join(done.stderr.split())
+    assert f"process {takeover['worker']} is gone" in shown
+    assert f"process {takeover['standby']}, the standby, works since" in shown
+    assert "postgresql://" not in done.stdout + done.stderr
+    assert set(Path("/tmp").glob("plexsync-postgres-*")) <= before
+    assert not list(tmp_path.glob("plexsync-*"))
+
+
+def test_on_postgresql_it_says_in_one_line_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(postgres, "DEBIAN", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(["demo", "--store", "postgres"]) == 2
+    assert capsys.readouterr() == ("", f"plexsync: {postgres.MISSING}\n")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert run(["demo", "--store", "postgres"]) == 2
+    needs, *more = capsys.readouterr().err.splitlines()
+    assert advice("postgres") in needs
+    assert not more
 
 
 @contextmanager

@@ -1,12 +1,13 @@
 """The API: the shapes of `plexsync ... --json`, and its verbs."""
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from plexsync.reports.settings import WHERE, setting_facts
+from plexsync.rules.errors import LocalFault
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.rules.scene import Scene
@@ -244,6 +245,20 @@ def test_health_is_well_only_while_a_worker_gives_signs_of_life(dash: Dash) -> N
         assert dash.get("/health").json() == {"status": "ok", "worker": True, "database": True}
         beat(dash, -600_000)
         assert dash.get("/health").status_code == 503
+
+
+def test_a_process_without_a_worker_and_without_a_database_is_alive_as_long_as_it_answers(
+    dash: Dash, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert dash.get("/health").status_code == 503
+    assert (dash.get("/health/live").status_code, dash.get("/health/live").text) == (200, "live\n")
+    monkeypatch.setattr("plexsync.web.context.Desk.facts", failing)
+    assert dash.get("/health").json() == {"status": "failing", "worker": False, "database": False}
+    assert dash.get("/health/live").status_code == 200
+
+
+def failing(*_: object) -> NoReturn:
+    raise LocalFault("the database is away")
 
 
 def beat(dash: Dash, ago: int) -> None:

@@ -261,12 +261,12 @@ def test_a_password_is_asked_for_on_everything_but_the_door(locked: Dash) -> Non
         path = re.sub(r"\{[^}]*\}", "1", route.path)
         for method in {"GET", "POST"} & set(route.methods or ()):
             answer = raw(locked, method, path, ("Host", "localhost"))
-            if path in ("/login", "/health"):
+            if path in ("/login", "/health", "/health/live"):
                 seen.append((method, path))
                 continue
             assert answer.status == (401 if path[:5] == "/api/" or path == "/metrics" else 303), path
             assert b"jobs" not in answer.read()
-    assert sorted(seen) == [("GET", "/health"), ("GET", "/login"), ("POST", "/login")]
+    assert sorted(seen) == [("GET", "/health"), ("GET", "/health/live"), ("GET", "/login"), ("POST", "/login")]
 
 
 def test_signing_in_leads_to_the_page_that_was_asked_for(locked: Dash) -> None:
@@ -486,6 +486,7 @@ GET /dead/in-folder
 GET /drift
 GET /fix
 GET /health
+GET /health/live
 GET /live
 GET /login
 GET /metrics

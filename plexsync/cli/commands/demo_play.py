@@ -1,43 +1,26 @@
-"""The demo's acts, the progress shown during them, and the summary at the end."""
+"""The demo's acts, and the progress shown during them."""
 
 import subprocess
 import time
 from collections.abc import Callable
-from typing import TypedDict
 
 from rich.console import Console
 
 from plexsync.cli.commands.demo_stage import Stage, seconds_now
-from plexsync.cli.commands.demo_wall import collection_counts, tell_of_wall
+from plexsync.cli.commands.demo_summary import OUTAGE, DemoSummary, Ending, count_attempts, count_plays, sum_up
+from plexsync.cli.commands.demo_takeover import Takeover, take_over
+from plexsync.cli.commands.demo_wall import tell_of_wall
 from plexsync.cli.daemon.child import command_of, environ
 from plexsync.cli.daemon.dashboard_process import hindrance_of
-from plexsync.cli.terminal.screen import say, table
+from plexsync.cli.terminal.screen import say
 from plexsync.reports.format import many
 from plexsync.reports.shapes.status import BreakerFacts, StatusFacts
 from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.status_words import SceneStatus
 
-OUTAGE = 12.0
 LONGEST_ACT = 90.0
 LOOK = 0.25
-
-
-class DemoSummary(TypedDict):
-    """The result of the demo, for JSON. `well`: everything is as it should be."""
-
-    well: bool
-    scenes: int
-    in_step: int
-    not_written: dict[str, int]
-    kept_for_a_person: int
-    wrong: list[str]
-    bystanders_written: list[str]
-    attempts_used: int
-    collections: dict[str, int]
-    requests: dict[str, int]
-    seconds: float
-    dead: dict[str, int]
 
 
 class Play:
@@ -47,9 +30,10 @@ class Play:
         self._stage = stage
         self._screen = screen
         self._told_why = False
+        self._acts = 0
         # Titles edited by hand during the demo, by movie.
         self._by_hand: dict[str, str] = {}
-        self._watched = 0
+        self._takeover: Takeover | None = None
         self._untouched = {
             handle: stage.plex.item(stage.handles.movies[handle]) for handle in sorted(stage.library.bystanders)
         }
@@ -63,19 +47,22 @@ class Play:
         )
         with stage.serving():
             self._tell_of_pages()
-            self._title("1. plexsync serve: compares both servers, and syncs what differs")
+            self._act(f"{self._program()}: compares both servers, and syncs what differs")
             self._until(lambda now: bool(now["last_reconcile"]) and not self._waiting(now))
 
             edited = self._title_edits()
             self._until(lambda _now: self._pushed(edited) >= 20, quiet=True)
+            if len(stage.machines) > 1:
+                self._act("the worker is killed (kill -9), in the middle of it: the standby takes over")
+                self._takeover = take_over(stage, self._screen)
 
-            self._title(f"3. Plex goes down for {OUTAGE:.0f} seconds, in the middle of it; people go on editing")
+            self._act(f"Plex goes down for {OUTAGE:.0f} seconds, in the middle of it; people go on editing")
             stage.switch.away = True
             gone = time.monotonic()
             more = self._edit(range(150, 200), "edited while Plex was down")
             self._until(lambda _now: time.monotonic() - gone >= OUTAGE, stalls=True)
 
-            self._title("4. Plex is back")
+            self._act("Plex is back")
             stage.switch.away = False
             self._until(lambda now: not self._waiting(now) and self._pushed(more) == len(more))
 
@@ -83,25 +70,32 @@ class Play:
             self._edit_by_hand(kept)
             self._take_back(undone)
             self._watch(watched)
-            self._title("8. what people see in Plex: its collections, before PlexSync worked and now")
+            self._act("what people see in Plex: its collections, before PlexSync worked and now")
             tell_of_wall(stage, self._screen)
-        spent = time.monotonic() - began
+            ending = Ending(time.monotonic() - began, self._untouched, self._by_hand, watched, self._takeover)
         with stage.switch.rest():
-            return self._sum_up(spent)
+            return sum_up(stage, self._screen, ending)
+
+    def _program(self) -> str:
+        """The programs that work, for a title."""
+        machines = self._stage.machines
+        if len(machines) == 1:
+            return "plexsync serve"
+        worker, standby = (machine.pid for machine in machines)
+        return f"plexsync serve, twice on one PostgreSQL (process {worker} works, {standby} stands by)"
 
     def _tell_of_pages(self) -> None:
         """Print the address of the pages on which you can watch, and take Plex down yourself."""
-        config = self._stage.parts.config
-        if hindrance := hindrance_of(config):
+        if hindrance := hindrance_of(self._stage.parts.config):
             say(self._screen, f"   no dashboard: {hindrance}")
             return
-        address = f"http://{config.web_bind}"
+        address = self._stage.address
         say(self._screen, f"   Watch it in a browser: {address} (and take Plex down yourself: {address}/demo)")
 
     def _edit_by_hand(self, id: int) -> None:
         """Show that an edit in Plex stays while Stash goes on changing other fields."""
         stage = self._stage
-        self._title("5. somebody edits a title in Plex by hand, and its scene gets another summary in Stash")
+        self._act("somebody edits a title in Plex by hand, and its scene gets another summary in Stash")
         for movie in self._movies(id):
             self._by_hand[movie] = f"Scene {id}, as a person likes it"
             stage.plex.hand_edit(stage.handles.movies[movie], title=self._by_hand[movie])
@@ -115,7 +109,7 @@ class Play:
 
     def _take_back(self, id: int) -> None:
         """Show a dry run, the push and its undo; the next edit in Stash ends the undo."""
-        self._title("6. what a sync would do is shown before it is done, and what was done is taken back")
+        self._act("what a sync would do is shown before it is done, and what was done is taken back")
         stash = self._stage.stash
         # With yesterday's time, as from a restored backup: else the next poll could come before the dry run.
         stash.now = lambda: seconds_now() - 86_400
@@ -133,28 +127,23 @@ class Play:
     def _watch(self, id: int) -> None:
         """Show that a play in Plex arrives in Stash, and that it can be taken back and sent again."""
         stage = self._stage
-        self._title("7. somebody watches a movie in Plex: Stash gets the play, it is taken back, and sent again")
+        self._act("somebody watches a movie in Plex: Stash gets the play, it is taken back, and sent again")
         self._run("plays", "sync", "--yes")
-        self._watched = id
         stage.plex.sessions.finish(stage.handles.movies[self._movies(id)[0]])
-        self._until(lambda _now: self._plays() == 1, quiet=True)
-        self._tell_plays()
+        self._until(lambda _now: count_plays(stage, id) == 1, quiet=True)
+        self._tell_plays(id)
         for command in ("undo", "redo"):
             self._run("plays", command, str(id), "--yes", "--wait")
-            self._tell_plays()
+            self._tell_plays(id)
 
-    def _plays(self) -> int:
-        """The number of plays that Stash has of the watched scene."""
-        return len(self._stage.stash.plays.of(self._watched))
-
-    def _tell_plays(self) -> None:
-        say(self._screen, f"   scene {self._watched} has in Stash: {many(self._plays(), 'play')}")
+    def _tell_plays(self, id: int) -> None:
+        say(self._screen, f"   scene {id} has in Stash: {many(count_plays(self._stage, id), 'play')}")
 
     def _run(self, *words: str) -> None:
         """Run a command as you would type it, and print its output."""
         say(self._screen, f"   $ plexsync {' '.join(words)}")
         done = subprocess.run(
-            command_of("plexsync", "--config", str(self._stage.folder / "plexsync.toml"), *words),
+            command_of("plexsync", "--config", str(self._stage.machines[0].settings), *words),
             cwd=self._stage.folder,
             env=environ(),
             stdin=subprocess.DEVNULL,
@@ -182,7 +171,7 @@ class Play:
     def _title_edits(self) -> list[int]:
         self._stage.install_wake_up()
         route = "each wakes PlexSync by a line of Stash's log"
-        self._title(f"2. people edit 150 scenes in Stash: {route}")
+        self._act(f"people edit 150 scenes in Stash: {route}")
         return self._edit(range(150), "edited")
 
     def _edit(self, places: range, words: str) -> list[int]:
@@ -223,11 +212,15 @@ class Play:
         self._screen.print()
         say(self._screen, text, style="bold")
 
+    def _act(self, text: str) -> None:
+        self._acts += 1
+        self._title(f"{self._acts}. {text}")
+
     def _until(self, reached: Callable[[StatusFacts], bool], *, stalls: bool = False, quiet: bool = False) -> None:
         """Show the status about once a second until the act is over."""
         began = reported_at = time.monotonic()
         last = -1
-        while time.monotonic() - began < LONGEST_ACT:
+        while self._stage.is_up and time.monotonic() - began < LONGEST_ACT:
             time.sleep(LOOK)
             try:
                 now = facts(self._stage.parts)
@@ -242,7 +235,8 @@ class Play:
                 reported_at, last = time.monotonic(), done
             if over:
                 return
-        self._screen.print("   this takes longer than it should; the summary tells what is missing")
+        words = "this takes longer than it should" if self._stage.is_up else "plexsync serve has ended by itself"
+        self._screen.print(f"   {words}; the summary tells what is missing")
 
     def _tell_why(self, breaker: BreakerFacts) -> None:
         """Print PlexSync's reason, once per outage."""
@@ -262,7 +256,7 @@ class Play:
             f"breaker {breaker['state'].replace('_', '-'):9}",
         ]
         if breaker["state"] != "closed":
-            words.append(f"{many(self._attempts(), 'attempt')} used up")
+            words.append(f"{many(count_attempts(self._stage), 'attempt')} used up")
         elif now["paces"]["plex"]["jobs_per_claim"]:
             words.append(f"ramping up: {now['paces']['plex']['jobs_per_claim']} at a time")
         elif rate:
@@ -271,65 +265,3 @@ class Play:
 
     def _waiting(self, now: StatusFacts) -> int:
         return int(now["jobs"]["ready"] + now["jobs"]["running"])
-
-    def _attempts(self) -> int:
-        with self._stage.parts.store.reading() as db:
-            return db.attempts.count_used()
-
-    # --- the end -----------------------------------------------------------------------------------------------------
-
-    def _sum_up(self, spent: float) -> DemoSummary:
-        from plexsync.cli.commands.demo_check import check
-
-        stage = self._stage
-        asked = {"plex": stage.plex.count(), "edits": stage.plex.count("PUT"), "stash": stage.stash.count()}
-        checked = check(stage, self._untouched, self._by_hand)
-        plays = self._plays()
-        if plays != 1:
-            checked.wrong.append(f"scene {self._watched}: was played once, has {many(plays, 'play')} in Stash")
-        now = facts(stage.parts)
-        unexplained = now["dead"].keys() - {"ambiguous"}
-        well = not checked.wrong and not checked.touched and not unexplained and now["books"]["balanced"]
-        self._title("Read back from Plex by plexapi, and compared with what the library was made of")
-        scenes = len(stage.library.scenes)
-        rows = [
-            ("in sync, every field of every item", f"{checked.in_step:,} of {scenes:,} scenes"),
-            *(
-                (f"{reason}: {explanation}", f"{checked.reasons.get(reason, 0):,}")
-                for reason, explanation in REASONS.items()
-            ),
-            ("a title that a person had locked in Plex, kept", f"{checked.kept:,}"),
-            ("not as it should be", f"{len(checked.wrong):,}"),
-            ("movies that are nobody's, written to", f"{len(checked.touched):,} of {len(self._untouched):,}"),
-            ("plays in Plex, in Stash", f"{plays:,} of 1"),
-            ("attempts used up by the outage", f"{self._attempts():,}"),
-            ("requests to Plex", f"{asked['plex']:,} ({asked['edits']:,} edits)"),
-            ("requests to Stash", f"{asked['stash']:,}"),
-            ("time", f"{spent:.0f} s, {OUTAGE:.0f} s of them without Plex"),
-        ]
-        self._screen.print(table("", ("", ""), rows, right=(1,)))
-        for line in checked.wrong[:10]:
-            say(self._screen, f"   {line}")
-        if checked.example:
-            say(self._screen, f"Ask about any of them: plexsync explain {checked.example}")
-        return {
-            "well": well,
-            "scenes": scenes,
-            "in_step": checked.in_step,
-            "not_written": checked.reasons,
-            "kept_for_a_person": checked.kept,
-            "wrong": checked.wrong,
-            "bystanders_written": checked.touched,
-            "attempts_used": self._attempts(),
-            "collections": collection_counts(stage),
-            "requests": asked,
-            "seconds": round(spent, 1),
-            "dead": now["dead"],
-        }
-
-
-REASONS = {
-    "absent": "Plex has no such file",
-    "ambiguous": "several items fit, left alone",
-    "shared": "their movie is another scene's",
-}

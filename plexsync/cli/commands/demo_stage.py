@@ -1,13 +1,11 @@
 """The demo's servers: a simulated Stash and Plex with one library, and PlexSync's settings for them."""
 
 import itertools
-import socket
-import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +14,11 @@ from typing import Any, Self
 from plexsync.app.parts import Parts, opened
 from plexsync.app.wall_before import keep_wall
 from plexsync.cli.commands.demo_collections import give_pictures, make_favourites
-from plexsync.cli.daemon.child import ROOT, command_of, environ
+from plexsync.cli.commands.demo_machines import DemoMachine, free_port
+from plexsync.cli.daemon.child import ROOT
 from plexsync.engine.clock import SystemClock
+from plexsync.rules.errors import LocalFault
+from plexsync.store.worker_locks import Locks, locks_at
 from validation.config import PlexSyncConfig
 
 TOKEN = "demo-plex-token-0123456789"  # noqa: S105 - opens a server that lives as long as the demo
@@ -25,13 +26,14 @@ KEY = "demo-stash-key-0123456789"
 LATENCY = 0.008
 SWITCH_LOOK = 0.1
 USUAL_PORT = 9797
+LONGEST_START = 60.0
 WEEKS = 30 * 86_400.0
 LOOKS_PER_SCENE = 20
 
 
 @dataclass
 class Stage:
-    """Both servers, their library, and PlexSync with its settings."""
+    """Both servers, their library, and PlexSync on one machine, or on two with one PostgreSQL database."""
 
     stash: Any
     plex: Any
@@ -40,11 +42,13 @@ class Stage:
     folder: Path
     parts: Parts
     switch: "Switch"
+    machines: list[DemoMachine]
+    locks: Locks
 
     @classmethod
     @contextmanager
-    def set(cls, scenes: int) -> Iterator["Stage"]:
-        """Start everything; stop and remove it at the end."""
+    def set(cls, scenes: int, database_url: str = "") -> Iterator["Stage"]:
+        """Start everything; stop and remove it at the end. With the URL of a PostgreSQL database there are two machines."""
         # Imported on use: no other command needs the simulators or their packages.
         from plexsync.simulator.library import build, populate
         from plexsync.simulator.plex_server import PlexSim
@@ -59,28 +63,17 @@ class Stage:
                 make_favourites(library, plex, handles)
                 give_pictures(library, stash)
                 folder = Path(place)
-                config = PlexSyncConfig(
-                    plex_url=plex.url,
-                    plex_token=TOKEN,
-                    stash_url=stash.url,
-                    stash_api_key=KEY,
-                    path_map=library.path_map,
-                    stash_poll_interval=5,
-                    poll_interval=0.5,
-                    breaker_recovery_timeout=2,
-                    breaker_max_recovery_timeout=4,
-                    approve_bulk=True,
-                    poster="none",
-                    collection_parts=("name", "summary", "poster", "background", "order"),
-                    watch_back="plays",
-                    web_bind=f"127.0.0.1:{free_port()}",
-                    data_dir=str(folder / "data"),
-                )
-                write_settings(folder / "plexsync.toml", config)
-                (folder / "data").mkdir(mode=0o700)
-                with opened(config, folder / "data") as parts, Switch(plex, folder / "plex-is-away") as switch:
+                away = folder / "plex-is-away"
+                homes = [folder, folder / "standby"] if database_url else [folder]
+                machines = [
+                    DemoMachine(home, settings_of(home, USUAL_PORT + number, plex, stash, library, database_url), away)
+                    for number, home in enumerate(homes)
+                ]
+                first = machines[0]
+                with opened(first.config, first.data) as parts, Switch(plex, away) as switch:
                     keep_wall(parts.plex, parts.folder)
-                    yield cls(stash, plex, library, handles, folder, parts, switch)
+                    with closing(locks_at(parts.address)) as locks:
+                        yield cls(stash, plex, library, handles, folder, parts, switch, machines, locks)
 
     def install_wake_up(self) -> None:
         """Install PlexSync wake-up into the simulated Stash."""
@@ -91,32 +84,61 @@ class Stage:
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        """Run `plexsync serve` as a process of its own, with its log beside the database."""
-        with (
-            (self.folder / "serve.log").open("w") as log,
-            subprocess.Popen(
-                command_of(
-                    "plexsync.cli.commands.demo_serving",
-                    *("--config", str(self.folder / "plexsync.toml")),
-                    *("serve", "--demo-switch", str(self.switch.file)),
-                ),
-                cwd=self.folder,
-                env=environ(),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-            ) as process,
-        ):
-            try:
-                yield
-            finally:
-                # It ends in good order when its input closes, on Windows too.
-                if process.stdin is not None:
-                    process.stdin.close()
-                try:
-                    process.wait(timeout=10)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+        """Run `plexsync serve` on each machine. The first one works, the second stands by."""
+        with ExitStack() as running:
+            first, *others = self.machines
+            running.enter_context(first.serving())
+            if others:
+                self._wait_for(first)
+            for machine in others:
+                running.enter_context(machine.serving())
+            yield
+
+    def _wait_for(self, machine: DemoMachine) -> None:
+        """Wait until this machine works, so that it is the worker whom another one can replace."""
+        ends = time.monotonic() + LONGEST_START
+        while machine.pid and self.working_pid() != machine.pid and time.monotonic() < ends:
+            time.sleep(SWITCH_LOOK)
+
+    def working_pid(self) -> int:
+        """The process that holds the worker's lock in PostgreSQL, 0 if there is none."""
+        try:
+            row = self.locks.worker() if self.locks.is_locked() else None
+        except LocalFault:
+            return 0
+        return row.pid if row is not None else 0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether any `plexsync serve` runs."""
+        return any(machine.pid for machine in self.machines)
+
+    @property
+    def address(self) -> str:
+        """The address of a dashboard that is up."""
+        return next((machine.address for machine in self.machines if machine.pid), self.machines[0].address)
+
+
+def settings_of(home: Path, port: int, plex: Any, stash: Any, library: Any, database_url: str) -> PlexSyncConfig:
+    """The settings of the machine with this folder."""
+    return PlexSyncConfig(
+        plex_url=plex.url,
+        plex_token=TOKEN,
+        stash_url=stash.url,
+        stash_api_key=KEY,
+        path_map=library.path_map,
+        stash_poll_interval=5,
+        poll_interval=0.5,
+        breaker_recovery_timeout=2,
+        breaker_max_recovery_timeout=4,
+        approve_bulk=True,
+        poster="none",
+        collection_parts=("name", "summary", "poster", "background", "order"),
+        watch_back="plays",
+        web_bind=f"127.0.0.1:{free_port(port)}",
+        data_dir=str(home / "data"),
+        database_url=database_url,
+    )
 
 
 class Switch(threading.Thread):
@@ -173,40 +195,3 @@ def over_weeks(scenes: int) -> Callable[[], float]:
     now = seconds_now()
     moments = itertools.count(now - WEEKS, WEEKS / (LOOKS_PER_SCENE * scenes))
     return lambda: min(next(moments), now - 60)
-
-
-def write_settings(path: Path, config: PlexSyncConfig) -> None:
-    """Write the settings file, readable by its owner only."""
-    path.touch(mode=0o600)
-    rules = ", ".join(f"'{rule}'" for rule in config.path_map)
-    path.write_text(
-        f'plex_url = "{config.plex_url}"\n'
-        f'plex_token = "{config.plex_token}"\n'
-        f'stash_url = "{config.stash_url}"\n'
-        f'stash_api_key = "{config.stash_api_key}"\n'
-        f"path_map = [{rules}]\n"
-        f"stash_poll_interval = {config.stash_poll_interval}\n"
-        f"poll_interval = {config.poll_interval}\n"
-        f"approve_bulk = {str(config.approve_bulk).lower()}\n"
-        f"breaker_recovery_timeout = {config.breaker_recovery_timeout}\n"
-        f"breaker_max_recovery_timeout = {config.breaker_max_recovery_timeout}\n"
-        f'poster = "{config.poster}"\n'
-        f"collection_parts = {list(config.collection_parts)}\n"
-        f'watch_back = "{config.watch_back}"\n'
-        f'web_bind = "{config.web_bind}"\n'
-        f"data_dir = '{config.data_dir}'\n",
-        encoding="utf-8",
-    )
-
-
-def free_port() -> int:
-    """The dashboard's default port, or any free one."""
-    for port in (USUAL_PORT, 0):
-        with socket.socket() as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                tried.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(tried.getsockname()[1])
-    return USUAL_PORT

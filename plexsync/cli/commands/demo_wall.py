@@ -20,4 +20,4 @@ def tell_of_wall(stage: Stage, screen: Console) -> None:
     config, counts = stage.parts.config, collection_counts(stage)
     say(screen, f"   before: {many(counts['before'], 'collection')}; now: {many(counts['now'], 'collection')}")
     if not hindrance_of(config):
-        say(screen, f"   a wall of their posters, before and now: http://{config.web_bind}/wall")
+        say(screen, f"   a wall of their posters, before and now: {stage.address}/wall")
