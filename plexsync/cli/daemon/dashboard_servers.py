@@ -1,6 +1,7 @@
 """The Plex servers that the dashboard of this process shows, each with its settings and the folder of its database."""
 
 from plexsync.app.settings import Settings, last_answer
+from plexsync.app.store_address import address_of
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
 from plexsync.cli.settings import chosen_plex, hide, sources
@@ -18,7 +19,7 @@ def shown_servers(call: Call, current: Settings) -> tuple[DashboardEntry, ...]:
         return (first,)
     in_stash = current.stash_settings
     if in_stash is None:
-        kept = last_answer(first.folder)
+        kept = last_answer(address_of(current.loaded.config, first.folder))
         in_stash = kept.values if kept else {}
     try:
         every = load_servers(**sources(call), plugin_settings=in_stash)
