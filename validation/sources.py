@@ -265,11 +265,11 @@ def _from_environment(environ: Mapping[str, str], result: _Findings) -> dict[str
         if variable.upper().startswith(_PREFIX):
             hint = guess(variable.upper(), fields)
             result.problems.append(f"{quoted(variable)} in the environment is no setting: {hint}")
-    given = {variable: name for variable, name in names.items() if variable in environ}
+    present = {variable: name for variable, name in names.items() if variable in environ}
     # PLEXSYNC_DATABASE_URL_FILE is a setting as well: empty, it counts as not set, like each name of a secret's file.
     return {
         name: environ[variable]
-        for variable, name in given.items()
+        for variable, name in present.items()
         if environ[variable] or variable not in FILE_VARIABLES
     }
 

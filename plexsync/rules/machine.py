@@ -29,8 +29,8 @@ def differing(machine: Machine, last: WorkerRow) -> tuple[str, ...]:
     """
     if last.ended == "" or last.installation == machine.installation:
         return ()
-    here, there = machine.settings, last.settings
-    return tuple(sorted(name for name in here.keys() & there.keys() if here[name] != there[name]))
+    here, last_settings = machine.settings, last.settings
+    return tuple(sorted(name for name in here.keys() & last_settings.keys() if here[name] != last_settings[name]))
 
 
 def waiting_words(row: WorkerRow) -> str:

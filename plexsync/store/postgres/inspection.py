@@ -71,9 +71,9 @@ def _clocked(db: Driver, now: Callable[[], int]) -> tuple[float, int]:
     trips: list[tuple[float, int]] = []
     for _ in range(TRIPS):
         began, here = time.perf_counter(), now()
-        told = int(_value(db, NOW))
+        moment = int(_value(db, NOW))
         took = (time.perf_counter() - began) * 1000
-        trips.append((took, round(told - here - took / 2)))
+        trips.append((took, round(moment - here - took / 2)))
     return statistics.median(took for took, _ in trips), min(trips)[1]
 
 
