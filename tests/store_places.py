@@ -186,7 +186,9 @@ class PostgresPlace:
     def is_locked(self) -> bool:
         from plexsync.store.postgres.connection import WRITER_CLASS
 
-        sql = "select 1 from pg_locks where locktype = 'advisory' and granted and classid = %s and database ="
+        # A migration has a lock of its own, of one number.
+        lock = "locktype = 'advisory' and granted and (classid = %s or objsubid = 1)"
+        sql = f"select 1 from pg_locks where {lock} and database ="
         return bool(self._ask(f"{sql} (select oid from pg_database where datname = current_database())", WRITER_CLASS))
 
     def wipe(self) -> None:
