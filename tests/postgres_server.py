@@ -35,6 +35,8 @@ STOPS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIG
 Stop = Literal["smart", "fast", "immediate", "kill"]
 # What makes a server small, and fast where no power is lost.
 SMALL = {"shared_buffers": "16MB", "max_connections": "60", "logging_collector": "off", "log_min_messages": "warning"}
+# What a killed server leaves of its shared memory is in its folder then.
+SMALL |= {"dynamic_shared_memory_type": "mmap"}
 UNSYNCED = {"fsync": "off", "full_page_writes": "off"}
 # In the folder of a run: held (shared) by all who use the server; and exclusively while one of them starts it.
 USERS, START, FACTS = "users", "start", "server.json"

@@ -1,7 +1,7 @@
 """Where the store of a test is: a SQLite file in the test's folder, or a schema of a PostgreSQL server.
 
 `place_of(folder)` is the place that belongs to a folder, in every process of a run, whichever database that run is about:
-`PLEXSYNC_TEST_STORE` holds the address of a database on a server of tests, and is empty for SQLite. A place looks at the
+`STORE_OF_TESTS` holds the address of a database on a server of tests, and is empty for SQLite. A place looks at the
 store by connections of its own, as another program would.
 """
 
@@ -24,7 +24,7 @@ from plexsync.store.integrity import SIDES
 from plexsync.store.sqlite import SqliteFile
 from tests.patience import HANG
 
-VARIABLE = "PLEXSYNC_TEST_STORE"
+VARIABLE = "STORE_OF_TESTS"
 # Tables that hold nothing of the store's content.
 OF_THE_SERVER = ("commit_count", "worker", "standby", "origin")
 OF_POSTGRES = ("schema_version", *OF_THE_SERVER)
@@ -186,7 +186,9 @@ class PostgresPlace:
     def is_locked(self) -> bool:
         from plexsync.store.postgres.connection import WRITER_CLASS
 
-        sql = "select 1 from pg_locks where locktype = 'advisory' and granted and classid = %s and database ="
+        # A migration has a lock of its own, of one number.
+        lock = "locktype = 'advisory' and granted and (classid = %s or objsubid = 1)"
+        sql = f"select 1 from pg_locks where {lock} and database ="
         return bool(self._ask(f"{sql} (select oid from pg_database where datname = current_database())", WRITER_CLASS))
 
     def wipe(self) -> None:

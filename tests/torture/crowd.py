@@ -22,7 +22,7 @@ from plexsync.store import intake
 from plexsync.store.database import Database
 from plexsync.store.sqlite import WAIT_AS_USUAL, WAIT_BRIEFLY
 from tests.patience import HANG
-from tests.store_places import is_postgres, place_of
+from tests.store_places import VARIABLE, is_postgres, place_of
 from tests.torture import forks
 from tests.torture.kill_jobs import ROOT, a_pass, config_for, environ_for, rows, rush, wait_for_heartbeat
 from tests.torture.neighbours import Neighbours
@@ -241,7 +241,7 @@ def everyone(size: str, seed: int) -> list[Score]:
             server = subprocess.Popen(
                 [sys.executable, "-m", "tests.torture.crowd", str(place / "wants")],
                 cwd=ROOT,
-                env=environ | {"PLEXSYNC_STASH_POLL_INTERVAL": "5"},
+                env=environ | {"PLEXSYNC_STASH_POLL_INTERVAL": "5", VARIABLE: os.environ.get(VARIABLE, "")},
                 stdout=log,
                 stderr=log,
             )

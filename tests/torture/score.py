@@ -54,9 +54,10 @@ class Score:
 
         And is there a secret in it, or in what lies beside it?
         """
+        # Before anything is opened: SQLite removes a log that is none of its own.
+        trouble = [("wrong", leak) for leak in leaking.leaks_beside(path)]
         place = place_of(path.parent)
-        found = broken_on(place) if isinstance(place, PostgresPlace) else broken(path)
-        trouble = [*(("wrong", leak) for leak in leaking.leaks_beside(path)), *found]
+        trouble += broken_on(place) if isinstance(place, PostgresPlace) else broken(path)
         for kind, told in trouble:
             {"lost": self.lose, "doubled": self.double, "wrong": self.spoil}[kind](f"{case}: {told}")
         return not trouble
