@@ -1,5 +1,6 @@
 """What the store needs of a database besides the statements of its tables."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +28,12 @@ class Backend(Protocol):
 
     def translated(self, error: Exception) -> SyncError:
         """Return the PlexSync error for one of `errors`."""
+
+    def servers_before(self) -> Iterable[tuple[str, str]]:
+        """Return the scopes of the stores that come before this one, each with the identifier of its Plex server.
+
+        The first server comes before all others, and these come in the order of their names. Raises SyncErrors.
+        """
 
     def after_commit(self, connection: Connection) -> bool:
         """Do what keeps the store healthy. Returns False if the connection can't be used any more."""

@@ -218,6 +218,13 @@ class Database:
         """The database's name for messages."""
         return self._backend.name
 
+    def earlier_owner(self, machine: str) -> str | None:
+        """Return the scope of the first store before this one that has the Plex server with this identifier; None: none.
+
+        So of two stores with one server, one goes on.
+        """
+        return next((scope for scope, other in self._backend.servers_before() if other == machine), None)
+
     @contextmanager
     def reading(self) -> Iterator[Reader]:
         """Yield one snapshot."""

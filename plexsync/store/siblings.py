@@ -5,6 +5,7 @@ They are only read. What can't be read now counts as unknown, and is read again 
 
 import os
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -23,20 +24,20 @@ def first_folder(folder: Path) -> Path | None:
     return above if scope_in(folder.name) and (above / DATABASE).is_file() else None
 
 
-def earlier_owner(folder: Path, machine: str) -> str | None:
-    """Who comes before the server of this folder and has the Plex server with this identifier in its database.
+def servers_before(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the scopes before that of this folder ('' is the first), each with the identifier of its Plex server.
 
-    Returns the scope of that database, '' for the first server; None if there is none. The first server comes before all
-    others, and these come in the order of their names: so of two databases with one server, one goes on.
+    The first server comes before all others, and these come in the order of their names.
     """
     first = first_folder(folder)
     if first is None:
-        return None
+        return
     with os.scandir(first) as entries:
         names = sorted(entry.name for entry in entries if entry.name.startswith(PREFIX) and entry.is_dir())
     before = [name for name in names if name < folder.name]
-    places = [("", first), *((scope_in(name), first / name) for name in before)]
-    return next((scope for scope, place in places if _machine_in(place) == machine), None)
+    for scope, place in [("", first), *((scope_in(name), first / name) for name in before)]:
+        if (machine := _machine_in(place)) is not None:
+            yield scope, machine
 
 
 def last_hook(folder: Path) -> str:

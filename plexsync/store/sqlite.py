@@ -10,6 +10,7 @@ from pathlib import Path
 from plexsync.rules.errors import SyncError
 from plexsync.store.connection import Connection, Row, Values
 from plexsync.store.db import BUSY_SECONDS, MOUNTS, connect, translated
+from plexsync.store.siblings import servers_before
 
 # A log above this many bytes is truncated, if its readers finish within the milliseconds of WAIT_BRIEFLY.
 LONG_LOG = 6 * 2**20
@@ -111,6 +112,10 @@ class SqliteFile:
     def translated(self, error: Exception) -> SyncError:
         """Return the PlexSync error for one of `errors`."""
         return translated(error, self.path)
+
+    def servers_before(self) -> Iterator[tuple[str, str]]:
+        """Yield the earlier scopes with their Plex servers."""
+        return servers_before(self.folder)
 
     def after_commit(self, connection: Connection) -> bool:
         """Truncate a log that has grown long, which happens while there is always a reader or a writer.

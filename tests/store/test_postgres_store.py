@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import psycopg
@@ -12,6 +12,7 @@ import pytest
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.item import Part
 from plexsync.rules.job import Kind, Settled, State, Why
+from plexsync.rules.server_scopes import store_folder
 from plexsync.store import opening, schema
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
@@ -48,6 +49,28 @@ def address(database: str, tmp_path: Path) -> Iterator[StoreAddress]:
 def store(address: StoreAddress) -> Iterator[Database]:
     with closing(open_database(address)) as made:
         yield made
+
+
+def test_of_two_schemas_with_one_plex_server_the_later_one_knows_its_owner(address: StoreAddress) -> None:
+    places = {
+        scope: StoreAddress(store_folder(address.folder, scope), address.url, schema)
+        for scope, schema in (("", "own"), ("attic", "own_attic"), ("the-kids", "own_the_kids"), ("zoo", "owned_zoo"))
+    }
+    with ExitStack() as held:
+        stores = {scope: held.enter_context(closing(open_database(place))) for scope, place in places.items()}
+        try:
+            for scope, machine in (("", "one"), ("attic", "two"), ("the-kids", "one")):
+                with stores[scope].writing() as tx:
+                    tx.servers.save(machine, "1", now=T)
+            assert stores["the-kids"].earlier_owner("one") == ""
+            assert stores["the-kids"].earlier_owner("two") == "attic"
+            assert stores["attic"].earlier_owner("two") is None, "its own"
+            assert stores[""].earlier_owner("two") is None, "the first comes before all others"
+            assert stores["zoo"].earlier_owner("one") is None, "the schema of another PlexSync"
+        finally:
+            with connected(address) as db:
+                for place in places.values():
+                    db.execute(f'drop schema "{place.schema}" cascade')
 
 
 # --- the address -----------------------------------------------------------------------------------------------------

@@ -1,16 +1,19 @@
 """A schema of a PostgreSQL database as the store: its connections, and how they are set up."""
 
 import logging
+from contextlib import closing
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from plexsync.rules.errors import SyncError, Unusable
+from plexsync.rules.server_scopes import scope_in
 from plexsync.store.address import StoreAddress
 from plexsync.store.connection import Connection
 from plexsync.store.fence import Fence
 from plexsync.store.postgres import faults, schema
 from plexsync.store.postgres.connection import WRITER_CLASS, Driver, PostgresConnection, adapt
+from plexsync.store.postgres.siblings import servers_before
 
 OLDEST_SERVER = 15
 CONNECT_SECONDS = 10
@@ -69,6 +72,14 @@ class PostgresSchema:
     def translated(self, error: Exception) -> SyncError:
         """Return the PlexSync error for one of `errors`."""
         return faults.translated(error, self.name)
+
+    def servers_before(self) -> list[tuple[str, str]]:
+        """Return the earlier scopes with their Plex servers. Raises LocalFault."""
+        with closing(connect(self.address, opening=False)) as driver:
+            try:
+                return list(servers_before(driver, self.address.schema, scope_in(self.folder.name)))
+            except psycopg.Error as error:
+                raise self.translated(error) from error
 
     def after_commit(self, connection: Connection) -> bool:
         """PostgreSQL keeps itself healthy. Returns False if the connection was lost since."""
