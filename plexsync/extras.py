@@ -47,7 +47,7 @@ PARTS = {
     ),
     "art": OptionalPart(("PIL",), ("pillow>=12.0",), "changing pictures", extra="art", pins="art"),
     "postgres": OptionalPart(
-        ("psycopg",), ("psycopg[binary]>=3.2",), "the database in PostgreSQL", extra="postgres", pins="postgres"
+        ("psycopg",), ("psycopg[binary]>=3.3",), "the database in PostgreSQL", extra="postgres", pins="postgres"
     ),
     "notify": OptionalPart(("apprise",), ("apprise>=2.3",), "messages to services", extra="notify", pins="notify"),
 }

@@ -16,7 +16,7 @@ from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import Unusable
 from plexsync.rules.machine import Machine
 from plexsync.store import backup, moving
-from plexsync.store.address import StoreAddress
+from plexsync.store.address import StoreAddress, moved_name
 from plexsync.store.integrity import SIDES
 from plexsync.store.moving import StoreMove, Tell
 from plexsync.store.worker_locks import locks_at
@@ -75,7 +75,7 @@ def _out_of_file(source: StoreAddress, target: StoreAddress, tell: Tell) -> Move
         moving.finish(target)
         return MoveResult(0)
     moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
-    kept = file.with_name(f"plexsync.moved-{moment:%Y%m%dT%H%M%SZ}.db")
+    kept = file.with_name(moved_name(f"{moment:%Y%m%dT%H%M%SZ}"))
     with moving.moving(source, target) as step:
         rows = _copied(step, tell)
         backup.save(file, kept)
@@ -115,7 +115,9 @@ def _out_of_postgres(source: StoreAddress, target: StoreAddress, tell: Tell) -> 
 
 def _goes_on(target: StoreAddress, draft: StoreAddress) -> bool:
     """Whether a move was interrupted after it had set its source aside."""
-    return moving.is_copied(target) if target.is_postgres else os.path.lexists(draft.path)
+    if target.is_postgres:
+        return moving.is_copied(target)
+    return os.path.lexists(draft.path) and moving.has_arrived(draft)
 
 
 def _check_free(target: StoreAddress) -> None:

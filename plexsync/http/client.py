@@ -9,6 +9,7 @@ import codecs
 import logging
 import socket
 import ssl
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -99,8 +100,7 @@ class Wire:
         self._clock = clock
         self._alive = alive
         self._redact = Redactor(value for name, value in headers.items() if name in KEYS).redact
-        self.date = ""
-        """The Date header of the last answer that had one."""
+        self._dates = threading.local()
         self._whole = whole_request(timeouts.read)
         self._deadline = Deadline()
         self._client = httpx2.Client(
@@ -203,6 +203,11 @@ class Wire:
             failure = self.foreign(_looks_like(bytes(body[:200])))
         raise failure
 
+    @property
+    def date(self) -> str:
+        """The Date header of the last answer to this thread that had one; '' before."""
+        return getattr(self._dates, "last", "")
+
     def foreign(self, answer: str) -> Unavailable:
         """The error for an answer from another kind of server: "Plex at nas:32400 answered <answer>"."""
         return Unavailable(self.server.neighbour, f"{self.server.name} answered {answer}")
@@ -213,7 +218,7 @@ class Wire:
             body = self._body(response, cap) if response.is_success else self._error_body(response)
         finally:
             response.close()
-        self.date = response.headers.get("date", self.date)
+        self._dates.last = response.headers.get("date", self.date)
         return Answer(response.status_code, body, response.headers)
 
     def _body(self, response: httpx2.Response, cap: int) -> bytearray:

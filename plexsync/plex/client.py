@@ -90,7 +90,7 @@ class PlexClient:
 
     @property
     def date(self) -> str:
-        """The server's time at the last answer, as an HTTP date; '' if it sent none."""
+        """The server's time at the last answer to this thread, as an HTTP date; '' if it sent none."""
         return self._wire.date
 
     def identity(self) -> tuple[str, str]:

@@ -59,7 +59,7 @@ class Stash(Protocol):
 
     @property
     def date(self) -> str:
-        """The time of the last answer by the clock of the server, as an HTTP date; '' if the answer had none."""
+        """The server's time of the last answer to this thread, as an HTTP date; '' if the answer had none."""
         ...
 
     def probe(self) -> None:

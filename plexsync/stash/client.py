@@ -124,7 +124,7 @@ class StashClient:
 
     @property
     def date(self) -> str:
-        """The server's time at the last answer, as an HTTP date; '' if it sent none."""
+        """The server's time at the last answer to this thread, as an HTTP date; '' if it sent none."""
         return self._wire.date
 
     def probe(self) -> None:

@@ -10,6 +10,11 @@ DEFAULT_SCHEMA = "plexsync"
 DEFAULT_PORT = 5432
 
 
+def moved_name(moment: str) -> str:
+    """Return the name of the copy of a file that has moved to PostgreSQL at this moment."""
+    return f"plexsync.moved-{moment}.db"
+
+
 @dataclass(frozen=True)
 class StoreAddress:
     """The address of a store.

@@ -362,16 +362,21 @@ class Database:
             for past in [entry for entry in self._opened if not entry.thread.is_alive()]:
                 past.connection.close()
                 self._opened.remove(past)
-            connection = self._backend.connect()
             self._count += 1
-            try:
-                own = _Open(connection, thread, self._count)
-            except BaseException as error:
-                connection.close()
-                if isinstance(error, self._backend.errors):
-                    raise self._backend.translated(error) from error
-                raise
-            self._opened.append(own)
+            number = self._count
+        # A server that does not answer keeps nobody else waiting: neither other threads nor `close`.
+        connection = self._backend.connect()
+        try:
+            own = _Open(connection, thread, number)
+            with self._lock:
+                if self._closed:
+                    raise LocalFault(f"{self.name} is closed")
+                self._opened.append(own)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, self._backend.errors):
+                raise self._backend.translated(error) from error
+            raise
         return own
 
     def _discard(self, own: _Open) -> None:

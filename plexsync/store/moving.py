@@ -206,6 +206,15 @@ def is_copied(address: StoreAddress) -> bool:
         return note is not None and note.copied
 
 
+def has_arrived(address: StoreAddress) -> bool:
+    """Whether this store has everything that was moved to it, also after `finish`. Raises SyncErrors."""
+    backend = backend_at(address)
+    with _translated(backend), closing(backend.connect()) as db:
+        note = move_note(_note(db, MOVE))
+        # The salt arrives with the last table.
+        return note.copied if note is not None else bool(_note(db, SALT))
+
+
 def is_retired(file: Path) -> bool:
     """Whether the content of this SQLite file has moved away. Raises LocalFault."""
     with faults(file), closing(sqlite3.connect(uri(str(file), "ro"), uri=True)) as db:

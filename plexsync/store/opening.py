@@ -1,8 +1,10 @@
 """Opening the store at an address, whichever database it is in."""
 
+import os
+
 from plexsync import extras
 from plexsync.rules.errors import Unusable
-from plexsync.store.address import StoreAddress
+from plexsync.store.address import StoreAddress, moved_name
 from plexsync.store.backend import Backend
 from plexsync.store.database import Database
 from plexsync.store.fence import Fence
@@ -17,6 +19,7 @@ def open_database(address: StoreAddress, *, worker: bool = False, fence: Fence |
     """
     if address.is_postgres:
         return Database.on(backend_at(address, worker=worker, fence=fence))
+    _check_kept(address)
     return Database(address.path, worker=worker)
 
 
@@ -29,6 +32,17 @@ def backend_at(address: StoreAddress, *, worker: bool = False, fence: Fence | No
 
         return PostgresSchema(address, worker=worker, fence=fence)
     return SqliteFile(address.path, worker=worker)
+
+
+def _check_kept(address: StoreAddress) -> None:
+    """Raise Unusable where an empty file would be made in place of one that `plexsync move` has set aside."""
+    if os.path.lexists(address.path):
+        return
+    if kept := sorted(address.folder.glob(moved_name("*"))):
+        raise Unusable(
+            f"the database has moved away, {kept[-1]} is its copy: set database_url as plexsync move said, or give that"
+            " copy another name to begin anew"
+        )
 
 
 def check_driver(address: StoreAddress) -> None:

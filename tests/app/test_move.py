@@ -340,3 +340,32 @@ def test_a_hook_that_waits_for_the_old_file_leaves_its_event_in_the_spool(file, 
     assert '"id": 99' in event.read_text()
     with pytest.raises(NewerDatabase):
         open_database(file)
+
+
+def test_an_old_part_of_a_move_that_was_finished_elsewhere_is_no_database(file, schema, kill, tmp_path):
+    fill(schema)
+    kill(4, behind=False)
+    with pytest.raises(Killed):
+        moved(schema, file)
+    kill(0, behind=False)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    moved(StoreAddress(elsewhere, schema.url, schema.schema), StoreAddress(elsewhere))
+
+    with pytest.raises(Unusable, match=r"has moved to plexsync\.db already"):
+        moved(schema, file)
+
+    assert not file.path.exists()
+
+
+def test_who_goes_on_with_the_old_settings_makes_no_empty_database(file, schema):
+    fill(file)
+    kept = moved(file, schema).kept
+
+    with pytest.raises(Unusable, match=r"has moved away, .*plexsync\.moved-.*\.db is its copy: set database_url"):
+        open_database(file)
+
+    assert not file.path.exists()
+    kept.rename(file.folder / "old.db")
+    open_database(file).close()
+    assert file.path.exists()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.app.parts import opened
+from plexsync.app.parts import Parts, opened
 from plexsync.cli.daemon.greeting import STOP, greeting
 from plexsync.cli.daemon.shift import put_together
 from plexsync.cli.daemon.signals import Stop
@@ -141,6 +141,28 @@ def test_a_database_that_can_not_be_opened_just_now_is_waited_for(tmp_path: Path
             assert tried == []
     finally:
         stop.done()
+
+
+def test_a_database_that_fails_as_the_work_begins_is_waited_for_and_opened_anew(tmp_path: Path, monkeypatch) -> None:
+    folder, config = tmp_path / "data", PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20)
+    begun, stop = [], Stop(0)
+
+    def begin(parts: Parts) -> None:
+        with parts.store.reading():
+            begun.append(parts)
+        if len(begun) < 3:
+            raise LocalFault("the connection was lost")
+
+    monkeypatch.setattr("plexsync.cli.daemon.shift.pause_after", lambda _fault: 0.0)
+    with ExitStack() as held:
+        parts = put_together(held, config, folder, stop, begin, inside=False)
+        assert len(begun) == 3
+        assert parts is begun[-1]
+        with parts.store.reading():
+            pass
+        for before in begun[:-1]:
+            with pytest.raises(LocalFault, match="closed"), before.store.reading():
+                pass
 
 
 def test_damage_is_not_waited_for(tmp_path: Path, monkeypatch) -> None:

@@ -1,6 +1,8 @@
 """Covers of a batch are read side by side: with as many requests as one by one, and no more failures reported."""
 
+import gc
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -281,3 +283,26 @@ def test_a_worker_of_the_program_reads_side_by_side(tmp_path, side_by_side):
             looked = parts.work_looker.look(ids)
         assert [sight.error or sight.outcome for sight in looked] == [None] * AT_ONCE
         assert len(covers_read(house)) == AT_ONCE
+
+
+def test_a_picture_that_nobody_asks_for_is_not_kept_in_memory(readers):
+    class Content:
+        """Bytes whose end can be seen."""
+
+    known = []
+
+    def reading(_key):
+        def read():
+            content = Content()
+            known.append(weakref.ref(content))
+            return content
+
+        return read
+
+    ahead = ReadAhead(readers, range(COUNT), reading)
+    until(lambda: len(known) == AT_ONCE)
+    ahead.take(AT_ONCE)
+    ahead.take(2 * AT_ONCE)
+    # A thread of the pool may hold its last one for a moment.
+    until(lambda: gc.collect() is not None and sum(ref() is not None for ref in known[:AT_ONCE]) == 0)
+    ahead.close()

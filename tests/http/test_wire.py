@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpcore2
@@ -486,6 +487,19 @@ def test_the_date_of_an_answer_that_has_none_is_that_of_the_one_before():
     with wired("http://nas", transport=httpx2.MockTransport(answer)) as wire:
         seen = [wire.send("GET", "/") and wire.date for _ in range(3)]
     assert seen == [f"Thu, 01 Jan 2026 00:00:0{second} GMT" for second in (0, 0, 9)]
+
+
+def test_each_thread_is_told_the_date_of_its_own_answers():
+    """Pictures are read side by side, and each is judged by when it was read."""
+
+    def answer(request):
+        date = f"Thu, 01 Jan 2026 00:00:0{request.url.path[-1]} GMT"
+        return httpx2.Response(200, headers={"Date": date}, stream=httpx2.ByteStream(b""))
+
+    with wired("http://nas", transport=httpx2.MockTransport(answer)) as wire, ThreadPoolExecutor(1) as pool:
+        assert wire.send("GET", "/1")
+        assert pool.submit(lambda: wire.send("GET", "/2") and wire.date).result(HANG) == "Thu, 01 Jan 2026 00:00:02 GMT"
+        assert wire.date == "Thu, 01 Jan 2026 00:00:01 GMT"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from plexsync.rules.job import Kind, Why
 from plexsync.store import intake
 from plexsync.store.connection import Table
 from plexsync.store.database import Database, Reader
+from plexsync.store.sqlite import SqliteFile
+from tests.patience import HANG
 from tests.stores import address_of, look
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,6 +136,35 @@ def test_after_a_fault_the_next_transaction_has_a_new_connection(folder, store):
     with store.writing() as tx:
         tx.notes.save("a", "1")
     assert note(store, "a") == "1"
+
+
+def test_a_connection_that_takes_long_keeps_nobody_else_waiting(folder):
+    begun, goes_on, told = threading.Event(), threading.Event(), []
+
+    class Slow(SqliteFile):
+        def connect(self):
+            if threading.current_thread().name == "slow":
+                begun.set()
+                assert goes_on.wait(HANG)
+            return super().connect()
+
+    def use():
+        with pytest.raises(LocalFault, match="closed") as fault, store.reading():
+            pass
+        told.append(fault.value)
+
+    store = Database.on(Slow(folder / "plexsync.db"))
+    slow = threading.Thread(target=use, name="slow")
+    slow.start()
+    assert begun.wait(HANG)
+    other = threading.Thread(target=store.changed, name="other")
+    other.start()
+    other.join(HANG)
+    assert not other.is_alive()
+    store.close()
+    goes_on.set()
+    slow.join(HANG)
+    assert told
 
 
 def test_a_closed_store_says_so(folder):

@@ -12,6 +12,7 @@ from plexsync.rules.machine import Machine
 from plexsync.store.address import StoreAddress
 from plexsync.store.lock import FILE, IMPORT
 from plexsync.store.opening import open_database
+from plexsync.store.postgres import worker_lock
 from plexsync.store.worker_locks import FileLocks, locks_at, shared_locks
 from tests.patience import HANG, until
 from tests.postgres_server import missing, shared
@@ -95,3 +96,24 @@ def test_the_row_of_a_store_says_since_when_its_worker_works(address: StoreAddre
         assert before <= locks.worker_since() <= locks.time()
         assert locks.try_worker(TWO, lambda _last: True) is None
         lock.release()
+
+
+def test_journals_that_lack_the_work_of_another_machine_are_gone_before_the_row_names_this_one(
+    address: StoreAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised = worker_lock._raise_number
+
+    def killed(*words: object) -> None:
+        raised(*words)
+        raise KeyboardInterrupt
+
+    with closing(shared_locks(address)) as locks:
+        locks.try_worker(ONE, lambda _last: True).release()
+        journal = address.folder / "journal"
+        journal.write_bytes(b"what this machine wrote before")
+        assert locks.try_worker(TWO, lambda _last: False) is None
+        assert journal.exists(), "it did not follow"
+        monkeypatch.setattr(worker_lock, "_raise_number", killed)
+        with pytest.raises(KeyboardInterrupt):
+            locks.try_worker(TWO, lambda _last: True)
+    assert not journal.exists()

@@ -50,6 +50,22 @@ def store(address: StoreAddress) -> Iterator[Database]:
         yield made
 
 
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("", "plexsync.db"),
+        ("postgresql://me:open%2Fsesame%4042@db.example/sync", "the database sync on db.example:5432"),
+        (f"postgresql://me:{SECRET}@db.example/sync", "the database of database_url"),
+        ("postgresql://me:open?sesame@db.example/sync", "the database of database_url"),
+        ("postgres://me:pw@db.example:6000/sync?sslmode=require", "the database sync on db.example:6000"),
+        ("postgresql://me@[::1]/sync", "the database sync on [::1]:5432"),
+        ("postgresql://me:pw@a:1,b/sync", "the database sync on a:1,b:5432"),
+        ("postgresql:///sync?host=/run/postgresql", "the database sync on /run/postgresql"),
+        ("postgresql:///sync", "the database sync on the local socket"),
+        ("postgresql://?dbname=sync&host=db&port=7&user=me", "the database sync on db:7"),
+        ("postgresql://me@db", "the database without a name on db:5432"),
+    ],
+)
 def test_a_store_is_named_without_user_and_password(url: str, name: str) -> None:
     address = StoreAddress(Path("/data"), url)
     assert address.name == name

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,22 +99,25 @@ class Shift:
     def _work_with(self, current: Settings, place: Path, lock: "WorkerLock | None", *, first: bool) -> Settings | None:
         """Work with these settings until they change, and return the changed ones; None if something else ended it."""
         config = current.loaded.config
-        with ExitStack() as held:
-            try:
-                parts = put_together(held, config, place, self.stop, inside=self.as_needed, fence=lock)
-                if parts is None:
-                    return None
-                if lock is not None:
-                    take_turn(parts, lock, first=first)
-            except LockLost:
-                return None
+
+        def begin(parts: Parts) -> None:
             keep_first(parts.store, current.loaded)
-            config.log_config()
-            if first:
-                log.info("serving")
             if current.stash_settings is not None:
                 keep_answer(parts.store, current.stash_settings)
             keep_for_status(parts.store, sources_of(self.call), current.loaded)
+            if lock is not None:
+                take_turn(parts, lock, first=first)
+
+        with ExitStack() as held:
+            try:
+                parts = put_together(held, config, place, self.stop, begin, inside=self.as_needed, fence=lock)
+            except LockLost:
+                return None
+            if parts is None:
+                return None
+            config.log_config()
+            if first:
+                log.info("serving")
             self.show(current)
             return self._serve(held, current, parts, lock)
 
@@ -164,17 +168,28 @@ def note_good_end(parts: Parts) -> None:
 
 
 def put_together(
-    held: ExitStack, config: PlexSyncConfig, folder: Path, stop: Stop, *, inside: bool, fence: Fence | None = None
+    held: ExitStack,
+    config: PlexSyncConfig,
+    folder: Path,
+    stop: Stop,
+    begin: Callable[[Parts], None] = lambda _parts: None,
+    *,
+    inside: bool,
+    fence: Fence | None = None,
 ) -> Parts | None:
     """The parts, until `held` ends; None if stopped before, or (`inside`) switched off in Stash. Raises LockLost.
 
     A full disk, or a database that another process has locked, may be temporary: this waits, since a worker
-    that only reloads its settings would end otherwise.
+    that only reloads its settings would end otherwise. `begin` notes in the database that the work begins.
     """
     logged_at: float | None = None
     while not stop and not (inside and off_inside(folder)):
         try:
-            return held.enter_context(opened(config, folder, worker=True, fence=fence))
+            with ExitStack() as own:
+                parts = own.enter_context(opened(config, folder, worker=True, fence=fence))
+                begin(parts)
+                held.enter_context(own.pop_all())
+                return parts
         except (Damaged, LockLost):
             raise
         except LocalFault as fault:

@@ -6,6 +6,7 @@ Meanwhile the dashboard of this machine runs, and events that a hook has left in
 import logging
 import threading
 from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,8 @@ class Standby:
         self._takes_over = takes_over
         self._told = ""
         self._complained_at: float | None = None
+        # Of the lock that this process held last.
+        self._number = 0
 
     def turn(self, current: Settings) -> Turn | None:
         """Wait until this process holds the lock; None if stopped before."""
@@ -108,8 +111,12 @@ class Standby:
         """Take the lock if it is free and the settings agree; else say that this process stands by."""
         lock = locks.try_worker(machine, lambda last: self._takes_over or not differing(machine, last))
         if lock is not None:
-            if lock.last is not None and lock.last.installation != machine.installation:
+            if lock.last is not None and lock.last.number == self._number:
+                # It lost the lock with its connection, and stopped in good order.
+                lock.last = replace(lock.last, ended="")
+            elif lock.last is not None and lock.last.installation != machine.installation:
                 log.info("taking over from the worker on %s", lock.last.host)
+            self._number = lock.number
             self._takes_over = False
             self._told = ""
             return lock

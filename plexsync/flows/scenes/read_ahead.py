@@ -66,6 +66,8 @@ class ReadAhead(Generic[K, T]):
     def _pass_over(self, key: K) -> None:
         while self._begun and self._begun[0][0] != key:
             self._passed.append(self._begun.popleft()[1])
+        # A picture that nobody asks for is not kept in memory.
+        self._passed = [future for future in self._passed if not (future.cancel() or future.done())]
         while not self._begun and self._due[0] != key:
             self._due.popleft()
 

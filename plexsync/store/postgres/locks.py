@@ -53,13 +53,20 @@ class SharedLocks:
         With it, this process notes a restore of the database. The journals in the data folder are discarded if another
         machine has worked since: they do not have what that one has written.
         """
+
+        def follows(last: WorkerRow) -> bool:
+            if not agrees(last):
+                return False
+            if last.installation != machine.installation:
+                # Before the row names this machine: a process that is killed in between does so again.
+                discard_journals(self._address.folder)
+            return True
+
         if self._ask(self._is_held_well):
             return None
-        lock = self._translating(lambda: try_worker_lock(self._connect, self._schema, machine, agrees=agrees))
+        lock = self._translating(lambda: try_worker_lock(self._connect, self._schema, machine, agrees=follows))
         if lock is not None:
             try:
-                if lock.last is not None and lock.last.installation != machine.installation:
-                    discard_journals(self._address.folder)
                 self._ask(lambda session: restores.notice(session, self._schema))
             except BaseException:
                 lock.release()
