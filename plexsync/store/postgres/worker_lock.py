@@ -135,11 +135,11 @@ class SessionLock:
 def try_session_lock(session: Session, schema: str, kind: int) -> SessionLock | None:
     """Take a lock with this session of its own; None, with the session closed, while another one holds it."""
     try:
-        taken = value(session, TRY, schema=schema, kind=kind)
+        is_ours = value(session, TRY, schema=schema, kind=kind)
     except BaseException:
         session.close()
         raise
-    if taken:
+    if is_ours:
         return SessionLock(session)
     session.close()
     return None
