@@ -7,7 +7,6 @@ defaults. What a `[[plex]]` entry of `plexsync.toml` says is stronger than all o
 it, and the rule. No line contains the value of a text setting.
 """
 
-import re
 import stat
 import sys
 from collections.abc import Mapping
@@ -28,6 +27,7 @@ from validation.plex_entries import PlexEntry, entries_in, place_of, twice, unkn
 from validation.problem_text import ConfigError as ConfigError
 from validation.problem_text import file_name, full_path, guess, key_text, kind_of, quoted, shortened, value_text
 from validation.secret_files import secret_in
+from validation.service_variables import tells_of_a_service
 from validation.toml_file import table_in
 
 ENVIRONMENT = "environment"
@@ -55,9 +55,6 @@ OTHER_VARIABLES = (
     "PLEXSYNC_SIGNED_IN",
 )
 TEST_VARIABLES = ("PLEXSYNC_CONTRACTS", "PLEXSYNC_RECORDINGS", "PLEXSYNC_TORTURE", "PLEXSYNC_SEEDS", "PLEXSYNC_SEED")
-# Kubernetes sets such variables in every container for a service named plexsync, or plexsync-something.
-_SERVICE = re.compile(r"PLEXSYNC_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
-_SERVICE_PORT = re.compile(r"(tcp|udp|sctp)://")
 
 _PREFIX = "PLEXSYNC_"
 _MOST_TOLD = 20  # unknown names in one file
@@ -259,7 +256,7 @@ def _from_environment(environ: Mapping[str, str], result: _Findings) -> dict[str
     names = {setting.variable: setting.name for setting in _SETTINGS.values()}
     fields = [*names, *FILE_VARIABLES, *OTHER_VARIABLES]
     for variable in sorted(environ):
-        if variable in (*fields, *TEST_VARIABLES) or _tells_of_a_service(variable, environ[variable]):
+        if variable in (*fields, *TEST_VARIABLES) or tells_of_a_service(variable, environ[variable]):
             continue
         if plex_entries.is_token_variable(variable):
             continue
@@ -289,11 +286,6 @@ def _from_secret_files(environ: Mapping[str, str], result: _Findings) -> dict[st
         except ValueError as error:
             result.problems.append(f"{variable} {error}")
     return path
-
-
-def _tells_of_a_service(variable: str, value: str) -> bool:
-    port = variable.endswith("_PORT") and _SERVICE_PORT.match(value)
-    return bool(port or _SERVICE.fullmatch(variable))
 
 
 def _from_command_line(values: Mapping[str, object], result: _Findings) -> dict[str, object]:

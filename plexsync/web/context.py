@@ -104,9 +104,13 @@ class Desk:
             return self._facts[1]
 
     def problems(self) -> int:
+        """The number of problems that need you, see `known_problems`; 0 while the database can't tell."""
+        return self.known_problems() or 0
+
+    def known_problems(self) -> int | None:
         """The number of problems that need you, at most five seconds old, and never older than the cached status.
 
-        It is 0 while the database can't tell.
+        It is None while the database can't tell.
         """
         with self._facts_lock:
             cached, read = self._problems, self._facts[0] if self._facts else 0.0
@@ -118,7 +122,7 @@ class Desk:
             with self._facts_lock:
                 self._problems = (self._facts[0], count) if self._facts else None
             return count
-        return 0
+        return None
 
     def stale(self) -> None:
         """Discard the cached facts after an action, so that the next request sees its effect."""

@@ -169,7 +169,7 @@ class PlexLink:
     is_here: bool
     problems: int
     is_away: bool
-    """Whether its database can't be opened."""
+    """Whether its database can't be used."""
 
 
 def plex_links(ask: Ask) -> list[PlexLink]:
@@ -177,15 +177,16 @@ def plex_links(ask: Ask) -> list[PlexLink]:
     if not ask.shows_plexes:
         return []
     here = next((path for path, _ in ask.nav if path != "/" and ask.here.startswith(path)), "/")
+    counts = [(entry, entry.open_desk.known_problems() if entry.open_desk else None) for entry in ask.entries.every]
     return [
         PlexLink(
             entry.name,
             f"{prefix_of(entry.name)}{here}",
             is_here=entry is ask.entry,
-            problems=entry.open_desk.problems() if entry.open_desk else 0,
-            is_away=entry.open_desk is None,
+            problems=count or 0,
+            is_away=count is None,
         )
-        for entry in ask.entries.every
+        for entry, count in counts
     ]
 
 

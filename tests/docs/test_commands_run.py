@@ -12,6 +12,7 @@ import pytest
 
 from plexsync.cli.main import run
 from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_changes import next_machine
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from tests.docs.pages import examples
@@ -91,13 +92,28 @@ def world(prepared: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> W
     return made
 
 
+@pytest.fixture
+def attic(world: World) -> Iterator[PlexSim]:
+    """A second Plex server, with an entry beside that of the first."""
+    with PlexSim(token=TOKEN) as plex:
+        plex.machine = next_machine(world.plex.machine)
+        entries = (("living-room", world.plex.url), ("attic", plex.url))
+        text = "".join(f'[[plex]]\nname = "{name}"\nplex_url = "{url}"\n' for name, url in entries)
+        Path("plexsync.toml").write_text(text)
+        yield plex
+
+
 def example(line: str) -> pytest.param:
     return pytest.param(line, id=line.removeprefix("plexsync "))
 
 
 @pytest.mark.parametrize("line", [example(one) for one in EXAMPLES if one.split()[1] not in (*NOT_RUN, "serve")])
-def test_an_example_does_what_it_says(line: str, world: World, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_an_example_does_what_it_says(
+    line: str, world: World, monkeypatch: pytest.MonkeyPatch, capsys, request: pytest.FixtureRequest
+) -> None:
     words = [word.strip("'\"") for word in line.split()[1:]]
+    if "--plex" in words:
+        request.getfixturevalue("attic")
     if "restore" in words:
         run(["backup", words[words.index("restore") + 1]])
     if "--apply" in words:
