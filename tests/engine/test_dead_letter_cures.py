@@ -35,7 +35,8 @@ def bury(house: House, *causes: str) -> None:
     house.change("update job set state = 'dead', attempts = 3, desired = 'x'")
     for id, cause in enumerate(causes, start=1):
         house.change(f"update job set cls = '{cause}' where id = {id}")
-    house.change("update tally set count = (select count(*) from job) where name = 'died'")
+    house.change("delete from tally where name = 'died'")
+    house.change("insert into tally (name, count) values ('died', (select count(*) from job))")
 
 
 def states(house: House) -> list[str]:

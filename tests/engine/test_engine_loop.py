@@ -117,6 +117,7 @@ def test_an_idle_worker_looks_again_after_its_poll_interval_but_five_seconds_at_
     assert [round(b - a, 1) for a, b in pairwise(looks)] == [5.0] * 3
 
 
+@pytest.mark.sqlite_only
 def test_a_commit_of_another_process_wakes_the_worker_within_a_tenth_of_a_second(house, stop):
     (id,) = house.add()
     sleep, start = house.clock.sleep, []

@@ -405,6 +405,7 @@ def test_a_patience_beyond_an_hour_is_an_hour(house):
 # --- holds -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.many_steps
 @pytest.mark.parametrize("status", [401, 403])
 def test_on_hold_nothing_is_asked_but_the_retest_at_growing_intervals(house, status):
     ids = house.add(20)

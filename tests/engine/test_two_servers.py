@@ -66,6 +66,7 @@ def cost_of_an_edit(pair: Pair, id: int, title: str) -> tuple[int, int, list[str
     )
 
 
+@pytest.mark.many_steps
 def test_one_away_for_six_hours_costs_the_other_nothing_and_catches_up_by_itself(pair):
     living, attic = pair.living, pair.attic
     ids = pair.add(SCENES)
@@ -106,6 +107,8 @@ def test_one_away_for_six_hours_costs_the_other_nothing_and_catches_up_by_itself
         assert set(house.states()) == {State.IDLE}
 
 
+# Of schemas of one database: tests/store/test_postgres_store.py.
+@pytest.mark.sqlite_only
 def test_a_second_database_for_the_server_of_the_first_writes_nothing(pair):
     living, attic = pair.living, pair.attic
     ids = pair.add(2)
