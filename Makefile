@@ -5,7 +5,10 @@ BIN    := $(VENV)/bin
 LOCK   := uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-ON_POSTGRES := tests/store tests/engine
+# What a database can get wrong. The rest of the engine's tests is about servers and time.
+ON_ENGINE   := any_flow engine_batch engine_crashes engine_evidence engine_loop engine_outages engine_reads engine_truth \
+	dead_letter_cures gates housekeeping metrics_sampler reconnect round_trips settle statements two_clocks two_servers
+ON_POSTGRES := tests/store $(ON_ENGINE:%=tests/engine/test_%.py)
 
 ifndef V
 .SILENT:
@@ -70,7 +73,7 @@ test-sqlite: setup ## all tests on SQLite
 	$(BIN)/python -m compileall -q plexsync validation worker release tests
 	$(BIN)/python -m pytest -q -n 4 --maxschedchunk=8 $(PYTEST_OPTIONS)
 
-# The store and what rests on it most; the others know no database. Where PostgreSQL is missing, one line says so.
+# The store and what rests on it most. Where PostgreSQL is missing, one line says so.
 test-postgres: setup ## the tests of the store and the engine once more, on PostgreSQL
 	$(BIN)/python -m pytest -q -n 4 --maxschedchunk=8 --store=postgres $(ON_POSTGRES) $(PYTEST_OPTIONS)
 

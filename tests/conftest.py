@@ -1,6 +1,7 @@
 """For all tests: Hypothesis judges no result by the speed of the machine, and takes the same examples each time.
 
-`--store=postgres` runs them on PostgreSQL (`tests.stores`), but for those that are about SQLite's files (`sqlite_only`).
+`--store=postgres` runs them on PostgreSQL (`tests.stores`), but for those that are about SQLite's files (`sqlite_only`) or
+live through hours step by step (`many_steps`).
 """
 
 import os
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from tests import postgres_server, stores
 from tests.chance import GIVEN
 
+NOT_ON_POSTGRES = ("sqlite_only", "many_steps")
 settings.register_profile(
     "steady",
     deadline=None,
@@ -34,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if stores.on_postgres():
-        left_out = [item for item in items if item.get_closest_marker("sqlite_only")]
+        left_out = [item for item in items if any(map(item.get_closest_marker, NOT_ON_POSTGRES))]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 

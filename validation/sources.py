@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from plexsync.rules.server_scopes import schema_beside
 from validation import database_settings, locations, plex_entries
 from validation.authorities import authorities_trouble
 from validation.config import SECRETS, PlexSyncConfig, describe
@@ -164,7 +165,7 @@ def _of_server(
     if entry is not None and not is_first:
         # The store of each further server is a schema of its own, as it is a folder of its own.
         before = values.get(SCHEMA, PlexSyncConfig.model_fields[SCHEMA].default)
-        values[SCHEMA], origin[SCHEMA] = f"{before}_{entry.name.replace('-', '_')}", ENTRY
+        values[SCHEMA], origin[SCHEMA] = schema_beside(str(before), entry.name), ENTRY
     presets = look_of(values)
     values.update(presets)
     origin.update(dict.fromkeys(presets, LOOK))

@@ -5,9 +5,8 @@ not its own. A renamed first entry keeps its database.
 """
 
 from plexsync.rules.note_keys import FIRST_ENTRY
-from plexsync.rules.server_scopes import store_folder
 from plexsync.store.database import Database
-from plexsync.store.folder import DATABASE
+from plexsync.store.siblings import siblings_of
 from validation.sources import ConfigError, Loaded
 
 
@@ -17,7 +16,7 @@ def check_first(store: Database, loaded: Loaded) -> str:
         before = db.notes.text(FIRST_ENTRY)
     first = loaded.plex
     if loaded.is_first and before not in ("", first):
-        has_own = bool(first) and (store_folder(store.folder, first) / DATABASE).is_file()
+        has_own = bool(first) and siblings_of(store).has_store(first)
         if before in loaded.servers or has_own:
             mend = (
                 "put it first again" if before in loaded.servers else "put its entry first again, with enabled = false"

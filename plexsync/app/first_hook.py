@@ -5,23 +5,22 @@ the last event. That is a wake-up: the poll finds what has changed, and polls at
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
-from plexsync.store.siblings import last_hook
+from plexsync.store.siblings import Siblings
 
 
 class FirstHook:
-    """Watches the last hook event in the folder of the first server, and calls `poll` for each new one."""
+    """Watches the last hook event in the store of the first server, and calls `poll` for each new one."""
 
-    def __init__(self, folder: Path, poll: Callable[[], None]) -> None:
-        self._folder = folder
+    def __init__(self, siblings: Siblings, poll: Callable[[], None]) -> None:
+        self._siblings = siblings
         self._poll = poll
         # The worker polls at its start anyway.
-        self._seen = last_hook(folder)
+        self._seen = siblings.last_hook()
 
     def __call__(self) -> bool:
         """Look once; True if there was a new event."""
-        last = last_hook(self._folder)
+        last = self._siblings.last_hook()
         is_new = last not in ("", self._seen)
         if is_new:
             self._seen = last

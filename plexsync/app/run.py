@@ -34,7 +34,7 @@ from plexsync.flows.scenes.stash_lines import StashListener
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
 from plexsync.rules.notices import NoticeRules
-from plexsync.store.siblings import first_folder
+from plexsync.store.siblings import siblings_of
 
 log = logging.getLogger("PlexSync.run")
 
@@ -256,8 +256,8 @@ def edit_listener(parts: Parts, poll: Callable[[], None]) -> StashListener:
 
 def looks_each_second(parts: Parts, poll: Callable[[], None]) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield what else is looked at once a second, by name, if it is there; `poll` polls Stash at once."""
-    if (first := first_folder(parts.folder)) is not None:
-        yield "first hook", FirstHook(first, poll)
+    if (siblings := siblings_of(parts.store)).is_further:
+        yield "first hook", FirstHook(siblings, poll)
     if parts.scans is not None:
         yield "scan", parts.scans.go_on
 

@@ -13,7 +13,7 @@ from plexsync.rules.choices import ACCEPTED, Choice, remedy
 from plexsync.rules.errors import Barred, Neighbour
 from plexsync.rules.neighbours import Clock, Plex
 from plexsync.store.database import Database
-from plexsync.store.siblings import earlier_owner
+from plexsync.store.siblings import siblings_of
 
 log = logging.getLogger("PlexSync.identity")
 
@@ -75,11 +75,12 @@ class ServerIdentity:
 
     def _check_alone(self, machine: str) -> None:
         """Raise Barred if the database of another entry has this server."""
-        other = earlier_owner(self._store.folder, machine)
+        siblings = siblings_of(self._store)
+        other = siblings.earlier_owner(machine)
         if other is None:
             return
         entry = f'[[plex]] "{other}"' if other else "the first [[plex]] entry"
-        gone = f", or remove the folder plex-{other} if that entry is gone" if other else ""
+        gone = f", or remove {siblings.place_of(other)} if that entry is gone" if other else ""
         raise Barred(
             Neighbour.PLEX,
             f"this is the Plex server of {entry}, which has its own database: nothing is written twice. "

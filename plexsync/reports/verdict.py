@@ -204,7 +204,7 @@ def _worker(worker: "WorkerFacts", now: int) -> "Iterator[Part]":
     elif worker["enabled"] and worker["starting"]:
         yield WAIT, "the worker is starting"
     if unlike := [row["host"] for row in worker["standbys"] if row["differing"]]:
-        yield WAIT, f"{', '.join(unlike)} would not take over: other settings"
+        yield WAIT, f"a standby would not take over, since its settings differ: {', '.join(unlike)}"
 
 
 def _scenes(facts: "BareFacts") -> "Iterator[Part]":

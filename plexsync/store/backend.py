@@ -4,17 +4,22 @@ from pathlib import Path
 from typing import Protocol
 
 from plexsync.rules.errors import SyncError
+from plexsync.store.address import StoreAddress
 from plexsync.store.connection import Connection
 
 
 class Backend(Protocol):
     """One store of one kind of database.
 
-    `name` is for messages. `folder` is the data folder on this machine. `errors` are the classes of the driver's errors.
+    `name` is for messages. `address` is where it is, and `folder` the data folder on this machine. `errors` are the classes
+    of the driver's errors.
     """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def address(self) -> StoreAddress: ...
 
     @property
     def folder(self) -> Path: ...

@@ -17,8 +17,10 @@ from typing import Self
 from plexsync.rules.errors import LocalFault, SpoolFault
 from plexsync.rules.gate_names import shown
 from plexsync.rules.job import Kind, Why
+from plexsync.rules.note_keys import EDIT_BY_HOOK
 from plexsync.rules.records import Lately, Overview
 from plexsync.store import intake
+from plexsync.store.address import StoreAddress
 from plexsync.store.attempts import Attempts, ReadOnlyAttempts
 from plexsync.store.backend import Backend
 from plexsync.store.bindings import Bindings, ReadOnlyBindings
@@ -38,6 +40,7 @@ from plexsync.store.paces import Paces, ReadOnlyPaces
 from plexsync.store.pictures import Pictures, ReadOnlyPictures
 from plexsync.store.play_memory import Plays, ReadOnlyPlays
 from plexsync.store.poll_marks import PollMarks, ReadOnlyPollMarks
+from plexsync.store.postgres.schemas import schemas_of_stores, use_schema
 from plexsync.store.probes import Probes, ReadOnlyProbes
 from plexsync.store.pushes import Pushes, ReadOnlyPushes
 from plexsync.store.pushings import Pushings, ReadOnlyPushings
@@ -214,6 +217,11 @@ class Database:
         return self._backend.folder
 
     @property
+    def address(self) -> StoreAddress:
+        """Where the store is."""
+        return self._backend.address
+
+    @property
     def name(self) -> str:
         """The database's name for messages."""
         return self._backend.name
@@ -223,6 +231,17 @@ class Database:
         """Yield one snapshot."""
         with self._transaction(writes=False) as own:
             yield own.reader
+
+    @contextmanager
+    def reading_beside(self, schema: str) -> Iterator[Reader | None]:
+        """Yield one snapshot of another schema of the same PostgreSQL database; None if no store is there."""
+        with self._transaction(writes=False) as own:
+            yield own.reader if use_schema(own.connection, schema) else None
+
+    def schemas_beside(self, prefix: str) -> list[str]:
+        """Return the names of the schemas with a store whose names begin like this, in the same PostgreSQL database."""
+        with self._transaction(writes=False) as own:
+            return schemas_of_stores(own.connection, prefix)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -268,6 +287,7 @@ class Database:
             with self.writing() as tx:
                 for _, kind, id, reason in events:
                     tx.jobs.want(kind, id, Why(reason), now)
+                tx.notes.save(EDIT_BY_HOOK, str(now))
             self._stuck |= intake.unspool([path for path, *_ in events])
             total += len(events)
         self._stuck = intake.unspool(self._stuck)

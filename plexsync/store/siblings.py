@@ -1,70 +1,167 @@
-"""The databases of the other Plex servers beside one: which server each of them belongs to, and the last hook event.
+"""The stores of the other Plex servers beside one: which server each of them belongs to, and what they have to do.
 
 They are only read. What can't be read now counts as unknown, and is read again at the next look.
 """
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Protocol, TypeVar
 
+from plexsync.rules.errors import LocalFault, Unusable
 from plexsync.rules.note_keys import EDIT_BY_HOOK
-from plexsync.rules.server_scopes import PREFIX, scope_in
+from plexsync.rules.server_scopes import PREFIX, schema_beside, scope_in, scope_of_schema, store_folder
 from plexsync.store import summary
+from plexsync.store.address import StoreAddress
 from plexsync.store.counts import COUNT_READY, COUNT_RUNNING
+from plexsync.store.database import Database, Reader
 from plexsync.store.folder import DATABASE
 from plexsync.store.job_queries import COUNT_UNSETTLED_OF_FLOWS
 from plexsync.store.servers import FIND
 
-
-def first_folder(folder: Path) -> Path | None:
-    """The data folder of the first server, from the folder of a further one; None for any other folder."""
-    above = folder.parent
-    return above if scope_in(folder.name) and (above / DATABASE).is_file() else None
+T = TypeVar("T")
 
 
-def earlier_owner(folder: Path, machine: str) -> str | None:
-    """Who comes before the server of this folder and has the Plex server with this identifier in its database.
+class Siblings(Protocol):
+    """The stores beside one, by their scopes: '' for the first server, else the name of its entry."""
 
-    Returns the scope of that database, '' for the first server; None if there is none. The first server comes before all
-    others, and these come in the order of their names: so of two databases with one server, one goes on.
-    """
-    first = first_folder(folder)
-    if first is None:
-        return None
-    with os.scandir(first) as entries:
-        names = sorted(entry.name for entry in entries if entry.name.startswith(PREFIX) and entry.is_dir())
-    before = [name for name in names if name < folder.name]
-    places = [("", first), *((scope_in(name), first / name) for name in before)]
-    return next((scope for scope, place in places if _machine_in(place) == machine), None)
+    @property
+    def is_further(self) -> bool:
+        """Whether this store is that of a further server, so that a first one is beside it."""
+
+    def earlier_owner(self, machine: str) -> str | None:
+        """Who comes before this server and has the Plex server with this identifier in its store; None if nobody.
+
+        The first server comes before all others, and these come in the order of their names: so of two stores with one
+        server, one goes on.
+        """
+
+    def last_hook(self) -> str:
+        """The time of the last event that a hook stored for the first server, as noted; '' if that is not known."""
+
+    def has_work(self, scope: str) -> bool:
+        """Whether a further server has scenes that are not settled; False if that can't be read."""
+
+    def has_store(self, scope: str) -> bool:
+        """Whether there is a store of this further server. Raises LocalFault."""
+
+    def place_of(self, scope: str) -> str:
+        """Where the store of a further server is, for messages."""
 
 
-def last_hook(folder: Path) -> str:
-    """The time of the last event that a hook stored in this folder, as its note has it; '' if that is not known."""
+def siblings_of(store: Database) -> Siblings:
+    """The stores beside this one, in the same data folder or in the same PostgreSQL database."""
+    address = store.address
+    return SchemaSiblings(store, address) if address.is_postgres else FolderSiblings(address.folder)
+
+
+class FolderSiblings:
+    """The SQLite files in the folders of other servers."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def is_further(self) -> bool:
+        return self._first is not None
+
+    def earlier_owner(self, machine: str) -> str | None:
+        first = self._first
+        if first is None:
+            return None
+        with os.scandir(first) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.startswith(PREFIX) and entry.is_dir())
+        before = [name for name in names if name < self._folder.name]
+        places = [("", first), *((scope_in(name), first / name) for name in before)]
+        return next((scope for scope, place in places if _read(place, _machine, "") == machine), None)
+
+    def last_hook(self) -> str:
+        first = self._first
+        return "" if first is None else _read(first, lambda db: summary.note(db, EDIT_BY_HOOK), "")
+
+    def has_work(self, scope: str) -> bool:
+        return _read(store_folder(self._folder, scope), _has_work, False)
+
+    def has_store(self, scope: str) -> bool:
+        return (store_folder(self._folder, scope) / DATABASE).is_file()
+
+    def place_of(self, scope: str) -> str:
+        return f"the folder {PREFIX}{scope}"
+
+    @property
+    def _first(self) -> Path | None:
+        above = self._folder.parent
+        return above if scope_in(self._folder.name) and (above / DATABASE).is_file() else None
+
+
+class SchemaSiblings:
+    """The schemas of other servers, read by the connections of this one."""
+
+    def __init__(self, store: Database, address: StoreAddress) -> None:
+        self._store = store
+        self._schema = address.schema
+        scope = scope_in(address.folder.name)
+        self._first = self._schema.removesuffix(schema_beside("", scope)) if scope else self._schema
+
+    @property
+    def is_further(self) -> bool:
+        return self._first != self._schema
+
+    def earlier_owner(self, machine: str) -> str | None:
+        if not self.is_further:
+            return None
+        try:
+            names = sorted(self._store.schemas_beside(schema_beside(self._first, "")))
+        except (LocalFault, Unusable):
+            names = []
+        before = [name for name in names if name < self._schema]
+        found = (name for name in (self._first, *before) if self._read(name, _machine_of, "") == machine)
+        owner = next(found, None)
+        return None if owner is None else scope_of_schema(self._first, owner)
+
+    def last_hook(self) -> str:
+        return self._read(self._first, lambda db: db.notes.text(EDIT_BY_HOOK), "") if self.is_further else ""
+
+    def has_work(self, scope: str) -> bool:
+        return self._read(schema_beside(self._schema, scope), lambda db: db.jobs.count_unsettled() > 0, False)
+
+    def has_store(self, scope: str) -> bool:
+        with self._store.reading_beside(schema_beside(self._schema, scope)) as db:
+            return db is not None
+
+    def place_of(self, scope: str) -> str:
+        return f"the schema {schema_beside(self._first, scope)}"
+
+    def _read(self, schema: str, value: Callable[[Reader], T], unknown: T) -> T:
+        try:
+            with self._store.reading_beside(schema) as db:
+                return unknown if db is None else value(db)
+        except (LocalFault, Unusable):
+            return unknown
+
+
+def _machine_of(db: Reader) -> str:
+    server = db.servers.find()
+    return server.machine if server else ""
+
+
+def _read(folder: Path, value: Callable[[sqlite3.Connection], T], unknown: T) -> T:
     try:
         with closing(summary.reading(os.path.join(folder, DATABASE))) as db:  # noqa: PTH118 - as a shell's completion does
-            return summary.note(db, EDIT_BY_HOOK)
+            return value(db)
     except (summary.Unreadable, sqlite3.Error, OSError):
-        return ""
+        return unknown
 
 
-def has_work(folder: Path) -> bool:
-    """Whether the database of a server has scenes that are not settled; False if that can't be read."""
-    try:
-        with closing(summary.reading(os.path.join(folder, DATABASE))) as db:  # noqa: PTH118
-            open_rows, of_flows = (
-                sum(db.execute(sql).fetchone()[0] for sql in statements)
-                for statements in ((COUNT_READY, COUNT_RUNNING), (COUNT_UNSETTLED_OF_FLOWS,))
-            )
-            return bool(open_rows > of_flows)
-    except (summary.Unreadable, sqlite3.Error, OSError):
-        return False
+def _machine(db: sqlite3.Connection) -> str:
+    row = db.execute(FIND).fetchone()
+    return str(row[0]) if row else ""
 
 
-def _machine_in(folder: Path) -> str | None:
-    try:
-        with closing(summary.reading(os.path.join(folder, DATABASE))) as db:  # noqa: PTH118
-            row = db.execute(FIND).fetchone()
-    except (summary.Unreadable, sqlite3.Error, OSError):
-        return None
-    return str(row[0]) if row else None
+def _has_work(db: sqlite3.Connection) -> bool:
+    ready, running, of_flows = (
+        db.execute(sql).fetchone()[0] for sql in (COUNT_READY, COUNT_RUNNING, COUNT_UNSETTLED_OF_FLOWS)
+    )
+    return bool(ready + running > of_flows)

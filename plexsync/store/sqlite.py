@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from plexsync.rules.errors import SyncError
+from plexsync.store.address import StoreAddress
 from plexsync.store.connection import Connection, Row, Values
 from plexsync.store.db import BUSY_SECONDS, MOUNTS, connect, translated
 
@@ -96,6 +97,7 @@ class SqliteFile:
         self.path = path
         self.name = path.name
         self.folder = path.parent
+        self.address = StoreAddress(path.parent)
         self._log = path.with_name(f"{path.name}-wal")
         self._mounts = mounts
         self._keeper = threading.current_thread() if worker else None

@@ -112,7 +112,7 @@ PARTS = {
 
 def settings(ask: Ask) -> Response:
     """All settings, by section, or those that fit the search; those that differ from the default stand out."""
-    config, origins = ask.desk.parts.config, ask.desk.origins
+    config, origins, address = ask.desk.parts.config, ask.desk.origins, ask.desk.parts.address
     text, changed = ask.query.get("q", "").strip()[:LONGEST], ask.query.get("changed", "") == "1"
     every = setting_facts(config, origins.by_name)
     facts = {fact["name"]: fact for fact in every if fits(fact, text) and not (changed and fact["source"] == "default")}
@@ -129,6 +129,7 @@ def settings(ask: Ask) -> Response:
         saved=saved,
         fixed={name: reason for name, origin in origins.by_name.items() if (reason := why_read_only(name, origin))},
         folder=str(ask.desk.parts.folder),
+        database=address.name if address.is_postgres else "",
         file=str(origins.file),
         masked=MASK,
         shared_by=shared_by(origins.servers),

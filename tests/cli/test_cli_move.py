@@ -19,6 +19,7 @@ from tests import postgres_server
 from tests.cli.conftest import Door
 from tests.cli.test_cli_doctor import check
 from tests.journey.world import World
+from tests.stores import connected
 from validation.config import PlexSyncConfig
 
 pytestmark = [
@@ -76,6 +77,30 @@ def test_after_a_move_everything_goes_on_as_before(synced: World, door: Door, fi
     assert door("sync", "1", "--wait").code == 0
     assert synced.plex.count("PUT") == writes
     assert not (synced.folder / "plexsync.db").exists()
+
+
+def test_the_database_of_an_entry_goes_to_its_own_schema_and_back(
+    world: World, door: Door, file: Path, url: str
+) -> None:
+    toml = world.folder.parent / "plexsync.toml"
+    other = world.plex.url.replace("127.0.0.1", "localhost")
+    toml.write_text(f'[[plex]]\nname = "living"\n[[plex]]\nname = "old-barn"\nplex_url = "{other}"\n')
+    world.settings["config"] = str(toml)
+    (id,) = world.add(1)
+    assert door("sync", id, "--wait", "--plex", "old-barn").code == 0
+    done = door("move", "--to-file", file, "--plex", "old-barn")
+    assert done.code == 0
+    assert "database_schema" not in done.out, "the entry has its schema by its name"
+    held = "select nspname from pg_namespace where starts_with(nspname::text, 'plexsync')"
+    with connected(StoreAddress(world.folder, url)) as db:
+        assert [name for (name,) in db.execute(held).fetchall()] == ["plexsync_old_barn"]
+    world.settings["database_url_file"] = str(file)
+    writes = world.plex.count("PUT")
+    assert door("sync", id, "--wait", "--plex", "old-barn").code == 0
+    assert world.plex.count("PUT") == writes
+    assert door("move", "--to", "sqlite", "--plex", "old-barn").code == 0
+    assert (world.folder / "plex-old-barn" / "plexsync.db").is_file()
+    assert not (world.folder / "plexsync.db").exists()
 
 
 def test_the_database_comes_back_into_the_file(moved: World, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def bury(house: House, *causes: str) -> None:
     house.change("update job set state = 'dead', attempts = 3, desired = 'x'")
     for id, cause in enumerate(causes, start=1):
         house.change(f"update job set cls = '{cause}' where id = {id}")
-    house.change("insert or replace into tally (name, count) values ('died', (select count(*) from job))")
+    house.change("update tally set count = (select count(*) from job) where name = 'died'")
 
 
 def states(house: House) -> list[str]:

@@ -270,6 +270,7 @@ def test_a_plex_that_cuts_inside_a_character_keeps_nobody_from_being_in_step(tmp
         assert house.title_in_plex(cut) == "Short"
 
 
+@pytest.mark.many_steps
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_a_proxy_that_answers_404_for_a_stopped_plex_is_an_outage(house, method):
     ids = house.in_step(20)
@@ -286,6 +287,7 @@ def test_a_proxy_that_answers_404_for_a_stopped_plex_is_an_outage(house, method)
     assert house.out_of_step(ids) == []
 
 
+@pytest.mark.many_steps
 def test_a_plex_that_knows_no_libraries_uses_nobodys_attempts(house):
     ids = house.add(3)
     house.plex_sim.faults.set(Fault("status", status=404, when=lambda request: request.path == "/library/sections"))

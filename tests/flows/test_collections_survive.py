@@ -191,6 +191,20 @@ def test_two_objects_of_one_name_share_a_collection_and_the_first_dresses_it(tmp
         assert collection(house, "Acme").scalars["summary"] == "The group."
 
 
+def test_two_objects_that_come_to_one_collection_in_one_batch_do_not_both_dress_it(tmp_path):
+    with dressed_house(tmp_path) as house:
+        begin(house, {"studio": "Acme", "groups": ["Acme"]})
+        house.stash_sim.edit_object("studio", "Acme", details="The studio.")
+        house.stash_sim.edit_object("group", "Acme", synopsis="The group.")
+        # Neither was looked at yet, and the studio had another name when it was noted.
+        house.change("update collection set item = '', memory = null, desired = '', standing = ''")
+        house.change("update collection set name = 'Old', name_key = 'old' where source = 'studio'")
+        redress(house)
+        redress(house)
+        assert collection(house, "Acme").scalars["summary"] == "The studio."
+        assert dressed_again(house) == []
+
+
 def test_two_libraries_have_a_collection_each_with_a_key_and_a_dressing_of_its_own(tmp_path):
     with dressed_house(tmp_path) as house:
         other = house.plex_sim.add_section("Others", locations=("/others",), agent="tv.plex.agents.movie")

@@ -72,6 +72,8 @@ def test_a_machine_that_stands_by_forwards_events_and_takes_over_from_a_killed_w
     assert (one.stop(), two.stop()) == (0, 0)
     assert machines.standbys() == []
     assert machines.rows("select ended from worker") == [("",)]
+    # Two was stopped: the end of one before it is no longer told.
+    assert machines.rows("select value from note where name = 'worker:ended'") == [("",)]
 
 
 def test_a_worker_that_hangs_is_replaced_and_does_nothing_more_when_it_wakes_up(machines: Machines) -> None:

@@ -14,7 +14,7 @@ from plexsync.rules.job import FLOW_KINDS, PLAYS, Crashed, Job, Kind, Lane, Sett
 from plexsync.store.books import COUNTERS
 from plexsync.store.database import Database
 from tests.store.pruning import prune
-from tests.stores import look
+from tests.stores import look, on_postgres
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 T = 1_700_000_000_000
@@ -445,6 +445,8 @@ class JobTable(RuleBasedStateMachine):
 
 
 TestJobTable = JobTable.TestCase
+# Each step is several exchanges with a server.
+EXAMPLES = 15 if on_postgres() else 80
 TestJobTable.settings = settings(
-    max_examples=80, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=EXAMPLES, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -50,9 +50,6 @@ def store(address: StoreAddress) -> Iterator[Database]:
         yield made
 
 
-# --- the address -----------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("url", "name"),
     [

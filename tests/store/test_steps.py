@@ -1,5 +1,7 @@
 """What a batch costs the database does not grow with what it holds: counted in steps of its virtual machine."""
 
+import pytest
+
 from plexsync.rules.item import Entry, Part
 from plexsync.rules.plan_records import Pushing, Remembered, Sending
 from plexsync.rules.values import Held
@@ -57,6 +59,7 @@ def costs(folder, count):
         store.close()
 
 
+@pytest.mark.sqlite_only
 def test_a_batch_costs_the_same_steps_however_many_scenes_are_remembered(tmp_path):
     few, many = costs(tmp_path, FEW), costs(tmp_path, MANY)
     assert min(few.values()) > 0

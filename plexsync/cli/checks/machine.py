@@ -24,7 +24,7 @@ LITTLE_SPACE = 200 * 2**20
 # With less free space than this, or if a file of so many bytes can't be written, the disk is full.
 FULL_BELOW, TRIED_BYTES = 2**20, 2**18
 # The extras that the program's line lists; the demo reports its own missing packages.
-OPTIONAL = ("web", "setup", "art", "notify")
+OPTIONAL = ("web", "setup", "art", "notify", "postgres")
 
 
 def program() -> Iterator[Check]:
@@ -84,8 +84,8 @@ def notices(config: PlexSyncConfig) -> Iterator[Check]:
         yield Check(name, f"{many(len(ways), 'way')} set up, and usable as far as that shows without sending anything")
 
 
-def folder(place: Path, reason: str) -> Iterator[Check]:
-    """The folder of the database: owned by this user, closed to others, and with free space."""
+def folder(place: Path, reason: str, content: str = "the database") -> Iterator[Check]:
+    """The data folder with this content: owned by this user, closed to others, and with free space."""
     name = "data folder"
     if not os.path.exists(place):  # noqa: PTH110
         yield Check(name, f"{place} will be made and used: {reason}")
@@ -105,11 +105,9 @@ def folder(place: Path, reason: str) -> Iterator[Check]:
         message = f"{fault or 'the disk is full'}: nothing can be stored, so sync and the worker fail"
         yield problem("free space", message, f"make room on the disk of {place}", WRONG)
     elif free < LITTLE_SPACE:
-        yield warning(
-            "free space", f"{free // 2**20} MB left for the database", "make room: work pauses on a full disk"
-        )
+        yield warning("free space", f"{free // 2**20} MB left for {content}", "make room: work pauses on a full disk")
     else:
-        yield Check("free space", f"{free / 2**30:,.1f} GB left for the database")
+        yield Check("free space", f"{free / 2**30:,.1f} GB left for {content}")
 
 
 def _write_fault(place: Path) -> str:

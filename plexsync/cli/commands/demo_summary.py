@@ -45,7 +45,7 @@ class DemoSummary(TypedDict):
 
 
 @dataclass(frozen=True)
-class Ending:
+class PlayEnd:
     """What the acts leave for the summary.
 
     `seconds` they took; movies that are nobody's as they were `untouched`; titles edited `by_hand`, by movie; the scene
@@ -70,7 +70,7 @@ def count_plays(stage: Stage, id: int) -> int:
     return len(stage.stash.plays.of(id))
 
 
-def sum_up(stage: Stage, screen: Console, ending: Ending) -> DemoSummary:
+def sum_up(stage: Stage, screen: Console, ending: PlayEnd) -> DemoSummary:
     """Read everything back, print it, and return it."""
     from plexsync.cli.commands.demo_check import check
 

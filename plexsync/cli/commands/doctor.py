@@ -140,7 +140,8 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
     yield from machine.program()
     yield from machine.configuration(start.settings.loaded, toml_of(call))
     yield from machine.notices(start.config)
-    yield from machine.folder(start.folder, start.settings.place.reason)
+    content = "events and the log" if start.address.is_postgres else "the database"
+    yield from machine.folder(start.folder, start.settings.place.reason, content)
     yield from machine.events(start.folder)
     is_new = not start.address.is_postgres and not os.path.lexists(start.address.path)
     try:

@@ -53,7 +53,7 @@ def move(call: Call, place: str | None, file: Path | None, schema: str | None) -
             except Working as error:
                 return call.refused(f"a worker runs on {error}: stop it first, then move", moved=False)
     facts = {"moved": True, "rows": done.rows, "to": target.name, "kept": str(done.kept) if done.kept else None}
-    call.answer(facts, lambda: say(paper(), _sentences(done, target)))
+    call.answer(facts, lambda: say(paper(), _sentences(done, target, start.config.database_schema)))
     return FINE
 
 
@@ -72,12 +72,12 @@ def _target(place: str | None, file: Path | None) -> str:
     return url
 
 
-def _sentences(done: MoveResult, target: StoreAddress) -> str:
+def _sentences(done: MoveResult, target: StoreAddress, schema: str) -> str:
     copied = f"{many(done.rows, 'row')} copied to {target.name} and verified" if done.rows else "the move is finished"
     if not target.is_postgres:
         change = "take database_url and database_url_file out of the settings"
     else:
         change = "set database_url (or database_url_file) to that address on every machine"
-        change += f", and database_schema to {target.schema}" if target.schema != "plexsync" else ""
+        change += f", and database_schema to {target.schema}" if target.schema != schema else ""
     kept = [f"the old file is kept as {done.kept}"] if done.kept else []
     return "\n".join([copied, *kept, f"now {change}, then start plexsync serve"])

@@ -145,7 +145,7 @@ class Leaving(threading.Thread):
         minutes = self._parts.config.worker_idle_minutes
         if monotonic() - self._busy_at < minutes * 60:
             return ""
-        if self._children is not None and self._children.have_work:
+        if self._children is not None and self._children.have_work(self._parts.store):
             self._busy_at = monotonic()
             return ""
         if not leave_inside(self._parts):

@@ -21,8 +21,8 @@ from plexsync.cli.call import Call
 from plexsync.cli.daemon.child import command_of
 from plexsync.cli.daemon.signals import GRACE, Stop
 from plexsync.cli.settings import chosen_plex
-from plexsync.rules.server_scopes import store_folder
-from plexsync.store.siblings import has_work
+from plexsync.store.database import Database
+from plexsync.store.siblings import siblings_of
 from validation.sources import Loaded
 
 log = logging.getLogger("PlexSync.plex")
@@ -127,10 +127,10 @@ class PlexChildren:
                 log.info("%s: its worker is started", name)
                 self._children[name] = PlexChild(name, self._words(name))
 
-    @property
-    def have_work(self) -> bool:
-        """Whether one of them has something to do, or to wait for."""
-        return any(has_work(store_folder(self._folder, name)) for name in tuple(self._children))
+    def have_work(self, store: Database) -> bool:
+        """Whether one of them has something to do, or to wait for; `store` is that of the first server."""
+        siblings = siblings_of(store)
+        return any(siblings.has_work(name) for name in tuple(self._children))
 
     def ask_to_end(self) -> None:
         """Ask all to end."""

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -138,6 +138,8 @@ class Shift:
             if lock is not None:
                 lock.check()
             run.serve(parts, watch.ended, self.report, plex=current.loaded.plex)
+            if lock is not None and self.stop:
+                note_good_end(parts)
         except LockLost as lost:
             log.debug("the work ended: %s", lost)
         finally:
@@ -154,9 +156,15 @@ def take_turn(parts: Parts, lock: "WorkerLock", *, first: bool) -> None:
         return
     last = lock.last
     if last is not None and last.ended != "":
-        error = last.ended or f"it was killed, or {last.host} does not answer"
+        error = last.ended or f"it was killed, or {last.host} was cut off from the database"
         with parts.store.writing() as tx:
             tx.notes.save(WORKER_ENDED, after_end(tx.notes.text(WORKER_ENDED), parts.clock.now(), error))
+
+
+def note_good_end(parts: Parts) -> None:
+    """Empty the note of ends by themselves: this worker was stopped. Without the database the note stays."""
+    with suppress(LocalFault), parts.store.writing() as tx:
+        tx.notes.save(WORKER_ENDED, "")
 
 
 def put_together(

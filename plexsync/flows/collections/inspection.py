@@ -220,7 +220,7 @@ class CollectionLooker:
             # Scenes go on with the name of the template.
             base = replace(base, name=base.template_name or row.name, is_named=False)
             return replace(base, outcome=None if leaves else Done(NOT_OURS))
-        if dresser := self._dressed_by(row, item.key):
+        if dresser := self._dressed_by(row, item.key, read):
             if not leaves and is_named and _has_parted(base.template_name, dresser, base.name):
                 return replace(base, name=base.template_name, item="", owner="", parts=True, outcome=Done(NO_SCENES))
             return replace(base, outcome=None if leaves else Done(SHARED))
@@ -241,10 +241,14 @@ class CollectionLooker:
             is_ours = is_made_by_us(db, collection.item.value("title"), read.members.get(key, ()))
         return "ours" if is_ours else "foreign"
 
-    def _dressed_by(self, row: CollectionRow, key: str) -> CollectionRow | None:
-        """The row that dresses the collection, if it is that of several objects and this is not the one."""
+    def _dressed_by(self, row: CollectionRow, key: str, read: BatchFacts) -> CollectionRow | None:
+        """The row that dresses the collection, if it is that of several objects and this is not the one.
+
+        Rows of the same batch may have come to it just now, by a name or a key that is not stored yet.
+        """
+        ids = {id for id, collection in read.collections.items() if collection.item.key == key}
         with self._store.reading() as db:
-            ids = {other.id for other in db.collections.by_name([row.name], library=row.library)}
+            ids |= {other.id for other in db.collections.by_name([row.name], library=row.library)}
             ids |= {other.id for other in db.collections.by_item([key]) if other.library == row.library}
             rows = db.collections.of(ids | {row.id}).values()
         dresser = min(rows, key=_rank)

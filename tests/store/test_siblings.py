@@ -1,0 +1,128 @@
+"""The stores of several Plex servers side by side: as files in folders, and as schemas of one PostgreSQL database."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from plexsync.rules.job import Kind, Why
+from plexsync.rules.note_keys import EDIT_BY_HOOK
+from plexsync.rules.server_scopes import schema_beside, store_folder
+from plexsync.store.address import StoreAddress
+from plexsync.store.database import Database
+from plexsync.store.opening import open_database
+from plexsync.store.siblings import siblings_of
+from tests.postgres_server import missing, shared
+from tests.stores import connected
+
+pytestmark = pytest.mark.sqlite_only
+HERE = 1_700_000_000_000
+ON_POSTGRES = pytest.param(True, marks=pytest.mark.skipif(bool(missing()), reason=missing() or "there"))
+
+Stores = Callable[[str], Database]
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = shared()
+    name = server.new_database()
+    yield server.url(name)
+    server.drop_database(name)
+
+
+@pytest.fixture(params=[False, ON_POSTGRES])
+def store_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
+    """Opens the store of a scope."""
+    place = request.getfixturevalue("url") if request.param else ""
+
+    with ExitStack() as held:
+
+        def opened(scope: str) -> Database:
+            folder = store_folder(tmp_path / "data", scope)
+            folder.mkdir(parents=True, exist_ok=True)
+            schema = schema_beside("plexsync", scope) if scope else "plexsync"
+            return held.enter_context(closing(open_database(StoreAddress(folder, place, schema))))
+
+        yield opened
+
+
+def belongs_to(store: Database, machine: str) -> None:
+    with store.writing() as tx:
+        tx.servers.save(machine, "1.41", now=HERE)
+
+
+def test_of_two_stores_with_one_server_the_earlier_one_has_it(store_of: Stores) -> None:
+    first, attic, barn = store_of(""), store_of("attic"), store_of("old-barn")
+    belongs_to(first, "living")
+    belongs_to(barn, "beside")
+    assert siblings_of(attic).earlier_owner("living") == ""
+    assert siblings_of(attic).earlier_owner("beside") is None, "the barn comes after the attic"
+    belongs_to(attic, "beside")
+    assert siblings_of(barn).earlier_owner("beside") == "attic"
+    assert siblings_of(barn).earlier_owner("unknown") is None
+    zoo = store_of("zoo")
+    belongs_to(attic, "elsewhere")
+    assert siblings_of(zoo).earlier_owner("beside") == "old-barn", "the name of an entry, with its hyphen"
+    assert siblings_of(first).earlier_owner("beside") is None, "the first comes before all others"
+    # What was read beside leaves this store's own tables where they are.
+    belongs_to(zoo, "apes")
+    with zoo.reading() as db:
+        assert db.servers.find().machine == "apes"
+
+
+def test_a_further_store_sees_the_last_hook_of_the_first_and_the_first_none(store_of: Stores) -> None:
+    attic = store_of("attic")
+    assert siblings_of(attic).last_hook() == "", "there is no first one yet"
+    assert siblings_of(attic).earlier_owner("living") is None
+    first = store_of("")
+    assert siblings_of(attic).last_hook() == ""
+    with first.writing() as tx:
+        tx.notes.save(EDIT_BY_HOOK, str(HERE))
+    assert siblings_of(attic).last_hook() == str(HERE)
+    assert siblings_of(first).last_hook() == ""
+    assert (siblings_of(attic).is_further, siblings_of(first).is_further) == (True, False)
+
+
+def test_the_first_store_knows_which_others_there_are_and_which_have_work(store_of: Stores) -> None:
+    first, siblings = store_of(""), siblings_of(store_of(""))
+    assert not siblings.has_store("attic")
+    assert not siblings.has_work("attic")
+    attic = store_of("attic")
+    assert siblings.has_store("attic")
+    assert not siblings.has_work("attic")
+    with first.writing() as tx:
+        tx.jobs.want(Kind.SCENE, 7, Why.EDIT, HERE)
+    assert not siblings.has_work("attic")
+    with attic.writing() as tx:
+        tx.jobs.want(Kind.SCENE, 7, Why.EDIT, HERE)
+    assert siblings.has_work("attic")
+
+
+@pytest.mark.skipif(bool(missing()), reason=missing() or "there")
+def test_what_cannot_be_read_in_another_schema_is_unknown(url: str, tmp_path: Path) -> None:
+    folder = store_folder(tmp_path, "attic")
+    folder.mkdir(parents=True)
+    with (
+        closing(open_database(StoreAddress(tmp_path, url))) as first,
+        closing(open_database(StoreAddress(folder, url, "plexsync_attic"))) as attic,
+    ):
+        belongs_to(first, "living")
+        siblings = siblings_of(attic)
+        with connected(StoreAddress(tmp_path, url)) as db:
+            db.execute("alter table server rename to server_of_later")
+            db.execute("alter table note rename to note_of_later")
+        assert siblings.earlier_owner("living") is None
+        assert siblings.last_hook() == ""
+        with connected(StoreAddress(tmp_path, url)) as db:
+            db.execute("alter table server_of_later rename to server")
+        assert siblings.earlier_owner("living") == ""
+
+
+@pytest.mark.skipif(bool(missing()), reason=missing() or "there")
+def test_a_folder_named_like_that_of_a_server_is_none_without_a_schema_of_that_name(url: str, tmp_path: Path) -> None:
+    folder = store_folder(tmp_path, "attic")
+    folder.mkdir(parents=True)
+    with closing(open_database(StoreAddress(folder, url))) as store:
+        assert not siblings_of(store).is_further
+        assert siblings_of(store).last_hook() == ""
