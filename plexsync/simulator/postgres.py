@@ -135,13 +135,13 @@ def _initialise(folder: Path) -> str:
 
 def _started(folder: Path) -> int:
     """Start the server on a free port. Returns the port."""
-    for left in reversed(range(PORT_TRIES)):
+    for more_tries in reversed(range(PORT_TRIES)):
         port = _free_port()
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
         try:
             _run([program("pg_ctl"), "start", *_at(folder), "-t", LONGEST_START, "-l", folder / "log", "-o", options])
         except NoPostgres:
-            if not left:
+            if not more_tries:
                 raise
         else:
             return port
