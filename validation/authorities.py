@@ -8,6 +8,12 @@ from pathlib import Path
 _LARGEST_FILE = 1_000_000  # bytes
 
 
+def authorities_lines(file: str, place: str) -> list[str]:
+    """Return the problem with the file of `tls_ca_file`, which is set in this place, if there is one; '' is no file."""
+    trouble = authorities_trouble(Path(file)) if file else ""
+    return [f"tls_ca_file {place} {trouble}"] if trouble else []
+
+
 def authorities_trouble(path: Path) -> str:
     """Why a certificate file can't be used, as words that follow the setting's name; '' if it can."""
     try:

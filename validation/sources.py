@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from plexsync.rules.server_scopes import schema_beside
 from validation import database_settings, locations, plex_entries
-from validation.authorities import authorities_trouble
+from validation.authorities import authorities_lines
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.database_settings import SCHEMA, URL, URL_FILE
 from validation.looks import look_of
@@ -178,7 +178,7 @@ def _of_server(
             if item["type"] == "missing":
                 result.lacking[line] = name
         return None
-    result.problems += _authorities_lines(config, places)
+    result.problems += authorities_lines(config.tls_ca_file, places["tls_ca_file"])
     return Loaded(config, origin, plex=entry.name if entry else "")
 
 
@@ -361,12 +361,6 @@ def _missing_line(name: str, file: str, entry: PlexEntry | None) -> str:
     return (
         f"{name} is missing {place_of(entry.name, file)}: set it there{variable}, or for all servers above the entries"
     )
-
-
-def _authorities_lines(config: PlexSyncConfig, places: Mapping[str, str]) -> list[str]:
-    """The problem with the file of trusted certificates, if one is set."""
-    trouble = authorities_trouble(Path(config.tls_ca_file)) if config.tls_ca_file else ""
-    return [f"tls_ca_file {places['tls_ca_file']} {trouble}"] if trouble else []
 
 
 def _where(name: str, source: str, file: str) -> str:

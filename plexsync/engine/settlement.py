@@ -12,7 +12,7 @@ from plexsync.engine.gates import Gates
 from plexsync.rules.job import Done, Job, Later, Outcome, State, Waiting, settle
 from plexsync.rules.neighbours import Clock, Dice
 from plexsync.store.database import Database, Writer
-from plexsync.store.endings import Ending
+from plexsync.store.endings import AttemptEnding
 
 Settle = Callable[[Writer, Sequence[tuple[Job, Outcome]]], None]
 
@@ -63,12 +63,12 @@ class Settlement:
             if flow := self._flows.get(kind):
                 flow.settled(tx, outcomes, now=now)
 
-    def _ending(self, tx: Writer, job: Job, outcome: Outcome, now: int) -> Ending:
+    def _ending(self, tx: Writer, job: Job, outcome: Outcome, now: int) -> AttemptEnding:
         draw, scan = self._dice.random(), tx.books.scans()
         after = settle(job, outcome, now=now, max_retries=self._max_retries, draw=draw, scan=scan)
         if after.state is State.DEAD and not after.desired:
             after = replace(after, desired=self.desired.get(job.token, ""))
-        return Ending(job, after, *self._marks(tx, job, outcome))
+        return AttemptEnding(job, after, *self._marks(tx, job, outcome))
 
     def settle_all(self, jobs: Iterable[Job], outcome: Outcome) -> None:
         """Settle all of these attempts with one outcome. Those already settled stay as they are."""

@@ -23,7 +23,7 @@ returning state, attempts
 """
 
 
-class Ending(NamedTuple):
+class AttemptEnding(NamedTuple):
     """The end of an attempt. The marks are the successful and failed writes of its flow so far, or 0."""
 
     job: Job

@@ -17,7 +17,7 @@ from plexsync.store.attempts import Attempts
 from plexsync.store.books import Books
 from plexsync.store.connection import Connection, Row
 from plexsync.store.counts import WAITS
-from plexsync.store.endings import SETTLE, Ending
+from plexsync.store.endings import SETTLE, AttemptEnding
 from plexsync.store.intake import QUIET
 from plexsync.store.job_queries import ROW, STEP, ReadOnlyJobs, claimed_job, job_row, of_kinds
 from plexsync.store.notes import Notes
@@ -195,9 +195,9 @@ class Jobs(ReadOnlyJobs):
         A row that was queued again since the claim becomes ready instead, with no attempts used, due when its want
         said. An attempt with an error is recorded.
         """
-        return bool(self.settle_all([Ending(job, after, ok_mark, bad_mark)], now=now))
+        return bool(self.settle_all([AttemptEnding(job, after, ok_mark, bad_mark)], now=now))
 
-    def settle_all(self, endings: Sequence[Ending], *, now: int) -> set[str]:
+    def settle_all(self, endings: Sequence[AttemptEnding], *, now: int) -> set[str]:
         """Like `settle`, for several attempts; returns the tokens of those that have ended."""
         values = [ending.values(now) for ending in endings]
         rows = self._db.row_of_each(SETTLE, values)
