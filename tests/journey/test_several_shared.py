@@ -173,7 +173,7 @@ def test_the_second_worker_goes_on_when_the_first_loses_its_lock(town: Town) -> 
     (first, second), began = town.workers(), processes(one)
     # As an administrator ends a session, until the other machine was faster.
     while (last := town.workers()[0])[1] == one.process.pid:
-        town.machines.rows("select pg_terminate_backend(backend) from worker")
+        town.machines.rows("select pg_terminate_backend(backend::int) from worker")
         until(lambda last=last: town.workers()[0] != last)
     assert town.workers()[0][0] > first[0]
     until(lambda: one.says("no longer holds the worker's lock: it stands by"))
