@@ -17,7 +17,7 @@ from plexsync.engine.rules import WorkRules
 from plexsync.rules.job import Done, Kind, Why, settle
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
-from plexsync.store.endings import Ending
+from plexsync.store.endings import AttemptEnding
 from plexsync.store.opening import open_database
 from tests import postgres_server
 
@@ -79,7 +79,7 @@ def _worked(store: Database, number: int) -> int:
             jobs = tx.jobs.claim(BATCH, now=now, lease_ms=120_000, holder="bench")
         with store.writing() as tx:
             ends = [settle(job, Done(), now=now, max_retries=5, draw=0.5, scan=tx.books.scans()) for job in jobs]
-            tx.jobs.settle_all([Ending(job, end, 0, 0) for job, end in zip(jobs, ends, strict=True)], now=now)
+            tx.jobs.settle_all([AttemptEnding(job, end, 0, 0) for job, end in zip(jobs, ends, strict=True)], now=now)
         done += len(jobs)
     return done
 
