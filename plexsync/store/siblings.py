@@ -117,8 +117,8 @@ class SchemaSiblings:
         except (LocalFault, Unusable):
             names = []
         before = [name for name in names if name < self._schema]
-        found = (name for name in (self._first, *before) if self._read(name, _machine_of, "") == machine)
-        owner = next(found, None)
+        owners = (name for name in (self._first, *before) if self._read(name, _machine_of, "") == machine)
+        owner = next(owners, None)
         return None if owner is None else scope_of_schema(self._first, owner)
 
     def last_hook(self) -> str:
