@@ -117,8 +117,8 @@ class SchemaSiblings:
         except (LocalFault, Unusable):
             names = []
         before = [name for name in names if name < self._schema]
-        found = (name for name in (self._first, *before) if self._read(name, _machine_of, "") == machine)
-        owner = next(found, None)
+        owners = (name for name in (self._first, *before) if self._read(name, _machine_of, "") == machine)
+        owner = next(owners, None)
         return None if owner is None else scope_of_schema(self._first, owner)
 
     def last_hook(self) -> str:
@@ -134,10 +134,10 @@ class SchemaSiblings:
     def place_of(self, scope: str) -> str:
         return f"the schema {schema_beside(self._first, scope)}"
 
-    def _read(self, schema: str, value: Callable[[Reader], T], unknown: T) -> T:
+    def _read(self, schema: str, query: Callable[[Reader], T], unknown: T) -> T:
         try:
             with self._store.reading_beside(schema) as db:
-                return unknown if db is None else value(db)
+                return unknown if db is None else query(db)
         except (LocalFault, Unusable):
             return unknown
 
@@ -147,10 +147,10 @@ def _machine_of(db: Reader) -> str:
     return server.machine if server else ""
 
 
-def _read(folder: Path, value: Callable[[sqlite3.Connection], T], unknown: T) -> T:
+def _read(folder: Path, query: Callable[[sqlite3.Connection], T], unknown: T) -> T:
     try:
         with closing(summary.reading(os.path.join(folder, DATABASE))) as db:  # noqa: PTH118 - as a shell's completion does
-            return value(db)
+            return query(db)
     except (summary.Unreadable, sqlite3.Error, OSError):
         return unknown
 
