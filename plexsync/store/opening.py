@@ -38,7 +38,12 @@ def _check_kept(address: StoreAddress) -> None:
     """Raise Unusable where an empty file would be made in place of one that `plexsync move` has set aside."""
     if os.path.lexists(address.path):
         return
-    if kept := sorted(address.folder.glob(moved_name("*"))):
+    try:
+        kept = sorted(address.folder.glob(moved_name("*")))
+    except OSError:
+        # Opening the file tells what is wrong.
+        return
+    if kept:
         raise Unusable(
             f"the database has moved away, {kept[-1]} is its copy: set database_url as plexsync move said, or give that"
             " copy another name to begin anew"

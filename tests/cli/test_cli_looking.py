@@ -75,6 +75,8 @@ def test_status_of_a_new_database(world: World, door: Door) -> None:
         "inside": False,
         "heartbeat": None,
         "enabled": True,
+        "host": "",
+        "standbys": [],
         "ended": None,
     }
     assert facts["books"]["balanced"] is True

@@ -21,6 +21,7 @@ from tests.cli.test_cli_doctor import check
 from tests.journey.world import World
 from tests.stores import connected
 from validation.config import PlexSyncConfig
+from validation.sources import Loaded
 
 pytestmark = [
     pytest.mark.sqlite_only,
@@ -199,10 +200,10 @@ def test_with_postgresql_the_usual_folder_is_known_while_stash_is_away(tmp_path:
     usual = tmp_path / ".local" / "share" / "plexsync"
     required = {"plex_url": "http://plex", "plex_token": "token"}
     for given, expected in (({}, None), ({"database_url": "postgresql://db/plexsync"}, usual)):
-        config = PlexSyncConfig(**required, **given)
-        assert known_place(config, {"HOME": str(tmp_path)}) is None
+        loaded = Loaded(PlexSyncConfig(**required, **given), {})
+        assert known_place(loaded, {"HOME": str(tmp_path)}) is None
         usual.mkdir(parents=True)
-        found = known_place(config, {"HOME": str(tmp_path)})
+        found = known_place(loaded, {"HOME": str(tmp_path)})
         assert (found and found.path) == expected
         usual.rmdir()
 
