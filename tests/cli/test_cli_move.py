@@ -147,6 +147,7 @@ def test_while_a_worker_runs_on_another_machine_move_refuses(
         (("--to", "sqlite"), "plexsync.db is the database in use already"),
         (("--to", "mysql://hunter2hunter2@db/x"), "--to must start with postgresql://"),
         (("--to-file", "missing"), "--to-file must name a file that exists"),
+        (("--to", "postgresql://db/x", "--schema", 'a"; drop'), "--schema must be at most 63 lower-case letters"),
     ],
 )
 def test_what_can_not_be_moved_to_is_told_without_a_word_of_it(

@@ -156,9 +156,20 @@ def h(db, sql):
 
 # Where a statement comes in as an argument, or a pragma takes a number: pragmas take no parameters.
 BY_HAND = {
-    # Hands on what its callers give, who are held to the same rule.
-    "plexsync/store/connection.py": {"sql"},
-    "plexsync/store/database.py": {"begin"},
+    # They hand on what their callers give, who are held to the same rule; for PostgreSQL, translated.
+    "plexsync/store/sqlite.py": {"sql"},
+    "plexsync/store/summaries.py": {"sql"},
+    "plexsync/store/postgres/connection.py": {"translated.sql", "statements.encode()"},
+    "plexsync/store/postgres/inspection.py": {"sql.encode()"},
+    # The name of a schema comes from a setting that takes none but small letters, digits and _; the other statements are
+    # the migrations.
+    "plexsync/store/postgres/schema.py": {
+        "f'create schema if not exists \"{schema_name}\"'",
+        "f'select program, version from \"{schema_name}\".schema_version'",
+        "';\\n'.join(statements).encode()",
+    },
+    # Tables and columns of our own schema, as the migrations make it.
+    "plexsync/store/moving.py": {"f'pragma table_info({name})'", "f'delete from {table.name}'", "table.read"},
     "plexsync/store/db.py": {"f'pragma wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}'"},
     # Tables come from a constant or a schema that was compared with ours, columns from a damaged database: only those
     # named in small letters are taken.

@@ -13,6 +13,7 @@ from plexsync.cli.terminal.screen import LiveLine, paper, say
 from plexsync.reports.format import many
 from plexsync.store.address import StoreAddress
 from validation.database_settings import checked_url, secret_parts
+from validation.database_settings import schema as checked_schema
 from validation.secret_files import secret_in
 
 SQLITE = "sqlite"
@@ -41,7 +42,7 @@ def move(call: Call, place: str | None, file: Path | None, schema: str | None) -
     url = _target(place, file)
     call.secrets = (*call.secrets, *secret_parts(url))
     with begun(call) as start:
-        target = StoreAddress(start.folder, url, schema or start.config.database_schema)
+        target = StoreAddress(start.folder, url, _schema(schema) if schema else start.config.database_schema)
         if target == start.address or (not url and not start.address.is_postgres):
             raise click.UsageError(f"{start.address.name} is the database in use already.")
         machine = this_machine(start.config, start.folder)
@@ -70,6 +71,14 @@ def _target(place: str | None, file: Path | None) -> str:
     except ValueError as error:
         raise click.UsageError(f"{'--to' if file is None else '--to-file'} {error}.") from None
     return url
+
+
+def _schema(name: str) -> str:
+    """The name of a schema, checked as the setting is. Raises UsageError."""
+    try:
+        return checked_schema(name)
+    except ValueError as error:
+        raise click.UsageError(f"--schema {error}.") from None
 
 
 def _sentences(done: MoveResult, target: StoreAddress, schema: str) -> str:
