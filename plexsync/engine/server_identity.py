@@ -36,10 +36,10 @@ class ServerIdentity:
         self._checked: int | None = None
 
     def ensure(self, gates: Gates) -> None:
-        """Check once per process, and once after each outage. Raises NeighbourError."""
+        """Check once per process, after each outage, and when an earlier entry has this server. Raises NeighbourError."""
         with self._store.reading() as db:
             generation = db.breakers.find(READ_PLEX.row).generation
-        if self._checked != generation:
+        if self._checked != generation or self._has_earlier_owner():
             gates.ask(READ_PLEX, self.check, of_all=True)
             self._checked = generation
 
@@ -72,6 +72,15 @@ class ServerIdentity:
             tx.notes.save(NOTE, "")
         if stored and is_new:
             log.warning("another Plex server was accepted: what was remembered about items of the old one is not used")
+
+    def _has_earlier_owner(self) -> bool:
+        """Whether an earlier entry has this server by now. At a first start, both may ask before either has noted it."""
+        siblings = siblings_of(self._store)
+        if not siblings.is_further:
+            return False
+        with self._store.reading() as db:
+            stored = db.servers.find()
+        return stored is not None and siblings.earlier_owner(stored.machine) is not None
 
     def _check_alone(self, machine: str) -> None:
         """Raise Barred if the database of another entry has this server."""

@@ -107,7 +107,7 @@ def test_one_away_for_six_hours_costs_the_other_nothing_and_catches_up_by_itself
         assert set(house.states()) == {State.IDLE}
 
 
-# Of schemas of one database: tests/store/test_postgres_store.py.
+# Of schemas of one database: tests/store/test_siblings.py.
 @pytest.mark.sqlite_only
 def test_a_second_database_for_the_server_of_the_first_writes_nothing(pair):
     living, attic = pair.living, pair.attic
@@ -127,3 +127,20 @@ def test_a_second_database_for_the_server_of_the_first_writes_nothing(pair):
     attic.plex_sim.machine = next_machine(living.plex_sim.machine)
     attic.work_for(2 * HOUR)
     assert attic.out_of_step(ids) == []
+
+
+@pytest.mark.sqlite_only
+def test_a_second_database_that_knew_the_server_first_writes_no_more_once_the_first_knows_it(pair):
+    living, attic = pair.living, pair.attic
+    ids = pair.add(2)
+    attic.plex_sim.machine = living.plex_sim.machine
+    attic.want(*ids)
+    attic.work_until_settled()
+    living.want(*ids)
+    living.work_until_settled()
+    attic.plex_sim.clear_log()
+    attic.want(*ids)
+    attic.work_for(HOUR)
+    assert attic.plex_sim.count("PUT") == 0
+    with attic.store.reading() as db:
+        assert "the first [[plex]] entry" in db.holds.find(Neighbour.PLEX).message

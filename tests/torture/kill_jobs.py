@@ -16,14 +16,13 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from plexsync.app import parts as app_parts
 from plexsync.app.parts import at_work
 from plexsync.app.run import drain
 from plexsync.engine.clock import SystemClock
 from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.job import Kind, Settled, State, Why
-from plexsync.store import intake
+from plexsync.store import intake, opening
 from plexsync.store.database import Database
 from plexsync.store.db import MOUNTS
 from tests.patience import HANG
@@ -68,7 +67,7 @@ def a_pass(
 ) -> None:
     """What `plexsync drain` does: want these, then work until nothing is due. For a child, which is ended by an alarm."""
     signal.alarm(SECONDS)
-    app_parts.Database = partial(Database, mounts=mounts)  # type: ignore[assignment, misc]
+    opening.Database = partial(Database, mounts=mounts)  # type: ignore[assignment, misc]
     with at_work(configured(config, folder), folder) as (parts, mine):
         assert mine
         for id in wanted:
