@@ -32,6 +32,7 @@ TABLE = (
     ("plexsync sync --all --dry-run", "the task Preview"),
     ("plexsync sync --all --yes", f"the button Approve, and sync all on {PAGE}"),
     ("plexsync sync --all", "the task Sync all"),
+    ("start plexsync serve --take-over here", f"let this machine take over by {ELSEWHERE}"),
     ("start plexsync serve", "run the task Start the worker"),
     (r"\(plexsync serve\)", "(the task Start the worker starts it)"),
     ("plexsync serve", "the worker"),
@@ -66,8 +67,8 @@ TABLE = (
     (" → plexsync fix", f" → {PAGE}"),
     ("strict_mode = false", "turn off the setting Strict mode"),
     (
-        r"plexsync (sync|top|history|bind|unbind|ignore|unignore|undo|release|redo|drift|probe|backup|restore|init|adopt)\b"
-        r"( --?[a-z-]+| SCENE| ITEM| \d+)*",
+        r"plexsync (sync|top|history|bind|unbind|ignore|unignore|undo|release|redo|drift|probe|backup|restore|move|init"
+        r"|adopt)\b( --?[a-z-]+| SCENE| ITEM| \d+)*",
         ELSEWHERE,
     ),
 )

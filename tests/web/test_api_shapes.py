@@ -5,7 +5,18 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from plexsync.app.parts import opened
-from plexsync.reports.shapes import comparisons, dead_letters, outages, plex_servers, review, scenes, status, top, undo
+from plexsync.reports.shapes import (
+    comparisons,
+    dead_letters,
+    outages,
+    plex_servers,
+    review,
+    scenes,
+    status,
+    top,
+    undo,
+    workers,
+)
 from plexsync.rules.collections import CollectionObject, NewCollection
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.first_plays import FirstPlays, counted_text
@@ -99,7 +110,7 @@ def test_every_response_of_the_api_has_its_shape(furnished: tuple[World, dict[st
         run_task(dash, "/api/reconcile", {"quick": True})
         for path in ("/api/reconcile", "/api/status", "/api/review"):
             answers[path] = dash.get(path).json()
-    check(answers, kinds, absent=frozenset({status.HoldFacts, comparisons.NoResult}))
+    check(answers, kinds, absent=frozenset({status.HoldFacts, comparisons.NoResult, workers.StandbyFacts}))
 
 
 def test_every_report_with_json_has_its_shape(furnished: tuple[World, dict[str, int]]) -> None:
@@ -129,7 +140,7 @@ def test_every_report_with_json_has_its_shape(furnished: tuple[World, dict[str, 
         tx.holds.save(Neighbour.PLEX, HoldRow("plex_token", "Plex refuses the token", now, now + 60_000, ""))
     for command in ("status", "top --once"):
         answers[command] = world.json(*command.split())
-    check(answers, kinds, absent=frozenset({top.RunningFacts, scenes.LeftOutFacts}))
+    check(answers, kinds, absent=frozenset({top.RunningFacts, scenes.LeftOutFacts, workers.StandbyFacts}))
 
 
 def test_explain_has_a_shape_while_a_server_is_down(world: World) -> None:
