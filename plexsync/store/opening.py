@@ -17,10 +17,9 @@ def open_database(address: StoreAddress, *, worker: bool = False, fence: Fence |
     `fence` is that lock if it can be lost, as with PostgreSQL: then each transaction that writes raises LockLost.
     Raises NewerDatabase, Unusable if you have to fix something, and LocalFault for what may pass.
     """
-    if address.is_postgres:
-        return Database.on(backend_at(address, worker=worker, fence=fence))
-    _check_kept(address)
-    return Database(address.path, worker=worker)
+    if not address.is_postgres:
+        _check_kept(address)
+    return Database.on(backend_at(address, worker=worker, fence=fence))
 
 
 def backend_at(address: StoreAddress, *, worker: bool = False, fence: Fence | None = None) -> Backend:

@@ -23,8 +23,8 @@ from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.store import intake, opening
-from plexsync.store.database import Database
 from plexsync.store.db import MOUNTS
+from plexsync.store.sqlite import SqliteFile
 from tests.patience import HANG
 from tests.store_places import environ_of, is_postgres, place_of
 from tests.torture import forks
@@ -67,7 +67,7 @@ def a_pass(
 ) -> None:
     """What `plexsync drain` does: want these, then work until nothing is due. For a child, which is ended by an alarm."""
     signal.alarm(SECONDS)
-    opening.Database = partial(Database, mounts=mounts)  # type: ignore[assignment, misc]
+    opening.SqliteFile = partial(SqliteFile, mounts=mounts)  # type: ignore[assignment, misc]
     with at_work(configured(config, folder), folder) as (parts, mine):
         assert mine
         for id in wanted:
