@@ -43,14 +43,14 @@ def move(call: Call, place: str | None, file: Path | None, schema: str | None) -
     call.secrets = (*call.secrets, *secret_parts(url))
     with begun(call) as start:
         target = StoreAddress(start.folder, url, _schema(schema) if schema else start.config.database_schema)
-        if target == start.address or (not url and not start.address.is_postgres):
+        if not url and not start.address.is_postgres:
             raise click.UsageError(f"{start.address.name} is the database in use already.")
+        # Where the settings name the new database already, the file is what is left to move.
+        source = StoreAddress(start.folder) if target == start.address else start.address
         machine = this_machine(start.config, start.folder)
         with LiveLine(start.console) as line:
             try:
-                done = moved(
-                    start.address, target, machine, lambda table, rows: line.show(f"{table}: {many(rows, 'row')}")
-                )
+                done = moved(source, target, machine, lambda table, rows: line.show(f"{table}: {many(rows, 'row')}"))
             except Working as error:
                 return call.refused(f"a worker runs on {error}: stop it first, then move", moved=False)
     facts = {"moved": True, "rows": done.rows, "to": target.name, "kept": str(done.kept) if done.kept else None}
