@@ -54,6 +54,7 @@ from plexsync.store.installation import installation
 from plexsync.store.journal import WriteJournal
 from plexsync.store.lock import FILE, has_dashboard
 from plexsync.store.opening import open_database
+from plexsync.store.siblings import siblings_of
 from plexsync.store.summary import Summary
 from plexsync.store.worker_ends import HANG
 from plexsync.store.worker_locks import HeldLock, Locks, locks_at
@@ -151,7 +152,9 @@ class Parts(Assembled):
     def summary(self) -> Summary:
         """Return a summary of the database, read in one snapshot; raises LocalFault."""
         if not self.address.is_postgres:
-            return summary_of(self.folder, self.clock.now())
+            summary = summary_of(self.folder, self.clock.now())
+            summary.inside = summary.inside or siblings_of(self.store).inside()
+            return summary
         with self.store.reading() as db:
             summary = db.summary(self.clock.now())
             summary.dashboard = db.notes.text(self.dashboard_note)

@@ -48,8 +48,8 @@ def move_note(text: str) -> MoveNote | None:
         return None
     try:
         values = json.loads(text)
-        words = (str(values[name]) for name in ("origin", "host", "installation"))
-        return MoveNote(*words, copied=values["copied"] is True)
+        origin, host, installation = (str(values[name]) for name in ("origin", "host", "installation"))
+        return MoveNote(origin, host, installation, copied=values["copied"] is True)
     except (ValueError, KeyError, TypeError):
         return MoveNote("?", "?", "?")
 

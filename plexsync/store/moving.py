@@ -191,7 +191,8 @@ class StoreMove:
 def moving(source: StoreAddress, target: StoreAddress, machine: Machine) -> Iterator[StoreMove]:
     """Open both stores, and keep everybody else from writing to the source until the end of the block.
 
-    `machine` is this process, which the target names until the move is finished. What was written to the source in the block is committed if the block succeeds. Raises SyncErrors.
+    `machine` is this process, which the target names until the move is finished. What was written to the source in the
+    block is committed if the block succeeds. Raises SyncErrors.
     """
     backends = backend_at(source, worker=True), backend_at(target, worker=True)
     with _translated(*backends), closing(backends[0].connect()) as old, closing(backends[1].connect()) as new:

@@ -58,6 +58,7 @@ def test_status_tells_all_and_the_one_in_the_worst_state_first(both, world):
     first, second = (told.out.index(name) for name in ("attic: ", "living: "))
     assert first == 0 < second
     assert told.err == "", "it is about all"
+    assert " → plexsync fix --plex attic" in told.out
     facts = both("status", "--json").facts
     assert [one["plex"] for one in facts["servers"]] == ["living", "attic"]
     assert facts["plex"] == "living"

@@ -54,7 +54,9 @@ def move(call: Call, place: str | None, file: Path | None, schema: str | None) -
             except Working as error:
                 return call.refused(f"a worker runs on {error}: stop it first, then move", moved=False)
     facts = {"moved": True, "rows": done.rows, "to": target.name, "kept": str(done.kept) if done.kept else None}
-    call.answer(facts, lambda: say(paper(), _sentences(done, target, start.config.database_schema)))
+    loaded = start.settings.loaded
+    others = tuple(name for name in loaded.servers if name != loaded.plex)
+    call.answer(facts, lambda: say(paper(), _sentences(done, target, start.config.database_schema, others)))
     return FINE
 
 
@@ -81,7 +83,8 @@ def _schema(name: str) -> str:
         raise click.UsageError(f"--schema {error}.") from None
 
 
-def _sentences(done: MoveResult, target: StoreAddress, schema: str) -> str:
+def _sentences(done: MoveResult, target: StoreAddress, schema: str, others: tuple[str, ...]) -> str:
+    """What was done, and what is left to do; `others` are the names of the other Plex servers."""
     copied = f"{many(done.rows, 'row')} copied to {target.name} and verified" if done.rows else "the move is finished"
     if not target.is_postgres:
         change = "take database_url and database_url_file out of the settings"
@@ -89,4 +92,5 @@ def _sentences(done: MoveResult, target: StoreAddress, schema: str) -> str:
         change = "set database_url (or database_url_file) to that address on every machine"
         change += f", and database_schema to {target.schema}" if target.schema != schema else ""
     kept = [f"the old file is kept as {done.kept}"] if done.kept else []
-    return "\n".join([copied, *kept, f"now {change}, then start plexsync serve"])
+    beside = [f"each other Plex server moves by itself: plexsync move with --plex {' or --plex '.join(others)}"]
+    return "\n".join([copied, *kept, *(beside if others else ()), f"now {change}, then start plexsync serve"])
