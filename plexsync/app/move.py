@@ -49,7 +49,8 @@ def move(source: StoreAddress, target: StoreAddress, machine: Machine, tell: Tel
         for address in (source, target):
             if address.is_postgres:
                 _hold(held, address, machine)
-        return _out_of_postgres(source, target, tell) if source.is_postgres else _out_of_file(source, target, tell)
+        out = _out_of_postgres if source.is_postgres else _out_of_file
+        return out(source, target, machine, tell)
 
 
 def _hold(held: ExitStack, address: StoreAddress, machine: Machine) -> None:
@@ -65,24 +66,38 @@ def _hold(held: ExitStack, address: StoreAddress, machine: Machine) -> None:
 # --- from the file ---------------------------------------------------------------------------------------------------
 
 
-def _out_of_file(source: StoreAddress, target: StoreAddress, tell: Tell) -> MoveResult:
+def _out_of_file(source: StoreAddress, target: StoreAddress, machine: Machine, tell: Tell) -> MoveResult:
     file = source.path
     exists = os.path.lexists(file)
     if not exists or moving.is_retired(file):
-        if not moving.is_copied(target):
-            raise Unusable(f"there is no database in {source.folder}: nothing to move")
+        _check_copied(source, target, None if exists else machine)
         _remove(file)
         moving.finish(target)
         return MoveResult(0)
     moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
     kept = file.with_name(moved_name(f"{moment:%Y%m%dT%H%M%SZ}"))
-    with moving.moving(source, target) as step:
+    with moving.moving(source, target, machine) as step:
         rows = _copied(step, tell)
         backup.save(file, kept)
         step.retire_file()
     _remove(file)
     moving.finish(target)
     return MoveResult(rows, kept)
+
+
+def _check_copied(source: StoreAddress, target: StoreAddress, machine: Machine | None) -> None:
+    """Raise Unusable unless a move has copied everything; if `machine` is given, one of its data folder.
+
+    Another data folder may still have its file, and a worker with the old settings would go on with it.
+    """
+    note = moving.copied(target)
+    if note is None:
+        raise Unusable(f"there is no database in {source.folder}: nothing to move")
+    if machine is not None and note.installation != machine.installation:
+        raise Unusable(
+            f"the move to {target.name} began on {note.host}, whose file is not set aside yet: finish it there"
+            " (docs/postgresql.md)"
+        )
 
 
 def _remove(file: Path) -> None:
@@ -94,14 +109,14 @@ def _remove(file: Path) -> None:
 # --- from PostgreSQL -------------------------------------------------------------------------------------------------
 
 
-def _out_of_postgres(source: StoreAddress, target: StoreAddress, tell: Tell) -> MoveResult:
+def _out_of_postgres(source: StoreAddress, target: StoreAddress, machine: Machine, tell: Tell) -> MoveResult:
     draft = target if target.is_postgres else StoreAddress(target.folder / DRAFT)
     rows = 0
     if (gone := moving.moved_to(source)) is None:
         if not target.is_postgres:
             _check_free(target)
             draft.folder.mkdir(mode=0o700, exist_ok=True)
-        with moving.moving(source, draft) as step:
+        with moving.moving(source, draft, machine) as step:
             rows = _copied(step, tell)
             step.retire_schema(target.name, SystemClock().now())
     elif not _goes_on(target, draft):
@@ -116,7 +131,7 @@ def _out_of_postgres(source: StoreAddress, target: StoreAddress, tell: Tell) -> 
 def _goes_on(target: StoreAddress, draft: StoreAddress) -> bool:
     """Whether a move was interrupted after it had set its source aside."""
     if target.is_postgres:
-        return moving.is_copied(target)
+        return moving.copied(target) is not None
     return os.path.lexists(draft.path) and moving.has_arrived(draft)
 
 

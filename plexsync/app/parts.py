@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from plexsync.app.breaker import breaker_rules
 from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
-from plexsync.app.database_files import DatabaseCheck, inspect, lock_of, spooled, summary_of
+from plexsync.app.database_files import DatabaseCheck, check_folder, inspect, lock_of, spooled, summary_of
 from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, wishes
 from plexsync.app.rules import PartSettings, look_rules, work_rules
 from plexsync.app.shared_store import check_settled, clock_of, fence_of
@@ -54,6 +54,7 @@ from plexsync.store.installation import installation
 from plexsync.store.journal import WriteJournal
 from plexsync.store.lock import FILE, has_dashboard
 from plexsync.store.opening import open_database
+from plexsync.store.siblings import siblings_of
 from plexsync.store.summary import Summary
 from plexsync.store.worker_ends import HANG
 from plexsync.store.worker_locks import HeldLock, Locks, locks_at
@@ -151,7 +152,9 @@ class Parts(Assembled):
     def summary(self) -> Summary:
         """Return a summary of the database, read in one snapshot; raises LocalFault."""
         if not self.address.is_postgres:
-            return summary_of(self.folder, self.clock.now())
+            summary = summary_of(self.folder, self.clock.now())
+            summary.inside = summary.inside or siblings_of(self.store).inside()
+            return summary
         with self.store.reading() as db:
             summary = db.summary(self.clock.now())
             summary.dashboard = db.notes.text(self.dashboard_note)
@@ -254,6 +257,9 @@ def opened(
         store = open_database(address, worker=worker, fence=fence)
         stack.callback(store.close)
         check_settled(store, address)
+        if address.is_postgres:
+            # What is written from here on would keep a file from being moved there.
+            check_folder(address)
         clock = clock_of(locks, fence)
         watchdog = Watchdog(max(LEAST_WATCHED, 3 * whole_request(config.plex_read_timeout)), clock, folder / HANG)
         stack.callback(watchdog.close)

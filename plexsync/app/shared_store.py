@@ -42,7 +42,7 @@ def check_settled(store: Database, address: StoreAddress) -> None:
     if moved is not None:
         raise Unusable(f"{address.name} has moved to {moved.place}: change database_url as plexsync move said")
     if move is not None:
-        raise Unusable(f"a move to {address.name} has not finished: run plexsync move again")
+        raise Unusable(f"a move to {address.name} has not finished: run plexsync move again on {move.host}")
 
 
 @contextmanager

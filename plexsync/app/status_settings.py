@@ -46,9 +46,7 @@ class Sources:
         if any(name.startswith(POSTGRES) for name in self.environ):
             return None
         try:
-            with open(self.file, "rb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                content = file.read(LARGEST_FILE + 1)
+            mode, content = self._read()
         except FileNotFoundError:
             return None if self.named else b""
         except (OSError, ValueError):
@@ -57,6 +55,24 @@ class Sources:
         usual = stat.S_ISREG(mode) and (os.name == "nt" or not mode & stat.S_IROTH)
         usual = usual or not _may_hold_secrets(content)
         return content if len(content) <= LARGEST_FILE and usual and b"database_url" not in content else None
+
+    def plex_names(self) -> list[str]:
+        """Return the names of the `[[plex]]` entries; none if the settings file can't be read."""
+        import tomllib
+
+        try:
+            _, content = self._read()
+            entries = tomllib.loads(content.decode("utf-8-sig")).get("plex", [])
+        except (OSError, ValueError, RecursionError):
+            return []
+        tables = entries if isinstance(entries, list) else []
+        names = [table.get("name") for table in tables if isinstance(table, dict)]
+        return [name for name in names if isinstance(name, str) and name.isprintable()]
+
+    def _read(self) -> tuple[int, bytes]:
+        """Return the mode of the settings file and its content, up to what is too large. Raises OSError, ValueError."""
+        with open(self.file, "rb") as file:
+            return os.fstat(file.fileno()).st_mode, file.read(LARGEST_FILE + 1)
 
     def folder_named(self, content: bytes) -> str | None:
         """Return the folder that a source names, '' if none does; None if this can't be determined here."""

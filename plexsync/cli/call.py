@@ -48,6 +48,9 @@ def _keep(context: click.Context, option: click.Parameter, value: object) -> Non
 
 
 def _shared() -> list[click.Option]:
+    # It needs `Call`.
+    from plexsync.cli.terminal.completions import plex_names
+
     return [
         click.Option(
             ["--config", "config_file"],
@@ -69,6 +72,7 @@ def _shared() -> list[click.Option]:
             metavar="NAME",
             expose_value=False,
             callback=_keep,
+            shell_complete=plex_names,
             help="Choose the Plex server of this [[plex]] entry instead of the first.",
         ),
         click.Option(

@@ -1,6 +1,6 @@
 """The entry point of `plexsync`: fast answers from the database alone; everything else goes to `main`.
 
-`plexsync status` (with --json, --config and --data-dir) and a shell's completion of scene numbers import neither the
+`plexsync status` (with --json, --config and --data-dir) and a shell's completion of scenes and servers import neither the
 command line library nor the worker nor the drawing code. What they can't answer goes to `main`.
 """
 
@@ -18,6 +18,7 @@ INTERRUPTED = 130
 # Set by the script of `plexsync completion` to the list that it needs.
 ASKS = "_PLEXSYNC_COMPLETE"
 STATES = {"dead_scenes": "dead", "ignored_scenes": "ignored"}
+PLEX_NAMES = "plex_names"
 MOST = 50
 
 
@@ -34,8 +35,9 @@ class Options:
 def main() -> "NoReturn":
     """Run the command line and end the process with its exit code."""
     words = sys.argv[1:]
-    if (asked := os.environ.get(ASKS)) in STATES:
-        sys.exit(_completed(words, STATES[asked]))
+    asked = os.environ.get(ASKS)
+    if asked in STATES or asked == PLEX_NAMES:
+        sys.exit(_completed(words, asked))
     if asked is None and options_of(words) is not None:
         prepare_streams()
         if (code := _quickly(words)) is not None:
@@ -110,16 +112,20 @@ def _status(options: Options) -> int | None:
         return INTERRUPTED
 
 
-def _completed(words: "Sequence[str]", state: str) -> int:
-    """Print the scenes in this state whose number starts with the last word, one line each, with the cause."""
+def _completed(words: "Sequence[str]", asked: str) -> int:
+    """Print what starts with the last word: scenes, one line each, with the cause; or names of Plex servers."""
     from plexsync.app.quick import keys_in
     from plexsync.app.status_settings import Sources
 
     # A shell may pass `--data-dir=DIR` as three words.
     options, _ = _read([word for word in words[:-1] if word != "="])
     begin = words[-1] if words else ""
-    plex = options.plex or os.environ.get("PLEXSYNC_PLEX", "")
-    for key, cause in keys_in(Sources(os.environ, options.config_file, options.data_dir), state, MOST, plex):
+    sources = Sources(os.environ, options.config_file, options.data_dir)
+    if asked == PLEX_NAMES:
+        rows = [(name, "") for name in sources.plex_names()]
+    else:
+        rows = keys_in(sources, STATES[asked], MOST, options.plex or os.environ.get("PLEXSYNC_PLEX", ""))
+    for key, cause in rows:
         if key.startswith(begin):
             sys.stdout.write(f"{key}\t{cause}\n")
     return 0

@@ -58,9 +58,13 @@ def urgency(facts: "VerdictFacts") -> "tuple[int, int]":
     return -tones.count(BAD), -tones.count(WAIT)
 
 
-def verdict_line(facts: "VerdictFacts", now: int) -> str:
-    """The verdict as a terminal shows it: with the command for what needs you, and the time until the next check."""
-    words = [part["text"] for part in pointed(facts["parts"], COMMAND)]
+def verdict_line(facts: "VerdictFacts", now: int, plex: str = "") -> str:
+    """The verdict as a terminal shows it: with the command for what needs you, and the time until the next check.
+
+    `plex` is the name of one of several Plex servers.
+    """
+    way = f"{COMMAND} --plex {plex}" if plex else COMMAND
+    words = [part["text"] for part in pointed(facts["parts"], way)]
     if facts["next_check"]:
         at = unstamped(facts["next_check"])
         words.append(f"next check {ago(at, now) if at > now else 'now'}")

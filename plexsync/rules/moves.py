@@ -15,9 +15,14 @@ MOVED = "moved"
 
 @dataclass(frozen=True)
 class MoveNote:
-    """A move to this store that has begun. `origin` is a print of the source; `copied`: everything has arrived."""
+    """A move to this store that has begun. `origin` is a print of the source; `copied`: everything has arrived.
+
+    `host` is the machine that works on it, and `installation` names its data folder: only there a file can be set aside.
+    """
 
     origin: str
+    host: str
+    installation: str
     copied: bool = False
 
     def text(self) -> str:
@@ -43,9 +48,10 @@ def move_note(text: str) -> MoveNote | None:
         return None
     try:
         values = json.loads(text)
-        return MoveNote(str(values["origin"]), copied=values["copied"] is True)
+        origin, host, installation = (str(values[name]) for name in ("origin", "host", "installation"))
+        return MoveNote(origin, host, installation, copied=values["copied"] is True)
     except (ValueError, KeyError, TypeError):
-        return MoveNote("?")
+        return MoveNote("?", "?", "?")
 
 
 def moved_note(text: str) -> MovedNote | None:

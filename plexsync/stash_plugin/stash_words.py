@@ -50,6 +50,7 @@ TABLE = (
     (r"plexsync dlq retry( --all| --cause \w+)?", "the task Retry what was given up"),
     (r"plexsync dlq (list|show|drop)( \d+)?", PAGE),
     ("; on a terminal, plexsync fix mends them", ""),
+    ("plexsync fix --plex [a-z0-9-]+", ELSEWHERE),
     (r"plexsync fix( --cause \w+)?", PAGE),
     (r"\bdlq retry this scene", f"retry this scene on {PAGE}"),
     (r"\bdlq retry\b", f"Retry on {PAGE}"),

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
+from typing import Any
 
 from plexsync.stash_plugin import dependencies, package_tasks, worker_process
 from plexsync.stash_plugin.stash_words import in_its_field, inside, inside_all
@@ -90,17 +91,26 @@ LEVELS = {"problem": "e", "warning": "w"}
 def doctor(call: TaskRun) -> str:
     """Run all checks; a problem is an error in Stash's log."""
     facts = call.facts("doctor")
-    checks = facts.get("checks")
-    if not isinstance(checks, list):
+    if not isinstance(facts.get("checks"), list):
         raise Failed(str(facts.get("error")))
-    for check in checks:
-        fix = f" -> {check['mend']}" if check["mend"] else ""
-        log(LEVELS.get(check["state"], "i"), f"{check['name']}: {in_its_field(check['told'])}{inside(fix)}")
+    checks = []
+    for server in _servers(facts):
+        checks += server["checks"]
+        for check in server["checks"]:
+            fix = f" -> {check['mend']}" if check["mend"] else ""
+            name = f"{server['plex']}: {check['name']}" if "plex" in server else check["name"]
+            log(LEVELS.get(check["state"], "i"), f"{name}: {in_its_field(check['told'])}{inside(fix)}")
     problems, warnings = (sum(check["state"] == state for check in checks) for state in LEVELS)
     summary = f"{_count(problems, 'problem')}, {_count(warnings, 'warning')}; the details are in Stash's log"
     if facts["code"] != 0:
         raise Failed(summary)
     return summary
+
+
+def _servers(facts: Facts) -> list[Any]:
+    """Return the facts of each of several Plex servers, with its name in `plex`; those of a single one without."""
+    servers = facts.get("servers")
+    return servers if isinstance(servers, list) else [facts]
 
 
 def _count(count: int, noun: str) -> str:
@@ -132,7 +142,11 @@ def stop(call: TaskRun) -> str:
 
 def page_status(call: TaskRun) -> Facts:
     """Return the status, and whether the worker inside Stash is switched on."""
-    return {**call.facts("status"), "inside": intake.switched(call.folder) != intake.OFF}
+    facts = call.facts("status")
+    if "verdict" not in facts and facts.get("problem"):
+        # Of several Plex servers the page is about the first one, whose database can't be used.
+        facts["error"] = facts["problem"]
+    return {**facts, "inside": intake.switched(call.folder) != intake.OFF}
 
 
 def page_preview(call: TaskRun) -> Facts:
@@ -309,8 +323,11 @@ def _performed(call: TaskRun, mode: str) -> str:
 
 def _holds(call: TaskRun) -> list[str]:
     """Return what has to be put right before a server is used again."""
-    holds = call.facts("status").get("holds")
-    return [str(hold["message"]) for hold in holds.values()] if isinstance(holds, dict) else []
+    return [
+        f"{server['plex']}: {hold['message']}" if "plex" in server else str(hold["message"])
+        for server in _servers(call.facts("status"))
+        for hold in server.get("holds", {}).values()
+    ]
 
 
 def _asked(call: TaskRun, operation: Callable[[TaskRun], Facts]) -> Facts:

@@ -8,13 +8,15 @@ that it is incomplete (`plexsync.rules.moves`).
 
 import hashlib
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from plexsync.rules.errors import LocalFault, Unusable
+from plexsync.rules.machine import Machine
 from plexsync.rules.moves import MOVE, MOVED, MovedNote, MoveNote, move_note, moved_note
 from plexsync.rules.note_keys import SALT
 from plexsync.store import schema
@@ -34,8 +36,10 @@ READ_NOTE = "select value from note where name = :name"
 SAVE_NOTE = "insert or replace into note (name, value) values (:name, :value)"
 DELETE_NOTE = "delete from note where name = :name"
 COUNT_CONTENT = "select (select count(*) from note) + (select count(*) from job)"
-# A source in PostgreSQL is idle while a long table arrives.
+# A source in PostgreSQL is idle while a long table arrives. A machine that stands by ends a session that is silent in the
+# middle of a transaction, so this one asks something now and then (seconds).
 WAIT = "set local idle_in_transaction_session_timeout = 0"
+ASK, PACE = "select 1", 3.0
 # The columns that PostgreSQL numbers.
 NUMBERED = (
     "select table_name, column_name from information_schema.columns"
@@ -93,10 +97,11 @@ def tables() -> tuple[CopiedTable, ...]:
 class StoreMove:
     """A move under way: the source can be read and is not written to, the target is only of this move."""
 
-    def __init__(self, source: Connection, target: Connection, address: StoreAddress) -> None:
+    def __init__(self, source: Connection, target: Connection, address: StoreAddress, machine: Machine) -> None:
         self._source = source
         self._target = target
         self._address = address
+        self._machine = machine
 
     # --- what the notes say ------------------------------------------------------------------------------------------
 
@@ -112,7 +117,7 @@ class StoreMove:
         with _writing(self._target):
             if self._target.value(COUNT_CONTENT) and not _note(self._target, MOVED):
                 raise Unusable(f"{self._address.name} has content already: empty it, or name another database_schema")
-            self._target.execute(SAVE_NOTE, {"name": MOVE, "value": MoveNote(origin).text()})
+            self._target.execute(SAVE_NOTE, {"name": MOVE, "value": self._own_note(origin).text()})
             self._target.execute(DELETE_NOTE, {"name": MOVED})
 
     def retire_file(self) -> None:
@@ -170,7 +175,7 @@ class StoreMove:
         with _writing(self._target):
             self._target.execute("delete from note")
             self._target.execute_many(table.insert, [row for row in rows if row["name"] not in own])
-            note = MoveNote(_origin(self._source), copied=True)
+            note = self._own_note(_origin(self._source), copied=True)
             self._target.execute(SAVE_NOTE, {"name": MOVE, "value": note.text()})
         expected = sorted((row["name"], row["value"]) for row in rows if row["name"] not in own)
         arrived = self._target.rows("select name, value from note")
@@ -178,12 +183,16 @@ class StoreMove:
             raise LocalFault("the notes did not arrive as they were. Run plexsync move again")
         return len(expected)
 
+    def _own_note(self, origin: str, *, copied: bool = False) -> MoveNote:
+        return MoveNote(origin, self._machine.host, self._machine.installation, copied=copied)
+
 
 @contextmanager
-def moving(source: StoreAddress, target: StoreAddress) -> Iterator[StoreMove]:
+def moving(source: StoreAddress, target: StoreAddress, machine: Machine) -> Iterator[StoreMove]:
     """Open both stores, and keep everybody else from writing to the source until the end of the block.
 
-    What was written to the source in the block is committed if the block succeeds. Raises SyncErrors.
+    `machine` is this process, which the target names until the move is finished. What was written to the source in the
+    block is committed if the block succeeds. Raises SyncErrors.
     """
     backends = backend_at(source, worker=True), backend_at(target, worker=True)
     with _translated(*backends), closing(backends[0].connect()) as old, closing(backends[1].connect()) as new:
@@ -195,15 +204,39 @@ def moving(source: StoreAddress, target: StoreAddress) -> Iterator[StoreMove]:
             if source.is_postgres:
                 # It waits while whole tables arrive elsewhere.
                 old.execute(WAIT)
-            yield StoreMove(old, new, target)
+            with _awake(old, backends[0]) if source.is_postgres else nullcontext():
+                yield StoreMove(old, new, target, machine)
 
 
-def is_copied(address: StoreAddress) -> bool:
-    """Whether everything has arrived in this store, and only the source was not set aside yet. Raises SyncErrors."""
+@contextmanager
+def _awake(db: Connection, backend: Backend) -> Iterator[None]:
+    """Let the database see in the block that this session lives. A process that hangs asks nothing."""
+    ended = threading.Event()
+
+    def ask() -> None:
+        # The move meets the error itself.
+        with suppress(*backend.errors):
+            while not ended.wait(PACE):
+                db.value(ASK)
+
+    thread = threading.Thread(target=ask, name="move", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def copied(address: StoreAddress) -> MoveNote | None:
+    """Return the note of a move if everything has arrived in this store, and only the source was not set aside yet.
+
+    None if there is no such move. Raises SyncErrors.
+    """
     backend = backend_at(address)
     with _translated(backend), closing(backend.connect()) as db:
         note = move_note(_note(db, MOVE))
-        return note is not None and note.copied
+        return note if note is not None and note.copied else None
 
 
 def has_arrived(address: StoreAddress) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from plexsync.rules.errors import LocalFault, Unusable
-from plexsync.rules.note_keys import EDIT_BY_HOOK
+from plexsync.rules.note_keys import EDIT_BY_HOOK, INSIDE
 from plexsync.rules.server_scopes import PREFIX, schema_beside, scope_in, scope_of_schema, store_folder
 from plexsync.store import summary
 from plexsync.store.address import StoreAddress
@@ -40,6 +40,12 @@ class Siblings(Protocol):
 
     def last_hook(self) -> str:
         """The time of the last event that a hook stored for the first server, as noted; '' if that is not known."""
+
+    def inside(self) -> str:
+        """How the worker inside Stash, which runs that of a further server too, is switched by the first one's note.
+
+        '' for the first server itself, and if that is not known.
+        """
 
     def has_work(self, scope: str) -> bool:
         """Whether a further server has scenes that are not settled; False if that can't be read."""
@@ -80,6 +86,10 @@ class FolderSiblings:
     def last_hook(self) -> str:
         first = self._first
         return "" if first is None else _read(first, lambda db: summary.note(db, EDIT_BY_HOOK), "")
+
+    def inside(self) -> str:
+        first = self._first
+        return "" if first is None else _read(first, lambda db: summary.note(db, INSIDE), "")
 
     def has_work(self, scope: str) -> bool:
         return _read(store_folder(self._folder, scope), _has_work, False)
@@ -123,6 +133,10 @@ class SchemaSiblings:
 
     def last_hook(self) -> str:
         return self._read(self._first, lambda db: db.notes.text(EDIT_BY_HOOK), "") if self.is_further else ""
+
+    def inside(self) -> str:
+        # The worker inside Stash needs a file.
+        return ""
 
     def has_work(self, scope: str) -> bool:
         return self._read(schema_beside(self._schema, scope), lambda db: db.jobs.count_unsettled() > 0, False)

@@ -14,6 +14,8 @@ from starlette.types import Scope
 PREFIX = re.compile(r"/plex/([a-z0-9-]{1,40})(/.*)?", re.DOTALL)
 # A link inside the dashboard. Templates escape every quote that is not theirs, so no foreign text looks like one.
 LINK = re.compile(r'(?<=\s)(href|src|action|data-line)="(?=/(?!/|static/|plex/))')
+# A command that is about one server; `plexsync serve` works for all of them.
+COMMAND = re.compile(r'(<code class="command">plexsync (?!serve\b)[^<]*)<')
 
 
 def prefix_of(name: str) -> str:
@@ -39,5 +41,7 @@ def placed(scope: Scope, names: Iterable[str]) -> Scope:
 
 
 def at_prefix(page: str, prefix: str) -> str:
-    """The page with this prefix before each of its links inside the dashboard."""
-    return LINK.sub(rf'\1="{prefix}', page) if prefix else page
+    """The page with this prefix before each of its links inside the dashboard, and commands that name its server."""
+    if not prefix:
+        return page
+    return COMMAND.sub(rf"\1 --plex {named_in(prefix)}<", LINK.sub(rf'\1="{prefix}', page))

@@ -1,6 +1,7 @@
 """The move of a store between a SQLite file and PostgreSQL: complete, verified, resumable after a kill at any step."""
 
 import itertools
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -12,19 +13,25 @@ from plexsync.app import move as moves
 from plexsync.app.move import MoveResult, Working, move
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.job import Why
+from plexsync.rules.machine import Machine
 from plexsync.store import backup, intake, moving
 from plexsync.store.address import StoreAddress
 from plexsync.store.connection import Connection
 from plexsync.store.lock import try_lock
 from plexsync.store.opening import open_database
+from plexsync.store.postgres import backend
+from plexsync.store.postgres.connection import WRITER_CLASS
+from plexsync.store.postgres.worker_lock import HOLDERS, value
 from tests import postgres_server
 from tests.app.move_stage import MACHINE, connected, content, fill
+from tests.patience import until
 
 pytestmark = [
     pytest.mark.sqlite_only,
     pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing() or "there is a PostgreSQL"),
 ]
 NUMBERS = itertools.count()
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "postgresql.md"
 
 
 @pytest.fixture(scope="module")
@@ -356,6 +363,60 @@ def test_an_old_part_of_a_move_that_was_finished_elsewhere_is_no_database(file, 
         moved(schema, file)
 
     assert not file.path.exists()
+
+
+@pytest.fixture
+def copied(file, schema, monkeypatch):
+    """A store whose move to PostgreSQL was killed when everything had arrived, and the file was not yet set aside."""
+
+    def dies(*_: object) -> None:
+        raise Killed
+
+    fill(file)
+    with monkeypatch.context() as patch:
+        patch.setattr(backup, "save", dies)
+        with pytest.raises(Killed):
+            moved(file, schema)
+
+
+def test_a_move_is_not_finished_where_its_file_is_not(file, schema, copied, tmp_path):
+    """The file is as alive as before: a worker with the old settings goes on with it."""
+    other = Machine("there", 2, "1", "b" * 16, {})
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    with pytest.raises(Unusable, match=r"began on here, whose file is not set aside yet: finish it there"):
+        move(StoreAddress(elsewhere), StoreAddress(elsewhere, schema.url, schema.schema), other, lambda *_: None)
+
+    change(file)
+    before = content(file)
+    moved(file, schema)
+    assert content(schema) == before
+    assert not file.path.exists()
+
+
+def test_a_move_whose_machine_is_gone_is_finished_as_the_documentation_says(file, schema, copied):
+    statement = re.search(r"delete from plexsync\.note .*?;", DOCUMENTATION.read_text(encoding="utf-8"))
+    before = content(file)
+    with connected(schema) as db:
+        assert '"copied": true' in db.value("select value from note where name = 'move'")
+    name = schema.url.rpartition("/")[2]
+    postgres_server.shared().query(statement[0].replace("plexsync.", f"{schema.schema}."), name)
+
+    with closing(open_database(schema)) as store, store.reading() as db:
+        assert db.notes.text("move") == ""
+    assert content(schema) == before
+
+
+def test_a_move_that_waits_for_its_target_is_not_taken_for_one_that_hangs(file, schema, monkeypatch):
+    """A standby ends a session that says nothing in the middle of a transaction."""
+    fill(schema)
+    monkeypatch.setattr(moving, "PACE", 0.05)
+    asked = f"select max(state_change) from pg_stat_activity where pid in (select held.pid {HOLDERS})"
+    locks = {"schema": schema.schema, "kind": WRITER_CLASS}
+    with closing(backend.connect(schema)) as standby, moving.moving(schema, file, MACHINE):
+        first = value(standby, asked, **locks)
+        until(lambda: value(standby, asked, **locks) > first)
 
 
 def test_who_goes_on_with_the_old_settings_makes_no_empty_database(file, schema):

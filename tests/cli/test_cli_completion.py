@@ -186,6 +186,29 @@ def test_scenes_are_completed_by_the_program(script: Path, world: World, door: D
     assert completed(script, "plexsync dlq show 2 ", **environ) == []
 
 
+def test_plex_servers_are_completed_by_the_program(script: Path, tmp_path: Path) -> None:
+    file = tmp_path / "plexsync.toml"
+    file.write_text(
+        'database_url = "postgresql://u@h/d"\n'
+        + "".join(f'[[plex]]\nname = "{name}"\n' for name in ("living", "attic", "attic-2"))
+    )
+    environ = {"PLEXSYNC_CONFIG": str(file)}
+    assert completed(script, "plexsync --plex ", **environ) == ["living", "attic", "attic-2"]
+    assert completed(script, "plexsync status --plex at", **environ) == ["attic", "attic-2"]
+    assert completed(script, "plexsync dlq list --plex = l", **environ) == ["living"]
+    assert completed(script, f"plexsync --config {file} --plex l") == ["living"]
+    assert offered("plexsync --plex at", **environ) == ["attic", "attic-2"]
+
+
+@pytest.mark.parametrize("text", ["", "plex = 3", 'plex = ["x"]', "[[plex]]", "[[plex]]\nname = 3", "[[plex", "[plex]"])
+def test_without_a_valid_entry_no_plex_server_is_offered(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "plexsync.toml"
+    file.write_text(text)
+    assert offered("plexsync --plex ", PLEXSYNC_CONFIG=str(file)) == []
+    file.unlink()
+    assert offered("plexsync --plex ", PLEXSYNC_CONFIG=str(file)) == []
+
+
 def test_every_script_knows_every_command_and_option(door: Door) -> None:
     for shell in SHELLS:
         text = door("completion", shell).out
@@ -195,3 +218,4 @@ def test_every_script_knows_every_command_and_option(door: Door) -> None:
         assert f"{dashes}take-over" in text
         assert "dead_scenes" in text
         assert "ignored_scenes" in text
+        assert "plex_names" in text

@@ -92,6 +92,7 @@ def test_the_database_of_an_entry_goes_to_its_own_schema_and_back(
     done = door("move", "--to-file", file, "--plex", "old-barn")
     assert done.code == 0
     assert "database_schema" not in done.out, "the entry has its schema by its name"
+    assert "each other Plex server moves by itself: plexsync move with --plex living\n" in done.out
     held = "select nspname from pg_namespace where starts_with(nspname::text, 'plexsync')"
     with connected(StoreAddress(world.folder, url)) as db:
         assert [name for (name,) in db.execute(held).fetchall()] == ["plexsync_old_barn"]
@@ -162,13 +163,20 @@ def test_what_can_not_be_moved_to_is_told_without_a_word_of_it(
 def test_a_forgotten_move_is_not_begun_anew_in_silence(synced: World, door: Door, file: Path) -> None:
     """With the setting alone, PlexSync would begin with an empty database, and hooks would write to the file."""
     synced.settings["database_url_file"] = str(file)
-    done = door("sync", "1", "--wait")
-    assert done.code == 2
-    assert "plexsync.db is there" in done.err
-    assert "run plexsync move" in done.err
-    old = check(door("doctor", "--json"), "old database")
+    for words in (("sync", "1", "--wait"), ("status",), ("dlq", "list")):
+        done = door(*words)
+        assert done.code == 2, words
+        assert "plexsync.db is there" in done.err
+        assert "run plexsync move" in done.err
+    old = check(door("doctor", "--json"), "database")
     assert old["state"] == "problem"
-    assert "hooks write to it" in old["told"]
+    assert "plexsync.db is there" in old["told"]
+
+    assert door("move", "--to-file", file).code == 0
+    assert door("sync", "1", "--wait").code == 0
+    done = door("move", "--to-file", file)
+    assert done.code == 2
+    assert f"there is no database in {synced.folder}: nothing to move" in done.err
 
 
 def test_no_command_shows_the_url_or_its_password(

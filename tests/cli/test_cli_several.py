@@ -1,5 +1,7 @@
 """Commands with several Plex servers: --plex chooses one, status and doctor tell all, the others say whom they are about."""
 
+import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +58,7 @@ def test_status_tells_all_and_the_one_in_the_worst_state_first(both, world):
     first, second = (told.out.index(name) for name in ("attic: ", "living: "))
     assert first == 0 < second
     assert told.err == "", "it is about all"
+    assert " → plexsync fix --plex attic" in told.out
     facts = both("status", "--json").facts
     assert [one["plex"] for one in facts["servers"]] == ["living", "attic"]
     assert facts["plex"] == "living"
@@ -105,6 +108,45 @@ def test_doctor_checks_all_and_tells_the_worst_first(both, world):
     assert text.code == 1
     lines = text.out.splitlines()
     assert lines.index("attic") < lines.index("living")
+
+
+def test_a_report_has_a_folder_for_each_server_and_no_secret_of_any(both, world, tmp_path):
+    text = world.file.read_text().replace('name = "attic"', 'name = "attic"\nplex_token = "a-token-of-the-attic"')
+    world.file.write_text(text)
+    world.attic.token = "a-token-of-the-attic"
+    world.add(1)
+    assert both("sync", "--all", "--wait").code == 0
+    assert both("--plex", "attic", "status").code == 0
+    for folder, line in ((world.folder, "living"), (world.folder / "plex-attic", "attic")):
+        (folder / "plexsync.log").write_text(f"2026-03-04T05:06:07Z INFO PlexSync.engine {line} a-token-of-the-attic\n")
+    done = both("report", tmp_path / "bundle.zip", "--json")
+    assert (done.code, done.err) == (0, "")
+    with zipfile.ZipFile(tmp_path / "bundle.zip") as bundle:
+        parts = {name: bundle.read(name).decode() for name in bundle.namelist()}
+    own = ("doctor.json", "status.json", "outages.json", "plexsync.log")
+    assert list(parts) == ["about.json", *(f"{name}/{file}" for name in ("living", "attic") for file in own)]
+    assert done.facts["parts"] == list(parts)
+    for name, in_sync in (("living", 1), ("attic", 0)):
+        assert json.loads(parts[f"{name}/status.json"])["jobs"]["idle"] == in_sync
+        assert f"INFO PlexSync.engine {name} ***\n" in parts[f"{name}/plexsync.log"]
+        shown = {setting["name"]: setting["value"] for setting in json.loads(parts[f"{name}/doctor.json"])["settings"]}
+        assert shown["plex_url"] == (world.plex if name == "living" else world.attic).url
+    assert not [secret for secret in (TOKEN, KEY, "a-token-of-the-attic") if secret in "".join(parts.values())]
+
+
+def test_a_report_of_one_server_is_as_without_the_other(both, tmp_path):
+    done = both("report", tmp_path / "bundle.zip", "--json", "--plex", "attic")
+    assert done.facts["parts"] == ["about.json", "doctor.json", "status.json", "outages.json", "plexsync.log"]
+
+
+def test_a_report_names_the_server_whose_database_can_not_be_used(both, world, tmp_path):
+    folder = world.folder / "plex-attic"
+    folder.mkdir(mode=0o700)
+    (folder / "plexsync.db").mkdir()
+    assert both("report", tmp_path / "bundle.zip").code == 0
+    with zipfile.ZipFile(tmp_path / "bundle.zip") as bundle:
+        assert json.loads(bundle.read("attic/status.json"))["error"]
+        assert "error" not in json.loads(bundle.read("living/status.json"))
 
 
 @pytest.mark.parametrize("words", [("outages",), ("dlq", "list"), ("config", "list")])

@@ -1,17 +1,22 @@
 """The status that the worker writes for the page in Stash: whole, fresh, and without a secret or a path."""
 
 import json
+import shutil
 import threading
 
 import pytest
 
 from plexsync.app.parts import opened
 from plexsync.cli.daemon import status_file
+from plexsync.cli.daemon.dashboard_process import DashboardEntry
 from plexsync.cli.daemon.status_file import FILE, StatusFile, page_facts, without_paths
 from plexsync.rules.job import Kind, Why
+from plexsync.rules.records import HoldRow
+from plexsync.store.lock import try_lock
 from tests.journey.world import until
 from tests.patience import HANG
 from validation.config import PlexSyncConfig
+from validation.sources import Loaded
 
 SECRET = "a-token-that-is-secret"
 
@@ -60,6 +65,59 @@ def test_it_is_written_at_once_after_a_change_and_again_after_an_update_of_the_p
     until((folder / FILE).exists)
     writer.end()
     assert list(folder.iterdir()) == []
+
+
+# --- several Plex servers --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def entries(tmp_path):
+    """Two servers, the second one with a hold in its database."""
+    made = []
+    for name in ("living", "attic"):
+        folder = tmp_path / ("data" if name == "living" else "data/plex-attic")
+        config = PlexSyncConfig(plex_url=f"http://{name}:9", plex_token=SECRET, approve_bulk=True)
+        with opened(config, folder) as own, own.store.writing() as tx:
+            if name == "attic":
+                tx.holds.save("plex", HoldRow("plex_token", f"{tmp_path}/x is wrong", 1, 2, ""))
+        made.append(DashboardEntry(Loaded(config, {}, plex=name, servers=("living", "attic")), folder))
+    return made
+
+
+def test_of_a_single_server_it_is_as_before(parts, entries):
+    assert "servers" not in page_facts(parts)
+    assert page_facts(parts, entries[:1]).keys() == page_facts(parts).keys()
+
+
+def test_of_several_servers_the_verdict_of_each_is_in_it(parts, entries, tmp_path):
+    shown = page_facts(parts, entries)
+    assert shown["plex"] == "living"
+    assert shown["problem"] == ""
+    living, attic = shown["servers"]
+    assert living == {"plex": "living", "verdict": shown["verdict"]}
+    assert attic["plex"] == "attic"
+    assert attic["verdict"]["tone"] == "bad"
+    bad = [part["text"] for part in attic["verdict"]["parts"] if part["tone"] == "bad"]
+    assert bad == ["Plex does not let PlexSync in", "no worker runs"]
+    assert SECRET not in json.dumps(shown)
+    assert str(tmp_path) not in json.dumps(shown)
+
+
+def test_while_they_start_no_worker_is_missed_and_no_database(parts, entries):
+    started = json.dumps(page_facts(parts, entries, starting=True))
+    assert "Plex does not let PlexSync in" in started
+    shutil.rmtree(entries[1].folder)
+    (entries[1].folder).mkdir()
+    assert len(page_facts(parts, entries, starting=True)["servers"]) == 1
+    missing = page_facts(parts, entries)
+    assert [one["plex"] for one in missing["servers"]] == ["living"]
+    assert missing["problem"].startswith("attic: plexsync.db can't be read")
+
+
+def test_a_further_server_whose_worker_runs_is_not_missed(parts, entries):
+    with try_lock(entries[1].folder):
+        attic = page_facts(parts, entries)["servers"][1]
+    assert "no worker runs" not in json.dumps(attic)
 
 
 def test_a_plugin_that_is_gone_is_not_made_anew(parts, tmp_path, monkeypatch):

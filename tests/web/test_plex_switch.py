@@ -21,6 +21,7 @@ from plexsync.rules.job import Kind, Why
 from plexsync.rules.records import HoldRow
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.web import entry_desks
+from plexsync.web.addresses import at_prefix
 from plexsync.web.context import Desk, Origins
 from plexsync.web.entry_desks import AGAIN, DatabaseAway, EntryDesk, EntryDesks
 from tests.journey.world import TOKEN, World, until
@@ -558,3 +559,22 @@ def test_axe_finds_nothing_where_a_server_is_not_there(pair: Pair, chromium, pat
                 kind = path.split("/")[2][:5]
                 page.screenshot(path=f"{folder}/gone-{kind}-{width}-{'dark' if dark else 'light'}.png", full_page=True)
         page.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('<code class="command">plexsync fix</code>', '<code class="command">plexsync fix --plex kids</code>'),
+        ('<code class="command">plexsync serve</code>', '<code class="command">plexsync serve</code>'),
+        ("<code>plexsync fix</code>", "<code>plexsync fix</code>"),
+    ],
+)
+def test_a_command_on_a_page_names_the_server_of_the_page(text, shown):
+    assert at_prefix(text, "/plex/kids") == shown
+    assert at_prefix(text, "") == text
+
+
+def test_the_page_fix_of_another_server_names_it_in_its_commands(both):
+    with parts_of(both, SECOND).store.writing() as tx:
+        tx.holds.save("plex", HoldRow("plex_token", "Plex does not accept plex_token", 1, 2, ""))
+    assert "plexsync fix --plex kids</code>" in both.get(f"/plex/{SECOND}/fix").text

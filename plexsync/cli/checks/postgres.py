@@ -1,6 +1,5 @@
 """Checks of a database in PostgreSQL: its server, its connections, its clock."""
 
-import os
 from collections.abc import Iterator
 
 from plexsync.app.parts import Parts
@@ -21,9 +20,6 @@ def server(parts: Parts) -> Iterator[Check]:
     from plexsync.store.postgres.inspection import inspect
 
     facts, name = inspect(parts.address, SystemClock().now), parts.address.name
-    if os.path.lexists(parts.address.path):
-        message = f"{parts.address.path} is still there, and hooks write to it; no worker starts like that"
-        yield problem("old database", message, "run plexsync move to take it over, or rename it to begin anew", WRONG)
     if facts.changes_sessions:
         message = f"{name} is behind a pooler in transaction mode, so two workers could run at once"
         yield problem("database", message, POOLER, WRONG)

@@ -19,7 +19,7 @@ WHERE = {
 def completion(call: Call, shell: str) -> int:
     """Print the script by which bash, zsh or fish completes what you type.
 
-    It completes commands and options, the causes of dead letters, and the numbers of dead letters. The
+    It completes commands and options, the causes and numbers of dead letters, and the names of Plex servers. The
     program has to be found by the name plexsync: put its folder into PATH, or link it.
 
     \b

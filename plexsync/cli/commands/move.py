@@ -43,18 +43,20 @@ def move(call: Call, place: str | None, file: Path | None, schema: str | None) -
     call.secrets = (*call.secrets, *secret_parts(url))
     with begun(call) as start:
         target = StoreAddress(start.folder, url, _schema(schema) if schema else start.config.database_schema)
-        if target == start.address or (not url and not start.address.is_postgres):
+        if not url and not start.address.is_postgres:
             raise click.UsageError(f"{start.address.name} is the database in use already.")
+        # Where the settings name the new database already, the file is what is left to move.
+        source = StoreAddress(start.folder) if target == start.address else start.address
         machine = this_machine(start.config, start.folder)
         with LiveLine(start.console) as line:
             try:
-                done = moved(
-                    start.address, target, machine, lambda table, rows: line.show(f"{table}: {many(rows, 'row')}")
-                )
+                done = moved(source, target, machine, lambda table, rows: line.show(f"{table}: {many(rows, 'row')}"))
             except Working as error:
                 return call.refused(f"a worker runs on {error}: stop it first, then move", moved=False)
     facts = {"moved": True, "rows": done.rows, "to": target.name, "kept": str(done.kept) if done.kept else None}
-    call.answer(facts, lambda: say(paper(), _sentences(done, target, start.config.database_schema)))
+    loaded = start.settings.loaded
+    others = tuple(name for name in loaded.servers if name != loaded.plex)
+    call.answer(facts, lambda: say(paper(), _sentences(done, target, start.config.database_schema, others)))
     return FINE
 
 
@@ -81,7 +83,8 @@ def _schema(name: str) -> str:
         raise click.UsageError(f"--schema {error}.") from None
 
 
-def _sentences(done: MoveResult, target: StoreAddress, schema: str) -> str:
+def _sentences(done: MoveResult, target: StoreAddress, schema: str, others: tuple[str, ...]) -> str:
+    """What was done, and what is left to do; `others` are the names of the other Plex servers."""
     copied = f"{many(done.rows, 'row')} copied to {target.name} and verified" if done.rows else "the move is finished"
     if not target.is_postgres:
         change = "take database_url and database_url_file out of the settings"
@@ -89,4 +92,5 @@ def _sentences(done: MoveResult, target: StoreAddress, schema: str) -> str:
         change = "set database_url (or database_url_file) to that address on every machine"
         change += f", and database_schema to {target.schema}" if target.schema != schema else ""
     kept = [f"the old file is kept as {done.kept}"] if done.kept else []
-    return "\n".join([copied, *kept, f"now {change}, then start plexsync serve"])
+    beside = [f"each other Plex server moves by itself: plexsync move with --plex {' or --plex '.join(others)}"]
+    return "\n".join([copied, *kept, *(beside if others else ()), f"now {change}, then start plexsync serve"])

@@ -17,6 +17,7 @@ from plexsync.cli.commands.doctor import examined, facts_of
 from plexsync.cli.commands.log import LogTail, folder_of
 from plexsync.cli.logs import LOG_FILE
 from plexsync.cli.main import version
+from plexsync.cli.several import calls_of_all
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.engine.clock import SystemClock
@@ -40,7 +41,7 @@ def report(call: Call, file: Path | None, force: bool) -> int:
 
     It holds the versions, the result of doctor, the settings, status and outages, and the last lines of the log. No
     token, key or password is in it, but addresses, folders and titles may be: look into it before you publish it. What
-    can't be collected is named in its place.
+    can't be collected is named in its place. With several Plex servers it holds a folder for each of them.
 
     \b
     Examples:
@@ -65,9 +66,23 @@ def report(call: Call, file: Path | None, force: bool) -> int:
 
 
 def collected(call: Call, now: int) -> dict[str, str]:
-    """Everything by the name of its file, not yet redacted. What can't be collected says why."""
+    """Everything by the name of its file, not yet redacted. What can't be collected says why.
+
+    With several Plex servers, the files about one are in a folder of its name. `call` then has the secrets of all.
+    """
+    parts = {"about.json": _json({"program": version(), **machine(), "at": stamp(now)})}
+    calls = calls_of_all(call)
+    if not calls:
+        return parts | _of_server(call)
+    for name, own_call in calls:
+        parts |= {f"{name}/{file}": text for file, text in _of_server(own_call).items()}
+        call.secrets = tuple(dict.fromkeys((*call.secrets, *own_call.secrets)))
+    return parts
+
+
+def _of_server(call: Call) -> dict[str, str]:
+    """What is about the Plex server of this call."""
     return {
-        "about.json": _json({"program": version(), **machine(), "at": stamp(now)}),
         "doctor.json": _text(lambda: facts_of(*examined(call))),
         "status.json": _text(lambda: _status(call)),
         "outages.json": _text(lambda: _outages(call)),

@@ -14,6 +14,7 @@ from plexsync.app.settings import Settings, ask_stash, keep_answer, last_answer
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import Dashboard
 from plexsync.cli.daemon.dashboard_servers import shown_servers
+from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.settings import hide, sources, toml_of
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import LocalFault, NeighbourError, Unusable
@@ -35,11 +36,17 @@ class SettingsWatch(threading.Thread):
     It asks Stash at that pace whatever the gates say: the answer may be what opens them again. While they are open,
     unknown settings are asked for every second. On changed settings it stores them in `fresh` and sets `ended`; it also
     sets `ended` when `stop` is set, without fresh settings. Invalid settings are logged once, and the current ones stay
-    in use. `pages` show the changed settings of further Plex servers, whose own workers take them over.
+    in use. `pages` (the dashboard, or the page in Stash) show the changed settings of further Plex servers, whose own
+    workers take them over.
     """
 
     def __init__(
-        self, call: Call, current: Settings, parts: Parts, stop: threading.Event, pages: Dashboard | None = None
+        self,
+        call: Call,
+        current: Settings,
+        parts: Parts,
+        stop: threading.Event,
+        pages: Dashboard | StatusFile | None = None,
     ) -> None:
         super().__init__(name="settings", daemon=True)
         self.ended = threading.Event()

@@ -122,7 +122,8 @@ class Shift:
             return self._serve(held, current, parts, lock)
 
     def _serve(self, held: ExitStack, current: Settings, parts: Parts, lock: "WorkerLock | None") -> Settings | None:
-        watch = SettingsWatch(self.call, current, parts, self.stop.event, self.pages)
+        page = self._page_in_stash(held, parts, current)
+        watch = SettingsWatch(self.call, current, parts, self.stop.event, page or self.pages)
         # A signal ends the work at once, also during a request to Stash; so does the loss of the lock.
         self.stop.spread(watch.ended)
         if lock is not None:
@@ -130,10 +131,6 @@ class Shift:
         watch.start()
         self.report.parts = parts
         self.leave_when_unneeded(parts, watch.ended)
-        if self.as_needed and (served := served_folder()) is not None:
-            status_file = StatusFile(parts, served, watch.ended)
-            held.callback(status_file.end)
-            status_file.start()
         try:
             if lock is not None:
                 lock.check()
@@ -147,6 +144,17 @@ class Shift:
             self.report.flush()
             self.report.parts = None
         return watch.fresh
+
+    def _page_in_stash(self, held: ExitStack, parts: Parts, current: Settings) -> StatusFile | None:
+        """What writes the status for the page in Stash, until `held` ends; None for a worker that Stash did not start."""
+        served = served_folder() if self.as_needed else None
+        if served is None:
+            return None
+        page = StatusFile(parts, served, threading.Event())
+        page.use(*shown_servers(self.call, current))
+        held.callback(page.end)
+        page.start()
+        return page
 
 
 def take_turn(parts: Parts, lock: "WorkerLock", *, first: bool) -> None:

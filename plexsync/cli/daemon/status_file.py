@@ -2,6 +2,7 @@
 
 So an open page starts no process. The file holds no secret and no path, and is replaced as a whole: soon after
 something changed, and now and then, so that its age shows whether the worker lives. It is removed when the worker ends.
+The file is about the first Plex server, and has the verdicts of all if there are several.
 """
 
 import json
@@ -9,13 +10,19 @@ import logging
 import os
 import re
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
+from plexsync.app.database_files import spooled, summary_of
 from plexsync.app.parts import Parts
-from plexsync.reports.status import facts
+from plexsync.cli.daemon.dashboard_process import DashboardEntry
+from plexsync.reports.shapes.status import VerdictFacts
+from plexsync.reports.status import facts, facts_of
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.stash_plugin.stash_words import inside_all
+from plexsync.store import intake
+from plexsync.store.lock import is_locked, locked_at
 
 log = logging.getLogger("PlexSync.serve")
 
@@ -23,6 +30,7 @@ FILE = "status.json"
 LOOK = 3.0  # seconds between two looks
 LAST = 2.0  # seconds to remove the file at the end
 AT_LEAST = 15.0  # seconds between two writes when nothing changes
+START = 30.0  # seconds that the workers of further Plex servers may take to start
 # What the page shows.
 SHOWN = (
     *(
@@ -55,6 +63,12 @@ class StatusFile(threading.Thread):
         self._ended = ended
         self._last = ""
         self._written_at: float | None = None
+        self._began = monotonic()
+        self._entries: Sequence[DashboardEntry] = ()
+
+    def use(self, *entries: DashboardEntry) -> None:
+        """Go on with these Plex servers, the first one first."""
+        self._entries = entries
 
     def run(self) -> None:
         """Look now and then; what can't be read or written now is tried at the next look."""
@@ -75,7 +89,8 @@ class StatusFile(threading.Thread):
         self.join(LAST)
 
     def _look(self) -> None:
-        shown = page_facts(self._parts)
+        starting = monotonic() - self._began < START
+        shown = page_facts(self._parts, self._entries, starting=starting)
         content = json.dumps({**shown, "at": None, "worker": {**shown["worker"], "heartbeat": None}})  # type: ignore[dict-item]
         now = monotonic()
         is_fresh = self._written_at is not None and now - self._written_at < AT_LEAST
@@ -85,11 +100,48 @@ class StatusFile(threading.Thread):
         self._last, self._written_at = content, now
 
 
-def page_facts(parts: Parts) -> dict[str, object]:
-    """What the page in Stash shows of the status, in the words of Stash and without paths."""
+def page_facts(parts: Parts, entries: Sequence[DashboardEntry] = (), *, starting: bool = False) -> dict[str, object]:
+    """What the page in Stash shows of the status, in the words of Stash and without paths.
+
+    Of several Plex servers (`entries`) it has the verdicts too. While they are `starting`, a further one may lack its
+    worker and its database.
+    """
     status = facts(parts)
-    shown = without_paths(inside_all({name: status[name] for name in SHOWN}))  # type: ignore[literal-required]
+    told = {name: status[name] for name in SHOWN}  # type: ignore[literal-required]
+    if len(entries) > 1:
+        told |= _servers(status["verdict"], entries, parts.clock.now(), starting=starting)
+    shown = without_paths(inside_all(told))
     return {**shown, "inside": True} if isinstance(shown, dict) else {}
+
+
+def _servers(first: VerdictFacts, entries: Sequence[DashboardEntry], now: int, *, starting: bool) -> dict[str, object]:
+    """The verdict of each server, as in `plexsync status --json`; `first` is that of the first one."""
+    name, *_ = (entry.loaded.plex for entry in entries)
+    servers: list[dict[str, object]] = [{"plex": name, "verdict": first}]
+    problems = []
+    for entry in entries[1:]:
+        try:
+            servers.append({"plex": entry.loaded.plex, "verdict": _verdict(entry, now, starting=starting)})
+        except (LocalFault, NewerDatabase, Unusable) as error:
+            if not starting:
+                problems.append(f"{entry.loaded.plex}: {error}")
+    return {"plex": name, "servers": servers, "problem": "\n".join(problems)}
+
+
+def _verdict(entry: DashboardEntry, now: int, *, starting: bool) -> VerdictFacts:
+    """The verdict of a further server, whose worker is a process of its own. Raises LocalFault, Unusable."""
+    folder = entry.folder
+    summary = summary_of(folder, now)
+    # As long as its worker may be starting, it is one that starts by itself.
+    summary.inside = intake.ON if starting else ""
+    return facts_of(
+        summary,
+        entry.loaded.config,
+        spooled=spooled(folder),
+        running=is_locked(folder),
+        began=locked_at(folder),
+        has_dashboard=False,
+    )["verdict"]
 
 
 def without_paths(value: object) -> object:

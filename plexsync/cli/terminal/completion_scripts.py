@@ -1,7 +1,7 @@
 """The shell completion scripts. Names that never change are part of the script itself.
 
-So completing them runs no program; only for scene numbers the script calls PlexSync, which just reads the
-database. The scripts are generated from the commands, so they can't name a missing one.
+So completing them runs no program; only for scene numbers and Plex servers the script calls PlexSync, which just reads
+the database or the settings file. The scripts are generated from the commands, so they can't name a missing one.
 """
 
 import shlex
@@ -18,7 +18,7 @@ HEAD = "# Completes plexsync in {name}. Made by: plexsync completion {name}"
 
 @dataclass(frozen=True)
 class Value:
-    """The possible values of an argument or option: one of `words`, a file, or a scene from the program."""
+    """The possible values of an argument or option: one of `words`, a file, or what the program lists."""
 
     words: tuple[str, ...] = ()
     kind: str = NOTHING
@@ -240,7 +240,7 @@ function __plexsync_at
         end
     end
 end
-function __plexsync_scenes
+function __plexsync_rows
     env _PLEXSYNC_COMPLETE=$argv[1] plexsync (commandline -opc)[2..-1] (commandline -ct) 2> /dev/null
 end
 complete -c plexsync -f
@@ -286,7 +286,7 @@ def _fish_value(value: Value) -> str:
     if value.kind == FILE:
         return "-r -F"
     if value.kind:
-        return f"-x -a '(__plexsync_scenes {value.kind})'"
+        return f"-x -a '(__plexsync_rows {value.kind})'"
     return f"-x -a {_fish_quoted(' '.join(value.words))}" if value.words else "-x"
 
 

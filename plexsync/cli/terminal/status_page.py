@@ -39,7 +39,7 @@ def page(facts: "StatusFacts", look: Look, plex: str = "") -> str:
     """The output of `plexsync status` as text. With several Plex servers, it begins with the name `plex` of this one."""
     scenes = facts["scenes"]
     name = f"{plex}: " if plex else ""
-    parts = [look.sentence(safe(f"{name}{verdict_line(facts['verdict'], _now(facts))}"))]
+    parts = [look.sentence(safe(f"{name}{verdict_line(facts['verdict'], _now(facts), plex)}"))]
     if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
         parts.append(look.sentence(banner))
     parts += [

@@ -347,6 +347,7 @@
       e(WrongSettings, { wrong }),
       facts && !facts.error && e(Verdict, { facts }),
       facts && !facts.error && e(Age, { facts, deeds }),
+      facts && !facts.error && facts.plex && e("h2", null, facts.plex),
       facts && facts.error && !wrong.length && e(Trouble, { facts, deeds }),
       facts && !facts.error && e(Status, { facts, deeds, show: setPreview }),
       preview && e(Preview, { preview, close: () => setPreview(null) }),
@@ -360,13 +361,26 @@
 
   const TONES = { well: "success", wait: "warning", bad: "danger" };
 
+  // What is not well at the other ones of several Plex servers; an empty list with a single one.
+  function others(facts) {
+    const unwell = (facts.servers || []).filter((one) => one.plex !== facts.plex && one.verdict.tone !== "well");
+    const texts = unwell.map(({ plex, verdict }) => {
+      const parts = verdict.parts.filter((part) => part.tone === verdict.tone);
+      return { plex, tone: verdict.tone, text: plex + ": " + parts.map((part) => part.text).join(", ") };
+    });
+    const problems = (facts.problem || "").split("\n").filter((line) => line);
+    return texts.concat(problems.map((text) => ({ plex: "", tone: "bad", text })));
+  }
+
   // The first line: how everything stands. It is good only while it is fresh: both times are of this browser.
   function Verdict({ facts }) {
     if (!facts.verdict) {
       return null;
     }
     const old = Date.now() - facts.got >= OLD;
-    const { parts, tone, next_check } = facts.verdict;
+    const { parts, next_check } = facts.verdict;
+    const beside = others(facts);
+    const tone = ["bad", "wait", "well"].find((one) => one === facts.verdict.tone || beside.some((other) => other.tone === one));
     const last = parts.map((part) => part.tone).lastIndexOf("bad");
     return e(
       Note,
@@ -375,7 +389,9 @@
         "strong",
         null,
         old && "As it was " + ago(new Date(facts.got).toISOString()) + ": ",
+        facts.plex && facts.plex + ": ",
         parts.map((part, n) => e(React.Fragment, { key: n }, n > 0 && " · ", part.text, n === last && e(Ways, { facts }))),
+        beside.map((other) => e(React.Fragment, { key: other.text }, " · ", other.text, other.plex && e(WayBeside, { facts, other }))),
         !old && next_check && e("span", { "aria-live": "off" }, " · next check ", e(When, { at: next_check }))
       )
     );
@@ -391,6 +407,15 @@
       url && e(React.Fragment, null, " ", e(Away, { href: url + "/fix" }, "→ Fix"), " on the ", e(Away, { href: url + "/" }, "dashboard")),
       facts.dashboard && !url && " → plexsync fix in a terminal"
     );
+  }
+
+  // The page of another Plex server in the dashboard, or where no link leads to it, a command.
+  function WayBeside({ facts, other }) {
+    const url = facts.dashboard ? dashboardUrl(facts.dashboard) : "";
+    if (url) {
+      return e(React.Fragment, null, " ", e(Away, { href: url + "/plex/" + other.plex + (other.tone === "bad" ? "/fix" : "/") }, "→ " + other.plex));
+    }
+    return other.tone === "bad" ? " → plexsync fix --plex " + other.plex + " in a terminal" : null;
   }
 
   function Dashboard({ place }) {
