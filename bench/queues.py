@@ -26,6 +26,7 @@ from persistqueue.exceptions import Empty
 from plexsync.engine.rules import WorkRules
 from plexsync.rules.job import Done, Kind, Why, settle
 from plexsync.store.database import Database
+from plexsync.store.endings import AttemptEnding
 from plexsync.store.intake import DATABASE, want
 
 ROUNDS = 24
@@ -143,7 +144,7 @@ class Ours(Contender):
                     draw=0.5,
                     scan=tx.books.scans(),
                 )
-                tx.jobs.settle(job, after, now=self.now, ok_mark=0, bad_mark=0)
+                tx.jobs.settle([AttemptEnding(job, after, 0, 0)], now=self.now)
         return len(jobs)
 
     def close(self) -> None:

@@ -79,7 +79,7 @@ def _worked(store: Database, number: int) -> int:
             jobs = tx.jobs.claim(BATCH, now=now, lease_ms=120_000, holder="bench")
         with store.writing() as tx:
             ends = [settle(job, Done(), now=now, max_retries=5, draw=0.5, scan=tx.books.scans()) for job in jobs]
-            tx.jobs.settle_all([AttemptEnding(job, end, 0, 0) for job, end in zip(jobs, ends, strict=True)], now=now)
+            tx.jobs.settle([AttemptEnding(job, end, 0, 0) for job, end in zip(jobs, ends, strict=True)], now=now)
         done += len(jobs)
     return done
 

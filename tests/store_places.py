@@ -153,7 +153,7 @@ class PostgresPlace:
 
         # What the product does before it opens a store anywhere.
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return kind.on(PostgresSchema(self.address, worker=worker))
+        return kind.on(PostgresSchema(self.address))
 
     def exists(self) -> bool:
         return self._ask("select to_regclass(%s) is not null", f"{self.schema}.job") == [(True,)]

@@ -80,11 +80,11 @@ def use_postgres() -> None:
     database.SqliteFile = instead_of_a_file  # type: ignore[misc, assignment]
 
 
-def instead_of_a_file(path: Path, *, worker: bool = False, **_of_files: object) -> object:
+def instead_of_a_file(path: Path, **_of_files: object) -> object:
     """What the store has instead of the file at `path`."""
     from plexsync.store.postgres.backend import PostgresSchema
 
-    return PostgresSchema(SCHEMAS[0].of(path.parent), worker=worker)
+    return PostgresSchema(SCHEMAS[0].of(path.parent))
 
 
 def release() -> None:

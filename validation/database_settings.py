@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import AfterValidator, Field
 
-from validation import values
 from validation.checked import CheckedModel
+from validation.path_rules import LONGEST_PATH
 from validation.redact import is_safe
 
 URL, URL_FILE, SCHEMA = "database_url", "database_url_file", "database_schema"
@@ -89,8 +89,8 @@ def secret_parts(url: str) -> tuple[str, ...]:
 
 def file(value: str) -> str:
     """The full path of a file; '' for none."""
-    if len(value) > values.LONGEST_PATH or not is_safe(value):
-        raise ValueError(f"must have at most {values.LONGEST_PATH} characters, without control characters")
+    if len(value) > LONGEST_PATH or not is_safe(value):
+        raise ValueError(f"must have at most {LONGEST_PATH} characters, without control characters")
     if value and not PurePath(value).is_absolute():
         raise ValueError("must be empty or the full path of a file with the URL in it")
     return value

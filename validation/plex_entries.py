@@ -8,12 +8,13 @@ Problems are lines as in `validation.sources`: they name the entry and the setti
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from validation.config import PlexSyncConfig
 from validation.problem_text import guess, key_text, kind_of, quoted
+from validation.secret_files import secret_in
 
 KEY = "plex"
 NAME = "name"
@@ -33,8 +34,6 @@ OF_AN_ENTRY = tuple(
     name for name in PlexSyncConfig.model_fields if name not in _SHARED and not name.startswith(_SHARED_BEGINNINGS)
 )
 
-ReadSecret = Callable[[Path], str]
-
 
 @dataclass(frozen=True)
 class PlexEntry:
@@ -51,18 +50,12 @@ class _Reading:
 
     file: str
     environ: Mapping[str, str]
-    read_secret: ReadSecret
     problems: list[str]
 
 
-def entries_in(
-    value: object, file: str, environ: Mapping[str, str], read_secret: ReadSecret
-) -> tuple[tuple[PlexEntry, ...], list[str]]:
-    """The entries in the value of `plex` (None: there is none) of a parsed settings file, and the problems with them.
-
-    `read_secret` returns the text of a file, and raises ValueError with words that follow the setting's name.
-    """
-    reading = _Reading(file, environ, read_secret, [])
+def entries_in(value: object, file: str, environ: Mapping[str, str]) -> tuple[tuple[PlexEntry, ...], list[str]]:
+    """The entries in the value of `plex` (None: there is none) of a parsed settings file, and the problems with them."""
+    reading = _Reading(file, environ, [])
     tables = _tables(value, reading)
     entries = [entry for number, table in enumerate(tables, start=1) if (entry := _entry(number, table, reading))]
     names: set[str] = set()
@@ -188,7 +181,7 @@ def _read_token(
     path: str, setting: str, place: str, settings: dict[str, object], places: dict[str, str], reading: _Reading
 ) -> None:
     try:
-        settings[TOKEN] = reading.read_secret(Path(path))
+        settings[TOKEN] = secret_in(Path(path))
         places[TOKEN] = place
     except ValueError as error:
         reading.problems.append(f"{setting} {error}")

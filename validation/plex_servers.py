@@ -5,9 +5,9 @@ one has the store of a single server, and each further one its own. So an existi
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-from plexsync.rules.server_scopes import store_folder as store_folder
 from validation.sources import Loaded, load
 
 
@@ -25,18 +25,16 @@ def load_servers(
     Takes the arguments of `load`; the chosen entry makes no difference. Raises `ConfigError` with every problem found.
     """
 
-    def of(name: str) -> Loaded:
-        return load(
-            environ=environ,
-            toml_path=toml_path,
-            plugin_settings=plugin_settings,
-            overrides=overrides,
-            may_be_missing=may_be_missing,
-            plex=name,
-        )
-
-    first = of("")
-    return (first, *(of(name) for name in first.servers[1:]))
+    of = partial(
+        load,
+        environ=environ,
+        toml_path=toml_path,
+        plugin_settings=plugin_settings,
+        overrides=overrides,
+        may_be_missing=may_be_missing,
+    )
+    first = of()
+    return (first, *(of(plex=name) for name in first.servers[1:]))
 
 
 def scope_of(loaded: Loaded) -> str:

@@ -115,30 +115,30 @@ def load(
     The file at `toml_path` has to exist, unless it `may_be_missing` because you did not name it. An override of None is
     ignored. `plex` names a `[[plex]]` entry, '' the first; the entries of the other servers are checked as well.
     """
-    settings = _Findings()
-    environment = _from_environment(environ, settings)
-    secret_files = _from_secret_files(environ, settings)
-    command_line = _from_command_line(overrides or {}, settings)
-    stash = _from_stash(plugin_settings or {}, settings)
-    toml, raw_entries = _from_toml(toml_path, settings, may_be_missing=may_be_missing)
+    result = _Findings()
+    environment = _from_environment(environ, result)
+    secret_files = _from_secret_files(environ, result)
+    command_line = _from_command_line(overrides or {}, result)
+    stash = _from_stash(plugin_settings or {}, result)
+    toml, raw_entries = _from_toml(toml_path, result, may_be_missing=may_be_missing)
     file = shortened(toml_path.name) if toml_path else TOML
-    entries, problems = entries_in(raw_entries, file, environ, secret_in)
-    settings.problems += problems
+    entries, problems = entries_in(raw_entries, file, environ)
+    result.problems += problems
     values, origin = _merged(
         {STASH: stash, TOML: toml, NAMED_FILE: secret_files, ENVIRONMENT: environment, COMMAND_LINE: command_line}
     )
-    _read_url_file(values, origin, settings, file)
+    _read_url_file(values, origin, result, file)
     # Of entries that can't be used, their own problems are told, and none of the settings that they would have.
     of_whom = entries or (() if problems else (None,))
-    of_servers = [_of_server(values, origin, file, settings, entry, is_first=entry in of_whom[:1]) for entry in of_whom]
+    of_servers = [_of_server(values, origin, file, result, entry, is_first=entry in of_whom[:1]) for entry in of_whom]
     addresses = [(loaded.plex, loaded.config.plex_url) for loaded in of_servers if loaded is not None]
-    settings.problems += twice((pair for pair in addresses if pair[1] != STAND_INS["plex_url"]), file)
-    settings.problems = list(dict.fromkeys(settings.problems))
-    if settings.problems:
-        required_only = len(settings.problems) == len(settings.lacking)
-        missing = dict.fromkeys(settings.lacking.values()) if required_only else ()
-        raise ConfigError([*settings.problems, *settings.unseen], missing=missing)
-    warnings = (*settings.warnings, *settings.unseen)
+    result.problems += twice((pair for pair in addresses if pair[1] != STAND_INS["plex_url"]), file)
+    result.problems = list(dict.fromkeys(result.problems))
+    if result.problems:
+        required_only = len(result.problems) == len(result.lacking)
+        missing = dict.fromkeys(result.lacking.values()) if required_only else ()
+        raise ConfigError([*result.problems, *result.unseen], missing=missing)
+    warnings = (*result.warnings, *result.unseen)
     servers = tuple(entry.name for entry in entries)
     for loaded in of_servers:
         if loaded is not None and plex in ("", loaded.plex):
@@ -315,14 +315,14 @@ def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) ->
     return _known(table), entries
 
 
-def _exists(path: Path, values: _Findings) -> bool:
-    """False if nothing is there, as far as this user can tell. `_read` reports a file that is there but unreadable."""
+def _exists(path: Path, result: _Findings) -> bool:
+    """False if nothing is there, as far as this user can tell. `table_in` reports a file that can't be read."""
     try:
         path.stat()
     except FileNotFoundError:
         return False
     except PermissionError:
-        values.unseen.append(f"{full_path(path)} is left out: this user may not look into its folder")
+        result.unseen.append(f"{full_path(path)} is left out: this user may not look into its folder")
         return False
     except (OSError, ValueError):
         return True

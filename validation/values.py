@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from plexsync.rules import choice, template
 from plexsync.rules.collections import COLLECTIONS
 from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES
-from validation.path_rules import LONGEST_PATH as LONGEST_PATH
+from validation.path_rules import LONGEST_PATH
 from validation.redact import is_safe
 
 _LONGEST_SECRET = 4_096

@@ -18,6 +18,7 @@ from plexsync.app.clients import asking_stash
 from plexsync.app.store_address import address_of
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.rules.note_keys import SALT, STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS
+from plexsync.rules.server_scopes import store_folder
 from plexsync.store import place
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
@@ -26,7 +27,7 @@ from plexsync.store.place import DataFolder as DataFolder
 from validation import database_settings, kept
 from validation.config import PlexSyncConfig
 from validation.kept import Kept
-from validation.plex_servers import scope_of, store_folder
+from validation.plex_servers import scope_of
 from validation.sources import (
     ENVIRONMENT,
     NAMED_FILE,

@@ -52,7 +52,7 @@ class Settlement:
     def settle(self, tx: Writer, ends: Sequence[tuple[Job, Outcome]]) -> None:
         """Settle these attempts, each with its outcome. A job that another worker holds by now is not changed."""
         now = self._clock.now()
-        held = tx.jobs.settle_all([self._ending(tx, job, outcome, now) for job, outcome in ends], now=now)
+        held = tx.jobs.settle([self._ending(tx, job, outcome, now) for job, outcome in ends], now=now)
         by_kind: dict[str, dict[int, Outcome]] = {}
         for job, outcome in ends:
             if job.token in held:

@@ -10,7 +10,7 @@ import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from plexsync.rules.job import HOUR, PASSING, SCOPE, Crashed, Job, Lane, Settled, State, Why
+from plexsync.rules.job import HOUR, PASSING, SCOPE, Crashed, Job, Lane, State, Why
 from plexsync.rules.records import JobRow
 from plexsync.store import intake
 from plexsync.store.attempts import Attempts
@@ -189,16 +189,12 @@ class Jobs(ReadOnlyJobs):
         rows = self._db.rows(RENEW, {"tokens": json.dumps(list(tokens)), "until": until})
         return {token for (token,) in rows}
 
-    def settle(self, job: Job, after: Settled, *, now: int, ok_mark: int, bad_mark: int) -> bool:
-        """End an attempt; False, with no change, if another worker or none holds the row.
+    def settle(self, endings: Sequence[AttemptEnding], *, now: int) -> set[str]:
+        """End these attempts; returns the tokens of those that have ended.
 
-        A row that was queued again since the claim becomes ready instead, with no attempts used, due when its want
-        said. An attempt with an error is recorded.
+        A row that another worker or none holds is not changed. A row that was queued again since the claim becomes
+        ready instead, with no attempts used, due when its want said. An attempt with an error is recorded.
         """
-        return bool(self.settle_all([AttemptEnding(job, after, ok_mark, bad_mark)], now=now))
-
-    def settle_all(self, endings: Sequence[AttemptEnding], *, now: int) -> set[str]:
-        """Like `settle`, for several attempts; returns the tokens of those that have ended."""
         values = [ending.values(now) for ending in endings]
         rows = self._db.row_of_each(SETTLE, values)
         ended = [(*pair, State(row["state"]), row) for *pair, row in zip(endings, values, rows, strict=True) if row]

@@ -21,7 +21,6 @@ from plexsync.rules.moves import MOVE, MOVED, MovedNote, MoveNote, move_note, mo
 from plexsync.rules.note_keys import SALT
 from plexsync.store import schema
 from plexsync.store.address import StoreAddress
-from plexsync.store.backend import Backend
 from plexsync.store.connection import Connection, Row
 from plexsync.store.db import faults
 from plexsync.store.intake import uri
@@ -194,8 +193,7 @@ def moving(source: StoreAddress, target: StoreAddress, machine: Machine) -> Iter
     `machine` is this process, which the target names until the move is finished. What was written to the source in the
     block is committed if the block succeeds. Raises SyncErrors.
     """
-    backends = backend_at(source, worker=True), backend_at(target, worker=True)
-    with _translated(*backends), closing(backends[0].connect()) as old, closing(backends[1].connect()) as new:
+    with _connected(source, worker=True) as old, _connected(target, worker=True) as new:
         if (moved := moved_note(_note(old, MOVED))) is not None:
             raise Unusable(f"{source.name} has moved to {moved.place} already")
         if move_note(_note(old, MOVE)) is not None:
@@ -204,18 +202,18 @@ def moving(source: StoreAddress, target: StoreAddress, machine: Machine) -> Iter
             if source.is_postgres:
                 # It waits while whole tables arrive elsewhere.
                 old.execute(WAIT)
-            with _awake(old, backends[0]) if source.is_postgres else nullcontext():
+            with _awake(old, source) if source.is_postgres else nullcontext():
                 yield StoreMove(old, new, target, machine)
 
 
 @contextmanager
-def _awake(db: Connection, backend: Backend) -> Iterator[None]:
+def _awake(db: Connection, address: StoreAddress) -> Iterator[None]:
     """Let the database see in the block that this session lives. A process that hangs asks nothing."""
     ended = threading.Event()
 
     def ask() -> None:
         # The move meets the error itself.
-        with suppress(*backend.errors):
+        with suppress(*backend_at(address).errors):
             while not ended.wait(PACE):
                 db.value(ASK)
 
@@ -233,16 +231,14 @@ def copied(address: StoreAddress) -> MoveNote | None:
 
     None if there is no such move. Raises SyncErrors.
     """
-    backend = backend_at(address)
-    with _translated(backend), closing(backend.connect()) as db:
+    with _connected(address) as db:
         note = move_note(_note(db, MOVE))
         return note if note is not None and note.copied else None
 
 
 def has_arrived(address: StoreAddress) -> bool:
     """Whether this store has everything that was moved to it, also after `finish`. Raises SyncErrors."""
-    backend = backend_at(address)
-    with _translated(backend), closing(backend.connect()) as db:
+    with _connected(address) as db:
         note = move_note(_note(db, MOVE))
         # The salt arrives with the last table.
         return note.copied if note is not None else bool(_note(db, SALT))
@@ -256,15 +252,13 @@ def is_retired(file: Path) -> bool:
 
 def moved_to(address: StoreAddress) -> MovedNote | None:
     """Return where the content of this store has moved; None if it has not. Raises SyncErrors."""
-    backend = backend_at(address)
-    with _translated(backend), closing(backend.connect()) as db:
+    with _connected(address) as db:
         return moved_note(_note(db, MOVED))
 
 
 def finish(address: StoreAddress) -> None:
     """Note that the source of a move to this store was set aside. Raises SyncErrors."""
-    backend = backend_at(address, worker=True)
-    with _translated(backend), closing(backend.connect()) as db, _writing(db):
+    with _connected(address, worker=True) as db, _writing(db):
         db.execute(DELETE_NOTE, {"name": MOVE})
 
 
@@ -356,10 +350,11 @@ def _writing(db: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _translated(*backends: Backend) -> Iterator[None]:
-    """Raise PlexSync's errors for those of the drivers."""
+def _connected(address: StoreAddress, *, worker: bool = False) -> Iterator[Connection]:
+    """A connection of its own to a store. Raises SyncErrors, also for the driver's errors in the block."""
+    backend = backend_at(address, worker=worker)
     try:
-        yield
-    except tuple(kind for backend in backends for kind in backend.errors) as error:
-        backend = next(backend for backend in backends if isinstance(error, backend.errors))
+        with closing(backend.connect()) as db:
+            yield db
+    except backend.errors as error:
         raise backend.translated(error) from error

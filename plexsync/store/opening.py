@@ -29,7 +29,7 @@ def backend_at(address: StoreAddress, *, worker: bool = False, fence: Fence | No
         # The driver takes a while to import.
         from plexsync.store.postgres.backend import PostgresSchema
 
-        return PostgresSchema(address, worker=worker, fence=fence)
+        return PostgresSchema(address, fence=fence)
     return SqliteFile(address.path, worker=worker)
 
 

@@ -61,13 +61,10 @@ class DashboardRequest(TypedDict):
 def main() -> int:
     """Serve until standard input closes."""
     request: DashboardRequest = json.loads(sys.stdin.readline())
+    configs = [PlexSyncConfig.model_validate(entry["config"]) for entry in request["entries"]]
     # The settings of the dashboard itself are the same for all servers.
-    config = PlexSyncConfig.model_validate(request["entries"][0]["config"])
-    key = bytes.fromhex(request["key"])
-    secrets = {
-        secret for entry in request["entries"] for secret in PlexSyncConfig.model_validate(entry["config"]).secrets
-    }
-    _log_to_stderr(Redactor((*secrets, request["key"])))
+    config, key = configs[0], bytes.fromhex(request["key"])
+    _log_to_stderr(Redactor((*(secret for each in configs for secret in each.secrets), request["key"])))
     _behave()
     place = values.host_and_port(config.web_bind)
     if place is None:

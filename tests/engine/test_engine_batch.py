@@ -416,7 +416,7 @@ def test_an_edit_at_any_moment_of_an_attempt_is_served_afterwards(house, moment)
     assert house.books_balance()
 
 
-@pytest.mark.parametrize(("table", "method"), [(Jobs, "claim"), (Pushings, "add_all"), (Jobs, "settle_all")])
+@pytest.mark.parametrize(("table", "method"), [(Jobs, "claim"), (Pushings, "add_all"), (Jobs, "settle")])
 def test_an_edit_at_any_boundary_of_our_own_transactions_is_served_afterwards(house, monkeypatch, table, method):
     (id,) = house.add()
     made = []

@@ -17,6 +17,7 @@ from plexsync.engine.engine import Idle, Worked
 from plexsync.engine.loop import Loop
 from plexsync.rules.job import DAY, Done, Kind, Why, settle
 from plexsync.store.database import Database
+from plexsync.store.endings import AttemptEnding
 from tests.engine.house import House
 from tests.engine.pools import Inline
 
@@ -71,7 +72,7 @@ def work_one_batch(store, size=50) -> int:
     with store.writing() as tx:
         for job in jobs:
             after = settle(job, Done(), now=NOW, max_retries=5, draw=0.5, scan=0)
-            assert tx.jobs.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
+            assert tx.jobs.settle([AttemptEnding(job, after, 0, 0)], now=NOW)
     return len(jobs)
 
 
@@ -126,7 +127,7 @@ def timed_batches(store, count) -> tuple[list[float], float]:
         with store.writing() as tx:
             for job in claimed:
                 after = settle(job, Done(), now=NOW, max_retries=5, draw=0.5, scan=0)
-                assert tx.jobs.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
+                assert tx.jobs.settle([AttemptEnding(job, after, 0, 0)], now=NOW)
         jobs += len(claimed)
     assert jobs == 50 * count
     return claims, jobs / (time.perf_counter() - began)

@@ -21,6 +21,7 @@ from plexsync.rules.errors import NewerDatabase
 from plexsync.rules.job import PLAYS, Kind, Settled, State, Why
 from plexsync.store import intake
 from plexsync.store.address import StoreAddress
+from plexsync.store.endings import AttemptEnding
 from plexsync.store.lock import try_lock
 from tests.journey.world import until
 from tests.patience import HANG
@@ -91,7 +92,7 @@ def settled_plays(parts: Parts, id: int) -> None:
         now = parts.clock.now()
         tx.jobs.want(PLAYS, id, Why.EDIT, now)
         (job,) = tx.jobs.claim(1, now=now, lease_ms=120_000, holder="worker", kinds=[PLAYS])
-        assert tx.jobs.settle(job, Settled(State.IDLE, 0, 0, 0, now), now=now, ok_mark=0, bad_mark=0)
+        assert tx.jobs.settle([AttemptEnding(job, Settled(State.IDLE, 0, 0, 0, now), 0, 0)], now=now)
 
 
 def test_plays_keep_it_while_they_are_worked_and_not_while_they_wait(parts, clock, stop, monkeypatch):

@@ -11,6 +11,7 @@ from plexsync.rules.job import DAY, FLOW_KINDS, HOUR, PLAYS, Crashed, Kind, Lane
 from plexsync.store import counts, intake, job_queries, jobs
 from plexsync.store.database import Database
 from plexsync.store.db import connect
+from plexsync.store.endings import AttemptEnding
 from plexsync.store.opening import open_database
 from tests.store.pruning import prune
 from tests.stores import address_of, look, on_postgres
@@ -32,7 +33,7 @@ def claim(store: Database, now: int = T, limit: int = 10):
 def settle(store: Database, job, state: State, now: int = T, **more) -> bool:
     values = {"attempts": 0, "streak": 0, "crashes": 0, "due": now, **more}
     with store.writing() as tx:
-        return tx.jobs.settle(job, Settled(state, **values), now=now, ok_mark=5, bad_mark=6)
+        return tx.jobs.settle([AttemptEnding(job, Settled(state, **values), 5, 6)], now=now)
 
 
 def row(store: Database, id: int):
@@ -761,7 +762,7 @@ def test_a_notice_and_a_row_of_another_flow_that_is_done_leave_no_row(store, kin
     with store.writing() as tx:
         tx.jobs.want(kind, 3, Why.EDIT, 1_000)
         (job,) = tx.jobs.claim(5, now=1_000, lease_ms=120_000, holder="w")
-        assert tx.jobs.settle(job, Settled(State.IDLE, 0, 0, 0, 1_000), now=1_000, ok_mark=0, bad_mark=0)
+        assert tx.jobs.settle([AttemptEnding(job, Settled(State.IDLE, 0, 0, 0, 1_000), 0, 0)], now=1_000)
         assert tx.jobs.find(kind, 3) is None
         books = tx.overview(1_000).books
     assert (books["accepted"], books["done"]) == (1, 1)
@@ -772,7 +773,7 @@ def test_plays_that_are_wanted_again_while_they_are_worked_keep_their_row(store)
         tx.jobs.want(PLAYS, 3, Why.EDIT, 1_000)
         (job,) = tx.jobs.claim(5, now=1_000, lease_ms=120_000, holder="w")
         tx.jobs.want(PLAYS, 3, Why.EDIT, 2_000)
-        assert tx.jobs.settle(job, Settled(State.IDLE, 0, 0, 0, 2_000), now=2_000, ok_mark=0, bad_mark=0)
+        assert tx.jobs.settle([AttemptEnding(job, Settled(State.IDLE, 0, 0, 0, 2_000), 0, 0)], now=2_000)
         assert tx.jobs.find(PLAYS, 3).state is State.READY
 
 
@@ -796,7 +797,7 @@ def test_a_flow_that_is_switched_off_leaves_no_work_and_balanced_books(store):
         jobs = {job.id: job for job in tx.jobs.claim(6, now=T, lease_ms=120_000, holder="w", kinds=[PLAYS])}
         for id, state in ends.items():
             after = Settled(state, 1, 1, 0, T + DAY, "Stash answered 500", "unavailable")
-            assert tx.jobs.settle(jobs[id], after, now=T, ok_mark=0, bad_mark=0)
+            assert tx.jobs.settle([AttemptEnding(jobs[id], after, 0, 0)], now=T)
         tx.jobs.ignore(PLAYS, 7, now=T)
         tx.jobs.set_aside(PLAYS, 8, now=T)
     with store.writing() as tx:
@@ -808,7 +809,7 @@ def test_a_flow_that_is_switched_off_leaves_no_work_and_balanced_books(store):
         assert tx.overview(T).books == {"accepted": 10, "coalesced": 0, "done": 0, "pruned": 7}
         assert tx.attempts.of(PLAYS, 1) == []
         assert tx.tallies.all()["pruned"] == 1
-        assert not tx.jobs.settle(jobs[6], Settled(State.IDLE, 0, 0, 0, T), now=T, ok_mark=0, bad_mark=0)
+        assert not tx.jobs.settle([AttemptEnding(jobs[6], Settled(State.IDLE, 0, 0, 0, T), 0, 0)], now=T)
 
 
 @pytest.mark.sqlite_only

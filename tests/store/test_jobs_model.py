@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from plexsync.rules.job import FLOW_KINDS, PLAYS, Crashed, Job, Kind, Lane, Settled, State, Why
 from plexsync.store.books import COUNTERS
 from plexsync.store.database import Database
+from plexsync.store.endings import AttemptEnding
 from tests.store.pruning import prune
 from tests.stores import look, on_postgres
 
@@ -260,7 +261,7 @@ class JobTable(RuleBasedStateMachine):
         row = self.model.rows[str(job.kind), job.id]
         with self.store.writing() as tx:
             after = Settled(state, number, number, number, self.now + wait, error, "bug", desired)
-            assert tx.jobs.settle(job, after, now=self.now, ok_mark=0, bad_mark=0)
+            assert tx.jobs.settle([AttemptEnding(job, after, 0, 0)], now=self.now)
         self.model.settle(row, after, self.now)
 
     @precondition(lambda self: self.lost)
@@ -269,7 +270,7 @@ class JobTable(RuleBasedStateMachine):
         job = self.lost[data.draw(st.integers(0, len(self.lost) - 1))]
         with self.store.writing() as tx:
             after = Settled(state, 9, 9, 9, self.now, "too late", "bug")
-            assert not tx.jobs.settle(job, after, now=self.now, ok_mark=0, bad_mark=0)
+            assert not tx.jobs.settle([AttemptEnding(job, after, 0, 0)], now=self.now)
             assert tx.jobs.renew([job.token], until=self.now + HOUR) == set()
 
     @rule(dead_holders=st.booleans(), dies=st.booleans(), wait=st.sampled_from([0, MINUTE]))

@@ -15,6 +15,7 @@ from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.store import opening, schema
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
+from plexsync.store.endings import AttemptEnding
 from plexsync.store.index import Entry
 from plexsync.store.opening import open_database
 from plexsync.store.postgres import backend, faults
@@ -322,7 +323,7 @@ def test_an_edit_between_two_statements_of_a_settlement_is_not_lost(store: Datab
         tx.jobs.want(Kind.SCENE, 7, Why.EDIT, T + 20_000)
     done = Settled(State.IDLE, attempts=0, streak=0, crashes=0, due=T)
     with store.writing() as tx:
-        assert tx.jobs.settle(job, done, now=T + 30_000, ok_mark=0, bad_mark=0)
+        assert tx.jobs.settle([AttemptEnding(job, done, 0, 0)], now=T + 30_000)
         row = tx.jobs.find(Kind.SCENE, 7)
     assert row is not None
     assert row.state is State.READY

@@ -20,6 +20,7 @@ from plexsync.engine.clock import SystemClock
 from plexsync.rules.job import Kind, Settled, State, Why, crashed
 from plexsync.store import intake
 from plexsync.store.database import Database
+from plexsync.store.endings import AttemptEnding
 from plexsync.store.sqlite import WAIT_AS_USUAL, WAIT_BRIEFLY
 from tests.patience import HANG
 from tests.store_places import VARIABLE, is_postgres, place_of
@@ -139,7 +140,7 @@ def _work(path: Path, told: Path, luck: float, rows: int) -> None:
             tell("trying", job.id, job.token, job.claimed_rev, now())
             with store.writing() as tx:
                 at = now()
-                well = tx.jobs.settle(job, Settled(State.IDLE, 0, 0, 0, at), now=at, ok_mark=0, bad_mark=0)
+                well = tx.jobs.settle([AttemptEnding(job, Settled(State.IDLE, 0, 0, 0, at), 0, 0)], now=at)
                 # Not by a sleeper whose row was ended by another: all may be done by now, and nobody be left to serve it.
                 if well and dice.random() < 0.2:
                     tx.jobs.want(Kind.SCENE, again, Why.EDIT, at)

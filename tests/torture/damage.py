@@ -29,6 +29,7 @@ from plexsync.rules.values import Held
 from plexsync.store import intake, schema
 from plexsync.store.database import Database, Reader
 from plexsync.store.db import connect
+from plexsync.store.endings import AttemptEnding
 from plexsync.store.repair import repair
 from tests.patience import HANG
 from tests.store.pruning import prune
@@ -125,7 +126,7 @@ def fill_half(store: Database, start: int, count: int) -> None:
                 after = Settled(State.IDLE, 0, 0, 0, NOW + 2000)
             else:
                 continue
-            tx.jobs.settle(job, after, now=NOW + 2000, ok_mark=1, bad_mark=1)
+            tx.jobs.settle([AttemptEnding(job, after, 1, 1)], now=NOW + 2000)
             tx.memories.save(job.id, str(job.id), memory_of(job.id), now=NOW)
             tx.pushings.add(job.id, str(job.id), pushing_of(job.id))
         tx.index.save((Entry(str(id), "1", (Part(f"/media/{id}.mp4", 1000 + id),)) for id in ids), walk=1)
@@ -243,7 +244,7 @@ def live(path: Path, ack: Callable[[str], None], town: dict | None = None) -> No
             tx.jobs.want(Kind.SCENE, 5, Why.USER, NOW + DAY)
         with store.writing() as tx:
             for job in tx.jobs.claim(50, now=NOW + DAY, lease_ms=60_000, holder="two"):
-                tx.jobs.settle(job, Settled(State.IDLE, 0, 0, 0, NOW), now=NOW + DAY, ok_mark=0, bad_mark=0)
+                tx.jobs.settle([AttemptEnding(job, Settled(State.IDLE, 0, 0, 0, NOW), 0, 0)], now=NOW + DAY)
             prune(tx, now=NOW + DAY, before=NOW, limit=500)
         with store.reading() as db:
             db.overview(NOW + DAY)

@@ -14,6 +14,7 @@ from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.store import db, intake
 from plexsync.store.database import Database
 from plexsync.store.db import connect
+from plexsync.store.endings import AttemptEnding
 from tests.patience import HANG
 from tests.torture.power import MISSING, ROOT, there
 from tests.torture.score import NAME, Score, workshop
@@ -201,7 +202,7 @@ def stubborn(folder: Path) -> None:
             with store.writing() as tx:
                 for job in jobs:
                     after = Settled(State.DEAD, 1, 1, 0, NOW, "no", "refused") if job.id % 3 == 0 else IDLE
-                    tx.jobs.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
+                    tx.jobs.settle([AttemptEnding(job, after, 0, 0)], now=NOW)
             faulty = False
             copied += (folder / NAME).stat().st_mtime_ns != before
         except (LocalFault, Unusable) as fault:

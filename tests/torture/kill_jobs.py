@@ -24,6 +24,7 @@ from plexsync.rules.errors import LocalFault
 from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.store import intake, opening
 from plexsync.store.db import MOUNTS
+from plexsync.store.endings import AttemptEnding
 from plexsync.store.sqlite import SqliteFile
 from tests.patience import HANG
 from tests.store_places import environ_of, is_postgres, place_of
@@ -399,7 +400,7 @@ def with_attempts(path: Path, used: dict[int, int]) -> None:
         for job in tx.jobs.claim(len(used), now=now, lease_ms=60_000, holder="before"):
             failed = used[job.id]
             after = Settled(State.READY, failed, failed, 0, now, "Plex answered 500", "unavailable")
-            tx.jobs.settle(job, after, now=now, ok_mark=0, bad_mark=0)
+            tx.jobs.settle([AttemptEnding(job, after, 0, 0)], now=now)
     store.close()
 
 

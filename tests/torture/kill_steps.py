@@ -13,6 +13,7 @@ from plexsync.rules.job import Crashed, Job, Kind, Settled, State, Why
 from plexsync.store import intake, schema
 from plexsync.store.database import Database
 from plexsync.store.db import connect
+from plexsync.store.endings import AttemptEnding
 from tests.store.pruning import prune
 from tests.store_places import place_of
 from tests.torture import forks
@@ -134,7 +135,7 @@ class Claimed(Deed):
 
     def within(self, tx) -> None:
         for job in self.jobs[:2]:
-            tx.jobs.settle(job, self.settled(job), now=NOW + 2000, ok_mark=1, bad_mark=1)
+            tx.jobs.settle([AttemptEnding(job, self.settled(job), 1, 1)], now=NOW + 2000)
 
 
 class SettleDone(Claimed):
@@ -173,7 +174,7 @@ class Prune(SettleDead):
         super().prepare(store)
         with store.writing() as tx:
             for job in self.jobs:
-                tx.jobs.settle(job, self.settled(job), now=NOW + 2000, ok_mark=1, bad_mark=1)
+                tx.jobs.settle([AttemptEnding(job, self.settled(job), 1, 1)], now=NOW + 2000)
 
     def within(self, tx) -> None:
         prune(tx, now=NOW + 40 * DAY, before=NOW + DAY, limit=500)

@@ -10,6 +10,7 @@ from plexsync.rules.errors import LocalFault, Unusable
 from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.store import intake
 from plexsync.store.database import Database
+from plexsync.store.endings import AttemptEnding
 from tests.torture.kill_steps import mount_table
 from tests.torture.score import NAME
 
@@ -34,7 +35,7 @@ def work(folder: Path, mounts: Path, *, rounds: int = 12, worker: bool = True) -
             jobs = tx.jobs.claim(2, now=NOW + round, lease_ms=1000, holder="one")
         with store.writing() as tx:
             for job in jobs:
-                tx.jobs.settle(job, Settled(State.IDLE, 0, 0, 0, NOW), now=NOW, ok_mark=0, bad_mark=0)
+                tx.jobs.settle([AttemptEnding(job, Settled(State.IDLE, 0, 0, 0, NOW), 0, 0)], now=NOW)
         if round % 4 == 3:
             # The log is written back while it is in use, and begun anew.
             with store.writing() as tx:
@@ -94,7 +95,7 @@ def stubborn(folder: Path) -> None:
             with store.writing() as tx:
                 for job in jobs:
                     after = Settled(State.DEAD, 1, 1, 0, NOW, "no", "refused") if job.id % 3 == 0 else IDLE
-                    tx.jobs.settle(job, after, now=NOW, ok_mark=0, bad_mark=0)
+                    tx.jobs.settle([AttemptEnding(job, after, 0, 0)], now=NOW)
         except (LocalFault, Unusable) as fault:
             os.write(2, f"fault: {fault}\n".encode())
     if store:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.rules.server_scopes import store_folder
 from validation.plex_entries import MOST_ENTRIES, OF_AN_ENTRY
-from validation.plex_servers import load_servers, scope_of, store_folder
+from validation.plex_servers import load_servers, scope_of
 from validation.sources import ENTRY, ENVIRONMENT, TOML, ConfigError, load, load_here
 
 TWO = """

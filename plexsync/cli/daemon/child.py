@@ -1,7 +1,9 @@
 """Starts a PlexSync module as a process: with the same Python, and without imports from the current folder."""
 
 import os
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -10,6 +12,22 @@ ROOT = Path(__file__).resolve().parents[3]
 def command_of(module: str, *words: str) -> list[str]:
     """The command line that runs a module of PlexSync."""
     return [sys.executable, "-P", "-m", module, *words]
+
+
+def start(
+    module: str, *words: str, env: Mapping[str, str], stdout: int = subprocess.DEVNULL
+) -> "subprocess.Popen[str]":
+    """Start a module of PlexSync, whose standard input and error are pipes of text. Raises OSError."""
+    return subprocess.Popen(  # noqa: S603 - the arguments are PlexSync's own
+        command_of(module, *words),
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
 
 
 def environ() -> dict[str, str]:

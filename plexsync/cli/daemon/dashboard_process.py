@@ -17,7 +17,7 @@ from pathlib import Path
 from time import monotonic
 from typing import IO
 
-from plexsync.cli.daemon.child import command_of, environ
+from plexsync.cli.daemon.child import environ, start
 from plexsync.extras import advice, is_installed
 from validation import values
 from validation.config import PlexSyncConfig
@@ -137,16 +137,7 @@ class Dashboard:
 
     def _run(self, request: str) -> int:
         """Run the process once; returns its exit code."""
-        process = subprocess.Popen(  # noqa: S603 - the arguments are PlexSync's own
-            command_of("plexsync.web"),
-            env=environ(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
+        process = start("plexsync.web", env=environ(), stdout=subprocess.PIPE)
         assert process.stdin and process.stdout and process.stderr  # noqa: S101 - they were requested
         with self._wake:
             self._process = process

@@ -5,7 +5,8 @@ from plexsync.app.store_address import address_of
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
 from plexsync.cli.settings import chosen_plex, hide, sources
-from validation.plex_servers import load_servers, scope_of, store_folder
+from plexsync.rules.server_scopes import store_folder
+from validation.plex_servers import load_servers, scope_of
 from validation.sources import ConfigError
 
 

@@ -18,7 +18,7 @@ from time import monotonic
 from typing import IO
 
 from plexsync.cli.call import Call
-from plexsync.cli.daemon.child import command_of
+from plexsync.cli.daemon.child import start
 from plexsync.cli.daemon.signals import GRACE, Stop
 from plexsync.cli.settings import chosen_plex
 from plexsync.store.database import Database
@@ -86,16 +86,7 @@ class PlexChild:
         with self._guard:
             if self._over.is_set():
                 return 0
-            self._process = process = subprocess.Popen(  # noqa: S603 - the arguments are PlexSync's own
-                command_of("plexsync", *self._words),
-                env=_environ(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-            )
+            self._process = process = start("plexsync", *self._words, env=_environ())
         assert process.stdin and process.stderr  # noqa: S101 - they were requested
         _relay(self._name, process.stderr)
         code = process.wait()

@@ -42,6 +42,19 @@ log = logging.getLogger("PlexSync.serve")
 TELL_PACE = 60.0  # seconds between two log lines about the same fault
 
 
+class Pauses:
+    """Logs the faults for which the work pauses, one line a minute at the most."""
+
+    def __init__(self) -> None:
+        self._told_at: float | None = None
+
+    def tell(self, fault: LocalFault) -> None:
+        """Log this fault, unless one was logged just now."""
+        if self._told_at is None or monotonic() - self._told_at >= TELL_PACE:
+            self._told_at = monotonic()
+            log.error("paused: %s", fault)
+
+
 class Report(Protocol):
     """Receives every step of the work; `parts` are those that work."""
 
@@ -190,7 +203,7 @@ def put_together(
     A full disk, or a database that another process has locked, may be temporary: this waits, since a worker
     that only reloads its settings would end otherwise. `begin` notes in the database that the work begins.
     """
-    logged_at: float | None = None
+    pauses = Pauses()
     while not stop and not (inside and off_inside(folder)):
         try:
             with ExitStack() as own:
@@ -201,8 +214,6 @@ def put_together(
         except (Damaged, LockLost):
             raise
         except LocalFault as fault:
-            if logged_at is None or monotonic() - logged_at >= TELL_PACE:
-                logged_at = monotonic()
-                log.error("paused: %s", fault)
+            pauses.tell(fault)
             stop.event.wait(pause_after(fault))
     return None

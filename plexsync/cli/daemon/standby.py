@@ -7,7 +7,6 @@ import logging
 import threading
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from plexsync.app.machine import this_machine
@@ -15,7 +14,7 @@ from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import Settings
 from plexsync.app.store_address import address_of
 from plexsync.cli.daemon.settings_watch import SettingsWatch
-from plexsync.cli.daemon.shift import Shift
+from plexsync.cli.daemon.shift import Pauses, Shift
 from plexsync.cli.faults import lines_of
 from plexsync.engine.loop import pause_after
 from plexsync.rules.errors import LocalFault, SpoolFault, Unusable
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("PlexSync.serve")
 
-TELL_PACE = 60.0  # seconds between two log lines about the same fault
 LAST_WORDS = 1.0  # seconds for which the release of the lock may hold up the end of the process
 
 
@@ -65,7 +63,7 @@ class Standby:
         self._stop = shift.stop
         self._takes_over = takes_over
         self._told = ""
-        self._complained_at: float | None = None
+        self._pauses = Pauses()
         # Of the lock that this process held last.
         self._number = 0
 
@@ -83,7 +81,7 @@ class Standby:
                     if lock is not None:
                         return Turn(self._shift, lock, current)
             except LocalFault as fault:
-                self._complain(fault)
+                self._pauses.tell(fault)
                 self._stop.event.wait(pause_after(fault))
         return None
 
@@ -142,12 +140,7 @@ class Standby:
             if count := parts.store.drain_spool(parts.clock.now()):
                 log.info("%d events taken over that hooks had left as files", count)
         except SpoolFault as fault:
-            self._complain(fault)
-
-    def _complain(self, fault: LocalFault) -> None:
-        if self._complained_at is None or monotonic() - self._complained_at >= TELL_PACE:
-            self._complained_at = monotonic()
-            log.error("paused: %s", fault)
+            self._pauses.tell(fault)
 
 
 def _leave(locks: "SharedLocks", machine: Machine) -> None:

@@ -41,11 +41,10 @@ class PostgresSchema:
 
     errors = (psycopg.Error,)
 
-    def __init__(self, address: StoreAddress, *, worker: bool = False, fence: Fence | None = None) -> None:
+    def __init__(self, address: StoreAddress, *, fence: Fence | None = None) -> None:
         self.address = address
         self.name = address.name
         self.folder = address.folder
-        self.worker = worker
         self._fence = fence
         # After that, what you have to fix is a fault that passes: the worker waits until it is.
         self._opened = False

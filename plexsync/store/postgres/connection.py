@@ -20,7 +20,7 @@ _WRITES = ("INSERT", "UPDATE", "DELETE")
 WRITER_CLASS = 0x506C5379  # "PlSy", as in the id of PlexSync's SQLite files
 # Read under that lock, so that no other worker begins before this transaction ends.
 NUMBER = "select number from worker"
-COUNT_COMMIT = "update commit_count set commits = commits + 1; commit"
+COUNT_COMMIT = "update commit_count set commits = commits + 1"
 COMMITS = "select commits from commit_count"
 
 Driver = psycopg.Connection[Any]
@@ -135,7 +135,7 @@ class PostgresConnection(Connection):
             self._send("commit" if commits else "rollback")
             return
         try:
-            self._send(COUNT_COMMIT)
+            self._send(f"{COUNT_COMMIT}; commit")
         except psycopg.OperationalError as error:
             if self.driver.closed:
                 raise CommitInDoubt(str(error)) from error

@@ -5,14 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg
 
 from plexsync.store.address import StoreAddress
 from plexsync.store.postgres import faults
 from plexsync.store.postgres.backend import connect
-from plexsync.store.postgres.connection import Driver
+from plexsync.store.postgres.worker_lock import Session, moment, value
 
 # Round trips that are measured.
 TRIPS = 9
@@ -27,7 +26,6 @@ FREE = (
     "select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
     " - coalesce(sum(numbackends), 0)::int from pg_stat_database"
 )
-NOW = "select floor(extract(epoch from clock_timestamp()) * 1000)::bigint"
 ENCRYPTED = "select coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)"
 PID = "select pg_backend_pid()"
 
@@ -56,52 +54,47 @@ def inspect(address: StoreAddress, now: Callable[[], int]) -> ServerCheck:
         latency, ahead = _clocked(db, now)
         return ServerCheck(
             version=str(db.info.parameter_status("server_version") or "of unknown version"),
-            schema=int(_value(db, VERSION)),
-            size=int(_value(db, SIZE)),
+            schema=int(value(db, VERSION)),
+            size=int(value(db, SIZE)),
             latency=latency,
             ahead=ahead,
-            free=int(_value(db, FREE)),
-            encrypted=bool(_value(db, ENCRYPTED)),
+            free=int(value(db, FREE)),
+            encrypted=bool(value(db, ENCRYPTED)),
             changes_sessions=_changes_sessions(db, address),
         )
 
 
-def _clocked(db: Driver, now: Callable[[], int]) -> tuple[float, int]:
+def _clocked(db: Session, now: Callable[[], int]) -> tuple[float, int]:
     """The median of the round trips, and the distance of the clocks by the fastest of them."""
     trips: list[tuple[float, int]] = []
     for _ in range(TRIPS):
         began, here = time.perf_counter(), now()
-        moment = int(_value(db, NOW))
+        there = moment(db)
         took = (time.perf_counter() - began) * 1000
-        trips.append((took, round(moment - here - took / 2)))
+        trips.append((took, round(there - here - took / 2)))
     return statistics.median(took for took, _ in trips), min(trips)[1]
 
 
-def _changes_sessions(db: Driver, address: StoreAddress) -> bool:
+def _changes_sessions(db: Session, address: StoreAddress) -> bool:
     """Whether our session changes while another connection is within a transaction.
 
     A pooler gives a free session to whoever begins a transaction. So the other connection gets the one that we had, and
     we get another one.
     """
-    before = _value(db, PID)
+    before = value(db, PID)
     with _connected(address) as other:
         other.execute("begin")
-        _value(other, PID)
+        value(other, PID)
         try:
-            return bool(_value(db, PID) != before)
+            return bool(value(db, PID) != before)
         finally:
             other.execute("rollback")
 
 
 @contextmanager
-def _connected(address: StoreAddress) -> Iterator[Driver]:
+def _connected(address: StoreAddress) -> Iterator[Session]:
     with closing(connect(address)) as db:
         try:
             yield db
         except psycopg.Error as error:
             raise faults.translated(error, address.name) from error
-
-
-def _value(db: Driver, sql: str) -> Any:
-    row = db.execute(sql.encode()).fetchone()
-    return None if row is None else row[0]

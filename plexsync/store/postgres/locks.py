@@ -64,14 +64,14 @@ class SharedLocks:
 
         if self._ask(self._is_held_well):
             return None
-        lock = self._translating(lambda: try_worker_lock(self._connect, self._schema, machine, agrees=follows))
-        if lock is not None:
+        held = self._translating(lambda: try_worker_lock(self._connect, self._schema, machine, agrees=follows))
+        if held is not None:
             try:
                 self._ask(lambda session: restores.notice(session, self._schema))
             except BaseException:
-                lock.release()
+                held.release()
                 raise
-        return lock
+        return held
 
     def try_lock(self, file: str) -> SessionLock | None:
         """Take another lock; None while another session holds it."""
@@ -92,7 +92,7 @@ class SharedLocks:
 
     def standbys(self) -> list[StandbyRow]:
         """Return the processes that stand by."""
-        return self._ask(worker_lock.standbys)
+        return self._ask(lambda session: worker_lock.standbys(session, self.periods.lease))
 
     def stand_by(self, machine: Machine, differing: tuple[str, ...]) -> None:
         """Note that this process stands by."""
@@ -100,7 +100,7 @@ class SharedLocks:
 
     def leave(self, machine: Machine) -> None:
         """Take this process out of those that stand by."""
-        self._ask(lambda session: worker_lock.leave(session, machine))
+        self._ask(lambda session: worker_lock.leave(session, machine, self.periods.lease))
 
     def time(self) -> int:
         """Return the database's time in UTC milliseconds."""
@@ -115,7 +115,7 @@ class SharedLocks:
         """Whether a process holds the worker's lock that does not hang. One that hangs loses it."""
         if not worker_lock.is_held(session, self._schema):
             return False
-        return not end_hung(session, self._schema, worker_lock.PERIODS.lease)
+        return not end_hung(session, self._schema, self.periods.lease)
 
     def _ask(self, question: Callable[[Session], T]) -> T:
         with self._using:

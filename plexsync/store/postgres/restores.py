@@ -10,7 +10,7 @@ import logging
 import psycopg
 
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, RESTORED, STASH_SETTINGS
-from plexsync.store.postgres.connection import WRITER_CLASS
+from plexsync.store.postgres.connection import COUNT_COMMIT, WRITER_CLASS
 from plexsync.store.postgres.worker_lock import MOMENT, WAIT, Session, value
 
 log = logging.getLogger("PlexSync.store")
@@ -28,7 +28,6 @@ SAVE_NOTE = (
     "insert into note (name, value) values (%(name)s, %(value)s)"
     " on conflict (name) do update set value = excluded.value"
 )
-COUNT_COMMIT = "update commit_count set commits = commits + 1"
 
 
 def notice(session: Session, schema: str) -> bool:

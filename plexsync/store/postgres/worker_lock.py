@@ -2,8 +2,8 @@
 
 The lock ends with its session: at once when the process ends. A session whose process hangs, or whose machine is gone,
 stays open; so the holder also sends a heartbeat, and whoever finds the heartbeat older than the lease ends that session.
-Each holder has a number that rises with every change. A transaction of a worker checks it (`FENCE`), so a process that
-wakes up after it was replaced changes nothing.
+Each holder has a number that rises with every change. A transaction of a worker checks it (`PostgresConnection`), so a
+process that wakes up after it was replaced changes nothing.
 
 The holder counts its lease from before it sent a heartbeat, and everybody else from when that reached the database. So
 a holder stops by itself before another one can begin, whatever the clocks of the machines show.
@@ -29,7 +29,7 @@ from plexsync.store.postgres.connection import WRITER_CLASS
 WORKER_CLASS, IMPORT_CLASS = WRITER_CLASS + 1, WRITER_CLASS + 2
 # UTC milliseconds by the database, now rather than when the transaction began.
 MOMENT = "floor(extract(epoch from clock_timestamp()) * 1000)::bigint"
-# Milliseconds that a session may wait for the writers of the store when it takes over.
+# How long a session may wait for the writers of the store when it takes over.
 PATIENCE = "5s"
 # Milliseconds to wait for the end of a session that is being ended.
 LAST_WORDS = 1_000
@@ -161,9 +161,8 @@ def worker(session: Session) -> WorkerRow | None:
     return None if row is None else WorkerRow(*row)
 
 
-def standbys(session: Session, lease: float | None = None) -> list[StandbyRow]:
-    """Return the processes that stand by and have said so within the lease."""
-    lease = PERIODS.lease if lease is None else lease
+def standbys(session: Session, lease: float) -> list[StandbyRow]:
+    """Return the processes that stand by and have said so within the lease (seconds)."""
     rows = session.execute(STANDBYS, {"lease": round(lease * 1000)}).fetchall()
     return [replace(StandbyRow(*facts), differing=tuple(differing)) for differing, *facts in rows]
 
@@ -173,9 +172,8 @@ def stand_by(session: Session, machine: Machine, differing: Sequence[str] = ()) 
     session.execute(STAND_BY, {**_row(machine), "id": _id(machine), "differing": Json(list(differing))})
 
 
-def leave(session: Session, machine: Machine, lease: float | None = None) -> None:
-    """Take this process out of those that stand by, and all that are long gone."""
-    lease = PERIODS.lease if lease is None else lease
+def leave(session: Session, machine: Machine, lease: float) -> None:
+    """Take this process out of those that stand by, and all that are long gone: for many leases (seconds)."""
     session.execute(LEAVE, {"id": _id(machine)})
     session.execute(FORGET, {"lease": round(lease * 1000)})
 
