@@ -100,11 +100,16 @@ NO_MEMORY = "no memory is left for this process"
 
 
 class LocalFault(SyncError):
-    """PlexSync's own disk or database failed; `full` if no space is left."""
+    """PlexSync's own disk or database failed.
 
-    def __init__(self, message: str, *, full: bool = False) -> None:
+    `full` if no space is left. `away` if the server of the database can't be reached or takes no connection or no
+    writes at the moment: that passes by itself.
+    """
+
+    def __init__(self, message: str, *, full: bool = False, away: bool = False) -> None:
         super().__init__(message)
         self.full = full
+        self.away = away
 
 
 class SpoolFault(LocalFault):

@@ -40,6 +40,11 @@ class Connection(ABC):
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
 
+    @property
+    @abstractmethod
+    def is_lost(self) -> bool:
+        """Whether the connection has ended, as the last statement has found: no statement can be run on it any more."""
+
     @abstractmethod
     def execute(self, sql: str, values: Values = ()) -> int:
         """Run a statement that writes; returns the number of affected rows."""

@@ -7,19 +7,17 @@ methods that read. No transaction stays open during a request. Times are UTC mil
 The methods raise `LocalFault` and `NewerDatabase` only.
 """
 
-import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from plexsync.rules.errors import LocalFault, SpoolFault
+from plexsync.rules.errors import LocalFault
 from plexsync.rules.gate_names import shown
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.note_keys import EDIT_BY_HOOK
 from plexsync.rules.records import Lately, Overview
-from plexsync.store import intake
 from plexsync.store.address import StoreAddress
 from plexsync.store.attempts import Attempts, ReadOnlyAttempts
 from plexsync.store.backend import Backend
@@ -50,6 +48,7 @@ from plexsync.store.scan_requests import ScanRequests
 from plexsync.store.scene_names import ReadOnlySceneNames, SceneNames
 from plexsync.store.sections import ReadOnlySections, Sections
 from plexsync.store.servers import ReadOnlyServers, Servers
+from plexsync.store.spool import Spool
 from plexsync.store.sqlite import SqliteFile
 from plexsync.store.standings import ReadOnlyStandings, Standings
 from plexsync.store.summaries import summary_on
@@ -58,10 +57,6 @@ from plexsync.store.tallies import ReadOnlyTallies, Tallies
 from plexsync.store.transitions import ReadOnlyTransitions, Transitions
 from plexsync.store.view_counts import ReadOnlyViewCounts, ViewCounts
 from plexsync.store.watch_memory import ReadOnlyWatches, Watches
-
-log = logging.getLogger("PlexSync.store")
-
-SPOOL_BATCH = 500
 
 
 class Reader:
@@ -207,8 +202,7 @@ class Database:
         self._count = 0
         self._lock = threading.Lock()
         self._closed = False
-        # Files whose events are in the database but that could not be removed. Each is queued only once.
-        self._stuck: dict[str, str] = {}
+        self._spool = Spool(backend.folder)
         self._connection()
 
     @property
@@ -253,19 +247,24 @@ class Database:
 
     def changed(self) -> bool:
         """Whether another connection has committed since this thread's last call (first: since it connected)."""
-        own = self._connection()
-        version = self._version(own)
+        own, version = self._counted()
         changed, own.version = version != own.version, version
         return changed
 
     def revision(self) -> tuple[int, int, int]:
         """Return a value that stays the same until a commit. Compare it only with values of the same thread."""
-        own = self._connection()
-        return own.number, self._version(own), own.connection.total_changes
+        own, version = self._counted()
+        return own.number, version, own.connection.total_changes
 
-    def _version(self, own: _Open) -> int:
+    def _counted(self) -> tuple[_Open, int]:
+        """Return this thread's connection, another one if it was lost since its last use, and its counter."""
+        own = self._connection()
         try:
-            return own.connection.others_commits()
+            try:
+                return own, own.connection.others_commits()
+            except self._backend.errors as error:
+                own = self._replaced(own, error)
+                return own, own.connection.others_commits()
         except self._backend.errors as error:
             self._discard(own)
             raise self._backend.translated(error) from error
@@ -281,21 +280,13 @@ class Database:
 
         Raises SpoolFault for files that can't be read or removed, after all other events are queued.
         """
-        folder, total = str(self.folder), 0
-        problems: dict[str, str] = {}
-        while events := self._spooled(folder, now, problems):
+        total = 0
+        for events in self._spool.batches(now):
             with self.writing() as tx:
                 for _, kind, id, reason in events:
                     tx.jobs.want(kind, id, Why(reason), now)
                 tx.notes.save(EDIT_BY_HOOK, str(now))
-            self._stuck |= intake.unspool([path for path, *_ in events])
             total += len(events)
-        self._stuck = intake.unspool(self._stuck)
-        problems |= self._stuck
-        if problems:
-            path, reason = min(problems.items())
-            more = f", as {len(problems) - 1} more" if len(problems) > 1 else ""
-            raise SpoolFault(f"an event that a hook left can't be taken over or removed: {path}: {reason}{more}")
         return total
 
     def close(self) -> None:
@@ -306,29 +297,23 @@ class Database:
                 own.connection.close()
             self._opened.clear()
 
-    def _spooled(self, folder: str, now: int, problems: dict[str, str]) -> list[tuple[str, str, int, str]]:
-        def report(path: str, problem: str) -> None:
-            if problem:
-                problems[path] = problem
-            else:
-                log.warning("%s tells no event: it is kept in the folder %s beside it", path, intake.UNREAD)
-
-        try:
-            return intake.spooled(folder, SPOOL_BATCH, now, but=self._stuck, report=report)
-        except OSError as error:
-            raise SpoolFault(f"events left as files can't be read: {error.filename}: {error.strerror}") from error
-
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[_Open]:
-        """Run a block in a transaction. After a fault the connection's state is unknown, so the next use opens another."""
+        """Run a block in a transaction. After a fault the connection's state is unknown, so the next use opens another.
+
+        A connection that was lost since its last use fails to begin one. Nothing has run yet, so another begins it.
+        """
         own = self._connection()
-        connection = own.connection
-        if connection.in_transaction:
+        if own.connection.in_transaction:
             raise RuntimeError("a transaction is open in this thread already")
         try:
-            connection.begin(writes=writes)
+            try:
+                own.connection.begin(writes=writes)
+            except self._backend.errors as error:
+                own = self._replaced(own, error)
+                own.connection.begin(writes=writes)
             yield own
-            connection.commit()
+            own.connection.commit()
         except BaseException as error:
             self._roll_back(own)
             if isinstance(error, (*self._backend.errors, LocalFault)):
@@ -378,6 +363,16 @@ class Database:
                 raise self._backend.translated(error) from error
             raise
         return own
+
+    def _replaced(self, own: _Open, error: Exception) -> _Open:
+        """Return another connection for one that is lost by this error; raises the error if it is not."""
+        if not own.connection.is_lost:
+            raise error
+        self._discard(own)
+        replacement = self._connection()
+        # What others have committed in between counts as a change.
+        replacement.version = -1
+        return replacement
 
     def _discard(self, own: _Open) -> None:
         self._local.own = None

@@ -19,5 +19,8 @@ class Fence(Protocol):
     def check(self) -> None:
         """Raise LockLost unless this process holds the lock for certain."""
 
+    def confirm(self) -> None:
+        """Ask the database whether this process still holds the lock; raises LockLost if it does not."""
+
     def lose(self) -> None:
         """Record that another process holds the lock."""

@@ -40,6 +40,10 @@ class SqliteConnection(Connection):
     def in_transaction(self) -> bool:
         return self.driver.in_transaction
 
+    @property
+    def is_lost(self) -> bool:
+        return False
+
     def execute(self, sql: str, values: Values = ()) -> int:
         self.statements += 1
         return self.driver.execute(sql, values).rowcount

@@ -151,6 +151,8 @@ def _log_to_stderr(redactor: Redactor) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
+    # Its own good news, such as the end of an outage.
+    logging.getLogger("PlexSync.web").setLevel(logging.INFO)
     # Malformed requests are not logged.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
 

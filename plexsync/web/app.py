@@ -16,7 +16,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from plexsync.engine.clock import SystemClock
-from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
+from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, SyncError, Unusable
 from plexsync.web import (
     accept_pages,
     api,
@@ -48,11 +48,15 @@ from plexsync.web.addresses import named_in
 from plexsync.web.context import Busy
 from plexsync.web.entry_desks import DatabaseAway, EntryDesks, UnknownPlex
 from plexsync.web.guard import FAULT, FAULT_TOLD, Doors, Guard
-from plexsync.web.pages import HERE, PageNotFound, Wrong, asked, later
+from plexsync.web.pages import HERE, PageNotFound, Wrong, asked, entry_of, later
 from plexsync.web.sessions import Sessions
 from validation.redact import one_line
 
 log = logging.getLogger("PlexSync.web")
+
+GOES_ON = "The worker waits until the database is back, and goes on by itself."
+LOAD_AGAIN = "Nothing is lost: load this page again in a moment."
+LOOK_AGAIN = "Look then whether what you asked for was done."
 
 # Every module with pages: each has `routes`.
 MODULES = (
@@ -139,16 +143,18 @@ def _fell(watching: asyncio.Task[None]) -> None:
         log.error("open pages learn of nothing any more, by a fault of PlexSync", exc_info=error)
 
 
-def _told(request: Request, status: int, text: str, *, more: str = "", is_lost: bool = False) -> Response:
+def _told(
+    request: Request, status: int, text: str, *, more: str = "", hint: str = "", is_lost: bool = False
+) -> Response:
     """An error page with this text and what explains it; for programs, JSON.
 
-    `is_lost`: the page belongs to no Plex server.
+    `hint`: what happens next, for people. `is_lost`: the page belongs to no Plex server.
     """
     headers = later(status)
     if request.url.path.startswith("/api/") or "plexsync.session" not in request.scope:
         return JSONResponse({"error": f"{text}: {more}" if more else text}, status, headers)
     # What failed may be the status itself, so nothing is counted for this page.
-    shown = {"text": text, "more": more, "needing": lambda: 0, "is_lost": is_lost}
+    shown = {"text": text, "more": more, "hint": hint, "needing": lambda: 0, "is_lost": is_lost}
     response = asked(request, {}).show("told.html", status=status, **shown)
     response.headers.update(headers)
     return response
@@ -188,8 +194,12 @@ def _busy(request: Request, _error: Exception) -> Response:
 
 
 def _fault(request: Request, error: Exception) -> Response:
-    log.warning("the dashboard can't use the database: %s", error)
-    return _told(request, 503, f"The database can't be used: {error}")
+    assert isinstance(error, SyncError)  # noqa: S101 - that is what it is registered for
+    entry_of(request).outage.begin(error)
+    hint = ""
+    if isinstance(error, LocalFault) and error.away:
+        hint = f"{GOES_ON} {LOOK_AGAIN if request.method == 'POST' else LOAD_AGAIN}"
+    return _told(request, 503, f"The database can't be used: {error}", hint=hint)
 
 
 def _neighbour(request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from time import monotonic
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.addresses import prefix_of
 from plexsync.web.context import Desk
+from plexsync.web.database_outage import DatabaseOutage
 from plexsync.web.live import LiveUpdates
 
 log = logging.getLogger("PlexSync.web")
@@ -45,6 +46,8 @@ class EntryDesk:
         """Put before its links."""
         self.fault = BEING_OPENED
         """Why its database is not open; '' if it is."""
+        self.outage = DatabaseOutage(name)
+        """Whether its open database can't be used."""
         self._opening = opening
         self._logged = ""
         self._trying = threading.Lock()
@@ -75,7 +78,7 @@ class EntryDesk:
         """Open the database; raises LocalFault, NewerDatabase or Unusable."""
         with ExitStack() as held:
             desk = held.enter_context(self._opening())
-            live = LiveUpdates(desk.parts.store)
+            live = LiveUpdates(desk.parts.store, self.outage)
             held.callback(live.close)
             self._held = held.pop_all()
             self._open, self.fault = (desk, live), ""
@@ -90,6 +93,8 @@ class EntryDesk:
         try:
             if self._open is None:
                 self.open()
+                if self._logged:
+                    log.info("the dashboard can use the database of %s now", self.name)
         except (LocalFault, NewerDatabase, Unusable) as error:
             if self.fault == str(error) != self._logged:
                 self._logged = self.fault

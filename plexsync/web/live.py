@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.store.database import Database
+from plexsync.web.database_outage import DatabaseOutage
 
 LOOK = 0.5  # seconds between two checks of the database
 AGAIN = 5.0  # seconds after which pages are notified without a change: their relative times have aged
@@ -15,10 +15,11 @@ MOST = 2_000
 
 
 class LiveUpdates:
-    """The watcher. It checks the database only while a page listens."""
+    """The watcher. It checks the database only while a page listens, or until an outage is over."""
 
-    def __init__(self, store: Database) -> None:
+    def __init__(self, store: Database, outage: DatabaseOutage) -> None:
         self._store = store
+        self._outage = outage
         # A thread of its own: each connection detects changes for itself.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="live")
         self._news = asyncio.Event()
@@ -32,15 +33,18 @@ class LiveUpdates:
         told = loop.time()
         heard = False
         while True:
-            await asyncio.sleep(LOOK)
-            if not self._count:
+            await asyncio.sleep(AGAIN if self._outage.goes_on else LOOK)
+            if not self._count and not self._outage.goes_on:
                 heard = False
                 continue
             # A change before the first check is not detectable: listeners are notified.
             changed, heard = not heard, True
-            # The pages themselves show database errors.
-            with suppress(LocalFault, NewerDatabase, Unusable):
+            try:
                 changed = await loop.run_in_executor(self._thread, self._store.changed) or changed
+                self._outage.end()
+            except (LocalFault, NewerDatabase, Unusable) as fault:
+                # The pages themselves show it.
+                self._outage.begin(fault)
             if changed or loop.time() - told >= AGAIN:
                 told = loop.time()
                 self._tell()

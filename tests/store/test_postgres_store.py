@@ -222,7 +222,9 @@ def test_what_passes_by_itself_is_a_local_fault(guarded: Server, tmp_path: Path)
 def test_what_you_have_to_fix_is_a_fault_that_passes_once_the_store_was_open() -> None:
     error = psycopg.OperationalError('FATAL:  password authentication failed for user "me"')
     assert isinstance(faults.refused(error, "it", opening=True), Unusable)
-    assert isinstance(faults.refused(error, "it", opening=False), LocalFault)
+    fault = faults.refused(error, "it", opening=False)
+    assert isinstance(fault, LocalFault)
+    assert not fault.away, "nothing but you mends it"
 
 
 @pytest.mark.parametrize(
@@ -239,28 +241,31 @@ def test_what_you_have_to_fix_is_a_fault_that_passes_once_the_store_was_open() -
 def test_what_is_said_about_a_connection_names_no_user(text: str, words: str) -> None:
     fault = faults.refused(psycopg.OperationalError(text), "it", opening=True)
     assert isinstance(fault, LocalFault)
+    assert fault.away
     assert words in str(fault)
     assert "me" not in str(fault).replace("moment", "").replace("name", "")
 
 
 @pytest.mark.parametrize(
-    ("error", "words", "full"),
+    ("error", "words", "full", "away"),
     [
-        (psycopg.errors.DiskFull("x"), "no space is left for it", True),
-        (psycopg.errors.LockNotAvailable("x"), "it is busy: another process is writing to it", False),
-        (psycopg.errors.QueryCanceled("x"), "it is busy", False),
-        (psycopg.errors.ReadOnlySqlTransaction("x"), "it is a standby server", False),
-        (psycopg.errors.TooManyConnections("x"), "has no free connection", False),
-        (psycopg.errors.AdminShutdown("x"), "the connection to it was lost", False),
-        (psycopg.OperationalError("x"), "the connection to it was lost", False),
-        (CommitInDoubt("x"), "lost during a commit: it may or may not be stored", False),
-        (psycopg.errors.UndefinedTable("x"), "it can't be used: UndefinedTable", False),
+        (psycopg.errors.DiskFull("x"), "no space is left for it", True, False),
+        (psycopg.errors.LockNotAvailable("x"), "it is busy: another process is writing to it", False, False),
+        (psycopg.errors.QueryCanceled("x"), "it is busy", False, False),
+        (psycopg.errors.ReadOnlySqlTransaction("x"), "it is a standby server", False, True),
+        (psycopg.errors.TooManyConnections("x"), "has no free connection", False, True),
+        (psycopg.errors.AdminShutdown("x"), "the connection to it was lost", False, True),
+        (psycopg.OperationalError("x"), "the connection to it was lost", False, True),
+        (CommitInDoubt("x"), "lost during a commit: it may or may not be stored", False, True),
+        (psycopg.errors.UndefinedTable("x"), "it can't be used: UndefinedTable", False, False),
     ],
 )
-def test_an_error_of_the_server_is_a_fault_with_a_name(error: psycopg.Error, words: str, full: bool) -> None:
+def test_an_error_of_the_server_is_a_fault_with_a_name(
+    error: psycopg.Error, words: str, full: bool, away: bool
+) -> None:
     fault = faults.translated(error, "it")
     assert isinstance(fault, LocalFault)
-    assert (fault.full, words in str(fault)) == (full, True)
+    assert (fault.full, fault.away, words in str(fault)) == (full, away, True)
 
 
 # --- what it stores --------------------------------------------------------------------------------------------------
@@ -347,8 +352,8 @@ def test_no_log_and_no_error_shows_the_password(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with closing(open_database(StoreAddress(tmp_path, guarded.url()))) as made:
-        guarded.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'plexsync'")
         with pytest.raises(LocalFault) as raised, made.writing() as tx:
+            guarded.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'plexsync'")
             tx.notes.save("a", "1")
         with made.writing() as tx:
             tx.notes.save("a", "1")

@@ -71,7 +71,7 @@ class PostgresSchema:
 
     def after_commit(self, connection: Connection) -> bool:
         """PostgreSQL keeps itself healthy. Returns False if the connection was lost since."""
-        return isinstance(connection, PostgresConnection) and not connection.driver.closed
+        return not connection.is_lost
 
 
 def begins(schema_name: str) -> str:

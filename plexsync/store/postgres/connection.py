@@ -44,6 +44,7 @@ class PostgresConnection(Connection):
         self._changes = 0
         self._changes_before = 0
         self._own_commits = 0
+        self._confirmed = False
 
     @property
     def total_changes(self) -> int:
@@ -53,6 +54,10 @@ class PostgresConnection(Connection):
     def in_transaction(self) -> bool:
         # A lost connection has no transaction.
         return self.driver.info.transaction_status not in (pq.TransactionStatus.IDLE, pq.TransactionStatus.UNKNOWN)
+
+    @property
+    def is_lost(self) -> bool:
+        return self.driver.closed
 
     def execute(self, sql: str, values: Values = ()) -> int:
         return self.cursor(sql, values).rowcount
@@ -121,6 +126,10 @@ class PostgresConnection(Connection):
         if self._fence is None:
             self._send(self._begins)
             return
+        if not self._confirmed:
+            # The connection before this one may have ended with the lock's session, and only this process not noticed.
+            self._fence.confirm()
+            self._confirmed = True
         self._fence.check()
         cursor = self._send(f"{self._begins}; {NUMBER}")
         while cursor.nextset():
@@ -137,7 +146,7 @@ class PostgresConnection(Connection):
         try:
             self._send(f"{COUNT_COMMIT}; commit")
         except psycopg.OperationalError as error:
-            if self.driver.closed:
+            if self.is_lost:
                 raise CommitInDoubt(str(error)) from error
             raise
         self._own_commits += 1

@@ -48,27 +48,27 @@ def refused(error: psycopg.Error, name: str, *, opening: bool) -> SyncError:
             return Unusable(message) if opening else LocalFault(message)
     for pattern, words in _PASSING:
         if re.search(pattern, text):
-            return LocalFault(f"{name} {words}")
-    return LocalFault(f"{name} can't be reached")
+            return LocalFault(f"{name} {words}", away=True)
+    return LocalFault(f"{name} can't be reached", away=True)
 
 
 def translated(error: Exception, name: str, *, opening: bool = False) -> SyncError:
     """Return the error for one of the driver's, on a connection that was made; `opening` as for `refused`."""
     state = getattr(error, "sqlstate", None) or ""
     if isinstance(error, CommitInDoubt):
-        return LocalFault(f"the connection to {name} was lost during a commit: it may or may not be stored")
+        return LocalFault(f"the connection to {name} was lost during a commit: it may or may not be stored", away=True)
     if state == _FULL:
         return LocalFault(f"no space is left for {name}", full=True)
     if state in _BUSY:
         return LocalFault(f"{name} is busy: another process is writing to it and does not end")
     if state == _READ_ONLY:
-        return LocalFault(f"{name} can't be written at the moment: it is a standby server")
+        return LocalFault(f"{name} can't be written at the moment: it is a standby server", away=True)
     if state == _NO_CONNECTION:
-        return LocalFault(f"{name} has no free connection")
+        return LocalFault(f"{name} has no free connection", away=True)
     if state == _NO_RIGHT:
         message = f"{name} refuses the user of database_url a right: it has to own the schema"
         return Unusable(message) if opening else LocalFault(message)
     if state.startswith(("08", "57P")) or (not state and isinstance(error, psycopg.OperationalError)):
-        return LocalFault(f"the connection to {name} was lost")
+        return LocalFault(f"the connection to {name} was lost", away=True)
     primary = getattr(getattr(error, "diag", None), "message_primary", None)
     return LocalFault(f"{name} can't be used: {primary or type(error).__name__}")

@@ -67,7 +67,7 @@ class SharedLocks:
         held = self._translating(lambda: try_worker_lock(self._connect, self._schema, machine, agrees=follows))
         if held is not None:
             try:
-                self._ask(lambda session: restores.notice(session, self._schema))
+                self._ask(lambda session: restores.notice(session, self._schema), again=False)
             except BaseException:
                 held.release()
                 raise
@@ -100,7 +100,7 @@ class SharedLocks:
 
     def leave(self, machine: Machine) -> None:
         """Take this process out of those that stand by."""
-        self._ask(lambda session: worker_lock.leave(session, machine, self.periods.lease))
+        self._ask(lambda session: worker_lock.leave(session, machine, self.periods.lease), again=False)
 
     def time(self) -> int:
         """Return the database's time in UTC milliseconds."""
@@ -117,15 +117,30 @@ class SharedLocks:
             return False
         return not end_hung(session, self._schema, self.periods.lease)
 
-    def _ask(self, question: Callable[[Session], T]) -> T:
+    def _ask(self, question: Callable[[Session], T], *, again: bool = True) -> T:
+        """Ask with the kept session. If it was lost since the last question, ask `again` with another one.
+
+        So what is asked again has to have the same effect twice as once. What only the holder of the lock may do is
+        not asked again: with the session, the lock's may have ended.
+        """
         with self._using:
+            kept = self._session
             try:
-                if self._session is None:
-                    self._session = self._connect()
-                return question(self._session)
+                try:
+                    return question(self._kept())
+                except psycopg.Error:
+                    if not again or kept is None or not kept.closed:
+                        raise
+                    self._drop()
+                    return question(self._kept())
             except psycopg.Error as error:
                 self._drop()
                 raise faults.translated(error, self._address.name) from error
+
+    def _kept(self) -> Session:
+        if self._session is None:
+            self._session = self._connect()
+        return self._session
 
     def _connect(self) -> Session:
         """Return another session. The first one creates the tables if they are missing."""

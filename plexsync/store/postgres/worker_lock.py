@@ -280,6 +280,11 @@ class WorkerLock:
         if self.lost.is_set():
             raise LockLost
 
+    def confirm(self) -> None:
+        """Send a heartbeat now; raises LockLost if the lock is lost, as it is with its session."""
+        self._send_beat()
+        self.check()
+
     def lose(self) -> None:
         """Record that the lock is lost: nothing more may be written or sent."""
         self.lost.set()
@@ -326,13 +331,15 @@ class WorkerLock:
 
     def _beat(self) -> None:
         while not self._released.wait(self._periods.beat) and not self.lost.is_set():
-            with self._using:
-                if self._released.is_set():
-                    return
-                with self._guarded():
-                    self._send_beat()
+            self._send_beat()
 
     def _send_beat(self) -> None:
+        with self._using:
+            if not self._released.is_set():
+                with self._guarded():
+                    self._hear()
+
+    def _hear(self) -> None:
         asked = steady()
         beat = value(self._session, BEAT, number=self.number)
         if beat is None or steady() >= self._good_until:
