@@ -68,8 +68,13 @@ def workers(size: str, seed: int) -> list[Score]:
         running: dict[int, int] = {}
         ends: list[forks.End] = []
         kills: list[int] = []
-        end = time.monotonic() + HANG + count / 20
-        while time.monotonic() < end and _left(path):
+        last = moved = 0.0
+        while left := _left(path):
+            # However slow the machine is, the number changes all the time.
+            if left != last:
+                last, moved = left, time.monotonic()
+            if time.monotonic() > moved + HANG:
+                break
             while len(running) < WORKERS:
                 child, reader = forks.forked(lambda ack: _work(path, told, dice.random(), count))
                 running[child] = reader
@@ -204,13 +209,21 @@ def _held_twice(heard: list[Told]) -> Iterator[str]:
     # Killed between the end and the word of it: nobody knows whether it was one.
     unknown = {one.token for one in heard if one.what == "trying"}
     unknown -= {one.token for one in heard if one.what in ("ended", "refused")}
+    # So it is with who was killed between a commit that took rows back and the word of it.
+    returned = {(one.id, one.pid, one.at) for one in heard if one.what == "returned"}
+    doubtful: set[str] = set()
     holding: dict[int, Told] = {}
     for one in heard:
         if one.token in unknown:
             holding.pop(one.id, None)
             continue
+        if one.token in doubtful:
+            continue
         held = holding.get(one.id)
-        if one.what == "took":
+        if one.what in ("alone", "together") and (one.id, one.pid, one.at) not in returned and held:
+            doubtful.add(held.token)
+            holding.pop(one.id)
+        elif one.what == "took":
             if held:
                 yield f"row {one.id} was taken by {one.pid} while {held.pid} held it"
             holding[one.id] = one
@@ -437,11 +450,11 @@ def copy_back(store: Database, how: str) -> None:
 def counted(told: Path) -> None:
     """`plexsync serve` that counts what it wants by itself, and copies the log back also when it need not."""
     counts, dice = Counter[str](), random.Random(0)
-    want, take = intake.want, Database.drain_spool
+    row_of, take = intake.row_of, Database.drain_spool
 
-    def wanting(*args: object, **more: object) -> None:
-        want(*args, **more)  # type: ignore[arg-type]
+    def wanting(*args: object, **more: object) -> dict[str, object]:
         counts["serve"] += 1
+        return row_of(*args, **more)  # type: ignore[arg-type]
 
     def taking(store: Database, at: int) -> int:
         taken = take(store, at)
@@ -451,7 +464,7 @@ def counted(told: Path) -> None:
             counts["copied"] += 1
         return taken
 
-    intake.want = wanting
+    intake.row_of = wanting
     Database.drain_spool = taking  # type: ignore[method-assign]
     try:
         call(["serve"])
