@@ -1,7 +1,8 @@
 """For all tests: Hypothesis judges no result by the speed of the machine, and takes the same examples each time.
 
 `--store=postgres` runs them on PostgreSQL (`tests.stores`), but for those that are about SQLite's files (`sqlite_only`) or
-live through hours step by step (`many_steps`).
+live through hours step by step (`many_steps`). Those that start a PostgreSQL server (`needs_postgres`) are skipped where
+none is installed.
 """
 
 import os
@@ -35,6 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if missing := postgres_server.missing():
+        for item in filter(lambda item: item.get_closest_marker("needs_postgres"), items):
+            item.add_marker(pytest.mark.skip(reason=missing))
     if stores.on_postgres():
         left_out = [item for item in items if any(map(item.get_closest_marker, NOT_ON_POSTGRES))]
         config.hook.pytest_deselected(items=left_out)

@@ -17,12 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Literal, Self
 from urllib.parse import quote
 
+from plexsync.simulator.postgres import MISSING, account, hindrance, program
 from tests.patience import HANG
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,36 +44,12 @@ UNSYNCED = {"fsync": "off", "full_page_writes": "off"}
 USERS, START, FACTS = "users", "start", "server.json"
 
 
-def binary(name: str) -> Path | None:
-    """A program of the newest PostgreSQL that is installed; None if there is none."""
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    inside = [folder / name for folder in folders if (folder / name).exists()]
-    elsewhere = shutil.which(name)
-    return inside[-1] if inside else Path(elsewhere) if elsewhere else None
-
-
 @cache
 def missing() -> str:
     """Why no server can be started here, in one line; '' if one can."""
     if os.name != "posix":
         return "PostgreSQL is started for tests on POSIX only"
-    if any(binary(name) is None for name in ("postgres", "initdb", "psql")):
-        return "no PostgreSQL is installed here (Debian: apt-get install postgresql)"
-    if os.geteuid() == 0 and user() is None:
-        return "PostgreSQL refuses to run as root, and there is no user postgres"
-    return ""
-
-
-def user() -> str | None:
-    """The user who runs the server: None for the one who runs this, or if root has nobody else for it."""
-    if os.geteuid() != 0:
-        return None
-    import pwd
-
-    try:
-        return pwd.getpwnam("postgres").pw_name
-    except KeyError:
-        return None
+    return hindrance() or ("" if program("psql") else MISSING)
 
 
 class Reachable:
@@ -102,6 +80,15 @@ class Reachable:
     def drop_database(self, name: str) -> None:
         """Remove a database, whoever uses it."""
         self.query(f"drop database if exists {name} with (force)")
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The address of a new database, which lives as long as the block."""
+        name = self.new_database()
+        try:
+            yield self.url(name)
+        finally:
+            self.drop_database(name)
 
     def backends(self, where: str = "true") -> list[int]:
         """The process ids of its clients' backends but our own; `where`: a condition on pg_stat_activity."""
@@ -296,7 +283,7 @@ def new_folder() -> Path:
     """A folder that the server's user may use: in memory where there is such a place. Short, since sockets need that."""
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=memory if os.access(memory, os.W_OK) else None))
-    if (owner := user()) is not None:
+    if (owner := account()) is not None:
         shutil.chown(folder, owner)
     return folder
 
@@ -315,31 +302,31 @@ def free_port() -> int:
 
 def start_program(name: str, *words: object, log: IO[bytes]) -> "subprocess.Popen[bytes]":
     """Start a program of PostgreSQL as its user, in a group of its own, so that a Ctrl-C at the tests is none for it."""
-    command = [str(binary(name)), *map(str, words)]
+    command = [str(program(name)), *map(str, words)]
     return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True, **as_user()
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True, **as_account()
     )
 
 
 def run_program(name: str, *words: object) -> str:
     """Run a program of PostgreSQL as its user to its end; returns what it says. Raises RuntimeError if it fails."""
-    command = [str(binary(name)), *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", **as_user())
+    command = [str(program(name)), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", **as_account())
     if done.returncode:
         raise RuntimeError(f"{name}: {done.stderr.strip()[-1000:]}")
     return done.stdout
 
 
-def as_user() -> dict[str, object]:
+def as_account() -> dict[str, object]:
     """How a process becomes the server's user."""
-    owner = user()
+    owner = account()
     return {} if owner is None else {"user": owner, "group": owner, "extra_groups": []}
 
 
 def query(folder: Path, port: int, sql: str, database: str = "postgres") -> list[list[str]]:
     """As `Server.query`, for a server that another process has started."""
     words = ["-X", "-A", "-t", "-q", "-F", "\x1f", "-v", "ON_ERROR_STOP=1"]
-    command = [str(binary("psql")), *words, "-h", str(folder), "-p", str(port), "-U", OWNER, "-d", database, "-c", sql]
+    command = [str(program("psql")), *words, "-h", str(folder), "-p", str(port), "-U", OWNER, "-d", database, "-c", sql]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
     if done.returncode:
         raise RuntimeError(done.stderr.strip())

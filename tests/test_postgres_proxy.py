@@ -5,12 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import postgres_server
 from tests.patience import until
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import Server
 
-pytestmark = pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing())
+pytestmark = pytest.mark.needs_postgres
 psycopg = pytest.importorskip("psycopg")
 
 

@@ -14,7 +14,7 @@ from tests import postgres_server
 from tests.patience import HANG, until
 from tests.postgres_server import Server, processes_in
 
-pytestmark = pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing())
+pytestmark = pytest.mark.needs_postgres
 ROOT = Path(__file__).resolve().parents[1]
 USER = """
 import sys
@@ -42,7 +42,7 @@ def test_databases_are_separate_and_can_be_dropped_while_in_use(server: Server) 
     assert server.query("select n, n + 1 from t order by n", one) == [["1", "2"], ["2", "3"]]
     with pytest.raises(RuntimeError, match='relation "t" does not exist'):
         server.query("select 1 from t", two)
-    user = subprocess.Popen([postgres_server.binary("psql"), "-d", server.url(one), "-c", "select pg_sleep(900)"])
+    user = subprocess.Popen([postgres_server.program("psql"), "-d", server.url(one), "-c", "select pg_sleep(900)"])
     until(lambda: server.backends(f"datname = '{one}'"))
     server.drop_database(one)
     assert user.wait(timeout=HANG) != 0
@@ -64,7 +64,7 @@ def test_it_starts_again_on_its_port_with_what_was_committed(server: Server, how
 
 
 def test_a_killed_backend_takes_all_connections_with_it_and_the_server_recovers(server: Server) -> None:
-    command = [postgres_server.binary("psql"), "-d", server.url(), "-c", "select pg_sleep(900)"]
+    command = [postgres_server.program("psql"), "-d", server.url(), "-c", "select pg_sleep(900)"]
     both = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
     until(lambda: len(server.backends()) == 2)
     server.kill_backend(server.backends()[0])
@@ -76,7 +76,7 @@ def test_a_killed_backend_takes_all_connections_with_it_and_the_server_recovers(
 def test_a_frozen_server_answers_once_it_is_thawed(server: Server) -> None:
     server.freeze()
     user = subprocess.Popen(
-        [postgres_server.binary("psql"), "-d", server.url(), "-Atc", "select 5"], stdout=subprocess.PIPE, text=True
+        [postgres_server.program("psql"), "-d", server.url(), "-Atc", "select 5"], stdout=subprocess.PIPE, text=True
     )
     with pytest.raises(subprocess.TimeoutExpired):
         user.wait(timeout=0.5)
@@ -93,7 +93,7 @@ def test_a_password_is_asked_for_by_tcp_alone() -> None:
 
 
 def psql(url: str) -> str:
-    command = [postgres_server.binary("psql"), "-d", url, "-Atc", "select 1"]
+    command = [postgres_server.program("psql"), "-d", url, "-Atc", "select 1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 

@@ -7,6 +7,7 @@ no setting.
 import hashlib
 import json
 
+from validation import database_settings
 from validation.config import PlexSyncConfig
 
 # What may be different on each machine: how it reaches the servers, its pace, and whom it tells.
@@ -39,9 +40,7 @@ LOCAL = frozenset(
         "web_password",
         "web_allowed_hosts",
         "data_dir",
-        "database_url",
-        "database_url_file",
-        "database_schema",
+        *database_settings.NAMES,
     }
 )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from plexsync.reports.shapes.status import SettingFacts
+from validation import database_settings
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.redact import MASK
 from validation.sources import (
@@ -41,9 +42,7 @@ WHERE_IT_RUNS = {
     "web_allowed_hosts": "It decides who reaches the dashboard",
     "libraries": "It is a table with settings for single libraries",
     "data_dir": "It takes effect when serve starts again",
-    "database_url": "It decides which database is used",
-    "database_url_file": "It decides which database is used",
-    "database_schema": "It decides which database is used",
+    **dict.fromkeys(database_settings.NAMES, "It decides which database is used"),
 }
 
 

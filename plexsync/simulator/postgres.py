@@ -44,7 +44,7 @@ def hindrance() -> str:
     """Why no server can be started here, in one line; '' if nothing is in the way."""
     if not all(program(name) for name in PROGRAMS):
         return MISSING
-    return NO_ACCOUNT if _is_root() and _account() is None else ""
+    return NO_ACCOUNT if _is_root() and account() is None else ""
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def _is_root() -> bool:
     return sys.platform != "win32" and os.geteuid() == 0
 
 
-def _account() -> str | None:
+def account() -> str | None:
     """The account that runs the server; None for the one of this process."""
     if sys.platform == "win32" or not _is_root():
         return None
@@ -93,13 +93,13 @@ def _account() -> str | None:
 
 def _new_folder() -> Path:
     """A folder of the server's account. A temporary folder that is closed to that account is passed over."""
-    account, usual = _account(), Path(tempfile.gettempdir()).resolve()
-    if account is None:
+    owner, usual = account(), Path(tempfile.gettempdir()).resolve()
+    if owner is None:
         return Path(tempfile.mkdtemp(prefix="plexsync-postgres-"))
     is_open = all(parent.stat().st_mode & S_IXOTH for parent in (usual, *usual.parents))
     place = usual if is_open else Path("/tmp")  # noqa: S108 - mkdtemp makes a folder there that nobody else may enter
     folder = Path(tempfile.mkdtemp(prefix="plexsync-postgres-", dir=place))
-    shutil.chown(folder, account)
+    shutil.chown(folder, owner)
     return folder
 
 
@@ -113,9 +113,9 @@ def _run(command: Sequence[object], text: str = "") -> None:
         text=True,
         errors="replace",
         check=False,
-        user=_account(),
+        user=account(),
         # Its account may not be allowed into the current folder.
-        cwd=tempfile.gettempdir() if _account() is None else "/",
+        cwd=tempfile.gettempdir() if account() is None else "/",
     )
     if done.returncode != 0:
         raise NoPostgres(f"PostgreSQL did not start: {' '.join(done.stdout.split())[-300:]}")

@@ -23,8 +23,6 @@ from plexsync.store.db import sync_to_disk
 LIMIT = 32 * 2**20
 SALT_BYTES = 16
 TAIL = 2**16
-
-
 # The journals of a data folder: of what was written to Plex, and of plays in Stash.
 NAMES = ("journal", "plays")
 

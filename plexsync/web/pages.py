@@ -107,7 +107,7 @@ class Ask:
         return self.entries.are_several and (self.session.signed_in or not self.sessions.needs_password)
 
     def number(self, name: str) -> int:
-        """A number in the path, such as a scene's; raises Absent if it is not a number."""
+        """A number in the path, such as a scene's; raises PageNotFound if it is not a number."""
         text = str(self.path.get(name, ""))
         if not re.fullmatch(r"[0-9]{1,19}", text) or not 1 <= int(text) <= LARGEST_ID:
             raise PageNotFound

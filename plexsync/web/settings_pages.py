@@ -6,6 +6,7 @@ from plexsync.reports.settings import setting_facts, why_read_only
 from plexsync.reports.shapes.status import SettingFacts
 from plexsync.web.pages import Ask, page
 from plexsync.web.setting_change_pages import not_in_use, shared_by
+from validation import database_settings
 from validation.redact import MASK
 
 LONGEST = 200
@@ -106,7 +107,7 @@ PARTS = {
         "web_allowed_hosts",
         "stash_web_url",
     ),
-    "Where things are kept": ("data_dir", "database_url", "database_url_file", "database_schema"),
+    "Where things are kept": ("data_dir", *database_settings.NAMES),
 }
 
 

@@ -42,8 +42,8 @@ def connected(address: StoreAddress) -> Iterator[Connection]:
         yield db
 
 
-def fill(address: StoreAddress, rows: int = ROWS) -> None:
-    """Make a store, and put rows into every table. A worker finds nothing wrong with it."""
+def fill(address: StoreAddress, rows: int = ROWS) -> dict[str, list[str]]:
+    """Make a store, put rows into every table, and return its content. A worker finds nothing wrong with it."""
     with closing(open_database(address)) as store, store.writing() as tx:
         tx.notes.save("salt", "a salt of its own")
         for number in range(rows):
@@ -60,6 +60,7 @@ def fill(address: StoreAddress, rows: int = ROWS) -> None:
                 )
         db.execute("update book set scans = 7, turns = 8")
         db.commit()
+    return content(address)
 
 
 def value_for(table: str, column: str, kind: str, number: int) -> object:

@@ -28,7 +28,7 @@ from tests.patience import until
 
 pytestmark = [
     pytest.mark.sqlite_only,
-    pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing() or "there is a PostgreSQL"),
+    pytest.mark.needs_postgres,
 ]
 NUMBERS = itertools.count()
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "postgresql.md"
@@ -36,10 +36,8 @@ DOCUMENTATION = Path(__file__).parents[2] / "docs" / "postgresql.md"
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    server = postgres_server.shared()
-    name = server.new_database()
-    yield server.url(name)
-    server.drop_database(name)
+    with postgres_server.shared().database() as url:
+        yield url
 
 
 @pytest.fixture
@@ -76,8 +74,7 @@ def change(address: StoreAddress) -> None:
 
 
 def test_every_row_of_every_table_arrives_in_postgresql_and_comes_back(file, schema):
-    fill(file)
-    before = content(file)
+    before = fill(file)
     assert all(before.values())
 
     there = moved(file, schema)
@@ -92,8 +89,7 @@ def test_every_row_of_every_table_arrives_in_postgresql_and_comes_back(file, sch
 
 
 def test_a_long_table_arrives_in_batches(file, schema):
-    fill(file, rows=2 * moving.BATCH + 1)
-    before = content(file)
+    before = fill(file, rows=2 * moving.BATCH + 1)
 
     moved(file, schema)
 
@@ -111,8 +107,7 @@ def test_each_table_is_told_once_with_its_rows(file, schema):
 
 
 def test_the_old_file_is_kept_as_a_backup(file, schema):
-    fill(file)
-    before = content(file)
+    before = fill(file)
 
     kept = moved(file, schema).kept
 
@@ -173,6 +168,16 @@ def kill(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bool], None]:
     return at
 
 
+def interrupt(
+    source: StoreAddress, target: StoreAddress, kill: Callable[..., None], number: int, *, behind: bool
+) -> None:
+    """Run the move until it is killed at this one of its writes."""
+    kill(number, behind=behind)
+    with pytest.raises(Killed):
+        moved(source, target)
+    kill(0, behind=False)
+
+
 def killed_at_every_write(
     source: StoreAddress, target: StoreAddress, kill: Callable[..., None], *, behind: bool
 ) -> int:
@@ -189,8 +194,7 @@ def killed_at_every_write(
 
 @pytest.mark.parametrize("behind", [False, True], ids=["before each write", "after each write"])
 def test_a_move_to_postgresql_that_is_killed_at_any_write_goes_on(file, schema, kill, behind):
-    fill(file)
-    before = content(file)
+    before = fill(file)
 
     assert killed_at_every_write(file, schema, kill, behind=behind) > 5
 
@@ -203,8 +207,7 @@ def test_a_move_to_postgresql_that_is_killed_at_any_write_goes_on(file, schema, 
 
 @pytest.mark.parametrize("behind", [False, True], ids=["before each write", "after each write"])
 def test_a_move_to_a_file_that_is_killed_at_any_write_goes_on(file, schema, kill, behind):
-    fill(schema)
-    before = content(schema)
+    before = fill(schema)
 
     assert killed_at_every_write(schema, file, kill, behind=behind) > 5
 
@@ -215,10 +218,7 @@ def test_a_move_to_a_file_that_is_killed_at_any_write_goes_on(file, schema, kill
 
 def test_what_changed_in_the_source_between_two_tries_arrives_as_well(file, schema, kill):
     fill(file)
-    kill(5, behind=True)
-    with pytest.raises(Killed):
-        moved(file, schema)
-    kill(0, behind=False)
+    interrupt(file, schema, kill, 5, behind=True)
     change(file)
     before = content(file)
 
@@ -228,8 +228,7 @@ def test_what_changed_in_the_source_between_two_tries_arrives_as_well(file, sche
 
 
 def test_a_table_that_arrives_wrong_is_noticed(file, schema, monkeypatch):
-    fill(file)
-    before = content(file)
+    before = fill(file)
     copied = moving.StoreMove._copy_table
 
     def loses(self, table):
@@ -254,8 +253,7 @@ def test_a_table_that_arrives_wrong_is_noticed(file, schema, monkeypatch):
 
 def test_a_target_with_content_of_its_own_is_left_alone(file, schema):
     fill(file)
-    fill(schema)
-    before = content(schema)
+    before = fill(schema)
 
     with pytest.raises(Unusable, match="has content already"):
         moved(file, schema)
@@ -265,10 +263,7 @@ def test_a_target_with_content_of_its_own_is_left_alone(file, schema):
 
 def test_a_target_with_a_part_of_another_move_is_left_alone(file, schema, kill, tmp_path):
     fill(file)
-    kill(5, behind=True)
-    with pytest.raises(Killed):
-        moved(file, schema)
-    kill(0, behind=False)
+    interrupt(file, schema, kill, 5, behind=True)
     other = StoreAddress(tmp_path / "other")
     other.folder.mkdir(mode=0o700)
     fill(other)
@@ -294,8 +289,7 @@ def test_a_schema_of_another_program_is_left_alone(file, schema, url):
 
 def test_a_file_that_is_there_already_is_left_alone(file, schema):
     fill(schema)
-    fill(file)
-    before = content(file)
+    before = fill(file)
 
     with pytest.raises(Unusable, match="is there already"):
         moved(schema, file)
@@ -351,10 +345,7 @@ def test_a_hook_that_waits_for_the_old_file_leaves_its_event_in_the_spool(file, 
 
 def test_an_old_part_of_a_move_that_was_finished_elsewhere_is_no_database(file, schema, kill, tmp_path):
     fill(schema)
-    kill(4, behind=False)
-    with pytest.raises(Killed):
-        moved(schema, file)
-    kill(0, behind=False)
+    interrupt(schema, file, kill, 4, behind=False)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     moved(StoreAddress(elsewhere, schema.url, schema.schema), StoreAddress(elsewhere))

@@ -25,18 +25,16 @@ from validation.sources import Loaded
 
 pytestmark = [
     pytest.mark.sqlite_only,
-    pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing() or "there"),
+    pytest.mark.needs_postgres,
 ]
 PASSWORD = "hunter2%40hunter2"
 
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    server = postgres_server.shared()
-    name = server.new_database()
-    # The server asks for no password, so any is right.
-    yield server.url(name).replace("store@", f"store:{PASSWORD}@")
-    server.drop_database(name)
+    with postgres_server.shared().database() as url:
+        # The server asks for no password, so any is right.
+        yield url.replace("store@", f"store:{PASSWORD}@")
 
 
 @pytest.fixture
@@ -279,6 +277,6 @@ def test_the_inspection_knows_a_pooler_that_changes_sessions(
     with closing(SharedLocks(address)) as locks:
         locks.is_locked()
     assert not inspection.inspect(address, lambda: 0).changes_sessions
-    real, pids = inspection._value, iter((1, 1, 2))
-    monkeypatch.setattr(inspection, "_value", lambda db, sql: next(pids) if sql == inspection.PID else real(db, sql))
+    real, pids = inspection.value, iter((1, 1, 2))
+    monkeypatch.setattr(inspection, "value", lambda db, sql: next(pids) if sql == inspection.PID else real(db, sql))
     assert inspection.inspect(address, lambda: 0).changes_sessions

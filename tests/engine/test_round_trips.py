@@ -1,5 +1,6 @@
 """What a first sync costs with PostgreSQL, in answers of the server that are waited for: each is a round trip."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -17,12 +18,17 @@ ROUND_TRIPS = 15
 READY = "ReadyForQuery"
 
 
-@pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing())
-def test_a_first_sync_takes_few_round_trips_a_scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = postgres_server.shared()
-    name = server.new_database()
-    address = StoreAddress(tmp_path / "data", server.url(name))
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[StoreAddress]:
     (tmp_path / "data").mkdir(mode=0o700)
+    with postgres_server.shared().database() as url:
+        yield StoreAddress(tmp_path / "data", url)
+
+
+@pytest.mark.needs_postgres
+def test_a_first_sync_takes_few_round_trips_a_scene(
+    address: StoreAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     open_database(address).close()
     connect, traced = backend.connect, tmp_path / "trace"
 
@@ -33,7 +39,7 @@ def test_a_first_sync_takes_few_round_trips_a_scene(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(backend, "connect", connect_and_trace)
     monkeypatch.setattr(database, "SqliteFile", lambda *_, **more: backend.PostgresSchema(address))
-    with traced.open("ab") as trace, House(tmp_path / "data") as house:
+    with traced.open("ab") as trace, House(address.folder) as house:
         ids = house.add(SCENES)
         before, counted = traced.read_text().count(READY), house.store.cost()[0]
         house.worker.reconciler.reconcile()
@@ -41,5 +47,4 @@ def test_a_first_sync_takes_few_round_trips_a_scene(tmp_path: Path, monkeypatch:
         answers, statements = traced.read_text().count(READY) - before, house.store.cost()[0] - counted
         assert all(house.title_in_plex(id) for id in ids)
         assert set(house.states()) == {"idle"}
-    server.drop_database(name)
     assert answers <= ROUND_TRIPS * SCENES, statements

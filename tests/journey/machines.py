@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -126,14 +126,8 @@ class Machines:
 @contextmanager
 def machines_on(stash: StashSim, plex: PlexSim, folder: Path) -> Iterator[Machines]:
     """Machines on a new database. Their processes end with the block."""
-    server = shared()
-    name = server.new_database()
-    made = Machines(stash, plex, folder, server.url(name))
-    try:
-        yield made
-    finally:
-        made.close()
-        server.drop_database(name)
+    with shared().database() as url, closing(Machines(stash, plex, folder, url)) as machines:
+        yield machines
 
 
 def busy(plex: PlexSim) -> bool:

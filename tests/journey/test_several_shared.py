@@ -17,11 +17,10 @@ from plexsync.simulator.stash_server import StashSim
 from plexsync.store import intake
 from tests.journey.machines import Machine, Machines, busy, machines_on, until
 from tests.journey.world import KEY, TOKEN
-from tests.postgres_server import missing
 
 pytestmark = [
     pytest.mark.sqlite_only,
-    pytest.mark.skipif(bool(missing()), reason=missing() or "there"),
+    pytest.mark.needs_postgres,
 ]
 SCHEMAS = ("plexsync", "plexsync_attic")
 OTHER_TOKEN = "journey-other-token-0123456789"
@@ -38,6 +37,13 @@ class Town:
     two: Machine
     ids: list[int] = field(default_factory=list)
     sections: list[tuple[PlexSim, str]] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Start both machines: the first one works, and the second one stands by."""
+        self.one.start()
+        until(lambda: self.works(self.one) and self.in_step())
+        self.two.start()
+        until(lambda: self.stands_by(self.two))
 
     def edit_all(self, words: str) -> None:
         """Edit each scene; the hook on the second machine tells of it, and nobody polls within the hour."""
@@ -121,10 +127,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
 
 def test_a_machine_takes_over_both_servers_from_one_that_is_killed_and_nothing_is_lost_or_doubled(town: Town) -> None:
     one, two = town.one, town.two
-    one.start()
-    until(lambda: town.works(one) and town.in_step())
-    two.start()
-    until(lambda: town.stands_by(two))
+    town.begin()
     assert two.says("attic: standing by: the worker runs on")
     # On any machine, each server is told with its worker and who stands by for it.
     facts = two.world.json("status")["servers"]
@@ -166,10 +169,7 @@ def test_a_machine_takes_over_both_servers_from_one_that_is_killed_and_nothing_i
 
 def test_the_second_worker_goes_on_when_the_first_loses_its_lock(town: Town) -> None:
     one, two = town.one, town.two
-    one.start()
-    until(lambda: town.works(one) and town.in_step())
-    two.start()
-    until(lambda: town.stands_by(two))
+    town.begin()
     (first, second), began = town.workers(), processes(one)
     # As an administrator ends a session, until the other machine was faster.
     while (last := town.workers()[0])[1] == one.process.pid:

@@ -13,9 +13,8 @@ from plexsync.simulator.stash_server import StashSim
 from plexsync.store import intake
 from tests.journey.machines import Machines, busy, machines_on, until
 from tests.journey.world import KEY, TOKEN, World
-from tests.postgres_server import missing
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there")
+pytestmark = pytest.mark.needs_postgres
 
 
 @pytest.fixture

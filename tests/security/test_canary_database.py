@@ -13,7 +13,7 @@ from tests.security.canaries import DATABASE, canary_world, check_files, check_r
 
 pytestmark = [
     pytest.mark.sqlite_only,
-    pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing() or "there"),
+    pytest.mark.needs_postgres,
 ]
 
 
@@ -47,7 +47,7 @@ def test_the_password_of_the_database_stays_out_of_everything(tmp_path: Path, se
         asked = server.query("select query, application_name from pg_stat_activity")
         dumped = subprocess.run(
             [
-                str(postgres_server.binary("pg_dump")),
+                str(postgres_server.program("pg_dump")),
                 "-h",
                 str(server.folder),
                 "-p",

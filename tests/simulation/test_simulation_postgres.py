@@ -15,7 +15,7 @@ from tests.simulation.sim_plays import run_play_seeds
 from tests.simulation.sim_run import Report, run_seeds
 from tests.simulation.sim_servers import run_server_seeds
 
-pytestmark = pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing())
+pytestmark = pytest.mark.needs_postgres
 
 
 @pytest.fixture(autouse=True)

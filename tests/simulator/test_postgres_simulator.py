@@ -23,12 +23,17 @@ def answers(url: str) -> bool:
         return tried.connect_ex(("127.0.0.1", urlsplit(url).port or 0)) == 0
 
 
-def folders() -> set[Path]:
-    return {
-        path
-        for place in {Path("/tmp"), Path(postgres.tempfile.gettempdir())}
-        for path in place.glob("plexsync-postgres-*")
-    }
+@pytest.fixture
+def folders(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders of the servers that this test starts."""
+    made, new_folder = [], postgres._new_folder
+
+    def record() -> Path:
+        made.append(new_folder())
+        return made[-1]
+
+    monkeypatch.setattr(postgres, "_new_folder", record)
+    return made
 
 
 @needs_server
@@ -48,13 +53,13 @@ def test_it_holds_an_empty_database_of_a_role_without_rights_over_others() -> No
 
 
 @needs_server
-def test_at_the_end_the_server_and_its_folder_are_gone() -> None:
-    before = folders()
+def test_at_the_end_the_server_and_its_folder_are_gone(folders: list[Path]) -> None:
     with postgres_server() as url:
         assert answers(url)
-        assert len(folders() - before) == 1
+        (folder,) = folders
+        assert folder.exists()
     assert not answers(url)
-    assert folders() <= before
+    assert not folder.exists()
 
 
 @needs_server
@@ -94,9 +99,11 @@ def test_the_newest_of_several_servers_is_taken(monkeypatch: pytest.MonkeyPatch,
 
 
 @needs_server
-def test_a_server_that_does_not_start_leaves_its_last_words_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = folders()
+def test_a_server_that_does_not_start_leaves_its_last_words_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, folders: list[Path]
+) -> None:
     monkeypatch.setattr(postgres, "_free_port", lambda: 70_000)
     with pytest.raises(NoPostgres, match="PostgreSQL did not start: "), postgres_server():
         pass
-    assert folders() <= before
+    (folder,) = folders
+    assert not folder.exists()

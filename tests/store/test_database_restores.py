@@ -18,7 +18,7 @@ from tests.postgres_server import Server
 
 pytestmark = [
     pytest.mark.sqlite_only,
-    pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing() or "there"),
+    pytest.mark.needs_postgres,
 ]
 HERE = Machine("here", 1, "1", "a" * 16, {})
 THERE = Machine("there", 2, "1", "b" * 16, {})
@@ -26,10 +26,8 @@ THERE = Machine("there", 2, "1", "b" * 16, {})
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    server = postgres_server.shared()
-    name = server.new_database()
-    yield server.url(name)
-    server.drop_database(name)
+    with postgres_server.shared().database() as url:
+        yield url
 
 
 @pytest.fixture
@@ -73,7 +71,7 @@ def is_noticed(address: StoreAddress) -> bool:
 
 
 def client(name: str, address: StoreAddress, *words: str) -> None:
-    subprocess.run([str(postgres_server.binary(name)), "-d", address.url, *words], check=True, capture_output=True)
+    subprocess.run([str(postgres_server.program(name)), "-d", address.url, *words], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("form", ["plain", "custom"])
@@ -99,15 +97,13 @@ def test_a_dump_that_is_restored_in_its_place_is_noticed_once(used, tmp_path, fo
 def test_a_dump_that_is_restored_into_another_database_is_noticed(used, tmp_path):
     dump = tmp_path / "dump"
     client("pg_dump", used, "--format=custom", f"--file={dump}")
-    server = postgres_server.shared()
-    name = server.new_database()
-    other = StoreAddress(used.folder, server.url(name))
-    client("pg_restore", other, str(dump))
+    with postgres_server.shared().database() as url:
+        other = StoreAddress(used.folder, url)
+        client("pg_restore", other, str(dump))
 
-    worked(other)
+        worked(other)
 
-    assert is_noticed(other)
-    server.drop_database(name)
+        assert is_noticed(other)
 
 
 def test_a_restart_of_the_server_is_no_restore(tmp_path):

@@ -15,19 +15,17 @@ from plexsync.store.opening import open_database
 from plexsync.store.postgres import worker_lock
 from plexsync.store.worker_locks import FileLocks, locks_at, shared_locks
 from tests.patience import HANG, until
-from tests.postgres_server import missing, shared
+from tests.postgres_server import shared
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there")
+pytestmark = pytest.mark.needs_postgres
 
 ONE, TWO = Machine("one", 1, "1.0", "i1", {}), Machine("two", 2, "1.0", "i2", {})
 
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[StoreAddress]:
-    server = shared()
-    name = server.new_database()
-    yield StoreAddress(tmp_path, server.url(name))
-    server.drop_database(name)
+    with shared().database() as url:
+        yield StoreAddress(tmp_path, url)
 
 
 def test_a_replaced_worker_writes_nothing(address: StoreAddress) -> None:

@@ -18,7 +18,7 @@ from tests.patience import until
 from tests.postgres_proxy import Proxy
 
 psycopg = pytest.importorskip("psycopg")
-pytestmark = pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing())
+pytestmark = pytest.mark.needs_postgres
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import importlib
 import pkgutil
 import re
-from contextlib import closing
 from itertools import product
 
 import psycopg
@@ -16,7 +15,7 @@ from plexsync.store import job_queries, jobs, scene_names, scene_order, standing
 from plexsync.store.address import StoreAddress
 from plexsync.store.opening import open_database
 from plexsync.store.postgres.translation import for_driver
-from tests.postgres_server import missing, shared
+from tests.postgres_server import shared
 from tests.stores import connected
 
 # What SQLite alone has: files, locks, the schema, copies and repairs of its own.
@@ -79,17 +78,18 @@ def test_all_statements_are_met():
     assert {"intake_want", "jobs_settle", "jobs_claim", "samples_thin", "tallies_add", "index_save_item"} <= set(met)
 
 
-@pytest.mark.skipif(bool(missing()), reason=missing())
+@pytest.mark.needs_postgres
 def test_postgresql_prepares_every_statement(tmp_path):
-    server = shared()
-    url = server.url(server.new_database())
-    with closing(open_database(StoreAddress(tmp_path, url))), connected(StoreAddress(tmp_path, url)) as db:
-        wrong = {}
-        for name, sql in statements().items():
-            try:
-                db.execute(f"prepare {name} as {numbered(sql)}".encode(), prepare=False)
-            except psycopg.Error as error:
-                wrong[name] = f"{error}: {sql}"
+    wrong = {}
+    with shared().database() as url:
+        address = StoreAddress(tmp_path, url)
+        open_database(address).close()
+        with connected(address) as db:
+            for name, sql in statements().items():
+                try:
+                    db.execute(f"prepare {name} as {numbered(sql)}".encode(), prepare=False)
+                except psycopg.Error as error:
+                    wrong[name] = f"{error}: {sql}"
     assert wrong == {}
 
 

@@ -21,19 +21,18 @@ from plexsync.store.opening import open_database
 from plexsync.store.postgres import backend, faults
 from plexsync.store.postgres.connection import CommitInDoubt
 from tests.patience import HANG
-from tests.postgres_server import Server, missing, shared
+from tests.postgres_server import Server, shared
 from tests.stores import connected
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
+pytestmark = pytest.mark.needs_postgres
 T = 1_700_000_000_000
 SECRET = "open/sesame@42"
 
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
-    name = shared().new_database()
-    yield shared().url(name)
-    shared().drop_database(name)
+    with shared().database() as url:
+        yield url
 
 
 @pytest.fixture

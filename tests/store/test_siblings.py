@@ -13,22 +13,20 @@ from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
 from plexsync.store.opening import open_database
 from plexsync.store.siblings import siblings_of
-from tests.postgres_server import missing, shared
+from tests.postgres_server import shared
 from tests.stores import connected
 
 pytestmark = pytest.mark.sqlite_only
 HERE = 1_700_000_000_000
-ON_POSTGRES = pytest.param(True, marks=pytest.mark.skipif(bool(missing()), reason=missing() or "there"))
+ON_POSTGRES = pytest.param(True, marks=pytest.mark.needs_postgres)
 
 Stores = Callable[[str], Database]
 
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    server = shared()
-    name = server.new_database()
-    yield server.url(name)
-    server.drop_database(name)
+    with shared().database() as url:
+        yield url
 
 
 @pytest.fixture(params=[False, ON_POSTGRES])
@@ -99,7 +97,7 @@ def test_the_first_store_knows_which_others_there_are_and_which_have_work(store_
     assert siblings.has_work("attic")
 
 
-@pytest.mark.skipif(bool(missing()), reason=missing() or "there")
+@pytest.mark.needs_postgres
 def test_what_cannot_be_read_in_another_schema_is_unknown(url: str, tmp_path: Path) -> None:
     folder = store_folder(tmp_path, "attic")
     folder.mkdir(parents=True)
@@ -119,7 +117,7 @@ def test_what_cannot_be_read_in_another_schema_is_unknown(url: str, tmp_path: Pa
         assert siblings.earlier_owner("living") == ""
 
 
-@pytest.mark.skipif(bool(missing()), reason=missing() or "there")
+@pytest.mark.needs_postgres
 def test_a_folder_named_like_that_of_a_server_is_none_without_a_schema_of_that_name(url: str, tmp_path: Path) -> None:
     folder = store_folder(tmp_path, "attic")
     folder.mkdir(parents=True)

@@ -29,10 +29,10 @@ from plexsync.store.postgres.worker_lock import (
     worker,
 )
 from tests.patience import HANG, until
-from tests.postgres_server import missing, shared
+from tests.postgres_server import shared
 from tests.store.lock_holder import SCHEMA
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there")
+pytestmark = pytest.mark.needs_postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 # Nothing ends here because the machine is busy.
@@ -45,12 +45,10 @@ Connect = Callable[[], Session]
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    server = shared()
-    name = server.new_database()
-    with psycopg.connect(server.url(name), autocommit=True) as session:
-        schema.run_all(session, schema.WORKERS)
-    yield server.url(name)
-    server.drop_database(name)
+    with shared().database() as url:
+        with psycopg.connect(url, autocommit=True) as session:
+            schema.run_all(session, schema.WORKERS)
+        yield url
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@
 
 import pytest
 
-from tests import postgres_server
 from tests.torture.sampled import spoiled_nothing
 
-pytestmark = pytest.mark.skipif(bool(postgres_server.missing()), reason=postgres_server.missing())
+pytestmark = pytest.mark.needs_postgres
 SAMPLE = ("F4", "P1", "P2", "P3", "P4", "P5", "P6")
 
 

@@ -31,7 +31,7 @@ WITH_FIRST = "--with-first"
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 # Seconds after which a worker that ends has not failed to start.
 WELL = 60.0
-# Seconds that an ending worker gets, and no more than this process has itself.
+# Seconds that an ending worker gets: more than it takes by itself.
 LAST_WORDS = GRACE + 1.0
 # Variables that are for this process alone.
 OWN = ("PLEXSYNC_PLEX", "PLEXSYNC_LIFE", "PLEXSYNC_PROGRESS", "PLEXSYNC_DATA_DIR")

@@ -10,7 +10,7 @@ from time import monotonic
 from plexsync.app.clients import ASK_READ, try_out
 from plexsync.app.first_entry import check_first
 from plexsync.app.parts import Parts
-from plexsync.app.settings import Settings, ask_stash, keep_answer, last_answer
+from plexsync.app.settings import PLACES, Settings, ask_stash, keep_answer, last_answer
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import Dashboard
 from plexsync.cli.daemon.dashboard_servers import shown_servers
@@ -18,14 +18,11 @@ from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.settings import hide, sources, toml_of
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import LocalFault, NeighbourError, Unusable
-from validation import database_settings
 from validation.config import PlexSyncConfig
 from validation.sources import ConfigError, load, load_here
 
 log = logging.getLogger("PlexSync.settings")
 
-# What can't change while running.
-FIXED = ("data_dir", *database_settings.NAMES)
 LOOK_PACE = 1.0  # seconds between two checks of plexsync.toml
 LAST_LOOK = 2 * ASK_READ + 1  # seconds that a check may take at the end
 
@@ -140,7 +137,7 @@ class SettingsWatch(threading.Thread):
             keep_answer(self._parts.store, self._said)
         names = differing(self._found.loaded.config, loaded.config)
         place = _place(loaded.config)
-        if moved := [name for name in FIXED if place[name] != self._place[name]]:
+        if moved := [name for name in PLACES if place[name] != self._place[name]]:
             self._place = place
             part = "folder" if moved == ["data_dir"] else "database"
             log.warning("%s changed: the %s in use stays in use until serve is started again", ", ".join(moved), part)
@@ -174,11 +171,11 @@ class SettingsWatch(threading.Thread):
 
 
 def differing(before: PlexSyncConfig, after: PlexSyncConfig) -> list[str]:
-    """The names of the settings that differ, except where the database is, which can't change while running."""
+    """The names of the settings that differ, except where the data is kept, which can't change while running."""
     names = PlexSyncConfig.model_fields
-    return [name for name in names if name not in FIXED and getattr(before, name) != getattr(after, name)]
+    return [name for name in names if name not in PLACES and getattr(before, name) != getattr(after, name)]
 
 
 def _place(config: PlexSyncConfig) -> dict[str, str]:
     """Where the database is, by setting."""
-    return {name: getattr(config, name) for name in FIXED}
+    return {name: getattr(config, name) for name in PLACES}

@@ -4,14 +4,7 @@ from plexsync.app.advice import UNAPPROVED
 from plexsync.cli.terminal.plain import Look, safe
 from plexsync.reports.edits import edit_words
 from plexsync.reports.format import lasting, many, seen, unstamped
-from plexsync.reports.status import (
-    OWED,
-    counted_collections,
-    play_counts,
-    server_words,
-    too_many,
-    verified_words,
-)
+from plexsync.reports.status import OWED, counted_collections, play_counts, server_words, too_many, verified_words
 from plexsync.reports.verdict import closed_gates, verdict_line, word_for_worker
 from plexsync.reports.workers import machine_words
 from plexsync.rules.gate_names import CURE, REFUSES, SERVERS, GateName, caption, is_covered
