@@ -162,7 +162,9 @@ def _of_server(
     if entry is not None and not is_first:
         # The store of each further server is a schema of its own, as it is a folder of its own.
         before = values.get(SCHEMA, PlexSyncConfig.model_fields[SCHEMA].default)
-        values[SCHEMA], origin[SCHEMA] = schema_beside(str(before), entry.name), ENTRY
+        values[SCHEMA] = schema_beside(str(before), entry.name)
+        if any(origin[name] != DEFAULT for name in (URL, SCHEMA)):
+            origin[SCHEMA] = ENTRY
     presets = look_of(values)
     values.update(presets)
     origin.update(dict.fromkeys(presets, LOOK))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 FINE, FAILED, WRONG, NEWER, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -47,10 +48,16 @@ def _keep(context: click.Context, option: click.Parameter, value: object) -> Non
         setattr(context.ensure_object(Call), option.name, value)
 
 
-def _shared() -> list[click.Option]:
-    # It needs `Call`.
-    from plexsync.cli.terminal.completions import plex_names
+def plex_names(context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the names of the `[[plex]]` entries; none if the settings file can't be read."""
+    # Imported on use, as every other completion.
+    from plexsync.cli.quick_status import sources_of
 
+    names = sources_of(context.ensure_object(Call)).plex_names()
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _shared() -> list[click.Option]:
     return [
         click.Option(
             ["--config", "config_file"],

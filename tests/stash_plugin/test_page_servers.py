@@ -1,6 +1,7 @@
 """The page inside Stash with several Plex servers: its first line is true for all of them."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,30 @@ def test_the_first_line_names_another_server_that_needs_you(page, inside, attic,
     # Now the page asks by itself.
     expect(page.get_by_text("No worker answers.")).to_be_visible()
     expect(note).to_contain_text("attic: Plex does not let PlexSync in")
+    assert faults == []
+
+
+def test_another_server_leads_to_its_page_of_the_dashboard(page, inside, attic, faults):
+    inside.task("Show status")
+    facts = inside.ask("page_status")
+    facts["dashboard"] = {"url": "http://127.0.0.1:9797", "reach": "machine", "names": []}
+    facts["problem"] = "cellar: its database can't be read"
+    attic_verdict = facts["servers"][1]["verdict"]
+    attic_verdict["tone"], attic_verdict["parts"] = "wait", [{"tone": "wait", "text": "Plex is down"}]
+
+    def fulfil(route) -> None:
+        route.fulfill(json={**facts, "at": datetime.now(UTC).isoformat()})
+
+    page.route("**/assets/status.json", fulfil)
+    go(page, inside, "/plugins/plexsync")
+    note = page.locator(".plexsync-note").first
+    expect(note).to_contain_text("attic: Plex is down → attic")
+    expect(note).to_contain_text("cellar: its database can't be read")
+    expect(note).to_have_class("alert alert-danger plexsync-note")
+    link = page.get_by_role("link", name="→ attic")
+    expect(link).to_have_attribute("href", "http://127.0.0.1:9797/plex/attic/")
+    attic_verdict["tone"], attic_verdict["parts"] = "bad", [{"tone": "bad", "text": "no worker runs"}]
+    expect(link).to_have_attribute("href", "http://127.0.0.1:9797/plex/attic/fix")
     assert faults == []
 
 

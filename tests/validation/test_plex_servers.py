@@ -7,7 +7,7 @@ import pytest
 from plexsync.rules.server_scopes import store_folder
 from validation.plex_entries import MOST_ENTRIES, OF_AN_ENTRY
 from validation.plex_servers import load_servers, scope_of
-from validation.sources import ENTRY, ENVIRONMENT, TOML, ConfigError, load, load_here
+from validation.sources import DEFAULT, ENTRY, ENVIRONMENT, TOML, ConfigError, load, load_here
 
 TWO = """
 plex_token = "token-for-both"
@@ -309,6 +309,13 @@ def test_the_first_server_has_the_store_of_a_single_one(file):
     data = Path("/data")
     assert store_folder(data, scope_of(first)) == data
     assert store_folder(data, scope_of(second)) == data / "plex-attic"
+
+
+def test_the_schema_of_a_further_server_is_not_told_as_given_without_postgresql(file):
+    for environ, origin in (({}, DEFAULT), ({"PLEXSYNC_DATABASE_URL": "postgresql://db/x"}, ENTRY)):
+        *_, attic = load_servers(environ=environ, toml_path=file(TWO))
+        assert attic.config.database_schema == "plexsync_attic"
+        assert attic.origin["database_schema"] == origin
 
 
 def test_each_further_server_has_a_schema_of_its_own(file):

@@ -107,10 +107,10 @@ def page_facts(parts: Parts, entries: Sequence[DashboardEntry] = (), *, starting
     worker and its database.
     """
     status = facts(parts)
-    told = {name: status[name] for name in SHOWN}  # type: ignore[literal-required]
+    chosen = {name: status[name] for name in SHOWN}  # type: ignore[literal-required]
     if len(entries) > 1:
-        told |= _servers(status["verdict"], entries, parts.clock.now(), starting=starting)
-    shown = without_paths(inside_all(told))
+        chosen |= _servers(status["verdict"], entries, parts.clock.now(), starting=starting)
+    shown = without_paths(inside_all(chosen))
     return {**shown, "inside": True} if isinstance(shown, dict) else {}
 
 

@@ -1,4 +1,4 @@
-"""Completions from the database and the settings file. Sends no request; on any error there are no completions."""
+"""Completions from the database. Sends no request; on any error there are no completions."""
 
 import click
 from click.shell_completion import CompletionItem
@@ -16,14 +16,6 @@ def dead_scenes(context: click.Context, _argument: click.Parameter, incomplete: 
 def ignored_scenes(context: click.Context, _argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The first ignored scenes."""
     return _rows(context, "ignored", incomplete)
-
-
-def plex_names(context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The names of the `[[plex]]` entries."""
-    from plexsync.cli.quick_status import sources_of
-
-    names = sources_of(context.ensure_object(Call)).plex_names()
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def _rows(context: click.Context, state: str, incomplete: str) -> list[CompletionItem]:
