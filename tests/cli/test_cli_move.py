@@ -3,6 +3,7 @@
 import stat
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from plexsync.app.settings import known_place
 from plexsync.cli.checks.postgres import server as server_checks
 from plexsync.rules.machine import Machine
 from plexsync.store.address import StoreAddress
+from plexsync.store.database import Database
 from plexsync.store.lock import try_lock
 from plexsync.store.postgres import inspection
 from plexsync.store.postgres.inspection import ServerCheck
@@ -230,6 +232,19 @@ def test_doctor_tells_of_the_server(moved: World, door: Door) -> None:
     assert "SQLite" not in {one["name"] for one in done.facts["checks"]}
 
 
+def test_doctor_does_not_wait_with_commits_that_wait(moved: World, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would write, such as that Stash is away, comes after the checks of the database."""
+    real = inspection.inspect
+    monkeypatch.setattr(inspection, "inspect", lambda *words: replace(real(*words), lacks_standby=True))
+    monkeypatch.setattr(Database, "writing", None)
+    moved.stash.stop()
+    done = door("doctor", "--json")
+    assert done.code == 1
+    assert check(done, "commits")["state"] == "problem"
+    assert check(done, "books")["state"] == "ok"
+    assert "worker" not in {one["name"] for one in done.facts["checks"]}
+
+
 def test_doctor_says_what_to_do_about_a_database_that_can_not_be_used(moved: World, door: Door, url: str) -> None:
     del moved.settings["database_url_file"]
     moved.settings["database_url"] = url.rpartition("/")[0] + "/missing"
@@ -248,6 +263,19 @@ SOUND = ServerCheck("15.1", 11, 2**20, 1.0, 0, 90, encrypted=True, changes_sessi
         ({}, "database", "ok", "PostgreSQL 15.1, schema plexsync of version 11, 1.0 MB; the connection is encrypted"),
         ({"encrypted": False}, "database", "ok", "the connection is not encrypted"),
         ({"changes_sessions": True}, "database", "problem", "behind a pooler in transaction mode"),
+        (
+            {"lacks_standby": True},
+            "commits",
+            "problem",
+            "of synchronous_standby_names is connected, and none is",
+        ),
+        ({"lacks_standby": True, "commit_wait": 61.2}, "commits", "problem", "one waits for 61 s by now"),
+        (
+            {"commit_wait": 61.2},
+            "commits",
+            "problem",
+            "of synchronous_standby_names that does not answer",
+        ),
         ({"latency": 25.04}, "latency", "warning", "25.0 ms for a round trip"),
         ({"free": 3}, "connections", "warning", "3 are free"),
         ({"free": -2}, "connections", "warning", "0 are free"),

@@ -4,14 +4,16 @@ import html
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 
 import pytest
 
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web import database_outage, live
 from plexsync.web.app import GOES_ON, LOAD_AGAIN, LOOK_AGAIN
-from plexsync.web.context import THREADS
+from plexsync.web.context import THREADS, Desk
 from plexsync.web.database_outage import DatabaseOutage
+from plexsync.web.entry_desks import EntryDesk
 from tests.journey.world import World, until
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import missing, shared
@@ -111,6 +113,25 @@ def test_an_outage_is_logged_once_and_its_end_as_well(
         until(lambda: BACK in said(caplog))
         assert away.get("/").status_code == 200
         assert said(caplog)[1:] == [BACK]
+
+
+def test_a_database_of_several_that_is_opened_later_is_logged(dash: Dash, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "PlexSync.web")
+    faults = [LocalFault("it is away")] * 3
+
+    @contextmanager
+    def opening() -> Iterator[Desk]:
+        if faults:
+            raise faults.pop()
+        yield dash.entries.first.desk
+
+    with closing(EntryDesk("kids", opening)) as entry:
+        for _ in range(5):
+            entry.try_open()
+    assert said(caplog) == [
+        "the dashboard can't use the database of kids: it is away",
+        "the dashboard can use the database of kids now",
+    ]
 
 
 def test_an_outage_is_over_only_after_a_while_without_a_fault(

@@ -1,16 +1,25 @@
 """Checks of a database in PostgreSQL: its server, its connections, its clock."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from plexsync.app.parts import Parts
 from plexsync.cli.call import WRONG
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.engine.clock import SystemClock
 
+if TYPE_CHECKING:
+    from plexsync.store.postgres.inspection import ServerCheck
+
 # Milliseconds of a round trip above which a first sync becomes slow, and a distance of clocks that confuses readers.
 SLOW, APART = 20.0, 60_000
 # A worker, a dashboard and a standby need that many connections, and commands a few more.
 FEW = 20
+# The name of the check that fails while nothing can be written.
+COMMITS = "commits"
+# Seconds that a commit may wait for a standby server.
+LONG_COMMIT = 5.0
+STANDBY = "start the standby server, or take it out of synchronous_standby_names on the server of the database"
 POOLER = "name the server itself in database_url, or set the pooler to session mode (pool_mode = session)"
 
 
@@ -27,6 +36,8 @@ def server(parts: Parts) -> Iterator[Check]:
         tls = "encrypted" if facts.encrypted else "not encrypted"
         message = f"{name}: PostgreSQL {facts.version}, schema {parts.address.schema} of version {facts.schema}"
         yield Check("database", f"{message}, {facts.size / 2**20:,.1f} MB; the connection is {tls}")
+    if facts.lacks_standby or facts.commit_wait > LONG_COMMIT:
+        yield problem(COMMITS, _waiting(facts), STANDBY)
     latency = f"{facts.latency:.1f} ms for a round trip"
     if facts.latency > SLOW:
         yield warning("latency", latency, "every scene takes some round trips: run PlexSync nearer to the database")
@@ -38,6 +49,15 @@ def server(parts: Parts) -> Iterator[Check]:
     else:
         yield Check("connections", free)
     yield _clock(facts.ahead)
+
+
+def _waiting(facts: "ServerCheck") -> str:
+    """What commits wait for: synchronous replication to standby servers, without a time limit."""
+    if facts.lacks_standby:
+        message = "each waits until a standby server of synchronous_standby_names is connected, and none is"
+    else:
+        message = "they wait for a standby server of synchronous_standby_names that does not answer"
+    return f"{message}; one waits for {facts.commit_wait:,.0f} s by now" if facts.commit_wait else message
 
 
 def _clock(ahead: int) -> Check:

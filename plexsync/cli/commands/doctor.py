@@ -12,6 +12,7 @@ from plexsync.app.settings import NotSetUp, SettingsNeed
 from plexsync.cli.call import FINE, NEWER, WRONG, Call, command
 from plexsync.cli.checks import collections, database, machine, paths, plays, servers
 from plexsync.cli.checks.check import OK, PROBLEM, WARNING, Check, problem
+from plexsync.cli.checks.postgres import COMMITS
 from plexsync.cli.settings import toml_of
 from plexsync.cli.several import calls_of_all
 from plexsync.cli.start import Begun, begun
@@ -146,8 +147,12 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
     is_new = not start.address.is_postgres and not os.path.lexists(start.address.path)
     try:
         with opened(start.config, start.folder) as parts:
+            found = list(database.database(parts, is_new=is_new))
+            yield from found
+            if any(check.name == COMMITS for check in found):
+                # The following checks may write, and would wait as well.
+                return
             start.tell(parts)
-            yield from database.database(parts, is_new=is_new)
             yield from database.worker(parts)
             yield machine.log(start.folder)
             well = True

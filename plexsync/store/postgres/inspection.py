@@ -28,6 +28,18 @@ FREE = (
 )
 ENCRYPTED = "select coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)"
 PID = "select pg_backend_pid()"
+# Everyone may read which standbys are connected, but not their state. A name that is part of another one counts for it.
+LACKS_STANDBY = """
+select current_setting('synchronous_standby_names') <> ''
+   and not exists (select 1 from pg_stat_replication
+                    where strpos(lower(current_setting('synchronous_standby_names')), lower(application_name)) > 0
+                       or strpos(current_setting('synchronous_standby_names'), '*') > 0)
+"""
+# Of the sessions of this user: those of others show nothing.
+COMMIT_WAIT = """
+select coalesce(max(extract(epoch from clock_timestamp() - query_start)), 0)::float8
+  from pg_stat_activity where wait_event = 'SyncRep'
+"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,8 @@ class ServerCheck:
 
     `ahead`: by how many milliseconds its clock is ahead of this machine's. `free`: connections that are left.
     `changes_sessions`: a pooler gives each transaction another session, so session locks are worth nothing.
+    `lacks_standby`: commits wait for a synchronous standby, and none of those that the server is set to is connected.
+    `commit_wait`: for how many seconds a commit has been waiting for one; 0.0 if none waits.
     """
 
     version: str
@@ -46,6 +60,8 @@ class ServerCheck:
     free: int
     encrypted: bool
     changes_sessions: bool
+    lacks_standby: bool = False
+    commit_wait: float = 0.0
 
 
 def inspect(address: StoreAddress, now: Callable[[], int]) -> ServerCheck:
@@ -61,6 +77,8 @@ def inspect(address: StoreAddress, now: Callable[[], int]) -> ServerCheck:
             free=int(value(db, FREE)),
             encrypted=bool(value(db, ENCRYPTED)),
             changes_sessions=_changes_sessions(db, address),
+            lacks_standby=bool(_value(db, LACKS_STANDBY)),
+            commit_wait=float(_value(db, COMMIT_WAIT)),
         )
 
 

@@ -1,0 +1,79 @@
+"""What the inspection says about commits that wait for a synchronous standby server, by a user with no special right."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from plexsync.store.address import StoreAddress
+from plexsync.store.opening import open_database
+from plexsync.store.postgres.inspection import inspect
+from tests.patience import HANG, until
+from tests.postgres_server import Server, missing
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server() as made:
+        made.query("create role plain login")
+        made.query("create database plain owner plain")
+        yield made
+
+
+@pytest.fixture
+def address(server: Server, tmp_path: Path) -> StoreAddress:
+    return StoreAddress(tmp_path, server.url("plain").replace("store@", "plain@"))
+
+
+def wait_for_standbys(server: Server, names: str) -> None:
+    """Let commits wait for these standby servers from now on."""
+    server.query(f"alter system set synchronous_standby_names = '{names}'")
+    server.query("select pg_reload_conf()")
+    until(lambda: server.query("show synchronous_standby_names") == [[names]])
+
+
+def test_a_commit_that_waits_for_a_standby_that_is_gone_is_known(server: Server, address: StoreAddress) -> None:
+    with closing(open_database(address)) as store:
+        found = inspect(address, lambda: 0)
+        assert (found.lacks_standby, found.commit_wait) == (False, 0.0)
+
+        def write() -> None:
+            with closing(open_database(address)) as own, own.writing() as tx:
+                tx.notes.save("a", "1")
+
+        writing = threading.Thread(target=write)
+        try:
+            wait_for_standbys(server, 'FIRST 1 (gone, "Far Away")')
+            found = inspect(address, lambda: 0)
+            assert (found.lacks_standby, found.commit_wait) == (True, 0.0)
+            writing.start()
+            until(lambda: inspect(address, lambda: 0).commit_wait > 0)
+        finally:
+            wait_for_standbys(server, "")
+        writing.join(HANG)
+        found = inspect(address, lambda: 0)
+        assert (found.lacks_standby, found.commit_wait) == (False, 0.0)
+        with store.reading() as db:
+            assert db.notes.text("a") == "1"
+
+
+@pytest.mark.parametrize(
+    ("names", "lacks"), [("gone", True), ("gone, Near", False), ('ANY 1 ("near", gone)', False), ("*", False)]
+)
+def test_a_standby_that_is_connected_is_found_by_its_name(
+    server: Server, address: StoreAddress, names: str, lacks: bool
+) -> None:
+    open_database(address).close()
+    try:
+        with psycopg.connect(server.url(), replication="true", application_name="near", autocommit=True):
+            wait_for_standbys(server, names)
+            assert inspect(address, lambda: 0).lacks_standby is lacks
+        wait_for_standbys(server, "*")
+        until(lambda: inspect(address, lambda: 0).lacks_standby)
+    finally:
+        wait_for_standbys(server, "")
