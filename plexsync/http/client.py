@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from typing import TypeVar
 
@@ -103,14 +102,12 @@ class Wire:
         self._dates = threading.local()
         self._whole = whole_request(timeouts.read)
         self._deadline = Deadline()
-        self._client = httpx2.Client(
-            transport=transport or _transport(self._deadline, base, ca_file),
-            headers={"User-Agent": "PlexSync", "Accept": "application/json", "Accept-Encoding": "gzip", **headers},
-            timeout=httpx2.Timeout(timeouts.read, connect=timeouts.connect),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        # Without a client of `httpx2`, nothing handles cookies, redirects or the environment.
+        self._transport = transport or _transport(self._deadline, base, ca_file)
+        own = {"User-Agent": "PlexSync", "Accept": "application/json", "Accept-Encoding": "gzip"}
+        self._headers = httpx2.Headers({"Connection": "keep-alive", **own, **headers})
+        self._timeout = httpx2.Timeout(timeouts.read, connect=timeouts.connect).as_dict()
+        self._closed = False
 
     @property
     def place(self) -> tuple[str, int]:
@@ -118,8 +115,9 @@ class Wire:
         return self._base.host, self._base.port or (443 if self._base.scheme == "https" else 80)
 
     def close(self) -> None:
-        """Close every connection."""
-        self._client.close()
+        """Close every connection. A later request raises RuntimeError."""
+        self._closed = True
+        self._transport.close()
 
     def ask(
         self,
@@ -148,7 +146,7 @@ class Wire:
         self._alive()
         try:
             url = self._base.copy_with(raw_path=f"{self._prefix}{target}".encode("ascii"))
-            request = self._client.build_request(method, url, content=content or None, headers=headers)
+            request = self._request(method, url, content, headers)
             with self._deadline.due_in(self._whole):
                 return self._exchange(request, cap)
         except NeighbourError:
@@ -212,8 +210,16 @@ class Wire:
         """The error for an answer from another kind of server: "Plex at nas:32400 answered <answer>"."""
         return Unavailable(self.server.neighbour, f"{self.server.name} answered {answer}")
 
+    def _request(
+        self, method: str, url: httpx2.URL, content: bytes, headers: Mapping[str, str] | None
+    ) -> httpx2.Request:
+        if self._closed:
+            raise RuntimeError("a request after the connections were closed")
+        sent, timeout = self._headers | headers if headers else self._headers, {"timeout": self._timeout}
+        return httpx2.Request(method, url, headers=sent, content=content or None, extensions=timeout)
+
     def _exchange(self, request: httpx2.Request, cap: int) -> Answer:
-        response = self._client.send(request, stream=True)
+        response = self._transport.handle_request(request)
         try:
             body = self._body(response, cap) if response.is_success else self._error_body(response)
         finally:

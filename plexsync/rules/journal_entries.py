@@ -132,7 +132,8 @@ def _sent_hashes(name: str, value: Value, salt: bytes) -> tuple[str, ...]:
     A push that is not read back is known again by the second one.
     """
     spaced = value if isinstance(value, tuple) else " ".join(value.split())
-    return tuple(dict.fromkeys((*hashes_of(name, value, salt), *hashes_of(name, spaced, salt))))
+    spellings = dict.fromkeys((value, spaced))
+    return tuple(dict.fromkeys(hash for spelling in spellings for hash in hashes_of(name, spelling, salt)))
 
 
 def read_fields(

@@ -8,12 +8,16 @@ rule is a pair of folders, or a pattern as described in `plexsync.rules.patterns
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import takewhile
 
 from plexsync.rules.patterns import is_pattern, pattern
 from plexsync.rules.text import caseless, composed
 
 PathRules = Sequence[tuple[str, str]]  # (prefix in Stash, prefix in Plex), or (pattern, replacement)
+
+# The paths of one scene are compared with each other many times, one after the other.
+RECENT_PATHS = 256
 
 _DRIVE = re.compile(r"[A-Za-z]:(?:[\\/]|$)")
 # A Windows server lists both spellings of a share. With one name, or three slashes, a path is a Unix one.
@@ -195,6 +199,7 @@ def _is_windows(path: str) -> bool:
     return path.startswith("\\\\") or _DRIVE.match(path) is not None or _SHARE.match(path) is not None
 
 
+@lru_cache(maxsize=RECENT_PATHS)
 def _split(path: str, *, folded: bool = False) -> tuple[str, tuple[str, ...]]:
     """(root, components): the root is '' (relative), '/', '//' (a share) or a drive such as 'D:/'.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from plexsync.rules.item import LISTS, Item
 from plexsync.rules.text import composed, fold
@@ -10,6 +11,8 @@ Value = str | tuple[str, ...]
 
 # From this length on, a shorter text counts as PlexSync's, cut by Plex. Below it, you shortened the text.
 LEAST_CUT = 64
+# The lists of one scene are compared with each other many times, one after the other.
+RECENT_LISTS = 256
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def _rating(text: str) -> float | str:
         return text
 
 
+@lru_cache(maxsize=RECENT_LISTS)
 def name_keys(names: Value) -> frozenset[str]:
     """The keys of a list's names."""
     return frozenset(fold(name) for name in names)

@@ -23,6 +23,7 @@ HALVES = "surrogateescape"
 TAG_VERSION = 1_700_000_000
 
 Value = str | int | float | bool | None
+COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass
@@ -73,11 +74,8 @@ def to_xml(node: Node) -> str:
 
 def to_json(node: Node) -> str:
     """Render the object and all below it."""
-    members = [
-        f"{json.dumps(name)}:{json.dumps(value, ensure_ascii=False)}"
-        for name, value in node.attributes.items()
-        if value is not None
-    ]
+    attributes = {name: value for name, value in node.attributes.items() if value is not None}
+    members = [COMPACT.encode(attributes)[1:-1]] if attributes else []
     groups: dict[str, list[str]] = {}
     singles: set[str] = set()
     for child in node.children:

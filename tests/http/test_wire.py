@@ -129,6 +129,14 @@ def test_requests_share_a_connection():
         assert [wire.ask("GET", "/").body, wire.ask("GET", "/").body] == [b"one", b"two"]
 
 
+def test_a_closed_wire_opens_no_connection(server):
+    with wired(server.url) as wire:
+        wire.ask("GET", "/thing")
+    with pytest.raises(RuntimeError):
+        wire.ask("GET", "/thing")
+    assert server.count() == 1
+
+
 def test_an_error_does_not_cost_the_connection():
     def twice(connection, over):
         connection.sendall(whole(b"gone", status="404 Not Found"))
