@@ -77,8 +77,8 @@ def inspect(address: StoreAddress, now: Callable[[], int]) -> ServerCheck:
             free=int(value(db, FREE)),
             encrypted=bool(value(db, ENCRYPTED)),
             changes_sessions=_changes_sessions(db, address),
-            lacks_standby=bool(_value(db, LACKS_STANDBY)),
-            commit_wait=float(_value(db, COMMIT_WAIT)),
+            lacks_standby=bool(value(db, LACKS_STANDBY)),
+            commit_wait=float(value(db, COMMIT_WAIT)),
         )
 
 
