@@ -6,7 +6,7 @@ They are only read. What can't be read now counts as unknown, and is read again 
 import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -77,7 +77,8 @@ class FolderSiblings:
         first = self._first
         if first is None:
             return None
-        with os.scandir(first) as entries:
+        names = []
+        with suppress(OSError), os.scandir(first) as entries:
             names = sorted(entry.name for entry in entries if entry.name.startswith(PREFIX) and entry.is_dir())
         before = [name for name in names if name < self._folder.name]
         places = [("", first), *((scope_in(name), first / name) for name in before)]

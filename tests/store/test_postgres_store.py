@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -20,6 +21,7 @@ from plexsync.store.index import Entry
 from plexsync.store.opening import open_database
 from plexsync.store.postgres import backend, faults
 from plexsync.store.postgres.connection import CommitInDoubt
+from plexsync.store.worker_locks import locks_at
 from tests.patience import HANG
 from tests.postgres_server import Server, shared
 from tests.stores import connected
@@ -197,6 +199,16 @@ def test_what_you_have_to_fix_is_said_in_a_line_without_user_and_password(guarde
         assert isinstance(error, Unusable)
         assert words in str(error)
     assert "can't be read" in str(refused("postgresql://me:%zz@db/sync", tmp_path))
+
+
+def test_a_user_who_may_make_no_schema_is_told_so_at_once(guarded: Server, tmp_path: Path) -> None:
+    guarded.query(f"create role guest login password '{SECRET}'")
+    address = StoreAddress(tmp_path, f"postgresql://guest:{quote(SECRET, safe='')}@127.0.0.1:{guarded.port}/postgres")
+    with pytest.raises(Unusable, match="has to own the schema"):
+        open_database(address)
+    # A worker would wait for ever for what only you can mend.
+    with closing(locks_at(address)) as locks, pytest.raises(Unusable, match="has to own the schema"):
+        locks.is_locked()
 
 
 def test_what_passes_by_itself_is_a_local_fault(guarded: Server, tmp_path: Path) -> None:

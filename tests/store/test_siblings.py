@@ -1,5 +1,6 @@
 """The stores of several Plex servers side by side: as files in folders, and as schemas of one PostgreSQL database."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -67,6 +68,21 @@ def test_of_two_stores_with_one_server_the_earlier_one_has_it(store_of: Stores) 
     belongs_to(zoo, "apes")
     with zoo.reading() as db:
         assert db.servers.find().machine == "apes"
+
+
+def test_a_folder_that_cannot_be_listed_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ExitStack() as held:
+        for scope in ("", "attic"):
+            folder = store_folder(tmp_path / "data", scope)
+            folder.mkdir(parents=True)
+            store = held.enter_context(closing(open_database(StoreAddress(folder))))
+        belongs_to(store, "here")
+
+        def denied(_folder: Path) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(os, "scandir", denied)
+        assert siblings_of(store).earlier_owner("here") is None
 
 
 def test_a_further_store_sees_the_last_hook_of_the_first_and_the_first_none(store_of: Stores) -> None:

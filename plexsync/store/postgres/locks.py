@@ -124,7 +124,7 @@ class SharedLocks:
         not asked again: with the session, the lock's may have ended.
         """
         with self._using:
-            kept = self._session
+            kept, opening = self._session, not self._migrated
             try:
                 try:
                     return question(self._kept())
@@ -135,7 +135,7 @@ class SharedLocks:
                     return question(self._kept())
             except psycopg.Error as error:
                 self._drop()
-                raise faults.translated(error, self._address.name) from error
+                raise faults.translated(error, self._address.name, opening=opening) from error
 
     def _kept(self) -> Session:
         if self._session is None:
@@ -160,7 +160,8 @@ class SharedLocks:
             session.close()
 
     def _translating(self, action: Callable[[], T]) -> T:
+        opening = not self._migrated
         try:
             return action()
         except psycopg.Error as error:
-            raise faults.translated(error, self._address.name) from error
+            raise faults.translated(error, self._address.name, opening=opening) from error
