@@ -16,9 +16,9 @@ from plexsync.store.postgres.worker_lock import Periods
 from plexsync.store.worker_locks import shared_locks
 from tests.patience import HANG, until
 from tests.postgres_proxy import Proxy
-from tests.postgres_server import Server, missing, shared
+from tests.postgres_server import Server, shared
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there")
+pytestmark = pytest.mark.needs_postgres
 
 ONE, TWO = Machine("one", 1, "1.0", "i1", {}), Machine("two", 2, "1.0", "i2", {})
 # No heartbeat comes in between, so that only the question of a new connection can find the lock's session ended.

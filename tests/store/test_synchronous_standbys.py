@@ -12,9 +12,9 @@ from plexsync.store.address import StoreAddress
 from plexsync.store.opening import open_database
 from plexsync.store.postgres.inspection import inspect
 from tests.patience import HANG, until
-from tests.postgres_server import Server, missing
+from tests.postgres_server import Server
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there")
+pytestmark = pytest.mark.needs_postgres
 
 
 @pytest.fixture(scope="module")

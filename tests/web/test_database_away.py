@@ -16,10 +16,10 @@ from plexsync.web.database_outage import DatabaseOutage
 from plexsync.web.entry_desks import EntryDesk
 from tests.journey.world import World, until
 from tests.postgres_proxy import Proxy
-from tests.postgres_server import missing, shared
+from tests.postgres_server import shared
 from tests.web.conftest import Dash, dashboard
 
-on_postgres = pytest.mark.skipif(bool(missing()), reason=missing() or "there")
+on_postgres = pytest.mark.needs_postgres
 AWAY = "the dashboard can't use the database: "
 BACK = "the dashboard can use the database again"
 
