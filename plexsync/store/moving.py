@@ -38,7 +38,8 @@ COUNT_CONTENT = "select (select count(*) from note) + (select count(*) from job)
 # A source in PostgreSQL is idle while a long table arrives. A machine that stands by ends a session that is silent in the
 # middle of a transaction, so this one asks something now and then (seconds).
 WAIT = "set local idle_in_transaction_session_timeout = 0"
-ASK, PACE = "select 1", 3.0
+ASK = "select 1"
+PACE = 3.0
 # The columns that PostgreSQL numbers.
 NUMBERED = (
     "select table_name, column_name from information_schema.columns"
