@@ -92,7 +92,7 @@ def test_the_database_of_an_entry_goes_to_its_own_schema_and_back(
     done = door("move", "--to-file", file, "--plex", "old-barn")
     assert done.code == 0
     assert "database_schema" not in done.out, "the entry has its schema by its name"
-    assert "each other Plex server moves by itself: plexsync move with --plex living\n" in done.out
+    assert "each other Plex server moves by itself: plexsync move --plex living\n" in done.out
     held = "select nspname from pg_namespace where starts_with(nspname::text, 'plexsync')"
     with connected(StoreAddress(world.folder, url)) as db:
         assert [name for (name,) in db.execute(held).fetchall()] == ["plexsync_old_barn"]

@@ -147,9 +147,9 @@ def _checks(call: Call, start: Begun) -> Iterator[Check]:
     is_new = not start.address.is_postgres and not os.path.lexists(start.address.path)
     try:
         with opened(start.config, start.folder) as parts:
-            found = list(database.database(parts, is_new=is_new))
-            yield from found
-            if any(check.name == COMMITS for check in found):
+            checks = list(database.database(parts, is_new=is_new))
+            yield from checks
+            if any(check.name == COMMITS for check in checks):
                 # The following checks may write, and would wait as well.
                 return
             start.tell(parts)

@@ -92,5 +92,5 @@ def _sentences(done: MoveResult, target: StoreAddress, schema: str, others: tupl
         change = "set database_url (or database_url_file) to that address on every machine"
         change += f", and database_schema to {target.schema}" if target.schema != schema else ""
     kept = [f"the old file is kept as {done.kept}"] if done.kept else []
-    beside = [f"each other Plex server moves by itself: plexsync move with --plex {' or --plex '.join(others)}"]
+    beside = [f"each other Plex server moves by itself: plexsync move --plex {' or --plex '.join(others)}"]
     return "\n".join([copied, *kept, *(beside if others else ()), f"now {change}, then start plexsync serve"])

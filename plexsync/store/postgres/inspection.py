@@ -87,9 +87,9 @@ def _clocked(db: Session, now: Callable[[], int]) -> tuple[float, int]:
     trips: list[tuple[float, int]] = []
     for _ in range(TRIPS):
         began, here = time.perf_counter(), now()
-        there = moment(db)
+        server_time = moment(db)
         took = (time.perf_counter() - began) * 1000
-        trips.append((took, round(there - here - took / 2)))
+        trips.append((took, round(server_time - here - took / 2)))
     return statistics.median(took for took, _ in trips), min(trips)[1]
 
 
