@@ -102,7 +102,9 @@ def test_no_thread_notices_a_restart_of_the_server_between_two_transactions(tmp_
 
 def test_a_session_that_an_administrator_ends_is_replaced(store: Database, address: StoreAddress) -> None:
     save(store, "before")
-    for number, pid in enumerate([*shared().backends("application_name = 'plexsync'")]):
+    # Other tests use this server at the same time.
+    name = address.url.rpartition("/")[2]
+    for number, pid in enumerate([*shared().backends(f"application_name = 'plexsync' and datname = '{name}'")]):
         shared().query(f"select pg_terminate_backend({pid}, 10000)")
         save(store, f"after {number}")
     assert is_saved(store, "after 0")
