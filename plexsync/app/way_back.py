@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from plexsync.app.parts import Assembled
 from plexsync.engine import gate_rows
+from plexsync.engine.expiry import longest_request
 from plexsync.engine.tickets import WRITE_STASH
 from plexsync.flows.plays.compare import PlaysComparison
 from plexsync.flows.plays.first_run import FirstRun
-from plexsync.flows.plays.flow import PlaysFlow, longest_request
+from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import HistoryPoll, WatchRules
 from plexsync.flows.plays.listener import PlayListener
 from plexsync.flows.plays.preview import PlaysPreviewer

@@ -6,8 +6,8 @@ import pytest
 
 from plexsync.engine import dead_letters
 from plexsync.engine.engine import Idle, Worked
-from plexsync.rules.errors import LocalFault, Neighbour
-from plexsync.rules.job import Kind, State
+from plexsync.rules.errors import LocalFault, Neighbour, Unavailable
+from plexsync.rules.job import Kind, State, Why
 from plexsync.simulator.http import Fault
 from plexsync.store import sqlite
 from plexsync.store.database import Database
@@ -181,6 +181,34 @@ def test_a_write_that_lands_after_its_lease_is_put_right(house):
     house.edit(id, title="Older")
     house.step()
     assert (house.title_in_plex(id), house.row(id).state) == ("Older", State.READY)
+    house.work_until_settled()
+    assert house.title_in_plex(id) == "Newer"
+
+
+@pytest.mark.parametrize("leap", [600, 400 * DAY])
+def test_a_write_that_lands_after_a_leap_of_the_clock_is_put_right(house, leap):
+    """It is known as PlexSync's own, not taken for an edit by hand."""
+    (id,) = house.in_step(1)
+    house.replace_worker(pool=Inline())
+    late, real = [], house.worker.plex.edit
+
+    def lose(*args, **kwargs):
+        late.append(lambda: real(*args, **kwargs))
+        raise Unavailable(Neighbour.PLEX, "no answer")
+
+    house.worker.plex.edit = lose
+    house.edit(id, title="Older")
+    house.step()
+    house.worker.plex.edit = real
+    house.edit(id, title="Newer")
+    house.clock.leap(leap)
+    house.work_until_settled(within=200)
+    assert house.title_in_plex(id) == "Newer"
+    house.want(id, why=Why.SWEEP)
+    house.work_until_settled(within=10)
+    late[0]()
+    assert house.title_in_plex(id) == "Older"
+    house.want(id, why=Why.SWEEP)
     house.work_until_settled()
     assert house.title_in_plex(id) == "Newer"
 

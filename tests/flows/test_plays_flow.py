@@ -192,6 +192,37 @@ def test_a_request_whose_end_is_unknown_is_never_sent_twice_too_soon(house, arri
     assert house.unsettled() == 0
 
 
+@pytest.mark.parametrize("leap", [600, 400 * DAY])
+def test_a_play_that_is_undone_on_its_way_and_arrives_after_a_leap_of_the_clock_is_taken_back(house, leap):
+    (id,) = house.in_step()
+    play(house, id, AT)
+    house.stash_sim.faults.set(Fault("reset", when=adding))
+    poll(house)
+    house.stash_sim.faults.clear()
+    house.clock.leap(leap)
+    undo(house, id)
+    house.work()
+    house.stash_sim.plays.add(id, [AT])  # what was on its way
+    house.work_for(DAY / 24)
+    assert plays(house, id) == []
+    assert house.unsettled() == 0
+
+
+@pytest.mark.parametrize("leap", [600, 400 * DAY])
+def test_a_play_that_arrives_after_a_leap_of_the_clock_is_not_doubled(house, leap):
+    (id,) = house.in_step()
+    play(house, id, AT)
+    house.stash_sim.faults.set(Fault("reset", when=adding))
+    poll(house)
+    house.stash_sim.faults.clear()
+    house.clock.leap(leap)
+    house.work_for(60)
+    house.stash_sim.plays.add(id, [AT])
+    house.work_for(DAY / 24)
+    assert plays(house, id) == [AT]
+    assert mutations(house) == ["sceneAddPlay"], "it was waited for"
+
+
 def test_a_stash_that_refuses_writes_stops_nothing_else(house):
     one, two = house.in_step(2)
     play(house, one, AT)

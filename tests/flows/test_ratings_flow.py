@@ -312,6 +312,21 @@ def test_a_request_whose_end_is_unknown_is_not_sent_again_too_soon(house, arrive
     assert house.rows("select count(*) from rating where pending <> ''") == [(0,)]
 
 
+@pytest.mark.parametrize("leap", [600, 400 * DAY])
+def test_a_rating_that_arrives_after_a_leap_of_the_clock_is_not_taken_for_yours(house, leap):
+    (id,) = in_step(house, 80)
+    house.stash_sim.faults.set(Fault("reset", when=to_stash))
+    rate_in_plex(house, id, 6)
+    house.work_for(10)
+    house.stash_sim.faults.clear()
+    rate_in_plex(house, id, 4)
+    house.clock.leap(leap)
+    house.work_for(60)
+    rate_in_stash(house, id, 60)  # what was on its way
+    house.work_for(DAY / 24)
+    assert shown(house, id) == (40, 4.0)
+
+
 def test_a_rating_of_yours_right_after_ours_is_not_taken_for_ours(house):
     (id,) = in_step(house, 80)
     rate = house.worker.plex.rate

@@ -315,6 +315,24 @@ def test_a_request_whose_end_is_unknown_comes_to_rest(house, arrives, watched_on
     assert house.unsettled() == 0
 
 
+@pytest.mark.parametrize("leap", [600, 400 * DAY])
+def test_a_position_that_arrives_after_a_leap_of_the_clock_is_not_taken_for_yours(house, leap):
+    (id,) = house.in_step()
+    leave(house, id, 31_000)
+    house.stash_sim.faults.set(Fault("reset", when=saving))
+    assert house.worker.back.resume.poll() == ""
+    house.work_for(1)
+    house.stash_sim.faults.clear()
+    leave(house, id, 40_000)
+    house.clock.leap(leap)
+    assert house.worker.back.resume.poll() == ""
+    house.work_for(60)
+    change(house, id, 31_000)  # what was on its way
+    house.work_for(DAY / 24)
+    poll(house)
+    assert resume_of(house, id) == 40_000
+
+
 def test_what_you_change_while_the_end_of_a_request_is_unknown_stays(house):
     (id,) = house.in_step()
     leave(house, id, 31_000)

@@ -344,7 +344,7 @@ class Watchers:
         if plex and self.dice.random() < 0.4:
             moment = self.dice.choice(plex[-8:])
         second = (key_of(scene), moment)
-        state, sure = self._memory(second)
+        state, sure = self.memory(second)
         world.stash.plays.add(scene.id, [moment])
         rows = world.stash.plays.of(scene.id).count(moment)
         played = world.truth.is_played(world.truth.of(scene), moment)
@@ -361,7 +361,7 @@ class Watchers:
             return
         moment = self.dice.choice(rows)
         second = (key_of(scene), moment)
-        state, sure = self._memory(second)
+        state, sure = self.memory(second)
         world.stash.plays.delete(scene.id, [moment])
         left = world.stash.plays.of(scene.id).count(moment)
         played = world.truth.is_played(world.truth.of(scene), moment)
@@ -378,7 +378,7 @@ class Watchers:
         sql = "select 1 from play where scene = ? and scene_created_at = ? and moment = ? and sent_order <= ?"
         return bool(self.world.rows(sql, id, created_at, moment, self.last_sent))
 
-    def _memory(self, second: Second) -> tuple[str, bool]:
+    def memory(self, second: Second) -> tuple[str, bool]:
         """What is remembered of a second, "removing" where it is to be taken back; and whether nothing is under way now."""
         (id, created_at), moment = second
         rows = self.world.rows(REMEMBERED, id, created_at, moment)
@@ -413,7 +413,7 @@ class Watchers:
         for moment, (state, wanted) in before.items():
             if state == "undone" or wanted:
                 second, rows = (key_of(scene), moment), self.world.stash.plays.of(scene.id).count(moment)
-                _, at_rest = self._memory(second)
+                _, at_rest = self.memory(second)
                 self.world.truth.note_redone(second, rows, sure=sure and at_rest and state == "undone")
                 self.world.tally["redone"] += sure
         self.world.tell(f"redo of scene {scene.id}{'' if sure else ', perhaps'}")
@@ -501,7 +501,7 @@ class Watchers:
     def _judge_anew(self, second: Second, rows: int, *, lost: bool) -> None:
         """Stash has as many rows of a second as its backup had."""
         truth = self.world.truth
-        state, sure = self._memory(second)
+        state, sure = self.memory(second)
         if not sure or state in ("adding", "removing"):
             truth.allowed[second] = {max(0, rows - 1), rows, rows + 1}
         elif rows or (state in SETTLED_WITHOUT and not lost):
@@ -528,7 +528,7 @@ class Watchers:
 
         world.full = False
         # The journal keeps a wish, and any copy that is put back later is completed by it.
-        self.wished |= {second for second in {*self._rows(), *truth.allowed} if self._memory(second)[0] == "removing"}
+        self.wished |= {second for second in {*self._rows(), *truth.allowed} if self.memory(second)[0] == "removing"}
         world.replace_database(f"an older copy is restored{' by command' * by_command}", put)
         truth.gone.clear()
         rows = self._rows()
@@ -538,7 +538,7 @@ class Watchers:
     def _judge_memory(self, second: Second, rows: int, *, wished: bool) -> None:
         """What is remembered of a second is what the copy has, and what the journal beside it tells."""
         truth = self.world.truth
-        state, sure = self._memory(second)
+        state, sure = self.memory(second)
         if not sure or wished or state in ("adding", "removing"):
             truth.allowed[second] = {max(0, rows - 1), rows, rows + 1}
         elif rows:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
@@ -35,6 +36,7 @@ class CollectionParts:
     plex: PlexCollections
     gates: Gates
     clock: Clock
+    expiry: Expiry
     looker: CollectionLooker
     pusher: Pusher
     max_retries: int
@@ -84,7 +86,8 @@ class CollectionFlow:
     ) -> Mapping[str, Sequence[CollectionErrand]]:
         """Save what was found, and each push before it is sent."""
         found = [(job, finding, finding.row) for job, finding in findings if finding.row and finding.error is None]
-        errands = {job.token: self._saved(tx, job, finding, row, now, until) for job, finding, row in found}
+        ended = self._parts.expiry.ended()
+        errands = {job.token: self._saved(tx, job, finding, row, ended, until) for job, finding, row in found}
         for row in [row for _, finding, row in found if finding.parts]:
             move_scenes(tx, row, now=now)
         save_renames(
@@ -94,9 +97,9 @@ class CollectionFlow:
 
     @staticmethod
     def _saved(
-        tx: Writer, job: Job, finding: CollectionFinding, last_row: CollectionRow, now: int, until: int
+        tx: Writer, job: Job, finding: CollectionFinding, last_row: CollectionRow, ended: int, until: int
     ) -> list[CollectionErrand]:
-        row, sight = _as_found(last_row, finding, now), finding.sight
+        row, sight = _as_found(last_row, finding, ended), finding.sight
         errands = []
         if sight is not None and sight.plan.edit:
             entry = sight.entry(until)
@@ -196,8 +199,8 @@ def _is_renamed(row: CollectionRow, finding: CollectionFinding) -> bool:
     return finding.is_named and bool(row.item) and row.item == finding.item and finding.name != row.name
 
 
-def _as_found(row: CollectionRow, finding: CollectionFinding, now: int) -> CollectionRow:
-    """The row with what the inspection has found."""
+def _as_found(row: CollectionRow, finding: CollectionFinding, ended: int) -> CollectionRow:
+    """The row with what the inspection has found. `ended`: pushes that may take effect until then have ended."""
     inspected = replace(
         row,
         section=finding.section,
@@ -215,7 +218,7 @@ def _as_found(row: CollectionRow, finding: CollectionFinding, now: int) -> Colle
     return replace(
         inspected,
         memory=memory,
-        pushing=tuple(push for push in row.pushing if push.until > now),
+        pushing=tuple(push for push in row.pushing if push.until > ended),
         stamp=finding.stamp,
         desired=digest(finding.sight.wanted.values),
         undone=undone(memory),

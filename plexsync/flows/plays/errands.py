@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Errand
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Done, Outcome, Waiting
@@ -52,6 +53,13 @@ class PlaysFinding:
         send = self.resume.plan.send if self.resume else None
         position = f" @{send.sending}" if send else ""
         return f"+{list(self.plan.add or ())} -{list(self.plan.remove or ())}{position}"
+
+
+def with_expiry(memory: Memory, expiry: Expiry) -> Memory:
+    """The memory, with the times until which open requests may take effect in spite of a leap of the clock."""
+    return {
+        moment: replace(play, until=expiry.until(play.until)) if play.until else play for moment, play in memory.items()
+    }
 
 
 def ending(plan: PlayPlan, now: int) -> Outcome:

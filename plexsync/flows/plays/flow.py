@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.rules import WorkRules
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.canaries import write_canaries
-from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, ending
+from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, ending, with_expiry
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.marked import MarkedPlays
 from plexsync.flows.plays.pairs import left_alone
@@ -43,11 +44,6 @@ UNPAIRED, LEFT_ALONE = Done(rests="unpaired"), Done(rests="left alone")
 READ_ANEW = Waiting("the history of Plex has changed and is read anew", "released", after=60.0, backoff=False)
 # Seconds until a history that Plex does not show is asked for again.
 REFUSED_REST = 600.0
-
-
-def longest_request(rules: WorkRules) -> int:
-    """How far ahead a request can take effect, in milliseconds: a batch's reading, and the request itself."""
-    return rules.lease + 2 * rules.deadline
 
 
 class PlaysFlow:
@@ -90,12 +86,12 @@ class PlaysFlow:
         self._scope = scope
         self._recovery = recovery
         self._restores = restores
-        self._longest = longest_request(rules)
+        self._expiry = Expiry(clock, longest_request(rules))
         self._reader = BatchReader(gates)
-        self.resume = ResumePoints(history, clock, longest=self._longest)
+        self.resume = ResumePoints(history, clock, self._expiry)
         self.marked = MarkedPlays(history, clock)
         self.journal = WatchJournal()
-        self._back = TakingBack(store, gates, clock, stash_identity, self.resume, longest=self._longest)
+        self._back = TakingBack(store, gates, clock, stash_identity, self.resume, self._expiry)
         self._undo = WishForPlays(stash, gates, recovery, UNDO)
         self._is_on = is_on
         if not is_on:
@@ -113,6 +109,7 @@ class PlaysFlow:
         Plays that you have not approved are left alone. `since`: plan as if you had approved those from that moment on.
         """
         self._recovery.check()
+        self._expiry.ended()
         last = self._restores.last_scenes() if self._restores else ()
         answers = self._reader.read(Neighbour.STASH, self._stash.watched, [*ids, *last])
         scenes = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
@@ -204,7 +201,8 @@ class PlaysFlow:
             for moment, source in plays.get(key, {}).items():
                 if not kept.get((source.item, moment), set()) - {id}:
                     listed.setdefault(moment, source)
-        plan = plan_plays(listed, Counter(watched.plays), memory, now=now, longest=self._longest)
+        rows, known = Counter(watched.plays), with_expiry(memory, self._expiry)
+        plan = plan_plays(listed, rows, known, now=now, longest=self._expiry.longest)
         played = frozenset(source.item for key in keys for source in plays.get(key, {}).values())
         ends = ending(plan, now)
         finding = PlaysFinding(id, watched, memory, plan, ends=ends, listed=listed.keys(), played=played)
@@ -219,6 +217,8 @@ class PlaysFlow:
         self, tx: Writer, findings: Sequence[tuple[Job, PlaysFinding]], *, now: int, until: int
     ) -> Mapping[str, Sequence[PlaysErrand | ResumeErrand]]:
         """Save what was found, and each play and resume point before it is sent."""
+        # So that a leap after this moment is noticed, whatever the clock has done since the look.
+        self._expiry.ended()
         errands: dict[str, Sequence[PlaysErrand | ResumeErrand]] = {}
         for job, finding in findings:
             plan, watched = finding.plan, finding.watched

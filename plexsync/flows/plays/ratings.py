@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.rules import WorkRules
@@ -106,8 +107,7 @@ class RatingFlow(_WithoutMore, ABC):
         self._parts = parts
         self._gates = parts.gates
         self._clock = parts.clock
-        # How far ahead a request can take effect: a batch's reading, and the request itself.
-        self._longest = parts.work.lease + 2 * parts.work.deadline
+        self._expiry = Expiry(parts.clock, longest_request(parts.work))
         self._reader = BatchReader(parts.gates)
         (self._other,) = (kind for kind in BOTH if kind != self.kind)
         self.journal = RatingJournal()
@@ -116,6 +116,7 @@ class RatingFlow(_WithoutMore, ABC):
 
     def look(self, ids: Sequence[int]) -> Sequence[RatingFinding]:
         """Read the ratings of these scenes and of their items, and plan."""
+        self._expiry.ended()
         answers = self._reader.read(Neighbour.STASH, self._parts.stash.scenes, ids)
         findings = {id: RatingFinding(id, outcome=Gone()) for id in ids if id not in answers}
         findings |= {
@@ -173,12 +174,16 @@ class RatingFlow(_WithoutMore, ABC):
         if snapshot.probed in {item.key for item in read}:
             return RatingFinding(id, scene, outcome=BEING_PROBED)
         pushings = [push for item in read for push in snapshot.pushings.get((id, item.key), ())]
-        if (until := min(open_until(pushings), now + self._longest)) > now:
+        if (until := min(self._expiry.until(open_until(pushings)), now + self._expiry.longest)) > now:
             return RatingFinding(id, scene, outcome=_waiting("an edit may still arrive in Plex", until - now))
-        memory = {item.key: base for item in read if (base := snapshot.bases.get((id, item.key)))}
+        memory = {
+            item.key: replace(base, until=self._expiry.until(base.until))
+            for item in read
+            if (base := snapshot.bases.get((id, item.key)))
+        }
         plex = {item.key: item_rating(item) for item in read}
         plan = plan_rating(
-            memory, stash_rating(scene.rating100), plex, self._parts.rules.wins, now=now, longest=self._longest
+            memory, stash_rating(scene.rating100), plex, self._parts.rules.wins, now=now, longest=self._expiry.longest
         )
         finding = RatingFinding(id, scene, memory, plex, plan)
         if plan.wait_until:
@@ -196,6 +201,7 @@ class RatingFlow(_WithoutMore, ABC):
         self, tx: Writer, findings: Sequence[tuple[Job, RatingFinding]], *, now: int, until: int
     ) -> Mapping[str, Sequence[RatingErrand]]:
         """Save what was found, and each rating before it is sent. Queues the other direction for its part."""
+        self._expiry.ended()
         errands: dict[str, Sequence[RatingErrand]] = {}
         for job, finding in findings:
             plan, scene = finding.plan, finding.scene

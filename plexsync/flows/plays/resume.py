@@ -7,6 +7,7 @@ that request, so one whose result is unknown is resolved by reading Stash again 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Errand
 from plexsync.flows.plays.errands import PlaysErrand, PlaysFinding, PlaysJournal, ResumeFinding
 from plexsync.flows.plays.history_poll import HistoryPoll
@@ -104,10 +105,10 @@ class WatchJournal:
 class ResumePoints:
     """Plans and saves the resume points of scenes, for the plays flow."""
 
-    def __init__(self, history: HistoryPoll, clock: Clock, *, longest: int) -> None:
+    def __init__(self, history: HistoryPoll, clock: Clock, expiry: Expiry) -> None:
         self._history = history
         self._clock = clock
-        self._longest = longest
+        self._expiry = expiry
 
     def joined(
         self, finding: PlaysFinding, items: Sequence[Item], remembered: RememberedResume | None, *, since: int | None
@@ -129,14 +130,15 @@ class ResumePoints:
         if finding.watched is None or finding.plan is None:
             return finding
         now = self._clock.now()
+        known = replace(remembered, until=self._expiry.until(remembered.until)) if remembered else None
         plan = plan_resume(
             watched,
             finding.watched.position,
-            remembered,
+            known,
             duration=_duration(finding.watched),
             played_at=_played_at(finding, finding.watched, now),
             now=now,
-            longest=self._longest,
+            longest=self._expiry.longest,
         )
         ends = finding.ends
         if plan.wait_until:

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from plexsync.engine.expiry import Expiry
 from plexsync.engine.gates import Gates
-from plexsync.flows.plays.errands import Memory, PlaysFinding, ending
+from plexsync.flows.plays.errands import Memory, PlaysFinding, ending, with_expiry
 from plexsync.flows.plays.resume import ResumePoints, wanted_back
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.rules.job import Waiting
@@ -26,15 +27,14 @@ class TakingBack:
         clock: Clock,
         stash_identity: StashIdentity,
         resume: ResumePoints,
-        *,
-        longest: int,
+        expiry: Expiry,
     ) -> None:
         self._store = store
         self._gates = gates
         self._clock = clock
         self._stash_identity = stash_identity
         self._resume = resume
-        self._longest = longest
+        self._expiry = expiry
 
     def planned(self, findings: Sequence[PlaysFinding]) -> dict[int, PlaysFinding]:
         """Those of these findings of whose scene something is to be taken back, with the plan for that."""
@@ -60,7 +60,8 @@ class TakingBack:
 
     def _back(self, finding: PlaysFinding, watched: WatchedScene, memory: Memory) -> PlaysFinding:
         now = self._clock.now()
-        plan = plan_plays({}, Counter(watched.plays), memory, now=now, longest=self._longest)
+        rows, known = Counter(watched.plays), with_expiry(memory, self._expiry)
+        plan = plan_plays({}, rows, known, now=now, longest=self._expiry.longest)
         if plan.wait_until:
             ends = ending(plan, now)
         else:

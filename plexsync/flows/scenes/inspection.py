@@ -237,8 +237,11 @@ class Looker:
         ]
 
     @staticmethod
-    def save(tx: Writer, sights: Iterable[Inspection], *, now: int) -> None:
-        """Save the findings: resolved pushes, fields found correct, fields forgotten."""
+    def save(tx: Writer, sights: Iterable[Inspection], *, now: int, ended: int | None = None) -> None:
+        """Save the findings: resolved pushes, fields found correct, fields forgotten.
+
+        `ended`: pushes that may take effect until then have ended. `now` if it is None.
+        """
         sights = list(sights)
         save_names(tx, sights, now=now)
         targets = [(sight.id, target.item.key, target) for sight in sights for target in sight.targets]
@@ -248,7 +251,7 @@ class Looker:
         tx.memories.renew_files((id, key) for id, key, target in targets if target.has_other_files)
         if known_again := [key for _, key, target in targets if target.was_lost]:
             tx.notes.end_losses(known_again)
-        tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=now)
+        tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=now if ended is None else ended)
 
     def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
         """The scenes that may have an item in these libraries, see `SceneMatcher.may_be_in`."""

@@ -1,0 +1,48 @@
+"""When a request whose end is unknown can no longer take effect, also after the clock has leapt forward.
+
+An open request is saved with the wall-clock time until which it may take effect, since that outlives the process. If the
+clock leaps past that time, the request can still arrive. So a leap counts only once the longest request has ended.
+"""
+
+from plexsync.engine.rules import WorkRules
+from plexsync.rules.neighbours import Clock
+
+# The wall clock may gain this much on the steady clock (milliseconds) without a leap: it is corrected all the time.
+CORRECTION = 1000.0
+
+
+def longest_request(rules: WorkRules) -> int:
+    """How far ahead a request can take effect, in milliseconds: a batch's reading, and the request itself."""
+    return rules.lease + 2 * rules.deadline
+
+
+class Expiry:
+    """Tells which open requests of a flow have ended.
+
+    A leap is noticed between two calls, so call it before a request is sent, and with every look. `longest`: see
+    `longest_request`. How an earlier process saw the clock is not known.
+    """
+
+    def __init__(self, clock: Clock, longest: int) -> None:
+        self.longest = longest
+        self._clock = clock
+        self._offset = clock.now() - clock.monotonic() * 1000
+        # (when it was noticed, the offset before it) of each leap that does not count yet, by the steady clock.
+        self._leaps: list[tuple[float, float]] = []
+
+    def ended(self) -> int:
+        """The time (UTC ms) that has passed for certain: what may take effect until then has ended."""
+        steady = self._clock.monotonic() * 1000
+        offset = self._clock.now() - steady
+        if offset > self._offset + CORRECTION:
+            self._leaps.append((steady, self._offset))
+        self._leaps = [leap for leap in self._leaps if steady - leap[0] < self.longest]
+        self._offset = offset
+        return round(steady + min([offset, *(before for _, before in self._leaps)]))
+
+    def until(self, saved: int) -> int:
+        """Until when (UTC ms) a request may take effect, whose saved time is `saved`; 0 stays 0."""
+        if saved <= self.ended() or not self._leaps:
+            return saved
+        remaining = self._leaps[-1][0] + self.longest - self._clock.monotonic() * 1000
+        return max(saved, self._clock.now() + round(remaining))

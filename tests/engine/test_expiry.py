@@ -1,0 +1,77 @@
+"""When a request whose end is unknown has ended for certain, also if the clock is set meanwhile."""
+
+import pytest
+
+from plexsync.engine.expiry import Expiry
+from tests.engine.clocks import Clock
+
+LONGEST = 240_000
+SECOND = 1000
+DAY = 86_400
+
+
+def test_time_that_passes_ends_a_request():
+    clock = Clock()
+    expiry, until = Expiry(clock, LONGEST), clock.now() + 60 * SECOND
+    clock.move(59)
+    assert (expiry.until(until), expiry.ended() < until) == (until, True)
+    clock.move(1)
+    assert expiry.ended() == until == clock.now()
+
+
+@pytest.mark.parametrize("leap", [90, DAY, 400 * DAY])
+def test_a_leap_ends_no_request_before_its_time_has_really_passed(leap):
+    clock = Clock()
+    expiry, until = Expiry(clock, LONGEST), clock.now() + 60 * SECOND
+    clock.move(10)
+    clock.leap(leap)
+    assert expiry.ended() == until - 50 * SECOND
+    assert expiry.until(until) == clock.now() + LONGEST
+    clock.move(49)
+    assert expiry.until(until) > clock.now()
+    clock.move(1)
+    assert expiry.until(until) == until <= expiry.ended()
+    clock.move(LONGEST / SECOND - 50)
+    assert expiry.ended() == clock.now(), "the leap counts"
+
+
+def test_each_of_several_leaps_is_waited_out():
+    clock = Clock()
+    expiry, until = Expiry(clock, LONGEST), clock.now() + 60 * SECOND
+    clock.leap(40)
+    expiry.ended()
+    clock.move(200)
+    clock.leap(DAY)
+    late = clock.now() + 60 * SECOND
+    assert expiry.ended() == until - 60 * SECOND + 200 * SECOND, "the first leap does not count yet"
+    clock.move(50)
+    assert expiry.ended() == clock.now() - DAY * SECOND, "the first one counts"
+    assert expiry.until(late) == clock.now() + 190 * SECOND
+    clock.move(190)
+    assert expiry.ended() == clock.now()
+
+
+def test_a_clock_that_is_set_back_and_forth_again_ends_none():
+    clock = Clock()
+    expiry = Expiry(clock, LONGEST)
+    clock.leap(-DAY)
+    until = clock.now() + 60 * SECOND
+    assert expiry.ended() < until
+    clock.leap(DAY)
+    assert expiry.until(until) > clock.now()
+
+
+def test_a_clock_that_is_corrected_all_the_time_has_not_leapt():
+    clock = Clock()
+    expiry = Expiry(clock, LONGEST)
+    for _ in range(100):
+        clock.move(1)
+        clock.leap(0.9)
+        assert expiry.ended() == clock.now()
+
+
+def test_what_has_no_request_waits_for_none():
+    clock = Clock()
+    expiry = Expiry(clock, LONGEST)
+    clock.leap(DAY)
+    assert expiry.until(0) == 0
