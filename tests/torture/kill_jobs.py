@@ -270,7 +270,7 @@ def memory(size: str, seed: int) -> list[Score]:
                 lambda ack: _as_well_as_it_can(config_for(made), folder, made["ids"], ack), before=lines.watch
             )
             acked = said(end)
-            if end.killed or (end.failed and "MemoryError" not in end.acks[-1]):
+            if end.killed or (end.failed and "MemoryError" not in "".join(end.acks[-1:])):
                 score.spoil(f"{case}: {end}")
             still_there(score, case, folder, acked)
             end = in_peace(made, folder, unsaid(made, acked))

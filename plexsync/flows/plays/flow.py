@@ -201,8 +201,8 @@ class PlaysFlow:
             for moment, source in plays.get(key, {}).items():
                 if not kept.get((source.item, moment), set()) - {id}:
                     listed.setdefault(moment, source)
-        rows, known = Counter(watched.plays), with_expiry(memory, self._expiry)
-        plan = plan_plays(listed, rows, known, now=now, longest=self._expiry.longest)
+        rows, remembered = Counter(watched.plays), with_expiry(memory, self._expiry)
+        plan = plan_plays(listed, rows, remembered, now=now, longest=self._expiry.longest)
         played = frozenset(source.item for key in keys for source in plays.get(key, {}).values())
         ends = ending(plan, now)
         finding = PlaysFinding(id, watched, memory, plan, ends=ends, listed=listed.keys(), played=played)

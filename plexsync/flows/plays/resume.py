@@ -130,11 +130,11 @@ class ResumePoints:
         if finding.watched is None or finding.plan is None:
             return finding
         now = self._clock.now()
-        known = replace(remembered, until=self._expiry.until(remembered.until)) if remembered else None
+        current = replace(remembered, until=self._expiry.until(remembered.until)) if remembered else None
         plan = plan_resume(
             watched,
             finding.watched.position,
-            known,
+            current,
             duration=_duration(finding.watched),
             played_at=_played_at(finding, finding.watched, now),
             now=now,

@@ -60,8 +60,8 @@ class TakingBack:
 
     def _back(self, finding: PlaysFinding, watched: WatchedScene, memory: Memory) -> PlaysFinding:
         now = self._clock.now()
-        rows, known = Counter(watched.plays), with_expiry(memory, self._expiry)
-        plan = plan_plays({}, rows, known, now=now, longest=self._expiry.longest)
+        rows, remembered = Counter(watched.plays), with_expiry(memory, self._expiry)
+        plan = plan_plays({}, rows, remembered, now=now, longest=self._expiry.longest)
         if plan.wait_until:
             ends = ending(plan, now)
         else:
