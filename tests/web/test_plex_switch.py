@@ -473,7 +473,8 @@ def test_serve_shows_all_servers_and_takes_over_the_settings_of_each(pair: Pair,
         until(lambda: [one["error"] for one in facts("/api/plex").get("plex", ())] == ["", ""])
         assert [one["name"] for one in facts("/api/plex")["plex"]] == [FIRST, SECOND]
         until(lambda: value("max_retries") == "6")
-        until(lambda: facts(f"/api/status?plex={SECOND}").get("dashboard"))
+        for name in (FIRST, SECOND):
+            until(lambda name=name: facts(f"/api/status?plex={name}").get("dashboard"))
         assert facts(f"/api/status?plex={SECOND}")["dashboard"]["url"] == f"http://127.0.0.1:{port}/plex/{SECOND}"
         assert facts("/api/status")["dashboard"]["url"] == f"http://127.0.0.1:{port}"
         write("max_retries = 8\n")
