@@ -17,10 +17,10 @@ def longest_request(rules: WorkRules) -> int:
 
 
 class Expiry:
-    """Tells which open requests of a flow have ended.
+    """Tells which open requests of a flow have ended. `longest`: see `longest_request`.
 
-    A leap is noticed between two calls, so call it before a request is sent, and with every look. `longest`: see
-    `longest_request`. How an earlier process saw the clock is not known.
+    It notices a leap between two calls of any method, so a flow calls one with every look, and one before it sends. How
+    an earlier process saw the clock is not known.
     """
 
     def __init__(self, clock: Clock, longest: int) -> None:
@@ -30,15 +30,20 @@ class Expiry:
         # (when it was noticed, the offset before it) of each leap that does not count yet, by the steady clock.
         self._leaps: list[tuple[float, float]] = []
 
-    def ended(self) -> int:
-        """The time (UTC ms) that has passed for certain: what may take effect until then has ended."""
+    def notice(self) -> float:
+        """Notice a leap since the last call; returns the steady time in milliseconds."""
         steady = self._clock.monotonic() * 1000
         offset = self._clock.now() - steady
         if offset > self._offset + CORRECTION:
             self._leaps.append((steady, self._offset))
         self._leaps = [leap for leap in self._leaps if steady - leap[0] < self.longest]
         self._offset = offset
-        return round(steady + min([offset, *(before for _, before in self._leaps)]))
+        return steady
+
+    def ended(self) -> int:
+        """The time (UTC ms) that has passed for certain: what may take effect until then has ended."""
+        steady = self.notice()
+        return round(steady + min([self._offset, *(before for _, before in self._leaps)]))
 
     def until(self, saved: int) -> int:
         """Until when (UTC ms) a request may take effect, whose saved time is `saved`; 0 stays 0."""

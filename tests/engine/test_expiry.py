@@ -39,7 +39,7 @@ def test_each_of_several_leaps_is_waited_out():
     clock = Clock()
     expiry, until = Expiry(clock, LONGEST), clock.now() + 60 * SECOND
     clock.leap(40)
-    expiry.ended()
+    expiry.notice()
     clock.move(200)
     clock.leap(DAY)
     late = clock.now() + 60 * SECOND

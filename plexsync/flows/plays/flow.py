@@ -109,7 +109,7 @@ class PlaysFlow:
         Plays that you have not approved are left alone. `since`: plan as if you had approved those from that moment on.
         """
         self._recovery.check()
-        self._expiry.ended()
+        self._expiry.notice()
         last = self._restores.last_scenes() if self._restores else ()
         answers = self._reader.read(Neighbour.STASH, self._stash.watched, [*ids, *last])
         scenes = {id: answer for id, answer in answers.items() if isinstance(answer, WatchedScene)}
@@ -218,7 +218,7 @@ class PlaysFlow:
     ) -> Mapping[str, Sequence[PlaysErrand | ResumeErrand]]:
         """Save what was found, and each play and resume point before it is sent."""
         # So that a leap after this moment is noticed, whatever the clock has done since the look.
-        self._expiry.ended()
+        self._expiry.notice()
         errands: dict[str, Sequence[PlaysErrand | ResumeErrand]] = {}
         for job, finding in findings:
             plan, watched = finding.plan, finding.watched

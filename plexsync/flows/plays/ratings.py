@@ -116,7 +116,7 @@ class RatingFlow(_WithoutMore, ABC):
 
     def look(self, ids: Sequence[int]) -> Sequence[RatingFinding]:
         """Read the ratings of these scenes and of their items, and plan."""
-        self._expiry.ended()
+        self._expiry.notice()
         answers = self._reader.read(Neighbour.STASH, self._parts.stash.scenes, ids)
         findings = {id: RatingFinding(id, outcome=Gone()) for id in ids if id not in answers}
         findings |= {
@@ -201,7 +201,7 @@ class RatingFlow(_WithoutMore, ABC):
         self, tx: Writer, findings: Sequence[tuple[Job, RatingFinding]], *, now: int, until: int
     ) -> Mapping[str, Sequence[RatingErrand]]:
         """Save what was found, and each rating before it is sent. Queues the other direction for its part."""
-        self._expiry.ended()
+        self._expiry.notice()
         errands: dict[str, Sequence[RatingErrand]] = {}
         for job, finding in findings:
             plan, scene = finding.plan, finding.scene
