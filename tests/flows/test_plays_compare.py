@@ -212,3 +212,20 @@ def test_an_account_that_nobody_has_compares_nothing(tmp_path):
         house.work_for(60)
         assert not compare(house)
         assert house.stash_sim.plays.of(1) == ()
+
+
+def test_the_plays_of_a_scene_that_is_in_stash_again_are_not_called_gone(house):
+    one, two = house.in_step(2)
+    copy = house.stash_sim.backup()
+    for id in (one, two):
+        house.stash_sim.destroy_scene(id)
+        house.want(id, kind=PLAYS)
+    house.work_until_settled()
+    gone = f"select id from job where kind = '{PLAYS}' and state = 'gone' order by id"
+    assert house.rows(gone) == [(one,), (two,)]
+    house.stash_sim.restore(copy)
+    house.stash_sim.destroy_scene(two)
+    house.clock.move(2 * DAY)
+    assert compare(house)
+    house.work_until_settled()
+    assert house.rows(gone) == [(two,)], "this one is"

@@ -7,6 +7,7 @@ their scene, so no poll of Stash can. It decides nothing about a play itself: th
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import chain
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
@@ -14,7 +15,7 @@ from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import DAY, PLAYS, Why
+from plexsync.rules.job import DAY, PLAYS, State, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import PLAYS_COMPARED, REPAIRED, RESTORED, STASH_BACK
 from plexsync.rules.plays import PlaySource, plan_plays
@@ -76,21 +77,24 @@ class PlaysComparison:
         return not at.isdecimal() or not 0 <= self._clock.now() - int(at) < DAY
 
     def compare(self, stopping: Callable[[], bool] = lambda: False) -> bool:
-        """Queue every scene whose plays are out of step; False if `stopping` ended that. Raises NeighbourError."""
+        """Queue every scene whose plays are out of step, or that is back; False if `stopping` ended that.
+
+        Raises NeighbourError.
+        """
         began = self._clock.now()
         with self._store.reading() as db:
             loss = _last_loss(db)
         self._recovery.check(again=True)
         self._restores.check()
         count = 0
-        for scenes in self._steps(self._history.account()):
+        for scenes in chain(self._steps(self._history.account()), self._returned()):
             count += self._want(scenes)
             if stopping():
                 return False
         with self._store.writing() as tx:
             tx.notes.save(PLAYS_COMPARED, f"{began} {loss}")
         if count:
-            log.info("the plays of %d scenes are out of step", count)
+            log.info("the plays of %d scenes are looked at again", count)
         return True
 
     def _steps(self, account: int) -> Iterator[set[int]]:
@@ -121,6 +125,17 @@ class PlaysComparison:
             yield self._out_of_step(plays, plays)
             yield self._history.scenes_of([item for item, scenes_of in owners.items() if not scenes_of])
             last_item = items[-1]
+
+    def _returned(self) -> Iterator[set[int]]:
+        """The scenes, page by page, that were gone when their plays were looked at, and are in Stash again."""
+        last = (str(PLAYS), 0)
+        while True:
+            with self._store.reading() as db:
+                rows = [row for row in db.jobs.in_state(State.GONE, limit=PAGE, after=last) if row.kind == PLAYS]
+            if not rows:
+                return
+            yield set(self._restores.read([row.id for row in rows]))
+            last = (str(PLAYS), rows[-1].id)
 
     def _out_of_step(self, ids: Collection[int], listed: Listed) -> set[int]:
         """Those of these scenes in Stash for whose plays there is something to do. `listed`: what Plex lists, by scene."""
