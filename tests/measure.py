@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import costs
+
 ROOT = Path(__file__).resolve().parent.parent
 VAGUE_WORDS = (
     "one found told seen known made left why who whom whose how what which ours theirs cls said stood called lately there "
@@ -166,6 +168,9 @@ def main() -> None:
     for title, counts in (("vague names by file", found.vague_files), ("untyped facts by file", found.untyped)):
         if counts:
             print(f"\n{title}: " + ", ".join(f"{place} {count}" for place, count in counts.most_common(12)))
+    print("\nCPU seconds of the tests:")
+    for seconds, place in costs.rows(ROOT):
+        print(f"{seconds:8.1f}  {place}")
 
 
 if __name__ == "__main__":
