@@ -1,6 +1,6 @@
 """`python -m tests.torture`: every fault of disk, process and crowd, in full figures, as one table.
 
---sample    what `make test` runs          --only F5,F6   all rows of these faults, or a run by its name
+--sample    what `make test-all` runs          --only F5,F6   all rows of these faults, or a run by its name
 --long      as long as it takes            --seed N       other chances; a failure is found again by its seed
 --store postgres   all stores on a PostgreSQL server, and what can happen to that
 Exits with 1 if anything was lost, doubled or wrong, or if a row has tried nothing and doesn't say why.
@@ -71,7 +71,7 @@ RUNS: dict[str, Callable[[str, int], list[Score]]] = {
     "F46": kill_jobs.memory,
     "F46-limit": short_memory.limited,
 }
-# What `make test` runs as tests of its own, here in full figures.
+# What `make test-all` runs as tests of its own, here in full figures.
 SUITES = {
     "F48": suites.lives,
     "F48-servers": suites.server_lives,
