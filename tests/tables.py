@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 Test = Callable[..., None]
+# What `pytest.param` makes.
+PARAM = type(pytest.param())
 # Characters of a row that a failure shows.
 SHOWN = 200
 
@@ -20,7 +22,7 @@ SHOWN = 200
 def table(names: str | tuple[str, ...], rows: Iterable[Any]) -> Callable[[Test], Test]:
     """A decorator: the test runs once for each row, with its values under these names. Tables above each other multiply."""
     columns = (names,) if isinstance(names, str) else names
-    filled = [(row,) if isinstance(names, str) else tuple(row) for row in rows]
+    filled = [_values(row, alone=isinstance(names, str)) for row in rows]
     if not filled or any(len(row) != len(columns) for row in filled):
         raise ValueError(f"a table of {columns} with a value for each, and a row at least")
 
@@ -40,6 +42,14 @@ def table(names: str | tuple[str, ...], rows: Iterable[Any]) -> Callable[[Test],
         return whole
 
     return over_all
+
+
+def _values(row: Any, *, alone: bool) -> tuple[Any, ...]:
+    if isinstance(row, PARAM):
+        if row.marks:
+            raise ValueError("a row with marks has to be a case")
+        return tuple(row.values)
+    return (row,) if alone else tuple(row)
 
 
 def _errors(test: Test, row: dict[str, Any], fixtures: dict[str, object]) -> list[Exception]:

@@ -49,6 +49,19 @@ def test_tables_multiply() -> None:
     assert tried == {"ax", "bx", "cx", "ay", "by", "cy"}
 
 
+def test_a_row_may_have_a_name_and_no_marks() -> None:
+    tried = []
+
+    @table(("left", "right"), [pytest.param(1, 2, id="a"), (3, 4)])
+    def holds(left: int, right: int) -> None:
+        tried.append((left, right))
+
+    holds()
+    assert tried == [(1, 2), (3, 4)]
+    with pytest.raises(ValueError, match="marks"):
+        table("left", [pytest.param(1, marks=pytest.mark.skip)])
+
+
 @pytest.mark.parametrize("rows", [[], [(1, 2), (3,)]])
 def test_a_table_has_rows_and_each_a_value_for_each_name(rows: list[tuple[int, ...]]) -> None:
     with pytest.raises(ValueError, match="left"):

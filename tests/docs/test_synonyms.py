@@ -16,6 +16,7 @@ from plexsync.cli.main import COMMANDS, plexsync
 from plexsync.rules import status_words
 from plexsync.rules.status_words import JOB_STATES, Finding, SceneStatus, job_word, server_word
 from tests.sources import ROOT, Broken, Source, broken, lines_broken, product
+from tests.tables import table
 
 pytestmark = pytest.mark.xdist_group("sources")
 # Plain English where they do not name a status: forbidden as a label only.
@@ -80,7 +81,7 @@ def test_the_glossary_has_the_words() -> None:
     assert synonyms() >= PLAIN
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "word"),
     [
         ("3 in step", "in step"),

@@ -1,11 +1,10 @@
 """How a scene stands, and since when: by its row, and by what was seen."""
 
-import pytest
-
 from plexsync.rules.job import State
 from plexsync.rules.records import JobRow, Stood
 from plexsync.rules.scene_status import Standing, standing
 from plexsync.rules.status_words import SceneStatus, status_of
+from tests.tables import table
 
 
 def row(state, *, cls="", since=50, error=""):
@@ -29,7 +28,7 @@ def row(state, *, cls="", since=50, error=""):
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("known", "stood", "pushed", "told"),
     [
         # nobody knows of it, or a comparison alone does
@@ -61,8 +60,8 @@ def test_how_a_scene_stands(known, stood, pushed, told):
     assert standing(known, stood, pushed=pushed) == told
 
 
-@pytest.mark.parametrize("state", [None, *State])
-@pytest.mark.parametrize("seen", ["", "in step", "person", "differs", "absent", "ambiguous", "strict", "failed"])
-@pytest.mark.parametrize("cls", ["", "ambiguous", "refused"])
+@table("state", [None, *State])
+@table("seen", ["", "in step", "person", "differs", "absent", "ambiguous", "strict", "failed"])
+@table("cls", ["", "ambiguous", "refused"])
 def test_every_scene_has_a_status(state, seen, cls):
     assert isinstance(status_of(state, cls, seen), SceneStatus)

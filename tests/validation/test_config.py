@@ -203,7 +203,7 @@ def test_a_whole_number_has_no_fraction():
     assert refusal(max_retries=7.5).errors()[0]["loc"] == ("max_retries",)
 
 
-@pytest.mark.parametrize("name", ["enabled", "strict_mode", *SWITCHES])
+@table("name", ["enabled", "strict_mode", *SWITCHES])
 def test_a_switch_is_true_or_false(name):
     for value, meant in ((True, True), (False, False), ("true", True), ("false", False), ("off", False), ("1", True)):
         assert getattr(config(**{name: value}), name) is meant
@@ -211,7 +211,7 @@ def test_a_switch_is_true_or_false(name):
         assert refusal(**{name: bad}).errors()[0]["loc"] == (name,)
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "good"),
     [
         ("conflict_policy", ["stash", "plex"]),

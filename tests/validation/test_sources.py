@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from tests.sights import out_of_sight
+from tests.tables import table
 from validation import path_rules
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.sources import (
@@ -282,7 +283,7 @@ def test_the_line_for_a_number_says_setting_place_rule_and_value(toml):
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "shown"),
     [
         ("", "an empty text"),
@@ -298,7 +299,6 @@ def test_the_line_for_a_number_says_setting_place_rule_and_value(toml):
         (1j, "a value of type complex"),
         (False, "false"),
     ],
-    ids=lambda value: "huge" if isinstance(value, int) and value > 9 else ascii(value)[:12],
 )
 def test_a_wrong_value_is_shown_if_it_is_short(value, shown):
     assert problems(environ=IN_ENVIRONMENT, overrides={"max_retries": value}) == [
@@ -490,7 +490,7 @@ def test_variables_of_others_are_left_alone():
     assert {name for name, origin in loaded.origin.items() if origin == "environment"} == set(REQUIRED)
 
 
-@pytest.mark.parametrize(
+@table(
     ("variable", "guess"),
     [
         ("PLEXSYNC_DLQ_RETENTION", "did you mean PLEXSYNC_DLQ_RETENTION_DAYS?"),
