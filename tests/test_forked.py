@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import forked
-from tests.journey.world import PATIENT
+from tests.journey.world import PATIENCE
 from tests.patience import HANG, until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,7 +39,7 @@ json.dump({
 """
 # Every constant of the product, once all of it is imported and patience was given.
 CONSTANTS = f"""
-{PATIENT.replace("main.main()", "")}
+{PATIENCE}
 import importlib, json, os, pkgutil, sys
 import plexsync
 for room in {forked.ROOMS!r}:
