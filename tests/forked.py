@@ -40,8 +40,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
-# What a new interpreter reads before any program does.
-READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "TZ")
+# What a new interpreter, or a package as it is imported, reads before any program does.
+READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "TZ", "PLEXAPI_")
 NUMBER = struct.Struct("i")
 # How a process ended, as the system tells it, and the seconds of processor that it took.
 END = struct.Struct("id")
@@ -200,8 +200,16 @@ def _take_terminal() -> None:
 # --- the warm process ------------------------------------------------------------------------------------------------
 
 ROOMS = ("app", "cli", "engine", "flows", "http", "notify", "plex", "reports", "rules", "stash", "store")
-# What is imported on use.
-LATER = ("apprise", "html.parser", "encodings.idna", "urllib.request", "zipfile")
+# What is imported on use, and the house of tests that give a process one.
+LATER = (
+    "apprise",
+    "encodings.idna",
+    "html.parser",
+    "plexapi.myplex",
+    "tests.engine.house",
+    "urllib.request",
+    "zipfile",
+)
 DIES_WITH_PARENT = 1
 # How Python ends where the rest of an answer can't be written.
 UNWRITTEN = 120
