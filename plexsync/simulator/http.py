@@ -9,6 +9,7 @@ is closed. The port stays reserved until `stop()`, also while connections are re
 """
 
 import gzip
+import selectors
 import socket
 import struct
 import sys
@@ -28,7 +29,6 @@ from urllib.parse import parse_qsl, urlsplit
 from plexsync.simulator.feed import Feed
 
 HOST = "127.0.0.1"
-POLL_SECONDS = 0.01
 GZIP_FROM_BYTES = 1_000
 HUGE_BLOCK = b'{"padding": "' + b"x" * (1024 * 1024 - 16) + b'"},'
 MAINTENANCE = (
@@ -298,15 +298,26 @@ class _Listener(ThreadingHTTPServer):
         self.neighbour = server
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
+        self._ended, self._end = socket.socketpair()
         self.server_activate()
-        self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": POLL_SECONDS}, name=f"simulator-{server.port}"
-        )
+        self._thread = threading.Thread(target=self._accept, name=f"simulator-{server.port}")
         self._thread.start()
 
+    def _accept(self) -> None:
+        """Accept connections until `close()`, which is noticed at once: nothing is looked at every so often."""
+        with selectors.DefaultSelector() as ready:
+            ready.register(self.socket, selectors.EVENT_READ)
+            ready.register(self._ended, selectors.EVENT_READ)
+            while all(key.fileobj is self.socket for key, _ in ready.select()):
+                try:
+                    self.process_request(*self.get_request())
+                except OSError:
+                    continue  # the client had closed it first
+
     def close(self) -> None:
-        self.shutdown()
+        self._end.close()
         self._thread.join()
+        self._ended.close()
         with self._connections_lock:
             for connection in self._connections:
                 _hang_up(connection)

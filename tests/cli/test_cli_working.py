@@ -357,7 +357,7 @@ def test_drain_says_that_the_comparison_is_still_due_when_a_server_is_away(away:
     assert "plexsync reconcile" in done.out
     assert door("drain", "--json").facts["comparison_due"] is True
     server.faults.clear()
-    until(lambda: door("drain").code == 0, every=0.3)
+    until(lambda: door("drain").code == 0)
     assert world.in_step(ids)
 
 

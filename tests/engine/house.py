@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -37,6 +36,7 @@ from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.collecting import StashCollecting
 from plexsync.store.database import Database
 from tests.engine.clocks import Clock, Dice
+from tests.patience import until
 from tests.stores import look
 from worker.circuit_breaker import Rules
 
@@ -338,16 +338,7 @@ def put_of(request: Request) -> str:
 
 def wait_until_released(house: House, *, left: int) -> None:
     """For a simulated Plex that holds up a write: until no more than so many saved pushes are left of the batch."""
-    wait_until(lambda: house.rows("select count(*) from pushing")[0][0] <= left)
-
-
-def wait_until(true: Callable[[], bool], *, looks: int = 20_000) -> None:
-    """Look again and again, so many times at most, that what never happens ends the test."""
-    for _ in range(looks):
-        if true():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it did not happen")
+    until(lambda: house.rows("select count(*) from pushing")[0][0] <= left)
 
 
 def run_house(code: str, folder: Path) -> subprocess.CompletedProcess[str]:

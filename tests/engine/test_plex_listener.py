@@ -12,7 +12,8 @@ from plexsync.rules.errors import Unavailable
 from plexsync.rules.events import Left, Scanned, Touched
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
-from tests.engine.house import TOKEN, path_of, wait_until
+from tests.engine.house import TOKEN, path_of
+from tests.patience import until
 
 
 class Ears:
@@ -29,12 +30,12 @@ class Ears:
 
         self._thread = threading.Thread(target=listen)
         self._thread.start()
-        wait_until(house.plex_sim.listeners)
+        until(house.plex_sim.listeners)
 
     def take(self):
         # What was said before is heard once this is.
         self._house.plex_sim.tell({"type": "activity", "ActivityNotification": [LAST]})
-        wait_until(lambda: Scanned("last") in self._told)
+        until(lambda: Scanned("last") in self._told)
         told, self._told = [one for one in self._told if one != Scanned("last")], []
         return told
 

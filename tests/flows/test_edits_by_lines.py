@@ -18,7 +18,8 @@ from plexsync.simulator.stash_hooks import HookRunner
 from plexsync.simulator.stash_log import LogFeed
 from plexsync.stash.log_lines import StashLines, edits_in
 from plexsync.store import intake
-from tests.engine.house import KEY, House, wait_until
+from tests.engine.house import KEY, House
+from tests.patience import until
 
 ROOT = Path(__file__).resolve().parents[2]
 WAKE_UP = ROOT / "plexsync" / "stash_plugin" / "wake_up" / "PlexSyncWakeUp.yml"
@@ -125,7 +126,7 @@ def editing(house: House, lines: StashLines, ids: list[int]) -> Iterator[Sequenc
     for edits in lines.listen(lambda: not left):  # noqa: B023 - it is one set
         if not began:
             began = True
-            wait_until(lambda: house.stash_sim.log_lines.subscribers)
+            until(lambda: house.stash_sim.log_lines.subscribers)
             house.stash_sim.log_lines.pace = 3600.0
             for id in ids:
                 house.stash_sim.edit_scene(id, title=f"Edited {id}")

@@ -3,7 +3,8 @@
 import threading
 
 from plexsync.rules.job import State
-from tests.engine.house import fails, wait_until, wait_until_released
+from tests.engine.house import fails, wait_until_released
+from tests.patience import until
 
 
 def puts(house):
@@ -21,11 +22,11 @@ def test_writes_begin_while_others_are_read_back(house, monkeypatch):
     def late(request):
         """The second write ends once the first is read back, and that is told once the third has begun."""
         if request.method == "PUT" and len(puts(house)) == 2:
-            wait_until(read.is_set)
+            until(read.is_set)
         # The look comes before the first write; what is asked for then are items that are read back.
         if request.method == "GET" and puts(house) and not read.is_set():
             read.set()
-            wait_until(lambda: len(puts(house)) > 2)
+            until(lambda: len(puts(house)) > 2)
             begun.append(len(puts(house)))
         under_way.append(request.method)
         at_once.append(under_way.count("PUT"))

@@ -76,7 +76,7 @@ def test_twenty_kills_in_a_row_lose_nothing_and_blame_nobody(world: World) -> No
         process.wait()
     world.plex.faults.clear()
     with world.serving():
-        until(lambda: world.in_step(ids), every=1)
+        until(lambda: world.in_step(ids))
         # A scene whose lone attempt was killed rests for a minute before the next.
         until(lambda: world.count("idle") == 200)
     assert world.count("dead") == 0
@@ -112,7 +112,7 @@ def test_an_outage_uses_nobodys_attempts_and_heals_without_a_hand(world: World, 
         world.plex.faults.clear()
         world.plex.token = TOKEN
         assert asked <= allowed, f"{asked} requests in an outage with a probe each 1-2 s"
-        until(lambda: world.in_step(ids), every=0.5)
+        until(lambda: world.in_step(ids))
         assert world.count("dead") == 0
 
 

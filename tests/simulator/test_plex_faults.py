@@ -45,7 +45,7 @@ def title(sim: PlexSim) -> object:
 
 def waiting(sim: PlexSim, count: int = 1) -> None:
     """Return once so many requests have arrived."""
-    until(lambda: sim.count() >= count, every=0.001)
+    until(lambda: sim.count() >= count)
 
 
 def test_refusing_closes_the_door_and_keeps_the_port(sim: PlexSim) -> None:

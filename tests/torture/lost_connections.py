@@ -66,7 +66,7 @@ class TriedOnServer:
     def judge(self, acks: list[str] | tuple[str, ...], score: Score, case: str) -> None:
         """As before or as after; what was acknowledged is as after; and life goes on."""
         # What was sent before the end may still be carried out.
-        until(lambda: not self.place.is_used(), every=0.005)
+        until(lambda: not self.place.is_used())
         if not score.law(self.place.folder / NAME, case):
             return
         found = self.place.dump(but=self.deed.but)
@@ -112,7 +112,7 @@ def _cut(tried: TriedOnServer, proxy: Proxy, score: Score, every: int, repeats: 
     with through(proxy):
         tried.act(lambda _text: None)
     # Its last message, which ends the connection, is counted as well.
-    until(lambda: not proxy.connections, every=0.005)
+    until(lambda: not proxy.connections)
     count = proxy.passed[answers]
     first = random.Random(score.seed + hash_of(score.what)).randrange(min(every, count)) + 1
     for number in range(first, count + 1, every):
