@@ -430,6 +430,23 @@ def test_a_plex_that_is_restored_brings_no_old_rating_to_stash(house):
     assert shown(house, one) == (20, 2.0)
 
 
+def test_a_plex_restored_to_before_a_rating_was_first_given_clears_none_in_stash(tmp_path):
+    with House(tmp_path / "data", pool=Inline()) as house:
+        pushed, rated = in_step(house, None, None)
+        backup = house.plex_sim.backup()
+        rate_in_stash(house, pushed, 70)
+        switched(house, both=True)
+        rate_in_plex(house, rated, 8)
+        house.clock.move(60)
+        house.plex_sim.restore(backup)
+        assert [shown(house, id)[1] for id in (pushed, rated)] == [None, None]
+        house.worker.reconciler.reconcile()
+        house.work_for(60)
+        assert [shown(house, id) for id in (pushed, rated)] == [(70, 7.0), (80, 8.0)]
+        rate_in_plex(house, rated, None)
+        assert shown(house, rated) == (None, None), "you clear it"
+
+
 def test_a_scene_made_anew_under_the_id_has_no_base(house):
     (id,) = in_step(house, 80)
     house.change("update rating set scene_created_at = 'another'")
@@ -471,6 +488,27 @@ def test_an_undo_leaves_what_you_changed_since(house):
     house.stash_sim.edit_scene(id, rating100=50)
     undo(house, id)
     assert shown(house, id)[0] == 50
+
+
+def test_an_undo_puts_back_what_an_item_has_replaced_that_is_another_one_by_now(house):
+    asked_before, asked_after = in_step(house, 20, 30)
+    rate_in_plex(house, asked_before, 8)
+    rate_in_plex(house, asked_after, 9)
+    for id in (asked_before, asked_after):
+        house.plex_sim.readd(house.key_of(id))
+    house.worker.indexer.freshen(force=True)
+    assert undo(house, asked_before) == [asked_before]
+    house.worker.reconciler.reconcile()
+    house.work_for(60)
+    assert shown(house, asked_after) == (90, 9.0)
+    assert undo(house, asked_after) == [asked_after]
+    house.worker.reconciler.reconcile()
+    house.work_for(60)
+    assert [shown(house, id)[0] for id in (asked_before, asked_after)] == [20, 30]
+    assert shown(house, asked_after)[1] is None
+    rate_in_stash(house, asked_after, 90)
+    undo(house, asked_after)
+    assert shown(house, asked_after)[0] == 90, "you have rated it yourself"
 
 
 def test_an_undo_of_the_scene_takes_its_rating_out_of_plex_and_leaves_stash_alone(house):

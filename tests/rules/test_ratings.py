@@ -18,6 +18,7 @@ from plexsync.rules.ratings import (
     plex_rating,
     plex_text,
     stash_rating,
+    taken_over,
 )
 
 NOW = 1_768_471_200_000
@@ -94,6 +95,29 @@ def test_an_older_rating_than_that_of_the_base_is_of_a_backup_and_goes_nowhere()
     assert sends(plan(memory, 80, ItemRating(60))) == (60, {}), "nothing is known"
     made = plan({"71": base(80, 80)}, 60, ItemRating(60, 300))
     assert made.resolved["71"].rated_at == 300
+
+
+def test_an_item_that_was_never_rated_where_the_base_was_is_of_a_backup_as_well():
+    memory = {"71": base(80, 80, rated_at=200)}
+    assert sends(plan(memory, 80, ItemRating(NONE))) == (None, {"71": 80})
+    assert sends(plan(memory, 80, ItemRating(NONE, 300))) == (NONE, {}), "you have cleared it"
+    assert sends(plan({"71": base(80, 80)}, 80, ItemRating(NONE))) == (NONE, {}), "nothing is known"
+
+
+def test_what_an_item_that_is_gone_has_replaced_in_stash_is_remembered_with_one_that_is_there():
+    gone = base(80, 80, stash_before=20, changed_at=5)
+    assert taken_over({"71": gone}, ["71"], 80) == {}
+    heir = {"72": RememberedRating(stash=80, stash_before=20), "71": base(80, 80, changed_at=5)}
+    assert taken_over({"71": gone}, ["73", "72"], 80) == heir
+    asked = replace(gone, undo=True)
+    assert taken_over({"71": asked}, ["72"], 80)["72"].undo
+    assert not taken_over({"71": asked}, ["72"], 80)["71"].undo
+    assert taken_over({"71": replace(asked, plex_before=30)}, ["72"], 80)["71"].undo, "its own part is left"
+    assert taken_over({"71": gone}, ["72"], 70) == {"71": base(80, 80, changed_at=5)}, "you have rated since"
+    known = {"71": gone, "72": base(80, 80, stash_before=30)}
+    assert taken_over(known, ["72"], 80) == {"71": base(80, 80, changed_at=5)}
+    older = replace(gone, stash_before=40, changed_at=4)
+    assert taken_over({"71": gone, "70": older}, ["72"], 80)["72"].stash_before == 20
 
 
 # --- several items ---------------------------------------------------------------------------------------------------

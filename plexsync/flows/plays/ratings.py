@@ -38,6 +38,7 @@ from plexsync.rules.ratings import (
     RememberedRating,
     plan_rating,
     stash_rating,
+    taken_over,
 )
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import Scope
@@ -176,15 +177,16 @@ class RatingFlow(_WithoutMore, ABC):
         pushings = [push for item in read for push in snapshot.pushings.get((id, item.key), ())]
         if (until := min(self._expiry.until(open_until(pushings)), now + self._expiry.longest)) > now:
             return RatingFinding(id, scene, outcome=_waiting("an edit may still arrive in Plex", until - now))
-        memory = {
-            item.key: replace(base, until=self._expiry.until(base.until))
-            for item in read
-            if (base := snapshot.bases.get((id, item.key)))
+        bases = {
+            key: replace(base, until=self._expiry.until(base.until))
+            for (scene_id, key), base in snapshot.bases.items()
+            if scene_id == id
         }
-        plex = {item.key: item_rating(item) for item in read}
-        plan = plan_rating(
-            memory, stash_rating(scene.rating100), plex, self._parts.rules.wins, now=now, longest=self._expiry.longest
-        )
+        stash, plex = stash_rating(scene.rating100), {item.key: item_rating(item) for item in read}
+        changed = taken_over(bases, plex, stash)
+        memory = {key: row for key, row in {**bases, **changed}.items() if key in plex}
+        plan = plan_rating(memory, stash, plex, self._parts.rules.wins, now=now, longest=self._expiry.longest)
+        plan = replace(plan, resolved={**changed, **plan.resolved})
         finding = RatingFinding(id, scene, memory, plex, plan)
         if plan.wait_until:
             waits = _waiting("an earlier request may still arrive", plan.wait_until - now)
