@@ -53,7 +53,7 @@ def main() -> int:
         return 0
     began, known = time.monotonic(), equivalents.known()
     tried = [fault for fault in drawn if fault.name not in known]
-    verdicts = list(run(tried, choice, given.workers, given.cpu))
+    verdicts = run(tried, choice, given.workers, given.cpu)
     print("\n".join(table(drawn, verdicts)))
     print(
         f"number {given.number}, {len(drawn)} of {len(candidates):,} faults, {(time.monotonic() - began) / 60:.1f} minutes"
@@ -61,25 +61,32 @@ def main() -> int:
     return 0
 
 
-def run(tried: list[Fault], choice: Choice, workers: int, cpu: float) -> Iterator[Verdict]:
-    """Try each, some at once; each is told as soon as it has ended."""
+def run(tried: list[Fault], choice: Choice, workers: int, cpu: float) -> list[Verdict]:
+    """Try each, some at once, and tell each as soon as it has ended; again, if its test turns out to fail without it."""
     # A short path: a socket's must fit in a hundred letters.
     folder = Path(tempfile.mkdtemp(prefix="mutants-"))
     benches: SimpleQueue[Bench] = SimpleQueue()
+
+    def one(fault: Fault) -> Verdict:
+        bench = benches.get()
+        try:
+            return told(bench.tried(fault, choice.tests(fault)))
+        finally:
+            benches.put(bench)
+
     try:
+        unsound: set[str] = set()
         for worker in range(workers):
-            benches.put(bench := Bench(folder / str(worker), cpu))
+            benches.put(bench := Bench(folder / str(worker), cpu, unsound))
             copied(bench.tree, ROOT)
-
-        def one(fault: Fault) -> Verdict:
-            bench = benches.get()
-            try:
-                return told(bench.tried(fault, choice.tests(fault)))
-            finally:
-                benches.put(bench)
-
         with ThreadPoolExecutor(workers) as pool:
-            yield from pool.map(one, tried)
+            verdicts = list(pool.map(one, tried))
+            while not bench.confirmed(verdicts):
+                print(f"these fail without a fault, and find none: {' '.join(sorted(unsound))}", flush=True)
+                doubtful = [verdict.fault for verdict in verdicts if verdict.found_by in unsound]
+                sound = [verdict for verdict in verdicts if verdict.found_by not in unsound]
+                verdicts = [*sound, *pool.map(one, doubtful)]
+        return verdicts
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

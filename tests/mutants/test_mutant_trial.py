@@ -16,7 +16,7 @@ TESTS = {
     "tests/test_early.py": "from plexsync.rules.late import late\ndef test_early(): assert not late(1, 2)\n",
     "tests/test_bound.py": "from plexsync.rules.late import late\ndef test_bound(): assert late(2, 2)\n",
     "tests/test_broken.py": "def test_broken(): assert False\n",
-    "tests/mutants/first_failure.py": Path(__file__).with_name("first_failure.py").read_text(encoding="utf-8"),
+    "tests/mutants/failures.py": Path(__file__).with_name("failures.py").read_text(encoding="utf-8"),
     "plexsync/__init__.py": "",
     "plexsync/rules/__init__.py": "",
     PATH: SOURCE,
@@ -26,7 +26,7 @@ TESTS = {
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    bench = Bench(tmp_path, cpu=60)
+    bench = Bench(tmp_path, cpu=60, unsound=set())
     for name, text in TESTS.items():
         (bench.tree / name).parent.mkdir(parents=True, exist_ok=True)
         (bench.tree / name).write_text(text, encoding="utf-8")
@@ -46,10 +46,14 @@ def test_a_fault_is_found_by_the_test_that_fails_and_is_gone_afterwards(bench: B
 
 def test_a_test_that_fails_without_the_fault_finds_nothing(bench: Bench) -> None:
     tests = ["tests/test_broken.py", "tests/test_early.py"]
+    doubtful = bench.tried(fault_of(OFF_BY_ONE), tests)
+    assert doubtful.found_by == "tests/test_broken.py::test_broken"
+    assert not bench.confirmed([doubtful])
     assert bench.tried(fault_of(OFF_BY_ONE), tests).found_by == ""
-    assert (
-        bench.tried(fault_of(OFF_BY_ONE), [*tests, "tests/test_bound.py"]).found_by == "tests/test_bound.py::test_bound"
-    )
+
+    found = bench.tried(fault_of(OFF_BY_ONE), [*tests, "tests/test_bound.py"])
+    assert found.found_by == "tests/test_bound.py::test_bound"
+    assert bench.confirmed([found])
 
 
 def test_a_copy_has_what_git_knows_and_what_is_new_but_nothing_ignored(tmp_path: Path) -> None:

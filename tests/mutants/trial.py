@@ -1,7 +1,7 @@
 """One fault is tried: in a copy of the tree, by the tests that were chosen, until the first of them fails.
 
-A test that fails counts only if it passes without the fault, seen in the same copy right after. One that hangs has failed:
-it gets far more time than any test takes, and it too must pass without the fault.
+A test that fails counts only if it passes without the fault, in the same copy and in the same time. One that hangs has
+failed: it gets far more time than any test takes.
 """
 
 import os
@@ -49,14 +49,20 @@ def copied(target: Path, root: Path = ROOT) -> None:
             shutil.copy2(root / name, target / name)
 
 
+def store_of(fault: Fault) -> str:
+    """The option for the database that the tests of a fault need."""
+    return "--store=postgres" if room_of(fault.path) == POSTGRES else ""
+
+
 class Bench:
     """A copy of the tree where faults are tried, one after the other."""
 
-    def __init__(self, folder: Path, cpu: float) -> None:
+    def __init__(self, folder: Path, cpu: float, unsound: set[str]) -> None:
         self.tree, self.cpu = folder / "tree", cpu
-        self.temporary, self.first_failure = folder / "t", folder / "first"
+        self.temporary, self.failures = folder / "t", folder / "failures"
         self.temporary.mkdir(parents=True)
-        self.unsound: set[str] = set()
+        # Tests that fail without a fault as well: all benches have the same.
+        self.unsound = unsound
         self.changes = 0
 
     @contextmanager
@@ -75,48 +81,35 @@ class Bench:
 
     def tried(self, fault: Fault, tests: Sequence[str]) -> Verdict:
         """Run these files of tests, some at a time, until one fails or the CPU seconds of a fault are used up."""
-        options = ("--store=postgres",) if room_of(fault.path) == POSTGRES else ()
         began, used, done = time.monotonic(), 0.0, 0
-        sizes = iter(ROUNDS)
-        failed, size = "", 0
-        while not failed and done < len(tests) and used < self.cpu:
-            size = next(sizes, size)
-            some = tests[done : done + size]
-            while True:
-                with self.with_fault(fault):
-                    failed, cpu = self._failed(some, options)
-                used += cpu
-                if not failed or self._passes(failed, options):
-                    break
-                self.unsound.add(failed)
-            done += len(some)
-        return Verdict(fault, failed, done, time.monotonic() - began, used)
+        sizes, size, failed = iter(ROUNDS), 0, list[str]()
+        with self.with_fault(fault):
+            while not failed and done < len(tests) and used < self.cpu:
+                size = next(sizes, size)
+                some = tests[done : done + size]
+                failed, cpu = self._run(some, store_of(fault), "-x")
+                used, done = used + cpu, done + len(some)
+        return Verdict(fault, failed[0] if failed else "", done, time.monotonic() - began, used)
 
-    def _passes(self, test: str, options: Sequence[str]) -> bool:
-        return test not in self.unsound and not self._failed([test], options)[0]
+    def confirmed(self, verdicts: Sequence[Verdict]) -> bool:
+        """Whether each test that found a fault passes without it. One that does not finds nothing from now on."""
+        for store in sorted({store_of(verdict.fault) for verdict in verdicts}):
+            tests = {verdict.found_by for verdict in verdicts if verdict.found_by and store_of(verdict.fault) == store}
+            if tests:
+                self.unsound.update(tests.intersection(self._run(sorted(tests), store)[0]))
+        return not any(verdict.found_by in self.unsound for verdict in verdicts)
 
-    def _failed(self, tests: Sequence[str], options: Sequence[str]) -> tuple[str, float]:
-        """The first test that failed, or nothing, and the CPU seconds of all that ran."""
-        self.first_failure.unlink(missing_ok=True)
-        shutil.rmtree(self.temporary / "p", ignore_errors=True)
-        words = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-x",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "tests.mutants.first_failure",
-        ]
-        words += [f"--timeout={LONGEST_TEST}", f"--basetemp={self.temporary / 'p'}", "--tb=no", *options]
+    def _run(self, tests: Sequence[str], *options: str) -> tuple[list[str], float]:
+        """The tests that failed, and the CPU seconds of all that ran."""
+        self.failures.unlink(missing_ok=True)
+        words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.mutants.failures"]
+        words += [f"--timeout={LONGEST_TEST}", f"--basetemp={self.temporary / 'p'}", "--tb=no", *filter(None, options)]
         words += [*(f"--deselect={test}" for test in sorted(self.unsound)), *tests]
         environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         environ |= {
             "PYTHONPATH": str(self.tree),
             "TMPDIR": str(self.temporary),
-            "MUTANTS_FIRST_FAILURE": str(self.first_failure),
+            "MUTANTS_FAILURES": str(self.failures),
             "PLEXSYNC_HANG": str(LONGEST_WAIT),
         }
         with (self.tree.parent / "output").open("wb") as output:
@@ -125,9 +118,9 @@ class Bench:
             )
             status, cpu = self._waited(process)
             self._end_what_is_left()
-        if self.first_failure.exists():
-            return self.first_failure.read_text(encoding="utf-8"), cpu
-        return (tests[0] if status not in (0, NOTHING_RAN) else ""), cpu
+        if self.failures.exists():
+            return self.failures.read_text(encoding="utf-8").splitlines(), cpu
+        return ([tests[0]] if status not in (0, NOTHING_RAN) else []), cpu
 
     @staticmethod
     def _waited(process: subprocess.Popen[bytes]) -> tuple[int, float]:
@@ -144,7 +137,7 @@ class Bench:
 
     def _end_what_is_left(self) -> None:
         """A process that a fault left behind is ended: it has the environment of this copy."""
-        mark = f"MUTANTS_FIRST_FAILURE={self.first_failure}\0".encode()
+        mark = f"MUTANTS_FAILURES={self.failures}\0".encode()
         for place in Path("/proc").glob("[0-9]*/environ"):
             with suppress(OSError):
                 if mark in place.read_bytes():

@@ -1,4 +1,4 @@
-"""A plugin of pytest: writes the name of the first test that failed to the file that MUTANTS_FIRST_FAILURE names."""
+"""A plugin of pytest: writes the names of tests that failed to the file that MUTANTS_FAILURES names, a line each."""
 
 import os
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 
 
 def _note(report: pytest.TestReport | pytest.CollectReport) -> None:
-    place = Path(os.environ["MUTANTS_FIRST_FAILURE"])
-    if report.failed and not place.exists():
-        place.write_text(report.nodeid, encoding="utf-8")
+    if report.failed:
+        with Path(os.environ["MUTANTS_FAILURES"]).open("a", encoding="utf-8") as file:
+            file.write(f"{report.nodeid}\n")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
