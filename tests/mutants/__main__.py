@@ -1,7 +1,7 @@
 """`make mutants`: small faults are put into the product, one at a time. How many does a test find?
 
 --number N   another draw; a number draws the same faults     --count N   how many
---only ROOM  a room, a folder or a file                       --list      the draw, and the tests that come first
+--only ROOM  rooms, folders or files, by commas               --list      the draw, and the tests that come first
 Each line names a fault and the test that found it. The table at the end counts by room. It is a measurement, so it exits
 with 0 however many survive.
 """

@@ -27,9 +27,10 @@ def room_of(path: str) -> str:
 
 
 def possible(root: Path = ROOT, only: str = "") -> list[Fault]:
-    """Every fault that the product could have, or the files whose path or room begins with this."""
+    """Every fault that the product could have, or those of files whose path or room begins with one of these."""
+    names = tuple(only.split(","))
     paths = {path.relative_to(root).as_posix(): path for path in product_files(root)}
-    wanted = [path for path in paths if path.startswith(only) or room_of(path).startswith(only)]
+    wanted = [path for path in paths if path.startswith(names) or room_of(path).startswith(names)]
     return [fault for path in wanted for fault in faults(path, paths[path].read_bytes())]
 
 

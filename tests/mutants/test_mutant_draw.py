@@ -60,7 +60,7 @@ def test_the_simulator_is_no_room_of_the_product(tree: Path) -> None:
         ("rules", {"rules"}),
         ("flows", {"flows/plays"}),
         ("plexsync/flows/plays/flow.py", {"flows/plays"}),
-        ("validation", {"validation"}),
+        ("validation,flows", {"validation", "flows/plays"}),
         ("nothing", set()),
     ],
 )
