@@ -122,9 +122,9 @@ def test_a_title_that_was_empty_before_stays_and_only_loses_the_lock():
     assert plan_for(item("title", title="ours"), {"title": remembered("ours")}).edit == {"title": Change(None, False)}
 
 
-def test_a_rating_is_yours_and_stays():
+def test_a_field_without_a_lock_is_given_its_value_alone():
     made = plan_for(item("userRating", userRating="8.0"), {"userRating": remembered("8.0", found="4.0")})
-    assert (made.edit, made.memory["userRating"].found) == ({}, Held("8.0", True))
+    assert made.edit == {"userRating": Change("4.0", None)}
 
 
 def test_a_value_that_somebody_changed_since_is_left_and_told():
