@@ -25,7 +25,7 @@ endif
 # What is fetched is announced: it may take minutes, and the installer is quiet.
 FETCH = echo "Fetching the packages of $(1) into $(VENV) ..."
 
-.PHONY: help install setup docs pictures settings-page shapes-page demo test test-all test-fifth test-postgres test-postgres-all test-interpreter compiled measure check dist wheels changelog bench torture torture-long lock clean
+.PHONY: help install setup docs pictures settings-page shapes-page demo test test-all test-fifth test-postgres test-postgres-all test-interpreter compiled measure check dist wheels changelog bench torture torture-long mutants lock clean
 
 help: ## this list
 	grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -130,6 +130,10 @@ torture: setup ## every fault of disk, process and crowd in full figures, as a t
 
 torture-long: setup ## as torture, as long as it takes
 	$(BIN)/python -m tests.torture --long
+
+# NUMBER draws other faults, COUNT more of them, ONLY those of a room or a file.
+mutants: setup ## put 60 small faults into the product, one at a time: how many does a test find? (NUMBER=7 COUNT=60 ONLY=rules)
+	$(BIN)/python -m tests.mutants $(if $(NUMBER),--number $(NUMBER)) $(if $(COUNT),--count $(COUNT)) $(if $(ONLY),--only $(ONLY))
 
 lock: ## renew the hashed requirement files (needs uv)
 	# The plugin names its folder of packages after the bytes of core.txt, so these change only with a pin.
