@@ -148,6 +148,24 @@ def test_of_two_bases_the_later_one_counts():
     assert sends(plan(memory, 60, 80, 40)) == (40, {})
 
 
+@pytest.mark.parametrize("ahead", [0, 1, 10**9])
+def test_the_base_that_was_saved_last_counts_also_in_one_moment_and_after_the_clock_was_set_back(ahead):
+    others = base(80, 80, changed_at=NOW + ahead)
+    rated = base(80, 80, pending=Pending.TO_PLEX, sent=60, until=SOON)
+    saved = {
+        "read back": after_arrival({"71": others, "72": rated}, 60, {"72": ItemRating(60)}, now=NOW, answered=True),
+        "in step": plan({"71": others, "72": base(80, 40)}, 60, 80, 60).resolved,
+        "answered": after_arrival(
+            {"71": others, "72": replace(rated, pending=Pending.TO_STASH)}, 60, {"72": ItemRating(60)}, now=NOW
+        ),
+        "begun anew": plan({"71": others, "72": replace(NEW, undo=True)}, 60, 80, 60).resolved,
+    }
+    for how, rows in saved.items():
+        assert rows["72"].changed_at > NOW + ahead, how
+        memory = {"71": others, "72": replace(rows["72"], undo=False)}
+        assert sends(plan(memory, 60, 40, 60)) == (40, {}), f"{how}: Stash has not moved, and the other item has"
+
+
 # --- requests of unknown result --------------------------------------------------------------------------------------
 
 

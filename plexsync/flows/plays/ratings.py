@@ -10,10 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from plexsync.engine.expiry import Expiry, longest_request
+from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
-from plexsync.engine.rules import WorkRules
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.canaries import write_canaries
@@ -49,7 +48,10 @@ BOTH = (RATING, RATING_BACK)
 
 @dataclass(frozen=True)
 class RatingParts:
-    """What both rating flows work with."""
+    """What both rating flows work with.
+
+    They share one `expiry`, since each of them judges the open requests of both.
+    """
 
     store: Database
     stash: StashRating
@@ -60,7 +62,7 @@ class RatingParts:
     clock: Clock
     identity: ServerIdentity
     stash_identity: StashIdentity
-    work: WorkRules
+    expiry: Expiry
     scope: Scope
     rules: RatingRules
 
@@ -108,7 +110,7 @@ class RatingFlow(_WithoutMore, ABC):
         self._parts = parts
         self._gates = parts.gates
         self._clock = parts.clock
-        self._expiry = Expiry(parts.clock, longest_request(parts.work))
+        self._expiry = parts.expiry
         self._reader = BatchReader(parts.gates)
         (self._other,) = (kind for kind in BOTH if kind != self.kind)
         self.journal = RatingJournal()
