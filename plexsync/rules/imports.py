@@ -7,7 +7,6 @@ PlexSync itself has written to Plex is no news for Stash.
 """
 
 import math
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -232,7 +231,7 @@ def _named(draft: _Draft, name: StashField, side: ImportItem, stash_names: Names
         return
     for spelling in (value,) if isinstance(value, str) else value:
         text = clean_line(spelling)
-        if not text or fold(text) in keys or any(unicodedata.category(char) == "Cs" for char in text):
+        if not text or fold(text) in keys:
             continue
         keys.add(fold(text))
         if isinstance(value, tuple) and _is_own_member(IN_PLEX[name], spelling, side):
