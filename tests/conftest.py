@@ -5,6 +5,7 @@ live through hours step by step (`many_steps`). Those that start a PostgreSQL se
 none is installed.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -33,6 +34,17 @@ def pytest_configure(config: pytest.Config) -> None:
         if missing := postgres_server.missing():
             pytest.exit(f"nothing is tested on PostgreSQL: {missing}", returncode=0)
         stores.use_postgres()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is imported and collected stays until the end: nothing of it is garbage, and looking for some takes a third."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
