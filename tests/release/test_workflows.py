@@ -125,6 +125,7 @@ def test_a_clone_keeps_no_credentials_and_every_job_ends() -> None:
 
 
 def test_no_text_from_outside_becomes_part_of_a_command() -> None:
+    assert len(steps()) > 10
     assert not [where for where, step in steps() if "${{" in str(step.get("run", ""))]
 
 
@@ -218,6 +219,7 @@ def test_no_page_names_an_account() -> None:
     pages = [
         build.ROOT / name for name in build.known_files() if Path(name).suffix in (".md", ".yaml", ".yml", ".json")
     ]
+    assert len(pages) > 80
     assert not [
         (path.name, found.findall(text)) for path in pages if found.search(text := path.read_text(encoding="utf-8"))
     ]

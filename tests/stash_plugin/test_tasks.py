@@ -166,6 +166,7 @@ def test_what_a_command_needs_in_its_environment_is_taken_back(inside):
         "print(json.dumps(tasks.done(**order)))", "tasks.done(**order); print(json.dumps(dict(os.environ)))"
     )
     after = mode(inside, "page_status", script=script.replace("import json, sys", "import json, os, sys"))
+    assert "PATH" in after
     assert not [name for name in after if name.startswith("PLEXSYNC_STASH") or name == "PLEXSYNC_DATA_DIR"]
 
 
