@@ -8,6 +8,7 @@ Their folders are in memory where the system has a place for that: a sync of a f
 long, and no test can see whether power was lost.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -50,6 +51,17 @@ def pytest_configure(config: pytest.Config) -> None:
         if missing := postgres_server.missing():
             pytest.exit(f"nothing is tested on PostgreSQL: {missing}", returncode=0)
         stores.use_postgres()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is imported and collected stays until the end: nothing of it is garbage, and looking for some takes a third."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -20,6 +20,7 @@ from plexsync.rules.ratings import (
     stash_rating,
     taken_over,
 )
+from tests.tables import table
 
 NOW = 1_768_471_200_000
 LONGEST = 240_000
@@ -66,7 +67,7 @@ NOTHING: tuple[None, dict[str, int]] = (None, {})
         pytest.param(None, NONE, 80, 80, None, id="no base and empty in Stash"),
     ],
 )
-@pytest.mark.parametrize("wins", ["stash", "plex"])
+@table("wins", ["stash", "plex"])
 def test_the_side_that_has_moved_goes_to_the_other(before, stash, plex, to_stash, to_plex, wins):
     memory = {"71": base(*before)} if before else {}
     made = plan(memory, stash, plex, wins=wins)
