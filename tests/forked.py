@@ -215,6 +215,8 @@ LATER = (
     "encodings.idna",
     "html.parser",
     "plexapi.myplex",
+    "plexsync.stash_plugin.setup_operations",
+    "plexsync.stash_plugin.tasks",
     "tests.engine.house",
     "urllib.request",
     "zipfile",
