@@ -59,7 +59,7 @@ def test_a_serving_worker_takes_back_what_is_undone_and_syncs_what_is_edited_the
     ids = world.add(10)
     before = shown(world)
     with world.serving():
-        until(lambda: world.in_step(ids))
+        until(lambda: world.in_step(ids) and world.count("idle") == len(ids))
         assert world.run("undo", "--since", "1h", "--yes", "--wait").returncode == 0
         assert shown(world) == before
         world.stash.edit_scene(ids[3], title="Edited", tags=["Another"])

@@ -139,21 +139,26 @@ class World:
         finally:
             stop(process)
 
-    def start(self, *words: str, hasty: bool = False) -> subprocess.Popen[str]:
+    def start(self, *words: str, hasty: bool = False, real: bool = False) -> subprocess.Popen[str]:
         """A command in the background, which writes to the log. `hasty`: with the patience that users have."""
         with (self.folder.parent / "log.txt").open("a") as log:
-            return self._started(*words, hasty=hasty, stdout=log, stderr=log)
+            return self._started(*words, hasty=hasty, real=real, stdout=log, stderr=log)
 
     def piped(self, *words: str, **more: str) -> subprocess.Popen[str]:
         """A command in the background, whose answer and errors can be read; `more` stands in its environment."""
         return self._started(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, more=more)
 
     def _started(
-        self, *words: str, hasty: bool = False, more: Mapping[str, str] = MappingProxyType({}), **streams: IO[str] | int
+        self,
+        *words: str,
+        hasty: bool = False,
+        real: bool = False,
+        more: Mapping[str, str] = MappingProxyType({}),
+        **streams: IO[str] | int,
     ) -> subprocess.Popen[str]:
         program = ["-m", "plexsync"] if hasty else ["-c", PATIENT]
         process = forked.Popen(
-            [*program, *words], real=self.real, cwd=ROOT, env={**self.environ, **more}, text=True, **streams
+            [*program, *words], real=real or self.real, cwd=ROOT, env={**self.environ, **more}, text=True, **streams
         )
         self.started.append(process)
         return process
