@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from tests import postgres_server, stores
 from tests.chance import GIVEN
 
+pytest_plugins = ["tests.browser"]
 NOT_ON_POSTGRES = ("sqlite_only", "many_steps")
 settings.register_profile(
     "steady",
