@@ -146,9 +146,16 @@ def opened(windows: BrowserContext, faults: list[str]) -> Page:
 
 
 @pytest.fixture
+def warm(request: pytest.FixtureRequest) -> None:
+    """For tests of what a page shows, and not of what a process does: Stash starts forks of a warm process."""
+    if "inside" in request.fixturenames:
+        inside = request.getfixturevalue("inside")
+        if inside.runner.start is subprocess.Popen:
+            warmed(inside)
+
+
+@pytest.fixture
 def page(windows: BrowserContext, inside: Trial, faults: list[str]) -> Iterator[Page]:
-    if inside.runner.start is subprocess.Popen:
-        warmed(inside)
     made = opened(windows, faults)
     yield made
     for window in windows.pages:

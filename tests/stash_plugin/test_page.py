@@ -15,7 +15,7 @@ from tests.stash_plugin.conftest import go
 
 HOSTILE = '<img src=x onerror="window.hurt=1">&amp;<script>window.hurt=1</script>'
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM), pytest.mark.usefixtures("warm")]
 
 
 def test_the_page_tells_how_everything_stands_and_its_buttons_work(page, inside, faults):

@@ -15,7 +15,7 @@ from tests.patience import HANG, until
 from tests.stash_plugin.conftest import KEY, ROOT, go
 from tests.web.test_serving import free_port
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM), pytest.mark.usefixtures("warm")]
 
 Serve = Callable[..., int]
 

@@ -15,7 +15,7 @@ from tests.browser import CHROMIUM, NO_CHROMIUM
 from tests.patience import until
 from tests.stash_plugin.conftest import go
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM), pytest.mark.usefixtures("warm")]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.patience import until
 from tests.stash_plugin.conftest import go, opened
 from tests.stash_plugin.test_setup_operations import moved
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM), pytest.mark.usefixtures("warm")]
 PAGE = "/plugins/plexsync"
 
 
