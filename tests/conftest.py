@@ -23,6 +23,7 @@ from tests import lengths, postgres_server, stores, templates
 from tests.chance import GIVEN
 from tests.costs import Costs
 
+pytest_plugins = ["tests.browser"]
 NOT_ON_POSTGRES = ("sqlite_only", "many_steps")
 MEMORY = Path("/dev/shm")
 # What a run needs there, in bytes, with room to spare.

@@ -3,6 +3,8 @@
 import signal
 import time
 
+import pytest
+
 from plexsync.simulator.http import Fault
 from tests.journey.world import World, until
 
@@ -23,6 +25,7 @@ def killed(world: World, *words: str, after: float) -> None:
     process.wait()
 
 
+@pytest.mark.long
 def test_leaving_with_kills_on_the_way_leaves_plex_as_it_was(world: World) -> None:
     ids = world.add(120)
     keys = world.plex.keys(world.section)

@@ -47,6 +47,7 @@ def counts(world: World) -> dict[str, int]:
     return world.json("plays", "status")["plays"]
 
 
+@pytest.mark.long
 def test_plays_are_taken_back_beside_a_worker_that_is_killed_and_sent_again(world):
     stash, plex = world.stash, world.plex
     # Each scene's request has a thread of its own, so none is saved that is not sent.
