@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from plexsync.flows.plays.history_poll import WatchRules
+from plexsync.flows.plays.history_poll import WatchRules, account_in
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import PLAYS, State, Why
 from plexsync.simulator.http import Fault, Request
@@ -112,6 +112,8 @@ def test_only_the_chosen_account_counts(tmp_path):
         play(house, id, AT + 1, account=guest)
         poll(house)
         assert plays(house, id) == [AT + 1]
+        with house.store.reading() as db:
+            assert account_in(db, WatchRules("GUEST")) == guest, "its number is known without Plex from now on"
 
 
 def test_an_account_that_nobody_has_is_told_and_nothing_is_written(tmp_path):
