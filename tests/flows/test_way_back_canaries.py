@@ -1,4 +1,4 @@
-"""The canaries of the way back: requests for scenes that are remembered, which change nothing and show that a server works."""
+"""The canaries of the way back: requests that change nothing, and show that a server works."""
 
 import pytest
 
