@@ -21,7 +21,16 @@ def test_a_note_is_the_last_text_and_nothing_before_there_was_one(tx):
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("0", 0), ("17", 17), ("9" * 18, 10**18 - 1), ("9" * 19, None), ("", None), ("-1", None), ("1.5", None), ("٣", None)],
+    [
+        ("0", 0),
+        ("17", 17),
+        ("9" * 18, 10**18 - 1),
+        ("9" * 19, None),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("٣", None),
+    ],
 )
 def test_a_number_is_one_that_the_database_can_hold(tx, text, number):
     tx.notes.save("count", text)
