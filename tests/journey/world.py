@@ -22,12 +22,14 @@ from tests.patience import HANG, until
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "journey-plex-token-0123456789"
 KEY = "journey-stash-key-0123456789"
-# The program with patience for a busy machine: nothing of it ends, or goes without Stash, because that took long.
+# The program with patience for a busy machine: nothing of it ends, or goes without Stash, because that took long. It looks
+# at its settings often.
 PATIENT = f"""
 from plexsync.app import clients
 from plexsync.cli import main
-from plexsync.cli.daemon import signals
+from plexsync.cli.daemon import settings_watch, signals
 signals.GRACE = {HANG}
+settings_watch.LOOK_PACE = 0.1
 clients.ASK_CONNECT = clients.ASK_READ = {HANG / 4}
 main.main()
 """
