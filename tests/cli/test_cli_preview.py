@@ -4,7 +4,6 @@ import json
 import re
 import stat
 import sys
-import time
 from html.parser import HTMLParser
 
 import pytest
@@ -339,8 +338,9 @@ def test_serve_brings_edits_alone_until_a_person_has_agreed(fresh: World) -> Non
         until(lambda: "approve the first write" in fresh.log())
         fresh.stash.edit_scene(3, title="Edited")
         until(lambda: fresh.count("idle") == 2)
-        time.sleep(3)
-        assert fresh.rows("select id from job order by id") == [(3,), (9,)]
+        fresh.stash.edit_scene(4, title="Edited")
+        until(lambda: fresh.count("idle") == 3)
+        assert fresh.rows("select id from job order by id") == [(3,), (4,), (9,)]
         assert fresh.run("sync", "--all", "--yes").returncode == 0
         until(lambda: fresh.count("idle") == 9)
         until(lambda: fresh.json("status")["last_reconcile"] is not None)

@@ -40,6 +40,16 @@ def search(folder: Path, word: str) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and word.encode() in path.read_bytes()]
 
 
+def until_asked_again(world: World) -> None:
+    """Wait until the settings have been asked for in Stash once more."""
+    asked = asks(world)
+    until(lambda: asks(world) > asked)
+
+
+def asks(world: World) -> int:
+    return sum(b"PluginSettings" in request.body for request in list(world.stash.log))
+
+
 # --- Stash answers ---------------------------------------------------------------------------------------------------
 
 
@@ -156,8 +166,8 @@ def test_no_work_by_settings_that_nobody_has_seen(words: tuple[str, ...], world:
     assert "Stash at" in done.out + done.err
     assert world.plex.count() == 0
     world.stash.faults.clear()
-    time.sleep(1.1)  # a breath after the failed request
-    assert door("sync", "1", "--wait").code == 0
+    # A breath after the failed request.
+    until(lambda: door("sync", "1", "--wait").code == 0)
     assert world.plex.count("PUT") == 1
     assert genres(world) == set()
 
@@ -211,7 +221,8 @@ def test_serve_goes_on_with_changed_settings_and_without_wrong_ones(world: World
 
         settings_file(world, f'plex_token = "{TOKEN}"\nsync_genres = "perhaps"\n')
         until(lambda: "changed settings can't be used" in world.log())
-        time.sleep(6.5)  # more than a look at Stash
+        # Longer than from one look at them to the next, which nobody sees: it ends before Stash is asked.
+        time.sleep(6.5)
         world.stash.edit_scene(first, title="Once more")
         until(lambda: world.plex.item(world.plex.keys(world.section)[0]).scalars["title"] == "Once more")
         assert world.log().count("changed settings can't be used") == 1
@@ -238,7 +249,7 @@ def test_another_folder_needs_a_restart(world: World) -> None:
         until(lambda: "serving" in world.log())
         settings_file(world, f'data_dir = "{world.folder}2"\n')
         until(lambda: "data_dir changed: the folder in use stays in use" in world.log())
-        time.sleep(6)
+        until_asked_again(world)
     assert world.log().count("data_dir changed") == 1
     assert not Path(f"{world.folder}2").exists()
 

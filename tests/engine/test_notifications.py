@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 
 import pytest
 
@@ -14,6 +13,7 @@ from plexsync.rules.notices import NoticeRules, NotSent
 from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, HOUR, TOKEN
 from tests.notify.receiver import Hook
+from tests.patience import until
 
 MINUTE = 60.0
 
@@ -262,8 +262,7 @@ def test_the_bell_rings_by_a_webhook_beside_the_work_and_no_log_holds_its_addres
         stop = threading.Event()
         bell = Bell(watch.noticer, stop=stop, seconds=0.01)
         bell.start()
-        while not hook.told:
-            time.sleep(0.01)
+        until(lambda: hook.told)
         stop.set()
         bell.join()
         (told,) = hook.told

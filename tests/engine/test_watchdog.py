@@ -19,8 +19,10 @@ import re, sys, threading, time
 from plexsync.engine.clock import SystemClock
 from plexsync.engine.watchdog import Watchdog
 from pathlib import Path
-watchdog = Watchdog(1.5, SystemClock(), Path(sys.argv[1]))
+watchdog = Watchdog(float(sys.argv[2]), SystemClock(), Path(sys.argv[1]))
 """
+# What is ended anyway need not be waited for long.
+SOON = 0.2
 WITHOUT_END = {
     "a loop": "while True: pass",
     # It holds Python's lock: no thread of ours could do anything about it.
@@ -34,9 +36,9 @@ def file(tmp_path):
     return tmp_path / "hang.txt"
 
 
-def run(file, code: str, **more) -> subprocess.CompletedProcess:
-    how = {"capture_output": True, "text": True, **more}
-    return subprocess.run([sys.executable, "-c", HEAD + code, str(file)], cwd=ROOT, check=False, **how)
+def run(file, code: str, seconds: float = SOON) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-c", HEAD + code, str(file), str(seconds)]
+    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("code", WITHOUT_END.values(), ids=WITHOUT_END)
@@ -82,7 +84,8 @@ def test_what_shows_signs_of_life_is_left_alone(file, countdowns):
 
 
 def test_nothing_counts_down_while_nothing_is_worked(file):
-    done = run(file, "watchdog.begin()\nwatchdog.end()\ntime.sleep(2.5)\nprint('done')\n")
+    # More than a busy machine takes from the beginning of the work to its end.
+    done = run(file, "watchdog.begin()\nwatchdog.end()\ntime.sleep(2.0)\nprint('done')\n", seconds=1.5)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
@@ -90,7 +93,7 @@ def test_signs_of_life_of_another_thread_count_for_nothing(file):
     code = """
 def chatter():
     while True:
-        time.sleep(0.1)
+        time.sleep(0.01)
         watchdog.alive()
 threading.Thread(target=chatter, daemon=True).start()
 watchdog.begin()
@@ -156,13 +159,19 @@ def test_a_push_that_takes_its_time_is_left_alone_as_long_as_its_requests_may_ta
 
 def test_a_log_that_nobody_reads_and_a_file_that_can_not_be_made_hold_nothing_up(file, tmp_path):
     code = """
-import logging
-threading.Thread(target=lambda: sys.stderr.write("x" * 10_000_000), daemon=True).start()
-time.sleep(0.5)
+import os
+os.set_blocking(2, False)
+try:
+    while True:
+        os.write(2, b"x" * 1000)
+except BlockingIOError:
+    os.set_blocking(2, True)
+threading.Thread(target=lambda: sys.stderr.write("more"), daemon=True).start()
 watchdog.begin()
 while True: pass
 """
-    process = subprocess.Popen([sys.executable, "-c", HEAD + code, str(file)], cwd=ROOT, stderr=subprocess.PIPE)
+    command = [sys.executable, "-c", HEAD + code, str(file), str(SOON)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
     assert process.wait() == 1
     process.stderr.close()
     done = run(tmp_path / "no folder" / "hang.txt", "watchdog.begin()\nwatchdog.end()\nprint('done')\n")

@@ -1,11 +1,9 @@
 """Undo end to end: real processes that are killed, real HTTP, the real file."""
 
-import signal
-import time
-
 import pytest
 
 from plexsync.simulator.http import Fault
+from tests.journey.kills import killed
 from tests.journey.world import World, until
 
 
@@ -16,13 +14,6 @@ def shown(world: World) -> dict[str, object]:
         key: (dict(item.scalars), {name: sorted(names) for name, names in item.lists.items()}, item.roles, item.locks)
         for key, item in items.items()
     }
-
-
-def killed(world: World, *words: str, after: float) -> None:
-    process = world.start(*words)
-    time.sleep(after)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
 
 
 @pytest.mark.long
@@ -37,10 +28,10 @@ def test_leaving_with_kills_on_the_way_leaves_plex_as_it_was(world: World) -> No
 
     world.plex.faults.set(Fault("latency", seconds=0.02))
     world.stash.faults.set(Fault("latency", seconds=0.1))
-    killed(world, "undo", "--all", "--yes", after=0.8)
+    killed(world, "undo", "--all", "--yes", requests=2)
     assert world.run("undo", "--all", "--yes").returncode == 0
     for turn in range(6):
-        killed(world, "serve", after=0.7 + 0.1 * (turn % 3))
+        killed(world, "serve", requests=20 + 10 * (turn % 3))
     world.plex.faults.clear()
     world.stash.faults.clear()
     done = world.run("undo", "--all", "--yes", "--wait")

@@ -1,7 +1,5 @@
 """Settings that stand in Stash, end to end: nobody touches the running PlexSync."""
 
-import time
-
 from plexsync.app.settings import PLUGIN
 from plexsync.simulator.http import Fault
 from tests.journey.world import TOKEN, World, until
@@ -53,7 +51,7 @@ def test_a_switch_that_is_off_in_stash_holds_from_the_first_write_on(world: Worl
     world.stash.faults.set(Fault("refuse"))
     with world.serving():
         until(lambda: world.log().count("PlexSync.serve serving") == 2)
-        time.sleep(3)
+        until(lambda: world.rows("select 1 from breaker where who = 'stash' and (failures > 0 or state <> 'closed')"))
         world.stash.faults.clear()
         world.stash.quiet_edit(ids[0], title="While it was away")
         until(lambda: {name for _, name, *_ in world.out_of_step(ids)} == {"genres"})

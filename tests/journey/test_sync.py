@@ -1,11 +1,11 @@
 """The main job, end to end: real processes, real HTTP, the real file; read back by the real client."""
 
-import signal
 import time
 
 import pytest
 
 from plexsync.simulator.http import Fault
+from tests.journey.kills import killed
 from tests.journey.world import TOKEN, World, until
 from tests.patience import HANG
 
@@ -71,10 +71,7 @@ def test_twenty_kills_in_a_row_lose_nothing_and_blame_nobody(world: World) -> No
     world.plex.faults.set(Fault("latency", seconds=0.01))
     assert world.run("sync", "--all").returncode == 0
     for kill in range(20):
-        process = world.start("serve")
-        time.sleep(0.7 + 0.05 * (kill % 7))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        killed(world, "serve", requests=15 + 2 * (kill % 7))
     world.plex.faults.clear()
     with world.serving():
         until(lambda: world.in_step(ids))

@@ -22,7 +22,8 @@ from tests.patience import HANG, until
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "journey-plex-token-0123456789"
 KEY = "journey-stash-key-0123456789"
-# Patience for a busy machine: nothing ends, or goes without Stash, because that took long. In a fork everything is
+# Patience for a busy machine: nothing ends, or goes without Stash, because that took long. It looks at
+# its settings often. In a fork everything is
 # imported, so copies of a constant are changed too.
 PATIENCE = f"""
 from plexsync.app import clients
@@ -30,6 +31,7 @@ from plexsync.cli.daemon import plex_children, settings_watch, signals
 signals.GRACE = plex_children.GRACE = {HANG}
 plex_children.LAST_WORDS = {HANG + 1}
 clients.ASK_CONNECT = clients.ASK_READ = settings_watch.ASK_READ = {HANG / 4}
+settings_watch.LOOK_PACE = 0.1
 settings_watch.LAST_LOOK = {HANG / 2 + 1}
 """
 # The program with this patience.

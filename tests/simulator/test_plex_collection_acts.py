@@ -7,30 +7,21 @@ from collections.abc import Iterator
 import pytest
 
 from plexsync.simulator.plex_server import EPOCH, PlexSim
+from tests.engine.clocks import Clock
 from tests.patience import HANG
 
 TOKEN = "a-token"
 FILE = ("/media/a.mp4", 123_456, 60_000)
 
 
-class Time:
-    """Seconds that pass when they are told to."""
-
-    def __init__(self) -> None:
-        self.seconds = 0
-
-    def __call__(self) -> float:
-        return self.seconds
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
-def sim(time: Time) -> Iterator[PlexSim]:
-    with PlexSim(token=TOKEN, clock=time) as sim:
+def sim(clock: Clock) -> Iterator[PlexSim]:
+    with PlexSim(token=TOKEN, clock=clock.monotonic) as sim:
         sim.add_section("Movies")
         yield sim
 
@@ -106,14 +97,14 @@ def test_a_collection_that_gets_empty_leaves_the_home_as_well(sim: PlexSim) -> N
 
 
 @pytest.mark.parametrize("moves", [True, False])
-def test_the_stamp_of_a_collection_moves_with_its_members_or_not(sim: PlexSim, time: Time, moves: bool) -> None:
+def test_the_stamp_of_a_collection_moves_with_its_members_or_not(sim: PlexSim, clock: Clock, moves: bool) -> None:
     sim.traits.members_stamp = moves
     sim.add_movie("1", [FILE], collection=["Best"])
     best = best_of(sim)
-    time.seconds = 10
+    clock.move(10)
     key = sim.add_movie("1", [FILE], collection=["Best"])
     assert sim.item(best).updated_at == EPOCH + (10 if moves else 0)
-    time.seconds = 20
+    clock.move(10)
     sim.hand_edit(key, collection=[])
     assert sim.item(best).updated_at == EPOCH + (20 if moves else 0)
     sim.hand_edit(best, summary="S")

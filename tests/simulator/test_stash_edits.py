@@ -9,32 +9,21 @@ import pytest
 from plexsync.simulator.stash_graphql import StashError
 from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_server import StashSim
+from tests.engine.clocks import Clock
 
 EARLY, LATE = "2023-11-14T22:13:20Z", "2023-11-14T22:15:00Z"
 
 
-class Clock:
-    """Shows EARLY until it is moved to LATE."""
-
-    def __init__(self):
-        self.seconds = 1_700_000_000
-
-    def __call__(self):
-        return self.seconds
-
-    def move(self):
-        self.seconds += 100
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    """Shows EARLY, and LATE once it was moved by 100 seconds."""
+    return Clock(1_700_000_000_000)
 
 
 @pytest.fixture
 def stash(clock):
     with StashSim() as sim:
-        sim.now = clock
+        sim.now = lambda: clock.wall / 1000
         yield sim
 
 
@@ -230,7 +219,7 @@ def world(stash):
 
 @pytest.mark.parametrize("what", MOVES)
 def test_a_scenes_time_moves_with(world, clock, what):
-    clock.move()
+    clock.move(100)
     MOVES[what](world)
     assert world.scene(1).updated_at == LATE
     assert world.scene(1).created_at == EARLY
@@ -238,7 +227,7 @@ def test_a_scenes_time_moves_with(world, clock, what):
 
 @pytest.mark.parametrize("what", STAYS)
 def test_a_scenes_time_stays_with(world, clock, what):
-    clock.move()
+    clock.move(100)
     STAYS[what](world)
     assert world.scene(1).updated_at == EARLY
 
@@ -248,14 +237,14 @@ def times(sim, query):
 
 
 def test_a_rename_moves_the_records_own_time(world, clock):
-    clock.move()
+    clock.move(100)
     world.rename_performer("Ada", "Bo")
     answer = times(world, "{ findPerformer(id: 1) { updated_at } findStudio(id: 1) { updated_at } }")
     assert answer == {"findPerformer": {"updated_at": LATE}, "findStudio": {"updated_at": EARLY}}
 
 
 def test_a_renamed_file_shows_in_its_own_time_and_a_moved_folder_in_none(world, clock):
-    clock.move()
+    clock.move(100)
     world.rename_file("/data/a.mp4", "/data/b.mp4")
     world.move_folder("/data/", "/films/")
     files = "{ findScenes { scenes { files { path updated_at } } } }"
@@ -297,7 +286,7 @@ def test_the_clock_runs_by_itself():
 )
 def test_an_object_gets_texts_and_pictures_and_loses_them(stash, clock, kind, text, pictures):
     id = stash.add_scene(performers=["A"], studio="A", tags=["A"], groups=["A"])
-    clock.move()
+    clock.move(100)
     stash.edit_object(kind, "A", **{text: "T", **{name: png(1, 2, 3) for name in pictures}})
     asked = f"{{ it: find{kind.capitalize()}(id: 1) {{ {text} updated_at {' '.join(pictures.values())} }} }}"
     shown = mutate(stash, asked)["it"]

@@ -316,7 +316,7 @@ def test_a_hook_that_has_closed_its_output_is_still_fed_and_heard(stash, plugin)
 def test_a_grandchild_that_keeps_stdout_keeps_stash_waiting(stash, plugin, tmp_path):
     plugin(f"""
         import subprocess, sys
-        late = "import time, sys; time.sleep(0.6); open(sys.argv[1], 'w')"
+        late = "import time, sys; time.sleep(0.1); open(sys.argv[1], 'w')"
         subprocess.Popen([sys.executable, "-S", "-c", late, {str(tmp_path / "ended")!r}])
         """)
     stash.add_scene()

@@ -255,6 +255,15 @@ def edit(trial: Trial, title: str) -> None:
     assert trial.runner.runs[-1].outcome.error is None
 
 
+def last_start(trial: Trial) -> str:
+    """When a hook last started a worker; '' if none has."""
+    store = Database(trial.folder / "plexsync.db")
+    with store.reading() as db:
+        noted = db.notes.text(intake.STARTED)
+    store.close()
+    return noted
+
+
 def test_the_worker_outlives_its_task_never_doubles_and_ends_when_it_is_told(inside):
     assert "the worker runs" in outcome(inside, "Start the worker").output
     assert outcome(inside, "Start the worker").output == "a worker runs already"
@@ -267,8 +276,10 @@ def test_the_worker_outlives_its_task_never_doubles_and_ends_when_it_is_told(ins
     assert heard == ["PlexSync.serve from here on the log is plexsync.log", "PlexSync.serve stopped in good order"]
     assert "PlexSync.serve switched off in Stash" in (inside.folder / "plexsync.log").read_text()
 
+    before = last_start(inside)
     edit(inside, "After it was stopped")
-    time.sleep(1)
+    # A hook notes the start before it ends.
+    assert last_start(inside) == before
     assert not is_locked(inside.folder), "a hook does not start what a person has stopped"
     assert inside.title() == "While it runs"
 
@@ -302,8 +313,9 @@ def test_one_that_gives_a_sign_of_life_is_not_started_again(inside):
 def test_the_hook_starts_nothing_where_nobody_has_switched_it_on(inside):
     outcome(inside, "Show status")
     edit(inside, "Nobody asked for it")
-    time.sleep(1)
+    # A hook opens the log of the worker before it ends.
     assert not (inside.folder / "worker.log").exists()
+    assert last_start(inside) == ""
 
 
 def test_the_worker_is_stopped_while_plex_hangs(inside):

@@ -23,6 +23,7 @@ from plexsync.store import intake
 from plexsync.store.address import StoreAddress
 from plexsync.store.endings import AttemptEnding
 from plexsync.store.lock import try_lock
+from tests.engine.clocks import Clock
 from tests.journey.world import until
 from tests.patience import HANG
 from validation.config import PlexSyncConfig
@@ -38,10 +39,10 @@ def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Parts]:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    now = [1000.0]
-    monkeypatch.setattr(idle_exit, "monotonic", lambda: now[0])
-    return now
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(idle_exit, "monotonic", made.monotonic)
+    return made
 
 
 @pytest.fixture
@@ -63,9 +64,9 @@ def started(parts: Parts, stop: Stop) -> tuple[Leaving, threading.Event]:
 
 def test_it_ends_when_nothing_was_to_be_done_for_so_long_and_the_next_event_starts_another(parts, clock, stop):
     looks, ended = started(parts, stop)
-    clock[0] += 299
+    clock.move(299)
     assert not stop.event.wait(0.2)
-    clock[0] += 2
+    clock.move(2)
     until(stop.event.is_set)
     looks.join(HANG)
     assert ended.is_set()
@@ -79,7 +80,7 @@ def test_what_waits_keeps_it(parts, clock, stop):
     with parts.store.writing() as tx:
         tx.jobs.want(Kind.SCENE, 1, Why.EDIT, parts.clock.now())
     looks, ended = started(parts, stop)
-    clock[0] += 10_000
+    clock.move(10_000)
     assert not stop.event.wait(0.3)
     assert not leave_inside(parts)
     assert intake.switched(str(parts.folder)) == intake.ON
@@ -97,18 +98,18 @@ def settled_plays(parts: Parts, id: int) -> None:
 
 def test_plays_keep_it_while_they_are_worked_and_not_while_they_wait(parts, clock, stop, monkeypatch):
     looked, unpatched = [], Leaving._why_idle
-    monkeypatch.setattr(Leaving, "_why_idle", lambda self: looked.append(clock[0]) or unpatched(self))
+    monkeypatch.setattr(Leaving, "_why_idle", lambda self: looked.append(clock.steady) or unpatched(self))
     looks, _ = started(parts, stop)
     until(lambda: looked)
     for id in range(1, 5):
         settled_plays(parts, id)
         count = len(looked)
         until(lambda count=count: len(looked) > count + 1)
-        clock[0] += 299
+        clock.move(299)
         assert not stop.event.wait(0.1)
     with parts.store.writing() as tx:
         tx.jobs.want(PLAYS, 7, Why.EDIT, parts.clock.now())
-    clock[0] += 2
+    clock.move(2)
     until(stop.event.is_set)
     looks.join(HANG)
     with parts.store.reading() as db:
@@ -176,7 +177,7 @@ def test_it_ends_when_the_program_was_removed_and_is_not_back_in_a_moment(parts,
 
 def test_one_that_is_replaced_leaves_and_the_next_one_is_switched_on(parts, clock, stop):
     intake.switch(str(parts.folder), intake.AGAIN)
-    assert idle_exit.waits_no_longer(parts.folder, clock[0]) == "switched off in Stash"
+    assert idle_exit.waits_no_longer(parts.folder, clock.steady) == "switched off in Stash"
     looks, _ = started(parts, stop)
     until(stop.event.is_set)
     looks.join(HANG)
@@ -192,13 +193,13 @@ def test_one_that_was_switched_off_meanwhile_is_not_started_again(parts):
 
 
 def test_settings_that_stash_alone_has_are_waited_for_some_minutes_or_until_it_is_switched_off(parts, clock):
-    began = clock[0]
+    began = clock.steady
     assert idle_exit.waits_no_longer(parts.folder, began) == ""
-    clock[0] += idle_exit.LONGEST_WAIT + 1
+    clock.move(idle_exit.LONGEST_WAIT + 1)
     assert "for 5 minutes" in idle_exit.waits_no_longer(parts.folder, began)
     intake.switch(str(parts.folder), intake.OFF)
-    assert idle_exit.waits_no_longer(parts.folder, clock[0]) == "switched off in Stash"
-    assert idle_exit.waits_no_longer(parts.folder / "nowhere", clock[0]) == "", "that can't be told"
+    assert idle_exit.waits_no_longer(parts.folder, clock.steady) == "switched off in Stash"
+    assert idle_exit.waits_no_longer(parts.folder / "nowhere", clock.steady) == "", "that can't be told"
 
 
 def test_a_worker_that_is_just_ending_is_waited_for(tmp_path, monkeypatch):

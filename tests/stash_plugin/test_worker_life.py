@@ -16,6 +16,7 @@ from plexsync.store import intake, life_signs
 from plexsync.store.lock import is_locked
 from release.check import TASK, Trial
 from tests.browser import CHROMIUM, NO_CHROMIUM
+from tests.engine.clocks import Clock
 from tests.patience import HANG, until
 from tests.stash_plugin.conftest import ROOT, go
 
@@ -268,17 +269,17 @@ def test_the_sign_of_a_process_that_ended_leads_nowhere_and_stash_then_tells_tha
 
 def test_where_no_handle_can_be_looked_at_the_sign_counts_for_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(life_signs, "HANDLES", "")
-    now = [1_000_000]
-    monkeypatch.setattr(life_signs, "_now", lambda: now[0])
+    clock = Clock()
+    monkeypatch.setattr(life_signs, "_now", clock.now)
     assert life_signs.show_starting(str(tmp_path))
     assert not life_signs.show_starting(str(tmp_path)), "once a minute"
     sign = life_signs.LifeSign(str(tmp_path), life_signs.WORKER, "here")
     assert life_signs.addresses(str(tmp_path)) == ["here"]
-    now[0] += 14_000
+    clock.move(14)
     sign.renew()
-    now[0] += 14_000
+    clock.move(14)
     assert life_signs.addresses(str(tmp_path)) == ["here"]
-    now[0] += 2_000
+    clock.move(2)
     assert life_signs.addresses(str(tmp_path)) == []
     sign.renew()
     sign.end()

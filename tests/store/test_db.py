@@ -296,7 +296,7 @@ def test_the_kind_of_journal_is_switched_once_another_process_is_done(folder, be
         db.execute({begun!r})
         db.execute("select * from sqlite_master").fetchall()
         print("begun", flush=True)
-        time.sleep(0.5)
+        time.sleep(0.1)
         db.execute("rollback")
     """
     (folder / NAME).touch(mode=0o600)
