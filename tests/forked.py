@@ -37,6 +37,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tests import templates
+
 if sys.platform != "win32":
     import termios
     from fcntl import ioctl
@@ -227,13 +229,15 @@ UNWRITTEN = 120
 
 
 def warm_up() -> None:
-    """Import what the commands import."""
+    """Import what the commands import, and have the database that new ones are copies of."""
     for room in ROOMS:
         package = importlib.import_module(f"plexsync.{room}")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
     for name in LATER:
         importlib.import_module(name)
+    templates.use()
+    templates.migrated()
     # The ways to tell a person are found on use.
     sys.modules["apprise"].Apprise().add("json://127.0.0.1:9")
 

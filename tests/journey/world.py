@@ -22,9 +22,8 @@ from tests.patience import HANG, until
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "journey-plex-token-0123456789"
 KEY = "journey-stash-key-0123456789"
-# Patience for a busy machine: nothing ends, or goes without Stash, because that took long. It looks at
-# its settings often. In a fork everything is
-# imported, so copies of a constant are changed too.
+# Patience for a busy machine: nothing ends, or goes without Stash, because that took long. It looks at its settings often.
+# In a fork everything is imported, so copies of a constant are changed too.
 PATIENCE = f"""
 from plexsync.app import clients
 from plexsync.cli.daemon import plex_children, settings_watch, signals
