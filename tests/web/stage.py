@@ -9,6 +9,7 @@ from typing import Self
 
 from plexsync.app.parts import Parts, at_work, opened
 from plexsync.app.run import drain
+from plexsync.flows.scenes.dead_letter_cures import NOTE as CURED
 from plexsync.flows.scenes.verbs import ignore_scenes, unsettled, want_scenes
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import DAY, Kind, State, Why
@@ -85,6 +86,10 @@ class Furniture:
         world.stash.restore(self.stash)
         world.plex.restore(self.plex)
         world.plex.advance(self.plex_now - world.plex.now())
+        with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
+            # That the servers have other addresses than those of then is no change that cures a dead letter.
+            for name, value in parts.settings.cures.items():
+                tx.notes.save(f"{CURED}{name}", value)
         return dict(self.found)
 
 

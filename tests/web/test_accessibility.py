@@ -22,9 +22,9 @@ from tests.web.crawl import Crawl
 from tests.web.stage import furnish
 from tests.web.test_crawl import everything
 
-VIOLATIONS = ["violations"]
+ALL = {"resultTypes": ["violations"]}
 # What depends on the colours; the rest of a page is the same in light and dark.
-COLOURS = {"resultTypes": VIOLATIONS, "runOnly": ["color-contrast", "link-in-text-block"]}
+COLOURS = {**ALL, "runOnly": ["color-contrast", "link-in-text-block"]}
 # The pages on which trouble is told; `test_axe_finds_nothing_on_any_page_in_trouble` opens all.
 TROUBLED = {"/", "/accept", "/dead", "/fix", "/outages", "/reconcile", "/scenes", "/scenes/1", "/settings/plex"}
 PARTS = 8
@@ -82,7 +82,7 @@ def nothing_is_found(page: Page, urls: list[str]) -> None:
     for url in urls:
         page.emulate_media(color_scheme="light", reduced_motion="reduce")
         page.goto(url)
-        for dark, options in ((False, {"resultTypes": VIOLATIONS}), (True, COLOURS)):
+        for dark, options in ((False, ALL), (True, COLOURS)):
             page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
             said = axe.run(page, options=options)
             assert not said.violations_count, f"{url}\n{said.generate_report()}"
@@ -111,7 +111,7 @@ def test_axe_finds_nothing_on_any_page_in_trouble(troubled_pages: list[str], loo
 @pytest.mark.parametrize(
     ("body", "options", "found"),
     [
-        ("<input>", {"resultTypes": VIOLATIONS}, ["label"]),
+        ("<input>", ALL, ["label"]),
         ("<p style='color: #999'>Hardly to be read</p>", COLOURS, ["color-contrast"]),
     ],
 )

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
@@ -29,6 +31,7 @@ from tests.patience import HANG
 from tests.web.conftest import TOKEN_FIELD, Dash, Look, dashboard, desk_of
 from tests.web.crawl import Crawl
 from tests.web.stage import config_of, furnish
+from tests.web.test_accessibility import ALL, COLOURS
 from tests.web.test_api import post
 from tests.web.test_guard import raw, sign_in
 from tests.web.test_serving import free_port, get
@@ -518,8 +521,8 @@ def test_an_open_page_learns_of_its_own_server_and_of_the_others(both: Dash, loo
 PAGES = ("/", "/plex/kids/", "/plex/kids/fix", "/plex/kids/settings", "/settings/change?name=max_retries")
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_finds_nothing_on_pages_of_several_servers(pair: Pair, look: Look, dark: bool) -> None:
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_on_pages_of_several_servers(pair: Pair, look: Look, path: str) -> None:
     furnish(pair.second)
     (third := pair.first.folder / "plex-a-rather-long-name").mkdir(mode=0o700)
     (third / "plexsync.db").write_bytes(b"no database at all, and longer than its header" * 100)
@@ -527,18 +530,19 @@ def test_axe_finds_nothing_on_pages_of_several_servers(pair: Pair, look: Look, d
     further = {SECOND: pair.second, "a-rather-long-name-0": broken}
     with dashboard(pair.first, name=FIRST, further=further) as dash:
         needs_you(dash, FIRST)
-        window, axe = look(dark=dark), Axe()
+        window = look()
         page = window.page
-        for number, path in enumerate(PAGES):
-            page.goto(dash.url + path)
-            for width in (390, 820, 1280):
-                page.set_viewport_size({"width": width, "height": 900})
-                said = axe.run(page)
-                assert not said.violations_count, f"{path} at {width}\n{said.generate_report()}"
-                assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} at {width}"
-                current = page.get_by_role("navigation", name="Plex servers").locator("[aria-current]")
-                assert current.bounding_box()["height"] >= 24
-                window.shoot(f"several-{number}-{width}-{'dark' if dark else 'light'}")
+        page.add_init_script(AXE_SCRIPT)
+        page.goto(dash.url + path)
+        for width, dark in product((390, 820, 1280), (False, True)):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
+            said = Axe("").run(page, options=COLOURS if dark else ALL)
+            assert not said.violations_count, f"{path} at {width}\n{said.generate_report()}"
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} at {width}"
+            current = page.get_by_role("navigation", name="Plex servers").locator("[aria-current]")
+            assert current.bounding_box()["height"] >= 24
+            window.shoot(f"several-{PAGES.index(path)}-{width}-{'dark' if dark else 'light'}")
 
 
 @pytest.mark.parametrize("path", ["/plex/a-rather-long-name-0/scenes", "/plex/attic/scenes"])
