@@ -132,6 +132,18 @@ def test_views_are_counted_once_the_history_was_read_to_its_end(house):
     assert plays_of(house, id)[-1] == moment
 
 
+def test_views_are_those_of_the_owner_and_say_nothing_of_another_account(tmp_path):
+    with House(tmp_path / "data", watch=WatchRules("2", marks=True), pool=Inline()) as house:
+        guest = house.plex_sim.add_account("guest")
+        (id,) = began(house)
+        house.plex_sim.play(house.key_of(id), account=guest)
+        compare(house)
+        assert len(plays_of(house, id)) == 1
+        scrobble(house, id)
+        settle(house)
+        assert (counted(house, id), len(plays_of(house, id))) == (None, 1)
+
+
 def test_each_further_mark_is_one_further_play(house):
     (id,) = began(house)
     moments = []
@@ -336,6 +348,18 @@ def test_a_request_whose_end_is_unknown_adds_the_mark_once(house, arrives):
     house.work_for(HOUR)
     assert plays_of(house, id) == [moment]
     assert house.unsettled() == 0
+
+
+def test_a_mark_and_a_play_that_are_found_together_are_sent_together(house):
+    (id,) = began(house)
+    marked = scrobble(house, id)
+    compare(house)
+    house.clock.move(GRACE / 1000 + 3)
+    house.plex_sim.play(house.key_of(id), at=marked - DAY)
+    assert house.worker.back.history.poll() == ""
+    house.work()
+    assert plays_of(house, id) == [marked - DAY, marked]
+    assert sum(adding(request) for request in house.stash_sim.log) == 1
 
 
 def test_a_mark_does_not_wait_for_the_request_of_another_play_that_may_still_arrive(house):

@@ -133,12 +133,13 @@ def test_an_account_that_nobody_has_is_told_and_nothing_is_written(tmp_path):
 def test_plays_before_the_chosen_day_are_left_alone(tmp_path):
     with House(tmp_path / "data", watch=WatchRules(since=AT), pool=Inline()) as house:
         (id,) = house.in_step()
-        play(house, id, AT - 1, AT, AT + 1)
+        longer_ago = AT - 10 * 86_400
+        play(house, id, longer_ago, AT - 1, AT, AT + 1)
         poll(house)
         assert plays(house, id) == [AT, AT + 1]
-        house.replace_worker(watch=WatchRules(since=AT - 5))
+        house.replace_worker(watch=WatchRules(since=longer_ago))
         poll(house)
-        assert plays(house, id) == [AT - 1, AT, AT + 1]
+        assert plays(house, id) == [longer_ago, AT - 1, AT, AT + 1]
 
 
 def test_the_plays_of_several_items_of_a_scene_are_united(house):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.flows.plays.history_poll import WatchRules
+from plexsync.flows.plays.history_poll import WatchRules, was_read_to_its_end
 from plexsync.rules.job import PLAYS
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
@@ -139,6 +139,19 @@ def test_the_whole_history_is_read_once_a_day(house):
         house.clock.move(3540)
         poll(house)
     assert len(history_requests(house)) == 24 + 2, "a poll is one request, the whole history one for each 1,000 plays"
+
+
+def test_a_history_is_read_to_its_end_for_one_server_one_account_and_from_one_day_on(house):
+    def is_read(account=1, since=0):
+        with house.store.reading() as db:
+            return was_read_to_its_end(db, account, since)
+
+    house.in_step()
+    assert not is_read()
+    poll(house)
+    assert (is_read(), is_read(since=AT), is_read(since=-1), is_read(account=2)) == (True, True, False, False)
+    house.change("update server set machine = 'another'")
+    assert not is_read()
 
 
 def test_a_stop_ends_a_long_history_after_a_page_and_forgets_nothing(house):

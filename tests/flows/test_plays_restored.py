@@ -7,7 +7,7 @@ import pytest
 
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.rules.errors import LocalFault
-from plexsync.rules.job import PLAYS, Why
+from plexsync.rules.job import PLAYS, Lane, State, Why
 from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, House
 from tests.engine.pools import Inline
@@ -90,6 +90,19 @@ def test_a_play_that_you_deleted_since_the_backup_never_comes_again(house):
     undo(house, one)
     undo(house, two)
     assert (plays(house, one), plays(house, two)) == ([], []), "they are still PlexSync's"
+
+
+def test_scenes_whose_plays_are_remembered_again_go_behind_edits(house):
+    one, two = house.in_step(2)
+    copy = saved(house)
+    play(house, one, AT)
+    play(house, two, AT)
+    poll(house)
+    restored(house, copy)
+    house.worker.back.flow.look([one])
+    assert [(house.row(id, PLAYS).lane, house.row(id, PLAYS).state) for id in (one, two)] == [
+        (Lane.SWEEP, State.READY)
+    ] * 2
 
 
 def test_a_play_that_was_there_already_and_that_you_deleted_since_never_comes_again(house):

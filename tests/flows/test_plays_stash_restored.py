@@ -2,6 +2,7 @@
 
 import pytest
 
+from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.reports.missing_plays import SHOWN, find_missing_plays, missing_words
 from plexsync.rules.job import PLAYS, Why
@@ -90,6 +91,25 @@ def test_what_a_restored_stash_has_lost_comes_again_if_a_scene_went_back(house):
     for id in ids:
         look(house, id)
     assert plays(house, *ids) == [[AT + id, AT + 100 + id] for id in ids]
+
+
+def test_what_you_take_back_while_the_lost_plays_are_looked_for_does_not_come_again(house):
+    one, two = stocked(house, 2)
+    copy = added_since_a_backup(house, [one, two], edit=[one])
+    house.stash_sim.restore(copy)
+    stash, flow = house.worker.stash, house.worker.back.flow
+    read = stash.only_plays
+
+    def ask_and_read(ids):
+        stash.only_plays = read
+        assert wish_undone(house.store, flow, house.clock, [two], "undo").jobs == [two]
+        return read(ids)
+
+    stash.only_plays = ask_and_read
+    look(house, one)
+    look(house, two)
+    assert stash.only_plays == read
+    assert plays(house, one, two) == [[AT + one, AT + 100 + one], []]
 
 
 def test_a_new_play_after_the_restore_hides_nothing(house):

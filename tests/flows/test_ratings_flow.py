@@ -415,7 +415,26 @@ def test_a_plex_that_ignores_a_rating_is_no_news_and_becomes_a_dead_letter(house
     rate_in_stash(house, id, 60)
     house.work_for(DAY)
     assert shown(house, id) == (60, 8.0)
-    assert house.row(id, RATING).state is State.DEAD
+    row = house.row(id, RATING)
+    assert (row.state, row.cls, row.error) == (State.DEAD, "missing", "the rating is not there as it was sent")
+
+
+def test_an_item_that_vanishes_while_it_is_rated_counts_as_a_failure_and_is_left_alone_after_that(house):
+    (id,) = in_step(house, 80)
+    rate = house.worker.plex.rate
+
+    def rate_and_remove(key: str, rating: float | None) -> None:
+        rate(key, rating)
+        house.plex_sim.remove(key)
+
+    house.worker.plex.rate = rate_and_remove
+    house.stash_sim.edit_scene(id, rating100=60)
+    house.want(id, kind=RATING)
+    house.step()
+    row = house.row(id, RATING)
+    assert (row.attempts, row.cls, row.error) == (1, "missing", "the item vanished while it was rated")
+    house.work_for(DAY / 24)
+    assert house.rows("select count(*) from job where kind = 'rating'") == [(0,)]
 
 
 def test_a_stash_that_refuses_writes_stops_nothing_else(house):
