@@ -56,6 +56,7 @@ class Gate:
         first, then = await receive(), await receive()
         self.bodies.append(first["body"])
         self.later.append(then["type"])
+        assert (first["type"], first["more_body"]) == ("http.request", False)
         await send({"type": "http.response.start", "status": 200, "headers": list(self.answer)})
         await send({"type": "http.response.body", "body": b"page"})
         if self.fails:
