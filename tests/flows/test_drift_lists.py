@@ -17,9 +17,11 @@ from plexsync.flows.scenes.drift import (
     drift_page,
 )
 from plexsync.rules.drift import DriftField
+from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State
 from plexsync.rules.status_words import KEPT as EDITED
 from plexsync.rules.values import Held
+from plexsync.simulator.http import Fault
 from tests.engine.house import House
 from tests.flows.test_drift_decisions import KEEP, TAKE, UNKEEP, answer, by_hand, edited
 
@@ -178,3 +180,20 @@ def test_a_scene_stands_as_edited_until_its_last_field_is_decided_about_and_agai
         answer(house, what, id, fields=fields)
         words.append(word())
     assert words == [EDITED, EDITED, "in step", "in step", EDITED, "in step"]
+
+
+def test_while_a_server_is_known_to_be_away_neither_is_asked(house: House):
+    (id, *_) = edited(house, 6)
+    house.plex_sim.faults.set(Fault("status", status=503))
+    house.want(id)
+    house.work_for(600, until=lambda: house.breaker() == "open")
+    assert house.breaker() == "open"
+    house.forget_requests()
+    worker = house.worker
+    for look in (
+        lambda: list(drift_now(house.store, worker.glances, worker.gates, [id])),
+        lambda: answer(house, KEEP, id),
+    ):
+        with pytest.raises(NeighbourError):
+            look()
+    assert (house.plex_sim.log, house.stash_sim.log) == ([], [])
