@@ -1,14 +1,18 @@
 """Your decisions about collections: handing over, keeping what you edited in Plex, taking what Stash says; and counts."""
 
+from dataclasses import replace
+
 import pytest
 
 from plexsync.flows.collections.decisions import decide_parts, hand_over
 from plexsync.flows.scenes.drift import DriftAnswer
 from plexsync.rules import template
 from plexsync.rules.collections import TEMPLATE_NAMES
-from plexsync.rules.job import Kind
+from plexsync.rules.job import COLLECTION, Kind, State, Why
+from plexsync.simulator.http import Fault
 from tests.flows.dressed import begin, collection, dressed_house, key_of, members, rows, shown
 from tests.flows.test_collections_flow import EVERYTHING, a_library, by_hand, dressed_again, redress
+from tests.flows.test_collections_undone import undo
 
 
 @pytest.fixture
@@ -104,3 +108,101 @@ def test_the_comparison_finds_who_has_crossed_the_minimum(tmp_path):
         house.clock.move(3)
         house.work_until_settled()
         assert house.plex_sim.collections(house.section).keys() == {"Best"}
+
+
+# --- two things at once ----------------------------------------------------------------------------------------------
+
+
+def group_of(house):
+    (row,) = [row for row in rows(house).values() if row.object.source == "group"]
+    return row
+
+
+def running(house, id):
+    """Another worker has just begun with this collection."""
+    with house.store.writing() as tx:
+        tx.jobs.want(COLLECTION, id, Why.EDIT, house.clock.now())
+        house.clock.move(3)
+        (job,) = tx.jobs.claim(9, now=house.clock.now(), lease_ms=60_000, holder="other", kinds=[COLLECTION])
+    return job
+
+
+def is_queued(house, id):
+    with house.store.reading() as db:
+        job = db.jobs.find(COLLECTION, id)
+    return job is not None and job.state is State.READY
+
+
+def decided(house, answer, **how):
+    worker = house.worker
+    ids = [group_of(house).id]
+    return decide_parts(house.store, worker.dressing.looker, worker.gates, house.clock, ids, answer, **how)
+
+
+@pytest.mark.parametrize("answer", list(DriftAnswer))
+def test_an_attempt_that_was_planned_before_the_decision_loses_the_collection(house, answer):
+    by_hand(house, "Trilogy")
+    redress(house)
+    if answer is DriftAnswer.UNKEEP:
+        decide(house, DriftAnswer.KEEP, "summary")
+    id = group_of(house).id
+    running(house, id)
+    assert house.row(id, COLLECTION).state is State.RUNNING
+    assert decided(house, answer, names=["summary"]).parts == {id: ("summary",)}
+    assert house.row(id, COLLECTION).state is State.READY
+
+
+def test_an_attempt_that_found_it_to_be_somebody_elses_loses_a_collection_that_you_hand_over(house):
+    id = group_of(house).id
+    with house.store.writing() as tx:
+        tx.collections.save(replace(tx.collections.of([id])[id], owner="foreign"))
+    running(house, id)
+    assert hand_over(house.store, house.clock, [id]) == [id]
+    assert (house.row(id, COLLECTION).state, group_of(house).owner) == (State.READY, "handed")
+
+
+def test_what_cannot_be_handed_over_is_left_as_it_is(house):
+    known = rows(house)
+    with house.store.writing() as tx:
+        tx.collections.save(replace(known["Acme"], owner="foreign", item=""))
+        tx.collections.save(replace(known["Series One"], owner=""))
+    assert hand_over(house.store, house.clock, [row.id for row in known.values()] + [999]) == [known["Series One"].id]
+    assert {name: row.owner for name, row in rows(house).items()} == {
+        "Acme": "foreign", "Series One": "handed", "Trilogy": "ours"
+    }  # fmt: skip
+
+
+def test_nothing_is_decided_about_a_collection_of_which_something_was_learnt_since_it_was_looked_at(house):
+    by_hand(house, "Trilogy")
+    redress(house)
+    row, learnt = group_of(house), []
+
+    def learn(request):
+        if not learnt:
+            learnt.append(request)
+            with house.store.writing() as tx:
+                tx.collections.save(replace(row, stamp=7))
+        return False
+
+    house.plex_sim.faults.set(Fault("status", status=500, when=learn))
+    made, id = decided(house, DriftAnswer.KEEP), group_of(house).id
+    assert (made.parts, made.busy, made.untouched, group_of(house).stamp) == ({}, [id], [], 7)
+    assert not is_queued(house, id)
+    assert set(decided(house, DriftAnswer.KEEP).parts[id]) == EDITED
+    assert decided(house, DriftAnswer.KEEP).untouched == [id]
+
+
+def test_what_you_keep_is_taken_from_stash_only_if_that_is_meant(house):
+    by_hand(house, "Trilogy")
+    redress(house)
+    id = group_of(house).id
+    decided(house, DriftAnswer.KEEP, names=["summary"])
+    assert not is_queued(house, id), "a keep queues nothing"
+    assert set(decided(house, DriftAnswer.TAKE, takes_kept=False).parts[id]) == EDITED - {"summary"}
+    assert is_queued(house, id)
+    house.clock.move(3)
+    house.work_until_settled()
+    assert decided(house, DriftAnswer.TAKE, takes_kept=False).parts == {}
+    assert decided(house, DriftAnswer.TAKE).parts == {id: ("summary",)}
+    undo(house, "Trilogy")
+    assert decided(house, DriftAnswer.TAKE).untouched == [id], "what is undone is left alone"

@@ -1,7 +1,8 @@
 """An object finds its collection again when another one has taken its place, or was in its place."""
 
-from tests.flows.dressed import begin, collection, dressed_house, key_of, rows, shown
+from tests.flows.dressed import begin, collection, dressed_house, key_of, rows, shown, want
 from tests.flows.test_collections_flow import EVERYTHING, a_library, dressed_again, redress
+from tests.flows.test_stash_rebuilt import hold, rebuild
 
 
 def test_a_collection_that_plex_has_made_anew_is_dressed_from_the_beginning(tmp_path):
@@ -51,3 +52,22 @@ def test_a_collection_beside_a_smart_one_of_its_name_is_found_by_the_comparison(
         assert (row.item == smart, row.standing) == (False, "in step")
         assert house.plex_sim.item(row.item).scalars["summary"] == "Films."
         assert "summary" not in house.plex_sim.item(smart).scalars
+
+
+def test_an_object_that_another_stash_does_not_have_takes_nothing_off(tmp_path):
+    with dressed_house(tmp_path, **EVERYTHING) as house:
+        plain = house.add(9, start=20)
+        a_library(house)
+        house.want(*plain)
+        house.work_until_settled()
+        before, known = shown(house), rows(house)
+        house.clock.move(3600)
+        rebuild(house)
+        for kind, name in (("tag", "Series One"), ("studio", "Acme"), ("group", "Trilogy")):
+            house.stash_sim.destroy(kind, name)
+        want(house)
+        house.clock.move(3)
+        house.work()
+        assert shown(house) == before
+        assert {name: row.item for name, row in rows(house).items()} == {name: row.item for name, row in known.items()}
+        assert hold(house) is not None

@@ -17,8 +17,11 @@ from plexsync.flows.scenes.drift import (
     drift_page,
 )
 from plexsync.rules.drift import DriftField
+from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State
+from plexsync.rules.status_words import KEPT as EDITED
 from plexsync.rules.values import Held
+from plexsync.simulator.http import Fault
 from tests.engine.house import House
 from tests.flows.test_drift_decisions import KEEP, TAKE, UNKEEP, answer, by_hand, edited
 
@@ -159,3 +162,38 @@ def test_a_keep_queues_nothing_and_only_the_scenes_that_change_lose_their_attemp
     house.clock.move(4)
     assert answer(house, TAKE, one, three).scenes == [one]
     assert [house.row(id).state for id in (one, three)] == [State.READY, State.RUNNING]
+
+
+def test_a_scene_stands_as_edited_until_its_last_field_is_decided_about_and_again_once_that_ends(house: House):
+    (id,) = house.in_step(1)
+    by_hand(house, id, title="By hand", studio="By hand")
+
+    def word() -> str:
+        with house.store.reading() as db:
+            standing = db.standings.find(id)
+        return standing.word if standing else ""
+
+    words = [word()]
+    for what, fields in (
+        (KEEP, ("title",)), (KEEP, ("studio",)), (UNKEEP, ("genre",)), (UNKEEP, ("title",)), (TAKE, ("title",))
+    ):  # fmt: skip
+        answer(house, what, id, fields=fields)
+        words.append(word())
+    assert words == [EDITED, EDITED, "in step", "in step", EDITED, "in step"]
+
+
+def test_while_a_server_is_known_to_be_away_neither_is_asked(house: House):
+    (id, *_) = edited(house, 6)
+    house.plex_sim.faults.set(Fault("status", status=503))
+    house.want(id)
+    house.work_for(600, until=lambda: house.breaker() == "open")
+    assert house.breaker() == "open"
+    house.forget_requests()
+    worker = house.worker
+    for look in (
+        lambda: list(drift_now(house.store, worker.glances, worker.gates, [id])),
+        lambda: answer(house, KEEP, id),
+    ):
+        with pytest.raises(NeighbourError):
+            look()
+    assert (house.plex_sim.log, house.stash_sim.log) == ([], [])

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from random import Random
 
+import pytest
+
 from plexsync.rules.collection_order import (
     ORDER,
     as_text,
@@ -122,3 +124,27 @@ def test_a_long_order_costs_no_more_than_its_length():
     steps = moves([*members[1:], members[0]], members)
     assert [step.item for step in steps] == ["0"]
     assert moves(list(reversed(members)), members)[0] == replace(steps[0], item="0")
+
+
+def sending(before, after):
+    return Sending(after, Held(after, locked=True), Held("", locked=False), Held(before, locked=True))
+
+
+@pytest.mark.parametrize(
+    ("present", "told"),
+    [
+        ("1,2,3", "1,2,3"),
+        ("1,2,4,3", "1,2,4,3"),
+        ("1,3", "1,3"),
+        ("3,2,1", "1,2,3"),
+        ("7,8", "1,2,3"),
+        (ALPHABETICAL, "1,2,3"),
+    ],
+)
+def test_a_push_that_arrived_is_told_as_the_members_stand_now_and_another_order_is_not_its(present, told):
+    push = Pushing({ORDER: sending("9", "1,2,3"), "summary": sending("a", "b")}, until=9, stamp=4)
+    memory = {ORDER: Remembered(present, Held(present, locked=True), Held("", locked=False))}
+    _, (after,) = told_order(present, None, memory, [push])
+    assert after == replace(
+        push, fields={**push.fields, ORDER: replace(push.fields[ORDER], sent=Held(told, locked=True))}
+    )

@@ -56,6 +56,7 @@ class Gate:
         first, then = await receive(), await receive()
         self.bodies.append(first["body"])
         self.later.append(then["type"])
+        assert (first["type"], first["more_body"]) == ("http.request", False)
         await send({"type": "http.response.start", "status": 200, "headers": list(self.answer)})
         await send({"type": "http.response.body", "body": b"page"})
         if self.fails:
@@ -124,6 +125,13 @@ class Gate:
 )
 def test_a_host_is_known_by_its_name_with_any_port_that_there_is(host: str, is_known: bool) -> None:
     assert Doors(LOOPBACK | {"my.house"}).knows(host) is is_known
+    assert [Doors().knows(host) for host in ("[::1]:9797", "[::1]", "[::2]", "::1", "127.0.0.2")] == [
+        True, True, False, False, False
+    ]  # fmt: skip
+    anywhere = Doors(any_address=True)
+    assert [anywhere.knows(host) for host in ("10.1.2.3:9797", "[::2]", "localhost", "evil.example", "10.1.2")] == [
+        True, True, True, False, False
+    ]  # fmt: skip
     assert Doors(frozenset({"a" * 253})).knows("a" * 253)
     assert not Doors(frozenset({"a" * 254})).knows("a" * 254)
 
@@ -300,6 +308,7 @@ def test_without_the_password_only_the_door_is_open() -> None:
     assert gate.ask("GET", "/fix").all("location") == ["/login?to=%2Ffix"]
     assert gate.ask("POST", "/fix", FORM, pieces=[b""]).all("location") == ["/login"]
     assert gate.ask("GET", "/api/x").all("www-authenticate") == ['Bearer realm="PlexSync"']
+    assert gate.ask("GET", "/api/x").all("content-type") == ["application/json"]
     assert json.loads(gate.ask("GET", "/api/x").content) == {"error": "a password is needed here"}
     _, cookie = gate.session(signed_in=True)
     assert gate.ask("GET", "/fix", cookie).status == 200
@@ -319,6 +328,7 @@ def test_a_wrong_password_is_counted_for_its_address_alone() -> None:
     assert gate.ask("GET", "/api/x", wrong, client=None).status == 401
     gate.clock.move(60)
     assert gate.ask("GET", "/api/x", right).status == 200
+    assert {scope["plexsync.session"].signed_in for scope in gate.seen} == {True}
     assert gate.ask("GET", "/api/x", ("authorization", f"Basic {PASSWORD}")).status == 401
 
 

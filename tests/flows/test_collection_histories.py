@@ -1,0 +1,244 @@
+"""Random days of a few collections, with edits on both sides, kills, undos and decisions at any moment.
+
+Somebody else's collections are never written, what you edited in Plex stays, all else is as Stash says once there is rest,
+and an undo takes everything off. Each day is one seed; PLEXSYNC_TORTURE=1 lives many more.
+"""
+
+import os
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from plexsync.flows.collections.decisions import decide_parts
+from plexsync.flows.collections.undo import mark_collections_undone, redo_collections
+from plexsync.flows.scenes.drift import DriftAnswer
+from plexsync.plex.artwork import key_of as picture_key
+from plexsync.rules.errors import NeighbourError
+from plexsync.simulator.http import Fault, Request
+from plexsync.simulator.stash_images import png
+from tests.engine.house import House
+from tests.engine.test_engine_crashes import Killed
+from tests.flows.dressed import Shown, begin, dressed_house, key_of, rows, shown, writes
+from tests.flows.test_collections_flow import EVERYTHING, redress
+from tests.flows.test_collections_survive import Death
+
+DAYS = 300 if os.environ.get("PLEXSYNC_TORTURE") else 3
+STEPS = 24
+STUDIOS, GROUPS, TAGS = ("Acme", "Best", "Bros"), ("Trilogy", "Saga"), ("Series One", "Series Two")
+# What holds the text of each source's object in Stash.
+TEXT = {"studio": "details", "group": "synopsis", "tag": "description"}
+PICTURE = {"studio": "image", "group": "front_image", "tag": "image"}
+
+
+class Day:
+    def __init__(self, house: House, seed: int) -> None:
+        self.house = house
+        self.dice = random.Random(seed)
+        self.serial = 0
+        self.touched: set[tuple[str, str]] = set()  # (key, part) where a person was
+        self.pictures: set[str] = set()
+        self.names = {"studio": list(STUDIOS), "group": list(GROUPS), "tag": list(TAGS)}
+        self.texts: dict[tuple[str, str], str] = {}
+        stray = house.plex_sim.add_movie(house.section, files=[("/media/mine.mp4", 1, 1)], title="mine")
+        house.plex_sim.hand_edit(stray, collection=["Best"])
+        smart = house.plex_sim.add_smart_collection(house.section, "Series Two", [stray])
+        self.foreign = {key_of(house, "Best"), smart}
+        self.before = self.others()
+        self.ids = begin(
+            house,
+            {"studio": "Acme", "groups": [("Trilogy", 2)], "tags": ["Series One"]},
+            {"studio": "Acme", "groups": [("Trilogy", 1), ("Saga", 1)], "tags": []},
+            {"studio": "Best", "groups": [("Trilogy", 3)], "tags": ["Series Two"]},
+            {"studio": "Bros", "groups": [("Saga", 2)], "tags": ["Series One", "Series Two"]},
+        )
+
+    def others(self) -> dict[str, Shown]:
+        """Somebody else's collections, without their members, which scenes join."""
+        seen = shown(self.house)
+        return {key: _without_members(seen[key]) for key in self.foreign}
+
+    def live(self) -> None:
+        acts: tuple[Callable[[], None], ...] = (
+            *(self.edit_scene, self.edit_object, self.edit_object, self.draw, self.rename, self.hand, self.hand),
+            *(self.move, self.decide, self.undo, self.redo, self.compare, self.kill, self.at_once, self.time),
+            *(self.work, self.work, self.work),
+        )
+        for _ in range(STEPS):
+            self.dice.choice(acts)()
+
+    # --- what happens ------------------------------------------------------------------------------------------------
+
+    def new(self, word: str) -> str:
+        self.serial += 1
+        return f"{word} {self.serial}"
+
+    def edit_scene(self) -> None:
+        id, (studios, groups, tags) = self.dice.choice(self.ids), self.names.values()
+        changes = {
+            "studio": self.dice.choice([None, *studios]),
+            "groups": [(name, self.dice.randint(0, 5)) for name in self.dice.sample(groups, self.dice.randint(0, 2))],
+            "tags": self.dice.sample(tags, self.dice.randint(0, 2)),
+        }
+        name = self.dice.choice(tuple(changes))
+        self.house.stash_sim.edit_scene(id, **{name: changes[name]})
+        self.house.want(id)
+
+    def edit_object(self) -> None:
+        source = self.dice.choice(tuple(TEXT))
+        name, text = self.dice.choice(self.names[source]), self.dice.choice(["", self.new("Text")])
+        self.house.stash_sim.edit_object(source, name, **{TEXT[source]: text})
+        self.texts[source, name] = text
+        self.want(source, name)
+
+    def draw(self) -> None:
+        source = self.dice.choice(tuple(TEXT))
+        name, picture = self.dice.choice(self.names[source]), png(*(self.dice.randrange(256) for _ in range(3)))
+        self.house.stash_sim.edit_object(source, name, **{PICTURE[source]: picture})
+        self.pictures |= {picture_key(place, picture) for place in ("thumb", "art")}
+        self.want(source, name)
+
+    def rename(self) -> None:
+        source, rename = self.dice.choice(
+            [("studio", self.house.stash_sim.rename_studio), ("group", self.house.stash_sim.rename_group)]
+        )
+        old, new = self.dice.choice(self.names[source]), self.new("Name")
+        rename(old, new)
+        self.names[source][self.names[source].index(old)] = new
+        self.texts[source, new] = self.texts.pop((source, old), "")
+        self.want(source, new)
+
+    def want(self, source: str, name: str) -> None:
+        """The hook of the object, which does not always come."""
+        (id,) = (row.id for row in self.objects(source) if row.name == name)
+        if self.dice.random() < 0.7:
+            self.house.want(id, kind=source)
+
+    def objects(self, source: str) -> list:
+        data = self.house.stash_sim.data
+        return list({"studio": data.studios, "group": data.groups, "tag": data.tags}[source].values())
+
+    def hand(self) -> None:
+        key = self.dice.choice(sorted(self.house.plex_sim.collection_keys(self.house.section).values()))
+        part = self.dice.choice(("summary", "titleSort"))
+        if key not in self.foreign:
+            self.house.plex_sim.hand_edit(key, locked=self.dice.random() < 0.7, **{part: self.new("By hand")})
+            self.touched.add((key, part))
+
+    def move(self) -> None:
+        plex = self.house.worker.plex
+        key = self.dice.choice(sorted(self.house.plex_sim.collection_keys(self.house.section).values()))
+        with suppress(NeighbourError):
+            members = plex.members(key)
+            if key not in self.foreign and len(members) > 1:
+                plex.move(key, members[0], after=members[-1])
+                self.touched.add((key, "order"))
+
+    def decide(self) -> None:
+        worker, answer = self.house.worker, self.dice.choice(list(DriftAnswer))
+        with suppress(NeighbourError):
+            decide_parts(self.house.store, worker.dressing.looker, worker.gates, self.house.clock, self.some(), answer)
+
+    def some(self) -> list[int]:
+        known = sorted(row.id for row in rows(self.house).values())
+        return self.dice.sample(known, min(len(known), self.dice.randint(1, 4)))
+
+    def undo(self, ids: list[int] | None = None) -> None:
+        worker, known = self.house.worker, self.some() if ids is None else ids
+        mark_collections_undone(self.house.store, worker.dressing.looker, worker.gates, self.house.clock, known, "undo")
+
+    def redo(self) -> None:
+        redo_collections(self.house.store, self.house.clock, self.some())
+
+    def compare(self) -> None:
+        with suppress(NeighbourError):
+            self.house.worker.reconciler.reconcile()
+            self.house.worker.dressing.comparison.compare()
+
+    def work(self) -> None:
+        self.house.clock.move(3)
+        self.house.work()
+
+    def time(self) -> None:
+        self.house.clock.move(self.dice.choice((1, 60, 700)))
+
+    def kill(self) -> None:
+        death = Death(self.house, self.dice.randint(1, 12))
+        self.house.clock.move(3)
+        with suppress(Killed):
+            self.house.work()
+        death.at = 0
+        self.house.replace_worker(holder=self.new("next"))
+        self.house.worker.engine.reclaim()
+
+    def at_once(self) -> None:
+        """Something else happens while Plex has a write that it has not answered."""
+        happens = [self.dice.choice((self.undo, self.redo, self.edit_object, self.edit_scene))]
+
+        def write(request: Request) -> bool:
+            if request.method != "GET" and happens:
+                happens.pop()()
+            return False
+
+        self.house.plex_sim.faults.set(Fault("status", status=500, when=write))
+        self.work()
+        self.house.plex_sim.faults.clear()
+
+    # --- what must be true in the end --------------------------------------------------------------------------------
+
+    def rest(self) -> None:
+        """All of it is done anew, and looked at once more after every request of before has ended."""
+        self.house.clock.move(3600)
+        self.house.want(*self.ids)
+        self.house.work_until_settled()
+        self.compare()
+        redo_collections(self.house.store, self.house.clock, [row.id for row in rows(self.house).values()])
+        self.house.work_until_settled()
+        redress(self.house)
+        redress(self.house)
+
+    def wrong_texts(self) -> dict[str, tuple[object, str]]:
+        """The summaries in Plex that nobody edited there, and that are not what Stash says."""
+        seen, wrong = shown(self.house), {}
+        for name, row in rows(self.house).items():
+            if row.owner == "ours" and (row.item, "summary") not in self.touched:
+                source = str(row.object.source)
+                (object,) = (one for one in self.objects(source) if one.id == row.object.id)
+                text, is_now = self.texts.get((source, object.name), ""), seen[row.item].scalars.get("summary") or ""
+                if is_now != text:
+                    wrong[name] = (is_now, text)
+        return wrong
+
+
+def _without_members(entry: Shown) -> Shown:
+    return Shown(entry.scalars, entry.locks, entry.poster, entry.art, entry.mode, entry.sort, (), entry.home)
+
+
+@pytest.mark.parametrize("seed", range(DAYS))
+def test_whatever_the_day_was_like_stash_is_shown_and_an_undo_takes_all_of_it_off(tmp_path, seed: int) -> None:
+    with dressed_house(tmp_path, **EVERYTHING) as house:
+        day = Day(house, seed)
+        day.live()
+        day.rest()
+        assert day.wrong_texts() == {}
+        assert day.others() == day.before
+        house.forget_requests()
+        redress(house)
+        assert writes(house) == []
+
+        day.undo([row.id for row in rows(house).values()])
+        house.work_until_settled()
+        left = {
+            key: entry
+            for key, entry in shown(house).items()
+            if key not in day.foreign and not any(at == key for at, _ in day.touched)
+        }
+        assert left
+        assert {entry.locks for entry in left.values()} == {frozenset()}
+        assert {(tuple(entry.scalars), entry.mode, entry.sort, entry.home or ()) for entry in left.values()} == {
+            (("title",), "", "", ())
+        }
+        assert not {entry.poster for entry in left.values()} & day.pictures
+        assert day.others() == day.before
+        assert house.books_balance()
