@@ -41,9 +41,13 @@ class RatingTruth:
     is_sure: bool = True
     ever: set[int] = field(default_factory=lambda: {NONE})
     last_second: int = 0
+    was_undone: bool = False
+    # Ratings of all sides that may stay as they are: a restore may have brought back what an undo had left.
+    stays: dict[str, int] | None = None
 
     def note(self, side: str, rating: int, *, at_rest: bool) -> None:
         """A person has rated on one side."""
+        self.stays = None
         if at_rest:
             self.moved = {}
         self._is_no_longer_apart(at_rest=at_rest)
@@ -65,6 +69,7 @@ class RatingTruth:
         self.moved = {f"perhaps {one}": one for one in more} | dict(sides)
         self._is_no_longer_apart(at_rest=False)
         self.agreed = {*sides.values(), *more}
+        self.stays = dict(sides) if self.was_undone else None
         self.ever |= self.agreed
         self.is_sure = False
 
@@ -92,7 +97,7 @@ class RatingTruth:
             self.apart = {side: {self.replaced.get(side, rating)} for side, rating in sides.items()}
         else:
             self.apart = {side: {*self.ever, *sides.values()} for side in sides}
-        self.moved, self.replaced, self.is_sure = {}, {}, at_rest
+        self.moved, self.replaced, self.is_sure, self.was_undone = {}, {}, at_rest, True
         self.agreed = set().union(*self.apart.values())
 
 
