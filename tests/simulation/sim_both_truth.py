@@ -88,7 +88,8 @@ class RatingTruth:
                 self.apart = {one: {*some, rating} for one, some in self.apart.items()}
             self.agreed |= {rating}
             self.is_sure = False
-        if before != rating:
+        is_undo = self.apart is not None and rating in self.apart.get(side, ())
+        if before != rating and not is_undo:
             self.replaced.setdefault(side, before)
 
     def undone(self, sides: Mapping[str, int], *, at_rest: bool) -> None:
