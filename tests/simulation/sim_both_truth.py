@@ -42,6 +42,8 @@ class RatingTruth:
     ever: set[int] = field(default_factory=lambda: {NONE})
     last_second: int = 0
     was_undone: bool = False
+    # Whether an undo that is not done yet may leave the sides apart.
+    may_part: bool = False
     # Ratings of all sides that may stay as they are: a restore may have brought back what an undo had left.
     stays: dict[str, int] | None = None
 
@@ -49,7 +51,7 @@ class RatingTruth:
         """A person has rated on one side."""
         self.stays = None
         if at_rest:
-            self.moved = {}
+            self.moved, self.may_part = {}, False
         self._is_no_longer_apart(at_rest=at_rest)
         self.moved[STASH if side == STASH else "Plex"] = rating
         self.replaced.pop(side, None)
@@ -58,7 +60,7 @@ class RatingTruth:
 
     def decided(self, ratings: Mapping[str, int], winner: int) -> None:
         """A person has rated on both sides while they were at rest, and nobody has looked in between."""
-        self.apart = None
+        self.apart, self.may_part = None, False
         self.moved = dict(ratings)
         self.ever |= {*ratings.values()}
         self.agreed = {winner}
@@ -77,6 +79,7 @@ class RatingTruth:
         if self.apart is not None and not at_rest:
             # What an undo leaves may be on any side still.
             self.moved |= {f"undone {side} {one}": one for side, some in self.apart.items() for one in some}
+            self.may_part = True
         self.apart = None
 
     def written(self, side: str, before: int, rating: int, *, raced: bool) -> None:

@@ -340,7 +340,8 @@ class BothEnding(PlaysEnding):
         world, sides = self.world, self.people.sides(scene)
         if len(sides) == 1 or sides == truth.stays:
             return
-        rounded = {side: self._rounded({sides[STASH]}) for side in sides if side != STASH}
+        items = truth.agreed if truth.may_part else {sides[STASH]}
+        rounded = {side: self._rounded(items) for side in sides if side != STASH}
         allowed = truth.apart or {STASH: truth.agreed, **rounded}
         for side, rating in sides.items():
             if rating not in self._rounded(allowed.get(side, truth.agreed), side):
