@@ -41,11 +41,17 @@ class RatingTruth:
     is_sure: bool = True
     ever: set[int] = field(default_factory=lambda: {NONE})
     last_second: int = 0
+    was_undone: bool = False
+    # Whether an undo that is not done yet may leave the sides apart.
+    may_part: bool = False
+    # Ratings of all sides that may stay as they are: a restore may have brought back what an undo had left.
+    stays: dict[str, int] | None = None
 
     def note(self, side: str, rating: int, *, at_rest: bool) -> None:
         """A person has rated on one side."""
+        self.stays = None
         if at_rest:
-            self.moved = {}
+            self.moved, self.may_part = {}, False
         self._is_no_longer_apart(at_rest=at_rest)
         self.moved[STASH if side == STASH else "Plex"] = rating
         self.replaced.pop(side, None)
@@ -54,7 +60,7 @@ class RatingTruth:
 
     def decided(self, ratings: Mapping[str, int], winner: int) -> None:
         """A person has rated on both sides while they were at rest, and nobody has looked in between."""
-        self.apart = None
+        self.apart, self.may_part = None, False
         self.moved = dict(ratings)
         self.ever |= {*ratings.values()}
         self.agreed = {winner}
@@ -65,6 +71,7 @@ class RatingTruth:
         self.moved = {f"perhaps {one}": one for one in more} | dict(sides)
         self._is_no_longer_apart(at_rest=False)
         self.agreed = {*sides.values(), *more}
+        self.stays = dict(sides) if self.was_undone else None
         self.ever |= self.agreed
         self.is_sure = False
 
@@ -72,6 +79,7 @@ class RatingTruth:
         if self.apart is not None and not at_rest:
             # What an undo leaves may be on any side still.
             self.moved |= {f"undone {side} {one}": one for side, some in self.apart.items() for one in some}
+            self.may_part = True
         self.apart = None
 
     def written(self, side: str, before: int, rating: int, *, raced: bool) -> None:
@@ -83,7 +91,8 @@ class RatingTruth:
                 self.apart = {one: {*some, rating} for one, some in self.apart.items()}
             self.agreed |= {rating}
             self.is_sure = False
-        if before != rating:
+        is_undo = self.apart is not None and rating in self.apart.get(side, ())
+        if before != rating and not is_undo:
             self.replaced.setdefault(side, before)
 
     def undone(self, sides: Mapping[str, int], *, at_rest: bool) -> None:
@@ -92,7 +101,7 @@ class RatingTruth:
             self.apart = {side: {self.replaced.get(side, rating)} for side, rating in sides.items()}
         else:
             self.apart = {side: {*self.ever, *sides.values()} for side in sides}
-        self.moved, self.replaced, self.is_sure = {}, {}, at_rest
+        self.moved, self.replaced, self.is_sure, self.was_undone = {}, {}, at_rest, True
         self.agreed = set().union(*self.apart.values())
 
 

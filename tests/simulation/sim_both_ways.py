@@ -20,8 +20,8 @@ from random import Random
 from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.flows.scenes.plex_events import Gathered
 from plexsync.rules.errors import Neighbour
+from plexsync.rules.job import DAY, RATING_BACK, Kind, Why
 from plexsync.rules.job import RATING as RATING_KIND
-from plexsync.rules.job import RATING_BACK, Kind, Why
 from plexsync.rules.text import fold
 from plexsync.simulator.http import Answer, HttpServer, Request
 from plexsync.simulator.stash_model import SceneSnapshot
@@ -299,6 +299,11 @@ class BothEnding(PlaysEnding):
         if self.world.ways.imports:
             self._import_and_take_back()
 
+    def _come_to_rest(self) -> None:
+        # What is compared once a day is compared.
+        self.world.pass_time(DAY / 1000)
+        super()._come_to_rest()
+
     def _round(self, *, retry: bool = False) -> int:
         self.world.poll_ratings()
         self.world.poll_resume()
@@ -333,9 +338,10 @@ class BothEnding(PlaysEnding):
 
     def _judge_ratings(self, scene: SceneSnapshot, truth: RatingTruth) -> None:
         world, sides = self.world, self.people.sides(scene)
-        if len(sides) == 1:
+        if len(sides) == 1 or sides == truth.stays:
             return
-        rounded = {side: self._rounded({sides[STASH]}) for side in sides if side != STASH}
+        items = truth.agreed if truth.may_part else {sides[STASH]}
+        rounded = {side: self._rounded(items) for side in sides if side != STASH}
         allowed = truth.apart or {STASH: truth.agreed, **rounded}
         for side, rating in sides.items():
             if rating not in self._rounded(allowed.get(side, truth.agreed), side):

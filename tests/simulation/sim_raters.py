@@ -177,8 +177,8 @@ class Raters(Watchers):
         rating.unsettle(sides)
         rating.agreed = {one for one in sides.values() if one != NONE} or {NONE}
         rating.is_sure = True
-        truth.resume[key_of(scene)] = ResumeTruth()
-        truth.resume[key_of(scene)].note(self.left_at(scene) or 0)
+        resume = truth.resume[key_of(scene)] = ResumeTruth()
+        resume.note(self.left_at(scene) or 0)
 
     def _look(self) -> None:
         """Items that are new in Plex are noted."""
@@ -547,9 +547,15 @@ class Raters(Watchers):
     def _is_restored(self, scene: SceneSnapshot, before: tuple[dict[str, int], bool, bool] | None) -> None:
         truth, key, now = self.world.truth, key_of(scene), self.sides(scene)
         if before is None:
+            earlier = truth.ratings.get(key)
             self._begins(scene)
             truth.ratings[key].unsettle(now, NONE)
             truth.resume[key].also(self.position(scene), *self._places(scene))
+            if earlier is not None:
+                # It was deleted since, and what was asked for it may not be done yet.
+                truth.ratings[key].ever |= earlier.ever
+                if earlier.apart is not None:
+                    truth.ratings[key].apart = {side: {*truth.ratings[key].ever} for side in now}
         else:
             sides, at_rest, is_dealt_with = before
             rating = truth.ratings[key]

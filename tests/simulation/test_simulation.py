@@ -25,7 +25,7 @@ STEPS = 500 if TORTURE else 200
 PARTS = 20 if TORTURE else 2
 FIRST = 1
 # The first of them, which the quick tests live.
-FEW = 6
+FEW = 5
 
 
 def lived(first, count, steps):

@@ -9,6 +9,9 @@ import os
 
 import pytest
 
+from plexsync.flows.imports import undo
+from plexsync.flows.plays import ratings as rating_flows
+from plexsync.rules import ratings, resume
 from tests.simulation.sim_both_ways import HAPPENINGS, run_both_seed, run_both_seeds
 from tests.simulation.sim_plays import RESTORES
 
@@ -44,3 +47,32 @@ def test_whatever_happens_ratings_resume_points_and_imports_are_as_people_have_l
 def test_a_life_with_ratings_resume_points_and_imports_is_the_same_one_again():
     digests = {run_both_seed(2, 20)[2] for _ in range(2)}
     assert len(digests) == 1
+
+
+def found_by(*seeds: int) -> str:
+    """What is wrong with the first of these lives that fails."""
+    failures = (run_both_seed(seed, FEW_STEPS)[0] for seed in seeds)
+    return next((failure.text for failure in failures if failure is not None), "")
+
+
+def test_a_product_whose_undo_of_an_import_empties_what_a_person_has_set_is_found(monkeypatch):
+    monkeypatch.setattr(undo, "_is_as_written", lambda change, present: present is not None)
+    assert "was emptied, and no import had filled it" in found_by(1, 2)
+
+
+def test_a_product_that_lets_the_other_side_win_is_found(monkeypatch):
+    def other_wins(memory, stash, plex, wins, **times):
+        return plan_rating(memory, stash, plex, "plex" if wins == "stash" else "stash", **times)
+
+    plan_rating = ratings.plan_rating
+    monkeypatch.setattr(rating_flows, "plan_rating", other_wins)
+    assert "the rating of scene" in found_by(8, 9)
+
+
+def test_a_product_that_resumes_where_a_person_has_moved_on_is_found(monkeypatch):
+    def written_again(watched, last, *, now):
+        return watched.viewing.offset > 0 or is_news(watched, last, now=now)
+
+    is_news = resume.is_news
+    monkeypatch.setattr(resume, "is_news", written_again)
+    assert "is resumed at" in found_by(1, 2, 3)

@@ -10,6 +10,7 @@ import pytest
 from tests import postgres_server
 from tests.on_postgres import served
 from tests.simulation import sim_process
+from tests.simulation.sim_both_ways import run_both_seeds
 from tests.simulation.sim_collections import run_collection_seeds
 from tests.simulation.sim_plays import run_play_seeds
 from tests.simulation.sim_run import Report, run_seeds
@@ -26,8 +27,14 @@ def on_postgres() -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("live", "first"),
-    [(run_seeds, 2), (run_server_seeds, 1), (run_play_seeds, 1), (run_collection_seeds, 1)],
-    ids=["people", "servers", "plays", "collections"],
+    [
+        (run_seeds, 2),
+        (run_play_seeds, 1),
+        pytest.param(run_server_seeds, 1, marks=pytest.mark.long),
+        pytest.param(run_collection_seeds, 1, marks=pytest.mark.long),
+        pytest.param(run_both_seeds, 1, marks=pytest.mark.long),
+    ],
+    ids=["people", "plays", "servers", "collections", "both ways"],
 )
 def test_whatever_happens_nothing_is_lost_doubled_or_wrong(live, first: int) -> None:
     report: Report = live(first, 1, 80)
@@ -35,6 +42,7 @@ def test_whatever_happens_nothing_is_lost_doubled_or_wrong(live, first: int) -> 
     assert report.tally["requests"]
 
 
+@pytest.mark.long
 def test_lives_meet_connections_that_end_and_commits_in_doubt() -> None:
     report = run_seeds(1, 2, 60)
     assert not report.failures, "\n\n".join(map(str, report.failures[:2]))
