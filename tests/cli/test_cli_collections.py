@@ -154,7 +154,7 @@ def test_undo_brings_back_what_was_there_until_redo(dressed: World, door: Door) 
     again = door("collections", "undo", "--all")
     assert (again.code, again.out) == (0, "0 collections to be taken back\n")
     one = door("collections", "redo", "Studio 1", "--wait")
-    assert (one.code, one.out) == (0, "1 collection dressed again: 1 in sync\n")
+    assert (one.code, one.out, one.err) == (0, "1 collection dressed again: 1 in sync\n", "")
     assert summaries(dressed)["Studio 1"] == "Films of 1."
     twice = door("collections", "redo", "Studio 1")
     assert (twice.code, "not undone: Studio 1" in twice.err) == (1, True)
@@ -196,7 +196,7 @@ def test_a_collection_of_yours_is_dressed_once_you_hand_it_over(dressed: World, 
     assert [row["name"] for row in listed] == ["Studio 4"]
     assert "plexsync collections take" in door("collections", "explain", "Studio 4").out
     done = door("collections", "take", "Studio 4", "--wait")
-    assert (done.code, done.out) == (0, "1 collection handed over: 1 in sync\n")
+    assert (done.code, done.out, done.err) == (0, "1 collection handed over: 1 in sync\n", "")
     assert dressed.plex.item(key).scalars["summary"] == "Films of 4."
     twice = door("collections", "take", "Studio 4", "--json")
     assert (twice.code, twice.facts["collections"], len(twice.facts["untouched"])) == (1, [], 1)

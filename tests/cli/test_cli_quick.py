@@ -221,6 +221,14 @@ def test_a_table_has_its_figures_at_the_right_and_no_blanks_at_the_ends() -> Non
     )
 
 
+@pytest.mark.parametrize(("width", "first", "second"), [(60, 28, 26), (44, 19, 19), (36, 15, 15)])
+def test_the_widest_column_is_cut_to_the_next_one_before_both_are_cut(width, first, second):
+    rows = [("aa" + " aa" * 12, "bb" + " bb" * 8, "7")]
+    heads, rule, *_ = Look(width, bold=False, rule="-").table("", ("first", "second", "n"), rows).splitlines()
+    assert heads == f" {'first':{first}}  {'second':{second}}  n"
+    assert rule == " " + "-" * (first + second + 5)
+
+
 def test_a_table_that_is_too_wide_is_folded_between_words_where_that_can_be() -> None:
     text = Look(30, bold=False, rule="-").table("", ("", ""), [("a moment", "one two three four five six seven")])
     assert text == "a moment  one two three four\n          five six seven\n"

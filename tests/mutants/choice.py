@@ -16,11 +16,12 @@ from tests.measure import ROOT
 from tests.mutants.draw import room_of
 from tests.mutants.faults import Fault
 
-# What takes long by nature, or is about the sources, the packages or the tests themselves.
+# What takes long by nature, needs a browser, or is about the sources, the packages or the tests themselves.
 LEFT_OUT = re.compile(
-    r"tests/(torture|journey|load|deploy|release|simulator|mutants)/|_browser\.py$|/test_page\w*\.py$"
+    r"tests/(torture|journey|load|deploy|release|simulator|mutants)/|_browser\.py$"
+    r"|/stash_plugin/test_page(_dashboard|_servers|_setup)?\.py$"
     r"|/test_(static_rules|layers|measure|site|commands_run|dependencies|postgres_server|postgres_proxy|links|words"
-    r"|synonyms|crawl|bombs|canary_commands|simulation_postgres|circuit_breaker_never)\.py$"
+    r"|synonyms|crawl|bombs|canary_commands|simulation_postgres)\.py$"
 )
 LAST = re.compile(r"tests/(simulation)/")
 TOKEN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{2,}")

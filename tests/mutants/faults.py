@@ -35,14 +35,22 @@ LOGS = frozenset({"debug", "info", "warning", "error", "exception", "critical", 
 # Whose arguments may stand in any order, or are no values of the program.
 ORDERLESS = frozenset({"min", "max", "isinstance", "union", "intersection", "gcd"})
 # Whose words are for people, or for a reader of the source.
-FOR_PEOPLE = frozenset({"echo", "secho", "style", "table", "TypeVar", "getLogger", "cast"})
+FOR_PEOPLE = frozenset({"echo", "secho", "style", "table", "ProgressBar", "TypeVar", "getLogger", "cast"})
 NO_FUNCTIONS = frozenset({"__repr__", "__str__", "__getattr__"})
 NO_NAMES = frozenset({"__all__", "__slots__", "__match_args__"})
-# Arguments that are words for people, or that only say how a file is read.
+# Arguments that are words for people, or that only say how a file is read or how a text looks.
 NO_KEYWORDS = frozenset(
-    {"help", "short_help", "epilog", "metavar", "encoding", "errors", "name", "title", "description"}
+    (
+        *("help", "short_help", "epilog", "metavar", "name", "title", "description"),
+        *("encoding", "errors", "style", "overflow", "vertical_overflow"),
+    )
 )
-NO_WORDS = frozenset({"utf-8", "ascii", "replace", "ignore", "strict", "a", "r", "rb", "w", "wb"})
+NO_WORDS = frozenset(
+    (
+        *("utf-8", "ascii", "replace", "ignore", "strict", "surrogatepass", "a", "r", "rb", "w", "wb"),
+        *("bold", "dim", "red", "yellow", "green", "cyan", "magenta", "bright_black", "ellipsis", "fchmod", "nice"),
+    )
+)
 PLATFORM = re.compile(r"TYPE_CHECKING|__name__|sys\.platform|os\.name|WINDOWS|sys\.version_info")
 
 

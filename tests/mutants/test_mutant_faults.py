@@ -39,6 +39,8 @@ CHANGES = [
     (CONSTANT, "raise Refused('dead', code=3)", ["raise Refused('dead', code=30)"]),
     (CONSTANT, "a(help='tries', least=1)", ["a(help='tries', least=2)"]),
     (CONSTANT, "click.echo('done')", []),
+    (CONSTANT, "Text(a, style='loud')", []),
+    (CONSTANT, "colours = {'dead': 'red'}", ["colours = {'dead_': 'red'}"]),
     (CONSTANT, "__all__ = ['ready']", []),
 ]
 

@@ -6,6 +6,8 @@ A new name is added here with its constant. A changed one loses what the databas
 import pytest
 
 from plexsync.rules import job, note_keys
+from plexsync.rules.collection_status import CollectionStatus
+from plexsync.rules.status_words import SceneStatus
 from plexsync.store import (
     folder,
     installation,
@@ -117,3 +119,42 @@ def test_the_columns_of_a_job_have_the_words_that_they_always_had() -> None:
     assert [*job.Kind] == ["scene", "performer", "studio", "tag", "group"]
     assert [*job.Why] == ["edit", "user", "sweep"]
     assert [*job.Lane] == [0, 1]
+
+
+# JSON name, what a comparison stores, the name among the results of a command, the ends of attempts that lead to it.
+SCENES = [
+    ("in_step", "in step", "", ("done",)),
+    ("waiting", "differs", "", ("later", "waiting")),
+    ("absent", "absent", "", ("absent",)),
+    ("ambiguous", "ambiguous", "", ()),
+    ("failed", "failed", "dead", ("dead",)),
+    ("ignored", "", "", ()),
+    ("outside", "outside", "", ("outofscope",)),
+    ("undone", "undone", "", ("undone",)),
+    ("released", "released", "", ("released",)),
+    ("dropped", "", "", ("dropped",)),
+    ("gone", "", "", ("gone",)),
+    ("unknown", "", "", ()),
+]
+COLLECTIONS = {
+    "in_step": "in step",
+    "waiting": "",
+    "no_scenes": "waits for its first scene",
+    "edited": "edited in Plex",
+    "shared": "shared",
+    "not_ours": "not ours",
+    "undone": "undone",
+    "released": "released",
+    "no_library": "library not synced",
+    "dropped": "",
+    "failed": "",
+}
+
+
+def test_the_status_of_a_scene_has_the_names_that_it_always_had() -> None:
+    rows = [(status.value, status.finding, status.outcome or status.value, status.ended) for status in SceneStatus]
+    assert rows == [(name, finding, outcome or name, ended) for name, finding, outcome, ended in SCENES]
+
+
+def test_the_status_of_a_collection_has_the_names_that_it_always_had() -> None:
+    assert {status.value: status.stored for status in CollectionStatus} == COLLECTIONS
