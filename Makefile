@@ -10,6 +10,14 @@ ON_ENGINE   := any_flow engine_batch engine_crashes engine_evidence engine_loop 
 	dead_letter_cures gates housekeeping metrics_sampler reconnect round_trips settle statements two_clocks
 ON_POSTGRES := tests/store $(ON_ENGINE:%=tests/engine/test_%.py)
 
+# Run by --store=postgres in test-all alone.
+REST_ON_POSTGRES := tests/flows
+# What is about texts, pages in a browser and files of the repository is the same on every Python.
+ANY_PYTHON := deploy docs release rules test_layers.py test_measure.py
+PYTEST     := $(BIN)/python -m pytest -q -n 4 --dist worksteal
+FIFTH      ?= $(shell $(BIN)/python -m tests.lengths)
+unexport PYTHONDONTWRITEBYTECODE
+
 ifndef V
 .SILENT:
 endif
@@ -17,7 +25,7 @@ endif
 # What is fetched is announced: it may take minutes, and the installer is quiet.
 FETCH = echo "Fetching the packages of $(1) into $(VENV) ..."
 
-.PHONY: help install setup docs pictures settings-page shapes-page demo test test-sqlite test-postgres measure check dist wheels changelog bench torture torture-long lock clean
+.PHONY: help install setup docs pictures settings-page shapes-page demo test test-all test-fifth test-postgres test-postgres-all test-interpreter compiled measure check dist wheels changelog bench torture torture-long mutants lock clean
 
 help: ## this list
 	grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -67,15 +75,33 @@ setup: $(VENV)/.dev ## the development environment in .venv
 demo: $(VENV)/.demo $(if $(filter postgres,$(STORE)),$(VENV)/.demo-postgres) ## watch 1,000 scenes come in sync, past an outage (KEEP=1 stays up; STORE=postgres: a standby takes over)
 	$(BIN)/python -m plexsync demo $(if $(STORE),--store $(STORE)) $(if $(KEEP),--keep)
 
-test: test-sqlite test-postgres ## all tests
+test: compiled ## everything that a change can break
+	$(PYTEST) $(PYTEST_OPTIONS)
 
-test-sqlite: setup ## all tests on SQLite
-	$(BIN)/python -m compileall -q plexsync validation worker release tests
-	$(BIN)/python -m pytest -q -n 4 --maxschedchunk=8 $(PYTEST_OPTIONS)
+test-all: test test-postgres-all ## that, and what takes long by nature: torture samples, the image, long lives, PostgreSQL
+	$(PYTEST) --long=only $(PYTEST_OPTIONS)
+
+# What test-all has more than test, in five parts. `.ci/run` takes the part that the tree of the change draws.
+test-fifth: compiled ## a fifth of what test-all has more than test (FIFTH=1 to 5; otherwise the commit draws one)
+	echo "Fifth $(FIFTH) of the long tests: make test-fifth FIFTH=$(FIFTH)"
+	$(PYTEST) --long=only --fifth=$(FIFTH) $(PYTEST_OPTIONS)
+	$(PYTEST) --store=postgres --fifth=$(FIFTH) $(REST_ON_POSTGRES) $(PYTEST_OPTIONS)
 
 # The store and what rests on it most. Where PostgreSQL is missing, one line says so.
-test-postgres: setup ## the tests of the store and the engine once more, on PostgreSQL
-	$(BIN)/python -m pytest -q -n 4 --maxschedchunk=8 --store=postgres $(ON_POSTGRES) $(PYTEST_OPTIONS)
+test-postgres: compiled ## the tests of the store and the engine once more, on PostgreSQL
+	$(PYTEST) --store=postgres $(ON_POSTGRES) $(PYTEST_OPTIONS)
+
+test-postgres-all: compiled
+	$(PYTEST) --store=postgres --long=too $(ON_POSTGRES) $(REST_ON_POSTGRES) $(PYTEST_OPTIONS)
+
+# Those whose result can depend on the interpreter.
+test-interpreter: compiled ## the tests to run on another Python (PYTHON=python3.13 VENV=.venv/3.13)
+	$(PYTEST) $(ANY_PYTHON:%=--ignore=tests/%) $(PYTEST_OPTIONS)
+
+# Byte code is written once, not by each of the processes that tests start, whatever the environment says.
+compiled: setup
+	$(BIN)/python -m compileall -q plexsync validation worker release
+	$(BIN)/python -m tests.compiled
 
 measure: setup ## how large and how clear the code is: the figures that tests/test_measure.py keeps from growing
 	$(BIN)/python -m tests.measure
@@ -104,6 +130,10 @@ torture: setup ## every fault of disk, process and crowd in full figures, as a t
 
 torture-long: setup ## as torture, as long as it takes
 	$(BIN)/python -m tests.torture --long
+
+# NUMBER draws other faults, COUNT more of them, ONLY those of a room or a file.
+mutants: setup ## put 60 small faults into the product, one at a time: how many does a test find? (NUMBER=7 COUNT=60 ONLY=rules)
+	$(BIN)/python -m tests.mutants $(if $(NUMBER),--number $(NUMBER)) $(if $(COUNT),--count $(COUNT)) $(if $(ONLY),--only $(ONLY))
 
 lock: ## renew the hashed requirement files (needs uv)
 	# The plugin names its folder of packages after the bytes of core.txt, so these change only with a pin.

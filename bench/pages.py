@@ -128,7 +128,7 @@ def _visitors(port: int) -> Iterator[subprocess.Popen[str]]:
         yield visitors
     finally:
         visitors.kill()
-        visitors.wait()
+        visitors.communicate()
 
 
 def _megabytes(serve: int) -> float:

@@ -1,20 +1,32 @@
 """For all tests: Hypothesis judges no result by the speed of the machine, and takes the same examples each time.
 
 `--store=postgres` runs them on PostgreSQL (`tests.stores`), but for those that are about SQLite's files (`sqlite_only`) or
-live through hours step by step (`many_steps`). Those that start a PostgreSQL server (`needs_postgres`) are skipped where
-none is installed.
+live through hours step by step (`many_steps`). `--long` and `--fifth` choose by length (`tests.lengths`). Those that
+start a PostgreSQL server (`needs_postgres`) are skipped where none is installed.
+
+Their folders are in memory where the system has a place for that: a sync of a file to a disk takes a thousand times as
+long, and no test can see whether power was lost.
 """
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import postgres_server, stores
+from tests import lengths, postgres_server, stores, templates
 from tests.chance import GIVEN
+from tests.costs import Costs
 
 NOT_ON_POSTGRES = ("sqlite_only", "many_steps")
+MEMORY = Path("/dev/shm")
+# What a run needs there, in bytes, with room to spare.
+ROOM = 2 * 2**30
+PREFIX = "plexsync-tests-"
 settings.register_profile(
     "steady",
     deadline=None,
@@ -26,9 +38,14 @@ settings.load_profile("steady")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--store", choices=stores.KINDS, default=stores.KINDS[0], help="the database of all stores")
+    lengths.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Costs(config))
+    if not is_worker(config) and config.option.basetemp is None:
+        use_memory(config)
+    templates.use()
     if config.getoption("--store") == "postgres":
         if missing := postgres_server.missing():
             pytest.exit(f"nothing is tested on PostgreSQL: {missing}", returncode=0)
@@ -39,10 +56,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if missing := postgres_server.missing():
         for item in filter(lambda item: item.get_closest_marker("needs_postgres"), items):
             item.add_marker(pytest.mark.skip(reason=missing))
+    left_out = set(lengths.leave_out(config, items))
     if stores.on_postgres():
-        left_out = [item for item in items if any(map(item.get_closest_marker, NOT_ON_POSTGRES))]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        left_out |= {item for item in items if any(map(item.get_closest_marker, NOT_ON_POSTGRES))}
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process runs tests for another one, which gives it its folder."""
+    return hasattr(config, "workerinput")
+
+
+def use_memory(config: pytest.Config) -> None:
+    """Let the folders of tests be in memory, if there is room.
+
+    They are removed at the end; those of a run that was killed, by the next.
+    """
+    with suppress(OSError):
+        if shutil.disk_usage(MEMORY).free < ROOM:
+            return
+        for left in MEMORY.glob(f"{PREFIX}{os.getuid()}-*"):
+            if not Path(f"/proc/{left.name.rpartition('-')[2]}").exists():
+                shutil.rmtree(left, ignore_errors=True)
+        folder = MEMORY / f"{PREFIX}{os.getuid()}-{os.getpid()}"
+        folder.mkdir(mode=0o700)
+        config.option.basetemp = str(folder / "pytest")
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,11 +7,12 @@ growing again.
 import ast
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests import costs
+from tests.sources import ROOT, Source, dotted, product
+
 VAGUE_WORDS = (
     "one found told seen known made left why who whom whose how what which ours theirs cls said stood called lately there "
     "came went given taken brought things thing stuff means"
@@ -55,15 +56,14 @@ class Measures:
         return 100 * self.vague.total() / self.bindings
 
 
-def product_files(root: Path = ROOT) -> list[Path]:
-    """The files that are measured, sorted."""
-    files = [path for package in ("plexsync", "validation", "worker") for path in (root / package).rglob("*.py")]
-    return sorted(path for path in files if "simulator" not in path.parts)
+def product_without_simulator() -> list[Source]:
+    """The files that are measured."""
+    return [source for source in product() if "/simulator/" not in source.name]
 
 
-def bindings(tree: ast.AST) -> Iterator[str]:
+def bindings(source: Source) -> Iterator[str]:
     """Every parameter and every assigned name; a class method's `cls` is none."""
-    for node in ast.walk(tree):
+    for node in source.every_node():
         match node:
             case ast.FunctionDef(args=args) | ast.AsyncFunctionDef(args=args) | ast.Lambda(args=args):
                 names = [arg.arg for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
@@ -75,17 +75,15 @@ def bindings(tree: ast.AST) -> Iterator[str]:
                 yield name
 
 
-def spans(tree: ast.AST, place: str, kinds: tuple[type[ast.AST], ...]) -> Iterator[Span]:
+def spans(source: Source, *kinds: type[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]) -> Iterator[Span]:
     """The classes or functions of one file with their lines, docstring included."""
-    for node in ast.walk(tree):
-        if isinstance(node, kinds):
-            yield Span(f"{place}:{node.lineno} {node.name}", node.end_lineno - node.lineno + 1)  # type: ignore[attr-defined]
+    for node in source.nodes(*kinds):
+        assert node.end_lineno is not None
+        yield Span(f"{source.name}:{node.lineno} {node.name}", node.end_lineno - node.lineno + 1)
 
 
-def is_status_table(node: ast.AST) -> bool:
+def is_status_table(node: ast.Dict) -> bool:
     """Whether a dict is keyed by status words, as texts or as members of an enumeration."""
-    if not isinstance(node, ast.Dict):
-        return False
     keys = {
         key.value if isinstance(key, ast.Constant) else key.attr.lower() if isinstance(key, ast.Attribute) else ""
         for key in node.keys
@@ -93,42 +91,39 @@ def is_status_table(node: ast.AST) -> bool:
     return len(keys & STATES) >= TABLE_KEYS
 
 
-def untyped_facts(tree: ast.AST) -> int:
+def untyped_facts(source: Source) -> int:
     """How often `dict[str, Any]` or `Mapping[str, Any]` stands in for a type."""
     return sum(
-        isinstance(node, ast.Subscript) and ast.unparse(node) in ("dict[str, Any]", "Mapping[str, Any]")
-        for node in ast.walk(tree)
+        dotted(node.value) in ("dict", "Mapping") and ast.unparse(node.slice) in ("(str, Any)", "str, Any")
+        for node in source.nodes(ast.Subscript)
     )
 
 
-def measures(root: Path = ROOT) -> Measures:
-    """Measure the product below a folder."""
+def measures(sources: Iterable[Source]) -> Measures:
+    """Measure these files of the product."""
     vague: Counter[str] = Counter()
     vague_files: Counter[str] = Counter()
     untyped: Counter[str] = Counter()
     homes: defaultdict[str, set[str]] = defaultdict(set)
     classes, functions, long_files, tables, total, lines = [], [], [], [], 0, 0
-    for path in product_files(root):
-        place, text = path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
-        tree = ast.parse(text)
-        names = Counter(bindings(tree))
+    for source in sources:
+        place = source.name
+        names = Counter(bindings(source))
         total += names.total()
         vague.update({name: count for name, count in names.items() if name in VAGUE})
         vague_files[place] += sum(names[name] for name in VAGUE)
-        classes += spans(tree, place, (ast.ClassDef,))
-        functions += spans(tree, place, (ast.FunctionDef, ast.AsyncFunctionDef))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef):
-                homes[node.name].add(place)
-            if is_status_table(node):
-                tables.append(f"{place}:{node.lineno}")  # type: ignore[attr-defined]
+        classes += spans(source, ast.ClassDef)
+        functions += spans(source, ast.FunctionDef, ast.AsyncFunctionDef)
+        for node in source.nodes(ast.ClassDef):
+            homes[node.name].add(place)
+        tables += [f"{place}:{node.lineno}" for node in source.nodes(ast.Dict) if is_status_table(node)]
         if not place.startswith(JSON_EDGE):
-            untyped[place] += untyped_facts(tree)
-        count = text.count("\n")
+            untyped[place] += untyped_facts(source)
+        count = source.text.count("\n")
         lines += count
         if count > LONG_FILE:
             long_files.append(f"{place} {count}")
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     return Measures(
         top_level=tuple(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]),
         bindings=total,
@@ -160,12 +155,15 @@ def rows(found: Measures) -> Iterator[tuple[str, str, str]]:
 
 def main() -> None:
     """Print the table, then the files with most vague names."""
-    found = measures()
+    found = measures(product_without_simulator())
     for name, value, goal in rows(found):
         print(f"{name:<38}{value}{f'  (goal: {goal})' if goal else ''}")
     for title, counts in (("vague names by file", found.vague_files), ("untyped facts by file", found.untyped)):
         if counts:
             print(f"\n{title}: " + ", ".join(f"{place} {count}" for place, count in counts.most_common(12)))
+    print("\nCPU seconds of the tests:")
+    for seconds, place in costs.rows(ROOT):
+        print(f"{seconds:8.1f}  {place}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """The house keeps its layers: read off the syntax tree of every file, imports inside functions included."""
 
 import ast
+import os
 import re
 import sys
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -10,8 +12,10 @@ import pytest
 
 from plexsync.rules.item import FIELDS, PICTURES
 from plexsync.rules.job import KINDS
+from tests.sources import PRODUCT, ROOT, Broken, Source, broken, dotted, lines_broken, product
 
-ROOT = Path(__file__).resolve().parent.parent
+# Where tests are spread by groups, those that read the sources run in one process, which parses them once.
+pytestmark = pytest.mark.xdist_group("sources")
 # What each package may import of ours, besides itself. Entry points -> reports -> app -> flows -> engine and clients ->
 # store -> rules.
 MAY = {
@@ -83,7 +87,6 @@ MAY = {
         "worker",
     },
 }
-PRODUCT = ("plexsync", "validation", "worker")
 OURS = {*PRODUCT, "bench", "release", "tests"}
 # Files with a narrower rule than their package: the hook's side must start with nothing but the standard library.
 NARROWER = {
@@ -108,125 +111,168 @@ WALL_CLOCK = {"worker/circuit_breaker.py", "plexsync/engine/clock.py", "plexsync
 CLOCK_CALLS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.datetime.now", "date.today"}
 
 
-@cache
-def product_files() -> list[Path]:
-    return [path for package in PRODUCT for path in sorted((ROOT / package).rglob("*.py"))]
-
-
-def package_of(path: Path) -> str:
-    """The key of `MAY` that a file belongs to."""
-    parts = name(path).split("/")
-    return ".".join(parts[: 2 if parts[0] == "plexsync" and len(parts) > 2 else 1])
-
-
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
-def imports(path: Path) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
-    return found
-
-
-def name(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-def within(module: str, allowed: set[str]) -> bool:
+def within(module: str, allowed: Iterable[str]) -> bool:
     return any(module == room or module.startswith(room + ".") for room in allowed)
 
 
-@pytest.mark.parametrize("path", product_files(), ids=name)
-def test_a_file_imports_only_what_its_layer_may(path: Path) -> None:
-    package = package_of(path)
-    allowed = NARROWER.get(name(path), MAY.get(package, set()) | {package})
-    # `from plexsync.store import intake` shows as the package and as the module; a package itself is an empty docstring.
-    packages = {".".join(path.relative_to(ROOT).parts[:-1]) for path in product_files()}
-    ours = {module for module in imports(path) if module.split(".")[0] in OURS and module not in packages}
-    assert {module for module in ours if not within(module, allowed)} == set()
+@cache
+def packages() -> frozenset[str]:
+    """The folders of the product: importing one shows as the folder and as the module in it, and it is a docstring."""
+    return frozenset(source.module.rpartition(".")[0] for source in product())
 
 
-STANDARD = [path for path in product_files() if name(path).startswith(("plexsync/rules/", "plexsync/extras.py"))]
+def imports_of_other_layers(source: Source) -> Broken:
+    allowed = NARROWER.get(source.name, MAY.get(source.package, set()) | {source.package})
+    for module, line in source.imports.items():
+        if module.split(".")[0] in OURS and module not in packages() and not within(module, allowed):
+            yield line, module
 
 
-@pytest.mark.parametrize("path", STANDARD, ids=name)
-def test_the_rules_use_the_standard_library_only(path: Path) -> None:
-    roots = {module.split(".")[0] for module in imports(path)}
-    assert roots <= set(sys.stdlib_module_names) | {"plexsync"}
+def imports_of_others(source: Source) -> Broken:
+    known = {*sys.stdlib_module_names, "plexsync"}
+    return ((line, module) for module, line in source.imports.items() if module.split(".")[0] not in known)
 
 
-@pytest.mark.parametrize("path", product_files(), ids=name)
-def test_the_wall_clock_is_read_in_three_files_only(path: Path) -> None:
-    if name(path) in WALL_CLOCK or name(path).startswith("plexsync/simulator/"):
-        return
-    calls = {ast.unparse(node.func) for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)}
-    assert calls & CLOCK_CALLS == set()
+def reads_of_the_wall_clock(source: Source) -> Broken:
+    for call in source.nodes(ast.Call):
+        if dotted(call.func) in CLOCK_CALLS:
+            yield call.lineno, dotted(call.func)
+
+
+def more_than_a_docstring(source: Source) -> Broken:
+    body = source.tree.body
+    if len(body) != 1 or not isinstance(body[0], ast.Expr):
+        yield 1, f"{len(body)} statements"
+
+
+def words_of_flows(source: Source) -> Broken:
+    """Words of a file's names and texts, docstrings aside, that name a flow or what it keeps; `what_is_sent` has three."""
+    docstrings = {id(node.value) for node in source.nodes(ast.Expr)}
+    for node in source.every_node():
+        match node:
+            case ast.Name(id=text) | ast.Attribute(attr=text) | ast.arg(arg=text) | ast.keyword(arg=str(text)):
+                pass
+            case ast.FunctionDef(name=text) | ast.ClassDef(name=text) | ast.alias(name=text):
+                pass
+            case ast.Constant(value=str(text)) if id(node) not in docstrings:
+                pass
+            case _:
+                continue
+        for word in re.findall(r"[A-Za-z]+", text):
+            if word in WORDS_OF_FLOWS:
+                yield getattr(node, "lineno", 0), word
+
+
+SCENE_WORDS = {"scene", "scenes", "Scene", "movie", "movies", "picture", "pictures", "poster", "artwork"}
+WORDS_OF_FLOWS = {*FIELDS, *PICTURES, *SCENE_WORDS, *KINDS}
+
+
+def rules() -> list[Source]:
+    return [source for source in product() if source.name.startswith("plexsync/rules/")]
+
+
+def engine() -> list[Source]:
+    return [source for source in product() if source.name.startswith("plexsync/engine/")]
+
+
+def test_every_package_of_the_product_is_read_and_has_its_layer() -> None:
+    assert {source.package for source in product()} == {*MAY, "plexsync"}
+    assert {source.name for source in product()} >= {*NARROWER, *WALL_CLOCK}
+    assert len(rules()) > 50
+    assert len(engine()) > 15
+
+
+def test_a_file_imports_only_what_its_layer_may() -> None:
+    assert broken(imports_of_other_layers, product()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lines"),
+    [
+        ("plexsync/rules/item.py", "import json\nimport plexsync.rules.job\nfrom plexsync.store import jobs\n", [3]),
+        ("plexsync/engine/loop.py", "from plexsync.store import jobs\ndef f():\n    import plexsync.flows.poll\n", [3]),
+        (
+            "plexsync/store/lock.py",
+            "from plexsync.rules.errors import SyncError\nfrom plexsync.rules import job\n",
+            [2],
+        ),
+        ("plexsync/app/run.py", "import tests.sources\nfrom release import build\n", [1, 2]),
+        ("plexsync/unknown/new.py", "from plexsync.unknown import new\nfrom plexsync.rules import job\n", [2]),
+    ],
+)
+def test_an_import_of_another_layer_is_named(name: str, text: str, lines: list[int]) -> None:
+    assert sorted(set(lines_broken(imports_of_other_layers, text, name))) == lines
+
+
+def test_the_rules_use_the_standard_library_only() -> None:
+    extras = [source for source in product() if source.name == "plexsync/extras.py"]
+    assert broken(imports_of_others, [*rules(), *extras]) == []
+    assert len(extras) == 1
+    assert lines_broken(imports_of_others, "import re\nimport click\ndef f():\n    from rich import box\n") == [2, 4, 4]
+
+
+def test_the_wall_clock_is_read_in_three_files_only() -> None:
+    free = [s for s in product() if s.name not in WALL_CLOCK and not s.name.startswith("plexsync/simulator/")]
+    assert broken(reads_of_the_wall_clock, free) == []
+    readers = {source.name for source in product() if source not in free and list(reads_of_the_wall_clock(source))}
+    assert readers >= WALL_CLOCK
+    assert lines_broken(
+        reads_of_the_wall_clock, "a = time.time()\nb = time.monotonic()\nc = [datetime.now(UTC)]\n"
+    ) == [1, 3]
 
 
 def test_no_module_shadows_the_standard_library() -> None:
     tops = {path.name for path in ROOT.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
     tops |= {path.stem for path in ROOT.glob("*.py")}
+    assert tops >= {"plexsync", "validation"}
     assert tops & set(sys.stdlib_module_names) == set()
 
 
 def test_package_files_hold_a_docstring_only() -> None:
-    for path in product_files():
-        if path.name == "__init__.py":
-            body = tree_of(path).body
-            assert len(body) == 1, f"{name(path)} holds more than its docstring"
-            assert isinstance(body[0], ast.Expr)
+    files = [source for source in product() if source.name.endswith("__init__.py")]
+    assert len(files) > 15
+    assert broken(more_than_a_docstring, files) == []
+    assert lines_broken(more_than_a_docstring, '"""A package."""\nimport re\n') == [1]
+    assert lines_broken(more_than_a_docstring, "import re\n") == [1]
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """The first circle of a graph, as the nodes on it; [] if it has none."""
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> list[str]:
+        if module in trail:
+            return [*trail[trail.index(module) :], module]
+        if module not in done:
+            for other in graph[module]:
+                if found := visit(other, (*trail, module)):
+                    return found
+            done.add(module)
+        return []
+
+    return next(filter(None, (visit(module, ()) for module in graph)), [])
 
 
 def test_the_rooms_form_no_circle() -> None:
-    graph = {name(path).removesuffix(".py").replace("/", "."): set() for path in product_files()}
-    for path in product_files():
-        me = name(path).removesuffix(".py").replace("/", ".")
-        graph[me] = {module for module in imports(path) if module in graph and module != me}
-    done: set[str] = set()
-
-    def visit(module: str, trail: tuple[str, ...]) -> None:
-        assert module not in trail, " -> ".join((*trail, module))
-        if module not in done:
-            for other in graph[module]:
-                visit(other, (*trail, module))
-            done.add(module)
-
-    for module in graph:
-        visit(module, ())
+    modules = {source.module for source in product()}
+    graph = {source.module: (modules & source.imports.keys()) - {source.module} for source in product()}
+    assert sum(map(len, graph.values())) > 1_000
+    assert circle(graph) == []
+    assert circle({"a": {"b"}, "b": {"c", "d"}, "c": set(), "d": {"b"}}) == ["b", "d", "b"]
 
 
 def test_only_the_manifests_end_in_yml() -> None:
-    found = {name(path) for path in ROOT.rglob("*.yml") if not {".venv", ".git", "dist"} & set(path.parts)}
-    assert found <= {"StashPlexSync.yml", "plexsync/stash_plugin/wake_up/PlexSyncWakeUp.yml"}
+    found = {path.relative_to(ROOT).as_posix() for path in files_of_the_repository() if path.suffix == ".yml"}
+    assert found == {"StashPlexSync.yml", "plexsync/stash_plugin/wake_up/PlexSyncWakeUp.yml"}
 
 
-def named_in(path: Path) -> set[str]:
-    """The words of a file's names and texts, docstrings aside; `what_is_sent` has three."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    texts: set[str] = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=text) | ast.Attribute(attr=text) | ast.arg(arg=text) | ast.keyword(arg=str(text)):
-                texts.add(text)
-            case ast.FunctionDef(name=text) | ast.ClassDef(name=text) | ast.alias(name=text):
-                texts.add(text)
-            case ast.Constant(value=str(text)) if id(node) not in docstrings:
-                texts.add(text)
-    return {word for text in texts for word in re.findall(r"[A-Za-z]+", text)}
+def files_of_the_repository() -> Iterator[Path]:
+    for folder, folders, files in os.walk(ROOT):
+        folders[:] = {*folders} - {".venv", ".git", "dist"}
+        yield from (Path(folder) / file for file in files)
 
 
-SCENE_WORDS = {"scene", "scenes", "Scene", "movie", "movies", "picture", "pictures", "poster", "artwork"}
-
-
-@pytest.mark.parametrize("path", [p for p in product_files() if name(p).startswith("plexsync/engine/")], ids=name)
-def test_the_engine_names_no_flow_and_no_field_of_what_a_flow_keeps_in_sync(path: Path) -> None:
-    assert named_in(path) & {*FIELDS, *PICTURES, *SCENE_WORDS, *KINDS} == set()
+def test_the_engine_names_no_flow_and_no_field_of_what_a_flow_keeps_in_sync() -> None:
+    assert broken(words_of_flows, engine()) == []
+    text = '"""A movie."""\na = "the poster"\ndef put_scene(title): ...\nb.studio = 1\nf(summary=what_is_sent)\n'
+    assert sorted({*lines_broken(words_of_flows, text)}) == [2, 3, 4, 5]

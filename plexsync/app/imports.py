@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from plexsync.app.clients import stash_client
 from plexsync.app.parts import Parts
+from plexsync.app.rules import rating_rules
 from plexsync.flows.imports.importer import Importer
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import ImportPlanner
@@ -32,12 +33,13 @@ def import_parts(parts: Parts, *, may_go_on: Callable[[], bool] = lambda: True) 
     longest = round(1000 * whole_request(parts.config.plex_read_timeout))
     try:
         changes = OpenChanges(store, stash, gates, clock, longest=longest)
-        planner = ImportPlanner(store, parts.stash, stash, parts.looker, gates, parts.settings.looks.policy, changes)
+        policy, ratings = parts.settings.looks.policy, rating_rules(parts.config)
+        planner = ImportPlanner(store, parts.stash, stash, parts.looker, gates, policy, changes, ratings)
         yield ImportParts(
             planner,
             changes,
             Importer(store, stash, planner, changes, gates, clock, may_go_on=may_go_on),
-            ImportUndo(store, stash, changes, gates, clock, may_go_on=may_go_on),
+            ImportUndo(store, stash, changes, gates, clock, ratings, may_go_on=may_go_on),
         )
     finally:
         stash.close()

@@ -7,7 +7,6 @@ PlexSync itself has written to Plex is no news for Stash.
 """
 
 import math
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -33,19 +32,24 @@ from plexsync.rules.values import Value, held, name_keys, same_value
 
 OWN_VALUE = "PlexSync has written it to Plex itself"
 NO_RATING = "Stash has no such rating"
+RATED_BOTH_WAYS = "ratings go both ways, so it comes to Stash anyway"
 DIFFERENT_RATINGS = "its items have different ratings"
 CUT = "a sync would cut or drop it"
 
 
 @dataclass(frozen=True)
 class ImportItem:
-    """An item of a scene with what is remembered of it, and the rules of its library."""
+    """An item of a scene with what is remembered of it, and the rules of its library.
+
+    `is_rated_both_ways`: its rating comes to Stash by the flow of ratings.
+    """
 
     item: Item
     memory: Memory
     profile: Profile
     policy: Policy
     traits: ServerTraits = UNKNOWN
+    is_rated_both_ways: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,8 @@ def plan_import(scene: Scene, items: Sequence[ImportItem], names: AllNames, *, c
         side = next((side for side in items if held(side.item, IN_PLEX[name]).value), None)
         if side is None:
             continue
-        if name is StashField.RATING and not _has_one_rating(items):
-            # A sync may leave ratings to the flow of ratings, which would bring this one to the other items.
-            draft.left_out.append(LeftOut(name, side.item.value(IN_PLEX[name]), DIFFERENT_RATINGS))
+        if name is StashField.RATING and (reason := _rating_left_out(items)):
+            draft.left_out.append(LeftOut(name, side.item.value(IN_PLEX[name]), reason))
             continue
         for fill in _candidates(draft, name, side, names, create=create):
             future = filled(draft.scene, fill)
@@ -131,9 +134,16 @@ def plan_import(scene: Scene, items: Sequence[ImportItem], names: AllNames, *, c
     return ImportPlan(tuple(draft.fills.values()), tuple(draft.left_out), tuple(draft.missing))
 
 
-def _has_one_rating(items: Sequence[ImportItem]) -> bool:
+def _rating_left_out(items: Sequence[ImportItem]) -> str:
+    """Why no rating of these items is imported; '' if it can be.
+
+    The flow of ratings would take the undo of an import for a rating that you have cleared.
+    """
     rating = IN_PLEX[StashField.RATING]
-    return all(same_value(rating, side.item.value(rating), items[0].item.value(rating)) for side in items)
+    if any(side.is_rated_both_ways for side in items):
+        return RATED_BOTH_WAYS
+    is_one = all(same_value(rating, side.item.value(rating), items[0].item.value(rating)) for side in items)
+    return "" if is_one else DIFFERENT_RATINGS
 
 
 def is_filled(scene: Scene, name: StashField) -> bool:
@@ -221,7 +231,7 @@ def _named(draft: _Draft, name: StashField, side: ImportItem, stash_names: Names
         return
     for spelling in (value,) if isinstance(value, str) else value:
         text = clean_line(spelling)
-        if not text or fold(text) in keys or any(unicodedata.category(char) == "Cs" for char in text):
+        if not text or fold(text) in keys:
             continue
         keys.add(fold(text))
         if isinstance(value, tuple) and _is_own_member(IN_PLEX[name], spelling, side):

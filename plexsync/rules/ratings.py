@@ -134,6 +134,28 @@ def _changed(rows: Ratings, earlier: Ratings) -> Ratings:
     return {key: row for key, row in rows.items() if row != earlier[key]}
 
 
+def taken_over(memory: Ratings, keys: Iterable[str], stash: int) -> dict[str, RememberedRating]:
+    """The memories of a scene that change since only these of its items are there.
+
+    What an item that is gone has replaced in Stash is remembered with another item, so that it can be put back.
+    """
+    there = sorted(keys)
+    gone = {key: row for key, row in memory.items() if key not in there and row.stash_before != UNKNOWN}
+    if not gone or not there:
+        return {}
+    changed = {
+        key: replace(row, stash_before=UNKNOWN, undo=row.undo and row.plex_before != UNKNOWN)
+        for key, row in gone.items()
+    }
+    known = [row for key, row in memory.items() if key in there and row.stash_before != UNKNOWN]
+    ours = [row for row in gone.values() if stash in (row.stash, row.sent)]
+    if ours and not known:
+        last, heir = max(ours, key=lambda row: row.changed_at), memory.get(there[0], NEW)
+        in_stash = stash if heir.stash == UNKNOWN else heir.stash
+        changed[there[0]] = replace(heir, stash=in_stash, stash_before=last.stash_before, undo=heir.undo or last.undo)
+    return changed
+
+
 # --- requests --------------------------------------------------------------------------------------------------------
 
 
@@ -226,8 +248,14 @@ def _has_moved(row: RememberedRating, item: ItemRating, stash: int, wins: Wins) 
     A rating that is older than that of the base says nothing: Plex was restored from a backup.
     """
     if row.plex != UNKNOWN:
-        return item.value != row.plex and not 0 < item.rated_at < row.rated_at
+        return item.value != row.plex and not _is_older(item, row)
     return item.value not in (NO_RATING, stash) and (stash == NO_RATING or wins == "plex")
+
+
+def _is_older(item: ItemRating, row: RememberedRating) -> bool:
+    """Whether Plex shows a rating from before that of the base. An item that was never rated shows none, and no time."""
+    is_unrated = item == ItemRating(NO_RATING)
+    return item.rated_at < row.rated_at and (item.rated_at > 0 or is_unrated)
 
 
 def _target(stash: int, movers: Iterable[ItemRating], wins: Wins, *, stash_moved: bool) -> int:

@@ -1,6 +1,6 @@
 """A simulated Plex with one item to probe, and all of the server's state that a probe must leave as it was."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -135,14 +135,14 @@ def expected(traits: Traits, library: str) -> dict[str, object]:
     return answers
 
 
-def every_pair() -> list[dict[str, object]]:
-    """Combinations of all switches in which every pair of values occurs, the fewest that a greedy choice needs."""
-    names = list(SWITCHES)
+def every_pair(values: Mapping[str, Sequence[object]]) -> list[dict[str, object]]:
+    """Combinations in which every pair of values occurs, the fewest that a greedy choice needs."""
+    names = list(values)
     missing = {
         ((one, a), (two, b))
         for place, one in enumerate(names)
         for two in names[place + 1 :]
-        for a, b in product(SWITCHES[one], SWITCHES[two])
+        for a, b in product(values[one], values[two])
     }
     rows: list[dict[str, object]] = []
     while missing:
@@ -150,7 +150,7 @@ def every_pair() -> list[dict[str, object]]:
         row: dict[str, object] = {one: a, two: b}
         for name in names:
             if name not in row:
-                row[name] = max(SWITCHES[name], key=lambda value: _gain(missing, row, name, value))
+                row[name] = max(values[name], key=lambda value: _gain(missing, row, name, value))
         covered = {pair for pair in missing if all(row[name] == value for name, value in pair)}
         missing -= covered
         rows.append({name: row[name] for name in names})

@@ -26,6 +26,7 @@ from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
 from plexsync.store.db import connect
 from tests.journey.world import KEY, ROOT, TOKEN, until
+from tests.tables import table
 from validation.config import PlexSyncConfig
 
 
@@ -96,7 +97,7 @@ def config(**given):
     return PlexSyncConfig(plex_url="http://plex", plex_token="x" * 20, **given)
 
 
-@pytest.mark.parametrize("name", OTHER)
+@table("name", OTHER)
 def test_the_print_of_what_is_wanted_differs_with_each_setting_that_decides_it(name):
     assert wishes(config(**{name: OTHER[name]})) != wishes(config())
 

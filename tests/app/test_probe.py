@@ -9,24 +9,24 @@ from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_traits import Traits
 from tests.app.probe_stage import AGENTS, SWITCHES, every_pair, expected, stage, state_of
 
-PAIRS = every_pair()
+# The kind of library counts as a switch: every pair of values occurs, and some combinations are drawn besides.
+VALUES = {"library": tuple(AGENTS), **SWITCHES}
 DRAWN = [
-    {name: random.Random(f"{name} {number}").choice(values) for name, values in SWITCHES.items()}
-    for number in range(24)
+    {name: random.Random(f"{name} {number}").choice(values) for name, values in VALUES.items()} for number in range(24)
 ]
-COMBINATIONS = PAIRS + DRAWN
+COMBINATIONS = every_pair(VALUES) + DRAWN
 
 
 def words(combination: dict[str, object]) -> str:
     return ",".join(str(value) for value in combination.values())
 
 
-@pytest.mark.parametrize("library", AGENTS)
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=words)
 def test_the_probe_finds_exactly_the_switches_and_restores_everything(
-    tmp_path: Path, combination: dict[str, object], library: str
+    tmp_path: Path, combination: dict[str, object]
 ) -> None:
-    traits = Traits(**combination)
+    library = str(combination["library"])
+    traits = Traits(**{name: combination[name] for name in SWITCHES})
     with stage(tmp_path / "data", traits, library) as here:
         before = state_of(here.plex)
 

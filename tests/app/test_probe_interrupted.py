@@ -4,7 +4,6 @@ next run; and what a person does meanwhile stays."""
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from plexsync.app.probe.restore import GONE, OTHER, Restoration
 from plexsync.rules.errors import Barred, NeighbourError
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_traits import Traits
+from tests import forked
 from tests.app.probe_stage import Stage, stage, state_of
 from tests.journey.world import ROOT
 
@@ -142,12 +142,7 @@ def started(here: Stage, folder: Path) -> subprocess.Popen[bytes]:
     """The probe as a process, which begins once its input is closed."""
     program = "import sys; sys.stdin.read()\n" + PROGRAM
     words = [here.plex.url, here.plex.token, str(folder), here.key]
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *words],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-        stdin=subprocess.PIPE,
-    )
+    return forked.Popen(["-c", program, *words], cwd=ROOT, env={"PATH": os.environ["PATH"]}, stdin=subprocess.PIPE)
 
 
 # --- what happens between an interruption and the next run ------------------------------------------------------------

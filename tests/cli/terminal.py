@@ -5,10 +5,7 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
-import subprocess
-import sys
 import termios
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests import forked
 from tests.patience import HANG, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,8 +29,10 @@ if "PLEX_TV" in os.environ:
         setattr(owner, name, getattr(owner, name).replace("https://plex.tv", os.environ["PLEX_TV"]))
 if "init" in sys.argv:
     # A busy machine is no server that does not answer.
-    from plexsync.cli.terminal import discovery
-    discovery.GUESSING = 30.0
+    from plexsync.cli.setup import plex_choice
+    from plexsync.cli.terminal import discovery, plex_discovery, stash_discovery
+    for module in (discovery, plex_choice, plex_discovery, stash_discovery):
+        module.GUESSING = 30.0
 from plexsync.cli.main import main
 main(sys.argv[1:])
 """
@@ -54,21 +54,16 @@ class Terminal:
         self._master, slave = pty.openpty()
         self.resize(columns, lines, slave)
         self.before = termios.tcgetattr(slave)
-
-        def own() -> None:
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-            # Whoever runs the tests in the background lets no child hear Ctrl-C.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", program, *words],
+        self.process = forked.Popen(
+            ["-c", program, *words],
+            # A fork has imported already what is to be missing.
+            real="WITHOUT" in environ,
             cwd=cwd,
-            env={"TERM": "xterm-256color", "PYTHONPATH": str(ROOT), **environ},
+            env={"TERM": "xterm-256color", **environ},
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            start_new_session=True,
-            preexec_fn=own,
+            terminal=True,
         )
         self._slave = slave
         self.raw = ""

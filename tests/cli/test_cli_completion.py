@@ -12,6 +12,7 @@ import pytest
 from plexsync.cli.call import Call
 from plexsync.cli.main import COMMANDS
 from plexsync.cli.terminal.completions import dead_scenes
+from tests import forked
 from tests.cli.conftest import Door
 from tests.journey.world import World
 from tests.patience import HANG
@@ -23,8 +24,8 @@ SHELLS = ("bash", "zsh", "fish")
 def offered(line: str, **environ: str) -> list[str]:
     """What is offered for the last word of a line, as bash asks."""
     words = line.split(" ")
-    done = subprocess.run(
-        [sys.executable, "-m", "plexsync"],
+    done = forked.run(
+        ["-m", "plexsync"],
         cwd=ROOT,
         env={
             "PATH": os.environ["PATH"],
@@ -37,7 +38,6 @@ def offered(line: str, **environ: str) -> list[str]:
         capture_output=True,
         text=True,
         timeout=HANG,
-        check=False,
     )
     assert done.stderr == ""
     return [row.partition(",")[2] for row in done.stdout.splitlines() if row]

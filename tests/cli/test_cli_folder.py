@@ -1,9 +1,7 @@
 """The folder of the database where no setting names one: beside Stash's settings file, found again without Stash."""
 
-import json
 import os
 import stat
-import subprocess
 import sys
 from pathlib import Path
 
@@ -104,12 +102,5 @@ def test_serve_takes_what_the_hook_has_left(house: World, tmp_path: Path) -> Non
         house.stash.edit_scene(ids[0], title="By the hook")
         until(lambda: house.in_step(ids))
         house.stash.faults.set(Fault("refuse"))
-        done = subprocess.run(
-            [sys.executable, "-m", "plexsync", "--json", "status"],
-            cwd=ROOT,
-            env=house.environ,
-            capture_output=True,
-            check=True,
-        )
-        assert json.loads(done.stdout)["worker"]["running"] is True
+        assert house.json("status")["worker"]["running"] is True
     assert (tmp_path / "stash" / "plexsync" / "plexsync.db").is_file()

@@ -4,8 +4,6 @@ import json
 import re
 import shutil
 import stat
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from plexsync.simulator.http import Answer as HttpAnswer
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
+from tests import forked
 from tests.cli.conftest import Answer, Door
 from tests.cli.terminal import ELSEWHERE, ROOT, Terminal
 from tests.journey.world import KEY, TOKEN, World
@@ -94,13 +93,8 @@ def test_a_new_user_signs_in_and_has_a_file_that_works(home: Path, tv: PlexTvSim
     }
     assert stat.S_IMODE(file_of(home).stat().st_mode) == 0o600
     assert world.plex.count("PUT") == 0
-    done = subprocess.run(
-        [sys.executable, "-m", "plexsync", "--json", "doctor"],
-        cwd=ROOT,
-        env={"HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
+    done = forked.run(
+        ["-m", "plexsync", "--json", "doctor"], cwd=ROOT, env={"HOME": str(home)}, capture_output=True, text=True
     )
     assert json.loads(done.stdout)["well"], done.stdout
 

@@ -1,8 +1,6 @@
 """`plexsync log`: the last lines, new lines as they come, and a file that is renewed meanwhile."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,10 +103,7 @@ def test_new_lines_come_whole_and_in_order_also_when_the_file_is_renewed(file: P
 
 @pytest.mark.usefixtures("interruptible")
 def test_following_goes_on_until_it_is_interrupted(file: Path, world: World) -> None:
-    command = [sys.executable, "-m", "plexsync", "log", "-f", "-n", "1"]
-    with subprocess.Popen(
-        command, env=world.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with world.piped("log", "-f", "-n", "1") as process:
         assert process.stdout is not None
         assert process.stdout.readline().rstrip() == LINES[-1]
         with file.open("a") as log:

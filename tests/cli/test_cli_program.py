@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from plexsync.cli.main import COMMANDS, plexsync, version
+from plexsync.cli.main import COMMANDS, UNLISTED, plexsync, version
 from tests.cli.conftest import Door
 from tests.journey.world import World
 
@@ -90,6 +90,35 @@ def test_the_module_is_the_program() -> None:
         [sys.executable, "-m", "plexsync", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == f"plexsync {version()}\n"
+
+
+# Each command in a process that has imported packages of others and the settings, and no more; prints those that fail.
+ALONE = """
+import gc, os, runpy, sys
+import click, httpx2, msgspec, pydantic, rich.console, rich.progress, rich.table, sqlite3, validation.sources, websockets
+gc.disable()
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+for name in sys.argv[1:]:
+    if not (pid := os.fork()):
+        sys.argv = ["plexsync", name, "--help"]
+        os.dup2(2, 1)
+        try:
+            runpy.run_module("plexsync", run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            os._exit(end.code)
+    if os.waitpid(pid, 0)[1]:
+        print(name, flush=True)
+"""
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_every_command_imports_what_it_needs_by_itself(part: int) -> None:
+    names = [*COMMANDS, *UNLISTED][part::4]
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, *names, "none-such"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["none-such"], "")
+    assert len(names) > 5
 
 
 def test_the_list_holds_every_command(door: Door) -> None:

@@ -2,12 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 
 from plexsync.simulator.http import Fault
+from tests import forked
 from tests.cli.conftest import Door
 from tests.cli.terminal import CODES, ROOT, Terminal
 from tests.journey.world import World
@@ -24,14 +23,13 @@ def has(text: str, codes: tuple[str, ...]) -> bool:
 
 def piped(world: World, *words: str, **environ: str) -> tuple[str, str]:
     """What comes out of both pipes."""
-    done = subprocess.run(
-        [sys.executable, "-m", "plexsync", *words],
+    done = forked.run(
+        ["-m", "plexsync", *words],
         cwd=ROOT,
         env={**world.environ, **environ},
         capture_output=True,
         text=True,
         timeout=HANG,
-        check=False,
     )
     return done.stdout, done.stderr
 

@@ -25,9 +25,16 @@ from plexsync.rules.errors import Damaged, LocalFault
 from plexsync.simulator.http import Fault
 from plexsync.store import intake, worker_ends
 from plexsync.store.lock import is_locked
+from tests import forked
 from tests.journey.world import KEY, ROOT, TOKEN, World, until
 from tests.patience import HANG
 from validation.config import PlexSyncConfig
+
+
+@pytest.fixture
+def real(world: World) -> None:
+    """What signals do, and how a process ends, is tried with new interpreters."""
+    world.real = True
 
 
 def ended(process: subprocess.Popen[str], number: int) -> int:
@@ -35,6 +42,7 @@ def ended(process: subprocess.Popen[str], number: int) -> int:
     return process.wait(timeout=HANG)
 
 
+@pytest.mark.usefixtures("real")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_serve_works_logs_one_event_a_line_and_stops_in_good_order(world: World, number: int, code: int) -> None:
     ids = world.add(3)
@@ -90,6 +98,7 @@ def test_what_may_pass_by_itself_ends_serve_with_a_code_after_which_it_is_starte
     assert ended(again, signal.SIGTERM) == 0
 
 
+@pytest.mark.usefixtures("real")
 def test_what_a_person_has_to_change_ends_serve_with_a_code_after_which_it_is_not(world: World) -> None:
     world.settings["max_retries"] = "many"
     assert world.run("serve").returncode == 2
@@ -178,6 +187,7 @@ def test_damage_is_not_waited_for(tmp_path: Path, monkeypatch) -> None:
         stop.done()
 
 
+@pytest.mark.usefixtures("real")
 def test_serve_stops_in_time_although_plex_hangs(world: World) -> None:
     world.settings["plex_read_timeout"] = "120"
     world.add(3)
@@ -189,6 +199,7 @@ def test_serve_stops_in_time_although_plex_hangs(world: World) -> None:
     assert not (world.folder / worker_ends.MARK).exists(), "it was asked to end, so it was not killed"
 
 
+@pytest.mark.usefixtures("real")
 @pytest.mark.parametrize("words", [("sync", "--all", "--wait"), ("drain",), ("reconcile",)], ids=" ".join)
 def test_an_interrupted_command_ends_with_130_and_no_traceback(words: tuple[str, ...], world: World) -> None:
     world.add(60)
@@ -206,6 +217,7 @@ def test_an_interrupted_command_ends_with_130_and_no_traceback(words: tuple[str,
     assert world.count("running") == 0
 
 
+@pytest.mark.usefixtures("real")
 def test_an_impatient_second_signal_ends_at_once(world: World) -> None:
     world.settings["plex_read_timeout"] = "120"
     world.add(3)
@@ -235,6 +247,7 @@ def test_a_reader_that_leaves_is_no_fault(world: World) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.usefixtures("real")
 def test_a_reader_that_left_before_is_no_fault(world: World) -> None:
     process = world.piped("status")
     assert process.stdout is not None
@@ -284,8 +297,8 @@ def on_a_terminal(
     """
     master, slave = pty.openpty()
     environ = {**world.environ, "TERM": "xterm", "COLUMNS": str(columns), "LINES": "40"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "plexsync", *words],
+    process = forked.Popen(
+        ["-m", "plexsync", *words],
         cwd=ROOT,
         env=environ,
         stdin=slave if answer else None,

@@ -11,6 +11,7 @@ import yaml
 
 from plexsync.cli.main import COMMANDS
 from tests.journey.world import ROOT
+from tests.tables import table
 from validation.config import describe
 from validation.sources import FILE_VARIABLES, OTHER_VARIABLES
 
@@ -22,7 +23,7 @@ def variables(text: str) -> set[str]:
     return set(re.findall(r"\bPLEXSYNC_[A-Z_]+", text))
 
 
-@pytest.mark.parametrize("path", sorted(DEPLOY.rglob("*")), ids=lambda path: path.name)
+@table("path", sorted(DEPLOY.rglob("*")))
 def test_variables_that_are_named_are_settings(path: Path) -> None:
     if path.is_file():
         assert variables(path.read_text(encoding="utf-8")) <= KNOWN

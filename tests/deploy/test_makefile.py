@@ -59,12 +59,31 @@ def test_the_demo_fetches_the_driver_of_postgresql_only_where_it_is_asked_for(tm
     assert "-m plexsync demo --store postgres" in asked
 
 
-def test_all_tests_are_those_on_sqlite_and_those_on_postgresql(tmp_path: Path) -> None:
+def runs(folder: Path, *words: str) -> list[str]:
+    """The runs of pytest that a target stands for."""
+    return [line for line in made(folder, "--dry-run", *words).splitlines() if "-m pytest" in line]
+
+
+def test_the_tests_are_one_run_that_leaves_out_what_takes_long(tmp_path: Path) -> None:
     made(tmp_path, "install")
-    shown = made(tmp_path, "--dry-run", "test").splitlines()
-    runs = [line for line in shown if "-m pytest" in line]
-    assert ["--store=postgres" in line for line in runs] == [False, True]
-    assert "tests/store tests/engine" in runs[1]
+    (run,) = runs(tmp_path, "test")
+    assert "--long" not in run
+    assert "--store" not in run
+
+
+def test_all_tests_are_those_and_the_long_ones_and_those_on_postgresql(tmp_path: Path) -> None:
+    made(tmp_path, "install")
+    quick, postgres, long = runs(tmp_path, "test-all")
+    assert [quick] == runs(tmp_path, "test")
+    assert "--store=postgres --long=too tests/store tests/engine" in postgres
+    assert "--long=only" in long
+
+
+def test_a_fifth_is_of_what_all_tests_have_more(tmp_path: Path) -> None:
+    made(tmp_path, "install")
+    for run in runs(tmp_path, "test-fifth", "FIFTH=3"):
+        assert "--fifth=3" in run
+        assert "--long=only" in run or "--store=postgres" in run
 
 
 def test_help_lists_every_target(tmp_path: Path) -> None:

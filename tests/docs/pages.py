@@ -40,12 +40,14 @@ def blocks(page: str) -> Iterator[Block]:
         yield Block(page, language, textwrap.dedent(text))
 
 
+@cache
 def prose(page: str) -> str:
     """A page without its fenced blocks."""
     return FENCE.sub("", pages()[page])
 
 
-def anchors(page: str) -> set[str]:
+@cache
+def anchors(page: str) -> frozenset[str]:
     """What headings are linked to by, as GitHub makes it: small letters, no signs, hyphens for blanks, repeats numbered."""
     found: dict[str, int] = {}
     names = set()
@@ -55,7 +57,7 @@ def anchors(page: str) -> set[str]:
         slug = kept.replace(" ", "-")
         names.add(f"{slug}-{found[slug]}" if slug in found else slug)
         found[slug] = found.get(slug, 0) + 1
-    return names
+    return frozenset(names)
 
 
 def links(page: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.job import State
 from plexsync.rules.status_words import STATUSES
 from tests.docs.pages import pages
+from tests.tables import table
 
 # By the section of docs/commands.md that has a table of keys.
 NESTED = {
@@ -45,7 +46,7 @@ def test_the_table_of_status_has_every_key_and_no_other() -> None:
     assert sorted(named) == sorted(get_type_hints(status.StatusFacts))
 
 
-@pytest.mark.parametrize("key", NESTED)
+@table("key", NESTED)
 def test_a_row_names_every_key_of_its_value(key: str) -> None:
     assert set(get_type_hints(NESTED[key])) <= set(re.findall(r"`(\w+)`", rows()[f"`{key}`"])) | {"forgotten"}
 

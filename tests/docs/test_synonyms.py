@@ -8,7 +8,6 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import pytest
@@ -16,8 +15,10 @@ import pytest
 from plexsync.cli.main import COMMANDS, plexsync
 from plexsync.rules import status_words
 from plexsync.rules.status_words import JOB_STATES, Finding, SceneStatus, job_word, server_word
+from tests.sources import ROOT, Broken, Source, broken, lines_broken, product
+from tests.tables import table
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+pytestmark = pytest.mark.xdist_group("sources")
 # Plain English where they do not name a status: forbidden as a label only.
 PLAIN = frozenset({"wanted", "ready", "waiting", "done", "well", "idle", "ambiguous", "failed", "refused", "dead"})
 PLAIN |= {"outside", "away", "look"}
@@ -52,25 +53,20 @@ def problem(text: str) -> str:
     return word if matched or word in synonyms() else ""
 
 
-def literals(path: Path) -> Iterator[tuple[int, str]]:
+def literals(source: Source) -> Iterator[tuple[int, str]]:
     """The messages of a file with their lines: texts of several words that are neither docstrings nor stored values."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    texts = (
-        (node.lineno, node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs
-    )
-    for line, text in texts:
-        if isinstance(text, str) and " " in text.strip() and text not in STORED_WORDS:
-            yield line, text
+    docs = {id(node.value) for node in source.nodes(ast.Expr)}
+    for node in source.nodes(ast.Constant):
+        text = node.value
+        if isinstance(text, str) and " " in text.strip() and text not in STORED_WORDS and id(node) not in docs:
+            yield node.lineno, text
 
 
-FILES = sorted(
-    path.relative_to(ROOT).as_posix()
-    for package in ("plexsync", "validation", "worker")
-    for path in (ROOT / package).rglob("*.py")
-    if not path.relative_to(ROOT).as_posix().startswith(STORED)
-)
-PAGES = sorted((ROOT / "plexsync" / "web" / "templates").glob("*.html"))
+def replaced_words(source: Source) -> Broken:
+    return ((line, f"{problem(text)!r} in {text!r}") for line, text in literals(source) if problem(text))
+
+
+TEMPLATES = ROOT / "plexsync" / "web" / "templates"
 
 
 def test_the_glossary_has_the_words() -> None:
@@ -85,7 +81,7 @@ def test_the_glossary_has_the_words() -> None:
     assert synonyms() >= PLAIN
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "word"),
     [
         ("3 in step", "in step"),
@@ -103,29 +99,44 @@ def test_the_check_knows_a_replaced_word(text: str, word: str) -> None:
 
 
 def test_messages_use_no_replaced_word() -> None:
-    texts = [(file, line, text) for file in FILES for line, text in literals(ROOT / file)]
-    assert len(texts) > 1_000
-    assert [(*place, problem(place[2])) for place in texts if problem(place[2])] == []
+    shown = [source for source in product() if not source.name.startswith(STORED)]
+    assert sum(len(list(literals(source))) for source in shown) > 1_000
+    assert broken(replaced_words, shown) == []
+    text = '"""Plex is away."""\na = "the scene is given up"\nb = "waiting"\nc = ("3 ready", "3 days")\n'
+    assert lines_broken(replaced_words, text) == [2, 4]
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_help_uses_no_replaced_word(name: str) -> None:
-    assert not problem(COMMANDS[name])
+def test_help_uses_no_replaced_word() -> None:
+    helps = {name: [COMMANDS[name], *help_texts(name)] for name in COMMANDS}
+    assert all(len(texts) > 1 for texts in helps.values())
+    assert [(name, problem(text)) for name, texts in helps.items() for text in texts if problem(text)] == []
+
+
+def help_texts(name: str) -> Iterator[str]:
+    """The help of a command and of those below it, without its examples."""
     command = plexsync.get_command(click.Context(plexsync), name)
     assert command is not None
     for part in (command, *getattr(command, "commands", {}).values()):
         context = click.Context(part, info_name=part.name, terminal_width=10_000)
-        examples = re.sub(r"^ +plexsync .*$", "", part.get_help(context), flags=re.MULTILINE)
-        assert not problem(examples)
+        yield re.sub(r"^ +plexsync .*$", "", part.get_help(context), flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_pages_use_no_replaced_word(page: Path) -> None:
-    text = re.sub(r"\{#.*?#\}", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+def shown_on(page: str) -> list[str]:
+    """The pieces of text that a template of the dashboard shows."""
+    text = re.sub(r"\{#.*?#\}", "", page, flags=re.DOTALL)
     shown = re.findall(r'(?:aria-label|data-label|title|placeholder)="([^"]*)"', text)
     shown += re.findall(r"parts\.(?:badge\(|figure\([^,)]*,|button\([^,)]*,) *[\"']([^\"']*)[\"']", text)
     shown += re.sub(r"\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", "\n", text, flags=re.DOTALL).split("\n")
-    assert [(piece, problem(piece)) for piece in map(str.strip, shown) if piece and problem(piece)] == []
+    return [piece for piece in map(str.strip, shown) if piece]
+
+
+def test_pages_use_no_replaced_word() -> None:
+    pages = {path.name: shown_on(path.read_text(encoding="utf-8")) for path in sorted(TEMPLATES.glob("*.html"))}
+    assert len(pages) > 20
+    assert [(name, piece, problem(piece)) for name, shown in pages.items() for piece in shown if problem(piece)] == []
+    example = """{# waiting #}<p title="done">{% if ready %}{{ failed }}{% endif %}</p>
+      {{ parts.badge("idle") }}<b>3 in step</b>"""
+    assert [problem(piece) for piece in shown_on(example) if problem(piece)] == ["done", "idle", "in step"]
 
 
 def test_the_page_in_stash_uses_no_replaced_word() -> None:

@@ -8,15 +8,15 @@ import pytest
 
 from plexsync.cli.call import Call
 from plexsync.cli.main import COMMANDS, plexsync
-from tests.docs.pages import ROOT, blocks, commands, examples, inline_commands, pages, prose
+from tests.docs.pages import Block, blocks, commands, examples, inline_commands, pages, prose
 from validation.config import PlexSyncConfig, describe
 from validation.plex_entries import is_token_variable
-from validation.sources import FILE_VARIABLES, OTHER_VARIABLES, TEST_VARIABLES, load
+from validation.sources import FILE_VARIABLES, OTHER_VARIABLES, TEST_VARIABLES, ConfigError, load
 
 PAGES = sorted(pages())
 VARIABLES = {one.variable for one in describe()} | {*FILE_VARIABLES, *OTHER_VARIABLES, *TEST_VARIABLES}
 # What troubleshooting shows on purpose.
-MISSPELT = {"PLEXSYNC_MAX_RETRYS"}
+MISSPELT = {("docs/troubleshooting.md", "PLEXSYNC_MAX_RETRYS")}
 # Names in capitals stand for what a reader puts in their place.
 PLACES = {
     "SCENE": "7",
@@ -32,49 +32,79 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_variables_are_settings(page: str) -> None:
-    named = set(re.findall(r"\bPLEXSYNC_[A-Z][A-Z_]+", pages()[page])) - MISSPELT
-    # Where there is no dashboard yet, neither are its settings.
-    left_out = "-" if (ROOT / "plexsync" / "web").exists() else "PLEXSYNC_WEB_"
-    assert {one for one in named if not (one.startswith(left_out) or is_token_variable(one))} <= VARIABLES
+def variables(text: str) -> set[str]:
+    return set(re.findall(r"\bPLEXSYNC_[A-Z][A-Z_]+", text))
+
+
+def is_setting(variable: str) -> bool:
+    return variable in VARIABLES or is_token_variable(variable)
+
+
+def set_in(text: str) -> set[str]:
+    """The names that a text shows as set to something."""
+    return set(re.findall(r"`([a-z]+_[a-z_]+) = ", text))
+
+
+def test_variables_are_settings() -> None:
+    named = {(page, variable) for page in PAGES for variable in variables(pages()[page])}
+    assert len(named) > 30
+    assert {(page, variable) for page, variable in named if not is_setting(variable)} - MISSPELT == set()
+    assert [one for one in variables("PLEXSYNC_PLEX_URL, PLEXSYNC_PLEX_ULR") if not is_setting(one)] == [
+        "PLEXSYNC_PLEX_ULR"
+    ]
 
 
 def test_every_variable_that_names_a_file_is_told_of() -> None:
-    assert set(FILE_VARIABLES) <= set(re.findall(r"\bPLEXSYNC_[A-Z][A-Z_]+", pages()["docs/settings.md"]))
+    assert FILE_VARIABLES and set(FILE_VARIABLES) <= variables(pages()["docs/settings.md"])
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_what_is_set_in_the_text_is_a_setting(page: str) -> None:
-    named = set(re.findall(r"`([a-z]+_[a-z_]+) = ", prose(page)))
-    assert named <= set(PlexSyncConfig.model_fields)
+def test_what_is_set_in_the_text_is_a_setting() -> None:
+    named = {(page, name) for page in PAGES for name in set_in(prose(page))}
+    assert len(named) > 20
+    assert set_in("`plex_ulr = 1`, `poster`") == {"plex_ulr"}
+    assert {(page, name) for page, name in named if name not in PlexSyncConfig.model_fields} == set()
 
 
-EXAMPLES = [block for page in PAGES for block in blocks(page) if block.language == "toml"]
+def examples_of_settings() -> list[Block]:
+    return [block for page in PAGES for block in blocks(page) if block.language == "toml"]
 
 
-@pytest.mark.parametrize("block", EXAMPLES, ids=lambda block: f"{block.page}: {block.text[:20]!r}")
-def test_examples_of_settings_are_settings_that_load(block, tmp_path: Path) -> None:
+def test_examples_of_settings_are_settings_that_load(tmp_path: Path) -> None:
     file = tmp_path / "plexsync.toml"
+    file.touch(mode=0o600)
+    assert len(examples_of_settings()) >= 10
+    assert [problem for block in examples_of_settings() for problem in problems_of(block, file)] == []
+    assert problems_of(Block("", "toml", "max_retrys = 3"), file) != []
+
+
+def problems_of(block: Block, file: Path) -> list[str]:
+    """What the settings say of an example, with the required ones where it does not have them."""
     required = {"plex_url": "http://plex:32400", "plex_token": "a-token", "stash_api_key": "a-key"}
     text = re.sub(r'^(plex_token|stash_api_key) = ".*?"', r'\1 = "a-secret"', block.text, flags=re.MULTILINE)
     lines = [
         f'{name} = "{value}"' for name, value in required.items() if not re.search(f"^{name} ", text, re.MULTILINE)
     ]
     file.write_text("\n".join([*lines, text]), encoding="utf-8")
-    file.chmod(0o600)
-    assert load(environ={}, toml_path=file).warnings == ()
+    try:
+        said = load(environ={}, toml_path=file).warnings
+    except ConfigError as error:
+        said = error.lines
+    return [f"{block.page}: {block.text[:20]!r}: {line}" for line in said]
 
 
-def test_there_are_such_examples() -> None:
-    assert len(EXAMPLES) >= 5
+def test_commands_in_the_text_are_commands_with_those_options() -> None:
+    named = {(page, words) for page in PAGES for words in inline_commands(page)}
+    assert len(named) > 200
     assert len(examples()) >= 40
+    assert [problem for page, words in sorted(named) if (problem := problem_of(page, words))] == []
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_commands_in_the_text_are_commands_with_those_options(page: str) -> None:
-    for words in inline_commands(page):
+def problem_of(page: str, words: str) -> str:
+    try:
         parsed(words)
+    except AssertionError as error:
+        return f"{page}: {error}"
+    return ""
 
 
 def parsed(line: str) -> None:
@@ -108,5 +138,4 @@ def test_every_command_is_shown_in_a_page_beside_the_list() -> None:
     told = " ".join(
         words for page in PAGES if page != "docs/commands.md" for words in [*commands(page), *inline_commands(page)]
     )
-    for command in set(COMMANDS) - {"demo"}:
-        assert f"plexsync {command}" in told, f"no page but the list tells of {command}"
+    assert {command for command in set(COMMANDS) - {"demo"} if f"plexsync {command}" not in told} == set()

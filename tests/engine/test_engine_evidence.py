@@ -249,6 +249,16 @@ def test_writes_to_other_items_are_the_evidence(house, since, own):
     assert house.plex_sim.count("PUT") == 0, "no canary where others are evidence"
 
 
+@pytest.mark.parametrize(("status", "marks"), [(503, (3, 1)), (429, (0, 0))])
+def test_the_writes_of_others_count_from_a_failure_that_may_be_the_jobs_own(house, status, marks):
+    ids = house.in_step(3)
+    house.plex_sim.faults.set(fails("PUT", house.key_of(ids[0]), status=status))
+    edit_all(house, ids[:1], 1)
+    house.step()
+    assert house.row(ids[0]).state is State.READY
+    assert house.rows(f"select ok_mark, bad_mark from job where id = {ids[0]}") == [marks]
+
+
 # --- rejected writes -------------------------------------------------------------------------------------------------
 
 

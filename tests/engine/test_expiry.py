@@ -1,6 +1,8 @@
 """When a request whose end is unknown has ended for certain, also if the clock is set meanwhile."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plexsync.engine.expiry import Expiry
 from tests.engine.clocks import Clock
@@ -75,3 +77,40 @@ def test_what_has_no_request_waits_for_none():
     expiry = Expiry(clock, LONGEST)
     clock.leap(DAY)
     assert expiry.until(0) == 0
+
+
+PASSING = st.tuples(st.just("pass"), st.sampled_from([1, 20, 90, 239]))
+LEAPING = st.tuples(st.just("leap"), st.sampled_from([-DAY, -100, -30, 2, 40, 100, DAY]))
+LOOKING = st.tuples(st.just("look"), st.just(0))
+HISTORIES = st.lists(st.one_of(PASSING, LEAPING, LEAPING, LOOKING), max_size=9)
+
+
+@given(HISTORIES, st.sampled_from([1, 60, 240]), HISTORIES)
+@settings(deadline=None)
+def test_whatever_the_clock_does_a_request_is_open_until_its_time_has_passed_and_is_waited_out(before, seconds, after):
+    clock = Clock()
+    expiry = Expiry(clock, LONGEST)
+
+    def happens(what: str, value: float) -> None:
+        if what == "pass":
+            clock.move(value)
+        elif what == "leap":
+            clock.leap(value)
+        expiry.notice()
+
+    for what, value in before:
+        happens(what, value)
+    expiry.notice()
+    until, left = clock.now() + seconds * SECOND, float(seconds)
+    for what, value in after:
+        happens(what, value)
+        left -= value if what == "pass" else 0
+        # As every rule does: a time that is further ahead was saved before the clock was set back.
+        until = min(until, clock.now() + LONGEST)
+        if left > 0:
+            assert expiry.ended() < until
+            assert expiry.until(until) > clock.now()
+    waits = max(0, expiry.until(until) - clock.now())
+    assert waits <= LONGEST
+    clock.move(waits / SECOND)
+    assert expiry.until(until) == until <= expiry.ended()

@@ -24,6 +24,7 @@ from plexsync.rules.job import (
     crashed,
     settle,
 )
+from tests.tables import table
 
 NOW = 1_768_471_200_000
 JOB = Job(Kind.SCENE, 7, Lane.EDIT, "token", claimed_rev=3, attempts=2, streak=4, crashes=1, scan=10)
@@ -54,7 +55,7 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("outcome", "row"), TABLE)
+@table(("outcome", "row"), TABLE)
 def test_each_outcome_has_one_row(outcome, row):
     after = ended(outcome)
     assert (after.state, after.attempts, after.streak, after.crashes, after.due - NOW) == row

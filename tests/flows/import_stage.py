@@ -104,7 +104,14 @@ class Stage:
         worker = self.house.worker
         policy = self.rules.get("policy", Policy())
         return ImportPlanner(
-            self.house.store, worker.stash, self.stash, worker.glances, worker.gates, policy, self.changes
+            self.house.store,
+            worker.stash,
+            self.stash,
+            worker.glances,
+            worker.gates,
+            policy,
+            self.changes,
+            self.rules.get("ratings"),
         )
 
     @property
@@ -135,7 +142,7 @@ class Stage:
 
     def undo(self, run: int = 1) -> ImportResult:
         house = self.house
-        parts = (house.store, self.stash, self.changes, house.worker.gates, house.clock)
+        parts = (house.store, self.stash, self.changes, house.worker.gates, house.clock, self.rules.get("ratings"))
         return ImportUndo(*parts, may_go_on=lambda: self.may_go_on()).take_back(run)
 
     def rows(self, run: int = 1) -> list[ImportChange]:

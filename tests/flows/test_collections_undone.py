@@ -9,9 +9,10 @@ from plexsync.flows.collections.undo import mark_collections_undone, redo_collec
 from plexsync.rules import choice
 from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
-from plexsync.rules.job import COLLECTION
+from plexsync.rules.job import COLLECTION, State
+from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
-from tests.flows.dressed import add_member, collection, dressed_house, key_of, profile, rows, shown, want, writes
+from tests.flows.dressed import add_member, begin, collection, dressed_house, key_of, profile, rows, shown, want, writes
 from tests.flows.test_collections_flow import EVERYTHING, a_library, by_hand, dressed_again, redress
 
 
@@ -202,3 +203,70 @@ def test_the_form_of_edits_that_the_server_takes_is_found_once(tmp_path, form):
         redress(house)
         assert collection(house, "Acme").scalars["summary"] == "Other."
         assert len(writes(house)) == 1
+
+
+# --- two things at once ----------------------------------------------------------------------------------------------
+
+
+def while_it_writes(house, happens):
+    """Let this happen once, while Plex has the first write and has not answered it."""
+    begun = []
+
+    def write(request):
+        if request.method != "GET" and not begun:
+            begun.append(request)
+            happens()
+        return False
+
+    house.plex_sim.faults.set(Fault("status", status=500, when=write))
+    return begun
+
+
+def test_a_redo_while_the_undo_is_written_brings_everything_back(tmp_path):
+    with dressed_house(tmp_path, **EVERYTHING) as house:
+        a_library(house)
+        dressed, ids = shown(house), [row.id for row in rows(house).values()]
+        begun = while_it_writes(house, lambda: redo_collections(house.store, house.clock, ids))
+        undo(house)
+        assert len(begun) == 1
+        house.clock.move(3600)
+        house.work_until_settled()
+        assert {row.undone for row in rows(house).values()} == {""}
+        assert shown(house) == dressed
+        assert dressed_again(house) == []
+        assert house.books_balance()
+
+
+def test_an_undo_while_it_is_dressed_takes_everything_back(tmp_path):
+    with dressed_house(tmp_path) as house:
+        begin(house, {"studio": "Acme"})
+        (row,) = rows(house).values()
+        house.stash_sim.edit_object("studio", "Acme", details="Films.")
+        worker = house.worker
+
+        def undone():
+            mark_collections_undone(house.store, worker.dressing.looker, worker.gates, house.clock, [row.id], "undo")
+
+        begun = while_it_writes(house, undone)
+        want(house)
+        house.clock.move(3)
+        house.work()
+        assert len(begun) == 1
+        house.clock.move(3600)
+        house.work_until_settled()
+        assert "summary" not in collection(house, "Acme").scalars
+        assert rows(house)["Acme"].standing == "undone"
+        assert house.books_balance()
+
+
+def test_what_is_not_undone_is_not_redone_and_a_redo_queues_only_what_was_undone(tmp_path):
+    with dressed_house(tmp_path, **EVERYTHING) as house:
+        a_library(house)
+        known = rows(house)
+        undo(house, "Acme")
+        ids = [row.id for row in known.values()]
+        assert redo_collections(house.store, house.clock, [*ids, 999]) == [known["Acme"].id]
+        with house.store.reading() as db:
+            jobs = db.jobs.of(COLLECTION, ids)
+        assert [id for id, job in jobs.items() if job.state is State.READY] == [known["Acme"].id]
+        assert redo_collections(house.store, house.clock, ids) == []

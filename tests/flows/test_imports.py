@@ -12,18 +12,19 @@ from plexsync.flows.imports.importer import Importer, ImportResult
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import IGNORED, SYNC_WRITES, UNDONE, UNFINISHED
 from plexsync.flows.imports.undo import ImportUndo, UnknownRun
+from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.flows.scenes.undo import mark_undone
 from plexsync.flows.scenes.verbs import ignore_scenes
 from plexsync.rules import choice as choices
 from plexsync.rules.import_names import NameKind, StashField
 from plexsync.rules.import_records import ChangeState
-from plexsync.rules.imports import DIFFERENT_RATINGS, OWN_VALUE
+from plexsync.rules.imports import DIFFERENT_RATINGS, OWN_VALUE, RATED_BOTH_WAYS
 from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.template import parsed
 from plexsync.simulator.http import Fault, Request
 from plexsync.store.database import Database, Writer
-from tests.engine.house import TOKEN
+from tests.engine.house import TOKEN, path_of
 from tests.flows.import_stage import KNOWN, LONGEST, PLAIN, Stage, value_writes
 
 ALL = {field.word for field in StashField}
@@ -269,6 +270,36 @@ def test_a_rating_that_not_all_items_have_is_left_out_also_if_ratings_are_not_sy
         house.plex_sim.add_movie(other, files=[(path, size, 60_000)], **{**KNOWN, "userRating": 2})
         assert reasons(stage, id, single) == {"rating": DIFFERENT_RATINGS}
         assert words(stage, single) == ALL
+
+
+def test_while_ratings_go_both_ways_an_import_leaves_them_to_that(tmp_path: Path) -> None:
+    unsynced = replace(PLAIN, fields=frozenset(FIELDS) - {"userRating"})
+    rules = RatingRules(libraries={"other": False})
+    with with_rules(tmp_path, profile=unsynced, ratings=rules) as stage:
+        id, house = stage.add(0), stage.house
+        other = house.plex_sim.add_section("Other", locations=("/media",), agent="tv.plex.agents.movie")
+        house.plex_sim.add_movie(other, files=[(path_of(1), 1001, 60_000)], **KNOWN)
+        one_way = house.add_scene(1, title="", studio=None, tags=[])
+        assert words(stage, id) == ALL - {"rating"}
+        assert reasons(stage, id) == {"rating": RATED_BOTH_WAYS}
+        assert words(stage, one_way) == ALL
+
+
+def test_an_undo_of_an_import_from_before_ratings_went_both_ways_clears_no_rating_in_plex(tmp_path: Path) -> None:
+    with with_rules(tmp_path) as stage:
+        id, house = stage.add(), stage.house
+        stage.run(id)
+        stage.sync(id)
+        stage.rules["ratings"] = RatingRules()
+        house.replace_worker(ratings=stage.rules["ratings"])
+        house.worker.reconciler.reconcile()
+        house.work_until_settled()
+        result = stage.undo()
+        stage.sync(id)
+        assert (result.fields, result.changed) == (len(ALL) - 1, [id])
+        assert house.stash_sim.scene(id).rating100 == 83
+        assert house.plex_sim.item(house.key_of(id)).scalars["userRating"] == 8.3
+        assert house.stash_sim.scene(id).details == ""
 
 
 def test_a_scene_that_is_ignored_undone_not_in_plex_or_gone_is_left_alone(stage: Stage) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import State, Why
+from plexsync.rules.job import PLAYS, State, Why
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
@@ -151,6 +151,28 @@ def test_the_plays_of_several_items_of_a_scene_are_united(house):
     assert plays(house, id) == [AT, AT + 5, AT + 7]
 
 
+@pytest.mark.parametrize("first_is_gone", [False, True])
+def test_an_item_that_moves_to_another_scene_takes_no_play_along_while_the_first_scene_exists(house, first_is_gone):
+    first, second = house.in_step(2)
+    item = house.key_of(first)
+    house.stash_sim.plays.add(first, [AT + 1])
+    play(house, first, AT, AT + 1)
+    poll(house)
+    house.plex_sim.swap_files(item, house.key_of(second))
+    if first_is_gone:
+        house.stash_sim.destroy_scene(first)
+    house.clock.move(60)
+    house.worker.reconciler.reconcile()
+    house.want(second, kind=PLAYS)
+    house.work_for(60)
+    assert house.plex_sim.item(item).scalars["title"] == "Title 1"
+    assert plays(house, second) == ([AT, AT + 1] if first_is_gone else [])
+    house.plex_sim.play(item, at=AT + 9)
+    house.clock.move(60)
+    poll(house)
+    assert plays(house, second) == ([AT, AT + 1, AT + 9] if first_is_gone else [AT + 9]), "what is new is the second's"
+
+
 def test_a_scene_that_is_matched_later_gets_the_plays_of_its_item(house):
     (id,) = house.add(1, in_plex=False)
     house.want(id)
@@ -223,6 +245,32 @@ def test_a_play_that_arrives_after_a_leap_of_the_clock_is_not_doubled(house, lea
     house.work_for(DAY / 24)
     assert plays(house, id) == [AT]
     assert mutations(house) == ["sceneAddPlay"], "it was waited for"
+
+
+def test_a_clock_that_is_set_back_between_the_look_and_the_request_ends_no_request_when_it_is_set_right(house):
+    (id,) = house.in_step()
+    play(house, id, AT)
+    flow = house.worker.back.flow
+    look = flow.look
+
+    def look_and_set_back(ids):
+        flow.look = look
+        findings = look(ids)
+        house.clock.leap(-DAY)
+        return findings
+
+    flow.look = look_and_set_back
+    house.stash_sim.faults.set(Fault("reset", when=adding))
+    assert house.worker.back.history.poll() == ""
+    house.step()
+    house.stash_sim.faults.clear()
+    assert house.rows("select state from play") == [("adding",)]
+    house.clock.leap(DAY)
+    house.work_for(60)
+    assert mutations(house) == ["sceneAddPlay"]
+    house.stash_sim.plays.add(id, [AT])  # what was on its way
+    house.work_for(DAY / 24)
+    assert plays(house, id) == [AT]
 
 
 def test_a_stash_that_refuses_writes_stops_nothing_else(house):

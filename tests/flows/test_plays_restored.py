@@ -56,6 +56,25 @@ def undo(house, id):
     look(house, id)
 
 
+def test_each_play_is_in_the_journal_on_the_disk_before_it_is_sent_and_nothing_else_waits_for_the_disk(
+    house, monkeypatch
+):
+    one, two = house.in_step(2)
+    play(house, one, AT)
+    poll(house)
+    synced, fsync = [], os.fsync
+
+    def noted(handle):
+        synced.append((plays(house, one), plays(house, two)))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    play(house, two, AT + 5)
+    poll(house)
+    assert synced == [([AT], [])]
+    assert plays(house, two) == [AT + 5]
+
+
 def test_a_play_that_you_deleted_since_the_backup_never_comes_again(house):
     one, two = house.in_step(2)
     copy = saved(house)

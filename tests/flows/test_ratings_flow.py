@@ -12,6 +12,7 @@ from plexsync.flows.scenes.plex_events import Gathered
 from plexsync.flows.scenes.undo import mark_undone
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import RATING, RATING_BACK, Kind, State
+from plexsync.rules.scratch import Original
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_traits import Traits
 from tests.engine.house import DAY, House
@@ -327,6 +328,70 @@ def test_a_rating_that_arrives_after_a_leap_of_the_clock_is_not_taken_for_yours(
     assert shown(house, id) == (40, 4.0)
 
 
+def test_an_edit_of_the_scene_flow_that_may_still_arrive_is_waited_for(tmp_path):
+    with House(tmp_path / "data", pool=Inline()) as house:
+        (id,) = in_step(house, 80)
+        house.plex_sim.faults.set(Fault("reset", when=lambda request: request.method == "PUT"))
+        rate_in_stash(house, id, 60)
+        house.plex_sim.faults.clear()
+        house.forget_requests()
+        house.replace_worker(ratings=RatingRules(), wishes="both", holder="next")
+        rate_in_plex(house, id, 4)
+        house.want(id, kind=RATING)
+        house.want(id, kind=RATING_BACK)
+        house.work_for(30)
+        assert (writes(house), shown(house, id)) == ([], (60, 4.0))
+        house.plex_sim.hand_edit(house.key_of(id), locked=False, userRating=6)  # what was on its way
+        house.work_for(DAY / 24)
+        assert (writes(house), shown(house, id)) == ([], (60, 6.0))
+        assert house.unsettled() == 0
+
+
+def test_an_item_that_a_probe_works_on_is_left_alone_until_the_probe_has_ended(house):
+    probed, other = in_step(house, 80, 80)
+    key = house.key_of(probed)
+    with house.store.writing() as tx:
+        tx.probes.begin_probe(Original("m", key, house.section, (), {}, (), 0, None, (), (), ""))
+    for id in (probed, other):
+        house.plex_sim.hand_edit(house.key_of(id), locked=False, userRating=3)
+        house.want(id, kind=RATING_BACK)
+        house.want(id, kind=RATING)
+    house.work_for(60)
+    assert [shown(house, id) for id in (probed, other)] == [(80, 3.0), (30, 3.0)]
+    house.plex_sim.hand_edit(key, locked=False, userRating=8)  # as the probe leaves it
+    with house.store.writing() as tx:
+        tx.probes.end_probe()
+    house.work_for(DAY / 24)
+    assert shown(house, probed) == (80, 8.0)
+
+
+def test_a_clock_that_is_set_back_between_the_look_and_the_request_ends_no_request_when_it_is_set_right(house):
+    (id,) = in_step(house, 80)
+    flow = house.worker.ratings.flows[1]
+    look = flow.look
+
+    def look_and_set_back(ids):
+        flow.look = look
+        findings = look(ids)
+        house.clock.leap(-DAY)
+        return findings
+
+    flow.look = look_and_set_back
+    house.clock.move(5)
+    house.plex_sim.hand_edit(house.key_of(id), locked=False, userRating=6)
+    house.stash_sim.faults.set(Fault("reset", when=to_stash))
+    house.want(id, kind=RATING_BACK)
+    house.step()
+    house.stash_sim.faults.clear()
+    assert house.rows("select pending, sent from rating") == [("stash", 60)]
+    house.clock.leap(DAY)
+    rate_in_plex(house, id, 4)
+    house.work_for(60)
+    house.stash_sim.edit_scene(id, rating100=60)  # what was on its way
+    house.work_for(DAY / 24)
+    assert shown(house, id) == (40, 4.0)
+
+
 def test_a_rating_of_yours_right_after_ours_is_not_taken_for_ours(house):
     (id,) = in_step(house, 80)
     rate = house.worker.plex.rate
@@ -430,6 +495,23 @@ def test_a_plex_that_is_restored_brings_no_old_rating_to_stash(house):
     assert shown(house, one) == (20, 2.0)
 
 
+def test_a_plex_restored_to_before_a_rating_was_first_given_clears_none_in_stash(tmp_path):
+    with House(tmp_path / "data", pool=Inline()) as house:
+        pushed, rated = in_step(house, None, None)
+        backup = house.plex_sim.backup()
+        rate_in_stash(house, pushed, 70)
+        switched(house, both=True)
+        rate_in_plex(house, rated, 8)
+        house.clock.move(60)
+        house.plex_sim.restore(backup)
+        assert [shown(house, id)[1] for id in (pushed, rated)] == [None, None]
+        house.worker.reconciler.reconcile()
+        house.work_for(60)
+        assert [shown(house, id) for id in (pushed, rated)] == [(70, 7.0), (80, 8.0)]
+        rate_in_plex(house, rated, None)
+        assert shown(house, rated) == (None, None), "you clear it"
+
+
 def test_a_scene_made_anew_under_the_id_has_no_base(house):
     (id,) = in_step(house, 80)
     house.change("update rating set scene_created_at = 'another'")
@@ -465,12 +547,57 @@ def test_an_undo_puts_back_the_ratings_that_were_there(house):
     assert shown(house, one) == (30, 3.0), "until you rate again"
 
 
+@pytest.mark.parametrize("direction", [0, 1])
+@pytest.mark.parametrize("side", ["stash", "plex"])
+def test_an_undo_while_a_rating_is_on_its_way_takes_that_one_back_as_well(house, side, direction):
+    (id,) = in_step(house, 80)
+    is_to_stash = side == "stash"
+    rate_one_side = rate_in_plex if is_to_stash else rate_in_stash
+    rate_one_side(house, id, 7 if is_to_stash else 70)
+    client = house.worker.stash if is_to_stash else house.worker.plex
+    rate = client.rate
+
+    def ask_and_rate(*rating):
+        client.rate = rate
+        asked = wish_undone(house.store, house.worker.ratings.flows[direction], house.clock, [id], "undo")
+        assert asked.jobs == [id]
+        return rate(*rating)
+
+    client.rate = ask_and_rate
+    rate_one_side(house, id, 9 if is_to_stash else 90)
+    house.work_for(DAY / 24)
+    assert shown(house, id) == ((80, 9.0) if is_to_stash else (90, None))
+    assert house.unsettled() == 0
+    assert house.rows("select count(*) from rating where undo or pending <> ''") == [(0,)]
+
+
 def test_an_undo_leaves_what_you_changed_since(house):
     (id,) = in_step(house, None)
     rate_in_plex(house, id, 9)
     house.stash_sim.edit_scene(id, rating100=50)
     undo(house, id)
     assert shown(house, id)[0] == 50
+
+
+def test_an_undo_puts_back_what_an_item_has_replaced_that_is_another_one_by_now(house):
+    asked_before, asked_after = in_step(house, 20, 30)
+    rate_in_plex(house, asked_before, 8)
+    rate_in_plex(house, asked_after, 9)
+    for id in (asked_before, asked_after):
+        house.plex_sim.readd(house.key_of(id))
+    house.worker.indexer.freshen(force=True)
+    assert undo(house, asked_before) == [asked_before]
+    house.worker.reconciler.reconcile()
+    house.work_for(60)
+    assert shown(house, asked_after) == (90, 9.0)
+    assert undo(house, asked_after) == [asked_after]
+    house.worker.reconciler.reconcile()
+    house.work_for(60)
+    assert [shown(house, id)[0] for id in (asked_before, asked_after)] == [20, 30]
+    assert shown(house, asked_after)[1] is None
+    rate_in_stash(house, asked_after, 90)
+    undo(house, asked_after)
+    assert shown(house, asked_after)[0] == 90, "you have rated it yourself"
 
 
 def test_an_undo_of_the_scene_takes_its_rating_out_of_plex_and_leaves_stash_alone(house):

@@ -445,6 +445,30 @@ def test_an_undo_is_carried_out_though_resume_points_are_off_by_now(house, watch
     assert resume_of(house, id) == 0
 
 
+def test_an_undo_that_is_asked_for_while_a_request_is_refused_is_carried_out_though_resume_points_are_off(house):
+    (id,) = house.in_step()
+    leave(house, id, 31_000)
+    poll(house)
+    stash = house.worker.stash
+    save = stash.save_resume
+
+    def ask_and_save(*position):
+        stash.save_resume = save
+        assert undo(house, id)
+        save(*position)
+
+    stash.save_resume = ask_and_save
+    leave(house, id, 40_000)
+    house.stash_sim.faults.set(Fault("status", status=403, when=saving))
+    assert house.worker.back.resume.poll() == ""
+    house.work()
+    assert (resume_of(house, id), house.rows("select sending, undo from resume")) == (31_000, [(-1, "asked")])
+    house.stash_sim.faults.clear()
+    house.replace_worker(watch=None, fingerprint="another")
+    house.work_for(3600)
+    assert resume_of(house, id) == 0
+
+
 def test_a_redo_brings_back_what_plex_has(house):
     (id,) = house.in_step()
     leave(house, id, 31_000)

@@ -22,6 +22,7 @@ from plexsync.rules.errors import Barred, Missing, Neighbour, Refused, Throttled
 from plexsync.rules.http_answers import Server
 from plexsync.simulator.http import Answer, Fault, HttpServer
 from tests.patience import HANG
+from tests.tables import table
 
 SECRET = "canary-0123456789"
 QUICK = Timeouts(connect=30.0, read=0.3)
@@ -269,7 +270,7 @@ def test_headers_that_trickle_end_within_the_deadline():
         wire.ask("GET", "/")
 
 
-@pytest.mark.parametrize(
+@table(
     "pieces",
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",),
@@ -404,7 +405,7 @@ def test_a_name_that_cannot_be_one_is_not_found():
     assert not raised.value.sent
 
 
-@pytest.mark.parametrize(
+@table(
     "url",
     ["", "nas:32400", "ftp://nas", "http://", "http://u:p@nas", "http://nas?x=1", "http://nas#x", "http://[::1", "/x"],
 )

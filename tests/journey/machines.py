@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,24 +11,21 @@ import psycopg
 from plexsync.simulator.http import Request
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
-from tests.journey.world import ROOT, World
+from tests import forked
+from tests.journey.world import PATIENCE, ROOT, World
 from tests.patience import HANG, until
 from tests.postgres_server import shared
 
-# Nothing is given up because the machine is busy; `clock` seconds lie between this process's wall clock and the true one.
-PROGRAM = """
+# The program with patience; `clock` seconds lie between this process's wall clock and the true one.
+PROGRAM = f"""{PATIENCE}
 import socket, time
 real, real_ns = time.time, time.time_ns
-time.time, time.time_ns = lambda: real() + {clock}, lambda: real_ns() + {clock} * 10**9
-socket.gethostname = lambda: {name!r}
-from plexsync.app import clients
-from plexsync.cli import main
-from plexsync.cli.daemon import signals
+time.time, time.time_ns = lambda: real() + {{clock}}, lambda: real_ns() + {{clock}} * 10**9
+socket.gethostname = lambda: {{name!r}}
+from plexsync.cli.main import main
 from plexsync.store.postgres import worker_lock
-worker_lock.PERIODS = worker_lock.Periods(0.3, {lease}, 0.3)
-signals.GRACE = {hang}
-clients.ASK_CONNECT = clients.ASK_READ = {hang} / 4
-main.main()
+worker_lock.PERIODS = worker_lock.Periods(0.3, {{lease}}, 0.3)
+main()
 """
 
 
@@ -39,14 +35,14 @@ class Machine:
     def __init__(self, world: World, name: str, *, clock: int = 0, lease: float = HANG) -> None:
         self.world = world
         self.name = name
-        self.program = PROGRAM.format(clock=clock, name=name, lease=lease, hang=HANG)
+        self.program = PROGRAM.format(clock=clock, name=name, lease=lease)
         self.process: subprocess.Popen[str] | None = None
 
     def start(self, *words: str) -> None:
         """Start `plexsync serve` on this machine."""
         with (self.world.folder.parent / "log.txt").open("a") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", self.program, "serve", *words],
+            self.process = forked.Popen(
+                ["-c", self.program, "serve", *words],
                 cwd=ROOT,
                 env=self.world.environ,
                 text=True,

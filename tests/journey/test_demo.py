@@ -19,6 +19,7 @@ from plexsync.rules.job import Kind
 from plexsync.simulator import postgres
 from plexsync.simulator.postgres import hindrance
 from plexsync.store.lock import is_locked
+from tests import forked
 from tests.journey.world import ROOT, until
 from tests.patience import HANG
 
@@ -106,10 +107,9 @@ def test_on_postgresql_it_says_in_one_line_what_is_missing(
 @contextmanager
 def demo_in(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """The demo with its `serve` at work, and the folder it lives in."""
-    environ = {**os.environ, "TMPDIR": str(folder)}
-    with subprocess.Popen(
-        [sys.executable, "-m", "plexsync", "demo", "--scenes", "100"], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL
-    ) as demo:
+    environ = {"PATH": os.environ["PATH"], "TMPDIR": str(folder)}
+    words = ["-m", "plexsync", "demo", "--scenes", "100"]
+    with forked.Popen(words, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL) as demo:
         try:
             until(lambda: any(is_locked(place / "data") for place in folder.glob("plexsync-demo-*")))
             yield demo, next(folder.glob("plexsync-demo-*"))

@@ -5,7 +5,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,21 +16,27 @@ from plexapi.server import PlexServer
 
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
+from tests import forked
 from tests.patience import HANG, until
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "journey-plex-token-0123456789"
 KEY = "journey-stash-key-0123456789"
-# The program with patience for a busy machine: nothing of it ends, or goes without Stash, because that took long. It looks
-# at its settings often.
-PATIENT = f"""
+# Patience for a busy machine: nothing ends, or goes without Stash, because that took long. In a fork everything is
+# imported, so copies of a constant are changed too. Settings are looked at often.
+PATIENCE = f"""
 from plexsync.app import clients
-from plexsync.cli import main
-from plexsync.cli.daemon import settings_watch, signals
-signals.GRACE = {HANG}
+from plexsync.cli.daemon import plex_children, settings_watch, signals
+signals.GRACE = plex_children.GRACE = {HANG}
+plex_children.LAST_WORDS = {HANG + 1}
+clients.ASK_CONNECT = clients.ASK_READ = settings_watch.ASK_READ = {HANG / 4}
+settings_watch.LAST_LOOK = {HANG / 2 + 1}
 settings_watch.LOOK_PACE = 0.1
-clients.ASK_CONNECT = clients.ASK_READ = {HANG / 4}
-main.main()
+"""
+# The program with this patience.
+PATIENT = f"""{PATIENCE}
+from plexsync.cli.main import main
+main()
 """
 
 __all__ = ["KEY", "ROOT", "TOKEN", "World", "stop", "until"]
@@ -41,6 +46,7 @@ __all__ = ["KEY", "ROOT", "TOKEN", "World", "stop", "until"]
 class World:
     """Both neighbours and the folder PlexSync lives in. Settings but those `unset` are in the environment.
 
+    Its processes are forks of a warm one (`tests.forked`), unless it is `real`: then each is a new interpreter.
     Use it as a block: no process that was started in it outlives it, however a test ends.
     """
 
@@ -50,6 +56,7 @@ class World:
     settings: dict[str, str] = field(default_factory=dict)
     section: str = ""
     unset: tuple[str, ...] = ()
+    real: bool = False
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -83,7 +90,7 @@ class World:
             **self.settings,
         }
         given = {f"PLEXSYNC_{name.upper()}": value for name, value in settings.items() if name not in self.unset}
-        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", **given}
+        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), **given}
 
     def add(self, count: int, *, start: int = 0) -> list[int]:
         """Scenes with a file each, the same files in Plex; nothing in step yet."""
@@ -107,8 +114,9 @@ class World:
 
     def run(self, *words: str, timeout: float = HANG) -> subprocess.CompletedProcess[str]:
         """One command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "plexsync", *words],
+        return forked.run(
+            ["-m", "plexsync", *words],
+            real=self.real,
             cwd=ROOT,
             env=self.environ,
             capture_output=True,
@@ -145,8 +153,8 @@ class World:
         self, *words: str, hasty: bool = False, more: Mapping[str, str] = MappingProxyType({}), **streams: IO[str] | int
     ) -> subprocess.Popen[str]:
         program = ["-m", "plexsync"] if hasty else ["-c", PATIENT]
-        process = subprocess.Popen(
-            [sys.executable, *program, *words], cwd=ROOT, env={**self.environ, **more}, text=True, **streams
+        process = forked.Popen(
+            [*program, *words], real=self.real, cwd=ROOT, env={**self.environ, **more}, text=True, **streams
         )
         self.started.append(process)
         return process

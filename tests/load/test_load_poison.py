@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +11,7 @@ import pytest
 from plexsync.engine.clock import SystemClock
 from plexsync.engine.watchdog import Watchdog
 from plexsync.rules.job import State
+from tests import forked
 from tests.engine.clocks import Clock, Dice
 from tests.engine.house import House, Worker
 from tests.patience import HANG
@@ -70,14 +70,9 @@ def start(house, poison, end) -> int:
     code = "import sys; from tests.load.test_load_poison import *; a = sys.argv; "
     code += "work_as_a_process(Path(a[1]), a[2], a[3], int(a[4]), int(a[5]), a[6])"
     words = (house.folder, house.stash_sim.url, house.plex_sim.url, house.clock.now(), poison, end)
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, words)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.DEVNULL,
-        check=False,
-        timeout=HANG,
-    ).returncode
+    environ = {"PATH": os.environ["PATH"]}
+    words = ["-c", code, *map(str, words)]
+    return forked.run(words, cwd=ROOT, env=environ, stderr=subprocess.DEVNULL, timeout=HANG).returncode
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a process is killed by its signal here")

@@ -12,6 +12,7 @@ from plexsync.rules.events import Left, Scanned, SessionChanged, SessionState, T
 from plexsync.simulator.http import Answer, Fault, HttpServer
 from plexsync.simulator.plex_server import PlexSim
 from tests.patience import HANG, until
+from tests.tables import table
 
 TOKEN = "events-plex-token"
 
@@ -134,7 +135,7 @@ PLAYING = {"sessionKey": "4", "guid": "", "ratingKey": "7", "viewOffset": 31_000
 ENTRY = {"identifier": "com.plexapp.plugins.library", "sectionID": "2", "itemID": "7", "type": 1, "state": 5}
 
 
-@pytest.mark.parametrize(
+@table(
     ("message", "told"),
     [
         (of("timeline", TimelineEntry=[{**ENTRY, "updatedAt": 12}]), [Touched("7", "2", 12)]),
@@ -200,7 +201,7 @@ ODD_ENTRIES = [
 ]
 
 
-@pytest.mark.parametrize("odd", ODD_ENTRIES, ids=str)
+@table("odd", ODD_ENTRIES)
 def test_an_odd_entry_costs_only_itself(odd):
     removal = {**ENTRY, "itemID": "9", "type": -1, "state": 9}
     message = of("timeline", TimelineEntry=[{**ENTRY, "itemID": "8", "updatedAt": 3}, odd, removal])

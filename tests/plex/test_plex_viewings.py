@@ -208,3 +208,17 @@ def test_a_library_that_does_not_hold_still_is_given_up(answering):
 
     with pytest.raises(Unavailable, match="hold still"):
         list(answering(page).viewings("1", since=0, page=20))
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_pages_that_have_nothing_new_beside_what_they_share_are_given_up(answering, count):
+    rows = [{"ratingKey": n, "lastViewedAt": 1_700_000_000 - n} for n in range(1, 1 + count)]
+    asked = []
+
+    def page(start):
+        asked.append(start)
+        return listing(*rows, total=50 if len(asked) == 1 else count)
+
+    with pytest.raises(Unavailable, match="incomplete"):
+        list(answering(page).viewings("1", since=0))
+    assert asked == [0]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from plexsync.rules.added_dates import FIRST, LAST, moment_seconds, moment_text
 from plexsync.rules.desired import Profile, wanted
 from plexsync.rules.scene import Scene, SceneFile
+from tests.tables import table
 
 CREATED = "2024-05-17T10:00:00+02:00"
 CHANGED = "2020-02-03T04:05:06.789123456-05:00"
@@ -21,7 +22,7 @@ def added(source, **fields):
 FILES = (SceneFile("/a.mp4", modified=CHANGED), SceneFile("/b.mp4", modified=CREATED))
 
 
-@pytest.mark.parametrize(
+@table(
     ("source", "fields", "shown"),
     [
         ("created", {"files": FILES, "date": "2001-02-03"}, "2024-05-17T08:00:00Z"),

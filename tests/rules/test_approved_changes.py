@@ -19,6 +19,7 @@ from plexsync.rules.errors import Unusable
 from plexsync.rules.item import Item
 from plexsync.rules.plan import plan
 from plexsync.rules.values import Held, held
+from tests.tables import table
 
 ITEM = Item("5", "1", {"title": "Old", "studio": "S"}, {"genre": ("A",), "actor": ("Ann",)})
 WANTED = {"title": "New", "studio": "T", "genre": ("A", "B")}
@@ -91,7 +92,7 @@ def scene(**more):
     return {"id": 7, "items": [{"key": "5", "fields": [{**GOOD, **more}]}]}
 
 
-@pytest.mark.parametrize(
+@table(
     ("document", "words"),
     [
         (5, "a scene must be an object"),

@@ -16,6 +16,7 @@ from plexsync.rules.collections import (
 )
 from plexsync.rules.desired import Profile, wanted
 from plexsync.rules.scene import Performer, Scene
+from tests.tables import table
 
 ALL = frozenset({"studio", "parents", "groups", "performers", "rating", "organized"})
 PROFILE = Profile(frozenset({"collection"}), collections=ALL, tag_collections=choice.parsed(["*", "-hidden"]))
@@ -129,7 +130,7 @@ def test_names_without_an_id_are_those_that_an_import_is_about_to_create():
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("rating", "tenths"),
     [(None, 0), (0, 0), (-5, 0), (1, 1), (4, 1), (14, 1), (15, 2), (84, 8), (85, 9), (95, 10), (100, 10), (120, 10)],
 )

@@ -10,6 +10,7 @@ from plexsync.rules import choice, template
 from plexsync.rules.desired import ALL_TAGS, FACE_NAMES, MEMBER_LIMIT, NAMES, ROLE_NAMES, Profile, digest, wanted
 from plexsync.rules.item import FIELDS
 from plexsync.rules.scene import Performer, Scene, SceneFile
+from tests.tables import table
 
 CASES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 100
 ALL = Profile(frozenset(FIELDS))
@@ -106,7 +107,7 @@ def test_one_text_names_several_directors():
     assert shown(SCENE)["director"] == ("Dee", "Em")
 
 
-@pytest.mark.parametrize(
+@table(
     ("patterns", "genres"),
     [
         (["*"], ("Boots", "Blue", "meta: cut")),
@@ -160,7 +161,7 @@ def test_what_is_above_tags_is_asked_for_only_where_it_matters():
     assert Profile(frozenset(FIELDS), labels=choice.parsed(["Shoes/*"])).asks_above
 
 
-@pytest.mark.parametrize("bad", ["{", "}", "{titel}", "{}", "[a", "a]", "[[[a", "[a[b]]", "{title", "x" * 501])
+@table("bad", ["{", "}", "{titel}", "{}", "[a", "a]", "[[[a", "[a[b]]", "{title", "x" * 501])
 def test_a_template_that_can_not_be_read_is_refused(bad):
     with pytest.raises(ValueError, match="must "):
         made(bad)
@@ -204,7 +205,7 @@ def test_a_title_is_never_wanted_empty():
     assert "title" not in values_of(title="\x00")
 
 
-@pytest.mark.parametrize(
+@table(
     ("date", "day", "notes"),
     [
         ("2021-03-04", "2021-03-04", []),
@@ -222,7 +223,7 @@ def test_dates_are_whole_days(date, day, notes):
     assert note_of(title="t", date=date) == notes
 
 
-@pytest.mark.parametrize(
+@table(
     ("rating", "text"), [(None, ""), (0, ""), (1, "0.1"), (80, "8"), (85, "8.5"), (100, "10"), (250, "10"), (-5, "")]
 )
 def test_ratings_are_tenths(rating, text):

@@ -11,6 +11,7 @@ from plexsync.rules.read_back import learn
 from plexsync.rules.undo import begun_anew, undo
 from plexsync.rules.values import Held, held
 from tests.rules.test_plan import item, remembered
+from tests.tables import table
 
 OURS = {"studio": remembered("old", found="before us")}
 EDITED = item("studio", studio="theirs")
@@ -64,9 +65,9 @@ def test_what_plex_itself_refused_is_not_listed():
 # --- keep ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", ["old", "new", ""])
-@pytest.mark.parametrize("now", [EDITED, item(studio="unlocked"), item(), item("studio", studio="old")])
-@pytest.mark.parametrize("memory", [OURS, {}])
+@table("value", ["old", "new", ""])
+@table("now", [EDITED, item(studio="unlocked"), item(), item("studio", studio="old")])
+@table("memory", [OURS, {}])
 def test_a_kept_field_is_never_written_and_stays_kept(value, now, memory):
     made = planned({"studio": value}, now, kept(memory=memory))
     assert (made.edit, kept_fields(made.memory)) == ({}, {"studio"})

@@ -1,11 +1,10 @@
 """Whether a picture was read within the moment in which its source last changed."""
 
-import pytest
-
 from plexsync.rules.pictures import may_be_early
+from tests.tables import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("changed", "date", "early"),
     [
         ("2026-01-15T10:00:00Z", "Thu, 15 Jan 2026 10:00:00 GMT", True),

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from plexsync.rules.errors import Barred, Conflict, Missing, Neighbour, Refused, Throttled, TooLong, Unavailable
 from plexsync.rules.http_answers import LONGEST_PATIENCE, USUAL_PATIENCE, Server, judge, patience, unreachable
+from tests.tables import table
 
 PLEX = Server(Neighbour.PLEX, "Plex at nas:32400", "plex_url", "plex_token")
 NOON = "Tue, 20 Jan 2026 12:00:00 GMT"
 NOON_UTC = 1_768_910_400.0
 
 
-@pytest.mark.parametrize(
+@table(
     ("header", "seconds"),
     [
         ("0", 0),
@@ -60,7 +61,7 @@ def test_no_header_breaks_it(header, date):
     assert 0 <= patience(header, date=date, now=NOON_UTC) <= LONGEST_PATIENCE
 
 
-@pytest.mark.parametrize(
+@table(
     ("statuses", "error"),
     [
         ((301, 302, 303, 304, 307, 308), Unavailable),

@@ -4,11 +4,12 @@ import pytest
 
 from plexsync.rules.job import DAY
 from plexsync.rules.losses import AcceptedLoss, accepted_loss, is_large
+from tests.tables import table
 
 T = 1_700_000_000_000
 
 
-@pytest.mark.parametrize(
+@table(
     ("lost", "size", "large"),
     [
         (3, 5, False),
@@ -54,7 +55,7 @@ def test_nothing_is_followed_without_an_accepted_loss():
     assert AcceptedLoss(T).followed(7, 3) == AcceptedLoss(T)
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         "",

@@ -17,6 +17,7 @@ from plexsync.rules.marked_plays import (
     grows,
 )
 from plexsync.rules.plays import PlaySource
+from tests.tables import table
 
 AT = 1_768_400_000
 NOW = 1_768_471_200_000
@@ -29,7 +30,7 @@ def decide(viewing: Viewing, known=(), counted=NOTHING, *, others=(), since=0, n
     return decide_mark(viewing, set(known), counted, others=others, since=since, now=now, read_at=read_at)
 
 
-@pytest.mark.parametrize(
+@table(
     ("viewing", "known", "counted", "after"),
     [
         # Never looked at: whatever is there counts as dealt with, and its moment is shown.
@@ -204,7 +205,7 @@ class Life:
         self.sent |= self.listed
 
 
-@pytest.mark.parametrize("seed", range(300))
+@table("seed", range(300))
 def test_over_any_life_nothing_is_a_mark_that_was_none(seed):
     life = Life(seed)
     for _ in range(40):
@@ -212,7 +213,7 @@ def test_over_any_life_nothing_is_a_mark_that_was_none(seed):
     assert life.found <= life.marks
 
 
-@pytest.mark.parametrize("seed", range(100))
+@table("seed", range(100))
 def test_a_mark_that_is_looked_at_before_anything_else_happens_is_found(seed):
     life = Life(seed)
     for _ in range(20):

@@ -13,6 +13,7 @@ from plexsync.rules.match import match, names
 from plexsync.rules.match_records import AskRivals, Binding, Matched, NotThere, Offer, Unclear
 from plexsync.rules.paths import base_name, map_path, name_key, path_key
 from plexsync.rules.scene import Scene, SceneFile
+from tests.tables import table
 
 RULES = (("/data", "/media"),)
 NFC, NFD = "caf\u00e9.mkv", "cafe\u0301.mkv"
@@ -172,7 +173,7 @@ def test_an_item_that_was_written_before_stays_the_scenes_by_name_and_duration()
     assert isinstance(decide(CUT, found, stash=[CUT], memory={"7": {1}}, undone=["7"])[0], Unclear), "taken back"
 
 
-@pytest.mark.parametrize(
+@table(
     ("seconds", "milliseconds", "fits"),
     [
         (600.0, 600_000, True),

@@ -24,6 +24,7 @@ from plexsync.rules.notices import (
     written,
 )
 from plexsync.rules.outages import Outage, OutageKind
+from tests.tables import table
 
 T = 1_768_471_200_000
 RULES = NoticeRules()
@@ -329,7 +330,7 @@ def test_whatever_happens_nothing_is_told_twice_a_day_and_no_end_is_told_twice(s
         assert read(written(record)) == record
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         *("", "{}", "[]", "null", "x", "[" * 9999, '{"told":[],"base":0}', '{"told":{"a":{}},"base":0}'),
@@ -337,7 +338,6 @@ def test_whatever_happens_nothing_is_told_twice_a_day_and_no_end_is_told_twice(s
         '{"told":{"a":{"since":1,"at":2,"new":3}},"base":0}',
         *('{"told":{},"base":0,"died":"1"}', '{"told":{},"base":0,"away":null}', '{"told":{},"base":0,"pruned":1.5}'),
     ],
-    ids=lambda text: text[:20],
 )
 def test_a_record_that_can_not_be_read_is_an_empty_one(text):
     assert read(text) == EMPTY

@@ -15,11 +15,12 @@ from plexsync.rules.paths import (
     telling_folders,
     unmap_path,
 )
+from tests.tables import table
 
 E_NFC, E_NFD = "\u00e9", "e\u0301"
 
 
-@pytest.mark.parametrize(
+@table(
     ("a", "b"),
     [
         ("/data//a/b.mkv", "/data/a/b.mkv"),
@@ -60,7 +61,7 @@ def test_a_name_key_is_blind_to_folder_case_and_form():
     assert name_key("/a/x.mkv") != name_key("/a/y.mkv")
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "name"),
     [
         ("/a/b.mkv", "b.mkv"),
@@ -88,7 +89,7 @@ def test_raw_equality_forgives_slashes_only():
 RULES = (("/data", "/media/all"), ("/data/films/", "D:\\Films"), ("/data/films", "E:/more/"), ("/", "/rest"))
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "rules", "mapped"),
     [
         ("/data/a/b.mkv", (), ("/data/a/b.mkv",)),
@@ -144,7 +145,7 @@ def test_raw_equal_paths_share_keys(a, b):
         assert name_key(a) == name_key(b)
 
 
-@pytest.mark.parametrize(
+@table(
     ("path", "folder"),
     [
         ("/media/a/b.mp4", "/media/a"),
@@ -181,7 +182,7 @@ def test_what_lies_in_a_folder(path, folder, inside):
     assert lies_in(path, folder) is inside
 
 
-@pytest.mark.parametrize(
+@table(
     ("paths", "folders"),
     [
         (["/m/a/x.mp4", "/m/b/x.mp4"], ["/m/a", "/m/b"]),

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from plexsync.rules.paths import is_mapped, is_target, map_path, path_key, unmap_path
 from plexsync.rules.patterns import BadPattern, is_pattern, pattern
+from tests.tables import table
 
 E_NFC, E_NFD = "\u00e9", "e\u0301"
 
 
-@pytest.mark.parametrize(
+@table(
     ("ours", "theirs", "path", "there"),
     [
         (r"re:^/data/(.*)$", r"/media/\1", "/data/a/b.mkv", "/media/a/b.mkv"),
@@ -50,7 +51,7 @@ def test_a_pattern_leads_there_and_back(ours, theirs, path, there):
     assert unmap_path("/else/where.mkv", rules) == ()
 
 
-@pytest.mark.parametrize(
+@table(
     ("ours", "theirs", "why"),
     [
         # bad by itself

@@ -9,6 +9,7 @@ from plexsync.rules.performer_names import PLAIN_NAME, shown_name
 from plexsync.rules.plan_records import Change, Decision
 from plexsync.rules.renamed_members import cast_to_send, renamed_members
 from plexsync.rules.scene import Performer, Scene
+from tests.tables import table
 
 APART = template.parsed("{name}[ ({disambiguation})]", ROLE_NAMES)
 ANN, OTHER_ANN = Performer(1, " Ann ", "the\npainter", ("Annie", "A.")), Performer(2, "Ann", "the sculptor")
@@ -59,7 +60,7 @@ def step(*, adds, removes):
     return Decision(None, Change((*adds,), True, tuple(adds), tuple(removes)))
 
 
-@pytest.mark.parametrize(
+@table(
     ("adds", "removes", "renamed"),
     [
         ({"Ann (the painter)": "Ann"}, ["ann"], {"Ann (the painter)": "ann"}),

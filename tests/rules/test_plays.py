@@ -6,6 +6,7 @@ import pytest
 
 from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish
 from plexsync.rules.plays import LAST_MOMENT, Moments, PlayPlan, PlaySource, PlayState, RememberedPlay, plan_plays
+from tests.tables import table
 
 NOW = 1_768_471_200_000
 LONGEST = 240_000
@@ -101,8 +102,8 @@ def test_all_missing_moments_go_in_one_request_and_nothing_else():
 # --- a request of unknown end ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("in_plex", [True, False])
-@pytest.mark.parametrize(("tries", "until"), [(1, NOW), (1, SOON), (2, NOW), (2, 0)])
+@table("in_plex", [True, False])
+@table(("tries", "until"), [(1, NOW), (1, SOON), (2, NOW), (2, 0)])
 def test_a_request_that_arrived_is_one_that_was_sent(tries, in_plex, until):
     made = plan(play(ADDING, tries=tries, until=until), 1, in_plex=in_plex)
     assert sends(made) == ""
@@ -204,14 +205,14 @@ def test_a_play_that_stash_has_lost_is_added_again_also_if_plex_lists_it_no_more
     assert plan(play(ADDING, undo=True), 0, in_plex=in_plex).resolved == {AT: play(UNDONE, undo=True)}
 
 
-@pytest.mark.parametrize("rows", [0, 1])
-@pytest.mark.parametrize("state", [SENT, PRESENT, DELETED, UNDONE])
+@table("rows", [0, 1])
+@table("state", [SENT, PRESENT, DELETED, UNDONE])
 def test_history_that_plex_pruned_takes_nothing_out_of_stash(state, rows):
     assert plan(play(state), rows, in_plex=False) == PlayPlan(None, None, {}, {})
 
 
-@pytest.mark.parametrize("rows", [0, 1, 2])
-@pytest.mark.parametrize("state", [PRESENT, DELETED, UNDONE])
+@table("rows", [0, 1, 2])
+@table("state", [PRESENT, DELETED, UNDONE])
 def test_what_is_not_ours_was_deleted_or_undone_is_left_alone(state, rows):
     assert plan(play(state), rows) == PlayPlan(None, None, {}, {})
 
@@ -233,9 +234,9 @@ def test_an_undo_of_a_play_that_is_gone_removes_nothing():
     assert made.resolved == {AT: play(DELETED, undo=True)}
 
 
-@pytest.mark.parametrize("in_plex", [True, False])
-@pytest.mark.parametrize("until", [NOW - 1, SOON])
-@pytest.mark.parametrize(("before", "rows"), [(1, 0), (2, 1), (2, 0)])
+@table("in_plex", [True, False])
+@table("until", [NOW - 1, SOON])
+@table(("before", "rows"), [(1, 0), (2, 1), (2, 0)])
 def test_a_removal_that_arrived_is_undone(before, rows, until, in_plex):
     made = plan(play(REMOVING, undo=True, rows_before=before, until=until), rows, in_plex=in_plex)
     assert sends(made) == ""
@@ -285,7 +286,7 @@ def wished(wish: PlayWish, remembered: RememberedPlay) -> RememberedPlay | str |
     return wish.chosen({AT: remembered}).get(AT, "left alone")
 
 
-@pytest.mark.parametrize(
+@table(
     ("remembered", "undone", "redone", "again"),
     [
         (play(SENT), play(SENT, undo=True), "left alone", play(ADDING)),

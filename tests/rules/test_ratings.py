@@ -18,6 +18,7 @@ from plexsync.rules.ratings import (
     plex_rating,
     plex_text,
     stash_rating,
+    taken_over,
 )
 
 NOW = 1_768_471_200_000
@@ -96,6 +97,29 @@ def test_an_older_rating_than_that_of_the_base_is_of_a_backup_and_goes_nowhere()
     assert made.resolved["71"].rated_at == 300
 
 
+def test_an_item_that_was_never_rated_where_the_base_was_is_of_a_backup_as_well():
+    memory = {"71": base(80, 80, rated_at=200)}
+    assert sends(plan(memory, 80, ItemRating(NONE))) == (None, {"71": 80})
+    assert sends(plan(memory, 80, ItemRating(NONE, 300))) == (NONE, {}), "you have cleared it"
+    assert sends(plan({"71": base(80, 80)}, 80, ItemRating(NONE))) == (NONE, {}), "nothing is known"
+
+
+def test_what_an_item_that_is_gone_has_replaced_in_stash_is_remembered_with_one_that_is_there():
+    gone = base(80, 80, stash_before=20, changed_at=5)
+    assert taken_over({"71": gone}, ["71"], 80) == {}
+    heir = {"72": RememberedRating(stash=80, stash_before=20), "71": base(80, 80, changed_at=5)}
+    assert taken_over({"71": gone}, ["73", "72"], 80) == heir
+    asked = replace(gone, undo=True)
+    assert taken_over({"71": asked}, ["72"], 80)["72"].undo
+    assert not taken_over({"71": asked}, ["72"], 80)["71"].undo
+    assert taken_over({"71": replace(asked, plex_before=30)}, ["72"], 80)["71"].undo, "its own part is left"
+    assert taken_over({"71": gone}, ["72"], 70) == {"71": base(80, 80, changed_at=5)}, "you have rated since"
+    known = {"71": gone, "72": base(80, 80, stash_before=30)}
+    assert taken_over(known, ["72"], 80) == {"71": base(80, 80, changed_at=5)}
+    older = replace(gone, stash_before=40, changed_at=4)
+    assert taken_over({"71": gone, "70": older}, ["72"], 80)["72"].stash_before == 20
+
+
 # --- several items ---------------------------------------------------------------------------------------------------
 
 
@@ -122,6 +146,24 @@ def test_an_item_that_comes_later_follows_the_others():
 def test_of_two_bases_the_later_one_counts():
     memory = {"71": base(80, 80, changed_at=1), "72": base(60, 60, changed_at=2)}
     assert sends(plan(memory, 60, 80, 40)) == (40, {})
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 10**9])
+def test_the_base_that_was_saved_last_counts_also_in_one_moment_and_after_the_clock_was_set_back(ahead):
+    others = base(80, 80, changed_at=NOW + ahead)
+    rated = base(80, 80, pending=Pending.TO_PLEX, sent=60, until=SOON)
+    saved = {
+        "read back": after_arrival({"71": others, "72": rated}, 60, {"72": ItemRating(60)}, now=NOW, answered=True),
+        "in step": plan({"71": others, "72": base(80, 40)}, 60, 80, 60).resolved,
+        "answered": after_arrival(
+            {"71": others, "72": replace(rated, pending=Pending.TO_STASH)}, 60, {"72": ItemRating(60)}, now=NOW
+        ),
+        "begun anew": plan({"71": others, "72": replace(NEW, undo=True)}, 60, 80, 60).resolved,
+    }
+    for how, rows in saved.items():
+        assert rows["72"].changed_at > NOW + ahead, how
+        memory = {"71": others, "72": replace(rows["72"], undo=False)}
+        assert sends(plan(memory, 60, 40, 60)) == (40, {}), f"{how}: Stash has not moved, and the other item has"
 
 
 # --- requests of unknown result --------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from plexsync.rules.restored_stash import (
     with_missing,
 )
 from plexsync.rules.scene import ScenePlays
+from tests.tables import table
 
 CREATED, LATER = "2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z"
 
@@ -46,7 +47,7 @@ def test_plays_of_scenes_that_are_gone_or_others_neither_end_the_tail_nor_belong
     assert tail.missing == (plays[2],)
 
 
-@pytest.mark.parametrize(
+@table(
     ("updated", "now", "lost"),
     [
         (LATER, CREATED, True),

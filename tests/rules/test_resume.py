@@ -14,6 +14,7 @@ from plexsync.rules.resume import (
     plan_resume,
     redone,
 )
+from tests.tables import table
 
 # UTC milliseconds, and a moment in Plex an hour before.
 NOW = 1_700_003_600_000
@@ -64,7 +65,7 @@ def test_of_items_that_were_watched_in_one_second_the_same_is_always_taken():
 LAST = watched(30_000, count=1)
 
 
-@pytest.mark.parametrize(
+@table(
     ("now_watched", "is_new"),
     [
         (LAST, False),
@@ -160,7 +161,7 @@ def test_what_was_played_in_stash_since_the_viewing_stays():
     assert sent(plan(later, 90_000, kept, played_at=AT + 60)) == 50_000
 
 
-@pytest.mark.parametrize(
+@table(
     ("position", "played_at", "offset", "target"),
     [
         # Nobody can say how old a position is without a play in Stash.

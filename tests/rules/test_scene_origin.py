@@ -4,12 +4,13 @@ import pytest
 
 from plexsync.rules.scene import Scene, SceneFile
 from plexsync.rules.scene_origin import SceneOrigin, is_another_stash, scene_origin
+from tests.tables import table
 
 T, LATER = "2026-01-10T09:00:00Z", "2026-03-01T12:00:00Z"
 A, B = ("/media/a.mp4", 10), ("/media/b.mp4", 20)
 
 
-@pytest.mark.parametrize(
+@table(
     ("now", "same"),
     [
         (SceneOrigin(T, (A,)), True),

@@ -1,11 +1,10 @@
 """How a scene stands, and since when: by its row, and by what was seen."""
 
-import pytest
-
 from plexsync.rules.job import State
 from plexsync.rules.records import JobRow, Stood
 from plexsync.rules.scene_status import Standing, standing
-from plexsync.rules.status_words import SceneStatus, status_of
+from plexsync.rules.status_words import BY_STATE, SceneStatus, status_of
+from tests.tables import table
 
 
 def row(state, *, cls="", since=50, error=""):
@@ -29,7 +28,7 @@ def row(state, *, cls="", since=50, error=""):
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("known", "stood", "pushed", "told"),
     [
         # nobody knows of it, or a comparison alone does
@@ -61,8 +60,27 @@ def test_how_a_scene_stands(known, stood, pushed, told):
     assert standing(known, stood, pushed=pushed) == told
 
 
-@pytest.mark.parametrize("state", [None, *State])
-@pytest.mark.parametrize("seen", ["", "in step", "person", "differs", "absent", "ambiguous", "strict", "failed"])
-@pytest.mark.parametrize("cls", ["", "ambiguous", "refused"])
-def test_every_scene_has_a_status(state, seen, cls):
-    assert isinstance(status_of(state, cls, seen), SceneStatus)
+SEEN = ("", "in step", "person", "differs", "absent", "ambiguous", "strict", "failed", "outside", "undone", "released")
+CAUSES = ("", "ambiguous", "refused")
+
+
+def test_a_job_has_one_status_whatever_was_seen_and_only_a_dead_one_by_its_cause():
+    by_state = {state: {status_of(state, cls, seen) for cls in CAUSES for seen in SEEN} for state in State}
+    dead = {cls: {status_of(State.DEAD, cls, seen) for seen in SEEN} for cls in CAUSES}
+
+    assert dead == {"": {SceneStatus.FAILED}, "ambiguous": {SceneStatus.AMBIGUOUS}, "refused": {SceneStatus.FAILED}}
+    assert by_state.pop(State.DEAD) == {SceneStatus.FAILED, SceneStatus.AMBIGUOUS}
+    assert by_state == {state: {BY_STATE[state]} for state in by_state}
+    assert len(by_state) > 5
+
+
+def test_without_a_job_what_was_seen_decides_and_every_status_is_that_of_a_scene():
+    seen = {word: {status_of(None, cls, word) for cls in CAUSES} for word in SEEN}
+    undone = {status_of(State.IDLE, "", "in step", mark) for mark in ("", "undo", "release")}
+    jobs = {status_of(state, "", "") for state in State}
+
+    assert {word: len(statuses) for word, statuses in seen.items() if len(statuses) != 1} == {}
+    assert seen[""] == {SceneStatus.UNKNOWN}
+    assert seen["strict"] == {SceneStatus.FAILED}
+    assert undone == {SceneStatus.IN_SYNC, SceneStatus.UNDONE, SceneStatus.RELEASED}
+    assert set().union(*seen.values(), undone, jobs) == set(SceneStatus)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from plexsync.rules.scene import Scene, SceneFile
 from plexsync.rules.scope import Scope, Term, outside
+from tests.tables import table
 
 SCENE = Scene(
     id=7,
@@ -75,13 +76,13 @@ TABLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("terms", "scene", "bare"), TABLE)
+@table(("terms", "scene", "bare"), TABLE)
 def test_a_scene_is_in_scope_or_it_is_said_why_not(terms, scene, bare):
     assert outside(SCENE, Scope(terms)) == (scene and f"out of scope: {scene}")
     assert outside(BARE, Scope(terms)) == (bare and f"out of scope: {bare}")
 
 
-@pytest.mark.parametrize(
+@table(
     ("match", "terms", "scene", "bare"),
     [
         ("any", (), "", ""),

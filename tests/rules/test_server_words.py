@@ -4,6 +4,7 @@ import pytest
 
 from plexsync.rules.redaction import Redactor
 from plexsync.rules.server_words import LONGEST, page_words, scrubbed
+from tests.tables import table
 
 MAINTENANCE = (
     '<?xml version="1.0"?>\n<Response code="503" title="Maintenance" status="The server is busy with maintenance" />\n'
@@ -33,7 +34,7 @@ def test_a_page_of_an_error_says_its_title_and_reason(page: str, words: str) -> 
     assert page_words(page) == words
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "shown"),
     [
         ("database is locked", "database is locked"),

@@ -6,13 +6,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from plexsync.rules.text import caseless, clean_block, clean_line, cut, fold
+from tests.tables import table
 
 CASES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 100
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "cleaned"),
     [
         ("  plain  ", "plain"),
@@ -50,7 +51,7 @@ def test_cleaning_twice_is_cleaning_once_and_the_result_can_be_stored_anywhere(t
     assert not set("\n\r\t\x00") & set(clean_line(text))
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "limit", "kept"),
     [
         ("short", 5, "short"),

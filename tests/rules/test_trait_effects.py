@@ -9,6 +9,7 @@ from plexsync.rules.item import Item
 from plexsync.rules.plan_records import Change, Edit
 from plexsync.rules.trait_effects import edits_of, is_private, rating_in, takeable
 from plexsync.rules.traits import ServerTraits
+from tests.tables import table
 
 BEFORE = ("a", "b", "c", "d")
 MODES, MIXED, LIMITS = ("add", "replace"), (True, False), (0, 1, 2)
@@ -28,9 +29,9 @@ def after(names: tuple[str, ...], edit: Edit, traits: ServerTraits) -> tuple[str
     return kept
 
 
-@pytest.mark.parametrize(("mode", "mixed", "limit"), list(product(MODES, MIXED, LIMITS)))
-@pytest.mark.parametrize("adds", [(), ("e",), ("e", "f")])
-@pytest.mark.parametrize("removes", [(), ("a",), ("a", "b", "c"), BEFORE])
+@table(("mode", "mixed", "limit"), list(product(MODES, MIXED, LIMITS)))
+@table("adds", [(), ("e",), ("e", "f")])
+@table("removes", [(), ("a",), ("a", "b", "c"), BEFORE])
 def test_one_push_is_enough_for_a_server_whose_traits_are_known(
     mode: str, mixed: bool, limit: int, adds: tuple[str, ...], removes: tuple[str, ...]
 ) -> None:
@@ -46,7 +47,7 @@ def test_one_push_is_enough_for_a_server_whose_traits_are_known(
     assert (set(names), titles) == (set(target), 1)
 
 
-@pytest.mark.parametrize(("mode", "mixed", "limit"), list(product((None, *MODES), (None, *MIXED), (None, *LIMITS))))
+@table(("mode", "mixed", "limit"), list(product((None, *MODES), (None, *MIXED), (None, *LIMITS))))
 def test_no_trait_lets_a_name_that_stays_vanish_on_any_server(
     mode: str | None, mixed: bool | None, limit: int | None
 ) -> None:

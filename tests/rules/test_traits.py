@@ -6,6 +6,7 @@ import pytest
 
 from plexsync.rules import scratch, traits
 from plexsync.rules.traits import CHOICES, GROUPS, QUESTIONS, TRAITS, USES, LearntTraits, ServerTraits, present_traits
+from tests.tables import table
 
 SOME = ServerTraits(tag_mode="add", removals_at_once=0, picture_lag=1.5, cast_on_other=False)
 
@@ -15,9 +16,7 @@ def test_every_trait_has_a_question_and_a_group() -> None:
     assert set(USES) < set(TRAITS)
 
 
-@pytest.mark.parametrize(
-    ("name", "choice"), [(name, choice) for name, choices in CHOICES.items() for choice in choices]
-)
+@table(("name", "choice"), [(name, choice) for name, choices in CHOICES.items() for choice in choices])
 def test_every_answer_has_words(name: str, choice: str) -> None:
     assert traits.answer_words(name, choice)
     assert (name, choice) in traits.ANSWERS

@@ -9,7 +9,6 @@ Each holds characters that other notations spell otherwise, around a core of let
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 from plexsync.simulator.http import HttpServer
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
+from tests import forked
 from tests.journey.world import ROOT, World
 from tests.patience import HANG
 from tests.security.spellings import spellings
@@ -86,8 +86,9 @@ QUICK = {"breaker_failure_threshold": "2", "plex_connect_timeout": "1", "plex_re
 def start(world: World, *words: str, said: Path, program: tuple[str, ...] = ("-m", "plexsync")) -> subprocess.Popen:
     """A command as a process that logs everything; what it says is appended to the file `said`."""
     with said.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, *program, *words],
+        process = forked.Popen(
+            [*program, *words],
+            real=world.real,
             cwd=ROOT,
             env={**world.environ, "PLEXSYNC_LOG": "debug", "COLUMNS": "80"},
             stdin=subprocess.DEVNULL,

@@ -303,3 +303,5 @@ class _With:
     def __init__(self, environ: dict[str, str]) -> None:
         self.environ = environ
         self.started: list[subprocess.Popen[str]] = []
+        # The system shows the words and the environment of a fork as those of the warm process.
+        self.real = True

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from plexsync.store import intake
+from tests import forked
 from tests.journey.world import ROOT
+from tests.patience import HANG
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and links as Unix has them")
 
@@ -24,12 +26,12 @@ EVENT = b'{"server_connection": {"Dir": "/"}, "args": {"hookContext": {"id": 7, 
 
 def plexsync(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """A command in a process without any umask."""
-    return subprocess.run([sys.executable, "-c", LOOSE, *words], **_given(folder), text=True)
+    return forked.run(["-c", LOOSE, *words], **_given(folder), text=True)
 
 
 def hook(folder: Path, event: bytes) -> subprocess.CompletedProcess[bytes]:
     program = HOOKED.format(hook=str(ROOT / "plexsync" / "stash_plugin" / "hook.py"))
-    return subprocess.run([sys.executable, "-c", program], **_given(folder), input=event)
+    return forked.run(["-c", program], real=True, **_given(folder), input=event)
 
 
 def _given(folder: Path) -> dict:
@@ -41,7 +43,7 @@ def _given(folder: Path) -> dict:
         "PLEXSYNC_STASH_URL": "http://127.0.0.1:1",
         "PLEXSYNC_PLEX_TOKEN": "token",
     }
-    return {"cwd": ROOT, "env": environ, "capture_output": True, "timeout": 60, "check": False}
+    return {"cwd": ROOT, "env": environ, "capture_output": True, "timeout": HANG}
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -130,7 +132,7 @@ print("codes", json.dumps(codes))
 def all_refused(folder: Path, above: Path) -> str:
     """Each command ended with 2; returns what they said, in one line."""
     words = [words.format(above=above).split() for words in COMMANDS]
-    done = subprocess.run([sys.executable, "-c", EACH, json.dumps(words)], **_given(folder), text=True)
+    done = forked.run(["-c", EACH, json.dumps(words)], **_given(folder), text=True)
     assert json.loads(done.stdout.rpartition("codes ")[2]) == [2] * len(COMMANDS), done.stdout + done.stderr
     return " ".join((done.stdout + done.stderr).split())
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from plexsync.rules.paths import is_mapped, is_target, map_path, raw_equal, unmap_path
 from plexsync.stash_plugin import hook
 from plexsync.store import intake
+from tests.tables import table
 from validation.sources import ConfigError, load
 
 RULES = (
@@ -52,7 +53,7 @@ CLIMBING = [
 ]
 
 
-@pytest.mark.parametrize("path", OUTSIDE)
+@table("path", OUTSIDE)
 def test_a_folder_that_only_begins_like_another_is_not_in_it(path: str) -> None:
     assert not is_mapped(path, RULES)
     assert map_path(path, RULES) == (path,)
@@ -64,7 +65,7 @@ def test_what_is_in_a_folder_is_found_below_its_counterpart(path: str, there: st
     assert is_target(there, RULES)
 
 
-@pytest.mark.parametrize("path", CLIMBING)
+@table("path", CLIMBING)
 def test_a_path_that_climbs_leads_nowhere(path: str) -> None:
     assert map_path(path, RULES) == ()
     assert unmap_path(path.replace("/data", "/media/stash"), RULES) == ()

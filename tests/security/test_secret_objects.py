@@ -20,6 +20,7 @@ from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
 from tests.security.canaries import KEY, TOKEN, leaks
+from tests.tables import table
 from validation import kept
 from validation.config import PlexSyncConfig
 from validation.imported import imported
@@ -107,7 +108,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}-{fault.status}")
+@table("fault", FAULTS)
 def test_no_error_of_a_client_holds_a_secret(fault: Fault) -> None:
     with PlexSim(token=TOKEN) as plex, StashSim(api_key=KEY) as stash:
         plex.faults.set(fault)

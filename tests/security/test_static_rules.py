@@ -1,18 +1,16 @@
 """Read off the syntax tree: SQL is constant and takes parameters, and what runs foreign data as code is not used at all."""
 
 import ast
-from pathlib import Path
 
 import pytest
 
-from tests.test_layers import MAY, ROOT, name, package_of, product_files
+from tests.sources import Broken, Rule, Source, bench, broken, dotted, lines_broken, product
 
-FILES = [*product_files(), *sorted((ROOT / "bench").glob("*.py"))]
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+# Where tests are spread by groups, those that read the sources run in one process, which parses them once.
+pytestmark = pytest.mark.xdist_group("sources")
 EXECUTES = {"execute", "executemany", "executescript"}
 # The methods of `plexsync.store.connection.Connection`, by which every table executes.
 QUERIES = {"execute_many", "rows", "once", "stream", "row", "value"}
-# What of `xml.etree.ElementTree` makes XML and reads none.
 NEVER_IMPORTED = {
     "pickle",
     "cPickle",
@@ -31,20 +29,28 @@ READS_YAML = "plexsync/simulator/stash_manifest.py"
 UNSAFE_YAML = {"Loader", "UnsafeLoader", "FullLoader", "load", "full_load", "unsafe_load"}
 NEVER_CALLED = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "tempfile.mktemp", "input"}
 NEVER_NAMED = {"CERT_NONE", "_create_unverified_context", "verify_mode", "check_hostname"}
-files = pytest.mark.parametrize("path", FILES, ids=name)
+# The simulator alone reads XML, and the demo and the bench are made of it.
+MAY_READ_XML = ("plexsync/simulator/", "bench/", "plexsync/cli/commands/demo")
+XML = ("xml", "lxml", "defusedxml")
 
 
-def test_the_rules_see_the_product() -> None:
-    assert {package_of(path) for path in FILES} >= set(MAY)
-    calls = [node for tree in TREES.values() for node in ast.walk(tree) if _is_execute(node)]
+def all_sources() -> list[Source]:
+    return [*product(), *bench()]
+
+
+def test_every_file_is_read() -> None:
+    # That each package of the product is read is the affair of `test_layers`.
+    assert {source.package for source in all_sources()} >= {"plexsync.store", "plexsync.web", "validation", "bench"}
+    assert len(bench()) > 5
+    calls = [call for source in all_sources() for call in source.nodes(ast.Call) if _is_execute(call)]
     assert len(calls) > 60
 
 
-def _is_execute(node: ast.AST) -> bool:
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+def _is_execute(call: ast.Call) -> bool:
+    if not isinstance(call.func, ast.Attribute):
         return False
-    ours = node.func.attr in QUERIES and ast.unparse(node.func.value) in ("self._db", "db")
-    return ours or node.func.attr in EXECUTES
+    ours = call.func.attr in QUERIES and dotted(call.func.value) in ("self._db", "db")
+    return ours or call.func.attr in EXECUTES
 
 
 class Statements:
@@ -66,10 +72,10 @@ class Statements:
                     # A constant of another module is one as well: its file is held to the same rule.
                     self._known |= {(alias.asname or alias.name).split(".")[0] for alias in names}
 
-    def odd(self) -> set[str]:
+    def odd(self) -> list[ast.expr]:
         """What is executed without being made of texts and constants of modules alone."""
-        calls = [node for node in ast.walk(self._tree) if _is_execute(node)]
-        return {ast.unparse(call.args[0]) for call in calls if not self._constant(call.args[0], self._home.get(call))}
+        calls = [node for node in ast.walk(self._tree) if isinstance(node, ast.Call) and _is_execute(node)]
+        return [call.args[0] for call in calls if not self._constant(call.args[0], self._home.get(call))]
 
     def _constant(self, node: ast.expr | None, home: ast.FunctionDef | None) -> bool:
         def all_of(*parts: ast.expr | None) -> bool:
@@ -151,7 +157,7 @@ def g(x):
 def h(db, sql):
     db.execute(sql)
 """
-    assert len(Statements(ast.parse(bad)).odd()) == 6  # `sql` stands for two of them
+    assert sorted(node.lineno for node in Statements(ast.parse(bad)).odd()) == [4, 5, 8, 9, 10, 11, 17]
 
 
 # Where a statement comes in as an argument, or a pragma takes a number: pragmas take no parameters.
@@ -160,7 +166,6 @@ BY_HAND = {
     "plexsync/store/sqlite.py": {"sql"},
     "plexsync/store/summaries.py": {"sql"},
     "plexsync/store/postgres/connection.py": {"translated.sql", "statements.encode()"},
-    "plexsync/store/postgres/inspection.py": {"sql.encode()"},
     # The name of a schema comes from a setting that takes none but small letters, digits and _; the other statements are
     # the migrations.
     "plexsync/store/postgres/schema.py": {
@@ -174,7 +179,6 @@ BY_HAND = {
     # Tables come from a constant or a schema that was compared with ours, columns from a damaged database: only those
     # named in small letters are taken.
     "plexsync/store/integrity.py": {
-        "f\"select {', '.join(columns)} from {table}\" if columns else ()",
         "f\"select {', '.join(columns)} from {table}\"",
         # From a database that our schema has just made.
         "f\"select 1 from {table} where {' or '.join(wrong)} limit 1\"",
@@ -187,101 +191,193 @@ BY_HAND = {
     # A constant, completed by kinds that are checked to be lower-case words.
     "plexsync/store/jobs.py": {"sql"},
     # Constants, completed by other constants of a fixed order.
-    "plexsync/store/job_queries.py": {"sql", "of_kinds(NEXT_DUE, kinds)", "dead_in_order(sort, error_class)"},
+    "plexsync/store/job_queries.py": {"of_kinds(NEXT_DUE, kinds)", "dead_in_order(sort, error_class)"},
     "plexsync/store/scene_names.py": {"sql", "in_order(sort)"},
     "plexsync/store/standings.py": {"rows.nameless", "ids.in_order(page.sort)"},
     "plexsync/store/schema.py": {"statement", "f'pragma user_version = {current + 1}'"},
 }
 
 
-@files
-def test_sql_is_made_of_constants(path: Path) -> None:
-    if not name(path).startswith(("bench/", "plexsync/simulator/")):
-        # Quotes and brackets are written by each version of Python in its own way.
-        known = {ast.unparse(ast.parse(text, mode="eval")) for text in BY_HAND.get(name(path), ())}
-        assert Statements(TREES[path]).odd() <= known
+# F-strings of the store's modules that call something. All are made when the module is imported.
+MADE_BY_CALLS = {
+    # The name of a folder, and no SQL.
+    "plexsync/store/life_signs.py": {"os.getpid()"},
+    # A constant of the module above, completed by the name of a column.
+    "plexsync/store/schema.py": {"_FILES.format(item='old_memory.key')", "_FILES.format(item='pushing.item')"},
+    # A constant of the module above, completed by a constant condition.
+    "plexsync/store/index.py": {
+        "_HELD_ELSEWHERE.format(held='(holder.section <> :section or holder.walk = :walk)')",
+        "_HELD_ELSEWHERE.format(held='holder.key not in (select value from json_each(:keys))')",
+    },
+    # A condition of `plexsync/store/origins.py`, completed by the name of a table.
+    "plexsync/store/bindings.py": {"of_this_library('binding')"},
+    "plexsync/store/memories.py": {"of_this_library('memory')", "of_this_library('pushing')"},
+    "plexsync/store/pushings.py": {"of_this_library('pushing')"},
+    "plexsync/store/play_memory.py": {"of_this_library('played')"},
+    "plexsync/store/rating_memory.py": {"of_this_library('rating')"},
+}
 
 
-@files
-def test_constants_of_sql_are_made_of_constants(path: Path) -> None:
-    """An f-string at the top of a module may use what stands above it, and nothing that is called or comes from outside."""
-    if not name(path).startswith("store/"):
-        return
-    for node in TREES[path].body:
+def executed_by_hand(source: Source) -> dict[str, int]:
+    """What is executed and not made of constants, as it is written, with its line."""
+    if not any(map(_is_execute, source.nodes(ast.Call))):
+        return {}
+    return {ast.unparse(statement): statement.lineno for statement in Statements(source.tree).odd()}
+
+
+def constants_by_calls(source: Source) -> dict[str, int]:
+    """What an f-string at the top of a module holds but what stands above it, as it is written, with its line."""
+    found = {}
+    for node in source.tree.body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             for part in ast.walk(node.value):
-                if isinstance(part, ast.FormattedValue):
-                    allowed = (ast.Name, ast.Attribute, ast.Constant, ast.Call)
-                    assert isinstance(part.value, allowed), f"{name(path)}:{node.lineno}"
-                    called = ast.unparse(part.value)
-                    assert not isinstance(part.value, ast.Call) or "join" in called, f"{name(path)}:{node.lineno}"
+                if isinstance(part, ast.FormattedValue) and not _stands_above(part.value):
+                    found[ast.unparse(part.value)] = part.lineno
+    return found
 
 
-@files
-def test_nothing_runs_data_as_code(path: Path) -> None:
-    for node in ast.walk(TREES[path]):
-        where = f"{name(path)}:{getattr(node, 'lineno', 0)}"
-        match node:
-            case ast.Import(names=names):
-                modules = {alias.name.split(".")[0] for alias in names}
-                never = NEVER_IMPORTED - {"yaml"} if name(path).endswith(READS_YAML) else NEVER_IMPORTED
-                assert not modules & never, where
-            case ast.ImportFrom(module=module):
-                assert str(module).split(".")[0] not in NEVER_IMPORTED, where
-            case ast.Call(func=func, keywords=keywords):
-                assert ast.unparse(func) not in NEVER_CALLED, where
-                for keyword in keywords:
-                    if keyword.arg == "shell":
-                        assert isinstance(keyword.value, ast.Constant), where
-                        assert keyword.value.value is False, where
-            case ast.Attribute(value=ast.Name(id="yaml"), attr=attr):
-                assert attr not in UNSAFE_YAML, where
-            case ast.Attribute(attr=attr):
-                if not name(path).startswith("simulator/"):
-                    assert attr not in NEVER_NAMED, where
+def _stands_above(value: ast.expr) -> bool:
+    joins = isinstance(value, ast.Call) and "join" in ast.unparse(value)
+    return joins or isinstance(value, ast.Name | ast.Attribute | ast.Constant)
 
 
-@files
-def test_certificates_and_redirects_are_not_a_matter_of_choice(path: Path) -> None:
-    for node in ast.walk(TREES[path]):
-        if isinstance(node, ast.keyword) and node.arg in ("verify", "follow_redirects", "trust_env", "check_hostname"):
-            wanted = node.arg in ("verify", "check_hostname")
-            assert isinstance(node.value, ast.Constant), f"{name(path)}:{node.value.lineno}"
-            assert node.value.value is wanted, f"{name(path)}:{node.value.lineno}"
+def as_written(table: dict[str, set[str]]) -> set[tuple[str, str]]:
+    """A list of exceptions by file: quotes and brackets are written by each version of Python in its own way."""
+    return {(name, ast.unparse(ast.parse(text, mode="eval"))) for name, texts in table.items() for text in texts}
 
 
-@files
-def test_programs_are_started_by_lists_of_words(path: Path) -> None:
-    for node in ast.walk(TREES[path]):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("subprocess.run", "subprocess.Popen"):
-            first = node.args[0]
-            assert not isinstance(first, ast.Constant | ast.JoinedStr), f"{name(path)}:{node.lineno}"
+def test_sql_is_made_of_constants() -> None:
+    held = [source for source in product() if not source.name.startswith("plexsync/simulator/")]
+    found = {(source.name, text): line for source in held for text, line in executed_by_hand(source).items()}
+    known = as_written(BY_HAND)
+    assert [f"{name}:{line}: {text}" for (name, text), line in found.items() if (name, text) not in known] == []
+    assert known - found.keys() == set()
+
+
+def test_constants_of_sql_are_made_of_constants() -> None:
+    """An f-string at the top of a module uses what stands above it, and nothing that is called or comes from outside."""
+    store = [source for source in product() if source.name.startswith("plexsync/store/")]
+    found = {(source.name, text): line for source in store for text, line in constants_by_calls(source).items()}
+    known = as_written(MADE_BY_CALLS)
+    assert [f"{name}:{line}: {text}" for (name, text), line in found.items() if (name, text) not in known] == []
+    assert known - found.keys() == set()
+
+
+def test_the_rule_on_constants_of_sql_finds_what_it_is_for() -> None:
+    example = """
+A = "select 1"
+B = f"{A} union {a.A} union {', '.join(A)}"
+C = f"{A} where {made()}"
+D: str = f"{os.environ['ORDER']}" + f"{A}{B if A else C}"
+E = ("", f"{A.format(x=1)}")
+"""
+    assert list(constants_by_calls(Source("example.py", example)).values()) == [4, 5, 5, 6]
+
+
+def data_as_code(source: Source) -> Broken:
+    never = NEVER_IMPORTED - {"yaml"} if source.name == READS_YAML else NEVER_IMPORTED
+    for plain in source.nodes(ast.Import):
+        yield from ((plain.lineno, alias.name) for alias in plain.names if alias.name.split(".")[0] in never)
+    for node in source.nodes(ast.ImportFrom):
+        if str(node.module).split(".")[0] in NEVER_IMPORTED:
+            yield node.lineno, str(node.module)
+    for call in source.nodes(ast.Call):
+        if dotted(call.func) in NEVER_CALLED:
+            yield call.lineno, dotted(call.func)
+        for keyword in call.keywords:
+            by_shell = isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+            if keyword.arg == "shell" and not by_shell:
+                yield call.lineno, ast.unparse(keyword)
+    for attribute in source.nodes(ast.Attribute):
+        of_yaml = isinstance(attribute.value, ast.Name) and attribute.value.id == "yaml"
+        if attribute.attr in (UNSAFE_YAML if of_yaml else NEVER_NAMED):
+            yield attribute.lineno, ast.unparse(attribute)
+
+
+def choices_of_trust(source: Source) -> Broken:
+    """Certificates are verified; redirects are not followed, and proxies of the environment not used."""
+    for keyword in source.nodes(ast.keyword):
+        if keyword.arg in ("verify", "follow_redirects", "trust_env", "check_hostname"):
+            wanted = keyword.arg in ("verify", "check_hostname")
+            if not isinstance(keyword.value, ast.Constant) or keyword.value.value is not wanted:
+                yield keyword.value.lineno, ast.unparse(keyword)
+
+
+def programs_by_a_text(source: Source) -> Broken:
+    for call in source.nodes(ast.Call):
+        starts = dotted(call.func) in ("subprocess.run", "subprocess.Popen")
+        if starts and (not call.args or isinstance(call.args[0], ast.Constant | ast.JoinedStr)):
+            yield call.lineno, ast.unparse(call)
+
+
+def readers_of_xml(source: Source) -> Broken:
+    return ((line, module) for module, line in source.imports.items() if module.split(".")[0] in XML)
+
+
+def own_python(source: Source) -> list[ast.List | ast.Tuple]:
+    """The lists of words that start a child with our Python."""
+    lists = source.nodes(ast.List, ast.Tuple)
+    return [words for words in lists if words.elts and dotted(words.elts[0]) == "sys.executable"]
+
+
+def children_that_import_from_here(source: Source) -> Broken:
+    for words in own_python(source):
+        if ast.unparse(ast.Tuple(words.elts[1:2])) not in ("('-P',)", "('-I',)"):
+            yield words.lineno, ast.unparse(words)
+
+
+def test_nothing_runs_data_as_code() -> None:
+    assert broken(data_as_code, all_sources()) == []
+
+
+def test_certificates_and_redirects_are_not_a_matter_of_choice() -> None:
+    assert broken(choices_of_trust, all_sources()) == []
+
+
+def test_programs_are_started_by_lists_of_words() -> None:
+    assert broken(programs_by_a_text, all_sources()) == []
 
 
 def test_xml_of_others_is_not_parsed() -> None:
     """Plex is asked for JSON. The simulator alone reads XML."""
-    for path in FILES:
-        if not name(path).startswith(("plexsync/simulator/", "bench/", "plexsync/cli/commands/demo")):
-            froms = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.ImportFrom)]
-            modules = {str(node.module) for node in froms}
-            modules |= {
-                alias.name for node in ast.walk(TREES[path]) if isinstance(node, ast.Import) for alias in node.names
-            }
-            assert not {one for one in modules if one.split(".")[0] in ("xml", "lxml", "defusedxml")}, name(path)
+    assert broken(readers_of_xml, [one for one in all_sources() if not one.name.startswith(MAY_READ_XML)]) == []
+    assert broken(readers_of_xml, [one for one in all_sources() if one.name.startswith(MAY_READ_XML)]) != []
 
 
-@pytest.mark.parametrize("path", product_files(), ids=name)
-def test_a_child_with_our_python_imports_nothing_of_the_current_folder(path: Path) -> None:
-    for node in ast.walk(TREES[path]):
-        if isinstance(node, ast.List | ast.Tuple) and node.elts and ast.unparse(node.elts[0]) == "sys.executable":
-            assert ast.unparse(node.elts[1]) in ("'-P'", "'-I'"), f"{name(path)}:{node.lineno}"
-
-
-def test_the_rule_about_children_sees_those_that_are_started() -> None:
-    files = (
+def test_a_child_with_our_python_imports_nothing_of_the_current_folder() -> None:
+    assert broken(children_that_import_from_here, product()) == []
+    assert {source.name for source in product() if own_python(source)} >= {
         "plexsync/cli/daemon/child.py",
         "plexsync/stash_plugin/launcher.py",
         "plexsync/stash_plugin/dependencies.py",
-    )
-    for file in files:
-        assert "[sys.executable, '-" in ast.unparse(TREES[ROOT / file])
+    }
+
+
+@pytest.mark.parametrize(
+    ("rule", "lines"),
+    [
+        (data_as_code, ["import json, pickle", "from marshal import loads", "import yaml"]),
+        (data_as_code, ["eval(x)", "os.system('ls')", "f(x, shell=True)", "f(x, shell=y)"]),
+        (data_as_code, ["yaml.load(x)", "context.check_hostname = False", "ssl._create_unverified_context()"]),
+        (choices_of_trust, ["f(verify=False)", "f(verify=x)", "f(follow_redirects=True)", "f(trust_env=1)"]),
+        (choices_of_trust, ["f(check_hostname=None)"]),
+        (programs_by_a_text, ["subprocess.run('ls')", "subprocess.Popen(f'ls {x}')", "subprocess.run(args=x)"]),
+        (readers_of_xml, ["import xml.sax", "def f(): from lxml import etree", "from defusedxml import common"]),
+        (children_that_import_from_here, ["a = [sys.executable, '-m', 'plexsync']", "b = (sys.executable,)"]),
+    ],
+)
+def test_a_rule_names_each_line_that_breaks_it(rule: Rule, lines: list[str]) -> None:
+    allowed = [
+        "import re",
+        "f(x, shell=False, verify=True, follow_redirects=False, trust_env=False)",
+        "yaml.safe_load(x).load()",
+        "subprocess.run([sys.executable, '-P', '-m', x])",
+        "from plexsync.rules.errors import SyncError",
+    ]
+    text = "\n".join([*lines, *allowed])
+    assert sorted(set(lines_broken(rule, text))) == list(range(1, len(lines) + 1))
+
+
+def test_only_the_reader_of_manifests_imports_yaml() -> None:
+    assert not lines_broken(data_as_code, "import yaml", READS_YAML)
+    assert lines_broken(data_as_code, "import yaml\nimport pickle\nyaml.unsafe_load(x)", READS_YAML) == [2, 3]

@@ -57,7 +57,7 @@ class PlaysWire(SimWire):
         return super()._meets("late" if fate == "late twice" else fate, asked)
 
     def _can_be_late(self, asked: Request) -> bool:
-        return is_write(asked) or super()._can_be_late(asked)
+        return self._world.is_back(asked) or super()._can_be_late(asked)
 
     def carry_out(self, asked: Request) -> Answer:
         if asked.path == HISTORY_PATH and self._world.comes_again(asked):
@@ -134,7 +134,7 @@ class PlaysWorld(World):
 
     def _met(self, who: Neighbour, asked: Request) -> str:
         fate = super()._met(who, asked)
-        if fate or self.at_rest or not is_write(asked) or self.plays_dice.random() >= self.unknown:
+        if fate or self.at_rest or not self.is_back(asked) or self.plays_dice.random() >= self.unknown:
             return fate
         fate = self.plays_dice.choice(self.unknown_ends)
         self.tally[f"plays {fate}"] += 1
@@ -180,6 +180,10 @@ class PlaysWorld(World):
             self.tell(f"events: {listener.poll()}")
 
     # --- what it sends -----------------------------------------------------------------------------------------------
+
+    def is_back(self, asked: Request) -> bool:
+        """Whether a request writes to Stash what comes from Plex."""
+        return is_write(asked)
 
     def comes_again(self, asked: Request) -> bool:
         """Whether a page of the history is one that was answered before."""
@@ -292,7 +296,7 @@ class PlaysEnding(Ending):
         return self._writes() - before
 
     def _writes(self) -> int:
-        return sum(is_write(asked) for asked in self.world.stash.log)
+        return sum(self.world.is_back(asked) for asked in self.world.stash.log)
 
     def _answer(self) -> None:
         for choice in asked(self.world.process.parts):

@@ -8,20 +8,29 @@ from typing import Any, Protocol
 
 import httpx2
 
+from plexsync.app.imports import ImportParts
 from plexsync.app.parts import assemble
+from plexsync.app.rating_back import rating_back
 from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on
 from plexsync.app.way_back import way_back
 from plexsync.engine.rules import WorkRules
+from plexsync.flows.imports.importer import Importer
+from plexsync.flows.imports.open_changes import OpenChanges
+from plexsync.flows.imports.planner import ImportPlanner
+from plexsync.flows.imports.undo import ImportUndo
 from plexsync.flows.plays.history_poll import WatchRules
+from plexsync.flows.plays.rating_bases import FIELD, RatingRules
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.history import PlexHistory
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import LocalFault, Neighbour
+from plexsync.rules.http_answers import whole_request
 from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.records import PlexPlay
+from plexsync.stash.creating import StashCreating
 from plexsync.stash.watching import StashWatching
 from plexsync.store.connection import Table
 from plexsync.store.database import Database, Writer
@@ -115,6 +124,9 @@ class Setting:
     # Of lives with plays; not shown, so that the others tell what they always have.
     watch: WatchRules | None = field(default=None, repr=False)
     history_page: int = field(default=1000, repr=False)
+    # Of lives in which ratings go both ways, and of those with imports.
+    ratings: RatingRules | None = field(default=None, repr=False)
+    imports: bool = field(default=False, repr=False)
 
 
 class PagedHistory(PlexHistory):
@@ -145,8 +157,12 @@ class Process:
         stash = StashWatching("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
         plex = PagedHistory("http://plex", TOKEN, clock=clock, transport=wires[Neighbour.PLEX], **timeouts)
         plex.history_page = setting.history_page
-        self._clients = (stash, plex)
-        profile = Profile(frozenset(FIELDS), poster="cover" if setting.pictured else "none")
+        self._names = StashCreating("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
+        self._clients = (stash, plex, self._names)
+        fields = frozenset(FIELDS) - ({FIELD} if setting.ratings else set())
+        # A studio that is also a collection has a second way to Plex, and is not imported.
+        plain = {"collections": frozenset()} if setting.imports else {}
+        profile = Profile(fields, poster="cover" if setting.pictured else "none", **plain)
         settings = PartSettings(
             looks=LookRules(profile, setting.policy, undo_gone=setting.undo_gone),
             work=WorkRules(
@@ -163,7 +179,24 @@ class Process:
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
         self.gates, self.watch_looker = parts.gates, parts.watch_looker
         self.back = way_back(parts, setting.watch) if setting.watch else None
-        self.engine = engine_on(parts, holder=holder, pool=Inline(), back=self.back)
+        self._ratings_both_ways = setting.ratings
+        self.ratings = rating_back(parts, setting.ratings) if setting.ratings else None
+        self.engine = engine_on(parts, holder=holder, pool=Inline(), back=self.back, ratings=self.ratings)
+
+    def imports(self) -> ImportParts:
+        """The parts of an import, as `import_parts` puts them together."""
+        store, parts, names, longest = self.store, self.parts, self._names, round(1000 * whole_request(READ))
+        changes = OpenChanges(store, names, self.gates, self.clock, longest=longest)
+        policy = parts.settings.looks.policy
+        planner = ImportPlanner(
+            store, parts.stash, names, parts.looker, self.gates, policy, changes, self._ratings_both_ways
+        )
+        return ImportParts(
+            planner,
+            changes,
+            Importer(store, names, planner, changes, self.gates, self.clock),
+            ImportUndo(store, names, changes, self.gates, self.clock, self._ratings_both_ways),
+        )
 
     def kill(self) -> None:
         """Close the files, as the system does for a process that has ended."""

@@ -162,16 +162,20 @@ class Watchers:
         if kind == "double":
             self.show(self.sections[1], content)
 
+    def agent_of(self, content: str) -> dict[str, object]:
+        """What Plex's own agent says of a content."""
+        return {"title": content}
+
     def show(self, section: str, content: str) -> None:
         """Plex sees the file at once."""
         path, size = self.spots[content]
-        key = self.world.plex.add_movie(section, files=[(path, size, 60_000)], title=content)
+        key = self.world.plex.add_movie(section, files=[(path, size, 60_000)], **self.agent_of(content))
         self.world.truth.content_of[key] = content
 
     def hide(self, section: str, content: str) -> None:
         """The file lies on the disk; Plex sees it after a scan."""
         path, size = self.spots[content]
-        key = self.world.plex.stage_movie(section, files=[(path, size, 60_000)], title=content)
+        key = self.world.plex.stage_movie(section, files=[(path, size, 60_000)], **self.agent_of(content))
         self.world.truth.content_of[key] = content
         self.hidden.append((section, content))
 

@@ -3,6 +3,7 @@
 import pytest
 
 from plexsync.simulator.stash_manifest import ManifestError, parse_yaml, read_manifest
+from tests.tables import table
 
 WHOLE = """\
 # What the plugin is
@@ -88,7 +89,7 @@ def test_what_stash_does_not_know_stops_the_plugin(manifest, text):
         read_manifest(manifest(text))
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "tree"),
     [
         ("", None),
@@ -111,7 +112,7 @@ def test_yaml_is_read_as_dicts_lists_and_scalars(text, tree):
     assert parse_yaml(text) == tree
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         "a: b: c\n",

@@ -17,6 +17,7 @@ from plexsync.simulator.stash_log import LogFeed, StashLog
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.log_lines import StashLines, edits_in, is_batch
 from tests.patience import HANG, until
+from tests.tables import table
 
 KEY = "lines-stash-key"
 BEFORE = "[Plugin / PlexSync wake-up] "
@@ -87,14 +88,14 @@ def test_a_line_of_the_wake_up_is_heard_among_all_the_others(sim: StashSim) -> N
     assert ears.error is None
 
 
-@pytest.mark.parametrize("kind", Kind)
-@pytest.mark.parametrize("told", [line, old_line])
+@table("kind", Kind)
+@table("told", [line, old_line])
 def test_every_kind_is_understood_and_the_same_edit_counts_once(kind: Kind, told: Callable[..., str]) -> None:
     whole = batch("SQL: select", told(kind, 5, "update"), line(kind, 5, "destroy"), told(kind, 6, "create"))
     assert edits_in(whole) == [Edited(kind, 5), Edited(kind, 6)]
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         line().removeprefix(BEFORE),

@@ -1,5 +1,6 @@
 """Stash with the plugin in it, beside a Plex: everything a real process, the program on the packages of this environment."""
 
+import os
 import re
 import subprocess
 import sys
@@ -41,7 +42,9 @@ def bare(tmp_path: Path) -> Iterator[Trial]:
 @pytest.fixture
 def inside(bare: Trial, tmp_path_factory: pytest.TempPathFactory) -> Trial:
     """With its packages: those of this environment, so its private folder holds none. Compiled files are shared."""
-    compiled = tmp_path_factory.getbasetemp() / "compiled"
+    base = tmp_path_factory.getbasetemp()
+    # By all processes of a run: the folder of each is in one of them all.
+    compiled = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
     compiled.mkdir(exist_ok=True)
     place = Path(dependencies.place(str(bare.folder)))
     place.mkdir(parents=True)

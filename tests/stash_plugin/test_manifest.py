@@ -3,10 +3,9 @@
 import re
 from typing import Literal, get_args, get_origin
 
-import pytest
-
 from plexsync.simulator.stash_manifest import read_manifest
 from tests.journey.world import ROOT
+from tests.tables import table
 from validation.config import PlexSyncConfig, describe
 from validation.sources import NOT_FROM_STASH, load
 
@@ -29,7 +28,7 @@ def test_the_settings_that_most_people_need_are_there() -> None:
     assert not set(MANIFEST.settings) & set(NOT_FROM_STASH)
 
 
-@pytest.mark.parametrize("name", MANIFEST.settings)
+@table("name", MANIFEST.settings)
 def test_each_is_known_and_of_the_type_that_stash_asks_for(name: str) -> None:
     setting = MANIFEST.settings[name]
     annotation = PlexSyncConfig.model_fields[name].annotation

@@ -3,17 +3,16 @@
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import plexsync
 from plexsync.cli.main import COMMANDS
 from plexsync.simulator.stash_manifest import read_manifest
 from plexsync.stash_plugin.stash_words import FOREIGN, TABLE, inside, inside_all
+from tests.sources import Broken, Source, broken, lines_broken, product
 from tests.stash_plugin.conftest import ROOT
 
-PACKAGE = Path(plexsync.__file__).parent
+pytestmark = pytest.mark.xdist_group("sources")
 # What only a terminal, the dashboard or a simulation shows.
 ELSEWHERE = re.compile(
     r"web/|simulator/|stash_plugin/stash_words|reports/(attention|imports|collections)|rules/collection_status|cli/checks/collections|cli/(main|entry)\.py|cli/commands/(demo|init|adopt|top|probe|"
@@ -22,37 +21,61 @@ ELSEWHERE = re.compile(
 )
 NAMES = "|".join(COMMANDS)
 COMMAND = re.compile(rf"\bplexsync ({NAMES})\b|\bdlq retry\b|\bexplain (shows|lists)| --[a-z]")
+NAMING = re.compile(rf"\bplexsync ({NAMES})\b|dlq retry|explain (shows|lists)")
 
 
-def constants(path: Path) -> Iterator[str]:
-    """Every text of a file but docstrings; a value in a text reads 7."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr):
-            skipped |= {id(part) for part in ast.walk(node) if part is not node}
-            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in node.values)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
-            yield node.value
+def constants(source: Source) -> Iterator[tuple[int, str]]:
+    """Every text of a file but docstrings, with its line; a value in a text reads 7."""
+    skipped = {id(node.value) for node in source.nodes(ast.Expr)}
+    for joined in source.nodes(ast.JoinedStr):
+        skipped |= {id(part) for part in ast.walk(joined) if part is not joined}
+        parts = (str(part.value) if isinstance(part, ast.Constant) else "7" for part in joined.values)
+        yield joined.lineno, "".join(parts)
+    for node in source.nodes(ast.Constant):
+        if isinstance(node.value, str) and id(node) not in skipped:
+            yield node.lineno, node.value
 
 
-def messages() -> list[str]:
-    files = [path for path in PACKAGE.rglob("*.py") if not ELSEWHERE.search(path.relative_to(PACKAGE).as_posix())]
-    found = {
-        text for path in files for text in constants(path) if re.search(rf"\bplexsync ({NAMES})\b|dlq retry", text)
-    }
-    return sorted(
-        found | {text for path in files for text in constants(path) if re.search("explain (shows|lists)", text)}
-    )
+def messages(source: Source) -> list[tuple[int, str]]:
+    """The texts of a file that name a command."""
+    return [(line, text) for line, text in constants(source) if NAMING.search(text)]
 
 
-@pytest.mark.parametrize("text", messages())
-def test_a_message_inside_stash_names_no_command(text):
-    assert not COMMAND.search(inside(text)), inside(text)
+def commands_left(source: Source) -> Broken:
+    """The messages that still name a command where Stash shows them."""
+    return ((line, inside(text)) for line, text in messages(source) if COMMAND.search(inside(text)))
+
+
+def shown_inside() -> list[Source]:
+    return [
+        source
+        for source in product()
+        if source.name.startswith("plexsync/") and not ELSEWHERE.search(source.name.removeprefix("plexsync/"))
+    ]
+
+
+def test_a_message_inside_stash_names_no_command():
+    assert broken(commands_left, shown_inside()) == []
 
 
 def test_there_are_messages_to_look_at():
-    assert len(messages()) > 30
+    assert {source.package for source in shown_inside()} >= {
+        "plexsync.stash_plugin",
+        "plexsync.reports",
+        "plexsync.cli",
+    }
+    assert len({text for source in shown_inside() for _, text in messages(source)}) > 100
+
+
+def test_a_message_that_names_a_command_is_found():
+    example = """
+'Call plexsync config.'
+a = "call plexsync " "config"
+b = f"{a}: plexsync status --json"
+c = "plexsync drain"
+d = "configure it"
+"""
+    assert sorted(lines_broken(commands_left, example)) == [3, 4]
 
 
 def test_what_a_message_names_instead_is_there():

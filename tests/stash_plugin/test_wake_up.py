@@ -16,6 +16,7 @@ from plexsync.simulator.stash_server import StashSim
 from plexsync.stash import log_lines
 from plexsync.stash_plugin import hook
 from release import build
+from tests.tables import table
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "plexsync" / "stash_plugin" / "wake_up"
@@ -38,19 +39,19 @@ def lines_of(change: dict[str, Any]) -> list[tuple[str, str]]:
     return real
 
 
-@pytest.mark.parametrize("type_", hook.EVENTS)
+@table("type_", hook.EVENTS)
 def test_a_change_is_one_line_at_the_level_trace(type_: str) -> None:
     assert lines_of({"id": 12, "type": type_}) == [("trace", f"PlexSync edit {type_} 12")]
 
 
-@pytest.mark.parametrize(("type_", "kind"), hook.EVENTS.items())
+@table(("type_", "kind"), hook.EVENTS.items())
 def test_the_worker_understands_the_line_of_each_event(type_: str, kind: str) -> None:
     ((_, text),) = lines_of({"id": 12, "type": type_})
     told = {"type": "next", "payload": {"data": {"loggingSubscribe": [{"message": BEFORE + text}]}}}
     assert log_lines.edits_in(json.dumps(told).encode()) == [Edited(Kind(kind), 12)]
 
 
-@pytest.mark.parametrize(
+@table(
     "cause",
     [
         None,
@@ -107,7 +108,7 @@ WANTED = "plexsync-worker-wanted"
 WOKEN = ["Signs", "There", "Wake"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("listed", "asked"),
     [
         ((), WOKEN),

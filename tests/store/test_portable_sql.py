@@ -17,6 +17,7 @@ from plexsync.store.opening import open_database
 from plexsync.store.postgres.translation import for_driver
 from tests.postgres_server import shared
 from tests.stores import connected
+from tests.tables import table
 
 # What SQLite alone has: files, locks, the schema, copies and repairs of its own.
 OF_SQLITE = {
@@ -105,7 +106,7 @@ def numbered(sql: str) -> str:
     return re.sub(r"%\((\w+)\)s", number, for_driver(sql).sql).replace("%%", "%")
 
 
-@pytest.mark.parametrize(
+@table(
     ("sqlite", "translated"),
     [
         ("select a from b indexed by c\n where d = :d", "select a from b where d = %(d)s"),

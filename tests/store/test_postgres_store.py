@@ -25,6 +25,7 @@ from plexsync.store.worker_locks import locks_at
 from tests.patience import HANG
 from tests.postgres_server import Server, shared
 from tests.stores import connected
+from tests.tables import table
 
 pytestmark = pytest.mark.needs_postgres
 T = 1_700_000_000_000
@@ -52,7 +53,7 @@ def store(address: StoreAddress) -> Iterator[Database]:
         yield made
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "name"),
     [
         ("", "plexsync.db"),
@@ -257,7 +258,7 @@ def test_what_is_said_about_a_connection_names_no_user(text: str, words: str) ->
     assert "me" not in str(fault).replace("moment", "").replace("name", "")
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "words", "full", "away"),
     [
         (psycopg.errors.DiskFull("x"), "no space is left for it", True, False),

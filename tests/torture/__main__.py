@@ -1,6 +1,6 @@
 """`python -m tests.torture`: every fault of disk, process and crowd, in full figures, as one table.
 
---sample    what `make test` runs          --only F5,F6   all rows of these faults, or a run by its name
+--sample    what `make test-all` runs          --only F5,F6   all rows of these faults, or a run by its name
 --long      as long as it takes            --seed N       other chances; a failure is found again by its seed
 --store postgres   all stores on a PostgreSQL server, and what can happen to that
 Exits with 1 if anything was lost, doubled or wrong, or if a row has tried nothing and doesn't say why.
@@ -71,18 +71,20 @@ RUNS: dict[str, Callable[[str, int], list[Score]]] = {
     "F46": kill_jobs.memory,
     "F46-limit": short_memory.limited,
 }
-# What `make test` runs as tests of its own, here in full figures.
+# What `make test-all` runs as tests of its own, here in full figures.
 SUITES = {
     "F48": suites.lives,
     "F48-servers": suites.server_lives,
     "F48-plays": suites.play_lives,
+    "F48-both": suites.both_lives,
     **{name: partial(suites.run, name) for name in suites.SUITES},
 }
 # Those that are about what a process, or its line to the server, does; a disk is the server's own affair.
 ON_SERVER = {
     name: run
     for name, run in {**RUNS, **SUITES}.items()
-    if name in ("F4", "F4-calls", "F15", "F16", "F19", "F20", "F34-kill", "F46", "F48", "F48-servers", "F48-plays")
+    if name
+    in ("F4", "F4-calls", "F15", "F16", "F19", "F20", "F34-kill", "F46", "F48", "F48-servers", "F48-plays", "F48-both")
 }
 ON_SERVER |= {
     "P1": lost_connections.cut,
@@ -97,7 +99,7 @@ AT_ONCE = 3
 FULL = {
     **{
         name: SUITES[name]
-        for name in ("F48", "F48-servers", "F48-plays", "F44", "models", "F36", "S1-S4", "F30", "F39")
+        for name in ("F48", "F48-servers", "F48-plays", "F48-both", "F44", "models", "F36", "S1-S4", "F30", "F39")
     },
     **RUNS,
     **SUITES,

@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.simulation import sim_plays, sim_servers
+from tests.simulation import sim_both_ways, sim_plays, sim_servers
 from tests.simulation.running import Report
 from tests.simulation.sim_run import FOUND, FOUND_STEPS, run_seed, run_seeds
 from tests.torture.picked import VARIABLE
@@ -496,6 +496,7 @@ def told(trouble: ET.Element) -> str:
 LIVES = {"sample": (40, 200), "full": (2_000, 200), "long": (10_000, 500)}
 SERVER_LIVES = {"sample": (20, 200), "full": (2_000, 200), "long": (10_000, 200)}
 PLAY_LIVES = {"sample": (10, 200), "full": (2_000, 200), "long": (10_000, 200)}
+BOTH_LIVES = {"sample": (20, 200), "full": (2_000, 200), "long": (10_000, 200)}
 
 
 def lives(size: str, seed: int) -> list[Score]:
@@ -539,6 +540,23 @@ def judge_play_lives(score: Score, report: Report) -> None:
     """What was lost, doubled or wrong; and whether plays were sent, deleted and taken back, and every database restored."""
     tell_failures(score, report, "sim_plays")
     for name in ("kills", "plays added", "plays removed", "plays deleted for good", "judged once", *sim_plays.RESTORES):
+        if not report.tally[name]:
+            score.spoil(f"no {name} in {report.count} lives: they prove nothing")
+
+
+def both_lives(size: str, seed: int) -> list[Score]:
+    """Lives in which ratings go both ways, resume points come back, and people import; one seed each."""
+    count, steps = BOTH_LIVES[size]
+    report = sim_both_ways.run_both_seeds(seed, count, steps)
+    score = Score("F48", f"lives of {steps} steps with ratings, resume points and imports", seed, report.count)
+    judge_both_lives(score, report)
+    return [score]
+
+
+def judge_both_lives(score: Score, report: Report) -> None:
+    """What was lost, doubled or wrong; and whether all was sent and taken back, and every database restored."""
+    tell_failures(score, report, "sim_both_ways")
+    for name in ("kills", *sim_both_ways.HAPPENINGS, *sim_plays.RESTORES):
         if not report.tally[name]:
             score.spoil(f"no {name} in {report.count} lives: they prove nothing")
 

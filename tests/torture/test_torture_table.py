@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.running import Failure, Report
+from tests.simulation.sim_both_ways import HAPPENINGS
 from tests.simulation.sim_plays import RESTORES
 from tests.simulation.sim_servers import CHANGES
 from tests.torture import leaking, suites
@@ -203,6 +204,16 @@ def test_lives_with_plays_that_lack_a_kill_or_a_restore_prove_nothing():
         score = Score("F48", "lives", 1, 40)
         tally = Counter({name: 1 for name in needed if name != left_out})
         suites.judge_play_lives(score, Report(1, 40, 200, tally=tally))
+        assert score.clean is (not left_out)
+        assert not left_out or f"no {left_out}" in score.notes[0]
+
+
+def test_lives_in_which_something_is_never_sent_or_taken_back_prove_nothing():
+    needed = ("kills", *HAPPENINGS, *RESTORES)
+    for left_out in ("", *needed):
+        score = Score("F48", "lives", 1, 40)
+        tally = Counter({name: 1 for name in needed if name != left_out})
+        suites.judge_both_lives(score, Report(1, 40, 200, tally=tally))
         assert score.clean is (not left_out)
         assert not left_out or f"no {left_out}" in score.notes[0]
 

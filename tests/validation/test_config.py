@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from tests.tables import table
 from validation import path_rules, values
 from validation.collection_settings import by_source
 from validation.config import PlexSyncConfig, describe
@@ -161,19 +162,19 @@ def test_it_can_be_made_from_the_root_of_the_repository(extra, days):
     assert ran.stdout.strip() == days
 
 
-@pytest.mark.parametrize("name", REQUIRED)
+@table("name", REQUIRED)
 def test_a_required_setting_may_not_be_missing(name):
     with pytest.raises(ValidationError, match=name):
         PlexSyncConfig(**{other: value for other, value in REQUIRED.items() if other != name})
 
 
-@pytest.mark.parametrize("name", PlexSyncConfig.model_fields)
+@table("name", PlexSyncConfig.model_fields)
 def test_no_setting_takes_null_or_a_table(name):
     for value in (None, {"a": 1}, object()):
         assert [error["loc"][0] for error in refusal(**{name: value}).errors()] == [name]
 
 
-@pytest.mark.parametrize("name", BOUNDS)
+@table("name", BOUNDS)
 def test_a_number_is_taken_from_bound_to_bound(name):
     low, high = BOUNDS[name]
     freely = {"breaker_recovery_timeout": 0.5, "breaker_max_recovery_timeout": 86400}
@@ -184,16 +185,12 @@ def test_a_number_is_taken_from_bound_to_bound(name):
 
 
 @pytest.mark.parametrize("name", BOUNDS)
-@pytest.mark.parametrize(
-    "bad",
-    NOT_NUMBERS,
-    ids=lambda bad: "huge" if isinstance(bad, int) and bad > 9 else ascii(bad)[:12],
-)
+@table("bad", NOT_NUMBERS)
 def test_a_number_is_not_guessed_from_anything_else(name, bad):
     assert [error["loc"] for error in refusal(**{name: bad}).errors()] == [(name,)]
 
 
-@pytest.mark.parametrize("name", BOUNDS)
+@table("name", BOUNDS)
 def test_a_number_beyond_its_bounds_is_refused(name):
     low, high = BOUNDS[name]
     step = 1 if PlexSyncConfig.model_fields[name].annotation is int else 0.01
@@ -206,7 +203,7 @@ def test_a_whole_number_has_no_fraction():
     assert refusal(max_retries=7.5).errors()[0]["loc"] == ("max_retries",)
 
 
-@pytest.mark.parametrize("name", ["enabled", "strict_mode", *SWITCHES])
+@table("name", ["enabled", "strict_mode", *SWITCHES])
 def test_a_switch_is_true_or_false(name):
     for value, meant in ((True, True), (False, False), ("true", True), ("false", False), ("off", False), ("1", True)):
         assert getattr(config(**{name: value}), name) is meant
@@ -214,7 +211,7 @@ def test_a_switch_is_true_or_false(name):
         assert refusal(**{name: bad}).errors()[0]["loc"] == (name,)
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "good"),
     [
         ("conflict_policy", ["stash", "plex"]),
@@ -234,8 +231,8 @@ def test_a_choice_is_one_of_its_words(name, good):
         assert refusal(**{name: bad}).errors()[0]["loc"] == (name,)
 
 
-@pytest.mark.parametrize("name", ["plex_url", "stash_url", "stash_web_url"])
-@pytest.mark.parametrize(
+@table("name", ["plex_url", "stash_url", "stash_web_url"])
+@table(
     ("given", "kept"),
     [
         ("http://plex:32400", "http://plex:32400"),
@@ -260,8 +257,8 @@ def test_the_address_of_stash_for_browsers_may_be_empty_and_is_an_address_otherw
         assert (error["loc"], words in error["msg"]) == (("stash_web_url",), True)
 
 
-@pytest.mark.parametrize("name", ["plex_url", "stash_url"])
-@pytest.mark.parametrize(
+@table("name", ["plex_url", "stash_url"])
+@table(
     ("bad", "words"),
     [
         ("", "start with http://"),
@@ -324,8 +321,8 @@ BAD_SECRETS = [
 ]
 
 
-@pytest.mark.parametrize("name", ["plex_token", "stash_api_key"])
-@pytest.mark.parametrize("bad", BAD_SECRETS, ids=lambda bad: ascii(bad)[-12:])
+@table("name", ["plex_token", "stash_api_key"])
+@table("bad", BAD_SECRETS)
 def test_a_bad_secret_is_refused_without_a_word_of_it(name, bad):
     error = refusal(**{name: bad})
 
@@ -333,7 +330,7 @@ def test_a_bad_secret_is_refused_without_a_word_of_it(name, bad):
     assert TOKEN[:8] not in str(error) + repr(error) + repr(error.errors()) + error.json()
 
 
-@pytest.mark.parametrize("bad", ["", " ", "\t\n"])
+@table("bad", ["", " ", "\t\n"])
 def test_the_token_may_not_be_empty(bad):
     assert "must not be empty" in str(refusal(plex_token=bad))
 
@@ -385,7 +382,7 @@ def test_settings_do_not_change():
         made.dlq_retention_days = 7
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "names"),
     [
         ("", ()),
@@ -405,7 +402,7 @@ def test_libraries_are_named_in_one_text_or_a_list(given, names):
     assert config(plex_libraries=made.plex_libraries).library_names == names
 
 
-@pytest.mark.parametrize(
+@table(
     "bad",
     [
         " ",
@@ -424,13 +421,12 @@ def test_libraries_are_named_in_one_text_or_a_list(given, names):
         [["a"]],
         ["a\nb"],
     ],
-    ids=lambda bad: ascii(bad)[:12],
 )
 def test_libraries_without_a_name_are_refused(bad):
     assert refusal(plex_libraries=bad).errors()[0]["loc"] == ("plex_libraries",)
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "rules"),
     [
         ("", ()),
@@ -464,7 +460,7 @@ def test_path_rules_are_pairs_of_full_paths(given, rules):
     assert path_rules.pairs(config(path_map=made.path_map).path_map) == rules
 
 
-@pytest.mark.parametrize(
+@table(
     ("bad", "words"),
     [
         (" ", "rule 1 has not"),
@@ -509,7 +505,6 @@ def test_path_rules_are_pairs_of_full_paths(given, rules):
         (True, "list of rules"),
         (math.nan, "list of rules"),
     ],
-    ids=lambda value: ascii(value)[:20],
 )
 def test_a_bad_path_rule_is_named_by_its_number(bad, words):
     error = refusal(path_map=bad)
@@ -579,7 +574,7 @@ def test_the_log_does_not_show_how_long_the_token_is(caplog):
     assert "stash_api_key=(not set)" in caplog.messages[0]
 
 
-@pytest.mark.parametrize("setting", describe(), ids=lambda setting: setting.name)
+@table("setting", describe())
 def test_every_description_states_unit_range_and_default(setting):
     field = PlexSyncConfig.model_fields[setting.name]
 
@@ -615,7 +610,7 @@ def test_every_description_states_unit_range_and_default(setting):
 # --- the dashboard ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "place"),
     [
         ("127.0.0.1:9797", ("127.0.0.1", 9797)),
@@ -632,7 +627,7 @@ def test_the_place_of_the_dashboard_is_an_address_and_a_port(given, place):
     assert values.host_and_port(config(web_bind=given).web_bind) == place
 
 
-@pytest.mark.parametrize(
+@table(
     "bad",
     [
         "9797",
@@ -668,7 +663,7 @@ def test_names_of_hosts_are_names_alone():
 # --- scope -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "kept"),
     [
         ("", ("all",)),
@@ -705,7 +700,7 @@ def test_scope_as_terms_for_the_rules():
     assert split(config(scope="stash_id; url: a: b").scope) == (("stash_id", "", False), ("url", "a: b", False))
 
 
-@pytest.mark.parametrize(
+@table(
     ("bad", "word"),
     [
         ("not all", "term 1"),
@@ -731,7 +726,6 @@ def test_scope_as_terms_for_the_rules():
         ([f"tag: {n}" for n in range(201)], "200"),
         ([5], "term 1"),
     ],
-    ids=lambda value: ascii(value)[:20],
 )
 def test_a_term_that_is_not_understood_is_one_line_that_does_not_repeat_it(bad, word):
     (error,) = refusal(scope=bad).errors()
@@ -751,7 +745,7 @@ def test_the_log_does_not_name_what_is_in_scope(caplog):
 # --- the way back ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "kept"),
     [
         ("", ""),
@@ -768,7 +762,7 @@ def test_an_account_is_a_number_or_a_name(given, kept):
     assert config(watch_account=made.watch_account) == made
 
 
-@pytest.mark.parametrize("bad", [" ", "\t", "a\nb", "a\x00", "a\u202e", "x" * 101, True, 0, -1, 1.5, 10**400, ["1"]])
+@table("bad", [" ", "\t", "a\nb", "a\x00", "a\u202e", "x" * 101, True, 0, -1, 1.5, 10**400, ["1"]])
 def test_an_account_that_is_none_is_refused_without_repeating_it(bad):
     (error,) = refusal(watch_account=bad).errors()
     assert error["loc"] == ("watch_account",)
@@ -797,14 +791,13 @@ def test_plays_count_from_midnight_of_a_day_in_utc(given, kept, seconds, monkeyp
             time.tzset()
 
 
-@pytest.mark.parametrize(
+@table(
     "bad",
     [
         *(" ", "2026-1-31", "31.01.2026", "20260131", "2026-W05-6", "2026-02-30", "2026-13-01", "1969-12-31"),
         *("2026-01-31 ", "2026-01-31T00:00:00", "2026-01-31\n", "\u0662026-01-31", "0000-01-01", "yesterday"),
         *(5, True, math.nan, datetime(2026, 1, 31, tzinfo=UTC), date(1969, 12, 31), ["2026-01-31"]),
     ],
-    ids=lambda bad: ascii(bad)[:20],
 )
 def test_what_is_no_day_is_refused_and_an_example_is_told(bad):
     (error,) = refusal(watch_since=bad).errors()
@@ -824,7 +817,7 @@ def test_the_log_does_not_name_who_watches(account, shown, caplog):
 HOOK = "json://ann:hunter2hunter2@hooks.example/services/T01AbCdEf/sEcReTpAtH42?token=QuErYsEcReT7"
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "kept"),
     [
         ("", ()),
@@ -838,13 +831,12 @@ def test_addresses_to_tell_are_one_text_or_a_list(given, kept):
     assert config(notify_urls=given).notify_urls == kept
 
 
-@pytest.mark.parametrize(
+@table(
     "bad",
     [
         *(" ", "nowhere", "://host", "1json://host", "json://", 5, True, ["json://a", 5], ["json://a b"], {"a": 1}),
         *(["json://a\x00"], ["json://a\u202e"], ["json://" + "a" * 10_240], ["json://a"] * 21),
     ],
-    ids=lambda bad: ascii(bad)[:16],
 )
 def test_an_address_to_tell_that_is_none_is_refused_without_repeating_it(bad):
     error = refusal(notify_urls=[HOOK, *bad] if isinstance(bad, list) else bad)
@@ -852,7 +844,7 @@ def test_an_address_to_tell_that_is_none_is_refused_without_repeating_it(bad):
     assert "hunter2" not in str(error) + repr(error.errors()) + error.json()
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "kept"),
     [
         ("", ()),
@@ -865,7 +857,7 @@ def test_a_command_is_a_list_of_words_or_one_text(given, kept):
     assert config(notify_command=given).notify_command == kept
 
 
-@pytest.mark.parametrize("bad", [" ", "tell 'me", "tell \x00", [""], ["tell", 5], 5, True, {"a": 1}, ["x"] * 101])
+@table("bad", [" ", "tell 'me", "tell \x00", [""], ["tell", 5], 5, True, {"a": 1}, ["x"] * 101])
 def test_a_command_that_is_none_is_refused(bad):
     assert refusal(notify_command=bad).errors()[0]["loc"] == ("notify_command",)
 
@@ -901,7 +893,7 @@ def test_the_page_about_settings_has_a_row_for_each_and_no_other():
     assert set(rows()) == set(PlexSyncConfig.model_fields)
 
 
-@pytest.mark.parametrize("setting", describe(), ids=lambda setting: setting.name)
+@table("setting", describe())
 def test_the_page_about_settings_says_what_holds(setting):
     default, description = rows()[setting.name]
 
@@ -912,7 +904,7 @@ def test_the_page_about_settings_says_what_holds(setting):
 # --- what fields are made of -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "kept"),
     [
         ("Boots, -meta*", ("Boots", "-meta*")),
@@ -926,22 +918,22 @@ def test_tags_are_named_in_one_text_or_a_list(given, kept):
     assert config(genre_tags=given).genre_tags == kept
 
 
-@pytest.mark.parametrize("bad", ["-", [""], ["-"], [7], 7, {"a": 1}, "a\x00b", ["x" * 301], ["x"] * 2 + ["y" * 9000]])
+@table("bad", ["-", [""], ["-"], [7], 7, {"a": 1}, "a\x00b", ["x" * 301], ["x"] * 2 + ["y" * 9000]])
 def test_names_of_tags_that_can_be_none_are_refused(bad):
     assert refusal(label_tags=bad).errors()[0]["loc"] == ("label_tags",)
 
 
-@pytest.mark.parametrize("bad", ["{titel}", "{", "[a", " ", "", "a\nb", 7])
+@table("bad", ["{titel}", "{", "[a", " ", "", "a\nb", 7])
 def test_a_template_that_names_no_known_value_is_refused(bad):
     assert refusal(title_template=bad).errors()[0]["loc"] == ("title_template",)
 
 
-@pytest.mark.parametrize("good", ["https://example.org/people/{id}.jpg", "http://nas:8080/a/{name}?v=1", ""])
+@table("good", ["https://example.org/people/{id}.jpg", "http://nas:8080/a/{name}?v=1", ""])
 def test_the_address_of_performers_pictures_names_values_behind_its_host(good):
     assert config(performer_picture_url=good).performer_picture_url == good
 
 
-@pytest.mark.parametrize(
+@table(
     "bad",
     [
         "/people/{id}.jpg",
@@ -965,13 +957,13 @@ def test_an_address_that_can_not_be_a_performers_picture_is_refused(bad):
     assert "abc" not in str(told)
 
 
-@pytest.mark.parametrize("bad", ["{titel}", "{title}", "{", "a\nb", " ", 7])
+@table("bad", ["{titel}", "{title}", "{", "a\nb", " ", 7])
 def test_a_role_text_names_values_of_a_performer(bad):
     assert refusal(role_text=bad).errors()[0]["loc"] == ("role_text",)
     assert config(role_text="[{disambiguation}]").role_text == "[{disambiguation}]"
 
 
-@pytest.mark.parametrize("bad", ["{title}", "{", "a\nb", " ", "", "Jane", "[Jane]", 7])
+@table("bad", ["{title}", "{", "a\nb", " ", "", "Jane", "[Jane]", 7])
 def test_the_name_of_a_performer_is_made_of_its_values(bad):
     assert refusal(performer_name=bad).errors()[0]["loc"] == ("performer_name",)
     assert config(performer_name="{name}[ ({disambiguation})]").performer_name == "{name}[ ({disambiguation})]"
@@ -998,7 +990,7 @@ def test_the_sources_of_a_picture_are_words_in_the_order_of_preference(name):
         assert refusal(**{name: bad}).errors()[0]["loc"] == (name,)
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "read"),
     [
         ("Studio: {name}", ("Studio: {name}",)),
@@ -1013,7 +1005,7 @@ def test_the_names_of_collections_are_templates_of_sources_and_one_for_all_other
     assert (made.collection_name, made.collection_sort) == (read, read)
 
 
-@pytest.mark.parametrize(
+@table(
     "bad",
     [
         " ",
@@ -1034,7 +1026,7 @@ def test_a_template_that_names_no_source_or_no_value_of_one_is_refused(bad):
         assert refusal(**{name: bad}).errors()[0]["loc"] == (name,)
 
 
-@pytest.mark.parametrize("bad", ["{name}; x", "tags => {name}; Tags => x"])
+@table("bad", ["{name}; x", "tags => {name}; Tags => x"])
 def test_a_source_has_one_template(bad):
     (error,) = refusal(collection_name=bad).errors()
     assert "at most one template for each source" in str(error["ctx"]["error"])
@@ -1077,7 +1069,7 @@ def test_a_library_has_settings_of_its_own_and_all_others_as_everywhere():
     assert own.plex_url == made.plex_url
 
 
-@pytest.mark.parametrize(
+@table(
     ("bad", "words"),
     [
         ({"Clips": {"plex_url": "http://x"}}, "settings that a library can have"),

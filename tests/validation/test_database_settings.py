@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from tests.tables import table
 from validation.config import PlexSyncConfig
 from validation.database_settings import PARAMETERS
 from validation.redact import Redactor
@@ -18,7 +19,7 @@ def config(**given):
     return PlexSyncConfig(**{**REQUIRED, **given})
 
 
-@pytest.mark.parametrize(
+@table(
     "url",
     [
         "",
@@ -37,7 +38,7 @@ def test_a_url_of_a_database_is_kept_as_it_is(url):
     assert config(database_url=url).database_url == url
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "words"),
     [
         ("mysql://hunter2hunter2@db/x", "must start with postgresql://"),
@@ -84,9 +85,7 @@ def test_a_schema_has_a_name_that_needs_no_quotes(name):
     assert config(database_schema=name).database_schema == name
 
 
-@pytest.mark.parametrize(
-    "name", ["", "Plex", "1a", "a-b", "a b", 'a"b', "pg_plexsync", "public", "information_schema", "x" * 64, "é"]
-)
+@table("name", ["", "Plex", "1a", "a-b", "a b", 'a"b', "pg_plexsync", "public", "information_schema", "x" * 64, "é"])
 def test_another_name_of_a_schema_is_refused(name):
     with pytest.raises(ValidationError, match="database_schema"):
         config(database_schema=name)

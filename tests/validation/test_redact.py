@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tables import table
 from validation.redact import MASK, RedactingFilter, Redactor, is_safe, one_line
 
 TOKEN = "aB3-xY_9zQ7+/k=Lm&p'"
@@ -40,8 +41,8 @@ SPELLINGS = {
 }
 
 
-@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
-@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+@table("secret", SECRETS.values())
+@table("spelling", SPELLINGS.values())
 def test_a_secret_is_masked_in_every_spelling(spelling, secret):
     text = Redactor([secret]).redact(f"before {spelling(secret)} after")
 
@@ -50,9 +51,9 @@ def test_a_secret_is_masked_in_every_spelling(spelling, secret):
     assert text.removeprefix("before ").removesuffix(" after").strip("'\"\\") == MASK
 
 
-@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
-@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
-@pytest.mark.parametrize("offset", range(7))
+@table("secret", SECRETS.values())
+@table("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@table("offset", range(7))
 def test_base64_of_a_text_around_a_secret_does_not_carry_it(secret, encode, offset):
     encoded = encode(("u" * offset + secret + ":rest").encode()).decode()
 
@@ -109,22 +110,22 @@ def test_no_secret_survives_in_any_text(secret, before, after):
 
 def test_a_secret_of_the_greatest_length_and_a_long_text_take_no_time():
     secret = "".join(chr(33 + (n * 31) % 94) for n in range(4_096))
-    started = time.perf_counter()
+    started = time.thread_time()
 
     redactor = Redactor([secret])
     text = redactor.redact("lorem ipsum " * 20_000 + secret)
 
     assert text.endswith("lorem ipsum ***")
-    assert time.perf_counter() - started < 10
+    assert time.thread_time() - started < 10
 
 
 @pytest.mark.parametrize("secret", ["_abcdefghij012345678", TOKEN, COOKIE])
 def test_a_long_run_of_backslashes_takes_no_time(secret):
-    redactor, started = Redactor([secret]), time.perf_counter()
+    redactor, started = Redactor([secret]), time.thread_time()
 
     assert redactor.redact("\\" * 60_000 + " " + secret).endswith(MASK)
 
-    assert time.perf_counter() - started < 5
+    assert time.thread_time() - started < 5
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from tests.sights import out_of_sight
+from tests.tables import table
 from validation import path_rules
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.sources import (
@@ -91,11 +92,10 @@ def test_the_stronger_source_wins(toml):
     assert loaded.origin["enabled"] == "default"
 
 
-@pytest.mark.parametrize("setting", describe(), ids=lambda setting: setting.name)
-def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
+def test_every_setting_can_come_from_every_source(toml, tmp_path):
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     (tmp_path / "url").write_text("postgresql://db/plexsync\n", encoding="utf-8")
-    value = {
+    others = {
         **REQUIRED,
         "plex_libraries": "Movies",
         "stash_url": "https://stash",
@@ -143,28 +143,35 @@ def test_every_setting_can_come_from_every_source(toml, setting, tmp_path):
         "database_url": "postgresql://db/plexsync",
         "database_url_file": str(tmp_path / "url"),
         "database_schema": "second",
-    }.get(setting.name, "false" if setting.name.startswith("sync_") else "7")
+    }
+    values = {name: "false" if name.startswith("sync_") else "7" for name in PlexSyncConfig.model_fields} | others
+
+    origins = {setting.name: origins_of(setting, values[setting.name], toml) for setting in describe()}
+
+    everywhere = ["environment", "plexsync.toml", "command line"]
+    in_stash = {name: "default" if name in NOT_FROM_STASH else "Stash" for name in origins}
+    assert origins == {name: [*everywhere, in_stash[name]] for name in PlexSyncConfig.model_fields}
+
+
+def origins_of(setting, value, toml):
+    """Where a setting came from, given in each source in turn, and at last in Stash alone."""
     others = {**REQUIRED, "max_retries": 2}
     others.pop(setting.name, None)
-
+    origins = []
     for given in (
         {"environ": {setting.variable: value}, "toml_path": None},
         {"environ": {}, "toml_path": toml(**{setting.name: value})},
         {"environ": {}, "toml_path": None, "overrides": {setting.name: value}},
     ):
         loaded = load(**given, plugin_settings=others)
-        assert loaded.origin[setting.name] in ("environment", "plexsync.toml", "command line")
-        assert getattr(loaded.config, setting.name) != (
-            None if setting.default is None else getattr(DEFAULTS, setting.name)
-        )
+        origins.append(loaded.origin[setting.name])
+        default = None if setting.default is None else getattr(DEFAULTS, setting.name)
+        assert getattr(loaded.config, setting.name) != default, (setting.name, given)
     loaded = load(environ={}, toml_path=None, plugin_settings={**others, setting.name: value})
     if setting.name in NOT_FROM_STASH:
-        assert loaded.origin[setting.name] == "default"
-        assert loaded.warnings == (
-            f"{setting.name} in the plugin settings in Stash has no effect: set it in plexsync.toml",
-        )
-    else:
-        assert loaded.origin[setting.name] == "Stash"
+        no_effect = f"{setting.name} in the plugin settings in Stash has no effect: set it in plexsync.toml"
+        assert loaded.warnings == (no_effect,)
+    return [*origins, loaded.origin[setting.name]]
 
 
 DEFAULTS = PlexSyncConfig(**REQUIRED)
@@ -276,7 +283,7 @@ def test_the_line_for_a_number_says_setting_place_rule_and_value(toml):
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "shown"),
     [
         ("", "an empty text"),
@@ -292,7 +299,6 @@ def test_the_line_for_a_number_says_setting_place_rule_and_value(toml):
         (1j, "a value of type complex"),
         (False, "false"),
     ],
-    ids=lambda value: "huge" if isinstance(value, int) and value > 9 else ascii(value)[:12],
 )
 def test_a_wrong_value_is_shown_if_it_is_short(value, shown):
     assert problems(environ=IN_ENVIRONMENT, overrides={"max_retries": value}) == [
@@ -406,33 +412,40 @@ def bad_values(setting):
     return bad
 
 
-CASES = [
-    pytest.param(setting, value, id=f"{setting.name}-{number}")
-    for setting in describe()
-    for number, value in enumerate(bad_values(setting))
-]
+@pytest.mark.parametrize("name", PlexSyncConfig.model_fields)
+def test_each_bad_value_is_one_line_that_names_the_setting_and_its_place(toml, name):
+    (setting,) = (one for one in describe() if one.name == name)
+    values = bad_values(setting)
+    in_file = {ascii(value)[:60]: told(toml_path=file_with(toml, name, value)) for value in values}
+    in_environment = {
+        ascii(value)[:60]: told(environ={**IN_ENVIRONMENT, setting.variable: value})
+        for value in values
+        if isinstance(value, str)
+    }
+
+    assert len(in_file) == len(values)
+    assert {value: lines for value, lines in in_file.items() if not is_refusal(lines, name, "plexsync.toml")} == {}
+    others = {value: lines for value, lines in in_environment.items() if not is_refusal(lines, name, setting.variable)}
+    assert others == {}
 
 
-@pytest.mark.parametrize(("setting", "value"), CASES)
-def test_a_bad_value_in_a_file_is_one_line_that_names_the_setting(toml, setting, value):
+def told(**sources):
+    """The problems with these sources; [] if there is none."""
+    try:
+        return problems(**sources)
+    except pytest.fail.Exception:
+        return []
+
+
+def file_with(toml, name, value):
     if isinstance(value, dict):
-        path = toml(
-            **{name: given for name, given in REQUIRED.items() if name != setting.name}, text=f"[{setting.name}]\na=1"
-        )
-    else:
-        path = toml(**{**REQUIRED, setting.name: value})
-
-    [line] = problems(toml_path=path)
-
-    assert line.startswith(f"{setting.name} in plexsync.toml must ")
-    assert "\x1b" not in line
+        return toml(**{other: given for other, given in REQUIRED.items() if other != name}, text=f"[{name}]\na=1")
+    return toml(**{**REQUIRED, name: value})
 
 
-@pytest.mark.parametrize(("setting", "value"), [case for case in CASES if isinstance(case.values[1], str)])
-def test_a_bad_value_in_the_environment_is_one_line_that_names_the_variable(setting, value):
-    [line] = problems(environ={**IN_ENVIRONMENT, setting.variable: value})
-
-    assert line.startswith(f"{setting.name} in {setting.variable} must ")
+def is_refusal(lines, name, place):
+    """Whether a problem is told in one line, of this setting in this place, that a terminal can show."""
+    return len(lines) == 1 and lines[0].startswith(f"{name} in {place} must ") and "\x1b" not in lines[0]
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -445,9 +458,12 @@ def test_null_is_the_same_as_missing(name):
 # Names nobody knows
 
 
-@pytest.mark.parametrize("variable", [*OTHER_VARIABLES, *TEST_VARIABLES])
-def test_variables_that_are_no_settings_are_left_alone(variable):
-    assert load(environ={**IN_ENVIRONMENT, variable: "anything"}, toml_path=None).warnings == ()
+def test_variables_that_are_no_settings_are_left_alone():
+    others = [*OTHER_VARIABLES, *TEST_VARIABLES]
+    loaded = {name: load(environ={**IN_ENVIRONMENT, name: "anything"}, toml_path=None) for name in others}
+
+    assert len(loaded) > 5
+    assert {name: each.warnings for name, each in loaded.items() if each.warnings or each.config != DEFAULTS} == {}
 
 
 @pytest.mark.parametrize("service", ["PLEXSYNC", "PLEXSYNC_WEB"])
@@ -467,10 +483,14 @@ def test_what_kubernetes_tells_of_a_service_of_our_name_is_left_alone(service):
 
 
 def test_variables_of_others_are_left_alone():
-    load(environ={**IN_ENVIRONMENT, "PATH": "/bin", "PLEX_TOKEN": "x", "MY_PLEXSYNC_X": "y"}, toml_path=None)
+    others = {"PATH": "/bin", "PLEX_TOKEN": "x", "MY_PLEXSYNC_X": "y", "MAX_RETRIES": "7", "PLEXSYNCX": "z"}
+    loaded = load(environ={**IN_ENVIRONMENT, **others}, toml_path=None)
+
+    assert (loaded.config, loaded.warnings) == (DEFAULTS, ())
+    assert {name for name, origin in loaded.origin.items() if origin == "environment"} == set(REQUIRED)
 
 
-@pytest.mark.parametrize(
+@table(
     ("variable", "guess"),
     [
         ("PLEXSYNC_DLQ_RETENTION", "did you mean PLEXSYNC_DLQ_RETENTION_DAYS?"),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tables import table
 from validation.writing import UnclearFile, changed, save
 
 CASES = {
@@ -32,7 +33,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("before", "settings", "after"), CASES.values(), ids=CASES)
+@table(("before", "settings", "after"), CASES.values())
 def test_settings_are_changed_and_the_rest_stays(before: str, settings: dict, after: str) -> None:
     assert changed(before, settings) == after
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tables import table
 from worker.circuit_breaker import (
     Breaker,
     CircuitBreaker,
@@ -95,7 +96,7 @@ TURNS = {
 }
 
 
-@pytest.mark.parametrize(("before", "event", "now", "token", "changes", "answer", "moves"), TURNS.values(), ids=TURNS)
+@table(("before", "event", "now", "token", "changes", "answer", "moves"), TURNS.values())
 def test_the_table_of_turns(before, event, now, token, changes, answer, moves):
     after, said = apply(before, event, now, token)
     assert said is answer
@@ -231,8 +232,8 @@ def test_the_lease_is_a_minute_or_the_wait_unless_given(arguments, lease):
     assert Rules(**arguments).lease == lease
 
 
-@pytest.mark.parametrize("b", [QUIET, replace(QUIET, failures=2), RESTING, FREE, PROBED])
-@pytest.mark.parametrize("event", ["look", "ask", "success", "failure", "neutral"])
+@table("b", [QUIET, replace(QUIET, failures=2), RESTING, FREE, PROBED])
+@table("event", ["look", "ask", "success", "failure", "neutral"])
 def test_a_rule_that_needs_no_clock_answers_the_same_at_any_time(b, event):
     rule = {
         "look": seen_state,
@@ -272,15 +273,15 @@ def described(pairs):
     ]
 
 
-@pytest.mark.parametrize("build", [Rules, CircuitBreaker])
-@pytest.mark.parametrize(("name", "value"), WRONG_TYPES, ids=described(WRONG_TYPES))
+@table("build", [Rules, CircuitBreaker])
+@table(("name", "value"), WRONG_TYPES)
 def test_a_wrong_type_is_refused_by_name(build, name, value):
     with pytest.raises(TypeError, match=name):
         build(**{name: value})
 
 
-@pytest.mark.parametrize("build", [Rules, CircuitBreaker])
-@pytest.mark.parametrize(("name", "value"), WRONG_VALUES, ids=described(WRONG_VALUES))
+@table("build", [Rules, CircuitBreaker])
+@table(("name", "value"), WRONG_VALUES)
 def test_a_wrong_value_is_refused_by_name(build, name, value):
     with pytest.raises(ValueError, match=name):
         build(**{name: value})

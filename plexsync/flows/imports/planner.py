@@ -4,13 +4,14 @@ Scenes are paired and inspected by the code of the sync. A plan is tried by insp
 sync would then write, it must write anyway.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.imports.open_changes import OpenChanges
+from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.import_names import AllNames, NameKind, Names
@@ -43,7 +44,7 @@ class SceneImport:
 
 
 class ImportPlanner:
-    """Plans imports from one Plex to one Stash."""
+    """Plans imports from one Plex to one Stash. `ratings`: the rules of ratings that go both ways, None if they don't."""
 
     def __init__(
         self,
@@ -54,8 +55,10 @@ class ImportPlanner:
         gates: Gates,
         policy: Policy,
         changes: OpenChanges,
+        ratings: RatingRules | None = None,
     ) -> None:
         self._store = store
+        self._ratings = ratings
         self._stash = stash
         self._writes = writes
         self._looker = looker
@@ -112,6 +115,7 @@ class ImportPlanner:
         with self._store.reading() as db:
             rows = db.jobs.of(Kind.SCENE, [sight.id for sight in sights])
             unfinished = {change.scene for change in db.imports.open()}
+            rated = self._ratings.sections(db.sections.all()) if self._ratings else frozenset()
         ignored = {id for id, row in rows.items() if row.state is State.IGNORED}
         plans: dict[int, SceneImport] = {}
         for sight in sights:
@@ -119,14 +123,22 @@ class ImportPlanner:
             reason = IGNORED if sight.id in ignored else UNFINISHED if sight.id in unfinished else _obstacle(sight)
             plan = ImportPlan()
             if sight.scene and not reason:
-                plan = plan_import(sight.scene, self._sides(sight), names, create=create)
+                plan = plan_import(sight.scene, self._sides(sight, rated), names, create=create)
             plans[sight.id] = SceneImport(sight.id, title, plan, reason)
         self._try_out([sight for sight in sights if plans[sight.id].plan.fills], plans)
         return [plans[sight.id] for sight in sights]
 
-    def _sides(self, sight: Inspection) -> list[ImportItem]:
+    def _sides(self, sight: Inspection, rated: Collection[str]) -> list[ImportItem]:
+        """The items of a scene; those in the libraries `rated` are rated both ways."""
         return [
-            ImportItem(target.item, target.known_memory, target.profile, self._policy, target.traits)
+            ImportItem(
+                target.item,
+                target.known_memory,
+                target.profile,
+                self._policy,
+                target.traits,
+                is_rated_both_ways=target.item.section in rated,
+            )
             for target in sight.targets
         ]
 

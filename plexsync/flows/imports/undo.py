@@ -8,8 +8,9 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, WRITE_STASH
 from plexsync.flows.imports.importer import STOPPED, ImportResult
 from plexsync.flows.imports.open_changes import OpenChanges
+from plexsync.flows.plays.rating_bases import RatingRules, is_rated_both_ways
 from plexsync.rules.errors import NeighbourError, Unavailable
-from plexsync.rules.import_names import MissingName, NameKind
+from plexsync.rules.import_names import MissingName, NameKind, StashField
 from plexsync.rules.import_records import OPEN_STATES, ChangeState, ImportChange, StashFields
 from plexsync.rules.neighbours import Clock, StashImport
 from plexsync.store.database import Database
@@ -20,7 +21,10 @@ class UnknownRun(Exception):
 
 
 class ImportUndo:
-    """Takes back one import at a time. `may_go_on` is asked before every write."""
+    """Takes back one import at a time. `may_go_on` is asked before every write.
+
+    `ratings`: the rules of ratings that go both ways, None if they don't.
+    """
 
     def __init__(
         self,
@@ -29,10 +33,12 @@ class ImportUndo:
         changes: OpenChanges,
         gates: Gates,
         clock: Clock,
+        ratings: RatingRules | None = None,
         *,
         may_go_on: Callable[[], bool] = lambda: True,
     ) -> None:
         self._store = store
+        self._ratings = ratings
         self._stash = stash
         self._changes = changes
         self._gates = gates
@@ -83,8 +89,15 @@ class ImportUndo:
     def _empty(
         self, id: int, changes: Sequence[ImportChange], fields: Mapping[int, StashFields], result: ImportResult
     ) -> None:
-        """Restore the fields of a scene that are as they were written."""
-        own = [change for change in changes if _is_as_written(change, fields.get(id))]
+        """Restore the fields of a scene that are as they were written.
+
+        A rating that goes both ways by now belongs to Plex as well: to empty it here would clear it there.
+        """
+        present = fields.get(id)
+        with self._store.reading() as db:
+            is_rated = present is not None and is_rated_both_ways(db, self._ratings, id, present.created_at)
+        kept = {StashField.RATING} if is_rated else set()
+        own = [change for change in changes if change.field not in kept and _is_as_written(change, present)]
         if len(own) < len(changes):
             result.changed.append(id)
         if not own:

@@ -58,6 +58,15 @@ def _left_by_scene_flow(memory: Memory) -> RememberedRating | None:
         return None
 
 
+def is_rated_both_ways(db: Reader, rules: RatingRules | None, id: int, created_at: str) -> bool:
+    """Whether both sides were in step with the rating of this scene, and it goes both ways by now."""
+    if rules is None:
+        return False
+    keys = {key for _, key in (*db.memories.of([id]), *db.ratings.of({id: created_at}))}
+    sections = rules.sections(db.sections.all())
+    return any(entry.section in sections for entry in db.index.entries(sorted(keys)))
+
+
 def open_until(pushings: Iterable[Pushing]) -> int:
     """Until when a push of the scene flow may still set the rating (UTC ms); 0 if none does."""
     return max((push.until for push in pushings if FIELD in push.fields), default=0)

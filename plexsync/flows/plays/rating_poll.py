@@ -112,6 +112,7 @@ class RatingPoll:
                 tx.jobs.want(RATING, id, Why.SWEEP, now)
             elif stash != NO_RATING:
                 _remember(tx, scene, {key: item for key, item in plex.items() if (id, key) not in bases}, now)
+                _date(tx, scene, {key: (base, plex[key]) for key in plex if (base := bases.get((id, key)))})
 
 
 def _differs(base: RememberedRating | None, stash: int, plex: int) -> bool:
@@ -126,4 +127,15 @@ def _remember(tx: Writer, scene: Scene, items: Mapping[str, ItemRating], now: in
     if items:
         same = RememberedRating(stash_rating(scene.rating100), changed_at=now)
         rows = {key: replace(same, plex=item.value, rated_at=item.rated_at) for key, item in items.items()}
+        save_bases(tx, scene, rows)
+
+
+def _date(tx: Writer, scene: Scene, items: Mapping[str, tuple[RememberedRating, ItemRating]]) -> None:
+    """Save when items were rated of which only the scene flow has a rating: an older one is that of a restored Plex."""
+    rows = {
+        key: replace(base, rated_at=item.rated_at)
+        for key, (base, item) in items.items()
+        if base.rated_at == 0 < item.rated_at
+    }
+    if rows:
         save_bases(tx, scene, rows)

@@ -10,10 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from plexsync.engine.expiry import Expiry, longest_request
+from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
-from plexsync.engine.rules import WorkRules
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.canaries import write_canaries
@@ -38,6 +37,7 @@ from plexsync.rules.ratings import (
     RememberedRating,
     plan_rating,
     stash_rating,
+    taken_over,
 )
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import Scope
@@ -48,7 +48,10 @@ BOTH = (RATING, RATING_BACK)
 
 @dataclass(frozen=True)
 class RatingParts:
-    """What both rating flows work with."""
+    """What both rating flows work with.
+
+    They share one `expiry`, since each of them judges the open requests of both.
+    """
 
     store: Database
     stash: StashRating
@@ -59,7 +62,7 @@ class RatingParts:
     clock: Clock
     identity: ServerIdentity
     stash_identity: StashIdentity
-    work: WorkRules
+    expiry: Expiry
     scope: Scope
     rules: RatingRules
 
@@ -107,7 +110,7 @@ class RatingFlow(_WithoutMore, ABC):
         self._parts = parts
         self._gates = parts.gates
         self._clock = parts.clock
-        self._expiry = Expiry(parts.clock, longest_request(parts.work))
+        self._expiry = parts.expiry
         self._reader = BatchReader(parts.gates)
         (self._other,) = (kind for kind in BOTH if kind != self.kind)
         self.journal = RatingJournal()
@@ -176,15 +179,16 @@ class RatingFlow(_WithoutMore, ABC):
         pushings = [push for item in read for push in snapshot.pushings.get((id, item.key), ())]
         if (until := min(self._expiry.until(open_until(pushings)), now + self._expiry.longest)) > now:
             return RatingFinding(id, scene, outcome=_waiting("an edit may still arrive in Plex", until - now))
-        memory = {
-            item.key: replace(base, until=self._expiry.until(base.until))
-            for item in read
-            if (base := snapshot.bases.get((id, item.key)))
+        bases = {
+            key: replace(base, until=self._expiry.until(base.until))
+            for (scene_id, key), base in snapshot.bases.items()
+            if scene_id == id
         }
-        plex = {item.key: item_rating(item) for item in read}
-        plan = plan_rating(
-            memory, stash_rating(scene.rating100), plex, self._parts.rules.wins, now=now, longest=self._expiry.longest
-        )
+        stash, plex = stash_rating(scene.rating100), {item.key: item_rating(item) for item in read}
+        changed = taken_over(bases, plex, stash)
+        memory = {key: row for key, row in {**bases, **changed}.items() if key in plex}
+        plan = plan_rating(memory, stash, plex, self._parts.rules.wins, now=now, longest=self._expiry.longest)
+        plan = replace(plan, resolved={**changed, **plan.resolved})
         finding = RatingFinding(id, scene, memory, plex, plan)
         if plan.wait_until:
             waits = _waiting("an earlier request may still arrive", plan.wait_until - now)

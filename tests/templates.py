@@ -1,0 +1,39 @@
+"""New databases of tests begin as copies of one that was migrated once: the same content, a tenth of the time.
+
+`use()` is for a whole process. A database that exists, and one that is migrated by other migrations than those of the
+product, is treated as the product does it.
+"""
+
+import sqlite3
+import threading
+from functools import cache
+
+from plexsync.store import schema
+
+_lock = threading.Lock()
+_migrate = schema.migrate
+
+
+def use() -> None:
+    """Let every new SQLite database of this process begin as a copy."""
+    schema.migrate = migrate
+
+
+def migrate(db: sqlite3.Connection, migrations: schema.Migrations = schema.MIGRATIONS) -> None:
+    """As `schema.migrate`; an empty database gets the content of the migrated one, in one transaction."""
+    if migrations is schema.MIGRATIONS and _is_empty(db):
+        with _lock:
+            _migrated().backup(db)
+    _migrate(db, migrations)
+
+
+def _is_empty(db: sqlite3.Connection) -> bool:
+    return schema.version(db) == 0 and db.execute("select 1 from sqlite_master").fetchone() is None
+
+
+@cache
+def _migrated() -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    db.row_factory = sqlite3.Row
+    _migrate(db)
+    return db
