@@ -8,6 +8,7 @@ Their folders are in memory where the system has a place for that: a sync of a f
 long, and no test can see whether power was lost.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -22,6 +23,7 @@ from tests import lengths, postgres_server, stores, templates
 from tests.chance import GIVEN
 from tests.costs import Costs
 
+pytest_plugins = ["tests.browser"]
 NOT_ON_POSTGRES = ("sqlite_only", "many_steps")
 MEMORY = Path("/dev/shm")
 # What a run needs there, in bytes, with room to spare.
@@ -50,6 +52,17 @@ def pytest_configure(config: pytest.Config) -> None:
         if missing := postgres_server.missing():
             pytest.exit(f"nothing is tested on PostgreSQL: {missing}", returncode=0)
         stores.use_postgres()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is imported and collected stays until the end: nothing of it is garbage, and looking for some takes a third."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

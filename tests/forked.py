@@ -8,7 +8,7 @@ number, hears signals, can be killed, and ends with an exit code.
 Not the same as with a new interpreter: what is imported, so a test of imports or of what a start costs takes a real
 process (`subprocess`); the arguments and the environment as the system shows them (`ps`, `/proc`); and a program that
 changes a constant before others copy it has to change the copies. Where Python itself, the C library or the time zone
-is told something by the environment, a real process is started.
+is told something by the environment, and on any system but Linux, a real process is started.
 
 The warm process ends with pytest, however this ends, and its forks end with it.
 """
@@ -30,16 +30,21 @@ import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import threading
 import types
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from fcntl import ioctl
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tests import templates
+
+if sys.platform != "win32":
+    import termios
+    from fcntl import ioctl
+
 ROOT = Path(__file__).resolve().parents[1]
+FORKS = sys.platform == "linux"
 # What a new interpreter, or a package as it is imported, reads before any program does.
 READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "TZ", "PLEXAPI_")
 NUMBER = struct.Struct("i")
@@ -65,10 +70,11 @@ class Popen(subprocess.Popen):
         real: bool = False,
         **more: Any,
     ) -> None:
-        self._environ = dict(os.environ if env is None else env)
-        self._forks = not real and not any(name.startswith(READ_AT_START) for name in self._environ)
-        self._terminal = terminal
         self._news: socket.socket | None = None
+        self._environ = dict(os.environ if env is None else env)
+        told = any(name.startswith(READ_AT_START) for name in self._environ)
+        self._forks = FORKS and not real and not told
+        self._terminal = terminal
         if terminal and not self._forks:
             more["preexec_fn"] = _take_terminal
         session = {"start_new_session": True} if terminal else {}
@@ -105,15 +111,20 @@ class Popen(subprocess.Popen):
     def _wait(self, timeout: float | None) -> int:
         if self._news is None:
             return super()._wait(timeout)
+        if self.returncode is None and not select.select([self._news], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        # Several threads may have waited.
         with self._waitpid_lock:
             if self.returncode is None:
-                if not select.select([self._news], [], [], timeout)[0]:
-                    raise subprocess.TimeoutExpired(self.args, timeout or 0)
                 status, seconds = END.unpack(_all(self._news, END.size))
-                self._news.close()
                 WARM.spent += seconds
                 self.returncode = os.waitstatus_to_exitcode(status)
             return self.returncode
+
+    def __del__(self) -> None:
+        super().__del__()
+        if self._news is not None:
+            self._news.close()
 
 
 def run(
@@ -206,6 +217,8 @@ LATER = (
     "encodings.idna",
     "html.parser",
     "plexapi.myplex",
+    "plexsync.stash_plugin.setup_operations",
+    "plexsync.stash_plugin.tasks",
     "tests.engine.house",
     "urllib.request",
     "zipfile",
@@ -216,13 +229,15 @@ UNWRITTEN = 120
 
 
 def warm_up() -> None:
-    """Import what the commands import."""
+    """Import what the commands import, and have the database that new ones are copies of."""
     for room in ROOMS:
         package = importlib.import_module(f"plexsync.{room}")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
     for name in LATER:
         importlib.import_module(name)
+    templates.use()
+    templates.migrated()
     # The ways to tell a person are found on use.
     sys.modules["apprise"].Apprise().add("json://127.0.0.1:9")
 

@@ -1,16 +1,15 @@
 """New databases of tests begin as copies of one that was migrated once: the same content, a tenth of the time.
 
-`use()` is for a whole process. A database that exists, and one that is migrated by other migrations than those of the
-product, is treated as the product does it.
+`use()` is for a whole process and what it forks. A database that exists, and one that is migrated by other migrations
+than those of the product, is treated as the product does it.
 """
 
 import sqlite3
-import threading
+from contextlib import closing
 from functools import cache
 
 from plexsync.store import schema
 
-_lock = threading.Lock()
 _migrate = schema.migrate
 
 
@@ -22,8 +21,9 @@ def use() -> None:
 def migrate(db: sqlite3.Connection, migrations: schema.Migrations = schema.MIGRATIONS) -> None:
     """As `schema.migrate`; an empty database gets the content of the migrated one, in one transaction."""
     if migrations is schema.MIGRATIONS and _is_empty(db):
-        with _lock:
-            _migrated().backup(db)
+        with closing(sqlite3.connect(":memory:")) as template:
+            template.deserialize(migrated())
+            template.backup(db)
     _migrate(db, migrations)
 
 
@@ -32,8 +32,9 @@ def _is_empty(db: sqlite3.Connection) -> bool:
 
 
 @cache
-def _migrated() -> sqlite3.Connection:
-    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    db.row_factory = sqlite3.Row
-    _migrate(db)
-    return db
+def migrated() -> bytes:
+    """The content of an empty database of today's schema."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        db.row_factory = sqlite3.Row
+        _migrate(db)
+        return db.serialize()

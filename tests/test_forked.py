@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from tests import forked
 from tests.journey.world import PATIENCE
 from tests.patience import HANG, until
+
+pytestmark = pytest.mark.skipif(not forked.FORKS, reason="elsewhere every process is a new interpreter")
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/nowhere", "COLUMNS": "77"}
@@ -153,6 +156,17 @@ def test_it_hears_signals_and_is_waited_for() -> None:
         process.kill()  # it is gone, and nobody else is hit
 
 
+def test_one_that_somebody_waits_for_is_ended_by_another_thread() -> None:
+    with (
+        forked.Popen(["-c", "import time; time.sleep(600)"], env=ENVIRON) as process,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        waiting = [threads.submit(process.wait, HANG) for _ in range(2)]
+        assert process.poll() is None
+        process.terminate()
+        assert [one.result() for one in waiting] == [-signal.SIGTERM] * 2
+
+
 def test_a_terminal_is_its_own_and_ctrl_c_is_heard() -> None:
     master, slave = pty.openpty()
     program = (
@@ -196,7 +210,6 @@ def is_there(pid: int) -> bool:
         return False
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="as Linux tells of processes")
 @pytest.mark.parametrize("ends", ["the test's process", "the warm process", "well"])
 def test_no_fork_outlives_the_tests(ends: str) -> None:
     with subprocess.Popen(

@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -116,7 +117,8 @@ class HookRunner:
     `command[0]` is resolved as in Stash (`python` and `python3` by `python_path` first); `{pluginDir}` is replaced in
     the other words. Set `kill_after` (seconds) to have every process killed, `hangs_up_after` to have the client of
     each request disconnect after this many hooks: the next process is killed and the others never start (when scenes
-    are destroyed, each of them is started and killed).
+    are destroyed, each of them is started and killed). Set `start` to have processes started in another way than by
+    `subprocess.Popen`.
     """
 
     def __init__(
@@ -153,6 +155,7 @@ class HookRunner:
         self.enabled = True
         self.kill_after: float | None = None
         self.hangs_up_after: int | None = None
+        self.start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen
         self._stopped = threading.Event()
 
     @classmethod
@@ -256,6 +259,7 @@ class HookRunner:
                 kill=kill,
                 kill_after=kill_after,
                 progressed=progressed,
+                start=self.start,
             )
         except CannotStart:
             outcome = None

@@ -94,14 +94,15 @@ def run_plugin(
     kill: threading.Event,
     kill_after: float | None = None,
     progressed: Callable[[float], None] = lambda _part: None,
+    start: "Callable[..., subprocess.Popen[bytes]]" = subprocess.Popen,
 ) -> Outcome:
-    """Start the command, write its input, wait for its end; `kill` or `kill_after` seconds cut it short. Raises
-    CannotStart.
+    """Start the command, write its input, wait for its end; `kill` or `kill_after` seconds cut it short. `start` is called
+    as `subprocess.Popen` is. Raises CannotStart.
     """
     started = time.monotonic()
     deadline = None if kill_after is None else started + kill_after
     try:
-        process = subprocess.Popen(  # noqa: S603
+        process = start(
             list(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -98,7 +98,6 @@ def test_what_may_pass_by_itself_ends_serve_with_a_code_after_which_it_is_starte
     assert ended(again, signal.SIGTERM) == 0
 
 
-@pytest.mark.usefixtures("real")
 def test_what_a_person_has_to_change_ends_serve_with_a_code_after_which_it_is_not(world: World) -> None:
     world.settings["max_retries"] = "many"
     assert world.run("serve").returncode == 2
@@ -199,14 +198,13 @@ def test_serve_stops_in_time_although_plex_hangs(world: World) -> None:
     assert not (world.folder / worker_ends.MARK).exists(), "it was asked to end, so it was not killed"
 
 
-@pytest.mark.usefixtures("real")
 @pytest.mark.parametrize("words", [("sync", "--all", "--wait"), ("drain",), ("reconcile",)], ids=" ".join)
 def test_an_interrupted_command_ends_with_130_and_no_traceback(words: tuple[str, ...], world: World) -> None:
     world.add(60)
     assert world.run("sync", "--all").returncode == 0
     # Plex answers nothing before the signal is sent, so the command is in the midst of its work.
     world.plex.faults.set(Fault("latency", seconds=HANG))
-    process = world.start(*words)
+    process = world.start(*words, real=True)
     until(lambda: world.plex.count() > 0)
     process.send_signal(signal.SIGINT)
     world.plex.faults.clear()
@@ -263,15 +261,31 @@ def test_a_closed_input_is_one_where_nobody_answers(world: World) -> None:
     assert done.stderr.endswith("plexsync: nobody is there to answer: give --yes\nSee 'plexsync init --help'.\n")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-@pytest.mark.parametrize("words", ["status", "status --json", "--version", "dlq list --json", "nonsense --json"])
-@pytest.mark.parametrize(
-    ("where", "why"),
-    [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")],
-    ids=["full", "closed"],
+ANSWERS = pytest.mark.parametrize(
+    "words", ["status", "status --json", "--version", "dlq list --json", "nonsense --json"]
 )
-def test_an_answer_that_can_not_be_written_is_one_line_and_1(words: str, where: str, why: str, world: World) -> None:
-    done = in_a_shell(world, words, where)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@ANSWERS
+def test_an_answer_for_which_there_is_no_space_is_one_line_and_1(words: str, world: World) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = forked.run(
+            ["-m", "plexsync", *words.split()],
+            cwd=ROOT,
+            env=world.environ,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    why = "No space left on device"
+    assert (done.returncode, done.stderr) == (1, f"plexsync: standard output can't be written: {why}\n")
+
+
+@ANSWERS
+def test_an_answer_that_can_not_be_written_is_one_line_and_1(words: str, world: World) -> None:
+    done = in_a_shell(world, words, ">&-")
+    why = "Bad file descriptor"
     assert (done.returncode, done.stderr) == (1, f"plexsync: standard output can't be written: {why}\n")
 
 

@@ -72,7 +72,8 @@ def test_a_signal_from_elsewhere_ends_it_in_good_order(lively: World) -> None:
 def test_it_shows_what_happens_while_it_runs(world: World) -> None:
     world.plex.faults.set(Fault("latency", seconds=HANG, when=lambda request: request.method == "PUT"))
     world.add(12)
-    with watching(world, "--every", "0.5") as terminal:
+    # There is room for all twelve, in whatever order they are done.
+    with watching(world, "--every", "0.5", lines=60) as terminal:
         terminal.until("no worker runs")
         worker = world.start("sync", "--all", "--wait")
         terminal.until("worker runs")

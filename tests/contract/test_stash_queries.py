@@ -22,6 +22,7 @@ from plexsync.rules.plays import Moments
 from plexsync.stash import collection_queries, import_queries, queries
 from plexsync.stash.gallery_choices import images_query
 from plexsync.stash_plugin import child_process
+from tests.tables import table
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("PLEXSYNC_CONTRACTS") or ROOT.parent / "shared" / "contracts")
@@ -150,7 +151,7 @@ def schema():
     return build_client_schema(answer.get("data", answer))
 
 
-@pytest.mark.parametrize("name", [*ASKED, *NEWER])
+@table("name", [*ASKED, *NEWER])
 def test_a_question_is_valid_with_its_variables(schema, name):
     query, variables = {**ASKED, **NEWER}[name]
     document = parse(query)

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from tests.journey.world import KEY, ROOT, TOKEN, World, until
 from tests.patience import HANG
 
 NOBODY = 65534
+NO_WGET = "/nowhere"
 OURS = ("/opt/plexsync", "/usr/local/bin", "/tmp/all.txt", "/data", "/etc/")
 
 
@@ -72,6 +73,11 @@ def context() -> list[str]:
         check=True,
     )
     return [path for path in listed.stdout.splitlines() if let_through(path) and (ROOT / path).exists()]
+
+
+def built(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark what needs the built image. Building it takes long, and is done once, by one process of pytest."""
+    return pytest.mark.long(pytest.mark.xdist_group("image")(test))
 
 
 # --- rules -----------------------------------------------------------------------------------------------------------
@@ -134,6 +140,7 @@ def test_no_secret_is_baked_in() -> None:
 
 
 def test_accounts_are_made_without_the_tools_of_one_base() -> None:
+    assert len(all_of("RUN")) > 1
     assert not [one for one in all_of("RUN") if re.search(r"\b(addgroup|adduser|groupadd|useradd)\b", one)]
 
 
@@ -260,6 +267,7 @@ def said(image: Path, world: World | None, *words: str, **more: str) -> tuple[in
     return process.returncode, out, err
 
 
+@built
 def test_its_user_has_a_name_and_every_file_can_be_read_by_others(image: Path) -> None:
     assert (image / "etc/passwd").read_text() == f"plexsync:x:1000:1000::{image}/data:/sbin/nologin\n"
     assert (image / "etc/group").read_text() == "plexsync:x:1000:\n"
@@ -270,11 +278,13 @@ def test_its_user_has_a_name_and_every_file_can_be_read_by_others(image: Path) -
     assert stat.S_IMODE((image / "usr/local/bin/plexsync-health").stat().st_mode) == 0o755
 
 
+@built
 def test_the_program_tells_its_version(image: Path) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert said(image, None, "--version") == (0, f"plexsync {version}\n", "")
 
 
+@built
 def test_without_settings_it_says_that_it_is_not_set_up(image: Path) -> None:
     code, _, err = said(image, None, "status")
     assert code == 2
@@ -282,6 +292,7 @@ def test_without_settings_it_says_that_it_is_not_set_up(image: Path) -> None:
     assert "Traceback" not in err
 
 
+@built
 def test_doctor_and_serve_work_there_as_a_user_without_rights(image: Path, world: World, tmp_path: Path) -> None:
     secret = image / "tmp" / "plex_token"
     secret.write_text(TOKEN + "\n", encoding="utf-8")
@@ -298,6 +309,7 @@ def test_doctor_and_serve_work_there_as_a_user_without_rights(image: Path, world
         until(lambda: world.in_step(ids))
         until(lambda: healthy(image, given["PLEXSYNC_WEB_BIND"]))
         assert healthy(image, given["PLEXSYNC_WEB_BIND"], "live")
+        assert healthy(image, given["PLEXSYNC_WEB_BIND"], path=NO_WGET)
     finally:
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=HANG)
@@ -308,6 +320,7 @@ def test_doctor_and_serve_work_there_as_a_user_without_rights(image: Path, world
     assert TOKEN not in out + err
 
 
+@built
 def test_nothing_but_the_data_folder_is_written(image: Path, world: World) -> None:
     before = {path: path.stat().st_mtime_ns for path in (image / "opt").rglob("*")}
     assert said(image, world, "status")[0] == 0
@@ -328,11 +341,24 @@ def healthy(image: Path, bind: str, *words: str, path: str = "/usr/bin:/bin") ->
     return done.returncode == 0
 
 
-@pytest.mark.parametrize("path", ["/usr/bin:/bin", "/nowhere"], ids=["with wget", "without wget"])
+@pytest.fixture(scope="module")
+def check(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root that holds the health check, and the Python that it may need, and no more of the image."""
+    root = tmp_path_factory.mktemp("check")
+    place, python = root / "usr/local/bin/plexsync-health", root / "opt/plexsync/venv/bin/python"
+    for path in (place, python):
+        path.parent.mkdir(parents=True)
+    place.write_text(below(root, (ROOT / "deploy/plexsync-health").read_text(encoding="utf-8")), encoding="utf-8")
+    place.chmod(0o755)
+    python.symlink_to(sys.executable)
+    return root
+
+
+@pytest.mark.parametrize("path", ["/usr/bin:/bin", NO_WGET], ids=["with wget", "without wget"])
 @pytest.mark.parametrize(("answer", "well"), [(200, True), (503, False), (None, False)])
 @pytest.mark.parametrize(("words", "page"), [((), "/health"), (("live",), "/health/live")])
 def test_the_health_check_asks_the_dashboard(
-    words: tuple[str, ...], page: str, answer: int | None, well: bool, path: str, image: Path
+    words: tuple[str, ...], page: str, answer: int | None, well: bool, path: str, check: Path
 ) -> None:
     asked = []
 
@@ -351,6 +377,6 @@ def test_the_health_check_asks_the_dashboard(
             threading.Thread(target=server.handle_request, daemon=True).start()
         else:
             server.server_close()
-        told = healthy(image, f"0.0.0.0:{port}", *words, path=path)
+        told = healthy(check, f"0.0.0.0:{port}", *words, path=path)
     assert told is well
     assert asked == ([page] if answer else [])

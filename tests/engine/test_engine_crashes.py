@@ -47,6 +47,23 @@ def test_what_a_dead_worker_held_is_taken_back_at_once_by_the_next_and_served_on
     assert house.rows("select max(crashes), max(attempts) from job") == [(0, 0)]
 
 
+@pytest.mark.parametrize("method", ["scenes", "items", "edit"])
+def test_memory_that_runs_out_is_no_fault_of_a_scene_and_the_work_is_done_later(house, method, monkeypatch):
+    def short_of_memory(*_args, **_kwargs):
+        raise MemoryError
+
+    ids = house.add(3)
+    house.want(*ids)
+    with monkeypatch.context() as patched:
+        patched.setattr(house.worker.stash if method == "scenes" else house.worker.plex, method, short_of_memory)
+        with pytest.raises(LocalFault, match="memory"):
+            house.step()
+    house.work_until_settled()
+    assert house.out_of_step(ids) == []
+    assert house.rows("select max(crashes), max(attempts) from job") == [(0, 0)]
+    assert house.books_balance()
+
+
 def test_a_lease_that_ran_out_is_taken_back_without_anyone_reclaiming(house):
     ids = house.add(3)
     house.want(*ids)

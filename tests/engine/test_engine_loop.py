@@ -166,6 +166,7 @@ def test_the_heart_beats_every_ten_seconds(house, stop):
 
     loop(house, stop, report=told).serve()
     times = sorted(map(int, beats))
+    assert len(times) == 4
     assert all(10_000 <= b - a <= 11_100 for a, b in pairwise(times))
 
 
@@ -310,4 +311,20 @@ def test_a_worker_that_goes_on_serving_brings_in_step_what_comes(house, stop):
             stop.set()
 
     loop(house, stop, report=told, poll_seconds=5).serve()
+    assert house.out_of_step(ids) == []
+
+
+def test_a_worker_goes_on_after_memory_has_run_out(house, stop, monkeypatch):
+    """Also where the loop itself has none."""
+    ids = house.add(2)
+    house.want(*ids)
+    real, short = house.worker.engine.step, [MemoryError(), MemoryError()]
+
+    def step(**how):
+        if short:
+            raise short.pop()
+        return real(**how)
+
+    monkeypatch.setattr(house.worker.engine, "step", step)
+    loop(house, stop, report=stop_when(stop, lambda: not house.unsettled())).serve()
     assert house.out_of_step(ids) == []

@@ -4,12 +4,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plexsync.engine.expiry import Expiry
+from plexsync.engine.expiry import Expiry, longest_request
+from plexsync.engine.rules import WorkRules
 from tests.engine.clocks import Clock
 
 LONGEST = 240_000
 SECOND = 1000
 DAY = 86_400
+
+
+def test_the_longest_request_is_a_lease_and_the_deadlines_of_two_requests():
+    assert longest_request(WorkRules(lease=1_000, deadline=10)) == 1_020
 
 
 def test_time_that_passes_ends_a_request():

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.flows.imports import planner
+from plexsync.flows.imports.planner import SYNC_WRITES
 from plexsync.rules.import_names import NameKind
 from plexsync.rules.import_records import ChangeState
+from plexsync.rules.scope import Scope, Term
 from plexsync.simulator.http import Fault, Request
 from tests.flows.import_stage import LONGEST, Stage
 
@@ -115,3 +118,68 @@ def test_of_two_performers_of_one_name_the_undo_deletes_the_one_that_the_import_
     result = stage.undo()
     assert ([missing.name for missing in result.destroyed], result.is_complete) == (["Ann"], True)
     assert performers(stage) == {old.id: "Ann"}
+
+
+# --- an undo whose end is unknown ------------------------------------------------------------------------------------
+
+
+def mutating(request: Request) -> bool:
+    return b"mutation" in request.body
+
+
+@pytest.mark.parametrize("write", [1, 2], ids=["a field", "an object"])
+@pytest.mark.parametrize("arrives", [False, True])
+def test_an_undo_whose_end_is_unknown_is_resolved_by_reading(stage: Stage, write: int, arrives: bool) -> None:
+    id = stage.add(actor=["Ann"], genre=None, studio=None)
+    before = stage.scene_json(id)
+    assert stage.run(id, create=True).is_complete
+    count = 0
+
+    def nth(request: Request) -> bool:
+        nonlocal count
+        count += mutating(request)
+        return mutating(request) and count == write
+
+    stage.house.stash_sim.faults.set(Fault("reset_after" if arrives else "reset", when=nth, times=1))
+    first = stage.undo()
+    assert not first.is_complete
+    assert ChangeState.UNDOING in {row.state for row in stage.rows() if bool(row.kind) is (write == 2)}
+    second = stage.undo()
+    assert (second.still_open > 0) is not arrives
+    stage.house.clock.move(LONGEST / 1000)
+    third = stage.undo()
+    assert (third.still_open, third.changed, third.kept, third.is_complete) == (0, [], [], True)
+    assert {row.state for row in stage.rows()} == {ChangeState.UNDONE}
+    assert (stage.scene_json(id), performers(stage)) == (before, {})
+    assert stage.undo() == type(third)(1)
+
+
+# --- what is told of a plan ------------------------------------------------------------------------------------------
+
+
+def test_a_scene_that_an_import_would_put_out_of_scope_is_left_out(tmp_path: Path) -> None:
+    scope = Scope((Term("tag", "noir", leaves_out=True),))
+    with Stage(tmp_path / "scoped", {"scope": scope}) as stage:
+        stage.add_names()
+        inside, outside = stage.add(0, genre=["Drama"]), stage.add(1)
+        plans = {plan.id: plan.plan for plan in stage.plans(inside, outside)}
+        assert [len(plans[id].fills) for id in (inside, outside)] == [7, 0]
+        assert {left_out.reason for left_out in plans[outside].left_out} == {SYNC_WRITES}
+        assert stage.run(inside, outside).scenes == [inside]
+
+
+@pytest.mark.parametrize("are_named", [False, True])
+def test_a_plan_tells_how_far_it_is_and_stops_when_asked(stage: Stage, monkeypatch, are_named: bool) -> None:
+    monkeypatch.setattr(planner, "BATCH", 2)
+    ids = [stage.add(n) for n in range(5)]
+    told: list[tuple[int, int]] = []
+    maker = stage.planner
+    plans = maker.plans(
+        ids if are_named else None, maker.names(), create=False, progress=lambda done, total: told.append((done, total))
+    )
+    assert [plan.id for plan in plans] == ids
+    assert told == [(2, 5), (4, 5), (5, 5)]
+    told.clear()
+    stops = iter([False, True])
+    some = maker.plans(ids if are_named else None, maker.names(), create=False, stopping=lambda: next(stops))
+    assert [plan.id for plan in some] == ids[:2]

@@ -119,6 +119,19 @@ def test_plex_tells_of_the_item_and_the_mark_follows_before_any_comparison(house
     assert plays_of(house, id) == [moment]
 
 
+def test_views_are_counted_once_the_history_was_read_to_its_end(house):
+    (id,) = house.in_step()
+    house.plex_sim.play(house.key_of(id))
+    house.edit(id, title="Inspected before")
+    house.work()
+    assert counted(house, id) is None
+    compare(house)
+    assert counted(house, id) == CountedViews()
+    moment = scrobble(house, id)
+    settle(house)
+    assert plays_of(house, id)[-1] == moment
+
+
 def test_each_further_mark_is_one_further_play(house):
     (id,) = began(house)
     moments = []
@@ -323,6 +336,23 @@ def test_a_request_whose_end_is_unknown_adds_the_mark_once(house, arrives):
     house.work_for(HOUR)
     assert plays_of(house, id) == [moment]
     assert house.unsettled() == 0
+
+
+def test_a_mark_does_not_wait_for_the_request_of_another_play_that_may_still_arrive(house):
+    (id,) = began(house)
+    marked = scrobble(house, id)
+    compare(house)
+    house.plex_sim.play(house.key_of(id), at=marked - DAY)
+    house.stash_sim.faults.set(Fault("reset", when=adding))
+    house.clock.move(3)
+    assert house.worker.back.history.poll() == ""
+    house.work()
+    house.stash_sim.faults.clear()
+    assert house.rows("select moment, state from play") == [(marked - DAY, "adding")]
+    house.work_for(1.5 * GRACE / 1000)
+    assert plays_of(house, id) == [marked]
+    house.work_for(HOUR)
+    assert plays_of(house, id) == [marked - DAY, marked]
 
 
 def test_while_stash_refuses_writes_a_mark_waits(house):

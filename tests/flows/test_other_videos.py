@@ -219,6 +219,8 @@ def test_an_undo_brings_back_the_date_and_the_frame(videos: House) -> None:
     ids = filmed(videos)
     before = [item(videos, id) for id in ids]
     synced(videos, ids)
+    assert len(ids) > 0
+    assert [item(videos, id) for id in ids] != before
 
     undo(videos, *ids)
     videos.work_until_settled()

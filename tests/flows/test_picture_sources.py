@@ -162,4 +162,6 @@ def test_galleries_are_asked_for_only_where_one_may_be_shown(tmp_path):
         scene(house, (BLUE,))
         house.want(1)
         house.work_until_settled()
-        assert not any(b"visual_files" in request.body for request in house.stash_sim.log)
+        bodies = [request.body for request in house.stash_sim.log]
+    assert any(b"findScene" in body for body in bodies)
+    assert not any(b"visual_files" in body for body in bodies)

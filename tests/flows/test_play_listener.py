@@ -222,6 +222,17 @@ def test_the_oldest_are_forgotten_where_there_are_too_many(house):
     assert house.rows(f"select id from job where kind = '{PLAYS}'") == [(last,)]
 
 
+def test_an_item_that_was_stopped_again_lately_is_not_among_the_oldest(house):
+    first, second, last = house.in_step(3)
+    listener = house.worker.back.listener
+    others = [str(9_000 + number) for number in range(MANY - 2)]
+    keys = [house.key_of(first), house.key_of(second), *others, house.key_of(first), house.key_of(last)]
+    listener.take([changed(key, SessionState.STOPPED, number) for number, key in enumerate(keys)])
+    house.clock.move(2)
+    assert listener.poll() == ""
+    assert house.rows(f"select id from job where kind = '{PLAYS}' order by id") == [(first,), (last,)]
+
+
 def test_without_a_connection_the_poll_finds_the_play(house):
     (id,) = house.in_step()
     at = house.plex_sim.now()

@@ -5,12 +5,14 @@ from random import Random
 
 import pytest
 
-from plexsync.flows.plays.history_poll import WatchRules
+from plexsync.flows.plays.history_poll import WatchRules, account_in
+from plexsync.rules.choices import Choice
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import PLAYS, State, Why
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
+from tests.flows.test_stash_rebuilt import rebuild
 
 AT = 1_700_000_000
 
@@ -112,6 +114,8 @@ def test_only_the_chosen_account_counts(tmp_path):
         play(house, id, AT + 1, account=guest)
         poll(house)
         assert plays(house, id) == [AT + 1]
+        with house.store.reading() as db:
+            assert account_in(db, WatchRules("GUEST")) == guest, "its number is known without Plex from now on"
 
 
 def test_an_account_that_nobody_has_is_told_and_nothing_is_written(tmp_path):
@@ -324,6 +328,20 @@ def test_plays_of_another_server_behind_the_address_are_not_ours(house):
     house.work()
     assert plays(house, id) == [AT]
     assert house.rows("select count(*) from played") == [(1,)]
+
+
+def test_another_stash_behind_the_address_gets_no_play(house):
+    ids = house.in_step(12)
+    for id in ids:
+        play(house, id, AT)
+    rebuild(house)
+    house.replace_worker(holder="next")
+    for id in ids:
+        house.want(id, kind=PLAYS)
+    house.work_for(60)
+    assert mutations(house) == []
+    with house.store.reading() as db:
+        assert db.holds.find(Neighbour.STASH).choice == Choice.STASH
 
 
 def test_a_history_that_plex_does_not_show_is_told_once_and_holds_nothing(house, caplog):

@@ -226,8 +226,18 @@ def test_a_redo_while_a_play_is_being_taken_back_keeps_it(house, arrives):
     assert house.unsettled() == 0
 
 
-@pytest.mark.parametrize(("first", "second", "left"), [(UNDO, REDO, [AT]), (None, UNDO, [])])
-def test_a_wish_made_while_a_request_waits_for_a_closed_gate_is_kept(house, monkeypatch, first, second, left):
+@pytest.mark.parametrize(
+    ("first", "second", "remembered", "left"),
+    [
+        (None, None, [], [AT]),
+        (None, UNDO, [("undone", 1)], []),
+        (UNDO, None, [("sent", 1)], []),
+        (UNDO, REDO, [("sent", 0)], [AT]),
+    ],
+)
+def test_a_wish_made_while_a_request_waits_for_a_closed_gate_is_kept(
+    house, monkeypatch, first, second, remembered, left
+):
     """The request is saved; before it is sent, you wish for something else, and it is given back."""
     (id,) = house.in_step()
     play(house, id, AT)
@@ -239,7 +249,8 @@ def test_a_wish_made_while_a_request_waits_for_a_closed_gate_is_kept(house, monk
     flow = house.worker.back.flow
 
     def meanwhile(errands):
-        wish(house, second, id)
+        if second:
+            wish(house, second, id)
         with house.store.writing() as tx:
             flow.journal.withdraw(tx, errands)
         raise Killed
@@ -248,9 +259,63 @@ def test_a_wish_made_while_a_request_waits_for_a_closed_gate_is_kept(house, monk
     with pytest.raises(Killed):
         house.work()
     monkeypatch.undo()
+    assert house.rows("select state, undo from play") == remembered, "nothing is on its way"
+    house.replace_worker(holder="next")
+    house.worker.engine.reclaim()
     house.work_for(DAY / 24)
     assert plays(house, id) == left
     assert house.unsettled() == 0
+
+
+def test_what_a_later_attempt_has_saved_is_not_given_back_by_an_earlier_one(house, monkeypatch):
+    (id,) = house.in_step()
+    play(house, id, AT)
+    assert house.worker.back.history.poll() == ""
+    flow, kept = house.worker.back.flow, []
+
+    def killed(errands):
+        kept.extend(errands)
+        raise Killed
+
+    monkeypatch.setattr(flow, "will_send", killed)
+    with pytest.raises(Killed):
+        house.work()
+    house.replace_worker(holder="next")
+    house.worker.engine.reclaim()
+    house.work_for(DAY / 24)
+    assert states(house, id) == {AT: "sent"}
+    with house.store.writing() as tx:
+        flow.journal.withdraw(tx, kept)
+    assert states(house, id) == {AT: "sent"}
+    wish(house, UNDO)
+    house.work()
+    assert plays(house, id) == []
+
+
+@pytest.mark.parametrize("verb", ["add_plays", "take_plays"])
+def test_a_stash_that_answers_and_does_nothing_is_told_and_nothing_is_taken_for_done(house, verb):
+    (id,) = house.in_step()
+    play(house, id, AT)
+    if verb == "take_plays":
+        poll(house)
+        wish(house, UNDO)
+    setattr(house.worker.stash, verb, lambda id, _moments: tuple(house.stash_sim.plays.of(id)))
+    assert house.worker.back.history.poll() == ""
+    house.work_for(2 * DAY)
+    assert house.row(id, PLAYS).state is State.DEAD
+    assert states(house, id) == {AT: "adding" if verb == "add_plays" else "removing"}
+
+
+@pytest.mark.parametrize("first", ["reset", "reset_after"])
+def test_what_is_answered_at_the_second_try_is_known_at_once(house, first):
+    (id,) = house.in_step()
+    play(house, id, AT)
+    house.stash_sim.faults.set(Fault(first, when=adding))
+    poll(house)
+    house.stash_sim.faults.clear()
+    house.work_for(DAY / 24)
+    assert (states(house, id), plays(house, id)) == ({AT: "sent"}, [AT])
+    assert house.rows("select until from play") == [(0,)]
 
 
 # --- switched off ------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.flows.scenes.plex_events import Gathered
 from plexsync.flows.scenes.undo import mark_undone
+from plexsync.rules.choices import Choice
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import RATING, RATING_BACK, Kind, State
 from plexsync.rules.scratch import Original
@@ -17,6 +18,7 @@ from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_traits import Traits
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
+from tests.flows.test_stash_rebuilt import rebuild
 
 
 @pytest.fixture
@@ -519,6 +521,59 @@ def test_a_scene_made_anew_under_the_id_has_no_base(house):
     house.plex_sim.hand_edit(house.key_of(id), locked=False, userRating=6)
     rate_in_stash(house, id, 80)
     assert shown(house, id) == (80, 8.0), "without a base, Stash wins"
+
+
+def test_scenes_that_are_gone_or_ignored_or_can_not_be_read_stop_no_other(house):
+    gone, ignored, unread, fine = in_step(house, *[80] * 4)
+    house.change(f"update job set state = 'ignored' where id = {ignored}")
+    keys = {id: house.key_of(id) for id in (gone, ignored, unread, fine)}
+    for key in keys.values():
+        house.plex_sim.hand_edit(key, locked=False, userRating=3)
+    house.stash_sim.destroy_scene(gone)
+    house.plex_sim.faults.set(
+        Fault("status", status=500, when=lambda request: keys[unread] in request.path.rsplit("/", 1)[-1].split(","))
+    )
+    for id in keys:
+        house.want(id, kind=RATING_BACK)
+        house.want(id, kind=RATING)
+    house.work_for(30)
+    assert [house.stash_sim.scene(id).rating100 for id in (ignored, unread, fine)] == [80, 80, 30]
+    assert house.row(gone, RATING_BACK).state is State.GONE
+    house.plex_sim.faults.clear()
+    house.work_for(DAY / 24)
+    assert [house.stash_sim.scene(id).rating100 for id in (ignored, unread)] == [80, 30]
+    assert house.rows(f"select count(*) from job where kind like 'rating%' and id <> {gone}") == [(0,)]
+    assert writes(house) == ["stash", "stash"]
+
+
+def test_another_plex_behind_the_address_gets_and_brings_no_rating(house):
+    (id,) = in_step(house, 80)
+    house.plex_sim.reinstall(Random(1))
+    house.plex_sim.hand_edit(house.key_of(id), locked=False, userRating=3)
+    house.replace_worker(holder="next")
+    house.forget_requests()
+    house.stash_sim.edit_scene(id, rating100=50)
+    house.want(id, kind=RATING)
+    house.want(id, kind=RATING_BACK)
+    house.work_for(60)
+    assert (writes(house), shown(house, id)) == ([], (50, 3.0))
+    with house.store.reading() as db:
+        assert db.holds.find(Neighbour.PLEX).choice == Choice.PLEX_SERVER
+
+
+def test_another_stash_behind_the_address_gets_and_brings_no_rating(house):
+    ids = in_step(house, *[80] * 12)
+    rebuild(house)
+    house.replace_worker(holder="next")
+    for id in ids:
+        house.plex_sim.hand_edit(house.key_of(id), locked=False, userRating=3)
+        house.want(id, kind=RATING_BACK)
+        house.want(id, kind=RATING)
+    house.forget_requests()
+    house.work_for(60)
+    assert writes(house) == []
+    with house.store.reading() as db:
+        assert db.holds.find(Neighbour.STASH).choice == Choice.STASH
 
 
 # --- undo ------------------------------------------------------------------------------------------------------------

@@ -106,6 +106,22 @@ def test_an_earlier_day_is_read_from_that_day_on(house):
     assert one in poll(house)
 
 
+@pytest.mark.parametrize("word", [1, 2])
+@pytest.mark.parametrize("damage", ["x", "", "\N{SUPERSCRIPT TWO}"])
+def test_a_damaged_end_of_the_last_poll_is_no_end(house, word, damage):
+    (id,) = house.in_step()
+    leave(house, id)
+    assert poll(house) == [id]
+    ((text,),) = house.rows("select value from note where name like 'resume:until:%'")
+    words = text.split(" ")
+    words[word] = damage
+    house.change(f"update note set value = '{' '.join(words)}' where name like 'resume:until:%'")
+    house.replace_worker(holder="next")
+    leave(house, id, 32_000)
+    assert poll(house) == [id]
+    assert house.rows("select value <> '' from note where name like 'resume:until:%'") == [(1,)]
+
+
 def test_a_poll_that_fails_is_made_again(house):
     (id,) = house.in_step()
     poll(house)

@@ -24,6 +24,7 @@ from tests.journey.world import ROOT, until
 from tests.patience import HANG
 
 
+@pytest.mark.long
 def test_the_demo_ends_with_every_scene_in_step_or_explained():
     done = subprocess.run(
         [sys.executable, "-m", "plexsync", "--json", "demo", "--scenes", "100"],
@@ -61,6 +62,7 @@ needs_postgres = pytest.mark.skipif(bool(hindrance()), reason=hindrance())
 
 
 @needs_postgres
+@pytest.mark.long
 def test_on_postgresql_the_worker_is_killed_and_the_standby_finishes_with_the_same_result(tmp_path: Path):
     before = set(Path("/tmp").glob("plexsync-postgres-*"))
     done = subprocess.run(
@@ -117,7 +119,9 @@ def demo_in(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
             demo.kill()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.long)]
+)
 def test_the_demo_that_is_ended_from_outside_leaves_nothing_behind(number: int, code: int, tmp_path: Path) -> None:
     with demo_in(tmp_path) as (demo, _):
         demo.send_signal(number)
@@ -125,6 +129,7 @@ def test_the_demo_that_is_ended_from_outside_leaves_nothing_behind(number: int, 
         assert not list(tmp_path.glob("plexsync-demo-*"))
 
 
+@pytest.mark.long
 def test_a_demo_that_is_killed_leaves_no_worker_running(tmp_path: Path) -> None:
     with demo_in(tmp_path) as (demo, place):
         demo.kill()

@@ -67,6 +67,7 @@ def test_serve_answers_what_happens_in_plex_at_once_and_never_its_own_edits(worl
     assert all(TOKEN not in request.target for request in world.plex.log)
 
 
+@pytest.mark.long
 def test_without_being_able_to_listen_serve_finds_the_same_by_looking(world):
     world.settings["stash_poll_interval"] = "5"
     world.plex.subscribe = lambda request: None

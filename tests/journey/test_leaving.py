@@ -1,5 +1,7 @@
 """Undo end to end: real processes that are killed, real HTTP, the real file."""
 
+import pytest
+
 from plexsync.simulator.http import Fault
 from tests.journey.kills import killed
 from tests.journey.world import World, until
@@ -14,6 +16,7 @@ def shown(world: World) -> dict[str, object]:
     }
 
 
+@pytest.mark.long
 def test_leaving_with_kills_on_the_way_leaves_plex_as_it_was(world: World) -> None:
     ids = world.add(120)
     keys = world.plex.keys(world.section)
@@ -50,7 +53,7 @@ def test_a_serving_worker_takes_back_what_is_undone_and_syncs_what_is_edited_the
     ids = world.add(10)
     before = shown(world)
     with world.serving():
-        until(lambda: world.in_step(ids))
+        until(lambda: world.in_step(ids) and world.count("idle") == len(ids))
         assert world.run("undo", "--since", "1h", "--yes", "--wait").returncode == 0
         assert shown(world) == before
         world.stash.edit_scene(ids[3], title="Edited", tags=["Another"])

@@ -47,6 +47,7 @@ def test_a_pause_arrives_by_plexs_event_and_the_end_clears_it(world):
     assert (resume_of(world, two), world.stash.scene(one).play_duration) == (0, 0)
 
 
+@pytest.mark.long
 def test_a_pause_that_no_event_has_told_arrives_by_the_poll_through_a_kill(world):
     plex = world.plex
     one, two = world.add(2)

@@ -47,6 +47,7 @@ def counts(world: World) -> dict[str, int]:
     return world.json("plays", "status")["plays"]
 
 
+@pytest.mark.long
 def test_plays_are_taken_back_beside_a_worker_that_is_killed_and_sent_again(world):
     stash, plex = world.stash, world.plex
     # Each scene's request has a thread of its own, so none is saved that is not sent.
@@ -62,7 +63,7 @@ def test_plays_are_taken_back_beside_a_worker_that_is_killed_and_sent_again(worl
     assert world.run("sync", "--all", "--wait").returncode == 0
     assert world.run("plays", "sync", "--yes").returncode == 0
     process = world.start("serve")
-    until(lambda: total(world, ids) == 5 * len(ids))
+    until(lambda: total(world, ids) == 5 * len(ids) and counts(world)["sent"] == 3 * len(ids))
     after = answer(world, ids)
     # Stash takes plays away, and its answers don't end: the worker is in the middle of it.
     stash.faults.set(Fault("trickle", seconds=HANG, when=lambda request: b"sceneDeletePlay" in request.body))
@@ -77,7 +78,7 @@ def test_plays_are_taken_back_beside_a_worker_that_is_killed_and_sent_again(worl
         until(lambda: counts(world)["undone"] == 3 * len(ids))
         assert answer(world, ids) == before
         plex.play(keys[0], at=AT + 9)
-        until(lambda: AT + 9 in stash.plays.of(ids[0]))
+        until(lambda: AT + 9 in stash.plays.of(ids[0]) and counts(world)["sent"] == 1)
         assert world.run("plays", "undo", str(ids[0]), "--wait").returncode == 0
         assert answer(world, ids) == before
         assert world.run("plays", "redo", "--all", "--yes", "--wait").returncode == 0

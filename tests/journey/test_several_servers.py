@@ -171,6 +171,7 @@ def test_an_event_of_a_hook_reaches_both_at_once(town: Town) -> None:
         until(lambda: "By the hook" in shown(town.attic))
 
 
+@pytest.mark.long
 def test_a_killed_worker_is_started_again_and_ends_with_its_parent(town: Town) -> None:
     ids = town.add_to_both(2)
     parent = town.start("serve")
@@ -187,6 +188,7 @@ def test_a_killed_worker_is_started_again_and_ends_with_its_parent(town: Town) -
     assert not alive(town)
 
 
+@pytest.mark.long
 def test_entries_that_change_are_taken_over_and_those_that_can_not_are_told(town: Town) -> None:
     ids = town.add_to_both(2)
     town.write(attic=False)
@@ -227,6 +229,7 @@ def test_another_first_entry_is_refused_because_the_first_database_is_not_its_ow
     assert "put its entry first again, with enabled = false" in alone.stderr
 
 
+@pytest.mark.long
 def test_a_database_of_a_single_server_goes_on_as_that_of_the_first(town: Town) -> None:
     ids = town.add_to_both(4)
     town.file.unlink()

@@ -125,6 +125,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
         yield town
 
 
+@pytest.mark.long
 def test_a_machine_takes_over_both_servers_from_one_that_is_killed_and_nothing_is_lost_or_doubled(town: Town) -> None:
     one, two = town.one, town.two
     town.begin()
@@ -167,6 +168,7 @@ def test_a_machine_takes_over_both_servers_from_one_that_is_killed_and_nothing_i
     until(lambda: not Path(f"/proc/{second}").exists())
 
 
+@pytest.mark.long
 def test_the_second_worker_goes_on_when_the_first_loses_its_lock(town: Town) -> None:
     one, two = town.one, town.two
     town.begin()

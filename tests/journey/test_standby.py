@@ -75,6 +75,7 @@ def test_a_machine_that_stands_by_forwards_events_and_takes_over_from_a_killed_w
     assert machines.rows("select value from note where name = 'worker:ended'") == [("",)]
 
 
+@pytest.mark.long
 def test_a_worker_that_hangs_is_replaced_and_does_nothing_more_when_it_wakes_up(machines: Machines) -> None:
     one = machines.machine("one", lease=15)
     two = machines.machine("two", road="localhost", lease=15)
@@ -106,6 +107,7 @@ def test_a_worker_that_hangs_is_replaced_and_does_nothing_more_when_it_wakes_up(
     assert (one.stop(), two.stop()) == (0, 0)
 
 
+@pytest.mark.long
 def test_a_machine_with_other_settings_does_not_take_over_and_says_why(machines: Machines) -> None:
     one, two = machines.machine("one"), machines.machine("two", title_template="{title} again", sync_date="false")
     ids = scenes(one.world, 3)

@@ -65,6 +65,7 @@ def test_the_latest_edit_wins_while_the_worker_works(world: World) -> None:
         until(lambda: world.in_step(ids))
 
 
+@pytest.mark.long
 def test_twenty_kills_in_a_row_lose_nothing_and_blame_nobody(world: World) -> None:
     ids = world.add(200)
     world.plex.faults.set(Fault("latency", seconds=0.01))
@@ -90,7 +91,9 @@ OUTAGES = {
 }
 
 
-@pytest.mark.parametrize("kind", OUTAGES)
+@pytest.mark.parametrize(
+    "kind", ["refusing", *(pytest.param(kind, marks=pytest.mark.long) for kind in OUTAGES if kind != "refusing")]
+)
 def test_an_outage_uses_nobodys_attempts_and_heals_without_a_hand(world: World, kind: str) -> None:
     world.settings["plex_read_timeout"] = "5"
     ids = world.add(80)

@@ -24,6 +24,7 @@ def world(tmp_path):
         yield made
 
 
+@pytest.mark.long
 def test_plays_of_the_account_arrive_in_stash_once_through_a_kill(world):
     stash, plex = world.stash, world.plex
     guest = plex.add_account("living room")

@@ -22,16 +22,16 @@ from tests.patience import HANG, until
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "journey-plex-token-0123456789"
 KEY = "journey-stash-key-0123456789"
-# Patience for a busy machine: nothing ends, or goes without Stash, because that took long. In a fork everything is
-# imported, so copies of a constant are changed too. Settings are looked at often.
+# Patience for a busy machine: nothing ends, or goes without Stash, because that took long. It looks at its settings often.
+# In a fork everything is imported, so copies of a constant are changed too.
 PATIENCE = f"""
 from plexsync.app import clients
 from plexsync.cli.daemon import plex_children, settings_watch, signals
 signals.GRACE = plex_children.GRACE = {HANG}
 plex_children.LAST_WORDS = {HANG + 1}
 clients.ASK_CONNECT = clients.ASK_READ = settings_watch.ASK_READ = {HANG / 4}
-settings_watch.LAST_LOOK = {HANG / 2 + 1}
 settings_watch.LOOK_PACE = 0.1
+settings_watch.LAST_LOOK = {HANG / 2 + 1}
 """
 # The program with this patience.
 PATIENT = f"""{PATIENCE}
@@ -140,21 +140,26 @@ class World:
         finally:
             stop(process)
 
-    def start(self, *words: str, hasty: bool = False) -> subprocess.Popen[str]:
+    def start(self, *words: str, hasty: bool = False, real: bool = False) -> subprocess.Popen[str]:
         """A command in the background, which writes to the log. `hasty`: with the patience that users have."""
         with (self.folder.parent / "log.txt").open("a") as log:
-            return self._started(*words, hasty=hasty, stdout=log, stderr=log)
+            return self._started(*words, hasty=hasty, real=real, stdout=log, stderr=log)
 
     def piped(self, *words: str, **more: str) -> subprocess.Popen[str]:
         """A command in the background, whose answer and errors can be read; `more` stands in its environment."""
         return self._started(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, more=more)
 
     def _started(
-        self, *words: str, hasty: bool = False, more: Mapping[str, str] = MappingProxyType({}), **streams: IO[str] | int
+        self,
+        *words: str,
+        hasty: bool = False,
+        real: bool = False,
+        more: Mapping[str, str] = MappingProxyType({}),
+        **streams: IO[str] | int,
     ) -> subprocess.Popen[str]:
         program = ["-m", "plexsync"] if hasty else ["-c", PATIENT]
         process = forked.Popen(
-            [*program, *words], real=self.real, cwd=ROOT, env={**self.environ, **more}, text=True, **streams
+            [*program, *words], real=real or self.real, cwd=ROOT, env={**self.environ, **more}, text=True, **streams
         )
         self.started.append(process)
         return process

@@ -26,7 +26,7 @@ from tests.mutants.draw import POSTGRES, draw, possible, room_of
 from tests.mutants.faults import Fault
 from tests.mutants.trial import Bench, Verdict, copied
 
-NUMBER, COUNT, WORKERS, CPU = 26, 60, 2, 60
+NUMBER, COUNT, WORKERS, CPU = 26, 60, 2, 120
 
 
 def main() -> int:

@@ -23,9 +23,8 @@ LEFT_OUT = re.compile(
     r"|synonyms|crawl|bombs|canary_commands|simulation_postgres|circuit_breaker_never)\.py$"
 )
 LAST = re.compile(r"tests/(simulation)/")
-FOLDERS = {"flows": "flows", "cli": "cli", "store": "store", "store/postgres": "store"}
 TOKEN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{2,}")
-IMPORTS, NAMES, SAME_ROOM = 12.0, 8.0, 6.0
+IMPORTS, NAMES, SAME_ROOM, SAME_SUBJECT = 12.0, 8.0, 6.0, 2.5
 
 
 def tokens(text: str) -> Counter[str]:
@@ -33,6 +32,11 @@ def tokens(text: str) -> Counter[str]:
     names = TOKEN.findall(text)
     parts = [part for name in names if "_" in name for part in name.split("_") if len(part) > 2]
     return Counter(word.lower() for word in (*names, *parts))
+
+
+def subject(path: str) -> set[str]:
+    """The words of a path that tell what it is about, without the ends of plurals."""
+    return {word.removesuffix("s") for word in re.split(r"[/_.]", path.removesuffix(".py")) if len(word) > 2}
 
 
 class Choice:
@@ -53,6 +57,11 @@ class Choice:
         """What a word tells: the fewer files have it the more."""
         files = Counter(word for words in self.words.values() for word in words)
         return {word: math.log(len(self.words) / count) for word, count in files.items()}
+
+    @cached_property
+    def subjects(self) -> Counter[str]:
+        """How many files of tests have a word in their path."""
+        return Counter(word for path in self.texts for word in subject(path))
 
     def tests(self, fault: Fault) -> list[str]:
         """All files of tests that may tell this fault, the likeliest first."""
@@ -81,6 +90,8 @@ class Choice:
             score += IMPORTS
         function = fault.scope.rpartition(".")[2].strip("_")
         score += NAMES * bool(function and re.search(rf"\b_?{re.escape(function)}\b", text))
+        common = subject(path) & (subject(fault.path) | subject(fault.scope.lower()))
+        score += SAME_SUBJECT * sum(math.log(len(self.texts) / self.subjects[word]) for word in common)
         if path.startswith(f"tests/{room_of(fault.path).split('/')[0]}/"):
             score += SAME_ROOM
         return score

@@ -16,6 +16,7 @@ from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png
 from tests.patience import HANG, until
+from tests.tables import table
 
 TOKEN = "canary-plex-token-0123456789"
 
@@ -492,7 +493,7 @@ def test_items_are_asked_for_by_number(plex, key):
         plex.items([key])
 
 
-@pytest.mark.parametrize(
+@table(
     ("given", "text"),
     [(8.5, "8.5"), (8, "8"), (8.0, "8"), ("7.5", "7.5"), (10, "10"), (-1, ""), (None, ""), ("", "")],
 )
@@ -607,7 +608,7 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("body", BROKEN)
+@table("body", BROKEN)
 def test_an_answer_of_another_shape_is_never_no_items(made, body):
     client = made("http://nas", transport=httpx2.MockTransport(lambda request: said(200, body)))
     for ask in (
@@ -813,7 +814,7 @@ def test_a_text_that_plex_cut_inside_a_character_is_read_all_the_same(made):
         assert len(next(client.entries(section))) == 2
 
 
-@pytest.mark.parametrize(
+@table(
     ("media", "parts", "durations"),
     [
         ({"duration": 9000}, [{"duration": 5000}], [5000]),

@@ -20,6 +20,7 @@ from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import EPOCH, PlexSim
 from plexsync.simulator.plex_traits import Traits
 from tests.patience import HANG
+from tests.tables import table
 
 TOKEN = "canary-plex-token-0123456789"
 OWNER = 1
@@ -497,7 +498,7 @@ def test_numbers_come_as_numbers_or_texts(made):
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     "odd",
     [
         row(2, historyKey=None),
@@ -514,7 +515,6 @@ def test_numbers_come_as_numbers_or_texts(made):
         row(2, ratingKey=None),
         row(2, ratingKey="../1"),
     ],
-    ids=lambda odd: str(sorted(odd.items() - row(2).items()))[:40],
 )
 def test_a_row_that_does_not_say_who_played_what_when_is_left_out(made, odd):
     assert [play.item for play in history(made, row(1), odd, row(3))] == ["701", "703"]

@@ -12,6 +12,7 @@ from plexsync.rules.neighbours import PlexWatch
 from plexsync.rules.records import ViewingPage
 from plexsync.simulator.plex_server import EPOCH, PlexSim
 from tests.patience import HANG
+from tests.tables import table
 
 TOKEN = "canary-plex-token-0123456789"
 
@@ -169,7 +170,7 @@ def test_a_viewing_is_read_as_far_as_it_makes_sense(answering, row, viewing):
     assert next(client.viewings("1", since=0)).viewings == ({"71": viewing} if viewing else {})
 
 
-@pytest.mark.parametrize(
+@table(
     "container",
     [
         {"Metadata": []},
@@ -181,7 +182,6 @@ def test_a_viewing_is_read_as_far_as_it_makes_sense(answering, row, viewing):
         {"size": 1, "Metadata": [{"ratingKey": 1, "viewOffset": {}}]},
         {"size": 1, "totalSize": 5, "Metadata": [{"ratingKey": 1, "lastViewedAt": 5}]},
     ],
-    ids=json.dumps,
 )
 def test_an_answer_that_contradicts_itself_is_none(answering, container):
     with pytest.raises(Unavailable):

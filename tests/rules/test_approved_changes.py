@@ -98,16 +98,40 @@ def scene(**more):
         (5, "a scene must be an object"),
         ({"id": 0, "items": []}, "a scene has no number"),
         ({"id": True, "items": []}, "a scene has no number"),
+        ({"id": "7", "items": []}, "a scene has no number"),
+        ({"id": 2**63, "items": []}, "a scene has no number"),
+        ({"items": []}, "a scene has no number"),
         ({"id": 7}, "scene 7: items must be a list of objects"),
         ({"id": 7, "items": [{"key": "", "fields": []}]}, "scene 7: an item has no rating key"),
         ({"id": 7, "items": [{"key": "5", "fields": [3]}]}, "scene 7: fields must be a list of objects"),
+        ({"id": 7, "items": [3]}, "scene 7: items must be a list of objects"),
+        ({"id": 7, "items": [{"key": 5, "fields": []}]}, "scene 7: an item has no rating key"),
+        ({"id": 7, "items": [{"key": "5", "fields": []}] * 2}, "scene 7: an item has no rating key .* of its own"),
         (scene(field="no such"), "scene 7: there is no field 'no such'"),
+        (scene(field=5), "scene 7: there is no field 5"),
+        (scene(field=["title"]), r"scene 7: there is no field \['title'\]"),
         (scene(new=5), "scene 7: title: new must be a text"),
         (scene(field="genre"), "scene 7: genre: old must be a list of texts"),
         (scene(adds=[1]), "scene 7: title: adds must be a list of texts"),
+        (scene(adds="x"), "scene 7: title: adds must be a list of texts"),
+        (scene(removes=None), "scene 7: title: removes must be a list of texts"),
+        (scene(was_locked=1), "scene 7: title: was_locked and locked must be true or false"),
         (scene(locked="yes"), "scene 7: title: was_locked and locked must be true or false"),
     ],
 )
 def test_a_document_with_a_fault_is_refused_in_one_line(document, words):
     with pytest.raises(Unusable, match=words):
         scene_in(document)
+
+
+def test_a_document_is_read_as_it_was_written_with_its_largest_number_and_with_or_without_a_title():
+    change = FieldChange("title", Held("a", locked=False), Held("b", locked=True))
+    items = {"5": {"title": change}}
+    assert scene_in(scene()) == ApprovedScene(7, items)
+    assert scene_in({**scene(), "title": "The film"}) == ApprovedScene(7, items, "The film")
+    assert scene_in({**scene(), "title": 5, "id": 2**63 - 1}) == ApprovedScene(2**63 - 1, items)
+    bare = {name: value for name, value in GOOD.items() if name not in ("adds", "removes")}
+    assert scene_in({"id": 7, "items": [{"key": "5", "fields": [bare]}]}) == ApprovedScene(7, items)
+    picture, role = ({**GOOD, "field": name} for name in ("thumb", "role:Ann"))
+    (fields,) = scene_in({"id": 7, "items": [{"key": "5", "fields": [picture, role]}]}).items.values()
+    assert set(fields) == {"thumb", "role:Ann"}

@@ -21,6 +21,7 @@ from plexsync.rules.imports import (
     DIFFERENT_RATINGS,
     NO_RATING,
     OWN_VALUE,
+    Fill,
     ImportItem,
     ImportPlan,
     filled,
@@ -31,7 +32,7 @@ from plexsync.rules.imports import (
 from plexsync.rules.item import FIELDS, Item
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Change, Policy
-from plexsync.rules.scene import Scene
+from plexsync.rules.scene import Performer, Scene
 from tests.rules.test_plan import remembered
 
 PLANNED, DONE, UNDOING, UNDONE = ChangeState.PLANNED, ChangeState.DONE, ChangeState.UNDOING, ChangeState.UNDONE
@@ -218,6 +219,21 @@ def test_of_a_scene_that_lacks_one_field_only_that_is_filled_and_then_it_is_full
     assert all(is_filled(after, name) for name in StashField)
     assert replace(after, **EMPTY[field], people=(), parents=(), tags_above=()) == replace(scene, **EMPTY[field])
     assert planned(after) == ImportPlan()
+
+
+def test_an_object_comes_with_all_that_a_sync_may_show_of_it() -> None:
+    studio = Fill(StashField.STUDIO, objects=(StashName(1, "Big", above=("Network", "World")),))
+    assert filled(Scene(7), studio) == Scene(7, studio="Big", parents=("Network", "World"))
+    ann = StashName(2, "Ann", ("Annie",), disambiguation="the first", gender="FEMALE")
+    people = Fill(StashField.PERFORMERS, objects=(ann,))
+    scene = filled(Scene(7, performers=("Cyd",), people=(Performer(1, "Cyd"),)), people)
+    assert scene.performers == ("Cyd", "Ann")
+    assert scene.people == (Performer(1, "Cyd"), Performer(2, "Ann", "the first", ("Annie",), "FEMALE"))
+    noir = Fill(StashField.TAGS, objects=(StashName(5, "Noir", above=("Crime",)), StashName(6, "Old")))
+    assert filled(Scene(7), noir) == Scene(7, tags=("Noir", "Old"), tags_above=(("Crime",), ()))
+    for above in ((), (("Up",),)):
+        scene = filled(Scene(7, tags=("Mine",), tags_above=above), noir)
+        assert (scene.tags, scene.tags_above) == (("Mine", "Noir", "Old"), (*(above or ((),)), ("Crime",), ()))
 
 
 def test_after_an_import_a_sync_writes_nothing_but_locks() -> None:

@@ -321,3 +321,13 @@ def test_a_play_that_is_checked_again_is_ours_or_is_sent(rows, request_):
     made = plan(wished(AGAIN, play(DELETED)), rows)
     assert sends(made) == request_
     assert made.resolved == ({AT: play(SENT)} if rows else {})
+
+
+@pytest.mark.parametrize("first", [play(SENT), play(ADDING, tries=1, until=SOON)])
+def test_a_redo_keeps_a_play_that_is_being_taken_back_whenever_that_began(first):
+    being_removed = plan(replace(first, undo=True), 1).begun(SOON)[AT]
+    redone = wished(REDO, being_removed)
+    assert (being_removed.state, redone.state, redone.undo) == (REMOVING, REMOVING, False)
+    assert plan(redone, 0).wait_until == SOON, "or the request would remove the play that is added now"
+    assert sends(plan(redone, 0, now=SOON)) == "add"
+    assert plan(redone, 1, now=SOON).resolved[AT] == play(SENT)

@@ -20,6 +20,7 @@ from plexsync.rules.ratings import (
     stash_rating,
     taken_over,
 )
+from tests.tables import table
 
 NOW = 1_768_471_200_000
 LONGEST = 240_000
@@ -66,7 +67,7 @@ NOTHING: tuple[None, dict[str, int]] = (None, {})
         pytest.param(None, NONE, 80, 80, None, id="no base and empty in Stash"),
     ],
 )
-@pytest.mark.parametrize("wins", ["stash", "plex"])
+@table("wins", ["stash", "plex"])
 def test_the_side_that_has_moved_goes_to_the_other(before, stash, plex, to_stash, to_plex, wins):
     memory = {"71": base(*before)} if before else {}
     made = plan(memory, stash, plex, wins=wins)
@@ -207,6 +208,26 @@ def test_a_rating_that_plex_rounds_to_the_one_before_has_arrived_once_it_is_answ
     assert after_arrival(memory, 84, {"71": ItemRating(70)}, now=NOW, answered=True)["71"].pending
 
 
+@pytest.mark.parametrize(
+    ("sent", "value", "arrives"),
+    [
+        pytest.param(1, 5, True, id="the least rating"),
+        pytest.param(5, 1, True, id="to the least rating"),
+        pytest.param(83, 88, True, id="half a star up"),
+        pytest.param(83, 78, True, id="half a star down"),
+        pytest.param(83, 89, False, id="more than half a star up"),
+        pytest.param(83, 77, False, id="more than half a star down"),
+        pytest.param(4, NONE, False, id="a small rating to none"),
+        pytest.param(NONE, 4, False, id="none to a small rating"),
+        pytest.param(NONE, NONE, True, id="none"),
+    ],
+)
+def test_plex_rounds_a_rating_by_half_a_star_at_most_and_never_to_or_from_none(sent, value, arrives):
+    row = base(50, 50, pending=Pending.TO_PLEX, sent=sent, until=SOON)
+    after = after_arrival({"71": row}, sent, {"71": ItemRating(value)}, now=NOW, answered=True)["71"]
+    assert (not after.pending, after.plex) == (arrives, value if arrives else 50)
+
+
 def test_what_arrived_in_stash_is_the_base_and_else_it_waits():
     memory = begun(plan({"71": base(80, 80)}, 80, 60))
     assert (memory["71"].pending, memory["71"].sent, memory["71"].stash_before) == (Pending.TO_STASH, 60, 80)
@@ -259,6 +280,12 @@ def test_an_undo_leaves_a_value_that_is_not_ours_any_more(stash, plex, sent):
     assert sends(made) == NOTHING
     assert made.resolved["71"] == base(80, 80)
     assert sends(plan(made.resolved, stash, plex)) == sent
+
+
+@pytest.mark.parametrize("before", [{"stash_before": 80}, {"plex_before": 80}, {"stash_before": 80, "plex_before": 80}])
+def test_an_undo_of_what_is_there_again_already_sends_nothing_and_is_over(before):
+    made = plan(undone(base(80, 80, **before)), 80, 80)
+    assert (sends(made), made.resolved["71"]) == (NOTHING, base(80, 80))
 
 
 def test_an_undo_waits_for_a_request_that_is_out():

@@ -62,8 +62,8 @@ class RatingTruth:
 
     def unsettle(self, sides: Mapping[str, int], *more: int) -> None:
         """Something has happened to a side that is no act of a person there: any of these ratings may win."""
+        self.moved = {f"perhaps {one}": one for one in more} | dict(sides)
         self._is_no_longer_apart(at_rest=False)
-        self.moved = {STASH: sides[STASH]} | {"Plex": rating for side, rating in sides.items() if side != STASH}
         self.agreed = {*sides.values(), *more}
         self.ever |= self.agreed
         self.is_sure = False

@@ -98,6 +98,7 @@ class BothWorld(PlaysWorld):
 
     truth: BothTruth
     people: Raters
+    restored = 0.5
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.both_dice = dice = Random(f"both {seed}")
@@ -375,7 +376,8 @@ class BothEnding(PlaysEnding):
         if self._shown() != shown:
             raise Violation("wrong", f"a sync after an import has written to Plex: {shown} -> {self._shown()}")
         for _ in range(ROUNDS_OF_UNDO):
-            if all([self.people.take_back(run) for run in reversed(self.people.runs())]):
+            ended = [self.people.take_back(run) for run in reversed(self.people.runs())]
+            if all(ended):
                 break
             self.world.pass_time(600)
         self._judge_taken_back()

@@ -76,10 +76,12 @@ class PlaysWorld(World):
 
     truth: PlayTruth
     people: Watchers
+    # The chance that a life knows the restores of one of the three databases.
+    restored = 0.35
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.plays_dice = Random(f"plays {seed}")
-        self.restores = tuple(name for name in RESTORES if self.plays_dice.random() < 0.35)
+        self.restores = tuple(name for name in RESTORES if self.plays_dice.random() < self.restored)
         self.replays = self.plays_dice.choice((0.0, 0.0, 0.1))
         # The chance that nobody hears the end of a request that writes plays, and what it meets then.
         self.unknown = self.plays_dice.choice((0.0, 0.1, 0.3))

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from plexsync.app.imports import ImportParts
 from plexsync.engine.undo import Marked, wish_undone
 from plexsync.flows.imports.planner import SceneImport
-from plexsync.flows.scenes.plex_events import Gathered
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.play_wishes import UNDO, PlayWish
 from plexsync.simulator.stash_model import SceneSnapshot
-from tests.simulation.sim_both_truth import NAMES, NONE, RATING, STASH, RatingTruth, ResumeTruth, Said, is_close
-from tests.simulation.sim_play_truth import SceneKey
+from tests.simulation.sim_both_truth import NAMES, NONE, RATING, STASH, RatingTruth, ResumeTruth, Said
 from tests.simulation.sim_watchers import AGES, Watchers, key_of
 
 if TYPE_CHECKING:
@@ -23,6 +21,21 @@ PLEX_RATINGS = (NONE, NONE, 10, 25, 50, 60, 75, 90, 100)
 LENGTH = 60_000
 PERFORMERS = ("Ann", "Bob", "Agent Actor")
 STUDIOS = ("Studio One", "Agent Studio")
+# What is less often done than in lives with plays alone.
+SELDOM = {
+    "work": 20,
+    "time": 12,
+    "minute": 24,
+    "play": 6,
+    "guest plays": 1,
+    "history": 3,
+    "listen": 2,
+    "watch in Stash": 3,
+    "delete in Stash": 2,
+    "poll": 2,
+    "scan": 3,
+    "move": 2,
+}
 TAGS = ("Rain", "Snow", "Agent Genre")
 
 
@@ -34,11 +47,13 @@ class Raters(Watchers):
     def __init__(self, world: "BothWorld") -> None:
         self.agreed: list[SceneImport] = []
         self.seen: set[str] = set()
+        # Whether our database was restored: then nobody knows that what a restored Plex has is older.
+        self.has_forgotten = False
         super().__init__(world)
         self._look()
 
     def _weights(self) -> list[tuple[int, str, Callable[[], None]]]:
-        table = super()._weights()
+        table = [(SELDOM.get(name, weight), name, act) for weight, name, act in super()._weights()]
         ways, world = self.world.ways, self.world
         table += [(3, name, act) for name, act in self._restores().items() if name in world.restores]
         table += [(3, "copies", self.make_copies), (2, "readd", self.readd)]
@@ -337,11 +352,11 @@ class Raters(Watchers):
         """Whether the newest viewing was dealt with, and nothing is under way."""
         if self.world.is_under_way():
             return False
-        sql = "select moment, view_offset, item, position, sending, undo from resume where scene = ? and scene_created_at = ?"
+        sql = "select moment, view_offset, item, sending, undo from resume where scene = ? and scene_created_at = ?"
         rows, viewings = self.world.rows(sql, *key_of(scene)), self._viewings(scene)
         if not rows:
             return not viewings
-        moment, offset, item, position, sending, undo = rows[0]
+        moment, offset, item, sending, undo = rows[0]
         is_newest = not viewings or viewings[-1][0] < moment or viewings[-1] == (moment, min(offset, LENGTH), item)
         return is_newest and sending < 0 and undo != "asked"
 
@@ -512,7 +527,7 @@ class Raters(Watchers):
         self.seen = set(self.visible())
         for scene, sides, at_rest, is_dealt_with in before:
             rating = self.rating_of(scene)
-            if at_rest and rating.apart is None:
+            if at_rest and rating.apart is None and not self.has_forgotten:
                 # What Plex has now is older, and says nothing.
                 rating.moved, rating.agreed, rating.is_sure = {STASH: sides[STASH]}, {sides[STASH]}, False
             else:
@@ -555,7 +570,7 @@ class Raters(Watchers):
         if not self.copies:
             return
         self.world.pass_time(AGES)
-        before = self._rests()
+        before, self.has_forgotten = self._rests(), True
         super().restore_database()
         truth = self.world.truth
         for scene, sides, at_rest, is_dealt_with in before:

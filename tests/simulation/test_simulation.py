@@ -24,19 +24,31 @@ SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else 40))
 STEPS = 500 if TORTURE else 200
 PARTS = 20 if TORTURE else 2
 FIRST = 1
+# The first of them, which the quick tests live.
+FEW = 6
 
 
-@pytest.mark.timeout(3600 if TORTURE else 900)
-@pytest.mark.parametrize("part", range(PARTS))
-def test_whatever_happens_nothing_is_lost_doubled_or_wrong(part):
-    count = SEEDS // PARTS
-    report = run_seeds(FIRST + part * count, count, STEPS)
+def lived(first, count, steps):
+    """Live so many seeds, and judge them."""
+    report = run_seeds(first, count, steps)
     assert not report.failures, "\n\n".join(map(str, report.failures[:2]))
     assert report.tally["writes"] > count
     assert report.tally["kills"]
     assert report.tally["undone"]
     assert report.tally["pictures"] > count
     assert report.tally["judged by hooks"] > count // 2
+
+
+def test_whatever_happens_in_a_few_lives_nothing_is_lost_doubled_or_wrong():
+    lived(FIRST, FEW, 200)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600 if TORTURE else 900)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_happens_nothing_is_lost_doubled_or_wrong(part):
+    count = SEEDS // PARTS
+    lived(FIRST + FEW + part * count, count, STEPS)
 
 
 @pytest.mark.parametrize("seed", FOUND, ids=FOUND.values())
@@ -67,7 +79,7 @@ def test_a_seed_lives_the_same_life_in_every_process():
             [
                 sys.executable,
                 "-c",
-                "from tests.simulation.sim_run import run_seeds; print(run_seeds(7, 4, 120).digests)",
+                "from tests.simulation.sim_run import run_seeds; print(run_seeds(7, 2, 60).digests)",
             ],
             cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": number, "PYTHONPATH": str(ROOT)},

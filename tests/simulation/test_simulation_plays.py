@@ -15,26 +15,38 @@ from tests.simulation.sim_plays import run_play_seed, run_play_seeds
 
 TORTURE = bool(os.environ.get("PLEXSYNC_TORTURE"))
 # How many of these lives the sample lives, and how long each is.
-SAMPLE_OF_PLAY_LIVES, SAMPLE_STEPS = 6, 120
+SAMPLE_OF_PLAY_LIVES, SAMPLE_STEPS = 12, 120
 SEEDS = int(os.environ.get("PLEXSYNC_SEEDS") or (2000 if TORTURE else SAMPLE_OF_PLAY_LIVES))
 STEPS = 200 if TORTURE else SAMPLE_STEPS
 PARTS = 20 if TORTURE else 1
 FIRST = 13
+# The first of them, which the quick tests live.
+FEW = 3
 
 
-@pytest.mark.timeout(3600 if TORTURE else 900)
-@pytest.mark.parametrize("part", range(PARTS))
-def test_whatever_happens_each_play_is_in_stash_once_or_was_deleted_by_a_person(part):
-    count = SEEDS // PARTS
-    report = run_play_seeds(FIRST + part * count, count, STEPS)
+def lived(first, count, steps):
+    """Live so many seeds, and judge them."""
+    report = run_play_seeds(first, count, steps)
     assert not report.failures, "\n\n".join(map(str, report.failures[:2]))
     assert report.tally["plays added"] > count
     assert report.tally["judged once"] > count
     assert report.tally["kills"]
 
 
+def test_in_a_few_lives_each_play_is_in_stash_once_or_was_deleted_by_a_person():
+    lived(FIRST, FEW, SAMPLE_STEPS)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600 if TORTURE else 900)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_happens_each_play_is_in_stash_once_or_was_deleted_by_a_person(part):
+    count = SEEDS // PARTS
+    lived(FIRST + FEW + part * count, count, STEPS)
+
+
 def test_a_life_with_plays_is_the_same_one_again():
-    digests = {run_play_seed(3, 60)[2] for _ in range(2)}
+    digests = {run_play_seed(3, 20)[2] for _ in range(2)}
     assert len(digests) == 1
 
 

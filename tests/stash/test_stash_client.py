@@ -18,6 +18,7 @@ from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
 from tests.patience import HANG
+from tests.tables import table
 
 KEY = "canary-stash-key-0123456789"
 
@@ -405,7 +406,7 @@ SPOILED = [
 ]
 
 
-@pytest.mark.parametrize("scene", SPOILED, ids=lambda scene: json.dumps(scene)[:40])
+@table("scene", SPOILED)
 def test_a_scene_that_is_not_whole_is_none(made, scene):
     with pytest.raises(Unavailable):
         answering(made, lambda request: data({"s1": scene})).scenes([1])
@@ -520,7 +521,7 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("body", BROKEN)
+@table("body", BROKEN)
 def test_half_an_answer_is_none(made, body):
     with pytest.raises(Unavailable) as raised:
         answering(made, lambda request: said(200, body)).scenes([1])

@@ -14,6 +14,7 @@ from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.watching import StashWatching
 from tests.patience import HANG
 from tests.stash.test_stash_client import GOOD, SPOILED
+from tests.tables import table
 
 KEY = "canary-stash-key-0123456789"
 # 2026-01-02T03:04:05Z
@@ -168,7 +169,7 @@ def test_a_resume_point_is_in_milliseconds(answering, seconds, position):
     assert answering(body).watched([1])[1].position == position
 
 
-@pytest.mark.parametrize(
+@table(
     "scene",
     [
         GOOD,
@@ -177,14 +178,13 @@ def test_a_resume_point_is_in_milliseconds(answering, seconds, position):
         *({**GOOD, "play_history": [], "resume_time": seconds} for seconds in ("5", [], {}, True)),
         *({**scene, "play_history": [], "resume_time": 0} for scene in SPOILED),
     ],
-    ids=lambda scene: json.dumps(scene)[-40:],
 )
 def test_a_scene_without_all_of_its_fields_is_none(answering, scene):
     with pytest.raises(Unavailable):
         answering({"data": {"s1": scene}}).watched([1])
 
 
-@pytest.mark.parametrize(
+@table(
     "body",
     [
         b"",

@@ -4,11 +4,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
@@ -17,6 +18,7 @@ from plexsync.stash_plugin import dependencies, launcher
 from plexsync.store import intake
 from plexsync.store.lock import is_locked
 from release.check import TOKEN, Trial
+from tests import forked
 from tests.patience import HANG, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,17 +60,43 @@ def online() -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-# Where the program finds plex.tv: the constants of its own package, which this one, first on its path, replaces.
-ELSEWHERE = """
+# Where the program finds plex.tv: the constants of its package.
+TV = """
+from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
+for owner, name in ((MyPlexPinLogin, "PINS"), (MyPlexAccount, "key"), (MyPlexResource, "key")):
+    setattr(owner, name, getattr(owner, name).replace("https://plex.tv", {url!r}))
+"""
+# A package of that name, first on the program's path, with those constants.
+ELSEWHERE = f"""
 import importlib.machinery, os, sys
 here = os.path.dirname(os.path.dirname(__file__))
 spec = importlib.machinery.PathFinder.find_spec("plexapi", [place for place in sys.path if place != here])
 __path__ = list(spec.submodule_search_locations)
 exec(compile(open(spec.origin, encoding="utf-8").read(), spec.origin, "exec"))
-from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
-for owner, name in ((MyPlexPinLogin, "PINS"), (MyPlexAccount, "key"), (MyPlexResource, "key")):
-    setattr(owner, name, getattr(owner, name).replace("https://plex.tv", {url!r}))
+{TV}
 """
+# The program of the plugin, with patience for a busy machine: it waits for what Stash writes and answers.
+WARM = f"""
+import os
+from plexsync.app import clients
+from plexsync.stash_plugin import child_process, hook, tasks
+clients.ASK_CONNECT = clients.ASK_READ = child_process.SECONDS = {HANG / 4}
+hook.READ_SECONDS, tasks.PATIENCE = {HANG}, {4 * HANG}
+sys.excepthook = hook.confess
+hook.main()
+os._exit(0)
+"""
+
+
+def warmed(trial: Trial, before: str = "") -> Trial:
+    """The same, with each process that Stash starts a fork of a warm one (`tests.forked`), which runs `before` first."""
+
+    def start(command: list[str], *, env: Mapping[str, str], **streams: Any) -> forked.Popen:
+        kept = {name: value for name, value in env.items() if not name.startswith(forked.READ_AT_START)}
+        return forked.Popen(["-c", f"import sys\n{before}\n{WARM}", *command[1:]], env=kept, **streams)
+
+    trial.runner.start = trial.hook.start = start
+    return trial
 
 
 @pytest.fixture
@@ -84,6 +112,7 @@ def fresh(inside: Trial, tv: PlexTvSim) -> Trial:
     package = Path(dependencies.place(str(inside.folder))) / "plexapi"
     package.mkdir()
     (package / "__init__.py").write_text(ELSEWHERE.replace("{url!r}", repr(tv.url)))
+    warmed(inside, TV.replace("{url!r}", repr(tv.url)))
     tv.servers = [Resource("NAS", TOKEN, (Connection(inside.plex.url, "127.0.0.1", inside.plex.port),))]
     return inside
 
@@ -91,20 +120,10 @@ def fresh(inside: Trial, tv: PlexTvSim) -> Trial:
 # --- the page in a browser ---------------------------------------------------------------------------------------
 
 STANDIN = (Path(__file__).parent / "standin.js").read_text(encoding="utf-8")
-CHROMIUM = Path("/usr/bin/chromium")
 HTML = """<!doctype html><html lang="en"><head><title>Stash</title><base href="/">
 <link rel="stylesheet" href="/plugin/StashPlexSync/css"></head><body><div id="root"></div>
 <script src="/standin.js"></script><script src="/plugin/StashPlexSync/javascript"></script>
 <script>startStash()</script></body></html>"""
-NOISY = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*NOISY, "--disable-component-update"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -112,11 +131,16 @@ def faults() -> list[str]:
     return []
 
 
-def opened(browser, faults: list[str]) -> Page:
-    """A window of its own that shows the page of the simulated Stash."""
-    made = browser.new_page(extra_http_headers={"ApiKey": KEY})
+@pytest.fixture(scope="session")
+def windows(chromium: Browser) -> BrowserContext:
+    """What all windows have in common: they are signed in to Stash. A context for each would cost as much as a test."""
+    return chromium.new_context(extra_http_headers={"ApiKey": KEY})
+
+
+def opened(windows: BrowserContext, faults: list[str]) -> Page:
+    """A window that shows the page of the simulated Stash."""
+    made = windows.new_page()
     made.set_default_timeout(1000 * HANG)
-    expect.set_options(timeout=1000 * HANG)
     made.on("pageerror", lambda error: faults.append(str(error)))
     made.route("**/standin.js", lambda route: route.fulfill(body=STANDIN, content_type="text/javascript"))
     made.route(re.compile(r"/app(\?|$)"), lambda route: route.fulfill(body=HTML, content_type="text/html"))
@@ -125,10 +149,21 @@ def opened(browser, faults: list[str]) -> Page:
 
 
 @pytest.fixture
-def page(browser, inside: Trial, faults: list[str]) -> Iterator[Page]:
-    made = opened(browser, faults)
+def warm(request: pytest.FixtureRequest) -> None:
+    """For tests of what a page shows, and not of what a process does: Stash starts forks of a warm process."""
+    if "inside" in request.fixturenames:
+        inside = request.getfixturevalue("inside")
+        if inside.runner.start is subprocess.Popen:
+            warmed(inside)
+
+
+@pytest.fixture
+def page(windows: BrowserContext, inside: Trial, faults: list[str]) -> Iterator[Page]:
+    made = opened(windows, faults)
     yield made
-    made.close()
+    for window in windows.pages:
+        window.close()
+    windows.clear_cookies()
 
 
 def go(page: Page, trial: Trial, where: str, lacks: str = "") -> None:

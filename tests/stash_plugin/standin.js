@@ -1,6 +1,7 @@
 /* As little of Stash's pages as the plugin's script needs: React's words, the patch points, a router and a scene page.
  *
- * Every change of a state draws everything anew; states and effects belong to a place in the tree.
+ * Every change of a state draws everything anew; states, effects and nodes belong to a place in the tree. What is drawn as
+ * before stays the same node, so a click or the focus is not lost because something else on the page changes meanwhile.
  */
 (function () {
   "use strict";
@@ -34,7 +35,7 @@
     effects = [];
     const made = document.createDocumentFragment();
     put(draw(), made, "root");
-    root.replaceChildren(made);
+    settle(root, made);
     for (const [path, part] of kept) {
       if (!seen.has(path)) {
         kept.delete(path);
@@ -42,6 +43,60 @@
       }
     }
     effects.forEach((run) => run());
+  }
+
+  // The children of `there` become those of `drawn`; a node that is drawn at the same place stays.
+  function settle(there, drawn) {
+    const news = new Map([...drawn.childNodes].map((node) => [node.place, node]));
+    for (const node of [...there.childNodes]) {
+      const same = news.get(node.place);
+      if (!same || same.nodeName !== node.nodeName) {
+        node.remove();
+      }
+    }
+    const stay = new Map([...there.childNodes].map((node) => [node.place, node]));
+    let next = there.firstChild;
+    for (const node of news.values()) {
+      const made = stay.has(node.place) ? renew(stay.get(node.place), node) : node;
+      if (made === next) {
+        next = next.nextSibling;
+      } else {
+        there.insertBefore(made, next);
+      }
+    }
+  }
+
+  function renew(node, drawn) {
+    if (node.nodeType === Node.TEXT_NODE) {
+      if (node.data !== drawn.data) {
+        node.data = drawn.data;
+      }
+      return node;
+    }
+    node.given.filter((name) => !drawn.hasAttribute(name)).forEach((name) => node.removeAttribute(name));
+    node.given = drawn.given;
+    for (const { name, value } of drawn.attributes) {
+      if (node.getAttribute(name) !== value) {
+        node.setAttribute(name, value);
+      }
+    }
+    for (const name of Object.keys({ ...node.heard, ...drawn.heard })) {
+      hear(node, name, drawn.heard[name]);
+    }
+    settle(node, drawn);
+    for (const name of ["value", "checked"]) {
+      if (name in drawn.controlled && node[name] !== drawn.controlled[name]) {
+        node[name] = drawn.controlled[name];
+      }
+    }
+    return node;
+  }
+
+  function hear(node, name, deed) {
+    if (!(name in node.heard)) {
+      node.addEventListener(name, (event) => node.heard[name] && node.heard[name](event));
+    }
+    node.heard[name] = deed;
   }
 
   function put(node, into, path) {
@@ -53,7 +108,9 @@
       return;
     }
     if (typeof node !== "object") {
-      into.append(document.createTextNode(String(node)));
+      const text = document.createTextNode(String(node));
+      text.place = path;
+      into.append(text);
       return;
     }
     if (node.type === Fragment) {
@@ -67,29 +124,33 @@
 
   function tag(node, path) {
     const made = document.createElement(node.type);
+    Object.assign(made, { place: path, heard: {}, controlled: {} });
     for (const [name, value] of Object.entries(node.props)) {
       if (name === "children" || name === "key" || value === undefined || value === null || value === false) {
         continue;
       }
       if (name === "onChange" && node.props.value !== undefined) {
-        made.addEventListener("input", value);
+        hear(made, "input", value);
       } else if (name.startsWith("on")) {
-        made.addEventListener(name.slice(2).toLowerCase(), value);
+        hear(made, name.slice(2).toLowerCase(), value);
       } else if (name === "style") {
         Object.assign(made.style, value);
       } else if (name === "className") {
         made.className = value;
       } else if (name === "srcDoc") {
         made.srcdoc = value;
-      } else if (name === "checked") {
-        made.checked = value;
+      } else if (name === "checked" || name === "value") {
+        continue;
       } else {
         made.setAttribute(name, value === true ? "" : value);
       }
     }
+    made.given = made.getAttributeNames();
     put(node.props.children, made, path + "/" + node.type);
-    if (node.props.value !== undefined) {
-      made.value = node.props.value;
+    for (const name of ["value", "checked"]) {
+      if (node.props[name] !== undefined) {
+        made.controlled[name] = made[name] = node.props[name];
+      }
     }
     return made;
   }

@@ -61,18 +61,29 @@ def test_the_files_of_the_page_are_there() -> None:
 
 
 def test_every_word_of_a_choice_stands_in_its_description() -> None:
-    for name, setting in MANIFEST.settings.items():
-        annotation = PlexSyncConfig.model_fields[name].annotation
-        for word in get_args(annotation) if get_origin(annotation) is Literal else ():
-            assert re.search(rf"\b{re.escape(word)}\b", setting["description"]), f"{name}: {word}"
+    annotations = {name: PlexSyncConfig.model_fields[name].annotation for name in MANIFEST.settings}
+    words = [(name, word) for name, kind in annotations.items() if is_choice(name) for word in get_args(kind)]
+    assert len(words) > 10
+    descriptions = {name: setting["description"] for name, setting in MANIFEST.settings.items()}
+    assert [(name, word) for name, word in words if not re.search(rf"\b{re.escape(word)}\b", descriptions[name])] == []
+
+
+def is_choice(name: str) -> bool:
+    return get_origin(PlexSyncConfig.model_fields[name].annotation) is Literal
 
 
 def test_what_is_told_of_defaults_is_so() -> None:
     defaults = {setting.name: setting.default for setting in describe()}
+    expected = {}
     for name, setting in MANIFEST.settings.items():
         if setting["type"] == "NUMBER":
-            assert f"Empty or 0 for {float(defaults[name] or 0):g}." in setting["description"]
-        if get_origin(PlexSyncConfig.model_fields[name].annotation) is Literal:
-            assert f"empty for {str(defaults[name]).strip(chr(34))}." in setting["description"]
-        if setting["type"] == "BOOLEAN" and defaults[name] == "true":
-            assert setting["description"].startswith("On by default.")
+            expected[name] = f"Empty or 0 for {float(defaults[name] or 0):g}."
+        elif is_choice(name):
+            expected[name] = f"empty for {str(defaults[name]).strip(chr(34))}."
+        elif setting["type"] == "BOOLEAN" and defaults[name] == "true":
+            expected[name] = "On by default."
+    assert len(expected) > 15
+    described = {name: MANIFEST.settings[name]["description"] for name in expected}
+    assert {name: words for name, words in expected.items() if words not in described[name]} == {}
+    begun = {name for name, words in expected.items() if words == "On by default."}
+    assert {name for name in begun if not described[name].startswith("On by default.")} == set()

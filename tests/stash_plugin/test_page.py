@@ -9,12 +9,13 @@ from playwright.sync_api import Locator, expect
 
 from plexsync.reports.rows import SHORT
 from release.check import FILE, TASK, TOKEN
+from tests.browser import CHROMIUM, NO_CHROMIUM
 from tests.journey.world import ROOT, until
-from tests.stash_plugin.conftest import CHROMIUM, go
+from tests.stash_plugin.conftest import go
 
 HOSTILE = '<img src=x onerror="window.hurt=1">&amp;<script>window.hurt=1</script>'
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM), pytest.mark.usefixtures("warm")]
 
 
 def test_the_page_tells_how_everything_stands_and_its_buttons_work(page, inside, faults):
@@ -59,8 +60,11 @@ def test_an_open_page_starts_no_process_while_a_worker_writes_its_status(page, i
 def test_the_preview_opens_on_the_page(page, inside, faults):
     inside.stash.quiet_edit(1, title=HOSTILE)
     go(page, inside, "/plugins/plexsync")
-    page.get_by_role("button", name="Show the preview").click()
+    show = page.get_by_role("button", name="Show the preview")
+    show.evaluate("node => { node.same = true }")
+    show.click()
     expect(page.get_by_text("there is no preview yet: run the task Preview")).to_be_visible()
+    assert show.evaluate("node => node.same"), "what is drawn again is the same node: no click and no focus is lost"
     page.get_by_role("button", name="Preview", exact=True).click()
     frame = page.locator("iframe[title=Preview]")
     expect(frame).to_be_visible()

@@ -1,8 +1,7 @@
 """The page inside Stash leads to the dashboard of a `plexsync serve`, where a link to it can work."""
 
 import os
-import subprocess
-import sys
+import socket
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -10,11 +9,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from release.check import TOKEN, Trial
+from tests import forked
+from tests.browser import CHROMIUM, NO_CHROMIUM
 from tests.patience import HANG, until
-from tests.stash_plugin.conftest import CHROMIUM, KEY, ROOT, go
+from tests.stash_plugin.conftest import KEY, ROOT, go
 from tests.web.test_serving import free_port
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM), pytest.mark.usefixtures("warm")]
 
 Serve = Callable[..., int]
 
@@ -35,9 +36,11 @@ def serve(inside: Trial) -> Iterator[Serve]:
             "web_bind": f"{host}:{port}",
             **more,
         }
-        environ = {"PATH": os.environ["PATH"], "HOME": str(inside.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        environ = {"PATH": os.environ["PATH"], "HOME": str(inside.folder)}
         environ |= {f"PLEXSYNC_{name.upper()}": value for name, value in given.items()}
-        started.append(subprocess.Popen([sys.executable, "-m", "plexsync", "serve"], cwd=ROOT, env=environ))
+        started.append(forked.Popen(["-m", "plexsync", "serve"], cwd=ROOT, env=environ))
+        # Asking the page starts a process each time.
+        until(lambda: answers(port))
         until(lambda: inside.ask("page_status").get("dashboard"))
         return port
 
@@ -45,6 +48,12 @@ def serve(inside: Trial) -> Iterator[Serve]:
     for process in started:
         process.terminate()
         assert process.wait(HANG) == 0
+
+
+def answers(port: int) -> bool:
+    """Whether anybody listens there."""
+    with socket.socket() as line:
+        return line.connect_ex(("127.0.0.1", port)) == 0
 
 
 def under(page: Page, trial: Trial, name: str) -> None:

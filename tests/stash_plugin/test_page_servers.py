@@ -11,10 +11,11 @@ from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_changes import next_machine
 from plexsync.simulator.plex_server import PlexSim
 from release.check import FILE, TOKEN
+from tests.browser import CHROMIUM, NO_CHROMIUM
 from tests.patience import until
-from tests.stash_plugin.conftest import CHROMIUM, go
+from tests.stash_plugin.conftest import go
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM), pytest.mark.usefixtures("warm")]
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource
 from plexsync.stash_plugin import dependencies
 from release.check import TOKEN, Trial
+from tests.browser import CHROMIUM, NO_CHROMIUM
 from tests.patience import until
-from tests.stash_plugin.conftest import CHROMIUM, go, opened
+from tests.stash_plugin.conftest import go, opened
 from tests.stash_plugin.test_setup_operations import moved
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM), pytest.mark.usefixtures("warm")]
 PAGE = "/plugins/plexsync"
 
 
@@ -67,7 +68,7 @@ def test_from_nothing_to_the_first_scene_in_sync(page, fresh: Trial, tv: PlexTvS
     assert faults == []
 
 
-def test_a_pin_that_expires_a_plex_tv_that_is_away_and_a_second_window(browser, page, fresh, tv, faults):
+def test_a_pin_that_expires_a_plex_tv_that_is_away_and_a_second_window(windows, page, fresh, tv, faults):
     go(page, fresh, PAGE)
     page.get_by_role("button", name="Sign in to Plex").click()
     expect(page.get_by_label("PIN")).to_be_visible()
@@ -80,7 +81,7 @@ def test_a_pin_that_expires_a_plex_tv_that_is_away_and_a_second_window(browser, 
     tv.faults.clear()
     sign.click()
     code = page.get_by_label("PIN").inner_text()
-    second = opened(browser, faults)
+    second = opened(windows, faults)
     go(second, fresh, PAGE)
     expect(second.get_by_label("PIN")).to_have_text(code)
     tv.confirm(code)

@@ -24,6 +24,7 @@ from release.check import TASK, TOKEN, Trial, unpacked
 from tests.journey.world import until
 from tests.patience import HANG
 from tests.stash_plugin.conftest import KEY, ROOT, online
+from tests.tables import table
 
 MANIFEST = read_manifest(ROOT / "StashPlexSync.yml")
 PLUGIN = "StashPlexSync"
@@ -165,6 +166,7 @@ def test_what_a_command_needs_in_its_environment_is_taken_back(inside):
         "print(json.dumps(tasks.done(**order)))", "tasks.done(**order); print(json.dumps(dict(os.environ)))"
     )
     after = mode(inside, "page_status", script=script.replace("import json, sys", "import json, os, sys"))
+    assert "PATH" in after
     assert not [name for name in after if name.startswith("PLEXSYNC_STASH") or name == "PLEXSYNC_DATA_DIR"]
 
 
@@ -235,7 +237,7 @@ def test_an_undone_scene_is_redone_from_its_page(inside):
 
 
 @pytest.mark.parametrize("mode", ["page_scene", "page_sync", "page_redo", "page_retry", "page_drop"])
-@pytest.mark.parametrize("named", ["--all", "7; rm", "0", "", None, ["--json"], {"a": 1}, "9" * 40])
+@table("named", ["--all", "7; rm", "0", "", None, ["--json"], {"a": 1}, "9" * 40])
 def test_what_a_page_names_is_a_number_or_nothing_is_run(inside, mode, named):
     told = inside.ask(mode, scene=named, rows=[named] if isinstance(named, str) else named)
     assert "is named" in told["error"]

@@ -15,9 +15,10 @@ from plexsync.stash_plugin import dependencies
 from plexsync.store import intake, life_signs
 from plexsync.store.lock import is_locked
 from release.check import TASK, Trial
+from tests.browser import CHROMIUM, NO_CHROMIUM
 from tests.engine.clocks import Clock
 from tests.patience import HANG, until
-from tests.stash_plugin.conftest import CHROMIUM, ROOT, go
+from tests.stash_plugin.conftest import ROOT, go
 
 pytestmark = pytest.mark.skipif(not life_signs.HANDLES, reason="signs by handles are for Linux")
 
@@ -204,7 +205,7 @@ def test_a_worker_that_is_killed_again_and_again_is_told_until_it_ends_in_good_o
     until(lambda: ended(living) is None)
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 def test_a_worker_that_fails_at_each_start_is_told_on_the_page_with_its_error(living, page, faults):
     kill(living, life_signs.SUPERVISOR)
     kill(living)
@@ -231,7 +232,7 @@ def test_a_worker_that_fails_at_each_start_is_told_on_the_page_with_its_error(li
     assert faults == []
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 def test_a_page_of_stash_that_is_opened_after_such_an_update_starts_the_worker(living, page, faults):
     older(living)
     go(page, living, "/")
@@ -240,7 +241,7 @@ def test_a_page_of_stash_that_is_opened_after_such_an_update_starts_the_worker(l
     assert faults == []
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs chromium")
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 def test_a_page_of_stash_that_is_opened_has_a_missing_worker_started_and_no_other(living, page, faults):
     with page.expect_response(lambda answer: "PlexSyncSigns" in (answer.request.post_data or "")):
         go(page, living, "/")

@@ -1,6 +1,7 @@
 """The history of failed attempts, as the overview tells it."""
 
 from plexsync.rules.job import Kind, State, Why
+from plexsync.store.attempts import KEPT
 from plexsync.store.database import Database
 
 T = 1_700_000_000_000
@@ -32,3 +33,22 @@ def test_scenes_that_are_not_in_plex_yet_are_no_trouble(store):
     for scene in range(2, 6):
         fail(store, scene, "absent")
     assert [cause for _, _, cause, _, _ in causes(store)] == ["refused"]
+
+
+def test_of_each_job_the_newest_attempts_are_kept_and_those_of_others_are_not_counted(store):
+    fail(store, 2, "refused", "another scene")
+    fail(store, 1, "refused", "another kind", kind=Kind.TAG)
+    for number in range(KEPT + 3):
+        fail(store, 1, "refused", f"attempt {number}")
+    with store.reading() as db:
+        kept = [row.error for row in db.attempts.of(Kind.SCENE, 1)]
+        assert kept == [f"attempt {number}" for number in reversed(range(3, KEPT + 3))]
+        assert [row.error for row in db.attempts.of(Kind.SCENE, 2)] == ["another scene"]
+        assert [row.error for row in db.attempts.of(Kind.TAG, 1)] == ["another kind"]
+
+
+def test_attempts_are_counted_if_they_counted_against_their_job(store):
+    fail(store, 1, "refused")
+    with store.writing() as tx:
+        tx.attempts.add(Kind.SCENE, 1, at=T, error_class="throttled", error="", attempts=0, state=State.READY)
+        assert tx.attempts.count_used() == 1

@@ -370,3 +370,32 @@ def test_no_log_and_no_error_shows_the_password(
         with made.writing() as tx:
             tx.notes.save("a", "1")
     assert SECRET not in f"{raised.value} {caplog.text} {made!r}"
+
+
+LIMITS = {
+    "statement_timeout": "5min",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "5min",
+    "synchronous_commit": "on",
+    "jit": "off",
+    "application_name": "plexsync",
+    "client_encoding": "UTF8",
+}
+
+
+def test_no_session_hangs_for_ever_or_takes_a_commit_for_safe_that_is_not(address: StoreAddress) -> None:
+    with closing(backend.PostgresSchema(address).connect()) as db:
+        assert {name: db.value(f"select current_setting('{name}')") for name in LIMITS} == LIMITS
+        assert db.value("select current_schema()") == address.schema
+
+
+def test_a_dead_peer_is_noticed_by_both_sides(address: StoreAddress) -> None:
+    # A socket of this machine has no such limits, so a session reads 0: what is asked for is looked at.
+    with closing(backend.PostgresSchema(address).connect()) as db:
+        known = {str(row[0]) for row in db.rows("select name from pg_settings where name like 'tcp_%'")}
+    limits = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+    limits["tcp_user_timeout"] = "20000"
+    assert set(limits) <= known
+    assert limits.items() <= backend.SESSION.items()
+    ours = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 3}
+    assert ours == backend.KEEPALIVES

@@ -236,6 +236,14 @@ def test_a_worker_that_was_replaced_meanwhile_does_not_go_on(
 # --- the locks that are looked at ------------------------------------------------------------------------------------
 
 
+def test_who_stands_by_is_listed_until_it_leaves(address: StoreAddress) -> None:
+    with closing(shared_locks(address)) as locks:
+        for machine in (ONE, TWO):
+            locks.stand_by(machine, ())
+        locks.leave(ONE)
+        assert [row.host for row in locks.standbys()] == ["two"]
+
+
 def test_who_works_is_asked_once_more_with_another_session(
     address: StoreAddress, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 from plexsync.store.db import on_network
+from tests.tables import table
 
 # About files.
 pytestmark = pytest.mark.sqlite_only
@@ -13,7 +14,7 @@ SHARED = ["ceph", "glusterfs", "lustre", "afs", "davfs", "gfs2", "ocfs2", "vboxs
 LOCAL = ["ext4", "xfs", "btrfs", "zfs", "overlay", "tmpfs", "f2fs", "bcachefs"]
 
 
-@pytest.mark.parametrize(("kind", "shared"), [*((one, True) for one in SHARED), *((one, False) for one in LOCAL)])
+@table(("kind", "shared"), [*((one, True) for one in SHARED), *((one, False) for one in LOCAL)])
 def test_file_systems_that_machines_share_are_known(tmp_path, kind, shared):
     mounts = tmp_path / "mounts"
     mounts.write_text(f"1 2 0:1 / / rw - {kind} x rw\n")

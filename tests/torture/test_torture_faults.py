@@ -11,6 +11,7 @@ from tests.torture.__main__ import RUNS
 from tests.torture.sampled import spoiled_nothing
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="children are forked")
 @pytest.mark.parametrize("fault", sorted(RUNS))
 def test_a_sample_of_the_fault_matrix_loses_doubles_and_spoils_nothing(fault):

@@ -7,7 +7,7 @@ import pytest
 
 from tests.torture.sampled import spoiled_nothing
 
-pytestmark = pytest.mark.needs_postgres
+pytestmark = [pytest.mark.needs_postgres, pytest.mark.long]
 SAMPLE = ("F4", "P1", "P2", "P3", "P4", "P5", "P6")
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from plexsync.app.parts import Parts, opened
 from plexsync.simulator.plex_server import PlexSim
@@ -29,8 +28,6 @@ from tests.journey.world import KEY, TOKEN, World, until
 from tests.patience import HANG
 from validation.config import PlexSyncConfig
 
-CHROMIUM = shutil.which("chromium")
-NO_CHROMIUM = "chromium is not installed: the pages are not looked at in a browser"
 SHOTS = os.environ.get("SHOTS", "")
 TOKEN_FIELD = re.compile(r'name="token" value="([0-9a-f]{64})"')
 
@@ -179,19 +176,6 @@ class Seen:
         """A picture, if somebody wants to look (SHOTS names a folder)."""
         if SHOTS:
             self.page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip(NO_CHROMIUM)
-    expect.set_options(timeout=1000 * HANG)
-    with sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 Look = Callable[..., Seen]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, urldefrag, urlencode, urljoin, urlsplit
 
 import httpx2
 
@@ -65,13 +65,20 @@ class Reader(HTMLParser):
 
 @dataclass
 class Crawl:
-    """One visit. `bad` is what did not lead where it should. Of the pages of scenes it opens only those of `scenes`."""
+    """One visit. `bad` is what did not lead where it should. Of the pages of scenes it opens only those of `scenes`.
+
+    `once`: each page is opened once, whatever its filters. `sample`: each value of each filter of a page is opened once,
+    and not every combination of them; of forms that differ in numbers and values alone, one is sent.
+    """
 
     dash: Dash
     scenes: Set[int]
+    once: bool = False
+    sample: bool = False
     seen: set[str] = field(default_factory=set)
     forms: dict[Name, Form] = field(default_factory=dict)
     bad: list[str] = field(default_factory=list)
+    _filters: set[tuple[str, str, str]] = field(default_factory=set)
 
     def links(self, *starts: str) -> None:
         """Open everything that can be reached from here by links and by forms that only ask."""
@@ -79,6 +86,8 @@ class Crawl:
         while todo:
             url, anchor = urldefrag(todo.pop(0))
             if url in self.seen or not url.startswith(f"{self.dash.url}/") or not self._is_meant(url):
+                continue
+            if not self._is_new(url):
                 continue
             self.seen.add(url)
             answer = self.dash.client.get(url)
@@ -88,10 +97,10 @@ class Crawl:
 
     def send(self) -> None:
         """Send every form that was seen and that changes something; open what it leads to."""
-        token, done = self.dash.token(), set[Name]()
-        while left := [name for name in self.forms if name not in done]:
+        token, done = self.dash.token(), set[object]()
+        while left := [name for name in self.forms if self._kind(name) not in done]:
             name = left[0]
-            done.add(name)
+            done.add(self._kind(name))
             form = self.forms[name]
             answer = self.dash.client.post(form.action, data={**dict(form.fields), "token": token})
             self.links(*self._take(f"POST {form.action} {dict(name[2])}", answer))
@@ -99,6 +108,25 @@ class Crawl:
     def _is_meant(self, url: str) -> bool:
         scene = re.match(r"/scenes/(\d+)", urlsplit(url).path)
         return scene is None or int(scene[1]) in self.scenes
+
+    def _kind(self, name: Name) -> object:
+        """The same for forms of which a sample sends one."""
+        method, action, fields = name
+        return (
+            (method, re.sub(r"\d+", "#", urlsplit(action).path), *(field for field, _ in fields))
+            if self.sample
+            else name
+        )
+
+    def _is_new(self, url: str) -> bool:
+        """Whether the page, or a value of one of its filters, was not opened before; always so in a full visit."""
+        if not self.once and not self.sample:
+            return True
+        path, query = urlsplit(url).path, "" if self.once else urlsplit(url).query
+        filters = {(path, name, value) for name, value in parse_qsl(query, keep_blank_values=True) or [("", "")]}
+        is_new = not filters <= self._filters
+        self._filters |= filters
+        return is_new
 
     def _take(self, name: str, answer: httpx2.Response) -> list[str]:
         if answer.status_code >= 400:

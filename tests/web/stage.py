@@ -4,6 +4,8 @@ import math
 import threading
 from collections.abc import Iterable
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Self
 
 from plexsync.app.parts import Parts, at_work, opened
 from plexsync.app.run import drain
@@ -13,7 +15,10 @@ from plexsync.rules.job import DAY, Kind, State, Why
 from plexsync.rules.note_keys import BEGUN
 from plexsync.rules.samples import HOUR, MINUTE, Sample
 from plexsync.simulator.http import Fault, Request
+from plexsync.simulator.plex_changes import PlexBackup
+from plexsync.simulator.stash_model import StashBackup
 from tests.journey.world import World
+from tests.stores import on_postgres
 from validation.config import PlexSyncConfig
 
 HOSTILE = (
@@ -52,8 +57,53 @@ def refusing(world: World, title: str):
     world.plex.faults.clear()
 
 
+@dataclass(frozen=True)
+class Furniture:
+    """A furnished world: the files of its data folder, both servers' databases, and Plex's time."""
+
+    files: dict[str, bytes]
+    stash: StashBackup
+    plex: PlexBackup
+    plex_now: int
+    found: dict[str, int]
+
+    @classmethod
+    def of(cls, world: World, found: dict[str, int]) -> Self:
+        """A copy of it, while nobody has its database open."""
+        files = {
+            str(path.relative_to(world.folder)): path.read_bytes() for path in world.folder.rglob("*") if path.is_file()
+        }
+        return cls(files, world.stash.backup(), world.plex.backup(), world.plex.now(), found)
+
+    def put_into(self, world: World) -> dict[str, int]:
+        """Make a new world the same."""
+        for name, content in self.files.items():
+            path = world.folder / name
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_bytes(content)
+            path.chmod(0o600)
+        world.stash.restore(self.stash)
+        world.plex.restore(self.plex)
+        world.plex.advance(self.plex_now - world.plex.now())
+        return dict(self.found)
+
+
+# What was furnished in this process: a world with the same settings and the same Plex gets a copy.
+FURNISHED: dict[tuple[str, ...], Furniture] = {}
+
+
 def furnish(world: World) -> dict[str, int]:
     """One scene for each way to stand, by its word, and some more; `hostile` is the first with a title that means harm."""
+    given = (world.plex.machine, world.section, *map(str, sorted(world.settings.items())))
+    if furniture := FURNISHED.get(given):
+        return furniture.put_into(world)
+    found = _furnish(world)
+    if not on_postgres():
+        FURNISHED[given] = Furniture.of(world, found)
+    return found
+
+
+def _furnish(world: World) -> dict[str, int]:
     ids = world.add(12)
     found = {"in_step": ids[0], "waiting": ids[1], "ignored": ids[2], "failed": ids[3], "gone": ids[4]}
     world.stash.edit_scene(ids[3], title="Refused by Plex")

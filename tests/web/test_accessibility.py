@@ -4,17 +4,30 @@ Nor is any page wider than its screen.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
 
 from plexsync.simulator.http import Fault
-from tests.journey.world import World
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
+from tests.journey.world import KEY, TOKEN, World
 from tests.web.conftest import Look, dashboard
 from tests.web.crawl import Crawl
 from tests.web.stage import furnish
 from tests.web.test_crawl import everything
+
+VIOLATIONS = ["violations"]
+# What depends on the colours; the rest of a page is the same in light and dark.
+COLOURS = {"resultTypes": VIOLATIONS, "runOnly": ["color-contrast", "link-in-text-block"]}
+# The pages on which trouble is told; `test_axe_finds_nothing_on_any_page_in_trouble` opens all.
+TROUBLED = {"/", "/accept", "/dead", "/fix", "/outages", "/reconcile", "/scenes", "/scenes/1", "/settings/plex"}
+PARTS = 8
 
 
 def pages(crawl: Crawl) -> Iterator[str]:
@@ -29,31 +42,80 @@ def pages(crawl: Crawl) -> Iterator[str]:
     yield from paths.values()
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("trouble", [False, True], ids=["calm", "trouble"])
-def test_axe_finds_nothing_on_any_page(world: World, look: Look, trouble: bool, dark: bool) -> None:
-    scenes = furnish(world)
-    if trouble:
-        world.plex.faults.set(Fault("status", status=503))
-        world.stash.faults.set(Fault("status", status=503))
-    with dashboard(world) as dash:
+@contextmanager
+def addresses(folder: Path, *, trouble: bool) -> Iterator[list[str]]:
+    """The addresses of all pages of a furnished house."""
+    folder.mkdir(mode=0o700)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as world:
+        world.section = plex.add_section("Movies", locations=("/media/scenes",))
+        scenes = furnish(world)
         if trouble:
-            everything(dash.parts)
-        crawl = Crawl(dash, set(scenes.values()))
-        crawl.links("/", "/login")
-        found, page, axe = list(pages(crawl)), look(dark=dark).page, Axe()
-        assert {"/", "/fix", "/reconcile", "/review", "/scenes/1"} <= {urlsplit(url).path for url in found}
-        for url in found:
-            page.goto(url)
-            said = axe.run(page)
+            plex.faults.set(Fault("status", status=503))
+            stash.faults.set(Fault("status", status=503))
+        with dashboard(world) as dash:
+            if trouble:
+                everything(dash.parts)
+            crawl = Crawl(dash, set(scenes.values()), once=True)
+            crawl.links("/", "/login")
+            found = list(pages(crawl))
+            assert {"/", "/fix", "/reconcile", "/review", "/scenes/1"} <= {urlsplit(url).path for url in found}
+            yield found
+
+
+@pytest.fixture(scope="module")
+def calm_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    with addresses(tmp_path_factory.mktemp("calm pages") / "data", trouble=False) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def troubled_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    with addresses(tmp_path_factory.mktemp("troubled pages") / "data", trouble=True) as found:
+        yield found
+
+
+def nothing_is_found(page: Page, urls: list[str]) -> None:
+    """On none of these pages, in light and dark; each is opened once."""
+    assert urls
+    page.add_init_script(AXE_SCRIPT)
+    axe = Axe("")
+    for url in urls:
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        page.goto(url)
+        for dark, options in ((False, {"resultTypes": VIOLATIONS}), (True, COLOURS)):
+            page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
+            said = axe.run(page, options=options)
             assert not said.violations_count, f"{url}\n{said.generate_report()}"
-            for width in (820, 390, 1280):
-                page.set_viewport_size({"width": width, "height": 900})
-                assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{url} at {width}"
-        page.close()
+        for width in (820, 390, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{url} at {width}"
+    page.close()
 
 
-def test_axe_finds_what_is_wrong(look: Look) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_axe_finds_nothing_on_any_page(calm_pages: list[str], look: Look, part: int) -> None:
+    nothing_is_found(look().page, calm_pages[part::PARTS])
+
+
+def test_axe_finds_nothing_where_trouble_is_told(troubled_pages: list[str], look: Look) -> None:
+    told = [url for url in troubled_pages if urlsplit(url).path in TROUBLED]
+    assert {urlsplit(url).path for url in told} == TROUBLED
+    nothing_is_found(look().page, told)
+
+
+@pytest.mark.long
+def test_axe_finds_nothing_on_any_page_in_trouble(troubled_pages: list[str], look: Look) -> None:
+    nothing_is_found(look().page, troubled_pages)
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "found"),
+    [
+        ("<input>", {"resultTypes": VIOLATIONS}, ["label"]),
+        ("<p style='color: #999'>Hardly to be read</p>", COLOURS, ["color-contrast"]),
+    ],
+)
+def test_axe_finds_what_is_wrong(look: Look, body: str, options: dict[str, object], found: list[str]) -> None:
     page = look().page
-    page.set_content("<html lang=en><title>A page</title><main><h1>A page</h1><input></main>")
-    assert [one["id"] for one in Axe().run(page).response["violations"]] == ["label"]
+    page.set_content(f"<html lang=en><title>A page</title><main><h1>A page</h1>{body}</main>")
+    assert [one["id"] for one in Axe().run(page, options=options).response["violations"]] == found

@@ -1,6 +1,7 @@
 """The API: the shapes of `plexsync ... --json`, and its verbs."""
 
 import json
+import re
 from typing import Any, NoReturn
 
 import pytest
@@ -13,7 +14,7 @@ from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.rules.scene import Scene
 from plexsync.simulator.http import Fault
 from plexsync.store.lock import try_lock
-from tests.journey.world import World, until
+from tests.journey.world import ROOT, World, until
 from tests.web.conftest import Dash, dashboard
 from validation.config import PlexSyncConfig
 from validation.sources import NAMED_FILE
@@ -233,6 +234,24 @@ def test_the_metrics_say_what_status_says(world: World) -> None:
     assert books == {name: status["books"][name] for name in ("accepted", "coalesced", "done", "pruned")}
     states = {one.labels["state"] for one in found["plexsync_breaker_state"].samples if one.value}
     assert states == {"closed"}
+
+
+def test_the_metrics_are_those_of_the_page_about_them(calm: Dash) -> None:
+    page = (ROOT / "docs/dashboard.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"`(plexsync_\w+)(?:\{([\w,]+)\})?`", page))
+    # Only with several servers.
+    told.pop("plexsync_database_readable")
+    families = list(parsed(calm.get("/metrics").text))
+    names = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
+    assert names == set(told)
+    samples = {sample.name: sample.labels for family in families for sample in family.samples}
+    assert len(samples) > 15
+    assert {name: ",".join(labels) for name, labels in samples.items()} == {name: told[name] for name in samples}
+    for family, words in (("plexsync_plays", "state"), ("plexsync_books", "entry"), ("plexsync_dead_letters", "way")):
+        (line,) = [line for line in page.splitlines() if f"`{family}" in line]
+        (found,) = [one for one in families if one.name == family]
+        listed = re.findall(r"`(\w+)`", line.partition(" | ")[2])
+        assert [sample.labels[words] for sample in found.samples] == listed
 
 
 def test_health_is_well_only_while_a_worker_gives_signs_of_life(dash: Dash) -> None:

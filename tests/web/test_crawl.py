@@ -17,8 +17,10 @@ from tests.web.crawl import Crawl
 from tests.web.stage import furnish
 
 
-@pytest.mark.parametrize("trouble", [False, True])
-def test_every_link_and_every_form_leads_somewhere(world: World, trouble: bool) -> None:
+@pytest.mark.parametrize("trouble", [False, True], ids=["calm", "trouble"])
+@pytest.mark.parametrize("sample", [True, pytest.param(False, marks=pytest.mark.long)], ids=["each filter", "all"])
+def test_every_link_and_every_form_leads_somewhere(world: World, trouble: bool, sample: bool) -> None:
+    """In `make test`: each value of each filter of each page. All combinations of them take long."""
     scenes = furnish(world)
     if trouble:
         world.settings["approve_bulk"] = "false"
@@ -28,7 +30,7 @@ def test_every_link_and_every_form_leads_somewhere(world: World, trouble: bool) 
         if trouble:
             everything(dash.parts)
         facts: StatusFacts = dash.get("/api/status").json()
-        crawl = Crawl(dash, set(scenes.values()))
+        crawl = Crawl(dash, set(scenes.values()), sample=sample)
         crawl.links("/")
         # Every scene that a figure of the overview counts is behind that figure.
         assert [name for name, entry in facts["scenes"].items() if entry["count"] and name not in scenes] == []

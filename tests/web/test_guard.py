@@ -201,6 +201,23 @@ def test_what_is_too_large_is_refused_before_anything_else_sees_it(calm: Dash, p
     assert chunked.status == 413
 
 
+def test_what_keeps_a_browser_safe_is_as_strict_as_it_was() -> None:
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    assert {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    } == HEADERS
+
+
 def test_every_answer_carries_what_keeps_a_browser_safe(calm: Dash) -> None:
     asked = [("GET", "/"), ("GET", "/nowhere"), ("GET", "/static/dashboard.css"), ("GET", "/api/status"), ("PUT", "/")]
     asked += [("POST", "/reconcile"), ("GET", "/health"), ("GET", "/metrics"), ("GET", "/login")]

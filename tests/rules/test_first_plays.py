@@ -1,0 +1,64 @@
+"""The notes of the first write of plays: what it would do, and for which plays your approval is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plexsync.rules.first_plays import FirstPlays, approval_text, approved_since, counted_text, read_counted
+
+NUMBER = st.integers(0, 2**53)
+SINCE, APPROVED = 1_700_000_000, 1_700_000_500
+
+
+@given(st.builds(FirstPlays, st.text(), *[NUMBER] * 11))
+def test_what_was_counted_is_read_again_as_it_was_whatever_the_account_is_called(first):
+    assert read_counted(counted_text(first)) == first
+
+
+COUNTED = counted_text(FirstPlays("an owner", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11))
+
+
+@pytest.mark.parametrize("number", range(11))
+@pytest.mark.parametrize("damage", ["x", "-1", "1.5", "\N{ARABIC-INDIC DIGIT ONE}", "\N{SUPERSCRIPT TWO}", ""])
+def test_a_note_with_a_number_that_is_none_says_nothing(number, damage):
+    words = COUNTED.split(" ")
+    words[number] = damage
+    assert read_counted(" ".join(words)) is None
+
+
+def test_a_note_that_is_cut_off_says_nothing():
+    assert read_counted(COUNTED) is not None
+    cut = [" ".join(COUNTED.split(" ")[:words]) for words in range(12)]
+    assert [read_counted(text) for text in cut] == [None] * 12
+    assert read_counted(" ".join(map(str, range(11))) + " ") is not None, "an account without a name"
+
+
+def approval(machine: str = "m", account: int = 7) -> str:
+    return approval_text(machine, account, watch_since=SINCE, since=APPROVED, at=1)
+
+
+@pytest.mark.parametrize(
+    ("machine", "account", "watch_since", "expected"),
+    [
+        pytest.param("m", 7, SINCE, APPROVED, id="as it was given"),
+        pytest.param("m", 7, SINCE + 1, APPROVED, id="a later day that is before what was approved"),
+        pytest.param("m", 7, APPROVED + 9, APPROVED + 9, id="a later day after what was approved"),
+        pytest.param("m", 7, SINCE - 1, None, id="an earlier day"),
+        pytest.param("n", 7, SINCE, None, id="another server"),
+        pytest.param("m", 8, SINCE, None, id="another account"),
+    ],
+)
+def test_an_approval_is_for_one_server_one_account_and_the_day_of_its_time(machine, account, watch_since, expected):
+    assert approved_since(approval(), machine, account, watch_since=watch_since) == expected
+
+
+@pytest.mark.parametrize("word", range(1, 5))
+@pytest.mark.parametrize("damage", ["x", "-1", "\N{ARABIC-INDIC DIGIT SEVEN}", "\N{SUPERSCRIPT TWO}", "", "7 7"])
+def test_a_damaged_approval_approves_nothing(word, damage):
+    words = approval().split(" ")
+    words[word] = damage
+    assert approved_since(" ".join(words), "m", 7, watch_since=SINCE) is None
+
+
+def test_no_approval_approves_nothing():
+    assert approved_since("", "", 0, watch_since=0) is None
