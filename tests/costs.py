@@ -59,7 +59,7 @@ class Costs:
         output = getattr(self._config, "workeroutput", None)
         if output is not None:
             output["cpu"] = cpu()
-        elif self._tests and self._config.cache is not None:
+        elif self._tests and getattr(self._config, "cache", None) is not None:
             self._config.cache.set(KEY, {"all": round(self._workers + cpu(), 1), "tests": self._tests})
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -233,8 +233,8 @@ def of_kinds(sql: str, kinds: Sequence[str] | None) -> str:
     """Restrict a statement to rows of these kinds; raises ValueError unless each is a valid kind.
 
     Nearly all rows are scenes. Rows of other kinds are found by the primary key, not behind every scene that is due.
-    Of a list of one kind SQLite would make a constant, and sort all rows that are due at the same time. So none is that
-    short.
+    SQLite would treat a list of one kind as a constant, and sort all rows that are due at the same time. So a single kind
+    is listed twice.
     """
     if kinds is None:
         return sql
