@@ -139,20 +139,20 @@ def taken_over(memory: Ratings, keys: Iterable[str], stash: int) -> dict[str, Re
 
     What an item that is gone has replaced in Stash is remembered with another item, so that it can be put back.
     """
-    there = sorted(keys)
-    gone = {key: row for key, row in memory.items() if key not in there and row.stash_before != UNKNOWN}
-    if not gone or not there:
+    present = sorted(keys)
+    gone = {key: row for key, row in memory.items() if key not in present and row.stash_before != UNKNOWN}
+    if not gone or not present:
         return {}
     changed = {
         key: replace(row, stash_before=UNKNOWN, undo=row.undo and row.plex_before != UNKNOWN)
         for key, row in gone.items()
     }
-    known = [row for key, row in memory.items() if key in there and row.stash_before != UNKNOWN]
-    ours = [row for row in gone.values() if stash in (row.stash, row.sent)]
-    if ours and not known:
-        last, heir = max(ours, key=lambda row: row.changed_at), memory.get(there[0], NEW)
+    others = [row for key, row in memory.items() if key in present and row.stash_before != UNKNOWN]
+    own = [row for row in gone.values() if stash in (row.stash, row.sent)]
+    if own and not others:
+        last, heir = max(own, key=lambda row: row.changed_at), memory.get(present[0], NEW)
         in_stash = stash if heir.stash == UNKNOWN else heir.stash
-        changed[there[0]] = replace(heir, stash=in_stash, stash_before=last.stash_before, undo=heir.undo or last.undo)
+        changed[present[0]] = replace(heir, stash=in_stash, stash_before=last.stash_before, undo=heir.undo or last.undo)
     return changed
 
 
