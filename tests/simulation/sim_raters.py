@@ -543,6 +543,7 @@ class Raters(Watchers):
         super().restore_stash()
         for scene in self.scenes():
             self._is_restored(scene, before.get(key_of(scene)))
+        self._names_are_back()
 
     def _is_restored(self, scene: SceneSnapshot, before: tuple[dict[str, int], bool, bool] | None) -> None:
         truth, key, now = self.world.truth, key_of(scene), self.sides(scene)
@@ -592,8 +593,12 @@ class Raters(Watchers):
             for name, value in self.world.fields(scene).items():
                 if value in truth.imported.get((key, name), ()):
                     truth.may_be(key, name).add(value)
+        self._names_are_back()
+
+    def _names_are_back(self) -> None:
+        """After a restore nobody knows which names an import has created."""
         for name in NAMES:
-            truth.names_left.setdefault(name, set()).update(self.world.names_in_stash(name))
+            self.world.truth.names_left.setdefault(name, set()).update(self.world.names_in_stash(name))
 
     def _rests(self) -> list[tuple[SceneSnapshot, dict[str, int], bool, bool]]:
         """Each scene with its ratings, and whether these and its resume point are at rest."""
