@@ -67,14 +67,15 @@ class Raters(Watchers):
             ]
         if ways.resume:
             table += [
-                (14, "leave in Plex", self.leave_in_plex),
-                (7, "go on in Stash", self.go_on_in_stash),
+                (22, "leave in Plex", self.leave_in_plex),
+                (14, "go on in Stash", self.go_on_in_stash),
+                (3, "undo", self.undo),
                 (8, "resume", world.poll_resume),
             ]
         if ways.imports:
             table += [
-                (4, "preview an import", self.preview_import),
-                (6, "import", self.carry_out_import),
+                (5, "preview an import", self.preview_import),
+                (8, "import", self.carry_out_import),
                 (4, "undo an import", self.undo_import),
                 (10, "edit", self.edit),
             ]
