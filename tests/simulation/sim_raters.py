@@ -61,7 +61,7 @@ class Raters(Watchers):
             table += [
                 (14, "rate in Plex", self.rate_in_plex),
                 (12, "rate in Stash", self.rate_in_stash),
-                (6, "rate on both sides", self.rate_both),
+                (10, "rate on both sides", self.rate_both),
                 (5, "undo ratings", self.undo_ratings),
                 (8, "ratings", world.poll_ratings),
             ]
@@ -285,9 +285,10 @@ class Raters(Watchers):
 
     def rate_both(self) -> None:
         """Both sides are rated before anybody looks."""
-        world, scene = self.world, self.some_scene()
-        if scene is None or not self.is_rating_at_rest(scene):
+        world, calm = self.world, [scene for scene in self.scenes() if self.is_rating_at_rest(scene)]
+        if not calm:
             return
+        scene = self.dice.choice(calm)
         sides = self.sides(scene)
         key = self.dice.choice([side for side in sides if side != STASH])
         stash, plex = self.dice.choice(STASH_RATINGS), self.dice.choice(PLEX_RATINGS)
