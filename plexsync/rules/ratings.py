@@ -148,9 +148,9 @@ def taken_over(memory: Ratings, keys: Iterable[str], stash: int) -> dict[str, Re
         for key, row in gone.items()
     }
     others = [row for key, row in memory.items() if key in present and row.stash_before != UNKNOWN]
-    written = [row for row in gone.values() if stash in (row.stash, row.sent)]
-    if written and not others:
-        last, heir = max(written, key=lambda row: row.changed_at), memory.get(present[0], NEW)
+    own = [row for row in gone.values() if stash in (row.stash, row.sent)]
+    if own and not others:
+        last, heir = max(own, key=lambda row: row.changed_at), memory.get(present[0], NEW)
         in_stash = stash if heir.stash == UNKNOWN else heir.stash
         changed[present[0]] = replace(heir, stash=in_stash, stash_before=last.stash_before, undo=heir.undo or last.undo)
     return changed

@@ -61,20 +61,21 @@ class Raters(Watchers):
             table += [
                 (14, "rate in Plex", self.rate_in_plex),
                 (12, "rate in Stash", self.rate_in_stash),
-                (6, "rate on both sides", self.rate_both),
+                (10, "rate on both sides", self.rate_both),
                 (5, "undo ratings", self.undo_ratings),
                 (8, "ratings", world.poll_ratings),
             ]
         if ways.resume:
             table += [
-                (14, "leave in Plex", self.leave_in_plex),
-                (7, "go on in Stash", self.go_on_in_stash),
+                (22, "leave in Plex", self.leave_in_plex),
+                (14, "go on in Stash", self.go_on_in_stash),
+                (3, "undo", self.undo),
                 (8, "resume", world.poll_resume),
             ]
         if ways.imports:
             table += [
-                (4, "preview an import", self.preview_import),
-                (6, "import", self.carry_out_import),
+                (5, "preview an import", self.preview_import),
+                (8, "import", self.carry_out_import),
                 (4, "undo an import", self.undo_import),
                 (10, "edit", self.edit),
             ]
@@ -284,9 +285,10 @@ class Raters(Watchers):
 
     def rate_both(self) -> None:
         """Both sides are rated before anybody looks."""
-        world, scene = self.world, self.some_scene()
-        if scene is None or not self.is_rating_at_rest(scene):
+        world, calm = self.world, [scene for scene in self.scenes() if self.is_rating_at_rest(scene)]
+        if not calm:
             return
+        scene = self.dice.choice(calm)
         sides = self.sides(scene)
         key = self.dice.choice([side for side in sides if side != STASH])
         stash, plex = self.dice.choice(STASH_RATINGS), self.dice.choice(PLEX_RATINGS)
@@ -543,6 +545,7 @@ class Raters(Watchers):
         super().restore_stash()
         for scene in self.scenes():
             self._is_restored(scene, before.get(key_of(scene)))
+        self._names_are_back()
 
     def _is_restored(self, scene: SceneSnapshot, before: tuple[dict[str, int], bool, bool] | None) -> None:
         truth, key, now = self.world.truth, key_of(scene), self.sides(scene)
@@ -592,8 +595,12 @@ class Raters(Watchers):
             for name, value in self.world.fields(scene).items():
                 if value in truth.imported.get((key, name), ()):
                     truth.may_be(key, name).add(value)
+        self._names_are_back()
+
+    def _names_are_back(self) -> None:
+        """After a restore nobody knows which names an import has created."""
         for name in NAMES:
-            truth.names_left.setdefault(name, set()).update(self.world.names_in_stash(name))
+            self.world.truth.names_left.setdefault(name, set()).update(self.world.names_in_stash(name))
 
     def _rests(self) -> list[tuple[SceneSnapshot, dict[str, int], bool, bool]]:
         """Each scene with its ratings, and whether these and its resume point are at rest."""
