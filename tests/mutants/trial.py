@@ -1,7 +1,8 @@
 """One fault is tried: in a copy of the tree, by the tests that were chosen, until the first of them fails.
 
 A test that fails counts only if it passes without the fault, in the same copy and in the same time. One that hangs has
-failed: it gets far more time than any test takes.
+failed: it gets far more time than any test takes. A run that is ended because a busy machine takes too long has found
+nothing.
 """
 
 import os
@@ -25,7 +26,8 @@ ROUNDS = (4, 8, 12)
 LONGEST_TEST, LONGEST_WAIT = 90, 30
 # Seconds after which a run is ended, however many tests it still has.
 LONGEST_RUN = 600
-NOTHING_RAN = 5
+# How a run ends: nothing was left of the tests that it should run; it took too long.
+NOTHING_RAN, ENDED = 5, -signal.SIGKILL
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class Bench:
             self._end_what_is_left()
         if self.failures.exists():
             return self.failures.read_text(encoding="utf-8").splitlines(), cpu
-        return ([tests[0]] if status not in (0, NOTHING_RAN) else []), cpu
+        return ([] if status in (0, NOTHING_RAN, ENDED) else [tests[0]]), cpu
 
     @staticmethod
     def _waited(process: subprocess.Popen[bytes]) -> tuple[int, float]:
