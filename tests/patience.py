@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable
 
-HANG = float(os.environ.get("PLEXSYNC_HANG", "120"))
+HANG = float(os.environ.get("TESTS_HANG", "120"))
 """Seconds after which a wait is given up: a bug, never a result. `make mutants` makes bugs, and gives them less."""
 
 

@@ -42,13 +42,15 @@ class Verdict:
 
 
 def copied(target: Path, root: Path = ROOT) -> None:
-    """A copy of the files that git knows or would take, as they are now."""
+    """A copy of the files that git knows or would take, as they are now. Git knows them there, too: a test asks it."""
     words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(words, cwd=root, capture_output=True, text=True, check=True).stdout.split("\0")
     for name in filter(None, names):
         if (root / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, target / name)
+    for words in (["init", "-q"], ["add", "--all"]):
+        subprocess.run(["git", *words], cwd=target, check=True)
 
 
 def store_of(fault: Fault) -> str:
@@ -112,7 +114,7 @@ class Bench:
             "PYTHONPATH": str(self.tree),
             "TMPDIR": str(self.temporary),
             "MUTANTS_FAILURES": str(self.failures),
-            "PLEXSYNC_HANG": str(LONGEST_WAIT),
+            "TESTS_HANG": str(LONGEST_WAIT),
         }
         with (self.tree.parent / "output").open("wb") as output:
             process = subprocess.Popen(
