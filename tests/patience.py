@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from itertools import chain, repeat
 
-HANG = float(os.environ.get("PLEXSYNC_HANG", "120"))
+HANG = float(os.environ.get("TESTS_HANG", "120"))
 """Seconds after which a wait is given up: a bug, never a result. `make mutants` makes bugs, and gives them less."""
 PAUSES = (0.001, 0.002, 0.004, 0.008, 0.016)
 """Seconds between the first looks; the last one stays."""

@@ -73,7 +73,9 @@ def uv_tool(at: Folder) -> None:
 
 def uv_tool_of_another_address(at: Folder) -> None:
     (at.prefix / "uv-receipt.toml").touch()
-    at.noted("direct_url.json", '{"url": "https://example.org/plexsync.git", "vcs_info": {"vcs": "git"}}')
+    # Its path is there on this machine, too, and means something else.
+    url = at.wheel.as_uri().replace("file://", "https://example.org")
+    at.noted("direct_url.json", json.dumps({"url": url, "vcs_info": {"vcs": "git"}}))
 
 
 def uvx(at: Folder) -> None:

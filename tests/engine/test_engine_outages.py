@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from plexsync.engine.engine import Worked
+from plexsync.engine.engine import ProbeResult, Worked
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
@@ -183,6 +183,20 @@ def test_while_only_writes_fail_nobody_dies_and_a_write_finds_out_when_they_work
     house.plex_sim.faults.clear()
     house.work_until_settled()
     assert house.out_of_step(ids) == []
+
+
+def test_each_probe_of_writes_sends_one_canary(house):
+    ids = house.in_step(5)
+    house.plex_sim.faults.set(fails("PUT"))
+    for id in ids:
+        house.edit(id, title=f"Another {id}")
+    house.want(*ids)
+    house.work()
+    assert house.breaker() == "open"
+    house.forget_requests()
+    probes = [step for step in house.work_for(HOUR) if isinstance(step, ProbeResult)]
+    assert len(probes) > 2
+    assert house.plex_sim.count("PUT") == len(probes)
 
 
 @pytest.mark.parametrize("count", [1, 30])

@@ -89,8 +89,9 @@ class Choice:
         package, _, name = module.rpartition(".")
         if re.search(rf"{re.escape(module)}\b|from {re.escape(package)} import [^\n]*\b{name}\b", text):
             score += IMPORTS
-        function = fault.scope.rpartition(".")[2].strip("_")
-        score += NAMES * bool(function and re.search(rf"\b_?{re.escape(function)}\b", text))
+        names = [part for part in fault.scope.split(".") if part and not part.startswith("__")]
+        named = [part for part in names if re.search(rf"\b_?{re.escape(part.strip('_'))}\b", text)]
+        score += NAMES * len(named) / max(1, len(names))
         common = subject(path) & (subject(fault.path) | subject(fault.scope.lower()))
         score += SAME_SUBJECT * sum(math.log(len(self.texts) / self.subjects[word]) for word in common)
         if path.startswith(f"tests/{room_of(fault.path).split('/')[0]}/"):

@@ -26,11 +26,15 @@ def room_of(path: str) -> str:
     return "/".join(parts[1:3]) if "/".join(parts[:2]) in OF_ROOMS and len(parts) > 3 else parts[1]
 
 
+def _is_in(path: str, name: str) -> bool:
+    return any(f"{place}/".startswith(f"{name}/") for place in (path, room_of(path)))
+
+
 def possible(root: Path = ROOT, only: str = "") -> list[Fault]:
-    """Every fault that the product could have, or those of files whose path or room begins with one of these."""
-    names = tuple(only.split(","))
+    """Every fault that the product could have, or those of these rooms, folders and files."""
+    names = [name.rstrip("/") for name in only.split(",")]
     paths = {path.relative_to(root).as_posix(): path for path in product_files(root)}
-    wanted = [path for path in paths if path.startswith(names) or room_of(path).startswith(names)]
+    wanted = [path for path in paths if not only or any(_is_in(path, name) for name in names)]
     return [fault for path in wanted for fault in faults(path, paths[path].read_bytes())]
 
 

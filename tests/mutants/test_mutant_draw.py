@@ -61,6 +61,8 @@ def test_the_simulator_is_no_room_of_the_product(tree: Path) -> None:
         ("flows", {"flows/plays"}),
         ("plexsync/flows/plays/flow.py", {"flows/plays"}),
         ("validation,flows", {"validation", "flows/plays"}),
+        ("plexsync/rules/,store/postgres", {"rules", "store/postgres"}),
+        ("plex", set()),
         ("nothing", set()),
     ],
 )

@@ -64,7 +64,10 @@ def test_a_copy_has_what_git_knows_and_what_is_new_but_nothing_ignored(tmp_path:
     for words in (["init", "-q"], ["add", "a"]):
         subprocess.run(["git", *words], cwd=root, check=True)
     copied(tmp_path / "copy", root)
-    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == [".gitignore", "a", "b"]
+    copy = tmp_path / "copy"
+    assert sorted(path.name for path in copy.iterdir()) == [".git", ".gitignore", "a", "b"]
+    listed = subprocess.run(["git", "ls-files"], cwd=copy, capture_output=True, text=True, check=True).stdout
+    assert listed.split() == [".gitignore", "a", "b"]
 
 
 def test_the_table_counts_by_room_and_names_the_survivors() -> None:

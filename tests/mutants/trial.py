@@ -1,7 +1,8 @@
 """One fault is tried: in a copy of the tree, by the tests that were chosen, until the first of them fails.
 
 A test that fails counts only if it passes without the fault, in the same copy and in the same time. One that hangs has
-failed: it gets far more time than any test takes.
+failed: it gets far more time than any test takes. A run that is ended because a busy machine takes too long has found
+nothing.
 """
 
 import os
@@ -25,7 +26,8 @@ ROUNDS = (4, 8, 12)
 LONGEST_TEST, LONGEST_WAIT = 90, 30
 # Seconds after which a run is ended, however many tests it still has.
 LONGEST_RUN = 600
-NOTHING_RAN = 5
+# How a run ends: nothing was left of the tests that it should run; it took too long.
+NOTHING_RAN, ENDED = 5, -signal.SIGKILL
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,15 @@ class Verdict:
 
 
 def copied(target: Path, root: Path = ROOT) -> None:
-    """A copy of the files that git knows or would take, as they are now."""
+    """A copy of the files that git knows or would take, as they are now. Git knows them there, too: a test asks it."""
     words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(words, cwd=root, capture_output=True, text=True, check=True).stdout.split("\0")
     for name in filter(None, names):
         if (root / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, target / name)
+    for words in (["init", "-q"], ["add", "--all"]):
+        subprocess.run(["git", *words], cwd=target, check=True)
 
 
 def store_of(fault: Fault) -> str:
@@ -110,7 +114,7 @@ class Bench:
             "PYTHONPATH": str(self.tree),
             "TMPDIR": str(self.temporary),
             "MUTANTS_FAILURES": str(self.failures),
-            "PLEXSYNC_HANG": str(LONGEST_WAIT),
+            "TESTS_HANG": str(LONGEST_WAIT),
         }
         with (self.tree.parent / "output").open("wb") as output:
             process = subprocess.Popen(
@@ -120,7 +124,7 @@ class Bench:
             self._end_what_is_left()
         if self.failures.exists():
             return self.failures.read_text(encoding="utf-8").splitlines(), cpu
-        return ([tests[0]] if status not in (0, NOTHING_RAN) else []), cpu
+        return ([] if status in (0, NOTHING_RAN, ENDED) else [tests[0]]), cpu
 
     @staticmethod
     def _waited(process: subprocess.Popen[bytes]) -> tuple[int, float]:

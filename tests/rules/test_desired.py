@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plexsync.rules import choice, template
-from plexsync.rules.desired import ALL_TAGS, FACE_NAMES, MEMBER_LIMIT, NAMES, ROLE_NAMES, Profile, digest, wanted
+from plexsync.rules.desired import (
+    ALL_TAGS,
+    FACE_LIMIT,
+    FACE_NAMES,
+    MEMBER_LIMIT,
+    NAMES,
+    ROLE_NAMES,
+    Profile,
+    digest,
+    wanted,
+)
 from plexsync.rules.item import FIELDS
 from plexsync.rules.scene import Performer, Scene, SceneFile
 from tests.tables import table
@@ -306,6 +316,15 @@ def test_the_address_of_a_picture_is_made_of_the_performer_and_safe_in_an_addres
         "face:Ann  B": "https://example.org/1/Ann%20%20B.jpg",
         "face:Bo/1 ü": "https://example.org/2/Bo%2F1%20%C3%BC.jpg",
     }
+
+
+@pytest.mark.parametrize(("size", "kept"), [(FACE_LIMIT, True), (FACE_LIMIT + 1, False)])
+def test_an_address_that_is_too_long_is_none(size, kept):
+    name, start = "x" * 100, "https://example.org/"
+    end = "y" * (size - len(start) - 19 * len(name))
+    scene = Scene(id=1, performers=(name,), people=(Performer(1, name),))
+    face = template.parsed(start + "{name}" * 19 + end, FACE_NAMES)
+    assert shown(scene, face=face)[f"face:{name}"] == (start + name * 19 + end if kept else "")
 
 
 def test_a_cast_that_is_switched_off_has_nothing_beside_it():

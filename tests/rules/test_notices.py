@@ -1,5 +1,7 @@
 """What needs a person is told once, at most once a day again, and once more when it is over."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -342,3 +344,12 @@ def test_whatever_happens_nothing_is_told_twice_a_day_and_no_end_is_told_twice(s
 )
 def test_a_record_that_can_not_be_read_is_an_empty_one(text):
     assert read(text) == EMPTY
+
+
+SOUND = {"since": 1, "at": 2, "over": "x", "size": 3, "gone": 4, "cleared": True}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_a_record_of_which_one_value_makes_no_sense_is_an_empty_one(name):
+    assert read(json.dumps({"base": 0, "told": {"a": SOUND}})) != EMPTY
+    assert read(json.dumps({"base": 0, "told": {"a": {**SOUND, name: 1.5}}})) == EMPTY

@@ -25,6 +25,7 @@ E_NFC, E_NFD = "\u00e9", "e\u0301"
         (r"re:/v/(\d{4})(\d{2})/(.*)", r"/m/\1/\2/\3", "/v/202012/a", "/m/2020/12/a"),
         (r"re:/v/([a-f_-]+)/(.*)", r"/m/\1/\2", "/v/a-f_/x", "/m/a-f_/x"),
         (r"re:/v/([]x]+)/(.*)", r"/m/\1/\2", "/v/]x]/x", "/m/]x]/x"),
+        (r"re:/v/([^]/]+)/(.*)", r"/m/\1/\2", "/v/a [b/x", "/m/a [b/x"),
         (r"re:/a\.b\(c\)/(.*)", r"/m (c)/\1", "/a.b(c)/x", "/m (c)/x"),
         (r"re:D:/Media/(.*)", r"/media/\1", r"d:\MEDIA\A b\x.mkv", "/media/A b/x.mkv"),
         (r"re:D:/Media/(.*)", r"/media/\1", r"\\?\D:\Media\x.mkv", "/media/x.mkv"),

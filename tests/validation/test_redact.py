@@ -287,3 +287,9 @@ def test_passing_a_second_filter_changes_nothing(log):
     log.info("%s\n100%%", TOKEN)
 
     assert log.written() == "INFO ***\\n100%\n"
+
+
+def test_where_one_secret_begins_with_another_the_longer_one_is_hidden_whole():
+    short, long = "0123456789", "0123456789abcdef"
+    for secrets in ([short, long], [long, short]):
+        assert Redactor(secrets).redact(f"a {long} b {short} c") == f"a {MASK} b {MASK} c"
