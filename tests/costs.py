@@ -19,10 +19,16 @@ DEAREST = 10
 FOLDER_OF_ALL = "collecting and the rest"
 
 
+def own_cpu() -> float:
+    """The CPU seconds of this process alone."""
+    times = os.times()
+    return times.user + times.system
+
+
 def cpu() -> float:
     """The CPU seconds of this process, of the children that it has waited for, and of forks of the warm process."""
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system + forked.WARM.spent
+    return own_cpu() + times.children_user + times.children_system + forked.WARM.spent
 
 
 class Costs:
@@ -42,7 +48,8 @@ class Costs:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> Iterator[pytest.TestReport]:
         report = yield
-        if call.when == "teardown":
+        # What is taken down at the end of a run, such as a browser, is no cost of its last test.
+        if call.when == "call":
             report.user_properties.append(("cpu", cpu() - self._began))
         return report
 
@@ -55,16 +62,21 @@ class Costs:
     def pytest_testnodedown(self, node: object) -> None:
         self._workers += getattr(node, "workeroutput", {}).get("cpu", 0.0)
 
+    @property
+    def _all(self) -> float:
+        # What runs tests for this process has told its own costs.
+        return self._workers + own_cpu() if self._workers else cpu()
+
     def pytest_sessionfinish(self) -> None:
         output = getattr(self._config, "workeroutput", None)
         if output is not None:
             output["cpu"] = cpu()
         elif self._tests and getattr(self._config, "cache", None) is not None:
-            self._config.cache.set(KEY, {"all": round(self._workers + cpu(), 1), "tests": self._tests})
+            self._config.cache.set(KEY, {"all": round(self._all, 1), "tests": self._tests})
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._tests:
-            terminalreporter.write_line(f"{(self._workers + cpu()) / 60:.1f} min of CPU; make measure shows where")
+            terminalreporter.write_line(f"{self._all / 60:.1f} min of CPU; make measure shows where")
 
 
 def rows(root: Path) -> Iterator[tuple[float, str]]:

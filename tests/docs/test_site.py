@@ -12,6 +12,8 @@ from tests.docs.pages import DOCS
 
 pytest.importorskip("sphinx")
 pytest.importorskip("furo")
+# It takes seconds to build. What breaks it most often, a link, is looked at by `test_links.py`.
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -76,8 +76,10 @@ def start(house, poison, end) -> int:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a process is killed by its signal here")
-# Two of them, since each takes nine processes.
-@pytest.mark.parametrize("end", ENDS if os.environ.get("PLEXSYNC_TORTURE") else ["killed", "a loop without end"])
+# Each takes nine processes. A loop has to last until the watchdog ends it.
+@pytest.mark.parametrize(
+    "end", ["killed", *(pytest.param(end, marks=pytest.mark.long) for end in ENDS if end != "killed")]
+)
 def test_a_job_that_kills_its_worker_three_times_is_set_aside_and_the_others_go_on(tmp_path, end):
     with House(tmp_path / "data") as house:
         poison, *others = ids = house.add(6)

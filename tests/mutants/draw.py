@@ -8,8 +8,8 @@ import random
 from collections import defaultdict
 from pathlib import Path
 
-from tests.measure import ROOT, product_files
 from tests.mutants.faults import Fault, compiles, faults
+from tests.sources import PRODUCT, ROOT
 
 # Packages whose folders are rooms of their own.
 OF_ROOMS = frozenset({"plexsync/flows"})
@@ -33,7 +33,8 @@ def _is_in(path: str, name: str) -> bool:
 def possible(root: Path = ROOT, only: str = "") -> list[Fault]:
     """Every fault that the product could have, or those of these rooms, folders and files."""
     names = [name.rstrip("/") for name in only.split(",")]
-    paths = {path.relative_to(root).as_posix(): path for path in product_files(root)}
+    files = [path for package in PRODUCT for path in sorted((root / package).rglob("*.py"))]
+    paths = {path.relative_to(root).as_posix(): path for path in files if "simulator" not in path.parts}
     wanted = [path for path in paths if not only or any(_is_in(path, name) for name in names)]
     return [fault for path in wanted for fault in faults(path, paths[path].read_bytes())]
 

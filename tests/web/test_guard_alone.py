@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -90,7 +91,9 @@ class Gate:
 
         given = [(name.encode(), value.encode()) for name, value in (*hosts, *headers)]
         scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": given}
-        asyncio.run(self.guard({**scope, "client": client}, receive, send))
+        # In a thread of its own: a browser that is open in this process has its event loop in this one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, self.guard({**scope, "client": client}, receive, send)).result()
         return answer
 
     def post(self, path: str, *headers: tuple[str, str], pieces: Sequence[bytes]) -> Answer:
