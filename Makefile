@@ -14,7 +14,7 @@ ON_POSTGRES := tests/store $(ON_ENGINE:%=tests/engine/test_%.py)
 REST_ON_POSTGRES := tests/flows
 # What is about texts, pages in a browser and files of the repository is the same on every Python.
 ANY_PYTHON := deploy docs release rules test_layers.py test_measure.py
-PYTEST     := $(BIN)/python -m pytest -q -n 6 --dist worksteal
+PYTEST     := $(BIN)/python -m pytest -q -n 8 --dist worksteal
 FIFTH      ?= $(shell $(BIN)/python -m tests.lengths)
 unexport PYTHONDONTWRITEBYTECODE
 

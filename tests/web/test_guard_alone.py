@@ -3,10 +3,10 @@
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import pytest
@@ -20,6 +20,13 @@ HOST = ("host", "localhost:9797")
 FORM = ("content-type", "application/x-www-form-urlencoded")
 JSON = ("content-type", "application/json")
 OURS = f"{COOKIE}_9797"
+T = TypeVar("T")
+
+
+def finished(work: Coroutine[Any, Any, T]) -> T:
+    """What it returns. In a thread of its own: a browser that is open in this process has its event loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 @dataclass
@@ -91,9 +98,7 @@ class Gate:
 
         given = [(name.encode(), value.encode()) for name, value in (*hosts, *headers)]
         scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": given}
-        # In a thread of its own: a browser that is open in this process has its event loop in this one.
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, self.guard({**scope, "client": client}, receive, send)).result()
+        finished(self.guard({**scope, "client": client}, receive, send))
         return answer
 
     def post(self, path: str, *headers: tuple[str, str], pieces: Sequence[bytes]) -> Answer:
@@ -204,7 +209,7 @@ def test_a_connection_that_ends_within_a_body_changes_nothing() -> None:
         await gate.guard(scope, receive, send)
         return sent
 
-    assert asyncio.run(ends()) == [400, 0]
+    assert finished(ends()) == [400, 0]
     assert len(gate.seen) == 1
 
 
@@ -358,7 +363,7 @@ def test_a_refusal_has_its_length_and_a_page_for_browsers() -> None:
 
 def test_what_is_no_request_passes_and_a_fault_after_the_answer_is_not_raised_again() -> None:
     gate = Gate()
-    asyncio.run(gate.guard({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    finished(gate.guard({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert gate.seen == [{"type": "lifespan"}]
     assert Gate(fails="after").ask().status == 200
     with pytest.raises(ValueError, match="before"):

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from worker import circuit_breaker
 
 TORTURE = os.environ.get("PLEXSYNC_TORTURE") == "1"
-LIVES, STEPS, WALK = (2_000, 100, 7) if TORTURE else (500, 50, 5)
+LIVES, STEPS, WALK = (2_000, 100, 7) if TORTURE else (350, 50, 5)
 
 # What a story is made of: (what, when, ...).
 TURNS = ("closed", "opened", "tried")  # each begins a chapter, and the state is named after the last of them
