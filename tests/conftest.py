@@ -93,7 +93,8 @@ def use_memory(config: pytest.Config) -> None:
             if not Path(f"/proc/{left.name.rpartition('-')[2]}").exists():
                 shutil.rmtree(left, ignore_errors=True)
         folder = MEMORY / f"{PREFIX}{os.getuid()}-{os.getpid()}"
-        folder.mkdir(mode=0o700)
+        # Others may pass through it: some tests let a program run as a user without rights.
+        folder.mkdir(mode=0o711)
         config.option.basetemp = str(folder / "pytest")
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
