@@ -12,7 +12,7 @@ from plexsync.app.parts import opened
 from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.rules.job import State, Why
 from plexsync.rules.samples import MINUTE, Sample
-from tests.journey.world import World, until
+from tests.journey.world import World
 from tests.web.conftest import Dash, Look, dashboard
 from tests.web.stage import HOSTILE, config_of, furnish, state_of, work
 
@@ -26,7 +26,7 @@ PARTS = 4
 
 @pytest.fixture
 def staged(world: World) -> Iterator[Staged]:
-    found = furnish(world)
+    found = furnish(world, anew=True)
     # What a person edited in Plex, for the page of drift.
     (key,) = (key for key in world.plex.keys(world.section) if "hostile 0.mp4" in world.plex.item(key).files[0][0])
     world.plex.hand_edit(key, title=HOSTILE[0], summary="By hand " * 40, locked=True)
@@ -100,16 +100,9 @@ def test_an_item_opens_in_plex_in_a_tab_of_its_own_that_knows_nothing_of_the_das
         route.fulfill(body="<title>Plex</title>", content_type="text/html")
 
     seen.page.context.route("https://app.plex.tv/**", answer)
-    link = seen.page.get_by_role("link", name="Open in Plex: Movies")
-
-    def is_linked() -> int:
-        # While the index is read anew, the library of an item is not known.
-        seen.page.goto(f"{dash.url}/scenes/{found['in_step']}")
-        return link.count()
-
-    until(is_linked)
+    seen.page.goto(f"{dash.url}/scenes/{found['in_step']}")
     with seen.page.context.expect_page() as opened_page:
-        link.click()
+        seen.page.get_by_role("link", name="Open in Plex: Movies").click()
     plex = opened_page.value
     expect(plex).to_have_title("Plex")
     assert "/details?key=%2Flibrary%2Fmetadata%2F" in plex.url
