@@ -122,13 +122,13 @@ def _visitors(port: int) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    try:
-        assert visitors.stdout
-        visitors.stdout.readline()
-        yield visitors
-    finally:
-        visitors.kill()
-        visitors.communicate()
+    with visitors:
+        try:
+            assert visitors.stdout
+            visitors.stdout.readline()
+            yield visitors
+        finally:
+            visitors.kill()
 
 
 def _megabytes(serve: int) -> float:
