@@ -10,8 +10,6 @@ ON_ENGINE   := any_flow engine_batch engine_crashes engine_evidence engine_loop 
 	dead_letter_cures gates housekeeping metrics_sampler reconnect round_trips settle statements two_clocks
 ON_POSTGRES := tests/store $(ON_ENGINE:%=tests/engine/test_%.py)
 
-# Run by --store=postgres in test-all alone.
-REST_ON_POSTGRES := tests/flows
 # What is about texts, pages in a browser and files of the repository is the same on every Python.
 ANY_PYTHON := deploy docs release rules test_layers.py test_measure.py
 PYTEST     := $(BIN)/python -m pytest -q -n 8 --dist worksteal
@@ -85,14 +83,13 @@ test-all: test test-postgres-all ## that, and what takes long by nature: torture
 test-fifth: compiled ## a fifth of what test-all has more than test (FIFTH=1 to 5; otherwise the commit draws one)
 	echo "Fifth $(FIFTH) of the long tests: make test-fifth FIFTH=$(FIFTH)"
 	$(PYTEST) --long=only --fifth=$(FIFTH) $(PYTEST_OPTIONS)
-	$(PYTEST) --store=postgres --fifth=$(FIFTH) $(REST_ON_POSTGRES) $(PYTEST_OPTIONS)
 
 # The store and what rests on it most. Where PostgreSQL is missing, one line says so.
 test-postgres: compiled ## the tests of the store and the engine once more, on PostgreSQL
 	$(PYTEST) --store=postgres $(ON_POSTGRES) $(PYTEST_OPTIONS)
 
 test-postgres-all: compiled
-	$(PYTEST) --store=postgres --long=too $(ON_POSTGRES) $(REST_ON_POSTGRES) $(PYTEST_OPTIONS)
+	$(PYTEST) --store=postgres --long=too $(ON_POSTGRES) $(PYTEST_OPTIONS)
 
 # Those whose result can depend on the interpreter.
 test-interpreter: compiled ## the tests to run on another Python (PYTHON=python3.13 VENV=.venv/3.13)
