@@ -12,7 +12,7 @@ ON_POSTGRES := tests/store $(ON_ENGINE:%=tests/engine/test_%.py)
 
 # What is about texts, pages in a browser and files of the repository is the same on every Python.
 ANY_PYTHON := deploy docs release rules test_layers.py test_measure.py
-PYTEST     := $(BIN)/python -m pytest -q -n 8 --dist worksteal
+PYTEST     := $(BIN)/python -m pytest -q -n 5 --dist worksteal
 FIFTH      ?= $(shell $(BIN)/python -m tests.lengths)
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -1,4 +1,4 @@
-"""Scenes listed by how they stand and found by what they are called, a page at a time, in a library of 100,000."""
+"""Scenes listed by how they stand and found by what they are called, a page at a time, in a library of 30,000."""
 
 import sqlite3
 from collections import Counter
@@ -21,7 +21,7 @@ from tests.stores import keep, look, on_postgres
 
 T = 1_700_000_000_000
 # The number is about how SQLite carries out the statements.
-SCENES = 10_000 if on_postgres() else 100_000
+SCENES = 10_000 if on_postgres() else 30_000
 PAGE = SCENES // 5
 # Every hundredth scene has a row in one of these states, the others are idle or have no row.
 STATES = [
