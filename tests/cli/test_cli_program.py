@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from plexsync.cli.call import Sharing
 from plexsync.cli.main import COMMANDS, UNLISTED, plexsync, version
 from tests.cli.conftest import Door
 from tests.journey.world import World
@@ -69,6 +70,14 @@ def test_what_is_no_number_of_a_scene_is_told_as_it_was_written(words: tuple[str
 )
 def test_help_is_found_by_each_of_its_names(words: tuple[str, ...], as_asked: tuple[str, ...], door: Door) -> None:
     assert door(*words) == door(*as_asked)
+
+
+def test_help_has_both_names_whoever_has_asked_for_it_first(capsys: pytest.CaptureFixture[str]) -> None:
+    fresh = Sharing("fresh", help="What it does.")
+    fresh.get_help(click.Context(fresh))
+    for name in ("-h", "--help"):
+        assert fresh.main([name], standalone_mode=False) == 0
+        assert "What it does." in capsys.readouterr().out
 
 
 def test_help_for_an_unknown_command_says_so(door: Door) -> None:
