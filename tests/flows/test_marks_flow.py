@@ -392,6 +392,20 @@ def test_while_stash_refuses_writes_a_mark_waits(house):
     assert house.breaker(Neighbour.PLEX) == "closed"
 
 
+def test_a_mark_that_is_dropped_is_no_play_any_more_and_its_view_stays_dealt_with(house):
+    (id,) = began(house)
+    house.plex_sim.play(house.key_of(id))
+    played = house.plex_sim.now()
+    settle(house)
+    marked = scrobble(house, id)
+    settle(house)
+    assert house.rows("select moment, history_key = 'marked' from played order by moment") == [(played, 0), (marked, 1)]
+    with house.store.writing() as tx:
+        drop_marks(tx)
+    assert house.rows("select moment from played") == [(played,)]
+    assert counted(house, id) == CountedViews(1)
+
+
 @pytest.mark.parametrize("is_compared", [True, False])
 def test_switched_off_again_no_mark_is_left_to_be_sent(house, is_compared):
     one, two = began(house, 2)
