@@ -7,8 +7,8 @@ from urllib.request import urlopen
 import pytest
 
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.plays.errands import PlaysFinding
+from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.plays.marked import WAITS, drop_marks
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
