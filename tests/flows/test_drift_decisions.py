@@ -52,6 +52,8 @@ def compare(house):
 
 
 def edited(house, count=1):
+    # Another item comes first, so that no item has the number of its scene.
+    house.plex_sim.add_movie(house.section, files=[("/media/other.mkv", 1, 60_000)], title="another")
     ids = house.in_step(count)
     for id in ids:
         by_hand(house, id, title=f"By hand {id}")
