@@ -195,12 +195,16 @@ def test_an_undo_and_a_redo_leave_a_kept_field_kept(house):
     assert answer(house, UNKEEP, id).fields == 1
 
 
-def test_a_keep_of_an_undone_scene_can_be_taken_back(house):
+@pytest.mark.parametrize("is_worked", [True, False])
+def test_a_keep_of_an_undone_scene_can_be_taken_back(house, is_worked):
     (id,) = edited(house)
     answer(house, KEEP, id)
     undo(house, id)
-    house.work()
+    if is_worked:
+        house.work()
+    stood = house.rows("select word from standing")
     assert answer(house, UNKEEP, id).fields == 1
+    assert house.rows("select word from standing") == stood
     assert names(house) == {}
     with house.store.reading() as db:
         assert db.memories.marks([id]) == {id: "undo"}
@@ -245,8 +249,10 @@ def test_a_keep_of_a_scene_that_left_plex_can_be_taken_back(house):
     house.clock.move(3)
     house.work()
     assert names(house) == {id: ["title*"]}
+    stood = house.rows("select word from standing")
     assert answer(house, UNKEEP, id).fields == 1
     assert (names(house), page(house).kept) == ({}, 0)
+    assert house.rows("select word from standing") == stood
 
 
 def test_a_running_attempt_that_was_planned_before_the_decision_loses_the_scene(house):
