@@ -255,6 +255,15 @@ def test_a_keep_of_a_scene_that_left_plex_can_be_taken_back(house):
     assert house.rows("select word from standing") == stood
 
 
+@pytest.mark.parametrize("stood", ["unknown", "in step"])
+def test_a_scene_whose_keep_is_taken_back_stands_as_edited_in_plex(house, stood):
+    (id,) = edited(house)
+    answer(house, KEEP, id)
+    house.change("delete from standing" if stood == "unknown" else "update standing set word = 'in step'")
+    assert answer(house, UNKEEP, id).fields == 1
+    assert house.rows("select id, word from standing join job on id = scene") == [(id, "person")]
+
+
 def test_a_running_attempt_that_was_planned_before_the_decision_loses_the_scene(house):
     (id,) = edited(house)
     house.want(id)
