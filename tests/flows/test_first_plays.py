@@ -193,6 +193,20 @@ def test_what_is_played_while_an_approval_does_not_hold_is_written_once_it_holds
         assert house.stash_sim.log == [], "what was queued once is not queued at each poll"
 
 
+def test_a_question_that_earlier_settings_asked_is_over_once_the_approval_holds_again(tmp_path):
+    with new_house(tmp_path, WatchRules(since=AT)) as house:
+        (id,) = house.in_step()
+        approve(house, watch_since=AT, since=AT)
+        play(house, id, AT)
+        poll(house)
+        house.replace_worker(watch=WatchRules(since=AT - 5))
+        poll(house)
+        assert counted(house) is not None
+        house.replace_worker(watch=WatchRules(since=AT))
+        assert house.worker.back.first_run.begin() == 0, "nothing is queued a second time"
+        assert counted(house) is None
+
+
 def test_another_server_asks_again(house):
     (id,) = house.in_step()
     play(house, id, AT)

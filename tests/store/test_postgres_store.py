@@ -312,6 +312,24 @@ def test_a_transaction_that_writes_nothing_is_no_change_for_others(store: Databa
         assert other.changed()
 
 
+@pytest.mark.parametrize("writes", [False, True])
+def test_what_ends_in_an_error_is_rolled_back_and_its_session_goes_on(
+    store: Database, address: StoreAddress, writes: bool
+) -> None:
+    def sessions() -> list[int]:
+        name = address.url.rpartition("/")[2]
+        return sorted(shared().backends(f"application_name = 'plexsync' and datname = '{name}'"))
+
+    before = sessions()
+    with pytest.raises(ZeroDivisionError), (store.writing if writes else store.reading)() as tx:
+        assert tx.notes.text("a") == ""
+        1 / 0  # noqa: B018
+    with store.writing() as tx:
+        tx.notes.save("a", "b")
+    assert before
+    assert sessions() == before
+
+
 def test_a_writer_waits_for_the_one_before(store: Database, address: StoreAddress) -> None:
     begun, ended = threading.Event(), []
 
