@@ -253,7 +253,8 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "") 
 
 def edit_listener(parts: Parts, poll: Callable[[], None]) -> StashListener:
     """Return what listens to Stash's log for edits; `poll` polls Stash at once."""
-    return StashListener(parts.store, stash_lines(parts.config), parts.gates, parts.clock, parts.dice, poll=poll)
+    lines = stash_lines(parts.config)
+    return StashListener(parts.store, parts.stash, lines, parts.gates, parts.clock, parts.dice, poll=poll)
 
 
 def looks_each_second(parts: Parts, poll: Callable[[], None]) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -55,7 +55,7 @@ def facts(parts: "Parts") -> "StatusFacts":
         running=running,
         began=began,
         has_dashboard=parts.has_dashboard(),
-        machines=Machines(parts.locks.worker(), parts.locks.standbys()),
+        machines=Machines(parts.locks.worker(), parts.locks.standbys(), parts.locks.commit_wait()),
     )
 
 

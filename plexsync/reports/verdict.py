@@ -31,6 +31,8 @@ BETWEEN = " · "
 NEVER = "1970-01-01T00:00:00Z"
 # A worker that ended by itself so often in a row, and runs again, is told.
 AGAIN = 2
+# Seconds that a commit may wait for a standby server of PostgreSQL.
+LONG_COMMIT = 5.0
 FIRST_PLAYS = "plexsync plays sync"
 # A Stash that refuses writes stops plays on their way back, and nothing else.
 SCENES_GO_ON, PLAYS_WAIT = "scenes go on, plays wait", "plays wait"
@@ -118,6 +120,11 @@ def worker_hangs(worker: "WorkerFacts") -> bool:
     return worker["enabled"] and worker["running"] and not (worker["alive"] or worker["starting"])
 
 
+def commits_wait(worker: "WorkerFacts") -> bool:
+    """Whether nothing is stored, since commits wait for a standby server of the database."""
+    return worker["commit_wait"] > LONG_COMMIT
+
+
 def worker_fails(worker: "WorkerFacts") -> bool:
     """Whether the worker has ended by itself and does not run, or does so again and again."""
     ended = worker["ended"]
@@ -197,6 +204,10 @@ def _goes_on(facts: "BareFacts") -> str:
 
 
 def _worker(worker: "WorkerFacts", now: int) -> "Iterator[Part]":
+    if commits_wait(worker):
+        # What else is wrong with the worker follows from that.
+        yield BAD, "the database waits for a standby server, and stores nothing (plexsync doctor)"
+        return
     if worker["ended"] and worker_fails(worker):
         yield BAD, f"{ended_words(worker['ended'], now)} ({ADVICE})"
     if worker_hangs(worker):

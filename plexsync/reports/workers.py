@@ -18,10 +18,14 @@ FRESH = 120_000
 
 
 class Machines(NamedTuple):
-    """The machine that works, or worked last, and those that stand by, where several use one database."""
+    """The machine that works, or worked last, and those that stand by, where several use one database.
+
+    `commit_wait`: for how many seconds a commit has been waiting for a standby server of the database.
+    """
 
     worker: "WorkerRow | None"
     standbys: "Sequence[StandbyRow]"
+    commit_wait: float = 0.0
 
 
 ALONE = Machines(None, ())
@@ -41,6 +45,7 @@ def worker(summary: "Summary", machines: Machines, *, running: bool, began: int 
         "host": machines.worker.host if machines.worker else "",
         "standbys": [standby_facts(row) for row in machines.standbys],
         "ended": _ended(summary.ended),
+        "commit_wait": machines.commit_wait,
     }
 
 

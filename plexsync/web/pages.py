@@ -73,8 +73,8 @@ class Ask:
     path: Mapping[str, object]
     query: Mapping[str, str]
     form: Mapping[str, str]
-    address: str
-    """The client's address."""
+    client: str
+    """Whose wrong passwords count together: this browser's if it has signed in before, else those of its address."""
     cookie: str
     """The name of the session's cookie."""
     host: str
@@ -244,7 +244,7 @@ def asked(
         path=request.path_params,
         query=request.query_params,
         form=form,
-        address=request.client.host if request.client else "",
+        client=request.scope["plexsync.browser"] or (request.client.host if request.client else ""),
         cookie=request.scope["plexsync.cookie"],
         host=request.url.hostname or "",
         picked=picked,

@@ -44,3 +44,5 @@ class WorkerFacts(TypedDict):
     """The machines that stand by, the longest-waiting first."""
     ended: WorkerEndFacts | None
     """Null after a worker has ended in good order, or has stayed up for ten minutes."""
+    commit_wait: float
+    """For how many seconds a commit has been waiting for a standby server of PostgreSQL; 0 with SQLite."""
