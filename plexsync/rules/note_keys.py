@@ -8,6 +8,8 @@ HEARTBEAT = "worker:beat"
 INSIDE = "worker:inside"
 # How often in a row a worker ended by itself (`plexsync.rules.worker_ends`).
 WORKER_ENDED = "worker:ended"
+# How often a thread of the worker ended by a fault and was started again, in the same form.
+THREAD_ENDED = "worker:thread"
 # The time of the last poll of Stash.
 LAST_POLL = "poll:last"
 # The time when the last edit arrived by a line of Stash's log, by the hook, and first by a poll.

@@ -78,6 +78,7 @@ def test_status_of_a_new_database(world: World, door: Door) -> None:
         "host": "",
         "standbys": [],
         "ended": None,
+        "thread_ended": None,
     }
     assert facts["books"]["balanced"] is True
 

@@ -34,6 +34,7 @@ WORKS: WorkerFacts = {
     "host": "",
     "standbys": [],
     "ended": None,
+    "thread_ended": None,
 }
 CONFIG = PlexSyncConfig(
     plex_url="http://127.0.0.1:1", plex_token="plex-token-0123456789", stash_url="http://127.0.0.1:1", approve_bulk=True

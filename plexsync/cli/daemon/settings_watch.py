@@ -16,6 +16,7 @@ from plexsync.cli.daemon.dashboard_process import Dashboard
 from plexsync.cli.daemon.dashboard_servers import shown_servers
 from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.settings import hide, sources, toml_of
+from plexsync.engine.lasting import LastingThread
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import LocalFault, NeighbourError, Unusable
 from validation.config import PlexSyncConfig
@@ -27,7 +28,7 @@ LOOK_PACE = 1.0  # seconds between two checks of plexsync.toml
 LAST_LOOK = 2 * ASK_READ + 1  # seconds that a check may take at the end
 
 
-class SettingsWatch(threading.Thread):
+class SettingsWatch(LastingThread):
     """Checks plexsync.toml every second, and asks Stash at the pace of `stash_poll_interval`.
 
     It asks Stash at that pace whatever the gates say: the answer may be what opens them again. While they are open,
@@ -45,8 +46,8 @@ class SettingsWatch(threading.Thread):
         stop: threading.Event,
         pages: Dashboard | StatusFile | None = None,
     ) -> None:
-        super().__init__(name="settings", daemon=True)
         self.ended = threading.Event()
+        super().__init__("settings", self.ended)
         self.fresh: Settings | None = None
         self._call = call
         self._found = current
@@ -72,13 +73,11 @@ class SettingsWatch(threading.Thread):
     def _is_over(self) -> bool:
         return self.ended.is_set() or self._stop_event.is_set()
 
-    def run(self) -> None:
-        """Check until the end; no error leaves this thread."""
-        try:
-            while self.fresh is None and not self._stop_event.wait(LOOK_PACE) and not self.ended.is_set():
-                self._try_to_look()
-        finally:
-            self.ended.set()
+    def work(self) -> None:
+        """Check until the end."""
+        while self.fresh is None and not self._stop_event.wait(LOOK_PACE) and not self.ended.is_set():
+            self._try_to_look()
+        self.ended.set()
 
     def _try_to_look(self) -> None:
         try:
