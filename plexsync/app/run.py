@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from plexsync.app.advice import UNAPPROVED
-from plexsync.app.clients import messengers, stash_lines
+from plexsync.app.clients import messengers, stash_lets_in, stash_lines
 from plexsync.app.dressing import CollectionDressing, collection_dressing, forget_dressing, is_dressing_on
 from plexsync.app.first_hook import FirstHook
 from plexsync.app.import_turn import ImportTurn
@@ -25,6 +25,8 @@ from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.notifications import Bell, Noticer, Standstill
 from plexsync.engine.pulse import in_turn
+from plexsync.engine.stash_return import PACE as RETURN_LOOK
+from plexsync.engine.stash_return import StashReturn
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.collections.observe import observe_worked
@@ -223,8 +225,8 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "") 
                 lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()), name="compare", seconds=COMPARE_LOOK
             ),
         ]
-        for name, look in looks_each_second(parts, poll_now.set):
-            watchers.append(watch(look, name=name, seconds=COMPARE_LOOK))
+        for name, seconds, look in further_looks(parts, poll_now.set, edits.connect_now):
+            watchers.append(watch(look, name=name, seconds=seconds))
         if back is not None:
             poll, compare = partial(back.poll, stop.is_set), partial(back.comparison.run_if_due, stop.is_set)
             seconds, sooner = parts.config.stash_poll_interval, back.listener.sooner
@@ -256,12 +258,19 @@ def edit_listener(parts: Parts, poll: Callable[[], None]) -> StashListener:
     return StashListener(parts.store, stash_lines(parts.config), parts.gates, parts.clock, parts.dice, poll=poll)
 
 
-def looks_each_second(parts: Parts, poll: Callable[[], None]) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Yield what else is looked at once a second, by name, if it is there; `poll` polls Stash at once."""
+def further_looks(
+    parts: Parts, poll: Callable[[], None], connect: Callable[[], None]
+) -> Iterator[tuple[str, float, Callable[[], object]]]:
+    """Yield what else is looked at, by name, and every how many seconds, if it is there.
+
+    `poll` polls Stash at once, and `connect` listens to its log at once.
+    """
+    lets_in = partial(stash_lets_in, parts.config)
+    yield "return", RETURN_LOOK, StashReturn(parts.store, parts.settings.breaker, parts.clock, lets_in, connect)
     if (siblings := siblings_of(parts.store)).is_further:
-        yield "first hook", FirstHook(siblings, poll)
+        yield "first hook", COMPARE_LOOK, FirstHook(siblings, poll)
     if parts.scans is not None:
-        yield "scan", parts.scans.go_on
+        yield "scan", COMPARE_LOOK, parts.scans.go_on
 
 
 def loop_of(parts: Parts, works: Engine, stop: threading.Event, report: Told, paused: Standstill | None = None) -> Loop:

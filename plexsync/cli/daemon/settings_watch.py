@@ -17,6 +17,7 @@ from plexsync.cli.daemon.dashboard_servers import shown_servers
 from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.settings import hide, sources, toml_of
 from plexsync.engine.lasting import LastingThread
+from plexsync.engine.stash_return import proved_up
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import LocalFault, NeighbourError, Unusable
 from validation.config import PlexSyncConfig
@@ -124,6 +125,8 @@ class SettingsWatch(LastingThread):
             log.debug("settings in Stash not asked for: %s", away)
             return False
         self._asked_at = monotonic()
+        if not self._parts.gates.is_open(READ_STASH):
+            proved_up(self._parts.store, self._parts.settings.breaker, self._parts.clock)
         return True
 
     def _read(self) -> Settings | None:
