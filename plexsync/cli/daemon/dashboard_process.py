@@ -5,7 +5,6 @@ is in its arguments or environment. That input closes with the parent process, h
 with it.
 """
 
-import ipaddress
 import json
 import logging
 import secrets
@@ -19,6 +18,7 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, NamedTuple
 
+from plexsync.app.setting_change import unguarded
 from plexsync.cli.daemon.child import environ, start
 from plexsync.cli.daemon.listening import Listening, handed
 from plexsync.engine.lasting import LastingThread
@@ -224,23 +224,11 @@ def dashboard(file: Path, *, off: bool, switch: Path | None = None) -> Iterator[
 
 def hindrance_of(config: PlexSyncConfig) -> str:
     """Why these settings allow no dashboard; '' if they do."""
-    place = values.host_and_port(config.web_bind)
-    if place is None:
+    if values.host_and_port(config.web_bind) is None:
         return ""
     if not is_installed("web"):
         return f"its packages are not installed: {advice('web')} (or plexsync serve --no-web)"
-    if not config.web_password and not _is_loopback(place[0]):
-        return f"web_bind = {config.web_bind} can be reached by others, so web_password has to be set"
-    return ""
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return unguarded(config)
 
 
 def _relay(lines: IO[str]) -> None:
