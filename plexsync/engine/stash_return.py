@@ -9,13 +9,13 @@ from collections.abc import Callable
 from plexsync.engine import gate_rows
 from plexsync.engine.tickets import READ_STASH, WRITE_STASH
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.note_keys import EDIT_BY_HOOK, EDIT_BY_LINE, STASH_UP
+from plexsync.rules.note_keys import EDIT_BY_HOOK, EDIT_BY_LINE, STASH_CALLED
 from plexsync.store.database import Database
 from worker.circuit_breaker import CircuitState, Rules
 
 # Seconds between two looks.
 PACE = 2.0
-CALLS = (EDIT_BY_LINE, EDIT_BY_HOOK, STASH_UP)
+CALLS = (EDIT_BY_LINE, EDIT_BY_HOOK, STASH_CALLED)
 
 
 class StashReturn:

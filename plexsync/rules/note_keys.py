@@ -4,8 +4,8 @@
 DASHBOARD = "dashboard"
 # The last heartbeat of a worker. The hook reads it as well.
 HEARTBEAT = "worker:beat"
-# When Stash last called the plugin while the breaker of Stash was open. The plugin writes it.
-STASH_UP = "stash:up"
+# When Stash last ran a task of the plugin, or asked it for a page. The plugin writes it.
+STASH_CALLED = "stash:called"
 # Whether the worker inside Stash is switched on: '' for off. The hook reads it as well.
 INSIDE = "worker:inside"
 # How often in a row a worker ended by itself (`plexsync.rules.worker_ends`).

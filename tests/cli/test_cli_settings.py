@@ -3,15 +3,23 @@
 import json
 import os
 import signal
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from plexsync.app import clients
-from plexsync.app.settings import PLUGIN
+from plexsync.app.parts import opened
+from plexsync.app.settings import PLUGIN, SettingsNeed
+from plexsync.cli.call import Call
+from plexsync.cli.daemon import settings_watch
+from plexsync.cli.daemon.settings_watch import SettingsWatch
+from plexsync.cli.settings import settings
 from plexsync.rules.note_keys import STASH_SETTINGS
 from plexsync.simulator.http import Fault
+from plexsync.store import intake
 from tests.cli.conftest import Door
 from tests.cli.terminal import Terminal
 from tests.journey.world import TOKEN, World, until
@@ -94,6 +102,29 @@ def test_who_works_asks_once_and_who_looks_at_the_database_asks_nobody(world: Wo
     for words in (("status",), ("dlq", "list"), ("outages",), ("ignore", "--list")):
         assert door(*words).code == 0
     assert world.stash.count() == before
+
+
+@pytest.mark.parametrize("act", [intake.note_call, lambda folder: intake.store(folder, "scene", 5)])
+def test_a_worker_notices_a_setting_that_is_saved_in_stash_at_the_next_edit_or_page(
+    world: World, door: Door, monkeypatch: pytest.MonkeyPatch, act: Callable[[str], object]
+) -> None:
+    monkeypatch.setattr(settings_watch, "LOOK_PACE", 0.01)
+    monkeypatch.setattr(settings_watch, "SOON", 0)
+    world.settings["stash_poll_interval"] = "3600"
+    door("drain")
+    call = Call()
+    current = settings(call, SettingsNeed.WORK)
+    with opened(current.loaded.config, current.place.path, worker=True) as parts:
+        watch = SettingsWatch(call, current, parts, threading.Event())
+        watch.start()
+        world.stash.plugin_settings[PLUGIN] = {"sync_genres": False}
+        asked = asks(world)
+        act(str(world.folder))
+        until(lambda: watch.fresh)
+        watch.end()
+    assert watch.fresh is not None
+    assert not watch.fresh.loaded.config.sync_genres
+    assert asks(world) == asked + 1, "it asks for nothing while Stash tells of nothing"
 
 
 # --- Stash is away ---------------------------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from plexsync.engine.reconnect import ReconnectBackoff
 from plexsync.engine.stash_return import StashReturn
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import State
-from plexsync.rules.note_keys import STASH_UP
 from plexsync.simulator.http import Fault
 from plexsync.store import intake
 from tests.engine.house import BREAKER, DAY, HOUR, House, fails, path_of
@@ -311,7 +310,7 @@ def test_once_stash_is_back_its_log_is_listened_to_at_once(house):
     assert (len(looks), backoff.is_over()) == (1, True)
 
 
-@pytest.mark.parametrize("call", [intake.show_up, lambda folder: intake.store(folder, "scene", 77)])
+@pytest.mark.parametrize("call", [intake.note_call, lambda folder: intake.store(folder, "scene", 77)])
 def test_a_call_by_stash_proves_that_it_is_up_where_its_port_is_always_open(house, call):
     """As where a proxy stands before it, which lets everybody in."""
     stash_is_away(house)
@@ -319,13 +318,6 @@ def test_a_call_by_stash_proves_that_it_is_up_where_its_port_is_always_open(hous
     house.stash_sim.faults.clear()
     call(str(house.folder))
     assert watch_for(house, 600, lambda: True) <= 6
-
-
-def test_a_call_by_stash_leaves_nothing_while_nothing_is_wrong(house):
-    house.in_step()
-    intake.show_up(str(house.folder))
-    with house.store.reading() as db:
-        assert db.notes.text(STASH_UP) == ""
 
 
 # --- lost answers ----------------------------------------------------------------------------------------------------

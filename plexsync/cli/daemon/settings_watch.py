@@ -17,7 +17,7 @@ from plexsync.cli.daemon.dashboard_servers import shown_servers
 from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.settings import hide, sources, toml_of
 from plexsync.engine.lasting import LastingThread
-from plexsync.engine.stash_return import proved_up
+from plexsync.engine.stash_return import CALLS, proved_up
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import LocalFault, NeighbourError, Unusable
 from validation.config import PlexSyncConfig
@@ -26,6 +26,7 @@ from validation.sources import ConfigError, load, load_here
 log = logging.getLogger("PlexSync.settings")
 
 LOOK_PACE = 1.0  # seconds between two checks of plexsync.toml
+SOON = 5.0  # seconds after which Stash is asked again, if it has told of an edit or has called the plugin since
 LAST_LOOK = 2 * ASK_READ + 1  # seconds that a check may take at the end
 
 
@@ -33,10 +34,10 @@ class SettingsWatch(LastingThread):
     """Checks plexsync.toml every second, and asks Stash at the pace of `stash_poll_interval`.
 
     It asks Stash at that pace whatever the gates say: the answer may be what opens them again. While they are open,
-    unknown settings are asked for every second. On changed settings it stores them in `fresh` and sets `ended`; it also
-    sets `ended` when `stop` is set, without fresh settings. Invalid settings are logged once, and the current ones stay
-    in use. `pages` (the dashboard, or the page in Stash) show the changed settings of further Plex servers, whose own
-    workers take them over.
+    unknown settings are asked for every second. After an edit, a task or an opened page in Stash it asks within seconds.
+    On changed settings it stores them in `fresh` and sets `ended`; it also sets `ended` when `stop` is set, without fresh
+    settings. Invalid settings are logged once, and the current ones stay in use. `pages` (the dashboard, or the page in
+    Stash) show the changed settings of further Plex servers, whose own workers take them over.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class SettingsWatch(LastingThread):
         self._pages = pages
         self._said = current.stash_settings
         self._tried_at = self._asked_at = monotonic()
+        self._calls = self._calls_now()
         self._text = self._seen = self._content()
         self._told = ""
         self._place = _place(current.loaded.config)
@@ -110,12 +112,17 @@ class SettingsWatch(LastingThread):
 
     def _is_due(self) -> bool:
         pace, now = self._parts.config.stash_poll_interval, monotonic()
-        if now - self._tried_at >= pace:
+        if now - self._tried_at >= pace or (now - self._tried_at >= SOON and self._calls_now() != self._calls):
             return True
         return (self._said is None or now - self._asked_at >= pace) and self._parts.gates.is_open(READ_STASH)
 
+    def _calls_now(self) -> list[str]:
+        """When Stash last told of an edit, and last called the plugin."""
+        with self._parts.store.reading() as db:
+            return [db.notes.text(name) for name in CALLS]
+
     def _ask(self) -> bool:
-        self._tried_at = monotonic()
+        self._tried_at, self._calls = monotonic(), self._calls_now()
         here = load_here(**sources(self._call))
         hide(self._call, here)
         try:
