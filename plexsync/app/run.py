@@ -24,7 +24,7 @@ from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.notifications import Bell, Noticer, Standstill
-from plexsync.engine.pulse import in_turn
+from plexsync.engine.pulse import in_turn, nothing
 from plexsync.engine.stash_return import PACE as RETURN_LOOK
 from plexsync.engine.stash_return import StashReturn
 from plexsync.engine.tickets import READS
@@ -51,6 +51,7 @@ LISTEN_LOOK = 0.5
 RECONCILE_RETRY = 300.0
 
 Told = Callable[[Worked | ProbeResult | Idle], None]
+Act = Callable[[], None]
 
 
 def scene_flow(
@@ -202,10 +203,10 @@ def noticing(parts: Parts, stop: threading.Event, plex: str = "") -> Iterator[St
             bell.join(timeout=1)
 
 
-def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "") -> None:
+def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "", first: Act = nothing) -> None:
     """Run worker, poller, schedule and notices until `stop`. A damaged database ends it, whichever thread finds it.
 
-    `plex` is the name that notices give the Plex server, '' for a single one.
+    `plex` is the name that notices give the Plex server, '' for a single one. `first` runs before each claim, and may wait.
     """
     back, ratings, dressing = way_back_of(parts), rating_back_of(parts), collection_dressing(parts)
     with noticing(parts, stop, plex) as paused, engine(parts, stop, back, ratings, dressing) as works:
@@ -243,7 +244,7 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "") 
         for watcher in watchers:
             watcher.start()
         try:
-            loop_of(parts, works, stop, report, paused).serve()
+            loop_of(parts, works, stop, report, paused, first).serve()
         finally:
             stop.set()
             # Wait no longer than the current request can take: the store and the clients are closed next.
@@ -273,7 +274,14 @@ def further_looks(
         yield "scan", COMPARE_LOOK, parts.scans.go_on
 
 
-def loop_of(parts: Parts, works: Engine, stop: threading.Event, report: Told, paused: Standstill | None = None) -> Loop:
+def loop_of(
+    parts: Parts,
+    works: Engine,
+    stop: threading.Event,
+    report: Told,
+    paused: Standstill | None = None,
+    first: Act = nothing,
+) -> Loop:
     """Return the loop that drives this engine until `stop`; it reports every step to `report`."""
     return Loop(
         works,
@@ -284,7 +292,7 @@ def loop_of(parts: Parts, works: Engine, stop: threading.Event, report: Told, pa
         begin=lambda: take_up(parts, works),
         report=report,
         paused=paused or Standstill(parts.clock),
-        between=in_turn(ProbeTurn(parts, stop), ImportTurn(parts, stop)),
+        between=in_turn(first, ProbeTurn(parts, stop), ImportTurn(parts, stop), first),
     )
 
 

@@ -153,6 +153,9 @@ class Loop:
         self._take_spool()
         self._beat()
         self._between()
+        if self._stop.is_set():
+            # What runs between two steps may have waited for the stop: nothing more is claimed.
+            return Idle(None, "stopped")
         step = self._engine.step(stopping=self._stop.is_set)
         if isinstance(step, Idle):
             self._engine.prune()

@@ -193,6 +193,14 @@ def test_a_worker_that_stays_up_ends_the_count_of_those_that_ended_by_themselves
     assert counts[11] is False
 
 
+def test_what_waits_between_two_steps_until_the_stop_has_nothing_claimed_then(house, stop):
+    (id,) = house.in_step()
+    house.edit(id, title="Edited while it waits")
+    loop(house, stop, between=stop.set).serve()
+    assert house.states() == {State.READY: 1}
+    assert house.plex_sim.count() == house.stash_sim.count() == 0
+
+
 def test_a_thread_that_a_fault_ends_is_started_again_and_told_for_ten_minutes(house, stop):
     class Frail(LastingThread):
         ends = 0

@@ -45,6 +45,17 @@ def installed() -> Look | None:
 
 
 BEGAN_WITH = installed()
+# The file by which Stash knows the plugin; None where the program does not lie beside it.
+BESIDE = Path(plexsync.__file__).parents[1] / f"{PLUGIN}.yml"
+MANIFEST = BESIDE if BESIDE.exists() else None
+
+
+def await_plugin(ended: threading.Event) -> None:
+    """Wait while the plugin is not there, as during its update. If it was removed, `Leaving` ends the worker."""
+    if MANIFEST is not None and not MANIFEST.exists():
+        log.info("waiting: %s is not there", MANIFEST)
+        while not MANIFEST.exists() and not ended.wait(LOOK):
+            pass
 
 
 def life_sign(environ: Mapping[str, str] = os.environ) -> LifeSign | None:
