@@ -18,6 +18,7 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, NamedTuple
 
+from plexsync.app.database_files import file_number
 from plexsync.app.setting_change import unguarded
 from plexsync.cli.daemon.child import environ, start
 from plexsync.cli.daemon.listening import Listening, handed
@@ -54,6 +55,8 @@ class DashboardEntry:
             "origin": self.loaded.origin,
             "warnings": self.loaded.warnings,
             "folder": str(self.folder),
+            # Of another file at its place the dashboard has to be started again.
+            "number": file_number(self.folder),
         }
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from time import monotonic
 
 from plexsync.app.clients import ASK_READ, try_out
+from plexsync.app.database_files import DATABASE, file_number
 from plexsync.app.first_entry import check_first
 from plexsync.app.parts import Parts
 from plexsync.app.settings import PLACES, Settings, ask_stash, keep_answer, last_answer
@@ -35,9 +36,10 @@ class SettingsWatch(LastingThread):
 
     It asks Stash at that pace whatever the gates say: the answer may be what opens them again. While they are open,
     unknown settings are asked for every second. After an edit, a task or an opened page in Stash it asks within seconds.
-    On changed settings it stores them in `fresh` and sets `ended`; it also sets `ended` when `stop` is set, without fresh
-    settings. Invalid settings are logged once, and the current ones stay in use. `pages` (the dashboard, or the page in
-    Stash) show the changed settings of further Plex servers, whose own workers take them over.
+    On changed settings, or if another database has taken the place of the one in use, it stores settings in `fresh` and
+    sets `ended`; it also sets `ended` when `stop` is set, without fresh settings. Invalid settings are logged once, and
+    the current ones stay in use. `pages` (the dashboard, or the page in Stash) show the changed settings of further Plex
+    servers, whose own workers take them over.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class SettingsWatch(LastingThread):
         self._said = current.stash_settings
         self._tried_at = self._asked_at = monotonic()
         self._calls = self._calls_now()
+        self._number = file_number(parts.folder)
         self._text = self._seen = self._content()
         self._told = ""
         self._place = _place(current.loaded.config)
@@ -95,7 +98,11 @@ class SettingsWatch(LastingThread):
             log.exception("looking at the settings failed by a fault of PlexSync")
 
     def _look(self) -> Settings | None:
-        """Changed settings, if there are any."""
+        """Changed settings, if there are any; those in use, to begin again, if the database was replaced."""
+        number = file_number(self._parts.folder)
+        if number and number != self._number:
+            log.warning("%s was replaced: going on with the one that is there now", DATABASE)
+            return replace(self._found)
         content, before = self._content(), self._seen
         self._seen = content
         # Half a file may be valid: a file counts once it is unchanged between two checks.
