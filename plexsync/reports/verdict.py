@@ -133,9 +133,17 @@ def worker_fails(worker: "WorkerFacts") -> bool:
 
 def ended_words(ended: "WorkerEndFacts", now: int) -> str:
     """How often the worker ended by itself, since when, and with which error."""
+    return f"the worker ended by itself {_times(ended, now)}: {ended['error'] or 'worker.log may tell why'}"
+
+
+def thread_words(ended: "WorkerEndFacts", now: int) -> str:
+    """How often a thread of the worker ended, since when, and which one."""
+    return f"a thread of the worker ended by a fault {_times(ended, now)} and was started again: {ended['error']}"
+
+
+def _times(ended: "WorkerEndFacts", now: int) -> str:
     since = ago(unstamped(ended["since"]), now) if ended["since"] else ""
-    times = since if ended["count"] == 1 else f"{many(ended['count'], 'time')} since {since}"
-    return f"the worker ended by itself {times}: {ended['error'] or 'worker.log may tell why'}"
+    return since if ended["count"] == 1 else f"{many(ended['count'], 'time')} since {since}"
 
 
 def word_for_worker(worker: "WorkerFacts") -> str:
@@ -218,6 +226,8 @@ def _worker(worker: "WorkerFacts", now: int) -> "Iterator[Part]":
         yield BAD, "no worker runs"
     elif worker["enabled"] and worker["starting"]:
         yield WAIT, "the worker is starting"
+    if worker["thread_ended"] and worker["running"]:
+        yield WAIT, thread_words(worker["thread_ended"], now)
     if unlike := [row["host"] for row in worker["standbys"] if row["differing"]]:
         yield WAIT, f"a standby would not take over, since its settings differ: {', '.join(unlike)}"
 

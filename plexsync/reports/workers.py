@@ -44,13 +44,14 @@ def worker(summary: "Summary", machines: Machines, *, running: bool, began: int 
         "enabled": enabled,
         "host": machines.worker.host if machines.worker else "",
         "standbys": [standby_facts(row) for row in machines.standbys],
-        "ended": _ended(summary.ended),
+        "ended": ends_by_note(summary.ended),
         "commit_wait": machines.commit_wait,
+        "thread_ended": ends_by_note(summary.thread_ended),
     }
 
 
-def _ended(text: str) -> "WorkerEndFacts | None":
-    """How often in a row a worker ended by itself, by its note."""
+def ends_by_note(text: str) -> "WorkerEndFacts | None":
+    """How often in a row a worker ended by itself, or one of its threads, by the note of it."""
     ends = read_ends(text)
     if ends is None:
         return None

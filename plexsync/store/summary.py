@@ -27,6 +27,7 @@ from plexsync.rules.note_keys import (
     PLAYS_COUNTED,
     REPAIRED,
     RESTORED,
+    THREAD_ENDED,
     VERIFIED,
     WISHES,
     WORKER_ENDED,
@@ -157,6 +158,7 @@ class Summary:
         self.inside = note(db, INSIDE)
         self.dashboard = note(db, DASHBOARD)
         self.ended = note(db, WORKER_ENDED)
+        self.thread_ended = note(db, THREAD_ENDED)
         self.repaired_at = number(db, REPAIRED) or None
         self.anew = max(number(db, name) for name in (REPAIRED, RESTORED)) > number(db, LAST_RECONCILE)
         self.wishes = note(db, WISHES)

@@ -35,6 +35,7 @@ WORKS: WorkerFacts = {
     "standbys": [],
     "ended": None,
     "commit_wait": 0.0,
+    "thread_ended": None,
 }
 CONFIG = PlexSyncConfig(
     plex_url="http://127.0.0.1:1", plex_token="plex-token-0123456789", stash_url="http://127.0.0.1:1", approve_bulk=True

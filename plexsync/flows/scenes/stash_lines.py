@@ -75,6 +75,10 @@ class StashListener:
         finally:
             self._backoff.ended(began)
 
+    def connect_now(self) -> None:
+        """Connect at the next call: Stash was down, and is up again."""
+        self._backoff.end()
+
     def _listen(self, stopping: Callable[[], bool]) -> None:
         connected = sends = False
         for edits in self._lines.listen(stopping):
