@@ -79,6 +79,7 @@ def sight_facts(sight: Inspection, row: JobRow | None, places: ItemPlaces) -> Si
                 "path": candidate.path,
                 "why": candidate.reason,
                 "bind": f"plexsync bind {sight.id} {candidate.key}",
+                "bound_to": candidate.rival if candidate.is_taken else None,
             }
             for candidate in sight.candidates
         ],

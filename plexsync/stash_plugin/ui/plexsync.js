@@ -801,11 +801,11 @@
     return e(
       React.Fragment,
       null,
-      e("p", null, "Several items could be it, and PlexSync does not guess. Say which one is right:"),
+      e("p", null, candidates.length > 1 ? "Several items could be it, and PlexSync does not guess. Say which one is right:" : "One item could be it, and PlexSync does not guess:"),
       e(
         "ul",
         null,
-        candidates.map((one) => e("li", { key: one.key }, e(Button, { busy: deeds.busy, onClick: () => use(one) }, "Use this item"), " ", one.path, ": ", one.why, " ", e(OpenInPlex, { item: one })))
+        candidates.map((one) => e("li", { key: one.key }, !one.bound_to && e(Button, { busy: deeds.busy, onClick: () => use(one) }, "Use this item"), " ", one.path, ": ", one.why, " ", e(OpenInPlex, { item: one })))
       )
     );
   }
