@@ -168,8 +168,8 @@ class Summary:
         Counts the idle rows of undone and released scenes, too.
         """
         counts: dict[str, tuple[int, int | None]] = {}
-        for state, ambiguous, last_seen, mark, count, row_since, seen_since in db.execute(COUNT_STANDINGS):
-            status = status_of(state, "ambiguous" if ambiguous else "", last_seen, mark)
+        for state, cause, last_seen, mark, count, row_since, seen_since in db.execute(COUNT_STANDINGS):
+            status = status_of(state, cause, last_seen, mark)
             lasts = bool(last_seen) and status_of(None, "", last_seen) is status
             before, since = counts.get(status, (0, None))
             moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]

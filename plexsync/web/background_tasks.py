@@ -16,7 +16,7 @@ from plexsync.app.switches import approve_bulk, bulk_approved
 from plexsync.engine.asked_probes import ask_at_once
 from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
-from plexsync.flows.scenes.verbs import want_all
+from plexsync.flows.scenes.verbs import take_up_skipped, want_all
 from plexsync.reports.comparison import report_facts
 from plexsync.reports.format import many
 from plexsync.reports.preview import scene_facts
@@ -89,11 +89,13 @@ Do = Callable[[Parts, BackgroundTask], None]
 
 def compare(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync reconcile`."""
+    take_up_skipped(parts.store, parts.clock)
     errand.compared = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping))
 
 
 def compare_anew(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync reconcile --anew`."""
+    take_up_skipped(parts.store, parts.clock)
     errand.compared = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping, anew=True))
 
 

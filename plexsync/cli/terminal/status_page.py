@@ -69,7 +69,8 @@ def _when(moment: "str | None", facts: "StatusFacts") -> str:
 
 
 def _resting(facts: "StatusFacts") -> dict[str, int]:
-    return {"undone": facts["undone"]["undone"], "released": facts["undone"]["released"]}
+    skipped = facts["scenes"].get("skipped", {"count": 0})["count"]
+    return {"undone": facts["undone"]["undone"], "released": facts["undone"]["released"], "skipped": skipped}
 
 
 def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:

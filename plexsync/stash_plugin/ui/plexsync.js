@@ -234,6 +234,7 @@
     ["out of scope", null, ["outside"]],
     ["undone", null, ["undone"]],
     ["released", null, ["released"]],
+    ["skipped", null, ["skipped"]],
     ["dropped", null, ["dropped"]],
     ["gone", null, ["gone"]]
   ];
