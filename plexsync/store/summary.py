@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 from plexsync.rules.gate_names import GATES
 from plexsync.rules.note_keys import (
+    ASKED_SETTINGS,
     BULK,
     DASHBOARD,
     EDIT_BY_HOOK,
@@ -160,6 +161,7 @@ class Summary:
         self.repaired_at = number(db, REPAIRED) or None
         self.anew = max(number(db, name) for name in (REPAIRED, RESTORED)) > number(db, LAST_RECONCILE)
         self.wishes = note(db, WISHES)
+        self.asked_settings = note(db, ASKED_SETTINGS)
         self.approved = any(note(db, name) for name in (BULK, REPAIRED))
 
     def _standings(self, db: "Queries") -> dict[str, tuple[int, int | None]]:

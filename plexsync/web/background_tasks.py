@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from plexsync.app.parts import Parts, opened
 from plexsync.app.review import make_review, write_approved
-from plexsync.app.switches import approve_bulk, bulk_approved
+from plexsync.app.switches import approve_bulk, waits_for_yes
 from plexsync.engine.asked_probes import ask_at_once
 from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
@@ -132,7 +132,7 @@ def _previewed(counts: Counter[str], scenes: list[PreviewFacts], *, complete: bo
 
 def sync_all(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync sync --all`; you have approved the first write, now or before."""
-    if not bulk_approved(parts):
+    if waits_for_yes(parts):
         approve_bulk(parts)
     ids = want_all(parts.store, parts.stash, parts.gates, parts.clock)
     errand.queued = {"wanted": len(ids)}

@@ -39,6 +39,8 @@ NOTES = {
     "STASH_TAKEN": "stash:taken",
     "WISHES": "reconcile:wishes",
     "CHANGED": "changed",
+    "IN_USE": "reconcile:settings",
+    "ASKED_SETTINGS": "reconcile:asked",
     "FIRST_ENTRY": "plex:first",
     "REPAIRED": "repaired",
     "RESTORED": "restored",
@@ -132,7 +134,8 @@ SCENES = [
     ("outside", "outside", "", ("outofscope",)),
     ("undone", "undone", "", ("undone",)),
     ("released", "released", "", ("released",)),
-    ("dropped", "", "", ("dropped",)),
+    ("skipped", "", "", ("dropped",)),
+    ("dropped", "", "", ()),
     ("gone", "", "", ("gone",)),
     ("unknown", "", "", ()),
 ]
