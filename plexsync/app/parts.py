@@ -13,7 +13,7 @@ from typing import NamedTuple
 from plexsync.app.breaker import breaker_rules
 from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
 from plexsync.app.database_files import DatabaseCheck, check_folder, inspect, lock_of, spooled, summary_of
-from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, wishes
+from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, prints_of_settings, wishes
 from plexsync.app.rules import PartSettings, look_rules, work_rules
 from plexsync.app.shared_store import check_settled, clock_of, fence_of
 from plexsync.app.store_address import address_of
@@ -177,6 +177,7 @@ def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:
         cures=prints_of_cures(config, prints),
         print_of_all=print_of_all(config, store),
         wishes=wishes(config),
+        in_use=prints_of_settings(config),
         scan_absent=config.scan_absent,
     )
 

@@ -17,7 +17,8 @@ from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
 from plexsync.app.rating_back import RatingBack, forget_ratings, rating_back
 from plexsync.app.rules import HOUR, MINUTE, rating_rules, watch_rules
-from plexsync.app.switches import bulk_approved, comparison_owed
+from plexsync.app.setting_changes import settings_wait
+from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed
 from plexsync.app.way_back import WayBack, forget_way_back, plays_to_take_back, way_back
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.expiry import Expiry, longest_request
@@ -321,12 +322,18 @@ class Schedule:
         if not bulk_approved(parts):
             self._tell()
             return False
+        if asked_settings(parts):
+            # After your yes it runs at once.
+            self._tried = None
+            return False
         tried, passed = self._tried, parts.clock.monotonic()
         if tried is not None:
             rest = parts.config.stash_poll_interval if self._came_back() else RECONCILE_RETRY
             if passed - tried < rest:
                 return False
         self._tried = passed
+        if settings_wait(parts, self._stop.is_set):
+            return False
         return parts.reconciler.try_reconcile(stopping=self._stop.is_set)
 
     def _tell(self) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from plexsync.app.advice import UNAPPROVED
+from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.parts import Parts
 from plexsync.app.rules import MINUTE
 from plexsync.engine.notifications import seen
@@ -102,6 +102,8 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
                 "/review",
             )
         )
+    if change := facts["setting_change"]:
+        told.append(Need("setting-change", "person", change["text"], SETTINGS_WAIT, "/reconcile"))
     if first := facts["plays"]["first"]:
         plays = f"{first_plays_words(first)}. Nothing is written before you have looked at it and approved it once."
         told.append(Need("plays", "person", "The first plays for Stash need your approval", plays, "/plays"))

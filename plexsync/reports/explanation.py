@@ -25,7 +25,7 @@ from plexsync.reports.shapes.scenes import (
     TargetFacts,
 )
 from plexsync.rules.item import PICTURES
-from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
+from plexsync.rules.job import SKIPPED, Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.pictures import left_out_text
 from plexsync.rules.plan_records import Note
 from plexsync.rules.records import AttemptRow, JobRow
@@ -79,6 +79,7 @@ def sight_facts(sight: Inspection, row: JobRow | None, places: ItemPlaces) -> Si
                 "path": candidate.path,
                 "why": candidate.reason,
                 "bind": f"plexsync bind {sight.id} {candidate.key}",
+                "bound_to": candidate.rival if candidate.is_taken else None,
             }
             for candidate in sight.candidates
         ],
@@ -136,6 +137,8 @@ def _field_facts(target: Target, name: str) -> FieldFacts:
 def _rest(sight: Inspection, row: JobRow | None) -> str:
     """What keeps a scene that Stash has from being synced; '' if nothing does."""
     gone = isinstance(sight.outcome or sight.ends, Gone)
+    if row and row.cls == SKIPPED and not gone:
+        return f"{SceneStatus.SKIPPED.word}: {row.error}"
     return RESTS.get(row.state, "").format(sight.id) if row and not gone else ""
 
 

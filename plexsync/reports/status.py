@@ -9,6 +9,7 @@ from plexsync.rules.dashboard_place import read as read_place
 from plexsync.rules.first_plays import read_counted
 from plexsync.rules.gate_names import GateName, shown
 from plexsync.rules.note_keys import CHANGED
+from plexsync.rules.setting_question import open_question
 from plexsync.rules.status_words import STATUSES, server_word
 from plexsync.rules.verified import read as read_verified
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         PlaysFacts,
         QueuedPlays,
         QueueFacts,
+        SettingChangeFacts,
         StatusFacts,
         VerifiedFacts,
     )
@@ -98,11 +100,20 @@ def facts_of(
         "plays": _plays(summary),
         "collections": _collections(summary),
         "comparison_due": summary.anew or summary.wishes == CHANGED,
+        "setting_change": None if config.approve_bulk else _setting_change(summary.asked_settings),
         "repaired_at": stamp(summary.repaired_at),
         "bulk_approved": config.approve_bulk or summary.approved,
         "books": _books(summary.books, sum(count for state, count in summary.jobs.items() if state != "idle")),
     }
     return {"verdict": verdict(bare, config.stash_poll_interval), **bare}
+
+
+def _setting_change(text: str) -> "SettingChangeFacts | None":
+    """What changed settings would write, while that waits for your yes."""
+    question = open_question(text)
+    if question is None:
+        return None
+    return {"text": question.text, "scenes": question.scenes, "collections": question.collections}
 
 
 def dashboard_facts(text: str) -> "DashboardFacts | None":

@@ -173,6 +173,8 @@ def _yours(facts: "BareFacts") -> "Iterator[Part]":
             yield BAD, f"{hold_words(server, held)}: {_goes_on(facts)}"
     if not facts["bulk_approved"]:
         yield BAD, "the first write needs your approval"
+    if change := facts["setting_change"]:
+        yield BAD, f"{change['text']}: look, write, or set it back"
     if first := facts["plays"]["first"]:
         yield BAD, f"{first_plays_words(first)}: wait for your yes ({FIRST_PLAYS})"
     if not facts["worker"]["enabled"]:
@@ -281,7 +283,7 @@ def _pending(facts: "BareFacts") -> "Iterator[Part]":
     if waiting := facts["plays"]["waiting"]:
         way = "wait for Stash" if plays_wait(facts) else "on their way to Stash"
         yield WAIT, f"plays of {many(waiting, 'scene')} {way}"
-    if facts["comparison_due"]:
+    if facts["comparison_due"] and not facts["setting_change"]:
         yield WAIT, "a full comparison is due"
     elif not facts["last_reconcile"]:
         yield WAIT, "no full comparison yet"

@@ -108,11 +108,11 @@ class SceneStatus(StrEnum):
         finding="released",
         ended=("released",),
     )
-    DROPPED = Row(
-        *("dropped", "dropped", *REST, "you removed it from the queue, or approved only a part of its changes"),
-        states=("dropped",),
+    SKIPPED = Row(
+        *("skipped", "skipped", *REST, "you approved only a part of its changes (plexsync sync --all writes the rest)"),
         ended=("dropped",),
     )
+    DROPPED = Row("dropped", "dropped", *REST, "you removed it from the queue", states=("dropped",))
     GONE = Row("gone", "gone", *REST, "Stash has no such scene any more", states=("gone",), ended=("gone",))
     UNKNOWN = Row("unknown", "unknown", *REST, "no comparison has seen it")
 
@@ -132,6 +132,7 @@ BY_STATE = {state: status for status in SceneStatus for state in status.states}
 BY_ENDING = {ending: status for status in SceneStatus for ending in status.ended}
 # By how a scene was undone. A scene that was undone because it was gone in Stash is synced as soon as it is back.
 BY_MARK = {"undo": SceneStatus.UNDONE, "release": SceneStatus.RELEASED}
+_BY_CAUSE = {("dead", "ambiguous"): SceneStatus.AMBIGUOUS, ("dropped", "skipped"): SceneStatus.SKIPPED}
 _BY_FINDING = {status.finding: status for status in SceneStatus if status.finding}
 # The value that a comparison stores for a scene that is in sync, but for fields that you edited in Plex.
 KEPT = "person"
@@ -148,7 +149,7 @@ def status_of(state: str | None, error_class: str, last_seen: str, mark: str = "
         return SceneStatus.IN_SYNC
     if state is None:
         return _BY_FINDING.get(last_seen, SceneStatus.FAILED) if last_seen else SceneStatus.UNKNOWN
-    return SceneStatus.AMBIGUOUS if state == "dead" and error_class == SceneStatus.AMBIGUOUS else BY_STATE[state]
+    return _BY_CAUSE.get((state, error_class)) or BY_STATE[state]
 
 
 def job_word(state: str) -> str:
@@ -176,6 +177,7 @@ JOB_STATES = tuple(
     state for status in STATUSES for state in (reversed(status.states) if len(status.states) > 1 else status.states)
 )
 MAIN_STATES = JOB_STATES[:5]
+_RESTING = {"idle": tuple(BY_MARK.values()), "dropped": (SceneStatus.SKIPPED,)}
 
 
 class JobCount:
@@ -190,23 +192,23 @@ class JobCount:
         self.colour = colour
 
 
-def job_counts(jobs: Mapping[str, int], undone: Mapping[str, int]) -> list[JobCount]:
+def job_counts(jobs: Mapping[str, int], resting: Mapping[str, int]) -> list[JobCount]:
     """The numbers of jobs by display word, in display order; a word without jobs is listed only if it is a main one.
 
-    `undone`: the number of idle jobs of undone and of released scenes, by status. They are not in sync.
+    `resting`: the number of jobs of undone, released and skipped scenes, by status: they have a word of their own.
     """
     counts = []
     for state in JOB_STATES:
-        count = jobs.get(state, 0) - (sum(undone.values()) if state == "idle" else 0)
+        count = jobs.get(state, 0) - sum(resting.get(status, 0) for status in _RESTING.get(state, ()))
         if count or state in MAIN_STATES:
             counts.append(
                 JobCount(state, job_word(state), count, job_meaning(state), job_tone(state), job_colour(state))
             )
-    resting = ((status, undone.get(status, 0)) for status in BY_MARK.values())
     return counts + [
-        JobCount("idle", status.word, count, status.meaning, status.tone, status.colour)
-        for status, count in resting
-        if count
+        JobCount(state, status.word, count, status.meaning, status.tone, status.colour)
+        for state, statuses in _RESTING.items()
+        for status in statuses
+        if (count := resting.get(status, 0))
     ]
 
 

@@ -8,7 +8,7 @@ from plexsync.rules.records import Stood
 from plexsync.rules.sorting import BY_NUMBER, ScenePlace, Sort, compared
 from plexsync.rules.status_words import STATUSES, SceneStatus, status_of
 from plexsync.store.connection import Table
-from plexsync.store.counts import COUNT_STANDINGS, IS_MARKED, IS_RARE
+from plexsync.store.counts import COUNT_STANDINGS, IS_MARKED, IS_RARE, IS_SKIPPED
 from plexsync.store.intake import LAST_ID
 from plexsync.store.scene_order import TITLE, Ids, bounds
 
@@ -44,6 +44,10 @@ OF_AMBIGUOUS = Ids(
 )
 OF_FAILED = Ids(
     f"select id from job indexed by job_state where {IS_RARE} and state = 'dead' and cls <> 'ambiguous' and kind = 'scene'"
+)
+OF_SKIPPED = Ids(f"select id from job indexed by job_state where {IS_SKIPPED}")
+OF_DROPPED = Ids(
+    f"select id from job indexed by job_state where {IS_RARE} and state = 'dropped' and cls <> 'skipped' and kind = 'scene'"
 )
 # Scenes without a row, by their standing; read only as far as a page of rows already ends.
 SEEN_SO = Ids("select scene as id from standing indexed by standing_word where word = :word", "scene", jobless=True)
@@ -109,8 +113,8 @@ class ReadOnlyStandings(Table):
     def counts(self) -> dict[SceneStatus, tuple[int, int | None]]:
         """Return, by status, the number of scenes and the earliest time since when one of them has had it."""
         counts: dict[SceneStatus, tuple[int, int | None]] = {}
-        for state, ambiguous, seen, mark, count, row_since, seen_since in self._db.rows(COUNT_STANDINGS):
-            status = status_of(state, "ambiguous" if ambiguous else "", seen, mark)
+        for state, cause, seen, mark, count, row_since, seen_since in self._db.rows(COUNT_STANDINGS):
+            status = status_of(state, cause, seen, mark)
             lasts = bool(seen) and status_of(None, "", seen) is status
             before, since = counts.get(status, (0, None))
             moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
@@ -195,10 +199,11 @@ class Standings(ReadOnlyStandings):
         self._db.execute(DROP, {"scenes": json.dumps(list(but)), "after": after, "upto": upto})
 
 
-_BY_STATE = {"idle": IDLE, "ready": READY, "running": RUNNING, "dead": OF_FAILED}
+_BY_STATE = {"idle": IDLE, "ready": READY, "running": RUNNING, "dead": OF_FAILED, "dropped": OF_DROPPED}
 _BY_ROW: Mapping[SceneStatus, Sequence[tuple[Ids, Mapping[str, str]]]] = {
     **{status: [(_BY_STATE.get(state, RARE), {"state": state}) for state in status.states] for status in STATUSES},
     SceneStatus.AMBIGUOUS: ((OF_AMBIGUOUS, {}),),
+    SceneStatus.SKIPPED: ((OF_SKIPPED, {}),),
     SceneStatus.UNDONE: ((UNDONE, {"mark": "undo"}),),
     SceneStatus.RELEASED: ((RELEASED, {"mark": "release"}),),
 }

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 from plexsync.rules.gate_names import GATES
 from plexsync.rules.note_keys import (
+    ASKED_SETTINGS,
     BULK,
     DASHBOARD,
     EDIT_BY_HOOK,
@@ -162,6 +163,7 @@ class Summary:
         self.repaired_at = number(db, REPAIRED) or None
         self.anew = max(number(db, name) for name in (REPAIRED, RESTORED)) > number(db, LAST_RECONCILE)
         self.wishes = note(db, WISHES)
+        self.asked_settings = note(db, ASKED_SETTINGS)
         self.approved = any(note(db, name) for name in (BULK, REPAIRED))
 
     def _standings(self, db: "Queries") -> dict[str, tuple[int, int | None]]:
@@ -170,8 +172,8 @@ class Summary:
         Counts the idle rows of undone and released scenes, too.
         """
         counts: dict[str, tuple[int, int | None]] = {}
-        for state, ambiguous, last_seen, mark, count, row_since, seen_since in db.execute(COUNT_STANDINGS):
-            status = status_of(state, "ambiguous" if ambiguous else "", last_seen, mark)
+        for state, cause, last_seen, mark, count, row_since, seen_since in db.execute(COUNT_STANDINGS):
+            status = status_of(state, cause, last_seen, mark)
             lasts = bool(last_seen) and status_of(None, "", last_seen) is status
             before, since = counts.get(status, (0, None))
             moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from plexsync.app.parts import Parts, opened
 from plexsync.app.review import make_review, write_approved
-from plexsync.app.switches import approve_bulk, bulk_approved
+from plexsync.app.switches import approve_bulk, waits_for_yes
 from plexsync.engine.asked_probes import ask_at_once
 from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
-from plexsync.flows.scenes.verbs import want_all
+from plexsync.flows.scenes.verbs import take_up_skipped, want_all
 from plexsync.reports.comparison import report_facts
 from plexsync.reports.format import many
 from plexsync.reports.preview import scene_facts
@@ -89,11 +89,13 @@ Do = Callable[[Parts, BackgroundTask], None]
 
 def compare(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync reconcile`."""
+    take_up_skipped(parts.store, parts.clock)
     errand.compared = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping))
 
 
 def compare_anew(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync reconcile --anew`."""
+    take_up_skipped(parts.store, parts.clock)
     errand.compared = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping, anew=True))
 
 
@@ -130,7 +132,7 @@ def _previewed(counts: Counter[str], scenes: list[PreviewFacts], *, complete: bo
 
 def sync_all(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync sync --all`; you have approved the first write, now or before."""
-    if not bulk_approved(parts):
+    if waits_for_yes(parts):
         approve_bulk(parts)
     ids = want_all(parts.store, parts.stash, parts.gates, parts.clock)
     errand.queued = {"wanted": len(ids)}

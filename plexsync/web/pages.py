@@ -83,6 +83,8 @@ class Ask:
     """The rows that were ticked in a list."""
     live: bool
     """Whether an open page requests its changed parts."""
+    shown: str = ""
+    """By what an open page shows of both servers; it asks for it anew only if that has changed."""
     extra: tuple[tuple[str, str], ...] = ()
     """More entries for the navigation."""
 
@@ -249,6 +251,7 @@ def asked(
         host=request.url.hostname or "",
         picked=picked,
         live=request.headers.get("x-live") == "1",
+        shown=request.headers.get("x-shown", ""),
         extra=state.extra_nav,
     )
 

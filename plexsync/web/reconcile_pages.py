@@ -6,7 +6,7 @@ from itertools import islice
 
 from starlette.responses import Response
 
-from plexsync.app.switches import bulk_approved
+from plexsync.app.switches import asked_settings, bulk_approved, waits_for_yes
 from plexsync.flows.scenes.comparison_report import ComparisonReport, reports
 from plexsync.reports.comparison import counted, evidence_lines
 from plexsync.reports.format import many, noted
@@ -74,6 +74,7 @@ def reconcile(ask: Ask) -> Response:
         preview_counts=words(result["counts"]) if result else [],
         seen_all=bool(result and result["complete"]),
         approved=bulk_approved(parts),
+        question=asked_settings(parts),
         hours=parts.config.reconcile_interval_hours,
     )
 
@@ -107,7 +108,7 @@ def start(ask: Ask) -> Response:
     name = ask.form.get("what", "")
     if name not in ERRANDS:
         raise Wrong("There is nothing of that name to begin.")
-    if name == "sync all" and ask.form.get("agreed") != "yes" and not bulk_approved(ask.desk.parts):
+    if name == "sync all" and ask.form.get("agreed") != "yes" and waits_for_yes(ask.desk.parts):
         return ask.to("/reconcile", "Preview the changes first, then approve them.", well=False)
     if not ask.desk.errands.start(name):
         return ask.to("/reconcile", "Something else is under way: wait for it, or stop it.", well=False)

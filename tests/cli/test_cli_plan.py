@@ -75,8 +75,11 @@ def test_only_what_was_left_in_the_plan_is_written(edited: World, door: Door) ->
     item["fields"] = [field for field in item["fields"] if field["field"] == "title"]
     rewrite(plan)
     done = door("sync", "--apply", "plan.json", "--wait")
-    assert (done.code, done.out.splitlines()[:2]) == (0, ["1 scene queued with 1 approved change", "1 dropped"])
+    assert (done.code, done.out.splitlines()[:2]) == (0, ["1 scene queued with 1 approved change", "1 skipped"])
     assert [shown(edited, id) for id in (1, 2)] == [("New 1", ["Tag 0"]), ("Title 1", ["Tag 1"])]
+    assert "skipped: you approved only a part of its changes" in door("explain", "1").out
+    assert door("reconcile", "--wait").code == 0
+    assert [shown(edited, id) for id in (1, 2)] == [("New 1", ["Fresh"]), ("New 2", ["Fresh"])]
 
 
 def test_a_scene_that_changed_since_is_refused_and_the_others_are_written(edited: World, door: Door) -> None:

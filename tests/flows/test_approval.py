@@ -3,9 +3,11 @@
 import pytest
 
 from plexsync.flows.scenes.approval import Approved, approve
+from plexsync.flows.scenes.verbs import status_in, want_all
 from plexsync.rules.approval import ApprovedScene
 from plexsync.rules.job import Kind, State, Why
 from plexsync.simulator.http import Fault
+from plexsync.rules.status_words import SceneStatus
 from tests.engine.house import fails
 from tests.flows.test_preview import preview
 from tests.flows.test_undo import undo
@@ -79,6 +81,34 @@ def test_of_a_part_only_that_is_written_and_the_scene_rests_until_it_is_edited(h
     assert (house.row(id).state, shown(house, id)[0]) == (State.IDLE, "New")
     assert house.out_of_step([id]) == []
     assert house.books_balance()
+
+
+def test_what_was_skipped_has_a_status_of_its_own_and_is_taken_up_by_a_sync_of_everything(house):
+    id = edited(house)
+    approved(house, planned(house, id, fields=("genre",)))
+    house.work()
+    with house.store.reading() as db:
+        assert db.standings.counts()[SceneStatus.SKIPPED][0] == 1
+        assert db.standings.scenes(SceneStatus.SKIPPED, limit=9) == [id]
+        assert (db.standings.scenes(SceneStatus.DROPPED, limit=9), status_in(db, id)) == ([], SceneStatus.SKIPPED)
+    (rest,) = [one for one in house.worker.previewer.preview() if one.id == id]
+    assert [change.field for item in rest.items for change in item.fields] == ["title"]
+    want_all(house.store, house.worker.stash, house.worker.gates, house.clock)
+    house.clock.move(3)
+    house.work()
+    assert (house.row(id).state, shown(house, id)[0]) == (State.IDLE, "New")
+    assert house.books_balance()
+
+
+def test_a_scene_that_you_dropped_yourself_is_not_taken_up_with_what_was_skipped(house):
+    id = edited(house)
+    approved(house, planned(house, id, fields=("genre",)))
+    house.work()
+    house.want(id)
+    with house.store.writing() as tx:
+        assert tx.jobs.set_aside(Kind.SCENE, id, now=house.clock.now())
+    want_all(house.store, house.worker.stash, house.worker.gates, house.clock)
+    assert house.row(id).state is State.DROPPED
 
 
 def test_a_full_comparison_queues_the_rest_once_stash_says_something_else(house):

@@ -41,6 +41,8 @@ NOTES = {
     "STASH_TAKEN": "stash:taken",
     "WISHES": "reconcile:wishes",
     "CHANGED": "changed",
+    "IN_USE": "reconcile:settings",
+    "ASKED_SETTINGS": "reconcile:asked",
     "FIRST_ENTRY": "plex:first",
     "REPAIRED": "repaired",
     "RESTORED": "restored",
@@ -134,7 +136,8 @@ SCENES = [
     ("outside", "outside", "", ("outofscope",)),
     ("undone", "undone", "", ("undone",)),
     ("released", "released", "", ("released",)),
-    ("dropped", "", "", ("dropped",)),
+    ("skipped", "", "", ("dropped",)),
+    ("dropped", "", "", ()),
     ("gone", "", "", ("gone",)),
     ("unknown", "", "", ()),
 ]

@@ -47,6 +47,18 @@ def paths(found: dict[str, int]) -> list[str]:
     return [*lists, *scenes, *undo, *dead, "/outages", "/outages?days=1", "/charts", "/drift", "/drift?kept=1"]
 
 
+def test_an_open_page_of_a_scene_shows_what_is_true_after_it_was_synced(world: World, look: Look) -> None:
+    (id,) = world.add(1)
+    work(world, [id])
+    world.stash.quiet_edit(id, title="Edited")
+    with dashboard(world) as dash:
+        seen = look()
+        seen.page.goto(f"{dash.url}/scenes/{id}")
+        expect(seen.page.locator("#now")).to_contain_text("1 field would be changed")
+        work(world, [id])
+        expect(seen.page.locator("#now .verdict-now")).to_have_text("in sync")
+
+
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_page_opens_and_nothing_of_it_is_wider_than_the_window_and_it_is_made_for_those_who_do_not_see_it(
     staged: Staged, look: Look, part: int

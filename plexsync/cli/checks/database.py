@@ -3,9 +3,9 @@
 import sqlite3
 from collections.abc import Iterator
 
-from plexsync.app.advice import UNAPPROVED
+from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.parts import Parts
-from plexsync.app.switches import bulk_approved, comparison_owed
+from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed
 from plexsync.cli.call import FAILED, WRONG
 from plexsync.cli.checks import postgres
 from plexsync.cli.checks.check import Check, problem, warning
@@ -144,5 +144,7 @@ def queue(parts: Parts) -> Iterator[Check]:
         yield Check("dead letters", f"{count:,}: {causes}" if count else "none")
     if comparison_owed(parts):
         yield warning("comparison", OWED, "a worker makes it by itself")
+    if question := asked_settings(parts):
+        yield warning("settings", question.text, SETTINGS_WAIT)
     if not bulk_approved(parts):
         yield Check("first write", UNAPPROVED)

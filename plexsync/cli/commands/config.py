@@ -1,6 +1,7 @@
 """`plexsync config`: look at the settings, and change them in plexsync.toml."""
 
 import difflib
+import json
 import sys
 from contextlib import suppress
 from functools import partial
@@ -8,6 +9,7 @@ from functools import partial
 import click
 from rich.console import Console
 
+from plexsync.app.fingerprints import prints_of_settings
 from plexsync.app.setting_change import checked, in_the_file, problems, unguarded, write_into
 from plexsync.app.settings import NotSetUp
 from plexsync.cli.call import FINE, WRONG, Call, Sharing, family
@@ -17,6 +19,7 @@ from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import safe
 from plexsync.reports.settings import TELLING, setting_facts
 from plexsync.reports.shapes.status import SettingFacts
+from plexsync.rules.setting_question import FEW
 from validation.config import SECRETS, describe
 from validation.redact import MASK
 from validation.sources import STAND_INS, TOML, ConfigError, load_here
@@ -28,7 +31,8 @@ NAMES = tuple(setting.name for setting in describe())
 TABLES = "libraries"
 # The settings that decide who reaches the dashboard.
 DASHBOARD = ("web_bind", "web_password")
-RESTART = "a worker that runs takes it when it starts again"
+RESTART = "a worker that runs takes it within seconds"
+ASKS = f"; before it changes more than {FEW} items for it, it asks you"
 
 
 @family("config")
@@ -213,8 +217,10 @@ def _told(call: Call, name: str, done: str) -> int:
     here = None if wrong else load_here(**sources(call))
     origin = here.origin[name] if here else ""
     winner = f"; the value from the {origin} wins over it" if origin not in ("", TOML, "default", "Stash") else ""
+    decides = here is not None and name in json.loads(prints_of_settings(here.config))
+    asks = ASKS if decides else ""
     facts = {"file": str(file), "name": name, "overruled": bool(winner), "problems": wrong}
-    call.answer(facts, lambda: say(paper(), f"{done}{winner or '; ' + RESTART}"))
+    call.answer(facts, lambda: say(paper(), f"{done}{winner or f'; {RESTART}{asks}'}"))
     if here and name in DASHBOARD and (reason := unguarded(here.config)):
         click.echo(f"plexsync: warning: {reason}: until then there is no dashboard", err=True)
     for line in wrong:

@@ -15,6 +15,7 @@ from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.comparison_report import ComparisonReport
 from plexsync.flows.scenes.reconcile import ComparisonScope, UnknownLibrary
+from plexsync.flows.scenes.verbs import take_up_skipped
 from plexsync.reports.comparison import counted, evidence_lines, report_facts
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.shapes.comparisons import PollFacts, ReconcileFacts, UnpairedLists, WaitResult
@@ -136,6 +137,8 @@ def _compare(
     def stopping() -> bool:
         return bool(stop)
 
+    if scope is None or scope.scenes:
+        take_up_skipped(parts.store, parts.clock, scope.scenes if scope else None)
     if scope is not None:
         return parts.reconciler.reconcile_some(scope, bar.at, stopping=stopping)
     return parts.reconciler.reconcile(bar.at, stopping=stopping, anew=anew)

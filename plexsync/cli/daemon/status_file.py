@@ -48,7 +48,7 @@ SHOWN = (
         "dashboard",
         "events",
     ),
-    *("outages", "dlq", "last_poll", "last_reconcile", "comparison_due", "bulk_approved", "edits"),
+    *("outages", "dlq", "last_poll", "last_reconcile", "comparison_due", "setting_change", "bulk_approved", "edits"),
 )
 # An address has two slashes behind its colon, and no folder of Windows has two letters before its own.
 PATH = re.compile(r"(?<![\w:/.])(/[^\s'\";,:)]+|[A-Za-z]:\\[^\s'\";,)]+|\\\\[^\s'\";,)]+)")

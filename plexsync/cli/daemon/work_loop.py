@@ -267,6 +267,9 @@ def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
     dead = (row for row in rows_in(parts, State.DEAD) if row.kind == Kind.SCENE)
     causes = {row.id: row.cls for row in dead if states.get(row.id) is State.DEAD}
     result.causes.update(causes.values())
+    if State.DROPPED in states.values():
+        dropped = (row for row in rows_in(parts, State.DROPPED) if row.kind == Kind.SCENE)
+        causes |= {row.id: row.cls for row in dropped if states.get(row.id) is State.DROPPED}
     for id, state in states.items():
         # No longer dead: it was retried just now.
         revived = state is State.DEAD and id not in causes

@@ -11,6 +11,7 @@ from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
+from plexsync.flows.scenes.ambiguity import unclear, untied
 from plexsync.flows.scenes.approved_plans import approvals_of, approved_only
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
@@ -38,7 +39,7 @@ from plexsync.rules.desired import Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
-from plexsync.rules.match_records import Binding, Matched, NotThere, Unclear
+from plexsync.rules.match_records import Matched, NotThere, Unclear
 from plexsync.rules.performer_names import plain_names
 from plexsync.rules.picture_evidence import shown_strays
 from plexsync.rules.pictures import placed
@@ -54,12 +55,6 @@ from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.look")
 
-# Prefix of the error of a scene whose item belongs to another scene. Dead rows of other causes begin differently.
-SHARED_ITEM = "its item is another scene's"
-# Prefix of the error of a scene whose only candidate fits by name and duration.
-DURATION_ONLY = "one item fits by name and duration only"
-# Prefix of the error of a scene whose bound item can't be written to.
-BOUND_ITEM = "bound by hand, but item"
 # The outcome while an item has scratch names: inspected again soon, and without blame.
 BEING_PROBED = Waiting("plexsync probe has not restored its item yet", "released", after=10.0, backoff=False)
 # The mark of a take-over in a preview.
@@ -370,21 +365,3 @@ def absence(scene: Scene) -> str:
     if not scene.files:
         return "the scene has no file"
     return "no item in Plex has this file (yet)"
-
-
-def unclear(verdict: Unclear) -> Dead:
-    """The dead letter of an ambiguous match: nothing is written. Inspected again when the candidates change."""
-    keys = sorted(candidate.key for candidate in verdict.candidates)
-    if verdict.reason == "duration only":
-        remedy = "plexsync explain shows it, plexsync bind --by-duration binds it"
-        return Dead("ambiguous", f"{DURATION_ONLY}: nothing is written ({remedy})", ",".join(keys))
-    summary = SHARED_ITEM if verdict.reason == "shared item" else "several files could be it"
-    return Dead("ambiguous", f"{summary}: nothing is written (plexsync explain lists the candidates)", ",".join(keys))
-
-
-def untied(binding: Binding, obstacle: str) -> Dead:
-    """The dead letter of a bound item that can't be written to. Inspected again when Plex or the bindings change."""
-    scene, key = binding.scene, binding.key
-    remedy = f"plexsync unbind {scene} {key}, or plexsync bind {scene} ITEM"
-    summary = f"{BOUND_ITEM} {key} {obstacle}: nothing is written ({remedy})"
-    return Dead("ambiguous", summary, f"bound:{key} {obstacle}")

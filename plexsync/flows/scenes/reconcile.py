@@ -19,6 +19,7 @@ from itertools import islice
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.flows.scenes.changed_settings import note_changed, note_compared
 from plexsync.flows.scenes.comparison_report import EVIDENCE, ComparisonReport, save_report
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe, save_names
@@ -29,7 +30,7 @@ from plexsync.flows.scenes.undo_marks import end_undone
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, Absent, Dead, Dropped, Gone, Kind, OutOfScope, State, Why
 from plexsync.rules.neighbours import Clock, Stash
-from plexsync.rules.note_keys import CHANGED, CURSOR, LAST_RECONCILE, LAST_RUN, STASH_TAKEN, WISHES
+from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, LAST_RUN, STASH_TAKEN
 from plexsync.rules.records import LAST_ID, JobRow
 from plexsync.rules.status_words import BY_MARK, KEPT, SceneStatus
 from plexsync.rules.text import fold
@@ -73,7 +74,8 @@ class Reconciler:
     """Compares one Stash with one Plex.
 
     `settings` represents all settings that affect the result of a comparison. `wishes` represents those of them that
-    affect what is queued. `observing` are told the inspected scenes, in the transaction that saves them.
+    affect what is queued, and `in_use` each of them. `observing` are told the inspected scenes, in the transaction that
+    saves them.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Reconciler:
         *,
         settings: str = "",
         wishes: str = "",
+        in_use: str = "",
     ) -> None:
         self._store = store
         self._stash = stash
@@ -99,21 +102,12 @@ class Reconciler:
         self._identity = identity
         self._losses = losses
         self._settings = settings
-        self._wishes = wishes
+        self._wishes, self._in_use = wishes, in_use
         self.observing: list[Observe] = []
 
     def note_wishes(self) -> None:
-        """Schedule a full comparison if the settings differ from those of the last one. A worker calls this at its start.
-
-        The first worker on a database only stores the settings.
-        """
-        with self._store.reading() as db:
-            noted = db.notes.text(WISHES)
-        if noted not in (CHANGED, self._wishes):
-            if noted:
-                log.info("settings that decide what is synced have changed: a full comparison is due")
-            with self._store.writing() as tx:
-                tx.notes.save(WISHES, CHANGED if noted else self._wishes)
+        """Schedule a full comparison if the settings differ from those of the last one. A worker calls this at its start."""
+        note_changed(self._store, self._wishes, self._in_use)
 
     def reconcile(
         self, progress: Progress = quiet, *, stopping: Callable[[], bool] = lambda: False, anew: bool = False
@@ -238,7 +232,7 @@ class Reconciler:
             tx.notes.save(LAST_RUN, str(report.began))
             tx.notes.save(LAST_RECONCILE, str(self._clock.now()))
             tx.notes.save(CURSOR, "")
-            tx.notes.save(WISHES, self._wishes)
+            note_compared(tx, self._wishes, self._in_use)
             if (tx.notes.number(STASH_TAKEN) or 0) <= report.began:
                 tx.notes.save(STASH_TAKEN, "")
         self._losses.follow(compared=report.began, present=report.scenes)

@@ -290,6 +290,8 @@ class CandidateFacts(TypedDict):
     why: str
     """Why PlexSync did not choose it."""
     bind: str
+    bound_to: int | None
+    """The scene that you bound it to: it can't be bound to another one until you unbind it."""
 
 
 class FieldFacts(TypedDict):

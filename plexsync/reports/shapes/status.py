@@ -239,6 +239,15 @@ class PlaysFacts(QueuedPlays):
     """The first write of plays, while it waits for your approval."""
 
 
+class SettingChangeFacts(TypedDict):
+    """What changed settings would write: it waits for your yes ([a change of settings](scope.md#a-change-of-settings))."""
+
+    text: str
+    """One line, such as `look is rich now: 288 scenes would change`."""
+    scenes: int
+    collections: int
+
+
 class BareFacts(TypedDict):
     """The status of everything, from the database alone."""
 
@@ -277,6 +286,8 @@ class BareFacts(TypedDict):
     """The number of collections by [status word](collections.md#how-a-collection-stands), such as `in_step`. Every word is
     there."""
     comparison_due: bool
+    setting_change: SettingChangeFacts | None
+    """What changed settings would write, while that waits for your yes; else null."""
     repaired_at: Moment | None
     """When the database was last found damaged and rebuilt."""
     bulk_approved: bool
