@@ -497,6 +497,31 @@ def test_a_token_as_a_word_is_refused_and_not_repeated(unset: World, door: Door)
     assert "secret-token" not in done.out + done.err
 
 
+@pytest.mark.parametrize("key", [KEY, ""], ids=["with a key", "open to all"])
+def test_the_address_of_the_other_server_is_named_as_that(
+    key: str, unset: World, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    unset.stash.api_key = key
+    words = given(tmp_path, unset, "--plex-url", "--stash-url")
+    for plex, stash, told in (
+        (
+            unset.stash.url,
+            unset.plex.url,
+            f"Stash answers at {unset.stash.url}, and plex_url must be the address of Plex",
+        ),
+        (
+            unset.plex.url,
+            unset.plex.url,
+            f"Plex answers at {unset.plex.url}, and stash_url must be the address of Stash",
+        ),
+    ):
+        done = door("init", *words, "--plex-url", plex, "--stash-url", stash, "--yes")
+        assert done.code == 1
+        assert f"plexsync: {told}\n" in done.err
+    assert not file_in(tmp_path).exists()
+
+
 @pytest.mark.parametrize("option", ["--plex-url", "--stash-url"])
 def test_a_token_as_an_address_is_refused_and_not_repeated(option: str, unset: World, door: Door) -> None:
     for secret in (LIKE_A_TOKEN, LIKE_A_KEY):

@@ -114,8 +114,8 @@ def _answering(urls: Sequence[str]) -> list[str]:
         try:
             with stash_at(url, "", patience=GUESSING) as stash:
                 stash.probe()
-        except Barred:
-            return True
+        except Barred as error:
+            return error.setting == "stash_api_key"
         except (NeighbourError, Unusable):
             return False
         return True
