@@ -104,10 +104,16 @@ def hold_words(server: str, held: "HoldFacts") -> str:
 
 
 def first_plays_words(first: "FirstPlaysFacts") -> str:
-    """How many plays the first write of plays would add, and of how many."""
+    """How many plays the first write of plays would add, and of how many; and for how many that is not known yet."""
     oldest = f", oldest {first['oldest'][:10]}" if first["oldest"] else ""
     plays = f"{many(first['in_plex'], 'play')} of {first['account']} in Plex"
-    return f"{plays}, {first['missing']:,} of them not in Stash{oldest}"
+    unknown = first["in_plex"] - first["missing"] - first["present"] if first["unmatched"] or first["unread"] else 0
+    if unknown >= first["in_plex"] > 0:
+        return f"{plays}, not compared with Stash yet"
+    if not first["missing"] and unknown <= 0:
+        return f"{plays}, all of them in Stash"
+    more = f", {unknown:,} not compared yet" if unknown > 0 else ""
+    return f"{plays}, {first['missing']:,} of them not in Stash{oldest}{more}"
 
 
 def worker_is_missed(worker: "WorkerFacts") -> bool:
@@ -176,7 +182,8 @@ def _yours(facts: "BareFacts") -> "Iterator[Part]":
     if change := facts["setting_change"]:
         yield BAD, f"{change['text']}: look, write, or set it back"
     if first := facts["plays"]["first"]:
-        yield BAD, f"{first_plays_words(first)}: wait for your yes ({FIRST_PLAYS})"
+        later = "" if first["missing"] or first["unmatched"] or first["unread"] else "later ones "
+        yield BAD, f"{first_plays_words(first)}: {later}wait for your yes ({FIRST_PLAYS})"
     if not facts["worker"]["enabled"]:
         yield BAD, "PlexSync is switched off"
     if unread := facts["events"]["unread"]:
@@ -286,4 +293,4 @@ def _pending(facts: "BareFacts") -> "Iterator[Part]":
     if facts["comparison_due"] and not facts["setting_change"]:
         yield WAIT, "a full comparison is due"
     elif not facts["last_reconcile"]:
-        yield WAIT, "no full comparison yet"
+        yield WAIT, "no full comparison yet: other scenes are not counted"

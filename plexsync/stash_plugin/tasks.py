@@ -58,7 +58,10 @@ def _wanted(call: TaskRun, counted: str, *words: str) -> str:
     facts = call.facts(*words)
     if facts["code"] != 0:
         raise Failed(str(facts.get("error")))
-    return f"{facts.get(counted, 0)} {QUEUED.get(counted, counted)}; {drain(call)}"
+    rest = drain(call)
+    if rest == SERVED and facts.get("why"):
+        rest = f"{SERVED} when this is over: {facts['why']}"
+    return f"{facts.get(counted, 0)} {QUEUED.get(counted, counted)}; {rest}"
 
 
 def drain(call: TaskRun) -> str:
@@ -316,7 +319,7 @@ def _performed(call: TaskRun, mode: str) -> str:
     if call.wrong_settings:
         raise Failed(" / ".join(call.wrong_settings))
     summary = TASKS[mode](call)
-    holds = _holds(call)
+    holds = [hold for hold in _holds(call) if hold not in summary]
     for hold in holds:
         log("e", inside(f"PlexSync: {hold}"))
     return "; ".join((summary, *holds))

@@ -121,7 +121,7 @@ def test_status_in_words(given_up: World, door: Door) -> None:
 
 def test_the_first_line_of_status_and_top_is_the_verdict(given_up: World, door: Door) -> None:
     told = door("status", "--json").facts["verdict"]
-    words = "No worker runs · 1 of 4 in sync · 3 need you · no full comparison yet"
+    words = "No worker runs · 1 of 4 in sync · 3 need you · no full comparison yet: other scenes are not counted"
     assert (told["tone"], told["text"], told["next_check"]) == ("bad", words, None)
     line = words.replace("need you", "need you → plexsync fix")
     assert door("status").out.splitlines()[0] == line

@@ -6,8 +6,8 @@ from plexsync.flows.scenes.approval import Approved, approve
 from plexsync.flows.scenes.verbs import status_in, want_all
 from plexsync.rules.approval import ApprovedScene
 from plexsync.rules.job import Kind, State, Why
-from plexsync.simulator.http import Fault
 from plexsync.rules.status_words import SceneStatus
+from plexsync.simulator.http import Fault
 from tests.engine.house import fails
 from tests.flows.test_preview import preview
 from tests.flows.test_undo import undo

@@ -25,6 +25,7 @@ from plexsync.rules.plan_records import Change
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png
+from plexsync.simulator.stash_server import StashSim
 from tests.patience import HANG, until
 from tests.tables import table
 
@@ -1040,3 +1041,10 @@ def test_a_picture_that_is_not_there_or_not_taken_is_an_error_of_its_own(sim, se
         for call in (lambda bad=bad: plex.upload(bad, "thumb", b"x"), lambda bad=bad: plex.pictures(bad, "art")):
             with pytest.raises(ValueError, match="number"):
                 call()
+
+
+def test_stash_at_the_address_of_plex_bars_by_the_address_and_not_by_the_token(made):
+    with StashSim(api_key="a-key") as stash:
+        with pytest.raises(Barred, match=r"Plex at 127\.0\.0\.1:\d+ answered 401, and not as Plex does") as failure:
+            made(stash.url, read_timeout=HANG).identity()
+    assert failure.value.setting == "plex_url"

@@ -119,11 +119,22 @@ FIRST_PLAYS = {
     "newest": NOW,
 }
 ASKS = "1,204 plays of Anna in Plex, 1,190 of them not in Stash, oldest 2021-03-04: wait for your yes (plexsync plays sync)"
+NONE_MISSING = {"missing": 0, "oldest": None}
+UNCOUNTED = [
+    ({**NONE_MISSING, "present": 0, "unmatched": 20}, "1,204 plays of Anna in Plex, not compared with Stash yet: "),
+    (
+        {**NONE_MISSING, "unread": 3},
+        "1,204 plays of Anna in Plex, 0 of them not in Stash, 1,190 not compared yet: ",
+    ),
+    ({**NONE_MISSING, "present": 1_204}, "1,204 plays of Anna in Plex, all of them in Stash: later ones "),
+]
+YES = "wait for your yes (plexsync plays sync)"
 TROUBLE = [
     ({"holds": {"plex": hold("plex-server")}}, "bad", "Another Plex server answers"),
     ({"holds": {"plex": hold()}}, "bad", "Plex does not let PlexSync in"),
     ({"bulk_approved": False}, "bad", "The first write needs your approval"),
     ({"plays": {**NO_PLAYS, "first": FIRST_PLAYS}}, "bad", ASKS),
+    *(({"plays": {**NO_PLAYS, "first": {**FIRST_PLAYS, **counts}}}, "bad", words + YES) for counts, words in UNCOUNTED),
     ({"worker": {**WORKS, "enabled": False}}, "bad", "PlexSync is switched off"),
     ({"worker": {**WORKS, "alive": False}}, "bad", "The worker hangs"),
     (
@@ -177,7 +188,7 @@ def test_a_worker_that_ends_by_itself_again_and_again_is_told_while_it_runs_too(
 
 WAITS = [
     ({"comparison_due": True}, "a full comparison is due"),
-    ({"last_reconcile": None}, "no full comparison yet"),
+    ({"last_reconcile": None}, "no full comparison yet: other scenes are not counted"),
     ({"events": {"waiting": 2, "unread": 0}}, "2 events left as files"),
     ({"plays": {**NO_PLAYS, "waiting": 1}}, "plays of 1 scene on their way to Stash"),
     (

@@ -298,6 +298,17 @@ def test_the_worker_outlives_its_task_never_doubles_and_ends_when_it_is_told(ins
     assert inside.title() == "While it runs"
 
 
+def test_what_a_worker_can_not_do_now_is_not_promised(inside):
+    inside.stash.plugin_settings[PLUGIN] |= {"approve_bulk": True, "plex_libraries": "Filme"}
+    outcome(inside, "Show status")
+    with try_lock(str(inside.folder)):
+        told = outcome(inside, "Sync all").output
+    assert told.startswith(
+        f"1 queued; {tasks.SERVED} when this is over: Plex is on hold: Plex has no movie library named"
+    )
+    assert told.count("Filme") == 1
+
+
 def test_a_worker_that_left_is_started_by_the_next_event_and_by_one_hook_of_many(inside):
     outcome(inside, "Show status")
     intake.switch(str(inside.folder), intake.LEFT)

@@ -553,7 +553,7 @@
         facts.dashboard ? row("Dashboard", e(Dashboard, { place: facts.dashboard })) : null,
         row("Queue", many(facts.due, "scene") + " due now", facts.oldest_due ? [", the oldest since ", e(When, { key: "w", at: facts.oldest_due })] : ""),
         facts.events && facts.events.waiting ? row("Events", many(facts.events.waiting, "event") + " kept as files for the worker") : null,
-        facts.edits ? row("Last edit in Stash", e(When, { at: facts.edits.last_at }), facts.edits.last_at ? " " + WAYS[facts.edits.by] : "") : null,
+        facts.edits ? row("Last edit in Stash", ...(facts.edits.last_at ? [e(When, { at: facts.edits.last_at }), " " + WAYS[facts.edits.by]] : ["none has arrived here yet"])) : null,
         row("Last poll of Stash", e(When, { at: facts.last_poll })),
         row("Last full comparison", e(When, { at: facts.last_reconcile }), facts.comparison_due ? " (due)" : ""),
         facts.verified ? row("Verified", facts.verified.in_sync.toLocaleString() + " of " + (facts.verified.in_sync + facts.verified.differ).toLocaleString() + " were in sync" + (facts.verified.sample ? ", a sample, " : ", "), e(When, { at: facts.verified.at })) : null,
