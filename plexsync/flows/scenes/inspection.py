@@ -140,6 +140,7 @@ class Looker:
         back = set(settled) if undoing else self._undone_scenes.marked_among(() if redoing else settled) - others
         with self._store.reading() as db:
             held_ignores = db.notes.held_ignores(scene.id for scene in scenes)
+            held_ignores |= db.notes.ignored_once_undone(others) if others else frozenset()
         settled |= {id: ignored_another(id) for id in held_ignores}
         back -= held_ignores
         inside = [scene for scene in scenes if scene.id not in settled or scene.id in back]
