@@ -53,6 +53,8 @@ select null, 0, word, '', count(*), null, min(since)
  where not exists (select 1 from job where job.kind = 'scene' and job.id = standing.scene)
  group by 3
 """
+# Of which Plex keeps fields: the stored word, followed by their number (`plexsync.rules.status_words.kept_word`).
+IS_KEPT = "{0}.word >= 'person' and {0}.word < 'person!'"
 # Collections (of a library, unless '') by how they stood when last inspected, and whether their job is dead or dropped.
 COUNT_COLLECTIONS = """
 select standing, case when job.state = 'dead' or job.state = 'dropped' then job.state else '' end, count(*)

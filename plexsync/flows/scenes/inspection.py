@@ -46,7 +46,7 @@ from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
-from plexsync.rules.status_words import KEPT
+from plexsync.rules.status_words import kept_word
 from plexsync.rules.text import fold
 from plexsync.rules.trait_effects import takeable
 from plexsync.rules.undo import undone
@@ -334,8 +334,8 @@ class Looker:
             ):
                 return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
             targets.append(target)
-        found = KEPT if any(target.has_open_drift for target in targets) else ""
-        whole = replace(base, targets=tuple(targets), bound=verdict.bound, ends=Done(found=found))
+        whole = replace(base, targets=tuple(targets), bound=verdict.bound)
+        whole = replace(whole, ends=Done(found=kept_word(whole.kept_fields)))
         return approved_only(whole, past.approvals[scene.id]) if scene.id in past.approvals else whole
 
     def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:
