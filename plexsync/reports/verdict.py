@@ -8,7 +8,7 @@ Imports little, because `plexsync status` has to start fast.
 from plexsync.reports.format import DAY, ago, many, stamp, unstamped
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.gate_names import REFUSES, GateName, closed_words, is_covered
-from plexsync.rules.status_words import STATUSES, SceneStatus, buckets, counted, worker_word
+from plexsync.rules.status_words import STATUSES, SceneStatus, buckets, counted, in_sync_line, worker_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def _scenes(facts: "BareFacts") -> "Iterator[Part]":
     if not in_sync + total:
         yield WAIT, "no scene is known yet"
         return
-    yield WELL, f"{in_sync:,} of {in_sync + total:,} {SceneStatus.IN_SYNC.word}"
+    yield WELL, f"{in_sync:,} of {in_sync + total:,} {in_sync_line(facts['kept_fields'])}"
     for status, count in sorted(counts.items(), key=lambda entry: entry[0].tone != BAD):
         if count:
             yield status.tone if status.tone in (BAD, WAIT) else WELL, counted(status.word, count)

@@ -19,7 +19,7 @@ from plexsync.reports.scenes import left_out_words
 from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.choices import hold_cause
 from plexsync.rules.gate_names import caption
-from plexsync.rules.status_words import SceneStatus, job_word
+from plexsync.rules.status_words import SceneStatus, in_sync_words, job_word
 from plexsync.web.addresses import at_prefix, prefix_of
 from plexsync.web.context import Desk
 from plexsync.web.entry_desks import EntryDesk, EntryDesks
@@ -330,6 +330,7 @@ def _environment() -> Environment:
         "many": many,
         "sort_words": SORT_WORDS,
         "status": SceneStatus,
+        "in_sync_words": in_sync_words,
         "job_word": job_word,
         "word_for_worker": word_for_worker,
         "worker_tone": worker_tone,

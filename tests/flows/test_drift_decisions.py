@@ -69,7 +69,7 @@ def test_an_edit_in_plex_is_listed_as_soon_as_the_scene_was_looked_at(house):
     (entry,) = page(house).entries
     (field,) = entry.fields
     assert (entry.id, entry.library, field.name) == (id, "Movies", "title")
-    assert (field.in_plex.value, field.in_stash) == (f"By hand {id}", "Title 0")
+    assert (field.in_plex.value, field.in_stash, field.before) == (f"By hand {id}", "Title 0", False)
     assert entry.since is not None
     compare(house)
     assert names(house) == {id: ["title"]}
@@ -155,6 +155,10 @@ def test_a_locked_value_from_before_can_be_kept_or_given_up(house):
     house.want(first, second)
     house.work_until_settled()
     assert names(house) == {first: ["studio"], second: ["studio"]}
+    house.edit(first, studio="Changed in Stash")
+    house.work()
+    assert [field.before for entry in page(house).entries for field in entry.fields] == [True, True]
+    assert house.plex_sim.item(house.key_of(first)).scalars["studio"] == "Other tool"
     answer(house, KEEP, first)
     answer(house, TAKE, second)
     house.edit(first, studio="New")

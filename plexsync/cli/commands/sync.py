@@ -348,6 +348,7 @@ def _wait(call: Call, start: Begun, queued: Queued, *, whole: bool) -> int:
             "wanted": len(ids),
             "outcomes": dict(settled.standing),
             "causes": dict(settled.causes),
+            "kept_fields": settled.kept_fields,
             "why": ended.reason,
             **(
                 {"left_out": [{"scene": id, **fact} for id, missing in incomplete for fact in missing]}
