@@ -204,15 +204,15 @@ class PlexClient:
             return {}
         try:
             answer = self._ask("GET", f"/library/metadata/{','.join(keys)}?skipRefresh=1", cap=LISTING_CAP)
-            found = read(answer)
-            if not found and not self._wire.decoded(NOTHING, answer.body).MediaContainer.get("Metadata"):
+            items = read(answer)
+            if not items and not self._wire.decoded(NOTHING, answer.body).MediaContainer.get("Metadata"):
                 raise self._not_found("with nothing, where Plex says 404")
         except absent:
             middle = len(keys) // 2
             halves = (keys[:middle], keys[middle:]) if middle else ()
             return {key: item for half in halves for key, item in self._found(half, read, absent).items()}
         wanted = set(keys)
-        return {key: item for key, item in found.items() if key in wanted}
+        return {key: item for key, item in items.items() if key in wanted}
 
     def _items_in(self, answer: Answer) -> dict[str, Item]:
         container = self._wire.decoded(ITEMS, answer.body).MediaContainer
