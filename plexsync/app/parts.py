@@ -18,6 +18,7 @@ from plexsync.app.rules import PartSettings, look_rules, work_rules
 from plexsync.app.shared_store import check_settled, clock_of, fence_of
 from plexsync.app.store_address import address_of
 from plexsync.engine.clock import SystemDice
+from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.engine.gates import Gates
 from plexsync.engine.pulse import in_turn
 from plexsync.engine.server_identity import ServerIdentity
@@ -98,6 +99,11 @@ class Assembled:
     listener: Listener
     scans: Scans | None
     curer: Curer
+
+    @property
+    def expiry(self) -> Expiry:
+        """Tells which requests have ended, to every flow alike."""
+        return self.work_looker.expiry
 
 
 @dataclass(frozen=True)
@@ -209,12 +215,12 @@ def assemble(
     losses = SceneLosses(store, stash, gates, clock)
     indexer = Indexer(store, plex, gates, clock)
     gates.check(plex=(by.plex.check, indexer.losses.check), stash=(by.stash.check, losses.check))
-    recovery = Recovery(store, WriteJournal(store.folder), clock)
+    recovery, expiry = Recovery(store, WriteJournal(store.folder), clock), Expiry(clock, longest_request(settings.work))
 
     def looker(index: Indexer, by: Identities = by, *, patient: bool = True) -> Looker:
         in_plex, key_of = PlexPictures(store, plex, gates, clock), artwork.key_of
         pictures = Artwork(store, stash, in_plex, gates, key_of, imaging, sends=not patient, readers=readers)
-        of_both = (store, stash, plex, index, gates, settings.looks, *by, losses, recovery)
+        of_both = (store, stash, plex, index, gates, settings.looks, *by, losses, recovery, expiry)
         return Looker(*of_both, pictures if settings.pictures else None, pictures.choices(plex, clock), patient=patient)
 
     watch_looker = looker(indexer)

@@ -21,7 +21,6 @@ from plexsync.app.setting_changes import settings_wait
 from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed
 from plexsync.app.way_back import WayBack, forget_way_back, plays_to_take_back, way_back
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
-from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.notifications import Bell, Noticer, Standstill
@@ -71,7 +70,6 @@ def scene_flow(
         parts.plex,
         parts.work_looker,
         parts.gates,
-        Expiry(parts.clock, longest_request(parts.settings.work)),
         max_retries=parts.settings.work.max_retries,
         scans=parts.scans,
         observing=observing,

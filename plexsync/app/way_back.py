@@ -134,7 +134,7 @@ def _plays_flow(
         parts.clock,
         parts.visitor if looks_only else parts.identity,
         StashIdentity(parts.store, parts.stash, parts.clock, looks_only=looks_only),
-        parts.settings.work,
+        parts.expiry,
         looks.scope,
         recovery,
         restores,

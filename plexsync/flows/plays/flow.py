@@ -9,10 +9,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
 
-from plexsync.engine.expiry import Expiry, longest_request
+from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
-from plexsync.engine.rules import WorkRules
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.canaries import write_canaries
@@ -69,7 +68,7 @@ class PlaysFlow:
         clock: Clock,
         identity: ServerIdentity,
         stash_identity: StashIdentity,
-        rules: WorkRules,
+        expiry: Expiry,
         scope: Scope,
         recovery: PlaysRecovery,
         restores: StashRestores | None = None,
@@ -87,7 +86,7 @@ class PlaysFlow:
         self._scope = scope
         self._recovery = recovery
         self._restores = restores
-        self._expiry = Expiry(clock, longest_request(rules))
+        self._expiry = expiry
         self._reader = BatchReader(gates)
         self.resume = ResumePoints(history, clock, self._expiry)
         self.marked = MarkedPlays(history, clock)

@@ -266,7 +266,7 @@ def _decide_some(
                 again.append(id)
                 continue
             own = [entry for entry in entries if entry.id == id]
-            count = _answered(tx, sight, own, order, now=clock.now())
+            count = _answered(tx, looker, sight, own, order, now=clock.now())
             if not count:
                 decided.untouched.append(id)
                 continue
@@ -290,7 +290,9 @@ def _known(db: Reader, ids: Sequence[int]) -> dict[int, object]:
     }
 
 
-def _answered(tx: Writer, sight: Inspection, entries: Sequence[DriftEntry], order: DriftOrder, *, now: int) -> int:
+def _answered(
+    tx: Writer, looker: Looker, sight: Inspection, entries: Sequence[DriftEntry], order: DriftOrder, *, now: int
+) -> int:
     """Save the decision about one scene; returns the number of fields."""
     if order.answer is DriftAnswer.UNKEEP:
         return _unkept(tx, sight, order.filter, now=now)
@@ -301,7 +303,7 @@ def _answered(tx: Writer, sight: Inspection, entries: Sequence[DriftEntry], orde
         count += some
         targets.append(replace(target, plan=replace(target.plan, memory=memory)) if some else target)
     if count:
-        Looker.save(tx, [replace(sight, targets=tuple(targets))], now=now)
+        looker.save(tx, [replace(sight, targets=tuple(targets))], now=now)
         _restand(tx, sight.id, targets, now=now)
     return count
 

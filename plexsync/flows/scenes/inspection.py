@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 
+from plexsync.engine.expiry import Expiry
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.flows.scenes.ambiguity import unclear, untied
@@ -79,6 +80,7 @@ class Looker:
         stash_identity: StashIdentity,
         losses: SceneLosses,
         recovery: Recovery,
+        expiry: Expiry,
         pictures: Artwork | None = None,
         choices: GalleryChoices | None = None,
         *,
@@ -98,6 +100,7 @@ class Looker:
         self._stash_identity = stash_identity
         self.losses = losses
         self.recovery = recovery
+        self.expiry = expiry
         self._names = CollectionNames(store, stash, plex, gates, rules)
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
@@ -232,12 +235,8 @@ class Looker:
             for sight, outcome in zip(sights, waiting, strict=True)
         ]
 
-    @staticmethod
-    def save(tx: Writer, sights: Iterable[Inspection], *, now: int, ended: int | None = None) -> None:
-        """Save the findings: resolved pushes, fields found correct, fields forgotten.
-
-        `ended`: pushes that may take effect until then have ended. `now` if it is None.
-        """
+    def save(self, tx: Writer, sights: Iterable[Inspection], *, now: int) -> None:
+        """Save the findings: resolved pushes, fields found correct, fields forgotten."""
         sights = list(sights)
         save_names(tx, sights, now=now)
         targets = [(sight.id, target.item.key, target) for sight in sights for target in sight.targets]
@@ -247,7 +246,7 @@ class Looker:
         tx.memories.renew_files((id, key) for id, key, target in targets if target.has_other_files)
         if known_again := [key for _, key, target in targets if target.was_lost]:
             tx.notes.end_losses(known_again)
-        tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=now if ended is None else ended)
+        tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=self.expiry.ended())
 
     def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
         """The scenes that may have an item in these libraries, see `SceneMatcher.may_be_in`."""
