@@ -40,6 +40,7 @@ def test_an_accepted_loss_is_over_a_day_later_once_it_is_worked_off(age, gone, o
 def test_an_accepted_loss_is_over_to_the_millisecond_and_at_once_if_the_clock_was_set_back():
     loss = AcceptedLoss(T, 40)
     assert [loss.is_over(now, 40) for now in (T - 1, T, T + DAY - 1, T + DAY)] == [True, False, False, True]
+    assert AcceptedLoss(T, 1).is_over(T + DAY, 1)
     assert not AcceptedLoss(T).is_over(T + LONG, 0), "nothing was accepted"
 
 
