@@ -179,6 +179,11 @@ def test_a_further_entry_says_nothing_about_the_first_store(store_of: Stores, tm
     keep_first(first, loaded(tmp_path, "living", "attic"))
     keep_first(attic, loaded(tmp_path, "living", "attic", plex="attic"))
     assert (noted(first), noted(attic)) == ("living", "")
+    # A copy of the first one has its note.
+    with attic.writing() as tx:
+        tx.notes.save(FIRST_ENTRY, "living")
+    keep_first(attic, loaded(tmp_path, "living", "attic", plex="attic"))
+    assert noted(attic) == "living"
 
 
 def test_a_renamed_first_entry_keeps_its_store(store_of: Stores, tmp_path: Path) -> None:
