@@ -20,10 +20,9 @@ from plexsync.reports.shapes import (
 from plexsync.rules.collections import CollectionObject, NewCollection
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.first_plays import FirstPlays, counted_text
-from plexsync.rules.note_keys import ASKED_SETTINGS, DASHBOARD, PLAYS_COUNTED, WORKER_ENDED
+from plexsync.rules.note_keys import DASHBOARD, PLAYS_COUNTED, WORKER_ENDED
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.records import HoldRow
-from plexsync.rules.setting_question import SettingQuestion
 from plexsync.rules.worker_ends import after_end
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
@@ -56,7 +55,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
         ids["incomplete"] = pushed + 1
         stash.set_cover(ids["incomplete"], b"no picture")
         work(world, [ids["incomplete"]])
-        world.settings |= {"watch_back": "plays", "approve_bulk": "false"}
+        world.settings["watch_back"] = "plays"
         with opened(config_of(world), world.folder) as parts, parts.store.writing() as tx:
             tx.notes.save(PLAYS_COUNTED, counted_text(FirstPlays("someone", 1, 0, at=parts.clock.now(), in_plex=0)))
             play = RememberedPlay(PlaySource("1"), PlayState.SENT)
@@ -65,10 +64,13 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
             studios = [CollectionObject("studio", id) for id in range(1, 20)]
             tx.collections.ensure(NewCollection(studio, section.uuid, section.key, "A studio") for studio in studios)
             tx.notes.save(DASHBOARD, "machine http://127.0.0.1:9797 localhost")
-            tx.notes.save(ASKED_SETTINGS, SettingQuestion("", "look is rich now", 288).written())
             tx.notes.save(WORKER_ENDED, after_end("", parts.clock.now(), "it was killed"))
         with try_lock(world.folder, lock.DASHBOARD):
             yield world, ids
+
+
+# Where the first write is approved once and for all, changed settings ask nothing.
+ASKED = frozenset({status.SettingChangeFacts})
 
 
 def check(answers: Mapping[str, object], kinds: Mapping[str, type], *, absent: frozenset[type] = frozenset()) -> None:
@@ -112,7 +114,7 @@ def test_every_response_of_the_api_has_its_shape(furnished: tuple[World, dict[st
         run_task(dash, "/api/reconcile", {"quick": True})
         for path in ("/api/reconcile", "/api/status", "/api/review"):
             answers[path] = dash.get(path).json()
-    check(answers, kinds, absent=frozenset({status.HoldFacts, comparisons.NoResult, workers.StandbyFacts}))
+    check(answers, kinds, absent=ASKED | {status.HoldFacts, comparisons.NoResult, workers.StandbyFacts})
 
 
 def test_every_report_with_json_has_its_shape(furnished: tuple[World, dict[str, int]]) -> None:
@@ -142,7 +144,7 @@ def test_every_report_with_json_has_its_shape(furnished: tuple[World, dict[str, 
         tx.holds.save(Neighbour.PLEX, HoldRow("plex_token", "Plex refuses the token", now, now + 60_000, ""))
     for command in ("status", "top --once"):
         answers[command] = world.json(*command.split())
-    check(answers, kinds, absent=frozenset({top.RunningFacts, scenes.LeftOutFacts, workers.StandbyFacts}))
+    check(answers, kinds, absent=ASKED | {top.RunningFacts, scenes.LeftOutFacts, workers.StandbyFacts})
 
 
 def test_explain_has_a_shape_while_a_server_is_down(world: World) -> None:
