@@ -5,9 +5,12 @@ import stat
 import tomllib
 from pathlib import Path
 
-from validation.problem_text import ConfigError, file_name, full_path
+from validation.problem_text import ConfigError, file_name, full_path, key_text
 
 _LARGEST_FILE = 1_000_000  # bytes
+_PLACE = re.compile(r"at line (\d+), column (\d+)\)$")
+# How the parser's messages begin for a setting, and for a table, that is there already.
+_TWICE = ("Cannot overwrite a value", "Cannot declare", "Duplicate inline table key")
 
 
 def table_in(path: Path) -> dict[str, object]:
@@ -44,16 +47,27 @@ def _parsed(path: Path, content: bytes) -> dict[str, object]:
     except UnicodeDecodeError:
         raise ConfigError([f"{file_name(path)} is not UTF-8 text: save it in that encoding"]) from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            [f"{file_name(path)} is not valid TOML{_place(error)}: look for missing quotes there"]
-        ) from None
+        text = content.decode("utf-8-sig")
+        raise ConfigError([f"{file_name(path)} is not valid TOML{_place(error)}: {_mend(error, text)}"]) from None
     except (ValueError, RecursionError):  # a number with thousands of digits, or hundreds of nested brackets
         raise ConfigError(
             [f"{file_name(path)} is not valid TOML: a number in it is too long, or brackets too deep"]
         ) from None
 
 
+def _mend(error: tomllib.TOMLDecodeError, text: str) -> str:
+    """What to do about an error, as far as the parser says what it is."""
+    if not str(error).startswith(_TWICE):
+        return "look for missing quotes there"
+    place = _PLACE.search(str(error))
+    lines = text.splitlines()[: int(place[1]) if place else None]
+    keys = [matched[1] for line in lines if (matched := re.match(r"\s*([A-Za-z_]+)\s*=", line))]
+    # The last line of a longer value has no name of its own.
+    here = key_text(keys[-1]) if lines[-1].lstrip().startswith(tuple(keys[-1:])) else "what stands there"
+    return f"{here} is in the file twice: keep one of them"
+
+
 def _place(error: tomllib.TOMLDecodeError) -> str:
     """Line and column only, because the rest of the parser's message may quote the file."""
-    place = re.search(r"at line (\d+), column (\d+)\)$", str(error))
+    place = _PLACE.search(str(error))
     return f" at line {place[1]}, column {place[2]}" if place else " at its end"

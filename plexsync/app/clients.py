@@ -1,9 +1,11 @@
 """Clients of Stash and Plex, and notice senders, built from the settings."""
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from plexsync.engine.clock import SystemClock
 from plexsync.flows.scenes.rules import LookRules
@@ -12,14 +14,15 @@ from plexsync.notify.command import CommandMessenger
 from plexsync.plex.account import Account as Account
 from plexsync.plex.account import OwnServer as OwnServer
 from plexsync.plex.account import SignIn as SignIn
-from plexsync.plex.client import PlexClient
+from plexsync.plex.client import PlexClient, is_plex
 from plexsync.plex.client import by_address as by_address
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.imaging import Pillow
-from plexsync.rules.errors import NeighbourError, Unusable
+from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Unavailable, Unusable
 from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.rules.notices import Notice, NotSent
 from plexsync.stash.client import StashClient
+from plexsync.stash.health import is_stash
 from plexsync.stash.log_lines import StashLines
 from validation.config import PlexSyncConfig
 
@@ -34,22 +37,48 @@ AnyStashClient = TypeVar("AnyStashClient", bound=StashClient)
 
 @contextmanager
 def stash_at(url: str, key: str, *, ca_file: str = "", patience: float = ASK_READ) -> Iterator[StashClient]:
-    """Yield a Stash client for a connection test, with short timeouts; raises Unusable."""
+    """Yield a Stash client for a connection test, with short timeouts; raises Unusable.
+
+    If a test fails because the address is that of the other server, the error says so.
+    """
     clock, connect = SystemClock(), min(ASK_CONNECT, patience)
-    with closing(
-        StashClient(url, key, connect_timeout=connect, read_timeout=patience, clock=clock, ca_file=ca_file)
-    ) as stash:
+    client = StashClient(url, key, connect_timeout=connect, read_timeout=patience, clock=clock, ca_file=ca_file)
+    with closing(client) as stash, _other_server_named(Neighbour.STASH, url, ca_file):
         yield stash
 
 
 @contextmanager
 def plex_at(url: str, token: str, *, ca_file: str = "", patience: float = ASK_READ) -> Iterator[PlexClient]:
-    """Yield a Plex client for a connection test, with short timeouts; raises Unusable."""
+    """Yield a Plex client for a connection test, with short timeouts; raises Unusable.
+
+    If a test fails because the address is that of the other server, the error says so.
+    """
     clock, connect = SystemClock(), min(ASK_CONNECT, patience)
-    with closing(
-        PlexClient(url, token, connect_timeout=connect, read_timeout=patience, clock=clock, ca_file=ca_file)
-    ) as plex:
+    client = PlexClient(url, token, connect_timeout=connect, read_timeout=patience, clock=clock, ca_file=ca_file)
+    with closing(client) as plex, _other_server_named(Neighbour.PLEX, url, ca_file):
         yield plex
+
+
+@contextmanager
+def _other_server_named(server: Neighbour, url: str, ca_file: str) -> Iterator[None]:
+    """After a failed test, say so if the other server answers at this address."""
+    other = Neighbour.PLEX if server is Neighbour.STASH else Neighbour.STASH
+    try:
+        yield
+    except NeighbourError as error:
+        # Without a connection there is no answer to tell apart.
+        if (isinstance(error, Unavailable) and not error.sent) or not is_at(other, url, ca_file):
+            raise
+    else:
+        return
+    setting = f"{server.value}_url"
+    message = f"{other.title()} answers at {url}, and {setting} must be the address of {server.title()}"
+    raise Barred(server, message, setting=setting)
+
+
+def is_at(server: Neighbour, url: str, ca_file: str) -> bool:
+    """Whether a server of this kind answers at an address. Both answer this question without a token or key."""
+    return (is_plex if server is Neighbour.PLEX else is_stash)(url, ca_file, ASK_CONNECT, ASK_READ)
 
 
 def plex_by_address(config: PlexSyncConfig) -> str:
@@ -133,6 +162,17 @@ def stash_lines(config: PlexSyncConfig) -> StashLines:
         read_timeout=config.plex_read_timeout,
         ca_file=config.tls_ca_file,
     )
+
+
+def stash_lets_in(config: PlexSyncConfig) -> bool:
+    """Return whether Stash takes a connection now. No request is sent through it."""
+    base = urlsplit(config.stash_url)
+    place = base.hostname or "", base.port or (443 if base.scheme == "https" else 80)
+    try:
+        socket.create_connection(place, timeout=ASK_CONNECT).close()
+    except OSError:
+        return False
+    return True
 
 
 def changes_posters(config: PlexSyncConfig) -> bool:

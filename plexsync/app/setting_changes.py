@@ -48,7 +48,7 @@ def settings_wait(parts: Parts, stopping: Callable[[], bool]) -> bool:
 def _counted(parts: Parts, names: Collection[str], stopping: Callable[[], bool]) -> SettingQuestion | None:
     """The question about these settings; None if it could not be counted now."""
     try:
-        found = Counter(scene.standing for scene in parts.previewer.preview(sweep=True, stopping=stopping))
+        standings = Counter(scene.standing for scene in parts.previewer.preview(sweep=True, stopping=stopping))
     except NeighbourError as error:
         log.info("what changed settings would write can't be counted now: %s", error)
         return None
@@ -56,7 +56,7 @@ def _counted(parts: Parts, names: Collection[str], stopping: Callable[[], bool])
         return None
     with parts.store.reading() as db:
         dressed = sum(db.collections.counts().values()) if any(name.startswith("collection") for name in names) else 0
-    scenes = found[WOULD_CHANGE]
+    scenes = standings[WOULD_CHANGE]
     words = _words(parts.config, names)
     return SettingQuestion(parts.settings.wishes, words, scenes, dressed, agreed=scenes + dressed <= FEW)
 

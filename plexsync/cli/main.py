@@ -37,7 +37,7 @@ COMMANDS = {
     "sync": "Sync scenes: all, the recent ones, or those named.",
     "drain": "Work until nothing is due, then stop.",
     "fix": "Walk through everything that needs you, and mend it.",
-    "drift": "List what you edited in Plex, and decide about it.",
+    "drift": "List what Plex keeps, and decide about it.",
     "status": "Show the status of everything, or of a scene.",
     "top": "Watch the queue, both servers and the latest results.",
     "explain": "Show why a scene stands as it stands.",
@@ -226,10 +226,19 @@ def _misused(error: click.ClickException, *, as_json: bool) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         return WRONG
-    message = error.format_message()
+    # A list of choices comes on lines of its own.
+    message = " ".join(_message(error).split())
     if as_json:
         click.echo(json.dumps({"error": message}))
-    click.echo(f"plexsync: {message}", err=True)
-    if context is not None:
-        click.echo(f"See '{context.command_path} --help'.", err=True)
+    more = f"{'' if message.endswith(('.', '?')) else '.'} See '{context.command_path} --help'." if context else ""
+    click.echo(f"plexsync: {message}{more}", err=True)
     return WRONG
+
+
+def _message(error: click.ClickException) -> str:
+    """What is wrong; of an unknown option, with the one that was probably meant."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return error.format_message()
+    options = {name.lstrip("-"): name for param in error.ctx.command.get_params(error.ctx) for name in param.opts}
+    near = difflib.get_close_matches(error.option_name.lstrip("-"), options, n=1)
+    return f"there is no option {error.option_name}{f': did you mean {options[near[0]]}?' if near else ''}"

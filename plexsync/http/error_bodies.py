@@ -1,5 +1,7 @@
 """The bodies of errors in JSON, as Plex and GraphQL write them."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 
@@ -30,3 +32,8 @@ def json_words(body: bytes | bytearray) -> str:
         return ""
     texts = (error.message or error.title or str(error.status) for error in answer.errors)
     return "; ".join(filter(None, dict.fromkeys((answer.message, answer.error, *texts))))
+
+
+def messages(errors: Sequence[msgspec.Raw]) -> str:
+    """What the errors of a GraphQL answer say."""
+    return json_words(b'{"errors":[%s]}' % b",".join(map(bytes, errors)))

@@ -5,7 +5,7 @@ there". Plex silently ignores unknown filters, so filtered results are checked a
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import TypeVar
 from unicodedata import normalize
@@ -19,8 +19,17 @@ from plexsync.http.client import by_address as by_address
 from plexsync.plex import answers, artwork, edits, numbers
 from plexsync.plex.libraries import chosen
 from plexsync.plex.paging import overlapping
-from plexsync.rules.errors import ForeignNotFound, Missing, Neighbour, NeighbourError, Refused, TooLong
-from plexsync.rules.http_answers import Server
+from plexsync.rules.errors import (
+    Barred,
+    ForeignNotFound,
+    Missing,
+    Neighbour,
+    NeighbourError,
+    Refused,
+    TooLong,
+    Unusable,
+)
+from plexsync.rules.http_answers import PLEX_MARK, Server
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import base_name
@@ -32,9 +41,9 @@ from plexsync.rules.text import composed
 # Fields that the index does not use. The names are hints: a server may send them all the same.
 UNWANTED = "Image,Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Style,Mood,Format"
 UNWANTED_FIELDS = "summary,tagline"
+PLEX = Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token")
 FOUND_PAGE = 200
-# The signs of Plex's own 404, as opposed to a proxy's: the header or, if a proxy drops that, the page.
-MARK = "x-plex-protocol"
+# The page of Plex's own 404, as opposed to a proxy's, in case a proxy drops the header.
 NOT_FOUND = b"<html><head><title>Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
 # The number of listed items that are read to prove that Plex is up.
 PROOF = 20
@@ -74,7 +83,7 @@ class PlexClient:
         self.libraries = tuple(libraries)
         self._token = token
         self._wire = Wire(
-            Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token"),
+            PLEX,
             url,
             headers={"X-Plex-Token": token, "X-Plex-Client-Identifier": client_id, "X-Plex-Product": "PlexSync"},
             timeouts=Timeouts(connect_timeout, read_timeout),
@@ -168,8 +177,8 @@ class PlexClient:
         """Full items by rating key, in one request; missing ones are left out.
 
         A 404 for several can mean that only one is missing, or in the trash: they are then requested in halves. A 404
-        that is not Plex's own counts only if Plex proves meanwhile that it is up: it lists items, and one of them can be
-        read (docs/decisions/0005-whose-404.md).
+        that is not Plex's own, and an answer with nothing in it, count only if Plex proves meanwhile that it is up: it
+        lists items, and one of them can be read (docs/decisions/0005-whose-404.md).
         """
         return self._existing(keys, self._items_in)
 
@@ -195,12 +204,15 @@ class PlexClient:
             return {}
         try:
             answer = self._ask("GET", f"/library/metadata/{','.join(keys)}?skipRefresh=1", cap=LISTING_CAP)
+            items = read(answer)
+            if not items and not self._wire.decoded(NOTHING, answer.body).MediaContainer.get("Metadata"):
+                raise self._not_found("with nothing, where Plex says 404")
         except absent:
             middle = len(keys) // 2
             halves = (keys[:middle], keys[middle:]) if middle else ()
             return {key: item for half in halves for key, item in self._found(half, read, absent).items()}
         wanted = set(keys)
-        return {key: item for key, item in read(answer).items() if key in wanted}
+        return {key: item for key, item in items.items() if key in wanted}
 
     def _items_in(self, answer: Answer) -> dict[str, Item]:
         container = self._wire.decoded(ITEMS, answer.body).MediaContainer
@@ -300,10 +312,17 @@ class PlexClient:
     def _ask(self, method: str, target: str, *, content: bytes = b"", cap: int = ORDINARY_CAP) -> Answer:
         """The answer to one request; a 404 that is not Plex's own says nothing about the requested item."""
         answer = self._wire.send(method, target, content=content, cap=cap)
-        if answer.status == 404 and MARK not in answer.headers and bytes(answer.body).strip() != NOT_FOUND:
-            failure = self._wire.foreign("404, and not as Plex does: is it running, and is this its address?")
-            raise ForeignNotFound(failure.neighbour, str(failure))
+        if answer.status == 404 and PLEX_MARK not in answer.headers and bytes(answer.body).strip() != NOT_FOUND:
+            raise self._not_found("404, and not as Plex does: is it running, and is this its address?")
+        if answer.status == 401 and PLEX_MARK not in answer.headers and not answer.body:
+            # So does Stash.
+            message = f"{self._wire.server.name} answered 401, and not as Plex does: is this its address?"
+            raise Barred(Neighbour.PLEX, message, setting="plex_url")
         return self._wire.accepted(answer)
+
+    def _not_found(self, answer: str) -> ForeignNotFound:
+        failure = self._wire.foreign(answer)
+        return ForeignNotFound(failure.neighbour, str(failure))
 
     def _page(self, section: str, filters: Mapping[str, str], start: int, size: int) -> tuple[list[Entry], int]:
         """One page of the items that match a filter."""
@@ -354,3 +373,11 @@ def _too_long(error: Refused, *, applied: bool) -> TooLong:
 def check_number(text: str) -> None:
     if not (text.isascii() and text.isdigit()):
         raise ValueError("a library or item is named by a number")
+
+
+def is_plex(url: str, ca_file: str, connect: float, read: float) -> bool:
+    """Whether Plex answers at an address; sends no token."""
+    with suppress(NeighbourError, Unusable):
+        with closing(Wire(PLEX, url, headers={}, timeouts=Timeouts(connect, read), ca_file=ca_file)) as wire:
+            return bool(wire.decoded(IDENTITY, wire.ask("GET", "/identity").body).MediaContainer.machineIdentifier)
+    return False

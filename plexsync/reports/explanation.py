@@ -29,7 +29,7 @@ from plexsync.rules.job import SKIPPED, Absent, Dead, Gone, Kind, OutOfScope, St
 from plexsync.rules.pictures import left_out_text
 from plexsync.rules.plan_records import Note
 from plexsync.rules.records import AttemptRow, JobRow
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.status_words import SceneStatus, in_sync_line
 from plexsync.rules.undo import undone
 from plexsync.rules.values import held
 from plexsync.store.database import Reader
@@ -159,7 +159,8 @@ def verdict(sight: Inspection) -> str:
         return _undone_words(sight)
     if not changes:
         missing = dict.fromkeys(left_out_text(note.field, note.text) for note in _picture_notes(sight))
-        return ", but ".join([SceneStatus.IN_SYNC.word, "; ".join(missing)] if missing else [SceneStatus.IN_SYNC.word])
+        words = in_sync_line(sight.kept_fields)
+        return ", but ".join([words, "; ".join(missing)] if missing else [words])
     return f"{changes} {'field' if changes == 1 else 'fields'} would be changed"
 
 

@@ -72,6 +72,7 @@ _MACHINE: dict[str, tuple[list[FixStep], str]] = {
         [step(SETTING, "Switch PlexSync on", "enabled", page="/settings/change?name=enabled")],
         "Set enabled = true.",
     ),
+    "commits": ([step(OPEN, "Check everything", command="plexsync doctor")], ""),
     "hung": ([step(OPEN, "Restart it", command="plexsync serve")], ""),
     "ended": (
         [

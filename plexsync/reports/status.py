@@ -10,7 +10,7 @@ from plexsync.rules.first_plays import read_counted
 from plexsync.rules.gate_names import GateName, shown
 from plexsync.rules.note_keys import CHANGED
 from plexsync.rules.setting_question import open_question
-from plexsync.rules.status_words import STATUSES, server_word
+from plexsync.rules.status_words import STATUSES, in_sync_words, server_word
 from plexsync.rules.verified import read as read_verified
 
 TYPE_CHECKING = False
@@ -57,7 +57,7 @@ def facts(parts: "Parts") -> "StatusFacts":
         running=running,
         began=began,
         has_dashboard=parts.has_dashboard(),
-        machines=Machines(parts.locks.worker(), parts.locks.standbys()),
+        machines=Machines(parts.locks.worker(), parts.locks.standbys(), parts.locks.commit_wait()),
     )
 
 
@@ -81,6 +81,7 @@ def facts_of(
             status.value: {"count": count, "since": stamp(since)}
             for status, (count, since) in ((status, summary.standings.get(status, (0, None))) for status in STATUSES)
         },
+        "kept_fields": summary.kept_fields,
         "due": summary.due,
         "oldest_due": stamp(summary.oldest_due),
         "dead": summary.dead,
@@ -130,8 +131,8 @@ def verified_facts(text: str) -> "VerifiedFacts | None":
     counts = read_verified(text)
     if counts is None:
         return None
-    at, in_sync, differ, sample = counts
-    return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample}
+    at, in_sync, differ, sample, kept = counts
+    return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample, "kept_fields": kept}
 
 
 def queued_plays(waiting: int, since: int | None, error: str | None) -> "QueuedPlays":
@@ -208,7 +209,8 @@ def verified_words(facts: "VerifiedFacts | None") -> str:
     if facts is None:
         return "never"
     compared = facts["in_sync"] + facts["differ"]
-    return f"{facts['in_sync']:,} of {compared:,} were in sync" + (", a sample" if facts["sample"] else "")
+    sample = ", a sample" if facts["sample"] else ""
+    return f"{facts['in_sync']:,} of {compared:,} were {in_sync_words(facts['kept_fields'])}{sample}"
 
 
 def _outages(summary: "Summary") -> "OutagesNow":

@@ -25,6 +25,8 @@ from plexsync.rules.errors import (
 
 LONGEST_PATIENCE = 3600.0
 USUAL_PATIENCE = 60.0
+# The header of each answer of Plex, which a proxy may drop.
+PLEX_MARK = "x-plex-protocol"
 
 _SECONDS = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 

@@ -4,10 +4,14 @@
 DASHBOARD = "dashboard"
 # The last heartbeat of a worker. The hook reads it as well.
 HEARTBEAT = "worker:beat"
+# When Stash last ran a task of the plugin, or asked it for a page. The plugin writes it.
+STASH_CALLED = "stash:called"
 # Whether the worker inside Stash is switched on: '' for off. The hook reads it as well.
 INSIDE = "worker:inside"
 # How often in a row a worker ended by itself (`plexsync.rules.worker_ends`).
 WORKER_ENDED = "worker:ended"
+# How often a thread of the worker ended by a fault and was started again, in the same form.
+THREAD_ENDED = "worker:thread"
 # The time of the last poll of Stash.
 LAST_POLL = "poll:last"
 # The time when the last edit arrived by a line of Stash's log, by the hook, and first by a poll.

@@ -14,9 +14,9 @@ import httpx2
 import msgspec
 
 from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire, unheard
-from plexsync.http.error_bodies import json_words
-from plexsync.rules.errors import Neighbour, Unavailable
-from plexsync.rules.http_answers import Server
+from plexsync.http.error_bodies import json_words, messages
+from plexsync.rules.errors import Barred, Neighbour, Unavailable
+from plexsync.rules.http_answers import PLEX_MARK, Server
 from plexsync.rules.job import Kind
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import name_key
@@ -336,12 +336,14 @@ class StashClient:
         answer = self._wire.send("POST", "/graphql", content=content, headers=headers, cap=cap)
         if answer.status == 404:
             raise self._wire.foreign("that it has no API: is something else at this address?")
+        if answer.status == 401 and PLEX_MARK in answer.headers:
+            raise Barred(Neighbour.STASH, f"{self._wire.server.name} answered as Plex does (401)", setting="stash_url")
         if answer.status in SCHEMA_STATUSES and self._has_errors(answer):
             asked = self._about(query, json_words(answer.body))
             raise self._wire.foreign(f"that it does not know the question: is it older than 0.28?{asked}")
         envelope = self._wire.decoded(ENVELOPE, self._wire.accepted(answer).body)
         if envelope.errors:
-            raise self._wire.foreign(f"with an error of its own{self._about(query, _messages(envelope.errors))}")
+            raise self._wire.foreign(f"with an error of its own{self._about(query, messages(envelope.errors))}")
         return self._wire.decoded(decoder, memoryview(envelope.data))
 
     def _about(self, query: str, message: str) -> str:
@@ -369,10 +371,6 @@ def query_name(query: str) -> str:
     """The name of a query or mutation."""
     matched = re.search(r"\b(?:query|mutation)\s+(\w+)", query)
     return matched[1] if matched else "a query"
-
-
-def _messages(errors: Sequence[msgspec.Raw]) -> str:
-    return json_words(b'{"errors":[%s]}' % b",".join(map(bytes, errors)))
 
 
 def scenes_cap(ids: Sequence[int]) -> int:

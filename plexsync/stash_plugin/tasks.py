@@ -58,7 +58,10 @@ def _wanted(call: TaskRun, counted: str, *words: str) -> str:
     facts = call.facts(*words)
     if facts["code"] != 0:
         raise Failed(str(facts.get("error")))
-    return f"{facts.get(counted, 0)} {QUEUED.get(counted, counted)}; {drain(call)}"
+    rest = drain(call)
+    if rest == SERVED and facts.get("why"):
+        rest = f"{SERVED} when this is over: {facts['why']}"
+    return f"{facts.get(counted, 0)} {QUEUED.get(counted, counted)}; {rest}"
 
 
 def drain(call: TaskRun) -> str:
@@ -289,6 +292,7 @@ def done(
     # Stash gives a request of the wake-up no session of its own, so the wake-up passes on the one that it has.
     server = {**server, "SessionCookie": session} if isinstance(session, dict) else server
     call = TaskRun(folder, server, args, patience=PATIENCE if operation else None)
+    intake.note_call(folder)
     try:
         if operation:
             return {"output": inside_all(_asked(call, operation))}
@@ -315,7 +319,7 @@ def _performed(call: TaskRun, mode: str) -> str:
     if call.wrong_settings:
         raise Failed(" / ".join(call.wrong_settings))
     summary = TASKS[mode](call)
-    holds = _holds(call)
+    holds = [hold for hold in _holds(call) if hold not in summary]
     for hold in holds:
         log("e", inside(f"PlexSync: {hold}"))
     return "; ".join((summary, *holds))

@@ -56,6 +56,8 @@ select null, '', word, '', count(*), null, min(since)
 """
 # Scenes of which you approved only a part of the changes.
 IS_SKIPPED = f"{IS_RARE} and state = 'dropped' and kind = 'scene' and cls = 'skipped'"
+# Of which Plex keeps fields: the stored word, followed by their number (`plexsync.rules.status_words.kept_word`).
+IS_KEPT = "{0}.word >= 'person' and {0}.word < 'person!'"
 # Collections (of a library, unless '') by how they stood when last inspected, and whether their job is dead or dropped.
 COUNT_COLLECTIONS = """
 select standing, case when job.state = 'dead' or job.state = 'dropped' then job.state else '' end, count(*)

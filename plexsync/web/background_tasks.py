@@ -109,22 +109,23 @@ def look(parts: Parts, errand: BackgroundTask) -> None:
 
 def preview(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync sync --all --dry-run`; the first changes in full. It is complete once every scene was inspected."""
-    counts: Counter[str] = Counter()
-    scenes: list[PreviewFacts] = []
-    errand.previewed = _previewed(counts, scenes, complete=False)
+    counts, kept, scenes = Counter[str](), 0, list[PreviewFacts]()
+    errand.previewed = _previewed(counts, kept, scenes, complete=False)
     for scene in parts.previewer.preview(progress=errand.at, stopping=errand.stopping):
         counts[scene.standing] += 1
+        kept += scene.kept_fields
         if scene.standing == WOULD_CHANGE and len(scenes) < SHOWN_CHANGES:
             scenes.append(scene_facts(scene))
-        errand.previewed = _previewed(counts, scenes, complete=False)
-    errand.previewed = _previewed(counts, scenes, complete=not errand.stopped)
+        errand.previewed = _previewed(counts, kept, scenes, complete=False)
+    errand.previewed = _previewed(counts, kept, scenes, complete=not errand.stopped)
 
 
-def _previewed(counts: Counter[str], scenes: list[PreviewFacts], *, complete: bool) -> PreviewResult:
+def _previewed(counts: Counter[str], kept: int, scenes: list[PreviewFacts], *, complete: bool) -> PreviewResult:
     return {
         "dry_run": True,
         "total": counts.total(),
         "counts": dict(counts),
+        "kept_fields": kept,
         "complete": complete,
         "scenes": scenes,
     }
@@ -141,13 +142,14 @@ def sync_all(parts: Parts, errand: BackgroundTask) -> None:
 
 def review(parts: Parts, errand: BackgroundTask) -> None:
     """A preview of all scenes into the file that the page Review shows."""
-    counts: Counter[str] = Counter()
+    counts, kept = Counter[str](), Counter[str]()
 
     def count(scene: Preview) -> None:
         counts[scene.standing] += 1
+        kept[scene.standing] += scene.kept_fields
 
     complete = make_review(parts, count, errand.at, errand.stopping)
-    errand.previewed = _previewed(counts, [], complete=complete)
+    errand.previewed = _previewed(counts, kept.total(), [], complete=complete)
 
 
 def write_reviewed(parts: Parts, errand: BackgroundTask) -> None:

@@ -62,7 +62,9 @@ def reconcile(ask: Ask) -> Response:
     return ask.show(
         "reconcile.html",
         found=desk.facts(),
-        reports=[ReportLine(report, words(counted(report)), evidence_lines(report)) for report in past],
+        reports=[
+            ReportLine(report, words(counted(report), report.kept_fields), evidence_lines(report)) for report in past
+        ],
         run=run,
         scenes=scenes,
         items=list(islice(lone_items(parts), SHOWN + 1)),
@@ -71,7 +73,7 @@ def reconcile(ask: Ask) -> Response:
         past=[task_line(errand) for errand in list(desk.errands.past)],
         names=NAMES,
         preview=preview,
-        preview_counts=words(result["counts"]) if result else [],
+        preview_counts=words(result["counts"], result["kept_fields"]) if result else [],
         seen_all=bool(result and result["complete"]),
         approved=bulk_approved(parts),
         question=asked_settings(parts),
@@ -79,9 +81,9 @@ def reconcile(ask: Ask) -> Response:
     )
 
 
-def words(counts: Mapping[str, int]) -> list[str]:
+def words(counts: Mapping[str, int], kept_fields: int) -> list[str]:
     """The number of scenes per status: `12 in sync`."""
-    return [number_of(word, count) for word, count in finding_counts(counts)]
+    return [number_of(word, count) for word, count in finding_counts(counts, kept_fields=kept_fields)]
 
 
 def task_line(errand: BackgroundTask) -> TaskLine:

@@ -201,6 +201,15 @@ def test_an_unknown_library_is_told_with_those_that_there_are(world: World, door
     assert "Movies" in done.err
 
 
+def test_scenes_are_not_promised_to_a_worker_that_has_no_such_library(world: World, door: Door) -> None:
+    world.add(2)
+    world.settings["plex_libraries"] = "Filme"
+    done = door("sync", "--all", "--json")
+    assert (done.code, done.facts["wanted"]) == (0, 2)
+    assert "Plex has no movie library named Filme; it has: Movies" in done.facts["why"]
+    assert "no movie library named Filme" in door("sync", "--since", "1d").out
+
+
 # --- faults of ours --------------------------------------------------------------------------------------------------
 
 

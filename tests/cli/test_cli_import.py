@@ -94,8 +94,9 @@ def test_the_answer_as_json(world: World, door: Door, ids: list[int]) -> None:
 
 
 def test_a_scene_that_was_named_and_cant_be_looked_at_is_an_error(world: World, door: Door, ids: list[int]) -> None:
-    done = door("import", "--scene", "999", "--dry-run")
+    done = door("import", "--scene", "999", "998", "--dry-run")
     assert (done.code, "Scene 999: Stash has no such scene" in done.out) == (1, True)
+    assert "Scene 998: Stash has no such scene" in done.out
 
 
 @pytest.mark.parametrize("words", [("--undo", "1", "--create"), ("--undo", "1", "--dry-run"), ("--dry-run", "--yes")])

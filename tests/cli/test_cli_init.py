@@ -159,6 +159,47 @@ def test_ctrl_c_keeps_what_was_found_and_typed_at_any_question(home: Path, tv: P
         shutil.rmtree(home / ".config", ignore_errors=True)
 
 
+LIKE_A_TOKEN = "xBc7-9qRstUvWxYz0123"
+LIKE_A_KEY = "eyJhbGciOiJIUzI1NiIs.eyJ1c2VyIjoiYSJ9.c2lnbmVk"
+
+
+def test_a_refused_token_is_asked_for_again_and_neither_it_nor_a_token_in_the_wrong_place_is_kept(
+    home: Path, world: World
+) -> None:
+    with sitting(home, None, "--token") as terminal:
+        terminal.until("Type the address of Plex, then its token.")
+        terminal.answer("Address of Plex", LIKE_A_TOKEN)
+        terminal.until("it looks like a token or a key, and an address is needed here")
+        terminal.answer("Address of Plex [http://localhost:32400]", world.plex.url)
+        terminal.answer("Plex token (typed unseen)", "another-token")
+        terminal.until("does not accept plex_token")
+        terminal.until("Plex token (typed unseen; empty goes back to the address)")
+        terminal.interrupt()
+        assert terminal.end() == 130
+    assert tomllib.loads(file_of(home).read_text()) == {"plex_url": world.plex.url}
+
+
+def test_an_address_that_was_kept_is_where_the_next_call_goes_on(home: Path, tv: PlexTvSim, world: World) -> None:
+    file_of(home).parent.mkdir(parents=True)
+    file_of(home).write_text(f'plex_url = "{world.plex.url}"\n')
+    with sitting(home, None, "--token") as terminal:
+        terminal.answer(f"Address of Plex [{world.plex.url}]")
+        terminal.answer("Plex token", TOKEN)
+        terminal.answer("Address of Stash", LIKE_A_KEY)
+        terminal.until("it looks like a token or a key, and an address is needed here")
+        terminal.interrupt()
+        assert terminal.end() == 130
+    assert tomllib.loads(file_of(home).read_text()) == {"plex_url": world.plex.url, "plex_token": TOKEN}
+    tv.servers = [Resource("NAS", TOKEN, (Connection("http://127.0.0.1:9", "127.0.0.1", 9),))]
+    file_of(home).write_text(f'plex_url = "{world.plex.url}"\n')
+    with sitting(home, tv) as terminal:
+        signed_in(tv, terminal)
+        terminal.until(f"at {world.plex.url}")
+        terminal.interrupt()
+        assert terminal.end() == 130
+        assert "does not answer" not in terminal.text
+
+
 def test_a_file_that_names_a_server_is_not_changed_by_a_call_that_was_stopped(home: Path, world: World) -> None:
     file_of(home).parent.mkdir(parents=True)
     before = f'plex_url = "{world.plex.url}"\nplex_token = "{TOKEN}"\n'
@@ -209,6 +250,7 @@ def test_address_and_token_can_be_typed(words: tuple[str, ...], home: Path, tv: 
         terminal.until("must not be empty")
         terminal.answer("Plex token", "another-token")
         terminal.until("does not accept")
+        terminal.answer("Plex token (typed unseen; empty goes back to the address)")
         typed(terminal, world)
         terminal.answer("plexsync.toml?")
         assert terminal.end() == 0
@@ -288,10 +330,8 @@ def test_what_was_given_and_is_wrong_can_be_put_right(home: Path, world: World, 
     with sitting(home, None, *words, "--stash-url", world.stash.url) as terminal:
         terminal.until("refuses connections")
         terminal.answer("Address of Plex", world.plex.url)
-        terminal.answer("empty takes the one before")
         terminal.until("does not accept")
-        terminal.answer(f"Address of Plex [{world.plex.url}]")
-        terminal.answer("Plex token", TOKEN)
+        terminal.answer("Plex token (typed unseen; empty goes back to the address)", TOKEN)
         terminal.answer("API key of Stash", KEY)
         terminal.answer("plexsync.toml?")
         assert terminal.end() == 0
@@ -455,6 +495,39 @@ def test_a_token_as_a_word_is_refused_and_not_repeated(unset: World, door: Door)
     done = door("init", "--token", "secret-token-01234567")
     assert done.code == 2
     assert "secret-token" not in done.out + done.err
+
+
+@pytest.mark.parametrize("key", [KEY, ""], ids=["with a key", "open to all"])
+def test_the_address_of_the_other_server_is_named_as_that(
+    key: str, unset: World, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    unset.stash.api_key = key
+    words = given(tmp_path, unset, "--plex-url", "--stash-url")
+    for plex, stash, told in (
+        (
+            unset.stash.url,
+            unset.plex.url,
+            f"Stash answers at {unset.stash.url}, and plex_url must be the address of Plex",
+        ),
+        (
+            unset.plex.url,
+            unset.plex.url,
+            f"Plex answers at {unset.plex.url}, and stash_url must be the address of Stash",
+        ),
+    ):
+        done = door("init", *words, "--plex-url", plex, "--stash-url", stash, "--yes")
+        assert done.code == 1
+        assert f"plexsync: {told}\n" in done.err
+    assert not file_in(tmp_path).exists()
+
+
+@pytest.mark.parametrize("option", ["--plex-url", "--stash-url"])
+def test_a_token_as_an_address_is_refused_and_not_repeated(option: str, unset: World, door: Door) -> None:
+    for secret in (LIKE_A_TOKEN, LIKE_A_KEY):
+        done = door("init", option, secret, "--yes")
+        assert (done.code, f"{option} looks like a token" in done.err) == (2, True)
+        assert secret not in done.out + done.err
 
 
 @pytest.mark.parametrize(

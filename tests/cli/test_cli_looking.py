@@ -79,6 +79,8 @@ def test_status_of_a_new_database(world: World, door: Door) -> None:
         "host": "",
         "standbys": [],
         "ended": None,
+        "commit_wait": 0.0,
+        "thread_ended": None,
     }
     assert facts["books"]["balanced"] is True
 
@@ -120,7 +122,7 @@ def test_status_in_words(given_up: World, door: Door) -> None:
 
 def test_the_first_line_of_status_and_top_is_the_verdict(given_up: World, door: Door) -> None:
     told = door("status", "--json").facts["verdict"]
-    words = "No worker runs · 1 of 4 in sync · 3 need you · no full comparison yet"
+    words = "No worker runs · 1 of 4 in sync · 3 need you · no full comparison yet: other scenes are not counted"
     assert (told["tone"], told["text"], told["next_check"]) == ("bad", words, None)
     line = words.replace("need you", "need you → plexsync fix")
     assert door("status").out.splitlines()[0] == line

@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
+from plexsync.cli.call import Sharing
 from plexsync.cli.main import COMMANDS, UNLISTED, plexsync, version
+from plexsync.cli.terminal.param_types import RowKey, SceneNumber
 from tests.cli.conftest import Door
 from tests.journey.world import World
 
@@ -64,11 +66,62 @@ def test_what_is_no_number_of_a_scene_is_told_as_it_was_written(words: tuple[str
     assert f"{words[-1]!r} is not the number of a scene" in door(*words).err
 
 
+FORMS = ["7", "#7", "http://nas:9999/scenes/7", "https://me.example/stash/scenes/7?qfp=1#x", "/scenes/7", "/scenes/7/"]
+MISFITS = ["#", "##7", "7?x", "scenes/7x", "http://nas:9999/tags/7", "#0", "/scenes/99999999999999999999"]
+
+
+def test_a_scene_is_named_by_its_number_as_screens_show_it_or_by_the_address_of_its_page() -> None:
+    assert [SceneNumber().convert(form, None, None) for form in FORMS] == [7] * len(FORMS)
+    assert [RowKey().convert(form, None, None) for form in (*FORMS, "tag:12")] == [("scene", 7)] * 6 + [("tag", 12)]
+    for param_type in (SceneNumber(), RowKey()):
+        for misfit in MISFITS:
+            with pytest.raises(click.BadParameter, match="is not the number of a scene"):
+                param_type.convert(misfit, None, None)
+
+
+def test_every_command_that_takes_scenes_reads_them_by_one_parser() -> None:
+    params = [(path, param) for path, command in OURS.items() for param in command.params]
+    scenes = [(path, param.type) for path, param in params if param.name in ("scene", "scenes")]
+    assert len(scenes) > 15
+    assert [path for path, kind in scenes if not isinstance(kind, SceneNumber | RowKey)] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("verify", "--since", "1d"), "there is no option --since. See 'plexsync verify --help'."),
+        (
+            ("verify", "--sampel", "1"),
+            "there is no option --sampel: did you mean --sample? See 'plexsync verify --help'.",
+        ),
+        (("ignore",), "say which scenes by their numbers, or --list. See 'plexsync ignore --help'."),
+        (("explain",), "Missing argument 'SCENE'. See 'plexsync explain --help'."),
+        (
+            ("completion",),
+            "Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish. See 'plexsync completion --help'.",
+        ),
+        (("nonsense",), "there is no command 'nonsense': plexsync --help lists the commands. See 'plexsync --help'."),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_wrong_usage_is_one_line(words: tuple[str, ...], line: str, door: Door) -> None:
+    done = door(*words)
+    assert (done.code, done.out, done.err) == (2, "", f"plexsync: {line}\n")
+
+
 @pytest.mark.parametrize(
     ("words", "as_asked"), [(("help",), ("--help",)), (("help", "dlq", "retry"), ("dlq", "retry", "-h"))]
 )
 def test_help_is_found_by_each_of_its_names(words: tuple[str, ...], as_asked: tuple[str, ...], door: Door) -> None:
     assert door(*words) == door(*as_asked)
+
+
+def test_help_has_both_names_whoever_has_asked_for_it_first(capsys: pytest.CaptureFixture[str]) -> None:
+    fresh = Sharing("fresh", help="What it does.")
+    fresh.get_help(click.Context(fresh))
+    for name in ("-h", "--help"):
+        assert fresh.main([name], standalone_mode=False) == 0
+        assert "What it does." in capsys.readouterr().out
 
 
 def test_help_for_an_unknown_command_says_so(door: Door) -> None:

@@ -258,7 +258,7 @@ def test_a_reader_that_left_before_is_no_fault(world: World) -> None:
 def test_a_closed_input_is_one_where_nobody_answers(world: World) -> None:
     done = in_a_shell(world, "init", "<&-")
     assert done.returncode == 2
-    assert done.stderr.endswith("plexsync: nobody is there to answer: give --yes\nSee 'plexsync init --help'.\n")
+    assert done.stderr.endswith("plexsync: nobody is there to answer: give --yes. See 'plexsync init --help'.\n")
 
 
 ANSWERS = pytest.mark.parametrize(

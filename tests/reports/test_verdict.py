@@ -13,7 +13,7 @@ from plexsync.reports.format import DAY, stamp, unstamped
 from plexsync.reports.shapes.status import BareFacts, BreakerFacts, HoldFacts
 from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
 from plexsync.reports.status import facts
-from plexsync.reports.verdict import verdict, verdict_line, word_for_worker
+from plexsync.reports.verdict import LONG_COMMIT, verdict, verdict_line, word_for_worker
 from plexsync.reports.workers import FRESH
 from plexsync.rules.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, PLAYS_MISSING, REPAIRED
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
@@ -34,6 +34,8 @@ WORKS: WorkerFacts = {
     "host": "",
     "standbys": [],
     "ended": None,
+    "commit_wait": 0.0,
+    "thread_ended": None,
 }
 CONFIG = PlexSyncConfig(
     plex_url="http://127.0.0.1:1", plex_token="plex-token-0123456789", stash_url="http://127.0.0.1:1", approve_bulk=True
@@ -117,13 +119,29 @@ FIRST_PLAYS = {
     "newest": NOW,
 }
 ASKS = "1,204 plays of Anna in Plex, 1,190 of them not in Stash, oldest 2021-03-04: wait for your yes (plexsync plays sync)"
+NONE_MISSING = {"missing": 0, "oldest": None}
+UNCOUNTED = [
+    ({**NONE_MISSING, "present": 0, "unmatched": 20}, "1,204 plays of Anna in Plex, not compared with Stash yet: "),
+    (
+        {**NONE_MISSING, "unread": 3},
+        "1,204 plays of Anna in Plex, 0 of them not in Stash, 1,190 not compared yet: ",
+    ),
+    ({**NONE_MISSING, "present": 1_204}, "1,204 plays of Anna in Plex, all of them in Stash: later ones "),
+]
+YES = "wait for your yes (plexsync plays sync)"
 TROUBLE = [
     ({"holds": {"plex": hold("plex-server")}}, "bad", "Another Plex server answers"),
     ({"holds": {"plex": hold()}}, "bad", "Plex does not let PlexSync in"),
     ({"bulk_approved": False}, "bad", "The first write needs your approval"),
     ({"plays": {**NO_PLAYS, "first": FIRST_PLAYS}}, "bad", ASKS),
+    *(({"plays": {**NO_PLAYS, "first": {**FIRST_PLAYS, **counts}}}, "bad", words + YES) for counts, words in UNCOUNTED),
     ({"worker": {**WORKS, "enabled": False}}, "bad", "PlexSync is switched off"),
     ({"worker": {**WORKS, "alive": False}}, "bad", "The worker hangs"),
+    (
+        {"worker": {**WORKS, "alive": False, "commit_wait": 61.2}},
+        "bad",
+        "The database waits for a standby server, and stores nothing (plexsync doctor)",
+    ),
     ({"worker": {**WORKS, "running": False, "alive": False}}, "bad", "No worker runs"),
     ({"events": {"waiting": 0, "unread": 1}}, "bad", "1 event can't be read"),
     ({"repaired_at": NOW}, "bad", "The database was rebuilt"),
@@ -170,7 +188,7 @@ def test_a_worker_that_ends_by_itself_again_and_again_is_told_while_it_runs_too(
 
 WAITS = [
     ({"comparison_due": True}, "a full comparison is due"),
-    ({"last_reconcile": None}, "no full comparison yet"),
+    ({"last_reconcile": None}, "no full comparison yet: other scenes are not counted"),
     ({"events": {"waiting": 2, "unread": 0}}, "2 events left as files"),
     ({"plays": {**NO_PLAYS, "waiting": 1}}, "plays of 1 scene on their way to Stash"),
     (
@@ -253,6 +271,14 @@ def test_a_worker_that_holds_the_lock_without_a_heartbeat_hangs(parts: Parts) ->
             assert (status["worker"]["running"], status["worker"]["alive"]) == (True, alive)
             assert ("The worker hangs" in status["verdict"]["text"]) is not alive
             assert ("hung" in {need.key for need in needs(parts, status)}) is not alive
+
+
+def test_a_database_that_stores_nothing_is_told_instead_of_the_worker_that_hangs_for_it(parts: Parts) -> None:
+    status = facts(parts)
+    for seconds, waits in ((LONG_COMMIT, False), (LONG_COMMIT + 1, True)):
+        worker: WorkerFacts = {**WORKS, "alive": False, "commit_wait": seconds}
+        keys = {need.key for need in needs(parts, {**status, "worker": worker})}
+        assert keys & {"commits", "hung"} == ({"commits"} if waits else {"hung"})
 
 
 @pytest.mark.parametrize("age", [0, 2 * DAY])

@@ -34,7 +34,11 @@ def row(state, *, cls="", since=50, error=""):
         # nobody knows of it, or a comparison alone does
         (None, None, None, Standing("unknown")),
         (None, Stood("in step", 10), None, Standing("in_step", 10)),
-        (None, Stood("person", 10), None, Standing("in_step", 10)),
+        # a comparison of an earlier version did not count what Plex keeps
+        (None, Stood("person", 10), None, Standing("in_step", 10, kept_fields=1)),
+        (None, Stood("person 3", 10), None, Standing("in_step", 10, kept_fields=3)),
+        (row(State.IDLE), Stood("person 3", 10), None, Standing("in_step", 10, kept_fields=3)),
+        (row(State.READY), Stood("person 3", 10), None, Standing("waiting", 50)),
         (None, Stood("absent", 10), None, Standing("absent", 10)),
         (None, Stood("strict", 10), None, Standing("failed", 10)),
         # the row is newer
@@ -66,7 +70,20 @@ def test_how_a_scene_stands(known, stood, pushed, told):
     assert standing(known, stood, pushed=pushed) == told
 
 
-SEEN = ("", "in step", "person", "differs", "absent", "ambiguous", "strict", "failed", "outside", "undone", "released")
+SEEN = (
+    "",
+    "in step",
+    "person",
+    "person 3",
+    "differs",
+    "absent",
+    "ambiguous",
+    "strict",
+    "failed",
+    "outside",
+    "undone",
+    "released",
+)
 CAUSES = ("", "ambiguous", "refused")
 
 

@@ -14,6 +14,7 @@ from plexsync.rules.pictures import kind_of
 from plexsync.rules.records import Newest
 from plexsync.rules.scene import Image, Performer, Scene, SceneFile
 from plexsync.simulator.http import Fault
+from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
@@ -715,3 +716,10 @@ def test_a_picture_is_fetched_once_and_then_known_by_its_tag(sim, stash):
     assert kind_of(stash.picture(images["studio"].path).content) == "drawing", "no picture was given"
     with pytest.raises(Missing):
         stash.picture("/scene/999/screenshot")
+
+
+def test_plex_at_the_address_of_stash_bars_by_the_address_and_not_by_the_key(made):
+    with PlexSim(token="of-another") as plex:
+        with pytest.raises(Barred, match=r"Stash at 127\.0\.0\.1:\d+ answered as Plex does \(401\)") as failure:
+            made(plex.url, read_timeout=HANG).probe()
+    assert failure.value.setting == "stash_url"

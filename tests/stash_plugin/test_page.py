@@ -29,6 +29,7 @@ def test_the_page_tells_how_everything_stands_and_its_buttons_work(page, inside,
     expect(page.get_by_text("The first write needs your approval · no worker runs")).to_be_visible()
     expect(page.get_by_text("does not run")).to_be_visible()
     expect(page.get_by_text("No worker is running, so scenes stay queued")).to_be_visible()
+    expect(page.get_by_text("none has arrived here yet")).to_be_visible()
 
     page.get_by_role("button", name="Start the worker").click()
     expect(page.get_by_text("Start the worker is in Stash's queue")).to_be_visible()

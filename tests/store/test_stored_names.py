@@ -26,6 +26,8 @@ NOTES = {
     "HEARTBEAT": "worker:beat",
     "INSIDE": "worker:inside",
     "WORKER_ENDED": "worker:ended",
+    "THREAD_ENDED": "worker:thread",
+    "STASH_CALLED": "stash:called",
     "LAST_POLL": "poll:last",
     "EDIT_BY_LINE": "edit:line",
     "EDIT_BY_HOOK": "edit:hook",

@@ -58,7 +58,10 @@ def test_the_overview_begins_with_the_verdict(world: World) -> None:
     with dashboard(world) as dash:
         told = dash.get("/api/status").json()["verdict"]
         page = dash.get("/").text
-        assert first_line(page) == ("bad", "No worker runs → fix · 3 of 3 in sync · no full comparison yet")
+        assert first_line(page) == (
+            "bad",
+            "No worker runs → fix · 3 of 3 in sync · no full comparison yet: other scenes are not counted",
+        )
         assert first_line(page) == (told["tone"], told["text"].replace("runs", "runs → fix"))
         with dash.parts.store.writing() as tx:
             tx.holds.save(Neighbour.PLEX, HoldRow("plex_url", "another", 1, 2, "print", "plex-server"))

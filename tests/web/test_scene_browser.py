@@ -26,7 +26,7 @@ PARTS = 4
 
 @pytest.fixture
 def staged(world: World) -> Iterator[Staged]:
-    found = furnish(world, anew=True)
+    found = furnish(world)
     # What a person edited in Plex, for the page of drift.
     (key,) = (key for key in world.plex.keys(world.section) if "hostile 0.mp4" in world.plex.item(key).files[0][0])
     world.plex.hand_edit(key, title=HOSTILE[0], summary="By hand " * 40, locked=True)

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from plexsync.app.clients import plex_at, plex_by_address, stash_at
+from plexsync.app.clients import is_at, plex_by_address
 from plexsync.app.parts import Parts
 from plexsync.app.settings import PLUGIN, WAKE_UP, events_in, theirs
 from plexsync.cli.checks.check import Check, problem, warning
@@ -16,7 +15,7 @@ from plexsync.engine.tickets import READ, Gate
 from plexsync.reports.edits import edit_facts, edit_words
 from plexsync.reports.format import lasting, stamp
 from plexsync.rules.choices import hold_remedy
-from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Unusable
+from plexsync.rules.errors import Barred, Neighbour, NeighbourError
 from plexsync.rules.records import Plugin
 from plexsync.rules.text import fold
 
@@ -147,7 +146,8 @@ def other_server(parts: Parts, server: Neighbour) -> Check | None:
         return problem(
             server.title(), "plex_url and stash_url are the same address", f"correct {setting}, or the other"
         )
-    plex, stash = _is_plex(parts, config.stash_url), _is_stash(parts, config.plex_url)
+    plex = is_at(Neighbour.PLEX, config.stash_url, config.tls_ca_file)
+    stash = is_at(Neighbour.STASH, config.plex_url, config.tls_ca_file)
     if plex and stash:
         message = f"plex_url and stash_url are swapped: Plex answers at {config.stash_url}, Stash at {config.plex_url}"
         return problem(server.title(), message, "exchange the two addresses")
@@ -157,20 +157,6 @@ def other_server(parts: Parts, server: Neighbour) -> Check | None:
         message = f"at {setting} ({url}), {other.title()} answers"
         return problem(server.title(), message, f"set {setting} to the address of {server.title()}")
     return None
-
-
-def _is_plex(parts: Parts, url: str) -> bool:
-    with suppress(NeighbourError, Unusable), plex_at(url, parts.config.plex_token) as client:
-        client.identity()
-        return True
-    return False
-
-
-def _is_stash(parts: Parts, url: str) -> bool:
-    with suppress(NeighbourError, Unusable), stash_at(url, parts.config.stash_api_key) as client:
-        client.probe()
-        return True
-    return False
 
 
 def _let_in(parts: Parts, server: Neighbour) -> Iterator[Check]:

@@ -41,13 +41,20 @@ UNDO_ALONE = "--undo takes an import back: it goes with --yes alone"
 @command("import")
 @click.option("--dry-run", "dry", is_flag=True, help="Write nothing: show what would be filled, scene by scene.")
 @click.option("--create", is_flag=True, help="Create the performers, studios and tags that Stash does not have.")
-@click.option(
-    "--scene", "scenes", metavar="ID", multiple=True, type=SceneNumber(), help="Only this scene; can be repeated."
-)
+@click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=SceneNumber())
+@click.option("--scene", "named", metavar="SCENE", multiple=True, type=SceneNumber(), help="As the argument SCENE.")
 @click.option("--undo", "run", metavar="RUN", type=click.IntRange(min=1), help="Take this import back.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def import_(call: Call, dry: bool, create: bool, scenes: tuple[int, ...], run: int | None, yes: bool) -> int:
+def import_(
+    call: Call,
+    scenes: tuple[int, ...],
+    named: tuple[int, ...],
+    dry: bool,
+    create: bool,
+    run: int | None,
+    yes: bool,
+) -> int:
     """Fill fields that are empty in Stash with what Plex has: title, date, details, rating, studio, performers, tags.
 
     Shows what would be filled, and asks once. A field with a value in Stash is never touched, and nothing is written to
@@ -58,10 +65,11 @@ def import_(call: Call, dry: bool, create: bool, scenes: tuple[int, ...], run: i
     \b
     Examples:
       plexsync import --dry-run
-      plexsync import --scene 7 --scene 12
+      plexsync import 7 12
       plexsync import --create --yes
       plexsync import --undo 1
     """
+    scenes = tuple(dict.fromkeys((*scenes, *named)))
     if run is not None and (dry or create or scenes):
         raise click.UsageError(UNDO_ALONE)
     if dry and yes:
@@ -70,7 +78,7 @@ def import_(call: Call, dry: bool, create: bool, scenes: tuple[int, ...], run: i
         try:
             if run is not None:
                 return _undo(call, start, stop, run, yes=yes)
-            return _import(call, start, stop, tuple(dict.fromkeys(scenes)), dry=dry, create=create, yes=yes)
+            return _import(call, start, stop, scenes, dry=dry, create=create, yes=yes)
         except (OtherImport, UnknownRun) as error:
             return call.refused(str(error))
 

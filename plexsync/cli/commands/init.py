@@ -30,6 +30,7 @@ from plexsync.cli.terminal.discovery import (
     Given,
     Hide,
     address,
+    like_a_secret,
     why_not,
 )
 from plexsync.cli.terminal.path_discovery import learn_paths
@@ -46,16 +47,23 @@ from validation.template import new_file
 from validation.writing import UnclearFile, changed, save
 
 
+def _no_secret(_context: click.Context, option: click.Parameter, value: str) -> str:
+    """The value; a token or key in its place ends the call, and is not repeated."""
+    if problem := like_a_secret(value):
+        raise click.UsageError(f"{option.opts[0]} {problem}")
+    return value
+
+
 @command("init")
 @click.option("--token", is_flag=True, help="Type address and token of Plex, instead of signing in.")
 @click.option("--no-browser", is_flag=True, help="Open no browser to sign in: only say where to go.")
-@click.option("--plex-url", metavar="URL", default="", help="Where Plex answers.")
+@click.option("--plex-url", metavar="URL", default="", callback=_no_secret, help="Where Plex answers.")
 @click.option("--plex-token-file", metavar="FILE", type=click.Path(path_type=Path), help="Read the token from a file.")
 @click.option("--plex-token-env", metavar="NAME", default="", help="Read the token from a variable.")
 @click.option(
     "--library", "libraries", metavar="NAME", multiple=True, help="Use this movie library of Plex; repeatable."
 )
-@click.option("--stash-url", metavar="URL", default="", help="Where Stash answers.")
+@click.option("--stash-url", metavar="URL", default="", callback=_no_secret, help="Where Stash answers.")
 @click.option(
     "--stash-api-key-file", metavar="FILE", type=click.Path(path_type=Path), help="Read the API key from a file."
 )
@@ -235,15 +243,18 @@ class Draft:
 def _kept(file: Path, draft: Draft) -> str:
     """Write what is known, unless the file has it already, and say what is still to do; '' if nothing was written.
 
-    Only what you were asked for is kept: a call that nobody answers can be repeated as it is.
+    No value in the file is changed, and none is added to those of another server: it may work as it is. Only what you were
+    asked for is kept: a call that nobody answers can be repeated as it is.
     """
     if not draft.person.present:
         return ""
     try:
         before = tomllib.loads(file.read_text(encoding="utf-8-sig")) if os.path.exists(file) else {}  # noqa: PTH110
-        # Of a server that the file names already nothing is added: it may work as it is.
-        named = {server for server in ("plex_", "stash_") if any(name.startswith(server) for name in before)}
-        settings = {name: value for name, value in draft.settings.items() if not name.startswith(tuple(named))}
+        settings: dict[str, object] = {}
+        for server in ("plex_", "stash_"):
+            settings_of_server = {name: value for name, value in draft.settings.items() if name.startswith(server)}
+            if all(before.get(name, value) == value for name, value in settings_of_server.items()):
+                settings |= {name: value for name, value in settings_of_server.items() if name not in before}
         if not settings:
             return ""
         _write(_writing(file, settings))

@@ -171,11 +171,12 @@ def _work_facts(settled: Outcomes | None, ended_by: str) -> WaitResult:
 
 
 def _words(report: ComparisonReport, settled: Outcomes | None, ended_by: str, *, busy: bool) -> str:
+    counts = finding_counts(counted(report), kept_fields=report.kept_fields)
     lines = [f"{report.scenes:,} scenes compared" + ("" if report.complete else ", then stopped")]
     if report.after:
         begun = stamp(report.began)
         lines.append(f"  gone on with behind scene {report.after}; begun {begun} (--anew begins at the first)")
-    lines += [f"  {number_of(word, count)}" for word, count in finding_counts(counted(report))]
+    lines += [f"  {number_of(word, count)}" for word, count in counts]
     lines += [f"  {line}" for line in evidence_lines(report)]
     if report.gone:
         lines.append(f"  {report.gone:,} gone from Stash")

@@ -6,6 +6,7 @@ The first write of a whole library needs your approval: the command shows what w
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.preview_output import PreviewFile, dry_run, first_look, moment
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
-from plexsync.engine.tickets import READ_STASH
+from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.flows.scenes.undo_marks import resting
 from plexsync.flows.scenes.verbs import first_of_most, want_all, want_scenes
 from plexsync.reports.format import many, safe
@@ -35,7 +36,7 @@ from plexsync.reports.named_scenes import ignored_words, missing_words, named_fa
 from plexsync.reports.scenes import facts_of, left_out_words
 from plexsync.reports.shapes.scenes import LeftOutFacts
 from plexsync.reports.undo import not_queued, rests
-from plexsync.rules.errors import Unusable
+from plexsync.rules.errors import NeighbourError, Unusable
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.pictures import left_out
 from plexsync.rules.plan_records import Undone
@@ -200,7 +201,8 @@ def _queue(
     """Queue the scenes (all, if no selection was made), and wait for them if asked to; returns the exit code."""
     whole = not scenes and since is None
     asks = whole and not yes and not call.json and sys.stdin.isatty()
-    with begun(call, need=SettingsNeed.WORK if wait or asks else SettingsNeed.DATABASE) as start:
+    less = SettingsNeed.DATABASE if scenes else SettingsNeed.LOOK
+    with begun(call, need=SettingsNeed.WORK if wait or asks else less) as start:
         if half_mended(start.address):
             mend(start.address)
         try:
@@ -285,7 +287,15 @@ def _queued(
         else:
             ids = want_all(parts.store, parts.stash, parts.gates, parts.clock, since=then, take_over=take_over)
         # A worker runs on the same gates, so it goes on as soon as this probe is answered.
-        return Queued(ids, named, busy=parts.someone_works(), closed="" if wait else start.ask(parts))
+        return Queued(ids, named, busy=parts.someone_works(), closed="" if wait else _why_not_now(start, parts, scenes))
+
+
+def _why_not_now(start: Begun, parts: Parts, scenes: tuple[int, ...]) -> str:
+    """Why nothing can be synced now; '' if it can. Before many scenes, Plex is asked whether it has the libraries."""
+    if not scenes and not start.settings.lacking and parts.gates.is_open(READ_PLEX):
+        with suppress(NeighbourError):
+            parts.gates.ask(READ_PLEX, parts.plex.sections)
+    return start.ask(parts)
 
 
 def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: bool) -> bool:
@@ -338,6 +348,7 @@ def _wait(call: Call, start: Begun, queued: Queued, *, whole: bool) -> int:
             "wanted": len(ids),
             "outcomes": dict(settled.standing),
             "causes": dict(settled.causes),
+            "kept_fields": settled.kept_fields,
             "why": ended.reason,
             **(
                 {"left_out": [{"scene": id, **fact} for id, missing in incomplete for fact in missing]}

@@ -4,6 +4,7 @@ Each server is tested with the worker's client. If it does not answer or rejects
 and you may try again; in a non-interactive call, the error ends the call.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -91,9 +92,18 @@ def why_not(name: str, value: object) -> str:
     return ""
 
 
+def like_a_secret(text: str) -> str:
+    """What is wrong with a text that looks like a token or a key, where an address is asked for; '' for all others."""
+    # A token of Plex has 20 letters of both cases, which no host name without a dot has; a key is three parts in base64.
+    is_mixed = text not in (text.lower(), text.upper())
+    if is_mixed and re.fullmatch(r"[\w-]{20,}|eyJ[\w-]+\.[\w.-]+", text):
+        return "looks like a token or a key, and an address is needed here, such as http://nas:32400"
+    return ""
+
+
 def address(text: str, port: int) -> str:
     """Complete a typed address: without a scheme it is plain HTTP, with the default port if none is given."""
-    if not text or "://" in text:
+    if not text or "://" in text or like_a_secret(text):
         return text
     host = text.rstrip("/")
     return f"http://{host}" if host.rpartition(":")[2].isdigit() else f"http://{host}:{port}"

@@ -1,4 +1,4 @@
-"""Parameters that name a row of the queue: `7` is scene 7, `tag:12` is tag 12."""
+"""Parameters that name a row of the queue: `7`, `#7` and the address of its page are scene 7, `tag:12` is tag 12."""
 
 import re
 
@@ -13,6 +13,16 @@ LARGEST_ID = 2**63 - 1
 WHERE = "Stash shows it in the address of the scene's page (/scenes/7), and the dashboard finds scenes by title"
 
 
+# `#7` as screens show it, and the address of a scene's page in Stash or on the dashboard.
+_SHOWN = re.compile(r"#([0-9]+)|(?:https?://[^/?#\s]+)?(?:/[^?#\s]*)?/scenes/([0-9]+)/?(?:[?#]\S*)?")
+
+
+def typed_form(text: str) -> str:
+    """The number of a scene in one of the forms that screens show; any other text as it is."""
+    shown = _SHOWN.fullmatch(text)
+    return shown[1] or shown[2] if shown else text
+
+
 class SceneNumber(click.ParamType[int]):
     """The number of a scene in Stash."""
 
@@ -22,9 +32,10 @@ class SceneNumber(click.ParamType[int]):
         """The number; an invalid one is quoted in the error."""
         if isinstance(value, int):
             return value
-        if not re.fullmatch(r"[0-9]{1,19}", value) or not 1 <= int(value) <= LARGEST_ID:
+        number = typed_form(value)
+        if not re.fullmatch(r"[0-9]{1,19}", number) or not 1 <= int(number) <= LARGEST_ID:
             self.fail(f"{value!r} is not the number of a scene: {WHERE}", param, ctx)
-        return int(value)
+        return int(number)
 
 
 class RowKey(click.ParamType[tuple[str, int]]):
@@ -38,6 +49,6 @@ class RowKey(click.ParamType[tuple[str, int]]):
         """(kind, number); a plain number is a scene's."""
         if isinstance(value, tuple):
             return value
-        if (key := key_of(value)) is None:
+        if (key := key_of(typed_form(value))) is None:
             self.fail(f"{value!r} is not the number of a scene (7), nor one with its kind (tag:12)", param, ctx)
         return key

@@ -18,6 +18,7 @@ from plexsync.cli.terminal.discovery import (
     Given,
     Hide,
     address,
+    like_a_secret,
     tried,
     until_answered,
     why_not,
@@ -26,12 +27,13 @@ from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import LiveLine
 from plexsync.engine.clock import SystemClock
 from plexsync.reports.format import lasting, safe
-from plexsync.rules.errors import NeighbourError, Unusable
+from plexsync.rules.errors import Barred, NeighbourError, Unusable
 from plexsync.rules.text import fold
-from validation.sources import DEFAULT, STAND_INS, ConfigError, Loaded
+from validation.sources import STAND_INS, ConfigError, Loaded
 
 LINK = "https://plex.tv/link"
-TOKEN, SIGN_IN = "--plex-token-file FILE", "--plex-url URL and --plex-token-file FILE"
+ADDRESS, TOKEN = "--plex-url URL", "--plex-token-file FILE"
+SIGN_IN = f"{ADDRESS} and {TOKEN}"
 POLL = 1.0  # seconds between two checks whether the PIN was confirmed
 
 
@@ -56,19 +58,17 @@ def _plex_known(person: Person, options: Given, here: Loaded) -> FoundPlex | Non
     config = here.config
     configured = config.plex_token not in STAND_INS.values() and not options.typed
     token = options.plex_token or (config.plex_token if configured else "")
-    url = address(options.plex_url, PLEX_PORT)
-    if (
-        not url
-        and here.origin["plex_url"] != DEFAULT
-        and config.plex_url not in STAND_INS.values()
-        and not options.typed
-    ):
-        url = config.plex_url
+    url = address(options.plex_url, PLEX_PORT) or ("" if options.typed else _configured_url(here))
     if not token or not url:
         return None
     if not options.plex_url and person.present and not person.agrees(f"Plex is set to {url} already. Keep it?"):
         return None
     return tried(person, lambda: try_plex(url, token, config.tls_ca_file))
+
+
+def _configured_url(here: Loaded) -> str:
+    """The address of Plex in the settings; '' if they have none."""
+    return here.config.plex_url if here.config.plex_url not in STAND_INS.values() else ""
 
 
 def try_plex(url: str, token: str, ca_file: str = "", *, patience: float = PATIENCE) -> FoundPlex:
@@ -103,7 +103,8 @@ def _plex_by_account(person: Person, options: Given, here: Loaded, hidden: Hide)
     place = 0
     if len(servers) > 1:
         (place,) = person.chosen("Which server?", [server.name for server in servers], option=SIGN_IN)
-    return _of_account(person, servers[place], address(options.plex_url, PLEX_PORT), here.config.tls_ca_file)
+    url = address(options.plex_url, PLEX_PORT) or _configured_url(here)
+    return _of_account(person, servers[place], url, here.config.tls_ca_file)
 
 
 def sign_in(person: Person, here: Loaded, hidden: Hide) -> FoundPlex | None:
@@ -157,7 +158,7 @@ def _of_account(person: Person, server: OwnServer, url_option: str, ca_file: str
     )
 
     def ask() -> FoundPlex:
-        typed = person.line("Address of Plex", option="--plex-url URL", default=url_option)
+        typed = person.line("Address of Plex", option=ADDRESS, default=url_option, wrong=like_a_secret)
         return try_plex(address(typed, PLEX_PORT), server.token, ca_file)
 
     return until_answered(person, ask)
@@ -166,34 +167,44 @@ def _of_account(person: Person, server: OwnServer, url_option: str, ca_file: str
 def _plex_typed(person: Person, options: Given, here: Loaded, hidden: Hide) -> FoundPlex:
     """The server with an address and a token that are given or typed; the token is typed without echo.
 
-    Given values are tried once. After that both are asked for, and Enter repeats the last value.
+    Values that are given have been tried already if both are. A refused token is asked for again; after any other failure
+    the address is, and Enter repeats the last one.
     """
     url, token = options.plex_url, options.plex_token
-    # If both are set, they have been tried already.
-    used = bool(url and token)
+    wrong = "plex_url" if token or not url else ""
+    if person.present and wrong and not token:
+        person.tell("Type the address of Plex, then its token.")
 
     def ask() -> FoundPlex:
-        nonlocal url, token, used
-        if used or not url:
-            url = person.line("Address of Plex", option="--plex-url URL", default=url or "http://localhost:32400")
-        if used or not token:
-            token = _token(person, token)
-        used = True
+        nonlocal url, token, wrong
+        if wrong == "plex_url":
+            before = url or _configured_url(here) or f"http://localhost:{PLEX_PORT}"
+            url = person.line("Address of Plex", option=ADDRESS, default=before, wrong=like_a_secret)
+        if wrong == "plex_token" or not token:
+            typed = _token(person, token)
+            if not typed:
+                wrong = "plex_url"
+                return ask()
+            token = typed
         hidden(token)
-        return try_plex(address(url, PLEX_PORT), token, here.config.tls_ca_file)
+        wrong = "plex_url"
+        try:
+            return try_plex(address(url, PLEX_PORT), token, here.config.tls_ca_file)
+        except (NeighbourError, Unusable) as error:
+            if why_not("plex_token", token) or (isinstance(error, Barred) and error.setting == "plex_token"):
+                wrong = "plex_token"
+                person.typed.pop(TOKEN, None)
+            raise
 
-    if not person.present:
-        return ask()
-    return until_answered(person, ask)
+    return until_answered(person, ask) if person.present else ask()
 
 
-def _token(person: Person, before: str) -> str:
-    """A typed token; an empty line repeats the last one, if there is one."""
-    hint = "typed unseen; empty takes the one before" if before else "typed unseen"
-    typed = person.hidden(
-        f"Plex token ({hint})", option=TOKEN, wrong=lambda text: why_not("plex_token", text or before)
+def _token(person: Person, refused: str) -> str:
+    """A typed token; '' is possible after one that was refused, and goes back to the address."""
+    hint = "typed unseen; empty goes back to the address" if refused else "typed unseen"
+    return person.hidden(
+        f"Plex token ({hint})", option=TOKEN, wrong=lambda text: why_not("plex_token", text or refused)
     )
-    return typed or before
 
 
 def _with_libraries(person: Person, options: Given, here: Loaded, plex: FoundPlex) -> FoundPlex:

@@ -15,6 +15,7 @@ from plexsync.cli.terminal.discovery import (
     Given,
     Hide,
     address,
+    like_a_secret,
     tried,
     until_answered,
     why_not,
@@ -51,7 +52,10 @@ def find_stash(person: Person, options: Given, here: Loaded, hidden: Hide, *, ne
 def _stash_typed(person: Person, default: str, at: Callable[[str], FoundStash]) -> FoundStash:
     def ask() -> FoundStash:
         typed = person.line(
-            "Address of Stash", option="--stash-url URL", default=default or f"http://localhost:{STASH_PORT}"
+            "Address of Stash",
+            option="--stash-url URL",
+            default=default or f"http://localhost:{STASH_PORT}",
+            wrong=like_a_secret,
         )
         return at(address(typed, STASH_PORT))
 
@@ -110,8 +114,8 @@ def _answering(urls: Sequence[str]) -> list[str]:
         try:
             with stash_at(url, "", patience=GUESSING) as stash:
                 stash.probe()
-        except Barred:
-            return True
+        except Barred as error:
+            return error.setting == "stash_api_key"
         except (NeighbourError, Unusable):
             return False
         return True

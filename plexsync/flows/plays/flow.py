@@ -5,7 +5,7 @@ of work, and the rules decide (`plexsync.rules.plays`). Every write goes to Stas
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
 
@@ -38,6 +38,7 @@ from plexsync.rules.plays import PlayPlan, PlaySource, plan_plays
 from plexsync.rules.scene import WatchedScene
 from plexsync.rules.scope import Scope
 from plexsync.store.database import Database, Writer
+from plexsync.store.db import clean
 
 # The outcome of scenes whose plays are left alone.
 UNPAIRED, LEFT_ALONE = Done(rests="unpaired"), Done(rests="left alone")
@@ -175,12 +176,14 @@ class PlaysFlow:
         }
 
     def _held_by_others(
-        self, holders: Mapping[tuple[str, int], Sequence[int]], watched: Mapping[int, WatchedScene]
+        self, holders: Mapping[tuple[str, int], Set[tuple[int, str]]], watched: Mapping[int, WatchedScene]
     ) -> dict[tuple[str, int], set[int]]:
         """The scenes that exist and have a play already, by (item, moment): an item that moves takes no play along."""
-        unknown = sorted({id for ids in holders.values() for id in ids} - watched.keys())
-        existing = {*watched, *(self._gates.ask(READ_STASH, partial(self._stash.watched, unknown)) if unknown else ())}
-        return {play: existing.intersection(ids) for play, ids in holders.items()}
+        unknown = sorted({id for scenes in holders.values() for id, _ in scenes} - watched.keys())
+        others = self._gates.ask(READ_STASH, partial(self._stash.watched, unknown)) if unknown else {}
+        # After a restore of Stash an id may be another scene's.
+        created = {(id, clean(watching.scene.created_at)) for id, watching in {**watched, **others}.items()}
+        return {play: {id for id, _ in scenes & created} for play, scenes in holders.items()}
 
     def _finding(
         self,

@@ -220,6 +220,10 @@ class SceneFlow:
                 case Gone():
                     tx.standings.drop((), after=id - 1, upto=id)
         tx.standings.save(words, now=now)
+        undone = [id for id, end in outcomes.items() if isinstance(end, Gone) or (isinstance(end, Done) and end.rests)]
+        for id in tx.notes.ignored_once_undone(undone) if undone else ():
+            tx.notes.end_held_ignore(id)
+            tx.jobs.ignore(self.kind, id, now=now)
 
     def existing(self, ids: Sequence[int]) -> Collection[int]:
         """The scenes among these that Stash has."""

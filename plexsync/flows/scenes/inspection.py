@@ -47,7 +47,7 @@ from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
-from plexsync.rules.status_words import KEPT
+from plexsync.rules.status_words import kept_word
 from plexsync.rules.text import fold
 from plexsync.rules.trait_effects import takeable
 from plexsync.rules.undo import undone
@@ -135,6 +135,7 @@ class Looker:
         back = set(settled) if undoing else self._undone_scenes.marked_among(() if redoing else settled) - others
         with self._store.reading() as db:
             held_ignores = db.notes.held_ignores(scene.id for scene in scenes)
+            held_ignores |= db.notes.ignored_once_undone(others) if others else frozenset()
         settled |= {id: ignored_another(id) for id in held_ignores}
         back -= held_ignores
         inside = [scene for scene in scenes if scene.id not in settled or scene.id in back]
@@ -328,8 +329,8 @@ class Looker:
             ):
                 return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
             targets.append(target)
-        found = KEPT if any(target.has_open_drift for target in targets) else ""
-        whole = replace(base, targets=tuple(targets), bound=verdict.bound, ends=Done(found=found))
+        whole = replace(base, targets=tuple(targets), bound=verdict.bound)
+        whole = replace(whole, ends=Done(found=kept_word(whole.kept_fields)))
         return approved_only(whole, past.approvals[scene.id]) if scene.id in past.approvals else whole
 
     def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:

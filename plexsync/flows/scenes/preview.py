@@ -18,7 +18,7 @@ from plexsync.rules.job import SKIPPED, Absent, Dead, Gone, Kind, OutOfScope, St
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.plan_records import Note
 from plexsync.rules.records import JobRow
-from plexsync.rules.status_words import PREVIEWED, Finding
+from plexsync.rules.status_words import PREVIEWED, Finding, finding_word, in_sync_line
 from plexsync.rules.values import held
 from plexsync.store.database import Database
 
@@ -45,7 +45,8 @@ class ItemChange:
 class Preview:
     """The status of one scene in one word, with the reason if nothing would change, else the changes of its items.
 
-    `undecidable`: it has locked values that an earlier database may have written. They count as yours.
+    `undecidable`: it has locked values that an earlier database may have written. They count as yours. `kept_fields`: of a
+    scene in sync, the number of fields that Plex keeps.
     """
 
     id: int
@@ -56,6 +57,12 @@ class Preview:
     notes: tuple[Note, ...] = ()
     studio: str = ""
     undecidable: bool = False
+    kept_fields: int = 0
+
+    @property
+    def word(self) -> str:
+        """The display word for its status."""
+        return in_sync_line(self.kept_fields) if self.kept_fields else finding_word(self.standing)
 
 
 class Previewer:
@@ -137,7 +144,8 @@ def preview_of(sight: Inspection, row: JobRow | None, *, sweep: bool, whole: boo
     standing = _standing(sight, row, is_left=is_left)
     title = sight.scene.title if sight.scene else ""
     if standing != WOULD_CHANGE:
-        return Preview(sight.id, standing, title, _why(sight))
+        kept = sight.kept_fields if standing == Finding.KEPT else 0
+        return Preview(sight.id, standing, title, _why(sight), kept_fields=kept)
     notes = (note for target in sight.targets for note in (*target.wanted.notes, *target.plan.notes))
     items = tuple(changed for target in sight.targets if (changed := _item(target)).fields)
     studio = sight.scene.studio if sight.scene else ""

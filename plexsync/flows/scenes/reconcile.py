@@ -20,7 +20,7 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.scenes.changed_settings import note_changed, note_compared
-from plexsync.flows.scenes.comparison_report import EVIDENCE, ComparisonReport, save_report
+from plexsync.flows.scenes.comparison_report import COUNTS, ComparisonReport, save_report
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe, save_names
 from plexsync.flows.scenes.plex_index import Indexer
@@ -32,7 +32,7 @@ from plexsync.rules.job import DAY, Absent, Dead, Dropped, Gone, Kind, OutOfScop
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, LAST_RUN, STASH_TAKEN
 from plexsync.rules.records import LAST_ID, JobRow
-from plexsync.rules.status_words import BY_MARK, KEPT, SceneStatus
+from plexsync.rules.status_words import BY_MARK, KEPT, SceneStatus, kept_word
 from plexsync.rules.text import fold
 from plexsync.store.database import Database, Writer
 
@@ -200,7 +200,7 @@ class Reconciler:
                     progress["gone"],
                     began=began,
                     after=after,
-                    **{name: progress.get(name, 0) for name in EVIDENCE},
+                    **{name: progress.get(name, 0) for name in COUNTS},
                 )
         except (ValueError, KeyError, TypeError):
             # Nothing was interrupted, or the position is unreadable.
@@ -216,7 +216,7 @@ class Reconciler:
             "standing": report.standing,
             "wanted": report.wanted,
             "gone": report.gone,
-            **{name: getattr(report, name) for name in EVIDENCE},
+            **{name: getattr(report, name) for name in COUNTS},
         }
         return json.dumps(progress)
 
@@ -295,8 +295,7 @@ class Reconciler:
         news: dict[int, str] = {}
         for sight in sights:
             standing = standings[sight.id]
-            report.scenes += 1
-            report.standing[standing] += 1
+            report.count(sight, standing)
             row = rows.get(sight.id)
             if sight.id in others and row is not None and row.state in (State.DEAD, State.DROPPED):
                 # Another scene died or was dropped under this id.
@@ -306,7 +305,7 @@ class Reconciler:
                 news[sight.id] = sight.desired
                 report.wanted += 1
         tx.jobs.want_all(Kind.SCENE, news, Why.SWEEP, now)
-        _save_standings(tx, standings, now)
+        _save_standings(tx, standings, {sight.id: sight.kept_fields for sight in sights}, now)
         save_names(tx, sights, now=now)
         for observe in self.observing:
             observe(tx, sights, now)
@@ -362,9 +361,10 @@ class Reconciler:
         report.gone += len(ids)
 
 
-def _save_standings(tx: Writer, standings: Mapping[int, str], now: int) -> None:
+def _save_standings(tx: Writer, standings: Mapping[int, str], kept: Mapping[int, int], now: int) -> None:
     """Save how scenes stand. If one that was undone is in sync, nothing is left to write that would end its undo."""
-    tx.standings.save(standings, now=now)
+    words = {id: kept_word(kept[id]) if standing == KEPT else standing for id, standing in standings.items()}
+    tx.standings.save(words, now=now)
     end_undone(tx, [id for id, standing in standings.items() if standing in ("in step", "person")])
 
 

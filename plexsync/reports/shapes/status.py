@@ -184,6 +184,8 @@ class VerifiedFacts(TypedDict):
     differ: int
     sample: bool
     """Whether only a sample of the scenes was compared."""
+    kept_fields: int
+    """The fields of those in sync that Plex kept then, and that you had not decided about."""
 
 
 class FirstPlaysFacts(TypedDict):
@@ -257,6 +259,8 @@ class BareFacts(TypedDict):
     undone: UndoneFacts
     scenes: dict[str, StandingFacts]
     """By status word, such as `in_step`. Every word is there."""
+    kept_fields: int
+    """The fields of scenes in sync that Plex keeps, and that you have not decided about (`plexsync drift`)."""
     due: int
     """Queued jobs whose time has come."""
     oldest_due: Moment | None

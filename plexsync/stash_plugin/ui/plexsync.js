@@ -533,7 +533,7 @@
             "div",
             { key: word, className: "plexsync-tile" + kind },
             e("strong", null, count.toLocaleString()),
-            e("span", null, word)
+            e("span", null, word === STATUSES[0][0] ? inSync(facts.kept_fields) : word)
           );
         })
       ),
@@ -553,10 +553,10 @@
         facts.dashboard ? row("Dashboard", e(Dashboard, { place: facts.dashboard })) : null,
         row("Queue", many(facts.due, "scene") + " due now", facts.oldest_due ? [", the oldest since ", e(When, { key: "w", at: facts.oldest_due })] : ""),
         facts.events && facts.events.waiting ? row("Events", many(facts.events.waiting, "event") + " kept as files for the worker") : null,
-        facts.edits ? row("Last edit in Stash", e(When, { at: facts.edits.last_at }), facts.edits.last_at ? " " + WAYS[facts.edits.by] : "") : null,
+        facts.edits ? row("Last edit in Stash", ...(facts.edits.last_at ? [e(When, { at: facts.edits.last_at }), " " + WAYS[facts.edits.by]] : ["none has arrived here yet"])) : null,
         row("Last poll of Stash", e(When, { at: facts.last_poll })),
         row("Last full comparison", e(When, { at: facts.last_reconcile }), facts.comparison_due ? " (due)" : ""),
-        facts.verified ? row("Verified", facts.verified.in_sync.toLocaleString() + " of " + (facts.verified.in_sync + facts.verified.differ).toLocaleString() + " were in sync" + (facts.verified.sample ? ", a sample, " : ", "), e(When, { at: facts.verified.at })) : null,
+        facts.verified ? row("Verified", facts.verified.in_sync.toLocaleString() + " of " + (facts.verified.in_sync + facts.verified.differ).toLocaleString() + " were " + inSync(facts.verified.kept_fields) + (facts.verified.sample ? ", a sample, " : ", "), e(When, { at: facts.verified.at })) : null,
         (facts.outages ? facts.outages.current : []).map((one, n) =>
           e(React.Fragment, { key: n }, e("dt", null, "Outage"), e("dd", null, one.server + " since ", e(When, { at: one.since }), one.error ? ": " + one.error : ""))
         )
@@ -751,6 +751,10 @@
       facts && (facts.steps || []).length > 0 &&
         e("details", null, e("summary", null, "How it was matched"), e("ol", null, facts.steps.map((step, n) => e("li", { key: n }, step.text))))
     );
+  }
+
+  function inSync(kept) {
+    return STATUSES[0][0] + (kept ? " but for " + many(kept, "field") + " kept in Plex" : "");
   }
 
   function queued(job) {
