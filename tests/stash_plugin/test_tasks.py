@@ -548,6 +548,16 @@ def test_a_python_without_pip_is_told_of(bare, tmp_path):
     assert list((bare.folder / "packages").glob("[!.]*")) == []
 
 
+def test_a_machine_without_internet_is_told_apart_from_a_package_that_is_not_there(bare):
+    bare.runner.environment |= {
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+        "PIP_RETRIES": "1",
+        "NO_PROXY": "127.0.0.1",
+    }
+    ended = outcome(bare, "Install or repair dependencies")
+    assert "can't reach the package index: let the machine or container of Stash reach pypi.org" in ended.error
+
+
 def test_packages_for_another_python_are_told_apart_from_none(bare):
     folder = str(bare.folder)
     with pytest.raises(dependencies.NotReady, match="are not installed yet"):
