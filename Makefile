@@ -10,9 +10,11 @@ ON_ENGINE   := any_flow engine_batch engine_crashes engine_evidence engine_loop 
 	dead_letter_cures gates housekeeping metrics_sampler reconnect round_trips settle statements two_clocks
 ON_POSTGRES := tests/store $(ON_ENGINE:%=tests/engine/test_%.py)
 
-# What is about texts, pages in a browser and files of the repository is the same on every Python.
-ANY_PYTHON := deploy docs release rules test_layers.py test_measure.py
-PYTEST     := $(BIN)/python -m pytest -q -n 8 --dist worksteal
+# What is about texts, pages in a browser, files of the repository and decisions is the same on every Python.
+ANY_PYTHON := deploy docs mutants release rules simulation test_layers.py test_measure.py torture/test_torture_table.py \
+	$(patsubst %,stash_plugin/test_page%.py,_dashboard _setup) \
+	$(patsubst %,web/test_%.py,accessibility browser demo_browser scene_browser)
+PYTEST     := $(BIN)/python -m pytest -q -n 5 --dist worksteal
 FIFTH      ?= $(shell $(BIN)/python -m tests.lengths)
 unexport PYTHONDONTWRITEBYTECODE
 

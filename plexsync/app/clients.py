@@ -1,9 +1,11 @@
 """Clients of Stash and Plex, and notice senders, built from the settings."""
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from plexsync.engine.clock import SystemClock
 from plexsync.flows.scenes.rules import LookRules
@@ -160,6 +162,17 @@ def stash_lines(config: PlexSyncConfig) -> StashLines:
         read_timeout=config.plex_read_timeout,
         ca_file=config.tls_ca_file,
     )
+
+
+def stash_lets_in(config: PlexSyncConfig) -> bool:
+    """Return whether Stash takes a connection now. No request is sent through it."""
+    base = urlsplit(config.stash_url)
+    place = base.hostname or "", base.port or (443 if base.scheme == "https" else 80)
+    try:
+        socket.create_connection(place, timeout=ASK_CONNECT).close()
+    except OSError:
+        return False
+    return True
 
 
 def changes_posters(config: PlexSyncConfig) -> bool:

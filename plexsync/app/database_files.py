@@ -37,6 +37,15 @@ log = logging.getLogger("PlexSync.database")
 DATABASE = intake.DATABASE
 
 
+def file_number(folder: Path) -> str:
+    """The number of the database file; another one at its place has another number. '' if there is none."""
+    try:
+        status = (folder / DATABASE).stat()
+    except OSError:
+        return ""
+    return f"{status.st_dev}:{status.st_ino}"
+
+
 @dataclass(frozen=True)
 class DatabaseCheck:
     """State of the database file, for `doctor`.

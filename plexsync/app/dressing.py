@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from plexsync.app.parts import Assembled
-from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.flows.collections.comparison import CollectionComparison
 from plexsync.flows.collections.flow import CollectionFlow, CollectionParts
 from plexsync.flows.collections.inspection import CollectionLooker
@@ -51,7 +50,7 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
             plex=parts.plex,
             gates=parts.gates,
             clock=parts.clock,
-            expiry=Expiry(parts.clock, longest_request(work)),
+            expiry=parts.expiry,
             looker=looker,
             pusher=Pusher(parts.store, parts.plex, parts.work_looker, parts.gates, max_retries=work.max_retries),
             max_retries=work.max_retries,

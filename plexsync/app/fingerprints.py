@@ -5,6 +5,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import cast
 
 from plexsync.app.rules import SWITCHES, look_rules
 from plexsync.engine.clock import SystemClock
@@ -14,6 +15,7 @@ from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT
 from plexsync.store.database import Database
 from validation import path_rules
 from validation.config import PlexSyncConfig
+from validation.looks import SETTING
 
 
 def client_id(store: Database) -> str:
@@ -48,6 +50,31 @@ def wishes(config: PlexSyncConfig) -> str:
 
     rules = json.dumps([asdict(look_rules(config)), config.library_names], default=plain, sort_keys=True)
     return hashlib.blake2b(rules.encode(), digest_size=8).hexdigest()
+
+
+class _Read:
+    """Settings that remember which of them were read."""
+
+    def __init__(self, config: PlexSyncConfig) -> None:
+        self.config = config
+        self.names = {SETTING, "plex_libraries"}
+
+    def __getattr__(self, name: str) -> object:
+        self.names.add("libraries" if name == "of_library" else name)
+        return getattr(self.config, name)
+
+
+def prints_of_settings(config: PlexSyncConfig) -> str:
+    """Fingerprints of the settings that decide what Plex should show, one for each. They reveal neither names nor paths."""
+    reader = _Read(config)
+    look_rules(cast("PlexSyncConfig", reader))
+    names = sorted(reader.names & type(config).model_fields.keys())
+    return json.dumps(
+        {
+            name: hashlib.blake2b(repr(getattr(config, name)).encode(errors="replace"), digest_size=4).hexdigest()
+            for name in names
+        }
+    )
 
 
 def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> dict[str, str]:

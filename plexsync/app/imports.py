@@ -32,7 +32,7 @@ def import_parts(parts: Parts, *, may_go_on: Callable[[], bool] = lambda: True) 
     stash = stash_client(StashCreating, parts.config, clock, parts.settings.looks, alive=parts.watchdog.alive)
     longest = round(1000 * whole_request(parts.config.plex_read_timeout))
     try:
-        changes = OpenChanges(store, stash, gates, clock, longest=longest)
+        changes = OpenChanges(store, stash, gates, clock, parts.expiry, longest=longest)
         policy, ratings = parts.settings.looks.policy, rating_rules(parts.config)
         planner = ImportPlanner(store, parts.stash, stash, parts.looker, gates, policy, changes, ratings)
         yield ImportParts(

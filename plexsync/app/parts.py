@@ -13,11 +13,12 @@ from typing import NamedTuple
 from plexsync.app.breaker import breaker_rules
 from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
 from plexsync.app.database_files import DatabaseCheck, check_folder, inspect, lock_of, spooled, summary_of
-from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, wishes
+from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, prints_of_settings, wishes
 from plexsync.app.rules import PartSettings, look_rules, work_rules
 from plexsync.app.shared_store import check_settled, clock_of, fence_of
 from plexsync.app.store_address import address_of
 from plexsync.engine.clock import SystemDice
+from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.engine.gates import Gates
 from plexsync.engine.pulse import in_turn
 from plexsync.engine.server_identity import ServerIdentity
@@ -99,6 +100,11 @@ class Assembled:
     scans: Scans | None
     curer: Curer
 
+    @property
+    def expiry(self) -> Expiry:
+        """Tells which requests have ended, to every flow alike."""
+        return self.work_looker.expiry
+
 
 @dataclass(frozen=True)
 class Parts(Assembled):
@@ -177,6 +183,7 @@ def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:
         cures=prints_of_cures(config, prints),
         print_of_all=print_of_all(config, store),
         wishes=wishes(config),
+        in_use=prints_of_settings(config),
         scan_absent=config.scan_absent,
     )
 
@@ -208,12 +215,12 @@ def assemble(
     losses = SceneLosses(store, stash, gates, clock)
     indexer = Indexer(store, plex, gates, clock)
     gates.check(plex=(by.plex.check, indexer.losses.check), stash=(by.stash.check, losses.check))
-    recovery = Recovery(store, WriteJournal(store.folder), clock)
+    recovery, expiry = Recovery(store, WriteJournal(store.folder), clock), Expiry(clock, longest_request(settings.work))
 
     def looker(index: Indexer, by: Identities = by, *, patient: bool = True) -> Looker:
         in_plex, key_of = PlexPictures(store, plex, gates, clock), artwork.key_of
         pictures = Artwork(store, stash, in_plex, gates, key_of, imaging, sends=not patient, readers=readers)
-        of_both = (store, stash, plex, index, gates, settings.looks, *by, losses, recovery)
+        of_both = (store, stash, plex, index, gates, settings.looks, *by, losses, recovery, expiry)
         return Looker(*of_both, pictures if settings.pictures else None, pictures.choices(plex, clock), patient=patient)
 
     watch_looker = looker(indexer)

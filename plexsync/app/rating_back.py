@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from plexsync.app.parts import Assembled
-from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.flows.plays.rating_poll import RatingPoll
 from plexsync.flows.plays.ratings import BOTH, RatingParts, RatingToPlex, RatingToStash, rating_flows
@@ -38,7 +37,7 @@ def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
             clock=parts.clock,
             identity=parts.identity,
             stash_identity=StashIdentity(parts.store, parts.stash, parts.clock),
-            expiry=Expiry(parts.clock, longest_request(work)),
+            expiry=parts.expiry,
             scope=looks.scope,
             rules=rules,
         )

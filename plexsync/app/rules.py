@@ -130,7 +130,7 @@ class PartSettings:
     """The settings that `assemble` needs.
 
     `fingerprints` are hashes of the settings whose change ends a hold, `cures` of those that may cure a dead letter,
-    `print_of_all` of every setting, and `wishes` of those that decide what Plex should show.
+    `print_of_all` of every setting, and `wishes` of those that decide what Plex should show; `in_use` has one of each.
     """
 
     looks: LookRules
@@ -140,13 +140,14 @@ class PartSettings:
     cures: Mapping[str, str] = field(default_factory=dict)
     print_of_all: str = ""
     wishes: str = ""
+    in_use: str = ""
     scan_absent: bool = False
     pictures: bool = True
 
     @property
     def prints(self) -> dict[str, str]:
         """The hashes by which a comparison tells that settings have changed."""
-        return {"settings": self.print_of_all, "wishes": self.wishes}
+        return {"settings": self.print_of_all, "wishes": self.wishes, "in_use": self.in_use}
 
 
 def rating_rules(config: PlexSyncConfig) -> RatingRules | None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from plexsync.app.advice import UNAPPROVED
-from plexsync.app.clients import messengers, stash_lines
+from plexsync.app.clients import messengers, stash_lets_in, stash_lines
 from plexsync.app.dressing import CollectionDressing, collection_dressing, forget_dressing, is_dressing_on
 from plexsync.app.first_hook import FirstHook
 from plexsync.app.import_turn import ImportTurn
@@ -17,14 +17,16 @@ from plexsync.app.parts import Assembled, Parts
 from plexsync.app.probe.turn import ProbeTurn
 from plexsync.app.rating_back import RatingBack, forget_ratings, rating_back
 from plexsync.app.rules import HOUR, MINUTE, rating_rules, watch_rules
-from plexsync.app.switches import bulk_approved, comparison_owed
+from plexsync.app.setting_changes import settings_wait
+from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed
 from plexsync.app.way_back import WayBack, forget_way_back, plays_to_take_back, way_back
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
-from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.notifications import Bell, Noticer, Standstill
-from plexsync.engine.pulse import in_turn
+from plexsync.engine.pulse import in_turn, nothing
+from plexsync.engine.stash_return import PACE as RETURN_LOOK
+from plexsync.engine.stash_return import StashReturn
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.collections.observe import observe_worked
@@ -49,6 +51,7 @@ LISTEN_LOOK = 0.5
 RECONCILE_RETRY = 300.0
 
 Told = Callable[[Worked | ProbeResult | Idle], None]
+Act = Callable[[], None]
 
 
 def scene_flow(
@@ -67,7 +70,6 @@ def scene_flow(
         parts.plex,
         parts.work_looker,
         parts.gates,
-        Expiry(parts.clock, longest_request(parts.settings.work)),
         max_retries=parts.settings.work.max_retries,
         scans=parts.scans,
         observing=observing,
@@ -200,10 +202,10 @@ def noticing(parts: Parts, stop: threading.Event, plex: str = "") -> Iterator[St
             bell.join(timeout=1)
 
 
-def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "") -> None:
+def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "", first: Act = nothing) -> None:
     """Run worker, poller, schedule and notices until `stop`. A damaged database ends it, whichever thread finds it.
 
-    `plex` is the name that notices give the Plex server, '' for a single one.
+    `plex` is the name that notices give the Plex server, '' for a single one. `first` runs before each claim, and may wait.
     """
     back, ratings, dressing = way_back_of(parts), rating_back_of(parts), collection_dressing(parts)
     with noticing(parts, stop, plex) as paused, engine(parts, stop, back, ratings, dressing) as works:
@@ -223,8 +225,8 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "") 
                 lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()), name="compare", seconds=COMPARE_LOOK
             ),
         ]
-        for name, look in looks_each_second(parts, poll_now.set):
-            watchers.append(watch(look, name=name, seconds=COMPARE_LOOK))
+        for name, seconds, look in further_looks(parts, poll_now.set, edits.connect_now):
+            watchers.append(watch(look, name=name, seconds=seconds))
         if back is not None:
             poll, compare = partial(back.poll, stop.is_set), partial(back.comparison.run_if_due, stop.is_set)
             seconds, sooner = parts.config.stash_poll_interval, back.listener.sooner
@@ -241,7 +243,7 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "") 
         for watcher in watchers:
             watcher.start()
         try:
-            loop_of(parts, works, stop, report, paused).serve()
+            loop_of(parts, works, stop, report, paused, first).serve()
         finally:
             stop.set()
             # Wait no longer than the current request can take: the store and the clients are closed next.
@@ -253,18 +255,33 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "") 
 
 def edit_listener(parts: Parts, poll: Callable[[], None]) -> StashListener:
     """Return what listens to Stash's log for edits; `poll` polls Stash at once."""
-    return StashListener(parts.store, stash_lines(parts.config), parts.gates, parts.clock, parts.dice, poll=poll)
+    lines = stash_lines(parts.config)
+    return StashListener(parts.store, parts.stash, lines, parts.gates, parts.clock, parts.dice, poll=poll)
 
 
-def looks_each_second(parts: Parts, poll: Callable[[], None]) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Yield what else is looked at once a second, by name, if it is there; `poll` polls Stash at once."""
+def further_looks(
+    parts: Parts, poll: Callable[[], None], connect: Callable[[], None]
+) -> Iterator[tuple[str, float, Callable[[], object]]]:
+    """Yield what else is looked at, by name, and every how many seconds, if it is there.
+
+    `poll` polls Stash at once, and `connect` listens to its log at once.
+    """
+    lets_in = partial(stash_lets_in, parts.config)
+    yield "return", RETURN_LOOK, StashReturn(parts.store, parts.settings.breaker, parts.clock, lets_in, connect)
     if (siblings := siblings_of(parts.store)).is_further:
-        yield "first hook", FirstHook(siblings, poll)
+        yield "first hook", COMPARE_LOOK, FirstHook(siblings, poll)
     if parts.scans is not None:
-        yield "scan", parts.scans.go_on
+        yield "scan", COMPARE_LOOK, parts.scans.go_on
 
 
-def loop_of(parts: Parts, works: Engine, stop: threading.Event, report: Told, paused: Standstill | None = None) -> Loop:
+def loop_of(
+    parts: Parts,
+    works: Engine,
+    stop: threading.Event,
+    report: Told,
+    paused: Standstill | None = None,
+    first: Act = nothing,
+) -> Loop:
     """Return the loop that drives this engine until `stop`; it reports every step to `report`."""
     return Loop(
         works,
@@ -275,7 +292,7 @@ def loop_of(parts: Parts, works: Engine, stop: threading.Event, report: Told, pa
         begin=lambda: take_up(parts, works),
         report=report,
         paused=paused or Standstill(parts.clock),
-        between=in_turn(ProbeTurn(parts, stop), ImportTurn(parts, stop)),
+        between=in_turn(first, ProbeTurn(parts, stop), ImportTurn(parts, stop), first),
     )
 
 
@@ -303,12 +320,18 @@ class Schedule:
         if not bulk_approved(parts):
             self._tell()
             return False
+        if asked_settings(parts):
+            # After your yes it runs at once.
+            self._tried = None
+            return False
         tried, passed = self._tried, parts.clock.monotonic()
         if tried is not None:
             rest = parts.config.stash_poll_interval if self._came_back() else RECONCILE_RETRY
             if passed - tried < rest:
                 return False
         self._tried = passed
+        if settings_wait(parts, self._stop.is_set):
+            return False
         return parts.reconciler.try_reconcile(stopping=self._stop.is_set)
 
     def _tell(self) -> None:

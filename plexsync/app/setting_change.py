@@ -3,6 +3,7 @@
 The terminal and the dashboard use the same steps.
 """
 
+import ipaddress
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from plexsync.app.clients import plex_at, stash_at
 from plexsync.app.settings import SettingSources
 from plexsync.rules.errors import Unusable
 from plexsync.rules.text import fold
+from validation import values
 from validation.config import PlexSyncConfig
 from validation.sources import STAND_INS, ConfigError, Loaded, load
 from validation.template import new_file
@@ -96,15 +98,32 @@ def typed_form(config: PlexSyncConfig, name: str) -> str | None:
     return text if getattr(same, name) == value else None
 
 
+def unguarded(config: PlexSyncConfig) -> str:
+    """Why serve opens no dashboard for others, who could use it without a password; '' if nothing forbids it."""
+    place = values.host_and_port(config.web_bind)
+    if place is None or config.web_password or _is_loopback(place[0]):
+        return ""
+    return f"web_bind = {config.web_bind} can be reached by others, so web_password has to be set"
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def try_connection(config: PlexSyncConfig, texts: Mapping[str, str]) -> None:
     """Try the server of these settings with them; raises NeighbourError, and Unusable if they can't be used there."""
-    values = {name: texts.get(name, getattr(config, name)) for name in TRIED}
+    given = {name: texts.get(name, getattr(config, name)) for name in TRIED}
     ca_file = config.tls_ca_file
     if any(name.startswith("stash_") for name in texts):
-        with stash_at(values["stash_url"], values["stash_api_key"], ca_file=ca_file, patience=PATIENCE) as stash:
+        with stash_at(given["stash_url"], given["stash_api_key"], ca_file=ca_file, patience=PATIENCE) as stash:
             stash.probe()
     if any(name.startswith("plex_") for name in texts):
-        with plex_at(values["plex_url"], values["plex_token"], ca_file=ca_file, patience=PATIENCE) as plex:
+        with plex_at(given["plex_url"], given["plex_token"], ca_file=ca_file, patience=PATIENCE) as plex:
             plex.identity()
             titles = [section.title for section in plex.sections()]
         wanted = {fold(title) for title in split_names(texts.get("plex_libraries", ""))}

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from plexsync.app.parts import Parts
-from plexsync.rules.note_keys import BULK, CHANGED, LAST_RECONCILE, REPAIRED, RESTORED, WISHES
+from plexsync.rules.note_keys import ASKED_SETTINGS, BULK, CHANGED, LAST_RECONCILE, REPAIRED, RESTORED, WISHES
+from plexsync.rules.setting_question import SettingQuestion, open_question
 from plexsync.store import intake
 
 
@@ -44,9 +45,24 @@ def bulk_approved(parts: Parts) -> bool:
 
 
 def approve_bulk(parts: Parts) -> None:
-    """Approve the first full write: from now on the whole library may be written."""
+    """Approve the first full write, and the one that changed settings ask for: the whole library may be written."""
+    question = asked_settings(parts)
     with parts.store.writing() as tx:
+        if question:
+            tx.notes.save(ASKED_SETTINGS, question.agreed_to().written())
         tx.notes.save(BULK, str(parts.clock.now()))
+
+
+def asked_settings(parts: Parts) -> SettingQuestion | None:
+    """The changed settings of which a full comparison waits for your yes; None if none do."""
+    with parts.store.reading() as db:
+        question = open_question(db.notes.text(ASKED_SETTINGS))
+    return question if question and question.wishes == parts.settings.wishes and not parts.config.approve_bulk else None
+
+
+def waits_for_yes(parts: Parts) -> bool:
+    """Whether a full write waits for your yes: the first one, or the one that changed settings ask for."""
+    return not bulk_approved(parts) or asked_settings(parts) is not None
 
 
 def comparison_owed(parts: Parts) -> bool:

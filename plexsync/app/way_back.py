@@ -59,7 +59,7 @@ class WayBack:
         keys = sorted({key for some in shown.values() for key in some})
         if not keys:
             return
-        account, since = self.history.known_account, self.history.approved_since(tx)
+        account, since = self.history.known_account(tx), self.history.approved_since(tx)
         if account is None and tx.notes.text(PLAYS_APPROVED):
             # Too many rather than too few, until Plex has said which account has the name.
             for id in shown:
@@ -134,7 +134,7 @@ def _plays_flow(
         parts.clock,
         parts.visitor if looks_only else parts.identity,
         StashIdentity(parts.store, parts.stash, parts.clock, looks_only=looks_only),
-        parts.settings.work,
+        parts.expiry,
         looks.scope,
         recovery,
         restores,

@@ -105,9 +105,13 @@ class Sharing(click.Command):
     """A command with the shared options, which its help lists separately."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **{"context_settings": {"help_option_names": ["-h", "--help"]}, **settings})
+        super().__init__(*args, **settings)
         self.shared = _shared()
         self.params = [*self.params, *self.shared]
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
+        """The names of the help option: click keeps the option of the first context that asks, whatever names that has."""
+        return ["-h", "--help"]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the command's own options, then the shared ones."""

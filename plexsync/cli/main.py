@@ -37,7 +37,7 @@ COMMANDS = {
     "sync": "Sync scenes: all, the recent ones, or those named.",
     "drain": "Work until nothing is due, then stop.",
     "fix": "Walk through everything that needs you, and mend it.",
-    "drift": "List what you edited in Plex, and decide about it.",
+    "drift": "List what Plex keeps, and decide about it.",
     "status": "Show the status of everything, or of a scene.",
     "top": "Watch the queue, both servers and the latest results.",
     "explain": "Show why a scene stands as it stands.",

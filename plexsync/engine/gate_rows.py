@@ -14,13 +14,15 @@ from plexsync.rules.errors import Barred, Neighbour
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow
 from plexsync.rules.status_words import DOWN, THROTTLED
 from plexsync.store.database import Reader, Writer
-from worker.circuit_breaker import Breaker, CircuitState, Rules, next_probe_at
+from worker.circuit_breaker import Breaker, CircuitState, Rules, after_reset, next_probe_at
 
 log = logging.getLogger("PlexSync.gates")
 
 # Prefix of the note that stores which access caused a hold. Only a request with the same access can end it.
 HELD = "held:"
 MAX_THROTTLE = 3_600_000
+# The fewest seconds between two probes: the lines that prove a server to be up can be forged.
+HASTE = 2.0
 
 
 # --- the breaker -----------------------------------------------------------------------------------------------------
@@ -95,6 +97,24 @@ def _row(after: Breaker, before: BreakerRow, *, fresh: bool) -> BreakerRow:
         cause="" if fresh else before.cause,
         error="" if fresh else before.error,
     )
+
+
+def hasten(tx: Writer, gate: Gate, rules: Rules, now: float) -> None:
+    """End the wait of an open breaker for its next probe, unless it opened in the last `HASTE` seconds, as after a probe."""
+    row = tx.breakers.find(gate.row)
+    due, opened_at = next_probe_at(breaker_of(row), rules), row.opened_at
+    if row.state == CircuitState.OPEN and due is not None and opened_at is not None and opened_at + HASTE <= now < due:
+        # A second more than the wait, since the sum is rounded.
+        tx.breakers.save(gate.row, replace(row, opened_at=now - (due - opened_at) - 1))
+
+
+def start_anew(tx: Writer, gate: Gate, now: int) -> None:
+    """Close the breaker and end every wait: what is known was another server's. Its late reports are void."""
+    row, pace = tx.breakers.find(gate.row), tx.paces.find(gate.row)
+    if row != BreakerRow():
+        save_breaker(tx, gate, row, after_reset(breaker_of(row)), now)
+    if pace.not_before:
+        tx.paces.save(gate.row, replace(tx.paces.find(gate.row), not_before=0))
 
 
 # --- hold and pace ---------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from plexsync.engine.engine import AGAIN, Engine, Idle, ProbeResult, Worked
+from plexsync.engine.lasting import LastingThread, ended_threads
 from plexsync.rules.errors import (
     NO_MEMORY,
     Damaged,
@@ -21,8 +22,8 @@ from plexsync.rules.errors import (
     Unusable,
 )
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.note_keys import HEARTBEAT, WORKER_ENDED
-from plexsync.rules.worker_ends import STAYS
+from plexsync.rules.note_keys import HEARTBEAT, THREAD_ENDED, WORKER_ENDED
+from plexsync.rules.worker_ends import STAYS, after_end
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.loop")
@@ -152,6 +153,9 @@ class Loop:
         self._take_spool()
         self._beat()
         self._between()
+        if self._stop.is_set():
+            # What runs between two steps may have waited for the stop: nothing more is claimed.
+            return Idle(None, "stopped")
         step = self._engine.step(stopping=self._stop.is_set)
         if isinstance(step, Idle):
             self._engine.prune()
@@ -185,11 +189,16 @@ class Loop:
         now = self._clock.now()
         if abs(now - self._beat_at) >= BEAT_PACE:
             self._beat_at = now
+            if ended := ended_threads():
+                self._serves_since = self._clock.monotonic()
             stays = self._serves_since is not None and self._clock.monotonic() - self._serves_since >= STAYS / 1000
             with self._store.writing() as tx:
                 tx.notes.save(HEARTBEAT, str(now))
+                for name in ended:
+                    tx.notes.save(THREAD_ENDED, after_end(tx.notes.text(THREAD_ENDED), now, name))
                 if stays:
                     tx.notes.save(WORKER_ENDED, "")
+                    tx.notes.save(THREAD_ENDED, "")
             if stays:
                 self._serves_since = None
 
@@ -231,7 +240,7 @@ class Farewell(threading.Thread):
                 return
 
 
-class Watcher(threading.Thread):
+class Watcher(LastingThread):
     """Runs a check beside the worker, again and again at its own pace, and at once when `sooner` is set.
 
     If the check finds the database damaged, it ends the work by `stop`, since the loop may never read the damaged
@@ -248,7 +257,7 @@ class Watcher(threading.Thread):
         clock: Clock,
         sooner: threading.Event | None = None,
     ) -> None:
-        super().__init__(name=name, daemon=True)
+        super().__init__(name, stop)
         self._look = look
         self._seconds = seconds
         self._stop_event = stop
@@ -263,7 +272,7 @@ class Watcher(threading.Thread):
         if self._damaged is not None:
             raise self._damaged
 
-    def run(self) -> None:
+    def work(self) -> None:
         """Check, then wait. A local fault is retried."""
         while not self._stop_event.is_set():
             if self._sooner is not None:

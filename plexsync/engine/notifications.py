@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from plexsync.engine.lasting import LastingThread
 from plexsync.rules.errors import LocalFault, NewerDatabase, SyncError, Unusable
 from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.rules.note_keys import REPAIRED
@@ -168,16 +169,16 @@ def _without(before: NoticeRecord, after: NoticeRecord, untold: Sequence[Notice]
     return replace(after, announced=announced)
 
 
-class Bell(threading.Thread):
+class Bell(LastingThread):
     """Runs the noticer soon after the start and then every half minute, until `stop`."""
 
     def __init__(self, noticer: Noticer, *, stop: threading.Event, seconds: float = PACE) -> None:
-        super().__init__(name="notices", daemon=True)
+        super().__init__("notices", stop)
         self._noticer = noticer
         self._stop_event = stop
         self._seconds = seconds
 
-    def run(self) -> None:
+    def work(self) -> None:
         """Run the noticer. No error leaves this thread."""
         rest = min(FIRST, self._seconds)
         while not self._stop_event.wait(rest):

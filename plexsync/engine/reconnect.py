@@ -22,6 +22,10 @@ class ReconnectBackoff:
         """Whether it is time to connect."""
         return self._clock.monotonic() >= self._until
 
+    def end(self) -> None:
+        """It is time to connect: the server was down, and is up again."""
+        self._next, self._until = self._initial, 0.0
+
     def ended(self, began: float) -> None:
         """A connection that began at this monotonic time has ended, or could not be made: the next delay begins."""
         now = self._clock.monotonic()

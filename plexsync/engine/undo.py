@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import State, Why
+from plexsync.rules.job import Why
 from plexsync.rules.neighbours import Clock
 from plexsync.store.database import Database, Writer
 
@@ -39,7 +39,8 @@ class Undoing(Protocol):
     def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
         """Mark a job as undone (`mark`: the reason). False if nothing was ever written for it.
 
-        The job is queued in the same transaction. The next look finds what to restore.
+        The job is queued in the same transaction. The next look finds what to restore. The flow notes an ignored job, to
+        ignore it again when it was restored.
         """
         ...
 
@@ -48,14 +49,12 @@ class Undoing(Protocol):
 class Marked:
     """The result of a request to undo jobs.
 
-    `jobs` are marked and queued. `untouched` are those with no known push. `ignored` are those of `jobs` that were
-    ignored before and no longer are. `failed` maps those that can't be read to the reason. `dropped` counts the queue
-    rows that were set aside, so that nothing is pushed for the first time meanwhile.
+    `jobs` are marked and queued. `untouched` are those with no known push. `failed` maps those that can't be read to the
+    reason. `dropped` counts the queue rows that were set aside, so that nothing is pushed for the first time meanwhile.
     """
 
     jobs: list[int] = field(default_factory=list)
     untouched: list[int] = field(default_factory=list)
-    ignored: list[int] = field(default_factory=list)
     failed: dict[int, str] = field(default_factory=dict)
     dropped: int = 0
 
@@ -89,10 +88,7 @@ def wish_undone(
 
 
 def _want(tx: Writer, kind: str, id: int, marked: Marked, *, now: int, behind: bool) -> None:
-    row = tx.jobs.find(kind, id)
-    if row is not None and row.state is State.IGNORED:
-        tx.jobs.unignore(kind, id, now=now)
-        marked.ignored.append(id)
+    tx.jobs.unignore(kind, id, now=now)
     tx.jobs.wrest(kind, id, now=now)
     tx.jobs.want(kind, id, Why.USER, now, behind=behind)
     marked.jobs.append(id)

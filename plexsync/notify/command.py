@@ -11,22 +11,17 @@ from pathlib import Path
 from plexsync.rules.notices import Notice, NotSent, moment
 
 LIMIT = 30.0
-# Variables that hold PlexSync's secrets, which the command does not need.
-WITHHELD = (
-    "PLEXSYNC_PLEX_TOKEN",
-    "PLEXSYNC_STASH_API_KEY",
-    "PLEXSYNC_NOTIFY_URLS",
-    "PLEXSYNC_NOTIFY_COMMAND",
-    "PLEXSYNC_WEB_PASSWORD",
-)
+# Variables that can hold PlexSync's secrets, which the command does not need: by the start of a name, and whole names.
+WITHHELD_START = "PLEXSYNC_"
+WITHHELD = ("PGPASSWORD", "PGPASSFILE")
 
 
 class CommandMessenger:
     """Runs a command for every notice, for at most half a minute.
 
     The command gets the sentence on standard input. Its environment holds NOTICE_TEXT (the sentence), NOTICE_KEY (the
-    subject), NOTICE_SINCE (the start) and NOTICE_OVER ("1" if it has ended, else "0"), but none of PlexSync's secrets.
-    Its output is ignored.
+    subject), NOTICE_SINCE (the start) and NOTICE_OVER ("1" if it has ended, else "0"), but no variable of PlexSync and no
+    password of PostgreSQL. Its output is ignored.
     """
 
     name = "notify_command"
@@ -46,7 +41,7 @@ class CommandMessenger:
     def send(self, notice: Notice) -> None:
         """Run the command; raises NotSent if it can't start, takes too long, or ends with another code than 0."""
         environ = {
-            **{name: value for name, value in os.environ.items() if name not in WITHHELD},
+            **{name: value for name, value in os.environ.items() if not _is_withheld(name)},
             "NOTICE_KEY": notice.key,
             "NOTICE_TEXT": notice.text,
             "NOTICE_SINCE": moment(notice.since),
@@ -76,6 +71,10 @@ class CommandMessenger:
             _kill(process)
             raise NotSent(f"it took longer than {self._limit:g} s and was ended") from None
         return process.returncode
+
+
+def _is_withheld(name: str) -> bool:
+    return name.upper().startswith(WITHHELD_START) or name in WITHHELD
 
 
 def _why(error: Exception) -> str:

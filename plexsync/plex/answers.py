@@ -211,7 +211,7 @@ class PicturesAnswer(msgspec.Struct):
 
 
 class Nothing(msgspec.Struct):
-    """The body of a write, in the rare case that it has one."""
+    """Any body with a container, such as that of a write, in the rare case that it has one."""
 
     MediaContainer: dict[str, object]
 

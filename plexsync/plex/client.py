@@ -177,8 +177,8 @@ class PlexClient:
         """Full items by rating key, in one request; missing ones are left out.
 
         A 404 for several can mean that only one is missing, or in the trash: they are then requested in halves. A 404
-        that is not Plex's own counts only if Plex proves meanwhile that it is up: it lists items, and one of them can be
-        read (docs/decisions/0005-whose-404.md).
+        that is not Plex's own, and an answer with nothing in it, count only if Plex proves meanwhile that it is up: it
+        lists items, and one of them can be read (docs/decisions/0005-whose-404.md).
         """
         return self._existing(keys, self._items_in)
 
@@ -204,12 +204,15 @@ class PlexClient:
             return {}
         try:
             answer = self._ask("GET", f"/library/metadata/{','.join(keys)}?skipRefresh=1", cap=LISTING_CAP)
+            items = read(answer)
+            if not items and not self._wire.decoded(NOTHING, answer.body).MediaContainer.get("Metadata"):
+                raise self._not_found("with nothing, where Plex says 404")
         except absent:
             middle = len(keys) // 2
             halves = (keys[:middle], keys[middle:]) if middle else ()
             return {key: item for half in halves for key, item in self._found(half, read, absent).items()}
         wanted = set(keys)
-        return {key: item for key, item in read(answer).items() if key in wanted}
+        return {key: item for key, item in items.items() if key in wanted}
 
     def _items_in(self, answer: Answer) -> dict[str, Item]:
         container = self._wire.decoded(ITEMS, answer.body).MediaContainer
@@ -310,13 +313,16 @@ class PlexClient:
         """The answer to one request; a 404 that is not Plex's own says nothing about the requested item."""
         answer = self._wire.send(method, target, content=content, cap=cap)
         if answer.status == 404 and PLEX_MARK not in answer.headers and bytes(answer.body).strip() != NOT_FOUND:
-            failure = self._wire.foreign("404, and not as Plex does: is it running, and is this its address?")
-            raise ForeignNotFound(failure.neighbour, str(failure))
+            raise self._not_found("404, and not as Plex does: is it running, and is this its address?")
         if answer.status == 401 and PLEX_MARK not in answer.headers and not answer.body:
             # So does Stash.
             message = f"{self._wire.server.name} answered 401, and not as Plex does: is this its address?"
             raise Barred(Neighbour.PLEX, message, setting="plex_url")
         return self._wire.accepted(answer)
+
+    def _not_found(self, answer: str) -> ForeignNotFound:
+        failure = self._wire.foreign(answer)
+        return ForeignNotFound(failure.neighbour, str(failure))
 
     def _page(self, section: str, filters: Mapping[str, str], start: int, size: int) -> tuple[list[Entry], int]:
         """One page of the items that match a filter."""

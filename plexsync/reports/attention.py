@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from plexsync.app.advice import UNAPPROVED
+from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.parts import Parts
 from plexsync.app.rules import MINUTE
 from plexsync.engine.notifications import seen
@@ -12,6 +12,7 @@ from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import NeedFacts, StatusFacts
 from plexsync.reports.verdict import (
     NEVER,
+    commits_wait,
     ended_words,
     first_plays_words,
     hold_words,
@@ -24,6 +25,10 @@ from plexsync.rules.notices import NoticeRules, conditions
 from plexsync.rules.status_words import ON_HOLD
 
 BY_ITSELF = "Scenes stay queued, none becomes a dead letter for it, and PlexSync probes the server by itself."
+COMMITS = (
+    "Its commits wait for a standby server of PostgreSQL. Start that server, or take it out of "
+    "synchronous_standby_names; plexsync doctor says more."
+)
 HUNG = (
     "It holds the database and has sent no heartbeat for two minutes or more, so nothing is synced. Restart plexsync "
     "serve; if it happens again, please report it with the log."
@@ -97,12 +102,16 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
                 "/review",
             )
         )
+    if change := facts["setting_change"]:
+        told.append(Need("setting-change", "person", change["text"], SETTINGS_WAIT, "/reconcile"))
     if first := facts["plays"]["first"]:
         plays = f"{first_plays_words(first)}. Nothing is written before you have looked at it and approved it once."
         told.append(Need("plays", "person", "The first plays for Stash need your approval", plays, "/plays"))
     if not worker["enabled"]:
         off = "enabled = false: events are kept, and nothing is sent to Plex."
         told.append(Need("off", "person", "PlexSync is switched off", off, "/settings/change?name=enabled"))
+    elif commits_wait(worker):
+        told.append(Need("commits", "person", "The database stores nothing", COMMITS))
     elif worker_hangs(worker):
         told.append(Need("hung", "person", "The worker hangs", HUNG))
     elif worker["ended"] and worker_fails(worker):

@@ -40,6 +40,7 @@ def report_facts(report: ComparisonReport) -> ComparisonFacts:
         "recovered": report.recovered,
         "kept_after_restore": report.kept,
         "undecidable": report.undecidable,
+        "kept_fields": report.kept_fields,
         "without_scene": report.without_scene,
         "went_on_after": report.after or None,
         "complete": report.complete,

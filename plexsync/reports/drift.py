@@ -17,7 +17,6 @@ from plexsync.reports.shapes.drift import DriftDecision, DriftFieldFacts, DriftR
 from plexsync.reports.shapes.values import FieldValue
 from plexsync.rules.drift import DriftField
 from plexsync.rules.item import FIELDS, PICTURES, beside_whom
-from plexsync.rules.status_words import KEPT
 from plexsync.store.database import Reader
 
 # The names by which fields are chosen; those beside a cast member have the member in their name.
@@ -52,7 +51,7 @@ def known_drift(db: Reader, wanted: DriftFilter, away: str, *, after: int, limit
     entries = [replace(entry, title=titles.get(entry.id, "")) for entry in drift_known(db, ids[:limit])]
     return {
         "scenes": [_scene_facts(entry) for entry in map(wanted.narrowed, entries) if entry.fields],
-        "edited": db.standings.count_compared(KEPT),
+        "edited": db.standings.count_kept(),
         "kept": db.notes.count_kept(),
         "after": ids[limit - 1] if len(ids) > limit else None,
         "away": away,
@@ -78,6 +77,7 @@ def _field_facts(drifted: DriftField) -> DriftFieldFacts:
         "adds": list(drifted.adds),
         "removes": list(drifted.removes),
         "kept_since": stamp(drifted.since),
+        "locked_before": drifted.before,
     }
 
 
@@ -105,6 +105,13 @@ def decision_words(answer: DriftAnswer, decided: Decided) -> str:
     if decided.remaining:
         line += f"; {many(decided.remaining, 'scene')} left: do it again"
     return line
+
+
+def stays_words(facts: DriftFieldFacts) -> str:
+    """How long a field stays that you have not decided about."""
+    if facts["locked_before"]:
+        return "locked before PlexSync: stays until you decide"
+    return "edited in Plex: stays until Stash changes it (conflict_policy)"
 
 
 def value_words(field: str, value: FieldValue | None, *, in_plex: bool = False) -> FieldValue:

@@ -25,11 +25,11 @@ from plexsync.reports.shapes.scenes import (
     TargetFacts,
 )
 from plexsync.rules.item import PICTURES
-from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
+from plexsync.rules.job import SKIPPED, Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.pictures import left_out_text
 from plexsync.rules.plan_records import Note
 from plexsync.rules.records import AttemptRow, JobRow
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.status_words import SceneStatus, in_sync_line
 from plexsync.rules.undo import undone
 from plexsync.rules.values import held
 from plexsync.store.database import Reader
@@ -79,6 +79,7 @@ def sight_facts(sight: Inspection, row: JobRow | None, places: ItemPlaces) -> Si
                 "path": candidate.path,
                 "why": candidate.reason,
                 "bind": f"plexsync bind {sight.id} {candidate.key}",
+                "bound_to": candidate.rival if candidate.is_taken else None,
             }
             for candidate in sight.candidates
         ],
@@ -136,6 +137,8 @@ def _field_facts(target: Target, name: str) -> FieldFacts:
 def _rest(sight: Inspection, row: JobRow | None) -> str:
     """What keeps a scene that Stash has from being synced; '' if nothing does."""
     gone = isinstance(sight.outcome or sight.ends, Gone)
+    if row and row.cls == SKIPPED and not gone:
+        return f"{SceneStatus.SKIPPED.word}: {row.error}"
     return RESTS.get(row.state, "").format(sight.id) if row and not gone else ""
 
 
@@ -156,7 +159,8 @@ def verdict(sight: Inspection) -> str:
         return _undone_words(sight)
     if not changes:
         missing = dict.fromkeys(left_out_text(note.field, note.text) for note in _picture_notes(sight))
-        return ", but ".join([SceneStatus.IN_SYNC.word, "; ".join(missing)] if missing else [SceneStatus.IN_SYNC.word])
+        words = in_sync_line(sight.kept_fields)
+        return ", but ".join([words, "; ".join(missing)] if missing else [words])
     return f"{changes} {'field' if changes == 1 else 'fields'} would be changed"
 
 

@@ -57,6 +57,13 @@ _MACHINE: dict[str, tuple[list[FixStep], str]] = {
         [step(OPEN, "Look at the changes…", page="/reconcile", command="plexsync sync --all")],
         "Look at what would change, then approve it once.",
     ),
+    "setting-change": (
+        [
+            step(OPEN, "Look at the changes, or write them…", page="/reconcile", command="plexsync sync --all"),
+            step(OPEN, "Set it back…", page="/settings?changed=on", command="plexsync config list --changed"),
+        ],
+        "Look at what would change, then write it; or set the setting back. Scenes that you edit are synced meanwhile.",
+    ),
     "plays": (
         [step(OPEN, "Look at the plays…", page="/plays", command="plexsync plays sync")],
         "Look at the plays that would be added to Stash, then approve them once.",
@@ -65,6 +72,7 @@ _MACHINE: dict[str, tuple[list[FixStep], str]] = {
         [step(SETTING, "Switch PlexSync on", "enabled", page="/settings/change?name=enabled")],
         "Set enabled = true.",
     ),
+    "commits": ([step(OPEN, "Check everything", command="plexsync doctor")], ""),
     "hung": ([step(OPEN, "Restart it", command="plexsync serve")], ""),
     "ended": (
         [

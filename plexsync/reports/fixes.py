@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from plexsync.app.fixes import FixAction
 from plexsync.app.parts import Parts
+from plexsync.flows.scenes.ambiguity import BOUND_ITEM
 from plexsync.flows.scenes.candidates import CandidateItem, SceneCandidates, candidates_known
-from plexsync.flows.scenes.inspection import BOUND_ITEM
-from plexsync.reports.cures import DURATION, SEVERAL, cure
+from plexsync.reports.cures import DURATION, ELSEWHERE, ONE, SEVERAL, TWO, cure
 from plexsync.reports.fix_steps import machine_entries, step
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import key_of, title, written
@@ -18,7 +18,7 @@ from plexsync.reports.scenes import facts_of
 from plexsync.reports.shapes.fixes import FixCandidate, FixEntry, FixFile, FixGroup, FixReport, FixStep
 from plexsync.reports.shapes.scenes import SceneFacts
 from plexsync.reports.shapes.status import StatusFacts
-from plexsync.rules.causes import DEADLY, Cause, cure_of
+from plexsync.rules.causes import DEADLY, Cause, Cure, cure_of
 from plexsync.rules.job import Kind, State
 from plexsync.rules.paths import telling_folders
 from plexsync.rules.records import JobRow
@@ -37,6 +37,9 @@ CHOOSE = {
     SEVERAL: (
         "Bind the one that is this scene's. If they are duplicates, remove one in Plex: PlexSync then goes on by itself."
     ),
+    TWO: "Merge them in Stash, or choose which one Plex shows.",
+    ELSEWHERE: "Ignore this one, or merge both in Stash. If you unbind the item, the files decide again.",
+    ONE: "Bind it if it is the same video.",
     DURATION: "Bind it if it is the same video. Different files can share a name and a length.",
 }
 START = ("", 0)
@@ -205,19 +208,41 @@ def _entry(row: JobRow, problems: _Problems, looked: Looked) -> FixEntry:
     key, scene = written(row.kind, row.id), problems.scenes.get(row.id) if row.kind == Kind.SCENE else None
     sight = looked.scenes.get(row.id) if _is_ambiguous(row) else None
     candidates = sight or problems.candidates.get(row.id) or SceneCandidates(None, ())
-    cured = cure(row.cls, row.error)
+    cured = cure(row.cls, candidates.error or row.error)
     return {
         "key": key,
         "kind": row.kind,
         "id": row.id,
         "title": (candidates.scene.title if candidates.scene else "") or problems.names.get(key, ""),
         "since": stamp(row.since),
-        "problem": cured.meaning if candidates.items else row.error,
+        "problem": _problem(cured, candidates) if candidates.items else row.error,
         "next": CHOOSE.get(cured, cured.advice) if candidates.items else cured.advice,
         "files": _files(candidates, scene),
         "candidates": [_candidate(key, item, problems.titles) for item in candidates.items],
-        "steps": _steps(row, key, has_candidates=bool(candidates.items), held=row.id in problems.held),
+        "steps": [
+            *_steps_of_rivals(cured, candidates),
+            *_steps(row, key, has_candidates=bool(candidates.items), held=row.id in problems.held),
+        ],
     }
+
+
+def _problem(cured: Cure, candidates: SceneCandidates) -> str:
+    """What is wrong, with the number of the other scene."""
+    rivals = ", ".join(map(str, sorted({item.rival for item in candidates.items if item.rival})))
+    if cured is TWO and rivals:
+        return f"two scenes in Stash have this file, this one and {rivals}"
+    if cured is ELSEWHERE and rivals:
+        return f"Plex shows scene {rivals} in its place, because you bound the item to that one"
+    return cured.meaning
+
+
+def _steps_of_rivals(cured: Cure, candidates: SceneCandidates) -> list[FixStep]:
+    """Of two scenes with one file: the steps that let Plex show the other one."""
+    return [
+        _bind(f"Show scene {item.rival}, not this one", str(item.rival), item.key)
+        for item in candidates.items
+        if cured is TWO and item.rival
+    ]
 
 
 def _files(candidates: SceneCandidates, scene: SceneFacts | None) -> list[FixFile]:
@@ -234,8 +259,21 @@ def _candidate(key: str, item: CandidateItem, titles: Mapping[str, str]) -> FixC
         "library": titles.get(item.section, item.section),
         "file": {"path": item.file.path, "size": item.file.size, "seconds": item.file.duration / 1000},
         "reason": item.reason,
-        "step": step(FixAction.BIND, f"Bind {item.key}", key, item.key, command=f"plexsync bind {key} {item.key}"),
+        "step": _step_of_candidate(key, item),
     }
+
+
+def _step_of_candidate(key: str, item: CandidateItem) -> FixStep:
+    """The step that binds an item; it says from which scene it would take it. One that is bound can be unbound first."""
+    if item.is_taken:
+        command = f"plexsync unbind {item.rival} {item.key}"
+        label = f"Unbind {item.key} from scene {item.rival}"
+        return step(FixAction.UNBIND, label, str(item.rival), item.key, command=command)
+    return _bind(f"Show this scene, not {item.rival}" if item.rival else f"Bind {item.key}", key, item.key)
+
+
+def _bind(label: str, key: str, item: str) -> FixStep:
+    return step(FixAction.BIND, label, key, item, command=f"plexsync bind {key} {item}")
 
 
 def _steps(row: JobRow, key: str, *, has_candidates: bool, held: bool) -> list[FixStep]:

@@ -73,6 +73,7 @@ def facts_of(db: Reader, ids: Sequence[int], pictures: Collection[str]) -> list[
                 "since": stamp(stands.since),
                 "why": stands.why,
                 "left_out": left_out_facts(stands.status, results.get(id, {}), pictures),
+                "kept_fields": stands.kept_fields,
             }
         )
     return scenes
@@ -87,6 +88,7 @@ def scene_row(facts: SceneFacts) -> SceneRow:
         "since": facts["since"],
         "why": facts["why"],
         "left_out": facts["left_out"],
+        "kept_fields": facts["kept_fields"],
     }
 
 

@@ -9,7 +9,8 @@ from plexsync.rules.dashboard_place import read as read_place
 from plexsync.rules.first_plays import read_counted
 from plexsync.rules.gate_names import GateName, shown
 from plexsync.rules.note_keys import CHANGED
-from plexsync.rules.status_words import STATUSES, server_word
+from plexsync.rules.setting_question import open_question
+from plexsync.rules.status_words import STATUSES, in_sync_words, server_word
 from plexsync.rules.verified import read as read_verified
 
 TYPE_CHECKING = False
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         PlaysFacts,
         QueuedPlays,
         QueueFacts,
+        SettingChangeFacts,
         StatusFacts,
         VerifiedFacts,
     )
@@ -55,7 +57,7 @@ def facts(parts: "Parts") -> "StatusFacts":
         running=running,
         began=began,
         has_dashboard=parts.has_dashboard(),
-        machines=Machines(parts.locks.worker(), parts.locks.standbys()),
+        machines=Machines(parts.locks.worker(), parts.locks.standbys(), parts.locks.commit_wait()),
     )
 
 
@@ -79,6 +81,7 @@ def facts_of(
             status.value: {"count": count, "since": stamp(since)}
             for status, (count, since) in ((status, summary.standings.get(status, (0, None))) for status in STATUSES)
         },
+        "kept_fields": summary.kept_fields,
         "due": summary.due,
         "oldest_due": stamp(summary.oldest_due),
         "dead": summary.dead,
@@ -98,11 +101,20 @@ def facts_of(
         "plays": _plays(summary),
         "collections": _collections(summary),
         "comparison_due": summary.anew or summary.wishes == CHANGED,
+        "setting_change": None if config.approve_bulk else _setting_change(summary.asked_settings),
         "repaired_at": stamp(summary.repaired_at),
         "bulk_approved": config.approve_bulk or summary.approved,
         "books": _books(summary.books, sum(count for state, count in summary.jobs.items() if state != "idle")),
     }
     return {"verdict": verdict(bare, config.stash_poll_interval), **bare}
+
+
+def _setting_change(text: str) -> "SettingChangeFacts | None":
+    """What changed settings would write, while that waits for your yes."""
+    question = open_question(text)
+    if question is None:
+        return None
+    return {"text": question.text, "scenes": question.scenes, "collections": question.collections}
 
 
 def dashboard_facts(text: str) -> "DashboardFacts | None":
@@ -119,8 +131,8 @@ def verified_facts(text: str) -> "VerifiedFacts | None":
     counts = read_verified(text)
     if counts is None:
         return None
-    at, in_sync, differ, sample = counts
-    return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample}
+    at, in_sync, differ, sample, kept = counts
+    return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample, "kept_fields": kept}
 
 
 def queued_plays(waiting: int, since: int | None, error: str | None) -> "QueuedPlays":
@@ -197,7 +209,8 @@ def verified_words(facts: "VerifiedFacts | None") -> str:
     if facts is None:
         return "never"
     compared = facts["in_sync"] + facts["differ"]
-    return f"{facts['in_sync']:,} of {compared:,} were in sync" + (", a sample" if facts["sample"] else "")
+    sample = ", a sample" if facts["sample"] else ""
+    return f"{facts['in_sync']:,} of {compared:,} were {in_sync_words(facts['kept_fields'])}{sample}"
 
 
 def _outages(summary: "Summary") -> "OutagesNow":

@@ -8,7 +8,7 @@ Imports little, because `plexsync status` has to start fast.
 from plexsync.reports.format import DAY, ago, many, stamp, unstamped
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.gate_names import REFUSES, GateName, closed_words, is_covered
-from plexsync.rules.status_words import STATUSES, SceneStatus, buckets, counted, worker_word
+from plexsync.rules.status_words import STATUSES, SceneStatus, buckets, counted, in_sync_line, worker_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ BETWEEN = " · "
 NEVER = "1970-01-01T00:00:00Z"
 # A worker that ended by itself so often in a row, and runs again, is told.
 AGAIN = 2
+# Seconds that a commit may wait for a standby server of PostgreSQL.
+LONG_COMMIT = 5.0
 FIRST_PLAYS = "plexsync plays sync"
 # A Stash that refuses writes stops plays on their way back, and nothing else.
 SCENES_GO_ON, PLAYS_WAIT = "scenes go on, plays wait", "plays wait"
@@ -124,6 +126,11 @@ def worker_hangs(worker: "WorkerFacts") -> bool:
     return worker["enabled"] and worker["running"] and not (worker["alive"] or worker["starting"])
 
 
+def commits_wait(worker: "WorkerFacts") -> bool:
+    """Whether nothing is stored, since commits wait for a standby server of the database."""
+    return worker["commit_wait"] > LONG_COMMIT
+
+
 def worker_fails(worker: "WorkerFacts") -> bool:
     """Whether the worker has ended by itself and does not run, or does so again and again."""
     ended = worker["ended"]
@@ -132,9 +139,17 @@ def worker_fails(worker: "WorkerFacts") -> bool:
 
 def ended_words(ended: "WorkerEndFacts", now: int) -> str:
     """How often the worker ended by itself, since when, and with which error."""
+    return f"the worker ended by itself {_times(ended, now)}: {ended['error'] or 'worker.log may tell why'}"
+
+
+def thread_words(ended: "WorkerEndFacts", now: int) -> str:
+    """How often a thread of the worker ended, since when, and which one."""
+    return f"a thread of the worker ended by a fault {_times(ended, now)} and was started again: {ended['error']}"
+
+
+def _times(ended: "WorkerEndFacts", now: int) -> str:
     since = ago(unstamped(ended["since"]), now) if ended["since"] else ""
-    times = since if ended["count"] == 1 else f"{many(ended['count'], 'time')} since {since}"
-    return f"the worker ended by itself {times}: {ended['error'] or 'worker.log may tell why'}"
+    return since if ended["count"] == 1 else f"{many(ended['count'], 'time')} since {since}"
 
 
 def word_for_worker(worker: "WorkerFacts") -> str:
@@ -164,6 +179,8 @@ def _yours(facts: "BareFacts") -> "Iterator[Part]":
             yield BAD, f"{hold_words(server, held)}: {_goes_on(facts)}"
     if not facts["bulk_approved"]:
         yield BAD, "the first write needs your approval"
+    if change := facts["setting_change"]:
+        yield BAD, f"{change['text']}: look, write, or set it back"
     if first := facts["plays"]["first"]:
         later = "" if first["missing"] or first["unmatched"] or first["unread"] else "later ones "
         yield BAD, f"{first_plays_words(first)}: {later}wait for your yes ({FIRST_PLAYS})"
@@ -204,6 +221,10 @@ def _goes_on(facts: "BareFacts") -> str:
 
 
 def _worker(worker: "WorkerFacts", now: int) -> "Iterator[Part]":
+    if commits_wait(worker):
+        # What else is wrong with the worker follows from that.
+        yield BAD, "the database waits for a standby server, and stores nothing (plexsync doctor)"
+        return
     if worker["ended"] and worker_fails(worker):
         yield BAD, f"{ended_words(worker['ended'], now)} ({ADVICE})"
     if worker_hangs(worker):
@@ -214,6 +235,8 @@ def _worker(worker: "WorkerFacts", now: int) -> "Iterator[Part]":
         yield BAD, "no worker runs"
     elif worker["enabled"] and worker["starting"]:
         yield WAIT, "the worker is starting"
+    if worker["thread_ended"] and worker["running"]:
+        yield WAIT, thread_words(worker["thread_ended"], now)
     if unlike := [row["host"] for row in worker["standbys"] if row["differing"]]:
         yield WAIT, f"a standby would not take over, since its settings differ: {', '.join(unlike)}"
 
@@ -226,7 +249,7 @@ def _scenes(facts: "BareFacts") -> "Iterator[Part]":
     if not in_sync + total:
         yield WAIT, "no scene is known yet"
         return
-    yield WELL, f"{in_sync:,} of {in_sync + total:,} {SceneStatus.IN_SYNC.word}"
+    yield WELL, f"{in_sync:,} of {in_sync + total:,} {in_sync_line(facts['kept_fields'])}"
     for status, count in sorted(counts.items(), key=lambda entry: entry[0].tone != BAD):
         if count:
             yield status.tone if status.tone in (BAD, WAIT) else WELL, counted(status.word, count)
@@ -267,7 +290,7 @@ def _pending(facts: "BareFacts") -> "Iterator[Part]":
     if waiting := facts["plays"]["waiting"]:
         way = "wait for Stash" if plays_wait(facts) else "on their way to Stash"
         yield WAIT, f"plays of {many(waiting, 'scene')} {way}"
-    if facts["comparison_due"]:
+    if facts["comparison_due"] and not facts["setting_change"]:
         yield WAIT, "a full comparison is due"
     elif not facts["last_reconcile"]:
         yield WAIT, "no full comparison yet: other scenes are not counted"

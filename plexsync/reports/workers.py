@@ -18,10 +18,14 @@ FRESH = 120_000
 
 
 class Machines(NamedTuple):
-    """The machine that works, or worked last, and those that stand by, where several use one database."""
+    """The machine that works, or worked last, and those that stand by, where several use one database.
+
+    `commit_wait`: for how many seconds a commit has been waiting for a standby server of the database.
+    """
 
     worker: "WorkerRow | None"
     standbys: "Sequence[StandbyRow]"
+    commit_wait: float = 0.0
 
 
 ALONE = Machines(None, ())
@@ -40,12 +44,14 @@ def worker(summary: "Summary", machines: Machines, *, running: bool, began: int 
         "enabled": enabled,
         "host": machines.worker.host if machines.worker else "",
         "standbys": [standby_facts(row) for row in machines.standbys],
-        "ended": _ended(summary.ended),
+        "ended": ends_by_note(summary.ended),
+        "commit_wait": machines.commit_wait,
+        "thread_ended": ends_by_note(summary.thread_ended),
     }
 
 
-def _ended(text: str) -> "WorkerEndFacts | None":
-    """How often in a row a worker ended by itself, by its note."""
+def ends_by_note(text: str) -> "WorkerEndFacts | None":
+    """How often in a row a worker ended by itself, or one of its threads, by the note of it."""
     ends = read_ends(text)
     if ends is None:
         return None

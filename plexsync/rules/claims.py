@@ -9,7 +9,7 @@ from plexsync.rules.match_records import Offer
 from plexsync.rules.paths import PathRules, is_mapped, name_key, raw_equal
 from plexsync.rules.scene import Scene
 
-Owner = Literal["ours", "theirs", "look-alike", "shared item"]
+Owner = Literal["ours", "theirs", "look-alike", "shared item", "two scenes"]
 
 
 def owner_of(fit: Fit, offer: Offer, rivals: Sequence[Claimant]) -> tuple[Owner, int]:
@@ -57,7 +57,7 @@ def _against(fit: Fit, grades: Sequence[Grade], offer: Offer, rival: Claimant) -
     if rival_grade < fit.grade:
         return "look-alike" if _contests(rival, fit, offer.rules) else "ours"
     if _same_file(offer.scene, rival.scene):
-        return "shared item"
+        return "two scenes"
     return _by_evidence(fit, offer, rival)
 
 

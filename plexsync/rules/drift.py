@@ -18,8 +18,9 @@ from plexsync.rules.values import Held, Value, empty_value, held, name_keys, sam
 class DriftField:
     """A field whose value in Plex is yours. `since` (UTC ms): when you decided to keep it; None while undecided.
 
-    `in_stash` is None if Stash's value is not written there: the field is switched off, or Stash has none. `in_plex` is None
-    if it is not known now. Taking Stash's value would add and remove the names in `adds` and `removes`.
+    `in_stash` is None if Stash's value is not written there: the field is switched off, or Stash has none. `in_plex` is
+    None if it is not known now. Taking Stash's value would add and remove the names in `adds` and `removes`. `before`: it
+    was locked there before PlexSync's first sync, so only your decision ends that; else you edited it since.
     """
 
     name: str
@@ -28,6 +29,7 @@ class DriftField:
     since: int | None = None
     adds: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
+    before: bool = False
 
     @property
     def is_kept(self) -> bool:
@@ -52,11 +54,12 @@ def is_drift(note: Note) -> bool:
 def _drift_field(name: str, values: Mapping[str, Value], item: Item, remembered: Remembered | None) -> DriftField:
     now, value = held(item, name), values.get(name)
     since = remembered.drift.at if remembered and _is_kept(remembered) and remembered.drift else None
+    before = remembered is None or is_bare(name, remembered)
     if not isinstance(value, tuple):
-        return DriftField(name, now, value or None, since)
+        return DriftField(name, now, value or None, since, before=before)
     adds = without_names(value, name_keys(now.value) | _spelled_otherwise(remembered, now))
     removes = without_names(now.value, name_keys(value) | _own_spellings(remembered, value))
-    return DriftField(name, now, value, since, adds, removes)
+    return DriftField(name, now, value, since, adds, removes, before)
 
 
 def _spelled_otherwise(remembered: Remembered | None, now: Held) -> frozenset[str]:

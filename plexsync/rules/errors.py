@@ -2,7 +2,7 @@
 
 * SyncError
     * Unavailable     no answer, a 408 or 5xx, a cut or foreign body: left to the breaker; outages use up no attempts
-        * ForeignNotFound  a 404 that is not the server's own
+        * ForeignNotFound  a 404 that is not the server's own, or nothing where there should be one
     * Throttled       429 (or a 503 that names a time): all requests wait at least `retry_after`
     * Barred          401, 403, a bad certificate, a missing library: on hold until you change something
     * Missing         404 for one item: the server is up, the item is not there
@@ -57,7 +57,10 @@ class Unavailable(NeighbourError):
 
 
 class ForeignNotFound(Unavailable):
-    """A 404 without Plex's signs: Plex is stopped behind a proxy, or the proxy replaces Plex's own page."""
+    """A 404 without Plex's signs: Plex is stopped behind a proxy, or the proxy replaces Plex's own page.
+
+    Also an answer without any item, where Plex would say 404.
+    """
 
 
 class Throttled(NeighbourError):

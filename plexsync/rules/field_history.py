@@ -81,6 +81,11 @@ class FieldHistory:
             for sent, read, entry in self.traces()
         )
 
+    def was_sent_last(self, value: str) -> bool:
+        """Whether the last push sent this single value."""
+        last = self.traces()[-1:]
+        return any(set(hashes_of(self.name, value, entry.salt)) <= {*sent.values} for sent, _, entry in last)
+
     def was_added(self, member: str) -> bool:
         """Whether PlexSync added this name to the list at any time."""
         return any(

@@ -82,9 +82,12 @@ class ImportChange:
         """The kind of the object that was created; None for a field."""
         return None if self.scene else NameKind(self.target)
 
-    def is_over(self, now: int, longest: int) -> bool:
-        """Whether the request can have no effect any more. `longest`: how long one can take. Times are in ms."""
-        return not 0 <= now - self.changed_at < longest
+    def is_over(self, ended: int, longest: int) -> bool:
+        """Whether the request can have no effect any more: what takes until `ended` (UTC ms) has ended for certain.
+
+        `longest`: how long one can take, in ms.
+        """
+        return self.changed_at + longest <= ended
 
 
 def field_state(change: ImportChange, present: StashFields | None, *, is_over: bool) -> ChangeState | None:

@@ -20,6 +20,8 @@ ABSENT_PACE = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)
 ABSENT = "absent"
 # The class of a row whose scene was in Stash when last seen, and is gone.
 LOST = "lost"
+# The cause of a dropped row of which you approved only a part.
+SKIPPED = "skipped"
 # The class of a row whose scene is out of scope.
 SCOPE = "scope"
 POISON_CRASHES = 3
@@ -218,7 +220,7 @@ def settle(job: Job, outcome: Outcome, *, now: int, max_retries: int, draw: floa
         case OutOfScope():
             return Settled(State.OUTSIDE, 0, 0, 0, now, outcome.error, SCOPE)
         case Dropped():
-            return Settled(State.DROPPED, 0, 0, 0, now, outcome.error, "released", desired=outcome.desired)
+            return Settled(State.DROPPED, 0, 0, 0, now, outcome.error, SKIPPED, desired=outcome.desired)
         case Dead():
             return Settled(
                 State.DEAD, job.attempts, job.streak, 0, now, outcome.error, outcome.cls, desired=outcome.desired

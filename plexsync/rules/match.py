@@ -16,6 +16,7 @@ path index; `places` and `names` say which entries a match needs.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 from unicodedata import normalize
 
 from plexsync.rules.bound_items import is_lost, moved_items
@@ -97,7 +98,13 @@ def _match_bound(offer: Offer) -> Verdict:
     return Matched(tuple(binding.key for binding in bound), tuple(steps), bound)
 
 
-_Doubt = tuple[Fit, Reason, str]  # the last: the reason for the doubt, for the user
+class _Doubt(NamedTuple):
+    """A fit in doubt. `text`: why, for the user; `rival`: the scene that the item may belong to."""
+
+    fit: Fit
+    reason: Reason
+    text: str
+    rival: int = 0
 
 
 @dataclass(frozen=True)
@@ -178,9 +185,9 @@ def _bound_candidates(fits: Iterable[Fit], offer: Offer) -> list[_Doubt]:
     """Items that may have the scene's file, but that you bound to another scene."""
     bound = offer.taken
     return [
-        (fit, "shared item", f"it was bound to scene {bound[fit.entry.key]} by hand")
+        _Doubt(fit, "bound elsewhere", f"it was bound to scene {scene} by hand", scene)
         for fit in fits
-        if fit.entry.key in bound
+        if (scene := bound.get(fit.entry.key))
     ]
 
 
@@ -219,12 +226,12 @@ def _only_one(offer: Offer, fit: Fit, rung: Rung, steps: list[Step]) -> Verdict:
     if key in offer.written:
         steps.append(Step(rung, f"Item {key} stays this scene's, because PlexSync has written to it for this scene."))
         return Matched((key,), tuple(steps))
-    return _unclear([(fit, "duration only", _size_text(fit, offer.scene))], steps)
+    return _unclear([_Doubt(fit, "duration only", _size_text(fit, offer.scene))], steps)
 
 
 def _own_candidates(judged: _SortedFits) -> list[_Doubt]:
     """The fits that do not certainly belong to another scene."""
-    return [*((fit, "look-alike", NOT_ALONE) for fit in judged.owned), *judged.doubtful]
+    return [*(_Doubt(fit, "look-alike", NOT_ALONE) for fit in judged.owned), *judged.doubtful]
 
 
 def _needs_rivals(fit: Fit, offer: Offer) -> bool:
@@ -254,7 +261,7 @@ def _sort_by_owner(offer: Offer, fits: list[Fit], rung: Rung) -> _SortedFits:
         if owner == "ours":
             judged.owned.append(fit)
         elif owner != "theirs":
-            judged.doubtful.append((fit, owner, doubt_text(owner, rival)))
+            judged.doubtful.append(_Doubt(fit, owner, doubt_text(owner, rival), rival))
     return judged
 
 
@@ -267,7 +274,7 @@ def _one_spelling(judged: _SortedFits, offer: Offer) -> _SortedFits:
     unsure = [fit for fit in inexact if any(_is_twin(fit, other) for other in inexact)]
     unsure = [fit for fit in unsure if fit.entry.key not in offer.remembered]
     certain = [fit for fit in judged.owned if fit not in unsure]
-    doubtful: list[_Doubt] = [*judged.doubtful, *((fit, "look-alike", NOT_ALONE) for fit in unsure)]
+    doubtful: list[_Doubt] = [*judged.doubtful, *(_Doubt(fit, "look-alike", NOT_ALONE) for fit in unsure)]
     return _SortedFits(certain, doubtful, judged.steps)
 
 
@@ -285,20 +292,24 @@ def _all_of(judged: _SortedFits, steps: list[Step]) -> Verdict | None:
 def _unlisted(fits: Sequence[Fit]) -> Verdict:
     """Stash did not find the scene by its own file names, so it can have missed other scenes as well."""
     step = Step("name and size", "Stash does not fit this scene by its own file names: others may be missed as well.")
-    return _unclear([(fit, "look-alike", NOT_ALONE) for fit in fits], [step])
+    return _unclear([_Doubt(fit, "look-alike", NOT_ALONE) for fit in fits], [step])
 
 
 def _unclear(doubtful: Sequence[_Doubt], steps: list[Step]) -> Unclear:
-    reasons = {reason for _, reason, _ in doubtful}
+    reasons = {doubt.reason for doubt in doubtful}
     reason: Reason = reasons.pop() if len(reasons) == 1 else "look-alike"
+    if reason == "look-alike" and len(doubtful) == 1 and doubtful[0].rival:
+        reason = "two scenes"
     candidates = (
         Candidate(
             fit.entry.key,
             fit.entry.section,
             fit.part.path,
             f"{_REASONS[fit.grade].format(by=fit.by)}, but {text}",
+            rival,
+            is_taken=reason_of_one == "bound elsewhere",
         )
-        for fit, _, text in doubtful
+        for fit, reason_of_one, text, rival in doubtful
     )
     return Unclear(reason, tuple(candidates), tuple(steps))
 
@@ -336,6 +347,8 @@ def doubt_text(owner: Reason, rival: int) -> str:
     """Why it is in doubt that the item belongs to the scene."""
     if owner == "shared item":
         return f"its first file is scene {rival}'s"
+    if owner == "two scenes":
+        return f"scene {rival} has this file too"
     return f"it may be scene {rival}'s" if rival else "it lasts quite another time"
 
 

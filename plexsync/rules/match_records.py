@@ -9,7 +9,7 @@ from plexsync.rules.paths import PathRules
 from plexsync.rules.scene import Scene
 from plexsync.rules.scene_origin import SceneOrigin
 
-Reason = Literal["look-alike", "shared item", "duration only"]
+Reason = Literal["look-alike", "shared item", "two scenes", "bound elsewhere", "duration only"]
 Rung = Literal["by hand", "files", "path", "remembered", "name and size", "name and duration"]
 
 
@@ -72,12 +72,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An item that may be the scene's, and why it was rejected."""
+    """An item that may be the scene's, and why it was rejected.
+
+    `rival`: the scene that it may belong to; 0: none. `is_taken`: you bound it to that scene.
+    """
 
     key: str
     section: str
     path: str
     reason: str
+    rival: int = 0
+    is_taken: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,8 +109,10 @@ class NotThere:
 class Unclear:
     """Something fits, but it is not certain that it is this scene's: nothing may be written.
 
-    `look-alike`: several items fit, or several scenes; `shared item`: the item's first file belongs to another scene;
-    `duration only`: one item fits, and nothing but the name and the duration of its file says so. `entries` as in `Matched`.
+    `look-alike`: several items fit, or one that may be another video; `shared item`: the item's first file belongs to
+    another scene; `two scenes`: another scene has the same file, or one that looks the same; `bound elsewhere`: you bound
+    the item to another scene; `duration only`: one item fits, and nothing but the name and the duration of its file says
+    so. `entries` as in `Matched`.
     """
 
     reason: Reason
@@ -119,6 +126,10 @@ class Unclear:
         items = ", ".join(candidate.key for candidate in self.candidates)
         if self.reason == "shared item":
             return f"the first file of the Plex item ({items}) belongs to another scene"
+        if self.reason == "two scenes":
+            return f"another scene has the file of the Plex item ({items}) too"
+        if self.reason == "bound elsewhere":
+            return f"the Plex item ({items}) is bound to another scene"
         if self.reason == "duration only":
             return f"one Plex item ({items}) fits by name and duration only"
         return f"it can't be told for certain which Plex item is this scene's (candidates: {items})"

@@ -4,10 +4,14 @@
 DASHBOARD = "dashboard"
 # The last heartbeat of a worker. The hook reads it as well.
 HEARTBEAT = "worker:beat"
+# When Stash last ran a task of the plugin, or asked it for a page. The plugin writes it.
+STASH_CALLED = "stash:called"
 # Whether the worker inside Stash is switched on: '' for off. The hook reads it as well.
 INSIDE = "worker:inside"
 # How often in a row a worker ended by itself (`plexsync.rules.worker_ends`).
 WORKER_ENDED = "worker:ended"
+# How often a thread of the worker ended by a fault and was started again, in the same form.
+THREAD_ENDED = "worker:thread"
 # The time of the last poll of Stash.
 LAST_POLL = "poll:last"
 # The time when the last edit arrived by a line of Stash's log, by the hook, and first by a poll.
@@ -30,6 +34,9 @@ STASH_TAKEN = "stash:taken"
 # A fingerprint of the settings that decide what Plex should show, at the last comparison; or CHANGED.
 WISHES = "reconcile:wishes"
 CHANGED = "changed"
+# Fingerprints of these settings, one for each, at the last comparison; and what changed ones would write.
+IN_USE = "reconcile:settings"
+ASKED_SETTINGS = "reconcile:asked"
 # The name of the [[plex]] entry that the database of the first server belongs to; there is none without entries.
 FIRST_ENTRY = "plex:first"
 # The time when the database was rebuilt after damage.

@@ -178,7 +178,7 @@ def _new_field(name: str, value: str, now: Held, policy: Policy) -> Decision:
     stash_wins = policy.take_over or policy.first_push == "stash"
     if same_value(name, now.value, value) or not now.value or not now.locked or stash_wins:
         return _write(name, value, now, now, None)
-    return Decision(None, note=Note(name, "kept", "Plex has a locked value that is not ours; it is kept"))
+    return Decision(None, note=Note(name, "kept", "locked in Plex before the first sync; it stays until you decide"))
 
 
 def _known_field(name: str, value: str, now: Held, remembered: Remembered, policy: Policy) -> Decision:

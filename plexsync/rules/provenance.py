@@ -312,6 +312,9 @@ def _value_set_back(
     if not _was_own(name, now, remembered, history):
         if value is not None or remembered.undone:
             result.kept.append(name)
+        if value is not None and not remembered.undone and history.was_sent_last(str(value)):
+            # Stash has what it had at that moment, so it was restored as well: that is no edit.
+            result.memory[name] = replace(remembered, said=value)
         return None
     if value is None and not remembered.undone:
         # The evidence is gone once another field is written, so it is kept until Stash's value is known.

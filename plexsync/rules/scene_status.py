@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from plexsync.rules.job import State
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import JobRow, Stood
-from plexsync.rules.status_words import SceneStatus, status_of
+from plexsync.rules.status_words import SceneStatus, kept_in, status_of
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a scene stands, since when (UTC ms; None: unknown), and the reason, if there is one."""
+    """How a scene stands, since when (UTC ms; None: unknown), and the reason, if there is one.
+
+    `kept_fields`: of a scene in sync, the number of fields that Plex keeps and that you have not decided about.
+    """
 
     status: SceneStatus
     since: int | None = None
     why: str = ""
+    kept_fields: int = 0
 
 
 def standing(row: JobRow | None, last_seen: Stood | None, *, pushed: int | None = None, mark: Undone = "") -> Standing:
@@ -32,4 +36,5 @@ def standing(row: JobRow | None, last_seen: Stood | None, *, pushed: int | None 
     since = last_seen.since if last_seen is not None and (lasts or row is None) else row.since if row else None
     if status is SceneStatus.IN_SYNC and since is not None and pushed is not None:
         since = max(since, pushed)
-    return Standing(status, since, row.error if row and row.state is not State.IDLE else "")
+    kept_fields = kept_in(last_seen.word) if last_seen and status is SceneStatus.IN_SYNC else 0
+    return Standing(status, since, row.error if row and row.state is not State.IDLE else "", kept_fields)

@@ -108,11 +108,11 @@ class SceneStatus(StrEnum):
         finding="released",
         ended=("released",),
     )
-    DROPPED = Row(
-        *("dropped", "dropped", *REST, "you removed it from the queue, or approved only a part of its changes"),
-        states=("dropped",),
+    SKIPPED = Row(
+        *("skipped", "skipped", *REST, "you approved only a part of its changes (plexsync sync --all writes the rest)"),
         ended=("dropped",),
     )
+    DROPPED = Row("dropped", "dropped", *REST, "you removed it from the queue", states=("dropped",))
     GONE = Row("gone", "gone", *REST, "Stash has no such scene any more", states=("gone",), ended=("gone",))
     UNKNOWN = Row("unknown", "unknown", *REST, "no comparison has seen it")
 
@@ -132,9 +132,36 @@ BY_STATE = {state: status for status in SceneStatus for state in status.states}
 BY_ENDING = {ending: status for status in SceneStatus for ending in status.ended}
 # By how a scene was undone. A scene that was undone because it was gone in Stash is synced as soon as it is back.
 BY_MARK = {"undo": SceneStatus.UNDONE, "release": SceneStatus.RELEASED}
+_BY_CAUSE = {("dead", "ambiguous"): SceneStatus.AMBIGUOUS, ("dropped", "skipped"): SceneStatus.SKIPPED}
 _BY_FINDING = {status.finding: status for status in SceneStatus if status.finding}
-# The value that a comparison stores for a scene that is in sync, but for fields that you edited in Plex.
+# The value that a comparison stores for a scene that is in sync but for fields that Plex keeps, before their number.
 KEPT = "person"
+# The command that lists the fields that Plex keeps, and decides about them.
+DECIDE = "plexsync drift"
+
+
+def kept_word(fields: int) -> str:
+    """The value that is stored for a scene in sync of which Plex keeps so many fields that you have not decided about."""
+    return f"{KEPT} {fields}" if fields else SceneStatus.IN_SYNC.finding
+
+
+def kept_in(last_seen: str) -> int:
+    """The number of fields in such a stored value. One without a number is of an earlier version: at least one."""
+    name, _, number = last_seen.partition(" ")
+    return 0 if name != KEPT else int(number) if number.isdecimal() else 1
+
+
+def in_sync_words(kept_fields: int) -> str:
+    """The words for scenes in sync, of which Plex keeps so many fields that you have not decided about."""
+    if not kept_fields:
+        return SceneStatus.IN_SYNC.word
+    fields = "1 field" if kept_fields == 1 else f"{kept_fields:,} fields"
+    return f"{SceneStatus.IN_SYNC.word} but for {fields} kept in Plex"
+
+
+def in_sync_line(kept_fields: int) -> str:
+    """The same, with the way to decide about the fields."""
+    return in_sync_words(kept_fields) + (f" ({DECIDE})" if kept_fields else "")
 
 
 def status_of(state: str | None, error_class: str, last_seen: str, mark: str = "") -> SceneStatus:
@@ -144,11 +171,11 @@ def status_of(state: str | None, error_class: str, last_seen: str, mark: str = "
     """
     if state == "idle" and mark in BY_MARK:
         return BY_MARK[mark]
-    if state is None and last_seen == KEPT:
+    if state is None and kept_in(last_seen):
         return SceneStatus.IN_SYNC
     if state is None:
         return _BY_FINDING.get(last_seen, SceneStatus.FAILED) if last_seen else SceneStatus.UNKNOWN
-    return SceneStatus.AMBIGUOUS if state == "dead" and error_class == SceneStatus.AMBIGUOUS else BY_STATE[state]
+    return _BY_CAUSE.get((state, error_class)) or BY_STATE[state]
 
 
 def job_word(state: str) -> str:
@@ -176,6 +203,7 @@ JOB_STATES = tuple(
     state for status in STATUSES for state in (reversed(status.states) if len(status.states) > 1 else status.states)
 )
 MAIN_STATES = JOB_STATES[:5]
+_RESTING = {"idle": tuple(BY_MARK.values()), "dropped": (SceneStatus.SKIPPED,)}
 
 
 class JobCount:
@@ -190,23 +218,23 @@ class JobCount:
         self.colour = colour
 
 
-def job_counts(jobs: Mapping[str, int], undone: Mapping[str, int]) -> list[JobCount]:
+def job_counts(jobs: Mapping[str, int], resting: Mapping[str, int]) -> list[JobCount]:
     """The numbers of jobs by display word, in display order; a word without jobs is listed only if it is a main one.
 
-    `undone`: the number of idle jobs of undone and of released scenes, by status. They are not in sync.
+    `resting`: the number of jobs of undone, released and skipped scenes, by status: they have a word of their own.
     """
     counts = []
     for state in JOB_STATES:
-        count = jobs.get(state, 0) - (sum(undone.values()) if state == "idle" else 0)
+        count = jobs.get(state, 0) - sum(resting.get(status, 0) for status in _RESTING.get(state, ()))
         if count or state in MAIN_STATES:
             counts.append(
                 JobCount(state, job_word(state), count, job_meaning(state), job_tone(state), job_colour(state))
             )
-    resting = ((status, undone.get(status, 0)) for status in BY_MARK.values())
     return counts + [
-        JobCount("idle", status.word, count, status.meaning, status.tone, status.colour)
-        for status, count in resting
-        if count
+        JobCount(state, status.word, count, status.meaning, status.tone, status.colour)
+        for state, statuses in _RESTING.items()
+        for status in statuses
+        if (count := resting.get(status, 0))
     ]
 
 
@@ -245,7 +273,7 @@ class Finding(StrEnum):
     AMBIGUOUS = ("ambiguous", "ambiguous", SceneStatus.AMBIGUOUS)
     OUT_OF_SCOPE = ("out_of_scope", "outside", SceneStatus.OUT_OF_SCOPE)
     FAILED = ("failed", "failed", SceneStatus.FAILED)
-    KEPT = ("kept_for_a_person", KEPT, SceneStatus.IN_SYNC, "in sync but for fields that you edited in Plex")
+    KEPT = ("kept_for_a_person", KEPT, SceneStatus.IN_SYNC)
     UNDONE = ("undone", "undone", SceneStatus.UNDONE)
     RELEASED = ("released", "released", SceneStatus.RELEASED)
     STRICT = ("strict", "strict", SceneStatus.FAILED)
@@ -272,13 +300,19 @@ def finding_word(name: str) -> str:
     return _FINDINGS.get(name, Finding.FAILED).word
 
 
-def finding_counts(counts: Mapping[str, int], always: Iterable[Finding] = ()) -> list[tuple[str, int]]:
-    """The numbers of scenes by display word; a word without scenes is listed only if it is in `always`."""
+def finding_counts(
+    counts: Mapping[str, int], always: Iterable[Finding] = (), *, kept_fields: int = 0
+) -> list[tuple[str, int]]:
+    """The numbers of scenes by display word; a word without scenes is listed only if it is in `always`.
+
+    `kept_fields`: the number of fields of those in sync that Plex keeps.
+    """
     sums = dict.fromkeys((finding.word for finding in always), 0)
     for name in dict.fromkeys((*Finding, *counts)):
         if count := counts.get(name, 0):
             sums[finding_word(name)] = sums.get(finding_word(name), 0) + count
-    return list(sums.items())
+    in_sync = SceneStatus.IN_SYNC.word
+    return [(in_sync_line(kept_fields) if word == in_sync else word, count) for word, count in sums.items()]
 
 
 def counted(word: str, number: int) -> str:

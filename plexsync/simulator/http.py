@@ -36,6 +36,7 @@ MAINTENANCE = (
     b'<Response code="503" title="Maintenance" status="The server is busy with maintenance, please try again later." />\n'
 )
 GARBAGE = b"\x00\x7f<<<{{{ neither one nor the other \xff\xfe"
+EMPTY = b'{"MediaContainer":{"size":0}}'
 PROXY_PAGE = b"404 page not found\n"
 FOREIGN_PAGE = b"<!doctype html><html><head><title>Sign in</title></head><body><h1>Welcome</h1></body></html>"
 
@@ -49,6 +50,7 @@ FaultKind = Literal[
     "cut",
     "garbage",
     "html",
+    "empty",
     "status",
     "proxy",
     "maintenance",
@@ -101,6 +103,7 @@ class Fault:
     cut          applied; the answer's body stops half way
     garbage      200, neither JSON nor XML
     html         200, a foreign HTML page
+    empty        200, the container of a Plex server with nothing in it
     status       `status` with a small HTML page, and `retry_after` as the header of that name
     proxy        `status` with the page of a proxy that can't reach the server behind it
     maintenance  503 with the XML element that Plex sends while it migrates
@@ -527,6 +530,8 @@ def _bad_answer(fault: Fault, marks: Mapping[str, str]) -> Answer:
             return Answer(200, GARBAGE, "application/json", headers)
         case "html":
             return Answer(200, FOREIGN_PAGE, "text/html;charset=utf-8", headers)
+        case "empty":
+            return Answer(200, EMPTY, "application/json", {**marks, **headers})
         case "proxy":
             return Answer(fault.status, PROXY_PAGE, "text/plain;charset=utf-8", headers)
         case "maintenance":

@@ -453,6 +453,11 @@ class PlexSim(HttpServer):
             self._history.accounts[number] = name
             return number
 
+    def rename_account(self, number: int, name: str) -> None:
+        """The account with this id has another name: its person has changed it, or is another one."""
+        with self._lock:
+            self._history.accounts[number] = name
+
     def play(self, key: str, *, account: int = OWNER, at: int | None = None, device: int = 1) -> str:
         """Play a movie to its end, now or at another moment, without a session; returns the key of its entry in the
         history.

@@ -26,11 +26,13 @@ SHORT = 64 * 2**10
 # The type of a message stands in its first or its last bytes.
 EDGE = 100
 NEXT = re.compile(rb'"type"\s*:\s*"next"')
-OURS = b"] PlexSync edit "
+# Stash puts the name of the plugin before each of its lines. Other plugins may write what they like behind theirs.
+OURS = b"[Plugin / PlexSync wake-up] PlexSync edit "
 # A quote inside of another line is escaped, so only a whole line of its own fits.
 LINE = re.compile(
-    rb'"message"\s*:\s*"\[Plugin / [^"\\\]]{1,80}\] PlexSync edit '
-    rb"(?:(Scene|Performer|Studio|Tag|Group)\.(?:Create|Update|Destroy|Merge)\.Post ([1-9][0-9]{0,18})"
+    rb'"message"\s*:\s*"'
+    + re.escape(OURS)
+    + rb"(?:(Scene|Performer|Studio|Tag|Group)\.(?:Create|Update|Destroy|Merge)\.Post ([1-9][0-9]{0,18})"
     # The form of older scripts, which may be installed alone.
     rb'|(scene|performer|studio|tag|group) ([1-9][0-9]{0,18}) (?:create|update|destroy|merge))"'
 )

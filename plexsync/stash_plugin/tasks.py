@@ -292,6 +292,7 @@ def done(
     # Stash gives a request of the wake-up no session of its own, so the wake-up passes on the one that it has.
     server = {**server, "SessionCookie": session} if isinstance(session, dict) else server
     call = TaskRun(folder, server, args, patience=PATIENCE if operation else None)
+    intake.note_call(folder)
     try:
         if operation:
             return {"output": inside_all(_asked(call, operation))}

@@ -37,10 +37,11 @@ select mark, count(*)
   from ({MARKED}) as marked join job on job.kind = 'scene' and job.id = marked.subject and job.state = 'idle'
  group by mark
 """
-# Grouped over every scene with a row or a standing: the row's state and whether it is dead as ambiguous, the standing, the
-# mark of an idle row, the number of scenes, and the earliest start of each.
+# Grouped over every scene with a row or a standing: the row's state and cause, if it makes a status of its own, the
+# standing, the mark of an idle row, the number of scenes, and the earliest start of each.
 COUNT_STANDINGS = f"""
-select job.state, case when job.state = 'dead' and job.cls = 'ambiguous' then 1 else 0 end,
+select job.state,
+       case when job.state in ('dead', 'dropped') and job.cls in ('ambiguous', 'skipped') then job.cls else '' end,
        coalesce(standing.word, ''), case when job.state = 'idle' then coalesce(marked.mark, '') else '' end, count(*),
        min(job.since), min(standing.since)
   from job left join standing on standing.scene = job.id
@@ -48,11 +49,15 @@ select job.state, case when job.state = 'dead' and job.cls = 'ambiguous' then 1 
  where job.kind = 'scene'
  group by 1, 2, 3, 4
  union all
-select null, 0, word, '', count(*), null, min(since)
+select null, '', word, '', count(*), null, min(since)
   from standing
  where not exists (select 1 from job where job.kind = 'scene' and job.id = standing.scene)
  group by 3
 """
+# Scenes of which you approved only a part of the changes.
+IS_SKIPPED = f"{IS_RARE} and state = 'dropped' and kind = 'scene' and cls = 'skipped'"
+# Of which Plex keeps fields: the stored word, followed by their number (`plexsync.rules.status_words.kept_word`).
+IS_KEPT = "{0}.word >= 'person' and {0}.word < 'person!'"
 # Collections (of a library, unless '') by how they stood when last inspected, and whether their job is dead or dropped.
 COUNT_COLLECTIONS = """
 select standing, case when job.state = 'dead' or job.state = 'dropped' then job.state else '' end, count(*)

@@ -106,6 +106,9 @@ INSIDE = "worker:inside"
 STARTED = "worker:started"
 BEAT = "worker:beat"
 ON, LEFT, OFF, AGAIN, AWAY = "on", "left", "", "again", "away"
+# When Stash last ran a task of the plugin, or asked it for a page: it is up then, and its settings may have changed.
+STASH_CALLED = "stash:called"
+NOTE_CALL = f"insert or replace into note (name, value) values ('{STASH_CALLED}', cast(cast(:now as bigint) as text))"
 # Milliseconds for which a heartbeat, or a start, counts.
 FRESH = 60_000
 # A file beside the database. Its age is that of the last start that could not be noted in the database.
@@ -219,6 +222,11 @@ def switched(folder: str, *, unknown: str = OFF) -> str:
     """Return how the worker inside Stash is switched: `ON`, `LEFT` or `OFF`; `unknown` if that can't be read."""
     value = _note(folder, INSIDE)
     return unknown if value is None else value
+
+
+def note_call(folder: str) -> None:
+    """Note that Stash calls the plugin. A database that can't be written keeps no note."""
+    in_database(folder, lambda db, _: db.execute(NOTE_CALL, {"now": clock(db)}))
 
 
 def beat(folder: str) -> str:

@@ -66,7 +66,8 @@ NO_CRASHES = ", crashes = 0, first_crash = 0"
 DROP = "update job set state = 'dropped', since = :now"
 SET_ASIDE = """
 update job
-   set state = :state, since = :now, first_unserved = null, token = null, lease_until = null, holder = ''
+   set state = :state, since = :now, first_unserved = null, token = null, lease_until = null, holder = '',
+       cls = case when cls = 'skipped' then '' else cls end
  where kind = :kind and id = :id
 """
 WREST = """

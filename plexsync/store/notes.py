@@ -1,8 +1,8 @@
 """Small named texts: cursors, times of the last poll and comparison, the worker's heartbeat, and marks of scenes.
 
 There is a take-over mark for each scene whose values are to be taken over, an approval for each scene of which you
-approved some changes, a mark for each scene whose id meant another
-scene when that one was ignored, a mark for each scene with a field that you keep in Plex, and a mark of loss for each item
+approved some changes, a mark for each scene whose id meant another scene when that one was ignored, or that is ignored again
+once its undo is done, a mark for each scene with a field that you keep in Plex, and a mark of loss for each item
 with pushes that the database does not know (`plexsync.flows.scenes.recovery`).
 """
 
@@ -25,7 +25,7 @@ select name, value from note
 """
 MARKS = "select name, value from note where name in (select 'take-over:' || value from json_each(:scenes))"
 APPROVALS = "select name, value from note where name in (select 'approved:' || value from json_each(:scenes))"
-HELD_IGNORES = "select name from note where name in (select 'ignored:' || value from json_each(:scenes))"
+HELD_IGNORES = "select name, value from note where name in (select 'ignored:' || value from json_each(:scenes))"
 # In the order of numbers, not of names.
 _KEPT = "name >= 'kept:' and name < 'kept;'"
 _KEPT_SCENE = "cast(substr(name, 6) as bigint)"
@@ -101,8 +101,15 @@ class ReadOnlyNotes(Table):
 
     def held_ignores(self, scenes: Iterable[int]) -> frozenset[int]:
         """Return those of these scenes whose id meant another scene when that one was ignored."""
+        return self._ignores(scenes, undone=False)
+
+    def ignored_once_undone(self, scenes: Iterable[int]) -> frozenset[int]:
+        """Return those of these scenes that are ignored again once their undo is done; until then nothing ends it."""
+        return self._ignores(scenes, undone=True)
+
+    def _ignores(self, scenes: Iterable[int], *, undone: bool) -> frozenset[int]:
         rows = self._db.rows(HELD_IGNORES, {"scenes": json.dumps(list(scenes))})
-        return frozenset(int(str(name).rpartition(":")[2]) for (name,) in rows)
+        return frozenset(int(str(name).rpartition(":")[2]) for name, value in rows if (value == "undone") == undone)
 
 
 class Notes(ReadOnlyNotes):
@@ -166,6 +173,10 @@ class Notes(ReadOnlyNotes):
         """Mark a scene: you have to say whether the ignore is meant for it."""
         self.save(f"ignored:{scene}", str(now))
 
+    def ignore_once_undone(self, scene: int) -> None:
+        """Mark an ignored scene: its undo is worked as any other, and ends in its being ignored again."""
+        self.save(f"ignored:{scene}", "undone")
+
     def end_held_ignore(self, scene: int) -> bool:
-        """Remove that mark; False if there was none."""
+        """Remove either mark; False if there was none."""
         return self._db.execute(DROP, {"name": f"ignored:{scene}", "value": ""}) > 0

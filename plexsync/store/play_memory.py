@@ -112,7 +112,7 @@ select distinct item from played
    and not exists (select 1 from play where play.item = played.item and play.moment = played.moment)
  order by item limit :limit
 """
-HOLDERS = "select item, moment, scene from play where item in (select value from json_each(:items)) order by scene"
+HOLDERS = "select item, moment, scene, scene_created_at from play where item in (select value from json_each(:items))"
 REQUESTS = """
 select sent_at, state, moment from play
  where scene = :scene and sent_order > 0 order by sent_order desc, state, moment
@@ -263,11 +263,11 @@ class ReadOnlyPlays(Table):
         values = {"account": account, "since": since, "after": after, "limit": limit}
         return [item for (item,) in self._db.rows(ITEMS_WITH_NEWS, values)]
 
-    def holders(self, items: Sequence[str]) -> dict[tuple[str, int], list[int]]:
-        """Return the scenes that a play of these items was sent to, or found in, by (item key, moment)."""
-        scenes: dict[tuple[str, int], list[int]] = {}
-        for item, moment, scene in self._db.rows(HOLDERS, {"items": json.dumps(list(items))}):
-            scenes.setdefault((item, moment), []).append(scene)
+    def holders(self, items: Sequence[str]) -> dict[tuple[str, int], set[tuple[int, str]]]:
+        """Return the scenes, as id and time of creation, that a play of these items was sent to, or found in, by play."""
+        scenes: dict[tuple[str, int], set[tuple[int, str]]] = {}
+        for item, moment, *scene in self._db.rows(HOLDERS, {"items": json.dumps(list(items))}):
+            scenes.setdefault((item, moment), set()).add((scene[0], scene[1]))
         return scenes
 
     def count_deleted(self, *, since: int) -> int:

@@ -6,17 +6,31 @@ from dataclasses import dataclass, replace
 
 from plexsync.rules.records import Stood
 from plexsync.rules.sorting import BY_NUMBER, ScenePlace, Sort, compared
-from plexsync.rules.status_words import STATUSES, SceneStatus, status_of
+from plexsync.rules.status_words import STATUSES, SceneStatus, kept_in, status_of
 from plexsync.store.connection import Table
-from plexsync.store.counts import COUNT_STANDINGS, IS_MARKED, IS_RARE
+from plexsync.store.counts import COUNT_STANDINGS, IS_KEPT, IS_MARKED, IS_RARE, IS_SKIPPED
 from plexsync.store.intake import LAST_ID
 from plexsync.store.scene_order import TITLE, Ids, bounds
 
 FIND = "select word, since from standing where scene = :scene"
 LIST = "select scene from standing where word = :word and scene > :after order by scene limit :limit"
-SAVE = """
+# Since when Plex keeps fields of a scene does not depend on their number.
+SAVE = f"""
 insert into standing (scene, word, since) values (:scene, :word, :now)
-on conflict (scene) do update set word = excluded.word, since = excluded.since where standing.word <> excluded.word
+on conflict (scene) do update
+   set word = excluded.word,
+       since = iif({IS_KEPT.format("standing")} and {IS_KEPT.format("excluded")}, standing.since, excluded.since)
+ where standing.word <> excluded.word
+"""
+LIST_KEPT = f"""
+select scene from standing where {IS_KEPT.format("standing")} and scene > :after order by scene limit :limit
+"""
+COUNT_KEPT = f"select count(*) from standing where {IS_KEPT.format('standing')}"
+KEPT_FIELDS = f"""
+select word, count(*) from standing
+ where {IS_KEPT.format("standing")} and not exists (
+    select 1 from job where kind = 'scene' and id = standing.scene and state <> 'idle'
+ ) group by word
 """
 # Scenes by the state of their row. Ready rows are sorted, all of them; other states are read in order from an index,
 # and idle rows from the table itself.
@@ -45,6 +59,10 @@ OF_AMBIGUOUS = Ids(
 OF_FAILED = Ids(
     f"select id from job indexed by job_state where {IS_RARE} and state = 'dead' and cls <> 'ambiguous' and kind = 'scene'"
 )
+OF_SKIPPED = Ids(f"select id from job indexed by job_state where {IS_SKIPPED}")
+OF_DROPPED = Ids(
+    f"select id from job indexed by job_state where {IS_RARE} and state = 'dropped' and cls <> 'skipped' and kind = 'scene'"
+)
 # Scenes without a row, by their standing; read only as far as a page of rows already ends.
 SEEN_SO = Ids("select scene as id from standing indexed by standing_word where word = :word", "scene", jobless=True)
 SEEN_WORDS = """
@@ -57,7 +75,6 @@ select word from known where word is not null
 """
 _MISSING = "scene > :after and scene <= :upto and scene not in (select value from json_each(:scenes))"
 COUNT = "select count(*) from standing"
-COUNT_COMPARED = "select count(*) from standing where word = :word"
 COUNT_MISSING = f"select count(*) from standing where {_MISSING}"
 OF_ALL = "select scene, word, since from standing where scene in (select value from json_each(:scenes))"
 OF = "select scene from standing where scene in (select value from json_each(:scenes))"
@@ -102,15 +119,23 @@ class ReadOnlyStandings(Table):
         """Return up to `limit` scenes above `after` that stood so in the last comparison that saw them, by number."""
         return [id for (id,) in self._db.rows(LIST, {"word": word, "limit": limit, "after": after})]
 
-    def count_compared(self, word: str) -> int:
-        """Count the scenes that stood so when they were last seen."""
-        return int(self._db.value(COUNT_COMPARED, {"word": word}))
+    def kept(self, *, limit: int, after: int = 0) -> list[int]:
+        """Return up to `limit` scenes above `after` of which Plex keeps fields, without those decided about, by number."""
+        return [id for (id,) in self._db.rows(LIST_KEPT, {"limit": limit, "after": after})]
+
+    def count_kept(self) -> int:
+        """Count the scenes of which Plex keeps fields, without those decided about."""
+        return int(self._db.value(COUNT_KEPT))
+
+    def kept_fields(self) -> int:
+        """Count the fields that Plex keeps of scenes in sync, without those decided about."""
+        return sum(kept_in(word) * count for word, count in self._db.rows(KEPT_FIELDS))
 
     def counts(self) -> dict[SceneStatus, tuple[int, int | None]]:
         """Return, by status, the number of scenes and the earliest time since when one of them has had it."""
         counts: dict[SceneStatus, tuple[int, int | None]] = {}
-        for state, ambiguous, seen, mark, count, row_since, seen_since in self._db.rows(COUNT_STANDINGS):
-            status = status_of(state, "ambiguous" if ambiguous else "", seen, mark)
+        for state, cause, seen, mark, count, row_since, seen_since in self._db.rows(COUNT_STANDINGS):
+            status = status_of(state, cause, seen, mark)
             lasts = bool(seen) and status_of(None, "", seen) is status
             before, since = counts.get(status, (0, None))
             moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
@@ -195,10 +220,11 @@ class Standings(ReadOnlyStandings):
         self._db.execute(DROP, {"scenes": json.dumps(list(but)), "after": after, "upto": upto})
 
 
-_BY_STATE = {"idle": IDLE, "ready": READY, "running": RUNNING, "dead": OF_FAILED}
+_BY_STATE = {"idle": IDLE, "ready": READY, "running": RUNNING, "dead": OF_FAILED, "dropped": OF_DROPPED}
 _BY_ROW: Mapping[SceneStatus, Sequence[tuple[Ids, Mapping[str, str]]]] = {
     **{status: [(_BY_STATE.get(state, RARE), {"state": state}) for state in status.states] for status in STATUSES},
     SceneStatus.AMBIGUOUS: ((OF_AMBIGUOUS, {}),),
+    SceneStatus.SKIPPED: ((OF_SKIPPED, {}),),
     SceneStatus.UNDONE: ((UNDONE, {"mark": "undo"}),),
     SceneStatus.RELEASED: ((RELEASED, {"mark": "release"}),),
 }

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 from plexsync.rules.gate_names import GATES
 from plexsync.rules.note_keys import (
+    ASKED_SETTINGS,
     BULK,
     DASHBOARD,
     EDIT_BY_HOOK,
@@ -27,11 +28,12 @@ from plexsync.rules.note_keys import (
     PLAYS_COUNTED,
     REPAIRED,
     RESTORED,
+    THREAD_ENDED,
     VERIFIED,
     WISHES,
     WORKER_ENDED,
 )
-from plexsync.rules.status_words import status_of
+from plexsync.rules.status_words import SceneStatus, kept_in, status_of
 from plexsync.store.counts import (
     COUNT_ALL,
     COUNT_COLLECTIONS,
@@ -144,6 +146,7 @@ class Summary:
         self.books: tuple[int, int, int, int] = db.execute(BOOKS).fetchone()
         self.tallies: dict[str, int] = dict(db.execute(TALLIES).fetchall())
         self.undone: dict[str, int] = {}
+        self.kept_fields = 0
         self.standings = self._standings(db)
         self.sections: list[tuple[str, str, int]] = db.execute(SECTIONS).fetchall()
         self.items: int = db.execute(COUNT_ITEMS).fetchone()[0]
@@ -157,23 +160,27 @@ class Summary:
         self.inside = note(db, INSIDE)
         self.dashboard = note(db, DASHBOARD)
         self.ended = note(db, WORKER_ENDED)
+        self.thread_ended = note(db, THREAD_ENDED)
         self.repaired_at = number(db, REPAIRED) or None
         self.anew = max(number(db, name) for name in (REPAIRED, RESTORED)) > number(db, LAST_RECONCILE)
         self.wishes = note(db, WISHES)
+        self.asked_settings = note(db, ASKED_SETTINGS)
         self.approved = any(note(db, name) for name in (BULK, REPAIRED))
 
     def _standings(self, db: "Queries") -> dict[str, tuple[int, int | None]]:
         """Return, by status, the number of scenes and the earliest time since when one of them has had it.
 
-        Counts the idle rows of undone and released scenes, too.
+        Counts the idle rows of undone and released scenes, and the fields that Plex keeps of scenes in sync, too.
         """
         counts: dict[str, tuple[int, int | None]] = {}
-        for state, ambiguous, last_seen, mark, count, row_since, seen_since in db.execute(COUNT_STANDINGS):
-            status = status_of(state, "ambiguous" if ambiguous else "", last_seen, mark)
+        for state, cause, last_seen, mark, count, row_since, seen_since in db.execute(COUNT_STANDINGS):
+            status = status_of(state, cause, last_seen, mark)
             lasts = bool(last_seen) and status_of(None, "", last_seen) is status
             before, since = counts.get(status, (0, None))
             moments = [moment for moment in (since, seen_since if lasts else row_since) if moment is not None]
             counts[status] = (before + count, min(moments, default=None))
+            if status is SceneStatus.IN_SYNC:
+                self.kept_fields += kept_in(last_seen) * count
             if mark:
                 self.undone[mark] = self.undone.get(mark, 0) + count
         return counts

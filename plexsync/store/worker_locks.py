@@ -49,6 +49,10 @@ class FileLocks:
         """Return nothing: nobody stands by for a file."""
         return []
 
+    def commit_wait(self) -> float:
+        """Return 0.0: a file has no standby server to wait for."""
+        return 0.0
+
     def close(self) -> None:
         """Do nothing."""
 

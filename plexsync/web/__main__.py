@@ -1,4 +1,5 @@
-"""The dashboard's process. The parent process holds its standard input and writes one line of configuration there.
+"""The dashboard's process. The parent process holds its standard input and writes two lines there: the listening socket, and
+the configuration.
 
 The dashboard ends when its standard input closes, and so ends with its parent, however that ended. Its log goes to
 standard error for the parent to pass on, one level and one message per line. The first line of its output is its
@@ -6,6 +7,7 @@ address.
 """
 
 import asyncio
+import base64
 import json
 import logging
 import os
@@ -27,13 +29,13 @@ from plexsync.web.context import Desk, Origins
 from plexsync.web.entry_desks import EntryDesk, EntryDesks
 from plexsync.web.guard import LOOPBACK, Doors
 from plexsync.web.presence import Presence
-from plexsync.web.server import Quiet, listening, server
+from plexsync.web.server import Quiet, server
 from validation import values
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
 
-# Exit codes: the address is in use; the database is missing.
-TAKEN, NO_DATABASE = 3, 4
+# Exit code: the database is missing.
+NO_DATABASE = 4
 NICE = 5
 FILES = 8_192
 
@@ -60,25 +62,19 @@ class DashboardRequest(TypedDict):
 
 def main() -> int:
     """Serve until standard input closes."""
-    request: DashboardRequest = json.loads(sys.stdin.readline())
+    handed, line = sys.stdin.readline().strip(), sys.stdin.readline()
+    if not line:
+        return 0  # other settings came before this process had read its own
+    request: DashboardRequest = json.loads(line)
     configs = [PlexSyncConfig.model_validate(entry["config"]) for entry in request["entries"]]
     # The settings of the dashboard itself are the same for all servers.
     config, key = configs[0], bytes.fromhex(request["key"])
     _log_to_stderr(Redactor((*(secret for each in configs for secret in each.secrets), request["key"])))
     _behave()
-    place = values.host_and_port(config.web_bind)
-    if place is None:
-        return 0
-    try:
-        at = listening(*place)
-    except OSError as error:
-        sys.stdout.write(f"can't listen at {config.web_bind}: {error.strerror or error}\n")
-        sys.stdout.flush()
-        return TAKEN
     try:
         switch = Path(request["switch"]) if request["switch"] else None
         names = doors(config)
-        with closing(EntryDesks(list(_entries(request, at, names.names)))) as entries:
+        with _taken(handed) as at, closing(EntryDesks(list(_entries(request, at, names.names)))) as entries:
             entries.open()
             app = build(entries, DashboardRules(doors=names, password=config.web_password, key=key, switch=switch))
             _serve(server(app), at, app.end)
@@ -86,6 +82,13 @@ def main() -> int:
         logging.getLogger("PlexSync.web").warning("the dashboard can't use the database: %s", error)
         return NO_DATABASE
     return 0
+
+
+def _taken(handed: str) -> socket.socket:
+    """The listening socket that the parent process has bound (`plexsync.cli.daemon.listening`)."""
+    if sys.platform == "win32":
+        return socket.fromshare(base64.b64decode(handed))
+    return socket.socket(fileno=int(handed))
 
 
 def _entries(request: DashboardRequest, at: socket.socket, names: frozenset[str]) -> Iterator[EntryDesk]:

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from plexsync.app.advice import UNAPPROVED
+from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.choices import accept as accept_choice
 from plexsync.app.named_scenes import named_scenes
 from plexsync.app.rules import watch_rules
-from plexsync.app.switches import bulk_approved
+from plexsync.app.switches import asked_settings, waits_for_yes
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.comparison_report import reports
 from plexsync.flows.scenes.undo_marks import redo_scenes
@@ -201,8 +201,10 @@ def sync(ask: Ask, body: Body) -> Answer:
     parts = ask.desk.parts
     if body.get("all") is True:
         _only(body, "all", "agreed")
-        if body.get("agreed") is not True and not bulk_approved(parts):
-            raise Wrong(f'{UNAPPROVED}. Here: {{"all": true, "agreed": true}}')
+        if body.get("agreed") is not True and waits_for_yes(parts):
+            question = asked_settings(parts)
+            reason = f"{question.text}: {SETTINGS_WAIT}" if question else UNAPPROVED
+            raise Wrong(f'{reason}. Here: {{"all": true, "agreed": true}}')
         return _begun(ask, "sync all")
     _only(body, "scenes")
     named = named_scenes(parts, scene_numbers(body))

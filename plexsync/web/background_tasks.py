@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from plexsync.app.parts import Parts, opened
 from plexsync.app.review import make_review, write_approved
-from plexsync.app.switches import approve_bulk, bulk_approved
+from plexsync.app.switches import approve_bulk, waits_for_yes
 from plexsync.engine.asked_probes import ask_at_once
 from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
-from plexsync.flows.scenes.verbs import want_all
+from plexsync.flows.scenes.verbs import take_up_skipped, want_all
 from plexsync.reports.comparison import report_facts
 from plexsync.reports.format import many
 from plexsync.reports.preview import scene_facts
@@ -89,11 +89,13 @@ Do = Callable[[Parts, BackgroundTask], None]
 
 def compare(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync reconcile`."""
+    take_up_skipped(parts.store, parts.clock)
     errand.compared = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping))
 
 
 def compare_anew(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync reconcile --anew`."""
+    take_up_skipped(parts.store, parts.clock)
     errand.compared = report_facts(parts.reconciler.reconcile(errand.at, stopping=errand.stopping, anew=True))
 
 
@@ -107,22 +109,23 @@ def look(parts: Parts, errand: BackgroundTask) -> None:
 
 def preview(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync sync --all --dry-run`; the first changes in full. It is complete once every scene was inspected."""
-    counts: Counter[str] = Counter()
-    scenes: list[PreviewFacts] = []
-    errand.previewed = _previewed(counts, scenes, complete=False)
+    counts, kept, scenes = Counter[str](), 0, list[PreviewFacts]()
+    errand.previewed = _previewed(counts, kept, scenes, complete=False)
     for scene in parts.previewer.preview(progress=errand.at, stopping=errand.stopping):
         counts[scene.standing] += 1
+        kept += scene.kept_fields
         if scene.standing == WOULD_CHANGE and len(scenes) < SHOWN_CHANGES:
             scenes.append(scene_facts(scene))
-        errand.previewed = _previewed(counts, scenes, complete=False)
-    errand.previewed = _previewed(counts, scenes, complete=not errand.stopped)
+        errand.previewed = _previewed(counts, kept, scenes, complete=False)
+    errand.previewed = _previewed(counts, kept, scenes, complete=not errand.stopped)
 
 
-def _previewed(counts: Counter[str], scenes: list[PreviewFacts], *, complete: bool) -> PreviewResult:
+def _previewed(counts: Counter[str], kept: int, scenes: list[PreviewFacts], *, complete: bool) -> PreviewResult:
     return {
         "dry_run": True,
         "total": counts.total(),
         "counts": dict(counts),
+        "kept_fields": kept,
         "complete": complete,
         "scenes": scenes,
     }
@@ -130,7 +133,7 @@ def _previewed(counts: Counter[str], scenes: list[PreviewFacts], *, complete: bo
 
 def sync_all(parts: Parts, errand: BackgroundTask) -> None:
     """As `plexsync sync --all`; you have approved the first write, now or before."""
-    if not bulk_approved(parts):
+    if waits_for_yes(parts):
         approve_bulk(parts)
     ids = want_all(parts.store, parts.stash, parts.gates, parts.clock)
     errand.queued = {"wanted": len(ids)}
@@ -139,13 +142,14 @@ def sync_all(parts: Parts, errand: BackgroundTask) -> None:
 
 def review(parts: Parts, errand: BackgroundTask) -> None:
     """A preview of all scenes into the file that the page Review shows."""
-    counts: Counter[str] = Counter()
+    counts, kept = Counter[str](), Counter[str]()
 
     def count(scene: Preview) -> None:
         counts[scene.standing] += 1
+        kept[scene.standing] += scene.kept_fields
 
     complete = make_review(parts, count, errand.at, errand.stopping)
-    errand.previewed = _previewed(counts, [], complete=complete)
+    errand.previewed = _previewed(counts, kept.total(), [], complete=complete)
 
 
 def write_reviewed(parts: Parts, errand: BackgroundTask) -> None:

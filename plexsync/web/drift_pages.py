@@ -17,11 +17,18 @@ from plexsync.flows.scenes.drift import (
     drift_page,
 )
 from plexsync.reports.collections import collection_list
-from plexsync.reports.drift import decision_facts, decision_words, drift_facts, is_field, known_drift, value_words
+from plexsync.reports.drift import (
+    decision_facts,
+    decision_words,
+    drift_facts,
+    is_field,
+    known_drift,
+    stays_words,
+    value_words,
+)
 from plexsync.reports.shapes.drift import DriftDecision, DriftReport
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.status_words import KEPT
 from plexsync.web.context import Busy
 from plexsync.web.pages import Ask, Wrong, action, page, scene_numbers
 from plexsync.web.scene_pages import BUSY, asked_now, scene_number
@@ -48,6 +55,7 @@ def drift(ask: Ask) -> Response:
         chosen=here,
         after=ask.query.get("after", "0"),
         value=value_words,
+        stays=stays_words,
         all_href=HERE,
         kept_href=f"{HERE}?kept=1",
         first=_address(here),
@@ -78,7 +86,7 @@ def _of_scene(parts: Parts, wanted: DriftFilter, scene: int) -> DriftPage:
         return DriftPage(
             tuple(entry for entry in map(wanted.narrowed, entries) if entry.fields),
             None,
-            db.standings.count_compared(KEPT),
+            db.standings.count_kept(),
             db.notes.count_kept(),
         )
 

@@ -18,7 +18,7 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plexsync.web.addresses import placed, prefix_of
-from plexsync.web.sessions import COOKIE, Session, Sessions
+from plexsync.web.sessions import BROWSER, COOKIE, Session, Sessions
 from validation.redact import one_line
 
 log = logging.getLogger("PlexSync.web")
@@ -121,7 +121,8 @@ class Guard:
         as_page = not scope["path"].startswith(MACHINES)
         try:
             self._check_host(headers)
-            scope["plexsync.cookie"] = cookie_name(headers.one("host"))
+            scope["plexsync.cookie"] = name = cookie_name(headers.one("host"))
+            scope["plexsync.browser"] = self._sessions.browser(headers.cookie(browser_name(name)))
             self._check_method(scope)
             body = await self._body(scope, headers, receive)
             session = self._admit(scope, headers, fresh)
@@ -294,9 +295,14 @@ def cookie_name(host: str) -> str:
     return f"{COOKIE}_{port}" if port.isdecimal() else COOKIE
 
 
-def cookie_header(name: str, value: str, *, ended: bool = False) -> str:
-    """The Set-Cookie header of a session."""
-    return f"{name}={value}; Path=/; HttpOnly; SameSite=Strict" + ("; Max-Age=0" if ended else "")
+def browser_name(cookie: str) -> str:
+    """The name of the cookie of a browser that has signed in, beside that of its session."""
+    return BROWSER + cookie.removeprefix(COOKIE)
+
+
+def cookie_header(name: str, value: str, *, lasts: int | None = None) -> str:
+    """The Set-Cookie header of a session, or of what `lasts` so many seconds."""
+    return f"{name}={value}; Path=/; HttpOnly; SameSite=Strict" + ("" if lasts is None else f"; Max-Age={lasts}")
 
 
 # The error page for browsers. It holds only texts of this file.

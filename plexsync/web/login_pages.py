@@ -4,8 +4,9 @@ import re
 
 from starlette.responses import RedirectResponse, Response
 
-from plexsync.web.guard import cookie_header
+from plexsync.web.guard import browser_name, cookie_header
 from plexsync.web.pages import Ask, bare
+from plexsync.web.sessions import BROWSER_LASTS
 
 LONGEST = 4096
 # Where no login leads.
@@ -20,19 +21,24 @@ def door(ask: Ask) -> Response:
 
 
 def sign_in(ask: Ask) -> Response:
-    """Check the password: a new session, and a redirect to the requested page. Failures are counted by address."""
+    """Check the password: a new session, and a redirect to the requested page.
+
+    Failures are counted by address, but those of a browser that has signed in before by themselves.
+    """
     to = _inside(ask.form.get("to", ""))
-    if wait := ask.sessions.wait(ask.address):
+    if wait := ask.sessions.wait(ask.client):
         answer = ask.show("login.html", status=429, to=to, why=f"Too many wrong passwords: try again in {wait:.0f} s.")
         answer.headers["Retry-After"] = f"{wait:.0f}"
         return answer
     if not ask.sessions.is_password(ask.form.get("password", "")[:LONGEST]):
-        ask.sessions.tried(ask.address)
+        ask.sessions.tried(ask.client)
         return ask.show("login.html", status=401, to=to, why="This is not the password.")
     ask.sessions.end(ask.session)
     answer = RedirectResponse(to, 303)
-    began = ask.sessions.written(ask.sessions.fresh(signed_in=True))
-    answer.headers.append("set-cookie", cookie_header(ask.cookie, began))
+    session = ask.sessions.fresh(signed_in=True)
+    answer.headers.append("set-cookie", cookie_header(ask.cookie, ask.sessions.written(session)))
+    browser = ask.sessions.browser_cookie(session)
+    answer.headers.append("set-cookie", cookie_header(browser_name(ask.cookie), browser, lasts=BROWSER_LASTS))
     return answer
 
 
@@ -40,7 +46,7 @@ def sign_out(ask: Ask) -> Response:
     """End the session."""
     ask.sessions.end(ask.session)
     answer = RedirectResponse("/login", 303)
-    answer.headers.append("set-cookie", cookie_header(ask.cookie, "", ended=True))
+    answer.headers.append("set-cookie", cookie_header(ask.cookie, "", lasts=0))
     return answer
 
 

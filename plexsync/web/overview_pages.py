@@ -97,6 +97,11 @@ def overview(ask: Ask) -> Response:
     facts = ask.desk.facts()
     pushes, troubles = latest(ask)
     undone = facts["undone"]
+    resting = {
+        "undone": undone["undone"],
+        "released": undone["released"],
+        "skipped": facts["scenes"]["skipped"]["count"],
+    }
     others = other_verdicts(ask.entries, ask.entry)
     return ask.show(
         "overview.html",
@@ -110,10 +115,7 @@ def overview(ask: Ask) -> Response:
         plays=plays(ask, facts),
         scenes=scenes(facts),
         bar=bar(facts),
-        states=[
-            (row.word, row.count, row.meaning, row.tone)
-            for row in job_counts(facts["jobs"], {"undone": undone["undone"], "released": undone["released"]})
-        ],
+        states=[(row.word, row.count, row.meaning, row.tone) for row in job_counts(facts["jobs"], resting)],
         coming=coming(ask, facts),
         charts=charts(ask),
         pushes=pushes,

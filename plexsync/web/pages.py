@@ -19,7 +19,7 @@ from plexsync.reports.scenes import left_out_words
 from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.choices import hold_cause
 from plexsync.rules.gate_names import caption
-from plexsync.rules.status_words import SceneStatus, job_word
+from plexsync.rules.status_words import SceneStatus, in_sync_words, job_word
 from plexsync.web.addresses import at_prefix, prefix_of
 from plexsync.web.context import Desk
 from plexsync.web.entry_desks import EntryDesk, EntryDesks
@@ -73,8 +73,8 @@ class Ask:
     path: Mapping[str, object]
     query: Mapping[str, str]
     form: Mapping[str, str]
-    address: str
-    """The client's address."""
+    client: str
+    """Whose wrong passwords count together: this browser's if it has signed in before, else those of its address."""
     cookie: str
     """The name of the session's cookie."""
     host: str
@@ -83,6 +83,8 @@ class Ask:
     """The rows that were ticked in a list."""
     live: bool
     """Whether an open page requests its changed parts."""
+    shown: str = ""
+    """By what an open page shows of both servers; it asks for it anew only if that has changed."""
     extra: tuple[tuple[str, str], ...] = ()
     """More entries for the navigation."""
 
@@ -244,11 +246,12 @@ def asked(
         path=request.path_params,
         query=request.query_params,
         form=form,
-        address=request.client.host if request.client else "",
+        client=request.scope["plexsync.browser"] or (request.client.host if request.client else ""),
         cookie=request.scope["plexsync.cookie"],
         host=request.url.hostname or "",
         picked=picked,
         live=request.headers.get("x-live") == "1",
+        shown=request.headers.get("x-shown", ""),
         extra=state.extra_nav,
     )
 
@@ -327,6 +330,7 @@ def _environment() -> Environment:
         "many": many,
         "sort_words": SORT_WORDS,
         "status": SceneStatus,
+        "in_sync_words": in_sync_words,
         "job_word": job_word,
         "word_for_worker": word_for_worker,
         "worker_tone": worker_tone,

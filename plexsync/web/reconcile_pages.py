@@ -6,7 +6,7 @@ from itertools import islice
 
 from starlette.responses import Response
 
-from plexsync.app.switches import bulk_approved
+from plexsync.app.switches import asked_settings, bulk_approved, waits_for_yes
 from plexsync.flows.scenes.comparison_report import ComparisonReport, reports
 from plexsync.reports.comparison import counted, evidence_lines
 from plexsync.reports.format import many, noted
@@ -62,7 +62,9 @@ def reconcile(ask: Ask) -> Response:
     return ask.show(
         "reconcile.html",
         found=desk.facts(),
-        reports=[ReportLine(report, words(counted(report)), evidence_lines(report)) for report in past],
+        reports=[
+            ReportLine(report, words(counted(report), report.kept_fields), evidence_lines(report)) for report in past
+        ],
         run=run,
         scenes=scenes,
         items=list(islice(lone_items(parts), SHOWN + 1)),
@@ -71,16 +73,17 @@ def reconcile(ask: Ask) -> Response:
         past=[task_line(errand) for errand in list(desk.errands.past)],
         names=NAMES,
         preview=preview,
-        preview_counts=words(result["counts"]) if result else [],
+        preview_counts=words(result["counts"], result["kept_fields"]) if result else [],
         seen_all=bool(result and result["complete"]),
         approved=bulk_approved(parts),
+        question=asked_settings(parts),
         hours=parts.config.reconcile_interval_hours,
     )
 
 
-def words(counts: Mapping[str, int]) -> list[str]:
+def words(counts: Mapping[str, int], kept_fields: int) -> list[str]:
     """The number of scenes per status: `12 in sync`."""
-    return [number_of(word, count) for word, count in finding_counts(counts)]
+    return [number_of(word, count) for word, count in finding_counts(counts, kept_fields=kept_fields)]
 
 
 def task_line(errand: BackgroundTask) -> TaskLine:
@@ -107,7 +110,7 @@ def start(ask: Ask) -> Response:
     name = ask.form.get("what", "")
     if name not in ERRANDS:
         raise Wrong("There is nothing of that name to begin.")
-    if name == "sync all" and ask.form.get("agreed") != "yes" and not bulk_approved(ask.desk.parts):
+    if name == "sync all" and ask.form.get("agreed") != "yes" and waits_for_yes(ask.desk.parts):
         return ask.to("/reconcile", "Preview the changes first, then approve them.", well=False)
     if not ask.desk.errands.start(name):
         return ask.to("/reconcile", "Something else is under way: wait for it, or stop it.", well=False)

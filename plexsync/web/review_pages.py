@@ -6,11 +6,13 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from plexsync.app.switches import bulk_approved
+from plexsync.flows.scenes.verbs import take_up_skipped
 from plexsync.reports.drift import value_words
 from plexsync.reports.format import many
 from plexsync.reports.review import review_facts
 from plexsync.reports.shapes.review import ReviewReport
 from plexsync.rules.item import PICTURES
+from plexsync.rules.status_words import SceneStatus
 from plexsync.store.review_file import (
     APPROVED,
     DECISIONS,
@@ -51,6 +53,7 @@ def review(ask: Ask) -> Response:
         current=desk.errands.current,
         failed=next((errand.why for errand in (last, written) if errand and errand.why), ""),
         approved=bulk_approved(desk.parts),
+        resting=desk.facts()["scenes"][SceneStatus.SKIPPED]["count"],
         value=value_words,
         pictures=PICTURES,
         address=lambda **more: _address({**here, **more}),
@@ -108,6 +111,12 @@ def start(ask: Ask) -> Response:
     return ask.to(HERE, begun)
 
 
+def write_skipped(ask: Ask) -> Response:
+    """Queue the scenes of which you approved only a part: the rest is written too."""
+    count = take_up_skipped(ask.desk.parts.store, ask.desk.parts.clock)
+    return ask.to(HERE, f"{many(count, 'scene')} queued: what you skipped is written too.", well=bool(count))
+
+
 def _chosen(values: Mapping[str, str]) -> dict[str, str]:
     """The filter of the page."""
     return {name: value[:LONGEST] for name in FILTERS if (value := values.get(name, ""))}
@@ -122,4 +131,9 @@ def _address(chosen: Mapping[str, str]) -> str:
     return f"{HERE}?{urlencode(chosen)}" if chosen else HERE
 
 
-routes = [page(HERE, review), action(HERE, decide), action(f"{HERE}/start", start)]
+routes = [
+    page(HERE, review),
+    action(HERE, decide),
+    action(f"{HERE}/start", start),
+    action(f"{HERE}/skipped", write_skipped),
+]

@@ -17,7 +17,7 @@ from plexsync.flows.scenes.verbs import explain, learn_names, want_scenes
 from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.fix_steps import order_of, result_words
 from plexsync.reports.named_scenes import missing_words, unchecked_words
-from plexsync.reports.rows import past_facts, past_of, row_facts
+from plexsync.reports.rows import PastRow, past_facts, past_of, row_facts
 from plexsync.reports.scenes import facts_of
 from plexsync.reports.shapes.scenes import ExplainFacts, SceneFacts
 from plexsync.reports.shapes.undo import UndoFacts
@@ -135,7 +135,7 @@ class LiveScene:
 def scene(ask: Ask) -> Response:
     """A scene's stored facts, and its current state in Stash and Plex."""
     id = ask.number("id")
-    # An open page that updates itself does not query both servers again and again.
+    # An open page that updates itself does not query both servers again and again: only after the scene has changed.
     now = LiveScene() if ask.live else _now(ask, id)
     with ask.desk.parts.store.reading() as db:
         (stands,) = facts_of(db, [id], ask.desk.parts.picture_names)
@@ -143,6 +143,10 @@ def scene(ask: Ask) -> Response:
         bound = [binding for binding in db.bindings.all() if binding.scene == id]
         stored = known_facts(db, id, watch_rules(ask.desk.parts.config))
         held_ignore = bool(db.notes.held_ignores([id]))
+    mark = _mark(stands, past)
+    if ask.live and ask.shown not in ("", mark) and stands["stands"] != SceneStatus.QUEUED:
+        renewed = _now(ask, id)
+        now = now if renewed.away else renewed
     if now.gone and stands["stands"] == SceneStatus.UNKNOWN:
         raise PageNotFound
     return ask.show(
@@ -154,6 +158,7 @@ def scene(ask: Ask) -> Response:
         collection_word=collection_word,
         away=now.away,
         gone=now.gone,
+        mark=mark,
         queue=row_facts(row),
         past=[past_facts(entry) for entry in past],
         bound=bound,
@@ -161,6 +166,11 @@ def scene(ask: Ask) -> Response:
         known=stored["remembered"],
         plays=(now.facts or stored)["plays"],
     )
+
+
+def _mark(stands: SceneFacts, past: Sequence[PastRow]) -> str:
+    """How the scene stands, since when, and when it was last written: after a change, what would be done is read anew."""
+    return f"{stands['stands']} {stands['since']} {past[0].at if past else 0}"
 
 
 def collection_word(name: str) -> str:

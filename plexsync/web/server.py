@@ -1,4 +1,4 @@
-"""The HTTP server of the dashboard: an exclusive socket, time limits for requests and answers, limits for connections.
+"""The HTTP server of the dashboard: time limits for requests and answers, limits for connections.
 
 A connection is closed if it does not finish its request line and headers within ten seconds, or if it never stops
 sending a body. It is aborted if its client does not take in what is left of an answer. An address that opens more than
@@ -8,8 +8,6 @@ place of one of an address that has more of them; if there is none, it is reject
 
 import asyncio
 import logging
-import os
-import socket
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,8 +25,6 @@ MOST_CONNECTIONS = 3_000
 MOST_FROM_ONE = 300  # of one address; a proxy is one address
 PATIENCE = 10.0  # seconds for a whole request
 PROGRESS = 20.0  # seconds within which a client has to take in some of what is left of an answer
-# Bytes that the system keeps of an answer: of a client that does not read, no more than this is out of sight.
-SEND_BUFFER = 64 * 1024
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\nConnection: close\r\n"
     b"X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n\r\n"
@@ -182,24 +178,6 @@ class Quiet(Server):
     def capture_signals(self) -> Iterator[None]:
         """Install no signal handler."""
         yield
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """Open an exclusive listening socket at this address; raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)[0]
-    made = socket.socket(family, kind, protocol)
-    try:
-        if os.name == "posix":
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Every connection inherits it.
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        made.bind(address)
-        made.listen(1024)
-    except BaseException:
-        made.close()
-        raise
-    return made
 
 
 def server(app: Guard) -> Quiet:

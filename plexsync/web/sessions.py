@@ -18,6 +18,8 @@ V = TypeVar("V")
 
 # The name of the cookie without the port, which `plexsync.web.guard` adds.
 COOKIE = "plexsync_session"
+# The name of the cookie of a browser that has signed in, likewise. It outlives the session, for this many seconds.
+BROWSER, BROWSER_LASTS = "plexsync_browser", 90 * 86_400
 # The lifetime of a session, in milliseconds.
 LASTS = 12 * 3_600_000
 TRIES, MINUTE = 5, 60.0
@@ -80,6 +82,15 @@ class Sessions:
         """Take the session's notice; it is returned once."""
         return self._notices.pop(session.id, None)
 
+    def browser_cookie(self, session: Session) -> str:
+        """Encode that the browser of this session has signed in, as a cookie value."""
+        return f"{session.id}.{self._mark('browser', session.id)}"
+
+    def browser(self, cookie: str) -> str:
+        """The id of the sign-in in such a cookie; '' if it is invalid."""
+        id, _, mark = cookie.partition(".")
+        return id if hmac.compare_digest(mark.encode(errors="replace"), self._mark("browser", id).encode()) else ""
+
     # --- the password ------------------------------------------------------------------------------------------------
 
     def is_password(self, given: str) -> bool:
@@ -87,24 +98,24 @@ class Sessions:
         digest = hashlib.sha256(given.encode(errors="replace")).digest()
         return hmac.compare_digest(digest, self._password) and self.needs_password
 
-    def wait(self, address: str) -> float:
-        """Seconds until this address may try a password again; 0 for at once."""
-        tries, now = self._tries.get(address, deque()), self._clock.monotonic()
+    def wait(self, client: str) -> float:
+        """Seconds until this address, or browser that has signed in, may try a password again; 0 for at once."""
+        tries, now = self._tries.get(client, deque()), self._clock.monotonic()
         while tries and now - tries[0] >= MINUTE:
             tries.popleft()
         return MINUTE - (now - tries[0]) if len(tries) >= TRIES else 0.0
 
-    def tried(self, address: str) -> None:
-        """Count a wrong password from this address."""
-        tries = self._tries.get(address, deque(maxlen=TRIES))
+    def tried(self, client: str) -> None:
+        """Count a wrong password from this address or browser."""
+        tries = self._tries.get(client, deque(maxlen=TRIES))
         tries.append(self._clock.monotonic())
-        _keep(self._tries, address, tries)
+        _keep(self._tries, client, tries)
 
     def _made(self, id: str, began: int, signed_in: bool) -> Session:
         return Session(id, began, signed_in, self._mark("form", id, str(began), "1" if signed_in else "0"))
 
     def _mark(self, *texts: str) -> str:
-        return hmac.new(self._key, "\0".join(texts).encode(), "sha256").hexdigest()
+        return hmac.new(self._key, "\0".join(texts).encode(errors="replace"), "sha256").hexdigest()
 
 
 def _keep(kept: OrderedDict[str, V], key: str, value: V) -> None:

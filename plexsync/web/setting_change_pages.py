@@ -15,6 +15,7 @@ from plexsync.app.setting_change import ASIDE, TRIED, checked, in_the_file, try_
 from plexsync.app.settings import SettingSources
 from plexsync.reports.settings import setting_facts, why_read_only
 from plexsync.rules.errors import NeighbourError, Unusable
+from plexsync.rules.setting_question import FEW
 from plexsync.web.pages import Ask, PageNotFound, action, page
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.plex_entries import OF_AN_ENTRY, TOKEN
@@ -25,6 +26,7 @@ RULES = {setting.name: setting.rule for setting in describe()}
 # Where plexsync.toml has a setting.
 IN_FILE = (TOML, ENTRY)
 TAKEN = "serve takes it over by itself within seconds, and this dashboard starts again with it."
+DUE = f" Then a full comparison is due. Before it changes more than {FEW} items, it asks you."
 UNUSABLE = "The settings before stay in use, because serve can't use the file:"
 # The secret that PlexSync sends to an address.
 SENT_TO = {"plex_url": "plex_token", "stash_url": "stash_api_key"}
@@ -144,7 +146,7 @@ def _written(ask: Ask, name: str, settings: Mapping[str, object], differ: Mappin
     if differ == {}:
         return ask.to(f"/settings#{name}", f"{done} It is the value in use already.")
     follows = differ and wishes(config.model_copy(update=differ)) != wishes(config)
-    return ask.to(f"/settings#{name}", f"{done} {TAKEN}{' Then a full comparison is due.' if follows else ''}")
+    return ask.to(f"/settings#{name}", f"{done} {TAKEN}{DUE if follows else ''}")
 
 
 def _foreign(ask: Ask, companion: str, fresh: PlexSyncConfig) -> str:

@@ -11,11 +11,14 @@ import pytest
 
 from plexsync.app.probe.restore import GONE, OTHER, Restoration
 from plexsync.rules.errors import Barred, NeighbourError
+from plexsync.rules.item import Item
+from plexsync.rules.scratch import RATING_BY_ACCOUNT, RATING_BY_EDIT, ProbedItem, leftovers, original_of
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_traits import Traits
 from tests import forked
 from tests.app.probe_stage import Stage, stage, state_of
 from tests.journey.world import ROOT
+from tests.tables import table
 
 SERVERS = {
     "as most sources say": Traits(),
@@ -266,3 +269,25 @@ def test_what_a_person_edits_while_the_probe_runs_stays(tmp_path: Path, server: 
                 labels = here.plex.item(here.key).lists["label"]
                 assert set(labels) == {"yours, too", "by hand"}, f"at read {number}"
                 assert "label" in here.plex.item(here.key).locks
+
+
+@table(
+    ("before", "now", "was_locked", "is_locked", "is_cleared", "locks"),
+    [
+        (None, RATING_BY_EDIT, False, True, True, {"userRating": False}),
+        (None, RATING_BY_ACCOUNT, True, False, True, {"userRating": True}),
+        (8.0, 8.0, False, True, False, {"userRating": False}),
+        # A person has rated it meanwhile: what came with that stays.
+        (None, 5.0, False, True, False, {}),
+        (8.0, RATING_BY_EDIT, False, True, False, {}),
+        (8.0, 5.0, True, False, False, {"userRating": True}),
+        (None, None, False, False, False, {}),
+    ],
+)
+def test_the_lock_of_a_rating_follows_the_rating(before, now, was_locked, is_locked, is_cleared, locks) -> None:
+    def probed(rating: float | None, locked: bool) -> ProbedItem:
+        return ProbedItem(Item("71", "1", locks=frozenset({"userRating"} if locked else ())), 1_760_000_000, rating)
+
+    original = original_of(probed(before, was_locked), machine="m", mark="x")
+    left = leftovers(original, probed(now, is_locked))
+    assert (left.rating, left.locks) == (is_cleared, locks)

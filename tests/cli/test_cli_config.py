@@ -31,6 +31,17 @@ def test_one_setting_is_changed_and_the_rest_stays_as_it_was_written(door: Door,
     assert "max_retries" not in file.read_text()
 
 
+def test_an_address_for_others_without_a_password_is_told_at_once(door: Door, file: Path) -> None:
+    lacking = (
+        "plexsync: warning: web_bind = 0.0.0.0:9797 can be reached by others, so web_password has to be set: "
+        "until then there is no dashboard\n"
+    )
+    assert door("config", "set", "web_bind", "0.0.0.0:9797").err == lacking
+    assert door("config", "set", "web_password", answer="correct horse battery\n").err == ""
+    assert door("config", "unset", "web_password").err == lacking
+    assert door("config", "set", "web_bind", "127.0.0.1:9797").err == ""
+
+
 @pytest.mark.parametrize(
     ("name", "typed", "kept"),
     [

@@ -6,6 +6,7 @@ import resource
 import shutil
 import socket
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from plexsync.cli.checks.servers import clock_check, other_database, version_che
 from plexsync.cli.terminal.mapping import rules_of, suggested
 from plexsync.extras import PARTS
 from plexsync.rules.paths import map_path, name_key, path_key, unmap_path
+from plexsync.rules.worker_ends import after_end
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import VERSION
 from plexsync.simulator.stash_hooks import HookRunner
@@ -439,6 +441,28 @@ def test_a_worker_that_runs_and_is_silent_is_a_warning(world: World, door: Door)
         found = check(door("doctor", "--json"), "worker")
     assert found["state"] == "warning"
     assert "hang.txt" in found["mend"]
+
+
+def test_a_thread_of_the_worker_that_was_started_again_is_a_warning_and_in_the_first_line(
+    world: World, door: Door
+) -> None:
+    door("status")
+    lock = try_lock(world.folder)
+    assert lock is not None
+    with lock:
+        db = sqlite3.connect(world.folder / "plexsync.db")
+        now = time.time_ns() // 1_000_000
+        notes = {"worker:beat": str(now), "worker:thread": after_end("", now, "dashboard (ValueError)")}
+        db.executemany("insert or replace into note (name, value) values (?, ?)", notes.items())
+        db.commit()
+        db.close()
+        words = (
+            r"a thread of the worker ended by a fault (now|\d+ s ago) and was started again: dashboard \(ValueError\)"
+        )
+        found = [row for row in door("doctor", "--json").facts["checks"] if row["name"] == "worker"]
+        assert [row["state"] for row in found] == ["ok", "warning"]
+        assert re.fullmatch(words, found[1]["told"])
+        assert re.search(words, door("status").out.splitlines()[0], re.IGNORECASE)
 
 
 def test_a_long_log_beside_the_database_is_a_warning(world: World, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

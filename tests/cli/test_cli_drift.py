@@ -66,6 +66,59 @@ def test_keep_is_listed_and_taken_back(edited: World, door: Door) -> None:
     assert listed(door) == {1: ["title"], 2: ["title", "genre"]}
 
 
+def test_every_screen_counts_the_fields_that_plex_keeps(edited: World, door: Door) -> None:
+    words = "in sync but for 3 fields kept in Plex (plexsync drift)"
+    drift = door("drift", "--json").facts
+    assert sum(len(scene["fields"]) for scene in drift["scenes"]) == 3
+    assert door("verify").out == f"3 of 3 scenes in Plex are {words}\n"
+    assert f"\n  3 {words}\n" in door("reconcile").out
+    status = " ".join(door("status").out.split())
+    assert f"3 of 3 {words}" in status
+    assert "3 of 3 were in sync but for 3 fields kept in Plex" in status
+    assert door("status", "1").out.startswith("scene 1 (Title 0) is in sync but for 1 field kept in Plex since")
+    assert "in sync but for 2 fields kept in Plex" in door("explain", "2").out
+    dry = door("sync", "1", "2", "--dry-run").out
+    assert "Scene 2: Title 1: in sync but for 2 fields kept in Plex" in dry
+    assert f"2 {words}" in dry
+    assert door("sync", "1", "2", "--wait").out == f"2 {words}\n"
+
+
+def test_json_has_the_number_of_fields_that_plex_keeps_beside_the_counts_it_had(edited: World, door: Door) -> None:
+    calls = [("verify",), ("reconcile",), ("sync", "--all", "--dry-run"), ("sync", "1", "2", "--wait"), ("status",)]
+    verify, reconcile, dry, sync, status = (door(*call, "--json").facts for call in calls)
+    assert [facts["kept_fields"] for facts in (verify, reconcile, dry, sync, status)] == [3] * 5
+    assert (verify["in_sync"], reconcile["in_step"], reconcile["kept_for_a_person"]) == (3, 1, 2)
+    assert (dry["counts"]["kept_for_a_person"], sync["outcomes"]) == (2, {"in_step": 2})
+    assert (status["scenes"]["in_step"]["count"], status["verified"]["kept_fields"]) == (3, 3)
+    assert door("status", "2", "--json").facts["kept_fields"] == 2
+
+
+def test_what_you_have_decided_about_is_counted_no_more(edited: World, door: Door) -> None:
+    door("drift", "--keep", "2", "--field", "genre")
+    assert door("status", "--json").facts["kept_fields"] == 2
+    door("drift", "--keep", "--all", "--yes")
+    status = door("status", "--json").facts
+    assert status["kept_fields"] == 0
+    assert "3 of 3 in sync" in [part["text"] for part in status["verdict"]["parts"]]
+    door("drift", "--unkeep", "1")
+    door("drain")
+    assert door("status", "--json").facts["kept_fields"] == 1
+
+
+def test_the_list_says_how_long_a_field_stays(world: World, door: Door) -> None:
+    world.add(2)
+    first, second = world.plex.keys(world.section)
+    world.plex.hand_edit(first, title="Locked before", locked=True)
+    assert door("sync", "--all", "--wait", "--yes").out.startswith("2 in sync but for 1 field kept in Plex")
+    world.plex.hand_edit(second, studio="By hand", locked=True)
+    door("reconcile")
+    fields = [field for scene in door("drift", "--json").facts["scenes"] for field in scene["fields"]]
+    assert [(field["field"], field["locked_before"]) for field in fields] == [("title", True), ("studio", False)]
+    text = " ".join(door("drift").out.split())
+    assert "locked before PlexSync: stays until you decide" in text
+    assert "edited in Plex: stays until Stash changes it" in text
+
+
 def test_take_replaces_once(edited: World, door: Door) -> None:
     done = door("drift", "--take", "--library", "movies", "--yes")
     assert done.out.startswith("3 fields of 2 scenes to be replaced by what Stash says; ")

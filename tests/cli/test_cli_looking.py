@@ -78,6 +78,8 @@ def test_status_of_a_new_database(world: World, door: Door) -> None:
         "host": "",
         "standbys": [],
         "ended": None,
+        "commit_wait": 0.0,
+        "thread_ended": None,
     }
     assert facts["books"]["balanced"] is True
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.app import plan_file
+from plexsync.rules.errors import Unusable
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import KEY, TOKEN, World
+from tests.tables import table
 
 
 @pytest.fixture
@@ -72,8 +75,11 @@ def test_only_what_was_left_in_the_plan_is_written(edited: World, door: Door) ->
     item["fields"] = [field for field in item["fields"] if field["field"] == "title"]
     rewrite(plan)
     done = door("sync", "--apply", "plan.json", "--wait")
-    assert (done.code, done.out.splitlines()[:2]) == (0, ["1 scene queued with 1 approved change", "1 dropped"])
+    assert (done.code, done.out.splitlines()[:2]) == (0, ["1 scene queued with 1 approved change", "1 skipped"])
     assert [shown(edited, id) for id in (1, 2)] == [("New 1", ["Tag 0"]), ("Title 1", ["Tag 1"])]
+    assert "skipped: you approved only a part of its changes" in door("explain", "1").out
+    assert door("reconcile", "--wait").code == 0
+    assert [shown(edited, id) for id in (1, 2)] == [("New 1", ["Fresh"]), ("New 2", ["Fresh"])]
 
 
 def test_a_scene_that_changed_since_is_refused_and_the_others_are_written(edited: World, door: Door) -> None:
@@ -166,6 +172,32 @@ def test_a_dry_run_that_did_not_end_leaves_no_plan(world: World, door: Door, tmp
     done = door("sync", "--all", "--dry-run", "--out", "plan.json")
     assert (done.code, list(tmp_path.glob("*plan*"))) == (2, [])
     assert "no plan was written: Plex" in done.err
+
+
+@table("size", [*range(1, 40), 1_000, plan_file.CHUNK])
+def test_a_plan_is_read_alike_whatever_pieces_it_comes_in(tmp_path, monkeypatch, size: int) -> None:
+    path, head = tmp_path / "plan.json", plan_file.PlanHead("plex", "stash", "settings", take_over=True, made_at="now")
+    with path.open("w", encoding="utf-8") as out:
+        plan_file.begin(out, head)
+        for id in (7, 12_345, 678_901):
+            plan_file.put(out, {"id": id, "title": "[}, " * 9, "items": []}, first=id == 7)
+        plan_file.end(out)
+    path.write_text(f' {{ "later": 1234567890 , {path.read_text(encoding="utf-8")[1:]} \n\t\r\n', encoding="utf-8")
+    monkeypatch.setattr(plan_file, "CHUNK", size)
+    assert plan_file.head_in(path) == (head, 3)
+    assert [scene.id for scene in plan_file.scenes_in(path)] == [7, 12_345, 678_901]
+
+
+def test_a_value_that_is_longer_than_any_of_a_plan_is_not_read_to_its_end(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text('{"plex": "' + "x" * 1_000 + '"}', encoding="utf-8")
+    monkeypatch.setattr(plan_file, "CHUNK", 10)
+    monkeypatch.setattr(plan_file, "LONGEST", 500)
+    with pytest.raises(Unusable, match="it is not valid JSON"):
+        plan_file.head_in(path)
+    monkeypatch.setattr(plan_file, "LONGEST", 2_000)
+    with pytest.raises(Unusable, match="plexsync_plan is missing"):
+        plan_file.head_in(path)
 
 
 def test_a_long_plan_is_read_piece_by_piece(world: World, door: Door) -> None:

@@ -165,7 +165,9 @@ def test_options_that_do_not_fit_are_refused(played: World, door: Door, words: t
     assert door("plays", "sync", *words).code == 2
 
 
-def test_without_a_worker_drain_adds_what_was_approved(played: World, door: Door) -> None:
+@pytest.mark.parametrize("account", ["", "Someone"])
+def test_without_a_worker_drain_adds_what_was_approved(played: World, door: Door, account: str) -> None:
+    played.settings["watch_account"] = account
     assert door("plays", "sync", "--yes").code == 0
     until(lambda: door("drain").code == 0 and len(played.stash.plays.of(1)) == 2)
     assert sorted(played.stash.plays.of(1)) == [AT - DAY, AT]

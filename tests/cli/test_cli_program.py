@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from plexsync.cli.call import Sharing
 from plexsync.cli.main import COMMANDS, UNLISTED, plexsync, version
 from plexsync.cli.terminal.param_types import RowKey, SceneNumber
 from tests.cli.conftest import Door
@@ -113,6 +114,14 @@ def test_wrong_usage_is_one_line(words: tuple[str, ...], line: str, door: Door) 
 )
 def test_help_is_found_by_each_of_its_names(words: tuple[str, ...], as_asked: tuple[str, ...], door: Door) -> None:
     assert door(*words) == door(*as_asked)
+
+
+def test_help_has_both_names_whoever_has_asked_for_it_first(capsys: pytest.CaptureFixture[str]) -> None:
+    fresh = Sharing("fresh", help="What it does.")
+    fresh.get_help(click.Context(fresh))
+    for name in ("-h", "--help"):
+        assert fresh.main([name], standalone_mode=False) == 0
+        assert "What it does." in capsys.readouterr().out
 
 
 def test_help_for_an_unknown_command_says_so(door: Door) -> None:

@@ -59,6 +59,12 @@ def test_explain_says_what_is_done_about_a_rating(rated: World, door: Door) -> N
     assert told(2) == ("7.5", "", "empty in Stash", "goes both ways")
     rated.stash.edit_scene(3, rating100=88)
     assert told(3) == ("8.8", "0.3", "write", "goes both ways")
+    rated.stash.edit_scene(3, rating100=1)
+    assert told(3) == ("0.1", "0.3", "write", "goes both ways")
+    rated.stash.edit_scene(3, rating100=None)
+    assert told(3) == ("", "0.3", "empty", "goes both ways")
+    rated.plex.hand_edit(first, locked=False, userRating=0.1)
+    assert told(1) == ("6", "0.1", "write 0.1 to Stash", "goes both ways")
     rated.settings["rating_direction"] = "to_plex"
     assert told(3)[3] != "goes both ways"
 

@@ -3,15 +3,27 @@
 import json
 import os
 import signal
+import sqlite3
+import threading
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from plexsync.app import clients
-from plexsync.app.settings import PLUGIN
+from plexsync.app.parts import opened
+from plexsync.app.settings import PLUGIN, SettingsNeed
+from plexsync.cli.call import Call
+from plexsync.cli.daemon import settings_watch
+from plexsync.cli.daemon.dashboard_process import DashboardEntry
+from plexsync.cli.daemon.settings_watch import SettingsWatch
+from plexsync.cli.settings import settings
+from plexsync.rules.job import Kind, State
 from plexsync.rules.note_keys import STASH_SETTINGS
 from plexsync.simulator.http import Fault
+from plexsync.store import intake
 from tests.cli.conftest import Door
 from tests.cli.terminal import Terminal
 from tests.journey.world import TOKEN, World, until
@@ -94,6 +106,59 @@ def test_who_works_asks_once_and_who_looks_at_the_database_asks_nobody(world: Wo
     for words in (("status",), ("dlq", "list"), ("outages",), ("ignore", "--list")):
         assert door(*words).code == 0
     assert world.stash.count() == before
+
+
+@pytest.mark.parametrize("act", [intake.note_call, lambda folder: intake.store(folder, "scene", 5)])
+def test_a_worker_notices_a_setting_that_is_saved_in_stash_at_the_next_edit_or_page(
+    world: World, door: Door, monkeypatch: pytest.MonkeyPatch, act: Callable[[str], object]
+) -> None:
+    monkeypatch.setattr(settings_watch, "LOOK_PACE", 0.01)
+    monkeypatch.setattr(settings_watch, "SOON", 0)
+    world.settings["stash_poll_interval"] = "3600"
+    door("drain")
+    call = Call()
+    current = settings(call, SettingsNeed.WORK)
+    with opened(current.loaded.config, current.place.path, worker=True) as parts:
+        watch = SettingsWatch(call, current, parts, threading.Event())
+        watch.start()
+        world.stash.plugin_settings[PLUGIN] = {"sync_genres": False}
+        asked = asks(world)
+        act(str(world.folder))
+        until(lambda: watch.fresh)
+        watch.end()
+    assert watch.fresh is not None
+    assert not watch.fresh.loaded.config.sync_genres
+    assert asks(world) == asked + 1, "it asks for nothing while Stash tells of nothing"
+
+
+def test_a_worker_goes_on_with_a_database_that_was_renamed_over_its_own(
+    world: World, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a hook has stored there, and acknowledged, waits for nobody else."""
+    monkeypatch.setattr(settings_watch, "LOOK_PACE", 0.01)
+    world.settings["stash_poll_interval"] = "3600"
+    door("drain")
+    call, file = Call(), world.folder / "plexsync.db"
+    current = settings(call, SettingsNeed.WORK)
+    entry = DashboardEntry(current.loaded, world.folder)
+    shown = entry.request
+    with opened(current.loaded.config, current.place.path, worker=True) as parts:
+        watch = SettingsWatch(call, current, parts, threading.Event())
+        watch.start()
+        other = world.folder / "restored.db"
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(other)) as copy:
+            source.backup(copy)
+        assert shown == entry.request
+        assert watch.fresh is None
+        other.replace(file)
+        intake.store(str(world.folder), "scene", 5)
+        until(lambda: watch.fresh)
+        watch.end()
+    assert watch.fresh == current
+    assert watch.fresh is not current
+    assert shown != entry.request, "the dashboard is started again with it"
+    with opened(current.loaded.config, current.place.path, worker=True) as parts, parts.store.reading() as db:
+        assert db.jobs.find(Kind.SCENE, 5).state is State.READY
 
 
 # --- Stash is away ---------------------------------------------------------------------------------------------------

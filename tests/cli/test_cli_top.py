@@ -176,6 +176,7 @@ def crowded(count: int) -> Glance:
             "heartbeat": None,
             "enabled": True,
             "ended": None,
+            "thread_ended": None,
         },
         verdict={
             "tone": "bad",

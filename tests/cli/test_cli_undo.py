@@ -147,12 +147,12 @@ def test_scenes_that_were_never_pushed_are_named(pushed: World, door: Door) -> N
     assert "nothing was pushed for scenes 77, 78" in done.err
 
 
-def test_an_ignored_scene_is_taken_back_and_ignored_no_more(pushed: World, door: Door) -> None:
+def test_an_ignored_scene_is_taken_back_and_stays_ignored(pushed: World, door: Door) -> None:
     door("ignore", "2")
     done = door("undo", "2", "--wait")
-    assert done.code == 0
-    assert "not ignored any more: scene 2" in done.err
+    assert (done.code, done.out, done.err) == (0, "1 taken back, still ignored\n", "")
     assert titles(pushed)[1] == FOUND[1]
+    assert [scene["id"] for scene in door("ignore", "--list", "--json").facts["scenes"]] == [2]
 
 
 def test_undo_while_stash_is_away_says_so_and_marks_nothing(pushed: World, door: Door) -> None:

@@ -2,11 +2,14 @@
 
 import pytest
 
+from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes import dead_letter_cures
 from plexsync.flows.scenes.dead_letter_cures import CURES, Curer
+from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
 from tests.engine.house import House, path_of
+from tests.engine.test_gates import trip
 
 PRINTS = {
     "matching": "by name and size",
@@ -84,6 +87,21 @@ def test_a_changed_setting_gives_another_chance_to_what_it_can_cure_once(house, 
     house.change("update job set state = 'dead'")
     assert curer(house, **{setting: "changed"}).apply() == 0, "once, not at every start"
     assert house.books_balance()
+
+
+def test_the_breaker_of_a_stash_at_another_address_is_closed_and_that_of_plex_stays(house):
+    for server in Neighbour:
+        trip(house, Unavailable(server, f"{server} refuses connections"))
+    curer(house).apply()
+    assert [house.breaker(server) for server in Neighbour] == ["open", "open"]
+    curer(house, stash="another address").apply()
+    assert {server: house.breaker(server) for server in Neighbour} == {
+        Neighbour.PLEX: "open",
+        Neighbour.STASH: "closed",
+    }
+    assert house.worker.gates.is_open(READ_STASH)
+    with house.store.reading() as db:
+        assert db.breakers.find(READ_STASH.row).error == ""
 
 
 def test_every_setting_that_is_watched_is_tested():

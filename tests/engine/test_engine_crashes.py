@@ -230,6 +230,31 @@ def test_a_write_that_lands_after_a_leap_of_the_clock_is_put_right(house, leap):
     assert house.title_in_plex(id) == "Newer"
 
 
+@pytest.mark.parametrize("leap", [600, 400 * DAY])
+def test_a_write_that_lands_after_a_leap_and_a_comparison_that_found_the_scene_in_sync_is_put_right(house, leap):
+    (id,) = house.add(1)
+    house.replace_worker(pool=Inline())
+    late, real = [], house.worker.plex.edit
+
+    def lose(*args, **kwargs):
+        late.append(lambda: real(*args, **kwargs))
+        raise Unavailable(Neighbour.PLEX, "no answer")
+
+    house.worker.plex.edit = lose
+    house.want(id)
+    house.step()
+    house.worker.plex.edit = real
+    house.stash_sim.edit_scene(id, title="By hand", studio=None, tags=[])
+    house.plex_sim.hand_edit(house.key_of(id), title="By hand", locked=True)
+    house.clock.leap(leap)
+    assert house.worker.reconciler.reconcile().standing == {"in step": 1}
+    late[0]()
+    assert house.title_in_plex(id) == "Title 0"
+    house.want(id)
+    house.work_until_settled()
+    assert house.title_in_plex(id) == "By hand"
+
+
 def test_what_another_has_taken_over_is_neither_settled_nor_remembered_by_the_first(house):
     ids = house.add(3)
     real = house.worker.plex.edit

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from plexsync.engine.engine import Idle
+from plexsync.engine.lasting import LastingThread, ended_threads
 from plexsync.engine.loop import Loop, Watcher
 from plexsync.rules.errors import Damaged, LocalFault, Unusable
 from plexsync.rules.job import State
@@ -190,6 +191,40 @@ def test_a_worker_that_stays_up_ends_the_count_of_those_that_ended_by_themselves
     loop(house, stop, report=told).serve()
     assert [minute for minute, counted in counts.items() if counted] == [*range(10)]
     assert counts[11] is False
+
+
+def test_what_waits_between_two_steps_until_the_stop_has_nothing_claimed_then(house, stop):
+    (id,) = house.in_step()
+    house.edit(id, title="Edited while it waits")
+    loop(house, stop, between=stop.set).serve()
+    assert house.states() == {State.READY: 1}
+    assert house.plex_sim.count() == house.stash_sim.count() == 0
+
+
+def test_a_thread_that_a_fault_ends_is_started_again_and_told_for_ten_minutes(house, stop):
+    class Frail(LastingThread):
+        ends = 0
+
+        def work(self):
+            self.ends += 1
+            if self.ends < 3:
+                raise ValueError("I/O operation on closed file")
+
+    ended_threads()
+    thread, notes = Frail("dashboard", stop), {}
+    thread.run()
+    assert (thread.ends, stop.waits) == (3, [1, 2])
+    began = house.clock.now()
+
+    def told(_step):
+        with house.store.reading() as db:
+            notes[(house.clock.now() - began) // 60_000] = db.notes.text("worker:thread")
+        if 11 in notes:
+            stop.set()
+
+    loop(house, stop, report=told).serve()
+    assert notes[0] == f"2 {began} {began} dashboard (ValueError)"
+    assert (notes[9], notes[11]) == (notes[0], "")
 
 
 @pytest.mark.parametrize(

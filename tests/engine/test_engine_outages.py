@@ -4,14 +4,21 @@ PLEXSYNC_TORTURE=1 takes the full figures.
 """
 
 import os
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
+from plexsync.app.clients import stash_lets_in
 from plexsync.engine.engine import ProbeResult, Worked
+from plexsync.engine.reconnect import ReconnectBackoff
+from plexsync.engine.stash_return import StashReturn
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
-from tests.engine.house import DAY, HOUR, House, fails, path_of
+from plexsync.store import intake
+from tests.engine.house import BREAKER, DAY, HOUR, House, fails, path_of
+from validation.config import PlexSyncConfig
 
 DUE = 2_000 if os.environ.get("PLEXSYNC_TORTURE") else 300
 # A probe each 60, 120, 240 and then 300 seconds, and the five failures that open the breaker.
@@ -242,6 +249,75 @@ def test_performers_do_not_go_on_asking_a_stash_that_is_away(house):
     house.work_for(60)
     assert house.stash_sim.count() <= 6
     assert house.attempts_used() == 0
+
+
+# --- a Stash that returns --------------------------------------------------------------------------------------------
+
+
+def stash_is_away(house: House) -> int:
+    """It refuses connections, and an edit has met that; returns the id of the scene."""
+    (id,) = house.in_step()
+    house.stash_sim.edit_scene(id, title="Edited before it went away")
+    house.stash_sim.faults.set(Fault("refuse"))
+    house.want(id)
+    house.work_for(40)
+    assert house.breaker(Neighbour.STASH) == "open"
+    return id
+
+
+def watch_for(house: House, seconds: float, lets_in: Callable[[], bool]) -> float:
+    """What the worker does while Stash is down; returns after how many seconds nothing waits any more."""
+    look = StashReturn(house.store, BREAKER, house.clock, lets_in, lambda: None)
+    for second in range(round(seconds)):
+        if second % 2 == 0:
+            look()
+        house.work_for(1, until=lambda: not house.unsettled())
+        if not house.unsettled():
+            return second
+    return seconds
+
+
+def test_an_edit_after_a_restart_of_stash_is_in_plex_within_seconds(house):
+    config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x", stash_url=house.stash_sim.url)
+    lets_in = partial(stash_lets_in, config)
+    id = stash_is_away(house)
+    house.forget_requests()
+    watch_for(house, 600, lets_in)
+    probes = len(house.rows("select 1 from transition where new = 'half_open'"))
+    assert probes <= 4, "while it refuses, nothing is asked more often"
+    house.stash_sim.faults.clear()
+    assert watch_for(house, 600, lets_in) <= 6
+    assert house.title_in_plex(id) == "Edited before it went away"
+
+
+def test_once_stash_is_back_its_log_is_listened_to_at_once(house):
+    backoff, looks = ReconnectBackoff(house.clock, house.dice, 1.0), []
+
+    def returned():
+        looks.append(house.clock.now())
+        backoff.end()
+
+    look = StashReturn(house.store, BREAKER, house.clock, lambda: True, returned)
+    stash_is_away(house)
+    for _ in range(9):
+        backoff.ended(house.clock.monotonic())
+    look()
+    assert (looks, backoff.is_over()) == ([], False)
+    house.stash_sim.faults.clear()
+    house.work_until_settled()
+    look()
+    look()
+    assert (len(looks), backoff.is_over()) == (1, True)
+
+
+@pytest.mark.parametrize("call", [intake.note_call, lambda folder: intake.store(folder, "scene", 77)])
+def test_a_call_by_stash_proves_that_it_is_up_where_its_port_is_always_open(house, call):
+    """As where a proxy stands before it, which lets everybody in."""
+    stash_is_away(house)
+    assert watch_for(house, 120, lambda: True) == 120
+    house.stash_sim.faults.clear()
+    call(str(house.folder))
+    assert watch_for(house, 600, lambda: True) <= 6
 
 
 # --- lost answers ----------------------------------------------------------------------------------------------------

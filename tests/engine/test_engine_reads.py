@@ -28,8 +28,7 @@ def edited(house, ids):
     house.clock.move(2)
 
 
-@pytest.mark.parametrize("count", [1, 5, 20])
-@pytest.mark.parametrize("status", [500, 400])
+@pytest.mark.parametrize(("count", "status"), [(1, 500), (5, 400), (20, 500)])
 def test_items_that_can_not_be_read_while_lists_and_writes_go_well_are_nobodys_fault(house, count, status):
     ids = house.in_step(count + 3)[:count]
     edited(house, ids)

@@ -5,12 +5,13 @@ from itertools import pairwise
 import pytest
 
 from plexsync.engine.engine import Idle, ProbeResult, Worked
+from plexsync.engine.stash_return import proved_up
 from plexsync.engine.tickets import READ, READ_PLEX, READ_STASH, WRITE, WRITE_PLEX, WRITE_STASH, Closed, Gate, Go, Probe
 from plexsync.rules.errors import Barred, Missing, Neighbour, Throttled, Unavailable
 from plexsync.rules.job import State
 from plexsync.rules.records import PaceRow
 from plexsync.simulator.http import Fault
-from tests.engine.house import HOUR, TOKEN, House, fails
+from tests.engine.house import BREAKER, HOUR, TOKEN, House, fails
 
 PLEX, STASH = Neighbour.PLEX, Neighbour.STASH
 NEEDS = (READ_PLEX, WRITE_PLEX, READ_STASH)
@@ -137,6 +138,30 @@ def test_failed_probes_wait_longer_each_time_up_to_five_minutes(house):
         house.worker.gates.ill(admit(house).ticket, AWAY)
         house.clock.move(3)
     assert waits == [60, 120, 240, 300, 300, 300]
+
+
+def test_proof_that_a_server_is_up_makes_its_probe_due_at_most_every_two_seconds(house):
+    trip(house, Unavailable(STASH, "Stash is away"))
+    probes = []
+    for _ in range(60):
+        proved_up(house.store, BREAKER, house.clock)
+        if isinstance(answer := admit(house), Probe):
+            probes.append(house.clock.now())
+            house.worker.gates.ill(answer.ticket, Unavailable(STASH, "Stash is away"))
+        house.clock.move(0.5)
+    assert len(probes) > 5
+    assert min(later - earlier for earlier, later in pairwise(probes)) >= 2000
+    house.clock.move(3)
+    proved_up(house.store, BREAKER, house.clock)
+    house.worker.gates.well(admit(house).ticket)
+    assert breaker(house, STASH).state == "closed"
+
+
+def test_no_proof_changes_a_closed_breaker_or_that_of_plex(house):
+    trip(house)
+    before = breaker(house), breaker(house, STASH)
+    proved_up(house.store, BREAKER, house.clock)
+    assert (breaker(house), breaker(house, STASH)) == before
 
 
 def test_a_probe_that_never_reports_frees_its_slot_after_its_lease(house):

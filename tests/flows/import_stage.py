@@ -117,7 +117,8 @@ class Stage:
     @property
     def changes(self) -> OpenChanges:
         house = self.house
-        return OpenChanges(house.store, self.stash, house.worker.gates, house.clock, longest=LONGEST)
+        worker = house.worker
+        return OpenChanges(house.store, self.stash, worker.gates, house.clock, worker.parts.expiry, longest=LONGEST)
 
     def plans(self, *ids: int, create: bool = False) -> list[SceneImport]:
         planner = self.planner

@@ -3,10 +3,14 @@
 import pytest
 
 from plexsync.flows.scenes.approval import Approved, approve
+from plexsync.flows.scenes.verbs import status_in, want_all
 from plexsync.rules.approval import ApprovedScene
 from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.status_words import SceneStatus
+from plexsync.simulator.http import Fault
 from tests.engine.house import fails
 from tests.flows.test_preview import preview
+from tests.flows.test_undo import undo
 
 
 def planned(house, *ids, fields=None, **how):
@@ -79,6 +83,34 @@ def test_of_a_part_only_that_is_written_and_the_scene_rests_until_it_is_edited(h
     assert house.books_balance()
 
 
+def test_what_was_skipped_has_a_status_of_its_own_and_is_taken_up_by_a_sync_of_everything(house):
+    id = edited(house)
+    approved(house, planned(house, id, fields=("genre",)))
+    house.work()
+    with house.store.reading() as db:
+        assert db.standings.counts()[SceneStatus.SKIPPED][0] == 1
+        assert db.standings.scenes(SceneStatus.SKIPPED, limit=9) == [id]
+        assert (db.standings.scenes(SceneStatus.DROPPED, limit=9), status_in(db, id)) == ([], SceneStatus.SKIPPED)
+    (rest,) = [one for one in house.worker.previewer.preview() if one.id == id]
+    assert [change.field for item in rest.items for change in item.fields] == ["title"]
+    want_all(house.store, house.worker.stash, house.worker.gates, house.clock)
+    house.clock.move(3)
+    house.work()
+    assert (house.row(id).state, shown(house, id)[0]) == (State.IDLE, "New")
+    assert house.books_balance()
+
+
+def test_a_scene_that_you_dropped_yourself_is_not_taken_up_with_what_was_skipped(house):
+    id = edited(house)
+    approved(house, planned(house, id, fields=("genre",)))
+    house.work()
+    house.want(id)
+    with house.store.writing() as tx:
+        assert tx.jobs.set_aside(Kind.SCENE, id, now=house.clock.now())
+    want_all(house.store, house.worker.stash, house.worker.gates, house.clock)
+    assert house.row(id).state is State.DROPPED
+
+
 def test_a_full_comparison_queues_the_rest_once_stash_says_something_else(house):
     id = edited(house)
     approved(house, planned(house, id, fields=("genre",)))
@@ -144,15 +176,35 @@ def test_a_queued_scene_is_not_approved_in_part_since_all_of_it_is_synced(house)
 
 
 def test_scenes_that_rest_or_are_gone_are_refused_each_with_its_reason(house):
-    ids = house.in_step(3)
+    ids = house.in_step(6)
     for id in ids:
         house.stash_sim.quiet_edit(id, title="New")
     scenes = planned(house, *ids)
     house.change("update job set state = 'ignored' where id = 1")
     house.stash_sim.destroy_scene(2)
+    undo(house, 3)
+    house.work()
+    house.change("update job set state = 'running' where id = 4")
+    house.plex_sim.remove(house.key_of(5))
+    house.plex_sim.faults.set(Fault("status", status=500, when=lambda request: house.key_of(6) in request.path))
     refused = approved(house, scenes).refused
+    assert refused.keys() == set(ids)
     assert refused[1] == "it is ignored"
     assert "Stash has no such scene" in refused[2]
+    assert refused[3] == "it is undone or released"
+    assert refused[4] == "it is queued already"
+    assert refused[5].startswith("no item in Plex has this file")
+    assert refused[6].endswith("failed inside (500)")
+
+
+def test_a_scene_that_was_never_queued_can_be_approved(house):
+    (id,) = house.add(1)
+    house.worker.indexer.freshen(force=True)
+    scenes = planned(house, id)
+    house.change("delete from job")
+    assert approved(house, scenes).queued == [id]
+    house.work()
+    assert shown(house, id)[0] == "Title 0"
 
 
 def test_what_is_there_already_is_no_work(house):

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from plexsync.rules.errors import Unavailable
 from plexsync.rules.job import COLLECTION, State
+from plexsync.simulator.http import Fault
 from tests.engine.house import House
 from tests.flows.dressed import dressed_house, key_of, rows
 from tests.flows.test_collections_flow import EVERYTHING, a_library
@@ -100,3 +102,23 @@ def test_a_foreign_collection_is_left_alone_until_items_make_one_beside_it(house
     assert compared(house) == {"Series One"}
     assert (rows(house)["Series One"].item != smart, rows(house)["Series One"].owner) == (True, "ours")
     assert compared(house) == set()
+
+
+def test_a_foreign_collection_beside_which_items_make_one_of_its_name_is_left_for_that(house):
+    item = house.plex_sim.collections(house.section)["Series One"][0]
+    empties(house, "Series One")
+    smart = house.plex_sim.add_smart_collection(house.section, "Series One", [item])
+    assert compared(house) == {"Series One"}
+    assert compared(house) == set()
+    house.plex_sim.hand_edit(item, collection=["Acme", "Trilogy", "series one"])
+    assert compared(house) == {"Series One"}, "the smart one itself is as it was"
+    assert rows(house)["Series One"].item not in ("", smart)
+    assert compared(house) == set()
+
+
+@pytest.mark.parametrize("listed", ["StudioStamps", "TagStamps", "GroupStamps", "GroupScenes"])
+def test_a_stash_that_refuses_to_list_its_objects_is_failing(house, listed):
+    house.stash_sim.faults.set(Fault("status", status=400, when=lambda request: listed.encode() in request.body))
+    with pytest.raises(Unavailable):
+        house.worker.dressing.comparison.compare()
+    assert house.rows("select failures from breaker where who = 'stash'") == [(1,)]

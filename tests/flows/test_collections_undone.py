@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from plexsync.app.dressing import forget_dressing
-from plexsync.flows.collections.undo import mark_collections_undone, redo_collections
+from plexsync.flows.collections.undo import BATCH, mark_collections_undone, redo_collections
 from plexsync.rules import choice
 from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
@@ -270,3 +270,14 @@ def test_what_is_not_undone_is_not_redone_and_a_redo_queues_only_what_was_undone
             jobs = db.jobs.of(COLLECTION, ids)
         assert [id for id, job in jobs.items() if job.state is State.READY] == [known["Acme"].id]
         assert redo_collections(house.store, house.clock, ids) == []
+
+
+def test_of_more_than_one_transaction_takes_each_that_was_undone_is_redone(tmp_path):
+    with dressed_house(tmp_path, **EVERYTHING) as house:
+        a_library(house)
+        undo(house)
+        first, second, last = (row.id for row in rows(house).values())
+        others = range(1_000, 1_000 + 2 * BATCH - 3)
+        # The first and the last of a transaction, and the first of the next one.
+        ids = [first, *others[: BATCH - 2], second, last, *others[BATCH - 2 :]]
+        assert redo_collections(house.store, house.clock, ids) == [first, second, last]

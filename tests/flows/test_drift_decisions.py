@@ -52,6 +52,8 @@ def compare(house):
 
 
 def edited(house, count=1):
+    # Another item comes first, so that no item has the number of its scene.
+    house.plex_sim.add_movie(house.section, files=[("/media/other.mkv", 1, 60_000)], title="another")
     ids = house.in_step(count)
     for id in ids:
         by_hand(house, id, title=f"By hand {id}")
@@ -67,7 +69,7 @@ def test_an_edit_in_plex_is_listed_as_soon_as_the_scene_was_looked_at(house):
     (entry,) = page(house).entries
     (field,) = entry.fields
     assert (entry.id, entry.library, field.name) == (id, "Movies", "title")
-    assert (field.in_plex.value, field.in_stash) == (f"By hand {id}", "Title 0")
+    assert (field.in_plex.value, field.in_stash, field.before) == (f"By hand {id}", "Title 0", False)
     assert entry.since is not None
     compare(house)
     assert names(house) == {id: ["title"]}
@@ -153,6 +155,10 @@ def test_a_locked_value_from_before_can_be_kept_or_given_up(house):
     house.want(first, second)
     house.work_until_settled()
     assert names(house) == {first: ["studio"], second: ["studio"]}
+    house.edit(first, studio="Changed in Stash")
+    house.work()
+    assert [field.before for entry in page(house).entries for field in entry.fields] == [True, True]
+    assert house.plex_sim.item(house.key_of(first)).scalars["studio"] == "Other tool"
     answer(house, KEEP, first)
     answer(house, TAKE, second)
     house.edit(first, studio="New")
@@ -193,12 +199,16 @@ def test_an_undo_and_a_redo_leave_a_kept_field_kept(house):
     assert answer(house, UNKEEP, id).fields == 1
 
 
-def test_a_keep_of_an_undone_scene_can_be_taken_back(house):
+@pytest.mark.parametrize("is_worked", [True, False])
+def test_a_keep_of_an_undone_scene_can_be_taken_back(house, is_worked):
     (id,) = edited(house)
     answer(house, KEEP, id)
     undo(house, id)
-    house.work()
+    if is_worked:
+        house.work()
+    stood = house.rows("select word from standing")
     assert answer(house, UNKEEP, id).fields == 1
+    assert house.rows("select word from standing") == stood
     assert names(house) == {}
     with house.store.reading() as db:
         assert db.memories.marks([id]) == {id: "undo"}
@@ -243,8 +253,19 @@ def test_a_keep_of_a_scene_that_left_plex_can_be_taken_back(house):
     house.clock.move(3)
     house.work()
     assert names(house) == {id: ["title*"]}
+    stood = house.rows("select word from standing")
     assert answer(house, UNKEEP, id).fields == 1
     assert (names(house), page(house).kept) == ({}, 0)
+    assert house.rows("select word from standing") == stood
+
+
+@pytest.mark.parametrize("stood", ["unknown", "in step"])
+def test_a_scene_whose_keep_is_taken_back_stands_as_edited_in_plex(house, stood):
+    (id,) = edited(house)
+    answer(house, KEEP, id)
+    house.change("delete from standing" if stood == "unknown" else "update standing set word = 'in step'")
+    assert answer(house, UNKEEP, id).fields == 1
+    assert house.rows("select id, word from standing join job on id = scene") == [(id, "person")]
 
 
 def test_a_running_attempt_that_was_planned_before_the_decision_loses_the_scene(house):

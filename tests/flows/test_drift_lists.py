@@ -19,7 +19,6 @@ from plexsync.flows.scenes.drift import (
 from plexsync.rules.drift import DriftField
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State
-from plexsync.rules.status_words import KEPT as EDITED
 from plexsync.rules.values import Held
 from plexsync.simulator.http import Fault
 from tests.engine.house import House
@@ -179,7 +178,7 @@ def test_a_scene_stands_as_edited_until_its_last_field_is_decided_about_and_agai
     ):  # fmt: skip
         answer(house, what, id, fields=fields)
         words.append(word())
-    assert words == [EDITED, EDITED, "in step", "in step", EDITED, "in step"]
+    assert words == ["person 2", "person 1", "in step", "in step", "person 1", "in step"]
 
 
 def test_while_a_server_is_known_to_be_away_neither_is_asked(house: House):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from plexsync.flows.scenes.stash_lines import FIRST_DELAY, StashListener
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.events import Edited
-from plexsync.rules.job import Kind
+from plexsync.rules.job import Kind, State
 from plexsync.rules.note_keys import EDIT_BY_HOOK, EDIT_BY_LINE, EDIT_BY_POLL, LINES
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_hooks import HookRunner
@@ -37,7 +37,8 @@ class Told:
 
 
 def listener(house: House, *batches: Sequence[Edited] | None, poll: Callable[[], object] = lambda: None):
-    return StashListener(house.store, Told(*batches), house.worker.gates, house.clock, house.dice, poll=poll)
+    worker = house.worker
+    return StashListener(house.store, worker.stash, Told(*batches), worker.gates, house.clock, house.dice, poll=poll)
 
 
 def wanted(house: House) -> set[tuple[str, int]]:
@@ -53,6 +54,7 @@ SEVEN, TAG = Edited(Kind.SCENE, 7), Edited(Kind.TAG, 3)
 
 
 def test_what_a_line_names_is_queued_in_one_transaction_for_each_batch(house: House) -> None:
+    house.add(7)
     listener(house, None, [SEVEN, TAG], [], None)()
     assert wanted(house) == {("scene", 7), ("tag", 3)}
     assert house.rows("select lane from job") == [(0,), (0,)]
@@ -60,12 +62,37 @@ def test_what_a_line_names_is_queued_in_one_transaction_for_each_batch(house: Ho
 
 
 def test_single_edits_go_before_a_crowd_of_edits(house: House) -> None:
-    listener(house, None, [Edited(Kind.SCENE, id) for id in range(1, 101)], [Edited(Kind.SCENE, 500)])()
-    assert house.rows("select distinct lane from job where id <= 100") == [(1,)]
-    assert house.rows("select lane from job where id = 500") == [(0,)]
+    *many, last = house.add(101, in_plex=False)
+    listener(house, None, [Edited(Kind.SCENE, id) for id in many], [Edited(Kind.SCENE, last)])()
+    assert house.rows(f"select lane, count(*) from job where id <> {last} group by lane") == [(1, 100)]
+    assert house.rows(f"select lane from job where id = {last}") == [(0,)]
+
+
+def test_a_scene_that_stash_does_not_have_leaves_no_row_and_one_that_it_had_is_gone(house: House) -> None:
+    one, other = house.in_step(2)
+    new = house.add_scene(7)
+    house.stash_sim.destroy_scene(one)
+    house.forget_requests()
+    forged = [Edited(Kind.SCENE, id) for id in range(1000, 1250)]
+    listener(house, None, [*forged, Edited(Kind.SCENE, one)], [Edited(Kind.SCENE, new)], forged)()
+    assert wanted(house) == {("scene", one), ("scene", new)}
+    house.work()
+    assert {id for (id,) in house.rows("select id from job")} == {one, other, new}
+    assert (house.row(one).state, house.row(new).state) == (State.GONE, State.ABSENT)
+
+
+def test_a_known_scene_costs_no_question_and_a_new_one_is_queued_if_stash_can_not_be_asked(house: House) -> None:
+    (id,) = house.in_step()
+    house.forget_requests()
+    listener(house, None, [Edited(Kind.SCENE, id), TAG])()
+    assert house.stash_sim.count() == 0
+    house.stash_sim.faults.set(Fault("status", status=500))
+    listener(house, None, [Edited(Kind.SCENE, 77)])()
+    assert wanted(house) == {("scene", id), ("tag", 3), ("scene", 77)}
 
 
 def test_it_polls_once_connected_once_stash_sends_and_when_the_connection_is_lost(house: House) -> None:
+    house.add(7)
     polls: list[int] = []
     listener(house, None, None, [], [SEVEN], None, poll=lambda: polls.append(len(wanted(house))))()
     assert polls == [0, 0, 1]

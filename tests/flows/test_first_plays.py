@@ -173,6 +173,25 @@ def test_an_earlier_day_and_another_account_ask_again(tmp_path, then, now, asks)
         assert counted(house) is None
 
 
+def test_a_new_process_knows_the_account_with_the_name_and_whether_it_has_the_name_no_more(tmp_path):
+    with new_house(tmp_path, WatchRules("Guest")) as house:
+        guest = house.plex_sim.add_account("guest")
+        (id,) = house.in_step()
+        play(house, id, AT, account=guest)
+        poll(house)
+        approve(house, account=guest)
+        house.replace_worker()
+        house.plex_sim.rename_account(guest, "another")
+        assert house.worker.back.first_run.begin() == 0
+        house.work_for(60)
+        assert plays(house, id) == []
+        house.plex_sim.rename_account(guest, "guest")
+        poll(house)
+        house.replace_worker()
+        assert house.worker.back.first_run.begin() == 0, "all of it was queued before"
+        assert plays(house, id) == [AT]
+
+
 def test_what_is_played_while_an_approval_does_not_hold_is_written_once_it_holds_again(tmp_path):
     with new_house(tmp_path, WatchRules(since=AT)) as house:
         one, two = house.in_step(2)
@@ -191,6 +210,20 @@ def test_what_is_played_while_an_approval_does_not_hold_is_written_once_it_holds
         house.clock.move(60)
         poll(house)
         assert house.stash_sim.log == [], "what was queued once is not queued at each poll"
+
+
+def test_a_question_that_earlier_settings_asked_is_over_once_the_approval_holds_again(tmp_path):
+    with new_house(tmp_path, WatchRules(since=AT)) as house:
+        (id,) = house.in_step()
+        approve(house, watch_since=AT, since=AT)
+        play(house, id, AT)
+        poll(house)
+        house.replace_worker(watch=WatchRules(since=AT - 5))
+        poll(house)
+        assert counted(house) is not None
+        house.replace_worker(watch=WatchRules(since=AT))
+        assert house.worker.back.first_run.begin() == 0, "nothing is queued a second time"
+        assert counted(house) is None
 
 
 def test_another_server_asks_again(house):

@@ -89,3 +89,26 @@ def test_the_first_look_of_all_wants_nothing_either(house):
     seen = explain(house.store, house.worker.glances, house.worker.gates, ids[0])
     assert len(seen.sight.targets) == 1
     assert queue(house) == before
+
+
+def listings(house):
+    return house.plex_sim.count("GET", f"/library/sections/{house.section}/all")
+
+
+def test_looking_at_a_library_that_stands_still_lists_nothing(house):
+    house.in_step()
+    house.worker.indexer.freshen(force=True)
+    house.replace_worker()
+    house.forget_requests()
+    assert not looks(house)["explain"](house.add_scene(9)).sight.targets
+    assert (house.plex_sim.count("GET", "/library/sections") > 0, listings(house)) == (True, 0)
+
+
+def test_what_the_first_look_of_all_has_listed_nobody_lists_again(house):
+    (id,) = house.add(1)
+    assert looks(house)["explain"](id).sight.targets
+    assert listings(house) == 1
+    house.replace_worker()
+    house.worker.indexer.freshen()
+    assert looks(house)["explain"](id).sight.targets
+    assert listings(house) == 1

@@ -466,6 +466,17 @@ def test_a_request_whose_end_is_unknown_is_resolved_by_reading(stage: Stage, arr
     assert stage.scene_json(id) == before
 
 
+@pytest.mark.parametrize("leap", [-86_400, 600, 86_400])
+def test_a_leap_of_the_clock_ends_no_request_of_an_import(stage: Stage, leap: float) -> None:
+    id = stage.add()
+    stage.house.stash_sim.faults.set(Fault("reset", when=updating, times=1))
+    stage.run(id)
+    stage.house.clock.leap(leap)
+    assert stage.run(id).still_open == 7
+    stage.house.clock.move(LONGEST / 1000)
+    assert stage.run(id).fields == 7
+
+
 def test_a_value_that_stash_has_changed_at_once_is_told_and_is_not_the_imports(stage: Stage) -> None:
     id = stage.add()
 
@@ -574,13 +585,19 @@ def kills(stage: Stage, run: Callable[[Database], None], after: Callable[[], Non
 
 def importer_on(stage: Stage, store: Database) -> Importer:
     gates, clock = stage.house.worker.gates, stage.house.clock
-    changes = OpenChanges(store, stage.stash, gates, clock, longest=LONGEST)
+    changes = OpenChanges(store, stage.stash, gates, clock, stage.house.worker.parts.expiry, longest=LONGEST)
     return Importer(store, stage.stash, stage.planner, changes, gates, clock)
 
 
 def undo_on(stage: Stage, store: Database) -> ImportUndo:
     gates, clock = stage.house.worker.gates, stage.house.clock
-    return ImportUndo(store, stage.stash, OpenChanges(store, stage.stash, gates, clock, longest=LONGEST), gates, clock)
+    return ImportUndo(
+        store,
+        stage.stash,
+        OpenChanges(store, stage.stash, gates, clock, stage.house.worker.parts.expiry, longest=LONGEST),
+        gates,
+        clock,
+    )
 
 
 def undo_all(stage: Stage) -> None:

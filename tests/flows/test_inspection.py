@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plexsync.flows.scenes.batch_reads import halved
+from plexsync.reports.cures import cure
 from plexsync.rules.errors import Neighbour, NeighbourError, Unavailable
 from plexsync.rules.job import Absent, Dead, Gone
 from tests.engine.house import House, path_of
@@ -46,6 +47,17 @@ def test_a_pair_that_is_contested_is_left_alone_in_whatever_unicode_form_it_is_n
     pair = [house.stash_sim.add_scene(files=[(f"/media/{folder}/{name}", 777, 60.0)]) for folder in ("one", "two")]
     sights = look(house, *pair)
     assert [type(sights[id].outcome) for id in pair] == [Dead, Dead]
+    assert [sights[id].outcome.error.partition(":")[0] for id in pair] == [
+        f"two scenes in Stash have this file, this one and {rival}" for rival in reversed(pair)
+    ]
+
+
+def test_one_item_that_is_in_doubt_is_not_called_several(house):
+    house.plex_sim.add_movie(house.section, files=[("/media/elsewhere/long.mp4", 777, 600_000)])
+    id = house.stash_sim.add_scene(files=[("/media/one/long.mp4", 777, 60.0)])
+    error = look(house, id)[id].outcome.error
+    assert error.startswith("one item could be it")
+    assert "several" not in cure("ambiguous", error).meaning
 
 
 def test_an_index_that_is_empty_is_filled_first(house):

@@ -9,6 +9,7 @@ from plexsync.rules.choices import Choice
 from plexsync.rules.errors import Barred
 from plexsync.rules.job import State
 from plexsync.rules.losses import LEAST
+from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, House
 from tests.flows.test_forgetting import remembered
 
@@ -262,3 +263,13 @@ def test_settings_that_ask_for_a_library_by_name_keep_what_is_known_of_it(tmp_pa
         go_on(house)
         assert house.rows("select setting from hold where who = 'plex'") == [("plex_libraries",)]
         assert knows(house) == (MANY, set(range(1, MANY + 1)))
+
+
+def test_one_empty_answer_takes_no_item_from_its_scene(house):
+    (id, _) = house.in_step(2)
+    item = f"/library/metadata/{house.key_of(id)}"
+    house.plex_sim.faults.set(Fault("empty", times=1, when=lambda request: request.path == item))
+    house.edit(id, title="Edited")
+    house.work()
+    assert house.plex_sim.faults.active == ()
+    assert (house.title_in_plex(id), house.row(id).state) == ("Edited", State.IDLE)

@@ -7,15 +7,17 @@ from urllib.request import urlopen
 import pytest
 
 from plexsync.engine.undo import wish_undone
+from plexsync.flows.plays.errands import PlaysFinding
 from plexsync.flows.plays.history_poll import WatchRules
-from plexsync.flows.plays.marked import drop_marks
+from plexsync.flows.plays.marked import WAITS, drop_marks
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import PLAYS, Kind
-from plexsync.rules.marked_plays import GRACE, CountedViews
+from plexsync.rules.job import PLAYS, Done, Gone, Kind, Waiting
+from plexsync.rules.marked_plays import GRACE, CountedViews, FoundMarks, MarkDecision
 from plexsync.rules.play_wishes import REDO, UNDO, PlayWish
+from plexsync.rules.plays import PlayPlan
 from plexsync.simulator.http import Fault, Request
 from plexsync.store.plays_file import PlaysFile
 from tests.engine.house import DAY, HOUR, TOKEN, House
@@ -392,6 +394,20 @@ def test_while_stash_refuses_writes_a_mark_waits(house):
     assert house.breaker(Neighbour.PLEX) == "closed"
 
 
+def test_a_mark_that_is_dropped_is_no_play_any_more_and_its_view_stays_dealt_with(house):
+    (id,) = began(house)
+    house.plex_sim.play(house.key_of(id))
+    played = house.plex_sim.now()
+    settle(house)
+    marked = scrobble(house, id)
+    settle(house)
+    assert house.rows("select moment, history_key = 'marked' from played order by moment") == [(played, 0), (marked, 1)]
+    with house.store.writing() as tx:
+        drop_marks(tx)
+    assert house.rows("select moment from played") == [(played,)]
+    assert counted(house, id) == CountedViews(1)
+
+
 @pytest.mark.parametrize("is_compared", [True, False])
 def test_switched_off_again_no_mark_is_left_to_be_sent(house, is_compared):
     one, two = began(house, 2)
@@ -442,3 +458,38 @@ def test_a_database_that_is_older_than_a_mark_sends_it_no_second_time(house):
     settle(house)
     assert plays_of(house, id) == [moment]
     assert house.row(id, Kind.SCENE)
+
+
+# --- how long a scene waits -------------------------------------------------------------------------------------------
+
+IDLE = PlayPlan(None, None, {}, {})
+
+
+def waiting(seconds: float, text: str = "something else") -> Waiting:
+    return Waiting(text, "released", after=seconds, backoff=False)
+
+
+@pytest.mark.parametrize(
+    ("mark", "ends", "waits"),
+    [
+        pytest.param(None, Done(), Done(), id="nothing to wait for"),
+        pytest.param(5_000, Done(), waiting(5, WAITS), id="for a mark"),
+        pytest.param(-1, Done(), waiting(0, WAITS), id="for a mark that is over"),
+        pytest.param(5_000, waiting(6), waiting(5, WAITS), id="the mark first"),
+        pytest.param(5_000, waiting(4), waiting(4), id="something else first"),
+        pytest.param(5_000, waiting(5), waiting(5), id="both at once"),
+    ],
+)
+@pytest.mark.parametrize("sends", [False, True])
+def test_a_scene_is_looked_at_again_after_the_wait_that_is_over_first(house, mark, ends, waits, sends):
+    until = house.clock.now() + mark if mark else 0
+    marks = FoundMarks({"71": (CountedViews(), MarkDecision(CountedViews(), wait_until=until))})
+    finding = PlaysFinding(1, plan=IDLE, ends=ends, outcome=None if sends else ends)
+    joined = house.worker.back.flow.marked.joined(finding, marks)
+    assert (joined.ends, joined.outcome, joined.marks) == (waits, None if sends else waits, marks)
+
+
+def test_a_scene_without_a_plan_waits_for_no_mark(house):
+    gone = PlaysFinding(1, outcome=Gone())
+    marks = FoundMarks({"71": (CountedViews(), MarkDecision(CountedViews(), wait_until=house.clock.now() + 5_000))})
+    assert house.worker.back.flow.marked.joined(gone, marks) == gone

@@ -222,6 +222,19 @@ def test_the_oldest_are_forgotten_where_there_are_too_many(house):
     assert house.rows(f"select id from job where kind = '{PLAYS}'") == [(last,)]
 
 
+@pytest.mark.parametrize(("others", "asks"), [(MANY - 1, []), (MANY, [2])])
+def test_the_oldest_sessions_are_forgotten_where_there_are_too_many(house, others, asks):
+    (id,) = house.in_step()
+    listener, paused = house.worker.back.listener, changed(house.key_of(id), SessionState.PAUSED, 31_000)
+    listener.take([paused])
+    assert polled_at(house, within=2) == [2]
+    listener.take([changed("9000", SessionState.PLAYING, 0, f"another {number}") for number in range(others)])
+
+    listener.take([paused])
+
+    assert polled_at(house, within=3) == asks, "what is repeated is heard again once it was forgotten"
+
+
 def test_an_item_that_was_stopped_again_lately_is_not_among_the_oldest(house):
     first, second, last = house.in_step(3)
     listener = house.worker.back.listener

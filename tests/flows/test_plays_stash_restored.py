@@ -168,6 +168,24 @@ def test_an_id_that_was_dealt_again_is_evidence(house):
     assert plays(house, *ids) == [[AT], [AT + 5], []]
 
 
+def test_the_number_of_a_scene_that_was_dealt_again_keeps_no_play_from_the_scene_that_is_back(house):
+    (first,) = stocked(house, 1)
+    copy = house.stash_sim.backup()
+    house.stash_sim.destroy_scene(first)
+    house.clock.move(60)
+    second = house.add_scene(0)
+    house.want(second)
+    play(house, second, AT)
+    poll(house)
+    assert plays(house, second) == [[AT]]
+    house.stash_sim.restore(copy)
+    house.clock.move(60)
+    assert house.add_scene(8) == second
+    assert house.worker.back.comparison.run_if_due()
+    house.work_for(60)
+    assert plays(house, first, second) == [[AT], []]
+
+
 def test_without_evidence_they_count_as_deleted_and_one_line_asks(house, caplog):
     ids = stocked(house, 4)
     copy = added_since_a_backup(house, ids)

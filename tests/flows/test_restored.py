@@ -303,6 +303,31 @@ def test_a_hand_edit_that_plexs_backup_has_is_kept(tmp_path):
         assert [genres(house, id) for id in (first, second)] == [{"Newer"}] * 2
 
 
+@pytest.mark.parametrize("in_stash", ["Title 0", "Fresh"])
+def test_a_hand_edit_that_was_kept_stays_after_plex_and_stash_were_restored_to_one_moment_until_stash_says_something_new(
+    tmp_path, in_stash
+):
+    with House(tmp_path / "data") as house:
+        [id] = house.in_step()
+        by_hand(house, id, title="Mine")
+        edited(house, id, tags=["Seen"])
+        plex, stash = house.plex_sim.backup(), house.stash_sim.backup()
+        edited(house, id, title="Second")
+        assert title_of(house, id) == "Second"
+        house.plex_sim.restore(plex)
+        house.stash_sim.restore(stash)
+        house.stash_sim.edit_scene(id, title=in_stash)
+        report = compared(house)
+        kept = in_stash == "Title 0"
+        assert (report.kept, title_of(house, id)) == (1, "Mine" if kept else "Fresh")
+        # By this the item is no longer older than what was sent, so nothing but memory tells.
+        by_hand(house, id, summary="Another field")
+        edited(house, id, tags=["Later"])
+        assert title_of(house, id) == ("Mine" if kept else "Fresh")
+        edited(house, id, title="Third")
+        assert title_of(house, id) == "Third"
+
+
 def test_an_older_title_that_a_person_sets_again_is_kept(tmp_path):
     with House(tmp_path / "data") as house:
         [id] = house.in_step()

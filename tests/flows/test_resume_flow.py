@@ -5,13 +5,18 @@ from contextlib import contextmanager
 import pytest
 
 from plexsync.engine.undo import wish_undone
+from plexsync.flows.plays.errands import PlaysFinding
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT, UNAPPROVED
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import State
+from plexsync.rules.item import Viewing
+from plexsync.rules.job import Done, State, Waiting
 from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish
+from plexsync.rules.plays import PlayPlan
+from plexsync.rules.resume import RememberedResume, Watched
+from plexsync.rules.scene import Scene, WatchedScene
 from plexsync.simulator.http import Fault, Request
 from plexsync.store.plays_file import PlaysFile
 from tests.engine.house import DAY, House
@@ -590,3 +595,31 @@ def test_a_kill_at_any_boundary_ends_where_plex_is_or_where_it_was_before(tmp_pa
             poll(house)
             assert resume_of(house, one) == 44_000
     assert number > 20
+
+
+# --- how long a scene waits -------------------------------------------------------------------------------------------
+
+ARRIVES = "an earlier request may still arrive in Stash"
+
+
+def waiting(seconds: float, text: str = "something else") -> Waiting:
+    return Waiting(text, "released", after=seconds, backoff=False)
+
+
+@pytest.mark.parametrize(
+    ("until", "ends", "waits"),
+    [
+        pytest.param(5_000, Done(), waiting(5, ARRIVES), id="for the resume point"),
+        pytest.param(5_000, waiting(6), waiting(5, ARRIVES), id="the resume point first"),
+        pytest.param(5_000, waiting(4), waiting(4), id="something else first"),
+        pytest.param(5_000, waiting(5), waiting(5), id="both at once"),
+    ],
+)
+@pytest.mark.parametrize("sends", [False, True])
+def test_a_scene_is_looked_at_again_after_the_wait_that_is_over_first(house, until, ends, waits, sends):
+    last = Watched("71", Viewing(0, house.plex_sim.now(), 30_000))
+    open_request = RememberedResume(last, 0, 0, sending=30_000, until=house.clock.now() + until)
+    watched = WatchedScene(Scene(1), (), position=0)
+    finding = PlaysFinding(1, watched, plan=PlayPlan(None, None, {}, {}), ends=ends, outcome=None if sends else ends)
+    joined = house.worker.back.flow.resume.put_back(finding, open_request)
+    assert (joined.ends, joined.outcome) == (waits, None if sends else waits)

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from plexsync.flows.scenes import scan_requests
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
 from tests.engine.house import House, path_of
@@ -30,9 +31,9 @@ def absent(house, *paths):
 
 
 def later(house, seconds):
-    """The watch beside the worker goes on."""
+    """The watch beside the worker goes on. Returns how many folders it asked for."""
     house.clock.move(seconds)
-    house.worker.scans.go_on()
+    return house.worker.scans.go_on()
 
 
 def test_an_absent_scene_has_its_folder_scanned_and_comes_in_step_when_that_has_ended(asking):
@@ -89,10 +90,40 @@ def test_while_a_library_is_scanned_the_next_folder_waits(asking):
     assert asking.plex_sim.count() == 0, "nothing waits any more"
 
 
+def test_the_next_folder_is_asked_for_five_seconds_after_the_last_look(asking):
+    absent(asking, "/media/one/a.mp4", "/media/two/b.mp4", "/media/three/c.mp4")
+    asking.plex_sim.finish_scan(asking.section)
+    assert [later(asking, seconds) for seconds in (4.9, 0.1)] == [0, 1]
+    assert later(asking, 5) == 0, "the library is being scanned"
+    asking.plex_sim.finish_scan(asking.section)
+    assert [later(asking, 5), later(asking, 5)] == [1, 0]
+    assert scans(asking) == ["/media/one", "/media/two", "/media/three"]
+
+
+def test_only_so_many_folders_wait(asking, monkeypatch):
+    monkeypatch.setattr(scan_requests, "MANY", 2)
+    absent(asking, "/media/one/a.mp4", "/media/two/b.mp4", "/media/three/c.mp4")
+    for _ in range(3):
+        asking.plex_sim.finish_scan(asking.section)
+        later(asking, 10)
+    assert scans(asking) == ["/media/one", "/media/two"]
+
+
+def test_a_plex_that_refuses_to_list_its_libraries_is_failing(asking):
+    absent(asking, "/media/one/a.mp4", "/media/two/b.mp4")
+    asking.plex_sim.finish_scan(asking.section)
+    asking.plex_sim.faults.set(Fault("status", status=400, when=lambda request: request.path == "/library/sections"))
+    assert later(asking, 10) == 0
+    assert asking.rows("select failures from breaker where who = 'plex'") == [(1,)]
+
+
 def test_a_folder_outside_of_every_library_is_not_asked_for(asking):
     absent(asking, "/elsewhere/a.mp4", "/media2/b.mp4")
     later(asking, 10)
     assert scans(asking) == []
+    asking.forget_requests()
+    later(asking, 10)
+    assert asking.plex_sim.count() == 0, "it is forgotten"
 
 
 def test_the_folder_is_the_one_that_plex_sees(tmp_path):

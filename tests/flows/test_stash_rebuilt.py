@@ -309,6 +309,17 @@ def test_ignoring_it_again_ignores_the_scene_that_is_there_now(house, library):
     assert house.rows("select count(*) from note where name like 'ignored:%'") == [(0,)]
 
 
+def test_another_scene_under_the_id_of_an_ignored_one_that_is_being_undone_waits_for_you(house):
+    one, *_ = house.in_step(3)
+    ignore_scenes(house.store, [one], house.clock)
+    undo(house, one)
+    created_again(house, one, ("/media/new.mp4", 77, 60.0), title="Another scene")
+    own = movie(house, ("/media/new.mp4", 77, 60_000))
+    walk(house)
+    house.work_until_settled()
+    assert (house.row(one).cls, title_of(house, own)) == ("ambiguous", "as scanned")
+
+
 def test_an_undone_mark_rests_only_the_scene_that_was_undone(house):
     one, *_ = house.in_step(3)
     key = house.key_of(one)

@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
+from plexsync.flows.scenes.undo_marks import redo_scenes
+from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes
 from plexsync.plex.artwork import key_of
 from plexsync.rules import template
 from plexsync.rules.desired import NAMES, Profile
@@ -417,11 +419,61 @@ def test_ignored_dropped_and_dead_scenes_are_taken_back_as_well(house):
     house.work()
     house.plex_sim.faults.clear()
     assert house.states() == {State.IGNORED: 1, State.DROPPED: 1, State.DEAD: 1}
-    marked = undo(house, *ids)
-    assert marked.ignored == ids[:1]
+    undo(house, *ids)
     house.work()
     assert {house.title_in_plex(id) for id in ids} == {"file 0", "file 1", "file 2"}
-    assert house.states() == {State.IDLE: 3}
+    assert house.states() == {State.IGNORED: 1, State.IDLE: 2}
+    assert house.books_balance()
+
+
+def test_an_ignored_scene_stays_ignored_after_its_undo_and_no_edit_brings_it_back(house):
+    (id,) = house.in_step(1)
+    ignore_scenes(house.store, [id], house.clock)
+    undo(house, id)
+    house.edit(id, title="Before the undo was worked")
+    assert redo_scenes(house.store, house.clock, [id]).ignored == [id]
+    house.work()
+    assert (house.title_in_plex(id), house.states()) == ("file 0", {State.IGNORED: 1})
+    house.edit(id, title="Later")
+    reconciled(house)
+    assert (house.title_in_plex(id), house.states()) == ("file 0", {State.IGNORED: 1})
+    assert unignore_scenes(house.store, [id], house.clock) == [id]
+    house.work()
+    assert house.title_in_plex(id) == "Later"
+    assert house.books_balance()
+
+
+def test_an_ignored_scene_whose_undo_plex_refuses_is_ignored_once_it_was_taken_back(house):
+    id, _ = house.in_step(2)
+    ignore_scenes(house.store, [id], house.clock)
+    house.plex_sim.faults.set(fails("PUT", house.key_of(id), status=400))
+    undo(house, id)
+    house.work()
+    assert house.states() == {State.DEAD: 1, State.IDLE: 1}
+    house.plex_sim.faults.clear()
+    house.edit(id, title="Edited meanwhile")
+    house.work()
+    assert (house.title_in_plex(id), house.states()) == ("file 0", {State.IGNORED: 1, State.IDLE: 1})
+
+
+def test_unignore_before_the_undo_was_worked_ends_the_ignore(house):
+    (id,) = house.in_step(1)
+    ignore_scenes(house.store, [id], house.clock)
+    undo(house, id)
+    assert unignore_scenes(house.store, [id], house.clock) == [id]
+    house.work()
+    assert house.states() == {State.IDLE: 1}
+
+
+def test_an_ignored_scene_that_is_gone_from_stash_is_taken_back_and_stays_ignored(house):
+    ids = house.in_step(2)
+    key = house.key_of(ids[0])
+    ignore_scenes(house.store, ids[:1], house.clock)
+    house.stash_sim.destroy_scene(ids[0])
+    undo(house, ids[0])
+    house.work()
+    assert house.plex_sim.item(key).scalars["title"] == "file 0"
+    assert house.states() == {State.IGNORED: 1, State.IDLE: 1}
     assert house.books_balance()
 
 

@@ -2,13 +2,18 @@
 
 import pytest
 
+from plexsync.app.way_back import plays_to_take_back
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH
 from plexsync.flows.plays.canaries import NO_PLAY
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.plays.rating_bases import RatingRules
+from plexsync.rules.item import Viewing
+from plexsync.rules.play_wishes import UNDO
+from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
 from tests.engine.house import House
 from tests.engine.pools import Inline
 from tests.flows.test_plays_flow import AT, play, poll
+from tests.flows.test_plays_wishes import wish
 
 GATES = (READ_PLEX, WRITE_PLEX, READ_STASH, WRITE_STASH)
 SCENES = 4
@@ -57,6 +62,24 @@ def test_each_shows_that_its_server_answers_and_changes_nothing(house, kind, cou
         assert len(logs.pop(sent)) == count
         assert [len(log) for log in logs.values()] == [0]
     assert seen(house) == before
+
+
+@pytest.mark.parametrize("what", ["plays", "a resume point"])
+def test_while_the_way_back_is_off_plays_are_evidence_only_once_you_have_taken_something_back(house, what):
+    house.replace_worker(watch=None, ratings=RatingRules(), holder="off")
+    flow = plays_to_take_back(house.worker.parts)
+
+    def evidence() -> list[int]:
+        return [len(flow.canaries(gate, 2, ticket=house.worker.gates.ticket(gate))) for gate in GATES]
+
+    assert evidence() == [0, 0, 0, 0]
+    if what == "plays":
+        wish(house, UNDO, 3)
+    else:
+        asked = RememberedResume(Watched("7", Viewing(0, AT, 30_000)), 30_000, 0, undo=ResumeUndo.ASKED)
+        with house.store.writing() as tx:
+            tx.watches.save(3, "", asked)
+    assert evidence() == [0, 0, 1, 2]
 
 
 @pytest.mark.parametrize("number", [0, 1])

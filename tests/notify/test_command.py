@@ -9,6 +9,8 @@ import pytest
 from plexsync.notify.command import CommandMessenger
 from plexsync.rules.notices import Notice, NotSent
 from tests.patience import until
+from validation.config import describe
+from validation.plex_entries import TOKEN_VARIABLE
 
 NOTICE = Notice("away:plex", 1_768_471_200_000, "Plex has not answered; $(touch owned) `touch owned` ; touch owned")
 
@@ -41,6 +43,23 @@ def test_no_shell_reads_the_sentence(tmp_path, monkeypatch):
 def test_the_end_of_something_is_marked(tmp_path):
     words = program(tmp_path, "import os, sys; sys.exit(os.environ['NOTICE_OVER'] != '1')")
     CommandMessenger(words).send(Notice("away:plex", 0, "Plex answers again.", over=True))
+
+
+def test_the_command_inherits_no_secret_of_plexsync_and_everything_else(tmp_path, monkeypatch):
+    secrets = [setting.variable for setting in describe() if setting.secret]
+    assert "PLEXSYNC_DATABASE_URL" in secrets
+    withheld = [*secrets, *(f"{name}_FILE" for name in secrets), f"{TOKEN_VARIABLE}ATTIC", "PGPASSWORD", "PGPASSFILE"]
+    own = ["TELL_TOKEN", "PGHOST", "PLEX_TOKEN"]
+    for name in [*withheld, *own]:
+        monkeypatch.setenv(name, "v4lue")
+    words = program(
+        tmp_path,
+        "import os, pathlib\n"
+        "names = sorted(name for name in os.environ if os.environ[name] == 'v4lue')\n"
+        "pathlib.Path(__file__).with_name('told').write_text(' '.join(names))\n",
+    )
+    CommandMessenger(words).send(NOTICE)
+    assert (tmp_path / "told").read_text().split() == sorted(own)
 
 
 def test_a_command_that_fails_is_said_so(tmp_path):

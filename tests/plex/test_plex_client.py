@@ -8,7 +8,17 @@ import pytest
 
 from plexsync.plex.artwork import key_of
 from plexsync.plex.client import PlexClient
-from plexsync.rules.errors import Barred, Missing, NeighbourError, Refused, Throttled, TooLong, Unavailable, Unusable
+from plexsync.rules.errors import (
+    Barred,
+    ForeignNotFound,
+    Missing,
+    NeighbourError,
+    Refused,
+    Throttled,
+    TooLong,
+    Unavailable,
+    Unusable,
+)
 from plexsync.rules.item import Entry, Item, Part
 from plexsync.rules.neighbours import Plex
 from plexsync.rules.plan_records import Change
@@ -230,6 +240,31 @@ def test_a_proxy_that_answers_404_for_existing_items_too_is_no_answer(sim, secti
     sim.faults.set(Fault("proxy", status=404, when=lambda request: dark(request) or gone.when(request)))
     with pytest.raises(Unavailable, match="404, and not as Plex does"):
         plex.items([keys[0]])
+
+
+def about_items(request):
+    return request.path.startswith("/library/metadata/")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_empty_answer_about_items_is_asked_for_again(sim, section, plex, count):
+    keys = movies(sim, section, 5)
+    sim.faults.set(Fault("empty", times=1, when=about_items))
+    assert set(plex.items(keys[:count])) == set(keys[:count])
+
+
+def test_an_empty_answer_is_no_answer_while_no_listed_item_can_be_read(sim, section, plex):
+    keys = movies(sim, section, 2)
+    sim.faults.set(Fault("empty", when=about_items))
+    with pytest.raises(ForeignNotFound, match="with nothing, where Plex says 404"):
+        plex.items(keys)
+
+
+def test_an_item_is_missing_where_plex_goes_on_answering_with_nothing_and_another_can_be_read(sim, section, plex):
+    gone, other = movies(sim, section, 2)
+    sim.faults.set(Fault("empty", when=lambda request: request.path == f"/library/metadata/{gone}"))
+    assert plex.items([gone]) == {}
+    assert set(plex.items([gone, other])) == {gone, other}
 
 
 # --- listings --------------------------------------------------------------------------------------------------------

@@ -227,7 +227,11 @@ def test_the_links_of_the_readme_lead_to_the_repository_if_the_build_knows_it(
     assert "the same wheel" in check.sdist(sdist, wheel, tmp_path / "again")
 
 
-@pytest.mark.parametrize("kind", [("musl", "aarch64", "3.14"), ("glibc", "x86_64", "3.11")], ids="-".join)
+@pytest.mark.parametrize(
+    "kind",
+    [("musl", "aarch64", "3.14"), pytest.param(("glibc", "x86_64", "3.11"), marks=pytest.mark.long)],
+    ids="-".join,
+)
 def test_every_pin_has_a_wheel_for_the_oldest_and_the_newest(kind: tuple[str, str, str]) -> None:
     """The others are asked by `make wheels`."""
     if not online():

@@ -13,7 +13,7 @@ from plexsync.reports.format import DAY, stamp, unstamped
 from plexsync.reports.shapes.status import BareFacts, BreakerFacts, HoldFacts
 from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
 from plexsync.reports.status import facts
-from plexsync.reports.verdict import verdict, verdict_line, word_for_worker
+from plexsync.reports.verdict import LONG_COMMIT, verdict, verdict_line, word_for_worker
 from plexsync.reports.workers import FRESH
 from plexsync.rules.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, PLAYS_MISSING, REPAIRED
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
@@ -34,6 +34,8 @@ WORKS: WorkerFacts = {
     "host": "",
     "standbys": [],
     "ended": None,
+    "commit_wait": 0.0,
+    "thread_ended": None,
 }
 CONFIG = PlexSyncConfig(
     plex_url="http://127.0.0.1:1", plex_token="plex-token-0123456789", stash_url="http://127.0.0.1:1", approve_bulk=True
@@ -136,6 +138,11 @@ TROUBLE = [
     *(({"plays": {**NO_PLAYS, "first": {**FIRST_PLAYS, **counts}}}, "bad", words + YES) for counts, words in UNCOUNTED),
     ({"worker": {**WORKS, "enabled": False}}, "bad", "PlexSync is switched off"),
     ({"worker": {**WORKS, "alive": False}}, "bad", "The worker hangs"),
+    (
+        {"worker": {**WORKS, "alive": False, "commit_wait": 61.2}},
+        "bad",
+        "The database waits for a standby server, and stores nothing (plexsync doctor)",
+    ),
     ({"worker": {**WORKS, "running": False, "alive": False}}, "bad", "No worker runs"),
     ({"events": {"waiting": 0, "unread": 1}}, "bad", "1 event can't be read"),
     ({"repaired_at": NOW}, "bad", "The database was rebuilt"),
@@ -265,6 +272,14 @@ def test_a_worker_that_holds_the_lock_without_a_heartbeat_hangs(parts: Parts) ->
             assert (status["worker"]["running"], status["worker"]["alive"]) == (True, alive)
             assert ("The worker hangs" in status["verdict"]["text"]) is not alive
             assert ("hung" in {need.key for need in needs(parts, status)}) is not alive
+
+
+def test_a_database_that_stores_nothing_is_told_instead_of_the_worker_that_hangs_for_it(parts: Parts) -> None:
+    status = facts(parts)
+    for seconds, waits in ((LONG_COMMIT, False), (LONG_COMMIT + 1, True)):
+        worker: WorkerFacts = {**WORKS, "alive": False, "commit_wait": seconds}
+        keys = {need.key for need in needs(parts, {**status, "worker": worker})}
+        assert keys & {"commits", "hung"} == ({"commits"} if waits else {"hung"})
 
 
 @pytest.mark.parametrize("age", [0, 2 * DAY])

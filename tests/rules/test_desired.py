@@ -11,11 +11,14 @@ from plexsync.rules.desired import (
     ALL_TAGS,
     FACE_LIMIT,
     FACE_NAMES,
+    MEMBER_FRAME,
     MEMBER_LIMIT,
     NAMES,
     ROLE_NAMES,
+    SENT_LIMIT,
     Profile,
     digest,
+    sent_size,
     wanted,
 )
 from plexsync.rules.item import FIELDS
@@ -342,3 +345,17 @@ def test_what_is_shown_beside_a_long_cast_fits_and_is_reported():
     made = wanted(scene, Profile(frozenset(FIELDS), face=face))
     assert 10 < len([name for name in made.values if name.startswith("face:")]) < 500
     assert ("actor", "dropped") in [(note.field, note.reason) for note in made.notes]
+
+
+@pytest.mark.parametrize(("more", "shown_beside"), [(0, 50), (1, 49)])
+def test_what_is_shown_beside_a_cast_may_fill_an_edit_to_its_last_byte(more, shown_beside):
+    face = template.parsed("https://example.org/" + "x" * 440 + "/{id}", FACE_NAMES)
+    names = [f"Somebody{n}" for n in range(10, 60)]
+    used = sum(sent_size(name) + sent_size(face.filled({"id": name[-2:]})) + 2 * MEMBER_FRAME for name in names)
+    for n in range(SENT_LIMIT - used + more):
+        names[n % 50] += "y"
+    people = tuple(Performer(10 + n, name) for n, name in enumerate(names))
+    made = wanted(Scene(id=1, performers=tuple(names), people=people), Profile(frozenset(FIELDS), face=face))
+    assert made.values["actor"] == tuple(names)
+    assert len([name for name in made.values if name.startswith("face:")]) == shown_beside
+    assert ("actor" in [note.field for note in made.notes]) is bool(more)

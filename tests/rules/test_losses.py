@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.rules.job import DAY
-from plexsync.rules.losses import AcceptedLoss, accepted_loss, is_large
+from plexsync.rules.losses import LONG, AcceptedLoss, accepted_loss, is_large
 from tests.tables import table
 
 T = 1_700_000_000_000
@@ -35,6 +35,13 @@ def test_losses_of_a_day_are_one_and_an_accepted_one_counts_from_its_time():
 @pytest.mark.parametrize(("age", "gone", "over"), [(0, 40, False), (1, 40, True), (1, 39, False), (30, 0, True)])
 def test_an_accepted_loss_is_over_a_day_later_once_it_is_worked_off(age, gone, over):
     assert AcceptedLoss(T, 40).is_over(T + age * DAY, gone) is over
+
+
+def test_an_accepted_loss_is_over_to_the_millisecond_and_at_once_if_the_clock_was_set_back():
+    loss = AcceptedLoss(T, 40)
+    assert [loss.is_over(now, 40) for now in (T - 1, T, T + DAY - 1, T + DAY)] == [True, False, False, True]
+    assert AcceptedLoss(T, 1).is_over(T + DAY, 1)
+    assert not AcceptedLoss(T).is_over(T + LONG, 0), "nothing was accepted"
 
 
 def test_what_is_back_is_no_accepted_loss_any_more():
@@ -69,7 +76,7 @@ def test_nothing_is_followed_without_an_accepted_loss():
     ],
 )
 def test_an_unreadable_note_is_no_loss(text):
-    assert accepted_loss(text) == AcceptedLoss()
+    assert accepted_loss(text) == AcceptedLoss(at=0, count=0, gone=0)
 
 
 def test_a_loss_is_read_as_it_was_written():

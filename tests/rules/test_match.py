@@ -240,7 +240,7 @@ def test_a_second_item_of_another_duration_is_none():
 def test_a_second_scene_that_fits_by_size_or_duration_or_may_do_so_is_a_doubt(size, seconds, doubted):
     other = scene(2, ("/data/b/x.mkv", size, seconds))
     found = [entry("7", ("/p/x.mkv", 98, 600_000))]
-    assert decide(CUT, found, stash=[CUT, other])[0].reason == ("look-alike" if doubted else "duration only")
+    assert decide(CUT, found, stash=[CUT, other])[0].reason == ("two scenes" if doubted else "duration only")
     verdict, _ = decide(CUT, found, stash=[CUT, other], by_duration=True)
     assert isinstance(verdict, Unclear) is doubted
     assert isinstance(verdict, Matched) is not doubted
@@ -285,7 +285,8 @@ def test_what_is_bound_to_another_scene_is_no_candidate():
 def test_a_scene_whose_own_path_is_bound_to_another_takes_no_look_alike_instead():
     found = [entry("7", ("/media/a/x.mkv", 10)), entry("8", ("/else/x.mkv", 10))]
     verdict, _ = decide(A, found, stash=[A], bound=[(2, "7")])
-    assert (verdict.reason, [c.key for c in verdict.candidates]) == ("shared item", ["7"])
+    assert (verdict.reason, [c.key for c in verdict.candidates]) == ("bound elsewhere", ["7"])
+    assert (verdict.candidates[0].rival, verdict.candidates[0].is_taken) == (2, True)
     assert verdict.candidates[0].reason == "it has the full path, but it was bound to scene 2 by hand"
     twice = [*found, entry("9", ("/media/a/x.mkv", 10), section="2")]
     assert decide(A, twice, stash=[A], bound=[(2, "7")])[0].keys == ("9",), "the other library's item is free"
@@ -346,7 +347,15 @@ def test_two_items_of_the_same_name_and_size_are_unclear():
 
 def test_two_scenes_of_the_same_name_and_size_are_unclear():
     verdict, _ = decide(A, [entry("7", ("/p/x.mkv", 10))], stash=[A, B])
-    assert verdict.reason == "look-alike"
+    assert verdict.reason == "two scenes"
+
+
+@table("others", [(2, 3), (3, 2)])
+def test_of_two_doubts_about_an_item_a_look_alike_counts_whichever_scene_comes_first(others):
+    item = entry("7", ("/p/y.mkv", 20), ("/p/x.mkv", 10))
+    known = {2: B, 3: scene(3, ("/data/c/y.mkv", 20))}
+    assert decide(A, [item], stash=[A, known[3]])[0].reason == "shared item"
+    assert decide(A, [item], stash=[A, *(known[id] for id in others)])[0].reason == "look-alike"
 
 
 def test_an_item_on_another_scenes_full_path_is_no_candidate():
@@ -396,7 +405,7 @@ def test_where_two_rules_lead_to_one_place_the_size_decides():
     assert isinstance(decide(one, [item], stash=[one, two], rules=pool)[0], NotThere)
     assert decide(two, [item], stash=[one, two], rules=pool)[0].keys == ("7",)
     same = scene(3, ("/disk1/x.mkv", 11))
-    assert decide(two, [item], stash=[two, same], rules=pool)[0].reason == "look-alike"
+    assert decide(two, [item], stash=[two, same], rules=pool)[0].reason == "two scenes"
 
 
 # --- items of several files ------------------------------------------------------------------------------------------
@@ -425,10 +434,10 @@ def test_an_item_that_another_scene_was_pushed_to_is_asked_about():
     assert asked
 
 
-def test_one_file_in_two_scenes_is_a_shared_item_once_it_is_known():
+def test_one_file_in_two_scenes_is_a_doubt_of_its_own_once_it_is_known():
     same = scene(3, ("/data/a/x.mkv", 10))
     verdict, _ = decide(same, [entry("7", ("/media/a/x.mkv", 10))], stash=[A, same], memory={"7": {1}})
-    assert verdict.reason == "shared item"
+    assert (verdict.reason, verdict.candidates[0].rival) == ("two scenes", 1)
 
 
 def test_what_is_certain_is_taken_although_another_item_is_shared():

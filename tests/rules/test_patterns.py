@@ -108,6 +108,7 @@ def test_a_pattern_leads_there_and_back(ours, theirs, path, there):
         (r"re:/data/([^/]*)-([^/]*)", r"/m/\1/\2", "on the Stash side group 1 can hold the -"),
         (r"re:/data/([^x]*)X(\d)", r"/m/\1/\2", "can hold the X"),
         (r"re:/data/(a|ab)b(\d)", r"/m/\1/\2", "can hold the b"),
+        (r"re:/data/(\d{0})(\d)", r"/m/\1\2", None),
     ],
 )
 def test_a_pattern_that_is_bad_or_leads_out_or_not_back_is_refused(ours, theirs, why):

@@ -240,6 +240,13 @@ def test_what_arrived_in_stash_is_the_base_and_else_it_waits():
     assert sends(plan(memory, 80, 40, now=SOON)) == (40, {})
 
 
+def test_of_several_requests_the_one_that_may_arrive_last_is_waited_for():
+    sent = base(80, 80, pending=Pending.TO_PLEX, sent=60, until=SOON)
+    memory = {"71": sent, "72": replace(sent, until=SOON + 5), "73": replace(sent, until=SOON + 1)}
+    made = plan(memory, 60, 80, 80, 80)
+    assert (sends(made), made.wait_until) == (NOTHING, SOON + 5)
+
+
 def test_a_time_from_before_the_clock_was_set_back_is_capped():
     memory = {"71": base(80, 80, pending=Pending.TO_PLEX, sent=60, until=NOW + 10**9)}
     made = plan(memory, 60, 80)

@@ -240,6 +240,16 @@ def test_what_was_there_before_is_put_back():
     assert plan(watched(30_000), 5_000, back).resolved == memory(30_000, 5_000, 5_000, undo=DONE)
 
 
+def test_what_is_put_back_is_remembered_with_the_position_that_stash_has():
+    asked = memory(30_000, before=5_000, undo=ASKED)
+    back = memory(30_000, 30_900, before=5_000, sending=5_000, undo=ASKED)
+    assert plan(watched(30_000), 30_900, asked).send == back
+    # It never arrived, and Stash has moved on a little once more.
+    assert sent(plan(watched(30_000), 31_800, back)) == 5_000
+    is_back = memory(30_000, 5_900, 5_900, undo=DONE)
+    assert plan(watched(30_000), 5_900, asked) == ResumePlan(resolved=is_back), "somebody has put it back"
+
+
 def test_a_request_to_put_back_that_never_arrived_is_sent_again():
     back = memory(30_000, before=5_000, sending=5_000, until=NOW, undo=ASKED)
     assert sent(plan(watched(30_000), 30_000, back)) == 5_000

@@ -34,7 +34,11 @@ def row(state, *, cls="", since=50, error=""):
         # nobody knows of it, or a comparison alone does
         (None, None, None, Standing("unknown")),
         (None, Stood("in step", 10), None, Standing("in_step", 10)),
-        (None, Stood("person", 10), None, Standing("in_step", 10)),
+        # a comparison of an earlier version did not count what Plex keeps
+        (None, Stood("person", 10), None, Standing("in_step", 10, kept_fields=1)),
+        (None, Stood("person 3", 10), None, Standing("in_step", 10, kept_fields=3)),
+        (row(State.IDLE), Stood("person 3", 10), None, Standing("in_step", 10, kept_fields=3)),
+        (row(State.READY), Stood("person 3", 10), None, Standing("waiting", 50)),
         (None, Stood("absent", 10), None, Standing("absent", 10)),
         (None, Stood("strict", 10), None, Standing("failed", 10)),
         # the row is newer
@@ -43,6 +47,12 @@ def row(state, *, cls="", since=50, error=""):
         (row(State.IDLE), None, None, Standing("in_step", 50)),
         (row(State.IGNORED), Stood("in step", 10), None, Standing("ignored", 50)),
         (row(State.DROPPED), None, None, Standing("dropped", 50)),
+        (
+            row(State.DROPPED, cls="skipped", error="a part"),
+            Stood("differs", 10),
+            None,
+            Standing("skipped", 50, "a part"),
+        ),
         (row(State.GONE), Stood("in step", 10), None, Standing("gone", 50)),
         # what lasts has begun when it was seen first, however often it was looked at since
         (row(State.ABSENT, error="not there"), Stood("absent", 10), None, Standing("absent", 10, "not there")),
@@ -60,7 +70,20 @@ def test_how_a_scene_stands(known, stood, pushed, told):
     assert standing(known, stood, pushed=pushed) == told
 
 
-SEEN = ("", "in step", "person", "differs", "absent", "ambiguous", "strict", "failed", "outside", "undone", "released")
+SEEN = (
+    "",
+    "in step",
+    "person",
+    "person 3",
+    "differs",
+    "absent",
+    "ambiguous",
+    "strict",
+    "failed",
+    "outside",
+    "undone",
+    "released",
+)
 CAUSES = ("", "ambiguous", "refused")
 
 
@@ -77,7 +100,7 @@ def test_a_job_has_one_status_whatever_was_seen_and_only_a_dead_one_by_its_cause
 def test_without_a_job_what_was_seen_decides_and_every_status_is_that_of_a_scene():
     seen = {word: {status_of(None, cls, word) for cls in CAUSES} for word in SEEN}
     undone = {status_of(State.IDLE, "", "in step", mark) for mark in ("", "undo", "release")}
-    jobs = {status_of(state, "", "") for state in State}
+    jobs = {status_of(state, cls, "") for state in State for cls in ("", "skipped")}
 
     assert {word: len(statuses) for word, statuses in seen.items() if len(statuses) != 1} == {}
     assert seen[""] == {SceneStatus.UNKNOWN}

@@ -138,14 +138,6 @@ class BothWorld(PlaysWorld):
             self.turn += 1
         return super().at_work(what, work)
 
-    def leap(self) -> None:
-        """Somebody sets the clock. What an import has sent goes by the time of day: it has arrived by then."""
-        if self.ways.imports:
-            for weather in self.weather.values():
-                weather.late = [(self.clock.steady, asked) for _, asked in weather.late]
-            self.land_late()
-        super().leap()
-
     # --- what the process does ---------------------------------------------------------------------------------------
 
     def poll_ratings(self) -> None:

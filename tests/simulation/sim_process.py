@@ -186,7 +186,7 @@ class Process:
     def imports(self) -> ImportParts:
         """The parts of an import, as `import_parts` puts them together."""
         store, parts, names, longest = self.store, self.parts, self._names, round(1000 * whole_request(READ))
-        changes = OpenChanges(store, names, self.gates, self.clock, longest=longest)
+        changes = OpenChanges(store, names, self.gates, self.clock, parts.expiry, longest=longest)
         policy = parts.settings.looks.policy
         planner = ImportPlanner(
             store, parts.stash, names, parts.looker, self.gates, policy, changes, self._ratings_both_ways

@@ -395,12 +395,16 @@ class Watchers:
     def undo(self) -> None:
         """A person takes back the plays that PlexSync has added to a scene."""
         scene = self.some_scene()
-        if scene is None or (sure := self._wished(UNDO, scene)) is None:
+        if scene is None:
+            return
+        asked = {moment for moment, (_, wanted) in self._remembered(scene).items() if wanted}
+        if (sure := self._wished(UNDO, scene)) is None:
             return
         world = self.world
         world.truth.undone.add(key_of(scene))
         for moment, (state, wanted) in self._remembered(scene).items():
-            if state in ("adding", "sent", "removing") and (wanted or not sure):
+            # What was asked before is asked once.
+            if moment not in asked and state in ("adding", "sent", "removing") and (wanted or not sure):
                 rows = world.stash.plays.of(scene.id).count(moment)
                 world.truth.note_undone((key_of(scene), moment), rows, sure=sure and state != "removing")
         world.tally["undone"] += sure

@@ -224,6 +224,14 @@ def test_a_foreign_page_comes_with_200(sim: PlexSim) -> None:
     assert b"<html>" in body
 
 
+def test_an_empty_container_comes_as_from_plex(sim: PlexSim) -> None:
+    sim.faults.set(Fault("empty"))
+    status, body, headers = ask(sim)
+
+    assert (status, json.loads(body)) == (200, {"MediaContainer": {"size": 0}})
+    assert "X-Plex-Protocol" in headers
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 408, 429, 500, 502, 503])
 def test_any_status_can_be_answered(sim: PlexSim, status: int) -> None:
     sim.faults.set(Fault("status", status=status))

@@ -99,6 +99,10 @@ def test_every_kind_is_understood_and_the_same_edit_counts_once(kind: Kind, told
     "text",
     [
         line().removeprefix(BEFORE),
+        line().replace(BEFORE, "[Plugin / Another] "),
+        line().replace(BEFORE, "[Plugin / Another PlexSync wake-up] "),
+        f"[Plugin / Another] {line()}",
+        old_line().replace(BEFORE, "[Plugin / PlexSync wake-up 2] "),
         f"SQL: UPDATE scenes SET title = '{line()}'",
         f"{line()} and more",
         f'said "message":"{line()}" in a title',

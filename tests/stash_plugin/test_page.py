@@ -1,6 +1,8 @@
 """The page and the tab inside Stash, in a real browser: what they show, what their buttons do, what they never do."""
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -8,6 +10,8 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from plexsync.reports.rows import SHORT
+from plexsync.rules.note_keys import ASKED_SETTINGS, BULK
+from plexsync.rules.setting_question import SettingQuestion
 from release.check import FILE, TASK, TOKEN
 from tests.browser import CHROMIUM, NO_CHROMIUM
 from tests.journey.world import ROOT, until
@@ -36,6 +40,19 @@ def test_the_page_tells_how_everything_stands_and_its_buttons_work(page, inside,
     expect(page.locator(".plexsync-tile", has_text="in sync").locator("strong")).to_have_text("1")
     page.get_by_role("button", name="Stop the worker").click()
     expect(page.get_by_role("button", name="Start the worker")).to_be_visible()
+    assert faults == []
+
+
+def test_what_a_changed_setting_would_write_is_asked_on_the_page(page, inside, faults):
+    inside.task("Show status")
+    with closing(sqlite3.connect(inside.folder / "plexsync.db")) as db, db:
+        question = SettingQuestion("", "look is rich now", 288).written()
+        db.executemany("insert into note (name, value) values (?, ?)", [(ASKED_SETTINGS, question), (BULK, "1")])
+    go(page, inside, "/plugins/plexsync")
+    told = "look is rich now: 288 scenes would change. Look at the changes, write them, or set it back in the settings."
+    expect(page.get_by_text(told)).to_be_visible()
+    expect(page.get_by_role("button", name="Write it to Plex")).to_be_visible()
+    expect(page.get_by_text("before you approve it once")).to_have_count(0)
     assert faults == []
 
 

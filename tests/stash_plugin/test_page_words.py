@@ -9,9 +9,8 @@ import pytest
 from plexsync.rules import status_words
 from plexsync.rules.status_words import JOB_STATES, buckets, job_word
 
-PAGE = (
-    Path(status_words.__file__).resolve().parent.parent.joinpath("stash_plugin", "ui", "plexsync.js").read_text("utf-8")
-)
+PAGE_FOLDER = Path(status_words.__file__).resolve().parent.parent / "stash_plugin" / "ui"
+PAGE = PAGE_FOLDER.joinpath("plexsync.js").read_text("utf-8")
 GOOD = {"well": True, "bad": False}
 STATUSES = [[same[0].word, GOOD.get(same[0].tone), [status.value for status in same]] for same in buckets()]
 SERVER = {
@@ -21,6 +20,14 @@ SERVER = {
     "failing": status_words.FAILING,
     "throttled": status_words.THROTTLED,
 }
+
+
+@pytest.mark.parametrize("script", ["plexsync.js", "setup.js"])
+def test_the_page_and_the_guide_say_as_the_table_how_many_fields_plex_keeps(script: str) -> None:
+    text = PAGE_FOLDER.joinpath(script).read_text("utf-8")
+    words = re.findall(r'" but for " \+ many\([a-z_.]+, "field"\) \+ " kept in Plex"', text)
+    assert len(words) == 1
+    assert status_words.in_sync_words(7) == "in sync but for 7 fields kept in Plex"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from plexsync.store.database import Database
 from plexsync.store.lock import is_locked, try_lock
 from release.build import build_plugins
 from release.check import TASK, TOKEN, Trial, unpacked
+from tests import forked
 from tests.journey.world import until
 from tests.patience import HANG
 from tests.stash_plugin.conftest import KEY, ROOT, online
@@ -28,6 +29,8 @@ from tests.tables import table
 
 MANIFEST = read_manifest(ROOT / "StashPlexSync.yml")
 PLUGIN = "StashPlexSync"
+# For tests of what a task answers, and not of the process that it is.
+answers = pytest.mark.usefixtures("warm")
 
 
 def outcome(trial: Trial, name: str):
@@ -67,6 +70,7 @@ def test_without_its_packages_a_task_says_what_to_do_in_one_line(bare, task):
     assert ended.log == (), "Stash itself logs the error"
 
 
+@answers
 def test_the_status_stands_in_the_log_of_stash(inside):
     ended = outcome(inside, "Show status")
     assert ended.output == "the status is in Stash's log"
@@ -74,6 +78,7 @@ def test_the_status_stands_in_the_log_of_stash(inside):
     assert "worker                not running" in "\n".join(lines(inside))
 
 
+@answers
 def test_a_wrong_value_saved_in_stash_is_one_clear_message(inside):
     inside.stash.plugin_settings[PLUGIN] |= {"max_retries": 99}
     for name in ("Show status", "Start the worker", "Drain"):
@@ -95,6 +100,7 @@ def test_a_secret_stands_in_no_line_and_no_answer(inside):
     assert (inside.folder / "worker.log").stat().st_mode & 0o077 == 0
 
 
+@answers
 def test_the_first_write_of_everything_has_to_be_agreed_to(inside):
     assert "first write of the whole library" in outcome(inside, "Sync all").error
     assert inside.title() == "one"
@@ -107,6 +113,7 @@ def test_the_first_write_of_everything_has_to_be_agreed_to(inside):
     assert inside.title() == "One"
 
 
+@answers
 def test_a_first_write_of_most_of_the_library_is_asked_for_as_that_of_all_and_then_no_more(inside):
     inside.hook.enabled = False
     inside.stash.now = time.time
@@ -123,6 +130,7 @@ def test_a_first_write_of_most_of_the_library_is_asked_for_as_that_of_all_and_th
     assert inside.ask("page_status")["comparison_due"] is False, "what the changed setting asks for was done"
 
 
+@answers
 def test_a_wrong_setting_is_told_by_every_task_in_the_form_of_its_field(inside):
     outcome(inside, "Show status")
     inside.stash.plugin_settings[PLUGIN]["path_map"] = 'path_map = ["/a => /b"]'
@@ -155,6 +163,7 @@ def test_a_task_is_one_process(inside, tmp_path):
     assert not (tmp_path / "started").exists()
 
 
+@answers
 def test_an_operation_for_which_a_page_waits_ends_in_time(inside):
     outcome(inside, "Show status")
     inside.plex.faults.set(Fault("hang"))
@@ -170,6 +179,7 @@ def test_what_a_command_needs_in_its_environment_is_taken_back(inside):
     assert not [name for name in after if name.startswith("PLEXSYNC_STASH") or name == "PLEXSYNC_DATA_DIR"]
 
 
+@answers
 @pytest.mark.parametrize("name", ["Drain", "Sync recent", "Reconcile"])
 def test_where_no_worker_runs_the_task_itself_works_what_it_wants(inside, name):
     inside.stash.plugin_settings[PLUGIN]["approve_bulk"] = True
@@ -198,6 +208,7 @@ def test_work_tells_how_far_it_is_and_is_cancelled_without_loss(inside):
     assert shown == {"One", *(f"More {n}" for n in range(400))}
 
 
+@answers
 def test_what_was_given_up_is_shown_retried_and_dropped(inside):
     settings = inside.stash.plugin_settings[PLUGIN]
     settings["strict_mode"] = True
@@ -211,6 +222,7 @@ def test_what_was_given_up_is_shown_retried_and_dropped(inside):
     assert str(inside.title()).startswith("xxx")
 
 
+@answers
 def test_a_scene_is_brought_in_step_from_its_page(inside):
     seen = inside.ask("page_scene", scene="1")
     assert seen["verdict"] == "1 field would be changed"
@@ -218,6 +230,7 @@ def test_a_scene_is_brought_in_step_from_its_page(inside):
     assert inside.ask("page_scene", scene="1")["verdict"] == "in sync"
 
 
+@answers
 def test_an_undone_scene_is_redone_from_its_page(inside):
     inside.ask("page_sync", scene="1")
     title = inside.title()
@@ -239,6 +252,7 @@ def test_an_undone_scene_is_redone_from_its_page(inside):
     assert inside.title() == title
 
 
+@answers
 @pytest.mark.parametrize("mode", ["page_scene", "page_sync", "page_redo", "page_retry", "page_drop"])
 @table("named", ["--all", "7; rm", "0", "", None, ["--json"], {"a": 1}, "9" * 40])
 def test_what_a_page_names_is_a_number_or_nothing_is_run(inside, mode, named):
@@ -310,6 +324,7 @@ def test_a_worker_that_left_is_started_by_the_next_event_and_by_one_hook_of_many
     assert "another worker" not in (inside.folder / "worker.log").read_text()
 
 
+@answers
 def test_one_that_gives_a_sign_of_life_is_not_started_again(inside):
     folder = str(inside.folder)
     outcome(inside, "Show status")
@@ -361,12 +376,11 @@ def mode(trial: Trial, name: str, *, scene: str = "", script: str = HASTY, **pat
         "args": {"mode": name, "scene": scene},
         "patience": patience,
     }
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, input=json.dumps(order), capture_output=True, text=True, check=True
-    )
+    done = forked.run(["-c", script], cwd=ROOT, input=json.dumps(order), capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 
+@answers
 @pytest.mark.parametrize("name", ["start", "page_sync"])
 @pytest.mark.parametrize("value", [intake.LEFT, intake.OFF])
 def test_a_worker_that_is_just_leaving_is_no_worker_that_runs(inside, name, value):
@@ -386,6 +400,7 @@ def test_a_worker_that_is_just_leaving_is_no_worker_that_runs(inside, name, valu
         assert intake.switched(str(inside.folder)) == intake.OFF
 
 
+@answers
 def test_a_worker_that_was_started_elsewhere_is_one_that_runs(inside):
     outcome(inside, "Show status")
     with try_lock(inside.folder):
@@ -394,6 +409,7 @@ def test_a_worker_that_was_started_elsewhere_is_one_that_runs(inside):
             assert mode(inside, "drain", LEAVE=0.4)["output"] == tasks.SERVED
 
 
+@answers
 @pytest.mark.parametrize("before", [intake.OFF, intake.LEFT])
 def test_a_start_that_fails_leaves_the_switch_as_it_was(inside, before):
     outcome(inside, "Show status")
@@ -403,6 +419,7 @@ def test_a_start_that_fails_leaves_the_switch_as_it_was(inside, before):
     assert intake.switched(str(inside.folder)) == before
 
 
+@answers
 def test_a_worker_that_gives_no_sign_of_life_is_ended(inside):
     outcome(inside, "Show status")
     intake.switch(str(inside.folder), intake.LEFT)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from plexsync.app.database_files import lock_of
 from plexsync.app.parts import Parts, opened
 from plexsync.app.switches import back_inside, leave_inside, switched_inside
 from plexsync.cli.daemon import idle_exit
-from plexsync.cli.daemon.idle_exit import Leaving, patient_lock
+from plexsync.cli.daemon.idle_exit import Leaving, await_plugin, patient_lock
 from plexsync.cli.daemon.signals import Stop
+from plexsync.engine.loop import Loop
 from plexsync.rules.errors import NewerDatabase
 from plexsync.rules.job import PLAYS, Kind, Settled, State, Why
 from plexsync.store import intake
@@ -24,6 +26,7 @@ from plexsync.store.address import StoreAddress
 from plexsync.store.endings import AttemptEnding
 from plexsync.store.lock import try_lock
 from tests.engine.clocks import Clock
+from tests.engine.house import House
 from tests.journey.world import until
 from tests.patience import HANG
 from validation.config import PlexSyncConfig
@@ -173,6 +176,28 @@ def test_it_ends_when_the_program_was_removed_and_is_not_back_in_a_moment(parts,
     looks.join(HANG)
     assert ended.is_set()
     assert intake.switched(str(parts.folder)) == intake.LEFT
+
+
+def test_an_edit_right_after_the_plugin_was_removed_stays_in_stash(tmp_path, monkeypatch, stop):
+    monkeypatch.setattr(idle_exit, "LOOK", 0.001)
+    with House(tmp_path / "house") as house:
+        (id,) = house.in_step()
+        looks = []
+
+        class Manifest:
+            def exists(self) -> bool:
+                looks.append(id)
+                if len(looks) == 2:
+                    house.edit(id, title="After the plugin was removed")
+                if len(looks) == 9:
+                    stop.ask()
+                return len(looks) == 1
+
+        monkeypatch.setattr(idle_exit, "MANIFEST", Manifest())
+        between = partial(await_plugin, stop.event)
+        Loop(house.worker.engine, house.store, house.clock, poll_seconds=1, stop=stop.event, between=between).serve()
+        assert house.states() == {State.READY: 1}
+        assert house.plex_sim.count("PUT") == 0
 
 
 def test_one_that_is_replaced_leaves_and_the_next_one_is_switched_on(parts, clock, stop):

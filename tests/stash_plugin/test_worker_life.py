@@ -254,6 +254,37 @@ def test_a_page_of_stash_that_is_opened_has_a_missing_worker_started_and_no_othe
     assert faults == []
 
 
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+def test_a_page_of_stash_that_stays_open_has_a_worker_started_that_is_missed_later(windows):
+    """An edit that a worker was still there for, which had lost its key or was just being killed, has started none."""
+    signs = [life_signs.WANTED, "http_0.0.0.0_9999"]
+    answers = {
+        "Folder": lambda: {"configuration": {"general": {"configFilePath": "/config/config.yml"}}},
+        "Signs": lambda: {"directory": {"directories": [f"/config/{sign}" for sign in signs]}},
+        "Wake": lambda: {"runPluginOperation": {}},
+    }
+
+    def answer(route):
+        (name,) = re.findall(r"PlexSync(\w+)", route.request.post_data_json["query"])
+        route.fulfill(json={"data": answers[name]()})
+
+    def asks(name):
+        return page.expect_response(lambda one: f"PlexSync{name}" in (one.request.post_data or ""))
+
+    page = windows.new_page()
+    page.set_default_timeout(1000 * HANG)
+    page.route("**/*", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
+    page.route("**/graphql", answer)
+    page.clock.install()
+    page.goto("http://stash.test/")
+    with asks("Signs"):
+        page.add_script_tag(path=ROOT / "plexsync/stash_plugin/ui/wake.js")
+    signs.pop()
+    with asks("Wake"):
+        page.clock.fast_forward(60_000)
+    page.close()
+
+
 def test_the_sign_of_a_process_that_ended_leads_nowhere_and_stash_then_tells_that_one_is_wanted(tmp_path):
     child = os.fork()
     if child == 0:

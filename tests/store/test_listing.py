@@ -1,4 +1,4 @@
-"""Scenes listed by how they stand and found by what they are called, a page at a time, in a library of 100,000."""
+"""Scenes listed by how they stand and found by what they are called, a page at a time, in a library of 30,000."""
 
 import sqlite3
 from collections import Counter
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.rules.job import Kind, State
-from plexsync.rules.records import Called
+from plexsync.rules.records import Called, Stood
 from plexsync.rules.scene import Scene, SceneFile
 from plexsync.rules.sorting import COMPARED, ScenePlace, Sort
 from plexsync.rules.status_words import SceneStatus
@@ -21,7 +21,7 @@ from tests.stores import keep, look, on_postgres
 
 T = 1_700_000_000_000
 # The number is about how SQLite carries out the statements.
-SCENES = 10_000 if on_postgres() else 100_000
+SCENES = 10_000 if on_postgres() else 30_000
 PAGE = SCENES // 5
 # Every hundredth scene has a row in one of these states, the others are idle or have no row.
 STATES = [
@@ -310,3 +310,12 @@ def test_a_row_of_another_kind_is_no_scene(store):
     with store.reading() as db:
         assert db.standings.scenes("ignored", limit=10) == [8]
         assert db.jobs.find(Kind.TAG, 7).state is State.IGNORED
+
+
+def test_since_when_plex_keeps_fields_does_not_depend_on_their_number(store):
+    with store.writing() as tx:
+        tx.standings.save({1: "person", 2: "in step", 3: "person 1"}, now=5)
+        tx.standings.save({1: "person 2", 2: "person 1", 3: "in step"}, now=6)
+        known = tx.standings.of_all([1, 2, 3])
+        assert known == {1: Stood("person 2", 5), 2: Stood("person 1", 6), 3: Stood("in step", 6)}
+        assert (tx.standings.kept(limit=9), tx.standings.count_kept(), tx.standings.kept_fields()) == ([1, 2], 2, 3)

@@ -250,7 +250,7 @@ def test_the_scenes_that_hold_a_play_are_found_by_its_item(store):
     with store.writing() as tx:
         tx.plays.save(8, CREATED, {1: RememberedPlay(source("71"), SENT), 2: RememberedPlay(source("72"), SENT)})
         tx.plays.save(7, CREATED, {1: RememberedPlay(source("71"), PlayState.DELETED)})
-        assert tx.plays.holders(["71", "73"]) == {("71", 1): [7, 8]}
+        assert tx.plays.holders(["71", "73"]) == {("71", 1): {(7, CREATED), (8, CREATED)}}
 
 
 def test_what_a_plan_says_survives_a_kill_at_each_commit(store):

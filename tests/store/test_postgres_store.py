@@ -231,6 +231,20 @@ def test_what_passes_by_itself_is_a_local_fault(guarded: Server, tmp_path: Path)
             connection.close()
 
 
+def test_a_user_whose_sessions_read_only_is_told_so_and_not_of_a_standby_server(tmp_path: Path) -> None:
+    server = shared()
+    with server.database() as url:
+        name = url.rpartition("/")[2]
+        setting = "default_transaction_read_only"
+        server.query(f"alter role store in database {name} set {setting} = on")
+        with pytest.raises(LocalFault, match=f"{setting} is on for its user or for it") as raised:
+            open_database(StoreAddress(tmp_path, url))
+        assert raised.value.away, "some providers set it while the disk is full"
+        server.query(f"alter role store in database {name} reset {setting}")
+        with closing(open_database(StoreAddress(tmp_path, url))) as store, store.reading() as db:
+            assert db.notes.text("a") == ""
+
+
 def test_what_you_have_to_fix_is_a_fault_that_passes_once_the_store_was_open() -> None:
     error = psycopg.OperationalError('FATAL:  password authentication failed for user "me"')
     assert isinstance(faults.refused(error, "it", opening=True), Unusable)
@@ -244,7 +258,8 @@ def test_what_you_have_to_fix_is_a_fault_that_passes_once_the_store_was_open() -
     [
         ("FATAL:  sorry, too many clients already", "has no free connection"),
         ("FATAL:  the database system is starting up", "is starting or stopping"),
-        ("session is read-only", "it is a standby server"),
+        ("server is in hot standby mode", "it is a standby server"),
+        ("session is read-only", "default_transaction_read_only is on, or it is a standby server"),
         ("timeout expired", "does not answer"),
         ('could not translate host name "db" to address', "has a host name that is not known"),
         ("something about user me", "it can't be reached"),
@@ -264,7 +279,7 @@ def test_what_is_said_about_a_connection_names_no_user(text: str, words: str) ->
         (psycopg.errors.DiskFull("x"), "no space is left for it", True, False),
         (psycopg.errors.LockNotAvailable("x"), "it is busy: another process is writing to it", False, False),
         (psycopg.errors.QueryCanceled("x"), "it is busy", False, False),
-        (psycopg.errors.ReadOnlySqlTransaction("x"), "it is a standby server", False, True),
+        (psycopg.errors.ReadOnlySqlTransaction("x"), "default_transaction_read_only is on, or it is", False, True),
         (psycopg.errors.TooManyConnections("x"), "has no free connection", False, True),
         (psycopg.errors.AdminShutdown("x"), "the connection to it was lost", False, True),
         (psycopg.OperationalError("x"), "the connection to it was lost", False, True),
@@ -310,6 +325,24 @@ def test_a_transaction_that_writes_nothing_is_no_change_for_others(store: Databa
         with store.writing() as tx:
             tx.notes.save("a", "b")
         assert other.changed()
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_what_ends_in_an_error_is_rolled_back_and_its_session_goes_on(
+    store: Database, address: StoreAddress, writes: bool
+) -> None:
+    def sessions() -> list[int]:
+        name = address.url.rpartition("/")[2]
+        return sorted(shared().backends(f"application_name = 'plexsync' and datname = '{name}'"))
+
+    before = sessions()
+    with pytest.raises(ZeroDivisionError), (store.writing if writes else store.reading)() as tx:
+        assert tx.notes.text("a") == ""
+        1 / 0  # noqa: B018
+    with store.writing() as tx:
+        tx.notes.save("a", "b")
+    assert before
+    assert sessions() == before
 
 
 def test_a_writer_waits_for_the_one_before(store: Database, address: StoreAddress) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.app.first_entry import check_first, keep_first
 from plexsync.rules.job import Kind, Why
-from plexsync.rules.note_keys import EDIT_BY_HOOK
+from plexsync.rules.note_keys import EDIT_BY_HOOK, FIRST_ENTRY
 from plexsync.rules.server_scopes import schema_beside, store_folder
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
@@ -16,6 +17,7 @@ from plexsync.store.opening import open_database
 from plexsync.store.siblings import siblings_of
 from tests.postgres_server import shared
 from tests.stores import connected
+from validation.sources import ConfigError, Loaded, load
 
 pytestmark = pytest.mark.sqlite_only
 HERE = 1_700_000_000_000
@@ -140,3 +142,79 @@ def test_a_folder_named_like_that_of_a_server_is_none_without_a_schema_of_that_n
     with closing(open_database(StoreAddress(folder, url))) as store:
         assert not siblings_of(store).is_further
         assert siblings_of(store).last_hook() == ""
+
+
+# --- whose the first store is -----------------------------------------------------------------------------------------
+
+
+def loaded(folder: Path, *names: str, plex: str = "") -> Loaded:
+    """The settings of one of these entries, or of a single server without any."""
+    entries = [f'[[plex]]\nname = "{name}"\nplex_url = "http://{name}.example"\n' for name in names]
+    file = folder / "plexsync.toml"
+    file.write_text("".join(entries) or 'plex_url = "http://alone.example"\n', encoding="utf-8")
+    file.chmod(0o600)
+    return load(environ={"PLEXSYNC_PLEX_TOKEN": "token"}, toml_path=file, plex=plex)
+
+
+def noted(store: Database) -> str:
+    with store.reading() as db:
+        return db.notes.text(FIRST_ENTRY)
+
+
+def test_the_first_store_is_that_of_the_first_entry_from_its_first_worker_on(store_of: Stores, tmp_path: Path) -> None:
+    first = store_of("")
+    keep_first(first, loaded(tmp_path))
+    assert noted(first) == "", "a single server has no name"
+    assert check_first(first, loaded(tmp_path, "living", "attic")) == ""
+    assert noted(first) == "", "a check notes nothing"
+    keep_first(first, loaded(tmp_path, "living", "attic"))
+    assert noted(first) == "living"
+    assert check_first(first, loaded(tmp_path, "living")) == "living"
+    keep_first(first, loaded(tmp_path))
+    assert noted(first) == "living", "without entries it stays noted"
+
+
+def test_a_further_entry_says_nothing_about_the_first_store(store_of: Stores, tmp_path: Path) -> None:
+    first, attic = store_of(""), store_of("attic")
+    keep_first(first, loaded(tmp_path, "living", "attic"))
+    keep_first(attic, loaded(tmp_path, "living", "attic", plex="attic"))
+    assert (noted(first), noted(attic)) == ("living", "")
+    # A copy of the first one has its note.
+    with attic.writing() as tx:
+        tx.notes.save(FIRST_ENTRY, "living")
+    keep_first(attic, loaded(tmp_path, "living", "attic", plex="attic"))
+    assert noted(attic) == "living"
+
+
+def test_a_renamed_first_entry_keeps_its_store(store_of: Stores, tmp_path: Path) -> None:
+    first = store_of("")
+    keep_first(first, loaded(tmp_path, "living", "attic"))
+    keep_first(first, loaded(tmp_path, "den", "attic"))
+    assert noted(first) == "den"
+
+
+@pytest.mark.parametrize(
+    ("names", "has_own", "mend"),
+    [
+        (("attic", "living"), True, "put it first again"),
+        (("attic", "living"), False, "put it first again"),
+        (("attic",), True, "put its entry first again, with enabled = false"),
+    ],
+)
+def test_another_first_entry_does_not_get_the_store_of_the_one_before(
+    store_of: Stores,
+    tmp_path: Path,
+    names: tuple[str, ...],
+    has_own: bool,
+    mend: str,
+) -> None:
+    first = store_of("")
+    keep_first(first, loaded(tmp_path, "living", "attic"))
+    if has_own:
+        store_of("attic")
+    for act in (check_first, keep_first):
+        with pytest.raises(ConfigError) as caught:
+            act(first, loaded(tmp_path, *names))
+        said = '[[plex]] "attic" can\'t be the first entry: the first database is that of "living"'
+        assert caught.value.lines == [f"{said}: {mend}"]
+    assert noted(first) == "living"

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.sqlite_only
 
 T = 1_700_000_000_000
 STATES = [*State]
-SEEN = ["in step", "person", "differs", "absent", "ambiguous", "outside", "undone", "strict"]
+SEEN = ["in step", "person", "person 12", "differs", "absent", "ambiguous", "outside", "undone", "strict"]
 
 
 @pytest.fixture
@@ -66,6 +66,7 @@ def test_it_counts_as_the_tables_do(path: Path, store: Database) -> None:
         assert (seen.due, seen.oldest_due) == (known.due, known.oldest_due)
         assert seen.dead == known.dead
         assert seen.standings == db.standings.counts()
+        assert seen.kept_fields == db.standings.kept_fields() > 12
         assert seen.tallies == db.tallies.all()
         assert seen.undone == db.memories.count_undone()
         assert seen.books == tuple(known.books.values())

@@ -2,15 +2,17 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from plexsync.rules.errors import LocalFault
 from plexsync.store.address import StoreAddress
 from plexsync.store.opening import open_database
 from plexsync.store.postgres.inspection import inspect
+from plexsync.store.worker_locks import locks_at
 from tests.patience import HANG, until
 from tests.postgres_server import Server
 
@@ -38,12 +40,15 @@ def wait_for_standbys(server: Server, names: str) -> None:
 
 
 def test_a_commit_that_waits_for_a_standby_that_is_gone_is_known(server: Server, address: StoreAddress) -> None:
-    with closing(open_database(address)) as store:
+    with ExitStack() as own:
+        store = own.enter_context(closing(open_database(address)))
         found = inspect(address, lambda: 0)
         assert (found.lacks_standby, found.commit_wait) == (False, 0.0)
+        locks = own.enter_context(closing(locks_at(address)))
+        assert locks.commit_wait() == 0.0
 
         def write() -> None:
-            with closing(open_database(address)) as own, own.writing() as tx:
+            with closing(open_database(address)) as another, another.writing() as tx:
                 tx.notes.save("a", "1")
 
         writing = threading.Thread(target=write)
@@ -53,6 +58,7 @@ def test_a_commit_that_waits_for_a_standby_that_is_gone_is_known(server: Server,
             assert (found.lacks_standby, found.commit_wait) == (True, 0.0)
             writing.start()
             until(lambda: inspect(address, lambda: 0).commit_wait > 0)
+            assert locks.commit_wait() > 0.0
         finally:
             wait_for_standbys(server, "")
         writing.join(HANG)
@@ -77,3 +83,22 @@ def test_a_standby_that_is_connected_is_found_by_its_name(
         until(lambda: inspect(address, lambda: 0).lacks_standby)
     finally:
         wait_for_standbys(server, "")
+
+
+def test_where_there_are_no_tables_yet_none_are_made_whose_commit_would_wait(server: Server, tmp_path: Path) -> None:
+    with server.database() as url:
+        address = StoreAddress(tmp_path, url)
+        try:
+            wait_for_standbys(server, "gone")
+            for use in (open_database, lambda address: locks_at(address).is_locked()):
+                with pytest.raises(
+                    LocalFault, match="of synchronous_standby_names is connected, and none is"
+                ) as raised:
+                    use(address)
+                assert raised.value.away, "a worker waits until it is back"
+            assert server.query(
+                "select count(*) from pg_namespace where nspname = 'plexsync'", url.rpartition("/")[2]
+            ) == [["0"]]
+        finally:
+            wait_for_standbys(server, "")
+        open_database(address).close()

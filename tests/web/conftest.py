@@ -16,13 +16,14 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from plexsync.app.parts import Parts, opened
+from plexsync.cli.daemon.listening import listening
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.web.__main__ import doors
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
 from plexsync.web.entry_desks import EntryDesk, EntryDesks
-from plexsync.web.server import Patient, Quiet, listening, server
+from plexsync.web.server import Patient, Quiet, server
 from plexsync.web.sessions import COOKIE
 from tests.journey.world import KEY, TOKEN, World, until
 from tests.patience import HANG

@@ -93,17 +93,15 @@ class Furniture:
         return dict(self.found)
 
 
-# What was furnished in this process: a world with the same settings and the same Plex gets a copy.
+# What was furnished in this process: a world with the same settings and the same libraries in Plex gets a copy.
 FURNISHED: dict[tuple[str, ...], Furniture] = {}
 
 
-def furnish(world: World, *, anew: bool = False) -> dict[str, int]:
-    """One scene for each way to stand, by its word, and some more; `hostile` is the first with a title that means harm.
-
-    A test whose worker goes on in this world takes one made `anew`: in a copy, what the worker knows is as old as that.
-    """
-    given = (world.plex.machine, world.section, *map(str, sorted(world.settings.items())))
-    if not anew and (furniture := FURNISHED.get(given)):
+def furnish(world: World) -> dict[str, int]:
+    """One scene for each way to stand, by its word, and some more; `hostile` is the first with a title that means harm."""
+    libraries = {section.title: section.locations for section in world.plex.backup().rows["sections"].values()}
+    given = (world.plex.machine, world.section, str(libraries), *map(str, sorted(world.settings.items())))
+    if furniture := FURNISHED.get(given):
         return furniture.put_into(world)
     found = _furnish(world)
     if not on_postgres():

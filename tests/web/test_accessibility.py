@@ -1,6 +1,6 @@
 """Every page of the dashboard as axe, the checker of the web accessibility guidelines, sees it: it finds nothing.
 
-Nor is any page wider than its screen.
+Nor is any page wider than its screen, hard to read or to touch at any width, or closed to a screen reader.
 """
 
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
 
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from tests.journey.world import KEY, TOKEN, World
-from tests.web.conftest import Look, dashboard
+from tests.web.conftest import Look, Seen, dashboard
 from tests.web.crawl import Crawl
 from tests.web.stage import furnish
+from tests.web.test_browser import can_be_heard, looks_well, plain_pages
 from tests.web.test_crawl import everything
 
 ALL = {"resultTypes": ["violations"]}
@@ -58,8 +58,10 @@ def addresses(folder: Path, *, trouble: bool) -> Iterator[list[str]]:
             crawl = Crawl(dash, set(scenes.values()), once=True)
             crawl.links("/", "/login")
             found = list(pages(crawl))
-            assert {"/", "/fix", "/reconcile", "/review", "/scenes/1"} <= {urlsplit(url).path for url in found}
-            yield found
+            reached = {urlsplit(url).path for url in found}
+            assert {"/", "/fix", "/reconcile", "/review", "/scenes/1"} <= reached
+            # What no page of this house leads to.
+            yield [*found, *(dash.url + path for path in plain_pages() if path not in reached)]
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +76,10 @@ def troubled_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[st
         yield found
 
 
-def nothing_is_found(page: Page, urls: list[str]) -> None:
+def nothing_is_found(seen: Seen, urls: list[str]) -> None:
     """On none of these pages, in light and dark; each is opened once."""
     assert urls
+    page = seen.page
     page.add_init_script(AXE_SCRIPT)
     axe = Axe("")
     for url in urls:
@@ -86,21 +89,23 @@ def nothing_is_found(page: Page, urls: list[str]) -> None:
             page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
             said = axe.run(page, options=options)
             assert not said.violations_count, f"{url}\n{said.generate_report()}"
+        path = urlsplit(url).path
         for width in (820, 390, 1280):
             page.set_viewport_size({"width": width, "height": 900})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{url} at {width}"
+            looks_well(seen, path, f"{width}")
+        can_be_heard(page, path)
     page.close()
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_axe_finds_nothing_on_any_page(calm_pages: list[str], look: Look, part: int) -> None:
-    nothing_is_found(look().page, calm_pages[part::PARTS])
+    nothing_is_found(look(), calm_pages[part::PARTS])
 
 
 def test_axe_finds_nothing_where_trouble_is_told(troubled_pages: list[str], look: Look) -> None:
     told = [url for url in troubled_pages if urlsplit(url).path in TROUBLED]
     assert {urlsplit(url).path for url in told} == TROUBLED
-    nothing_is_found(look().page, told)
+    nothing_is_found(look(), told)
 
 
 def test_axe_finds_nothing_on_the_page_of_the_demo(world: World, look: Look, tmp_path: Path) -> None:
@@ -110,7 +115,7 @@ def test_axe_finds_nothing_on_the_page_of_the_demo(world: World, look: Look, tmp
 
 @pytest.mark.long
 def test_axe_finds_nothing_on_any_page_in_trouble(troubled_pages: list[str], look: Look) -> None:
-    nothing_is_found(look().page, troubled_pages)
+    nothing_is_found(look(), troubled_pages)
 
 
 @pytest.mark.parametrize(

@@ -108,19 +108,6 @@ def in_step(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dash]:
             yield dash
 
 
-@pytest.mark.parametrize("part", range(2))
-def test_every_page_opens_at_every_width_in_light_and_dark_and_a_screen_reader_finds_its_way(
-    in_step: Dash, look: Look, part: int
-) -> None:
-    seen = look()
-    paths = plain_pages()[part::2]
-    assert len(paths) > 5
-    for path in paths:
-        opens_well_everywhere(seen, in_step, path)
-        can_be_heard(seen.page, path)
-    seen.page.close()
-
-
 @pytest.mark.parametrize(
     "path", ["/review", "/review?after=20", "/review?which=approved", "/review?which=skipped&field=title"]
 )

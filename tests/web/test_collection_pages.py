@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from plexsync.reports.shapes.collections import CollectionDecision, CollectionFacts, CollectionList, CollectionsAnswer
 from plexsync.simulator.http import Fault
+from plexsync.web.pages import LARGEST_ID
 from tests.conformity import Conformity, reachable
 from tests.journey.world import World
 from tests.web.collection_stage import (
@@ -92,7 +93,8 @@ def test_the_list_is_filtered_by_status_and_library_and_shown_page_by_page(world
         assert ("Studio 01" in second, "Trilogy" in second, "continued" in second) == (False, True, True)
         assert 'href="/collections?offset=50">Next page' in dash.get("/collections").text
         assert "No collection further on is listed here" in stage.shown("/collections?offset=999")
-        for wrong in ("stands=nonsense", "library=Nowhere", "offset=x", "offset=-1"):
+        assert "No collection further on is listed here" in stage.shown(f"/collections?offset={LARGEST_ID}")
+        for wrong in ("stands=nonsense", "library=Nowhere", "offset=x", "offset=-1", f"offset={LARGEST_ID + 1}"):
             assert dash.get(f"/collections?{wrong}").status_code == 400, wrong
 
 

@@ -55,6 +55,21 @@ def test_both_values_are_shown_and_keep_outlives_an_edit_in_stash(edited: Dash) 
     assert "You keep no field" in told
 
 
+def test_every_page_counts_the_fields_that_plex_keeps(edited: Dash) -> None:
+    overview = shown(edited, "/")
+    assert "2 of 2 in sync but for 3 fields kept in Plex (plexsync drift)" in overview
+    assert "2 in sync but for 3 fields kept in Plex" in overview
+    assert shown(edited, "/scenes").count("in sync but for 1 field kept in Plex") == 1
+    scene = shown(edited, "/scenes/2")
+    assert "in sync but for 2 fields kept in Plex Decide" in scene
+    assert "in sync but for 2 fields kept in Plex (plexsync drift)" in scene
+    assert "edited in Plex: stays until Stash changes it" in shown(edited)
+    rows = edited.get("/api/scenes").json()["scenes"]
+    assert [row["kept_fields"] for row in rows] == [1, 2]
+    press(edited, button(edited, "/drift", answer="keep", scene="2", field=""))
+    assert "2 of 2 in sync but for 1 field kept in Plex" in shown(edited, "/")
+
+
 def test_taking_stashs_values_of_a_scene_and_of_a_library(edited: Dash) -> None:
     told = press(edited, button(edited, "/drift", answer="take", scene="2", field=""))
     assert "2 fields of 1 scene to be replaced by what Stash says." in told

@@ -17,7 +17,7 @@ from tests.conformity import Conformity, reachable
 from tests.journey.world import World
 from tests.web.conftest import TOKEN_FIELD, Dash, Look, dashboard
 from tests.web.crawl import Form, Reader
-from tests.web.stage import HOSTILE, furnish, state_of
+from tests.web.stage import HOSTILE, furnish, state_of, work
 from tests.web.test_dead_pages import look_alikes
 from tests.web.test_pages import plain
 
@@ -129,6 +129,49 @@ def test_scenes_that_fit_by_duration_lead_to_the_page_that_binds_them_all(world:
         assert "same length, other size" in told
         assert "Different files can share a name and a length." in told
         assert all(f"Bind {key}" in told for key in keys.values())
+
+
+def shared(world: World) -> tuple[int, int, str]:
+    """A scene in sync, another scene of the same file that came later, and their item in Plex."""
+    (first,) = world.add(1)
+    work(world, [first])
+    second = world.stash.add_scene(title="The same file", files=world.stash.scene(first).files)
+    work(world, [second])
+    (key,) = world.plex.keys(world.section)
+    return first, second, key
+
+
+def test_two_scenes_of_one_file_are_a_problem_of_their_own_and_no_button_deletes_or_steals(world: World) -> None:
+    first, _, key = shared(world)
+    with dashboard(world) as dash:
+        (entry,) = dash.get("/api/fix?cause=ambiguous").json()["groups"][0]["entries"]
+        told = plain(html.unescape(dash.get("/fix").text))
+        assert f"Two scenes in Stash have this file, this one and {first}" in told
+        assert "merge them in Stash, or choose which one Plex shows" in told.replace("Merge", "merge")
+        assert "remove" not in entry["next"]
+        labels = [step["label"] for step in (entry["candidates"][0]["step"], *entry["steps"])]
+        assert labels == [f"Show this scene, not {first}", f"Show scene {first}, not this one", "Ignore"]
+        press(dash, button(dash, "/fix", action="bind", target=str(first), item=key))
+    assert world.rows("select subject, item from binding") == [(first, key)]
+
+
+def test_the_item_that_you_gave_to_another_scene_is_not_offered_to_be_bound_again(world: World) -> None:
+    first, second, key = shared(world)
+    with dashboard(world) as dash:
+        press(dash, button(dash, "/fix", action="bind", target=str(second), item=key))
+    work(world, [])
+    with dashboard(world) as dash:
+        (entry,) = dash.get("/api/fix?cause=ambiguous").json()["groups"][0]["entries"]
+        assert entry["id"] == first
+        told = plain(html.unescape(dash.get("/fix").text))
+        assert f"Plex shows scene {second} in its place, because you bound the item to that one" in told
+        commands = [step["command"] for step in (entry["candidates"][0]["step"], *entry["steps"])]
+        assert commands == [f"plexsync unbind {second} {key}", f"plexsync ignore {first}"]
+        assert f"Scene {second} is found by its files again." in press(
+            dash, button(dash, "/fix", action="unbind", item=key)
+        )
+        with dash.parts.store.reading() as db:
+            assert list(db.bindings.all()) == []
 
 
 def test_more_than_a_page_is_shown_page_by_page(world: World) -> None:

@@ -4,16 +4,17 @@ import http.client
 import json
 import re
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 from starlette.routing import Route
 
 from plexsync.web.app import MODULES
 from plexsync.web.guard import HEADERS, LOOPBACK, Doors
-from plexsync.web.sessions import COOKIE, TRIES
+from plexsync.web.sessions import BROWSER, COOKIE, TRIES
 from tests.journey.world import World
 from tests.patience import HANG
 from tests.web.conftest import TOKEN_FIELD, Dash, dashboard
@@ -419,6 +420,32 @@ def test_guessing_a_password_ends_after_five_tries(locked: Dash) -> None:
     assert int(refused.headers["Retry-After"]) <= 60
     bearer = ("Authorization", f"Bearer {PASSWORD}")
     assert raw(locked, "GET", "/api/status", ("Host", "localhost"), bearer).status == 429
+
+
+@contextmanager
+def another_browser(dash: Dash) -> Iterator[Dash]:
+    """One from the same address, as all behind one proxy are."""
+    with httpx2.Client(base_url=dash.url, follow_redirects=True, trust_env=False, timeout=HANG) as client:
+        yield replace(dash, client=client)
+
+
+def test_a_browser_that_has_signed_in_before_is_not_kept_out_by_the_wrong_passwords_of_others(locked: Dash) -> None:
+    sign_in(locked)
+    locked.post("/logout")
+    with another_browser(locked) as stranger:
+        for _ in range(TRIES):
+            assert sign_in(stranger, "wrong password here").status_code == 401
+        # What it makes up of the cookie of an earlier sign-in helps nobody.
+        name = f"{BROWSER}_{urlsplit(locked.url).port}"
+        id, _, mark = locked.client.cookies[name].partition(".")
+        for forged in (f"{id[1:]}x.{mark}", f"{id}.{mark[1:]}0", id, "."):
+            stranger.client.cookies.set(name, forged)
+            assert sign_in(stranger).status_code == 429
+    assert sign_in(locked).status_code == 200
+    locked.post("/logout")
+    for _ in range(TRIES):
+        assert sign_in(locked, "wrong password here").status_code == 401
+    assert sign_in(locked).status_code == 429, "its own limit"
 
 
 # --- machines --------------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from plexsync.reports.item_places import ItemPlaces, item_places
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_server import StashSim
 from plexsync.web.links import ServerLinks, reached
 from plexsync.web.pages import TEMPLATES
 from tests.journey.world import KEY, TOKEN, World
@@ -37,6 +39,15 @@ def test_every_scene_leads_to_stash_and_to_its_item_in_plex(staged: tuple[Dash, 
             assert 'rel="noopener noreferrer"' in link
             assert TOKEN not in link
             assert KEY not in link
+
+
+def test_a_furnished_world_has_the_names_of_its_own_libraries_whichever_was_furnished_first(world: World) -> None:
+    (folder := world.folder / "another").mkdir(mode=0o700)
+    with StashSim(api_key=KEY) as stash, PlexSim(token=TOKEN) as plex, World(stash, plex, folder) as other:
+        other.section = plex.add_section("For kids", locations=("/media/scenes",))
+        furnish(other)
+        furnish(world)
+        assert [one.rows("select title from library") for one in (other, world)] == [[("For kids",)], [("Movies",)]]
 
 
 def test_the_address_of_stash_for_browsers_is_a_setting(world: World) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from plexsync.app.switches import bulk_approved
 from tests.journey.world import World, until
 from tests.web.conftest import Dash, Look, dashboard
-from tests.web.crawl import Crawl
+from tests.web.crawl import Crawl, Reader
 from tests.web.stage import HOSTILE, work
 from tests.web.test_fix_pages import button, press
 from tests.web.test_pages import plain
@@ -122,6 +122,26 @@ def test_only_what_was_approved_is_written(changed: Dash) -> None:
     assert (after[0], after[1]) == (before[0], ("Title 1", ["Tag 1", "Fresh"]))
     assert "Queued 1" in shown(changed)
     assert not bulk_approved(changed.parts)
+
+
+def test_a_scene_of_which_something_was_skipped_is_listed_and_a_button_writes_the_rest(changed: Dash) -> None:
+    changed.world.stash.quiet_edit(2, title="New too")
+    reviewed(changed)
+    press(changed, button(changed, "/review", answer="approved", scene="2", one="genre"))
+    press(changed, button(changed, "/review", what="write approved"))
+    done(changed, 2)
+    work(changed.world)
+    assert "1 scene skipped in part" in shown(changed)
+    listed = plain(changed.get("/scenes?stands=skipped").text)
+    assert "Scenes with the status skipped" in listed
+    assert "New too" in listed
+    assert changed.get("/api/status").json()["scenes"]["skipped"]["count"] == 1
+    reader = Reader(f"{changed.url}/review")
+    reader.feed(changed.get("/review").text)
+    (form,) = (form for form in reader.forms if form.action.endswith("/review/skipped"))
+    assert "1 scene queued: what you skipped is written too." in press(changed, form)
+    work(changed.world)
+    assert in_plex(changed.world)[1] == ("New too", ["Tag 1", "Fresh"])
 
 
 def test_a_kind_and_all_are_approved_at_once_and_can_be_reopened(changed: Dash) -> None:

@@ -26,7 +26,7 @@ PARTS = 4
 
 @pytest.fixture
 def staged(world: World) -> Iterator[Staged]:
-    found = furnish(world, anew=True)
+    found = furnish(world)
     # What a person edited in Plex, for the page of drift.
     (key,) = (key for key in world.plex.keys(world.section) if "hostile 0.mp4" in world.plex.item(key).files[0][0])
     world.plex.hand_edit(key, title=HOSTILE[0], summary="By hand " * 40, locked=True)
@@ -45,6 +45,18 @@ def paths(found: dict[str, int]) -> list[str]:
     lists = ["/scenes", "/scenes?stands=absent", "/scenes?q=title", "/scenes?q=nothing-like-this"]
     dead = ["/dead", "/dead?cause=refused", "/dead/drop?all=1"]
     return [*lists, *scenes, *undo, *dead, "/outages", "/outages?days=1", "/charts", "/drift", "/drift?kept=1"]
+
+
+def test_an_open_page_of_a_scene_shows_what_is_true_after_it_was_synced(world: World, look: Look) -> None:
+    (id,) = world.add(1)
+    work(world, [id])
+    world.stash.quiet_edit(id, title="Edited")
+    with dashboard(world) as dash:
+        seen = look()
+        seen.page.goto(f"{dash.url}/scenes/{id}")
+        expect(seen.page.locator("#now")).to_contain_text("1 field would be changed")
+        work(world, [id])
+        expect(seen.page.locator("#now .verdict-now")).to_have_text("in sync")
 
 
 @pytest.mark.parametrize("part", range(PARTS))

@@ -10,8 +10,9 @@ import httpx2
 import pytest
 
 from plexsync.app.parts import opened
+from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind, State
+from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.records import BreakerRow
 from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import SceneStatus
@@ -134,6 +135,33 @@ def test_a_live_page_asks_neither_server(staged) -> None:
     for path in ("/scenes", f"/scenes/{found['in_step']}"):
         assert dash.get(path, **{"X-Live": "1"}).status_code == 200
     assert (dash.world.stash.count(), dash.world.plex.count()) == before
+
+
+def test_a_live_page_renews_what_would_be_done_once_the_scene_was_changed(world: World) -> None:
+    (id,) = world.add(1)
+    work(world, [id])
+    world.stash.quiet_edit(id, title="Edited")
+
+    def now(page: str) -> tuple[str, str]:
+        """The section about what would be done, and how it stands by it."""
+        matched = re.search(r'<section id="now" data-live data-shown="([^"]+)".*?</section>', page, re.DOTALL)
+        return (matched[1], plain(matched[0])) if matched else ("", "")
+
+    with dashboard(world) as dash:
+        mark, told = now(dash.get(f"/scenes/{id}").text)
+        assert "1 field would be changed" in told
+        live = {"X-Live": "1", "X-Shown": mark}
+        assert now(dash.get(f"/scenes/{id}", **live).text) == ("", ""), "nothing has changed"
+        with opened(config_of(world), world.folder) as parts:
+            want_scenes(parts.store, [id], Why.USER, parts.clock)
+        queued = dash.get(f"/scenes/{id}", **live).text
+        assert now(queued) == ("", "")
+        assert "What is below was read before: it is read again when the scene is synced." in plain(queued)
+        work(world)
+        fresh, told = now(dash.get(f"/scenes/{id}", **live).text)
+        assert "would be changed" not in told
+        assert "in sync" in told
+        assert now(dash.get(f"/scenes/{id}", **{**live, "X-Shown": fresh}).text) == ("", "")
 
 
 # --- one scene -------------------------------------------------------------------------------------------------------

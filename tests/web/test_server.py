@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
+from plexsync.cli.daemon import listening
 from plexsync.rules.errors import NewerDatabase, Unusable
 from plexsync.rules.job import Kind, Why
 from plexsync.web import context, live, server
@@ -204,7 +205,7 @@ def test_many_that_never_read_keep_nobody_from_the_dashboard(dash: Dash, monkeyp
 @pytest.fixture
 def tight(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dash]:
     """A dashboard whose system keeps as little as it can of what is not read."""
-    monkeypatch.setattr(server, "SEND_BUFFER", 1)
+    monkeypatch.setattr(listening, "SEND_BUFFER", 1)
     with dashboard(world) as made:
         yield made
 

@@ -7,17 +7,22 @@ import signal
 import socket
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from plexsync.cli.daemon import dashboard_process
+from plexsync.cli.daemon.dashboard_process import Dashboard, DashboardEntry
 from plexsync.extras import advice
 from plexsync.simulator.http import Fault
 from tests.journey.world import World, until
 from tests.patience import HANG
+from validation.config import PlexSyncConfig
+from validation.sources import Loaded
 
 PASSWORD = "correct horse battery"
 
@@ -49,6 +54,14 @@ def get(port: int, path: str = "/health") -> httpx2.Response | None:
 def is_up(port: int) -> bool:
     answer = get(port)
     return answer is not None and answer.status_code == 200
+
+
+def is_refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def children(pid: int) -> list[int]:
@@ -223,8 +236,12 @@ def test_other_settings_are_taken_over_and_who_is_signed_in_stays_so(world: Worl
             at = f"http://127.0.0.1:{second}/settings/change"
             token = re.findall(r'name="token" value="(\w+)"', client.get(f"{at}?name=max_retries").text)[0]
             sent = {"token": token, "name": "max_retries", "value": "7", "do": "set"}
+            before, refused = children(process.pid), []
             assert "max_retries is saved in plexsync.toml" in client.post(at, data=sent).text
-            until(lambda: "settings changed: max_retries" in world.log())
+            until(lambda: refused.append(is_refused(second)) or children(process.pid) not in ([], before))
+            assert "settings changed: max_retries" in world.log()
+            until(lambda: is_up(second))
+            assert set(refused) == {False}, "who comes while one follows another waits"
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=HANG) == 0
@@ -261,3 +278,70 @@ def program_environ(world: World) -> dict[str, str]:
 
     here = Path(sys.executable).parent
     return {**world.environ, "PATH": f"{here}:{world.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+
+
+# --- looked after, without the time that the real one takes to start ------------------------------------------------
+
+# Says where it is, and ends when its input closes.
+STAND_IN = [sys.executable, "-I", "-S", "-c", "import sys; print(1, flush=True); sys.stdin.read()"]
+Process = subprocess.Popen[str]
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[Process], object]]:
+    """What happens to each process of a dashboard right after its start, in turn; a process is a stand-in."""
+    acts: list[Callable[[Process], object]] = []
+
+    def start(*_words: str, stdout: int, **_more: object) -> Process:
+        pipes = {"stdin": subprocess.PIPE, "stdout": stdout, "stderr": subprocess.PIPE, "text": True}
+        process = subprocess.Popen(STAND_IN, **pipes)  # type: ignore[call-overload]
+        acts.pop(0)(process)
+        return process  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(dashboard_process, "start", start)
+    monkeypatch.setattr(dashboard_process, "FIRST_WAIT", 0.01)
+    return acts
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Iterator[Dashboard]:
+    made = Dashboard(tmp_path / "plexsync.toml")
+    yield made
+    made.end()
+
+
+def entry(port: int, **settings: object) -> DashboardEntry:
+    config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x", web_bind=f"127.0.0.1:{port}", **settings)
+    return DashboardEntry(Loaded(config, {}), Path("data"))
+
+
+def test_settings_that_change_while_it_starts_end_neither_it_nor_the_work(
+    begun: list[Callable[[Process], object]], pages: Dashboard
+) -> None:
+    """The end of the one with the settings before can close its input before they are written there."""
+    seen: list[Process] = []
+    begun += [lambda process: process.stdin and process.stdin.close(), seen.append, seen.append]
+    pages.use(entry(free_port()))
+    until(lambda: len(seen) == 1)
+    pages.use(entry(free_port()))
+    until(lambda: len(seen) == 2)
+    assert seen[0].wait(HANG) == 0
+
+
+def test_nobody_is_refused_while_changed_settings_are_taken_over(
+    begun: list[Callable[[Process], object]], pages: Dashboard
+) -> None:
+    port, came = free_port(), []
+
+    def visit(_process: Process) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as visitor:
+            came.append(visitor.getpeername()[1])
+
+    begun += [visit, visit]
+    pages.use(entry(port))
+    until(lambda: len(came) == 1)
+    pages.use(entry(port, max_retries=7))
+    until(lambda: len(came) == 2)
+    pages.end()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))

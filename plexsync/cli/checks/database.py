@@ -3,19 +3,21 @@
 import sqlite3
 from collections.abc import Iterator
 
-from plexsync.app.advice import UNAPPROVED
+from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.parts import Parts
-from plexsync.app.switches import bulk_approved, comparison_owed
+from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed
 from plexsync.cli.call import FAILED, WRONG
 from plexsync.cli.checks import postgres
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.reports.format import ago, many, noted
 from plexsync.reports.status import OWED, books, server_words
 from plexsync.reports.status import breaker as breaker_facts
+from plexsync.reports.verdict import thread_words
+from plexsync.reports.workers import ends_by_note
 from plexsync.rules.choices import hold_remedy
 from plexsync.rules.gate_names import CURE, REFUSES, GateName, caption
 from plexsync.rules.machine import ALIGN, difference_words
-from plexsync.rules.note_keys import HEARTBEAT
+from plexsync.rules.note_keys import HEARTBEAT, THREAD_ENDED
 from plexsync.rules.records import BreakerRow, Overview, StandbyRow, WorkerRow
 
 # Older SQLite can corrupt a database when two processes checkpoint its log at the same time.
@@ -79,7 +81,7 @@ def worker(parts: Parts) -> Iterator[Check]:
     """Whether a worker runs, and sends heartbeats."""
     now = parts.clock.now()
     with parts.store.reading() as db:
-        beat = noted(db.notes.text(HEARTBEAT))
+        beat, thread_ended = noted(db.notes.text(HEARTBEAT)), ends_by_note(db.notes.text(THREAD_ENDED))
     heard = ago(beat, now)
     last, standbys = parts.locks.worker(), parts.locks.standbys()
     where = f" on {last.host}" if last else ""
@@ -90,6 +92,8 @@ def worker(parts: Parts) -> Iterator[Check]:
         yield warning("worker", f"running{where}, but its last heartbeat was {heard}", mend)
     else:
         yield Check("worker", f"running{where}; last heartbeat {heard}")
+        if thread_ended:
+            yield warning("worker", thread_words(thread_ended, now), "it goes on by itself: please report the fault")
     for row in standbys:
         yield _standby(row, last)
 
@@ -140,5 +144,7 @@ def queue(parts: Parts) -> Iterator[Check]:
         yield Check("dead letters", f"{count:,}: {causes}" if count else "none")
     if comparison_owed(parts):
         yield warning("comparison", OWED, "a worker makes it by itself")
+    if question := asked_settings(parts):
+        yield warning("settings", question.text, SETTINGS_WAIT)
     if not bulk_approved(parts):
         yield Check("first write", UNAPPROVED)

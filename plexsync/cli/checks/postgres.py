@@ -7,6 +7,7 @@ from plexsync.app.parts import Parts
 from plexsync.cli.call import WRONG
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.engine.clock import SystemClock
+from plexsync.reports.verdict import LONG_COMMIT
 
 if TYPE_CHECKING:
     from plexsync.store.postgres.inspection import ServerCheck
@@ -17,8 +18,6 @@ SLOW, APART = 20.0, 60_000
 FEW = 20
 # The name of the check that fails while nothing can be written.
 COMMITS = "commits"
-# Seconds that a commit may wait for a standby server.
-LONG_COMMIT = 5.0
 STANDBY = "start the standby server, or take it out of synchronous_standby_names on the server of the database"
 POOLER = "name the server itself in database_url, or set the pooler to session mode (pool_mode = session)"
 
@@ -53,8 +52,11 @@ def server(parts: Parts) -> Iterator[Check]:
 
 def _waiting(facts: "ServerCheck") -> str:
     """What commits wait for: synchronous replication to standby servers, without a time limit."""
+    # The driver takes a while to import.
+    from plexsync.store.postgres.schema import NO_STANDBY
+
     if facts.lacks_standby:
-        message = "each waits until a standby server of synchronous_standby_names is connected, and none is"
+        message = NO_STANDBY
     else:
         message = "they wait for a standby server of synchronous_standby_names that does not answer"
     return f"{message}; one waits for {facts.commit_wait:,.0f} s by now" if facts.commit_wait else message

@@ -1,6 +1,7 @@
 """`plexsync config`: look at the settings, and change them in plexsync.toml."""
 
 import difflib
+import json
 import sys
 from contextlib import suppress
 from functools import partial
@@ -8,7 +9,8 @@ from functools import partial
 import click
 from rich.console import Console
 
-from plexsync.app.setting_change import checked, in_the_file, problems, write_into
+from plexsync.app.fingerprints import prints_of_settings
+from plexsync.app.setting_change import checked, in_the_file, problems, unguarded, write_into
 from plexsync.app.settings import NotSetUp
 from plexsync.cli.call import FINE, WRONG, Call, Sharing, family
 from plexsync.cli.settings import chosen_plex, hide, sources, toml_of
@@ -17,6 +19,7 @@ from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import safe
 from plexsync.reports.settings import TELLING, setting_facts
 from plexsync.reports.shapes.status import SettingFacts
+from plexsync.rules.setting_question import FEW
 from validation.config import SECRETS, describe
 from validation.redact import MASK
 from validation.sources import STAND_INS, TOML, ConfigError, load_here
@@ -26,7 +29,10 @@ from validation.writing import save
 NAMES = tuple(setting.name for setting in describe())
 # A table of tables, which one value can't say.
 TABLES = "libraries"
-RESTART = "a worker that runs takes it when it starts again"
+# The settings that decide who reaches the dashboard.
+DASHBOARD = ("web_bind", "web_password")
+RESTART = "a worker that runs takes it within seconds"
+ASKS = f"; before it changes more than {FEW} items for it, it asks you"
 
 
 @family("config")
@@ -208,10 +214,15 @@ def _told(call: Call, name: str, done: str) -> int:
     """Say what was done, what wins over it, and what is still wrong with the settings; returns the exit code."""
     file = toml_of(call)
     wrong = _problems(call)
-    origin = "" if wrong else load_here(**sources(call)).origin[name]
+    here = None if wrong else load_here(**sources(call))
+    origin = here.origin[name] if here else ""
     winner = f"; the value from the {origin} wins over it" if origin not in ("", TOML, "default", "Stash") else ""
+    decides = here is not None and name in json.loads(prints_of_settings(here.config))
+    asks = ASKS if decides else ""
     facts = {"file": str(file), "name": name, "overruled": bool(winner), "problems": wrong}
-    call.answer(facts, lambda: say(paper(), f"{done}{winner or '; ' + RESTART}"))
+    call.answer(facts, lambda: say(paper(), f"{done}{winner or f'; {RESTART}{asks}'}"))
+    if here and name in DASHBOARD and (reason := unguarded(here.config)):
+        click.echo(f"plexsync: warning: {reason}: until then there is no dashboard", err=True)
     for line in wrong:
         click.echo(f"plexsync: {line}", err=True)
     return WRONG if wrong else FINE

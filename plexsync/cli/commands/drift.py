@@ -1,4 +1,4 @@
-"""`plexsync drift`: what you edited in Plex, and your decisions about it."""
+"""`plexsync drift`: what Plex keeps since you locked or edited it there, and your decisions about it."""
 
 from collections.abc import Sequence
 
@@ -15,14 +15,21 @@ from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter, DriftPage, candidates, decide, drift_now, drift_page
-from plexsync.reports.drift import decision_facts, decision_words, drift_facts, is_field, known_drift, value_words
+from plexsync.reports.drift import (
+    decision_facts,
+    decision_words,
+    drift_facts,
+    is_field,
+    known_drift,
+    stays_words,
+    value_words,
+)
 from plexsync.reports.format import ago, many, safe, unstamped
 from plexsync.reports.named_scenes import listed
 from plexsync.reports.rows import short
 from plexsync.reports.shapes.drift import DriftFieldFacts, DriftReport, DriftSceneFacts
 from plexsync.reports.shapes.values import FieldValue
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.status_words import KEPT
 
 SHOWN = 50
 LONGEST = 60
@@ -58,12 +65,13 @@ def drift(
     after: int,
     yes: bool,
 ) -> int:
-    """List the fields that you edited in Plex, with both values, and decide about them.
+    """List the fields that Plex keeps, with both values, and decide about them.
 
-    Without a decision such a field stays as it is until Stash changes it (conflict_policy). With --keep it follows Plex
-    until --unkeep, whatever Stash says. With --take Stash's value replaces it once: names that were removed from a list come
-    back, names that Stash does not have go, and plexsync undo restores what was there before PlexSync. An edit that you make
-    in Plex after --take is not lost. A field that you keep is taken only if you name it and its scene.
+    A field that you edited in Plex stays as it is until Stash changes it (conflict_policy). One that was locked in Plex
+    before the first sync stays until you decide, whatever Stash says (first_push). With --keep a field follows Plex until
+    --unkeep. With --take Stash's value replaces it once: names that were removed from a list come back, names that Stash
+    does not have go, and plexsync undo restores what was there before PlexSync. An edit that you make in Plex after --take
+    is not lost. A field that you keep is taken only if you name it and its scene.
 
     Name scenes, a library, or --all; asks once for more than one scene. Exits with 1 if a scene that was named has no such
     field, or is being worked on.
@@ -117,7 +125,7 @@ def _of_scenes(parts: Parts, wanted: DriftFilter, scenes: Sequence[int]) -> Drif
     entries = drift_now(parts.store, parts.looker, parts.gates, list(dict.fromkeys(scenes)))
     chosen = tuple(entry for entry in map(wanted.narrowed, entries) if entry.fields)
     with parts.store.reading() as db:
-        return DriftPage(chosen, None, db.standings.count_compared(KEPT), db.notes.count_kept())
+        return DriftPage(chosen, None, db.standings.count_kept(), db.notes.count_kept())
 
 
 def _decide(
@@ -164,7 +172,7 @@ def _tell(report: DriftReport, now: int, out: Console) -> None:
         say(out, f"the list goes on: plexsync drift --after {report['after']}")
     count = sum(len(scene["fields"]) for scene in report["scenes"])
     if not count:
-        say(out, "nothing that you edited in Plex is listed")
+        say(out, "nothing is listed that Plex keeps")
         return
     say(
         out,
@@ -180,7 +188,7 @@ def _heading(scene: DriftSceneFacts, now: int) -> str:
 
 
 def _row(facts: DriftFieldFacts, now: int) -> tuple[str, str, str, str]:
-    kept = f"kept since {ago(unstamped(facts['kept_since']), now)}" if facts["kept_since"] else ""
+    kept = f"kept since {ago(unstamped(facts['kept_since']), now)}" if facts["kept_since"] else stays_words(facts)
     field = facts["field"]
     in_plex = "not known now" if facts["plex"] is None else _text(value_words(field, facts["plex"], in_plex=True))
     return short(field), in_plex, _text(value_words(field, facts["stash"])), kept

@@ -252,9 +252,9 @@ def _kept(file: Path, draft: Draft) -> str:
         before = tomllib.loads(file.read_text(encoding="utf-8-sig")) if os.path.exists(file) else {}  # noqa: PTH110
         settings: dict[str, object] = {}
         for server in ("plex_", "stash_"):
-            known = {name: value for name, value in draft.settings.items() if name.startswith(server)}
-            if all(before.get(name, value) == value for name, value in known.items()):
-                settings |= {name: value for name, value in known.items() if name not in before}
+            settings_of_server = {name: value for name, value in draft.settings.items() if name.startswith(server)}
+            if all(before.get(name, value) == value for name, value in settings_of_server.items()):
+                settings |= {name: value for name, value in settings_of_server.items() if name not in before}
         if not settings:
             return ""
         _write(_writing(file, settings))

@@ -15,6 +15,7 @@ from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.comparison_report import ComparisonReport
 from plexsync.flows.scenes.reconcile import ComparisonScope, UnknownLibrary
+from plexsync.flows.scenes.verbs import take_up_skipped
 from plexsync.reports.comparison import counted, evidence_lines, report_facts
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.shapes.comparisons import PollFacts, ReconcileFacts, UnpairedLists, WaitResult
@@ -136,6 +137,8 @@ def _compare(
     def stopping() -> bool:
         return bool(stop)
 
+    if scope is None or scope.scenes:
+        take_up_skipped(parts.store, parts.clock, scope.scenes if scope else None)
     if scope is not None:
         return parts.reconciler.reconcile_some(scope, bar.at, stopping=stopping)
     return parts.reconciler.reconcile(bar.at, stopping=stopping, anew=anew)
@@ -168,11 +171,12 @@ def _work_facts(settled: Outcomes | None, ended_by: str) -> WaitResult:
 
 
 def _words(report: ComparisonReport, settled: Outcomes | None, ended_by: str, *, busy: bool) -> str:
+    counts = finding_counts(counted(report), kept_fields=report.kept_fields)
     lines = [f"{report.scenes:,} scenes compared" + ("" if report.complete else ", then stopped")]
     if report.after:
         begun = stamp(report.began)
         lines.append(f"  gone on with behind scene {report.after}; begun {begun} (--anew begins at the first)")
-    lines += [f"  {number_of(word, count)}" for word, count in finding_counts(counted(report))]
+    lines += [f"  {number_of(word, count)}" for word, count in counts]
     lines += [f"  {line}" for line in evidence_lines(report)]
     if report.gone:
         lines.append(f"  {report.gone:,} gone from Stash")

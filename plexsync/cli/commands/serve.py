@@ -49,7 +49,7 @@ from plexsync.reports.status import breaker, server_words
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.gate_names import caption, shown
 from plexsync.rules.job import State
-from plexsync.rules.status_words import SceneStatus, counted
+from plexsync.rules.status_words import SceneStatus, counted, in_sync_words
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Reader
 from validation.redact import RedactingFilter, Redactor
@@ -321,6 +321,7 @@ class Reporter:
         with parts.store.reading() as db:
             waiting = db.jobs.count_unsettled()
             in_step = db.overview(now).jobs.get(State.IDLE, 0) - self._count_undone(db)
+            in_sync = in_sync_words(db.standings.kept_fields())
             gates = shown({*db.breakers.names(), *db.holds.names()})
             rows = {gate: db.breakers.find(gate) for gate in gates}
             held = {gate for gate in gates if db.holds.find(gate)}
@@ -328,6 +329,4 @@ class Reporter:
             f"{caption(gate)} {server_words(breaker(parts.config, row, now), held=gate in held)}"
             for gate, row in rows.items()
         )
-        return " | ".join(
-            (counted(SceneStatus.IN_SYNC.word, in_step), counted(SceneStatus.QUEUED.word, waiting), *states)
-        )
+        return " | ".join((counted(in_sync, in_step), counted(SceneStatus.QUEUED.word, waiting), *states))

@@ -24,7 +24,7 @@ from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.job import Kind
 from plexsync.rules.note_keys import LAST_RUN
 from plexsync.rules.scene_status import standing
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.status_words import DECIDE, SceneStatus, in_sync_words
 
 
 @command("status")
@@ -104,6 +104,7 @@ def _tell_scene(call: Call, parts: Parts, id: int) -> int:
         "since": since,
         "why": stands.why,
         "left_out": left_out_facts(stands.status, results, names),
+        "kept_fields": stands.kept_fields,
         "job": row_facts(row),
     }
     lasts = f" since {local(stands.since)} ({ago(stands.since, now)})" if since else ""
@@ -111,7 +112,8 @@ def _tell_scene(call: Call, parts: Parts, id: int) -> int:
     reason = f": {safe(stands.why)}" if stands.why else ""
     if facts["left_out"]:
         reason = f", but {safe(left_out_words(facts['left_out']))}"
-    sentence = f"{name} {_is(stands.status)}{lasts}{reason}"
+    word = f"is {in_sync_words(stands.kept_fields)}" if stands.kept_fields else _is(stands.status)
+    sentence = f"{name} {word}{lasts}{reason}" + (f"; {DECIDE} {id} decides" if stands.kept_fields else "")
     if stands.status is SceneStatus.UNKNOWN:
         sentence = f"scene {id} is unknown: plexsync explain {id} reads it from both servers"
     call.answer(facts, lambda: say(paper(), sentence))

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import click
 
+from plexsync.app.advice import SETTINGS_WAIT
 from plexsync.app.database_files import half_mended, mend
 from plexsync.app.named_scenes import NamedScenes, named_scenes
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
-from plexsync.app.switches import approve_bulk, bulk_approved
+from plexsync.app.switches import approve_bulk, asked_settings, bulk_approved, waits_for_yes
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import Remaining, WorkLoop, outcomes
@@ -302,11 +303,11 @@ def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: boo
 
     Ends the call if the question can't be answered.
     """
-    if bulk_approved(parts) and not take_over:
+    if not waits_for_yes(parts) and not take_over:
         return True
     if not yes:
         if not asks:
-            raise click.ClickException(TAKING_OVER if take_over else FIRST)
+            raise click.ClickException(TAKING_OVER if take_over else _why_not(parts))
         start.meet(parts)
         totals = first_look(start, parts, take_over=take_over)
         once = "" if take_over else " It is asked only once."
@@ -314,6 +315,12 @@ def _agreed(start: Begun, parts: Parts, *, take_over: bool, yes: bool, asks: boo
             return False
     approve_bulk(parts)
     return True
+
+
+def _why_not(parts: Parts) -> str:
+    """Why the whole library is not written without a question."""
+    question = asked_settings(parts)
+    return f"{question.text}: {SETTINGS_WAIT}" if question and bulk_approved(parts) else FIRST
 
 
 def _check_first(parts: Parts, since: datetime, *, yes: bool) -> None:
@@ -341,6 +348,7 @@ def _wait(call: Call, start: Begun, queued: Queued, *, whole: bool) -> int:
             "wanted": len(ids),
             "outcomes": dict(settled.standing),
             "causes": dict(settled.causes),
+            "kept_fields": settled.kept_fields,
             "why": ended.reason,
             **(
                 {"left_out": [{"scene": id, **fact} for id, missing in incomplete for fact in missing]}

@@ -218,8 +218,6 @@ def _facts(marked: Marked) -> dict[str, object]:
     facts: dict[str, object] = {"undone": len(marked.jobs)}
     if marked.untouched:
         facts["nothing_pushed"] = marked.untouched
-    if marked.ignored:
-        facts["not_ignored_any_more"] = marked.ignored
     if marked.dropped:
         facts["dropped"] = marked.dropped
     if marked.failed:
@@ -231,8 +229,6 @@ def _complain(marked: Marked, *, named: bool) -> int:
     """Report scenes that could not be marked on standard error; returns the exit code."""
     if named and marked.untouched:
         click.echo(f"plexsync: nothing was pushed for {listed(marked.untouched)}", err=True)
-    if marked.ignored:
-        click.echo(f"plexsync: not ignored any more: {listed(marked.ignored)}", err=True)
     if marked.dropped:
         waited = many(marked.dropped, "row")
         click.echo(
@@ -254,7 +250,7 @@ def _wait(call: Call, start: Begun, way: Way, marked: Marked, *, named: bool) ->
         causes = {"causes": dict(settled.causes), "why": ended.reason}
         facts = {**_facts(marked), "outcomes": dict(settled.standing), **causes}
         words: dict[str, str] = {status.outcome: way.seen_through for status in BY_MARK.values()}
-        words["gone"] = f"{way.seen_through}, gone from Stash"
+        words["gone"], words["ignored"] = f"{way.seen_through}, gone from Stash", f"{way.seen_through}, still ignored"
         reason = f"; {ended.reason}" if ended.reason else ""
         call.answer(facts, lambda: say(paper(), settled.line(words) + reason))
         complained = _complain(marked, named=named)

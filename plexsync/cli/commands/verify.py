@@ -20,7 +20,7 @@ from plexsync.reports.preview import scene_facts
 from plexsync.reports.shapes.comparisons import PreviewFacts, VerifyFacts
 from plexsync.rules import verified
 from plexsync.rules.note_keys import VERIFIED
-from plexsync.rules.status_words import Finding, counted, finding_counts
+from plexsync.rules.status_words import Finding, counted, finding_counts, in_sync_line
 
 # The number of differing scenes that are listed.
 LISTED = 20
@@ -50,18 +50,20 @@ def verify(call: Call, sample: int | None) -> int:
     ):
         start.meet(parts)
         drawn = _drawn(parts, sample) if sample else None
-        counts, differing = _compared(parts, drawn, bar, stop)
+        counts, kept, differing = _compared(parts, drawn, bar, stop)
         now = parts.clock.now()
         in_sync, differ = sum(counts[name] for name in AS_STASH_SAYS), counts[WOULD_CHANGE]
         if not stop:
+            note = verified.written(now, in_sync=in_sync, differ=differ, sample=drawn is not None, kept_fields=kept)
             with parts.store.writing() as tx:
-                tx.notes.save(VERIFIED, verified.written(now, in_sync=in_sync, differ=differ, sample=drawn is not None))
+                tx.notes.save(VERIFIED, note)
     facts: VerifyFacts = {
         "at": stamp(now),
         "scenes": counts.total(),
         "in_sync": in_sync,
         "differ": differ,
         "left_out": {name: count for name, count in counts.items() if name not in (*AS_STASH_SAYS, WOULD_CHANGE)},
+        "kept_fields": kept,
         "sample": drawn is not None,
         "complete": not stop,
         "scenes_that_differ": [scene_facts(preview) for preview in differing],
@@ -81,15 +83,17 @@ def _drawn(parts: Parts, count: int) -> list[int]:
 
 def _compared(
     parts: Parts, ids: Sequence[int] | None, bar: ProgressBar, stop: Stop
-) -> tuple[Counter[str], list[Preview]]:
-    """(how many scenes there are of each finding, the first ones that differ)."""
+) -> tuple[Counter[str], int, list[Preview]]:
+    """(how many scenes there are of each finding, the number of fields that Plex keeps, the first scenes that differ)."""
     counts: Counter[str] = Counter()
+    kept = 0
     differing: list[Preview] = []
     for preview in parts.previewer.preview(ids, sweep=True, progress=bar.at, stopping=lambda: bool(stop)):
         counts[preview.standing] += 1
+        kept += preview.kept_fields
         if preview.standing == WOULD_CHANGE and len(differing) < LISTED:
             differing.append(preview)
-    return counts, differing
+    return counts, kept, differing
 
 
 def _tell(facts: VerifyFacts, out: Console) -> None:
@@ -97,7 +101,8 @@ def _tell(facts: VerifyFacts, out: Console) -> None:
     of_all = "a sample of " if facts["sample"] else ""
     be = "is" if compared == 1 else "are"
     ends = "" if facts["complete"] else "; stopped before the end"
-    say(out, f"{facts['in_sync']:,} of {of_all}{many(compared, 'scene')} in Plex {be} in sync{ends}")
+    words = in_sync_line(facts["kept_fields"])
+    say(out, f"{facts['in_sync']:,} of {of_all}{many(compared, 'scene')} in Plex {be} {words}{ends}")
     if facts["left_out"]:
         say(
             out, f"not compared: {', '.join(counted(word, count) for word, count in finding_counts(facts['left_out']))}"

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -15,9 +15,12 @@ def command_of(module: str, *words: str) -> list[str]:
 
 
 def start(
-    module: str, *words: str, env: Mapping[str, str], stdout: int = subprocess.DEVNULL
+    module: str, *words: str, env: Mapping[str, str], stdout: int = subprocess.DEVNULL, inherits: Iterable[int] = ()
 ) -> "subprocess.Popen[str]":
-    """Start a module of PlexSync, whose standard input and error are pipes of text. Raises OSError."""
+    """Start a module of PlexSync, whose standard input and error are pipes of text. Raises OSError.
+
+    It inherits these handles; on Windows they are handed over in another way.
+    """
     return subprocess.Popen(  # noqa: S603 - the arguments are PlexSync's own
         command_of(module, *words),
         env=env,
@@ -27,6 +30,7 @@ def start(
         text=True,
         encoding="utf-8",
         errors="replace",
+        pass_fds=() if os.name == "nt" else tuple(inherits),
     )
 
 

@@ -1,13 +1,14 @@
 """The dashboard of `plexsync serve`: a child process that is restarted when it dies, and ended with its parent.
 
-It gets its configuration by its standard input, so that no secret is in its arguments or environment. That input closes
-with the parent process, however this ends, and the dashboard ends with it.
+It gets its listening socket, which this process binds once, and its configuration by its standard input, so that no secret
+is in its arguments or environment. That input closes with the parent process, however this ends, and the dashboard ends
+with it.
 """
 
-import ipaddress
 import json
 import logging
 import secrets
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -15,9 +16,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import IO
+from typing import IO, NamedTuple
 
+from plexsync.app.database_files import file_number
+from plexsync.app.setting_change import unguarded
 from plexsync.cli.daemon.child import environ, start
+from plexsync.cli.daemon.listening import Listening, handed
+from plexsync.engine.lasting import LastingThread
 from plexsync.extras import advice, is_installed
 from validation import values
 from validation.config import PlexSyncConfig
@@ -25,7 +30,6 @@ from validation.sources import Loaded
 
 log = logging.getLogger("PlexSync.web")
 
-TAKEN = 3  # the exit code of plexsync/web/__main__.py if its address is in use
 FIRST_WAIT, LONGEST_WAIT, TAKEN_WAIT = 1.0, 60.0, 15.0
 # A dashboard that ran for this many seconds was healthy.
 WELL = 60.0
@@ -51,23 +55,32 @@ class DashboardEntry:
             "origin": self.loaded.origin,
             "warnings": self.loaded.warnings,
             "folder": str(self.folder),
+            # Of another file at its place the dashboard has to be started again.
+            "number": file_number(self.folder),
         }
 
 
-class Dashboard:
+class DashboardOrder(NamedTuple):
+    """What a process of the dashboard is to show, as it gets it, and where it listens."""
+
+    request: str
+    bind: str
+
+
+class Dashboard(LastingThread):
     """The process, and the thread that supervises it."""
 
     def __init__(self, file: Path, *, switch: Path | None = None) -> None:
+        super().__init__("dashboard", threading.Event())
         self._file = file
         self._switch = switch
         # Sessions survive a restart of the dashboard, but not of this process.
         self._key = secrets.token_hex(32)
         self._wake = threading.Condition()
-        self._over = False
         self._asked = ""
-        self._wanted: str | None = None
+        self._wanted: DashboardOrder | None = None
         self._process: subprocess.Popen[str] | None = None
-        self._thread = threading.Thread(target=self._look_after, name="dashboard", daemon=True)
+        self._listening = Listening()
         self._told = ""
 
     def use(self, *entries: DashboardEntry) -> None:
@@ -92,80 +105,100 @@ class Dashboard:
             log.warning("no dashboard: %s", hindrance)
         none = hindrance or values.host_and_port(config.web_bind) is None
         with self._wake:
-            self._wanted = None if none else request
+            self._wanted = None if none else DashboardOrder(request, config.web_bind)
             self._wake.notify_all()
         # The work does not wait for the dashboard's end.
         threading.Thread(target=self._end_process, name="dashboard end", daemon=True).start()
-        if not self._thread.is_alive() and not none:
-            self._thread.start()
+        if self.ident is None and not none:
+            self.start()
 
     def end(self) -> None:
         """End the dashboard, and wait until it has ended."""
         with self._wake:
-            self._over = True
+            self._over.set()
             self._wake.notify_all()
         self._end_process()
-        if self._thread.is_alive():
-            self._thread.join(LAST_WORDS + 2)
+        if self.is_alive():
+            self.join(LAST_WORDS + 2)
 
-    def _look_after(self) -> None:
+    def work(self) -> None:
+        """Run one process after the other, until the end."""
         wait = FIRST_WAIT
-        while (request := self._next()) is not None:
+        while (wanted := self._next()) is not None:
             began = monotonic()
-            try:
-                code = self._run(request)
-            except OSError as error:
-                log.warning("the dashboard can't be started: %s", error.strerror)
-                code = 1
-            if self._over or self._wanted != request:
+            code = self._try(wanted)
+            if self._is_replaced(wanted):
                 wait = FIRST_WAIT
                 continue
+            # Nobody waits for a page that may not come.
+            self._listening.close()
             wait = FIRST_WAIT if monotonic() - began >= WELL else min(2 * wait, LONGEST_WAIT)
-            if code != TAKEN:
+            if code is not None:
                 log.warning("the dashboard ended (%s); it is started again in %.0f s", code, wait)
-            self._rest(request, TAKEN_WAIT if code == TAKEN else wait)
+            self._rest(wanted, TAKEN_WAIT if code is None else wait)
 
-    def _next(self) -> str | None:
+    def _try(self, wanted: DashboardOrder) -> int | None:
+        """Run the process once; returns its exit code, None if its place is taken."""
+        try:
+            at = self._listening.at(wanted.bind)
+        except OSError as error:
+            self._tell(f"can't listen at {wanted.bind}: {error.strerror or error}")
+            return None
+        try:
+            return self._run(wanted, at)
+        except OSError as error:
+            log.warning("the dashboard can't be started: %s", error.strerror)
+            return 1
+
+    def _is_replaced(self, wanted: DashboardOrder) -> bool:
+        return self._over.is_set() or self._wanted != wanted
+
+    def _next(self) -> DashboardOrder | None:
         """Wait for the next configuration of the dashboard; None at the end."""
         with self._wake:
-            self._wake.wait_for(lambda: self._over or self._wanted is not None)
-            return None if self._over else self._wanted
+            if self._over.is_set() or self._wanted is None:
+                self._listening.close()
+            self._wake.wait_for(lambda: self._over.is_set() or self._wanted is not None)
+            return None if self._over.is_set() else self._wanted
 
-    def _rest(self, request: str, seconds: float) -> None:
+    def _rest(self, wanted: DashboardOrder, seconds: float) -> None:
         with self._wake:
-            self._wake.wait_for(lambda: self._over or self._wanted != request, seconds)
+            self._wake.wait_for(lambda: self._is_replaced(wanted), seconds)
 
-    def _run(self, request: str) -> int:
-        """Run the process once; returns its exit code."""
-        process = start("plexsync.web", env=environ(), stdout=subprocess.PIPE)
+    def _run(self, wanted: DashboardOrder, at: socket.socket) -> int:
+        """Run the process once on this socket; returns its exit code."""
+        process = start("plexsync.web", env=environ(), stdout=subprocess.PIPE, inherits=[at.fileno()])
         assert process.stdin and process.stdout and process.stderr  # noqa: S101 - they were requested
         with self._wake:
             self._process = process
-        listening = threading.Thread(target=_relay, args=(process.stderr,), name="dashboard log", daemon=True)
-        listening.start()
-        with suppress(OSError):
-            process.stdin.write(request + "\n")
-            process.stdin.flush()
-        if self._over or self._wanted != request:
+        relay = threading.Thread(target=_relay, args=(process.stderr,), name="dashboard log", daemon=True)
+        relay.start()
+        try:
+            # Its end may have come first, and have closed its input.
+            with suppress(OSError, ValueError):
+                process.stdin.write(f"{handed(at, process.pid)}\n{wanted.request}\n")
+                process.stdin.flush()
+            if self._is_replaced(wanted):
+                self._end_process()
+            if line := process.stdout.readline().strip():
+                self._tell(f"{LISTENS}{line}")
+            process.stdout.read()
+            return process.wait()
+        finally:
             self._end_process()
-        if line := process.stdout.readline().strip():
-            self._tell(f"{LISTENS}{line}")
-        process.stdout.read()
-        code = process.wait()
-        with self._wake:
-            self._process = None
-        listening.join(1)
-        for stream in (process.stdin, process.stdout, process.stderr):
-            with suppress(OSError):
-                stream.close()
-        return code
+            with self._wake:
+                self._process = None
+            relay.join(1)
+            for stream in (process.stdin, process.stdout, process.stderr):
+                with suppress(OSError):
+                    stream.close()
 
     def _end_process(self) -> None:
         with self._wake:
             process = self._process
         if process is None or process.stdin is None:
             return
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             process.stdin.close()
         try:
             process.wait(LAST_WORDS)
@@ -194,23 +227,11 @@ def dashboard(file: Path, *, off: bool, switch: Path | None = None) -> Iterator[
 
 def hindrance_of(config: PlexSyncConfig) -> str:
     """Why these settings allow no dashboard; '' if they do."""
-    place = values.host_and_port(config.web_bind)
-    if place is None:
+    if values.host_and_port(config.web_bind) is None:
         return ""
     if not is_installed("web"):
         return f"its packages are not installed: {advice('web')} (or plexsync serve --no-web)"
-    if not config.web_password and not _is_loopback(place[0]):
-        return f"web_bind = {config.web_bind} can be reached by others, so web_password has to be set"
-    return ""
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return unguarded(config)
 
 
 def _relay(lines: IO[str]) -> None:

@@ -16,6 +16,7 @@ from plexsync.app.settings import PLUGIN
 from plexsync.app.switches import leave_inside, off_inside, switched_inside
 from plexsync.cli.daemon.plex_children import PlexChildren
 from plexsync.cli.daemon.signals import Stop
+from plexsync.engine.lasting import LastingThread
 from plexsync.rules.errors import Barred, LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.store import intake
 from plexsync.store.address import StoreAddress
@@ -44,6 +45,17 @@ def installed() -> Look | None:
 
 
 BEGAN_WITH = installed()
+# The file by which Stash knows the plugin; None where the program does not lie beside it.
+BESIDE = Path(plexsync.__file__).parents[1] / f"{PLUGIN}.yml"
+MANIFEST = BESIDE if BESIDE.exists() else None
+
+
+def await_plugin(ended: threading.Event) -> None:
+    """Wait while the plugin is not there, as during its update. If it was removed, `Leaving` ends the worker."""
+    if MANIFEST is not None and not MANIFEST.exists():
+        log.info("waiting: %s is not there", MANIFEST)
+        while not MANIFEST.exists() and not ended.wait(LOOK):
+            pass
 
 
 def life_sign(environ: Mapping[str, str] = os.environ) -> LifeSign | None:
@@ -64,7 +76,7 @@ def served_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
         return None
 
 
-class Leaving(threading.Thread):
+class Leaving(LastingThread):
     """Stops an unneeded worker: switched off in Stash, replaced, uninstalled, or idle for `worker_idle_minutes`.
 
     `stop` ends the worker, also while it waits for a server; `ended` ends only this thread, for a worker that continues
@@ -81,7 +93,7 @@ class Leaving(threading.Thread):
         sign: LifeSign | None = None,
         children: PlexChildren | None = None,
     ) -> None:
-        super().__init__(name="leaving", daemon=True)
+        super().__init__("leaving", ended)
         self._parts = parts
         self._asked = stop
         self._ended = ended
@@ -92,7 +104,7 @@ class Leaving(threading.Thread):
         self._gone = 0
         self._done: int | None = None
 
-    def run(self) -> None:
+    def work(self) -> None:
         """Check once a second; a database that can't be read now is checked later."""
         while not self._ended.wait(LOOK) and not self._asked:
             try:

@@ -21,6 +21,7 @@ from plexsync.cli.call import Call
 from plexsync.cli.daemon.child import start
 from plexsync.cli.daemon.signals import GRACE, Stop
 from plexsync.cli.settings import chosen_plex
+from plexsync.engine.lasting import LastingThread
 from plexsync.store.database import Database
 from plexsync.store.siblings import siblings_of
 from validation.sources import Loaded
@@ -38,17 +39,16 @@ OWN = ("PLEXSYNC_PLEX", "PLEXSYNC_LIFE", "PLEXSYNC_PROGRESS", "PLEXSYNC_DATA_DIR
 _LINE = re.compile(r"\S+Z (DEBUG|INFO|WARNING|ERROR) (\S+) (.*)")
 
 
-class PlexChild:
+class PlexChild(LastingThread):
     """The worker of one entry: its process, and the thread that starts it again."""
 
     def __init__(self, name: str, words: list[str]) -> None:
-        self._name = name
+        super().__init__(f"worker of {name}", threading.Event())
+        self._plex = name
         self._words = words
-        self._over = threading.Event()
         self._guard = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
-        self._thread = threading.Thread(target=self._look_after, name=f"worker of {name}", daemon=True)
-        self._thread.start()
+        self.start()
 
     def ask_to_end(self) -> None:
         """Ask the process to end in good order; it is not started again."""
@@ -61,24 +61,25 @@ class PlexChild:
     def end(self) -> None:
         """End the process, and wait until it has ended."""
         self.ask_to_end()
-        self._thread.join(LAST_WORDS)
+        self.join(LAST_WORDS)
         with self._guard:
             if self._process is not None:
                 self._process.kill()
-        self._thread.join(LAST_WORDS)
+        self.join(LAST_WORDS)
 
-    def _look_after(self) -> None:
+    def work(self) -> None:
+        """Run one process after the other, until the end."""
         wait = FIRST_WAIT
         while not self._over.is_set():
             began = monotonic()
             try:
                 code = self._run()
             except OSError as error:
-                log.warning("%s: its worker can't be started: %s", self._name, error.strerror)
+                log.warning("%s: its worker can't be started: %s", self._plex, error.strerror)
                 code = 1
             wait = FIRST_WAIT if monotonic() - began >= WELL else min(2 * wait, LONGEST_WAIT)
             if not self._over.is_set():
-                log.warning("%s: its worker ended (%s); it is started again in %.0f s", self._name, code, wait)
+                log.warning("%s: its worker ended (%s); it is started again in %.0f s", self._plex, code, wait)
                 self._over.wait(wait)
 
     def _run(self) -> int:
@@ -88,7 +89,7 @@ class PlexChild:
                 return 0
             self._process = process = start("plexsync", *self._words, env=_environ())
         assert process.stdin and process.stderr  # noqa: S101 - they were requested
-        _relay(self._name, process.stderr)
+        _relay(self._plex, process.stderr)
         code = process.wait()
         with self._guard:
             self._process = None

@@ -8,6 +8,7 @@ from dataclasses import replace
 from time import monotonic
 
 from plexsync.app.clients import ASK_READ, try_out
+from plexsync.app.database_files import DATABASE, file_number
 from plexsync.app.first_entry import check_first
 from plexsync.app.parts import Parts
 from plexsync.app.settings import PLACES, Settings, ask_stash, keep_answer, last_answer
@@ -16,6 +17,8 @@ from plexsync.cli.daemon.dashboard_process import Dashboard
 from plexsync.cli.daemon.dashboard_servers import shown_servers
 from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.settings import hide, sources, toml_of
+from plexsync.engine.lasting import LastingThread
+from plexsync.engine.stash_return import CALLS, proved_up
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import LocalFault, NeighbourError, Unusable
 from validation.config import PlexSyncConfig
@@ -24,17 +27,19 @@ from validation.sources import ConfigError, load, load_here
 log = logging.getLogger("PlexSync.settings")
 
 LOOK_PACE = 1.0  # seconds between two checks of plexsync.toml
+SOON = 5.0  # seconds after which Stash is asked again, if it has told of an edit or has called the plugin since
 LAST_LOOK = 2 * ASK_READ + 1  # seconds that a check may take at the end
 
 
-class SettingsWatch(threading.Thread):
+class SettingsWatch(LastingThread):
     """Checks plexsync.toml every second, and asks Stash at the pace of `stash_poll_interval`.
 
     It asks Stash at that pace whatever the gates say: the answer may be what opens them again. While they are open,
-    unknown settings are asked for every second. On changed settings it stores them in `fresh` and sets `ended`; it also
-    sets `ended` when `stop` is set, without fresh settings. Invalid settings are logged once, and the current ones stay
-    in use. `pages` (the dashboard, or the page in Stash) show the changed settings of further Plex servers, whose own
-    workers take them over.
+    unknown settings are asked for every second. After an edit, a task or an opened page in Stash it asks within seconds.
+    On changed settings, or if another database has taken the place of the one in use, it stores settings in `fresh` and
+    sets `ended`; it also sets `ended` when `stop` is set, without fresh settings. Invalid settings are logged once, and
+    the current ones stay in use. `pages` (the dashboard, or the page in Stash) show the changed settings of further Plex
+    servers, whose own workers take them over.
     """
 
     def __init__(
@@ -45,8 +50,8 @@ class SettingsWatch(threading.Thread):
         stop: threading.Event,
         pages: Dashboard | StatusFile | None = None,
     ) -> None:
-        super().__init__(name="settings", daemon=True)
         self.ended = threading.Event()
+        super().__init__("settings", self.ended)
         self.fresh: Settings | None = None
         self._call = call
         self._found = current
@@ -55,6 +60,8 @@ class SettingsWatch(threading.Thread):
         self._pages = pages
         self._said = current.stash_settings
         self._tried_at = self._asked_at = monotonic()
+        self._calls = self._calls_now()
+        self._number = file_number(parts.folder)
         self._text = self._seen = self._content()
         self._told = ""
         self._place = _place(current.loaded.config)
@@ -72,13 +79,11 @@ class SettingsWatch(threading.Thread):
     def _is_over(self) -> bool:
         return self.ended.is_set() or self._stop_event.is_set()
 
-    def run(self) -> None:
-        """Check until the end; no error leaves this thread."""
-        try:
-            while self.fresh is None and not self._stop_event.wait(LOOK_PACE) and not self.ended.is_set():
-                self._try_to_look()
-        finally:
-            self.ended.set()
+    def work(self) -> None:
+        """Check until the end."""
+        while self.fresh is None and not self._stop_event.wait(LOOK_PACE) and not self.ended.is_set():
+            self._try_to_look()
+        self.ended.set()
 
     def _try_to_look(self) -> None:
         try:
@@ -93,7 +98,11 @@ class SettingsWatch(threading.Thread):
             log.exception("looking at the settings failed by a fault of PlexSync")
 
     def _look(self) -> Settings | None:
-        """Changed settings, if there are any."""
+        """Changed settings, if there are any; those in use, to begin again, if the database was replaced."""
+        number = file_number(self._parts.folder)
+        if number and number != self._number:
+            log.warning("%s was replaced: going on with the one that is there now", DATABASE)
+            return replace(self._found)
         content, before = self._content(), self._seen
         self._seen = content
         # Half a file may be valid: a file counts once it is unchanged between two checks.
@@ -110,12 +119,17 @@ class SettingsWatch(threading.Thread):
 
     def _is_due(self) -> bool:
         pace, now = self._parts.config.stash_poll_interval, monotonic()
-        if now - self._tried_at >= pace:
+        if now - self._tried_at >= pace or (now - self._tried_at >= SOON and self._calls_now() != self._calls):
             return True
         return (self._said is None or now - self._asked_at >= pace) and self._parts.gates.is_open(READ_STASH)
 
+    def _calls_now(self) -> list[str]:
+        """When Stash last told of an edit, and last called the plugin."""
+        with self._parts.store.reading() as db:
+            return [db.notes.text(name) for name in CALLS]
+
     def _ask(self) -> bool:
-        self._tried_at = monotonic()
+        self._tried_at, self._calls = monotonic(), self._calls_now()
         here = load_here(**sources(self._call))
         hide(self._call, here)
         try:
@@ -125,6 +139,8 @@ class SettingsWatch(threading.Thread):
             log.debug("settings in Stash not asked for: %s", away)
             return False
         self._asked_at = monotonic()
+        if not self._parts.gates.is_open(READ_STASH):
+            proved_up(self._parts.store, self._parts.settings.breaker, self._parts.clock)
         return True
 
     def _read(self) -> Settings | None:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
@@ -18,7 +19,7 @@ from plexsync.app.switches import off_inside
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import Dashboard
 from plexsync.cli.daemon.dashboard_servers import shown_servers
-from plexsync.cli.daemon.idle_exit import Leaving, served_folder
+from plexsync.cli.daemon.idle_exit import Leaving, await_plugin, served_folder
 from plexsync.cli.daemon.plex_children import PlexChildren
 from plexsync.cli.daemon.settings_watch import SettingsWatch
 from plexsync.cli.daemon.signals import Stop
@@ -147,7 +148,8 @@ class Shift:
         try:
             if lock is not None:
                 lock.check()
-            run.serve(parts, watch.ended, self.report, plex=current.loaded.plex)
+            first = partial(await_plugin, watch.ended)
+            run.serve(parts, watch.ended, self.report, plex=current.loaded.plex, first=first)
             if lock is not None and self.stop:
                 note_good_end(parts)
         except LockLost as lost:

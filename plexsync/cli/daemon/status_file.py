@@ -17,6 +17,7 @@ from time import monotonic
 from plexsync.app.database_files import spooled, summary_of
 from plexsync.app.parts import Parts
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
+from plexsync.engine.lasting import LastingThread
 from plexsync.reports.shapes.status import VerdictFacts
 from plexsync.reports.status import facts, facts_of
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
@@ -47,17 +48,17 @@ SHOWN = (
         "dashboard",
         "events",
     ),
-    *("outages", "dlq", "last_poll", "last_reconcile", "comparison_due", "bulk_approved", "edits"),
+    *("outages", "dlq", "last_poll", "last_reconcile", "comparison_due", "setting_change", "bulk_approved", "edits"),
 )
 # An address has two slashes behind its colon, and no folder of Windows has two letters before its own.
 PATH = re.compile(r"(?<![\w:/.])(/[^\s'\";,:)]+|[A-Za-z]:\\[^\s'\";,)]+|\\\\[^\s'\";,)]+)")
 
 
-class StatusFile(threading.Thread):
+class StatusFile(LastingThread):
     """Keeps the file in `folder` up to date until `ended`."""
 
     def __init__(self, parts: Parts, folder: Path, ended: threading.Event) -> None:
-        super().__init__(name="status", daemon=True)
+        super().__init__("status", ended)
         self._parts = parts
         self._folder = folder
         self._ended = ended
@@ -70,7 +71,7 @@ class StatusFile(threading.Thread):
         """Go on with these Plex servers, the first one first."""
         self._entries = entries
 
-    def run(self) -> None:
+    def work(self) -> None:
         """Look now and then; what can't be read or written now is tried at the next look."""
         while not self._ended.is_set():
             try:

@@ -23,7 +23,7 @@ from plexsync.reports.rows import rows_in
 from plexsync.reports.verdict import COMMAND
 from plexsync.rules.errors import LockLost, Neighbour
 from plexsync.rules.job import Kind, State
-from plexsync.rules.status_words import BY_ENDING, STATUSES, SceneStatus, counted, status_of
+from plexsync.rules.status_words import BY_ENDING, STATUSES, SceneStatus, counted, in_sync_line, kept_in, status_of
 from plexsync.store.database import Reader
 from worker.circuit_breaker import CircuitState
 
@@ -234,10 +234,11 @@ def closed(parts: Parts, db: Reader) -> str:
 
 @dataclass
 class Outcomes:
-    """The outcomes of scenes: counts by their JSON names, and the causes of dead letters."""
+    """The outcomes of scenes: counts by their JSON names, the causes of dead letters, and the fields that Plex keeps."""
 
     standing: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
+    kept_fields: int = 0
 
     @property
     def well(self) -> bool:
@@ -251,6 +252,7 @@ class Outcomes:
         """
         causes = ", ".join(f"{cause} {count}" for cause, count in sorted(self.causes.items()))
         sums: Counter[str] = Counter()
+        words = {SceneStatus.IN_SYNC.outcome: in_sync_line(self.kept_fields), **words}
         for status in sorted(STATUSES, key=lambda status: status.outcome not in words):
             sums[words.get(status.outcome, status.word)] += self.standing[status.outcome]
         counts = [counted(word, count) for word, count in sums.items() if count]
@@ -263,15 +265,20 @@ def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
     result, wanted = Outcomes(), set(ids)
     with parts.store.reading() as db:
         states = {id: state for id, state in db.jobs.ids(Kind.SCENE) if id in wanted}
-        marks = db.memories.marks()
+        marks, seen = db.memories.marks(), db.standings.of_all(states)
     dead = (row for row in rows_in(parts, State.DEAD) if row.kind == Kind.SCENE)
     causes = {row.id: row.cls for row in dead if states.get(row.id) is State.DEAD}
     result.causes.update(causes.values())
+    if State.DROPPED in states.values():
+        dropped = (row for row in rows_in(parts, State.DROPPED) if row.kind == Kind.SCENE)
+        causes |= {row.id: row.cls for row in dropped if states.get(row.id) is State.DROPPED}
     for id, state in states.items():
         # No longer dead: it was retried just now.
         revived = state is State.DEAD and id not in causes
         status = SceneStatus.QUEUED if revived else status_of(state, causes.get(id, ""), "", marks.get(id, ""))
         result.standing[status.outcome] += 1
+        if status is SceneStatus.IN_SYNC and id in seen:
+            result.kept_fields += kept_in(seen[id].word)
     return result
 
 

@@ -22,9 +22,10 @@ def preview(parts: Parts, step: StepFile) -> dict[str, object]:
         totals.count(scene)
         if scene.standing == WOULD_CHANGE and len(first) < FIRST_FEW:
             first.append(scene)
+    counts = finding_counts(totals.counts, PREVIEWED, kept_fields=totals.kept_fields)
     return {
         "total": totals.counts.total(),
-        "counts": [[str(word), count] for word, count in finding_counts(totals.counts, PREVIEWED) if count],
+        "counts": [[str(word), count] for word, count in counts if count],
         "posters": totals.posters,
         "change": totals.counts[WOULD_CHANGE],
         "scenes": [scene_facts(scene) for scene in first],

@@ -8,7 +8,6 @@ from plexsync.cli.terminal.preview_text import lock_change, single_values
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
 from plexsync.reports.rows import short
 from plexsync.rules.approval import FieldChange
-from plexsync.rules.status_words import finding_word
 
 # Nothing is loaded or executed, whatever a title contains.
 HEAD = """<!doctype html>
@@ -51,7 +50,7 @@ def scene_html(preview: Preview) -> Iterator[str]:
     """A scene as a section of the report, in pieces."""
     yield f"<section>\n<h2>Scene {preview.id}{f': {shown(preview.title)}' if preview.title else ''}</h2>\n"
     if preview.standing != WOULD_CHANGE:
-        yield f"<p>{shown(finding_word(preview.standing))}{f': {shown(preview.reason)}' if preview.reason else ''}</p>\n"
+        yield f"<p>{shown(preview.word)}{f': {shown(preview.reason)}' if preview.reason else ''}</p>\n"
     for item in preview.items:
         yield f"<table>\n<caption>item {shown(item.key)}</caption>\n{HEADS}"
         for change in item.fields:

@@ -46,12 +46,14 @@ class PreviewTotals:
     """The totals of a dry run so far.
 
     `posters` is the number of posters that would change, `undecidable` that of scenes with locked values that an earlier
-    database may have written, `failure` the error that ended it, `stopped` whether the user did.
+    database may have written, `kept_fields` that of fields that Plex keeps, `failure` the error that ended it, `stopped`
+    whether the user did.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     posters: int = 0
     undecidable: int = 0
+    kept_fields: int = 0
     failure: str = ""
     stopped: bool = False
 
@@ -59,6 +61,7 @@ class PreviewTotals:
         """Count a scene."""
         self.counts[preview.standing] += 1
         self.undecidable += preview.undecidable
+        self.kept_fields += preview.kept_fields
         changes = (change for item in preview.items for change in item.fields)
         self.posters += any(change.field == "thumb" and change.new.value != change.old.value for change in changes)
 
@@ -83,6 +86,7 @@ class PreviewTotals:
             "counts": counts,
             "posters": self.posters,
             "undecidable": self.undecidable,
+            "kept_fields": self.kept_fields,
             "complete": self.complete,
             **more,
         }
@@ -92,10 +96,8 @@ class PreviewTotals:
         facts = self.facts()
         ended = ", then stopped" if self.stopped else f", then it ended: {safe(self.failure)}" if self.failure else ""
         head = f"{many(facts['total'], 'scene')} compared{ended}"
-        lines = [
-            head,
-            *(f"  {counted(word, count)}" for word, count in finding_counts(self.counts, PREVIEWED[:ALWAYS])),
-        ]
+        counts = finding_counts(self.counts, PREVIEWED[:ALWAYS], kept_fields=self.kept_fields)
+        lines = [head, *(f"  {counted(word, count)}" for word, count in counts)]
         lines += [POSTERS.format(many(self.posters, "poster"))] if self.posters else []
         return [*lines, undecidable_line(self.undecidable)] if self.undecidable else lines
 

@@ -7,7 +7,6 @@ from plexsync.reports.format import safe
 from plexsync.reports.rows import on_screen, short
 from plexsync.rules.approval import FieldChange
 from plexsync.rules.item import PICTURES
-from plexsync.rules.status_words import finding_word
 from plexsync.rules.values import Held
 
 
@@ -15,7 +14,7 @@ def scene_lines(preview: Preview) -> Iterator[str]:
     """A scene as text: one line for each field that would change, and for each note."""
     name = f"Scene {preview.id}: {safe(preview.title, 120)}" if preview.title else f"Scene {preview.id}"
     if preview.standing != WOULD_CHANGE:
-        yield f"{name}: {finding_word(preview.standing)}{f' ({safe(preview.reason)})' if preview.reason else ''}"
+        yield f"{name}: {preview.word}{f' ({safe(preview.reason)})' if preview.reason else ''}"
         return
     for item in preview.items:
         yield f"{name} (item {item.key})"

@@ -18,7 +18,7 @@ from plexsync.rules.job import Kind, Lane, State
 from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
 from plexsync.rules.records import BreakerRow, JobRow, Lately, Overview, PushRow
-from plexsync.rules.status_words import BY_MARK, ON_HOLD, job_word
+from plexsync.rules.status_words import BY_MARK, ON_HOLD, SceneStatus, job_word
 from plexsync.store.database import Reader
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -59,7 +59,7 @@ class Coming:
 class Glance:
     """One moment. `servers` are the facts of breakers, with `stands` as text and `hold` if there is one.
 
-    `undone` has the numbers of idle jobs of undone and of released scenes.
+    `resting` has the numbers of jobs of undone, released and skipped scenes.
     """
 
     now: int
@@ -75,7 +75,7 @@ class Glance:
     work: tuple[RunningJob, ...] = ()
     events: tuple[Event, ...] = ()
     coming: tuple[Coming, ...] = ()
-    undone: Mapping[str, int] = field(default_factory=dict)
+    resting: Mapping[str, int] = field(default_factory=dict)
 
 
 def glance(parts: Parts) -> Glance:
@@ -87,7 +87,10 @@ def glance(parts: Parts) -> Glance:
         return Glance(
             now=now,
             jobs=overview.jobs,
-            undone={BY_MARK[mark].value: count for mark, count in db.memories.count_undone().items()},
+            resting={
+                SceneStatus.SKIPPED.value: status["scenes"][SceneStatus.SKIPPED]["count"],
+                **{BY_MARK[mark].value: count for mark, count in db.memories.count_undone().items()},
+            },
             due=overview.due,
             done=overview.books.get("done", 0),
             changed=db.pushes.count_since(now - MINUTE),
@@ -193,7 +196,7 @@ def facts(snapshot: Glance, rate: float | None) -> TopFacts:
         "worker": snapshot.worker,
         "servers": dict(snapshot.servers),
         "jobs": {state.value: snapshot.jobs.get(state, 0) for state in State},
-        "undone": {"undone": snapshot.undone.get("undone", 0), "released": snapshot.undone.get("released", 0)},
+        "undone": {"undone": snapshot.resting.get("undone", 0), "released": snapshot.resting.get("released", 0)},
         "due": snapshot.due,
         "events_waiting": snapshot.spooled,
         "done_per_minute": None if rate is None else round(rate, 1),

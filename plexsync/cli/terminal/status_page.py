@@ -1,6 +1,6 @@
 """The output of `plexsync status` as text. Imports only the standard library, to start fast."""
 
-from plexsync.app.advice import UNAPPROVED
+from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.cli.terminal.plain import Look, safe
 from plexsync.reports.edits import edit_words
 from plexsync.reports.format import lasting, many, seen, unstamped
@@ -69,7 +69,8 @@ def _when(moment: "str | None", facts: "StatusFacts") -> str:
 
 
 def _resting(facts: "StatusFacts") -> dict[str, int]:
-    return {"undone": facts["undone"]["undone"], "released": facts["undone"]["released"]}
+    skipped = facts["scenes"].get("skipped", {"count": 0})["count"]
+    return {"undone": facts["undone"]["undone"], "released": facts["undone"]["released"], "skipped": skipped}
 
 
 def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
@@ -131,7 +132,8 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
         *([("plays", words)] if (words := _plays(facts)) else []),
         *([("collections", words)] if (words := _collections(facts)) else []),
         *([("to do", f"{REFUSES}. {CURE}")] if _refuses(facts) else []),
-        *([("to do", OWED)] if facts["comparison_due"] else []),
+        *([("to do", SETTINGS_WAIT)] if facts["setting_change"] else []),
+        *([("to do", OWED)] if facts["comparison_due"] and not facts["setting_change"] else []),
         *([] if facts["bulk_approved"] else [("to do", UNAPPROVED)]),
         ("books", f"{kept['accepted']:,} accepted = {sums}{verdict}"),
     ]

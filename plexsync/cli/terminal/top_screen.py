@@ -143,7 +143,7 @@ def _bar(snapshot: Glance, width: int) -> Text:
 
 
 def _job_counts(snapshot: Glance) -> list[JobCount]:
-    return job_counts({state.value: count for state, count in snapshot.jobs.items()}, snapshot.undone)
+    return job_counts({state.value: count for state, count in snapshot.jobs.items()}, snapshot.resting)
 
 
 def _counts(snapshot: Glance) -> Text:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from plexsync.engine.expiry import Expiry
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.import_names import NameKind, Names
@@ -25,11 +26,14 @@ PAGE = 50
 class OpenChanges:
     """The changes of all imports that may have been made or not. `longest`: how long a request can take, in ms."""
 
-    def __init__(self, store: Database, stash: StashImport, gates: Gates, clock: Clock, *, longest: int) -> None:
+    def __init__(
+        self, store: Database, stash: StashImport, gates: Gates, clock: Clock, expiry: Expiry, *, longest: int
+    ) -> None:
         self._store = store
         self._stash = stash
         self._gates = gates
         self._clock = clock
+        self._expiry = expiry
         self._longest = longest
 
     def resolve(self) -> int:
@@ -67,7 +71,9 @@ class OpenChanges:
         return self._gates.ask(READ_STASH, partial(self._stash.find_object, kind, id), of_all=True)
 
     def _resolved(self, change: ImportChange, fields: Mapping[int, StashFields]) -> ImportChange | None:
-        is_over = change.is_over(self._clock.now(), self._longest)
+        # Of one that was saved before the clock was set back nobody knows when it began: now, at the latest.
+        change = replace(change, changed_at=min(change.changed_at, self._clock.now()))
+        is_over = change.is_over(self._expiry.ended(), self._longest)
         if change.kind is None:
             state = field_state(change, fields.get(change.scene), is_over=is_over)
             return replace(change, state=state) if state else None

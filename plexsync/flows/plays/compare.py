@@ -6,7 +6,7 @@ their scene, so no poll of Stash can. It decides nothing about a play itself: th
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain
 
 from plexsync.engine.gates import Gates
@@ -18,7 +18,7 @@ from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, PLAYS, State, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import PLAYS_COMPARED, REPAIRED, RESTORED, STASH_BACK
-from plexsync.rules.plays import PlaySource, plan_plays
+from plexsync.rules.plays import PlaySource, RememberedPlay, plan_plays
 from plexsync.rules.scene import ScenePlays
 from plexsync.store.database import Database, Reader
 
@@ -30,6 +30,7 @@ PAGE = 200
 RETRY = 300.0
 
 Listed = Mapping[int, Mapping[int, PlaySource]]
+Memories = Mapping[int, Mapping[int, RememberedPlay]]
 
 
 class PlaysComparison:
@@ -102,29 +103,43 @@ class PlaysComparison:
         last = 0
         while True:
             with self._store.reading() as db:
-                scenes = db.plays.scenes(after=last, limit=PAGE)
-            if not scenes:
+                ids = db.plays.scenes(after=last, limit=PAGE)
+            if not ids:
                 break
-            yield self._out_of_step(scenes, {})
-            last = scenes[-1]
+            scenes, memory = self._read(ids)
+            yield self._out_of_step(scenes, memory, {})
+            with self._store.reading() as db:
+                others = db.plays.of_ids(sorted({*ids} - memory.keys()))
+            # Of scenes that are gone: other ones may have their items, or their ids, by now.
+            items = {play.source.item for plays in others.values() for play in plays.values()}
+            yield from self._of_items(account, sorted(items))
+            last = ids[-1]
         last_item = ""
         while True:
             with self._store.reading() as db:
                 since = self._history.approved_since(db)
                 if since is None:
                     return
-                items = db.plays.items_with_news(account, since=since, after=last_item, limit=PAGE)
-                listed = db.plays.history(account, items, since=since)
-                owners = {item: db.index.scenes_of([item]) for item in items}
-            if not items:
+                news = db.plays.items_with_news(account, since=since, after=last_item, limit=PAGE)
+            if not news:
                 return
-            plays: dict[int, dict[int, PlaySource]] = {}
-            for item, scenes_of in owners.items():
-                for scene in scenes_of:
-                    plays.setdefault(scene, {}).update(listed.get(item, {}))
-            yield self._out_of_step(plays, plays)
-            yield self._history.scenes_of([item for item, scenes_of in owners.items() if not scenes_of])
-            last_item = items[-1]
+            yield from self._of_items(account, news)
+            last_item = news[-1]
+
+    def _of_items(self, account: int, items: Sequence[str]) -> Iterator[set[int]]:
+        """The scenes of these items that are out of step with what Plex lists."""
+        with self._store.reading() as db:
+            since = self._history.approved_since(db)
+            if since is None or not items:
+                return
+            listed = db.plays.history(account, items, since=since)
+            owners = {item: db.index.scenes_of([item]) for item in items}
+        plays: dict[int, dict[int, PlaySource]] = {}
+        for item, scenes_of in owners.items():
+            for scene in scenes_of:
+                plays.setdefault(scene, {}).update(listed.get(item, {}))
+        yield self._out_of_step(*self._read(plays), plays)
+        yield self._history.scenes_of([item for item, scenes_of in owners.items() if not scenes_of])
 
     def _returned(self) -> Iterator[set[int]]:
         """The scenes, page by page, that were gone when their plays were looked at, and are in Stash again."""
@@ -137,14 +152,17 @@ class PlaysComparison:
             yield set(self._restores.read([row.id for row in rows]))
             last = (str(PLAYS), rows[-1].id)
 
-    def _out_of_step(self, ids: Collection[int], listed: Listed) -> set[int]:
-        """Those of these scenes in Stash for whose plays there is something to do. `listed`: what Plex lists, by scene."""
+    def _read(self, ids: Collection[int]) -> tuple[dict[int, ScenePlays], Memories]:
+        """Those of these scenes that Stash has, and what is remembered of them."""
         ordered = sorted(ids)
         scenes: dict[int, ScenePlays] = {}
         for start in range(0, len(ordered), PAGE):
             scenes |= self._restores.read(ordered[start : start + PAGE])
         with self._store.reading() as db:
-            memory = db.plays.of({id: scene.created_at for id, scene in scenes.items()})
+            return scenes, db.plays.of({id: scene.created_at for id, scene in scenes.items()})
+
+    def _out_of_step(self, scenes: Mapping[int, ScenePlays], memory: Memories, listed: Listed) -> set[int]:
+        """Those of these scenes for whose plays there is something to do. `listed`: what Plex lists, by scene."""
         now = self._clock.now()
         out_of_step = set()
         for id, scene in scenes.items():

@@ -71,7 +71,7 @@ class FirstRun:
             return 0
         try:
             count = 0 if is_begun else self._queue(since)
-        except NeighbourError:
+        except (NeighbourError, UnknownAccount):
             # The next call tries again.
             return 0
         with self._store.writing() as tx:

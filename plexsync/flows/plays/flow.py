@@ -5,14 +5,13 @@ of work, and the rules decide (`plexsync.rules.plays`). Every write goes to Stas
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
 
-from plexsync.engine.expiry import Expiry, longest_request
+from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
-from plexsync.engine.rules import WorkRules
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.canaries import write_canaries
@@ -38,6 +37,7 @@ from plexsync.rules.plays import PlayPlan, PlaySource, plan_plays
 from plexsync.rules.scene import WatchedScene
 from plexsync.rules.scope import Scope
 from plexsync.store.database import Database, Writer
+from plexsync.store.db import clean
 
 # The outcome of scenes whose plays are left alone.
 UNPAIRED, LEFT_ALONE = Done(rests="unpaired"), Done(rests="left alone")
@@ -68,7 +68,7 @@ class PlaysFlow:
         clock: Clock,
         identity: ServerIdentity,
         stash_identity: StashIdentity,
-        rules: WorkRules,
+        expiry: Expiry,
         scope: Scope,
         recovery: PlaysRecovery,
         restores: StashRestores | None = None,
@@ -86,7 +86,7 @@ class PlaysFlow:
         self._scope = scope
         self._recovery = recovery
         self._restores = restores
-        self._expiry = Expiry(clock, longest_request(rules))
+        self._expiry = expiry
         self._reader = BatchReader(gates)
         self.resume = ResumePoints(history, clock, self._expiry)
         self.marked = MarkedPlays(history, clock)
@@ -175,12 +175,14 @@ class PlaysFlow:
         }
 
     def _held_by_others(
-        self, holders: Mapping[tuple[str, int], Sequence[int]], watched: Mapping[int, WatchedScene]
+        self, holders: Mapping[tuple[str, int], Set[tuple[int, str]]], watched: Mapping[int, WatchedScene]
     ) -> dict[tuple[str, int], set[int]]:
         """The scenes that exist and have a play already, by (item, moment): an item that moves takes no play along."""
-        unknown = sorted({id for ids in holders.values() for id in ids} - watched.keys())
-        existing = {*watched, *(self._gates.ask(READ_STASH, partial(self._stash.watched, unknown)) if unknown else ())}
-        return {play: existing.intersection(ids) for play, ids in holders.items()}
+        unknown = sorted({id for scenes in holders.values() for id, _ in scenes} - watched.keys())
+        others = self._gates.ask(READ_STASH, partial(self._stash.watched, unknown)) if unknown else {}
+        # After a restore of Stash an id may be another scene's.
+        created = {(id, clean(watching.scene.created_at)) for id, watching in {**watched, **others}.items()}
+        return {play: {id for id, _ in scenes & created} for play, scenes in holders.items()}
 
     def _finding(
         self,

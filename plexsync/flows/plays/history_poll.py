@@ -71,11 +71,16 @@ class WatchRules:
 
 def account_in(db: Reader, rules: WatchRules) -> int | None:
     """The number of the account whose history is saved; None if it was never read."""
-    number = rules.number
-    if number is None:
-        text = db.notes.text(f"{NUMBER_OF}{rules.account.casefold()}")
-        number = int(text) if text.isdecimal() else None
+    number = _noted_number(db, rules)
     return number if number is not None and db.notes.text(f"{READ_SINCE}{number}") else None
+
+
+def _noted_number(db: Reader, rules: WatchRules) -> int | None:
+    """The number of the account; of a name, the one that Plex told last, None if it told none."""
+    if rules.number is not None:
+        return rules.number
+    text = db.notes.text(f"{NUMBER_OF}{rules.account.casefold()}")
+    return int(text) if text.isdecimal() else None
 
 
 def was_read_to_its_end(db: Reader, account: int, since: int) -> bool:
@@ -152,16 +157,16 @@ class HistoryPoll:
 
     def was_read(self, db: Reader) -> bool:
         """Whether the history of the account was read once to its end."""
-        return self._account is not None and was_read_to_its_end(db, self._account, self._rules.since)
+        account = self.known_account(db)
+        return account is not None and was_read_to_its_end(db, account, self._rules.since)
 
-    @property
-    def known_account(self) -> int | None:
-        """The number of the account; None while only its name is known."""
-        return self._account
+    def known_account(self, db: Reader) -> int | None:
+        """The number of the account, also if only an earlier process has asked for it; None if its name alone is known."""
+        return _noted_number(db, self._rules) if self._account is None else self._account
 
     def approved_since(self, db: Reader) -> int | None:
         """The moment from which on you have approved that plays are written; None before that."""
-        return find_approved_since(db, self._account, watch_since=self._rules.since)
+        return find_approved_since(db, self.known_account(db), watch_since=self._rules.since)
 
     def account(self) -> int:
         """The number of the account, asked once. Raises UnknownAccount, and NeighbourError if Plex can't be asked."""
@@ -169,12 +174,12 @@ class HistoryPoll:
             name = self._rules.account.casefold()
             accounts = self._gates.ask(READ_PLEX, self._plex.accounts)
             numbers = [number for number, other in accounts.items() if other.casefold() == name]
+            with self._store.writing() as tx:
+                tx.notes.save(f"{NUMBER_OF}{name}", str(numbers[0]) if len(numbers) == 1 else "")
             if len(numbers) != 1:
                 count = "no account" if not numbers else f"{len(numbers)} accounts"
                 raise UnknownAccount(f"{count} of the Plex server with the name of watch_account")
             (self._account,) = numbers
-            with self._store.writing() as tx:
-                tx.notes.save(f"{NUMBER_OF}{name}", str(self._account))
         return self._account
 
     def poll(self, stopping: Callable[[], bool] = lambda: False) -> str:

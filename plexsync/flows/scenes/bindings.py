@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, READS
+from plexsync.flows.scenes.ambiguity import DURATION_ONLY
 from plexsync.flows.scenes.dead_letter_cures import bindings_changed
-from plexsync.flows.scenes.inspection import DURATION_ONLY, Looker
+from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.causes import Cause
 from plexsync.rules.item import Item

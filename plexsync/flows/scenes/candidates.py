@@ -8,6 +8,7 @@ from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.item import Item, Part
+from plexsync.rules.job import Dead
 from plexsync.rules.match_records import Candidate
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Reader
@@ -15,21 +16,30 @@ from plexsync.store.database import Reader
 
 @dataclass(frozen=True)
 class CandidateItem:
-    """A candidate with the file that fits; `title` is '' if Plex could not be asked, `reason` why it was rejected."""
+    """A candidate with the file that fits; `title` is '' if Plex could not be asked, `reason` why it was rejected.
+
+    `rival`: the scene that it may belong to; 0: none. `is_taken`: you bound it to that scene.
+    """
 
     key: str
     section: str
     file: Part
     title: str = ""
     reason: str = ""
+    rival: int = 0
+    is_taken: bool = False
 
 
 @dataclass(frozen=True)
 class SceneCandidates:
-    """A scene and its candidates; `scene` is None if Stash does not have it, or could not be asked."""
+    """A scene and its candidates; `scene` is None if Stash does not have it, or could not be asked.
+
+    `error`: why it is ambiguous now; '' if it is not, or if the servers could not be asked.
+    """
 
     scene: Scene | None
     items: tuple[CandidateItem, ...]
+    error: str = ""
 
 
 def candidates_now(looker: Looker, gates: Gates, ids: Sequence[int]) -> dict[int, SceneCandidates]:
@@ -45,16 +55,16 @@ def candidates_now(looker: Looker, gates: Gates, ids: Sequence[int]) -> dict[int
 
 
 def _of(sight: Inspection, items: dict[str, Item]) -> SceneCandidates:
-    return SceneCandidates(
-        sight.scene, tuple(_item(candidate, items.get(candidate.key)) for candidate in sight.candidates)
-    )
+    candidates = tuple(_item(candidate, items.get(candidate.key)) for candidate in sight.candidates)
+    return SceneCandidates(sight.scene, candidates, sight.outcome.error if isinstance(sight.outcome, Dead) else "")
 
 
 def _item(candidate: Candidate, item: Item | None) -> CandidateItem:
     parts = item.parts if item else ()
     file = next((part for part in parts if part.path == candidate.path), Part(candidate.path))
     title = item.scalars.get("title", "") if item else ""
-    return CandidateItem(candidate.key, candidate.section, file, title, candidate.reason)
+    doubt = (candidate.reason, candidate.rival, candidate.is_taken)
+    return CandidateItem(candidate.key, candidate.section, file, title, *doubt)
 
 
 def candidates_known(db: Reader, desired: Mapping[int, str]) -> dict[int, SceneCandidates]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules import verified
 from plexsync.rules.note_keys import VERIFIED
+from plexsync.rules.status_words import KEPT
 from plexsync.store.database import Reader, Writer
 
 # The reports of the last full comparisons, newest first, as a list of `ComparisonReport`s in JSON.
 REPORTS = "reconcile:reports"
 REPORTS_KEPT = 10
-# What a report counts by evidence of a restore.
-EVIDENCE = ("recovered", "kept", "undecidable")
+# What a report counts by evidence of a restore, and the fields that Plex keeps.
+COUNTS = ("recovered", "kept", "undecidable", "kept_fields")
 
 
 @dataclass
@@ -22,13 +23,14 @@ class ComparisonReport:
     """The result of a comparison.
 
     `scenes` is the number of compared scenes, and `standing` counts them by status: `in step`, `differs`, `absent`,
-    `ambiguous`, `outside`, `person` (in sync except for values that you keep in Plex), `undone` and `released` (left
-    alone until they are redone or edited), `failed`. `wanted` scenes were queued. `gone` counts rows whose scene is gone
-    from Stash. `after`: it continued after this scene, where the comparison that started at `began` was interrupted.
-    `ended` is 0 until all are compared. After a restore, `recovered` scenes have values that count as PlexSync's own by
-    evidence, and `kept` scenes values that are left as yours. In a database without a full comparison since it began or
-    was restored, `undecidable` scenes have locked values that may be from an earlier database; they count as yours.
-    `without_scene` counts the items in Plex that no scene shows; None unless all were compared.
+    `ambiguous`, `outside`, `person` (in sync but for values that Plex keeps, of which `kept_fields` is the number),
+    `undone` and `released` (left alone until they are redone or edited), `failed`. `wanted` scenes were queued. `gone`
+    counts rows whose scene is gone from Stash. `after`: it continued after this scene, where the comparison that started
+    at `began` was interrupted. `ended` is 0 until all are compared. After a restore, `recovered` scenes have values that
+    count as PlexSync's own by evidence, and `kept` scenes values that are left as yours. In a database without a full
+    comparison since it began or was restored, `undecidable` scenes have locked values that may be from an earlier
+    database; they count as yours. `without_scene` counts the items in Plex that no scene shows; None unless all were
+    compared.
     """
 
     scenes: int = 0
@@ -44,6 +46,13 @@ class ComparisonReport:
     recovered: int = 0
     kept: int = 0
     undecidable: int = 0
+    kept_fields: int = 0
+
+    def count(self, sight: Inspection, standing: str) -> None:
+        """Count a scene that stands so."""
+        self.scenes += 1
+        self.standing[standing] += 1
+        self.kept_fields += sight.kept_fields if standing == KEPT else 0
 
     def count_evidence(self, sights: Iterable[Inspection], *, is_first: bool) -> None:
         """Count the scenes for which evidence of a restore decided; `is_first`: and those for which nothing could."""
@@ -66,7 +75,8 @@ def reports(db: Reader) -> list[ComparisonReport]:
 
 def save_report(tx: Writer, report: ComparisonReport) -> None:
     """Save a report as the newest one; it verifies the scenes that have an item."""
-    in_sync = report.standing["in step"] + report.standing["person"]
-    text = verified.written(report.ended, in_sync=in_sync, differ=report.standing["differs"], sample=False)
+    in_sync = report.standing["in step"] + report.standing[KEPT]
+    differ, kept = report.standing["differs"], report.kept_fields
+    text = verified.written(report.ended, in_sync=in_sync, differ=differ, sample=False, kept_fields=kept)
     tx.notes.save(VERIFIED, text)
     tx.notes.save(REPORTS, json.dumps([vars(entry) for entry in (report, *reports(tx))][:REPORTS_KEPT]))

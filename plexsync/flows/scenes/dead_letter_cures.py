@@ -8,8 +8,9 @@ every edit, in batches. The new fingerprint is stored only after that, so a kill
 import logging
 from collections.abc import Callable, Mapping
 
+from plexsync.engine import gate_rows
 from plexsync.engine.gates import Gates
-from plexsync.engine.tickets import READS
+from plexsync.engine.tickets import READ_STASH, READS, WRITE_STASH
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
@@ -67,6 +68,11 @@ class Curer:
                 last_print = db.notes.text(NOTE + name)
             if last_print == self._prints[name]:
                 continue
+            if last_print and name == "stash":
+                # Another server, or another key: what was known of the one before is no reason to wait.
+                with self._store.writing() as tx:
+                    for gate in (READ_STASH, WRITE_STASH):
+                        gate_rows.start_anew(tx, gate, self._clock.now())
             if last_print:
                 count = sum(map(self._raise_dead, causes)) + (self._wake_absent() if name == "paths" else 0)
                 log.info("settings changed (%s): %d scenes are tried again", name, count)

@@ -5,10 +5,9 @@ A decision is saved only if nothing else was learnt about the scene meanwhile, a
 it was planned without it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READS
@@ -20,7 +19,7 @@ from plexsync.rules.item import field_key
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.plan_records import Memory
-from plexsync.rules.status_words import KEPT
+from plexsync.rules.status_words import kept_in, kept_word
 from plexsync.rules.text import fold
 from plexsync.rules.values import held
 from plexsync.store.database import Database, Reader, Writer
@@ -124,7 +123,7 @@ def drift_page(
     """A page of up to `limit` scenes above `after`. Raises NeighbourError if a server can't be asked."""
     with store.reading() as db:
         ids = drifted_scenes(db, after=after, limit=limit + 1, kept_only=wanted.kept_only)
-        edited, kept = db.standings.count_compared(KEPT), db.notes.count_kept()
+        edited, kept = db.standings.count_kept(), db.notes.count_kept()
     more = ids[limit - 1] if len(ids) > limit else None
     entries = list(drift_now(store, looker, gates, ids[:limit])) if ids else []
     return DriftPage(tuple(entry for entry in map(wanted.narrowed, entries) if entry.fields), more, edited, kept)
@@ -134,13 +133,13 @@ def drifted_scenes(db: Reader, *, after: int, limit: int, kept_only: bool = Fals
     """Up to `limit` scenes above `after` that may have drift, by number."""
     ids = set(db.notes.kept_scenes(after=after, limit=limit))
     if not kept_only:
-        ids |= set(db.standings.compared(KEPT, after=after, limit=limit))
+        ids |= set(db.standings.kept(after=after, limit=limit))
     return sorted(ids)[:limit]
 
 
 def candidates(db: Reader, answer: DriftAnswer) -> list[int]:
     """All scenes that may have fields for this decision, by number."""
-    listing = db.notes.kept_scenes if answer is DriftAnswer.UNKEEP else partial(db.standings.compared, KEPT)
+    listing = db.notes.kept_scenes if answer is DriftAnswer.UNKEEP else db.standings.kept
     ids: list[int] = []
     while page := listing(after=ids[-1] if ids else 0, limit=PAGE):
         ids += page
@@ -193,7 +192,7 @@ def entries_of(db: Reader, sights: Sequence[Inspection]) -> list[DriftEntry]:
             title = sight.scene.title if sight.scene else ""
             library = names.get(target.item.section, "")
             if fields:
-                since = standing.since if standing and standing.word == KEPT else None
+                since = standing.since if standing and kept_in(standing.word) else None
                 entries.append(DriftEntry(sight.id, title, target.item.key, library, fields, since, rests))
     targets = {(sight.id, target.item.key) for sight in sights for target in sight.targets}
     titles = {sight.id: sight.scene.title for sight in sights if sight.scene}
@@ -267,7 +266,7 @@ def _decide_some(
                 again.append(id)
                 continue
             own = [entry for entry in entries if entry.id == id]
-            count = _answered(tx, sight, own, order, now=clock.now())
+            count = _answered(tx, looker, sight, own, order, now=clock.now())
             if not count:
                 decided.untouched.append(id)
                 continue
@@ -291,7 +290,9 @@ def _known(db: Reader, ids: Sequence[int]) -> dict[int, object]:
     }
 
 
-def _answered(tx: Writer, sight: Inspection, entries: Sequence[DriftEntry], order: DriftOrder, *, now: int) -> int:
+def _answered(
+    tx: Writer, looker: Looker, sight: Inspection, entries: Sequence[DriftEntry], order: DriftOrder, *, now: int
+) -> int:
     """Save the decision about one scene; returns the number of fields."""
     if order.answer is DriftAnswer.UNKEEP:
         return _unkept(tx, sight, order.filter, now=now)
@@ -302,7 +303,7 @@ def _answered(tx: Writer, sight: Inspection, entries: Sequence[DriftEntry], orde
         count += some
         targets.append(replace(target, plan=replace(target.plan, memory=memory)) if some else target)
     if count:
-        Looker.save(tx, [replace(sight, targets=tuple(targets))], now=now)
+        looker.save(tx, [replace(sight, targets=tuple(targets))], now=now)
         _restand(tx, sight.id, targets, now=now)
     return count
 
@@ -337,21 +338,20 @@ def _unkept(tx: Writer, sight: Inspection, wanted: DriftFilter, *, now: int) -> 
     mark_kept(tx, saved, now=now)
     standing = tx.standings.find(sight.id)
     if count and not sight.undone and (standing is None or standing.word == "in step"):
-        tx.standings.save({sight.id: KEPT}, now=now)
+        tx.standings.save({sight.id: kept_word(count)}, now=now)
     return count
 
 
 def _restand(tx: Writer, id: int, targets: Collection[Target], *, now: int) -> None:
-    """Save that a scene has no more fields to decide about, if so: the next look would find the same."""
+    """Save how many fields a scene has left to decide about: the next look would find the same."""
     standing = tx.standings.find(id)
-    undecided: Mapping[str, object] = {
-        drifted.name: drifted
+    undecided = sum(
+        not drifted.is_kept and not _is_answered(target.plan.memory, drifted.name)
         for target in targets
         for drifted in target.drift
-        if not drifted.is_kept and not _is_answered(target.plan.memory, drifted.name)
-    }
-    if standing is not None and standing.word == KEPT and not undecided:
-        tx.standings.save({id: "in step"}, now=now)
+    )
+    if standing is not None and kept_in(standing.word):
+        tx.standings.save({id: kept_word(undecided)}, now=now)
 
 
 def _is_answered(memory: Memory, name: str) -> bool:

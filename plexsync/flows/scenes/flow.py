@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from itertools import chain
 
-from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
@@ -51,7 +50,6 @@ class SceneFlow:
         plex: Plex,
         looker: Looker,
         gates: Gates,
-        expiry: Expiry,
         *,
         max_retries: int,
         scans: Scans | None = None,
@@ -61,7 +59,6 @@ class SceneFlow:
         self._stash = stash
         self._looker = looker
         self._gates = gates
-        self._expiry = expiry
         self._pusher = Pusher(store, plex, looker, gates, max_retries=max_retries)
         self._scans = scans
         self._observing = observing
@@ -109,7 +106,7 @@ class SceneFlow:
             tx.pictures.of_flow(GIVEN).forget(id)
             tx.notes.end_take_over(id)
         to_work = [(job, sight) for job, sight in findings if sight.outcome is None and sight.error is None]
-        self._looker.save(tx, [sight for _, sight in to_work], now=now, ended=self._expiry.ended())
+        self._looker.save(tx, [sight for _, sight in to_work], now=now)
         end_undone(tx, [sight.id for _, sight in to_work if not sight.undone])
         self._looker.recovery.has_learnt(tx, [sight for _, sight in to_work])
         for _, sight in to_work:
@@ -220,6 +217,10 @@ class SceneFlow:
                 case Gone():
                     tx.standings.drop((), after=id - 1, upto=id)
         tx.standings.save(words, now=now)
+        undone = [id for id, end in outcomes.items() if isinstance(end, Gone) or (isinstance(end, Done) and end.rests)]
+        for id in tx.notes.ignored_once_undone(undone) if undone else ():
+            tx.notes.end_held_ignore(id)
+            tx.jobs.ignore(self.kind, id, now=now)
 
     def existing(self, ids: Sequence[int]) -> Collection[int]:
         """The scenes among these that Stash has."""

@@ -9,8 +9,10 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 
+from plexsync.engine.expiry import Expiry
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
+from plexsync.flows.scenes.ambiguity import unclear, untied
 from plexsync.flows.scenes.approved_plans import approvals_of, approved_only
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
@@ -38,7 +40,7 @@ from plexsync.rules.desired import Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
-from plexsync.rules.match_records import Binding, Matched, NotThere, Unclear
+from plexsync.rules.match_records import Matched, NotThere, Unclear
 from plexsync.rules.performer_names import plain_names
 from plexsync.rules.picture_evidence import shown_strays
 from plexsync.rules.pictures import placed
@@ -46,7 +48,7 @@ from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
-from plexsync.rules.status_words import KEPT
+from plexsync.rules.status_words import kept_word
 from plexsync.rules.text import fold
 from plexsync.rules.trait_effects import takeable
 from plexsync.rules.undo import undone
@@ -54,12 +56,6 @@ from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.look")
 
-# Prefix of the error of a scene whose item belongs to another scene. Dead rows of other causes begin differently.
-SHARED_ITEM = "its item is another scene's"
-# Prefix of the error of a scene whose only candidate fits by name and duration.
-DURATION_ONLY = "one item fits by name and duration only"
-# Prefix of the error of a scene whose bound item can't be written to.
-BOUND_ITEM = "bound by hand, but item"
 # The outcome while an item has scratch names: inspected again soon, and without blame.
 BEING_PROBED = Waiting("plexsync probe has not restored its item yet", "released", after=10.0, backoff=False)
 # The mark of a take-over in a preview.
@@ -84,6 +80,7 @@ class Looker:
         stash_identity: StashIdentity,
         losses: SceneLosses,
         recovery: Recovery,
+        expiry: Expiry,
         pictures: Artwork | None = None,
         choices: GalleryChoices | None = None,
         *,
@@ -103,6 +100,7 @@ class Looker:
         self._stash_identity = stash_identity
         self.losses = losses
         self.recovery = recovery
+        self.expiry = expiry
         self._names = CollectionNames(store, stash, plex, gates, rules)
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
@@ -140,6 +138,7 @@ class Looker:
         back = set(settled) if undoing else self._undone_scenes.marked_among(() if redoing else settled) - others
         with self._store.reading() as db:
             held_ignores = db.notes.held_ignores(scene.id for scene in scenes)
+            held_ignores |= db.notes.ignored_once_undone(others) if others else frozenset()
         settled |= {id: ignored_another(id) for id in held_ignores}
         back -= held_ignores
         inside = [scene for scene in scenes if scene.id not in settled or scene.id in back]
@@ -236,12 +235,8 @@ class Looker:
             for sight, outcome in zip(sights, waiting, strict=True)
         ]
 
-    @staticmethod
-    def save(tx: Writer, sights: Iterable[Inspection], *, now: int, ended: int | None = None) -> None:
-        """Save the findings: resolved pushes, fields found correct, fields forgotten.
-
-        `ended`: pushes that may take effect until then have ended. `now` if it is None.
-        """
+    def save(self, tx: Writer, sights: Iterable[Inspection], *, now: int) -> None:
+        """Save the findings: resolved pushes, fields found correct, fields forgotten."""
         sights = list(sights)
         save_names(tx, sights, now=now)
         targets = [(sight.id, target.item.key, target) for sight in sights for target in sight.targets]
@@ -251,7 +246,7 @@ class Looker:
         tx.memories.renew_files((id, key) for id, key, target in targets if target.has_other_files)
         if known_again := [key for _, key, target in targets if target.was_lost]:
             tx.notes.end_losses(known_again)
-        tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=now if ended is None else ended)
+        tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=self.expiry.ended())
 
     def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
         """The scenes that may have an item in these libraries, see `SceneMatcher.may_be_in`."""
@@ -333,8 +328,8 @@ class Looker:
             ):
                 return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
             targets.append(target)
-        found = KEPT if any(target.has_open_drift for target in targets) else ""
-        whole = replace(base, targets=tuple(targets), bound=verdict.bound, ends=Done(found=found))
+        whole = replace(base, targets=tuple(targets), bound=verdict.bound)
+        whole = replace(whole, ends=Done(found=kept_word(whole.kept_fields)))
         return approved_only(whole, past.approvals[scene.id]) if scene.id in past.approvals else whole
 
     def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:
@@ -370,21 +365,3 @@ def absence(scene: Scene) -> str:
     if not scene.files:
         return "the scene has no file"
     return "no item in Plex has this file (yet)"
-
-
-def unclear(verdict: Unclear) -> Dead:
-    """The dead letter of an ambiguous match: nothing is written. Inspected again when the candidates change."""
-    keys = sorted(candidate.key for candidate in verdict.candidates)
-    if verdict.reason == "duration only":
-        remedy = "plexsync explain shows it, plexsync bind --by-duration binds it"
-        return Dead("ambiguous", f"{DURATION_ONLY}: nothing is written ({remedy})", ",".join(keys))
-    summary = SHARED_ITEM if verdict.reason == "shared item" else "several files could be it"
-    return Dead("ambiguous", f"{summary}: nothing is written (plexsync explain lists the candidates)", ",".join(keys))
-
-
-def untied(binding: Binding, obstacle: str) -> Dead:
-    """The dead letter of a bound item that can't be written to. Inspected again when Plex or the bindings change."""
-    scene, key = binding.scene, binding.key
-    remedy = f"plexsync unbind {scene} {key}, or plexsync bind {scene} ITEM"
-    summary = f"{BOUND_ITEM} {key} {obstacle}: nothing is written ({remedy})"
-    return Dead("ambiguous", summary, f"bound:{key} {obstacle}")

@@ -72,9 +72,9 @@ class Target:
         return drift_of(self.wanted.values, self.item, self.plan)
 
     @property
-    def has_open_drift(self) -> bool:
-        """Whether you edited a field in Plex and have not decided about it."""
-        return any(is_drift(note) for note in self.plan.notes)
+    def kept_fields(self) -> int:
+        """The number of fields that Plex keeps (locked before PlexSync, or edited since), without those decided about."""
+        return sum(is_drift(note) for note in self.plan.notes)
 
     def entry(self, until: int) -> Pushing:
         """The push to save before the edit is sent."""
@@ -111,6 +111,11 @@ class Inspection:
     ends_approval: bool = False
     bound: tuple[Binding, ...] = ()
     names: "Savable | None" = None
+
+    @property
+    def kept_fields(self) -> int:
+        """The number of fields of its items that Plex keeps, and that you have not decided about."""
+        return sum(target.kept_fields for target in self.targets)
 
     @property
     def has_recovered(self) -> bool:

@@ -14,11 +14,11 @@ from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.reconcile import stands
 from plexsync.rules.approval import FieldChange, field_change
-from plexsync.rules.job import Absent, Dead, Gone, Kind, OutOfScope, State
+from plexsync.rules.job import SKIPPED, Absent, Dead, Gone, Kind, OutOfScope, State
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.plan_records import Note
 from plexsync.rules.records import JobRow
-from plexsync.rules.status_words import PREVIEWED, Finding
+from plexsync.rules.status_words import PREVIEWED, Finding, finding_word, in_sync_line
 from plexsync.rules.values import held
 from plexsync.store.database import Database
 
@@ -45,7 +45,8 @@ class ItemChange:
 class Preview:
     """The status of one scene in one word, with the reason if nothing would change, else the changes of its items.
 
-    `undecidable`: it has locked values that an earlier database may have written. They count as yours.
+    `undecidable`: it has locked values that an earlier database may have written. They count as yours. `kept_fields`: of a
+    scene in sync, the number of fields that Plex keeps.
     """
 
     id: int
@@ -56,6 +57,12 @@ class Preview:
     notes: tuple[Note, ...] = ()
     studio: str = ""
     undecidable: bool = False
+    kept_fields: int = 0
+
+    @property
+    def word(self) -> str:
+        """The display word for its status."""
+        return in_sync_line(self.kept_fields) if self.kept_fields else finding_word(self.standing)
 
 
 class Previewer:
@@ -97,7 +104,7 @@ class Previewer:
                 rows = {sight.id: db.jobs.find(Kind.SCENE, sight.id) for sight in sights}
                 is_first = self._looker.recovery.is_unproven(db)
             for sight in sights:
-                preview = preview_of(sight, rows[sight.id], sweep=sweep or ids is None)
+                preview = preview_of(sight, rows[sight.id], sweep=sweep, whole=ids is None)
                 yield replace(preview, undecidable=is_first and not take_over and sight.is_undecidable)
             done += len(sights)
             progress(done, max(done, total))
@@ -128,25 +135,30 @@ class Previewer:
         self._gates.enter(*READS)
 
 
-def preview_of(sight: Inspection, row: JobRow | None, *, sweep: bool) -> Preview:
-    """The preview of one scene. A sweep would leave dead letters and dropped scenes alone."""
-    standing = _standing(sight, row, sweep=sweep)
+def preview_of(sight: Inspection, row: JobRow | None, *, sweep: bool, whole: bool = False) -> Preview:
+    """The preview of one scene. A sweep would leave dead letters and dropped scenes alone.
+
+    `whole`: a sync of the whole library would, too, but for the scenes of which you approved only a part.
+    """
+    is_left = row is not None and row.state in LEFT_ALONE and (sweep or (whole and row.cls != SKIPPED))
+    standing = _standing(sight, row, is_left=is_left)
     title = sight.scene.title if sight.scene else ""
     if standing != WOULD_CHANGE:
-        return Preview(sight.id, standing, title, _why(sight))
+        kept = sight.kept_fields if standing == Finding.KEPT else 0
+        return Preview(sight.id, standing, title, _why(sight), kept_fields=kept)
     notes = (note for target in sight.targets for note in (*target.wanted.notes, *target.plan.notes))
     items = tuple(changed for target in sight.targets if (changed := _item(target)).fields)
     studio = sight.scene.studio if sight.scene else ""
     return Preview(sight.id, standing, title, items=items, notes=tuple(dict.fromkeys(notes)), studio=studio)
 
 
-def _standing(sight: Inspection, row: JobRow | None, *, sweep: bool) -> str:
+def _standing(sight: Inspection, row: JobRow | None, *, is_left: bool) -> str:
     if isinstance(sight.outcome, Gone):
         return Finding.GONE.value
     if row is not None and row.state is State.IGNORED:
         return Finding.IGNORED.value
     standing = stands(sight)
-    if standing == "differs" and sweep and row is not None and row.state in LEFT_ALONE:
+    if standing == "differs" and is_left and row is not None:
         return LEFT_ALONE[row.state]
     return NAMES.get(standing, standing)
 

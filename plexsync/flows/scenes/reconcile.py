@@ -19,7 +19,8 @@ from itertools import islice
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
-from plexsync.flows.scenes.comparison_report import EVIDENCE, ComparisonReport, save_report
+from plexsync.flows.scenes.changed_settings import note_changed, note_compared
+from plexsync.flows.scenes.comparison_report import COUNTS, ComparisonReport, save_report
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe, save_names
 from plexsync.flows.scenes.plex_index import Indexer
@@ -29,9 +30,9 @@ from plexsync.flows.scenes.undo_marks import end_undone
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, Absent, Dead, Dropped, Gone, Kind, OutOfScope, State, Why
 from plexsync.rules.neighbours import Clock, Stash
-from plexsync.rules.note_keys import CHANGED, CURSOR, LAST_RECONCILE, LAST_RUN, STASH_TAKEN, WISHES
+from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, LAST_RUN, STASH_TAKEN
 from plexsync.rules.records import LAST_ID, JobRow
-from plexsync.rules.status_words import BY_MARK, KEPT, SceneStatus
+from plexsync.rules.status_words import BY_MARK, KEPT, SceneStatus, kept_word
 from plexsync.rules.text import fold
 from plexsync.store.database import Database, Writer
 
@@ -73,7 +74,8 @@ class Reconciler:
     """Compares one Stash with one Plex.
 
     `settings` represents all settings that affect the result of a comparison. `wishes` represents those of them that
-    affect what is queued. `observing` are told the inspected scenes, in the transaction that saves them.
+    affect what is queued, and `in_use` each of them. `observing` are told the inspected scenes, in the transaction that
+    saves them.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Reconciler:
         *,
         settings: str = "",
         wishes: str = "",
+        in_use: str = "",
     ) -> None:
         self._store = store
         self._stash = stash
@@ -99,21 +102,12 @@ class Reconciler:
         self._identity = identity
         self._losses = losses
         self._settings = settings
-        self._wishes = wishes
+        self._wishes, self._in_use = wishes, in_use
         self.observing: list[Observe] = []
 
     def note_wishes(self) -> None:
-        """Schedule a full comparison if the settings differ from those of the last one. A worker calls this at its start.
-
-        The first worker on a database only stores the settings.
-        """
-        with self._store.reading() as db:
-            noted = db.notes.text(WISHES)
-        if noted not in (CHANGED, self._wishes):
-            if noted:
-                log.info("settings that decide what is synced have changed: a full comparison is due")
-            with self._store.writing() as tx:
-                tx.notes.save(WISHES, CHANGED if noted else self._wishes)
+        """Schedule a full comparison if the settings differ from those of the last one. A worker calls this at its start."""
+        note_changed(self._store, self._wishes, self._in_use)
 
     def reconcile(
         self, progress: Progress = quiet, *, stopping: Callable[[], bool] = lambda: False, anew: bool = False
@@ -206,7 +200,7 @@ class Reconciler:
                     progress["gone"],
                     began=began,
                     after=after,
-                    **{name: progress.get(name, 0) for name in EVIDENCE},
+                    **{name: progress.get(name, 0) for name in COUNTS},
                 )
         except (ValueError, KeyError, TypeError):
             # Nothing was interrupted, or the position is unreadable.
@@ -222,7 +216,7 @@ class Reconciler:
             "standing": report.standing,
             "wanted": report.wanted,
             "gone": report.gone,
-            **{name: getattr(report, name) for name in EVIDENCE},
+            **{name: getattr(report, name) for name in COUNTS},
         }
         return json.dumps(progress)
 
@@ -238,7 +232,7 @@ class Reconciler:
             tx.notes.save(LAST_RUN, str(report.began))
             tx.notes.save(LAST_RECONCILE, str(self._clock.now()))
             tx.notes.save(CURSOR, "")
-            tx.notes.save(WISHES, self._wishes)
+            note_compared(tx, self._wishes, self._in_use)
             if (tx.notes.number(STASH_TAKEN) or 0) <= report.began:
                 tx.notes.save(STASH_TAKEN, "")
         self._losses.follow(compared=report.began, present=report.scenes)
@@ -301,8 +295,7 @@ class Reconciler:
         news: dict[int, str] = {}
         for sight in sights:
             standing = standings[sight.id]
-            report.scenes += 1
-            report.standing[standing] += 1
+            report.count(sight, standing)
             row = rows.get(sight.id)
             if sight.id in others and row is not None and row.state in (State.DEAD, State.DROPPED):
                 # Another scene died or was dropped under this id.
@@ -312,7 +305,7 @@ class Reconciler:
                 news[sight.id] = sight.desired
                 report.wanted += 1
         tx.jobs.want_all(Kind.SCENE, news, Why.SWEEP, now)
-        _save_standings(tx, standings, now)
+        _save_standings(tx, standings, {sight.id: sight.kept_fields for sight in sights}, now)
         save_names(tx, sights, now=now)
         for observe in self.observing:
             observe(tx, sights, now)
@@ -368,9 +361,10 @@ class Reconciler:
         report.gone += len(ids)
 
 
-def _save_standings(tx: Writer, standings: Mapping[int, str], now: int) -> None:
+def _save_standings(tx: Writer, standings: Mapping[int, str], kept: Mapping[int, int], now: int) -> None:
     """Save how scenes stand. If one that was undone is in sync, nothing is left to write that would end its undo."""
-    tx.standings.save(standings, now=now)
+    words = {id: kept_word(kept[id]) if standing == KEPT else standing for id, standing in standings.items()}
+    tx.standings.save(words, now=now)
     end_undone(tx, [id for id, standing in standings.items() if standing in ("in step", "person")])
 
 

@@ -105,10 +105,11 @@ def remember_scenes(tx: Writer, scenes: Iterable[Scene], *, now: int) -> frozens
         tx.memories.begin_anew(sorted(others))
         # The memory stays with the items, so that the scenes that show them now know whose values are there.
         tx.bindings.withdraw(tx.memories.of(sorted(others)), at=now)
+        ignored = tx.notes.ignored_once_undone(others)
         for id in others:
             tx.notes.end_take_over(id)
             tx.pictures.forget(id)
-            if tx.jobs.unignore(Kind.SCENE, id, now=now):
+            if tx.jobs.unignore(Kind.SCENE, id, now=now) or id in ignored:
                 tx.notes.hold_ignore(id, now=now)
         log.info("%d ids in Stash mean other scenes than before", len(others))
     tx.scene_names.save(present)

@@ -6,7 +6,8 @@ find what lines have missed.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 from plexsync.engine.gates import Gates
@@ -14,8 +15,8 @@ from plexsync.engine.reconnect import ReconnectBackoff
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.events import Edited
-from plexsync.rules.job import Why
-from plexsync.rules.neighbours import Clock, Dice
+from plexsync.rules.job import Kind, Why
+from plexsync.rules.neighbours import Clock, Dice, Stash
 from plexsync.rules.note_keys import EDIT_BY_LINE, HEARS, LINES
 from plexsync.store.database import Database
 
@@ -23,6 +24,8 @@ log = logging.getLogger("PlexSync.lines")
 
 # With more edits in a batch than this, single edits go first.
 CROWD = 20
+# The number of new scenes that are asked for together.
+PAGE = 100
 # The first delay, in seconds, before it connects again.
 FIRST_DELAY = 1.0
 
@@ -39,9 +42,18 @@ class StashListener:
     """Listens to one Stash, on one thread. `poll` has the poller run at once."""
 
     def __init__(
-        self, store: Database, lines: Lines, gates: Gates, clock: Clock, dice: Dice, *, poll: Callable[[], object]
+        self,
+        store: Database,
+        stash: Stash,
+        lines: Lines,
+        gates: Gates,
+        clock: Clock,
+        dice: Dice,
+        *,
+        poll: Callable[[], object],
     ) -> None:
         self._store = store
+        self._stash = stash
         self._lines = lines
         self._gates = gates
         self._clock = clock
@@ -63,6 +75,10 @@ class StashListener:
         finally:
             self._backoff.ended(began)
 
+    def connect_now(self) -> None:
+        """Connect at the next call: Stash was down, and is up again."""
+        self._backoff.end()
+
     def _listen(self, stopping: Callable[[], bool]) -> None:
         connected = sends = False
         for edits in self._lines.listen(stopping):
@@ -78,7 +94,9 @@ class StashListener:
             self.take(edits)
 
     def take(self, edits: Sequence[Edited]) -> None:
-        """Queue what a batch of lines names, in one transaction."""
+        """Queue what a batch of lines names, in one transaction: of scenes that are new here, those that Stash has."""
+        absent = self._absent([edit.id for edit in edits if edit.kind is Kind.SCENE])
+        edits = [edit for edit in edits if edit.kind is not Kind.SCENE or edit.id not in absent]
         if not edits:
             return
         now = self._clock.now()
@@ -87,6 +105,23 @@ class StashListener:
                 tx.jobs.want(edit.kind, edit.id, Why.EDIT, now, behind=len(edits) > CROWD)
             tx.notes.save(EDIT_BY_LINE, str(now))
         log.debug("%d edits by lines of Stash's log", len(edits))
+
+    def _absent(self, ids: Sequence[int]) -> Collection[int]:
+        """The scenes among these of which nothing is known here, and which Stash does not have."""
+        if not ids:
+            return ()
+        with self._store.reading() as db:
+            recorded = {*db.jobs.of(Kind.SCENE, ids), *db.standings.of(ids)}
+        fresh = [id for id in ids if id not in recorded]
+        existing: set[int] = set()
+        try:
+            for start in range(0, len(fresh), PAGE):
+                ask = partial(self._stash.existing, fresh[start : start + PAGE])
+                existing |= self._gates.ask(READ_STASH, ask, of_all=True)[0]
+        except NeighbourError:
+            # The attempt finds out.
+            return ()
+        return set(fresh) - existing
 
     def _tell(self, state: str) -> None:
         """Note whether lines are heard. It is logged once, however often it fails, since polls find everything as well."""

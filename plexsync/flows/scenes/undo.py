@@ -46,6 +46,9 @@ class SceneUndo:
         for key, (memory, pushing) in items.items():
             values, on = recalled.of(sections.get(key, "")) if isinstance(recalled, StashValues) else ({}, ())
             tx.memories.save(id, key, undo(memory, pushing, values, on, cast("Undone", mark)), now=now)
+        row = tx.jobs.find(self.kind, id)
+        if items and row is not None and row.state is State.IGNORED:
+            tx.notes.ignore_once_undone(id)
         return bool(items)
 
 

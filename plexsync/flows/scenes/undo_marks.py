@@ -67,13 +67,13 @@ def redo_scenes(store: Database, clock: Clock, ids: Sequence[int], progress: Pro
 
 def sorted_out(db: Reader, ids: Sequence[int], redone: Redone) -> list[int]:
     """Return those of these scenes that can be redone, and add the others to the lists of `redone`."""
-    marks, rows = db.memories.marks(ids), db.jobs.of(Kind.SCENE, ids)
+    marks, rows, ignored = db.memories.marks(ids), db.jobs.of(Kind.SCENE, ids), db.notes.ignored_once_undone(ids)
     ready = []
     for id in ids:
         state = rows[id].state if id in rows else State.IDLE
         if id not in marks:
             redone.not_undone.append(id)
-        elif state is State.IGNORED:
+        elif state is State.IGNORED or id in ignored:
             redone.ignored.append(id)
         elif state is State.GONE:
             redone.gone.append(id)

@@ -56,6 +56,8 @@ class UndoneScenes:
     ) -> dict[int, Inspection]:
         """The scenes that stay undone, or (`undoing`) would be. Their targets are not inspected yet."""
         inspections = {}
+        with self._store.reading() as db:
+            ignored = db.notes.ignored_once_undone(scene.id for scene in scenes)
         for scene in scenes:
             verdict = verdicts[scene.id]
             keys = past.keys(scene.id)
@@ -68,7 +70,7 @@ class UndoneScenes:
                 scene.id, scene, desired, steps=verdict.steps, undone=undo_mark, ends=ends, take_over=mark
             )
             try:
-                if undoing or self._stays_undone(scene, keys, past):
+                if undoing or scene.id in ignored or self._stays_undone(scene, keys, past):
                     inspections[scene.id] = base
             except NeighbourError as error:
                 if not may_be_its_own(error):

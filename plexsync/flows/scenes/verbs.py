@@ -1,6 +1,6 @@
 """The verbs that all entry points share: want, ignore, inspect, explain."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,7 +50,10 @@ def want_all(
     since: datetime | None = None,
     take_over: bool = False,
 ) -> list[int]:
-    """Queue every scene in Stash (those updated at or after `since`) as a sweep. Returns their ids."""
+    """Queue every scene in Stash (those updated at or after `since`) as a sweep. Returns their ids.
+
+    Without `since` also those of which you approved only a part, whatever a sweep would do.
+    """
     gates.enter(READ_STASH)
     ids: list[int] = []
     pages = stash.walk_ids()
@@ -59,7 +62,23 @@ def want_all(
         # With `since`, you ask for a few scenes now. Without it, the request is a backfill.
         want_scenes(store, fresh, Why.SWEEP if since is None else Why.USER, clock, take_over=take_over)
         ids += fresh
+    if since is None:
+        take_up_skipped(store, clock)
     return ids
+
+
+def take_up_skipped(store: Database, clock: Clock, among: Collection[int] | None = None) -> int:
+    """Queue the scenes (`among` these, if given) of which you approved only a part, behind all edits. Returns how many."""
+    count, after = 0, 0
+    while True:
+        with store.writing() as tx:
+            ids = tx.standings.scenes(SceneStatus.SKIPPED, limit=CHUNK, after=after)
+            for id in ids if among is None else [id for id in ids if id in among]:
+                tx.jobs.want(Kind.SCENE, id, Why.USER, clock.now(), behind=True)
+                count += 1
+        if not ids:
+            return count
+        after = ids[-1]
 
 
 # So few scenes are no library.

@@ -17,7 +17,7 @@ class FindingCounts(TypedDict):
     ambiguous: int
     out_of_scope: int
     kept_for_a_person: int
-    """In sync, apart from fields that you edited in Plex."""
+    """In sync, but for fields that Plex keeps: locked there before PlexSync, or edited since."""
     undone: int
     released: int
     failed: int
@@ -48,6 +48,8 @@ class ComparisonFacts(FindingCounts, StrictCount):
     """Scenes with values that are left as yours although there is such evidence."""
     undecidable: int
     """Scenes with locked values that may be from an earlier database of PlexSync, and count as yours."""
+    kept_fields: int
+    """The fields of scenes in sync that Plex keeps, and that you have not decided about (`plexsync drift`)."""
     without_scene: int | None
     """Items that no scene shows; null unless all scenes were compared."""
     went_on_after: int | None
@@ -164,6 +166,8 @@ class VerifyFacts(TypedDict):
     differ: int
     left_out: dict[str, int]
     """The number of scenes that could not be compared, by result."""
+    kept_fields: int
+    """The fields of scenes in sync that Plex keeps, and that you have not decided about (`plexsync drift`)."""
     sample: bool
     complete: bool
     """False if it was stopped before its end."""
@@ -187,6 +191,8 @@ class PreviewCounts(PreviewError):
     """Posters that would change."""
     undecidable: int
     """Scenes with locked values that may be from an earlier database of PlexSync, and count as yours."""
+    kept_fields: int
+    """The fields of scenes in sync that Plex keeps, and that you have not decided about (`plexsync drift`)."""
     complete: bool
 
 
@@ -206,6 +212,8 @@ class PreviewResult(TypedDict):
     total: int
     counts: dict[str, int]
     """The number of scenes by result."""
+    kept_fields: int
+    """The fields of scenes in sync that Plex keeps, and that you have not decided about (`plexsync drift`)."""
     complete: bool
     scenes: list[PreviewFacts]
     """The first scenes that would change."""

@@ -19,6 +19,8 @@ class DriftFieldFacts(TypedDict):
     """The names that taking Stash's list would remove."""
     kept_since: Moment | None
     """Since when you keep it; null while you have not decided."""
+    locked_before: bool
+    """Whether it was locked in Plex before PlexSync's first sync: it then stays until you decide, whatever Stash says."""
 
 
 class DriftSceneFacts(TypedDict):
@@ -40,7 +42,7 @@ class DriftReport(TypedDict):
     scenes: list[DriftSceneFacts]
     """One page of them, by number."""
     edited: int
-    """The number of scenes of which the last look noticed edits in Plex, without those that you decided about; on all
+    """The number of scenes of which Plex keeps fields, by the last look, without those that you decided about; on all
     pages."""
     kept: int
     """The number of scenes with a field that you keep, on all pages."""

@@ -33,7 +33,7 @@ class FixStep(TypedDict):
 
 
 class FixCandidate(TypedDict):
-    """An item in Plex that may be the scene's, and the step that binds it."""
+    """An item in Plex that may be the scene's, and the step that binds it, or that unbinds it from another scene first."""
 
     key: str
     """The rating key."""

@@ -25,6 +25,8 @@ class SceneRow(TypedDict):
     """The reason for the status, or empty."""
     left_out: list[LeftOutFacts]
     """The pictures that could not be written, although the scene is in sync; empty for any other status."""
+    kept_fields: int
+    """The fields that Plex keeps although the scene is in sync, and that you have not decided about (`plexsync drift`)."""
 
 
 class SceneFacts(TypedDict):
@@ -39,6 +41,7 @@ class SceneFacts(TypedDict):
     since: Moment | None
     why: str
     left_out: list[LeftOutFacts]
+    kept_fields: int
 
 
 class NamedFacts(TypedDict, total=False):
@@ -290,6 +293,8 @@ class CandidateFacts(TypedDict):
     why: str
     """Why PlexSync did not choose it."""
     bind: str
+    bound_to: int | None
+    """The scene that you bound it to: it can't be bound to another one until you unbind it."""
 
 
 class FieldFacts(TypedDict):

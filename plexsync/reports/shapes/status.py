@@ -184,6 +184,8 @@ class VerifiedFacts(TypedDict):
     differ: int
     sample: bool
     """Whether only a sample of the scenes was compared."""
+    kept_fields: int
+    """The fields of those in sync that Plex kept then, and that you had not decided about."""
 
 
 class FirstPlaysFacts(TypedDict):
@@ -239,6 +241,15 @@ class PlaysFacts(QueuedPlays):
     """The first write of plays, while it waits for your approval."""
 
 
+class SettingChangeFacts(TypedDict):
+    """What changed settings would write: it waits for your yes ([a change of settings](scope.md#a-change-of-settings))."""
+
+    text: str
+    """One line, such as `look is rich now: 288 scenes would change`."""
+    scenes: int
+    collections: int
+
+
 class BareFacts(TypedDict):
     """The status of everything, from the database alone."""
 
@@ -248,6 +259,8 @@ class BareFacts(TypedDict):
     undone: UndoneFacts
     scenes: dict[str, StandingFacts]
     """By status word, such as `in_step`. Every word is there."""
+    kept_fields: int
+    """The fields of scenes in sync that Plex keeps, and that you have not decided about (`plexsync drift`)."""
     due: int
     """Queued jobs whose time has come."""
     oldest_due: Moment | None
@@ -277,6 +290,8 @@ class BareFacts(TypedDict):
     """The number of collections by [status word](collections.md#how-a-collection-stands), such as `in_step`. Every word is
     there."""
     comparison_due: bool
+    setting_change: SettingChangeFacts | None
+    """What changed settings would write, while that waits for your yes; else null."""
     repaired_at: Moment | None
     """When the database was last found damaged and rebuilt."""
     bulk_approved: bool

@@ -6,7 +6,7 @@ from plexsync.reports.shapes.values import Moment
 
 
 class WorkerEndFacts(TypedDict):
-    """Workers that ended by themselves in a row: by a fault, killed, or because they hung."""
+    """Workers that ended by themselves in a row: by a fault, killed, or because they hung. Or threads of a worker."""
 
     count: int
     since: Moment | None
@@ -44,3 +44,7 @@ class WorkerFacts(TypedDict):
     """The machines that stand by, the longest-waiting first."""
     ended: WorkerEndFacts | None
     """Null after a worker has ended in good order, or has stayed up for ten minutes."""
+    commit_wait: float
+    """For how many seconds a commit has been waiting for a standby server of PostgreSQL; 0 with SQLite."""
+    thread_ended: WorkerEndFacts | None
+    """Threads of the worker that ended by a fault of PlexSync and were started again; null after ten minutes without."""

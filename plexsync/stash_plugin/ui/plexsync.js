@@ -244,6 +244,7 @@
     ["out of scope", null, ["outside"]],
     ["undone", null, ["undone"]],
     ["released", null, ["released"]],
+    ["skipped", null, ["skipped"]],
     ["dropped", null, ["dropped"]],
     ["gone", null, ["gone"]]
   ];
@@ -440,7 +441,7 @@
 
   // Whether a part of this page settles some of what needs you.
   function canMend(facts) {
-    return facts.bulk_approved === false || (facts.dlq && facts.dlq.count > 0) || Object.values(facts.holds || {}).some((hold) => hold.choice);
+    return facts.bulk_approved === false || facts.setting_change || (facts.dlq && facts.dlq.count > 0) || Object.values(facts.holds || {}).some((hold) => hold.choice);
   }
 
   // Leads down to the first part of the page that settles something.
@@ -529,7 +530,7 @@
       React.Fragment,
       null,
       ["plex", "stash"].filter((who) => facts.holds[who] && facts.holds[who].choice).map((who) => e(Question, { key: who, hold: facts.holds[who], deeds })),
-      facts.bulk_approved === false && e(FirstWrite, { deeds, show }),
+      (facts.bulk_approved === false || facts.setting_change) && e(FirstWrite, { deeds, show, change: facts.setting_change }),
       facts.worker.enabled === false && e(Note, { kind: "warning" }, "PlexSync is switched off: events are kept, and nothing is sent."),
       !runs && !facts.inside && (jobs.ready || (facts.events && facts.events.waiting)) > 0 &&
         e(Note, { kind: "warning" }, "No worker is running, so scenes stay queued: start the worker, or drain the queue once."),
@@ -542,7 +543,7 @@
             "div",
             { key: word, className: "plexsync-tile" + kind },
             e("strong", null, count.toLocaleString()),
-            e("span", null, word)
+            e("span", null, word === STATUSES[0][0] ? inSync(facts.kept_fields) : word)
           );
         })
       ),
@@ -565,7 +566,7 @@
         facts.edits ? row("Last edit in Stash", ...(facts.edits.last_at ? [e(When, { at: facts.edits.last_at }), " " + WAYS[facts.edits.by]] : ["none has arrived here yet"])) : null,
         row("Last poll of Stash", e(When, { at: facts.last_poll })),
         row("Last full comparison", e(When, { at: facts.last_reconcile }), facts.comparison_due ? " (due)" : ""),
-        facts.verified ? row("Verified", facts.verified.in_sync.toLocaleString() + " of " + (facts.verified.in_sync + facts.verified.differ).toLocaleString() + " were in sync" + (facts.verified.sample ? ", a sample, " : ", "), e(When, { at: facts.verified.at })) : null,
+        facts.verified ? row("Verified", facts.verified.in_sync.toLocaleString() + " of " + (facts.verified.in_sync + facts.verified.differ).toLocaleString() + " were " + inSync(facts.verified.kept_fields) + (facts.verified.sample ? ", a sample, " : ", "), e(When, { at: facts.verified.at })) : null,
         (facts.outages ? facts.outages.current : []).map((one, n) =>
           e(React.Fragment, { key: n }, e("dt", null, "Outage"), e("dd", null, one.server + " since ", e(When, { at: one.since }), one.error ? ": " + one.error : ""))
         )
@@ -602,9 +603,10 @@
     });
   }
 
-  function FirstWrite({ deeds, show }) {
+  // The first write of the library, or what a changed setting would write: either waits for one yes.
+  function FirstWrite({ deeds, show, change }) {
     const agree = () => {
-      if (window.confirm("Write the whole library to Plex? You approve it only once.")) {
+      if (window.confirm(change ? change.text + ". Write it to Plex?" : "Write the whole library to Plex? You approve it only once.")) {
         deeds.run("approve", async () => {
           const found = await ask("page_approve");
           return told(found, many(found.wanted || 0, "scene") + " queued" + (found.worker ? "" : "; start the worker to sync them"));
@@ -614,9 +616,9 @@
     return e(
       Note,
       { kind: "info", mends: true },
-      e("p", null, "PlexSync does not write the whole library before you approve it once. Preview the changes, then approve them. Scenes that you edit are synced at once."),
+      e("p", null, change ? change.text + ". Look at the changes, write them, or set it back in the settings. Scenes that you edit are synced at once." : "PlexSync does not write the whole library before you approve it once. Preview the changes, then approve them. Scenes that you edit are synced at once."),
       e(Button, { busy: deeds.busy, onClick: () => makePreview(deeds, show) }, "Preview"),
-      e(Button, { kind: "primary", busy: deeds.busy, onClick: agree }, "Approve, and sync all")
+      e(Button, { kind: "primary", busy: deeds.busy, onClick: agree }, change ? "Write it to Plex" : "Approve, and sync all")
     );
   }
 
@@ -761,6 +763,10 @@
     );
   }
 
+  function inSync(kept) {
+    return STATUSES[0][0] + (kept ? " but for " + many(kept, "field") + " kept in Plex" : "");
+  }
+
   function queued(job) {
     const next = job.next_try_at && Date.parse(job.next_try_at) > Date.now() ? ", next try " + ago(job.next_try_at) : "";
     return "Status: " + JOBS[job.state] + next + (job.error ? ": " + job.error : ".");
@@ -811,11 +817,11 @@
     return e(
       React.Fragment,
       null,
-      e("p", null, "Several items could be it, and PlexSync does not guess. Say which one is right:"),
+      e("p", null, candidates.length > 1 ? "Several items could be it, and PlexSync does not guess. Say which one is right:" : "One item could be it, and PlexSync does not guess:"),
       e(
         "ul",
         null,
-        candidates.map((one) => e("li", { key: one.key }, e(Button, { busy: deeds.busy, onClick: () => use(one) }, "Use this item"), " ", one.path, ": ", one.why, " ", e(OpenInPlex, { item: one })))
+        candidates.map((one) => e("li", { key: one.key }, !one.bound_to && e(Button, { busy: deeds.busy, onClick: () => use(one) }, "Use this item"), " ", one.path, ": ", one.why, " ", e(OpenInPlex, { item: one })))
       )
     );
   }

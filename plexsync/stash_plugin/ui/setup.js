@@ -447,6 +447,7 @@
     }, []);
     const count = (name) => (facts && facts.scenes[name] ? facts.scenes[name].count : 0);
     const synced = count("in_step");
+    const inSync = many(synced, "scene") + " in sync" + (facts && facts.kept_fields ? " but for " + many(facts.kept_fields, "field") + " kept in Plex" : "");
     const queued = count("waiting");
     const finish = () =>
       deeds.run("finish", async () => {
@@ -458,9 +459,9 @@
       null,
       facts === null && e("p", { role: "status" }, "Asking …"),
       facts && !facts.worker.running && e(Note, { kind: "warning" }, "The worker rests: it starts again when something happens."),
-      facts && queued > 0 && e(Progress, { words: many(synced, "scene") + " in sync, " + queued.toLocaleString() + " queued", part: synced / (synced + queued) }),
+      facts && queued > 0 && e(Progress, { words: inSync + ", " + queued.toLocaleString() + " queued", part: synced / (synced + queued) }),
       facts && queued === 0 &&
-        e(Note, { kind: "success" }, synced ? many(synced, "scene") + " in sync. PlexSync is set up: what you edit in Stash is in Plex a moment later." : "PlexSync is set up. Edit a scene in Stash: it is in Plex a moment later."),
+        e(Note, { kind: "success" }, synced ? inSync + ". PlexSync is set up: what you edit in Stash is in Plex a moment later." : "PlexSync is set up. Edit a scene in Stash: it is in Plex a moment later."),
       count("absent") > 0 && e("p", null, many(count("absent"), "scene") + " not in Plex yet: PlexSync looks again after each scan of Plex."),
       count("failed") + count("ambiguous") > 0 && e("p", null, many(count("failed") + count("ambiguous"), "scene") + " need you: the page of PlexSync lists them."),
       state.scenes && state.scenes.length > 0 && e("ul", null, state.scenes.map((one) => e("li", { key: one.id }, e(Link, { to: "/scenes/" + one.id }, one.title || "scene " + one.id)))),

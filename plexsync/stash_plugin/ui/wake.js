@@ -1,6 +1,7 @@
-/* Has the worker started when Stash's pages are opened, if it is switched on and does not run.
+/* Has the worker started when Stash's pages are opened, and each minute while one is, if it is switched on and does not run.
  *
- * PlexSync wake-up does the same for each edit. This is for changes that need no edit, such as new files in Plex. It asks Stash
+ * PlexSync wake-up does the same for each edit. This is for changes that need no edit, such as new files in Plex, and for an
+ * edit that a worker was still there for, which had lost its key or was just being killed. It asks Stash
  * for the signs of life (plexsync/store/life_signs.py) and starts no process unless the worker is missing.
  */
 (function () {
@@ -11,6 +12,7 @@
     signs: "query PlexSyncSigns($path: String!) { directory(path: $path) { directories } }",
     wake: 'mutation PlexSyncWake { runPluginOperation(plugin_id: "StashPlexSync", args: { mode: "wake" }) }',
   };
+  const PACE = 60000;
   const TIMED = "plexsync-worker-until-";
 
   async function graphql(query, variables) {
@@ -42,5 +44,14 @@
     }
   }
 
-  look().catch((error) => console.debug("PlexSync: not looked whether the worker runs: " + error.message));
+  function tryToLook() {
+    look().catch((error) => console.debug("PlexSync: not looked whether the worker runs: " + error.message));
+  }
+
+  tryToLook();
+  window.setInterval(() => {
+    if (document.visibilityState === "visible") {
+      tryToLook();
+    }
+  }, PACE);
 })();

@@ -5,7 +5,7 @@ import logging
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from plexsync.rules.errors import SyncError, Unusable
+from plexsync.rules.errors import LocalFault, SyncError, Unusable
 from plexsync.store.address import StoreAddress
 from plexsync.store.connection import Connection
 from plexsync.store.fence import Fence
@@ -96,6 +96,10 @@ def connect(address: StoreAddress, *, opening: bool = True) -> Driver:
         version = driver.info.server_version // 10_000
         driver.close()
         raise Unusable(f"{address.name} is PostgreSQL {version}: PlexSync needs {OLDEST_SERVER} or newer")
+    if driver.info.parameter_status("default_transaction_read_only") == "on":
+        driver.close()
+        reason = "default_transaction_read_only is on for its user or for it"
+        raise LocalFault(f"{address.name} can't be written at the moment: {reason}", away=True)
     return driver
 
 
@@ -108,7 +112,8 @@ def _conninfo(address: StoreAddress) -> str:
     own = " ".join(f"-c {name}={value}" for name, value in {"search_path": address.schema, **SESSION}.items())
     values: dict[str, str | int | None] = {
         "connect_timeout": CONNECT_SECONDS,
-        "target_session_attrs": "read-write",
+        # A user whose sessions only read is told apart afterwards.
+        "target_session_attrs": "primary",
         **KEEPALIVES,
         **parsed,
     }

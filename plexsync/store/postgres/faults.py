@@ -20,14 +20,13 @@ _REFUSED = (
         "can't be reached by TLS as database_url demands",
     ),
 )
+NO_WRITES = "can't be written at the moment: default_transaction_read_only is on, or it is a standby server"
 # What others say about the connection goes into no message as it is: it may name the user.
 _PASSING = (
     (r"too many clients|remaining connection slots|too many connections", "has no free connection"),
     (r"starting up|in recovery mode|shutting down|not yet accepting", "is starting or stopping"),
-    (
-        r"session is read-only|session is not read-only|in recovery|hot standby",
-        "can't be written at the moment: it is a standby server",
-    ),
+    (r"session is read-only", NO_WRITES),
+    (r"in recovery|hot standby", "can't be written at the moment: it is a standby server"),
     (r"timeout|timed out", "does not answer"),
     (r"could not translate host name|Name or service not known", "has a host name that is not known"),
     (r"Connection refused|No such file or directory", "can't be reached: the connection is refused"),
@@ -62,7 +61,7 @@ def translated(error: Exception, name: str, *, opening: bool = False) -> SyncErr
     if state in _BUSY:
         return LocalFault(f"{name} is busy: another process is writing to it and does not end")
     if state == _READ_ONLY:
-        return LocalFault(f"{name} can't be written at the moment: it is a standby server", away=True)
+        return LocalFault(f"{name} {NO_WRITES}", away=True)
     if state == _NO_CONNECTION:
         return LocalFault(f"{name} has no free connection", away=True)
     if state == _NO_RIGHT:

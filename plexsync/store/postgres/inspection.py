@@ -11,7 +11,8 @@ import psycopg
 from plexsync.store.address import StoreAddress
 from plexsync.store.postgres import faults
 from plexsync.store.postgres.backend import connect
-from plexsync.store.postgres.worker_lock import Session, moment, value
+from plexsync.store.postgres.schema import lacks_standby
+from plexsync.store.postgres.worker_lock import Session, commit_wait, moment, value
 
 # Round trips that are measured.
 TRIPS = 9
@@ -28,18 +29,6 @@ FREE = (
 )
 ENCRYPTED = "select coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)"
 PID = "select pg_backend_pid()"
-# Everyone may read which standbys are connected, but not their state. A name that is part of another one counts for it.
-LACKS_STANDBY = """
-select current_setting('synchronous_standby_names') <> ''
-   and not exists (select 1 from pg_stat_replication
-                    where strpos(lower(current_setting('synchronous_standby_names')), lower(application_name)) > 0
-                       or strpos(current_setting('synchronous_standby_names'), '*') > 0)
-"""
-# Of the sessions of this user: those of others show nothing.
-COMMIT_WAIT = """
-select coalesce(max(extract(epoch from clock_timestamp() - query_start)), 0)::float8
-  from pg_stat_activity where wait_event = 'SyncRep'
-"""
 
 
 @dataclass(frozen=True)
@@ -77,8 +66,8 @@ def inspect(address: StoreAddress, now: Callable[[], int]) -> ServerCheck:
             free=int(value(db, FREE)),
             encrypted=bool(value(db, ENCRYPTED)),
             changes_sessions=_changes_sessions(db, address),
-            lacks_standby=bool(value(db, LACKS_STANDBY)),
-            commit_wait=float(value(db, COMMIT_WAIT)),
+            lacks_standby=lacks_standby(db),
+            commit_wait=commit_wait(db),
         )
 
 

@@ -94,6 +94,10 @@ class SharedLocks:
         """Return the processes that stand by."""
         return self._ask(lambda session: worker_lock.standbys(session, self.periods.lease))
 
+    def commit_wait(self) -> float:
+        """Return for how many seconds a commit has been waiting for a standby server of PostgreSQL; 0.0 if none waits."""
+        return self._ask(worker_lock.commit_wait)
+
     def stand_by(self, machine: Machine, differing: tuple[str, ...]) -> None:
         """Note that this process stands by."""
         self._ask(lambda session: worker_lock.stand_by(session, machine, differing))

@@ -7,7 +7,7 @@ transaction, under a lock. A released migration is never changed; nor is the tra
 import re
 from collections.abc import Sequence
 
-from plexsync.rules.errors import NewerDatabase, Unusable
+from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.store import schema
 from plexsync.store.postgres.connection import Driver
 from plexsync.store.postgres.translation import by_rules
@@ -73,16 +73,27 @@ _COUNTS_DELETED = (
 HOT = ("job", "book", "note", "breaker", "pace", "hold")
 FILL = 70
 
+# Everyone may read which standbys are connected, but not their state. A name that is part of another one counts for it.
+LACKS_STANDBY = """
+select current_setting('synchronous_standby_names') <> ''
+   and not exists (select 1 from pg_stat_replication
+                    where strpos(lower(current_setting('synchronous_standby_names')), lower(application_name)) > 0
+                       or strpos(current_setting('synchronous_standby_names'), '*') > 0)
+"""
+NO_STANDBY = "each commit waits until a standby server of synchronous_standby_names is connected, and none is"
+
 
 def migrate(db: Driver, schema_name: str, name: str) -> None:
     """Create the schema if it is missing, and migrate it to the newest version.
 
     Of two processes that do so at once, the second finds it done. `name` is the database's for messages. Raises
-    NewerDatabase, Unusable, and the driver's errors.
+    NewerDatabase, Unusable, LocalFault where its commit would wait without end, and the driver's errors.
     """
     _check_session(db, schema_name, name)
     if (version := _version(db, schema_name, name)) == len(schema.MIGRATIONS):
         return
+    if lacks_standby(db):
+        raise LocalFault(f"{name} can't be set up: {NO_STANDBY}", away=True)
     with db.transaction():
         db.execute("set local statement_timeout = 0")
         db.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{PROGRAM} schema {schema_name}",))
@@ -96,6 +107,12 @@ def migrate(db: Driver, schema_name: str, name: str) -> None:
             run_all(db, [shaped for migration in missing for sql in migration for shaped in in_postgres(sql)])
             run_all(db, [f"alter table {table} set (fillfactor = {FILL})" for table in HOT])
             db.execute("update schema_version set version = %s", (len(schema.MIGRATIONS),))
+
+
+def lacks_standby(db: Driver) -> bool:
+    """Whether commits wait for a synchronous standby server, and none of those that this server names is connected."""
+    row = db.execute(LACKS_STANDBY).fetchone()
+    return bool(row and row[0])
 
 
 def _check_session(db: Driver, schema_name: str, name: str) -> None:

@@ -85,6 +85,11 @@ insert into standby (id, host, pid, version, since, beat, differing)
 values (%(id)s, %(host)s, %(pid)s, %(version)s, {MOMENT}, {MOMENT}, %(differing)s)
 on conflict (id) do update set beat = excluded.beat, differing = excluded.differing
 """
+# Of the sessions of this user: those of others show nothing.
+COMMIT_WAIT = """
+select coalesce(max(extract(epoch from clock_timestamp() - query_start)), 0)::float8
+  from pg_stat_activity where wait_event = 'SyncRep'
+"""
 # Said before the session is closed, since its end reaches the server a moment later.
 FREE = "select pg_advisory_unlock_all()"
 LEAVE = "delete from standby where id = %(id)s"
@@ -153,6 +158,11 @@ def is_held(session: Session, schema: str, kind: int = WORKER_CLASS) -> bool:
 def moment(session: Session) -> int:
     """Return the database's time in UTC milliseconds."""
     return int(value(session, f"select {MOMENT}"))
+
+
+def commit_wait(session: Session) -> float:
+    """Return for how many seconds a commit has been waiting for a synchronous standby server; 0.0 if none waits."""
+    return float(value(session, COMMIT_WAIT))
 
 
 def worker(session: Session) -> WorkerRow | None:

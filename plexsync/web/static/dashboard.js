@@ -86,7 +86,10 @@
     last = Date.now();
     if (document.hidden) return;
     try {
-      const answer = await fetch(location.href, { headers: { "X-Live": "1" }, credentials: "same-origin" });
+      // What was read from both servers is read anew only after a change.
+      const shown = document.querySelector("[data-shown]")?.dataset.shown ?? "";
+      const headers = { "X-Live": "1", "X-Shown": shown };
+      const answer = await fetch(location.href, { headers, credentials: "same-origin" });
       if (answer.redirected) location.reload();
       else if (answer.ok) {
         take(await answer.text());

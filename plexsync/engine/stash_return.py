@@ -1,0 +1,59 @@
+"""Notices that a Stash that was down is up again, so that no edit waits for the end of the breaker's wait.
+
+While the breaker is open, this looks at what proves that Stash is up: it has called the plugin (an edit, a task, an opened
+page), or it lets a connection in after it refused one. The proof only makes the next probe due; the probe decides.
+"""
+
+from collections.abc import Callable
+
+from plexsync.engine import gate_rows
+from plexsync.engine.tickets import READ_STASH, WRITE_STASH
+from plexsync.rules.neighbours import Clock
+from plexsync.rules.note_keys import EDIT_BY_HOOK, EDIT_BY_LINE, STASH_CALLED
+from plexsync.store.database import Database
+from worker.circuit_breaker import CircuitState, Rules
+
+# Seconds between two looks.
+PACE = 2.0
+CALLS = (EDIT_BY_LINE, EDIT_BY_HOOK, STASH_CALLED)
+
+
+class StashReturn:
+    """Looks once for each call. `lets_in` is whether Stash takes a connection now, without a request.
+
+    `returned` is called once the breaker is closed again.
+    """
+
+    def __init__(
+        self, store: Database, rules: Rules, clock: Clock, lets_in: Callable[[], bool], returned: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._rules = rules
+        self._clock = clock
+        self._lets_in = lets_in
+        self._returned = returned
+        self._was_open = False
+        # Of a breaker that has just opened, the reason may be that Stash refused.
+        self._refused = True
+
+    def __call__(self) -> None:
+        """Make the next probe due if Stash proves to be up. Costs one small read while the breaker is closed."""
+        with self._store.reading() as db:
+            row = db.breakers.find(READ_STASH.row)
+            called_at = max(db.notes.number(name) or 0 for name in CALLS)
+        was_open, self._was_open = self._was_open, row.state != CircuitState.CLOSED
+        if row.state != CircuitState.OPEN:
+            self._refused = True
+            if was_open and not self._was_open:
+                self._returned()
+            return
+        refused, self._refused = self._refused, not self._lets_in()
+        if called_at > round((row.opened_at or 0) * 1000) or (refused and not self._refused):
+            proved_up(self._store, self._rules, self._clock)
+
+
+def proved_up(store: Database, rules: Rules, clock: Clock) -> None:
+    """Make the next probe of Stash due, if its breaker is open: something proves that it is up."""
+    with store.writing() as tx:
+        for gate in (READ_STASH, WRITE_STASH):
+            gate_rows.hasten(tx, gate, rules, clock.now() / 1000)

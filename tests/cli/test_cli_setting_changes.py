@@ -1,0 +1,126 @@
+"""A change of a setting that would write many items: it is in use, and what it would write waits for one yes."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from plexsync.app.parts import Parts, opened
+from plexsync.app.run import Schedule
+from plexsync.app.switches import approve_bulk
+from plexsync.reports.status import facts
+from plexsync.rules.note_keys import LAST_POLL
+from plexsync.rules.setting_question import FEW
+from tests.cli.conftest import Door
+from tests.journey.world import World, until
+from tests.web.conftest import dashboard
+from tests.web.stage import config_of, work
+from tests.web.test_fix_pages import button, press
+from tests.web.test_pages import plain
+
+CHANGE = f"title_template is New {{title}} now: {FEW + 1} scenes would change"
+
+
+@contextmanager
+def started(world: World, **settings: str) -> Iterator[tuple[Parts, Schedule]]:
+    """The parts and the schedule of a worker that starts with these settings."""
+    world.settings |= {"approve_bulk": "false", **settings}
+    with opened(config_of(world), world.folder) as parts:
+        with parts.store.writing() as tx:
+            tx.notes.save(LAST_POLL, str(parts.clock.now()))
+        parts.reconciler.note_wishes()
+        yield parts, Schedule(parts, threading.Event())
+
+
+def synced(world: World, count: int) -> list[int]:
+    """So many scenes in sync, and the first write is approved."""
+    ids = world.add(count)
+    work(world, ids)
+    with started(world) as (parts, schedule):
+        approve_bulk(parts)
+        assert schedule()
+    return ids
+
+
+def titles(world: World) -> list[object]:
+    return [world.plex.item(key).scalars["title"] for key in world.plex.keys(world.section)]
+
+
+@pytest.fixture
+def many(world: World) -> list[int]:
+    return synced(world, FEW + 1)
+
+
+def test_what_a_changed_setting_would_write_waits_for_one_yes_and_edits_do_not(world: World, many: list[int]) -> None:
+    before = titles(world)
+    with started(world, title_template="New {title}") as (parts, schedule):
+        assert not schedule()
+        status = facts(parts)
+        assert status["verdict"]["text"].startswith(f"{CHANGE[0].upper()}{CHANGE[1:]}: look, write, or set it back")
+        assert status["bulk_approved"]
+        world.stash.quiet_edit(many[0], title="Edited")
+        work(world, many[:1])
+        assert titles(world) == ["New Edited", *before[1:]]
+        assert not schedule()
+        approve_bulk(parts)
+        assert schedule()
+        assert facts(parts)["setting_change"] is None
+    work(world)
+    assert titles(world)[1:] == [f"New {title}" for title in before[1:]]
+
+
+def test_a_setting_that_is_set_back_asks_nothing_and_writes_nothing(world: World, many: list[int]) -> None:
+    before = titles(world)
+    with started(world, title_template="New {title}") as (_, schedule):
+        assert not schedule()
+    with started(world, title_template="{title}") as (parts, schedule):
+        assert facts(parts)["setting_change"] is None
+        assert schedule()
+    work(world)
+    assert titles(world) == before
+
+
+def test_a_look_is_named_in_place_of_what_it_sets(world: World, many: list[int]) -> None:
+    with started(world, look="rich", date_added="created") as (parts, schedule):
+        assert not schedule()
+        change = facts(parts)["setting_change"]
+        assert change is not None
+        assert change["text"] == f"look is rich now: {FEW + 1} scenes would change"
+
+
+def test_few_items_are_written_without_a_question(world: World) -> None:
+    synced(world, 1)
+    with started(world, title_template="New {title}") as (_, schedule):
+        assert schedule()
+    work(world)
+    assert titles(world) == ["New Title 0"]
+
+
+def test_while_a_server_is_down_nothing_is_counted_and_nothing_is_written(world: World, many: list[int]) -> None:
+    world.plex.stop()
+    with started(world, title_template="New {title}") as (parts, schedule):
+        assert not schedule()
+        assert facts(parts)["setting_change"] is None
+        with parts.store.reading() as db:
+            assert db.jobs.count_unsettled() == 0
+
+
+def test_terminal_and_dashboard_say_it_first_and_take_the_yes(world: World, many: list[int], door: Door) -> None:
+    with started(world, title_template="New {title}") as (_, schedule):
+        assert not schedule()
+    assert CHANGE[1:] in door("status").out.splitlines()[0]
+    refused = door("sync", "--all")
+    assert refused.code == 2
+    assert CHANGE in refused.err
+    assert CHANGE in door("doctor").out
+    with dashboard(world) as dash:
+        assert CHANGE[1:] in plain(dash.get("/").text)
+        assert CHANGE[1:] in plain(dash.get("/fix").text)
+        assert dash.post("/reconcile", what="sync all").status_code == 200
+        assert CHANGE[1:] in plain(dash.get("/reconcile").text)
+        press(dash, button(dash, "/reconcile", what="sync all", agreed="yes"))
+        until(lambda: CHANGE[1:] not in plain(dash.get("/reconcile").text))
+        until(lambda: dash.get("/api/reconcile").json()["past"])
+    work(world)
+    assert titles(world)[0] == "New Title 0"
