@@ -111,7 +111,7 @@ def first_plays_words(first: "FirstPlaysFacts") -> str:
     if unknown >= first["in_plex"] > 0:
         return f"{plays}, not compared with Stash yet"
     if not first["missing"] and unknown <= 0:
-        return f"{plays}, all of them in Stash"
+        return f"{plays}, all of them in Stash" if first["in_plex"] else plays
     more = f", {unknown:,} not compared yet" if unknown > 0 else ""
     return f"{plays}, {first['missing']:,} of them not in Stash{oldest}{more}"
 

@@ -3,12 +3,15 @@
 Usage: `python3 FOLDER_OF_THE_PLUGIN/plexsync/stash_plugin COMMAND`.
 
 The commands are the usual ones. They use the packages that the task in Stash has installed, and the plugin's database:
-in PLEXSYNC_DATA_DIR, otherwise in `plexsync/` beside Stash's settings file, in a folder above the plugin's.
+in PLEXSYNC_DATA_DIR, otherwise in `plexsync/` beside Stash's settings file, in a folder above the plugin's. They ask Stash
+where the worker found it last, unless a setting names another address.
 """
 
 import os
+import re
 import runpy
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).absolute().parent
@@ -17,7 +20,8 @@ sys.path[:] = [str(HERE.parents[1]), *(place for place in sys.path if Path(place
 # Leave no compiled files in the folder of the plugin.
 sys.dont_write_bytecode = True
 
-from plexsync.stash_plugin import dependencies, hook, launcher  # noqa: E402
+from plexsync.stash_plugin import child_process, dependencies, hook, launcher  # noqa: E402
+from plexsync.store import life_signs  # noqa: E402
 from plexsync.store.intake import DATABASE  # noqa: E402
 
 LOST = (
@@ -36,9 +40,20 @@ def main() -> None:
     except dependencies.NotReady as error:
         sys.exit(f"plexsync: {error}")
     os.environ.update(launcher.settings_of(folder))
+    find_stash(folder)
     sys.path.insert(0, packages)
     sys.argv[0] = "plexsync"
     runpy.run_module("plexsync", run_name="__main__", alter_sys=True)
+
+
+def find_stash(folder: str) -> None:
+    """Put the address of Stash by which the worker was started last into the environment, unless a setting names one."""
+    settings = Path(os.environ.get("PLEXSYNC_CONFIG", ""))
+    with suppress(OSError, UnicodeError, child_process.NoEntry):
+        is_set = settings.is_file() and re.search(r"(?m)^\s*stash_url\s*=", settings.read_text(encoding="utf-8-sig"))
+        server = life_signs.last_server(str(Path(folder).absolute().parent))
+        if server and not is_set:
+            os.environ.setdefault(child_process.ADDRESS, child_process.address(server))
 
 
 def beside(plugin: Path) -> str:

@@ -31,6 +31,10 @@ FOLDER = "packages"
 PINS = os.path.join(launcher.ROOT, "requirements", "core.txt")
 OLDEST = (3, 11)
 REPAIR = "run the task Install or repair dependencies (Settings, Tasks, PlexSync)"
+OFFLINE = (
+    "pip can't reach the package index: let the machine or container of Stash reach pypi.org while this runs (for a proxy, "
+    "set HTTPS_PROXY in the environment of Stash), then try again, or run PlexSync outside of Stash"
+)
 NEW = ".new-"
 # Packages that the program can't run without. Importing them tests whether a folder is sound.
 NEEDED = ("click", "httpx2", "msgspec", "plexapi", "pydantic", "rich", "websockets")
@@ -39,6 +43,7 @@ TRY_SECONDS = 120
 # Beside the folders: the lock of the process that installs, and how far it is.
 LOCK, PROGRESS = ".install.lock", ".install.json"
 LOOK = 0.2
+LOAD = "if PlexSync is not in the bar at the top of Stash yet, load the page of the browser again"
 # Seconds after which an installation that failed is tried again without being asked.
 AGAIN = 600.0
 
@@ -128,7 +133,7 @@ def _installed(folder: str, progress: Callable[[float], None], report: Callable[
         shutil.rmtree(fresh, ignore_errors=True)
     _clear(above, keep=os.path.basename(final), tidy=tidy)
     progress(1.0)
-    return f"{count()} packages were installed in {final}"
+    return f"{count()} packages were installed in {final}; {LOAD}"
 
 
 @contextmanager
@@ -230,6 +235,8 @@ def _fetch(folder: str, fresh: str, progress: Callable[[float], None], report: C
 
     at = launcher.Runtime(folder, "", {})
     if launcher.run(at, *words, *quiet, "-r", PINS, module="pip", report=hear) != 0:
+        if any("connection broken by" in line for line in heard):
+            raise NotReady(OFFLINE)
         wrong = [line.removeprefix("ERROR: ") for line in heard if line.startswith("ERROR: ")] or heard[-1:]
         raise NotReady(f"pip could not install the dependencies: {' / '.join(wrong)[:400]}")
 

@@ -5,7 +5,7 @@ starts nothing but the worker: only if you switched it on in Stash and it shows 
 and type, and nothing else. It answers with one JSON object on standard output and always exits with 0. When something
 is wrong, it writes one line in Stash's log format to standard error. A task or a request of the page in Stash goes to
 `plexsync.stash_plugin.tasks`, which is imported only then. Storing an event works with an older Python than the program
-needs; a task then reports what is missing.
+needs; a task then reports what is missing. With one before 3.9 it says that, and ends.
 """
 
 # Importing pathlib would take too long.
@@ -21,6 +21,9 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
+
+
+NEWER = "install one, and name it in Stash under Settings, System, Python path"
 
 
 def answer(words: "dict[str, object]", *, aloud: bool = True) -> None:
@@ -45,13 +48,17 @@ def _write(stream: "TextIO | None", content: bytes) -> None:
         return
 
 
-def confess(kind: type[BaseException], _error: BaseException, _trace: object) -> None:
+def confess(kind: "type[BaseException]", _error: BaseException, _trace: object) -> None:
     """Last resort, instead of a traceback: answer an internal error like any other."""
     answer({"error": f"PlexSync: a fault of its own ({kind.__name__}): the event may not be stored"})
     os._exit(0)
 
 
 if __name__ == "__main__":
+    if sys.version_info[:2] < (3, 9):  # noqa: UP036 - older than what the modules below are written for
+        has = ".".join(map(str, sys.version_info[:2]))
+        answer({"error": f"PlexSync: Stash runs Python {has}, and PlexSync needs 3.11 or newer: {NEWER}"})
+        os._exit(0)
     sys.excepthook = confess
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 

@@ -2,9 +2,10 @@
 
 They are beside Stash's settings file. The directory `plexsync-worker-wanted` is there while the worker is switched on;
 it has one entry, named after the address of Stash that the last worker was started with. While the worker is switched
-off, `plexsync-worker-off` is there. With neither, as after an update from a version without signs, the script has
-PlexSync look into its database. The link `plexsync-worker` leads into the first one while a worker runs. On Linux the
-link goes through the worker's open handle, so it leads nowhere from the moment when that process ends, in any way.
+off, `plexsync-worker-off` is there, with the same entry. With neither, as after an update from a version without signs,
+the script has PlexSync look into its database. The link `plexsync-worker` leads into the first one while a worker runs.
+On Linux the link goes through the worker's open handle, so it leads nowhere from the moment when that process ends, in
+any way.
 Elsewhere the sign is a directory `plexsync-worker-until-TIME-ADDRESS`, which is renamed every few seconds. One without
 an address means that the worker is being started. Standard library only.
 """
@@ -42,16 +43,26 @@ def address_name(server: "Mapping[str, object]") -> str:
 def show_wanted(folder: str, wanted: bool) -> None:
     """Show whether the worker is switched on. Ignores a folder that can't be written."""
     on, off = os.path.join(folder, WANTED), os.path.join(folder, OFF)
+    here, gone = (on, off) if wanted else (off, on)
     try:
-        if wanted:
-            shutil.rmtree(off, ignore_errors=True)
-            os.makedirs(on, mode=0o700, exist_ok=True)
-        else:
-            os.makedirs(off, mode=0o700, exist_ok=True)
+        for name in ("", *_names(gone)):
+            os.makedirs(os.path.join(here, name), mode=0o700, exist_ok=True)
+        if not wanted:
             show_nothing(folder)
-            shutil.rmtree(on, ignore_errors=True)
+        shutil.rmtree(gone, ignore_errors=True)
     except OSError:
         return
+
+
+def last_server(folder: str) -> "dict[str, object]":
+    """Return where Stash was when the worker was started last, as Stash tells its plugins; {} if that is not known."""
+    for name in (*_names(os.path.join(folder, WANTED)), *_names(os.path.join(folder, OFF))):
+        if parts := re.fullmatch(r"(https?)_(.*)_([0-9]{1,5})", name):
+            # Of an IPv6 address the name has other signs.
+            is_v6 = re.fullmatch(r"[0-9a-f.]*_[0-9a-f._]*_[0-9a-f._]*", parts[2])
+            host = parts[2].replace("_", ":") if is_v6 else parts[2]
+            return {"Scheme": parts[1], "Host": host, "Port": int(parts[3])}
+    return {}
 
 
 def is_wanted(folder: str) -> bool:

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from plexsync.cli.commands.demo import ambiguous_scene
+from plexsync.cli.commands.demo_play import progress_line
 from plexsync.cli.commands.demo_stage import Stage
 from plexsync.cli.main import run
 from plexsync.extras import advice
-from plexsync.rules.job import Kind
+from plexsync.reports.status import facts
+from plexsync.rules.job import Kind, Why
 from plexsync.simulator import postgres
 from plexsync.simulator.postgres import hindrance
 from plexsync.store.lock import is_locked
@@ -53,9 +56,15 @@ def test_the_demo_ends_with_every_scene_in_step_or_explained():
         "has in Stash: 1 play",
         "has in Stash: 0 plays",
         "before: 1 collection; now:",
-        "/wall",
     ):
         assert words in shown
+    assert "/wall" not in shown, "it is gone by then"
+    assert "plexsync explain" not in shown, "there is nothing to ask any more"
+    lines = [line for line in done.stderr.splitlines() if "| breaker" in line]
+    assert lines
+    for line in lines:
+        counts = [int(part.split()[0].replace(",", "")) for part in line.partition("| breaker")[0].split("|")]
+        assert sum(counts) <= 100, line
 
 
 needs_postgres = pytest.mark.skipif(bool(hindrance()), reason=hindrance())
@@ -134,6 +143,20 @@ def test_a_demo_that_is_killed_leaves_no_worker_running(tmp_path: Path) -> None:
     with demo_in(tmp_path) as (demo, place):
         demo.kill()
         until(lambda: not is_locked(place / "data"))
+
+
+def test_a_line_of_progress_counts_each_scene_once_and_nothing_else() -> None:
+    with Stage.set(100) as stage:
+        clock = stage.parts.clock
+        with stage.parts.store.writing() as tx:
+            for id in range(1, 4):
+                tx.jobs.want(Kind.SCENE, id, Why.EDIT, clock.now())
+                tx.jobs.want(Kind.TAG, id, Why.EDIT, clock.now())
+        now = facts(stage.parts)
+        assert now["jobs"]["ready"] == 6
+        line = progress_line(now, 0, attempts=0)
+        assert " ".join(line.split()) == "0 in sync | 3 queued | 0 not in Plex yet | 0 need you | breaker closed"
+        assert ambiguous_scene(stage) in stage.handles.scenes.values()
 
 
 @pytest.mark.parametrize("module", ["graphql", "plexapi"])

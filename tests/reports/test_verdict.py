@@ -127,6 +127,7 @@ UNCOUNTED = [
         "1,204 plays of Anna in Plex, 0 of them not in Stash, 1,190 not compared yet: ",
     ),
     ({**NONE_MISSING, "present": 1_204}, "1,204 plays of Anna in Plex, all of them in Stash: later ones "),
+    ({**NONE_MISSING, "present": 0, "in_plex": 0}, "0 plays of Anna in Plex: later ones "),
 ]
 YES = "wait for your yes (plexsync plays sync)"
 TROUBLE = [

@@ -565,6 +565,27 @@ def test_a_task_is_told_of_a_python_that_is_too_old_before_it_is_looked_for(stas
     assert "Stash runs Python 3.10, and PlexSync needs 3.11 or newer" in json.loads(done.stdout)["error"]
 
 
+def test_a_python_older_than_the_hook_itself_says_so_too(stash):
+    script = (
+        "import sys, runpy; sys.version_info = (3, 8, 10); sys.modules['plexsync.store'] = None; "
+        f"runpy.run_path({str(HOOK)!r}, run_name='__main__')"
+    )
+    data = json.dumps(event(stash)).encode()
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, input=data, capture_output=True, env=environ(), check=False)
+    assert checked(done.returncode, done.stdout, done.stderr)["error"] == (
+        "PlexSync: Stash runs Python 3.8, and PlexSync needs 3.11 or newer: install one, and name it in Stash under "
+        "Settings, System, Python path"
+    )
+    text = HOOK.read_text(encoding="utf-8")
+    tree = ast.parse(text[: text.index("from plexsync.store import intake")], feature_version=(3, 8))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert len(functions) >= 4
+    hints = [arg.annotation for each in functions for arg in [*each.args.args, *each.args.kwonlyargs]]
+    hints += [each.returns for each in functions]
+    assert not [hint for hint in hints if hint and not isinstance(hint, ast.Constant | ast.Name)]
+
+
 # --- many at once, and fast ------------------------------------------------------------------------------------------
 
 

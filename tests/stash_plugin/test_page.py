@@ -206,6 +206,19 @@ def test_a_wrong_setting_is_told_on_the_page_in_one_message(page, inside, faults
     assert faults == []
 
 
+def test_a_stash_without_python_is_told_what_plexsync_needs(page, inside, faults):
+    def start(_command, **_more):
+        raise FileNotFoundError('exec: "python": executable file not found in $PATH')
+
+    inside.runner.start = start
+    go(page, inside, "/plugins/plexsync")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("PlexSync needs Python 3.11 or newer, with pip, on the machine")
+    expect(alert).to_contain_text("name it in Stash under Settings, System, Python path")
+    assert alert.count() == 1
+    assert faults == []
+
+
 # What a Stash may lack, and the parts that are missing then.
 LACKS = {
     "ScenePage.Tabs": {"tab", "content"},

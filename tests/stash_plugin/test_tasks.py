@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_manifest import read_manifest
 from plexsync.stash_plugin import child_process, dependencies, tasks
-from plexsync.store import intake, schema
+from plexsync.store import intake, life_signs, schema
 from plexsync.store.database import Database
 from plexsync.store.lock import is_locked, try_lock
 from release.build import build_plugins
@@ -235,10 +235,13 @@ def test_an_undone_scene_is_redone_from_its_page(inside):
     inside.ask("page_sync", scene="1")
     title = inside.title()
     key = {
-        "PLEXSYNC_STASH_URL": inside.stash.url,
         "PLEXSYNC_STASH_API_KEY": KEY,
         "PLEXSYNC_DATA_DIR": str(inside.folder),
     }
+    # As a worker did that is switched off now; without that, localhost:9999 would be asked.
+    server = {"Scheme": "http", "Host": "0.0.0.0", "Port": inside.stash.port}
+    life_signs.LifeSign(str(inside.folder.parent), life_signs.WORKER, life_signs.address_name(server)).end()
+    life_signs.show_wanted(str(inside.folder.parent), False)
     undone = in_a_terminal(ROOT, "undo", "1", "--wait", **key)
     assert (undone.returncode, undone.stdout) == (0, "1 taken back\n"), undone.stderr
     seen = inside.ask("page_scene", scene="1")
@@ -472,8 +475,12 @@ def test_the_database_of_another_program_has_no_switch(tmp_path):
         ({"Scheme": "http", "Host": "192.168.1.5", "Port": 9999}, "http://192.168.1.5:9999"),
     ],
 )
-def test_stash_is_reached_on_its_own_machine(server, found):
+def test_stash_is_reached_on_its_own_machine(server, found, tmp_path):
     assert child_process.address(server) == found
+    life_signs.LifeSign(str(tmp_path), life_signs.WORKER, life_signs.address_name(server)).end()
+    for wanted in (True, False, True):
+        life_signs.show_wanted(str(tmp_path), wanted)
+        assert life_signs.last_server(str(tmp_path)) == server
 
 
 @pytest.mark.parametrize(
@@ -556,6 +563,16 @@ def test_a_python_without_pip_is_told_of(bare, tmp_path):
     ended = outcome(bare, "Install or repair dependencies")
     assert "has no pip: install it (Alpine: apk add py3-pip" in ended.error
     assert list((bare.folder / "packages").glob("[!.]*")) == []
+
+
+def test_a_machine_without_internet_is_told_apart_from_a_package_that_is_not_there(bare):
+    bare.runner.environment |= {
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+        "PIP_RETRIES": "1",
+        "NO_PROXY": "127.0.0.1",
+    }
+    ended = outcome(bare, "Install or repair dependencies")
+    assert "can't reach the package index: let the machine or container of Stash reach pypi.org" in ended.error
 
 
 def test_packages_for_another_python_are_told_apart_from_none(bare):

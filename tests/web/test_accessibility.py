@@ -108,6 +108,11 @@ def test_axe_finds_nothing_where_trouble_is_told(troubled_pages: list[str], look
     nothing_is_found(look(), told)
 
 
+def test_axe_finds_nothing_on_the_page_of_the_demo(world: World, look: Look, tmp_path: Path) -> None:
+    with dashboard(world, switch=tmp_path / "away") as dash:
+        nothing_is_found(look().page, [f"{dash.url}/demo"])
+
+
 @pytest.mark.long
 def test_axe_finds_nothing_on_any_page_in_trouble(troubled_pages: list[str], look: Look) -> None:
     nothing_is_found(look(), troubled_pages)

@@ -68,7 +68,7 @@ def demo(call: Call, scenes: int, store: str, keep: bool) -> int:
             else:
                 say(
                     screen,
-                    "plexsync demo --keep stays up: for such questions, and for a dashboard that takes Plex down.",
+                    "plexsync demo --keep stays up: to ask about any scene, and for a dashboard that takes Plex down.",
                 )
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -115,6 +115,12 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
+def ambiguous_scene(stage: Stage) -> int:
+    """The number of a scene that is set aside, to ask about."""
+    truths = stage.library.truth.items()
+    return next((stage.handles.scenes[handle] for handle, truth in truths if truth.reason == "ambiguous"), 1)
+
+
 def stay(stage: Stage, screen: Console) -> None:
     """Keep everything running until Ctrl-C."""
     program = Path(sys.executable).with_name("plexsync")
@@ -123,7 +129,7 @@ def stay(stage: Stage, screen: Console) -> None:
     with stage.serving():
         say(screen, "Still up, with `plexsync serve` running. In another terminal:")
         say(screen, f"   export PLEXSYNC_CONFIG={stage.machines[0].settings}")
-        for example in ("top", "status", "explain 7", "dlq list", "reconcile"):
+        for example in ("top", "status", f"explain {ambiguous_scene(stage)}", "dlq list", "reconcile"):
             say(screen, f"   {words} {example}")
         if not hindrance_of(stage.parts.config):
             address = stage.address

@@ -30,7 +30,6 @@ class Checked:
     wrong: list[str] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
     touched: list[str] = field(default_factory=list)
-    example: int = 0
 
 
 def check(stage: Any, untouched: "dict[str, ItemSnapshot]", by_hand: dict[str, str]) -> Checked:
@@ -51,7 +50,6 @@ def check(stage: Any, untouched: "dict[str, ItemSnapshot]", by_hand: dict[str, s
         id = stage.handles.scenes[handle]
         if not truth.movies:
             reasons[truth.reason] += 1
-            checked.example = checked.example or (id if truth.reason == "ambiguous" else 0)
             continue
         scene = stage.stash.scene(id)
         wrong = [

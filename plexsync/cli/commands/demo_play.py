@@ -17,10 +17,31 @@ from plexsync.reports.format import many
 from plexsync.reports.shapes.status import BreakerFacts, StatusFacts
 from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.status_words import SceneStatus, buckets, counted
 
 LONGEST_ACT = 90.0
 LOOK = 0.25
+# Of the statuses in a line of progress: the width of each number. Any other status is shown only if a scene has it.
+WIDTHS = {SceneStatus.IN_SYNC: 5, SceneStatus.QUEUED: 5, SceneStatus.NOT_IN_PLEX: 3, SceneStatus.AMBIGUOUS: 3}
+
+
+def progress_line(now: StatusFacts, rate: float, *, attempts: int) -> str:
+    """How all scenes stand, each counted once; then the breaker, and how fast the work goes or what the outage costs."""
+    breaker = now["breakers"]["plex"]
+    counts = {same[0]: sum(now["scenes"][status]["count"] for status in same) for same in buckets()}
+    words = [
+        f"{counts[status]:{WIDTHS.get(status, 3)},} {counted(status.word, counts[status]).partition(' ')[2]}"
+        for status in sorted(counts, key=lambda status: status not in WIDTHS)
+        if status in WIDTHS or counts[status]
+    ]
+    words.append(f"breaker {breaker['state'].replace('_', '-'):9}")
+    if breaker["state"] != "closed":
+        words.append(f"{many(attempts, 'attempt')} used up")
+    elif now["paces"]["plex"]["jobs_per_claim"]:
+        words.append(f"ramping up: {now['paces']['plex']['jobs_per_claim']} at a time")
+    elif rate:
+        words.append(f"{rate:,.0f}/s")
+    return "   " + " | ".join(words)
 
 
 class Play:
@@ -229,9 +250,9 @@ class Play:
             over = reached(now)
             self._tell_why(now["breakers"]["plex"])
             if not quiet and (over or time.monotonic() - reported_at >= (2 if stalls else 1)):
-                done = now["jobs"]["idle"]
+                done = now["scenes"][SceneStatus.IN_SYNC.value]["count"]
                 rate = max(0, done - last) / (time.monotonic() - reported_at) if last >= 0 else 0
-                say(self._screen, self._line(now, rate))
+                say(self._screen, progress_line(now, rate, attempts=count_attempts(self._stage)))
                 reported_at, last = time.monotonic(), done
             if over:
                 return
@@ -245,23 +266,6 @@ class Play:
         elif not self._told_why:
             self._told_why = True
             say(self._screen, f"   {breaker['error']}; asking again every few seconds")
-
-    def _line(self, now: StatusFacts, rate: float) -> str:
-        jobs, breaker = now["jobs"], now["breakers"]["plex"]
-        words = [
-            f"{jobs['idle']:5,} {SceneStatus.IN_SYNC.word}",
-            f"{self._waiting(now):5,} {SceneStatus.QUEUED.word}",
-            f"{jobs['absent']:3} {SceneStatus.NOT_IN_PLEX.word}",
-            f"{jobs['dead']:3} set aside",
-            f"breaker {breaker['state'].replace('_', '-'):9}",
-        ]
-        if breaker["state"] != "closed":
-            words.append(f"{many(count_attempts(self._stage), 'attempt')} used up")
-        elif now["paces"]["plex"]["jobs_per_claim"]:
-            words.append(f"ramping up: {now['paces']['plex']['jobs_per_claim']} at a time")
-        elif rate:
-            words.append(f"{rate:,.0f}/s")
-        return "   " + " | ".join(words)
 
     def _waiting(self, now: StatusFacts) -> int:
         return int(now["jobs"]["ready"] + now["jobs"]["running"])

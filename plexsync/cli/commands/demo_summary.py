@@ -128,5 +128,3 @@ def _rows(summary: DemoSummary, plays: int, bystanders: int) -> list[tuple[str, 
 def _tell_wrong(screen: Console, checked: "Checked") -> None:
     for line in checked.wrong[:10]:
         say(screen, f"   {line}")
-    if checked.example:
-        say(screen, f"Ask about any of them: plexsync explain {checked.example}")

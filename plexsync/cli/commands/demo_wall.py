@@ -4,7 +4,6 @@ from rich.console import Console
 
 from plexsync.app.wall_before import collection_count, wall_before
 from plexsync.cli.commands.demo_stage import Stage
-from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.terminal.screen import say
 from plexsync.reports.format import many
 
@@ -16,8 +15,6 @@ def collection_counts(stage: Stage) -> dict[str, int]:
 
 
 def tell_of_wall(stage: Stage, screen: Console) -> None:
-    """Print how many there are, and where they hang."""
-    config, counts = stage.parts.config, collection_counts(stage)
+    """Print how many there are."""
+    counts = collection_counts(stage)
     say(screen, f"   before: {many(counts['before'], 'collection')}; now: {many(counts['now'], 'collection')}")
-    if not hindrance_of(config):
-        say(screen, f"   a wall of their posters, before and now: {stage.address}/wall")

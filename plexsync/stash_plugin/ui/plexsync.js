@@ -39,7 +39,7 @@
     });
     const told = await answer.json().catch(() => ({}));
     if (told.errors && told.errors.length) {
-      throw new Error(String(told.errors[0].message));
+      throw Object.assign(new Error(String(told.errors[0].message)), { byStash: true });
     }
     if (!answer.ok || !told.data) {
       throw new Error("Stash answers " + answer.status);
@@ -47,8 +47,18 @@
     return told.data;
   }
 
+  // PlexSync's own errors begin with its name. Any other one, before anything was answered, is one of starting it.
+  const NO_PYTHON =
+    "Stash could not run PlexSync. PlexSync needs Python 3.11 or newer, with pip, on the machine or in the container of Stash: " +
+    "install it, and name it in Stash under Settings, System, Python path. In a container without Python, run PlexSync outside of Stash.";
+  let hasAnswered = false;
+
   async function ask(mode, args) {
-    const data = await graphql(OPERATION, { id: ID, args: Object.assign({ mode }, args) });
+    const data = await graphql(OPERATION, { id: ID, args: Object.assign({ mode }, args) }).catch((error) => {
+      const starts = hasAnswered || !error.byStash || error.message.startsWith("PlexSync: ");
+      throw starts ? error : new Error(error.message + "\n" + NO_PYTHON);
+    });
+    hasAnswered = true;
     const found = data.runPluginOperation;
     return found && typeof found === "object" ? found : { error: "the plugin said nothing" };
   }
