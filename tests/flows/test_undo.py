@@ -44,6 +44,8 @@ def reconciled(house):
 
 
 def test_an_undo_puts_back_what_was_there_before_and_a_second_one_writes_nothing(house):
+    # Another item comes first, so that no item has the number of its scene.
+    house.plex_sim.add_movie(house.section, files=[("/media/other.mkv", 1, 60_000)], title="another")
     ids = house.add(3)
     house.plex_sim.hand_edit(house.key_of(ids[0]), genre=["Theirs"], locked=False)
     house.plex_sim.hand_edit(house.key_of(ids[1]), studio="Studio 1", locked=True)
@@ -60,6 +62,15 @@ def test_an_undo_puts_back_what_was_there_before_and_a_second_one_writes_nothing
     house.work()
     assert house.plex_sim.count("PUT") == 0
     assert house.books_balance()
+
+
+def test_an_undo_ends_a_take_over_that_you_asked_for_before(house):
+    (id,) = house.in_step(1)
+    with house.store.writing() as tx:
+        tx.notes.take_over(id, now=house.clock.now())
+    undo(house, id)
+    with house.store.reading() as db:
+        assert db.notes.take_overs([id]) == {}
 
 
 def test_what_a_person_changed_since_is_left_alone(house):
