@@ -5,17 +5,18 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
 from plexsync.plex.artwork import key_of
 from plexsync.rules import template
 from plexsync.rules.desired import NAMES, Profile
-from plexsync.rules.errors import Unavailable
+from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import FIELDS
 from plexsync.rules.job import PLAYS, Kind, State, Why
 from plexsync.simulator.stash_images import png
 from plexsync.store.database import Database
 from plexsync.store.documents import encode
-from tests.engine.house import House, fails, path_of
+from tests.engine.house import BREAKER, House, fails, path_of
 from tests.engine.pools import Inline
 from tests.engine.test_engine_crashes import kill_at
 
@@ -380,6 +381,16 @@ def test_an_undo_marks_nothing_while_stash_is_away(house):
     with house.store.reading() as db:
         assert db.memories.count_undone() == {}
     assert house.out_of_step(ids) == []
+
+
+def test_an_undo_of_everything_drops_nothing_while_stash_is_away(house):
+    house.want(*house.add(2))
+    worker = house.worker
+    for _ in range(BREAKER.failure_threshold):
+        worker.gates.ill(worker.gates.ticket(READ_STASH), Unavailable(Neighbour.STASH, "away"))
+    with pytest.raises(Unavailable):
+        mark_all_undone(house.store, worker.looker, worker.gates, house.clock, "undo")
+    assert house.states() == {State.READY: 2}
 
 
 # --- states ----------------------------------------------------------------------------------------------------------
