@@ -39,6 +39,7 @@ from plexsync.store.counts import (
     COUNT_DUE,
     COUNT_IDLE_OTHERS,
     COUNT_LISTED,
+    COUNT_OLD_LISTS,
     COUNT_PLAYS,
     COUNT_RARE,
     COUNT_READY,
@@ -46,6 +47,7 @@ from plexsync.store.counts import (
     COUNT_RUNNING,
     COUNT_STANDINGS,
     IS_RARE,
+    SOME_OLD_LISTS,
 )
 
 TYPE_CHECKING = False
@@ -79,6 +81,8 @@ APPLICATION_ID = 0x506C5379
 BUSY_SECONDS = 2.0
 STATES = ("ready", "running", "idle", "absent", "dead", "gone", "dropped", "ignored", "outside")
 LANES = (0, 1)
+# So many items with lists of an earlier PlexSync are shown.
+SAMPLE = 3
 # The most digits that a number in a note can have.
 DIGITS = 18
 
@@ -161,6 +165,7 @@ class Summary:
         self.repaired_at = number(db, REPAIRED) or None
         self.anew = max(number(db, name) for name in (REPAIRED, RESTORED)) > number(db, LAST_RECONCILE)
         self.wishes = note(db, WISHES)
+        self.old_lists = _old_lists(db) if self.last_reconcile else (0, [])
         self.approved = any(note(db, name) for name in (BULK, REPAIRED))
 
     def _standings(self, db: "Queries") -> dict[str, tuple[int, int | None]]:
@@ -264,6 +269,12 @@ def _rows(db: "Queries", sql: str) -> "list[tuple[str, dict[str, object]]]":
     rows = [dict(zip(names, row, strict=True)) for row in cursor]
     by_name = {row.pop("who"): row for row in rows}
     return [(gate, by_name[gate]) for gate in GATES if gate in by_name]
+
+
+def _old_lists(db: "Queries") -> tuple[int, list[str]]:
+    """Return the number of items with lists that an earlier PlexSync may have left, and the marks of some of them."""
+    count: int = db.execute(COUNT_OLD_LISTS).fetchone()[0]
+    return count, [mark for _, mark in db.execute(SOME_OLD_LISTS, {"limit": SAMPLE})] if count else []
 
 
 def _states(db: "Queries") -> dict[str, int]:
