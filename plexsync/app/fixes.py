@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from plexsync.app.choices import accept as accept_choice
-from plexsync.app.choices import outcome
+from plexsync.app.choices import answer_lists, outcome
 from plexsync.app.named_scenes import NamedScenes, named_scenes
 from plexsync.app.parts import Parts
 from plexsync.engine import dead_letters
@@ -32,6 +32,7 @@ class FixAction(StrEnum):
     RETRY_ALL = "retry-all"
     DROP = "drop"
     ACCEPT = "accept"
+    DECLINE = "decline"
     TEST = "test"
 
 
@@ -124,6 +125,10 @@ def _accept(parts: Parts, order: FixOrder) -> FixResult:
     return FixResult(order, 1, follows=outcome(parts, choice))
 
 
+def _decline(parts: Parts, order: FixOrder) -> FixResult:
+    return FixResult(order, answer_lists(parts, take=False))
+
+
 def _test(parts: Parts, order: FixOrder) -> FixResult:
     """Probe a server at once; a server that lets PlexSync in again is no longer on hold."""
     gate = BY_ROW[GateName(order.name)]
@@ -141,5 +146,6 @@ _DO: Mapping[FixAction, Callable[[Parts, FixOrder], FixResult]] = {
     FixAction.RETRY_ALL: _retry_all,
     FixAction.DROP: _drop,
     FixAction.ACCEPT: _accept,
+    FixAction.DECLINE: _decline,
     FixAction.TEST: _test,
 }

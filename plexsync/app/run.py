@@ -32,7 +32,9 @@ from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.collections.observe import observe_worked
 from plexsync.flows.plays.marked import drop_marks
 from plexsync.flows.scenes.flow import SceneFlow
+from plexsync.flows.scenes.inspection_records import Observe
 from plexsync.flows.scenes.metrics_sampler import SECONDS
+from plexsync.flows.scenes.old_lists import observe_old_lists
 from plexsync.flows.scenes.stash_lines import StashListener
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
@@ -61,7 +63,8 @@ def scene_flow(
     dressing: CollectionDressing | None = None,
 ) -> SceneFlow:
     """Return the scene flow on these parts; it tells the way back and the collections which scenes it has inspected."""
-    observing = [*([back.observe] if back else ()), *([ratings.poll.observe] if ratings else ())]
+    others = (*([back.observe] if back else ()), *([ratings.poll.observe] if ratings else ()))
+    observing: list[Observe] = [observe_old_lists, *others]
     if dressing and dressing.is_on:
         observing.append(observe_worked)
     return SceneFlow(

@@ -8,6 +8,7 @@ from plexsync.app.rules import MINUTE
 from plexsync.engine.notifications import seen
 from plexsync.reports.format import stamp, unstamped
 from plexsync.reports.missing_plays import TITLE, find_missing_plays, missing_words
+from plexsync.reports.old_lists import old_lists_text
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import NeedFacts, StatusFacts
 from plexsync.reports.verdict import (
@@ -107,6 +108,9 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
     if first := facts["plays"]["first"]:
         plays = f"{first_plays_words(first)}. Nothing is written before you have looked at it and approved it once."
         told.append(Need("plays", "person", "The first plays for Stash need your approval", plays, "/plays"))
+    if lists := facts["old_lists"]:
+        title = "Locked lists look as an earlier PlexSync left them"
+        told.append(Need("old-lists", "person", title, f"{old_lists_text(lists)}.", "/accept"))
     if not worker["enabled"]:
         off = "enabled = false: events are kept, and nothing is sent to Plex."
         told.append(Need("off", "person", "PlexSync is switched off", off, "/settings/change?name=enabled"))

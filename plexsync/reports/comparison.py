@@ -66,6 +66,6 @@ def evidence_lines(report: ComparisonReport) -> list[str]:
 def undecidable_line(count: int) -> str:
     """What is taken for yours because nothing tells who wrote it."""
     return (
-        f"{many(count, 'scene')} with locked values that an earlier database may have written; nothing tells, so they"
-        " count as yours (see adopt_locked_lists)"
+        f"{many(count, 'scene')} with locked values that an earlier database may have written; they count as yours until"
+        " you decide (plexsync drift, plexsync accept)"
     )

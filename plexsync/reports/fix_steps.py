@@ -9,7 +9,7 @@ from plexsync.reports.shapes.fixes import FixEntry, FixStep
 from plexsync.reports.shapes.status import HoldFacts, StatusFacts
 from plexsync.reports.undo import rests
 from plexsync.reports.verdict import hold_words
-from plexsync.rules.choices import CHANGES, EFFECTS, Choice
+from plexsync.rules.choices import CHANGES, DECLINE, EFFECTS, LEFT, Choice, remedy
 from plexsync.rules.gate_names import CURE, GATES, GateName, caption
 from plexsync.rules.job import Kind
 
@@ -68,6 +68,13 @@ _MACHINE: dict[str, tuple[list[FixStep], str]] = {
         [step(OPEN, "Look at the plays…", page="/plays", command="plexsync plays sync")],
         "Look at the plays that would be added to Stash, then approve them once.",
     ),
+    "old-lists": (
+        [
+            step(FixAction.ACCEPT, "Take them as its own", Choice.OLD_LISTS, command=remedy(Choice.OLD_LISTS)),
+            step(FixAction.DECLINE, "Leave them as they are", Choice.OLD_LISTS, command=DECLINE),
+        ],
+        EFFECTS[Choice.OLD_LISTS],
+    ),
     "off": (
         [step(SETTING, "Switch PlexSync on", "enabled", page="/settings/change?name=enabled")],
         "Set enabled = true.",
@@ -112,6 +119,8 @@ def order_of(action: str, target: str, item: str = "") -> FixOrder | None:
     order = FixOrder(FixAction(action), name=target, item=item)
     if order.action is FixAction.ACCEPT:
         return order if target in set(Choice) else None
+    if order.action is FixAction.DECLINE:
+        return order if target == Choice.OLD_LISTS else None
     if order.action is FixAction.TEST:
         return order if target in GATES else None
     if order.action is FixAction.RETRY_ALL:
@@ -153,6 +162,8 @@ def result_words(result: FixResult) -> str:
             if not result.done:
                 return "Nobody asks for that any more."
             return f"Accepted: {CHANGES[Choice(order.name)]}. {result.follows[:1].upper()}{result.follows[1:]}."
+        case FixAction.DECLINE:
+            return LEFT if result.done else "Nobody asks for that any more."
         case FixAction.TEST:
             server = caption(order.name)
             if order.name == GateName.STASH_WRITES and result.done:

@@ -2,6 +2,7 @@
 
 from plexsync.reports.edits import edit_facts
 from plexsync.reports.format import noted, stamp
+from plexsync.reports.old_lists import old_lists_facts
 from plexsync.reports.verdict import verdict
 from plexsync.reports.workers import ALONE, Machines, worker
 from plexsync.rules.collection_status import CollectionStatus, collection_status
@@ -104,6 +105,7 @@ def facts_of(
         "setting_change": None if config.approve_bulk else _setting_change(summary.asked_settings),
         "repaired_at": stamp(summary.repaired_at),
         "bulk_approved": config.approve_bulk or summary.approved,
+        "old_lists": old_lists_facts(*summary.old_lists),
         "books": _books(summary.books, sum(count for state, count in summary.jobs.items() if state != "idle")),
     }
     return {"verdict": verdict(bare, config.stash_poll_interval), **bare}

@@ -6,6 +6,7 @@ Imports little, because `plexsync status` has to start fast.
 """
 
 from plexsync.reports.format import DAY, ago, many, stamp, unstamped
+from plexsync.reports.old_lists import old_lists_words
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.gate_names import REFUSES, GateName, closed_words, is_covered
 from plexsync.rules.status_words import STATUSES, SceneStatus, buckets, counted, in_sync_line, worker_word
@@ -184,6 +185,8 @@ def _yours(facts: "BareFacts") -> "Iterator[Part]":
     if first := facts["plays"]["first"]:
         later = "" if first["missing"] or first["unmatched"] or first["unread"] else "later ones "
         yield BAD, f"{first_plays_words(first)}: {later}wait for your yes ({FIRST_PLAYS})"
+    if lists := facts["old_lists"]:
+        yield BAD, f"{old_lists_words(lists)}: take them as its own? (plexsync accept old-lists)"
     if not facts["worker"]["enabled"]:
         yield BAD, "PlexSync is switched off"
     if unread := facts["events"]["unread"]:

@@ -4,12 +4,13 @@ A member that was in Plex before PlexSync wrote the list is never removed, unles
 (`Policy.take_over`). A member that someone removes in Plex stays away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from plexsync.rules.item import Item
 from plexsync.rules.plan_records import Change, Decision, Note, Remembered, Sending
 from plexsync.rules.text import fold
-from plexsync.rules.values import Held, alike_text, joined_names, name_keys, without_names
+from plexsync.rules.values import Held, Value, alike_text, held, joined_names, name_keys, without_names
 
 
 def list_decision(
@@ -51,11 +52,29 @@ def list_decision(
 
 
 def adopted_list(names: tuple[str, ...], now: Held, remembered: Remembered | None) -> Remembered | None:
-    """The memory of a list that was never written, as if it had been: it is locked, and Stash has all its members."""
-    if remembered is not None or not now.locked or not now.value or without_names(now.value, name_keys(names)):
-        return remembered
+    """The memory of a list that was never written, as if it had been, if it looks so (`left_members`)."""
+    members = left_members(names, now) if remembered is None else None
+    return owned_list(members) if members else remembered
+
+
+def left_members(names: tuple[str, ...], now: Held) -> dict[str, str]:
+    """The members of a list that looks as PlexSync leaves one, by their names in Stash: locked, and Stash has them all."""
     members = tuple(now.value)
-    return Remembered(members, now, Held((), locked=False), owned_names(members, names))
+    return owned_names(members, names) if now.locked and not without_names(members, name_keys(names)) else {}
+
+
+def left_lists(values: Mapping[str, Value], item: Item) -> dict[str, dict[str, str]]:
+    """The `left_members` of each list of an item that looks as PlexSync leaves one."""
+    lists = {name: left_members(names, held(item, name)) for name, names in values.items() if isinstance(names, tuple)}
+    return {name: members for name, members in lists.items() if members}
+
+
+def owned_list(members: Mapping[str, str], remembered: Remembered | None = None) -> Remembered:
+    """The memory of a list as if PlexSync had put these members (by their names in Stash) there, and had found nothing."""
+    names, nothing = tuple(members.values()), Held((), locked=False)
+    if remembered is None:
+        return Remembered(names, Held(names, locked=True), nothing, dict(members))
+    return replace(remembered, found=nothing, ours={**members, **remembered.ours})
 
 
 def _list_memory(

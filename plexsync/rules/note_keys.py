@@ -47,6 +47,8 @@ RESTORED = "restored"
 BEGUN = "begun"
 # The time when the first write of a whole library was approved.
 BULK = "bulk:approved"
+# The time when you answered whether lists that an earlier PlexSync may have left are its own.
+OLD_LISTS = "old-lists"
 # Your approval of the first plays that are written to Stash, and what they would be (`plexsync.rules.first_plays`).
 PLAYS_APPROVED = "plays:approved"
 PLAYS_COUNTED = "plays:counted"

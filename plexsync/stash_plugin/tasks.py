@@ -214,7 +214,8 @@ def page_accept(call: TaskRun) -> Facts:
     choice = str(call.args.get("choice", ""))
     if not re.fullmatch(r"[a-z][a-z-]{0,30}", choice):
         raise Failed("no choice is named")
-    return _then_worked(call, call.facts("accept", choice))
+    declined = ("--no",) if call.args.get("no") else ()
+    return _then_worked(call, call.facts("accept", choice, *declined))
 
 
 def _then_worked(call: TaskRun, facts: Facts) -> Facts:

@@ -56,6 +56,10 @@ select null, '', word, '', count(*), null, min(since)
 """
 # Scenes of which you approved only a part of the changes.
 IS_SKIPPED = f"{IS_RARE} and state = 'dropped' and kind = 'scene' and cls = 'skipped'"
+# The marks of items with lists that an earlier PlexSync may have left.
+_OLD_LISTS = "from note where name >= 'old-list:' and name < 'old-list;'"
+COUNT_OLD_LISTS = f"select count(*) {_OLD_LISTS}"
+SOME_OLD_LISTS = f"select name, value {_OLD_LISTS} order by name limit :limit"
 # Of which Plex keeps fields: the stored word, followed by their number (`plexsync.rules.status_words.kept_word`).
 IS_KEPT = "{0}.word >= 'person' and {0}.word < 'person!'"
 # Collections (of a library, unless '') by how they stood when last inspected, and whether their job is dead or dropped.

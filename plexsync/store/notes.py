@@ -2,14 +2,16 @@
 
 There is a take-over mark for each scene whose values are to be taken over, an approval for each scene of which you
 approved some changes, a mark for each scene whose id meant another scene when that one was ignored, or that is ignored again
-once its undo is done, a mark for each scene with a field that you keep in Plex, and a mark of loss for each item
-with pushes that the database does not know (`plexsync.flows.scenes.recovery`).
+once its undo is done, a mark for each scene with a field that you keep in Plex, a mark of loss for each item
+with pushes that the database does not know (`plexsync.flows.scenes.recovery`), and one for each item with lists that an
+earlier PlexSync may have left (`plexsync.flows.scenes.old_lists`).
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.store.connection import Table
+from plexsync.store.counts import SOME_OLD_LISTS
 from plexsync.store.db import clean
 
 # No count or time here has more digits, and the database could not store it.
@@ -20,7 +22,7 @@ FIND = "select value from note where name = :name"
 LIST = """
 select name, value from note
  where name not like 'take-over:%' and name not like 'ignored:%' and name not like 'loss:%' and name not like 'kept:%'
-   and name not like 'approved:%'
+   and name not like 'approved:%' and name not like 'old-list:%'
  order by name
 """
 MARKS = "select name, value from note where name in (select 'take-over:' || value from json_each(:scenes))"
@@ -36,6 +38,8 @@ KEEP = """
 insert or ignore into note (name, value) select 'kept:' || value, :now from json_each(:scenes) where true
 """
 END_KEPT = "delete from note where name in (select 'kept:' || value from json_each(:scenes))"
+SAVE_OLD_LIST = "insert or ignore into note (name, value) values ('old-list:' || :item, :value)"
+END_OLD_LISTS = "delete from note where name in (select 'old-list:' || value from json_each(:items))"
 LOSSES = "select name, value from note where name in (select 'loss:' || value from json_each(:items))"
 HAS_LOSSES = "select 1 from note where name >= 'loss:' and name < 'loss;' limit 1"
 _LOSE = "insert or ignore into note (name, value) select 'loss:' || value, :after from json_each(:items)"
@@ -76,6 +80,11 @@ class ReadOnlyNotes(Table):
         """Return the approvals of those of these scenes of which you approved some changes (`plexsync.rules.approval`)."""
         rows = self._db.rows(APPROVALS, {"scenes": json.dumps(list(scenes))})
         return {int(str(name).rpartition(":")[2]): str(value) for name, value in rows}
+
+    def old_lists(self, *, limit: int) -> dict[str, str]:
+        """Return the marks of up to `limit` items with lists that an earlier PlexSync may have left, by item key."""
+        rows = self._db.rows(SOME_OLD_LISTS, {"limit": limit})
+        return {str(name).partition(":")[2]: str(value) for name, value in rows}
 
     def losses(self, items: Sequence[str]) -> dict[str, int]:
         """Return those of these items that have pushes of which the database knows only those up to a number."""
@@ -160,6 +169,14 @@ class Notes(ReadOnlyNotes):
     def end_losses(self, items: Sequence[str]) -> None:
         """Remove the marks of these items: what was lost is known again."""
         self._db.execute(FIND_AGAIN, {"items": json.dumps(list(items))})
+
+    def mark_old_lists(self, marks: Mapping[str, str]) -> None:
+        """Mark items with lists that an earlier PlexSync may have left, each with a text. An earlier mark stays."""
+        self._db.execute_many(SAVE_OLD_LIST, [{"item": item, "value": clean(text)} for item, text in marks.items()])
+
+    def end_old_lists(self, items: Iterable[str]) -> None:
+        """Remove the marks of these items."""
+        self._db.execute(END_OLD_LISTS, {"items": json.dumps(list(items))})
 
     def mark_kept(self, scenes: Iterable[int], *, now: int) -> None:
         """Mark these scenes: they have a field that you keep. An earlier mark stays."""

@@ -41,6 +41,7 @@ from plexsync.store.counts import (
     COUNT_DUE,
     COUNT_IDLE_OTHERS,
     COUNT_LISTED,
+    COUNT_OLD_LISTS,
     COUNT_PLAYS,
     COUNT_RARE,
     COUNT_READY,
@@ -48,6 +49,7 @@ from plexsync.store.counts import (
     COUNT_RUNNING,
     COUNT_STANDINGS,
     IS_RARE,
+    SOME_OLD_LISTS,
 )
 
 TYPE_CHECKING = False
@@ -81,6 +83,8 @@ APPLICATION_ID = 0x506C5379
 BUSY_SECONDS = 2.0
 STATES = ("ready", "running", "idle", "absent", "dead", "gone", "dropped", "ignored", "outside")
 LANES = (0, 1)
+# So many items with lists of an earlier PlexSync are shown.
+SAMPLE = 3
 # The most digits that a number in a note can have.
 DIGITS = 18
 
@@ -165,6 +169,7 @@ class Summary:
         self.anew = max(number(db, name) for name in (REPAIRED, RESTORED)) > number(db, LAST_RECONCILE)
         self.wishes = note(db, WISHES)
         self.asked_settings = note(db, ASKED_SETTINGS)
+        self.old_lists = _old_lists(db) if self.last_reconcile else (0, [])
         self.approved = any(note(db, name) for name in (BULK, REPAIRED))
 
     def _standings(self, db: "Queries") -> dict[str, tuple[int, int | None]]:
@@ -268,6 +273,12 @@ def _rows(db: "Queries", sql: str) -> "list[tuple[str, dict[str, object]]]":
     rows = [dict(zip(names, row, strict=True)) for row in cursor]
     by_name = {row.pop("who"): row for row in rows}
     return [(gate, by_name[gate]) for gate in GATES if gate in by_name]
+
+
+def _old_lists(db: "Queries") -> tuple[int, list[str]]:
+    """Return the number of items with lists that an earlier PlexSync may have left, and the marks of some of them."""
+    count: int = db.execute(COUNT_OLD_LISTS).fetchone()[0]
+    return count, [mark for _, mark in db.execute(SOME_OLD_LISTS, {"limit": SAMPLE})] if count else []
 
 
 def _states(db: "Queries") -> dict[str, int]:

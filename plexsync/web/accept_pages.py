@@ -19,8 +19,11 @@ def questions_page(ask: Ask) -> Response:
 
 
 def accept(ask: Ask) -> Response:
-    """Accept a change, and test at once whether work can go on."""
+    """Accept a change, and test at once whether work can go on; or decline what can be declined."""
     choice = choice_named(ask.form.get("choice", ""))
+    if ask.form.get("answer") == "no" and choice is Choice.OLD_LISTS:
+        result = carry_out(ask.desk.parts, FixOrder(FixAction.DECLINE, name=choice))
+        return ask.to("/", result_words(result), well=bool(result.done))
     try:
         with ask.desk.looking() as parts:
             result = carry_out(parts, FixOrder(FixAction.ACCEPT, name=choice))

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.choices import accept as accept_choice
+from plexsync.app.choices import answer_lists
 from plexsync.app.named_scenes import named_scenes
 from plexsync.app.rules import watch_rules
 from plexsync.app.switches import asked_settings, waits_for_yes
@@ -45,6 +46,7 @@ from plexsync.reports.shapes.scenes import (
 from plexsync.reports.shapes.status import NeedList, QuestionList, SettingList, StatusFacts
 from plexsync.reports.status import too_many
 from plexsync.reports.undo import redo_facts
+from plexsync.rules.choices import Choice
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.status_words import STATUSES, SceneStatus
@@ -273,12 +275,14 @@ def redo(ask: Ask, body: Body) -> Answer:
 
 def accept(ask: Ask, body: Body) -> Answer:
     """As `plexsync accept CHOICE --json`."""
-    _only(body, "choice")
-    choice = choice_named(str(body.get("choice", "")))
+    _only(body, "choice", "no")
+    choice, declined = choice_named(str(body.get("choice", ""))), body.get("no") is True
+    if declined and choice is not Choice.OLD_LISTS:
+        raise Wrong(f"no goes with {Choice.OLD_LISTS} alone")
     with ask.desk.looking() as parts:
-        if not accept_choice(parts, choice):
+        if not (answer_lists(parts, take=False) if declined else accept_choice(parts, choice)):
             return {"error": f"nothing waits for {choice}", "asked": questions(parts)}, 409
-    return {"accepted": choice}
+    return {"declined" if declined else "accepted": choice}
 
 
 def _begun(ask: Ask, name: str) -> Answer:

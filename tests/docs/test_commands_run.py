@@ -36,6 +36,8 @@ ENDS_WITH_1 = {
     "plexsync accept plex-server": "it is the same server",
     "plexsync accept scenes-gone": "no scene is gone",
     "plexsync accept items-gone": "no item is gone",
+    "plexsync accept old-lists": "no list is asked about",
+    "plexsync accept old-lists --no": "no list is asked about",
     "plexsync sync --all --wait": "a sweep takes up no scene that Plex refused",
     "plexsync unignore 7": "7 is not ignored",
     "plexsync unbind 7 1234": "7 is not bound",

@@ -60,6 +60,7 @@ def test_all_notes_are_those_that_mark_no_scene_and_no_item(tx):
     tx.notes.hold_ignore(1, now=5)
     tx.notes.mark_kept([1], now=5)
     tx.notes.mark_losses(["7"], 3, unknown_only=False)
+    tx.notes.mark_old_lists({"7": "{}"})
     assert tx.notes.all() == {"cursor": "a"}
 
 
@@ -82,6 +83,14 @@ def test_an_approval_is_the_last_one_and_ends_for_its_scene_alone(tx):
     tx.notes.approve(2, "other")
     tx.notes.end_approval(1)
     assert tx.notes.approvals([1, 2, 3]) == {2: "other"}
+
+
+def test_an_ignore_that_waits_for_an_undo_is_no_question_and_ends_as_one(tx):
+    tx.notes.hold_ignore(1, now=5)
+    tx.notes.ignore_once_undone(2)
+    assert (tx.notes.held_ignores([1, 2]), tx.notes.ignored_once_undone([1, 2])) == ({1}, {2})
+    assert tx.notes.end_held_ignore(2)
+    assert tx.notes.ignored_once_undone([1, 2]) == frozenset()
 
 
 def test_a_held_ignore_ends_once(tx):

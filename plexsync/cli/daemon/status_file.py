@@ -49,6 +49,7 @@ SHOWN = (
         "events",
     ),
     *("outages", "dlq", "last_poll", "last_reconcile", "comparison_due", "setting_change", "bulk_approved", "edits"),
+    *("kept_fields", "old_lists"),
 )
 # An address has two slashes behind its colon, and no folder of Windows has two letters before its own.
 PATH = re.compile(r"(?<![\w:/.])(/[^\s'\";,:)]+|[A-Za-z]:\\[^\s'\";,)]+|\\\\[^\s'\";,)]+)")

@@ -265,7 +265,7 @@ def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
     result, wanted = Outcomes(), set(ids)
     with parts.store.reading() as db:
         states = {id: state for id, state in db.jobs.ids(Kind.SCENE) if id in wanted}
-        marks, seen = db.memories.marks(), db.standings.of_all(states)
+        marks, standings = db.memories.marks(), db.standings.of_all(states)
     dead = (row for row in rows_in(parts, State.DEAD) if row.kind == Kind.SCENE)
     causes = {row.id: row.cls for row in dead if states.get(row.id) is State.DEAD}
     result.causes.update(causes.values())
@@ -277,8 +277,8 @@ def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
         revived = state is State.DEAD and id not in causes
         status = SceneStatus.QUEUED if revived else status_of(state, causes.get(id, ""), "", marks.get(id, ""))
         result.standing[status.outcome] += 1
-        if status is SceneStatus.IN_SYNC and id in seen:
-            result.kept_fields += kept_in(seen[id].word)
+        if status is SceneStatus.IN_SYNC and id in standings:
+            result.kept_fields += kept_in(standings[id].word)
     return result
 
 

@@ -40,6 +40,7 @@ from plexsync.rules.desired import Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
+from plexsync.rules.list_members import left_lists
 from plexsync.rules.match_records import Matched, NotThere, Unclear
 from plexsync.rules.performer_names import plain_names
 from plexsync.rules.picture_evidence import shown_strays
@@ -353,6 +354,8 @@ class Looker:
         has_other_files = past.has_other_files(scene.id, item)
         target = Target(item, steps, remembered, shown, profile, has_other_files=has_other_files, traits=past.traits)
         target = replace(target, was_lost=past.was_lost(item.key), absent=frozenset(absent))
+        if not (memory or pushing or target.was_lost or take_over or self._rules.policy.adopt_lists):
+            target = replace(target, old_lists=left_lists(shown.values, item))
         return self.choices.with_due(scene, target) if self.choices else target
 
 

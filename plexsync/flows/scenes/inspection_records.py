@@ -33,7 +33,8 @@ class Target:
     `memory` is what was remembered before. `wanted` holds the desired values in its library, according to its
     `profile`. `has_other_files`: the item has got other files since it was remembered, and is still the same. `traits`
     are those of the server. `was_lost`: the database did not know all pushes to the item. `absent` are the pictures whose
-    desired one the item does not have. `choices` are the pictures of galleries that it has to be given.
+    desired one the item does not have. `choices` are the pictures of galleries that it has to be given. `old_lists`: the
+    members of the lists that look as an earlier PlexSync left them, if nothing is remembered of the item.
     """
 
     item: Item
@@ -46,6 +47,7 @@ class Target:
     was_lost: bool = False
     absent: frozenset[str] = frozenset()
     choices: Choices | None = None
+    old_lists: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def has_work(self) -> bool:

@@ -23,6 +23,7 @@ from plexsync.flows.scenes.changed_settings import note_changed, note_compared
 from plexsync.flows.scenes.comparison_report import COUNTS, ComparisonReport, save_report
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe, save_names
+from plexsync.flows.scenes.old_lists import observe_old_lists
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.scene_losses import SceneLosses
@@ -103,7 +104,7 @@ class Reconciler:
         self._losses = losses
         self._settings = settings
         self._wishes, self._in_use = wishes, in_use
-        self.observing: list[Observe] = []
+        self.observing: list[Observe] = [observe_old_lists]
 
     def note_wishes(self) -> None:
         """Schedule a full comparison if the settings differ from those of the last one. A worker calls this at its start."""
@@ -203,8 +204,7 @@ class Reconciler:
                     **{name: progress.get(name, 0) for name in COUNTS},
                 )
         except (ValueError, KeyError, TypeError):
-            # Nothing was interrupted, or the position is unreadable.
-            return ComparisonReport(began=now)
+            pass  # Nothing was interrupted, or the position is unreadable.
         return ComparisonReport(began=now)
 
     def _cursor(self, report: ComparisonReport, after: int) -> str:

@@ -212,6 +212,23 @@ class FirstPlaysFacts(TypedDict):
     newest: Moment | None
 
 
+class OldListFacts(TypedDict):
+    """A locked list in Plex that looks as an earlier PlexSync left it."""
+
+    scene: int
+    field: str
+    names: list[str]
+    """The first five."""
+
+
+class OldListsFacts(TypedDict):
+    """The question whether locked lists are those of an earlier PlexSync (`plexsync accept old-lists`)."""
+
+    items: int
+    sample: list[OldListFacts]
+    """A few of the lists."""
+
+
 class QueuedPlays(TypedDict):
     """The scenes whose plays are on their way from Plex to Stash."""
 
@@ -296,6 +313,8 @@ class BareFacts(TypedDict):
     """When the database was last found damaged and rebuilt."""
     bulk_approved: bool
     """Whether the first write was approved."""
+    old_lists: OldListsFacts | None
+    """What you are asked once, after the first full comparison of a new database; null if nothing is asked."""
     books: BookFacts
 
 
