@@ -21,7 +21,7 @@ CALLS = (EDIT_BY_LINE, EDIT_BY_HOOK, STASH_CALLED)
 class StashReturn:
     """Looks once for each call. `lets_in` is whether Stash takes a connection now, without a request.
 
-    `returned` is called once the breaker is closed again.
+    `returned` is called once Stash is up again, also if it was away too briefly for the breaker.
     """
 
     def __init__(
@@ -32,24 +32,26 @@ class StashReturn:
         self._clock = clock
         self._lets_in = lets_in
         self._returned = returned
-        self._was_open = False
-        # Of a breaker that has just opened, the reason may be that Stash refused.
+        self._failed = False
+        # If requests have just failed, the reason may be that Stash refused.
         self._refused = True
 
     def __call__(self) -> None:
-        """Make the next probe due if Stash proves to be up. Costs one small read while the breaker is closed."""
+        """Make the next probe due if Stash proves to be up. Costs one small read while requests are answered."""
         with self._store.reading() as db:
             row = db.breakers.find(READ_STASH.row)
             called_at = max(db.notes.number(name) or 0 for name in CALLS)
-        was_open, self._was_open = self._was_open, row.state != CircuitState.CLOSED
-        if row.state != CircuitState.OPEN:
+        failed, self._failed = self._failed, row.state != CircuitState.CLOSED or row.failures > 0
+        if not self._failed:
             self._refused = True
-            if was_open and not self._was_open:
+            if failed:
                 self._returned()
             return
         refused, self._refused = self._refused, not self._lets_in()
-        if called_at > round((row.opened_at or 0) * 1000) or (refused and not self._refused):
+        opened_at = round((row.opened_at or 0) * 1000)
+        if (refused and not self._refused) or (row.state == CircuitState.OPEN and called_at > opened_at):
             proved_up(self._store, self._rules, self._clock)
+            self._returned()
 
 
 def proved_up(store: Database, rules: Rules, clock: Clock) -> None:

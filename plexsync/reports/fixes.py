@@ -85,9 +85,7 @@ class _Problems:
 
 def fix_count(parts: Parts, facts: StatusFacts) -> int:
     """The number of problems."""
-    with parts.store.reading() as db:
-        others = db.jobs.count_dead_others()
-    return len(machine_entries(facts)) + others + sum(facts["scenes"][status]["count"] for status in NEEDING)
+    return sum(_counts(parts, facts).values())
 
 
 def fix_report(parts: Parts, facts: StatusFacts, page: FixPage, look: Look) -> FixReport:
@@ -102,7 +100,7 @@ def fix_report(parts: Parts, facts: StatusFacts, page: FixPage, look: Look) -> F
         _system(facts, counts[SYSTEM]) if cause == SYSTEM else _group(cause, count, problems[cause], looked)
         for cause, count in shown.items()
     ]
-    return {"count": fix_count(parts, facts), "groups": groups, "away": looked.away}
+    return {"count": sum(counts.values()), "groups": groups, "away": looked.away}
 
 
 def _counts(parts: Parts, facts: StatusFacts) -> dict[str, int]:

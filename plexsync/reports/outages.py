@@ -30,6 +30,11 @@ class OutageHistory:
     waiting: Mapping[GateName, int]
     log: Sequence[Transition]
 
+    @property
+    def is_short(self) -> bool:
+        """Whether PlexSync was installed within these days, so that they are shorter than they are called."""
+        return self.now - self.start < self.days * DAY
+
     def facts(self) -> OutageReport:
         """For JSON."""
         outages = [self.facts_of(outage) for outage in self.found]

@@ -41,6 +41,7 @@ TABLE = (
     ("call plexsync reconcile", "run the task Reconcile"),
     ("plexsync reconcile", "the task Reconcile"),
     ("plexsync log", "its log"),
+    ("plexsync config list --changed", "the settings of the plugin in Stash"),
     ("plexsync doctor", "the task Run the doctor"),
     (r" \(plexsync status --without-scene lists them\)", ""),
     (r"plexsync status (SCENE|\d+)", TAB),

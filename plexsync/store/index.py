@@ -54,7 +54,12 @@ _UNPAIRED = """
      where memory.item = item.key and memory.flow = 'scene' and job.state <> 'gone'
  )
 """
-UNPAIRED = f"select item.key from item {_UNPAIRED} and item.key > :after order by item.key limit :limit"
+# Rating keys are numbers: a shorter one is smaller.
+UNPAIRED = f"""
+select item.key from item {_UNPAIRED}
+   and (length(item.key) > length(:after) or (length(item.key) = length(:after) and item.key > :after))
+ order by length(item.key), item.key limit :limit
+"""
 COUNT_UNPAIRED = f"select count(*) from item {_UNPAIRED}"
 STAMP = "update item set stamp = :stamp where key = :key"
 UNMET = """
@@ -128,12 +133,13 @@ class ReadOnlyIndex(Table):
         return {scene for (scene,) in self._db.rows(SCENES_OF, {"keys": json.dumps(list(keys))})}
 
     def unpaired(self, run: int, *, limit: int, after: str = "") -> list[Entry]:
-        """Return up to `limit` items without a scene, in key order, after the key `after`.
+        """Return up to `limit` items without a scene, by their number, after the key `after`.
 
         Comparison `run` found no scene for them, and none was pushed to them.
         """
-        rows = self._db.rows(UNPAIRED, {"run": run, "limit": limit, "after": after})
-        return self.entries([key for (key,) in rows])
+        keys = [key for (key,) in self._db.rows(UNPAIRED, {"run": run, "limit": limit, "after": after})]
+        entries = {entry.key: entry for entry in self.entries(keys)}
+        return [entries[key] for key in keys]
 
     def count_unpaired(self, run: int) -> int:
         """Count all items that `unpaired` lists."""

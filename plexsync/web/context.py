@@ -124,6 +124,11 @@ class Desk:
             return count
         return None
 
+    def count_as(self, problems: int) -> None:
+        """Let all of a page say this number of problems, as one of its parts has just counted them."""
+        with self._facts_lock:
+            self._problems = (self.parts.clock.monotonic(), problems)
+
     def stale(self) -> None:
         """Discard the cached facts after an action, so that the next request sees its effect."""
         with self._facts_lock:

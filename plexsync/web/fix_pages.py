@@ -26,9 +26,11 @@ QUEUEING = (FixAction.RETRY, FixAction.RETRY_ALL, FixAction.UNBIND, FixAction.UN
 def fix(ask: Ask) -> Response:
     """The problems by cause, or those of one cause, page by page."""
     cause = ask.query.get("cause", "")
+    shown = report(ask, MANY if cause else FEW)
+    ask.desk.count_as(shown["count"])
     return ask.show(
         "fix.html",
-        report=report(ask, MANY if cause else FEW),
+        report=shown,
         cause=cause,
         after=ask.query.get("after", "") if cause else "",
         buttons=set(FixAction),

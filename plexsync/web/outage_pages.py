@@ -93,6 +93,7 @@ def outages(ask: Ask) -> Response:
         lines=lines,
         marks=marks,
         start=past.start,
+        short=past.now - past.start if past.is_short else 0,
         found=sorted(facts["outages"], key=OUTAGE_VALUES[sort.column], reverse=sort.down),
         heads=sort_links("/outages", {"days": str(days)}, sort, list(OUTAGE_VALUES), part="found", usual=NEWEST),
         sort=sort,

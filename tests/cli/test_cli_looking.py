@@ -6,6 +6,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -397,6 +398,16 @@ def test_status_says_how_often_a_server_failed_and_why(world: World, door: Door)
     assert states(told)["Stash"] == "failing (1 of 5)"
     assert "refuses connections" in told
     assert "patience" not in told
+
+
+def test_status_and_explain_tell_one_time_for_one_state(world: World, door: Door) -> None:
+    world.add(1)
+    assert door("sync", "1", "--wait").code == 0
+    # The row begins anew each time that it is inspected; the scene has been in sync since before.
+    with closing(sqlite3.connect(world.folder / "plexsync.db")) as db, db:
+        db.execute("update job set since = since + 3600000")
+    (since,) = re.findall(r"is in sync since (\S+ \S+)", door("status", "1").out)
+    assert f"in sync, since {since}" in " ".join(door("explain", "1").out.split())
 
 
 # --- what dlq says of the odd case -----------------------------------------------------------------------------------

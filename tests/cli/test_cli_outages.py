@@ -43,7 +43,8 @@ def past(world: World, door: Door) -> int:
 
 def test_a_database_without_outages_says_so(world: World, door: Door) -> None:
     done = door("outages")
-    assert (done.code, done.out) == (0, "No outage in the last 30 days: availability 100 %.\n")
+    assert done.code == 0
+    assert re.fullmatch(r"No outage in the .+ since PlexSync was installed: availability 100 %\.\n", done.out)
     facts = door("outages", "--days", "1", "--json").facts
     assert facts["outages"] == []
     assert facts["summary"]["availability"] == 1
@@ -76,6 +77,15 @@ def test_the_time_before_plexsync_was_there_does_not_count(past: int, world: Wor
         tx.notes.save(BEGUN, str(past - 80 * DAY))
     store.close()
     assert door("outages", "--days", "365", "--json").facts["summary"]["availability"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_figures_name_the_time_that_they_are_of(past: int, world: World, door: Door) -> None:
+    store = Database(world.folder / DATABASE)
+    with store.writing() as tx:
+        tx.notes.save(BEGUN, str(past - 6 * MINUTE))
+    store.close()
+    line = door("outages").out.splitlines()[-1]
+    assert line.startswith("In the 6 min since PlexSync was installed: ")
 
 
 def test_status_tells_the_outage_that_lasts_and_the_last_that_is_over(past: int, door: Door) -> None:

@@ -51,6 +51,15 @@ def test_who_stands_alone_is_listed(world: World, door: Door) -> None:
     assert door("status", "--without-item", "--without-scene").code == 2
 
 
+def test_items_without_a_scene_are_listed_by_their_number(world: World, door: Door) -> None:
+    for n in range(12):
+        world.plex.add_movie(world.section, files=[(f"/media/scenes/lone {n}.mp4", 5 + n, 60_000)], title="lone")
+    assert door("reconcile").code == 0
+    keys = [item["item"] for item in door("status", "--without-scene", "--json").facts["items"]]
+    assert len(set(map(len, keys))) == 2, "numbers of two lengths"
+    assert keys == sorted(keys, key=int)
+
+
 def test_nobody_stands_alone(world: World, door: Door) -> None:
     world.add(1)
     door("reconcile")

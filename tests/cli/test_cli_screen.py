@@ -2,9 +2,12 @@
 
 import json
 import re
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
+from plexsync.cli.terminal.screen import ProgressBar
 from plexsync.simulator.http import Fault
 from tests import forked
 from tests.cli.conftest import Door
@@ -32,6 +35,19 @@ def piped(world: World, *words: str, **environ: str) -> tuple[str, str]:
         timeout=HANG,
     )
     return done.stdout, done.stderr
+
+
+def test_a_bar_never_runs_back_although_work_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLEXSYNC_PROGRESS", "stash")
+    now = [0.0]
+    monkeypatch.setattr("plexsync.cli.terminal.screen.time.monotonic", lambda: now[0])
+    out = StringIO()
+    with ProgressBar(Console(file=out), "syncing") as bar:
+        for remaining, total in ((100, 100), (50, 100), (64, 100), (90, 140), (0, 140)):
+            now[0] += 1
+            bar.left(remaining, total)
+    shares = [float(share) for share in re.findall(r"\x01p\x02([\d.]+)", out.getvalue())]
+    assert shares == [0, 0.5, 0.5, 0.5, 1]
 
 
 @pytest.fixture

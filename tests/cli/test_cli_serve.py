@@ -204,6 +204,7 @@ def test_an_interrupted_command_ends_with_130_and_no_traceback(words: tuple[str,
     assert world.run("sync", "--all").returncode == 0
     # Plex answers nothing before the signal is sent, so the command is in the midst of its work.
     world.plex.faults.set(Fault("latency", seconds=HANG))
+    world.plex.clear_log()
     process = world.start(*words, real=True)
     until(lambda: world.plex.count() > 0)
     process.send_signal(signal.SIGINT)

@@ -4,11 +4,11 @@ import pytest
 
 from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes import dead_letter_cures
-from plexsync.flows.scenes.dead_letter_cures import CURES, Curer
+from plexsync.flows.scenes.dead_letter_cures import CURES, Curer, bindings_changed
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.job import State
 from plexsync.simulator.http import Fault
-from tests.engine.house import House, path_of
+from tests.engine.house import BREAKER, House, path_of
 from tests.engine.test_gates import trip
 
 PRINTS = {
@@ -108,7 +108,8 @@ def test_every_setting_that_is_watched_is_tested():
     assert {name for name, _ in CURED} == set(CURES)
 
 
-def test_a_new_path_rule_also_looks_for_what_was_not_found_in_plex(house):
+def test_a_new_path_rule_also_looks_for_what_was_not_found_in_plex(house, monkeypatch):
+    monkeypatch.setattr(dead_letter_cures, "BATCH", 2)
     ids = [house.add_scene(n) for n in range(3)]
     house.want(*ids)
     house.work()
@@ -165,7 +166,9 @@ def scan(house: House) -> None:
 def test_an_ambiguous_scene_is_tried_again_when_its_double_is_gone(house):
     id, keys = twins(house)
     cure = curer(house)
+    house.forget_requests()
     assert cure.recheck() == 0, "the first look only notes the items that there are"
+    assert (house.stash_sim.count(), house.plex_sim.count()) == (0, 0)
     house.plex_sim.remove(keys[1])
     scan(house)
     assert cure.recheck() == 1
@@ -209,6 +212,10 @@ def test_a_walk_that_changes_nothing_asks_nobody(house):
     house.forget_requests()
     assert cure.recheck() == 0
     assert house.stash_sim.count() == 0
+    with house.store.writing() as tx:
+        bindings_changed(tx)
+    assert cure.recheck() == 0
+    assert house.stash_sim.count() > 0, "a binding may have resolved it"
 
 
 def test_a_new_worker_notices_what_changed_while_none_was_there(house):
@@ -226,6 +233,10 @@ def test_a_side_that_is_away_is_waited_for(house):
     house.plex_sim.remove(keys[1])
     scan(house)
     house.stash_sim.faults.set(Fault("refuse"))
+    for _ in range(2 * BREAKER.failure_threshold):
+        assert cure.recheck() == 0
+        house.worker.gates.ill(house.worker.gates.ticket(READ_STASH), Unavailable(Neighbour.STASH, "away"))
+    assert house.breaker(Neighbour.STASH) == "open"
     assert cure.recheck() == 0
     assert house.row(id).state is State.DEAD
     house.stash_sim.faults.clear()
@@ -242,6 +253,19 @@ def test_a_recheck_that_is_stopped_goes_on_the_next_time(house):
     scan(house)
     assert cure.recheck(stopping=lambda: True) == 0
     assert cure.recheck() == 1
+
+
+@pytest.mark.parametrize("meanwhile", ["update job set state = 'ready'", "delete from job"])
+def test_what_is_no_dead_letter_any_more_once_it_was_looked_at_is_no_cure(house, meanwhile):
+    _, keys = twins(house)
+    cure = curer(house)
+    cure.recheck()
+    house.plex_sim.remove(keys[1])
+    scan(house)
+    house.stash_sim.faults.set(Fault("status", when=lambda _request: house.change(meanwhile)))
+    assert cure.recheck() == 0
+    assert house.stash_sim.count() > 0
+    assert tallies(house).get("cured", 0) == 0
 
 
 def test_a_scene_that_stash_lost_is_left_as_it_is(house):

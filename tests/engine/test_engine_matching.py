@@ -238,7 +238,7 @@ def test_an_item_that_is_bound_is_no_other_scenes_any_more(house):
     assert bind(house, second, key).looked_again == (first,)
     house.work_until_settled()
     assert title_of(house, key) == house.stash_sim.scene(second).title
-    assert house.row(first).error.startswith("its item is another scene's")
+    assert house.row(first).error.startswith(f"its item is bound to another scene, {second}")
     assert unbind(house, second) == 1
     recheck(house)
     house.work_until_settled()

@@ -290,22 +290,28 @@ def test_an_edit_after_a_restart_of_stash_is_in_plex_within_seconds(house):
     assert house.title_in_plex(id) == "Edited before it went away"
 
 
-def test_once_stash_is_back_its_log_is_listened_to_at_once(house):
+def stash_is_away_briefly(house: House) -> None:
+    house.stash_sim.faults.set(Fault("refuse"))
+    house.worker.poller.poll()
+    assert house.breaker(Neighbour.STASH) == "closed"
+
+
+@pytest.mark.parametrize("failing", [stash_is_away, stash_is_away_briefly])
+def test_once_stash_is_back_its_log_is_listened_to_at_once(house, failing):
     backoff, looks = ReconnectBackoff(house.clock, house.dice, 1.0), []
 
     def returned():
         looks.append(house.clock.now())
         backoff.end()
 
-    look = StashReturn(house.store, BREAKER, house.clock, lambda: True, returned)
-    stash_is_away(house)
+    config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x", stash_url=house.stash_sim.url)
+    look = StashReturn(house.store, BREAKER, house.clock, partial(stash_lets_in, config), returned)
+    failing(house)
     for _ in range(9):
         backoff.ended(house.clock.monotonic())
     look()
     assert (looks, backoff.is_over()) == ([], False)
     house.stash_sim.faults.clear()
-    house.work_until_settled()
-    look()
     look()
     assert (len(looks), backoff.is_over()) == (1, True)
 

@@ -355,7 +355,7 @@ def test_of_two_doubts_about_an_item_a_look_alike_counts_whichever_scene_comes_f
     item = entry("7", ("/p/y.mkv", 20), ("/p/x.mkv", 10))
     known = {2: B, 3: scene(3, ("/data/c/y.mkv", 20))}
     assert decide(A, [item], stash=[A, known[3]])[0].reason == "shared item"
-    assert decide(A, [item], stash=[A, *(known[id] for id in others)])[0].reason == "look-alike"
+    assert decide(A, [item], stash=[A, *(known[id] for id in others)])[0].reason == "two scenes"
 
 
 def test_an_item_on_another_scenes_full_path_is_no_candidate():

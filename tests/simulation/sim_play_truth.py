@@ -57,9 +57,10 @@ class PlayTruth(Truth):
         if not played or (sure and state in (*SETTLED, "")):
             self.allowed[second] = {rows}
         else:
-            # A request may be under way, and rows of one second can't be told apart.
-            lowest = rows - 1 if state == "removing" else max(1, rows - 1)
-            self.allowed[second] = {lowest, rows, rows + 1}
+            # A request may be under way, and rows of one second can't be told apart. Where it removes one and its answer is
+            # lost, the row that is left looks as if it had not arrived, and it is sent again.
+            lowest = max(0, rows - 2) if state == "removing" else max(1, rows - 1)
+            self.allowed[second] = {*range(lowest, rows + 2)}
 
     def note_deleted(self, second: Second, rows: int, state: str, *, played: bool, sure: bool) -> None:
         """A person has deleted a row; `rows` are left."""

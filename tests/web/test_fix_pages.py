@@ -78,6 +78,18 @@ def test_the_number_is_counted_anew_after_a_button_and_otherwise_every_few_secon
     assert count(dash.get("/settings").text) == 1
 
 
+def test_one_page_says_one_number_although_another_problem_has_just_come(furnished: Furnished) -> None:
+    dash, ids = furnished
+    assert count(dash.get("/settings").text) == 3
+    with dash.parts.store.writing() as tx:
+        tx.jobs.ignore(Kind.SCENE, ids["failed"], now=dash.parts.clock.now())
+    page = dash.get("/fix").text
+    listed = re.findall(r'<span class="count">(\d+)</span>', page)
+    told = re.search(r'id="lead"[^>]*>(\d+) problem', page)
+    assert told
+    assert count(page) == int(told[1]) == sum(map(int, listed))
+
+
 def test_the_candidates_are_beside_the_scene_and_a_button_binds_one(furnished: Furnished) -> None:
     dash, ids = furnished
     page = dash.get("/fix").text

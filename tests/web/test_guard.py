@@ -586,6 +586,7 @@ POST /reconcile
 POST /reconcile/stop
 POST /review
 POST /review/start
+POST /review/skipped
 POST /scenes/picked
 POST /scenes/{id}/bind
 POST /scenes/{id}/ignore

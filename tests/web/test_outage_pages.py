@@ -47,6 +47,15 @@ def test_without_an_outage_all_is_well(dash: Dash) -> None:
     assert rects(page) == []
 
 
+def test_the_figures_of_a_new_installation_name_their_time(dash: Dash) -> None:
+    with dash.parts.store.writing() as tx:
+        tx.notes.save(BEGUN, str(dash.parts.clock.now() - 360_000))
+    assert "PlexSync was installed 6 min ago: the figures are of this time." in plain(dash.get("/outages").text)
+    with dash.parts.store.writing() as tx:
+        tx.notes.save(BEGUN, "1")
+    assert "was installed" not in plain(dash.get("/outages").text)
+
+
 def test_an_outage_is_a_bar_where_it_was_and_a_row(dash: Dash) -> None:
     shut(dash, PLEX, ago=15 * DAY, length=3 * DAY)
     page = dash.get("/outages?days=30").text

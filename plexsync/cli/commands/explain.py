@@ -13,7 +13,7 @@ from plexsync.cli.start import begun
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.rows import attempt_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.flows.scenes.verbs import Explanation, status_in
+from plexsync.flows.scenes.verbs import Explanation, standing_in
 from plexsync.flows.scenes.verbs import explain as look_at
 from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.format import safe
@@ -23,7 +23,7 @@ from plexsync.rules.collection_status import named_status
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind, State
 from plexsync.rules.records import AttemptRow, JobRow
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.scene_status import Standing
 from plexsync.rules.values import Value
 
 
@@ -61,7 +61,7 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
     """Report what the database knows if a server can't be asked."""
     with parts.store.reading() as db:
         row, attempts = db.jobs.find(Kind.SCENE, id), db.attempts.of(Kind.SCENE, id)
-        known, status = known_facts(db, id, watch_rules(parts.config)), status_in(db, id)
+        known, stands = known_facts(db, id, watch_rules(parts.config)), standing_in(db, id)
     facts: UnreadFacts = {**known, "error": reason}
     remembered = known["remembered"]
 
@@ -69,7 +69,7 @@ def _only_known(call: Call, parts: Parts, id: int, reason: str, now: int) -> int
         out = paper()
         out.print(f"Scene {id} can't be read now. What the database knows:")
         _tell_plays(known["plays"], out)
-        _tell_row(row, attempts, now, out, status)
+        _tell_row(row, attempts, now, out, stands)
         if remembered:
             rows = [
                 (record["key"], short(record["field"]), *_values(record["field"], record["said"], record["left"]))
@@ -107,7 +107,7 @@ def _tell(explanation: Explanation, facts: ExplainFacts, now: int, out: Console)
     if facts["notes"]:
         notes = [(short(note["field"]), note["reason"], note["text"]) for note in facts["notes"]]
         out.print(table("Changed to fit Plex", ("field", "what", "why"), notes))
-    _tell_row(explanation.job, explanation.attempts, now, out, explanation.status)
+    _tell_row(explanation.job, explanation.attempts, now, out, explanation.stands)
 
 
 def _collection_rows(facts: ExplainFacts) -> list[tuple[str, ...]]:
@@ -133,11 +133,11 @@ def _tell_plays(plays: PlaysOfScene | None, out: Console) -> None:
         say(out, f"Plays: {plays['text']}.")
 
 
-def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out: Console, status: SceneStatus) -> None:
+def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out: Console, stands: Standing) -> None:
     if row is None:
         out.print("It was never in the queue.")
         return
-    out.print(row_table(row, now, word=status.word if row.state is State.IDLE else ""))
+    out.print(row_table(row, now, word=stands.status.word if row.state is State.IDLE else "", since=stands.since))
     if attempts:
         out.print(attempt_table(attempts))
 

@@ -7,7 +7,7 @@ from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import lasting, local, share, unstamped
-from plexsync.reports.outages import MOST_DAYS, report
+from plexsync.reports.outages import MOST_DAYS, OutageHistory, report
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.rules.choices import hold_cause
 from plexsync.rules.gate_names import caption
@@ -32,15 +32,15 @@ def outages(call: Call, days: int) -> int:
     with opened(call) as parts:
         availability = report(parts, days)
     facts = availability.facts()
-    call.answer(facts, lambda: _tell(facts["outages"], availability.figures, days, paper()))
+    call.answer(facts, lambda: _tell(facts["outages"], availability, paper()))
     return FINE
 
 
-def _tell(outages: list[OutageFacts], figures: OutageTotals, days: int, out: Console) -> None:
+def _tell(outages: list[OutageFacts], history: OutageHistory, out: Console) -> None:
     if outages:
         heads = ("since", "lasted", "server", "what", "queued", "last message")
         out.print(table("Outages", heads, map(_row, outages), right=(4,)))
-    say(out, _line(figures, days))
+    say(out, _line(history.figures, _span(history)))
 
 
 def _row(outage: OutageFacts) -> tuple[str, ...]:
@@ -57,9 +57,15 @@ def _row(outage: OutageFacts) -> tuple[str, ...]:
     )
 
 
-def _line(figures: OutageTotals, days: int) -> str:
+def _span(history: OutageHistory) -> str:
+    """The time that the figures are of, in words."""
+    if history.is_short:
+        return f"the {lasting(history.now - history.start)} since PlexSync was installed"
+    return "the last day" if history.days == 1 else f"the last {history.days:,} days"
+
+
+def _line(figures: OutageTotals, span: str) -> str:
     """The summary in one line."""
-    span = "the last day" if days == 1 else f"the last {days:,} days"
     if not figures.interruptions:
         return f"No outage in {span}: availability 100 %."
     mttr = "-" if figures.mttr is None else lasting(figures.mttr)

@@ -12,6 +12,7 @@ from plexsync.cli.several import calls_of_all
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say
+from plexsync.flows.scenes.verbs import standing_in
 from plexsync.reports.format import ago, local, noted, safe, stamp
 from plexsync.reports.rows import row_facts, title
 from plexsync.reports.scenes import left_out_facts, left_out_words
@@ -23,7 +24,6 @@ from plexsync.reports.verdict import urgency
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.job import Kind
 from plexsync.rules.note_keys import LAST_RUN
-from plexsync.rules.scene_status import standing
 from plexsync.rules.status_words import DECIDE, SceneStatus, in_sync_words
 
 
@@ -90,9 +90,7 @@ def _tell_scene(call: Call, parts: Parts, id: int) -> int:
     """Print the status of one scene; returns 1 for an unknown one."""
     now = parts.clock.now()
     with parts.store.reading() as db:
-        row, pushes = db.jobs.find(Kind.SCENE, id), db.pushes.of(Kind.SCENE, id)
-        pushed, mark = pushes[0].at if pushes else None, db.memories.marks([id]).get(id, "")
-        stands = standing(row, db.standings.find(id), pushed=pushed, mark=mark)
+        row, stands = db.jobs.find(Kind.SCENE, id), standing_in(db, id)
         scene_title = title(db, Kind.SCENE, id)
         results = db.pictures.of(id)
     names = parts.picture_names

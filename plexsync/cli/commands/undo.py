@@ -264,7 +264,7 @@ def list_runs(call: Call, parts: Parts) -> int:
     """List the runs of pushes."""
     with parts.store.reading() as db:
         runs = db.pushes.runs()
-    rows = [(f"{run.last}", local(run.start), local(run.end), f"{run.scenes:,}") for run in runs]
+    rows = [(f"{run.first}", local(run.start), local(run.end), f"{run.scenes:,}") for run in runs]
     drawn = table("Runs", ("run", "from", "until", "scenes"), rows, right=(0, 3)) if rows else "nothing was pushed yet"
     facts: RunList = {"runs": [_run_facts(run) for run in runs]}
     call.answer(facts, lambda: paper().print(drawn))
@@ -272,7 +272,7 @@ def list_runs(call: Call, parts: Parts) -> int:
 
 
 def _run_facts(run: RunRow) -> RunFacts:
-    return {"run": run.last, "from": stamp(run.start), "until": stamp(run.end), "scenes": run.scenes}
+    return {"run": run.first, "from": stamp(run.start), "until": stamp(run.end), "scenes": run.scenes}
 
 
 # --- dry run ---------------------------------------------------------------------------------------------------------

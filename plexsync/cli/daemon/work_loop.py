@@ -214,7 +214,7 @@ class WorkLoop:
     def _tell(self, parts: Parts) -> None:
         if monotonic() - self._counted >= COUNT_PACE:
             remaining = self._remaining.count(parts)
-            self._bar.at(self._remaining.total - remaining, self._remaining.total)
+            self._bar.left(remaining, self._remaining.total)
             self._counted = monotonic()
 
     def _say(self, parts: Parts, reason: str, until: int | None) -> None:

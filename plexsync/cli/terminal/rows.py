@@ -13,10 +13,13 @@ from plexsync.rules.status_words import job_word
 from plexsync.rules.values import Held
 
 
-def row_table(row: JobRow, now: int, name: str = "", *, word: str = "") -> Table:
-    """The row as a table, with the title of its scene if that is known. `word`: its status instead of the state."""
+def row_table(row: JobRow, now: int, name: str = "", *, word: str = "", since: int | None = None) -> Table:
+    """The row as a table, with the title of its scene if that is known.
+
+    `word` and `since`: its status instead of the state, and since when.
+    """
     facts = [
-        ("status", f"{word or job_word(row.state)}, since {_at(row.since, now)}"),
+        ("status", f"{word or job_word(row.state)}, since {_at(row.since if since is None else since, now)}"),
         ("attempts", _attempt_words(row)),
     ]
     if row.state in WAITING:

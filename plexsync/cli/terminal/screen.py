@@ -142,6 +142,7 @@ class ProgressBar:
         self._began = time.monotonic()
         self._told = self._began
         self._done = self._total = 0
+        self._share = 0.0
 
     def __enter__(self) -> Self:
         if _draws(self._console):
@@ -176,12 +177,18 @@ class ProgressBar:
         if os.environ.get("PLEXSYNC_PROGRESS") == "stash":
             if now - self._told >= STASH_PACE and total:
                 self._told = now
-                self._console.print(f"\x01p\x02{min(1.0, done / total):.3f}", soft_wrap=True)
+                self._share = max(self._share, min(1.0, done / total))
+                self._console.print(f"\x01p\x02{self._share:.3f}", soft_wrap=True)
         elif self._progress is not None:
             self._progress.update(self._task, completed=done, total=total, rate=self._rate(now))
         elif now - self._told >= PLAIN_PACE and done:
             self._told = now
             say(self._console, f"{self._label}: {done:,} of {total:,}{self._outlook(now)}")
+
+    def left(self, remaining: int, total: int) -> None:
+        """Show how much of `total` is left. What is done stays done: what was added meanwhile makes the total larger."""
+        done = max(self._done, total - remaining)
+        self.at(done, done + remaining)
 
     def say(self, text: str) -> None:
         """Print one line that stays."""

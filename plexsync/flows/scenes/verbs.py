@@ -11,7 +11,7 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.records import AttemptRow, JobRow
-from plexsync.rules.scene_status import standing
+from plexsync.rules.scene_status import Standing, standing
 from plexsync.rules.status_words import SceneStatus
 from plexsync.store.database import Database, Reader, Writer
 
@@ -152,13 +152,18 @@ def unsettled(store: Database, ids: Sequence[int] | None) -> int:
 class Explanation:
     """Why a scene has its status: its inspection just now, its row in the queue, and its failed attempts.
 
-    `status` is how the lists have it, by its last attempt or comparison.
+    `stands` is how the lists have it, by its last attempt or comparison.
     """
 
     sight: Inspection
-    status: SceneStatus
+    stands: Standing
     job: JobRow | None
     attempts: tuple[AttemptRow, ...]
+
+    @property
+    def status(self) -> SceneStatus:
+        """Its status."""
+        return self.stands.status
 
 
 def explain(store: Database, looker: Looker, gates: Gates, id: int) -> Explanation:
@@ -167,11 +172,16 @@ def explain(store: Database, looker: Looker, gates: Gates, id: int) -> Explanati
     (sight,) = looker.look([id])
     with store.reading() as db:
         return Explanation(
-            sight, status_in(db, id), db.jobs.find(Kind.SCENE, id), tuple(db.attempts.of(Kind.SCENE, id))
+            sight, standing_in(db, id), db.jobs.find(Kind.SCENE, id), tuple(db.attempts.of(Kind.SCENE, id))
         )
+
+
+def standing_in(db: Reader, id: int) -> Standing:
+    """How a scene stands and since when, as far as the database knows."""
+    mark, pushed = db.memories.marks([id]).get(id, ""), db.pushes.last_at([id]).get(id)
+    return standing(db.jobs.find(Kind.SCENE, id), db.standings.find(id), pushed=pushed, mark=mark)
 
 
 def status_in(db: Reader, id: int) -> SceneStatus:
     """How a scene stands, as far as the database knows."""
-    mark = db.memories.marks([id]).get(id, "")
-    return standing(db.jobs.find(Kind.SCENE, id), db.standings.find(id), mark=mark).status
+    return standing_in(db, id).status
