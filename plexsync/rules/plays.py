@@ -3,8 +3,9 @@
 A play is a moment in whole UTC seconds. Three sets decide: the moments in Plex's history, the moments in Stash, and
 what PlexSync remembers about each. Stash lists a moment as often as it has a row for it, and a row has no name, so two
 rows of one second can't be told apart. A play is added at most once. One that you deleted in Stash never comes again,
-and one that Stash had already is not PlexSync's. Only an undo removes a row, or the excess of a request that arrived
-twice. Times other than moments are UTC milliseconds.
+and one that Stash had already is not PlexSync's. What PlexSync adds was not there before, so all rows of that second are
+its own: an undo removes them all, and otherwise one stays, since a network can deliver a request twice. Times other than
+moments are UTC milliseconds.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -87,8 +88,8 @@ class RememberedPlay:
 
     @property
     def is_redone(self) -> bool:
-        """Whether you asked to keep it while it is being removed. A row too many is removed after two tries at least."""
-        return self.state is PlayState.REMOVING and not self.undo and self.tries <= 1
+        """Whether you asked to keep it while its only row is being removed."""
+        return self.state is PlayState.REMOVING and not self.undo and self.rows_before <= 1
 
 
 @dataclass(frozen=True)
@@ -217,31 +218,23 @@ def _after_adding(remembered: RememberedPlay, source: PlaySource | None, rows: i
 
 
 def _arrived(remembered: RememberedPlay, rows: int) -> _Step:
-    """After a request arrived. With earlier tries, up to as many rows too many can be theirs."""
-    if rows > 1 and remembered.tries > 1:
-        return _remove(remembered, rows)
-    if remembered.undo:
-        return _remove(replace(remembered, tries=1), rows)
-    return _ended(remembered, PlayState.SENT)
+    """After a request arrived: rows too many are of one that arrived late, or that the network delivered twice."""
+    return _remove(remembered, rows) if rows > 1 or remembered.undo else _ended(remembered, PlayState.SENT)
 
 
 def _after_sent(remembered: RememberedPlay, source: PlaySource | None, rows: int) -> _Step:
-    if remembered.undo:
-        # What you deleted before the undo is not brought back by ending it.
-        gone = PlayState.DELETED
-        return _remove(remembered, rows) if rows else _ended(remembered, gone)
-    if rows or source is None:
+    if rows > 1 or (rows and remembered.undo):
+        return _remove(remembered, rows)
+    if rows or (source is None and not remembered.undo):
         # History that Plex has pruned removes nothing from Stash.
         return _Step(remembered)
+    # What you deleted before an undo is not brought back by ending it.
     return _ended(remembered, PlayState.DELETED)
 
 
 def _after_removing(remembered: RememberedPlay, rows: int, now: int) -> _Step:
     if not rows or rows < remembered.rows_before:
-        if remembered.tries > 1:
-            # It was one too many, of a request that arrived late.
-            return _arrived(replace(remembered, tries=remembered.tries - 1), rows) if rows else _gone(remembered)
-        return _gone(remembered)
+        return _arrived(remembered, rows) if rows else _gone(remembered)
     if now < remembered.until:
         return _Step(remembered, wait_until=remembered.until)
     return _remove(remembered, rows)

@@ -1,16 +1,17 @@
 """Whose fault it is: one poisonous item among healthy ones dies alone, and is never mistaken for an outage."""
 
+import re
 from itertools import pairwise
 
 import pytest
 
 from plexsync.engine.evidence import Evidence
 from plexsync.engine.flow import Errand
-from plexsync.engine.tickets import WRITE_PLEX
+from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate
 from plexsync.flows.scenes import inspection
 from plexsync.rules.errors import Neighbour, Refused, Unavailable
-from plexsync.rules.job import Dead, Job, Kind, Lane, State
-from plexsync.simulator.http import Fault
+from plexsync.rules.job import PLAYS, Dead, Job, Kind, Lane, State
+from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, HOUR, fails, put_of
 
 
@@ -491,3 +492,35 @@ def test_the_pace_of_failures_grows(house):
     at = [row[0] for row in house.rows("select at from attempt order by number")]
     waits = [round((b - a) / 1000) for a, b in pairwise(at)]
     assert waits[:5] == [2, 5, 10, 20, 40]
+
+
+# --- canaries ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("but", "key", "scenes", "items"),
+    [(None, None, [1, 2, 3], [4, 3]), (1, None, [2, 3], [4, 3]), (4, None, [1, 2, 3], [3, 2]), (3, 4, [1, 2], [2, 1])],
+)
+def test_neither_a_scene_nor_its_item_is_its_own_evidence(house, but, key, scenes, items):
+    """`scenes` are those that Stash is asked for, `items` the scenes whose items Plex is asked for; `key` is one of them."""
+    # Another item comes first, so that no item has the number of its scene.
+    house.plex_sim.add_movie(house.section, files=[("/media/other.mkv", 1, 60_000)], title="another")
+    ids = house.in_step(4)
+    house.want(ids[0], kind=PLAYS)
+    house.change("update job set state = 'idle'")
+    keys = [house.key_of(id) for id in items]
+
+    def asked(gate: Gate) -> list[Request]:
+        known = {"but": but, "key": house.key_of(key) if key else ""}
+        canaries = house.worker.scenes.canaries(gate, 2, ticket=house.worker.gates.ticket(gate), **known)
+        house.forget_requests()
+        assert {canary() for canary in canaries} == {True}
+        return [*house.plex_sim.log, *house.stash_sim.log]
+
+    (read,) = asked(READ_STASH)
+    assert [int(id) for id in re.findall(rb"s([0-9]+): ", read.body)] == scenes
+    (read,) = asked(READ_PLEX)
+    assert read.path == f"/library/metadata/{','.join(keys)}"
+    writes = asked(WRITE_PLEX)
+    assert [write.params["id"] for write in writes] == keys
+    assert house.worker.scenes.canaries(WRITE_STASH, 2, ticket=house.worker.gates.ticket(WRITE_STASH)) == []

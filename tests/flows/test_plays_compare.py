@@ -3,6 +3,7 @@
 import pytest
 
 from plexsync.app.run import forget_way_back
+from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.rules.job import PLAYS
 from plexsync.rules.note_keys import REPAIRED, STASH_BACK
@@ -69,6 +70,19 @@ def test_in_step_it_queues_nothing_writes_nothing_and_costs_a_request_for_200_sc
     assert memory(house) == before
     assert (len(house.stash_sim.log), len(house.plex_sim.log)) == (1 + 2, 0), "one for the plays that were added last"
     assert len(ids) == 201
+
+
+@pytest.mark.parametrize("is_undone", [False, True])
+def test_a_request_that_the_network_delivers_twice_leaves_one_play_and_none_after_an_undo(house, is_undone):
+    (id,) = compared(house, house.in_step(1))
+    house.stash_sim.plays.add(id, [AT + id])
+    if is_undone:
+        assert wish_undone(house.store, house.worker.back.flow, house.clock, [id], "undo").jobs == [id]
+    else:
+        house.clock.move(DAY)
+        assert compare(house)
+    house.work_until_settled()
+    assert plays(house, id) == [[] if is_undone else [AT + id]]
 
 
 def test_a_play_that_you_deleted_is_found_within_a_day(house):

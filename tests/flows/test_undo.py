@@ -5,19 +5,20 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
 from plexsync.flows.scenes.undo_marks import redo_scenes
 from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes
 from plexsync.plex.artwork import key_of
 from plexsync.rules import template
 from plexsync.rules.desired import NAMES, Profile
-from plexsync.rules.errors import Unavailable
+from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import FIELDS
 from plexsync.rules.job import PLAYS, Kind, State, Why
 from plexsync.simulator.stash_images import png
 from plexsync.store.database import Database
 from plexsync.store.documents import encode
-from tests.engine.house import House, fails, path_of
+from tests.engine.house import BREAKER, House, fails, path_of
 from tests.engine.pools import Inline
 from tests.engine.test_engine_crashes import kill_at
 
@@ -46,6 +47,8 @@ def reconciled(house):
 
 
 def test_an_undo_puts_back_what_was_there_before_and_a_second_one_writes_nothing(house):
+    # Another item comes first, so that no item has the number of its scene.
+    house.plex_sim.add_movie(house.section, files=[("/media/other.mkv", 1, 60_000)], title="another")
     ids = house.add(3)
     house.plex_sim.hand_edit(house.key_of(ids[0]), genre=["Theirs"], locked=False)
     house.plex_sim.hand_edit(house.key_of(ids[1]), studio="Studio 1", locked=True)
@@ -62,6 +65,15 @@ def test_an_undo_puts_back_what_was_there_before_and_a_second_one_writes_nothing
     house.work()
     assert house.plex_sim.count("PUT") == 0
     assert house.books_balance()
+
+
+def test_an_undo_ends_a_take_over_that_you_asked_for_before(house):
+    (id,) = house.in_step(1)
+    with house.store.writing() as tx:
+        tx.notes.take_over(id, now=house.clock.now())
+    undo(house, id)
+    with house.store.reading() as db:
+        assert db.notes.take_overs([id]) == {}
 
 
 def test_what_a_person_changed_since_is_left_alone(house):
@@ -371,6 +383,16 @@ def test_an_undo_marks_nothing_while_stash_is_away(house):
     with house.store.reading() as db:
         assert db.memories.count_undone() == {}
     assert house.out_of_step(ids) == []
+
+
+def test_an_undo_of_everything_drops_nothing_while_stash_is_away(house):
+    house.want(*house.add(2))
+    worker = house.worker
+    for _ in range(BREAKER.failure_threshold):
+        worker.gates.ill(worker.gates.ticket(READ_STASH), Unavailable(Neighbour.STASH, "away"))
+    with pytest.raises(Unavailable):
+        mark_all_undone(house.store, worker.looker, worker.gates, house.clock, "undo")
+    assert house.states() == {State.READY: 2}
 
 
 # --- states ----------------------------------------------------------------------------------------------------------

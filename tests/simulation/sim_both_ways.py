@@ -20,8 +20,8 @@ from random import Random
 from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.flows.scenes.plex_events import Gathered
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import DAY, RATING_BACK, Kind, Why
 from plexsync.rules.job import RATING as RATING_KIND
+from plexsync.rules.job import RATING_BACK, Kind, Why
 from plexsync.rules.text import fold
 from plexsync.simulator.http import Answer, HttpServer, Request
 from plexsync.simulator.stash_model import SceneSnapshot
@@ -290,11 +290,6 @@ class BothEnding(PlaysEnding):
         super().judge()
         if self.world.ways.imports:
             self._import_and_take_back()
-
-    def _come_to_rest(self) -> None:
-        # What is compared once a day is compared.
-        self.world.pass_time(DAY / 1000)
-        super()._come_to_rest()
 
     def _round(self, *, retry: bool = False) -> int:
         self.world.poll_ratings()

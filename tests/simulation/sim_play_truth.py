@@ -53,31 +53,30 @@ class PlayTruth(Truth):
 
     def note_added(self, second: Second, rows: int, state: str, *, played: bool, sure: bool) -> None:
         """A person has added a row; `rows` are there now. `state` is what is remembered, '' for nothing."""
-        self.own[second] += 1
-        if not played or (sure and state in (*SETTLED, "")):
+        if played and sure and state == "sent":
+            # One beside PlexSync's may as well be of a request that was delivered twice.
+            self.allowed[second] = {1}
+        elif not played or (sure and state in (*SETTLED, "")):
+            self.own[second] += 1
             self.allowed[second] = {rows}
         else:
-            # A request may be under way, and rows of one second can't be told apart. Where it removes one and its answer is
-            # lost, the row that is left looks as if it had not arrived, and it is sent again.
-            lowest = max(0, rows - 2) if state == "removing" else max(1, rows - 1)
-            self.allowed[second] = {*range(lowest, rows + 2)}
+            # A request may be under way, and rows of one second can't be told apart.
+            self.allowed[second] = {*range(0 if state == "removing" else 1, rows + 2)}
 
     def note_deleted(self, second: Second, rows: int, state: str, *, played: bool, sure: bool) -> None:
         """A person has deleted a row; `rows` are left."""
         self.own[second] = min(rows, max(0, self.own[second] - 1))
         if not played or (sure and (state in SETTLED or (rows and not state))):
-            self.allowed[second] = {rows}
+            self.allowed[second] = {min(1, rows) if played and state == "sent" else rows}
         elif sure and not state:
             # PlexSync has never seen the row: whether the play was ever there is nothing that it can know.
             self.allowed[second] = {0, 1}
         else:
-            self.allowed[second] = {max(0, rows - 1), rows, rows + 1}
+            self.allowed[second] = {*range(min(1, max(0, rows - 1)), rows + 2)}
 
-    def note_undone(self, second: Second, rows: int, *, sure: bool) -> None:
-        """The row of PlexSync at this second was asked to be taken back."""
-        before = self.allowed.get(second, {0, 1})
-        after = {max(0, number - 1) for number in self.allowed.get(second, {1, rows})}
-        self.allowed[second] = after if sure else before | after
+    def note_undone(self, second: Second, *, sure: bool) -> None:
+        """The rows of PlexSync at this second, which are all, were asked to be taken back."""
+        self.allowed[second] = {0} if sure else {*range(max(self.allowed.get(second, {1})) + 1)}
 
     def note_redone(self, second: Second, rows: int, *, sure: bool) -> None:
         """What was taken back is to be there again, unless a person's row is there by now."""

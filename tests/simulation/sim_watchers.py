@@ -405,8 +405,7 @@ class Watchers:
         for moment, (state, wanted) in self._remembered(scene).items():
             # What was asked before is asked once.
             if moment not in asked and state in ("adding", "sent", "removing") and (wanted or not sure):
-                rows = world.stash.plays.of(scene.id).count(moment)
-                world.truth.note_undone((key_of(scene), moment), rows, sure=sure and state != "removing")
+                world.truth.note_undone((key_of(scene), moment), sure=sure and state != "removing")
         world.tally["undone"] += sure
         world.tell(f"undo of scene {scene.id}{'' if sure else ', perhaps'}")
 
@@ -511,9 +510,9 @@ class Watchers:
         truth = self.world.truth
         state, sure = self.memory(second)
         if not sure or state in ("adding", "removing"):
-            truth.allowed[second] = {max(0, rows - 1), rows, rows + 1}
+            truth.allowed[second] = {*range(rows + 2)}
         elif rows or (state in SETTLED_WITHOUT and not lost):
-            truth.allowed[second] = {rows}
+            truth.allowed[second] = {1 if rows and state == "sent" else rows}
         else:
             # What PlexSync had added comes again only with evidence of the restore.
             truth.allowed[second] = {0, 1}
@@ -548,9 +547,10 @@ class Watchers:
         truth = self.world.truth
         state, sure = self.memory(second)
         if not sure or wished or state in ("adding", "removing"):
-            truth.allowed[second] = {max(0, rows - 1), rows, rows + 1}
+            truth.allowed[second] = {*range(rows + 2)}
         elif rows:
-            truth.allowed[second] = {rows}
+            # The journal may know that it was sent.
+            truth.allowed[second] = {1, rows}
 
     def fill_disk(self) -> None:
         """The disk fills up, or somebody makes room."""

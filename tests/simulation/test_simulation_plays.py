@@ -5,7 +5,6 @@ PLEXSYNC_TORTURE=1 lives 2,000 seeds of 200 steps, PLEXSYNC_SEEDS so many more.
 """
 
 import os
-from dataclasses import replace
 
 import pytest
 
@@ -72,10 +71,10 @@ def test_a_product_that_takes_the_plays_of_another_account_is_found(monkeypatch)
     assert "was never played at" in found_by(13, 14)
 
 
-def test_a_product_that_does_not_wait_for_a_late_request_is_found(monkeypatch):
-    def at_once(remembered, source, rows, now):
-        return after_adding(replace(remembered, until=0, tries=min(1, remembered.tries)), source, rows, now)
+def test_a_product_that_leaves_what_came_twice_is_found(monkeypatch):
+    def left(remembered, source, rows):
+        return after_sent(remembered, source, min(1, rows))
 
-    after_adding = plays._after_adding
-    monkeypatch.setattr(plays, "_after_adding", at_once)
+    after_sent = plays._after_sent
+    monkeypatch.setattr(plays, "_after_sent", left)
     assert "has 2 plays" in found_by(20)

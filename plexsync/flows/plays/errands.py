@@ -103,7 +103,7 @@ class PlaysErrand(Errand):
 def _withdrawn(errand: PlaysErrand, moment: int, now: RememberedPlay) -> RememberedPlay | None:
     """What is remembered of a play whose request was never sent, and of which `now` is remembered meanwhile."""
     before, begun = errand.before[moment], errand.open_plays[moment]
-    if (now.state, now.tries) != (begun.state, begun.tries):
+    if (now.state, now.tries, now.rows_before) != (begun.state, begun.tries, begun.rows_before):
         # A later attempt has taken the job, and knows better.
         return now
     if before is None:
