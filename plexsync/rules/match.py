@@ -176,7 +176,7 @@ def _bound_elsewhere(offer: Offer) -> list[Step]:
     bound = offer.taken
     bound_pairs = [(entry.key, bound[entry.key]) for entry in offer.entries if entry.key in bound]
     return [
-        Step("by hand", f"Item {key} was bound to scene {scene} by hand, and is its alone.")
+        Step("by hand", f"You bound item {key} to scene {scene}, so no other scene is synced to item {key}.")
         for key, scene in bound_pairs
     ]
 

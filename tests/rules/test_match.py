@@ -279,7 +279,7 @@ def test_what_is_bound_goes_before_the_full_path_and_asks_nobody():
 def test_what_is_bound_to_another_scene_is_no_candidate():
     verdict, _ = decide(A, [entry("7", ("/else/x.mkv", 10))], stash=[A], bound=[(2, "7")])
     assert isinstance(verdict, NotThere)
-    assert verdict.steps[0].text == "Item 7 was bound to scene 2 by hand, and is its alone."
+    assert verdict.steps[0].text == "You bound item 7 to scene 2, so no other scene is synced to item 7."
 
 
 def test_a_scene_whose_own_path_is_bound_to_another_takes_no_look_alike_instead():

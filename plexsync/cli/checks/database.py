@@ -69,7 +69,7 @@ def _engine(network: bool) -> Check:
     """SQLite itself. PlexSync avoids its old bug with logs, so the version needs no action."""
     version = f"version {sqlite3.sqlite_version}"
     if sqlite3.sqlite_version_info < SAFE_SQLITE and not network:
-        version += "; before 3.51.3 two processes could spoil a database by its log, so the worker alone writes it back"
+        version += "; SQLite before 3.51.3 can damage a database that two processes checkpoint, so only the worker does"
     return Check("SQLite", version)
 
 

@@ -103,7 +103,8 @@ def plex(parts: Parts) -> Iterator[Check]:
         )
     if not all(section.owned for section in sections):
         mend = "take the token of the account that owns the server: plexsync init signs in with it"
-        yield warning("libraries", "the token seems to be somebody's with whom they are shared: he can't edit", mend)
+        shared = "the token seems to belong to somebody with whom the libraries are shared, and only the owner can edit"
+        yield warning("libraries", shared, mend)
 
 
 def traits_check(parts: Parts, version: str) -> Check:
@@ -193,6 +194,4 @@ def clock_check(server: str, date: str, now: int) -> Iterator[Check]:
         return
     way = "ahead of" if apart > 0 else "behind"
     offset = f"{lasting(abs(apart))} {way} the one here"
-    yield warning(
-        name, offset, "let both machines set their clocks by the network: what happened when can't be told else"
-    )
+    yield warning(name, offset, "let both machines set their clocks by the network: PlexSync compares times of both")

@@ -13,7 +13,7 @@ from plexsync.cli.terminal.plex_discovery import try_plex
 from plexsync.reports.format import safe
 from plexsync.rules.errors import Barred, NeighbourError, Unusable
 
-NOT_OWNER = "the token seems not to be that of the server's owner, and others can't edit"
+NOT_OWNER = "the token seems not to belong to the owner of the server, and only the owner can edit"
 
 
 def begin() -> SetupNotes:

@@ -49,7 +49,7 @@ def find_plex(person: Person, options: Given, here: Loaded, hidden: Hide) -> Fou
     if check.state == PROBLEM:
         person.tell(f"  {check.message}: {check.mend}")
     if not all(section.owned for section in plex.sections):
-        person.tell("  the token seems not to be that of the server's owner, and others can't edit")
+        person.tell("  the token seems not to belong to the owner of the server, and only the owner can edit")
     return _with_libraries(person, options, here, plex)
 
 

@@ -303,7 +303,7 @@ class Past:
         return sorted({key for scene, key in (*self.memories, *self.pushings) if scene == id})
 
     def mark(self, id: int) -> Undone:
-        """How a scene was undone, whatever Stash says about it now. Of its items, one that was undone decides."""
+        """How a scene was undone, whatever Stash says about it now. It is undone as soon as one of its items is."""
         marks = {undone(memory) for (scene, _), memory in self.memories.items() if scene == id}
         return next((mark for mark in MARKS if mark in marks), "")
 
