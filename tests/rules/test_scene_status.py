@@ -3,7 +3,7 @@
 from plexsync.rules.job import State
 from plexsync.rules.records import JobRow, Stood
 from plexsync.rules.scene_status import Standing, standing
-from plexsync.rules.status_words import BY_STATE, SceneStatus, status_of
+from plexsync.rules.status_words import BY_STATE, SceneStatus, job_counts, status_of
 from tests.tables import table
 
 
@@ -107,3 +107,10 @@ def test_without_a_job_what_was_seen_decides_and_every_status_is_that_of_a_scene
     assert seen["strict"] == {SceneStatus.FAILED}
     assert undone == {SceneStatus.IN_SYNC, SceneStatus.UNDONE, SceneStatus.RELEASED}
     assert set().union(*seen.values(), undone, jobs) == set(SceneStatus)
+
+
+def test_of_what_rests_only_what_there_is_has_a_row():
+    assert [(row.state, row.count) for row in job_counts({"idle": 3}, {SceneStatus.UNDONE: 2}) if row.count] == [
+        ("idle", 1),
+        ("idle", 2),
+    ]
