@@ -1,13 +1,15 @@
 """The first write of plays to Stash, which you approve once: what it would do, and your approval, as texts of notes.
 
-An approval is for one account of one Plex server, and for plays from one moment on. Moments are UTC seconds, times are UTC
-milliseconds. Imports little, to start fast.
+An approval is for one account of one Plex server and the person who has it, and for plays from one moment on. Moments are
+UTC seconds, times are UTC milliseconds. Imports little, to start fast.
 """
 
 from dataclasses import astuple, dataclass
 
 NUMBERS = 11
 WORDS = 5
+# What stands before the name of the person in an approval.
+PERSON = " ="
 
 
 @dataclass(frozen=True)
@@ -47,18 +49,25 @@ def read_counted(text: str) -> FirstPlays | None:
     return FirstPlays(account, *map(int, numbers))
 
 
-def approval_text(machine: str, account: int, *, watch_since: int, since: int, at: int) -> str:
-    """The text of an approval of plays from `since` on, given while the setting `watch_since` was the moment given here."""
-    return f"{machine} {account} {watch_since} {since} {at}"
+def approval_text(machine: str, account: int, *, watch_since: int, since: int, at: int, person: str = "") -> str:
+    """The text of an approval of plays from `since` on, given while the setting `watch_since` was the moment given here.
+
+    `person`: the name of the account at that time, '' if Plex had none.
+    """
+    return f"{machine} {account} {watch_since} {since} {at}" + (f"{PERSON}{person}" if person else "")
 
 
-def approved_since(text: str, machine: str, account: int, *, watch_since: int) -> int | None:
+def approved_since(text: str, machine: str, account: int, *, watch_since: int, person: str = "") -> int | None:
     """From which moment on an approval lets plays be written while `watch_since` is set so; None if it is for others.
 
-    It is not for another account, for another server, or for plays before the `watch_since` of its time.
+    It is not for another account, another `person` who has its number by now, another server, or plays before the
+    `watch_since` of its time.
     """
+    text, _, approved_person = text.partition(PERSON)
     words = text.split()
     if len(words) != WORDS or not all(_is_number(word) for word in words[1:]):
+        return None
+    if person and approved_person and person != approved_person:
         return None
     account_then, since_then, since = map(int, words[1:4])
     if (words[0], account_then) != (machine, account) or watch_since < since_then:

@@ -173,6 +173,32 @@ def test_an_earlier_day_and_another_account_ask_again(tmp_path, then, now, asks)
         assert counted(house) is None
 
 
+@pytest.mark.parametrize("how", ["in a new process", "within a day"])
+def test_an_account_number_that_becomes_another_person_asks_again(tmp_path, how):
+    with new_house(tmp_path, WatchRules("2")) as house:
+        guest = house.plex_sim.add_account("guest")
+        one, two = house.in_step(2)
+        play(house, one, AT, account=guest)
+        poll(house)
+        approve(house, account=guest)
+        poll(house)
+        assert plays(house, one) == [AT]
+        house.plex_sim.rename_account(guest, "newcomer")
+        if how == "in a new process":
+            house.replace_worker()
+        house.clock.move(60 if how == "in a new process" else 86_401)
+        poll(house)
+        play(house, two, AT + 1, account=guest)
+        house.clock.move(601)
+        poll(house)
+        assert (plays(house, two), counted(house).account, counted(house).missing) == ([], "newcomer", 1)
+        # It is the first person's again: what was approved holds.
+        house.plex_sim.rename_account(guest, "Guest")
+        house.replace_worker()
+        poll(house)
+        assert (plays(house, two), counted(house)) == ([AT + 1], None)
+
+
 def test_a_new_process_knows_the_account_with_the_name_and_whether_it_has_the_name_no_more(tmp_path):
     with new_house(tmp_path, WatchRules("Guest")) as house:
         guest = house.plex_sim.add_account("guest")

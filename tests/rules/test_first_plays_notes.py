@@ -52,6 +52,15 @@ def test_an_approval_is_for_one_server_one_account_and_the_day_of_its_time(machi
     assert approved_since(approval(), machine, account, watch_since=watch_since) == expected
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "holds"),
+    [("ann = a", "ann = a", True), ("ann = a", "bob", False), ("ann = a", "", True), ("", "bob", True)],
+)
+def test_an_approval_is_for_the_person_who_had_the_account(then, now, holds):
+    text = approval_text("m", 7, watch_since=SINCE, since=APPROVED, at=1, person=then)
+    assert approved_since(text, "m", 7, watch_since=SINCE, person=now) == (APPROVED if holds else None)
+
+
 @pytest.mark.parametrize("word", range(1, 5))
 @pytest.mark.parametrize("damage", ["x", "-1", "\N{ARABIC-INDIC DIGIT SEVEN}", "\N{SUPERSCRIPT TWO}", "", "7 7"])
 def test_a_damaged_approval_approves_nothing(word, damage):

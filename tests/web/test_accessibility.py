@@ -110,7 +110,7 @@ def test_axe_finds_nothing_where_trouble_is_told(troubled_pages: list[str], look
 
 def test_axe_finds_nothing_on_the_page_of_the_demo(world: World, look: Look, tmp_path: Path) -> None:
     with dashboard(world, switch=tmp_path / "away") as dash:
-        nothing_is_found(look().page, [f"{dash.url}/demo"])
+        nothing_is_found(look(), [f"{dash.url}/demo"])
 
 
 @pytest.mark.long

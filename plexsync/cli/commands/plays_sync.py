@@ -64,7 +64,8 @@ def sync(call: Call, dry: bool, since: datetime | None, out: str, force: bool, y
     """Preview the first plays, and approve them once.
 
     Before that no play is written. After it the worker adds them, and new plays as you watch. It asks again if you choose
-    another account (watch_account), an earlier day (watch_since), or another Plex server.
+    another account (watch_account), an earlier day (watch_since), or another Plex server, and if the account has another
+    name in Plex.
 
     With --since, plays before that day are never sent by this approval. watch_since does the same at any time.
 

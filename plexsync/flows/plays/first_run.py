@@ -34,19 +34,19 @@ class FirstRun:
 
         The history was read just now.
         """
-        if self._is_due():
-            try:
+        try:
+            if self._is_due():
                 self._count()
-            except (NeighbourError, UnknownAccount) as error:
-                return str(error)
+        except (NeighbourError, UnknownAccount) as error:
+            return str(error)
         return ""
 
     def _is_due(self) -> bool:
-        counted, now = self._counted, self._clock.now()
+        account, counted, now = self._history.account(), self._counted, self._clock.now()
         with self._store.reading() as db:
             if self._history.approved_since(db) is not None:
                 return False
-            in_plex, _ = db.plays.count_history(self._history.account(), since=self._history.since)
+            in_plex, _ = db.plays.count_history(account, since=self._history.since)
         if counted is None:
             return True
         is_same = counted.in_plex == in_plex and not counted.unread

@@ -16,7 +16,7 @@ from functools import partial
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
-from plexsync.flows.plays.approval import approve_plays, find_approved_since, is_used_before
+from plexsync.flows.plays.approval import PERSON_OF, approve_plays, find_approved_since, is_used_before
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, PLAYS, Why
 from plexsync.rules.neighbours import Clock, PlexWatch, Stash
@@ -127,8 +127,9 @@ class HistoryPoll:
         self._problem = ""
         # Whether Plex has not listed a saved play.
         self._lacks_plays = False
-        # A name is looked up at the first request.
+        # A name is looked up at the first request, and who has a number.
         self._account = rules.number
+        self._has_met = False
 
     @property
     def lacks_plays(self) -> bool:
@@ -169,18 +170,26 @@ class HistoryPoll:
         return find_approved_since(db, self.known_account(db), watch_since=self._rules.since)
 
     def account(self) -> int:
-        """The number of the account, asked once. Raises UnknownAccount, and NeighbourError if Plex can't be asked."""
-        if self._account is None:
-            name = self._rules.account.casefold()
-            accounts = self._gates.ask(READ_PLEX, self._plex.accounts)
-            numbers = [number for number, other in accounts.items() if other.casefold() == name]
-            with self._store.writing() as tx:
-                tx.notes.save(f"{NUMBER_OF}{name}", str(numbers[0]) if len(numbers) == 1 else "")
-            if len(numbers) != 1:
-                count = "no account" if not numbers else f"{len(numbers)} accounts"
-                raise UnknownAccount(f"{count} of the Plex server with the name of watch_account")
-            (self._account,) = numbers
+        """The number of the account, asked once with who has it. Raises UnknownAccount and NeighbourError."""
+        if self._account is None or not self._has_met:
+            self._account = self._met()
+            self._has_met = True
         return self._account
+
+    def _met(self) -> int:
+        """Ask Plex for the number of the account, and note it with the name of the person who has it."""
+        name, number = self._rules.account.casefold(), self._rules.number
+        persons = {key: text.casefold() for key, text in self._gates.ask(READ_PLEX, self._plex.accounts).items()}
+        numbers = [key for key, text in persons.items() if text == name] if number is None else [number]
+        with self._store.writing() as tx:
+            if number is None:
+                tx.notes.save(f"{NUMBER_OF}{name}", str(numbers[0]) if len(numbers) == 1 else "")
+            for key in numbers:
+                tx.notes.save(f"{PERSON_OF}{key}", persons.get(key, ""))
+        if len(numbers) != 1:
+            count = "no account" if not numbers else f"{len(numbers)} accounts"
+            raise UnknownAccount(f"{count} of the Plex server with the name of watch_account")
+        return numbers[0]
 
     def poll(self, stopping: Callable[[], bool] = lambda: False) -> str:
         """Read what was played since the last time; returns why that is not possible now, '' if it was.
@@ -249,6 +258,9 @@ class HistoryPoll:
                 self._lacks_plays |= db.plays.has_unlisted(account, since=start, listed_at=now)
             if soon or not self._lacks_plays:
                 return
+        if is_whole:
+            # The number may be another person's by now.
+            account = self._account = self._met()
         if self._list(account, wanted, now, stopping):
             self._complete(account, f"{machine} {wanted}", now)
 
