@@ -6,7 +6,7 @@ from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.parts import Parts
 from plexsync.app.rules import MINUTE
 from plexsync.engine.notifications import seen
-from plexsync.reports.format import stamp, unstamped
+from plexsync.reports.format import many, stamp, unstamped
 from plexsync.reports.missing_plays import TITLE, find_missing_plays, missing_words
 from plexsync.reports.old_lists import old_lists_text
 from plexsync.reports.shapes.outages import OutageFacts
@@ -124,9 +124,8 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
     elif worker_is_missed(worker):
         told.append(Need("idle", "person", "No worker runs", "Nothing is synced until plexsync serve runs again."))
     if facts["events"]["unread"]:
-        unread = (
-            f"{facts['events']['unread']:,} events of the hook can't be read: plexsync doctor tells where they are."
-        )
+        events = many(facts["events"]["unread"], "event")
+        unread = f"{events} of the hook can't be read: plexsync doctor tells where the files are."
         told.append(Need("unread", "person", "Events were set aside", unread))
     if not kept["balanced"]:
         told.append(
