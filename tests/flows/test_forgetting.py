@@ -1,8 +1,9 @@
 """What was remembered of scenes goes with their rows, once they are gone from Stash for long."""
 
 from plexsync.rules.job import State
+from plexsync.rules.match_records import Binding
 from plexsync.rules.plan_records import Pushing
-from tests.engine.house import DAY
+from tests.engine.house import DAY, path_of
 
 
 def prune(house):
@@ -39,3 +40,23 @@ def test_the_memory_of_a_scene_that_was_given_up_stays_with_its_items(house):
     prune(house)
     assert house.rows(f"select count(*) from job where id = {given_up}") == [(0,)]
     assert given_up in remembered(house)
+
+
+def test_what_you_said_about_a_gone_scene_goes_with_its_row_and_its_neighbour_stands_as_before(house):
+    before, gone, after = house.in_step(3)
+    with house.store.writing() as tx:
+        for id in (before, gone, after):
+            tx.bindings.bind(Binding(id, house.key_of(id), (path_of(id),), house.clock.now()), "")
+            tx.notes.save(f"kept:{id}", "1")
+    house.stash_sim.destroy_scene(gone)
+    house.want(gone)
+    house.clock.move(2)
+    house.work()
+    assert house.rows("select scene, word from standing order by scene") == [(before, "in step"), (after, "in step")]
+    prune(house)
+    with house.store.reading() as db:
+        assert {binding.scene for binding in db.bindings.all()} == {before, after}
+    assert house.rows("select name from note where name like 'kept:%' order by name") == [
+        (f"kept:{before}",),
+        (f"kept:{after}",),
+    ]
