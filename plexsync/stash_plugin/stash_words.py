@@ -47,6 +47,7 @@ TABLE = (
     (r"plexsync status (SCENE|\d+)", TAB),
     ("plexsync status", "the task Show status"),
     ("plexsync outages", PAGE),
+    (r"plexsync accept \S+ --no", f"the button Leave them on {PAGE}"),
     (r"plexsync accept( [a-z]+(-[a-z]+)+)?", f"the button Accept the change on {PAGE}"),
     (r"plexsync dlq retry( --all| --cause \w+)?", "the task Retry what was given up"),
     (r"plexsync dlq (list|show|drop)( \d+)?", PAGE),

@@ -1,5 +1,6 @@
 """The API and `--json` answer with the keys and types that the shapes of the reports declare."""
 
+import json
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -64,6 +65,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
             studios = [CollectionObject("studio", id) for id in range(1, 20)]
             tx.collections.ensure(NewCollection(studio, section.uuid, section.key, "A studio") for studio in studios)
             tx.notes.save(DASHBOARD, "machine http://127.0.0.1:9797 localhost")
+            mark = json.dumps({"scene": ids["in_step"], "lists": {"tags": {"old": "Old"}}})
+            tx.notes.mark_old_lists({"1": mark})
             tx.notes.save(WORKER_ENDED, after_end("", parts.clock.now(), "it was killed"))
         with try_lock(world.folder, lock.DASHBOARD):
             yield world, ids
