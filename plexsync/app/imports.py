@@ -31,6 +31,7 @@ def import_parts(parts: Parts, *, may_go_on: Callable[[], bool] = lambda: True) 
     store, gates, clock = parts.store, parts.gates, parts.clock
     stash = stash_client(StashCreating, parts.config, clock, parts.settings.looks, alive=parts.watchdog.alive)
     longest = round(1000 * whole_request(parts.config.plex_read_timeout))
+    parts.expiry.recall(store)
     try:
         changes = OpenChanges(store, stash, gates, clock, parts.expiry, longest=longest)
         policy, ratings = parts.settings.looks.policy, rating_rules(parts.config)

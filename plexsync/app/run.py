@@ -153,6 +153,7 @@ def engine(
 
 def take_up(parts: Parts, works: Engine) -> None:
     """Reclaim the jobs of a dead worker, and apply what changed settings cause. Safe to repeat."""
+    parts.expiry.recall(parts.store)
     works.reclaim()
     are_ratings_off = rating_rules(parts.config) is None
     if parts.config.watch_back == "off":

@@ -4,8 +4,12 @@ An open request is saved with the wall-clock time until which it may take effect
 clock leaps past that time, the request can still arrive. So a leap counts only once the longest request has ended.
 """
 
+from contextlib import suppress
+
 from plexsync.engine.rules import WorkRules
 from plexsync.rules.neighbours import Clock
+from plexsync.rules.note_keys import CLOCK_SEEN
+from plexsync.store.database import Database
 
 # The wall clock may gain this much on the steady clock (milliseconds) without a leap: it is corrected all the time.
 CORRECTION = 1000.0
@@ -19,8 +23,7 @@ def longest_request(rules: WorkRules) -> int:
 class Expiry:
     """Tells which open requests of a flow have ended. `longest`: see `longest_request`.
 
-    It notices a leap between two calls of any method, so a flow calls one with every look, and one before it sends. How
-    an earlier process saw the clock is not known.
+    It notices a leap between two calls of any method, so a flow calls one with every look, and one before it sends.
     """
 
     def __init__(self, clock: Clock, longest: int) -> None:
@@ -29,6 +32,27 @@ class Expiry:
         self._offset = clock.now() - clock.monotonic() * 1000
         # (when it was noticed, the offset before it) of each leap that does not count yet, by the steady clock.
         self._leaps: list[tuple[float, float]] = []
+        self._has_recalled = False
+
+    def recall(self, store: Database) -> None:
+        """Notice also a leap since an earlier process on this database has called this; each does at its start.
+
+        The steady clock goes on from process to process. Where it does not, as after a restart of the machine, that is a
+        leap too.
+        """
+        if self._has_recalled:
+            return
+        with store.reading() as db:
+            seen = db.notes.text(CLOCK_SEEN)
+        steady = self._clock.monotonic() * 1000
+        with suppress(ValueError):
+            self._offset, *leaps = map(float, seen.split())
+            self._leaps = [leap for leap in zip(leaps[::2], leaps[1::2], strict=True) if leap[0] <= steady]
+        self.notice()
+        numbers = [self._offset, *(number for leap in self._leaps for number in leap)]
+        with store.writing() as tx:
+            tx.notes.save(CLOCK_SEEN, " ".join(f"{number:.0f}" for number in numbers))
+        self._has_recalled = True
 
     def notice(self) -> float:
         """Notice a leap since the last call; returns the steady time in milliseconds."""

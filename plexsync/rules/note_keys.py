@@ -66,6 +66,8 @@ JOURNALLED = "journal:last"
 PLAYS_JOURNALLED = "plays:journal"
 # The start of the last comparison of plays, and the last loss of this database then.
 PLAYS_COMPARED = "plays:compared"
+# The milliseconds by which the clock was ahead of the steady clock at the start of the last process, and its leaps.
+CLOCK_SEEN = "clock:seen"
 # The start of the last comparison of collections, and a fingerprint of the settings then.
 COLLECTIONS_COMPARED = "collections:compared"
 # Scenes that Stash no longer lists with the newest time that they had (`plexsync.rules.restored_stash`).

@@ -5,21 +5,23 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 
 import pytest
 
 from plexsync.app.clients import stash_client
 from plexsync.app.database_files import DATABASE
 from plexsync.app.fingerprints import client_id, wishes
+from plexsync.app.imports import import_parts
 from plexsync.app.parts import opened
 from plexsync.app.rules import look_rules, profile, work_rules
-from plexsync.app.run import serve
+from plexsync.app.run import engine, serve, take_up
 from plexsync.app.switches import bulk_approved
 from plexsync.engine import loop
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import Damaged
-from plexsync.rules.job import Kind, Why
-from plexsync.rules.note_keys import REPAIRED
+from plexsync.rules.job import DAY, Kind, Why
+from plexsync.rules.note_keys import CLOCK_SEEN, REPAIRED
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
@@ -57,6 +59,24 @@ def test_a_client_id_does_not_tell_the_salt(tmp_path):
 def test_an_unknown_end_is_waited_for_as_long_as_a_request_can_take():
     config = PlexSyncConfig(plex_url="http://nas", plex_token="t", plex_read_timeout=7)
     assert work_rules(config).deadline == 14_000
+
+
+@contextmanager
+def worker_of(parts):
+    with engine(parts, threading.Event()) as works:
+        take_up(parts, works)
+        yield
+
+
+@pytest.mark.parametrize("process", [worker_of, import_parts])
+def test_a_process_waits_for_what_an_earlier_one_has_sent_before_the_clock_leapt(tmp_path, process):
+    config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="t", stash_url="http://127.0.0.1:9")
+    with opened(config, tmp_path, worker=True) as parts:
+        before = parts.clock.now() - round(parts.clock.monotonic() * 1000) - DAY
+        with parts.store.writing() as tx:
+            tx.notes.save(CLOCK_SEEN, f"{before}")
+        with process(parts):
+            assert parts.expiry.ended() < parts.clock.now() - DAY / 2
 
 
 # --- what is wanted, and whether it may be written as a whole --------------------------------------------------------

@@ -1,11 +1,14 @@
 """When a request whose end is unknown has ended for certain, also if the clock is set meanwhile."""
 
+from contextlib import closing
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.engine.rules import WorkRules
+from plexsync.store.database import Database
 from tests.engine.clocks import Clock
 
 LONGEST = 240_000
@@ -82,6 +85,28 @@ def test_what_has_no_request_waits_for_none():
     expiry = Expiry(clock, LONGEST)
     clock.leap(DAY)
     assert expiry.until(0) == 0
+
+
+@pytest.mark.parametrize("leap", [90, DAY, 400 * DAY])
+def test_a_leap_between_two_processes_ends_no_request_and_is_waited_out_once(tmp_path, leap):
+    clock = Clock()
+    until = clock.now() + 60 * SECOND
+
+    def process() -> Expiry:
+        expiry = Expiry(clock, LONGEST)
+        expiry.recall(store)
+        return expiry
+
+    with closing(Database(tmp_path / "plexsync.db", worker=True)) as store:
+        assert process().until(until) == until
+        clock.leap(leap)
+        assert process().until(until) == clock.now() + LONGEST
+        clock.move(50)
+        assert process().until(until) > clock.now()
+        clock.move(10)
+        assert process().until(until) == until <= process().ended()
+        clock.move(LONGEST / SECOND)
+        assert process().ended() == clock.now()
 
 
 PASSING = st.tuples(st.just("pass"), st.sampled_from([1, 20, 90, 239]))

@@ -181,6 +181,7 @@ class Process:
         self.back = way_back(parts, setting.watch) if setting.watch else None
         self._ratings_both_ways = setting.ratings
         self.ratings = rating_back(parts, setting.ratings) if setting.ratings else None
+        parts.expiry.recall(self.store)
         self.engine = engine_on(parts, holder=holder, pool=Inline(), back=self.back, ratings=self.ratings)
 
     def imports(self) -> ImportParts:
