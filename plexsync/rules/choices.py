@@ -55,7 +55,7 @@ EFFECTS: Mapping[Choice, str] = {
 }
 
 
-DECLINE = f"plexsync accept {Choice.OLD_LISTS} --no"
+DECLINE = "plexsync accept old-lists --no"
 LEFT = "They stay as they are, names that Stash drops included, and it is not asked again."
 
 

@@ -48,6 +48,7 @@ TABLE = (
     ("plexsync status", "the task Show status"),
     ("plexsync outages", PAGE),
     (r"plexsync accept \S+ --no", f"the button Leave them on {PAGE}"),
+    ("plexsync accept old-lists", f"the button Take them on {PAGE}"),
     (r"plexsync accept( [a-z]+(-[a-z]+)+)?", f"the button Accept the change on {PAGE}"),
     (r"plexsync dlq retry( --all| --cause \w+)?", "the task Retry what was given up"),
     (r"plexsync dlq (list|show|drop)( \d+)?", PAGE),
@@ -69,6 +70,7 @@ TABLE = (
     (r"plexsync redo(?! --)( SCENE| \d+)?", f"the button Redo in {TAB}"),
     (" → plexsync fix", f" → {PAGE}"),
     ("strict_mode = false", "turn off the setting Strict mode"),
+    (r"plexsync drift(?! --)( \d+)?", "in the dashboard, page Drift, or in a terminal"),
     (
         r"plexsync (sync|top|history|bind|unbind|ignore|unignore|undo|release|redo|drift|probe|backup|restore|move|init"
         r"|adopt)\b( --?[a-z-]+| SCENE| ITEM| \d+)*",
