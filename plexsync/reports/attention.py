@@ -35,6 +35,9 @@ HUNG = (
     "serve; if it happens again, please report it with the log."
 )
 
+# While one of these needs you, nothing is written.
+STOPS = ("off", "commits", "hung", "ended", "idle")
+
 
 @dataclass(frozen=True)
 class Need:
@@ -49,6 +52,12 @@ class Need:
     text: str
     where: str = ""
     since: int | None = None
+
+    @property
+    def stops(self) -> bool:
+        """Whether nothing is written meanwhile."""
+        head, _, name = self.key.partition(":")
+        return head in STOPS or (head == "hold" and name != GateName.STASH_WRITES)
 
 
 def needs(parts: Parts, facts: StatusFacts) -> list[Need]:

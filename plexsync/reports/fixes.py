@@ -228,7 +228,7 @@ def _problem(cured: Cure, candidates: SceneCandidates) -> str:
     """What is wrong, with the number of the other scene."""
     rivals = ", ".join(map(str, sorted({item.rival for item in candidates.items if item.rival})))
     if cured is TWO and rivals:
-        return f"two scenes in Stash have this file, this one and {rivals}"
+        return f"two scenes in Stash have this file, this one and scene {rivals}"
     if cured is ELSEWHERE and rivals:
         return f"Plex shows scene {rivals} in its place, because you bound the item to that one"
     return cured.meaning

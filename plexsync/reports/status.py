@@ -212,6 +212,9 @@ def verified_words(facts: "VerifiedFacts | None") -> str:
         return "never"
     compared = facts["in_sync"] + facts["differ"]
     sample = ", a sample" if facts["sample"] else ""
+    if facts["differ"]:
+        # It is the state before the comparison wrote, so it stands beside a library that is in sync since.
+        return f"{facts['differ']:,} of {compared:,} differed then{sample}"
     return f"{facts['in_sync']:,} of {compared:,} were {in_sync_words(facts['kept_fields'])}{sample}"
 
 

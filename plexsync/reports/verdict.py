@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     # How bad it is, and the words for it.
     Part = tuple[str, str]
 
-BAD, WAIT, WELL = "bad", "wait", "well"
+# Red where nothing is written, amber where somebody is needed soon, green for the rest. `NEEDS` is amber and needs you.
+BAD, WAIT, WELL, NEEDS = "bad", "wait", "well", "needs"
 BETWEEN = " · "
 NEVER = "1970-01-01T00:00:00Z"
 # A worker that ended by itself so often in a row, and runs again, is told.
@@ -48,17 +49,20 @@ def verdict(facts: "BareFacts", poll_seconds: float = 0.0) -> "VerdictFacts":
     tones = {tone for tone, _ in parts}
     text = BETWEEN.join(words for _, words in parts)
     return {
-        "tone": BAD if BAD in tones else WAIT if WAIT in tones else WELL,
+        "tone": BAD if BAD in tones else WAIT if {WAIT, NEEDS} & tones else WELL,
         "text": text,
-        "parts": [{"tone": tone, "text": words} for tone, words in parts],
+        "parts": [
+            {"tone": WAIT if tone == NEEDS else tone, "text": words, "yours": tone in (BAD, NEEDS)}
+            for tone, words in parts
+        ],
         "next_check": stamp(_next_check(facts, poll_seconds)),
     }
 
 
-def urgency(facts: "VerdictFacts") -> "tuple[int, int]":
-    """A key that sorts verdicts of several servers: the worst one first, by what needs you and what waits."""
+def urgency(facts: "VerdictFacts") -> "tuple[int, int, int]":
+    """A key that sorts verdicts of several servers: the worst one first, by what stops it, needs you and waits."""
     tones = [part["tone"] for part in facts["parts"]]
-    return -tones.count(BAD), -tones.count(WAIT)
+    return -tones.count(BAD), -sum(part["yours"] for part in facts["parts"]), -tones.count(WAIT)
 
 
 def verdict_line(facts: "VerdictFacts", now: int, plex: str = "") -> str:
@@ -76,12 +80,12 @@ def verdict_line(facts: "VerdictFacts", now: int, plex: str = "") -> str:
 
 def pointed(parts: "Sequence[VerdictPart]", way: str) -> "list[VerdictPart]":
     """The parts, with the `way` to mend them behind the last one that needs you."""
-    last = max((at for at, part in enumerate(parts) if part["tone"] == BAD), default=None)
+    last = max((at for at, part in enumerate(parts) if part["yours"]), default=None)
     return [{**part, "text": part["text"] + way} if at == last else part for at, part in enumerate(parts)]
 
 
 def verdict_parts(facts: "BareFacts") -> "list[Part]":
-    """The parts of the verdict. What needs you is `BAD`."""
+    """The parts of the verdict. What needs you is `BAD` if nothing is written meanwhile, else `NEEDS`."""
     parts = [
         *_yours(facts),
         *_servers(facts),
@@ -177,24 +181,24 @@ def _yours(facts: "BareFacts") -> "Iterator[Part]":
         if server != GateName.STASH_WRITES:
             yield BAD, hold_words(server, held)
         elif not is_covered(server, closed_gates(facts)):
-            yield BAD, f"{hold_words(server, held)}: {_goes_on(facts)}"
+            yield NEEDS, f"{hold_words(server, held)}: {_goes_on(facts)}"
     if not facts["bulk_approved"]:
-        yield BAD, "the first write needs your approval"
+        yield NEEDS, "the first write needs your approval"
     if change := facts["setting_change"]:
-        yield BAD, f"{change['text']}: look, write, or set it back"
+        yield NEEDS, f"{change['text']}: look, write, or set it back"
     if first := facts["plays"]["first"]:
         later = "" if first["missing"] or first["unmatched"] or first["unread"] else "later ones "
-        yield BAD, f"{first_plays_words(first)}: {later}wait for your yes ({FIRST_PLAYS})"
+        yield NEEDS, f"{first_plays_words(first)}: {later}wait for your yes ({FIRST_PLAYS})"
     if lists := facts["old_lists"]:
-        yield BAD, f"{old_lists_words(lists)}: take them as its own? (plexsync accept old-lists)"
+        yield NEEDS, f"{old_lists_words(lists)}: take them as its own? (plexsync accept old-lists)"
     if not facts["worker"]["enabled"]:
         yield BAD, "PlexSync is switched off"
     if unread := facts["events"]["unread"]:
-        yield BAD, f"{many(unread, 'event')} can't be read"
+        yield NEEDS, f"{many(unread, 'event')} can't be read"
     if not facts["books"]["balanced"]:
-        yield BAD, "the books do not balance"
+        yield NEEDS, "the books do not balance"
     if facts["repaired_at"] and abs(unstamped(facts["at"] or "") - unstamped(facts["repaired_at"])) < DAY:
-        yield BAD, "the database was rebuilt"
+        yield NEEDS, "the database was rebuilt"
 
 
 def _servers(facts: "BareFacts") -> "Iterator[Part]":
@@ -229,7 +233,7 @@ def _worker(worker: "WorkerFacts", now: int) -> "Iterator[Part]":
         yield BAD, "the database waits for a standby server, and stores nothing (plexsync doctor)"
         return
     if worker["ended"] and worker_fails(worker):
-        yield BAD, f"{ended_words(worker['ended'], now)} ({ADVICE})"
+        yield NEEDS if worker["alive"] else BAD, f"{ended_words(worker['ended'], now)} ({ADVICE})"
     if worker_hangs(worker):
         yield BAD, "the worker hangs"
     elif worker_fails(worker) and not worker["running"]:
@@ -237,7 +241,7 @@ def _worker(worker: "WorkerFacts", now: int) -> "Iterator[Part]":
     elif worker_is_missed(worker):
         yield BAD, "no worker runs"
     elif worker["enabled"] and worker["starting"]:
-        yield WAIT, "the worker is starting"
+        yield WELL, "the worker is starting"
     if worker["thread_ended"] and worker["running"]:
         yield WAIT, thread_words(worker["thread_ended"], now)
     if unlike := [row["host"] for row in worker["standbys"] if row["differing"]]:
@@ -250,18 +254,18 @@ def _scenes(facts: "BareFacts") -> "Iterator[Part]":
     counts.pop(SceneStatus.GONE)
     in_sync, total = counts.pop(SceneStatus.IN_SYNC), sum(counts.values())
     if not in_sync + total:
-        yield WAIT, "no scene is known yet"
+        yield WELL, "no scene is known yet"
         return
     yield WELL, f"{in_sync:,} of {in_sync + total:,} {in_sync_line(facts['kept_fields'])}"
     for status, count in sorted(counts.items(), key=lambda entry: entry[0].tone != BAD):
         if count:
-            yield status.tone if status.tone in (BAD, WAIT) else WELL, counted(status.word, count)
+            yield NEEDS if status.tone == BAD else WELL, counted(status.word, count)
 
 
 def _collections(facts: "BareFacts") -> "Iterator[Part]":
     """The collections that need you; how the others stand is for their own list."""
     if count := facts["collections"].get(CollectionStatus.FAILED, 0):
-        yield BAD, f"{many(count, 'collection')} {'needs' if count == 1 else 'need'} you"
+        yield NEEDS, f"{many(count, 'collection')} {'needs' if count == 1 else 'need'} you"
 
 
 def _next_check(facts: "BareFacts", poll_seconds: float) -> int | None:
@@ -287,13 +291,13 @@ def _pending(facts: "BareFacts") -> "Iterator[Part]":
     needing = sum(facts["scenes"][status]["count"] for status in STATUSES if status.tone == BAD)
     needing += facts["collections"].get(CollectionStatus.FAILED, 0)
     if facts["dlq"]["count"] and not needing:
-        yield BAD, many(facts["dlq"]["count"], "dead letter")
+        yield NEEDS, many(facts["dlq"]["count"], "dead letter")
     if waiting := facts["events"]["waiting"]:
-        yield WAIT, f"{many(waiting, 'event')} left as files"
+        yield WELL, f"{many(waiting, 'event')} left as files"
     if waiting := facts["plays"]["waiting"]:
         way = "wait for Stash" if plays_wait(facts) else "on their way to Stash"
-        yield WAIT, f"plays of {many(waiting, 'scene')} {way}"
+        yield WAIT if plays_wait(facts) else WELL, f"plays of {many(waiting, 'scene')} {way}"
     if facts["comparison_due"] and not facts["setting_change"]:
-        yield WAIT, "a full comparison is due"
+        yield WELL, "a full comparison is due"
     elif not facts["last_reconcile"]:
-        yield WAIT, "no full comparison yet: other scenes are not counted"
+        yield WELL, "no full comparison yet: other scenes are not counted"

@@ -62,10 +62,10 @@ class Cause(StrEnum):
         "ambiguous",
         STUBBORN,
         Cure(
-            "several items in Plex fit, or its item belongs to another scene: PlexSync does not guess",
-            "explain shows which. Several items: bind the right one (plexsync bind), remove or split the duplicate in "
-            "Plex, or set path_map so that the full path decides. Another scene's: merge both in Stash, or split the item "
-            "in Plex. PlexSync then retries it by itself.",
+            "it is not certain which item in Plex shows the scene: PlexSync does not guess",
+            "explain shows why. Several items fit: bind the right one (plexsync bind), remove or split the duplicate in "
+            "Plex, or set path_map so that the full path decides. Several scenes fit: merge them in Stash, or split the "
+            "item in Plex. PlexSync then retries it by itself.",
         ),
     )
     STRICT = _Row(

@@ -47,7 +47,7 @@ def _short_verdict(entry: EntryDesk) -> OtherVerdict:
     if verdict is None:
         return OtherVerdict(BAD, f"{entry.name}: its database can't be used", f"{prefix_of(entry.name)}/")
     text = ", ".join(part["text"] for part in verdict["parts"] if part["tone"] == verdict["tone"])
-    page = "/fix" if verdict["tone"] == BAD else "/"
+    page = "/fix" if any(part["yours"] for part in verdict["parts"]) else "/"
     return OtherVerdict(verdict["tone"], f"{entry.name}: {text}", f"{prefix_of(entry.name)}{page}")
 
 

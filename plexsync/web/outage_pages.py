@@ -6,13 +6,17 @@ from datetime import UTC, datetime
 
 from starlette.responses import Response
 
+from plexsync.app.rules import HOUR
+from plexsync.reports.format import unstamped
 from plexsync.reports.outages import report
 from plexsync.reports.shapes.outages import OutageFacts
+from plexsync.reports.shapes.status import StatusFacts
 from plexsync.rules.gate_names import caption, shown
 from plexsync.rules.job import DAY
 from plexsync.rules.outages import bars, ticks
 from plexsync.rules.samples import Bucket, buckets
 from plexsync.rules.sorting import Sort
+from plexsync.rules.status_words import SceneStatus, job_counts
 from plexsync.web.charts import RANGES, SUBJECTS, Drawing, Line, Range, Subject, draw, value
 from plexsync.web.pages import TEMPLATES, Ask, PageNotFound, Wrong, page, picture
 from plexsync.web.sorting import address, sort_links, sort_named
@@ -178,8 +182,47 @@ def _figures(rows: list[Bucket], line: Line, *, rate: bool) -> str:
 
 
 def charts(ask: Ask) -> Response:
-    """All charts, each with its values as a table."""
-    return ask.show("charts.html", ranges=[_range(name, record(ask, span)) for name, span in RANGES.items()])
+    """All charts, each with its values as a table; the queue with its books, the breakers, and what happens next."""
+    facts = ask.desk.facts()
+    undone, skipped = facts["undone"], facts["scenes"][SceneStatus.SKIPPED]["count"]
+    resting = {"undone": undone["undone"], "released": undone["released"], "skipped": skipped}
+    return ask.show(
+        "charts.html",
+        found=facts,
+        ranges=[_range(name, record(ask, span)) for name, span in RANGES.items()],
+        states=[(row.word, row.count, row.meaning, row.tone) for row in job_counts(facts["jobs"], resting)],
+        breakers=[
+            (caption(name), breaker["state"].replace("_", "-"), breaker["opened_at"])
+            for name, breaker in facts["breakers"].items()
+        ],
+        coming=coming(ask, facts),
+    )
+
+
+def coming(ask: Ask, facts: StatusFacts) -> list[tuple[str, int | str]]:
+    """The next events, and their times."""
+    parts, now = ask.desk.parts, ask.now
+    upcoming: list[tuple[str, int | str]] = []
+    with parts.store.reading() as db:
+        due = db.jobs.next_due(now)
+    if due is not None:
+        upcoming.append(("the next scene is synced", due if due > now else "now"))
+    for name, breaker in facts["breakers"].items():
+        if breaker["next_probe_at"]:
+            upcoming.append((f"{caption(name)} is probed", breaker["next_probe_at"]))
+    hours = parts.config.reconcile_interval_hours
+    if facts["comparison_due"]:
+        upcoming.append(("full comparison", "soon: it is due"))
+    elif hours and facts["last_reconcile"]:
+        upcoming.append(("full comparison", unstamped(facts["last_reconcile"]) + round(hours * HOUR)))
+    if facts["last_poll"]:
+        upcoming.append(
+            (
+                "poll of Stash",
+                unstamped(facts["last_poll"]) + round(parts.config.stash_poll_interval * 1000),
+            )
+        )
+    return upcoming
 
 
 def _range(name: str, record: Record) -> ChartSection:

@@ -1,13 +1,11 @@
-"""The overview: the status, what needs you, and what happens next."""
+"""The overview: the status, what needs you, and what was done last."""
 
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from plexsync.app.rules import HOUR
 from plexsync.reports.attention import needs
 from plexsync.reports.edits import WAYS
-from plexsync.reports.format import unstamped
 from plexsync.reports.rows import short, title
 from plexsync.reports.shapes.outages import OutageFacts
 from plexsync.reports.shapes.status import HoldFacts, StatusFacts
@@ -15,14 +13,7 @@ from plexsync.reports.status import play_counts, server_words, verified_words
 from plexsync.reports.verdict import LINK, plays_wait, pointed
 from plexsync.rules.gate_names import CURE, GateName, caption
 from plexsync.rules.job import Kind
-from plexsync.rules.status_words import (
-    MAIN,
-    UP,
-    SceneStatus,
-    buckets,
-    job_counts,
-    job_word,
-)
+from plexsync.rules.status_words import MAIN, UP, SceneStatus, buckets, job_word
 from plexsync.web.charts import RANGES, SUBJECTS
 from plexsync.web.entry_verdicts import other_verdicts, worst
 from plexsync.web.outage_pages import ChartPicture, record
@@ -96,12 +87,6 @@ def overview(ask: Ask) -> Response:
     """The same facts as `plexsync status`, and the latest events."""
     facts = ask.desk.facts()
     pushes, troubles = latest(ask)
-    undone = facts["undone"]
-    resting = {
-        "undone": undone["undone"],
-        "released": undone["released"],
-        "skipped": facts["scenes"]["skipped"]["count"],
-    }
     others = other_verdicts(ask.entries, ask.entry)
     return ask.show(
         "overview.html",
@@ -115,8 +100,6 @@ def overview(ask: Ask) -> Response:
         plays=plays(ask, facts),
         scenes=scenes(facts),
         bar=bar(facts),
-        states=[(row.word, row.count, row.meaning, row.tone) for row in job_counts(facts["jobs"], resting)],
-        coming=coming(ask, facts),
         charts=charts(ask),
         pushes=pushes,
         troubles=troubles,
@@ -141,7 +124,9 @@ def server(facts: StatusFacts, gate: GateName) -> ServerCard:
     words = server_words(breaker, held=held is not None, patience=patience is not None)
     ramp = pace["jobs_per_claim"] if pace else 0
     last = facts["outages"]["last"]
-    kind = "bad" if held or breaker["state"] != "closed" else "wait" if words != UP or ramp else "well"
+    is_closed = held is not None or breaker["state"] != "closed"
+    stops = held is not None and gate is not GateName.STASH_WRITES
+    kind = "bad" if stops else "wait" if is_closed or words != UP or ramp else "well"
     return ServerCard(
         id=gate.replace(":", "-"),
         name=caption(gate),
@@ -158,7 +143,7 @@ def server(facts: StatusFacts, gate: GateName) -> ServerCard:
         ramp=ramp,
         last=last if last and last["server"] == gate else None,
         contacts=contacts(facts, gate),
-        cure=CURE if gate is GateName.STASH_WRITES and kind == "bad" else "",
+        cure=CURE if gate is GateName.STASH_WRITES and is_closed else "",
     )
 
 
@@ -195,10 +180,15 @@ def by_word(facts: StatusFacts) -> list[tuple[SceneStatus, int]]:
     return [(same[0], sum(facts["scenes"][status]["count"] for status in same)) for same in buckets()]
 
 
+def tone_of(status: SceneStatus) -> str:
+    """The colour of a number of scenes: amber if somebody is needed, and none for what the worker does by itself."""
+    return {"bad": "wait", "wait": "plain"}.get(status.tone, status.tone)
+
+
 def scenes(facts: StatusFacts) -> list[tuple[SceneStatus, int, str]]:
     """The figures: status, count and colour."""
     return [
-        (status, count, status.tone if count else "plain")
+        (status, count, tone_of(status) if count else "plain")
         for status, count in by_word(facts)
         if count or status in MAIN
     ]
@@ -206,39 +196,13 @@ def scenes(facts: StatusFacts) -> list[tuple[SceneStatus, int, str]]:
 
 def bar(facts: StatusFacts) -> list[tuple[str, str, float, float]]:
     """The segments of the bar: label, colour, start and width, in percent."""
-    counts = [(status.value, status.tone, count) for status, count in by_word(facts) if count]
+    counts = [(status.value, tone_of(status), count) for status, count in by_word(facts) if count]
     total, at, parts = sum(count for *_, count in counts), 0.0, []
     for name, kind, count in counts:
         width = 100 * count / total
         parts.append((name, kind, at, width))
         at += width
     return parts
-
-
-def coming(ask: Ask, facts: StatusFacts) -> list[tuple[str, int | str]]:
-    """The next events, and their times."""
-    parts, now = ask.desk.parts, ask.now
-    upcoming: list[tuple[str, int | str]] = []
-    with parts.store.reading() as db:
-        due = db.jobs.next_due(now)
-    if due is not None:
-        upcoming.append(("the next scene is synced", due if due > now else "now"))
-    for name, breaker in facts["breakers"].items():
-        if breaker["next_probe_at"]:
-            upcoming.append((f"{caption(name)} is probed", breaker["next_probe_at"]))
-    hours = parts.config.reconcile_interval_hours
-    if facts["comparison_due"]:
-        upcoming.append(("full comparison", "soon: it is due"))
-    elif hours and facts["last_reconcile"]:
-        upcoming.append(("full comparison", unstamped(facts["last_reconcile"]) + round(hours * HOUR)))
-    if facts["last_poll"]:
-        upcoming.append(
-            (
-                "poll of Stash",
-                unstamped(facts["last_poll"]) + round(parts.config.stash_poll_interval * 1000),
-            )
-        )
-    return upcoming
 
 
 def latest(ask: Ask) -> tuple[list[PushLine], list[TroubleLine]]:

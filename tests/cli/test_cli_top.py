@@ -181,7 +181,7 @@ def crowded(count: int) -> Glance:
         verdict={
             "tone": "bad",
             "text": HOSTILE,
-            "parts": [{"tone": "bad", "text": HOSTILE}],
+            "parts": [{"tone": "bad", "text": HOSTILE, "yours": True}],
             "next_check": "2023-11-14T22:13:30Z",
         },
         beat=1_700_000_000_000 - 5_000,
@@ -210,9 +210,12 @@ def test_a_frame_fits_any_size(size: tuple[int, int], count: int) -> None:
 
 
 def test_a_verdict_that_is_longer_than_a_line_takes_two(capsys: pytest.CaptureFixture[str]) -> None:
-    needs: VerdictPart = {"tone": "bad", "text": "950 of 1,000 in sync · 25 need you"}
+    needs: VerdictPart = {"tone": "wait", "yours": True, "text": "950 of 1,000 in sync · 25 need you"}
     snapshot = crowded(0)
-    told: VerdictFacts = {**snapshot.verdict, "parts": [needs, {"tone": "well", "text": "25 not in Plex yet"}]}
+    told: VerdictFacts = {
+        **snapshot.verdict,
+        "parts": [needs, {"tone": "well", "yours": False, "text": "25 not in Plex yet"}],
+    }
     Console(width=60, height=24, color_system=None).print(
         frame(replace(snapshot, verdict=told), None, width=60, height=24, hint="")
     )

@@ -48,7 +48,7 @@ def test_a_pair_that_is_contested_is_left_alone_in_whatever_unicode_form_it_is_n
     sights = look(house, *pair)
     assert [type(sights[id].outcome) for id in pair] == [Dead, Dead]
     assert [sights[id].outcome.error.partition(":")[0] for id in pair] == [
-        f"two scenes in Stash have this file, this one and {rival}" for rival in reversed(pair)
+        f"two scenes in Stash have this file, this one and scene {rival}" for rival in reversed(pair)
     ]
 
 

@@ -10,10 +10,10 @@ from plexsync.app.parts import Parts, opened
 from plexsync.reports.attention import machine_needs, needs
 from plexsync.reports.fix_steps import machine_entries
 from plexsync.reports.format import DAY, stamp, unstamped
-from plexsync.reports.shapes.status import BareFacts, BreakerFacts, HoldFacts
+from plexsync.reports.shapes.status import BareFacts, BreakerFacts, HoldFacts, VerifiedFacts
 from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
-from plexsync.reports.status import facts
-from plexsync.reports.verdict import LONG_COMMIT, verdict, verdict_line, word_for_worker
+from plexsync.reports.status import facts, verified_words
+from plexsync.reports.verdict import LONG_COMMIT, urgency, verdict, verdict_line, word_for_worker
 from plexsync.reports.workers import FRESH
 from plexsync.rules.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, PLAYS_MISSING, REPAIRED
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
@@ -84,22 +84,22 @@ SCENES = [
     ({"in_step": 950, "absent": 50}, "well", "950 of 1,000 in sync · 50 not in Plex yet"),
     (
         {"in_step": 950, "failed": 5, "ambiguous": 20, "absent": 25},
-        "bad",
+        "wait",
         "950 of 1,000 in sync · 25 need you · 25 not in Plex yet",
     ),
-    ({"in_step": 500, "waiting": 500}, "wait", "500 of 1,000 in sync · 500 queued"),
-    ({"in_step": 1, "waiting": 2, "ambiguous": 1}, "bad", "1 of 4 in sync · 1 needs you · 2 queued"),
+    ({"in_step": 500, "waiting": 500}, "well", "500 of 1,000 in sync · 500 queued"),
+    ({"in_step": 1, "waiting": 2, "ambiguous": 1}, "wait", "1 of 4 in sync · 1 needs you · 2 queued"),
     (
         {"in_step": 4, "ignored": 1, "dropped": 1, "outside": 2},
         "well",
         "4 of 8 in sync · 1 ignored · 2 out of scope · 1 dropped",
     ),
-    ({}, "wait", "No scene is known yet"),
+    ({}, "well", "No scene is known yet"),
 ]
 
 
 @pytest.mark.parametrize(("counts", "tone", "text"), SCENES)
-def test_the_scenes_are_counted_and_only_a_library_without_work_is_good(
+def test_the_scenes_are_counted_and_amber_says_that_somebody_is_needed(
     fine: BareFacts, counts: dict[str, int], tone: str, text: str
 ) -> None:
     assert told({**fine, "scenes": scenes(**counts)}) == {"tone": tone, "text": text}
@@ -133,9 +133,12 @@ YES = "wait for your yes (plexsync plays sync)"
 TROUBLE = [
     ({"holds": {"plex": hold("plex-server")}}, "bad", "Another Plex server answers"),
     ({"holds": {"plex": hold()}}, "bad", "Plex does not let PlexSync in"),
-    ({"bulk_approved": False}, "bad", "The first write needs your approval"),
-    ({"plays": {**NO_PLAYS, "first": FIRST_PLAYS}}, "bad", ASKS),
-    *(({"plays": {**NO_PLAYS, "first": {**FIRST_PLAYS, **counts}}}, "bad", words + YES) for counts, words in UNCOUNTED),
+    ({"bulk_approved": False}, "wait", "The first write needs your approval"),
+    ({"plays": {**NO_PLAYS, "first": FIRST_PLAYS}}, "wait", ASKS),
+    *(
+        ({"plays": {**NO_PLAYS, "first": {**FIRST_PLAYS, **counts}}}, "wait", words + YES)
+        for counts, words in UNCOUNTED
+    ),
     ({"worker": {**WORKS, "enabled": False}}, "bad", "PlexSync is switched off"),
     ({"worker": {**WORKS, "alive": False}}, "bad", "The worker hangs"),
     (
@@ -144,8 +147,8 @@ TROUBLE = [
         "The database waits for a standby server, and stores nothing (plexsync doctor)",
     ),
     ({"worker": {**WORKS, "running": False, "alive": False}}, "bad", "No worker runs"),
-    ({"events": {"waiting": 0, "unread": 1}}, "bad", "1 event can't be read"),
-    ({"repaired_at": NOW}, "bad", "The database was rebuilt"),
+    ({"events": {"waiting": 0, "unread": 1}}, "wait", "1 event can't be read"),
+    ({"repaired_at": NOW}, "wait", "The database was rebuilt"),
 ]
 
 
@@ -181,27 +184,30 @@ def test_a_worker_that_ends_by_itself_again_and_again_is_told_while_it_runs_too(
     )
     text = "The worker ended by itself 5 times since 12 min ago: KeyError: 7 (plexsync log, plexsync doctor)"
     loops: BareFacts = {**fine, "worker": ended(5, running=True)}
-    assert told(loops) == {"tone": "bad", "text": f"{text} · 1,000 of 1,000 in sync"}
+    assert told(loops) == {"tone": "wait", "text": f"{text} · 1,000 of 1,000 in sync"}
     (entry,) = machine_entries({**loops, "verdict": verdict(loops)})
     assert [step["command"] for step in entry["steps"]] == ["plexsync log", "plexsync doctor"]
     assert "5 times since 12 min ago: KeyError: 7" in entry["problem"]
 
 
 WAITS = [
-    ({"comparison_due": True}, "a full comparison is due"),
-    ({"last_reconcile": None}, "no full comparison yet: other scenes are not counted"),
-    ({"events": {"waiting": 2, "unread": 0}}, "2 events left as files"),
-    ({"plays": {**NO_PLAYS, "waiting": 1}}, "plays of 1 scene on their way to Stash"),
+    ({"comparison_due": True}, "well", "a full comparison is due"),
+    ({"last_reconcile": None}, "well", "no full comparison yet: other scenes are not counted"),
+    ({"events": {"waiting": 2, "unread": 0}}, "well", "2 events left as files"),
+    ({"plays": {**NO_PLAYS, "waiting": 1}}, "well", "plays of 1 scene on their way to Stash"),
     (
         {"plays": {**NO_PLAYS, "waiting": 2, "error": "Stash answered 500"}},
+        "wait",
         "plays of 2 scenes wait for Stash",
     ),
 ]
 
 
-@pytest.mark.parametrize(("waits", "words"), WAITS)
-def test_what_waits_comes_last_and_is_not_good(fine: BareFacts, waits: dict, words: str) -> None:
-    assert told({**fine, **waits}) == {"tone": "wait", "text": f"1,000 of 1,000 in sync · {words}"}
+@pytest.mark.parametrize(("waits", "tone", "words"), WAITS)
+def test_what_waits_comes_last_and_is_good_unless_a_server_is_awaited(
+    fine: BareFacts, waits: dict, tone: str, words: str
+) -> None:
+    assert told({**fine, **waits}) == {"tone": tone, "text": f"1,000 of 1,000 in sync · {words}"}
 
 
 def test_a_server_that_is_down_mends_itself_and_comes_after_what_needs_you(fine: BareFacts) -> None:
@@ -239,7 +245,7 @@ def test_a_stash_that_refuses_writes_stops_no_scenes(names: list, more: dict, te
 def test_a_hold_on_writes_to_stash_needs_you_and_stops_no_scenes(fine: BareFacts) -> None:
     up = {"breakers": {**fine["breakers"], "stash:write": fine["breakers"]["stash"]}}
     assert told({**fine, **up, "holds": {"stash:write": hold()}}) == {
-        "tone": "bad",
+        "tone": "wait",
         "text": "Stash refuses writes: scenes go on, plays wait · 1,000 of 1,000 in sync",
     }
     both = {"holds": {"stash": hold(), "stash:write": hold()}}
@@ -248,7 +254,7 @@ def test_a_hold_on_writes_to_stash_needs_you_and_stops_no_scenes(fine: BareFacts
 
 def test_a_dead_letter_of_a_tag_needs_you_as_well(fine: BareFacts) -> None:
     assert told({**fine, "dlq": {**fine["dlq"], "count": 1}}) == {
-        "tone": "bad",
+        "tone": "wait",
         "text": "1,000 of 1,000 in sync · 1 dead letter",
     }
 
@@ -293,7 +299,7 @@ def test_no_verdict_is_good_above_what_needs_you(parts: Parts, age: int) -> None
         tx.notes.save(INSIDE, intake.ON)
     status = facts(parts)
     assert status["repaired_at"] == stamp(repaired_at)
-    assert bool(needs(parts, status)) is (verdict(status)["tone"] == "bad") is (age == 0)
+    assert bool(needs(parts, status)) is (verdict(status)["tone"] != "well") is (age == 0)
 
 
 def test_plays_that_are_missing_in_stash_are_named_with_the_command_that_adds_them(parts: Parts) -> None:
@@ -345,3 +351,18 @@ def test_no_check_is_promised_that_nothing_waits_for_or_nobody_makes(
 ) -> None:
     absent = {**fine, "scenes": scenes(absent=2), "last_poll": "2024-05-17T11:59:03Z"}
     assert verdict({**absent, **without}, poll_seconds)["next_check"] is None
+
+
+def test_what_needs_you_leads_to_fix_also_where_work_goes_on(fine: BareFacts) -> None:
+    choices: BareFacts = {**fine, "scenes": scenes(in_step=950, ambiguous=6, waiting=1)}
+    parts = verdict(choices)["parts"]
+    assert [(part["tone"], part["yours"]) for part in parts] == [("well", False), ("wait", True), ("well", False)]
+    assert line(choices) == "950 of 957 in sync · 6 need you → plexsync fix · 1 queued"
+    stopped: BareFacts = {**choices, "holds": {"plex": hold()}}
+    assert urgency(verdict(stopped)) < urgency(verdict(choices)) < urgency(verdict(fine))
+
+
+def test_what_a_comparison_found_before_it_wrote_is_told_as_past() -> None:
+    found: VerifiedFacts = {"at": NOW, "in_sync": 0, "differ": 288, "sample": False, "kept_fields": 0}
+    assert verified_words(found) == "288 of 288 differed then"
+    assert verified_words({**found, "in_sync": 288, "differ": 0}) == "288 of 288 were in sync"

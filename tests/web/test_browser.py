@@ -316,7 +316,7 @@ def test_an_open_page_learns_of_what_changes(dash: Dash, look: Look) -> None:
     page = look().page
     page.goto(dash.url)
     expect(page.locator("#live-state")).to_have_text("Live: this page keeps itself up to date.")
-    page.locator("#queue").evaluate("node => { node.dataset.old = 'yes' }")
+    page.locator("#worker").evaluate("node => { node.dataset.old = 'yes' }")
     with dash.parts.store.writing() as tx:
         tx.jobs.want(Kind.SCENE, 7, Why.USER, dash.parts.clock.now())
     expect(page.locator("#scenes .figure", has_text="queued")).to_contain_text("1")

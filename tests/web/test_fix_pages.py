@@ -158,7 +158,7 @@ def test_two_scenes_of_one_file_are_a_problem_of_their_own_and_no_button_deletes
     with dashboard(world) as dash:
         (entry,) = dash.get("/api/fix?cause=ambiguous").json()["groups"][0]["entries"]
         told = plain(html.unescape(dash.get("/fix").text))
-        assert f"Two scenes in Stash have this file, this one and {first}" in told
+        assert f"Two scenes in Stash have this file, this one and scene {first}" in told
         assert "merge them in Stash, or choose which one Plex shows" in told.replace("Merge", "merge")
         assert "remove" not in entry["next"]
         labels = [step["label"] for step in (entry["candidates"][0]["step"], *entry["steps"])]

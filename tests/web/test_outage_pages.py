@@ -288,3 +288,11 @@ def test_the_charts_follow_the_worker(world: World) -> None:
     (at, in_step) = world.rows("select at, in_step from sample order by at desc limit 1")[0]
     assert at % MINUTE == 0
     assert in_step >= 0
+
+
+def test_the_queue_its_books_and_the_breakers_stand_on_charts_and_not_on_the_overview(dash: Dash) -> None:
+    charts, overview = plain(dash.get("/charts").text), plain(dash.get("/").text)
+    for words in ("Books: 0 accepted", "breaker of Plex closed", "What happens next".lower(), "the worker syncs it"):
+        assert words in charts
+        assert words not in overview
+    assert "breaker" not in overview

@@ -74,7 +74,7 @@ def test_a_worker_that_hangs_is_called_so_wherever_it_is_shown(dash: Dash) -> No
     with try_lock(dash.parts.folder) as lock:
         assert lock
         os.utime(dash.parts.folder / "worker.lock", (1_700_000_000, 1_700_000_000))
-        for age, tone, word, status in ((0, "wait", "running", 200), (300_000, "bad", "hangs", 503)):
+        for age, tone, word, status in ((0, "well", "running", 200), (300_000, "bad", "hangs", 503)):
             with dash.parts.store.writing() as tx:
                 tx.notes.save(HEARTBEAT, str(dash.parts.clock.now() - age))
             dash.parts.clock.sleep(FRESH)

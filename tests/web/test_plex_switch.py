@@ -18,6 +18,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from plexsync.flows.scenes.verbs import want_scenes
+from plexsync.reports.shapes.status import VerdictPart
 from plexsync.rules.errors import LocalFault, Neighbour
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.records import HoldRow
@@ -227,9 +228,12 @@ def test_the_verdict_has_the_worst_tone_and_the_worst_server_first(
     others = {SECOND: pair.second, "attic": World(pair.first.stash, pair.second.plex, third)}
     with dashboard(pair.first, name=FIRST, further=others) as dash:
 
+        def part(how: str, text: str) -> VerdictPart:
+            return {"tone": how, "text": text, "yours": "need" in text}
+
         def stands(name: str, tone: str, *parts: tuple[str, str]) -> None:
             desk = dash.entries.named(name).desk
-            verdict = {"tone": tone, "text": "", "parts": [{"tone": how, "text": text} for how, text in parts]}
+            verdict = {"tone": tone, "text": "", "parts": [part(*each) for each in parts]}
             facts = {**desk.facts(), "verdict": {**verdict, "next_check": None}}
             monkeypatch.setattr(desk, "facts", lambda: facts)
 
@@ -253,7 +257,7 @@ def test_the_switch_counts_what_needs_you_at_each_server(both: Dash) -> None:
     count = both.entries.named(SECOND).desk.problems()
     assert count
     words = f'{count}<span class="unseen"> {"problem needs" if count == 1 else "problems need"} you</span>'
-    assert f'href="/plex/{SECOND}/scenes">{SECOND} <span class="count bad">{words}' in both.get("/scenes").text
+    assert f'href="/plex/{SECOND}/scenes">{SECOND} <span class="count wait">{words}' in both.get("/scenes").text
 
 
 def test_a_database_that_cant_be_opened_stops_its_own_pages_alone(pair: Pair) -> None:
@@ -512,7 +516,7 @@ def test_an_open_page_learns_of_its_own_server_and_of_the_others(both: Dash, loo
     expect(page.locator("#live-state")).to_contain_text("Live")
     ids = pair.first.add(3)
     want_scenes(parts_of(both, SECOND).store, ids, Why.USER, parts_of(both, SECOND).clock)
-    expect(page.locator("#queue")).to_contain_text("3")
+    expect(page.locator("#scenes .figure", has_text="queued")).to_contain_text("3")
     needs_you(both, FIRST)
     expect(page.locator("#verdict").get_by_role("link", name=re.compile(f"^{FIRST}: Plex does not"))).to_be_visible()
     expect(page.locator("#plexes")).to_contain_text(f"{FIRST} 2")

@@ -28,7 +28,7 @@ def unclear(verdict: Unclear) -> Dead:
     summaries: Mapping[Reason, str] = {
         "shared item": SHARED_ITEM,
         "bound elsewhere": f"{BOUND_ELSEWHERE}, {rivals}",
-        "two scenes": f"{TWO_SCENES}, this one and {rivals}",
+        "two scenes": f"{TWO_SCENES}, this one and scene {rivals}",
     }
     summary = summaries.get(verdict.reason) or (SEVERAL_ITEMS if len(keys) > 1 else ONE_ITEM)
     return Dead("ambiguous", f"{summary}: nothing is written (plexsync explain lists the candidates)", ",".join(keys))

@@ -159,15 +159,17 @@ class VerdictPart(TypedDict):
     """One part of the verdict, such as the number of scenes that need you."""
 
     tone: str
-    """`bad` if it needs you, `wait` if it resolves itself, else `well`."""
+    """`bad` if nothing is written meanwhile, `wait` if somebody is needed soon, else `well`."""
     text: str
+    yours: bool
+    """Whether it needs you."""
 
 
 class VerdictFacts(TypedDict):
     """How everything stands, in one line: the first one on every screen."""
 
     tone: str
-    """`bad` if something needs you, else `wait` if something waits or a server is down, else `well`."""
+    """`bad` if nothing is written, else `wait` if you are needed or a server is down, else `well`."""
     text: str
     parts: list[VerdictPart]
     """The same in parts."""

@@ -372,12 +372,15 @@
 
   const TONES = { well: "success", wait: "warning", bad: "danger" };
 
+  // Whether a part of the verdict needs you. A worker of an earlier version tells it by the colour alone.
+  const isYours = (part) => (part.yours === undefined ? part.tone === "bad" : part.yours);
+
   // What is not well at the other ones of several Plex servers; an empty list with a single one.
   function others(facts) {
     const unwell = (facts.servers || []).filter((one) => one.plex !== facts.plex && one.verdict.tone !== "well");
     const texts = unwell.map(({ plex, verdict }) => {
       const parts = verdict.parts.filter((part) => part.tone === verdict.tone);
-      return { plex, tone: verdict.tone, text: plex + ": " + parts.map((part) => part.text).join(", ") };
+      return { plex, tone: verdict.tone, yours: verdict.parts.some(isYours), text: plex + ": " + parts.map((part) => part.text).join(", ") };
     });
     const problems = (facts.problem || "").split("\n").filter((line) => line);
     return texts.concat(problems.map((text) => ({ plex: "", tone: "bad", text })));
@@ -392,7 +395,7 @@
     const { parts, next_check } = facts.verdict;
     const beside = others(facts);
     const tone = ["bad", "wait", "well"].find((one) => one === facts.verdict.tone || beside.some((other) => other.tone === one));
-    const last = parts.map((part) => part.tone).lastIndexOf("bad");
+    const last = parts.map(isYours).lastIndexOf(true);
     return e(
       Note,
       { kind: old ? (tone === "bad" ? "danger" : "secondary") : TONES[tone] },
@@ -424,9 +427,9 @@
   function WayBeside({ facts, other }) {
     const url = facts.dashboard ? dashboardUrl(facts.dashboard) : "";
     if (url) {
-      return e(React.Fragment, null, " ", e(Away, { href: url + "/plex/" + other.plex + (other.tone === "bad" ? "/fix" : "/") }, "→ " + other.plex));
+      return e(React.Fragment, null, " ", e(Away, { href: url + "/plex/" + other.plex + (other.yours ? "/fix" : "/") }, "→ " + other.plex));
     }
-    return other.tone === "bad" ? " → plexsync fix --plex " + other.plex + " in a terminal" : null;
+    return other.yours ? " → plexsync fix --plex " + other.plex + " in a terminal" : null;
   }
 
   function Dashboard({ place }) {
