@@ -49,11 +49,11 @@ class ItemKey(click.ParamType[str]):
 def bind(
     call: Call, scene: int | None, items: tuple[str, ...], by_duration: bool, folder: str | None, dry: bool, yes: bool
 ) -> int:
-    """Say for good which item of Plex is a scene's, or list what was said.
+    """Name the item in Plex of a scene for good, or list the bindings.
 
-    ITEM is the rating key that explain shows. A bound item goes before everything that PlexSync finds by itself, and is
-    no other scene's any more. Called again, it binds a further item: then the scene is written to each of them. The
-    scene is put in the queue. Without arguments it lists the bindings.
+    ITEM is the rating key that explain shows. A bound item goes before every item that PlexSync finds by itself,
+    and no other scene is synced to it any more. A second call binds a further item: then the scene is written to each
+    of its items. The scene is put in the queue. Without arguments the command lists the bindings.
 
     With --by-duration it lists every scene whose only candidate has a file of the same name and duration, but of another
     or an unknown size, and asks once before it binds them all. Look at the list first: different files can share a name
@@ -172,7 +172,7 @@ def _hint(busy: bool) -> str:
 @click.argument("item", required=False, type=ItemKey())
 @click.pass_obj
 def unbind(call: Call, scene: int, item: str | None) -> int:
-    """Take back what bind said: of one item, or of all that are bound to the scene.
+    """Remove the binding of one item, or of all items that are bound to the scene.
 
     The scene is put in the queue, to be found by its files again. What is in Plex stays as it is. Exits with 1 if
     nothing was bound.

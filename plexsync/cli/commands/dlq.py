@@ -121,7 +121,7 @@ def _tell(
         out.print(f"and {count - len(rows):,} more: --cause C narrows the list, --json shows all")
 
 
-@dlq.command("show", cls=Sharing, short_help="Show what happened to one, and what cures it.")
+@dlq.command("show", cls=Sharing, short_help="Show what happened to a dead letter, and what cures it.")
 @click.argument("scene", type=RowKey(), shell_complete=dead_scenes)
 @click.pass_obj
 def show(call: Call, scene: Key) -> int:

@@ -31,12 +31,12 @@ from plexsync.rules.values import Value
 @click.argument("scene", type=SceneNumber())
 @click.pass_obj
 def explain(call: Call, scene: int) -> int:
-    """Show why a scene stands as it stands, and what would happen to it now.
+    """Show how a scene stands and why, and what would happen to it now.
 
     Looks at Stash and Plex as the worker does, and writes to neither: every step of finding its item in Plex, the
-    candidates if several items fit, each with the reason and the line that settles it (plexsync bind), and for each field
-    what Stash says, what Plex has, whether it is locked, what would be done and why. If a server is down it shows what
-    the database knows and exits with 1, and so it does for a scene that Stash does not have.
+    candidates if several items fit, each with the reason and the line that settles it (plexsync bind), and for each
+    field what Stash says, what Plex has, whether it is locked, what would be done and why. If a server is down, the
+    command shows what the database knows. Exits with 1 then, and for a scene that Stash does not have.
 
     \b
     Example:

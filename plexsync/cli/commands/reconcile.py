@@ -46,14 +46,15 @@ def reconcile(
 ) -> int:
     """Compare all scenes in Stash with their items in Plex, and queue what differs.
 
-    Finds what no event tells: edits made while nothing ran, merges, moved folders, restored backups, changes in Plex; and
-    items that no scene shows, and scenes without an item. Writes nothing to Plex itself: what differs is put in the queue
-    for the worker. The worker does this by itself every reconcile_interval_hours; call it after a move, a restore, or a
-    change of settings. One that was stopped, or whose servers went down, goes on from where it was. Exits with 1 if a
-    scene could not be compared, or with --wait if one became a dead letter.
+    Finds what no event tells: edits made while nothing ran, merges, moved folders, restored backups, changes in Plex;
+    and items that no scene shows, and scenes without an item. Writes nothing to Plex itself: what differs is put in the
+    queue for the worker. The worker does this by itself every reconcile_interval_hours; call it after a move, a restore,
+    or a change of settings. A comparison that was stopped, or whose servers went down, goes on from where it was. Exits
+    with 1 if a scene could not be compared, or with --wait if one became a dead letter.
 
     With --quick each server is asked once, and again only if something has changed since the last poll: edits in Stash
-    and in Plex are found, but not what moves no time, as a moved folder. The worker does this every stash_poll_interval.
+    and in Plex are found, but not a change that leaves no new time, such as a moved folder. The worker does this every
+    stash_poll_interval.
 
     \b
     Examples:

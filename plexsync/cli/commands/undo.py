@@ -134,14 +134,14 @@ def undo(
     yes: bool,
     wait: bool,
 ) -> int:
-    """Take back what was pushed: what was there before comes back, with its lock.
+    """Take back what was pushed: the values that Plex had before come back, with their locks.
 
-    Of lists only what PlexSync added is removed, and what a person changed in Plex since stays as it is. The whole scene
-    is taken back, also what was pushed before the moment or run that you name. It stays so until you edit the scene in
-    Stash or call plexsync redo: no comparison brings it back. The scenes are put in the queue for the worker; with --wait
-    they are worked before the command returns. Asks once for more than one scene. plexsync release keeps the values and
-    takes off the locks instead. Exits with 1 if nothing was pushed for a scene that was named, or one of them became a
-    dead letter.
+    From a list, only names that PlexSync added are removed. A value that a person changed in Plex since stays. The whole
+    scene is taken back, also what was pushed before the moment or run that you name. The scene stays undone until you
+    edit it in Stash or call plexsync redo: no comparison syncs it. The scenes are put in the queue for the worker; with
+    --wait they are worked before the command returns. Asks once for more than one scene. plexsync release keeps the
+    values and takes off the locks instead. Exits with 1 if nothing was pushed for a scene that was named, or one of them
+    became a dead letter.
 
     \b
     Examples:
