@@ -529,8 +529,10 @@ class Raters(Watchers):
         self.seen = set(self.visible())
         for scene, sides, at_rest, is_dealt_with in before:
             rating = self.rating_of(scene)
-            if at_rest and rating.apart is None and not self.has_forgotten:
-                # What Plex has now is older, and says nothing.
+            sql = "select item from rating where scene = ? and scene_created_at = ?"
+            known = {STASH, *(item for (item,) in self.world.rows(sql, *key_of(scene)))}
+            if at_rest and rating.apart is None and not self.has_forgotten and sides.keys() <= known:
+                # What Plex has now is older than what is remembered, and says nothing.
                 rating.moved, rating.agreed, rating.is_sure = {STASH: sides[STASH]}, {sides[STASH]}, False
             else:
                 rating.unsettle(self.sides(scene), *sides.values(), *rating.agreed)
