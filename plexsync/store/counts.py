@@ -61,7 +61,7 @@ _OLD_LISTS = "from note where name >= 'old-list:' and name < 'old-list;'"
 COUNT_OLD_LISTS = f"select count(*) {_OLD_LISTS}"
 SOME_OLD_LISTS = f"select name, value {_OLD_LISTS} order by name limit :limit"
 # Of which Plex keeps fields: the stored word, followed by their number (`plexsync.rules.status_words.kept_word`).
-IS_KEPT = "{0}.word >= 'person' and {0}.word < 'person!'"
+IS_KEPT = "standing.word >= 'person' and standing.word < 'person!'"
 # Collections (of a library, unless '') by how they stood when last inspected, and whether their job is dead or dropped.
 COUNT_COLLECTIONS = """
 select standing, case when job.state = 'dead' or job.state = 'dropped' then job.state else '' end, count(*)

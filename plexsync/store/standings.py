@@ -14,21 +14,22 @@ from plexsync.store.scene_order import TITLE, Ids, bounds
 
 FIND = "select word, since from standing where scene = :scene"
 LIST = "select scene from standing where word = :word and scene > :after order by scene limit :limit"
+_WILL_BE_KEPT = "excluded.word >= 'person' and excluded.word < 'person!'"
 # Since when Plex keeps fields of a scene does not depend on their number.
 SAVE = f"""
 insert into standing (scene, word, since) values (:scene, :word, :now)
 on conflict (scene) do update
    set word = excluded.word,
-       since = iif({IS_KEPT.format("standing")} and {IS_KEPT.format("excluded")}, standing.since, excluded.since)
+       since = iif({IS_KEPT} and {_WILL_BE_KEPT}, standing.since, excluded.since)
  where standing.word <> excluded.word
 """
 LIST_KEPT = f"""
-select scene from standing where {IS_KEPT.format("standing")} and scene > :after order by scene limit :limit
+select scene from standing where {IS_KEPT} and scene > :after order by scene limit :limit
 """
-COUNT_KEPT = f"select count(*) from standing where {IS_KEPT.format('standing')}"
+COUNT_KEPT = f"select count(*) from standing where {IS_KEPT}"
 KEPT_FIELDS = f"""
 select word, count(*) from standing
- where {IS_KEPT.format("standing")} and not exists (
+ where {IS_KEPT} and not exists (
     select 1 from job where kind = 'scene' and id = standing.scene and state <> 'idle'
  ) group by word
 """
