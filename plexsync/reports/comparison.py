@@ -64,8 +64,8 @@ def evidence_lines(report: ComparisonReport) -> list[str]:
 
 
 def undecidable_line(count: int) -> str:
-    """What is taken for yours because nothing tells who wrote it."""
+    """The scenes with values that count as yours, because no record says who wrote them."""
     return (
-        f"{many(count, 'scene')} with locked values that an earlier database may have written; they count as yours until"
+        f"{many(count, 'scene')} with locked values that an earlier PlexSync may have written: these values are yours until"
         " you decide (plexsync drift, plexsync accept)"
     )

@@ -402,7 +402,9 @@ def test_without_database_and_journal_locked_values_count_as_yours_and_the_compa
         second = compared(house)
         assert all({"Renamed"} < genres(house, id) for id in ids)
         [line] = evidence_lines(first)
-        assert line.startswith("5 scenes with locked values that an earlier database may have written; they count as")
+        assert line.startswith(
+            "5 scenes with locked values that an earlier PlexSync may have written: these values are yours"
+        )
         assert (first.undecidable, second.undecidable) == (5, 0)
 
 
