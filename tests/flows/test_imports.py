@@ -438,6 +438,17 @@ def test_it_stops_between_two_writes(stage: Stage) -> None:
     assert stage.run(*ids).scenes == ids[1:]
 
 
+def test_an_undo_leaves_what_has_the_number_of_a_created_name_after_stash_was_restored(stage: Stage) -> None:
+    id, stash = stage.add(studio="New Studio"), stage.house.stash_sim
+    copy = stash.backup()
+    stage.run(id, create=True)
+    assert stash.scene(id).studio == "New Studio"
+    stash.restore(copy)
+    stash.edit_scene(id, studio="By hand")
+    assert stage.undo().changed == [id]
+    assert stash.scene(id).studio == "By hand"
+
+
 # --- faults and kills ------------------------------------------------------------------------------------------------
 
 

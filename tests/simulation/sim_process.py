@@ -1,7 +1,7 @@
 """One PlexSync process in the simulation: the real parts on the real database file, in one thread, and killable."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
@@ -181,7 +181,8 @@ class Process:
         self.back = way_back(parts, setting.watch) if setting.watch else None
         self._ratings_both_ways = setting.ratings
         self.ratings = rating_back(parts, setting.ratings) if setting.ratings else None
-        parts.expiry.recall(self.store)
+        with suppress(LocalFault):
+            parts.expiry.recall(self.store)
         self.engine = engine_on(parts, holder=holder, pool=Inline(), back=self.back, ratings=self.ratings)
 
     def imports(self) -> ImportParts:

@@ -1,6 +1,7 @@
 """Takes an import back: each field that still has what was written, and each created object that nothing else uses."""
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
 
@@ -10,7 +11,7 @@ from plexsync.flows.imports.importer import STOPPED, ImportResult
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.plays.rating_bases import RatingRules, is_rated_both_ways
 from plexsync.rules.errors import NeighbourError, Unavailable
-from plexsync.rules.import_names import MissingName, NameKind, StashField
+from plexsync.rules.import_names import KIND_OF, MissingName, NameKind, StashField
 from plexsync.rules.import_records import OPEN_STATES, ChangeState, ImportChange, StashFields
 from plexsync.rules.neighbours import Clock, StashImport
 from plexsync.store.database import Database
@@ -69,6 +70,7 @@ class ImportUndo:
             changes = db.imports.of_run(run)
         result.still_open = sum(change.state in OPEN_STATES for change in changes)
         done = [change for change in changes if change.state is ChangeState.DONE]
+        dealt = self._dealt_again(done)
         scenes: dict[int, list[ImportChange]] = {}
         for change in done:
             if change.scene:
@@ -78,7 +80,7 @@ class ImportUndo:
                 result.error = STOPPED
                 return
             # Read just before it is written, so that an edit done meanwhile is seen.
-            self._empty(id, of_scene, self._changes.fields([id]), result)
+            self._empty(id, of_scene, self._changes.fields([id]), dealt, result)
         for change in reversed(done):
             if change.kind is not None:
                 if not self._may_go_on():
@@ -86,8 +88,23 @@ class ImportUndo:
                     return
                 self._destroy(change, change.kind, result)
 
+    def _dealt_again(self, changes: Sequence[ImportChange]) -> set[tuple[NameKind, int]]:
+        """The created objects whose ids are those of other ones by now, as after a restore of Stash."""
+        return {
+            (change.kind, change.object)
+            for change in changes
+            if change.kind
+            and (present := self._changes.find_object(change.kind, change.object))
+            and present.name != change.value_after
+        }
+
     def _empty(
-        self, id: int, changes: Sequence[ImportChange], fields: Mapping[int, StashFields], result: ImportResult
+        self,
+        id: int,
+        changes: Sequence[ImportChange],
+        fields: Mapping[int, StashFields],
+        dealt: Set[tuple[NameKind, int]],
+        result: ImportResult,
     ) -> None:
         """Restore the fields of a scene that are as they were written.
 
@@ -97,6 +114,7 @@ class ImportUndo:
         with self._store.reading() as db:
             is_rated = present is not None and is_rated_both_ways(db, self._ratings, id, present.created_at)
         kept = {StashField.RATING} if is_rated else set()
+        kept |= {change.field for change in changes if change.field and _objects(change) & dealt}
         own = [change for change in changes if change.field not in kept and _is_as_written(change, present)]
         if len(own) < len(changes):
             result.changed.append(id)
@@ -150,6 +168,13 @@ class ImportUndo:
     def _end(self, changes: Sequence[ImportChange]) -> None:
         with self._store.writing() as tx:
             tx.imports.save(replace(change, state=ChangeState.UNDONE) for change in changes)
+
+
+def _objects(change: ImportChange) -> set[tuple[NameKind, int]]:
+    """The objects that the field was filled with."""
+    kind = KIND_OF.get(change.field) if change.field else None
+    ids = json.loads(change.value_after) if kind else []
+    return {(kind, id) for id in (ids if isinstance(ids, list) else [ids])} if kind else set()
 
 
 def _is_as_written(change: ImportChange, present: StashFields | None) -> bool:
