@@ -21,7 +21,7 @@ from plexsync.reports.shapes import (
 from plexsync.rules.collections import CollectionObject, NewCollection
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.first_plays import FirstPlays, counted_text
-from plexsync.rules.note_keys import DASHBOARD, PLAYS_COUNTED, WORKER_ENDED
+from plexsync.rules.note_keys import DASHBOARD, LAST_RECONCILE, PLAYS_COUNTED, WORKER_ENDED
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.records import HoldRow
 from plexsync.rules.worker_ends import after_end
@@ -64,6 +64,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World,
             (section,) = tx.sections.all()
             studios = [CollectionObject("studio", id) for id in range(1, 20)]
             tx.collections.ensure(NewCollection(studio, section.uuid, section.key, "A studio") for studio in studios)
+            tx.notes.save(LAST_RECONCILE, str(parts.clock.now()))
+            tx.notes.mark_old_lists({"100": '{"scene": 7, "lists": {"genre": {"A": "A"}}}'})
             tx.notes.save(DASHBOARD, "machine http://127.0.0.1:9797 localhost")
             mark = json.dumps({"scene": ids["in_step"], "lists": {"tags": {"old": "Old"}}})
             tx.notes.mark_old_lists({"1": mark})
