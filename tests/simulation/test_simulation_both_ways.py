@@ -69,4 +69,4 @@ def test_a_product_that_lets_the_other_side_win_is_found(monkeypatch):
 
     plan_rating = ratings.plan_rating
     monkeypatch.setattr(rating_flows, "plan_rating", other_wins)
-    assert "the rating of scene" in found_by(12)
+    assert "the rating of scene" in found_by(16, 17)

@@ -59,6 +59,7 @@ NOTES = {
     "PLAYS_JOURNALLED": "plays:journal",
     "PLAYS_COMPARED": "plays:compared",
     "COLLECTIONS_COMPARED": "collections:compared",
+    "CLOCK_SEEN": "clock:seen",
     "STASH_BACK": "stash:back",
     "PLAYS_MISSING": "plays:missing",
     "SALT": "salt",
