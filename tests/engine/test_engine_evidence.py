@@ -499,16 +499,21 @@ def test_the_pace_of_failures_grows(house):
 
 @pytest.mark.parametrize(
     ("but", "key", "scenes", "items"),
-    [(None, None, [1, 2, 3], [4, 3]), (1, None, [2, 3], [4, 3]), (4, None, [1, 2, 3], [3, 2]), (3, 4, [1, 2], [2, 1])],
+    [
+        (None, None, [1, 2, 3], [1, 2, 3, 4]),
+        (1, None, [2, 3], [2, 3, 4]),
+        (4, None, [1, 2, 3], [1, 2, 3]),
+        (3, 4, [1, 2], [1, 2]),
+    ],
 )
 def test_neither_a_scene_nor_its_item_is_its_own_evidence(house, but, key, scenes, items):
-    """`scenes` are those that Stash is asked for, `items` the scenes whose items Plex is asked for; `key` is one of them."""
+    """`scenes` are those that Stash is asked for; of the items of `items`, Plex is asked for two; `key` is an item's scene."""
     # Another item comes first, so that no item has the number of its scene.
     house.plex_sim.add_movie(house.section, files=[("/media/other.mkv", 1, 60_000)], title="another")
     ids = house.in_step(4)
     house.want(ids[0], kind=PLAYS)
     house.change("update job set state = 'idle'")
-    keys = [house.key_of(id) for id in items]
+    keys = {house.key_of(id) for id in items}
 
     def asked(gate: Gate) -> list[Request]:
         known = {"but": but, "key": house.key_of(key) if key else ""}
@@ -520,7 +525,8 @@ def test_neither_a_scene_nor_its_item_is_its_own_evidence(house, but, key, scene
     (read,) = asked(READ_STASH)
     assert [int(id) for id in re.findall(rb"s([0-9]+): ", read.body)] == scenes
     (read,) = asked(READ_PLEX)
-    assert read.path == f"/library/metadata/{','.join(keys)}"
-    writes = asked(WRITE_PLEX)
-    assert [write.params["id"] for write in writes] == keys
+    read_again = read.path.rpartition("/")[2].split(",")
+    sent_again = [write.params["id"] for write in asked(WRITE_PLEX)]
+    for again in (read_again, sent_again):
+        assert len(again) == len({*again} & keys) == 2
     assert house.worker.scenes.canaries(WRITE_STASH, 2, ticket=house.worker.gates.ticket(WRITE_STASH)) == []
