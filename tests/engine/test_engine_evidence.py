@@ -507,7 +507,7 @@ def test_the_pace_of_failures_grows(house):
     ],
 )
 def test_neither_a_scene_nor_its_item_is_its_own_evidence(house, but, key, scenes, items):
-    """`scenes` are those that Stash is asked for; of the items of `items`, Plex is asked for two; `key` is an item's scene."""
+    """`scenes` are those that Stash is asked for; Plex is asked for two items of `items`; `key` has an item."""
     # Another item comes first, so that no item has the number of its scene.
     house.plex_sim.add_movie(house.section, files=[("/media/other.mkv", 1, 60_000)], title="another")
     ids = house.in_step(4)
