@@ -256,9 +256,10 @@ class HttpServer(ABC):
 
     def _refuse(self, refuse: bool) -> None:
         with self._door:
-            if refuse:
+            if refuse and self._listener is not None:
                 self._close()
-            elif self._started:
+                self._placeholder = _bound_socket(self.port)
+            elif not refuse and self._started:
                 self._open()
 
     def _open(self) -> None:
@@ -272,7 +273,6 @@ class HttpServer(ABC):
             return
         self._listener.close()
         self._listener = None
-        self._placeholder = _bound_socket(self.port)
 
 
 def _bound_socket(port: int) -> socket.socket:

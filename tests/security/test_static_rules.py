@@ -215,8 +215,6 @@ MADE_BY_CALLS = {
     "plexsync/store/pushings.py": {"of_this_library('pushing')"},
     "plexsync/store/play_memory.py": {"of_this_library('played')"},
     "plexsync/store/rating_memory.py": {"of_this_library('rating')"},
-    # A condition of `plexsync/store/counts.py`, completed by the name of a table.
-    "plexsync/store/standings.py": {"IS_KEPT.format('standing')", "IS_KEPT.format('excluded')"},
 }
 
 
