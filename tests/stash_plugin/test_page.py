@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, expect
 from plexsync.reports.rows import SHORT
 from plexsync.rules.note_keys import ASKED_SETTINGS, BULK
 from plexsync.rules.setting_question import SettingQuestion
+from plexsync.store.lock import try_lock
 from release.check import FILE, TASK, TOKEN
 from tests.browser import CHROMIUM, NO_CHROMIUM
 from tests.journey.world import ROOT, until
@@ -68,10 +69,20 @@ def test_an_open_page_starts_no_process_while_a_worker_writes_its_status(page, i
     assert len(inside.runner.runs) == runs
     inside.task("Stop the worker")
     expect(page.get_by_text("No worker answers.")).to_be_visible()
+    expect(page.get_by_role("button", name="Start the worker")).to_be_visible()
     runs = len(inside.runner.runs)
     page.wait_for_timeout(11_000)
     modes = [run.stdin["args"]["mode"] for run in inside.runner.runs]
     assert len(modes) == runs, f"it was asked once, and not again: {modes}"
+    assert faults == []
+
+
+def test_a_worker_that_was_just_ending_when_it_was_asked_for_is_asked_for_once_more(page, inside, faults):
+    inside.task("Show status")
+    with try_lock(inside.folder):
+        go(page, inside, "/plugins/plexsync")
+        expect(page.get_by_role("button", name="Stop the worker")).to_be_visible()
+    expect(page.get_by_role("button", name="Start the worker")).to_be_visible()
     assert faults == []
 
 

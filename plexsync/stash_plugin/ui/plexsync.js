@@ -268,14 +268,16 @@
 
   const SERVER = { "up": "up", "down": "down", "hold": "on hold", "failing": "failing", "throttled": "throttled" };
 
-  // The worker's own status; without one, a single answer: it is not asked for again before you want it.
+  // The worker's own status; without one, a single answer: it is not asked for again before you want it. One that says that
+  // a worker runs is asked for once more, since a worker that ends removes its status first.
   function useStatus() {
     const [facts, setFacts] = React.useState(null);
     const [wrong, setWrong] = React.useState([]);
     const [, setTurns] = React.useState(0);
     const live = React.useRef(true);
     const under = React.useRef(false);
-    const asked = React.useRef(false);
+    const asked = React.useRef(0);
+    const enough = React.useRef(1);
     const query = React.useCallback(async () => {
       if (under.current) {
         return;
@@ -289,7 +291,8 @@
       }
       const read = await readStatus().catch(() => null);
       under.current = false;
-      asked.current = !read;
+      asked.current = read ? 0 : asked.current + 1;
+      enough.current = found.worker && found.worker.running ? 2 : 1;
       if (live.current) {
         setWrong(found.wrong_settings || []);
         setFacts(Object.assign(read && !found.error ? Object.assign({ live: true }, read) : found, { got: Date.now() }));
@@ -301,9 +304,9 @@
         return;
       }
       if (read) {
-        asked.current = false;
+        asked.current = 0;
         setFacts(Object.assign({ live: true, got: Date.now() }, read));
-      } else if (!asked.current) {
+      } else if (asked.current < enough.current) {
         query();
       }
     }, [query]);
