@@ -3,6 +3,7 @@
 import logging
 import queue
 import threading
+from abc import ABC, abstractmethod
 
 log = logging.getLogger("PlexSync.threads")
 
@@ -11,16 +12,16 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 ENDED: "queue.SimpleQueue[str]" = queue.SimpleQueue()
 
 
-class LastingThread(threading.Thread):
+class LastingThread(threading.Thread, ABC):
     """Runs `work` until it returns. `over` ends the pause before it is run again."""
 
     def __init__(self, name: str, over: threading.Event) -> None:
         super().__init__(name=name, daemon=True)
         self._over = over
 
+    @abstractmethod
     def work(self) -> None:
         """What the thread does, until it is to end."""
-        raise NotImplementedError
 
     def run(self) -> None:
         """Work; after a fault, again, with a pause that grows."""
@@ -29,7 +30,7 @@ class LastingThread(threading.Thread):
             try:
                 self.work()
                 return
-            except Exception as fault:
+            except Exception as fault:  # the edge of a thread: whatever ended it is told, and it starts again
                 ENDED.put(f"{self.name} ({type(fault).__name__})")
                 log.exception("the thread %s ended by a fault of PlexSync; it is started again", self.name)
             if self._over.wait(pause):

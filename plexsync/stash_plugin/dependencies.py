@@ -32,7 +32,7 @@ PINS = os.path.join(launcher.ROOT, "requirements", "core.txt")
 OLDEST = (3, 11)
 REPAIR = "run the task Install or repair dependencies (Settings, Tasks, PlexSync)"
 OFFLINE = (
-    "pip can't reach the package index: let the machine or container of Stash reach pypi.org while this runs (for a proxy, "
+    "pip can't reach the package index: let the machine or container of Stash reach it while this runs (for a proxy, "
     "set HTTPS_PROXY in the environment of Stash), then try again, or run PlexSync outside of Stash"
 )
 NEW = ".new-"

@@ -202,10 +202,8 @@ def test_a_write_that_lands_after_its_lease_is_put_right(house):
     assert house.title_in_plex(id) == "Newer"
 
 
-@pytest.mark.parametrize("leap", [600, 400 * DAY])
-def test_a_write_that_lands_after_a_leap_of_the_clock_is_put_right(house, leap):
-    """It is known as PlexSync's own, not taken for an edit by hand."""
-    (id,) = house.in_step(1)
+def late_edit(house, begin):
+    """Plex gets an edit that `begin` asks for later than anybody waits for it; returns what lets it arrive."""
     house.replace_worker(pool=Inline())
     late, real = [], house.worker.plex.edit
 
@@ -214,16 +212,24 @@ def test_a_write_that_lands_after_a_leap_of_the_clock_is_put_right(house, leap):
         raise Unavailable(Neighbour.PLEX, "no answer")
 
     house.worker.plex.edit = lose
-    house.edit(id, title="Older")
+    begin()
     house.step()
     house.worker.plex.edit = real
+    return late[0]
+
+
+@pytest.mark.parametrize("leap", [600, 400 * DAY])
+def test_a_write_that_lands_after_a_leap_of_the_clock_is_put_right(house, leap):
+    """It is known as PlexSync's own, not taken for an edit by hand."""
+    (id,) = house.in_step(1)
+    arrive = late_edit(house, lambda: house.edit(id, title="Older"))
     house.edit(id, title="Newer")
     house.clock.leap(leap)
     house.work_until_settled(within=200)
     assert house.title_in_plex(id) == "Newer"
     house.want(id, why=Why.SWEEP)
     house.work_until_settled(within=10)
-    late[0]()
+    arrive()
     assert house.title_in_plex(id) == "Older"
     house.want(id, why=Why.SWEEP)
     house.work_until_settled()
@@ -233,22 +239,12 @@ def test_a_write_that_lands_after_a_leap_of_the_clock_is_put_right(house, leap):
 @pytest.mark.parametrize("leap", [600, 400 * DAY])
 def test_a_write_that_lands_after_a_leap_and_a_comparison_that_found_the_scene_in_sync_is_put_right(house, leap):
     (id,) = house.add(1)
-    house.replace_worker(pool=Inline())
-    late, real = [], house.worker.plex.edit
-
-    def lose(*args, **kwargs):
-        late.append(lambda: real(*args, **kwargs))
-        raise Unavailable(Neighbour.PLEX, "no answer")
-
-    house.worker.plex.edit = lose
-    house.want(id)
-    house.step()
-    house.worker.plex.edit = real
+    arrive = late_edit(house, lambda: house.want(id))
     house.stash_sim.edit_scene(id, title="By hand", studio=None, tags=[])
     house.plex_sim.hand_edit(house.key_of(id), title="By hand", locked=True)
     house.clock.leap(leap)
     assert house.worker.reconciler.reconcile().standing == {"in step": 1}
-    late[0]()
+    arrive()
     assert house.title_in_plex(id) == "Title 0"
     house.want(id)
     house.work_until_settled()

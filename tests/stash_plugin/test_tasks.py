@@ -572,7 +572,7 @@ def test_a_machine_without_internet_is_told_apart_from_a_package_that_is_not_the
         "NO_PROXY": "127.0.0.1",
     }
     ended = outcome(bare, "Install or repair dependencies")
-    assert "can't reach the package index: let the machine or container of Stash reach pypi.org" in ended.error
+    assert "can't reach the package index: let the machine or container of Stash reach it" in ended.error
 
 
 def test_packages_for_another_python_are_told_apart_from_none(bare):

@@ -15,7 +15,6 @@ from plexsync.stash_plugin import dependencies
 from plexsync.store import intake, life_signs
 from plexsync.store.lock import is_locked
 from release.check import TASK, Trial
-from tests.browser import CHROMIUM, NO_CHROMIUM
 from tests.engine.clocks import Clock
 from tests.patience import HANG, until
 from tests.stash_plugin.conftest import ROOT, go
@@ -205,7 +204,6 @@ def test_a_worker_that_is_killed_again_and_again_is_told_until_it_ends_in_good_o
     until(lambda: ended(living) is None)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 def test_a_worker_that_fails_at_each_start_is_told_on_the_page_with_its_error(living, page, faults):
     kill(living, life_signs.SUPERVISOR)
     kill(living)
@@ -232,7 +230,6 @@ def test_a_worker_that_fails_at_each_start_is_told_on_the_page_with_its_error(li
     assert faults == []
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 def test_a_page_of_stash_that_is_opened_after_such_an_update_starts_the_worker(living, page, faults):
     older(living)
     go(page, living, "/")
@@ -241,7 +238,6 @@ def test_a_page_of_stash_that_is_opened_after_such_an_update_starts_the_worker(l
     assert faults == []
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 def test_a_page_of_stash_that_is_opened_has_a_missing_worker_started_and_no_other(living, page, faults):
     with page.expect_response(lambda answer: "PlexSyncSigns" in (answer.request.post_data or "")):
         go(page, living, "/")
@@ -254,7 +250,6 @@ def test_a_page_of_stash_that_is_opened_has_a_missing_worker_started_and_no_othe
     assert faults == []
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 def test_a_page_of_stash_that_stays_open_has_a_worker_started_that_is_missed_later(windows):
     """An edit that a worker was still there for, which had lost its key or was just being killed, has started none."""
     signs = [life_signs.WANTED, "http_0.0.0.0_9999"]

@@ -26,7 +26,7 @@ def listening(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         listener.bind(address)
         listener.listen(1024)
-    except BaseException:
+    except OSError:
         listener.close()
         raise
     return listener
