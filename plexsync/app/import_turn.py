@@ -7,10 +7,13 @@ holds a lock of the operating system, so its end in any way lets the worker go o
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from plexsync.app.parts import Parts
+from plexsync.app.imports import ImportParts, import_parts
+from plexsync.app.parts import Parts, at_work
 from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.store.lock import IMPORT
+from validation.config import PlexSyncConfig
 
 # When the worker began to stand still (UTC ms); '' while it works.
 STANDS = "import:turn"
@@ -71,3 +74,17 @@ def _stands_still(parts: Parts, stopping: Callable[[], bool]) -> bool:
             return True
         parts.clock.sleep(LOOK)
     return False
+
+
+def in_turn(
+    config: PlexSyncConfig, folder: Path, work: Callable[[ImportParts], None], stopping: Callable[[], bool]
+) -> bool:
+    """Do this work with an import's parts while no worker writes; False if `stopping` came first. Raises OtherImport."""
+    with (
+        at_work(config, folder) as (parts, alone),
+        import_turn(parts, alone=alone, stopping=stopping) as has_turn,
+        import_parts(parts, may_go_on=lambda: not stopping()) as imports,
+    ):
+        if has_turn:
+            work(imports)
+        return has_turn

@@ -83,7 +83,7 @@ if not Path(__file__).with_name("commands").joinpath("demo.py").exists():
     del COMMANDS["demo"]
 # Not listed: the page of PlexSync in Stash calls it.
 UNLISTED = ("setup",)
-OPPOSITES = {"unbind": "bind", "unignore": "ignore", "release": "undo", "restore": "backup"}
+OPPOSITES = {"unbind": "bind", "unignore": "ignore", "release": "undo", "redo": "undo", "restore": "backup"}
 
 
 class Program(SharingFamily):

@@ -19,9 +19,9 @@ from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, SyncError, Unusable
 from plexsync.web import (
     accept_pages,
+    action_pages,
     api,
     collection_pages,
-    collection_undo_pages,
     dead_pages,
     demo_pages,
     drift_pages,
@@ -72,9 +72,9 @@ MODULES = (
     plays_pages,
     wall_pages,
     collection_pages,
-    collection_undo_pages,
     drift_pages,
     scene_pages,
+    action_pages,
     dead_pages,
     pair_pages,
     picked_pages,

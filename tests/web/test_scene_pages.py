@@ -220,7 +220,7 @@ def test_a_scene_whose_picture_is_refused_is_not_plainly_in_sync(world: World) -
 def test_binding_an_undone_scene_says_that_it_rests(staged) -> None:
     dash, found = staged
     id = found["in_step"]
-    dash.post(f"/scenes/{id}/undo", how="undo")
+    dash.post("/act/scenes/undo", pick=id)
     work(dash.world)
     key = dash.world.plex.add_movie(dash.world.section, files=[("/elsewhere/other.mp4", 5, 60_000)], title="other")
     after = plain(dash.post(f"/scenes/{id}/bind", item=key).text)
@@ -301,24 +301,24 @@ def test_whether_another_scene_is_to_be_ignored_can_be_answered_on_its_page(stag
 def test_undo_asks_first_and_the_worker_takes_it_back(staged) -> None:
     dash, found = staged
     world, id = dash.world, found["in_step"]
-    asked = plain(dash.get(f"/scenes/{id}/undo").text)
+    asked = plain(dash.get(f"/act/scenes/undo?pick={id}").text)
     assert "Take back what was pushed for" in asked
     assert "restore" in asked
     assert "scene 00000" in asked
     assert world.rows("select count(*) from memory where undone <> ''") == [(0,)], "a question changes nothing"
-    after = plain(dash.post(f"/scenes/{id}/undo", how="undo").text)
-    assert "What was pushed is taken back as soon as the worker comes to" in after
+    after = plain(dash.post("/act/scenes/undo", pick=id).text)
+    assert "1 scene to be taken back; no worker is running: start plexsync serve." in after
     assert world.rows(f"select undone from memory where subject = {id}") == [("undo",)]
     work(world)
     assert world.plex.item("1").scalars["title"] == "scene 00000"
-    assert "Nothing in Plex would change" in plain(dash.get(f"/scenes/{id}/undo").text)
+    assert "Nothing in Plex would change" in plain(dash.get(f"/act/scenes/undo?pick={id}").text)
 
 
 def test_release_keeps_the_values_and_takes_off_the_locks(staged) -> None:
     dash, found = staged
     world, id = dash.world, found["in_step"]
-    assert "PlexSync's locks come off" in plain(dash.get(f"/scenes/{id}/undo?how=release").text)
-    dash.post(f"/scenes/{id}/undo", how="release")
+    assert "PlexSync's locks come off" in plain(dash.get(f"/act/scenes/release?pick={id}").text)
+    dash.post("/act/scenes/release", pick=id)
     work(world)
     item = world.plex.item("1")
     assert item.scalars["title"] == "A better title"
@@ -329,7 +329,7 @@ def test_an_undone_scene_has_a_button_that_redoes_it_in_the_place_of_sync_now(st
     dash, found = staged
     world, id = dash.world, found["in_step"]
     assert "Redo" not in plain(dash.get(f"/scenes/{id}").text)
-    dash.post(f"/scenes/{id}/undo", how="undo")
+    dash.post("/act/scenes/undo", pick=id)
     work(world)
     page = plain(dash.get(f"/scenes/{id}").text)
     assert ("Redo" in page, "Sync now" in page, "Job: undone" in page) == (True, False, True)
@@ -338,17 +338,17 @@ def test_an_undone_scene_has_a_button_that_redoes_it_in_the_place_of_sync_now(st
         "an old page still has that button"
     )
     assert world.plex.item("1").scalars["title"] == "scene 00000"
-    assert "is synced again" in plain(dash.post(f"/scenes/{id}/redo").text)
+    assert "1 scene to be synced again" in plain(dash.post("/act/scenes/redo", pick=id).text)
     work(world)
     assert world.plex.item("1").scalars["title"] == "A better title"
-    assert "is not undone" in plain(dash.post(f"/scenes/{id}/redo").text)
-    assert "is not undone" in plain(dash.post(f"/scenes/{found['absent']}/redo").text)
+    assert "ot undone: scene" in plain(dash.post("/act/scenes/redo", pick=id).text)
+    assert "ot undone: scene" in plain(dash.post("/act/scenes/redo", pick=found["absent"]).text)
 
 
 def test_nothing_is_undone_of_a_scene_that_nothing_was_pushed_for(staged) -> None:
     dash, found = staged
-    assert "Nothing was pushed for scene" in plain(dash.post(f"/scenes/{found['absent']}/undo", how="undo").text)
-    assert dash.post(f"/scenes/{found['absent']}/undo", how="burn").status_code == 400
+    assert "Nothing was pushed for scene" in plain(dash.post("/act/scenes/undo", pick=found["absent"]).text)
+    assert dash.post("/act/scenes/burn", pick=found["absent"]).status_code == 404
 
 
 @pytest.mark.parametrize("who", list(Neighbour))
@@ -365,7 +365,7 @@ def test_while_a_server_is_away_what_is_known_is_shown(staged, who: Neighbour) -
     # A button asks at once, and this server is still away.
     (dash.world.plex if who is Neighbour.PLEX else dash.world.stash).faults.set(Fault("refuse"))
     assert "Nothing was bound" in plain(dash.post(f"/scenes/{id}/bind", item="1").text)
-    asked = plain(dash.get(f"/scenes/{id}/undo").text)
+    asked = plain(dash.get(f"/act/scenes/undo?pick={id}").text)
     assert "What would be done can't be shown now" in asked
     assert "is queued" in plain(dash.post(f"/scenes/{id}/sync").text), "wanting needs nobody"
 

@@ -7,10 +7,11 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import comparison_owed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
-from plexsync.cli.daemon.work_loop import Due, WorkLoop, outcome_words
+from plexsync.cli.daemon.work_loop import Due, WorkLoop
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.reports.format import local, many, stamp
+from plexsync.reports.outcomes import outcome_words
 from plexsync.reports.status import OWED
 from plexsync.reports.verdict import COMMAND
 from plexsync.rules.job import State

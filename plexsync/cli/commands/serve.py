@@ -34,7 +34,6 @@ from plexsync.cli.daemon.plex_children import WITH_FIRST, end_with_first, plex_c
 from plexsync.cli.daemon.shift import Shift
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.standby import Standby
-from plexsync.cli.daemon.work_loop import outcome_words
 from plexsync.cli.daemon.worker_run import recorded
 from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
@@ -45,6 +44,7 @@ from plexsync.cli.terminal.screen import LiveLine
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.gates import outage
 from plexsync.engine.tickets import READ_STASH
+from plexsync.reports.outcomes import outcome_words
 from plexsync.reports.status import breaker, server_words
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.gate_names import caption, shown

@@ -1,10 +1,12 @@
-"""Parameters that name a row of the queue: `7`, `#7` and the address of its page are scene 7, `tag:12` is tag 12."""
+"""Parameters of commands: moments, and rows of the queue (`7`, `#7` and the address of its page are scene 7)."""
 
 import re
+from datetime import datetime, timedelta
 
 import click
 
 from plexsync.reports.rows import key_of
+from plexsync.rules.moments import moment_typed
 
 LARGEST_ID = 2**63 - 1
 
@@ -52,3 +54,20 @@ class RowKey(click.ParamType[tuple[str, int]]):
         if (key := key_of(typed_form(value))) is None:
             self.fail(f"{value!r} is not the number of a scene (7), nor one with its kind (tag:12)", param, ctx)
         return key
+
+
+class When(click.ParamType[datetime | timedelta]):
+    """A date, a date with time, or a span back from now."""
+
+    name = "when"
+
+    def convert(
+        self, value: str | datetime | timedelta, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime | timedelta:
+        """The moment (without an offset: in local time) or the span."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return moment_typed(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
