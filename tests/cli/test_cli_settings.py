@@ -89,6 +89,20 @@ def test_a_wrong_setting_in_stash_is_told_with_its_place(told: World, door: Door
     assert "max_retries in the plugin settings in Stash must be a whole number from 1 to 20, not 99" in done.err
 
 
+def test_nothing_is_written_by_a_path_rule_that_is_a_regular_expression_until_it_is_mended(
+    world: World, door: Door
+) -> None:
+    world.add(1)
+    world.settings["path_map"] = r"re:^/media/(.*)$ => /media/\1"
+    done = door("sync", "--all", "--wait")
+    assert done.code == 2
+    assert "must hold folders, and rule 1 is a regular expression: write a rule of the form" in done.err.splitlines()[0]
+    assert world.plex.count("PUT") == 0
+    world.settings["path_map"] = "/media => /media"
+    assert door("sync", "--all", "--wait").code == 0
+    assert world.plex.count("PUT") == 1
+
+
 def test_what_has_to_be_known_before_stash_is_asked_has_no_effect_there(told: World, door: Door) -> None:
     told.stash.plugin_settings[PLUGIN] |= {"data_dir": "/nowhere/at/all", "stash_url": "http://127.0.0.1:1"}
     done = door("drain")
