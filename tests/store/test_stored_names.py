@@ -82,7 +82,6 @@ OTHERS = {
     (probes, "ASKED"): "probe:asked",
     (probes, "RUNNING"): "probe:running",
     (probes, "RESULT"): "probe:result",
-    (probes, "RESULT_OF"): "probe:result of",
     (probes, "WORKING"): "traits:working",
     (lock, "FILE"): "worker.lock",
     (lock, "DASHBOARD"): "dashboard.lock",

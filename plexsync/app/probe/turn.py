@@ -7,15 +7,17 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from typing import TypeAlias
 
 from plexsync.app.clients import plex_client
 from plexsync.app.fingerprints import client_id
 from plexsync.app.parts import Parts
 from plexsync.app.probe.restore import restore_left
-from plexsync.app.probe.run import CantProbe, ProbeOutcome, outcome_from_text, probe
+from plexsync.app.probe.run import CantProbe, probe
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
+from plexsync.rules.scratch import ProbeOutcome
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.probe")
@@ -56,7 +58,7 @@ class ProbeTurn:
             probed, asked, running = db.probes.probed(), db.probes.probe_asked(), db.probes.probe_running()
         if running is not None:
             with store.writing() as tx:
-                tx.probes.save_probe_result(ProbeOutcome(error=ENDED).to_text(running), asked=running)
+                tx.probes.save_probe_result(ProbeOutcome(error=ENDED, asked=running))
             asked = None
         if probed is not None and not self._restored(passed):
             return
@@ -104,12 +106,11 @@ class ProbeTurn:
             log.exception("plexsync probe failed by a fault of PlexSync")
             probed = ProbeOutcome(error=FAULT)
         with store.writing() as tx:
-            tx.probes.save_probe_result(probed.to_text(at), asked=at)
+            tx.probes.save_probe_result(replace(probed, asked=at))
 
 
 def result_of(store: Database, asked: int) -> ProbeOutcome | None:
     """The result of the probe that was asked for then; None if it is not there yet."""
     with store.reading() as db:
-        text = db.probes.probe_result()
-    result = outcome_from_text(text) if text else None
-    return result[0] if result and result[1] == asked else None
+        last = db.probes.probe_result()
+    return last if last and last.asked == asked else None

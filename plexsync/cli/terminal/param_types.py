@@ -38,6 +38,18 @@ class SceneNumber(click.ParamType[int]):
         return int(number)
 
 
+class ItemKey(click.ParamType[str]):
+    """The rating key of an item in Plex."""
+
+    name = "item"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The key without leading zeros."""
+        if not re.fullmatch(r"[0-9]{1,18}", value) or not int(value):
+            self.fail(f"{value!r} is not the rating key of an item: a number, as plexsync explain shows it", param, ctx)
+        return str(int(value))
+
+
 class RowKey(click.ParamType[tuple[str, int]]):
     """A row of the queue."""
 
