@@ -41,7 +41,6 @@ from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
 from plexsync.plex.collections import CollectionClient
-from plexsync.plex.wall import PlexWall
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.neighbours import Clock, Dice, Imaging
@@ -110,7 +109,7 @@ class Assembled:
 class Parts(Assembled):
     """The parts of a running program, with the settings that they were built from and this machine's data folder."""
 
-    plex: PlexWall
+    plex: CollectionClient
     config: PlexSyncConfig
     folder: Path
     watchdog: Watchdog
@@ -276,7 +275,7 @@ def opened(
         client = client_id(store)
         stash = stash_client(StashCollecting, config, clock, settings.looks, alive=before[Neighbour.STASH])
         stack.callback(stash.close)
-        plex = plex_client(PlexWall, config, clock, client_id=client, alive=before[Neighbour.PLEX])
+        plex = plex_client(CollectionClient, config, clock, client_id=client, alive=before[Neighbour.PLEX])
         stack.callback(plex.close)
         events = plex_events(config, client_id=client)
         imaging = pillow(needed=changes_posters(config))

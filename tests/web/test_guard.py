@@ -537,7 +537,6 @@ GET /metrics
 GET /outages
 GET /pictures/items/{key}/{name}
 GET /pictures/scenes/{id}/{name}
-GET /pictures/wall/{when}/{key}/{name}/{stamp}
 GET /plays
 GET /reconcile
 GET /review
@@ -548,8 +547,6 @@ GET /settings
 GET /settings/change
 GET /settings/plex
 GET /settings/plex/probe
-GET /wall
-GET /wall/{key}
 POST /accept
 POST /api/accept
 POST /api/collections/parts
