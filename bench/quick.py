@@ -1,4 +1,4 @@
-"""The processor time of `plexsync status` and of a completion, against a Python that does nothing.
+"""The processor time of `plexsync status`, against a Python that does nothing.
 
 The database holds scenes and an ended outage. Measurements are interleaved, so that noise affects all of them.
 """
@@ -20,9 +20,8 @@ from validation.config import PlexSyncConfig
 
 ROUNDS = 20
 SCENES = 200
-# The completion that calls the program, and the goals, as multiples of a Python that does nothing.
-ASKS = {"_PLEXSYNC_COMPLETE": "dead_scenes"}
-MOST = {"status": 6.0, "status --json": 6.0, "completion": 4.0}
+# The goals, as multiples of a Python that does nothing.
+MOST = {"status": 6.0, "status --json": 6.0}
 
 
 def report() -> Iterator[str]:
@@ -43,7 +42,6 @@ def report() -> Iterator[str]:
             "python -c pass": ([sys.executable, "-c", "pass"], environ),
             "status": ([*program, "status"], environ),
             "status --json": ([*program, "status", "--json"], environ),
-            "completion": ([*program, "dlq", "show", ""], {**environ, **ASKS}),
         }
         for words, surroundings in ways.values():
             _spent(words, surroundings)

@@ -1,10 +1,9 @@
 """The entry point of `plexsync`: fast answers from the database alone; everything else goes to `main`.
 
-`plexsync status` (with --json, --config and --data-dir) and a shell's completion of scenes and servers import neither the
-command line library nor the worker nor the drawing code. What they can't answer goes to `main`.
+`plexsync status` (with --json, --config and --data-dir) imports neither the command line library nor the worker nor the
+drawing code. What it can't answer goes to `main`.
 """
 
-import os
 import sys
 
 from plexsync.cli.streams import prepare_streams
@@ -15,11 +14,6 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 INTERRUPTED = 130
-# Set by the script of `plexsync completion` to the list that it needs.
-ASKS = "_PLEXSYNC_COMPLETE"
-STATES = {"dead_scenes": "dead", "ignored_scenes": "ignored"}
-PLEX_NAMES = "plex_names"
-MOST = 50
 
 
 class Options:
@@ -35,10 +29,7 @@ class Options:
 def main() -> "NoReturn":
     """Run the command line and end the process with its exit code."""
     words = sys.argv[1:]
-    asked = os.environ.get(ASKS)
-    if asked in STATES or asked == PLEX_NAMES:
-        sys.exit(_completed(words, asked))
-    if asked is None and options_of(words) is not None:
+    if options_of(words) is not None:
         prepare_streams()
         if (code := _quickly(words)) is not None:
             sys.exit(code)
@@ -110,22 +101,3 @@ def _status(options: Options) -> int | None:
         return unwritten(error)
     except KeyboardInterrupt:
         return INTERRUPTED
-
-
-def _completed(words: "Sequence[str]", asked: str) -> int:
-    """Print what starts with the last word: scenes, one line each, with the cause; or names of Plex servers."""
-    from plexsync.app.quick import keys_in
-    from plexsync.app.status_settings import Sources
-
-    # A shell may pass `--data-dir=DIR` as three words.
-    options, _ = _read([word for word in words[:-1] if word != "="])
-    begin = words[-1] if words else ""
-    sources = Sources(os.environ, options.config_file, options.data_dir)
-    if asked == PLEX_NAMES:
-        rows = [(name, "") for name in sources.plex_names()]
-    else:
-        rows = keys_in(sources, STATES[asked], MOST, options.plex or os.environ.get("PLEXSYNC_PLEX", ""))
-    for key, cause in rows:
-        if key.startswith(begin):
-            sys.stdout.write(f"{key}\t{cause}\n")
-    return 0

@@ -164,7 +164,7 @@ def _machine_of(db: Reader) -> str:
 
 def _read(folder: Path, query: Callable[[sqlite3.Connection], T], unknown: T) -> T:
     try:
-        with closing(summary.reading(os.path.join(folder, DATABASE))) as db:  # noqa: PTH118 - as a shell's completion does
+        with closing(summary.reading(os.path.join(folder, DATABASE))) as db:  # noqa: PTH118 - as `status` does
             return query(db)
     except (summary.Unreadable, sqlite3.Error, OSError):
         return unknown

@@ -1,4 +1,4 @@
-"""The database as `status` and a shell's completion read it: a few statements on a read-only connection.
+"""The database as `status` and the completion of scenes read it: a few statements on a read-only connection.
 
 Imports only a small part of the standard library, and no records or protocols, because you wait for the process. It
 opens only a database of the newest schema in a folder that others can't write to. On `Unreadable`, use `Database`

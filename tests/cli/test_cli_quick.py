@@ -1,4 +1,4 @@
-"""`status` and a completion by the database alone: what they load, and that they tell the same as by all settings."""
+"""`status` by the database alone: what it loads, and that it tells the same as by all settings."""
 
 import os
 import re
@@ -80,15 +80,6 @@ def test_status_loads_no_more_after_an_outage_and_during_one(world: World, door:
     done = started(world, "status")
     assert done.stderr == ""
     assert "Plex" in done.stdout
-
-
-@pytest.mark.parametrize("state", ["dead_scenes", "ignored_scenes"])
-def test_a_completion_loads_nothing_that_works_or_draws(state: str, world: World, door: Door) -> None:
-    world.add(7)
-    door("ignore", "7")
-    done = started(world, "unignore", "", _PLEXSYNC_COMPLETE=state)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == ("7\t\n" if state == "ignored_scenes" else "")
 
 
 def test_both_ways_tell_the_same(world: World, door: Door, refusing, monkeypatch: pytest.MonkeyPatch) -> None:

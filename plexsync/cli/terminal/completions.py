@@ -1,5 +1,7 @@
 """Completions from the database. Sends no request; on any error there are no completions."""
 
+import os
+
 import click
 from click.shell_completion import CompletionItem
 
@@ -23,5 +25,6 @@ def _rows(context: click.Context, state: str, incomplete: str) -> list[Completio
     from plexsync.app.quick import keys_in
     from plexsync.cli.quick_status import sources_of
 
-    keys = keys_in(sources_of(context.ensure_object(Call)), state, MOST)
+    call = context.ensure_object(Call)
+    keys = keys_in(sources_of(call), state, MOST, call.plex or os.environ.get("PLEXSYNC_PLEX", ""))
     return [CompletionItem(key, help=cause or None) for key, cause in keys if key.startswith(incomplete)]
