@@ -1,7 +1,7 @@
 """The questions of the probe: each changes something small on the item, reads it back, and learns the answer from that.
 
 Every list is sent whole, with the scratch names behind its own, so that no name of yours is missing at any moment. What is
-changed was saved before, and is accepted back by `plexsync.app.probe.restore`.
+changed was saved before, and is taken back at the end by `plexsync.app.probe.restore`.
 """
 
 import logging
@@ -99,11 +99,6 @@ class Examination:
         """The names of a list that are not the probe's, as they were read last."""
         return without_names(self._now.names(role), name_keys(self._original.scratch(role)))
 
-    def _restore_lock(self, name: str) -> None:
-        locked = name in self._original.locks
-        if (name in self._now.locks) != locked:
-            self._write(f"{name}.locked", str(int(locked)))
-
     # --- the experiments ---------------------------------------------------------------------------------------------
 
     def files(self) -> None:
@@ -134,7 +129,7 @@ class Examination:
         return False
 
     def lists(self) -> None:
-        """Add scratch labels and remove them: labels, because no metadata agent changes them meanwhile."""
+        """Add scratch labels, and remove some: labels, because no metadata agent changes them meanwhile."""
         first, second, third, fourth, fifth = self._original.tags
         if "label" in self._now.locks:
             self._write("label.locked", "0")
@@ -159,20 +154,12 @@ class Examination:
         now = self._edit({"label": Change((*self._own("label"), fifth, *victim), removes=(first,))})
         if _has(now, "label", fifth):
             self._learn(mixed_removals=not _has(now, "label", first))
-        self._remove("label", self._original.tags)
         before, after = self._first.item, self._now.item
         place = next((name for name in ("thumb", "art") if before.pictures.get(name)), "thumb")
         shown = before.pictures.get(place), after.pictures.get(place)
         if all(shown) and before.stamp != after.stamp:
             self._learn(one_stamp=shown[0] != shown[1])
         return None
-
-    def _remove(self, role: str, scratch: tuple[str, ...]) -> None:
-        """Remove scratch names one by one, and give the list its lock back."""
-        for name in scratch:
-            if _has(self._now, role, name):
-                self._edit({role: Change(None, removes=(name,))})
-        self._restore_lock(role)
 
     def added(self) -> None:
         """Set the date added one second back."""
@@ -181,9 +168,7 @@ class Examination:
             return self._skip("the item has no date added", "added_by_edit")
         now = self._write("addedAt.value", str(own - EARLIER))
         self._learn(added_by_edit={own - EARLIER: True, own: False}.get(now.added_at))
-        if now.added_at != own:
-            self._write("addedAt.value", str(own))
-        return self._restore_lock("addedAt")
+        return None
 
     def rating(self) -> None:
         """Rate by an edit, then as the account, then clear the rating of the account. Only on an item without a rating."""
@@ -194,12 +179,10 @@ class Examination:
         after_clearing = self._rate(None).rating
         if after_clearing is None:
             self._learn(rating_by_edit="none" if after_edit is None else "account")
-        else:
-            if after_edit is not None and after_clearing == RATING_BY_EDIT:
-                # It shows again, so it belongs to the item.
-                self._learn(rating_by_edit="item")
-            self._write("userRating.value", "")
-        return self._restore_lock("userRating")
+        elif after_edit is not None and after_clearing == RATING_BY_EDIT:
+            # It shows again, so it belongs to the item.
+            self._learn(rating_by_edit="item")
+        return None
 
     def _rate(self, rating: float | None) -> ProbedItem:
         self._go_on()
@@ -226,7 +209,6 @@ class Examination:
             public, private = (bool(now.item.faces.get(name)) for name in (first, second))
             taken = {(True, True): "any", (True, False): "public", (False, False): "none"}
             self._learn(people_pictures=taken.get((public, private)))
-        self._remove("actor", self._original.people)
 
     def _face(self, name: str) -> FaceAddress:
         """What became of the address of a person's picture, as it was read last."""
@@ -237,7 +219,7 @@ class Examination:
         return "shown" if loaded else "kept" if shown else "none"
 
     def collection(self) -> None:
-        """Make a scratch collection of this item alone, edit it, give it a picture, and take the item out again."""
+        """Make a scratch collection of this item alone, edit it, and give it a picture."""
         name = self._original.collection
         self._edit({"collection": Change((*self._own("collection"), name))})
         keys = self._listed(name)
@@ -248,7 +230,6 @@ class Examination:
             self._picture(keys[0])
         else:
             self._skip("Plex did not list the scratch collection", *COLLECTIONS)
-        self._remove("collection", (name,))
 
     def _listed(self, name: str) -> list[str]:
         """The keys of the scratch collection, which Plex may list a moment after the edit."""
@@ -296,7 +277,6 @@ class Examination:
             self._learn(people_own=self._face(name))
         else:
             self._skip(NO_PEOPLE if address else "the scratch collection shows no picture", "people_own")
-        self._remove("actor", (name,))
 
 
 # The names of the questions of each experiment, in the order in which they are asked.

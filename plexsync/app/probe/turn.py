@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from plexsync.app.clients import plex_client
 from plexsync.app.fingerprints import client_id
@@ -30,6 +30,7 @@ ENDED = "the worker ended during the probe"
 FAULT = "a fault of PlexSync; the log says more"
 
 Connect: TypeAlias = Callable[[], ProbeClient]
+T = TypeVar("T")
 
 
 def connected(parts: Parts) -> ProbeClient:
@@ -68,19 +69,12 @@ class ProbeTurn:
     def _restored(self, passed: float) -> bool:
         if passed < self._retry_at:
             return False
-        try:
-            with closing(self._connect()) as plex:
-                restore_left(self._parts.store, plex, self._parts.clock)
-        except NeighbourError as error:
+        store, clock = self._parts.store, self._parts.clock
+        _, error = self._asked(lambda plex: restore_left(store, plex, clock))
+        if error:
             log.warning("the item of an interrupted plexsync probe can't be restored yet: %s", error)
-        except (LocalFault, NewerDatabase, Unusable):
-            raise
-        except Exception:  # the edge of a restore: the queue goes on without this item, whose scenes wait
-            log.exception("restoring the item of an interrupted plexsync probe failed by a fault of PlexSync")
-        else:
-            return True
-        self._retry_at = passed + RETRY
-        return False
+            self._retry_at = passed + RETRY
+        return not error
 
     def _run(self, key: str, at: int) -> None:
         store, clock = self._parts.store, self._parts.clock
@@ -95,18 +89,22 @@ class ProbeTurn:
             with store.reading() as db:
                 return self._stop.is_set() or db.probes.probe_asked() != (key, at)
 
+        outcome, error = self._asked(lambda plex: probe(store, plex, clock, key, stopping=stopping))
+        with store.writing() as tx:
+            tx.probes.save_probe_result(replace(outcome or ProbeOutcome(error=error), asked=at))
+
+    def _asked(self, act: Callable[[ProbeClient], T]) -> tuple[T | None, str]:
+        """Act on Plex; returns the result, and why that failed, or ''. The queue goes on whatever the error."""
         try:
             with closing(self._connect()) as plex:
-                probed = probe(store, plex, clock, key, stopping=stopping)
+                return act(plex), ""
         except (CantProbe, NeighbourError) as error:
-            probed = ProbeOutcome(error=str(error))
+            return None, str(error)
         except (LocalFault, NewerDatabase, Unusable):
             raise
         except Exception:  # the edge of a probe: whatever the error, the worker goes on, and the probe's caller is told
             log.exception("plexsync probe failed by a fault of PlexSync")
-            probed = ProbeOutcome(error=FAULT)
-        with store.writing() as tx:
-            tx.probes.save_probe_result(replace(probed, asked=at))
+            return None, FAULT
 
 
 def result_of(store: Database, asked: int) -> ProbeOutcome | None:
