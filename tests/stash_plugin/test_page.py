@@ -153,8 +153,15 @@ def test_the_tab_of_a_scene_tells_what_would_change_and_brings_it_in_step(page, 
     expect(row).to_contain_text("Changed")
     expect(row).to_contain_text("one")
     page.get_by_role("button", name="Sync now").click()
-    expect(page.get_by_text("in sync", exact=True)).to_be_visible()
+    verdict = page.locator(".plexsync-verdict span")
+    expect(verdict).to_have_text("in sync")
+    expect(verdict).to_have_class(re.compile("plexsync-good"))
     assert inside.title() == "Changed"
+    inside.plex.hand_edit(inside.item, title="By hand", locked=True)
+    page.get_by_role("button", name="Refresh").click()
+    expect(verdict).to_contain_text("in sync but for 1 field kept in Plex")
+    expect(verdict).to_have_class(re.compile("plexsync-unsure"))
+    expect(row).to_contain_text("By hand")
     assert faults == []
 
 
