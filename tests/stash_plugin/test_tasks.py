@@ -260,6 +260,18 @@ def test_what_a_page_names_is_a_number_or_nothing_is_run(inside, mode, named):
     assert "is named" in told["error"]
 
 
+def test_each_task_and_each_question_of_a_page_is_noted_for_the_worker(inside):
+    def called():
+        with closing(sqlite3.connect(inside.folder / "plexsync.db")) as db:
+            return int(db.execute("select value from note where name = ?", (intake.STASH_CALLED,)).fetchone()[0])
+
+    outcome(inside, "Show status")
+    assert "verdict" in inside.ask("page_scene", scene="1")
+    by_page = called()
+    outcome(inside, "Show status")
+    assert called() > by_page > 0
+
+
 def test_an_unknown_mode_is_an_error_and_a_disabled_plugin_too(inside):
     assert "is no task" in tasks.done(str(inside.folder), {}, {"mode": "x" * 500})["error"]
 
