@@ -66,6 +66,7 @@ def test_every_page_counts_the_fields_that_plex_keeps(edited: Dash) -> None:
     assert "edited in Plex: stays until Stash changes it" in shown(edited)
     rows = edited.get("/api/scenes").json()["scenes"]
     assert [row["kept_fields"] for row in rows] == [1, 2]
+    assert "in sync but for 3 fields kept in Plex" in shown(edited, "/charts")
     edited.parts.reconciler.reconcile()
     assert "2 in sync but for 3 fields kept in Plex (plexsync drift)" in shown(edited, "/reconcile")
     press(edited, button(edited, "/drift", answer="keep", scene="2", field=""))
