@@ -186,6 +186,16 @@ def test_the_tab_of_a_scene_leads_to_each_of_its_items_in_plex(page, inside, fau
     assert faults == []
 
 
+def test_the_tab_of_a_scene_offers_no_item_that_is_bound_to_another_scene(page, inside, faults):
+    other = inside.stash.add_scene(title="The same file", files=inside.stash.scene(1).files)
+    assert inside.ask("page_bind", scene=str(other), item=inside.item).get("error") is None
+    go(page, inside, "/scenes/1")
+    page.get_by_role("button", name="Plex", exact=True).click()
+    expect(page.get_by_text(f"bound to scene {other} by hand")).to_be_visible()
+    expect(page.get_by_role("button", name="Use this item")).to_have_count(0)
+    assert faults == []
+
+
 def test_what_was_given_up_is_listed_with_its_cure_and_can_be_dropped(page, inside, faults):
     inside.stash.plugin_settings["StashPlexSync"]["strict_mode"] = True
     inside.stash.quiet_edit(1, title="x" * 5000)
