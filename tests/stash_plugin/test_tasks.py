@@ -674,6 +674,12 @@ def test_what_has_no_button_is_done_in_a_terminal_with_the_plugin_alone(inside, 
     seen = in_a_terminal(where, "--json", "status", **key)
     assert seen.returncode == 0, seen.stderr
     assert json.loads(seen.stdout)["books"]["balanced"] is True
+    found = {"Scheme": "http", "Host": "127.0.0.1", "Port": inside.stash.port}
+    above = str(inside.folder.parent)
+    life_signs.LifeSign(above, life_signs.WORKER, life_signs.address_name(found)).end()
+    life_signs.show_wanted(above, True)
+    told = in_a_terminal(where, "--json", "explain", "1", PLEXSYNC_STASH_API_KEY=KEY)
+    assert told.returncode == 0, told.stdout
     ignored = in_a_terminal(where, "ignore", "1", **key)
     assert ignored.returncode == 0, ignored.stderr
     assert inside.ask("page_status")["scenes"]["ignored"]["count"] == 1
