@@ -218,18 +218,20 @@ class JobCount:
         self.colour = colour
 
 
-def job_counts(jobs: Mapping[str, int], resting: Mapping[str, int]) -> list[JobCount]:
+def job_counts(jobs: Mapping[str, int], resting: Mapping[str, int], *, kept_fields: int = 0) -> list[JobCount]:
     """The numbers of jobs by display word, in display order; a word without jobs is listed only if it is a main one.
 
     `resting`: the number of jobs of undone, released and skipped scenes, by status: they have a word of their own.
+    `kept_fields`: the number of fields of those in sync that Plex keeps.
     """
     counts = []
     for state in JOB_STATES:
         count = jobs.get(state, 0) - sum(resting.get(status, 0) for status in _RESTING.get(state, ()))
         if count or state in MAIN_STATES:
-            counts.append(
-                JobCount(state, job_word(state), count, job_meaning(state), job_tone(state), job_colour(state))
-            )
+            word, meaning = job_word(state), job_meaning(state)
+            if state == "idle" and kept_fields:
+                word, meaning = in_sync_words(kept_fields), f"{meaning}, but for these fields ({DECIDE})"
+            counts.append(JobCount(state, word, count, meaning, job_tone(state), job_colour(state)))
     return counts + [
         JobCount(state, status.word, count, status.meaning, status.tone, status.colour)
         for state, statuses in _RESTING.items()

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -15,13 +16,16 @@ from plexsync.app.fingerprints import client_id, wishes
 from plexsync.app.imports import import_parts
 from plexsync.app.parts import opened
 from plexsync.app.rules import look_rules, profile, work_rules
-from plexsync.app.run import engine, serve, take_up
+from plexsync.app.run import engine, further_looks, serve, take_up
 from plexsync.app.switches import bulk_approved
 from plexsync.engine import loop
 from plexsync.engine.clock import SystemClock
+from plexsync.engine.gate_rows import breaker_probe_at
+from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import Damaged
 from plexsync.rules.job import DAY, Kind, Why
 from plexsync.rules.note_keys import CLOCK_SEEN, REPAIRED
+from plexsync.rules.records import BreakerRow
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
@@ -227,6 +231,27 @@ def test_a_worker_that_starts_on_a_busy_database_waits_for_it(town, monkeypatch)
         stop.set()
         thread.join(20)
     assert ended == [None]
+
+
+def test_a_stash_that_refuses_is_knocked_at_every_two_seconds(town):
+    settings, folder = town
+    at = time.time() - 10
+    with opened(settings, folder, worker=True) as parts:
+        with parts.store.writing() as tx:
+            tx.breakers.save(READ_STASH.row, BreakerRow(state="open", opened_at=at, wait=60))
+        heard = []
+        looks = {name: (pace, look) for name, pace, look in further_looks(parts, print, lambda: heard.append(at))}
+        pace, look = looks["return"]
+        assert pace == 2
+
+        def rest() -> float:
+            with parts.store.reading() as db:
+                return breaker_probe_at(db.breakers.find(READ_STASH.row), parts.settings.breaker) - parts.clock.now()
+
+        assert rest() > 0
+        look()
+        assert rest() <= 0
+        assert heard == [at], "its log is listened to at once"
 
 
 def test_damage_that_only_the_poller_meets_ends_the_worker_so_that_the_next_one_mends_it(town):

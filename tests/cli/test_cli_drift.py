@@ -75,8 +75,12 @@ def test_every_screen_counts_the_fields_that_plex_keeps(edited: World, door: Doo
     status = " ".join(door("status").out.split())
     assert f"3 of 3 {words}" in status
     assert "3 of 3 were in sync but for 3 fields kept in Plex" in status
+    assert status.count("in sync but for 3 fields kept in Plex") == 4, (
+        "the first line, two tables and the last comparison"
+    )
+    assert "Plex shows what Stash says, but for these fields (plexsync drift)" in status
     assert door("status", "1").out.startswith("scene 1 (Title 0) is in sync but for 1 field kept in Plex since")
-    assert "in sync but for 2 fields kept in Plex" in door("explain", "2").out
+    assert door("explain", "2").out.count("in sync but for 2 fields kept in Plex") == 2, "what was seen, and the job"
     dry = door("sync", "1", "2", "--dry-run").out
     assert "Scene 2: Title 1: in sync but for 2 fields kept in Plex" in dry
     assert f"2 {words}" in dry

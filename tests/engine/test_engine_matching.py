@@ -4,7 +4,7 @@ import pytest
 
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.dead_letter_cures import Curer
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.match_records import Binding
 from plexsync.simulator.http import Fault
@@ -90,6 +90,14 @@ def test_binding_settles_an_ambiguous_scene_for_good(house, twins):
     house.edit(id, title="Later")
     house.work()
     assert title_of(house, other) == "Later"
+
+
+def test_a_plex_that_refuses_to_list_its_libraries_is_away_for_who_binds(house, twins):
+    id, (_, other) = twins
+    house.plex_sim.faults.set(Fault("status", status=400, when=lambda request: request.path == "/library/sections"))
+    with pytest.raises(Unavailable, match="refuses the request"):
+        bind(house, id, other)
+    assert bound_pairs(house) == []
 
 
 def test_a_scene_is_written_to_every_item_that_is_bound_to_it(house, twins):

@@ -6,6 +6,7 @@ import pytest
 
 from plexsync.rules.errors import Unavailable
 from plexsync.rules.job import COLLECTION, State
+from plexsync.rules.note_keys import CHANGED, WISHES
 from plexsync.simulator.http import Fault
 from tests.engine.house import House
 from tests.flows.dressed import dressed_house, key_of, rows
@@ -69,6 +70,19 @@ def test_what_changed_is_queued_once_and_what_did_not_is_left_alone(house):
         later |= compared(house)
     assert found == {change: names for change, (_, names) in CHANGES.items()}
     assert later == set()
+
+
+def test_with_changed_settings_collections_wait_for_the_comparison_of_scenes_which_may_wait_for_your_yes(house):
+    comparison = house.worker.dressing.comparison
+    house.clock.move(60)
+    house.worker.reconciler.reconcile()
+    with house.store.writing() as tx:
+        in_use = tx.notes.text(WISHES)
+        tx.notes.save(WISHES, CHANGED)
+    assert not comparison.run_if_due()
+    with house.store.writing() as tx:
+        tx.notes.save(WISHES, in_use)
+    assert comparison.run_if_due()
 
 
 def test_one_that_waits_for_its_first_scene_is_queued_once_plex_has_a_collection_of_its_name_however_it_is_written(

@@ -2,15 +2,18 @@
 
 import html
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
+from plexsync.app.database_files import DATABASE
 from plexsync.app.fixes import FixAction
 from plexsync.reports.fix_steps import order_of
 from plexsync.reports.shapes.fixes import FixReport
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind
+from plexsync.rules.job import Kind, Why
 from plexsync.rules.records import HoldRow
 from plexsync.web.context import COUNTED
 from tests.conformity import Conformity, reachable
@@ -78,16 +81,22 @@ def test_the_number_is_counted_anew_after_a_button_and_otherwise_every_few_secon
     assert count(dash.get("/settings").text) == 1
 
 
-def test_one_page_says_one_number_although_another_problem_has_just_come(furnished: Furnished) -> None:
-    dash, ids = furnished
+def test_one_page_says_one_number_although_another_problem_has_just_come(
+    furnished: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dash, _ = furnished
+    clock = dash.parts.clock
+    monkeypatch.setattr(type(clock), "monotonic", lambda _: 1000.0)
     assert count(dash.get("/settings").text) == 3
     with dash.parts.store.writing() as tx:
-        tx.jobs.ignore(Kind.SCENE, ids["failed"], now=dash.parts.clock.now())
+        tx.jobs.want(Kind.TAG, 9, Why.EDIT, clock.now())
+    with closing(sqlite3.connect(dash.world.folder / DATABASE)) as db, db:
+        db.execute("update job set state = 'dead', cls = 'refused', error = 'refused' where kind = 'tag'")
     page = dash.get("/fix").text
     listed = re.findall(r'<span class="count">(\d+)</span>', page)
     told = re.search(r'id="lead"[^>]*>(\d+) problem', page)
     assert told
-    assert count(page) == int(told[1]) == sum(map(int, listed))
+    assert count(page) == int(told[1]) == sum(map(int, listed)) == 4
 
 
 def test_the_candidates_are_beside_the_scene_and_a_button_binds_one(furnished: Furnished) -> None:
@@ -179,6 +188,9 @@ def test_the_item_that_you_gave_to_another_scene_is_not_offered_to_be_bound_agai
         assert f"Plex shows scene {second} in its place, because you bound the item to that one" in told
         commands = [step["command"] for step in (entry["candidates"][0]["step"], *entry["steps"])]
         assert commands == [f"plexsync unbind {second} {key}", f"plexsync ignore {first}"]
+        page = dash.get(f"/scenes/{first}").text
+        assert f'href="/scenes/{second}">Scene {second}</a>' in page
+        assert f"Bind {key}" not in page
         assert f"Scene {second} is found by its files again." in press(
             dash, button(dash, "/fix", action="unbind", item=key)
         )

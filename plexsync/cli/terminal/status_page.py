@@ -15,8 +15,10 @@ from plexsync.rules.status_words import (
     ON_HOLD,
     SWITCHED_OFF,
     UP,
+    SceneStatus,
     buckets,
     counted,
+    in_sync_words,
     job_counts,
 )
 
@@ -44,10 +46,12 @@ def page(facts: "StatusFacts", look: Look, plex: str = "") -> str:
     for bucket in buckets():
         if count := sum(scenes[status]["count"] for status in bucket):
             since = min(filter(None, (scenes[status]["since"] for status in bucket)), default="")
-            statuses.append((bucket[0].word, f"{count:,}", _when(since, facts) if since else ""))
+            word = in_sync_words(facts["kept_fields"]) if bucket[0] is SceneStatus.IN_SYNC else bucket[0].word
+            statuses.append((word, f"{count:,}", _when(since, facts) if since else ""))
     if statuses:
         parts.append(look.table("Scenes", ("status", "count", "the oldest"), statuses, right=(1,)))
-    rows = [(row.word, f"{row.count:,}", row.meaning) for row in job_counts(facts["jobs"], _resting(facts))]
+    counts = job_counts(facts["jobs"], _resting(facts), kept_fields=facts["kept_fields"])
+    rows = [(row.word, f"{row.count:,}", row.meaning) for row in counts]
     parts.append(look.table("Queue", ("state", "count", ""), rows, right=(1,)))
     parts.append(look.table("Servers", ("server", "state", "failures", "next try", "why"), _servers(facts)))
     if facts["dead"]:
