@@ -29,7 +29,7 @@ from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.flows.scenes.undo_marks import end_undone
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import DAY, Absent, Dead, Dropped, Gone, Kind, OutOfScope, State, Why
+from plexsync.rules.job import DAY, NOT_SHOWN, Absent, Dead, Dropped, Gone, Kind, NotShown, OutOfScope, State, Why
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, LAST_RUN, STASH_TAKEN
 from plexsync.rules.records import LAST_ID, JobRow
@@ -381,7 +381,7 @@ def stands(sight: Inspection) -> str:
     if isinstance(sight.outcome, Dead):
         return sight.outcome.cls
     if isinstance(sight.outcome, Dropped):
-        return "differs"
+        return NOT_SHOWN if isinstance(sight.outcome, NotShown) else "differs"
     if sight.outcome is not None or sight.error is not None:
         return "failed"
     if any(target.plan.edit for target in sight.targets):
