@@ -18,7 +18,7 @@ from plexsync.app.probe.turn import ProbeTurn
 from plexsync.app.rating_back import RatingBack, forget_ratings, rating_back
 from plexsync.app.rules import HOUR, MINUTE, rating_rules, watch_rules
 from plexsync.app.setting_changes import settings_wait
-from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed
+from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed, has_lost
 from plexsync.app.way_back import WayBack, forget_way_back, plays_to_take_back, way_back
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
@@ -315,16 +315,18 @@ class Schedule:
         hours = parts.config.reconcile_interval_hours
         with parts.store.reading() as db:
             last, polled = db.notes.number(LAST_RECONCILE) or 0, db.notes.text(LAST_POLL)
+            lost = has_lost(db)
         # The poller has to note its start first, so that an edit during the comparison counts as a change after it.
         if not polled:
             return False
         # A last comparison in the future was noted before the clock was set back: compare now instead of waiting.
-        if not parts.config.enabled or (not comparison_owed(parts) and (not hours or 0 <= now - last < hours * HOUR)):
+        is_due = lost or (hours > 0 and not 0 <= now - last < hours * HOUR)
+        if not parts.config.enabled or not (is_due or comparison_owed(parts)):
             return False
         if not bulk_approved(parts):
             self._tell()
             return False
-        if asked_settings(parts):
+        if asked_settings(parts) and not is_due:
             # After your yes it runs at once.
             self._tried = None
             return False
@@ -334,9 +336,10 @@ class Schedule:
             if passed - tried < rest:
                 return False
         self._tried = passed
-        if settings_wait(parts, self._stop.is_set):
+        waits = settings_wait(parts, self._stop.is_set)
+        if waits and not is_due:
             return False
-        return parts.reconciler.try_reconcile(stopping=self._stop.is_set)
+        return parts.reconciler.try_reconcile(stopping=self._stop.is_set, holding=waits)
 
     def _tell(self) -> None:
         if not self._told:

@@ -17,7 +17,7 @@ from plexsync.app.switches import asked_settings, waits_for_yes
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.comparison_report import reports
 from plexsync.flows.scenes.undo_marks import redo_scenes
-from plexsync.flows.scenes.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
+from plexsync.flows.scenes.verbs import explain, ignore_scenes, retry_all, unignore_scenes, want_scenes
 from plexsync.reports import dead_letters as dead_facts
 from plexsync.reports.attention import need_facts, needs
 from plexsync.reports.comparison import report_facts
@@ -239,7 +239,7 @@ def stop(ask: Ask, body: Body) -> Answer:
 
 def retry(ask: Ask, body: Body) -> Answer:
     """As `plexsync dlq retry`."""
-    moved = _moved(ask, body, "retried", dead_letters.retry, dead_letters.retry_all)
+    moved = _moved(ask, body, "retried", dead_letters.retry, retry_all)
     ask.desk.ask_servers()
     return moved
 

@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from plexsync.engine import dead_letters as verbs
 from plexsync.engine.dead_letters import Key
+from plexsync.flows.scenes.verbs import retry_all
 from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letter, letters
 from plexsync.reports.dead_letters import groups
 from plexsync.reports.format import many, stamp
@@ -112,9 +113,10 @@ def retry(ask: Ask) -> Response:
     """Retry with all attempts."""
     key, cause = _which(ask.form)
     store, clock = ask.desk.parts.store, ask.desk.parts.clock
-    done = verbs.retry(store, clock, [key])[0] if key else verbs.retry_all(store, clock, cause)
+    done = verbs.retry(store, clock, [key])[0] if key else retry_all(store, clock, cause)
     closed = ask.desk.ask_servers()
-    told = f"{many(done, 'dead letter')} will be tried again." if done else "That is no dead letter any more."
+    retried = many(done, "dead letter" if key or cause else "scene")
+    told = f"{retried} will be tried again." if done else "That is no dead letter any more."
     told += f" {asked_now(closed)}." if done and closed else ""
     return ask.to(_back(ask), told, well=bool(done))
 

@@ -85,12 +85,16 @@ def test_every_screen_counts_the_fields_that_plex_keeps(edited: World, door: Doo
     assert "Scene 2: Title 1: in sync but for 2 fields kept in Plex" in dry
     assert f"2 {words}" in dry
     assert door("sync", "1", "2", "--wait").out == f"2 {words}\n"
+    door("sync", "--all")
+    assert door("drain").out == f"3 {words}\n"
 
 
 def test_json_has_the_number_of_fields_that_plex_keeps_beside_the_counts_it_had(edited: World, door: Door) -> None:
     calls = [("verify",), ("reconcile",), ("sync", "--all", "--dry-run"), ("sync", "1", "2", "--wait"), ("status",)]
     verify, reconcile, dry, sync, status = (door(*call, "--json").facts for call in calls)
     assert [facts["kept_fields"] for facts in (verify, reconcile, dry, sync, status)] == [3] * 5
+    door("sync", "2")
+    assert door("drain", "--json").facts["kept_fields"] == 2
     assert (verify["in_sync"], reconcile["in_step"], reconcile["kept_for_a_person"]) == (3, 1, 2)
     assert (dry["counts"]["kept_for_a_person"], sync["outcomes"]) == (2, {"in_step": 2})
     assert (status["scenes"]["in_step"]["count"], status["verified"]["kept_fields"]) == (3, 3)

@@ -1,5 +1,6 @@
 """Real processes: how serve and its kin begin, log and stop."""
 
+import logging
 import os
 import pty
 import re
@@ -11,14 +12,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import Call
+from plexsync.cli.commands.serve import Reporter
 from plexsync.cli.daemon import idle_exit
 from plexsync.cli.daemon.greeting import STOP, greeting
 from plexsync.cli.daemon.plex_children import PlexChildren
@@ -27,6 +31,8 @@ from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.logs import LOG_FILE
 from plexsync.cli.main import version
 from plexsync.cli.settings import settings
+from plexsync.cli.terminal.screen import LiveLine
+from plexsync.engine.engine import Idle, Worked
 from plexsync.rules.errors import Damaged, LocalFault
 from plexsync.simulator.http import Fault
 from plexsync.store import intake, worker_ends
@@ -70,6 +76,18 @@ def test_serve_works_logs_one_event_a_line_and_stops_in_good_order(world: World,
     assert TOKEN not in world.log()
     assert KEY not in world.log()
     assert "Traceback" not in world.log()
+
+
+def test_the_log_of_the_worker_says_what_plex_keeps_of_the_scenes_in_sync(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    report = Reporter(LiveLine(Console()), Counter())
+    report(Worked({("scene", 1): "done", ("scene", 2): "done"}, {("scene", 1): "person 7", ("scene", 2): "in step"}))
+    report(Idle(None))
+    report(Worked({("scene", 3): "done"}, {("scene", 3): "in step"}))
+    report(Idle(None))
+    assert [line for line in caplog.messages if line.startswith("worked")] == [
+        "worked: 2 in sync but for 7 fields kept in Plex (plexsync drift)", "worked: 1 in sync"
+    ]  # fmt: skip
 
 
 def test_serve_logs_at_the_level_that_was_asked_for(world: World) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from plexsync.rules.errors import Unavailable
 from plexsync.rules.job import COLLECTION, State
-from plexsync.rules.note_keys import CHANGED, WISHES
+from plexsync.rules.note_keys import CHANGED, COLLECTIONS_COMPARED, WISHES
 from plexsync.simulator.http import Fault
 from tests.engine.house import House
 from tests.flows.dressed import dressed_house, key_of, rows
@@ -72,17 +72,21 @@ def test_what_changed_is_queued_once_and_what_did_not_is_left_alone(house):
     assert later == set()
 
 
-def test_with_changed_settings_collections_wait_for_the_comparison_of_scenes_which_may_wait_for_your_yes(house):
+def test_while_a_changed_setting_waits_for_a_yes_only_what_has_changed_is_queued_and_then_all(house):
     comparison = house.worker.dressing.comparison
-    house.clock.move(60)
-    house.worker.reconciler.reconcile()
     with house.store.writing() as tx:
-        in_use = tx.notes.text(WISHES)
+        tx.notes.save(COLLECTIONS_COMPARED, "0 other settings")
         tx.notes.save(WISHES, CHANGED)
-    assert not comparison.run_if_due()
-    with house.store.writing() as tx:
-        tx.notes.save(WISHES, in_use)
+    house.stash_sim.edit_object("studio", "Acme", details="Other.")
+    house.clock.move(60)
     assert comparison.run_if_due()
+    assert queued(house) == {"Acme"}
+    assert not comparison.run_if_due(), "it is due after the next comparison of scenes"
+    house.work_until_settled()
+    with house.store.writing() as tx:
+        tx.notes.save(WISHES, "agreed")
+    assert comparison.run_if_due()
+    assert queued(house) == ALL
 
 
 def test_one_that_waits_for_its_first_scene_is_queued_once_plex_has_a_collection_of_its_name_however_it_is_written(

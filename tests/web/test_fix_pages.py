@@ -176,23 +176,19 @@ def test_two_scenes_of_one_file_are_a_problem_of_their_own_and_no_button_deletes
     assert world.rows("select subject, item from binding") == [(first, key)]
 
 
-def test_the_item_that_you_gave_to_another_scene_is_not_offered_to_be_bound_again(world: World) -> None:
-    first, second, key = shared(world)
+def test_the_scene_that_you_did_not_choose_rests_under_a_word_of_its_own_and_asks_for_nothing(world: World) -> None:
+    _, second, key = shared(world)
     with dashboard(world) as dash:
         press(dash, button(dash, "/fix", action="bind", target=str(second), item=key))
     work(world, [])
     with dashboard(world) as dash:
-        (entry,) = dash.get("/api/fix?cause=ambiguous").json()["groups"][0]["entries"]
-        assert entry["id"] == first
-        told = plain(html.unescape(dash.get("/fix").text))
-        assert f"Plex shows scene {second} in its place, because you bound the item to that one" in told
-        commands = [step["command"] for step in (entry["candidates"][0]["step"], *entry["steps"])]
-        assert commands == [f"plexsync unbind {second} {key}", f"plexsync ignore {first}"]
-        page = dash.get(f"/scenes/{first}").text
-        assert f'href="/scenes/{second}">Scene {second}</a>' in page
-        assert f"Bind {key}" not in page
-        assert f"Scene {second} is found by its files again." in press(
-            dash, button(dash, "/fix", action="unbind", item=key)
+        assert [group["cause"] for group in dash.get("/api/fix").json()["groups"]] == ["system"]
+        assert dash.get("/api/status").json()["scenes"]["not_shown"]["count"] == 1
+        told = plain(html.unescape(dash.get("/scenes?stands=not_shown").text))
+        assert f"its item is bound to another scene, {second}, which Plex shows" in told
+        assert f"plexsync unbind {second} {key} takes that back" in told
+        assert f"Scene {second} is found by its files again." in plain(
+            dash.post(f"/scenes/{second}/unbind", item=key).text
         )
         with dash.parts.store.reading() as db:
             assert list(db.bindings.all()) == []

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import click
 from rich.console import Console
@@ -18,6 +19,7 @@ from plexsync.cli.terminal.rows import attempt_table, push_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.engine import dead_letters
 from plexsync.engine.dead_letters import Key
+from plexsync.flows.scenes.verbs import retry_all
 from plexsync.reports.cures import cure
 from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letters
 from plexsync.reports.dead_letters import groups
@@ -162,9 +164,9 @@ def show(call: Call, scene: Key) -> int:
     return FINE
 
 
-def _which(body: Callable[..., int]) -> Callable[..., int]:
+def _which(body: Callable[..., int], every: str = "All dead letters.") -> Callable[..., int]:
     """The three ways to select dead letters."""
-    body = click.option("--all", "all_", is_flag=True, help="All dead letters.")(body)
+    body = click.option("--all", "all_", is_flag=True, help=every)(body)
     body = click.option("--cause", type=causes, help="Everything that died of this cause.")(body)
     return click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=RowKey(), shell_complete=dead_scenes)(body)
 
@@ -175,7 +177,7 @@ def _check_which(scenes: Sequence[Key], cause: str | None, all_: bool) -> None:
 
 
 @dlq.command("retry", cls=Sharing)
-@_which
+@partial(_which, every="All dead letters, and what you skipped of a scene.")
 @click.pass_obj
 def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) -> int:
     """Retry dead letters, with all their attempts.
@@ -197,7 +199,7 @@ def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) ->
         if scenes:
             done = dead_letters.retry(parts.store, parts.clock, scenes)
         else:
-            done = (dead_letters.retry_all(parts.store, parts.clock, cause or ""), [])
+            done = (retry_all(parts.store, parts.clock, cause or ""), [])
         closed = start.ask(parts)
     return _answer(call, done, "retried", names=names, then=f"; {closed}" if closed else "")
 

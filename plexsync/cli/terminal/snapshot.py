@@ -59,7 +59,7 @@ class Coming:
 class Glance:
     """One moment. `servers` are the facts of breakers, with `stands` as text and `hold` if there is one.
 
-    `resting` has the numbers of jobs of undone, released and skipped scenes.
+    `resting` has the numbers of jobs of scenes that rest under a word of their own.
     """
 
     now: int
@@ -88,7 +88,9 @@ def glance(parts: Parts) -> Glance:
             now=now,
             jobs=overview.jobs,
             resting={
-                SceneStatus.SKIPPED.value: status["scenes"][SceneStatus.SKIPPED]["count"],
+                **{
+                    name.value: status["scenes"][name]["count"] for name in (SceneStatus.SKIPPED, SceneStatus.NOT_SHOWN)
+                },
                 **{BY_MARK[mark].value: count for mark, count in db.memories.count_undone().items()},
             },
             due=overview.due,

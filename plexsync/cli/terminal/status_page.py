@@ -73,8 +73,8 @@ def _when(moment: "str | None", facts: "StatusFacts") -> str:
 
 
 def _resting(facts: "StatusFacts") -> dict[str, int]:
-    skipped = facts["scenes"].get("skipped", {"count": 0})["count"]
-    return {"undone": facts["undone"]["undone"], "released": facts["undone"]["released"], "skipped": skipped}
+    chosen = {name: facts["scenes"].get(name, {"count": 0})["count"] for name in ("skipped", "not_shown")}
+    return {**chosen, "undone": facts["undone"]["undone"], "released": facts["undone"]["released"]}
 
 
 def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
