@@ -51,7 +51,6 @@ from plexsync.store.servers import ReadOnlyServers, Servers
 from plexsync.store.spool import Spool
 from plexsync.store.sqlite import SqliteFile
 from plexsync.store.standings import ReadOnlyStandings, Standings
-from plexsync.store.summaries import summary_on
 from plexsync.store.summary import Summary
 from plexsync.store.tallies import ReadOnlyTallies, Tallies
 from plexsync.store.transitions import ReadOnlyTransitions, Transitions
@@ -101,7 +100,7 @@ class Reader:
 
     def summary(self, now: int) -> Summary:
         """Return a summary of the store at one moment, as `status` shows it."""
-        return summary_on(self._db, now)
+        return Summary(self._db, now)
 
     def overview(self, now: int) -> Overview:
         """Return the state of the store at one moment, for `status`."""

@@ -20,7 +20,7 @@ from plexsync.cli.daemon.greeting import STOP, greeting
 from plexsync.cli.daemon.shift import put_together
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.logs import LOG_FILE
-from plexsync.cli.main import version
+from plexsync.cli.version import version
 from plexsync.rules.errors import Damaged, LocalFault
 from plexsync.simulator.http import Fault
 from plexsync.store import intake, worker_ends

@@ -38,10 +38,10 @@ from plexsync.cli.daemon.work_loop import outcome_words
 from plexsync.cli.daemon.worker_run import recorded
 from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
-from plexsync.cli.main import version
 from plexsync.cli.settings import settings, sources, toml_of
 from plexsync.cli.start import logged, warn
 from plexsync.cli.terminal.screen import LiveLine
+from plexsync.cli.version import version
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.gates import outage
 from plexsync.engine.tickets import READ_STASH
