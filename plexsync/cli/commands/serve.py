@@ -51,7 +51,7 @@ from plexsync.rules.gate_names import caption, shown
 from plexsync.rules.job import State
 from plexsync.rules.status_words import SceneStatus, counted, in_sync_words
 from plexsync.store.address import StoreAddress
-from plexsync.store.database import Reader
+from plexsync.store.database import Reader, load_tables
 from validation.redact import RedactingFilter, Redactor
 from validation.sources import ConfigError, load_here
 
@@ -115,6 +115,7 @@ def serve(
 def _served(
     call: Call, *, as_needed: bool, no_web: bool, take_over: bool, demo_switch: Path | None, with_first: bool
 ) -> int:
+    load_tables()
     outcomes: Counter[str] = Counter()
     with (
         logged(call, level="info") as (console, hiding),
