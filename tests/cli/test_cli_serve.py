@@ -29,9 +29,9 @@ from plexsync.cli.daemon.plex_children import PlexChildren
 from plexsync.cli.daemon.shift import Shift, put_together
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.logs import LOG_FILE
-from plexsync.cli.main import version
 from plexsync.cli.settings import settings
 from plexsync.cli.terminal.screen import LiveLine
+from plexsync.cli.version import version
 from plexsync.engine.engine import Idle, Worked
 from plexsync.rules.errors import Damaged, LocalFault
 from plexsync.simulator.http import Fault

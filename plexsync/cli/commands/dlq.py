@@ -13,9 +13,8 @@ from plexsync.cli.call import FAILED, FINE, Call, Sharing, family
 from plexsync.cli.start import begun, opened
 from plexsync.cli.terminal.completions import dead_scenes
 from plexsync.cli.terminal.export_file import output
-from plexsync.cli.terminal.param_types import RowKey
 from plexsync.cli.terminal.prompts import confirmed
-from plexsync.cli.terminal.rows import attempt_table, push_table, row_table
+from plexsync.cli.terminal.rows import RowKey, attempt_table, push_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.engine import dead_letters
 from plexsync.engine.dead_letters import Key
@@ -24,12 +23,13 @@ from plexsync.reports.cures import cure
 from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letters
 from plexsync.reports.dead_letters import groups
 from plexsync.reports.format import local, many, safe, stamp
-from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title, written
+from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title
 from plexsync.reports.shapes.dead_letters import GroupFacts, LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import COLLECTION, State
 from plexsync.rules.records import JobRow
+from plexsync.rules.row_keys import written
 
 SHOWN = 50
 HEADS = ("scene", "cause", "since", "title", "error, if another")

@@ -12,11 +12,11 @@ from plexsync.app.probe.turn import ENDED, connected, result_of
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
-from plexsync.cli.main import version
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import ItemKey
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
+from plexsync.cli.version import version
 from plexsync.reports.format import safe
 from plexsync.reports.probe import probe_facts, stored_traits, trait_rows
 from plexsync.reports.shapes.probe import ProbeFacts

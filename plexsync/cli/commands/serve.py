@@ -38,10 +38,10 @@ from plexsync.cli.daemon.work_loop import kept_in_all, outcome_words
 from plexsync.cli.daemon.worker_run import recorded
 from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
-from plexsync.cli.main import version
 from plexsync.cli.settings import settings, sources, toml_of
 from plexsync.cli.start import logged, warn
 from plexsync.cli.terminal.screen import LiveLine
+from plexsync.cli.version import version
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.gates import outage
 from plexsync.engine.tickets import READ_STASH
@@ -51,7 +51,7 @@ from plexsync.rules.gate_names import caption, shown
 from plexsync.rules.job import State
 from plexsync.rules.status_words import SceneStatus, counted, in_sync_words
 from plexsync.store.address import StoreAddress
-from plexsync.store.database import Reader
+from plexsync.store.database import Reader, load_tables
 from validation.redact import RedactingFilter, Redactor
 from validation.sources import ConfigError, load_here
 
@@ -115,6 +115,7 @@ def serve(
 def _served(
     call: Call, *, as_needed: bool, no_web: bool, take_over: bool, demo_switch: Path | None, with_first: bool
 ) -> int:
+    load_tables()
     outcomes: Counter[str] = Counter()
     with (
         logged(call, level="info") as (console, hiding),
