@@ -4,7 +4,7 @@ import re
 
 from starlette.responses import Response
 
-from plexsync.app.probe.turn import result_of
+from plexsync.app.turns import result_of
 from plexsync.reports.probe import stored_traits, trait_rows
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item

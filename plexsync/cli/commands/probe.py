@@ -9,8 +9,8 @@ from plexsync.app.parts import Parts, at_work, opened
 from plexsync.app.probe.restore import Restoration, restore_left
 from plexsync.app.probe.run import CantProbe, ProbeOutcome
 from plexsync.app.probe.run import probe as probe_item
-from plexsync.app.probe.turn import ENDED, connected, result_of
 from plexsync.app.settings import SettingsNeed
+from plexsync.app.turns import ENDED, connected, result_of
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.main import version
