@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from plexsync.app.parts import Parts
 from plexsync.app.rules import rating_rules, watch_rules
-from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.verbs import Explanation, status_in
 from plexsync.reports.field_actions import action, reason
@@ -28,6 +27,7 @@ from plexsync.rules.item import PICTURES
 from plexsync.rules.job import NOT_SHOWN, SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State
 from plexsync.rules.pictures import left_out_text
 from plexsync.rules.plan_records import Note
+from plexsync.rules.plays import WatchRules
 from plexsync.rules.records import AttemptRow, JobRow
 from plexsync.rules.status_words import SceneStatus, in_sync_line, status_of
 from plexsync.rules.undo import undone

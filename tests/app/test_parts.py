@@ -13,6 +13,7 @@ import pytest
 from plexsync.app.clients import stash_client
 from plexsync.app.database_files import DATABASE
 from plexsync.app.fingerprints import client_id, wishes
+from plexsync.app.further_flows import further_flows
 from plexsync.app.imports import import_parts
 from plexsync.app.parts import opened
 from plexsync.app.rules import look_rules, profile, work_rules
@@ -32,6 +33,7 @@ from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
 from plexsync.store.db import connect
 from tests.journey.world import KEY, ROOT, TOKEN, until
+from tests.stores import look
 from tests.tables import table
 from validation.config import PlexSyncConfig
 
@@ -81,6 +83,48 @@ def test_a_process_waits_for_what_an_earlier_one_has_sent_before_the_clock_leapt
             tx.notes.save(CLOCK_SEEN, f"{before}")
         with process(parts):
             assert parts.expiry.ended() < parts.clock.now() - DAY / 2
+
+
+# --- parts that are off ----------------------------------------------------------------------------------------------
+
+
+def further_kinds(folder, **given):
+    config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="t", stash_url="http://127.0.0.1:9", **given)
+    with opened(config, folder, worker=True) as parts:
+        return [flow.kind for added in further_flows(parts) for flow in added.flows]
+
+
+def test_a_flow_that_is_off_is_not_put_together(tmp_path):
+    assert further_kinds(tmp_path) == []
+    assert further_kinds(tmp_path, watch_back="plays") == ["plays"]
+    assert further_kinds(tmp_path, rating_direction="both") == ["rating", "ratingback"]
+    assert further_kinds(tmp_path, collection_parts=["poster"]) == ["collection"]
+
+
+PLAY = "play (scene, moment, scene_created_at, item, history_key, state) values (1, 1, '', '', '', 'added')"
+RESUME = """
+resume (scene, scene_created_at, item, moment, view_count, view_offset, position, position_before)
+values (1, '', '1', 1, 1, 0, 0, 0)
+"""
+TAG = "collection (source, object, library, section, name, name_key) values ('tag', 1, 'a', '1', 'A', 'a')"
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"), [("plays", PLAY), ("plays", RESUME), ("collection", TAG)], ids=["play", "resume", "collection"]
+)
+def test_a_flow_that_is_off_stays_to_take_back_what_it_has_written(tmp_path, kind, written):
+    assert further_kinds(tmp_path) == []
+    with look(tmp_path) as db:
+        db.execute(f"insert into {written}")
+    assert further_kinds(tmp_path) == [kind]
+
+
+def test_what_is_off_is_not_imported_by_a_worker():
+    code = "import sys, plexsync.app.run; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    off = ("plexsync.flows.plays", "plexsync.flows.collections", "plexsync.flows.imports", "plexsync.app.probe")
+    assert "plexsync.flows.scenes.inspection" in loaded.split()
+    assert [name for name in loaded.split() if name.startswith(off)] == []
 
 
 # --- what is wanted, and whether it may be written as a whole --------------------------------------------------------
