@@ -53,7 +53,7 @@ def connected(parts: Parts) -> "ProbeClient":
 class ProbeTurn:
     """The worker's turn at a probe. Call it between two steps."""
 
-    def __init__(self, parts: Parts, stop: threading.Event, connect: Connect | None = None) -> None:
+    def __init__(self, parts: Parts, stop: threading.Event, connect: "Connect | None" = None) -> None:
         self._parts = parts
         self._stop = stop
         self._connect = connect or (lambda: connected(parts))

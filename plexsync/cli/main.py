@@ -130,12 +130,12 @@ class Program(SharingFamily):
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
-def _nearest(word: str, known: Iterable[str]) -> list[str]:
+def _nearest(word: str, words: Iterable[str]) -> list[str]:
     """The known word that was probably meant, if there is one."""
     # It takes as long to load as all commands by their names.
     import difflib
 
-    return difflib.get_close_matches(word, known, n=1)
+    return difflib.get_close_matches(word, words, n=1)
 
 
 def _tell_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:

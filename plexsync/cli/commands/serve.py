@@ -97,6 +97,7 @@ def serve(
       plexsync serve
       PLEXSYNC_LOG=debug plexsync serve
     """
+    load_tables()
     try:
         return _served(
             call,
@@ -115,7 +116,6 @@ def serve(
 def _served(
     call: Call, *, as_needed: bool, no_web: bool, take_over: bool, demo_switch: Path | None, with_first: bool
 ) -> int:
-    load_tables()
     outcomes: Counter[str] = Counter()
     with (
         logged(call, level="info") as (console, hiding),
