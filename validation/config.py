@@ -151,9 +151,8 @@ class PlexSyncConfig(CollectionSettings, DatabaseSettings):
     with a certificate of its own. Default empty: no others."""
 
     path_map: Annotated[tuple[str, ...], BeforeValidator(path_rules.rules)] = Field(default=())
-    """Plex folders for Stash folders: rules of the form stash folder => plex folder, or regular expressions (re:pattern
-    => replacement, see docs/matching.md), as a list, or as one text with ; or line breaks between rules. Default none:
-    both use the same paths."""
+    """Plex folders for Stash folders: rules of the form stash folder => plex folder, as a list, or as one text with ;
+    or line breaks between rules. Default none: both use the same paths."""
 
     match_by_duration: bool = Field(default=False)
     """Take an item whose file has the name and duration of the scene's, but another or an unknown size: true or false,

@@ -6,7 +6,6 @@ The functions raise ValueError with a message that follows the setting's name, a
 import re
 from collections.abc import Iterable
 
-from plexsync.rules.patterns import BadPattern, is_pattern, pattern
 from validation.redact import is_safe
 
 LONGEST_PATH = 4_096
@@ -30,10 +29,7 @@ def rules(value: object) -> tuple[str, ...]:
 
 
 def pairs(rules: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """The checked rules as (Stash prefix, Plex prefix) or (pattern, replacement).
-
-    A prefix has no trailing separator unless it is a root.
-    """
+    """The checked rules as (Stash prefix, Plex prefix), without a trailing separator unless it is a root."""
     return tuple((stash, plex) for stash, _, plex in (rule.partition(" => ") for rule in rules))
 
 
@@ -41,20 +37,12 @@ def _rule(number: int, rule: object) -> tuple[str, str]:
     sides = rule.split("=>") if isinstance(rule, str) else rule
     if not isinstance(sides, list | tuple) or len(sides) != 2 or not all(isinstance(side, str) for side in sides):
         raise ValueError(f"must have the form stash folder => plex folder; rule {number} has not")
-    if is_pattern(sides[0].strip()):
-        return _pattern(number, sides[0].strip(), sides[1].strip())
+    if sides[0].strip().startswith("re:"):
+        raise ValueError(
+            f"must hold folders, and rule {number} is a regular expression: write a rule of the form stash folder => "
+            "plex folder for each folder, such as /data/films => /media/films"
+        )
     return one_side(number, "Stash", sides[0].strip()), one_side(number, "Plex", sides[1].strip())
-
-
-def _pattern(number: int, source: str, target: str) -> tuple[str, str]:
-    """A rule that is a regular expression, checked to lead there and back."""
-    if not is_safe(source) or not is_safe(target) or "=>" in source + target:
-        raise ValueError(f"must hold patterns without control characters; see rule {number}")
-    try:
-        pattern(source, target)
-    except BadPattern as error:
-        raise ValueError(f"must hold patterns that lead there and back; in rule {number} {error}") from None
-    return source, target
 
 
 def one_side(number: int, side: str, path: str) -> str:
@@ -85,4 +73,4 @@ def _refuse_repeats(rules: Iterable[tuple[str, str]]) -> None:
 
 def _comparable(path: str) -> str:
     """The form for comparison: Windows paths are equal in any case and with either slash."""
-    return path if path.startswith("/") or is_pattern(path) else path.replace("/", "\\").casefold()
+    return path if path.startswith("/") else path.replace("/", "\\").casefold()

@@ -18,8 +18,9 @@ from plexsync.actions.model import (
     Verb,
     run_named,
 )
-from plexsync.app.dressing import collection_viewer, is_dressing_on
+from plexsync.app.dressing import collection_viewer
 from plexsync.app.parts import Parts
+from plexsync.app.rules import is_dressing_on
 from plexsync.flows.collections.comparison import all_rows
 from plexsync.flows.collections.decisions import hand_over, want_collections
 from plexsync.flows.collections.undo import mark_collections_undone, redo_collections

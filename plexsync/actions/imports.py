@@ -15,9 +15,9 @@ from plexsync.actions.model import (
     SubjectPreview,
     Verb,
 )
-from plexsync.app.import_turn import OtherImport, in_turn
-from plexsync.app.imports import ImportParts
+from plexsync.app.imports import ImportParts, in_turn
 from plexsync.app.parts import Parts
+from plexsync.app.turns import OtherImport
 from plexsync.flows.imports.importer import STOPPED, ImportResult
 from plexsync.reports.format import many, safe
 from plexsync.reports.imports import outcome_lines, problem_lines, undo_facts

@@ -25,14 +25,13 @@ from plexsync.flows.scenes.undo_marks import Redone, redo_scenes, sorted_out
 from plexsync.reports.format import many, safe
 from plexsync.reports.named_scenes import listed
 from plexsync.reports.outcomes import outcomes
-from plexsync.reports.rows import on_screen, short
+from plexsync.reports.rows import on_screen, rows_in, short
 from plexsync.reports.shapes.undo import UndoFacts, UndoField
 from plexsync.reports.undo import DEEDS, redo_facts, undo_facts
-from plexsync.rules.job import Kind
+from plexsync.rules.job import SKIPPED, Kind, State
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.status_words import BY_MARK
 from plexsync.rules.values import Value
-from plexsync.store.database import Reader
 
 LONGEST = 120
 
@@ -161,27 +160,29 @@ class RedoScenes(SceneAction):
 
     def choose(self, parts: Parts, selection: Selection) -> list[int]:
         """The selected scenes that can be redone."""
+        ids = self._selected(parts, selection)
         with parts.store.reading() as db:
-            return sorted_out(db, self._selected(db, selection), Redone())
+            return sorted_out(db, ids, Redone())
 
     def left_alone(self, parts: Parts, selection: Selection) -> ActionResult:
         """What it says of the selected scenes that can't be redone."""
-        unfit = Redone()
+        ids, unfit = self._selected(parts, selection), Redone()
         with parts.store.reading() as db:
-            sorted_out(db, self._selected(db, selection), unfit)
+            sorted_out(db, ids, unfit)
         return self._answer(unfit, selection)
 
     @staticmethod
-    def _selected(db: Reader, selection: Selection) -> list[int]:
+    def _selected(parts: Parts, selection: Selection) -> list[int]:
         if selection.ids:
             return list(dict.fromkeys(selection.ids))
-        if selection.since is not None:
-            return db.memories.marked_since(selection.since)
-        marked = sorted(db.memories.marks())
-        if selection.run is None:
-            return marked
-        in_run = set(db.pushes.scenes_in(run_named(db.pushes, selection.run)))
-        return [id for id in marked if id in in_run]
+        skipped = [row.id for row in rows_in(parts, State.DROPPED, SKIPPED)] if selection.every else []
+        with parts.store.reading() as db:
+            if selection.since is not None:
+                return db.memories.marked_since(selection.since)
+            marked = {*db.memories.marks(), *skipped}
+            if selection.run is not None:
+                marked &= set(db.pushes.scenes_in(run_named(db.pushes, selection.run)))
+        return sorted(marked)
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """What a sync would write then."""
@@ -211,11 +212,8 @@ class RedoScenes(SceneAction):
 
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """End their undo, and queue them."""
-        with asked.parts.store.reading() as db:
-            selected = self._selected(db, asked.selection)
-        return self._answer(
-            redo_scenes(asked.parts.store, asked.parts.clock, selected, asked.progress), asked.selection
-        )
+        parts, selected = asked.parts, self._selected(asked.parts, asked.selection)
+        return self._answer(redo_scenes(parts.store, parts.clock, selected, asked.progress), asked.selection)
 
     @staticmethod
     def _answer(redone: Redone, selection: Selection) -> ActionResult:

@@ -41,7 +41,6 @@ from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
 from plexsync.plex.collections import CollectionClient
-from plexsync.plex.wall import PlexWall
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.neighbours import Clock, Dice, Imaging
@@ -53,7 +52,7 @@ from plexsync.store.database import Database
 from plexsync.store.fence import Fence
 from plexsync.store.installation import installation
 from plexsync.store.journal import WriteJournal
-from plexsync.store.lock import FILE, has_dashboard
+from plexsync.store.lock import has_dashboard
 from plexsync.store.opening import open_database
 from plexsync.store.siblings import siblings_of
 from plexsync.store.summary import Summary
@@ -110,7 +109,7 @@ class Assembled:
 class Parts(Assembled):
     """The parts of a running program, with the settings that they were built from and this machine's data folder."""
 
-    plex: PlexWall
+    plex: CollectionClient
     config: PlexSyncConfig
     folder: Path
     watchdog: Watchdog
@@ -131,13 +130,9 @@ class Parts(Assembled):
         """Take a lock on this database that is not the worker's; None while another process holds it."""
         return self.locks.try_lock(file)
 
-    def is_locked(self, file: str = FILE) -> bool:
-        """Whether any process holds the worker's lock on this database, or another one."""
-        return self.locks.is_locked(file)
-
     def someone_works(self) -> bool:
         """Whether a worker is running on this database."""
-        return self.is_locked()
+        return self.locks.is_locked()
 
     def worker_since(self) -> tuple[bool, int | None]:
         """Whether a worker is running, and when it began (UTC milliseconds)."""
@@ -276,7 +271,7 @@ def opened(
         client = client_id(store)
         stash = stash_client(StashCollecting, config, clock, settings.looks, alive=before[Neighbour.STASH])
         stack.callback(stash.close)
-        plex = plex_client(PlexWall, config, clock, client_id=client, alive=before[Neighbour.PLEX])
+        plex = plex_client(CollectionClient, config, clock, client_id=client, alive=before[Neighbour.PLEX])
         stack.callback(plex.close)
         events = plex_events(config, client_id=client)
         imaging = pillow(needed=changes_posters(config))

@@ -62,9 +62,15 @@ def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
     return result
 
 
-def outcome_words(counts: Counter[str], *, nothing: str = "nothing was due") -> str:
+def kept_in_all(stored: Counter[str]) -> int:
+    """The number of fields that Plex keeps, from what a comparison would store of the scenes of batches."""
+    return sum(kept_in(word) * count for word, count in stored.items())
+
+
+def outcome_words(counts: Counter[str], kept_fields: int, *, nothing: str = "nothing was due") -> str:
     """`48 in sync, 2 need you` from the outcomes of batches; an outcome without a word is counted by its name."""
     sums: Counter[str] = Counter()
     for name, count in counts.items():
-        sums[BY_ENDING[name].word if name in BY_ENDING else name] += count
+        word = BY_ENDING[name].word if name in BY_ENDING else name
+        sums[in_sync_line(kept_fields) if word == SceneStatus.IN_SYNC.word else word] += count
     return ", ".join(counted(word, count) for word, count in sums.items()) or nothing

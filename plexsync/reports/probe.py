@@ -1,13 +1,14 @@
 """The answers of a Plex server to the questions of `plexsync probe`."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from plexsync.app.parts import Parts
-from plexsync.app.probe.run import ProbeOutcome
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.probe import ProbeFacts, TraitFacts
-from plexsync.rules.traits import QUESTIONS, UNKNOWN, USES, LearntTraits, ServerTraits, answer_words, unanswered
+from plexsync.rules.scratch import ProbeOutcome
+from plexsync.rules.traits import QUESTIONS, UNKNOWN, LearntTraits, ServerTraits, answer_words
+
+NOT_TOLD = "the answers of Plex did not tell"
 
 
 def stored_traits(parts: Parts) -> LearntTraits | None:
@@ -21,50 +22,44 @@ def probe_facts(
 ) -> ProbeFacts:
     """The answers of a probe, or (without one) the stored ones. `restored`: no item is left to restore."""
     traits = probed.traits if probed else learnt.traits if learnt else UNKNOWN
-    version = (probed and probed.version) or (learnt.version if learnt else None)
     return {
         "plexsync": program,
-        "plex": version,
+        "plex": (probed and probed.version) or (learnt.version if learnt else None),
         "learnt_at": stamp(learnt.learnt_at) if learnt else None,
         "complete": not (probed and probed.error),
         "restored": restored,
-        "traits": trait_facts(traits, probed.skipped if probed else {}, asked=probed is not None),
+        "traits": trait_facts(traits, probed),
     }
 
 
-def trait_facts(traits: ServerTraits, skipped: Mapping[str, str], *, asked: bool) -> list[TraitFacts]:
-    """Every trait with its answer; `asked` False: the reasons for missing answers are not known any more."""
-    reasons = unanswered(traits, skipped) if asked else {}
+def trait_facts(traits: ServerTraits, probed: ProbeOutcome | None) -> list[TraitFacts]:
+    """Every trait with its answer; `probed` knows why there is none."""
     return [
-        {"name": name, "answer": answer, "reason": reasons.get(name, ""), "used": name in USES}
+        {
+            "name": name,
+            "answer": answer,
+            "reason": probed.skipped.get(name, NOT_TOLD) if probed and answer is None else "",
+            "used": bool(QUESTIONS[name].use),
+        }
         for name, answer in traits.answers().items()
     ]
 
 
-@dataclass(frozen=True)
-class TraitRow:
-    """A question with its answer ('' if there is none, with the reason if it is known), and its use, as text."""
+class TraitRow(NamedTuple):
+    """A question with its answer, or why there is none, and its use, as text."""
 
     question: str
     answer: str
-    reason: str
     use: str
 
 
-def trait_rows(learnt: LearntTraits | None, probed: ProbeOutcome | None) -> list[TraitRow]:
-    """The stored answers as text; `probed` is the last probe, which knows why there is no answer."""
-    traits = learnt.traits if learnt else UNKNOWN
-    facts = trait_facts(traits, probed.skipped if probed else {}, asked=bool(probed and probed.version))
-    return [row_of(trait) for trait in facts]
-
-
-def row_of(trait: TraitFacts) -> TraitRow:
-    """A trait as text."""
-    name = trait["name"]
-    use = USES.get(name, "stored only")
-    return TraitRow(QUESTIONS[name], answer_words(name, trait["answer"]), trait["reason"], use)
-
-
-def is_restored(probed: ProbeOutcome) -> bool:
-    """Whether the item is as it was before the probe."""
-    return probed.restored is not None and not probed.restored.words()
+def trait_rows(traits: list[TraitFacts]) -> list[TraitRow]:
+    """The answers as text."""
+    return [
+        TraitRow(
+            QUESTIONS[trait["name"]].words,
+            answer_words(trait["name"], trait["answer"]) or ": ".join(filter(None, ("not answered", trait["reason"]))),
+            QUESTIONS[trait["name"]].use or "stored only",
+        )
+        for trait in traits
+    ]

@@ -3,18 +3,17 @@
 A path is Windows-looking if it starts with a drive (`D:\\`, `D:/`), a share (`\\\\server\\share`, `//server/share`) or
 `\\\\?\\`. Only in such a path is the backslash a separator and case irrelevant; elsewhere both belong to the name.
 Nothing here accesses a file system: keys are for comparison, and two files can share one (see `plexsync.rules.match`). A
-rule is a pair of folders, or a pattern as described in `plexsync.rules.patterns`.
+rule is a pair of folders.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import takewhile
 
-from plexsync.rules.patterns import is_pattern, pattern
 from plexsync.rules.text import caseless, composed
 
-PathRules = Sequence[tuple[str, str]]  # (prefix in Stash, prefix in Plex), or (pattern, replacement)
+PathRules = Sequence[tuple[str, str]]  # (prefix in Stash, prefix in Plex)
 
 # The paths of one scene are compared with each other many times, one after the other.
 RECENT_PATHS = 256
@@ -83,26 +82,14 @@ def raw_equal(a: str, b: str) -> bool:
 def map_path(path: str, rules: PathRules) -> tuple[str, ...]:
     """Every path that Plex may have for a Stash path, in the order of the rules, without duplicates.
 
-    Patterns go first: the first pattern that fits wins, and every rule with that pattern gives a path. Otherwise a rule
-    fits if its Stash prefix covers whole leading components: the longest such prefix wins, and every rule with that
-    prefix gives a path. Without a rule, the path is the same on both sides. A path with a `..` gives none, because its
-    text does not tell where it leads. A pattern gives none if no file can have the result, or if the result does not
-    lead back.
+    A rule fits if its Stash prefix covers whole leading components: the longest such prefix wins, and every rule with
+    that prefix gives a path. Without a rule, the path is the same on both sides. A path with a `..` gives none, because
+    its text does not tell where it leads.
     """
     _, names = _split(path)
     if ".." in names:
         return ()
-    first = next(
-        (folder for folder, plex_folder in _patterns(rules) if _made(folder, plex_folder, path) is not None), ""
-    )
-    if first:
-        led = (_led(folder, plex_folder, path) for folder, plex_folder in rules if folder == first)
-        return tuple(dict.fromkeys(target for target in led if target))
-    fits = [
-        (len(_split(folder)[1]), folder, plex_folder)
-        for folder, plex_folder in _folders(rules)
-        if _covers(folder, path)
-    ]
+    fits = [(len(_split(folder)[1]), folder, plex_folder) for folder, plex_folder in rules if _covers(folder, path)]
     if not fits:
         return (path,)
     longest = max(length for length, _, _ in fits)
@@ -112,70 +99,21 @@ def map_path(path: str, rules: PathRules) -> tuple[str, ...]:
 
 def is_mapped(path: str, rules: PathRules) -> bool:
     """Whether a rule fits this Stash path."""
-    return any(_covers(folder, path) for folder, _ in _folders(rules)) or any(
-        _made(folder, target, path) is not None for folder, target in _patterns(rules)
-    )
+    return any(_covers(folder, path) for folder, _ in rules)
 
 
 def is_target(path: str, rules: PathRules) -> bool:
     """Whether a rule leads to this Plex path."""
-    return any(_covers(target, path) for _, target in _folders(rules)) or any(
-        _unmade(folder, target, path) is not None for folder, target in _patterns(rules)
-    )
+    return any(_covers(target, path) for _, target in rules)
 
 
 def unmap_path(path: str, rules: PathRules) -> tuple[str, ...]:
     """Every Stash path that the rules lead to this Plex path; several if rules overlap."""
     _, names = _split(path)
-    backward = [
-        _unmade(folder, target, path) if is_pattern(folder) else _placed(folder, names[len(_split(target)[1]) :])
-        for folder, target in rules
-        if is_pattern(folder) or _covers(target, path)
-    ]
+    backward = [_placed(folder, names[len(_split(target)[1]) :]) for folder, target in rules if _covers(target, path)]
     key = path_key(path)
     reached = [source for source in backward if source and key in map(path_key, map_path(source, rules))]
     return tuple(dict.fromkeys(reached))
-
-
-def _folders(rules: PathRules) -> Iterator[tuple[str, str]]:
-    return (rule for rule in rules if not is_pattern(rule[0]))
-
-
-def _patterns(rules: PathRules) -> Iterator[tuple[str, str]]:
-    return (rule for rule in rules if is_pattern(rule[0]))
-
-
-def _led(folder: str, target: str, path: str) -> str:
-    """The result of a pattern; '' if there is none or it does not lead back."""
-    result = _made(folder, target, path) or ""
-    back = _unmade(folder, target, result) if result else ""
-    return result if back and path_key(back) == path_key(path) else ""
-
-
-def _made(folder: str, target: str, path: str) -> str | None:
-    """The result of a pattern for a Stash path; None if the pattern does not fit, '' if no file can have the result."""
-    return _written(pattern(folder, target).there(_plain(path), caseless=_is_windows(path)), path)
-
-
-def _unmade(folder: str, target: str, path: str) -> str | None:
-    """The result of a pattern for a Plex path, as in `_made`."""
-    return _written(pattern(folder, target).back(_plain(path), caseless=_is_windows(path)), path)
-
-
-def _plain(path: str) -> str:
-    """The path with / between all names, repeated or not."""
-    root, names = _split(path)
-    return root + "/".join(names)
-
-
-def _written(plain: str | None, source: str) -> str | None:
-    """A path made by a pattern, in the style of its side; '' if a name from the other side can't exist there."""
-    if not plain:
-        return plain
-    windows = plain.startswith("//") or _DRIVE.match(plain) is not None
-    if windows and not _is_windows(source) and "\\" in source:
-        return ""
-    return plain.replace("/", "\\") if windows else plain
 
 
 def _covers(prefix: str, path: str) -> bool:

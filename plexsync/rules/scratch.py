@@ -4,12 +4,12 @@
 has put there: a value that someone else has set meanwhile stays.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from plexsync.rules.item import Item
 from plexsync.rules.text import fold
+from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.rules.values import name_keys
 
 # The lists that get scratch names.
@@ -22,6 +22,10 @@ PEOPLE = "ABCD"
 RATING_BY_EDIT, RATING_BY_ACCOUNT = 3.7, 6.3
 # Seconds by which the date added is changed.
 EARLIER = 1
+
+
+class CantProbe(Exception):
+    """Nothing was changed; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,47 @@ class Leftovers:
 
     def __bool__(self) -> bool:
         return bool(self.names or self.added_at is not None or self.rating or self.locks)
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """The result: `fields` are not as before, `note` says why nothing was written, '' otherwise.
+
+    `remains` is the name of the scratch collection if Plex keeps it without items.
+    """
+
+    fields: tuple[str, ...] = ()
+    note: str = ""
+    remains: str = ""
+
+    def words(self) -> str:
+        """What is not as before, or '' if everything is."""
+        if self.note:
+            return self.note
+        remains = f"the collection {self.remains} stayed, without items: delete it in Plex" if self.remains else ""
+        fields = f"not as before: {', '.join(self.fields)}" if self.fields else ""
+        return "; ".join(filter(None, (fields, remains)))
+
+
+@dataclass(frozen=True)
+class ProbeOutcome:
+    """The result of a probe. `skipped` says for traits why there is no answer.
+
+    `error` is why the probe ended early, '' if it did not; `restored` None: the item is not restored yet. `asked` is when
+    another process asked a worker for it (UTC ms).
+    """
+
+    version: str = ""
+    traits: ServerTraits = UNKNOWN
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+    restored: Restoration | None = None
+    asked: int = 0
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether the item is as it was before the probe."""
+        return self.restored is not None and not self.restored.words()
 
 
 def original_of(now: ProbedItem, *, machine: str, mark: str) -> Original:
@@ -149,29 +194,3 @@ def differences(original: Original, now: ProbedItem) -> tuple[str, ...]:
         changed.append("userRating")
     locks = now.locks ^ set(original.locks)
     return (*changed, *(f"the lock of {name}" for name in LOCKS if name in locks))
-
-
-def original_to_text(original: Original) -> str:
-    """The stored form."""
-    return json.dumps(asdict(original))
-
-
-def original_from_text(text: str) -> Original | None:
-    """The original in the stored form; None for a text that is not one."""
-    try:
-        stored = json.loads(text)
-        return Original(
-            machine=str(stored["machine"]),
-            key=str(stored["key"]),
-            section=str(stored["section"]),
-            files=tuple(map(str, stored["files"])),
-            lists={str(role): tuple(map(str, names)) for role, names in stored["lists"].items()},
-            locks=tuple(map(str, stored["locks"])),
-            added_at=int(stored["added_at"]),
-            rating=None if stored["rating"] is None else float(stored["rating"]),
-            tags=tuple(map(str, stored["tags"])),
-            people=tuple(map(str, stored["people"])),
-            collection=str(stored["collection"]),
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return None

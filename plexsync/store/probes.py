@@ -6,8 +6,11 @@ A process that does not hold the worker's lock asks the worker for a probe, and 
 """
 
 import json
+from typing import TypeVar
 
-from plexsync.rules.scratch import Original, original_from_text, original_to_text
+import msgspec
+
+from plexsync.rules.scratch import Original, ProbeOutcome
 from plexsync.rules.traits import LearntTraits, ServerTraits, from_text, present_traits, to_text
 from plexsync.store.connection import Table
 from plexsync.store.notes import Notes, ReadOnlyNotes
@@ -17,9 +20,18 @@ PROBED = "probe:original"
 ASKED = "probe:asked"
 RUNNING = "probe:running"
 RESULT = "probe:result"
-RESULT_OF = "probe:result of"
 # What was learnt during work: the server's identifier and version, the answers, and the time (JSON).
 WORKING = "traits:working"
+
+T = TypeVar("T")
+
+
+def decoded(text: str, type_: type[T]) -> T | None:
+    """Return a stored record; None for a text that is not one."""
+    try:
+        return msgspec.json.decode(text, type=type_)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 class ReadOnlyProbes(Table):
@@ -47,8 +59,7 @@ class ReadOnlyProbes(Table):
 
     def probed(self) -> Original | None:
         """Return the item that a probe is changing, or has not restored, as it was before; None if there is none."""
-        text = ReadOnlyNotes(self._db).text(PROBED)
-        return original_from_text(text) if text else None
+        return decoded(ReadOnlyNotes(self._db).text(PROBED), Original)
 
     def probe_asked(self) -> tuple[str, int] | None:
         """Return the item that the worker is asked to probe, and when it was asked (UTC ms); None if there is none."""
@@ -59,13 +70,9 @@ class ReadOnlyProbes(Table):
         """Return when the probe was asked for that the worker runs, or was running when it ended; None if there is none."""
         return ReadOnlyNotes(self._db).number(RUNNING)
 
-    def probe_result(self) -> str:
-        """Return the result of the last probe by the worker; '' if there is none."""
-        return ReadOnlyNotes(self._db).text(RESULT)
-
-    def probe_result_time(self) -> int | None:
-        """Return when the probe with that result was asked for (UTC ms); None if there is none."""
-        return ReadOnlyNotes(self._db).number(RESULT_OF)
+    def probe_result(self) -> ProbeOutcome | None:
+        """Return the result of the last probe by the worker; None if there is none."""
+        return decoded(ReadOnlyNotes(self._db).text(RESULT), ProbeOutcome)
 
 
 class Probes(ReadOnlyProbes):
@@ -95,7 +102,7 @@ class Probes(ReadOnlyProbes):
 
     def begin_probe(self, original: Original) -> None:
         """Save an item as it is before a probe."""
-        Notes(self._db).save(PROBED, original_to_text(original))
+        Notes(self._db).save(PROBED, msgspec.json.encode(original).decode())
 
     def end_probe(self) -> None:
         """Forget the item: it is restored."""
@@ -113,12 +120,11 @@ class Probes(ReadOnlyProbes):
         """Withdraw the request: a worker that runs the probe ends it, and restores the item."""
         Notes(self._db).save(ASKED, "")
 
-    def save_probe_result(self, result: str, *, asked: int) -> None:
-        """Save the result of the probe that was asked for then, which ends it."""
+    def save_probe_result(self, outcome: ProbeOutcome) -> None:
+        """Save the result of the probe that was asked for at `outcome.asked`, which ends it."""
         notes = Notes(self._db)
-        notes.save(RESULT, result)
-        notes.save(RESULT_OF, str(asked))
+        notes.save(RESULT, msgspec.json.encode(outcome).decode())
         notes.save(RUNNING, "")
         request = self.probe_asked()
-        if request and request[1] == asked:
+        if request and request[1] == outcome.asked:
             notes.save(ASKED, "")

@@ -42,7 +42,6 @@ from plexsync.web import (
     scene_pages,
     setting_change_pages,
     settings_pages,
-    wall_pages,
 )
 from plexsync.web.addresses import named_in
 from plexsync.web.context import Busy
@@ -70,7 +69,6 @@ MODULES = (
     review_pages,
     picture_pages,
     plays_pages,
-    wall_pages,
     collection_pages,
     drift_pages,
     scene_pages,

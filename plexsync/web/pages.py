@@ -40,7 +40,6 @@ NAV = (
     ("/review", "Review"),
     ("/", "Overview"),
     ("/scenes", "Scenes"),
-    ("/wall", "In Plex"),
     ("/collections", "Collections"),
     ("/drift", "Drift"),
     ("/dead", "Dead letters"),

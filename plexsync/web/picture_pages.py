@@ -42,7 +42,7 @@ def of_item(ask: Ask) -> Response:
     return passed_on(ask, lambda parts: _from_plex(parts, str(key), name))
 
 
-def passed_on(ask: Ask, fetch: Callable[[Parts], ShownPicture], stand_in: str = STAND_IN) -> Response:
+def passed_on(ask: Ask, fetch: Callable[[Parts], ShownPicture]) -> Response:
     """The picture that is fetched, or kept from the last minutes; without one, a drawing with words in its place."""
     desk, now = ask.desk, ask.desk.parts.clock.monotonic()
     picture = desk.pictures.find(ask.here, now)
@@ -52,10 +52,10 @@ def passed_on(ask: Ask, fetch: Callable[[Parts], ShownPicture], stand_in: str = 
                 # The page that this one waited for may have asked for the same picture.
                 picture = desk.pictures.find(ask.here, now) or fetch(parts)
         except (Busy, NeighbourError):
-            return picture_of(stand_in.format(NOT_NOW))
+            return picture_of(STAND_IN.format(NOT_NOW))
         desk.pictures.keep(ask.here, picture, now)
     if not picture.content:
-        return picture_of(stand_in.format(NO_PICTURE))
+        return picture_of(STAND_IN.format(NO_PICTURE))
     return Response(picture.content, media_type=picture.media_type, headers=HEADERS)
 
 

@@ -4,10 +4,10 @@ import re
 
 from starlette.responses import Response
 
-from plexsync.app.probe.turn import result_of
-from plexsync.reports.probe import stored_traits, trait_rows
+from plexsync.reports.probe import trait_facts, trait_rows
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item
+from plexsync.rules.traits import UNKNOWN
 from plexsync.web.context import Busy
 from plexsync.web.pages import Ask, Wrong, action, page
 
@@ -20,19 +20,17 @@ def plex(ask: Ask) -> Response:
     """The answers, and whether a probe is under way."""
     parts = ask.desk.parts
     with parts.store.reading() as db:
-        asked, running, last = db.probes.probe_asked(), db.probes.probe_running(), db.probes.probe_result_time()
-        changed = db.probes.probed() is not None
-    outcome = result_of(parts.store, last) if last else None
-    learnt = stored_traits(parts)
+        asked, running, outcome = db.probes.probe_asked(), db.probes.probe_running(), db.probes.probe_result()
+        changed, learnt = db.probes.probed() is not None, db.probes.traits()
+    traits = learnt.traits if learnt else UNKNOWN
     return ask.show(
         "plex.html",
         learnt=learnt,
-        rows=trait_rows(learnt, outcome),
+        rows=trait_rows(trait_facts(traits, outcome if outcome and outcome.version else None)),
         asked=asked is not None,
         running=running is not None,
         interrupted=changed and running is None,
         outcome=outcome,
-        outcome_at=last,
         not_restored=outcome.restored.words() if outcome and outcome.restored else "",
     )
 

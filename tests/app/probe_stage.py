@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from plexsync.app.probe.restore import restore_left
-from plexsync.app.probe.run import ProbeOutcome, probe
+from plexsync.app.probe.run import probe
 from plexsync.plex.probe_client import ProbeClient
+from plexsync.rules.scratch import ProbeOutcome
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.plex_traits import Traits
 from plexsync.store.database import Database

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.app.probe.restore import GONE, OTHER, Restoration
+from plexsync.app.probe.restore import GONE, OTHER
 from plexsync.rules.errors import Barred, NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.scratch import RATING_BY_ACCOUNT, RATING_BY_EDIT, ProbedItem, leftovers, original_of
+from plexsync.rules.scratch import RATING_BY_ACCOUNT, RATING_BY_EDIT, ProbedItem, Restoration, leftovers, original_of
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_traits import Traits
 from tests import forked
@@ -244,7 +244,7 @@ def test_an_item_with_a_rating_keeps_it_and_the_question_is_not_asked(tmp_path: 
         probed = here.probe()
 
         assert probed.traits.rating_by_edit is None
-        assert "name an item without one" in probed.skipped["rating"]
+        assert "name an item without one" in probed.skipped["rating_by_edit"]
         assert state_of(here.plex) == before
 
 

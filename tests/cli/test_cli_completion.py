@@ -10,7 +10,6 @@ import click
 import pytest
 
 from plexsync.cli.call import Call
-from plexsync.cli.main import COMMANDS
 from plexsync.cli.terminal.completions import dead_scenes
 from tests import forked
 from tests.cli.conftest import Door
@@ -82,7 +81,9 @@ def test_bash_itself_completes_a_command(door: Door, tmp_path: Path) -> None:
         ("plexsync un", ["unbind", "unignore", "undo"]),
         ("plexsync sync --dr", ["--dry-run"]),
         ("plexsync dlq re", ["retry"]),
+        ("plexsync --data-dir serve stat", ["status"]),
         ("plexsync dlq list --cause am", ["ambiguous"]),
+        ("plexsync dlq export --format c", ["csv"]),
         ("plexsync completion z", ["zsh"]),
         ("plexsync nonsense x", []),
     ],
@@ -99,6 +100,8 @@ def test_scenes_that_were_given_up_are_offered(world: World, door: Door, refusin
     assert offered("plexsync dlq show ", **world.environ) == ["2"]
     assert offered("plexsync dlq retry ", **world.environ) == ["2"]
     assert offered("plexsync unignore ", **world.environ) == ["3"]
+    assert offered(f"plexsync --data-dir {world.folder} unignore ") == ["3"]
+    assert offered("plexsync dlq show 3", **world.environ) == []
 
 
 def test_where_nothing_is_known_nothing_is_offered_and_nothing_made(tmp_path: Path) -> None:
@@ -113,91 +116,16 @@ def test_a_database_that_is_none_completes_nothing(world: World, door: Door) -> 
     assert dead_scenes(click.Context(click.Command("x"), obj=Call()), click.Argument(["scene"]), "") == []
 
 
-# --- what the scripts ask for ----------------------------------------------------------------------------------------
-
-
-def completed(script: Path, line: str, **environ: str) -> list[str]:
-    """What bash offers for the last word of a line, by the script and the program itself."""
-    program = script.with_name("plexsync")
-    program.write_text(f'#!/bin/sh\ncd {ROOT} && exec {sys.executable} -m plexsync "$@"\n')
-    program.chmod(0o755)
-    words = line.split(" ")
-    asked = f"""
-source {script}
-COMP_WORDS=({" ".join(f"'{word}'" for word in words)}); COMP_CWORD={len(words) - 1}
-_plexsync_completion plexsync
-printf '%s\\n' "${{COMPREPLY[@]}}"
-"""
-    done = subprocess.run(
-        [shutil.which("bash") or "bash", "--norc", "-c", asked],
-        env={"PATH": f"{script.parent}:{os.environ['PATH']}", "HOME": "/nowhere", **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    return done.stdout.split()
-
-
-@pytest.fixture
-def script(door: Door, tmp_path: Path) -> Path:
-    """The script of bash, in a folder of its own."""
-    if shutil.which("bash") is None:
-        pytest.skip("there is no bash")
-    folder = tmp_path / "shell"
-    folder.mkdir()
-    file = folder / "script"
-    file.write_text(door("completion", "bash").out)
-    return file
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("plexsync stat", ["status"]),
-        ("plexsync un", ["unbind", "unignore", "undo"]),
-        ("plexsync --data-dir serve stat", ["status"]),
-        ("plexsync --data-dir = serve stat", ["status"]),
-        ("plexsync sync --dr", ["--dry-run"]),
-        ("plexsync dlq re", ["retry"]),
-        ("plexsync dlq list --cause am", ["ambiguous"]),
-        ("plexsync dlq export --format c", ["csv"]),
-        ("plexsync completion z", ["zsh"]),
-        ("plexsync completion zsh z", []),
-        ("plexsync nonsense x", []),
-    ],
-)
-def test_names_that_never_change_are_completed_by_the_script_alone(script: Path, line: str, words: list[str]) -> None:
-    script.with_name("plexsync").write_text("never run")
-    assert completed(script, line) == words
-
-
-def test_scenes_are_completed_by_the_program(script: Path, world: World, door: Door, refusing: object) -> None:
-    world.add(3)
-    refusing(2)
-    door("sync", "--all", "--wait")
-    door("ignore", "3")
-    environ = {"PLEXSYNC_DATA_DIR": str(world.folder)}
-    assert completed(script, "plexsync dlq show ", **environ) == ["2"]
-    assert completed(script, "plexsync dlq show 3", **environ) == []
-    assert completed(script, "plexsync dlq retry 2 ", **environ) == ["2"]
-    assert completed(script, "plexsync unignore ", **environ) == ["3"]
-    assert completed(script, f"plexsync --data-dir = {world.folder} unignore ") == ["3"]
-    assert completed(script, "plexsync dlq show 2 ", **environ) == []
-
-
-def test_plex_servers_are_completed_by_the_program(script: Path, tmp_path: Path) -> None:
+def test_plex_servers_are_offered(tmp_path: Path) -> None:
     file = tmp_path / "plexsync.toml"
     file.write_text(
         'database_url = "postgresql://u@h/d"\n'
         + "".join(f'[[plex]]\nname = "{name}"\n' for name in ("living", "attic", "attic-2"))
     )
     environ = {"PLEXSYNC_CONFIG": str(file)}
-    assert completed(script, "plexsync --plex ", **environ) == ["living", "attic", "attic-2"]
-    assert completed(script, "plexsync status --plex at", **environ) == ["attic", "attic-2"]
-    assert completed(script, "plexsync dlq list --plex = l", **environ) == ["living"]
-    assert completed(script, f"plexsync --config {file} --plex l") == ["living"]
-    assert offered("plexsync --plex at", **environ) == ["attic", "attic-2"]
+    assert offered("plexsync --plex ", **environ) == ["living", "attic", "attic-2"]
+    assert offered("plexsync status --plex at", **environ) == ["attic", "attic-2"]
+    assert offered(f"plexsync --config {file} --plex l") == ["living"]
 
 
 @pytest.mark.parametrize("text", ["", "plex = 3", 'plex = ["x"]', "[[plex]]", "[[plex]]\nname = 3", "[[plex", "[plex]"])
@@ -207,15 +135,3 @@ def test_without_a_valid_entry_no_plex_server_is_offered(text: str, tmp_path: Pa
     assert offered("plexsync --plex ", PLEXSYNC_CONFIG=str(file)) == []
     file.unlink()
     assert offered("plexsync --plex ", PLEXSYNC_CONFIG=str(file)) == []
-
-
-def test_every_script_knows_every_command_and_option(door: Door) -> None:
-    for shell in SHELLS:
-        text = door("completion", shell).out
-        for name in COMMANDS:
-            assert name in text
-        dashes = "-l " if shell == "fish" else "--"
-        assert f"{dashes}take-over" in text
-        assert "dead_scenes" in text
-        assert "ignored_scenes" in text
-        assert "plex_names" in text

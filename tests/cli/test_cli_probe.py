@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from plexsync.rules.traits import TRAITS
+from plexsync.rules.traits import QUESTIONS
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_server import VERSION
 from plexsync.store.lock import is_locked, try_lock
@@ -54,7 +54,7 @@ def test_the_report_as_json_has_no_names_paths_or_tokens(world: World, door: Doo
 
     facts = done.facts
     assert (facts["plex"], facts["complete"], facts["restored"]) == (VERSION, True, True)
-    assert [trait["name"] for trait in facts["traits"]] == list(TRAITS)
+    assert [trait["name"] for trait in facts["traits"]] == list(QUESTIONS)
     text = json.dumps(facts)
     for secret in ("One", "media", "Ann", "Best", "mine", "Library", "127.0.0.1", TOKEN, "PlexSync probe"):
         assert secret not in text

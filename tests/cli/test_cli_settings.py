@@ -20,8 +20,11 @@ from plexsync.cli.daemon import settings_watch
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
 from plexsync.cli.daemon.settings_watch import SettingsWatch
 from plexsync.cli.settings import settings
+from plexsync.engine.gate_rows import breaker_probe_at
+from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.job import Kind, State
 from plexsync.rules.note_keys import STASH_SETTINGS
+from plexsync.rules.records import BreakerRow
 from plexsync.simulator.http import Fault
 from plexsync.store import intake
 from tests.cli.conftest import Door
@@ -89,6 +92,20 @@ def test_a_wrong_setting_in_stash_is_told_with_its_place(told: World, door: Door
     assert "max_retries in the plugin settings in Stash must be a whole number from 1 to 20, not 99" in done.err
 
 
+def test_nothing_is_written_by_a_path_rule_that_is_a_regular_expression_until_it_is_mended(
+    world: World, door: Door
+) -> None:
+    world.add(1)
+    world.settings["path_map"] = r"re:^/media/(.*)$ => /media/\1"
+    done = door("sync", "--all", "--wait")
+    assert done.code == 2
+    assert "must hold folders, and rule 1 is a regular expression: write a rule of the form" in done.err.splitlines()[0]
+    assert world.plex.count("PUT") == 0
+    world.settings["path_map"] = "/media => /media"
+    assert door("sync", "--all", "--wait").code == 0
+    assert world.plex.count("PUT") == 1
+
+
 def test_what_has_to_be_known_before_stash_is_asked_has_no_effect_there(told: World, door: Door) -> None:
     told.stash.plugin_settings[PLUGIN] |= {"data_dir": "/nowhere/at/all", "stash_url": "http://127.0.0.1:1"}
     done = door("drain")
@@ -129,6 +146,35 @@ def test_a_worker_notices_a_setting_that_is_saved_in_stash_at_the_next_edit_or_p
     assert watch.fresh is not None
     assert not watch.fresh.loaded.config.sync_genres
     assert asks(world) == asked + 1, "it asks for nothing while Stash tells of nothing"
+
+
+def test_a_stash_that_has_just_told_its_settings_is_asked_again_at_once(
+    world: World, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings_watch, "LOOK_PACE", 0.01)
+    monkeypatch.setattr(settings_watch, "SOON", 0)
+    world.settings |= {"breaker_recovery_timeout": "60", "breaker_max_recovery_timeout": "300"}
+    door("drain")
+    call = Call()
+    current = settings(call, SettingsNeed.WORK)
+    with opened(current.loaded.config, current.place.path, worker=True) as parts:
+        rules, row = parts.settings.breaker, BreakerRow(state="open", opened_at=parts.clock.now() / 1000 - 10, wait=60)
+        with parts.store.writing() as tx:
+            tx.breakers.save(READ_STASH.row, row)
+
+        def due() -> bool:
+            with parts.store.reading() as db:
+                at = breaker_probe_at(db.breakers.find(READ_STASH.row), rules)
+            return at is not None and at <= parts.clock.now()
+
+        assert not due()
+        watch = SettingsWatch(call, current, parts, threading.Event())
+        watch.start()
+        asked = asks(world)
+        intake.note_call(str(world.folder))
+        until(lambda: asks(world) > asked)
+        watch.end()
+        assert due()
 
 
 def test_a_worker_goes_on_with_a_database_that_was_renamed_over_its_own(

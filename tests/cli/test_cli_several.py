@@ -5,9 +5,11 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from plexsync.cli.entry import options_of
+from plexsync.cli.call import Call
+from plexsync.cli.terminal.completions import ignored_scenes
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_changes import next_machine
 from plexsync.simulator.plex_server import PlexSim
@@ -189,19 +191,14 @@ def test_init_leaves_entries_alone(both, world):
     assert world.file.read_text() == text
 
 
-def test_the_fast_answer_is_for_a_single_server():
-    assert options_of(["status"]) is not None
-    assert options_of(["--plex", "attic", "status"]) is None
-    assert options_of(["status", "--plex=attic"]) is None
-
-
-def test_completion_is_for_the_chosen_server(both, world, monkeypatch, capsys):
-    from plexsync.app.quick import keys_in
-    from plexsync.app.status_settings import Sources
-
+def test_completion_is_for_the_chosen_server(both, world, monkeypatch):
     ids = world.add(1)
     assert both("ignore", *ids).code == 0
-    sources = Sources({"PLEXSYNC_CONFIG": str(world.file), "PLEXSYNC_DATA_DIR": str(world.folder)}, None, None)
     assert both("--plex", "attic", "status").code == 0
-    assert keys_in(sources, "ignored", 9) == [(str(ids[0]), "")]
-    assert keys_in(sources, "ignored", 9, "attic") == []
+    monkeypatch.setenv("PLEXSYNC_CONFIG", str(world.file))
+
+    def offered(plex):
+        context = click.Context(click.Command("x"), obj=Call(data_dir=str(world.folder), plex=plex))
+        return [item.value for item in ignored_scenes(context, click.Argument(["scene"]), "")]
+
+    assert (offered(""), offered("attic")) == ([str(ids[0])], [])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.plex.wall import PlexWall
+from plexsync.plex.collections import CollectionClient
 from plexsync.rules.item import Cast
 from plexsync.rules.plan_records import Change
 from plexsync.simulator.plex_server import PlexSim
@@ -97,7 +97,7 @@ def sent():
     with PlexSim(token="t") as sim:
         section = sim.add_section("Movies")
         key = sim.add_movie(section, files=[("/media/a.mp4", 1, 1000)], title="A", genre=["Old"])
-        client = PlexWall(sim.url, "t")
+        client = CollectionClient(sim.url, "t")
         client.identity()
         client.sections()
         list(client.entries(section))
@@ -129,10 +129,6 @@ def _ask_about_collections(sim, client, section, key):
     list(client.listed(section))
     client.collections([best])
     client.members(best)
-    shown = client.shown_collection(best)
-    client.collections_page(section, start=0, size=60)
-    client.items_page(best, start=0, size=60)
-    client.wall_picture(shown.poster)
     for form in ("section", "item"):
         client.edit_collection(section, best, {"title": Change("Finest", True), "thumb": Change(None, True)}, form)
     client.set_prefs(best, {"collectionMode": "2", "collectionSort": "2"})

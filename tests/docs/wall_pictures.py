@@ -10,6 +10,7 @@ from playwright.sync_api import Browser
 
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
+from plexsync.simulator.wall import Wall
 from tests.journey.world import KEY, TOKEN, World
 from tests.patience import until
 from tests.web.conftest import dashboard as opened_dashboard
@@ -38,7 +39,7 @@ Colour = tuple[int, int, int]
 def wall_pictures(browser: Browser, folder: Path) -> Iterator[tuple[str, str]]:
     """Take the pictures into this folder; yields each file and what it shows."""
     with tempfile.TemporaryDirectory(prefix="plexsync-walls-") as place, StashSim(api_key=KEY) as stash:
-        with PlexSim(token=TOKEN) as plex:
+        with PlexSim(token=TOKEN) as plex, Wall(plex) as wall:
             data = Path(place) / "data"
             data.mkdir(mode=0o700)
             world = World(stash, plex, data, unset=("poster",))
@@ -48,10 +49,10 @@ def wall_pictures(browser: Browser, folder: Path) -> Iterator[tuple[str, str]]:
                 world.settings["look"] = look
                 world.run("sync", "--all", "--wait")
                 name = f"wall-{look}.png"
-                shoot(browser, world, "/wall", folder / name)
+                shoot(browser, f"{wall.url}/wall", folder / name)
                 yield name, f'Collections with `look = "{look}"`: {words}.'
             key = plex.collection_keys(world.section)[SERIES[0][0]]
-            shoot(browser, world, f"/wall/{key}", folder / "wall-collection.png")
+            shoot(browser, f"{wall.url}/now/{key}", folder / "wall-collection.png")
             yield (
                 "wall-collection.png",
                 'A collection with `look = "rich"`: poster, background, summary, and items in order.',
@@ -62,7 +63,8 @@ def wall_pictures(browser: Browser, folder: Path) -> Iterator[tuple[str, str]]:
                 ("wall-dressed", "/collections", "The collections that PlexSync dresses, and how they stand."),
                 ("wall-parts", f"/collections/{id}", "A collection part by part: one was edited in Plex."),
             ):
-                shoot(browser, world, path, folder / f"{name}.png", **LOOKS["rich"])
+                with opened_dashboard(world, **LOOKS["rich"]) as dash:
+                    shoot(browser, f"{dash.url}{path}", folder / f"{name}.png")
                 yield f"{name}.png", words
 
 
@@ -107,12 +109,11 @@ def drawn(words: str, dark: Colour, light: Colour, size: tuple[int, int], *, pla
     return made.getvalue()
 
 
-def shoot(browser: Browser, world: World, path: str, file: Path, **settings: object) -> None:
-    """Take the picture of a page once all its pictures are there; the dashboard has these settings besides."""
-    with opened_dashboard(world, **settings) as dash:
-        page = browser.new_page(viewport={"width": 1280, "height": 560}, color_scheme="dark")
-        page.goto(f"{dash.url}{path}")
-        until(lambda: page.evaluate("[...document.images].every(image => image.complete)"))
-        taken = Image.open(io.BytesIO(page.screenshot(full_page=True)))
-        page.close()
+def shoot(browser: Browser, url: str, file: Path) -> None:
+    """Take the picture of a page once all its pictures are there."""
+    page = browser.new_page(viewport={"width": 1280, "height": 560}, color_scheme="dark")
+    page.goto(url)
+    until(lambda: page.evaluate("[...document.images].every(image => image.complete)"))
+    taken = Image.open(io.BytesIO(page.screenshot(full_page=True)))
+    page.close()
     taken.convert("RGB").quantize(colors=160, dither=Image.Dither.NONE).save(file, optimize=True)

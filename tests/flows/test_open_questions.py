@@ -12,7 +12,7 @@ from plexsync.rules.item import FIELDS
 from plexsync.rules.job import State
 from plexsync.rules.scratch import Original
 from plexsync.rules.trait_effects import NO_CAST
-from plexsync.rules.traits import TRAITS, LearntTraits, traits_from
+from plexsync.rules.traits import QUESTIONS, LearntTraits, traits_from
 from plexsync.simulator.plex_traits import Traits
 from plexsync.simulator.stash_images import png
 from tests.engine.house import House, path_of
@@ -91,7 +91,7 @@ def test_one_push_is_enough_where_the_traits_are_known(tmp_path: Path, answer: s
     with House(tmp_path / "data", profile=WITH_POSTER) as house:
         for name, value in asdict(replace(Traits(), **KNOWN[answer])).items():
             setattr(house.plex_sim.traits, name, value)
-        learn_traits(house, **{name: value for name, value in KNOWN[answer].items() if name in TRAITS})
+        learn_traits(house, **{name: value for name, value in KNOWN[answer].items() if name in QUESTIONS})
         (id,) = house.add(1)
         house.stash_sim.edit_scene(id, tags=["a", "b", "c", "d"], performers=["Ann", "Bo", "Di"], rating100=80)
         settled(house, [id])

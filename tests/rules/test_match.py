@@ -552,8 +552,6 @@ def library(dice):
     respelt = dice.choice(("", "", "NFD", "NFC"))
     true_rules = tuple((ours, theirs) for ours, theirs in MOUNTS[kind] if theirs)
     with_rules = dice.random() < 0.7 or kind in ("plain", "accident")
-    if dice.random() < 0.2:
-        true_rules = as_patterns(true_rules)
     lib = Library(true_rules if with_rules else ())
     while True:
         things = things_in(dice, kind, respelt)
@@ -582,12 +580,6 @@ def bind(dice, lib):
 def lasting(dice, thing):
     """Milliseconds as Plex tells them: rounded in another way, and longer by a frame or so in another container."""
     return round(thing.seconds * 1000 + dice.uniform(-0.009, 0.009) * min(100_000, thing.seconds * 1000))
-
-
-def as_patterns(rules):
-    """The same rules as regular expressions, of which the first that fits wins."""
-    longest_first = sorted(rules, key=lambda rule: -len(rule[0]))
-    return tuple((f"re:^{ours}/(.*)$", theirs.replace("\\", "/") + "/\\1") for ours, theirs in longest_first)
 
 
 def grouped(dice, things, add):

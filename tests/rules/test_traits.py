@@ -4,22 +4,36 @@ import json
 
 import pytest
 
-from plexsync.rules import scratch, traits
-from plexsync.rules.traits import CHOICES, GROUPS, QUESTIONS, TRAITS, USES, LearntTraits, ServerTraits, present_traits
+from plexsync.app.probe.questions import EXPERIMENTS
+from plexsync.rules import traits
+from plexsync.rules.scratch import Original
+from plexsync.rules.traits import QUESTIONS, LearntTraits, ServerTraits, present_traits
+from plexsync.store.probes import decoded
 from tests.tables import table
 
 SOME = ServerTraits(tag_mode="add", removals_at_once=0, picture_lag=1.5, cast_on_other=False)
 
 
-def test_every_trait_has_a_question_and_a_group() -> None:
-    assert set(QUESTIONS) == set(TRAITS) == {name for names in GROUPS.values() for name in names}
-    assert set(USES) < set(TRAITS)
+def test_every_trait_has_a_question_and_is_asked_once() -> None:
+    asked = [name for _, names in EXPERIMENTS for name in names]
+    assert sorted(QUESTIONS) == sorted(ServerTraits().answers()) == sorted(asked)
 
 
-@table(("name", "choice"), [(name, choice) for name, choices in CHOICES.items() for choice in choices])
-def test_every_answer_has_words(name: str, choice: str) -> None:
-    assert traits.answer_words(name, choice)
-    assert (name, choice) in traits.ANSWERS
+@table(
+    ("name", "answer", "words"),
+    [
+        ("tag_mode", "replace", "replace the list"),
+        ("tags_lock", False, "no"),
+        ("removals_at_once", 0, "no limit found"),
+        ("removals_at_once", 2, "2"),
+        ("picture_lag", 0.0, "at once"),
+        ("picture_lag", 1.0, "1 s"),
+        ("picture_lag", 1.5, "1.5 s"),
+        ("file_filter", None, ""),
+    ],
+)
+def test_an_answer_has_words(name: str, answer: traits.Answer, words: str) -> None:
+    assert traits.answer_words(name, answer) == words
 
 
 def test_the_stored_form_is_read_back() -> None:
@@ -29,7 +43,7 @@ def test_the_stored_form_is_read_back() -> None:
 @pytest.mark.parametrize("text", ["", "x", "[]", "{}", "[1]", "7", "[" * 100_000])
 def test_a_text_that_is_no_stored_form_counts_as_nothing_learnt(text: str) -> None:
     assert traits.from_text(text) == ServerTraits()
-    assert scratch.original_from_text(text) is None
+    assert decoded(text, Original) is None
 
 
 def test_a_stored_answer_of_another_version_of_plexsync_counts_as_none() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from plexsync.app.parts import opened
+from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault
 from plexsync.store.address import StoreAddress
 from plexsync.store.opening import open_database
@@ -15,6 +17,7 @@ from plexsync.store.postgres.inspection import inspect
 from plexsync.store.worker_locks import locks_at
 from tests.patience import HANG, until
 from tests.postgres_server import Server
+from validation.config import PlexSyncConfig
 
 pytestmark = pytest.mark.needs_postgres
 
@@ -46,6 +49,9 @@ def test_a_commit_that_waits_for_a_standby_that_is_gone_is_known(server: Server,
         assert (found.lacks_standby, found.commit_wait) == (False, 0.0)
         locks = own.enter_context(closing(locks_at(address)))
         assert locks.commit_wait() == 0.0
+        config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20, database_url=address.url)
+        parts = own.enter_context(opened(config, address.folder))
+        assert facts(parts)["worker"]["commit_wait"] == 0.0
 
         def write() -> None:
             with closing(open_database(address)) as another, another.writing() as tx:
@@ -59,6 +65,7 @@ def test_a_commit_that_waits_for_a_standby_that_is_gone_is_known(server: Server,
             writing.start()
             until(lambda: inspect(address, lambda: 0).commit_wait > 0)
             assert locks.commit_wait() > 0.0
+            assert facts(parts)["worker"]["commit_wait"] > 0.0
         finally:
             wait_for_standbys(server, "")
         writing.join(HANG)

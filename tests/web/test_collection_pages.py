@@ -146,17 +146,13 @@ def test_a_collection_shows_each_part_in_stash_in_plex_as_it_was_left_and_before
     assert stage.dash.get("/collections/999").status_code == 404
 
 
-def test_it_leads_to_stash_to_plex_and_to_the_wall_and_the_wall_leads_back(stage: Stage) -> None:
+def test_it_leads_to_stash_and_to_plex(stage: Stage) -> None:
     page, world = stage.dash.get(stage.path(EDITED)).text, stage.dash.world
     key = world.plex.collection_keys(world.section)[EDITED]
     assert f'href="{world.stash.url}/studios/2"' in page
     assert f"%2Flibrary%2Fcollections%2F{key}" in page
     assert "https://app.plex.tv/desktop/#!/server/" in page
-    assert f'href="/wall/{key}"' in page
-    assert f'href="{stage.path(EDITED)}">How PlexSync dresses it</a>' in stage.dash.get(f"/wall/{key}").text
-    assert 'href="/collections"' in stage.dash.get("/wall").text
     not_found = stage.dash.get(stage.path(NEW)).text
-    assert "/wall/" not in not_found
     assert "%2Flibrary" not in not_found
 
 

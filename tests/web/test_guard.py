@@ -537,7 +537,6 @@ GET /metrics
 GET /outages
 GET /pictures/items/{key}/{name}
 GET /pictures/scenes/{id}/{name}
-GET /pictures/wall/{when}/{key}/{name}/{stamp}
 GET /plays
 GET /reconcile
 GET /review
@@ -548,8 +547,6 @@ GET /settings/change
 GET /settings/plex
 GET /settings/plex/probe
 GET /undo
-GET /wall
-GET /wall/{key}
 POST /accept
 POST /act/{subject}/{verb}
 POST /api/accept

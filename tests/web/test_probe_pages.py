@@ -3,7 +3,7 @@
 import html
 import re
 
-from plexsync.app.probe.run import ProbeOutcome
+from plexsync.rules.scratch import ProbeOutcome
 from plexsync.rules.traits import LearntTraits, ServerTraits
 from plexsync.store.lock import is_locked
 from tests.app.probe_stage import furnish, state_of
@@ -27,11 +27,11 @@ def test_the_page_is_reached_from_the_settings_and_says_that_nothing_was_learnt(
 
 def test_the_answers_and_the_reasons_for_missing_ones_are_shown(dash: Dash) -> None:
     traits = ServerTraits(tag_mode="replace", rating_by_edit="none")
-    skipped = {"cast": "the item is in no library of Other Videos"}
+    skipped = {"cast_on_other": "the item is in no library of Other Videos"}
     with dash.parts.store.writing() as tx:
         tx.servers.save("m", "1.43", now=1)
         tx.probes.save_traits(LearntTraits("m", "1.43 <b>", traits, dash.parts.clock.now()))
-        tx.probes.save_probe_result(ProbeOutcome("1.43", traits, skipped).to_text(7), asked=7)
+        tx.probes.save_probe_result(ProbeOutcome("1.43", traits, skipped, asked=7))
 
     text = plain(dash.get(PAGE).text)
 

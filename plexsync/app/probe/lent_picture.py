@@ -28,13 +28,8 @@ class PictureServer(ThreadingTCPServer):
         self.content = content
         self.path = f"/{secrets.token_urlsafe(16)}.png"
         super().__init__((host, 0), PictureHandler)
-
-    @property
-    def address(self) -> str:
-        """The address of the picture."""
-        host, port = self.server_address[:2]
-        shown = f"[{host!s}]" if self.address_family == socket.AF_INET6 else str(host)
-        return f"http://{shown}:{port}{self.path}"
+        shown = f"[{host}]" if ":" in host else host
+        self.address = f"http://{shown}:{self.server_address[1]}{self.path}"
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away early is no fault."""
@@ -50,13 +45,13 @@ class PictureHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Send the picture, or 404 for any other path."""
         if self.path != self.server.path:
-            self.send_error(404)
-            return
+            return self.send_error(404)
         self.send_response(200)
         self.send_header("Content-Type", "image/png")
         self.send_header("Content-Length", str(len(self.server.content)))
         self.end_headers()
         self.wfile.write(self.server.content)
+        return None
 
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing: the answer of the probe is the record."""

@@ -1,7 +1,7 @@
 """The questions of the probe: each changes something small on the item, reads it back, and learns the answer from that.
 
 Every list is sent whole, with the scratch names behind its own, so that no name of yours is missing at any moment. What is
-changed was saved before, and is accepted back by `plexsync.app.probe.restore`.
+changed was saved before, and is taken back at the end by `plexsync.app.probe.restore`.
 """
 
 import logging
@@ -13,15 +13,14 @@ from plexsync.app.probe.lent_picture import lent_picture
 from plexsync.app.probe.restore import PAUSES
 from plexsync.plex.artwork import key_of
 from plexsync.plex.probe_client import ProbeClient
-from plexsync.rules import traits as rules
-from plexsync.rules.errors import Missing, Refused
+from plexsync.rules.errors import Missing, NeighbourError, Refused
 from plexsync.rules.item import FACE, beside
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import base_name, folder_name
 from plexsync.rules.plan_records import Change
 from plexsync.rules.scratch import EARLIER, RATING_BY_ACCOUNT, RATING_BY_EDIT, Original, ProbedItem
 from plexsync.rules.text import fold
-from plexsync.rules.traits import Answer, CollectionForm, FaceAddress, ServerTraits
+from plexsync.rules.traits import Answer, CollectionForm, FaceAddress
 from plexsync.rules.values import name_keys, without_names
 
 log = logging.getLogger("PlexSync.probe")
@@ -31,7 +30,7 @@ PUBLIC_FACE, PRIVATE_FACE = "https://example.org/plexsync-probe.jpg", "http://10
 # Seconds to wait for an uploaded picture, and between two looks.
 LAG_PATIENCE, LAG_PACE = 10.0, 0.5
 NO_PEOPLE = "Plex did not take the scratch people"
-FORMS: tuple[CollectionForm, ...] = ("section", "item")
+REJECTED = "Plex rejected a request for it"
 
 
 class Halted(Exception):
@@ -39,47 +38,41 @@ class Halted(Exception):
 
 
 class Examination:
-    """The questions about one item. `asked` is called before each with its number and words; `stopping` ends the probe."""
+    """The questions about one item. `stopping` ends the probe. `skipped` says for traits why there is no answer."""
 
     def __init__(
-        self,
-        plex: ProbeClient,
-        clock: Clock,
-        original: Original,
-        now: ProbedItem,
-        *,
-        stopping: Callable[[], bool] = lambda: False,
+        self, plex: ProbeClient, clock: Clock, original: Original, now: ProbedItem, stopping: Callable[[], bool]
     ) -> None:
         self._plex = plex
         self._clock = clock
         self._original = original
         self._stopping = stopping
         self._first = self._now = now
-        self.traits = ServerTraits()
+        self.answers: dict[str, Answer] = {}
         self.skipped: dict[str, str] = {}
 
-    @property
-    def steps(self) -> Mapping[str, Callable[[], None]]:
-        """The questions, in their order."""
-        return {
-            "files": self._files,
-            "lists": self._lists,
-            "date added": self._added,
-            "rating": self._rating,
-            "cast": self._cast,
-            "collection": self._collection,
-        }
-
-    def ask(self, step: str) -> None:
-        """Ask one group of questions. One that Plex rejects stays without an answer."""
+    def ask(self, progress: Callable[[int, int], None]) -> str:
+        """Ask all questions; returns why it ended early, or ''. `progress` is called before each experiment."""
         try:
-            self.steps[step]()
-        except Refused as error:
-            log.info("plexsync probe, %s: %s", step, error)
-            self.skipped[step] = "Plex rejected a request for it"
+            for number, (experiment, names) in enumerate(EXPERIMENTS):
+                progress(number, len(EXPERIMENTS))
+                try:
+                    experiment(self)
+                except Refused as error:
+                    log.info("plexsync probe, %s: %s", names[0], error)
+                    self._skip(REJECTED, *(name for name in names if name not in self.skipped))
+        except Halted:
+            return "stopped"
+        except NeighbourError as error:
+            return str(error)
+        progress(len(EXPERIMENTS), len(EXPERIMENTS))
+        return ""
 
     def _learn(self, **answers: Answer) -> None:
-        self.traits = rules.traits_from({**self.traits.answers(), **answers})
+        self.answers |= {name: answer for name, answer in answers.items() if answer is not None}
+
+    def _skip(self, reason: str, *names: str) -> None:
+        self.skipped |= dict.fromkeys((name for name in names if name not in self.answers), reason)
 
     def _read(self) -> ProbedItem:
         self._go_on()
@@ -106,29 +99,25 @@ class Examination:
         """The names of a list that are not the probe's, as they were read last."""
         return without_names(self._now.names(role), name_keys(self._original.scratch(role)))
 
-    def _restore_lock(self, name: str) -> None:
-        locked = name in self._original.locks
-        if (name in self._now.locks) != locked:
-            self._write(f"{name}.locked", str(int(locked)))
+    # --- the experiments ---------------------------------------------------------------------------------------------
 
-    # --- files -------------------------------------------------------------------------------------------------------
-
-    def _files(self) -> None:
+    def files(self) -> None:
         """Find the item by the name of its file, as it is and in another case. Changes nothing."""
         path = self._original.files[0] if self._original.files else ""
-        name, section = base_name(path), self._original.section
+        name, folder, section = base_name(path), folder_name(path), self._original.section
         if not name:
-            self.skipped["files"] = "the item has no file"
-            return
+            return self._skip("the item has no file", "file_filter")
         rest = set(self._original.files) - {path}
         by_name, by_case = (
             [other for other in self._plex.files_found(section, text) if other not in rest]
             for text in (name, name.swapcase())
         )
-        answer = rules.file_filter(name, by_name, by_case, folder_name(path), alone=not self._has_sibling(path))
-        self._learn(file_filter=answer)
-        if answer is None:
-            self.skipped["files"] = "no other item has its file in the same folder, or the name has no letters"
+        others = [other for other in by_name if base_name(other) != name]
+        if others and len(others) < len(by_name) and all(folder_name(other) == folder for other in others):
+            self._learn(file_filter="folder")
+        elif by_name and not others and name.swapcase() != name and self._has_sibling(path):
+            self._learn(file_filter="any case" if any(base_name(other) == name for other in by_case) else "exact")
+        return self._skip("no other item has its file in the same folder, or the name has no letters", "file_filter")
 
     def _has_sibling(self, path: str) -> bool:
         """Whether another item has a file in the same folder."""
@@ -139,26 +128,25 @@ class Examination:
                 return True
         return False
 
-    # --- lists -------------------------------------------------------------------------------------------------------
-
-    def _lists(self) -> None:
-        """Add scratch labels and remove them: labels, because no metadata agent changes them meanwhile."""
+    def lists(self) -> None:
+        """Add scratch labels, and remove some: labels, because no metadata agent changes them meanwhile."""
         first, second, third, fourth, fifth = self._original.tags
         if "label" in self._now.locks:
             self._write("label.locked", "0")
         unlocked = "label" not in self._now.locks
         now = self._edit({"label": Change((*self._own("label"), first, second))})
         if not _has(now, "label", first, second):
-            self.skipped["lists"] = "Plex did not take the labels"
-            return
+            return self._skip("Plex did not take the labels", *LISTS)
         if unlocked:
             self._learn(tags_lock="label" in now.locks)
         now = self._edit({"label": Change((*self._own("label"), second, third, fourth))})
-        mode = rules.tag_mode(left_out_name_stays=_has(now, "label", first))
+        # A name that the edit left out stays where names are added.
+        mode = "add" if _has(now, "label", first) else "replace"
         sent = [name for name in (second, third, fourth) if _has(now, "label", name)]
         now = self._edit({"label": Change(None, removes=tuple(sent))})
-        removed = [name for name in sent if not _has(now, "label", name)]
-        self._learn(tag_mode=mode, removals_at_once=rules.removals_at_once(len(sent), len(removed)))
+        removed = sum(not _has(now, "label", name) for name in sent)
+        # No limit explains a request that removed nothing.
+        self._learn(tag_mode=mode, removals_at_once=(0 if removed == len(sent) else removed) if removed else None)
         # Where an edit replaces the list, a name that it leaves out is removed by that alone.
         victim = (first,) if mode == "replace" else ()
         if not _has(now, "label", first):
@@ -166,57 +154,42 @@ class Examination:
         now = self._edit({"label": Change((*self._own("label"), fifth, *victim), removes=(first,))})
         if _has(now, "label", fifth):
             self._learn(mixed_removals=not _has(now, "label", first))
-        self._remove("label", self._original.tags)
         before, after = self._first.item, self._now.item
         place = next((name for name in ("thumb", "art") if before.pictures.get(name)), "thumb")
-        self._learn(
-            one_stamp=rules.one_stamp(
-                before.pictures.get(place, ""), after.pictures.get(place, ""), before.stamp, after.stamp
-            )
-        )
+        shown = before.pictures.get(place), after.pictures.get(place)
+        if all(shown) and before.stamp != after.stamp:
+            self._learn(one_stamp=shown[0] != shown[1])
+        return None
 
-    def _remove(self, role: str, scratch: tuple[str, ...]) -> None:
-        """Remove scratch names one by one, and give the list its lock back."""
-        for name in scratch:
-            if _has(self._now, role, name):
-                self._edit({role: Change(None, removes=(name,))})
-        self._restore_lock(role)
-
-    # --- values ------------------------------------------------------------------------------------------------------
-
-    def _added(self) -> None:
+    def added(self) -> None:
         """Set the date added one second back."""
         own = self._now.added_at
         if not own:
-            self.skipped["date added"] = "the item has no date added"
-            return
+            return self._skip("the item has no date added", "added_by_edit")
         now = self._write("addedAt.value", str(own - EARLIER))
         self._learn(added_by_edit={own - EARLIER: True, own: False}.get(now.added_at))
-        if now.added_at != own:
-            self._write("addedAt.value", str(own))
-        self._restore_lock("addedAt")
+        return None
 
-    def _rating(self) -> None:
+    def rating(self) -> None:
         """Rate by an edit, then as the account, then clear the rating of the account. Only on an item without a rating."""
         if self._now.rating is not None:
-            self.skipped["rating"] = "the item has a rating: name an item without one"
-            return
+            return self._skip("the item has a rating: name an item without one", "rating_by_edit")
         after_edit = self._write("userRating.value", f"{RATING_BY_EDIT:g}").rating
         self._rate(RATING_BY_ACCOUNT)
         after_clearing = self._rate(None).rating
-        self._learn(rating_by_edit=rules.rating_by_edit(RATING_BY_EDIT, after_edit, after_clearing))
-        if after_clearing is not None:
-            self._write("userRating.value", "")
-        self._restore_lock("userRating")
+        if after_clearing is None:
+            self._learn(rating_by_edit="none" if after_edit is None else "account")
+        elif after_edit is not None and after_clearing == RATING_BY_EDIT:
+            # It shows again, so it belongs to the item.
+            self._learn(rating_by_edit="item")
+        return None
 
     def _rate(self, rating: float | None) -> ProbedItem:
         self._go_on()
         self._plex.rate(self._original.key, rating)
         return self._read()
 
-    # --- cast --------------------------------------------------------------------------------------------------------
-
-    def _cast(self) -> None:
+    def cast(self) -> None:
         """Add scratch people: with a public picture address, with a private one, and with that of a picture served here."""
         first, second, third, _ = self._original.people
         with lent_picture(*self._plex.place, picture(third)) as address:
@@ -227,21 +200,15 @@ class Examination:
             if accepted and address:
                 self._learn(people_house=self._face(third))
             else:
-                self.skipped["house picture"] = (
-                    NO_PEOPLE if address else "this machine has no private address towards Plex"
-                )
+                self._skip(NO_PEOPLE if address else "this machine has no private address towards Plex", "people_house")
         if now.item.clip:
             self._learn(cast_on_other=accepted)
         else:
-            self.skipped["cast"] = "the item is in no library of Other Videos"
+            self._skip("the item is in no library of Other Videos", "cast_on_other")
         if accepted:
-            shown = now.item.faces
-            self._learn(
-                people_pictures=rules.people_pictures(
-                    public_taken=bool(shown.get(first)), private_taken=bool(shown.get(second))
-                )
-            )
-        self._remove("actor", self._original.people)
+            public, private = (bool(now.item.faces.get(name)) for name in (first, second))
+            accepted = {(True, True): "any", (True, False): "public", (False, False): "none"}
+            self._learn(people_pictures=accepted.get((public, private)))
 
     def _face(self, name: str) -> FaceAddress:
         """What became of the address of a person's picture, as it was read last."""
@@ -249,22 +216,20 @@ class Examination:
         loaded = bool(shown) and self._plex.loads(shown)
         # If Plex is down, that is no answer.
         self._read()
-        return rules.face_address(kept=bool(shown), loaded=loaded)
+        return "shown" if loaded else "kept" if shown else "none"
 
-    # --- collection --------------------------------------------------------------------------------------------------
-
-    def _collection(self) -> None:
-        """Make a scratch collection of this item alone, edit it, give it a picture, and take the item out again."""
+    def collection(self) -> None:
+        """Make a scratch collection of this item alone, edit it, and give it a picture."""
         name = self._original.collection
         self._edit({"collection": Change((*self._own("collection"), name))})
         keys = self._listed(name)
         if len(keys) == 1:
-            changed = {form: self._is_described(keys[0], form) for form in FORMS}
-            self._learn(collection_edits=rules.collection_edits(by_section=changed["section"], by_item=changed["item"]))
+            by_section, by_item = self._is_described(keys[0], "section"), self._is_described(keys[0], "item")
+            forms = {(True, True): "both", (True, False): "section", (False, True): "item"}
+            self._learn(collection_edits=forms.get((by_section, by_item)))
             self._picture(keys[0])
         else:
-            self.skipped["collection"] = self.skipped["own picture"] = "Plex did not list the scratch collection"
-        self._remove("collection", (name,))
+            self._skip("Plex did not list the scratch collection", *COLLECTIONS)
 
     def _listed(self, name: str) -> list[str]:
         """The keys of the scratch collection, which Plex may list a moment after the edit."""
@@ -294,14 +259,13 @@ class Examination:
         while stored not in (listed := self._plex.pictures(key, "thumb")):
             waited = self._clock.monotonic() - start
             if waited >= LAG_PATIENCE:
-                self.skipped["pictures"] = f"the uploaded picture was not listed within {LAG_PATIENCE:g} s"
-                self.skipped["own picture"] = self.skipped["pictures"]
-                return
+                late = f"the uploaded picture was not listed within {LAG_PATIENCE:g} s"
+                return self._skip(late, "upload_selects", "picture_lag", "people_own")
             self._go_on()
             self._clock.sleep(LAG_PACE)
         lag = round(self._clock.monotonic() - start, 1)
         self._learn(picture_lag=lag if lag >= LAG_PACE else 0.0, upload_selects=listed[stored])
-        self._own_face(key, stored)
+        return self._own_face(key, stored)
 
     def _own_face(self, key: str, stored: str) -> None:
         """Add a scratch person with the address of the collection's poster, which the server itself has."""
@@ -312,8 +276,20 @@ class Examination:
         if address and _has(now, "actor", name):
             self._learn(people_own=self._face(name))
         else:
-            self.skipped["own picture"] = NO_PEOPLE if address else "the scratch collection shows no picture"
-        self._remove("actor", (name,))
+            self._skip(NO_PEOPLE if address else "the scratch collection shows no picture", "people_own")
+
+
+# The names of the questions of each experiment, in the order in which they are asked.
+LISTS = ("tag_mode", "mixed_removals", "removals_at_once", "tags_lock", "one_stamp")
+COLLECTIONS = ("collection_edits", "upload_selects", "picture_lag", "people_own")
+EXPERIMENTS: tuple[tuple[Callable[[Examination], None], tuple[str, ...]], ...] = (
+    (Examination.files, ("file_filter",)),
+    (Examination.lists, LISTS),
+    (Examination.added, ("added_by_edit",)),
+    (Examination.rating, ("rating_by_edit",)),
+    (Examination.cast, ("cast_on_other", "people_pictures", "people_house")),
+    (Examination.collection, COLLECTIONS),
+)
 
 
 def _has(now: ProbedItem, role: str, *names: str) -> bool:

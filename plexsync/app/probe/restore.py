@@ -1,13 +1,12 @@
 """Takes back what a probe has changed on its item. Safe to repeat, and after a kill at any moment."""
 
 import logging
-from dataclasses import dataclass
 
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.errors import Missing, Refused
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.plan_records import Change
-from plexsync.rules.scratch import Leftovers, Original, ProbedItem, differences, is_same_item, leftovers
+from plexsync.rules.scratch import Leftovers, Original, ProbedItem, Restoration, differences, is_same_item, leftovers
 from plexsync.rules.values import name_keys, without_names
 from plexsync.store.database import Database
 
@@ -19,26 +18,6 @@ ROUNDS = 4
 PAUSES = (0.5, 1.0, 2.0)
 GONE = "Plex no longer has the item, so nothing is left to restore"
 OTHER = "the item has other files now, or this is another Plex server: nothing is written to it"
-
-
-@dataclass(frozen=True)
-class Restoration:
-    """The result: `fields` are not as before, `note` says why nothing was written, '' otherwise.
-
-    `remains` is the name of the scratch collection if Plex keeps it without items.
-    """
-
-    fields: tuple[str, ...] = ()
-    note: str = ""
-    remains: str = ""
-
-    def words(self) -> str:
-        """What is not as before, or '' if everything is."""
-        if self.note:
-            return self.note
-        remains = f"the collection {self.remains} stayed, without items: delete it in Plex" if self.remains else ""
-        fields = f"not as before: {', '.join(self.fields)}" if self.fields else ""
-        return "; ".join(filter(None, (fields, remains)))
 
 
 def restore_left(store: Database, plex: ProbeClient, clock: Clock) -> Restoration | None:

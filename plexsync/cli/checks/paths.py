@@ -13,7 +13,6 @@ from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind
 from plexsync.rules.neighbours import Stash
 from plexsync.rules.paths import is_mapped, lies_in, map_path, name_key, path_key
-from plexsync.rules.patterns import is_pattern
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Reader
 from validation import path_rules
@@ -67,11 +66,9 @@ def idle_rules(parts: Parts, scenes: Sequence[Scene], rules: Sequence[Rule]) -> 
         return
     files = [file.path for scene in scenes for file in scene.files]
     for rule in rules:
-        stash_folder, plex_folder = rule
+        _, plex_folder = rule
         written = json.dumps(" => ".join(rule), ensure_ascii=False)
-        if not is_pattern(stash_folder) and not any(
-            lies_in(plex_folder, folder) or lies_in(folder, plex_folder) for folder in folders
-        ):
+        if not any(lies_in(plex_folder, folder) or lies_in(folder, plex_folder) for folder in folders):
             message = f"the rule {written} of path_map leads into no library: Plex has {', '.join(folders)}"
             yield warning("path rules", message, "correct the rule, or take it out")
         elif not any(is_mapped(path, [rule]) for path in files):

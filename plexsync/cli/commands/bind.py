@@ -1,6 +1,5 @@
 """`plexsync bind` and `plexsync unbind`: set by hand which Plex item belongs to a scene."""
 
-import re
 from collections.abc import Sequence
 
 import click
@@ -10,25 +9,13 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.start import begun
 from plexsync.cli.start import opened as opened_for
-from plexsync.cli.terminal.param_types import SceneNumber
+from plexsync.cli.terminal.param_types import ItemKey, SceneNumber
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.flows.scenes import bindings
 from plexsync.reports.format import local, many, safe, stamp
 from plexsync.reports.undo import rests
 from plexsync.rules.match_records import Binding
-
-
-class ItemKey(click.ParamType[str]):
-    """The rating key of an item in Plex."""
-
-    name = "item"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The key without leading zeros."""
-        if not re.fullmatch(r"[0-9]{1,18}", value) or not int(value):
-            self.fail(f"{value!r} is not the rating key of an item: a number, as plexsync explain shows it", param, ctx)
-        return str(int(value))
 
 
 @command("bind")

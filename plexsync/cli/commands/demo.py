@@ -137,7 +137,7 @@ def stay(stage: Stage, screen: Console) -> None:
                 screen,
                 f"Or in a browser: {address} shows everything, {address}/demo takes Plex down and brings it back.",
             )
-            say(screen, f"What people see in Plex, before and now: {address}/wall")
+            say(screen, f"What people see in Plex, before and now: {stage.wall.url}/wall")
         for standby in stage.machines[1:]:
             say(
                 screen,

@@ -9,7 +9,6 @@ from rich.console import Console
 from plexsync.cli.commands.demo_stage import Stage, seconds_now
 from plexsync.cli.commands.demo_summary import OUTAGE, DemoSummary, PlayEnd, count_attempts, count_plays, sum_up
 from plexsync.cli.commands.demo_takeover import Takeover, take_over
-from plexsync.cli.commands.demo_wall import tell_of_wall
 from plexsync.cli.daemon.child import command_of, environ
 from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.terminal.screen import say
@@ -92,7 +91,11 @@ class Play:
             self._take_back(undone)
             self._watch(watched)
             self._act("what people see in Plex: its collections, before PlexSync worked and now")
-            tell_of_wall(stage, self._screen)
+            counts = stage.wall.counts()
+            say(
+                self._screen,
+                f"   before: {many(counts['before'], 'collection')}; now: {many(counts['now'], 'collection')}",
+            )
             ending = PlayEnd(time.monotonic() - began, self._untouched, self._by_hand, watched, self._takeover)
         with stage.switch.rest():
             return sum_up(stage, self._screen, ending)

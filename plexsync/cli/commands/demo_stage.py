@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from plexsync.app.parts import Parts, opened
-from plexsync.app.wall_before import keep_wall
 from plexsync.cli.commands.demo_collections import give_pictures, make_favourites
 from plexsync.cli.commands.demo_machines import DemoMachine, free_port
 from plexsync.cli.daemon.child import ROOT
@@ -44,6 +43,7 @@ class Stage:
     switch: "Switch"
     machines: list[DemoMachine]
     locks: Locks
+    wall: Any
 
     @classmethod
     @contextmanager
@@ -53,6 +53,7 @@ class Stage:
         from plexsync.simulator.library import build, populate
         from plexsync.simulator.plex_server import PlexSim
         from plexsync.simulator.stash_server import StashSim
+        from plexsync.simulator.wall import Wall
 
         library = build(scenes)
         with tempfile.TemporaryDirectory(prefix="plexsync-demo-") as place, StashSim(api_key=KEY) as stash:
@@ -70,10 +71,10 @@ class Stage:
                     for number, home in enumerate(homes)
                 ]
                 first = machines[0]
-                with opened(first.config, first.data) as parts, Switch(plex, away) as switch:
-                    keep_wall(parts.plex, parts.folder)
+                with opened(first.config, first.data) as parts, Switch(plex, away) as switch, Wall(plex) as wall:
+                    wall.keep()
                     with closing(locks_at(parts.address)) as locks:
-                        yield cls(stash, plex, library, handles, folder, parts, switch, machines, locks)
+                        yield cls(stash, plex, library, handles, folder, parts, switch, machines, locks, wall)
 
     def install_wake_up(self) -> None:
         """Install PlexSync wake-up into the simulated Stash."""

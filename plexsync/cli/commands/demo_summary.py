@@ -8,7 +8,6 @@ from rich.console import Console
 
 from plexsync.cli.commands.demo_stage import Stage
 from plexsync.cli.commands.demo_takeover import Takeover, TakeoverFacts, takeover_rows
-from plexsync.cli.commands.demo_wall import collection_counts
 from plexsync.cli.terminal.screen import say, table
 from plexsync.reports.format import many
 from plexsync.reports.status import facts
@@ -94,7 +93,7 @@ def sum_up(stage: Stage, screen: Console, ending: PlayEnd) -> DemoSummary:
         "wrong": checked.wrong,
         "bystanders_written": checked.touched,
         "attempts_used": count_attempts(stage),
-        "collections": collection_counts(stage),
+        "collections": stage.wall.counts(),
         "requests": asked,
         "seconds": round(ending.seconds, 1),
         "dead": now["dead"],

@@ -6,10 +6,10 @@ from itertools import islice
 import click
 
 from plexsync.actions.imports import UNDO
-from plexsync.app.import_turn import OtherImport, in_turn
-from plexsync.app.imports import ImportParts, import_parts
+from plexsync.app.imports import ImportParts, import_parts, in_turn
 from plexsync.app.parts import opened
 from plexsync.app.settings import SettingsNeed
+from plexsync.app.turns import OtherImport
 from plexsync.cli.actions import SelectionOptions, acted
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable

@@ -1,25 +1,25 @@
 """`plexsync probe`: asks a Plex server the questions on which sources disagree, with one item, and restores it."""
 
-import re
 from contextlib import closing
 
 import click
 
 from plexsync.app.parts import Parts, at_work, opened
-from plexsync.app.probe.restore import Restoration, restore_left
-from plexsync.app.probe.run import CantProbe, ProbeOutcome
+from plexsync.app.probe.restore import restore_left
 from plexsync.app.probe.run import probe as probe_item
-from plexsync.app.probe.turn import ENDED, connected, result_of
 from plexsync.app.settings import SettingsNeed
+from plexsync.app.turns import ENDED, connected, result_of
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
-from plexsync.cli.main import version
 from plexsync.cli.start import Begun, begun
+from plexsync.cli.terminal.param_types import ItemKey
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
+from plexsync.cli.version import version
 from plexsync.reports.format import safe
-from plexsync.reports.probe import is_restored, probe_facts, row_of, stored_traits
+from plexsync.reports.probe import probe_facts, stored_traits, trait_rows
 from plexsync.reports.shapes.probe import ProbeFacts
+from plexsync.rules.scratch import CantProbe, ProbeOutcome, Restoration
 
 PACE = 0.2  # seconds between two looks for the worker's result
 QUESTION = (
@@ -28,20 +28,8 @@ QUESTION = (
 )
 
 
-class RatingKey(click.ParamType[str]):
-    """The rating key of an item in Plex."""
-
-    name = "item"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The key without leading zeros."""
-        if not re.fullmatch(r"[0-9]{1,18}", value) or not int(value):
-            self.fail(f"{value!r} is not the rating key of an item: a number, as plexsync explain shows it", param, ctx)
-        return str(int(value))
-
-
 @command("probe")
-@click.argument("item", metavar="[ITEM]", required=False, type=RatingKey())
+@click.argument("item", metavar="[ITEM]", required=False, type=ItemKey())
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def probe(call: Call, item: str | None, yes: bool) -> int:
@@ -74,7 +62,7 @@ def probe(call: Call, item: str | None, yes: bool) -> int:
                     return call.refused(str(error))
             learnt = stored_traits(parts)
             with parts.store.reading() as db:
-                restored = is_restored(probed) if probed else db.probes.probed() is None
+                restored = probed.is_restored if probed else db.probes.probed() is None
         facts = probe_facts(learnt, probed, restored=restored, program=version())
         call.answer(facts, lambda: _tell(facts))
         _complain(item, probed, earlier, restored=restored)
@@ -138,11 +126,8 @@ def _by_worker(parts: Parts, stop: Stop, item: str) -> ProbeOutcome:
 def _tell(facts: ProbeFacts) -> None:
     if facts["plex"] is None:
         return say(paper(), "Nothing was learnt yet: plexsync probe ITEM asks the server.")
-    rows = [
-        (row.question, row.answer or f"not answered{': ' if row.reason else ''}{row.reason}", row.use)
-        for row in map(row_of, facts["traits"])
-    ]
-    paper().print(table(f"Plex {safe(facts['plex'])}", ("question", "answer", "what PlexSync does with it"), rows))
+    columns = ("question", "answer", "what PlexSync does with it")
+    paper().print(table(f"Plex {safe(facts['plex'])}", columns, trait_rows(facts["traits"])))
     return None
 
 

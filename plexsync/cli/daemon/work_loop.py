@@ -18,6 +18,7 @@ from plexsync.engine.loop import Ran
 from plexsync.engine.tickets import READS, Closed
 from plexsync.flows.scenes.verbs import SETTLED, unsettled
 from plexsync.reports.format import ago
+from plexsync.reports.outcomes import kept_in_all
 from plexsync.rules.errors import LockLost, Neighbour
 from plexsync.rules.job import State
 from plexsync.store.database import Reader
@@ -94,9 +95,13 @@ class Due:
 
 @dataclass
 class WorkResult:
-    """The result of the work: outcomes of batches of this process, and the `reason` of an early end, or ''."""
+    """The result of the work: outcomes of batches of this process, and the `reason` of an early end, or ''.
+
+    `kept_fields`: the number of fields that Plex keeps of the scenes in sync.
+    """
 
     outcomes: Counter[str] = field(default_factory=Counter)
+    kept_fields: int = 0
     reason: str = ""
     until: int | None = None
 
@@ -154,6 +159,7 @@ class WorkLoop:
                 break
             self._stop.event.wait(LOOK)
         ended.outcomes.update(ran.outcomes)
+        ended.kept_fields += kept_in_all(ran.stored)
         ended.reason, ended.until = ran.reason or self._gave_up, ran.until if ran.reason else self._until
         return ended
 
