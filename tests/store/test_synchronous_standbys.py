@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -93,16 +94,19 @@ def test_a_standby_that_is_connected_is_found_by_its_name(
 
 
 def test_where_there_are_no_tables_yet_none_are_made_whose_commit_would_wait(server: Server, tmp_path: Path) -> None:
-    with server.database() as url:
+    waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'"
+    with server.database() as url, ThreadPoolExecutor(1) as pool:
         address = StoreAddress(tmp_path, url)
         try:
             wait_for_standbys(server, "gone")
             for use in (open_database, lambda address: locks_at(address).is_locked()):
-                with pytest.raises(
-                    LocalFault, match="of synchronous_standby_names is connected, and none is"
-                ) as raised:
-                    use(address)
-                assert raised.value.away, "a worker waits until it is back"
+                using = pool.submit(use, address)
+                until(lambda using=using: using.done() or server.query(waiting) != [["0"]])
+                assert using.done(), "its commit waits"
+                error = using.exception()
+                assert isinstance(error, LocalFault)
+                assert "of synchronous_standby_names is connected, and none is" in str(error)
+                assert error.away, "a worker waits until it is back"
             assert server.query(
                 "select count(*) from pg_namespace where nspname = 'plexsync'", url.rpartition("/")[2]
             ) == [["0"]]
