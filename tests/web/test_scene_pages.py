@@ -311,7 +311,7 @@ def test_undo_asks_first_and_the_worker_takes_it_back(staged) -> None:
     assert world.rows(f"select undone from memory where subject = {id}") == [("undo",)]
     work(world)
     assert world.plex.item("1").scalars["title"] == "scene 00000"
-    assert "Nothing in Plex would change" in plain(dash.get(f"/act/scenes/undo?pick={id}").text)
+    assert "Nothing would change" in plain(dash.get(f"/act/scenes/undo?pick={id}").text)
 
 
 def test_release_keeps_the_values_and_takes_off_the_locks(staged) -> None:
