@@ -21,8 +21,8 @@ from plexsync.cli.call import Call
 from plexsync.cli.daemon.child import start
 from plexsync.cli.daemon.signals import GRACE, Stop
 from plexsync.cli.settings import chosen_plex
-from plexsync.engine.lasting import LastingThread
 from plexsync.store.database import Database
+from plexsync.store.lasting import LastingThread
 from plexsync.store.siblings import siblings_of
 from validation.sources import Loaded
 
