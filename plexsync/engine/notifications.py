@@ -10,13 +10,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from plexsync.engine.lasting import LastingThread
 from plexsync.rules.errors import LocalFault, NewerDatabase, SyncError, Unusable
 from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.rules.note_keys import REPAIRED
 from plexsync.rules.notices import Notice, NoticeRecord, NoticeRules, NotSent, Pause, Situation, look, read, written
 from plexsync.rules.outages import lasting, outages
 from plexsync.store.database import Database, Reader
+from plexsync.store.lasting import LastingThread
 
 log = logging.getLogger("PlexSync.notices")
 

@@ -448,6 +448,25 @@ def test_a_browser_that_has_signed_in_before_is_not_kept_out_by_the_wrong_passwo
     assert sign_in(locked).status_code == 429, "its own limit"
 
 
+def test_a_browser_that_has_signed_in_is_known_after_a_restart_but_no_session_and_no_other_password(
+    world: World,
+) -> None:
+    with dashboard(world, web_password=PASSWORD) as before:
+        sign_in(before)
+        cookies = dict(before.client.cookies)
+        (name,) = (name for name in cookies if name.startswith(BROWSER))
+        mark = cookies[name]
+    for password, code in ((PASSWORD, 401), ("another password", 429)):
+        with dashboard(world, web_password=password) as after, another_browser(after) as stranger:
+            for _ in range(TRIES):
+                assert sign_in(stranger, "wrong password here").status_code == 401
+            port = urlsplit(after.url).port
+            for kind, cookie in ((COOKIE, before.session), (BROWSER, mark)):
+                after.client.cookies.set(f"{kind}_{port}", cookie)
+            assert "Password" in after.get("/").text, "the session is over"
+            assert sign_in(after, "wrong password here").status_code == code
+
+
 # --- machines --------------------------------------------------------------------------------------------------------
 
 
