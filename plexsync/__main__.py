@@ -1,6 +1,6 @@
 """`python -m plexsync` is `plexsync`."""
 
-from plexsync.cli.entry import main
+from plexsync.cli.main import main
 
 if __name__ == "__main__":
     main()

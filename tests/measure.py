@@ -21,7 +21,6 @@ VAGUE = frozenset(VAGUE_WORDS.split())
 # Words that name a state of a job or of a scene; a dict keyed by three of them is a table of status words.
 STATES = frozenset({"ready", "running", "absent", "dead", "idle", "ignored", "dropped", "gone", "undone", "ambiguous"})
 TABLE_KEYS = 3
-LONG_FILE = 400
 # Where answers of other programs are decoded: a JSON document has no type before that.
 JSON_EDGE = ("plexsync/http/", "plexsync/plex/answers.py", "plexsync/stash/answers.py", "plexsync/stash_plugin/")
 
@@ -45,7 +44,6 @@ class Measures:
     shared_class_names: tuple[str, ...]
     largest_class: Span
     longest_function: Span
-    long_files: tuple[str, ...]
     untyped: Counter[str]
     status_tables: tuple[str, ...]
     product_lines: int
@@ -105,7 +103,7 @@ def measures(sources: Iterable[Source]) -> Measures:
     vague_files: Counter[str] = Counter()
     untyped: Counter[str] = Counter()
     homes: defaultdict[str, set[str]] = defaultdict(set)
-    classes, functions, long_files, tables, total, lines = [], [], [], [], 0, 0
+    classes, functions, tables, total, lines = [], [], [], 0, 0
     for source in sources:
         place = source.name
         names = Counter(bindings(source))
@@ -121,8 +119,6 @@ def measures(sources: Iterable[Source]) -> Measures:
             untyped[place] += untyped_facts(source)
         count = source.text.count("\n")
         lines += count
-        if count > LONG_FILE:
-            long_files.append(f"{place} {count}")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     return Measures(
         top_level=tuple(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]),
@@ -132,7 +128,6 @@ def measures(sources: Iterable[Source]) -> Measures:
         shared_class_names=tuple(sorted(name for name, places in homes.items() if len(places) > 1)),
         largest_class=max(classes, key=lambda span: span.lines),
         longest_function=max(functions, key=lambda span: span.lines),
-        long_files=tuple(long_files),
         untyped=+untyped,
         status_tables=tuple(tables),
         product_lines=lines,
@@ -148,7 +143,6 @@ def rows(found: Measures) -> Iterator[tuple[str, str, str]]:
     yield "class names with several meanings", f"{len(shared)}: {', '.join(shared)}" if shared else "0", "0"
     yield "largest class", f"{found.largest_class.lines} lines, {found.largest_class.place}", "300"
     yield "longest function", f"{found.longest_function.lines} lines, {found.longest_function.place}", "50"
-    yield f"files over {LONG_FILE} lines", f"{len(found.long_files)}: {', '.join(found.long_files)}", "8"
     yield "untyped facts outside the JSON edge", str(found.untyped.total()), "0"
     yield "tables of status words", f"{len(found.status_tables)}: {', '.join(found.status_tables)}", "1"
 

@@ -38,7 +38,7 @@ MAY = {
         "plexsync.store.worker_ends",
         "plexsync.rules.errors",
         # Imported for a command, with the private packages on the path.
-        "plexsync.cli.entry",
+        "plexsync.cli.main",
         "plexsync.cli.stash_settings",
     },
     "plexsync.app": {
@@ -90,7 +90,7 @@ MAY = {
 OURS = {*PRODUCT, "bench", "release", "tests"}
 # Files with a narrower rule than their package: the hook's side must start with nothing but the standard library.
 NARROWER = {
-    "plexsync/__main__.py": {"plexsync.cli.entry"},
+    "plexsync/__main__.py": {"plexsync.cli.main"},
     "plexsync/extras.py": set(),
     "plexsync/store/counts.py": set(),
     "plexsync/store/intake.py": set(),

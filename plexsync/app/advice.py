@@ -5,6 +5,6 @@ UNAPPROVED = (
     "shows it and asks (or approve_bulk = true)"
 )
 SETTINGS_WAIT = (
-    "the settings are in use for scenes that you edit; full comparisons wait for your yes: plexsync sync --all --dry-run "
-    "shows what they would change, plexsync sync --all --yes writes it; or set them back"
+    "the settings are in use for scenes that you edit; what they alone would write waits for your yes: plexsync sync --all "
+    "--dry-run shows what they would change, plexsync sync --all --yes writes it; or set them back"
 )

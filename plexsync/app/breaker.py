@@ -1,7 +1,4 @@
-"""Breakers as readers see them: the rules from the settings, and the present state of a stored row.
-
-Import this only for a breaker that is not closed, because a shell waits for `plexsync status`.
-"""
+"""Breakers as readers see them: the rules from the settings, and the present state of a stored row."""
 
 from worker.circuit_breaker import Breaker, CircuitState, Rules, next_probe_at, seen_state
 

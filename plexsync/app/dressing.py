@@ -1,18 +1,19 @@
 """Collections that PlexSync dresses: their flow and their comparison, put together on the parts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts, RegularLook
 from plexsync.app.parts import Assembled
+from plexsync.app.rules import is_dressing_on, profiles_of
 from plexsync.flows.collections.comparison import CollectionComparison
 from plexsync.flows.collections.flow import CollectionFlow, CollectionParts
 from plexsync.flows.collections.inspection import CollectionLooker
-from plexsync.flows.collections.observe import observe_compared
+from plexsync.flows.collections.observe import observe_compared, observe_worked
 from plexsync.flows.scenes.push import Pusher
-from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity
-from plexsync.rules.desired import Profile
 from plexsync.rules.job import COLLECTION
-from plexsync.rules.note_keys import COLLECTIONS_COMPARED
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,15 @@ class CollectionDressing:
     comparison: CollectionComparison
     is_on: bool
 
+    def added(self) -> FlowParts:
+        """What it adds to a worker; while it is off, only the flow."""
+        if not self.is_on:
+            return FlowParts([self.flow])
 
-def is_dressing_on(rules: LookRules) -> bool:
-    """Whether any library dresses its collections."""
-    return any(profile.dressing.is_on for profile in profiles_of(rules))
+        def looks(stopping: Callable[[], bool]) -> list[RegularLook]:
+            return [RegularLook("compare collections", COMPARE_LOOK, partial(self.comparison.run_if_due, stopping))]
 
-
-def profiles_of(rules: LookRules) -> tuple[Profile, ...]:
-    """The profiles of all libraries."""
-    return (rules.profile, *rules.libraries.values())
+        return FlowParts([self.flow], [observe_worked], looks=looks, begin=self.comparison.run_if_due)
 
 
 def collection_dressing(parts: Assembled) -> CollectionDressing:
@@ -89,14 +90,3 @@ def _looker(parts: Assembled, *, looks_only: bool) -> CollectionLooker:
         StashIdentity(parts.store, parts.stash, parts.clock, looks_only=looks_only),
         pictures.of_flow(COLLECTION) if pictures else None,
     )
-
-
-def forget_dressing(parts: Assembled) -> None:
-    """Drop the queued collections, since no part is switched on. What was written stays, and so does what is remembered.
-
-    Collections that you want taken back stay in the queue. Switched on again, all are inspected anew.
-    """
-    with parts.store.writing() as tx:
-        tx.jobs.discard([COLLECTION], but=sorted(tx.collections.marks()))
-        if tx.notes.text(COLLECTIONS_COMPARED):
-            tx.notes.save(COLLECTIONS_COMPARED, "")

@@ -52,7 +52,7 @@ from plexsync.store.database import Database
 from plexsync.store.fence import Fence
 from plexsync.store.installation import installation
 from plexsync.store.journal import WriteJournal
-from plexsync.store.lock import FILE, has_dashboard
+from plexsync.store.lock import has_dashboard
 from plexsync.store.opening import open_database
 from plexsync.store.siblings import siblings_of
 from plexsync.store.summary import Summary
@@ -130,13 +130,9 @@ class Parts(Assembled):
         """Take a lock on this database that is not the worker's; None while another process holds it."""
         return self.locks.try_lock(file)
 
-    def is_locked(self, file: str = FILE) -> bool:
-        """Whether any process holds the worker's lock on this database, or another one."""
-        return self.locks.is_locked(file)
-
     def someone_works(self) -> bool:
         """Whether a worker is running on this database."""
-        return self.is_locked()
+        return self.locks.is_locked()
 
     def worker_since(self) -> tuple[bool, int | None]:
         """Whether a worker is running, and when it began (UTC milliseconds)."""

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 
-from plexsync.app.parts import Assembled
-from plexsync.flows.plays.rating_bases import RatingRules
+from plexsync.app.flow_parts import FlowParts, RegularLook
+from plexsync.app.parts import Assembled, Parts
+from plexsync.app.rules import rating_rules
 from plexsync.flows.plays.rating_poll import RatingPoll
-from plexsync.flows.plays.ratings import BOTH, RatingParts, RatingToPlex, RatingToStash, rating_flows
+from plexsync.flows.plays.ratings import RatingParts, RatingToPlex, RatingToStash, rating_flows
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.push import Pusher
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
+from plexsync.rules.ratings import RatingRules
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,11 @@ class RatingBack:
 
     flows: tuple[RatingToPlex, RatingToStash]
     poll: RatingPoll
+
+    def added(self, poll_seconds: float) -> FlowParts:
+        """What it adds to a worker that polls Stash every so many seconds."""
+        looks = [RegularLook("ratings", poll_seconds, self.poll.poll)]
+        return FlowParts(self.flows, [self.poll.observe], looks=lambda _stopping: looks)
 
 
 def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
@@ -45,8 +52,7 @@ def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
     return RatingBack(flows, poll)
 
 
-def forget_ratings(parts: Assembled) -> None:
-    """Drop the queued ratings, and their memory, since they go one way. The scene flow remembers them meanwhile."""
-    with parts.store.writing() as tx:
-        if tx.jobs.discard(BOTH) or tx.ratings.scenes(limit=1):
-            tx.ratings.forget_all()
+def rating_back_of(parts: Parts) -> RatingBack | None:
+    """Return ratings both ways, if the settings ask for them."""
+    rules = rating_rules(parts.config)
+    return rating_back(parts, rules) if rules else None

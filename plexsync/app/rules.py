@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from plexsync.engine.rules import WorkRules
-from plexsync.flows.plays.history_poll import WatchRules
-from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.rules import choice, template
 from plexsync.rules.collections import Dressing, Part, Place
@@ -14,6 +12,8 @@ from plexsync.rules.desired import FACE_NAMES, NAMES, ROLE_NAMES, Profile
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.plan_records import Policy
+from plexsync.rules.plays import WatchRules
+from plexsync.rules.ratings import RatingRules
 from plexsync.rules.scope import Kind, Scope, Term
 from plexsync.rules.text import fold
 from validation import path_rules
@@ -109,6 +109,16 @@ def dressing(config: PlexSyncConfig) -> Dressing:
         home=choice.parsed(config.collection_home),
         places=frozenset(cast("tuple[Place, ...]", config.collection_home_places)),
     )
+
+
+def is_dressing_on(rules: LookRules) -> bool:
+    """Whether any library dresses its collections."""
+    return any(profile.dressing.is_on for profile in profiles_of(rules))
+
+
+def profiles_of(rules: LookRules) -> tuple[Profile, ...]:
+    """The profiles of all libraries."""
+    return (rules.profile, *rules.libraries.values())
 
 
 def work_rules(config: PlexSyncConfig) -> WorkRules:

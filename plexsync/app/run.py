@@ -7,19 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lets_in, stash_lines
-from plexsync.app.dressing import CollectionDressing, collection_dressing, forget_dressing, is_dressing_on
 from plexsync.app.first_hook import FirstHook
-from plexsync.app.import_turn import ImportTurn
+from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts
+from plexsync.app.further_flows import clean_up, further_flows
 from plexsync.app.parts import Assembled, Parts
-from plexsync.app.probe.turn import ProbeTurn
-from plexsync.app.rating_back import RatingBack, forget_ratings, rating_back
-from plexsync.app.rules import HOUR, MINUTE, rating_rules, watch_rules
+from plexsync.app.rules import HOUR, MINUTE
 from plexsync.app.setting_changes import settings_wait
-from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed
-from plexsync.app.way_back import WayBack, forget_way_back, plays_to_take_back, way_back
+from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed, has_lost
+from plexsync.app.turns import ImportTurn, ProbeTurn
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
@@ -29,10 +28,7 @@ from plexsync.engine.stash_return import PACE as RETURN_LOOK
 from plexsync.engine.stash_return import StashReturn
 from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
-from plexsync.flows.collections.observe import observe_worked
-from plexsync.flows.plays.marked import drop_marks
 from plexsync.flows.scenes.flow import SceneFlow
-from plexsync.flows.scenes.inspection_records import Observe
 from plexsync.flows.scenes.metrics_sampler import SECONDS
 from plexsync.flows.scenes.old_lists import observe_old_lists
 from plexsync.flows.scenes.stash_lines import StashListener
@@ -42,9 +38,6 @@ from plexsync.rules.notices import NoticeRules
 from plexsync.store.siblings import siblings_of
 
 log = logging.getLogger("PlexSync.run")
-
-# Seconds between checks whether a comparison is due. Each check is two small reads.
-COMPARE_LOOK = 1.0
 
 # Seconds between checks whether to listen to Plex or Stash again.
 LISTEN_LOOK = 0.5
@@ -56,17 +49,8 @@ Told = Callable[[Worked | ProbeResult | Idle], None]
 Act = Callable[[], None]
 
 
-def scene_flow(
-    parts: Assembled,
-    back: WayBack | None = None,
-    ratings: RatingBack | None = None,
-    dressing: CollectionDressing | None = None,
-) -> SceneFlow:
-    """Return the scene flow on these parts; it tells the way back and the collections which scenes it has inspected."""
-    others = (*([back.observe] if back else ()), *([ratings.poll.observe] if ratings else ()))
-    observing: list[Observe] = [observe_old_lists, *others]
-    if dressing and dressing.is_on:
-        observing.append(observe_worked)
+def scene_flow(parts: Assembled, further: Sequence[FlowParts] = ()) -> SceneFlow:
+    """Return the scene flow on these parts; it tells the further ones which scenes it has inspected."""
     return SceneFlow(
         parts.store,
         parts.stash,
@@ -75,7 +59,7 @@ def scene_flow(
         parts.gates,
         max_retries=parts.settings.work.max_retries,
         scans=parts.scans,
-        observing=observing,
+        observing=[observe_old_lists, *chain.from_iterable(added.observing for added in further)],
     )
 
 
@@ -85,26 +69,16 @@ def engine_on(
     holder: str,
     watchdog: Watchdog | None = None,
     pool: Executor | None = None,
-    back: WayBack | None = None,
-    ratings: RatingBack | None = None,
-    dressing: CollectionDressing | None = None,
+    further: Sequence[FlowParts] = (),
     flows: Sequence[AnyFlow] = (),
 ) -> Engine:
     """Return an engine on these parts; `holder` marks the rows that it claims, and `pool` sends its edits.
 
-    It works the scene flow, the way back and the collections (while one is off, only what is to be taken back), and the
-    given `flows`.
+    It works the scene flow, the `further` ones, and the given `flows`.
     """
-    dressing = dressing or collection_dressing(parts)
     return Engine(
         parts.store,
-        [
-            scene_flow(parts, back, ratings, dressing),
-            back.flow if back else plays_to_take_back(parts),
-            *(ratings.flows if ratings else ()),
-            dressing.flow,
-            *flows,
-        ],
+        [scene_flow(parts, further), *chain.from_iterable(added.flows for added in further), *flows],
         parts.gates,
         parts.clock,
         parts.dice,
@@ -115,32 +89,15 @@ def engine_on(
     )
 
 
-def way_back_of(parts: Parts) -> WayBack | None:
-    """Return the way back, if the settings ask for it."""
-    rules = watch_rules(parts.config)
-    return way_back(parts, rules) if rules else None
-
-
-def rating_back_of(parts: Parts) -> RatingBack | None:
-    """Return ratings both ways, if the settings ask for them."""
-    rules = rating_rules(parts.config)
-    return rating_back(parts, rules) if rules else None
-
-
 @contextmanager
-def engine(
-    parts: Parts,
-    stop: threading.Event,
-    back: WayBack | None = None,
-    ratings: RatingBack | None = None,
-    dressing: CollectionDressing | None = None,
-) -> Iterator[Engine]:
+def engine(parts: Parts, stop: threading.Event, further: Sequence[FlowParts] | None = None) -> Iterator[Engine]:
     """Yield an engine for the holder of the worker's lock; call `take_up` before its first step.
 
-    When `stop` is set, work that hangs is given back before this process can be killed for taking too long.
+    `further`: the further flows, if they are put together already. When `stop` is set, work that hangs is given back
+    before this process can be killed for taking too long.
     """
-    holder = secrets.token_hex(4)
-    works = engine_on(parts, holder=holder, watchdog=parts.watchdog, back=back, ratings=ratings, dressing=dressing)
+    holder, further = secrets.token_hex(4), further_flows(parts) if further is None else further
+    works = engine_on(parts, holder=holder, watchdog=parts.watchdog, further=further)
     farewell = Farewell(works.abandon, stop=stop)
     try:
         parts.watchdog.tell_of_the_last()
@@ -155,16 +112,7 @@ def take_up(parts: Parts, works: Engine) -> None:
     """Reclaim the jobs of a dead worker, and apply what changed settings cause. Safe to repeat."""
     parts.expiry.recall(parts.store)
     works.reclaim()
-    are_ratings_off = rating_rules(parts.config) is None
-    if parts.config.watch_back == "off":
-        forget_way_back(parts, forgets_gate=are_ratings_off)
-    elif not parts.config.watch_marked:
-        with parts.store.writing() as tx:
-            drop_marks(tx)
-    if are_ratings_off:
-        forget_ratings(parts)
-    if not is_dressing_on(parts.settings.looks):
-        forget_dressing(parts)
+    clean_up(parts)
     parts.curer.apply()
     parts.reconciler.note_wishes()
 
@@ -178,14 +126,12 @@ def drain(
     before: Ran | None = None,
 ) -> Ran:
     """Work the queue until nothing is due or `wait_for` returns true; adds to the counts of the run `before`."""
-    back, dressing = way_back_of(parts), collection_dressing(parts)
-    with engine(parts, stop, back, rating_back_of(parts), dressing) as works:
+    further = further_flows(parts)
+    with engine(parts, stop, further) as works:
         take_up(parts, works)
         parts.curer.recheck(stopping=stop.is_set)
-        if dressing.is_on:
-            dressing.comparison.run_if_due(stop.is_set)
-        if back is not None:
-            back.first_run.begin()
+        for added in further:
+            added.begin(stop.is_set)
         return loop_of(parts, works, stop, report).drain(wait_for=wait_for, before=before)
 
 
@@ -211,19 +157,19 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "", 
 
     `plex` is the name that notices give the Plex server, '' for a single one. `first` runs before each claim, and may wait.
     """
-    back, ratings, dressing = way_back_of(parts), rating_back_of(parts), collection_dressing(parts)
-    with noticing(parts, stop, plex) as paused, engine(parts, stop, back, ratings, dressing) as works:
+    further = further_flows(parts)
+    with noticing(parts, stop, plex) as paused, engine(parts, stop, further) as works:
         schedule = Schedule(parts, stop)
         # A worker's start polls at once, and so does each new connection to Stash's log.
         poll_now = threading.Event()
         edits = edit_listener(parts, poll_now.set)
         watch = partial(Watcher, stop=stop, clock=parts.clock)
-        others = [back.listener.take] if back else []
+        hearing = list(chain.from_iterable(added.hearing for added in further))
         # A comparison can take long, and edits must not wait for it.
         watchers = [
             watch(parts.poller.poll, name="poll", seconds=parts.config.stash_poll_interval, sooner=poll_now),
             watch(lambda: edits(stop.is_set), name="lines", seconds=LISTEN_LOOK),
-            watch(lambda: parts.listener(stop.is_set, others), name="listen", seconds=LISTEN_LOOK),
+            watch(lambda: parts.listener(stop.is_set, hearing), name="listen", seconds=LISTEN_LOOK),
             watch(parts.sampler.sample, name="sample", seconds=SECONDS),
             watch(
                 lambda: (parts.curer.recheck(stopping=stop.is_set), schedule()), name="compare", seconds=COMPARE_LOOK
@@ -231,19 +177,9 @@ def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "", 
         ]
         for name, seconds, look in further_looks(parts, poll_now.set, edits.connect_now):
             watchers.append(watch(look, name=name, seconds=seconds))
-        if back is not None:
-            poll, compare = partial(back.poll, stop.is_set), partial(back.comparison.run_if_due, stop.is_set)
-            seconds, sooner = parts.config.stash_poll_interval, back.listener.sooner
-            watchers.append(watch(poll, name="plays", seconds=seconds, sooner=sooner))
-            watchers.append(watch(back.first_run.begin, name="first plays", seconds=COMPARE_LOOK))
-            watchers.append(watch(compare, name="compare plays", seconds=COMPARE_LOOK))
-        if ratings is not None:
-            watchers.append(watch(ratings.poll.poll, name="ratings", seconds=parts.config.stash_poll_interval))
-        if dressing.is_on:
-            compare = partial(dressing.comparison.run_if_due, stop.is_set)
-            watchers.append(watch(compare, name="compare collections", seconds=COMPARE_LOOK))
-        if back is not None and back.resume is not None:
-            watchers.append(watch(back.resume.poll, name="resume", seconds=parts.config.stash_poll_interval))
+        for added in further:
+            for each in added.looks(stop.is_set):
+                watchers.append(watch(each.act, name=each.name, seconds=each.seconds, sooner=each.sooner))
         for watcher in watchers:
             watcher.start()
         try:
@@ -315,16 +251,18 @@ class Schedule:
         hours = parts.config.reconcile_interval_hours
         with parts.store.reading() as db:
             last, polled = db.notes.number(LAST_RECONCILE) or 0, db.notes.text(LAST_POLL)
+            lost = has_lost(db)
         # The poller has to note its start first, so that an edit during the comparison counts as a change after it.
         if not polled:
             return False
         # A last comparison in the future was noted before the clock was set back: compare now instead of waiting.
-        if not parts.config.enabled or (not comparison_owed(parts) and (not hours or 0 <= now - last < hours * HOUR)):
+        is_due = lost or (hours > 0 and not 0 <= now - last < hours * HOUR)
+        if not parts.config.enabled or not (is_due or comparison_owed(parts)):
             return False
         if not bulk_approved(parts):
             self._tell()
             return False
-        if asked_settings(parts):
+        if asked_settings(parts) and not is_due:
             # After your yes it runs at once.
             self._tried = None
             return False
@@ -334,9 +272,10 @@ class Schedule:
             if passed - tried < rest:
                 return False
         self._tried = passed
-        if settings_wait(parts, self._stop.is_set):
+        waits = settings_wait(parts, self._stop.is_set)
+        if waits and not is_due:
             return False
-        return parts.reconciler.try_reconcile(stopping=self._stop.is_set)
+        return parts.reconciler.try_reconcile(stopping=self._stop.is_set, holding=waits)
 
     def _tell(self) -> None:
         if not self._told:

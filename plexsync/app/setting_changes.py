@@ -1,4 +1,4 @@
-"""Changed settings that would write many items: they are in use, and the comparison that would write waits for your yes.
+"""Changed settings that would write many items: they are in use, and what they alone would write waits for your yes.
 
 The worker compares the settings with those of the last full comparison, counts once what would change, and asks if that is
 more than a few items. Scenes that you edit are synced meanwhile.
@@ -24,9 +24,9 @@ SHORT = 40
 
 
 def settings_wait(parts: Parts, stopping: Callable[[], bool]) -> bool:
-    """Whether a full comparison waits for your yes, because changed settings would write many items.
+    """Whether a full comparison must leave out what changed settings would write, because these are many items.
 
-    Counts them first, if that was not done yet; while a server is down nothing is counted, and it waits too.
+    Counts them first, if that was not done yet; while a server is down nothing is counted, and they wait too.
     """
     with parts.store.reading() as db:
         is_changed, before = db.notes.text(WISHES) == CHANGED, db.notes.text(IN_USE)
@@ -41,7 +41,7 @@ def settings_wait(parts: Parts, stopping: Callable[[], bool]) -> bool:
         with parts.store.writing() as tx:
             tx.notes.save(ASKED_SETTINGS, question.written())
         if not question.agreed:
-            log.warning("%s: full comparisons wait for your yes (plexsync sync --all)", question.text)
+            log.warning("%s: they wait for your yes (plexsync sync --all)", question.text)
     return not question.agreed
 
 

@@ -10,9 +10,11 @@ source only as a salted hash. Imports only a small part of the standard library,
 
 import os
 import stat
+import tomllib
 from collections.abc import Mapping
 from hashlib import blake2b
 
+from plexsync.store import folder
 from validation import locations
 
 TYPE_CHECKING = False
@@ -58,8 +60,6 @@ class Sources:
 
     def plex_names(self) -> list[str]:
         """Return the names of the `[[plex]]` entries; none if the settings file can't be read."""
-        import tomllib
-
         try:
             _, content = self._read()
             entries = tomllib.loads(content.decode("utf-8-sig")).get("plex", [])
@@ -76,15 +76,19 @@ class Sources:
 
     def folder_named(self, content: bytes) -> str | None:
         """Return the folder that a source names, '' if none does; None if this can't be determined here."""
-        folder = os.path.abspath(self.data_dir) if self.data_dir else self.environ.get("PLEXSYNC_DATA_DIR", "")
-        if not folder and b"data_dir" in content:
-            import tomllib
-
+        named = os.path.abspath(self.data_dir) if self.data_dir else self.environ.get("PLEXSYNC_DATA_DIR", "")
+        if not named and b"data_dir" in content:
             try:
-                folder = tomllib.loads(content.decode("utf-8-sig")).get("data_dir", "")
+                named = tomllib.loads(content.decode("utf-8-sig")).get("data_dir", "")
             except (ValueError, RecursionError):
                 return None
-        return folder if isinstance(folder, str) and (not folder or os.path.isabs(folder)) else None
+        return named if isinstance(named, str) and (not named or os.path.isabs(named)) else None
+
+    def database_folder(self, content: bytes) -> str | None:
+        """Return the folder of the database if a source names it or it is in use; otherwise None."""
+        named = self.folder_named(content)
+        in_use = None if named != "" else folder.known(locations.data_folder(self.environ))
+        return named or (in_use[0] if in_use else None)
 
     def chooses_plex(self, content: bytes) -> bool:
         """Whether there may be several Plex servers, or one is chosen by the environment."""

@@ -6,6 +6,7 @@ from plexsync.app.parts import Parts
 from plexsync.rules.note_keys import ASKED_SETTINGS, BULK, CHANGED, LAST_RECONCILE, REPAIRED, RESTORED, WISHES
 from plexsync.rules.setting_question import SettingQuestion, open_question
 from plexsync.store import intake
+from plexsync.store.database import Reader
 
 
 def switched_inside(parts: Parts) -> str:
@@ -72,5 +73,9 @@ def comparison_owed(parts: Parts) -> bool:
     full comparison has completed since.
     """
     with parts.store.reading() as db:
-        lost = max(db.notes.number(name) or 0 for name in (REPAIRED, RESTORED)) > (db.notes.number(LAST_RECONCILE) or 0)
-        return lost or db.notes.text(WISHES) == CHANGED
+        return has_lost(db) or db.notes.text(WISHES) == CHANGED
+
+
+def has_lost(db: Reader) -> bool:
+    """Whether the database was rebuilt or restored, and no full comparison has completed since."""
+    return max(db.notes.number(name) or 0 for name in (REPAIRED, RESTORED)) > (db.notes.number(LAST_RECONCILE) or 0)

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from plexsync.app.parts import Assembled
-from plexsync.engine import gate_rows
+from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts, RegularLook
+from plexsync.app.parts import Assembled, Parts
+from plexsync.app.rules import watch_rules
 from plexsync.engine.expiry import longest_request
-from plexsync.engine.tickets import WRITE_STASH
 from plexsync.flows.plays.compare import PlaysComparison
 from plexsync.flows.plays.first_run import FirstRun
 from plexsync.flows.plays.flow import PlaysFlow
-from plexsync.flows.plays.history_poll import HistoryPoll, WatchRules
+from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.plays.listener import PlayListener
 from plexsync.flows.plays.preview import PlaysPreviewer
 from plexsync.flows.plays.recovery import PlaysRecovery
@@ -22,7 +23,8 @@ from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
 from plexsync.rules.job import PLAYS, Why
-from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COMPARED, PLAYS_COUNTED
+from plexsync.rules.note_keys import PLAYS_APPROVED
+from plexsync.rules.plays import WatchRules
 from plexsync.store.database import Writer
 from plexsync.store.plays_file import PlaysFile
 
@@ -41,6 +43,22 @@ class WayBack:
     first_run: FirstRun
     comparison: PlaysComparison
     resume: ResumePoll | None
+
+    def added(self, poll_seconds: float) -> FlowParts:
+        """What it adds to a worker that polls Stash every so many seconds."""
+
+        def looks(stopping: Callable[[], bool]) -> list[RegularLook]:
+            polls = [RegularLook("resume", poll_seconds, self.resume.poll)] if self.resume is not None else []
+            return [
+                RegularLook("plays", poll_seconds, partial(self.poll, stopping), self.listener.sooner),
+                RegularLook("first plays", COMPARE_LOOK, self.first_run.begin),
+                RegularLook("compare plays", COMPARE_LOOK, partial(self.comparison.run_if_due, stopping)),
+                *polls,
+            ]
+
+        return FlowParts(
+            [self.flow], [self.observe], [self.listener.take], looks, begin=lambda _stopping: self.first_run.begin()
+        )
 
     def poll(self, stopping: Callable[[], bool] = lambda: False) -> str:
         """Read the history, and count what waits for your approval; returns why that is not possible now, '' if it was."""
@@ -98,6 +116,12 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     )
 
 
+def way_back_of(parts: Parts) -> WayBack | None:
+    """Return the way back, if the settings ask for it."""
+    rules = watch_rules(parts.config)
+    return way_back(parts, rules) if rules else None
+
+
 def plays_to_take_back(parts: Assembled) -> PlaysFlow:
     """Return the flow of plays while the way back is off: it takes plays back that were sent before, if you ask for it."""
     return _plays_flow(parts, _history(parts, WatchRules()), plays_recovery(parts), is_on=False)
@@ -140,21 +164,3 @@ def _plays_flow(
         restores,
         is_on=is_on,
     )
-
-
-def forget_way_back(parts: Assembled, *, forgets_gate: bool = True) -> None:
-    """Drop the queued plays and the saved history, since the way back is off.
-
-    Scenes with plays or a resume point that you want taken back stay in the queue. Switched on again, it reads all anew.
-    `forgets_gate`: nothing else is written to Stash, so what is stored about the gate for such writes goes as well.
-    """
-    with parts.store.writing() as tx:
-        asked = [*tx.plays.to_take_back(), *tx.watches.to_put_back()]
-        if tx.jobs.discard([PLAYS], but=asked) or tx.plays.has_history():
-            tx.plays.forget_history()
-        tx.view_counts.forget()
-        if forgets_gate:
-            gate_rows.forget(tx, WRITE_STASH, parts.clock.now())
-        for name in (PLAYS_COUNTED, PLAYS_COMPARED):
-            if tx.notes.text(name):
-                tx.notes.save(name, "")

@@ -6,6 +6,7 @@ imported here, so that listing the commands stays fast.
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from plexsync.app.status_settings import Sources
 
 FINE, FAILED, WRONG, NEWER, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -27,6 +32,19 @@ class Call:
     verbose: bool = False
     json: bool = False
     secrets: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> "Sources":
+        """Where the settings of this call come from."""
+        # Imported on use: the list of commands needs no settings.
+        from plexsync.app.status_settings import Sources
+
+        return Sources(os.environ, os.fspath(self.config_file) if self.config_file else None, self.data_dir)
+
+    @property
+    def chosen_plex(self) -> str:
+        """The `[[plex]]` entry that this call chooses; '' if it chooses none."""
+        return self.plex or os.environ.get("PLEXSYNC_PLEX", "")
 
     def answer(self, facts: Mapping[str, object], tell: Callable[[], None]) -> None:
         """Print `facts` as one JSON object with --json; else print them as text by `tell`."""
@@ -50,10 +68,7 @@ def _keep(context: click.Context, option: click.Parameter, value: object) -> Non
 
 def plex_names(context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete the names of the `[[plex]]` entries; none if the settings file can't be read."""
-    # Imported on use, as every other completion.
-    from plexsync.cli.quick_status import sources_of
-
-    names = sources_of(context.ensure_object(Call)).plex_names()
+    names = context.ensure_object(Call).sources.plex_names()
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 

@@ -1,27 +1,24 @@
 """The program `plexsync`: its commands, and how every call ends.
 
-A command's module is imported when the command is called, so `--version` and `--help` import nothing else. Exit codes:
+A command's module is imported when the command is called, so `--help` imports nothing else. Exit codes:
 0 success; 1 a job of this call is dead or could not be done now; 2 usage, configuration or database; 3 the database is
 newer than this program; 130 interrupted.
 """
 
-import difflib
 import importlib
-import importlib.metadata
 import json
 import keyword
 import os
 import sys
 import threading
-import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
-from plexsync.cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, SharingFamily
+from plexsync.cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, Sharing, SharingFamily
 from plexsync.cli.streams import prepare_streams
 
 # Every command with its line in the list; its module has its name, or that of its opposite.
@@ -83,6 +80,9 @@ if not Path(__file__).with_name("commands").joinpath("demo.py").exists():
     del COMMANDS["demo"]
 # Not listed: the page of PlexSync in Stash calls it.
 UNLISTED = ("setup",)
+# Set by the script of `plexsync completion` to the list that it needs.
+ASKS = "_PLEXSYNC_COMPLETE"
+ASKED = {"dead_scenes": "terminal.completions", "ignored_scenes": "terminal.completions", "plex_names": "call"}
 OPPOSITES = {"unbind": "bind", "unignore": "ignore", "release": "undo", "restore": "backup"}
 
 
@@ -108,7 +108,7 @@ class Program(SharingFamily):
         """As in click, but an unknown name is answered with the nearest one."""
         name = args[0]
         if name not in (*COMMANDS, *UNLISTED) and not name.startswith("-") and not ctx.resilient_parsing:
-            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            near = _nearest(name, COMMANDS)
             hint = f"did you mean {near[0]}?" if near else "plexsync --help lists the commands"
             ctx.fail(f"there is no command {name!r}: {hint}")
         return super().resolve_command(ctx, args)
@@ -130,17 +130,19 @@ class Program(SharingFamily):
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
-def version() -> str:
-    """The version of this program, also when it runs from its folder without an installation."""
-    try:
-        return importlib.metadata.version("plexsync")
-    except importlib.metadata.PackageNotFoundError:
-        project = Path(__file__).resolve().parents[2] / "pyproject.toml"
-        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
+def _nearest(word: str, words: Iterable[str]) -> list[str]:
+    """The known word that was probably meant, if there is one."""
+    # It takes as long to load as all commands by their names.
+    import difflib
+
+    return difflib.get_close_matches(word, words, n=1)
 
 
 def _tell_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
     if asked and not context.resilient_parsing:
+        # It takes as long to find the version as to start the program.
+        from plexsync.cli.version import version
+
         as_json = context.ensure_object(Call).json
         click.echo(json.dumps({"version": version()}) if as_json else f"plexsync {version()}")
         context.exit()
@@ -173,11 +175,24 @@ def plexsync() -> None:
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """Run the command line (or `words`) and end the process with its exit code."""
     prepare_streams()
-    code = run(list(sys.argv[1:] if words is None else words))
+    asked, typed = os.environ.get(ASKS, ""), list(sys.argv[1:] if words is None else words)
+    code = _complete(typed, asked) if asked in ASKED else run(typed)
     if any(thread.name == "log" for thread in threading.enumerate()):
         # Nobody reads the log, and Python would wait for that at its end.
         os._exit(code)
     sys.exit(code)
+
+
+def _complete(words: list[str], asked: str) -> int:
+    """Print what starts with the last word: scenes, one line each, with the cause; or names of Plex servers."""
+    *others, begin = words or [""]
+    # A shell may pass `--data-dir=DIR` as three words.
+    line = Sharing("plexsync", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+    context = line.make_context("plexsync", [w for w in others if w != "="], resilient_parsing=True, obj=Call())
+    lists = getattr(importlib.import_module(f"plexsync.cli.{ASKED[asked]}"), asked)
+    for item in lists(context, line.shared[0], begin):
+        click.echo(f"{item.value}\t{item.help or ''}")
+    return FINE
 
 
 def run(words: list[str]) -> int:
@@ -240,5 +255,5 @@ def _message(error: click.ClickException) -> str:
     if not isinstance(error, click.NoSuchOption) or error.ctx is None:
         return error.format_message()
     options = {name.lstrip("-"): name for param in error.ctx.command.get_params(error.ctx) for name in param.opts}
-    near = difflib.get_close_matches(error.option_name.lstrip("-"), options, n=1)
+    near = _nearest(error.option_name.lstrip("-"), options)
     return f"there is no option {error.option_name}{f': did you mean {options[near[0]]}?' if near else ''}"

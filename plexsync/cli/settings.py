@@ -15,11 +15,6 @@ def toml_of(call: Call) -> Path:
     return call.config_file or default_toml(os.environ)
 
 
-def chosen_plex(call: Call) -> str:
-    """The `[[plex]]` entry that this call chooses; '' if it chooses none."""
-    return call.plex or os.environ.get("PLEXSYNC_PLEX", "")
-
-
 def sources(call: Call) -> SettingSources:
     """The sources of this machine's settings; a file that was not named explicitly may be missing."""
     data_dir = str(Path(call.data_dir).absolute()) if call.data_dir else None
@@ -29,7 +24,7 @@ def sources(call: Call) -> SettingSources:
         "toml_path": toml_of(call),
         "overrides": {"data_dir": data_dir},
         "may_be_missing": not named,
-        "plex": chosen_plex(call),
+        "plex": call.chosen_plex,
     }
 
 

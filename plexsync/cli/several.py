@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from plexsync.cli.call import Call
-from plexsync.cli.settings import chosen_plex, hide, sources
+from plexsync.cli.settings import hide, sources
 from validation.sources import ConfigError, load_here
 
 
 def calls_of_all(call: Call) -> list[tuple[str, Call]]:
     """The name of each server with a call for it, if there are several and none is chosen; otherwise none."""
-    if chosen_plex(call):
+    if call.chosen_plex:
         return []
     try:
         here = load_here(**sources(call))

@@ -16,8 +16,7 @@ from plexsync.app.status_settings import Sources
 from plexsync.app.store_address import address_of
 from plexsync.cli.call import Call
 from plexsync.cli.logs import level_of, logging_to
-from plexsync.cli.quick_status import sources_of
-from plexsync.cli.settings import chosen_plex, settings
+from plexsync.cli.settings import settings
 from plexsync.cli.terminal.screen import margin
 from plexsync.engine.asked_probes import ask_at_once, why_closed
 from plexsync.engine.gates import outage
@@ -97,7 +96,7 @@ def warn(current: Settings) -> None:
 def say_which(call: Call, current: Settings) -> None:
     """Say in one line which of several Plex servers the call is about, unless you have chosen it."""
     first, *others = current.loaded.servers or ("",)
-    if others and not chosen_plex(call):
+    if others and not call.chosen_plex:
         click.echo(f"plexsync: this is about {first}; --plex NAME chooses another ({', '.join(others)})", err=True)
 
 
@@ -109,7 +108,7 @@ def begun(call: Call, *, need: SettingsNeed = SettingsNeed.DATABASE, level: str 
         say_which(call, current)
         hiding.use(Redactor(call.secrets))
         warn(current)
-        yield Begun(current, console, sources_of(call))
+        yield Begun(current, console, call.sources)
 
 
 @contextmanager

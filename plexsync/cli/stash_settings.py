@@ -9,8 +9,8 @@ stored, and only others are checked.
 import json
 import os
 import sqlite3
+from contextlib import closing
 
-from plexsync.app import quick
 from plexsync.app.status_settings import Sources
 from plexsync.rules.note_keys import SALT, VALID_SETTINGS
 from plexsync.store import folder, summary
@@ -27,7 +27,7 @@ def wrong_settings(saved: "Mapping[str, object] | None") -> list[str]:
     """
     sources = Sources(os.environ, None, None)
     content = sources.content()
-    where = None if content is None else quick.folder_of(sources, content)
+    where = None if content is None else sources.database_folder(content)
     if content is not None and where is not None and saved is not None and _known(sources, content, where, saved):
         return []
     from pathlib import Path
@@ -57,11 +57,8 @@ def wrong_settings(saved: "Mapping[str, object] | None") -> list[str]:
 def _known(sources: Sources, content: bytes, where: str, saved: "Mapping[str, object]") -> bool:
     """Whether these settings were found to be valid before."""
     try:
-        db = summary.reading(os.path.join(where, folder.DATABASE))
-        try:
+        with closing(summary.reading(os.path.join(where, folder.DATABASE))) as db:
             salt, before = summary.note(db, SALT), summary.note(db, VALID_SETTINGS)
-        finally:
-            db.close()
     except (summary.Unreadable, sqlite3.Error):
         return False
     return bool(before) and sources.fingerprint(content, salt, json.dumps(saved, sort_keys=True)) == before

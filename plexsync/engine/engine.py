@@ -39,9 +39,10 @@ SWITCHED_OFF = "PlexSync is switched off (enabled = false)"
 
 @dataclass(frozen=True)
 class Worked:
-    """A batch has ended. `ended` maps each of its jobs to the name of its outcome."""
+    """A batch has ended. `ended` maps each of its jobs to the name of its outcome, `stored` as in `Settlement`."""
 
     ended: dict[Key, str]
+    stored: dict[Key, str]
 
     @property
     def outcomes(self) -> Counter[str]:
@@ -132,7 +133,7 @@ class Engine:
             self._watchdog.end()
 
     def _step(self, stopping: Callable[[], bool]) -> Worked | ProbeResult | Idle:
-        self._settlement.ended = {}
+        self._settlement.ended, self._settlement.stored = {}, {}
         self._release_open()
         with self._store.writing() as tx:
             now = self._clock.now()
@@ -143,7 +144,7 @@ class Engine:
         if isinstance(answer, Idle):
             return answer
         self._attempt_all(answer, stopping)
-        return Worked(self._settlement.ended)
+        return Worked(self._settlement.ended, self._settlement.stored)
 
     def _next(self, tx: Writer, now: int) -> Claim | Probe | Idle:
         """Claim from the first source, in turn, that has due jobs and open gates. It goes last in the next step."""

@@ -43,6 +43,8 @@ SOONER_LOOK = 0.1
 class Ran:
     """The result of a run: outcomes by name, and what stopped it (`reason` is '' if nothing was due any more).
 
+    `stored` counts what a comparison would store of the objects in sync.
+
     `again` holds the jobs that will be tried again, with their outcome. Each job counts once, by its last outcome.
     """
 
@@ -50,9 +52,11 @@ class Ran:
     reason: str = ""
     until: int | None = None
     again: dict[tuple[str, int], str] = field(default_factory=dict)
+    stored: Counter[str] = field(default_factory=Counter)
 
     def count(self, step: Worked) -> None:
         """Add the outcomes of a batch."""
+        self.stored.update(step.stored.values())
         for key, name in step.ended.items():
             if before := self.again.pop(key, ""):
                 self.outcomes[before] -= 1
@@ -134,7 +138,7 @@ class Loop:
 
         The result adds to that of the run `before`.
         """
-        ran = Ran(before.outcomes, again=before.again) if before else Ran()
+        ran = Ran(before.outcomes, again=before.again, stored=before.stored) if before else Ran()
         while not self._stop.is_set():
             if wait_for is not None and wait_for():
                 return ran

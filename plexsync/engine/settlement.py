@@ -18,7 +18,10 @@ Settle = Callable[[Writer, Sequence[tuple[Job, Outcome]]], None]
 
 
 class Settlement:
-    """Settles the jobs of one engine. `ended` maps each job of the current step to the name of its outcome."""
+    """Settles the jobs of one engine. `ended` maps each job of the current step to the name of its outcome.
+
+    `stored` maps those that are in sync to what a comparison would store, if the flow says so.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class Settlement:
         self._dice = dice
         self._max_retries = max_retries
         self.ended: dict[Key, str] = {}
+        self.stored: dict[Key, str] = {}
         # The hash of the desired values, by token.
         self.desired: dict[str, str] = {}
         self._open: list[Job] = []
@@ -57,8 +61,9 @@ class Settlement:
         for job, outcome in ends:
             if job.token in held:
                 by_kind.setdefault(job.kind, {})[job.id] = outcome
-                rests = outcome.rests if isinstance(outcome, Done) else ""
-                self.ended[job.kind, job.id] = rests or type(outcome).__name__.lower()
+                done = outcome if isinstance(outcome, Done) else Done()
+                self.ended[job.kind, job.id] = done.rests or type(outcome).__name__.lower()
+                self.stored[job.kind, job.id] = done.found
         for kind, outcomes in by_kind.items():
             if flow := self._flows.get(kind):
                 flow.settled(tx, outcomes, now=now)

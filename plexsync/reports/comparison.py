@@ -27,6 +27,7 @@ def report_facts(report: ComparisonReport) -> ComparisonFacts:
         kept_for_a_person=standing[Finding.KEPT],
         undone=standing[Finding.UNDONE],
         released=standing[Finding.RELEASED],
+        not_shown=standing[Finding.NOT_SHOWN],
         failed=standing[Finding.FAILED],
     )
     strict: StrictCount = {"strict": standing[Finding.STRICT]} if standing[Finding.STRICT] else {}

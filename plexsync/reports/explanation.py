@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from plexsync.app.parts import Parts
 from plexsync.app.rules import rating_rules, watch_rules
-from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.verbs import Explanation, status_in
 from plexsync.reports.field_actions import action, reason
@@ -25,11 +24,12 @@ from plexsync.reports.shapes.scenes import (
     TargetFacts,
 )
 from plexsync.rules.item import PICTURES
-from plexsync.rules.job import SKIPPED, Absent, Dead, Gone, Kind, OutOfScope, State
+from plexsync.rules.job import NOT_SHOWN, SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State
 from plexsync.rules.pictures import left_out_text
 from plexsync.rules.plan_records import Note
+from plexsync.rules.plays import WatchRules
 from plexsync.rules.records import AttemptRow, JobRow
-from plexsync.rules.status_words import SceneStatus, in_sync_line
+from plexsync.rules.status_words import SceneStatus, in_sync_line, status_of
 from plexsync.rules.undo import undone
 from plexsync.rules.values import held
 from plexsync.store.database import Reader
@@ -137,8 +137,8 @@ def _field_facts(target: Target, name: str) -> FieldFacts:
 def _rest(sight: Inspection, row: JobRow | None) -> str:
     """What keeps a scene that Stash has from being synced; '' if nothing does."""
     gone = isinstance(sight.outcome or sight.ends, Gone)
-    if row and row.cls == SKIPPED and not gone:
-        return f"{SceneStatus.SKIPPED.word}: {row.error}"
+    if row and row.cls in (SKIPPED, NOT_SHOWN) and not gone:
+        return f"{status_of(row.state, row.cls, '').word}: {row.error}"
     return RESTS.get(row.state, "").format(sight.id) if row and not gone else ""
 
 
@@ -147,7 +147,7 @@ def verdict(sight: Inspection) -> str:
     match sight.outcome:
         case Gone():
             return f"Stash has no scene {sight.id}"
-        case Absent(error=error) | Dead(error=error) | OutOfScope(error=error):
+        case Absent(error=error) | Dead(error=error) | OutOfScope(error=error) | NotShown(error=error):
             return error
     if isinstance(sight.ends, Gone):
         return f"Stash has no scene {sight.id}; {_undone_words(sight)}"

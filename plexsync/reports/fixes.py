@@ -10,10 +10,10 @@ from plexsync.app.fixes import FixAction
 from plexsync.app.parts import Parts
 from plexsync.flows.scenes.ambiguity import BOUND_ITEM
 from plexsync.flows.scenes.candidates import CandidateItem, SceneCandidates, candidates_known
-from plexsync.reports.cures import DURATION, ELSEWHERE, ONE, SEVERAL, TWO, cure
+from plexsync.reports.cures import DURATION, ONE, SEVERAL, TWO, cure
 from plexsync.reports.fix_steps import machine_entries, step
 from plexsync.reports.format import stamp
-from plexsync.reports.rows import key_of, title, written
+from plexsync.reports.rows import title
 from plexsync.reports.scenes import facts_of
 from plexsync.reports.shapes.fixes import FixCandidate, FixEntry, FixFile, FixGroup, FixReport, FixStep
 from plexsync.reports.shapes.scenes import SceneFacts
@@ -22,6 +22,7 @@ from plexsync.rules.causes import DEADLY, Cause, Cure, cure_of
 from plexsync.rules.job import Kind, State
 from plexsync.rules.paths import telling_folders
 from plexsync.rules.records import JobRow
+from plexsync.rules.row_keys import key_of, written
 from plexsync.rules.status_words import SceneStatus
 from plexsync.store.database import Reader
 
@@ -38,7 +39,6 @@ CHOOSE = {
         "Bind the one that is this scene's. If they are duplicates, remove one in Plex: PlexSync then goes on by itself."
     ),
     TWO: "Merge them in Stash, or choose which one Plex shows.",
-    ELSEWHERE: "Ignore this one, or merge both in Stash. If you unbind the item, the files decide again.",
     ONE: "Bind it if it is the same video.",
     DURATION: "Bind it if it is the same video. Different files can share a name and a length.",
 }
@@ -229,8 +229,6 @@ def _problem(cured: Cure, candidates: SceneCandidates) -> str:
     rivals = ", ".join(map(str, sorted({item.rival for item in candidates.items if item.rival})))
     if cured is TWO and rivals:
         return f"two scenes in Stash have this file, this one and scene {rivals}"
-    if cured is ELSEWHERE and rivals:
-        return f"Plex shows scene {rivals} in its place, because you bound the item to that one"
     return cured.meaning
 
 

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from plexsync.rules.redaction import one_line
+
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 
@@ -83,8 +85,5 @@ def share(value: float) -> str:
 
 def safe(text: str, longest: int = 400) -> str:
     """Clean a foreign text: one line, no control characters, at most `longest` characters."""
-    # Imported on use: it loads the standard library's logging, which would delay the status.
-    from validation.redact import one_line
-
     line = one_line(text[: longest + 1])
     return line if len(text) <= longest else line[:longest] + "..."

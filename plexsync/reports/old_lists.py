@@ -1,4 +1,6 @@
-"""The question whether lists that an earlier PlexSync may have left in Plex are its own. Imports little, to start fast."""
+"""The question whether lists that an earlier PlexSync may have left in Plex are its own."""
+
+import json
 
 from plexsync.reports.format import many
 
@@ -16,9 +18,6 @@ def old_lists_facts(count: int, marks: "Sequence[str]") -> "OldListsFacts | None
     """The question for JSON, by the number of items and the marks of some of them; None if nothing is asked."""
     if not count:
         return None
-    # Imported on use: most databases have none.
-    import json
-
     sample: list[OldListFacts] = [
         {"scene": mark["scene"], "field": field, "names": [*members.values()][:NAMES]}
         for mark in map(json.loads, marks)

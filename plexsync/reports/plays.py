@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from plexsync.app.parts import Parts
 from plexsync.engine.undo import Marked
-from plexsync.flows.plays.history_poll import WatchRules, account_in, was_read_to_its_end
+from plexsync.flows.plays.history_poll import account_in, was_read_to_its_end
 from plexsync.flows.plays.wishes import Wished
 from plexsync.reports.format import stamp
 from plexsync.reports.rows import title
@@ -19,7 +19,7 @@ from plexsync.reports.shapes.plays import (
 from plexsync.reports.status import first_plays_facts, queued_plays
 from plexsync.rules.job import Kind
 from plexsync.rules.play_wishes import OURS
-from plexsync.rules.plays import PlayState
+from plexsync.rules.plays import PlayState, WatchRules
 from plexsync.store.database import Reader
 from validation.values import midnight
 

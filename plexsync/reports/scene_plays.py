@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from plexsync.flows.plays.history_poll import OWNER, WatchRules, account_in
+from plexsync.flows.plays.history_poll import account_in
 from plexsync.reports.format import local, many, place, stamp
 from plexsync.reports.shapes.scenes import PlaysOfScene
 from plexsync.rules.marked_plays import is_near
-from plexsync.rules.plays import PlaySource, PlayState
+from plexsync.rules.plays import OWNER, PlaySource, PlayState, WatchRules
 from plexsync.rules.resume import RememberedResume
 from plexsync.store.database import Reader
 

@@ -1,5 +1,6 @@
 """The overall status: the store's overview as plain facts, with moments as text, for `status` and `serve`."""
 
+from plexsync.app.breaker import breaker_rules, state_at
 from plexsync.reports.edits import edit_facts
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.old_lists import old_lists_facts
@@ -10,6 +11,7 @@ from plexsync.rules.dashboard_place import read as read_place
 from plexsync.rules.first_plays import read_counted
 from plexsync.rules.gate_names import GateName, shown
 from plexsync.rules.note_keys import CHANGED
+from plexsync.rules.outages import Outage, Transition, last_ended, lasting, outages
 from plexsync.rules.setting_question import open_question
 from plexsync.rules.status_words import STATUSES, in_sync_words, server_word
 from plexsync.rules.verified import read as read_verified
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
         VerifiedFacts,
     )
     from plexsync.rules.first_plays import FirstPlays
-    from plexsync.rules.outages import Outage
     from plexsync.rules.outages import OutageTotals as Figures
     from plexsync.rules.records import BreakerRow, HoldRow, Overview
     from validation.config import PlexSyncConfig
@@ -222,9 +223,6 @@ def _outages(summary: "Summary") -> "OutagesNow":
     """The outages under way, and the last one that ended."""
     if not summary.transitions:
         return {"current": [], "last": None}
-    # Imported on use: most callers have never had an outage.
-    from plexsync.rules.outages import Transition, last_ended, lasting, outages
-
     plays = summary.plays[0]
     scenes = summary.jobs["ready"] + summary.jobs["running"] - plays
     past = outages(Transition(GateName(name), *rest) for name, *rest in summary.transitions)
@@ -248,8 +246,6 @@ def breaker(config: "Settings", row: "BreakerRow | SimpleNamespace | None", now:
     """A breaker at the time of reading; one that was never stored is closed."""
     state, probe = "closed", None
     if row is not None and row.state != "closed":
-        from plexsync.app.breaker import breaker_rules, state_at
-
         state, probe = state_at(row, breaker_rules(config), now)
     return {
         "state": state,

@@ -7,6 +7,7 @@ Imports little, because `plexsync status` has to start fast.
 
 from plexsync.reports.format import DAY, ago, many, stamp, unstamped
 from plexsync.reports.old_lists import old_lists_words
+from plexsync.rules.choices import hold_cause
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.gate_names import REFUSES, GateName, closed_words, is_covered
 from plexsync.rules.status_words import STATUSES, SceneStatus, buckets, counted, in_sync_line, worker_word
@@ -100,9 +101,6 @@ def verdict_parts(facts: "BareFacts") -> "list[Part]":
 
 def hold_words(server: str, held: "HoldFacts") -> str:
     """A hold in a few words: what has changed, or that the server refuses PlexSync."""
-    # Imported on use, to start fast.
-    from plexsync.rules.choices import hold_cause
-
     if held["choice"]:
         return hold_cause(held["choice"])
     return REFUSES if server == GateName.STASH_WRITES else f"{server.title()} does not let PlexSync in"

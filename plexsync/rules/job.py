@@ -22,6 +22,7 @@ ABSENT = "absent"
 LOST = "lost"
 # The cause of a dropped row of which you approved only a part.
 SKIPPED = "skipped"
+NOT_SHOWN = "elsewhere"
 # The class of a row whose scene is out of scope.
 SCOPE = "scope"
 POISON_CRASHES = 3
@@ -188,6 +189,11 @@ class Dropped:
     desired: str = ""
 
 
+@dataclass(frozen=True)
+class NotShown(Dropped):
+    """You chose that Plex shows another scene: its items are bound to that one. `desired` names the items."""
+
+
 Outcome = Done | Later | Waiting | Absent | Dead | Gone | OutOfScope | Dropped
 
 
@@ -219,6 +225,8 @@ def settle(job: Job, outcome: Outcome, *, now: int, max_retries: int, draw: floa
             return Settled(State.GONE, 0, 0, 0, now, cls=LOST if outcome.lost else "")
         case OutOfScope():
             return Settled(State.OUTSIDE, 0, 0, 0, now, outcome.error, SCOPE)
+        case NotShown():
+            return Settled(State.DROPPED, 0, 0, 0, now, outcome.error, NOT_SHOWN, desired=outcome.desired)
         case Dropped():
             return Settled(State.DROPPED, 0, 0, 0, now, outcome.error, SKIPPED, desired=outcome.desired)
         case Dead():

@@ -15,6 +15,27 @@ from enum import StrEnum
 
 # The last second that a timestamp can hold: the end of the year 9999.
 LAST_MOMENT = 253_402_300_799
+# The number of the account of a Plex server's owner.
+OWNER = 1
+
+
+@dataclass(frozen=True)
+class WatchRules:
+    """Whose plays count, and since when.
+
+    `account`: the number or the name of an account of the Plex server, '' for its owner. `since`: UTC seconds. `resume`:
+    whether resume points are brought too. `marks`: whether what you mark as played is a play.
+    """
+
+    account: str = ""
+    since: int = 0
+    resume: bool = False
+    marks: bool = False
+
+    @property
+    def number(self) -> int | None:
+        """The number of the account; None if a name has to be looked up."""
+        return int(self.account or OWNER) if not self.account or self.account.isdecimal() else None
 
 
 @dataclass(frozen=True, init=False)

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
+from plexsync.rules.records import SectionRow
+from plexsync.rules.text import fold
+
 # No rating, and a value that is not known.
 NO_RATING, UNKNOWN = -1, -2
 HIGHEST = 100
@@ -21,6 +24,19 @@ HIGHEST = 100
 ROUNDED = 5
 
 Wins = Literal["stash", "plex"]
+
+
+@dataclass(frozen=True)
+class RatingRules:
+    """Which side wins if both have moved, and whether ratings are synced: in general, and in libraries by folded name."""
+
+    wins: Wins = "stash"
+    on: bool = True
+    libraries: Mapping[str, bool] = field(default_factory=dict)
+
+    def sections(self, rows: Iterable[SectionRow]) -> frozenset[str]:
+        """The keys of the libraries in which ratings are synced."""
+        return frozenset(row.key for row in rows if self.libraries.get(fold(row.title), self.on))
 
 
 class Pending(StrEnum):

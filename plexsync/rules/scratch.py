@@ -26,6 +26,10 @@ RATING_BY_EDIT, RATING_BY_ACCOUNT = 3.7, 6.3
 EARLIER = 1
 
 
+class CantProbe(Exception):
+    """Nothing was changed; the message says why."""
+
+
 @dataclass(frozen=True)
 class ProbedItem:
     """An item as the probe sees it."""

@@ -112,6 +112,11 @@ class SceneStatus(StrEnum):
         *("skipped", "skipped", *REST, "you approved only a part of its changes (plexsync sync --all writes the rest)"),
         ended=("dropped",),
     )
+    NOT_SHOWN = Row(
+        *("not_shown", "not shown", *REST, "you chose another scene for its item (plexsync unbind takes that back)"),
+        finding="elsewhere",
+        ended=("notshown",),
+    )
     DROPPED = Row("dropped", "dropped", *REST, "you removed it from the queue", states=("dropped",))
     GONE = Row("gone", "gone", *REST, "Stash has no such scene any more", states=("gone",), ended=("gone",))
     UNKNOWN = Row("unknown", "unknown", *REST, "no comparison has seen it")
@@ -132,7 +137,11 @@ BY_STATE = {state: status for status in SceneStatus for state in status.states}
 BY_ENDING = {ending: status for status in SceneStatus for ending in status.ended}
 # By how a scene was undone. A scene that was undone because it was gone in Stash is synced as soon as it is back.
 BY_MARK = {"undo": SceneStatus.UNDONE, "release": SceneStatus.RELEASED}
-_BY_CAUSE = {("dead", "ambiguous"): SceneStatus.AMBIGUOUS, ("dropped", "skipped"): SceneStatus.SKIPPED}
+_BY_CAUSE = {
+    ("dead", "ambiguous"): SceneStatus.AMBIGUOUS,
+    ("dropped", "skipped"): SceneStatus.SKIPPED,
+    ("dropped", "elsewhere"): SceneStatus.NOT_SHOWN,
+}
 _BY_FINDING = {status.finding: status for status in SceneStatus if status.finding}
 # The value that a comparison stores for a scene that is in sync but for fields that Plex keeps, before their number.
 KEPT = "person"
@@ -203,7 +212,7 @@ JOB_STATES = tuple(
     state for status in STATUSES for state in (reversed(status.states) if len(status.states) > 1 else status.states)
 )
 MAIN_STATES = JOB_STATES[:5]
-_RESTING = {"idle": tuple(BY_MARK.values()), "dropped": (SceneStatus.SKIPPED,)}
+_RESTING = {"idle": tuple(BY_MARK.values()), "dropped": (SceneStatus.SKIPPED, SceneStatus.NOT_SHOWN)}
 
 
 class JobCount:
@@ -218,18 +227,20 @@ class JobCount:
         self.colour = colour
 
 
-def job_counts(jobs: Mapping[str, int], resting: Mapping[str, int]) -> list[JobCount]:
+def job_counts(jobs: Mapping[str, int], resting: Mapping[str, int], *, kept_fields: int = 0) -> list[JobCount]:
     """The numbers of jobs by display word, in display order; a word without jobs is listed only if it is a main one.
 
-    `resting`: the number of jobs of undone, released and skipped scenes, by status: they have a word of their own.
+    `resting`: the number of jobs of scenes that rest under a word of their own, by status. `kept_fields`: the number of
+    fields of those in sync that Plex keeps.
     """
     counts = []
     for state in JOB_STATES:
         count = jobs.get(state, 0) - sum(resting.get(status, 0) for status in _RESTING.get(state, ()))
         if count or state in MAIN_STATES:
-            counts.append(
-                JobCount(state, job_word(state), count, job_meaning(state), job_tone(state), job_colour(state))
-            )
+            word, meaning = job_word(state), job_meaning(state)
+            if state == "idle" and kept_fields:
+                word, meaning = in_sync_words(kept_fields), f"{meaning}, but for these fields ({DECIDE})"
+            counts.append(JobCount(state, word, count, meaning, job_tone(state), job_colour(state)))
     return counts + [
         JobCount(state, status.word, count, status.meaning, status.tone, status.colour)
         for state, statuses in _RESTING.items()
@@ -276,6 +287,7 @@ class Finding(StrEnum):
     KEPT = ("kept_for_a_person", KEPT, SceneStatus.IN_SYNC)
     UNDONE = ("undone", "undone", SceneStatus.UNDONE)
     RELEASED = ("released", "released", SceneStatus.RELEASED)
+    NOT_SHOWN = ("not_shown", "elsewhere", SceneStatus.NOT_SHOWN)
     STRICT = ("strict", "strict", SceneStatus.FAILED)
     GIVEN_UP = ("given_up", "", SceneStatus.FAILED)
     DROPPED = ("dropped", "", SceneStatus.DROPPED)
@@ -285,7 +297,7 @@ class Finding(StrEnum):
 
 COMPARED = (
     *(Finding.IN_SYNC, Finding.DIFFERS, Finding.NOT_IN_PLEX, Finding.AMBIGUOUS, Finding.OUT_OF_SCOPE),
-    *(Finding.KEPT, Finding.UNDONE, Finding.RELEASED, Finding.FAILED),
+    *(Finding.KEPT, Finding.UNDONE, Finding.RELEASED, Finding.NOT_SHOWN, Finding.FAILED),
 )
 """The findings of a comparison, in the order of its report; a dry run has the others too."""
 PREVIEWED = tuple(finding for finding in Finding if finding is not Finding.DIFFERS)

@@ -94,7 +94,7 @@ class CommandRunner:
     def _code(self, words: tuple[str, ...]) -> int:
         try:
             self._sign_in()
-            from plexsync.cli.entry import run
+            from plexsync.cli.main import run
 
             return run(list(words))
         except child_process.NoEntry as error:

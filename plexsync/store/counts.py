@@ -41,7 +41,8 @@ select mark, count(*)
 # standing, the mark of an idle row, the number of scenes, and the earliest start of each.
 COUNT_STANDINGS = f"""
 select job.state,
-       case when job.state in ('dead', 'dropped') and job.cls in ('ambiguous', 'skipped') then job.cls else '' end,
+       case when job.state in ('dead', 'dropped') and job.cls in ('ambiguous', 'skipped', 'elsewhere')
+            then job.cls else '' end,
        coalesce(standing.word, ''), case when job.state = 'idle' then coalesce(marked.mark, '') else '' end, count(*),
        min(job.since), min(standing.since)
   from job left join standing on standing.scene = job.id
@@ -56,6 +57,8 @@ select null, '', word, '', count(*), null, min(since)
 """
 # Scenes of which you approved only a part of the changes.
 IS_SKIPPED = f"{IS_RARE} and state = 'dropped' and kind = 'scene' and cls = 'skipped'"
+# Scenes in whose place Plex shows another one, as you chose.
+IS_NOT_SHOWN = f"{IS_RARE} and state = 'dropped' and kind = 'scene' and cls = 'elsewhere'"
 # The marks of items with lists that an earlier PlexSync may have left.
 _OLD_LISTS = "from note where name >= 'old-list:' and name < 'old-list;'"
 COUNT_OLD_LISTS = f"select count(*) {_OLD_LISTS}"

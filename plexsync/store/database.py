@@ -7,11 +7,13 @@ methods that read. No transaction stays open during a request. Times are UTC mil
 The methods raise `LocalFault` and `NewerDatabase` only.
 """
 
+import importlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from types import ModuleType
+from typing import TYPE_CHECKING, Self
 
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.gate_names import shown
@@ -19,79 +21,110 @@ from plexsync.rules.job import Kind, Why
 from plexsync.rules.note_keys import EDIT_BY_HOOK
 from plexsync.rules.records import Lately, Overview
 from plexsync.store.address import StoreAddress
-from plexsync.store.attempts import Attempts, ReadOnlyAttempts
 from plexsync.store.backend import Backend
-from plexsync.store.bindings import Bindings, ReadOnlyBindings
-from plexsync.store.books import Books, ReadOnlyBooks
-from plexsync.store.breakers import Breakers, ReadOnlyBreakers
-from plexsync.store.collection_rows import Collections, ReadOnlyCollections
-from plexsync.store.connection import Connection
+from plexsync.store.connection import Connection, Table
 from plexsync.store.db import MOUNTS
-from plexsync.store.holds import Holds, ReadOnlyHolds
-from plexsync.store.imports import Imports, ReadOnlyImports
-from plexsync.store.index import Index, ReadOnlyIndex
-from plexsync.store.job_queries import ReadOnlyJobs
-from plexsync.store.jobs import Jobs
-from plexsync.store.memories import Memories, ReadOnlyMemories
-from plexsync.store.notes import Notes, ReadOnlyNotes
-from plexsync.store.paces import Paces, ReadOnlyPaces
-from plexsync.store.pictures import Pictures, ReadOnlyPictures
-from plexsync.store.play_memory import Plays, ReadOnlyPlays
-from plexsync.store.poll_marks import PollMarks, ReadOnlyPollMarks
 from plexsync.store.postgres.schemas import schemas_of_stores, use_schema
-from plexsync.store.probes import Probes, ReadOnlyProbes
-from plexsync.store.pushes import Pushes, ReadOnlyPushes
-from plexsync.store.pushings import Pushings, ReadOnlyPushings
-from plexsync.store.rating_memory import Ratings, ReadOnlyRatings
-from plexsync.store.samples import ReadOnlySamples, Samples
-from plexsync.store.scan_requests import ScanRequests
-from plexsync.store.scene_names import ReadOnlySceneNames, SceneNames
-from plexsync.store.sections import ReadOnlySections, Sections
-from plexsync.store.servers import ReadOnlyServers, Servers
 from plexsync.store.spool import Spool
 from plexsync.store.sqlite import SqliteFile
-from plexsync.store.standings import ReadOnlyStandings, Standings
-from plexsync.store.summaries import summary_on
 from plexsync.store.summary import Summary
-from plexsync.store.tallies import ReadOnlyTallies, Tallies
-from plexsync.store.transitions import ReadOnlyTransitions, Transitions
-from plexsync.store.view_counts import ReadOnlyViewCounts, ViewCounts
-from plexsync.store.watch_memory import ReadOnlyWatches, Watches
+
+if TYPE_CHECKING:
+    from plexsync.store.attempts import Attempts, ReadOnlyAttempts
+    from plexsync.store.bindings import Bindings, ReadOnlyBindings
+    from plexsync.store.books import Books, ReadOnlyBooks
+    from plexsync.store.breakers import Breakers, ReadOnlyBreakers
+    from plexsync.store.collection_rows import Collections, ReadOnlyCollections
+    from plexsync.store.holds import Holds, ReadOnlyHolds
+    from plexsync.store.imports import Imports, ReadOnlyImports
+    from plexsync.store.index import Index, ReadOnlyIndex
+    from plexsync.store.job_queries import ReadOnlyJobs
+    from plexsync.store.jobs import Jobs
+    from plexsync.store.memories import Memories, ReadOnlyMemories
+    from plexsync.store.notes import Notes, ReadOnlyNotes
+    from plexsync.store.paces import Paces, ReadOnlyPaces
+    from plexsync.store.pictures import Pictures, ReadOnlyPictures
+    from plexsync.store.play_memory import Plays, ReadOnlyPlays
+    from plexsync.store.poll_marks import PollMarks, ReadOnlyPollMarks
+    from plexsync.store.probes import Probes, ReadOnlyProbes
+    from plexsync.store.pushes import Pushes, ReadOnlyPushes
+    from plexsync.store.pushings import Pushings, ReadOnlyPushings
+    from plexsync.store.rating_memory import Ratings, ReadOnlyRatings
+    from plexsync.store.samples import ReadOnlySamples, Samples
+    from plexsync.store.scan_requests import ScanRequests
+    from plexsync.store.scene_names import ReadOnlySceneNames, SceneNames
+    from plexsync.store.sections import ReadOnlySections, Sections
+    from plexsync.store.servers import ReadOnlyServers, Servers
+    from plexsync.store.standings import ReadOnlyStandings, Standings
+    from plexsync.store.tallies import ReadOnlyTallies, Tallies
+    from plexsync.store.transitions import ReadOnlyTransitions, Transitions
+    from plexsync.store.view_counts import ReadOnlyViewCounts, ViewCounts
+    from plexsync.store.watch_memory import ReadOnlyWatches, Watches
+
+# The modules of the tables that have another name than their table.
+MODULES = {
+    "collections": "collection_rows",
+    "plays": "play_memory",
+    "ratings": "rating_memory",
+    "watches": "watch_memory",
+}
+
+
+def load_tables() -> None:
+    """Import the modules of all tables, for a process that may go on while an update replaces them."""
+    for name in Writer.__annotations__:
+        _module_of(name)
+
+
+def _module_of(table: str) -> ModuleType:
+    return importlib.import_module(f"plexsync.store.{MODULES.get(table, table)}")
 
 
 class Reader:
-    """One consistent snapshot, with read access to every table."""
+    """One consistent snapshot, with read access to every table. A table is imported when it is first used."""
+
+    attempts: "ReadOnlyAttempts"
+    bindings: "ReadOnlyBindings"
+    books: "ReadOnlyBooks"
+    breakers: "ReadOnlyBreakers"
+    collections: "ReadOnlyCollections"
+    holds: "ReadOnlyHolds"
+    imports: "ReadOnlyImports"
+    index: "ReadOnlyIndex"
+    jobs: "ReadOnlyJobs"
+    memories: "ReadOnlyMemories"
+    notes: "ReadOnlyNotes"
+    paces: "ReadOnlyPaces"
+    pictures: "ReadOnlyPictures"
+    plays: "ReadOnlyPlays"
+    poll_marks: "ReadOnlyPollMarks"
+    pushes: "ReadOnlyPushes"
+    pushings: "ReadOnlyPushings"
+    ratings: "ReadOnlyRatings"
+    samples: "ReadOnlySamples"
+    scene_names: "ReadOnlySceneNames"
+    sections: "ReadOnlySections"
+    probes: "ReadOnlyProbes"
+    servers: "ReadOnlyServers"
+    standings: "ReadOnlyStandings"
+    tallies: "ReadOnlyTallies"
+    transitions: "ReadOnlyTransitions"
+    view_counts: "ReadOnlyViewCounts"
+    watches: "ReadOnlyWatches"
 
     def __init__(self, db: Connection) -> None:
         self._db = db
-        self.attempts = ReadOnlyAttempts(db)
-        self.bindings = ReadOnlyBindings(db)
-        self.books = ReadOnlyBooks(db)
-        self.breakers = ReadOnlyBreakers(db)
-        self.collections = ReadOnlyCollections(db)
-        self.holds = ReadOnlyHolds(db)
-        self.imports = ReadOnlyImports(db)
-        self.index = ReadOnlyIndex(db)
-        self.jobs = ReadOnlyJobs(db)
-        self.memories = ReadOnlyMemories(db)
-        self.notes = ReadOnlyNotes(db)
-        self.paces = ReadOnlyPaces(db)
-        self.pictures = ReadOnlyPictures(db)
-        self.plays = ReadOnlyPlays(db)
-        self.poll_marks = ReadOnlyPollMarks(db)
-        self.pushes = ReadOnlyPushes(db)
-        self.pushings = ReadOnlyPushings(db)
-        self.ratings = ReadOnlyRatings(db)
-        self.samples = ReadOnlySamples(db)
-        self.scene_names = ReadOnlySceneNames(db)
-        self.sections = ReadOnlySections(db)
-        self.probes = ReadOnlyProbes(db)
-        self.servers = ReadOnlyServers(db)
-        self.standings = ReadOnlyStandings(db)
-        self.tallies = ReadOnlyTallies(db)
-        self.transitions = ReadOnlyTransitions(db)
-        self.view_counts = ReadOnlyViewCounts(db)
-        self.watches = ReadOnlyWatches(db)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Table:
+            """The table of this name, which is an attribute from now on."""
+            table = type(self).__annotations__.get(name)
+            if table is None:
+                raise AttributeError(name)
+            own = getattr(_module_of(name), table)(self._db)
+            setattr(self, name, own)
+            return own
 
     def latest_work(self, limit: int) -> list[Lately]:
         """Return the newest `limit` results of work, newest first: pushes, and attempts that ended with an error."""
@@ -101,7 +134,7 @@ class Reader:
 
     def summary(self, now: int) -> Summary:
         """Return a summary of the store at one moment, as `status` shows it."""
-        return summary_on(self._db, now)
+        return Summary(self._db, now)
 
     def overview(self, now: int) -> Overview:
         """Return the state of the store at one moment, for `status`."""
@@ -126,37 +159,35 @@ class Reader:
 class Writer(Reader):
     """One write transaction, with read and write access to every table."""
 
-    def __init__(self, db: Connection) -> None:
-        super().__init__(db)
-        self.attempts: Attempts = Attempts(db)
-        self.bindings: Bindings = Bindings(db)
-        self.books: Books = Books(db)
-        self.breakers: Breakers = Breakers(db)
-        self.collections: Collections = Collections(db)
-        self.holds: Holds = Holds(db)
-        self.imports: Imports = Imports(db)
-        self.index: Index = Index(db)
-        self.jobs: Jobs = Jobs(db)
-        self.memories: Memories = Memories(db)
-        self.notes: Notes = Notes(db)
-        self.paces: Paces = Paces(db)
-        self.pictures: Pictures = Pictures(db)
-        self.plays: Plays = Plays(db)
-        self.poll_marks: PollMarks = PollMarks(db)
-        self.pushes: Pushes = Pushes(db)
-        self.pushings: Pushings = Pushings(db)
-        self.ratings: Ratings = Ratings(db)
-        self.samples: Samples = Samples(db)
-        self.scan_requests: ScanRequests = ScanRequests(db)
-        self.scene_names: SceneNames = SceneNames(db)
-        self.sections: Sections = Sections(db)
-        self.probes: Probes = Probes(db)
-        self.servers: Servers = Servers(db)
-        self.standings: Standings = Standings(db)
-        self.tallies: Tallies = Tallies(db)
-        self.transitions: Transitions = Transitions(db)
-        self.view_counts: ViewCounts = ViewCounts(db)
-        self.watches: Watches = Watches(db)
+    attempts: "Attempts"
+    bindings: "Bindings"
+    books: "Books"
+    breakers: "Breakers"
+    collections: "Collections"
+    holds: "Holds"
+    imports: "Imports"
+    index: "Index"
+    jobs: "Jobs"
+    memories: "Memories"
+    notes: "Notes"
+    paces: "Paces"
+    pictures: "Pictures"
+    plays: "Plays"
+    poll_marks: "PollMarks"
+    pushes: "Pushes"
+    pushings: "Pushings"
+    ratings: "Ratings"
+    samples: "Samples"
+    scan_requests: "ScanRequests"
+    scene_names: "SceneNames"
+    sections: "Sections"
+    probes: "Probes"
+    servers: "Servers"
+    standings: "Standings"
+    tallies: "Tallies"
+    transitions: "Transitions"
+    view_counts: "ViewCounts"
+    watches: "Watches"
 
     def prune_history(self, *, now: int, before: int, limit: int) -> int:
         """Delete up to `limit` attempts and as many pushes older than `before`, and tally them; returns the number."""

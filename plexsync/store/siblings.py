@@ -162,7 +162,7 @@ def _machine_of(db: Reader) -> str:
     return server.machine if server else ""
 
 
-def _read(folder: Path, query: Callable[[sqlite3.Connection], T], unknown: T) -> T:
+def _read(folder: Path, query: Callable[[summary.Snapshot], T], unknown: T) -> T:
     try:
         with closing(summary.reading(os.path.join(folder, DATABASE))) as db:  # noqa: PTH118 - as `status` does
             return query(db)
@@ -170,13 +170,10 @@ def _read(folder: Path, query: Callable[[sqlite3.Connection], T], unknown: T) ->
         return unknown
 
 
-def _machine(db: sqlite3.Connection) -> str:
-    row = db.execute(FIND).fetchone()
-    return str(row[0]) if row else ""
+def _machine(db: summary.Snapshot) -> str:
+    return next((str(row[0]) for row in db.rows(FIND)), "")
 
 
-def _has_work(db: sqlite3.Connection) -> bool:
-    ready, running, of_flows = (
-        db.execute(sql).fetchone()[0] for sql in (COUNT_READY, COUNT_RUNNING, COUNT_UNSETTLED_OF_FLOWS)
-    )
+def _has_work(db: summary.Snapshot) -> bool:
+    ready, running, of_flows = (db.rows(sql)[0][0] for sql in (COUNT_READY, COUNT_RUNNING, COUNT_UNSETTLED_OF_FLOWS))
     return bool(ready + running > of_flows)

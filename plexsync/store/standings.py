@@ -8,7 +8,7 @@ from plexsync.rules.records import Stood
 from plexsync.rules.sorting import BY_NUMBER, ScenePlace, Sort, compared
 from plexsync.rules.status_words import STATUSES, SceneStatus, kept_in, status_of
 from plexsync.store.connection import Table
-from plexsync.store.counts import COUNT_STANDINGS, IS_KEPT, IS_MARKED, IS_RARE, IS_SKIPPED
+from plexsync.store.counts import COUNT_STANDINGS, IS_KEPT, IS_MARKED, IS_NOT_SHOWN, IS_RARE, IS_SKIPPED
 from plexsync.store.intake import LAST_ID
 from plexsync.store.scene_order import TITLE, Ids, bounds
 
@@ -61,8 +61,10 @@ OF_FAILED = Ids(
     f"select id from job indexed by job_state where {IS_RARE} and state = 'dead' and cls <> 'ambiguous' and kind = 'scene'"
 )
 OF_SKIPPED = Ids(f"select id from job indexed by job_state where {IS_SKIPPED}")
+OF_NOT_SHOWN = Ids(f"select id from job indexed by job_state where {IS_NOT_SHOWN}")
 OF_DROPPED = Ids(
-    f"select id from job indexed by job_state where {IS_RARE} and state = 'dropped' and cls <> 'skipped' and kind = 'scene'"
+    f"select id from job indexed by job_state where {IS_RARE} and state = 'dropped' and cls not in ('skipped', 'elsewhere')"
+    " and kind = 'scene'"
 )
 # Scenes without a row, by their standing; read only as far as a page of rows already ends.
 SEEN_SO = Ids("select scene as id from standing indexed by standing_word where word = :word", "scene", jobless=True)
@@ -226,6 +228,7 @@ _BY_ROW: Mapping[SceneStatus, Sequence[tuple[Ids, Mapping[str, str]]]] = {
     **{status: [(_BY_STATE.get(state, RARE), {"state": state}) for state in status.states] for status in STATUSES},
     SceneStatus.AMBIGUOUS: ((OF_AMBIGUOUS, {}),),
     SceneStatus.SKIPPED: ((OF_SKIPPED, {}),),
+    SceneStatus.NOT_SHOWN: ((OF_NOT_SHOWN, {}),),
     SceneStatus.UNDONE: ((UNDONE, {"mark": "undo"}),),
     SceneStatus.RELEASED: ((RELEASED, {"mark": "release"}),),
 }

@@ -34,6 +34,7 @@ from plexsync.rules.note_keys import (
     WORKER_ENDED,
 )
 from plexsync.rules.status_words import SceneStatus, kept_in, status_of
+from plexsync.store import intake
 from plexsync.store.counts import (
     COUNT_ALL,
     COUNT_COLLECTIONS,
@@ -57,10 +58,10 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, TypedDict
 
     class Queries(Protocol):
-        """The part of a connection that a summary needs; `sqlite3` has it, and `plexsync.store.summaries` for others."""
+        """The part of a connection that a summary needs: `Snapshot` has it, and every `Connection` of the store."""
 
-        def execute(self, sql: str, parameters: "dict[str, object]" = ..., /) -> Any:
-            """Run a query; returns a cursor."""
+        def rows(self, sql: str, values: "dict[str, object]" = ..., /) -> list[Any]:
+            """Return all rows of a query; their values have positions and names."""
 
     class BreakerValues(TypedDict):
         """The stored values of a breaker."""
@@ -125,35 +126,50 @@ class Unreadable(Exception):
     """The database is missing, not of the newest schema, or in a folder that everyone can write to."""
 
 
+class Snapshot:
+    """A read-only connection to the database file, with one snapshot open."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        db.row_factory = sqlite3.Row
+        self._db = db
+
+    def rows(self, sql: str, values: "dict[str, object] | None" = None, /) -> "list[Any]":
+        """Return all rows of a query. Raises sqlite3.Error."""
+        return self._db.execute(sql, values or {}).fetchall()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+
 class Summary:
     """The content of one snapshot of the database, as plain values. Times are UTC milliseconds."""
 
     def __init__(self, db: "Queries", now: int) -> None:
         self.now = now
         self.jobs = _states(db)
-        due = [db.execute(COUNT_DUE, {"lane": lane, "now": now}).fetchone() for lane in LANES]
+        due = [db.rows(COUNT_DUE, {"lane": lane, "now": now})[0] for lane in LANES]
         self.due = sum(count for count, _ in due)
         self.oldest_due: int | None = min((oldest for _, oldest in due if oldest is not None), default=None)
-        self.plays: tuple[int, int | None, str | None] = db.execute(COUNT_PLAYS).fetchone()
-        self.remembered_plays: dict[str, int] = dict(db.execute(COUNT_REMEMBERED).fetchall())
-        listed = db.execute(COUNT_LISTED).fetchone()
-        self.listed_plays: int = listed[0] if listed else 0
-        self.collections: list[tuple[str, str, int]] = db.execute(COUNT_COLLECTIONS, {"library": ""}).fetchall()
-        self.dead: dict[str, int] = dict(db.execute(COUNT_DEAD).fetchall())
+        self.plays: tuple[int, int | None, str | None] = tuple(db.rows(COUNT_PLAYS)[0])
+        self.remembered_plays: dict[str, int] = dict(db.rows(COUNT_REMEMBERED))
+        self.listed_plays: int = next((row[0] for row in db.rows(COUNT_LISTED)), 0)
+        self.collections: list[tuple[str, str, int]] = db.rows(COUNT_COLLECTIONS, {"library": ""})
+        self.dead: dict[str, int] = dict(db.rows(COUNT_DEAD))
         rows = {server: SimpleNamespace(**row) for server, row in _rows(db, BREAKERS)}
         self.breakers = {
             server: row if possible(row) else SimpleNamespace(**UNREADABLE) for server, row in rows.items()
         }
         self.holds = {server: SimpleNamespace(**row) for server, row in _rows(db, HOLDS)}
         self.paces = {server: SimpleNamespace(**row) for server, row in _rows(db, PACES)}
-        self.transitions: list[tuple[Any, ...]] = [row for row in db.execute(TRANSITIONS).fetchall() if row[0] in GATES]
-        self.books: tuple[int, int, int, int] = db.execute(BOOKS).fetchone()
-        self.tallies: dict[str, int] = dict(db.execute(TALLIES).fetchall())
+        self.transitions: list[tuple[Any, ...]] = [tuple(row) for row in db.rows(TRANSITIONS) if row[0] in GATES]
+        self.books: tuple[int, int, int, int] = tuple(db.rows(BOOKS)[0])
+        self.tallies: dict[str, int] = dict(db.rows(TALLIES))
         self.undone: dict[str, int] = {}
         self.kept_fields = 0
         self.standings = self._standings(db)
-        self.sections: list[tuple[str, str, int]] = db.execute(SECTIONS).fetchall()
-        self.items: int = db.execute(COUNT_ITEMS).fetchone()[0]
+        self.sections: list[tuple[str, str, int]] = [tuple(row) for row in db.rows(SECTIONS)]
+        self.items: int = db.rows(COUNT_ITEMS)[0][0]
         self.heartbeat, self.last_poll, self.last_reconcile = (
             note(db, name) for name in (HEARTBEAT, LAST_POLL, LAST_RECONCILE)
         )
@@ -178,7 +194,7 @@ class Summary:
         Counts the idle rows of undone and released scenes, and the fields that Plex keeps of scenes in sync, too.
         """
         counts: dict[str, tuple[int, int | None]] = {}
-        for state, cause, last_seen, mark, count, row_since, seen_since in db.execute(COUNT_STANDINGS):
+        for state, cause, last_seen, mark, count, row_since, seen_since in db.rows(COUNT_STANDINGS):
             status = status_of(state, cause, last_seen, mark)
             lasts = bool(last_seen) and status_of(None, "", last_seen) is status
             before, since = counts.get(status, (0, None))
@@ -191,8 +207,8 @@ class Summary:
         return counts
 
 
-def reading(file: str) -> sqlite3.Connection:
-    """Return a connection with one snapshot open; the caller closes it. Raises Unreadable and sqlite3.Error."""
+def reading(file: str) -> Snapshot:
+    """Open one snapshot; the caller closes it. Raises Unreadable and sqlite3.Error."""
     folder = os.path.dirname(os.path.abspath(file))
     try:
         exposed = os.path.islink(file) or (os.name == "posix" and os.stat(folder).st_mode & 0o002)
@@ -201,7 +217,7 @@ def reading(file: str) -> sqlite3.Connection:
         exposed = empty = True
     if exposed or empty:
         raise Unreadable
-    db = sqlite3.connect(_uri(file), uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    db = sqlite3.connect(intake.uri(file, "ro"), uri=True, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         db.execute("begin")
         marks = [db.execute(f"pragma {name}").fetchone()[0] for name in ("application_id", "user_version")]
@@ -210,33 +226,23 @@ def reading(file: str) -> sqlite3.Connection:
     except BaseException:
         db.close()
         raise
-    return db
-
-
-def _uri(file: str) -> str:
-    """Like `plexsync.store.intake.uri`, for reading."""
-    text = os.path.abspath(file).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    if os.name == "nt":
-        text = "/" + text.replace("\\", "/")
-    return f"file:{text}?mode=ro"
+    return Snapshot(db)
 
 
 def now(db: "Queries") -> int:
     """Return the current time in UTC milliseconds."""
-    moment: int = db.execute(NOW).fetchone()[0]
+    moment: int = db.rows(NOW)[0][0]
     return moment
 
 
 def first_rows(db: "Queries", state: str, limit: int) -> list[tuple[str, int, str]]:
     """Return the first rows of a rare state: kind, id and cause of the dead letter."""
-    rows: list[tuple[str, int, str]] = db.execute(FIRST_RARE, {"state": state, "limit": limit}).fetchall()
-    return rows
+    return [tuple(row) for row in db.rows(FIRST_RARE, {"state": state, "limit": limit})]
 
 
 def note(db: "Queries", name: str) -> str:
     """Return a note; '' if it was never set."""
-    row = db.execute(NOTE, {"name": name}).fetchone()
-    return str(row[0]) if row else ""
+    return next((str(text) for (text,) in db.rows(NOTE, {"name": name})), "")
 
 
 def number(db: "Queries", name: str) -> int:
@@ -268,24 +274,22 @@ def _is_number(value: object) -> bool:
 
 def _rows(db: "Queries", sql: str) -> "list[tuple[str, dict[str, object]]]":
     """Return the rows of the known gates, with their names. Other rows are left out."""
-    cursor = db.execute(sql)
-    names = [column[0] for column in cursor.description]
-    rows = [dict(zip(names, row, strict=True)) for row in cursor]
+    rows = [{name: row[name] for name in row.keys()} for row in db.rows(sql)]  # noqa: SIM118 - a row is no mapping
     by_name = {row.pop("who"): row for row in rows}
     return [(gate, by_name[gate]) for gate in GATES if gate in by_name]
 
 
 def _old_lists(db: "Queries") -> tuple[int, list[str]]:
     """Return the number of items with lists that an earlier PlexSync may have left, and the marks of some of them."""
-    count: int = db.execute(COUNT_OLD_LISTS).fetchone()[0]
-    return count, [mark for _, mark in db.execute(SOME_OLD_LISTS, {"limit": SAMPLE})] if count else []
+    count: int = db.rows(COUNT_OLD_LISTS)[0][0]
+    return count, [mark for _, mark in db.rows(SOME_OLD_LISTS, {"limit": SAMPLE})] if count else []
 
 
 def _states(db: "Queries") -> dict[str, int]:
     counts = dict.fromkeys(STATES, 0)
-    counts.update(db.execute(COUNT_RARE).fetchall())
-    counts["ready"] = db.execute(COUNT_READY).fetchone()[0]
-    counts["running"] = db.execute(COUNT_RUNNING).fetchone()[0]
-    others = db.execute(COUNT_IDLE_OTHERS).fetchone()[0]
-    counts["idle"] = db.execute(COUNT_ALL).fetchone()[0] - sum(counts.values()) - others
+    counts.update(db.rows(COUNT_RARE))
+    counts["ready"] = db.rows(COUNT_READY)[0][0]
+    counts["running"] = db.rows(COUNT_RUNNING)[0][0]
+    others = db.rows(COUNT_IDLE_OTHERS)[0][0]
+    counts["idle"] = db.rows(COUNT_ALL)[0][0] - sum(counts.values()) - others
     return counts

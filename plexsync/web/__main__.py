@@ -23,6 +23,7 @@ from typing import TypedDict
 
 from plexsync.app.parts import Parts, opened
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.store.database import load_tables
 from plexsync.web.addresses import prefix_of
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
@@ -65,6 +66,7 @@ def main() -> int:
     handed, line = sys.stdin.readline().strip(), sys.stdin.readline()
     if not line:
         return 0  # other settings came before this process had read its own
+    load_tables()
     request: DashboardRequest = json.loads(line)
     configs = [PlexSyncConfig.model_validate(entry["config"]) for entry in request["entries"]]
     # The settings of the dashboard itself are the same for all servers.

@@ -17,7 +17,7 @@ from plexsync.app.switches import asked_settings, waits_for_yes
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.comparison_report import reports
 from plexsync.flows.scenes.undo_marks import redo_scenes
-from plexsync.flows.scenes.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
+from plexsync.flows.scenes.verbs import explain, ignore_scenes, retry_all, unignore_scenes, want_scenes
 from plexsync.reports import dead_letters as dead_facts
 from plexsync.reports.attention import need_facts, needs
 from plexsync.reports.comparison import report_facts
@@ -27,7 +27,7 @@ from plexsync.reports.format import stamp
 from plexsync.reports.named_scenes import ignored_facts, queued_facts
 from plexsync.reports.outages import MOST_DAYS, report
 from plexsync.reports.questions import questions
-from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, written
+from plexsync.reports.rows import attempt_facts, past_facts, past_of, push_facts, row_facts
 from plexsync.reports.scenes import facts_of, named_like, scene_row, stand_so
 from plexsync.reports.settings import setting_facts
 from plexsync.reports.shapes.comparisons import TaskFacts, TaskReport
@@ -49,6 +49,7 @@ from plexsync.reports.undo import redo_facts
 from plexsync.rules.choices import Choice
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.row_keys import key_of, written
 from plexsync.rules.status_words import STATUSES, SceneStatus
 from plexsync.web import collection_api, collection_pages, drift_pages, review_pages
 from plexsync.web.accept_pages import choice_named
@@ -239,7 +240,7 @@ def stop(ask: Ask, body: Body) -> Answer:
 
 def retry(ask: Ask, body: Body) -> Answer:
     """As `plexsync dlq retry`."""
-    moved = _moved(ask, body, "retried", dead_letters.retry, dead_letters.retry_all)
+    moved = _moved(ask, body, "retried", dead_letters.retry, retry_all)
     ask.desk.ask_servers()
     return moved
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from plexsync.app.dressing import collection_viewer, is_dressing_on
+from plexsync.app.dressing import collection_viewer
+from plexsync.app.rules import is_dressing_on
 from plexsync.flows.collections.decisions import hand_over, want_collections
 from plexsync.flows.collections.undo import mark_collections_undone, redo_collections
 from plexsync.flows.scenes.drift import DriftAnswer

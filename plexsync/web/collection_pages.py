@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from plexsync.app.dressing import collection_viewer, is_dressing_on
+from plexsync.app.dressing import collection_viewer
+from plexsync.app.rules import is_dressing_on
 from plexsync.flows.collections.decisions import DecidedParts, decide_parts, hand_over, want_collections
 from plexsync.flows.scenes.drift import DriftAnswer
 from plexsync.reports.collection_words import collections_line, decision_words

@@ -9,15 +9,17 @@ from starlette.responses import Response, StreamingResponse
 
 from plexsync.engine import dead_letters as verbs
 from plexsync.engine.dead_letters import Key
+from plexsync.flows.scenes.verbs import retry_all
 from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letter, letters
 from plexsync.reports.dead_letters import groups
 from plexsync.reports.format import many, stamp
-from plexsync.reports.rows import key_of, row_facts, title, written
+from plexsync.reports.rows import row_facts, title
 from plexsync.reports.scenes import facts_of
 from plexsync.reports.shapes.dead_letters import LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import Kind, State
+from plexsync.rules.row_keys import key_of, written
 from plexsync.rules.sorting import NUMBER, DeadPlace, Sort
 from plexsync.web.pages import Ask, Wrong, action, page
 from plexsync.web.scene_pages import asked_now
@@ -112,9 +114,10 @@ def retry(ask: Ask) -> Response:
     """Retry with all attempts."""
     key, cause = _which(ask.form)
     store, clock = ask.desk.parts.store, ask.desk.parts.clock
-    done = verbs.retry(store, clock, [key])[0] if key else verbs.retry_all(store, clock, cause)
+    done = verbs.retry(store, clock, [key])[0] if key else retry_all(store, clock, cause)
     closed = ask.desk.ask_servers()
-    told = f"{many(done, 'dead letter')} will be tried again." if done else "That is no dead letter any more."
+    retried = many(done, "dead letter" if key or cause else "scene")
+    told = f"{retried} will be tried again." if done else "That is no dead letter any more."
     told += f" {asked_now(closed)}." if done and closed else ""
     return ask.to(_back(ask), told, well=bool(done))
 

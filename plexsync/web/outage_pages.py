@@ -184,13 +184,18 @@ def _figures(rows: list[Bucket], line: Line, *, rate: bool) -> str:
 def charts(ask: Ask) -> Response:
     """All charts, each with its values as a table; the queue with its books, the breakers, and what happens next."""
     facts = ask.desk.facts()
-    undone, skipped = facts["undone"], facts["scenes"][SceneStatus.SKIPPED]["count"]
-    resting = {"undone": undone["undone"], "released": undone["released"], "skipped": skipped}
+    undone, scenes = facts["undone"], facts["scenes"]
+    resting = {
+        "undone": undone["undone"],
+        "released": undone["released"],
+        **{status.value: scenes[status]["count"] for status in (SceneStatus.SKIPPED, SceneStatus.NOT_SHOWN)},
+    }
+    counts = job_counts(facts["jobs"], resting, kept_fields=facts["kept_fields"])
     return ask.show(
         "charts.html",
         found=facts,
         ranges=[_range(name, record(ask, span)) for name, span in RANGES.items()],
-        states=[(row.word, row.count, row.meaning, row.tone) for row in job_counts(facts["jobs"], resting)],
+        states=[(row.word, row.count, row.meaning, row.tone) for row in counts],
         breakers=[
             (caption(name), breaker["state"].replace("_", "-"), breaker["opened_at"])
             for name, breaker in facts["breakers"].items()

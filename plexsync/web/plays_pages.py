@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from plexsync.app.run import way_back_of
+from plexsync.app.way_back import way_back_of
 from plexsync.flows.plays.approval import approve_plays
 from plexsync.flows.plays.history_poll import UnknownAccount
 from plexsync.flows.plays.preview import PlaysPage

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from plexsync.app.import_turn import STANDS, ImportTurn, OtherImport, import_turn
+from plexsync.app.turns import STANDS, ImportTurn, OtherImport, import_turn
 from plexsync.engine.watchdog import Watchdog
 from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.store.database import Database
@@ -69,7 +69,7 @@ def beside(tmp_path: Path) -> Iterator[Beside]:
         watchdog=watchdog,
         works=works,
         someone_works=lambda: works.value,
-        is_locked=FileLocks(folder).is_locked,
+        locks=FileLocks(folder),
         try_lock=FileLocks(folder).try_lock,
     )
     yield Beside(parts, threading.Event())

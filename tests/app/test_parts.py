@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -12,22 +13,27 @@ import pytest
 from plexsync.app.clients import stash_client
 from plexsync.app.database_files import DATABASE
 from plexsync.app.fingerprints import client_id, wishes
+from plexsync.app.further_flows import further_flows
 from plexsync.app.imports import import_parts
 from plexsync.app.parts import opened
 from plexsync.app.rules import look_rules, profile, work_rules
-from plexsync.app.run import engine, serve, take_up
+from plexsync.app.run import engine, further_looks, serve, take_up
 from plexsync.app.switches import bulk_approved
 from plexsync.engine import loop
 from plexsync.engine.clock import SystemClock
+from plexsync.engine.gate_rows import breaker_probe_at
+from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import Damaged
 from plexsync.rules.job import DAY, Kind, Why
 from plexsync.rules.note_keys import CLOCK_SEEN, REPAIRED
+from plexsync.rules.records import BreakerRow
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
 from plexsync.store.db import connect
 from tests.journey.world import KEY, ROOT, TOKEN, until
+from tests.stores import look
 from tests.tables import table
 from validation.config import PlexSyncConfig
 
@@ -77,6 +83,48 @@ def test_a_process_waits_for_what_an_earlier_one_has_sent_before_the_clock_leapt
             tx.notes.save(CLOCK_SEEN, f"{before}")
         with process(parts):
             assert parts.expiry.ended() < parts.clock.now() - DAY / 2
+
+
+# --- parts that are off ----------------------------------------------------------------------------------------------
+
+
+def further_kinds(folder, **given):
+    config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="t", stash_url="http://127.0.0.1:9", **given)
+    with opened(config, folder, worker=True) as parts:
+        return [flow.kind for added in further_flows(parts) for flow in added.flows]
+
+
+def test_a_flow_that_is_off_is_not_put_together(tmp_path):
+    assert further_kinds(tmp_path) == []
+    assert further_kinds(tmp_path, watch_back="plays") == ["plays"]
+    assert further_kinds(tmp_path, rating_direction="both") == ["rating", "ratingback"]
+    assert further_kinds(tmp_path, collection_parts=["poster"]) == ["collection"]
+
+
+PLAY = "play (scene, moment, scene_created_at, item, history_key, state) values (1, 1, '', '', '', 'added')"
+RESUME = """
+resume (scene, scene_created_at, item, moment, view_count, view_offset, position, position_before)
+values (1, '', '1', 1, 1, 0, 0, 0)
+"""
+TAG = "collection (source, object, library, section, name, name_key) values ('tag', 1, 'a', '1', 'A', 'a')"
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"), [("plays", PLAY), ("plays", RESUME), ("collection", TAG)], ids=["play", "resume", "collection"]
+)
+def test_a_flow_that_is_off_stays_to_take_back_what_it_has_written(tmp_path, kind, written):
+    assert further_kinds(tmp_path) == []
+    with look(tmp_path) as db:
+        db.execute(f"insert into {written}")
+    assert further_kinds(tmp_path) == [kind]
+
+
+def test_what_is_off_is_not_imported_by_a_worker():
+    code = "import sys, plexsync.app.run; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    off = ("plexsync.flows.plays", "plexsync.flows.collections", "plexsync.flows.imports", "plexsync.app.probe")
+    assert "plexsync.flows.scenes.inspection" in loaded.split()
+    assert [name for name in loaded.split() if name.startswith(off)] == []
 
 
 # --- what is wanted, and whether it may be written as a whole --------------------------------------------------------
@@ -227,6 +275,27 @@ def test_a_worker_that_starts_on_a_busy_database_waits_for_it(town, monkeypatch)
         stop.set()
         thread.join(20)
     assert ended == [None]
+
+
+def test_a_stash_that_refuses_is_knocked_at_every_two_seconds(town):
+    settings, folder = town
+    at = time.time() - 10
+    with opened(settings, folder, worker=True) as parts:
+        with parts.store.writing() as tx:
+            tx.breakers.save(READ_STASH.row, BreakerRow(state="open", opened_at=at, wait=60))
+        heard = []
+        looks = {name: (pace, look) for name, pace, look in further_looks(parts, print, lambda: heard.append(at))}
+        pace, look = looks["return"]
+        assert pace == 2
+
+        def rest() -> float:
+            with parts.store.reading() as db:
+                return breaker_probe_at(db.breakers.find(READ_STASH.row), parts.settings.breaker) - parts.clock.now()
+
+        assert rest() > 0
+        look()
+        assert rest() <= 0
+        assert heard == [at], "its log is listened to at once"
 
 
 def test_damage_that_only_the_poller_meets_ends_the_worker_so_that_the_next_one_mends_it(town):

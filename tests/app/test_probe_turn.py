@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from plexsync.app.probe.turn import ENDED, STALE, ProbeTurn, result_of
+from plexsync.app.turns import ENDED, STALE, ProbeTurn, result_of
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.scratch import original_of
 from plexsync.simulator.http import Fault

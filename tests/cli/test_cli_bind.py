@@ -45,6 +45,16 @@ def test_explain_lists_candidates_with_reasons_and_the_line_that_settles_it(
     assert "in sync" in told
 
 
+def test_explain_offers_no_item_that_is_bound_to_another_scene(world: World, door: Door) -> None:
+    (first,) = world.add(1)
+    second = world.stash.add_scene(title="The same file", files=world.stash.scene(first).files)
+    (key,) = world.plex.keys(world.section)
+    assert door("bind", second, key).code == 0
+    told = door("explain", first).out
+    assert f"bound to scene {second} by hand" in " ".join(told.split())
+    assert "plexsync bind" not in told
+
+
 def test_scenes_are_bound_together_to_the_items_in_a_folder(
     twins: tuple[int, list[str]], world: World, door: Door
 ) -> None:

@@ -31,6 +31,16 @@ def test_one_setting_is_changed_and_the_rest_stays_as_it_was_written(door: Door,
     assert "max_retries" not in file.read_text()
 
 
+def test_when_a_running_worker_takes_a_setting_is_told_and_what_asks_before_it_writes_much(
+    door: Door, file: Path
+) -> None:
+    door("config", "set", "plex_token", answer=f"{SECRET}\n")
+    taken = "a worker that runs takes it within seconds"
+    told = [" ".join(door("config", "set", *one).out.split()) for one in (("max_retries", "7"), ("look", "rich"))]
+    assert told[0].endswith(taken)
+    assert told[1].endswith(f"{taken}; before it changes more than 20 items for it, it asks you")
+
+
 def test_an_address_for_others_without_a_password_is_told_at_once(door: Door, file: Path) -> None:
     lacking = (
         "plexsync: warning: web_bind = 0.0.0.0:9797 can be reached by others, so web_password has to be set: "

@@ -75,18 +75,26 @@ def test_every_screen_counts_the_fields_that_plex_keeps(edited: World, door: Doo
     status = " ".join(door("status").out.split())
     assert f"3 of 3 {words}" in status
     assert "3 of 3 were in sync but for 3 fields kept in Plex" in status
+    assert status.count("in sync but for 3 fields kept in Plex") == 4, (
+        "the first line, two tables and the last comparison"
+    )
+    assert "Plex shows what Stash says, but for these fields (plexsync drift)" in status
     assert door("status", "1").out.startswith("scene 1 (Title 0) is in sync but for 1 field kept in Plex since")
-    assert "in sync but for 2 fields kept in Plex" in door("explain", "2").out
+    assert door("explain", "2").out.count("in sync but for 2 fields kept in Plex") == 2, "what was seen, and the job"
     dry = door("sync", "1", "2", "--dry-run").out
     assert "Scene 2: Title 1: in sync but for 2 fields kept in Plex" in dry
     assert f"2 {words}" in dry
     assert door("sync", "1", "2", "--wait").out == f"2 {words}\n"
+    door("sync", "--all")
+    assert door("drain").out == f"3 {words}\n"
 
 
 def test_json_has_the_number_of_fields_that_plex_keeps_beside_the_counts_it_had(edited: World, door: Door) -> None:
     calls = [("verify",), ("reconcile",), ("sync", "--all", "--dry-run"), ("sync", "1", "2", "--wait"), ("status",)]
     verify, reconcile, dry, sync, status = (door(*call, "--json").facts for call in calls)
     assert [facts["kept_fields"] for facts in (verify, reconcile, dry, sync, status)] == [3] * 5
+    door("sync", "2")
+    assert door("drain", "--json").facts["kept_fields"] == 2
     assert (verify["in_sync"], reconcile["in_step"], reconcile["kept_for_a_person"]) == (3, 1, 2)
     assert (dry["counts"]["kept_for_a_person"], sync["outcomes"]) == (2, {"in_step": 2})
     assert (status["scenes"]["in_step"]["count"], status["verified"]["kept_fields"]) == (3, 3)

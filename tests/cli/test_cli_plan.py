@@ -82,6 +82,22 @@ def test_only_what_was_left_in_the_plan_is_written(edited: World, door: Door) ->
     assert [shown(edited, id) for id in (1, 2)] == [("New 1", ["Fresh"]), ("New 2", ["Fresh"])]
 
 
+@pytest.mark.parametrize("words", [("dlq", "retry", "--all"), ("redo", "--all", "--yes"), ("redo", "1")])
+def test_what_was_skipped_is_taken_up_by_each_command_for_everything(
+    words: tuple[str, ...], edited: World, door: Door
+) -> None:
+    plan = write_plan(door)
+    del plan["scenes"][1]
+    (item,) = plan["scenes"][0]["items"]
+    item["fields"] = [field for field in item["fields"] if field["field"] == "title"]
+    rewrite(plan)
+    assert door("sync", "--apply", "plan.json", "--wait").out.splitlines()[1] == "1 skipped"
+    done = door(*words)
+    assert (done.code, done.out.split()[:2]) == (0, ["1", "scene"])
+    door("drain")
+    assert [shown(edited, id) for id in (1, 2)] == [("New 1", ["Fresh"]), ("Title 1", ["Tag 1"])]
+
+
 def test_a_scene_that_changed_since_is_refused_and_the_others_are_written(edited: World, door: Door) -> None:
     write_plan(door)
     edited.stash.quiet_edit(1, title="Newer")

@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.app.parts import opened
-from plexsync.app.run import way_back_of
+from plexsync.app.way_back import way_back_of
 from plexsync.rules.first_plays import approval_text
 from plexsync.rules.note_keys import PLAYS_APPROVED
 from plexsync.simulator.http import Fault

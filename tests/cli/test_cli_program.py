@@ -10,8 +10,10 @@ import click
 import pytest
 
 from plexsync.cli.call import Sharing
-from plexsync.cli.main import COMMANDS, UNLISTED, plexsync, version
-from plexsync.cli.terminal.param_types import RowKey, SceneNumber
+from plexsync.cli.main import COMMANDS, UNLISTED, plexsync
+from plexsync.cli.terminal.param_types import SceneNumber
+from plexsync.cli.terminal.rows import RowKey
+from plexsync.cli.version import version
 from tests.cli.conftest import Door
 from tests.journey.world import World
 

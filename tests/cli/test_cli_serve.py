@@ -1,5 +1,6 @@
 """Real processes: how serve and its kin begin, log and stop."""
 
+import logging
 import os
 import pty
 import re
@@ -9,26 +10,39 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from plexsync.app.parts import Parts, opened
+from plexsync.app.settings import SettingsNeed
+from plexsync.cli.call import Call
+from plexsync.cli.commands.serve import Reporter
+from plexsync.cli.daemon import idle_exit
 from plexsync.cli.daemon.greeting import STOP, greeting
-from plexsync.cli.daemon.shift import put_together
+from plexsync.cli.daemon.plex_children import PlexChildren
+from plexsync.cli.daemon.shift import Shift, put_together
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.logs import LOG_FILE
-from plexsync.cli.main import version
+from plexsync.cli.settings import settings
+from plexsync.cli.terminal.screen import LiveLine
+from plexsync.cli.version import version
+from plexsync.engine.engine import Idle, Worked
 from plexsync.rules.errors import Damaged, LocalFault
 from plexsync.simulator.http import Fault
 from plexsync.store import intake, worker_ends
 from plexsync.store.lock import is_locked
 from tests import forked
+from tests.cli.conftest import Door
 from tests.journey.world import KEY, ROOT, TOKEN, World, until
 from tests.patience import HANG
 from validation.config import PlexSyncConfig
+from validation.redact import RedactingFilter, Redactor
 
 
 @pytest.fixture
@@ -62,6 +76,18 @@ def test_serve_works_logs_one_event_a_line_and_stops_in_good_order(world: World,
     assert TOKEN not in world.log()
     assert KEY not in world.log()
     assert "Traceback" not in world.log()
+
+
+def test_the_log_of_the_worker_says_what_plex_keeps_of_the_scenes_in_sync(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    report = Reporter(LiveLine(Console()), Counter())
+    report(Worked({("scene", 1): "done", ("scene", 2): "done"}, {("scene", 1): "person 7", ("scene", 2): "in step"}))
+    report(Idle(None))
+    report(Worked({("scene", 3): "done"}, {("scene", 3): "in step"}))
+    report(Idle(None))
+    assert [line for line in caplog.messages if line.startswith("worked")] == [
+        "worked: 2 in sync but for 7 fields kept in Plex (plexsync drift)", "worked: 1 in sync"
+    ]  # fmt: skip
 
 
 def test_serve_logs_at_the_level_that_was_asked_for(world: World) -> None:
@@ -171,6 +197,60 @@ def test_a_database_that_fails_as_the_work_begins_is_waited_for_and_opened_anew(
         for before in begun[:-1]:
             with pytest.raises(LocalFault, match="closed"), before.store.reading():
                 pass
+
+
+class Steps:
+    """Receives the steps of a worker."""
+
+    parts: Parts | None = None
+
+    def __init__(self) -> None:
+        self.all: list[object] = []
+
+    def __call__(self, step: object) -> None:
+        self.all.append(step)
+
+    def flush(self) -> None:
+        """Nothing is logged."""
+
+
+def test_a_worker_begins_nothing_while_the_manifest_of_its_plugin_is_away(
+    world: World, door: Door, tmp_path: Path, monkeypatch, caplog
+) -> None:
+    caplog.set_level("INFO")
+    manifest = tmp_path / "StashPlexSync.yml"
+    manifest.touch()
+    monkeypatch.setattr(idle_exit, "MANIFEST", manifest)
+    monkeypatch.setattr(idle_exit, "LOOK", 0.01)
+    world.settings["poll_interval"] = "0.1"
+    (id,) = world.add(1)
+    assert door("sync", "--all", "--wait", "--yes").code == 0
+    call, stop, steps = Call(), Stop(0), Steps()
+    shift = Shift(
+        *(call, stop, steps, RedactingFilter(Redactor(()))),
+        pages=None,
+        children=PlexChildren(call),
+        as_needed=False,
+        sign=None,
+    )
+    thread = threading.Thread(target=shift.work, args=(settings(call, SettingsNeed.WORK),))
+    thread.start()
+    try:
+        until(lambda: steps.all)
+        manifest.unlink()
+        count = len(steps.all)
+        until(lambda: "is not there" in caplog.text or len(steps.all) > count + 5)
+        assert "waiting: " in caplog.text, "it went on"
+        count = len(steps.all)
+        world.stash.quiet_edit(id, title="While it is updated")
+        intake.store(str(world.folder), "scene", id)
+        manifest.touch()
+        until(lambda: world.plex.item(world.plex.keys(world.section)[0]).scalars["title"] == "While it is updated")
+        assert len(steps.all) > count
+    finally:
+        stop.ask()
+        thread.join(HANG)
+        stop.done()
 
 
 def test_damage_is_not_waited_for(tmp_path: Path, monkeypatch) -> None:

@@ -10,7 +10,8 @@ from plexsync.app.parts import Parts, opened
 from plexsync.app.run import Schedule
 from plexsync.app.switches import approve_bulk
 from plexsync.reports.status import facts
-from plexsync.rules.note_keys import LAST_POLL
+from plexsync.rules.job import DAY
+from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
 from plexsync.rules.setting_question import FEW
 from tests.cli.conftest import Door
 from tests.journey.world import World, until
@@ -68,6 +69,33 @@ def test_what_a_changed_setting_would_write_waits_for_one_yes_and_edits_do_not(w
         assert facts(parts)["setting_change"] is None
     work(world)
     assert titles(world)[1:] == [f"New {title}" for title in before[1:]]
+
+
+def test_while_it_waits_the_daily_comparison_goes_on_and_leaves_out_only_what_the_setting_changes(
+    world: World, many: list[int]
+) -> None:
+    before = titles(world)
+    with started(world, title_template="New {title}") as (parts, schedule):
+        assert not schedule()
+        world.stash.now = lambda: parts.clock.now() / 1000 + 2
+        world.stash.quiet_edit(many[0], title="Edited")
+        world.plex.hand_edit(world.plex.keys(world.section)[1], title="Refreshed", locked=False)
+        world.stash.destroy_scene(many[2])
+        assert not schedule(), "it is not due yet"
+        with parts.store.writing() as tx:
+            tx.notes.save(LAST_RECONCILE, str(parts.clock.now() - DAY))
+        assert schedule()
+        assert not schedule(), "it is due the next day"
+        status = facts(parts)
+        assert (status["setting_change"] or {})["text"] == CHANGE
+        assert status["scenes"]["waiting"]["count"] == 3
+        work(world)
+        assert titles(world) == ["New Edited", "New Title 1", before[2], *before[3:]]
+        assert facts(parts)["scenes"]["gone"]["count"] == 1
+        approve_bulk(parts)
+        assert schedule()
+    work(world)
+    assert titles(world)[3:] == [f"New {title}" for title in before[3:]]
 
 
 def test_a_setting_that_is_set_back_asks_nothing_and_writes_nothing(world: World, many: list[int]) -> None:

@@ -20,8 +20,11 @@ from plexsync.cli.daemon import settings_watch
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
 from plexsync.cli.daemon.settings_watch import SettingsWatch
 from plexsync.cli.settings import settings
+from plexsync.engine.gate_rows import breaker_probe_at
+from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.job import Kind, State
 from plexsync.rules.note_keys import STASH_SETTINGS
+from plexsync.rules.records import BreakerRow
 from plexsync.simulator.http import Fault
 from plexsync.store import intake
 from tests.cli.conftest import Door
@@ -143,6 +146,35 @@ def test_a_worker_notices_a_setting_that_is_saved_in_stash_at_the_next_edit_or_p
     assert watch.fresh is not None
     assert not watch.fresh.loaded.config.sync_genres
     assert asks(world) == asked + 1, "it asks for nothing while Stash tells of nothing"
+
+
+def test_a_stash_that_has_just_told_its_settings_is_asked_again_at_once(
+    world: World, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings_watch, "LOOK_PACE", 0.01)
+    monkeypatch.setattr(settings_watch, "SOON", 0)
+    world.settings |= {"breaker_recovery_timeout": "60", "breaker_max_recovery_timeout": "300"}
+    door("drain")
+    call = Call()
+    current = settings(call, SettingsNeed.WORK)
+    with opened(current.loaded.config, current.place.path, worker=True) as parts:
+        rules, row = parts.settings.breaker, BreakerRow(state="open", opened_at=parts.clock.now() / 1000 - 10, wait=60)
+        with parts.store.writing() as tx:
+            tx.breakers.save(READ_STASH.row, row)
+
+        def due() -> bool:
+            with parts.store.reading() as db:
+                at = breaker_probe_at(db.breakers.find(READ_STASH.row), rules)
+            return at is not None and at <= parts.clock.now()
+
+        assert not due()
+        watch = SettingsWatch(call, current, parts, threading.Event())
+        watch.start()
+        asked = asks(world)
+        intake.note_call(str(world.folder))
+        until(lambda: asks(world) > asked)
+        watch.end()
+        assert due()
 
 
 def test_a_worker_goes_on_with_a_database_that_was_renamed_over_its_own(

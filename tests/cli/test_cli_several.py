@@ -9,7 +9,6 @@ import click
 import pytest
 
 from plexsync.cli.call import Call
-from plexsync.cli.entry import options_of
 from plexsync.cli.terminal.completions import ignored_scenes
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_changes import next_machine
@@ -190,12 +189,6 @@ def test_init_leaves_entries_alone(both, world):
     assert told.code == 2
     assert "has [[plex]] entries, and init sets up a single Plex server" in told.err
     assert world.file.read_text() == text
-
-
-def test_the_fast_answer_is_for_a_single_server():
-    assert options_of(["status"]) is not None
-    assert options_of(["--plex", "attic", "status"]) is None
-    assert options_of(["status", "--plex=attic"]) is None
 
 
 def test_completion_is_for_the_chosen_server(both, world, monkeypatch):

@@ -3,8 +3,7 @@
 import pytest
 from rich.console import Console
 
-from plexsync.cli.terminal.fitted_table import fitted
-from plexsync.cli.terminal.screen import table
+from plexsync.cli.terminal.paper import fitted, table
 
 HEADS = ("field", "Stash says", "Plex has", "would do", "why")
 ROWS = [

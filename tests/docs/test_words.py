@@ -9,6 +9,7 @@ import pytest
 from plexsync.cli.call import Call
 from plexsync.cli.main import COMMANDS, plexsync
 from tests.docs.pages import Block, blocks, commands, examples, inline_commands, pages, prose
+from tests.journey.world import ROOT
 from validation.config import PlexSyncConfig, describe
 from validation.plex_entries import is_token_variable
 from validation.sources import FILE_VARIABLES, OTHER_VARIABLES, TEST_VARIABLES, ConfigError, load
@@ -52,6 +53,29 @@ def test_variables_are_settings() -> None:
     assert [one for one in variables("PLEXSYNC_PLEX_URL, PLEXSYNC_PLEX_ULR") if not is_setting(one)] == [
         "PLEXSYNC_PLEX_ULR"
     ]
+
+
+# Words that leave out what they speak of. Each stood in a sentence that readers did not understand.
+UNCLEAR = (
+    "has no name but those that",
+    "nothing tells, so",
+    "accepted = {{",
+    "could spoil a database by its log",
+    "Wants that come from",
+    "takes in some of what is left",
+    "one that was undone decides",
+    "A plan needs no approval",
+    "and is its alone",
+    "names that server already",
+)
+
+
+def test_no_sentence_has_the_words_that_leave_out_what_they_speak_of() -> None:
+    product = [path for path in (ROOT / "plexsync").rglob("*") if path.suffix in (".py", ".html", ".js")]
+    texts = {**pages(), **{str(path): path.read_text("utf-8") for path in product}}
+    assert len(texts) > 300
+    joined = {place: " ".join(re.sub(r'"\s+f?"', "", text).split()) for place, text in texts.items()}
+    assert [(place, words) for place, text in joined.items() for words in UNCLEAR if words in text] == []
 
 
 def test_every_variable_that_names_a_file_is_told_of() -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Self
 
 from plexsync.app.dressing import collection_dressing
+from plexsync.app.flow_parts import FlowParts
 from plexsync.app.parts import assemble
 from plexsync.app.rating_back import rating_back
 from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on, scene_flow
-from plexsync.app.way_back import way_back
+from plexsync.app.way_back import plays_to_take_back, way_back
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.rules import WorkRules
 from plexsync.flows.scenes.read_ahead import AT_ONCE, Readers
@@ -45,6 +46,8 @@ TOKEN = "house-plex-token"
 KEY = "house-stash-key"
 HOUR = 3600.0
 DAY = 24 * HOUR
+# Seconds between two polls of Stash.
+POLLS = 60.0
 # No request is given up, and no connection dropped, because the machine is busy: what hangs is a test's own affair.
 UNHURRIED = 24 * HOUR
 BREAKER = Rules(
@@ -112,8 +115,12 @@ class Worker:
             house.approve_plays(int(watch.account or 1))
         self.ratings = rating_back(parts, ratings) if ratings is not None else None
         self.dressing = collection_dressing(parts)
-        backs = {"back": self.back, "ratings": self.ratings, "dressing": self.dressing}
-        self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool, **backs, flows=flows(self))
+        further = [
+            self.back.added(POLLS) if self.back else FlowParts([plays_to_take_back(parts)]),
+            *([self.ratings.added(POLLS)] if self.ratings else []),
+            self.dressing.added(),
+        ]
+        self.engine = engine_on(parts, holder=holder, watchdog=watchdog, pool=pool, further=further, flows=flows(self))
         self._stack.callback(self.engine.close)
 
     def close(self) -> None:

@@ -191,6 +191,28 @@ def test_an_ambiguous_scene_is_tried_again_when_its_own_item_appears(house):
     assert house.row(id).state is State.IDLE
 
 
+def test_many_ambiguous_scenes_are_looked_at_a_few_together_and_each_once(house, monkeypatch):
+    monkeypatch.setattr(dead_letter_cures, "LOOKED", 2)
+    ids, doubles = [], []
+    for n in range(5):
+        for folder in "ab":
+            files = [(f"/media/{folder}/twin {n}.mp4", 70 + n, 60_000)]
+            doubles.append(house.plex_sim.add_movie(house.section, files=files, title="twin"))
+        ids.append(house.stash_sim.add_scene(files=[(f"/elsewhere/twin {n}.mp4", 70 + n, 60.0)]))
+    house.want(*ids)
+    house.work()
+    assert house.states() == {State.DEAD: 5}
+    cure = curer(house)
+    cure.recheck()
+    for key in doubles[::2]:
+        house.plex_sim.remove(key)
+    scan(house)
+    looks, look = [], house.worker.looker.look
+    monkeypatch.setattr(house.worker.looker, "look", lambda some: looks.append([*some]) or look(some))
+    assert cure.recheck() == 5
+    assert looks == [ids[:2], ids[2:4], ids[4:]]
+
+
 def test_a_scene_whose_candidates_are_the_same_stays_given_up(house):
     id, _ = twins(house)
     cure = curer(house)

@@ -4,9 +4,11 @@ import pytest
 
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.dead_letter_cures import Curer
-from plexsync.rules.errors import Neighbour
+from plexsync.flows.scenes.verbs import status_in
+from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.match_records import Binding
+from plexsync.rules.status_words import SceneStatus
 from plexsync.simulator.http import Fault
 from tests.engine.house import HOUR, House, path_of
 from tests.flows.test_forgetting import prune
@@ -90,6 +92,14 @@ def test_binding_settles_an_ambiguous_scene_for_good(house, twins):
     house.edit(id, title="Later")
     house.work()
     assert title_of(house, other) == "Later"
+
+
+def test_a_plex_that_refuses_to_list_its_libraries_is_away_for_who_binds(house, twins):
+    id, (_, other) = twins
+    house.plex_sim.faults.set(Fault("status", status=400, when=lambda request: request.path == "/library/sections"))
+    with pytest.raises(Unavailable, match="refuses the request"):
+        bind(house, id, other)
+    assert bound_pairs(house) == []
 
 
 def test_a_scene_is_written_to_every_item_that_is_bound_to_it(house, twins):
@@ -238,7 +248,17 @@ def test_an_item_that_is_bound_is_no_other_scenes_any_more(house):
     assert bind(house, second, key).looked_again == (first,)
     house.work_until_settled()
     assert title_of(house, key) == house.stash_sim.scene(second).title
-    assert house.row(first).error.startswith(f"its item is bound to another scene, {second}")
+    row, way_back = house.row(first), f"plexsync unbind {second} {key}"
+    assert row.error == f"its item is bound to another scene, {second}, which Plex shows ({way_back} takes that back)"
+    with house.store.reading() as db:
+        assert (status_in(db, first), db.jobs.count_dead()) == (SceneStatus.NOT_SHOWN, {})
+        assert db.standings.scenes(SceneStatus.NOT_SHOWN, limit=9) == [first]
+        assert db.standings.scenes(SceneStatus.DROPPED, limit=9) == []
+    report = house.worker.reconciler.reconcile()
+    assert (report.wanted, report.standing["elsewhere"]) == (0, 1)
+    house.edit(first, title="It rests though it was edited")
+    house.work_until_settled()
+    assert title_of(house, key) == house.stash_sim.scene(second).title
     assert unbind(house, second) == 1
     recheck(house)
     house.work_until_settled()

@@ -15,6 +15,7 @@ from plexsync.engine.reconnect import ReconnectBackoff
 from plexsync.engine.stash_return import StashReturn
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import State
+from plexsync.rules.note_keys import EDIT_BY_LINE
 from plexsync.simulator.http import Fault
 from plexsync.store import intake
 from tests.engine.house import BREAKER, DAY, HOUR, House, fails, path_of
@@ -265,9 +266,12 @@ def stash_is_away(house: House) -> int:
     return id
 
 
-def watch_for(house: House, seconds: float, lets_in: Callable[[], bool]) -> float:
+def returning(house: House, lets_in: Callable[[], bool]) -> StashReturn:
+    return StashReturn(house.store, BREAKER, house.clock, lets_in, lambda: None)
+
+
+def watch_for(house: House, seconds: float, look: StashReturn) -> float:
     """What the worker does while Stash is down; returns after how many seconds nothing waits any more."""
-    look = StashReturn(house.store, BREAKER, house.clock, lets_in, lambda: None)
     for second in range(round(seconds)):
         if second % 2 == 0:
             look()
@@ -279,14 +283,14 @@ def watch_for(house: House, seconds: float, lets_in: Callable[[], bool]) -> floa
 
 def test_an_edit_after_a_restart_of_stash_is_in_plex_within_seconds(house):
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x", stash_url=house.stash_sim.url)
-    lets_in = partial(stash_lets_in, config)
+    look = returning(house, partial(stash_lets_in, config))
     id = stash_is_away(house)
     house.forget_requests()
-    watch_for(house, 600, lets_in)
+    watch_for(house, 600, look)
     probes = len(house.rows("select 1 from transition where new = 'half_open'"))
     assert probes <= 4, "while it refuses, nothing is asked more often"
     house.stash_sim.faults.clear()
-    assert watch_for(house, 600, lets_in) <= 6
+    assert watch_for(house, 600, look) <= 6
     assert house.title_in_plex(id) == "Edited before it went away"
 
 
@@ -316,14 +320,36 @@ def test_once_stash_is_back_its_log_is_listened_to_at_once(house, failing):
     assert (len(looks), backoff.is_over()) == (1, True)
 
 
-@pytest.mark.parametrize("call", [intake.note_call, lambda folder: intake.store(folder, "scene", 77)])
+def line(house: House) -> None:
+    """An edit is heard of by a line of Stash's log."""
+    with house.store.writing() as tx:
+        tx.notes.save(EDIT_BY_LINE, str(house.clock.now()))
+
+
+def hook(house: House) -> None:
+    """An edit is heard of by its hook, also if that has left it as a file."""
+    intake.store(str(house.folder), "scene", 77)
+    house.store.drain_spool(house.clock.now())
+
+
+def page_or_task(house: House) -> None:
+    intake.note_call(str(house.folder))
+
+
+# With PostgreSQL Stash starts no worker, so its pages and tasks have none to tell.
+CALLS = [pytest.param(page_or_task, marks=pytest.mark.sqlite_only), hook, line]
+
+
+@pytest.mark.parametrize("call", CALLS)
 def test_a_call_by_stash_proves_that_it_is_up_where_its_port_is_always_open(house, call):
     """As where a proxy stands before it, which lets everybody in."""
     stash_is_away(house)
-    assert watch_for(house, 120, lambda: True) == 120
+    look = returning(house, lambda: True)
+    assert watch_for(house, 200, look) == 200
     house.stash_sim.faults.clear()
-    call(str(house.folder))
-    assert watch_for(house, 600, lambda: True) <= 6
+    assert watch_for(house, 20, look) == 20, "nothing proves it yet"
+    call(house)
+    assert watch_for(house, 600, look) <= 6
 
 
 # --- lost answers ----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import pytest
 
 from plexsync.rules.errors import Unavailable
 from plexsync.rules.job import COLLECTION, State
+from plexsync.rules.note_keys import CHANGED, COLLECTIONS_COMPARED, WISHES
 from plexsync.simulator.http import Fault
 from tests.engine.house import House
 from tests.flows.dressed import dressed_house, key_of, rows
@@ -69,6 +70,23 @@ def test_what_changed_is_queued_once_and_what_did_not_is_left_alone(house):
         later |= compared(house)
     assert found == {change: names for change, (_, names) in CHANGES.items()}
     assert later == set()
+
+
+def test_while_a_changed_setting_waits_for_a_yes_only_what_has_changed_is_queued_and_then_all(house):
+    comparison = house.worker.dressing.comparison
+    with house.store.writing() as tx:
+        tx.notes.save(COLLECTIONS_COMPARED, "0 other settings")
+        tx.notes.save(WISHES, CHANGED)
+    house.stash_sim.edit_object("studio", "Acme", details="Other.")
+    house.clock.move(60)
+    assert comparison.run_if_due()
+    assert queued(house) == {"Acme"}
+    assert not comparison.run_if_due(), "it is due after the next comparison of scenes"
+    house.work_until_settled()
+    with house.store.writing() as tx:
+        tx.notes.save(WISHES, "agreed")
+    assert comparison.run_if_due()
+    assert queued(house) == ALL
 
 
 def test_one_that_waits_for_its_first_scene_is_queued_once_plex_has_a_collection_of_its_name_however_it_is_written(

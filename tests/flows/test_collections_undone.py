@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.app.dressing import forget_dressing
+from plexsync.app.further_flows import forget_dressing
 from plexsync.flows.collections.undo import BATCH, mark_collections_undone, redo_collections
 from plexsync.rules import choice
 from plexsync.rules.desired import Profile

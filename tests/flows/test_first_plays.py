@@ -5,11 +5,11 @@ from contextlib import contextmanager
 import pytest
 
 from plexsync.flows.plays.approval import approve_plays
-from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.plays.preview import PAGE, PlaysPage
 from plexsync.rules.events import SessionChanged, SessionState
 from plexsync.rules.first_plays import FirstPlays, read_counted
 from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
+from plexsync.rules.plays import WatchRules
 from plexsync.simulator.http import Fault
 from tests.engine.house import House, fails
 from tests.engine.pools import Inline

@@ -12,7 +12,6 @@ from plexsync.flows.imports.importer import Importer, ImportResult
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import IGNORED, SYNC_WRITES, UNDONE, UNFINISHED
 from plexsync.flows.imports.undo import ImportUndo, UnknownRun
-from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.flows.scenes.undo import mark_undone
 from plexsync.flows.scenes.verbs import ignore_scenes
 from plexsync.rules import choice as choices
@@ -21,6 +20,7 @@ from plexsync.rules.import_records import ChangeState
 from plexsync.rules.imports import DIFFERENT_RATINGS, OWN_VALUE, RATED_BOTH_WAYS
 from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
+from plexsync.rules.ratings import RatingRules
 from plexsync.rules.template import parsed
 from plexsync.simulator.http import Fault, Request
 from plexsync.store.database import Database, Writer

@@ -6,10 +6,10 @@ from urllib.request import urlopen
 
 import pytest
 
+from plexsync.app.further_flows import drop_marks
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.errands import PlaysFinding
-from plexsync.flows.plays.history_poll import WatchRules
-from plexsync.flows.plays.marked import WAITS, drop_marks
+from plexsync.flows.plays.marked import WAITS
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
 from plexsync.reports.scene_plays import scene_plays
@@ -17,7 +17,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import PLAYS, Done, Gone, Kind, Waiting
 from plexsync.rules.marked_plays import GRACE, CountedViews, FoundMarks, MarkDecision
 from plexsync.rules.play_wishes import REDO, UNDO, PlayWish
-from plexsync.rules.plays import PlayPlan
+from plexsync.rules.plays import PlayPlan, WatchRules
 from plexsync.simulator.http import Fault, Request
 from plexsync.store.plays_file import PlaysFile
 from tests.engine.house import DAY, HOUR, TOKEN, House

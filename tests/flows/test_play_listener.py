@@ -4,12 +4,12 @@ import threading
 
 import pytest
 
-from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.plays.listener import MANY
 from plexsync.flows.scenes.plex_events import Listener
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.events import Event, Scanned, SessionChanged, SessionState
 from plexsync.rules.job import PLAYS, State
+from plexsync.rules.plays import WatchRules
 from plexsync.simulator.http import Fault
 from tests.engine.house import House
 from tests.engine.pools import Inline

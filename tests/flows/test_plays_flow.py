@@ -5,10 +5,11 @@ from random import Random
 
 import pytest
 
-from plexsync.flows.plays.history_poll import WatchRules, account_in
+from plexsync.flows.plays.history_poll import account_in
 from plexsync.rules.choices import Choice
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import PLAYS, State, Why
+from plexsync.rules.plays import WatchRules
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline

@@ -2,9 +2,9 @@
 
 import pytest
 
-from plexsync.app.way_back import forget_way_back
-from plexsync.flows.plays.history_poll import WatchRules
+from plexsync.app.further_flows import forget_way_back
 from plexsync.rules.outages import lasting, outages
+from plexsync.rules.plays import WatchRules
 from plexsync.simulator.http import Fault, Request
 from tests.engine.house import House
 from tests.engine.pools import Inline

@@ -2,8 +2,9 @@
 
 import pytest
 
-from plexsync.flows.plays.history_poll import WatchRules, was_read_to_its_end
+from plexsync.flows.plays.history_poll import was_read_to_its_end
 from plexsync.rules.job import PLAYS
+from plexsync.rules.plays import WatchRules
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline
 

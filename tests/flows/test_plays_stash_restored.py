@@ -3,10 +3,10 @@
 import pytest
 
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.reports.missing_plays import SHOWN, find_missing_plays, missing_words
 from plexsync.rules.job import PLAYS, Why
 from plexsync.rules.note_keys import PLAYS_MISSING, STASH_BACK
+from plexsync.rules.plays import WatchRules
 from plexsync.rules.restored_stash import missing_plays
 from tests.engine.house import DAY, HOUR, House
 from tests.engine.pools import Inline

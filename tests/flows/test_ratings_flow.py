@@ -5,14 +5,14 @@ from random import Random
 
 import pytest
 
-from plexsync.app.rating_back import forget_ratings
+from plexsync.app.further_flows import forget_ratings
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.flows.scenes.plex_events import Gathered
 from plexsync.flows.scenes.undo import mark_undone
 from plexsync.rules.choices import Choice
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import RATING, RATING_BACK, Kind, State
+from plexsync.rules.ratings import RatingRules
 from plexsync.rules.scratch import Original
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_traits import Traits

@@ -6,7 +6,6 @@ import pytest
 
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.plays.errands import PlaysFinding
-from plexsync.flows.plays.history_poll import WatchRules
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT, UNAPPROVED
 from plexsync.flows.plays.wishes import WishForPlays, wished_plays
@@ -14,7 +13,7 @@ from plexsync.rules.errors import Neighbour
 from plexsync.rules.item import Viewing
 from plexsync.rules.job import Done, State, Waiting
 from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish
-from plexsync.rules.plays import PlayPlan
+from plexsync.rules.plays import PlayPlan, WatchRules
 from plexsync.rules.resume import RememberedResume, Watched
 from plexsync.rules.scene import Scene, WatchedScene
 from plexsync.simulator.http import Fault, Request

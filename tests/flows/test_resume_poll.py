@@ -4,8 +4,9 @@ from random import Random
 
 import pytest
 
-from plexsync.flows.plays.history_poll import CROWD, WatchRules
+from plexsync.flows.plays.history_poll import CROWD
 from plexsync.rules.job import PLAYS, Lane
+from plexsync.rules.plays import WatchRules
 from plexsync.simulator.http import Fault
 from tests.engine.house import DAY, House
 from tests.engine.pools import Inline

@@ -3,9 +3,11 @@
 import pytest
 
 from plexsync.app.choices import accept, asked
+from plexsync.flows.scenes.choice_records import GIVEN
 from plexsync.rules.choices import Choice
 from plexsync.rules.job import Kind, State
 from plexsync.rules.losses import LEAST
+from plexsync.rules.records import PictureRow
 from tests.engine.house import DAY, HOUR, House
 from tests.flows.test_forgetting import prune, remembered
 
@@ -59,6 +61,22 @@ def destroy(house, ids, *, hooked=True):
 
 def still_shown(house):
     return [house.plex_sim.item(key).scalars["title"] for key in house.plex_sim.keys(house.section)]
+
+
+def test_of_a_scene_that_is_gone_neither_its_standing_nor_its_pictures_are_left_and_its_neighbours_keep_theirs(house):
+    ids = house.in_step(3)
+    with house.store.writing() as tx:
+        for id in ids:
+            for pictures in (tx.pictures, tx.pictures.of_flow(GIVEN)):
+                pictures.save(id, "thumb", PictureRow("v", "tag", "key", ""))
+    # The others are known by a comparison alone.
+    house.change(f"delete from job where id <> {ids[1]}")
+    destroy(house, [ids[1]])
+    house.work()
+    assert house.row(ids[1]).state is State.GONE
+    with house.store.reading() as db:
+        known = [(db.standings.find(id), db.pictures.of(id), db.pictures.of_flow(GIVEN).of(id)) for id in ids]
+    assert [[bool(one) for one in each] for each in known] == [[True] * 3, [False] * 3, [True] * 3]
 
 
 # --- many at once ----------------------------------------------------------------------------------------------------

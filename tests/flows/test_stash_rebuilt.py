@@ -234,6 +234,19 @@ def test_binding_again_is_a_remedy_and_takes_the_old_binding_off(house, library)
     assert title_of(house, special) == "Title 2"
 
 
+def test_binding_the_same_item_again_says_that_it_is_meant_for_the_scene_that_is_there_now(house, library):
+    _, special = library
+    created_again(house, 3, ("/media/new.mp4", 77, 60.0), title="Another scene")
+    house.want(3)
+    house.work_until_settled()
+    worker = house.worker
+    result = bind(worker.store, worker.stash, worker.plex, worker.gates, house.clock, 3, [special])
+    assert result.forgotten == ()
+    house.clock.move(2)
+    house.work_until_settled()
+    assert (bound_pairs(house), title_of(house, special)) == ([(3, special)], "Another scene")
+
+
 def test_a_scene_with_new_files_stays_bound_and_so_does_one_scanned_anew(house, library):
     _, special = library
     house.stash_sim.rename_file(path_of(2), "/moved/quite another name.mp4")

@@ -5,10 +5,10 @@ import pytest
 from plexsync.app.way_back import plays_to_take_back
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH
 from plexsync.flows.plays.canaries import NO_PLAY
-from plexsync.flows.plays.history_poll import WatchRules
-from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.rules.item import Viewing
 from plexsync.rules.play_wishes import UNDO
+from plexsync.rules.plays import WatchRules
+from plexsync.rules.ratings import RatingRules
 from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
 from tests.engine.house import House
 from tests.engine.pools import Inline

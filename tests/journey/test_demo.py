@@ -8,13 +8,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from plexsync.cli.commands.demo_wall import tell_of_wall
+from rich.console import Console
 
 from plexsync.cli.commands.demo import ambiguous_scene
 from plexsync.cli.commands.demo_play import progress_line
 from plexsync.cli.commands.demo_stage import Stage
+from plexsync.cli.commands.demo_summary import PlayEnd, sum_up
 from plexsync.cli.main import run
 from plexsync.extras import advice
 from plexsync.reports.status import facts
@@ -157,6 +161,18 @@ def test_a_line_of_progress_counts_each_scene_once_and_nothing_else() -> None:
         line = progress_line(now, 0, attempts=0)
         assert " ".join(line.split()) == "0 in sync | 3 queued | 0 not in Plex yet | 0 need you | breaker closed"
         assert ambiguous_scene(stage) in stage.handles.scenes.values()
+
+
+def test_its_last_words_name_no_address_and_no_command_that_are_gone_once_it_has_ended() -> None:
+    told = StringIO()
+    screen = Console(file=told, width=200)
+    with Stage.set(100) as stage:
+        tell_of_wall(stage, screen)
+        sum_up(stage, screen, PlayEnd(0.0, {}, {}, 1, None))
+        address = stage.address
+    assert "collections" in told.getvalue()
+    for gone in (address, "/wall", "plexsync explain"):
+        assert gone not in told.getvalue()
 
 
 @pytest.mark.parametrize("module", ["graphql", "plexapi"])

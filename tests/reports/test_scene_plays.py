@@ -5,12 +5,12 @@ from contextlib import closing
 
 import pytest
 
-from plexsync.flows.plays.history_poll import NUMBER_OF, READ_SINCE, WatchRules
+from plexsync.flows.plays.history_poll import NUMBER_OF, READ_SINCE
 from plexsync.reports.format import local
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.item import Viewing
 from plexsync.rules.marked_plays import CountedViews
-from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
+from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, WatchRules
 from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
 from plexsync.store.database import Database
 

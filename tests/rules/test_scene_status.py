@@ -83,6 +83,7 @@ SEEN = (
     "outside",
     "undone",
     "released",
+    "elsewhere",
 )
 CAUSES = ("", "ambiguous", "refused")
 

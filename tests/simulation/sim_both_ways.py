@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.flows.scenes.plex_events import Gathered
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import RATING as RATING_KIND
 from plexsync.rules.job import RATING_BACK, Kind, Why
+from plexsync.rules.ratings import RatingRules
 from plexsync.rules.text import fold
 from plexsync.simulator.http import Answer, HttpServer, Request
 from plexsync.simulator.stash_model import SceneSnapshot

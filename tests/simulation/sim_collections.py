@@ -19,7 +19,8 @@ from pathlib import Path
 from random import Random
 
 from plexsync.app.choices import accept, asked
-from plexsync.app.dressing import CollectionDressing, collection_dressing, forget_dressing
+from plexsync.app.dressing import CollectionDressing, collection_dressing
+from plexsync.app.further_flows import forget_dressing
 from plexsync.app.parts import assemble
 from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on
@@ -97,7 +98,7 @@ class CollectionsProcess:
         self.indexer, self.poller, self.reconciler = parts.indexer, parts.poller, parts.reconciler
         self.gates = parts.gates
         self.dressing: CollectionDressing = collection_dressing(parts)
-        self.engine = engine_on(parts, holder=holder, pool=Inline(), dressing=self.dressing)
+        self.engine = engine_on(parts, holder=holder, pool=Inline(), further=[self.dressing.added()])
 
     def kill(self) -> None:
         self.store.close()

@@ -8,19 +8,19 @@ from typing import Any, Protocol
 
 import httpx2
 
+from plexsync.app.flow_parts import FlowParts
 from plexsync.app.imports import ImportParts
 from plexsync.app.parts import assemble
 from plexsync.app.rating_back import rating_back
 from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on
-from plexsync.app.way_back import way_back
+from plexsync.app.way_back import plays_to_take_back, way_back
 from plexsync.engine.rules import WorkRules
 from plexsync.flows.imports.importer import Importer
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import ImportPlanner
 from plexsync.flows.imports.undo import ImportUndo
-from plexsync.flows.plays.history_poll import WatchRules
-from plexsync.flows.plays.rating_bases import FIELD, RatingRules
+from plexsync.flows.plays.rating_bases import FIELD
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.history import PlexHistory
@@ -29,13 +29,15 @@ from plexsync.rules.errors import LocalFault, Neighbour
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
+from plexsync.rules.plays import WatchRules
+from plexsync.rules.ratings import RatingRules
 from plexsync.rules.records import PlexPlay
 from plexsync.stash.creating import StashCreating
 from plexsync.stash.watching import StashWatching
 from plexsync.store.connection import Table
 from plexsync.store.database import Database, Writer
 from tests.engine.clocks import Clock
-from tests.engine.house import BREAKER
+from tests.engine.house import BREAKER, POLLS
 from tests.engine.pools import Inline
 from tests.simulation.sim_wire import CONNECT, READ
 from tests.store_places import StorePlace
@@ -183,7 +185,11 @@ class Process:
         self.ratings = rating_back(parts, setting.ratings) if setting.ratings else None
         with suppress(LocalFault):
             parts.expiry.recall(self.store)
-        self.engine = engine_on(parts, holder=holder, pool=Inline(), back=self.back, ratings=self.ratings)
+        further = [
+            self.back.added(POLLS) if self.back else FlowParts([plays_to_take_back(parts)]),
+            *([self.ratings.added(POLLS)] if self.ratings else []),
+        ]
+        self.engine = engine_on(parts, holder=holder, pool=Inline(), further=further)
 
     def imports(self) -> ImportParts:
         """The parts of an import, as `import_parts` puts them together."""

@@ -153,8 +153,15 @@ def test_the_tab_of_a_scene_tells_what_would_change_and_brings_it_in_step(page, 
     expect(row).to_contain_text("Changed")
     expect(row).to_contain_text("one")
     page.get_by_role("button", name="Sync now").click()
-    expect(page.get_by_text("in sync", exact=True)).to_be_visible()
+    verdict = page.locator(".plexsync-verdict span")
+    expect(verdict).to_have_text("in sync")
+    expect(verdict).to_have_class(re.compile("plexsync-good"))
     assert inside.title() == "Changed"
+    inside.plex.hand_edit(inside.item, title="By hand", locked=True)
+    page.get_by_role("button", name="Refresh").click()
+    expect(verdict).to_contain_text("in sync but for 1 field kept in Plex")
+    expect(verdict).to_have_class(re.compile("plexsync-unsure"))
+    expect(row).to_contain_text("By hand")
     assert faults == []
 
 
@@ -176,6 +183,16 @@ def test_the_tab_of_a_scene_leads_to_each_of_its_items_in_plex(page, inside, fau
         expect(link).to_have_attribute("rel", "noopener noreferrer")
         expect(link).to_have_attribute("target", "_blank")
     assert TOKEN not in page.content()
+    assert faults == []
+
+
+def test_the_tab_of_a_scene_offers_no_item_that_is_bound_to_another_scene(page, inside, faults):
+    other = inside.stash.add_scene(title="The same file", files=inside.stash.scene(1).files)
+    assert inside.ask("page_bind", scene=str(other), item=inside.item).get("error") is None
+    go(page, inside, "/scenes/1")
+    page.get_by_role("button", name="Plex", exact=True).click()
+    expect(page.get_by_text(f"bound to scene {other} by hand")).to_be_visible()
+    expect(page.get_by_role("button", name="Use this item")).to_have_count(0)
     assert faults == []
 
 

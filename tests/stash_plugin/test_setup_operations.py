@@ -209,6 +209,8 @@ def test_two_installations_at_once_are_one_after_the_other(tmp_path, monkeypatch
         one.join(HANG)
     assert (most[0], len(told)) == (1, 2)
     assert sum("nothing to do" in words for words in told) == 1
+    entry = "if PlexSync is not in the bar at the top of Stash yet, load the page of the browser again"
+    assert sum("packages were installed" in words and words.endswith(entry) for words in told) == 1
     assert dependencies.installation(str(tmp_path)) == {"running": False, "part": 0.0, "error": ""}
 
 

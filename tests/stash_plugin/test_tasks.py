@@ -260,6 +260,18 @@ def test_what_a_page_names_is_a_number_or_nothing_is_run(inside, mode, named):
     assert "is named" in told["error"]
 
 
+def test_each_task_and_each_question_of_a_page_is_noted_for_the_worker(inside):
+    def called():
+        with closing(sqlite3.connect(inside.folder / "plexsync.db")) as db:
+            return int(db.execute("select value from note where name = ?", (intake.STASH_CALLED,)).fetchone()[0])
+
+    outcome(inside, "Show status")
+    assert "verdict" in inside.ask("page_scene", scene="1")
+    by_page = called()
+    outcome(inside, "Show status")
+    assert called() > by_page > 0
+
+
 def test_an_unknown_mode_is_an_error_and_a_disabled_plugin_too(inside):
     assert "is no task" in tasks.done(str(inside.folder), {}, {"mode": "x" * 500})["error"]
 
@@ -662,6 +674,12 @@ def test_what_has_no_button_is_done_in_a_terminal_with_the_plugin_alone(inside, 
     seen = in_a_terminal(where, "--json", "status", **key)
     assert seen.returncode == 0, seen.stderr
     assert json.loads(seen.stdout)["books"]["balanced"] is True
+    found = {"Scheme": "http", "Host": "127.0.0.1", "Port": inside.stash.port}
+    above = str(inside.folder.parent)
+    life_signs.LifeSign(above, life_signs.WORKER, life_signs.address_name(found)).end()
+    life_signs.show_wanted(above, True)
+    told = in_a_terminal(where, "--json", "explain", "1", PLEXSYNC_STASH_API_KEY=KEY)
+    assert told.returncode == 0, told.stdout
     ignored = in_a_terminal(where, "ignore", "1", **key)
     assert ignored.returncode == 0, ignored.stderr
     assert inside.ask("page_status")["scenes"]["ignored"]["count"] == 1

@@ -18,6 +18,7 @@ from plexsync.app.switches import back_inside, leave_inside, switched_inside
 from plexsync.cli.daemon import idle_exit
 from plexsync.cli.daemon.idle_exit import Leaving, await_plugin, patient_lock
 from plexsync.cli.daemon.signals import Stop
+from plexsync.engine.engine import Idle
 from plexsync.engine.loop import Loop
 from plexsync.rules.errors import NewerDatabase
 from plexsync.rules.job import PLAYS, Kind, Settled, State, Why
@@ -182,20 +183,25 @@ def test_an_edit_right_after_the_plugin_was_removed_stays_in_stash(tmp_path, mon
     monkeypatch.setattr(idle_exit, "LOOK", 0.001)
     with House(tmp_path / "house") as house:
         (id,) = house.in_step()
-        looks = []
+        looks, removed = [], []
 
         class Manifest:
             def exists(self) -> bool:
                 looks.append(id)
-                if len(looks) == 2:
-                    house.edit(id, title="After the plugin was removed")
-                if len(looks) == 9:
+                if len(looks) > 9:
                     stop.ask()
-                return len(looks) == 1
+                return not removed
+
+        def report(step):
+            if removed:
+                stop.ask()
+            elif isinstance(step, Idle):
+                removed.append(id)
+                house.edit(id, title="After the plugin was removed")
 
         monkeypatch.setattr(idle_exit, "MANIFEST", Manifest())
-        between = partial(await_plugin, stop.event)
-        Loop(house.worker.engine, house.store, house.clock, poll_seconds=1, stop=stop.event, between=between).serve()
+        ways = {"between": partial(await_plugin, stop.event), "report": report, "stop": stop.event}
+        Loop(house.worker.engine, house.store, house.clock, poll_seconds=1, **ways).serve()
         assert house.states() == {State.READY: 1}
         assert house.plex_sim.count("PUT") == 0
 

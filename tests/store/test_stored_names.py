@@ -138,6 +138,7 @@ SCENES = [
     ("undone", "undone", "", ("undone",)),
     ("released", "released", "", ("released",)),
     ("skipped", "", "", ("dropped",)),
+    ("not_shown", "elsewhere", "", ("notshown",)),
     ("dropped", "", "", ()),
     ("gone", "", "", ("gone",)),
     ("unknown", "", "", ()),

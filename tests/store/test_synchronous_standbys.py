@@ -2,12 +2,15 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from plexsync.app.parts import opened
+from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault
 from plexsync.store.address import StoreAddress
 from plexsync.store.opening import open_database
@@ -15,6 +18,7 @@ from plexsync.store.postgres.inspection import inspect
 from plexsync.store.worker_locks import locks_at
 from tests.patience import HANG, until
 from tests.postgres_server import Server
+from validation.config import PlexSyncConfig
 
 pytestmark = pytest.mark.needs_postgres
 
@@ -46,6 +50,9 @@ def test_a_commit_that_waits_for_a_standby_that_is_gone_is_known(server: Server,
         assert (found.lacks_standby, found.commit_wait) == (False, 0.0)
         locks = own.enter_context(closing(locks_at(address)))
         assert locks.commit_wait() == 0.0
+        config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="x" * 20, database_url=address.url)
+        parts = own.enter_context(opened(config, address.folder))
+        assert facts(parts)["worker"]["commit_wait"] == 0.0
 
         def write() -> None:
             with closing(open_database(address)) as another, another.writing() as tx:
@@ -59,6 +66,7 @@ def test_a_commit_that_waits_for_a_standby_that_is_gone_is_known(server: Server,
             writing.start()
             until(lambda: inspect(address, lambda: 0).commit_wait > 0)
             assert locks.commit_wait() > 0.0
+            assert facts(parts)["worker"]["commit_wait"] > 0.0
         finally:
             wait_for_standbys(server, "")
         writing.join(HANG)
@@ -86,16 +94,19 @@ def test_a_standby_that_is_connected_is_found_by_its_name(
 
 
 def test_where_there_are_no_tables_yet_none_are_made_whose_commit_would_wait(server: Server, tmp_path: Path) -> None:
-    with server.database() as url:
+    waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'"
+    with server.database() as url, ThreadPoolExecutor(1) as pool:
         address = StoreAddress(tmp_path, url)
         try:
             wait_for_standbys(server, "gone")
             for use in (open_database, lambda address: locks_at(address).is_locked()):
-                with pytest.raises(
-                    LocalFault, match="of synchronous_standby_names is connected, and none is"
-                ) as raised:
-                    use(address)
-                assert raised.value.away, "a worker waits until it is back"
+                using = pool.submit(use, address)
+                until(lambda using=using: using.done() or server.query(waiting) != [["0"]])
+                assert using.done(), "its commit waits"
+                error = using.exception()
+                assert isinstance(error, LocalFault)
+                assert "of synchronous_standby_names is connected, and none is" in str(error)
+                assert error.away, "a worker waits until it is back"
             assert server.query(
                 "select count(*) from pg_namespace where nspname = 'plexsync'", url.rpartition("/")[2]
             ) == [["0"]]

@@ -2,15 +2,18 @@
 
 import html
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
+from plexsync.app.database_files import DATABASE
 from plexsync.app.fixes import FixAction
 from plexsync.reports.fix_steps import order_of
 from plexsync.reports.shapes.fixes import FixReport
 from plexsync.rules.errors import Neighbour
-from plexsync.rules.job import Kind
+from plexsync.rules.job import Kind, Why
 from plexsync.rules.records import HoldRow
 from plexsync.web.context import COUNTED
 from tests.conformity import Conformity, reachable
@@ -78,16 +81,22 @@ def test_the_number_is_counted_anew_after_a_button_and_otherwise_every_few_secon
     assert count(dash.get("/settings").text) == 1
 
 
-def test_one_page_says_one_number_although_another_problem_has_just_come(furnished: Furnished) -> None:
-    dash, ids = furnished
+def test_one_page_says_one_number_although_another_problem_has_just_come(
+    furnished: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dash, _ = furnished
+    clock = dash.parts.clock
+    monkeypatch.setattr(type(clock), "monotonic", lambda _: 1000.0)
     assert count(dash.get("/settings").text) == 3
     with dash.parts.store.writing() as tx:
-        tx.jobs.ignore(Kind.SCENE, ids["failed"], now=dash.parts.clock.now())
+        tx.jobs.want(Kind.TAG, 9, Why.EDIT, clock.now())
+    with closing(sqlite3.connect(dash.world.folder / DATABASE)) as db, db:
+        db.execute("update job set state = 'dead', cls = 'refused', error = 'refused' where kind = 'tag'")
     page = dash.get("/fix").text
     listed = re.findall(r'<span class="count">(\d+)</span>', page)
     told = re.search(r'id="lead"[^>]*>(\d+) problem', page)
     assert told
-    assert count(page) == int(told[1]) == sum(map(int, listed))
+    assert count(page) == int(told[1]) == sum(map(int, listed)) == 4
 
 
 def test_the_candidates_are_beside_the_scene_and_a_button_binds_one(furnished: Furnished) -> None:
@@ -167,20 +176,19 @@ def test_two_scenes_of_one_file_are_a_problem_of_their_own_and_no_button_deletes
     assert world.rows("select subject, item from binding") == [(first, key)]
 
 
-def test_the_item_that_you_gave_to_another_scene_is_not_offered_to_be_bound_again(world: World) -> None:
-    first, second, key = shared(world)
+def test_the_scene_that_you_did_not_choose_rests_under_a_word_of_its_own_and_asks_for_nothing(world: World) -> None:
+    _, second, key = shared(world)
     with dashboard(world) as dash:
         press(dash, button(dash, "/fix", action="bind", target=str(second), item=key))
     work(world, [])
     with dashboard(world) as dash:
-        (entry,) = dash.get("/api/fix?cause=ambiguous").json()["groups"][0]["entries"]
-        assert entry["id"] == first
-        told = plain(html.unescape(dash.get("/fix").text))
-        assert f"Plex shows scene {second} in its place, because you bound the item to that one" in told
-        commands = [step["command"] for step in (entry["candidates"][0]["step"], *entry["steps"])]
-        assert commands == [f"plexsync unbind {second} {key}", f"plexsync ignore {first}"]
-        assert f"Scene {second} is found by its files again." in press(
-            dash, button(dash, "/fix", action="unbind", item=key)
+        assert [group["cause"] for group in dash.get("/api/fix").json()["groups"]] == ["system"]
+        assert dash.get("/api/status").json()["scenes"]["not_shown"]["count"] == 1
+        told = plain(html.unescape(dash.get("/scenes?stands=not_shown").text))
+        assert f"its item is bound to another scene, {second}, which Plex shows" in told
+        assert f"plexsync unbind {second} {key} takes that back" in told
+        assert f"Scene {second} is found by its files again." in plain(
+            dash.post(f"/scenes/{second}/unbind", item=key).text
         )
         with dash.parts.store.reading() as db:
             assert list(db.bindings.all()) == []

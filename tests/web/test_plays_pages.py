@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import expect
 
-from plexsync.app.run import way_back_of
+from plexsync.app.way_back import way_back_of
 from plexsync.rules.note_keys import PLAYS_COUNTED
 from plexsync.simulator.http import Fault
 from tests.journey.world import World

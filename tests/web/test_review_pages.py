@@ -124,7 +124,8 @@ def test_only_what_was_approved_is_written(changed: Dash) -> None:
     assert not bulk_approved(changed.parts)
 
 
-def test_a_scene_of_which_something_was_skipped_is_listed_and_a_button_writes_the_rest(changed: Dash) -> None:
+@pytest.mark.parametrize("way", ["write what was skipped", "compare", "compare anew"])
+def test_a_scene_of_which_something_was_skipped_is_listed_and_buttons_write_the_rest(changed: Dash, way: str) -> None:
     changed.world.stash.quiet_edit(2, title="New too")
     reviewed(changed)
     press(changed, button(changed, "/review", answer="approved", scene="2", one="genre"))
@@ -136,10 +137,14 @@ def test_a_scene_of_which_something_was_skipped_is_listed_and_a_button_writes_th
     assert "Scenes with the status skipped" in listed
     assert "New too" in listed
     assert changed.get("/api/status").json()["scenes"]["skipped"]["count"] == 1
-    reader = Reader(f"{changed.url}/review")
-    reader.feed(changed.get("/review").text)
-    (form,) = (form for form in reader.forms if form.action.endswith("/review/skipped"))
-    assert "1 scene queued: what you skipped is written too." in press(changed, form)
+    if way == "write what was skipped":
+        reader = Reader(f"{changed.url}/review")
+        reader.feed(changed.get("/review").text)
+        (form,) = (form for form in reader.forms if form.action.endswith("/review/skipped"))
+        assert "1 scene queued: what you skipped is written too." in press(changed, form)
+    else:
+        press(changed, button(changed, "/reconcile", what=way))
+        until(lambda: changed.get("/api/reconcile").json()["past"])
     work(changed.world)
     assert in_plex(changed.world)[1] == ("New too", ["Tag 1", "Fresh"])
 

@@ -17,6 +17,7 @@ import pytest
 
 from plexsync.cli.daemon import dashboard_process
 from plexsync.cli.daemon.dashboard_process import Dashboard, DashboardEntry
+from plexsync.engine.lasting import ended_threads
 from plexsync.extras import advice
 from plexsync.simulator.http import Fault
 from tests.journey.world import World, until
@@ -320,28 +321,34 @@ def test_settings_that_change_while_it_starts_end_neither_it_nor_the_work(
 ) -> None:
     """The end of the one with the settings before can close its input before they are written there."""
     seen: list[Process] = []
+    ended_threads()
     begun += [lambda process: process.stdin and process.stdin.close(), seen.append, seen.append]
     pages.use(entry(free_port()))
     until(lambda: len(seen) == 1)
     pages.use(entry(free_port()))
     until(lambda: len(seen) == 2)
     assert seen[0].wait(HANG) == 0
+    assert ended_threads() == [], "no thread ends by it, to be started again"
 
 
 def test_nobody_is_refused_while_changed_settings_are_taken_over(
     begun: list[Callable[[Process], object]], pages: Dashboard
 ) -> None:
-    port, came = free_port(), []
+    port, came = free_port(), list[socket.socket]()
 
     def visit(_process: Process) -> None:
-        with socket.create_connection(("127.0.0.1", port)) as visitor:
-            came.append(visitor.getpeername()[1])
+        came.append(socket.create_connection(("127.0.0.1", port)))
 
     begun += [visit, visit]
     pages.use(entry(port))
     until(lambda: len(came) == 1)
     pages.use(entry(port, max_retries=7))
     until(lambda: len(came) == 2)
+    for visitor in came:
+        visitor.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            visitor.recv(1)
+        visitor.close()
     pages.end()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))

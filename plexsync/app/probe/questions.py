@@ -203,8 +203,8 @@ class Examination:
             self._skip("the item is in no library of Other Videos", "cast_on_other")
         if accepted:
             public, private = (bool(now.item.faces.get(name)) for name in (first, second))
-            taken = {(True, True): "any", (True, False): "public", (False, False): "none"}
-            self._learn(people_pictures=taken.get((public, private)))
+            kinds = {(True, True): "any", (True, False): "public", (False, False): "none"}
+            self._learn(people_pictures=kinds.get((public, private)))
 
     def _face(self, name: str) -> FaceAddress:
         """What became of the address of a person's picture, as it was read last."""

@@ -9,13 +9,9 @@ from plexsync.engine.server_identity import ServerIdentity
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.scratch import Original, ProbeOutcome, Restoration, original_of
+from plexsync.rules.scratch import CantProbe, Original, ProbeOutcome, Restoration, original_of
 from plexsync.rules.traits import UNKNOWN, LearntTraits, traits_from
 from plexsync.store.database import Database
-
-
-class CantProbe(Exception):
-    """Nothing was changed; the message says why."""
 
 
 def probe(

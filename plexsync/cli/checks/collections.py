@@ -5,8 +5,8 @@ Scenes go on without collections, so what is wrong here is a warning.
 
 from collections.abc import Iterator, Mapping
 
-from plexsync.app.dressing import is_dressing_on, profiles_of
 from plexsync.app.parts import Parts
+from plexsync.app.rules import is_dressing_on, profiles_of
 from plexsync.cli.checks.check import Check, warning
 from plexsync.cli.checks.plays import NOT_OWNER
 from plexsync.reports.collections import collection_counts

@@ -6,17 +6,17 @@ Everything else goes on without plays, so what is wrong here is a warning.
 from collections.abc import Iterator
 
 from plexsync.app.parts import Parts
-from plexsync.app.run import way_back_of
-from plexsync.app.way_back import WayBack
+from plexsync.app.way_back import WayBack, way_back_of
 from plexsync.cli.checks.check import Check, warning
 from plexsync.engine.tickets import WRITE_STASH
 from plexsync.flows.plays.canaries import removals_of_nothing
-from plexsync.flows.plays.history_poll import OWNER, UnknownAccount, was_read_to_its_end
+from plexsync.flows.plays.history_poll import UnknownAccount, was_read_to_its_end
 from plexsync.flows.plays.marked import OTHER_VIEWER
 from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT
 from plexsync.reports.format import many, stamp
 from plexsync.rules.errors import NeighbourError, Refused
 from plexsync.rules.gate_names import CURE, REFUSES
+from plexsync.rules.plays import OWNER
 
 ACCOUNT, HISTORY, PLAYS, RESUME = "account of plays", "history in Plex", "plays in Stash", "resume points"
 MARKS = "marked as played"

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from plexsync.app.dressing import collection_viewer, is_dressing_on
+from plexsync.app.dressing import collection_viewer
 from plexsync.app.parts import opened
+from plexsync.app.rules import is_dressing_on
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command, family
 from plexsync.cli.commands.collections_chosen import (

@@ -13,7 +13,7 @@ from plexsync.app.fingerprints import prints_of_settings
 from plexsync.app.setting_change import checked, in_the_file, problems, unguarded, write_into
 from plexsync.app.settings import NotSetUp
 from plexsync.cli.call import FINE, WRONG, Call, Sharing, family
-from plexsync.cli.settings import chosen_plex, hide, sources, toml_of
+from plexsync.cli.settings import hide, sources, toml_of
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import safe
@@ -161,7 +161,7 @@ def check_exists(name: str) -> None:
 
 def _check_shared(call: Call) -> None:
     """Raise UsageError if one of several Plex servers is chosen: what is changed here is above the entries."""
-    if plex := chosen_plex(call):
+    if plex := call.chosen_plex:
         raise click.UsageError(
             f"this changes what all Plex servers share: plexsync config edit opens the entry of {plex}"
         )

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import click
 from rich.console import Console
@@ -12,22 +13,23 @@ from plexsync.cli.call import FAILED, FINE, Call, Sharing, family
 from plexsync.cli.start import begun, opened
 from plexsync.cli.terminal.completions import dead_scenes
 from plexsync.cli.terminal.export_file import output
-from plexsync.cli.terminal.param_types import RowKey
 from plexsync.cli.terminal.prompts import confirmed
-from plexsync.cli.terminal.rows import attempt_table, push_table, row_table
+from plexsync.cli.terminal.rows import RowKey, attempt_table, push_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.engine import dead_letters
 from plexsync.engine.dead_letters import Key
+from plexsync.flows.scenes.verbs import retry_all
 from plexsync.reports.cures import cure
 from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letters
 from plexsync.reports.dead_letters import groups
 from plexsync.reports.format import local, many, safe, stamp
-from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title, written
+from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title
 from plexsync.reports.shapes.dead_letters import GroupFacts, LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import COLLECTION, State
 from plexsync.rules.records import JobRow
+from plexsync.rules.row_keys import written
 
 SHOWN = 50
 HEADS = ("scene", "cause", "since", "title", "error, if another")
@@ -162,9 +164,9 @@ def show(call: Call, scene: Key) -> int:
     return FINE
 
 
-def _which(body: Callable[..., int]) -> Callable[..., int]:
+def _which(body: Callable[..., int], every: str = "All dead letters.") -> Callable[..., int]:
     """The three ways to select dead letters."""
-    body = click.option("--all", "all_", is_flag=True, help="All dead letters.")(body)
+    body = click.option("--all", "all_", is_flag=True, help=every)(body)
     body = click.option("--cause", type=causes, help="Everything that died of this cause.")(body)
     return click.argument("scenes", metavar="[SCENE]...", nargs=-1, type=RowKey(), shell_complete=dead_scenes)(body)
 
@@ -175,7 +177,7 @@ def _check_which(scenes: Sequence[Key], cause: str | None, all_: bool) -> None:
 
 
 @dlq.command("retry", cls=Sharing)
-@_which
+@partial(_which, every="All dead letters, and what you skipped of a scene.")
 @click.pass_obj
 def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) -> int:
     """Retry dead letters, with all their attempts.
@@ -197,7 +199,7 @@ def retry(call: Call, scenes: tuple[Key, ...], cause: str | None, all_: bool) ->
         if scenes:
             done = dead_letters.retry(parts.store, parts.clock, scenes)
         else:
-            done = (dead_letters.retry_all(parts.store, parts.clock, cause or ""), [])
+            done = (retry_all(parts.store, parts.clock, cause or ""), [])
         closed = start.ask(parts)
     return _answer(call, done, "retried", names=names, then=f"; {closed}" if closed else "")
 

@@ -44,13 +44,15 @@ def drain(call: Call) -> int:
         stuck = bool(ended.reason) and overview.due + overview.jobs.get(State.READY, 0) > 0
         facts = {
             "outcomes": dict(ended.outcomes),
+            "kept_fields": ended.kept_fields,
             "due": overview.due,
             "why": ended.reason,
             "until": stamp(ended.until) if ended.reason else None,
             "comparison_due": owed,
         }
         until = f" (until {local(ended.until)})" if ended.reason and ended.until else ""
-        summary = outcome_words(ended.outcomes, nothing="nothing could be worked" if stuck else "nothing was due")
+        nothing = "nothing could be worked" if stuck else "nothing was due"
+        summary = outcome_words(ended.outcomes, ended.kept_fields, nothing=nothing)
         summary += COMMAND if ended.outcomes["dead"] else ""
         summary += f"; {_left(overview)}: {ended.reason}{until}" if stuck else ""
         summary += f"; {OWED}" if owed else ""

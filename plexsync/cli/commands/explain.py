@@ -24,6 +24,7 @@ from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Gone, Kind, State
 from plexsync.rules.records import AttemptRow, JobRow
 from plexsync.rules.scene_status import Standing
+from plexsync.rules.status_words import in_sync_words
 from plexsync.rules.values import Value
 
 
@@ -137,7 +138,8 @@ def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out:
     if row is None:
         out.print("It was never in the queue.")
         return
-    out.print(row_table(row, now, word=stands.status.word if row.state is State.IDLE else "", since=stands.since))
+    word = in_sync_words(stands.kept_fields) if stands.kept_fields else stands.status.word
+    out.print(row_table(row, now, word=word if row.state is State.IDLE else "", since=stands.since))
     if attempts:
         out.print(attempt_table(attempts))
 

@@ -5,10 +5,10 @@ from itertools import islice
 
 import click
 
-from plexsync.app.import_turn import OtherImport, import_turn
 from plexsync.app.imports import ImportParts, import_parts
 from plexsync.app.parts import at_work, opened
 from plexsync.app.settings import SettingsNeed
+from plexsync.app.turns import OtherImport, import_turn
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun, begun

@@ -5,13 +5,13 @@ import click
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, table
-from plexsync.flows.plays.history_poll import OWNER
 from plexsync.flows.plays.marked import OTHER_VIEWER
 from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT
 from plexsync.reports.format import local, many, unstamped
 from plexsync.reports.plays import plays_report
 from plexsync.reports.shapes.plays import PlaysReport
 from plexsync.reports.verdict import FIRST_PLAYS
+from plexsync.rules.plays import OWNER
 
 OFF = "watch_back is off: nothing comes from Plex"
 APPROVE = f"wait for your yes ({FIRST_PLAYS})"

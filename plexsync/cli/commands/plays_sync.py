@@ -9,9 +9,8 @@ from typing import TextIO
 import click
 
 from plexsync.app.parts import Parts, opened
-from plexsync.app.run import way_back_of
 from plexsync.app.settings import SettingsNeed
-from plexsync.app.way_back import WayBack
+from plexsync.app.way_back import WayBack, way_back_of
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.commands.sync import worker_hint
 from plexsync.cli.daemon.signals import Stop, stoppable

@@ -6,21 +6,20 @@ import click
 
 from plexsync.app.parts import Parts, at_work, opened
 from plexsync.app.probe.restore import restore_left
-from plexsync.app.probe.run import CantProbe
 from plexsync.app.probe.run import probe as probe_item
-from plexsync.app.probe.turn import ENDED, connected, result_of
 from plexsync.app.settings import SettingsNeed
+from plexsync.app.turns import ENDED, connected, result_of
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
-from plexsync.cli.main import version
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import ItemKey
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
+from plexsync.cli.version import version
 from plexsync.reports.format import safe
 from plexsync.reports.probe import probe_facts, stored_traits, trait_rows
 from plexsync.reports.shapes.probe import ProbeFacts
-from plexsync.rules.scratch import ProbeOutcome, Restoration
+from plexsync.rules.scratch import CantProbe, ProbeOutcome, Restoration
 
 PACE = 0.2  # seconds between two looks for the worker's result
 QUESTION = (

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from plexsync.app.parts import opened
-from plexsync.app.run import rating_back_of
+from plexsync.app.rating_back import rating_back_of
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command, family
 from plexsync.cli.commands.sync import worker_hint

@@ -19,13 +19,15 @@ from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.undo_marks import Redone, redo_scenes, sorted_out
 from plexsync.reports.format import many
 from plexsync.reports.named_scenes import listed
+from plexsync.reports.rows import rows_in
 from plexsync.reports.undo import redo_facts
+from plexsync.rules.job import SKIPPED, State
 
 
 def _options(body: Body) -> Body:
     return options(
         body,
-        every="Every undone or released scene.",
+        every="Every undone, released or skipped scene.",
         since="The scenes undone or released since then: 2026-03-31, 2h, 3d.",
         run="The undone scenes that were pushed in that run.",
     )
@@ -45,7 +47,7 @@ def redo(
     yes: bool,
     wait: bool,
 ) -> int:
-    """Sync scenes again that plexsync undo or plexsync release has put to rest.
+    """Sync scenes again that plexsync undo or plexsync release has put to rest, or of which you approved only a part.
 
     The undo ends, as it does when you edit the scene in Stash, and the scenes are put in the queue; with --wait they are
     worked before the command returns. Values that are locked in Plex by then are kept (first_push). Asks once for more
@@ -82,10 +84,11 @@ def redo(
 
 def _undone_scenes(parts: Parts, selection: Which, left_alone: Redone) -> list[int]:
     """The selected scenes that can be redone; the others go to the lists of `left_alone`."""
+    skipped = [row.id for row in rows_in(parts, State.DROPPED, SKIPPED)] if selection.all_ else []
     with parts.store.reading() as db:
         if selection.scenes:
             return sorted_out(db, list(dict.fromkeys(selection.scenes)), left_alone)
-        marked = sorted(db.memories.marks())
+        marked = sorted({*db.memories.marks(), *skipped})
         if selection.run is not None:
             in_run = set(selection.pushed_in_run(db))
             marked = [id for id in marked if id in in_run]

@@ -16,10 +16,10 @@ from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.commands.doctor import examined, facts_of
 from plexsync.cli.commands.log import LogTail, folder_of
 from plexsync.cli.logs import LOG_FILE
-from plexsync.cli.main import version
 from plexsync.cli.several import calls_of_all
 from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, say
+from plexsync.cli.version import version
 from plexsync.engine.clock import SystemClock
 from plexsync.reports.format import stamp
 from plexsync.reports.outages import report as outage_report

@@ -34,14 +34,14 @@ from plexsync.cli.daemon.plex_children import WITH_FIRST, end_with_first, plex_c
 from plexsync.cli.daemon.shift import Shift
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.standby import Standby
-from plexsync.cli.daemon.work_loop import outcome_words
+from plexsync.cli.daemon.work_loop import kept_in_all, outcome_words
 from plexsync.cli.daemon.worker_run import recorded
 from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
-from plexsync.cli.main import version
 from plexsync.cli.settings import settings, sources, toml_of
 from plexsync.cli.start import logged, warn
 from plexsync.cli.terminal.screen import LiveLine
+from plexsync.cli.version import version
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.gates import outage
 from plexsync.engine.tickets import READ_STASH
@@ -51,7 +51,7 @@ from plexsync.rules.gate_names import caption, shown
 from plexsync.rules.job import State
 from plexsync.rules.status_words import SceneStatus, counted, in_sync_words
 from plexsync.store.address import StoreAddress
-from plexsync.store.database import Reader
+from plexsync.store.database import Reader, load_tables
 from validation.redact import RedactingFilter, Redactor
 from validation.sources import ConfigError, load_here
 
@@ -97,6 +97,7 @@ def serve(
       plexsync serve
       PLEXSYNC_LOG=debug plexsync serve
     """
+    load_tables()
     try:
         return _served(
             call,
@@ -273,6 +274,7 @@ class Reporter:
         self.parts: Parts | None = None
         self._line = line
         self._fresh: Counter[str] = Counter()
+        self._kept_fields = 0
         self._logged = monotonic()
         self._shown = 0.0
         self._undone = 0
@@ -283,6 +285,7 @@ class Reporter:
         """Record a step."""
         if isinstance(step, Worked):
             self._fresh.update(step.outcomes)
+            self._kept_fields += kept_in_all(Counter(step.stored.values()))
             self.outcomes.update(step.outcomes)
         if isinstance(step, Idle) and step.reason != self._why:
             self._why = step.reason
@@ -295,8 +298,8 @@ class Reporter:
     def flush(self) -> None:
         """Log the batches since the last line."""
         if self._fresh:
-            log.info("worked: %s", outcome_words(self._fresh))
-        self._fresh = Counter()
+            log.info("worked: %s", outcome_words(self._fresh, self._kept_fields))
+        self._fresh, self._kept_fields = Counter(), 0
         self._logged = monotonic()
 
     def _show(self) -> None:

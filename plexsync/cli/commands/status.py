@@ -1,30 +1,12 @@
 """`plexsync status`: the status of all scenes, or of one."""
 
-from collections.abc import Iterable
-
 import click
 
-from plexsync.app.parts import Parts
-from plexsync.cli.call import FAILED, FINE, Call, command
-from plexsync.cli.faults import code_of, lines_of
-from plexsync.cli.quick_status import quick_facts, tell_all, tell_pages
-from plexsync.cli.several import calls_of_all
-from plexsync.cli.start import opened
+from plexsync.cli.call import FINE, Call, command
+from plexsync.cli.terminal.paper import paper
 from plexsync.cli.terminal.param_types import SceneNumber
-from plexsync.cli.terminal.screen import paper, say
-from plexsync.flows.scenes.verbs import standing_in
-from plexsync.reports.format import ago, local, noted, safe, stamp
-from plexsync.reports.rows import row_facts, title
-from plexsync.reports.scenes import left_out_facts, left_out_words
-from plexsync.reports.shapes.scenes import SceneReport
-from plexsync.reports.shapes.several import ServerStatusFacts
-from plexsync.reports.status import facts as all_facts
-from plexsync.reports.unpaired import lone_items, lone_scenes
-from plexsync.reports.verdict import urgency
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
-from plexsync.rules.job import Kind
-from plexsync.rules.note_keys import LAST_RUN
-from plexsync.rules.status_words import DECIDE, SceneStatus, in_sync_words
+from plexsync.cli.terminal.status_page import show_page
+from plexsync.reports.stored_status import stored_facts
 
 
 @command("status")
@@ -50,102 +32,12 @@ def status(call: Call, scene: int | None, without_scene: bool, without_item: boo
     """
     if (scene is not None) + without_scene + without_item > 1:
         raise click.UsageError("one thing at a time: a scene, --without-scene or --without-item")
-    if scene is None and not (without_scene or without_item):
-        if facts := quick_facts(call):
-            return tell_all(call, facts)
-        if calls := calls_of_all(call):
-            return _tell_servers(call, calls)
-    with opened(call) as parts:
-        if scene is not None:
-            return _tell_scene(call, parts, scene)
-        if without_scene or without_item:
-            return _tell_alone(call, parts, scenes=without_item)
-        return tell_all(call, all_facts(parts))
-
-
-def _tell_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
-    """Print the status of all Plex servers. One whose database can't be used is reported, and the others are shown."""
-    servers: list[ServerStatusFacts] = []
-    problems: list[str] = []
-    codes = [FINE]
-    for name, own_call in calls:
-        try:
-            with opened(own_call) as parts:
-                servers.append({"plex": name, **all_facts(parts)})
-        except (LocalFault, NewerDatabase, Unusable) as error:
-            codes.append(code_of(error))
-            problems += [f"{name}: {line}" for line in lines_of(error, own_call)]
-        call.secrets = tuple(dict.fromkeys((*call.secrets, *own_call.secrets)))
-    if call.json:
-        first = {**servers[0]} if servers and servers[0]["plex"] == calls[0][0] else {}
-        call.answer({**first, "servers": servers, "problem": "\n".join(problems)}, lambda: None)
-    else:
-        tell_pages(sorted(servers, key=lambda facts: urgency(facts["verdict"])))
-    for line in problems:
-        click.echo(f"plexsync: {line}", err=True)
-    return max(codes)
-
-
-def _tell_scene(call: Call, parts: Parts, id: int) -> int:
-    """Print the status of one scene; returns 1 for an unknown one."""
-    now = parts.clock.now()
-    with parts.store.reading() as db:
-        row, stands = db.jobs.find(Kind.SCENE, id), standing_in(db, id)
-        scene_title = title(db, Kind.SCENE, id)
-        results = db.pictures.of(id)
-    names = parts.picture_names
-    since = stamp(stands.since)
-    facts: SceneReport = {
-        "id": id,
-        "title": scene_title or None,
-        "stands": stands.status.value,
-        "since": since,
-        "why": stands.why,
-        "left_out": left_out_facts(stands.status, results, names),
-        "kept_fields": stands.kept_fields,
-        "job": row_facts(row),
-    }
-    lasts = f" since {local(stands.since)} ({ago(stands.since, now)})" if since else ""
-    name = f"scene {id} ({safe(scene_title, 80)})" if scene_title else f"scene {id}"
-    reason = f": {safe(stands.why)}" if stands.why else ""
-    if facts["left_out"]:
-        reason = f", but {safe(left_out_words(facts['left_out']))}"
-    word = f"is {in_sync_words(stands.kept_fields)}" if stands.kept_fields else _is(stands.status)
-    sentence = f"{name} {word}{lasts}{reason}" + (f"; {DECIDE} {id} decides" if stands.kept_fields else "")
-    if stands.status is SceneStatus.UNKNOWN:
-        sentence = f"scene {id} is unknown: plexsync explain {id} reads it from both servers"
-    call.answer(facts, lambda: say(paper(), sentence))
-    return FAILED if stands.status is SceneStatus.UNKNOWN else FINE
-
-
-def _is(status: SceneStatus) -> str:
-    return status.word if status.word.startswith("needs") else f"is {status.word}"
-
-
-def _tell_alone(call: Call, parts: Parts, *, scenes: bool) -> int:
-    """Print the unpaired items or scenes."""
-    with parts.store.reading() as db:
-        run = noted(db.notes.text(LAST_RUN))
-    if scenes:
-        ids = list(lone_scenes(parts))
-        call.answer({"compared": stamp(run), "scenes": ids}, lambda: _tell_list(run, (str(id) for id in ids), "scene"))
+    if scene is None and not (without_scene or without_item) and (facts := stored_facts(call.sources)):
+        call.answer(facts, lambda: show_page(paper(), facts))
         return FINE
-    if call.json:
-        call.answer({"compared": stamp(run), "items": list(lone_items(parts))}, lambda: None)
-        return FINE
-    lines = (f"{item['item']}  {file}" for item in lone_items(parts) for file in item["files"] or ["(no file)"])
-    _tell_list(run, lines, "item")
-    return FINE
+    # Settings and store take far longer to load than the status to show.
+    from plexsync.cli.commands.status_opened import tell_all, tell_alone, tell_scene
 
-
-def _tell_list(run: int | None, lines: Iterable[str], noun: str) -> None:
-    """Print the list line by line, of any length."""
-    if run is None:
-        click.echo("Nothing is known yet: plexsync reconcile runs a full comparison.")
-        return
-    none = True
-    for line in lines:
-        none = False
-        click.echo(safe(line, 4_200))
-    if none:
-        click.echo(f"No {noun} stands alone.")
+    if scene is not None:
+        return tell_scene(call, scene)
+    return tell_alone(call, scenes=without_item) if without_scene or without_item else tell_all(call)

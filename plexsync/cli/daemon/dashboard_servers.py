@@ -4,7 +4,7 @@ from plexsync.app.settings import Settings, last_answer
 from plexsync.app.store_address import address_of
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
-from plexsync.cli.settings import chosen_plex, hide, sources
+from plexsync.cli.settings import hide, sources
 from plexsync.rules.server_scopes import store_folder
 from validation.plex_servers import load_servers, scope_of
 from validation.sources import ConfigError
@@ -16,7 +16,7 @@ def shown_servers(call: Call, current: Settings) -> tuple[DashboardEntry, ...]:
     While the settings of the others can't be read, or some of them are known to Stash alone, it is the first one too.
     """
     first = DashboardEntry(current.loaded, current.place.path)
-    if chosen_plex(call) or len(current.loaded.servers) < 2:
+    if call.chosen_plex or len(current.loaded.servers) < 2:
         return (first,)
     in_stash = current.stash_settings
     if in_stash is None:

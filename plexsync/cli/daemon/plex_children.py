@@ -20,7 +20,6 @@ from typing import IO
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.child import start
 from plexsync.cli.daemon.signals import GRACE, Stop
-from plexsync.cli.settings import chosen_plex
 from plexsync.engine.lasting import LastingThread
 from plexsync.store.database import Database
 from plexsync.store.siblings import siblings_of
@@ -110,7 +109,7 @@ class PlexChildren:
     def use(self, loaded: Loaded, folder: Path) -> None:
         """Start a worker for each new entry, and end those of removed ones; `folder` is that of the first server."""
         self._folder = folder
-        wanted = () if chosen_plex(self._call) else loaded.servers[1:]
+        wanted = () if self._call.chosen_plex else loaded.servers[1:]
         for name in [name for name in self._children if name not in wanted]:
             # The work does not wait for its end.
             threading.Thread(target=self._children.pop(name).end, name=f"end of {name}", daemon=True).start()

@@ -24,7 +24,6 @@ from plexsync.cli.daemon.plex_children import PlexChildren
 from plexsync.cli.daemon.settings_watch import SettingsWatch
 from plexsync.cli.daemon.signals import Stop
 from plexsync.cli.daemon.status_file import StatusFile
-from plexsync.cli.quick_status import sources_of
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.loop import pause_after
 from plexsync.rules.errors import Damaged, LocalFault, LockLost
@@ -118,7 +117,7 @@ class Shift:
             keep_first(parts.store, current.loaded)
             if current.stash_settings is not None:
                 keep_answer(parts.store, current.stash_settings)
-            keep_for_status(parts.store, sources_of(self.call), current.loaded)
+            keep_for_status(parts.store, self.call.sources, current.loaded)
             if lock is not None:
                 take_turn(parts, lock, first=first)
 

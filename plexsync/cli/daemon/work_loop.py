@@ -98,9 +98,13 @@ class Due:
 
 @dataclass
 class WorkResult:
-    """The result of the work: outcomes of batches of this process, and the `reason` of an early end, or ''."""
+    """The result of the work: outcomes of batches of this process, and the `reason` of an early end, or ''.
+
+    `kept_fields`: the number of fields that Plex keeps of the scenes in sync.
+    """
 
     outcomes: Counter[str] = field(default_factory=Counter)
+    kept_fields: int = 0
     reason: str = ""
     until: int | None = None
 
@@ -158,6 +162,7 @@ class WorkLoop:
                 break
             self._stop.event.wait(LOOK)
         ended.outcomes.update(ran.outcomes)
+        ended.kept_fields += kept_in_all(ran.stored)
         ended.reason, ended.until = ran.reason or self._gave_up, ran.until if ran.reason else self._until
         return ended
 
@@ -282,9 +287,15 @@ def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
     return result
 
 
-def outcome_words(counts: Counter[str], *, nothing: str = "nothing was due") -> str:
+def kept_in_all(stored: Counter[str]) -> int:
+    """The number of fields that Plex keeps, from what a comparison would store of the scenes of batches."""
+    return sum(kept_in(word) * count for word, count in stored.items())
+
+
+def outcome_words(counts: Counter[str], kept_fields: int, *, nothing: str = "nothing was due") -> str:
     """`48 in sync, 2 need you` from the outcomes of batches; an outcome without a word is counted by its name."""
     sums: Counter[str] = Counter()
     for name, count in counts.items():
-        sums[BY_ENDING[name].word if name in BY_ENDING else name] += count
+        word = BY_ENDING[name].word if name in BY_ENDING else name
+        sums[in_sync_line(kept_fields) if word == SceneStatus.IN_SYNC.word else word] += count
     return ", ".join(counted(word, count) for word, count in sums.items()) or nothing

@@ -1,13 +1,10 @@
-"""Parameters that name a row of the queue: `7`, `#7` and the address of its page are scene 7, `tag:12` is tag 12."""
+"""A parameter that names a scene: `7`, `#7` and the address of its page are scene 7."""
 
 import re
 
 import click
 
-from plexsync.reports.rows import key_of
-
-LARGEST_ID = 2**63 - 1
-
+from plexsync.store.intake import LAST_ID
 
 # Where a person who knows the title finds the number.
 WHERE = "Stash shows it in the address of the scene's page (/scenes/7), and the dashboard finds scenes by title"
@@ -33,7 +30,7 @@ class SceneNumber(click.ParamType[int]):
         if isinstance(value, int):
             return value
         number = typed_form(value)
-        if not re.fullmatch(r"[0-9]{1,19}", number) or not 1 <= int(number) <= LARGEST_ID:
+        if not re.fullmatch(r"[0-9]{1,19}", number) or not 1 <= int(number) <= LAST_ID:
             self.fail(f"{value!r} is not the number of a scene: {WHERE}", param, ctx)
         return int(number)
 
@@ -48,19 +45,3 @@ class ItemKey(click.ParamType[str]):
         if not re.fullmatch(r"[0-9]{1,18}", value) or not int(value):
             self.fail(f"{value!r} is not the rating key of an item: a number, as plexsync explain shows it", param, ctx)
         return str(int(value))
-
-
-class RowKey(click.ParamType[tuple[str, int]]):
-    """A row of the queue."""
-
-    name = "scene"
-
-    def convert(
-        self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        """(kind, number); a plain number is a scene's."""
-        if isinstance(value, tuple):
-            return value
-        if (key := key_of(typed_form(value))) is None:
-            self.fail(f"{value!r} is not the number of a scene (7), nor one with its kind (tag:12)", param, ctx)
-        return key

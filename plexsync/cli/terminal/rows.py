@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
+import click
 from rich.table import Table
 
+from plexsync.cli.terminal.param_types import typed_form
 from plexsync.cli.terminal.screen import table
 from plexsync.reports.format import ago, local, safe
-from plexsync.reports.rows import WAITING, on_screen, short, written
+from plexsync.reports.rows import WAITING, on_screen, short
 from plexsync.rules.job import State
 from plexsync.rules.records import AttemptRow, JobRow, Moved, PushRow
+from plexsync.rules.row_keys import key_of, written
 from plexsync.rules.status_words import job_word
 from plexsync.rules.values import Held
 
@@ -67,3 +70,19 @@ def change_words(field: str, moved: Moved) -> str:
 def _held(field: str, held: Held) -> str:
     text = ", ".join(held.value) if isinstance(held.value, tuple) else on_screen(held.value, field)
     return f"{safe(text, 120) or '-'}{' (locked)' if held.locked else ''}"
+
+
+class RowKey(click.ParamType[tuple[str, int]]):
+    """A row of the queue."""
+
+    name = "scene"
+
+    def convert(
+        self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """(kind, number); a plain number is a scene's."""
+        if isinstance(value, tuple):
+            return value
+        if (key := key_of(typed_form(value))) is None:
+            self.fail(f"{value!r} is not the number of a scene (7), nor one with its kind (tag:12)", param, ctx)
+        return key

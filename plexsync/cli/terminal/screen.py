@@ -7,74 +7,30 @@ the answer. Colour is used on terminals only.
 import logging
 import os
 import queue
-import re
 import sys
-import textwrap
 import threading
 import time
-from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import IO, Self, cast
+from typing import Self
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
-from plexsync.cli.terminal.fitted_table import FittedTable
-from plexsync.reports.format import is_moment, lasting, safe
+from plexsync.cli.terminal.paper import paper as paper
+from plexsync.cli.terminal.paper import say as say
+from plexsync.cli.terminal.paper import table as table
+from plexsync.cli.terminal.paper import width_of
+from plexsync.reports.format import lasting
 
 PLAIN_PACE = 10.0
 # Stash draws its own progress bar, from lines in its own format.
 STASH_PACE = 0.5
-WIDEST = 10_000
-LONGEST_WORD = 28
 # The number of log lines kept for a slow reader, and the seconds it has to read the last ones.
 LINES_KEPT = 1000
 LAST_WORDS = 1.0
-
-
-def paper() -> Console:
-    """Standard output for text. If it is not a terminal, nothing is folded and no line ends in blanks."""
-    out: IO[str] = sys.stdout if sys.stdout.isatty() else cast("IO[str]", Trimmed(sys.stdout))
-    return Console(file=out, highlight=False, markup=False, emoji=False, width=_width(sys.stdout))
-
-
-class Trimmed:
-    """A file that removes the trailing blanks of table lines."""
-
-    def __init__(self, out: IO[str]) -> None:
-        self._out = out
-
-    def write(self, text: str) -> int:
-        """Write the text; lines come whole."""
-        return self._out.write(re.sub(r" +$", "", text, flags=re.MULTILINE))
-
-    def flush(self) -> None:
-        """Flush the file."""
-        self._out.flush()
-
-    def isatty(self) -> bool:
-        """Return False: this is no terminal."""
-        return False
-
-
-def _width(out: IO[str]) -> int | None:
-    """None, the width of the terminal or COLUMNS, if there is one; else unlimited."""
-    return None if out.isatty() or os.environ.get("COLUMNS") else WIDEST
-
-
-def say(out: Console, text: str, *, style: str | None = None) -> None:
-    """Print a sentence; on a terminal it is wrapped between words, so that a copied path or address stays whole."""
-    lines = [
-        wrapped
-        for line in text.splitlines()
-        for wrapped in textwrap.wrap(line, out.width, break_long_words=False, break_on_hyphens=False) or [""]
-    ]
-    out.print("\n".join(lines), style=style, soft_wrap=True)
 
 
 class Margin(Console):
@@ -85,7 +41,7 @@ class Margin(Console):
 
     def __init__(self, *, draws: bool) -> None:
         out = sys.stderr
-        super().__init__(file=out, highlight=False, markup=False, emoji=False, width=_width(out))
+        super().__init__(file=out, highlight=False, markup=False, emoji=False, width=width_of(out))
         self.draws = draws and out.isatty() and not self.is_dumb_terminal
 
     def on_broken_pipe(self) -> None:
@@ -100,36 +56,6 @@ def margin(*, draws: bool = True) -> Margin:
 
 def _draws(console: Console) -> bool:
     return isinstance(console, Margin) and console.draws
-
-
-def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> Table:
-    """A plain table; foreign texts are made safe for the terminal. `right` numbers the columns of figures.
-
-    On a terminal that is too narrow for its columns, each row is a block of lines.
-    """
-    drawn = FittedTable(
-        title=title or None,
-        title_justify="left",
-        title_style="bold",
-        box=SIMPLE_HEAD if any(heads) else None,
-        show_header=any(heads),
-        padding=(0, 2, 0, 0),
-        pad_edge=False,
-    )
-    cells = [[safe(cell) for cell in row] for row in rows]
-    for number, head in enumerate(heads):
-        whole = all(_is_word(row[number]) for row in cells)
-        drawn.add_column(
-            Text(head), justify="right" if number in right else "left", overflow="fold", no_wrap=bool(cells) and whole
-        )
-    for row in cells:
-        drawn.add_row(*map(Text, row))
-    return drawn
-
-
-def _is_word(cell: str) -> bool:
-    """Whether a cell is a moment, a number or a name, which should not be folded."""
-    return len(cell) <= LONGEST_WORD and (" " not in cell or is_moment(cell))
 
 
 class ProgressBar:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from plexsync.app.parts import Parts
 from plexsync.cli.terminal.rows import change_words
 from plexsync.reports.format import noted, stamp
-from plexsync.reports.rows import short, title, written
+from plexsync.reports.rows import short, title
 from plexsync.reports.shapes.status import VerdictFacts
 from plexsync.reports.shapes.top import ServerFacts, TopFacts
 from plexsync.reports.shapes.workers import WorkerFacts
@@ -18,6 +18,7 @@ from plexsync.rules.job import Kind, Lane, State
 from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
 from plexsync.rules.records import BreakerRow, JobRow, Lately, Overview, PushRow
+from plexsync.rules.row_keys import written
 from plexsync.rules.status_words import BY_MARK, ON_HOLD, SceneStatus, job_word
 from plexsync.store.database import Reader
 
@@ -59,7 +60,7 @@ class Coming:
 class Glance:
     """One moment. `servers` are the facts of breakers, with `stands` as text and `hold` if there is one.
 
-    `resting` has the numbers of jobs of undone, released and skipped scenes.
+    `resting` has the numbers of jobs of scenes that rest under a word of their own.
     """
 
     now: int
@@ -88,7 +89,9 @@ def glance(parts: Parts) -> Glance:
             now=now,
             jobs=overview.jobs,
             resting={
-                SceneStatus.SKIPPED.value: status["scenes"][SceneStatus.SKIPPED]["count"],
+                **{
+                    name.value: status["scenes"][name]["count"] for name in (SceneStatus.SKIPPED, SceneStatus.NOT_SHOWN)
+                },
                 **{BY_MARK[mark].value: count for mark, count in db.memories.count_undone().items()},
             },
             due=overview.due,

@@ -1,12 +1,16 @@
-"""The output of `plexsync status` as text. Imports only the standard library, to start fast."""
+"""The output of `plexsync status` as text."""
+
+from rich.console import Console
 
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
-from plexsync.cli.terminal.plain import Look, safe
+from plexsync.cli.terminal.paper import say, table
 from plexsync.reports.edits import edit_words
-from plexsync.reports.format import lasting, many, seen, unstamped
+from plexsync.reports.format import lasting, many, safe, seen, unstamped
 from plexsync.reports.status import OWED, counted_collections, play_counts, server_words, too_many, verified_words
 from plexsync.reports.verdict import closed_gates, verdict_line, word_for_worker
 from plexsync.reports.workers import machine_words
+from plexsync.rules.causes import cure_of
+from plexsync.rules.choices import hold_cause, hold_line
 from plexsync.rules.gate_names import CURE, REFUSES, SERVERS, GateName, caption, is_covered
 from plexsync.rules.status_words import (
     DOWN,
@@ -15,8 +19,10 @@ from plexsync.rules.status_words import (
     ON_HOLD,
     SWITCHED_OFF,
     UP,
+    SceneStatus,
     buckets,
     counted,
+    in_sync_words,
     job_counts,
 )
 
@@ -28,36 +34,32 @@ if TYPE_CHECKING:
 WORKER_HINTS = {NOT_RUNNING: " (plexsync serve)", HANGS: " (restart plexsync serve)"}
 
 
-def page(facts: "StatusFacts", look: Look, plex: str = "") -> str:
-    """The output of `plexsync status` as text. With several Plex servers, it begins with the name `plex` of this one."""
+def show_page(out: Console, facts: "StatusFacts", plex: str = "") -> None:
+    """Print `plexsync status` as text. With several Plex servers, it begins with the name `plex` of this one."""
     scenes = facts["scenes"]
     name = f"{plex}: " if plex else ""
-    parts = [look.sentence(safe(f"{name}{verdict_line(facts['verdict'], _now(facts), plex)}"))]
+    say(out, safe(f"{name}{verdict_line(facts['verdict'], _now(facts), plex)}"), style="bold")
     if banner := too_many(facts["dlq"]["count"], facts["dlq"]["max"]):
-        parts.append(look.sentence(banner))
-    parts += [
-        look.sentence(safe(f"{caption(server)} is {ON_HOLD}: {held['message']}."))
-        for server, held in facts["holds"].items()
-        if held["choice"]
-    ]
+        say(out, banner, style="bold")
+    for server, held in facts["holds"].items():
+        if held["choice"]:
+            say(out, safe(f"{caption(server)} is {ON_HOLD}: {held['message']}."), style="bold")
     statuses = []
     for bucket in buckets():
         if count := sum(scenes[status]["count"] for status in bucket):
             since = min(filter(None, (scenes[status]["since"] for status in bucket)), default="")
-            statuses.append((bucket[0].word, f"{count:,}", _when(since, facts) if since else ""))
+            word = in_sync_words(facts["kept_fields"]) if bucket[0] is SceneStatus.IN_SYNC else bucket[0].word
+            statuses.append((word, f"{count:,}", _when(since, facts) if since else ""))
     if statuses:
-        parts.append(look.table("Scenes", ("status", "count", "the oldest"), statuses, right=(1,)))
-    rows = [(row.word, f"{row.count:,}", row.meaning) for row in job_counts(facts["jobs"], _resting(facts))]
-    parts.append(look.table("Queue", ("state", "count", ""), rows, right=(1,)))
-    parts.append(look.table("Servers", ("server", "state", "failures", "next try", "why"), _servers(facts)))
+        out.print(table("Scenes", ("status", "count", "the oldest"), statuses, right=(1,)))
+    counts = job_counts(facts["jobs"], _resting(facts), kept_fields=facts["kept_fields"])
+    rows = [(row.word, f"{row.count:,}", row.meaning) for row in counts]
+    out.print(table("Queue", ("state", "count", ""), rows, right=(1,)))
+    out.print(table("Servers", ("server", "state", "failures", "next try", "why"), _servers(facts)))
     if facts["dead"]:
-        # Imported on use, to start fast.
-        from plexsync.rules.causes import cure_of
-
         dead = [(cause, f"{count:,}", cure_of(cause).meaning) for cause, count in sorted(facts["dead"].items())]
-        parts.append(look.table("Dead letters", ("cause", "count", ""), dead, right=(1,)))
-    parts.append(look.table("", ("", ""), _rest(facts)))
-    return "".join(parts)
+        out.print(table("Dead letters", ("cause", "count", ""), dead, right=(1,)))
+    out.print(table("", ("", ""), _rest(facts)))
 
 
 def _now(facts: "StatusFacts") -> int:
@@ -69,8 +71,8 @@ def _when(moment: "str | None", facts: "StatusFacts") -> str:
 
 
 def _resting(facts: "StatusFacts") -> dict[str, int]:
-    skipped = facts["scenes"].get("skipped", {"count": 0})["count"]
-    return {"undone": facts["undone"]["undone"], "released": facts["undone"]["released"], "skipped": skipped}
+    chosen = {name: facts["scenes"].get(name, {"count": 0})["count"] for name in ("skipped", "not_shown")}
+    return {**chosen, "undone": facts["undone"]["undone"], "released": facts["undone"]["released"]}
 
 
 def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
@@ -83,16 +85,13 @@ def _servers(facts: "StatusFacts") -> list[tuple[str, ...]]:
         if held:
             again, reason = held["retest_at"], _hold(held)
         if state == UP and not _answered(facts, server):
-            state = "nothing known yet"
+            state = "no sync yet"
         rows.append((caption(server), state, f"{breaker['failures']}", _when(again, facts) if again else "", reason))
     return rows
 
 
 def _hold(held: "HoldFacts") -> str:
     """The reason for a hold, with what ends it."""
-    # Imported on use, to start fast.
-    from plexsync.rules.choices import hold_line
-
     return hold_line(held["setting"], held["message"], held["choice"])
 
 
@@ -117,7 +116,7 @@ def _rest(facts: "StatusFacts") -> list[tuple[str, str]]:
     verdict = "" if kept["balanced"] else ": THEY DO NOT BALANCE, please report this"
     return [
         ("due now", f"{facts['due']:,}"),
-        ("oldest queued", _when(facts["oldest_due"], facts) if facts["oldest_due"] else "-"),
+        ("oldest queued", _when(facts["oldest_due"], facts) if facts["oldest_due"] else "nothing is due"),
         ("worker", f"{runs}{safe(machine_words(worker))}{off}; last heartbeat {_when(worker['heartbeat'], facts)}"),
         *([("dashboard", safe(facts["dashboard"]["url"]))] if facts["dashboard"] else []),
         *_events(facts["events"]),
@@ -210,13 +209,7 @@ def _outages(facts: "StatusFacts") -> list[tuple[str, str]]:
 
 
 def _outage(outage: "OutageFacts") -> str:
-    if outage["kind"] == "hold":
-        # Imported on use, to start fast.
-        from plexsync.rules.choices import hold_cause
-
-        state = f"{ON_HOLD} ({hold_cause(outage['cause'])})"
-    else:
-        state = DOWN
+    state = f"{ON_HOLD} ({hold_cause(outage['cause'])})" if outage["kind"] == "hold" else DOWN
     return f"{caption(outage['server'])} {state}"
 
 

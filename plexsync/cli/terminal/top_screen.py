@@ -1,12 +1,12 @@
 """The screen of `plexsync top`: one snapshot, drawn to fit any size from 60 columns on."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from plexsync.cli.terminal.plain import folded
 from plexsync.cli.terminal.snapshot import Coming, Event, Glance, RunningJob
 from plexsync.reports.format import ago, lasting, many, safe, stamp
 from plexsync.reports.verdict import BAD, WAIT, WELL, verdict_line, worker_hangs
@@ -77,7 +77,7 @@ def _line(name: str, *pieces: tuple[str, str]) -> Text:
 def _verdict(snapshot: Glance, width: int) -> list[Text]:
     """The verdict, on two lines at most."""
     style = f"bold {TONES[snapshot.verdict['tone']]}"
-    first, *others = folded(safe(verdict_line(snapshot.verdict, snapshot.now)), width)
+    first, *others = textwrap.wrap(safe(verdict_line(snapshot.verdict, snapshot.now)), width)
     lines = [first, " ".join(others)] if others else [first]
     return [Text(line, style=style, no_wrap=True, overflow="ellipsis") for line in lines]
 

@@ -85,13 +85,10 @@ class CollectionComparison:
     def _is_due(self) -> bool:
         with self._store.reading() as db:
             scenes, noted = db.notes.number(LAST_RECONCILE), db.notes.text(COLLECTIONS_COMPARED)
-            waits = db.notes.text(WISHES) == CHANGED
-        at, _, settings = noted.partition(" ")
+            differ = _differ(db, self._settings)
+        at, _, _ = noted.partition(" ")
         # Before the first full comparison there is nothing to compare that the scenes have not brought.
-        # With changed settings the comparison of scenes comes first: it may wait for a yes.
-        return (
-            scenes is not None and not waits and (settings != self._settings or not at.isdecimal() or int(at) < scenes)
-        )
+        return scenes is not None and (differ or not at.isdecimal() or int(at) < scenes)
 
     def compare(self, stopping: Callable[[], bool] = lambda: False) -> int | None:
         """Queue every collection that may be out of step; returns their number, None if stopped. Raises NeighbourError."""
@@ -99,11 +96,11 @@ class CollectionComparison:
         self._gates.enter(*READS)
         self._identity.check_again(self._gates)
         with self._store.reading() as db:
-            noted = db.notes.text(COLLECTIONS_COMPARED)
+            noted, differ = db.notes.text(COLLECTIONS_COMPARED).partition(" ")[2], _differ(db, self._settings)
             sections = {section.uuid or section.key: section.key for section in db.sections.all()}
             # Nothing is inspected in a library that is not synced.
             rows = {row.id: row for page in all_rows(db) for row in page if row.library in sections}
-        if noted.partition(" ")[2] != self._settings:
+        if differ:
             wanted = set(rows)
         else:
             wanted = self._moved_in_plex(rows, sections)
@@ -114,7 +111,7 @@ class CollectionComparison:
         with self._store.writing() as tx:
             for id in sorted(wanted):
                 tx.jobs.want(COLLECTION, id, Why.SWEEP, self._clock.now())
-            tx.notes.save(COLLECTIONS_COMPARED, f"{began} {self._settings}")
+            tx.notes.save(COLLECTIONS_COMPARED, f"{began} {self._settings if differ else noted}")
         if wanted:
             log.info("%d collections may have changed and are inspected", len(wanted))
         return len(wanted)
@@ -181,6 +178,12 @@ class CollectionComparison:
             if as_text(placed_order(members_in(order), places)) != order:
                 reordered.add(row.id)
         return reordered
+
+
+def _differ(db: Reader, settings: str) -> bool:
+    """Whether the last comparison of collections had other settings. Those that the scenes wait for do not count yet."""
+    noted = db.notes.text(COLLECTIONS_COMPARED).partition(" ")[2]
+    return noted != settings and db.notes.text(WISHES) != CHANGED
 
 
 def is_below(scenes: int, profile: Profile) -> bool:

@@ -11,7 +11,6 @@ from functools import partial
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.imports.open_changes import OpenChanges
-from plexsync.flows.plays.rating_bases import RatingRules
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.import_names import AllNames, NameKind, Names
@@ -19,6 +18,7 @@ from plexsync.rules.imports import ImportItem, ImportPlan, LeftOut, filled, plan
 from plexsync.rules.job import Absent, Dead, Dropped, Gone, Kind, OutOfScope, State, Waiting
 from plexsync.rules.neighbours import Stash, StashImport
 from plexsync.rules.plan_records import Policy
+from plexsync.rules.ratings import RatingRules
 from plexsync.rules.scene import Scene
 from plexsync.rules.values import Value
 from plexsync.store.database import Database

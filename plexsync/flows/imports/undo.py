@@ -9,11 +9,12 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, WRITE_STASH
 from plexsync.flows.imports.importer import STOPPED, ImportResult
 from plexsync.flows.imports.open_changes import OpenChanges
-from plexsync.flows.plays.rating_bases import RatingRules, is_rated_both_ways
+from plexsync.flows.plays.rating_bases import is_rated_both_ways
 from plexsync.rules.errors import NeighbourError, Unavailable
 from plexsync.rules.import_names import KIND_OF, MissingName, NameKind, StashField
 from plexsync.rules.import_records import OPEN_STATES, ChangeState, ImportChange, StashFields
 from plexsync.rules.neighbours import Clock, StashImport
+from plexsync.rules.ratings import RatingRules
 from plexsync.store.database import Database
 
 

@@ -10,7 +10,6 @@ forgotten here, and stays in Stash: Plex may be a restored backup, which gives t
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from plexsync.engine.gates import Gates
@@ -22,14 +21,13 @@ from plexsync.rules.job import DAY, PLAYS, Why
 from plexsync.rules.neighbours import Clock, PlexWatch, Stash
 from plexsync.rules.note_keys import PLAYS_QUEUED
 from plexsync.rules.paths import base_name
-from plexsync.rules.plays import PlaySource
+from plexsync.rules.plays import OWNER, PlaySource, WatchRules
 from plexsync.rules.records import PlexPlay
 from plexsync.rules.status_words import DOWN
 from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.plays")
 
-OWNER = 1
 # The note of the server, and of the second from which on the history of an account there was read once to its end.
 READ_SINCE = "plays:since:"
 # The note of the number of an account, by the name that `watch_account` has for it.
@@ -48,25 +46,6 @@ BATCH = 50
 
 class UnknownAccount(Exception):
     """`watch_account` names no account of the server, or several. The message is one line for display."""
-
-
-@dataclass(frozen=True)
-class WatchRules:
-    """Whose plays count, and since when.
-
-    `account`: the number or the name of an account of the Plex server, '' for its owner. `since`: UTC seconds. `resume`:
-    whether resume points are brought too. `marks`: whether what you mark as played is a play.
-    """
-
-    account: str = ""
-    since: int = 0
-    resume: bool = False
-    marks: bool = False
-
-    @property
-    def number(self) -> int | None:
-        """The number of the account; None if a name has to be looked up."""
-        return int(self.account or OWNER) if not self.account or self.account.isdecimal() else None
 
 
 def account_in(db: Reader, rules: WatchRules) -> int | None:

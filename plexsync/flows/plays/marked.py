@@ -10,12 +10,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.flows.plays.errands import PlaysFinding
-from plexsync.flows.plays.history_poll import OWNER, HistoryPoll
+from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.item import Item
 from plexsync.rules.job import PLAYS, Waiting, Why
 from plexsync.rules.marked_plays import CountedViews, FoundMarks, counted_views, decide_mark, grows
 from plexsync.rules.neighbours import Clock
+from plexsync.rules.plays import OWNER
 from plexsync.store.database import Reader, Writer
 
 OTHER_VIEWER = "marks are those of the owner's account, and watch_account is another one"
@@ -102,9 +103,3 @@ class MarkedPlays:
         marks = [(source, moment) for moments in plays.values() for moment, source in moments.items()]
         tx.plays.save_history(OWNER, marks, now=now)
         tx.view_counts.save({item: (before, decision.counted) for item, (before, decision) in decisions.items()})
-
-
-def drop_marks(tx: Writer) -> None:
-    """Drop the marks that were saved, since they are not asked for any more; their views stay dealt with."""
-    tx.view_counts.explain_marks()
-    tx.plays.drop_marks()

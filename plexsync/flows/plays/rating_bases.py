@@ -5,32 +5,17 @@ what the other one has left.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from plexsync.rules.item import Item
 from plexsync.rules.plan_records import Memory, Pushing, Remembered
-from plexsync.rules.ratings import NO_RATING, UNKNOWN, ItemRating, RememberedRating, Wins, plex_rating, plex_text
-from plexsync.rules.records import SectionRow
+from plexsync.rules.ratings import NO_RATING, UNKNOWN, ItemRating, RatingRules, RememberedRating, plex_rating, plex_text
 from plexsync.rules.scene import Scene
-from plexsync.rules.text import fold
 from plexsync.rules.values import Held
 from plexsync.store.database import Reader, Writer
 
 FIELD = "userRating"
 Pair = tuple[int, str]
-
-
-@dataclass(frozen=True)
-class RatingRules:
-    """Which side wins if both have moved, and whether ratings are synced: in general, and in libraries by folded name."""
-
-    wins: Wins = "stash"
-    on: bool = True
-    libraries: Mapping[str, bool] = field(default_factory=dict)
-
-    def sections(self, rows: Iterable[SectionRow]) -> frozenset[str]:
-        """The keys of the libraries in which ratings are synced."""
-        return frozenset(row.key for row in rows if self.libraries.get(fold(row.title), self.on))
 
 
 def item_rating(item: Item) -> ItemRating:

@@ -8,12 +8,12 @@ from functools import partial
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX
-from plexsync.flows.plays.rating_bases import RatingRules, bases_of, item_rating, save_bases
+from plexsync.flows.plays.rating_bases import bases_of, item_rating, save_bases
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import RATING, Why
 from plexsync.rules.neighbours import Clock, PlexRatings
-from plexsync.rules.ratings import NO_RATING, ItemRating, RememberedRating, plex_rating, stash_rating
+from plexsync.rules.ratings import NO_RATING, ItemRating, RatingRules, RememberedRating, plex_rating, stash_rating
 from plexsync.rules.records import Rated, SectionRow
 from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import DOWN

@@ -18,7 +18,7 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STA
 from plexsync.flows.plays.canaries import write_canaries
 from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED
 from plexsync.flows.plays.pairs import left_alone
-from plexsync.flows.plays.rating_bases import Pair, RatingRules, bases_of, item_rating, open_until, save_bases
+from plexsync.flows.plays.rating_bases import Pair, bases_of, item_rating, open_until, save_bases
 from plexsync.flows.plays.rating_errands import RatingErrand, RatingFinding, RatingJournal, begun, items_follow
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection import BEING_PROBED
@@ -34,6 +34,7 @@ from plexsync.rules.plan_records import Pushing
 from plexsync.rules.ratings import (
     NO_RATING,
     RatingPlan,
+    RatingRules,
     RememberedRating,
     plan_rating,
     stash_rating,

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
-from plexsync.flows.plays.history_poll import CROWD, OWNER, HistoryPoll, UnknownAccount
+from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import Missing, NeighbourError
 from plexsync.rules.item import Viewing
 from plexsync.rules.job import PLAYS, Why
 from plexsync.rules.neighbours import Clock, PlexWatch
+from plexsync.rules.plays import OWNER
 from plexsync.rules.records import ViewingPage
 from plexsync.rules.resume import is_news, newest
 from plexsync.rules.status_words import DOWN

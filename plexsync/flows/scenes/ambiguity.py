@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from plexsync.rules.job import Dead
+from plexsync.rules.job import Dead, NotShown
 from plexsync.rules.match_records import Binding, Reason, Unclear
 
 # Prefixes of the errors of ambiguous scenes: its item belongs to another scene, by the order of its files or because you
@@ -18,16 +18,22 @@ DURATION_ONLY = "one item fits by name and duration only"
 BOUND_ITEM = "bound by hand, but item"
 
 
-def unclear(verdict: Unclear) -> Dead:
-    """The dead letter of an ambiguous match: nothing is written. Inspected again when the candidates change."""
+def unclear(verdict: Unclear) -> Dead | NotShown:
+    """The dead letter of an ambiguous match: nothing is written. Inspected again when the candidates change.
+
+    What you bound to another scene asks for nothing: the scene rests.
+    """
     keys = sorted(candidate.key for candidate in verdict.candidates)
     if verdict.reason == "duration only":
         remedy = "plexsync explain shows it, plexsync bind --by-duration binds it"
         return Dead("ambiguous", f"{DURATION_ONLY}: nothing is written ({remedy})", ",".join(keys))
     rivals = ", ".join(map(str, sorted({candidate.rival for candidate in verdict.candidates if candidate.rival})))
+    if verdict.reason == "bound elsewhere":
+        remedy = f"plexsync unbind {rivals.split(',')[0]} {keys[0]}"
+        summary = f"{BOUND_ELSEWHERE}, {rivals}, which Plex shows ({remedy} takes that back)"
+        return NotShown(summary, "elsewhere:" + ",".join(keys))
     summaries: Mapping[Reason, str] = {
         "shared item": SHARED_ITEM,
-        "bound elsewhere": f"{BOUND_ELSEWHERE}, {rivals}",
         "two scenes": f"{TWO_SCENES}, this one and scene {rivals}",
     }
     summary = summaries.get(verdict.reason) or (SEVERAL_ITEMS if len(keys) > 1 else ONE_ITEM)

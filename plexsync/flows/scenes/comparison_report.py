@@ -30,7 +30,7 @@ class ComparisonReport:
     count as PlexSync's own by evidence, and `kept` scenes values that are left as yours. In a database without a full
     comparison since it began or was restored, `undecidable` scenes have locked values that may be from an earlier
     database; they count as yours. `without_scene` counts the items in Plex that no scene shows; None unless all were
-    compared.
+    compared. `holding`: changed settings wait for your yes, and what they alone would write was not queued.
     """
 
     scenes: int = 0
@@ -47,12 +47,18 @@ class ComparisonReport:
     kept: int = 0
     undecidable: int = 0
     kept_fields: int = 0
+    holding: bool = False
 
     def count(self, sight: Inspection, standing: str) -> None:
         """Count a scene that stands so."""
         self.scenes += 1
         self.standing[standing] += 1
         self.kept_fields += sight.kept_fields if standing == KEPT else 0
+
+    def position(self, settings: str, after: int) -> str:
+        """The text from which a comparison that is interrupted after this scene goes on, with the same settings."""
+        names = ("began", "scenes", "standing", "wanted", "gone", "holding", *COUNTS)
+        return json.dumps({"settings": settings, "after": after, **{name: getattr(self, name) for name in names}})
 
     def count_evidence(self, sights: Iterable[Inspection], *, is_first: bool) -> None:
         """Count the scenes for which evidence of a restore decided; `is_first`: and those for which nothing could."""

@@ -14,7 +14,7 @@ from plexsync.engine.tickets import READ_STASH, READS, WRITE_STASH
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import Kind, State, Waiting, Why
+from plexsync.rules.job import NOT_SHOWN, Kind, State, Waiting, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.records import SectionRow
 from plexsync.store.database import Database, Writer
@@ -37,6 +37,10 @@ CURES: Mapping[str, tuple[str, ...]] = {
     "strict": ("strict",),
     "matching": ("ambiguous",),
 }
+
+
+# The state and cause of scenes whose candidates decide.
+BY_CANDIDATES = ((State.DEAD, "ambiguous"), (State.DROPPED, NOT_SHOWN))
 
 
 def bindings_changed(tx: Writer) -> None:
@@ -136,15 +140,17 @@ class Curer:
 
     def _look_again(self, stopping: Callable[[], bool]) -> int:
         total = 0
-        after: tuple[str, int] = (Kind.SCENE, 0)
-        while not stopping():
-            with self._store.reading() as db:
-                rows = db.jobs.in_state(State.DEAD, error_class="ambiguous", limit=LOOKED, after=after)
-            ids = [row.id for row in rows if row.kind == Kind.SCENE]
-            if not ids:
-                break
-            total += self._try_again({sight.id: sight.desired for sight in self._looker.look(ids) if is_certain(sight)})
-            after = (rows[-1].kind, rows[-1].id)
+        for state, cause in BY_CANDIDATES:
+            after: tuple[str, int] = (Kind.SCENE, 0)
+            while not stopping():
+                with self._store.reading() as db:
+                    rows = db.jobs.in_state(state, error_class=cause, limit=LOOKED, after=after)
+                ids = [row.id for row in rows if row.kind == Kind.SCENE]
+                if not ids:
+                    break
+                sights = self._looker.look(ids)
+                total += self._try_again({sight.id: sight.desired for sight in sights if is_certain(sight)})
+                after = (rows[-1].kind, rows[-1].id)
         if total:
             log.info("the items of Plex changed: %d ambiguous scenes are retried", total)
         return total
@@ -155,7 +161,7 @@ class Curer:
         with self._store.writing() as tx:
             for id, desired in wants.items():
                 row = tx.jobs.find(Kind.SCENE, id)
-                if row is not None and row.state is State.DEAD and desired and desired != row.desired:
+                if row is not None and row.state in (State.DEAD, State.DROPPED) and desired and desired != row.desired:
                     tx.jobs.want(Kind.SCENE, id, Why.SWEEP, now, desired=desired)
                     count += 1
             tx.tallies.add("cured", count)

@@ -23,7 +23,7 @@ from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.flows.scenes.undo_marks import end_undone
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import PICTURES
-from plexsync.rules.job import Absent, Dead, Done, Dropped, Gone, Job, Kind, Outcome, State
+from plexsync.rules.job import NOT_SHOWN, Absent, Dead, Done, Dropped, Gone, Job, Kind, NotShown, Outcome, State
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Database, Writer
@@ -213,7 +213,7 @@ class SceneFlow:
                 case Dead():
                     words[id] = outcome.cls
                 case Dropped():
-                    words[id] = "differs"
+                    words[id] = NOT_SHOWN if isinstance(outcome, NotShown) else "differs"
                 case Gone():
                     tx.standings.drop((), after=id - 1, upto=id)
         tx.standings.save(words, now=now)

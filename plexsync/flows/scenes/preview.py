@@ -14,7 +14,7 @@ from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.reconcile import stands
 from plexsync.rules.approval import FieldChange, field_change
-from plexsync.rules.job import SKIPPED, Absent, Dead, Gone, Kind, OutOfScope, State
+from plexsync.rules.job import SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.plan_records import Note
 from plexsync.rules.records import JobRow
@@ -165,7 +165,7 @@ def _standing(sight: Inspection, row: JobRow | None, *, is_left: bool) -> str:
 
 def _why(sight: Inspection) -> str:
     match sight.outcome:
-        case Absent(error=error) | Dead(error=error) | OutOfScope(error=error):
+        case Absent(error=error) | Dead(error=error) | OutOfScope(error=error) | NotShown(error=error):
             return error
     return str(sight.error) if sight.error is not None else ""
 

@@ -19,7 +19,7 @@ from itertools import islice
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
-from plexsync.flows.scenes.changed_settings import note_changed, note_compared
+from plexsync.flows.scenes.changed_settings import held_back, note_changed, note_compared
 from plexsync.flows.scenes.comparison_report import COUNTS, ComparisonReport, save_report
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe, save_names
@@ -29,7 +29,7 @@ from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.flows.scenes.undo_marks import end_undone
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import DAY, Absent, Dead, Dropped, Gone, Kind, OutOfScope, State, Why
+from plexsync.rules.job import DAY, NOT_SHOWN, Absent, Dead, Dropped, Gone, Kind, NotShown, OutOfScope, State, Why
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, LAST_RUN, STASH_TAKEN
 from plexsync.rules.records import LAST_ID, JobRow
@@ -111,16 +111,21 @@ class Reconciler:
         note_changed(self._store, self._wishes, self._in_use)
 
     def reconcile(
-        self, progress: Progress = quiet, *, stopping: Callable[[], bool] = lambda: False, anew: bool = False
+        self,
+        progress: Progress = quiet,
+        *,
+        stopping: Callable[[], bool] = lambda: False,
+        anew: bool = False,
+        holding: bool = False,
     ) -> ComparisonReport:
         """Compare all scenes. Raises NeighbourError if a server is down; what was found by then stays queued.
 
-        Continues an interrupted comparison, unless `anew`.
+        Continues an interrupted comparison, unless `anew`. `holding`: what changed settings would write waits for a yes.
         """
         self._enter()
         self._identity.check_again(self._gates)
         self._looker.recovery.check(again=True)
-        report = self._begun(anew=anew)
+        report = self._begun(anew=anew, holding=holding)
         total = self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
         before = self._indexer.wanted
         self._indexer.freshen(force=not report.after)
@@ -139,7 +144,7 @@ class Reconciler:
                 with self._store.writing() as tx:
                     self._compare(tx, sights, report)
                     self._settle_range(tx, present, report, after=last, upto=upto)
-                    tx.notes.save(CURSOR, self._cursor(report, upto))
+                    tx.notes.save(CURSOR, report.position(self._settings, upto))
                 last = upto
                 progress(report.scenes, total)
         self._end(report, last)
@@ -170,10 +175,10 @@ class Reconciler:
         report.complete = True
         return report
 
-    def try_reconcile(self, *, stopping: Callable[[], bool] = lambda: False) -> bool:
+    def try_reconcile(self, *, stopping: Callable[[], bool] = lambda: False, holding: bool = False) -> bool:
         """As `reconcile`, for the schedule: if a server is down, a later call tries again. True if it was complete."""
         try:
-            return self.reconcile(stopping=stopping).complete
+            return self.reconcile(stopping=stopping, holding=holding).complete
         except NeighbourError as error:
             log.info("reconcile put off: %s", error)
             return False
@@ -184,7 +189,7 @@ class Reconciler:
 
     # --- position ----------------------------------------------------------------------------------------------------
 
-    def _begun(self, *, anew: bool) -> ComparisonReport:
+    def _begun(self, *, anew: bool, holding: bool) -> ComparisonReport:
         """The report of an interrupted comparison that is still valid, else an empty report that starts now."""
         now = self._clock.now()
         with self._store.reading() as db:
@@ -192,7 +197,8 @@ class Reconciler:
         try:
             progress = json.loads(noted) if noted else {}
             began, after = progress["began"], progress["after"]
-            if progress["settings"] == self._settings and 0 <= now - began <= OLDEST:
+            goes_on = (progress["settings"], progress.get("holding", False)) == (self._settings, holding)
+            if goes_on and 0 <= now - began <= OLDEST:
                 standing = Counter(progress["standing"])
                 return ComparisonReport(
                     progress["scenes"],
@@ -201,24 +207,12 @@ class Reconciler:
                     progress["gone"],
                     began=began,
                     after=after,
+                    holding=holding,
                     **{name: progress.get(name, 0) for name in COUNTS},
                 )
         except (ValueError, KeyError, TypeError):
             pass  # Nothing was interrupted, or the position is unreadable.
-        return ComparisonReport(began=now)
-
-    def _cursor(self, report: ComparisonReport, after: int) -> str:
-        progress = {
-            "began": report.began,
-            "settings": self._settings,
-            "after": after,
-            "scenes": report.scenes,
-            "standing": report.standing,
-            "wanted": report.wanted,
-            "gone": report.gone,
-            **{name: getattr(report, name) for name in COUNTS},
-        }
-        return json.dumps(progress)
+        return ComparisonReport(began=now, holding=holding)
 
     def _end(self, report: ComparisonReport, last: int) -> None:
         """Finish the comparison: no scenes follow the last one of Stash, and every item was compared."""
@@ -232,7 +226,8 @@ class Reconciler:
             tx.notes.save(LAST_RUN, str(report.began))
             tx.notes.save(LAST_RECONCILE, str(self._clock.now()))
             tx.notes.save(CURSOR, "")
-            note_compared(tx, self._wishes, self._in_use)
+            if not report.holding:
+                note_compared(tx, self._wishes, self._in_use)
             if (tx.notes.number(STASH_TAKEN) or 0) <= report.began:
                 tx.notes.save(STASH_TAKEN, "")
         self._losses.follow(compared=report.began, present=report.scenes)
@@ -292,6 +287,7 @@ class Reconciler:
         served = [sight.id for sight in sights if sight.targets or standings[sight.id] == "outside"]
         report.wanted += tx.jobs.wake([(Kind.SCENE, id) for id in served], now=now)
         rows = tx.jobs.of(Kind.SCENE, standings)
+        waiting = held_back(tx, sights) if report.holding else set[int]()
         news: dict[int, str] = {}
         for sight in sights:
             standing = standings[sight.id]
@@ -301,10 +297,13 @@ class Reconciler:
                 # Another scene died or was dropped under this id.
                 tx.jobs.want(Kind.SCENE, sight.id, Why.EDIT, now, behind=True)
                 report.wanted += 1
-            elif self._news(row, sight, settled=standing in SETTLED and not has_due_choices(sight)):
+                continue
+            settled = standing in SETTLED and not has_due_choices(sight)
+            if sight.id not in waiting and self._news(row, sight, settled=settled):
                 news[sight.id] = sight.desired
                 report.wanted += 1
         tx.jobs.want_all(Kind.SCENE, news, Why.SWEEP, now)
+        standings = {id: standing for id, standing in standings.items() if id not in waiting}
         _save_standings(tx, standings, {sight.id: sight.kept_fields for sight in sights}, now)
         save_names(tx, sights, now=now)
         for observe in self.observing:
@@ -382,7 +381,7 @@ def stands(sight: Inspection) -> str:
     if isinstance(sight.outcome, Dead):
         return sight.outcome.cls
     if isinstance(sight.outcome, Dropped):
-        return "differs"
+        return NOT_SHOWN if isinstance(sight.outcome, NotShown) else "differs"
     if sight.outcome is not None or sight.error is not None:
         return "failed"
     if any(target.plan.edit for target in sight.targets):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from plexsync.engine.undo import CROWD, Progress, quiet
-from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.job import SKIPPED, Kind, State, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.plan_records import Undone
 from plexsync.store.database import Database, Reader, Writer
@@ -66,12 +66,12 @@ def redo_scenes(store: Database, clock: Clock, ids: Sequence[int], progress: Pro
 
 
 def sorted_out(db: Reader, ids: Sequence[int], redone: Redone) -> list[int]:
-    """Return those of these scenes that can be redone, and add the others to the lists of `redone`."""
+    """Return those of these scenes that can be redone, what you skipped too; add the others to the lists of `redone`."""
     marks, rows, ignored = db.memories.marks(ids), db.jobs.of(Kind.SCENE, ids), db.notes.ignored_once_undone(ids)
     ready = []
     for id in ids:
-        state = rows[id].state if id in rows else State.IDLE
-        if id not in marks:
+        state, cls = (rows[id].state, rows[id].cls) if id in rows else (State.IDLE, "")
+        if id not in marks and (state, cls) != (State.DROPPED, SKIPPED):
             redone.not_undone.append(id)
         elif state is State.IGNORED or id in ignored:
             redone.ignored.append(id)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from plexsync.engine import dead_letters
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.flows.scenes.inspection import Looker
@@ -79,6 +80,12 @@ def take_up_skipped(store: Database, clock: Clock, among: Collection[int] | None
         if not ids:
             return count
         after = ids[-1]
+
+
+def retry_all(store: Database, clock: Clock, cause: str = "") -> int:
+    """Retry all dead letters (of one cause); without a cause also what you skipped. Returns how many."""
+    retried = dead_letters.retry_all(store, clock, cause)
+    return retried if cause else retried + take_up_skipped(store, clock)
 
 
 # So few scenes are no library.

@@ -20,6 +20,7 @@ class FindingCounts(TypedDict):
     """In sync, but for fields that Plex keeps: locked there before PlexSync, or edited since."""
     undone: int
     released: int
+    not_shown: int
     failed: int
     """Scenes that could not be compared."""
 

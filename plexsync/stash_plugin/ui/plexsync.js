@@ -245,6 +245,7 @@
     ["undone", null, ["undone"]],
     ["released", null, ["released"]],
     ["skipped", null, ["skipped"]],
+    ["not shown", null, ["not_shown"]],
     ["dropped", null, ["dropped"]],
     ["gone", null, ["gone"]]
   ];

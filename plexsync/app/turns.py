@@ -1,24 +1,29 @@
-"""Probes beside a worker: another process asks for one, and the worker runs it between two steps.
+"""What other processes ask of a worker between two of its steps: to run a probe, and to stand still for an import.
 
-So nothing else writes to the item meanwhile. The worker also restores the item of an interrupted probe.
+The worker runs a probe that is asked for, so nothing else writes to its item meanwhile, and restores the item of an
+interrupted one. It stands still while an import writes to Stash, so no sync writes to Plex between the moment an import
+has read a value there and the moment it is in Stash. The import holds a lock of the operating system, so its end in any
+way lets the worker go on.
 """
 
 import logging
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from plexsync.app.clients import plex_client
 from plexsync.app.fingerprints import client_id
 from plexsync.app.parts import Parts
-from plexsync.app.probe.restore import restore_left
-from plexsync.app.probe.run import CantProbe, probe
-from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.scratch import ProbeOutcome
+from plexsync.rules.note_keys import HEARTBEAT
+from plexsync.rules.scratch import CantProbe, ProbeOutcome
 from plexsync.store.database import Database
+from plexsync.store.lock import IMPORT
+
+if TYPE_CHECKING:
+    from plexsync.plex.probe_client import ProbeClient
 
 log = logging.getLogger("PlexSync.probe")
 
@@ -26,15 +31,21 @@ log = logging.getLogger("PlexSync.probe")
 LOOK, RETRY = 1.0, 30.0
 # A request that no worker took for so long (ms) is dropped: nobody waits for it any more.
 STALE = 300_000
+# When the worker began to stand still (UTC ms); '' while it works.
+STANDS = "import:turn"
+# Seconds between two looks, and milliseconds between two heartbeats of a worker that stands still.
+STAND_LOOK, BEAT = 0.1, 10_000
 ENDED = "the worker ended during the probe"
 FAULT = "a fault of PlexSync; the log says more"
 
-Connect: TypeAlias = Callable[[], ProbeClient]
+Connect: TypeAlias = "Callable[[], ProbeClient]"
 T = TypeVar("T")
 
 
-def connected(parts: Parts) -> ProbeClient:
+def connected(parts: Parts) -> "ProbeClient":
     """A client for a probe by these parts."""
+    from plexsync.plex.probe_client import ProbeClient
+
     client = client_id(parts.store)
     return plex_client(ProbeClient, parts.config, parts.clock, client_id=client, alive=parts.watchdog.alive)
 
@@ -42,7 +53,7 @@ def connected(parts: Parts) -> ProbeClient:
 class ProbeTurn:
     """The worker's turn at a probe. Call it between two steps."""
 
-    def __init__(self, parts: Parts, stop: threading.Event, connect: Connect | None = None) -> None:
+    def __init__(self, parts: Parts, stop: threading.Event, connect: "Connect | None" = None) -> None:
         self._parts = parts
         self._stop = stop
         self._connect = connect or (lambda: connected(parts))
@@ -69,6 +80,8 @@ class ProbeTurn:
     def _restored(self, passed: float) -> bool:
         if passed < self._retry_at:
             return False
+        from plexsync.app.probe.restore import restore_left
+
         store, clock = self._parts.store, self._parts.clock
         _, error = self._asked(lambda plex: restore_left(store, plex, clock))
         if error:
@@ -82,6 +95,8 @@ class ProbeTurn:
             with store.writing() as tx:
                 tx.probes.withdraw_probe()
             return
+        from plexsync.app.probe.run import probe
+
         with store.writing() as tx:
             tx.probes.run_probe(at)
 
@@ -93,7 +108,7 @@ class ProbeTurn:
         with store.writing() as tx:
             tx.probes.save_probe_result(replace(outcome or ProbeOutcome(error=error), asked=at))
 
-    def _asked(self, act: Callable[[ProbeClient], T]) -> tuple[T | None, str]:
+    def _asked(self, act: Callable[["ProbeClient"], T]) -> tuple[T | None, str]:
         """Act on Plex; returns the result, and why that failed, or ''. The queue goes on whatever the error."""
         try:
             with closing(self._connect()) as plex:
@@ -112,3 +127,58 @@ def result_of(store: Database, asked: int) -> ProbeOutcome | None:
     with store.reading() as db:
         last = db.probes.probe_result()
     return last if last and last.asked == asked else None
+
+
+class OtherImport(Exception):
+    """Another import is writing."""
+
+
+class ImportTurn:
+    """Lets an import have the worker's turn. Call it between two steps."""
+
+    def __init__(self, parts: Parts, stop: threading.Event) -> None:
+        self._parts = parts
+        self._stop = stop
+
+    def __call__(self) -> None:
+        """Stand still while an import writes."""
+        store, clock, began = self._parts.store, self._parts.clock, None
+        while not self._stop.is_set() and self._parts.locks.is_locked(IMPORT):
+            now = clock.now()
+            if began is None or not 0 <= now - began < BEAT or not self._is_noted():
+                began = now
+                with store.writing() as tx:
+                    tx.notes.save(STANDS, str(now))
+                    tx.notes.save(HEARTBEAT, str(now))
+            self._parts.watchdog.alive()
+            clock.sleep(STAND_LOOK)
+
+    def _is_noted(self) -> bool:
+        with self._parts.store.reading() as db:
+            return bool(db.notes.text(STANDS))
+
+
+@contextmanager
+def import_turn(parts: Parts, *, alone: bool, stopping: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+    """Hold the worker's turn; yields False if `stopping` ended the wait for it. Raises OtherImport.
+
+    `alone`: this process holds the worker's lock, so there is no worker to wait for.
+    """
+    lock = parts.try_lock(IMPORT)
+    if lock is None:
+        raise OtherImport("another import is writing to Stash")
+    with lock:
+        with parts.store.writing() as tx:
+            tx.notes.save(STANDS, "")
+        yield alone or _stands_still(parts, stopping)
+
+
+def _stands_still(parts: Parts, stopping: Callable[[], bool]) -> bool:
+    """Wait until the worker stands still, or has ended: the next one stands still before its first step."""
+    while not stopping():
+        with parts.store.reading() as db:
+            stands = bool(db.notes.text(STANDS))
+        if stands or not parts.someone_works():
+            return True
+        parts.clock.sleep(STAND_LOOK)
+    return False

@@ -1,16 +1,98 @@
-"""A table that fits the terminal without breaking words; where its columns don't fit, each row becomes a block of lines."""
+"""Text and tables on standard output. A table fits the terminal without breaking words, or each row becomes a block."""
 
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import IO, cast
+
+from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from plexsync.reports.format import is_moment, safe
+
+WIDEST = 10_000
+LONGEST_WORD = 28
 # A longer word, such as a path, may be broken.
 LONGEST_KEPT = 14
 # Blanks between two columns, and at both edges together, with and without a head.
 HEADED, BARE = (3, 2), (2, 0)
 # From this number of columns on, rows can become blocks.
 WIDE = 3
+
+
+def paper() -> Console:
+    """Standard output for text. If it is not a terminal, nothing is folded and no line ends in blanks."""
+    out: IO[str] = sys.stdout if sys.stdout.isatty() else cast("IO[str]", Trimmed(sys.stdout))
+    return Console(file=out, highlight=False, markup=False, emoji=False, width=width_of(sys.stdout))
+
+
+class Trimmed:
+    """A file that removes the trailing blanks of table lines."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        """Write the text; lines come whole."""
+        return self._out.write(re.sub(r" +$", "", text, flags=re.MULTILINE))
+
+    def flush(self) -> None:
+        """Flush the file."""
+        self._out.flush()
+
+    def isatty(self) -> bool:
+        """Return False: this is no terminal."""
+        return False
+
+
+def width_of(out: IO[str]) -> int | None:
+    """None, the width of the terminal or COLUMNS, if there is one; else unlimited."""
+    return None if out.isatty() or os.environ.get("COLUMNS") else WIDEST
+
+
+def say(out: Console, text: str, *, style: str | None = None) -> None:
+    """Print a sentence; on a terminal it is wrapped between words, so that a copied path or address stays whole."""
+    lines = [
+        wrapped
+        for line in text.splitlines()
+        for wrapped in textwrap.wrap(line, out.width, break_long_words=False, break_on_hyphens=False) or [""]
+    ]
+    out.print("\n".join(lines), style=style, soft_wrap=True)
+
+
+def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> Table:
+    """A plain table; foreign texts are made safe for the terminal. `right` numbers the columns of figures.
+
+    On a terminal that is too narrow for its columns, each row is a block of lines.
+    """
+    drawn = FittedTable(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD if any(heads) else None,
+        show_header=any(heads),
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
+    )
+    cells = [[safe(cell) for cell in row] for row in rows]
+    for number, head in enumerate(heads):
+        whole = all(_is_word(row[number]) for row in cells)
+        drawn.add_column(
+            Text(head), justify="right" if number in right else "left", overflow="fold", no_wrap=bool(cells) and whole
+        )
+    for row in cells:
+        drawn.add_row(*map(Text, row))
+    return drawn
+
+
+def _is_word(cell: str) -> bool:
+    """Whether a cell is a moment, a number or a name, which should not be folded."""
+    return len(cell) <= LONGEST_WORD and (" " not in cell or is_moment(cell))
 
 
 class FittedTable(Table):

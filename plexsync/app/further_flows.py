@@ -1,0 +1,151 @@
+"""The flows beside that of scenes, each registered in one place: what it adds to a worker, and what ends with it.
+
+A flow that is off is not assembled and not imported. One that has written before stays, to take back what you ask for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from plexsync.app.flow_parts import FlowParts
+from plexsync.app.parts import Assembled, Parts
+from plexsync.app.rules import is_dressing_on, rating_rules, watch_rules
+from plexsync.engine import gate_rows
+from plexsync.engine.tickets import WRITE_STASH
+from plexsync.rules.job import COLLECTION, PLAYS, RATING, RATING_BACK
+from plexsync.rules.note_keys import COLLECTIONS_COMPARED, PLAYS_COMPARED, PLAYS_COUNTED
+from plexsync.store.database import Writer
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A flow. `assemble` returns what it adds, None if it is off; `clean_up` ends what is stored for what is off."""
+
+    assemble: Callable[[Parts], FlowParts | None]
+    clean_up: Callable[[Parts], None]
+
+
+def further_flows(parts: Parts) -> list[FlowParts]:
+    """Put the further flows together on these parts: those that are on, or have something to take back."""
+    return [added for flow in REGISTERED if (added := flow.assemble(parts)) is not None]
+
+
+def clean_up(parts: Parts) -> None:
+    """End what is queued and saved for the flows that are off."""
+    for flow in REGISTERED:
+        flow.clean_up(parts)
+
+
+# --- plays -----------------------------------------------------------------------------------------------------------
+
+
+def plays(parts: Parts) -> FlowParts | None:
+    """Plays that come from Plex to Stash."""
+    rules = watch_rules(parts.config)
+    with parts.store.reading() as db:
+        has_sent = db.plays.has_memory() or bool(db.watches.scenes(after=-1, limit=1))
+    if rules is None and not has_sent:
+        return None
+    from plexsync.app.way_back import plays_to_take_back, way_back
+
+    return (
+        FlowParts([plays_to_take_back(parts)])
+        if rules is None
+        else way_back(parts, rules).added(parts.config.stash_poll_interval)
+    )
+
+
+def clean_up_plays(parts: Parts) -> None:
+    """Forget the way back while it is off, and the marks as played while these are."""
+    if parts.config.watch_back == "off":
+        forget_way_back(parts, forgets_gate=rating_rules(parts.config) is None)
+    elif not parts.config.watch_marked:
+        with parts.store.writing() as tx:
+            drop_marks(tx)
+
+
+def drop_marks(tx: Writer) -> None:
+    """Drop the marks that were saved, since they are not asked for any more; their views stay dealt with."""
+    tx.view_counts.explain_marks()
+    tx.plays.drop_marks()
+
+
+def forget_way_back(parts: Assembled, *, forgets_gate: bool = True) -> None:
+    """Drop the queued plays and the saved history, since the way back is off.
+
+    Scenes with plays or a resume point that you want taken back stay in the queue. Switched on again, it reads all anew.
+    `forgets_gate`: nothing else is written to Stash, so what is stored about the gate for such writes goes as well.
+    """
+    with parts.store.writing() as tx:
+        asked = [*tx.plays.to_take_back(), *tx.watches.to_put_back()]
+        if tx.jobs.discard([PLAYS], but=asked) or tx.plays.has_history():
+            tx.plays.forget_history()
+        tx.view_counts.forget()
+        if forgets_gate:
+            gate_rows.forget(tx, WRITE_STASH, parts.clock.now())
+        for name in (PLAYS_COUNTED, PLAYS_COMPARED):
+            if tx.notes.text(name):
+                tx.notes.save(name, "")
+
+
+# --- ratings both ways -----------------------------------------------------------------------------------------------
+
+
+def ratings(parts: Parts) -> FlowParts | None:
+    """Ratings that go both ways."""
+    rules = rating_rules(parts.config)
+    if rules is None:
+        return None
+    from plexsync.app.rating_back import rating_back
+
+    return rating_back(parts, rules).added(parts.config.stash_poll_interval)
+
+
+def clean_up_ratings(parts: Parts) -> None:
+    """Forget ratings both ways while they go one way."""
+    if rating_rules(parts.config) is None:
+        forget_ratings(parts)
+
+
+def forget_ratings(parts: Assembled) -> None:
+    """Drop the queued ratings, and their memory, since they go one way. The scene flow remembers them meanwhile."""
+    with parts.store.writing() as tx:
+        if tx.jobs.discard([RATING, RATING_BACK]) or tx.ratings.scenes(limit=1):
+            tx.ratings.forget_all()
+
+
+# --- collections -----------------------------------------------------------------------------------------------------
+
+
+def collections(parts: Parts) -> FlowParts | None:
+    """Collections that PlexSync dresses."""
+    with parts.store.reading() as db:
+        has_written = bool(db.collections.counts())
+    if not (has_written or is_dressing_on(parts.settings.looks)):
+        return None
+    from plexsync.app.dressing import collection_dressing
+
+    return collection_dressing(parts).added()
+
+
+def clean_up_collections(parts: Parts) -> None:
+    """Forget the dressing of collections while it is off."""
+    if not is_dressing_on(parts.settings.looks):
+        forget_dressing(parts)
+
+
+def forget_dressing(parts: Assembled) -> None:
+    """Drop the queued collections, since no part is switched on. What was written stays, and so does what is remembered.
+
+    Collections that you want taken back stay in the queue. Switched on again, all are inspected anew.
+    """
+    with parts.store.writing() as tx:
+        tx.jobs.discard([COLLECTION], but=sorted(tx.collections.marks()))
+        if tx.notes.text(COLLECTIONS_COMPARED):
+            tx.notes.save(COLLECTIONS_COMPARED, "")
+
+
+REGISTERED = (
+    Registration(plays, clean_up_plays),
+    Registration(ratings, clean_up_ratings),
+    Registration(collections, clean_up_collections),
+)
