@@ -220,8 +220,7 @@ def assemble(
         choices = pictures.choices(plex, clock, is_on=settings.looks.gallery_choices > 0)
         return Looker(*of_both, pictures if settings.pictures else None, choices, patient=patient)
 
-    watch_looker = looker(indexer)
-    glances = looker(Indexer(store, plex, gates, clock, looks_only=True), visitors)
+    glances, watch_looker = looker(Indexer(store, plex, gates, clock, looks_only=True), visitors), looker(indexer)
     return Assembled(
         store=store,
         stash=stash,

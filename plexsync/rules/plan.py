@@ -80,17 +80,8 @@ def _plan(
     }
     if undone(memory) and is_undone(memory, values):
         return take_back_plan(values, item, memory, resolved)
-    if undone(resolved):
-        resolved = dict(begun_anew(resolved))
+    resolved = _to_sync(values, item, resolved, plain_names)
     kept = _kept(resolved)
-    resolved = {
-        name: entry
-        if entry.before is None or name not in values or name in kept
-        else with_earlier_value(name, entry, held(item, name))
-        for name, entry in resolved.items()
-    }
-    if plain_names:
-        resolved = cast_that_stays_away(resolved, values.get("actor", ""), item, plain_names)
     steps: dict[str, Decision] = {}
     beside = {name for name in names if beside_whom(name)}
     for name, value in values.items():
@@ -119,6 +110,20 @@ def _plan(
         notes=(*(step.note for step in steps.values() if step.note), *_kept_notes(values, _kept(resolved))),
         renamed=renamed,
     )
+
+
+def _to_sync(
+    values: Mapping[str, Value], item: Item, resolved: dict[str, Remembered], plain_names: Mapping[str, str]
+) -> dict[str, Remembered]:
+    """The memory of an item to sync: whatever was undone before, with earlier values, and with those who stay away."""
+    if undone(resolved):
+        resolved = dict(begun_anew(resolved))
+    kept = _kept(resolved)
+    earlier = [name for name, entry in resolved.items() if entry.before is not None and name in values]
+    for name in earlier:
+        if name not in kept:
+            resolved[name] = with_earlier_value(name, resolved[name], held(item, name))
+    return cast_that_stays_away(resolved, values.get("actor", ""), item, plain_names) if plain_names else resolved
 
 
 def _resolved(

@@ -36,7 +36,7 @@ from plexsync.flows.scenes.scene_matching import (
 )
 from plexsync.flows.scenes.undone_scenes import UndoneScenes
 from plexsync.rules.bound_items import untenable
-from plexsync.rules.desired import Wanted, digest, wanted
+from plexsync.rules.desired import Profile, Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
@@ -149,7 +149,7 @@ class Looker:
         back -= held_ignores
         inside = [scene for scene in scenes if scene.id not in settled or scene.id in back]
         ask = partial(self._look_in_plex, taking_over=taking_over, redoing=redoing)
-        parts = (part for part in (self.pictures if self._rules.pictured else None, self.choices) if part)
+        parts = (part for part in (self.pictures if self.pictured else None, self.choices) if part)
         with ExitStack() as stack:
             for part in parts:
                 stack.enter_context(part.batch(inside))
@@ -207,16 +207,9 @@ class Looker:
         past: Past,
     ) -> AbstractContextManager[None]:
         """Inside the block, the pictures of those of these scenes are read ahead that are certain to be planned."""
-        if self.pictures is None or not self._rules.pictured:
+        if self.pictures is None or not self.pictured:
             return nullcontext()
-        certain = []
-        for scene in scenes:
-            verdict = verdicts[scene.id]
-            if not isinstance(verdict, Matched) or verdict.bound:
-                continue
-            matches = [item for key in verdict.keys if isinstance(item := items.get(key), Item)]
-            if len(matches) == len(verdict.keys):
-                certain.append((scene, past.profiles.get(matches[0].section, self._rules.profile)))
+        certain = _certain(scenes, verdicts, items, past.profiles, self._rules.profile)
         return self.pictures.reading_ahead(certain)
 
     def _on_another_server(self, scenes: Sequence[Scene]) -> list[Inspection]:
@@ -369,6 +362,25 @@ class Looker:
         if not (memory or pushing or target.was_lost or take_over or self._rules.policy.adopt_lists):
             target = replace(target, old_lists=left_lists(shown.values, item))
         return self.choices.with_due(scene, target) if self.choices else target
+
+
+def _certain(
+    scenes: Sequence[Scene],
+    verdicts: Mapping[int, Verdict],
+    items: Mapping[str, Item | NeighbourError],
+    profiles: Mapping[str, Profile],
+    default: Profile,
+) -> list[tuple[Scene, Profile]]:
+    """The scenes among these that are certain to be planned, each with the profile of its library."""
+    certain = []
+    for scene in scenes:
+        verdict = verdicts[scene.id]
+        if not isinstance(verdict, Matched) or verdict.bound:
+            continue
+        matches = [item for key in verdict.keys if isinstance(item := items.get(key), Item)]
+        if len(matches) == len(verdict.keys):
+            certain.append((scene, profiles.get(matches[0].section, default)))
+    return certain
 
 
 def _keys(sight: Inspection) -> list[str]:
