@@ -123,7 +123,10 @@ def _to_sync(
     for name in earlier:
         if name not in kept:
             resolved[name] = with_earlier_value(name, resolved[name], held(item, name))
-    return cast_that_stays_away(resolved, values.get("actor", ""), item, plain_names) if plain_names else resolved
+    cast, actor = values.get("actor", ""), resolved.get("actor")
+    if not plain_names or actor is None or set(cast) <= set(actor.said):
+        return resolved
+    return cast_that_stays_away(resolved, cast, item, plain_names)
 
 
 def _resolved(

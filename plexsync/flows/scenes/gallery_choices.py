@@ -15,6 +15,7 @@ from functools import partial
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import WRITE_PLEX
 from plexsync.flows.scenes.choice_records import (
+    BEING_GIVEN,
     GIVEN,
     Choices,
     Giving,
@@ -195,6 +196,10 @@ class GalleryChoices:
         found = givings(db) if self.may_be_left else []
         self.may_be_left = self._is_on or bool(found)
         return found
+
+    def being_given(self, db: Reader) -> dict[str, Waiting]:
+        """The outcome of scenes with one of these items, which are being given pictures."""
+        return {giving.item: BEING_GIVEN for giving in self.unfinished(db)}
 
     # --- after a kill or a failure -----------------------------------------------------------------------------------
 

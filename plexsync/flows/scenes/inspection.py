@@ -16,7 +16,6 @@ from plexsync.flows.scenes.ambiguity import unclear, untied
 from plexsync.flows.scenes.approved_plans import approvals_of, approved_only
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
-from plexsync.flows.scenes.choice_records import BEING_GIVEN
 from plexsync.flows.scenes.collection_names import CollectionNames, NamingPlex, NamingStash
 from plexsync.flows.scenes.gallery_choices import GalleryChoices, requests_for
 from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of, save_names
@@ -120,7 +119,8 @@ class Looker:
         gone = [id for id in ids if id not in answers]
         if gone and self._rules.undo_gone:
             self._stash_identity.check_again(self._gates)
-        self.losses.ensure(gone)
+        if gone:
+            self.losses.ensure(gone)
         inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over, redoing=redoing) + failed
         if not gone:
             return inspections
@@ -227,7 +227,7 @@ class Looker:
             return list(sights)
         with self._store.reading() as db:
             probed = db.probes.probed()
-            busy = {giving.item: BEING_GIVEN for giving in self.mender.unfinished(db)} if self.mender else {}
+            busy = self.mender.being_given(db) if self.mender and self.mender.may_be_left else {}
         if probed is not None:
             busy[probed.key] = BEING_PROBED
         if not busy:
