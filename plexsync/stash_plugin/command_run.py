@@ -100,6 +100,9 @@ class CommandRunner:
         except child_process.NoEntry as error:
             self._report(f"plexsync: {error}")
             return 1
+        except ImportError as error:
+            self._report(f"plexsync: a package of PlexSync can't be used: {error}: the task Install packages mends it")
+            return 1
         except KeyboardInterrupt:
             return 130
 

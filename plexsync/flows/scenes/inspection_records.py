@@ -13,12 +13,13 @@ from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import LISTS, PICTURES, Item
 from plexsync.rules.job import Dead, Done, Dropped, Outcome, OutOfScope
 from plexsync.rules.match_records import Binding, Candidate, Step
+from plexsync.rules.memory import undone
 from plexsync.rules.origin import Origin, is_of
 from plexsync.rules.picture_evidence import PicturePast
 from plexsync.rules.plan_records import MARKS, Memory, Plan, Pushing, Remembered, Sending, Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.traits import UNKNOWN, ServerTraits
-from plexsync.rules.undo import begun_anew, undone
+from plexsync.rules.undo import begun_anew
 from plexsync.rules.values import Value
 from plexsync.store.database import Reader, Writer
 
@@ -199,6 +200,12 @@ class Past:
         """The fields that the journal has of an item of which Plex or the database is from an older moment."""
         return self.provenances[key].pushed_fields if key in self.provenances else frozenset()
 
+    def has_pictures(self, key: str, memory: Memory, pushing: Sequence[Pushing]) -> bool:
+        """Whether anything is remembered that can tell about pictures of an item."""
+        if key in self.doubted or key in self.provenances:
+            return True
+        return any(name in memory or any(name in push.fields for push in pushing) for name in PICTURES)
+
     def of_pictures(self, key: str, memory: Memory, pushing: Sequence[Pushing]) -> PicturePast:
         """What tells about the pictures of an item with this memory and these pushes."""
         is_first = not (memory or pushing or key in self.doubted or key in self.provenances)
@@ -235,7 +242,7 @@ class Past:
             own = () if (id, key) in self.memories else self.pushings.get((id, key), ())
             return self.memories[writer, key], (*self.pushings.get((writer, key), ()), *own)
         memory, pushing = self.of(id, key)
-        return begun_anew(memory), pushing
+        return begun_anew(memory) if undone(memory) else memory, pushing
 
     def _undone(self, id: int, key: str) -> bool:
         return bool(undone(self.memories[id, key]))

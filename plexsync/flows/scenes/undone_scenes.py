@@ -13,14 +13,14 @@ from plexsync.rules.desired import Profile, Wanted, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import FIELDS, Item
 from plexsync.rules.job import Done, Gone, Waiting
+from plexsync.rules.memory import placed, undone
 from plexsync.rules.neighbours import Stash
 from plexsync.rules.paths import base_name
-from plexsync.rules.pictures import placed
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Memory, Pushing, Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import BY_MARK
-from plexsync.rules.undo import is_taken_back, is_undone, ours_in, shows_our_hand, undo, undone
+from plexsync.rules.undo import is_taken_back, is_undone, ours_in, shows_our_hand, undo
 from plexsync.rules.values import Value
 from plexsync.store.database import Database
 
