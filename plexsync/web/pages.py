@@ -16,10 +16,11 @@ from plexsync.reports.format import ago, lasting, many, safe, share, stamp, unst
 from plexsync.reports.measures import compared, measures
 from plexsync.reports.rows import PLAY_WORDS, on_screen, short
 from plexsync.reports.scenes import left_out_words
+from plexsync.reports.shapes.scenes import PastAttempt
 from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.choices import hold_cause
 from plexsync.rules.gate_names import caption
-from plexsync.rules.status_words import SceneStatus, in_sync_words, job_word
+from plexsync.rules.status_words import SceneStatus, in_sync_words, job_word, status_of
 from plexsync.web.addresses import at_prefix, prefix_of
 from plexsync.web.context import Desk
 from plexsync.web.entry_desks import EntryDesk, EntryDesks
@@ -300,6 +301,15 @@ def _moment(value: int | str | None, now: int) -> Markup:
     return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(text, ago(at, now))
 
 
+def is_failure(attempt: PastAttempt) -> bool:
+    """Whether this attempt failed. Others ended with a status that is no fault: not in Plex yet, skipped, needs you."""
+    return status_of(attempt["then"], attempt["cause"], "") in (
+        SceneStatus.IN_SYNC,
+        SceneStatus.QUEUED,
+        SceneStatus.FAILED,
+    )
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -332,6 +342,8 @@ def _environment() -> Environment:
         "status": SceneStatus,
         "in_sync_words": in_sync_words,
         "job_word": job_word,
+        "status_of": status_of,
+        "is_failure": is_failure,
         "word_for_worker": word_for_worker,
         "worker_tone": worker_tone,
     }
