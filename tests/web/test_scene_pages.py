@@ -379,6 +379,7 @@ def test_an_undone_scene_has_a_button_that_redoes_it_in_the_place_of_sync_now(st
     work(world)
     page = plain(dash.get(f"/scenes/{id}").text)
     assert ("Redo" in page, "Sync now" in page, "Job: undone" in page) == (True, False, True)
+    assert ("Undo…" in page, "Release…" in page) == (False, False)
     assert f"#{id}" in plain(dash.get("/scenes?stands=undone").text)
     assert f"plexsync redo {id} at once" in plain(dash.post(f"/scenes/{id}/sync").text), (
         "an old page still has that button"
