@@ -20,6 +20,7 @@ from plexsync.reports.shapes.scenes import PastAttempt
 from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.choices import hold_cause
 from plexsync.rules.gate_names import caption
+from plexsync.rules.item import PICTURES
 from plexsync.rules.status_words import SceneStatus, in_sync_words, job_word, status_of
 from plexsync.web.addresses import at_prefix, prefix_of
 from plexsync.web.context import Desk
@@ -301,6 +302,13 @@ def _moment(value: int | str | None, now: int) -> Markup:
     return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(text, ago(at, now))
 
 
+def shown(value: object, field: str) -> object:
+    """The value of a field on a page: a picture in words, since its key tells nobody anything."""
+    if field in PICTURES and isinstance(value, str) and "://" in value:
+        return "an uploaded picture" if value.startswith("upload://") else "a picture of Plex's own"
+    return on_screen(value, field)
+
+
 def is_failure(attempt: PastAttempt) -> bool:
     """Whether this attempt failed. Others ended with a status that is no fault: not in Plex yet, skipped, needs you."""
     return status_of(attempt["then"], attempt["cause"], "") in (
@@ -329,7 +337,7 @@ def _environment() -> Environment:
         "number": "{:,}".format,
         "share": share,
         "short": short,
-        "on_screen": on_screen,
+        "on_screen": shown,
         "left_out": left_out_words,
         "measures": measures,
         "compared": compared,

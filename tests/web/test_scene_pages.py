@@ -18,6 +18,7 @@ from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import SceneStatus
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
+from plexsync.web.pages import shown as in_words
 from tests.journey.world import World, until
 from tests.patience import HANG
 from tests.web.conftest import Dash, dashboard
@@ -211,6 +212,7 @@ def test_the_job_of_a_scene_is_told_in_words_of_the_future(staged) -> None:
     told = plain(dash.get(f"/scenes/{found['absent']}").text)
     assert "Job: not in Plex yet, next look in " in told
     assert "failure" not in told
+    assert "the worker looks at the next scene" in plain(dash.get("/charts").text)
 
 
 def test_the_posters_of_both_servers_are_pictures(world: World) -> None:
@@ -222,7 +224,12 @@ def test_the_posters_of_both_servers_are_pictures(world: World) -> None:
     now = page[page.index('id="now"') : page.index('id="bind-title"')]
     pictures = re.findall(r'<td data-label="([^"]+)"><img class="picture" src="([^"]+)"', now)
     assert pictures == [("Stash says", "/pictures/scenes/1/thumb"), ("Plex has", "/pictures/items/1/thumb")]
-    assert "://posters" not in now
+    work(world, [1])
+    with dashboard(world) as dash:
+        page = dash.get("/scenes/1").text
+    assert "poster : chosen by Plex → became an uploaded picture and locked" in plain(page)
+    assert "://posters" not in page
+    assert in_words("media://ce/posters/frame", "thumb") == "a picture of Plex's own"
 
 
 def test_an_ambiguous_scene_offers_its_candidates_and_binding_one_settles_it(staged) -> None:
