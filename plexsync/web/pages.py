@@ -302,7 +302,7 @@ def _moment(value: int | str | None, now: int) -> Markup:
     return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(text, ago(at, now))
 
 
-def shown(value: object, field: str) -> object:
+def shown(value: str | tuple[str, ...] | None, field: str) -> str | tuple[str, ...] | None:
     """The value of a field on a page: a picture in words, since its key tells nobody anything."""
     if field in PICTURES and isinstance(value, str) and "://" in value:
         return "an uploaded picture" if value.startswith("upload://") else "a picture of Plex's own"
