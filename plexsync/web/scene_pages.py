@@ -21,6 +21,7 @@ from plexsync.reports.sorted_scenes import COLUMNS, SceneChoice, sorted_scenes
 from plexsync.reports.undo import not_queued
 from plexsync.rules.collection_status import named_status
 from plexsync.rules.errors import LocalFault, NeighbourError
+from plexsync.rules.item import PICTURES
 from plexsync.rules.job import Gone, Kind, Why
 from plexsync.rules.sorting import ScenePlace, Sort
 from plexsync.rules.status_words import MAIN, SceneStatus, buckets, in_bucket
@@ -149,6 +150,7 @@ def scene(ask: Ask) -> Response:
         title=(now.facts and now.facts["title"]) or stands["title"],
         items=_items(now.facts, [entry["key"] for entry in stored["remembered"]]),
         seen=now.facts or {},
+        pictures=PICTURES,
         collection_word=collection_word,
         away=now.away,
         gone=now.gone,

@@ -61,6 +61,8 @@ LINE_PACE = 0.5  # seconds between two updates of the live line
 UNDONE_PACE = 2.0  # seconds between two counts of undone scenes for that line
 LOG_PACE = 10.0  # seconds of batches per line of the log
 ASK_PACE = 2.0  # seconds between two requests for settings that Stash may hold
+# Where settings are missing that may be in Stash.
+OR_HERE = "`plexsync init` sets them here."
 TELL_PACE = 60.0  # seconds between two log lines about that
 BUSY = "another worker runs on this database: stop it first, or use that one"
 
@@ -238,9 +240,9 @@ def patiently(
         except NotSetUp as nothing:
             if not nothing.away or sys.stdin.isatty():
                 raise
-            place, reason, interim = None, nothing.away, None
+            place, reason, interim = None, f"{nothing.away} {OR_HERE}", None
         except StashAway as away:
-            place, reason = away.place, away.lines[-1]
+            place, reason = away.place, away.lines[-1] + (f" {OR_HERE}" if len(away.lines) > 1 else "")
             interim = known_so_far(call) if place is not None else None
         if logged_at is None and place is not None and inside is None:
             with lock_of(address_of(load_here(**sources(call)).config, place.path)):
