@@ -355,4 +355,4 @@ def _incomplete(parts: Parts, ids: Sequence[int]) -> list[tuple[int, list[LeftOu
 def _gone(parts: Parts, ids: Sequence[int]) -> list[int]:
     """The scenes that Stash does not have."""
     with parts.store.reading() as db:
-        return [id for id in ids if (row := db.jobs.find(Kind.SCENE, id)) and row.state is State.GONE]
+        return [id for id in ids if (row := db.jobs.find(Kind.SCENE, id)) is None or row.state is State.GONE]

@@ -91,7 +91,11 @@ class UndoneScenes:
             if past.keys(id) and (undo_mark := undoing or past.mark(id) or usual):
                 back.append(Inspection(id, undone=undo_mark, ends=Gone(lost=id in lost)))
         inspections = self.with_targets(back, {}, {}, past, afresh=bool(undoing))
-        return [inspections.get(id) or Inspection(id, outcome=Gone(lost=id in lost)) for id in ids]
+        remembered = {*lost, *(id for id in ids if past.keys(id))}
+        return [
+            inspections.get(id) or Inspection(id, outcome=Gone(lost=id in lost, unknown=id not in remembered))
+            for id in ids
+        ]
 
     def with_targets(
         self,
