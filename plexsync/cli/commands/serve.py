@@ -97,6 +97,7 @@ def serve(
       plexsync serve
       PLEXSYNC_LOG=debug plexsync serve
     """
+    load_tables()
     try:
         return _served(
             call,
@@ -115,7 +116,6 @@ def serve(
 def _served(
     call: Call, *, as_needed: bool, no_web: bool, take_over: bool, demo_switch: Path | None, with_first: bool
 ) -> int:
-    load_tables()
     outcomes: Counter[str] = Counter()
     with (
         logged(call, level="info") as (console, hiding),
@@ -321,7 +321,7 @@ class Reporter:
         now = parts.clock.now()
         with parts.store.reading() as db:
             waiting = db.jobs.count_unsettled()
-            in_step = db.overview(now).jobs.get(State.IDLE, 0) - self._count_undone(db)
+            in_step = db.jobs.count_states()[State.IDLE] - self._count_undone(db)
             in_sync = in_sync_words(db.standings.kept_fields())
             gates = shown({*db.breakers.names(), *db.holds.names()})
             rows = {gate: db.breakers.find(gate) for gate in gates}
