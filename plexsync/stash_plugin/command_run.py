@@ -101,7 +101,8 @@ class CommandRunner:
             self._report(f"plexsync: {error}")
             return 1
         except ImportError as error:
-            self._report(f"plexsync: a package of PlexSync can't be used: {error}: the task Install or repair dependencies mends it")
+            mends = "the task Install or repair dependencies mends it"
+            self._report(f"plexsync: a package of PlexSync can't be used: {error}: {mends}")
             return 1
         except KeyboardInterrupt:
             return 130

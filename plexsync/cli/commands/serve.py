@@ -325,7 +325,7 @@ class Reporter:
         now = parts.clock.now()
         with parts.store.reading() as db:
             waiting = db.jobs.count_unsettled()
-            in_step = db.overview(now).jobs.get(State.IDLE, 0) - self._count_undone(db)
+            in_step = db.jobs.count_states()[State.IDLE] - self._count_undone(db)
             in_sync = in_sync_words(db.standings.kept_fields())
             gates = shown({*db.breakers.names(), *db.holds.names()})
             rows = {gate: db.breakers.find(gate) for gate in gates}

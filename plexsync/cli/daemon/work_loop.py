@@ -87,8 +87,7 @@ class Due:
     def count(self, parts: Parts) -> int:
         """The number of due or running rows."""
         with parts.store.reading() as db:
-            overview = db.overview(parts.clock.now())
-        count = overview.due + overview.jobs.get(State.RUNNING, 0)
+            count = db.jobs.count_due(parts.clock.now())[0] + db.jobs.count_states()[State.RUNNING]
         self.total = max(self.total, count)
         return count
 
