@@ -28,7 +28,7 @@ from plexsync.rules.desired import Profile
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import COLLECTION, Why
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.note_keys import CHANGED, COLLECTIONS_COMPARED, LAST_RECONCILE, WISHES
+from plexsync.rules.note_keys import COLLECTIONS_COMPARED, LAST_RECONCILE, WISHES
 from plexsync.rules.text import fold
 from plexsync.store.database import Database, Reader
 
@@ -85,13 +85,13 @@ class CollectionComparison:
     def _is_due(self) -> bool:
         with self._store.reading() as db:
             scenes, noted = db.notes.number(LAST_RECONCILE), db.notes.text(COLLECTIONS_COMPARED)
-            waits = db.notes.text(WISHES) == CHANGED
+            of_scenes = db.notes.text(WISHES)
         at, _, settings = noted.partition(" ")
         # Before the first full comparison there is nothing to compare that the scenes have not brought.
         # With changed settings the comparison of scenes comes first: it may wait for a yes.
-        return (
-            scenes is not None and not waits and (settings != self._settings or not at.isdecimal() or int(at) < scenes)
-        )
+        if scenes is None or of_scenes not in ("", self._settings):
+            return False
+        return settings != self._settings or not at.isdecimal() or int(at) < scenes
 
     def compare(self, stopping: Callable[[], bool] = lambda: False) -> int | None:
         """Queue every collection that may be out of step; returns their number, None if stopped. Raises NeighbourError."""
