@@ -135,9 +135,10 @@ def _tell_plays(plays: PlaysOfScene | None, out: Console) -> None:
 
 def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out: Console, stands: Standing) -> None:
     if row is None:
-        out.print("It was never in the queue.")
+        out.print("The scene was never in the queue.")
         return
-    out.print(row_table(row, now, word=stands.status.word if row.state is State.IDLE else "", since=stands.since))
+    rests = row.state in (State.IDLE, State.DROPPED)
+    out.print(row_table(row, now, word=stands.status.word if rests else "", since=stands.since))
     if attempts:
         out.print(attempt_table(attempts))
 

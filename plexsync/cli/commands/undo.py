@@ -330,6 +330,6 @@ def _shown(field: str, value: Value, *, locked: bool) -> str:
 
 def _sum(counts: Counter[str]) -> str:
     done = [f"{counts[name]:,} {words}" for name, words in DEEDS.items() if counts[name]]
-    head = f"{many(counts['scenes'], 'scene')} and {many(counts['items'], 'item')} would be looked after"
+    head = f"would be done for {many(counts['scenes'], 'scene')} and {many(counts['items'], 'item')}"
     failed = f"; {many(counts['failed'], 'scene')} can't be looked at now" if counts["failed"] else ""
     return f"{head}: {', '.join(done) or 'nothing is left to do'}{failed}"
