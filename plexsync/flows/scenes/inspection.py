@@ -289,7 +289,9 @@ class Looker:
             marks = db.notes.take_overs(sorted(verdicts))
             marks |= {id: ASKED for id, approval in approvals.items() if approval and approval.take_over}
             past = replace(past_of(db, ids), owners=owners, profiles=own, sections=sections)
-            return replace(past, take_overs=marks, approvals=approvals)
+            bare = verdicts.keys() - {id for id, _ in past.memories} if self.pictures else ()
+            pushed = db.pushes.last_at(sorted(bare)) if bare else ()
+            return replace(past, take_overs=marks, approvals=approvals, pushed=frozenset(pushed))
 
     def _sight(
         self,
@@ -346,9 +348,9 @@ class Looker:
             shown = takeable(shown, item, past.traits)
         memory, pushing = past.to_sync(scene.id, item.key)
         absent: Collection[str] = ()
-        if self.pictures and (profile.pictures or past.has_pictures(item.key, memory, pushing)):
+        if self.pictures and (profile.pictures or past.has_pictures(scene.id, item.key, memory, pushing)):
             shown = self.pictures.with_pictures(scene, shown, profile)
-            looked = self.pictures.shown(item, shown.values, past.of_pictures(item.key, memory, pushing))
+            looked = self.pictures.shown(item, shown.values, past.of_pictures(scene.id, item.key, memory, pushing))
             item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
             pushing = (*shown_strays(item, looked.past), *pushing)
         policy = replace(self._rules.policy, take_over=bool(take_over))

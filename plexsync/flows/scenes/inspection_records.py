@@ -176,7 +176,7 @@ class Past:
     the journal knows about items that are older than their memory, or whose memory is. `doubted` has the pictures that
     were left on items or sent to them, of which neither memories nor pushes are believed, since they have other files now.
     `carrying` has the profiles of libraries, by key, with the names of collections that scenes carry there, where these are
-    not simply those of the templates.
+    not simply those of the templates. `pushed` are the scenes without a memory of which the history has a push.
     """
 
     memories: Mapping[tuple[int, str], Memory]
@@ -191,6 +191,7 @@ class Past:
     doubted: Mapping[str, tuple[tuple[str, Sending], ...]] = field(default_factory=dict)
     approvals: Mapping[int, Approval | None] = field(default_factory=dict)
     carrying: Mapping[str, Profile] = field(default_factory=dict)
+    pushed: Collection[int] = ()
 
     def was_lost(self, key: str) -> bool:
         """Whether the database does not know all pushes to an item."""
@@ -200,15 +201,21 @@ class Past:
         """The fields that the journal has of an item of which Plex or the database is from an older moment."""
         return self.provenances[key].pushed_fields if key in self.provenances else frozenset()
 
-    def has_pictures(self, key: str, memory: Memory, pushing: Sequence[Pushing]) -> bool:
+    def has_pictures(self, id: int, key: str, memory: Memory, pushing: Sequence[Pushing]) -> bool:
         """Whether anything is remembered that can tell about pictures of an item."""
-        if key in self.doubted or key in self.provenances:
+        is_lost = not (memory or pushing) and self.is_pushed(id, key)
+        if is_lost or key in self.doubted or key in self.provenances:
             return True
         return any(name in memory or any(name in push.fields for push in pushing) for name in PICTURES)
 
-    def of_pictures(self, key: str, memory: Memory, pushing: Sequence[Pushing]) -> PicturePast:
-        """What tells about the pictures of an item with this memory and these pushes."""
-        is_first = not (memory or pushing or key in self.doubted or key in self.provenances)
+    def is_pushed(self, id: int, key: str) -> bool:
+        """Whether an item has values of PlexSync although nothing is remembered to sync with, as after an undo."""
+        return bool(self.owners.get(key)) or id in self.pushed
+
+    def of_pictures(self, id: int, key: str, memory: Memory, pushing: Sequence[Pushing]) -> PicturePast:
+        """What tells about the pictures of a scene's item with this memory and these pushes."""
+        is_known = bool(memory or pushing) or self.is_pushed(id, key)
+        is_first = not (is_known or key in self.doubted or key in self.provenances)
         return PicturePast(
             memory, tuple(pushing), self.doubted.get(key, ()), self.pushed_fields(key), is_first=is_first
         )
