@@ -25,6 +25,20 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "stash-key-of-the-plugin"
 
 
+def in_a_terminal(where: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the plugin as a command, as people do for what has no button."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")}
+    return subprocess.run(
+        [sys.executable, str(where / "plexsync" / "stash_plugin"), *words],
+        cwd=where.parent,
+        env={**kept, **environ},
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+        check=False,
+    )
+
+
 @pytest.fixture
 def bare(tmp_path: Path) -> Iterator[Trial]:
     """As it is right after the plugin was installed: without its packages."""
