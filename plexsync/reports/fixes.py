@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from plexsync.app.fixes import FixAction
-from plexsync.app.parts import Parts
+from plexsync.app.stored import Stored
 from plexsync.flows.scenes.ambiguity import BOUND_ITEM
 from plexsync.flows.scenes.candidates import CandidateItem, SceneCandidates, candidates_known
 from plexsync.reports.cures import DURATION, ELSEWHERE, ONE, SEVERAL, TWO, cure
@@ -84,12 +84,12 @@ class _Problems:
     after: str | None = None
 
 
-def fix_count(parts: Parts, facts: StatusFacts) -> int:
+def fix_count(parts: Stored, facts: StatusFacts) -> int:
     """The number of problems."""
     return sum(_counts(parts, facts).values())
 
 
-def fix_report(parts: Parts, facts: StatusFacts, page: FixPage, look: Look) -> FixReport:
+def fix_report(parts: Stored, facts: StatusFacts, page: FixPage, look: Look) -> FixReport:
     """The problems of this page; `look` asks both servers for the candidates of scenes."""
     counts = _counts(parts, facts)
     shown = {cause: count for cause, count in counts.items() if count and page.cause in ("", cause)}
@@ -104,7 +104,7 @@ def fix_report(parts: Parts, facts: StatusFacts, page: FixPage, look: Look) -> F
     return {"count": sum(counts.values()), "groups": groups, "away": looked.away}
 
 
-def _counts(parts: Parts, facts: StatusFacts) -> dict[str, int]:
+def _counts(parts: Stored, facts: StatusFacts) -> dict[str, int]:
     """The number of problems by cause, in the order in which they are shown."""
     with parts.store.reading() as db:
         dead, others = db.jobs.count_dead(), db.jobs.count_dead_others()

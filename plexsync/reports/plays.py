@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from plexsync.app.parts import Parts
+from plexsync.app.stored import Stored
 from plexsync.engine.undo import Marked
 from plexsync.flows.plays.history_poll import WatchRules, account_in, was_read_to_its_end
 from plexsync.flows.plays.wishes import Wished
@@ -24,7 +24,7 @@ from plexsync.store.database import Reader
 from validation.values import midnight
 
 
-def plays_report(parts: Parts) -> PlaysReport:
+def plays_report(parts: Stored) -> PlaysReport:
     """How the way back stands, from the database and the settings alone."""
     config = parts.config
     rules = WatchRules(config.watch_account, midnight(config.watch_since))
@@ -77,7 +77,7 @@ def plays_wished(marked: Marked, plays: int, resume: int, nothing: Sequence[int]
     return facts
 
 
-def plays_preview(parts: Parts, chosen: Mapping[int, Wished]) -> PlaysPreview:
+def plays_preview(parts: Stored, chosen: Mapping[int, Wished]) -> PlaysPreview:
     """What would be asked for, by scene."""
     with parts.store.reading() as db:
         scenes: list[PlaysToChange] = [

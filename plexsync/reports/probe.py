@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from plexsync.app.parts import Parts
 from plexsync.app.probe.run import ProbeOutcome
+from plexsync.app.stored import Stored
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.probe import ProbeFacts, TraitFacts
 from plexsync.rules.traits import QUESTIONS, UNKNOWN, USES, LearntTraits, ServerTraits, answer_words, unanswered
 
 
-def stored_traits(parts: Parts) -> LearntTraits | None:
+def stored_traits(parts: Stored) -> LearntTraits | None:
     """The stored answers; None if there are none."""
     with parts.store.reading() as db:
         return db.probes.traits()

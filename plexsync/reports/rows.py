@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar, overload
 
-from plexsync.app.parts import Parts
+from plexsync.app.stored import Stored
 from plexsync.reports.format import local, stamp, unstamped
 from plexsync.reports.shapes.scenes import AttemptFacts, JobFacts, PastAttempt, PastPlays, PastPush, PushFacts
 from plexsync.rules.added_dates import FIELD as ADDED
@@ -20,7 +20,7 @@ WAITING = (State.READY, State.ABSENT)
 PAGE = 500
 
 
-def rows_in(parts: Parts, state: State, cause: str = "") -> Iterator[JobRow]:
+def rows_in(parts: Stored, state: State, cause: str = "") -> Iterator[JobRow]:
     """Yield every row of a state (and cause), by kind and id; page by page, so that a slow reader blocks nothing."""
     after: tuple[str, int] = ("", 0)
     while True:

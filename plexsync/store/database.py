@@ -9,11 +9,11 @@ The methods raise `LocalFault` and `NewerDatabase` only.
 
 import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.job import Kind, Why
@@ -23,10 +23,8 @@ from plexsync.store.address import StoreAddress
 from plexsync.store.backend import Backend
 from plexsync.store.connection import Connection, Table
 from plexsync.store.db import MOUNTS
-from plexsync.store.postgres.schemas import schemas_of_stores, use_schema
 from plexsync.store.spool import Spool
 from plexsync.store.sqlite import SqliteFile
-from plexsync.store.summary import Summary
 
 if TYPE_CHECKING:
     from plexsync.store.attempts import Attempts, ReadOnlyAttempts
@@ -55,11 +53,13 @@ if TYPE_CHECKING:
     from plexsync.store.sections import ReadOnlySections, Sections
     from plexsync.store.servers import ReadOnlyServers, Servers
     from plexsync.store.standings import ReadOnlyStandings, Standings
+    from plexsync.store.summary import Summary
     from plexsync.store.tallies import ReadOnlyTallies, Tallies
     from plexsync.store.transitions import ReadOnlyTransitions, Transitions
     from plexsync.store.view_counts import ReadOnlyViewCounts, ViewCounts
     from plexsync.store.watch_memory import ReadOnlyWatches, Watches
 
+T = TypeVar("T")
 # The modules of the tables that have another name than their table.
 MODULES = {
     "collections": "collection_rows",
@@ -131,8 +131,11 @@ class Reader:
         work += [Lately(Kind.SCENE, *row) for row in self.pushes.latest(limit)]
         return sorted(work, key=lambda row: row.at, reverse=True)[:limit]
 
-    def summary(self, now: int) -> Summary:
+    def summary(self, now: int) -> "Summary":
         """Return a summary of the store at one moment, as `status` shows it."""
+        # Imported when it is used, as a table.
+        from plexsync.store.summary import Summary
+
         return Summary(self._db, now)
 
 
@@ -238,15 +241,10 @@ class Database:
             yield own.reader
 
     @contextmanager
-    def reading_beside(self, schema: str) -> Iterator[Reader | None]:
-        """Yield one snapshot of another schema of the same PostgreSQL database; None if no store is there."""
+    def reading_after(self, prepare: Callable[[Connection], T]) -> Iterator[tuple[Reader, T]]:
+        """Yield one snapshot, and the result of `prepare`, which ran on its connection before."""
         with self._transaction(writes=False) as own:
-            yield own.reader if use_schema(own.connection, schema) else None
-
-    def schemas_beside(self, prefix: str) -> list[str]:
-        """Return the names of the schemas with a store whose names begin like this, in the same PostgreSQL database."""
-        with self._transaction(writes=False) as own:
-            return schemas_of_stores(own.connection, prefix)
+            yield own.reader, prepare(own.connection)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:

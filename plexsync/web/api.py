@@ -11,13 +11,14 @@ from starlette.routing import Route
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.choices import accept as accept_choice
 from plexsync.app.choices import answer_lists
+from plexsync.app.ignores import ignore_scenes, unignore_scenes
 from plexsync.app.named_scenes import named_scenes
 from plexsync.app.rules import watch_rules
 from plexsync.app.switches import asked_settings, waits_for_yes
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.comparison_report import reports
 from plexsync.flows.scenes.undo_marks import redo_scenes
-from plexsync.flows.scenes.verbs import explain, ignore_scenes, unignore_scenes, want_scenes
+from plexsync.flows.scenes.verbs import explain, want_scenes
 from plexsync.reports import dead_letters as dead_facts
 from plexsync.reports.attention import need_facts, needs
 from plexsync.reports.comparison import report_facts

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from starlette.responses import Response
 
-from plexsync.app.named_scenes import NamedScenes, named_scenes
+from plexsync.app.ignores import ignore_scenes, unignore_scenes
+from plexsync.app.known_scenes import NamedScenes
+from plexsync.app.named_scenes import named_scenes
 from plexsync.engine import dead_letters as verbs
 from plexsync.engine.dead_letters import Key
-from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes, want_scenes
+from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.reports.format import many
 from plexsync.reports.named_scenes import listed, missing_words, unchecked_words
 from plexsync.reports.sorted_scenes import COLUMNS as SCENE_COLUMNS

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 import click
 from rich.console import Console
 
-from plexsync.app.parts import Parts
 from plexsync.app.parts import opened as parts_on
+from plexsync.app.stored import Stored
 from plexsync.cli.call import FAILED, FINE, Call, Sharing, family
 from plexsync.cli.start import begun, opened
 from plexsync.cli.terminal.completions import dead_scenes
@@ -277,7 +277,7 @@ def export(call: Call, file: str, format_: str, cause: str | None, force: bool) 
     return FINE
 
 
-def _collections(parts: Parts, keys: Sequence[Key]) -> str:
+def _collections(parts: Stored, keys: Sequence[Key]) -> str:
     """What was named, if there is a collection among it: the names of collections, and the keys of all others."""
     if not any(kind == COLLECTION for kind, _ in keys):
         return ""

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from plexsync.app.parts import Parts
+from plexsync.app.stored import Stored
 from plexsync.cli.terminal.rows import change_words
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.rows import short, title
@@ -79,7 +79,7 @@ class Glance:
     resting: Mapping[str, int] = field(default_factory=dict)
 
 
-def glance(parts: Parts) -> Glance:
+def glance(parts: Stored) -> Glance:
     """Read the current status, from one snapshot; raises LocalFault."""
     now = parts.clock.now()
     status = facts_of(parts)
@@ -144,7 +144,7 @@ def _event(db: Reader, latest: Lately) -> Event:
     return Event(latest.at, written(latest.kind, latest.id), title(db, latest.kind, latest.id), summary, well)
 
 
-def _coming(parts: Parts, db: Reader, status: StatusFacts, now: int) -> list[Coming]:
+def _coming(parts: Stored, db: Reader, status: StatusFacts, now: int) -> list[Coming]:
     """The next scheduled events, the soonest first."""
     coming: list[Coming] = []
     for server, facts in status["breakers"].items():
