@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import cast
 
 from plexsync.app.rules import SWITCHES, look_rules
-from plexsync.app.salt import salt_of
+from plexsync.app.stored import salt_of
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT
 from plexsync.store.database import Database

@@ -6,10 +6,8 @@ from enum import StrEnum
 
 from plexsync.app.choices import accept as accept_choice
 from plexsync.app.choices import answer_lists, outcome
-from plexsync.app.ignores import ignore_scenes, unignore_scenes
-from plexsync.app.known_scenes import NamedScenes
-from plexsync.app.named_scenes import named_scenes
-from plexsync.app.parts import Parts
+from plexsync.app.named_scenes import NamedScenes, ignore_scenes, unignore_scenes
+from plexsync.app.parts import Parts, named_scenes
 from plexsync.engine import dead_letters
 from plexsync.engine.asked_probes import ask_at_once, why_closed
 from plexsync.engine.dead_letters import Key

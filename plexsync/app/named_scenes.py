@@ -1,22 +1,113 @@
-"""Scenes that you name by their numbers: Stash is asked first whether it has them, so that no number stands for nothing."""
+"""Scenes that you name by their numbers, so that no number stands for nothing: whether Stash has them; ignoring them."""
 
-from collections.abc import Iterable
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 
-from plexsync.app.known_scenes import NamedScenes, existing_scenes, known_in
-from plexsync.app.parts import Parts
-from plexsync.engine.tickets import READ_STASH, Closed
-from plexsync.flows.scenes.undo_marks import resting
+from plexsync.app.asking import asking_stash
+from plexsync.app.stored import Stored
+from plexsync.rules.clock import Clock
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.plan_records import Undone
+from plexsync.store.database import Database, Reader
+
+PAGE = 500
+# Sends a request to Stash; raises NeighbourError.
+Asks = Callable[[Callable[[], tuple[frozenset[int], int]]], tuple[frozenset[int], int]]
 
 
-def named_scenes(parts: Parts, ids: Iterable[int]) -> NamedScenes:
-    """Look these scenes up in Stash, with a short timeout and if its gate is open, and in the database."""
-    named, existing = tuple(dict.fromkeys(ids)), None
-    answer = parts.gates.admit(READ_STASH) if named else None
-    if isinstance(answer, Closed):
-        away = answer.reason
-    else:
-        existing, away = existing_scenes(parts, named, partial(parts.gates.ask, READ_STASH, of_all=True))
-    with parts.store.reading() as db:
-        return replace(known_in(db, named, existing, away), undone=resting(db, named))
+@dataclass(frozen=True)
+class NamedScenes:
+    """What Stash and the database know of scenes that you named; each number once.
+
+    `missing`: Stash has none of these. `unchecked`: Stash could not be asked, and the database does not know them
+    either; `away` is the reason. `stale`: those of `missing` for which the database still has a job. `undone`: those that
+    are undone or released, by how.
+    """
+
+    ids: tuple[int, ...]
+    missing: tuple[int, ...] = ()
+    ignored: tuple[int, ...] = ()
+    unchecked: tuple[int, ...] = ()
+    stale: tuple[int, ...] = ()
+    undone: Mapping[int, Undone] = field(default_factory=dict)
+    away: str = ""
+
+    def without(self, gone: Iterable[int]) -> "NamedScenes":
+        """The same, after the sync found that Stash does not have these."""
+        return replace(self, missing=tuple(id for id in self.ids if id in {*self.missing, *gone}))
+
+    @property
+    def existing(self) -> list[int]:
+        """The scenes that Stash has, or may have."""
+        return [id for id in self.ids if id not in self.missing]
+
+    @property
+    def syncable(self) -> list[int]:
+        """The scenes that a sync can reach. A scene that Stash lost is one of them: its job then ends as gone."""
+        return [id for id in self.reachable if id not in self.undone]
+
+    @property
+    def reachable(self) -> list[int]:
+        """The same, with the undone ones: an edit in Stash of which nobody has heard yet may have ended their undo."""
+        return [id for id in self.ids if id not in self.ignored and (id not in self.missing or id in self.stale)]
+
+
+def known_scenes(stored: Stored, ids: Iterable[int]) -> NamedScenes:
+    """Look these scenes up in Stash, with a short timeout and whatever its gate says, and in the database."""
+    named = tuple(dict.fromkeys(ids))
+    existing, away = existing_scenes(stored, named, lambda request: request())
+    with stored.store.reading() as db:
+        return known_in(db, named, existing, away)
+
+
+def existing_scenes(stored: Stored, ids: Sequence[int], ask: Asks) -> tuple[frozenset[int] | None, str]:
+    """Those of the scenes that Stash has; None and the reason if it can't be asked."""
+    existing: frozenset[int] = frozenset()
+    try:
+        with closing(asking_stash(stored.config)) as stash:
+            for start in range(0, len(ids), PAGE):
+                page = ids[start : start + PAGE]
+                existing |= ask(lambda: stash.existing(page))[0]  # noqa: B023 - called at once
+    except NeighbourError as error:
+        return None, str(error)
+    return existing, ""
+
+
+def known_in(db: Reader, named: tuple[int, ...], existing: frozenset[int] | None, away: str) -> NamedScenes:
+    """What the database knows of these scenes, of which Stash has the `existing` ones."""
+    states = {id: row.state for id in named if (row := db.jobs.find(Kind.SCENE, id))}
+    missing = () if existing is None else tuple(id for id in named if id not in existing)
+    return NamedScenes(
+        ids=named,
+        missing=missing,
+        ignored=tuple(id for id in named if states.get(id) is State.IGNORED and id not in missing),
+        unchecked=tuple(id for id in named if id not in states) if existing is None else (),
+        stale=tuple(id for id in missing if id in states and states[id] not in (State.GONE, State.IGNORED)),
+        away=away,
+    )
+
+
+def ignore_scenes(store: Database, ids: Iterable[int], clock: Clock) -> list[int]:
+    """Ignore these scenes from now on. Returns those that were not ignored already."""
+    now = clock.now()
+    with store.writing() as tx:
+        ignored = [id for id in dict.fromkeys(ids) if tx.jobs.ignore(Kind.SCENE, id, now=now)]
+        for id in ignored:
+            tx.notes.end_held_ignore(id)
+    return ignored
+
+
+def unignore_scenes(store: Database, ids: Iterable[int], clock: Clock) -> list[int]:
+    """Stop ignoring these scenes. Returns those that were ignored, or may have been (`ignored_another`)."""
+    now = clock.now()
+    unignored: list[int] = []
+    with store.writing() as tx:
+        for id in dict.fromkeys(ids):
+            if tx.notes.end_held_ignore(id):
+                tx.jobs.want(Kind.SCENE, id, Why.USER, now)
+                unignored.append(id)
+            elif tx.jobs.unignore(Kind.SCENE, id, now=now):
+                unignored.append(id)
+    return unignored

@@ -3,10 +3,11 @@
 `assemble` is the only place that connects them. The program, the tests and the simulation all call it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +15,9 @@ from plexsync.app.breaker import breaker_rules
 from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
 from plexsync.app.database_files import lock_of
 from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, prints_of_settings, wishes
+from plexsync.app.machine import fence_of
+from plexsync.app.named_scenes import NamedScenes, existing_scenes, known_in
 from plexsync.app.rules import PartSettings, look_rules, work_rules
-from plexsync.app.shared_store import fence_of
 from plexsync.app.store_address import address_of
 from plexsync.app.stored import Stored, check_settled, clock_of
 from plexsync.engine.asked_probes import ask_at_once, why_closed
@@ -24,7 +26,7 @@ from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.engine.gates import Gates, outage
 from plexsync.engine.pulse import in_turn
 from plexsync.engine.server_identity import ServerIdentity
-from plexsync.engine.tickets import READ_STASH, READS, Gate
+from plexsync.engine.tickets import READ_STASH, READS, Closed, Gate
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.dead_letter_cures import Curer
@@ -41,6 +43,7 @@ from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_losses import SceneLosses
+from plexsync.flows.scenes.undo_marks import resting
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
 from plexsync.plex.collections import CollectionClient
@@ -130,6 +133,18 @@ class Parts(Stored, Assembled):
     def note_away(self, error: NeighbourError) -> None:
         """Count a failed request for Stash's settings."""
         self.gates.ill(self.gates.ticket(READ_STASH), outage(error))
+
+
+def named_scenes(parts: Parts, ids: Iterable[int]) -> NamedScenes:
+    """Look these scenes up in Stash, with a short timeout and if its gate is open, and in the database."""
+    named, existing = tuple(dict.fromkeys(ids)), None
+    answer = parts.gates.admit(READ_STASH) if named else None
+    if isinstance(answer, Closed):
+        away = answer.reason
+    else:
+        existing, away = existing_scenes(parts, named, partial(parts.gates.ask, READ_STASH, of_all=True))
+    with parts.store.reading() as db:
+        return replace(known_in(db, named, existing, away), undone=resting(db, named))
 
 
 def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:

@@ -1,5 +1,6 @@
 """The store of a configuration, opened: all that a command needs that asks no server, and the base of the parts."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -8,8 +9,9 @@ from pathlib import Path
 from plexsync.app.store_address import address_of
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.clock import Clock
-from plexsync.rules.errors import Unusable
+from plexsync.rules.errors import LocalFault, Unusable
 from plexsync.rules.moves import MOVE, MOVED, move_note, moved_note
+from plexsync.rules.note_keys import BEGUN, SALT
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
 from plexsync.store.folder import spooled
@@ -111,3 +113,18 @@ def check_settled(store: Database, address: StoreAddress) -> None:
         raise Unusable(f"{address.name} has moved to {moved.place}: change database_url as plexsync move said")
     if move is not None:
         raise Unusable(f"a move to {address.name} has not finished: run plexsync move again on {move.host}")
+
+
+def salt_of(store: Database) -> str:
+    """Return the random salt of this database; creates it on first use."""
+    with store.reading() as db:
+        salt = db.notes.text(SALT)
+    if not salt:
+        salt = secrets.token_hex(16)
+        try:
+            with store.writing() as tx:
+                tx.notes.save(SALT, salt)
+                tx.notes.save(BEGUN, str(SystemClock().now()))
+        except LocalFault:
+            pass
+    return salt

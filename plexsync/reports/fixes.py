@@ -13,7 +13,7 @@ from plexsync.flows.scenes.candidates import CandidateItem, SceneCandidates, can
 from plexsync.reports.cures import DURATION, ELSEWHERE, ONE, SEVERAL, TWO, cure
 from plexsync.reports.fix_steps import machine_entries, step
 from plexsync.reports.format import stamp
-from plexsync.reports.rows import title
+from plexsync.reports.rows import key_of, title, written
 from plexsync.reports.scenes import facts_of
 from plexsync.reports.shapes.fixes import FixCandidate, FixEntry, FixFile, FixGroup, FixReport, FixStep
 from plexsync.reports.shapes.scenes import SceneFacts
@@ -22,7 +22,6 @@ from plexsync.rules.causes import DEADLY, Cause, Cure, cure_of
 from plexsync.rules.job import Kind, State
 from plexsync.rules.paths import telling_folders
 from plexsync.rules.records import JobRow
-from plexsync.rules.row_keys import key_of, written
 from plexsync.rules.status_words import SceneStatus
 from plexsync.store.database import Reader
 

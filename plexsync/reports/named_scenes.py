@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from plexsync.app.known_scenes import NamedScenes
+    from plexsync.app.named_scenes import NamedScenes
     from plexsync.reports.shapes.scenes import IgnoredScenes, NamedFacts, QueuedScenes
 
 SHOWN = 10

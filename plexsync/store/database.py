@@ -25,6 +25,7 @@ from plexsync.store.connection import Connection, Table
 from plexsync.store.db import MOUNTS
 from plexsync.store.spool import Spool
 from plexsync.store.sqlite import SqliteFile
+from plexsync.store.summary import Summary
 
 if TYPE_CHECKING:
     from plexsync.store.attempts import Attempts, ReadOnlyAttempts
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from plexsync.store.sections import ReadOnlySections, Sections
     from plexsync.store.servers import ReadOnlyServers, Servers
     from plexsync.store.standings import ReadOnlyStandings, Standings
-    from plexsync.store.summary import Summary
     from plexsync.store.tallies import ReadOnlyTallies, Tallies
     from plexsync.store.transitions import ReadOnlyTransitions, Transitions
     from plexsync.store.view_counts import ReadOnlyViewCounts, ViewCounts
@@ -131,11 +131,8 @@ class Reader:
         work += [Lately(Kind.SCENE, *row) for row in self.pushes.latest(limit)]
         return sorted(work, key=lambda row: row.at, reverse=True)[:limit]
 
-    def summary(self, now: int) -> "Summary":
+    def summary(self, now: int) -> Summary:
         """Return a summary of the store at one moment, as `status` shows it."""
-        # Imported when it is used, as a table.
-        from plexsync.store.summary import Summary
-
         return Summary(self._db, now)
 
 

@@ -11,8 +11,8 @@ from starlette.routing import Route
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.choices import accept as accept_choice
 from plexsync.app.choices import answer_lists
-from plexsync.app.ignores import ignore_scenes, unignore_scenes
-from plexsync.app.named_scenes import named_scenes
+from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
+from plexsync.app.parts import named_scenes
 from plexsync.app.rules import watch_rules
 from plexsync.app.switches import asked_settings, waits_for_yes
 from plexsync.engine import dead_letters
@@ -28,7 +28,7 @@ from plexsync.reports.format import stamp
 from plexsync.reports.named_scenes import ignored_facts, queued_facts
 from plexsync.reports.outages import MOST_DAYS, report
 from plexsync.reports.questions import questions
-from plexsync.reports.rows import attempt_facts, past_facts, past_of, push_facts, row_facts
+from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, written
 from plexsync.reports.scenes import facts_of, named_like, scene_row, stand_so
 from plexsync.reports.settings import setting_facts
 from plexsync.reports.shapes.comparisons import TaskFacts, TaskReport
@@ -50,7 +50,6 @@ from plexsync.reports.undo import redo_facts
 from plexsync.rules.choices import Choice
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.row_keys import key_of, written
 from plexsync.rules.status_words import STATUSES, SceneStatus
 from plexsync.web import collection_api, collection_pages, drift_pages, review_pages
 from plexsync.web.accept_pages import choice_named

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from plexsync.app.fixes import FixAction, FixOrder, carry_out
-from plexsync.app.named_scenes import named_scenes
-from plexsync.app.parts import Parts
+from plexsync.app.parts import Parts, named_scenes
 from plexsync.app.rules import watch_rules
 from plexsync.flows.scenes.undo import mark_undone, preview
 from plexsync.flows.scenes.undo_marks import redo_scenes

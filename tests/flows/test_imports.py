@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from plexsync.app.ignores import ignore_scenes
+from plexsync.app.named_scenes import ignore_scenes
 from plexsync.flows.imports.importer import Importer, ImportResult
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import IGNORED, SYNC_WRITES, UNDONE, UNFINISHED

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from plexsync.app.ignores import ignore_scenes, unignore_scenes
+from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.flows.scenes.bindings import bind
 from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.rules.choices import ACCEPTED, Choice

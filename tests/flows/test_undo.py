@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from plexsync.app.ignores import ignore_scenes, unignore_scenes
+from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
 from plexsync.flows.scenes.undo_marks import redo_scenes

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.app.ignores import ignore_scenes
+from plexsync.app.named_scenes import ignore_scenes
 from plexsync.flows.scenes.undo import mark_undone
 from plexsync.flows.scenes.undo_marks import redo_scenes
 from plexsync.flows.scenes.verbs import explain, status_in

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from plexsync.app.ignores import ignore_scenes
+from plexsync.app.named_scenes import ignore_scenes
 from plexsync.flows.scenes.bindings import CantBind, bind
 from plexsync.flows.scenes.reconcile import ComparisonReport
 from plexsync.rules.errors import NeighbourError

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
-from plexsync.app.ignores import ignore_scenes
+from plexsync.app.named_scenes import ignore_scenes
 from plexsync.app.parts import Parts, at_work, opened
 from plexsync.app.run import drain
 from plexsync.flows.scenes.dead_letter_cures import NOTE as CURED

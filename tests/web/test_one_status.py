@@ -9,7 +9,7 @@ from random import Random
 
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
-from plexsync.app.ignores import ignore_scenes, unignore_scenes
+from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.cli.daemon.status_file import page_facts
 from plexsync.flows.scenes.undo import mark_undone
 from plexsync.flows.scenes.undo_marks import redo_scenes

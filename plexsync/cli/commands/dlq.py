@@ -21,13 +21,12 @@ from plexsync.reports.cures import cure
 from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letters
 from plexsync.reports.dead_letters import groups
 from plexsync.reports.format import local, many, safe, stamp
-from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title
+from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title, written
 from plexsync.reports.shapes.dead_letters import GroupFacts, LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import COLLECTION, State
 from plexsync.rules.records import JobRow
-from plexsync.rules.row_keys import written
 
 SHOWN = 50
 HEADS = ("scene", "cause", "since", "title", "error, if another")

@@ -2,8 +2,7 @@
 
 import click
 
-from plexsync.app.ignores import ignore_scenes, unignore_scenes
-from plexsync.app.known_scenes import known_scenes
+from plexsync.app.named_scenes import ignore_scenes, known_scenes, unignore_scenes
 from plexsync.app.stored import Stored
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import opened

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from plexsync.cli.call import Call
-from plexsync.store import folder
+from plexsync.store import folder, summary
 
 MOST = 50
 
@@ -35,9 +35,6 @@ def keys_in(call: Call, state: str, limit: int) -> list[tuple[str, str]]:
 
     A Plex server without a folder of its own is the first one.
     """
-    # A command that completes nothing needs none of this.
-    from plexsync.store import summary
-
     content = call.sources.content()
     where = None if content is None else call.sources.database_folder(content)
     if where is None:

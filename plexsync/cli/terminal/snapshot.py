@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from plexsync.app.stored import Stored
 from plexsync.cli.terminal.rows import change_words
 from plexsync.reports.format import noted, stamp
-from plexsync.reports.rows import short, title
+from plexsync.reports.rows import short, title, written
 from plexsync.reports.shapes.status import StatusFacts, VerdictFacts
 from plexsync.reports.shapes.top import ServerFacts, TopFacts
 from plexsync.reports.shapes.workers import WorkerFacts
@@ -18,7 +18,6 @@ from plexsync.rules.job import Kind, Lane, State
 from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
 from plexsync.rules.records import JobRow, Lately, PushRow
-from plexsync.rules.row_keys import written
 from plexsync.rules.status_words import BY_MARK, ON_HOLD, SceneStatus, job_word
 from plexsync.store.database import Reader
 
