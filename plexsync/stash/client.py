@@ -15,10 +15,10 @@ import msgspec
 
 from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire, unheard
 from plexsync.http.error_bodies import json_words, messages
+from plexsync.rules.clock import Clock
 from plexsync.rules.errors import Barred, Neighbour, Unavailable
 from plexsync.rules.http_answers import PLEX_MARK, Server
 from plexsync.rules.job import Kind
-from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import name_key
 from plexsync.rules.records import Newest, News, Picture, Plugin
 from plexsync.rules.scene import Image, Scene

@@ -9,11 +9,11 @@ The methods raise `LocalFault` and `NewerDatabase` only.
 
 import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.job import Kind, Why
@@ -23,7 +23,6 @@ from plexsync.store.address import StoreAddress
 from plexsync.store.backend import Backend
 from plexsync.store.connection import Connection, Table
 from plexsync.store.db import MOUNTS
-from plexsync.store.postgres.schemas import schemas_of_stores, use_schema
 from plexsync.store.spool import Spool
 from plexsync.store.sqlite import SqliteFile
 from plexsync.store.summary import Summary
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
     from plexsync.store.view_counts import ReadOnlyViewCounts, ViewCounts
     from plexsync.store.watch_memory import ReadOnlyWatches, Watches
 
+T = TypeVar("T")
 # The modules of the tables that have another name than their table.
 MODULES = {
     "collections": "collection_rows",
@@ -238,15 +238,10 @@ class Database:
             yield own.reader
 
     @contextmanager
-    def reading_beside(self, schema: str) -> Iterator[Reader | None]:
-        """Yield one snapshot of another schema of the same PostgreSQL database; None if no store is there."""
+    def reading_after(self, prepare: Callable[[Connection], T]) -> Iterator[tuple[Reader, T]]:
+        """Yield one snapshot, and the result of `prepare`, which ran on its connection before."""
         with self._transaction(writes=False) as own:
-            yield own.reader if use_schema(own.connection, schema) else None
-
-    def schemas_beside(self, prefix: str) -> list[str]:
-        """Return the names of the schemas with a store whose names begin like this, in the same PostgreSQL database."""
-        with self._transaction(writes=False) as own:
-            return schemas_of_stores(own.connection, prefix)
+            yield own.reader, prepare(own.connection)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:

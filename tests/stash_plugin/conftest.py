@@ -92,9 +92,9 @@ exec(compile(open(spec.origin, encoding="utf-8").read(), spec.origin, "exec"))
 # The program of the plugin, with patience for a busy machine: it waits for what Stash writes and answers.
 WARM = f"""
 import os
-from plexsync.app import clients
+from plexsync.app import asking
 from plexsync.stash_plugin import child_process, hook, tasks
-clients.ASK_CONNECT = clients.ASK_READ = child_process.SECONDS = {HANG / 4}
+asking.ASK_CONNECT = asking.ASK_READ = child_process.SECONDS = {HANG / 4}
 hook.READ_SECONDS, tasks.PATIENCE = {HANG}, {4 * HANG}
 sys.excepthook = hook.confess
 hook.main()
