@@ -22,11 +22,11 @@ from plexsync.engine.expiry import Expiry, longest_request
 from plexsync.engine.gates import Gates
 from plexsync.engine.pulse import in_turn
 from plexsync.engine.server_identity import ServerIdentity
-from plexsync.engine.watchdog import Watchdog
+from plexsync.engine.watchdog import Heard, Watchdog
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.dead_letter_cures import Curer
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.metrics_sampler import Heard, Sampler
+from plexsync.flows.scenes.metrics_sampler import Sampler
 from plexsync.flows.scenes.plex_events import Events, Listener
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.plex_pictures import PlexPictures
@@ -52,7 +52,7 @@ from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
 from plexsync.store.fence import Fence
 from plexsync.store.installation import installation
-from plexsync.store.journal import WriteJournal
+from plexsync.store.journal_file import WriteJournal
 from plexsync.store.lock import has_dashboard
 from plexsync.store.opening import open_database
 from plexsync.store.siblings import siblings_of

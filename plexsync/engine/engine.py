@@ -23,9 +23,8 @@ from plexsync.engine.rules import WorkRules
 from plexsync.engine.settlement import Settlement
 from plexsync.engine.tickets import Closed, Gate, Probe, Ticket
 from plexsync.engine.watchdog import Unwatched, Watchdog
-from plexsync.rules.batch import START, next_size
 from plexsync.rules.errors import NO_MEMORY, LocalFault, Neighbour, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.job import NOTICES, Job, Later, Outcome, State, Waiting, crashed
+from plexsync.rules.job import NOTICES, START, Job, Later, Outcome, State, Waiting, crashed, next_size
 from plexsync.rules.neighbours import Clock, Dice
 from plexsync.rules.outcomes import shared_outcome_of
 from plexsync.store.database import Database, Writer
@@ -133,7 +132,8 @@ class Engine:
 
     def _step(self, stopping: Callable[[], bool]) -> Worked | ProbeResult | Idle:
         self._settlement.ended = {}
-        self._release_open()
+        if self._settlement.open:
+            self._release_open()
         with self._store.writing() as tx:
             now = self._clock.now()
             self._rescue(tx, now)
@@ -167,7 +167,7 @@ class Engine:
         if closed:
             first = min(closed, key=lambda answer: answer.until)
             return Idle(first.until if due is None else min(due, first.until), first.reason)
-        return Idle(due, self._gates.trouble(tx, [gate for desk in self._desks for gate in desk.gates]))
+        return Idle(due, self._gates.trouble(tx, tuple(gate for desk in self._desks for gate in desk.gates)))
 
     def _claim(self, tx: Writer, desk: BatchSource, ramp: int, now: int) -> list[Job]:
         limit = min(ramp, self._size) if ramp else self._size

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from plexsync.plex.numbers import Flag, Number, check_size, digits, whole_number
+from plexsync.plex.answers import Flag, Number, check_size, digits, whole_number
 from plexsync.rules.wall import CollectionsPage, ItemsPage, WallCollection, WallItem, WallPicture, picture_at
 
 

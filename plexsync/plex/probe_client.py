@@ -5,7 +5,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from plexsync.plex import answers, answers_collections, edits, numbers
+from plexsync.plex import answers, answers_collections, edits
 from plexsync.plex.client import FOUND_PAGE, PlexClient, check_number
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError
 from plexsync.rules.pictures import kind_of
@@ -17,14 +17,14 @@ from plexsync.rules.traits import CollectionForm
 class ProbedAnswer(answers.ItemAnswer):
     """An item in full, with the fields that only the probe reads."""
 
-    addedAt: numbers.Number | None = None
+    addedAt: answers.Number | None = None
 
 
 class ProbedAnswers(msgspec.Struct):
     """Items in full."""
 
-    size: numbers.Number
-    librarySectionID: numbers.Number | None = None
+    size: answers.Number
+    librarySectionID: answers.Number | None = None
     Metadata: list[ProbedAnswer] = []
 
 
@@ -54,7 +54,7 @@ class ProbeClient(PlexClient):
             raise Missing(Neighbour.PLEX, f"{self._wire.server.name} has no item {key} in a library")
         metadata = next(entry for entry in container.Metadata if str(entry.ratingKey) == key)
         rating = item.scalars.get("userRating", "")
-        added = self._checked(lambda: numbers.whole_number(metadata.addedAt or 0))
+        added = self._checked(lambda: answers.whole_number(metadata.addedAt or 0))
         return ProbedItem(item, added, float(rating) if rating else None)
 
     def write(self, section: str, key: str, fields: Sequence[tuple[str, str]]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from plexsync.rules.text import fold
 
@@ -68,6 +69,14 @@ def is_of_person(name: str) -> bool:
 def is_lockless(name: str) -> bool:
     """Whether Plex has no lock for the field."""
     return name in LOCKLESS or beside_whom(name) is not None
+
+
+def moment_text(seconds: int) -> str:
+    """A moment in UTC seconds as a text; '' for 0 or a moment that no calendar has."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}Z" if seconds else ""
+    except (OverflowError, OSError, ValueError):
+        return ""
 
 
 @dataclass(frozen=True)

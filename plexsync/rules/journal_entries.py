@@ -1,4 +1,4 @@
-"""Entries of the journal of writes (`plexsync.store.journal`): hashes of what was sent to Plex, and of what was read back.
+"""Entries of the journal of writes (`plexsync.store.journal_file`): hashes of what was sent, and of what was read back.
 
 The journal is beside the database and survives its loss. It holds no text: a value is known again by its hash.
 """

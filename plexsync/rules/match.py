@@ -20,14 +20,15 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from plexsync.rules.bound_items import is_lost, moved_items
-from plexsync.rules.claims import Owner, owner_of
 from plexsync.rules.grades import (
     Fit,
     Grade,
+    Owner,
     claimant_of,
     fits_of,
     has_other_sources,
     is_only_place,
+    owner_of,
     places,
     places_spelled_exactly,
     sizes_differ,

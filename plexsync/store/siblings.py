@@ -19,7 +19,7 @@ from plexsync.store.counts import COUNT_READY, COUNT_RUNNING
 from plexsync.store.database import Database, Reader
 from plexsync.store.folder import DATABASE
 from plexsync.store.job_queries import COUNT_UNSETTLED_OF_FLOWS
-from plexsync.store.servers import FIND
+from plexsync.store.probes import FIND
 
 T = TypeVar("T")
 

@@ -18,8 +18,15 @@ from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
 from plexsync.flows.scenes.collection_names import CollectionNames, NamingPlex, NamingStash
 from plexsync.flows.scenes.gallery_choices import GalleryChoices, requests_for
-from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of, save_names
-from plexsync.flows.scenes.kept_marks import mark_kept
+from plexsync.flows.scenes.inspection_records import (
+    Inspection,
+    Past,
+    StashValues,
+    Target,
+    mark_kept,
+    past_of,
+    save_names,
+)
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.rules import LookRules
@@ -35,14 +42,13 @@ from plexsync.flows.scenes.scene_matching import (
 )
 from plexsync.flows.scenes.undone_scenes import UndoneScenes
 from plexsync.rules.bound_items import untenable
-from plexsync.rules.desired import Profile, Wanted, digest, wanted
+from plexsync.rules.desired import Profile, Wanted, digest, plain_names, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
 from plexsync.rules.list_members import left_lists
 from plexsync.rules.match_records import Matched, NotThere, Unclear
 from plexsync.rules.memory import placed, undone
-from plexsync.rules.performer_names import plain_names
 from plexsync.rules.picture_evidence import shown_strays
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
@@ -104,6 +110,8 @@ class Looker:
         self._names = CollectionNames(store, stash, plex, gates, rules)
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
+        # The full items, in one request; missing ones are left out.
+        self.items = self._matcher.items
         self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
 
     def look(
@@ -258,10 +266,6 @@ class Looker:
     def led_to(self, scenes: Sequence[Scene]) -> dict[int, tuple[str, ...]]:
         """The items to which the index alone leads, see `SceneMatcher.led_to`."""
         return self._matcher.led_to(scenes)
-
-    def items(self, keys: Iterable[str]) -> dict[str, Item | NeighbourError]:
-        """The full items, in one request. Missing ones are left out."""
-        return self._matcher.items(keys)
 
     def correct(self, planned: Item, item: Item) -> set[int]:
         """Correct the index by an item that got other files, see `SceneMatcher.correct`."""

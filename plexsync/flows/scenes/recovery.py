@@ -22,7 +22,7 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import JOURNALLED, LAST_RECONCILE, REPAIRED, RESTORED
 from plexsync.rules.plan_records import Memory, Sending
 from plexsync.store.database import Database, Reader, Writer
-from plexsync.store.journal import WriteJournal
+from plexsync.store.journal_file import WriteJournal
 
 
 class Recovery:

@@ -177,7 +177,7 @@ class SceneMatcher:
                 **_united(at, own[id]),
                 **_united(named, names[id]),
                 **{key: past[key] for key in sorted(keys) if key in past},
-                **_bound_entries(db, [binding for binding in bindings if binding.scene == id]),
+                **(_bound_entries(db, [binding for binding in bindings if binding.scene == id]) if bindings else {}),
             }
             for id, keys in remembered.items()
         }
