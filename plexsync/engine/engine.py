@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from plexsync.engine.batch import STOPPED, Sender
 from plexsync.engine.evidence import Evidence
@@ -111,7 +110,8 @@ class Engine:
         self._pool = pool or ThreadPoolExecutor(max_workers=rules.parallel, thread_name_prefix="push")
         self._evidence = Evidence(store, gates)
         self._settlement = Settlement(store, self._flows, gates, clock, dice, max_retries=rules.max_retries)
-        self._housekeeping = Housekeeping(store, self._flows, clock, rules)
+        # Deletes old rows, see `Housekeeping.prune`.
+        self.prune = Housekeeping(store, self._flows, clock, rules).prune
         notices = Notices(store, flows, gates, self._evidence, self._settlement, clock, batch=rules.batch)
         desks = [BatchSource((flow.kind,), tuple(flow.gates), partial(self._work, flow)) for flow in flows]
         self._desks = [*desks, BatchSource(tuple(sorted(NOTICES)), GATES, lambda jobs, _stopping: notices.work(jobs))]
@@ -172,13 +172,13 @@ class Engine:
     def _claim(self, tx: Writer, desk: BatchSource, ramp: int, now: int) -> list[Job]:
         limit = min(ramp, self._size) if ramp else self._size
         jobs = tx.jobs.claim(limit, kinds=desk.kinds, now=now, lease_ms=self._rules.lease, holder=self._holder)
-        self._settlement.begin(jobs)
+        self._settlement.open, self._settlement.desired = jobs, {}
         return jobs
 
     def _attempt_all(self, claim: Claim, stopping: Callable[[], bool]) -> None:
         began = self._clock.monotonic()
         self._attempt(claim.desk, claim.jobs, stopping)
-        self._settlement.over()
+        self._settlement.open = []
         seconds = self._clock.monotonic() - began
         self._size = next_size(self._size, done=len(claim.jobs), seconds=seconds, most=self._rules.batch)
         if not set(self._settlement.ended.values()) & AGAIN:
@@ -223,11 +223,7 @@ class Engine:
             if finding.error:
                 judged[job.token] = self._evidence.after_read(flow, job, finding.error, desired=finding.desired)
         pairs = [(by_id[finding.id], finding) for finding in findings]
-        self._sender(flow).work(pairs, judged, stopping=stopping)
-        flow.worked(findings)
-
-    def _sender(self, flow: AnyFlow) -> Sender[Any, Any]:
-        return Sender(
+        sender = Sender(
             self._store,
             flow,
             self._gates,
@@ -238,6 +234,8 @@ class Engine:
             pool=self._pool,
             alive=self._watchdog.alive,
         )
+        sender.work(pairs, judged, stopping=stopping)
+        flow.worked(findings)
 
     def _probe(self, probe: Probe) -> bool:
         """Probe a server. While PlexSync is switched off, the probe writes nothing."""
@@ -255,7 +253,7 @@ class Engine:
     def _release_open(self) -> None:
         """Release the jobs that a local fault left open, without blame. This worker holds them but does not work on them."""
         self._settlement.release(Waiting("our own database could not be written", "local", backoff=False))
-        self._settlement.over()
+        self._settlement.open = []
 
     def abandon(self) -> None:
         """Release the claimed jobs without blame. Another thread calls this when the process must end and a request hangs.
@@ -265,10 +263,6 @@ class Engine:
         self._settlement.release(Waiting(STOPPED, "released", backoff=False))
 
     # --- housekeeping ------------------------------------------------------------------------------------------------
-
-    def prune(self) -> int:
-        """Delete old rows, see `Housekeeping.prune`."""
-        return self._housekeeping.prune()
 
     def reclaim(self) -> int:
         """Release the jobs of dead workers. The holder of the worker lock calls this once."""

@@ -148,7 +148,9 @@ class Gates:
 
     def trouble(self, db: Reader, gates: tuple[Gate, ...]) -> str:
         """One line about the first of these gates whose server failed and has not answered since, or ''."""
-        lines = (gate_rows.trouble(db, gate, self._rules) for gate in by_row(gates))
+        lines = (
+            gate_rows.trouble(db, gate, self._rules) for gate in by_row(gates) if db.breakers.find(gate.row).failures
+        )
         return next(filter(None, lines), "")
 
     def retest(self, gate: Gate) -> bool:
@@ -350,7 +352,7 @@ class Gates:
 
     def speed_up(self, tx: Writer, gates: tuple[Gate, ...], *, batch: int) -> None:
         """Double the ramp of each recovering gate after a successful claim."""
-        for gate in by_row(gates):
+        for gate in (gate for gate in by_row(gates) if tx.paces.find(gate.row).ramp):
             gate_rows.speed_up(tx, gate, batch=batch)
 
     def writes(self, tx: Writer, gate: Gate) -> tuple[int, int]:

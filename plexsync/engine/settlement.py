@@ -42,14 +42,6 @@ class Settlement:
         # The jobs that are claimed and have not ended.
         self.open: list[Job] = []
 
-    def begin(self, jobs: list[Job]) -> None:
-        """Record these jobs as claimed."""
-        self.open, self.desired = jobs, {}
-
-    def over(self) -> None:
-        """Record that all claimed jobs have ended."""
-        self.open = []
-
     def settle(self, tx: Writer, ends: Sequence[tuple[Job, Outcome]]) -> None:
         """Settle these attempts, each with its outcome. A job that another worker holds by now is not changed."""
         now = self._clock.now()

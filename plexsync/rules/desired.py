@@ -335,7 +335,7 @@ def shown_text(field: str, text: str, limit: int) -> tuple[str, list[Note]]:
 
 
 def _within(field: str, text: str, limit: int, notes: list[Note]) -> str:
-    shown = cut(text, limit)
+    shown = text if len(text) <= limit else cut(text, limit)
     while (size := sent_size(shown)) > SENT_LIMIT:
         shown = cut(shown, max(1, len(shown) * SENT_LIMIT // size))
     if shown != text:

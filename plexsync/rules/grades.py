@@ -113,10 +113,14 @@ def _path_grade(target: str, file: SceneFile, part: Part, rules: PathRules) -> G
     accident. If rules lead to one place from several sources, another file can hide the scene's file: the sizes must
     agree. A path that is equal only in its key can be a twin (é written in two ways): the sizes must not disagree.
     """
-    if is_target(part.path, rules) and not is_mapped(file.path, rules):
+    if rules and is_target(part.path, rules) and not is_mapped(file.path, rules):
         return Grade.NONE
     if raw_equal(target, part.path):
-        return Grade.EXACT if sizes_agree(file, part) or not has_other_sources(file, part, rules) else Grade.NONE
+        return (
+            Grade.EXACT
+            if sizes_agree(file, part) or not (rules and has_other_sources(file, part, rules))
+            else Grade.NONE
+        )
     return Grade.NONE if sizes_differ(file, part) else Grade.PLACE
 
 
@@ -187,7 +191,8 @@ Owner = Literal["ours", "theirs", "look-alike", "shared item", "two scenes"]
 
 def owner_of(fit: Fit, offer: Offer, rivals: Sequence[Claimant]) -> tuple[Owner, int]:
     """The owner of the item, and the rival that decided it (0: none). A rival's certain claim outweighs any doubt."""
-    doubt: tuple[Owner, int] = ("look-alike", 0) if _clashes(fit, offer) else ("ours", 0)
+    is_doubted = fit.grade is Grade.ALIKE and _clashes(fit, offer)
+    doubt: tuple[Owner, int] = ("look-alike", 0) if is_doubted else ("ours", 0)
     for rival in rivals:
         grades = tuple(
             grade_of(rival, part, offer.rules, *_measures(fit, at)) for at, part in enumerate(fit.entry.parts)

@@ -176,6 +176,8 @@ def learnt_fields(
     learnt: dict[int, LearntFields] = {}
     for name in dict.fromkeys((*before, *after)):
         earlier, remembered = before.get(name), after.get(name)
+        if earlier == remembered:
+            continue
         is_known = (
             earlier is not None if name not in LISTS else not _members(name, remembered) - _members(name, earlier)
         )

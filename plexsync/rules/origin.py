@@ -76,9 +76,8 @@ class SceneOrigin:
         """Whether a scene with the same id can be the remembered one. It can if either of them is unknown."""
         if not (self.created_at and now.created_at):
             return True
-        return _is_same_time(self.created_at, now.created_at) or any(
-            path_key(old) == path_key(new) for old, _ in self.files for new, _ in now.files
-        )
+        is_same = self.created_at == now.created_at or _is_same_time(self.created_at, now.created_at)
+        return is_same or any(path_key(old) == path_key(new) for old, _ in self.files for new, _ in now.files)
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,6 @@ def is_another_stash(different: Collection[int], present: Sequence[int]) -> bool
 
 def _is_same_time(old: str, new: str) -> bool:
     """Whether both texts are one instant: Stash may write it with another offset."""
-    if old == new:
-        return True
     try:
         return datetime.fromisoformat(old) == datetime.fromisoformat(new)
     except (ValueError, TypeError):

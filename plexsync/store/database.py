@@ -9,6 +9,7 @@ The events that hooks left as files in the data folder are taken over here. The 
 """
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -277,6 +278,8 @@ class Database:
 
         Raises SpoolFault for files that can't be read or removed, after all other events are queued.
         """
+        if not (self._spool.stuck or os.path.lexists(self._spool.place)):
+            return 0
         total = 0
         for events in self._spool.batches(now):
             with self.writing() as tx:
@@ -392,8 +395,9 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
+        self.place = folder / intake.SPOOL
         # Files whose events are in the database but that could not be removed. Each is yielded only once.
-        self._stuck: dict[str, str] = {}
+        self.stuck: dict[str, str] = {}
 
     def batches(self, now: int) -> Iterator[list[Event]]:
         """Yield all events in batches. Commit each batch before you ask for the next one, which removes its files.
@@ -403,9 +407,9 @@ class Spool:
         problems: dict[str, str] = {}
         while events := self._read(now, problems):
             yield events
-            self._stuck |= intake.unspool([path for path, *_ in events])
-        self._stuck = intake.unspool(self._stuck)
-        problems |= self._stuck
+            self.stuck |= intake.unspool([path for path, *_ in events])
+        self.stuck = intake.unspool(self.stuck)
+        problems |= self.stuck
         if problems:
             path, reason = min(problems.items())
             more = f", as {len(problems) - 1} more" if len(problems) > 1 else ""
@@ -419,6 +423,6 @@ class Spool:
                 log.warning("%s tells no event: it is kept in the folder %s beside it", path, intake.UNREAD)
 
         try:
-            return intake.spooled(self._folder, BATCH, now, but=self._stuck, report=report)
+            return intake.spooled(self._folder, BATCH, now, but=self.stuck, report=report)
         except OSError as error:
             raise SpoolFault(f"events left as files can't be read: {error.filename}: {error.strerror}") from error

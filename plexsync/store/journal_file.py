@@ -65,6 +65,7 @@ class JournalFile(ABC, Generic[N]):
         self._past = folder / f"{self.name}.1"
         self._limit = limit
         self._lock = threading.Lock()
+        self._faults = _Faults(self._path)
 
     @abstractmethod
     def encoded(self, entry: N) -> bytes:
@@ -81,7 +82,7 @@ class JournalFile(ABC, Generic[N]):
 
         `goes_on`: a full file is used all the same, for what belongs to entries in it. Raises LocalFault.
         """
-        with self._lock, self._faults():
+        with self._lock, self._faults:
             salt = _salt(self._path)
             if not salt or (not goes_on and self._path.stat().st_size >= self._limit):
                 salt = self._begin()
@@ -96,7 +97,7 @@ class JournalFile(ABC, Generic[N]):
             return
         # A torn line of a process that was killed ends here.
         content = b"\n" + b"".join(_summed(self.encoded(entry)) for entry in entries)
-        with self._lock, self._faults():
+        with self._lock, self._faults:
             handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
             try:
                 while content:
@@ -125,14 +126,11 @@ class JournalFile(ABC, Generic[N]):
             hidden.unlink(missing_ok=True)
         return salt
 
-    def _faults(self) -> "_Faults":
-        return _Faults(self._path)
-
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def last(self) -> int:
         """Return the highest number in the journal; 0 if there is none. Raises LocalFault."""
-        with self._faults():
+        with self._faults:
             for path in (self._path, self._past):
                 numbers = [entry.number for entry in self._tail(path)] or [
                     entry.number for _, _, entry in self._entries(path)
@@ -143,7 +141,7 @@ class JournalFile(ABC, Generic[N]):
 
     def entries(self, *, after: int) -> Iterator[N]:
         """Yield the entries above this number, as they were appended. Raises LocalFault."""
-        with self._faults():
+        with self._faults:
             for path in self._files():
                 yield from (entry for _, _, entry in self._entries(path) if entry.number > after)
 
@@ -243,7 +241,7 @@ class WriteJournal(JournalFile[JournalEntry]):
 
     def of(self, items: Collection[str]) -> dict[str, tuple[JournalEntry, ...]]:
         """Return the entries of these items, oldest first. Raises LocalFault."""
-        with self._lock, self._faults():
+        with self._lock, self._faults:
             self._refresh_index()
             by_item: dict[str, tuple[JournalEntry, ...]] = {}
             for item in items:

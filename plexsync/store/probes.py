@@ -42,7 +42,8 @@ class ReadOnlyProbes(Table):
 
     def present_traits(self) -> ServerTraits:
         """Return the traits to work by: those that were learnt, or none."""
-        row, probed, working = self._server.find(), self.traits(), self._working()
+        row, working = self._server.find(), self._working()
+        probed = self.traits() if row and row.learnt_version else None
         if not (probed or working):
             return UNKNOWN
         return present_traits(row.machine if row else "", row.version if row else "", probed, working)
