@@ -148,9 +148,7 @@ class Gates:
 
     def trouble(self, db: Reader, gates: tuple[Gate, ...]) -> str:
         """One line about the first of these gates whose server failed and has not answered since, or ''."""
-        lines = (
-            gate_rows.trouble(db, gate, self._rules) for gate in by_row(gates) if db.breakers.find(gate.row).failures
-        )
+        lines = (gate_rows.trouble(db, gate, self._rules) for gate in by_row(gates))
         return next(filter(None, lines), "")
 
     def retest(self, gate: Gate) -> bool:
