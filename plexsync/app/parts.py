@@ -27,11 +27,11 @@ from plexsync.engine.gates import Gates, outage
 from plexsync.engine.pulse import in_turn
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS, Closed, Gate
-from plexsync.engine.watchdog import Watchdog
+from plexsync.engine.watchdog import Heard, Watchdog
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.dead_letter_cures import Curer
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.metrics_sampler import Heard, Sampler
+from plexsync.flows.scenes.metrics_sampler import Sampler
 from plexsync.flows.scenes.plex_events import Events, Listener
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.plex_pictures import PlexPictures
@@ -54,7 +54,7 @@ from plexsync.stash.client import StashClient
 from plexsync.stash.collecting import StashCollecting
 from plexsync.store.database import Database
 from plexsync.store.fence import Fence
-from plexsync.store.journal import WriteJournal
+from plexsync.store.journal_file import WriteJournal
 from plexsync.store.opening import check_folder, open_database
 from plexsync.store.worker_ends import HANG
 from plexsync.store.worker_locks import locks_at

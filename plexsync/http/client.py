@@ -157,6 +157,8 @@ class Wire:
 
     def accepted(self, answer: Answer) -> Answer:
         """Return the answer if its status is good; else raise the error that the status stands for."""
+        if 200 <= answer.status < 300:
+            return answer
         error = judge(
             answer.status,
             self.server,
@@ -224,7 +226,8 @@ class Wire:
             body = self._body(response, cap) if response.is_success else self._error_body(response)
         finally:
             response.close()
-        self._dates.last = response.headers.get("date", self.date)
+        if date := response.headers.get("date", ""):
+            self._dates.last = date
         return Answer(response.status_code, body, response.headers)
 
     def _body(self, response: httpx2.Response, cap: int) -> bytearray:

@@ -21,7 +21,7 @@ from plexsync.store.database import Database, Reader
 from plexsync.store.folder import DATABASE
 from plexsync.store.job_queries import COUNT_UNSETTLED_OF_FLOWS
 from plexsync.store.postgres.schemas import schemas_of_stores, use_schema
-from plexsync.store.servers import FIND
+from plexsync.store.probes import FIND
 
 T = TypeVar("T")
 

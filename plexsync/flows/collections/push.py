@@ -20,8 +20,7 @@ from plexsync.rules.collection_servers import PlexCollection, PlexCollections
 from plexsync.rules.errors import Conflict, NeighbourError
 from plexsync.rules.item import COLLECTION_SETTINGS, Item
 from plexsync.rules.job import Done, Waiting
-from plexsync.rules.memory import placed
-from plexsync.rules.read_back import learn
+from plexsync.rules.memory import learn, placed
 
 log = logging.getLogger("PlexSync.collections")
 

@@ -12,8 +12,7 @@ from enum import StrEnum
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.inspection_records import Inspection, Target
-from plexsync.flows.scenes.kept_marks import mark_kept
+from plexsync.flows.scenes.inspection_records import Inspection, Target, mark_kept
 from plexsync.rules.drift import DriftField, keep, kept_fields, take, unkeep
 from plexsync.rules.item import field_key
 from plexsync.rules.job import Kind, State, Why

@@ -7,7 +7,7 @@ from typing import Protocol
 from plexsync.flows.scenes.choice_records import Choices
 from plexsync.rules.approval import Approval
 from plexsync.rules.desired import Profile, Wanted, digest
-from plexsync.rules.drift import DriftField, drift_of, is_drift
+from plexsync.rules.drift import DriftField, drift_of, is_drift, kept_fields
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import LISTS, PICTURES, Item
@@ -365,3 +365,15 @@ class StashValues:
         """(values, names of the shown fields) in a library."""
         where = section if section in self.values else ""
         return self.values[where], self.on[where]
+
+
+def mark_kept(tx: Writer, saved: Sequence[tuple[int, str, Memory]], *, now: int) -> None:
+    """Mark the scenes of these saved memories (scene, item key, memory) that keep a field, and unmark the others."""
+    if not saved:
+        return
+    keeping = {id for id, _, memory in saved if kept_fields(memory)}
+    if keeping:
+        tx.notes.mark_kept(sorted(keeping), now=now)
+    if marked := tx.notes.kept_among(sorted({id for id, *_ in saved} - keeping)):
+        still = {id for (id, _), memory in tx.memories.of(marked).items() if kept_fields(memory)}
+        tx.notes.end_kept([id for id in marked if id not in still])

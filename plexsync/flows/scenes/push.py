@@ -15,11 +15,10 @@ from plexsync.flows.scenes.picture_failures import PATIENCE, failure_of, may_hav
 from plexsync.rules.errors import NeighbourError, Refused
 from plexsync.rules.item import PICTURES, Cast, Item
 from plexsync.rules.job import Done, Kind, Waiting, Why
-from plexsync.rules.memory import placed
+from plexsync.rules.memory import learn, placed
 from plexsync.rules.neighbours import Plex
 from plexsync.rules.origin import Origin
 from plexsync.rules.plan_records import Change, Edit
-from plexsync.rules.read_back import learn
 from plexsync.rules.renamed_members import cast_to_send
 from plexsync.rules.scene import Scene
 from plexsync.rules.trait_effects import edits_of, rating_in

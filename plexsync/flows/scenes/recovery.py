@@ -22,7 +22,7 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import JOURNALLED, LAST_RECONCILE, REPAIRED, RESTORED
 from plexsync.rules.plan_records import Memory, Sending
 from plexsync.store.database import Database, Reader, Writer
-from plexsync.store.journal import WriteJournal
+from plexsync.store.journal_file import WriteJournal
 
 
 class Recovery:
@@ -37,7 +37,7 @@ class Recovery:
         self._journal = journal
         self._clock = clock
         self._lock = threading.Lock()
-        self._checked = False
+        self.is_checked = False
         self._marked = False
 
     # --- what was lost -----------------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ class Recovery:
         Raises LocalFault.
         """
         with self._lock:
-            if self._checked and not again:
+            if self.is_checked and not again:
                 return
             # Read first: the database notes a number before the journal has it.
             last = self._journal.last()
@@ -58,7 +58,7 @@ class Recovery:
             if is_older_database:
                 self._mark(last)
                 self._marked = True
-            self._checked = True
+            self.is_checked = True
 
     def _mark(self, last: int) -> None:
         with self._store.writing() as tx:
@@ -119,11 +119,6 @@ class Recovery:
 
     # --- what is written ---------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def number(tx: Writer, count: int) -> int:
-        """Note the numbers of so many pushes; returns the first one."""
-        return tx.notes.take_numbers(JOURNALLED, count)
-
     def will_send(self, pushes: Sequence[tuple[int, int, Item, Mapping[str, Sending]]]) -> None:
         """Record what is about to be sent, as (number, scene, item, fields). Raises LocalFault."""
         if not pushes:
@@ -149,7 +144,7 @@ class Recovery:
             for fields in _learnt(target, salt)
         ]
         entries: list[JournalEntry] = []
-        for number, (id, item, fields) in enumerate(learnt, start=self.number(tx, len(learnt))):
+        for number, (id, item, fields) in enumerate(learnt, start=tx.notes.take_numbers(JOURNALLED, len(learnt))):
             entry = replace(self._entry(number, id, item, salt), files=file_hashes(item.parts, salt))
             entries += [
                 replace(entry, fields=fields.sent),
