@@ -15,15 +15,15 @@ def toml_of(call: Call) -> Path:
     return call.config_file or default_toml(os.environ)
 
 
-def sources(call: Call) -> SettingSources:
-    """The sources of this machine's settings; a file that was not named explicitly may be missing."""
+def sources(call: Call, *, new_file: bool = False) -> SettingSources:
+    """The sources of this machine's settings; a `new_file`, or one that was not named explicitly, may be missing."""
     data_dir = str(Path(call.data_dir).absolute()) if call.data_dir else None
     named = call.config_file is not None or bool(os.environ.get("PLEXSYNC_CONFIG"))
     return {
         "environ": os.environ,
         "toml_path": toml_of(call),
         "overrides": {"data_dir": data_dir},
-        "may_be_missing": not named,
+        "may_be_missing": new_file or not named,
         "plex": call.chosen_plex,
     }
 
@@ -35,5 +35,4 @@ def settings(call: Call, need: SettingsNeed) -> Settings:
 
 def hide(call: Call, loaded: Loaded) -> None:
     """Redact the secrets of these settings until the call ends."""
-    fresh = (secret for secret in loaded.config.secrets if secret not in STAND_INS.values())
-    call.secrets = tuple(dict.fromkeys((*call.secrets, *fresh)))
+    call.hide(*(secret for secret in loaded.config.secrets if secret not in STAND_INS.values()))
