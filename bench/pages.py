@@ -84,7 +84,7 @@ def _rate(folder: Path, scenes: int) -> float:
 
         def done() -> bool:
             with store.reading() as db:
-                return db.overview(clock.now()).jobs.get(State.IDLE, 0) >= scenes
+                return db.jobs.count_states()[State.IDLE] >= scenes
 
         _until(done)
         return scenes / (time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""`make measure`: counts how large and how clear the product's code is, from its syntax trees alone.
+"""`make measure`: counts how large and how clear the product's code is, and how much of it one edit runs.
 
 Product code is `plexsync/`, `validation/` and `worker/` without the simulator. `test_measure.py` keeps each figure from
 growing again.
@@ -7,10 +7,13 @@ growing again.
 import ast
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests import costs
+from tests.engine import one_edit
 from tests.sources import ROOT, Source, dotted, product
 
 VAGUE_WORDS = (
@@ -117,8 +120,7 @@ def measures(sources: Iterable[Source]) -> Measures:
         tables += [f"{place}:{node.lineno}" for node in source.nodes(ast.Dict) if is_status_table(node)]
         if not place.startswith(JSON_EDGE):
             untyped[place] += untyped_facts(source)
-        count = source.text.count("\n")
-        lines += count
+        lines += source.text.count("\n")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     return Measures(
         top_level=tuple(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]),
@@ -147,10 +149,32 @@ def rows(found: Measures) -> Iterator[tuple[str, str, str]]:
     yield "tables of status words", f"{len(found.status_tables)}: {', '.join(found.status_tables)}", "1"
 
 
+@dataclass(frozen=True)
+class EditCost:
+    """What one edit of a title runs in a worker without options."""
+
+    modules: int
+    functions: int
+    lines: int
+
+    @classmethod
+    def of(cls, entered: Mapping[str, Collection[str]]) -> "EditCost":
+        """The cost of an edit that entered these functions, by module."""
+        lines = sum((ROOT / module).read_text(encoding="utf-8").count("\n") for module in entered)
+        return cls(len(entered), sum(map(len, entered.values())), lines)
+
+    def rows(self) -> Iterator[tuple[str, str, str]]:
+        """What `make measure` prints: figure, value, goal."""
+        yield "modules run by one edit", f"{self.modules}, with {self.lines:,} lines", "70, with 13,000 lines"
+        yield "functions entered by one edit", str(self.functions), "380"
+
+
 def main() -> None:
     """Print the table, then the files with most vague names."""
     found = measures(product_without_simulator())
-    for name, value, goal in rows(found):
+    with TemporaryDirectory() as folder:
+        edit = EditCost.of(one_edit.edit_title(Path(folder)))
+    for name, value, goal in (*rows(found), *edit.rows()):
         print(f"{name:<38}{value}{f'  (goal: {goal})' if goal else ''}")
     for title, counts in (("vague names by file", found.vague_files), ("untyped facts by file", found.untyped)):
         if counts:

@@ -53,6 +53,14 @@ MAY = {
         "validation",
         "worker",
     },
+    "plexsync.actions": {
+        "plexsync.reports",
+        "plexsync.app",
+        "plexsync.rules",
+        "plexsync.engine",
+        "plexsync.flows",
+        "plexsync.store",
+    },
     "plexsync.reports": {
         "plexsync.app",
         "plexsync.rules",
@@ -63,6 +71,7 @@ MAY = {
         "worker",
     },
     "plexsync.cli": {
+        "plexsync.actions",
         "plexsync.stash_plugin.stash_words",
         "plexsync.reports",
         "plexsync.app",
@@ -76,6 +85,7 @@ MAY = {
         "worker",
     },
     "plexsync.web": {
+        "plexsync.actions",
         "plexsync.reports",
         "plexsync.app",
         "plexsync.extras",

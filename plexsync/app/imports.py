@@ -3,16 +3,19 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from plexsync.app.clients import stash_client
-from plexsync.app.parts import Parts
+from plexsync.app.parts import Parts, at_work
 from plexsync.app.rules import rating_rules
+from plexsync.app.turns import import_turn
 from plexsync.flows.imports.importer import Importer
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import ImportPlanner
 from plexsync.flows.imports.undo import ImportUndo
 from plexsync.rules.http_answers import whole_request
 from plexsync.stash.creating import StashCreating
+from validation.config import PlexSyncConfig
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,17 @@ def import_parts(parts: Parts, *, may_go_on: Callable[[], bool] = lambda: True) 
         )
     finally:
         stash.close()
+
+
+def in_turn(
+    config: PlexSyncConfig, folder: Path, work: Callable[[ImportParts], None], stopping: Callable[[], bool]
+) -> bool:
+    """Do this work with an import's parts while no worker writes; False if `stopping` came first. Raises OtherImport."""
+    with (
+        at_work(config, folder) as (parts, alone),
+        import_turn(parts, alone=alone, stopping=stopping) as has_turn,
+        import_parts(parts, may_go_on=lambda: not stopping()) as imports,
+    ):
+        if has_turn:
+            work(imports)
+        return has_turn

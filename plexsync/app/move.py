@@ -9,6 +9,7 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 
 from plexsync.app.database_files import lock_of
@@ -75,7 +76,8 @@ def _out_of_file(source: StoreAddress, target: StoreAddress, machine: Machine, t
         moving.finish(target)
         return MoveResult(0)
     moment = datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
-    kept = file.with_name(moved_name(f"{moment:%Y%m%dT%H%M%SZ}"))
+    names = (moved_name(f"{moment:%Y%m%dT%H%M%SZ}{again}") for again in chain([""], map("-{}".format, count(2))))
+    kept = next(path for path in map(file.with_name, names) if not os.path.lexists(path))
     with moving.moving(source, target, machine) as step:
         rows = _copied(step, tell)
         backup.save(file, kept)

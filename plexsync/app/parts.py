@@ -216,10 +216,10 @@ def assemble(
         in_plex, key_of = PlexPictures(store, plex, gates, clock), artwork.key_of
         pictures = Artwork(store, stash, in_plex, gates, key_of, imaging, sends=not patient, readers=readers)
         of_both = (store, stash, plex, index, gates, settings.looks, *by, losses, recovery, expiry)
-        return Looker(*of_both, pictures if settings.pictures else None, pictures.choices(plex, clock), patient=patient)
+        choices = pictures.choices(plex, clock, is_on=settings.looks.gallery_choices > 0)
+        return Looker(*of_both, pictures if settings.pictures else None, choices, patient=patient)
 
-    watch_looker = looker(indexer)
-    glances = looker(Indexer(store, plex, gates, clock, looks_only=True), visitors)
+    glances, watch_looker = looker(Indexer(store, plex, gates, clock, looks_only=True), visitors), looker(indexer)
     return Assembled(
         store=store,
         stash=stash,

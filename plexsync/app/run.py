@@ -30,7 +30,6 @@ from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
-from plexsync.flows.scenes.old_lists import observe_old_lists
 from plexsync.flows.scenes.stash_lines import StashListener
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
@@ -59,7 +58,7 @@ def scene_flow(parts: Assembled, further: Sequence[FlowParts] = ()) -> SceneFlow
         parts.gates,
         max_retries=parts.settings.work.max_retries,
         scans=parts.scans,
-        observing=[observe_old_lists, *chain.from_iterable(added.observing for added in further)],
+        observing=list(chain.from_iterable(added.observing for added in further)),
     )
 
 

@@ -18,7 +18,7 @@ from typing import NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from plexsync.cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, Sharing, SharingFamily
+from plexsync.cli.call import FAILED, FINE, INTERRUPTED, WRONG, Call, SharingFamily
 from plexsync.cli.streams import prepare_streams
 
 # Every command with its line in the list; its module has its name, or that of its opposite.
@@ -80,10 +80,7 @@ if not Path(__file__).with_name("commands").joinpath("demo.py").exists():
     del COMMANDS["demo"]
 # Not listed: the page of PlexSync in Stash calls it.
 UNLISTED = ("setup",)
-# Set by the script of `plexsync completion` to the list that it needs.
-ASKS = "_PLEXSYNC_COMPLETE"
-ASKED = {"dead_scenes": "terminal.completions", "ignored_scenes": "terminal.completions", "plex_names": "call"}
-OPPOSITES = {"unbind": "bind", "unignore": "ignore", "release": "undo", "restore": "backup"}
+OPPOSITES = {"unbind": "bind", "unignore": "ignore", "release": "undo", "redo": "undo", "restore": "backup"}
 
 
 class Program(SharingFamily):
@@ -175,24 +172,11 @@ def plexsync() -> None:
 def main(words: Sequence[str] | None = None) -> NoReturn:
     """Run the command line (or `words`) and end the process with its exit code."""
     prepare_streams()
-    asked, typed = os.environ.get(ASKS, ""), list(sys.argv[1:] if words is None else words)
-    code = _complete(typed, asked) if asked in ASKED else run(typed)
+    code = run(list(sys.argv[1:] if words is None else words))
     if any(thread.name == "log" for thread in threading.enumerate()):
         # Nobody reads the log, and Python would wait for that at its end.
         os._exit(code)
     sys.exit(code)
-
-
-def _complete(words: list[str], asked: str) -> int:
-    """Print what starts with the last word: scenes, one line each, with the cause; or names of Plex servers."""
-    *others, begin = words or [""]
-    # A shell may pass `--data-dir=DIR` as three words.
-    line = Sharing("plexsync", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-    context = line.make_context("plexsync", [w for w in others if w != "="], resilient_parsing=True, obj=Call())
-    lists = getattr(importlib.import_module(f"plexsync.cli.{ASKED[asked]}"), asked)
-    for item in lists(context, line.shared[0], begin):
-        click.echo(f"{item.value}\t{item.help or ''}")
-    return FINE
 
 
 def run(words: list[str]) -> int:

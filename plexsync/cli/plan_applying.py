@@ -13,12 +13,13 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import bulk_approved
 from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.daemon.signals import stoppable
-from plexsync.cli.daemon.work_loop import Remaining, WorkLoop, outcomes
+from plexsync.cli.daemon.work_loop import Remaining, WorkLoop
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.approval import BATCH, Approved, approve
 from plexsync.flows.scenes.approved_plans import not_written
 from plexsync.reports.format import many, safe
+from plexsync.reports.outcomes import outcomes
 from plexsync.rules.errors import NeighbourError
 
 UNTRUE = "{} is no longer true: {}. Nothing was queued; make a new plan (plexsync sync --dry-run --out FILE)"

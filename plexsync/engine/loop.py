@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from plexsync.engine.engine import AGAIN, Engine, Idle, ProbeResult, Worked
-from plexsync.engine.lasting import LastingThread, ended_threads
 from plexsync.rules.errors import (
     NO_MEMORY,
     Damaged,
@@ -25,6 +24,7 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import HEARTBEAT, THREAD_ENDED, WORKER_ENDED
 from plexsync.rules.worker_ends import STAYS, after_end
 from plexsync.store.database import Database
+from plexsync.store.lasting import LastingThread, ended_threads
 
 log = logging.getLogger("PlexSync.loop")
 

@@ -10,13 +10,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from plexsync.engine.lasting import LastingThread
 from plexsync.rules.errors import LocalFault, NewerDatabase, SyncError, Unusable
 from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.rules.note_keys import REPAIRED
 from plexsync.rules.notices import Notice, NoticeRecord, NoticeRules, NotSent, Pause, Situation, look, read, written
 from plexsync.rules.outages import lasting, outages
 from plexsync.store.database import Database, Reader
+from plexsync.store.lasting import LastingThread
 
 log = logging.getLogger("PlexSync.notices")
 
@@ -102,7 +102,7 @@ class Noticer:
         try:
             with self._store.reading() as db:
                 kept = self._kept or _Kept(read(db.notes.text(TOLD)), saved=True)
-                sight = seen(db, self._clock.now(), pause)
+                sight = seen(db, pause)
         except (LocalFault, Unusable):
             return Situation(pause=pause), self._kept.record if self._kept else NoticeRecord({})
         self._kept = kept
@@ -146,12 +146,12 @@ class Noticer:
         return True
 
 
-def seen(db: Reader, now: int, pause: Pause | None) -> Situation:
+def seen(db: Reader, pause: Pause | None) -> Situation:
     """The situation according to the database."""
     tallies = db.tallies.all()
     return Situation(
         outages=tuple(lasting(outages(db.transitions.all()))),
-        dead=sum(db.overview(now).dead.values()),
+        dead=sum(db.jobs.count_dead().values()),
         pause=pause,
         repaired_at=db.notes.number(REPAIRED),
         died=tallies.get("died", 0),

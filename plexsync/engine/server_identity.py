@@ -13,7 +13,7 @@ from plexsync.rules.choices import ACCEPTED, Choice, remedy
 from plexsync.rules.errors import Barred, Neighbour
 from plexsync.rules.neighbours import Clock, Plex
 from plexsync.store.database import Database
-from plexsync.store.siblings import siblings_of
+from plexsync.store.siblings import may_be_further, siblings_of
 
 log = logging.getLogger("PlexSync.identity")
 
@@ -34,12 +34,13 @@ class ServerIdentity:
         self._clock = clock
         self._looks_only = looks_only
         self._checked: int | None = None
+        self._may_be_further = may_be_further(store)
 
     def ensure(self, gates: Gates) -> None:
         """Check once per process, after each outage, and when an earlier entry has this server. Raises NeighbourError."""
         with self._store.reading() as db:
             generation = db.breakers.find(READ_PLEX.row).generation
-        if self._checked != generation or self._has_earlier_owner():
+        if self._checked != generation or (self._may_be_further and self._has_earlier_owner()):
             gates.ask(READ_PLEX, self.check, of_all=True)
             self._checked = generation
 

@@ -228,15 +228,14 @@ class Wire:
         return Answer(response.status_code, body, response.headers)
 
     def _body(self, response: httpx2.Response, cap: int) -> bytearray:
-        too_much = self.foreign(f"with more than {cap // MEGABYTE} MB")
         length = response.headers.get("content-length", "")
         if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > cap):
-            raise too_much
+            raise self.foreign(_too_much(cap))
         body = bytearray()
         for piece in self._pieces(response):
             body += piece
             if len(body) > cap:
-                raise too_much
+                raise self.foreign(_too_much(cap))
         # Not copied: a copy would double the memory of a large answer.
         return body
 
@@ -299,6 +298,10 @@ class Wire:
                 return Unavailable(neighbour, f"{name} broke off its answer, or does not speak HTTP")
             case _:
                 return Unavailable(neighbour, f"{name} dropped the connection")
+
+
+def _too_much(cap: int) -> str:
+    return f"with more than {cap // MEGABYTE} MB"
 
 
 _NETWORK = (

@@ -65,7 +65,7 @@ def needs(parts: Parts, facts: StatusFacts) -> list[Need]:
     now = parts.clock.now()
     rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
     with parts.store.reading() as db:
-        sight = seen(db, now, None)
+        sight = seen(db, None)
         missing = find_missing_plays(db, now)
     told = [_of(one.key, one.text, one.since, facts) for one in conditions(sight, rules, None, now)]
     told += machine_needs(facts)

@@ -30,9 +30,9 @@ from plexsync.rules.drift import kept_fields
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import COLLECTION, State
+from plexsync.rules.memory import undone
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import JobRow
-from plexsync.rules.undo import undone
 from plexsync.rules.values import held
 from plexsync.store.database import Database, Reader
 

@@ -36,7 +36,7 @@ def is_field(name: str) -> bool:
 def drift_facts(page: DriftPage) -> DriftReport:
     """A page for JSON."""
     return {
-        "scenes": [_scene_facts(entry) for entry in page.entries],
+        "scenes": [entry_facts(entry) for entry in page.entries],
         "edited": page.edited,
         "kept": page.kept,
         "after": page.after,
@@ -50,7 +50,7 @@ def known_drift(db: Reader, wanted: DriftFilter, away: str, *, after: int, limit
     titles = {id: name.title for id, name in db.scene_names.of(ids[:limit]).items()}
     entries = [replace(entry, title=titles.get(entry.id, "")) for entry in drift_known(db, ids[:limit])]
     return {
-        "scenes": [_scene_facts(entry) for entry in map(wanted.narrowed, entries) if entry.fields],
+        "scenes": [entry_facts(entry) for entry in map(wanted.narrowed, entries) if entry.fields],
         "edited": db.standings.count_kept(),
         "kept": db.notes.count_kept(),
         "after": ids[limit - 1] if len(ids) > limit else None,
@@ -58,7 +58,7 @@ def known_drift(db: Reader, wanted: DriftFilter, away: str, *, after: int, limit
     }
 
 
-def _scene_facts(entry: DriftEntry) -> DriftSceneFacts:
+def entry_facts(entry: DriftEntry) -> DriftSceneFacts:
     return {
         "id": entry.id,
         "title": entry.title,

@@ -25,12 +25,12 @@ from plexsync.reports.shapes.scenes import (
 )
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import NOT_SHOWN, SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State
+from plexsync.rules.memory import undone
 from plexsync.rules.pictures import left_out_text
 from plexsync.rules.plan_records import Note
 from plexsync.rules.plays import WatchRules
 from plexsync.rules.records import AttemptRow, JobRow
 from plexsync.rules.status_words import SceneStatus, in_sync_line, status_of
-from plexsync.rules.undo import undone
 from plexsync.rules.values import held
 from plexsync.store.database import Reader
 

@@ -189,7 +189,7 @@ def _steps_for_all(cause: str, count: int, problems: _Problems) -> list[FixStep]
         steps.append(step("open", "Bind all that fit by duration…", page=page, command=command))
     for folder, scenes in problems.folders.items():
         page, command = f"/dead/in-folder?{urlencode({'folder': folder})}", f"plexsync bind --in {shlex.quote(folder)}"
-        steps.append(step("open", f"Bind {scenes:,} to their item in {folder}…", page=page, command=command))
+        steps.append(step("open", f"Bind {scenes:,} scenes to their item in {folder}…", page=page, command=command))
     if cause == Cause.STRICT:
         steps.append(
             step("setting", "Set strict_mode = false", "strict_mode", page="/settings/change?name=strict_mode")

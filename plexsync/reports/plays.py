@@ -10,7 +10,6 @@ from plexsync.reports.format import stamp
 from plexsync.reports.rows import title
 from plexsync.reports.shapes.plays import (
     PlayCounts,
-    PlaysPreview,
     PlaysReport,
     PlaysToChange,
     PlaysWished,
@@ -77,10 +76,10 @@ def plays_wished(marked: Marked, plays: int, resume: int, nothing: Sequence[int]
     return facts
 
 
-def plays_preview(parts: Parts, chosen: Mapping[int, Wished]) -> PlaysPreview:
+def plays_to_change(parts: Parts, chosen: Mapping[int, Wished]) -> list[PlaysToChange]:
     """What would be asked for, by scene."""
     with parts.store.reading() as db:
-        scenes: list[PlaysToChange] = [
+        return [
             {
                 "id": id,
                 "title": title(db, Kind.SCENE, id),
@@ -89,7 +88,6 @@ def plays_preview(parts: Parts, chosen: Mapping[int, Wished]) -> PlaysPreview:
             }
             for id, wished in sorted(chosen.items())
         ]
-    return {**wished_counts(chosen), "scenes": scenes}
 
 
 def wished_counts(chosen: Mapping[int, Wished]) -> WishedCounts:

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     )
     from plexsync.rules.first_plays import FirstPlays
     from plexsync.rules.outages import OutageTotals as Figures
-    from plexsync.rules.records import BreakerRow, HoldRow, Overview
+    from plexsync.rules.records import BreakerRow, HoldRow
+    from plexsync.store.database import Reader
     from validation.config import PlexSyncConfig
 
     Settings = PlexSyncConfig | StatusSettings
@@ -350,10 +351,12 @@ def _library(key: str, title: str, walked_at: int) -> "LibraryFacts":
     return {"key": key, "title": title, "walked_at": stamp(walked_at) if walked_at else None}
 
 
-def books(overview: "Overview") -> "BookFacts":
+def books(db: "Reader") -> "BookFacts":
     """The four counters, the open jobs, and whether accepted = coalesced + done + pruned + open."""
-    counters = tuple(overview.books.get(name, 0) for name in ("accepted", "coalesced", "done", "pruned"))
-    return _books(counters, sum(count for state, count in overview.jobs.items() if state != "idle"))
+    return _books(
+        tuple(db.books.read().values()),
+        sum(count for state, count in db.jobs.count_states().items() if state != "idle"),
+    )
 
 
 def _books(counters: tuple[int, ...], still_open: int) -> "BookFacts":

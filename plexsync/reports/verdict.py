@@ -255,9 +255,9 @@ def _scenes(facts: "BareFacts") -> "Iterator[Part]":
         yield WELL, "no scene is known yet"
         return
     yield WELL, f"{in_sync:,} of {in_sync + total:,} {in_sync_line(facts['kept_fields'])}"
-    for status, count in sorted(counts.items(), key=lambda entry: entry[0].tone != BAD):
+    for status, count in sorted(counts.items(), key=lambda entry: entry[0].tone != WAIT):
         if count:
-            yield NEEDS if status.tone == BAD else WELL, counted(status.word, count)
+            yield NEEDS if status.tone == WAIT else WELL, counted(status.word, count)
 
 
 def _collections(facts: "BareFacts") -> "Iterator[Part]":
@@ -286,7 +286,7 @@ def _next_check(facts: "BareFacts", poll_seconds: float) -> int | None:
 
 def _pending(facts: "BareFacts") -> "Iterator[Part]":
     """What waits and is no scene yet."""
-    needing = sum(facts["scenes"][status]["count"] for status in STATUSES if status.tone == BAD)
+    needing = sum(facts["scenes"][status]["count"] for status in STATUSES if status.tone == WAIT)
     needing += facts["collections"].get(CollectionStatus.FAILED, 0)
     if facts["dlq"]["count"] and not needing:
         yield NEEDS, many(facts["dlq"]["count"], "dead letter")

@@ -27,7 +27,7 @@ class CollectionStatus(StrEnum):
         return status
 
     IN_SYNC = ("in_step", "in step", "in sync", "well", "green", "Plex shows what Stash says")
-    QUEUED = ("waiting", "", "queued", "wait", "yellow", "the worker inspects it")
+    QUEUED = ("waiting", "", "queued", "plain", "yellow", "the worker inspects it")
     NO_SCENES = (
         *("no_scenes", "waits for its first scene", "waits for its first scene", "plain", "blue"),
         "no item in Plex carries its name yet",
@@ -54,7 +54,7 @@ class CollectionStatus(StrEnum):
         "its library is not synced, or not known yet",
     )
     DROPPED = ("dropped", "", "dropped", "plain", "bright_black", "you removed it from the queue")
-    FAILED = ("failed", "", "needs you", "bad", "red", "a dead letter (plexsync dlq list)")
+    FAILED = ("failed", "", "needs you", "wait", "red", "a dead letter (plexsync dlq list)")
 
 
 _BY_STORED = {status.stored: status for status in CollectionStatus if status.stored}

@@ -215,8 +215,9 @@ def _chosen(scene: Scene, choice: CollectionChoice) -> Iterator[tuple[Collection
     if "groups" in choice.collections:
         for id, name in _with_ids(scene.group_ids, scene.groups):
             yield CollectionObject("group", id), ObjectText(name)
-    for id, name in chosen_tags(scene, choice.tag_collections, parents=choice.tag_parents):
-        yield CollectionObject("tag", id), ObjectText(name)
+    if choice.tag_collections.chosen or choice.tag_collections.left_out:
+        for id, name in chosen_tags(scene, choice.tag_collections, parents=choice.tag_parents):
+            yield CollectionObject("tag", id), ObjectText(name)
     if "performers" in choice.collections:
         people = {performer.id: performer.disambiguation for performer in scene.people}
         for id, name in _with_ids(scene.performer_ids, scene.performers):
@@ -256,13 +257,14 @@ def rating_tenths(rating100: int | None) -> int:
 
 
 def _filled(made_of: Template, object: CollectionObject, text: ObjectText) -> str:
-    if not clean_line(text.name):
-        return ""
+    name = clean_line(text.name)
+    if not name or made_of == PLAIN:
+        return name
     rated = object.id if object.source == "rating" else 0
     return clean_line(
         made_of.filled(
             {
-                "name": clean_line(text.name),
+                "name": name,
                 "parent": clean_line(text.parent),
                 "disambiguation": clean_line(text.disambiguation),
                 "rating": str(rated) if rated else "",

@@ -146,7 +146,8 @@ def digest(desired: Wanted) -> str:
 def _title(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
     """The title from the template, or the plain title; '' if the scene has neither a title nor a file."""
     own = _own_title(scene)
-    return _within("title", (own and _filled(profile.title, scene)) or own, NAME_LIMIT, notes)
+    text = _filled(profile.title, scene) if own and profile.title != TITLE else ""
+    return _within("title", text or own, NAME_LIMIT, notes)
 
 
 def _sort_title(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
@@ -296,6 +297,8 @@ def _collections(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
 
 
 def _tags(scene: Scene, chosen: Patterns, profile: Profile) -> list[str]:
+    if chosen == ALL_TAGS and not profile.tag_parents:
+        return list(scene.tags)
     return [name for _, name in chosen_tags(scene, chosen, parents=profile.tag_parents)]
 
 

@@ -20,6 +20,8 @@ ABSENT_PACE = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)
 ABSENT = "absent"
 # The class of a row whose scene was in Stash when last seen, and is gone.
 LOST = "lost"
+# The class of a row whose scene never was in Stash, as far as is known. A row that is new is deleted.
+UNKNOWN = "unknown"
 # The cause of a dropped row of which you approved only a part.
 SKIPPED = "skipped"
 NOT_SHOWN = "elsewhere"
@@ -169,9 +171,10 @@ class Dead:
 
 @dataclass(frozen=True)
 class Gone:
-    """The scene no longer exists in Stash. `lost`: it did when last seen."""
+    """The scene no longer exists in Stash. `lost`: it did when last seen. `unknown`: nothing is remembered of it."""
 
     lost: bool = False
+    unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,7 @@ def settle(job: Job, outcome: Outcome, *, now: int, max_retries: int, draw: floa
         case Done():
             return Settled(State.IDLE, 0, 0, 0, now)
         case Gone():
-            return Settled(State.GONE, 0, 0, 0, now, cls=LOST if outcome.lost else "")
+            return Settled(State.GONE, 0, 0, 0, now, cls=LOST if outcome.lost else UNKNOWN if outcome.unknown else "")
         case OutOfScope():
             return Settled(State.OUTSIDE, 0, 0, 0, now, outcome.error, SCOPE)
         case NotShown():

@@ -9,7 +9,7 @@ only if the history was read `GRACE` later. Moments are UTC seconds, other times
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from plexsync.rules.item import Viewing
 from plexsync.rules.plays import PlaySource
@@ -49,26 +49,13 @@ class MarkDecision:
     wait_until: int = 0
 
 
-@dataclass(frozen=True)
-class FoundMarks:
-    """What was decided about the views of items, by key: what was remembered before, and the decision."""
+# By item key: what was remembered of its views before, and the decision.
+MarkDecisions = Mapping[str, tuple[CountedViews, MarkDecision]]
 
-    decisions: Mapping[str, tuple[CountedViews, MarkDecision]] = field(default_factory=dict)
 
-    def of(self, items: Iterable[str]) -> "FoundMarks":
-        """What was decided about these items."""
-        return FoundMarks({item: self.decisions[item] for item in items if item in self.decisions})
-
-    def plays(self) -> dict[str, dict[int, PlaySource]]:
-        """The marks, as plays by item and moment."""
-        decisions = {item: decision for item, (_, decision) in self.decisions.items() if decision.mark}
-        return {item: {decision.mark: PlaySource(item, MARKED)} for item, decision in decisions.items()}
-
-    @property
-    def wait_until(self) -> int:
-        """When these items have to be looked at again; 0 if they need not."""
-        waits = [decision.wait_until for _, decision in self.decisions.values() if decision.wait_until]
-        return min(waits, default=0)
+def marked_plays(marks: MarkDecisions) -> dict[str, dict[int, PlaySource]]:
+    """The marks that were found, as plays by item and moment."""
+    return {item: {decision.mark: PlaySource(item, MARKED)} for item, (_, decision) in marks.items() if decision.mark}
 
 
 def decide_mark(

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from plexsync.rules.item import LISTS, field_key
-from plexsync.rules.plan_records import Memory, Pushing, Remembered
+from plexsync.rules.item import LISTS, PICTURES, Item, beside_whom, field_key
+from plexsync.rules.plan_records import Memory, Pushing, Remembered, Undone
 from plexsync.rules.values import Held, Value, matches, same_value
 
 OfField = TypeVar("OfField")
@@ -20,8 +20,11 @@ def spelled_as_in_stash(
     values: Mapping[str, Value], memory: Memory, pushing: Sequence[Pushing]
 ) -> tuple[Memory, Sequence[Pushing]]:
     """The memory and the pushes, with fields beside cast members renamed to Stash's present spelling of the names."""
+    names = named_fields(values, memory, pushing)
+    if not any(map(beside_whom, names)):
+        return memory, pushing
     spelt: dict[str, str] = {}
-    for name in named_fields(values, memory, pushing):
+    for name in names:
         spelt.setdefault(field_key(name), name)
 
     def renamed(fields: Mapping[str, OfField]) -> dict[str, OfField]:
@@ -69,9 +72,19 @@ def is_untouched(name: str, now: Held, remembered: Remembered) -> bool:
     return same_value(name, now.value, remembered.left.value) and (remembered.left.locked or not now.locked)
 
 
+def undone(memory: Memory) -> Undone:
+    """How the item was taken back, by its memory."""
+    return next((remembered.undone for remembered in memory.values() if remembered.undone), "")
+
+
 def last_stamp(memory: Memory) -> int:
     """The item's stamp when any of its fields was last read; 0 if unknown."""
     return max((max(remembered.stamp, remembered.item_stamp) for remembered in memory.values()), default=0)
+
+
+def is_older(item: Item, memory: Memory) -> bool:
+    """Whether the item in Plex is older than the last push that was read back: Plex was restored."""
+    return 0 < item.stamp < last_stamp(memory)
 
 
 def stamped(memory: Memory, stamp: int) -> dict[str, Remembered]:
@@ -82,3 +95,13 @@ def stamped(memory: Memory, stamp: int) -> dict[str, Remembered]:
         else remembered
         for name, remembered in memory.items()
     }
+
+
+def placed(memory: Memory, item: Item) -> Memory:
+    """The memory with the pictures' present addresses, so that the pictures need not be requested again."""
+    pictures = {
+        name: replace(past, ours={str(past.left.value): item.pictures[name]})
+        for name in PICTURES
+        if (past := memory.get(name)) and item.pictures.get(name) and past.left.value == item.scalars.get(name)
+    }
+    return {**memory, **pictures} if pictures else memory

@@ -4,7 +4,7 @@ Stash's stand-ins for missing pictures are drawings (SVG). Plex can't show anyth
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -131,13 +131,3 @@ def known_by_place(item: Item, name: str, memory: Memory) -> str | None:
         return ""
     past = memory.get(name)
     return next((key for key, where in past.ours.items() if where == place), None) if past else None
-
-
-def placed(memory: Memory, item: Item) -> Memory:
-    """The memory with the pictures' present addresses, so that the pictures need not be requested again."""
-    pictures = {
-        name: replace(past, ours={str(past.left.value): item.pictures[name]})
-        for name in PICTURES
-        if (past := memory.get(name)) and item.pictures.get(name) and past.left.value == item.scalars.get(name)
-    }
-    return {**memory, **pictures} if pictures else memory

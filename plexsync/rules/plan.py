@@ -6,7 +6,7 @@
 An item whose memory is `undone` is taken back instead (docs/undo.md), as long as Stash's values stay as they were then.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.rules.cast import beside_cast, cast_after, is_outside_cast
@@ -21,7 +21,7 @@ from plexsync.rules.drift import (
 from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import NEVER_EMPTY, PICTURES, Item, beside_whom, is_lockless, is_of_person
 from plexsync.rules.list_members import adopted_list, list_decision
-from plexsync.rules.memory import is_as_left, is_untouched, named_fields, put, spelled_as_in_stash, stamped
+from plexsync.rules.memory import is_as_left, is_untouched, named_fields, put, spelled_as_in_stash, stamped, undone
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Policy, Pushing, Remembered, Sending
 from plexsync.rules.provenance import recovered
 from plexsync.rules.renamed_members import (
@@ -30,7 +30,7 @@ from plexsync.rules.renamed_members import (
     memory_after_renames,
     renamed_members,
 )
-from plexsync.rules.undo import begun_anew, is_undone, take_back_plan, undone, with_earlier_value
+from plexsync.rules.undo import begun_anew, is_undone, take_back_plan, with_earlier_value
 from plexsync.rules.unfinished_pushes import resolved_field
 from plexsync.rules.values import Held, Value, held, name_keys, names_present, same_value
 
@@ -72,32 +72,31 @@ def _plan(
     policy: Policy,
     plain_names: Mapping[str, str],
 ) -> Plan:
+    names = named_fields(values, memory, pushing)
     resolved = {
         name: remembered
-        for name in named_fields(values, memory, pushing)
-        if (remembered := still_kept(name, resolved_field(name, values, item, memory, pushing), memory.get(name)))
+        for name in names
+        if (remembered := _resolved(name, values, item, memory, pushing) if pushing else memory.get(name))
     }
-    if is_undone(memory, values):
+    if undone(memory) and is_undone(memory, values):
         return take_back_plan(values, item, memory, resolved)
-    resolved = dict(begun_anew(resolved))
-    kept = kept_fields(resolved)
-    resolved = {
-        name: with_earlier_value(name, entry, held(item, name)) if name in values and name not in kept else entry
-        for name, entry in resolved.items()
-    }
-    resolved = cast_that_stays_away(resolved, values.get("actor", ""), item, plain_names)
+    resolved = _to_sync(values, item, resolved, plain_names)
+    kept = _kept(resolved)
     steps: dict[str, Decision] = {}
+    beside = {name for name in names if beside_whom(name)}
     for name, value in values.items():
-        if (value or name != "title") and not beside_whom(name) and name not in kept:
+        if (value or name != "title") and name not in beside and name not in kept:
             steps[name] = _field_decision(name, value, held(item, name), resolved.get(name), policy)
-    renamed = renamed_members(steps.get("actor"), plain_names)
-    item, resolved = item_after_renames(item, renamed), memory_after_renames(resolved, renamed)
-    cast, kept = cast_after(item, steps), kept_fields(resolved)
-    for name in [name for name in resolved if is_outside_cast(name, cast | name_keys(item.lists.get("actor", ())))]:
-        del resolved[name]
-    for name, value in beside_cast(values, resolved).items():
-        if not is_outside_cast(name, cast) and name not in kept:
-            steps[name] = _field_decision(name, value, held(item, name), resolved.get(name), policy)
+    renamed: dict[str, str] = {}
+    if beside or ("actor" in steps and steps["actor"].change):
+        renamed = renamed_members(steps.get("actor"), plain_names)
+        item, resolved = item_after_renames(item, renamed), memory_after_renames(resolved, renamed)
+        cast, kept = cast_after(item, steps), _kept(resolved)
+        for name in [name for name in resolved if is_outside_cast(name, cast | name_keys(item.lists.get("actor", ())))]:
+            del resolved[name]
+        for name, value in beside_cast(values, resolved).items():
+            if not is_outside_cast(name, cast) and name not in kept:
+                steps[name] = _field_decision(name, value, held(item, name), resolved.get(name), policy)
     sending = {name: replace(step.sending, was=resolved.get(name)) for name, step in steps.items() if step.sending}
     for name, step in steps.items():
         put(resolved, name, step.memory)
@@ -108,13 +107,41 @@ def _plan(
         edit={name: step.change for name, step in steps.items() if step.change},
         memory=resolved,
         sending=sending,
-        notes=(*(step.note for step in steps.values() if step.note), *_kept_notes(values, resolved)),
+        notes=(*(step.note for step in steps.values() if step.note), *_kept_notes(values, _kept(resolved))),
         renamed=renamed,
     )
 
 
-def _kept_notes(values: Mapping[str, Value], memory: Memory) -> Iterator[Note]:
-    kept = kept_fields(memory)
+def _to_sync(
+    values: Mapping[str, Value], item: Item, resolved: dict[str, Remembered], plain_names: Mapping[str, str]
+) -> dict[str, Remembered]:
+    """The memory of an item to sync: whatever was undone before, with earlier values, and with those who stay away."""
+    if undone(resolved):
+        resolved = dict(begun_anew(resolved))
+    kept = _kept(resolved)
+    earlier = [name for name, entry in resolved.items() if entry.before is not None and name in values]
+    for name in earlier:
+        if name not in kept:
+            resolved[name] = with_earlier_value(name, resolved[name], held(item, name))
+    cast, actor = values.get("actor", ""), resolved.get("actor")
+    if not plain_names or actor is None or set(cast) <= set(actor.said):
+        return resolved
+    return cast_that_stays_away(resolved, cast, item, plain_names)
+
+
+def _resolved(
+    name: str, values: Mapping[str, Value], item: Item, memory: Memory, pushing: Sequence[Pushing]
+) -> Remembered | None:
+    """The memory of a field after its unfinished pushes are resolved; it still follows Plex if it did."""
+    return still_kept(name, resolved_field(name, values, item, memory, pushing), memory.get(name))
+
+
+def _kept(memory: Memory) -> frozenset[str]:
+    """The fields that follow Plex; few memories have a decision at all."""
+    return kept_fields(memory) if any(entry.drift for entry in memory.values()) else frozenset()
+
+
+def _kept_notes(values: Mapping[str, Value], kept: Collection[str]) -> Iterator[Note]:
     for name in values:
         if name in kept:
             yield Note(name, "decided", "you keep what Plex has, until plexsync drift --unkeep")
@@ -127,9 +154,10 @@ def _stamped(remembered: Remembered, earlier: Remembered | None, item: Item) -> 
 
 
 def _field_decision(name: str, value: Value, now: Held, remembered: Remembered | None, policy: Policy) -> Decision:
-    if value and remembered and is_given_up(name, now, remembered):
-        return _given_up_field(name, value, now, remembered)
-    remembered = without_take(name, remembered)
+    if remembered and remembered.drift:
+        if value and is_given_up(name, now, remembered):
+            return _given_up_field(name, value, now, remembered)
+        remembered = without_take(name, remembered)
     if isinstance(value, tuple):
         if policy.adopt_lists:
             remembered = adopted_list(value, now, remembered)

@@ -24,11 +24,6 @@ from plexsync.rules.values import Held, Value, held, name_keys, same_value, with
 UNKNOWN = "\0"
 
 
-def is_older(item: Item, memory: Memory) -> bool:
-    """Whether the item in Plex is older than the last push that was read back: Plex was restored."""
-    return 0 < item.stamp < last_stamp(memory)
-
-
 @dataclass
 class Recovered:
     """The memory after a restore, the pushes that are still unresolved, and the fields that were decided by evidence.

@@ -36,7 +36,8 @@ def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
                 again[name] = Change(None, sent.sent.locked, removes=stubborn)
         else:
             learnt = learnt_scalar(sent, _left(name, sent, now))
-        put(updated, name, still_kept(name, learnt, memory.get(name)))
+        earlier = memory.get(name)
+        put(updated, name, still_kept(name, learnt, earlier) if earlier and earlier.drift else learnt)
         if was_ignored(sent, now):
             notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
     updated = {name: _stamped(name, entry, item) for name, entry in updated.items()}

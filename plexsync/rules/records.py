@@ -3,10 +3,9 @@
 Times are UTC milliseconds unless a name says seconds.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from plexsync.rules.gate_names import GateName
 from plexsync.rules.item import Viewing
 from plexsync.rules.job import Kind, State
 from plexsync.rules.values import Held
@@ -216,26 +215,6 @@ class Called:
 
     title: str
     path: str
-
-
-@dataclass(frozen=True)
-class Overview:
-    """The store at one moment, for `status`. `jobs` has every state; `books` has four counters; `dead` counts by class.
-
-    `breakers` and `paces` have every gate to show (`plexsync.rules.gate_names.shown`).
-    """
-
-    jobs: Mapping[State, int]
-    due: int
-    oldest_due: int | None
-    dead: Mapping[str, int]
-    books: Mapping[str, int]
-    breakers: Mapping[GateName, BreakerRow]
-    holds: Mapping[GateName, HoldRow]
-    paces: Mapping[GateName, PaceRow]
-    sections: Sequence[SectionRow]
-    indexed: int
-    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 # --- the servers -----------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ has put there: a value that someone else has set meanwhile stays.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from plexsync.rules.added_dates import FIELD as ADDED
+from plexsync.rules.added_dates import moment_seconds
 from plexsync.rules.item import Item
 from plexsync.rules.text import fold
 from plexsync.rules.traits import UNKNOWN, ServerTraits
@@ -30,11 +32,21 @@ class CantProbe(Exception):
 
 @dataclass(frozen=True)
 class ProbedItem:
-    """An item with the fields that only the probe reads. `rating` None: none."""
+    """An item as the probe sees it."""
 
     item: Item
-    added_at: int
-    rating: float | None
+
+    @property
+    def added_at(self) -> int:
+        """The date added in UTC seconds; 0 if there is none."""
+        text = self.item.scalars.get(ADDED, "")
+        return moment_seconds(text) if text else 0
+
+    @property
+    def rating(self) -> float | None:
+        """The rating; None if there is none."""
+        text = self.item.scalars.get("userRating", "")
+        return float(text) if text else None
 
     @property
     def locks(self) -> frozenset[str]:

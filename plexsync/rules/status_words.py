@@ -42,10 +42,11 @@ REST = ("plain", "bright_black")
 class SceneStatus(StrEnum):
     """How a scene stands. The value is its name in JSON; `word` is the display word.
 
-    `tone` is the CSS class of its colour, `colour` the colour in the terminal. `meaning` explains the word, with the
-    command that shows more. `states` are the job states with this status, `finding` is the value that a comparison
-    stores for it, `outcome` is its name among the results of a command, and `ended` are the outcomes of attempts that
-    lead to it. Screens count statuses with the same word together.
+    `tone` is the CSS class of its colour: amber (`wait`) if it needs you, none (`plain`) for what goes on by itself.
+    `colour` is the colour in the terminal. `meaning` explains the word, with the command that shows more. `states` are the
+    job states with this status, `finding` is the value that a comparison stores for it, `outcome` is its name among the
+    results of a command, and `ended` are the outcomes of attempts that lead to it. Screens count statuses with the same
+    word together.
     """
 
     word: str
@@ -72,7 +73,7 @@ class SceneStatus(StrEnum):
         ended=("done",),
     )
     QUEUED = Row(
-        *("waiting", "queued", "wait", "yellow", "the worker syncs it"),
+        *("waiting", "queued", "plain", "yellow", "the worker syncs it"),
         states=("ready", "running"),
         finding="differs",
         ended=("later", "waiting"),
@@ -83,9 +84,9 @@ class SceneStatus(StrEnum):
         finding="absent",
         ended=("absent",),
     )
-    AMBIGUOUS = Row("ambiguous", "needs you", "bad", "red", "several items in Plex fit", finding="ambiguous")
+    AMBIGUOUS = Row("ambiguous", "needs you", "wait", "red", "several items in Plex fit", finding="ambiguous")
     FAILED = Row(
-        *("failed", "needs you", "bad", "red", "dead letters (plexsync dlq list)"),
+        *("failed", "needs you", "wait", "red", "dead letters (plexsync dlq list)"),
         states=("dead",),
         finding="failed",
         outcome="dead",

@@ -10,7 +10,7 @@ from plexsync.rules.cast import cast_after, is_outside_cast
 from plexsync.rules.drift import still_kept
 from plexsync.rules.item import FIELDS, LISTS, NEVER_EMPTY, Item, is_lockless, is_of_person
 from plexsync.rules.list_members import removed_members, with_members_left, without_adopted
-from plexsync.rules.memory import is_as_left, is_released, is_untouched, released, spelled_as_in_stash
+from plexsync.rules.memory import is_as_left, is_released, is_untouched, released, spelled_as_in_stash, undone
 from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Pushing, Remembered, Sending, Undone
 from plexsync.rules.values import (
     Held,
@@ -43,11 +43,6 @@ def undo(
             empty = Held(empty_value(name), locked=False)
             marked[name] = Remembered(values.get(name, empty.value), empty, empty, undone=mode)
     return marked
-
-
-def undone(memory: Memory) -> Undone:
-    """How the item was taken back, by its memory."""
-    return next((remembered.undone for remembered in memory.values() if remembered.undone), "")
 
 
 def is_undone(memory: Memory, values: Mapping[str, Value]) -> bool:

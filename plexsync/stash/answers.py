@@ -286,7 +286,8 @@ def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
 def _images(answer: SceneAnswer) -> Iterator[Image]:
     """The paths of pictures; only a request shows whether a picture exists."""
     yield Image("cover", f"/scene/{number(answer.id)}/screenshot", answer.updated_at)
-    yield from gallery_images(answer.galleries)
+    if answer.galleries:
+        yield from gallery_images(answer.galleries)
     if answer.studio:
         yield Image("studio", f"/studio/{number(answer.studio.id)}/image", answer.studio.updated_at)
     for group in (entry.group for entry in answer.groups[:1]):

@@ -176,7 +176,8 @@ class StashClient:
 
     def _scenes_of(self, rows: Sequence[answers.SceneAnswer]) -> list[Scene]:
         scenes = self._checked(lambda: [self._scene_of(row) for row in rows])
-        return with_choices(self._ask, rows, scenes, self.more.get("choices", 0))
+        count = self.more.get("choices", 0)
+        return with_choices(self._ask, rows, scenes, count) if count else scenes
 
     def existing(self, ids: Sequence[int]) -> tuple[frozenset[int], int]:
         """Those of these scenes that exist, and the number of all scenes, in one request."""

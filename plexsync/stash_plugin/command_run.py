@@ -100,6 +100,10 @@ class CommandRunner:
         except child_process.NoEntry as error:
             self._report(f"plexsync: {error}")
             return 1
+        except ImportError as error:
+            mends = "the task Install or repair dependencies mends it"
+            self._report(f"plexsync: a package of PlexSync can't be used: {error}: {mends}")
+            return 1
         except KeyboardInterrupt:
             return 130
 

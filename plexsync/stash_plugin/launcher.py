@@ -152,10 +152,11 @@ def _environ(place: Runtime) -> dict[str, str]:
     return {**kept, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
 
 
-def _hear(stream: "IO[bytes] | None", report: Callable[[str], None]) -> None:
+def _hear(stream: "IO[bytes]", report: Callable[[str], None]) -> None:
     """Report each line of a stream, to its end."""
-    for line in stream or ():
-        report(line.decode("utf-8", "replace").rstrip("\r\n"))
+    with stream:
+        for line in stream:
+            report(line.decode("utf-8", "replace").rstrip("\r\n"))
 
 
 def _let_go(process: "subprocess.Popen[bytes]") -> None:

@@ -193,10 +193,15 @@ def page_sync(call: TaskRun) -> Facts:
     return facts if facts["code"] != 0 or worker_process.worker_runs(call) else call.facts(*words, "--wait")
 
 
-def page_redo(call: TaskRun) -> Facts:
-    """Sync a scene again that was undone or released: by the worker, or here if none runs."""
+def page_act(call: TaskRun) -> Facts:
+    """Undo, release or redo a scene, or decide about what was edited of it in Plex: by the worker, or here if none runs."""
+    verb, scene = call.args.get("verb", "redo"), _scene(call)
+    if verb in ("keep", "take", "unkeep"):
+        return _then_worked(call, call.facts("drift", f"--{verb}", scene))
+    if verb not in ("undo", "release", "redo"):
+        raise Failed("no action is named")
     here = () if worker_process.worker_runs(call) else ("--wait",)
-    return call.facts("redo", _scene(call), *here)
+    return call.facts(str(verb), scene, *here)
 
 
 def page_bind(call: TaskRun) -> Facts:
@@ -268,7 +273,7 @@ OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
     "page_drop": page_drop,
     "page_scene": page_scene,
     "page_sync": page_sync,
-    "page_redo": page_redo,
+    "page_act": page_act,
     "page_bind": page_bind,
     "page_preview": page_preview,
     "page_approve": page_approve,

@@ -16,10 +16,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Self
 
 from plexsync.rules.errors import LocalFault
-from plexsync.rules.gate_names import shown
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.note_keys import EDIT_BY_HOOK
-from plexsync.rules.records import Lately, Overview
+from plexsync.rules.records import Lately
 from plexsync.store.address import StoreAddress
 from plexsync.store.backend import Backend
 from plexsync.store.connection import Connection, Table
@@ -135,25 +134,6 @@ class Reader:
     def summary(self, now: int) -> Summary:
         """Return a summary of the store at one moment, as `status` shows it."""
         return Summary(self._db, now)
-
-    def overview(self, now: int) -> Overview:
-        """Return the state of the store at one moment, for `status`."""
-        due, oldest = self.jobs.count_due(now)
-        gates = shown({*self.breakers.names(), *self.holds.names(), *self.paces.names()})
-        holds = {gate: self.holds.find(gate) for gate in gates}
-        return Overview(
-            jobs=self.jobs.count_states(),
-            due=due,
-            oldest_due=oldest,
-            dead=self.jobs.count_dead(),
-            books=self.books.read(),
-            breakers={gate: self.breakers.find(gate) for gate in gates},
-            holds={gate: hold for gate, hold in holds.items() if hold},
-            paces={gate: self.paces.find(gate) for gate in gates},
-            sections=self.sections.all(),
-            indexed=self.index.count(),
-            notes=self.notes.all(),
-        )
 
 
 class Writer(Reader):

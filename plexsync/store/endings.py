@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from plexsync.rules.job import Job, Settled, State
+from plexsync.rules.job import UNKNOWN, Job, Settled, State
 from plexsync.store.db import clean
 
 # A want that arrived during the attempt counts, whatever the result: the row is ready again with no attempts used, due
@@ -14,12 +14,13 @@ update job
        settled_rev = claimed_rev, attempts = case when {_RENEWED} then 0 else :attempts end, streak = :streak,
        crashes = :crashes, first_crash = case when cast(:crashes as bigint) = 0 then 0 else first_crash end,
        due = case when {_RENEWED} then due else :due end,
-       ok_mark = :ok_mark, bad_mark = :bad_mark, error = :error, cls = :cls,
+       ok_mark = :ok_mark, bad_mark = :bad_mark, error = :error,
+       cls = case when :cls = '{UNKNOWN}' and settled_rev > 0 then '' else :cls end,
        desired = case when {_RENEWED} then desired when :state = 'idle' then '' when :desired <> '' then :desired
                       else desired end,
        token = null, lease_until = null, holder = '', alone = 0
  where kind = :kind and id = :id and token = :token and state = 'running'
-returning state, attempts
+returning state, attempts, cls
 """
 
 

@@ -17,6 +17,7 @@ TARGETS = (frozenset(NameKind), frozenset(StashField))
 _COLUMNS = "number, run, scene, target, object, value_before, value_after, origin, state, changed_at"
 LAST_RUN = "select coalesce(max(run), 0) from import_change"
 NEXT_NUMBER = "select coalesce(max(number), 0) + 1 from import_change"
+RUNS = "select distinct run from import_change where changed_at >= :since and state <> 'undone' order by run"
 OF_RUN = f"select {_COLUMNS} from import_change where run = :run order by number"
 OPEN = f"""
 select {_COLUMNS} from import_change where state = 'planned' or state = 'undoing' order by number
@@ -39,6 +40,10 @@ class ReadOnlyImports(Table):
     def last_run(self) -> int:
         """Return the number of the last import that changed anything; 0 if there was none."""
         return int(self._db.value(LAST_RUN))
+
+    def runs(self, *, since: int = 0) -> list[int]:
+        """Return the imports with a change since then (UTC ms) that is not taken back, by number."""
+        return [run for (run,) in self._db.rows(RUNS, {"since": since})]
 
     def of_run(self, run: int) -> list[ImportChange]:
         """Return the changes of an import, in their order."""

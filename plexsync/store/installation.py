@@ -1,4 +1,7 @@
-"""A name of this data folder, as databases on other machines know it. A copy of the folder is another installation."""
+"""What a data folder keeps for itself: its name, as databases on other machines know it, and a key for cookies.
+
+A copy of the folder is another installation.
+"""
 
 import os
 import secrets
@@ -7,32 +10,41 @@ from pathlib import Path
 
 from plexsync.rules.errors import LocalFault
 
-FILE = "installation"
-LENGTH = 16
+FILE, LENGTH = "installation", 16
+# The key by which the dashboard knows a browser that has signed in before.
+KEY_FILE, KEY_LENGTH = "browser-key", 64
 
 
 def installation(folder: Path) -> str:
     """Return the name of this data folder, which is made on first use. Raises LocalFault."""
-    path = folder / FILE
+    return _kept(folder / FILE, LENGTH)
+
+
+def browser_key(folder: Path) -> bytes:
+    """Return the key for cookies of browsers, which is made on first use. Raises LocalFault."""
+    return _kept(folder / KEY_FILE, KEY_LENGTH).encode()
+
+
+def _kept(path: Path, length: int) -> str:
     try:
         for _ in range(2):
             with suppress(FileNotFoundError):
                 name = path.read_text(encoding="ascii", errors="replace").strip()
-                if len(name) == LENGTH and name.isalnum():
+                if len(name) == length and name.isalnum():
                     return name
-            _write(path)
+            _write(path, length)
     except OSError as error:
         raise LocalFault(f"{path} can't be used: {error.strerror}") from error
     raise LocalFault(f"{path} can't be used: it changes all the time")
 
 
-def _write(path: Path) -> None:
-    """Write a new name, completely or not at all."""
-    hidden = path.with_name(f".{FILE}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+def _write(path: Path, length: int) -> None:
+    """Write a new name or key, completely or not at all."""
+    hidden = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         handle = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(LENGTH // 2))
+            file.write(secrets.token_hex(length // 2))
         hidden.replace(path)
     finally:
         hidden.unlink(missing_ok=True)

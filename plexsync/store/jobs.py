@@ -10,7 +10,7 @@ import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from plexsync.rules.job import HOUR, PASSING, SCOPE, Crashed, Job, Lane, State, Why
+from plexsync.rules.job import HOUR, PASSING, SCOPE, UNKNOWN, Crashed, Job, Lane, State, Why
 from plexsync.rules.records import JobRow
 from plexsync.store import intake
 from plexsync.store.attempts import Attempts
@@ -49,7 +49,7 @@ RENEW = """
 update job set lease_until = :until
  where token in (select value from json_each(:tokens)) and state = 'running' returning token
 """
-FORGET = "delete from job where kind = :kind and id = :id and state = 'idle'"
+FORGET = "delete from job where kind = :kind and id = :id and state = :state"
 # A want that arrived while its row crashed the worker still counts: it gets one more claim, alone.
 CRASH = """
 update job
@@ -216,6 +216,9 @@ class Jobs(ReadOnlyJobs):
         # Nothing is left of these that could be in sync, and nobody asks how they stand.
         passed = [value for ending, value, state, _ in ended if state is State.IDLE and ending.job.kind in PASSING]
         self._db.execute_many(FORGET, passed)
+        strange = [value for _, value, state, row in ended if state is State.GONE and row["cls"] == UNKNOWN]
+        if strange:
+            self._books.count_pruned(self._db.execute_many(FORGET, strange))
         return {ending.job.token for ending, *_ in ended}
 
     def crash(self, row: JobRow, after: Crashed, *, now: int) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from plexsync.rules.item import FIELDS, LOCKLESS
 from plexsync.rules.job import Kind
+from plexsync.rules.memory import undone
 from plexsync.rules.origin import Origin
 from plexsync.rules.plan_records import Memory, Remembered, Undone
-from plexsync.rules.undo import begun_anew, undone
+from plexsync.rules.undo import begun_anew
 from plexsync.store.connection import Connection, Table
 from plexsync.store.counts import COUNT_UNDONE, IS_MARKED, MARKED
 from plexsync.store.documents import decode, encode

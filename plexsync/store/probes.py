@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from plexsync.rules.scratch import Original, ProbeOutcome
-from plexsync.rules.traits import LearntTraits, ServerTraits, from_text, present_traits, to_text
+from plexsync.rules.traits import UNKNOWN, LearntTraits, ServerTraits, from_text, present_traits, to_text
 from plexsync.store.connection import Table
 from plexsync.store.notes import Notes, ReadOnlyNotes
 from plexsync.store.servers import ReadOnlyServers, Servers
@@ -46,8 +46,10 @@ class ReadOnlyProbes(Table):
 
     def present_traits(self) -> ServerTraits:
         """Return the traits to work by: those that were learnt, or none."""
-        row = ReadOnlyServers(self._db).find()
-        return present_traits(row.machine if row else "", row.version if row else "", self.traits(), self._working())
+        row, probed, working = ReadOnlyServers(self._db).find(), self.traits(), self._working()
+        if not (probed or working):
+            return UNKNOWN
+        return present_traits(row.machine if row else "", row.version if row else "", probed, working)
 
     def _working(self) -> LearntTraits | None:
         """Return what was learnt during work; None if there is nothing."""

@@ -19,7 +19,7 @@ select item, plex from rating where item in (select value from json_each(:items)
 SCENES = "select distinct scene from rating where scene > :after order by scene limit :limit"
 WRITTEN = """
 select distinct scene from rating
- where scene > :after and (stash_before <> -2 or plex_before <> -2) order by scene limit :limit
+ where scene > :after and changed_at >= :since and (stash_before <> -2 or plex_before <> -2) order by scene limit :limit
 """
 SAVE = f"""
 insert into rating (
@@ -58,6 +58,11 @@ class ReadOnlyRatings(Table):
             if clean(scenes[row["scene"]]) == row["scene_created_at"]
         }
 
+    def of_ids(self, scenes: Sequence[int]) -> dict[tuple[int, str], RememberedRating]:
+        """Return what is remembered under these ids, whichever scene has them now."""
+        rows = self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
+        return {(row["scene"], row["item"]): _remembered(row) for row in rows}
+
     def in_plex(self, items: Sequence[str]) -> dict[str, int]:
         """Return the rating of these items in Plex when they were last in step. Unknown ones are left out."""
         return dict(self._db.rows(IN_PLEX, {"items": json.dumps(list(items))}))
@@ -66,9 +71,12 @@ class ReadOnlyRatings(Table):
         """Return up to `limit` scenes above `after` of which a rating is remembered, by number."""
         return [scene for (scene,) in self._db.rows(SCENES, {"after": after, "limit": limit})]
 
-    def written(self, *, after: int = 0, limit: int) -> list[int]:
-        """Return up to `limit` scenes above `after` of which PlexSync has written a rating, and nobody else since."""
-        return [scene for (scene,) in self._db.rows(WRITTEN, {"after": after, "limit": limit})]
+    def written(self, *, after: int = 0, limit: int, since: int = 0) -> list[int]:
+        """Return up to `limit` scenes above `after` of which PlexSync has written a rating, and nobody else since.
+
+        `since`: only those whose rating has last changed at that moment (UTC ms) or later.
+        """
+        return [scene for (scene,) in self._db.rows(WRITTEN, {"after": after, "limit": limit, "since": since})]
 
 
 class Ratings(ReadOnlyRatings):

@@ -63,6 +63,12 @@ def siblings_of(store: Database) -> Siblings:
     return SchemaSiblings(store, address) if address.is_postgres else FolderSiblings(address.folder)
 
 
+def may_be_further(store: Database) -> bool:
+    """Whether this store can be that of a further server: the first one keeps its folder. Opens nothing."""
+    address = store.address
+    return address.is_postgres or bool(scope_in(address.folder.name))
+
+
 class FolderSiblings:
     """The SQLite files in the folders of other servers."""
 

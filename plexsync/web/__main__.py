@@ -24,6 +24,7 @@ from typing import TypedDict
 from plexsync.app.parts import Parts, opened
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.store.database import load_tables
+from plexsync.store.installation import browser_key
 from plexsync.web.addresses import prefix_of
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
@@ -78,7 +79,8 @@ def main() -> int:
         names = doors(config)
         with _taken(handed) as at, closing(EntryDesks(list(_entries(request, at, names.names)))) as entries:
             entries.open()
-            app = build(entries, DashboardRules(doors=names, password=config.web_password, key=key, switch=switch))
+            lasting_key = browser_key(Path(request["entries"][0]["folder"])) if config.web_password else key
+            app = build(entries, DashboardRules(names, config.web_password, key, lasting_key, switch))
             _serve(server(app), at, app.end)
     except (LocalFault, NewerDatabase, Unusable) as error:
         logging.getLogger("PlexSync.web").warning("the dashboard can't use the database: %s", error)

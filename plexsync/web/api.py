@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from plexsync.actions.model import ActionRequest, Selection, SubjectKind
+from plexsync.actions.scenes import REDO
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.choices import accept as accept_choice
 from plexsync.app.choices import answer_lists
@@ -16,7 +18,6 @@ from plexsync.app.rules import watch_rules
 from plexsync.app.switches import asked_settings, waits_for_yes
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.comparison_report import reports
-from plexsync.flows.scenes.undo_marks import redo_scenes
 from plexsync.flows.scenes.verbs import explain, ignore_scenes, retry_all, unignore_scenes, want_scenes
 from plexsync.reports import dead_letters as dead_facts
 from plexsync.reports.attention import need_facts, needs
@@ -45,13 +46,12 @@ from plexsync.reports.shapes.scenes import (
 )
 from plexsync.reports.shapes.status import NeedList, QuestionList, SettingList, StatusFacts
 from plexsync.reports.status import too_many
-from plexsync.reports.undo import redo_facts
 from plexsync.rules.choices import Choice
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.row_keys import key_of, written
 from plexsync.rules.status_words import STATUSES, SceneStatus
-from plexsync.web import collection_api, collection_pages, drift_pages, review_pages
+from plexsync.web import action_pages, collection_pages, drift_pages, review_pages
 from plexsync.web.accept_pages import choice_named
 from plexsync.web.background_tasks import BackgroundTask
 from plexsync.web.fix_pages import report as fix_report
@@ -268,10 +268,9 @@ def unignore(ask: Ask, body: Body) -> Answer:
 def redo(ask: Ask, body: Body) -> Answer:
     """As `plexsync redo SCENE --json`."""
     _only(body)
-    parts = ask.desk.parts
-    redone = redo_scenes(parts.store, parts.clock, [ask.number("id")])
+    result = REDO.carry_out(ActionRequest(ask.desk.parts, (), Selection((ask.number("id"),))))
     ask.desk.ask_servers()
-    return redo_facts(redone)
+    return result.facts
 
 
 def accept(ask: Ask, body: Body) -> Answer:
@@ -389,14 +388,11 @@ routes = [
     _post("preview", preview),
     _post("stop", stop),
     _post("accept", accept),
-    _post("drift", drift_pages.decision),
-    _post("collections/sync", collection_api.sync),
-    _post("collections/take", collection_api.take),
-    _post("collections/parts", collection_api.parts),
-    _post("collections/undo", collection_api.undo),
-    _post("collections/redo", collection_api.redo),
+    _post("drift", action_pages.decision(SubjectKind.SCENES)),
+    _post("collections/parts", action_pages.decision(SubjectKind.COLLECTIONS)),
     _post("dead/retry", retry),
     _post("dead/drop", drop),
+    _post("{subject}/{verb}", action_pages.program),
     _post("scenes/{id}/ignore", ignore),
     _post("scenes/{id}/unignore", unignore),
     _post("scenes/{id}/redo", redo),

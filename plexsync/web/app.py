@@ -19,9 +19,9 @@ from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, SyncError, Unusable
 from plexsync.web import (
     accept_pages,
+    action_pages,
     api,
     collection_pages,
-    collection_undo_pages,
     dead_pages,
     demo_pages,
     drift_pages,
@@ -70,9 +70,9 @@ MODULES = (
     picture_pages,
     plays_pages,
     collection_pages,
-    collection_undo_pages,
     drift_pages,
     scene_pages,
+    action_pages,
     dead_pages,
     pair_pages,
     picked_pages,
@@ -87,18 +87,19 @@ MODULES = (
 
 @dataclass(frozen=True)
 class DashboardRules:
-    """The dashboard's address, host names and password."""
+    """The dashboard's address, host names and password, and the keys for cookies: `browser_key` outlives a restart."""
 
     doors: Doors = field(default_factory=Doors)
     password: str = field(default="", repr=False)
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    browser_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     switch: Path | None = None
     """In the demo only: the file that takes the simulated Plex down."""
 
 
 def build(entries: EntryDesks, rules: DashboardRules) -> Guard:
     """Build the application on the desks of these Plex servers, behind its guard."""
-    sessions = Sessions(rules.key, rules.password, SystemClock())
+    sessions = Sessions(rules.key, rules.browser_key, rules.password, SystemClock())
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

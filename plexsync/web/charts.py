@@ -61,9 +61,9 @@ SUBJECTS = {
         "The queue",
         "scenes",
         (
-            Line(SceneStatus.QUEUED.word, "waiting", "wait"),
+            Line(SceneStatus.QUEUED.word, "waiting", "soft"),
             Line(SceneStatus.NOT_IN_PLEX.word, "absent", "link", "7 4"),
-            Line(SceneStatus.FAILED.word, "dead", "bad", "2 3"),
+            Line(SceneStatus.FAILED.word, "dead", "wait", "2 3"),
         ),
     ),
     "rates": Subject(

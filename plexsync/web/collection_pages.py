@@ -9,9 +9,7 @@ from starlette.responses import Response
 
 from plexsync.app.dressing import collection_viewer
 from plexsync.app.rules import is_dressing_on
-from plexsync.flows.collections.decisions import DecidedParts, decide_parts, hand_over, want_collections
-from plexsync.flows.scenes.drift import DriftAnswer
-from plexsync.reports.collection_words import collections_line, decision_words
+from plexsync.reports.collection_words import collections_line
 from plexsync.reports.collections import (
     OWNER_WORDS,
     PART_WORDS,
@@ -26,12 +24,11 @@ from plexsync.reports.collections import (
 from plexsync.reports.rows import past_facts, past_of, row_facts
 from plexsync.reports.shapes.collections import CollectionFacts, CollectionList
 from plexsync.rules.collection_status import CollectionStatus, named_status
-from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import COLLECTION
 from plexsync.store.database import Reader
 from plexsync.web.context import Busy
-from plexsync.web.pages import LARGEST_ID, Ask, PageNotFound, Wrong, action, page
-from plexsync.web.scene_pages import BUSY, asked_now, capitalized
+from plexsync.web.pages import LARGEST_ID, Ask, PageNotFound, Wrong, page
+from plexsync.web.scene_pages import BUSY
 
 HERE = "/collections"
 SHOWN = 50
@@ -202,76 +199,7 @@ def collection_at(id: int) -> str:
     return f"{HERE}/{id}"
 
 
-# --- decisions -------------------------------------------------------------------------------------------------------
-
-
-def decided(ask: Ask, ids: Sequence[int], answer: DriftAnswer, names: Sequence[str]) -> DecidedParts:
-    """Decide about these parts (none: all that were edited in Plex and are not kept). Raises NeighbourError, or Busy."""
-    with ask.desk.looking(at_once=True) as parts:
-        viewer = collection_viewer(parts)
-        return decide_parts(parts.store, viewer, parts.gates, parts.clock, ids, answer, names, takes_kept=bool(names))
-
-
-def press(ask: Ask) -> Response:
-    """Keep, or take from Stash, a part or all of them."""
-    id, form = ask.number("id"), ask.form
-    part = form.get("part", "")
-    if form.get("answer", "") not in list(DriftAnswer) or (part and part not in PART_WORDS):
-        raise Wrong("There is no such decision.")
-    answer = DriftAnswer(form["answer"])
-    try:
-        result = decided(ask, [id], answer, [part] if part else [])
-    except NeighbourError as error:
-        return ask.to(collection_at(id), f"Nothing was decided: {error}", well=False)
-    except Busy:
-        return ask.to(collection_at(id), BUSY, well=False)
-    closed = ask.desk.ask_servers() if result.parts and answer is DriftAnswer.TAKE else ""
-    words = f"{capitalized(decision_words(answer, result))}.{f' {asked_now(closed)}.' if closed else ''}"
-    return ask.to(collection_at(id), words, well=bool(result.parts))
-
-
-def sync(ask: Ask) -> Response:
-    """Queue the collection."""
-    row_name = collection_name(ask)
-    id = ask.number("id")
-    if not is_dressing_on(ask.desk.parts.settings.looks):
-        return ask.to(collection_at(id), "Nothing was queued: no part of collections is dressed.", well=False)
-    want_collections(ask.desk.parts.store, ask.desk.parts.clock, [id])
-    return queued(ask, f"{row_name} is queued", "the worker inspects it at once")
-
-
-def take(ask: Ask) -> Response:
-    """Hand the collection over to PlexSync."""
-    name, id = collection_name(ask), ask.number("id")
-    if hand_over(ask.desk.parts.store, ask.desk.parts.clock, [id]):
-        return queued(ask, f"{name} is PlexSync’s from now on", "the worker dresses it at once")
-    return ask.to(
-        collection_at(id), f"Nothing was changed: {name} is PlexSync’s already, or not in Plex yet.", well=False
-    )
-
-
-def queued(ask: Ask, words: str, then: str) -> Response:
-    """Back to the collection, which the worker takes next: what was done, and what follows."""
-    closed = ask.desk.ask_servers()
-    if not ask.desk.parts.someone_works():
-        then = "no worker is running: start plexsync serve"
-    return ask.to(collection_at(ask.number("id")), f"{words}; {asked_now(closed) if closed else then}.")
-
-
-def collection_name(ask: Ask) -> str:
-    """The collection that the request is about, in words."""
-    id = ask.number("id")
-    with ask.desk.parts.store.reading() as db:
-        row = db.collections.of([id]).get(id)
-    if row is None:
-        raise PageNotFound
-    return row.name or f"Collection {id}"
-
-
 routes = [
     page(HERE, collections),
     page(f"{HERE}/{{id}}", collection),
-    action(f"{HERE}/{{id}}/sync", sync),
-    action(f"{HERE}/{{id}}/parts", press),
-    action(f"{HERE}/{{id}}/take", take),
 ]

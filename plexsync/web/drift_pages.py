@@ -1,37 +1,34 @@
 """What you edited in Plex, beside what Stash says, with the buttons that decide about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from plexsync.actions.model import Selection, SubjectKind, Verb
+from plexsync.actions.table import action_of
 from plexsync.app.parts import Parts
 from plexsync.flows.scenes.drift import (
-    Decided,
     DriftAnswer,
     DriftFilter,
     DriftPage,
-    candidates,
-    decide,
     drift_now,
     drift_page,
 )
 from plexsync.reports.collections import collection_list
 from plexsync.reports.drift import (
-    decision_facts,
-    decision_words,
     drift_facts,
-    is_field,
     known_drift,
     stays_words,
     value_words,
 )
-from plexsync.reports.shapes.drift import DriftDecision, DriftReport
+from plexsync.reports.shapes.drift import DriftReport
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.errors import NeighbourError
+from plexsync.web.action_pages import carry_out
 from plexsync.web.context import Busy
-from plexsync.web.pages import Ask, Wrong, action, page, scene_numbers
-from plexsync.web.scene_pages import BUSY, asked_now, scene_number
+from plexsync.web.pages import Ask, Wrong, action, page
+from plexsync.web.scene_pages import BUSY, asked_now, capitalized, scene_number
 
 HERE = "/drift"
 SHOWN = 20
@@ -91,43 +88,6 @@ def _of_scene(parts: Parts, wanted: DriftFilter, scene: int) -> DriftPage:
         )
 
 
-def decided(ask: Ask, answer: DriftAnswer, ids: Sequence[int] | None, wanted: DriftFilter) -> Decided:
-    """Carry out a decision about these scenes (None: all that are listed). Raises NeighbourError, or Busy."""
-    wanted = wanted.taking(answer, named=ids is not None)
-    with ask.desk.looking(at_once=True) as parts:
-        if ids is None:
-            with parts.store.reading() as db:
-                ids = candidates(db, answer)
-        ends = parts.clock.monotonic() + LONG
-        return decide(
-            parts.store,
-            parts.looker,
-            parts.gates,
-            parts.clock,
-            ids,
-            answer,
-            wanted,
-            stopping=lambda: parts.clock.monotonic() > ends,
-        )
-
-
-def decision(ask: Ask, body: Mapping[str, object]) -> DriftDecision:
-    """As `plexsync drift --keep SCENE... --json`, for a program."""
-    if body.keys() - {"decision", "scenes", "fields", "library"}:
-        raise Wrong("what can be said here: decision, scenes, fields, library")
-    answer, fields, library = body.get("decision"), body.get("fields", []), body.get("library", "")
-    if answer not in list(DriftAnswer):
-        raise Wrong(f"decision must be one of {', '.join(DriftAnswer)}")
-    if not isinstance(fields, list) or not all(isinstance(name, str) and is_field(name) for name in fields):
-        raise Wrong("fields must be a list of names of fields, such as title")
-    if not isinstance(library, str) or not ("scenes" in body or library):
-        raise Wrong("say which: scenes, a list of numbers, or the name of a library")
-    ids = scene_numbers(body) if "scenes" in body else None
-    return decision_facts(
-        DriftAnswer(str(answer)), decided(ask, DriftAnswer(str(answer)), ids, DriftFilter(tuple(fields), library))
-    )
-
-
 def press(ask: Ask) -> Response:
     """Decide about a field, a scene, or a library, and show the rest."""
     form = ask.form
@@ -137,17 +97,18 @@ def press(ask: Ask) -> Response:
     if not scene and form.get("sure") != "yes":
         return ask.to(_back(form), "Tick the box first: this is about every scene of the library.", well=False)
     field = form.get("field", "")
-    wanted = DriftFilter((field,) if field else (), "" if scene else form.get("library", ""), form.get("item", ""))
+    ids, fields = (scene,) if scene else (), (field,) if field else ()
+    library = "" if scene else form.get("library", "")
+    selection = Selection(ids, not ids, library=library, fields=fields, item=form.get("item", ""))
     try:
-        result = decided(ask, answer, [scene] if scene else None, wanted)
+        result = carry_out(ask, action_of(Verb(answer), SubjectKind.SCENES), selection)
     except NeighbourError as error:
         return ask.to(_back(form), f"Nothing was decided: {error}", well=False)
     except Busy:
         return ask.to(_back(form), BUSY, well=False)
-    words = decision_words(answer, result)
-    closed = ask.desk.ask_servers() if result.fields and answer is DriftAnswer.TAKE else ""
+    closed = ask.desk.ask_servers() if result.jobs else ""
     more = f" {asked_now(closed)}." if closed else ""
-    return ask.to(_back(form), f"{words[:1].upper()}{words[1:]}.{more}", well=bool(result.fields))
+    return ask.to(_back(form), f"{capitalized(result.line)}.{more}", well=bool(result.count))
 
 
 def _back(form: Mapping[str, str]) -> str:

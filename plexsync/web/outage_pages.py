@@ -211,7 +211,7 @@ def coming(ask: Ask, facts: StatusFacts) -> list[tuple[str, int | str]]:
     with parts.store.reading() as db:
         due = db.jobs.next_due(now)
     if due is not None:
-        upcoming.append(("the next scene is synced", due if due > now else "now"))
+        upcoming.append(("the worker looks at the next scene", due if due > now else "now"))
     for name, breaker in facts["breakers"].items():
         if breaker["next_probe_at"]:
             upcoming.append((f"{caption(name)} is probed", breaker["next_probe_at"]))

@@ -13,7 +13,7 @@ from plexsync.reports.status import play_counts, server_words, verified_words
 from plexsync.reports.verdict import LINK, plays_wait, pointed
 from plexsync.rules.gate_names import CURE, GateName, caption
 from plexsync.rules.job import Kind
-from plexsync.rules.status_words import MAIN, UP, SceneStatus, buckets, job_word
+from plexsync.rules.status_words import MAIN, UP, SceneStatus, buckets, status_of
 from plexsync.web.charts import RANGES, SUBJECTS
 from plexsync.web.entry_verdicts import other_verdicts, worst
 from plexsync.web.outage_pages import ChartPicture, record
@@ -180,15 +180,10 @@ def by_word(facts: StatusFacts) -> list[tuple[SceneStatus, int]]:
     return [(same[0], sum(facts["scenes"][status]["count"] for status in same)) for same in buckets()]
 
 
-def tone_of(status: SceneStatus) -> str:
-    """The colour of a number of scenes: amber if somebody is needed, and none for what the worker does by itself."""
-    return {"bad": "wait", "wait": "plain"}.get(status.tone, status.tone)
-
-
 def scenes(facts: StatusFacts) -> list[tuple[SceneStatus, int, str]]:
     """The figures: status, count and colour."""
     return [
-        (status, count, tone_of(status) if count else "plain")
+        (status, count, status.tone if count else "plain")
         for status, count in by_word(facts)
         if count or status in MAIN
     ]
@@ -196,7 +191,7 @@ def scenes(facts: StatusFacts) -> list[tuple[SceneStatus, int, str]]:
 
 def bar(facts: StatusFacts) -> list[tuple[str, str, float, float]]:
     """The segments of the bar: label, colour, start and width, in percent."""
-    counts = [(status.value, tone_of(status), count) for status, count in by_word(facts) if count]
+    counts = [(status.value, status.tone, count) for status, count in by_word(facts) if count]
     total, at, parts = sum(count for *_, count in counts), 0.0, []
     for name, kind, count in counts:
         width = 100 * count / total
@@ -227,7 +222,7 @@ def latest(ask: Ask) -> tuple[list[PushLine], list[TroubleLine]]:
                 title=title(db, kind, id),
                 cause=attempt.cls,
                 error=attempt.error,
-                then=job_word(attempt.state),
+                then=status_of(attempt.state, attempt.cls, "").word,
                 count=count,
             )
             for kind, id, attempt, count in db.attempts.by_cause(LATEST)

@@ -16,10 +16,12 @@ from plexsync.reports.format import ago, lasting, many, safe, share, stamp, unst
 from plexsync.reports.measures import compared, measures
 from plexsync.reports.rows import PLAY_WORDS, on_screen, short
 from plexsync.reports.scenes import left_out_words
+from plexsync.reports.shapes.scenes import PastAttempt
 from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.choices import hold_cause
 from plexsync.rules.gate_names import caption
-from plexsync.rules.status_words import SceneStatus, in_sync_words, job_word
+from plexsync.rules.item import PICTURES
+from plexsync.rules.status_words import SceneStatus, in_sync_words, job_word, status_of
 from plexsync.web.addresses import at_prefix, prefix_of
 from plexsync.web.context import Desk
 from plexsync.web.entry_desks import EntryDesk, EntryDesks
@@ -299,6 +301,22 @@ def _moment(value: int | str | None, now: int) -> Markup:
     return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(text, ago(at, now))
 
 
+def shown(value: str | tuple[str, ...] | None, field: str) -> str | tuple[str, ...] | None:
+    """The value of a field on a page: a picture in words, since its key tells nobody anything."""
+    if field in PICTURES and isinstance(value, str) and "://" in value:
+        return "an uploaded picture" if value.startswith("upload://") else "a picture of Plex's own"
+    return on_screen(value, field)
+
+
+def is_failure(attempt: PastAttempt) -> bool:
+    """Whether this attempt failed. Others ended with a status that is no fault: not in Plex yet, skipped, needs you."""
+    return status_of(attempt["then"], attempt["cause"], "") in (
+        SceneStatus.IN_SYNC,
+        SceneStatus.QUEUED,
+        SceneStatus.FAILED,
+    )
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -318,7 +336,7 @@ def _environment() -> Environment:
         "number": "{:,}".format,
         "share": share,
         "short": short,
-        "on_screen": on_screen,
+        "on_screen": shown,
         "left_out": left_out_words,
         "measures": measures,
         "compared": compared,
@@ -331,6 +349,8 @@ def _environment() -> Environment:
         "status": SceneStatus,
         "in_sync_words": in_sync_words,
         "job_word": job_word,
+        "status_of": status_of,
+        "is_failure": is_failure,
         "word_for_worker": word_for_worker,
         "worker_tone": worker_tone,
     }

@@ -9,10 +9,7 @@ from starlette.responses import Response
 
 from plexsync.app.fixes import FixAction, FixOrder, carry_out
 from plexsync.app.named_scenes import named_scenes
-from plexsync.app.parts import Parts
 from plexsync.app.rules import watch_rules
-from plexsync.flows.scenes.undo import mark_undone, preview
-from plexsync.flows.scenes.undo_marks import redo_scenes
 from plexsync.flows.scenes.verbs import explain, learn_names, want_scenes
 from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.fix_steps import order_of, result_words
@@ -20,13 +17,12 @@ from plexsync.reports.named_scenes import missing_words, unchecked_words
 from plexsync.reports.rows import PastRow, past_facts, past_of, row_facts
 from plexsync.reports.scenes import facts_of
 from plexsync.reports.shapes.scenes import ExplainFacts, SceneFacts
-from plexsync.reports.shapes.undo import UndoFacts
 from plexsync.reports.sorted_scenes import COLUMNS, SceneChoice, sorted_scenes
-from plexsync.reports.undo import not_queued, undo_facts
+from plexsync.reports.undo import not_queued
 from plexsync.rules.collection_status import named_status
 from plexsync.rules.errors import LocalFault, NeighbourError
+from plexsync.rules.item import PICTURES
 from plexsync.rules.job import Gone, Kind, Why
-from plexsync.rules.plan_records import Undone
 from plexsync.rules.sorting import ScenePlace, Sort
 from plexsync.rules.status_words import MAIN, SceneStatus, buckets, in_bucket
 from plexsync.web.context import Busy
@@ -36,7 +32,6 @@ from plexsync.web.sorting import address, cursor_value, sort_links, sort_named
 SHOWN = 50
 LONGEST_SEARCH = 200
 BUSY = "Another scene is being looked at, and that takes long. Try again in a moment."
-HOWS: tuple[Undone, ...] = ("undo", "release")
 
 
 # --- the list --------------------------------------------------------------------------------------------------------
@@ -155,6 +150,7 @@ def scene(ask: Ask) -> Response:
         title=(now.facts and now.facts["title"]) or stands["title"],
         items=_items(now.facts, [entry["key"] for entry in stored["remembered"]]),
         seen=now.facts or {},
+        pictures=PICTURES,
         collection_word=collection_word,
         away=now.away,
         gone=now.gone,
@@ -266,75 +262,12 @@ def unbind(ask: Ask) -> Response:
     return ask.to(_at(id), result_words(result), well=bool(result.done))
 
 
-# --- undo and release ------------------------------------------------------------------------------------------------
-
-
-def _how(text: str) -> Undone:
-    found = next((how for how in HOWS if how == text), None)
-    if not found:
-        raise Wrong("A scene is undone or released.")
-    return found
-
-
-def confirm_undo(ask: Ask) -> Response:
-    """Show what undo would restore, or release would unlock, and the button that does it."""
-    id, how = ask.number("id"), _how(ask.query.get("how", "undo"))
-    facts: UndoFacts | None = None
-    away = ""
-    try:
-        with ask.desk.looking() as parts:
-            facts = _undone(parts, id, how)
-    except NeighbourError as error:
-        away = str(error)
-    except Busy:
-        away = BUSY
-    with ask.desk.parts.store.reading() as db:
-        (stands,) = facts_of(db, [id], ask.desk.parts.picture_names)
-    return ask.show("undo.html", scene=stands, how=how, found=facts or {}, away=away)
-
-
-def _undone(parts: Parts, id: int, how: Undone) -> UndoFacts | None:
-    sights = list(preview(parts.store, parts.looker, parts.gates, [id], how))
-    return undo_facts(sights[0]) if sights else None
-
-
-def undo(ask: Ask) -> Response:
-    """Mark the scene; the worker does the rest."""
-    id, how = ask.number("id"), _how(ask.form.get("how", ""))
-    try:
-        with ask.desk.looking(at_once=True) as parts:
-            marked = mark_undone(parts.store, parts.looker, parts.gates, parts.clock, [id], how)
-    except NeighbourError as error:
-        return ask.to(_at(id), f"Nothing was changed: {error}", well=False)
-    if marked.failed:
-        return ask.to(_at(id), f"Nothing was changed: {marked.failed[id]}", well=False)
-    if not marked.jobs:
-        return ask.to(_at(id), f"Nothing was pushed for scene {id}.", well=False)
-    told = "What was pushed is taken back" if how == "undo" else "The values stay, and PlexSync's locks are taken off"
-    return ask.to(_at(id), f"{told} as soon as the worker comes to scene {id}.")
-
-
-def redo(ask: Ask) -> Response:
-    """End the undo of the scene, and queue it."""
-    id = ask.number("id")
-    redone = redo_scenes(ask.desk.parts.store, ask.desk.parts.clock, [id])
-    if redone.scenes:
-        closed = ask.desk.ask_servers()
-        doubt = f" {asked_now(closed)}." if closed else ""
-        return ask.to(_at(id), f"Scene {id} is synced again as soon as the worker comes to it.{doubt}")
-    reason = "is ignored" if redone.ignored else "is gone from Stash" if redone.gone else "is not undone"
-    return ask.to(_at(id), f"Nothing was changed: scene {id} {reason}.", well=False)
-
-
 routes = [
     page("/scenes", scenes),
     page("/scenes/{id}", scene),
-    page("/scenes/{id}/undo", confirm_undo),
     action("/scenes/{id}/sync", sync),
     action("/scenes/{id}/ignore", ignore),
     action("/scenes/{id}/unignore", unignore),
     action("/scenes/{id}/bind", bind),
     action("/scenes/{id}/unbind", unbind),
-    action("/scenes/{id}/undo", undo),
-    action("/scenes/{id}/redo", redo),
 ]

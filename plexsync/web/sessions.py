@@ -1,7 +1,8 @@
 """Sessions: a signed cookie, the token in every form, and the rate limit for wrong passwords.
 
 A session is an id, its start and whether the password was given, signed with a key of this `plexsync serve` and the
-password; nothing is stored for it. A changed password, or a restart of serve, ends all sessions.
+password; nothing is stored for it. A changed password, or a restart of serve, ends all sessions. The cookie of a browser
+that has signed in before opens nothing, and its key stays.
 """
 
 import hashlib
@@ -39,8 +40,9 @@ class Session:
 class Sessions:
     """Creates and reads sessions, and keeps the notice for a session's next page."""
 
-    def __init__(self, key: bytes, password: str, clock: Clock) -> None:
+    def __init__(self, key: bytes, browser_key: bytes, password: str, clock: Clock) -> None:
         self._key = hmac.digest(key, password.encode(), "sha256")
+        self._browser_key = hmac.digest(browser_key, password.encode(), "sha256")
         self._password = hashlib.sha256(password.encode()).digest()
         self.needs_password = bool(password)
         self._clock = clock
@@ -84,12 +86,13 @@ class Sessions:
 
     def browser_cookie(self, session: Session) -> str:
         """Encode that the browser of this session has signed in, as a cookie value."""
-        return f"{session.id}.{self._mark('browser', session.id)}"
+        return f"{session.id}.{_mark(self._browser_key, 'browser', session.id)}"
 
     def browser(self, cookie: str) -> str:
         """The id of the sign-in in such a cookie; '' if it is invalid."""
         id, _, mark = cookie.partition(".")
-        return id if hmac.compare_digest(mark.encode(errors="replace"), self._mark("browser", id).encode()) else ""
+        signature = _mark(self._browser_key, "browser", id).encode()
+        return id if hmac.compare_digest(mark.encode(errors="replace"), signature) else ""
 
     # --- the password ------------------------------------------------------------------------------------------------
 
@@ -115,7 +118,11 @@ class Sessions:
         return Session(id, began, signed_in, self._mark("form", id, str(began), "1" if signed_in else "0"))
 
     def _mark(self, *texts: str) -> str:
-        return hmac.new(self._key, "\0".join(texts).encode(errors="replace"), "sha256").hexdigest()
+        return _mark(self._key, *texts)
+
+
+def _mark(key: bytes, *texts: str) -> str:
+    return hmac.new(key, "\0".join(texts).encode(errors="replace"), "sha256").hexdigest()
 
 
 def _keep(kept: OrderedDict[str, V], key: str, value: V) -> None:

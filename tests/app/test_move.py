@@ -11,6 +11,7 @@ import pytest
 
 from plexsync.app import move as moves
 from plexsync.app.move import MoveResult, Working, move
+from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.job import Why
 from plexsync.rules.machine import Machine
@@ -115,6 +116,20 @@ def test_the_old_file_is_kept_as_a_backup(file, schema):
     assert kept.name.startswith("plexsync.moved-")
     backup.restore(kept, file.path, aside="aside.db")
     assert content(file) == before
+
+
+def test_two_moves_in_one_second_keep_a_copy_each(file, schema, monkeypatch):
+    now = SystemClock().now()
+    monkeypatch.setattr(SystemClock, "now", lambda _clock: now)
+    fill(file)
+
+    first = moved(file, schema).kept
+    moved(schema, file)
+    second = moved(file, schema).kept
+
+    assert second != first
+    assert first.is_file()
+    assert second.is_file()
 
 
 def test_new_rows_get_numbers_above_those_that_have_arrived(file, schema):

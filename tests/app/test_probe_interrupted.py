@@ -286,7 +286,8 @@ def test_what_a_person_edits_while_the_probe_runs_stays(tmp_path: Path, server: 
 )
 def test_the_lock_of_a_rating_follows_the_rating(before, now, was_locked, is_locked, is_cleared, locks) -> None:
     def probed(rating: float | None, locked: bool) -> ProbedItem:
-        return ProbedItem(Item("71", "1", locks=frozenset({"userRating"} if locked else ())), 1_760_000_000, rating)
+        scalars = {"addedAt": "2026-03-04T05:06:07Z", "userRating": str(rating or "")}
+        return ProbedItem(Item("71", "1", scalars, locks=frozenset({"userRating"} if locked else ())))
 
     original = original_of(probed(before, was_locked), machine="m", mark="x")
     left = leftovers(original, probed(now, is_locked))

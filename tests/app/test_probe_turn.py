@@ -84,7 +84,7 @@ def test_an_item_that_is_not_there_is_the_result(beside: Turn) -> None:
     beside.take()
     outcome = result_of(beside.here.store, asked)
     assert outcome is not None
-    assert "has no such thing" in outcome.error
+    assert f"has no item {beside.here.key} in a library" in outcome.error
 
 
 def test_a_probe_whose_worker_ended_is_not_begun_again(beside: Turn) -> None:

@@ -301,6 +301,7 @@ def test_serve_waits_for_stash_says_so_and_can_be_stopped(told: World) -> None:
     until(lambda: "waiting for Stash: plex_url and plex_token may be set in Stash" in told.log())
     time.sleep(3)
     assert told.log().count("waiting for Stash") == 1
+    assert "`plexsync init` sets them here." in told.log()
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=HANG) == 0
     assert "stopped in good order" in told.log()

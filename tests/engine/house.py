@@ -226,7 +226,7 @@ class House:
 
     def states(self) -> dict[State, int]:
         with self.store.reading() as db:
-            return {state: count for state, count in db.overview(self.clock.now()).jobs.items() if count}
+            return {state: count for state, count in db.jobs.count_states().items() if count}
 
     def attempts_used(self) -> int:
         (most,) = self.rows("select max(attempts) from job")[0]

@@ -219,8 +219,8 @@ def test_only_scenes_are_counted_as_in_sync(pair):
     pair.want(*ids)
     pair.work()
     with pair.store.reading() as db:
-        assert db.overview(pair.clock.now()).jobs[State.IDLE] == 3
+        assert db.jobs.count_states()[State.IDLE] == 3
     pair.plex_sim.faults.set(fails("GET"))
     want(pair, *ids)
     with pair.store.reading() as db:
-        assert db.overview(pair.clock.now()).jobs[State.IDLE] == 3
+        assert db.jobs.count_states()[State.IDLE] == 3

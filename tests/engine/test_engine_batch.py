@@ -91,16 +91,18 @@ def test_a_scene_that_stash_does_not_have_is_gone_and_its_memory_stays(house):
 
 
 def test_a_scene_that_comes_back_after_it_was_gone_is_served(house):
-    (id,) = house.add()
-    house.plex_sim.add_movie(house.section, files=[(path_of(1), 1001, 60_000)])
-    house.want(id, id + 1)
-    house.work()
-    assert house.row(id + 1).state is State.GONE
-    assert house.add_scene(1) == id + 1
-    house.want(id + 1)
+    id, other = house.in_step(2)
+    backup = house.stash_sim.backup()
+    house.stash_sim.destroy_scene(other)
+    house.want(other)
     house.clock.move(2)
     house.work()
-    assert house.out_of_step([id, id + 1]) == []
+    assert house.row(other).state is State.GONE
+    house.stash_sim.restore(backup)
+    house.edit(other, title="Back")
+    house.clock.move(2)
+    house.work()
+    assert house.out_of_step([id, other]) == []
 
 
 def test_both_libraries_that_have_the_file_are_written(house):

@@ -6,7 +6,6 @@ from itertools import pairwise
 import pytest
 
 from plexsync.engine.engine import Idle
-from plexsync.engine.lasting import LastingThread, ended_threads
 from plexsync.engine.loop import Loop, Watcher
 from plexsync.rules.errors import Damaged, LocalFault, Unusable
 from plexsync.rules.job import State
@@ -14,6 +13,7 @@ from plexsync.rules.worker_ends import after_end
 from plexsync.simulator.http import Fault
 from plexsync.store import intake
 from plexsync.store.database import Database
+from plexsync.store.lasting import LastingThread, ended_threads
 from tests.engine.house import fails
 
 

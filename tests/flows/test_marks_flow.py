@@ -15,7 +15,7 @@ from plexsync.flows.plays.wishes import WishForPlays, wished_plays
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import PLAYS, Done, Gone, Kind, Waiting
-from plexsync.rules.marked_plays import GRACE, CountedViews, FoundMarks, MarkDecision
+from plexsync.rules.marked_plays import GRACE, CountedViews, MarkDecision
 from plexsync.rules.play_wishes import REDO, UNDO, PlayWish
 from plexsync.rules.plays import PlayPlan, WatchRules
 from plexsync.simulator.http import Fault, Request
@@ -483,7 +483,7 @@ def waiting(seconds: float, text: str = "something else") -> Waiting:
 @pytest.mark.parametrize("sends", [False, True])
 def test_a_scene_is_looked_at_again_after_the_wait_that_is_over_first(house, mark, ends, waits, sends):
     until = house.clock.now() + mark if mark else 0
-    marks = FoundMarks({"71": (CountedViews(), MarkDecision(CountedViews(), wait_until=until))})
+    marks = {"71": (CountedViews(), MarkDecision(CountedViews(), wait_until=until))}
     finding = PlaysFinding(1, plan=IDLE, ends=ends, outcome=None if sends else ends)
     joined = house.worker.back.flow.marked.joined(finding, marks)
     assert (joined.ends, joined.outcome, joined.marks) == (waits, None if sends else waits, marks)
@@ -491,5 +491,5 @@ def test_a_scene_is_looked_at_again_after_the_wait_that_is_over_first(house, mar
 
 def test_a_scene_without_a_plan_waits_for_no_mark(house):
     gone = PlaysFinding(1, outcome=Gone())
-    marks = FoundMarks({"71": (CountedViews(), MarkDecision(CountedViews(), wait_until=house.clock.now() + 5_000))})
+    marks = {"71": (CountedViews(), MarkDecision(CountedViews(), wait_until=house.clock.now() + 5_000))}
     assert house.worker.back.flow.marked.joined(gone, marks) == gone

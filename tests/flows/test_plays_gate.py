@@ -3,6 +3,7 @@
 import pytest
 
 from plexsync.app.further_flows import forget_way_back
+from plexsync.rules.gate_names import shown
 from plexsync.rules.outages import lasting, outages
 from plexsync.rules.plays import WatchRules
 from plexsync.simulator.http import Fault, Request
@@ -35,7 +36,7 @@ def refused(house: House) -> list[int]:
 
 def names(house: House) -> list[str]:
     with house.store.reading() as db:
-        return list(db.overview(house.clock.now()).breakers)
+        return shown({*db.breakers.names(), *db.holds.names(), *db.paces.names()})
 
 
 def test_nothing_is_shown_before_the_first_write(house):
@@ -46,9 +47,8 @@ def test_nothing_is_shown_before_the_first_write(house):
 def test_the_gate_is_shown_closed_with_the_number_of_scenes_whose_plays_wait(house):
     ids = refused(house)
     with house.store.reading() as db:
-        overview, log = db.overview(house.clock.now()), db.transitions.all()
-    assert overview.breakers["stash:write"].state != "closed"
-    assert [overview.breakers[name].state for name in ("plex", "stash")] == ["closed", "closed"]
+        states, log = [db.breakers.find(name).state for name in ("plex", "stash", "stash:write")], db.transitions.all()
+    assert [state == "closed" for state in states] == [True, True, False]
     (outage,) = lasting(outages(log))
     assert (outage.server, outage.cause, outage.most) == ("stash:write", "write", len(ids))
 
@@ -94,10 +94,10 @@ def test_a_hold_ends_with_the_switch_too(house):
     house.stash_sim.faults.set(Fault("status", status=403, when=writing))
     house.work_for(7200)
     with house.store.reading() as db:
-        assert "stash:write" in db.overview(house.clock.now()).holds
+        assert "stash:write" in db.holds.names()
         assert {outage.gate for outage in lasting(outages(db.transitions.all()))} >= {"hold"}
     house.replace_worker(watch=None)
     forget_way_back(house.worker)
     with house.store.reading() as db:
-        assert db.overview(house.clock.now()).holds == {}
+        assert db.holds.names() == set()
         assert lasting(outages(db.transitions.all())) == []

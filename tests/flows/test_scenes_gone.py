@@ -400,3 +400,17 @@ def test_a_gone_scene_of_which_the_poller_knows_nothing_is_found_by_its_id(house
     house.stash_sim.edit_scene(ids[0], title="Edited")
     with house.store.reading() as db:
         assert db.jobs.find(Kind.SCENE, ids[0]).state is State.IDLE
+
+
+def test_a_scene_that_stash_never_had_leaves_no_row_and_one_that_it_lost_keeps_its_own(house):
+    (kept,) = house.in_step()
+    (lost,) = house.add(1, in_plex=False)
+    house.want(lost)
+    house.work()
+    house.stash_sim.destroy_scene(lost)
+    for _ in range(2):
+        house.want(lost, *range(1000, 1250))
+        house.clock.move(3)
+        house.work()
+        assert house.rows("select id, state from job order by id") == [(kept, "idle"), (lost, "gone")]
+    assert house.books_balance()

@@ -174,7 +174,7 @@ def test_the_log_stays_small_with_readers_around(folder):
         other = Database(folder / "plexsync.db")
         while not stop.is_set():
             with other.reading() as db:
-                db.overview(NOW)
+                db.summary(NOW)
         other.close()
 
     readers = [threading.Thread(target=look) for _ in range(3)]

@@ -10,11 +10,11 @@ from plexsync.rules.marked_plays import (
     MARKED,
     NEAR,
     CountedViews,
-    FoundMarks,
     MarkDecision,
     counted_views,
     decide_mark,
     grows,
+    marked_plays,
 )
 from plexsync.rules.plays import PlaySource
 from tests.tables import table
@@ -114,16 +114,11 @@ def test_a_mark_before_the_chosen_day_or_at_a_remembered_play_is_none(more):
     assert decide(Viewing(1, AT), (), NOTICED, since=AT).mark == AT
 
 
-def test_found_marks_are_plays_and_the_first_wait_counts():
-    found = FoundMarks(
-        {
-            "1": (NOTHING, MarkDecision(NOTHING, mark=AT)),
-            "2": (NOTHING, MarkDecision(NOTHING, wait_until=9)),
-            "3": (NOTHING, MarkDecision(NOTHING, wait_until=7)),
-        }
-    )
-    assert found.plays() == {"1": {AT: PlaySource("1", MARKED)}}
-    assert (found.wait_until, found.of(["2", "4"]).wait_until, found.of(["1"]).wait_until) == (7, 9, 0)
+def test_a_mark_that_was_found_is_a_play():
+    waits = MarkDecision(NOTHING, wait_until=9)
+    assert marked_plays({"1": (NOTHING, MarkDecision(NOTHING, mark=AT)), "2": (NOTHING, waits)}) == {
+        "1": {AT: PlaySource("1", MARKED)}
+    }
 
 
 class Life:

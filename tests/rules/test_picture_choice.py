@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import Item
-from plexsync.rules.pictures import image_of, placed
+from plexsync.rules.memory import placed
+from plexsync.rules.pictures import image_of
 from plexsync.rules.scene import Image
 from tests.rules.test_plan import remembered
 

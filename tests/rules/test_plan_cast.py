@@ -4,12 +4,13 @@ import os
 import random
 
 from plexsync.rules.item import Item, beside, beside_whom, field_key
+from plexsync.rules.memory import undone
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Change, Policy, Pushing
 from plexsync.rules.read_back import learn
 from plexsync.rules.renamed_members import cast_to_send
 from plexsync.rules.text import fold
-from plexsync.rules.undo import is_taken_back, is_undone, undo, undone
+from plexsync.rules.undo import is_taken_back, is_undone, undo
 
 HISTORIES = 20_000 if os.environ.get("PLEXSYNC_TORTURE") else 1_500
 STEPS = 20

@@ -4,17 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from plexsync.rules.memory import undone
 from plexsync.rules.plan_records import Change, Pushing, Sending
-from plexsync.rules.undo import (
-    begun_anew,
-    is_taken_back,
-    is_undone,
-    ours_in,
-    shows_our_hand,
-    take_back_plan,
-    undo,
-    undone,
-)
+from plexsync.rules.undo import begun_anew, is_taken_back, is_undone, ours_in, shows_our_hand, take_back_plan, undo
 from plexsync.rules.values import Held
 from tests.rules.test_plan import item, remembered
 

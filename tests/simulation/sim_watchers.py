@@ -402,7 +402,11 @@ class Watchers:
             return
         world = self.world
         world.truth.undone.add(key_of(scene))
-        for moment, (state, wanted) in self._remembered(scene).items():
+        remembered = self._remembered(scene)
+        if not sure:
+            # The wish may stand in the journal alone, and completes any copy that is put back later.
+            self.wished |= {(key_of(scene), moment) for moment in remembered}
+        for moment, (state, wanted) in remembered.items():
             # What was asked before is asked once.
             if moment not in asked and state in ("adding", "sent", "removing") and (wanted or not sure):
                 world.truth.note_undone((key_of(scene), moment), sure=sure and state != "removing")

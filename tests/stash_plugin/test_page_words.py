@@ -11,7 +11,7 @@ from plexsync.rules.status_words import JOB_STATES, buckets, job_word
 
 PAGE_FOLDER = Path(status_words.__file__).resolve().parent.parent / "stash_plugin" / "ui"
 PAGE = PAGE_FOLDER.joinpath("plexsync.js").read_text("utf-8")
-GOOD = {"well": True, "bad": False}
+GOOD = {"well": True, "wait": False}
 STATUSES = [[same[0].word, GOOD.get(same[0].tone), [status.value for status in same]] for same in buckets()]
 SERVER = {
     "up": status_words.UP,

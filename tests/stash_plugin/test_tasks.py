@@ -248,12 +248,15 @@ def test_an_undone_scene_is_redone_from_its_page(inside):
     assert (seen["stands"], "the button Redo in the tab Plex" in seen["verdict"]) == ("undone", True)
     assert inside.ask("page_sync", scene="1")["undone"] == [1]
     assert inside.title() != title
-    assert inside.ask("page_redo", scene="1")["outcomes"] == {"in_step": 1}
+    assert inside.ask("page_act", scene="1", verb="redo")["outcomes"] == {"in_step": 1}
     assert inside.title() == title
+    assert inside.ask("page_act", scene="1", verb="release")["outcomes"] == {"released": 1}
+    assert inside.ask("page_act", scene="1", verb="keep")["untouched"] == [1]
+    assert inside.ask("page_act", scene="1", verb="burn")["error"] == "no action is named"
 
 
 @answers
-@pytest.mark.parametrize("mode", ["page_scene", "page_sync", "page_redo", "page_retry", "page_drop"])
+@pytest.mark.parametrize("mode", ["page_scene", "page_sync", "page_act", "page_retry", "page_drop"])
 @table("named", ["--all", "7; rm", "0", "", None, ["--json"], {"a": 1}, "9" * 40])
 def test_what_a_page_names_is_a_number_or_nothing_is_run(inside, mode, named):
     told = inside.ask(mode, scene=named, rows=[named] if isinstance(named, str) else named)

@@ -222,7 +222,7 @@ def test_events_left_as_files_are_wanted_and_removed(folder, store):
     with store.reading() as db:
         assert [id for id, _ in db.jobs.ids(Kind.SCENE)] == [7, 8]
         assert [id for id, _ in db.jobs.ids(Kind.TAG)] == [7]
-        assert db.overview(T).books["accepted"] == 4
+        assert db.books.read()["accepted"] == 4
     assert list((folder / "spool").iterdir()) == []
 
 

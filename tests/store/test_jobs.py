@@ -64,7 +64,7 @@ def in_state(store: Database, folder: Path, state: State, **columns) -> None:
 
 def book(store: Database) -> dict[str, int]:
     with store.reading() as db:
-        return dict(db.overview(T).books)
+        return db.books.read()
 
 
 @pytest.fixture(autouse=True)
@@ -521,7 +521,7 @@ def test_dead_rows_are_listed_by_class_and_page(store):
         assert [found.id for found in db.jobs.in_state(State.DEAD, error_class="refused")] == [1, 2]
         assert [found.id for found in db.jobs.in_state(State.DEAD, limit=1, after=("scene", 1))] == [2]
         assert [found.id for found in db.jobs.in_state(State.READY, error_class="refused")] == []
-        assert db.overview(T).dead == {"refused": 2, "ambiguous": 1}
+        assert db.jobs.count_dead() == {"refused": 2, "ambiguous": 1}
         assert list(db.jobs.ids(SCENE)) == [(1, State.DEAD), (2, State.DEAD), (3, State.DEAD), (4, State.READY)]
         assert db.jobs.count_unsettled() == 1
 
@@ -641,16 +641,16 @@ def test_the_next_due_is_a_waiting_row_or_the_end_of_a_lease(store):
         assert db.jobs.next_due(T) == T + 120_000
 
 
-def test_the_overview_counts_states_and_what_is_due(store):
+def test_the_states_and_what_is_due_are_counted(store):
     for id in (1, 2, 3, 4):
         want(store, id, T + id)
     settle(store, claim(store, T + 1)[0], State.IDLE)
     with store.reading() as db:
-        seen = db.overview(T + 3)
-    assert {state: count for state, count in seen.jobs.items() if count} == {State.READY: 3, State.IDLE: 1}
-    assert set(seen.jobs) == set(State)
-    assert (seen.due, seen.oldest_due) == (2, T + 2)
-    assert seen.books == {"accepted": 4, "coalesced": 0, "done": 1, "pruned": 0}
+        jobs, due, books = db.jobs.count_states(), db.jobs.count_due(T + 3), db.books.read()
+    assert {state: count for state, count in jobs.items() if count} == {State.READY: 3, State.IDLE: 1}
+    assert set(jobs) == set(State)
+    assert due == (2, T + 2)
+    assert books == {"accepted": 4, "coalesced": 0, "done": 1, "pruned": 0}
 
 
 # --- a large table ---------------------------------------------------------------------------------------------------
@@ -764,7 +764,7 @@ def test_a_notice_and_a_row_of_another_flow_that_is_done_leave_no_row(store, kin
         (job,) = tx.jobs.claim(5, now=1_000, lease_ms=120_000, holder="w")
         assert tx.jobs.settle([AttemptEnding(job, Settled(State.IDLE, 0, 0, 0, 1_000), 0, 0)], now=1_000)
         assert tx.jobs.find(kind, 3) is None
-        books = tx.overview(1_000).books
+        books = tx.books.read()
     assert (books["accepted"], books["done"]) == (1, 1)
 
 
@@ -806,7 +806,7 @@ def test_a_flow_that_is_switched_off_leaves_no_work_and_balanced_books(store):
         left = tx.jobs.of(PLAYS, range(1, 10))
         assert {id: found.state for id, found in left.items()} == {7: State.IGNORED, 8: State.DROPPED}
         assert tx.jobs.find(SCENE, 1).state is State.READY
-        assert tx.overview(T).books == {"accepted": 10, "coalesced": 0, "done": 0, "pruned": 7}
+        assert tx.books.read() == {"accepted": 10, "coalesced": 0, "done": 0, "pruned": 7}
         assert tx.attempts.of(PLAYS, 1) == []
         assert tx.tallies.all()["pruned"] == 1
         assert not tx.jobs.settle([AttemptEnding(jobs[6], Settled(State.IDLE, 0, 0, 0, T), 0, 0)], now=T)

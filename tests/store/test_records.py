@@ -300,7 +300,7 @@ def test_holds_and_paces_are_kept_for_each_neighbour(store):
     with store.reading() as db:
         assert (db.holds.find(PLEX), db.holds.find(STASH)) == (hold, None)
         assert db.paces.find(PLEX) == PaceRow(T, 4, 100, 3)
-        assert db.overview(T).holds == {PLEX: hold}
+        assert db.holds.names() == {PLEX}
     with store.writing() as tx:
         tx.holds.save(PLEX, None)
         assert tx.holds.find(PLEX) is None
@@ -325,7 +325,7 @@ def test_notes_are_empty_until_they_are_set(store):
         tx.notes.save("cursor", "2 \ud800")
     with store.reading() as db:
         assert db.notes.text("cursor") == "2 ?"
-        assert db.overview(T).notes == {"cursor": "2 ?"}
+        assert db.notes.all() == {"cursor": "2 ?"}
 
 
 def test_what_was_seen_is_kept_for_each_kind(store):

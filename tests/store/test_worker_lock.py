@@ -12,6 +12,7 @@ import pytest
 
 from plexsync.rules.errors import LockLost
 from plexsync.rules.machine import Machine
+from plexsync.store import lasting
 from plexsync.store.postgres import schema, worker_lock
 from plexsync.store.postgres.connection import WRITER_CLASS
 from plexsync.store.postgres.worker_lock import (
@@ -223,6 +224,24 @@ def test_heartbeats_tell_the_time_of_the_database(connect: Connect) -> None:
         row = worker(connect())
     assert [told for told, _ in heard] == sorted(told for told, _ in heard)
     assert row.since <= heard[0][0]
+
+
+def test_heartbeats_go_on_after_a_fault_of_ours_which_is_told(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lasting, "FIRST_PAUSE", 0.01)
+    faults, heard = [RuntimeError("a fault")], list[int]()
+
+    def hear(told: int, _asked: float) -> None:
+        if faults:
+            raise faults.pop()
+        heard.append(told)
+
+    with try_worker_lock(connect, SCHEMA, HERE, Periods(0.05, HANG, 1.0)) as lock:
+        lock.heard = hear
+        until(lambda: len(heard) >= 2)
+        assert not lock.lost.is_set()
+    assert lasting.ended_threads() == ["heartbeat (RuntimeError)"]
 
 
 def test_who_stands_by_is_seen_until_its_last_beat_is_too_old(connect: Connect) -> None:

@@ -424,7 +424,7 @@ def _reads(path: Path, over: Path, ack: Ack) -> None:
     store = place_of(path.parent).open()
     while not over.exists():
         with store.reading() as db:
-            db.overview(SystemClock().now())
+            db.summary(SystemClock().now())
             time.sleep(0.01)
         time.sleep(0.05)
     store.close()

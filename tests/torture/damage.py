@@ -247,7 +247,7 @@ def live(path: Path, ack: Callable[[str], None], town: dict | None = None) -> No
                 tx.jobs.settle([AttemptEnding(job, Settled(State.IDLE, 0, 0, 0, NOW), 0, 0)], now=NOW + DAY)
             prune(tx, now=NOW + DAY, before=NOW, limit=500)
         with store.reading() as db:
-            db.overview(NOW + DAY)
+            db.summary(NOW + DAY)
             ids = [id for id, _ in db.jobs.ids(Kind.SCENE)]
             db.index.entries([str(id) for id in ids])
             told = list(_untrue(db, ids))
@@ -276,7 +276,7 @@ def _serve_a_moment(folder: Path, town: dict) -> None:
         parts.poller.poll()
         comparison_owed(parts)
         with parts.store.reading() as db:
-            notifications.seen(db, parts.clock.now(), None)
+            notifications.seen(db, None)
             db.index.count_unpaired(db.notes.number("reconcile:run") or 0)
 
 

@@ -19,6 +19,7 @@ from plexsync.app.parts import Parts, opened
 from plexsync.cli.daemon.listening import listening
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
+from plexsync.store.installation import browser_key
 from plexsync.web.__main__ import doors
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
@@ -116,7 +117,8 @@ def dashboard(
         desks.append(EntryDesk(entry, partial(desk_of, config, of.folder, known)))
     with closing(EntryDesks(desks)) as entries:
         entries.open()
-        app = build(entries, DashboardRules(doors=doors(config), password=config.web_password, switch=switch))
+        rules = DashboardRules(doors(config), config.web_password, browser_key=browser_key(world.folder), switch=switch)
+        app = build(entries, rules)
         serving = server(app)
         at = listening("127.0.0.1", 0)
         url = f"http://127.0.0.1:{at.getsockname()[1]}"

@@ -20,7 +20,7 @@ def closed(world: World) -> Iterator[Dash]:
     work(world, world.add(2))
     waits = {"breaker_recovery_timeout": "600", "breaker_max_recovery_timeout": "600"}
     with dashboard(world, **waits) as dash:
-        dash.post("/scenes/2/undo", how="undo")
+        dash.post("/act/scenes/undo", pick="2")
         work(world)
         world.plex.clear_log()
         with dash.parts.store.writing() as tx:
@@ -39,8 +39,8 @@ PRESSED = {
     "sync": lambda dash: dash.post("/scenes/1/sync"),
     "retry": lambda dash: dash.post("/dead/retry", all="yes"),
     "bind": lambda dash: dash.post("/scenes/1/bind", item="1"),
-    "undo": lambda dash: dash.post("/scenes/1/undo", how="release"),
-    "redo": lambda dash: dash.post("/scenes/2/redo"),
+    "undo": lambda dash: dash.post("/act/scenes/release", pick="1"),
+    "redo": lambda dash: dash.post("/act/scenes/redo", pick="2"),
     "compare": lambda dash: dash.post("/reconcile", what="compare"),
     "API sync": lambda dash: dash.client.post("/api/sync", json={"scenes": [1]}, headers=PROGRAM),
     "API redo": lambda dash: dash.client.post("/api/scenes/2/redo", json={}, headers=PROGRAM),
@@ -57,10 +57,8 @@ def test_a_button_asks_plex_at_once(name: str, closed: Dash) -> None:
 
 def test_a_redo_says_why_it_waits_and_that_the_server_is_asked(closed: Dash) -> None:
     closed.world.plex.faults.set(Fault("status", status=500))
-    after = closed.post("/scenes/2/redo").text
-    assert (
-        "as soon as the worker comes to it. Plex is down: it is away. It is asked now whether it can be used" in after
-    )
+    after = closed.post("/act/scenes/redo", pick="2").text
+    assert "1 scene to be synced again; Plex is down: it is away. It is asked now whether it can be used" in after
     until(lambda: closed.world.plex.count() == 1)
 
 

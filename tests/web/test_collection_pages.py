@@ -27,7 +27,7 @@ from tests.web.collection_stage import (
     shown_in_plex,
 )
 from tests.web.conftest import Dash, Look, dashboard
-from tests.web.crawl import Crawl
+from tests.web.crawl import Crawl, Reader
 from tests.web.test_api import post
 from tests.web.test_browser import opens_well
 from tests.web.test_fix_pages import button, press
@@ -43,6 +43,19 @@ class Stage:
 
     def path(self, name: str) -> str:
         return f"/collections/{self.numbers[name]}"
+
+    def asked(self, verb: str, name: str) -> str:
+        """The page that asks about an action on a collection."""
+        return f"/act/collections/{verb}?pick={self.numbers[name]}"
+
+    def press(self, verb: str, name: str, path: str = "", **fields: str) -> str:
+        """Press the button of an action on a collection, on its page or on this one; returns the page that follows."""
+        reader = Reader(f"{self.dash.url}/")
+        reader.feed(self.dash.get(path or self.path(name)).text)
+        fields["pick"] = f"{self.numbers[name]}"
+        forms = [form for form in reader.forms if form.action.endswith(f"/act/collections/{verb}")]
+        (form,) = [form for form in forms if fields.items() <= dict(form.fields).items()]
+        return press(self.dash, form)
 
     def shown(self, path: str) -> str:
         return plain(html.unescape(self.dash.get(path).text))
@@ -106,9 +119,11 @@ def test_while_no_part_is_switched_on_the_pages_say_so_and_how_to_change_that(wo
             assert 'href="/settings/change?name=collection_parts"' in dash.get(path).text
             assert dash.get("/settings/change?name=collection_parts").status_code == 200
         assert "Sync now" not in off.shown(off.path(IN_SYNC))
-        assert "Nothing was queued" in dash.post(f"{off.path(IN_SYNC)}/sync").text
+        number = off.numbers[IN_SYNC]
+        told = dash.post("/act/collections/sync", pick=f"{number}").text
+        assert "Nothing was changed: no part of collections is dressed" in told
         assert post(dash, "/api/collections/sync", {"collections": [off.numbers[IN_SYNC]]})[0] == 400
-        assert "is taken back" in press(dash, button(dash, f"{off.path(IN_SYNC)}/undo", how="undo"))
+        assert "1 collection to be taken back" in off.press("undo", IN_SYNC, off.asked("undo", IN_SYNC))
 
 
 def test_a_library_without_collections_says_how_they_get_known(dash: Dash) -> None:
@@ -144,57 +159,60 @@ def test_it_leads_to_stash_and_to_plex(stage: Stage) -> None:
 def test_keeping_a_part_and_taking_stashs_of_another(stage: Stage) -> None:
     dash, world = stage.dash, stage.dash.world
     path = stage.path(EDITED)
-    told = press(dash, button(dash, path, answer="keep", part="summary"))
+    told = stage.press("keep", EDITED, field="summary")
     assert "1 part of 1 collection kept as it is in Plex." in told
-    told = press(dash, button(dash, path, answer="take", part="thumb"))
-    assert "1 part of 1 collection to be replaced by what Stash says." in told
+    told = stage.press("take", EDITED, field="thumb")
+    assert "1 part of 1 collection to be replaced by what Stash says; no worker" in told
     settle(world)
     page = stage.shown(path)
     assert shown_in_plex(world, EDITED) == "My own words."
     assert "in sync · " in page
     assert "No longer keep Use Stash’s" in page
     assert "you keep what Plex has in 1 part" in stage.shown("/collections")
-    assert "no longer kept" in press(dash, button(dash, path, answer="unkeep", part="summary"))
-    assert "1 part of 1 collection to be replaced" in press(dash, button(dash, path, answer="take", part="summary"))
+    assert "no longer kept" in stage.press("unkeep", EDITED, field="summary")
+    assert "1 part of 1 collection to be replaced" in stage.press("take", EDITED, field="summary")
     settle(world)
     assert shown_in_plex(world, EDITED) == "Films of Blue Door."
-    assert "Nothing to decide" in dash.post(f"{path}/parts", answer="keep").text
-    for wrong in ({"answer": "nonsense"}, {"answer": "keep", "part": "nonsense"}):
-        assert dash.post(f"{path}/parts", **wrong).status_code == 400
+    number = f"{stage.numbers[EDITED]}"
+    assert "o such part was edited in Plex" in dash.post("/act/collections/keep", pick=number).text
+    assert "there is no part nonsense" in dash.post("/act/collections/keep", pick=number, field="nonsense").text
+    assert dash.post("/act/collections/nonsense", pick=number).status_code == 404
 
 
 def test_one_that_is_not_plexsyncs_is_handed_over_by_a_button(stage: Stage) -> None:
     dash, path = stage.dash, stage.path(FOREIGN)
     assert "PlexSync did not make it, so nothing is written to it. Of studio 3" in stage.shown(path)
-    told = plain(html.unescape(dash.post(f"{path}/take").text))
-    assert f"{FOREIGN} is PlexSync’s from now on; no worker is running: start plexsync serve." in told
+    told = stage.press("hand-over", FOREIGN)
+    assert "1 collection handed over; no worker is running: start plexsync serve." in told
     settle(dash.world)
     assert shown_in_plex(dash.world, FOREIGN) == f"Films of {FOREIGN}."
     page = stage.shown(path)
     assert "Owner: handed over by you." in page
     assert "Hand over" not in page
-    assert "is PlexSync’s already" in dash.post(f"{path}/take").text
+    number = f"{stage.numbers[FOREIGN]}"
+    assert "lready PlexSync&#39;s" in dash.post("/act/collections/hand-over", pick=number).text
 
 
 def test_undo_shows_what_comes_back_and_redo_dresses_again(stage: Stage) -> None:
     dash, world, path = stage.dash, stage.dash.world, stage.path(IN_SYNC)
-    page = stage.shown(f"{path}/undo")
-    assert "Parts that would change" in page
-    assert "summary empty Films of Northlight. locked –" in page
-    told = press(dash, button(dash, f"{path}/undo", how="undo"))
-    assert "What PlexSync wrote is taken back; no worker is running" in told
+    page = stage.shown(stage.asked("undo", IN_SYNC))
+    assert "Take back what was written to 1 collection?" in page
+    assert "summary empty Films of Northlight. - undone" in page
+    told = stage.press("undo", IN_SYNC, stage.asked("undo", IN_SYNC))
+    assert "1 collection to be taken back; no worker is running" in told
     settle(world)
     assert shown_in_plex(world, IN_SYNC) == ""
     page = stage.shown(path)
     assert "undone · " in page
     assert "Undo…" not in page
-    assert "is dressed again" in dash.post(f"{path}/redo").text
+    assert "1 collection to be dressed again" in stage.press("redo", IN_SYNC)
     settle(world)
     assert shown_in_plex(world, IN_SYNC) == "Films of Northlight."
-    assert "is not undone" in dash.post(f"{path}/redo").text
-    assert "Nothing was written to" in dash.post(f"{stage.path(FOREIGN)}/undo", how="undo").text
-    assert dash.post(f"{path}/undo", how="gone").status_code == 400
-    assert "are taken off" in press(dash, button(dash, f"{path}/undo?how=release", how="release"))
+    number, foreign = f"{stage.numbers[IN_SYNC]}", f"{stage.numbers[FOREIGN]}"
+    assert "ot undone" in dash.post("/act/collections/redo", pick=number).text
+    assert "othing was written to" in dash.post("/act/collections/undo", pick=foreign).text
+    assert dash.post("/act/collections/gone", pick=number).status_code == 404
+    assert "1 collection to be released" in stage.press("release", IN_SYNC, stage.asked("release", IN_SYNC))
 
 
 def test_while_a_server_is_down_what_is_remembered_is_shown_and_nothing_is_decided(stage: Stage) -> None:
@@ -205,8 +223,9 @@ def test_while_a_server_is_down_what_is_remembered_is_shown_and_nothing_is_decid
     assert "What PlexSync remembers; what both servers have is not known now" in page
     assert "summary – – Films of Blue Door. –" in page
     assert "Use Stash’s" not in page
-    assert "Nothing was decided: Plex" in plain(html.unescape(dash.post(f"{path}/parts", answer="keep").text))
-    assert "What would be done can't be shown now" in stage.shown(f"{path}/undo")
+    number = f"{stage.numbers[EDITED]}"
+    assert "Nothing was changed: Plex" in plain(html.unescape(dash.post("/act/collections/keep", pick=number).text))
+    assert "What would be done can't be shown now" in stage.shown(stage.asked("undo", EDITED))
 
 
 def test_dead_letters_and_drift_name_collections(stage: Stage) -> None:
@@ -287,7 +306,7 @@ def test_every_link_and_form_of_the_pages_leads_somewhere_and_names_are_text(wor
         for url in crawl.seen:
             if "/collections" in url:
                 assert "<script>document" not in dash.client.get(url).text
-        crawl.forms = {name: form for name, form in crawl.forms.items() if "/collections/" in form.action}
+        crawl.forms = {name: form for name, form in crawl.forms.items() if "/act/collections/" in form.action}
         assert len(crawl.forms) > 10
         crawl.send()
         assert crawl.bad == []
@@ -295,7 +314,7 @@ def test_every_link_and_form_of_the_pages_leads_somewhere_and_names_are_text(wor
 
 def test_the_pages_open_well_in_a_browser(stage: Stage, look: Look) -> None:
     window = look()
-    paths = ["/collections", *(stage.path(name) for name in (EDITED, FOREIGN, FAILED)), f"{stage.path(IN_SYNC)}/undo"]
+    paths = ["/collections", *(stage.path(name) for name in (EDITED, FOREIGN, FAILED)), stage.asked("undo", IN_SYNC)]
     for path in paths:
         opens_well(window, stage.dash, path, "collections")
     page = window.page

@@ -36,4 +36,4 @@ def test_each_page_shows_local_time(world: World) -> None:
         assert f"date added {created} {mine}" in page
         assert f"date added : {found} → became {created}" in page
         assert f"date added {mine} {created}" in shown(dash, "/drift")
-        assert mine in shown(dash, f"/scenes/{id}/undo")
+        assert mine in shown(dash, f"/act/scenes/undo?pick={id}")

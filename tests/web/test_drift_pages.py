@@ -64,6 +64,10 @@ def test_every_page_counts_the_fields_that_plex_keeps(edited: Dash) -> None:
     assert "in sync but for 2 fields kept in Plex Decide" in scene
     assert "in sync but for 2 fields kept in Plex (plexsync drift)" in scene
     assert "edited in Plex: stays until Stash changes it" in shown(edited)
+    assert "every field in this library that Plex keeps, also those that were locked before the first sync" in shown(
+        edited
+    )
+    assert '<a href="/drift">2 of 2 in sync but for 3 fields' in edited.get("/").text
     rows = edited.get("/api/scenes").json()["scenes"]
     assert [row["kept_fields"] for row in rows] == [1, 2]
     assert "in sync but for 3 fields kept in Plex" in shown(edited, "/charts")
@@ -102,6 +106,13 @@ def test_what_you_keep_is_shown_while_a_server_is_down(edited: Dash) -> None:
     assert "so you see what you keep" in told
     assert "not known now" in told
     assert "Nothing was decided" in edited.post("/drift", answer="take", scene="2").text
+
+
+def test_while_a_server_is_down_the_page_does_not_say_that_nothing_is_kept(edited: Dash) -> None:
+    edited.world.plex.faults.set(Fault("status", status=503))
+    told = shown(edited)
+    assert "Nothing is listed" not in told
+    assert "What Plex keeps without a decision is listed when both servers answer." in told
 
 
 def test_the_api_lists_and_decides(edited: Dash) -> None:

@@ -448,6 +448,25 @@ def test_a_browser_that_has_signed_in_before_is_not_kept_out_by_the_wrong_passwo
     assert sign_in(locked).status_code == 429, "its own limit"
 
 
+def test_a_browser_that_has_signed_in_is_known_after_a_restart_but_no_session_and_no_other_password(
+    world: World,
+) -> None:
+    with dashboard(world, web_password=PASSWORD) as before:
+        sign_in(before)
+        cookies = dict(before.client.cookies)
+        (name,) = (name for name in cookies if name.startswith(BROWSER))
+        mark = cookies[name]
+    for password, code in ((PASSWORD, 401), ("another password", 429)):
+        with dashboard(world, web_password=password) as after, another_browser(after) as stranger:
+            for _ in range(TRIES):
+                assert sign_in(stranger, "wrong password here").status_code == 401
+            port = urlsplit(after.url).port
+            for kind, cookie in ((COOKIE, before.session), (BROWSER, mark)):
+                after.client.cookies.set(f"{kind}_{port}", cookie)
+            assert "Password" in after.get("/").text, "the session is over"
+            assert sign_in(after, "wrong password here").status_code == code
+
+
 # --- machines --------------------------------------------------------------------------------------------------------
 
 
@@ -499,6 +518,7 @@ def test_a_script_of_a_page_of_ours_may_use_the_api_with_its_token(locked: Dash)
 ALL_DOORS = """
 GET /
 GET /accept
+GET /act/{subject}/{verb}
 GET /api/accept
 GET /api/collections
 GET /api/collections/{id}
@@ -521,7 +541,6 @@ GET /charts
 GET /charts/{subject}-{span}.svg
 GET /collections
 GET /collections/{id}
-GET /collections/{id}/undo
 GET /dead
 GET /dead/by-duration
 GET /dead/drop
@@ -542,18 +561,15 @@ GET /reconcile
 GET /review
 GET /scenes
 GET /scenes/{id}
-GET /scenes/{id}/undo
 GET /settings
 GET /settings/change
 GET /settings/plex
 GET /settings/plex/probe
+GET /undo
 POST /accept
+POST /act/{subject}/{verb}
 POST /api/accept
 POST /api/collections/parts
-POST /api/collections/redo
-POST /api/collections/sync
-POST /api/collections/take
-POST /api/collections/undo
 POST /api/dead/drop
 POST /api/dead/retry
 POST /api/drift
@@ -564,11 +580,7 @@ POST /api/scenes/{id}/redo
 POST /api/scenes/{id}/unignore
 POST /api/stop
 POST /api/sync
-POST /collections/{id}/parts
-POST /collections/{id}/redo
-POST /collections/{id}/sync
-POST /collections/{id}/take
-POST /collections/{id}/undo
+POST /api/{subject}/{verb}
 POST /dead/by-duration
 POST /dead/drop
 POST /dead/in-folder
@@ -582,15 +594,13 @@ POST /plays
 POST /reconcile
 POST /reconcile/stop
 POST /review
-POST /review/start
 POST /review/skipped
+POST /review/start
 POST /scenes/picked
 POST /scenes/{id}/bind
 POST /scenes/{id}/ignore
-POST /scenes/{id}/redo
 POST /scenes/{id}/sync
 POST /scenes/{id}/unbind
-POST /scenes/{id}/undo
 POST /scenes/{id}/unignore
 POST /settings/change
 POST /settings/plex/probe

@@ -52,7 +52,7 @@ class Gate:
 
     def __post_init__(self) -> None:
         self.clock = Clock()
-        self.sessions = Sessions(b"key", self.password, self.clock)
+        self.sessions = Sessions(b"key", b"key", self.password, self.clock)
         self.guard = Guard(self.app, doors=Doors(), sessions=self.sessions, names=["den"], end=lambda: None)
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:

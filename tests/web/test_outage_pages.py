@@ -70,6 +70,17 @@ def test_an_outage_is_a_bar_where_it_was_and_a_row(dash: Dash) -> None:
     assert "Plex 3 d down 0 no answer" in told
 
 
+def test_only_an_outage_that_goes_on_is_red(dash: Dash) -> None:
+    shut(dash, PLEX, ago=15 * DAY, length=3 * DAY)
+    over = dash.get("/outages?days=30").text
+    assert '<div class="figure wait"><span class="number">90.00' in over
+    assert 'class="badge bad"' not in over
+    shut(dash, STASH, ago=6 * HOUR, length=None)
+    page = dash.get("/outages?days=30").text
+    assert '<div class="figure bad"><span class="number">' in page
+    assert page.count('class="badge bad"') == 1
+
+
 def test_one_that_goes_on_reaches_the_end_of_the_line(dash: Dash) -> None:
     shut(dash, STASH, ago=6 * HOUR, length=None)
     page = dash.get("/outages?days=1").text

@@ -39,6 +39,7 @@ def test_the_overview_tells_how_everything_stands(world: World) -> None:
     # The pushes, by what the scenes are called.
     assert all(f"Title {number}" in told for number in range(3))
     assert "title, studio, summary, date, rating, cast, genres, collection" in told
+    assert "plexsync undo --runs lists whole runs to take back" in told
     # Nobody works on this database at the moment.
     assert "No worker runs" in told
 
@@ -132,6 +133,8 @@ def test_every_setting_is_shown_with_its_source_and_no_secret(world: World) -> N
     assert "Change plex_token *** default" in told
     assert "web_ password not set default" in told
     assert "Change stash_poll_interval 5 default" in told
+    assert "plexsync report collects what a bug report needs" in told
+    assert "plexsync backup copies the database for a move to another machine" in told
     assert "More" not in re.findall(r"<h2[^>]*>([^<]*)", page), "each setting has its part"
 
 
@@ -214,7 +217,7 @@ def test_the_first_write_of_everything_is_looked_at_and_agreed_to(world: World) 
     world.add(3)
     world.settings["approve_bulk"] = "false"
     with dashboard(world) as dash:
-        assert "The first write of the whole library needs your approval" in plain(dash.get("/").text)
+        assert "whole library needs your approval Full comparisons are paused" in plain(dash.get("/").text)
         refused = plain(dash.post("/reconcile", what="sync all").text)
         assert "Preview the changes first, then approve them." in refused
         assert "I agree" not in refused

@@ -120,7 +120,7 @@ def test_only_what_was_approved_is_written(changed: Dash) -> None:
     work(changed.world)
     after = in_plex(changed.world)
     assert (after[0], after[1]) == (before[0], ("Title 1", ["Tag 1", "Fresh"]))
-    assert "Queued 1" in shown(changed)
+    assert "Sent 1" in shown(changed)
     assert not bulk_approved(changed.parts)
 
 
@@ -132,7 +132,9 @@ def test_a_scene_of_which_something_was_skipped_is_listed_and_buttons_write_the_
     press(changed, button(changed, "/review", what="write approved"))
     done(changed, 2)
     work(changed.world)
-    assert "1 scene skipped in part" in shown(changed)
+    assert "1 scene written only in part" in shown(changed)
+    assert "Latest trouble None lately." in shown(changed, "/")
+    assert "Job: skipped." in shown(changed, "/scenes/2")
     listed = plain(changed.get("/scenes?stands=skipped").text)
     assert "Scenes with the status skipped" in listed
     assert "New too" in listed

@@ -18,6 +18,7 @@ from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import SceneStatus
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_images import png
+from plexsync.web.pages import shown as in_words
 from tests.journey.world import World, until
 from tests.patience import HANG
 from tests.web.conftest import Dash, dashboard
@@ -55,6 +56,19 @@ def test_each_tab_lists_the_scenes_that_stand_so_as_many_as_it_says(staged) -> N
             found["gone"]
         } <= set(ids)
     assert sum(int(count) for _, name, count in tabs if name != "all") == len(listed(page))
+
+
+def badges(page: str) -> set[tuple[str, str]]:
+    """The words with a colour on a page: colour and word."""
+    return set(re.findall(r'<span class="badge (\w+)">([^<]*)</span>', page))
+
+
+@pytest.mark.parametrize("path", ["/scenes", "/charts"])
+def test_who_needs_you_is_amber_in_lists_and_nothing_that_waits_is_red(staged, path: str) -> None:
+    dash, _ = staged
+    seen = badges(dash.get(path).text)
+    assert seen >= {("wait", "needs you"), ("plain", "queued"), ("plain", "not in Plex yet"), ("well", "in sync")}
+    assert "bad" not in {colour for colour, _ in seen}
 
 
 def test_a_row_tells_what_a_scene_is_called_and_why_it_stands_so(staged) -> None:
@@ -179,6 +193,45 @@ def test_a_scene_tells_its_differences_its_steps_and_its_history(staged) -> None
     assert "title : scene 00001 → became Title 1 and locked" in told
 
 
+def test_a_history_calls_a_failure_only_what_failed(staged) -> None:
+    dash, found = staged
+    for name, badge in (
+        ("absent", ("plain", "not in Plex yet")),
+        ("ambiguous", ("wait", "needs you")),
+        ("failed", ("wait", "failed attempt")),
+    ):
+        page = dash.get(f"/scenes/{found[name]}").text
+        assert badge in badges(page[page.index('id="past-title"') :])
+        assert ("failed attempt" in page) == (name == "failed")
+        assert "bad" not in {colour for colour, _ in badges(page)}
+
+
+def test_the_job_of_a_scene_is_told_in_words_of_the_future(staged) -> None:
+    dash, found = staged
+    assert "Job: queued, next try now." in plain(dash.get(f"/scenes/{found['waiting']}").text)
+    told = plain(dash.get(f"/scenes/{found['absent']}").text)
+    assert "Job: not in Plex yet, next look in " in told
+    assert "failure" not in told
+    assert "the worker looks at the next scene" in plain(dash.get("/charts").text)
+
+
+def test_the_posters_of_both_servers_are_pictures(world: World) -> None:
+    world.settings["poster"] = "cover"
+    world.add(1)
+    world.stash.set_cover(1, png(200, 0, 0))
+    with dashboard(world) as dash:
+        page = dash.get("/scenes/1").text
+    now = page[page.index('id="now"') : page.index('id="bind-title"')]
+    pictures = re.findall(r'<td data-label="([^"]+)"><img class="picture" src="([^"]+)"', now)
+    assert pictures == [("Stash says", "/pictures/scenes/1/thumb"), ("Plex has", "/pictures/items/1/thumb")]
+    work(world, [1])
+    with dashboard(world) as dash:
+        page = dash.get("/scenes/1").text
+    assert "poster : chosen by Plex → became an uploaded picture and locked" in plain(page)
+    assert "://posters" not in page
+    assert in_words("media://ce/posters/frame", "thumb") == "a picture of Plex's own"
+
+
 def test_an_ambiguous_scene_offers_its_candidates_and_binding_one_settles_it(staged) -> None:
     dash, found = staged
     id = found["ambiguous"]
@@ -220,7 +273,7 @@ def test_a_scene_whose_picture_is_refused_is_not_plainly_in_sync(world: World) -
 def test_binding_an_undone_scene_says_that_it_rests(staged) -> None:
     dash, found = staged
     id = found["in_step"]
-    dash.post(f"/scenes/{id}/undo", how="undo")
+    dash.post("/act/scenes/undo", pick=id)
     work(dash.world)
     key = dash.world.plex.add_movie(dash.world.section, files=[("/elsewhere/other.mp4", 5, 60_000)], title="other")
     after = plain(dash.post(f"/scenes/{id}/bind", item=key).text)
@@ -301,24 +354,24 @@ def test_whether_another_scene_is_to_be_ignored_can_be_answered_on_its_page(stag
 def test_undo_asks_first_and_the_worker_takes_it_back(staged) -> None:
     dash, found = staged
     world, id = dash.world, found["in_step"]
-    asked = plain(dash.get(f"/scenes/{id}/undo").text)
+    asked = plain(dash.get(f"/act/scenes/undo?pick={id}").text)
     assert "Take back what was pushed for" in asked
     assert "restore" in asked
     assert "scene 00000" in asked
     assert world.rows("select count(*) from memory where undone <> ''") == [(0,)], "a question changes nothing"
-    after = plain(dash.post(f"/scenes/{id}/undo", how="undo").text)
-    assert "What was pushed is taken back as soon as the worker comes to" in after
+    after = plain(dash.post("/act/scenes/undo", pick=id).text)
+    assert "1 scene to be taken back; no worker is running: start plexsync serve." in after
     assert world.rows(f"select undone from memory where subject = {id}") == [("undo",)]
     work(world)
     assert world.plex.item("1").scalars["title"] == "scene 00000"
-    assert "Nothing in Plex would change" in plain(dash.get(f"/scenes/{id}/undo").text)
+    assert "Nothing would change" in plain(dash.get(f"/act/scenes/undo?pick={id}").text)
 
 
 def test_release_keeps_the_values_and_takes_off_the_locks(staged) -> None:
     dash, found = staged
     world, id = dash.world, found["in_step"]
-    assert "PlexSync's locks come off" in plain(dash.get(f"/scenes/{id}/undo?how=release").text)
-    dash.post(f"/scenes/{id}/undo", how="release")
+    assert "PlexSync's locks come off" in plain(dash.get(f"/act/scenes/release?pick={id}").text)
+    dash.post("/act/scenes/release", pick=id)
     work(world)
     item = world.plex.item("1")
     assert item.scalars["title"] == "A better title"
@@ -329,26 +382,27 @@ def test_an_undone_scene_has_a_button_that_redoes_it_in_the_place_of_sync_now(st
     dash, found = staged
     world, id = dash.world, found["in_step"]
     assert "Redo" not in plain(dash.get(f"/scenes/{id}").text)
-    dash.post(f"/scenes/{id}/undo", how="undo")
+    dash.post("/act/scenes/undo", pick=id)
     work(world)
     page = plain(dash.get(f"/scenes/{id}").text)
     assert ("Redo" in page, "Sync now" in page, "Job: undone" in page) == (True, False, True)
+    assert ("Undo…" in page, "Release…" in page) == (False, False)
     assert f"#{id}" in plain(dash.get("/scenes?stands=undone").text)
     assert f"plexsync redo {id} at once" in plain(dash.post(f"/scenes/{id}/sync").text), (
         "an old page still has that button"
     )
     assert world.plex.item("1").scalars["title"] == "scene 00000"
-    assert "is synced again" in plain(dash.post(f"/scenes/{id}/redo").text)
+    assert "1 scene to be synced again" in plain(dash.post("/act/scenes/redo", pick=id).text)
     work(world)
     assert world.plex.item("1").scalars["title"] == "A better title"
-    assert "is not undone" in plain(dash.post(f"/scenes/{id}/redo").text)
-    assert "is not undone" in plain(dash.post(f"/scenes/{found['absent']}/redo").text)
+    assert "ot undone: scene" in plain(dash.post("/act/scenes/redo", pick=id).text)
+    assert "ot undone: scene" in plain(dash.post("/act/scenes/redo", pick=found["absent"]).text)
 
 
 def test_nothing_is_undone_of_a_scene_that_nothing_was_pushed_for(staged) -> None:
     dash, found = staged
-    assert "Nothing was pushed for scene" in plain(dash.post(f"/scenes/{found['absent']}/undo", how="undo").text)
-    assert dash.post(f"/scenes/{found['absent']}/undo", how="burn").status_code == 400
+    assert "Nothing was pushed for scene" in plain(dash.post("/act/scenes/undo", pick=found["absent"]).text)
+    assert dash.post("/act/scenes/burn", pick=found["absent"]).status_code == 404
 
 
 @pytest.mark.parametrize("who", list(Neighbour))
@@ -361,11 +415,13 @@ def test_while_a_server_is_away_what_is_known_is_shown(staged, who: Neighbour) -
     told = plain(dash.get(f"/scenes/{id}").text)
     assert f"It can't be read now {who.title()} is down: {who.title()} does not answer" in told
     assert "Pushed before" in told
+    queued = "It stays queued, and is synced when the server is up."
+    assert (queued in told, queued in plain(dash.get(f"/scenes/{found['waiting']}").text)) == (False, True)
     assert "title : scene 00000 → became Title 0 and locked" in told
     # A button asks at once, and this server is still away.
     (dash.world.plex if who is Neighbour.PLEX else dash.world.stash).faults.set(Fault("refuse"))
     assert "Nothing was bound" in plain(dash.post(f"/scenes/{id}/bind", item="1").text)
-    asked = plain(dash.get(f"/scenes/{id}/undo").text)
+    asked = plain(dash.get(f"/act/scenes/undo?pick={id}").text)
     assert "What would be done can't be shown now" in asked
     assert "is queued" in plain(dash.post(f"/scenes/{id}/sync").text), "wanting needs nobody"
 

@@ -13,6 +13,8 @@ from plexsync.app.probe.lent_picture import lent_picture
 from plexsync.app.probe.restore import PAUSES
 from plexsync.plex.artwork import key_of
 from plexsync.plex.probe_client import ProbeClient
+from plexsync.rules.added_dates import FIELD as ADDED
+from plexsync.rules.added_dates import moment_text
 from plexsync.rules.errors import Missing, NeighbourError, Refused
 from plexsync.rules.item import FACE, beside
 from plexsync.rules.neighbours import Clock
@@ -89,12 +91,6 @@ class Examination:
         self._plex.edit(self._original.section, self._original.key, edit, cast=self._now.item.cast)
         return self._read()
 
-    def _write(self, name: str, value: str) -> ProbedItem:
-        """Send one field as it is, and read the item back."""
-        self._go_on()
-        self._plex.write(self._original.section, self._original.key, [(name, value)])
-        return self._read()
-
     def _own(self, role: str) -> tuple[str, ...]:
         """The names of a list that are not the probe's, as they were read last."""
         return without_names(self._now.names(role), name_keys(self._original.scratch(role)))
@@ -132,7 +128,7 @@ class Examination:
         """Add scratch labels, and remove some: labels, because no metadata agent changes them meanwhile."""
         first, second, third, fourth, fifth = self._original.tags
         if "label" in self._now.locks:
-            self._write("label.locked", "0")
+            self._edit({"label": Change(None, lock=False)})
         unlocked = "label" not in self._now.locks
         now = self._edit({"label": Change((*self._own("label"), first, second))})
         if not _has(now, "label", first, second):
@@ -166,7 +162,7 @@ class Examination:
         own = self._now.added_at
         if not own:
             return self._skip("the item has no date added", "added_by_edit")
-        now = self._write("addedAt.value", str(own - EARLIER))
+        now = self._edit({ADDED: Change(moment_text(own - EARLIER))})
         self._learn(added_by_edit={own - EARLIER: True, own: False}.get(now.added_at))
         return None
 
@@ -174,7 +170,7 @@ class Examination:
         """Rate by an edit, then as the account, then clear the rating of the account. Only on an item without a rating."""
         if self._now.rating is not None:
             return self._skip("the item has a rating: name an item without one", "rating_by_edit")
-        after_edit = self._write("userRating.value", f"{RATING_BY_EDIT:g}").rating
+        after_edit = self._edit({"userRating": Change(f"{RATING_BY_EDIT:g}")}).rating
         self._rate(RATING_BY_ACCOUNT)
         after_clearing = self._rate(None).rating
         if after_clearing is None:
@@ -234,20 +230,21 @@ class Examination:
     def _listed(self, name: str) -> list[str]:
         """The keys of the scratch collection, which Plex may list a moment after the edit."""
         for pause in PAUSES:
-            if keys := self._plex.collections(self._original.section, name):
+            if keys := self._plex.titled(self._original.section, name):
                 return keys
             self._go_on()
             self._clock.sleep(pause)
-        return self._plex.collections(self._original.section, name)
+        return self._plex.titled(self._original.section, name)
 
     def _is_described(self, key: str, form: CollectionForm) -> bool:
         self._go_on()
         summary = f"by {form}"
         try:
-            self._plex.describe(self._original.section, key, summary, form)
+            self._plex.edit_collection(self._original.section, key, {"summary": Change(summary)}, form)
         except (Missing, Refused):
             return False
-        return self._plex.summary(key) == summary
+        shown = self._plex.collections([key]).get(key)
+        return shown is not None and shown.item.scalars.get("summary") == summary
 
     def _picture(self, key: str) -> None:
         """Upload a picture to the scratch collection, with which it goes: no request is known that deletes an upload."""
@@ -271,7 +268,8 @@ class Examination:
         """Add a scratch person with the address of the collection's poster, which the server itself has."""
         name = self._original.people[-1]
         self._plex.show(key, "thumb", stored)
-        address = self._plex.thumb(key)
+        shown = self._plex.collections([key]).get(key)
+        address = shown.item.pictures.get("thumb", "") if shown else ""
         now = self._edit({"actor": Change((*self._own("actor"), name)), beside(FACE, name): Change(address)})
         if address and _has(now, "actor", name):
             self._learn(people_own=self._face(name))

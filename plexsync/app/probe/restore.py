@@ -3,6 +3,8 @@
 import logging
 
 from plexsync.plex.probe_client import ProbeClient
+from plexsync.rules.added_dates import FIELD as ADDED
+from plexsync.rules.added_dates import moment_text
 from plexsync.rules.errors import Missing, Refused
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.plan_records import Change
@@ -59,27 +61,26 @@ def restore(plex: ProbeClient, original: Original, clock: Clock) -> Restoration:
 def _collection_remains(plex: ProbeClient, original: Original, clock: Clock) -> bool:
     """Whether Plex still lists the scratch collection; it can take a moment to delete an empty one."""
     for pause in PAUSES:
-        if not plex.collections(original.section, original.collection):
+        if not plex.titled(original.section, original.collection):
             return False
         clock.sleep(pause)
-    return bool(plex.collections(original.section, original.collection))
+    return bool(plex.titled(original.section, original.collection))
 
 
 def _take_back(plex: ProbeClient, original: Original, now: ProbedItem, rest: Leftovers, number: int) -> None:
     """Send what takes the rest back: names first, then values, then locks, since each edit may lock its field."""
-    section, key = original.section, original.key
     for role, names in rest.names.items():
         for edit in _removals(role, names, now, number):
             _try(plex, now, {role: edit})
     if rest.added_at is not None:
-        _write(plex, section, key, "addedAt.value", str(rest.added_at))
+        _try(plex, now, {ADDED: Change(moment_text(rest.added_at))})
     if rest.rating:
-        plex.rate(key, None)
+        plex.rate(original.key, None)
         # A rating of the item itself shows once the account has none.
-        if plex.probed(key).rating is not None:
-            _write(plex, section, key, "userRating.value", "")
+        if plex.probed(original.key).rating is not None:
+            _try(plex, now, {"userRating": Change("")})
     for name, locked in rest.locks.items():
-        _write(plex, section, key, f"{name}.locked", str(int(locked)))
+        _try(plex, now, {name: Change(None, lock=locked)})
 
 
 def _removals(role: str, names: tuple[str, ...], now: ProbedItem, number: int) -> list[Change]:
@@ -95,11 +96,4 @@ def _try(plex: ProbeClient, now: ProbedItem, edit: dict[str, Change]) -> None:
     try:
         plex.edit(now.item.section, now.item.key, edit, cast=now.item.cast)
     except Refused as error:
-        log.warning("item %s: a removal was refused: %s", now.item.key, error)
-
-
-def _write(plex: ProbeClient, section: str, key: str, name: str, value: str) -> None:
-    try:
-        plex.write(section, key, [(name, value)])
-    except Refused as error:
-        log.warning("item %s: %s was refused: %s", key, name, error)
+        log.warning("item %s: %s was refused: %s", now.item.key, ", ".join(edit), error)

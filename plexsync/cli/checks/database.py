@@ -15,10 +15,11 @@ from plexsync.reports.status import breaker as breaker_facts
 from plexsync.reports.verdict import thread_words
 from plexsync.reports.workers import ends_by_note
 from plexsync.rules.choices import hold_remedy
-from plexsync.rules.gate_names import CURE, REFUSES, GateName, caption
+from plexsync.rules.gate_names import CURE, REFUSES, GateName, caption, shown
 from plexsync.rules.machine import ALIGN, difference_words
 from plexsync.rules.note_keys import HEARTBEAT, THREAD_ENDED
-from plexsync.rules.records import BreakerRow, Overview, StandbyRow, WorkerRow
+from plexsync.rules.records import StandbyRow, WorkerRow
+from plexsync.store.database import Reader
 
 # Older SQLite can corrupt a database when two processes checkpoint its log at the same time.
 SAFE_SQLITE = (3, 51, 3)
@@ -59,7 +60,7 @@ def database(parts: Parts, *, is_new: bool = False) -> Iterator[Check]:
 def books_check(parts: Parts) -> Check:
     """Whether the books balance."""
     with parts.store.reading() as db:
-        kept = books(db.overview(parts.clock.now()))
+        kept = books(db)
     if kept["balanced"]:
         return Check("books", f"balanced: {kept['accepted']:,} accepted")
     return problem("books", "accepted is not coalesced + done + pruned + open", "please report this fault", FAILED)
@@ -109,18 +110,18 @@ def gates(parts: Parts) -> Iterator[Check]:
     """The gates between the queue and the servers: breakers and holds."""
     now = parts.clock.now()
     with parts.store.reading() as db:
-        overview = db.overview(now)
-    for gate in overview.breakers:
-        yield _gate(parts, overview, gate, now)
+        names = shown({*db.breakers.names(), *db.holds.names(), *db.paces.names()})
+        checks = [_gate(parts, db, gate, now) for gate in names]
+    yield from checks
 
 
-def _gate(parts: Parts, overview: Overview, server: GateName, now: int) -> Check:
+def _gate(parts: Parts, db: Reader, server: GateName, now: int) -> Check:
     name = "way of plays to Stash" if server is GateName.STASH_WRITES else f"way to {caption(server)}"
-    if held := overview.holds.get(server):
+    if held := db.holds.find(server):
         message = f"on hold, begun {ago(held.since, now)}: {held.message}"
         cure = f". {CURE}" if server is GateName.STASH_WRITES else "; it is tried again by itself"
         return warning(name, message, f"{hold_remedy(held.setting, held.choice)}{cure}")
-    facts = breaker_facts(parts.config, overview.breakers.get(server, BreakerRow()), now)
+    facts = breaker_facts(parts.config, db.breakers.find(server), now)
     words = server_words(facts, held=False)
     if facts["state"] == "closed" and not facts["error"]:
         return Check(name, "open: nothing is wrong, as far as the worker knows")
@@ -134,9 +135,9 @@ def _gate(parts: Parts, overview: Overview, server: GateName, now: int) -> Check
 def queue(parts: Parts) -> Iterator[Check]:
     """Dead letters, and what needs your approval."""
     with parts.store.reading() as db:
-        overview = db.overview(parts.clock.now())
-    count, most = sum(overview.dead.values()), parts.config.dlq_max
-    causes = ", ".join(f"{cause} {number:,}" for cause, number in sorted(overview.dead.items()))
+        dead = db.jobs.count_dead()
+    count, most = sum(dead.values()), parts.config.dlq_max
+    causes = ", ".join(f"{cause} {number:,}" for cause, number in sorted(dead.items()))
     if count > most:
         message = f"{many(count, 'dead letter')}, more than dlq_max ({most:,}): {causes}"
         yield warning("dead letters", message, "plexsync dlq list tells what cures each cause")

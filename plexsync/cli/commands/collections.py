@@ -5,31 +5,21 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
+from plexsync.actions.collections import HAND_OVER, LONGEST, SYNC, named, shown_value
+from plexsync.actions.decisions import KEEP_COLLECTIONS, TAKE_COLLECTIONS, UNKEEP_COLLECTIONS
+from plexsync.actions.model import Action, SubjectKind, Verb
 from plexsync.app.dressing import collection_viewer
 from plexsync.app.parts import opened
-from plexsync.app.rules import is_dressing_on
 from plexsync.app.settings import SettingsNeed
-from plexsync.cli.call import FAILED, FINE, Call, command, family
-from plexsync.cli.commands.collections_chosen import (
-    LONGEST,
-    CollectionsChange,
-    every,
-    named,
-    naming,
-    show_changes,
-    shown_value,
-)
-from plexsync.cli.commands.collections_parts import keep, unkeep, use_stash
-from plexsync.cli.commands.collections_undo import redo, release, undo
+from plexsync.cli.actions import SelectionOptions, acted, action_command, fitting
+from plexsync.cli.call import FAILED, FINE, Body, Call, Sharing, command, family
 from plexsync.cli.start import begun
 from plexsync.cli.start import opened as opened_only
 from plexsync.cli.terminal.rows import attempt_table, push_table, row_table
 from plexsync.cli.terminal.screen import paper, say, table
-from plexsync.flows.collections.decisions import hand_over, want_collections
 from plexsync.reports.collections import (
     OWNER_WORDS,
     PART_WORDS,
-    collection_changes,
     collection_list,
     collection_report,
     object_words,
@@ -40,7 +30,6 @@ from plexsync.rules.collection_status import CollectionStatus, named_status
 from plexsync.rules.job import COLLECTION
 
 SHOWN = 50
-OFF = "no part of collections is dressed, so nothing would be written: see collection_parts (plexsync config)"
 NONE_KNOWN = "no collection is known yet: they are noted when their scenes are inspected (plexsync reconcile)"
 WORDS = ", ".join(status.value for status in CollectionStatus)
 
@@ -101,8 +90,15 @@ def _tell_list(facts: CollectionList, now: int, out: Console) -> None:
     say(out, ", ".join(f"{count:,} {status.word}" for status, count in counts if status))
 
 
+def _naming(body: Body) -> Body:
+    body = click.option("--library", metavar="NAME", default="", help="Only the collections in this library of Plex.")(
+        body
+    )
+    return click.argument("names", metavar="[NAME]...", nargs=-1)(body)
+
+
 @command("sync")
-@naming
+@_naming
 @click.option("--dry-run", is_flag=True, help="Write nothing: show what would change, part by part.")
 @click.option("--wait", is_flag=True, help="Return when they are worked, with a summary.")
 @click.pass_obj
@@ -122,25 +118,11 @@ def sync(call: Call, names: tuple[str, ...], library: str, dry_run: bool, wait: 
     """
     if dry_run and wait:
         raise click.UsageError("--dry-run writes nothing: it goes without --wait")
-    with begun(call, need=SettingsNeed.WORK) as start:
-        with opened(start.config, start.folder) as parts:
-            start.meet(parts)
-            if start.settings.away:
-                raise start.settings.away
-            if not is_dressing_on(parts.settings.looks):
-                return call.refused(OFF, collections=[])
-            rows = named(parts.store, names, library) if names else every(parts.store, lambda _: True, library)
-            ids = [row.id for row in rows]
-            if dry_run:
-                return show_changes(call, collection_changes(parts.store, collection_viewer(parts), ids))
-            want_collections(parts.store, parts.clock, ids)
-            busy = parts.someone_works()
-        answer = CollectionsChange("queued", "worked", "", {row.id: row for row in rows}, ids)
-        return answer.wait(call, start) if wait else answer.tell(call, busy=busy)
+    return acted(call, SYNC, SelectionOptions(names, not names, library=library), dry_run=dry_run, yes=True, wait=wait)
 
 
 @command("take")
-@naming
+@_naming
 @click.option("--wait", is_flag=True, help="Return when they are worked, with a summary.")
 @click.pass_obj
 def take(call: Call, names: tuple[str, ...], library: str, wait: bool) -> int:
@@ -158,16 +140,132 @@ def take(call: Call, names: tuple[str, ...], library: str, wait: bool) -> int:
     """
     if not names:
         raise click.UsageError("say which collections: their names, or their numbers from plexsync collections list")
-    with begun(call, need=SettingsNeed.WORK) as start:
-        with opened(start.config, start.folder) as parts:
-            start.tell(parts)
-            rows = {row.id: row for row in named(parts.store, names, library)}
-            handed = hand_over(parts.store, parts.clock, list(rows))
-            busy = parts.someone_works()
-        untouched = [id for id in rows if id not in handed]
-        complaint = "already PlexSync's, or not in Plex yet"
-        answer = CollectionsChange("handed over", "handed over", complaint, rows, handed, untouched)
-        return answer.wait(call, start) if wait else answer.tell(call, busy=busy)
+    return acted(call, HAND_OVER, SelectionOptions(names, library=library), yes=True, wait=wait)
+
+
+# --- decisions -------------------------------------------------------------------------------------------------------
+
+
+def _decision(name: str, action: Action, text: str) -> Sharing:
+    """A command that decides about parts; `text` is its help."""
+
+    @_naming
+    @click.option(
+        "--part",
+        "parts",
+        metavar="PART",
+        multiple=True,
+        help=f"Only this part: {', '.join(PART_WORDS.values())} (repeatable).",
+    )
+    @click.option("--all", "every", is_flag=True, help="Every collection with such a part.")
+    @click.option("--dry-run", is_flag=True, help="Show what would be decided; changes nothing.")
+    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @click.pass_obj
+    def body(
+        call: Call, names: tuple[str, ...], library: str, parts: tuple[str, ...], every: bool, dry_run: bool, yes: bool
+    ) -> int:
+        if bool(names) == every:
+            raise click.UsageError("say which collections: their names or numbers, or --all")
+        return acted(
+            call, action, SelectionOptions(names, every, library=library, fields=parts), dry_run=dry_run, yes=yes
+        )
+
+    body.__doc__ = text
+    return command(name)(body)
+
+
+keep = _decision(
+    "keep",
+    KEEP_COLLECTIONS,
+    """Keep what you edited in Plex, whatever Stash says.
+
+    The part follows Plex until plexsync collections unkeep. Without a decision such a part stays as it is until Stash
+    changes it (conflict_policy). Asks once for more than one collection. Exits with 1 if a collection that was named has
+    no such part, or is being worked on.
+
+    \b
+    Examples:
+      plexsync collections keep "Studio 3"
+      plexsync collections keep "Studio 3" --part poster
+    """,
+)
+use_stash = _decision(
+    "use-stash",
+    TAKE_COLLECTIONS,
+    """Replace parts that you edited in Plex by what Stash says, once.
+
+    An edit that you make in Plex after that is not lost. plexsync collections undo restores what was there before
+    PlexSync. A part that you keep is taken only if you name it and its collection. Otherwise as plexsync collections keep.
+
+    \b
+    Examples:
+      plexsync collections use-stash "Studio 3" --part poster
+      plexsync collections use-stash --all --part order
+    """,
+)
+unkeep = _decision(
+    "unkeep",
+    UNKEEP_COLLECTIONS,
+    """Take keep back. Writes nothing by itself: only a change in Stash after that is written.
+
+    \b
+    Example:
+      plexsync collections unkeep "Studio 3"
+    """,
+)
+
+# --- undo ------------------------------------------------------------------------------------------------------------
+
+undo = action_command(
+    Verb.UNDO,
+    SubjectKind.COLLECTIONS,
+    """Take back what was written to collections.
+
+    What was there before comes back, with its lock. What a person changed in Plex since stays as it is. The collection
+    keeps its members, since those are names of scenes (plexsync undo). It stays so until the object changes in Stash or
+    you call plexsync collections redo. Works also while no part is switched on. Asks once for more than one. Exits with 1
+    if nothing was written to one that was named.
+
+    \b
+    Examples:
+      plexsync collections undo "Studio 3" --dry-run
+      plexsync collections undo --all --wait
+    """,
+    every="Every collection that anything was written to.",
+    since="The collections written to since then: 2026-03-31, 2h, 3d.",
+    run="The collections written to in that run.",
+)
+release = action_command(
+    Verb.RELEASE,
+    SubjectKind.COLLECTIONS,
+    """Leave what was written, and take PlexSync's locks off.
+
+    Undo can't take it back any more. Otherwise as plexsync collections undo.
+
+    \b
+    Example:
+      plexsync collections release "Studio 3"
+    """,
+    every="Every collection that anything was written to.",
+    since="The collections written to since then: 2026-03-31, 2h, 3d.",
+    run="The collections written to in that run.",
+)
+redo = action_command(
+    Verb.REDO,
+    SubjectKind.COLLECTIONS,
+    """End an undo, so that the collections are dressed again.
+
+    Asks once for more than one. Exits with 1 if one that was named is not undone.
+
+    \b
+    Examples:
+      plexsync collections redo "Studio 3"
+      plexsync collections redo --all --wait
+    """,
+    every="Every collection that is undone.",
+    since="The undone collections that were written to since then: 2026-03-31, 2h, 3d.",
+    run="The undone collections that were written to in that run.",
+)
 
 
 # --- explain ---------------------------------------------------------------------------------------------------------
@@ -193,7 +291,8 @@ def explain(call: Call, name: str, library: str) -> int:
         start.meet(parts)
         if start.settings.away:
             raise start.settings.away
-        (row,) = named(parts.store, [name], library)
+        with fitting():
+            (row,) = named(parts.store, [name], library)
         facts = collection_report(parts.store, collection_viewer(parts), row.id)
         with parts.store.reading() as db:
             job, attempts = db.jobs.find(COLLECTION, row.id), db.attempts.of(COLLECTION, row.id)

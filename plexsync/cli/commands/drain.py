@@ -7,14 +7,14 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import comparison_owed
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
-from plexsync.cli.daemon.work_loop import Due, WorkLoop, outcome_words
+from plexsync.cli.daemon.work_loop import Due, WorkLoop
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.reports.format import local, many, stamp
+from plexsync.reports.outcomes import outcome_words
 from plexsync.reports.status import OWED
 from plexsync.reports.verdict import COMMAND
 from plexsync.rules.job import State
-from plexsync.rules.records import Overview
 
 
 @command("drain")
@@ -37,15 +37,15 @@ def drain(call: Call) -> int:
             ended = WorkLoop(start, stop, bar, Due(), patient=False).run()
         with opened(start.config, start.folder) as parts:
             with parts.store.reading() as db:
-                overview = db.overview(parts.clock.now())
+                due, ready = db.jobs.count_due(parts.clock.now())[0], db.jobs.count_states()[State.READY]
             # Another worker has its own schedule for comparisons.
             owed = comparison_owed(parts) and not parts.someone_works()
         # A job returned because of a server waits a moment, and may not be due again yet.
-        stuck = bool(ended.reason) and overview.due + overview.jobs.get(State.READY, 0) > 0
+        stuck = bool(ended.reason) and due + ready > 0
         facts = {
             "outcomes": dict(ended.outcomes),
             "kept_fields": ended.kept_fields,
-            "due": overview.due,
+            "due": due,
             "why": ended.reason,
             "until": stamp(ended.until) if ended.reason else None,
             "comparison_due": owed,
@@ -54,16 +54,8 @@ def drain(call: Call) -> int:
         nothing = "nothing could be worked" if stuck else "nothing was due"
         summary = outcome_words(ended.outcomes, ended.kept_fields, nothing=nothing)
         summary += COMMAND if ended.outcomes["dead"] else ""
-        summary += f"; {_left(overview)}: {ended.reason}{until}" if stuck else ""
+        waiting = f"{many(due, 'row')} still due" if due else f"{many(ready, 'row')} put off"
+        summary += f"; {waiting}: {ended.reason}{until}" if stuck else ""
         summary += f"; {OWED}" if owed else ""
         call.answer(facts, lambda: say(paper(), summary))
         return stop.code or (FAILED if stuck or owed or ended.outcomes["dead"] else FINE)
-
-
-def _left(overview: Overview) -> str:
-    """The remaining jobs: due, or postponed a moment ago."""
-    return (
-        f"{many(overview.due, 'row')} still due"
-        if overview.due
-        else f"{many(overview.jobs[State.READY], 'row')} put off"
-    )

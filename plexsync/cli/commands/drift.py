@@ -5,19 +5,17 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
+from plexsync.actions.model import SubjectKind, Verb
+from plexsync.actions.table import action_of
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
-from plexsync.cli.call import FAILED, FINE, Call, command
-from plexsync.cli.commands.sync import worker_hint
-from plexsync.cli.daemon.signals import stoppable
+from plexsync.cli.actions import SelectionOptions, acted
+from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import SceneNumber
-from plexsync.cli.terminal.prompts import confirmed
-from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
-from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter, DriftPage, candidates, decide, drift_now, drift_page
+from plexsync.cli.terminal.screen import paper, say, table
+from plexsync.flows.scenes.drift import DriftFilter, DriftPage, drift_now, drift_page
 from plexsync.reports.drift import (
-    decision_facts,
-    decision_words,
     drift_facts,
     is_field,
     known_drift,
@@ -25,7 +23,6 @@ from plexsync.reports.drift import (
     value_words,
 )
 from plexsync.reports.format import ago, many, safe, unstamped
-from plexsync.reports.named_scenes import listed
 from plexsync.reports.rows import short
 from plexsync.reports.shapes.drift import DriftFieldFacts, DriftReport, DriftSceneFacts
 from plexsync.reports.shapes.values import FieldValue
@@ -33,11 +30,6 @@ from plexsync.rules.errors import NeighbourError
 
 SHOWN = 50
 LONGEST = 60
-QUESTIONS = {
-    DriftAnswer.KEEP: "Keep what Plex has, in {}?",
-    DriftAnswer.TAKE: "Replace what was edited in Plex by what Stash says, in {}? Names that Stash does not have go.",
-    DriftAnswer.UNKEEP: "No longer keep what Plex has, in {}?",
-}
 
 
 @command("drift")
@@ -52,6 +44,7 @@ QUESTIONS = {
 @click.option("--kept", is_flag=True, help="List only the fields that you keep.")
 @click.option("--all", "all_", is_flag=True, help="Decide about every listed field.")
 @click.option("--after", metavar="N", type=click.IntRange(0), default=0, help="List the scenes above this number.")
+@click.option("--dry-run", is_flag=True, help="Show what would be decided; changes nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def drift(
@@ -63,6 +56,7 @@ def drift(
     kept: bool,
     all_: bool,
     after: int,
+    dry_run: bool,
     yes: bool,
 ) -> int:
     """List the fields that Plex keeps, with both values, and decide about them.
@@ -86,13 +80,16 @@ def drift(
     """
     wanted = DriftFilter(fields, library, kept_only=kept)
     _check(scenes, answer, wanted, all_=all_, after=after)
+    if answer is not None:
+        named = tuple(map(str, scenes))
+        action = action_of(Verb(answer), SubjectKind.SCENES)
+        return acted(
+            call, action, SelectionOptions(named, not named, library=library, fields=fields), dry_run=dry_run, yes=yes
+        )
     with begun(call, need=SettingsNeed.LOOK) as start, opened(start.config, start.folder) as parts:
-        if answer is None:
-            report = read(start, parts, wanted, scenes, after=after)
-            call.answer({**report}, lambda: _tell(report, parts.clock.now(), paper()))
-            return FINE
-        start.meet(parts)
-        return _decide(call, start, parts, DriftAnswer(answer), wanted, scenes, yes=yes)
+        report = read(start, parts, wanted, scenes, after=after)
+        call.answer({**report}, lambda: _tell(report, parts.clock.now(), paper()))
+        return FINE
 
 
 def _check(scenes: Sequence[int], answer: str | None, wanted: DriftFilter, *, all_: bool, after: int) -> None:
@@ -128,36 +125,6 @@ def _of_scenes(parts: Parts, wanted: DriftFilter, scenes: Sequence[int]) -> Drif
         return DriftPage(chosen, None, db.standings.count_kept(), db.notes.count_kept())
 
 
-def _decide(
-    call: Call,
-    start: Begun,
-    parts: Parts,
-    answer: DriftAnswer,
-    wanted: DriftFilter,
-    scenes: Sequence[int],
-    *,
-    yes: bool,
-) -> int:
-    ids, wanted = list(dict.fromkeys(scenes)), wanted.taking(answer, named=bool(scenes))
-    if not ids:
-        with parts.store.reading() as db:
-            ids = candidates(db, answer)
-    where = many(len(ids), "scene") if scenes or not wanted.library else f"the library {wanted.library}"
-    if len(ids) > 1 and not yes and not confirmed(QUESTIONS[answer].format(safe(where))):
-        return call.refused("nothing was changed")
-    with stoppable() as stop, ProgressBar(start.console, "deciding") as bar:
-        decided = decide(
-            parts.store, parts.looker, parts.gates, parts.clock, ids, answer, wanted, bar.at, lambda: bool(stop)
-        )
-    line = decision_words(answer, decided)
-    if answer is DriftAnswer.TAKE and decided.fields:
-        line = f"{line}; {worker_hint(parts.someone_works(), '')}"
-    call.answer({**decision_facts(answer, decided)}, lambda: say(paper(), line))
-    if scenes and decided.untouched:
-        click.echo(f"plexsync: no such field is listed of: {listed(decided.untouched)}", err=True)
-    return stop.code or (FAILED if decided.busy or (scenes and decided.untouched) else FINE)
-
-
 # --- the list as text ------------------------------------------------------------------------------------------------
 
 
@@ -170,14 +137,18 @@ def _tell(report: DriftReport, now: int, out: Console) -> None:
         out.print(table("", ("field", "in Plex", "in Stash", "decision"), rows))
     if report["after"] is not None:
         say(out, f"the list goes on: plexsync drift --after {report['after']}")
-    count = sum(len(scene["fields"]) for scene in report["scenes"])
-    if not count:
+    fields = [facts for scene in report["scenes"] for facts in scene["fields"]]
+    if not fields:
         say(out, "nothing is listed that Plex keeps")
         return
+    ways = (
+        "plexsync drift --keep SCENE leaves them to Plex, plexsync drift --take SCENE takes what Stash says"
+        if any(not facts["kept_since"] for facts in fields)
+        else "plexsync drift --take SCENE --field FIELD takes what Stash says"
+    )
     say(
         out,
-        f"{many(count, 'field')} of {many(len(report['scenes']), 'item')}: plexsync drift --keep SCENE leaves them to Plex,"
-        " plexsync drift --take SCENE takes what Stash says, --unkeep takes a --keep back",
+        f"{many(len(fields), 'field')} of {many(len(report['scenes']), 'item')}: {ways}, --unkeep takes a --keep back",
     )
 
 

@@ -1,14 +1,16 @@
 """`plexsync import`: brings what Plex knows and Stash lacks to Stash, once, and takes it back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 import click
 
-from plexsync.app.imports import ImportParts, import_parts
-from plexsync.app.parts import at_work, opened
+from plexsync.actions.imports import UNDO
+from plexsync.app.imports import ImportParts, import_parts, in_turn
+from plexsync.app.parts import opened
 from plexsync.app.settings import SettingsNeed
-from plexsync.app.turns import OtherImport, import_turn
+from plexsync.app.turns import OtherImport
+from plexsync.cli.actions import SelectionOptions, acted
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun, begun
@@ -17,7 +19,6 @@ from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.imports.importer import STOPPED, ImportResult
 from plexsync.flows.imports.planner import SceneImport
-from plexsync.flows.imports.undo import UnknownRun
 from plexsync.reports.format import many
 from plexsync.reports.imports import (
     NOT_PART,
@@ -30,7 +31,6 @@ from plexsync.reports.imports import (
     problem_lines,
     scene_lines,
     to_create,
-    undo_facts,
 )
 
 # The number of scenes that are shown on a terminal.
@@ -74,12 +74,12 @@ def import_(
         raise click.UsageError(UNDO_ALONE)
     if dry and yes:
         raise click.UsageError("--dry-run writes nothing: it goes without --yes")
+    if run is not None:
+        return acted(call, UNDO, SelectionOptions((f"{run}",)), yes=yes)
     with begun(call, need=SettingsNeed.WORK) as start, stoppable() as stop:
         try:
-            if run is not None:
-                return _undo(call, start, stop, run, yes=yes)
             return _import(call, start, stop, scenes, dry=dry, create=create, yes=yes)
-        except (OtherImport, UnknownRun) as error:
+        except OtherImport as error:
             return call.refused(str(error))
 
 
@@ -100,7 +100,7 @@ def _import(call: Call, start: Begun, stop: Stop, ids: Sequence[int], *, dry: bo
         outcome = _carried_out(start, stop, agreed)
     call.answer(import_facts(scenes, totals.facts(), dry=dry, outcome=outcome), lambda: None)
     unable = [scene.id for scene in scenes if scene.reason]
-    return _ended(call, stop, outcome, undo=False) or (FAILED if unable else FINE)
+    return _ended(call, stop, outcome) or (FAILED if unable else FINE)
 
 
 def _previewed(
@@ -148,46 +148,23 @@ def _question(agreed: Sequence[SceneImport]) -> str:
 
 
 def _carried_out(start: Begun, stop: Stop, agreed: Sequence[SceneImport]) -> ImportResult:
-    def work(imports: ImportParts) -> ImportResult:
+    """Import what was agreed to. Raises OtherImport."""
+    results = [ImportResult(error=STOPPED)]
+
+    def work(imports: ImportParts) -> None:
         with ProgressBar(start.console, "importing") as bar:
-            return imports.importer.carry_out(agreed, progress=bar.at)
+            results.append(imports.importer.carry_out(agreed, progress=bar.at))
 
-    return _in_turn(start, stop, work)
-
-
-def _undo(call: Call, start: Begun, stop: Stop, run: int, *, yes: bool) -> int:
-    with opened(start.config, start.folder) as parts:
-        start.meet(parts)
-        if start.settings.away:
-            raise start.settings.away
-        with import_parts(parts) as imports:
-            count = imports.undo.check(run)
-    if count and not yes and not confirmed(f"Take back {many(count, 'change')} of import {run} in Stash?"):
-        click.echo("plexsync: nothing was changed", err=True)
-        call.answer(undo_facts(None), lambda: None)
-        return FAILED
-    outcome = _in_turn(start, stop, lambda imports: imports.undo.take_back(run))
-    call.answer(undo_facts(outcome), lambda: None)
-    return _ended(call, stop, outcome, undo=True)
+    in_turn(start.config, start.folder, work, stop.event.is_set)
+    return results[-1]
 
 
-def _in_turn(start: Begun, stop: Stop, work: Callable[[ImportParts], ImportResult]) -> ImportResult:
-    """Do this work while no worker writes. Raises OtherImport."""
-    stopping = stop.event.is_set
-    with (
-        at_work(start.config, start.folder) as (parts, alone),
-        import_turn(parts, alone=alone, stopping=stopping) as has_turn,
-        import_parts(parts, may_go_on=lambda: not stopping()) as imports,
-    ):
-        return work(imports) if has_turn else ImportResult(error=STOPPED)
-
-
-def _ended(call: Call, stop: Stop, outcome: ImportResult | None, *, undo: bool) -> int:
+def _ended(call: Call, stop: Stop, outcome: ImportResult | None) -> int:
     """Report what was done, and what went wrong; returns the exit code."""
     if outcome is None:
         return stop.code
     if not call.json:
-        for line in outcome_lines(outcome, undo=undo):
+        for line in outcome_lines(outcome, undo=False):
             say(paper(), line)
     for line in problem_lines(outcome):
         click.echo(f"plexsync: {line}", err=True)

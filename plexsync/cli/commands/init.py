@@ -283,10 +283,15 @@ def _shown(name: str, value: object) -> str:
 
 def _tell(call: Call, file: Path, kept: Path | None, over: Iterable[str]) -> None:
     out = paper()
-    say(out, f"{file} is written, for your eyes only." + (f" Before: {kept}" if kept else ""))
+    say(out, f"{file} is written, for your eyes only." + (f" The one before is kept as {kept}." if kept else ""))
     for variable in over:
         say(out, f"{variable} is set in the environment, and wins over the file.")
     more = f" --config {shlex.quote(str(call.config_file))}" if call.config_file else ""
-    lines = (("doctor", "checks everything"), ("sync --all --dry-run", "shows what would change"))
-    rows = [(f"plexsync{more} {words}", purpose) for words, purpose in (*lines, ("serve", "keeps Plex in sync"))]
+    lines = (
+        ("doctor", "checks everything"),
+        ("sync --all --dry-run", "shows what would change"),
+        ("sync --all", "writes it, after one question"),
+        ("serve", "keeps Plex in sync"),
+    )
+    rows = [(f"plexsync{more} {words}", purpose) for words, purpose in lines]
     out.print(table("Next", ("", ""), rows))

@@ -1,10 +1,64 @@
 """`plexsync plays`: the plays that come from Plex to Stash, the way back."""
 
+from plexsync.actions.model import SubjectKind, Verb
+from plexsync.cli.actions import action_command
 from plexsync.cli.call import family
 from plexsync.cli.commands.plays_status import status
 from plexsync.cli.commands.plays_sync import sync
-from plexsync.cli.commands.plays_wishes import again, redo, undo
 
+undo = action_command(
+    Verb.UNDO,
+    SubjectKind.PLAYS,
+    """Take the plays back from Stash that PlexSync added.
+
+    Nothing else is removed: a play that Stash had before stays, also one of the same second. The resume points that it
+    wrote are put back as they were before, except with --since. What you play in Plex after that is added as before (unless
+    watch_back is off).
+    The scenes are put in the queue for the worker; with --wait they are worked before the command returns. It works while
+    watch_back is off, too. Asks once for more than one scene. Exits with 1 if a named scene has neither.
+
+    \b
+    Examples:
+      plexsync plays undo 7 12
+      plexsync plays undo --since 2h --dry-run
+      plexsync plays undo --all --wait
+    """,
+    every="Every play that was added.",
+    since="The plays added since then: 2026-03-31, 2h, 3d.",
+)
+redo = action_command(
+    Verb.REDO,
+    SubjectKind.PLAYS,
+    """Send the plays and resume points again that undo took back.
+
+    A play that Stash has by then is not added. Plays that Plex no longer lists don't come again. Needs watch_back. Asks
+    once for more than one scene. Exits with 1 if a named scene has no such play.
+
+    \b
+    Examples:
+      plexsync plays redo 7
+      plexsync plays redo --all --wait
+    """,
+    every="Every play that was taken back.",
+    since="The plays taken back since then: 2026-03-31, 2h, 3d.",
+)
+again = action_command(
+    Verb.AGAIN,
+    SubjectKind.PLAYS,
+    """Send the plays that Stash has lost.
+
+    Checks plays that were added or found, and sends those that Stash does not have: after a restored Stash. What was
+    deleted in Stash is sent again, too; what plexsync plays undo took back is not. Needs watch_back. Asks first. Exits
+    with 1 if a named scene has no such play.
+
+    \b
+    Examples:
+      plexsync plays again 7
+      plexsync plays again --since 3d --yes --wait
+    """,
+    every="Every play that was added or found.",
+    since="The plays added since then, and those found that were played since then: 2026-03-31, 2h, 3d.",
+)
 # The commands of the family, in the order of its help.
 PARTS = (status, sync, undo, redo, again)
 

@@ -12,12 +12,12 @@ from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.way_back import WayBack, way_back_of
 from plexsync.cli.call import FAILED, FINE, Call, command
-from plexsync.cli.commands.sync import worker_hint
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.export_file import output
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
+from plexsync.cli.terminal.worker_hint import worker_hint
 from plexsync.flows.plays.approval import approve_plays
 from plexsync.flows.plays.history_poll import UnknownAccount
 from plexsync.flows.plays.preview import PlaysPage

@@ -7,17 +7,17 @@ import click
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.cli.call import FAILED, FINE, Call, command
-from plexsync.cli.commands.sync import When
 from plexsync.cli.daemon.signals import Stop, stoppable
-from plexsync.cli.daemon.work_loop import Outcomes, Remaining, WorkLoop, outcomes
+from plexsync.cli.daemon.work_loop import Remaining, WorkLoop
 from plexsync.cli.start import Begun, begun
-from plexsync.cli.terminal.param_types import SceneNumber
+from plexsync.cli.terminal.param_types import SceneNumber, When
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.comparison_report import ComparisonReport
 from plexsync.flows.scenes.reconcile import ComparisonScope, UnknownLibrary
 from plexsync.flows.scenes.verbs import take_up_skipped
 from plexsync.reports.comparison import counted, evidence_lines, report_facts
 from plexsync.reports.format import many, safe, stamp
+from plexsync.reports.outcomes import Outcomes, outcomes
 from plexsync.reports.shapes.comparisons import PollFacts, ReconcileFacts, UnpairedLists, WaitResult
 from plexsync.reports.unpaired import lone_items, lone_scenes
 from plexsync.rules.job import Kind, State

@@ -34,7 +34,6 @@ from plexsync.cli.daemon.plex_children import WITH_FIRST, end_with_first, plex_c
 from plexsync.cli.daemon.shift import Shift
 from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.standby import Standby
-from plexsync.cli.daemon.work_loop import kept_in_all, outcome_words
 from plexsync.cli.daemon.worker_run import recorded
 from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
@@ -45,6 +44,7 @@ from plexsync.cli.version import version
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.gates import outage
 from plexsync.engine.tickets import READ_STASH
+from plexsync.reports.outcomes import kept_in_all, outcome_words
 from plexsync.reports.status import breaker, server_words
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.gate_names import caption, shown
@@ -61,6 +61,8 @@ LINE_PACE = 0.5  # seconds between two updates of the live line
 UNDONE_PACE = 2.0  # seconds between two counts of undone scenes for that line
 LOG_PACE = 10.0  # seconds of batches per line of the log
 ASK_PACE = 2.0  # seconds between two requests for settings that Stash may hold
+# Where settings are missing that may be in Stash.
+OR_HERE = "`plexsync init` sets them here."
 TELL_PACE = 60.0  # seconds between two log lines about that
 BUSY = "another worker runs on this database: stop it first, or use that one"
 
@@ -238,9 +240,9 @@ def patiently(
         except NotSetUp as nothing:
             if not nothing.away or sys.stdin.isatty():
                 raise
-            place, reason, interim = None, nothing.away, None
+            place, reason, interim = None, f"{nothing.away} {OR_HERE}", None
         except StashAway as away:
-            place, reason = away.place, away.lines[-1]
+            place, reason = away.place, away.lines[-1] + (f" {OR_HERE}" if len(away.lines) > 1 else "")
             interim = known_so_far(call) if place is not None else None
         if logged_at is None and place is not None and inside is None:
             with lock_of(address_of(load_here(**sources(call)).config, place.path)):
@@ -323,7 +325,7 @@ class Reporter:
         now = parts.clock.now()
         with parts.store.reading() as db:
             waiting = db.jobs.count_unsettled()
-            in_step = db.overview(now).jobs.get(State.IDLE, 0) - self._count_undone(db)
+            in_step = db.jobs.count_states()[State.IDLE] - self._count_undone(db)
             in_sync = in_sync_words(db.standings.kept_fields())
             gates = shown({*db.breakers.names(), *db.holds.names()})
             rows = {gate: db.breakers.find(gate) for gate in gates}

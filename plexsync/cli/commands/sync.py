@@ -3,12 +3,11 @@
 The first write of a whole library needs your approval: the command shows what would change, and asks once.
 """
 
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -21,18 +20,20 @@ from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import approve_bulk, asked_settings, bulk_approved, waits_for_yes
 from plexsync.cli.call import FAILED, FINE, Call, command
 from plexsync.cli.daemon.signals import stoppable
-from plexsync.cli.daemon.work_loop import Remaining, WorkLoop, outcomes
+from plexsync.cli.daemon.work_loop import Remaining, WorkLoop
 from plexsync.cli.plan_applying import apply_plan
 from plexsync.cli.start import Begun, begun
-from plexsync.cli.terminal.param_types import SceneNumber
+from plexsync.cli.terminal.param_types import SceneNumber, When
 from plexsync.cli.terminal.preview_output import PreviewFile, dry_run, first_look, moment
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
+from plexsync.cli.terminal.worker_hint import worker_hint
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.flows.scenes.undo_marks import resting
 from plexsync.flows.scenes.verbs import first_of_most, want_all, want_scenes
 from plexsync.reports.format import many, safe
 from plexsync.reports.named_scenes import ignored_words, missing_words, named_facts, unchecked_words
+from plexsync.reports.outcomes import outcomes
 from plexsync.reports.scenes import facts_of, left_out_words
 from plexsync.reports.shapes.scenes import LeftOutFacts
 from plexsync.reports.undo import not_queued, rests
@@ -41,7 +42,6 @@ from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.pictures import left_out
 from plexsync.rules.plan_records import Undone
 
-LONGEST_SPAN = timedelta(days=36_525)
 FIRST_OF_MOST = (
     "this would be the first write of most of the library to Plex: preview it with plexsync sync --all --dry-run, then say "
     "plexsync sync --all --yes"
@@ -54,34 +54,8 @@ TAKING_OVER = (
     "this would take over the whole library: preview it with plexsync sync --all --take-over --dry-run, then say plexsync "
     "sync --all --take-over --yes"
 )
-TAKES = "the worker takes them"
-NO_WORKER = "no worker runs: start plexsync serve, or run plexsync drain"
 # The number of scenes without a picture that are named, and of scenes that are read together.
 FEW, PAGE = 10, 500
-UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-class When(click.ParamType[datetime | timedelta]):
-    """A date, a date with time, or a span back from now."""
-
-    name = "when"
-
-    def convert(
-        self, value: str | datetime | timedelta, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime | timedelta:
-        """The moment (without an offset: in local time) or the span."""
-        if not isinstance(value, str):
-            return value
-        span = re.fullmatch(r"(\d{1,6}) ?(s|m|min|h|d|w)", value.strip())
-        try:
-            if span:
-                back = timedelta(**{UNITS[span[2]]: int(span[1])})
-                if back <= LONGEST_SPAN:
-                    return back
-                self.fail("must not lie more than a hundred years back", param, ctx)
-            return datetime.fromisoformat(value.strip()).astimezone(UTC)
-        except (ValueError, OverflowError, OSError):
-            self.fail("must be a date (2026-03-31), a date with time (2026-03-31T18:00) or a span (2h, 3d)", param, ctx)
 
 
 @dataclass(frozen=True)
@@ -222,17 +196,10 @@ def _queue(
 def _queued_answer(call: Call, queued: Queued) -> int:
     """Answer with what was queued, and name the scenes for which nothing was; returns the exit code."""
     if queued.ids or not (queued.refused or queued.named.undone):
-        hint = worker_hint(queued.busy, queued.closed)
+        hint = f"; {worker_hint(queued.busy, queued.closed)}" if queued.ids or queued.closed else ""
         if not call.json:
-            say(paper(), f"{many(len(queued.ids), 'scene')} queued; {hint}")
+            say(paper(), f"{many(len(queued.ids), 'scene')} queued{hint}")
     return queued.told(call, {"wanted": len(queued.ids), **({"why": queued.closed} if queued.closed else {})})
-
-
-def worker_hint(busy: bool, closed: str) -> str:
-    """When queued scenes are worked. `closed`: why nothing can be synced now; '' if it can."""
-    if closed:
-        return f"{closed}; {f'{TAKES} when that is over' if busy else NO_WORKER}"
-    return f"{TAKES} at once" if busy else NO_WORKER
 
 
 def _tell_undone(marks: Mapping[int, Undone], sentence: Callable[[int, Undone], str]) -> None:
@@ -388,4 +355,4 @@ def _incomplete(parts: Parts, ids: Sequence[int]) -> list[tuple[int, list[LeftOu
 def _gone(parts: Parts, ids: Sequence[int]) -> list[int]:
     """The scenes that Stash does not have."""
     with parts.store.reading() as db:
-        return [id for id in ids if (row := db.jobs.find(Kind.SCENE, id)) and row.state is State.GONE]
+        return [id for id in ids if (row := db.jobs.find(Kind.SCENE, id)) is None or row.state is State.GONE]

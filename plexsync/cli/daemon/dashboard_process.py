@@ -22,8 +22,8 @@ from plexsync.app.database_files import file_number
 from plexsync.app.setting_change import unguarded
 from plexsync.cli.daemon.child import environ, start
 from plexsync.cli.daemon.listening import Listening, handed
-from plexsync.engine.lasting import LastingThread
 from plexsync.extras import advice, is_installed
+from plexsync.store.lasting import LastingThread
 from validation import values
 from validation.config import PlexSyncConfig
 from validation.sources import Loaded

@@ -16,10 +16,10 @@ from plexsync.app.settings import PLUGIN
 from plexsync.app.switches import leave_inside, off_inside, switched_inside
 from plexsync.cli.daemon.plex_children import PlexChildren
 from plexsync.cli.daemon.signals import Stop
-from plexsync.engine.lasting import LastingThread
 from plexsync.rules.errors import Barred, LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.store import intake
 from plexsync.store.address import StoreAddress
+from plexsync.store.lasting import LastingThread
 from plexsync.store.life_signs import WORKER, LifeSign
 
 log = logging.getLogger("PlexSync.serve")

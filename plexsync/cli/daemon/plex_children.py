@@ -20,8 +20,8 @@ from typing import IO
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.child import start
 from plexsync.cli.daemon.signals import GRACE, Stop
-from plexsync.engine.lasting import LastingThread
 from plexsync.store.database import Database
+from plexsync.store.lasting import LastingThread
 from plexsync.store.siblings import siblings_of
 from validation.sources import Loaded
 

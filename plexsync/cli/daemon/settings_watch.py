@@ -17,10 +17,10 @@ from plexsync.cli.daemon.dashboard_process import Dashboard
 from plexsync.cli.daemon.dashboard_servers import shown_servers
 from plexsync.cli.daemon.status_file import StatusFile
 from plexsync.cli.settings import hide, sources, toml_of
-from plexsync.engine.lasting import LastingThread
 from plexsync.engine.stash_return import CALLS, proved_up
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import LocalFault, NeighbourError, Unusable
+from plexsync.store.lasting import LastingThread
 from validation.config import PlexSyncConfig
 from validation.sources import ConfigError, load, load_here
 

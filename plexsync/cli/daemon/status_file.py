@@ -17,12 +17,12 @@ from time import monotonic
 from plexsync.app.database_files import spooled, summary_of
 from plexsync.app.parts import Parts
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
-from plexsync.engine.lasting import LastingThread
 from plexsync.reports.shapes.status import VerdictFacts
 from plexsync.reports.status import facts, facts_of
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.stash_plugin.stash_words import inside_all
 from plexsync.store import intake
+from plexsync.store.lasting import LastingThread
 from plexsync.store.lock import is_locked, locked_at
 
 log = logging.getLogger("PlexSync.serve")

@@ -1,11 +1,10 @@
 """Works the queue until a call is done: in this process if the worker's lock is free, else by watching its holder."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
-from types import MappingProxyType
 from typing import Protocol
 
 from plexsync.app.parts import Parts, at_work
@@ -19,11 +18,9 @@ from plexsync.engine.loop import Ran
 from plexsync.engine.tickets import READS, Closed
 from plexsync.flows.scenes.verbs import SETTLED, unsettled
 from plexsync.reports.format import ago
-from plexsync.reports.rows import rows_in
-from plexsync.reports.verdict import COMMAND
+from plexsync.reports.outcomes import kept_in_all
 from plexsync.rules.errors import LockLost, Neighbour
-from plexsync.rules.job import Kind, State
-from plexsync.rules.status_words import BY_ENDING, STATUSES, SceneStatus, counted, in_sync_line, kept_in, status_of
+from plexsync.rules.job import State
 from plexsync.store.database import Reader
 from worker.circuit_breaker import CircuitState
 
@@ -90,8 +87,7 @@ class Due:
     def count(self, parts: Parts) -> int:
         """The number of due or running rows."""
         with parts.store.reading() as db:
-            overview = db.overview(parts.clock.now())
-        count = overview.due + overview.jobs.get(State.RUNNING, 0)
+            count = db.jobs.count_due(parts.clock.now())[0] + db.jobs.count_states()[State.RUNNING]
         self.total = max(self.total, count)
         return count
 
@@ -235,67 +231,3 @@ def closed(parts: Parts, db: Reader) -> str:
         return SWITCHED_OFF
     answers = (parts.gates.admit_in(db, gate) for gate in READS)
     return next((answer.reason for answer in answers if isinstance(answer, Closed)), "")
-
-
-@dataclass
-class Outcomes:
-    """The outcomes of scenes: counts by their JSON names, the causes of dead letters, and the fields that Plex keeps."""
-
-    standing: Counter[str] = field(default_factory=Counter)
-    causes: Counter[str] = field(default_factory=Counter)
-    kept_fields: int = 0
-
-    @property
-    def well(self) -> bool:
-        """Whether no scene is dead or unfinished."""
-        return not (self.standing["dead"] or self.standing["ambiguous"] or self.standing["waiting"])
-
-    def line(self, words: Mapping[str, str] = MappingProxyType({})) -> str:
-        """`12 in sync, 1 needs you (refused 1) → plexsync fix`.
-
-        `words` replaces the words of some outcomes, which then come first.
-        """
-        causes = ", ".join(f"{cause} {count}" for cause, count in sorted(self.causes.items()))
-        sums: Counter[str] = Counter()
-        words = {SceneStatus.IN_SYNC.outcome: in_sync_line(self.kept_fields), **words}
-        for status in sorted(STATUSES, key=lambda status: status.outcome not in words):
-            sums[words.get(status.outcome, status.word)] += self.standing[status.outcome]
-        counts = [counted(word, count) for word, count in sums.items() if count]
-        summary = ", ".join(counts) + (f" ({causes})" if causes else "") if counts else "nothing to do"
-        return summary + COMMAND if self.standing["dead"] or self.standing["ambiguous"] else summary
-
-
-def outcomes(parts: Parts, ids: Iterable[int]) -> Outcomes:
-    """The current outcomes of these scenes; each counts once, whatever happens to it meanwhile."""
-    result, wanted = Outcomes(), set(ids)
-    with parts.store.reading() as db:
-        states = {id: state for id, state in db.jobs.ids(Kind.SCENE) if id in wanted}
-        marks, standings = db.memories.marks(), db.standings.of_all(states)
-    dead = (row for row in rows_in(parts, State.DEAD) if row.kind == Kind.SCENE)
-    causes = {row.id: row.cls for row in dead if states.get(row.id) is State.DEAD}
-    result.causes.update(causes.values())
-    if State.DROPPED in states.values():
-        dropped = (row for row in rows_in(parts, State.DROPPED) if row.kind == Kind.SCENE)
-        causes |= {row.id: row.cls for row in dropped if states.get(row.id) is State.DROPPED}
-    for id, state in states.items():
-        # No longer dead: it was retried just now.
-        revived = state is State.DEAD and id not in causes
-        status = SceneStatus.QUEUED if revived else status_of(state, causes.get(id, ""), "", marks.get(id, ""))
-        result.standing[status.outcome] += 1
-        if status is SceneStatus.IN_SYNC and id in standings:
-            result.kept_fields += kept_in(standings[id].word)
-    return result
-
-
-def kept_in_all(stored: Counter[str]) -> int:
-    """The number of fields that Plex keeps, from what a comparison would store of the scenes of batches."""
-    return sum(kept_in(word) * count for word, count in stored.items())
-
-
-def outcome_words(counts: Counter[str], kept_fields: int, *, nothing: str = "nothing was due") -> str:
-    """`48 in sync, 2 need you` from the outcomes of batches; an outcome without a word is counted by its name."""
-    sums: Counter[str] = Counter()
-    for name, count in counts.items():
-        word = BY_ENDING[name].word if name in BY_ENDING else name
-        sums[in_sync_line(kept_fields) if word == SceneStatus.IN_SYNC.word else word] += count
-    return ", ".join(counted(word, count) for word, count in sums.items()) or nothing

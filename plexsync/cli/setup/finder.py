@@ -333,7 +333,7 @@ class Finder:
             person.console.print(table("", ("folder in Stash", "folder in Plex", "files agree"), rows))
             these = "this rule" if len(rows) == 1 else "these rules"
             person.tell(f"With {these}: {_lookup_words(lesson.after)}")
-            if not person.present or person.agrees("Use them?"):
+            if not person.present or person.agrees(f"Use {these}?"):
                 return FoundPaths(lesson.better, lesson.after)
         elif not person.present:
             return now
@@ -348,7 +348,7 @@ class Finder:
         read = load(environ={}, toml_path=None, overrides={**STAND_INS, "path_map": lines}).config
         rules = path_rules.pairs(read.path_map)
         lookup = lesson.look_up(rules)
-        person.tell(f"With them: {_lookup_words(lookup)}")
+        person.tell(f"With these rules: {_lookup_words(lookup)}")
         return FoundPaths(rules, lookup)
 
 

@@ -1,9 +1,11 @@
-"""A parameter that names a scene: `7`, `#7` and the address of its page are scene 7."""
+"""Parameters of commands: moments, items, and scenes (`7`, `#7` and the address of its page are scene 7)."""
 
 import re
+from datetime import datetime, timedelta
 
 import click
 
+from plexsync.rules.moments import moment_typed
 from plexsync.store.intake import LAST_ID
 
 # Where a person who knows the title finds the number.
@@ -45,3 +47,20 @@ class ItemKey(click.ParamType[str]):
         if not re.fullmatch(r"[0-9]{1,18}", value) or not int(value):
             self.fail(f"{value!r} is not the rating key of an item: a number, as plexsync explain shows it", param, ctx)
         return str(int(value))
+
+
+class When(click.ParamType[datetime | timedelta]):
+    """A date, a date with time, or a span back from now."""
+
+    name = "when"
+
+    def convert(
+        self, value: str | datetime | timedelta, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime | timedelta:
+        """The moment (without an offset: in local time) or the span."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return moment_typed(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)

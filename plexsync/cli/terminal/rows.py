@@ -26,7 +26,8 @@ def row_table(row: JobRow, now: int, name: str = "", *, word: str = "", since: i
         ("attempts", _attempt_words(row)),
     ]
     if row.state in WAITING:
-        facts.append(("next try", _at(row.due, now)))
+        due = _at(row.due, now) if row.due > now else "due now, once a worker and both servers are up"
+        facts.append(("next try", due))
     if row.lease_until is not None:
         facts.append(("lease until", _at(row.lease_until, now)))
     if row.error:

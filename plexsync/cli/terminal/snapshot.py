@@ -8,16 +8,16 @@ from plexsync.app.parts import Parts
 from plexsync.cli.terminal.rows import change_words
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.rows import short, title
-from plexsync.reports.shapes.status import VerdictFacts
+from plexsync.reports.shapes.status import StatusFacts, VerdictFacts
 from plexsync.reports.shapes.top import ServerFacts, TopFacts
 from plexsync.reports.shapes.workers import WorkerFacts
-from plexsync.reports.status import breaker, hold, server_words
 from plexsync.reports.status import facts as facts_of
-from plexsync.rules.gate_names import GateName, caption
+from plexsync.reports.status import server_words
+from plexsync.rules.gate_names import caption
 from plexsync.rules.job import Kind, Lane, State
 from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
-from plexsync.rules.records import BreakerRow, JobRow, Lately, Overview, PushRow
+from plexsync.rules.records import JobRow, Lately, PushRow
 from plexsync.rules.row_keys import written
 from plexsync.rules.status_words import BY_MARK, ON_HOLD, SceneStatus, job_word
 from plexsync.store.database import Reader
@@ -84,40 +84,37 @@ def glance(parts: Parts) -> Glance:
     now = parts.clock.now()
     status = facts_of(parts)
     with parts.store.reading() as db:
-        overview = db.overview(now)
         return Glance(
             now=now,
-            jobs=overview.jobs,
+            jobs={state: status["jobs"][state.value] for state in State},
             resting={
                 **{
                     name.value: status["scenes"][name]["count"] for name in (SceneStatus.SKIPPED, SceneStatus.NOT_SHOWN)
                 },
                 **{BY_MARK[mark].value: count for mark, count in db.memories.count_undone().items()},
             },
-            due=overview.due,
-            done=overview.books.get("done", 0),
+            due=status["due"],
+            done=status["books"]["done"],
             changed=db.pushes.count_since(now - MINUTE),
             spooled=status["events"]["waiting"],
             worker=status["worker"],
             verdict=status["verdict"],
             beat=noted(db.notes.text(HEARTBEAT)),
-            servers={gate.value: _server(parts, overview, gate, now) for gate in overview.breakers},
+            servers={gate: _server(status, gate) for gate in status["breakers"]},
             work=tuple(_work(db, row) for row in db.jobs.running(MOST)),
             events=tuple(_event(db, latest) for latest in db.latest_work(MOST)),
-            coming=tuple(_coming(parts, db, overview, now)),
+            coming=tuple(_coming(parts, db, status, now)),
         )
 
 
-def _server(parts: Parts, overview: Overview, server: GateName, now: int) -> ServerFacts:
-    facts = breaker(parts.config, overview.breakers.get(server, BreakerRow()), now)
-    held, pace = overview.holds.get(server), overview.paces.get(server)
-    patience = pace is not None and pace.not_before > now
+def _server(status: StatusFacts, server: str) -> ServerFacts:
+    facts, held, pace = status["breakers"][server], status["holds"].get(server), status["paces"][server]
     return {
         **facts,
-        "stands": server_words(facts, held=held is not None, patience=patience),
-        "hold": hold(held) if held else None,
-        "asked_for_patience_until": stamp(pace.not_before) if pace and patience else None,
-        "jobs_per_claim": pace.ramp if pace else 0,
+        "stands": server_words(facts, held=held is not None, patience=pace["not_before"] is not None),
+        "hold": held,
+        "asked_for_patience_until": pace["not_before"],
+        "jobs_per_claim": pace["jobs_per_claim"],
     }
 
 
@@ -149,17 +146,16 @@ def _event(db: Reader, latest: Lately) -> Event:
     return Event(latest.at, written(latest.kind, latest.id), title(db, latest.kind, latest.id), summary, well)
 
 
-def _coming(parts: Parts, db: Reader, overview: Overview, now: int) -> list[Coming]:
+def _coming(parts: Parts, db: Reader, status: StatusFacts, now: int) -> list[Coming]:
     """The next scheduled events, the soonest first."""
     coming: list[Coming] = []
-    for server in overview.breakers:
-        facts = breaker(parts.config, overview.breakers.get(server, BreakerRow()), now)
-        row = overview.breakers.get(server, BreakerRow())
-        if server in overview.holds:
-            coming.append(Coming(overview.holds[server].retest_at, f"{caption(server)} is tested again, {ON_HOLD}"))
+    for server, facts in status["breakers"].items():
+        row = db.breakers.find(server)
+        if held := db.holds.find(server):
+            coming.append(Coming(held.retest_at, f"{caption(server)} is tested again, {ON_HOLD}"))
         elif facts["next_probe_at"] and row.opened_at is not None:
             coming.append(Coming(round(row.opened_at * 1000 + row.wait * 1000), f"{caption(server)} is probed"))
-    waiting = overview.jobs.get(State.READY, 0) + overview.jobs.get(State.ABSENT, 0)
+    waiting = status["jobs"]["ready"] + status["jobs"]["absent"]
     due = db.jobs.next_due(now)
     if due is not None and waiting and due > now:
         coming.append(Coming(due, "the next scene is due"))

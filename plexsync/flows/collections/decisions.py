@@ -123,8 +123,9 @@ def _answered(sight: CollectionSight, answer: DriftAnswer, names: Sequence[str],
     return memory
 
 
-def want_collections(store: Database, clock: Clock, ids: Sequence[int]) -> None:
-    """Queue these collections. A running attempt is followed by another one."""
+def want_collections(store: Database, clock: Clock, ids: Sequence[int]) -> list[int]:
+    """Queue these collections, and return them. A running attempt is followed by another one."""
     with store.writing() as tx:
         for id in ids:
             tx.jobs.want(COLLECTION, id, Why.USER, clock.now(), behind=len(ids) > CROWD)
+    return list(ids)

@@ -10,10 +10,10 @@ from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.job import COLLECTION, Kind, Why
+from plexsync.rules.memory import undone
 from plexsync.rules.plan_records import Memory, Pushing, Sending
 from plexsync.rules.records import Moved
 from plexsync.rules.traits import CollectionForm, ServerTraits
-from plexsync.rules.undo import undone
 from plexsync.rules.values import held
 from plexsync.store.database import Writer
 

@@ -19,8 +19,8 @@ from plexsync.flows.scenes.push import Pusher
 from plexsync.rules.collection_servers import PlexCollections, StashCollections
 from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow
 from plexsync.rules.job import COLLECTION, Dead, Done, Job, Outcome, Why
+from plexsync.rules.memory import undone
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.undo import undone
 from plexsync.store.database import Database, Writer
 
 

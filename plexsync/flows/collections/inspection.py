@@ -55,14 +55,14 @@ from plexsync.rules.desired import Profile, Wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Done, Waiting
+from plexsync.rules.memory import placed, undone
 from plexsync.rules.picture_evidence import PicturePast
-from plexsync.rules.pictures import placed
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import SectionRow
 from plexsync.rules.scene import Scene
 from plexsync.rules.text import fold
-from plexsync.rules.undo import begun_anew, undo, undone
+from plexsync.rules.undo import begun_anew, undo
 from plexsync.store.database import Database, Reader
 
 SCENES_FIRST = Waiting("many scenes are synced first, which may be among its members", "released", 5.0, backoff=False)

@@ -20,7 +20,7 @@ from plexsync.rules.collection_servers import PlexCollection, PlexCollections
 from plexsync.rules.errors import Conflict, NeighbourError
 from plexsync.rules.item import COLLECTION_SETTINGS, Item
 from plexsync.rules.job import Done, Waiting
-from plexsync.rules.pictures import placed
+from plexsync.rules.memory import placed
 from plexsync.rules.read_back import learn
 
 log = logging.getLogger("PlexSync.collections")

@@ -13,10 +13,11 @@ from plexsync.rules.drift import DriftField, drift_of, is_drift
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Done, Outcome
+from plexsync.rules.memory import undone
 from plexsync.rules.plan_records import Plan, Pushing, Undone
 from plexsync.rules.scene import Image, Scene
 from plexsync.rules.traits import UNKNOWN, CollectionForm, ServerTraits
-from plexsync.rules.undo import is_undone, undone
+from plexsync.rules.undo import is_undone
 from plexsync.rules.values import Value
 
 # How a collection stands if it is not dead.

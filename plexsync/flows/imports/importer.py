@@ -46,6 +46,19 @@ class ImportResult:
     still_open: int = 0
     error: str = ""
 
+    def add(self, other: "ImportResult") -> None:
+        """Add what another one has done."""
+        self.run = other.run
+        self.fields += other.fields
+        self.still_open += other.still_open
+        self.scenes += other.scenes
+        self.created += other.created
+        self.destroyed += other.destroyed
+        self.changed += other.changed
+        self.kept += other.kept
+        self.failed |= other.failed
+        self.error = other.error or self.error
+
     @property
     def is_complete(self) -> bool:
         """Whether nothing failed."""

@@ -8,7 +8,7 @@ from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Errand
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Done, Outcome, Waiting
-from plexsync.rules.marked_plays import FoundMarks
+from plexsync.rules.marked_plays import MarkDecisions
 from plexsync.rules.plays import Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
 from plexsync.rules.resume import RememberedResume, ResumePlan
 from plexsync.rules.scene import WatchedScene
@@ -43,7 +43,7 @@ class PlaysFinding:
     listed: Collection[int] = ()
     played: Collection[str] = ()
     resume: ResumeFinding | None = None
-    marks: FoundMarks = field(default_factory=FoundMarks)
+    marks: MarkDecisions = field(default_factory=dict)
 
     @property
     def desired(self) -> str:

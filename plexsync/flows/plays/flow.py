@@ -30,6 +30,7 @@ from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Ver
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused
 from plexsync.rules.item import Item
 from plexsync.rules.job import PLAYS, Done, Gone, Job, Outcome, Waiting
+from plexsync.rules.marked_plays import marked_plays
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, StashWatch
 from plexsync.rules.play_wishes import UNDO
@@ -161,11 +162,12 @@ class PlaysFlow:
             remembered = {key: memory.get(id, {}).keys() for id, some in keys.items() for key in some}
             full = {key: item for key, item in paired.items.items() if isinstance(item, Item)}
             marks = self.marked.decided(db, [full[key] for key in items], remembered, since=start)
-        plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in marks.plays().items()}}
+        plays = {**plays, **{key: {**plays.get(key, {}), **some} for key, some in marked_plays(marks).items()}}
         kept = self._held_by_others(holders, watched)
         findings = {
             id: self.marked.joined(
-                self._finding(watching, verdicts[id], keys[id], plays, memory.get(id, {}), kept), marks.of(keys[id])
+                self._finding(watching, verdicts[id], keys[id], plays, memory.get(id, {}), kept),
+                {key: marks[key] for key in keys[id] if key in marks},
             )
             for id, watching in watched.items()
         }

@@ -14,7 +14,7 @@ from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.item import Item
 from plexsync.rules.job import PLAYS, Waiting, Why
-from plexsync.rules.marked_plays import CountedViews, FoundMarks, counted_views, decide_mark, grows
+from plexsync.rules.marked_plays import CountedViews, MarkDecisions, counted_views, decide_mark, grows, marked_plays
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.plays import OWNER
 from plexsync.store.database import Reader, Writer
@@ -56,7 +56,7 @@ class MarkedPlays:
 
     def decided(
         self, db: Reader, items: Sequence[Item], remembered: Mapping[str, Collection[int]], *, since: int | None
-    ) -> FoundMarks:
+    ) -> MarkDecisions:
         """Decide about the views of these items.
 
         `remembered`: the moments that are remembered of their scenes, by item. `since`: from which second on plays are
@@ -64,31 +64,34 @@ class MarkedPlays:
         """
         history = self._history
         if since is None or not items or not (history.writes_marks and history.tells_views and history.was_read(db)):
-            return FoundMarks()
+            return {}
         keys = [item.key for item in items]
         counted, moments = db.view_counts.of(keys), db.plays.moments(OWNER, keys)
         now = self._clock.now()
-        decisions = {
-            item.key: decide_mark(
-                item.viewing,
-                moments.get(item.key, set()),
+        return {
+            item.key: (
                 counted[item.key],
-                others=remembered.get(item.key, ()),
-                since=since,
-                now=now,
-                read_at=history.read_at,
+                decide_mark(
+                    item.viewing,
+                    moments.get(item.key, set()),
+                    counted[item.key],
+                    others=remembered.get(item.key, ()),
+                    since=since,
+                    now=now,
+                    read_at=history.read_at,
+                ),
             )
             # What was never counted is dealt with by the next inspection of the scene.
             for item in items
             if item.key in counted
         }
-        return FoundMarks({key: (counted[key], decision) for key, decision in decisions.items()})
 
-    def joined(self, finding: PlaysFinding, marks: FoundMarks) -> PlaysFinding:
+    def joined(self, finding: PlaysFinding, marks: MarkDecisions) -> PlaysFinding:
         """The finding with what was decided about the items of its scene; it waits for what is not decided yet."""
         if finding.plan is None:
             return finding
-        finding, until = replace(finding, marks=marks), marks.wait_until
+        waits_until = [decision.wait_until for _, decision in marks.values() if decision.wait_until]
+        finding, until = replace(finding, marks=marks), min(waits_until, default=0)
         seconds = max(0, until - self._clock.now()) / 1000
         if not until or (isinstance(finding.ends, Waiting) and finding.ends.after <= seconds):
             return finding
@@ -98,8 +101,7 @@ class MarkedPlays:
     @staticmethod
     def save(tx: Writer, finding: PlaysFinding, *, now: int) -> None:
         """Save the marks of a scene's items beside the history, and what is remembered of their views."""
-        decisions = finding.marks.decisions
-        plays = finding.marks.plays()
-        marks = [(source, moment) for moments in plays.values() for moment, source in moments.items()]
-        tx.plays.save_history(OWNER, marks, now=now)
-        tx.view_counts.save({item: (before, decision.counted) for item, (before, decision) in decisions.items()})
+        marked = marked_plays(finding.marks)
+        plays = [(source, moment) for moments in marked.values() for moment, source in moments.items()]
+        tx.plays.save_history(OWNER, plays, now=now)
+        tx.view_counts.save({item: (before, decision.counted) for item, (before, decision) in finding.marks.items()})

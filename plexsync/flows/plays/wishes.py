@@ -25,6 +25,8 @@ PAGE = 1_000
 class WishForPlays:
     """The `plexsync.engine.undo.Undoing` of a wish for all plays of a scene, or for those since `since` (UTC ms).
 
+    `only_resume`: for its resume point alone.
+
     `plays` counts the plays that it was made for, and `resume_points` the resume points, which have no moment of their own:
     a wish for the plays since a moment leaves them alone.
     """
@@ -32,13 +34,21 @@ class WishForPlays:
     kind = PLAYS
 
     def __init__(
-        self, stash: StashWatch, gates: Gates, recovery: PlaysRecovery, wish: PlayWish, *, since: int = 0
+        self,
+        stash: StashWatch,
+        gates: Gates,
+        recovery: PlaysRecovery,
+        wish: PlayWish,
+        *,
+        since: int = 0,
+        only_resume: bool = False,
     ) -> None:
         self._stash = stash
         self._gates = gates
         self._recovery = recovery
         self._wish = wish
         self._since = since
+        self._only_resume = only_resume
         self.plays = 0
         self.resume_points = 0
 
@@ -53,7 +63,8 @@ class WishForPlays:
         if not isinstance(recalled, WatchedScene):
             return False
         created_at = recalled.scene.created_at
-        chosen = self._wish.chosen(tx.plays.of({id: created_at}, since=self._since).get(id, {}))
+        plays = {} if self._only_resume else tx.plays.of({id: created_at}, since=self._since).get(id, {})
+        chosen = self._wish.chosen(plays)
         tx.plays.save(id, created_at, chosen)
         if chosen:
             self._recovery.has_learnt(tx, [(recalled.scene, chosen)])

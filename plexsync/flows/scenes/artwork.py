@@ -22,6 +22,7 @@ from plexsync.rules.desired import Profile, Wanted
 from plexsync.rules.errors import Missing, Refused, Unavailable, Unusable
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.job import Kind
+from plexsync.rules.memory import is_older
 from plexsync.rules.neighbours import Clock, Imaging, Plex, Stash
 from plexsync.rules.picture_evidence import (
     UNLISTED,
@@ -48,7 +49,6 @@ from plexsync.rules.pictures import (
     version_of,
 )
 from plexsync.rules.plan_records import Note, Plan
-from plexsync.rules.provenance import is_older
 from plexsync.rules.records import PictureRow
 from plexsync.rules.scene import Image, Scene
 from plexsync.rules.traits import ServerTraits
@@ -119,10 +119,10 @@ class Artwork:
         key_of, sends = self._key_of, self._sends
         return Artwork(self._store, self._stash, self._plex, self._gates, key_of, self._imaging, sends=sends, flow=flow)
 
-    def choices(self, plex: Plex, clock: Clock) -> GalleryChoices:
+    def choices(self, plex: Plex, clock: Clock, *, is_on: bool) -> GalleryChoices:
         """What gives items of this Plex pictures of galleries to choose from."""
         of_both = (self._store, self._sources, plex, self._plex, self._gates, clock)
-        return GalleryChoices(*of_both, self._key_of, sends=self._sends)
+        return GalleryChoices(*of_both, self._key_of, sends=self._sends, is_on=is_on)
 
     # --- desired pictures --------------------------------------------------------------------------------------------
 

@@ -145,7 +145,8 @@ class SceneJournal:
         done = [errand for errand, _ in learnt]
         self.withdraw(tx, done)
         for errand in done:
-            _close_choices(tx, errand, now)
+            if errand.target.choices or not errand.target.memory:
+                _close_choices(tx, errand, now)
             if errand.left_out:
                 tx.pushings.add(errand.sight.id, errand.key, Pushing(errand.left_out, until))
             for name, error in errand.refused.items():

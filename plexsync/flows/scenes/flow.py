@@ -14,13 +14,13 @@ from plexsync.flows.scenes.choice_records import GIVEN
 from plexsync.flows.scenes.errands import SceneErrand, SceneJournal, record_left_out, save_choices
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe
+from plexsync.flows.scenes.old_lists import note_old_lists
 from plexsync.flows.scenes.plex_pictures import LAGS
 from plexsync.flows.scenes.push import Pusher
 from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.undo import SceneUndo
-from plexsync.flows.scenes.undo_marks import end_undone
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import NOT_SHOWN, Absent, Dead, Done, Dropped, Gone, Job, Kind, NotShown, Outcome, State
@@ -80,7 +80,8 @@ class SceneFlow:
 
     def look(self, ids: Sequence[int]) -> Sequence[Inspection]:
         """Inspect the scenes, their items, and what would have to change."""
-        waiting = self._looker.mender.mend(ids) if self._looker.mender else {}
+        mender = self._looker.mender
+        waiting = mender.mend(ids) if mender and mender.may_be_left else {}
         sights = self._looker.look([id for id in ids if id not in waiting])
         return [*sights, *(Inspection(id, outcome=outcome) for id, outcome in waiting.items())]
 
@@ -107,17 +108,23 @@ class SceneFlow:
             tx.notes.end_take_over(id)
         to_work = [(job, sight) for job, sight in findings if sight.outcome is None and sight.error is None]
         self._looker.save(tx, [sight for _, sight in to_work], now=now)
-        end_undone(tx, [sight.id for _, sight in to_work if not sight.undone])
+        if marked := tx.memories.marks([sight.id for _, sight in to_work if not sight.undone]):
+            # They are synced again, also on the items that they no longer lead to.
+            tx.memories.begin_anew(sorted(marked))
         self._looker.recovery.has_learnt(tx, [sight for _, sight in to_work])
         for _, sight in to_work:
-            _save_picture_notes(tx, sight, now)
-            save_choices(tx, sight.id, sight.targets, until)
+            if any(target.wanted.notes for target in sight.targets):
+                _save_picture_notes(tx, sight, now)
+            if any(target.choices for target in sight.targets):
+                save_choices(tx, sight.id, sight.targets, until)
         everything = self._errands(tx, to_work, until)
         for number, errand in enumerate(everything, start=self._looker.recovery.number(tx, len(everything))):
             errand.entry_number = number
         errands: dict[str, list[SceneErrand]] = {job.token: [] for job, _ in to_work}
         for errand in everything:
             errands[errand.job.token].append(errand)
+        if any(target.old_lists for sight in sights for target in sight.targets):
+            note_old_lists(tx, sights)
         for observe in self._observing:
             observe(tx, sights, now)
         return errands

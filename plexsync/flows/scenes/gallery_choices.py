@@ -15,6 +15,7 @@ from functools import partial
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import WRITE_PLEX
 from plexsync.flows.scenes.choice_records import (
+    BEING_GIVEN,
     GIVEN,
     Choices,
     Giving,
@@ -34,7 +35,7 @@ from plexsync.rules.picture_evidence import PicturePast, with_original
 from plexsync.rules.pictures import LARGEST, kind_of
 from plexsync.rules.plan_records import Change, Edit
 from plexsync.rules.scene import CHOICE, Image, Scene
-from plexsync.store.database import Database
+from plexsync.store.database import Database, Reader
 
 log = logging.getLogger("PlexSync.picture")
 
@@ -52,7 +53,10 @@ class SentChoices:
 
 
 class GalleryChoices:
-    """Gives pictures of galleries to the items of one Plex. `sends`: prepares what is due; else only tells that it is."""
+    """Gives pictures of galleries to the items of one Plex. `sends`: prepares what is due; else only tells that it is.
+
+    While it is off (`is_on`), it only mends what was left unfinished before, and asks no more once nothing is.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class GalleryChoices:
         key_of: Callable[[str, bytes], str],
         *,
         sends: bool,
+        is_on: bool,
     ) -> None:
         self._store = store
         self._sources = sources
@@ -75,6 +80,9 @@ class GalleryChoices:
         self._key_of = key_of
         self._sends = sends
         self._batch = PictureBatch(store, sends=sends, flow=GIVEN)
+        self._is_on = is_on
+        # Whether anything may be left from before; only while it is on, more comes.
+        self.may_be_left = True
 
     def batch(self, scenes: Sequence[Scene]) -> AbstractContextManager[None]:
         """Inspect these scenes inside the block, as one batch."""
@@ -183,6 +191,16 @@ class GalleryChoices:
                 log.warning("a picture of a gallery was not taken: %s", error)
         return sent
 
+    def unfinished(self, db: Reader) -> list[Giving]:
+        """Everything that is being given, or was when a process ended."""
+        found = givings(db) if self.may_be_left else []
+        self.may_be_left = self._is_on or bool(found)
+        return found
+
+    def being_given(self, db: Reader) -> dict[str, Waiting]:
+        """The outcome of scenes with one of these items, which are being given pictures."""
+        return {giving.item: BEING_GIVEN for giving in self.unfinished(db)}
+
     # --- after a kill or a failure -----------------------------------------------------------------------------------
 
     def mend(self, ids: Collection[int]) -> dict[int, Waiting]:
@@ -191,7 +209,7 @@ class GalleryChoices:
         Returns those of these scenes that have to wait, because an upload may still arrive. Raises NeighbourError.
         """
         with self._store.reading() as db:
-            unfinished = givings(db)
+            unfinished = self.unfinished(db)
         now = self._clock.now()
         for giving in (each for each in unfinished if each.until <= now):
             self._gates.ask(WRITE_PLEX, partial(self._mend, giving))

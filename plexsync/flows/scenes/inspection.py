@@ -16,7 +16,6 @@ from plexsync.flows.scenes.ambiguity import unclear, untied
 from plexsync.flows.scenes.approved_plans import approvals_of, approved_only
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
-from plexsync.flows.scenes.choice_records import BEING_GIVEN, givings
 from plexsync.flows.scenes.collection_names import CollectionNames, NamingPlex, NamingStash
 from plexsync.flows.scenes.gallery_choices import GalleryChoices, requests_for
 from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of, save_names
@@ -36,23 +35,23 @@ from plexsync.flows.scenes.scene_matching import (
 )
 from plexsync.flows.scenes.undone_scenes import UndoneScenes
 from plexsync.rules.bound_items import untenable
-from plexsync.rules.desired import Wanted, digest, wanted
+from plexsync.rules.desired import Profile, Wanted, digest, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
 from plexsync.rules.list_members import left_lists
 from plexsync.rules.match_records import Matched, NotThere, Unclear
+from plexsync.rules.memory import placed, undone
 from plexsync.rules.performer_names import plain_names
 from plexsync.rules.picture_evidence import shown_strays
-from plexsync.rules.pictures import placed
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
-from plexsync.rules.status_words import kept_word
+from plexsync.rules.status_words import SceneStatus, kept_word
 from plexsync.rules.text import fold
 from plexsync.rules.trait_effects import takeable
-from plexsync.rules.undo import undone
+from plexsync.rules.traits import UNKNOWN
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.look")
@@ -120,10 +119,13 @@ class Looker:
         gone = [id for id in ids if id not in answers]
         if gone and self._rules.undo_gone:
             self._stash_identity.check_again(self._gates)
-        self.losses.ensure(gone)
-        inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over, redoing=redoing)
-        lost = self.losses.known_among(gone) if gone else ()
-        return inspections + failed + self._beside_probe(self._undone_scenes.removed(gone, undoing, lost))
+        if gone:
+            self.losses.ensure(gone)
+        inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over, redoing=redoing) + failed
+        if not gone:
+            return inspections
+        lost = self.losses.known_among(gone)
+        return inspections + self._beside_probe(self._undone_scenes.removed(gone, undoing, lost))
 
     def look_at(
         self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False, redoing: bool = False
@@ -133,10 +135,13 @@ class Looker:
         Scenes out of scope cost no request to Plex, unless they are being undone. Nor do those that may be ignored.
         """
         others = self._stash_identity.ensure(self._gates, scenes)
-        settled: dict[int, Outcome] = {
-            scene.id: OutOfScope(reason) for scene in scenes if (reason := outside(scene, self._rules.scope))
-        }
-        back = set(settled) if undoing else self._undone_scenes.marked_among(() if redoing else settled) - others
+        settled: dict[int, Outcome] = {}
+        if self._rules.scope.terms:
+            reasons = {scene.id: outside(scene, self._rules.scope) for scene in scenes}
+            settled = {id: OutOfScope(reason) for id, reason in reasons.items() if reason}
+        back = set(settled)
+        if settled and not undoing:
+            back = set() if redoing else self._undone_scenes.marked_among(settled) - others
         with self._store.reading() as db:
             held_ignores = db.notes.held_ignores(scene.id for scene in scenes)
             held_ignores |= db.notes.ignored_once_undone(others) if others else frozenset()
@@ -144,7 +149,7 @@ class Looker:
         back -= held_ignores
         inside = [scene for scene in scenes if scene.id not in settled or scene.id in back]
         ask = partial(self._look_in_plex, taking_over=taking_over, redoing=redoing)
-        parts = (part for part in (self.pictures, self.choices) if part)
+        parts = (part for part in (self.pictures if self.pictured else None, self.choices) if part)
         with ExitStack() as stack:
             for part in parts:
                 stack.enter_context(part.batch(inside))
@@ -164,7 +169,9 @@ class Looker:
         if paired.is_foreign:
             return self._on_another_server(scenes)
         verdicts, items = paired.verdicts, paired.items
-        past = self._past(verdicts).redone(verdicts if redoing else ()).without(others).believed(items)
+        past = self._past(verdicts)
+        past = past.redone(verdicts) if redoing else past
+        past = (past.without(others) if others else past).believed(items)
         keys = {id: verdict.keys for id, verdict in verdicts.items() if isinstance(verdict, Matched)}
         past, names = self._names.applied(scenes, keys, items, past) if self._names.is_on else (past, None)
         past = replace(past, provenances=self.recovery.provenances(items, past.memories))
@@ -175,9 +182,11 @@ class Looker:
             if undoing or any(map(undone, past.memories.values()))
             else {}
         )
-        undone_scenes = self._undone_scenes.with_targets(
-            list(back.values()), verdicts, items, past, afresh=bool(undoing)
-        )
+        undone_scenes: Mapping[int, Inspection] = {}
+        if back:
+            undone_scenes = self._undone_scenes.with_targets(
+                [*back.values()], verdicts, items, past, afresh=bool(undoing)
+            )
         plain = [scene for scene in scenes if scene.id not in undone_scenes]
         with self._reading_ahead(plain, verdicts, items, past):
             sights = [
@@ -198,16 +207,9 @@ class Looker:
         past: Past,
     ) -> AbstractContextManager[None]:
         """Inside the block, the pictures of those of these scenes are read ahead that are certain to be planned."""
-        if self.pictures is None:
+        if self.pictures is None or not self.pictured:
             return nullcontext()
-        certain = []
-        for scene in scenes:
-            verdict = verdicts[scene.id]
-            if not isinstance(verdict, Matched) or verdict.bound:
-                continue
-            matches = [item for key in verdict.keys if isinstance(item := items.get(key), Item)]
-            if len(matches) == len(verdict.keys):
-                certain.append((scene, past.profiles.get(matches[0].section, self._rules.profile)))
+        certain = _certain(scenes, verdicts, items, past.profiles, self._rules.profile)
         return self.pictures.reading_ahead(certain)
 
     def _on_another_server(self, scenes: Sequence[Scene]) -> list[Inspection]:
@@ -225,7 +227,7 @@ class Looker:
             return list(sights)
         with self._store.reading() as db:
             probed = db.probes.probed()
-            busy = {giving.item: BEING_GIVEN for giving in givings(db)}
+            busy = self.mender.being_given(db) if self.mender and self.mender.may_be_left else {}
         if probed is not None:
             busy[probed.key] = BEING_PROBED
         if not busy:
@@ -282,11 +284,14 @@ class Looker:
             titles = {row.key: fold(row.title) for row in rows} if self._rules.libraries else {}
             own = {key: self._rules.libraries[title] for key, title in titles.items() if title in self._rules.libraries}
             sections = frozenset(row.key for row in rows)
-            approvals = approvals_of(db, verdicts)
+            texts = db.notes.approvals(sorted(verdicts))
+            approvals = approvals_of(db, texts) if texts else {}
             marks = db.notes.take_overs(sorted(verdicts))
             marks |= {id: ASKED for id, approval in approvals.items() if approval and approval.take_over}
             past = replace(past_of(db, ids), owners=owners, profiles=own, sections=sections)
-            return replace(past, take_overs=marks, approvals=approvals)
+            bare = verdicts.keys() - {id for id, _ in past.memories} if self.pictures else ()
+            pushed = db.pushes.last_at(sorted(bare)) if bare else ()
+            return replace(past, take_overs=marks, approvals=approvals, pushed=frozenset(pushed))
 
     def _sight(
         self,
@@ -330,7 +335,8 @@ class Looker:
                 return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
             targets.append(target)
         whole = replace(base, targets=tuple(targets), bound=verdict.bound)
-        whole = replace(whole, ends=Done(found=kept_word(whole.kept_fields)))
+        kept = whole.kept_fields
+        whole = replace(whole, ends=Done(found=kept_word(kept) if kept else SceneStatus.IN_SYNC.finding))
         return approved_only(whole, past.approvals[scene.id]) if scene.id in past.approvals else whole
 
     def _target(self, scene: Scene, desired: Wanted, item: Item, past: Past, take_over: str) -> Target:
@@ -338,16 +344,17 @@ class Looker:
         profile = past.profiles.get(item.section, self._rules.profile)
         carrying = past.carrying.get(item.section, profile)
         shown = desired if carrying is self._rules.profile else wanted(scene, carrying)
-        shown = takeable(shown, item, past.traits)
+        if past.traits != UNKNOWN:
+            shown = takeable(shown, item, past.traits)
         memory, pushing = past.to_sync(scene.id, item.key)
         absent: Collection[str] = ()
-        if self.pictures:
+        if self.pictures and (profile.pictures or past.has_pictures(scene.id, item.key, memory, pushing)):
             shown = self.pictures.with_pictures(scene, shown, profile)
-            looked = self.pictures.shown(item, shown.values, past.of_pictures(item.key, memory, pushing))
+            looked = self.pictures.shown(item, shown.values, past.of_pictures(scene.id, item.key, memory, pushing))
             item, memory, pushing, absent = looked.item, looked.past.memory, looked.past.pushing, looked.absent
             pushing = (*shown_strays(item, looked.past), *pushing)
         policy = replace(self._rules.policy, take_over=bool(take_over))
-        names = plain_names(scene.people, profile.performer_name)
+        names = plain_names(scene.people, profile.performer_name) if scene.people else {}
         steps = plan(shown.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
         steps = replace(steps, memory=placed(steps.memory, item))
         remembered = past.memories.get((scene.id, item.key), {})
@@ -357,6 +364,25 @@ class Looker:
         if not (memory or pushing or target.was_lost or take_over or self._rules.policy.adopt_lists):
             target = replace(target, old_lists=left_lists(shown.values, item))
         return self.choices.with_due(scene, target) if self.choices else target
+
+
+def _certain(
+    scenes: Sequence[Scene],
+    verdicts: Mapping[int, Verdict],
+    items: Mapping[str, Item | NeighbourError],
+    profiles: Mapping[str, Profile],
+    default: Profile,
+) -> list[tuple[Scene, Profile]]:
+    """The scenes among these that are certain to be planned, each with the profile of its library."""
+    certain = []
+    for scene in scenes:
+        verdict = verdicts[scene.id]
+        if not isinstance(verdict, Matched) or verdict.bound:
+            continue
+        matches = [item for key in verdict.keys if isinstance(item := items.get(key), Item)]
+        if len(matches) == len(verdict.keys):
+            certain.append((scene, profiles.get(matches[0].section, default)))
+    return certain
 
 
 def _keys(sight: Inspection) -> list[str]:

@@ -13,12 +13,13 @@ from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import LISTS, PICTURES, Item
 from plexsync.rules.job import Dead, Done, Dropped, Outcome, OutOfScope
 from plexsync.rules.match_records import Binding, Candidate, Step
+from plexsync.rules.memory import undone
 from plexsync.rules.origin import Origin, is_of
 from plexsync.rules.picture_evidence import PicturePast
 from plexsync.rules.plan_records import MARKS, Memory, Plan, Pushing, Remembered, Sending, Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.traits import UNKNOWN, ServerTraits
-from plexsync.rules.undo import begun_anew, undone
+from plexsync.rules.undo import begun_anew
 from plexsync.rules.values import Value
 from plexsync.store.database import Reader, Writer
 
@@ -175,7 +176,7 @@ class Past:
     the journal knows about items that are older than their memory, or whose memory is. `doubted` has the pictures that
     were left on items or sent to them, of which neither memories nor pushes are believed, since they have other files now.
     `carrying` has the profiles of libraries, by key, with the names of collections that scenes carry there, where these are
-    not simply those of the templates.
+    not simply those of the templates. `pushed` are the scenes without a memory of which the history has a push.
     """
 
     memories: Mapping[tuple[int, str], Memory]
@@ -190,6 +191,7 @@ class Past:
     doubted: Mapping[str, tuple[tuple[str, Sending], ...]] = field(default_factory=dict)
     approvals: Mapping[int, Approval | None] = field(default_factory=dict)
     carrying: Mapping[str, Profile] = field(default_factory=dict)
+    pushed: Collection[int] = ()
 
     def was_lost(self, key: str) -> bool:
         """Whether the database does not know all pushes to an item."""
@@ -199,9 +201,21 @@ class Past:
         """The fields that the journal has of an item of which Plex or the database is from an older moment."""
         return self.provenances[key].pushed_fields if key in self.provenances else frozenset()
 
-    def of_pictures(self, key: str, memory: Memory, pushing: Sequence[Pushing]) -> PicturePast:
-        """What tells about the pictures of an item with this memory and these pushes."""
-        is_first = not (memory or pushing or key in self.doubted or key in self.provenances)
+    def has_pictures(self, id: int, key: str, memory: Memory, pushing: Sequence[Pushing]) -> bool:
+        """Whether anything is remembered that can tell about pictures of an item."""
+        is_lost = not (memory or pushing) and self.is_pushed(id, key)
+        if is_lost or key in self.doubted or key in self.provenances:
+            return True
+        return any(name in memory or any(name in push.fields for push in pushing) for name in PICTURES)
+
+    def is_pushed(self, id: int, key: str) -> bool:
+        """Whether an item has values of PlexSync although nothing is remembered to sync with, as after an undo."""
+        return bool(self.owners.get(key)) or id in self.pushed
+
+    def of_pictures(self, id: int, key: str, memory: Memory, pushing: Sequence[Pushing]) -> PicturePast:
+        """What tells about the pictures of a scene's item with this memory and these pushes."""
+        is_known = bool(memory or pushing) or self.is_pushed(id, key)
+        is_first = not (is_known or key in self.doubted or key in self.provenances)
         return PicturePast(
             memory, tuple(pushing), self.doubted.get(key, ()), self.pushed_fields(key), is_first=is_first
         )
@@ -235,7 +249,7 @@ class Past:
             own = () if (id, key) in self.memories else self.pushings.get((id, key), ())
             return self.memories[writer, key], (*self.pushings.get((writer, key), ()), *own)
         memory, pushing = self.of(id, key)
-        return begun_anew(memory), pushing
+        return begun_anew(memory) if undone(memory) else memory, pushing
 
     def _undone(self, id: int, key: str) -> bool:
         return bool(undone(self.memories[id, key]))

@@ -10,15 +10,15 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.recovery import Recovery
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.list_members import owned_list
+from plexsync.rules.memory import undone
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import LAST_RECONCILE, OLD_LISTS
-from plexsync.rules.undo import undone
 from plexsync.store.database import Database, Reader, Writer
 
 PAGE = 200
 
 
-def observe_old_lists(tx: Writer, sights: Sequence[Inspection], _now: int) -> None:
+def note_old_lists(tx: Writer, sights: Sequence[Inspection]) -> None:
     """Note the lists of these inspections that look so, before the first full comparison and your answer."""
     marks = {
         target.item.key: json.dumps({"scene": sight.id, "lists": target.old_lists})

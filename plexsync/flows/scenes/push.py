@@ -13,17 +13,17 @@ from plexsync.flows.scenes.gallery_choices import LATE
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.picture_failures import PATIENCE, failure_of, may_have_arrived
 from plexsync.rules.errors import NeighbourError, Refused
-from plexsync.rules.item import Cast, Item
+from plexsync.rules.item import PICTURES, Cast, Item
 from plexsync.rules.job import Done, Kind, Waiting, Why
+from plexsync.rules.memory import placed
 from plexsync.rules.neighbours import Plex
 from plexsync.rules.origin import Origin
-from plexsync.rules.pictures import placed
 from plexsync.rules.plan_records import Change, Edit
 from plexsync.rules.read_back import learn
 from plexsync.rules.renamed_members import cast_to_send
 from plexsync.rules.scene import Scene
 from plexsync.rules.trait_effects import edits_of, rating_in
-from plexsync.rules.traits import ServerTraits
+from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.push")
@@ -51,14 +51,18 @@ class Pusher:
     def send(self, errand: SceneErrand) -> None:
         """Send the pictures first, since selecting one locks it, which the edit may have to change."""
         item = errand.target.item
-        if self._pictures:
+        if self._pictures and any(name in errand.target.plan.edit for name in PICTURES):
             for name, key in errand.pictures_to_put_back():
                 errand.begun = True
                 self._pictures.put_back(item, name, key)
             for name, key in errand.pictures_to_send():
                 self._show(self._pictures, errand, name, key)
-        if edit := {**errand.target.plan.edit, **self._choices_given(errand)}:
-            cast = cast_to_send(item, errand.target.plan.renamed)
+        edit = errand.target.plan.edit
+        if errand.target.choices:
+            edit = {**edit, **self._choices_given(errand)}
+        if edit:
+            renamed = errand.target.plan.renamed
+            cast = cast_to_send(item, renamed) if renamed else item.cast
             self._edit(item, edit, cast, errand.target.traits)
 
     def _choices_given(self, errand: SceneErrand) -> Edit:
@@ -72,6 +76,9 @@ class Pusher:
 
     def _edit(self, item: Item, edit: Edit, cast: Cast, traits: ServerTraits) -> None:
         """Send an edit as the server takes it. If a later request fails, the error is `applied`."""
+        if traits == UNKNOWN:
+            self._plex.edit(item.section, item.key, edit, cast=cast)
+            return
         rating = rating_in(edit, traits)
         whole = edit if rating is None else {name: change for name, change in edit.items() if name != "userRating"}
         requests = [
@@ -163,7 +170,7 @@ class Pusher:
     def _learn(self, errand: SceneErrand, item: Item) -> Edit:
         """Save the item as it was read back. Returns the part of the edit that did not apply."""
         plan = errand.target.plan
-        if self._pictures:
+        if self._pictures and any(name in plan.sending or name in plan.memory for name in PICTURES):
             try:
                 before, traits = errand.target.item, errand.target.traits
                 shelves = [shelf.name for shelf in errand.target.choices.shelves] if errand.target.choices else []

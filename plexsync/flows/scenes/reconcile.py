@@ -23,7 +23,7 @@ from plexsync.flows.scenes.changed_settings import held_back, note_changed, note
 from plexsync.flows.scenes.comparison_report import COUNTS, ComparisonReport, save_report
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe, save_names
-from plexsync.flows.scenes.old_lists import observe_old_lists
+from plexsync.flows.scenes.old_lists import note_old_lists
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.scene_losses import SceneLosses
@@ -104,7 +104,7 @@ class Reconciler:
         self._losses = losses
         self._settings = settings
         self._wishes, self._in_use = wishes, in_use
-        self.observing: list[Observe] = [observe_old_lists]
+        self.observing: list[Observe] = []
 
     def note_wishes(self) -> None:
         """Schedule a full comparison if the settings differ from those of the last one. A worker calls this at its start."""
@@ -306,6 +306,8 @@ class Reconciler:
         standings = {id: standing for id, standing in standings.items() if id not in waiting}
         _save_standings(tx, standings, {sight.id: sight.kept_fields for sight in sights}, now)
         save_names(tx, sights, now=now)
+        if any(target.old_lists for sight in sights for target in sight.targets):
+            note_old_lists(tx, sights)
         for observe in self.observing:
             observe(tx, sights, now)
         self._recover(tx, sights, report)

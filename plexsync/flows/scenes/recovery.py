@@ -17,10 +17,10 @@ from plexsync.rules.journal_entries import (
     read_fields,
     sent_fields,
 )
+from plexsync.rules.memory import is_older
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import JOURNALLED, LAST_RECONCILE, REPAIRED, RESTORED
 from plexsync.rules.plan_records import Memory, Sending
-from plexsync.rules.provenance import is_older
 from plexsync.store.database import Database, Reader, Writer
 from plexsync.store.journal import WriteJournal
 

@@ -15,6 +15,7 @@ from plexsync.rules.grades import places
 from plexsync.rules.item import Entry, Item
 from plexsync.rules.job import Waiting
 from plexsync.rules.match_records import AskRivals, Binding, Matched, NotThere, Offer, Step, Unclear
+from plexsync.rules.memory import undone
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.paths import base_name, name_key, path_key
 from plexsync.rules.scene import Scene
@@ -167,7 +168,7 @@ class SceneMatcher:
                 and (key not in past or origin.agrees(origin.library, past[key].parts))
             ):
                 remembered[id].add(key)
-                if not is_taken_back(memory):
+                if not (undone(memory) and is_taken_back(memory)):
                     written[id].add(key)
         at = by_part(db.index.entries_at(sorted(set().union(*own.values()))), path_key)
         named = by_part(db.index.entries_named(sorted(set().union(*names.values()))), name_key)

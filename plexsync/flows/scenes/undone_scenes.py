@@ -13,14 +13,14 @@ from plexsync.rules.desired import Profile, Wanted, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import FIELDS, Item
 from plexsync.rules.job import Done, Gone, Waiting
+from plexsync.rules.memory import placed, undone
 from plexsync.rules.neighbours import Stash
 from plexsync.rules.paths import base_name
-from plexsync.rules.pictures import placed
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Memory, Pushing, Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import BY_MARK
-from plexsync.rules.undo import is_taken_back, is_undone, ours_in, shows_our_hand, undo, undone
+from plexsync.rules.undo import is_taken_back, is_undone, ours_in, shows_our_hand, undo
 from plexsync.rules.values import Value
 from plexsync.store.database import Database
 
@@ -91,7 +91,11 @@ class UndoneScenes:
             if past.keys(id) and (undo_mark := undoing or past.mark(id) or usual):
                 back.append(Inspection(id, undone=undo_mark, ends=Gone(lost=id in lost)))
         inspections = self.with_targets(back, {}, {}, past, afresh=bool(undoing))
-        return [inspections.get(id) or Inspection(id, outcome=Gone(lost=id in lost)) for id in ids]
+        remembered = {*lost, *(id for id in ids if past.keys(id))}
+        return [
+            inspections.get(id) or Inspection(id, outcome=Gone(lost=id in lost, unknown=id not in remembered))
+            for id in ids
+        ]
 
     def with_targets(
         self,
@@ -242,7 +246,7 @@ class UndoneScenes:
         if self._pictures:
             unknown = {name for name in shown.values if name not in memory}
             asked = dict.fromkeys((*unknown, *ours_in(memory)), True)
-            looked = self._pictures.shown(item, asked, past.of_pictures(item.key, memory, pushing))
+            looked = self._pictures.shown(item, asked, past.of_pictures(sight.id, item.key, memory, pushing))
             item, memory, pushing = looked.item, looked.past.memory, looked.past.pushing
         steps = plan(shown.values, item, memory, pushing, self._rules.policy, past.provenances.get(item.key))
         steps = replace(steps, memory=placed(steps.memory, item))

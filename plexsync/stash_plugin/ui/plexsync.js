@@ -751,11 +751,16 @@
         const later = found.why ? "It is queued. " + found.why : "The worker syncs it now: refresh in a moment.";
         return told(found, found.outcomes ? "" : later);
       });
-    const redo = () =>
-      deeds.run("redo", async () => {
-        const found = await ask("page_redo", { scene: id });
-        return told(found, found.outcomes ? "" : found.redone ? "The worker syncs it now: refresh in a moment." : "Nothing was changed: the scene is not undone, or you ignore it.");
-      });
+    const act = (verb, question, later) => () => {
+      if (!question || window.confirm(question)) {
+        deeds.run(verb, async () => {
+          const found = await ask("page_act", { scene: id, verb });
+          return told(found, found.outcomes ? "" : found.redone || found.undone ? later : "Nothing was changed.");
+        });
+      }
+    };
+    const redo = act("redo", "", "The worker syncs it now: refresh in a moment.");
+    const undo = act("undo", "Take back what PlexSync wrote for this scene?", "The worker takes it back now: refresh in a moment.");
     const resting = facts && (facts.stands === "undone" || facts.stands === "released");
     const job = facts && facts.job;
     return e(
@@ -771,6 +776,7 @@
         "div",
         { className: "plexsync-buttons" },
         e(Button, { kind: "primary", busy: deeds.busy || facts === null, onClick: resting ? redo : sync }, deeds.busy ? "Syncing …" : resting ? "Redo" : "Sync now"),
+        facts && !resting && (facts.targets || []).length > 0 && e(Button, { busy: deeds.busy, onClick: undo }, "Undo"),
         e(Button, { busy: deeds.busy, onClick: () => { setFacts(null); look(); } }, "Refresh"),
         e(Link, { to: PATH }, "All of PlexSync")
       ),

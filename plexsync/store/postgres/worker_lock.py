@@ -22,6 +22,7 @@ from psycopg.types.json import Json
 from plexsync.rules.errors import LockLost
 from plexsync.rules.machine import Machine
 from plexsync.rules.records import StandbyRow, WorkerRow
+from plexsync.store.lasting import LastingThread
 from plexsync.store.postgres.clock import steady
 from plexsync.store.postgres.connection import WRITER_CLASS
 
@@ -260,6 +261,18 @@ def _raise_number(session: Session, schema: str, machine: Machine, periods: Peri
         return None
 
 
+class Heartbeat(LastingThread):
+    """Sends heartbeats by `beat` until the lock is released or lost."""
+
+    def __init__(self, beat: Callable[[], None], over: threading.Event) -> None:
+        super().__init__("heartbeat", over)
+        self._beat = beat
+
+    def work(self) -> None:
+        """Send them."""
+        self._beat()
+
+
 class WorkerLock:
     """The worker's lock, held by this process. `number` is its fencing number, `last` the holder before.
 
@@ -280,7 +293,7 @@ class WorkerLock:
         self._good_until = began + periods.lease * 1000
         self._released = threading.Event()
         self._using = threading.Lock()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread = Heartbeat(self._beat, self._released)
         self._thread.start()
 
     def check(self) -> None:

@@ -1,0 +1,281 @@
+"""Undo, release and redo of what was written to collections."""
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import cast
+
+from plexsync.actions.model import (
+    Action,
+    ActionOutcome,
+    ActionRequest,
+    ActionResult,
+    PreviewRow,
+    Selection,
+    SubjectKind,
+    SubjectPreview,
+    Unfit,
+    Verb,
+    run_named,
+)
+from plexsync.app.dressing import collection_viewer
+from plexsync.app.parts import Parts
+from plexsync.app.rules import is_dressing_on
+from plexsync.flows.collections.comparison import all_rows
+from plexsync.flows.collections.decisions import hand_over, want_collections
+from plexsync.flows.collections.undo import mark_collections_undone, redo_collections
+from plexsync.reports.collections import (
+    PART_WORDS,
+    collection_changes,
+    collection_rows,
+    collections_named,
+    object_words,
+    part_value,
+)
+from plexsync.reports.format import many, safe
+from plexsync.reports.shapes.collections import CollectionChangeFacts, CollectionPartFacts, CollectionRowFacts
+from plexsync.rules.collection_status import CollectionStatus, named_status
+from plexsync.rules.collections import CollectionRow
+from plexsync.rules.job import COLLECTION
+from plexsync.rules.neighbours import Clock
+from plexsync.rules.plan_records import Undone
+from plexsync.rules.status_words import counted
+from plexsync.store.database import Database
+
+LONGEST = 60
+OFF = "no part of collections is dressed, so nothing would be written: see collection_parts (plexsync config)"
+# The number of collections that are named in one line.
+FEW = 10
+
+
+def named(store: Database, names: Sequence[str], library: str) -> list[CollectionRow]:
+    """The collections with these numbers or names. Raises Unfit for one that is unknown or not the only one."""
+    chosen: dict[int, CollectionRow] = {}
+    with store.reading() as db:
+        for name in names:
+            rows = collections_named(db, name, library)
+            if not rows:
+                where = f" in a library {safe(library)}" if library else ""
+                raise Unfit(f"there is no collection {safe(name, 80)}{where}: plexsync collections list")
+            if len(rows) > 1:
+                choices = ", ".join(map(_choice, collection_rows(db, rows)))
+                raise Unfit(
+                    f"several collections have the name {safe(name, 80)}: say the number, or --library: {choices}"
+                )
+            chosen[rows[0].id] = rows[0]
+    return list(chosen.values())
+
+
+def _choice(facts: CollectionRowFacts) -> str:
+    return f"{facts['id']} ({object_words(facts)}, {safe(facts['library'], LONGEST) or 'library unknown'})"
+
+
+def every(store: Database, chosen: Callable[[CollectionRow], bool], library: str = "") -> list[CollectionRow]:
+    """All of these collections, by number, in the library with this title ('' for all)."""
+    with store.reading() as db:
+        rows = [row for page in all_rows(db) for row in page if chosen(row)]
+        if not library:
+            return rows
+        facts = {entry["id"]: entry for entry in collection_rows(db, rows)}
+    return [row for row in rows if facts[row.id]["library"].casefold() == library.strip().casefold()]
+
+
+def words_of(rows: Sequence[CollectionRow]) -> str:
+    """The names of these collections, or their number if they are many."""
+    if len(rows) > FEW:
+        return many(len(rows), "collection")
+    return ", ".join(safe(row.name, LONGEST) for row in rows)
+
+
+class CollectionAction(Action):
+    """What the actions on collections share. `complaint` is said of the named ones that it does not concern."""
+
+    subject = SubjectKind.COLLECTIONS
+    noun = "collection"
+    kinds = (COLLECTION,)
+    heads = ("part", "what", "Plex has", "would be", "why")
+    mode: Undone = ""
+
+    def __init__(self, question: str, begun: str, done: str, complaint: str) -> None:
+        super().__init__(question, begun, done)
+        self._complaint = complaint
+
+    @abstractmethod
+    def applies(self, row: CollectionRow) -> bool:
+        """Whether a collection that was not named is concerned."""
+
+    def choose(self, parts: Parts, selection: Selection) -> list[int]:
+        """The named collections, or those that are concerned."""
+        if selection.ids:
+            return list(dict.fromkeys(selection.ids))
+        rows = every(parts.store, self.applies, selection.library)
+        if selection.every:
+            return [row.id for row in rows]
+        with parts.store.reading() as db:
+            pushes = db.pushes.of_flow(COLLECTION)
+            if selection.run is not None:
+                written = set(pushes.scenes_in(run_named(pushes, selection.run)))
+            else:
+                written = set(pushes.scenes_since(selection.since or 0))
+        return [row.id for row in rows if row.id in written]
+
+    def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
+        """The parts that would be changed."""
+        context = (asked.parts.store, collection_viewer(asked.parts), asked.ids)
+        for facts in collection_changes(*context, undoing=self.mode, redoing=self.verb is Verb.REDO):
+            yield shown_collection(facts)
+
+    def summed(self, counts: Counter[str]) -> str:
+        """The number of parts."""
+        failed = f"; {counts['failed']:,} can't be inspected now" if counts["failed"] else ""
+        changed = f"{many(counts['parts'], 'part')} of {many(counts['would_change'], 'collection')} would be changed"
+        return f"{many(counts['inspected'], 'collection')} inspected, {changed}{failed}; nothing was written"
+
+    def report(self, counts: Counter[str], shown: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
+        """`plexsync.reports.shapes.collections.CollectionPreview`."""
+        names = ("inspected", "would_change", "parts", "failed")
+        return {"counts": {name: counts[name] for name in names}, "collections": list(shown)}
+
+    def carried(self, jobs: Sequence[int]) -> ActionResult:
+        """The collections that are queued."""
+        return ActionResult(
+            list(jobs),
+            {"collections": list(jobs)},
+            f"{many(len(jobs), 'collection')} {self._begun}",
+            count=len(jobs),
+        )
+
+    def answer(
+        self, asked: ActionRequest, queued: Sequence[int], failed: Mapping[int, str] | None = None
+    ) -> ActionResult:
+        """The answer, with what it says of those that were left alone."""
+        done, failed = self.carried(queued), failed or {}
+        untouched = [id for id in asked.ids if id not in {*queued, *failed}]
+        named = asked.selection.is_named
+        with asked.parts.store.reading() as db:
+            rows = db.collections.of([*untouched, *failed])
+        if untouched:
+            done.facts["untouched"] = list(untouched)
+        if untouched and named:
+            done.complaints.append(f"{self._complaint}: {words_of([rows[id] for id in untouched if id in rows])}")
+        if failed:
+            done.facts["failed"] = {str(id): problem for id, problem in failed.items()}
+        for id, problem in failed.items():
+            name = safe(rows[id].name, LONGEST) if id in rows else f"collection {id}"
+            done.complaints.append(f"Stash can't tell of {name}: {safe(problem)}")
+        done.is_failed = bool(failed or (untouched and named))
+        return done
+
+    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionOutcome:  # noqa: ARG002 - the statuses count them
+        """How the collections stand now."""
+        with parts.store.reading() as db:
+            facts = collection_rows(db, list(db.collections.of(done.jobs).values()))
+        stands = (None if entry["queued"] else named_status(entry["stands"]) for entry in facts)
+        counts = Counter(status or CollectionStatus.QUEUED for status in stands)
+        words = ", ".join(counted(status.word, count) for status, count in counts.items())
+        line = f"{many(len(done.jobs), 'collection')} {self._done}" + (f": {words}" if words else "")
+        outcomes = {status.value: count for status, count in counts.items()}
+        is_well = not (counts.keys() & {CollectionStatus.FAILED, CollectionStatus.QUEUED})
+        return ActionOutcome(line, {"outcomes": outcomes}, is_well=is_well)
+
+
+def shown_collection(facts: CollectionChangeFacts) -> SubjectPreview:
+    """What would be done to a collection; one that stays as it is is only counted."""
+    heading = f"{safe(facts['name'], 120)} ({object_words(facts)}, {safe(facts['library'], LONGEST)})"
+    counts = {"inspected": 1, "would_change": bool(facts["parts"]), "parts": len(facts["parts"])}
+    counts["failed"] = bool(facts["error"])
+    is_listed = bool(facts["parts"] or facts["error"])
+    listed = cast("Mapping[str, object]", facts) if is_listed else None
+    return SubjectPreview(heading, [_change(part) for part in facts["parts"]], listed, counts, facts["error"])
+
+
+def _change(part: CollectionPartFacts) -> PreviewRow:
+    name = part["part"]
+    target = part["before"] if part["reason"] == "undone" else part["stash"]
+    now = shown_value(name, part["plex"], in_plex=True)
+    return PreviewRow(PART_WORDS.get(name, name), part["action"], now, shown_value(name, target), part["reason"])
+
+
+def shown_value(part: str, value: str | None, *, in_plex: bool = False) -> str:
+    """The value of a part in a table."""
+    return safe(part_value(part, value, in_plex=in_plex), LONGEST) or "-"
+
+
+class TakeBackCollections(CollectionAction):
+    """Undo or release."""
+
+    def __init__(self, mode: Undone, question: str, begun: str, done: str) -> None:
+        super().__init__(question, begun, done, "nothing was written to")
+        self.verb = Verb(mode)
+        self.mode = mode
+
+    def applies(self, row: CollectionRow) -> bool:
+        """Something was written to it, and it is not taken back."""
+        return bool(row.memory or row.pushing) and not row.undone
+
+    def carry_out(self, asked: ActionRequest) -> ActionResult:
+        """Mark the collections."""
+        parts = asked.parts
+        context = (parts.store, collection_viewer(parts), parts.gates, parts.clock)
+        marked = mark_collections_undone(*context, asked.ids, self.mode, asked.progress)
+        return self.answer(asked, marked.jobs, marked.failed)
+
+
+class QueueCollections(CollectionAction):
+    """Changes what is remembered of collections, and queues them. `queue` returns those that it concerns."""
+
+    def __init__(
+        self,
+        verb: Verb,
+        question: str,
+        begun: str,
+        done: str,
+        complaint: str,
+        applies: Callable[[CollectionRow], bool],
+        queue: Callable[[Database, Clock, Sequence[int]], list[int]],
+    ) -> None:
+        super().__init__(question, begun, done, complaint)
+        self.verb = verb
+        self.asks_stash = verb is Verb.SYNC
+        self._applies = applies
+        self._queue = queue
+
+    def refusal(self, parts: Parts) -> str:
+        """Nothing is synced while no part is dressed."""
+        return OFF if self.verb is Verb.SYNC and not is_dressing_on(parts.settings.looks) else ""
+
+    def applies(self, row: CollectionRow) -> bool:
+        """As the row of the table says."""
+        return self._applies(row)
+
+    def carry_out(self, asked: ActionRequest) -> ActionResult:
+        """Queue the collections."""
+        return self.answer(asked, self._queue(asked.parts.store, asked.parts.clock, asked.ids))
+
+
+UNDO = TakeBackCollections("undo", "Take back what was written to {}?", "to be taken back", "taken back")
+RELEASE = TakeBackCollections(
+    "release",
+    "Take PlexSync's locks off {}? The values stay, and can't be taken back any more.",
+    "to be released",
+    "released",
+)
+REDO = QueueCollections(
+    Verb.REDO,
+    "Dress {} again?",
+    "to be dressed again",
+    "dressed again",
+    "not undone",
+    lambda row: bool(row.undone),
+    redo_collections,
+)
+SYNC = QueueCollections(Verb.SYNC, "Sync {}?", "queued", "worked", "", lambda _: True, want_collections)
+HAND_OVER = QueueCollections(
+    Verb.HAND_OVER,
+    "Hand over {}?",
+    "handed over",
+    "handed over",
+    "already PlexSync's, or not in Plex yet",
+    lambda _: False,
+    hand_over,
+)

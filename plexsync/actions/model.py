@@ -1,0 +1,229 @@
+"""An action: a verb (undo, release, redo, check again) for a kind of subject, and how it is asked, shown and done.
+
+An action writes to no server, except for that on imports: it marks what it is about in the database, and the worker does
+the rest. The doors (terminal, API, pages, the plugin) differ only in how they ask and tell.
+"""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from plexsync.app.parts import Parts
+from plexsync.engine.undo import Progress, quiet
+from plexsync.reports.format import many, safe
+from plexsync.rules.records import RunRow
+from plexsync.store.pushes import ReadOnlyPushes
+
+
+class Verb(StrEnum):
+    """What is done."""
+
+    UNDO = "undo"
+    RELEASE = "release"
+    REDO = "redo"
+    AGAIN = "again"
+    KEEP = "keep"
+    TAKE = "take"
+    UNKEEP = "unkeep"
+    SYNC = "sync"
+    HAND_OVER = "hand-over"
+
+
+class SubjectKind(StrEnum):
+    """What it is done to."""
+
+    SCENES = "scenes"
+    COLLECTIONS = "collections"
+    PLAYS = "plays"
+    RESUME = "resume"
+    RATINGS = "ratings"
+    IMPORTS = "imports"
+
+    @property
+    def numbered(self) -> str:
+        """What a number names: plays, resume points and ratings are named by their scenes."""
+        return self.value if self in (SubjectKind.COLLECTIONS, SubjectKind.IMPORTS) else SubjectKind.SCENES.value
+
+
+class Unfit(Exception):
+    """The action has no sense here; the message is one line that says why."""
+
+
+class NotPossible(Exception):
+    """It can't be done now; the message is one line that says why."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which subjects: numbers, all of them, those since a moment (UTC ms), those of a run.
+
+    `library`: only those in it. `fields` and `item`: only these fields or parts, and of this item ('': of any).
+    """
+
+    ids: tuple[int, ...] = ()
+    every: bool = False
+    since: int | None = None
+    run: int | None = None
+    library: str = ""
+    fields: tuple[str, ...] = ()
+    item: str = ""
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the subjects were named one by one, so that each of them needs an answer."""
+        return bool(self.ids)
+
+
+@dataclass(frozen=True)
+class PreviewRow:
+    """A row of a preview: a part, what is done to it, what is there now, what would be there then, and a note."""
+
+    part: str
+    change: str
+    now: str = ""
+    then: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class SubjectPreview:
+    """What an action would do to one subject. `facts`: the same as JSON, None if it is only counted."""
+
+    heading: str
+    changes: Sequence[PreviewRow] = ()
+    facts: Mapping[str, object] | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass
+class ActionResult:
+    """What came of an action: the jobs that are queued, the facts as JSON, a line, and complaints about the rest.
+
+    `is_failed`: something that was asked for was not done.
+    """
+
+    jobs: list[int]
+    facts: dict[str, object]
+    line: str
+    complaints: list[str] = field(default_factory=list)
+    is_failed: bool = False
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class ActionOutcome:
+    """How the jobs of an action stand after the work."""
+
+    line: str
+    facts: Mapping[str, object]
+    is_well: bool
+
+
+@dataclass(frozen=True)
+class ActionRequest:
+    """An action that is asked for: on these parts, about these subjects, which the selection has chosen.
+
+    `progress` is told how many are done, and `stopping` whether the action is to end now.
+    """
+
+    parts: Parts
+    ids: Sequence[int]
+    selection: Selection
+    progress: Progress = quiet
+    stopping: Callable[[], bool] = lambda: False
+
+
+class Action(ABC):
+    """A verb for a kind of subject. `question`, `begun` and `done` are its words, with `noun` for one subject.
+
+    `kinds` are those of its jobs, `asks_stash` whether Stash is asked before they are marked. `always_asks`: also for one
+    subject. `heads` name the columns of its preview; with `in_one_table` the rows of all subjects form one table.
+    """
+
+    verb: Verb
+    subject: SubjectKind
+    noun = "scene"
+    kinds: Sequence[str] = ()
+    asks_stash = True
+    always_asks = False
+    bar = "marking"
+    working = "working"
+    heads: Sequence[str] = ("field", "what", "Plex has", "would be", "why")
+    in_one_table = False
+
+    def __init__(self, question: str, begun: str = "", done: str = "") -> None:
+        self._question = question
+        self._begun = begun
+        self._done = done
+
+    def refusal(self, parts: Parts) -> str:  # noqa: ARG002 - most are always possible
+        """Why it can't be done with these settings, or ''."""
+        return ""
+
+    @abstractmethod
+    def choose(self, parts: Parts, selection: Selection) -> list[int]:
+        """The numbers of the subjects that are selected. Raises Unfit for a selection that has no sense."""
+
+    def question(self, asked: ActionRequest) -> str:
+        """What is asked before it is done."""
+        return self._question.format(many(len(asked.ids), self.noun))
+
+    @abstractmethod
+    def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
+        """What it would do to each. Raises NeighbourError."""
+
+    @abstractmethod
+    def summed(self, counts: Counter[str]) -> str:
+        """The preview in one line."""
+
+    def report(self, counts: Counter[str], shown: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
+        """The preview as JSON."""
+        return {**counts, **({self.subject.numbered: list(shown)} if shown else {})}
+
+    @abstractmethod
+    def carried(self, jobs: Sequence[int]) -> ActionResult:
+        """The answer for these jobs; for none, that of an action that was not done."""
+
+    @abstractmethod
+    def carry_out(self, asked: ActionRequest) -> ActionResult:
+        """Do it. Raises NeighbourError; what was marked by then stays so. Repeating it is harmless."""
+
+    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionOutcome:  # noqa: ARG002
+        """How its jobs stand now; `unsettled` of them are still in the queue."""
+        return ActionOutcome(done.line, {}, is_well=not done.is_failed)
+
+
+def run_named(pushes: ReadOnlyPushes, number: int) -> RunRow:
+    """The run of this number, which is that of any push in it. Raises Unfit."""
+    run = next((row for row in pushes.runs() if row.first <= number <= row.last), None)
+    if run is None:
+        raise Unfit(f"there is no run {number}: --runs lists them")
+    return run
+
+
+def unread(failed: Mapping[int, str]) -> list[str]:
+    """The complaints about scenes that Stash could not tell of."""
+    return [f"Stash can't tell of scene {id}: {safe(problem)}" for id, problem in failed.items()]
+
+
+def failed_facts(failed: Mapping[int, str]) -> dict[str, object]:
+    """The same as JSON; empty if there are none."""
+    return {"failed": {str(id): problem for id, problem in failed.items()}} if failed else {}
+
+
+def counted_words(counts: Mapping[str, int], words: Mapping[str, str]) -> str:
+    """`3 values put back, 1 lock taken off` from counts by name."""
+    return ", ".join(f"{counts.get(name, 0):,} {word}" for name, word in words.items() if counts.get(name))
+
+
+def rest_words(unsettled: int, hint: str = "") -> str:
+    """The end of a sentence about what is not settled yet, or ''."""
+    return f", {unsettled:,} not yet{hint}" if unsettled else ""
+
+
+def of_scenes(subject: str, scenes: int) -> str:
+    """`the ratings of 3 scenes`."""
+    return f"{subject} of {many(scenes, 'scene')}"

@@ -1,0 +1,241 @@
+"""Undo, release and redo of what was pushed for scenes."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+from plexsync.actions.model import (
+    Action,
+    ActionOutcome,
+    ActionRequest,
+    ActionResult,
+    PreviewRow,
+    Selection,
+    SubjectKind,
+    SubjectPreview,
+    Verb,
+    counted_words,
+    failed_facts,
+    run_named,
+    unread,
+)
+from plexsync.app.parts import Parts
+from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
+from plexsync.flows.scenes.undo_marks import Redone, redo_scenes, sorted_out
+from plexsync.reports.format import many, safe
+from plexsync.reports.named_scenes import listed
+from plexsync.reports.outcomes import outcomes
+from plexsync.reports.rows import on_screen, rows_in, short
+from plexsync.reports.shapes.undo import UndoFacts, UndoField
+from plexsync.reports.undo import DEEDS, redo_facts, undo_facts
+from plexsync.rules.job import SKIPPED, Kind, State
+from plexsync.rules.plan_records import Undone
+from plexsync.rules.status_words import BY_MARK
+from plexsync.rules.values import Value
+
+LONGEST = 120
+
+
+class SceneAction(Action):
+    """What the actions on scenes share."""
+
+    subject = SubjectKind.SCENES
+    kinds = (Kind.SCENE.value,)
+    done_word = ""
+
+    def outcome_words(self) -> dict[str, str]:
+        """The words of outcomes that this action has of its own."""
+        return {}
+
+    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionOutcome:  # noqa: ARG002 - the outcomes count them
+        """How the scenes stand now."""
+        ended = outcomes(parts, done.jobs)
+        facts = {"outcomes": dict(ended.standing), "causes": dict(ended.causes)}
+        return ActionOutcome(ended.line(self.outcome_words()), facts, is_well=ended.well)
+
+
+class TakeBackScenes(SceneAction):
+    """Undo or release."""
+
+    working = "undoing"
+
+    def __init__(self, mode: Undone, question: str, begun: str, done: str) -> None:
+        super().__init__(question, begun, done)
+        self.verb = Verb(mode)
+        self._mode: Undone = mode
+
+    def choose(self, parts: Parts, selection: Selection) -> list[int]:
+        """The named scenes, or those that anything was pushed for."""
+        if selection.ids:
+            return list(dict.fromkeys(selection.ids))
+        if selection.every:
+            return pushed_scenes(parts.store)
+        with parts.store.reading() as db:
+            if selection.run is not None:
+                return db.pushes.scenes_in(run_named(db.pushes, selection.run))
+            return db.pushes.scenes_since(selection.since or 0)
+
+    def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
+        """Every field that would be changed, or left to you."""
+        for sight in preview(asked.parts.store, asked.parts.looker, asked.parts.gates, asked.ids, self._mode):
+            yield shown_scene(undo_facts(sight))
+
+    def summed(self, counts: Counter[str]) -> str:
+        """The number of fields by what is done to them."""
+        head = f"would be done for {many(counts['scenes'], 'scene')} and {many(counts['items'], 'item')}"
+        failed = f"; {many(counts['failed'], 'scene')} can't be looked at now" if counts["failed"] else ""
+        return f"{head}: {counted_words(counts, DEEDS) or 'nothing is left to do'}{failed}"
+
+    def report(self, counts: Counter[str], shown: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
+        """`plexsync.reports.shapes.undo.UndoPreview`."""
+        return {"counts": {name: counts[name] for name in ("scenes", "items", *DEEDS)}, "scenes": list(shown)}
+
+    def carried(self, jobs: Sequence[int]) -> ActionResult:
+        """The scenes that are marked."""
+        return ActionResult(
+            list(jobs), {"undone": len(jobs)}, f"{many(len(jobs), 'scene')} {self._begun}", count=len(jobs)
+        )
+
+    def carry_out(self, asked: ActionRequest) -> ActionResult:
+        """Mark the scenes."""
+        context = (asked.parts.store, asked.parts.looker, asked.parts.gates, asked.parts.clock)
+        if asked.selection.every:
+            marked = mark_all_undone(*context, self._mode, asked.progress)
+        else:
+            marked = mark_undone(*context, asked.ids, self._mode, asked.progress)
+        done = self.carried(marked.jobs)
+        if marked.untouched:
+            done.facts["nothing_pushed"] = marked.untouched
+        if marked.untouched and asked.selection.is_named:
+            done.complaints.append(f"nothing was pushed for {listed(marked.untouched)}")
+        if marked.dropped:
+            done.facts["dropped"] = marked.dropped
+            rows = many(marked.dropped, "row")
+            done.complaints.append(
+                f"{rows} of the queue dropped: nothing was pushed for them, only an edit brings them back"
+            )
+        done.facts |= failed_facts(marked.failed)
+        done.complaints += unread(marked.failed)
+        done.is_failed = bool(marked.failed or (asked.selection.is_named and marked.untouched))
+        return done
+
+    def outcome_words(self) -> dict[str, str]:
+        """Whatever it ended in, it is taken back; so are scenes that are gone or ignored."""
+        words: dict[str, str] = {status.outcome: self._done for status in BY_MARK.values()}
+        return {**words, "gone": f"{self._done}, gone from Stash", "ignored": f"{self._done}, still ignored"}
+
+
+def shown_scene(facts: UndoFacts) -> SubjectPreview:
+    """What undo would do to the items of a scene."""
+    counts = Counter(field["action"] for item in facts["items"] for field in item["fields"])
+    counts.update(scenes=1, items=len(facts["items"]), failed=bool(facts["error"]))
+    title = f": {safe(facts['title'])}" if facts["title"] else ""
+    several = len(facts["items"]) > 1
+    items = ", ".join(f"item {item['key']}" for item in facts["items"])
+    changes = [
+        _change(field, f"{item['key']} " if several else "") for item in facts["items"] for field in item["fields"]
+    ]
+    heading = f"Scene {facts['id']}{title}" + (f", {items}" if items else "")
+    return SubjectPreview(heading, changes, cast("Mapping[str, object]", facts), counts, facts["error"])
+
+
+def _change(field: UndoField, item: str) -> PreviewRow:
+    stays = field["action"] == "leave"
+    then = "" if stays else _text(field["field"], field["then"], locked=field["then_locked"])
+    now = _text(field["field"], field["now"], locked=field["locked"])
+    return PreviewRow(f"{item}{short(field['field'])}", field["action"], now, then, safe(field["why"]) if stays else "")
+
+
+def _text(name: str, value: Value, *, locked: bool) -> str:
+    text = on_screen(value, name) if isinstance(value, str) else ", ".join(value)
+    return f"{safe(text, LONGEST) or '-'}{' (locked)' if locked else ''}"
+
+
+class RedoScenes(SceneAction):
+    """Ends an undo or a release."""
+
+    verb = Verb.REDO
+    asks_stash = False
+    bar, working = "queueing", "syncing"
+
+    def choose(self, parts: Parts, selection: Selection) -> list[int]:
+        """The selected scenes that can be redone."""
+        ids = self._selected(parts, selection)
+        with parts.store.reading() as db:
+            return sorted_out(db, ids, Redone())
+
+    def left_alone(self, parts: Parts, selection: Selection) -> ActionResult:
+        """What it says of the selected scenes that can't be redone."""
+        ids, unfit = self._selected(parts, selection), Redone()
+        with parts.store.reading() as db:
+            sorted_out(db, ids, unfit)
+        return self._answer(unfit, selection)
+
+    @staticmethod
+    def _selected(parts: Parts, selection: Selection) -> list[int]:
+        if selection.ids:
+            return list(dict.fromkeys(selection.ids))
+        skipped = [row.id for row in rows_in(parts, State.DROPPED, SKIPPED)] if selection.every else []
+        with parts.store.reading() as db:
+            if selection.since is not None:
+                return db.memories.marked_since(selection.since)
+            marked = {*db.memories.marks(), *skipped}
+            if selection.run is not None:
+                marked &= set(db.pushes.scenes_in(run_named(db.pushes, selection.run)))
+        return sorted(marked)
+
+    def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
+        """What a sync would write then."""
+        for scene in asked.parts.previewer.preview(list(asked.ids), redo=True):
+            changes = [
+                PreviewRow(
+                    short(change.field),
+                    "write",
+                    _text(change.field, change.old.value, locked=change.old.locked),
+                    _text(change.field, change.new.value, locked=change.new.locked),
+                )
+                for item in scene.items
+                for change in item.fields
+            ]
+            title = f": {safe(scene.title)}" if scene.title else ""
+            yield SubjectPreview(
+                f"Scene {scene.id}{title}", changes, None, {"scenes": 1, "fields": len(changes)}, scene.reason
+            )
+
+    def summed(self, counts: Counter[str]) -> str:
+        """The number of fields."""
+        return f"{many(counts['fields'], 'field')} of {many(counts['scenes'], 'scene')} would be written"
+
+    def carried(self, jobs: Sequence[int]) -> ActionResult:
+        """The scenes that are queued."""
+        return self._answer(Redone(list(jobs)), Selection())
+
+    def carry_out(self, asked: ActionRequest) -> ActionResult:
+        """End their undo, and queue them."""
+        parts, selected = asked.parts, self._selected(asked.parts, asked.selection)
+        return self._answer(redo_scenes(parts.store, parts.clock, selected, asked.progress), asked.selection)
+
+    @staticmethod
+    def _answer(redone: Redone, selection: Selection) -> ActionResult:
+        scenes = len(redone.scenes)
+        line = f"{many(scenes, 'scene')} to be synced again"
+        done = ActionResult(redone.scenes, cast("dict[str, object]", redo_facts(redone)), line, count=scenes)
+        named = selection.is_named
+        if named and redone.not_undone:
+            done.complaints.append(f"not undone: {listed(redone.not_undone)}")
+        if redone.ignored:
+            done.complaints.append(f"ignored, so left alone (plexsync unignore): {listed(redone.ignored)}")
+        if named and redone.gone:
+            done.complaints.append(f"gone from Stash: {listed(redone.gone)}")
+        done.is_failed = bool(named and (redone.not_undone or redone.ignored or redone.gone))
+        return done
+
+
+UNDO = TakeBackScenes("undo", "Take back what was pushed for {}?", "to be taken back", "taken back")
+RELEASE = TakeBackScenes(
+    "release",
+    "Take PlexSync's locks off what was pushed for {}? The values stay, and can't be taken back any more.",
+    "to be released",
+    "released",
+)
+REDO = RedoScenes("Sync {} again?", "to be synced again")

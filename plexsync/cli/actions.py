@@ -1,0 +1,272 @@
+"""Actions in the terminal: their commands are wrapped from their table, and one function asks, does and tells."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+from rich.console import RenderableType
+
+from plexsync.actions.collections import named
+from plexsync.actions.model import (
+    Action,
+    ActionRequest,
+    ActionResult,
+    NotPossible,
+    PreviewRow,
+    Selection,
+    SubjectKind,
+    SubjectPreview,
+    Unfit,
+    Verb,
+)
+from plexsync.actions.scenes import RedoScenes
+from plexsync.actions.table import action_of
+from plexsync.app.database_files import half_mended, mend
+from plexsync.app.parts import Parts, opened
+from plexsync.app.settings import SettingsNeed
+from plexsync.cli.call import FAILED, FINE, Body, Call, Sharing, command
+from plexsync.cli.daemon.signals import Stop, stoppable
+from plexsync.cli.daemon.work_loop import Remaining, RemainingJobs, WorkLoop, WorkResult
+from plexsync.cli.start import Begun, begun
+from plexsync.cli.terminal.param_types import SceneNumber, When
+from plexsync.cli.terminal.preview_output import dry_run as sync_dry_run
+from plexsync.cli.terminal.prompts import confirmed
+from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
+from plexsync.cli.terminal.worker_hint import worker_hint
+from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.reports.format import local, safe, stamp
+from plexsync.reports.shapes.undo import RunList
+from plexsync.rules.job import COLLECTION, Kind
+from plexsync.rules.moments import milliseconds
+
+# The flows that keep a history of pushes, whose runs can be named.
+WITH_RUNS = {SubjectKind.SCENES: str(Kind.SCENE), SubjectKind.COLLECTIONS: COLLECTION}
+WHICH = {
+    SubjectKind.SCENES: "say which scenes: their numbers, --since WHEN, --run N, --all, or --runs to list runs",
+    SubjectKind.COLLECTIONS: "say which collections: their names or numbers, --since WHEN, --run N, --all, or --runs",
+    SubjectKind.PLAYS: "say which plays: the numbers of their scenes, --since WHEN, or --all",
+    SubjectKind.RESUME: "say which resume points: the numbers of their scenes, or --all",
+    SubjectKind.RATINGS: "say which ratings: the numbers of their scenes, --since WHEN, or --all",
+    SubjectKind.IMPORTS: "say which imports: their numbers, --since WHEN, or --all",
+}
+
+
+@dataclass(frozen=True)
+class SelectionOptions:
+    """The subjects as the command line names them."""
+
+    names: tuple[str, ...] = ()
+    every: bool = False
+    since: datetime | timedelta | None = None
+    run: int | None = None
+    library: str = ""
+    fields: tuple[str, ...] = ()
+
+    def selection(self, parts: Parts, subject: SubjectKind) -> Selection:
+        """The same as numbers and moments. Raises Unfit, and UsageError for what is no number of a scene."""
+        if subject is SubjectKind.COLLECTIONS:
+            ids = tuple(row.id for row in named(parts.store, self.names, self.library))
+        else:
+            ids = tuple(SceneNumber().convert(name, None, None) for name in self.names)
+        since = None if self.since is None else milliseconds(self.since, parts.clock.now())
+        return Selection(ids, self.every, since, self.run, self.library, self.fields)
+
+
+def action_command(
+    verb: Verb, subject: SubjectKind, text: str, *, every: str, since: str = "", run: str = "", of: bool = False
+) -> Sharing:
+    """The command of an action. `text` is its help, and the others that of its options ('': it has no such option).
+
+    `of`: with an option that names another kind of subject.
+    """
+
+    @click.pass_obj
+    def body(
+        call: Call, /, dry_run: bool, yes: bool, wait: bool, runs: bool = False, of: str | None = None, **options: Any
+    ) -> int:
+        chosen, wanted = SubjectKind(of or subject), SelectionOptions(**options)
+        choices = (wanted.names, wanted.every, wanted.since is not None, wanted.run is not None, runs)
+        if sum(map(bool, choices)) != 1:
+            raise click.UsageError(WHICH[chosen])
+        with fitting():
+            if runs:
+                return list_runs(call, chosen)
+            return acted(call, action_of(verb, chosen), wanted, dry_run=dry_run, yes=yes, wait=wait)
+
+    body.__doc__ = text
+    wrapped: Body = body
+    for option in reversed(_options(subject, every=every, since=since, run=run, of=of)):
+        wrapped = option(wrapped)
+    return command(verb.value)(wrapped)
+
+
+def _options(subject: SubjectKind, *, every: str, since: str, run: str, of: bool) -> list[Callable[[Body], Body]]:
+    is_collections = subject is SubjectKind.COLLECTIONS
+    options = [click.argument("names", metavar=f"[{'NAME' if is_collections else 'SCENE'}]...", nargs=-1)]
+    if of:
+        others = click.Choice([kind.value for kind in SubjectKind if kind is not subject])
+        options.append(click.option("--of", type=others, help="Of these instead of scenes."))
+    if is_collections or of:
+        options.append(
+            click.option("--library", metavar="NAME", default="", help="Collections in this library of Plex.")
+        )
+    options.append(click.option("--all", "every", is_flag=True, help=every))
+    if since:
+        options.append(click.option("--since", metavar="WHEN", type=When(), help=since))
+    if run:
+        options.append(click.option("--run", metavar="N", type=click.IntRange(min=1), help=run))
+        options.append(click.option("--runs", is_flag=True, help="List the runs and their numbers; changes nothing."))
+    return [
+        *options,
+        click.option("--dry-run", is_flag=True, help="Show what would be done; changes nothing."),
+        click.option("--yes", is_flag=True, help="Do not ask."),
+        click.option("--wait", is_flag=True, help="Return when it is done, with a summary."),
+    ]
+
+
+# --- what an action does ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def fitting() -> Iterator[None]:
+    """Tell what has no sense as a usage error."""
+    try:
+        yield
+    except Unfit as error:
+        raise click.UsageError(str(error)) from None
+
+
+def acted(
+    call: Call,
+    action: Action,
+    wanted: SelectionOptions,
+    *,
+    dry_run: bool = False,
+    yes: bool = False,
+    wait: bool = False,
+) -> int:
+    """Open, choose, show or ask, do, then wait or tell; returns the exit code."""
+    with fitting():
+        try:
+            return _act(call, action, wanted, dry_run=dry_run, yes=yes, wait=wait)
+        except NotPossible as error:
+            return call.refused(str(error), **action.carried([]).facts)
+
+
+def _act(call: Call, action: Action, wanted: SelectionOptions, *, dry_run: bool, yes: bool, wait: bool) -> int:
+    asks = action.asks_stash or dry_run
+    need = SettingsNeed.WORK if asks or wait else SettingsNeed.DATABASE
+    with begun(call, need=need) as start, stoppable() as stop:
+        if half_mended(start.address):
+            mend(start.address)
+        with opened(start.config, start.folder) as parts:
+            if refusal := action.refusal(parts):
+                return call.refused(refusal, **action.carried([]).facts)
+            start.tell(parts)
+            if asks and start.settings.away:
+                raise start.settings.away
+            selection = wanted.selection(parts, action.subject)
+            if asks:
+                start.ask(parts, *(READS if dry_run else (READ_STASH,)))
+            ids = action.choose(parts, selection)
+            asked = ActionRequest(parts, ids, selection)
+            if dry_run:
+                return _show(call, start, action, asked)
+            asks = bool(ids) and (len(ids) > 1 or action.always_asks) and not yes
+            if asks and not confirmed(action.question(asked)):
+                click.echo("plexsync: nothing was changed", err=True)
+                call.answer(action.carried([]).facts, lambda: None)
+                return FAILED
+            with ProgressBar(start.console, action.bar) as bar:
+                done = action.carry_out(replace(asked, progress=bar.at, stopping=stop.event.is_set))
+            busy, closed = parts.someone_works(), "" if wait or not action.kinds else start.ask(parts)
+        if wait and action.kinds:
+            return _wait(call, start, stop, action, done)
+    hint = f"; {worker_hint(busy, closed)}" if done.jobs else ""
+    call.answer(done.facts, lambda: say(paper(), f"{done.line}{hint}"))
+    return stop.code or _complain(done)
+
+
+def _complain(done: ActionResult) -> int:
+    """Say on standard error what was left alone; returns the exit code."""
+    for line in done.complaints:
+        click.echo(f"plexsync: {line}", err=True)
+    return FAILED if done.is_failed else FINE
+
+
+def _wait(call: Call, start: Begun, stop: Stop, action: Action, done: ActionResult) -> int:
+    """Work or watch until all are settled, and say how they stand then."""
+    is_scenes = action.subject is SubjectKind.SCENES
+    remaining = Remaining(done.jobs) if is_scenes else RemainingJobs(action.kinds, done.jobs)
+    ended = WorkResult()
+    if done.jobs:
+        with ProgressBar(start.console, action.working) as bar:
+            ended = WorkLoop(start, stop, bar, remaining, patient=True).run()
+    with opened(start.config, start.folder) as parts:
+        settled = action.settled(parts, done, remaining.count(parts))
+    reason = f"; {ended.reason}" if ended.reason else ""
+    facts = {**done.facts, **settled.facts, "why": ended.reason}
+    call.answer(facts, lambda: say(paper(), f"{settled.line}{reason}"))
+    complained = _complain(done)
+    return stop.code or (complained if settled.is_well else FAILED)
+
+
+# --- previews and runs -----------------------------------------------------------------------------------------------
+
+
+def _show(call: Call, start: Begun, action: Action, asked: ActionRequest) -> int:
+    """Show what would be done; writes nothing."""
+    if isinstance(action, RedoScenes):
+        shown = sync_dry_run(call, start, tuple(asked.ids), redo=True)
+        return _complain(action.left_alone(asked.parts, asked.selection)) or shown
+    return show_changes(call, action, action.preview(asked))
+
+
+def show_changes(call: Call, action: Action, preview: Iterable[SubjectPreview]) -> int:
+    """Show the rows of a preview; returns 1 if a subject could not be looked at."""
+    out, counts = paper(), Counter[str]()
+    facts: list[Mapping[str, object]] = []
+    rows: list[PreviewRow] = []
+    for shown in preview:
+        counts.update(shown.counts)
+        if call.json:
+            facts += [shown.facts] if shown.facts is not None else []
+        elif shown.error:
+            say(out, f"{shown.heading}: {safe(shown.error)}")
+        elif action.in_one_table:
+            rows += shown.changes
+        elif shown.changes:
+            out.print(_table(shown.heading, action, shown.changes))
+    if rows:
+        out.print(_table("", action, rows))
+    call.answer(action.report(counts, facts), lambda: say(out, action.summed(counts)))
+    return FAILED if counts["failed"] else FINE
+
+
+def _table(heading: str, action: Action, changes: Sequence[PreviewRow]) -> RenderableType:
+    """The changes of a subject; a column in which all rows are empty is left out."""
+    rows = [(change.part, change.change, change.now, change.then, change.note) for change in changes]
+    kept = [place for place in range(len(action.heads)) if any(row[place] for row in rows)]
+    return table(heading, [action.heads[place] for place in kept], [[row[place] for place in kept] for row in rows])
+
+
+def list_runs(call: Call, subject: SubjectKind) -> int:
+    """List the runs of pushes. Raises Unfit."""
+    if subject not in WITH_RUNS:
+        raise Unfit("--runs lists the runs of scenes and collections")
+    with begun(call) as start, opened(start.config, start.folder) as parts, parts.store.reading() as db:
+        runs = db.pushes.of_flow(WITH_RUNS[subject]).runs()
+    rows = [(f"{run.first}", local(run.start), local(run.end), f"{run.scenes:,}") for run in runs]
+    heads = ("run", "from", "until", subject.value)
+    drawn = table("Runs", heads, rows, right=(0, 3)) if rows else "nothing was pushed yet"
+    facts: RunList = {
+        "runs": [
+            {"run": run.first, "from": stamp(run.start), "until": stamp(run.end), "scenes": run.scenes} for run in runs
+        ]
+    }
+    call.answer(facts, lambda: paper().print(drawn))
+    return FINE

@@ -1,0 +1,259 @@
+"""Actions in the browser and for programs: a page that shows what one would do, its button, and the API.
+
+All of them are made from the table of actions (`plexsync.actions.table`).
+"""
+
+from collections.abc import Callable, Mapping
+from itertools import islice
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from plexsync.actions.model import (
+    Action,
+    ActionRequest,
+    ActionResult,
+    NotPossible,
+    Selection,
+    SubjectKind,
+    SubjectPreview,
+    Unfit,
+    Verb,
+)
+from plexsync.actions.table import action_of
+from plexsync.app.parts import Parts
+from plexsync.rules.errors import NeighbourError
+from plexsync.rules.job import COLLECTION, Kind
+from plexsync.rules.moments import milliseconds, moment_typed
+from plexsync.web.context import Busy
+from plexsync.web.pages import LARGEST_ID, MOST, Ask, PageNotFound, Wrong, action, page
+from plexsync.web.scene_pages import BUSY, asked_now, capitalized
+
+HERE = "/undo"
+# The number of subjects of which a page shows what would be done, and of runs that it lists.
+SHOWN, RUNS = 20, 20
+# Seconds after which a button that is about much stops; pressing it again goes on.
+LONG = 20.0
+# Selectors of the API, and what they are called in the address of a page.
+SELECTORS = ("all", "since", "run", "library")
+# What the API calls two actions on collections, since `take` hands them over there.
+API_NAMES = {
+    (SubjectKind.COLLECTIONS, "take"): Verb.HAND_OVER,
+    (SubjectKind.COLLECTIONS, "use-stash"): Verb.TAKE,
+}
+LEADS: Mapping[Verb, str] = {
+    Verb.UNDO: "What was there before comes back. What you have changed since stays. It is then left alone until you edit"
+    " it in Stash or redo it.",
+    Verb.RELEASE: "The values stay in Plex, and PlexSync's locks come off: from then on they are Plex's own, a refresh of"
+    " metadata may change them, and they can't be taken back any more.",
+    Verb.REDO: "The undo ends, and the worker syncs it again.",
+}
+BUTTONS: Mapping[Verb, str] = {
+    Verb.UNDO: "Take it back",
+    Verb.RELEASE: "Take the locks off",
+    Verb.REDO: "Redo",
+    Verb.AGAIN: "Check and send again",
+    Verb.KEEP: "Keep what Plex has",
+    Verb.TAKE: "Take what Stash says",
+    Verb.UNKEEP: "No longer keep",
+    Verb.SYNC: "Sync now",
+    Verb.HAND_OVER: "Hand over to PlexSync",
+}
+
+
+def _asked_action(ask: Ask) -> Action:
+    """The action in the path. Raises PageNotFound, and Wrong for a pair without sense."""
+    name, subject = str(ask.path.get("verb", "")), str(ask.path.get("subject", ""))
+    if subject not in list(SubjectKind):
+        raise PageNotFound
+    kind = SubjectKind(subject)
+    verb = API_NAMES.get((kind, name)) if ask.here.startswith("/api/") else None
+    if verb is None and name not in list(Verb):
+        raise PageNotFound
+    try:
+        return action_of(verb or Verb(name), kind)
+    except Unfit as error:
+        raise Wrong(str(error)) from None
+
+
+def _selection(
+    parts: Parts, kind: SubjectKind, ids: tuple[int, ...], selectors: Mapping[str, object], fields: tuple[str, ...] = ()
+) -> Selection:
+    """The selection that a request names. Raises Wrong, and PageNotFound for an unknown collection."""
+    since, run, library = selectors.get("since"), selectors.get("run"), selectors.get("library", "")
+    every = selectors.get("all") in (True, "1")
+    if "all" in selectors and not every:
+        raise Wrong("all must be true")
+    if run is not None and (not str(run).isdecimal() or not 1 <= int(str(run)) <= LARGEST_ID):
+        raise Wrong("run must be the number of a run")
+    by_library = bool(library) and not (ids or every)
+    if bool(ids) + every + (since is not None) + (run is not None) + by_library != 1 or not isinstance(library, str):
+        raise Wrong(f"say which: {kind.numbered}, all, since or run")
+    try:
+        moment = None if since is None else milliseconds(moment_typed(str(since)), parts.clock.now())
+    except ValueError as error:
+        raise Wrong(f"since {error}") from None
+    if kind is SubjectKind.COLLECTIONS and ids:
+        with parts.store.reading() as db:
+            if len(db.collections.of(ids)) < len(ids):
+                raise PageNotFound
+    number = None if run is None else int(str(run))
+    return Selection(ids, every or by_library, moment, number, library, fields)
+
+
+def carry_out(ask: Ask, action: Action, selection: Selection) -> ActionResult:
+    """Do it. Raises Wrong, NotPossible, NeighbourError and Busy."""
+    parts = ask.desk.parts
+    if refusal := action.refusal(parts):
+        raise Wrong(refusal)
+    try:
+        if not action.asks_stash:
+            result = action.carry_out(ActionRequest(parts, action.choose(parts, selection), selection))
+        else:
+            with ask.desk.looking(at_once=True) as parts:
+                ends = parts.clock.monotonic() + LONG
+                ids = action.choose(parts, selection)
+                asked = ActionRequest(parts, ids, selection, stopping=lambda: parts.clock.monotonic() > ends)
+                result = action.carry_out(asked)
+    except Unfit as error:
+        raise Wrong(str(error)) from None
+    return result
+
+
+# --- for programs ----------------------------------------------------------------------------------------------------
+
+
+def program(ask: Ask, body: Mapping[str, object]) -> tuple[Mapping[str, object], int]:
+    """As the command of this action with --yes and --json."""
+    return _program(ask, _asked_action(ask), body)
+
+
+def decision(subject: SubjectKind) -> Callable[[Ask, Mapping[str, object]], tuple[Mapping[str, object], int]]:
+    """A decision about what was edited in Plex, which the body names."""
+
+    def decided(ask: Ask, body: Mapping[str, object]) -> tuple[Mapping[str, object], int]:
+        name = body.get("decision")
+        if name not in (Verb.KEEP, Verb.TAKE, Verb.UNKEEP):
+            raise Wrong("decision must be one of keep, take, unkeep")
+        rest = {key: value for key, value in body.items() if key != "decision"}
+        return _program(ask, action_of(Verb(str(name)), subject), rest)
+
+    return decided
+
+
+def _program(ask: Ask, chosen: Action, body: Mapping[str, object]) -> tuple[Mapping[str, object], int]:
+    kind, part_word = chosen.subject, "parts" if chosen.subject is SubjectKind.COLLECTIONS else "fields"
+    if unknown := body.keys() - {kind.numbered, *SELECTORS, part_word}:
+        raise Wrong(
+            f"what can be said here: {', '.join((kind.numbered, *SELECTORS, part_word))}, and not {min(unknown)}"
+        )
+    numbers, fields = body.get(kind.numbered, []), body.get(part_word, [])
+    is_list = isinstance(numbers, list) and all(type(number) is int and 1 <= number <= LARGEST_ID for number in numbers)
+    if not is_list or not isinstance(numbers, list) or len(numbers) > MOST or (kind.numbered in body and not numbers):
+        raise Wrong(f"{kind.numbered} must be a list of 1 to {MOST} numbers of {kind.numbered}")
+    if not isinstance(fields, list) or not all(isinstance(name, str) for name in fields):
+        raise Wrong(f"{part_word} must be a list of names")
+    selectors = {name: body[name] for name in SELECTORS if name in body}
+    selection = _selection(ask.desk.parts, kind, tuple(dict.fromkeys(numbers)), selectors, tuple(fields))
+    try:
+        result = carry_out(ask, chosen, selection)
+    except NotPossible as error:
+        return {"error": str(error)}, 409
+    if result.jobs:
+        ask.desk.ask_servers()
+    return result.facts, 200
+
+
+# --- in the browser --------------------------------------------------------------------------------------------------
+
+
+def _of_form(ask: Ask, values: Mapping[str, str]) -> tuple[Action, Selection]:
+    chosen = _asked_action(ask)
+    numbers = values.get("pick", "")
+    if numbers and not (numbers.isdecimal() and 1 <= int(numbers) <= LARGEST_ID):
+        raise PageNotFound
+    selectors = {name: values[name] for name in SELECTORS if values.get(name)}
+    field = values.get("field", "")
+    fields = (field,) if field else ()
+    return chosen, _selection(ask.desk.parts, chosen.subject, (int(numbers),) if numbers else (), selectors, fields)
+
+
+def confirm(ask: Ask) -> Response:
+    """What the action would do, and the button that does it."""
+    chosen, selection = _of_form(ask, ask.query)
+    shown: list[SubjectPreview] = []
+    count, question, away = 0, "", chosen.refusal(ask.desk.parts)
+    try:
+        with ask.desk.looking() as parts:
+            ids = [] if away else chosen.choose(parts, selection)
+            count, question = len(ids), chosen.question(ActionRequest(parts, ids, selection))
+            if ids:
+                shown = list(islice(chosen.preview(ActionRequest(parts, ids[:SHOWN], selection)), SHOWN))
+    except NeighbourError as error:
+        away = str(error)
+    except Busy:
+        away = BUSY
+    except Unfit as error:
+        raise Wrong(str(error)) from None
+    names = ("pick", *SELECTORS, "field")
+    return ask.show(
+        "action.html",
+        question=question or f"{capitalized(chosen.verb)} {chosen.subject}",
+        lead=LEADS.get(chosen.verb, ""),
+        heads=chosen.heads,
+        shown=[subject for subject in shown if subject.changes or subject.error],
+        more=max(0, count - SHOWN),
+        subject=chosen.subject,
+        away=away,
+        path=ask.here,
+        label=BUTTONS[chosen.verb],
+        values={name: ask.query[name] for name in names if ask.query.get(name)},
+        back=_back(chosen, selection),
+    )
+
+
+def _back(chosen: Action, selection: Selection) -> str:
+    """The page that the action belongs to."""
+    if not selection.is_named or chosen.subject is SubjectKind.IMPORTS:
+        return HERE
+    return f"/{chosen.subject.numbered}/{selection.ids[0]}"
+
+
+def press(ask: Ask) -> Response:
+    """Do it, and show what came of it."""
+    chosen, selection = _of_form(ask, ask.form)
+    back = _back(chosen, selection)
+    try:
+        result = carry_out(ask, chosen, selection)
+    except Busy:
+        return ask.to(back, BUSY, well=False)
+    except (NotPossible, NeighbourError, Wrong) as error:
+        return ask.to(back, f"Nothing was changed: {error}", well=False)
+    sentences = [result.line] if result.jobs or not result.complaints else []
+    if result.jobs:
+        closed = ask.desk.ask_servers()
+        works = ask.desk.parts.someone_works()
+        hint = "the worker takes it at once" if works else "no worker is running: start plexsync serve"
+        sentences[0] += f"; {asked_now(closed) if closed else hint}"
+    words = " ".join(f"{capitalized(sentence)}." for sentence in (*sentences, *result.complaints))
+    return ask.to(back, words, well=not result.is_failed)
+
+
+def runs(ask: Ask) -> Response:
+    """The latest runs, each with a button that takes it back; and buttons for everything."""
+    flows = {SubjectKind.SCENES: Kind.SCENE, SubjectKind.COLLECTIONS: COLLECTION}
+    with ask.desk.parts.store.reading() as db:
+        latest = [(kind, run) for kind, flow in flows.items() for run in db.pushes.of_flow(flow).runs()[:RUNS]]
+        undone = len(db.memories.marks())
+        imports = db.imports.runs()
+    latest.sort(key=lambda entry: entry[1].end, reverse=True)
+    return ask.show("undo.html", runs=latest[:RUNS], undone=undone, imports=imports[-RUNS:][::-1], link=_link)
+
+
+def _link(verb: str, kind: str, **values: object) -> str:
+    """The address of the page that asks about an action."""
+    return f"/act/{kind}/{verb}?{urlencode(values)}"
+
+
+ACT = "/act/{subject}/{verb}"
+routes = [page(HERE, runs), page(ACT, confirm), action(ACT, press)]
