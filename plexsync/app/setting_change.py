@@ -38,6 +38,11 @@ ASIDE = " on the command line "
 Hide = Callable[[Loaded], None]
 
 
+def config_of(settings: Mapping[str, object]) -> PlexSyncConfig:
+    """Settings with these values and no other source, with stand-ins for missing required ones. Raises ConfigError."""
+    return load(environ={}, toml_path=None, overrides={**STAND_INS, **settings}).config
+
+
 def checked(where: SettingSources, texts: Mapping[str, str], *, hide: Hide) -> PlexSyncConfig:
     """Read typed values; raises ConfigError if one is invalid, or if it is the cause of a new problem with the others."""
     before = problems(where, hide=hide)
@@ -135,12 +140,10 @@ def typed_form(name: str, value: object) -> str | None:
     if isinstance(value, list | tuple):
         text = "; ".join(value) if name in WITH_SEMICOLONS else str(join_names(value))
     try:
-        read, meant = (
-            load(environ={}, toml_path=None, overrides={**STAND_INS, name: form}).config for form in (text, value)
-        )
+        read, meant = (getattr(config_of({name: form}), name) for form in (text, value))
     except ConfigError:
         return None
-    return text if getattr(read, name) == getattr(meant, name) else None
+    return text if read == meant else None
 
 
 def unguarded(config: PlexSyncConfig) -> str:
@@ -189,7 +192,7 @@ class FoundStash:
 def why_not(name: str, value: object) -> str:
     """Why a setting can't have this value, in words that follow "it"; '' if it can."""
     try:
-        load(environ={}, toml_path=None, overrides={**STAND_INS, name: value})
+        config_of({name: value})
     except ConfigError as error:
         return error.lines[0].partition(ASIDE)[2] or error.lines[0]
     return ""

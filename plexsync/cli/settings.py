@@ -1,31 +1,36 @@
 """The settings of this call, from its options; `plexsync.app.settings` does the rest."""
 
-import os
 from functools import partial
 from pathlib import Path
 
 from plexsync.app import settings as from_sources
 from plexsync.app.settings import Settings, SettingsNeed, SettingSources
 from plexsync.cli.call import Call
-from validation.sources import STAND_INS, Loaded, default_toml
+from validation.sources import STAND_INS, Loaded, load_here
 
 
 def toml_of(call: Call) -> Path:
     """The file with the settings of this call."""
-    return call.config_file or default_toml(os.environ)
+    return Path(call.sources.file)
 
 
 def sources(call: Call, *, new_file: bool = False) -> SettingSources:
     """The sources of this machine's settings; a `new_file`, or one that was not named explicitly, may be missing."""
-    data_dir = str(Path(call.data_dir).absolute()) if call.data_dir else None
-    named = call.config_file is not None or bool(os.environ.get("PLEXSYNC_CONFIG"))
+    own = call.sources
     return {
-        "environ": os.environ,
-        "toml_path": toml_of(call),
-        "overrides": {"data_dir": data_dir},
-        "may_be_missing": new_file or not named,
+        "environ": own.environ,
+        "toml_path": Path(own.file),
+        "overrides": {"data_dir": str(Path(own.data_dir).absolute()) if own.data_dir else None},
+        "may_be_missing": new_file or not own.named,
         "plex": call.chosen_plex,
     }
+
+
+def here_of(call: Call, *, new_file: bool = False) -> Loaded:
+    """The settings of this machine alone, with stand-ins for missing required ones. Raises ConfigError."""
+    loaded = load_here(**sources(call, new_file=new_file))
+    hide(call, loaded)
+    return loaded
 
 
 def settings(call: Call, need: SettingsNeed) -> Settings:

@@ -24,13 +24,14 @@ from plexsync.app.setting_change import (
     FoundStash,
     address,
     change_of,
+    config_of,
     like_a_secret,
     overriding,
     why_not,
     write_into,
 )
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
-from plexsync.cli.settings import hide, sources, toml_of
+from plexsync.cli.settings import here_of, toml_of
 from plexsync.cli.setup.finder import ADDRESS, KEY, STASH, TOKEN, Finder, FoundPaths, Given
 from plexsync.cli.setup.steps import plex_settings, written_rules
 from plexsync.cli.start import logged
@@ -39,7 +40,7 @@ from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.rules.errors import NeighbourError, Unusable
 from validation.config import SECRETS
 from validation.redact import MASK, Redactor
-from validation.sources import ConfigError, load, load_here
+from validation.sources import ConfigError
 
 
 def _no_secret(_context: click.Context, option: click.Parameter, value: str) -> str:
@@ -121,8 +122,7 @@ def _set_up(call: Call, options: Callable[[], Given], *, yes: bool) -> int:
     """Find everything, show it, and write the file if you agree; returns the exit code."""
     file = toml_of(call)
     with logged(call, level="error") as (console, _):
-        here = load_here(**sources(call, new_file=True))
-        hide(call, here)
+        here = here_of(call, new_file=True)
         if here.servers:
             problem = f"{file.name} has [[plex]] entries, and init sets up a single Plex server"
             raise ConfigError([f"{problem}: plexsync config edit opens the file, and plexsync doctor checks it"])
@@ -131,7 +131,7 @@ def _set_up(call: Call, options: Callable[[], Given], *, yes: bool) -> int:
         try:
             findings.find()
             # The settings have to be valid when they are read back.
-            load(environ={}, toml_path=None, overrides=findings.settings(call))
+            config_of(findings.settings(call))
             change = change_of(file, findings.settings(call))
             kept = change.copy_name()
             is_agreed = yes or _agrees(person, findings.settings(call), change, kept)

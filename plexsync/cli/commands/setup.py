@@ -14,13 +14,20 @@ import click
 
 from plexsync.app.clients import SignIn, asking_stash
 from plexsync.app.parts import Parts, opened
-from plexsync.app.setting_change import PLEX_PORT, address, reach_plex, why_not
-from plexsync.app.settings import PLUGIN, SettingsNeed
+from plexsync.app.setting_change import (
+    PLEX_PORT,
+    address,
+    check_written_counts,
+    reach_plex,
+    typed_form,
+    why_not,
+    write_into,
+)
+from plexsync.app.settings import PLUGIN, SettingsNeed, settings_in_stash
 from plexsync.cli.call import FINE, Call, Sharing, family
-from plexsync.cli.settings import hide, sources
+from plexsync.cli.settings import here_of, hide, sources, toml_of
 from plexsync.cli.setup.longer_step import StepFile, longer_step
 from plexsync.cli.setup.notes import LASTS, Pin, SetupNotes, SetupStage, load_notes, save_notes, without_tokens
-from plexsync.cli.setup.settings_writing import write_settings
 from plexsync.cli.setup.steps import (
     PathLesson,
     account_of,
@@ -35,8 +42,9 @@ from plexsync.engine.clock import SystemClock
 from plexsync.engine.tickets import READS
 from plexsync.rules.errors import Barred, NeighbourError, Unusable
 from plexsync.store import setup_files
+from validation.config import SECRETS
 from validation.locations import TOML as TOML_FILE
-from validation.sources import ConfigError, Loaded, load, load_here
+from validation.sources import TOML, ConfigError, Loaded, load
 
 NO_FOLDER = "this is for the page of PlexSync in Stash: in a terminal, use plexsync init"
 LONGEST = 20_000  # characters of typed rules
@@ -57,8 +65,26 @@ class SetupStep:
         return _answered(self.call, notes.public())
 
     def write(self, settings: Mapping[str, object], notes: SetupNotes) -> int:
-        """Write these settings, and keep the notes; what longer steps found before is not true any more."""
-        write_settings(self.call, self.here, settings)
+        """Write these settings, and keep the notes; what longer steps found before is not true any more.
+
+        Settings are written into Stash, where the plugin's are (None removes one). Stash shows its settings to everyone who
+        can open them, so the token is written into plexsync.toml; so is a setting that is there already, or that a field of
+        Stash can't express, since that file wins. Raises ConfigError if another source would win, NeighbourError. Either
+        all are written, or the message says which part is not.
+        """
+        here = self.here
+        check_written_counts(here, settings, "of Stash, and wins over what is chosen here: remove it there")
+        in_stash = {
+            name: None if name in SECRETS or here.origin[name] == TOML else typed_form(name, value) if value else ""
+            for name, value in settings.items()
+        }
+        if in_file := {name: value for name, value in settings.items() if in_stash[name] is None}:
+            write_into(toml_of(self.call), in_file)
+        with closing(asking_stash(here.config)) as stash:
+            before = stash.plugin_settings(PLUGIN)
+            after = {name: value for name, value in {**before, **in_stash}.items() if value is not None}
+            if after != before:
+                stash.configure_plugin(PLUGIN, after)
         self.forget_results()
         return self.keep(notes)
 
@@ -88,8 +114,7 @@ def _step(call: Call) -> Iterator[SetupStep]:
     if not os.environ.get("PLEXSYNC_CONFIG"):
         call.config_file = call.config_file or folder / TOML_FILE
     with logged(call, level="error"):
-        here = load_here(**sources(call, new_file=True))
-        hide(call, here)
+        here = here_of(call, new_file=True)
         notes = load_notes(folder) or SetupNotes()
         call.hide(*notes.secrets())
         yield SetupStep(call, folder, here, notes)
@@ -106,8 +131,7 @@ def state(call: Call) -> int:
     """Say what a set-up would ask for first: `sign-in` if Plex is not known yet, nothing if it is."""
     with _step(call) as step:
         try:
-            with closing(asking_stash(step.here.config)) as stash:
-                saved = stash.plugin_settings(PLUGIN)
+            saved = settings_in_stash(step.here.config, PLUGIN)
             hide(call, load(**sources(call, new_file=True), plugin_settings=saved))
         except NeighbourError as error:
             raise ConfigError([f"{error}: Stash holds the settings of its plugin"]) from None

@@ -21,6 +21,7 @@ from plexsync.app.setting_change import (
     FoundPlex,
     FoundStash,
     address,
+    config_of,
     like_a_secret,
     reach_plex,
     reach_stash,
@@ -48,7 +49,7 @@ from plexsync.reports.format import lasting, many, safe
 from plexsync.rules.errors import Barred, NeighbourError, Unusable
 from plexsync.rules.text import fold
 from validation import path_rules
-from validation.sources import DEFAULT, STAND_INS, ConfigError, Loaded, load
+from validation.sources import DEFAULT, STAND_INS, ConfigError, Loaded
 
 # The options that answer a question too.
 ADDRESS, TOKEN, STASH, KEY = "--plex-url URL", "--plex-token-file FILE", "--stash-url URL", "--stash-api-key-file FILE"
@@ -308,7 +309,7 @@ class Finder:
             "tls_ca_file": self.here.config.tls_ca_file,
             "path_map": from_options or list(self.here.config.path_map),
         }
-        config = load(environ={}, toml_path=None, overrides=settings).config
+        config = config_of(settings)
         with tempfile.TemporaryDirectory(prefix="plexsync-init-") as place, opened(config, Path(place)) as parts:
             with LiveLine(person.console) as line:
                 lesson = PathLesson(parts, lambda words: line.show(f"comparing file names: {words}"))
@@ -345,8 +346,7 @@ class Finder:
             "Rule", option="--path-map RULE", wrong=lambda text: why_not("path_map", [*lines, text]) if text else ""
         ):
             lines.append(typed)
-        read = load(environ={}, toml_path=None, overrides={**STAND_INS, "path_map": lines}).config
-        rules = path_rules.pairs(read.path_map)
+        rules = path_rules.pairs(config_of({"path_map": lines}).path_map)
         lookup = lesson.look_up(rules)
         person.tell(f"With these rules: {_lookup_words(lookup)}")
         return FoundPaths(rules, lookup)
