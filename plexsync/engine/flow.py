@@ -107,11 +107,12 @@ class Journal(Protocol[E_contra]):
 
     def distrust(self, tx: Writer, errand: E_contra) -> None:
         """Mark the data read for the errand as stale: the next look reads it anew. Withdraws it as well, unless `begun`."""
-        ...
+        if not errand.begun:
+            self.withdraw(tx, [errand])
 
     def reopen(self, tx: Writer, errand: E_contra, until: int) -> None:
         """Record that the errand lost its job in flight: until `until` it may arrive after the writes of the new holder."""
-        ...
+        self.prolong(tx, [errand], until)
 
     def close(self, tx: Writer, errands: Sequence[E_contra], *, now: int, until: int) -> None:
         """Save these errands as read back and done. A part with unknown outcome may take effect until `until`."""

@@ -8,7 +8,7 @@ from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
 from plexsync.flows.collections.comparison import all_rows
-from plexsync.flows.collections.errands import CollectionErrand, CollectionJournal, move_scenes
+from plexsync.flows.collections.errands import CollectionJournal, CollectionWrite, move_scenes
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.push import MOVES, OTHER_REQUESTS, CollectionPusher
 from plexsync.flows.collections.records import IN_STEP, CollectionFinding, digest
@@ -54,7 +54,7 @@ class CollectionFlow:
         self._parts = parts
         self._store = parts.store
         self._looker = parts.looker
-        self._pusher = CollectionPusher(parts.plex, parts.looker, parts.gates, max_retries=parts.max_retries)
+        self._pusher = CollectionPusher(parts.plex, parts.looker, max_retries=parts.max_retries)
         self._undo = CollectionUndo(parts.store, parts.looker, parts.gates)
         self.journal = CollectionJournal()
         self.requests = MOVES + OTHER_REQUESTS + (PICTURE_REQUESTS if parts.looker.pictures else 0)
@@ -83,7 +83,7 @@ class CollectionFlow:
 
     def save(
         self, tx: Writer, findings: Sequence[tuple[Job, CollectionFinding]], *, now: int, until: int
-    ) -> Mapping[str, Sequence[CollectionErrand]]:
+    ) -> Mapping[str, Sequence[CollectionWrite]]:
         """Save what was found, and each push before it is sent."""
         found = [(job, finding, finding.row) for job, finding in findings if finding.row and finding.error is None]
         ended = self._parts.expiry.ended()
@@ -98,7 +98,7 @@ class CollectionFlow:
     @staticmethod
     def _saved(
         tx: Writer, job: Job, finding: CollectionFinding, last_row: CollectionRow, ended: int, until: int
-    ) -> list[CollectionErrand]:
+    ) -> list[CollectionWrite]:
         row, sight = _as_found(last_row, finding, ended), finding.sight
         errands = []
         if sight is not None and sight.plan.edit:
@@ -106,31 +106,31 @@ class CollectionFlow:
             # What is only known to be in step after the push stays as it was.
             row = replace(row, pushing=(*row.pushing, entry), stamp=last_row.stamp, desired=last_row.desired)
             errands.append(
-                CollectionErrand(
+                CollectionWrite(
                     job=job,
                     key=sight.item.key,
                     desired=finding.desired,
                     finding=finding,
                     row=row,
-                    sight=sight,
+                    target=sight,
                     entry=entry,
                 )
             )
         tx.collections.save(replace(row, name=last_row.name) if _is_renamed(last_row, finding) else row)
         return errands
 
-    def will_send(self, errands: Sequence[CollectionErrand]) -> None:
+    def will_send(self, errands: Sequence[CollectionWrite]) -> None:
         """Nothing outlives the database."""
 
-    def requires(self, errand: CollectionErrand) -> Collection[Gate]:
+    def requires(self, errand: CollectionWrite) -> Collection[Gate]:
         """The write gate of Plex, and the read gate of Stash if a picture must be read again."""
         return (WRITE_PLEX, READ_STASH) if self._pusher.lacks_picture(errand) else (WRITE_PLEX,)
 
-    def send(self, errand: CollectionErrand) -> None:
+    def send(self, errand: CollectionWrite) -> None:
         """Send the parts that change."""
         self._pusher.send(errand)
 
-    def read_back(self, errands: Sequence[CollectionErrand]) -> None:
+    def read_back(self, errands: Sequence[CollectionWrite]) -> None:
         """Read the collections as they are now."""
         self._pusher.read_back(errands)
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Errand
+from plexsync.engine.flow import Errand, Journal
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Done, Outcome, Waiting
 from plexsync.rules.marked_plays import MarkDecisions
@@ -111,7 +111,7 @@ def _withdrawn(errand: PlaysErrand, moment: int, now: RememberedPlay) -> Remembe
     return replace(before, undo=now.undo)
 
 
-class PlaysJournal:
+class PlaysJournal(Journal[PlaysErrand]):
     """The saved record of requests whose result is unknown: rows in the states `adding` and `removing`."""
 
     @staticmethod
@@ -130,15 +130,6 @@ class PlaysJournal:
             tx.plays.save(
                 id, created_at, {moment: _withdrawn(errand, moment, play) for moment, play in open_now.items()}
             )
-
-    def distrust(self, tx: Writer, errand: PlaysErrand) -> None:
-        """Withdraw it unless it was begun; every look reads anew."""
-        if not errand.begun:
-            self.withdraw(tx, [errand])
-
-    def reopen(self, tx: Writer, errand: PlaysErrand, until: int) -> None:
-        """A request that lost its job may still arrive: what is open of it stays open until then."""
-        self.prolong(tx, [errand], until)
 
     def close(self, tx: Writer, errands: Sequence[PlaysErrand], *, now: int, until: int) -> None:  # noqa: ARG002
         """Save what follows from the answers."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from plexsync.engine.flow import Errand
+from plexsync.engine.flow import Errand, Journal
 from plexsync.flows.plays.rating_bases import item_rating, save_bases
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item
@@ -85,7 +85,7 @@ class RatingErrand(Errand):
             self.outcome = Done()
 
 
-class RatingJournal:
+class RatingJournal(Journal[RatingErrand]):
     """The saved record of ratings whose arrival is unknown: rows with a `pending` request."""
 
     @staticmethod
@@ -100,15 +100,6 @@ class RatingJournal:
         for errand in errands:
             rows = {key: errand.before.get(key) for key in errand.rows}
             tx.ratings.save(errand.job.id, errand.scene.created_at, rows)
-
-    def distrust(self, tx: Writer, errand: RatingErrand) -> None:
-        """Withdraw it unless it was begun; every look reads anew."""
-        if not errand.begun:
-            self.withdraw(tx, [errand])
-
-    def reopen(self, tx: Writer, errand: RatingErrand, until: int) -> None:
-        """A request that lost its job may still arrive: it stays open until then."""
-        self.prolong(tx, [errand], until)
 
     def close(self, tx: Writer, errands: Sequence[RatingErrand], *, now: int, until: int) -> None:  # noqa: ARG002
         """Save what was read, and queue what has to follow."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Errand
+from plexsync.engine.flow import Errand, Journal
 from plexsync.flows.plays.errands import PlaysErrand, PlaysFinding, PlaysJournal, ResumeFinding
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.rules.item import Item
@@ -70,7 +70,7 @@ class ResumeJournal:
             tx.watches.save(errand.job.id, errand.created_at, errand.after)
 
 
-class WatchJournal:
+class WatchJournal(Journal[PlaysErrand | ResumeErrand]):
     """The saved record of a flow that writes plays and resume points."""
 
     def __init__(self) -> None:
@@ -86,15 +86,6 @@ class WatchJournal:
         """Go back to what was remembered before: these requests were never sent."""
         self._plays.withdraw(tx, of_plays(errands))
         self._resume.withdraw(tx, _of_resume(errands))
-
-    def distrust(self, tx: Writer, errand: PlaysErrand | ResumeErrand) -> None:
-        """Withdraw it unless it was begun; every look reads anew."""
-        if not errand.begun:
-            self.withdraw(tx, [errand])
-
-    def reopen(self, tx: Writer, errand: PlaysErrand | ResumeErrand, until: int) -> None:
-        """A request that lost its job may still arrive: what is open of it stays open until then."""
-        self.prolong(tx, [errand], until)
 
     def close(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand], *, now: int, until: int) -> None:
         """Save what follows from the answers."""

@@ -11,7 +11,7 @@ from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
 from plexsync.flows.scenes.choice_records import GIVEN
-from plexsync.flows.scenes.errands import SceneErrand, SceneJournal, record_left_out, save_choices
+from plexsync.flows.scenes.errands import SceneJournal, SceneWrite, record_left_out, save_choices
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe
 from plexsync.flows.scenes.old_lists import note_old_lists
@@ -94,7 +94,7 @@ class SceneFlow:
 
     def save(
         self, tx: Writer, findings: Sequence[tuple[Job, Inspection]], *, now: int, until: int
-    ) -> Mapping[str, Sequence[SceneErrand]]:
+    ) -> Mapping[str, Sequence[SceneWrite]]:
         """Save names, shown objects and the findings of the inspection, and an entry for each edit."""
         sights = [sight for _, sight in findings]
         gone = {sight.id for sight in sights if sight.error is None and isinstance(sight.outcome or sight.ends, Gone)}
@@ -120,7 +120,7 @@ class SceneFlow:
         everything = self._errands(tx, to_work, until)
         for number, errand in enumerate(everything, start=self._looker.recovery.number(tx, len(everything))):
             errand.entry_number = number
-        errands: dict[str, list[SceneErrand]] = {job.token: [] for job, _ in to_work}
+        errands: dict[str, list[SceneWrite]] = {job.token: [] for job, _ in to_work}
         for errand in everything:
             errands[errand.job.token].append(errand)
         if any(target.old_lists for sight in sights for target in sight.targets):
@@ -129,7 +129,7 @@ class SceneFlow:
             observe(tx, sights, now)
         return errands
 
-    def will_send(self, errands: Sequence[SceneErrand]) -> None:
+    def will_send(self, errands: Sequence[SceneWrite]) -> None:
         """Record what is about to be sent in the journal of writes, which outlives the database."""
         self._looker.recovery.will_send(
             [
@@ -139,31 +139,32 @@ class SceneFlow:
         )
 
     @staticmethod
-    def _errands(tx: Writer, to_work: Sequence[tuple[Job, Inspection]], until: int) -> list[SceneErrand]:
+    def _errands(tx: Writer, to_work: Sequence[tuple[Job, Inspection]], until: int) -> list[SceneWrite]:
         pushes = [(job, sight, target) for job, sight in to_work for target in sight.targets if target.has_work]
         numbers = tx.pushings.add_all((sight.id, target.item.key, target.entry(until)) for _, sight, target in pushes)
         return [
-            SceneErrand(
+            SceneWrite(
                 job=job,
                 key=target.item.key,
                 desired=sight.desired,
                 sight=sight,
                 target=target,
                 number=number,
+                undone=sight.undone,
                 memory=target.plan.memory,
             )
             for (job, sight, target), number in zip(pushes, numbers, strict=True)
         ]
 
-    def requires(self, errand: SceneErrand) -> Collection[Gate]:
+    def requires(self, errand: SceneWrite) -> Collection[Gate]:
         """The write gate of Plex, and the read gate of Stash if a picture must be read again."""
         return (WRITE_PLEX, READ_STASH) if self._pusher.lacks_picture(errand) else (WRITE_PLEX,)
 
-    def send(self, errand: SceneErrand) -> None:
+    def send(self, errand: SceneWrite) -> None:
         """Send the pictures, then the edit."""
         self._pusher.send(errand)
 
-    def read_back(self, errands: Sequence[SceneErrand]) -> None:
+    def read_back(self, errands: Sequence[SceneWrite]) -> None:
         """Read the items as they are now."""
         self._pusher.read_back(errands)
         self._looker.recovery.was_read(
