@@ -11,9 +11,9 @@ from contextlib import suppress
 
 import pytest
 
-from plexsync.flows.collections.decisions import decide_parts
+from plexsync.flows.collections.decisions import CollectionDecisions
 from plexsync.flows.collections.undo import mark_collections_undone, redo_collections
-from plexsync.flows.scenes.drift import DriftAnswer
+from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
 from plexsync.plex.artwork import key_of as picture_key
 from plexsync.rules.errors import NeighbourError
 from plexsync.simulator.http import Fault, Request
@@ -138,7 +138,9 @@ class Day:
     def decide(self) -> None:
         worker, answer = self.house.worker, self.dice.choice(list(DriftAnswer))
         with suppress(NeighbourError):
-            decide_parts(self.house.store, worker.dressing.looker, worker.gates, self.house.clock, self.some(), answer)
+            looker = worker.dressing.looker
+            decisions = CollectionDecisions(self.house.store, looker.look, worker.gates, self.house.clock)
+            decisions.decide(self.some(), answer, DriftFilter())
 
     def some(self) -> list[int]:
         known = sorted(row.id for row in rows(self.house).values())
