@@ -38,20 +38,18 @@ class CollectionWrite(ObjectWrite):
         """The object, as the pictures of scenes are read."""
         return pictured(self.row, self.finding.source)
 
+    def prolong(self, tx: Writer, until: int) -> None:
+        """Extend the saved push until `until`."""
+        before, self.entry = self.entry, replace(self.entry, until=until)
+        _change(tx, self, without=before, add=self.entry)
+
+    def withdraw(self, tx: Writer) -> None:
+        """Remove the push. Nothing of it can be in Plex."""
+        _change(tx, self, without=self.entry)
+
 
 class CollectionJournal(ObjectJournal[CollectionWrite]):
     """The `plexsync.engine.flow.Journal` of collections: each row holds its pushes of unknown result."""
-
-    def prolong(self, tx: Writer, errands: Sequence[CollectionWrite], until: int) -> None:
-        """Extend the saved pushes until `until`."""
-        for errand in errands:
-            before, errand.entry = errand.entry, replace(errand.entry, until=until)
-            _change(tx, errand, without=before, add=errand.entry)
-
-    def withdraw(self, tx: Writer, errands: Sequence[CollectionWrite]) -> None:
-        """Remove the pushes. Nothing of them can be in Plex."""
-        for errand in errands:
-            _change(tx, errand, without=errand.entry)
 
     def close(self, tx: Writer, errands: Sequence[CollectionWrite], *, now: int, until: int) -> None:
         """Save what was read back, and record its changes."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Canary, ChangeNotice
+from plexsync.engine.flow import Canary, ChangeNotice, Flow
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
 from plexsync.flows.collections.comparison import all_rows
@@ -43,19 +43,16 @@ class CollectionParts:
     is_on: bool
 
 
-class CollectionFlow:
+class CollectionFlow(CollectionUndo, Flow[CollectionFinding, CollectionWrite]):
     """Keeps the collections in Plex as their objects in Stash say."""
 
-    kind: str = COLLECTION
     gates: Collection[Gate] = (READ_PLEX, WRITE_PLEX, READ_STASH)
     writes: Gate = WRITE_PLEX
 
     def __init__(self, parts: CollectionParts) -> None:
+        super().__init__(parts.store, parts.looker, parts.gates)
         self._parts = parts
-        self._store = parts.store
-        self._looker = parts.looker
         self._pusher = CollectionPusher(parts.plex, parts.looker, max_retries=parts.max_retries)
-        self._undo = CollectionUndo(parts.store, parts.looker, parts.gates)
         self.journal = CollectionJournal()
         self.requests = MOVES + OTHER_REQUESTS + (PICTURE_REQUESTS if parts.looker.pictures else 0)
 
@@ -75,9 +72,6 @@ class CollectionFlow:
     def look(self, ids: Sequence[int]) -> Sequence[CollectionFinding]:
         """Inspect the collections, and what would have to change."""
         return self._looker.look(ids)
-
-    def worked(self, findings: Sequence[CollectionFinding]) -> None:
-        """Nothing helps those that could not be dressed."""
 
     # --- push --------------------------------------------------------------------------------------------------------
 
@@ -118,9 +112,6 @@ class CollectionFlow:
             )
         tx.collections.save(replace(row, name=last_row.name) if _is_renamed(last_row, finding) else row)
         return errands
-
-    def will_send(self, errands: Sequence[CollectionWrite]) -> None:
-        """Nothing outlives the database."""
 
     def requires(self, errand: CollectionWrite) -> Collection[Gate]:
         """The write gate of Plex, and the read gate of Stash if a picture must be read again."""
@@ -179,19 +170,6 @@ class CollectionFlow:
         """Those of these collections that are known."""
         with self._store.reading() as db:
             return db.collections.of(ids).keys()
-
-    def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
-        """Nothing: a collection is forgotten once nothing of PlexSync's is left in it."""
-
-    # --- undo --------------------------------------------------------------------------------------------------------
-
-    def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
-        """Read what these collections should show now. They stay undone while that stays the same."""
-        return self._undo.recall(ids)
-
-    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
-        """Save that a collection is undone, and what it should show now."""
-        return self._undo.undo(tx, id, recalled, mark, now=now)
 
 
 def _is_renamed(row: CollectionRow, finding: CollectionFinding) -> bool:

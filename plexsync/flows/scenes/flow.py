@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from itertools import chain
 
-from plexsync.engine.flow import Canary, ChangeNotice
+from plexsync.engine.flow import Canary, ChangeNotice, Flow
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
 from plexsync.flows.scenes.choice_records import GIVEN
@@ -33,13 +33,12 @@ from plexsync.store.database import Database, Writer
 PICTURE_REQUESTS = 2 * (5 + len(LAGS)) + 2
 
 
-class SceneFlow:
+class SceneFlow(SceneUndo, Flow[Inspection, SceneWrite]):
     """Keeps scenes in sync. `scans` requests scans for files that are not in Plex, if that is enabled.
 
     `observing` are told the inspected scenes, in the transaction that saves them, for what else depends on their items.
     """
 
-    kind: str = Kind.SCENE.value
     gates: Collection[Gate] = (READ_PLEX, WRITE_PLEX, READ_STASH)
     writes: Gate = WRITE_PLEX
 
@@ -55,14 +54,12 @@ class SceneFlow:
         scans: Scans | None = None,
         observing: Sequence[Observe] = (),
     ) -> None:
+        super().__init__(looker, gates)
         self._store = store
         self._stash = stash
-        self._looker = looker
-        self._gates = gates
         self._pusher = Pusher(store, plex, looker, gates, max_retries=max_retries)
         self._scans = scans
         self._observing = observing
-        self._undo = SceneUndo(looker, gates)
         self.journal = SceneJournal()
         self.requests = (PICTURE_REQUESTS if looker.pictured else 1) + looker.choice_requests
 
@@ -245,16 +242,6 @@ class SceneFlow:
             tx.memories.forget([id])
             tx.pushings.forget([id])
             tx.bindings.forget_scenes([id])
-
-    # --- undo --------------------------------------------------------------------------------------------------------
-
-    def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
-        """Read what Stash says about these scenes now. They stay undone while that stays the same."""
-        return self._undo.recall(ids)
-
-    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
-        """Save for every item of a scene that it is undone, and what Stash says now."""
-        return self._undo.undo(tx, id, recalled, mark, now=now)
 
 
 def _save_picture_notes(tx: Writer, sight: Inspection, now: int) -> None:
