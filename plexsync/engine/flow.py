@@ -17,13 +17,13 @@ lets the next look tell whose value it finds. A flow leaves out the methods that
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from plexsync.engine.tickets import Gate, Ticket
 from plexsync.engine.undo import Undoing
 from plexsync.rules.errors import Neighbour, NeighbourError
-from plexsync.rules.job import Job, Outcome
+from plexsync.rules.job import Done, Job, Outcome
 from plexsync.store.database import Writer
 
 # A harmless request of the same type as the failed ones. Returns whether it was answered. Raises NeighbourError.
@@ -40,33 +40,25 @@ class ChangeNotice:
     id: int
 
 
-class Observation(Protocol):
-    """The result of inspecting one job."""
+@dataclass(frozen=True)
+class Observation:
+    """The result of inspecting the job with this id.
 
-    @property
-    def id(self) -> int:
-        """The id of the job."""
-        ...
+    `outcome` is that of the job if nothing has to be sent, None if something may have to be. `ends` is its outcome after
+    everything was sent and read back correctly. `error`: a read that failed for this job alone; the engine decides by
+    evidence whether the job is to blame.
+    """
 
-    @property
-    def outcome(self) -> Outcome | None:
-        """The outcome of the job if nothing has to be sent; None if something may have to be."""
-        ...
-
-    @property
-    def ends(self) -> Outcome:
-        """The outcome of the job after everything was sent and read back correctly."""
-        ...
-
-    @property
-    def error(self) -> NeighbourError | None:
-        """A read that failed for this job alone. The engine decides by evidence whether the job is to blame."""
-        ...
+    id: int
+    _: KW_ONLY
+    outcome: Outcome | None = None
+    ends: Outcome = field(default_factory=Done)
+    error: NeighbourError | None = None
 
     @property
     def desired(self) -> str:
         """A hash of the desired values, to tell a new request from the one that died."""
-        ...
+        return ""
 
 
 @dataclass(eq=False, kw_only=True)

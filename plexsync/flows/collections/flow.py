@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Canary, ChangeNotice, Flow
+from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
 from plexsync.flows.collections.comparison import all_rows
@@ -15,6 +15,7 @@ from plexsync.flows.collections.records import IN_STEP, CollectionFinding, diges
 from plexsync.flows.collections.undo import CollectionUndo
 from plexsync.flows.scenes.collection_names import RenamedCollection, save_renames
 from plexsync.flows.scenes.flow import PICTURE_REQUESTS
+from plexsync.flows.scenes.object_writes import ObjectFlow
 from plexsync.flows.scenes.push import Pusher
 from plexsync.rules.collection_servers import PlexCollections, StashCollections
 from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow
@@ -43,11 +44,8 @@ class CollectionParts:
     is_on: bool
 
 
-class CollectionFlow(CollectionUndo, Flow[CollectionFinding, CollectionWrite]):
+class CollectionFlow(CollectionUndo, ObjectFlow[CollectionFinding, CollectionWrite]):
     """Keeps the collections in Plex as their objects in Stash say."""
-
-    gates: Collection[Gate] = (READ_PLEX, WRITE_PLEX, READ_STASH)
-    writes: Gate = WRITE_PLEX
 
     def __init__(self, parts: CollectionParts) -> None:
         super().__init__(parts.store, parts.looker, parts.gates)
@@ -112,18 +110,6 @@ class CollectionFlow(CollectionUndo, Flow[CollectionFinding, CollectionWrite]):
             )
         tx.collections.save(replace(row, name=last_row.name) if _is_renamed(last_row, finding) else row)
         return errands
-
-    def requires(self, errand: CollectionWrite) -> Collection[Gate]:
-        """The write gate of Plex, and the read gate of Stash if a picture must be read again."""
-        return (WRITE_PLEX, READ_STASH) if self._pusher.lacks_picture(errand) else (WRITE_PLEX,)
-
-    def send(self, errand: CollectionWrite) -> None:
-        """Send the parts that change."""
-        self._pusher.send(errand)
-
-    def read_back(self, errands: Sequence[CollectionWrite]) -> None:
-        """Read the collections as they are now."""
-        self._pusher.read_back(errands)
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""

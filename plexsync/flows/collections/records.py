@@ -3,15 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from plexsync.engine.flow import Observation
 from plexsync.flows.scenes.inspection_records import PlannedObject
 from plexsync.rules.collection_servers import CollectionSource
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.collections import CollectionRow, Owner
 from plexsync.rules.desired import Profile
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import Done, Outcome
 from plexsync.rules.memory import undone
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Image, Scene
@@ -55,7 +54,7 @@ class CollectionSight(PlannedObject):
 
 
 @dataclass(frozen=True)
-class CollectionFinding:
+class CollectionFinding(Observation):
     """The inspection of one collection: a `sight` of it to bring in step, or an `outcome`, or an `error` of it alone.
 
     `row` is what was remembered, `name` the name that scenes carry from now on, `template_name` the one that the template
@@ -64,7 +63,6 @@ class CollectionFinding:
     name now, so its scenes move to one of its own.
     """
 
-    id: int
     row: CollectionRow | None = None
     source: CollectionSource | None = None
     sight: CollectionSight | None = None
@@ -78,9 +76,6 @@ class CollectionFinding:
     leaves: bool = False
     is_named: bool = False
     parts: bool = False
-    outcome: Outcome | None = None
-    ends: Outcome = field(default_factory=Done)
-    error: NeighbourError | None = None
 
     @property
     def key(self) -> str:

@@ -5,8 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Errand
-from plexsync.rules.errors import NeighbourError
+from plexsync.engine.flow import Errand, Observation
 from plexsync.rules.job import Done, Outcome, Waiting
 from plexsync.rules.marked_plays import MarkDecisions
 from plexsync.rules.plays import Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
@@ -26,20 +25,16 @@ class ResumeFinding:
 
 
 @dataclass(frozen=True)
-class PlaysFinding:
+class PlaysFinding(Observation):
     """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
 
     `listed` are the moments in Plex that count for it, `played` the items that have plays.
     `resume`: the same for its resume point. `marks`: what was decided about items that you may have marked as played.
     """
 
-    id: int
     watched: WatchedScene | None = None
     memory: Memory = field(default_factory=dict)
     plan: PlayPlan | None = None
-    outcome: Outcome | None = None
-    ends: Outcome = field(default_factory=Done)
-    error: NeighbourError | None = None
     listed: Collection[int] = ()
     played: Collection[str] = ()
     resume: ResumeFinding | None = None

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from plexsync.engine.flow import Errand
+from plexsync.engine.flow import Errand, Observation
 from plexsync.flows.plays.rating_bases import item_rating, save_bases
-from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import RATING, Done, Outcome, Waiting, Why
+from plexsync.rules.job import RATING, Done, Waiting, Why
 from plexsync.rules.ratings import (
     UNKNOWN,
     ItemRating,
@@ -21,17 +20,13 @@ from plexsync.store.database import Writer
 
 
 @dataclass(frozen=True)
-class RatingFinding:
+class RatingFinding(Observation):
     """A scene with what is remembered of its rating, its items, and the plan; or an outcome or error without a plan."""
 
-    id: int
     scene: Scene | None = None
     memory: Ratings = field(default_factory=dict)
     plex: Mapping[str, ItemRating] = field(default_factory=dict)
     plan: RatingPlan | None = None
-    outcome: Outcome | None = None
-    ends: Outcome = field(default_factory=Done)
-    error: NeighbourError | None = None
 
     @property
     def known(self) -> Ratings:

@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from itertools import chain
 
-from plexsync.engine.flow import Canary, ChangeNotice, Flow
+from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
 from plexsync.flows.scenes.choice_records import GIVEN
 from plexsync.flows.scenes.errands import SceneJournal, SceneWrite, record_left_out, save_choices
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe
+from plexsync.flows.scenes.object_writes import ObjectFlow
 from plexsync.flows.scenes.old_lists import note_old_lists
 from plexsync.flows.scenes.plex_pictures import LAGS
 from plexsync.flows.scenes.push import Pusher
@@ -33,14 +34,13 @@ from plexsync.store.database import Database, Writer
 PICTURE_REQUESTS = 2 * (5 + len(LAGS)) + 2
 
 
-class SceneFlow(SceneUndo, Flow[Inspection, SceneWrite]):
+class SceneFlow(SceneUndo, ObjectFlow[Inspection, SceneWrite]):
     """Keeps scenes in sync. `scans` requests scans for files that are not in Plex, if that is enabled.
 
     `observing` are told the inspected scenes, in the transaction that saves them, for what else depends on their items.
     """
 
-    gates: Collection[Gate] = (READ_PLEX, WRITE_PLEX, READ_STASH)
-    writes: Gate = WRITE_PLEX
+    _pusher: Pusher
 
     def __init__(
         self,
@@ -153,17 +153,9 @@ class SceneFlow(SceneUndo, Flow[Inspection, SceneWrite]):
             for (job, sight, target), number in zip(pushes, numbers, strict=True)
         ]
 
-    def requires(self, errand: SceneWrite) -> Collection[Gate]:
-        """The write gate of Plex, and the read gate of Stash if a picture must be read again."""
-        return (WRITE_PLEX, READ_STASH) if self._pusher.lacks_picture(errand) else (WRITE_PLEX,)
-
-    def send(self, errand: SceneWrite) -> None:
-        """Send the pictures, then the edit."""
-        self._pusher.send(errand)
-
     def read_back(self, errands: Sequence[SceneWrite]) -> None:
         """Read the items as they are now."""
-        self._pusher.read_back(errands)
+        super().read_back(errands)
         self._looker.recovery.was_read(
             [
                 (

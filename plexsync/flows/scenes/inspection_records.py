@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from plexsync.engine.flow import Observation
 from plexsync.flows.scenes.choice_records import Choices
 from plexsync.rules.approval import Approval
 from plexsync.rules.desired import Profile, Wanted, digest
@@ -11,7 +12,7 @@ from plexsync.rules.drift import DriftField, drift_of, is_drift
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import LISTS, PICTURES, Item
-from plexsync.rules.job import Dead, Done, Dropped, Outcome, OutOfScope
+from plexsync.rules.job import Dead, Dropped, OutOfScope
 from plexsync.rules.match_records import Binding, Candidate, Step
 from plexsync.rules.memory import placed, undone
 from plexsync.rules.origin import Origin, is_of
@@ -94,7 +95,7 @@ class Target(PlannedObject):
 
 
 @dataclass(frozen=True)
-class Inspection:
+class Inspection(Observation):
     """The inspection of one scene.
 
     It has `targets` to bring in sync, or an `outcome` that says why there are none, or an `error`: a failure of the
@@ -107,17 +108,13 @@ class Inspection:
     the inspection of the batch found out about collections, if it did.
     """
 
-    id: int
     scene: Scene | None = None
     wanted: Wanted | None = None
     targets: tuple[Target, ...] = ()
-    outcome: Outcome | None = None
     steps: tuple[Step, ...] = ()
     candidates: tuple[Candidate, ...] = ()
-    error: NeighbourError | None = None
     key: str = ""
     undone: Undone = ""
-    ends: Outcome = field(default_factory=Done)
     keys: tuple[str, ...] = ()
     take_over: str = ""
     ends_approval: bool = False

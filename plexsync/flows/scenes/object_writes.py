@@ -1,11 +1,13 @@
 """A write to an object of Plex, an item or a collection: what is planned, what is sent, and what was read back."""
 
 import logging
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from plexsync.engine.flow import Errand, Journal
+from plexsync.engine.flow import Errand, Flow, Journal, Observation
+from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.inspection_records import PlannedObject
 from plexsync.flows.scenes.rules import names_of_pictures
@@ -88,6 +90,7 @@ class ObjectWrite(Errand):
             tx.pictures.of_flow(self.job.kind).refuse(self.job.id, {*kept, name}, error)
 
 
+F = TypeVar("F", bound=Observation)
 W = TypeVar("W", bound=ObjectWrite)
 
 
@@ -101,12 +104,20 @@ class ObjectJournal(Journal[W]):
             self.withdraw(tx, [errand])
 
 
-class ObjectPusher(Generic[W]):
+class ObjectPusher(ABC, Generic[W]):
     """Sends the pictures of writes to one Plex, and reads them back. `max_retries` is the number of attempts of a job."""
 
     def __init__(self, pictures: Artwork | None, *, max_retries: int) -> None:
         self._pictures = pictures
         self._patience = min(PATIENCE, max_retries)
+
+    @abstractmethod
+    def send(self, errand: W) -> None:
+        """Send a write. If a later request of it fails, the error is `applied`."""
+
+    @abstractmethod
+    def read_back(self, errands: Sequence[W]) -> None:
+        """Read the objects back, and set the outcomes of their writes."""
 
     def lacks_picture(self, write: W) -> bool:
         """Whether one of its pictures must be read from Stash again before it is sent."""
@@ -149,3 +160,23 @@ class ObjectPusher(Generic[W]):
         if not self._pictures or not any(name in plan.sending or name in plan.memory for name in PICTURES):
             return item
         return self._pictures.read_back(item, write.target.item, plan, write.uploaded, write.target.traits, unreadable)
+
+
+class ObjectFlow(Flow[F, W]):
+    """Keeps objects of Plex in step: what scenes and collections share as flows."""
+
+    gates: Collection[Gate] = (READ_PLEX, WRITE_PLEX, READ_STASH)
+    writes: Gate = WRITE_PLEX
+    _pusher: ObjectPusher[W]
+
+    def requires(self, errand: W) -> Collection[Gate]:
+        """The write gate of Plex, and the read gate of Stash if a picture must be read again."""
+        return (WRITE_PLEX, READ_STASH) if self._pusher.lacks_picture(errand) else (WRITE_PLEX,)
+
+    def send(self, errand: W) -> None:
+        """Send the pictures, then the edit."""
+        self._pusher.send(errand)
+
+    def read_back(self, errands: Sequence[W]) -> None:
+        """Read the objects as they are now."""
+        self._pusher.read_back(errands)
