@@ -109,7 +109,9 @@ class DecideScenes(Action):
         facts = cast("dict[str, object]", decision_facts(self._answer, decided))
         done = ActionResult(queued, facts, decision_words(self._answer, decided), count=decided.fields)
         if asked.selection.is_named and decided.untouched:
-            done.complaints.append(f"no such field is listed of: {listed(decided.untouched)}")
+            hint = "; a field that you keep is taken by its name alone: --field FIELD"
+            is_kept = self.verb is Verb.TAKE and not asked.selection.fields
+            done.complaints.append(f"no such field is listed of: {listed(decided.untouched)}{hint if is_kept else ''}")
         done.is_failed = bool(decided.busy or (asked.selection.is_named and decided.untouched))
         return done
 

@@ -83,7 +83,7 @@ class TakeBackScenes(SceneAction):
 
     def summed(self, counts: Counter[str]) -> str:
         """The number of fields by what is done to them."""
-        head = f"{many(counts['scenes'], 'scene')} and {many(counts['items'], 'item')} would be looked after"
+        head = f"would be done for {many(counts['scenes'], 'scene')} and {many(counts['items'], 'item')}"
         failed = f"; {many(counts['failed'], 'scene')} can't be looked at now" if counts["failed"] else ""
         return f"{head}: {counted_words(counts, DEEDS) or 'nothing is left to do'}{failed}"
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from plexsync.app.parts import Parts
 from plexsync.flows.scenes.preview import WOULD_CHANGE
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.note_keys import ASKED_SETTINGS, CHANGED, IN_USE, WISHES
+from plexsync.rules.note_keys import ASKED_SETTINGS, IN_USE, WISHES
 from plexsync.rules.setting_question import FEW, SettingQuestion, read
 from validation.config import PlexSyncConfig
 from validation.looks import LOOKS, SETTING
@@ -29,7 +29,8 @@ def settings_wait(parts: Parts, stopping: Callable[[], bool]) -> bool:
     Counts them first, if that was not done yet; while a server is down nothing is counted, and they wait too.
     """
     with parts.store.reading() as db:
-        is_changed, before = db.notes.text(WISHES) == CHANGED, db.notes.text(IN_USE)
+        # A worker notes a change as it begins its work: a comparison may come before that.
+        is_changed, before = db.notes.text(WISHES) not in ("", parts.settings.wishes), db.notes.text(IN_USE)
         question = read(db.notes.text(ASKED_SETTINGS))
     if parts.config.approve_bulk or not is_changed:
         return False

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TypedDict
 
 from plexsync.app import status_settings
-from plexsync.app.clients import asking_stash
+from plexsync.app.asking import asking_stash
 from plexsync.app.store_address import address_of
+from plexsync.app.stored import salt_of
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.note_keys import SALT, STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS
+from plexsync.rules.note_keys import STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS
 from plexsync.rules.server_scopes import store_folder
 from plexsync.store import place
 from plexsync.store.address import StoreAddress
@@ -285,9 +286,7 @@ def keep_valid(
     with closing(store):
         keep_answer(store, plugin_settings)
         try:
-            with store.reading() as db:
-                salt = db.notes.text(SALT)
-            text = where.fingerprint(content, salt, json.dumps(plugin_settings, sort_keys=True)) if salt else ""
+            text = where.fingerprint(content, salt_of(store), json.dumps(plugin_settings, sort_keys=True))
             with store.writing() as tx:
                 tx.notes.save(VALID_SETTINGS, text)
         except (LocalFault, Unusable):
@@ -311,9 +310,10 @@ def keep_for_status(store: Database, where: status_settings.Sources, loaded: Loa
     if content is None or loaded.warnings or loaded.config.tls_ca_file:
         return
     try:
+        salt = salt_of(store)
         with store.reading() as db:
             before = db.notes.text(STATUS_SETTINGS)
-            fingerprint = where.fingerprint(content, db.notes.text(SALT), db.notes.text(STASH_SETTINGS))
+            fingerprint = where.fingerprint(content, salt, db.notes.text(STASH_SETTINGS))
         text = status_settings.written(loaded.config, fingerprint, before)
         if fingerprint and text != before:
             with store.writing() as tx:

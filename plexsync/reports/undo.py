@@ -11,7 +11,7 @@ from plexsync.rules.values import held
 # Each action on a field, in the words of the summary.
 DEEDS = {
     "restore": "values put back",
-    "remove": "lists of which our members are removed",
+    "remove": "lists without the names that PlexSync added",
     "unlock": "locks taken off",
     "lock": "locks put back",
     "leave": "left as a person has changed them",

@@ -666,7 +666,7 @@ def test_answers_of_a_probe_count_for_the_version_of_plex_that_gave_them(world: 
         (check,) = [one for one in door("doctor", "--json").facts["checks"] if one["name"] == "edits in Plex"]
         return check["state"], check["told"]
 
-    assert told() == ("ok", "how this server treats them is not known: plexsync probe ITEM learns it")
+    assert told() == ("ok", "how this Plex treats edits is not known: plexsync probe ITEM learns it")
     key = world.plex.add_movie(world.section, files=[("/media/scenes/a.mp4", 1, 1)])
     assert door("probe", key, "--yes").code == 0
     assert told()[0] == "ok"

@@ -57,7 +57,12 @@ def test_keep_is_listed_and_taken_back(edited: World, door: Door) -> None:
     assert door("sync", "--all", "--wait").code == 0
     assert titles(edited)[:2] == ["By hand", "By hand too"]
     assert listed(door, "--kept") == {1: ["title"], 2: ["title"]}
-    assert "kept since" in door("drift", "--kept").out
+    told = " ".join(door("drift", "--kept").out.split())
+    assert "kept since" in told
+    assert told.endswith(
+        "plexsync drift --take SCENE --field FIELD takes what Stash says, --unkeep takes a --keep back"
+    )
+    assert "a field that you keep is taken by its name alone: --field FIELD" in door("drift", "--take", "1").err
     assert "you keep what Plex has" in door("explain", "1").out
     assert door("drift", "--unkeep", "--all", "--yes").out == "2 fields of 2 scenes no longer kept\n"
     assert door("sync", "--all", "--wait").code == 0

@@ -126,6 +126,22 @@ def test_at_a_terminal_each_problem_is_mended_by_a_number(troubled: list[int], w
     assert world.rows("select subject, item from binding") == [(first, keys[1])]
 
 
+def test_of_two_scenes_of_one_file_the_other_is_not_asked_about_once_you_chose(world: World, door: Door) -> None:
+    files = [("/media/scenes/one.mp4", 1_423_000_000, 5_530_000)]
+    key = world.plex.add_movie(world.section, files=files, title="One")
+    first, second = (
+        world.stash.add_scene(title=f"Scene {n}", files=[(f"/elsewhere/{n}/one.mp4", 1_423_000_000, 5530.0)])
+        for n in range(2)
+    )
+    work(world, [first, second])
+    told = door("fix", "--cause", "ambiguous", answer="1\n", terminal=True).err
+    assert f"Show this scene, not {second}" in told
+    assert f"Scene {second} is looked at again: scene {first} has item {key} now." in told
+    assert told.count("Your choice") == 1
+    work(world)
+    assert states(world) == {second: "absent"}
+
+
 def test_an_answer_that_is_no_choice_is_asked_for_again_and_quitting_leaves_the_rest(
     troubled: list[int], world: World, door: Door
 ) -> None:

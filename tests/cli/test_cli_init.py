@@ -78,8 +78,9 @@ def test_a_new_user_signs_in_and_has_a_file_that_works(home: Path, tv: PlexTvSim
         terminal.answer("Address of Stash", world.stash.url)
         terminal.answer("API key of Stash", KEY)
         terminal.until("With this rule: of 4 scenes looked at, 4 are found in Plex by their full path")
-        terminal.answer("Use them?")
+        terminal.answer("Use this rule?")
         terminal.answer("plexsync.toml?")
+        terminal.until("writes it, after one question")
         assert terminal.end() == 0
         for secret in (TOKEN, KEY, tv.token):
             assert secret not in terminal.raw
@@ -137,7 +138,7 @@ def test_ctrl_c_keeps_what_was_found_and_typed_at_any_question(home: Path, tv: P
     plex = {"plex_url": world.plex.url, "plex_token": TOKEN}
     stash = {"stash_url": world.stash.url, "stash_api_key": KEY}
     known = [{}, plex, {**plex, "stash_url": world.stash.url}, {**plex, **stash}, {**plex, **stash}]
-    steps = ["confirm it in the browser", "Address of Stash", "API key of Stash", "Use them?", "plexsync.toml?"]
+    steps = ["confirm it in the browser", "Address of Stash", "API key of Stash", "Use this rule?", "plexsync.toml?"]
     answers = ["", world.stash.url, KEY, "", ""]
     for last in range(len(steps)):
         with sitting(home, tv) as terminal:
@@ -186,7 +187,7 @@ def test_an_address_that_was_kept_is_where_the_next_call_goes_on(home: Path, tv:
         terminal.answer(f"Address of Plex [{world.plex.url}]")
         terminal.answer("Plex token", TOKEN)
         terminal.answer("Address of Stash", LIKE_A_KEY)
-        terminal.until("it looks like a token or a key, and an address is needed here")
+        terminal.until("an address is needed here, such as 192.168.1.10 Address of Stash")
         terminal.interrupt()
         assert terminal.end() == 130
     assert tomllib.loads(file_of(home).read_text()) == {"plex_url": world.plex.url, "plex_token": TOKEN}

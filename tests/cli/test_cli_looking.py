@@ -259,6 +259,12 @@ def test_explain_tells_that_a_scene_is_not_in_plex(world: World, door: Door) -> 
     assert "no item in Plex has this file (yet)" in done.out
 
 
+def test_explain_of_a_scene_that_is_due_names_no_try_in_the_past(world: World, door: Door) -> None:
+    world.add(1)
+    door("sync", "1")
+    assert "next try due now, once a worker and both servers are up" in " ".join(door("explain", "1").out.split())
+
+
 def test_explain_of_a_scene_that_nobody_knows_ends_with_1(world: World, door: Door) -> None:
     done = door("explain", "999")
     assert done.code == 1

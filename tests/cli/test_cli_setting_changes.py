@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from plexsync.app.dressing import collection_dressing
 from plexsync.app.parts import Parts, opened
 from plexsync.app.run import Schedule
 from plexsync.app.switches import approve_bulk
@@ -24,13 +25,14 @@ CHANGE = f"title_template is New {{title}} now: {FEW + 1} scenes would change"
 
 
 @contextmanager
-def started(world: World, **settings: str) -> Iterator[tuple[Parts, Schedule]]:
-    """The parts and the schedule of a worker that starts with these settings."""
+def started(world: World, *, has_begun: bool = True, **settings: str) -> Iterator[tuple[Parts, Schedule]]:
+    """The parts and the schedule of a worker that starts with these settings. It notes them as it begins its work."""
     world.settings |= {"approve_bulk": "false", **settings}
     with opened(config_of(world), world.folder) as parts:
         with parts.store.writing() as tx:
             tx.notes.save(LAST_POLL, str(parts.clock.now()))
-        parts.reconciler.note_wishes()
+        if has_begun:
+            parts.reconciler.note_wishes()
         yield parts, Schedule(parts, threading.Event())
 
 
@@ -130,6 +132,24 @@ def test_while_a_server_is_down_nothing_is_counted_and_nothing_is_written(world:
     with started(world, title_template="New {title}") as (parts, schedule):
         assert not schedule()
         assert facts(parts)["setting_change"] is None
+        with parts.store.reading() as db:
+            assert db.jobs.count_unsettled() == 0
+
+
+def test_a_comparison_that_comes_before_the_worker_has_begun_waits_too(world: World, many: list[int]) -> None:
+    for id in many:
+        world.stash.edit_scene(id, studio="Acme")
+    with started(world, collection_parts="summary") as (parts, schedule):
+        approve_bulk(parts)
+        work(world, many)
+        assert schedule()
+        assert collection_dressing(parts).comparison.run_if_due()
+    work(world)
+    with started(world, has_begun=False, title_template="New {title}", collection_sort="1 {name}") as (parts, schedule):
+        with parts.store.writing() as tx:
+            tx.notes.save(LAST_RECONCILE, "1")
+        assert not collection_dressing(parts).comparison.run_if_due()
+        schedule()
         with parts.store.reading() as db:
             assert db.jobs.count_unsettled() == 0
 

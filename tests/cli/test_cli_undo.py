@@ -75,7 +75,15 @@ def test_a_dry_run_tells_each_field_with_counts_and_changes_nothing(pushed: Worl
     assert (first["summary"]["locked"], first["summary"]["then_locked"]) == (True, False)
     assert first["genre"]["removes"] == ["Tag 0"]
     told = door("undo", "--all", "--dry-run").out
-    for words in ("Scene 1", "By hand", "restore", "remove", "left as a person has changed them", "3 scenes"):
+    for words in (
+        "Scene 1",
+        "By hand",
+        "restore",
+        "remove",
+        "lists without the names that PlexSync added",
+        "left as a person has changed them",
+        "done for 3 scenes",
+    ):
         assert words in told
     assert pushed.plex.count("PUT") == writes
     assert pushed.rows("select state, wanted_rev from job") == rows

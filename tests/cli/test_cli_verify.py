@@ -26,16 +26,17 @@ def test_what_is_in_sync_is_counted_and_kept_with_its_time(synced: World, door: 
 
 
 def test_what_differs_is_listed_with_its_fields_and_how_to_sync_it(synced: World, door: Door) -> None:
-    synced.stash.edit_scene(3, title="Other", details="Another text")
+    synced.stash.edit_scene(3, title="Other", date="2001-02-03")
     done = door("verify")
     assert done.code == 1
     assert "5 of 6 scenes in Plex are in sync" in done.out
     assert "plexsync sync 3 syncs these" in done.out
+    assert "title, date" in done.out
     facts = door("verify", "--json").facts
     assert [one["id"] for one in facts["scenes_that_differ"]] == [3]
     assert {field["field"] for item in facts["scenes_that_differ"][0]["items"] for field in item["fields"]} == {
         "title",
-        "summary",
+        "originallyAvailableAt",
     }
     assert door("sync", "3", "--wait").code == 0
     assert door("verify").code == 0

@@ -83,6 +83,7 @@ def test_sync_since_a_moment_to_come_says_so(world: World, door: Door) -> None:
     done = door("sync", "--since", "2999-12-31")
     assert done.code == 0
     assert "still to come" in done.err
+    assert done.out == "0 scenes queued\n"
     assert "still to come" not in door("sync", "--since", "2h").err
 
 

@@ -75,6 +75,7 @@ def test_what_changed_is_queued_once_and_what_did_not_is_left_alone(house):
 def test_while_a_changed_setting_waits_for_a_yes_only_what_has_changed_is_queued_and_then_all(house):
     comparison = house.worker.dressing.comparison
     with house.store.writing() as tx:
+        in_use = tx.notes.text(WISHES)
         tx.notes.save(COLLECTIONS_COMPARED, "0 other settings")
         tx.notes.save(WISHES, CHANGED)
     house.stash_sim.edit_object("studio", "Acme", details="Other.")
@@ -84,7 +85,7 @@ def test_while_a_changed_setting_waits_for_a_yes_only_what_has_changed_is_queued
     assert not comparison.run_if_due(), "it is due after the next comparison of scenes"
     house.work_until_settled()
     with house.store.writing() as tx:
-        tx.notes.save(WISHES, "agreed")
+        tx.notes.save(WISHES, in_use)
     assert comparison.run_if_due()
     assert queued(house) == ALL
 

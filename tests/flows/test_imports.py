@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from plexsync.app.named_scenes import ignore_scenes
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.imports.importer import Importer, ImportResult
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import IGNORED, SYNC_WRITES, UNDONE, UNFINISHED
 from plexsync.flows.imports.undo import ImportUndo, UnknownRun
 from plexsync.flows.scenes.undo import SceneUndo
-from plexsync.flows.scenes.verbs import ignore_scenes
 from plexsync.rules import choice as choices
 from plexsync.rules.import_names import NameKind, StashField
 from plexsync.rules.import_records import ChangeState

@@ -7,6 +7,7 @@ import pytest
 
 from plexsync.engine.undo import wish_undone
 from plexsync.flows.scenes.undo import SceneUndo
+from plexsync.flows.scenes.undo_marks import redo_scenes
 from plexsync.plex.artwork import key_of
 from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
@@ -231,6 +232,20 @@ def test_undo_brings_the_frame_back_that_was_never_listed(house):
     undo(house, *ids)
     assert posters(house, ids) == before
     assert not any(item_of(house, id).locks & {"thumb"} for id in ids)
+
+
+def test_a_second_undo_brings_the_frame_back_and_not_a_cover_from_before_the_first(house):
+    (id,) = ids = covered(house)
+    before = posters(house, ids)
+    synced(house, ids)
+    house.stash_sim.set_cover(id, GREEN)
+    synced(house, ids)
+    undo(house, id)
+    assert redo_scenes(house.store, house.clock, ids).scenes == ids
+    house.work_until_settled()
+    assert posters(house, ids) == [key_of("thumb", GREEN)]
+    undo(house, id)
+    assert posters(house, ids) == before
 
 
 def test_a_cover_that_is_gone_from_stash_brings_the_frame_back(house):

@@ -12,7 +12,6 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from plexsync.cli.commands.demo_wall import tell_of_wall
 from rich.console import Console
 
 from plexsync.cli.commands.demo import ambiguous_scene
@@ -167,7 +166,6 @@ def test_its_last_words_name_no_address_and_no_command_that_are_gone_once_it_has
     told = StringIO()
     screen = Console(file=told, width=200)
     with Stage.set(100) as stage:
-        tell_of_wall(stage, screen)
         sum_up(stage, screen, PlayEnd(0.0, {}, {}, 1, None))
         address = stage.address
     assert "collections" in told.getvalue()

@@ -204,14 +204,22 @@ def test_a_worker_that_is_killed_again_and_again_is_told_until_it_ends_in_good_o
     until(lambda: ended(living) is None)
 
 
+def damage(package: Path) -> None:
+    package.mkdir()
+    (package / "__init__.py").write_text("raise ImportError('this package is damaged')\n")
+
+
 def test_a_worker_that_fails_at_each_start_is_told_on_the_page_with_its_error(living, page, faults):
     kill(living, life_signs.SUPERVISOR)
     kill(living)
     until(lambda: not is_locked(living.folder))
     assert ended(living) is None, "nobody saw it end"
-    damaged = Path(dependencies.place(str(living.folder))) / "click"
-    damaged.mkdir()
-    (damaged / "__init__.py").write_text("raise ImportError('this package is damaged')\n")
+    packages = Path(dependencies.place(str(living.folder)))
+    damage(packages / "click")
+    assert "this package is damaged: the task Install or repair" in living.ask("page_status")["error"]
+    shutil.rmtree(packages / "click")
+    # The worker needs this one, and the status does not.
+    damage(packages / "h11")
     for count in (1, 2):
         life_signs.show_nothing(living.runner.dir)
         living.stash.edit_scene(1, title=f"Edit {count}")
@@ -222,7 +230,7 @@ def test_a_worker_that_fails_at_each_start_is_told_on_the_page_with_its_error(li
     expect(page.get_by_text("the worker ended by itself 2 times since")).to_be_visible()
     expect(page.get_by_text("ImportError: this package is damaged (its log, the task Run the doctor)")).to_be_visible()
     expect(page.get_by_text("does not run")).to_be_visible()
-    shutil.rmtree(damaged)
+    shutil.rmtree(packages / "h11")
     life_signs.show_nothing(living.runner.dir)
     arrives(living, "It starts again")
     living.task("Stop the worker")

@@ -193,7 +193,7 @@ def test_ambiguous_scenes_are_bound_together_to_their_items_in_a_folder(world: W
     keys = twins(world, 3)
     with dashboard(world) as dash:
         fix = dash.get("/fix").text
-        links = re.findall(r'href="(/dead/in-folder[^"]*)">Bind 3 to their item in (\S+)…<', fix)
+        links = re.findall(r'href="(/dead/in-folder[^"]*)">Bind 3 scenes to their item in (\S+)…<', fix)
         assert [folder for _, folder in links] == ["/elsewhere/a", "/elsewhere/b"]
         page = dash.get(links[0][0]).text
         assert "just one of them has its file in /elsewhere/a." in plain(page)

@@ -116,7 +116,7 @@ def traits_check(parts: Parts, version: str) -> Check:
         mend = "run plexsync probe; a worker does it by itself"
         return warning(name, f"item {probed.key} is not restored after an interrupted plexsync probe", mend)
     if learnt is None:
-        return Check(name, "how this server treats them is not known: plexsync probe ITEM learns it")
+        return Check(name, "how this Plex treats edits is not known: plexsync probe ITEM learns it")
     if learnt.version != version:
         mend = "run plexsync probe ITEM again"
         return warning(name, f"learnt from version {learnt.version}, and this is version {version}", mend)

@@ -137,14 +137,18 @@ def _tell(report: DriftReport, now: int, out: Console) -> None:
         out.print(table("", ("field", "in Plex", "in Stash", "decision"), rows))
     if report["after"] is not None:
         say(out, f"the list goes on: plexsync drift --after {report['after']}")
-    count = sum(len(scene["fields"]) for scene in report["scenes"])
-    if not count:
+    fields = [facts for scene in report["scenes"] for facts in scene["fields"]]
+    if not fields:
         say(out, "nothing is listed that Plex keeps")
         return
+    ways = (
+        "plexsync drift --keep SCENE leaves them to Plex, plexsync drift --take SCENE takes what Stash says"
+        if any(not facts["kept_since"] for facts in fields)
+        else "plexsync drift --take SCENE --field FIELD takes what Stash says"
+    )
     say(
         out,
-        f"{many(count, 'field')} of {many(len(report['scenes']), 'item')}: plexsync drift --keep SCENE leaves them to Plex,"
-        " plexsync drift --take SCENE takes what Stash says, --unkeep takes a --keep back",
+        f"{many(len(fields), 'field')} of {many(len(report['scenes']), 'item')}: {ways}, --unkeep takes a --keep back",
     )
 
 

@@ -136,10 +136,11 @@ def _tell_plays(plays: PlaysOfScene | None, out: Console) -> None:
 
 def _tell_row(row: JobRow | None, attempts: Sequence[AttemptRow], now: int, out: Console, stands: Standing) -> None:
     if row is None:
-        out.print("It was never in the queue.")
+        out.print("The scene was never in the queue.")
         return
     word = in_sync_words(stands.kept_fields) if stands.kept_fields else stands.status.word
-    out.print(row_table(row, now, word=word if row.state is State.IDLE else "", since=stands.since))
+    rests = row.state in (State.IDLE, State.DROPPED)
+    out.print(row_table(row, now, word=word if rests else "", since=stands.since))
     if attempts:
         out.print(attempt_table(attempts))
 

@@ -85,6 +85,8 @@ class Walk:
     shown: set[str] = field(default_factory=set)
     over: set[str] = field(default_factory=set)
     """The causes of which all problems were mended by one step."""
+    bound: dict[str, int] = field(default_factory=dict)
+    """The items that you bound, with their scenes. Problems were read before."""
     mended: int = 0
     skipped: int = 0
 
@@ -97,6 +99,9 @@ class Walk:
             if headed != group["cause"]:
                 headed = group["cause"]
                 person.tell(f"\n{heading(group)}", style="bold")
+            if item := self._without_bound(entry):
+                person.tell(f"Scene {entry['id']} is looked at again: scene {self.bound[item]} has item {item} now.")
+                continue
             tell_entry(entry, person.console)
             if self._settle(start, parts, person, group, entry):
                 return
@@ -118,6 +123,14 @@ class Walk:
                     after = group["after"]
                     yield from ((group, entry) for entry in group["entries"] if self._is_left(cause, entry))
 
+    def _without_bound(self, entry: FixEntry) -> str:
+        """Take the candidates out that you have bound to other scenes; if none is left, the key of the last of them."""
+        elsewhere = [
+            row["key"] for row in entry["candidates"] if self.bound.get(row["key"], entry["id"]) != entry["id"]
+        ]
+        entry["candidates"] = [row for row in entry["candidates"] if row["key"] not in elsewhere]
+        return elsewhere[-1] if elsewhere and not entry["candidates"] else ""
+
     def _is_left(self, cause: str, entry: FixEntry) -> bool:
         return cause not in self.over and entry["key"] not in self.shown
 
@@ -137,7 +150,7 @@ class Walk:
         steps = [step for step in (*steps_of(entry), *group["steps"]) if _is_choice(step)]
         for step in (*entry["steps"], *group["steps"]):
             if not _is_choice(step):
-                person.tell(f"  {step['label']}: {step['command']}")
+                person.tell(f"  {step['label'].rstrip('…')}: {step['command']}")
         for number, step in enumerate(steps, start=1):
             person.tell(f"  {number}  {safe(step['label'])}")
         answers = [*map(str, range(1, len(steps) + 1)), SKIP, QUIT]
@@ -161,6 +174,8 @@ class Walk:
         if order is None:
             return False
         result = carry_out(parts, order)
+        if result.bound is not None:
+            self.bound |= {item.key: order.key[1] for item, _ in result.bound.items}
         self.mended += result.done if order.action is FixAction.RETRY_ALL else bool(result.done)
         person.tell(f"  {result_words(result)}", style="green" if result.done else "yellow")
         return not result.problem

@@ -380,10 +380,19 @@ def _facts(plan: SetupPlan, write: Writing, hidden: Redactor) -> dict[str, objec
 
 def _tell(call: Call, plan: SetupPlan, write: Writing) -> None:
     out = paper()
-    say(out, f"{write.file} is written, for your eyes only." + (f" Before: {write.kept}" if write.kept else ""))
+    say(
+        out,
+        f"{write.file} is written, for your eyes only."
+        + (f" The one before is kept as {write.kept}." if write.kept else ""),
+    )
     for variable in plan.over:
         say(out, f"{variable} is set in the environment, and wins over the file.")
     more = f" --config {shlex.quote(str(call.config_file))}" if call.config_file else ""
-    lines = (("doctor", "checks everything"), ("sync --all --dry-run", "shows what would change"))
-    rows = [(f"plexsync{more} {words}", purpose) for words, purpose in (*lines, ("serve", "keeps Plex in sync"))]
+    lines = (
+        ("doctor", "checks everything"),
+        ("sync --all --dry-run", "shows what would change"),
+        ("sync --all", "writes it, after one question"),
+        ("serve", "keeps Plex in sync"),
+    )
+    rows = [(f"plexsync{more} {words}", purpose) for words, purpose in lines]
     out.print(table("Next", ("", ""), rows))

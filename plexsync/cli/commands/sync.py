@@ -14,8 +14,8 @@ import click
 
 from plexsync.app.advice import SETTINGS_WAIT
 from plexsync.app.database_files import half_mended, mend
-from plexsync.app.named_scenes import NamedScenes, named_scenes
-from plexsync.app.parts import Parts, opened
+from plexsync.app.named_scenes import NamedScenes
+from plexsync.app.parts import Parts, named_scenes, opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import approve_bulk, asked_settings, bulk_approved, waits_for_yes
 from plexsync.cli.call import FAILED, FINE, Call, command
@@ -196,9 +196,9 @@ def _queue(
 def _queued_answer(call: Call, queued: Queued) -> int:
     """Answer with what was queued, and name the scenes for which nothing was; returns the exit code."""
     if queued.ids or not (queued.refused or queued.named.undone):
-        hint = worker_hint(queued.busy, queued.closed)
+        hint = f"; {worker_hint(queued.busy, queued.closed)}" if queued.ids or queued.closed else ""
         if not call.json:
-            say(paper(), f"{many(len(queued.ids), 'scene')} queued; {hint}")
+            say(paper(), f"{many(len(queued.ids), 'scene')} queued{hint}")
     return queued.told(call, {"wanted": len(queued.ids), **({"why": queued.closed} if queued.closed else {})})
 
 

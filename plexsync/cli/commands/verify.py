@@ -17,6 +17,7 @@ from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.preview import scene_facts
+from plexsync.reports.rows import short
 from plexsync.reports.shapes.comparisons import PreviewFacts, VerifyFacts
 from plexsync.rules import verified
 from plexsync.rules.note_keys import VERIFIED
@@ -115,4 +116,4 @@ def _tell(facts: VerifyFacts, out: Console) -> None:
 
 
 def _fields(facts: PreviewFacts) -> str:
-    return ", ".join(dict.fromkeys(field["field"] for item in facts["items"] for field in item["fields"]))
+    return ", ".join(dict.fromkeys(short(field["field"]) for item in facts["items"] for field in item["fields"]))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
-from plexsync.app.clients import asking_stash
+from plexsync.app.asking import asking_stash
 from plexsync.app.settings import PLUGIN, SettingSources
 from plexsync.cli.call import Call
 from plexsync.cli.settings import sources

@@ -97,7 +97,7 @@ def like_a_secret(text: str) -> str:
     # A token of Plex has 20 letters of both cases, which no host name without a dot has; a key is three parts in base64.
     is_mixed = text not in (text.lower(), text.upper())
     if is_mixed and re.fullmatch(r"[\w-]{20,}|eyJ[\w-]+\.[\w.-]+", text):
-        return "looks like a token or a key, and an address is needed here, such as http://nas:32400"
+        return "looks like a token or a key, and an address is needed here, such as 192.168.1.10"
     return ""
 
 

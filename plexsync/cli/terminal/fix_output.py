@@ -50,7 +50,7 @@ def tell_entry(entry: FixEntry, out: Console) -> None:
         for file in entry["files"]:
             say(out, f"  {'  '.join(filter(None, _file(file)))}")
     if entry["next"]:
-        say(out, f"  {safe(entry['next'], 600)}")
+        say(out, f"  {_sentence(safe(entry['next'], 600))}")
 
 
 def steps_of(entry: FixEntry) -> Iterator[FixStep]:

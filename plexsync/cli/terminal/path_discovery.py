@@ -72,8 +72,9 @@ def _agreed(
         ]
         person.console.print(table("", ("folder in Stash", "folder in Plex", "files agree"), rows))
         after = look(better)
-        person.tell(f"With {'this rule' if len(rows) == 1 else 'these rules'}: {_lookup_words(after)}")
-        if not person.present or person.agrees("Use them?"):
+        these = "this rule" if len(rows) == 1 else "these rules"
+        person.tell(f"With {these}: {_lookup_words(after)}")
+        if not person.present or person.agrees(f"Use {these}?"):
             return _result(better, after)
     elif not person.present:
         return _result(rules, lookup)
@@ -92,7 +93,7 @@ def _typed_rules(person: Person, look: Callable[[Sequence[Rule]], PathLookup], r
         lines.append(typed)
     new_rules = path_rules.pairs(_config(**STAND_INS, path_map=lines).path_map)
     lookup = look(new_rules)
-    person.tell(f"With them: {_lookup_words(lookup)}")
+    person.tell(f"With these rules: {_lookup_words(lookup)}")
     return _result(new_rules, lookup)
 
 

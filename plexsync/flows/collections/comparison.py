@@ -28,7 +28,7 @@ from plexsync.rules.desired import Profile
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import COLLECTION, Why
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.note_keys import CHANGED, COLLECTIONS_COMPARED, LAST_RECONCILE, WISHES
+from plexsync.rules.note_keys import COLLECTIONS_COMPARED, LAST_RECONCILE, WISHES
 from plexsync.rules.text import fold
 from plexsync.store.database import Database, Reader
 
@@ -181,9 +181,12 @@ class CollectionComparison:
 
 
 def _differ(db: Reader, settings: str) -> bool:
-    """Whether the last comparison of collections had other settings. Those that the scenes wait for do not count yet."""
+    """Whether the last comparison of collections had other settings.
+
+    They count once the comparison of scenes has taken them: it comes first, and may wait for a yes.
+    """
     noted = db.notes.text(COLLECTIONS_COMPARED).partition(" ")[2]
-    return noted != settings and db.notes.text(WISHES) != CHANGED
+    return noted != settings and db.notes.text(WISHES) in ("", settings)
 
 
 def is_below(scenes: int, profile: Profile) -> bool:

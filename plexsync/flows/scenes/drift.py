@@ -15,8 +15,7 @@ from plexsync.engine.flow import Observation
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, Target
-from plexsync.flows.scenes.kept_marks import mark_kept
+from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, Target, mark_kept
 from plexsync.rules.drift import DriftField, keep, kept_fields, take, unkeep
 from plexsync.rules.item import field_key
 from plexsync.rules.job import Kind, State, Why

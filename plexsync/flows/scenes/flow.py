@@ -26,6 +26,7 @@ from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import NOT_SHOWN, Absent, Dead, Done, Dropped, Gone, Job, Kind, NotShown, Outcome, State
 from plexsync.rules.neighbours import Plex, Stash
+from plexsync.rules.note_keys import JOURNALLED
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Database, Writer
 
@@ -98,7 +99,8 @@ class SceneFlow(SceneUndo, ObjectFlow[Inspection, SceneWrite]):
         remember_scenes(
             tx, (sight.scene or Scene(sight.id) for sight in sights if sight.scene or sight.id in gone), now=now
         )
-        renew_bindings(tx, sights)
+        if any(sight.bound for sight in sights):
+            renew_bindings(tx, sights)
         for id in gone:
             tx.pictures.forget(id)
             tx.pictures.of_flow(GIVEN).forget(id)
@@ -115,7 +117,7 @@ class SceneFlow(SceneUndo, ObjectFlow[Inspection, SceneWrite]):
             if any(target.choices for target in sight.targets):
                 save_choices(tx, sight.id, sight.targets, until)
         everything = self._errands(tx, to_work, until)
-        for number, errand in enumerate(everything, start=self._looker.recovery.number(tx, len(everything))):
+        for number, errand in enumerate(everything, start=tx.notes.take_numbers(JOURNALLED, len(everything))):
             errand.entry_number = number
         errands: dict[str, list[SceneWrite]] = {job.token: [] for job, _ in to_work}
         for errand in everything:

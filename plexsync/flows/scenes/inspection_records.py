@@ -8,7 +8,7 @@ from plexsync.engine.flow import Observation
 from plexsync.flows.scenes.choice_records import Choices
 from plexsync.rules.approval import Approval
 from plexsync.rules.desired import Profile, Wanted, digest
-from plexsync.rules.drift import DriftField, drift_of, is_drift
+from plexsync.rules.drift import DriftField, drift_of, is_drift, kept_fields
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import LISTS, PICTURES, Item
@@ -182,7 +182,7 @@ class Past:
     the journal knows about items that are older than their memory, or whose memory is. `doubted` has the pictures that
     were left on items or sent to them, of which neither memories nor pushes are believed, since they have other files now.
     `carrying` has the profiles of libraries, by key, with the names of collections that scenes carry there, where these are
-    not simply those of the templates.
+    not simply those of the templates. `pushed` are the scenes without a memory of which the history has a push.
     """
 
     memories: Mapping[tuple[int, str], Memory]
@@ -197,6 +197,7 @@ class Past:
     doubted: Mapping[str, tuple[tuple[str, Sending], ...]] = field(default_factory=dict)
     approvals: Mapping[int, Approval | None] = field(default_factory=dict)
     carrying: Mapping[str, Profile] = field(default_factory=dict)
+    pushed: Collection[int] = ()
 
     def was_lost(self, key: str) -> bool:
         """Whether the database does not know all pushes to an item."""
@@ -206,15 +207,21 @@ class Past:
         """The fields that the journal has of an item of which Plex or the database is from an older moment."""
         return self.provenances[key].pushed_fields if key in self.provenances else frozenset()
 
-    def has_pictures(self, key: str, memory: Memory, pushing: Sequence[Pushing]) -> bool:
+    def has_pictures(self, id: int, key: str, memory: Memory, pushing: Sequence[Pushing]) -> bool:
         """Whether anything is remembered that can tell about pictures of an item."""
-        if key in self.doubted or key in self.provenances:
+        is_lost = not (memory or pushing) and self.is_pushed(id, key)
+        if is_lost or key in self.doubted or key in self.provenances:
             return True
         return any(name in memory or any(name in push.fields for push in pushing) for name in PICTURES)
 
-    def of_pictures(self, key: str, memory: Memory, pushing: Sequence[Pushing]) -> PicturePast:
-        """What tells about the pictures of an item with this memory and these pushes."""
-        is_first = not (memory or pushing or key in self.doubted or key in self.provenances)
+    def is_pushed(self, id: int, key: str) -> bool:
+        """Whether an item has values of PlexSync although nothing is remembered to sync with, as after an undo."""
+        return bool(self.owners.get(key)) or id in self.pushed
+
+    def of_pictures(self, id: int, key: str, memory: Memory, pushing: Sequence[Pushing]) -> PicturePast:
+        """What tells about the pictures of a scene's item with this memory and these pushes."""
+        is_known = bool(memory or pushing) or self.is_pushed(id, key)
+        is_first = not (is_known or key in self.doubted or key in self.provenances)
         return PicturePast(
             memory, tuple(pushing), self.doubted.get(key, ()), self.pushed_fields(key), is_first=is_first
         )
@@ -316,7 +323,7 @@ class Past:
     ) -> Target:
         """An item of a scene with its plan."""
         plan, memory = replace(plan, memory=placed(plan.memory, item)), self.memories.get((id, item.key), {})
-        lost = self.was_lost(item.key)
+        lost = bool(self.provenances) and self.was_lost(item.key)
         return Target(item, plan, shown, profile, absent, self.traits, memory=memory, was_lost=lost)
 
     def keys(self, id: int) -> list[str]:
@@ -372,3 +379,15 @@ class StashValues:
         """(values, names of the shown fields) in a library."""
         where = section if section in self.values else ""
         return self.values[where], self.on[where]
+
+
+def mark_kept(tx: Writer, saved: Sequence[tuple[int, str, Memory]], *, now: int) -> None:
+    """Mark the scenes of these saved memories (scene, item key, memory) that keep a field, and unmark the others."""
+    if not saved:
+        return
+    keeping = {id for id, _, memory in saved if kept_fields(memory)}
+    if keeping:
+        tx.notes.mark_kept(sorted(keeping), now=now)
+    if marked := tx.notes.kept_among(sorted({id for id, *_ in saved} - keeping)):
+        still = {id for (id, _), memory in tx.memories.of(marked).items() if kept_fields(memory)}
+        tx.notes.end_kept([id for id in marked if id not in still])

@@ -13,9 +13,8 @@ from plexsync.flows.scenes.inspection_records import PlannedObject
 from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import PICTURES, Item
-from plexsync.rules.memory import placed
+from plexsync.rules.memory import learn, placed
 from plexsync.rules.plan_records import Edit, Memory, Sending, Undone
-from plexsync.rules.read_back import learn
 from plexsync.rules.records import Moved
 from plexsync.rules.scene import Scene
 from plexsync.rules.values import held

@@ -24,8 +24,7 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import JOURNALLED, LAST_RECONCILE, REPAIRED, RESTORED
 from plexsync.rules.plan_records import Memory, Sending
 from plexsync.store.database import Database, Reader, Writer
-from plexsync.store.journal import WriteJournal
-from plexsync.store.journal_file import JournalFile
+from plexsync.store.journal_file import JournalFile, WriteJournal
 
 J = TypeVar("J", bound=JournalFile[Any])
 
@@ -44,7 +43,7 @@ class JournalBeside(ABC, Generic[J]):
         self._journal = journal
         self._clock = clock
         self._lock = threading.Lock()
-        self._checked = False
+        self.is_checked = False
 
     def check(self, *, again: bool = False) -> None:
         """Compare the database with the journal, once in a process; `again`: another process may have restored it since.
@@ -52,7 +51,7 @@ class JournalBeside(ABC, Generic[J]):
         Raises LocalFault.
         """
         with self._lock:
-            if self._checked and not again:
+            if self.is_checked and not again:
                 return
             # Read first: the database notes a number before the journal has it.
             last = self._journal.last()
@@ -67,7 +66,7 @@ class JournalBeside(ABC, Generic[J]):
                     if last > (noted or 0):
                         self._complete(tx, noted or 0, unknown_only=rebuilt)
                         tx.notes.save(self.noted, str(last))
-            self._checked = True
+            self.is_checked = True
 
     def _found(self, db: Reader, *, is_older: bool) -> None:
         """Called when they were compared."""
@@ -170,7 +169,7 @@ class Recovery(JournalBeside[WriteJournal]):
             for fields in _learnt(target, salt)
         ]
         entries: list[JournalEntry] = []
-        for number, (id, item, fields) in enumerate(learnt, start=self.number(tx, len(learnt))):
+        for number, (id, item, fields) in enumerate(learnt, start=tx.notes.take_numbers(JOURNALLED, len(learnt))):
             entry = replace(self._entry(number, id, item, salt), files=file_hashes(item.parts, salt))
             entries += [
                 replace(entry, fields=fields.sent),

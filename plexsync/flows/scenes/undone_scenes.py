@@ -246,7 +246,7 @@ class UndoneScenes:
         if self._pictures:
             unknown = {name for name in shown.values if name not in memory}
             asked = dict.fromkeys((*unknown, *ours_in(memory)), True)
-            looked = self._pictures.shown(item, asked, past.of_pictures(item.key, memory, pushing))
+            looked = self._pictures.shown(item, asked, past.of_pictures(sight.id, item.key, memory, pushing))
             item, memory, pushing = looked.item, looked.past.memory, looked.past.pushing
         steps = plan(shown.values, item, memory, pushing, self._rules.policy, past.provenances.get(item.key))
         return past.target(sight.id, item, steps, shown, profile)
