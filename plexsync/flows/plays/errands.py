@@ -1,12 +1,11 @@
 """What the plays flow has found about a scene, and its writes to Stash with their saved record."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Errand
-from plexsync.rules.errors import NeighbourError
+from plexsync.engine.flow import Errand, Observation
 from plexsync.rules.job import Done, Outcome, Waiting
 from plexsync.rules.marked_plays import MarkDecisions
 from plexsync.rules.plays import Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
@@ -26,20 +25,16 @@ class ResumeFinding:
 
 
 @dataclass(frozen=True)
-class PlaysFinding:
+class PlaysFinding(Observation):
     """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
 
     `listed` are the moments in Plex that count for it, `played` the items that have plays.
     `resume`: the same for its resume point. `marks`: what was decided about items that you may have marked as played.
     """
 
-    id: int
     watched: WatchedScene | None = None
     memory: Memory = field(default_factory=dict)
     plan: PlayPlan | None = None
-    outcome: Outcome | None = None
-    ends: Outcome = field(default_factory=Done)
-    error: NeighbourError | None = None
     listed: Collection[int] = ()
     played: Collection[str] = ()
     resume: ResumeFinding | None = None
@@ -88,6 +83,21 @@ class PlaysErrand(Errand):
     rows: tuple[int, ...] | None = None
     after: Mapping[int, RememberedPlay | None] = field(default_factory=dict)
 
+    def prolong(self, tx: Writer, until: int) -> None:
+        """Set until when the request may take effect."""
+        tx.plays.prolong(self.job.id, self.moments, until)
+
+    def withdraw(self, tx: Writer) -> None:
+        """Go back to what was remembered before: the request was never sent. What you asked for since then stays."""
+        id, created_at = self.job.id, self.watched.scene.created_at
+        memory = tx.plays.of({id: created_at}).get(id, {})
+        open_now = {moment: memory[moment] for moment in self.moments if moment in memory}
+        tx.plays.save(id, created_at, {moment: _withdrawn(self, moment, play) for moment, play in open_now.items()})
+
+    def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - nothing of it is unknown
+        """Save what follows from the answer."""
+        tx.plays.save(self.job.id, self.watched.scene.created_at, self.after)
+
     def read(self, *, now: int) -> None:
         """Conclude from the answer: an answered request takes no effect any more."""
         memory = {moment: replace(play, until=0) for moment, play in self.open_plays.items()}
@@ -109,38 +119,3 @@ def _withdrawn(errand: PlaysErrand, moment: int, now: RememberedPlay) -> Remembe
     if before is None:
         return replace(now, state=PlayState.UNDONE, tries=0, until=0) if now.undo else None
     return replace(before, undo=now.undo)
-
-
-class PlaysJournal:
-    """The saved record of requests whose result is unknown: rows in the states `adding` and `removing`."""
-
-    @staticmethod
-    def prolong(tx: Writer, errands: Sequence[PlaysErrand], until: int) -> None:
-        """Set until when these requests may take effect."""
-        for errand in errands:
-            tx.plays.prolong(errand.job.id, errand.moments, until)
-
-    @staticmethod
-    def withdraw(tx: Writer, errands: Sequence[PlaysErrand]) -> None:
-        """Go back to what was remembered before: these requests were never sent. What you asked for since then stays."""
-        for errand in errands:
-            id, created_at = errand.job.id, errand.watched.scene.created_at
-            memory = tx.plays.of({id: created_at}).get(id, {})
-            open_now = {moment: memory[moment] for moment in errand.moments if moment in memory}
-            tx.plays.save(
-                id, created_at, {moment: _withdrawn(errand, moment, play) for moment, play in open_now.items()}
-            )
-
-    def distrust(self, tx: Writer, errand: PlaysErrand) -> None:
-        """Withdraw it unless it was begun; every look reads anew."""
-        if not errand.begun:
-            self.withdraw(tx, [errand])
-
-    def reopen(self, tx: Writer, errand: PlaysErrand, until: int) -> None:
-        """A request that lost its job may still arrive: what is open of it stays open until then."""
-        self.prolong(tx, [errand], until)
-
-    def close(self, tx: Writer, errands: Sequence[PlaysErrand], *, now: int, until: int) -> None:  # noqa: ARG002
-        """Save what follows from the answers."""
-        for errand in errands:
-            tx.plays.save(errand.job.id, errand.watched.scene.created_at, errand.after)

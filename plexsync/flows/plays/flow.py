@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Canary, ChangeNotice
+from plexsync.engine.flow import Canary, Flow, Journal
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
@@ -20,7 +20,7 @@ from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.marked import MarkedPlays
 from plexsync.flows.plays.pairs import left_alone
 from plexsync.flows.plays.recovery import PlaysRecovery
-from plexsync.flows.plays.resume import ResumeErrand, ResumePoints, WatchJournal, of_plays
+from plexsync.flows.plays.resume import ResumeErrand, ResumePoints, of_plays
 from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.flows.plays.taking_back import TakingBack
 from plexsync.flows.plays.wishes import WishForPlays
@@ -29,7 +29,7 @@ from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused
 from plexsync.rules.item import Item
-from plexsync.rules.job import PLAYS, Done, Gone, Job, Outcome, Waiting
+from plexsync.rules.job import PLAYS, Done, Gone, Job, Waiting
 from plexsync.rules.marked_plays import marked_plays
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, StashWatch
@@ -47,7 +47,7 @@ READ_ANEW = Waiting("the history of Plex has changed and is read anew", "release
 REFUSED_REST = 600.0
 
 
-class PlaysFlow:
+class PlaysFlow(Flow[PlaysFinding, PlaysErrand | ResumeErrand]):
     """Keeps the plays of scenes in Stash in step with an account's history in Plex.
 
     While the way back is off (`is_on` false), it only takes plays back, and asks nothing of Plex. Without `restores` it
@@ -91,7 +91,7 @@ class PlaysFlow:
         self._reader = BatchReader(gates)
         self.resume = ResumePoints(history, clock, self._expiry)
         self.marked = MarkedPlays(history, clock)
-        self.journal = WatchJournal()
+        self.journal = Journal()
         self._back = TakingBack(store, gates, clock, stash_identity, self.resume, self._expiry)
         self._undo = WishForPlays(stash, gates, recovery, UNDO)
         self._is_on = is_on
@@ -99,10 +99,6 @@ class PlaysFlow:
             self.gates = (READ_STASH, WRITE_STASH)
 
     # --- looking -----------------------------------------------------------------------------------------------------
-
-    def affected(self, notice: ChangeNotice) -> Collection[int]:  # noqa: ARG002 - the protocol of flows
-        """No scene: performers, studios, tags and groups have no plays."""
-        return ()
 
     def look(self, ids: Sequence[int], *, since: int | None = None) -> Sequence[PlaysFinding]:
         """Read the plays of these scenes in Stash, their items, and what Plex lists, and plan.
@@ -268,10 +264,6 @@ class PlaysFlow:
         """Record what is about to be sent in the journal of plays, which outlives the database."""
         self._recovery.will_send(of_plays(errands))
 
-    def requires(self, errand: PlaysErrand | ResumeErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
-        """The write gate of Stash."""
-        return (WRITE_STASH,)
-
     def send(self, errand: PlaysErrand | ResumeErrand) -> None:
         """Send the plays, whose answer has all plays of the scene; or the resume point."""
         if isinstance(errand, ResumeErrand):
@@ -302,15 +294,6 @@ class PlaysFlow:
         return write_canaries(self._gates, self._stash, ids, ticket)
 
     # --- settlement --------------------------------------------------------------------------------------------------
-
-    def completed(self, tx: Writer, finding: PlaysFinding) -> None:
-        """Nothing was requested once."""
-
-    def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
-        """Nothing more is remembered. The plays of a scene that is gone stay: it may come back with a backup."""
-
-    def worked(self, findings: Sequence[PlaysFinding]) -> None:
-        """Nothing helps those that could not be worked."""
 
     def existing(self, ids: Sequence[int]) -> Collection[int]:
         """The scenes among these that Stash has."""

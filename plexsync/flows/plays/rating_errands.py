@@ -1,13 +1,12 @@
 """What a rating flow has found about a scene, and its writes with their saved record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from plexsync.engine.flow import Errand
+from plexsync.engine.flow import Errand, Observation
 from plexsync.flows.plays.rating_bases import item_rating, save_bases
-from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import RATING, Done, Outcome, Waiting, Why
+from plexsync.rules.job import RATING, Done, Waiting, Why
 from plexsync.rules.ratings import (
     UNKNOWN,
     ItemRating,
@@ -21,17 +20,13 @@ from plexsync.store.database import Writer
 
 
 @dataclass(frozen=True)
-class RatingFinding:
+class RatingFinding(Observation):
     """A scene with what is remembered of its rating, its items, and the plan; or an outcome or error without a plan."""
 
-    id: int
     scene: Scene | None = None
     memory: Ratings = field(default_factory=dict)
     plex: Mapping[str, ItemRating] = field(default_factory=dict)
     plan: RatingPlan | None = None
-    outcome: Outcome | None = None
-    ends: Outcome = field(default_factory=Done)
-    error: NeighbourError | None = None
 
     @property
     def known(self) -> Ratings:
@@ -84,40 +79,22 @@ class RatingErrand(Errand):
         else:
             self.outcome = Done()
 
+    def prolong(self, tx: Writer, until: int) -> None:
+        """Set until when the request may take effect."""
+        tx.ratings.prolong(self.job.id, list(self.rows), until)
 
-class RatingJournal:
-    """The saved record of ratings whose arrival is unknown: rows with a `pending` request."""
+    def withdraw(self, tx: Writer) -> None:
+        """Go back to what was remembered before: the request was never sent."""
+        tx.ratings.save(self.job.id, self.scene.created_at, {key: self.before.get(key) for key in self.rows})
 
-    @staticmethod
-    def prolong(tx: Writer, errands: Sequence[RatingErrand], until: int) -> None:
-        """Set until when these requests may take effect."""
-        for errand in errands:
-            tx.ratings.prolong(errand.job.id, list(errand.rows), until)
-
-    @staticmethod
-    def withdraw(tx: Writer, errands: Sequence[RatingErrand]) -> None:
-        """Go back to what was remembered before: these requests were never sent."""
-        for errand in errands:
-            rows = {key: errand.before.get(key) for key in errand.rows}
-            tx.ratings.save(errand.job.id, errand.scene.created_at, rows)
-
-    def distrust(self, tx: Writer, errand: RatingErrand) -> None:
-        """Withdraw it unless it was begun; every look reads anew."""
-        if not errand.begun:
-            self.withdraw(tx, [errand])
-
-    def reopen(self, tx: Writer, errand: RatingErrand, until: int) -> None:
-        """A request that lost its job may still arrive: it stays open until then."""
-        self.prolong(tx, [errand], until)
-
-    def close(self, tx: Writer, errands: Sequence[RatingErrand], *, now: int, until: int) -> None:  # noqa: ARG002
+    def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - nothing of it is unknown
         """Save what was read, and queue what has to follow."""
-        for errand in errands:
-            save_bases(tx, errand.scene, errand.after)
-            if errand.leads:
-                tx.jobs.want(RATING, errand.job.id, Why.EDIT, now)
-        # PlexSync moved these items itself, so the new stamps are no news.
-        tx.index.stamp({errand.key: errand.stamp for errand in errands if errand.stamp})
+        save_bases(tx, self.scene, self.after)
+        if self.leads:
+            tx.jobs.want(RATING, self.job.id, Why.EDIT, now)
+        if self.stamp:
+            # PlexSync moved this item itself, so the new stamp is no news.
+            tx.index.stamp({self.key: self.stamp})
 
 
 def begun(rows: Ratings, until: int) -> Ratings:

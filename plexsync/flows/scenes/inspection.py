@@ -46,7 +46,7 @@ from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
 from plexsync.rules.list_members import left_lists
 from plexsync.rules.match_records import Matched, NotThere, Unclear
-from plexsync.rules.memory import placed, undone
+from plexsync.rules.memory import undone
 from plexsync.rules.picture_evidence import shown_strays
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
@@ -350,11 +350,8 @@ class Looker:
         policy = replace(self._rules.policy, take_over=bool(take_over))
         names = plain_names(scene.people, profile.performer_name) if scene.people else {}
         steps = plan(shown.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
-        steps = replace(steps, memory=placed(steps.memory, item))
-        remembered = past.memories.get((scene.id, item.key), {})
-        has_other_files = past.has_other_files(scene.id, item)
-        target = Target(item, steps, remembered, shown, profile, has_other_files=has_other_files, traits=past.traits)
-        target = replace(target, was_lost=bool(past.provenances) and past.was_lost(item.key), absent=frozenset(absent))
+        target = past.target(scene.id, item, steps, shown, profile, frozenset(absent))
+        target = replace(target, has_other_files=past.has_other_files(scene.id, item))
         if not (memory or pushing or target.was_lost or take_over or self._rules.policy.adopt_lists):
             target = replace(target, old_lists=left_lists(shown.values, item))
         return self.choices.with_due(scene, target) if self.choices else target
