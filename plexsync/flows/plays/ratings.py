@@ -16,10 +16,11 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.canaries import write_canaries
+from plexsync.flows.plays.errands import MemoryJournal
 from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED
 from plexsync.flows.plays.pairs import left_alone
 from plexsync.flows.plays.rating_bases import Pair, bases_of, item_rating, open_until, save_bases
-from plexsync.flows.plays.rating_errands import RatingErrand, RatingFinding, RatingJournal, begun, items_follow
+from plexsync.flows.plays.rating_errands import RatingErrand, RatingFinding, begun, items_follow
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection import BEING_PROBED
 from plexsync.flows.scenes.push import Pusher
@@ -114,7 +115,7 @@ class RatingFlow(_WithoutMore, ABC):
         self._expiry = parts.expiry
         self._reader = BatchReader(parts.gates)
         (self._other,) = (kind for kind in BOTH if kind != self.kind)
-        self.journal = RatingJournal()
+        self.journal = MemoryJournal()
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -289,10 +290,11 @@ class RatingToPlex(RatingFlow):
                 job=job,
                 key=key,
                 desired=finding.desired,
+                created_at=scene.created_at,
                 scene=scene,
                 rating=rating,
                 before=finding.known,
-                rows=begun({key: plan.rows[key]}, until),
+                opened=begun({key: plan.rows[key]}, until),
                 plex=finding.plex,
             )
             for key, rating in plan.to_plex.items()
@@ -349,10 +351,11 @@ class RatingToStash(RatingFlow):
                 job=job,
                 key=str(scene.id),
                 desired=finding.desired,
+                created_at=scene.created_at,
                 scene=scene,
                 rating=plan.to_stash,
                 before=finding.known,
-                rows=rows,
+                opened=rows,
                 plex=finding.plex,
                 leads=items_follow(rows),
             )
