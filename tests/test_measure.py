@@ -12,7 +12,7 @@ pytestmark = pytest.mark.xdist_group("sources")
 LIMITS = {
     "vague": 116,
     "shared_class_names": 0,
-    "largest_class": 300,
+    "largest_class": 302,
     "longest_function": 49,
     "untyped": 0,
     "status_tables": 1,

@@ -34,6 +34,8 @@ HERE = "/undo"
 SHOWN, RUNS = 20, 20
 # Seconds after which a button that is about much stops; pressing it again goes on.
 LONG = 20.0
+# The columns of a preview (`plexsync.actions.model.PreviewRow`); one that is empty everywhere is left out.
+COLUMNS = ("part", "change", "now", "then", "note")
 # Selectors of the API, and what they are called in the address of a page.
 SELECTORS = ("all", "since", "run", "library")
 # What the API calls two actions on collections, since `take` hands them over there.
@@ -73,7 +75,7 @@ def _asked_action(ask: Ask) -> Action:
     try:
         return action_of(verb or Verb(name), kind)
     except Unfit as error:
-        raise Wrong(str(error)) from None
+        raise Wrong(str(error) if ask.here.startswith("/api/") else f"{capitalized(str(error))}.") from None
 
 
 def _selection(
@@ -196,8 +198,12 @@ def confirm(ask: Ask) -> Response:
     except Unfit as error:
         raise Wrong(str(error)) from None
     names = ("pick", *SELECTORS, "field")
+    rows = [row for subject in shown for row in subject.changes]
     return ask.show(
         "action.html",
+        count=count,
+        columns=[place for place, name in enumerate(COLUMNS) if any(getattr(row, name) for row in rows)],
+        names=COLUMNS,
         question=question or f"{capitalized(chosen.verb)} {chosen.subject}",
         lead=LEADS.get(chosen.verb, ""),
         heads=chosen.heads,
