@@ -14,7 +14,6 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from plexsync.engine.lasting import ended_threads
 
 from plexsync.cli.daemon import dashboard_process
 from plexsync.cli.daemon.dashboard_process import Dashboard, DashboardEntry
