@@ -33,7 +33,7 @@ def test_a_comparison_that_was_killed_goes_on_behind_what_it_has_done(world: Wor
 
 
 def test_who_stands_alone_is_listed(world: World, door: Door) -> None:
-    assert "Nothing is known yet" in door("status", "--without-scene").out
+    assert "No full comparison has run yet" in door("status", "--without-scene").out
     world.add(2)
     key = world.plex.add_movie(world.section, files=[("/media/scenes/lone [x].mp4", 5, 1)], title="lone")
     id = world.stash.add_scene(title="new", files=[("/media/scenes/new.mp4", 5, 60.0)])
