@@ -118,7 +118,13 @@ def test_a_flow_that_is_off_stays_to_take_back_what_it_has_written(tmp_path, kin
 def test_what_is_off_is_not_imported_by_a_worker():
     code = "import sys, plexsync.app.run; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    off = ("plexsync.flows.plays", "plexsync.flows.collections", "plexsync.flows.imports", "plexsync.app.probe")
+    off = (
+        "plexsync.flows.plays",
+        "plexsync.flows.collections",
+        "plexsync.flows.imports",
+        "plexsync.app.probe",
+        "plexsync.engine.notifications",
+    )
     assert "plexsync.flows.scenes.inspection" in loaded.split()
     assert [name for name in loaded.split() if name.startswith(off)] == []
 
