@@ -13,9 +13,43 @@ from plexsync.rules.errors import LocalFault, Neighbour
 from plexsync.rules.note_keys import BEGUN, SALT
 from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT
 from plexsync.store.database import Database
-from validation import path_rules
+from validation import database_settings, path_rules
 from validation.config import PlexSyncConfig
 from validation.looks import SETTING
+
+# What may be different on each machine: how it reaches the servers, its pace, and whom it tells.
+LOCAL = frozenset(
+    {
+        "plex_url",
+        "plex_token",
+        "plex_connect_timeout",
+        "plex_read_timeout",
+        "plex_parallel",
+        "stash_url",
+        "stash_api_key",
+        "stash_web_url",
+        "tls_ca_file",
+        "poll_interval",
+        "stash_poll_interval",
+        "reconcile_interval_hours",
+        "scan_absent",
+        "max_retries",
+        "dlq_retention_days",
+        "dlq_max",
+        "breaker_failure_threshold",
+        "breaker_recovery_timeout",
+        "breaker_max_recovery_timeout",
+        "worker_idle_minutes",
+        "notify_urls",
+        "notify_command",
+        "notify_after_minutes",
+        "web_bind",
+        "web_password",
+        "web_allowed_hosts",
+        "data_dir",
+        *database_settings.NAMES,
+    }
+)
 
 
 def client_id(store: Database) -> str:
@@ -75,6 +109,19 @@ def prints_of_settings(config: PlexSyncConfig) -> str:
             for name in names
         }
     )
+
+
+def settings_prints(config: PlexSyncConfig) -> dict[str, str]:
+    """Return a print of each setting that decides what Plex shows, by name; none reveals a setting.
+
+    Machines that share a database compare them: two workers with different settings would take back each other's work
+    whenever one follows the other.
+    """
+    values = config.model_dump(mode="json", exclude=set(LOCAL))
+    texts = {name: json.dumps(value, sort_keys=True) for name, value in values.items()}
+    return {
+        name: hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest() for name, text in texts.items()
+    }
 
 
 def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ import os
 import socket
 from pathlib import Path
 
-from plexsync.app.settings_print import settings_prints
+from plexsync.app.fingerprints import settings_prints
 from plexsync.rules.machine import Machine
 from plexsync.store.installation import installation
 from validation.config import PlexSyncConfig
