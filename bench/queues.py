@@ -26,8 +26,8 @@ from persistqueue.exceptions import Empty
 from plexsync.engine.rules import WorkRules
 from plexsync.rules.job import Done, Kind, Why, settle
 from plexsync.store.database import Database
-from plexsync.store.endings import AttemptEnding
 from plexsync.store.intake import DATABASE, want
+from plexsync.store.jobs import AttemptEnding
 
 ROUNDS = 24
 STORED_A_ROUND = 100

@@ -17,7 +17,7 @@ from plexsync.engine.rules import WorkRules
 from plexsync.rules.job import Done, Kind, Why, settle
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
-from plexsync.store.endings import AttemptEnding
+from plexsync.store.jobs import AttemptEnding
 from plexsync.store.opening import open_database
 from tests import postgres_server
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast
 
 from plexsync.actions.model import (
+    NO_FIELDS,
     Action,
     ActionOutcome,
     ActionRequest,
@@ -21,9 +22,10 @@ from plexsync.actions.model import (
 from plexsync.app.dressing import collection_viewer
 from plexsync.app.parts import Parts
 from plexsync.app.rules import is_dressing_on
+from plexsync.engine.undo import wish_undone
 from plexsync.flows.collections.comparison import all_rows
 from plexsync.flows.collections.decisions import hand_over, want_collections
-from plexsync.flows.collections.undo import mark_collections_undone, redo_collections
+from plexsync.flows.collections.undo import CollectionUndo, redo_collections
 from plexsync.reports.collections import (
     PART_WORDS,
     collection_changes,
@@ -94,6 +96,7 @@ class CollectionAction(Action):
     noun = "collection"
     kinds = (COLLECTION,)
     heads = ("part", "what", "Plex has", "would be", "why")
+    unfit: Mapping[str, str] = {"fields": NO_FIELDS}
     mode: Undone = ""
 
     def __init__(self, question: str, begun: str, done: str, complaint: str) -> None:
@@ -216,8 +219,8 @@ class TakeBackCollections(CollectionAction):
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Mark the collections."""
         parts = asked.parts
-        context = (parts.store, collection_viewer(parts), parts.gates, parts.clock)
-        marked = mark_collections_undone(*context, asked.ids, self.mode, asked.progress)
+        flow = CollectionUndo(parts.store, collection_viewer(parts), parts.gates)
+        marked = wish_undone(parts.store, flow, parts.clock, asked.ids, self.mode, asked.progress)
         return self.answer(asked, marked.jobs, marked.failed)
 
 

@@ -18,8 +18,8 @@ from plexsync.actions.model import (
 )
 from plexsync.app.dressing import collection_viewer
 from plexsync.app.parts import Parts
-from plexsync.flows.collections.decisions import decide_parts
-from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter, candidates, decide, drift_now
+from plexsync.flows.collections.decisions import CollectionDecisions
+from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter, SceneDecisions, candidates, drift_now
 from plexsync.reports import collection_words
 from plexsync.reports.collections import PART_WORDS, collection_report
 from plexsync.reports.collections import part_name as part_named
@@ -33,6 +33,7 @@ from plexsync.rules.drift import kept_fields
 from plexsync.rules.values import Value
 
 LONGEST = 60
+NO_MOMENT = "what was edited in Plex is of no run and no moment: say numbers, a library, or all"
 
 
 class DecideScenes(Action):
@@ -42,6 +43,7 @@ class DecideScenes(Action):
     kinds = ("scene",)
     bar = "deciding"
     heads = ("field", "what", "Plex has", "Stash says", "why")
+    unfit: Mapping[str, str] = {"since": NO_MOMENT, "run": NO_MOMENT}
 
     def __init__(self, verb: Verb, question: str) -> None:
         super().__init__(question)
@@ -56,8 +58,6 @@ class DecideScenes(Action):
         """The named scenes, or all that are listed."""
         if unknown := [name for name in selection.fields if not is_field(name)]:
             raise Unfit(f"there is no field {safe(unknown[0], LONGEST)}: plexsync drift --json has their names")
-        if selection.since is not None or selection.run is not None:
-            raise Unfit("what was edited in Plex is of no run and no moment: name scenes, a library, or all")
         if selection.ids:
             return list(dict.fromkeys(selection.ids))
         with parts.store.reading() as db:
@@ -102,10 +102,9 @@ class DecideScenes(Action):
 
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Save the decision, and queue the scenes of which something is written then."""
-        context = (asked.parts.store, asked.parts.looker, asked.parts.gates, asked.parts.clock)
-        decided = decide(
-            *context, asked.ids, self._answer, self._filter(asked.selection), asked.progress, asked.stopping
-        )
+        decisions = SceneDecisions(asked.parts.store, asked.parts.looker, asked.parts.gates, asked.parts.clock)
+        wanted = self._filter(asked.selection)
+        decided = decisions.decide(asked.ids, self._answer, wanted, asked.progress, asked.stopping)
         queued = decided.scenes if self._answer is DriftAnswer.TAKE else []
         facts = cast("dict[str, object]", decision_facts(self._answer, decided))
         done = ActionResult(queued, facts, decision_words(self._answer, decided), count=decided.fields)
@@ -125,6 +124,7 @@ class DecideCollections(Action):
     kinds = ("collection",)
     bar = "deciding"
     heads = ("part", "what", "Plex has", "Stash says", "why")
+    unfit: Mapping[str, str] = {"since": NO_MOMENT, "run": NO_MOMENT}
 
     def __init__(self, verb: Verb, question: str) -> None:
         super().__init__(question)
@@ -134,8 +134,6 @@ class DecideCollections(Action):
     def choose(self, parts: Parts, selection: Selection) -> list[int]:
         """The named collections, or those that may have such a part."""
         _parts(selection)
-        if selection.since is not None or selection.run is not None:
-            raise Unfit("what was edited in Plex is of no run and no moment: name collections, or all")
         if selection.ids:
             return list(dict.fromkeys(selection.ids))
         return [row.id for row in every(parts.store, self._may_concern, selection.library)]
@@ -175,14 +173,14 @@ class DecideCollections(Action):
 
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Save the decision, and queue the collections of which something is written then."""
-        names, viewer = _parts(asked.selection), collection_viewer(asked.parts)
-        context = (asked.parts.store, viewer, asked.parts.gates, asked.parts.clock)
-        takes_kept = bool(asked.selection.is_named and names)
-        decided = decide_parts(*context, asked.ids, self._answer, names, takes_kept=takes_kept)
+        parts, wanted = asked.parts, DriftFilter(_parts(asked.selection))
+        decisions = CollectionDecisions(parts.store, collection_viewer(parts).look, parts.gates, parts.clock)
+        wanted = wanted.taking(self._answer, named=asked.selection.is_named)
+        decided = decisions.decide(asked.ids, self._answer, wanted)
         facts = cast("dict[str, object]", collection_words.decision_facts(self._answer, decided))
         line = collection_words.decision_words(self._answer, decided)
-        queued = list(decided.parts) if self._answer is DriftAnswer.TAKE else []
-        done = ActionResult(queued, facts, line, count=sum(map(len, decided.parts.values())))
+        queued = decided.scenes if self._answer is DriftAnswer.TAKE else []
+        done = ActionResult(queued, facts, line, count=decided.fields)
         with asked.parts.store.reading() as db:
             rows = db.collections.of([*decided.untouched, *decided.busy])
         if asked.selection.is_named and decided.untouched:
@@ -194,12 +192,12 @@ class DecideCollections(Action):
         return done
 
 
-def _parts(selection: Selection) -> list[str]:
+def _parts(selection: Selection) -> tuple[str, ...]:
     """The names in Plex of the parts that are named. Raises Unfit."""
     names = {word: part_named(word) for word in selection.fields}
     if unknown := next((word for word, name in names.items() if name is None), None):
         raise Unfit(f"there is no part {safe(unknown)}: say one of {', '.join(PART_WORDS.values())}")
-    return [name for name in names.values() if name]
+    return tuple(name for name in names.values() if name)
 
 
 def _text(value: Value) -> str:

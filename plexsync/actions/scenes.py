@@ -20,7 +20,8 @@ from plexsync.actions.model import (
     unread,
 )
 from plexsync.app.parts import Parts
-from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
+from plexsync.engine.undo import wish_undone
+from plexsync.flows.scenes.undo import SceneUndo, mark_all_undone, preview, pushed_scenes
 from plexsync.flows.scenes.undo_marks import Redone, redo_scenes, sorted_out
 from plexsync.reports.format import many, safe
 from plexsync.reports.named_scenes import listed
@@ -98,11 +99,13 @@ class TakeBackScenes(SceneAction):
 
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Mark the scenes."""
-        context = (asked.parts.store, asked.parts.looker, asked.parts.gates, asked.parts.clock)
+        parts = asked.parts
         if asked.selection.every:
+            context = (parts.store, parts.looker, parts.gates, parts.clock)
             marked = mark_all_undone(*context, self._mode, asked.progress)
         else:
-            marked = mark_undone(*context, asked.ids, self._mode, asked.progress)
+            flow = SceneUndo(parts.looker, parts.gates)
+            marked = wish_undone(parts.store, flow, parts.clock, asked.ids, self._mode, asked.progress)
         done = self.carried(marked.jobs)
         if marked.untouched:
             done.facts["nothing_pushed"] = marked.untouched

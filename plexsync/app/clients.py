@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from plexsync.app import asking
 from plexsync.engine.clock import SystemClock
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.notify.apprise_sender import AppriseMessenger
@@ -27,8 +28,6 @@ from plexsync.stash.health import is_stash
 from plexsync.stash.log_lines import StashLines
 from validation.config import PlexSyncConfig
 
-# Timeouts in seconds for loading the settings. They are short, because read-only commands wait for them too.
-ASK_CONNECT, ASK_READ = 2.0, 2.5
 # The number of IP addresses of a host at which Plex is tried.
 TRIED_ADDRESSES = 2
 
@@ -37,24 +36,24 @@ AnyStashClient = TypeVar("AnyStashClient", bound=StashClient)
 
 
 @contextmanager
-def stash_at(url: str, key: str, *, ca_file: str = "", patience: float = ASK_READ) -> Iterator[StashClient]:
+def stash_at(url: str, key: str, *, ca_file: str = "", patience: float = asking.ASK_READ) -> Iterator[StashClient]:
     """Yield a Stash client for a connection test, with short timeouts; raises Unusable.
 
     If a test fails because the address is that of the other server, the error says so.
     """
-    clock, connect = SystemClock(), min(ASK_CONNECT, patience)
+    clock, connect = SystemClock(), min(asking.ASK_CONNECT, patience)
     client = StashClient(url, key, connect_timeout=connect, read_timeout=patience, clock=clock, ca_file=ca_file)
     with closing(client) as stash, _other_server_named(Neighbour.STASH, url, ca_file):
         yield stash
 
 
 @contextmanager
-def plex_at(url: str, token: str, *, ca_file: str = "", patience: float = ASK_READ) -> Iterator[PlexClient]:
+def plex_at(url: str, token: str, *, ca_file: str = "", patience: float = asking.ASK_READ) -> Iterator[PlexClient]:
     """Yield a Plex client for a connection test, with short timeouts; raises Unusable.
 
     If a test fails because the address is that of the other server, the error says so.
     """
-    clock, connect = SystemClock(), min(ASK_CONNECT, patience)
+    clock, connect = SystemClock(), min(asking.ASK_CONNECT, patience)
     client = PlexClient(url, token, connect_timeout=connect, read_timeout=patience, clock=clock, ca_file=ca_file)
     with closing(client) as plex, _other_server_named(Neighbour.PLEX, url, ca_file):
         yield plex
@@ -79,7 +78,7 @@ def _other_server_named(server: Neighbour, url: str, ca_file: str) -> Iterator[N
 
 def is_at(server: Neighbour, url: str, ca_file: str) -> bool:
     """Whether a server of this kind answers at an address. Both answer this question without a token or key."""
-    return (is_plex if server is Neighbour.PLEX else is_stash)(url, ca_file, ASK_CONNECT, ASK_READ)
+    return (is_plex if server is Neighbour.PLEX else is_stash)(url, ca_file, asking.ASK_CONNECT, asking.ASK_READ)
 
 
 def plex_by_address(config: PlexSyncConfig) -> str:
@@ -89,18 +88,6 @@ def plex_by_address(config: PlexSyncConfig) -> str:
             plex.identity()
             return url
     return ""
-
-
-def asking_stash(config: PlexSyncConfig) -> StashClient:
-    """Return a Stash client for a single query, with short timeouts; raises Unusable."""
-    return StashClient(
-        config.stash_url,
-        config.stash_api_key,
-        connect_timeout=ASK_CONNECT,
-        read_timeout=ASK_READ,
-        clock=SystemClock(),
-        ca_file=config.tls_ca_file,
-    )
 
 
 def stash_client(
@@ -170,7 +157,7 @@ def stash_lets_in(config: PlexSyncConfig) -> bool:
     base = urlsplit(config.stash_url)
     place = base.hostname or "", base.port or (443 if base.scheme == "https" else 80)
     try:
-        socket.create_connection(place, timeout=ASK_CONNECT).close()
+        socket.create_connection(place, timeout=asking.ASK_CONNECT).close()
     except OSError:
         return False
     return True

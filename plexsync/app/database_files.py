@@ -16,6 +16,7 @@ from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import LocalFault, Unusable
 from plexsync.rules.note_keys import (
     CURSOR,
+    DASHBOARD,
     JOURNALLED,
     LAST_RECONCILE,
     LAST_RUN,
@@ -23,14 +24,19 @@ from plexsync.rules.note_keys import (
     RESTORED,
     STASH_SETTINGS,
 )
-from plexsync.store import backup, intake, schema, summary
+from plexsync.store import backup, intake, schema
 from plexsync.store.address import StoreAddress
 from plexsync.store.backup import Copied, Restored
+from plexsync.store.database import Database
 from plexsync.store.db import faults, file_system, on_network
 from plexsync.store.folder import spooled as spooled
+from plexsync.store.installation import installation
 from plexsync.store.lock import try_lock
+from plexsync.store.opening import check_folder
 from plexsync.store.repair import MARK, repair, sweep
+from plexsync.store.siblings import siblings_of
 from plexsync.store.summary import Summary as Summary
+from plexsync.store.summary import Unreadable, reading
 
 log = logging.getLogger("PlexSync.database")
 
@@ -102,22 +108,6 @@ def lock_of(address: StoreAddress, *, repairs: bool = True) -> Iterator[bool]:
                 _repair(address.folder)
                 sweep(address.path, now=SystemClock().now())
         yield lock is not None
-
-
-def check_folder(address: StoreAddress) -> None:
-    """Make the data folder. Raises Unusable if that fails, or if a database file is there beside a PostgreSQL database.
-
-    The file may have what PostgreSQL lacks, and hooks write to it.
-    """
-    try:
-        intake.make_folder(str(address.folder))
-    except OSError as error:
-        raise Unusable(f"{address.folder} can't be used: {error.strerror}") from error
-    if address.is_postgres and os.path.lexists(address.path):
-        raise Unusable(
-            f"{address.path} is there, and database_url names {address.name}: run plexsync move to take it over,"
-            " or rename it to begin anew"
-        )
 
 
 def half_mended(address: StoreAddress) -> bool:
@@ -211,8 +201,25 @@ def summary_of(folder: Path, now: int) -> Summary:
     path = folder / DATABASE
     with faults(path):
         try:
-            db = summary.reading(str(path))
-        except summary.Unreadable:
+            db = reading(str(path))
+        except Unreadable:
             raise LocalFault(f"{path.name} can't be read: it is not there, or another one took its place") from None
         with closing(db):
             return Summary(db, now)
+
+
+def summary_at(store: Database, address: StoreAddress, now: int) -> Summary:
+    """Return a summary of the store at this address, read in one snapshot; raises LocalFault."""
+    if not address.is_postgres:
+        summary = summary_of(address.folder, now)
+        summary.inside = summary.inside or siblings_of(store).inside()
+        return summary
+    with store.reading() as db:
+        summary = db.summary(now)
+        summary.dashboard = db.notes.text(dashboard_note(address))
+        return summary
+
+
+def dashboard_note(address: StoreAddress) -> str:
+    """The name of the note that tells where the dashboard of this machine listens."""
+    return f"{DASHBOARD}:{installation(address.folder)}" if address.is_postgres else DASHBOARD

@@ -2,64 +2,28 @@
 
 import hashlib
 import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import cast
 
 from plexsync.app.rules import SWITCHES, look_rules
-from plexsync.engine.clock import SystemClock
-from plexsync.rules.errors import LocalFault, Neighbour
-from plexsync.rules.note_keys import BEGUN, SALT
+from plexsync.app.stored import salt_of
+from plexsync.rules.errors import Neighbour
 from plexsync.rules.text import NAME_LIMIT, SUMMARY_LIMIT
 from plexsync.store.database import Database
-from validation import database_settings, path_rules
+from validation import path_rules
 from validation.config import PlexSyncConfig
 from validation.looks import SETTING
-
-# What may be different on each machine: how it reaches the servers, its pace, and whom it tells.
-LOCAL = frozenset(
-    {
-        "plex_url",
-        "plex_token",
-        "plex_connect_timeout",
-        "plex_read_timeout",
-        "plex_parallel",
-        "stash_url",
-        "stash_api_key",
-        "stash_web_url",
-        "tls_ca_file",
-        "poll_interval",
-        "stash_poll_interval",
-        "reconcile_interval_hours",
-        "scan_absent",
-        "max_retries",
-        "dlq_retention_days",
-        "dlq_max",
-        "breaker_failure_threshold",
-        "breaker_recovery_timeout",
-        "breaker_max_recovery_timeout",
-        "worker_idle_minutes",
-        "notify_urls",
-        "notify_command",
-        "notify_after_minutes",
-        "web_bind",
-        "web_password",
-        "web_allowed_hosts",
-        "data_dir",
-        *database_settings.NAMES,
-    }
-)
 
 
 def client_id(store: Database) -> str:
     """Return the identifier by which Plex knows this installation. It is the same at every start."""
-    return f"plexsync-{hashlib.blake2b(b'client', key=_salt(store).encode(), digest_size=8).hexdigest()}"
+    return f"plexsync-{hashlib.blake2b(b'client', key=salt_of(store).encode(), digest_size=8).hexdigest()}"
 
 
 def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str]:
     """Return a salted hash of each server's settings, which a hold compares to detect a change. Reveals no secret."""
-    salt = _salt(store)
+    salt = salt_of(store)
     settings = {
         Neighbour.PLEX: (config.plex_url, config.plex_token, config.tls_ca_file, *config.library_names),
         Neighbour.STASH: (config.stash_url, config.stash_api_key, config.tls_ca_file),
@@ -73,7 +37,7 @@ def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str
 def print_of_all(config: PlexSyncConfig, store: Database) -> str:
     """Return a hash of all settings, to detect a change since a comparison was interrupted. Reveals no setting."""
     text = f"{config.model_dump_json()}{sorted(fingerprints(config, store).items())}"
-    return hashlib.blake2b(text.encode(), key=_salt(store).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(text.encode(), key=salt_of(store).encode(), digest_size=8).hexdigest()
 
 
 def wishes(config: PlexSyncConfig) -> str:
@@ -111,19 +75,6 @@ def prints_of_settings(config: PlexSyncConfig) -> str:
     )
 
 
-def settings_prints(config: PlexSyncConfig) -> dict[str, str]:
-    """Return a print of each setting that decides what Plex shows, by name; none reveals a setting.
-
-    Machines that share a database compare them: two workers with different settings would take back each other's work
-    whenever one follows the other.
-    """
-    values = config.model_dump(mode="json", exclude=set(LOCAL))
-    texts = {name: json.dumps(value, sort_keys=True) for name, value in values.items()}
-    return {
-        name: hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest() for name, text in texts.items()
-    }
-
-
 def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> dict[str, str]:
     """Return the hashes that `plexsync.flows.scenes.dead_letter_cures` compares to find changed settings.
 
@@ -142,19 +93,4 @@ def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> 
 
 def salted(store: Database, *values: str) -> str:
     """Return a salted hash of these values, which reveals none of them."""
-    return hashlib.blake2b("\0".join(values).encode(), key=_salt(store).encode(), digest_size=8).hexdigest()
-
-
-def _salt(store: Database) -> str:
-    """Return the random salt of this database; creates it on first use."""
-    with store.reading() as db:
-        salt = db.notes.text(SALT)
-    if not salt:
-        salt = secrets.token_hex(16)
-        try:
-            with store.writing() as tx:
-                tx.notes.save(SALT, salt)
-                tx.notes.save(BEGUN, str(SystemClock().now()))
-        except LocalFault:
-            pass
-    return salt
+    return hashlib.blake2b("\0".join(values).encode(), key=salt_of(store).encode(), digest_size=8).hexdigest()

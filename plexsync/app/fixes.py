@@ -6,15 +6,15 @@ from enum import StrEnum
 
 from plexsync.app.choices import accept as accept_choice
 from plexsync.app.choices import answer_lists, outcome
-from plexsync.app.named_scenes import NamedScenes, named_scenes
-from plexsync.app.parts import Parts
+from plexsync.app.named_scenes import NamedScenes, ignore_scenes, unignore_scenes
+from plexsync.app.parts import Parts, named_scenes
 from plexsync.engine import dead_letters
 from plexsync.engine.asked_probes import ask_at_once, why_closed
 from plexsync.engine.dead_letters import Key
 from plexsync.engine.tickets import BY_ROW, READS
 from plexsync.flows.scenes import bindings
 from plexsync.flows.scenes.bindings import Bound
-from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes, want_scenes
+from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.rules.choices import Choice
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.gate_names import GateName

@@ -1,19 +1,20 @@
-"""Scenes that you name by their numbers: Stash is asked first whether it has them, so that no number stands for nothing."""
+"""Scenes that you name by their numbers, so that no number stands for nothing: whether Stash has them; ignoring them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
 
-from plexsync.app.clients import asking_stash
-from plexsync.app.parts import Parts
-from plexsync.engine.tickets import READ_STASH, Closed
-from plexsync.flows.scenes.undo_marks import resting
+from plexsync.app.asking import asking_stash
+from plexsync.app.stored import Stored
+from plexsync.rules.clock import Clock
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.job import Kind, State
+from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.plan_records import Undone
+from plexsync.store.database import Database, Reader
 
 PAGE = 500
+# Sends a request to Stash; raises NeighbourError.
+Asks = Callable[[Callable[[], tuple[frozenset[int], int]]], tuple[frozenset[int], int]]
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,30 @@ class NamedScenes:
         return [id for id in self.ids if id not in self.ignored and (id not in self.missing or id in self.stale)]
 
 
-def named_scenes(parts: Parts, ids: Iterable[int]) -> NamedScenes:
-    """Look these scenes up in Stash, with a short timeout, and in the database."""
+def known_scenes(stored: Stored, ids: Iterable[int]) -> NamedScenes:
+    """Look these scenes up in Stash, with a short timeout and whatever its gate says, and in the database."""
     named = tuple(dict.fromkeys(ids))
-    existing, away = _existing(parts, named) if named else (None, "")
-    with parts.store.reading() as db:
-        states = {id: row.state for id in named if (row := db.jobs.find(Kind.SCENE, id))}
-        undone = resting(db, named)
+    existing, away = existing_scenes(stored, named, lambda request: request())
+    with stored.store.reading() as db:
+        return known_in(db, named, existing, away)
+
+
+def existing_scenes(stored: Stored, ids: Sequence[int], ask: Asks) -> tuple[frozenset[int] | None, str]:
+    """Those of the scenes that Stash has; None and the reason if it can't be asked."""
+    existing: frozenset[int] = frozenset()
+    try:
+        with closing(asking_stash(stored.config)) as stash:
+            for start in range(0, len(ids), PAGE):
+                page = ids[start : start + PAGE]
+                existing |= ask(lambda: stash.existing(page))[0]  # noqa: B023 - called at once
+    except NeighbourError as error:
+        return None, str(error)
+    return existing, ""
+
+
+def known_in(db: Reader, named: tuple[int, ...], existing: frozenset[int] | None, away: str) -> NamedScenes:
+    """What the database knows of these scenes, of which Stash has the `existing` ones."""
+    states = {id: row.state for id in named if (row := db.jobs.find(Kind.SCENE, id))}
     missing = () if existing is None else tuple(id for id in named if id not in existing)
     return NamedScenes(
         ids=named,
@@ -67,22 +85,29 @@ def named_scenes(parts: Parts, ids: Iterable[int]) -> NamedScenes:
         ignored=tuple(id for id in named if states.get(id) is State.IGNORED and id not in missing),
         unchecked=tuple(id for id in named if id not in states) if existing is None else (),
         stale=tuple(id for id in missing if id in states and states[id] not in (State.GONE, State.IGNORED)),
-        undone=undone,
         away=away,
     )
 
 
-def _existing(parts: Parts, ids: Sequence[int]) -> tuple[frozenset[int] | None, str]:
-    """Those of the scenes that Stash has; None and the reason if it can't be asked."""
-    answer = parts.gates.admit(READ_STASH)
-    if isinstance(answer, Closed):
-        return None, answer.reason
-    existing: frozenset[int] = frozenset()
-    try:
-        with closing(asking_stash(parts.config)) as stash:
-            for start in range(0, len(ids), PAGE):
-                page = ids[start : start + PAGE]
-                existing |= parts.gates.ask(READ_STASH, partial(stash.existing, page), of_all=True)[0]
-    except NeighbourError as error:
-        return None, str(error)
-    return existing, ""
+def ignore_scenes(store: Database, ids: Iterable[int], clock: Clock) -> list[int]:
+    """Ignore these scenes from now on. Returns those that were not ignored already."""
+    now = clock.now()
+    with store.writing() as tx:
+        ignored = [id for id in dict.fromkeys(ids) if tx.jobs.ignore(Kind.SCENE, id, now=now)]
+        for id in ignored:
+            tx.notes.end_held_ignore(id)
+    return ignored
+
+
+def unignore_scenes(store: Database, ids: Iterable[int], clock: Clock) -> list[int]:
+    """Stop ignoring these scenes. Returns those that were ignored, or may have been (`ignored_another`)."""
+    now = clock.now()
+    unignored: list[int] = []
+    with store.writing() as tx:
+        for id in dict.fromkeys(ids):
+            if tx.notes.end_held_ignore(id):
+                tx.jobs.want(Kind.SCENE, id, Why.USER, now)
+                unignored.append(id)
+            elif tx.jobs.unignore(Kind.SCENE, id, now=now):
+                unignored.append(id)
+    return unignored

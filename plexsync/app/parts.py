@@ -3,30 +3,35 @@
 `assemble` is the only place that connects them. The program, the tests and the simulation all call it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from plexsync.app.breaker import breaker_rules
 from plexsync.app.clients import changes_posters, pillow, plex_client, plex_events, stash_client
-from plexsync.app.database_files import DatabaseCheck, check_folder, inspect, lock_of, spooled, summary_of
+from plexsync.app.database_files import lock_of
 from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, prints_of_cures, prints_of_settings, wishes
+from plexsync.app.machine import fence_of
+from plexsync.app.named_scenes import NamedScenes, existing_scenes, known_in
 from plexsync.app.rules import PartSettings, look_rules, work_rules
-from plexsync.app.shared_store import check_settled, clock_of, fence_of
 from plexsync.app.store_address import address_of
+from plexsync.app.stored import Stored, check_settled, clock_of
+from plexsync.engine.asked_probes import ask_at_once, why_closed
 from plexsync.engine.clock import SystemDice
 from plexsync.engine.expiry import Expiry, longest_request
-from plexsync.engine.gates import Gates
+from plexsync.engine.gates import Gates, outage
 from plexsync.engine.pulse import in_turn
 from plexsync.engine.server_identity import ServerIdentity
-from plexsync.engine.watchdog import Watchdog
+from plexsync.engine.tickets import READ_STASH, READS, Closed, Gate
+from plexsync.engine.watchdog import Heard, Watchdog
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.dead_letter_cures import Curer
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.metrics_sampler import Heard, Sampler
+from plexsync.flows.scenes.metrics_sampler import Sampler
 from plexsync.flows.scenes.plex_events import Events, Listener
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.plex_pictures import PlexPictures
@@ -38,26 +43,21 @@ from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_losses import SceneLosses
+from plexsync.flows.scenes.undo_marks import resting
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
 from plexsync.plex.collections import CollectionClient
-from plexsync.rules.errors import Neighbour
+from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.neighbours import Clock, Dice, Imaging
-from plexsync.rules.note_keys import DASHBOARD
 from plexsync.stash.client import StashClient
 from plexsync.stash.collecting import StashCollecting
-from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
 from plexsync.store.fence import Fence
-from plexsync.store.installation import installation
-from plexsync.store.journal import WriteJournal
-from plexsync.store.lock import has_dashboard
-from plexsync.store.opening import open_database
-from plexsync.store.siblings import siblings_of
-from plexsync.store.summary import Summary
+from plexsync.store.journal_file import WriteJournal
+from plexsync.store.opening import check_folder, open_database
 from plexsync.store.worker_ends import HANG
-from plexsync.store.worker_locks import HeldLock, Locks, locks_at
+from plexsync.store.worker_locks import locks_at
 from validation.config import PlexSyncConfig
 
 # Seconds without a heartbeat after which a worker is ended. Longer than a request or a busy database can take.
@@ -106,65 +106,44 @@ class Assembled:
 
 
 @dataclass(frozen=True)
-class Parts(Assembled):
+class Parts(Stored, Assembled):
     """The parts of a running program, with the settings that they were built from and this machine's data folder."""
 
     plex: CollectionClient
-    config: PlexSyncConfig
-    folder: Path
     watchdog: Watchdog
     sampler: Sampler
-    locks: Locks
-
-    @property
-    def address(self) -> StoreAddress:
-        """Where the store is."""
-        return address_of(self.config, self.folder)
 
     @property
     def picture_names(self) -> frozenset[str]:
         """The names of the results for pictures that are synced, see `LookRules.picture_names`."""
         return look_rules(self.config).picture_names
 
-    def try_lock(self, file: str) -> "HeldLock | None":
-        """Take a lock on this database that is not the worker's; None while another process holds it."""
-        return self.locks.try_lock(file)
+    def probe_once(self, probed: set[Gate], *gates: Gate, asks_stash: bool = True) -> None:
+        """Probe those of these gates (none: of both servers) that are closed, at once and unless they are in `probed`."""
+        unasked = [gate for gate in gates or READS if gate not in probed]
+        probed.update(unasked)
+        asked = [gate for gate in unasked if asks_stash or gate != READ_STASH]
+        ask_at_once(self.store, self.gates, self.clock, *asked)
 
-    def someone_works(self) -> bool:
-        """Whether a worker is running on this database."""
-        return self.locks.is_locked()
+    def why_closed(self) -> str:
+        """Why nothing can be read from both servers now; '' if it can."""
+        return why_closed(self.gates, *READS)
 
-    def worker_since(self) -> tuple[bool, int | None]:
-        """Whether a worker is running, and when it began (UTC milliseconds)."""
-        return self.someone_works(), self.locks.worker_since()
+    def note_away(self, error: NeighbourError) -> None:
+        """Count a failed request for Stash's settings."""
+        self.gates.ill(self.gates.ticket(READ_STASH), outage(error))
 
-    def has_dashboard(self) -> bool:
-        """Whether a dashboard listens for this database."""
-        return has_dashboard(self.folder)
 
-    def spooled(self) -> tuple[int, int]:
-        """Count the spooled events: (waiting for a worker, unreadable and set aside)."""
-        return spooled(self.folder)
-
-    def inspected(self) -> DatabaseCheck:
-        """Inspect the database file of SQLite through a separate, read-only connection."""
-        return inspect(self.folder)
-
-    def summary(self) -> Summary:
-        """Return a summary of the database, read in one snapshot; raises LocalFault."""
-        if not self.address.is_postgres:
-            summary = summary_of(self.folder, self.clock.now())
-            summary.inside = summary.inside or siblings_of(self.store).inside()
-            return summary
-        with self.store.reading() as db:
-            summary = db.summary(self.clock.now())
-            summary.dashboard = db.notes.text(self.dashboard_note)
-            return summary
-
-    @property
-    def dashboard_note(self) -> str:
-        """The name of the note that tells where the dashboard of this machine listens."""
-        return f"{DASHBOARD}:{installation(self.folder)}" if self.address.is_postgres else DASHBOARD
+def named_scenes(parts: Parts, ids: Iterable[int]) -> NamedScenes:
+    """Look these scenes up in Stash, with a short timeout and if its gate is open, and in the database."""
+    named, existing = tuple(dict.fromkeys(ids)), None
+    answer = parts.gates.admit(READ_STASH) if named else None
+    if isinstance(answer, Closed):
+        away = answer.reason
+    else:
+        existing, away = existing_scenes(parts, named, partial(parts.gates.ask, READ_STASH, of_all=True))
+    with parts.store.reading() as db:
+        return replace(known_in(db, named, existing, away), undone=resting(db, named))
 
 
 def part_settings(config: PlexSyncConfig, store: Database) -> PartSettings:

@@ -18,12 +18,11 @@ from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import HOUR, MINUTE
 from plexsync.app.setting_changes import settings_wait
 from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed, has_lost
-from plexsync.app.turns import ImportTurn, ProbeTurn
+from plexsync.app.turns import turns
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
 from plexsync.engine.notifications import Bell, Noticer, Standstill
-from plexsync.engine.pulse import in_turn, nothing
 from plexsync.engine.stash_return import PACE as RETURN_LOOK
 from plexsync.engine.stash_return import StashReturn
 from plexsync.engine.tickets import READS
@@ -151,7 +150,7 @@ def noticing(parts: Parts, stop: threading.Event, plex: str = "") -> Iterator[St
             bell.join(timeout=1)
 
 
-def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "", first: Act = nothing) -> None:
+def serve(parts: Parts, stop: threading.Event, report: Told, *, plex: str = "", first: Act | None = None) -> None:
     """Run worker, poller, schedule and notices until `stop`. A damaged database ends it, whichever thread finds it.
 
     `plex` is the name that notices give the Plex server, '' for a single one. `first` runs before each claim, and may wait.
@@ -219,7 +218,7 @@ def loop_of(
     stop: threading.Event,
     report: Told,
     paused: Standstill | None = None,
-    first: Act = nothing,
+    first: Act | None = None,
 ) -> Loop:
     """Return the loop that drives this engine until `stop`; it reports every step to `report`."""
     return Loop(
@@ -231,7 +230,7 @@ def loop_of(
         begin=lambda: take_up(parts, works),
         report=report,
         paused=paused or Standstill(parts.clock),
-        between=in_turn(first, ProbeTurn(parts, stop), ImportTurn(parts, stop), first),
+        between=turns(parts, stop, first),
     )
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TypedDict
 
 from plexsync.app import status_settings
-from plexsync.app.clients import asking_stash
+from plexsync.app.asking import asking_stash
 from plexsync.app.store_address import address_of
+from plexsync.app.stored import salt_of
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.note_keys import SALT, STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS
+from plexsync.rules.note_keys import STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS
 from plexsync.rules.server_scopes import store_folder
 from plexsync.store import place
 from plexsync.store.address import StoreAddress
@@ -254,17 +255,16 @@ def last_answer(address: StoreAddress) -> Kept | None:
 
 def keep_answer(store: Database, plugin_settings: Mapping[str, object]) -> None:
     """Store Stash's answer, without its secrets, for when Stash is away. Ignores a database that can't be written."""
-    _keep(store, STASH_SETTINGS, lambda _: kept.written(plugin_settings))
+    _keep(store, STASH_SETTINGS, kept.written(plugin_settings))
 
 
-def _keep(store: Database, name: str, text: Callable[[Callable[[str], str]], str]) -> None:
-    """Store a note if its text, which may depend on other notes, is not '' and not there. Ignores an unusable database."""
+def _keep(store: Database, name: str, text: str) -> None:
     with suppress(LocalFault, Unusable):
         with store.reading() as db:
-            now, before = text(db.notes.text), db.notes.text(name)
-        if now and now != before:
+            before = db.notes.text(name)
+        if text != before:
             with store.writing() as tx:
-                tx.notes.save(name, now)
+                tx.notes.save(name, text)
 
 
 def keep_valid(
@@ -272,13 +272,9 @@ def keep_valid(
 ) -> None:
     """Store Stash's answer, and that it is valid. Ignores a database that can't be used."""
     saved = json.dumps(plugin_settings, sort_keys=True)
-
-    def fingerprint(note: Callable[[str], str]) -> str:
-        return where.fingerprint(content, salt, saved) if (salt := note(SALT)) else ""
-
     with suppress(LocalFault, NewerDatabase, Unusable), closing(open_database(address)) as store:
         keep_answer(store, plugin_settings)
-        _keep(store, VALID_SETTINGS, fingerprint)
+        _keep(store, VALID_SETTINGS, where.fingerprint(content, salt_of(store), saved))
 
 
 def keep_for_status(store: Database, where: status_settings.Sources, loaded: Loaded) -> None:
@@ -287,9 +283,9 @@ def keep_for_status(store: Database, where: status_settings.Sources, loaded: Loa
     # A CA file is checked whenever settings are loaded, so they have to be loaded every time.
     if content is None or loaded.warnings or loaded.config.tls_ca_file:
         return
-
-    def values(note: Callable[[str], str]) -> str:
-        fingerprint = where.fingerprint(content, note(SALT), note(STASH_SETTINGS))
-        return status_settings.written(loaded.config, fingerprint, note(STATUS_SETTINGS)) if fingerprint else ""
-
-    _keep(store, STATUS_SETTINGS, values)
+    with suppress(LocalFault, Unusable):
+        salt = salt_of(store)
+        with store.reading() as db:
+            answer, before = db.notes.text(STASH_SETTINGS), db.notes.text(STATUS_SETTINGS)
+        if fingerprint := where.fingerprint(content, salt, answer):
+            _keep(store, STATUS_SETTINGS, status_settings.written(loaded.config, fingerprint, before))

@@ -50,6 +50,18 @@ def connected(parts: Parts) -> "ProbeClient":
     return plex_client(ProbeClient, parts.config, parts.clock, client_id=client, alive=parts.watchdog.alive)
 
 
+def turns(parts: Parts, stop: threading.Event, first: Callable[[], None] | None = None) -> Callable[[], None]:
+    """Return what a worker does between two steps. `first` runs before and after what others ask for, and may wait."""
+    probe, stands = ProbeTurn(parts, stop), ImportTurn(parts, stop)
+    asked = (probe, stands) if first is None else (first, probe, stands, first)
+
+    def take() -> None:
+        for turn in asked:
+            turn()
+
+    return take
+
+
 class ProbeTurn:
     """The worker's turn at a probe. Call it between two steps."""
 

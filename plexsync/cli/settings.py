@@ -1,12 +1,17 @@
 """The settings of this call, from its options; `plexsync.app.settings` does the rest."""
 
+import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from plexsync.app import settings as from_sources
 from plexsync.app.settings import Settings, SettingsNeed, SettingSources
+from plexsync.app.status_settings import Sources
 from plexsync.cli.call import Call
-from validation.sources import STAND_INS, Loaded, load_here
+from plexsync.rules.errors import NeighbourError
+from plexsync.store.address import StoreAddress
+from validation.sources import STAND_INS, ConfigError, Loaded, load, load_here
 
 
 def toml_of(call: Call) -> Path:
@@ -41,3 +46,24 @@ def settings(call: Call, need: SettingsNeed) -> Settings:
 def hide(call: Call, loaded: Loaded) -> None:
     """Redact the secrets of these settings until the call ends."""
     call.hide(*(secret for secret in loaded.config.secrets if secret not in STAND_INS.values()))
+
+
+def check_saved(saved: Mapping[str, object] | None, where: Sources, content: bytes, folder: str | None) -> list[str]:
+    """What is wrong with the settings, one line each; `saved` are those in Stash, None if it has to be asked for them.
+
+    Valid ones are stored in the database in `folder`, if it is there.
+    """
+    named = sources(Call())
+    try:
+        if saved is None:
+            saved = from_sources.settings_in_stash(load_here(**named).config, from_sources.PLUGIN)
+        load(**named, plugin_settings=saved)
+    except NeighbourError:
+        # What needs Stash says so.
+        return []
+    except ConfigError as error:
+        return list(error.lines)
+    address = StoreAddress(Path(folder)) if folder is not None else None
+    if address is not None and os.path.exists(address.path):  # noqa: PTH110 - unreadable is no error
+        from_sources.keep_valid(address, where, content, saved)
+    return []

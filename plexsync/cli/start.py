@@ -9,21 +9,22 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from plexsync.app.parts import Parts
-from plexsync.app.parts import opened as opened_on
 from plexsync.app.settings import Settings, SettingsNeed, keep_answer, keep_for_status
 from plexsync.app.status_settings import Sources
 from plexsync.app.store_address import address_of
+from plexsync.app.stored import Stored, open_store
 from plexsync.cli.call import Call
 from plexsync.cli.logs import level_of, logging_to
 from plexsync.cli.settings import settings
 from plexsync.cli.terminal.screen import margin
-from plexsync.engine.asked_probes import ask_at_once, why_closed
-from plexsync.engine.gates import outage
-from plexsync.engine.tickets import READ_STASH, READS, Gate
 from plexsync.store.address import StoreAddress
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from plexsync.app.parts import Parts
+    from plexsync.engine.tickets import Gate
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Begun:
     settings: Settings
     console: Console
     sources: Sources
-    probed: set[Gate] = field(default_factory=set)
+    probed: "set[Gate]" = field(default_factory=set)
     """The gates that this command has probed, if they were closed."""
 
     @property
@@ -51,28 +52,29 @@ class Begun:
         """Where the store is."""
         return address_of(self.config, self.folder)
 
-    def tell(self, parts: Parts) -> None:
-        """Record in the database how the request for Stash's settings went: an answer is kept, and a failure counts."""
+    def keep(self, stored: Stored) -> None:
+        """Keep Stash's answer, and what a status needs, in the database."""
         if self.settings.stash_settings is not None:
-            keep_answer(parts.store, self.settings.stash_settings)
-        keep_for_status(parts.store, self.sources, self.settings.loaded)
-        if self.settings.away is not None:
-            parts.gates.ill(parts.gates.ticket(READ_STASH), outage(self.settings.away))
+            keep_answer(stored.store, self.settings.stash_settings)
+        keep_for_status(stored.store, self.sources, self.settings.loaded)
 
-    def ask(self, parts: Parts, *gates: Gate) -> str:
+    def tell(self, parts: "Parts") -> None:
+        """Record in the database how the request for Stash's settings went: an answer is kept, and a failure counts."""
+        self.keep(parts)
+        if self.settings.away is not None:
+            parts.note_away(self.settings.away)
+
+    def ask(self, parts: "Parts", *gates: "Gate") -> str:
         """Probe the closed ones of these gates (none: of both servers) at once, each once in this command.
 
         Returns why nothing can be worked now, or ''.
         """
         # A Stash that did not answer for its settings was asked just now; with placeholders no server can be asked.
-        unasked = [gate for gate in gates or READS if gate not in self.probed]
         if not self.settings.lacking:
-            self.probed.update(unasked)
-            asked = [gate for gate in unasked if self.settings.away is None or gate != READ_STASH]
-            ask_at_once(parts.store, parts.gates, parts.clock, *asked)
-        return why_closed(parts.gates, *READS)
+            parts.probe_once(self.probed, *gates, asks_stash=self.settings.away is None)
+        return parts.why_closed()
 
-    def meet(self, parts: Parts) -> None:
+    def meet(self, parts: "Parts") -> None:
         """`tell`, then `ask`: the start of a command that works with both servers."""
         self.tell(parts)
         self.ask(parts)
@@ -112,8 +114,8 @@ def begun(call: Call, *, need: SettingsNeed = SettingsNeed.DATABASE, level: str 
 
 
 @contextmanager
-def opened(call: Call) -> Iterator[Parts]:
-    """The parts on this call's database, for a command that sends no request."""
-    with begun(call) as start, opened_on(start.config, start.folder) as parts:
-        keep_for_status(parts.store, start.sources, start.settings.loaded)
-        yield parts
+def opened(call: Call) -> Iterator[Stored]:
+    """The store of this call, for a command that asks no server."""
+    with begun(call) as start, open_store(start.config, start.folder) as stored:
+        start.keep(stored)
+        yield stored

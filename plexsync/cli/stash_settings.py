@@ -4,7 +4,7 @@ Loading all settings takes far longer than most operations. So a hash of the set
 stored, and only others are checked.
 """
 
-# ruff: noqa: PTH110, PTH118
+# ruff: noqa: PTH118
 
 import json
 import os
@@ -30,28 +30,10 @@ def wrong_settings(saved: "Mapping[str, object] | None") -> list[str]:
     where = None if content is None else sources.database_folder(content)
     if content is not None and where is not None and saved is not None and _known(sources, content, where, saved):
         return []
-    from pathlib import Path
+    # All settings take far longer to load.
+    from plexsync.cli.settings import check_saved
 
-    from plexsync.app import settings
-    from plexsync.cli.call import Call
-    from plexsync.cli.settings import sources as setting_sources
-    from plexsync.rules.errors import NeighbourError
-    from plexsync.store.address import StoreAddress
-    from validation.sources import ConfigError, load, load_here
-
-    named = setting_sources(Call())
-    try:
-        if saved is None:
-            saved = settings.settings_in_stash(load_here(**named).config, settings.PLUGIN)
-        load(**named, plugin_settings=saved)
-    except NeighbourError:
-        # What needs Stash says so.
-        return []
-    except ConfigError as error:
-        return list(error.lines)
-    if where is not None and os.path.exists(os.path.join(where, folder.DATABASE)):
-        settings.keep_valid(StoreAddress(Path(where)), sources, content or b"", saved)
-    return []
+    return check_saved(saved, sources, content or b"", where)
 
 
 def _known(sources: Sources, content: bytes, where: str, saved: "Mapping[str, object]") -> bool:

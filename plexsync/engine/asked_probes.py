@@ -13,7 +13,7 @@ from plexsync.store.database import Database
 
 def ask_at_once(store: Database, gates: Gates, clock: Clock, *asked: Gate) -> None:
     """Probe each of these gates that is closed. Afterwards `Gates.admit` says how it stands."""
-    for gate in by_row(asked):
+    for gate in by_row(tuple(asked)):
         if isinstance(gates.admit(gate), Closed):
             _probe(store, gates, clock, gate)
 

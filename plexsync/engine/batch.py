@@ -12,14 +12,13 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import Generic
 
-from plexsync.engine.admission import Admission
 from plexsync.engine.evidence import Evidence
 from plexsync.engine.flow import E, F, Flow, Outdated
 from plexsync.engine.gates import Gates
 from plexsync.engine.rules import WorkRules
 from plexsync.engine.settlement import Settle
-from plexsync.engine.tickets import READ, VOID, Gate, Ticket
-from plexsync.rules.errors import NO_MEMORY, LocalFault, NeighbourError, Unavailable
+from plexsync.engine.tickets import READ, VOID, Closed, Gate, Ticket, by_row
+from plexsync.rules.errors import NO_MEMORY, LocalFault, Neighbour, NeighbourError, Unavailable
 from plexsync.rules.job import Dead, Done, Job, Later, Outcome, State, Waiting, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.store.database import Database, Writer
@@ -32,6 +31,34 @@ OVERDUE = 2
 READY = 2
 SETTLE_EVERY = 1.0
 STOPPED = "stopped in good order"
+
+
+class Admission:
+    """What the gates answer to one batch. `tickets` admit the next sends, by server."""
+
+    def __init__(self, store: Database, gates: Gates, writes: Gate, others: Iterable[Gate]) -> None:
+        self.tickets: Mapping[Neighbour, Ticket] = {}
+        self._store = store
+        self._gates = gates
+        # The write gate comes last, so that its ticket is the one kept for its server.
+        self._asked = tuple(reversed(by_row((writes, *others))))
+        self._open_at: tuple[int, int, int] | None = None
+
+    def closed(self) -> dict[Gate, str]:
+        """Take new tickets if anything was committed since the last time. Returns the closed gates with their reasons."""
+        revision = self._store.revision()
+        if revision == self._open_at:
+            # Until the next commit, open gates stay open and their breakers keep their generation.
+            return {}
+        with self._store.reading() as db:
+            answers = {gate: self._gates.admit_in(db, gate) for gate in self._asked}
+        self.tickets = {
+            gate.neighbour: answer if isinstance(answer, Ticket) else Ticket(gate, VOID)
+            for gate, answer in answers.items()
+        }
+        closed = {gate: answer.reason for gate, answer in answers.items() if isinstance(answer, Closed)}
+        self._open_at = None if closed else revision
+        return closed
 
 
 @dataclass
@@ -320,7 +347,9 @@ class Sender(Generic[F, E]):
             if mine := [errand for errand in answered if batch.is_held(errand)]:
                 self._flow.read_back(mine)
             self._settle_ended(batch, answered)
-        self._revisit(batch)
+        if batch.lost:
+            self._revisit(batch)
+        batch.sent = []
 
     def _settle_ended(self, batch: Batch[F, E], answered: Sequence[E]) -> None:
         now = self._clock.now()
@@ -333,12 +362,13 @@ class Sender(Generic[F, E]):
             for token, errands in batch.errands.items():
                 outcomes = [errand.outcome for errand in errands if errand.outcome is not None]
                 if token in held and len(outcomes) == len(errands):
-                    outcome = worst(outcomes)
+                    outcome = outcomes[0] if len(outcomes) == 1 else worst(outcomes)
                     is_done = isinstance(outcome, Done)
                     outcome = self._completed(tx, batch.findings[token]) if is_done else outcome
                     ends[token] = errands[0].job, outcome
             self._settle(tx, list(ends.values()))
-        batch.give_up(batch.errands.keys() - held)
+        if gone := batch.errands.keys() - held:
+            batch.give_up(gone)
         batch.until = until
         for token in ends:
             del batch.errands[token]
@@ -354,7 +384,6 @@ class Sender(Generic[F, E]):
         Each is saved as a push with unknown outcome, and its job is queued again unless you dropped it.
         """
         strays = [errand for errand in batch.sent if errand.job.token in batch.lost]
-        batch.sent = []
         if strays:
             now = self._clock.now()
             with self._store.writing() as tx:
@@ -373,7 +402,8 @@ class Sender(Generic[F, E]):
         until = self._clock.now() + self._rules.lease
         with self._store.writing() as tx:
             held = tx.jobs.renew(list(batch.errands), until=until)
-        batch.give_up(batch.errands.keys() - held)
+        if gone := batch.errands.keys() - held:
+            batch.give_up(gone)
         batch.until = until
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from plexsync.engine.batch import STOPPED, Sender
 from plexsync.engine.evidence import Evidence
@@ -23,9 +22,8 @@ from plexsync.engine.rules import WorkRules
 from plexsync.engine.settlement import Settlement
 from plexsync.engine.tickets import Closed, Gate, Probe, Ticket
 from plexsync.engine.watchdog import Unwatched, Watchdog
-from plexsync.rules.batch import START, next_size
 from plexsync.rules.errors import NO_MEMORY, LocalFault, Neighbour, NeighbourError, NewerDatabase, Unusable
-from plexsync.rules.job import NOTICES, Job, Later, Outcome, State, Waiting, crashed
+from plexsync.rules.job import NOTICES, START, Job, Later, Outcome, State, Waiting, crashed, next_size
 from plexsync.rules.neighbours import Clock, Dice
 from plexsync.rules.outcomes import shared_outcome_of
 from plexsync.store.database import Database, Writer
@@ -113,7 +111,8 @@ class Engine:
         self._pool = pool or ThreadPoolExecutor(max_workers=rules.parallel, thread_name_prefix="push")
         self._evidence = Evidence(store, gates)
         self._settlement = Settlement(store, self._flows, gates, clock, dice, max_retries=rules.max_retries)
-        self._housekeeping = Housekeeping(store, self._flows, clock, rules)
+        # Deletes old rows, see `Housekeeping.prune`.
+        self.prune = Housekeeping(store, self._flows, clock, rules).prune
         notices = Notices(store, flows, gates, self._evidence, self._settlement, clock, batch=rules.batch)
         desks = [BatchSource((flow.kind,), tuple(flow.gates), partial(self._work, flow)) for flow in flows]
         self._desks = [*desks, BatchSource(tuple(sorted(NOTICES)), GATES, lambda jobs, _stopping: notices.work(jobs))]
@@ -134,7 +133,8 @@ class Engine:
 
     def _step(self, stopping: Callable[[], bool]) -> Worked | ProbeResult | Idle:
         self._settlement.ended, self._settlement.stored = {}, {}
-        self._release_open()
+        if self._settlement.open:
+            self._release_open()
         with self._store.writing() as tx:
             now = self._clock.now()
             self._rescue(tx, now)
@@ -168,18 +168,18 @@ class Engine:
         if closed:
             first = min(closed, key=lambda answer: answer.until)
             return Idle(first.until if due is None else min(due, first.until), first.reason)
-        return Idle(due, self._gates.trouble(tx, [gate for desk in self._desks for gate in desk.gates]))
+        return Idle(due, self._gates.trouble(tx, tuple(gate for desk in self._desks for gate in desk.gates)))
 
     def _claim(self, tx: Writer, desk: BatchSource, ramp: int, now: int) -> list[Job]:
         limit = min(ramp, self._size) if ramp else self._size
         jobs = tx.jobs.claim(limit, kinds=desk.kinds, now=now, lease_ms=self._rules.lease, holder=self._holder)
-        self._settlement.begin(jobs)
+        self._settlement.open, self._settlement.desired = jobs, {}
         return jobs
 
     def _attempt_all(self, claim: Claim, stopping: Callable[[], bool]) -> None:
         began = self._clock.monotonic()
         self._attempt(claim.desk, claim.jobs, stopping)
-        self._settlement.over()
+        self._settlement.open = []
         seconds = self._clock.monotonic() - began
         self._size = next_size(self._size, done=len(claim.jobs), seconds=seconds, most=self._rules.batch)
         if not set(self._settlement.ended.values()) & AGAIN:
@@ -224,11 +224,7 @@ class Engine:
             if finding.error:
                 judged[job.token] = self._evidence.after_read(flow, job, finding.error, desired=finding.desired)
         pairs = [(by_id[finding.id], finding) for finding in findings]
-        self._sender(flow).work(pairs, judged, stopping=stopping)
-        flow.worked(findings)
-
-    def _sender(self, flow: AnyFlow) -> Sender[Any, Any]:
-        return Sender(
+        sender = Sender(
             self._store,
             flow,
             self._gates,
@@ -239,6 +235,8 @@ class Engine:
             pool=self._pool,
             alive=self._watchdog.alive,
         )
+        sender.work(pairs, judged, stopping=stopping)
+        flow.worked(findings)
 
     def _probe(self, probe: Probe) -> bool:
         """Probe a server. While PlexSync is switched off, the probe writes nothing."""
@@ -256,7 +254,7 @@ class Engine:
     def _release_open(self) -> None:
         """Release the jobs that a local fault left open, without blame. This worker holds them but does not work on them."""
         self._settlement.release(Waiting("our own database could not be written", "local", backoff=False))
-        self._settlement.over()
+        self._settlement.open = []
 
     def abandon(self) -> None:
         """Release the claimed jobs without blame. Another thread calls this when the process must end and a request hangs.
@@ -266,10 +264,6 @@ class Engine:
         self._settlement.release(Waiting(STOPPED, "released", backoff=False))
 
     # --- housekeeping ------------------------------------------------------------------------------------------------
-
-    def prune(self) -> int:
-        """Delete old rows, see `Housekeeping.prune`."""
-        return self._housekeeping.prune()
 
     def reclaim(self) -> int:
         """Release the jobs of dead workers. The holder of the worker lock calls this once."""

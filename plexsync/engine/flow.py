@@ -10,18 +10,20 @@ letters, undo requests, housekeeping. A flow owns reading, comparing and writing
     close     save the result, in the transaction that settles the job (`Journal`)
 
 A kill between any two of them loses at most the errands in flight, and these can be sent again: what `save` has written
-lets the next look tell whose value it finds.
+lets the next look tell whose value it finds. A flow leaves out the methods that it has no use for.
 """
+
+# ruff: noqa: ARG002 - what a flow leaves out does nothing
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
 
 from plexsync.engine.tickets import Gate, Ticket
 from plexsync.engine.undo import Undoing
 from plexsync.rules.errors import Neighbour, NeighbourError
-from plexsync.rules.job import Job, Outcome
+from plexsync.rules.job import Done, Job, Outcome
 from plexsync.store.database import Writer
 
 # A harmless request of the same type as the failed ones. Returns whether it was answered. Raises NeighbourError.
@@ -38,33 +40,25 @@ class ChangeNotice:
     id: int
 
 
-class Observation(Protocol):
-    """The result of inspecting one job."""
+@dataclass(frozen=True)
+class Observation:
+    """The result of inspecting the job with this id.
 
-    @property
-    def id(self) -> int:
-        """The id of the job."""
-        ...
+    `outcome` is that of the job if nothing has to be sent, None if something may have to be. `ends` is its outcome after
+    everything was sent and read back correctly. `error`: a read that failed for this job alone; the engine decides by
+    evidence whether the job is to blame.
+    """
 
-    @property
-    def outcome(self) -> Outcome | None:
-        """The outcome of the job if nothing has to be sent; None if something may have to be."""
-        ...
-
-    @property
-    def ends(self) -> Outcome:
-        """The outcome of the job after everything was sent and read back correctly."""
-        ...
-
-    @property
-    def error(self) -> NeighbourError | None:
-        """A read that failed for this job alone. The engine decides by evidence whether the job is to blame."""
-        ...
+    id: int
+    _: KW_ONLY
+    outcome: Outcome | None = None
+    ends: Outcome = field(default_factory=Done)
+    error: NeighbourError | None = None
 
     @property
     def desired(self) -> str:
         """A hash of the desired values, to tell a new request from the one that died."""
-        ...
+        return ""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -84,6 +78,15 @@ class Errand:
     since: float = math.inf
     tickets: Mapping[Neighbour, Ticket] = field(default_factory=dict)
 
+    def prolong(self, tx: Writer, until: int) -> None:
+        """See `Journal`: nothing, if a journal of its flow saves many errands together."""
+
+    def withdraw(self, tx: Writer) -> None:
+        """See `Journal`: nothing, if a journal of its flow saves many errands together."""
+
+    def close(self, tx: Writer, *, now: int, until: int) -> None:
+        """See `Journal`: nothing, if a journal of its flow saves many errands together."""
+
 
 class Outdated(Exception):
     """Raised by `send` before anything has arrived: the saved state is out of date. The message is one line for display."""
@@ -91,65 +94,60 @@ class Outdated(Exception):
 
 F = TypeVar("F", bound=Observation)
 E = TypeVar("E", bound=Errand)
-E_contra = TypeVar("E_contra", bound=Errand, contravariant=True)
 
 
-class Journal(Protocol[E_contra]):
-    """The saved record of a flow's unfinished errands. The engine calls each method inside its own transaction."""
+class Journal(Generic[E]):
+    """The saved record of a flow's unfinished errands. The engine calls each method inside its own transaction.
 
-    def prolong(self, tx: Writer, errands: Sequence[E_contra], until: int) -> None:
+    Each errand knows how it is saved, unless the journal of a flow saves many of them together.
+    """
+
+    def prolong(self, tx: Writer, errands: Sequence[E], until: int) -> None:
         """Set until when these errands may take effect (UTC ms). Replaces the time given to `save`."""
-        ...
+        for errand in errands:
+            errand.prolong(tx, until)
 
-    def withdraw(self, tx: Writer, errands: Sequence[E_contra]) -> None:
+    def withdraw(self, tx: Writer, errands: Sequence[E]) -> None:
         """Forget these errands as if they had never been saved. Nothing of them can have arrived."""
-        ...
+        for errand in errands:
+            errand.withdraw(tx)
 
-    def distrust(self, tx: Writer, errand: E_contra) -> None:
+    def distrust(self, tx: Writer, errand: E) -> None:
         """Mark the data read for the errand as stale: the next look reads it anew. Withdraws it as well, unless `begun`."""
-        ...
+        if not errand.begun:
+            self.withdraw(tx, [errand])
 
-    def reopen(self, tx: Writer, errand: E_contra, until: int) -> None:
+    def reopen(self, tx: Writer, errand: E, until: int) -> None:
         """Record that the errand lost its job in flight: until `until` it may arrive after the writes of the new holder."""
-        ...
+        self.prolong(tx, [errand], until)
 
-    def close(self, tx: Writer, errands: Sequence[E_contra], *, now: int, until: int) -> None:
+    def close(self, tx: Writer, errands: Sequence[E], *, now: int, until: int) -> None:
         """Save these errands as read back and done. A part with unknown outcome may take effect until `until`."""
-        ...
+        for errand in errands:
+            errand.close(tx, now=now, until=until)
 
 
 class Flow(Undoing, Protocol[F, E]):
     """Keeps one kind of object in sync. Failures of a server are NeighbourErrors; other exceptions are faults of the flow.
 
     No two flows have the same kind. Rows of a kind without a flow are never claimed.
+
+    `gates` are all that the flow may use: while one of them is closed, none of its jobs is claimed. Errands write through
+    the gate `writes`; during a send, a failure of another server was a failed read. `requests` is the maximum number of
+    requests per send, `journal` the saved record of its errands.
     """
 
-    @property
-    def gates(self) -> Collection[Gate]:
-        """All gates that the flow may use. While one of them is closed, none of its jobs is claimed."""
-        ...
-
-    @property
-    def writes(self) -> Gate:
-        """The gate through which errands write. During a send, a failure of another server was a failed read."""
-        ...
-
-    @property
-    def requests(self) -> int:
-        """The maximum number of requests per send."""
-        ...
-
-    @property
-    def journal(self) -> Journal[E]:
-        """The saved record of its errands."""
-        ...
+    gates: Collection[Gate]
+    writes: Gate
+    requests: int
+    journal: Journal[E]
 
     def affected(self, notice: ChangeNotice) -> Collection[int]:
         """The ids of jobs that a change may concern, too many rather than too few; () if the change is irrelevant here.
 
         Requests go through the gates. Raises NeighbourError.
         """
-        ...
+        return ()
 
     def look(self, ids: Sequence[int]) -> Sequence[F]:
         """Read the current state of these jobs and return one finding for each.
@@ -167,11 +165,11 @@ class Flow(Undoing, Protocol[F, E]):
 
     def will_send(self, errands: Sequence[E]) -> None:
         """Record saved errands that are about to be sent, outside the database. Raises LocalFault; nothing is sent then."""
-        ...
+        return
 
     def requires(self, errand: E) -> Collection[Gate]:
         """The gates that this errand must pass."""
-        ...
+        return (self.writes,)
 
     def send(self, errand: E) -> None:
         """Send the errand and return when it was answered. Sending it again has the same effect.
@@ -197,15 +195,15 @@ class Flow(Undoing, Protocol[F, E]):
 
     def completed(self, tx: Writer, finding: F) -> None:
         """Called when everything that the job needed is done. Clears fulfilled requests; the job is settled next."""
-        ...
+        return
 
     def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
         """Called in the transaction that settles jobs with these outcomes, by id."""
-        ...
+        return
 
     def worked(self, findings: Sequence[F]) -> None:
         """Called when all jobs of a batch are settled. The flow may request what helps the jobs that could not be synced."""
-        ...
+        return
 
     def existing(self, ids: Sequence[int]) -> Collection[int]:
         """Those of these ids whose objects exist, in one request through the gates.
@@ -219,7 +217,7 @@ class Flow(Undoing, Protocol[F, E]):
 
         If the object is `gone`, also forget what is remembered about it.
         """
-        ...
+        return
 
 
 AnyFlow = Flow[Any, Any]

@@ -15,7 +15,7 @@ One object serves all threads of a process, since the ticket carries everything 
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -133,7 +133,7 @@ class Gates:
             if isinstance(answer, Closed):
                 raise Unavailable(gate.neighbour, answer.reason, sent=False)
 
-    def admit_batch(self, tx: Writer, gates: Iterable[Gate], now: int) -> Go | Probe | Closed:
+    def admit_batch(self, tx: Writer, gates: tuple[Gate, ...], now: int) -> Go | Probe | Closed:
         """What the engine may do now if it needs all of these gates. A Probe has taken its slot in this transaction."""
         rows, closed = by_row(gates), []
         for gate in rows:
@@ -146,7 +146,7 @@ class Gates:
             return min(closed, key=lambda answer: answer.until)
         return Go(min((ramp for gate in rows if (ramp := tx.paces.find(gate.row).ramp)), default=0))
 
-    def trouble(self, db: Reader, gates: Iterable[Gate]) -> str:
+    def trouble(self, db: Reader, gates: tuple[Gate, ...]) -> str:
         """One line about the first of these gates whose server failed and has not answered since, or ''."""
         lines = (gate_rows.trouble(db, gate, self._rules) for gate in by_row(gates))
         return next(filter(None, lines), "")
@@ -160,6 +160,9 @@ class Gates:
 
     def _closed(self, tx: Writer, gate: Gate, now: int) -> Probe | Closed | None:
         """Why the gate is closed; None if it is open. Throttling comes first, since it also applies to a probe."""
+        is_plain = tx.holds.find(gate.row) is None and not tx.paces.find(gate.row).not_before
+        if is_plain and tx.breakers.find(gate.row).state == CircuitState.CLOSED:
+            return None
         return self._throttle(tx, gate, now) or self._hold(tx, gate, now) or self._breaker(tx, gate, now)
 
     def _throttle(self, tx: Writer, gate: Gate, now: int) -> Closed | None:
@@ -345,9 +348,9 @@ class Gates:
 
     # --- pace and evidence -------------------------------------------------------------------------------------------
 
-    def speed_up(self, tx: Writer, gates: Iterable[Gate], *, batch: int) -> None:
+    def speed_up(self, tx: Writer, gates: tuple[Gate, ...], *, batch: int) -> None:
         """Double the ramp of each recovering gate after a successful claim."""
-        for gate in by_row(gates):
+        for gate in (gate for gate in by_row(gates) if tx.paces.find(gate.row).ramp):
             gate_rows.speed_up(tx, gate, batch=batch)
 
     def writes(self, tx: Writer, gate: Gate) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from plexsync.engine.gates import Gates
 from plexsync.rules.job import Done, Job, Later, Outcome, State, Waiting, settle
 from plexsync.rules.neighbours import Clock, Dice
 from plexsync.store.database import Database, Writer
-from plexsync.store.endings import AttemptEnding
+from plexsync.store.jobs import AttemptEnding
 
 Settle = Callable[[Writer, Sequence[tuple[Job, Outcome]]], None]
 
@@ -43,15 +43,8 @@ class Settlement:
         self.stored: dict[Key, str] = {}
         # The hash of the desired values, by token.
         self.desired: dict[str, str] = {}
-        self._open: list[Job] = []
-
-    def begin(self, jobs: list[Job]) -> None:
-        """Record these jobs as claimed."""
-        self._open, self.desired = jobs, {}
-
-    def over(self) -> None:
-        """Record that all claimed jobs have ended."""
-        self._open = []
+        # The jobs that are claimed and have not ended.
+        self.open: list[Job] = []
 
     def settle(self, tx: Writer, ends: Sequence[tuple[Job, Outcome]]) -> None:
         """Settle these attempts, each with its outcome. A job that another worker holds by now is not changed."""
@@ -73,7 +66,8 @@ class Settlement:
         after = settle(job, outcome, now=now, max_retries=self._max_retries, draw=draw, scan=scan)
         if after.state is State.DEAD and not after.desired:
             after = replace(after, desired=self.desired.get(job.token, ""))
-        return AttemptEnding(job, after, *self._marks(tx, job, outcome))
+        marks = self._marks(tx, job, outcome) if isinstance(outcome, Waiting | Later) else (0, 0)
+        return AttemptEnding(job, after, *marks)
 
     def settle_all(self, jobs: Iterable[Job], outcome: Outcome) -> None:
         """Settle all of these attempts with one outcome. Those already settled stay as they are."""
@@ -82,8 +76,8 @@ class Settlement:
 
     def release(self, outcome: Outcome) -> None:
         """Release the open jobs with this outcome."""
-        if self._open:
-            self.settle_all(list(self._open), outcome)
+        if self.open:
+            self.settle_all(list(self.open), outcome)
 
     def _marks(self, tx: Writer, job: Job, outcome: Outcome) -> tuple[int, int]:
         """The successful and failed writes of the flow so far, if they are evidence for the job's next failure."""

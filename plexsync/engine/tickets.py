@@ -5,9 +5,9 @@ the breaker's generation at the start of the request. The report carries the tic
 late is ignored.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property, lru_cache
 from typing import Final
 
 from plexsync.rules.errors import Neighbour
@@ -31,7 +31,7 @@ class Gate:
     neighbour: Neighbour
     access: Access
 
-    @property
+    @cached_property
     def row(self) -> GateName:
         """The key of the rows that store its breaker, hold and pace.
 
@@ -52,6 +52,7 @@ READ_STASH, WRITE_STASH = Gate(Neighbour.STASH, READ), Gate(Neighbour.STASH, WRI
 BY_ROW = {gate.row: gate for gate in (READ_PLEX, READ_STASH, WRITE_STASH)}
 # The gates that every comparison of the two servers needs.
 READS = (READ_PLEX, READ_STASH)
+READ_OF = {gate.neighbour: gate for gate in READS}
 # A generation that no breaker has.
 VOID: Final = 0
 
@@ -95,9 +96,10 @@ class Probe:
         return self.ticket.gate
 
 
-def by_row(gates: Iterable[Gate]) -> list[Gate]:
+@lru_cache(maxsize=64)
+def by_row(gates: tuple[Gate, ...]) -> tuple[Gate, ...]:
     """One gate per row, in the order in which the rows first appear."""
     rows: dict[str, Gate] = {}
     for gate in gates:
         rows.setdefault(gate.row, gate)
-    return list(rows.values())
+    return tuple(rows.values())

@@ -22,12 +22,9 @@ Progress = Callable[[int, int], None]
 
 
 class Undoing(Protocol):
-    """The part of a flow that undoes."""
+    """The part of a flow that undoes. `kind` is the registered kind of its jobs."""
 
-    @property
-    def kind(self) -> str:
-        """The registered kind of its jobs."""
-        ...
+    kind: str
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
         """Read what `undo` needs for these jobs: a NeighbourError for an unreadable job, no entry for a missing one.

@@ -10,6 +10,7 @@ import faulthandler
 import logging
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -86,3 +87,18 @@ class Unwatched:
 
     def end(self) -> None:
         """Do nothing."""
+
+
+class Heard:
+    """Counts requests as they are sent, and calls `alive`."""
+
+    def __init__(self, alive: Callable[[], None]) -> None:
+        self._alive = alive
+        self._lock = threading.Lock()
+        self.count = 0
+
+    def __call__(self) -> None:
+        """Count one more request."""
+        with self._lock:
+            self.count += 1
+        self._alive()

@@ -23,9 +23,9 @@ import msgspec
 
 from plexsync.http.error_bodies import json_words
 from plexsync.http.streams import Deadline, Transport
+from plexsync.rules.clock import Clock
 from plexsync.rules.errors import NeighbourError, Refused, TooLong, Unavailable, Unusable
 from plexsync.rules.http_answers import Server, judge, unreachable, whole_request
-from plexsync.rules.neighbours import Clock
 from plexsync.rules.redaction import Redactor
 from plexsync.rules.server_words import page_words, scrubbed
 
@@ -157,6 +157,8 @@ class Wire:
 
     def accepted(self, answer: Answer) -> Answer:
         """Return the answer if its status is good; else raise the error that the status stands for."""
+        if 200 <= answer.status < 300:
+            return answer
         error = judge(
             answer.status,
             self.server,
@@ -224,7 +226,8 @@ class Wire:
             body = self._body(response, cap) if response.is_success else self._error_body(response)
         finally:
             response.close()
-        self._dates.last = response.headers.get("date", self.date)
+        if date := response.headers.get("date", ""):
+            self._dates.last = date
         return Answer(response.status_code, body, response.headers)
 
     def _body(self, response: httpx2.Response, cap: int) -> bytearray:

@@ -3,7 +3,7 @@
 import msgspec
 
 from plexsync.plex import answers
-from plexsync.plex.numbers import Flag, Number, check_size, digits, is_set, key_of, whole_number
+from plexsync.plex.answers import Flag, Number, check_size, digits, is_set, key_of, whole_number
 from plexsync.rules.collection_servers import HOME_PLACES, PREFS, ListedCollection, PlexCollection
 from plexsync.rules.item import Item
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from plexsync.plex.answers import viewing_of
-from plexsync.plex.numbers import Number, check_size, digits, moment, rating_text
+from plexsync.plex.answers import Number, check_size, digits, moment, rating_text, viewing_of
 from plexsync.rules.item import Viewing
 from plexsync.rules.records import PlexPlay, Rated
 

@@ -16,7 +16,7 @@ import msgspec
 
 from plexsync.http.client import LISTING_CAP, ORDINARY_CAP, Answer, Timeouts, Wire, unheard
 from plexsync.http.client import by_address as by_address
-from plexsync.plex import answers, artwork, edits, numbers
+from plexsync.plex import answers, artwork, edits
 from plexsync.plex.libraries import chosen
 from plexsync.plex.paging import overlapping
 from plexsync.rules.errors import (
@@ -135,7 +135,7 @@ class PlexClient:
     def count(self, section: str) -> int:
         """The number of items in a library, in one small request."""
         container, header = self._listing(section, {}, start=0, size=0)
-        return self._checked(lambda: numbers.total_of(container.totalSize, header))
+        return self._checked(lambda: answers.total_of(container.totalSize, header))
 
     def _pages(self, section: str, filters: Mapping[str, str], page: int) -> Iterator[list[Entry]]:
         """The items that match a filter, in pages without repeats."""
@@ -216,7 +216,7 @@ class PlexClient:
 
     def _items_in(self, answer: Answer) -> dict[str, Item]:
         container = self._wire.decoded(ITEMS, answer.body).MediaContainer
-        return self._checked(lambda: answers.items_of(container))
+        return self._checked(partial(answers.items_of, container))
 
     def _is_readable(self) -> bool:
         """Whether Plex lists its libraries and their items now, and returns one of these; True if it has none."""
@@ -331,7 +331,7 @@ class PlexClient:
         if filters and container.totalSize is None and not header:
             # A short filtered listing may come without a total.
             return entries, start + len(entries)
-        return entries, self._checked(lambda: numbers.total_of(container.totalSize, header))
+        return entries, self._checked(lambda: answers.total_of(container.totalSize, header))
 
     def _listing(
         self, section: str, filters: Mapping[str, str], *, start: int, size: int

@@ -43,7 +43,9 @@ def targets(
     head = _head(section, key, form)
     if form and not edit.keys() <= OF_COLLECTIONS:
         raise ValueError("an edit has fields that a collection does not have")
-    edit, beside = _with_cast(edit, cast or Cast())
+    beside: Beside = {}
+    if any(name == "actor" or beside_whom(name) for name in edit):
+        edit, beside = _with_cast(edit, cast or Cast())
     pieces = [piece for name in _in_order(edit) for piece in _pieces(name, edit[name], beside)]
     if not pieces:
         return []

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer
-from plexsync.plex import answers_history, numbers
+from plexsync.plex import answers, answers_history
 from plexsync.plex.answers_history import HistoryRow
 from plexsync.plex.client import UNWANTED, UNWANTED_FIELDS, PlexClient, check_number
 from plexsync.plex.edits import MOVIE
@@ -180,12 +180,12 @@ class PlexHistory(PlexClient):
         rows = self._checked(lambda: answers_history.viewings_of(container))
         return rows, self._total(container.totalSize, answer, start + len(rows) + (len(rows) == size))
 
-    def _total(self, total: numbers.Number | None, answer: Answer, otherwise: int) -> int:
+    def _total(self, total: answers.Number | None, answer: Answer, otherwise: int) -> int:
         """The number of all rows of a listing. Without a total, a full page can have another one behind it."""
         header = answer.headers.get("x-plex-container-total-size", "")
         if total is None and not header:
             return otherwise
-        return self._checked(lambda: numbers.total_of(total, header))
+        return self._checked(lambda: answers.total_of(total, header))
 
     def _ask_as_owner(self, target: str, cap: int) -> Answer:
         """The answer to a request that is the owner's; Refused if the token is not."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
-from plexsync.app.parts import Parts
 from plexsync.app.rules import MINUTE
+from plexsync.app.stored import Stored
 from plexsync.engine.notifications import seen
 from plexsync.reports.format import many, stamp, unstamped
 from plexsync.reports.missing_plays import TITLE, find_missing_plays, missing_words
@@ -60,7 +60,7 @@ class Need:
         return head in STOPS or (head == "hold" and name != GateName.STASH_WRITES)
 
 
-def needs(parts: Parts, facts: StatusFacts) -> list[Need]:
+def needs(parts: Stored, facts: StatusFacts) -> list[Need]:
     """Derive the findings from the facts of `plexsync.reports.status`, by the rules that notifications use."""
     now = parts.clock.now()
     rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from plexsync.flows.collections.decisions import DecidedParts
-from plexsync.flows.scenes.drift import DriftAnswer
+from plexsync.flows.scenes.drift import Decided, DriftAnswer
 from plexsync.reports.drift import DONE
 from plexsync.reports.format import many
 from plexsync.reports.shapes.collections import CollectionDecision
@@ -36,17 +35,16 @@ def collections_line(counts: Mapping[CollectionStatus, int]) -> str:
     return f"{many(total, 'collection')}: {', '.join(words)}"
 
 
-def decision_words(answer: DriftAnswer, decided: DecidedParts) -> str:
+def decision_words(answer: DriftAnswer, decided: Decided) -> str:
     """What came of a decision about parts, in a sentence."""
     if not decided.parts and decided.busy:
         return f"{many(len(decided.busy), 'collection')} could not be decided about now, being worked on: try again"
     if not decided.parts:
         return "nothing to decide: no such part was edited in Plex"
-    count = sum(map(len, decided.parts.values()))
-    return f"{many(count, 'part')} of {many(len(decided.parts), 'collection')} {DONE[answer]}"
+    return f"{many(decided.fields, 'part')} of {many(len(decided.parts), 'collection')} {DONE[answer]}"
 
 
-def decision_facts(answer: DriftAnswer, decided: DecidedParts) -> CollectionDecision:
+def decision_facts(answer: DriftAnswer, decided: Decided) -> CollectionDecision:
     """A decision about parts, for JSON."""
     facts: CollectionDecision = {
         "decision": answer.value,

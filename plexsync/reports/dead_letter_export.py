@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
-from plexsync.app.parts import Parts
+from plexsync.app.stored import Stored
 from plexsync.reports.cures import cure
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in
 from plexsync.reports.shapes.dead_letters import LetterFacts
@@ -37,7 +37,7 @@ COLUMNS = (
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
-def letters(parts: Parts, cause: str) -> Iterator[LetterFacts]:
+def letters(parts: Stored, cause: str) -> Iterator[LetterFacts]:
     """Yield all known facts of each dead row (of one cause), by kind and id."""
     for row in rows_in(parts, State.DEAD, cause):
         with parts.store.reading() as db:

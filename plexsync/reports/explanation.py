@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from plexsync.app.parts import Parts
 from plexsync.app.rules import rating_rules, watch_rules
+from plexsync.app.stored import Stored
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.verbs import Explanation, status_in
 from plexsync.reports.field_actions import action, reason
@@ -42,7 +42,7 @@ def job_facts(
     return {"stands": status.value, "job": row_facts(row), "attempts": attempt_facts(attempts), "plays": plays}
 
 
-def explain_facts(parts: Parts, explanation: Explanation) -> ExplainFacts:
+def explain_facts(parts: Stored, explanation: Explanation) -> ExplainFacts:
     """A scene as the worker sees it now, its job, its plays, and its rating if that goes both ways."""
     sight = explanation.sight
     with parts.store.reading() as db:

@@ -4,6 +4,7 @@ from plexsync.app.fixes import FixAction, FixOrder, FixResult
 from plexsync.reports.attention import machine_needs
 from plexsync.reports.format import DAY, many, unstamped
 from plexsync.reports.named_scenes import missing_words, unchecked_words
+from plexsync.reports.rows import key_of
 from plexsync.reports.shapes.fixes import FixEntry, FixStep
 from plexsync.reports.shapes.status import HoldFacts, StatusFacts
 from plexsync.reports.undo import rests
@@ -11,7 +12,6 @@ from plexsync.reports.verdict import hold_words
 from plexsync.rules.choices import CHANGES, DECLINE, EFFECTS, LEFT, Choice, remedy
 from plexsync.rules.gate_names import CURE, GATES, GateName, caption
 from plexsync.rules.job import Kind
-from plexsync.rules.row_keys import key_of
 
 SIGN_IN, SETTING, OPEN = "sign-in", "setting", "open"
 REBUILT = "It was found damaged. A full comparison finds what is missing. The message ends after a day."

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from plexsync.app.fixes import FixAction
-from plexsync.app.parts import Parts
+from plexsync.app.stored import Stored
 from plexsync.flows.scenes.ambiguity import BOUND_ITEM
 from plexsync.flows.scenes.candidates import CandidateItem, SceneCandidates, candidates_known
 from plexsync.reports.cures import DURATION, ONE, SEVERAL, TWO, cure
 from plexsync.reports.fix_steps import machine_entries, step
 from plexsync.reports.format import stamp
-from plexsync.reports.rows import title
+from plexsync.reports.rows import key_of, title, written
 from plexsync.reports.scenes import facts_of
 from plexsync.reports.shapes.fixes import FixCandidate, FixEntry, FixFile, FixGroup, FixReport, FixStep
 from plexsync.reports.shapes.scenes import SceneFacts
@@ -22,7 +22,6 @@ from plexsync.rules.causes import DEADLY, Cause, Cure, cure_of
 from plexsync.rules.job import Kind, State
 from plexsync.rules.paths import telling_folders
 from plexsync.rules.records import JobRow
-from plexsync.rules.row_keys import key_of, written
 from plexsync.rules.status_words import SceneStatus
 from plexsync.store.database import Reader
 
@@ -83,12 +82,12 @@ class _Problems:
     after: str | None = None
 
 
-def fix_count(parts: Parts, facts: StatusFacts) -> int:
+def fix_count(parts: Stored, facts: StatusFacts) -> int:
     """The number of problems."""
     return sum(_counts(parts, facts).values())
 
 
-def fix_report(parts: Parts, facts: StatusFacts, page: FixPage, look: Look) -> FixReport:
+def fix_report(parts: Stored, facts: StatusFacts, page: FixPage, look: Look) -> FixReport:
     """The problems of this page; `look` asks both servers for the candidates of scenes."""
     counts = _counts(parts, facts)
     shown = {cause: count for cause, count in counts.items() if count and page.cause in ("", cause)}
@@ -103,7 +102,7 @@ def fix_report(parts: Parts, facts: StatusFacts, page: FixPage, look: Look) -> F
     return {"count": sum(counts.values()), "groups": groups, "away": looked.away}
 
 
-def _counts(parts: Parts, facts: StatusFacts) -> dict[str, int]:
+def _counts(parts: Stored, facts: StatusFacts) -> dict[str, int]:
     """The number of problems by cause, in the order in which they are shown."""
     with parts.store.reading() as db:
         dead, others = db.jobs.count_dead(), db.jobs.count_dead_others()

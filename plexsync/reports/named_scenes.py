@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-from plexsync.app.named_scenes import NamedScenes
-from plexsync.reports.shapes.scenes import IgnoredScenes, NamedFacts, QueuedScenes
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from plexsync.app.named_scenes import NamedScenes
+    from plexsync.reports.shapes.scenes import IgnoredScenes, NamedFacts, QueuedScenes
 
 SHOWN = 10
 
@@ -14,12 +16,12 @@ def listed(ids: Sequence[int]) -> str:
     return f"scene{'' if len(ids) == 1 else 's'} {numbers}"
 
 
-def missing_words(named: NamedScenes) -> str:
+def missing_words(named: "NamedScenes") -> str:
     """The scenes that Stash does not have; '' for none."""
     return f"Stash has no {listed(named.missing)}" if named.missing else ""
 
 
-def ignored_words(named: NamedScenes) -> str:
+def ignored_words(named: "NamedScenes") -> str:
     """The scenes that are not synced because you ignored them, with the command that ends this; '' for none."""
     if not named.ignored:
         return ""
@@ -28,12 +30,12 @@ def ignored_words(named: NamedScenes) -> str:
     return f"{listed(named.ignored)} {are} ignored, so nothing was queued for {them}: plexsync unignore {numbers}"
 
 
-def unchecked_words(named: NamedScenes) -> str:
+def unchecked_words(named: "NamedScenes") -> str:
     """The scenes of which nobody knows whether they exist, with the reason; '' for none."""
     return f"whether Stash has {listed(named.unchecked)} is not known: {named.away}" if named.unchecked else ""
 
 
-def named_facts(named: NamedScenes) -> NamedFacts:
+def named_facts(named: "NamedScenes") -> "NamedFacts":
     """The same for JSON; a key that would be empty is left out."""
     facts: NamedFacts = {}
     if named.missing:
@@ -43,7 +45,7 @@ def named_facts(named: NamedScenes) -> NamedFacts:
     return facts
 
 
-def queued_facts(named: NamedScenes, wanted: int) -> QueuedScenes:
+def queued_facts(named: "NamedScenes", wanted: int) -> "QueuedScenes":
     """The answer after `wanted` of these scenes were queued."""
     facts: QueuedScenes = {"wanted": wanted}
     if named.missing:
@@ -57,6 +59,6 @@ def queued_facts(named: NamedScenes, wanted: int) -> QueuedScenes:
     return facts
 
 
-def ignored_facts(named: NamedScenes, ignored: int) -> IgnoredScenes:
+def ignored_facts(named: "NamedScenes", ignored: int) -> "IgnoredScenes":
     """The answer after `ignored` of these scenes were ignored."""
     return {"ignored": ignored, **named_facts(named)}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from plexsync.app.parts import Parts
+from plexsync.app.stored import Stored
 from plexsync.reports.format import noted, stamp
 from plexsync.reports.shapes.outages import OutageFacts, OutageReport
 from plexsync.reports.status import figure_facts, outage_facts
@@ -45,7 +45,7 @@ class OutageHistory:
         return outage_facts(outage, self.now, waiting=self.waiting[outage.server])
 
 
-def report(parts: Parts, days: int) -> OutageHistory:
+def report(parts: Stored, days: int) -> OutageHistory:
     """Report on the last `days`; the time before PlexSync was installed is left out."""
     now = parts.clock.now()
     with parts.store.reading() as db:

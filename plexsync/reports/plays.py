@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from plexsync.app.parts import Parts
+from plexsync.app.stored import Stored
 from plexsync.engine.undo import Marked
 from plexsync.flows.plays.history_poll import account_in, was_read_to_its_end
 from plexsync.flows.plays.wishes import Wished
@@ -23,7 +23,7 @@ from plexsync.store.database import Reader
 from validation.values import midnight
 
 
-def plays_report(parts: Parts) -> PlaysReport:
+def plays_report(parts: Stored) -> PlaysReport:
     """How the way back stands, from the database and the settings alone."""
     config = parts.config
     rules = WatchRules(config.watch_account, midnight(config.watch_since))
@@ -76,7 +76,7 @@ def plays_wished(marked: Marked, plays: int, resume: int, nothing: Sequence[int]
     return facts
 
 
-def plays_to_change(parts: Parts, chosen: Mapping[int, Wished]) -> list[PlaysToChange]:
+def plays_to_change(parts: Stored, chosen: Mapping[int, Wished]) -> list[PlaysToChange]:
     """What would be asked for, by scene."""
     with parts.store.reading() as db:
         return [

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from plexsync.app.parts import Parts
+from plexsync.app.stored import Stored
 from plexsync.reports.format import stamp
 from plexsync.reports.shapes.probe import ProbeFacts, TraitFacts
 from plexsync.rules.scratch import ProbeOutcome
@@ -11,7 +11,7 @@ from plexsync.rules.traits import QUESTIONS, UNKNOWN, LearntTraits, ServerTraits
 NOT_TOLD = "the answers of Plex did not tell"
 
 
-def stored_traits(parts: Parts) -> LearntTraits | None:
+def stored_traits(parts: Stored) -> LearntTraits | None:
     """The stored answers; None if there are none."""
     with parts.store.reading() as db:
         return db.probes.traits()

@@ -1,16 +1,17 @@
 """A row of the queue, its failed attempts and its past pushes, as facts."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar, overload
 
-from plexsync.app.parts import Parts
+from plexsync.app.stored import Stored
 from plexsync.reports.format import local, stamp, unstamped
 from plexsync.reports.shapes.scenes import AttemptFacts, JobFacts, PastAttempt, PastPlays, PastPush, PushFacts
 from plexsync.rules.added_dates import FIELD as ADDED
 from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
-from plexsync.rules.job import COLLECTION, PLAYS, Kind, Lane, State
+from plexsync.rules.job import COLLECTION, KINDS, PLAYS, Kind, Lane, State
 from plexsync.rules.plays import PlayState
-from plexsync.rules.records import AttemptRow, JobRow, PlaysRow, PushRow
+from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PlaysRow, PushRow
 from plexsync.store.database import Reader
 from validation.redact import one_line
 
@@ -20,7 +21,7 @@ WAITING = (State.READY, State.ABSENT)
 PAGE = 500
 
 
-def rows_in(parts: Parts, state: State, cause: str = "") -> Iterator[JobRow]:
+def rows_in(parts: Stored, state: State, cause: str = "") -> Iterator[JobRow]:
     """Yield every row of a state (and cause), by kind and id; page by page, so that a slow reader blocks nothing."""
     after: tuple[str, int] = ("", 0)
     while True:
@@ -138,6 +139,19 @@ def past_facts(entry: PastRow) -> PastAttempt | PastPush | PastPlays:
     if isinstance(entry, PushRow):
         return {"what": PUSHES[entry.undone], **push_facts([entry])[0]}
     return {"what": "attempt", **attempt_facts([entry])[0]}
+
+
+def written(kind: str, id: int) -> str:
+    """The key of a row as you write it: `7` is scene 7, `tag:12` is tag 12."""
+    return str(id) if kind == Kind.SCENE else f"{kind}:{id}"
+
+
+def key_of(text: str) -> tuple[str, int] | None:
+    """Parse a key in the format of `written`; None if it is not a key."""
+    matched = re.fullmatch(r"(?:([a-z]+):)?([0-9]{1,19})", text)
+    if not matched or not 1 <= int(matched[2]) <= LAST_ID or (kind := matched[1] or "scene") not in KINDS:
+        return None
+    return kind, int(matched[2])
 
 
 SHORT = {

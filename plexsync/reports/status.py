@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from plexsync.app.database_files import Summary
-    from plexsync.app.parts import Parts
     from plexsync.app.status_settings import StatusSettings
+    from plexsync.app.stored import Stored
     from plexsync.reports.shapes.outages import FigureFacts, OutageFacts, OutagesNow
     from plexsync.reports.shapes.status import (
         BareFacts,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     Settings = PlexSyncConfig | StatusSettings
 
 
-def facts(parts: "Parts") -> "StatusFacts":
+def facts(parts: "Stored") -> "StatusFacts":
     """All facts of `status`, from one snapshot; times are RFC 3339 or None."""
     running, began = parts.worker_since()
     return facts_of(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from plexsync.app.parts import Parts
+from plexsync.app.stored import Stored
 from plexsync.reports.shapes.comparisons import UnpairedFacts
 from plexsync.rules.item import Entry
 from plexsync.rules.note_keys import LAST_RUN
@@ -10,7 +10,7 @@ from plexsync.rules.note_keys import LAST_RUN
 PAGE = 500
 
 
-def lone_items(parts: Parts) -> Iterator[UnpairedFacts]:
+def lone_items(parts: Stored) -> Iterator[UnpairedFacts]:
     """Yield the items without a scene in the last full comparison, page by page; none before the first."""
     with parts.store.reading() as db:
         titles = {row.key: row.title for row in db.sections.all()}
@@ -25,7 +25,7 @@ def lone_items(parts: Parts) -> Iterator[UnpairedFacts]:
         after = page[-1].key
 
 
-def lone_scenes(parts: Parts) -> Iterator[int]:
+def lone_scenes(parts: Stored) -> Iterator[int]:
     """Yield the scenes without an item in Plex when last compared."""
     after = 0
     while True:

@@ -100,9 +100,11 @@ def verdict_parts(facts: "BareFacts") -> "list[Part]":
 
 
 def hold_words(server: str, held: "HoldFacts") -> str:
-    """A hold in a few words: what has changed, or that the server refuses PlexSync."""
+    """A hold in a few words: what has changed, what Plex lacks, or that the server refuses PlexSync."""
     if held["choice"]:
         return hold_cause(held["choice"])
+    if held["setting"] == "plex_libraries":
+        return "Plex lacks a library that plex_libraries names"
     return REFUSES if server == GateName.STASH_WRITES else f"{server.title()} does not let PlexSync in"
 
 

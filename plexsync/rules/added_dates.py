@@ -6,6 +6,7 @@ Plex keeps it in whole seconds; everywhere else in PlexSync it is a text in UTC,
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from plexsync.rules.item import moment_text
 from plexsync.rules.plan_records import Note
 from plexsync.rules.scene import Scene
 
@@ -14,14 +15,6 @@ FIELD = "addedAt"
 FIRST, LAST = 86_400, 2_145_916_800
 # A date alone counts from noon on, so that it is the same day in nearly every time zone.
 NOON = "T12:00:00Z"
-
-
-def moment_text(seconds: int) -> str:
-    """A moment in UTC seconds as a text; '' for 0 or a moment that no calendar has."""
-    try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}Z" if seconds else ""
-    except (OverflowError, OSError, ValueError):
-        return ""
 
 
 def moment_seconds(text: str) -> int:

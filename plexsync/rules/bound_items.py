@@ -11,9 +11,9 @@ from dataclasses import replace
 from plexsync.rules.grades import Grade, claimant_of, grade_of, places
 from plexsync.rules.item import Entry, Item, Part
 from plexsync.rules.match_records import Binding, Offer
+from plexsync.rules.origin import SceneOrigin, scene_origin
 from plexsync.rules.paths import name_key, path_key
 from plexsync.rules.scene import Scene
-from plexsync.rules.scene_origin import SceneOrigin, scene_origin
 
 
 def is_where_bound(binding: Binding, parts: Iterable[Part]) -> bool:

@@ -212,7 +212,7 @@ def _chosen(scene: Scene, choice: CollectionChoice) -> Iterator[tuple[Collection
         above = (*scene.parents[1:], "")
         for (id, name), parent in zip(_with_ids(scene.parent_ids, scene.parents), above, strict=False):
             yield CollectionObject("studio", id), ObjectText(name, parent)
-    if "groups" in choice.collections:
+    if "groups" in choice.collections and scene.groups:
         for id, name in _with_ids(scene.group_ids, scene.groups):
             yield CollectionObject("group", id), ObjectText(name)
     if choice.tag_collections.chosen or choice.tag_collections.left_out:

@@ -16,7 +16,6 @@ from plexsync.rules.choice import Patterns
 from plexsync.rules.collections import CollectionObject, Dressing, chosen_tags, objects_of
 from plexsync.rules.item import FACE, FIELDS, ROLE, beside
 from plexsync.rules.paths import base_name
-from plexsync.rules.performer_names import PERFORMER_VALUES, PLAIN_NAME, performer_values, shown_name
 from plexsync.rules.plan_records import Note
 from plexsync.rules.scene import Performer, Scene
 from plexsync.rules.template import Template
@@ -32,6 +31,9 @@ MEMBER_FRAME = 30
 
 # The names that a template can use.
 NAMES = frozenset({"title", "file", "studio", "parent", "date", "year", "code", "director", "performers", "group"})
+# The values that the name and the role text of a performer can use.
+PERFORMER_VALUES = frozenset({"name", "disambiguation", "alias", "aliases", "gender"})
+PLAIN_NAME = template.parsed("{name}", PERFORMER_VALUES)
 # The names that the name, the role text and the picture address of a cast member can use.
 ROLE_NAMES = PERFORMER_VALUES
 FACE_NAMES = frozenset({"id", "name", "disambiguation"})
@@ -129,7 +131,7 @@ def wanted(scene: Scene, profile: Profile) -> Wanted:
     values = {name: _RULES[name](scene, profile, notes) for name in FIELDS if name in profile.fields}
     if not values.get("title", "something"):
         del values["title"]
-    if "actor" in values and (profile.role or profile.face):
+    if "actor" in values and (profile.role.groups or profile.face.groups):
         values |= _beside(scene, profile, values["actor"], notes)
     return Wanted(values, tuple(notes))
 
@@ -333,7 +335,7 @@ def shown_text(field: str, text: str, limit: int) -> tuple[str, list[Note]]:
 
 
 def _within(field: str, text: str, limit: int, notes: list[Note]) -> str:
-    shown = cut(text, limit)
+    shown = text if len(text) <= limit else cut(text, limit)
     while (size := sent_size(shown)) > SENT_LIMIT:
         shown = cut(shown, max(1, len(shown) * SENT_LIMIT // size))
     if shown != text:
@@ -358,3 +360,33 @@ _RULES: Mapping[str, Callable[[Scene, Profile, list[Note]], Value]] = {
     "collection": _collections,
     "label": _labels,
 }
+
+
+# --- the names of performers ---------------------------------------------------------------------------------------
+
+
+def shown_name(performer: Performer, named_by: Template) -> str:
+    """The name by this template; the plain name if it gives an empty text, '' for a performer without a name."""
+    if named_by == PLAIN_NAME:
+        return clean_line(performer.name)
+    values = performer_values(performer)
+    return (values["name"] and clean_line(named_by.filled(values))) or values["name"]
+
+
+def plain_names(people: Iterable[Performer], named_by: Template) -> dict[str, str]:
+    """The plain name of each performer, by the name that is shown; of two that are shown alike, the first one counts."""
+    names: dict[str, str] = {}
+    for performer in people:
+        names.setdefault(cut(shown_name(performer, named_by), NAME_LIMIT), clean_line(performer.name))
+    return names
+
+
+def performer_values(performer: Performer) -> Mapping[str, str]:
+    """The values of a performer that templates can use, each in one line."""
+    return {
+        "name": clean_line(performer.name),
+        "disambiguation": clean_line(performer.disambiguation),
+        "alias": clean_line(next(iter(performer.aliases), "")),
+        "aliases": ", ".join(map(clean_line, performer.aliases)),
+        "gender": clean_line(performer.gender),
+    }

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
 
 from plexsync.rules.text import fold
 
@@ -34,6 +36,7 @@ NEVER_EMPTY = frozenset({"title", "addedAt"})
 # Values shown beside one cast member: the role text and the address of a picture. Each is a single value like a rating,
 # named after both (`role:Jane Doe`), and is sent with the list.
 ROLE, FACE = "role", "face"
+RECENT_FIELDS = 4_096
 BESIDE = (ROLE, FACE)
 
 
@@ -42,6 +45,7 @@ def beside(role: str, member: str) -> str:
     return f"{role}:{member}"
 
 
+@lru_cache(maxsize=RECENT_FIELDS)
 def beside_whom(name: str) -> tuple[str, str] | None:
     """(kind, member) of a name that `beside` made; None for any other field."""
     role, separator, member = name.partition(":")
@@ -65,9 +69,18 @@ def is_of_person(name: str) -> bool:
     return about is not None and about[0] == FACE
 
 
+@lru_cache(maxsize=RECENT_FIELDS)
 def is_lockless(name: str) -> bool:
     """Whether Plex has no lock for the field."""
     return name in LOCKLESS or beside_whom(name) is not None
+
+
+def moment_text(seconds: int) -> str:
+    """A moment in UTC seconds as a text; '' for 0 or a moment that no calendar has."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}Z" if seconds else ""
+    except (OverflowError, OSError, ValueError):
+        return ""
 
 
 @dataclass(frozen=True)

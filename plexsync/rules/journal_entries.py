@@ -1,4 +1,4 @@
-"""Entries of the journal of writes (`plexsync.store.journal`): hashes of what was sent to Plex, and of what was read back.
+"""Entries of the journal of writes (`plexsync.store.journal_file`): hashes of what was sent, and of what was read back.
 
 The journal is beside the database and survives its loss. It holds no text: a value is known again by its hash.
 """
@@ -176,6 +176,8 @@ def learnt_fields(
     learnt: dict[int, LearntFields] = {}
     for name in dict.fromkeys((*before, *after)):
         earlier, remembered = before.get(name), after.get(name)
+        if earlier == remembered:
+            continue
         is_known = (
             earlier is not None if name not in LISTS else not _members(name, remembered) - _members(name, earlier)
         )

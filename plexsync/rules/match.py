@@ -20,14 +20,15 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from plexsync.rules.bound_items import is_lost, moved_items
-from plexsync.rules.claims import Owner, owner_of
 from plexsync.rules.grades import (
     Fit,
     Grade,
+    Owner,
     claimant_of,
     fits_of,
     has_other_sources,
     is_only_place,
+    owner_of,
     places,
     places_spelled_exactly,
     sizes_differ,
@@ -67,8 +68,9 @@ def match(offer: Offer) -> Verdict:
         return _match_bound(offer)
     if not offer.scene.files:
         return NotThere((Step("files", "The scene has no file, so nothing in Plex can show it."),))
-    spelt, bound_keys = places_spelled_exactly(offer), offer.taken
-    fits = fits_of(offer, "size")
+    bound_keys, fits = offer.taken, fits_of(offer, "size")
+    is_respelt = any(fit.grade is Grade.PLACE for fit in fits)
+    spelt = places_spelled_exactly(offer) if is_respelt else set()
     at_path = [fit for fit in fits if fit.grade is Grade.EXACT or is_only_place(fit, spelt)]
     held = [fit for fit in fits if fit.grade >= Grade.PLACE and fit.entry.key in bound_keys]
     # Most scenes are at their path, and need no other comparison.
@@ -151,11 +153,13 @@ def _climb(offer: Offer, all_fits: _AllFits) -> Verdict:
         return AskRivals(_names_to_ask(offer.scene, (fit.entry for fit in fits)))
     if offer.rivals is not None and all(rival.id != offer.scene.id for rival in offer.rivals):
         return _unlisted(all_fits.at_path or all_fits.held or alike or lasting)
-    steps = _bound_elsewhere(offer)
+    steps = _bound_elsewhere(offer) if bound else []
     if all_fits.at_path:
         judged = _sort_by_owner(offer, all_fits.at_path, "path")
         steps += judged.steps
-        if verdict := _all_of(_one_spelling(judged, offer), steps):
+        if any(fit.grade is Grade.PLACE for fit in judged.owned):
+            judged = _one_spelling(judged, offer)
+        if verdict := _all_of(judged, steps):
             return verdict
     else:
         steps.append(Step("path", _nothing_at_path_text(offer)))
@@ -240,7 +244,7 @@ def _needs_rivals(fit: Fit, offer: Offer) -> bool:
         return True
     if offer.owners.get(fit.entry.key, frozenset()) - {offer.scene.id}:
         return True
-    return all(has_other_sources(file, fit.part, offer.rules) for file in offer.scene.files)
+    return bool(offer.rules) and all(has_other_sources(file, fit.part, offer.rules) for file in offer.scene.files)
 
 
 def _names_to_ask(scene: Scene, entries: Iterable[Entry]) -> tuple[str, ...]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from plexsync.rules.item import Entry
+from plexsync.rules.origin import SceneOrigin
 from plexsync.rules.paths import PathRules
 from plexsync.rules.scene import Scene
-from plexsync.rules.scene_origin import SceneOrigin
 
 Reason = Literal["look-alike", "shared item", "two scenes", "bound elsewhere", "duration only"]
 Rung = Literal["by hand", "files", "path", "remembered", "name and size", "name and duration"]

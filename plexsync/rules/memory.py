@@ -1,12 +1,30 @@
-"""The memory of an item's fields: their spelling, and whether a field is still as the last push left it."""
+"""The memory of an item's fields: their spelling, and whether a field is still as the last push left it.
+
+After a push the item is read again, and what it shows becomes memory (`learn`).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from plexsync.rules.drift import still_kept
 from plexsync.rules.item import LISTS, PICTURES, Item, beside_whom, field_key
-from plexsync.rules.plan_records import Memory, Pushing, Remembered, Undone
-from plexsync.rules.values import Held, Value, matches, same_value
+from plexsync.rules.list_members import emptied_list, owned_names, still_adopted, without_adopted
+from plexsync.rules.plan_records import Change, Learnt, Memory, Note, Pushing, Remembered, Sending, Undone
+from plexsync.rules.text import fold
+from plexsync.rules.values import (
+    Held,
+    Value,
+    alike_text,
+    alike_value,
+    held,
+    joined_names,
+    matches,
+    name_keys,
+    names_present,
+    same_value,
+    without_names,
+)
 
 OfField = TypeVar("OfField")
 
@@ -105,3 +123,98 @@ def placed(memory: Memory, item: Item) -> Memory:
         if (past := memory.get(name)) and item.pictures.get(name) and past.left.value == item.scalars.get(name)
     }
     return {**memory, **pictures} if pictures else memory
+
+
+def learn(memory: Memory, sending: Mapping[str, Sending], item: Item) -> Learnt:
+    """The memory after a successful push, with the item read back as `item`."""
+    updated = dict(memory)
+    again: dict[str, Change] = {}
+    notes: list[Note] = []
+    for name, sent in sending.items():
+        now = held(item, name)
+        if name in LISTS:
+            learnt = learnt_list(memory.get(name), sent, now)
+            if stubborn := names_present(sent.removes, now.value):
+                again[name] = Change(None, sent.sent.locked, removes=stubborn)
+        else:
+            learnt = learnt_scalar(sent, _left(name, sent, now))
+        earlier = memory.get(name)
+        put(updated, name, still_kept(name, learnt, earlier) if earlier and earlier.drift else learnt)
+        if was_ignored(sent, now):
+            notes.append(Note(name, "reverted", "Plex answered well but did not take the value"))
+    updated = {name: _stamped(name, entry, item) for name, entry in updated.items()}
+    return Learnt(stamped(updated, item.stamp), again, tuple(notes))
+
+
+def _stamped(name: str, remembered: Remembered, item: Item) -> Remembered:
+    """The memory of a field with the item's stamp, if Plex has now what was left there."""
+    return replace(remembered, stamp=item.stamp) if matches(name, held(item, name), remembered.left) else remembered
+
+
+def _left(name: str, sent: Sending, now: Held) -> Held:
+    """The field as a push left it: as read back, unless someone set another unlocked value in between.
+
+    If Plex did not replace a value that you locked, the push left nothing new: the value stays yours.
+    """
+    accepted = alike_value(name, now.value, sent.sent.value)
+    if sent.was and now.locked and not accepted and was_ignored(sent, now):
+        return sent.was.left
+    is_ours = now.locked or not sent.sent.locked or accepted
+    return now if is_ours or same_value(name, now.value, sent.before.value) else sent.sent
+
+
+def was_ignored(sent: Sending, now: Held) -> bool:
+    """Whether Plex still has exactly what it had before the push, although the push should have changed it."""
+    if isinstance(now.value, tuple):
+        return bool(sent.adds) and not names_read_back(sent, now)
+    return sent.said is not None and now.value == sent.before.value != sent.sent.value
+
+
+def learnt_scalar(sent: Sending, result: Held) -> Remembered | None:
+    """The memory of a single value after a push with this result."""
+    if sent.said is None:
+        return None
+    return Remembered(sent.said, result, result if sent.undone else sent.found, undone=sent.undone)
+
+
+def learnt_list(remembered: Remembered | None, sent: Sending, now: Held) -> Remembered | None:
+    """The memory of a list after a push: earlier additions that are still there, and the additions of this push."""
+    present = name_keys(now.value)
+    members = (
+        {mine: spelling for mine, spelling in remembered.ours.items() if fold(spelling) in present}
+        if remembered
+        else {}
+    )
+    members |= arrived_members(sent, now)
+    members |= owned_names(names_present(sent.adopts, now.value), sent.said or ())
+    adopted = joined_names(
+        still_adopted(remembered, sent, now), names_present(sent.adopts, (*now.value, *sent.removes))
+    )
+    if sent.undone and sent.was:
+        adopted = joined_names(adopted, sent.was.adopted)
+    learnt = Remembered(sent.said or (), now, sent.found, members, sent.undone, adopted)
+    if sent.undone:
+        left_over = replace(without_adopted(learnt), adopted=without_names(adopted, present))
+        return left_over if sent.undone != "release" and left_over.ours else released(learnt, now)
+    if sent.said is None and not members:
+        return emptied_list(learnt, now)
+    return learnt
+
+
+def arrived_members(sent: Sending, now: Held) -> dict[str, str]:
+    """PlexSync's members that a push added, or restored (a list is sent complete), as far as they are there."""
+    present = name_keys(now.value) & name_keys(sent.sent.value)
+    was = without_adopted(sent.was) if sent.was and sent.undone else sent.was
+    back = {mine: spelling for mine, spelling in was.ours.items() if fold(spelling) in present} if was else {}
+    # Members that an undo restores were there before PlexSync.
+    return back if sent.undone else back | names_read_back(sent, now)
+
+
+def names_read_back(sent: Sending, now: Held) -> dict[str, str]:
+    """The names that a push added, with Plex's spellings. A name that was there before the push belongs to Plex."""
+    new = {fold(name): name for name in without_names(now.value, name_keys(sent.before.value))}
+    pairs = {
+        mine: new.get(fold(mine)) or next((spelling for spelling in new.values() if alike_text(spelling, mine)), "")
+        for mine in sent.adds
+    }
+    return {mine: spelling for mine, spelling in pairs.items() if spelling}

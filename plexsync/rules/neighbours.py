@@ -7,6 +7,8 @@ Times are UTC milliseconds unless a name says seconds. The methods of `Stash` an
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from plexsync.rules.clock import Clock as Clock
+from plexsync.rules.clock import Dice as Dice
 from plexsync.rules.import_names import NameKind, StashField, StashName
 from plexsync.rules.import_records import StashFields, StashObject
 from plexsync.rules.item import Cast, Entry, Item
@@ -19,22 +21,6 @@ from plexsync.rules.records import Newest, News, Picture, PlexPlay, Rated, Secti
 from plexsync.rules.scene import Image, Scene, ScenePlays, WatchedScene
 
 
-class Clock(Protocol):
-    """The source of time."""
-
-    def now(self) -> int:
-        """The wall clock in UTC milliseconds."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds of a clock that never steps."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Wait; may return early."""
-        ...
-
-
 class Messenger(Protocol):
     """A way to notify you."""
 
@@ -43,14 +29,6 @@ class Messenger(Protocol):
 
     def send(self, notice: Notice) -> None:
         """Send a notice, within a minute or so. Raises `plexsync.rules.notices.NotSent` if that fails."""
-        ...
-
-
-class Dice(Protocol):
-    """The source of random numbers."""
-
-    def random(self) -> float:
-        """Uniform in [0, 1)."""
         ...
 
 

@@ -25,17 +25,20 @@ _VERBATIM = "//?/"
 _VERBATIM_SHARE = "//?/UNC/"
 
 
+@lru_cache(maxsize=RECENT_PATHS)
 def path_key(path: str) -> str:
     """The key of a full path. Equal keys are the same place, up to Unicode form and, on Windows, case and slashes."""
     root, names = _split(path, folded=True)
     return root + "/".join(names)
 
 
+@lru_cache(maxsize=RECENT_PATHS)
 def name_key(path: str) -> str:
     """The key of a path's base name: the same for every Unicode form and case, on every system."""
     return caseless(base_name(path))
 
 
+@lru_cache(maxsize=RECENT_PATHS)
 def base_name(path: str) -> str:
     """The part after the last separator, as written."""
     _, names = _split(path)
@@ -89,6 +92,8 @@ def map_path(path: str, rules: PathRules) -> tuple[str, ...]:
     _, names = _split(path)
     if ".." in names:
         return ()
+    if not rules:
+        return (path,)
     fits = [(len(_split(folder)[1]), folder, plex_folder) for folder, plex_folder in rules if _covers(folder, path)]
     if not fits:
         return (path,)

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from plexsync.rules.origin import SceneOrigin
 from plexsync.rules.plays import SentPlay
 from plexsync.rules.scene import ScenePlays
-from plexsync.rules.scene_origin import SceneOrigin
 
 # A tail of fewer plays or scenes is a deletion like any other one: nobody is asked about it.
 MANY_PLAYS, MANY_SCENES = 3, 2

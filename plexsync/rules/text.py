@@ -6,9 +6,12 @@ points.
 
 import re
 import unicodedata
+from functools import lru_cache
 
 NAME_LIMIT = 255
 SUMMARY_LIMIT = 10_000
+# Names come again and again: of studios, performers and tags, and those of one scene many times.
+RECENT_NAMES = 4_096
 
 _LINE_ENDS = re.compile("\r\n|[\n\v\f\r\x85\u2028\u2029]")
 # Control characters other than tab and line ends, and the two code points that XML can't contain.
@@ -22,6 +25,7 @@ _TAG_LETTERS = range(0xE0020, 0xE0080)
 _INNER_JAMO = range(0x1160, 0x1200)
 
 
+@lru_cache(maxsize=RECENT_NAMES)
 def clean_line(text: str) -> str:
     """A text for a field of one line: unprintable characters removed, tabs and line ends as spaces, the ends trimmed."""
     return _LINE_ENDS.sub(" ", _printable(text)).replace("\t", " ").strip()
@@ -46,6 +50,7 @@ def cut(text: str, limit: int) -> str:
     return text[: end or limit].rstrip() or text[:limit]
 
 
+@lru_cache(maxsize=RECENT_NAMES)
 def fold(name: str) -> str:
     """The key of a name in a list: the same for names that differ only in spacing, case or Unicode form."""
     return caseless(" ".join(name.split()))

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 from plexsync.rules.item import LISTS, PICTURES, Item
 from plexsync.rules.list_members import still_adopted
-from plexsync.rules.memory import released, said_value
+from plexsync.rules.memory import arrived_members, learnt_list, learnt_scalar, released, said_value
 from plexsync.rules.plan_records import Memory, Pushing, Remembered, Sending
-from plexsync.rules.read_back import arrived_members, learnt_list, learnt_scalar
 from plexsync.rules.text import fold
 from plexsync.rules.values import (
     Held,

@@ -11,9 +11,62 @@ import msgspec
 from plexsync.rules.job import Kind
 from plexsync.rules.records import Newest
 from plexsync.rules.scene import Image, Performer, Scene, SceneFile
-from plexsync.stash.gallery_answers import GalleryAnswer, gallery_images
-from plexsync.stash.numbers import Id as Id
-from plexsync.stash.numbers import number as number
+
+# Stash's words for the formats that Plex can show: a JPEG is an `mjpeg`, but a `jpeg` inside a zip file. A cover can also be
+# a video or an animation.
+FORMATS = ("jpeg", "mjpeg", "png", "webp")
+
+# An id or a size, which may come as a text.
+Id = str | int
+
+
+class ImageFileAnswer(msgspec.Struct):
+    """The file of an image; nothing is requested of a video."""
+
+    format: str = ""
+    width: int = 0
+    height: int = 0
+
+
+class GalleryImageAnswer(msgspec.Struct):
+    """An image with its files, the one that Stash shows first."""
+
+    id: Id
+    updated_at: str
+    visual_files: list[ImageFileAnswer]
+
+
+class GalleryAnswer(msgspec.Struct):
+    """A gallery with its cover: the image that a person has chosen, else the one that Stash chooses; null if it is empty."""
+
+    id: Id
+    cover: GalleryImageAnswer | None
+
+
+def gallery_images(galleries: Sequence[GalleryAnswer]) -> Iterator[Image]:
+    """The covers of the galleries, that of the oldest gallery first: the order in Stash's answer is not fixed."""
+    for gallery in sorted(galleries, key=lambda gallery: number(gallery.id)):
+        if gallery.cover and (image := image_in(gallery.cover, "gallery")):
+            yield image
+
+
+def image_in(answer: GalleryImageAnswer, source: str) -> Image | None:
+    """The picture of an image, if Plex can show it."""
+    file = answer.visual_files[0] if answer.visual_files else ImageFileAnswer()
+    if file.format not in FORMATS:
+        return None
+    return Image(source, f"/image/{number(answer.id)}/image", answer.updated_at, file.width, file.height)
+
+
+def number(text: Id) -> int:
+    """An id or size as a number."""
+    if isinstance(text, int):
+        if text < 0:
+            raise ValueError("a negative number")
+        return text
+    if not (text.isascii() and text.isdigit()) or len(text) > 19:
+        raise ValueError("a number was expected")
+    return int(text)
 
 
 class Named(msgspec.Struct):

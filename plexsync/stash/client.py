@@ -15,10 +15,10 @@ import msgspec
 
 from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer, Timeouts, Wire, unheard
 from plexsync.http.error_bodies import json_words, messages
+from plexsync.rules.clock import Clock
 from plexsync.rules.errors import Barred, Neighbour, Unavailable
 from plexsync.rules.http_answers import PLEX_MARK, Server
 from plexsync.rules.job import Kind
-from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import name_key
 from plexsync.rules.records import Newest, News, Picture, Plugin
 from plexsync.rules.scene import Image, Scene
@@ -171,11 +171,11 @@ class StashClient:
             return {}
         query = queries.scenes(wanted, **self.more)
         data = self._ask(SCENES, query, cap=scenes_cap(wanted))
-        rows = self._checked(lambda: by_id(data, wanted))
+        rows = self._checked(partial(by_id, data, wanted))
         return dict(zip(rows, self._scenes_of(list(rows.values())), strict=True))
 
     def _scenes_of(self, rows: Sequence[answers.SceneAnswer]) -> list[Scene]:
-        scenes = self._checked(lambda: [self._scene_of(row) for row in rows])
+        scenes: list[Scene] = self._checked(partial(list, map(self._scene_of, rows)))
         count = self.more.get("choices", 0)
         return with_choices(self._ask, rows, scenes, count) if count else scenes
 

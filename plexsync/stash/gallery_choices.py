@@ -6,9 +6,7 @@ from dataclasses import replace
 import msgspec
 
 from plexsync.rules.scene import CHOICE, Image, Scene
-from plexsync.stash.answers import SceneAnswer
-from plexsync.stash.gallery_answers import GalleryImageAnswer, image_in
-from plexsync.stash.numbers import number
+from plexsync.stash.answers import GalleryImageAnswer, SceneAnswer, image_in, number
 
 
 class ImagesAnswer(msgspec.Struct):

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.rules.job import Kind
 from plexsync.rules.match_records import Binding
-from plexsync.rules.scene_origin import SceneOrigin
+from plexsync.rules.origin import SceneOrigin
 from plexsync.store.connection import Connection, Table
 from plexsync.store.db import clean
-from plexsync.store.origins import LIBRARY, file_pairs, files_text, of_this_library
+from plexsync.store.documents import LIBRARY, file_pairs, files_text, of_this_library
 
 LIST = f"""
 select subject, item, files, at, created_at, subject_files from binding

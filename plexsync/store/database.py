@@ -4,27 +4,29 @@
 (in SQLite `BEGIN IMMEDIATE`) and yields a `Writer`; it is committed and synced when the block succeeds, and rolled back
 otherwise. A table is an attribute of either: `tx.jobs.claim(...)`, `db.index.entries_at(...)`. A `Reader` has only the
 methods that read. No transaction stays open during a request. Times are UTC milliseconds unless a name says seconds.
-The methods raise `LocalFault` and `NewerDatabase` only.
+The events that hooks left as files in the data folder are taken over here. The methods raise `LocalFault` and
+`NewerDatabase` only.
 """
 
 import importlib
+import logging
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from plexsync.rules.errors import LocalFault
+from plexsync.rules.errors import LocalFault, SpoolFault
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.note_keys import EDIT_BY_HOOK
 from plexsync.rules.records import Lately
+from plexsync.store import intake
 from plexsync.store.address import StoreAddress
 from plexsync.store.backend import Backend
 from plexsync.store.connection import Connection, Table
 from plexsync.store.db import MOUNTS
-from plexsync.store.postgres.schemas import schemas_of_stores, use_schema
-from plexsync.store.spool import Spool
 from plexsync.store.sqlite import SqliteFile
 from plexsync.store.summary import Summary
 
@@ -32,39 +34,40 @@ if TYPE_CHECKING:
     from plexsync.store.attempts import Attempts, ReadOnlyAttempts
     from plexsync.store.bindings import Bindings, ReadOnlyBindings
     from plexsync.store.books import Books, ReadOnlyBooks
-    from plexsync.store.breakers import Breakers, ReadOnlyBreakers
+    from plexsync.store.breakers import Breakers, Holds, Paces, ReadOnlyBreakers, ReadOnlyHolds, ReadOnlyPaces
     from plexsync.store.collection_rows import Collections, ReadOnlyCollections
-    from plexsync.store.holds import Holds, ReadOnlyHolds
     from plexsync.store.imports import Imports, ReadOnlyImports
-    from plexsync.store.index import Index, ReadOnlyIndex
+    from plexsync.store.index import Index, ReadOnlyIndex, ReadOnlySections, Sections
     from plexsync.store.job_queries import ReadOnlyJobs
     from plexsync.store.jobs import Jobs
     from plexsync.store.memories import Memories, ReadOnlyMemories
     from plexsync.store.notes import Notes, ReadOnlyNotes
-    from plexsync.store.paces import Paces, ReadOnlyPaces
     from plexsync.store.pictures import Pictures, ReadOnlyPictures
     from plexsync.store.play_memory import Plays, ReadOnlyPlays
     from plexsync.store.poll_marks import PollMarks, ReadOnlyPollMarks
-    from plexsync.store.probes import Probes, ReadOnlyProbes
-    from plexsync.store.pushes import Pushes, ReadOnlyPushes
-    from plexsync.store.pushings import Pushings, ReadOnlyPushings
+    from plexsync.store.probes import Probes, ReadOnlyProbes, ReadOnlyServers, Servers
+    from plexsync.store.pushes import Pushes, Pushings, ReadOnlyPushes, ReadOnlyPushings
     from plexsync.store.rating_memory import Ratings, ReadOnlyRatings
     from plexsync.store.samples import ReadOnlySamples, Samples
     from plexsync.store.scan_requests import ScanRequests
     from plexsync.store.scene_names import ReadOnlySceneNames, SceneNames
-    from plexsync.store.sections import ReadOnlySections, Sections
-    from plexsync.store.servers import ReadOnlyServers, Servers
     from plexsync.store.standings import ReadOnlyStandings, Standings
     from plexsync.store.tallies import ReadOnlyTallies, Tallies
     from plexsync.store.transitions import ReadOnlyTransitions, Transitions
     from plexsync.store.view_counts import ReadOnlyViewCounts, ViewCounts
     from plexsync.store.watch_memory import ReadOnlyWatches, Watches
 
+T = TypeVar("T")
 # The modules of the tables that have another name than their table.
 MODULES = {
     "collections": "collection_rows",
+    "holds": "breakers",
+    "paces": "breakers",
     "plays": "play_memory",
+    "pushings": "pushes",
     "ratings": "rating_memory",
+    "sections": "index",
+    "servers": "probes",
     "watches": "watch_memory",
 }
 
@@ -238,15 +241,10 @@ class Database:
             yield own.reader
 
     @contextmanager
-    def reading_beside(self, schema: str) -> Iterator[Reader | None]:
-        """Yield one snapshot of another schema of the same PostgreSQL database; None if no store is there."""
+    def reading_after(self, prepare: Callable[[Connection], T]) -> Iterator[tuple[Reader, T]]:
+        """Yield one snapshot, and the result of `prepare`, which ran on its connection before."""
         with self._transaction(writes=False) as own:
-            yield own.reader if use_schema(own.connection, schema) else None
-
-    def schemas_beside(self, prefix: str) -> list[str]:
-        """Return the names of the schemas with a store whose names begin like this, in the same PostgreSQL database."""
-        with self._transaction(writes=False) as own:
-            return schemas_of_stores(own.connection, prefix)
+            yield own.reader, prepare(own.connection)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -291,6 +289,8 @@ class Database:
 
         Raises SpoolFault for files that can't be read or removed, after all other events are queued.
         """
+        if not (self._spool.stuck or os.path.lexists(self._spool.place)):
+            return 0
         total = 0
         for events in self._spool.batches(now):
             with self.writing() as tx:
@@ -391,3 +391,49 @@ class Database:
             own.connection.close()
             if own in self._opened:
                 self._opened.remove(own)
+
+
+log = logging.getLogger("PlexSync.store")
+
+BATCH = 500
+
+# The path of the file, and the kind, the id and the reason of its event.
+Event = tuple[str, str, int, str]
+
+
+class Spool:
+    """The files of one data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+        self.place = folder / intake.SPOOL
+        # Files whose events are in the database but that could not be removed. Each is yielded only once.
+        self.stuck: dict[str, str] = {}
+
+    def batches(self, now: int) -> Iterator[list[Event]]:
+        """Yield all events in batches. Commit each batch before you ask for the next one, which removes its files.
+
+        Raises SpoolFault for files that can't be read or removed, after all other events.
+        """
+        problems: dict[str, str] = {}
+        while events := self._read(now, problems):
+            yield events
+            self.stuck |= intake.unspool([path for path, *_ in events])
+        self.stuck = intake.unspool(self.stuck)
+        problems |= self.stuck
+        if problems:
+            path, reason = min(problems.items())
+            more = f", as {len(problems) - 1} more" if len(problems) > 1 else ""
+            raise SpoolFault(f"an event that a hook left can't be taken over or removed: {path}: {reason}{more}")
+
+    def _read(self, now: int, problems: dict[str, str]) -> list[Event]:
+        def report(path: str, problem: str) -> None:
+            if problem:
+                problems[path] = problem
+            else:
+                log.warning("%s tells no event: it is kept in the folder %s beside it", path, intake.UNREAD)
+
+        try:
+            return intake.spooled(self._folder, BATCH, now, but=self.stuck, report=report)
+        except OSError as error:
+            raise SpoolFault(f"events left as files can't be read: {error.filename}: {error.strerror}") from error

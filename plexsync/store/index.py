@@ -1,4 +1,4 @@
-"""The path index: the items of Plex's libraries and their files, found by path and by name."""
+"""The path index: Plex's libraries, their items and the files of these, found by path and by name."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from plexsync.rules.item import Entry, Part
 from plexsync.rules.paths import name_key, path_key
-from plexsync.store.connection import Table
+from plexsync.rules.records import SectionRow
+from plexsync.store.connection import Connection, Table
 from plexsync.store.db import clean
 
 DROP_ITEMS = """
@@ -219,3 +220,38 @@ def _parts(entry: Entry) -> list[dict[str, object]]:
         }
         for position, part in enumerate(entry.parts)
     ]
+
+
+LIBRARIES = """
+select section as key, title, scanned_at, changed_at, walked_at, stamp, uuid from library order by section
+"""
+SAVE_LIBRARY = """
+insert or replace into library (section, uuid, title, scanned_at, changed_at, walked_at, stamp)
+values (:key, :uuid, :title, :scanned_at, :changed_at, :walked_at, :stamp)
+"""
+DROP_LIBRARIES = "delete from library where section not in (select value from json_each(:but))"
+
+
+class ReadOnlySections(Table):
+    """Read access to the libraries in the index."""
+
+    def all(self) -> list[SectionRow]:
+        """Return the libraries in the index."""
+        return [SectionRow(*row) for row in self._db.rows(LIBRARIES)]
+
+
+class Sections(ReadOnlySections):
+    """Read and write access to the libraries in the index."""
+
+    def __init__(self, db: Connection) -> None:
+        super().__init__(db)
+        self._index = Index(db)
+
+    def save(self, row: SectionRow) -> None:
+        """Replace the data of a library."""
+        self._db.execute(SAVE_LIBRARY, {**vars(row), "title": clean(row.title)})
+
+    def drop(self, but: Sequence[str]) -> None:
+        """Forget the libraries that are not in `but`, and their items."""
+        self._db.execute(DROP_LIBRARIES, {"but": json.dumps(list(but))})
+        self._index.drop_outside(but, limit=-1)

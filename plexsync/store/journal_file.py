@@ -3,6 +3,10 @@
 What is about to be sent is synced before the first request. Each line has a checksum, and a line that is torn or damaged
 is skipped. The first line is the salt of the hashes. A file that has grown to `LIMIT` becomes `NAME.1` and a new one
 begins, so the newest `LIMIT` to twice `LIMIT` bytes are kept.
+
+The journal of writes is such a file: what was sent to Plex and read back, as hashes. If the database turns out to be older
+than the journal, or Plex older than the last push, they tell PlexSync's own values from yours
+(`plexsync.rules.provenance`).
 """
 
 import errno
@@ -10,13 +14,14 @@ import os
 import threading
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
 from plexsync.rules.errors import LocalFault
+from plexsync.rules.journal_entries import FieldTrace, JournalEntry
 from plexsync.store.db import sync_to_disk
 
 # Bytes.
@@ -60,6 +65,7 @@ class JournalFile(ABC, Generic[N]):
         self._past = folder / f"{self.name}.1"
         self._limit = limit
         self._lock = threading.Lock()
+        self._faults = _Faults(self._path)
 
     @abstractmethod
     def encoded(self, entry: N) -> bytes:
@@ -76,7 +82,7 @@ class JournalFile(ABC, Generic[N]):
 
         `goes_on`: a full file is used all the same, for what belongs to entries in it. Raises LocalFault.
         """
-        with self._lock, self._faults():
+        with self._lock, self._faults:
             salt = _salt(self._path)
             if not salt or (not goes_on and self._path.stat().st_size >= self._limit):
                 salt = self._begin()
@@ -91,7 +97,7 @@ class JournalFile(ABC, Generic[N]):
             return
         # A torn line of a process that was killed ends here.
         content = b"\n" + b"".join(_summed(self.encoded(entry)) for entry in entries)
-        with self._lock, self._faults():
+        with self._lock, self._faults:
             handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
             try:
                 while content:
@@ -120,14 +126,11 @@ class JournalFile(ABC, Generic[N]):
             hidden.unlink(missing_ok=True)
         return salt
 
-    def _faults(self) -> "_Faults":
-        return _Faults(self._path)
-
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def last(self) -> int:
         """Return the highest number in the journal; 0 if there is none. Raises LocalFault."""
-        with self._faults():
+        with self._faults:
             for path in (self._path, self._past):
                 numbers = [entry.number for entry in self._tail(path)] or [
                     entry.number for _, _, entry in self._entries(path)
@@ -138,7 +141,7 @@ class JournalFile(ABC, Generic[N]):
 
     def entries(self, *, after: int) -> Iterator[N]:
         """Yield the entries above this number, as they were appended. Raises LocalFault."""
-        with self._faults():
+        with self._faults:
             for path in self._files():
                 yield from (entry for _, _, entry in self._entries(path) if entry.number > after)
 
@@ -214,3 +217,68 @@ def _salt(path: Path) -> bytes:
         return bytes.fromhex(salt) if kind == "salt" else b""
     except (FileNotFoundError, msgspec.DecodeError, ValueError):
         return b""
+
+
+_Trace = tuple[tuple[str, ...], bool, tuple[str, ...], tuple[str, ...], bool]
+_Line = tuple[Literal["sent", "read"], int, int, str, int, str, str, int, tuple[str, ...], dict[str, _Trace]]
+_LINES = msgspec.json.Decoder(_Line)
+
+
+class WriteJournal(JournalFile[JournalEntry]):
+    """The journal of pushes to items in Plex."""
+
+    name = "journal"
+
+    def __init__(self, folder: Path, *, limit: int = LIMIT) -> None:
+        super().__init__(folder, limit=limit)
+        self._index: dict[str, list[tuple[Path, int, int]]] = {}
+        # The files in the index, each with its inode and the length up to which it was read.
+        self._indexed: dict[Path, tuple[int, int]] = {}
+
+    def items(self, *, after: int) -> list[str]:
+        """Return the items of all pushes above this number. Raises LocalFault."""
+        return sorted({entry.item for entry in self.entries(after=after)})
+
+    def of(self, items: Collection[str]) -> dict[str, tuple[JournalEntry, ...]]:
+        """Return the entries of these items, oldest first. Raises LocalFault."""
+        with self._lock, self._faults:
+            self._refresh_index()
+            by_item: dict[str, tuple[JournalEntry, ...]] = {}
+            for item in items:
+                entries = [entry for place in self._index.get(item, ()) if (entry := self._entry_at(*place))]
+                by_item[item] = tuple(sorted(entries, key=lambda entry: (entry.number, entry.kind == "read")))
+            return by_item
+
+    def _refresh_index(self) -> None:
+        """Find the lines that were appended since; all lines again after a new file has begun. Needed only after a loss."""
+        files = self._files()
+        inodes = {path: path.stat().st_ino for path in files}
+        if inodes != {path: inode for path, (inode, _) in self._indexed.items()}:
+            self._index, self._indexed = {}, dict.fromkeys(files, (0, 0))
+        for path in files:
+            size, (_, start) = path.stat().st_size, self._indexed[path]
+            if size != start:
+                for begin, length, entry in self._entries(path, start):
+                    self._index.setdefault(entry.item, []).append((path, begin, length))
+                self._indexed[path] = (inodes[path], size)
+
+    def encoded(self, entry: JournalEntry) -> bytes:
+        """The JSON of an entry."""
+        fields = {
+            name: (trace.values, trace.locked, trace.adds, trace.removes, trace.ended)
+            for name, trace in entry.fields.items()
+        }
+        values = (entry.kind, entry.number, entry.at, entry.flow, entry.subject, entry.library, entry.item, entry.stamp)
+        return msgspec.json.encode((*values, entry.files, fields))
+
+    def decoded(self, json: bytes, salt: bytes) -> JournalEntry | None:
+        """The entry in this JSON; None if it is no entry."""
+        if not json.startswith((b'["sent"', b'["read"')):
+            return None
+        try:
+            values = _LINES.decode(json)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        kind, number, at, flow, subject, library, item, stamp, files, fields = values
+        traces = {name: FieldTrace(*trace) for name, trace in fields.items()}
+        return JournalEntry(kind, number, at, flow, subject, library, item, stamp, files, traces, salt)

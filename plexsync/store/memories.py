@@ -11,8 +11,7 @@ from plexsync.rules.plan_records import Memory, Remembered, Undone
 from plexsync.rules.undo import begun_anew
 from plexsync.store.connection import Connection, Table
 from plexsync.store.counts import COUNT_UNDONE, IS_MARKED, MARKED
-from plexsync.store.documents import decode, encode
-from plexsync.store.origins import FILES, LIBRARY, of_this_library, origin_of
+from plexsync.store.documents import FILES, LIBRARY, decode, encode, of_this_library, origin_of
 
 LIST = f"""
 select subject, item, library, files, document from memory

@@ -4,14 +4,18 @@ import os
 
 from plexsync import extras
 from plexsync.rules.errors import Unusable
+from plexsync.store import intake
 from plexsync.store.address import StoreAddress, moved_name
 from plexsync.store.backend import Backend
 from plexsync.store.database import Database
-from plexsync.store.fence import Fence
 from plexsync.store.sqlite import SqliteFile
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from plexsync.store.fence import Fence
 
-def open_database(address: StoreAddress, *, worker: bool = False, fence: Fence | None = None) -> Database:
+
+def open_database(address: StoreAddress, *, worker: bool = False, fence: "Fence | None" = None) -> Database:
     """Open the store at `address`, created if missing; `worker`: this process holds the worker's lock.
 
     `fence` is that lock if it can be lost, as with PostgreSQL: then each transaction that writes raises LockLost.
@@ -22,7 +26,7 @@ def open_database(address: StoreAddress, *, worker: bool = False, fence: Fence |
     return Database.on(backend_at(address, worker=worker, fence=fence))
 
 
-def backend_at(address: StoreAddress, *, worker: bool = False, fence: Fence | None = None) -> Backend:
+def backend_at(address: StoreAddress, *, worker: bool = False, fence: "Fence | None" = None) -> Backend:
     """Return what opens connections to the store at `address`, see `open_database`. Opens none yet."""
     if address.is_postgres:
         check_driver(address)
@@ -53,3 +57,19 @@ def check_driver(address: StoreAddress) -> None:
     """Raise Unusable if the driver of PostgreSQL is not installed."""
     if not extras.is_installed("postgres"):
         raise Unusable(f"a package for {address.name} is missing: {extras.advice('postgres')}")
+
+
+def check_folder(address: StoreAddress) -> None:
+    """Make the data folder. Raises Unusable if that fails, or if a database file is there beside a PostgreSQL database.
+
+    The file may have what PostgreSQL lacks, and hooks write to it.
+    """
+    try:
+        intake.make_folder(str(address.folder))
+    except OSError as error:
+        raise Unusable(f"{address.folder} can't be used: {error.strerror}") from error
+    if address.is_postgres and os.path.lexists(address.path):
+        raise Unusable(
+            f"{address.path} is there, and database_url names {address.name}: run plexsync move to take it over,"
+            " or rename it to begin anew"
+        )

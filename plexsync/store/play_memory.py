@@ -14,7 +14,7 @@ from plexsync.rules.records import PlaysRow
 from plexsync.store.connection import Row, Table
 from plexsync.store.counts import COUNT_LISTED, COUNT_REMEMBERED
 from plexsync.store.db import clean
-from plexsync.store.origins import LIBRARY, of_this_library
+from plexsync.store.documents import LIBRARY, of_this_library
 
 # The file of an item that is not in the index now stays what it was.
 SAVE_HISTORY = f"""

@@ -1,4 +1,7 @@
-"""Probes: the traits that they have learnt, an item that one has not restored yet, and a request to the worker.
+"""The Plex server that the database belongs to, its traits, and probes.
+
+There is one server at most: it only shows a change, and divides no data. Of probes are stored the traits that they have
+learnt, an item that one has not restored yet, and a request to the worker.
 
 Some traits are learnt during ordinary work, too (`plexsync.rules.traits.WHILE_WORKING`); a probe is not needed for them.
 
@@ -10,11 +13,12 @@ from typing import TypeVar
 
 import msgspec
 
+from plexsync.rules.records import ServerRow
 from plexsync.rules.scratch import Original, ProbeOutcome
 from plexsync.rules.traits import UNKNOWN, LearntTraits, ServerTraits, from_text, present_traits, to_text
-from plexsync.store.connection import Table
+from plexsync.store.connection import Connection, Table
+from plexsync.store.db import clean
 from plexsync.store.notes import Notes, ReadOnlyNotes
-from plexsync.store.servers import ReadOnlyServers, Servers
 
 PROBED = "probe:original"
 ASKED = "probe:asked"
@@ -37,16 +41,21 @@ def decoded(text: str, type_: type[T]) -> T | None:
 class ReadOnlyProbes(Table):
     """Read access to traits and probes."""
 
+    def __init__(self, db: Connection) -> None:
+        super().__init__(db)
+        self._notes, self._server = ReadOnlyNotes(db), ReadOnlyServers(db)
+
     def traits(self) -> LearntTraits | None:
         """Return the learnt traits of the server of this database; None if there are none."""
-        row = ReadOnlyServers(self._db).find()
+        row = self._server.find()
         if row is None or not row.learnt_version:
             return None
         return LearntTraits(row.machine, row.learnt_version, from_text(row.traits), row.learnt_at)
 
     def present_traits(self) -> ServerTraits:
         """Return the traits to work by: those that were learnt, or none."""
-        row, probed, working = ReadOnlyServers(self._db).find(), self.traits(), self._working()
+        row, working = self._server.find(), self._working()
+        probed = self.traits() if row and row.learnt_version else None
         if not (probed or working):
             return UNKNOWN
         return present_traits(row.machine if row else "", row.version if row else "", probed, working)
@@ -54,27 +63,27 @@ class ReadOnlyProbes(Table):
     def _working(self) -> LearntTraits | None:
         """Return what was learnt during work; None if there is nothing."""
         try:
-            machine, version, answers, at = json.loads(ReadOnlyNotes(self._db).text(WORKING))
+            machine, version, answers, at = json.loads(self._notes.text(WORKING))
             return LearntTraits(str(machine), str(version), from_text(str(answers)), int(at))
         except (ValueError, TypeError):
             return None
 
     def probed(self) -> Original | None:
         """Return the item that a probe is changing, or has not restored, as it was before; None if there is none."""
-        return decoded(ReadOnlyNotes(self._db).text(PROBED), Original)
+        return decoded(self._notes.text(PROBED), Original)
 
     def probe_asked(self) -> tuple[str, int] | None:
         """Return the item that the worker is asked to probe, and when it was asked (UTC ms); None if there is none."""
-        key, _, at = ReadOnlyNotes(self._db).text(ASKED).partition(" ")
+        key, _, at = self._notes.text(ASKED).partition(" ")
         return (key, int(at)) if key.isdecimal() and at.isdecimal() else None
 
     def probe_running(self) -> int | None:
         """Return when the probe was asked for that the worker runs, or was running when it ended; None if there is none."""
-        return ReadOnlyNotes(self._db).number(RUNNING)
+        return self._notes.number(RUNNING)
 
     def probe_result(self) -> ProbeOutcome | None:
         """Return the result of the last probe by the worker; None if there is none."""
-        return decoded(ReadOnlyNotes(self._db).text(RESULT), ProbeOutcome)
+        return decoded(self._notes.text(RESULT), ProbeOutcome)
 
 
 class Probes(ReadOnlyProbes):
@@ -130,3 +139,36 @@ class Probes(ReadOnlyProbes):
         request = self.probe_asked()
         if request and request[1] == outcome.asked:
             notes.save(ASKED, "")
+
+
+FIND = "select machine, version, seen_at, traits, learnt_at, learnt_version from server"
+SAVE = """
+insert into server (one, machine, version, seen_at) values (1, :machine, :version, :now)
+on conflict (one) do update set machine = :machine, version = :version, seen_at = :now
+"""
+LEARN = "update server set traits = :traits, learnt_at = :now, learnt_version = :version"
+FORGET_TRAITS = "update server set traits = '{}', learnt_at = 0, learnt_version = ''"
+
+
+class ReadOnlyServers(Table):
+    """Read access to the server of this database."""
+
+    def find(self) -> ServerRow | None:
+        """Return the server; None before the first contact."""
+        row = self._db.row(FIND)
+        return ServerRow(*row) if row else None
+
+
+class Servers(ReadOnlyServers):
+    """Read and write access to the server of this database."""
+
+    def save(self, machine: str, version: str, *, now: int) -> None:
+        """Save the identifier and the version of the server. What was learnt of another one is forgotten."""
+        before = self.find()
+        self._db.execute(SAVE, {"machine": clean(machine), "version": clean(version), "now": now})
+        if before and before.machine != machine:
+            self._db.execute(FORGET_TRAITS)
+
+    def learn(self, traits: str, version: str, *, now: int) -> bool:
+        """Save what a probe learnt (JSON) of this version; False before the first contact."""
+        return self._db.execute(LEARN, {"traits": clean(traits), "version": clean(version), "now": now}) > 0

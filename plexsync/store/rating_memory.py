@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from plexsync.rules.ratings import Pending, RememberedRating
 from plexsync.store.connection import Row, Table
 from plexsync.store.db import clean
-from plexsync.store.origins import LIBRARY, of_this_library
+from plexsync.store.documents import LIBRARY, of_this_library
 
 LIST = f"""
 select scene, item, scene_created_at, stash, plex, stash_before, plex_before, pending, sent,

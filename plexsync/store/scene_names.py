@@ -1,6 +1,6 @@
 """The last known content of each scene: its title, the path of its first file, what it shows, and its origin.
 
-Title and path let you search for a scene even while Stash is away. The origin (`plexsync.rules.scene_origin`) tells the
+Title and path let you search for a scene even while Stash is away. The origin (`plexsync.rules.origin`) tells the
 scene from another one that gets its id later. While a scene is ignored, its origin stays that of the ignored scene. The
 performers, studios, tags and groups are stored because Stash at once forgets what it deletes, and reports only its id.
 They are one text per scene (" performer:3 tag:5 "), because they are read rarely and written often: a query reads all
@@ -12,14 +12,14 @@ import re
 from collections.abc import Iterable, Sequence
 
 from plexsync.rules.job import Kind
+from plexsync.rules.origin import KnownScene, SceneOrigin, scene_origin
 from plexsync.rules.records import Called
 from plexsync.rules.scene import Scene
-from plexsync.rules.scene_origin import KnownScene, SceneOrigin, scene_origin
 from plexsync.rules.sorting import BY_NUMBER, ScenePlace, Sort, compared
 from plexsync.rules.text import caseless
 from plexsync.store.connection import Table
 from plexsync.store.db import clean
-from plexsync.store.origins import file_pairs, files_text
+from plexsync.store.documents import file_pairs, files_text
 from plexsync.store.scene_order import HAS_NAME, NAME, NAMED, TITLE, bounds
 
 # On most systems no path is longer, and a title is shown on one line.

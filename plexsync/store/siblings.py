@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -19,7 +20,8 @@ from plexsync.store.counts import COUNT_READY, COUNT_RUNNING
 from plexsync.store.database import Database, Reader
 from plexsync.store.folder import DATABASE
 from plexsync.store.job_queries import COUNT_UNSETTLED_OF_FLOWS
-from plexsync.store.servers import FIND
+from plexsync.store.postgres.schemas import schemas_of_stores, use_schema
+from plexsync.store.probes import FIND
 
 T = TypeVar("T")
 
@@ -130,7 +132,11 @@ class SchemaSiblings:
         if not self.is_further:
             return None
         try:
-            names = sorted(self._store.schemas_beside(schema_beside(self._first, "")))
+            with self._store.reading_after(partial(schemas_of_stores, prefix=schema_beside(self._first, ""))) as (
+                _,
+                all_of,
+            ):
+                names = sorted(all_of)
         except (LocalFault, Unusable):
             names = []
         before = [name for name in names if name < self._schema]
@@ -149,16 +155,16 @@ class SchemaSiblings:
         return self._read(schema_beside(self._schema, scope), lambda db: db.jobs.count_unsettled() > 0, False)
 
     def has_store(self, scope: str) -> bool:
-        with self._store.reading_beside(schema_beside(self._schema, scope)) as db:
-            return db is not None
+        with self._store.reading_after(partial(use_schema, schema=schema_beside(self._schema, scope))) as (_, is_there):
+            return is_there
 
     def place_of(self, scope: str) -> str:
         return f"the schema {schema_beside(self._first, scope)}"
 
     def _read(self, schema: str, query: Callable[[Reader], T], unknown: T) -> T:
         try:
-            with self._store.reading_beside(schema) as db:
-                return unknown if db is None else query(db)
+            with self._store.reading_after(partial(use_schema, schema=schema)) as (db, is_there):
+                return query(db) if is_there else unknown
         except (LocalFault, Unusable):
             return unknown
 

@@ -76,7 +76,8 @@ class SqliteConnection(Connection):
         yield from self.driver.execute(sql, values)
 
     def others_commits(self) -> int:
-        return int(self.value("pragma data_version"))
+        self.statements += 1
+        return int(self.driver.execute("pragma data_version").fetchone()[0])
 
     def close(self) -> None:
         self.driver.close()

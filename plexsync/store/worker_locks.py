@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from plexsync.rules.machine import Machine
 from plexsync.rules.records import StandbyRow, WorkerRow
 from plexsync.store import lock
 from plexsync.store.address import StoreAddress
 from plexsync.store.opening import check_driver
 
 if TYPE_CHECKING:
+    from plexsync.rules.machine import Machine
     from plexsync.store.postgres.locks import SharedLocks
     from plexsync.store.postgres.worker_lock import SessionLock
 
@@ -25,7 +25,7 @@ class FileLocks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def try_worker(self, _machine: Machine, _agrees: Callable[[WorkerRow], bool]) -> lock.Lock | None:
+    def try_worker(self, _machine: "Machine", _agrees: Callable[[WorkerRow], bool]) -> lock.Lock | None:
         """Take the worker's lock; None while another process holds it."""
         return lock.try_lock(self._folder)
 

@@ -34,6 +34,8 @@ HERE = "/undo"
 SHOWN, RUNS = 20, 20
 # Seconds after which a button that is about much stops; pressing it again goes on.
 LONG = 20.0
+# The columns of a preview (`plexsync.actions.model.PreviewRow`); one that is empty everywhere is left out.
+COLUMNS = ("part", "change", "now", "then", "note")
 # Selectors of the API, and what they are called in the address of a page.
 SELECTORS = ("all", "since", "run", "library")
 # What the API calls two actions on collections, since `take` hands them over there.
@@ -73,7 +75,7 @@ def _asked_action(ask: Ask) -> Action:
     try:
         return action_of(verb or Verb(name), kind)
     except Unfit as error:
-        raise Wrong(str(error)) from None
+        raise Wrong(str(error) if ask.here.startswith("/api/") else f"{capitalized(str(error))}.") from None
 
 
 def _selection(
@@ -108,11 +110,11 @@ def carry_out(ask: Ask, action: Action, selection: Selection) -> ActionResult:
         raise Wrong(refusal)
     try:
         if not action.asks_stash:
-            result = action.carry_out(ActionRequest(parts, action.choose(parts, selection), selection))
+            result = action.carry_out(ActionRequest(parts, action.select(parts, selection), selection))
         else:
             with ask.desk.looking(at_once=True) as parts:
                 ends = parts.clock.monotonic() + LONG
-                ids = action.choose(parts, selection)
+                ids = action.select(parts, selection)
                 asked = ActionRequest(parts, ids, selection, stopping=lambda: parts.clock.monotonic() > ends)
                 result = action.carry_out(asked)
     except Unfit as error:
@@ -185,7 +187,7 @@ def confirm(ask: Ask) -> Response:
     count, question, away = 0, "", chosen.refusal(ask.desk.parts)
     try:
         with ask.desk.looking() as parts:
-            ids = [] if away else chosen.choose(parts, selection)
+            ids = [] if away else chosen.select(parts, selection)
             count, question = len(ids), chosen.question(ActionRequest(parts, ids, selection))
             if ids:
                 shown = list(islice(chosen.preview(ActionRequest(parts, ids[:SHOWN], selection)), SHOWN))
@@ -196,8 +198,12 @@ def confirm(ask: Ask) -> Response:
     except Unfit as error:
         raise Wrong(str(error)) from None
     names = ("pick", *SELECTORS, "field")
+    rows = [row for subject in shown for row in subject.changes]
     return ask.show(
         "action.html",
+        count=count,
+        columns=[place for place, name in enumerate(COLUMNS) if any(getattr(row, name) for row in rows)],
+        names=COLUMNS,
         question=question or f"{capitalized(chosen.verb)} {chosen.subject}",
         lead=LEADS.get(chosen.verb, ""),
         heads=chosen.heads,

@@ -13,12 +13,13 @@ from plexsync.actions.scenes import REDO
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.app.choices import accept as accept_choice
 from plexsync.app.choices import answer_lists
-from plexsync.app.named_scenes import named_scenes
+from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
+from plexsync.app.parts import named_scenes
 from plexsync.app.rules import watch_rules
 from plexsync.app.switches import asked_settings, waits_for_yes
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.comparison_report import reports
-from plexsync.flows.scenes.verbs import explain, ignore_scenes, retry_all, unignore_scenes, want_scenes
+from plexsync.flows.scenes.verbs import explain, retry_all, want_scenes
 from plexsync.reports import dead_letters as dead_facts
 from plexsync.reports.attention import need_facts, needs
 from plexsync.reports.comparison import report_facts
@@ -28,7 +29,7 @@ from plexsync.reports.format import stamp
 from plexsync.reports.named_scenes import ignored_facts, queued_facts
 from plexsync.reports.outages import MOST_DAYS, report
 from plexsync.reports.questions import questions
-from plexsync.reports.rows import attempt_facts, past_facts, past_of, push_facts, row_facts
+from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, written
 from plexsync.reports.scenes import facts_of, named_like, scene_row, stand_so
 from plexsync.reports.settings import setting_facts
 from plexsync.reports.shapes.comparisons import TaskFacts, TaskReport
@@ -49,7 +50,6 @@ from plexsync.reports.status import too_many
 from plexsync.rules.choices import Choice
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.row_keys import key_of, written
 from plexsync.rules.status_words import STATUSES, SceneStatus
 from plexsync.web import action_pages, collection_pages, drift_pages, review_pages
 from plexsync.web.accept_pages import choice_named

@@ -13,13 +13,12 @@ from plexsync.flows.scenes.verbs import retry_all
 from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letter, letters
 from plexsync.reports.dead_letters import groups
 from plexsync.reports.format import many, stamp
-from plexsync.reports.rows import row_facts, title
+from plexsync.reports.rows import key_of, row_facts, title, written
 from plexsync.reports.scenes import facts_of
 from plexsync.reports.shapes.dead_letters import LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import Kind, State
-from plexsync.rules.row_keys import key_of, written
 from plexsync.rules.sorting import NUMBER, DeadPlace, Sort
 from plexsync.web.pages import Ask, Wrong, action, page
 from plexsync.web.scene_pages import asked_now

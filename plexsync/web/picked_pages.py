@@ -4,16 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 from starlette.responses import Response
 
-from plexsync.app.named_scenes import NamedScenes, named_scenes
+from plexsync.app.named_scenes import NamedScenes, ignore_scenes, unignore_scenes
+from plexsync.app.parts import named_scenes
 from plexsync.engine import dead_letters as verbs
 from plexsync.engine.dead_letters import Key
-from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes, want_scenes
+from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.reports.format import many
 from plexsync.reports.named_scenes import listed, missing_words, unchecked_words
+from plexsync.reports.rows import key_of
 from plexsync.reports.sorted_scenes import COLUMNS as SCENE_COLUMNS
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import Kind, Why
-from plexsync.rules.row_keys import key_of
 from plexsync.rules.status_words import in_bucket
 from plexsync.web.dead_pages import COLUMNS as DEAD_COLUMNS
 from plexsync.web.pages import Ask, Wrong, action

@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import threading
 
+from plexsync.app.database_files import dashboard_note
 from plexsync.app.parts import Parts
 from plexsync.rules.dashboard_place import reach_of, written
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
@@ -37,7 +38,7 @@ class Presence(threading.Thread):
                 if not noted:
                     # First, since an older note must not count with the new lock.
                     with self._parts.store.writing() as tx:
-                        tx.notes.save(self._parts.dashboard_note, self._text)
+                        tx.notes.save(dashboard_note(self._parts.address), self._text)
                     noted = True
                 self._lock = lock.try_lock(self._parts.folder, lock.DASHBOARD)
             except (LocalFault, NewerDatabase, Unusable) as fault:

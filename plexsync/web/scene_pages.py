@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from plexsync.app.fixes import FixAction, FixOrder, carry_out
-from plexsync.app.named_scenes import named_scenes
+from plexsync.app.parts import named_scenes
 from plexsync.app.rules import watch_rules
 from plexsync.flows.scenes.verbs import explain, learn_names, want_scenes
 from plexsync.reports.explanation import explain_facts, known_facts

@@ -67,8 +67,8 @@ def door(
     world: World | None = request.getfixturevalue("world") if "world" in request.fixturenames else None
     if "hasty" not in request.fixturenames:
         # A busy machine is no Stash that is away.
-        monkeypatch.setattr("plexsync.app.clients.ASK_CONNECT", HANG / 4)
-        monkeypatch.setattr("plexsync.app.clients.ASK_READ", HANG / 4)
+        monkeypatch.setattr("plexsync.app.asking.ASK_CONNECT", HANG / 4)
+        monkeypatch.setattr("plexsync.app.asking.ASK_READ", HANG / 4)
 
     def call(*words: str, answer: str = "", terminal: bool = False) -> Answer:
         if world is not None:

@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.reports.format import local
-from plexsync.rules.added_dates import moment_text
+from plexsync.rules.item import moment_text
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import World

@@ -41,10 +41,21 @@ main()
 """
 
 
-def started(world: World, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+COUNTED = """
+import atexit, sys
+own = lambda: [name for name in sys.modules if name.split(".")[0] in ("plexsync", "validation", "worker")]
+atexit.register(lambda: sys.stderr.write(" ".join(own())))
+from plexsync.cli.main import main
+main()
+"""
+# The modules of the product that a process loads at most, its packages included.
+MOST_LOADED = 120
+
+
+def started(world: World, *words: str, program: str = PROGRAM, **environ: str) -> subprocess.CompletedProcess[str]:
     """The program in a process of its own; standard error ends with what it has loaded of HEAVY."""
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *words],
+        [sys.executable, "-c", program, *words],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "HOME": "/nowhere", **world.environ, **environ},
         capture_output=True,
@@ -77,6 +88,16 @@ def test_status_loads_no_more_after_an_outage_and_during_one(world: World, door:
     done = started(world, "status")
     assert done.stderr == ""
     assert "Plex" in done.stdout
+
+
+def test_ignoring_a_scene_loads_the_store_and_a_client_of_stash_and_no_part_that_works(world: World) -> None:
+    world.add(7)
+    done = started(world, "ignore", "7", program=COUNTED)
+    loaded = done.stderr.split()
+    assert (done.returncode, done.stdout) == (0, "1 scene ignored\n")
+    assert "plexsync.store.jobs" in loaded
+    assert not {"plexsync.app.parts", "plexsync.engine.gates", "plexsync.plex", "plexsync.notify"} & set(loaded)
+    assert len(loaded) <= MOST_LOADED, sorted(loaded)
 
 
 def test_both_ways_tell_the_same(world: World, door: Door, refusing) -> None:

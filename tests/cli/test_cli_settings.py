@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.app import clients
+from plexsync.app import asking
 from plexsync.app.parts import opened
 from plexsync.app.settings import PLUGIN, SettingsNeed
 from plexsync.cli.call import Call
@@ -245,7 +245,7 @@ def test_looking_asks_no_stash_that_is_away_and_explaining_asks_it_with_little_p
     assert "Stash at" in done.facts["error"]
     assert told.stash.count() - asked <= 1
     assert told.plex.count() == 0
-    assert clients.ASK_READ < 5, "whoever looks waits for this"
+    assert asking.ASK_READ < 5, "whoever looks waits for this"
 
 
 def test_what_is_missing_may_stand_in_stash(told: World, door: Door) -> None:

@@ -9,7 +9,7 @@ from plexsync.rules.job import Kind, State, Why
 from plexsync.simulator.http import Fault
 from plexsync.store.database import Database
 from plexsync.store.jobs import Jobs
-from plexsync.store.pushings import Pushings
+from plexsync.store.pushes import Pushings
 from tests.engine.house import DAY, HOUR, House, fails, path_of, put_of, wait_until_released
 
 

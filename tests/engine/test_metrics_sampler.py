@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import pytest
 
 from plexsync.engine.loop import Watcher
-from plexsync.flows.scenes.metrics_sampler import Heard, Sampler
+from plexsync.engine.watchdog import Heard
+from plexsync.flows.scenes.metrics_sampler import Sampler
 from plexsync.rules.errors import LocalFault, Neighbour
 from plexsync.rules.samples import MINUTE, Sample
 from plexsync.simulator.http import Fault

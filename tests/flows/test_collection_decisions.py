@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.flows.collections.decisions import decide_parts, hand_over
-from plexsync.flows.scenes.drift import DriftAnswer
+from plexsync.flows.collections.decisions import CollectionDecisions, hand_over
+from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
 from plexsync.rules import template
 from plexsync.rules.collections import TEMPLATE_NAMES
 from plexsync.rules.job import COLLECTION, Kind, State, Why
@@ -25,7 +25,8 @@ def house(tmp_path):
 def decide(house, answer, *names):
     """The parts decided about in the collection of the group."""
     worker, (row,) = house.worker, [row for row in rows(house).values() if row.object.source == "group"]
-    decided = decide_parts(house.store, worker.dressing.looker, worker.gates, house.clock, [row.id], answer, names)
+    decisions = CollectionDecisions(house.store, worker.dressing.looker.look, worker.gates, house.clock)
+    decided = decisions.decide([row.id], answer, DriftFilter(names))
     house.clock.move(3)
     house.work_until_settled()
     return set(decided.parts.get(row.id, ()))
@@ -133,10 +134,10 @@ def is_queued(house, id):
     return job is not None and job.state is State.READY
 
 
-def decided(house, answer, **how):
+def decided(house, answer, **wanted):
     worker = house.worker
-    ids = [group_of(house).id]
-    return decide_parts(house.store, worker.dressing.looker, worker.gates, house.clock, ids, answer, **how)
+    decisions = CollectionDecisions(house.store, worker.dressing.looker.look, worker.gates, house.clock)
+    return decisions.decide([group_of(house).id], answer, DriftFilter(**wanted))
 
 
 @pytest.mark.parametrize("answer", list(DriftAnswer))
@@ -148,7 +149,7 @@ def test_an_attempt_that_was_planned_before_the_decision_loses_the_collection(ho
     id = group_of(house).id
     running(house, id)
     assert house.row(id, COLLECTION).state is State.RUNNING
-    assert decided(house, answer, names=["summary"]).parts == {id: ("summary",)}
+    assert decided(house, answer, fields=("summary",)).parts == {id: ("summary",)}
     assert house.row(id, COLLECTION).state is State.READY
 
 
@@ -196,13 +197,13 @@ def test_what_you_keep_is_taken_from_stash_only_if_that_is_meant(house):
     by_hand(house, "Trilogy")
     redress(house)
     id = group_of(house).id
-    decided(house, DriftAnswer.KEEP, names=["summary"])
+    decided(house, DriftAnswer.KEEP, fields=("summary",))
     assert not is_queued(house, id), "a keep queues nothing"
-    assert set(decided(house, DriftAnswer.TAKE, takes_kept=False).parts[id]) == EDITED - {"summary"}
+    assert set(decided(house, DriftAnswer.TAKE, open_only=True).parts[id]) == EDITED - {"summary"}
     assert is_queued(house, id)
     house.clock.move(3)
     house.work_until_settled()
-    assert decided(house, DriftAnswer.TAKE, takes_kept=False).parts == {}
+    assert decided(house, DriftAnswer.TAKE, open_only=True).parts == {}
     assert decided(house, DriftAnswer.TAKE).parts == {id: ("summary",)}
     undo(house, "Trilogy")
     assert decided(house, DriftAnswer.TAKE).untouched == [id], "what is undone is left alone"

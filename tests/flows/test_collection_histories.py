@@ -11,9 +11,10 @@ from contextlib import suppress
 
 import pytest
 
-from plexsync.flows.collections.decisions import decide_parts
-from plexsync.flows.collections.undo import mark_collections_undone, redo_collections
-from plexsync.flows.scenes.drift import DriftAnswer
+from plexsync.engine.undo import wish_undone
+from plexsync.flows.collections.decisions import CollectionDecisions
+from plexsync.flows.collections.undo import CollectionUndo, redo_collections
+from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
 from plexsync.plex.artwork import key_of as picture_key
 from plexsync.rules.errors import NeighbourError
 from plexsync.simulator.http import Fault, Request
@@ -138,7 +139,9 @@ class Day:
     def decide(self) -> None:
         worker, answer = self.house.worker, self.dice.choice(list(DriftAnswer))
         with suppress(NeighbourError):
-            decide_parts(self.house.store, worker.dressing.looker, worker.gates, self.house.clock, self.some(), answer)
+            looker = worker.dressing.looker
+            decisions = CollectionDecisions(self.house.store, looker.look, worker.gates, self.house.clock)
+            decisions.decide(self.some(), answer, DriftFilter())
 
     def some(self) -> list[int]:
         known = sorted(row.id for row in rows(self.house).values())
@@ -146,7 +149,13 @@ class Day:
 
     def undo(self, ids: list[int] | None = None) -> None:
         worker, known = self.house.worker, self.some() if ids is None else ids
-        mark_collections_undone(self.house.store, worker.dressing.looker, worker.gates, self.house.clock, known, "undo")
+        wish_undone(
+            self.house.store,
+            CollectionUndo(self.house.store, worker.dressing.looker, worker.gates),
+            self.house.clock,
+            known,
+            "undo",
+        )
 
     def redo(self) -> None:
         redo_collections(self.house.store, self.house.clock, self.some())

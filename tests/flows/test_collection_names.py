@@ -8,8 +8,9 @@ from random import Random
 
 import pytest
 
+from plexsync.engine.undo import wish_undone
 from plexsync.flows.scenes.collection_names import RenamedCollection, save_counts, save_renames
-from plexsync.flows.scenes.undo import mark_undone
+from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.rules import template
 from plexsync.rules.collections import (
     TEMPLATE_NAMES,
@@ -326,7 +327,7 @@ def test_a_scene_that_was_undone_stays_so_whatever_its_collection_is_called(hous
     first, second = begin(house, {"studio": "Blue"}, {"studio": "Blue"})
     row = know(house, "Blue")
     worker = house.worker
-    mark_undone(house.store, worker.looker, worker.gates, house.clock, [first], "undo")
+    wish_undone(house.store, SceneUndo(worker.looker, worker.gates), house.clock, [first], "undo")
     house.clock.move(3)
     house.work()
     assert (in_plex(house, first), in_plex(house, second)) == ((), ("Blue",))

@@ -6,10 +6,10 @@ import pytest
 
 from plexsync.engine.undo import CROWD
 from plexsync.flows.collections.batch import MANY_SCENES
-from plexsync.flows.collections.decisions import decide_parts, hand_over, want_collections
+from plexsync.flows.collections.decisions import CollectionDecisions, hand_over, want_collections
 from plexsync.flows.collections.inspection import SCENES_FIRST
 from plexsync.flows.collections.undo import redo_collections
-from plexsync.flows.scenes.drift import DriftAnswer
+from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
 from plexsync.rules.item import FIELDS
 from plexsync.rules.job import COLLECTION, State
 from tests.engine.house import House
@@ -50,7 +50,8 @@ def ask(house: House, ids: list[int]) -> None:
 
 def take(house: House, ids: list[int]) -> None:
     worker = house.worker
-    decide_parts(house.store, worker.dressing.looker, worker.gates, house.clock, ids, DriftAnswer.TAKE)
+    decisions = CollectionDecisions(house.store, worker.dressing.looker.look, worker.gates, house.clock)
+    decisions.decide(ids, DriftAnswer.TAKE, DriftFilter())
 
 
 @pytest.mark.parametrize("verb", [redo, give, ask, take])

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from plexsync.app.further_flows import forget_dressing
-from plexsync.flows.collections.undo import BATCH, mark_collections_undone, redo_collections
+from plexsync.engine.undo import wish_undone
+from plexsync.flows.collections.undo import BATCH, CollectionUndo, redo_collections
 from plexsync.rules import choice
 from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
@@ -25,7 +26,9 @@ def undo(house, *titles, how="undo"):
     known = rows(house)
     ids = [known[title].id for title in titles or known]
     worker = house.worker
-    marked = mark_collections_undone(house.store, worker.dressing.looker, worker.gates, house.clock, ids, how)
+    marked = wish_undone(
+        house.store, CollectionUndo(house.store, worker.dressing.looker, worker.gates), house.clock, ids, how
+    )
     house.clock.move(3)
     house.work_until_settled()
     return marked
@@ -245,7 +248,13 @@ def test_an_undo_while_it_is_dressed_takes_everything_back(tmp_path):
         worker = house.worker
 
         def undone():
-            mark_collections_undone(house.store, worker.dressing.looker, worker.gates, house.clock, [row.id], "undo")
+            wish_undone(
+                house.store,
+                CollectionUndo(house.store, worker.dressing.looker, worker.gates),
+                house.clock,
+                [row.id],
+                "undo",
+            )
 
         begun = while_it_writes(house, undone)
         want(house)

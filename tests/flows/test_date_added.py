@@ -10,9 +10,8 @@ import pytest
 from plexsync.cli.terminal.preview_text import scene_lines
 from plexsync.reports.format import local
 from plexsync.rules import template
-from plexsync.rules.added_dates import moment_text
 from plexsync.rules.desired import NAMES, Profile
-from plexsync.rules.item import FIELDS
+from plexsync.rules.item import FIELDS, moment_text
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.trait_effects import NO_ADDED
 from tests.engine.house import TOKEN, House, path_of

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter, decide, drift_now, drift_page
+from plexsync.app.named_scenes import ignore_scenes
+from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter, SceneDecisions, drift_now, drift_page
 from plexsync.flows.scenes.undo_marks import redo_scenes
-from plexsync.flows.scenes.verbs import ignore_scenes
 from plexsync.rules.drift import kept_fields
 from plexsync.rules.job import State
 from plexsync.rules.status_words import kept_word
@@ -19,9 +19,13 @@ from tests.flows.test_undo import undo
 KEEP, TAKE, UNKEEP = DriftAnswer.KEEP, DriftAnswer.TAKE, DriftAnswer.UNKEEP
 
 
-def answer(house, what, *ids, **wanted):
+def decisions(house):
     worker = house.worker
-    made = decide(house.store, worker.glances, worker.gates, house.clock, ids, what, DriftFilter(**wanted))
+    return SceneDecisions(house.store, worker.glances, worker.gates, house.clock)
+
+
+def answer(house, what, *ids, **wanted):
+    made = decisions(house).decide(ids, what, DriftFilter(**wanted))
     house.clock.move(3)
     return made
 
@@ -364,10 +368,7 @@ def test_a_keep_moves_with_the_item_to_a_scene_that_was_created_again(house):
 
 def test_a_decision_that_is_stopped_says_how_many_scenes_are_left(house):
     ids = edited(house, 2)
-    worker = house.worker
-    made = decide(
-        house.store, worker.glances, worker.gates, house.clock, ids, KEEP, DriftFilter(), stopping=lambda: True
-    )
+    made = decisions(house).decide(ids, KEEP, DriftFilter(), stopping=lambda: True)
     assert (made.fields, made.remaining) == (0, 2)
 
 

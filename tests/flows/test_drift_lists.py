@@ -10,8 +10,8 @@ from plexsync.flows.scenes.drift import (
     DriftAnswer,
     DriftEntry,
     DriftFilter,
+    SceneDecisions,
     candidates,
-    decide,
     drift_known,
     drift_now,
     drift_page,
@@ -132,16 +132,9 @@ def test_a_decision_tells_how_far_it_is_and_stops_between_two_batches(house: Hou
     monkeypatch.setattr(drift, "BATCH", 2)
     ids, worker, told = edited(house, 5), house.worker, []
     stops = iter([False, False, True])
-    made = decide(
-        house.store,
-        worker.glances,
-        worker.gates,
-        house.clock,
-        ids,
-        KEEP,
-        DriftFilter(),
-        lambda done, total: told.append((done, total)),
-        lambda: next(stops),
+    decisions = SceneDecisions(house.store, worker.glances, worker.gates, house.clock)
+    made = decisions.decide(
+        ids, KEEP, DriftFilter(), lambda done, total: told.append((done, total)), lambda: next(stops)
     )
     assert (told, made.fields, made.scenes, made.remaining) == ([(2, 5), (4, 5)], 4, ids[:4], 1)
     made = answer(house, KEEP, *ids)

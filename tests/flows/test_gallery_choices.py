@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
+from plexsync.engine.undo import wish_undone
 from plexsync.flows.scenes.choice_records import givings
-from plexsync.flows.scenes.undo import mark_undone
+from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.plex.artwork import key_of
 from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
@@ -194,7 +195,7 @@ def test_what_plex_shows_stays_unlocked_where_pictures_are_not_synced(plain):
 
 def undo(house, *ids):
     worker = house.worker
-    mark_undone(house.store, worker.looker, worker.gates, house.clock, list(ids), "undo")
+    wish_undone(house.store, SceneUndo(worker.looker, worker.gates), house.clock, list(ids), "undo")
     house.work_until_settled()
 
 

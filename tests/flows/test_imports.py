@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from plexsync.app.named_scenes import ignore_scenes
+from plexsync.engine.undo import wish_undone
 from plexsync.flows.imports.importer import Importer, ImportResult
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import IGNORED, SYNC_WRITES, UNDONE, UNFINISHED
 from plexsync.flows.imports.undo import ImportUndo, UnknownRun
-from plexsync.flows.scenes.undo import mark_undone
-from plexsync.flows.scenes.verbs import ignore_scenes
+from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.rules import choice as choices
 from plexsync.rules.import_names import NameKind, StashField
 from plexsync.rules.import_records import ChangeState
@@ -308,7 +309,7 @@ def test_a_scene_that_is_ignored_undone_not_in_plex_or_gone_is_left_alone(stage:
     absent = house.add_scene(7, title="", studio=None, tags=[])
     stage.sync(undone)
     ignore_scenes(house.store, [ignored], house.clock)
-    mark_undone(house.store, house.worker.glances, house.worker.gates, house.clock, [undone], "undo")
+    wish_undone(house.store, SceneUndo(house.worker.glances, house.worker.gates), house.clock, [undone], "undo")
     found = {scene.id: scene.reason for scene in stage.plans(ignored, undone, absent, 999)}
     assert (found[ignored], found[undone]) == (IGNORED, UNDONE)
     assert "no item in Plex" in found[absent]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.flows.scenes.undo import mark_undone
+from plexsync.engine.undo import wish_undone
+from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.plex.artwork import key_of
 from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
@@ -116,7 +117,7 @@ def test_a_rating_that_was_given_as_the_account_is_taken_back_by_undo(tmp_path: 
         settled(house, [id])
         assert house.plex_sim.item(house.key_of(id)).scalars["userRating"] == 8.0
         worker = house.worker
-        mark_undone(house.store, worker.looker, worker.gates, house.clock, [id], "undo")
+        wish_undone(house.store, SceneUndo(worker.looker, worker.gates), house.clock, [id], "undo")
 
         house.work_until_settled()
 

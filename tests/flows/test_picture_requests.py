@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from plexsync.flows.scenes.undo import mark_undone
+from plexsync.engine.undo import wish_undone
+from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.flows.scenes.undo_marks import redo_scenes
 from plexsync.plex.artwork import key_of
 from plexsync.rules.desired import Profile
@@ -71,7 +72,7 @@ def posters(house, ids):
 
 def undo(house, *ids):
     worker = house.worker
-    mark_undone(house.store, worker.looker, worker.gates, house.clock, list(ids), "undo")
+    wish_undone(house.store, SceneUndo(worker.looker, worker.gates), house.clock, list(ids), "undo")
     house.work_until_settled()
 
 

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from plexsync.flows.scenes.undo import mark_undone
+from plexsync.engine.undo import wish_undone
+from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.plex.artwork import key_of
 from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS
@@ -186,7 +187,7 @@ def test_an_undo_puts_back_the_poster_that_was_there_before(house):
     set_logo(house, RED_LOGO)
     synced(house, id)
     assert item(house, id).poster != before
-    mark_undone(house.store, house.worker.looker, house.worker.gates, house.clock, [id], "undo")
+    wish_undone(house.store, SceneUndo(house.worker.looker, house.worker.gates), house.clock, [id], "undo")
     synced(house, id)
     assert item(house, id).poster == before
 

@@ -4,8 +4,9 @@ from random import Random
 
 import pytest
 
+from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.flows.scenes.bindings import bind
-from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes, want_scenes
+from plexsync.flows.scenes.verbs import want_scenes
 from plexsync.rules.choices import ACCEPTED, Choice
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import State, Why

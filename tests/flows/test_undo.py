@@ -5,10 +5,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.engine.tickets import READ_STASH
-from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, preview, pushed_scenes
+from plexsync.engine.undo import wish_undone
+from plexsync.flows.scenes.undo import SceneUndo, mark_all_undone, preview, pushed_scenes
 from plexsync.flows.scenes.undo_marks import redo_scenes
-from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes
 from plexsync.plex.artwork import key_of
 from plexsync.rules import template
 from plexsync.rules.desired import NAMES, Profile
@@ -25,7 +26,7 @@ from tests.engine.test_engine_crashes import kill_at
 
 def undo(house, *ids, how="undo", by=None):
     worker = by or house.worker
-    marked = mark_undone(house.store, worker.looker, worker.gates, house.clock, ids, how)
+    marked = wish_undone(house.store, SceneUndo(worker.looker, worker.gates), house.clock, ids, how)
     house.clock.move(3)
     return marked
 

@@ -9,7 +9,8 @@ from contextlib import suppress
 
 import pytest
 
-from plexsync.flows.scenes.undo import mark_all_undone, mark_undone, pushed_scenes
+from plexsync.engine.undo import wish_undone
+from plexsync.flows.scenes.undo import SceneUndo, mark_all_undone, pushed_scenes
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import FIELDS, LISTS
 from tests.engine.house import House
@@ -90,7 +91,7 @@ class Day:
 
     def marked(self, ids: list[int]) -> None:
         worker = self.house.worker
-        mark_undone(self.house.store, worker.looker, worker.gates, self.house.clock, ids, "undo")
+        wish_undone(self.house.store, SceneUndo(worker.looker, worker.gates), self.house.clock, ids, "undo")
         self.house.clock.move(3)
 
     def work(self) -> None:

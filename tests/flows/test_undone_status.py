@@ -2,9 +2,11 @@
 
 import pytest
 
-from plexsync.flows.scenes.undo import mark_undone
+from plexsync.app.named_scenes import ignore_scenes
+from plexsync.engine.undo import wish_undone
+from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.flows.scenes.undo_marks import redo_scenes
-from plexsync.flows.scenes.verbs import explain, ignore_scenes, status_in
+from plexsync.flows.scenes.verbs import explain, status_in
 from plexsync.rules.desired import Profile
 from plexsync.rules.job import State
 from plexsync.rules.status_words import SceneStatus
@@ -13,7 +15,7 @@ from tests.engine.house import House, fails, path_of
 
 def undo(house, *ids, how="undo", by=None):
     worker = by or house.worker
-    mark_undone(house.store, worker.looker, worker.gates, house.clock, ids, how)
+    wish_undone(house.store, SceneUndo(worker.looker, worker.gates), house.clock, ids, how)
     house.clock.move(3)
 
 

@@ -25,11 +25,11 @@ KEY = "journey-stash-key-0123456789"
 # Patience for a busy machine: nothing ends, or goes without Stash, because that took long. It looks at its settings often.
 # In a fork everything is imported, so copies of a constant are changed too.
 PATIENCE = f"""
-from plexsync.app import clients
+from plexsync.app import asking
 from plexsync.cli.daemon import plex_children, settings_watch, signals
 signals.GRACE = plex_children.GRACE = {HANG}
 plex_children.LAST_WORDS = {HANG + 1}
-clients.ASK_CONNECT = clients.ASK_READ = settings_watch.ASK_READ = {HANG / 4}
+asking.ASK_CONNECT = asking.ASK_READ = settings_watch.ASK_READ = {HANG / 4}
 settings_watch.LOOK_PACE = 0.1
 settings_watch.LAST_LOOK = {HANG / 2 + 1}
 """

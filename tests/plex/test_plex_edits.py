@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plexsync.plex.edits import LINE_LIMIT, targets
-from plexsync.rules.added_dates import moment_text
-from plexsync.rules.item import FIELDS, LISTS, Cast
+from plexsync.rules.item import FIELDS, LISTS, Cast, moment_text
 from plexsync.rules.plan_records import Change
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.plex.numbers import (
+from plexsync.plex.answers import (
     LONGEST_NUMBER,
     check_size,
     digits,

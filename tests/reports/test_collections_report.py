@@ -3,9 +3,10 @@
 import pytest
 
 from plexsync.app.dressing import collection_viewer
-from plexsync.flows.collections.decisions import decide_parts
-from plexsync.flows.collections.undo import mark_collections_undone
-from plexsync.flows.scenes.drift import DriftAnswer
+from plexsync.engine.undo import wish_undone
+from plexsync.flows.collections.decisions import CollectionDecisions
+from plexsync.flows.collections.undo import CollectionUndo
+from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter
 from plexsync.reports.collections import (
     collection_changes,
     collection_counts,
@@ -175,15 +176,9 @@ def test_what_you_edited_in_plex_is_marked_until_you_decide(house):
     facts = report(house, id)
     assert (facts["stands"], part(facts, "summary")["edited"]) == ("edited", True)
     assert facts["verdict"].startswith("in sync but for what you edited in Plex: name, ")
-    decide_parts(
-        house.store,
-        collection_viewer(house.worker.parts),
-        house.worker.gates,
-        house.clock,
-        [id],
-        DriftAnswer.KEEP,
-        ["summary"],
-    )
+    looker = collection_viewer(house.worker.parts)
+    decisions = CollectionDecisions(house.store, looker.look, house.worker.gates, house.clock)
+    decisions.decide([id], DriftAnswer.KEEP, DriftFilter(("summary",)))
     facts = report(house, id)
     assert facts["kept"] == ["summary"]
     assert part(facts, "summary")["kept_since"] is not None
@@ -194,7 +189,7 @@ def test_what_you_edited_in_plex_is_marked_until_you_decide(house):
 def test_an_undone_collection_says_so(house):
     id = ids(house)["Acme"]
     looker = collection_viewer(house.worker.parts)
-    mark_collections_undone(house.store, looker, house.worker.gates, house.clock, [id], "undo")
+    wish_undone(house.store, CollectionUndo(house.store, looker, house.worker.gates), house.clock, [id], "undo")
     facts = report(house, id)
     assert facts["verdict"].endswith("parts still to be taken back")
     assert part(facts, "summary")["reason"] == "undone"

@@ -133,6 +133,11 @@ YES = "wait for your yes (plexsync plays sync)"
 TROUBLE = [
     ({"holds": {"plex": hold("plex-server")}}, "bad", "Another Plex server answers"),
     ({"holds": {"plex": hold()}}, "bad", "Plex does not let PlexSync in"),
+    (
+        {"holds": {"plex": {**hold(), "setting": "plex_libraries"}}},
+        "bad",
+        "Plex lacks a library that plex_libraries names",
+    ),
     ({"bulk_approved": False}, "wait", "The first write needs your approval"),
     ({"plays": {**NO_PLAYS, "first": FIRST_PLAYS}}, "wait", ASKS),
     *(

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexsync.rules.added_dates import FIRST, LAST, moment_seconds, moment_text
+from plexsync.rules.added_dates import FIRST, LAST, moment_seconds
 from plexsync.rules.desired import Profile, wanted
+from plexsync.rules.item import moment_text
 from plexsync.rules.scene import Scene, SceneFile
 from tests.tables import table
 

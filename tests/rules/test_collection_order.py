@@ -16,9 +16,9 @@ from plexsync.rules.collection_order import (
     told_order,
 )
 from plexsync.rules.item import ALPHABETICAL, Item
+from plexsync.rules.memory import learn
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Pushing, Remembered, Sending
-from plexsync.rules.read_back import learn
 from plexsync.rules.undo import undo
 from plexsync.rules.values import Held
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.drift import drift_of, is_bare, keep, kept_fields, take, unkeep
+from plexsync.rules.memory import learn
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Policy, Pushing
-from plexsync.rules.read_back import learn
 from plexsync.rules.undo import begun_anew, undo
 from plexsync.rules.values import Held, held
 from tests.rules.test_plan import item, remembered

@@ -3,9 +3,8 @@
 import pytest
 
 from plexsync.rules import template
-from plexsync.rules.desired import ROLE_NAMES, Profile, wanted
+from plexsync.rules.desired import PLAIN_NAME, ROLE_NAMES, Profile, shown_name, wanted
 from plexsync.rules.item import Item
-from plexsync.rules.performer_names import PLAIN_NAME, shown_name
 from plexsync.rules.plan_records import Change, Decision
 from plexsync.rules.renamed_members import cast_to_send, renamed_members
 from plexsync.rules.scene import Performer, Scene

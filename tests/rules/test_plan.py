@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import Item
+from plexsync.rules.memory import learn
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Change, Note, Policy, Pushing, Remembered, Sending
-from plexsync.rules.read_back import learn
 from plexsync.rules.undo import undo
 from plexsync.rules.values import LEAST_CUT, Held
 

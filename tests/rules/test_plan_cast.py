@@ -4,10 +4,9 @@ import os
 import random
 
 from plexsync.rules.item import Item, beside, beside_whom, field_key
-from plexsync.rules.memory import undone
+from plexsync.rules.memory import learn, undone
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Change, Policy, Pushing
-from plexsync.rules.read_back import learn
 from plexsync.rules.renamed_members import cast_to_send
 from plexsync.rules.text import fold
 from plexsync.rules.undo import is_taken_back, is_undone, undo

@@ -12,10 +12,9 @@ from dataclasses import replace
 import pytest
 
 from plexsync.rules.item import LISTS, LOCKLESS, Item
-from plexsync.rules.memory import undone
+from plexsync.rules.memory import learn, undone
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Policy, Pushing
-from plexsync.rules.read_back import learn
 from plexsync.rules.text import fold
 from plexsync.rules.undo import is_taken_back, is_undone, undo
 

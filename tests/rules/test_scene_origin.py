@@ -2,8 +2,8 @@
 
 import pytest
 
+from plexsync.rules.origin import SceneOrigin, is_another_stash, scene_origin
 from plexsync.rules.scene import Scene, SceneFile
-from plexsync.rules.scene_origin import SceneOrigin, is_another_stash, scene_origin
 from tests.tables import table
 
 T, LATER = "2026-01-10T09:00:00Z", "2026-03-01T12:00:00Z"

@@ -209,10 +209,10 @@ MADE_BY_CALLS = {
         "_HELD_ELSEWHERE.format(held='(holder.section <> :section or holder.walk = :walk)')",
         "_HELD_ELSEWHERE.format(held='holder.key not in (select value from json_each(:keys))')",
     },
-    # A condition of `plexsync/store/origins.py`, completed by the name of a table.
+    # A condition of `plexsync/store/documents.py`, completed by the name of a table.
     "plexsync/store/bindings.py": {"of_this_library('binding')"},
     "plexsync/store/memories.py": {"of_this_library('memory')", "of_this_library('pushing')"},
-    "plexsync/store/pushings.py": {"of_this_library('pushing')"},
+    "plexsync/store/pushes.py": {"of_this_library('pushing')"},
     "plexsync/store/play_memory.py": {"of_this_library('played')"},
     "plexsync/store/rating_memory.py": {"of_this_library('rating')"},
 }

@@ -12,9 +12,9 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
+from plexsync.app.named_scenes import ignore_scenes
 from plexsync.flows.scenes.bindings import CantBind, bind
 from plexsync.flows.scenes.reconcile import ComparisonReport
-from plexsync.flows.scenes.verbs import ignore_scenes
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.losses import LEAST
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, RESTORED

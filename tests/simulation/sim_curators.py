@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from plexsync.flows.collections.undo import mark_collections_undone, redo_collections
+from plexsync.engine.undo import wish_undone
+from plexsync.flows.collections.undo import CollectionUndo, redo_collections
 from plexsync.plex.artwork import key_of as picture_key
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.desired import Profile
@@ -369,8 +370,12 @@ class Curators:
             return
         row = self.dice.choice(rows)
         try:
-            marked = mark_collections_undone(
-                process.store, process.dressing.looker, process.gates, self.world.clock, [row.id], "undo"
+            marked = wish_undone(
+                process.store,
+                CollectionUndo(process.store, process.dressing.looker, process.gates),
+                self.world.clock,
+                [row.id],
+                "undo",
             )
         except NeighbourError as error:
             marked = error

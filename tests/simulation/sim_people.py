@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from random import Random
 
-from plexsync.engine.undo import Marked
-from plexsync.flows.scenes.undo import mark_undone
+from plexsync.engine.undo import Marked, wish_undone
+from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.plex.artwork import key_of
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, Why
@@ -537,7 +537,9 @@ class People:
         def take_back() -> Marked | bool:
             process = world.process
             try:
-                return mark_undone(process.store, process.watch_looker, process.gates, process.clock, [scene.id], how)
+                return wish_undone(
+                    process.store, SceneUndo(process.watch_looker, process.gates), process.clock, [scene.id], how
+                )
             except NeighbourError as error:
                 world.tell(f"{how} of scene {scene.id}: {error}")
                 return False

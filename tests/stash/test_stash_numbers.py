@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.stash.numbers import number
+from plexsync.stash.answers import number
 
 
 @pytest.mark.parametrize(("text", "expected"), [(0, 0), (7, 7), ("0", 0), ("7", 7), ("9" * 19, 10**19 - 1)])

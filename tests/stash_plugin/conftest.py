@@ -25,6 +25,20 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "stash-key-of-the-plugin"
 
 
+def in_a_terminal(where: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the plugin as a command, as people do for what has no button."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PLEXSYNC_")}
+    return subprocess.run(
+        [sys.executable, str(where / "plexsync" / "stash_plugin"), *words],
+        cwd=where.parent,
+        env={**kept, **environ},
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+        check=False,
+    )
+
+
 @pytest.fixture
 def bare(tmp_path: Path) -> Iterator[Trial]:
     """As it is right after the plugin was installed: without its packages."""
@@ -78,9 +92,9 @@ exec(compile(open(spec.origin, encoding="utf-8").read(), spec.origin, "exec"))
 # The program of the plugin, with patience for a busy machine: it waits for what Stash writes and answers.
 WARM = f"""
 import os
-from plexsync.app import clients
+from plexsync.app import asking
 from plexsync.stash_plugin import child_process, hook, tasks
-clients.ASK_CONNECT = clients.ASK_READ = child_process.SECONDS = {HANG / 4}
+asking.ASK_CONNECT = asking.ASK_READ = child_process.SECONDS = {HANG / 4}
 hook.READ_SECONDS, tasks.PATIENCE = {HANG}, {4 * HANG}
 sys.excepthook = hook.confess
 hook.main()

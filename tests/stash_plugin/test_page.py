@@ -16,7 +16,7 @@ from plexsync.store.lock import try_lock
 from release.check import FILE, TASK, TOKEN
 from tests.browser import CHROMIUM, NO_CHROMIUM
 from tests.journey.world import ROOT, until
-from tests.stash_plugin.conftest import go
+from tests.stash_plugin.conftest import KEY, go, in_a_terminal
 
 HOSTILE = '<img src=x onerror="window.hurt=1">&amp;<script>window.hurt=1</script>'
 
@@ -162,6 +162,24 @@ def test_the_tab_of_a_scene_tells_what_would_change_and_brings_it_in_step(page, 
     expect(verdict).to_contain_text("in sync but for 1 field kept in Plex")
     expect(verdict).to_have_class(re.compile("plexsync-unsure"))
     expect(row).to_contain_text("By hand")
+    assert faults == []
+
+
+def test_the_tab_of_an_undone_scene_does_not_say_that_plex_shows_what_stash_says_and_redoes_it(page, inside, faults):
+    inside.ask("page_sync", scene="1")
+    key = {
+        "PLEXSYNC_STASH_URL": inside.stash.url,
+        "PLEXSYNC_STASH_API_KEY": KEY,
+        "PLEXSYNC_DATA_DIR": str(inside.folder),
+    }
+    assert in_a_terminal(ROOT, "undo", "1", "--wait", **key).stdout == "1 taken back\n"
+    go(page, inside, "/scenes/1")
+    page.get_by_role("button", name="Plex", exact=True).click()
+    expect(page.get_by_text("or click Redo in the tab Plex of the scene")).to_be_visible()
+    expect(page.get_by_text("is left as it is in Plex.")).to_be_visible()
+    page.get_by_role("button", name="Redo").click()
+    expect(page.get_by_text("shows what Stash says.")).to_be_visible()
+    assert inside.title() == "One"
     assert faults == []
 
 

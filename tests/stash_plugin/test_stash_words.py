@@ -103,6 +103,18 @@ def test_what_a_message_names_instead_is_there():
         ("its own? (plexsync accept old-lists)", "its own? (the button Take them on the page of PlexSync)"),
         ("7 fields kept (plexsync drift)", "7 fields kept (in the dashboard, page Drift, or in a terminal)"),
         ("2 need you → plexsync fix", "2 need you → the page of PlexSync"),
+        (
+            "until you edit it in Stash, or plexsync redo 7",
+            "until you edit it in Stash, or click Redo in the tab Plex of the scene",
+        ),
+        (
+            "until you edit it in Stash, or plexsync sync 7",
+            "until you edit it in Stash, or click Sync now in the tab Plex of the scene",
+        ),
+        (
+            "nothing is synced until plexsync unignore 7",
+            "nothing is synced until you unignore it: PlexSync in a terminal (see the documentation of the plugin)",
+        ),
         ("a title", "a title"),
     ],
 )

@@ -24,7 +24,7 @@ from plexsync.rules.errors import NewerDatabase
 from plexsync.rules.job import PLAYS, Kind, Settled, State, Why
 from plexsync.store import intake
 from plexsync.store.address import StoreAddress
-from plexsync.store.endings import AttemptEnding
+from plexsync.store.jobs import AttemptEnding
 from plexsync.store.lock import try_lock
 from tests.engine.clocks import Clock
 from tests.engine.house import House

@@ -300,7 +300,7 @@ def test_a_file_that_can_not_be_read_hides_none_and_waits_until_it_can(folder, s
     path = intake.spool(str(folder), edit_of(7), ".json")
     for id in range(100, 100 + 5):
         intake.spool(str(folder), edit_of(id), ".json")
-    monkeypatch.setattr("plexsync.store.spool.BATCH", 1)
+    monkeypatch.setattr("plexsync.store.database.BATCH", 1)
     with monkeypatch.context() as patched:
         refuse(patched, builtins, "open", path)
         for _ in range(2):

@@ -11,7 +11,7 @@ from plexsync.rules.job import DAY, FLOW_KINDS, HOUR, PLAYS, Crashed, Kind, Lane
 from plexsync.store import counts, intake, job_queries, jobs
 from plexsync.store.database import Database
 from plexsync.store.db import connect
-from plexsync.store.endings import AttemptEnding
+from plexsync.store.jobs import AttemptEnding
 from plexsync.store.opening import open_database
 from tests.store.pruning import prune
 from tests.stores import address_of, look, on_postgres

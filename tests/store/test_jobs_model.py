@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from plexsync.rules.job import FLOW_KINDS, PLAYS, Crashed, Job, Kind, Lane, Settled, State, Why
 from plexsync.store.books import COUNTERS
 from plexsync.store.database import Database
-from plexsync.store.endings import AttemptEnding
+from plexsync.store.jobs import AttemptEnding
 from tests.store.pruning import prune
 from tests.stores import look, on_postgres
 

@@ -8,7 +8,7 @@ import pytest
 
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.journal_entries import FieldTrace, JournalEntry, name_hashes, value_hash
-from plexsync.store.journal import WriteJournal
+from plexsync.store.journal_file import WriteJournal
 
 
 def entry(journal, number, item="7", text="Title"):

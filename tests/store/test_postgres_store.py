@@ -16,8 +16,8 @@ from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.store import opening, schema
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
-from plexsync.store.endings import AttemptEnding
 from plexsync.store.index import Entry
+from plexsync.store.jobs import AttemptEnding
 from plexsync.store.opening import open_database
 from plexsync.store.postgres import backend, faults
 from plexsync.store.postgres.connection import CommitInDoubt

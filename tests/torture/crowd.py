@@ -20,7 +20,7 @@ from plexsync.engine.clock import SystemClock
 from plexsync.rules.job import Kind, Settled, State, Why, crashed
 from plexsync.store import intake
 from plexsync.store.database import Database
-from plexsync.store.endings import AttemptEnding
+from plexsync.store.jobs import AttemptEnding
 from plexsync.store.sqlite import WAIT_AS_USUAL, WAIT_BRIEFLY
 from tests.patience import HANG
 from tests.store_places import VARIABLE, is_postgres, place_of

@@ -29,7 +29,7 @@ from plexsync.rules.values import Held
 from plexsync.store import intake, schema
 from plexsync.store.database import Database, Reader
 from plexsync.store.db import connect
-from plexsync.store.endings import AttemptEnding
+from plexsync.store.jobs import AttemptEnding
 from plexsync.store.repair import repair
 from tests.patience import HANG
 from tests.store.pruning import prune

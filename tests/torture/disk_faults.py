@@ -14,7 +14,7 @@ from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.store import db, intake
 from plexsync.store.database import Database
 from plexsync.store.db import connect
-from plexsync.store.endings import AttemptEnding
+from plexsync.store.jobs import AttemptEnding
 from tests.patience import HANG
 from tests.torture.power import MISSING, ROOT, there
 from tests.torture.score import NAME, Score, workshop

@@ -24,7 +24,7 @@ from plexsync.rules.errors import LocalFault
 from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.store import intake, opening
 from plexsync.store.db import MOUNTS
-from plexsync.store.endings import AttemptEnding
+from plexsync.store.jobs import AttemptEnding
 from plexsync.store.sqlite import SqliteFile
 from tests.patience import HANG
 from tests.store_places import environ_of, is_postgres, place_of

@@ -13,7 +13,7 @@ from plexsync.rules.job import Crashed, Job, Kind, Settled, State, Why
 from plexsync.store import intake, schema
 from plexsync.store.database import Database
 from plexsync.store.db import connect
-from plexsync.store.endings import AttemptEnding
+from plexsync.store.jobs import AttemptEnding
 from tests.store.pruning import prune
 from tests.store_places import place_of
 from tests.torture import forks

@@ -10,7 +10,7 @@ from plexsync.rules.errors import LocalFault, Unusable
 from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.store import intake
 from plexsync.store.database import Database
-from plexsync.store.endings import AttemptEnding
+from plexsync.store.jobs import AttemptEnding
 from tests.torture.kill_steps import mount_table
 from tests.torture.score import NAME
 

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
+from plexsync.app.named_scenes import ignore_scenes
 from plexsync.app.parts import Parts, at_work, opened
 from plexsync.app.run import drain
 from plexsync.flows.scenes.dead_letter_cures import NOTE as CURED
-from plexsync.flows.scenes.verbs import ignore_scenes, unsettled, want_scenes
+from plexsync.flows.scenes.verbs import unsettled, want_scenes
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import DAY, Kind, State, Why
 from plexsync.rules.note_keys import BEGUN

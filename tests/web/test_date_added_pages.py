@@ -4,7 +4,7 @@ import html
 import re
 
 from plexsync.reports.format import local
-from plexsync.rules.added_dates import moment_text
+from plexsync.rules.item import moment_text
 from tests.journey.world import World
 from tests.web.conftest import Dash, dashboard
 

@@ -9,10 +9,12 @@ from random import Random
 
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
+from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.cli.daemon.status_file import page_facts
-from plexsync.flows.scenes.undo import mark_undone
+from plexsync.engine.undo import wish_undone
+from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.flows.scenes.undo_marks import redo_scenes
-from plexsync.flows.scenes.verbs import explain, ignore_scenes, unignore_scenes
+from plexsync.flows.scenes.verbs import explain
 from plexsync.reports.explanation import job_facts
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.status_words import STATUSES
@@ -72,7 +74,7 @@ class Life:
 
     def undo(self, how: str = "undo") -> None:
         worker = self.house.worker
-        mark_undone(self.house.store, worker.looker, worker.gates, self.house.clock, self.some(), how)
+        wish_undone(self.house.store, SceneUndo(worker.looker, worker.gates), self.house.clock, self.some(), how)
         self.house.clock.move(3)
 
     def release(self) -> None:

@@ -17,9 +17,9 @@ import pytest
 
 from plexsync.cli.daemon import dashboard_process
 from plexsync.cli.daemon.dashboard_process import Dashboard, DashboardEntry
-from plexsync.engine.lasting import ended_threads
 from plexsync.extras import advice
 from plexsync.simulator.http import Fault
+from plexsync.store.lasting import ended_threads
 from tests.journey.world import World, until
 from tests.patience import HANG
 from validation.config import PlexSyncConfig

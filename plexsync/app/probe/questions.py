@@ -14,9 +14,8 @@ from plexsync.app.probe.restore import PAUSES
 from plexsync.plex.artwork import key_of
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.added_dates import FIELD as ADDED
-from plexsync.rules.added_dates import moment_text
 from plexsync.rules.errors import Missing, NeighbourError, Refused
-from plexsync.rules.item import FACE, beside
+from plexsync.rules.item import FACE, beside, moment_text
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import base_name, folder_name
 from plexsync.rules.plan_records import Change

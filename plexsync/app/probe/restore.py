@@ -4,8 +4,8 @@ import logging
 
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.added_dates import FIELD as ADDED
-from plexsync.rules.added_dates import moment_text
 from plexsync.rules.errors import Missing, Refused
+from plexsync.rules.item import moment_text
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.plan_records import Change
 from plexsync.rules.scratch import Leftovers, Original, ProbedItem, Restoration, differences, is_same_item, leftovers

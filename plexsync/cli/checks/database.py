@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
+from plexsync.app.database_files import inspect
 from plexsync.app.parts import Parts
 from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed
 from plexsync.cli.call import FAILED, WRONG
@@ -37,7 +38,7 @@ def database(parts: Parts, *, is_new: bool = False) -> Iterator[Check]:
         yield from postgres.server(parts)
         yield books_check(parts)
         return
-    inspection = parts.inspected()
+    inspection = inspect(parts.folder)
     if inspection.damage:
         yield problem("database", f"it is damaged: {inspection.damage[0]}", "restore a backup, or rename it", WRONG)
         return

@@ -5,8 +5,9 @@ from rich.console import Console
 
 from plexsync.app.choices import accept as accept_choice
 from plexsync.app.choices import answer_lists, outcome
+from plexsync.app.parts import opened as parts_on
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.start import opened
+from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.reports.format import safe
 from plexsync.reports.questions import questions
@@ -33,7 +34,8 @@ def accept(call: Call, choice: str | None, declined: bool) -> int:
     """
     if declined and choice != Choice.OLD_LISTS:
         raise click.UsageError(f"--no is for {Choice.OLD_LISTS}; any other change ends when what was there is back")
-    with opened(call) as parts:
+    with begun(call) as start, parts_on(start.config, start.folder) as parts:
+        start.keep(parts)
         if choice is None:
             asked = questions(parts)
             call.answer({"asked": asked}, lambda: _tell(asked, paper()))

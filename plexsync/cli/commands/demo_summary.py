@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from rich.console import Console
 
+from plexsync.cli.commands.demo_check import Checked, check
 from plexsync.cli.commands.demo_stage import Stage
 from plexsync.cli.commands.demo_takeover import Takeover, TakeoverFacts, takeover_rows
 from plexsync.cli.terminal.screen import say, table
@@ -13,7 +14,6 @@ from plexsync.reports.format import many
 from plexsync.reports.status import facts
 
 if TYPE_CHECKING:
-    from plexsync.cli.commands.demo_check import Checked
     from plexsync.simulator.plex_server import ItemSnapshot
 
 OUTAGE = 12.0
@@ -71,8 +71,6 @@ def count_plays(stage: Stage, id: int) -> int:
 
 def sum_up(stage: Stage, screen: Console, ending: PlayEnd) -> DemoSummary:
     """Read everything back, print it, and return it."""
-    from plexsync.cli.commands.demo_check import check
-
     asked = {"plex": stage.plex.count(), "edits": stage.plex.count("PUT"), "stash": stage.stash.count()}
     takeover = ending.takeover.facts(stage) if ending.takeover else None
     checked = check(stage, ending.untouched, ending.by_hand)

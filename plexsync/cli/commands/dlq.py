@@ -7,8 +7,8 @@ from functools import partial
 import click
 from rich.console import Console
 
-from plexsync.app.parts import Parts
 from plexsync.app.parts import opened as parts_on
+from plexsync.app.stored import Stored
 from plexsync.cli.call import FAILED, FINE, Call, Sharing, family
 from plexsync.cli.start import begun, opened
 from plexsync.cli.terminal.completions import dead_scenes
@@ -23,13 +23,12 @@ from plexsync.reports.cures import cure
 from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letters
 from plexsync.reports.dead_letters import groups
 from plexsync.reports.format import local, many, safe, stamp
-from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title
+from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title, written
 from plexsync.reports.shapes.dead_letters import GroupFacts, LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import COLLECTION, State
 from plexsync.rules.records import JobRow
-from plexsync.rules.row_keys import written
 
 SHOWN = 50
 HEADS = ("scene", "cause", "since", "title", "error, if another")
@@ -279,7 +278,7 @@ def export(call: Call, file: str, format_: str, cause: str | None, force: bool) 
     return FINE
 
 
-def _collections(parts: Parts, keys: Sequence[Key]) -> str:
+def _collections(parts: Stored, keys: Sequence[Key]) -> str:
     """What was named, if there is a collection among it: the names of collections, and the keys of all others."""
     if not any(kind == COLLECTION for kind, _ in keys):
         return ""

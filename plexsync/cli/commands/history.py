@@ -10,11 +10,10 @@ from plexsync.cli.start import opened
 from plexsync.cli.terminal.rows import RowKey, change_words
 from plexsync.cli.terminal.screen import paper, table
 from plexsync.reports.format import local, safe
-from plexsync.reports.rows import PLAY_WORDS, PUSHES, PastRow, past_facts, past_of, title
+from plexsync.reports.rows import PLAY_WORDS, PUSHES, PastRow, past_facts, past_of, title, written
 from plexsync.reports.shapes.scenes import HistoryFacts
 from plexsync.rules.job import COLLECTION
 from plexsync.rules.records import PlaysRow, PushRow
-from plexsync.rules.row_keys import written
 from plexsync.rules.status_words import job_word
 
 SHOWN = 50

@@ -2,18 +2,15 @@
 
 import click
 
-from plexsync.app.named_scenes import named_scenes
-from plexsync.app.parts import opened as parts_on
+from plexsync.app.named_scenes import ignore_scenes, known_scenes, unignore_scenes
+from plexsync.app.stored import Stored
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.start import begun, opened
+from plexsync.cli.start import opened
 from plexsync.cli.terminal.completions import ignored_scenes
+from plexsync.cli.terminal.paper import paper, table
 from plexsync.cli.terminal.param_types import SceneNumber
-from plexsync.cli.terminal.screen import paper, table
-from plexsync.engine.tickets import READ_STASH
-from plexsync.flows.scenes.verbs import ignore_scenes, unignore_scenes
 from plexsync.reports.format import local, many, stamp
 from plexsync.reports.named_scenes import ignored_facts, missing_words, unchecked_words
-from plexsync.reports.rows import rows_in
 from plexsync.rules.job import State
 
 
@@ -35,19 +32,11 @@ def ignore(call: Call, scenes: tuple[int, ...], list_: bool) -> int:
     """
     if bool(scenes) == list_:
         raise click.UsageError("say which scenes by their numbers, or --list")
-    with begun(call) as start, parts_on(start.config, start.folder) as parts:
-        start.tell(parts)
+    with opened(call) as stored:
         if list_:
-            rows = list(rows_in(parts, State.IGNORED))
-            listed = {"count": len(rows), "scenes": [{"id": row.id, "since": stamp(row.since)} for row in rows]}
-            shown = [(f"{row.id}", local(row.since)) for row in rows]
-            call.answer(
-                listed, lambda: paper().print(table("", ("scene", "since"), shown) if rows else "nothing is ignored")
-            )
-            return FINE
-        start.ask(parts, READ_STASH)
-        named = named_scenes(parts, scenes)
-        done = len(ignore_scenes(parts.store, named.existing, parts.clock))
+            return _tell_ignored(call, stored)
+        named = known_scenes(stored, scenes)
+        done = len(ignore_scenes(stored.store, named.existing, stored.clock))
     facts = ignored_facts(named, done)
     if named.unchecked:
         click.echo(f"plexsync: {unchecked_words(named)}", err=True)
@@ -56,6 +45,15 @@ def ignore(call: Call, scenes: tuple[int, ...], list_: bool) -> int:
             paper().print(f"{many(done, 'scene')} ignored")
         return call.refused(missing_words(named), **dict(facts))
     call.answer(facts, lambda: paper().print(f"{many(done, 'scene')} ignored"))
+    return FINE
+
+
+def _tell_ignored(call: Call, stored: Stored) -> int:
+    with stored.store.reading() as db:
+        rows = db.jobs.in_state(State.IGNORED)
+    listed = {"count": len(rows), "scenes": [{"id": row.id, "since": stamp(row.since)} for row in rows]}
+    shown = [(f"{row.id}", local(row.since)) for row in rows]
+    call.answer(listed, lambda: paper().print(table("", ("scene", "since"), shown) if rows else "nothing is ignored"))
     return FINE
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import click
 
-from plexsync.app.clients import SignIn, asking_stash
+from plexsync.app.asking import asking_stash
+from plexsync.app.clients import SignIn
 from plexsync.app.parts import Parts, opened
 from plexsync.app.setting_change import (
     PLEX_PORT,

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import click
 
-from plexsync.app.parts import Parts
+from plexsync.app.rules import look_rules
+from plexsync.app.stored import Stored
 from plexsync.cli.call import FAILED, FINE, Call
 from plexsync.cli.faults import code_of, lines_of
 from plexsync.cli.several import calls_of_all
@@ -69,13 +70,13 @@ def tell_scene(call: Call, id: int) -> int:
         return _tell_scene(call, parts, id)
 
 
-def _tell_scene(call: Call, parts: Parts, id: int) -> int:
+def _tell_scene(call: Call, parts: Stored, id: int) -> int:
     now = parts.clock.now()
     with parts.store.reading() as db:
         row, stands = db.jobs.find(Kind.SCENE, id), standing_in(db, id)
         scene_title = title(db, Kind.SCENE, id)
         results = db.pictures.of(id)
-    names = parts.picture_names
+    names = look_rules(parts.config).picture_names
     since = stamp(stands.since)
     facts: SceneReport = {
         "id": id,
@@ -110,7 +111,7 @@ def tell_alone(call: Call, *, scenes: bool) -> int:
         return _tell_alone(call, parts, scenes=scenes)
 
 
-def _tell_alone(call: Call, parts: Parts, *, scenes: bool) -> int:
+def _tell_alone(call: Call, parts: Stored, *, scenes: bool) -> int:
     with parts.store.reading() as db:
         run = noted(db.notes.text(LAST_RUN))
     if scenes:

@@ -14,8 +14,8 @@ import click
 
 from plexsync.app.advice import SETTINGS_WAIT
 from plexsync.app.database_files import half_mended, mend
-from plexsync.app.named_scenes import NamedScenes, named_scenes
-from plexsync.app.parts import Parts, opened
+from plexsync.app.named_scenes import NamedScenes
+from plexsync.app.parts import Parts, named_scenes, opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.switches import approve_bulk, asked_settings, bulk_approved, waits_for_yes
 from plexsync.cli.call import FAILED, FINE, Call, command

@@ -10,7 +10,7 @@ import click
 from rich.console import Console, ConsoleDimensions
 from rich.live import Live
 
-from plexsync.app.parts import Parts
+from plexsync.app.stored import Stored
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.daemon.signals import Stop, stoppable
 from plexsync.cli.start import opened
@@ -71,7 +71,7 @@ def _can_draw(out: Console) -> bool:
     return sys.stdout.isatty() and not out.is_dumb_terminal
 
 
-def _print_once(parts: Parts, stop: Stop, out: Console) -> None:
+def _print_once(parts: Stored, stop: Stop, out: Console) -> None:
     rates = Rates()
     rates.take(glance(parts))
     stop.event.wait(APART)
@@ -81,7 +81,7 @@ def _print_once(parts: Parts, stop: Stop, out: Console) -> None:
     out.print(frame(snapshot, rates.per_minute(), width=width, height=max(out.height, 24), hint=""), width=width)
 
 
-def _write_lines(parts: Parts, stop: Stop, every: float, *, once: bool) -> None:
+def _write_lines(parts: Stored, stop: Stop, every: float, *, once: bool) -> None:
     rates = Rates()
     while not stop:
         snapshot = glance(parts)
@@ -92,7 +92,7 @@ def _write_lines(parts: Parts, stop: Stop, every: float, *, once: bool) -> None:
             return
 
 
-def _watch(parts: Parts, stop: Stop, out: Console, every: float) -> None:
+def _watch(parts: Stored, stop: Stop, out: Console, every: float) -> None:
     """Draw until the user quits. A read error is shown, and the read is repeated."""
     rates, snapshot, trouble = Rates(), glance(parts), ""
     rates.take(snapshot)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from time import monotonic
 
-from plexsync.app.clients import ASK_READ, try_out
+from plexsync.app.asking import ASK_READ
+from plexsync.app.clients import try_out
 from plexsync.app.database_files import DATABASE, file_number
 from plexsync.app.first_entry import check_first
 from plexsync.app.parts import Parts

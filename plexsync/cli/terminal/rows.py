@@ -8,10 +8,9 @@ from rich.table import Table
 from plexsync.cli.terminal.param_types import typed_form
 from plexsync.cli.terminal.screen import table
 from plexsync.reports.format import ago, local, safe
-from plexsync.reports.rows import WAITING, on_screen, short
+from plexsync.reports.rows import WAITING, key_of, on_screen, short, written
 from plexsync.rules.job import State
 from plexsync.rules.records import AttemptRow, JobRow, Moved, PushRow
-from plexsync.rules.row_keys import key_of, written
 from plexsync.rules.status_words import job_word
 from plexsync.rules.values import Held
 

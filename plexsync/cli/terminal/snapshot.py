@@ -4,10 +4,10 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from plexsync.app.parts import Parts
+from plexsync.app.stored import Stored
 from plexsync.cli.terminal.rows import change_words
 from plexsync.reports.format import noted, stamp
-from plexsync.reports.rows import short, title
+from plexsync.reports.rows import short, title, written
 from plexsync.reports.shapes.status import StatusFacts, VerdictFacts
 from plexsync.reports.shapes.top import ServerFacts, TopFacts
 from plexsync.reports.shapes.workers import WorkerFacts
@@ -18,7 +18,6 @@ from plexsync.rules.job import Kind, Lane, State
 from plexsync.rules.note_keys import HEARTBEAT, LAST_POLL, LAST_RECONCILE
 from plexsync.rules.paths import base_name
 from plexsync.rules.records import JobRow, Lately, PushRow
-from plexsync.rules.row_keys import written
 from plexsync.rules.status_words import BY_MARK, ON_HOLD, SceneStatus, job_word
 from plexsync.store.database import Reader
 
@@ -79,7 +78,7 @@ class Glance:
     resting: Mapping[str, int] = field(default_factory=dict)
 
 
-def glance(parts: Parts) -> Glance:
+def glance(parts: Stored) -> Glance:
     """Read the current status, from one snapshot; raises LocalFault."""
     now = parts.clock.now()
     status = facts_of(parts)
@@ -146,7 +145,7 @@ def _event(db: Reader, latest: Lately) -> Event:
     return Event(latest.at, written(latest.kind, latest.id), title(db, latest.kind, latest.id), summary, well)
 
 
-def _coming(parts: Parts, db: Reader, status: StatusFacts, now: int) -> list[Coming]:
+def _coming(parts: Stored, db: Reader, status: StatusFacts, now: int) -> list[Coming]:
     """The next scheduled events, the soonest first."""
     coming: list[Coming] = []
     for server, facts in status["breakers"].items():

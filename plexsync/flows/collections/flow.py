@@ -8,13 +8,14 @@ from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Ticket
 from plexsync.flows.collections.comparison import all_rows
-from plexsync.flows.collections.errands import CollectionErrand, CollectionJournal, move_scenes
+from plexsync.flows.collections.errands import CollectionJournal, CollectionWrite, move_scenes
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.push import MOVES, OTHER_REQUESTS, CollectionPusher
 from plexsync.flows.collections.records import IN_STEP, CollectionFinding, digest
 from plexsync.flows.collections.undo import CollectionUndo
 from plexsync.flows.scenes.collection_names import RenamedCollection, save_renames
 from plexsync.flows.scenes.flow import PICTURE_REQUESTS
+from plexsync.flows.scenes.object_writes import ObjectFlow
 from plexsync.flows.scenes.push import Pusher
 from plexsync.rules.collection_servers import PlexCollections, StashCollections
 from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow
@@ -43,19 +44,13 @@ class CollectionParts:
     is_on: bool
 
 
-class CollectionFlow:
+class CollectionFlow(CollectionUndo, ObjectFlow[CollectionFinding, CollectionWrite]):
     """Keeps the collections in Plex as their objects in Stash say."""
 
-    kind: str = COLLECTION
-    gates: Collection[Gate] = (READ_PLEX, WRITE_PLEX, READ_STASH)
-    writes: Gate = WRITE_PLEX
-
     def __init__(self, parts: CollectionParts) -> None:
+        super().__init__(parts.store, parts.looker, parts.gates)
         self._parts = parts
-        self._store = parts.store
-        self._looker = parts.looker
-        self._pusher = CollectionPusher(parts.plex, parts.looker, parts.gates, max_retries=parts.max_retries)
-        self._undo = CollectionUndo(parts.store, parts.looker, parts.gates)
+        self._pusher = CollectionPusher(parts.plex, parts.looker, max_retries=parts.max_retries)
         self.journal = CollectionJournal()
         self.requests = MOVES + OTHER_REQUESTS + (PICTURE_REQUESTS if parts.looker.pictures else 0)
 
@@ -76,14 +71,11 @@ class CollectionFlow:
         """Inspect the collections, and what would have to change."""
         return self._looker.look(ids)
 
-    def worked(self, findings: Sequence[CollectionFinding]) -> None:
-        """Nothing helps those that could not be dressed."""
-
     # --- push --------------------------------------------------------------------------------------------------------
 
     def save(
         self, tx: Writer, findings: Sequence[tuple[Job, CollectionFinding]], *, now: int, until: int
-    ) -> Mapping[str, Sequence[CollectionErrand]]:
+    ) -> Mapping[str, Sequence[CollectionWrite]]:
         """Save what was found, and each push before it is sent."""
         found = [(job, finding, finding.row) for job, finding in findings if finding.row and finding.error is None]
         ended = self._parts.expiry.ended()
@@ -98,7 +90,7 @@ class CollectionFlow:
     @staticmethod
     def _saved(
         tx: Writer, job: Job, finding: CollectionFinding, last_row: CollectionRow, ended: int, until: int
-    ) -> list[CollectionErrand]:
+    ) -> list[CollectionWrite]:
         row, sight = _as_found(last_row, finding, ended), finding.sight
         errands = []
         if sight is not None and sight.plan.edit:
@@ -106,33 +98,18 @@ class CollectionFlow:
             # What is only known to be in step after the push stays as it was.
             row = replace(row, pushing=(*row.pushing, entry), stamp=last_row.stamp, desired=last_row.desired)
             errands.append(
-                CollectionErrand(
+                CollectionWrite(
                     job=job,
                     key=sight.item.key,
                     desired=finding.desired,
                     finding=finding,
                     row=row,
-                    sight=sight,
+                    target=sight,
                     entry=entry,
                 )
             )
         tx.collections.save(replace(row, name=last_row.name) if _is_renamed(last_row, finding) else row)
         return errands
-
-    def will_send(self, errands: Sequence[CollectionErrand]) -> None:
-        """Nothing outlives the database."""
-
-    def requires(self, errand: CollectionErrand) -> Collection[Gate]:
-        """The write gate of Plex, and the read gate of Stash if a picture must be read again."""
-        return (WRITE_PLEX, READ_STASH) if self._pusher.lacks_picture(errand) else (WRITE_PLEX,)
-
-    def send(self, errand: CollectionErrand) -> None:
-        """Send the parts that change."""
-        self._pusher.send(errand)
-
-    def read_back(self, errands: Sequence[CollectionErrand]) -> None:
-        """Read the collections as they are now."""
-        self._pusher.read_back(errands)
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
@@ -179,19 +156,6 @@ class CollectionFlow:
         """Those of these collections that are known."""
         with self._store.reading() as db:
             return db.collections.of(ids).keys()
-
-    def forget(self, tx: Writer, id: int, *, gone: bool) -> None:
-        """Nothing: a collection is forgotten once nothing of PlexSync's is left in it."""
-
-    # --- undo --------------------------------------------------------------------------------------------------------
-
-    def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
-        """Read what these collections should show now. They stay undone while that stays the same."""
-        return self._undo.recall(ids)
-
-    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
-        """Save that a collection is undone, and what it should show now."""
-        return self._undo.undo(tx, id, recalled, mark, now=now)
 
 
 def _is_renamed(row: CollectionRow, finding: CollectionFinding) -> bool:

@@ -286,9 +286,9 @@ class CollectionLooker:
         steps = plan(wanted.values, item, memory, pushing, self._rules.policy)
         steps = replace(steps, memory=placed(steps.memory, item))
         managed = item.key in read.homes.get(section.key, {})
-        sight = CollectionSight(item, steps, wanted, pictures_of(profile), members, managed, snapshot.form)
-        sight = replace(sight, absent=absent, traits=snapshot.traits)
-        ends = Done(BY_MARK[sight.undone]) if sight.undone else Done(found=EDITED if sight.has_open_drift else "")
+        sight = CollectionSight(item, steps, wanted, pictures_of(profile), absent, snapshot.traits)
+        sight = replace(sight, members=members, managed=managed, form=snapshot.form)
+        ends = Done(BY_MARK[sight.undone]) if sight.undone else Done(found=EDITED if sight.kept_fields else "")
         return replace(base, sight=sight, ends=ends)
 
     def _ordered(self, wanted: Wanted, members: Sequence[str], scenes: Sequence[int]) -> Wanted:

@@ -7,21 +7,16 @@ settings, its place in the home and the moves of its members, each only if it ch
 import logging
 from collections.abc import Sequence
 
-from plexsync.engine.gates import Gates
 from plexsync.flows.collections.batch import HOME
 from plexsync.flows.collections.edit_form import edit_by_either_form
-from plexsync.flows.collections.errands import CollectionErrand
+from plexsync.flows.collections.errands import CollectionWrite
 from plexsync.flows.collections.inspection import CollectionLooker, told_item
-from plexsync.flows.collections.records import pictured
-from plexsync.flows.scenes.artwork import Artwork
-from plexsync.flows.scenes.picture_failures import PATIENCE, failure_of, may_have_arrived
+from plexsync.flows.scenes.object_writes import ObjectPusher
 from plexsync.rules.collection_order import CUSTOM, ORDER, Move, members_in, moves, sort_of
 from plexsync.rules.collection_servers import PlexCollection, PlexCollections
 from plexsync.rules.errors import Conflict, NeighbourError
 from plexsync.rules.item import COLLECTION_SETTINGS, Item
 from plexsync.rules.job import Done, Waiting
-from plexsync.rules.memory import placed
-from plexsync.rules.read_back import learn
 
 log = logging.getLogger("PlexSync.collections")
 
@@ -31,27 +26,20 @@ MOVES = 20
 OTHER_REQUESTS = 5
 
 
-class CollectionPusher:
+class CollectionPusher(ObjectPusher[CollectionWrite]):
     """Sends to one Plex. `max_retries` is the number of attempts of a job."""
 
-    def __init__(self, plex: PlexCollections, looker: CollectionLooker, gates: Gates, *, max_retries: int) -> None:
+    def __init__(self, plex: PlexCollections, looker: CollectionLooker, *, max_retries: int) -> None:
+        super().__init__(looker.pictures, max_retries=max_retries)
         self._plex = plex
         self._looker = looker
-        self._pictures = looker.pictures
-        self._gates = gates
-        self._patience = min(PATIENCE, max_retries)
-
-    def lacks_picture(self, errand: CollectionErrand) -> bool:
-        """Whether one of its pictures must be read from Stash again before it is sent."""
-        pictures = self._pictures
-        return pictures is not None and any(not back and not pictures.has(key) for _, key, back in errand.pictures())
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
-    def send(self, errand: CollectionErrand) -> None:
+    def send(self, errand: CollectionWrite) -> None:
         """Send the changed parts. If a later request fails, the error is `applied`."""
         try:
-            self._send_pictures(errand)
+            self.send_pictures(errand)
             self._send_texts(errand)
             if not errand.title_taken:
                 self._send_settings(errand)
@@ -60,36 +48,9 @@ class CollectionPusher:
             error.applied = error.applied or errand.begun
             raise
 
-    def _send_pictures(self, errand: CollectionErrand) -> None:
-        if self._pictures is None:
-            return
-        for name, key, is_back in errand.pictures():
-            if is_back:
-                errand.begun = True
-                self._pictures.put_back(errand.sight.item, name, key)
-            else:
-                self._show(self._pictures, errand, name, key)
-
-    def _show(self, pictures: Artwork, errand: CollectionErrand, name: str, key: str) -> None:
-        """Select a picture. Leave it out if Plex rejects it, or has failed to accept it several times."""
-        sight = errand.sight
-
-        def show() -> None:
-            scene, is_new = pictured(errand.row, errand.finding.source), name in sight.absent
-            content = pictures.to_send(scene, sight.item, name, key, sight.pictures, is_new=is_new)
-            errand.begun = True
-            if pictures.send(sight.item, name, key, content, sight.traits):
-                errand.uploaded.add(name)
-
-        if failure := failure_of(show, patient=errand.job.failures < self._patience):
-            log.warning(
-                "a picture of collection %s was not taken, all else goes on without it: %s", errand.key, failure
-            )
-            errand.leave_out(name, str(failure), unknown=may_have_arrived(failure))
-
-    def _send_texts(self, errand: CollectionErrand) -> None:
+    def _send_texts(self, errand: CollectionWrite) -> None:
         """Send texts and locks in the form that the server takes."""
-        sight = errand.sight
+        sight = errand.target
         texts = {name: change for name, change in sight.plan.edit.items() if name not in COLLECTION_SETTINGS}
         if not texts:
             return
@@ -103,8 +64,8 @@ class CollectionPusher:
             errand.title_taken = True
         errand.begun = True
 
-    def _send_settings(self, errand: CollectionErrand) -> None:
-        edit, item = errand.sight.plan.edit, errand.sight.item
+    def _send_settings(self, errand: CollectionWrite) -> None:
+        edit, item = errand.target.plan.edit, errand.target.item
         prefs = {}
         if (mode := edit.get("collectionMode")) and mode.value is not None:
             prefs["collectionMode"] = str(mode.value)
@@ -117,15 +78,15 @@ class CollectionPusher:
             errand.begun = True
         if (home := edit.get(HOME)) and home.value is not None:
             places = tuple(filter(None, str(home.value).split(",")))
-            self._plex.show_home(item.section, errand.key, places, managed=errand.sight.managed)
+            self._plex.show_home(item.section, errand.key, places, managed=errand.target.managed)
             errand.begun = True
 
-    def _send_order(self, errand: CollectionErrand) -> None:
-        order = errand.sight.plan.edit.get(ORDER)
+    def _send_order(self, errand: CollectionWrite) -> None:
+        order = errand.target.plan.edit.get(ORDER)
         if order is None or order.value is None or sort_of(order.value) != CUSTOM:
             return
-        present = errand.sight.members
-        if sort_of(errand.sight.item.value(ORDER)) != CUSTOM:
+        present = errand.target.members
+        if sort_of(errand.target.item.value(ORDER)) != CUSTOM:
             # Only now Plex says with which order the custom one begins.
             present = tuple(self._plex.members(errand.key))
         steps: list[Move] = moves(present, members_in(order.value))
@@ -136,7 +97,7 @@ class CollectionPusher:
 
     # --- read-back ---------------------------------------------------------------------------------------------------
 
-    def read_back(self, errands: Sequence[CollectionErrand]) -> None:
+    def read_back(self, errands: Sequence[CollectionWrite]) -> None:
         """Read all collections back in one request; what they show is what is remembered."""
         for errand in errands:
             if errand.title_taken:
@@ -146,10 +107,10 @@ class CollectionPusher:
             return
         try:
             answers = self._looker.reads.of(errand.key for errand in sent)
-            moved_home = {errand.sight.item.section for errand in sent if HOME in errand.sight.plan.sending}
+            moved_home = {errand.target.item.section for errand in sent if HOME in errand.target.plan.sending}
             homes = {section: self._looker.reads.homes(section) for section in sorted(moved_home)}
             for errand in sent:
-                self._conclude(errand, answers.get(errand.key), homes.get(errand.sight.item.section))
+                self._conclude(errand, answers.get(errand.key), homes.get(errand.target.item.section))
         except NeighbourError as error:
             # Sent and answered, but not read back: the saved pushes tell the next look what may be in Plex.
             for errand in sent:
@@ -157,7 +118,7 @@ class CollectionPusher:
 
     def _conclude(
         self,
-        errand: CollectionErrand,
+        errand: CollectionWrite,
         answer: PlexCollection | NeighbourError | None,
         homes: dict[str, tuple[str, ...]] | None,
     ) -> None:
@@ -168,22 +129,13 @@ class CollectionPusher:
         elif errand.unfinished:
             errand.outcome = Done()
         else:
-            self._learn(errand, self._as_read(errand, answer, homes))
-            errand.outcome = Done()
+            item = self._as_read(errand, answer, homes)
+            errand.learn(item)
+            errand.title, errand.outcome = item.value("title"), Done()
 
     def _as_read(
-        self, errand: CollectionErrand, answer: PlexCollection, homes: dict[str, tuple[str, ...]] | None
+        self, errand: CollectionWrite, answer: PlexCollection, homes: dict[str, tuple[str, ...]] | None
     ) -> Item:
-        sending = errand.sight.plan.sending
-        members = self._looker.reads.members(errand.key) if ORDER in sending else errand.sight.members
-        item = told_item(answer.item, homes, members)
-        if self._pictures is None:
-            return item
-        sight = errand.sight
-        return self._pictures.read_back(item, sight.item, sight.plan, errand.uploaded, sight.traits)
-
-    @staticmethod
-    def _learn(errand: CollectionErrand, item: Item) -> None:
-        plan = errand.sight.plan
-        errand.memory = placed(learn(plan.memory, plan.sending, item).memory, item)
-        errand.saw(item)
+        sending = errand.target.plan.sending
+        members = self._looker.reads.members(errand.key) if ORDER in sending else errand.target.members
+        return self.with_pictures(errand, told_item(answer.item, homes, members))

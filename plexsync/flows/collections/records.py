@@ -3,20 +3,18 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from plexsync.engine.flow import Observation
+from plexsync.flows.scenes.inspection_records import PlannedObject
 from plexsync.rules.collection_servers import CollectionSource
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.collections import CollectionRow, Owner
-from plexsync.rules.desired import Profile, Wanted
-from plexsync.rules.drift import DriftField, drift_of, is_drift
-from plexsync.rules.errors import NeighbourError
-from plexsync.rules.item import Item
-from plexsync.rules.job import Done, Outcome
+from plexsync.rules.desired import Profile
 from plexsync.rules.memory import undone
-from plexsync.rules.plan_records import Plan, Pushing, Undone
+from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Image, Scene
-from plexsync.rules.traits import UNKNOWN, CollectionForm, ServerTraits
+from plexsync.rules.traits import CollectionForm
 from plexsync.rules.undo import is_undone
 from plexsync.rules.values import Value
 
@@ -36,34 +34,17 @@ BY_MARK: Mapping[Undone, str] = {
 POSTER, BACKGROUND = "poster", "background"
 
 
-@dataclass(frozen=True)
-class CollectionSight:
+@dataclass(frozen=True, kw_only=True)
+class CollectionSight(PlannedObject):
     """A collection in Plex as it was planned, with the plan that brings it in step.
 
     `item` has its order and its places in the home as values beside the others. `members` are its items as they stand.
-    `managed`: the home of Plex knows it. `pictures` says which pictures are to be shown, `form` which request edits it.
-    `absent` are the pictures that Plex does not have yet, `traits` those of the server.
+    `managed`: the home of Plex knows it. `form` says which request edits it.
     """
 
-    item: Item
-    plan: Plan
-    wanted: Wanted
-    pictures: Profile
     members: tuple[str, ...] = ()
     managed: bool = False
     form: CollectionForm = "section"
-    absent: frozenset[str] = frozenset()
-    traits: ServerTraits = UNKNOWN
-
-    @property
-    def drift(self) -> tuple[DriftField, ...]:
-        """The parts that you edited in Plex: those that you keep, and those to decide about."""
-        return drift_of(self.wanted.values, self.item, self.plan)
-
-    @property
-    def has_open_drift(self) -> bool:
-        """Whether you edited a part in Plex and have not decided about it."""
-        return any(is_drift(note) for note in self.plan.notes)
 
     @property
     def undone(self) -> Undone:
@@ -71,13 +52,9 @@ class CollectionSight:
         memory = self.plan.memory
         return undone(memory) if is_undone(memory, self.wanted.values) else ""
 
-    def entry(self, until: int) -> Pushing:
-        """The push to save before it is sent."""
-        return Pushing(self.plan.sending, until, stamp=self.item.stamp)
-
 
 @dataclass(frozen=True)
-class CollectionFinding:
+class CollectionFinding(Observation):
     """The inspection of one collection: a `sight` of it to bring in step, or an `outcome`, or an `error` of it alone.
 
     `row` is what was remembered, `name` the name that scenes carry from now on, `template_name` the one that the template
@@ -86,7 +63,6 @@ class CollectionFinding:
     name now, so its scenes move to one of its own.
     """
 
-    id: int
     row: CollectionRow | None = None
     source: CollectionSource | None = None
     sight: CollectionSight | None = None
@@ -100,9 +76,6 @@ class CollectionFinding:
     leaves: bool = False
     is_named: bool = False
     parts: bool = False
-    outcome: Outcome | None = None
-    ends: Outcome = field(default_factory=Done)
-    error: NeighbourError | None = None
 
     @property
     def key(self) -> str:

@@ -6,7 +6,7 @@ from typing import cast
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
-from plexsync.engine.undo import CROWD, Marked, Progress, quiet, wish_undone
+from plexsync.engine.undo import CROWD
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.rules.collection_servers import CollectionSource
 from plexsync.rules.collection_values import with_order
@@ -66,19 +66,6 @@ class CollectionUndo:
 
 def _with_order(wanted: Wanted, order: str | None) -> Wanted:
     return wanted if order is None else with_order(wanted, order)
-
-
-def mark_collections_undone(
-    store: Database,
-    looker: CollectionLooker,
-    gates: Gates,
-    clock: Clock,
-    ids: Sequence[int],
-    reason: Undone,
-    progress: Progress = quiet,
-) -> Marked:
-    """Mark these collections as undone. Raises NeighbourError if Stash is down; those marked by then stay marked."""
-    return wish_undone(store, CollectionUndo(store, looker, gates), clock, ids, reason, progress)
 
 
 def redo_collections(store: Database, clock: Clock, ids: Sequence[int]) -> list[int]:

@@ -10,17 +10,25 @@ from dataclasses import replace
 from functools import partial
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Canary, ChangeNotice
+from plexsync.engine.flow import Canary, Flow, Journal
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.canaries import write_canaries
-from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, ending, with_expiry
+from plexsync.flows.plays.errands import (
+    Memory,
+    PlaysErrand,
+    PlaysFinding,
+    WatchErrand,
+    ending,
+    of_plays,
+    with_expiry,
+)
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.marked import MarkedPlays
 from plexsync.flows.plays.pairs import left_alone
 from plexsync.flows.plays.recovery import PlaysRecovery
-from plexsync.flows.plays.resume import ResumeErrand, ResumePoints, WatchJournal, of_plays
+from plexsync.flows.plays.resume import ResumePoints
 from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.flows.plays.taking_back import TakingBack
 from plexsync.flows.plays.wishes import WishForPlays
@@ -29,7 +37,7 @@ from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused
 from plexsync.rules.item import Item
-from plexsync.rules.job import PLAYS, Done, Gone, Job, Outcome, Waiting
+from plexsync.rules.job import PLAYS, Done, Gone, Job, Waiting
 from plexsync.rules.marked_plays import marked_plays
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, StashWatch
@@ -47,7 +55,7 @@ READ_ANEW = Waiting("the history of Plex has changed and is read anew", "release
 REFUSED_REST = 600.0
 
 
-class PlaysFlow:
+class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
     """Keeps the plays of scenes in Stash in step with an account's history in Plex.
 
     While the way back is off (`is_on` false), it only takes plays back, and asks nothing of Plex. Without `restores` it
@@ -91,7 +99,7 @@ class PlaysFlow:
         self._reader = BatchReader(gates)
         self.resume = ResumePoints(history, clock, self._expiry)
         self.marked = MarkedPlays(history, clock)
-        self.journal = WatchJournal()
+        self.journal = Journal()
         self._back = TakingBack(store, gates, clock, stash_identity, self.resume, self._expiry)
         self._undo = WishForPlays(stash, gates, recovery, UNDO)
         self._is_on = is_on
@@ -99,10 +107,6 @@ class PlaysFlow:
             self.gates = (READ_STASH, WRITE_STASH)
 
     # --- looking -----------------------------------------------------------------------------------------------------
-
-    def affected(self, notice: ChangeNotice) -> Collection[int]:  # noqa: ARG002 - the protocol of flows
-        """No scene: performers, studios, tags and groups have no plays."""
-        return ()
 
     def look(self, ids: Sequence[int], *, since: int | None = None) -> Sequence[PlaysFinding]:
         """Read the plays of these scenes in Stash, their items, and what Plex lists, and plan.
@@ -219,11 +223,11 @@ class PlaysFlow:
 
     def save(
         self, tx: Writer, findings: Sequence[tuple[Job, PlaysFinding]], *, now: int, until: int
-    ) -> Mapping[str, Sequence[PlaysErrand | ResumeErrand]]:
+    ) -> Mapping[str, Sequence[WatchErrand]]:
         """Save what was found, and each play and resume point before it is sent."""
         # So that a leap after this moment is noticed, whatever the clock has done since the look.
         self._expiry.notice()
-        errands: dict[str, Sequence[PlaysErrand | ResumeErrand]] = {}
+        errands: dict[str, Sequence[WatchErrand]] = {}
         for job, finding in findings:
             plan, watched = finding.plan, finding.watched
             if plan is None or watched is None:
@@ -255,32 +259,25 @@ class PlaysFlow:
                     job=job,
                     key=str(scene.id),
                     desired=finding.desired,
+                    created_at=scene.created_at,
                     watched=watched,
                     moments=moments,
                     adds=adds,
                     before={moment: finding.memory.get(moment) for moment in moments},
-                    open_plays=open_plays,
+                    opened=open_plays,
                 )
             )
         return errands
 
-    def will_send(self, errands: Sequence[PlaysErrand | ResumeErrand]) -> None:
+    def will_send(self, errands: Sequence[WatchErrand]) -> None:
         """Record what is about to be sent in the journal of plays, which outlives the database."""
         self._recovery.will_send(of_plays(errands))
 
-    def requires(self, errand: PlaysErrand | ResumeErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
-        """The write gate of Stash."""
-        return (WRITE_STASH,)
-
-    def send(self, errand: PlaysErrand | ResumeErrand) -> None:
+    def send(self, errand: WatchErrand) -> None:
         """Send the plays, whose answer has all plays of the scene; or the resume point."""
-        if isinstance(errand, ResumeErrand):
-            errand.send(self._stash)
-            return
-        write = self._stash.add_plays if errand.adds else self._stash.take_plays
-        errand.rows = write(errand.job.id, errand.moments)
+        errand.send(self._stash)
 
-    def read_back(self, errands: Sequence[PlaysErrand | ResumeErrand]) -> None:
+    def read_back(self, errands: Sequence[WatchErrand]) -> None:
         """Compare the answers with what was sent; no further request is needed."""
         for errand in errands:
             errand.read(now=self._clock.now())
@@ -302,15 +299,6 @@ class PlaysFlow:
         return write_canaries(self._gates, self._stash, ids, ticket)
 
     # --- settlement --------------------------------------------------------------------------------------------------
-
-    def completed(self, tx: Writer, finding: PlaysFinding) -> None:
-        """Nothing was requested once."""
-
-    def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
-        """Nothing more is remembered. The plays of a scene that is gone stay: it may come back with a backup."""
-
-    def worked(self, findings: Sequence[PlaysFinding]) -> None:
-        """Nothing helps those that could not be worked."""
 
     def existing(self, ids: Sequence[int]) -> Collection[int]:
         """The scenes among these that Stash has."""

@@ -1,18 +1,19 @@
 """What a rating flow has found about a scene, and its writes with their saved record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from plexsync.engine.flow import Errand
+from plexsync.engine.flow import Observation
+from plexsync.flows.plays.errands import RememberedErrand
 from plexsync.flows.plays.rating_bases import item_rating, save_bases
-from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import RATING, Done, Outcome, Waiting, Why
+from plexsync.rules.job import RATING, Done, Waiting, Why
 from plexsync.rules.ratings import (
     UNKNOWN,
     ItemRating,
     RatingPlan,
     Ratings,
+    RememberedRating,
     after_arrival,
     stash_rating,
 )
@@ -21,17 +22,13 @@ from plexsync.store.database import Writer
 
 
 @dataclass(frozen=True)
-class RatingFinding:
+class RatingFinding(Observation):
     """A scene with what is remembered of its rating, its items, and the plan; or an outcome or error without a plan."""
 
-    id: int
     scene: Scene | None = None
     memory: Ratings = field(default_factory=dict)
     plex: Mapping[str, ItemRating] = field(default_factory=dict)
     plan: RatingPlan | None = None
-    outcome: Outcome | None = None
-    ends: Outcome = field(default_factory=Done)
-    error: NeighbourError | None = None
 
     @property
     def known(self) -> Ratings:
@@ -45,20 +42,19 @@ class RatingFinding:
 
 
 @dataclass(eq=False, kw_only=True)
-class RatingErrand(Errand):
+class RatingErrand(RememberedErrand):
     """A rating that is sent to an item, or to the scene.
 
-    `before` is the memory to go back to if it is never sent, `rows` the memory while it is on its way, and `after` what
-    follows from what was read, both by item. `plex` has the items as they were planned. `answer`: that of Stash. `stamp`:
-    that of the item when it was read. `leads`: another rating has to follow it.
+    The memory is by item. `plex` has the items as they were planned. `answer`: that of Stash. `stamp`: that of the item when
+    it was read. `leads`: another rating has to follow it.
     """
 
+    table = "ratings"
     scene: Scene
     rating: int
     before: Ratings
-    rows: Ratings
+    opened: Ratings
     plex: Mapping[str, ItemRating] = field(default_factory=dict)
-    after: Ratings = field(default_factory=dict)
     answer: int | None = None
     stamp: int = 0
     leads: bool = False
@@ -78,46 +74,24 @@ class RatingErrand(Errand):
         self._read(stash_rating(self.answer), self.plex, now)
 
     def _read(self, stash: int, plex: Mapping[str, ItemRating], now: int) -> None:
-        self.after = after_arrival(self.rows, stash, plex, now=now, answered=True)
+        self.after = after_arrival(self.opened, stash, plex, now=now, answered=True)
         if any(row.pending for row in self.after.values()):
             self.outcome = Waiting("the rating is not there as it was sent", "missing", counted=True)
         else:
             self.outcome = Done()
 
+    def withdrawn(self, tx: Writer) -> Mapping[str, RememberedRating | None]:  # noqa: ARG002 - an undo ends the lease
+        """The memory from before."""
+        return {key: self.before.get(key) for key in self.opened}
 
-class RatingJournal:
-    """The saved record of ratings whose arrival is unknown: rows with a `pending` request."""
-
-    @staticmethod
-    def prolong(tx: Writer, errands: Sequence[RatingErrand], until: int) -> None:
-        """Set until when these requests may take effect."""
-        for errand in errands:
-            tx.ratings.prolong(errand.job.id, list(errand.rows), until)
-
-    @staticmethod
-    def withdraw(tx: Writer, errands: Sequence[RatingErrand]) -> None:
-        """Go back to what was remembered before: these requests were never sent."""
-        for errand in errands:
-            rows = {key: errand.before.get(key) for key in errand.rows}
-            tx.ratings.save(errand.job.id, errand.scene.created_at, rows)
-
-    def distrust(self, tx: Writer, errand: RatingErrand) -> None:
-        """Withdraw it unless it was begun; every look reads anew."""
-        if not errand.begun:
-            self.withdraw(tx, [errand])
-
-    def reopen(self, tx: Writer, errand: RatingErrand, until: int) -> None:
-        """A request that lost its job may still arrive: it stays open until then."""
-        self.prolong(tx, [errand], until)
-
-    def close(self, tx: Writer, errands: Sequence[RatingErrand], *, now: int, until: int) -> None:  # noqa: ARG002
+    def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - nothing of it is unknown
         """Save what was read, and queue what has to follow."""
-        for errand in errands:
-            save_bases(tx, errand.scene, errand.after)
-            if errand.leads:
-                tx.jobs.want(RATING, errand.job.id, Why.EDIT, now)
-        # PlexSync moved these items itself, so the new stamps are no news.
-        tx.index.stamp({errand.key: errand.stamp for errand in errands if errand.stamp})
+        save_bases(tx, self.scene, self.after)
+        if self.leads:
+            tx.jobs.want(RATING, self.job.id, Why.EDIT, now)
+        if self.stamp:
+            # PlexSync moved the item itself, so the new stamp is no news.
+            tx.index.stamp({self.key: self.stamp})
 
 
 def begun(rows: Ratings, until: int) -> Ratings:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Canary, ChangeNotice
+from plexsync.engine.flow import Canary, Flow, Journal
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate, Ticket
@@ -19,7 +19,7 @@ from plexsync.flows.plays.canaries import write_canaries
 from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED
 from plexsync.flows.plays.pairs import left_alone
 from plexsync.flows.plays.rating_bases import Pair, bases_of, item_rating, open_until, save_bases
-from plexsync.flows.plays.rating_errands import RatingErrand, RatingFinding, RatingJournal, begun, items_follow
+from plexsync.flows.plays.rating_errands import RatingErrand, RatingFinding, begun, items_follow
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection import BEING_PROBED
 from plexsync.flows.scenes.push import Pusher
@@ -27,7 +27,7 @@ from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import RATING, RATING_BACK, Done, Gone, Job, Outcome, Waiting, Why
+from plexsync.rules.job import RATING, RATING_BACK, Done, Gone, Job, Waiting, Why
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, Plex, StashRating
 from plexsync.rules.plan_records import Pushing
@@ -79,32 +79,9 @@ class _Snapshot:
     probed: str
 
 
-class _WithoutMore:
-    """The parts of a flow that ratings have no use for."""
-
-    def affected(self, notice: ChangeNotice) -> Collection[int]:  # noqa: ARG002 - the protocol of flows
-        """No scene: a performer, studio, tag or group changes no rating of a scene."""
-        return ()
-
-    def will_send(self, errands: Sequence[RatingErrand]) -> None:
-        """Nothing outlives the database."""
-
-    def completed(self, tx: Writer, finding: RatingFinding) -> None:
-        """Nothing was requested once."""
-
-    def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
-        """Nothing more is remembered. The ratings of a scene that is gone stay: it may come back with a backup."""
-
-    def worked(self, findings: Sequence[RatingFinding]) -> None:
-        """Nothing helps those that could not be worked."""
-
-
-class RatingFlow(_WithoutMore, ABC):
+class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
     """The common part of both directions."""
 
-    kind: str
-    gates: Collection[Gate]
-    writes: Gate
     requests = 1
 
     def __init__(self, parts: RatingParts) -> None:
@@ -114,7 +91,7 @@ class RatingFlow(_WithoutMore, ABC):
         self._expiry = parts.expiry
         self._reader = BatchReader(parts.gates)
         (self._other,) = (kind for kind in BOTH if kind != self.kind)
-        self.journal = RatingJournal()
+        self.journal = Journal()
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -226,10 +203,6 @@ class RatingFlow(_WithoutMore, ABC):
     ) -> list[RatingErrand]:
         """The ratings that this flow sends."""
 
-    def requires(self, errand: RatingErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
-        """The gate of its writes."""
-        return (self.writes,)
-
     def _remembered(self, limit: int, *, but: int | None, key: str) -> list[int]:
         """Up to `limit` scenes with a remembered rating, without the given one."""
         with self._parts.store.reading() as db:
@@ -289,10 +262,11 @@ class RatingToPlex(RatingFlow):
                 job=job,
                 key=key,
                 desired=finding.desired,
+                created_at=scene.created_at,
                 scene=scene,
                 rating=rating,
                 before=finding.known,
-                rows=begun({key: plan.rows[key]}, until),
+                opened=begun({key: plan.rows[key]}, until),
                 plex=finding.plex,
             )
             for key, rating in plan.to_plex.items()
@@ -349,10 +323,11 @@ class RatingToStash(RatingFlow):
                 job=job,
                 key=str(scene.id),
                 desired=finding.desired,
+                created_at=scene.created_at,
                 scene=scene,
                 rating=plan.to_stash,
                 before=finding.known,
-                rows=rows,
+                opened=rows,
                 plex=finding.plex,
                 leads=items_follow(rows),
             )

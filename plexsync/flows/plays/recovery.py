@@ -1,14 +1,14 @@
 """Finds out from the journal of plays that the database is from an older moment, and completes its memory."""
 
 import logging
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from plexsync.flows.plays.errands import PlaysErrand, PlaysFinding
+from plexsync.flows.scenes.recovery import JournalBeside
 from plexsync.rules.job import PLAYS, Why
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.note_keys import PLAYS_COMPARED, PLAYS_JOURNALLED, REPAIRED, RESTORED
+from plexsync.rules.note_keys import PLAYS_COMPARED, PLAYS_JOURNALLED
 from plexsync.rules.play_entries import JournaledPlay, JournaledPlays, PlaysEntry, newest_of
 from plexsync.rules.plays import RememberedPlay
 from plexsync.rules.scene import Scene, ScenePlays
@@ -21,61 +21,30 @@ log = logging.getLogger("PlexSync.plays")
 Remembered = Mapping[int, RememberedPlay | None]
 
 
-class PlaysRecovery:
-    """The journal of plays beside one database.
-
-    Each entry has a number, which the database notes before the journal has it. A journal with a higher number than the
-    database is newer: the memory of its plays is then what the journal knows of them.
+class PlaysRecovery(JournalBeside[PlaysFile]):
+    """The journal of plays: the memory of the plays that the database has lost is then what the journal knows of them.
 
     `longest`: the milliseconds for which a request can take effect.
     """
 
+    noted = PLAYS_JOURNALLED
+
     def __init__(self, store: Database, journal: PlaysFile, clock: Clock, longest: int) -> None:
-        self._store = store
-        self._journal = journal
-        self._clock = clock
+        super().__init__(store, journal, clock)
         self._longest = longest
-        self._lock = threading.Lock()
-        self._checked = False
 
-    # --- what was lost -----------------------------------------------------------------------------------------------
-
-    def check(self, *, again: bool = False) -> None:
-        """Compare the database with the journal, once in a process; `again`: another process may have restored it since.
-
-        Raises LocalFault.
-        """
-        with self._lock:
-            if self._checked and not again:
-                return
-            # Read first: the database notes a number before the journal has it.
-            last = self._journal.last()
-            with self._store.reading() as db:
-                noted = db.notes.number(PLAYS_JOURNALLED)
-            if last > (noted or 0):
-                self._complete(last)
-            self._checked = True
-
-    def _complete(self, last: int) -> None:
-        with self._store.writing() as tx:
-            noted = tx.notes.number(PLAYS_JOURNALLED)
-            if last <= (noted or 0):
-                return
-            now = self._clock.now()
-            journaled = newest_of(self._journal.entries(after=noted or 0), until=now + self._longest)
-            if noted is None and (tx.notes.number(REPAIRED) or 0) > (tx.notes.number(RESTORED) or 0):
-                # A rebuilt database has all that could be read: only the plays without any memory were lost.
-                journaled = _unknown_only(tx, journaled)
-            _save(tx, journaled)
-            scenes = sorted({scene for scene, _ in journaled})
-            for scene in scenes:
-                tx.jobs.want(PLAYS, scene, Why.SWEEP, now, behind=True)
-            tx.notes.save(PLAYS_JOURNALLED, str(last))
-            tx.notes.save(PLAYS_COMPARED, "")
-        log.warning(
-            "the database is older than the journal of plays: what was sent to %d scenes is remembered again",
-            len(scenes),
-        )
+    def _complete(self, tx: Writer, after: int, *, unknown_only: bool) -> None:
+        now = self._clock.now()
+        journaled = newest_of(self._journal.entries(after=after), until=now + self._longest)
+        if unknown_only:
+            journaled = _unknown_only(tx, journaled)
+        _save(tx, journaled)
+        scenes = sorted({scene for scene, _ in journaled})
+        for scene in scenes:
+            tx.jobs.want(PLAYS, scene, Why.SWEEP, now, behind=True)
+        tx.notes.save(PLAYS_COMPARED, "")
+        text = "the database is older than the journal of plays: what was sent to %d scenes is remembered again"
+        log.warning(text, len(scenes))
 
     # --- what is written ---------------------------------------------------------------------------------------------
 
@@ -85,21 +54,19 @@ class PlaysRecovery:
         self.has_learnt(tx, [(watched.scene, plays) for watched, plays in learnt if plays])
         sent = [errand for some in errands.values() for errand in some]
         if sent:
-            first = tx.notes.take_numbers(PLAYS_JOURNALLED, len(sent))
+            first = self.number(tx, len(sent))
             for number, errand in enumerate(sent, start=first):
                 errand.entry_number = number
 
     def has_learnt(self, tx: Writer, learnt: Sequence[tuple[Scene | ScenePlays, Remembered]]) -> None:
         """Record what is remembered of these plays from now on, without a request. Raises LocalFault."""
         if learnt:
-            first = tx.notes.take_numbers(PLAYS_JOURNALLED, len(learnt))
+            first = self.number(tx, len(learnt))
             self._append([self._entry("known", first + at, *entry) for at, entry in enumerate(learnt)], sync=False)
 
     def will_send(self, errands: Sequence[PlaysErrand]) -> None:
         """Record what is about to be sent, on the disk. Raises LocalFault."""
-        entries = [
-            self._entry("sent", errand.entry_number, errand.watched.scene, errand.open_plays) for errand in errands
-        ]
+        entries = [self._entry("sent", errand.entry_number, errand.watched.scene, errand.opened) for errand in errands]
         self._append(entries, sync=True)
 
     def was_answered(self, errands: Sequence[PlaysErrand]) -> None:

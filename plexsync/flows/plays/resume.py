@@ -5,101 +5,17 @@ that request, so one whose result is unknown is resolved by reading Stash again 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Errand
-from plexsync.flows.plays.errands import PlaysErrand, PlaysFinding, PlaysJournal, ResumeFinding
+from plexsync.flows.plays.errands import PlaysFinding, ResumeErrand, ResumeFinding
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.rules.item import Item
-from plexsync.rules.job import Done, Job, Outcome, Waiting
-from plexsync.rules.neighbours import Clock, StashWatch
+from plexsync.rules.job import Job, Outcome, Waiting
+from plexsync.rules.neighbours import Clock
 from plexsync.rules.resume import AHEAD, RememberedResume, ResumeUndo, Watched, newest, plan_resume
 from plexsync.rules.scene import WatchedScene
 from plexsync.store.database import Writer
-
-
-@dataclass(eq=False, kw_only=True)
-class ResumeErrand(Errand):
-    """The resume point of a scene that is written.
-
-    `before` is the memory to go back to if the request is never sent, `opened` the memory while it is on its way, and
-    `after` what follows from the answer.
-    """
-
-    created_at: str
-    position: int
-    before: RememberedResume | None
-    opened: RememberedResume
-    after: RememberedResume | None = None
-
-    def send(self, stash: StashWatch) -> None:
-        """Write the resume point."""
-        stash.save_resume(self.job.id, self.position)
-
-    def read(self, *, now: int) -> None:
-        """Conclude from the answer: an answered request takes no effect any more."""
-        memory = replace(self.opened, until=0)
-        plan = plan_resume(None, self.position, memory, duration=0, played_at=0, now=now, longest=0)
-        self.after, self.outcome = plan.resolved, Done()
-
-
-class ResumeJournal:
-    """The saved record of requests whose result is unknown: memories with `sending`."""
-
-    @staticmethod
-    def prolong(tx: Writer, errands: Sequence[ResumeErrand], until: int) -> None:
-        """Set until when these requests may take effect."""
-        for errand in errands:
-            tx.watches.prolong(errand.job.id, until)
-
-    @staticmethod
-    def withdraw(tx: Writer, errands: Sequence[ResumeErrand]) -> None:
-        """Go back to what was remembered before, except for an undo that was asked for since."""
-        for errand in errands:
-            saved = tx.watches.of({errand.job.id: errand.created_at}).get(errand.job.id)
-            before = errand.before
-            if before and saved and saved.undo:
-                before = replace(before, undo=saved.undo)
-            tx.watches.save(errand.job.id, errand.created_at, before)
-
-    @staticmethod
-    def close(tx: Writer, errands: Sequence[ResumeErrand]) -> None:
-        """Save what follows from the answers."""
-        for errand in errands:
-            tx.watches.save(errand.job.id, errand.created_at, errand.after)
-
-
-class WatchJournal:
-    """The saved record of a flow that writes plays and resume points."""
-
-    def __init__(self) -> None:
-        self._plays = PlaysJournal()
-        self._resume = ResumeJournal()
-
-    def prolong(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand], until: int) -> None:
-        """Set until when these requests may take effect."""
-        self._plays.prolong(tx, of_plays(errands), until)
-        self._resume.prolong(tx, _of_resume(errands), until)
-
-    def withdraw(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand]) -> None:
-        """Go back to what was remembered before: these requests were never sent."""
-        self._plays.withdraw(tx, of_plays(errands))
-        self._resume.withdraw(tx, _of_resume(errands))
-
-    def distrust(self, tx: Writer, errand: PlaysErrand | ResumeErrand) -> None:
-        """Withdraw it unless it was begun; every look reads anew."""
-        if not errand.begun:
-            self.withdraw(tx, [errand])
-
-    def reopen(self, tx: Writer, errand: PlaysErrand | ResumeErrand, until: int) -> None:
-        """A request that lost its job may still arrive: what is open of it stays open until then."""
-        self.prolong(tx, [errand], until)
-
-    def close(self, tx: Writer, errands: Sequence[PlaysErrand | ResumeErrand], *, now: int, until: int) -> None:
-        """Save what follows from the answers."""
-        self._plays.close(tx, of_plays(errands), now=now, until=until)
-        self._resume.close(tx, _of_resume(errands))
 
 
 class ResumePoints:
@@ -181,15 +97,6 @@ class ResumePoints:
 def wanted_back(resume: Mapping[int, RememberedResume]) -> set[int]:
     """The scenes among these whose resume point is to be put back as it was."""
     return {id for id, remembered in resume.items() if remembered.undo is ResumeUndo.ASKED}
-
-
-def of_plays(errands: Sequence[PlaysErrand | ResumeErrand]) -> list[PlaysErrand]:
-    """Those of these that write plays."""
-    return [errand for errand in errands if isinstance(errand, PlaysErrand)]
-
-
-def _of_resume(errands: Sequence[PlaysErrand | ResumeErrand]) -> list[ResumeErrand]:
-    return [errand for errand in errands if isinstance(errand, ResumeErrand)]
 
 
 def _duration(watched: WatchedScene) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from plexsync.engine.gates import Gates, outage
-from plexsync.engine.tickets import READ, Gate
+from plexsync.engine.tickets import READ_OF
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused, Unavailable
 
 K = TypeVar("K", int, str)
@@ -30,7 +30,7 @@ class BatchReader:
         wanted_keys = sorted(set(keys))
         if not wanted_keys:
             return {}
-        ticket = self._gates.ticket(Gate(neighbour, READ))
+        ticket = self._gates.ticket(READ_OF[neighbour])
         try:
             answers = halved(request, wanted_keys)
         except NeighbourError as error:

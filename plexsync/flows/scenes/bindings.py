@@ -15,10 +15,10 @@ from plexsync.rules.job import Dead, Kind, Why
 from plexsync.rules.match_records import Binding, Candidate
 from plexsync.rules.memory import undone
 from plexsync.rules.neighbours import Clock, Plex, Stash
+from plexsync.rules.origin import scene_origin
 from plexsync.rules.paths import lies_in
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Scene
-from plexsync.rules.scene_origin import scene_origin
 from plexsync.rules.status_words import SceneStatus
 from plexsync.store.database import Database, Reader, Writer
 

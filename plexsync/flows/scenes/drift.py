@@ -5,15 +5,17 @@ A decision is saved only if nothing else was learnt about the scene meanwhile, a
 it was planned without it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Generic, TypeVar
 
+from plexsync.engine.flow import Observation
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.inspection_records import Inspection, Target
-from plexsync.flows.scenes.kept_marks import mark_kept
+from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, Target, mark_kept
 from plexsync.rules.drift import DriftField, keep, kept_fields, take, unkeep
 from plexsync.rules.item import field_key
 from plexsync.rules.job import Kind, State, Why
@@ -26,12 +28,11 @@ from plexsync.store.database import Database, Reader, Writer
 
 BATCH = 50
 PAGE = 500
-# So often a scene is looked at again because something was learnt about it meanwhile.
-LOOKS = 3
 # From so many scenes on, decisions use the slow lane.
 CROWD = 100
 
 Progress = Callable[[int, int], None]
+F = TypeVar("F", bound=Observation)
 
 
 class DriftAnswer(StrEnum):
@@ -59,10 +60,14 @@ class DriftFilter:
         """The fields of an item that are meant."""
         if (self.item and self.item != entry.key) or (self.library and fold(self.library) != fold(entry.library)):
             return ()
+        return self.picks_among(entry.fields)
+
+    def picks_among(self, fields: Iterable[DriftField]) -> tuple[DriftField, ...]:
+        """Those of these fields that are meant."""
         wanted = {field_key(name) for name in self.fields}
         return tuple(
             drifted
-            for drifted in entry.fields
+            for drifted in fields
             if (not wanted or field_key(drifted.name) in wanted)
             and not (self.open_only if drifted.is_kept else self.kept_only)
         )
@@ -107,14 +112,25 @@ class DriftPage:
 
 @dataclass
 class Decided:
-    """The number of fields decided about, their scenes; and the scenes with nothing of the kind, or that are worked on."""
+    """The names of the fields decided about, by subject; the subjects with nothing of the kind, or that are worked on.
 
-    fields: int = 0
-    scenes: list[int] = field(default_factory=list)
+    `remaining` counts those that were not looked at, because it was stopped.
+    """
+
+    parts: dict[int, tuple[str, ...]] = field(default_factory=dict)
     untouched: list[int] = field(default_factory=list)
     busy: list[int] = field(default_factory=list)
     remaining: int = 0
-    """The scenes that were not looked at, because it was stopped."""
+
+    @property
+    def fields(self) -> int:
+        """The number of fields decided about."""
+        return sum(map(len, self.parts.values()))
+
+    @property
+    def scenes(self) -> list[int]:
+        """The subjects decided about."""
+        return list(self.parts)
 
 
 def drift_page(
@@ -204,142 +220,161 @@ def entries_of(db: Reader, sights: Sequence[Inspection]) -> list[DriftEntry]:
 # --- decisions -------------------------------------------------------------------------------------------------------
 
 
-def decide(
-    store: Database,
-    looker: Looker,
-    gates: Gates,
-    clock: Clock,
-    ids: Sequence[int],
-    answer: DriftAnswer,
-    wanted: DriftFilter,
-    progress: Progress = lambda _done, _total: None,
-    stopping: Callable[[], bool] = lambda: False,
-) -> Decided:
-    """Carry out a decision about the fields of these scenes. Raises NeighbourError; what was decided by then stays so.
+class Decisions(ABC, Generic[F]):
+    """Carries out decisions about fields.
 
-    Repeating the call is harmless.
+    `looks`: so often one is looked at before it counts as being worked on. From more than `crowd` on, they are queued
+    behind all edits.
     """
-    decided, order = Decided(), DriftOrder(answer, wanted, behind=len(ids) > CROWD)
-    for start in range(0, len(ids), BATCH):
-        if stopping():
-            decided.remaining = len(ids) - start
-            break
-        todo: Sequence[int] = ids[start : start + BATCH]
-        for _ in range(LOOKS):
-            if todo:
-                todo = _decide_some(store, looker, gates, clock, todo, order, decided)
-        decided.busy += todo
-        progress(min(start + BATCH, len(ids)), len(ids))
-    return decided
+
+    kind: str
+    looks = 1
+    crowd = CROWD
+
+    def __init__(self, store: Database, look: Callable[[list[int]], Sequence[F]], gates: Gates, clock: Clock) -> None:
+        self._store = store
+        self._look = look
+        self._gates = gates
+        self._clock = clock
+
+    @abstractmethod
+    def known(self, db: Reader, ids: Sequence[int]) -> Mapping[int, object]:
+        """What is remembered about each of these."""
+
+    @abstractmethod
+    def answered(
+        self, tx: Writer, findings: Sequence[F], answer: DriftAnswer, wanted: DriftFilter, *, now: int
+    ) -> dict[int, tuple[str, ...] | None]:
+        """Save the decision about these; returns the names of the fields by id, None if it can't be made now."""
+
+    def decide(
+        self,
+        ids: Sequence[int],
+        answer: DriftAnswer,
+        wanted: DriftFilter,
+        progress: Progress = lambda _done, _total: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> Decided:
+        """Carry out a decision about the fields of these. Raises NeighbourError; what was decided by then stays so.
+
+        Repeating the call is harmless.
+        """
+        decided = Decided()
+        for start in range(0, len(ids), BATCH):
+            if stopping():
+                decided.remaining = len(ids) - start
+                break
+            todo = list(ids[start : start + BATCH])
+            for _ in range(self.looks):
+                if todo:
+                    todo = self._decide_some(todo, answer, wanted, decided, behind=len(ids) > self.crowd)
+            decided.busy += todo
+            progress(min(start + BATCH, len(ids)), len(ids))
+        return decided
+
+    def _decide_some(
+        self, ids: list[int], answer: DriftAnswer, wanted: DriftFilter, decided: Decided, *, behind: bool
+    ) -> list[int]:
+        """Look at these and save the decision. Returns those of which something was learnt meanwhile."""
+        self._gates.enter(*READS)
+        with self._store.reading() as db:
+            before = self.known(db, ids)
+        findings = self._look(ids)
+        with self._store.writing() as tx:
+            known, now = self.known(tx, ids), self._clock.now()
+            same = [finding for finding in findings if known.get(finding.id) == before.get(finding.id)]
+            answers = self.answered(tx, same, answer, wanted, now=now)
+            decided.untouched += [id for id in ids if answers.get(id) == ()]
+            for id, names in answers.items():
+                if names:
+                    decided.parts[id] = names
+                    tx.jobs.wrest(self.kind, id, now=now)
+                    if answer is not DriftAnswer.KEEP:
+                        tx.jobs.want(self.kind, id, Why.USER, now, behind=behind)
+        return [id for id in ids if answers.get(id) is None]
 
 
-@dataclass(frozen=True)
-class DriftOrder:
-    """A decision, the fields that it is about, and whether its scenes are to be synced behind all edits."""
+class SceneDecisions(Decisions[Inspection]):
+    """Decisions about the fields of scenes."""
 
-    answer: DriftAnswer
-    filter: DriftFilter
-    behind: bool = False
+    kind = Kind.SCENE.value
+    looks = 3
 
+    def __init__(self, store: Database, looker: Looker, gates: Gates, clock: Clock) -> None:
+        super().__init__(store, looker.look, gates, clock)
+        self._looker = looker
 
-def _decide_some(
-    store: Database,
-    looker: Looker,
-    gates: Gates,
-    clock: Clock,
-    ids: Sequence[int],
-    order: DriftOrder,
-    decided: Decided,
-) -> list[int]:
-    """Look at these scenes and save the decision. Returns those of which something was learnt meanwhile."""
-    gates.enter(*READS)
-    with store.reading() as db:
-        before = _known(db, ids)
-    sights = {sight.id: sight for sight in looker.look(ids)}
-    again = []
-    with store.writing() as tx:
-        now_known = _known(tx, ids)
-        entries = entries_of(tx, list(sights.values()))
-        for id in ids:
-            sight = sights[id]
-            if now_known[id] != before[id] or any(target.was_lost for target in sight.targets):
-                again.append(id)
-                continue
-            own = [entry for entry in entries if entry.id == id]
-            count = _answered(tx, looker, sight, own, order, now=clock.now())
-            if not count:
-                decided.untouched.append(id)
-                continue
-            decided.fields += count
-            decided.scenes.append(id)
-            tx.jobs.wrest(Kind.SCENE, id, now=clock.now())
-            if order.answer is not DriftAnswer.KEEP:
-                tx.jobs.want(Kind.SCENE, id, Why.USER, clock.now(), behind=order.behind)
-    return again
+    def known(self, db: Reader, ids: Sequence[int]) -> Mapping[int, object]:
+        """The memories and the unfinished pushes of each of these scenes."""
+        parts = (db.memories.of(ids), db.pushings.of(ids))
+        return {id: [{pair: value for pair, value in part.items() if pair[0] == id} for part in parts] for id in ids}
 
-
-def _known(db: Reader, ids: Sequence[int]) -> dict[int, object]:
-    """What is remembered about each of these scenes."""
-    memories, pushings = db.memories.of(ids), db.pushings.of(ids)
-    return {
-        id: (
-            {key: memory for (scene, key), memory in memories.items() if scene == id},
-            {key: pushing for (scene, key), pushing in pushings.items() if scene == id},
-        )
-        for id in ids
-    }
+    def answered(
+        self, tx: Writer, findings: Sequence[Inspection], answer: DriftAnswer, wanted: DriftFilter, *, now: int
+    ) -> dict[int, tuple[str, ...] | None]:
+        """Save the decision about these scenes. None for those whose memory the journal has to complete first."""
+        fields = {
+            (entry.id, entry.key): () if entry.rests else wanted.picks(entry) for entry in entries_of(tx, findings)
+        }
+        answers: dict[int, tuple[str, ...] | None] = {}
+        for sight in findings:
+            if any(target.was_lost for target in sight.targets):
+                answers[sight.id] = None
+            elif answer is DriftAnswer.UNKEEP:
+                answers[sight.id] = _unkept(tx, sight, wanted, now=now)
+            else:
+                both = [
+                    with_answer(target, fields.get((sight.id, target.item.key), ()), answer, now)
+                    for target in sight.targets
+                ]
+                targets = [
+                    replace(target, plan=replace(target.plan, memory=memory)) if names else target
+                    for target, (memory, names) in zip(sight.targets, both, strict=True)
+                ]
+                answers[sight.id] = tuple(name for _, names in both for name in names)
+                if answers[sight.id]:
+                    self._looker.save(tx, [replace(sight, targets=tuple(targets))], now=now)
+                    _restand(tx, sight.id, targets, now=now)
+        return answers
 
 
-def _answered(
-    tx: Writer, looker: Looker, sight: Inspection, entries: Sequence[DriftEntry], order: DriftOrder, *, now: int
-) -> int:
-    """Save the decision about one scene; returns the number of fields."""
-    if order.answer is DriftAnswer.UNKEEP:
-        return _unkept(tx, sight, order.filter, now=now)
-    chosen = {entry.key: order.filter.picks(entry) for entry in entries if not entry.rests}
-    targets, count = [], 0
-    for target in sight.targets:
-        memory, some = _with_answer(target, chosen.get(target.item.key, ()), order.answer, now)
-        count += some
-        targets.append(replace(target, plan=replace(target.plan, memory=memory)) if some else target)
-    if count:
-        looker.save(tx, [replace(sight, targets=tuple(targets))], now=now)
-        _restand(tx, sight.id, targets, now=now)
-    return count
-
-
-def _with_answer(target: Target, fields: Sequence[DriftField], answer: DriftAnswer, now: int) -> tuple[Memory, int]:
-    """The memory of an item with the decision about these fields, and their number."""
-    memory, count = target.plan.memory, 0
+def with_answer(
+    target: PlannedObject, fields: Iterable[DriftField], answer: DriftAnswer, now: int
+) -> tuple[Memory, tuple[str, ...]]:
+    """The memory of an object with the decision about these fields, and the names of those that it concerns."""
+    memory, names = target.plan.memory, list[str]()
     for drifted in fields:
-        if drifted.in_stash is None or (drifted.is_kept and answer is DriftAnswer.KEEP):
-            continue
-        count += 1
-        if answer is DriftAnswer.KEEP:
-            memory = keep(memory, drifted.name, drifted.in_stash, now=now)
+        name, value = drifted.name, drifted.in_stash
+        if answer is DriftAnswer.UNKEEP and drifted.is_kept:
+            memory = unkeep(memory, name, target.wanted.values.get(name))
+        elif answer is DriftAnswer.KEEP and value is not None and not drifted.is_kept:
+            memory = keep(memory, name, value, now=now)
+        elif answer is DriftAnswer.TAKE and value is not None:
+            memory = take(memory, name, value, held(target.item, name), now=now)
         else:
-            memory = take(memory, drifted.name, drifted.in_stash, held(target.item, drifted.name), now=now)
-    return memory, count
+            continue
+        names.append(name)
+    return memory, tuple(names)
 
 
-def _unkept(tx: Writer, sight: Inspection, wanted: DriftFilter, *, now: int) -> int:
-    """End what you keep of one scene, also on items to which it no longer leads; returns the number of fields."""
+def _unkept(tx: Writer, sight: Inspection, wanted: DriftFilter, *, now: int) -> tuple[str, ...]:
+    """End what you keep of one scene, also on items to which it no longer leads; returns the names of the fields."""
     wishes = {} if sight.undone else {target.item.key: target.wanted.values for target in sight.targets}
-    count, saved = 0, []
+    names, saved = list[str](), []
     for entry in drift_known(tx, [sight.id]):
         memory = tx.memories.of([sight.id])[sight.id, entry.key]
         fields = wanted.picks(entry)
         for drifted in fields:
             memory = unkeep(memory, drifted.name, wishes.get(entry.key, {}).get(drifted.name))
         if fields:
-            count += len(fields)
+            names += [drifted.name for drifted in fields]
             tx.memories.rewrite(sight.id, entry.key, memory)
             saved.append((sight.id, entry.key, memory))
     mark_kept(tx, saved, now=now)
     standing = tx.standings.find(sight.id)
-    if count and not sight.undone and (standing is None or standing.word == "in step"):
-        tx.standings.save({sight.id: kept_word(count)}, now=now)
-    return count
+    if names and not sight.undone and (standing is None or standing.word == "in step"):
+        tx.standings.save({sight.id: kept_word(len(names))}, now=now)
+    return tuple(names)
 
 
 def _restand(tx: Writer, id: int, targets: Collection[Target], *, now: int) -> None:

@@ -11,9 +11,10 @@ from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
 from plexsync.flows.scenes.choice_records import GIVEN
-from plexsync.flows.scenes.errands import SceneErrand, SceneJournal, record_left_out, save_choices
+from plexsync.flows.scenes.errands import SceneJournal, SceneWrite, record_left_out, save_choices
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe
+from plexsync.flows.scenes.object_writes import ObjectFlow
 from plexsync.flows.scenes.old_lists import note_old_lists
 from plexsync.flows.scenes.plex_pictures import LAGS
 from plexsync.flows.scenes.push import Pusher
@@ -25,6 +26,7 @@ from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import NOT_SHOWN, Absent, Dead, Done, Dropped, Gone, Job, Kind, NotShown, Outcome, State
 from plexsync.rules.neighbours import Plex, Stash
+from plexsync.rules.note_keys import JOURNALLED
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Database, Writer
 
@@ -33,15 +35,13 @@ from plexsync.store.database import Database, Writer
 PICTURE_REQUESTS = 2 * (5 + len(LAGS)) + 2
 
 
-class SceneFlow:
+class SceneFlow(SceneUndo, ObjectFlow[Inspection, SceneWrite]):
     """Keeps scenes in sync. `scans` requests scans for files that are not in Plex, if that is enabled.
 
     `observing` are told the inspected scenes, in the transaction that saves them, for what else depends on their items.
     """
 
-    kind: str = Kind.SCENE.value
-    gates: Collection[Gate] = (READ_PLEX, WRITE_PLEX, READ_STASH)
-    writes: Gate = WRITE_PLEX
+    _pusher: Pusher
 
     def __init__(
         self,
@@ -55,14 +55,12 @@ class SceneFlow:
         scans: Scans | None = None,
         observing: Sequence[Observe] = (),
     ) -> None:
+        super().__init__(looker, gates)
         self._store = store
         self._stash = stash
-        self._looker = looker
-        self._gates = gates
         self._pusher = Pusher(store, plex, looker, gates, max_retries=max_retries)
         self._scans = scans
         self._observing = observing
-        self._undo = SceneUndo(looker, gates)
         self.journal = SceneJournal()
         self.requests = (PICTURE_REQUESTS if looker.pictured else 1) + looker.choice_requests
 
@@ -94,14 +92,15 @@ class SceneFlow:
 
     def save(
         self, tx: Writer, findings: Sequence[tuple[Job, Inspection]], *, now: int, until: int
-    ) -> Mapping[str, Sequence[SceneErrand]]:
+    ) -> Mapping[str, Sequence[SceneWrite]]:
         """Save names, shown objects and the findings of the inspection, and an entry for each edit."""
         sights = [sight for _, sight in findings]
         gone = {sight.id for sight in sights if sight.error is None and isinstance(sight.outcome or sight.ends, Gone)}
         remember_scenes(
             tx, (sight.scene or Scene(sight.id) for sight in sights if sight.scene or sight.id in gone), now=now
         )
-        renew_bindings(tx, sights)
+        if any(sight.bound for sight in sights):
+            renew_bindings(tx, sights)
         for id in gone:
             tx.pictures.forget(id)
             tx.pictures.of_flow(GIVEN).forget(id)
@@ -118,9 +117,9 @@ class SceneFlow:
             if any(target.choices for target in sight.targets):
                 save_choices(tx, sight.id, sight.targets, until)
         everything = self._errands(tx, to_work, until)
-        for number, errand in enumerate(everything, start=self._looker.recovery.number(tx, len(everything))):
+        for number, errand in enumerate(everything, start=tx.notes.take_numbers(JOURNALLED, len(everything))):
             errand.entry_number = number
-        errands: dict[str, list[SceneErrand]] = {job.token: [] for job, _ in to_work}
+        errands: dict[str, list[SceneWrite]] = {job.token: [] for job, _ in to_work}
         for errand in everything:
             errands[errand.job.token].append(errand)
         if any(target.old_lists for sight in sights for target in sight.targets):
@@ -129,7 +128,7 @@ class SceneFlow:
             observe(tx, sights, now)
         return errands
 
-    def will_send(self, errands: Sequence[SceneErrand]) -> None:
+    def will_send(self, errands: Sequence[SceneWrite]) -> None:
         """Record what is about to be sent in the journal of writes, which outlives the database."""
         self._looker.recovery.will_send(
             [
@@ -139,33 +138,26 @@ class SceneFlow:
         )
 
     @staticmethod
-    def _errands(tx: Writer, to_work: Sequence[tuple[Job, Inspection]], until: int) -> list[SceneErrand]:
+    def _errands(tx: Writer, to_work: Sequence[tuple[Job, Inspection]], until: int) -> list[SceneWrite]:
         pushes = [(job, sight, target) for job, sight in to_work for target in sight.targets if target.has_work]
         numbers = tx.pushings.add_all((sight.id, target.item.key, target.entry(until)) for _, sight, target in pushes)
         return [
-            SceneErrand(
+            SceneWrite(
                 job=job,
                 key=target.item.key,
                 desired=sight.desired,
                 sight=sight,
                 target=target,
                 number=number,
+                undone=sight.undone,
                 memory=target.plan.memory,
             )
             for (job, sight, target), number in zip(pushes, numbers, strict=True)
         ]
 
-    def requires(self, errand: SceneErrand) -> Collection[Gate]:
-        """The write gate of Plex, and the read gate of Stash if a picture must be read again."""
-        return (WRITE_PLEX, READ_STASH) if self._pusher.lacks_picture(errand) else (WRITE_PLEX,)
-
-    def send(self, errand: SceneErrand) -> None:
-        """Send the pictures, then the edit."""
-        self._pusher.send(errand)
-
-    def read_back(self, errands: Sequence[SceneErrand]) -> None:
+    def read_back(self, errands: Sequence[SceneWrite]) -> None:
         """Read the items as they are now."""
-        self._pusher.read_back(errands)
+        super().read_back(errands)
         self._looker.recovery.was_read(
             [
                 (
@@ -244,16 +236,6 @@ class SceneFlow:
             tx.memories.forget([id])
             tx.pushings.forget([id])
             tx.bindings.forget_scenes([id])
-
-    # --- undo --------------------------------------------------------------------------------------------------------
-
-    def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
-        """Read what Stash says about these scenes now. They stay undone while that stays the same."""
-        return self._undo.recall(ids)
-
-    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
-        """Save for every item of a scene that it is undone, and what Stash says now."""
-        return self._undo.undo(tx, id, recalled, mark, now=now)
 
 
 def _save_picture_notes(tx: Writer, sight: Inspection, now: int) -> None:

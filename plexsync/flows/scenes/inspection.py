@@ -18,8 +18,15 @@ from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
 from plexsync.flows.scenes.collection_names import CollectionNames, NamingPlex, NamingStash
 from plexsync.flows.scenes.gallery_choices import GalleryChoices, requests_for
-from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of, save_names
-from plexsync.flows.scenes.kept_marks import mark_kept
+from plexsync.flows.scenes.inspection_records import (
+    Inspection,
+    Past,
+    StashValues,
+    Target,
+    mark_kept,
+    past_of,
+    save_names,
+)
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.rules import LookRules
@@ -30,19 +37,16 @@ from plexsync.flows.scenes.scene_matching import (
     SceneMatcher,
     Verdict,
     claimed,
-    decided_among,
-    keys_of,
 )
 from plexsync.flows.scenes.undone_scenes import UndoneScenes
 from plexsync.rules.bound_items import untenable
-from plexsync.rules.desired import Profile, Wanted, digest, wanted
+from plexsync.rules.desired import Profile, Wanted, digest, plain_names, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
 from plexsync.rules.list_members import left_lists
 from plexsync.rules.match_records import Matched, NotThere, Unclear
-from plexsync.rules.memory import placed, undone
-from plexsync.rules.performer_names import plain_names
+from plexsync.rules.memory import undone
 from plexsync.rules.picture_evidence import shown_strays
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Undone
@@ -104,6 +108,9 @@ class Looker:
         self._names = CollectionNames(store, stash, plex, gates, rules)
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
+        # See the methods of `SceneMatcher`.
+        self.items, self.correct = self._matcher.items, self._matcher.correct
+        self.may_be_in, self.led_to = self._matcher.may_be_in, self._matcher.led_to
         self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
 
     def look(
@@ -164,7 +171,8 @@ class Looker:
         self, scenes: Sequence[Scene], others: Collection[int], undoing: Undone, *, taking_over: bool, redoing: bool
     ) -> list[Inspection]:
         self._identity.ensure(self._gates)
-        self.recovery.check()
+        if not self.recovery.is_checked:
+            self.recovery.check()
         paired = self._matcher.find(scenes)
         if paired.is_foreign:
             return self._on_another_server(scenes)
@@ -195,7 +203,8 @@ class Looker:
         sights = [replace(sight, names=names) for sight in sights] if names else sights
         # Plex names the library's uuid only in an answer with items of one library.
         edited = [target.item for sight in sights for target in sight.targets if target.plan.edit]
-        if self._indexer.libraries.are_unnamed(edited) and self._indexer.libraries.have_changed():
+        is_unnamed = any(not item.library for item in edited) and self._indexer.libraries.are_unnamed(edited)
+        if is_unnamed and self._indexer.libraries.have_changed():
             return self._on_another_server(scenes)
         return sights
 
@@ -241,7 +250,8 @@ class Looker:
     def save(self, tx: Writer, sights: Iterable[Inspection], *, now: int) -> None:
         """Save the findings: resolved pushes, fields found correct, fields forgotten."""
         sights = list(sights)
-        save_names(tx, sights, now=now)
+        if any(sight.names for sight in sights):
+            save_names(tx, sights, now=now)
         targets = [(sight.id, target.item.key, target) for sight in sights for target in sight.targets]
         learnt = [(id, key, target.plan.memory) for id, key, target in targets if target.plan.memory != target.memory]
         tx.memories.save_all(learnt, now=now)
@@ -250,22 +260,6 @@ class Looker:
         if known_again := [key for _, key, target in targets if target.was_lost]:
             tx.notes.end_losses(known_again)
         tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=self.expiry.ended())
-
-    def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
-        """The scenes that may have an item in these libraries, see `SceneMatcher.may_be_in`."""
-        return self._matcher.may_be_in(scenes, sections)
-
-    def led_to(self, scenes: Sequence[Scene]) -> dict[int, tuple[str, ...]]:
-        """The items to which the index alone leads, see `SceneMatcher.led_to`."""
-        return self._matcher.led_to(scenes)
-
-    def items(self, keys: Iterable[str]) -> dict[str, Item | NeighbourError]:
-        """The full items, in one request. Missing ones are left out."""
-        return self._matcher.items(keys)
-
-    def correct(self, planned: Item, item: Item) -> set[int]:
-        """Correct the index by an item that got other files, see `SceneMatcher.correct`."""
-        return self._matcher.correct(planned, item)
 
     def now(self) -> int:
         """The time of the index's clock (UTC ms)."""
@@ -276,7 +270,7 @@ class Looker:
         return self._undone_scenes.stash_values(ids, self._past({}).profiles)
 
     def _past(self, verdicts: Mapping[int, Verdict]) -> Past:
-        keys = keys_of(decided_among(verdicts))
+        keys = {key for verdict in verdicts.values() if isinstance(verdict, Matched) for key in verdict.keys}
         with self._store.reading() as db:
             owners = {key: frozenset(scenes) for key, scenes in db.memories.pushers(sorted(keys)).items()}
             ids = sorted({*verdicts, *(id for scenes in owners.values() for id in scenes)})
@@ -335,7 +329,7 @@ class Looker:
                 return replace(base, outcome=Dead("strict", cut[0].text, desired=digest(target.wanted)))
             targets.append(target)
         whole = replace(base, targets=tuple(targets), bound=verdict.bound)
-        kept = whole.kept_fields
+        kept = whole.kept_fields if any(target.plan.notes for target in targets) else 0
         whole = replace(whole, ends=Done(found=kept_word(kept) if kept else SceneStatus.IN_SYNC.finding))
         return approved_only(whole, past.approvals[scene.id]) if scene.id in past.approvals else whole
 
@@ -356,11 +350,8 @@ class Looker:
         policy = replace(self._rules.policy, take_over=bool(take_over))
         names = plain_names(scene.people, profile.performer_name) if scene.people else {}
         steps = plan(shown.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
-        steps = replace(steps, memory=placed(steps.memory, item))
-        remembered = past.memories.get((scene.id, item.key), {})
-        has_other_files = past.has_other_files(scene.id, item)
-        target = Target(item, steps, remembered, shown, profile, has_other_files=has_other_files, traits=past.traits)
-        target = replace(target, was_lost=past.was_lost(item.key), absent=frozenset(absent))
+        target = past.target(scene.id, item, steps, shown, profile, frozenset(absent))
+        target = replace(target, has_other_files=past.has_other_files(scene.id, item))
         if not (memory or pushing or target.was_lost or take_over or self._rules.policy.adopt_lists):
             target = replace(target, old_lists=left_lists(shown.values, item))
         return self.choices.with_due(scene, target) if self.choices else target

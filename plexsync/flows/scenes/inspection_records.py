@@ -4,16 +4,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from plexsync.engine.flow import Observation
 from plexsync.flows.scenes.choice_records import Choices
 from plexsync.rules.approval import Approval
 from plexsync.rules.desired import Profile, Wanted, digest
-from plexsync.rules.drift import DriftField, drift_of, is_drift
+from plexsync.rules.drift import DriftField, drift_of, is_drift, kept_fields
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import LISTS, PICTURES, Item
-from plexsync.rules.job import Dead, Done, Dropped, Outcome, OutOfScope
+from plexsync.rules.job import Dead, Dropped, OutOfScope
 from plexsync.rules.match_records import Binding, Candidate, Step
-from plexsync.rules.memory import undone
+from plexsync.rules.memory import placed, undone
 from plexsync.rules.origin import Origin, is_of
 from plexsync.rules.picture_evidence import PicturePast
 from plexsync.rules.plan_records import MARKS, Memory, Plan, Pushing, Remembered, Sending, Undone
@@ -28,25 +29,48 @@ NOTHING_WANTED = "outside"
 
 
 @dataclass(frozen=True)
-class Target:
-    """One item of a scene, with the plan that brings it in sync.
+class PlannedObject:
+    """An object of Plex with the plan that brings it in step.
 
-    `memory` is what was remembered before. `wanted` holds the desired values in its library, according to its
-    `profile`. `has_other_files`: the item has got other files since it was remembered, and is still the same. `traits`
-    are those of the server. `was_lost`: the database did not know all pushes to the item. `absent` are the pictures whose
-    desired one the item does not have. `choices` are the pictures of galleries that it has to be given. `old_lists`: the
-    members of the lists that look as an earlier PlexSync left them, if nothing is remembered of the item.
+    `wanted` holds the desired values, and `profile` the pictures that it has to show. `absent` are the pictures whose
+    desired one it does not have. `traits` are those of the server.
     """
 
     item: Item
     plan: Plan
-    memory: Mapping[str, Remembered]
     wanted: Wanted
     profile: Profile
+    absent: frozenset[str] = frozenset()
     traits: ServerTraits = UNKNOWN
+
+    @property
+    def drift(self) -> tuple[DriftField, ...]:
+        """The fields that you edited in Plex: those that you keep, and those to decide about."""
+        return drift_of(self.wanted.values, self.item, self.plan)
+
+    @property
+    def kept_fields(self) -> int:
+        """The number of fields that Plex keeps (locked before PlexSync, or edited since), without those decided about."""
+        return sum(is_drift(note) for note in self.plan.notes)
+
+    def entry(self, until: int) -> Pushing:
+        """The push to save before it is sent."""
+        return Pushing(self.plan.sending, until, stamp=self.item.stamp)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target(PlannedObject):
+    """One item of a scene, with the plan that brings it in sync.
+
+    `memory` is what was remembered before. `has_other_files`: the item has got other files since it was remembered, and is
+    still the same. `was_lost`: the database did not know all pushes to the item. `choices` are the pictures of galleries
+    that it has to be given. `old_lists`: the members of the lists that look as an earlier PlexSync left them, if nothing
+    is remembered of the item.
+    """
+
+    memory: Mapping[str, Remembered]
     has_other_files: bool = False
     was_lost: bool = False
-    absent: frozenset[str] = frozenset()
     choices: Choices | None = None
     old_lists: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -69,23 +93,9 @@ class Target:
         owned = {name for name in lists if name in self.plan.memory and self.plan.memory[name].ours}
         return any(self.item.locked(name) and self.item.lists.get(name) for name in lists if name not in owned)
 
-    @property
-    def drift(self) -> tuple[DriftField, ...]:
-        """The fields that you edited in Plex: those that you keep, and those to decide about."""
-        return drift_of(self.wanted.values, self.item, self.plan)
-
-    @property
-    def kept_fields(self) -> int:
-        """The number of fields that Plex keeps (locked before PlexSync, or edited since), without those decided about."""
-        return sum(is_drift(note) for note in self.plan.notes)
-
-    def entry(self, until: int) -> Pushing:
-        """The push to save before the edit is sent."""
-        return Pushing(fields=self.plan.sending, until=until, stamp=self.item.stamp)
-
 
 @dataclass(frozen=True)
-class Inspection:
+class Inspection(Observation):
     """The inspection of one scene.
 
     It has `targets` to bring in sync, or an `outcome` that says why there are none, or an `error`: a failure of the
@@ -98,17 +108,13 @@ class Inspection:
     the inspection of the batch found out about collections, if it did.
     """
 
-    id: int
     scene: Scene | None = None
     wanted: Wanted | None = None
     targets: tuple[Target, ...] = ()
-    outcome: Outcome | None = None
     steps: tuple[Step, ...] = ()
     candidates: tuple[Candidate, ...] = ()
-    error: NeighbourError | None = None
     key: str = ""
     undone: Undone = ""
-    ends: Outcome = field(default_factory=Done)
     keys: tuple[str, ...] = ()
     take_over: str = ""
     ends_approval: bool = False
@@ -312,6 +318,14 @@ class Past:
             return False
         return {part.path for part in origin.files} != {part.path for part in item.parts} or not origin.library
 
+    def target(
+        self, id: int, item: Item, plan: Plan, shown: Wanted, profile: Profile, absent: frozenset[str] = frozenset()
+    ) -> Target:
+        """An item of a scene with its plan."""
+        plan, memory = replace(plan, memory=placed(plan.memory, item)), self.memories.get((id, item.key), {})
+        lost = bool(self.provenances) and self.was_lost(item.key)
+        return Target(item, plan, shown, profile, absent, self.traits, memory=memory, was_lost=lost)
+
     def keys(self, id: int) -> list[str]:
         """The items with a memory or an unfinished push for a scene."""
         return sorted({key for scene, key in (*self.memories, *self.pushings) if scene == id})
@@ -365,3 +379,15 @@ class StashValues:
         """(values, names of the shown fields) in a library."""
         where = section if section in self.values else ""
         return self.values[where], self.on[where]
+
+
+def mark_kept(tx: Writer, saved: Sequence[tuple[int, str, Memory]], *, now: int) -> None:
+    """Mark the scenes of these saved memories (scene, item key, memory) that keep a field, and unmark the others."""
+    if not saved:
+        return
+    keeping = {id for id, _, memory in saved if kept_fields(memory)}
+    if keeping:
+        tx.notes.mark_kept(sorted(keeping), now=now)
+    if marked := tx.notes.kept_among(sorted({id for id, *_ in saved} - keeping)):
+        still = {id for (id, _), memory in tx.memories.of(marked).items() if kept_fields(memory)}
+        tx.notes.end_kept([id for id in marked if id not in still])

@@ -3,9 +3,9 @@
 A sample that can't be saved (a full disk, a busy database) is added to the next one.
 """
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
+from plexsync.engine.watchdog import Heard
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.samples import MINUTE, Sample
@@ -14,21 +14,6 @@ from plexsync.store.database import Database, Reader
 from worker.circuit_breaker import CircuitState
 
 SECONDS = 60.0
-
-
-class Heard:
-    """Counts requests as they are sent, and calls `alive`."""
-
-    def __init__(self, alive: Callable[[], None]) -> None:
-        self._alive = alive
-        self._lock = threading.Lock()
-        self.count = 0
-
-    def __call__(self) -> None:
-        """Count one more request."""
-        with self._lock:
-            self.count += 1
-        self._alive()
 
 
 class Sampler:

@@ -15,8 +15,7 @@ from typing import Protocol
 from plexsync.engine.gates import Gates
 from plexsync.engine.reconnect import ReconnectBackoff
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
-from plexsync.flows.scenes.plex_index import Indexer
-from plexsync.flows.scenes.plex_libraries import want_scenes_of
+from plexsync.flows.scenes.plex_index import Indexer, want_scenes_of
 from plexsync.flows.scenes.scene_matching import entry_of
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.events import Event, Left, Scanned, SessionChanged, Touched

@@ -7,21 +7,17 @@ from functools import partial
 from plexsync.engine.flow import Canary
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ, WRITE_PLEX, Ticket
-from plexsync.flows.scenes.artwork import Artwork
-from plexsync.flows.scenes.errands import SceneErrand
+from plexsync.flows.scenes.errands import SceneWrite
 from plexsync.flows.scenes.gallery_choices import LATE
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.picture_failures import PATIENCE, failure_of, may_have_arrived
+from plexsync.flows.scenes.object_writes import ObjectPusher
 from plexsync.rules.errors import NeighbourError, Refused
-from plexsync.rules.item import PICTURES, Cast, Item
+from plexsync.rules.item import Cast, Item
 from plexsync.rules.job import Done, Kind, Waiting, Why
-from plexsync.rules.memory import placed
 from plexsync.rules.neighbours import Plex
 from plexsync.rules.origin import Origin
 from plexsync.rules.plan_records import Change, Edit
-from plexsync.rules.read_back import learn
 from plexsync.rules.renamed_members import cast_to_send
-from plexsync.rules.scene import Scene
 from plexsync.rules.trait_effects import edits_of, rating_in
 from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.store.database import Database
@@ -29,35 +25,27 @@ from plexsync.store.database import Database
 log = logging.getLogger("PlexSync.push")
 
 
-class Pusher:
+class Pusher(ObjectPusher[SceneWrite]):
     """Sends edits to one Plex, and reads items back. `max_retries` is the number of attempts of a job."""
 
     def __init__(self, store: Database, plex: Plex, looker: Looker, gates: Gates, *, max_retries: int) -> None:
+        super().__init__(looker.pictures, max_retries=max_retries)
         self._store = store
         self._plex = plex
         self._looker = looker
-        self._pictures = looker.pictures
         self._gates = gates
-        self._patience = min(PATIENCE, max_retries)
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
-    def lacks_picture(self, errand: SceneErrand) -> bool:
+    def lacks_picture(self, write: SceneWrite) -> bool:
         """Whether one of its pictures must be read from Stash again before it is sent."""
-        pictures, choices = self._pictures, self._looker.choices
-        lacks = pictures is not None and any(not pictures.has(key) for _, key in errand.pictures_to_send())
-        return lacks or (choices is not None and not choices.has(errand.target.choices))
+        choices = self._looker.choices
+        return super().lacks_picture(write) or (choices is not None and not choices.has(write.target.choices))
 
-    def send(self, errand: SceneErrand) -> None:
-        """Send the pictures first, since selecting one locks it, which the edit may have to change."""
-        item = errand.target.item
-        if self._pictures and any(name in errand.target.plan.edit for name in PICTURES):
-            for name, key in errand.pictures_to_put_back():
-                errand.begun = True
-                self._pictures.put_back(item, name, key)
-            for name, key in errand.pictures_to_send():
-                self._show(self._pictures, errand, name, key)
-        edit = errand.target.plan.edit
+    def send(self, errand: SceneWrite) -> None:
+        """Send the pictures, then the edit."""
+        self.send_pictures(errand)
+        item, edit = errand.target.item, errand.target.plan.edit
         if errand.target.choices:
             edit = {**edit, **self._choices_given(errand)}
         if edit:
@@ -65,7 +53,7 @@ class Pusher:
             cast = cast_to_send(item, renamed) if renamed else item.cast
             self._edit(item, edit, cast, errand.target.traits)
 
-    def _choices_given(self, errand: SceneErrand) -> Edit:
+    def _choices_given(self, errand: SceneWrite) -> Edit:
         """Give the item pictures to choose from. Returns what sets its locks as they were."""
         choices, due = self._looker.choices, errand.target.choices
         if choices is None or due is None or not due.shelves:
@@ -93,27 +81,9 @@ class Pusher:
                 error.applied = error.applied or number > 0
                 raise
 
-    def _show(self, pictures: Artwork, errand: SceneErrand, name: str, key: str) -> None:
-        """Select a picture on the item. Leave it out if Plex rejects it, or has failed to accept it several times.
-
-        The edit then shows whether Plex is up at all. Raises PictureChanged before anything of the picture is sent.
-        """
-        scene, target = errand.sight.scene or Scene(errand.sight.id), errand.target
-
-        def show() -> None:
-            content = pictures.to_send(scene, target.item, name, key, target.profile, is_new=name in target.absent)
-            errand.begun = True
-            if pictures.send(target.item, name, key, content, target.traits):
-                errand.uploaded.add(name)
-
-        if failure := failure_of(show, patient=errand.job.failures < self._patience):
-            text = "a picture of scene %d was not taken, all else goes on without it: %s"
-            log.warning(text, errand.sight.id, failure)
-            errand.leave_out(name, str(failure), unknown=may_have_arrived(failure))
-
     # --- read-back ---------------------------------------------------------------------------------------------------
 
-    def read_back(self, errands: Sequence[SceneErrand]) -> None:
+    def read_back(self, errands: Sequence[SceneWrite]) -> None:
         """Read all items back in one GET; the result is what is remembered. A removal that failed is sent again alone."""
         for errand, again in self._read_back(errands):
             item = errand.target.item
@@ -126,7 +96,7 @@ class Pusher:
                 errand.outcome = Waiting(str(error), "unavailable")
         self._read_back([errand for errand in errands if errand.outcome is None], last=True)
 
-    def _read_back(self, errands: Sequence[SceneErrand], *, last: bool = False) -> list[tuple[SceneErrand, Edit]]:
+    def _read_back(self, errands: Sequence[SceneWrite], *, last: bool = False) -> list[tuple[SceneWrite, Edit]]:
         """Set the outcome of errands that were read back correctly. Returns what must be sent again (nothing if `last`)."""
         if not errands:
             return []
@@ -137,7 +107,7 @@ class Pusher:
             for errand in errands:
                 errand.outcome = Waiting(str(error), "unavailable")
             return []
-        unresolved: list[tuple[SceneErrand, Edit]] = []
+        unresolved: list[tuple[SceneWrite, Edit]] = []
         for errand in errands:
             item = items.get(errand.key)
             if item is None:
@@ -154,7 +124,7 @@ class Pusher:
                 errand.outcome = Done()
         return unresolved
 
-    def _mend(self, errand: SceneErrand, item: Item) -> None:
+    def _mend(self, errand: SceneWrite, item: Item) -> None:
         """The item got other files between the plan and the read-back, so it is another scene's, and has got these values.
 
         The saved entry tells the next look that what was sent is PlexSync's own. This scene and those that may have the
@@ -167,21 +137,15 @@ class Pusher:
             for id in sorted(ids - {errand.sight.id}):
                 tx.jobs.want(Kind.SCENE, id, Why.SWEEP, self._looker.now())
 
-    def _learn(self, errand: SceneErrand, item: Item) -> Edit:
+    def _learn(self, errand: SceneWrite, item: Item) -> Edit:
         """Save the item as it was read back. Returns the part of the edit that did not apply."""
-        plan = errand.target.plan
-        if self._pictures and any(name in plan.sending or name in plan.memory for name in PICTURES):
-            try:
-                before, traits = errand.target.item, errand.target.traits
-                shelves = [shelf.name for shelf in errand.target.choices.shelves] if errand.target.choices else []
-                item = self._pictures.read_back(item, before, plan, errand.uploaded, traits, shelves)
-            except NeighbourError as error:
-                errand.outcome = Waiting(str(error), "unavailable")
-                return {}
-        learnt = learn(plan.memory, plan.sending, item)
-        errand.memory = placed(learnt.memory, item)
-        errand.saw(item)
-        return learnt.again
+        choices = errand.target.choices
+        try:
+            item = self.with_pictures(errand, item, [shelf.name for shelf in choices.shelves] if choices else [])
+        except NeighbourError as error:
+            errand.outcome = Waiting(str(error), "unavailable")
+            return {}
+        return errand.learn(item)
 
     # --- canaries ----------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,10 @@
 """Finds out, from the journal of writes, that the database or Plex is from an older moment, and what it then knows."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, Generic, TypeVar
 
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.rules.errors import NeighbourError
@@ -22,25 +24,26 @@ from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import JOURNALLED, LAST_RECONCILE, REPAIRED, RESTORED
 from plexsync.rules.plan_records import Memory, Sending
 from plexsync.store.database import Database, Reader, Writer
-from plexsync.store.journal import WriteJournal
+from plexsync.store.journal_file import JournalFile, WriteJournal
+
+J = TypeVar("J", bound=JournalFile[Any])
 
 
-class Recovery:
-    """The journal beside one database.
+class JournalBeside(ABC, Generic[J]):
+    """A journal beside one database.
 
-    Each push has a number, which the database notes before the journal has it. A journal with a higher number than the
-    database is newer: what the database has lost since is marked item by item, until that item was planned once.
+    Each entry has a number, which the database notes (`noted`) before the journal has it. A journal with a higher number
+    than the database is newer, and knows what the database has lost since.
     """
 
-    def __init__(self, store: Database, journal: WriteJournal, clock: Clock) -> None:
+    noted: str
+
+    def __init__(self, store: Database, journal: J, clock: Clock) -> None:
         self._store = store
         self._journal = journal
         self._clock = clock
         self._lock = threading.Lock()
-        self._checked = False
-        self._marked = False
-
-    # --- what was lost -----------------------------------------------------------------------------------------------
+        self.is_checked = False
 
     def check(self, *, again: bool = False) -> None:
         """Compare the database with the journal, once in a process; `again`: another process may have restored it since.
@@ -48,26 +51,48 @@ class Recovery:
         Raises LocalFault.
         """
         with self._lock:
-            if self._checked and not again:
+            if self.is_checked and not again:
                 return
             # Read first: the database notes a number before the journal has it.
             last = self._journal.last()
             with self._store.reading() as db:
-                is_older_database = last > (db.notes.number(JOURNALLED) or 0)
-                self._marked = db.notes.has_losses()
-            if is_older_database:
-                self._mark(last)
-                self._marked = True
-            self._checked = True
+                is_older = last > (db.notes.number(self.noted) or 0)
+                self._found(db, is_older=is_older)
+            if is_older:
+                with self._store.writing() as tx:
+                    noted = tx.notes.number(self.noted)
+                    # A rebuilt database has all that could be read, so only what has no memory at all was lost.
+                    rebuilt = noted is None and (tx.notes.number(REPAIRED) or 0) > (tx.notes.number(RESTORED) or 0)
+                    if last > (noted or 0):
+                        self._complete(tx, noted or 0, unknown_only=rebuilt)
+                        tx.notes.save(self.noted, str(last))
+            self.is_checked = True
 
-    def _mark(self, last: int) -> None:
-        with self._store.writing() as tx:
-            noted = tx.notes.number(JOURNALLED)
-            # A rebuilt database has all that could be read, so only items without any memory have lost something.
-            rebuilt = noted is None and (tx.notes.number(REPAIRED) or 0) > (tx.notes.number(RESTORED) or 0)
-            if last > (noted or 0):
-                tx.notes.mark_losses(self._journal.items(after=noted or 0), noted or 0, unknown_only=rebuilt)
-                tx.notes.save(JOURNALLED, str(last))
+    def _found(self, db: Reader, *, is_older: bool) -> None:
+        """Called when they were compared."""
+
+    @abstractmethod
+    def _complete(self, tx: Writer, after: int, *, unknown_only: bool) -> None:
+        """Use the entries above this number; `unknown_only`: only for what the database knows nothing of."""
+
+    def number(self, tx: Writer, count: int) -> int:
+        """Note the numbers of so many entries; returns the first one."""
+        return tx.notes.take_numbers(self.noted, count)
+
+
+class Recovery(JournalBeside[WriteJournal]):
+    """The journal of writes: what the database has lost is marked item by item, until that item was planned once."""
+
+    noted = JOURNALLED
+    _marked = False
+
+    # --- what was lost -----------------------------------------------------------------------------------------------
+
+    def _found(self, db: Reader, *, is_older: bool) -> None:
+        self._marked = is_older or db.notes.has_losses()
+
+    def _complete(self, tx: Writer, after: int, *, unknown_only: bool) -> None:
+        tx.notes.mark_losses(self._journal.items(after=after), after, unknown_only=unknown_only)
 
     def provenances(
         self, items: Mapping[str, Item | NeighbourError], memories: Mapping[tuple[int, str], Memory]
@@ -119,11 +144,6 @@ class Recovery:
 
     # --- what is written ---------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def number(tx: Writer, count: int) -> int:
-        """Note the numbers of so many pushes; returns the first one."""
-        return tx.notes.take_numbers(JOURNALLED, count)
-
     def will_send(self, pushes: Sequence[tuple[int, int, Item, Mapping[str, Sending]]]) -> None:
         """Record what is about to be sent, as (number, scene, item, fields). Raises LocalFault."""
         if not pushes:
@@ -149,7 +169,7 @@ class Recovery:
             for fields in _learnt(target, salt)
         ]
         entries: list[JournalEntry] = []
-        for number, (id, item, fields) in enumerate(learnt, start=self.number(tx, len(learnt))):
+        for number, (id, item, fields) in enumerate(learnt, start=tx.notes.take_numbers(JOURNALLED, len(learnt))):
             entry = replace(self._entry(number, id, item, salt), files=file_hashes(item.parts, salt))
             entries += [
                 replace(entry, fields=fields.sent),

@@ -16,8 +16,8 @@ from plexsync.rules.errors import Barred, Neighbour
 from plexsync.rules.job import Dead, Kind
 from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, STASH_TAKEN
+from plexsync.rules.origin import KnownScene, SceneOrigin, is_another_stash, scene_origin
 from plexsync.rules.scene import Scene
-from plexsync.rules.scene_origin import KnownScene, SceneOrigin, is_another_stash, scene_origin
 from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.identity")

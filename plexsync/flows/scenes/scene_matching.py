@@ -83,7 +83,8 @@ class SceneMatcher:
             verdicts |= self.decide(
                 [scene for scene in scenes if scene.id in lacking or isinstance(verdicts[scene.id], Matched)]
             )
-        if lacks := BEING_LISTED if news is None else self.gap():
+        gap = "" if news is None else self._indexer.gap()
+        if lacks := BEING_LISTED if news is None else Waiting(gap, "unavailable") if gap else None:
             # The unlisted library may hold what they lack, or the item for which a look-alike would be taken.
             verdicts |= dict.fromkeys((scene.id for scene in self.missing(scenes, verdicts)), lacks)
         items = self.items(claims(verdicts))
@@ -97,11 +98,6 @@ class SceneMatcher:
     def freshen(self, *, force: bool = False) -> bool | None:
         """Bring the index up to date; see `Indexer.freshen`."""
         return self._indexer.freshen(force=force, wait=self._patient)
-
-    def gap(self) -> Waiting | None:
-        """The reason to wait while the index may lack items, or None."""
-        gap = self._indexer.gap()
-        return Waiting(gap, "unavailable") if gap else None
 
     def may_be_in(self, scenes: Sequence[Scene], sections: Collection[str]) -> list[Scene]:
         """The scenes that the index leads to an item of these libraries, by path, by name or by memory."""
@@ -177,7 +173,7 @@ class SceneMatcher:
                 **_united(at, own[id]),
                 **_united(named, names[id]),
                 **{key: past[key] for key in sorted(keys) if key in past},
-                **_bound_entries(db, [binding for binding in bindings if binding.scene == id]),
+                **(_bound_entries(db, [binding for binding in bindings if binding.scene == id]) if bindings else {}),
             }
             for id, keys in remembered.items()
         }
@@ -339,7 +335,12 @@ def claimed(verdict: Decided) -> tuple[str, ...]:
 
 def claims(verdicts: Mapping[int, Verdict]) -> set[str]:
     """The items that any of these scenes has, or may have."""
-    return {key for verdict in decided_among(verdicts) for key in claimed(verdict)}
+    return {
+        key
+        for verdict in verdicts.values()
+        if not isinstance(verdict, NeighbourError | Waiting)
+        for key in claimed(verdict)
+    }
 
 
 def entry_of(item: Item) -> Entry:

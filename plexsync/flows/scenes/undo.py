@@ -71,11 +71,11 @@ def mark_all_undone(
     reason: Undone,
     progress: Progress = quiet,
 ) -> Marked:
-    """Undo every scene, as `mark_undone`. Scenes queued for their first push are dropped, until their next edit."""
+    """Undo every scene. Scenes queued for their first push are dropped, until their next edit."""
     gates.enter(READ_STASH)
     # First, or a push between the two steps would be missed.
     dropped = _set_waiting_aside(store, clock)
-    marked = mark_undone(store, looker, gates, clock, pushed_scenes(store), reason, progress)
+    marked = wish_undone(store, SceneUndo(looker, gates), clock, pushed_scenes(store), reason, progress)
     marked.dropped = dropped
     return marked
 
@@ -101,22 +101,6 @@ def _set_waiting_aside(store: Database, clock: Clock) -> int:
 
 def _is_dropped(tx: Reader, row: JobRow) -> bool:
     return row.kind in NOTICES or (row.kind == Kind.SCENE and not _items(tx, row.id))
-
-
-def mark_undone(
-    store: Database,
-    looker: Looker,
-    gates: Gates,
-    clock: Clock,
-    ids: Sequence[int],
-    reason: Undone,
-    progress: Progress = quiet,
-) -> Marked:
-    """Mark these scenes as undone. Raises NeighbourError if Stash is down; scenes marked by then stay marked.
-
-    After a kill some scenes are marked and others are not. Repeating the call is harmless.
-    """
-    return wish_undone(store, SceneUndo(looker, gates), clock, ids, reason, progress)
 
 
 def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]:

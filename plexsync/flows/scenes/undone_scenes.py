@@ -13,7 +13,7 @@ from plexsync.rules.desired import Profile, Wanted, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import FIELDS, Item
 from plexsync.rules.job import Done, Gone, Waiting
-from plexsync.rules.memory import placed, undone
+from plexsync.rules.memory import undone
 from plexsync.rules.neighbours import Stash
 from plexsync.rules.paths import base_name
 from plexsync.rules.plan import plan
@@ -249,10 +249,7 @@ class UndoneScenes:
             looked = self._pictures.shown(item, asked, past.of_pictures(sight.id, item.key, memory, pushing))
             item, memory, pushing = looked.item, looked.past.memory, looked.past.pushing
         steps = plan(shown.values, item, memory, pushing, self._rules.policy, past.provenances.get(item.key))
-        steps = replace(steps, memory=placed(steps.memory, item))
-        remembered = past.memories.get((sight.id, item.key), {})
-        target = Target(item, steps, remembered, shown, profile, traits=past.traits)
-        return replace(target, was_lost=past.was_lost(item.key))
+        return past.target(sight.id, item, steps, shown, profile)
 
     def _values(self, scene: Scene, profile: Profile) -> Mapping[str, Value]:
         """What Stash says about a scene, including disabled fields."""

@@ -110,30 +110,6 @@ def first_of_most(store: Database, stash: Stash, gates: Gates, since: datetime) 
     return first > FEW_FIRST and first * 2 > total
 
 
-def ignore_scenes(store: Database, ids: Iterable[int], clock: Clock) -> list[int]:
-    """Ignore these scenes from now on. Returns those that were not ignored already."""
-    now = clock.now()
-    with store.writing() as tx:
-        ignored = [id for id in dict.fromkeys(ids) if tx.jobs.ignore(Kind.SCENE, id, now=now)]
-        for id in ignored:
-            tx.notes.end_held_ignore(id)
-    return ignored
-
-
-def unignore_scenes(store: Database, ids: Iterable[int], clock: Clock) -> list[int]:
-    """Stop ignoring these scenes. Returns those that were ignored, or may have been (`ignored_another`)."""
-    now = clock.now()
-    unignored: list[int] = []
-    with store.writing() as tx:
-        for id in dict.fromkeys(ids):
-            if tx.notes.end_held_ignore(id):
-                tx.jobs.want(Kind.SCENE, id, Why.USER, now)
-                unignored.append(id)
-            elif tx.jobs.unignore(Kind.SCENE, id, now=now):
-                unignored.append(id)
-    return unignored
-
-
 def learn_names(store: Database, stash: Stash, gates: Gates, ids: Sequence[int]) -> None:
     """Read the names of these scenes from Stash, and save those of scenes never inspected. Raises NeighbourError."""
     gates.enter(READ_STASH)

@@ -782,7 +782,7 @@
       ),
       job && job.state !== "idle" && JOBS[job.state] && e("p", null, queued(job)),
       facts && facts.candidates && facts.candidates.length > 0 && e(Candidates, { id, candidates: facts.candidates, deeds }),
-      facts && (facts.targets || []).map((target) => e(Target, { key: target.key, target, whole })),
+      facts && (facts.targets || []).map((target) => e(Target, { key: target.key, target, whole, resting })),
       facts && (facts.targets || []).length > 0 &&
         e("label", null, e("input", { type: "checkbox", checked: whole, onChange: (event) => setWhole(event.target.checked) }), " Show the fields that stay as they are"),
       facts && (facts.steps || []).length > 0 &&
@@ -806,11 +806,11 @@
     return facts.verdict === STATUSES[0][0] ? true : facts.candidates && facts.candidates.length ? false : null;
   }
 
-  function Target({ target, whole }) {
+  function Target({ target, whole, resting }) {
     const stays = (one) => one.action.startsWith("nothing");
     const fields = target.fields.filter((one) => whole || !stays(one) || one.why.length);
     if (!fields.length) {
-      return e("p", null, "Item " + target.key + " shows what Stash says. ", e(OpenInPlex, { item: target }));
+      return e("p", null, "Item " + target.key + (resting ? " is left as it is in Plex. " : " shows what Stash says. "), e(OpenInPlex, { item: target }));
     }
     return e(
       "div",

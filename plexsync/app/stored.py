@@ -1,0 +1,130 @@
+"""The store of a configuration, opened: all that a command needs that asks no server, and the base of the parts."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from plexsync.app.store_address import address_of
+from plexsync.engine.clock import SystemClock
+from plexsync.rules.clock import Clock
+from plexsync.rules.errors import LocalFault, Unusable
+from plexsync.rules.moves import MOVE, MOVED, move_note, moved_note
+from plexsync.rules.note_keys import BEGUN, SALT
+from plexsync.store.address import StoreAddress
+from plexsync.store.database import Database
+from plexsync.store.folder import spooled
+from plexsync.store.lock import FILE, has_dashboard
+from plexsync.store.opening import check_folder, open_database
+from plexsync.store.worker_locks import FileLocks, HeldLock, Locks, locks_at
+from validation.config import PlexSyncConfig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from plexsync.store.fence import Fence
+    from plexsync.store.summary import Summary
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The store, the clock that everything in it goes by, and this machine's data folder."""
+
+    store: Database
+    clock: Clock
+    config: PlexSyncConfig
+    folder: Path
+    locks: Locks
+
+    @property
+    def address(self) -> StoreAddress:
+        """Where the store is."""
+        return address_of(self.config, self.folder)
+
+    def try_lock(self, file: str) -> "HeldLock | None":
+        """Take a lock on this database that is not the worker's; None while another process holds it."""
+        return self.locks.try_lock(file)
+
+    def is_locked(self, file: str = FILE) -> bool:
+        """Whether any process holds the worker's lock on this database, or another one."""
+        return self.locks.is_locked(file)
+
+    def someone_works(self) -> bool:
+        """Whether a worker is running on this database."""
+        return self.is_locked()
+
+    def worker_since(self) -> tuple[bool, int | None]:
+        """Whether a worker is running, and when it began (UTC milliseconds)."""
+        return self.someone_works(), self.locks.worker_since()
+
+    def has_dashboard(self) -> bool:
+        """Whether a dashboard listens for this database."""
+        return has_dashboard(self.folder)
+
+    def spooled(self) -> tuple[int, int]:
+        """Count the spooled events: (waiting for a worker, unreadable and set aside)."""
+        return spooled(self.folder)
+
+    def summary(self) -> "Summary":
+        """Return a summary of the database, read in one snapshot; raises LocalFault."""
+        # Most commands need none of the code for the file.
+        from plexsync.app.database_files import summary_at
+
+        return summary_at(self.store, self.address, self.clock.now())
+
+
+@contextmanager
+def open_store(config: PlexSyncConfig, folder: Path) -> Iterator[Stored]:
+    """Open the store of these settings, without the parts that work on it; closes it at the end.
+
+    `folder` is this machine's data folder.
+    """
+    address = address_of(config, folder)
+    with closing(locks_at(address)) as locks, closing(open_database(address)) as store:
+        check_settled(store, address)
+        if address.is_postgres:
+            # What is written from here on would keep a file from being moved there.
+            check_folder(address)
+        yield Stored(store, clock_of(locks, None), config, folder, locks)
+
+
+def clock_of(locks: Locks, fence: "Fence | None") -> Clock:
+    """Return the clock that everything stored goes by: the database's if several machines use it, else the machine's.
+
+    The heartbeats of a `fence` set it. Raises LocalFault.
+    """
+    if isinstance(locks, FileLocks):
+        return SystemClock()
+    from plexsync.store.postgres.clock import DatabaseClock
+
+    clock = DatabaseClock(locks.time)
+    if fence is not None:
+        fence.heard = clock.learn
+    return clock
+
+
+def check_settled(store: Database, address: StoreAddress) -> None:
+    """Raise Unusable if the content of a database in PostgreSQL has moved away, or has not completely arrived."""
+    if not address.is_postgres:
+        return
+    with store.reading() as db:
+        moved, move = moved_note(db.notes.text(MOVED)), move_note(db.notes.text(MOVE))
+    if moved is not None:
+        raise Unusable(f"{address.name} has moved to {moved.place}: change database_url as plexsync move said")
+    if move is not None:
+        raise Unusable(f"a move to {address.name} has not finished: run plexsync move again on {move.host}")
+
+
+def salt_of(store: Database) -> str:
+    """Return the random salt of this database; creates it on first use."""
+    with store.reading() as db:
+        salt = db.notes.text(SALT)
+    if not salt:
+        salt = secrets.token_hex(16)
+        try:
+            with store.writing() as tx:
+                tx.notes.save(SALT, salt)
+                tx.notes.save(BEGUN, str(SystemClock().now()))
+        except LocalFault:
+            pass
+    return salt
