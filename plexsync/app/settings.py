@@ -252,6 +252,12 @@ def last_answer(address: StoreAddress) -> Kept | None:
         return None
 
 
+def in_stash(asked: Mapping[str, object] | None, address: StoreAddress) -> Mapping[str, object]:
+    """Return what Stash answered when it was `asked`, else its last answer in the database; nothing if there is none."""
+    last = last_answer(address) if asked is None else None
+    return last.values if last else asked or {}
+
+
 def keep_answer(store: Database, plugin_settings: Mapping[str, object]) -> None:
     """Store Stash's answer, without its secrets, for when Stash is away. Ignores a database that can't be written."""
     _keep(store, STASH_SETTINGS, kept.written(plugin_settings))
