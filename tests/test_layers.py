@@ -192,6 +192,23 @@ def test_every_package_of_the_product_is_read_and_has_its_layer() -> None:
     assert len(engine()) > 15
 
 
+# Who does a step of a set-up: in a terminal and on the page in Stash, both by the same steps.
+STEPS_OF_A_SET_UP = {
+    "plexsync.app.clients.plex_at": {"plexsync/app/setting_change.py"},
+    "plexsync.app.clients.stash_at": {"plexsync/app/setting_change.py"},
+    "plexsync.cli.checks.paths.looked_up": {"plexsync/cli/setup/steps.py"},
+    "validation.writing.UnclearFile": {"plexsync/app/setting_change.py"},
+    "plexsync.cli.setup.steps.account_of": {"plexsync/cli/commands/setup.py", "plexsync/cli/setup/finder.py"},
+    "plexsync.cli.setup.steps.reach_of_account": {"plexsync/cli/commands/setup.py", "plexsync/cli/setup/finder.py"},
+    "plexsync.cli.setup.steps.PathLesson": {"plexsync/cli/commands/setup.py", "plexsync/cli/setup/finder.py"},
+}
+
+
+def test_both_set_ups_take_the_same_steps() -> None:
+    importing = {name: {source.name for source in product() if name in source.imports} for name in STEPS_OF_A_SET_UP}
+    assert importing == STEPS_OF_A_SET_UP
+
+
 def test_a_file_imports_only_what_its_layer_may() -> None:
     assert broken(imports_of_other_layers, product()) == []
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast
 
 from plexsync.actions.model import (
+    NO_FIELDS,
     Action,
     ActionOutcome,
     ActionRequest,
@@ -95,6 +96,7 @@ class CollectionAction(Action):
     noun = "collection"
     kinds = (COLLECTION,)
     heads = ("part", "what", "Plex has", "would be", "why")
+    unfit: Mapping[str, str] = {"fields": NO_FIELDS}
     mode: Undone = ""
 
     def __init__(self, question: str, begun: str, done: str, complaint: str) -> None:

@@ -33,6 +33,7 @@ from plexsync.rules.drift import kept_fields
 from plexsync.rules.values import Value
 
 LONGEST = 60
+NO_MOMENT = "what was edited in Plex is of no run and no moment: say numbers, a library, or all"
 
 
 class DecideScenes(Action):
@@ -42,6 +43,7 @@ class DecideScenes(Action):
     kinds = ("scene",)
     bar = "deciding"
     heads = ("field", "what", "Plex has", "Stash says", "why")
+    unfit: Mapping[str, str] = {"since": NO_MOMENT, "run": NO_MOMENT}
 
     def __init__(self, verb: Verb, question: str) -> None:
         super().__init__(question)
@@ -56,8 +58,6 @@ class DecideScenes(Action):
         """The named scenes, or all that are listed."""
         if unknown := [name for name in selection.fields if not is_field(name)]:
             raise Unfit(f"there is no field {safe(unknown[0], LONGEST)}: plexsync drift --json has their names")
-        if selection.since is not None or selection.run is not None:
-            raise Unfit("what was edited in Plex is of no run and no moment: name scenes, a library, or all")
         if selection.ids:
             return list(dict.fromkeys(selection.ids))
         with parts.store.reading() as db:
@@ -124,6 +124,7 @@ class DecideCollections(Action):
     kinds = ("collection",)
     bar = "deciding"
     heads = ("part", "what", "Plex has", "Stash says", "why")
+    unfit: Mapping[str, str] = {"since": NO_MOMENT, "run": NO_MOMENT}
 
     def __init__(self, verb: Verb, question: str) -> None:
         super().__init__(question)
@@ -133,8 +134,6 @@ class DecideCollections(Action):
     def choose(self, parts: Parts, selection: Selection) -> list[int]:
         """The named collections, or those that may have such a part."""
         _parts(selection)
-        if selection.since is not None or selection.run is not None:
-            raise Unfit("what was edited in Plex is of no run and no moment: name collections, or all")
         if selection.ids:
             return list(dict.fromkeys(selection.ids))
         return [row.id for row in every(parts.store, self._may_concern, selection.library)]

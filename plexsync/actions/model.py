@@ -47,6 +47,11 @@ class SubjectKind(StrEnum):
         return self.value if self in (SubjectKind.COLLECTIONS, SubjectKind.IMPORTS) else SubjectKind.SCENES.value
 
 
+# Answers to selectors that have no sense.
+NO_LIBRARY = "a library selects collections, and scenes of which something was edited in Plex: say numbers, or all"
+NO_FIELDS = "fields and parts are selected for keep, take and unkeep alone: anything else is about the whole"
+
+
 class Unfit(Exception):
     """The action has no sense here; the message is one line that says why."""
 
@@ -141,6 +146,7 @@ class Action(ABC):
 
     `kinds` are those of its jobs, `asks_stash` whether Stash is asked before they are marked. `always_asks`: also for one
     subject. `heads` name the columns of its preview; with `in_one_table` the rows of all subjects form one table.
+    `unfit`: the selectors that have no sense for it, each with the answer.
     """
 
     verb: Verb
@@ -153,6 +159,7 @@ class Action(ABC):
     working = "working"
     heads: Sequence[str] = ("field", "what", "Plex has", "would be", "why")
     in_one_table = False
+    unfit: Mapping[str, str] = {"library": NO_LIBRARY, "fields": NO_FIELDS}
 
     def __init__(self, question: str, begun: str = "", done: str = "") -> None:
         self._question = question
@@ -163,9 +170,16 @@ class Action(ABC):
         """Why it can't be done with these settings, or ''."""
         return ""
 
+    def select(self, parts: Parts, selection: Selection) -> list[int]:
+        """The numbers of the subjects that are selected. Raises Unfit for a selection that has no sense."""
+        for selector, answer in self.unfit.items():
+            if getattr(selection, selector) not in (None, "", ()):
+                raise Unfit(answer)
+        return self.choose(parts, selection)
+
     @abstractmethod
     def choose(self, parts: Parts, selection: Selection) -> list[int]:
-        """The numbers of the subjects that are selected. Raises Unfit for a selection that has no sense."""
+        """The same of a selection whose selectors all have sense. Raises Unfit for one that names what does not exist."""
 
     def question(self, asked: ActionRequest) -> str:
         """What is asked before it is done."""

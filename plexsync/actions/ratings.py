@@ -1,7 +1,7 @@
 """Undo of ratings that PlexSync wrote while they go both ways."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from plexsync.actions.model import (
     Action,
@@ -55,6 +55,7 @@ class UndoRatings(Action):
     kinds = BOTH
     bar = "queueing"
     in_one_table = True
+    unfit: Mapping[str, str] = {**Action.unfit, "run": "ratings have no runs: say since when, or all"}
     heads = ("scene", "where", "PlexSync wrote", "would be", "why")
 
     def refusal(self, parts: Parts) -> str:
@@ -63,8 +64,6 @@ class UndoRatings(Action):
 
     def choose(self, parts: Parts, selection: Selection) -> list[int]:
         """The scenes with a rating that PlexSync wrote."""
-        if selection.run is not None:
-            raise Unfit("ratings have no runs: say since when, or all")
         written = written_scenes(parts.store, selection.since or 0)
         if not selection.ids:
             return written

@@ -13,7 +13,6 @@ from plexsync.actions.model import (
     Selection,
     SubjectKind,
     SubjectPreview,
-    Unfit,
     Verb,
     of_scenes,
     rest_words,
@@ -32,6 +31,7 @@ from plexsync.rules.plays import PlayState, RememberedPlay
 
 OFF = 'watch_back is off, so no play would be sent: set watch_back = "plays" first'
 NO_RUNS = "plays and resume points have no runs: say since when, or all"
+NO_MOMENT = "a resume point has no moment of its own: name its scene, or say all"
 SHOWN = 10
 
 
@@ -67,6 +67,7 @@ class WatchAction(Action):
         super().__init__(question, begun, done)
         self.verb = verb
         self.subject = SubjectKind.RESUME if only_resume else SubjectKind.PLAYS
+        self.unfit = {**Action.unfit, "run": NO_RUNS, **({"since": NO_MOMENT} if only_resume else {})}
         self.always_asks = always_asks
         self._wish = wish
         self._is_open = is_open
@@ -82,10 +83,6 @@ class WatchAction(Action):
         return sorted(self._wished(parts, selection))
 
     def _wished(self, parts: Parts, selection: Selection) -> dict[int, Wished]:
-        if selection.run is not None:
-            raise Unfit(NO_RUNS)
-        if self._only_resume and selection.since is not None:
-            raise Unfit("a resume point has no moment of its own: name its scene, or say all")
         scenes = list(dict.fromkeys(selection.ids)) or None
         chosen = wished_plays(parts.store, self._wish, scenes=scenes, since=selection.since or 0)
         if not self._only_resume:

@@ -12,6 +12,7 @@ from plexsync.engine.clock import SystemClock
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.notify.apprise_sender import AppriseMessenger
 from plexsync.notify.command import CommandMessenger
+from plexsync.plex.account import LINK as LINK
 from plexsync.plex.account import Account as Account
 from plexsync.plex.account import OwnServer as OwnServer
 from plexsync.plex.account import SignIn as SignIn

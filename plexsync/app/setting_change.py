@@ -1,23 +1,31 @@
 """Changing settings in plexsync.toml: a value is checked with the program's own rules, tried at its server, and written.
 
-The terminal and the dashboard use the same steps.
+The set-up, the terminal and the dashboard use the same steps.
 """
 
 import ipaddress
-from collections.abc import Callable, Mapping
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from plexsync.app.clients import plex_at, stash_at
 from plexsync.app.settings import SettingSources
+from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import Unusable
+from plexsync.rules.records import Section
 from plexsync.rules.text import fold
 from validation import values
-from validation.config import PlexSyncConfig
-from validation.sources import STAND_INS, ConfigError, Loaded, load
+from validation.config import PlexSyncConfig, describe
+from validation.plex_entries import entry_wins
+from validation.sources import ENTRY, ENVIRONMENT, NAMED_FILE, STAND_INS, ConfigError, Loaded, load
 from validation.template import new_file
 from validation.values import join_names, split_names
 from validation.writing import UnclearFile, changed, save
 
+PLEX_PORT, STASH_PORT = 32400, 9999
 # Seconds that a server gets to answer.
 PATIENCE = 8.0
 # A value is tried at its server before it is written.
@@ -28,6 +36,11 @@ WITH_SEMICOLONS = ("path_map", "scope", "collection_name", "collection_sort")
 ASIDE = " on the command line "
 
 Hide = Callable[[Loaded], None]
+
+
+def config_of(settings: Mapping[str, object]) -> PlexSyncConfig:
+    """Settings with these values and no other source, with stand-ins for missing required ones. Raises ConfigError."""
+    return load(environ={}, toml_path=None, overrides={**STAND_INS, **settings}).config
 
 
 def checked(where: SettingSources, texts: Mapping[str, str], *, hide: Hide) -> PlexSyncConfig:
@@ -58,25 +71,61 @@ def problems(where: SettingSources, texts: Mapping[str, str] | None = None, *, h
     return []
 
 
-def write_into(file: Path, settings: Mapping[str, object]) -> None:
-    """Change settings in the file, and nothing else in it; None removes one. Raises ConfigError, and changes nothing."""
-    text = _text_of(file)
+@dataclass(frozen=True)
+class FileChange:
+    """A change of the settings file that is not written yet: the text before (None: no file), and the new one."""
+
+    file: Path
+    before: str | None = field(repr=False)
+    text: str = field(repr=False)
+
+    def copy_name(self) -> Path | None:
+        """Where to keep the file as it is now; None if nothing in it would change."""
+        if self.before in (None, self.text):
+            return None
+        real, moment = Path(os.path.realpath(self.file)), datetime.fromtimestamp(SystemClock().now() / 1000, UTC)
+        return real.with_name(f"{real.name}.{moment:%Y%m%dT%H%M%SZ}.bak")
+
+    def write(self, *, kept: Path | None = None) -> None:
+        """Replace the file, and first save the old one as `kept`. Raises ConfigError, and changes nothing."""
+        try:
+            save(self.file, self.text, kept=kept)
+        except OSError as error:
+            raise ConfigError([f"{self.file} can't be written: {error.strerror}"]) from None
+
+
+def change_of(file: Path, settings: Mapping[str, object]) -> FileChange:
+    """Change settings in the text of the file, and nothing else in it; None removes one. Raises ConfigError."""
     try:
-        save(file, changed(text or "", settings) if text is not None else new_file(settings))
+        # An unreadable folder is reported when the file is saved.
+        before = file.read_text(encoding="utf-8-sig") if os.path.exists(file) else None  # noqa: PTH110
+        return FileChange(file, before, new_file(settings) if before is None else changed(before, settings))
     except UnclearFile as error:
-        raise ConfigError([f"{file.name}: {error}; change it by hand"]) from None
-    except OSError as error:
-        raise ConfigError([f"{file} can't be written: {error.strerror}"]) from None
-
-
-def _text_of(file: Path) -> str | None:
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{file} can't be changed: {error}; change it by hand, or move it away"]) from None
+    except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError([f"{file} can't be read: {reason}"]) from None
+
+
+def write_into(file: Path, settings: Mapping[str, object]) -> None:
+    """Change these settings in the file; None removes one. Raises ConfigError, and changes nothing."""
+    change_of(file, settings).write()
+
+
+def overriding(here: Loaded, names: Iterable[str]) -> dict[str, str]:
+    """The variables of the environment that win over these settings of a file, by the names of the settings."""
+    ends = {ENVIRONMENT: "", NAMED_FILE: "_FILE"}
+    variables = {setting.name: setting.variable for setting in describe() if setting.name in names}
+    return {name: f"{variables[name]}{ends[here.origin[name]]}" for name in variables if here.origin[name] in ends}
+
+
+def check_written_counts(here: Loaded, names: Iterable[str], lost: str) -> None:
+    """Raise ConfigError if an entry or the environment would win over what is written; `lost` says so of a variable."""
+    for name in names:
+        if here.origin[name] == ENTRY:
+            raise ConfigError([entry_wins(here.plex, name)])
+    for variable in overriding(here, names).values():
+        raise ConfigError([f"{variable} is set in the environment {lost}"])
 
 
 def in_the_file(config: PlexSyncConfig, name: str) -> object:
@@ -85,17 +134,16 @@ def in_the_file(config: PlexSyncConfig, name: str) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def typed_form(config: PlexSyncConfig, name: str) -> str | None:
+def typed_form(name: str, value: object) -> str | None:
     """The value as you would type it; None if only a list in plexsync.toml can say it."""
-    value = getattr(config, name)
     text = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
-    if isinstance(value, tuple):
+    if isinstance(value, list | tuple):
         text = "; ".join(value) if name in WITH_SEMICOLONS else str(join_names(value))
     try:
-        same = load(environ={}, toml_path=None, overrides={**STAND_INS, name: text}).config
+        read, meant = (getattr(config_of({name: form}), name) for form in (text, value))
     except ConfigError:
         return None
-    return text if getattr(same, name) == value else None
+    return text if read == meant else None
 
 
 def unguarded(config: PlexSyncConfig) -> str:
@@ -115,17 +163,88 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class FoundPlex:
+    """A Plex server that answers and accepts the token. `libraries` are the chosen names, none for all."""
+
+    url: str
+    token: str = field(repr=False)
+    name: str
+    version: str
+    sections: tuple[Section, ...] = ()
+    libraries: tuple[str, ...] = ()
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The libraries to use."""
+        return self.libraries or tuple(section.title for section in self.sections)
+
+
+@dataclass(frozen=True)
+class FoundStash:
+    """A Stash server that answers and accepts the key; `key` is '' if it needs none."""
+
+    url: str
+    key: str = field(repr=False)
+    version: str
+
+
+def why_not(name: str, value: object) -> str:
+    """Why a setting can't have this value, in words that follow "it"; '' if it can."""
+    try:
+        config_of({name: value})
+    except ConfigError as error:
+        return error.lines[0].partition(ASIDE)[2] or error.lines[0]
+    return ""
+
+
+def like_a_secret(text: str) -> str:
+    """What is wrong with a text that looks like a token or a key, where an address is asked for; '' for all others."""
+    # A token of Plex has 20 letters of both cases, which no host name without a dot has; a key is three parts in base64.
+    is_mixed = text not in (text.lower(), text.upper())
+    if is_mixed and re.fullmatch(r"[\w-]{20,}|eyJ[\w-]+\.[\w.-]+", text):
+        return "looks like a token or a key, and an address is needed here, such as 192.168.1.10"
+    return ""
+
+
+def address(text: str, port: int) -> str:
+    """Complete a typed address: without a scheme it is plain HTTP, with the default port if none is given."""
+    if not text or "://" in text or like_a_secret(text):
+        return text
+    host = text.rstrip("/")
+    return f"http://{host}" if host.rpartition(":")[2].isdigit() else f"http://{host}:{port}"
+
+
+def reach_plex(url: str, token: str, ca_file: str = "", *, patience: float = PATIENCE) -> FoundPlex:
+    """The server at an address; raises NeighbourError, and Unusable for an invalid address or token."""
+    _check_valid(plex_url=url, plex_token=token)
+    with plex_at(url, token, ca_file=ca_file, patience=patience) as plex:
+        name, version = plex.identity()
+        return FoundPlex(url, token, name, version, tuple(plex.sections()))
+
+
+def reach_stash(url: str, key: str, ca_file: str = "", *, patience: float = PATIENCE) -> FoundStash:
+    """The server at an address; raises NeighbourError, and Unusable for an invalid address."""
+    _check_valid(stash_url=url)
+    with stash_at(url, key, ca_file=ca_file, patience=patience) as stash:
+        stash.probe()
+        return FoundStash(url, key, stash.version())
+
+
+def _check_valid(**settings: str) -> None:
+    for name, value in settings.items():
+        if problem := why_not(name, value):
+            raise Unusable(f"{name} {problem}")
+
+
 def try_connection(config: PlexSyncConfig, texts: Mapping[str, str]) -> None:
     """Try the server of these settings with them; raises NeighbourError, and Unusable if they can't be used there."""
     given = {name: texts.get(name, getattr(config, name)) for name in TRIED}
     ca_file = config.tls_ca_file
     if any(name.startswith("stash_") for name in texts):
-        with stash_at(given["stash_url"], given["stash_api_key"], ca_file=ca_file, patience=PATIENCE) as stash:
-            stash.probe()
+        reach_stash(given["stash_url"], given["stash_api_key"], ca_file)
     if any(name.startswith("plex_") for name in texts):
-        with plex_at(given["plex_url"], given["plex_token"], ca_file=ca_file, patience=PATIENCE) as plex:
-            plex.identity()
-            titles = [section.title for section in plex.sections()]
+        titles = reach_plex(given["plex_url"], given["plex_token"], ca_file).titles
         wanted = {fold(title) for title in split_names(texts.get("plex_libraries", ""))}
         if wanted - {fold(title) for title in titles}:
             raise Unusable(f"Plex has these movie libraries: {', '.join(titles)}")

@@ -293,16 +293,6 @@ def keep_valid(
             return
 
 
-def theirs(settings_file: str) -> Path | None:
-    """Return the folder that the hook writes to if Stash's settings file may be on this machine; otherwise None."""
-    return place.theirs(settings_file)
-
-
-def events_in(folder: Path) -> str:
-    """Describe what a hook has left in a folder; '' for nothing. Raises OSError."""
-    return place.events_in(folder)
-
-
 def keep_for_status(store: Database, where: status_settings.Sources, loaded: Loaded) -> None:
     """Store what `status` needs, unless a warning has to be repeated. Ignores a database that can't be written."""
     content = where.content()

@@ -90,12 +90,13 @@ def action_command(
     ) -> int:
         chosen, wanted = SubjectKind(of or subject), SelectionOptions(**options)
         choices = (wanted.names, wanted.every, wanted.since is not None, wanted.run is not None, runs)
-        if sum(map(bool, choices)) != 1:
-            raise click.UsageError(WHICH[chosen])
         with fitting():
+            action = action_of(verb, chosen)
+            if sum(map(bool, choices)) != 1:
+                raise click.UsageError(WHICH[chosen])
             if runs:
                 return list_runs(call, chosen)
-            return acted(call, action_of(verb, chosen), wanted, dry_run=dry_run, yes=yes, wait=wait)
+            return acted(call, action, wanted, dry_run=dry_run, yes=yes, wait=wait)
 
     body.__doc__ = text
     wrapped: Body = body
@@ -172,7 +173,7 @@ def _act(call: Call, action: Action, wanted: SelectionOptions, *, dry_run: bool,
             selection = wanted.selection(parts, action.subject)
             if asks:
                 start.ask(parts, *(READS if dry_run else (READ_STASH,)))
-            ids = action.choose(parts, selection)
+            ids = action.select(parts, selection)
             asked = ActionRequest(parts, ids, selection)
             if dry_run:
                 return _show(call, start, action, asked)

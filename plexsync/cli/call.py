@@ -8,7 +8,7 @@ imported here, so that listing the commands stays fast.
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ FINE, FAILED, WRONG, NEWER, INTERRUPTED = 0, 1, 2, 3, 130
 
 @dataclass
 class Call:
-    """The shared options of this call. `secrets` is filled once the settings were read."""
+    """The shared options of this call. `secrets` is filled once the settings were read, and `on_secret` is told so."""
 
     config_file: Path | None = None
     data_dir: str | None = None
@@ -32,6 +32,14 @@ class Call:
     verbose: bool = False
     json: bool = False
     secrets: tuple[str, ...] = ()
+    on_secret: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+
+    def hide(self, *secrets: str) -> None:
+        """Redact these in everything that this call still says."""
+        before = self.secrets
+        self.secrets = tuple(dict.fromkeys((*before, *filter(None, secrets))))
+        if self.secrets != before:
+            self.on_secret()
 
     @property
     def sources(self) -> "Sources":

@@ -11,25 +11,31 @@ from plexsync.app.status_settings import Sources
 from plexsync.cli.call import Call
 from plexsync.rules.errors import NeighbourError
 from plexsync.store.address import StoreAddress
-from validation.sources import STAND_INS, ConfigError, Loaded, default_toml, load, load_here
+from validation.sources import STAND_INS, ConfigError, Loaded, load, load_here
 
 
 def toml_of(call: Call) -> Path:
     """The file with the settings of this call."""
-    return call.config_file or default_toml(os.environ)
+    return Path(call.sources.file)
 
 
-def sources(call: Call) -> SettingSources:
-    """The sources of this machine's settings; a file that was not named explicitly may be missing."""
-    data_dir = str(Path(call.data_dir).absolute()) if call.data_dir else None
-    named = call.config_file is not None or bool(os.environ.get("PLEXSYNC_CONFIG"))
+def sources(call: Call, *, new_file: bool = False) -> SettingSources:
+    """The sources of this machine's settings; a `new_file`, or one that was not named explicitly, may be missing."""
+    own = call.sources
     return {
-        "environ": os.environ,
-        "toml_path": toml_of(call),
-        "overrides": {"data_dir": data_dir},
-        "may_be_missing": not named,
+        "environ": own.environ,
+        "toml_path": Path(own.file),
+        "overrides": {"data_dir": str(Path(own.data_dir).absolute()) if own.data_dir else None},
+        "may_be_missing": new_file or not own.named,
         "plex": call.chosen_plex,
     }
+
+
+def here_of(call: Call, *, new_file: bool = False) -> Loaded:
+    """The settings of this machine alone, with stand-ins for missing required ones. Raises ConfigError."""
+    loaded = load_here(**sources(call, new_file=new_file))
+    hide(call, loaded)
+    return loaded
 
 
 def settings(call: Call, need: SettingsNeed) -> Settings:
@@ -39,8 +45,7 @@ def settings(call: Call, need: SettingsNeed) -> Settings:
 
 def hide(call: Call, loaded: Loaded) -> None:
     """Redact the secrets of these settings until the call ends."""
-    fresh = (secret for secret in loaded.config.secrets if secret not in STAND_INS.values())
-    call.secrets = tuple(dict.fromkeys((*call.secrets, *fresh)))
+    call.hide(*(secret for secret in loaded.config.secrets if secret not in STAND_INS.values()))
 
 
 def check_saved(saved: Mapping[str, object] | None, where: Sources, content: bytes, folder: str | None) -> list[str]:

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from plexsync.cli.call import Call
-from plexsync.cli.settings import hide, sources
-from validation.sources import ConfigError, load_here
+from plexsync.cli.settings import here_of
+from validation.sources import ConfigError
 
 
 def calls_of_all(call: Call) -> list[tuple[str, Call]]:
@@ -12,10 +12,9 @@ def calls_of_all(call: Call) -> list[tuple[str, Call]]:
     if call.chosen_plex:
         return []
     try:
-        here = load_here(**sources(call))
+        here = here_of(call)
     except ConfigError:
         # The command reports it.
         return []
-    hide(call, here)
     names = here.servers if len(here.servers) > 1 else ()
     return [(name, replace(call, plex=name)) for name in names]

@@ -85,7 +85,8 @@ def logged(call: Call, *, level: str) -> Iterator[tuple[Console, RedactingFilter
     """The log of this call; `level` is the usual one."""
     level_now = level_of(os.environ, verbose=call.verbose, usual=level)
     console = margin(draws=not call.json)
-    with logging_to(console, level_now, Redactor(())) as hiding:
+    with logging_to(console, level_now, Redactor(call.secrets)) as hiding:
+        call.on_secret = lambda: hiding.use(Redactor(call.secrets))
         yield console, hiding
 
 
@@ -105,10 +106,9 @@ def say_which(call: Call, current: Settings) -> None:
 @contextmanager
 def begun(call: Call, *, need: SettingsNeed = SettingsNeed.DATABASE, level: str = "error") -> Iterator[Begun]:
     """Settings, folder and log of this call; `level` is the usual level of its log."""
-    with logged(call, level=level) as (console, hiding):
+    with logged(call, level=level) as (console, _):
         current = settings(call, need)
         say_which(call, current)
-        hiding.use(Redactor(call.secrets))
         warn(current)
         yield Begun(current, console, call.sources)
 

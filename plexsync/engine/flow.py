@@ -79,16 +79,13 @@ class Errand:
     tickets: Mapping[Neighbour, Ticket] = field(default_factory=dict)
 
     def prolong(self, tx: Writer, until: int) -> None:
-        """See `Journal`."""
-        raise NotImplementedError
+        """See `Journal`: nothing, if a journal of its flow saves many errands together."""
 
     def withdraw(self, tx: Writer) -> None:
-        """See `Journal`."""
-        raise NotImplementedError
+        """See `Journal`: nothing, if a journal of its flow saves many errands together."""
 
     def close(self, tx: Writer, *, now: int, until: int) -> None:
-        """See `Journal`."""
-        raise NotImplementedError
+        """See `Journal`: nothing, if a journal of its flow saves many errands together."""
 
 
 class Outdated(Exception):

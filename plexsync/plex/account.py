@@ -51,18 +51,9 @@ class SignIn:
             raise Unavailable(Neighbour.PLEX, "plex.tv answered without a PIN")
 
     def asked(self) -> bool:
-        """As `confirmed`, but raises Unavailable if plex.tv does not answer, and Barred for a PIN that expired."""
+        """Ask plex.tv once whether the PIN was confirmed; raises Unavailable, and Barred for a PIN that expired."""
         with _told(gone="the PIN was not confirmed in time"):
             return bool(self._login._checkLogin())
-
-    def confirmed(self) -> bool:
-        """Ask plex.tv once whether the PIN was confirmed."""
-        return bool(self._login.checkLogin())
-
-    @property
-    def over(self) -> bool:
-        """Whether this PIN can't be confirmed any more: it expired, or plex.tv went down."""
-        return bool(self._login.expired)
 
     def account(self) -> "Account":
         """The account that confirmed the PIN."""

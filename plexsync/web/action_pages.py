@@ -110,11 +110,11 @@ def carry_out(ask: Ask, action: Action, selection: Selection) -> ActionResult:
         raise Wrong(refusal)
     try:
         if not action.asks_stash:
-            result = action.carry_out(ActionRequest(parts, action.choose(parts, selection), selection))
+            result = action.carry_out(ActionRequest(parts, action.select(parts, selection), selection))
         else:
             with ask.desk.looking(at_once=True) as parts:
                 ends = parts.clock.monotonic() + LONG
-                ids = action.choose(parts, selection)
+                ids = action.select(parts, selection)
                 asked = ActionRequest(parts, ids, selection, stopping=lambda: parts.clock.monotonic() > ends)
                 result = action.carry_out(asked)
     except Unfit as error:
@@ -187,7 +187,7 @@ def confirm(ask: Ask) -> Response:
     count, question, away = 0, "", chosen.refusal(ask.desk.parts)
     try:
         with ask.desk.looking() as parts:
-            ids = [] if away else chosen.choose(parts, selection)
+            ids = [] if away else chosen.select(parts, selection)
             count, question = len(ids), chosen.question(ActionRequest(parts, ids, selection))
             if ids:
                 shown = list(islice(chosen.preview(ActionRequest(parts, ids[:SHOWN], selection)), SHOWN))

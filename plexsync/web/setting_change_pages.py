@@ -68,7 +68,7 @@ def _shown(ask: Ask, name: str, problem: str = "", *, failed: str = "", typed: s
     """The form, with what is wrong with the typed value, or why its server did not take it."""
     config, origins = ask.desk.parts.config, ask.desk.origins
     fact = next(fact for fact in setting_facts(config, origins.by_name) if fact["name"] == name)
-    text = None if name in SECRETS else typed_form(config, name)
+    text = None if name in SECRETS else typed_form(name, getattr(config, name))
     fixed = why_read_only(name, origins.by_name.get(name, DEFAULT))
     if not fixed and text is None and name not in SECRETS:
         fixed = "Only a list in plexsync.toml can say its value: plexsync config edit."

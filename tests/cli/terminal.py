@@ -29,10 +29,8 @@ if "PLEX_TV" in os.environ:
         setattr(owner, name, getattr(owner, name).replace("https://plex.tv", os.environ["PLEX_TV"]))
 if "init" in sys.argv:
     # A busy machine is no server that does not answer.
-    from plexsync.cli.setup import plex_choice
-    from plexsync.cli.terminal import discovery, plex_discovery, stash_discovery
-    for module in (discovery, plex_choice, plex_discovery, stash_discovery):
-        module.GUESSING = 30.0
+    from plexsync.cli.setup import steps
+    steps.GUESSING = 30.0
 from plexsync.cli.main import main
 main(sys.argv[1:])
 """

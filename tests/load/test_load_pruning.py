@@ -32,8 +32,8 @@ BARE = "update one set n = n + 1"
 
 DEAD = """
 with recursive n (i) as (select 1 union all select i + 1 from n where i < :rows)
-insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, cls, error)
-select 'scene', i, iif(i % 10, 'dead', 'gone'), i % 2, 1, 0, :since - i * 7919 % :rows, 0, 'refused', :error from n
+insert into job (kind, id, state, lane, wanted_rev, settled_rev, due, since, stirred, cls, error)
+select 'scene', i, iif(i % 10, 'dead', 'gone'), i % 2, 1, 1, 0, :since - i * 7919 % :rows, 0, 'refused', :error from n
 """
 ATTEMPTS = """
 with recursive n (i) as (select 0 union all select i + 1 from n where i < :rows * :each - 1)

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from rich.console import Console
 from rich.pretty import pretty_repr
 
+from plexsync.app.setting_change import FileChange, FoundPlex, FoundStash
 from plexsync.app.settings import DataFolder, Settings, StashAnswer
-from plexsync.cli.commands.init import SetupPlan, Writing
-from plexsync.cli.terminal.discovery import Discovery, FoundPaths, FoundPlex, FoundStash, Given
+from plexsync.cli.call import Call
+from plexsync.cli.commands.init import Findings
+from plexsync.cli.setup.finder import Finder, Given
+from plexsync.cli.terminal.prompts import Person
 from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import NeighbourError, Unusable
 from plexsync.simulator.http import Fault
@@ -46,13 +50,13 @@ def test_no_text_of_the_settings_holds_a_secret() -> None:
 def test_what_settings_came_from_and_what_they_become_shows_no_secret() -> None:
     loaded = load(environ={}, toml_path=None, overrides=GIVEN)
     place, plex = DataFolder(Path("/data"), "why"), FoundPlex("http://plex:32400", TOKEN, "NAS", "1.43", ())
-    found = Discovery(plex, FoundStash("http://stash:9999", KEY, "0.28"), FoundPaths())
+    finder = Finder(Person(Call(), Console(), present=False), Given(plex_token=TOKEN, stash_api_key=KEY), loaded)
     holders = [
         Settings(loaded, place, GIVEN),
         StashAnswer(GIVEN, place),
-        Given(plex_token=TOKEN, stash_api_key=KEY),
-        SetupPlan(found, GIVEN, ()),
-        Writing(Path("p.toml"), f'plex_token = "{TOKEN}"', f'stash_api_key = "{KEY}"', None),
+        finder.options,
+        Findings(finder, plex, FoundStash("http://stash:9999", KEY, "0.28")),
+        FileChange(Path("p.toml"), f'plex_token = "{TOKEN}"', f'stash_api_key = "{KEY}"'),
         imported(GIVEN),
         kept.read(kept.written(GIVEN)),
     ]

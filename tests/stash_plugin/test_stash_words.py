@@ -17,7 +17,7 @@ pytestmark = pytest.mark.xdist_group("sources")
 ELSEWHERE = re.compile(
     r"web/|simulator/|stash_plugin/stash_words|reports/(attention|imports|collections)|rules/collection_status|cli/checks/collections|cli/(main|entry)\.py|cli/commands/(demo|init|adopt|top|probe|"
     r"completion|bind|ignore|undo|plays|plays_status|plays_sync|plays_wishes|ratings|collections\w*|history|backup|outages|config|log|report|notify|help|verify|drift|import_)\.py|"
-    r"cli/terminal/(completion|top_screen|.*discovery)|cli/daemon/(dash|greet)"
+    r"cli/setup/finder|cli/terminal/(completion|top_screen)|cli/daemon/(dash|greet)"
 )
 NAMES = "|".join(COMMANDS)
 COMMAND = re.compile(rf"\bplexsync ({NAMES})\b|\bdlq retry\b|\bexplain (shows|lists)| --[a-z]")

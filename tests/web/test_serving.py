@@ -14,12 +14,12 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from plexsync.engine.lasting import ended_threads
 
 from plexsync.cli.daemon import dashboard_process
 from plexsync.cli.daemon.dashboard_process import Dashboard, DashboardEntry
 from plexsync.extras import advice
 from plexsync.simulator.http import Fault
+from plexsync.store.lasting import ended_threads
 from tests.journey.world import World, until
 from tests.patience import HANG
 from validation.config import PlexSyncConfig

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from plexsync.app.clients import is_at, plex_by_address
 from plexsync.app.parts import Parts
-from plexsync.app.settings import PLUGIN, WAKE_UP, events_in, theirs
+from plexsync.app.settings import PLUGIN, WAKE_UP
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.cli.checks.libraries import library_words, other_videos_check
 from plexsync.engine.tickets import READ, Gate
@@ -18,6 +18,7 @@ from plexsync.rules.choices import hold_remedy
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError
 from plexsync.rules.records import Plugin
 from plexsync.rules.text import fold
+from plexsync.store.place import events_in, theirs
 
 LEAST_STASH, LEAST_PLEX = (0, 28), (1, 41, 9)
 # The clock difference in milliseconds above which a check warns.

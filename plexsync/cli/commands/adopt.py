@@ -8,7 +8,7 @@ import click
 
 from plexsync.app.settings import settings_in_stash
 from plexsync.cli.call import FINE, Call, command
-from plexsync.cli.settings import hide, sources
+from plexsync.cli.settings import here_of
 from plexsync.cli.start import logged
 from plexsync.cli.terminal.screen import paper
 from plexsync.reports.format import safe
@@ -16,7 +16,7 @@ from plexsync.rules.errors import NeighbourError
 from validation.config import SECRETS
 from validation.imported import STASH2PLEX, imported
 from validation.redact import MASK
-from validation.sources import STAND_INS, ConfigError, load, load_here
+from validation.sources import STAND_INS, ConfigError, load
 from validation.writing import HEAD, changed, save
 
 LONGEST = 10_000  # the longest setting to show, in characters
@@ -38,8 +38,7 @@ def adopt(call: Call, file: Path | None) -> int:
       plexsync adopt plexsync.toml
     """
     with logged(call, level="error"):
-        here = load_here(**sources(call))
-        hide(call, here)
+        here = here_of(call)
         try:
             stash2plex = settings_in_stash(here.config, STASH2PLEX)
         except NeighbourError as error:

@@ -13,7 +13,7 @@ from plexsync.app.fingerprints import prints_of_settings
 from plexsync.app.setting_change import checked, in_the_file, problems, unguarded, write_into
 from plexsync.app.settings import NotSetUp
 from plexsync.cli.call import FINE, WRONG, Call, Sharing, family
-from plexsync.cli.settings import hide, sources, toml_of
+from plexsync.cli.settings import here_of, hide, sources, toml_of
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.reports.format import safe
@@ -22,7 +22,7 @@ from plexsync.reports.shapes.status import SettingFacts
 from plexsync.rules.setting_question import FEW
 from validation.config import SECRETS, describe
 from validation.redact import MASK
-from validation.sources import STAND_INS, TOML, ConfigError, load_here
+from validation.sources import STAND_INS, TOML, ConfigError
 from validation.template import new_file
 from validation.writing import save
 
@@ -175,7 +175,7 @@ def _facts(call: Call) -> list[SettingFacts]:
     except NotSetUp:
         raise
     except ConfigError as error:
-        loaded = load_here(**sources(call))
+        loaded = here_of(call)
         for line in error.lines:
             click.echo(f"plexsync: warning: {line}", err=True)
         unset_ones = {name for name, value in STAND_INS.items() if getattr(loaded.config, name) == value}
@@ -214,7 +214,7 @@ def _told(call: Call, name: str, done: str) -> int:
     """Say what was done, what wins over it, and what is still wrong with the settings; returns the exit code."""
     file = toml_of(call)
     wrong = _problems(call)
-    here = None if wrong else load_here(**sources(call))
+    here = None if wrong else here_of(call)
     origin = here.origin[name] if here else ""
     winner = f"; the value from the {origin} wins over it" if origin not in ("", TOML, "default", "Stash") else ""
     decides = here is not None and name in json.loads(prints_of_settings(here.config))

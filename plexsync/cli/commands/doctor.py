@@ -55,7 +55,7 @@ def _all_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
     servers = []
     for name, own_call in calls:
         servers.append((name, *examined(own_call)))
-        call.secrets = tuple(dict.fromkeys((*call.secrets, *own_call.secrets)))
+        call.hide(*own_call.secrets)
     worst = sorted(servers, key=lambda server: badness(server[1]), reverse=True)
 
     def tell() -> None:

@@ -22,7 +22,6 @@ from plexsync.reports.format import many, safe
 from plexsync.reports.shapes.fixes import FixEntry, FixGroup, FixReport, FixStep
 from plexsync.reports.status import facts
 from plexsync.rules.errors import NeighbourError
-from validation.redact import Redactor
 from validation.sources import ConfigError
 
 # How many problems of each cause are listed, and read at once while you walk through them.
@@ -92,7 +91,7 @@ class Walk:
 
     def through(self, start: Begun, parts: Parts) -> None:
         """Show one problem after the other until all were shown, you quit, or a setting was changed."""
-        person = Person(start.console, present=True, hiding=lambda text: Redactor(self.call.secrets).redact(text))
+        person = Person(self.call, start.console, present=True)
         headed = ""
         for group, entry in self._problems(start, parts):
             self.shown.add(entry["key"])
@@ -182,16 +181,12 @@ class Walk:
 
     def _set(self, start: Begun, person: Person, step: FixStep) -> bool:
         """Change a setting, or sign in; False if nothing was changed."""
-
-        def hidden(*secrets: str) -> None:
-            self.call.secrets = tuple(dict.fromkeys((*self.call.secrets, *filter(None, secrets))))
-
         loaded = start.settings.loaded
         try:
             if step["action"] == SIGN_IN:
-                done = one_setting.signed_in(self.call, person, loaded, hidden)
+                done = one_setting.sign_in(person, loaded)
             else:
-                done = one_setting.change(self.call, person, loaded, step["target"], hidden)
+                done = one_setting.change(person, loaded, step["target"])
         except ConfigError as error:
             done = ""
             person.tell(f"  {error.lines[0]}", style="yellow")

@@ -12,11 +12,11 @@ import click
 from plexsync.app.settings import known_place
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.logs import LEVELS, LOG_FILE, OLDER_LOGS
-from plexsync.cli.settings import hide, sources
+from plexsync.cli.settings import here_of
 from plexsync.reports.format import safe
 from plexsync.rules.errors import Unusable
 from validation.redact import Redactor
-from validation.sources import ConfigError, default_data_dir, load_here
+from validation.sources import ConfigError, default_data_dir
 
 # Seconds between two looks at the file, and the longest line in characters.
 PACE = 0.25
@@ -60,10 +60,9 @@ def log(call: Call, lines: int, follow: bool, level: str) -> int:
 def folder_of(call: Call) -> Path:
     """The folder of the database, also when the settings are wrong. Raises Unusable if nothing names it."""
     try:
-        loaded = load_here(**sources(call))
+        loaded = here_of(call)
     except ConfigError:
         return Path(call.data_dir).absolute() if call.data_dir else default_data_dir(os.environ)
-    hide(call, loaded)
     place = known_place(loaded, os.environ)
     if place is None:
         raise Unusable("no folder of a database is known on this machine: --data-dir names one")

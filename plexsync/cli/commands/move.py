@@ -40,7 +40,7 @@ def move(call: Call, place: str | None, file: Path | None, schema: str | None) -
       plexsync move --to sqlite
     """
     url = _target(place, file)
-    call.secrets = (*call.secrets, *secret_parts(url))
+    call.hide(*secret_parts(url))
     with begun(call) as start:
         target = StoreAddress(start.folder, url, _schema(schema) if schema else start.config.database_schema)
         if not url and not start.address.is_postgres:

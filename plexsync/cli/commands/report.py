@@ -76,7 +76,7 @@ def collected(call: Call, now: int) -> dict[str, str]:
         return parts | _of_server(call)
     for name, own_call in calls:
         parts |= {f"{name}/{file}": text for file, text in _of_server(own_call).items()}
-        call.secrets = tuple(dict.fromkeys((*call.secrets, *own_call.secrets)))
+        call.hide(*own_call.secrets)
     return parts
 
 

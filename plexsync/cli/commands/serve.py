@@ -37,7 +37,7 @@ from plexsync.cli.daemon.standby import Standby
 from plexsync.cli.daemon.worker_run import recorded
 from plexsync.cli.faults import tell
 from plexsync.cli.logs import LOG_FILE, also_in_a_file, in_the_file_alone
-from plexsync.cli.settings import settings, sources, toml_of
+from plexsync.cli.settings import here_of, settings, toml_of
 from plexsync.cli.start import logged, warn
 from plexsync.cli.terminal.screen import LiveLine
 from plexsync.cli.version import version
@@ -52,8 +52,7 @@ from plexsync.rules.job import State
 from plexsync.rules.status_words import SceneStatus, counted, in_sync_words
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Reader, load_tables
-from validation.redact import RedactingFilter, Redactor
-from validation.sources import ConfigError, load_here
+from validation.sources import ConfigError
 
 log = logging.getLogger("PlexSync.serve")
 
@@ -128,7 +127,7 @@ def _served(
         if with_first:
             end_with_first(stop)
         # A worker that is started by every event takes the lock before it waits: so there is only one.
-        here = load_here(**sources(call))
+        here = here_of(call)
         early = known_place(here, os.environ) if as_needed else None
         if early is not None and not held.enter_context(patient_lock(address_of(here.config, early.path), stop.event)):
             return call.refused(BUSY)
@@ -138,10 +137,9 @@ def _served(
         if early is not None and sign is not None:
             held.callback(sign.end)
             back_inside(early.path)
-        waiting = WaitingDashboard(pages, locks, hiding, call)
+        waiting = WaitingDashboard(pages, locks, call)
         initial = patiently(call, stop.event, waiting.show, inside=early.path if early else None)
         if initial is not None:
-            hiding.use(Redactor(call.secrets))
             warn(initial)
             if early is None and not waiting.locks(initial):
                 return call.refused(BUSY)
@@ -159,7 +157,7 @@ def _served(
                 plex_children(call, stop) as children,
             ):
                 report = Reporter(line, outcomes)
-                shift = Shift(call, stop, report, hiding, pages, children, as_needed=as_needed, sign=sign)
+                shift = Shift(call, stop, report, pages, children, as_needed=as_needed, sign=sign)
                 _work(shift, initial, takes_over=take_over)
         log.info("stopped in good order")
         call.answer({"outcomes": dict(outcomes)}, lambda: None)
@@ -188,10 +186,9 @@ def _work(shift: Shift, initial: Settings, *, takes_over: bool) -> None:
 class WaitingDashboard:
     """Opens the dashboard while `serve` waits for Stash, with the settings that are known, under the worker's lock."""
 
-    def __init__(self, pages: Dashboard | None, held: ExitStack, hiding: RedactingFilter, call: Call) -> None:
+    def __init__(self, pages: Dashboard | None, held: ExitStack, call: Call) -> None:
         self._pages = pages
         self._held = held
-        self._hiding = hiding
         self._call = call
         self._address: StoreAddress | None = None
         self._shown = False
@@ -207,7 +204,6 @@ class WaitingDashboard:
         """Open the dashboard with these settings, once, and record that Stash can't be used."""
         if self._pages is None or not self.locks(interim):
             return
-        self._hiding.use(Redactor(self._call.secrets))
         if self._address is not None and not self._address.is_postgres:
             # With PostgreSQL another machine may work, and reach Stash.
             with opened(interim.loaded.config, interim.place.path, worker=True) as parts:
@@ -245,7 +241,7 @@ def patiently(
             place, reason = away.place, away.lines[-1] + (f" {OR_HERE}" if len(away.lines) > 1 else "")
             interim = known_so_far(call) if place is not None else None
         if logged_at is None and place is not None and inside is None:
-            with lock_of(address_of(load_here(**sources(call)).config, place.path)):
+            with lock_of(address_of(here_of(call).config, place.path)):
                 pass  # an unusable folder is reported at once
         if logged_at is None or monotonic() - logged_at >= TELL_PACE:
             logged_at = monotonic()

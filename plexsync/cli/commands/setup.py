@@ -6,28 +6,49 @@ What is known so far is kept beside the database, so a page that is loaded again
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
+from plexsync.app.asking import asking_stash
+from plexsync.app.clients import SignIn
 from plexsync.app.parts import Parts, opened
-from plexsync.app.settings import SettingsNeed
+from plexsync.app.setting_change import (
+    PLEX_PORT,
+    address,
+    check_written_counts,
+    reach_plex,
+    typed_form,
+    why_not,
+    write_into,
+)
+from plexsync.app.settings import PLUGIN, SettingsNeed, settings_in_stash
 from plexsync.cli.call import FINE, Call, Sharing, family
-from plexsync.cli.settings import hide
-from plexsync.cli.setup import first_preview, path_learning, plex_choice
+from plexsync.cli.settings import here_of, hide, sources, toml_of
 from plexsync.cli.setup.longer_step import StepFile, longer_step
-from plexsync.cli.setup.notes import SetupNotes, SetupStage, load_notes, save_notes, without_tokens
-from plexsync.cli.setup.settings_writing import here_of, settings_in_use, write_settings
+from plexsync.cli.setup.notes import LASTS, Pin, SetupNotes, SetupStage, load_notes, save_notes, without_tokens
+from plexsync.cli.setup.steps import (
+    PathLesson,
+    account_of,
+    chosen_libraries,
+    plex_settings,
+    preview_facts,
+    reach_of_account,
+    servers_of,
+)
 from plexsync.cli.start import begun, logged
+from plexsync.engine.clock import SystemClock
 from plexsync.engine.tickets import READS
-from plexsync.rules.errors import Unusable
+from plexsync.rules.errors import Barred, NeighbourError, Unusable
 from plexsync.store import setup_files
-from validation.redact import Redactor
-from validation.sources import ConfigError, Loaded
+from validation.config import SECRETS
+from validation.locations import TOML as TOML_FILE
+from validation.sources import TOML, ConfigError, Loaded, load
 
 NO_FOLDER = "this is for the page of PlexSync in Stash: in a terminal, use plexsync init"
+LONGEST = 20_000  # characters of typed rules
 
 
 @dataclass
@@ -38,17 +59,39 @@ class SetupStep:
     folder: Path
     here: Loaded
     notes: SetupNotes
-    redact: Callable[[Redactor], None]
-
-    def hidden(self, *secrets: str) -> None:
-        """Redact these in everything that this call still says."""
-        self.call.secrets = tuple(dict.fromkeys((*self.call.secrets, *filter(None, secrets))))
-        self.redact(Redactor(self.call.secrets))
 
     def keep(self, notes: SetupNotes) -> int:
         """Keep the notes, and answer with what the page may show; returns the exit code."""
         save_notes(self.folder, notes)
         return _answered(self.call, notes.public())
+
+    def write(self, settings: Mapping[str, object], notes: SetupNotes) -> int:
+        """Write these settings, and keep the notes; what longer steps found before is not true any more.
+
+        Settings are written into Stash, where the plugin's are (None removes one). Stash shows its settings to everyone who
+        can open them, so the token is written into plexsync.toml; so is a setting that is there already, or that a field of
+        Stash can't express, since that file wins. Raises ConfigError if another source would win, NeighbourError. Either
+        all are written, or the message says which part is not.
+        """
+        here = self.here
+        check_written_counts(here, settings, "of Stash, and wins over what is chosen here: remove it there")
+        in_stash = {
+            name: None if name in SECRETS or here.origin[name] == TOML else typed_form(name, value) if value else ""
+            for name, value in settings.items()
+        }
+        if in_file := {name: value for name, value in settings.items() if in_stash[name] is None}:
+            write_into(toml_of(self.call), in_file)
+        with closing(asking_stash(here.config)) as stash:
+            before = stash.plugin_settings(PLUGIN)
+            after = {name: value for name, value in {**before, **in_stash}.items() if value is not None}
+            if after != before:
+                stash.configure_plugin(PLUGIN, after)
+        self.forget_results()
+        return self.keep(notes)
+
+    def forget_results(self) -> None:
+        """Remove what the longer steps found."""
+        setup_files.remove(str(self.folder), setup_files.PATHS, setup_files.PREVIEW)
 
 
 def _folder(call: Call) -> Path:
@@ -66,14 +109,16 @@ def _answered(call: Call, facts: Mapping[str, object]) -> int:
 
 @contextmanager
 def _step(call: Call) -> Iterator[SetupStep]:
+    """A step, with the settings of the file that is in use, or that is to be beside the database."""
     call.json = True
     folder = _folder(call)
-    with logged(call, level="error") as (_, hiding):
-        here = here_of(call, folder)
-        hide(call, here)
-        step = SetupStep(call, folder, here, load_notes(folder) or SetupNotes(), hiding.use)
-        step.hidden(*step.notes.secrets())
-        yield step
+    if not os.environ.get("PLEXSYNC_CONFIG"):
+        call.config_file = call.config_file or folder / TOML_FILE
+    with logged(call, level="error"):
+        here = here_of(call, new_file=True)
+        notes = load_notes(folder) or SetupNotes()
+        call.hide(*notes.secrets())
+        yield SetupStep(call, folder, here, notes)
 
 
 @family("setup")
@@ -87,7 +132,10 @@ def state(call: Call) -> int:
     """Say what a set-up would ask for first: `sign-in` if Plex is not known yet, nothing if it is."""
     with _step(call) as step:
         try:
-            hide(call, settings_in_use(call, step.folder))
+            saved = settings_in_stash(step.here.config, PLUGIN)
+            hide(call, load(**sources(call, new_file=True), plugin_settings=saved))
+        except NeighbourError as error:
+            raise ConfigError([f"{error}: Stash holds the settings of its plugin"]) from None
         except ConfigError as error:
             if not error.missing:
                 raise
@@ -100,7 +148,8 @@ def state(call: Call) -> int:
 def sign_in(call: Call) -> int:
     """Ask plex.tv for a PIN."""
     with _step(call) as step:
-        return step.keep(plex_choice.begin())
+        login = SignIn()
+        return step.keep(SetupNotes(pin=Pin(login.number, login.pin, SystemClock().now() + LASTS)))
 
 
 @setup.command("check", cls=Sharing)
@@ -109,7 +158,7 @@ def check(call: Call) -> int:
     """Ask plex.tv once whether the PIN was confirmed; then list the servers of the account."""
     with _step(call) as step:
         try:
-            notes = plex_choice.check(step.notes, step.hidden)
+            notes = _checked(call, step.notes)
         except Unusable:
             # This account can't be used, so the PIN that it confirmed is of no more use.
             save_notes(step.folder, SetupNotes())
@@ -119,6 +168,21 @@ def check(call: Call) -> int:
         return step.keep(notes if before in (None, step.notes) else before or notes)
 
 
+def _checked(call: Call, notes: SetupNotes) -> SetupNotes:
+    """What is known after plex.tv was asked; a PIN that expired is forgotten."""
+    if notes.pin is None:
+        return notes
+    login = SignIn((notes.pin.number, notes.pin.code))
+    try:
+        account = account_of(login, call.hide)
+    except Barred:
+        return replace(notes, pin=None)
+    if account is None:
+        return notes
+    servers = tuple(servers_of(account, call.hide))
+    return SetupNotes(SetupStage.SERVER, account=account.name, servers=servers)
+
+
 @setup.command("server", cls=Sharing)
 @click.argument("number", type=click.IntRange(min=0))
 @click.option("--address", "typed", default="", help="Where the server answers.")
@@ -126,7 +190,12 @@ def check(call: Call) -> int:
 def server(call: Call, number: int, typed: str) -> int:
     """Reach the chosen server, and list its movie libraries."""
     with _step(call) as step:
-        return step.keep(plex_choice.connect(step.notes, number, typed.strip(), step.here.config.tls_ca_file))
+        if number >= len(step.notes.servers):
+            raise Unusable("choose one of the servers first: sign in to Plex again if none is listed")
+        chosen, place, ca_file = step.notes.servers[number], typed.strip(), step.here.config.tls_ca_file
+        at_place = reach_plex(address(place, PLEX_PORT), chosen.token, ca_file) if place else None
+        plex = at_place or reach_of_account(chosen, ca_file)
+        return step.keep(replace(step.notes, stage=SetupStage.LIBRARIES, plex=plex))
 
 
 @setup.command("libraries", cls=Sharing)
@@ -138,11 +207,8 @@ def libraries(call: Call, titles: tuple[str, ...]) -> int:
         plex = step.notes.plex
         if plex is None or not plex.token:
             raise Unusable("choose a server first")
-        chosen = plex_choice.picked(plex, titles)
-        settings = {"plex_token": plex.token, "plex_url": plex.url, "plex_libraries": chosen or None}
-        write_settings(call, step.folder, settings)
-        setup_files.remove(str(step.folder), setup_files.PATHS, setup_files.PREVIEW)
-        return step.keep(without_tokens(step.notes, SetupStage.PATHS))
+        chosen = replace(plex, libraries=tuple(chosen_libraries(plex, titles)))
+        return step.write(plex_settings(chosen), without_tokens(step.notes, SetupStage.PATHS))
 
 
 @setup.command("rules", cls=Sharing)
@@ -151,9 +217,12 @@ def libraries(call: Call, titles: tuple[str, ...]) -> int:
 def rules(call: Call, text: str) -> int:
     """Write the path rules."""
     with _step(call) as step:
-        write_settings(call, step.folder, {"path_map": path_learning.typed_rules(text) or None})
-        setup_files.remove(str(step.folder), setup_files.PATHS, setup_files.PREVIEW)
-        return step.keep(replace(step.notes, stage=SetupStage.PREVIEW))
+        typed = [line.strip() for line in text.splitlines() if line.strip()]
+        if len(text) > LONGEST:
+            raise Unusable(f"the path rules must have at most {LONGEST:,} characters")
+        if problem := why_not("path_map", typed):
+            raise Unusable(f"the path rules {problem}")
+        return step.write({"path_map": typed or None}, replace(step.notes, stage=SetupStage.PREVIEW))
 
 
 @setup.command("stage", cls=Sharing)
@@ -166,7 +235,7 @@ def stage(call: Call, stage: str) -> int:
         if wanted is SetupStage.SIGN_IN:
             return step.keep(SetupNotes())
         if wanted is not SetupStage.WORK:
-            setup_files.remove(str(step.folder), setup_files.PATHS, setup_files.PREVIEW)
+            step.forget_results()
         return step.keep(replace(step.notes, stage=wanted))
 
 
@@ -174,14 +243,14 @@ def stage(call: Call, stage: str) -> int:
 @click.pass_obj
 def paths(call: Call) -> int:
     """Learn the path rules."""
-    return _longer(call, setup_files.PATHS, path_learning.learn)
+    return _longer(call, setup_files.PATHS, lambda parts, step: PathLesson(parts, step.progress).facts())
 
 
 @setup.command("preview", cls=Sharing)
 @click.pass_obj
 def preview(call: Call) -> int:
     """Preview the first write."""
-    return _longer(call, setup_files.PREVIEW, first_preview.preview)
+    return _longer(call, setup_files.PREVIEW, lambda parts, step: preview_facts(parts, step.progress))
 
 
 def _longer(call: Call, name: str, work: Callable[[Parts, StepFile], Mapping[str, object]]) -> int:

@@ -49,7 +49,7 @@ def _tell_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
         except (LocalFault, NewerDatabase, Unusable) as error:
             codes.append(code_of(error))
             problems += [f"{name}: {line}" for line in lines_of(error, own_call)]
-        call.secrets = tuple(dict.fromkeys((*call.secrets, *own_call.secrets)))
+        call.hide(*own_call.secrets)
     if call.json:
         first = {**servers[0]} if servers and servers[0]["plex"] == calls[0][0] else {}
         call.answer({**first, "servers": servers, "problem": "\n".join(problems)}, lambda: None)

@@ -17,13 +17,13 @@ from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import Dashboard
 from plexsync.cli.daemon.dashboard_servers import shown_servers
 from plexsync.cli.daemon.status_file import StatusFile
-from plexsync.cli.settings import hide, sources, toml_of
+from plexsync.cli.settings import here_of, hide, sources, toml_of
 from plexsync.engine.stash_return import CALLS, proved_up
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.errors import LocalFault, NeighbourError, Unusable
 from plexsync.store.lasting import LastingThread
 from validation.config import PlexSyncConfig
-from validation.sources import ConfigError, load, load_here
+from validation.sources import ConfigError, load
 
 log = logging.getLogger("PlexSync.settings")
 
@@ -131,8 +131,7 @@ class SettingsWatch(LastingThread):
 
     def _ask(self) -> bool:
         self._tried_at, self._calls = monotonic(), self._calls_now()
-        here = load_here(**sources(self._call))
-        hide(self._call, here)
+        here = here_of(self._call)
         try:
             self._said = ask_stash(here, os.environ, self._found.place).settings
         except NeighbourError as away:

@@ -32,7 +32,6 @@ from plexsync.rules.worker_ends import after_end
 from plexsync.store.fence import Fence
 from plexsync.store.life_signs import LifeSign
 from validation.config import PlexSyncConfig
-from validation.redact import RedactingFilter, Redactor
 
 if TYPE_CHECKING:
     from plexsync.store.postgres.worker_lock import WorkerLock
@@ -74,7 +73,6 @@ class Shift:
     call: Call
     stop: Stop
     report: Report
-    hiding: RedactingFilter
     pages: Dashboard | None
     children: PlexChildren
     as_needed: bool
@@ -88,7 +86,6 @@ class Shift:
         current, place = initial, initial.place.path
         while True:
             fresh = self._work_with(current, place, lock, first=current is initial)
-            self.hiding.use(Redactor(self.call.secrets))
             if self.stop:
                 return None
             if lock is not None and lock.lost.is_set():

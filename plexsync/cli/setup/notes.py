@@ -1,18 +1,17 @@
 """How far a set-up is. The tokens in it stay in its file, which belongs to its owner alone, and leave it for Plex only."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
-from plexsync.app.clients import OwnServer
-from plexsync.engine.clock import SystemClock
+from plexsync.app.clients import LINK, OwnServer
+from plexsync.app.setting_change import FoundPlex
+from plexsync.cli.setup.steps import plex_doubts
 from plexsync.store import setup_files
 
-LINK = "https://plex.tv/link"
 # Milliseconds: plex.tv forgets a PIN after a quarter of an hour.
 LASTS = 900_000
 
@@ -38,22 +37,6 @@ class Pin:
 
 
 @dataclass(frozen=True)
-class ChosenPlex:
-    """The chosen server, at an address that answers.
-
-    `libraries` are the names of its movie libraries with their folders, and `other_videos` those without an agent.
-    """
-
-    url: str
-    token: str = field(repr=False)
-    name: str
-    version: str
-    libraries: tuple[tuple[str, tuple[str, ...]], ...]
-    warning: str = ""
-    other_videos: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class SetupNotes:
     """What is known so far."""
 
@@ -61,7 +44,7 @@ class SetupNotes:
     pin: Pin | None = None
     account: str = ""
     servers: tuple[OwnServer, ...] = ()
-    plex: ChosenPlex | None = None
+    plex: FoundPlex | None = None
 
     def secrets(self) -> tuple[str, ...]:
         """The tokens to redact."""
@@ -75,10 +58,10 @@ class SetupNotes:
             "url": self.plex.url,
             "name": self.plex.name,
             "version": self.plex.version,
-            "warning": self.plex.warning,
+            "warning": "; ".join(plex_doubts(self.plex)),
             "libraries": [
-                {"title": title, "folders": list(folders), "other_videos": title in self.plex.other_videos}
-                for title, folders in self.plex.libraries
+                {"title": section.title, "folders": list(section.locations), "other_videos": section.other_videos}
+                for section in self.plex.sections
             ],
         }
         servers = [{"name": server.name, "addresses": list(server.addresses)} for server in self.servers]
@@ -105,13 +88,3 @@ def without_tokens(notes: SetupNotes, stage: SetupStage) -> SetupNotes:
     """The notes of the steps after the settings were written: no token is needed any more."""
     plex = notes.plex and replace(notes.plex, token="")
     return replace(notes, stage=stage, pin=None, servers=(), plex=plex)
-
-
-def new_pin(number: str, code: str) -> Pin:
-    """A PIN that plex.tv has just given."""
-    return Pin(number, code, SystemClock().now() + LASTS)
-
-
-def choice_of(servers: Sequence[OwnServer], number: int) -> OwnServer | None:
-    """The server with this place in the list."""
-    return servers[number] if 0 <= number < len(servers) else None

@@ -2,12 +2,18 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import click
 from rich.console import Console
 
+from plexsync.cli.call import Call
 from plexsync.cli.terminal.screen import say
 from plexsync.reports.format import safe
+from plexsync.rules.errors import NeighbourError, Unusable
+from validation.redact import Redactor
+
+T = TypeVar("T")
 
 
 def confirmed(question: str) -> bool:
@@ -21,42 +27,58 @@ def confirmed(question: str) -> bool:
 
 
 class Person:
-    """The user at the terminal. `there`: questions can be answered; else each ends the call and names an option.
+    """The user at the terminal. `present`: questions can be answered; else each ends the call and names an option.
 
     An invalid answer gets one line that says why, and the question is repeated. Ctrl-C ends the call. Messages are
-    redacted by `hiding`, since they may quote a server.
+    redacted as all that the call says, since they may quote a server.
     """
 
-    def __init__(self, console: Console, *, present: bool, hiding: Callable[[str], str] = str) -> None:
+    def __init__(self, call: Call, console: Console, *, present: bool) -> None:
+        self.call = call
         self.console = console
         self.present = present
         self.typed: dict[str, str] = {}
         """The last answer to each question, by the option that answers it too."""
-        self._hiding = hiding
 
     def tell(self, text: str, *, style: str | None = None) -> None:
         """Print a sentence on standard error, where all questions go."""
-        say(self.console, self._hiding(text), style=style)
+        say(self.console, Redactor(self.call.secrets).redact(text), style=style)
 
-    def line(self, question: str, *, option: str, default: str = "", wrong: Callable[[str], str] = lambda _: "") -> str:
-        """Ask for one line; `wrong` says why it is invalid, in words that follow "it", or ''."""
+    def line(
+        self,
+        question: str,
+        *,
+        option: str,
+        default: str = "",
+        wrong: Callable[[str], str] = lambda _: "",
+        unseen: bool = False,
+    ) -> str:
+        """Ask for one line, `unseen`: without echo; `wrong` says why it is invalid, in words that follow "it", or ''."""
         self._check(option)
         while True:
-            answer = str(click.prompt(question, default=default, err=True, show_default=bool(default))).strip()
+            typed = click.prompt(question, default=default, err=True, show_default=bool(default), hide_input=unseen)
+            answer = str(typed).strip()
             if not (problem := wrong(answer)):
+                self.call.hide(answer if unseen else "")
                 self.typed[option] = answer
                 return answer
             self.tell(f"  it {safe(problem)}")
 
-    def hidden(self, question: str, *, option: str, wrong: Callable[[str], str] = lambda _: "") -> str:
-        """Ask for one line without echo."""
-        self._check(option)
-        while True:
-            answer = str(click.prompt(question, default="", hide_input=True, err=True, show_default=False)).strip()
-            if not (problem := wrong(answer)):
-                self.typed[option] = answer
-                return answer
-            self.tell(f"  it {safe(problem)}")
+    def try_out(self, ask: Callable[[], T]) -> T | None:
+        """The answer; None if it failed and you can try again: one line says why it failed."""
+        try:
+            return ask()
+        except (NeighbourError, Unusable) as error:
+            if not self.present:
+                raise
+            self.tell(f"  {safe(str(error))}")
+            return None
+
+    def try_until_answered(self, ask: Callable[[], T]) -> T:
+        """Repeat the question until its answer is usable."""
+        while (answer := self.try_out(ask)) is None:
+            continue
+        return answer
 
     def agrees(self, question: str, *, option: str = "--yes") -> bool:
         """Ask for yes or no; Enter is a yes."""

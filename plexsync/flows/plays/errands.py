@@ -1,15 +1,17 @@
 """What the plays flow has found about a scene, and its writes to Stash with their saved record."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Errand, Observation
 from plexsync.rules.job import Done, Outcome, Waiting
 from plexsync.rules.marked_plays import MarkDecisions
+from plexsync.rules.neighbours import StashWatch
 from plexsync.rules.plays import Moments, PlayPlan, PlayState, RememberedPlay, plan_plays
-from plexsync.rules.resume import RememberedResume, ResumePlan
+from plexsync.rules.resume import RememberedResume, ResumePlan, plan_resume
 from plexsync.rules.scene import WatchedScene
 from plexsync.store.database import Writer
 
@@ -66,41 +68,64 @@ def ending(plan: PlayPlan, now: int) -> Outcome:
 
 
 @dataclass(eq=False, kw_only=True)
-class PlaysErrand(Errand):
+class RememberedErrand(Errand):
+    """A write about which a `table` of the database remembers something before it is sent.
+
+    `before` is the memory to go back to if it is never sent, `opened` that while it is on its way, and `after` what follows
+    from its answer. `created_at`: when Stash created its scene.
+    """
+
+    table: ClassVar[str]
+    created_at: str
+    before: Any
+    opened: Any
+    after: Any = None
+
+    def prolong(self, tx: Writer, until: int) -> None:
+        """Set until when it may take effect, where it is open."""
+        getattr(tx, self.table).prolong(self.job.id, self.opened, until)
+
+    def withdrawn(self, tx: Writer) -> Any:  # noqa: ARG002 - others look at what was saved since
+        """The memory to go back to if it is never sent."""
+        return self.before
+
+    def save(self, tx: Writer, memory: Any) -> None:
+        """Save what is remembered."""
+        getattr(tx, self.table).save(self.job.id, self.created_at, memory)
+
+    def withdraw(self, tx: Writer) -> None:
+        """Go back to what was remembered before: it was never sent. What you asked for since then stays."""
+        self.save(tx, self.withdrawn(tx))
+
+    def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - others queue what has to follow
+        """Save what follows from its answer."""
+        self.save(tx, self.after)
+
+
+@dataclass(eq=False, kw_only=True)
+class PlaysErrand(RememberedErrand):
     """The plays that are added to a scene, or of which one row each is removed, in one request.
 
-    `before` is the memory to go back to if the request is never sent, `open_plays` the memory while it is on its way, and
-    `after` what follows from the answer, `rows`: the scene's plays after it. `entry_number` is its number in the journal of
+    The memory is by moment. `rows`: the scene's plays after it, as answered. `entry_number` is its number in the journal of
     plays.
     """
 
+    table = "plays"
     watched: WatchedScene
     moments: Moments
     adds: bool
     before: Mapping[int, RememberedPlay | None]
-    open_plays: Memory
+    opened: Memory
     entry_number: int = 0
     rows: tuple[int, ...] | None = None
-    after: Mapping[int, RememberedPlay | None] = field(default_factory=dict)
 
-    def prolong(self, tx: Writer, until: int) -> None:
-        """Set until when the request may take effect."""
-        tx.plays.prolong(self.job.id, self.moments, until)
-
-    def withdraw(self, tx: Writer) -> None:
-        """Go back to what was remembered before: the request was never sent. What you asked for since then stays."""
-        id, created_at = self.job.id, self.watched.scene.created_at
-        memory = tx.plays.of({id: created_at}).get(id, {})
-        open_now = {moment: memory[moment] for moment in self.moments if moment in memory}
-        tx.plays.save(id, created_at, {moment: _withdrawn(self, moment, play) for moment, play in open_now.items()})
-
-    def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - nothing of it is unknown
-        """Save what follows from the answer."""
-        tx.plays.save(self.job.id, self.watched.scene.created_at, self.after)
+    def send(self, stash: StashWatch) -> None:
+        """Send the plays; the answer has all plays of the scene."""
+        self.rows = (stash.add_plays if self.adds else stash.take_plays)(self.job.id, self.moments)
 
     def read(self, *, now: int) -> None:
         """Conclude from the answer: an answered request takes no effect any more."""
-        memory = {moment: replace(play, until=0) for moment, play in self.open_plays.items()}
+        memory = {moment: replace(play, until=0) for moment, play in self.opened.items()}
         plex = {moment: play.source for moment, play in memory.items() if self.adds}
         plan = plan_plays(plex, Counter(self.rows), memory, now=now, longest=0)
         self.after = plan.resolved
@@ -109,13 +134,53 @@ class PlaysErrand(Errand):
         else:
             self.outcome = Done()
 
+    def withdrawn(self, tx: Writer) -> dict[int, RememberedPlay | None]:
+        """The memory from before, with the undo that was asked for since."""
+        memory = tx.plays.of({self.job.id: self.created_at}).get(self.job.id, {})
+        return {moment: self._withdrawn(moment, memory[moment]) for moment in self.moments if moment in memory}
 
-def _withdrawn(errand: PlaysErrand, moment: int, now: RememberedPlay) -> RememberedPlay | None:
-    """What is remembered of a play whose request was never sent, and of which `now` is remembered meanwhile."""
-    before, begun = errand.before[moment], errand.open_plays[moment]
-    if (now.state, now.tries, now.rows_before) != (begun.state, begun.tries, begun.rows_before):
-        # A later attempt has taken the job, and knows better.
-        return now
-    if before is None:
-        return replace(now, state=PlayState.UNDONE, tries=0, until=0) if now.undo else None
-    return replace(before, undo=now.undo)
+    def _withdrawn(self, moment: int, now: RememberedPlay) -> RememberedPlay | None:
+        before, begun = self.before[moment], self.opened[moment]
+        if (now.state, now.tries, now.rows_before) != (begun.state, begun.tries, begun.rows_before):
+            # A later attempt has taken the job, and knows better.
+            return now
+        if before is None:
+            return replace(now, state=PlayState.UNDONE, tries=0, until=0) if now.undo else None
+        return replace(before, undo=now.undo)
+
+
+@dataclass(eq=False, kw_only=True)
+class ResumeErrand(RememberedErrand):
+    """The resume point of a scene that is written."""
+
+    table = "watches"
+    position: int
+    before: RememberedResume | None
+    opened: RememberedResume
+
+    def send(self, stash: StashWatch) -> None:
+        """Write the resume point."""
+        stash.save_resume(self.job.id, self.position)
+
+    def read(self, *, now: int) -> None:
+        """Conclude from the answer: an answered request takes no effect any more."""
+        memory = replace(self.opened, until=0)
+        plan = plan_resume(None, self.position, memory, duration=0, played_at=0, now=now, longest=0)
+        self.after, self.outcome = plan.resolved, Done()
+
+    def prolong(self, tx: Writer, until: int) -> None:
+        """Set until when it may take effect, where it is open."""
+        tx.watches.prolong(self.job.id, until)
+
+    def withdrawn(self, tx: Writer) -> RememberedResume | None:
+        """The memory from before, with the undo that was asked for since."""
+        saved = tx.watches.of({self.job.id: self.created_at}).get(self.job.id)
+        return replace(self.before, undo=saved.undo) if self.before and saved and saved.undo else self.before
+
+
+WatchErrand = PlaysErrand | ResumeErrand
+
+
+def of_plays(errands: Sequence[WatchErrand]) -> list[PlaysErrand]:
+    """Those of these that write plays."""
+    return [errand for errand in errands if isinstance(errand, PlaysErrand)]

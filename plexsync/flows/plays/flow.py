@@ -15,12 +15,20 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.canaries import write_canaries
-from plexsync.flows.plays.errands import Memory, PlaysErrand, PlaysFinding, ending, with_expiry
+from plexsync.flows.plays.errands import (
+    Memory,
+    PlaysErrand,
+    PlaysFinding,
+    WatchErrand,
+    ending,
+    of_plays,
+    with_expiry,
+)
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.marked import MarkedPlays
 from plexsync.flows.plays.pairs import left_alone
 from plexsync.flows.plays.recovery import PlaysRecovery
-from plexsync.flows.plays.resume import ResumeErrand, ResumePoints, of_plays
+from plexsync.flows.plays.resume import ResumePoints
 from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.flows.plays.taking_back import TakingBack
 from plexsync.flows.plays.wishes import WishForPlays
@@ -47,7 +55,7 @@ READ_ANEW = Waiting("the history of Plex has changed and is read anew", "release
 REFUSED_REST = 600.0
 
 
-class PlaysFlow(Flow[PlaysFinding, PlaysErrand | ResumeErrand]):
+class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
     """Keeps the plays of scenes in Stash in step with an account's history in Plex.
 
     While the way back is off (`is_on` false), it only takes plays back, and asks nothing of Plex. Without `restores` it
@@ -215,11 +223,11 @@ class PlaysFlow(Flow[PlaysFinding, PlaysErrand | ResumeErrand]):
 
     def save(
         self, tx: Writer, findings: Sequence[tuple[Job, PlaysFinding]], *, now: int, until: int
-    ) -> Mapping[str, Sequence[PlaysErrand | ResumeErrand]]:
+    ) -> Mapping[str, Sequence[WatchErrand]]:
         """Save what was found, and each play and resume point before it is sent."""
         # So that a leap after this moment is noticed, whatever the clock has done since the look.
         self._expiry.notice()
-        errands: dict[str, Sequence[PlaysErrand | ResumeErrand]] = {}
+        errands: dict[str, Sequence[WatchErrand]] = {}
         for job, finding in findings:
             plan, watched = finding.plan, finding.watched
             if plan is None or watched is None:
@@ -251,28 +259,25 @@ class PlaysFlow(Flow[PlaysFinding, PlaysErrand | ResumeErrand]):
                     job=job,
                     key=str(scene.id),
                     desired=finding.desired,
+                    created_at=scene.created_at,
                     watched=watched,
                     moments=moments,
                     adds=adds,
                     before={moment: finding.memory.get(moment) for moment in moments},
-                    open_plays=open_plays,
+                    opened=open_plays,
                 )
             )
         return errands
 
-    def will_send(self, errands: Sequence[PlaysErrand | ResumeErrand]) -> None:
+    def will_send(self, errands: Sequence[WatchErrand]) -> None:
         """Record what is about to be sent in the journal of plays, which outlives the database."""
         self._recovery.will_send(of_plays(errands))
 
-    def send(self, errand: PlaysErrand | ResumeErrand) -> None:
+    def send(self, errand: WatchErrand) -> None:
         """Send the plays, whose answer has all plays of the scene; or the resume point."""
-        if isinstance(errand, ResumeErrand):
-            errand.send(self._stash)
-            return
-        write = self._stash.add_plays if errand.adds else self._stash.take_plays
-        errand.rows = write(errand.job.id, errand.moments)
+        errand.send(self._stash)
 
-    def read_back(self, errands: Sequence[PlaysErrand | ResumeErrand]) -> None:
+    def read_back(self, errands: Sequence[WatchErrand]) -> None:
         """Compare the answers with what was sent; no further request is needed."""
         for errand in errands:
             errand.read(now=self._clock.now())

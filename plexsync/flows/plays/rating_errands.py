@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from plexsync.engine.flow import Errand, Observation
+from plexsync.engine.flow import Observation
+from plexsync.flows.plays.errands import RememberedErrand
 from plexsync.flows.plays.rating_bases import item_rating, save_bases
 from plexsync.rules.item import Item
 from plexsync.rules.job import RATING, Done, Waiting, Why
@@ -12,6 +13,7 @@ from plexsync.rules.ratings import (
     ItemRating,
     RatingPlan,
     Ratings,
+    RememberedRating,
     after_arrival,
     stash_rating,
 )
@@ -40,20 +42,19 @@ class RatingFinding(Observation):
 
 
 @dataclass(eq=False, kw_only=True)
-class RatingErrand(Errand):
+class RatingErrand(RememberedErrand):
     """A rating that is sent to an item, or to the scene.
 
-    `before` is the memory to go back to if it is never sent, `rows` the memory while it is on its way, and `after` what
-    follows from what was read, both by item. `plex` has the items as they were planned. `answer`: that of Stash. `stamp`:
-    that of the item when it was read. `leads`: another rating has to follow it.
+    The memory is by item. `plex` has the items as they were planned. `answer`: that of Stash. `stamp`: that of the item when
+    it was read. `leads`: another rating has to follow it.
     """
 
+    table = "ratings"
     scene: Scene
     rating: int
     before: Ratings
-    rows: Ratings
+    opened: Ratings
     plex: Mapping[str, ItemRating] = field(default_factory=dict)
-    after: Ratings = field(default_factory=dict)
     answer: int | None = None
     stamp: int = 0
     leads: bool = False
@@ -73,19 +74,15 @@ class RatingErrand(Errand):
         self._read(stash_rating(self.answer), self.plex, now)
 
     def _read(self, stash: int, plex: Mapping[str, ItemRating], now: int) -> None:
-        self.after = after_arrival(self.rows, stash, plex, now=now, answered=True)
+        self.after = after_arrival(self.opened, stash, plex, now=now, answered=True)
         if any(row.pending for row in self.after.values()):
             self.outcome = Waiting("the rating is not there as it was sent", "missing", counted=True)
         else:
             self.outcome = Done()
 
-    def prolong(self, tx: Writer, until: int) -> None:
-        """Set until when the request may take effect."""
-        tx.ratings.prolong(self.job.id, list(self.rows), until)
-
-    def withdraw(self, tx: Writer) -> None:
-        """Go back to what was remembered before: the request was never sent."""
-        tx.ratings.save(self.job.id, self.scene.created_at, {key: self.before.get(key) for key in self.rows})
+    def withdrawn(self, tx: Writer) -> Mapping[str, RememberedRating | None]:  # noqa: ARG002 - an undo ends the lease
+        """The memory from before."""
+        return {key: self.before.get(key) for key in self.opened}
 
     def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - nothing of it is unknown
         """Save what was read, and queue what has to follow."""
@@ -93,7 +90,7 @@ class RatingErrand(Errand):
         if self.leads:
             tx.jobs.want(RATING, self.job.id, Why.EDIT, now)
         if self.stamp:
-            # PlexSync moved this item itself, so the new stamp is no news.
+            # PlexSync moved the item itself, so the new stamp is no news.
             tx.index.stamp({self.key: self.stamp})
 
 

@@ -262,10 +262,11 @@ class RatingToPlex(RatingFlow):
                 job=job,
                 key=key,
                 desired=finding.desired,
+                created_at=scene.created_at,
                 scene=scene,
                 rating=rating,
                 before=finding.known,
-                rows=begun({key: plan.rows[key]}, until),
+                opened=begun({key: plan.rows[key]}, until),
                 plex=finding.plex,
             )
             for key, rating in plan.to_plex.items()
@@ -322,10 +323,11 @@ class RatingToStash(RatingFlow):
                 job=job,
                 key=str(scene.id),
                 desired=finding.desired,
+                created_at=scene.created_at,
                 scene=scene,
                 rating=plan.to_stash,
                 before=finding.known,
-                rows=rows,
+                opened=rows,
                 plex=finding.plex,
                 leads=items_follow(rows),
             )

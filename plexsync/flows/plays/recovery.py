@@ -66,9 +66,7 @@ class PlaysRecovery(JournalBeside[PlaysFile]):
 
     def will_send(self, errands: Sequence[PlaysErrand]) -> None:
         """Record what is about to be sent, on the disk. Raises LocalFault."""
-        entries = [
-            self._entry("sent", errand.entry_number, errand.watched.scene, errand.open_plays) for errand in errands
-        ]
+        entries = [self._entry("sent", errand.entry_number, errand.watched.scene, errand.opened) for errand in errands]
         self._append(entries, sync=True)
 
     def was_answered(self, errands: Sequence[PlaysErrand]) -> None:

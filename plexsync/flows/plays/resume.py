@@ -5,58 +5,17 @@ that request, so one whose result is unknown is resolved by reading Stash again 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Errand
-from plexsync.flows.plays.errands import PlaysErrand, PlaysFinding, ResumeFinding
+from plexsync.flows.plays.errands import PlaysFinding, ResumeErrand, ResumeFinding
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.rules.item import Item
-from plexsync.rules.job import Done, Job, Outcome, Waiting
-from plexsync.rules.neighbours import Clock, StashWatch
+from plexsync.rules.job import Job, Outcome, Waiting
+from plexsync.rules.neighbours import Clock
 from plexsync.rules.resume import AHEAD, RememberedResume, ResumeUndo, Watched, newest, plan_resume
 from plexsync.rules.scene import WatchedScene
 from plexsync.store.database import Writer
-
-
-@dataclass(eq=False, kw_only=True)
-class ResumeErrand(Errand):
-    """The resume point of a scene that is written.
-
-    `before` is the memory to go back to if the request is never sent, `opened` the memory while it is on its way, and
-    `after` what follows from the answer.
-    """
-
-    created_at: str
-    position: int
-    before: RememberedResume | None
-    opened: RememberedResume
-    after: RememberedResume | None = None
-
-    def send(self, stash: StashWatch) -> None:
-        """Write the resume point."""
-        stash.save_resume(self.job.id, self.position)
-
-    def read(self, *, now: int) -> None:
-        """Conclude from the answer: an answered request takes no effect any more."""
-        memory = replace(self.opened, until=0)
-        plan = plan_resume(None, self.position, memory, duration=0, played_at=0, now=now, longest=0)
-        self.after, self.outcome = plan.resolved, Done()
-
-    def prolong(self, tx: Writer, until: int) -> None:
-        """Set until when the request may take effect."""
-        tx.watches.prolong(self.job.id, until)
-
-    def withdraw(self, tx: Writer) -> None:
-        """Go back to what was remembered before, except for an undo that was asked for since."""
-        saved, before = tx.watches.of({self.job.id: self.created_at}).get(self.job.id), self.before
-        if before and saved and saved.undo:
-            before = replace(before, undo=saved.undo)
-        tx.watches.save(self.job.id, self.created_at, before)
-
-    def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - nothing of it is unknown
-        """Save what follows from the answer."""
-        tx.watches.save(self.job.id, self.created_at, self.after)
 
 
 class ResumePoints:
@@ -138,11 +97,6 @@ class ResumePoints:
 def wanted_back(resume: Mapping[int, RememberedResume]) -> set[int]:
     """The scenes among these whose resume point is to be put back as it was."""
     return {id for id, remembered in resume.items() if remembered.undo is ResumeUndo.ASKED}
-
-
-def of_plays(errands: Sequence[PlaysErrand | ResumeErrand]) -> list[PlaysErrand]:
-    """Those of these that write plays."""
-    return [errand for errand in errands if isinstance(errand, PlaysErrand)]
 
 
 def _duration(watched: WatchedScene) -> int:

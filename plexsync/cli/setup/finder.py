@@ -1,0 +1,366 @@
+"""The steps of a set-up in a terminal: what options and settings name is tried, and you are asked for the rest.
+
+If a server does not answer or rejects the credentials, one line says so and you may try again; in a non-interactive
+call, the error ends the call.
+"""
+
+import os
+import sys
+import tempfile
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import monotonic
+
+from plexsync.app.clients import LINK, Account, OwnServer, SignIn
+from plexsync.app.parts import opened
+from plexsync.app.setting_change import (
+    PLEX_PORT,
+    STASH_PORT,
+    FoundPlex,
+    FoundStash,
+    address,
+    config_of,
+    like_a_secret,
+    reach_plex,
+    reach_stash,
+    why_not,
+)
+from plexsync.cli.checks.libraries import ABOUT_OTHER_VIDEOS, library_words
+from plexsync.cli.checks.paths import PathLookup
+from plexsync.cli.setup.steps import (
+    PathLesson,
+    account_of,
+    chosen_libraries,
+    guess_stash,
+    plex_doubts,
+    plex_settings,
+    reach_of_account,
+    servers_of,
+    stash_doubts,
+    written_rules,
+)
+from plexsync.cli.terminal.mapping import Rule
+from plexsync.cli.terminal.prompts import Person
+from plexsync.cli.terminal.screen import LiveLine, table
+from plexsync.engine.clock import SystemClock
+from plexsync.reports.format import lasting, many, safe
+from plexsync.rules.errors import Barred, NeighbourError, Unusable
+from plexsync.rules.text import fold
+from validation import path_rules
+from validation.sources import DEFAULT, STAND_INS, ConfigError, Loaded
+
+# The options that answer a question too.
+ADDRESS, TOKEN, STASH, KEY = "--plex-url URL", "--plex-token-file FILE", "--stash-url URL", "--stash-api-key-file FILE"
+POLL = 1.0  # seconds between two checks whether the PIN was confirmed
+
+
+@dataclass(frozen=True)
+class Given:
+    """The values given by options ('' and () for the others)."""
+
+    plex_url: str = ""
+    plex_token: str = field(default="", repr=False)
+    libraries: tuple[str, ...] = ()
+    stash_url: str = ""
+    stash_api_key: str = field(default="", repr=False)
+    rules: tuple[str, ...] = ()
+    typed: bool = False
+    browser: bool = True
+
+
+@dataclass(frozen=True)
+class FoundPaths:
+    """The path rules, and what they found."""
+
+    rules: tuple[Rule, ...] = ()
+    lookup: PathLookup = field(default_factory=PathLookup)
+
+
+@dataclass(frozen=True)
+class Finder:
+    """Finds both servers and the path rules, with a person who can be asked."""
+
+    person: Person
+    options: Given
+    here: Loaded
+
+    # --- Plex --------------------------------------------------------------------------------------------------------
+
+    def plex(self) -> FoundPlex:
+        """Find Plex, and choose its libraries."""
+        person = self.person
+        plex = self._plex_known() or self.plex_of_account() or self._plex_typed()
+        name = safe(plex.name or "a server")
+        person.tell(f"Plex: {name} at {plex.url}, version {safe(plex.version)}", style="bold")
+        for doubt in plex_doubts(plex):
+            person.tell(f"  {doubt}")
+        return replace(plex, libraries=tuple(self._libraries(plex)))
+
+    def _set(self, name: str) -> str:
+        """The value of a setting that is required; '' if it is not set."""
+        value: str = getattr(self.here.config, name)
+        return "" if value in STAND_INS.values() else value
+
+    def _reach_plex(self, url: str, token: str) -> FoundPlex:
+        return reach_plex(address(url, PLEX_PORT), token, self.here.config.tls_ca_file)
+
+    def _plex_known(self) -> FoundPlex | None:
+        """The Plex server that options and settings name; None if there is none."""
+        url, token = address(self.options.plex_url, PLEX_PORT), self.options.plex_token
+        if not self.options.typed:
+            url, token = url or self._set("plex_url"), token or self._set("plex_token")
+        if not token or not url:
+            return None
+        asks = self.person.present and not self.options.plex_url
+        if asks and not self.person.agrees(f"Plex is set to {url} already. Keep it?"):
+            return None
+        return self.person.try_out(lambda: self._reach_plex(url, token))
+
+    def plex_of_account(self) -> FoundPlex | None:
+        """Sign in, and use a server of the account; None if you decline or it fails."""
+        person, options = self.person, self.options
+        if options.typed or not person.present or options.plex_token:
+            return None
+        person.tell("Sign in to Plex (plexsync init --token asks for a token instead).")
+        servers = person.try_out(self._own_servers)
+        if not servers:
+            return None
+        place = 0
+        if len(servers) > 1:
+            names = [server.name for server in servers]
+            (place,) = person.chosen("Which server?", names, option=f"{ADDRESS} and {TOKEN}")
+        server, url = servers[place], options.plex_url or self._set("plex_url")
+
+        def at_any_address() -> FoundPlex:
+            with LiveLine(person.console) as line:
+                line.show(f"trying the addresses of {safe(server.name)}")
+                return reach_of_account(server, self.here.config.tls_ca_file)
+
+        def at_typed_address() -> FoundPlex:
+            typed = person.line("Address of Plex", option=ADDRESS, default=url, wrong=like_a_secret)
+            return self._reach_plex(typed, server.token)
+
+        plex = person.try_out(lambda: self._reach_plex(url, server.token)) if url else None
+        return plex or person.try_out(at_any_address) or person.try_until_answered(at_typed_address)
+
+    def _own_servers(self) -> list[OwnServer]:
+        while (account := self._signed_in()) is None:
+            if not self.person.agrees("Try again?"):
+                return []
+        self.person.tell(f"Signed in as {safe(account.name)}.")
+        return servers_of(account, self.person.call.hide)
+
+    def _signed_in(self) -> Account | None:
+        """The account that confirms a PIN; None if nobody does in time."""
+        person, login = self.person, SignIn()
+        person.tell(f"Open {LINK} in a browser, on any device, and enter this PIN:")
+        person.tell(f"    {login.pin}", style="bold")
+        if self.options.browser and _has_desktop():
+            webbrowser.open(LINK)
+        clock, began = SystemClock(), monotonic()
+
+        def confirmed() -> Account:
+            while (account := account_of(login, person.call.hide)) is None:
+                line.show(f"confirm it in the browser: {lasting((monotonic() - began) * 1000)} so far (Ctrl-C stops)")
+                clock.sleep(POLL)
+            return account
+
+        with LiveLine(person.console) as line:
+            if not line.shown:
+                person.tell("confirm it in the browser (Ctrl-C stops)")
+            return person.try_out(confirmed)
+
+    def _plex_typed(self) -> FoundPlex:
+        """The server with an address and a token that are from_options or typed; the token is typed without echo.
+
+        Values that are given have been tried already if both are. A refused token is asked for again; after any other
+        failure the address is, and Enter repeats the last suggestion.
+        """
+        person, url, token = self.person, self.options.plex_url, self.options.plex_token
+        wrong = "plex_url" if token or not url else ""
+        if person.present and wrong and not token:
+            person.tell("Type the address of Plex, then its token.")
+
+        def ask() -> FoundPlex:
+            nonlocal url, token, wrong
+            if wrong == "plex_url":
+                before = url or self._set("plex_url") or f"http://localhost:{PLEX_PORT}"
+                url = person.line("Address of Plex", option=ADDRESS, default=before, wrong=like_a_secret)
+            if wrong == "plex_token" or not token:
+                hint = "typed unseen; empty goes back to the address" if token else "typed unseen"
+                typed = person.line(
+                    f"Plex token ({hint})",
+                    option=TOKEN,
+                    wrong=lambda text: why_not("plex_token", text or token),
+                    unseen=True,
+                )
+                if not typed:
+                    wrong = "plex_url"
+                    return ask()
+                token = typed
+            wrong = "plex_url"
+            try:
+                return self._reach_plex(url, token)
+            except (NeighbourError, Unusable) as error:
+                if why_not("plex_token", token) or (isinstance(error, Barred) and error.setting == "plex_token"):
+                    wrong = "plex_token"
+                    person.typed.pop(TOKEN, None)
+                raise
+
+        return person.try_until_answered(ask) if person.present else ask()
+
+    def _libraries(self, plex: FoundPlex) -> Sequence[str]:
+        """The libraries to use: those given, or chosen, or all."""
+        person, from_options = self.person, self.options.libraries
+        titles = {fold(section.title): section.title for section in plex.sections}
+        wanted = from_options or self.here.config.library_names
+        before = [titles[fold(name)] for name in wanted if fold(name) in titles]
+        unknown = ", ".join(name for name in wanted if fold(name) not in titles)
+        problem = f"Plex has no movie library named {unknown}; it has: {', '.join(titles.values())}" if unknown else ""
+        if problem and not from_options:
+            problem = f"plex_libraries: {problem}"
+        if problem and (from_options or not person.present):
+            raise ConfigError([problem if from_options else f"{problem} (--library NAME takes another)"])
+        if from_options or not person.present or (len(plex.sections) == 1 and not problem):
+            return before
+        if problem:
+            person.tell(f"  {problem}")
+        person.tell("Movie libraries:")
+        if any(section.other_videos for section in plex.sections):
+            person.tell(f"  {ABOUT_OTHER_VIDEOS}")
+        now = [place for place, section in enumerate(plex.sections) if section.title in before]
+        words = [library_words(section) for section in plex.sections]
+        picked = person.chosen("Which of them?", words, option="--library NAME", several=True, now=now)
+        if set(picked) == set(now):
+            return before
+        return chosen_libraries(plex, (plex.sections[place].title for place in picked))
+
+    # --- Stash -------------------------------------------------------------------------------------------------------
+
+    def stash(self, near: str) -> FoundStash:
+        """Find Stash at the given, configured or guessed address; `near` is the address of Plex."""
+        person, config = self.person, self.here.config
+        url = self.options.stash_url or (config.stash_url if self.here.origin["stash_url"] != DEFAULT else "")
+        stash = person.try_out(lambda: self._stash_at(url)) if url else None
+        if stash is None:
+            guess = url or self._guess_stash(near)
+            stash = self._stash_at(guess) if guess and not person.present else self._stash_typed(guess)
+        version = f"version {safe(stash.version)}" if stash.version else "of a version that it does not tell"
+        person.tell(f"Stash at {stash.url}, {version}", style="bold")
+        for doubt in stash_doubts(stash.version):
+            person.tell(f"  {doubt}")
+        return stash
+
+    def _guess_stash(self, near: str) -> str:
+        with LiveLine(self.person.console) as line:
+            line.show("looking for Stash")
+            return guess_stash(near)
+
+    def _stash_typed(self, default: str) -> FoundStash:
+        default = default or f"http://localhost:{STASH_PORT}"
+        return self.person.try_until_answered(
+            lambda: self._stash_at(
+                self.person.line("Address of Stash", option=STASH, default=default, wrong=like_a_secret)
+            )
+        )
+
+    def _stash_at(self, url: str) -> FoundStash:
+        """The Stash server at an address; a key is asked for only if it needs suggestion."""
+        person, url = self.person, address(url, STASH_PORT)
+        for key in dict.fromkeys((self.options.stash_api_key or self.here.config.stash_api_key, "")):
+            try:
+                return reach_stash(url, key, self.here.config.tls_ca_file)
+            except Barred as error:
+                refused = error
+        # A key does not fix other obstacles, such as a certificate.
+        if not person.present or refused.setting != "stash_api_key":
+            raise refused
+        person.tell(f"Stash at {url} asks for its API key (in Stash: Settings, Security, API Key).")
+        while True:
+            key = person.line(
+                "API key of Stash (typed unseen; empty goes back to the address)",
+                option=KEY,
+                wrong=lambda text: why_not("stash_api_key", text),
+                unseen=True,
+            )
+            if not key:
+                raise refused
+            try:
+                return reach_stash(url, key, self.here.config.tls_ca_file)
+            except Barred as error:
+                person.tell(f"  {safe(str(error))}")
+
+    # --- paths -------------------------------------------------------------------------------------------------------
+
+    def paths(self, plex: FoundPlex, stash: FoundStash) -> FoundPaths:
+        """The rules that map Stash's files to Plex: those from_options or set, else rules learned from pairs of files.
+
+        Both servers are read through a temporary database.
+        """
+        person, from_options = self.person, list(self.options.rules)
+        if problem := from_options and why_not("path_map", from_options):
+            raise ConfigError([f"--path-map {problem}"])
+        settings = {
+            **plex_settings(plex),
+            "stash_url": stash.url,
+            "stash_api_key": stash.key,
+            "tls_ca_file": self.here.config.tls_ca_file,
+            "path_map": from_options or list(self.here.config.path_map),
+        }
+        config = config_of(settings)
+        with tempfile.TemporaryDirectory(prefix="plexsync-init-") as place, opened(config, Path(place)) as parts:
+            with LiveLine(person.console) as line:
+                lesson = PathLesson(parts, lambda words: line.show(f"comparing file names: {words}"))
+            if not lesson.scenes:
+                person.tell(
+                    "Paths: Stash has no scene with a file yet, so no path rules can be learnt. doctor learns them later."
+                )
+                return FoundPaths(lesson.rules)
+            return self._agreed(lesson)
+
+    def _agreed(self, lesson: PathLesson) -> FoundPaths:
+        """The rules that you agree to."""
+        person, now = self.person, FoundPaths(lesson.rules, lesson.now)
+        person.tell(f"Paths: {_lookup_words(lesson.now)}", style="bold")
+        if self.options.rules or (not lesson.suggestions and lesson.now.by_path):
+            return now
+        if lesson.suggestions:
+            rows = [
+                (*suggestion.rule, f"{suggestion.right:,} of {suggestion.right + suggestion.wrong:,}")
+                for suggestion in lesson.suggestions
+            ]
+            person.console.print(table("", ("folder in Stash", "folder in Plex", "files agree"), rows))
+            these = "this rule" if len(rows) == 1 else "these rules"
+            person.tell(f"With {these}: {_lookup_words(lesson.after)}")
+            if not person.present or person.agrees(f"Use {these}?"):
+                return FoundPaths(lesson.better, lesson.after)
+        elif not person.present:
+            return now
+        else:
+            person.tell("Do the libraries hold these files? If their folders have other names in Plex, say how.")
+        person.tell("Type rules as: folder in Stash => folder in Plex. An empty line ends.")
+        lines = written_rules(lesson.rules)
+        while typed := person.line(
+            "Rule", option="--path-map RULE", wrong=lambda text: why_not("path_map", [*lines, text]) if text else ""
+        ):
+            lines.append(typed)
+        rules = path_rules.pairs(config_of({"path_map": lines}).path_map)
+        lookup = lesson.look_up(rules)
+        person.tell(f"With these rules: {_lookup_words(lookup)}")
+        return FoundPaths(rules, lookup)
+
+
+def _has_desktop() -> bool:
+    """Whether you would see an opened browser; over SSH you would not."""
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    return sys.platform in ("win32", "darwin") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
+
+
+def _lookup_words(lookup: PathLookup) -> str:
+    """The result of a lookup in words."""
+    text = f"of {many(lookup.scenes, 'scene')} looked at, {lookup.by_path} are found in Plex by their full path"
+    text += f", {lookup.by_name} by name and size alone" if lookup.by_name else ""
+    return text + (f", {lookup.missing} not at all" if lookup.missing else "")
