@@ -21,7 +21,7 @@ LIMITS = {
     "participles": 88,
     "house_nouns": 26,
     "import_lines": 81,
-    "inner_imports": 49,
+    "inner_imports": 41,
     "doors": 274,
 }
 

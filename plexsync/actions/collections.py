@@ -58,7 +58,9 @@ def named(store: Database, names: Sequence[str], library: str) -> list[Collectio
             rows = collections_named(db, name, library)
             if not rows:
                 where = f" in a library {safe(library)}" if library else ""
-                raise Unfit(f"there is no collection {safe(name, 80)}{where}: plexsync collections list")
+                raise Unfit(
+                    f"there is no collection {safe(name, 80)}{where}: the list of collections has their names and numbers"
+                )
             if len(rows) > 1:
                 choices = ", ".join(map(_choice, collection_rows(db, rows)))
                 raise Unfit(

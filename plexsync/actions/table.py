@@ -38,13 +38,13 @@ OTHERS = {
 }
 NO_DECISION = "{} are not kept against Stash: only fields of scenes and parts of collections are"
 NO_LOCK = "{} have no lock of PlexSync's to take off: only scenes and collections are released"
-NOT_AGAIN = "only plays are checked and sent again: others are synced (plexsync sync)"
+NOT_AGAIN = "only plays are checked and sent again: others are synced"
 SENSELESS: Mapping[tuple[Verb, SubjectKind], str] = {
     (Verb.REDO, SubjectKind.RATINGS): "a rating that was put back has no redo: rate it again, in Stash or in Plex",
     (
         Verb.REDO,
         SubjectKind.IMPORTS,
-    ): "an import that was taken back has no redo: plexsync import fills the fields again",
+    ): "an import that was taken back has no redo: another import fills the fields again",
     **{(Verb.RELEASE, subject): NO_LOCK.format(word) for subject, word in OTHERS.items()},
     **{(Verb.AGAIN, subject): NOT_AGAIN for subject in SubjectKind if subject is not SubjectKind.PLAYS},
     **{

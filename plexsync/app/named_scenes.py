@@ -8,6 +8,7 @@ from plexsync.app.asking import asking_stash
 from plexsync.app.stored import Stored
 from plexsync.rules.clock import Clock
 from plexsync.rules.errors import NeighbourError
+from plexsync.rules.gate_names import GateName
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.plan_records import Undone
 from plexsync.store.database import Database, Reader
@@ -55,9 +56,14 @@ class NamedScenes:
 
 
 def known_scenes(stored: Stored, ids: Iterable[int]) -> NamedScenes:
-    """Look these scenes up in Stash, with a short timeout and whatever its gate says, and in the database."""
+    """Look these scenes up in the database and in Stash, with a short timeout; a Stash on hold may be another one."""
     named = tuple(dict.fromkeys(ids))
-    existing, away = existing_scenes(stored, named, lambda request: request())
+    with stored.store.reading() as db:
+        held = db.holds.find(GateName.STASH)
+    if held:
+        existing, away = None, f"Stash is on hold: {held.message}"
+    else:
+        existing, away = existing_scenes(stored, named, lambda request: request())
     with stored.store.reading() as db:
         return known_in(db, named, existing, away)
 

@@ -18,8 +18,7 @@ from plexsync.app.fingerprints import client_id, fingerprints, print_of_all, pri
 from plexsync.app.machine import fence_of
 from plexsync.app.named_scenes import NamedScenes, existing_scenes, known_in
 from plexsync.app.rules import PartSettings, look_rules, work_rules
-from plexsync.app.store_address import address_of
-from plexsync.app.stored import Stored, check_settled, clock_of
+from plexsync.app.stored import Stored, address_of, check_settled, clock_of
 from plexsync.engine.asked_probes import ask_at_once, why_closed
 from plexsync.engine.clock import SystemDice
 from plexsync.engine.expiry import Expiry, longest_request

@@ -15,8 +15,7 @@ from typing import TypedDict
 
 from plexsync.app import status_settings
 from plexsync.app.asking import asking_stash
-from plexsync.app.store_address import address_of
-from plexsync.app.stored import salt_of
+from plexsync.app.stored import address_of, salt_of
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.rules.note_keys import STASH_SETTINGS, STATUS_SETTINGS, VALID_SETTINGS
 from plexsync.rules.server_scopes import store_folder

@@ -6,7 +6,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from plexsync.app.store_address import address_of
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.clock import Clock
 from plexsync.rules.errors import LocalFault, Unusable
@@ -24,6 +23,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plexsync.store.fence import Fence
     from plexsync.store.summary import Summary
+
+
+def address_of(config: PlexSyncConfig, folder: Path) -> StoreAddress:
+    """Return the address of the store: the PostgreSQL database that the settings name, else the file in `folder`."""
+    return StoreAddress(folder, config.database_url, config.database_schema)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ WHICH = {
 class SelectionOptions:
     """The subjects as the command line names them."""
 
-    names: tuple[str, ...] = ()
+    names: tuple[str | int, ...] = ()
     every: bool = False
     since: datetime | timedelta | None = None
     run: int | None = None
@@ -69,7 +69,7 @@ class SelectionOptions:
     def selection(self, parts: Parts, subject: SubjectKind) -> Selection:
         """The same as numbers and moments. Raises Unfit, and UsageError for what is no number of a scene."""
         if subject is SubjectKind.COLLECTIONS:
-            ids = tuple(row.id for row in named(parts.store, self.names, self.library))
+            ids = tuple(row.id for row in named(parts.store, [str(name) for name in self.names], self.library))
         else:
             ids = tuple(SceneNumber().convert(name, None, None) for name in self.names)
         since = None if self.since is None else milliseconds(self.since, parts.clock.now())
@@ -107,7 +107,8 @@ def action_command(
 
 def _options(subject: SubjectKind, *, every: str, since: str, run: str, of: bool) -> list[Callable[[Body], Body]]:
     is_collections = subject is SubjectKind.COLLECTIONS
-    options = [click.argument("names", metavar=f"[{'NAME' if is_collections else 'SCENE'}]...", nargs=-1)]
+    kind = None if is_collections or of else SceneNumber()
+    options = [click.argument("names", metavar=f"[{'NAME' if is_collections else 'SCENE'}]...", nargs=-1, type=kind)]
     if of:
         others = click.Choice([kind.value for kind in SubjectKind if kind is not subject])
         options.append(click.option("--of", type=others, help="Of these instead of scenes."))

@@ -11,8 +11,7 @@ from rich.console import Console
 
 from plexsync.app.settings import Settings, SettingsNeed, keep_answer, keep_for_status
 from plexsync.app.status_settings import Sources
-from plexsync.app.store_address import address_of
-from plexsync.app.stored import Stored, open_store
+from plexsync.app.stored import Stored, address_of, open_store
 from plexsync.cli.call import Call
 from plexsync.cli.logs import level_of, logging_to
 from plexsync.cli.settings import settings

@@ -126,6 +126,16 @@ def test_a_scene_of_which_nobody_knows_is_ignored_and_that_is_said(world: World,
     assert "whether Stash has scene 50 is not known: Stash" in done.err
 
 
+def test_a_stash_on_hold_is_not_asked_whether_it_has_a_scene(world: World, door: Door) -> None:
+    world.stash.faults.set(Fault("status", status=401))
+    door("sync", "--all")
+    asked = world.stash.count()
+    done = door("ignore", "50")
+    assert (done.code, done.out) == (0, "1 scene ignored\n")
+    assert "whether Stash has scene 50 is not known: Stash is on hold" in done.err
+    assert world.stash.count() == asked
+
+
 def test_nothing_is_ignored_at_first(world: World, door: Door) -> None:
     assert door("ignore", "--list").out == "nothing is ignored\n"
 

@@ -122,7 +122,7 @@ def test_a_scene_that_is_retried_while_it_is_counted_waits_again(
         dead_letters.retry_all(parts.store, parts.clock, "")
         return rows_in(parts, state)
 
-    monkeypatch.setattr("plexsync.cli.daemon.work_loop.rows_in", retried_first)
+    monkeypatch.setattr("plexsync.reports.outcomes.rows_in", retried_first)
     done = door("sync", *ids, "--wait", "--json")
     assert (done.code, done.facts["outcomes"]) == (1, {"waiting": 1, "in_step": 1})
     assert done.facts["causes"] == {}

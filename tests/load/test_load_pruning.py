@@ -73,6 +73,7 @@ class Watched:
         self._store = store
         self.reading = store.reading
         self.folder = store.folder
+        self.address = store.address
         self.close = store.close
 
     def changed(self) -> bool:

@@ -193,7 +193,7 @@ def test_every_button_of_a_scene_does_what_it_says(staged: Staged, look: Look) -
     expect(page).to_have_url(f"{dash.url}/scenes/{id}")
     page.get_by_role("link", name="Undo…").click()
     page.get_by_role("button", name="Take it back").click()
-    expect(notice).to_contain_text("What was pushed is taken back")
+    expect(notice).to_contain_text("1 scene to be taken back")
     work(world)
     assert world.plex.item("1").scalars["title"] == "scene 00000"
 
@@ -201,7 +201,7 @@ def test_every_button_of_a_scene_does_what_it_says(staged: Staged, look: Look) -
     page.goto(f"{dash.url}/scenes/{other}")
     page.get_by_role("link", name="Release…").click()
     page.get_by_role("button", name="Take the locks off").click()
-    expect(notice).to_contain_text("locks are taken off")
+    expect(notice).to_contain_text("1 scene to be released")
 
 
 def test_a_candidate_is_bound_by_its_button(staged: Staged, look: Look) -> None:

@@ -23,7 +23,7 @@ from plexsync.app.settings import (
     StashAway,
     known_place,
 )
-from plexsync.app.store_address import address_of
+from plexsync.app.stored import address_of
 from plexsync.app.switches import back_inside
 from plexsync.cli.call import FAILED, Call, command
 from plexsync.cli.daemon.dashboard_process import Dashboard, dashboard

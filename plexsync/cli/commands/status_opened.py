@@ -54,11 +54,10 @@ def _tell_servers(call: Call, calls: list[tuple[str, Call]]) -> int:
         first = {**servers[0]} if servers and servers[0]["plex"] == calls[0][0] else {}
         call.answer({**first, "servers": servers, "problem": "\n".join(problems)}, lambda: None)
     else:
-        out, is_first = paper(), True
-        for facts in sorted(servers, key=lambda facts: urgency(facts["verdict"])):
-            out.print("" if is_first else "\n", end="")
+        out = paper()
+        for number, facts in enumerate(sorted(servers, key=lambda facts: urgency(facts["verdict"]))):
+            out.print("\n" * bool(number), end="")
             show_page(out, facts, facts["plex"])
-            is_first = False
     for line in problems:
         click.echo(f"plexsync: {line}", err=True)
     return max(codes)

@@ -1,7 +1,7 @@
 """The Plex servers that the dashboard of this process shows, each with its settings and the folder of its database."""
 
 from plexsync.app.settings import Settings, last_answer
-from plexsync.app.store_address import address_of
+from plexsync.app.stored import address_of
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
 from plexsync.cli.settings import hide, sources

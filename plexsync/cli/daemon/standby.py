@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from plexsync.app.machine import this_machine
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import Settings
-from plexsync.app.store_address import address_of
+from plexsync.app.stored import address_of
 from plexsync.cli.daemon.settings_watch import SettingsWatch
 from plexsync.cli.daemon.shift import Pauses, Shift
 from plexsync.cli.faults import lines_of
