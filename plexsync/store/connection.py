@@ -7,7 +7,9 @@ for SQLite (`plexsync.store.sqlite`) and one for PostgreSQL (`plexsync.store.pos
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
+
+from plexsync.rules.job import Kind
 
 # A row of a result. Its values can be read by position and by name.
 Row = Any
@@ -133,3 +135,18 @@ class Table:
 
     def __init__(self, db: Connection) -> None:
         self._db = db
+
+
+class FlowTable(Table):
+    """A table with rows of several flows, on a connection; for one of these flows."""
+
+    def __init__(self, db: Connection, flow: str = Kind.SCENE) -> None:
+        super().__init__(db)
+        self._flow = str(flow)
+
+    def of_flow(self, flow: str) -> Self:
+        """Return the same access to the rows of another flow."""
+        return type(self)(self._db, flow)
+
+    def _pair(self, subject: int, key: str) -> dict[str, object]:
+        return {"flow": self._flow, "scene": subject, "item": key}
