@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from plexsync.rules.item import Viewing
 from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
-from plexsync.store.connection import Row, Table
+from plexsync.store.connection import Row, Table, rows_of
 from plexsync.store.db import clean
 
 NOTHING = -1
@@ -21,16 +21,9 @@ select scene, scene_created_at, item, moment, view_count, view_offset, position,
 SCENES = "select scene from resume where scene > :after order by scene limit :limit"
 TO_PUT_BACK = "select scene from resume where undo = 'asked' order by scene"
 SAVE = """
-insert into resume (
-    scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo
-) values (
-    :scene, :created_at, :item, :moment, :view_count, :view_offset, :position, :before, :sending, :until, :undo
-)
-on conflict (scene) do update
-   set scene_created_at = excluded.scene_created_at, item = excluded.item, moment = excluded.moment,
-       view_count = excluded.view_count, view_offset = excluded.view_offset, position = excluded.position,
-       position_before = excluded.position_before, sending = excluded.sending, until = excluded.until,
-       undo = excluded.undo
+insert or replace into resume
+    (scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo)
+values (:scene, :created_at, :item, :moment, :view_count, :view_offset, :position, :before, :sending, :until, :undo)
 """
 PROLONG = "update resume set until = :until where scene = :scene and sending >= 0"
 FORGET = "delete from resume where scene in (select value from json_each(:scenes))"
@@ -45,9 +38,7 @@ class ReadOnlyWatches(Table):
         What is remembered of another scene that had the id is left out.
         """
         rows = self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
-        return {
-            row["scene"]: _remembered(row) for row in rows if clean(scenes[row["scene"]]) == row["scene_created_at"]
-        }
+        return {row["scene"]: _remembered(row) for row in rows_of(rows, scenes)}
 
     def of_ids(self, scenes: Sequence[int]) -> dict[int, RememberedResume]:
         """Return what is remembered under these ids, whichever scene has them now."""
@@ -73,17 +64,14 @@ class Watches(ReadOnlyWatches):
             return
         viewing = resume.last.viewing
         values = {
+            **vars(resume),
             "scene": scene,
             "created_at": clean(created_at),
             "item": clean(resume.last.item),
             "moment": viewing.moment,
             "view_count": viewing.count,
             "view_offset": viewing.offset,
-            "position": resume.position,
-            "before": resume.before,
             "sending": NOTHING if resume.sending is None else resume.sending,
-            "until": resume.until,
-            "undo": resume.undo,
         }
         self._db.execute(SAVE, values)
 

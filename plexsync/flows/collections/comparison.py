@@ -6,11 +6,11 @@ others. It decides nothing itself: the queued collections are inspected.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.engine.watching import Comparison, asked_pages
 from plexsync.flows.collections.inspection import CollectionLooker, places_of
 from plexsync.flows.collections.plex_reads import by_name
 from plexsync.flows.scenes.collection_names import save_counts
@@ -25,7 +25,6 @@ from plexsync.rules.collection_servers import (
 from plexsync.rules.collection_values import scenes_of
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.desired import Profile
-from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import COLLECTION, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import COLLECTIONS_COMPARED, LAST_RECONCILE, WISHES
@@ -35,15 +34,15 @@ from plexsync.store.database import Database, Reader
 log = logging.getLogger("PlexSync.collections")
 
 PAGE = 500
-# Seconds before a comparison that could not be completed is tried again.
-RETRY = 300.0
 
 
-class CollectionComparison:
+class CollectionComparison(Comparison):
     """Compares the known collections with both servers. `settings` represents those that decide what Plex should show.
 
     `counts`: the number of an object's scenes decides whether it has a collection.
     """
+
+    what = "collections"
 
     def __init__(
         self,
@@ -65,24 +64,9 @@ class CollectionComparison:
         self._clock = clock
         self._identity = identity
         self._settings = settings
-        self._failed_at: float | None = None
 
-    def run_if_due(self, stopping: Callable[[], bool] = lambda: False) -> bool:
-        """Compare if a full comparison of scenes has ended since the last time, or settings differ; True if completed."""
-        failed_at, passed = self._failed_at, self._clock.monotonic()
-        if failed_at is not None and passed - failed_at < RETRY:
-            return False
-        if not self._is_due() or not self._gates.is_open(*READS):
-            return False
-        try:
-            is_complete = self.compare(stopping) is not None
-        except NeighbourError as error:
-            log.info("the collections can't be compared now: %s", error)
-            is_complete = False
-        self._failed_at = None if is_complete else passed
-        return is_complete
-
-    def _is_due(self) -> bool:
+    def is_due(self) -> bool:
+        """Whether a full comparison of scenes has ended since the last time, or settings differ."""
         with self._store.reading() as db:
             scenes, noted = db.notes.number(LAST_RECONCILE), db.notes.text(COLLECTIONS_COMPARED)
             differ = _differ(db, self._settings)
@@ -109,8 +93,7 @@ class CollectionComparison:
                     return None
                 wanted |= ids
         with self._store.writing() as tx:
-            for id in sorted(wanted):
-                tx.jobs.want(COLLECTION, id, Why.SWEEP, self._clock.now())
+            tx.jobs.want_each(COLLECTION, wanted, Why.SWEEP, self._clock.now())
             tx.notes.save(COLLECTIONS_COMPARED, f"{began} {self._settings if differ else noted}")
         if wanted:
             log.info("%d collections may have changed and are inspected", len(wanted))
@@ -139,7 +122,7 @@ class CollectionComparison:
         """The rows whose objects were changed, are not listed any more, or have crossed the least number of scenes."""
         stamps: dict[int, ObjectStamp] = {}
         pages = self._stash.object_stamps(source, page=PAGE, counted=self._counts)
-        while (page := self._gates.ask(READ_STASH, partial(next, pages, None), of_all=True)) is not None:
+        for page in asked_pages(self._gates, READ_STASH, pages, of_all=True):
             stamps |= {stamp.id: stamp for stamp in page}
         crossed = self._counted(source, rows, stamps) if self._counts else set()
         return crossed | {

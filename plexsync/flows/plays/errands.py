@@ -1,7 +1,7 @@
 """What the plays flow has found about a scene, and its writes to Stash with their saved record."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -65,12 +65,29 @@ def with_expiry(memory: Memory, expiry: Expiry) -> Memory:
     }
 
 
+def wait_until(until: int, now: int, reason: str = "an earlier request may still arrive in Stash") -> Waiting:
+    """A wait until then (UTC ms), after which the job is looked at again."""
+    return Waiting(reason, "released", after=max(0, until - now) / 1000, backoff=False)
+
+
+def sooner(ends: Outcome, waits: Waiting) -> Waiting:
+    """The wait that is over first."""
+    return ends if isinstance(ends, Waiting) and ends.after <= waits.after else waits
+
+
 def ending(plan: PlayPlan, now: int) -> Outcome:
     """The outcome of a job whose plan is carried out: done, or a wait for an earlier request."""
-    if not plan.wait_until:
-        return Done()
-    seconds = max(0, plan.wait_until - now) / 1000
-    return Waiting("an earlier request may still arrive in Stash", "released", after=seconds, backoff=False)
+    return wait_until(plan.wait_until, now) if plan.wait_until else Done()
+
+
+def with_plays_back(
+    finding: PlaysFinding, watched: WatchedScene, memory: Memory, expiry: Expiry, now: int
+) -> PlaysFinding:
+    """The finding with the plan to take back these plays, of a scene of which nothing else can be planned."""
+    plan = plan_plays({}, Counter(watched.plays), with_expiry(memory, expiry), now=now, longest=expiry.longest)
+    ends = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
+    ends = ending(plan, now) if plan.wait_until else ends
+    return replace(finding, memory=memory, plan=plan, outcome=None if plan.remove else ends, ends=ends, error=None)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -81,7 +98,7 @@ class RememberedErrand(Errand):
     from its answer. `created_at`: when Stash created its scene.
     """
 
-    table: ClassVar[Callable[[Writer], Any]]
+    table: ClassVar["attrgetter[Any]"]
     created_at: str
     before: Any
     opened: Any

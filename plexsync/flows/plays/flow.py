@@ -6,8 +6,9 @@ of work, and the rules decide (`plexsync.rules.plays`). Every write goes to Stas
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from plexsync.engine.expiry import Expiry
 from plexsync.engine.flow import Canary, ChangeNotice
@@ -24,14 +25,14 @@ from plexsync.flows.plays.errands import (
     ending,
     of_plays,
     with_expiry,
+    with_plays_back,
 )
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.marked import MarkedPlays
 from plexsync.flows.plays.pairs import left_alone
 from plexsync.flows.plays.recovery import PlaysRecovery
-from plexsync.flows.plays.resume import ResumePoints
+from plexsync.flows.plays.resume import ResumePoints, wanted_back
 from plexsync.flows.plays.stash_restores import StashRestores
-from plexsync.flows.plays.taking_back import TakingBack
 from plexsync.flows.plays.wishes import WishForPlays
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.scene_identity import StashIdentity
@@ -42,7 +43,7 @@ from plexsync.rules.job import PLAYS, Done, Gone, Job, Outcome, Waiting
 from plexsync.rules.marked_plays import marked_plays
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, StashWatch
-from plexsync.rules.play_wishes import UNDO
+from plexsync.rules.play_wishes import UNDO, is_wanted_back
 from plexsync.rules.plays import PlayPlan, PlaySource, plan_plays
 from plexsync.rules.scene import WatchedScene
 from plexsync.rules.scope import Scope
@@ -56,7 +57,35 @@ READ_ANEW = Waiting("the history of Plex has changed and is read anew", "release
 REFUSED_REST = 600.0
 
 
-class PlaysFlow:
+class WayBackFlow:
+    """The parts of a flow that plays and ratings have no use for. What is remembered of a scene that is gone stays."""
+
+    requests = 1
+    writes: Gate
+
+    def affected(self, notice: ChangeNotice) -> Collection[int]:  # noqa: ARG002 - the protocol of flows
+        """No scene: performers, studios, tags and groups have no plays and no ratings."""
+        return ()
+
+    def will_send(self, errands: Sequence[Any]) -> None:
+        """Nothing outlives the database."""
+
+    def requires(self, errand: Any) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
+        """The gate of its writes."""
+        return (self.writes,)
+
+    def completed(self, tx: Writer, finding: Any) -> None:
+        """Nothing was requested once."""
+
+    def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
+        """Nothing more is remembered: a scene that is gone may come back with a backup."""
+
+    def worked(self, findings: Sequence[Any]) -> None:
+        """Nothing helps those that could not be worked."""
+
+
+@dataclass(eq=False)
+class PlaysFlow(WayBackFlow):
     """Keeps the plays of scenes in Stash in step with an account's history in Plex.
 
     While the way back is off (`is_on` false), it only takes plays back, and asks nothing of Plex. Without `restores` it
@@ -64,54 +93,32 @@ class PlaysFlow:
     """
 
     kind = PLAYS
-    gates: Collection[Gate] = (READ_PLEX, READ_STASH, WRITE_STASH)
-    writes: Gate = WRITE_STASH
-    requests = 1
+    writes = WRITE_STASH
 
-    def __init__(
-        self,
-        store: Database,
-        stash: StashWatch,
-        matcher: SceneMatcher,
-        history: HistoryPoll,
-        gates: Gates,
-        clock: Clock,
-        identity: ServerIdentity,
-        stash_identity: StashIdentity,
-        expiry: Expiry,
-        scope: Scope,
-        recovery: PlaysRecovery,
-        restores: StashRestores | None = None,
-        *,
-        is_on: bool = True,
-    ) -> None:
-        self._store = store
-        self._stash = stash
-        self._matcher = matcher
-        self._history = history
-        self._gates = gates
-        self._clock = clock
-        self._identity = identity
-        self._stash_identity = stash_identity
-        self._scope = scope
-        self._recovery = recovery
-        self._restores = restores
-        self._expiry = expiry
-        self._reader = BatchReader(gates)
-        self.resume = ResumePoints(history, clock, self._expiry)
-        self.marked = MarkedPlays(history, clock)
+    _store: Database
+    _stash: StashWatch
+    _matcher: SceneMatcher
+    _history: HistoryPoll
+    _gates: Gates
+    _clock: Clock
+    _identity: ServerIdentity
+    _stash_identity: StashIdentity
+    _expiry: Expiry
+    _scope: Scope
+    _recovery: PlaysRecovery
+    _restores: StashRestores | None = None
+    is_on: bool = field(default=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        gates = (READ_STASH, WRITE_STASH)
+        self.gates: Collection[Gate] = (READ_PLEX, *gates) if self.is_on else gates
+        self._reader = BatchReader(self._gates)
+        self.resume = ResumePoints(self._history, self._clock, self._expiry)
+        self.marked = MarkedPlays(self._history, self._clock)
         self.journal = MemoryJournal()
-        self._back = TakingBack(store, gates, clock, stash_identity, self.resume, self._expiry)
-        self._undo = WishForPlays(stash, gates, recovery, UNDO)
-        self._is_on = is_on
-        if not is_on:
-            self.gates = (READ_STASH, WRITE_STASH)
+        self._undo = WishForPlays(self._stash, self._gates, self._recovery, UNDO)
 
     # --- looking -----------------------------------------------------------------------------------------------------
-
-    def affected(self, notice: ChangeNotice) -> Collection[int]:  # noqa: ARG002 - the protocol of flows
-        """No scene: performers, studios, tags and groups have no plays."""
-        return ()
 
     def look(self, ids: Sequence[int], *, since: int | None = None) -> Sequence[PlaysFinding]:
         """Read the plays of these scenes in Stash, their items, and what Plex lists, and plan.
@@ -130,10 +137,10 @@ class PlaysFlow:
         findings |= {
             id: PlaysFinding(id, error=error) for id, error in answers.items() if isinstance(error, NeighbourError)
         }
-        skipped = self._skipped(watched.values()) if self._is_on else set(watched)
+        skipped = self._skipped(watched.values()) if self.is_on else set(watched)
         findings |= {id: PlaysFinding(id, watched[id], outcome=LEFT_ALONE) for id in skipped}
         findings |= self._planned({id: watching for id, watching in watched.items() if id not in skipped}, since)
-        findings |= self._back.planned([finding for finding in findings.values() if finding.plan is None])
+        findings |= self._wanted_back([finding for finding in findings.values() if finding.plan is None])
         return [findings[id] for id in ids]
 
     def _skipped(self, watched: Iterable[WatchedScene]) -> set[int]:
@@ -224,6 +231,24 @@ class PlaysFlow:
             return replace(finding, outcome=UNPAIRED)
         return replace(finding, outcome=finding.ends) if is_settled else finding
 
+    def _wanted_back(self, findings: Iterable[PlaysFinding]) -> dict[int, PlaysFinding]:
+        """Of scenes of which nothing else can be planned: the plan to take back what you asked for, by memory alone."""
+        watched = {finding.id: (finding, finding.watched) for finding in findings if finding.watched}
+        created = {id: watching.scene.created_at for id, (_, watching) in watched.items()}
+        if not created:
+            return {}
+        with self._store.reading() as db:
+            memory, resume = db.plays.of(created), db.watches.of(created)
+        plays = {
+            id: {moment: play for moment, play in memory.get(id, {}).items() if is_wanted_back(play)} for id in watched
+        }
+        asked = sorted({id for id, some in plays.items() if some} | wanted_back(resume))
+        if asked:
+            self._stash_identity.ensure(self._gates, [watched[id][1].scene for id in asked])
+        now = self._clock.now()
+        backs = {id: with_plays_back(*watched[id], plays[id], self._expiry, now) for id in asked}
+        return {id: self.resume.planned(back, None, resume.get(id)) for id, back in backs.items()}
+
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def save(
@@ -278,10 +303,6 @@ class PlaysFlow:
         """Record what is about to be sent in the journal of plays, which outlives the database."""
         self._recovery.will_send(of_plays(errands))
 
-    def requires(self, errand: WatchErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
-        """The write gate of Stash."""
-        return (WRITE_STASH,)
-
     def send(self, errand: WatchErrand) -> None:
         """Send the plays, whose answer has all plays of the scene; or the resume point."""
         errand.send(self._stash)
@@ -299,7 +320,7 @@ class PlaysFlow:
         if gate not in (WRITE_STASH, READ_STASH):
             return []
         with self._store.reading() as db:
-            if not self._is_on and not (db.plays.to_take_back() or db.watches.to_put_back()):
+            if not self.is_on and not (db.plays.to_take_back() or db.watches.to_put_back()):
                 # While the way back is off, nothing is written that you did not ask for.
                 return []
             ids = [id for id in db.plays.scenes(limit=limit + 1) if id != but and str(id) != key][:limit]
@@ -308,15 +329,6 @@ class PlaysFlow:
         return write_canaries(self._gates, self._stash, ids, ticket)
 
     # --- settlement --------------------------------------------------------------------------------------------------
-
-    def completed(self, tx: Writer, finding: PlaysFinding) -> None:
-        """Nothing was requested once."""
-
-    def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
-        """Nothing more is remembered. The plays of a scene that is gone stay: it may come back with a backup."""
-
-    def worked(self, findings: Sequence[PlaysFinding]) -> None:
-        """Nothing helps those that could not be worked."""
 
     def existing(self, ids: Sequence[int]) -> Collection[int]:
         """The scenes among these that Stash has."""

@@ -109,8 +109,7 @@ class PlayListener:
                 return
             rows = tx.jobs.of(PLAYS, sorted(scenes))
             waiting = {id for id, row in rows.items() if row.state is State.READY and row.due <= now}
-            for id in sorted(scenes - waiting):
-                tx.jobs.want(PLAYS, id, Why.EDIT, now, behind=len(scenes) > CROWD)
+            tx.jobs.want_each(PLAYS, scenes - waiting, Why.EDIT, now, behind=len(scenes) > CROWD)
 
 
 def _forget_oldest(memory: dict[K, V]) -> None:

@@ -9,11 +9,11 @@ are not asked for, the inspections only remember that there is one.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from plexsync.flows.plays.errands import PlaysFinding
+from plexsync.flows.plays.errands import PlaysFinding, sooner, wait_until
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.item import Item
-from plexsync.rules.job import PLAYS, Waiting, Why
+from plexsync.rules.job import PLAYS, Why
 from plexsync.rules.marked_plays import CountedViews, MarkDecisions, counted_views, decide_mark, grows, marked_plays
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.plays import OWNER
@@ -92,11 +92,10 @@ class MarkedPlays:
             return finding
         waits_until = [decision.wait_until for _, decision in marks.values() if decision.wait_until]
         finding, until = replace(finding, marks=marks), min(waits_until, default=0)
-        seconds = max(0, until - self._clock.now()) / 1000
-        if not until or (isinstance(finding.ends, Waiting) and finding.ends.after <= seconds):
+        if not until:
             return finding
-        waits = Waiting(WAITS, "released", after=seconds, backoff=False)
-        return replace(finding, ends=waits, outcome=waits if finding.outcome else None)
+        waits = sooner(finding.ends, wait_until(until, self._clock.now(), WAITS))
+        return finding if waits is finding.ends else replace(finding, ends=waits, outcome=finding.outcome and waits)
 
     @staticmethod
     def save(tx: Writer, finding: PlaysFinding, *, now: int) -> None:

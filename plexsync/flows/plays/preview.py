@@ -65,18 +65,16 @@ def item_pages(store: Database, account: int, *, since: int, after: str = "") ->
         after = items[-1]
 
 
+@dataclass(eq=False)
 class PlaysPreviewer:
     """Previews the plays of one account. `flow` finds what it would do, and `history` is its saved history."""
 
-    def __init__(
-        self, store: Database, plex: PlexWatch, flow: PlaysFlow, history: HistoryPoll, gates: Gates, clock: Clock
-    ) -> None:
-        self._store = store
-        self._plex = plex
-        self._flow = flow
-        self._history = history
-        self._gates = gates
-        self._clock = clock
+    _store: Database
+    _plex: PlexWatch
+    _flow: PlaysFlow
+    _history: HistoryPoll
+    _gates: Gates
+    _clock: Clock
 
     def freshen(self) -> None:
         """Read what was played since the last time. Raises NeighbourError and UnknownAccount."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from plexsync.engine.gates import Gates
@@ -29,24 +29,16 @@ PAGE = 500
 CROWD = 20
 
 
+@dataclass(eq=False)
 class RatingPoll:
     """Queues the ratings that have moved in Plex or in Stash."""
 
-    def __init__(
-        self,
-        store: Database,
-        plex: PlexRatings,
-        gates: Gates,
-        clock: Clock,
-        identity: ServerIdentity,
-        rules: RatingRules,
-    ) -> None:
-        self._store = store
-        self._plex = plex
-        self._gates = gates
-        self._clock = clock
-        self._identity = identity
-        self._rules = rules
+    _store: Database
+    _plex: PlexRatings
+    _gates: Gates
+    _clock: Clock
+    _identity: ServerIdentity
+    _rules: RatingRules
 
     # --- Plex --------------------------------------------------------------------------------------------------------
 
@@ -83,9 +75,8 @@ class RatingPoll:
         with self._store.writing() as tx:
             last_ratings = tx.ratings.in_plex(list(ratings))
             moved = [key for key, rating in ratings.items() if last_ratings.get(key) != rating]
-            scenes = sorted(tx.index.scenes_of(moved))
-            for scene in scenes:
-                tx.jobs.want(RATING, scene, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
+            scenes = tx.index.scenes_of(moved)
+            tx.jobs.want_each(RATING, scenes, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
             tx.notes.save(note, str(rated[-1].at))
 
     # --- inspections -------------------------------------------------------------------------------------------------

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Canary, ChangeNotice
+from plexsync.engine.flow import Canary
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.canaries import write_canaries
-from plexsync.flows.plays.errands import MemoryJournal
-from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED
+from plexsync.flows.plays.errands import MemoryJournal, wait_until
+from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED, WayBackFlow
 from plexsync.flows.plays.pairs import left_alone
 from plexsync.flows.plays.rating_bases import Pair, bases_of, item_rating, open_until, save_bases
 from plexsync.flows.plays.rating_errands import RatingErrand, RatingFinding, begun, items_follow
@@ -28,7 +28,7 @@ from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import RATING, RATING_BACK, Done, Gone, Job, Outcome, Waiting, Why
+from plexsync.rules.job import RATING, RATING_BACK, Done, Gone, Job, Waiting, Why
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, Plex, StashRating
 from plexsync.rules.plan_records import Pushing
@@ -80,33 +80,11 @@ class _Snapshot:
     probed: str
 
 
-class _WithoutMore:
-    """The parts of a flow that ratings have no use for."""
-
-    def affected(self, notice: ChangeNotice) -> Collection[int]:  # noqa: ARG002 - the protocol of flows
-        """No scene: a performer, studio, tag or group changes no rating of a scene."""
-        return ()
-
-    def will_send(self, errands: Sequence[RatingErrand]) -> None:
-        """Nothing outlives the database."""
-
-    def completed(self, tx: Writer, finding: RatingFinding) -> None:
-        """Nothing was requested once."""
-
-    def settled(self, tx: Writer, outcomes: Mapping[int, Outcome], *, now: int) -> None:
-        """Nothing more is remembered. The ratings of a scene that is gone stay: it may come back with a backup."""
-
-    def worked(self, findings: Sequence[RatingFinding]) -> None:
-        """Nothing helps those that could not be worked."""
-
-
-class RatingFlow(_WithoutMore, ABC):
+class RatingFlow(WayBackFlow, ABC):
     """The common part of both directions."""
 
     kind: str
     gates: Collection[Gate]
-    writes: Gate
-    requests = 1
 
     def __init__(self, parts: RatingParts) -> None:
         self._parts = parts
@@ -180,7 +158,7 @@ class RatingFlow(_WithoutMore, ABC):
             return RatingFinding(id, scene, outcome=BEING_PROBED)
         pushings = [push for item in read for push in snapshot.pushings.get((id, item.key), ())]
         if (until := min(self._expiry.until(open_until(pushings)), now + self._expiry.longest)) > now:
-            return RatingFinding(id, scene, outcome=_waiting("an edit may still arrive in Plex", until - now))
+            return RatingFinding(id, scene, outcome=wait_until(until, now, "an edit may still arrive in Plex"))
         bases = {
             key: replace(base, until=self._expiry.until(base.until))
             for (scene_id, key), base in snapshot.bases.items()
@@ -193,7 +171,7 @@ class RatingFlow(_WithoutMore, ABC):
         plan = replace(plan, resolved={**changed, **plan.resolved})
         finding = RatingFinding(id, scene, memory, plex, plan)
         if plan.wait_until:
-            waits = _waiting("an earlier request may still arrive", plan.wait_until - now)
+            waits = wait_until(plan.wait_until, now, "an earlier request may still arrive")
             return replace(finding, outcome=waits, ends=waits)
         return finding if self._has_part(plan) else replace(finding, outcome=Done())
 
@@ -226,10 +204,6 @@ class RatingFlow(_WithoutMore, ABC):
         self, job: Job, finding: RatingFinding, scene: Scene, plan: RatingPlan, until: int
     ) -> list[RatingErrand]:
         """The ratings that this flow sends."""
-
-    def requires(self, errand: RatingErrand) -> Collection[Gate]:  # noqa: ARG002 - the protocol of flows
-        """The gate of its writes."""
-        return (self.writes,)
 
     def _remembered(self, limit: int, *, but: int | None, key: str) -> list[int]:
         """Up to `limit` scenes with a remembered rating, without the given one."""
@@ -378,10 +352,6 @@ class RatingToStash(RatingFlow):
         if gate == WRITE_STASH:
             return write_canaries(self._gates, self._parts.stash, ids, ticket)
         return self._scenes_again(ids)
-
-
-def _waiting(reason: str, milliseconds: int) -> Waiting:
-    return Waiting(reason, "released", after=max(0, milliseconds) / 1000, backoff=False)
 
 
 def rating_flows(parts: RatingParts) -> tuple[RatingToPlex, RatingToStash]:

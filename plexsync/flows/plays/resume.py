@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from plexsync.engine.expiry import Expiry
-from plexsync.flows.plays.errands import PlaysFinding, ResumeErrand, ResumeFinding
+from plexsync.flows.plays.errands import PlaysFinding, ResumeErrand, ResumeFinding, sooner, wait_until
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.rules.item import Item
-from plexsync.rules.job import Job, Outcome, Waiting
+from plexsync.rules.job import Job
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.resume import AHEAD, RememberedResume, ResumeUndo, Watched, newest, plan_resume
 from plexsync.rules.scene import WatchedScene
@@ -34,15 +34,12 @@ class ResumePoints:
         `since`: the moment from which on you have approved that something is written; None before that.
         """
         viewings = {item.key: item.viewing for item in items} if self._history.brings_resume else {}
-        return self._planned(finding, None if since is None else newest(viewings, since=since), remembered)
+        return self.planned(finding, None if since is None else newest(viewings, since=since), remembered)
 
-    def put_back(self, finding: PlaysFinding, remembered: RememberedResume | None) -> PlaysFinding:
-        """The finding with the plan to put back the resume point of its scene, if that was asked for."""
-        return self._planned(finding, None, remembered)
-
-    def _planned(
+    def planned(
         self, finding: PlaysFinding, watched: Watched | None, remembered: RememberedResume | None
     ) -> PlaysFinding:
+        """The finding with the plan for this viewing; None: to put back the resume point, if that was asked for."""
         if finding.watched is None or finding.plan is None:
             return finding
         now = self._clock.now()
@@ -58,9 +55,7 @@ class ResumePoints:
         )
         ends = finding.ends
         if plan.wait_until:
-            seconds = max(0, plan.wait_until - now) / 1000
-            waits = Waiting("an earlier request may still arrive in Stash", "released", after=seconds, backoff=False)
-            ends = _sooner(ends, waits)
+            ends = sooner(ends, wait_until(plan.wait_until, now))
         outcome = finding.outcome
         if plan.send:
             outcome = None
@@ -113,8 +108,3 @@ def _played_at(finding: PlaysFinding, watched: WatchedScene, now: int) -> int:
     from_plex = {*finding.memory, *(plan.resolved if plan else ()), *(plan.requests if plan else ())}
     own = (moment for moment in watched.plays if moment not in from_plex and moment <= now // 1000 + AHEAD)
     return max(own, default=0)
-
-
-def _sooner(ends: Outcome, waits: Waiting) -> Waiting:
-    """The wait that is over first."""
-    return ends if isinstance(ends, Waiting) and ends.after <= waits.after else waits

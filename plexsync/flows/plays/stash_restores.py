@@ -8,6 +8,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 
 from plexsync.engine.gates import Gates
+from plexsync.engine.watching import pages_of
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.rules.errors import Neighbour
@@ -26,7 +27,7 @@ from plexsync.rules.restored_stash import (
     with_missing,
 )
 from plexsync.rules.scene import ScenePlays, WatchedScene
-from plexsync.store.database import Database, Writer
+from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.plays")
 
@@ -99,19 +100,16 @@ class StashRestores:
         """The tail, and the scenes that were read for it: also the first of those with a noted time."""
         sent: list[SentPlay] = []
         scenes: dict[int, ScenePlays] = {}
-        unread = set(times)
-        while True:
-            with self._store.reading() as db:
-                page = db.plays.last_sent(PAGE, before=sent[-1] if sent else None)
-            if not page:
-                return tail_of(sent, scenes), scenes
+        unread, tail = set(times), Tail()
+        for page in pages_of(self._store, _last_sent, None):
             unread |= {play.scene for play in page} - scenes.keys()
             scenes |= self.read(unread)
             sent += page
             unread = set()
             tail = tail_of(sent, scenes)
             if tail.is_whole:
-                return tail, scenes
+                break
+        return tail, scenes
 
     def read(self, ids: Collection[int]) -> dict[int, ScenePlays]:
         """The plays of these scenes in Stash, without those that can't be read. Raises NeighbourError if none can."""
@@ -143,6 +141,10 @@ class StashRestores:
                 together.count,
                 together.command,
             )
+
+
+def _last_sent(db: Reader, before: SentPlay | None) -> list[SentPlay]:
+    return db.plays.last_sent(PAGE, before=before)
 
 
 def _after(play: RememberedPlay, *, is_lost: bool) -> RememberedPlay:
