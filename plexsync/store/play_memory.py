@@ -370,20 +370,10 @@ class Plays(ReadOnlyPlays):
 
 def _by_scene(rows: Iterable[Row]) -> dict[int, dict[int, RememberedPlay]]:
     plays: dict[int, dict[int, RememberedPlay]] = {}
-    for row in rows:
-        plays.setdefault(row["scene"], {})[row["moment"]] = _remembered(row)
+    for scene, moment, _, item, history_key, state, tries, rows_before, until, undo in rows:
+        play = RememberedPlay(PlaySource(item, history_key), _state(state), tries, rows_before, until, bool(undo))
+        plays.setdefault(scene, {})[moment] = play
     return plays
-
-
-def _remembered(row: Row) -> RememberedPlay:
-    return RememberedPlay(
-        PlaySource(row["item"], row["history_key"]),
-        _state(row["state"]),
-        row["tries"],
-        row["rows_before"],
-        row["until"],
-        bool(row["undo"]),
-    )
 
 
 def _state(text: str) -> PlayState:

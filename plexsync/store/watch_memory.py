@@ -5,7 +5,7 @@ what you changed in Stash from being written over.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.rules.item import Viewing
 from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
@@ -37,13 +37,11 @@ class ReadOnlyWatches(Table):
 
         What is remembered of another scene that had the id is left out.
         """
-        rows = self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
-        return {row["scene"]: _remembered(row) for row in rows_of(rows, scenes)}
+        return _by_scene(rows_of(self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}), scenes))
 
     def of_ids(self, scenes: Sequence[int]) -> dict[int, RememberedResume]:
         """Return what is remembered under these ids, whichever scene has them now."""
-        rows = self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
-        return {row["scene"]: _remembered(row) for row in rows}
+        return _by_scene(self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}))
 
     def to_put_back(self) -> list[int]:
         """Return the scenes whose resume point you asked to put back, and that have not got it yet."""
@@ -84,15 +82,12 @@ class Watches(ReadOnlyWatches):
         self._db.execute(FORGET, {"scenes": json.dumps(list(scenes))})
 
 
-def _remembered(row: Row) -> RememberedResume:
-    return RememberedResume(
-        Watched(row["item"], Viewing(row["view_count"], row["moment"], row["view_offset"])),
-        row["position"],
-        row["position_before"],
-        row["sending"] if row["sending"] >= 0 else None,
-        row["until"],
-        _undo(row["undo"]),
-    )
+def _by_scene(rows: Iterable[Row]) -> dict[int, RememberedResume]:
+    memory = {}
+    for scene, _, item, moment, count, offset, position, before, sending, until, undo in rows:
+        last, sent = Watched(item, Viewing(count, moment, offset)), sending if sending >= 0 else None
+        memory[scene] = RememberedResume(last, position, before, sent, until, _undo(undo))
+    return memory
 
 
 def _undo(text: str) -> ResumeUndo:

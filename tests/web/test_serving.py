@@ -14,10 +14,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from plexsync.engine.lasting import ended_threads
 
 from plexsync.cli.daemon import dashboard_process
 from plexsync.cli.daemon.dashboard_process import Dashboard, DashboardEntry
-from plexsync.engine.lasting import ended_threads
 from plexsync.extras import advice
 from plexsync.simulator.http import Fault
 from tests.journey.world import World, until

@@ -6,6 +6,7 @@ others. It decides nothing itself: the queued collections are inspected.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
@@ -36,6 +37,7 @@ log = logging.getLogger("PlexSync.collections")
 PAGE = 500
 
 
+@dataclass(eq=False)
 class CollectionComparison(Comparison):
     """Compares the known collections with both servers. `settings` represents those that decide what Plex should show.
 
@@ -44,26 +46,14 @@ class CollectionComparison(Comparison):
 
     what = "collections"
 
-    def __init__(
-        self,
-        store: Database,
-        stash: StashCollections,
-        looker: CollectionLooker,
-        gates: Gates,
-        clock: Clock,
-        identity: ServerIdentity,
-        settings: str,
-        *,
-        counts: bool,
-    ) -> None:
-        self._store = store
-        self._counts = counts
-        self._stash = stash
-        self._looker = looker
-        self._gates = gates
-        self._clock = clock
-        self._identity = identity
-        self._settings = settings
+    _store: Database
+    _stash: StashCollections
+    _looker: CollectionLooker
+    _gates: Gates
+    _clock: Clock
+    _identity: ServerIdentity
+    _settings: str
+    counts: bool = field(kw_only=True)
 
     def is_due(self) -> bool:
         """Whether a full comparison of scenes has ended since the last time, or settings differ."""
@@ -93,7 +83,7 @@ class CollectionComparison(Comparison):
                     return None
                 wanted |= ids
         with self._store.writing() as tx:
-            tx.jobs.want_each(COLLECTION, wanted, Why.SWEEP, self._clock.now())
+            tx.jobs.want_all(COLLECTION, wanted, Why.SWEEP, self._clock.now())
             tx.notes.save(COLLECTIONS_COMPARED, f"{began} {self._settings if differ else noted}")
         if wanted:
             log.info("%d collections may have changed and are inspected", len(wanted))
@@ -121,10 +111,10 @@ class CollectionComparison(Comparison):
     def _changed(self, source: str, rows: Sequence[CollectionRow]) -> set[int]:
         """The rows whose objects were changed, are not listed any more, or have crossed the least number of scenes."""
         stamps: dict[int, ObjectStamp] = {}
-        pages = self._stash.object_stamps(source, page=PAGE, counted=self._counts)
+        pages = self._stash.object_stamps(source, page=PAGE, counted=self.counts)
         for page in asked_pages(self._gates, READ_STASH, pages, of_all=True):
             stamps |= {stamp.id: stamp for stamp in page}
-        crossed = self._counted(source, rows, stamps) if self._counts else set()
+        crossed = self._counted(source, rows, stamps) if self.counts else set()
         return crossed | {
             row.id
             for row in rows

@@ -65,7 +65,7 @@ class PlaysComparison(Comparison):
         count = 0
         for scenes in chain(self._steps(self._history.account()), self._returned()):
             with self._store.writing() as tx:
-                tx.jobs.want_each(PLAYS, scenes, Why.SWEEP, self._clock.now(), behind=True)
+                tx.jobs.want_all(PLAYS, scenes, Why.SWEEP, self._clock.now(), behind=True)
             count += len(scenes)
             if stopping():
                 return None

@@ -86,6 +86,6 @@ class FirstRun:
         for items, heirs in item_pages(self._store, account, since=since):
             scenes = self._history.scenes_of([*items, *heirs])
             with self._store.writing() as tx:
-                tx.jobs.want_each(PLAYS, scenes, Why.EDIT, self._clock.now(), behind=total > CROWD)
+                tx.jobs.want_all(PLAYS, scenes, Why.EDIT, self._clock.now(), behind=total > CROWD)
             count += len(scenes)
         return count

@@ -29,7 +29,6 @@ from plexsync.flows.plays.errands import (
 )
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.marked import MarkedPlays
-from plexsync.flows.plays.pairs import left_alone
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.resume import ResumePoints, wanted_back
 from plexsync.flows.plays.stash_restores import StashRestores
@@ -39,15 +38,15 @@ from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused
 from plexsync.rules.item import Item
-from plexsync.rules.job import PLAYS, Done, Gone, Job, Outcome, Waiting
+from plexsync.rules.job import PLAYS, Done, Gone, Job, Kind, Outcome, State, Waiting
 from plexsync.rules.marked_plays import marked_plays
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, StashWatch
 from plexsync.rules.play_wishes import UNDO, is_wanted_back
 from plexsync.rules.plays import PlayPlan, PlaySource, plan_plays
-from plexsync.rules.scene import WatchedScene
-from plexsync.rules.scope import Scope
-from plexsync.store.database import Database, Writer
+from plexsync.rules.scene import Scene, WatchedScene
+from plexsync.rules.scope import Scope, outside
+from plexsync.store.database import Database, Reader, Writer
 from plexsync.store.db import clean
 
 # The outcome of scenes whose plays are left alone.
@@ -363,3 +362,11 @@ def _keys(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> list[
     if not isinstance(verdict, Matched):
         return []
     return [key for key in verdict.keys if isinstance(items.get(key), Item)]
+
+
+def left_alone(db: Reader, scenes: Iterable[Scene], scope: Scope) -> set[int]:
+    """The ids of those of these scenes that are out of scope, or ignored."""
+    present = list(scenes)
+    rows = db.jobs.of(Kind.SCENE, [scene.id for scene in present])
+    ignored = {id for id, row in rows.items() if row.state is State.IGNORED}
+    return ignored | {scene.id for scene in present if outside(scene, scope)}

@@ -91,7 +91,7 @@ class HistoryPoll:
     _gates: Gates
     _clock: Clock
     _identity: ServerIdentity
-    _rules: WatchRules
+    rules: WatchRules
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -102,41 +102,31 @@ class HistoryPoll:
         # Whether Plex lists saved plays no more, as after a restore: until all is read again, its keys may be others'.
         self.lacks_plays = False
         # A name is looked up at the first request, and who has a number.
-        self._account = self._rules.number
+        self._account = self.rules.number
         self._has_met = False
 
     @property
     def since(self) -> int:
         """The second before which plays don't count."""
-        return self._rules.since
-
-    @property
-    def brings_resume(self) -> bool:
-        """Whether resume points are brought too. Plex tells those of the token's account alone, which is the owner's."""
-        return self._rules.resume and self.tells_views
+        return self.rules.since
 
     @property
     def tells_views(self) -> bool:
         """Whether Plex tells the account's views of an item: those of the token's account alone, which is the owner's."""
         return self._account == OWNER
 
-    @property
-    def writes_marks(self) -> bool:
-        """Whether what you mark as played in Plex is a play in Stash."""
-        return self._rules.marks
-
     def was_read(self, db: Reader) -> bool:
         """Whether the history of the account was read once to its end."""
         account = self.known_account(db)
-        return account is not None and was_read_to_its_end(db, account, self._rules.since)
+        return account is not None and was_read_to_its_end(db, account, self.rules.since)
 
     def known_account(self, db: Reader) -> int | None:
         """The number of the account, also if only an earlier process has asked for it; None if its name alone is known."""
-        return _noted_number(db, self._rules) if self._account is None else self._account
+        return _noted_number(db, self.rules) if self._account is None else self._account
 
     def approved_since(self, db: Reader) -> int | None:
         """The moment from which on you have approved that plays are written; None before that."""
-        return find_approved_since(db, self.known_account(db), watch_since=self._rules.since)
+        return find_approved_since(db, self.known_account(db), watch_since=self.rules.since)
 
     def account(self) -> int:
         """The number of the account, asked once with who has it. Raises UnknownAccount and NeighbourError."""
@@ -147,7 +137,7 @@ class HistoryPoll:
 
     def _met(self) -> int:
         """Ask Plex for the number of the account, and note it with the name of the person who has it."""
-        name, number = self._rules.account.casefold(), self._rules.number
+        name, number = self.rules.account.casefold(), self.rules.number
         persons = {key: text.casefold() for key, text in self._gates.ask(READ_PLEX, self._plex.accounts).items()}
         numbers = [key for key, text in persons.items() if text == name] if number is None else [number]
         with self._store.writing() as tx:
@@ -201,7 +191,7 @@ class HistoryPoll:
         self._identity.ensure(self._gates)
         # Where no poll runs, scenes would wait for ever.
         soon = soon and not self.lacks_plays
-        now, wanted = self._clock.now(), self._rules.since
+        now, wanted = self._clock.now(), self.rules.since
         with self._store.reading() as db:
             newest, machine, of_machine = db.plays.newest(account), _machine(db), _read_of(db, account)[0]
             is_whole = was_read_to_its_end(db, account, wanted)
@@ -276,7 +266,7 @@ class HistoryPoll:
             if fresh and not is_approved:
                 # They are queued with all others, after your approval.
                 tx.notes.save(PLAYS_QUEUED, "")
-            tx.jobs.want_each(PLAYS, scenes, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
+            tx.jobs.want_all(PLAYS, scenes, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
         return len(fresh)
 
     def scenes_of(self, items: Sequence[str]) -> set[int]:

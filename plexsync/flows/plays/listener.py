@@ -109,7 +109,7 @@ class PlayListener:
                 return
             rows = tx.jobs.of(PLAYS, sorted(scenes))
             waiting = {id for id, row in rows.items() if row.state is State.READY and row.due <= now}
-            tx.jobs.want_each(PLAYS, scenes - waiting, Why.EDIT, now, behind=len(scenes) > CROWD)
+            tx.jobs.want_all(PLAYS, scenes - waiting, Why.EDIT, now, behind=len(scenes) > CROWD)
 
 
 def _forget_oldest(memory: dict[K, V]) -> None:

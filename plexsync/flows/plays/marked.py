@@ -7,7 +7,7 @@ are not asked for, the inspections only remember that there is one.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from plexsync.flows.plays.errands import PlaysFinding, sooner, wait_until
 from plexsync.flows.plays.history_poll import HistoryPoll
@@ -23,12 +23,12 @@ OTHER_VIEWER = "marks are those of the owner's account, and watch_account is ano
 WAITS = "its play may still come in the history of Plex"
 
 
+@dataclass(frozen=True)
 class MarkedPlays:
     """Finds what was marked as played. Safe to call from several threads."""
 
-    def __init__(self, history: HistoryPoll, clock: Clock) -> None:
-        self._history = history
-        self._clock = clock
+    _history: HistoryPoll
+    _clock: Clock
 
     def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
         """Queue the inspected scenes with an item that may have been marked, and remember the views of all others."""
@@ -37,7 +37,7 @@ class MarkedPlays:
             return
         counted = tx.view_counts.of(items)
         moments = tx.plays.moments(OWNER, items)
-        writes = self._history.writes_marks
+        writes = self._history.rules.marks
         changes: dict[str, tuple[CountedViews | None, CountedViews]] = {}
         marked = set()
         for key, item in items.items():
@@ -63,7 +63,7 @@ class MarkedPlays:
         approved, None if they are not.
         """
         history = self._history
-        if since is None or not items or not (history.writes_marks and history.tells_views and history.was_read(db)):
+        if since is None or not items or not (history.rules.marks and history.tells_views and history.was_read(db)):
             return {}
         keys = [item.key for item in items]
         counted, moments = db.view_counts.of(keys), db.plays.moments(OWNER, keys)

@@ -8,7 +8,7 @@ from plexsync.flows.plays.errands import RememberedErrand
 from plexsync.flows.plays.rating_bases import item_rating, save_bases
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import RATING, Done, Outcome, Waiting, Why
+from plexsync.rules.job import RATING, Done, Job, Outcome, Waiting, Why
 from plexsync.rules.ratings import (
     UNKNOWN,
     ItemRating,
@@ -45,6 +45,20 @@ class RatingFinding:
         """The ratings to send, so that a new request can be told from a dead one."""
         return f"{self.plan.to_stash} {dict(self.plan.to_plex)}" if self.plan else ""
 
+    def errand(self, job: Job, scene: Scene, key: str, rating: int, opened: Ratings) -> "RatingErrand":
+        """The write of a rating; `opened` is remembered while it is on its way."""
+        return RatingErrand(
+            job=job,
+            key=key,
+            desired=self.desired,
+            created_at=scene.created_at,
+            scene=scene,
+            rating=rating,
+            before=self.known,
+            opened=opened,
+            plex=self.plex,
+        )
+
 
 @dataclass(eq=False, kw_only=True)
 class RatingErrand(RememberedErrand):
@@ -77,6 +91,7 @@ class RatingErrand(RememberedErrand):
     def read_answer(self, *, now: int) -> None:
         """Conclude from the answer of Stash, the rating that the scene has now."""
         self._read(stash_rating(self.answer), self.plex, now)
+        self.leads = items_follow(self.opened)
 
     def _read(self, stash: int, plex: Mapping[str, ItemRating], now: int) -> None:
         self.after = after_arrival(self.opened, stash, plex, now=now, answered=True)

@@ -14,7 +14,7 @@ from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import RATING, Why
 from plexsync.rules.neighbours import Clock, PlexRatings
 from plexsync.rules.ratings import NO_RATING, ItemRating, RatingRules, RememberedRating, plex_rating, stash_rating
-from plexsync.rules.records import Rated, SectionRow
+from plexsync.rules.records import SectionRow
 from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import DOWN
 from plexsync.store.database import Database, Writer
@@ -63,20 +63,19 @@ class RatingPoll:
         return ""
 
     def _read(self, row: SectionRow) -> None:
+        """Queue the scenes of the items whose rating is another one than when they were last in step."""
         note = f"{RATED_SINCE}{row.uuid or row.key}"
         with self._store.reading() as db:
             since = db.notes.number(note) or 0
-        if rated := self._gates.ask(READ_PLEX, partial(self._plex.rated, row.key, since=since, limit=PAGE)):
-            self._take(note, rated)
-
-    def _take(self, note: str, rated: Sequence[Rated]) -> None:
-        """Queue the scenes of the items whose rating is another one than when they were last in step."""
+        rated = self._gates.ask(READ_PLEX, partial(self._plex.rated, row.key, since=since, limit=PAGE))
+        if not rated:
+            return
         ratings = {item.key: plex_rating(item.rating) for item in rated}
         with self._store.writing() as tx:
             last_ratings = tx.ratings.in_plex(list(ratings))
             moved = [key for key, rating in ratings.items() if last_ratings.get(key) != rating]
             scenes = tx.index.scenes_of(moved)
-            tx.jobs.want_each(RATING, scenes, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
+            tx.jobs.want_all(RATING, scenes, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
             tx.notes.save(note, str(rated[-1].at))
 
     # --- inspections -------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ that request, so one whose result is unknown is resolved by reading Stash again 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from plexsync.engine.expiry import Expiry
 from plexsync.flows.plays.errands import PlaysFinding, ResumeErrand, ResumeFinding, sooner, wait_until
@@ -18,13 +18,13 @@ from plexsync.rules.scene import WatchedScene
 from plexsync.store.database import Writer
 
 
+@dataclass(frozen=True)
 class ResumePoints:
     """Plans and saves the resume points of scenes, for the plays flow."""
 
-    def __init__(self, history: HistoryPoll, clock: Clock, expiry: Expiry) -> None:
-        self._history = history
-        self._clock = clock
-        self._expiry = expiry
+    _history: HistoryPoll
+    _clock: Clock
+    _expiry: Expiry
 
     def joined(
         self, finding: PlaysFinding, items: Sequence[Item], remembered: RememberedResume | None, *, since: int | None
@@ -33,7 +33,8 @@ class ResumePoints:
 
         `since`: the moment from which on you have approved that something is written; None before that.
         """
-        viewings = {item.key: item.viewing for item in items} if self._history.brings_resume else {}
+        is_told = self._history.rules.resume and self._history.tells_views
+        viewings = {item.key: item.viewing for item in items} if is_told else {}
         return self.planned(finding, None if since is None else newest(viewings, since=since), remembered)
 
     def planned(

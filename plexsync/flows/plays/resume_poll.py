@@ -101,7 +101,7 @@ class ResumePoll:
         until = max((until, *(viewing.moment for viewing in viewings.values())))
         scenes = self._history.scenes_of(sorted(fresh))
         with self._store.writing() as tx:
-            tx.jobs.want_each(PLAYS, scenes, Why.EDIT, now, behind=len(scenes) > CROWD)
+            tx.jobs.want_all(PLAYS, scenes, Why.EDIT, now, behind=len(scenes) > CROWD)
             if text != (text_of_end := f"{machine} {since} {until}"):
                 tx.notes.save(note, text_of_end)
         self._listed[section] = viewings
@@ -111,7 +111,7 @@ class ResumePoll:
 
         Of the scenes that were never dealt with, those with an item that was left somewhere.
         """
-        if not self._history.brings_resume:
+        if not (self._history.rules.resume and self._history.tells_views):
             return
         since = self._history.approved_since(tx)
         if since is None:

@@ -46,11 +46,8 @@ class StashRestores:
     """
 
     def __init__(self, store: Database, stash: StashWatch, recovery: PlaysRecovery, gates: Gates, clock: Clock) -> None:
-        self._store = store
-        self._stash = stash
-        self._recovery = recovery
+        self._store, self._stash, self._recovery, self._clock = store, stash, recovery, clock
         self._reader = BatchReader(gates)
-        self._clock = clock
         self._lock = threading.Lock()
 
     def last_scenes(self) -> set[int]:
