@@ -127,13 +127,10 @@ select scene, moment, scene_created_at, scene_updated_at, sent_at, sent_order
 # A request of another scene under this id was not this scene's.
 _KEEPS = "excluded.sent_order = 0 and play.scene_created_at = excluded.scene_created_at"
 SAVE = f"""
-insert into play (
-    scene, moment, scene_created_at, scene_updated_at, item, history_key, state, tries, rows_before, until, undo,
-    sent_at, sent_order
-) values (
-    :scene, :moment, :created_at, :updated_at, :item, :history_key, :state, :tries, :rows_before, :until, :undo,
-    :sent_at, :sent_order
-)
+insert into play (scene, moment, scene_created_at, scene_updated_at, item, history_key, state, tries, rows_before, until,
+    undo, sent_at, sent_order)
+values (:scene, :moment, :created_at, :updated_at, :item, :history_key, :state, :tries, :rows_before, :until,
+    :undo, :sent_at, :sent_order)
 on conflict (scene, moment) do update
    set scene_updated_at = case when {_KEEPS} then play.scene_updated_at else excluded.scene_updated_at end,
        sent_at = case when {_KEEPS} then play.sent_at else excluded.sent_at end,

@@ -21,19 +21,11 @@ Memory = Mapping[int, RememberedPlay]
 
 
 @dataclass(frozen=True)
-class ResumeFinding:
-    """What is remembered of a scene's resume point, and the plan."""
-
-    remembered: RememberedResume | None
-    plan: ResumePlan
-
-
-@dataclass(frozen=True)
 class PlaysFinding:
     """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
 
-    `listed` are the moments in Plex that count for it, `played` the items that have plays.
-    `resume`: the same for its resume point. `marks`: what was decided about items that you may have marked as played.
+    `listed` are the moments in Plex that count for it, `played` the items that have plays. `resume`: what is remembered of
+    its resume point, and the plan for that. `marks`: what was decided about items that you may have marked as played.
     """
 
     id: int
@@ -45,7 +37,7 @@ class PlaysFinding:
     error: NeighbourError | None = None
     listed: Collection[int] = ()
     played: Collection[str] = ()
-    resume: ResumeFinding | None = None
+    resume: tuple[RememberedResume | None, ResumePlan] | None = None
     marks: MarkDecisions = field(default_factory=dict)
 
     @property
@@ -53,7 +45,7 @@ class PlaysFinding:
         """The moments to add and to remove, and the resume point, so that a new request can be told from a dead one."""
         if self.plan is None:
             return ""
-        send = self.resume.plan.send if self.resume else None
+        send = self.resume[1].send if self.resume else None
         position = f" @{send.sending}" if send else ""
         return f"+{list(self.plan.add or ())} -{list(self.plan.remove or ())}{position}"
 

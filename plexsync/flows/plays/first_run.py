@@ -35,8 +35,13 @@ class FirstRun:
         The history was read just now.
         """
         try:
-            if self._is_due():
-                self._count()
+            counted = self._previewer.count(since=self._history.since) if self._is_due() else None
+            if counted:
+                with self._store.writing() as tx:
+                    # The approval may have been given meanwhile.
+                    if self._history.approved_since(tx) is None:
+                        tx.notes.save(PLAYS_COUNTED, counted_text(counted))
+                        self._counted = counted
         except (NeighbourError, UnknownAccount) as error:
             return str(error)
         return ""
@@ -51,16 +56,6 @@ class FirstRun:
             return True
         is_same = counted.in_plex == in_plex and not counted.unread
         return not 0 <= now - counted.at < (LONGEST if is_same else PACE)
-
-    def _count(self) -> None:
-        counted = self._previewer.count(since=self._history.since)
-        if counted is None:
-            return
-        with self._store.writing() as tx:
-            # The approval may have been given meanwhile.
-            if self._history.approved_since(tx) is None:
-                tx.notes.save(PLAYS_COUNTED, counted_text(counted))
-                self._counted = counted
 
     def begin(self) -> int:
         """Queue the scenes of all saved plays once, after your approval; returns how many were queued now."""

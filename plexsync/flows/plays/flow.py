@@ -30,7 +30,7 @@ from plexsync.flows.plays.errands import (
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.marked import MarkedPlays
 from plexsync.flows.plays.recovery import PlaysRecovery
-from plexsync.flows.plays.resume import ResumePoints, wanted_back
+from plexsync.flows.plays.resume import ResumePoints
 from plexsync.flows.plays.stash_restores import StashRestores
 from plexsync.flows.plays.wishes import WishForPlays
 from plexsync.flows.scenes.batch_reads import BatchReader
@@ -44,6 +44,7 @@ from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, StashWatch
 from plexsync.rules.play_wishes import UNDO, is_wanted_back
 from plexsync.rules.plays import PlayPlan, PlaySource, plan_plays
+from plexsync.rules.resume import ResumeUndo
 from plexsync.rules.scene import Scene, WatchedScene
 from plexsync.rules.scope import Scope, outside
 from plexsync.store.database import Database, Reader, Writer
@@ -136,16 +137,13 @@ class PlaysFlow(WayBackFlow):
         findings |= {
             id: PlaysFinding(id, error=error) for id, error in answers.items() if isinstance(error, NeighbourError)
         }
-        skipped = self._skipped(watched.values()) if self.is_on else set(watched)
+        with self._store.reading() as db:
+            present = [watching.scene for watching in watched.values()]
+            skipped = left_alone(db, present, self._scope) if self.is_on else set(watched)
         findings |= {id: PlaysFinding(id, watched[id], outcome=LEFT_ALONE) for id in skipped}
         findings |= self._planned({id: watching for id, watching in watched.items() if id not in skipped}, since)
         findings |= self._wanted_back([finding for finding in findings.values() if finding.plan is None])
         return [findings[id] for id in ids]
-
-    def _skipped(self, watched: Iterable[WatchedScene]) -> set[int]:
-        """The scenes that are out of scope, or ignored."""
-        with self._store.reading() as db:
-            return left_alone(db, [watching.scene for watching in watched], self._scope)
 
     def _planned(self, watched: Mapping[int, WatchedScene], since: int | None) -> dict[int, PlaysFinding]:
         if not watched:
@@ -241,7 +239,8 @@ class PlaysFlow(WayBackFlow):
         plays = {
             id: {moment: play for moment, play in memory.get(id, {}).items() if is_wanted_back(play)} for id in watched
         }
-        asked = sorted({id for id, some in plays.items() if some} | wanted_back(resume))
+        positions = {id for id, remembered in resume.items() if remembered.undo is ResumeUndo.ASKED}
+        asked = sorted(positions.union(id for id, some in plays.items() if some))
         if asked:
             self._stash_identity.ensure(self._gates, [watched[id][1].scene for id in asked])
         now = self._clock.now()

@@ -91,7 +91,8 @@ class RatingErrand(RememberedErrand):
     def read_answer(self, *, now: int) -> None:
         """Conclude from the answer of Stash, the rating that the scene has now."""
         self._read(stash_rating(self.answer), self.plex, now)
-        self.leads = items_follow(self.opened)
+        rows = self.opened.values()
+        self.leads = any(row.overruled != UNKNOWN or (row.undo and row.plex_before != UNKNOWN) for row in rows)
 
     def _read(self, stash: int, plex: Mapping[str, ItemRating], now: int) -> None:
         self.after = after_arrival(self.opened, stash, plex, now=now, answered=True)
@@ -117,8 +118,3 @@ class RatingErrand(RememberedErrand):
 def begun(rows: Ratings, until: int) -> Ratings:
     """The rows of a request that may take effect until then."""
     return {key: replace(row, until=until) if row.pending else row for key, row in rows.items()}
-
-
-def items_follow(rows: Ratings) -> bool:
-    """Whether items have to be written once Stash has its rating."""
-    return any(row.overruled != UNKNOWN or (row.undo and row.plex_before != UNKNOWN) for row in rows.values())

@@ -1,7 +1,7 @@
 """Finds scenes whose rating has moved: by Plex's list of what was rated last, and when their scene is inspected."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,9 +13,8 @@ from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import RATING, Why
 from plexsync.rules.neighbours import Clock, PlexRatings
-from plexsync.rules.ratings import NO_RATING, ItemRating, RatingRules, RememberedRating, plex_rating, stash_rating
+from plexsync.rules.ratings import NO_RATING, RatingRules, RememberedRating, plex_rating, stash_rating
 from plexsync.rules.records import SectionRow
-from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import DOWN
 from plexsync.store.database import Database, Writer
 
@@ -101,8 +100,15 @@ class RatingPoll:
             if any(_differs(bases.get((id, key)), stash, item.value) for key, item in plex.items()):
                 tx.jobs.want(RATING, id, Why.SWEEP, now)
             elif stash != NO_RATING:
-                _remember(tx, scene, {key: item for key, item in plex.items() if (id, key) not in bases}, now)
-                _date(tx, scene, {key: (base, plex[key]) for key in plex if (base := bases.get((id, key)))})
+                in_step = RememberedRating(stash, changed_at=now)
+                rows = {
+                    # With a time, an older rating is known as that of a restored Plex. The scene flow has none.
+                    key: replace(bases.get((id, key), replace(in_step, plex=item.value)), rated_at=item.rated_at)
+                    for key, item in plex.items()
+                    if (id, key) not in bases or bases[id, key].rated_at == 0 < item.rated_at
+                }
+                if rows:
+                    save_bases(tx, scene, rows)
 
 
 def _differs(base: RememberedRating | None, stash: int, plex: int) -> bool:
@@ -110,22 +116,3 @@ def _differs(base: RememberedRating | None, stash: int, plex: int) -> bool:
     if base is None:
         return stash != plex
     return (base.stash, base.plex) != (stash, plex) or bool(base.pending) or base.undo
-
-
-def _remember(tx: Writer, scene: Scene, items: Mapping[str, ItemRating], now: int) -> None:
-    """Save that these items have the rating of the scene."""
-    if items:
-        same = RememberedRating(stash_rating(scene.rating100), changed_at=now)
-        rows = {key: replace(same, plex=item.value, rated_at=item.rated_at) for key, item in items.items()}
-        save_bases(tx, scene, rows)
-
-
-def _date(tx: Writer, scene: Scene, items: Mapping[str, tuple[RememberedRating, ItemRating]]) -> None:
-    """Save when items were rated of which only the scene flow has a rating: an older one is that of a restored Plex."""
-    rows = {
-        key: replace(base, rated_at=item.rated_at)
-        for key, (base, item) in items.items()
-        if base.rated_at == 0 < item.rated_at
-    }
-    if rows:
-        save_bases(tx, scene, rows)

@@ -18,7 +18,7 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STA
 from plexsync.flows.plays.canaries import write_canaries
 from plexsync.flows.plays.errands import MemoryJournal, wait_until
 from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED, WayBackFlow, left_alone
-from plexsync.flows.plays.rating_bases import Pair, bases_of, item_rating, open_until, save_bases
+from plexsync.flows.plays.rating_bases import FIELD, Pair, bases_of, item_rating, save_bases
 from plexsync.flows.plays.rating_errands import RatingErrand, RatingFinding, begun
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection import BEING_PROBED
@@ -154,7 +154,8 @@ class RatingFlow(WayBackFlow, ABC):
         if snapshot.probed in {item.key for item in read}:
             return RatingFinding(id, scene, outcome=BEING_PROBED)
         pushings = [push for item in read for push in snapshot.pushings.get((id, item.key), ())]
-        if (until := min(self._expiry.until(open_until(pushings)), now + self._expiry.longest)) > now:
+        pushed = max((push.until for push in pushings if FIELD in push.fields), default=0)
+        if (until := min(self._expiry.until(pushed), now + self._expiry.longest)) > now:
             return RatingFinding(id, scene, outcome=wait_until(until, now, "an edit may still arrive in Plex"))
         bases = {
             key: replace(base, until=self._expiry.until(base.until))

@@ -4,16 +4,16 @@ Each job of the flow plans them with the plays, and writes them in a request of 
 that request, so one whose result is unknown is resolved by reading Stash again (`plexsync.rules.resume`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from plexsync.engine.expiry import Expiry
-from plexsync.flows.plays.errands import PlaysFinding, ResumeErrand, ResumeFinding, sooner, wait_until
+from plexsync.flows.plays.errands import PlaysFinding, ResumeErrand, sooner, wait_until
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.rules.item import Item
 from plexsync.rules.job import Job
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.resume import AHEAD, RememberedResume, ResumeUndo, Watched, newest, plan_resume
+from plexsync.rules.resume import AHEAD, RememberedResume, Watched, newest, plan_resume
 from plexsync.rules.scene import WatchedScene
 from plexsync.store.database import Writer
 
@@ -62,15 +62,15 @@ class ResumePoints:
             outcome = None
         elif outcome and plan.wait_until:
             outcome = ends
-        return replace(finding, resume=ResumeFinding(remembered, plan), ends=ends, outcome=outcome)
+        return replace(finding, resume=(remembered, plan), ends=ends, outcome=outcome)
 
     @staticmethod
     def save(tx: Writer, job: Job, finding: PlaysFinding, *, until: int) -> list[ResumeErrand]:
         """Save what was found, and what is sent before it is: by the returned errand, until then."""
-        resume, watched = finding.resume, finding.watched
-        if resume is None or watched is None:
+        watched = finding.watched
+        if finding.resume is None or watched is None:
             return []
-        created_at, plan = watched.scene.created_at, resume.plan
+        created_at, (remembered, plan) = watched.scene.created_at, finding.resume
         if plan.resolved:
             tx.watches.save(finding.id, created_at, plan.resolved)
         if plan.send is None or plan.send.sending is None:
@@ -84,15 +84,10 @@ class ResumePoints:
                 desired=finding.desired,
                 created_at=created_at,
                 position=plan.send.sending,
-                before=resume.remembered,
+                before=remembered,
                 opened=opened,
             )
         ]
-
-
-def wanted_back(resume: Mapping[int, RememberedResume]) -> set[int]:
-    """The scenes among these whose resume point is to be put back as it was."""
-    return {id for id, remembered in resume.items() if remembered.undo is ResumeUndo.ASKED}
 
 
 def _duration(watched: WatchedScene) -> int:

@@ -27,7 +27,7 @@ from plexsync.rules.restored_stash import (
     with_missing,
 )
 from plexsync.rules.scene import ScenePlays, WatchedScene
-from plexsync.store.database import Database, Reader, Writer
+from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.plays")
 
@@ -58,21 +58,17 @@ class StashRestores:
     def ensure(self, watched: Mapping[int, WatchedScene]) -> None:
         """Decide about missing plays if one of these scenes, among them the last ones, lacks one. Raises NeighbourError."""
         scenes = {id: watching.brief for id, watching in watched.items()}
-        if self._lacks_plays(scenes):
-            self.check()
-
-    def _lacks_plays(self, scenes: Mapping[int, ScenePlays]) -> bool:
         with self._store.reading() as db:
             last = db.plays.last_sent(LAST)
             memory = db.plays.of({id: scene.created_at for id, scene in scenes.items()})
         tail = tail_of(last, scenes)
-        if tail.missing or (last and not tail.is_whole):
-            return True
-        return any(
+        is_missing = any(
             play.state is PlayState.SENT and not play.undo and moment not in scenes[id].plays
             for id, plays in memory.items()
             for moment, play in plays.items()
         )
+        if is_missing or tail.missing or (last and not tail.is_whole):
+            self.check()
 
     def check(self) -> bool:
         """Look for the plays that were added last, and decide about those that are missing.
@@ -98,7 +94,7 @@ class StashRestores:
         sent: list[SentPlay] = []
         scenes: dict[int, ScenePlays] = {}
         unread, tail = set(times), Tail()
-        for page in pages_of(self._store, _last_sent, None):
+        for page in pages_of(self._store, lambda db, before: db.plays.last_sent(PAGE, before=before), None):
             unread |= {play.scene for play in page} - scenes.keys()
             scenes |= self.read(unread)
             sent += page
@@ -138,10 +134,6 @@ class StashRestores:
                 together.count,
                 together.command,
             )
-
-
-def _last_sent(db: Reader, before: SentPlay | None) -> list[SentPlay]:
-    return db.plays.last_sent(PAGE, before=before)
 
 
 def _after(play: RememberedPlay, *, is_lost: bool) -> RememberedPlay:
