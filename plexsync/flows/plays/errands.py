@@ -94,7 +94,7 @@ class RememberedErrand(Errand):
     created_at: str
     before: Any
     opened: Any
-    after: Any = None
+    after: Any = field(default_factory=dict)
 
     def prolong(self, tx: Writer, until: int) -> None:
         """Set until when it may take effect, where it is open."""
@@ -199,6 +199,7 @@ class ResumeErrand(RememberedErrand):
     position: int
     before: RememberedResume | None
     opened: RememberedResume
+    after: RememberedResume | None = None
 
     def send(self, stash: StashWatch) -> None:
         """Write the resume point."""

@@ -1,6 +1,6 @@
 """The first write of plays: the worker counts what it would do until you approve it, and queues its scenes after that."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READS
@@ -27,7 +27,7 @@ class FirstRun:
     _history: HistoryPoll
     _previewer: PlaysPreviewer
     # What was counted by this worker: the settings may have been others before.
-    _counted: FirstPlays | None = None
+    _counted: FirstPlays | None = field(default=None, init=False)
 
     def count(self) -> str:
         """Count what waits for your approval, if it is time to; returns why that is not possible now, or ''.
