@@ -27,8 +27,7 @@ def lone_items(parts: Parts) -> Iterator[UnpairedFacts]:
 
 def lone_scenes(parts: Parts) -> Iterator[int]:
     """Yield the scenes without an item in Plex when last compared."""
-    pages = pages_of(parts.store, lambda db, last: db.standings.compared("absent", limit=PAGE, after=last), 0)
-    for page in pages:
+    for page in pages_of(parts.store, lambda db, last: db.standings.compared("absent", limit=PAGE, after=last), 0):
         yield from page
 
 

@@ -35,9 +35,7 @@ class PlayListener:
 
     def __init__(self, store: Database, history: HistoryPoll, clock: Clock) -> None:
         self.sooner = threading.Event()
-        self._store = store
-        self._history = history
-        self._clock = clock
+        self._store, self._history, self._clock = store, history, clock
         self._lock = threading.Lock()
         # What was said last of each session; of one without a name, by its item.
         self._sessions: dict[tuple[str, str], SessionChanged] = {}

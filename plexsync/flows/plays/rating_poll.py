@@ -8,6 +8,7 @@ from functools import partial
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX
+from plexsync.flows.plays.history_poll import CROWD
 from plexsync.flows.plays.rating_bases import bases_of, item_rating, save_bases
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
@@ -24,8 +25,6 @@ log = logging.getLogger("PlexSync.ratings")
 RATED_SINCE = "ratings:since:"
 # The number of items that are read of each library at each poll.
 PAGE = 500
-# More scenes than this at once go behind edits.
-CROWD = 20
 
 
 @dataclass(eq=False)

@@ -7,7 +7,7 @@ neither filters nor sorts by that moment lists the whole library, so it is asked
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
@@ -44,12 +44,10 @@ class ResumePoll:
     _clock: Clock
     _identity: ServerIdentity
     _history: HistoryPoll
-
-    def __post_init__(self) -> None:
-        self._is_refused = False
-        # By library: the viewings of the last poll that the next one lists again, and until when it is not asked.
-        self._listed: dict[str, dict[str, Viewing]] = {}
-        self._rests_until: dict[str, float] = {}
+    _is_refused: bool = field(default=False, init=False)
+    # By library: the viewings of the last poll that the next one lists again, and until when it is not asked.
+    _listed: dict[str, dict[str, Viewing]] = field(default_factory=dict, init=False)
+    _rests_until: dict[str, float] = field(default_factory=dict, init=False)
 
     def poll(self) -> str:
         """Read what was watched since the last time; returns why that is not possible now, '' if it was."""
@@ -57,7 +55,10 @@ class ResumePoll:
             return f"Plex or Stash is {DOWN}"
         try:
             if self._history.account() != OWNER:
-                return self._refuse()
+                if not self._is_refused:
+                    log.warning("%s: none are brought", OTHER_ACCOUNT)
+                self._is_refused = True
+                return OTHER_ACCOUNT
             self._identity.ensure(self._gates)
             with self._store.reading() as db:
                 sections, server, since = db.sections.all(), db.servers.find(), self._history.approved_since(db)
@@ -68,12 +69,6 @@ class ResumePoll:
         except (NeighbourError, UnknownAccount) as error:
             return str(error)
         return ""
-
-    def _refuse(self) -> str:
-        if not self._is_refused:
-            log.warning("%s: none are brought", OTHER_ACCOUNT)
-        self._is_refused = True
-        return OTHER_ACCOUNT
 
     def _read(self, section: str, machine: str, since: int) -> None:
         if self._clock.monotonic() < self._rests_until.get(section, 0.0):
