@@ -6,10 +6,11 @@ for SQLite (`plexsync.store.sqlite`) and one for PostgreSQL (`plexsync.store.pos
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from plexsync.rules.job import Kind
+from plexsync.store.db import clean
 
 # A row of a result. Its values can be read by position and by name.
 Row = Any
@@ -128,6 +129,11 @@ class Connection(ABC):
         if row is None:
             raise LookupError("a statement that has to return a row returned none")
         return row[0]
+
+
+def rows_of(rows: Iterable[Row], scenes: Mapping[int, str]) -> list[Row]:
+    """Those rows that are of these scenes, given as id and time of creation, and not of another one that had the id."""
+    return [row for row in rows if clean(scenes[row["scene"]]) == row["scene_created_at"]]
 
 
 class Table:
