@@ -3,14 +3,14 @@
 import hashlib
 from typing import Any
 
+from plexsync.simulator.stash_images import png
+
 FAVOURITES, LARGEST_FAVOURITES = "Favourites", 6
 POSTER, BACKGROUND = (40, 60), (64, 36)
 
 
 def make_favourites(library: Any, plex: Any, handles: Any) -> None:
     """Make the collection that a person made before PlexSync came, of movies that are nobody's: it stays as it is."""
-    from plexsync.simulator.stash_images import png
-
     section = next(iter(library.sections))
     movies = [
         movie.handle for movie in library.movies if movie.handle in library.bystanders and movie.section == section
@@ -38,7 +38,5 @@ def give_pictures(library: Any, stash: Any) -> None:
 
 def coloured(name: str, size: tuple[int, int]) -> bytes:
     """A picture in a colour of its own for each name. The demo needs no package that draws."""
-    from plexsync.simulator.stash_images import png
-
     red, green, blue = hashlib.sha256(name.encode()).digest()[:3]
     return png(red, green, blue, width=size[0], height=size[1])

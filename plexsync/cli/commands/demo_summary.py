@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 from rich.console import Console
 
+from plexsync.cli.commands.demo_check import Checked, check
 from plexsync.cli.commands.demo_stage import Stage
 from plexsync.cli.commands.demo_takeover import Takeover, TakeoverFacts, takeover_rows
 from plexsync.cli.terminal.screen import say, table
 from plexsync.reports.format import many
 from plexsync.reports.status import facts
-
-if TYPE_CHECKING:
-    from plexsync.cli.commands.demo_check import Checked
-    from plexsync.simulator.plex_server import ItemSnapshot
+from plexsync.simulator.plex_server import ItemSnapshot
 
 OUTAGE = 12.0
 REASONS = {
@@ -52,7 +50,7 @@ class PlayEnd:
     """
 
     seconds: float
-    untouched: "dict[str, ItemSnapshot]"
+    untouched: dict[str, ItemSnapshot]
     by_hand: dict[str, str]
     watched: int
     takeover: Takeover | None
@@ -71,8 +69,6 @@ def count_plays(stage: Stage, id: int) -> int:
 
 def sum_up(stage: Stage, screen: Console, ending: PlayEnd) -> DemoSummary:
     """Read everything back, print it, and return it."""
-    from plexsync.cli.commands.demo_check import check
-
     asked = {"plex": stage.plex.count(), "edits": stage.plex.count("PUT"), "stash": stage.stash.count()}
     takeover = ending.takeover.facts(stage) if ending.takeover else None
     checked = check(stage, ending.untouched, ending.by_hand)
@@ -124,6 +120,6 @@ def _rows(summary: DemoSummary, plays: int, bystanders: int) -> list[tuple[str, 
     ]
 
 
-def _tell_wrong(screen: Console, checked: "Checked") -> None:
+def _tell_wrong(screen: Console, checked: Checked) -> None:
     for line in checked.wrong[:10]:
         say(screen, f"   {line}")
