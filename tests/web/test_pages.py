@@ -39,7 +39,7 @@ def test_the_overview_tells_how_everything_stands(world: World) -> None:
     # The pushes, by what the scenes are called.
     assert all(f"Title {number}" in told for number in range(3))
     assert "title, studio, summary, date, rating, cast, genres, collection" in told
-    assert "Undo lists whole runs to take back (plexsync undo --runs)" in told
+    assert "Undo lists whole runs to take back" in told
     # Nobody works on this database at the moment.
     assert "No worker runs" in told
 

@@ -12,18 +12,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from rich.console import Console
 
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
-from plexsync.cli.commands.demo_play import Play
-from plexsync.cli.commands.demo_stage import Stage
 from plexsync.cli.daemon.dashboard_process import hindrance_of
 from plexsync.cli.terminal.screen import margin, paper, say
 from plexsync.extras import advice, is_installed
 from plexsync.rules.errors import Unusable
+from plexsync.simulator.postgres import NoPostgres, postgres_server
+
+if TYPE_CHECKING:
+    from plexsync.cli.commands.demo_stage import Stage
 
 SQLITE, POSTGRES = "sqlite", "postgres"
 EDIT_PACE, EDIT_STEP = 0.7, 7
@@ -58,6 +60,10 @@ def demo(call: Call, scenes: int, store: str, keep: bool) -> int:
       plexsync demo --store postgres
     """
     _check_packages(store)
+    # Imported once their packages are there.
+    from plexsync.cli.commands.demo_play import Play
+    from plexsync.cli.commands.demo_stage import Stage
+
     screen = margin() if call.json else paper()
     try:
         with ending_orderly(), database(store) as url, Stage.set(scenes, url) as stage:
@@ -87,9 +93,6 @@ def database(store: str) -> Iterator[str]:
     if store == SQLITE:
         yield ""
         return
-    # Imported on use: no other command starts PostgreSQL.
-    from plexsync.simulator.postgres import NoPostgres, postgres_server
-
     with ExitStack() as running:
         try:
             url = running.enter_context(postgres_server())
@@ -115,13 +118,13 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def ambiguous_scene(stage: Stage) -> int:
+def ambiguous_scene(stage: "Stage") -> int:
     """The number of a scene that is set aside, to ask about."""
     truths = stage.library.truth.items()
     return next((stage.handles.scenes[handle] for handle, truth in truths if truth.reason == "ambiguous"), 1)
 
 
-def stay(stage: Stage, screen: Console) -> None:
+def stay(stage: "Stage", screen: Console) -> None:
     """Keep everything running until Ctrl-C."""
     program = Path(sys.executable).with_name("plexsync")
     words = str(program) if program.exists() else f"{sys.executable} -P -m plexsync"
@@ -150,7 +153,7 @@ def stay(stage: Stage, screen: Console) -> None:
             return
 
 
-def edit_on(stage: Stage) -> None:
+def edit_on(stage: "Stage") -> None:
     """Edit scenes without end, so that there is something to see."""
     ids = [stage.handles.scenes[handle] for handle, truth in stage.library.truth.items() if truth.movies]
     for number in itertools.count(1):

@@ -6,13 +6,12 @@ It shares no code with the rules that did the work, so it can find errors in the
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from plexapi.server import PlexServer
-    from plexapi.video import Movie
+from plexapi.server import PlexServer
+from plexapi.video import Movie
 
-    from plexsync.simulator.plex_server import ItemSnapshot
+from plexsync.simulator.plex_server import ItemSnapshot
 
 BATCH = 100
 
@@ -32,14 +31,12 @@ class Checked:
     touched: list[str] = field(default_factory=list)
 
 
-def check(stage: Any, untouched: "dict[str, ItemSnapshot]", by_hand: dict[str, str]) -> Checked:
+def check(stage: Any, untouched: dict[str, ItemSnapshot], by_hand: dict[str, str]) -> Checked:
     """Compare every scene with every movie that must show it, and every other movie with its original state.
 
     `by_hand`: titles edited in Plex during the demo, by movie.
     """
     locked = {**stage.library.hand_locked, **by_hand}
-    from plexapi.server import PlexServer
-
     server = PlexServer(stage.plex.url, stage.plex.token)  # type: ignore[no-untyped-call]
     try:
         movies = _read(server, stage.handles.movies)
@@ -67,7 +64,7 @@ def check(stage: Any, untouched: "dict[str, ItemSnapshot]", by_hand: dict[str, s
     return checked
 
 
-def _read(server: "PlexServer", keys: dict[str, str]) -> "dict[str, Movie]":
+def _read(server: PlexServer, keys: dict[str, str]) -> dict[str, Movie]:
     handles = {key: handle for handle, key in keys.items()}
     movies: dict[str, Movie] = {}
     ordered = sorted(handles)
@@ -78,7 +75,7 @@ def _read(server: "PlexServer", keys: dict[str, str]) -> "dict[str, Movie]":
     return movies
 
 
-def _differences(scene: Any, movie: "Movie", locked_title: str | None) -> list[tuple[str, object, object]]:
+def _differences(scene: Any, movie: Movie, locked_title: str | None) -> list[tuple[str, object, object]]:
     day = movie.originallyAvailableAt
     wants = {
         "title": _plain(locked_title or scene.title or _stem(scene.files[0][0])),

@@ -17,6 +17,12 @@ from plexsync.cli.commands.demo_machines import DemoMachine, free_port
 from plexsync.cli.daemon.child import ROOT
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import LocalFault
+from plexsync.simulator.http import Fault
+from plexsync.simulator.library import build, populate
+from plexsync.simulator.plex_server import PlexSim
+from plexsync.simulator.stash_hooks import HookRunner
+from plexsync.simulator.stash_server import StashSim
+from plexsync.simulator.wall import Wall
 from plexsync.store.worker_locks import Locks, locks_at
 from validation.config import PlexSyncConfig
 
@@ -49,12 +55,6 @@ class Stage:
     @contextmanager
     def set(cls, scenes: int, database_url: str = "") -> Iterator["Stage"]:
         """Start everything; stop and remove it at the end. With the URL of a PostgreSQL database there are two machines."""
-        # Imported on use: no other command needs the simulators or their packages.
-        from plexsync.simulator.library import build, populate
-        from plexsync.simulator.plex_server import PlexSim
-        from plexsync.simulator.stash_server import StashSim
-        from plexsync.simulator.wall import Wall
-
         library = build(scenes)
         with tempfile.TemporaryDirectory(prefix="plexsync-demo-") as place, StashSim(api_key=KEY) as stash:
             with PlexSim(token=TOKEN) as plex:
@@ -78,8 +78,6 @@ class Stage:
 
     def install_wake_up(self) -> None:
         """Install PlexSync wake-up into the simulated Stash."""
-        from plexsync.simulator.stash_hooks import HookRunner
-
         manifest = ROOT / "plexsync" / "stash_plugin" / "wake_up" / "PlexSyncWakeUp.yml"
         self.stash.hooks = HookRunner.from_manifest(manifest, dir=self.folder)
 
@@ -166,8 +164,6 @@ class Switch(threading.Thread):
 
     def run(self) -> None:
         """Check until the end."""
-        from plexsync.simulator.http import Fault
-
         reachable, away = Fault("latency", seconds=LATENCY), Fault("refuse")
         while not self._over.wait(SWITCH_LOOK):
             if self.resting:

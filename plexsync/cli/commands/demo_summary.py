@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 from rich.console import Console
 
@@ -12,9 +12,7 @@ from plexsync.cli.commands.demo_takeover import Takeover, TakeoverFacts, takeove
 from plexsync.cli.terminal.screen import say, table
 from plexsync.reports.format import many
 from plexsync.reports.status import facts
-
-if TYPE_CHECKING:
-    from plexsync.simulator.plex_server import ItemSnapshot
+from plexsync.simulator.plex_server import ItemSnapshot
 
 OUTAGE = 12.0
 REASONS = {
@@ -52,7 +50,7 @@ class PlayEnd:
     """
 
     seconds: float
-    untouched: "dict[str, ItemSnapshot]"
+    untouched: dict[str, ItemSnapshot]
     by_hand: dict[str, str]
     watched: int
     takeover: Takeover | None
@@ -122,6 +120,6 @@ def _rows(summary: DemoSummary, plays: int, bystanders: int) -> list[tuple[str, 
     ]
 
 
-def _tell_wrong(screen: Console, checked: "Checked") -> None:
+def _tell_wrong(screen: Console, checked: Checked) -> None:
     for line in checked.wrong[:10]:
         say(screen, f"   {line}")
