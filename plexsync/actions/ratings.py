@@ -23,6 +23,7 @@ from plexsync.app.parts import Parts
 from plexsync.app.rating_back import rating_back
 from plexsync.app.rules import rating_rules
 from plexsync.engine.undo import wish_undone
+from plexsync.engine.watching import pages_of
 from plexsync.flows.plays.ratings import BOTH
 from plexsync.reports.format import safe
 from plexsync.reports.named_scenes import listed
@@ -38,13 +39,8 @@ PAGE = 1_000
 
 def written_scenes(store: Database, since: int = 0) -> list[int]:
     """The scenes of which PlexSync has written the rating on either side since then (UTC ms), and nobody else since."""
-    written: list[int] = []
-    while True:
-        with store.reading() as db:
-            page = db.ratings.written(after=written[-1] if written else 0, limit=PAGE, since=since)
-        if not page:
-            return written
-        written += page
+    pages = pages_of(store, lambda db, last: db.ratings.written(after=last, limit=PAGE, since=since), 0)
+    return [scene for page in pages for scene in page]
 
 
 class UndoRatings(Action):

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from plexsync.app.flow_parts import FlowParts, RegularLook
-from plexsync.app.parts import Assembled, Parts
-from plexsync.app.rules import rating_rules
+from plexsync.app.parts import Assembled
 from plexsync.flows.plays.rating_poll import RatingPoll
 from plexsync.flows.plays.ratings import RatingParts, RatingToPlex, RatingToStash, rating_flows
 from plexsync.flows.scenes.batch_reads import BatchReader
@@ -50,9 +49,3 @@ def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
         )
     )
     return RatingBack(flows, poll)
-
-
-def rating_back_of(parts: Parts) -> RatingBack | None:
-    """Return ratings both ways, if the settings ask for them."""
-    rules = rating_rules(parts.config)
-    return rating_back(parts, rules) if rules else None

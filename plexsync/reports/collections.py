@@ -18,7 +18,6 @@ from plexsync.reports.shapes.collections import (
     CollectionFacts,
     CollectionList,
     CollectionPartFacts,
-    CollectionPreview,
     CollectionRowFacts,
     SourceFacts,
 )
@@ -359,17 +358,3 @@ def collection_changes(
                 parts = _part_facts(finding.sight, finding.sight.plan.edit) if finding.sight else []
                 error = str(finding.error) if finding.error else ""
                 yield {**entry, "verdict": _verdict(finding, entry), "parts": parts, "error": error}
-
-
-def collection_preview(changes: Iterable[CollectionChangeFacts]) -> CollectionPreview:
-    """What a sync would do, with counts. Collections that stay as they are are only counted."""
-    counts = {"inspected": 0, "would_change": 0, "parts": 0, "failed": 0}
-    listed: list[CollectionChangeFacts] = []
-    for facts in changes:
-        counts["inspected"] += 1
-        counts["would_change"] += bool(facts["parts"])
-        counts["parts"] += len(facts["parts"])
-        counts["failed"] += bool(facts["error"])
-        if facts["parts"] or facts["error"]:
-            listed.append(facts)
-    return {"counts": counts, "collections": listed}

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from plexsync.app.stored import Stored
+from plexsync.engine.watching import pages_of
 from plexsync.reports.shapes.comparisons import UnpairedFacts
 from plexsync.rules.item import Entry
 from plexsync.rules.note_keys import LAST_RUN
+from plexsync.store.database import Reader
 
 PAGE = 500
 
@@ -15,26 +17,18 @@ def lone_items(parts: Stored) -> Iterator[UnpairedFacts]:
     with parts.store.reading() as db:
         titles = {row.key: row.title for row in db.sections.all()}
         run = db.notes.number(LAST_RUN) or 0
-    after = ""
-    while run:
-        with parts.store.reading() as db:
-            page = db.index.unpaired(run, limit=PAGE, after=after)
-        if not page:
-            return
+
+    def read(db: Reader, last: Entry | None) -> list[Entry]:
+        return db.index.unpaired(run, limit=PAGE, after=last.key if last else "") if run else []
+
+    for page in pages_of(parts.store, read, None):
         yield from (_facts(entry, titles.get(entry.section, entry.section)) for entry in page)
-        after = page[-1].key
 
 
 def lone_scenes(parts: Stored) -> Iterator[int]:
     """Yield the scenes without an item in Plex when last compared."""
-    after = 0
-    while True:
-        with parts.store.reading() as db:
-            page = db.standings.compared("absent", limit=PAGE, after=after)
-        if not page:
-            return
+    for page in pages_of(parts.store, lambda db, last: db.standings.compared("absent", limit=PAGE, after=last), 0):
         yield from page
-        after = page[-1]
 
 
 def _facts(entry: Entry, library: str) -> UnpairedFacts:

@@ -3,10 +3,9 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from plexsync.rules.job import Kind
 from plexsync.rules.match_records import Binding
 from plexsync.rules.origin import SceneOrigin
-from plexsync.store.connection import Connection, Table
+from plexsync.store.connection import FlowTable
 from plexsync.store.db import clean
 from plexsync.store.documents import LIBRARY, file_pairs, files_text, of_this_library
 
@@ -51,12 +50,8 @@ update binding set off = 1, files = '[]'
 FORGET_SCENES = "delete from binding where flow = :flow and subject in (select value from json_each(:scenes))"
 
 
-class ReadOnlyBindings(Table):
+class ReadOnlyBindings(FlowTable):
     """Read access to the bindings of one flow."""
-
-    def __init__(self, db: Connection, flow: str = Kind.SCENE) -> None:
-        super().__init__(db)
-        self._flow = str(flow)
 
     def all(self) -> list[Binding]:
         """Return all bindings, by scene and item."""

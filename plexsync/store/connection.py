@@ -6,8 +6,11 @@ for SQLite (`plexsync.store.sqlite`) and one for PostgreSQL (`plexsync.store.pos
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+from plexsync.rules.job import Kind
+from plexsync.store.db import clean
 
 # A row of a result. Its values can be read by position and by name.
 Row = Any
@@ -128,8 +131,28 @@ class Connection(ABC):
         return row[0]
 
 
+def rows_of(rows: Iterable[Row], scenes: Mapping[int, str]) -> list[Row]:
+    """Those rows that are of these scenes, given as id and time of creation, and not of another one that had the id."""
+    return [row for row in rows if clean(scenes[row["scene"]]) == row["scene_created_at"]]
+
+
 class Table:
     """Base of all classes that hold statements: a table, or a few that belong together, on a connection."""
 
     def __init__(self, db: Connection) -> None:
         self._db = db
+
+
+class FlowTable(Table):
+    """A table with rows of several flows, on a connection; for one of these flows."""
+
+    def __init__(self, db: Connection, flow: str = Kind.SCENE) -> None:
+        super().__init__(db)
+        self._flow = str(flow)
+
+    def of_flow(self, flow: str) -> Self:
+        """Return the same access to the rows of another flow."""
+        return type(self)(self._db, flow)
+
+    def _pair(self, subject: int, key: str) -> dict[str, object]:
+        return {"flow": self._flow, "scene": subject, "item": key}

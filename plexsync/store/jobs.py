@@ -186,11 +186,11 @@ class Jobs(ReadOnlyJobs):
         self._books.lift_tick(now)
         intake.want(self._db, kind, id, reason, now, desired, behind=behind, lifted=True)
 
-    def want_all(self, kind: str, desired: Mapping[int, str], reason: Why, now: int) -> None:
-        """Like `want`, for several objects of a kind, each with the hash of the state that is desired ('': none)."""
-        if desired:
+    def want_all(self, kind: str, ids: Iterable[int], reason: Why, now: int, *, behind: bool = False) -> None:
+        """Like `want`, for several objects of a kind; a mapping has the hash of the state that is desired of each."""
+        if desired := ids if isinstance(ids, Mapping) else dict.fromkeys(sorted(ids), ""):
             self._books.lift_tick(now)
-            rows = [intake.row_of(kind, id, reason, now, state) for id, state in desired.items()]
+            rows = [intake.row_of(kind, id, reason, now, state, behind=behind) for id, state in desired.items()]
             self._db.execute_many(intake.WANT, rows)
 
     def claim(

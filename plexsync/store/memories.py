@@ -4,12 +4,11 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from plexsync.rules.item import FIELDS, LOCKLESS
-from plexsync.rules.job import Kind
 from plexsync.rules.memory import undone
 from plexsync.rules.origin import Origin
 from plexsync.rules.plan_records import Memory, Remembered, Undone
 from plexsync.rules.undo import begun_anew
-from plexsync.store.connection import Connection, Table
+from plexsync.store.connection import FlowTable
 from plexsync.store.counts import COUNT_UNDONE, IS_MARKED, MARKED
 from plexsync.store.documents import FILES, LIBRARY, decode, encode, of_this_library, origin_of
 
@@ -105,12 +104,8 @@ update memory set library = {LIBRARY} where flow = :flow and subject = :scene an
 """
 
 
-class ReadOnlyMemories(Table):
+class ReadOnlyMemories(FlowTable):
     """Read access to the memories of one flow. A memory of an item in another library than it is in now is left out."""
-
-    def __init__(self, db: Connection, flow: str = Kind.SCENE) -> None:
-        super().__init__(db)
-        self._flow = str(flow)
 
     def of(self, scenes: Sequence[int]) -> dict[tuple[int, str], Memory]:
         """Return all memories of these scenes, by (scene, item key)."""
@@ -259,9 +254,6 @@ class Memories(ReadOnlyMemories):
     def forget(self, scenes: Sequence[int]) -> None:
         """Delete all memories of these scenes."""
         self._db.execute(FORGET_SCENES, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
-
-    def _pair(self, scene: int, key: str) -> dict[str, object]:
-        return {"flow": self._flow, "scene": scene, "item": key}
 
 
 def _memory(scene: int, key: str, document: bytes) -> Memory | None:

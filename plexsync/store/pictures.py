@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Collection, Sequence
-from typing import Self
 
-from plexsync.rules.job import Kind
 from plexsync.rules.records import PictureRow
-from plexsync.store.connection import Connection, Table
+from plexsync.store.connection import FlowTable
 from plexsync.store.db import clean
 
 # A picture of a scene is judged once for all its items, so library and item are ''.
@@ -29,16 +27,8 @@ DROP = f"delete from picture where {_OF} and subject = :scene and name = :name"
 FORGET = f"delete from picture where {_OF} and subject = :scene"
 
 
-class ReadOnlyPictures(Table):
+class ReadOnlyPictures(FlowTable):
     """Read access to one flow's results for pictures."""
-
-    def __init__(self, db: Connection, flow: str = Kind.SCENE) -> None:
-        super().__init__(db)
-        self._flow = str(flow)
-
-    def of_flow(self, flow: str) -> Self:
-        """Return the same access to the results of another flow."""
-        return type(self)(self._db, flow)
 
     def of(self, scene: int) -> dict[str, PictureRow]:
         """Return the results for a scene's pictures, by name (`thumb`, `art`)."""

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, SentPlay
 from plexsync.rules.records import PlaysRow
-from plexsync.store.connection import Row, Table
+from plexsync.store.connection import Row, Table, rows_of
 from plexsync.store.counts import COUNT_LISTED, COUNT_REMEMBERED
 from plexsync.store.db import clean
 from plexsync.store.documents import LIBRARY, of_this_library
@@ -125,24 +125,16 @@ select scene, moment, scene_created_at, scene_updated_at, sent_at, sent_order
  order by sent_order desc, moment desc limit :limit
 """
 # A request of another scene under this id was not this scene's.
-SAVE = """
-insert into play (
-    scene, moment, scene_created_at, scene_updated_at, item, history_key, state, tries, rows_before, until, undo,
-    sent_at, sent_order
-) values (
-    :scene, :moment, :created_at, :updated_at, :item, :history_key, :state, :tries, :rows_before, :until, :undo,
-    :sent_at, :sent_order
-)
+_KEEPS = "excluded.sent_order = 0 and play.scene_created_at = excluded.scene_created_at"
+SAVE = f"""
+insert into play (scene, moment, scene_created_at, scene_updated_at, item, history_key, state, tries, rows_before, until,
+    undo, sent_at, sent_order)
+values (:scene, :moment, :created_at, :updated_at, :item, :history_key, :state, :tries, :rows_before, :until,
+    :undo, :sent_at, :sent_order)
 on conflict (scene, moment) do update
-   set scene_updated_at = case
-           when excluded.sent_order = 0 and play.scene_created_at = excluded.scene_created_at
-           then play.scene_updated_at else excluded.scene_updated_at end,
-       sent_at = case
-           when excluded.sent_order = 0 and play.scene_created_at = excluded.scene_created_at
-           then play.sent_at else excluded.sent_at end,
-       sent_order = case
-           when excluded.sent_order = 0 and play.scene_created_at = excluded.scene_created_at
-           then play.sent_order else excluded.sent_order end,
+   set scene_updated_at = case when {_KEEPS} then play.scene_updated_at else excluded.scene_updated_at end,
+       sent_at = case when {_KEEPS} then play.sent_at else excluded.sent_at end,
+       sent_order = case when {_KEEPS} then play.sent_order else excluded.sent_order end,
        scene_created_at = excluded.scene_created_at, item = excluded.item, history_key = excluded.history_key,
        state = excluded.state, tries = excluded.tries, rows_before = excluded.rows_before, until = excluded.until,
        undo = excluded.undo
@@ -227,8 +219,7 @@ class ReadOnlyPlays(Table):
         What is remembered of another scene that had the id is left out. `since`: leaves out what was sent before then,
         and, of plays that were never sent, what was played before then.
         """
-        rows = self._listed(scenes, since)
-        return _by_scene(row for row in rows if clean(scenes[row["scene"]]) == row["scene_created_at"])
+        return _by_scene(rows_of(self._listed(scenes, since), scenes))
 
     def of_ids(self, scenes: Sequence[int], *, since: int = 0) -> dict[int, dict[int, RememberedPlay]]:
         """Like `of`, for scenes of which only the ids are known: what is remembered of whatever scene had the id last."""
@@ -351,14 +342,11 @@ class Plays(ReadOnlyPlays):
         rows = [
             {
                 **sent,
+                **vars(play),
                 "scene": scene,
                 "moment": moment,
                 "item": clean(play.source.item),
                 "history_key": clean(play.source.history_key),
-                "state": play.state,
-                "tries": play.tries,
-                "rows_before": play.rows_before,
-                "until": play.until,
                 "undo": int(play.undo),
             }
             for moment, play in plays.items()
@@ -379,20 +367,10 @@ class Plays(ReadOnlyPlays):
 
 def _by_scene(rows: Iterable[Row]) -> dict[int, dict[int, RememberedPlay]]:
     plays: dict[int, dict[int, RememberedPlay]] = {}
-    for row in rows:
-        plays.setdefault(row["scene"], {})[row["moment"]] = _remembered(row)
+    for scene, moment, _, item, history_key, state, tries, rows_before, until, undo in rows:
+        play = RememberedPlay(PlaySource(item, history_key), _state(state), tries, rows_before, until, bool(undo))
+        plays.setdefault(scene, {})[moment] = play
     return plays
-
-
-def _remembered(row: Row) -> RememberedPlay:
-    return RememberedPlay(
-        PlaySource(row["item"], row["history_key"]),
-        _state(row["state"]),
-        row["tries"],
-        row["rows_before"],
-        row["until"],
-        bool(row["undo"]),
-    )
 
 
 def _state(text: str) -> PlayState:

@@ -6,14 +6,13 @@ result are saved before an edit is sent, and dropped once the result is known.
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Self
 
 from plexsync.rules.job import Kind
 from plexsync.rules.origin import Origin
 from plexsync.rules.plan_records import Pushing
 from plexsync.rules.records import Moved, PushRow, RunRow
 from plexsync.rules.values import Held
-from plexsync.store.connection import Connection, Table
+from plexsync.store.connection import Connection, FlowTable
 from plexsync.store.documents import FILES, LIBRARY, decode, encode, of_this_library, origin_of
 from plexsync.store.tallies import Tallies
 
@@ -81,16 +80,8 @@ delete from push where number in (
 """
 
 
-class ReadOnlyPushes(Table):
+class ReadOnlyPushes(FlowTable):
     """Read access to one flow's past pushes."""
-
-    def __init__(self, db: Connection, flow: str = Kind.SCENE) -> None:
-        super().__init__(db)
-        self._flow = str(flow)
-
-    def of_flow(self, flow: str) -> Self:
-        """Return the same access to the pushes of another flow."""
-        return type(self)(self._db, flow)
 
     def of(self, kind: str, id: int) -> list[PushRow]:
         """Return the pushes of a subject of a flow (its kind), newest first."""
@@ -163,9 +154,6 @@ class Pushes(ReadOnlyPushes):
         self._tallies.add("pushes_pruned", count)
         return count
 
-    def _pair(self, scene: int, key: str) -> dict[str, object]:
-        return {"flow": self._flow, "scene": scene, "item": key}
-
 
 def _push(scene: int, key: str, at: int, document: bytes, undone: str) -> PushRow:
     return PushRow(
@@ -208,12 +196,8 @@ DROP_ENDED = "delete from pushing where flow = :flow and subject = :scene and it
 FORGET_SCENES = "delete from pushing where flow = :flow and subject in (select value from json_each(:scenes))"
 
 
-class ReadOnlyPushings(Table):
+class ReadOnlyPushings(FlowTable):
     """Read access to one flow's pushes of unknown result."""
-
-    def __init__(self, db: Connection, flow: str = Kind.SCENE) -> None:
-        super().__init__(db)
-        self._flow = str(flow)
 
     def of(self, scenes: Sequence[int]) -> dict[tuple[int, str], tuple[Pushing, ...]]:
         """Return the pushes of these scenes, oldest first, by (scene, item key)."""
@@ -276,6 +260,3 @@ class Pushings(ReadOnlyPushings):
     def forget(self, scenes: Sequence[int]) -> None:
         """Forget the pushes of these scenes."""
         self._db.execute(FORGET_SCENES, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
-
-    def _pair(self, scene: int, key: str) -> dict[str, object]:
-        return {"flow": self._flow, "scene": scene, "item": key}

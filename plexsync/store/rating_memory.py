@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from plexsync.rules.ratings import Pending, RememberedRating
-from plexsync.store.connection import Row, Table
+from plexsync.store.connection import Row, Table, rows_of
 from plexsync.store.db import clean
 from plexsync.store.documents import LIBRARY, of_this_library
 
@@ -22,19 +24,10 @@ select distinct scene from rating
  where scene > :after and changed_at >= :since and (stash_before <> -2 or plex_before <> -2) order by scene limit :limit
 """
 SAVE = f"""
-insert into rating (
-    scene, item, library, scene_created_at, stash, plex, stash_before, plex_before, pending, sent,
-    overruled, until, undo, changed_at, rated_at
-) values (
-    :scene, :item, {LIBRARY}, :created_at, :stash, :plex, :stash_before, :plex_before, :pending, :sent,
-    :overruled, :until, :undo, :changed_at, :rated_at
-)
-on conflict (scene, item) do update
-   set library = excluded.library, scene_created_at = excluded.scene_created_at, stash = excluded.stash,
-       plex = excluded.plex, stash_before = excluded.stash_before, plex_before = excluded.plex_before,
-       pending = excluded.pending, sent = excluded.sent,
-       overruled = excluded.overruled, until = excluded.until,
-       undo = excluded.undo, changed_at = excluded.changed_at, rated_at = excluded.rated_at
+insert or replace into rating (scene, item, library, scene_created_at, stash, plex, stash_before, plex_before, pending,
+    sent, overruled, until, undo, changed_at, rated_at)
+values (:scene, :item, {LIBRARY}, :created_at, :stash, :plex, :stash_before, :plex_before, :pending,
+    :sent, :overruled, :until, :undo, :changed_at, :rated_at)
 """
 # The item has the file of this scene now. What another scene and the item had in common is no base for either.
 END_OTHERS = "update rating set stash = -2, plex = -2 where item = :item and scene <> :scene"
@@ -52,16 +45,11 @@ class ReadOnlyRatings(Table):
 
         What is remembered of another scene that had the id is left out, and so is an item in another library.
         """
-        return {
-            (row["scene"], row["item"]): _remembered(row)
-            for row in self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
-            if clean(scenes[row["scene"]]) == row["scene_created_at"]
-        }
+        return _by_item(rows_of(self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}), scenes))
 
     def of_ids(self, scenes: Sequence[int]) -> dict[tuple[int, str], RememberedRating]:
         """Return what is remembered under these ids, whichever scene has them now."""
-        rows = self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
-        return {(row["scene"], row["item"]): _remembered(row) for row in rows}
+        return _by_item(self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}))
 
     def in_plex(self, items: Sequence[str]) -> dict[str, int]:
         """Return the rating of these items in Plex when they were last in step. Unknown ones are left out."""
@@ -86,20 +74,11 @@ class Ratings(ReadOnlyRatings):
         """Save what is remembered of a scene by item; None forgets it. `created_at`: when Stash created the scene."""
         rows = [
             {
+                **vars(rating),
                 "scene": scene,
                 "item": clean(item),
                 "created_at": clean(created_at),
-                "stash": rating.stash,
-                "plex": rating.plex,
-                "stash_before": rating.stash_before,
-                "plex_before": rating.plex_before,
-                "pending": rating.pending,
-                "sent": rating.sent,
-                "overruled": rating.overruled,
-                "until": rating.until,
                 "undo": int(rating.undo),
-                "changed_at": rating.changed_at,
-                "rated_at": rating.rated_at,
             }
             for item, rating in ratings.items()
             if rating is not None
@@ -122,22 +101,12 @@ class Ratings(ReadOnlyRatings):
         self._db.execute(FORGET_ALL)
 
 
-def _remembered(row: Row) -> RememberedRating:
-    return RememberedRating(
-        row["stash"],
-        row["plex"],
-        row["stash_before"],
-        row["plex_before"],
-        _pending(row["pending"]),
-        row["sent"],
-        row["overruled"],
-        row["until"],
-        bool(row["undo"]),
-        row["changed_at"],
-        row["rated_at"],
-    )
+def _by_item(rows: Iterable[Row]) -> dict[tuple[int, str], RememberedRating]:
+    return {(scene, item): _remembered(*values) for scene, item, _, *values in rows}
 
 
-def _pending(text: str) -> Pending:
-    """The stored text. One that a damaged page has changed counts as no request."""
-    return Pending(text) if text in Pending.__members__.values() else Pending.NOTHING
+def _remembered(*values: Any) -> RememberedRating:
+    """The rating in these columns. A request that a damaged page has changed counts as none."""
+    rating = RememberedRating(*values)
+    pending = Pending(rating.pending) if rating.pending in Pending.__members__.values() else Pending.NOTHING
+    return replace(rating, pending=pending, undo=bool(rating.undo))

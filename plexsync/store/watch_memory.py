@@ -5,11 +5,11 @@ what you changed in Stash from being written over.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from plexsync.rules.item import Viewing
 from plexsync.rules.resume import RememberedResume, ResumeUndo, Watched
-from plexsync.store.connection import Row, Table
+from plexsync.store.connection import Row, Table, rows_of
 from plexsync.store.db import clean
 
 NOTHING = -1
@@ -21,16 +21,9 @@ select scene, scene_created_at, item, moment, view_count, view_offset, position,
 SCENES = "select scene from resume where scene > :after order by scene limit :limit"
 TO_PUT_BACK = "select scene from resume where undo = 'asked' order by scene"
 SAVE = """
-insert into resume (
-    scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo
-) values (
-    :scene, :created_at, :item, :moment, :view_count, :view_offset, :position, :before, :sending, :until, :undo
-)
-on conflict (scene) do update
-   set scene_created_at = excluded.scene_created_at, item = excluded.item, moment = excluded.moment,
-       view_count = excluded.view_count, view_offset = excluded.view_offset, position = excluded.position,
-       position_before = excluded.position_before, sending = excluded.sending, until = excluded.until,
-       undo = excluded.undo
+insert or replace into resume
+    (scene, scene_created_at, item, moment, view_count, view_offset, position, position_before, sending, until, undo)
+values (:scene, :created_at, :item, :moment, :view_count, :view_offset, :position, :before, :sending, :until, :undo)
 """
 PROLONG = "update resume set until = :until where scene = :scene and sending >= 0"
 FORGET = "delete from resume where scene in (select value from json_each(:scenes))"
@@ -44,15 +37,11 @@ class ReadOnlyWatches(Table):
 
         What is remembered of another scene that had the id is left out.
         """
-        rows = self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
-        return {
-            row["scene"]: _remembered(row) for row in rows if clean(scenes[row["scene"]]) == row["scene_created_at"]
-        }
+        return _by_scene(rows_of(self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}), scenes))
 
     def of_ids(self, scenes: Sequence[int]) -> dict[int, RememberedResume]:
         """Return what is remembered under these ids, whichever scene has them now."""
-        rows = self._db.rows(LIST, {"scenes": json.dumps(list(scenes))})
-        return {row["scene"]: _remembered(row) for row in rows}
+        return _by_scene(self._db.rows(LIST, {"scenes": json.dumps(list(scenes))}))
 
     def to_put_back(self) -> list[int]:
         """Return the scenes whose resume point you asked to put back, and that have not got it yet."""
@@ -73,17 +62,14 @@ class Watches(ReadOnlyWatches):
             return
         viewing = resume.last.viewing
         values = {
+            **vars(resume),
             "scene": scene,
             "created_at": clean(created_at),
             "item": clean(resume.last.item),
             "moment": viewing.moment,
             "view_count": viewing.count,
             "view_offset": viewing.offset,
-            "position": resume.position,
-            "before": resume.before,
             "sending": NOTHING if resume.sending is None else resume.sending,
-            "until": resume.until,
-            "undo": resume.undo,
         }
         self._db.execute(SAVE, values)
 
@@ -96,15 +82,12 @@ class Watches(ReadOnlyWatches):
         self._db.execute(FORGET, {"scenes": json.dumps(list(scenes))})
 
 
-def _remembered(row: Row) -> RememberedResume:
-    return RememberedResume(
-        Watched(row["item"], Viewing(row["view_count"], row["moment"], row["view_offset"])),
-        row["position"],
-        row["position_before"],
-        row["sending"] if row["sending"] >= 0 else None,
-        row["until"],
-        _undo(row["undo"]),
-    )
+def _by_scene(rows: Iterable[Row]) -> dict[int, RememberedResume]:
+    memory = {}
+    for scene, _, item, moment, count, offset, position, before, sending, until, undo in rows:
+        last, sent = Watched(item, Viewing(count, moment, offset)), sending if sending >= 0 else None
+        memory[scene] = RememberedResume(last, position, before, sent, until, _undo(undo))
+    return memory
 
 
 def _undo(text: str) -> ResumeUndo:

@@ -194,11 +194,6 @@ def _now(ask: Ask, id: int) -> tuple[CollectionFacts | None, str]:
         return None, BUSY
 
 
-def collection_at(id: int) -> str:
-    """The page of a collection."""
-    return f"{HERE}/{id}"
-
-
 routes = [
     page(HERE, collections),
     page(f"{HERE}/{{id}}", collection),

@@ -620,5 +620,5 @@ def test_a_scene_is_looked_at_again_after_the_wait_that_is_over_first(house, unt
     open_request = RememberedResume(last, 0, 0, sending=30_000, until=house.clock.now() + until)
     watched = WatchedScene(Scene(1), (), position=0)
     finding = PlaysFinding(1, watched, plan=PlayPlan(None, None, {}, {}), ends=ends, outcome=None if sends else ends)
-    joined = house.worker.back.flow.resume.put_back(finding, open_request)
+    joined = house.worker.back.flow.resume.planned(finding, None, open_request)
     assert (joined.ends, joined.outcome) == (waits, None if sends else waits)

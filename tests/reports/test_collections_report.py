@@ -11,7 +11,6 @@ from plexsync.reports.collections import (
     collection_changes,
     collection_counts,
     collection_list,
-    collection_preview,
     collection_report,
     collections_named,
     object_words,
@@ -153,9 +152,6 @@ def test_a_change_in_stash_is_shown_before_it_is_written(house):
         collection_changes(house.store, collection_viewer(house.worker.parts), [ids(house)["Trilogy"]], undoing="undo")
     )
     assert {"summary", "order", "thumb"} <= {entry["part"] for entry in undoing[0]["parts"]}
-    preview = collection_preview(undoing)
-    assert preview["counts"] == {"inspected": 1, "would_change": 1, "parts": len(undoing[0]["parts"]), "failed": 0}
-    assert preview["collections"] == undoing
 
 
 def test_a_scene_is_told_with_its_collections(house):

@@ -66,7 +66,7 @@ def test_a_product_that_brings_back_what_a_person_deleted_is_found(monkeypatch):
 
 
 def test_a_product_that_takes_the_plays_of_another_account_is_found(monkeypatch):
-    monkeypatch.setattr(HistoryPoll, "account", lambda self: 2 if self._rules.account == "" else 1)
+    monkeypatch.setattr(HistoryPoll, "account", lambda self: 2 if self.rules.account == "" else 1)
     monkeypatch.setattr(HistoryPoll, "approved_since", lambda self, db: 0)
     assert "was never played at" in found_by(13, 14)
 

@@ -50,7 +50,7 @@ def _in_plex(parts: Parts, back: WayBack) -> Iterator[Check]:
     yield Check(ACCOUNT, f"{account} ({names[account] or 'it has no name'})")
     if back.resume is not None:
         yield _resume(account)
-    if back.history.writes_marks:
+    if back.history.rules.marks:
         yield _marks(account)
     yield _history(parts, back, account)
 

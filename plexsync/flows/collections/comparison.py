@@ -6,11 +6,12 @@ others. It decides nothing itself: the queued collections are inspected.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass, field
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.engine.watching import Comparison, asked_pages
 from plexsync.flows.collections.inspection import CollectionLooker, places_of
 from plexsync.flows.collections.plex_reads import by_name
 from plexsync.flows.scenes.collection_names import save_counts
@@ -25,7 +26,6 @@ from plexsync.rules.collection_servers import (
 from plexsync.rules.collection_values import scenes_of
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.desired import Profile
-from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import COLLECTION, Why
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.note_keys import COLLECTIONS_COMPARED, LAST_RECONCILE, WISHES
@@ -35,54 +35,28 @@ from plexsync.store.database import Database, Reader
 log = logging.getLogger("PlexSync.collections")
 
 PAGE = 500
-# Seconds before a comparison that could not be completed is tried again.
-RETRY = 300.0
 
 
-class CollectionComparison:
+@dataclass(eq=False)
+class CollectionComparison(Comparison):
     """Compares the known collections with both servers. `settings` represents those that decide what Plex should show.
 
     `counts`: the number of an object's scenes decides whether it has a collection.
     """
 
-    def __init__(
-        self,
-        store: Database,
-        stash: StashCollections,
-        looker: CollectionLooker,
-        gates: Gates,
-        clock: Clock,
-        identity: ServerIdentity,
-        settings: str,
-        *,
-        counts: bool,
-    ) -> None:
-        self._store = store
-        self._counts = counts
-        self._stash = stash
-        self._looker = looker
-        self._gates = gates
-        self._clock = clock
-        self._identity = identity
-        self._settings = settings
-        self._failed_at: float | None = None
+    what = "collections"
 
-    def run_if_due(self, stopping: Callable[[], bool] = lambda: False) -> bool:
-        """Compare if a full comparison of scenes has ended since the last time, or settings differ; True if completed."""
-        failed_at, passed = self._failed_at, self._clock.monotonic()
-        if failed_at is not None and passed - failed_at < RETRY:
-            return False
-        if not self._is_due() or not self._gates.is_open(*READS):
-            return False
-        try:
-            is_complete = self.compare(stopping) is not None
-        except NeighbourError as error:
-            log.info("the collections can't be compared now: %s", error)
-            is_complete = False
-        self._failed_at = None if is_complete else passed
-        return is_complete
+    _store: Database
+    _stash: StashCollections
+    _looker: CollectionLooker
+    _gates: Gates
+    _clock: Clock
+    _identity: ServerIdentity
+    _settings: str
+    counts: bool = field(kw_only=True)
 
-    def _is_due(self) -> bool:
+    def is_due(self) -> bool:
+        """Whether a full comparison of scenes has ended since the last time, or settings differ."""
         with self._store.reading() as db:
             scenes, noted = db.notes.number(LAST_RECONCILE), db.notes.text(COLLECTIONS_COMPARED)
             differ = _differ(db, self._settings)
@@ -109,8 +83,7 @@ class CollectionComparison:
                     return None
                 wanted |= ids
         with self._store.writing() as tx:
-            for id in sorted(wanted):
-                tx.jobs.want(COLLECTION, id, Why.SWEEP, self._clock.now())
+            tx.jobs.want_all(COLLECTION, wanted, Why.SWEEP, self._clock.now())
             tx.notes.save(COLLECTIONS_COMPARED, f"{began} {self._settings if differ else noted}")
         if wanted:
             log.info("%d collections may have changed and are inspected", len(wanted))
@@ -138,10 +111,10 @@ class CollectionComparison:
     def _changed(self, source: str, rows: Sequence[CollectionRow]) -> set[int]:
         """The rows whose objects were changed, are not listed any more, or have crossed the least number of scenes."""
         stamps: dict[int, ObjectStamp] = {}
-        pages = self._stash.object_stamps(source, page=PAGE, counted=self._counts)
-        while (page := self._gates.ask(READ_STASH, partial(next, pages, None), of_all=True)) is not None:
+        pages = self._stash.object_stamps(source, page=PAGE, counted=self.counts)
+        for page in asked_pages(self._gates, READ_STASH, pages, of_all=True):
             stamps |= {stamp.id: stamp for stamp in page}
-        crossed = self._counted(source, rows, stamps) if self._counts else set()
+        crossed = self._counted(source, rows, stamps) if self.counts else set()
         return crossed | {
             row.id
             for row in rows

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from plexsync.flows.collections.records import CollectionFinding, CollectionSight, digest, pictured
+from plexsync.flows.collections.records import CollectionFinding, CollectionSight, digest
 from plexsync.flows.scenes.collection_names import SHOWN, RenamedCollection, save_renames
-from plexsync.flows.scenes.object_writes import ObjectJournal, ObjectWrite
+from plexsync.flows.scenes.errands import ObjectJournal, ObjectWrite
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.job import COLLECTION, Kind, Why
 from plexsync.rules.memory import undone
 from plexsync.rules.plan_records import Pushing
-from plexsync.rules.scene import Scene
 from plexsync.rules.traits import CollectionForm, ServerTraits
 from plexsync.store.database import Writer
 
@@ -32,11 +31,6 @@ class CollectionWrite(ObjectWrite):
     unfinished: bool = False
     title_taken: bool = False
     title: str = ""
-
-    @property
-    def pictured(self) -> Scene:
-        """The object, as the pictures of scenes are read."""
-        return pictured(self.row, self.finding.source)
 
     def prolong(self, tx: Writer, until: int) -> None:
         """Extend the saved push until `until`."""

@@ -11,17 +11,17 @@ from plexsync.flows.collections.comparison import all_rows
 from plexsync.flows.collections.errands import CollectionJournal, CollectionWrite, move_scenes
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.push import MOVES, OTHER_REQUESTS, CollectionPusher
-from plexsync.flows.collections.records import IN_STEP, CollectionFinding, digest
+from plexsync.flows.collections.records import IN_STEP, CollectionFinding, digest, pictured
 from plexsync.flows.collections.undo import CollectionUndo
 from plexsync.flows.scenes.collection_names import RenamedCollection, save_renames
-from plexsync.flows.scenes.flow import PICTURE_REQUESTS
-from plexsync.flows.scenes.object_writes import ObjectFlow
+from plexsync.flows.scenes.flow import PICTURE_REQUESTS, ObjectFlow
 from plexsync.flows.scenes.push import Pusher
 from plexsync.rules.collection_servers import PlexCollections, StashCollections
 from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow
 from plexsync.rules.job import COLLECTION, Dead, Done, Job, Outcome, Why
 from plexsync.rules.memory import undone
 from plexsync.rules.neighbours import Clock
+from plexsync.rules.plan_records import Pushing
 from plexsync.store.database import Database, Writer
 
 
@@ -94,7 +94,7 @@ class CollectionFlow(CollectionUndo, ObjectFlow[CollectionFinding, CollectionWri
         row, sight = _as_found(last_row, finding, ended), finding.sight
         errands = []
         if sight is not None and sight.plan.edit:
-            entry = sight.entry(until)
+            entry = Pushing(sight.plan.sending, until, stamp=sight.item.stamp)
             # What is only known to be in step after the push stays as it was.
             row = replace(row, pushing=(*row.pushing, entry), stamp=last_row.stamp, desired=last_row.desired)
             errands.append(
@@ -105,6 +105,7 @@ class CollectionFlow(CollectionUndo, ObjectFlow[CollectionFinding, CollectionWri
                     finding=finding,
                     row=row,
                     target=sight,
+                    pictured=pictured(row, finding.source),
                     entry=entry,
                 )
             )

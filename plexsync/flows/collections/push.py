@@ -11,7 +11,7 @@ from plexsync.flows.collections.batch import HOME
 from plexsync.flows.collections.edit_form import edit_by_either_form
 from plexsync.flows.collections.errands import CollectionWrite
 from plexsync.flows.collections.inspection import CollectionLooker, told_item
-from plexsync.flows.scenes.object_writes import ObjectPusher
+from plexsync.flows.scenes.push import ObjectPusher
 from plexsync.rules.collection_order import CUSTOM, ORDER, Move, members_in, moves, sort_of
 from plexsync.rules.collection_servers import PlexCollection, PlexCollections
 from plexsync.rules.errors import Conflict, NeighbourError
@@ -39,7 +39,8 @@ class CollectionPusher(ObjectPusher[CollectionWrite]):
     def send(self, errand: CollectionWrite) -> None:
         """Send the changed parts. If a later request fails, the error is `applied`."""
         try:
-            self.send_pictures(errand)
+            if self._pictures:
+                self.send_pictures(self._pictures, errand)
             self._send_texts(errand)
             if not errand.title_taken:
                 self._send_settings(errand)
@@ -138,4 +139,5 @@ class CollectionPusher(ObjectPusher[CollectionWrite]):
     ) -> Item:
         sending = errand.target.plan.sending
         members = self._looker.reads.members(errand.key) if ORDER in sending else errand.target.members
-        return self.with_pictures(errand, told_item(answer.item, homes, members))
+        item = told_item(answer.item, homes, members)
+        return self.with_pictures(self._pictures, errand, item) if self._pictures else item

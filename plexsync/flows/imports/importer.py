@@ -65,27 +65,17 @@ class ImportResult:
         return not (self.failed or self.error or self.still_open)
 
 
+@dataclass(eq=False)
 class Importer:
     """Carries out one import at a time. `may_go_on` is asked before every write."""
 
-    def __init__(
-        self,
-        store: Database,
-        stash: StashImport,
-        planner: ImportPlanner,
-        changes: OpenChanges,
-        gates: Gates,
-        clock: Clock,
-        *,
-        may_go_on: Callable[[], bool] = lambda: True,
-    ) -> None:
-        self._store = store
-        self._stash = stash
-        self._planner = planner
-        self._changes = changes
-        self._gates = gates
-        self._clock = clock
-        self._may_go_on = may_go_on
+    _store: Database
+    _stash: StashImport
+    _planner: ImportPlanner
+    _changes: OpenChanges
+    _gates: Gates
+    _clock: Clock
+    may_go_on: Callable[[], bool] = field(default=lambda: True, kw_only=True)
 
     def carry_out(
         self, agreed: Sequence[SceneImport], *, progress: Callable[[int, int], None] = lambda _done, _total: None
@@ -122,7 +112,7 @@ class Importer:
             if not names[missing.kind].find(missing.name)
         ]
         for missing in wanted:
-            if not self._may_go_on():
+            if not self.may_go_on():
                 result.error = STOPPED
                 return names
             self._gates.enter(WRITE_STASH)
@@ -149,7 +139,7 @@ class Importer:
         ids = [scene.id for scene in agreed]
         again = {scene.id: scene for scene in self._planner.plans(ids, names, create=False)}
         for scene in agreed:
-            if not self._may_go_on():
+            if not self.may_go_on():
                 result.error = STOPPED
                 return
             present = self._changes.fields([scene.id]).get(scene.id)

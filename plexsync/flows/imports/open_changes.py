@@ -1,7 +1,7 @@
 """Resolves changes of imports whose end is unknown, since a process was killed or a request failed: by reading Stash."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from plexsync.engine.expiry import Expiry
@@ -23,18 +23,16 @@ from plexsync.store.database import Database
 PAGE = 50
 
 
+@dataclass(eq=False)
 class OpenChanges:
     """The changes of all imports that may have been made or not. `longest`: how long a request can take, in ms."""
 
-    def __init__(
-        self, store: Database, stash: StashImport, gates: Gates, clock: Clock, expiry: Expiry, *, longest: int
-    ) -> None:
-        self._store = store
-        self._stash = stash
-        self._gates = gates
-        self._clock = clock
-        self._expiry = expiry
-        self._longest = longest
+    _store: Database
+    _stash: StashImport
+    _gates: Gates
+    _clock: Clock
+    _expiry: Expiry
+    longest: int = field(kw_only=True)
 
     def resolve(self) -> int:
         """Resolve what can be resolved; returns how many changes stay open, since their request may still arrive.
@@ -73,7 +71,7 @@ class OpenChanges:
     def _resolved(self, change: ImportChange, fields: Mapping[int, StashFields]) -> ImportChange | None:
         # Of one that was saved before the clock was set back nobody knows when it began: now, at the latest.
         change = replace(change, changed_at=min(change.changed_at, self._clock.now()))
-        is_over = change.is_over(self._expiry.ended(), self._longest)
+        is_over = change.is_over(self._expiry.ended(), self.longest)
         if change.kind is None:
             state = field_state(change, fields.get(change.scene), is_over=is_over)
             return replace(change, state=state) if state else None

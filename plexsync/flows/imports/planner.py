@@ -43,28 +43,18 @@ class SceneImport:
     reason: str = ""
 
 
+@dataclass(eq=False)
 class ImportPlanner:
     """Plans imports from one Plex to one Stash. `ratings`: the rules of ratings that go both ways, None if they don't."""
 
-    def __init__(
-        self,
-        store: Database,
-        stash: Stash,
-        writes: StashImport,
-        looker: Looker,
-        gates: Gates,
-        policy: Policy,
-        changes: OpenChanges,
-        ratings: RatingRules | None = None,
-    ) -> None:
-        self._store = store
-        self._ratings = ratings
-        self._stash = stash
-        self._writes = writes
-        self._looker = looker
-        self._gates = gates
-        self._policy = policy
-        self._changes = changes
+    _store: Database
+    _stash: Stash
+    _writes: StashImport
+    _looker: Looker
+    _gates: Gates
+    _policy: Policy
+    _changes: OpenChanges
+    _ratings: RatingRules | None = None
 
     def names(self) -> AllNames:
         """All names in Stash, as they are now. Raises NeighbourError."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from plexsync.engine.gates import Gates
@@ -22,30 +22,20 @@ class UnknownRun(Exception):
     """There is no such import; the message says which there are."""
 
 
+@dataclass(eq=False)
 class ImportUndo:
     """Takes back one import at a time. `may_go_on` is asked before every write.
 
     `ratings`: the rules of ratings that go both ways, None if they don't.
     """
 
-    def __init__(
-        self,
-        store: Database,
-        stash: StashImport,
-        changes: OpenChanges,
-        gates: Gates,
-        clock: Clock,
-        ratings: RatingRules | None = None,
-        *,
-        may_go_on: Callable[[], bool] = lambda: True,
-    ) -> None:
-        self._store = store
-        self._ratings = ratings
-        self._stash = stash
-        self._changes = changes
-        self._gates = gates
-        self._clock = clock
-        self._may_go_on = may_go_on
+    _store: Database
+    _stash: StashImport
+    _changes: OpenChanges
+    _gates: Gates
+    _clock: Clock
+    _ratings: RatingRules | None = None
+    may_go_on: Callable[[], bool] = field(default=lambda: True, kw_only=True)
 
     def check(self, run: int) -> int:
         """The number of changes of this import that are not taken back yet. Raises UnknownRun."""
@@ -77,14 +67,14 @@ class ImportUndo:
             if change.scene:
                 scenes.setdefault(change.scene, []).append(change)
         for id, of_scene in scenes.items():
-            if not self._may_go_on():
+            if not self.may_go_on():
                 result.error = STOPPED
                 return
             # Read just before it is written, so that an edit done meanwhile is seen.
             self._empty(id, of_scene, self._changes.fields([id]), dealt, result)
         for change in reversed(done):
             if change.kind is not None:
-                if not self._may_go_on():
+                if not self.may_go_on():
                     result.error = STOPPED
                     return
                 self._destroy(change, change.kind, result)

@@ -7,10 +7,11 @@ their scene, so no poll of Stash can. It decides nothing about a play itself: th
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from plexsync.engine.gates import Gates
-from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.engine.watching import Comparison, pages_of
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.stash_restores import StashRestores
@@ -26,62 +27,36 @@ log = logging.getLogger("PlexSync.plays")
 
 # The number of scenes, or of items with plays, that are read together.
 PAGE = 200
-# Seconds before a comparison that could not be completed is tried again.
-RETRY = 300.0
 
 Listed = Mapping[int, Mapping[int, PlaySource]]
 Memories = Mapping[int, Mapping[int, RememberedPlay]]
 
 
-class PlaysComparison:
-    """Compares the plays of all scenes that Plex lists or PlexSync remembers. Belongs to the worker."""
+@dataclass(eq=False)
+class PlaysComparison(Comparison):
+    """Compares the plays of all scenes that Plex lists or PlexSync remembers."""
 
-    def __init__(
-        self,
-        store: Database,
-        history: HistoryPoll,
-        recovery: PlaysRecovery,
-        restores: StashRestores,
-        gates: Gates,
-        clock: Clock,
-        longest: int,
-    ) -> None:
-        self._store = store
-        self._history = history
-        self._recovery = recovery
-        self._restores = restores
-        self._gates = gates
-        self._clock = clock
-        self._longest = longest
-        self._failed_at: float | None = None
+    what = "plays"
+    errors = (NeighbourError, UnknownAccount)
 
-    def run_if_due(self, stopping: Callable[[], bool] = lambda: False) -> bool:
-        """Compare if that is due; True if it was completed. `stopping` ends it after a page."""
-        failed_at, passed = self._failed_at, self._clock.monotonic()
-        if failed_at is not None and passed - failed_at < RETRY:
-            return False
-        if not self._is_due() or not self._gates.is_open(READ_PLEX, READ_STASH):
-            return False
-        try:
-            is_complete = self.compare(stopping)
-        except (NeighbourError, UnknownAccount) as error:
-            log.info("the plays can't be compared now: %s", error)
-            is_complete = False
-        self._failed_at = None if is_complete else passed
-        return is_complete
+    _store: Database
+    _history: HistoryPoll
+    _recovery: PlaysRecovery
+    _restores: StashRestores
+    _gates: Gates
+    _clock: Clock
+    _longest: int
 
-    def _is_due(self) -> bool:
+    def is_due(self) -> bool:
+        """Whether the last comparison was a day ago, or a database was restored since."""
         with self._store.reading() as db:
             at, _, loss = db.notes.text(PLAYS_COMPARED).partition(" ")
             if db.notes.text(STASH_BACK) or loss != _last_loss(db):
                 return True
         return not at.isdecimal() or not 0 <= self._clock.now() - int(at) < DAY
 
-    def compare(self, stopping: Callable[[], bool] = lambda: False) -> bool:
-        """Queue every scene whose plays are out of step, or that is back; False if `stopping` ended that.
-
-        Raises NeighbourError.
-        """
+    def compare(self, stopping: Callable[[], bool] = lambda: False) -> int | None:
+        """Queue every scene whose plays are out of step, or that is back; returns how many, None if it was stopped."""
         began = self._clock.now()
         with self._store.reading() as db:
             loss = _last_loss(db)
@@ -89,23 +64,20 @@ class PlaysComparison:
         self._restores.check()
         count = 0
         for scenes in chain(self._steps(self._history.account()), self._returned()):
-            count += self._want(scenes)
+            with self._store.writing() as tx:
+                tx.jobs.want_all(PLAYS, scenes, Why.SWEEP, self._clock.now(), behind=True)
+            count += len(scenes)
             if stopping():
-                return False
+                return None
         with self._store.writing() as tx:
             tx.notes.save(PLAYS_COMPARED, f"{began} {loss}")
         if count:
             log.info("the plays of %d scenes are looked at again", count)
-        return True
+        return count
 
     def _steps(self, account: int) -> Iterator[set[int]]:
         """The scenes that are out of step, page by page: those with remembered plays, then those with others in Plex."""
-        last = 0
-        while True:
-            with self._store.reading() as db:
-                ids = db.plays.scenes(after=last, limit=PAGE)
-            if not ids:
-                break
+        for ids in pages_of(self._store, lambda db, last: db.plays.scenes(after=last, limit=PAGE), 0):
             scenes, memory = self._read(ids)
             yield self._out_of_step(scenes, memory, {})
             with self._store.reading() as db:
@@ -113,18 +85,13 @@ class PlaysComparison:
             # Of scenes that are gone: other ones may have their items, or their ids, by now.
             items = {play.source.item for plays in others.values() for play in plays.values()}
             yield from self._of_items(account, sorted(items))
-            last = ids[-1]
-        last_item = ""
-        while True:
-            with self._store.reading() as db:
-                since = self._history.approved_since(db)
-                if since is None:
-                    return
-                news = db.plays.items_with_news(account, since=since, after=last_item, limit=PAGE)
-            if not news:
-                return
+
+        def read_news(db: Reader, last: str) -> list[str]:
+            since = self._history.approved_since(db)
+            return [] if since is None else db.plays.items_with_news(account, since=since, after=last, limit=PAGE)
+
+        for news in pages_of(self._store, read_news, ""):
             yield from self._of_items(account, news)
-            last_item = news[-1]
 
     def _of_items(self, account: int, items: Sequence[str]) -> Iterator[set[int]]:
         """The scenes of these items that are out of step with what Plex lists."""
@@ -143,14 +110,13 @@ class PlaysComparison:
 
     def _returned(self) -> Iterator[set[int]]:
         """The scenes, page by page, that were gone when their plays were looked at, and are in Stash again."""
-        last = (str(PLAYS), 0)
-        while True:
-            with self._store.reading() as db:
-                rows = [row for row in db.jobs.in_state(State.GONE, limit=PAGE, after=last) if row.kind == PLAYS]
-            if not rows:
-                return
-            yield set(self._restores.read([row.id for row in rows]))
-            last = (str(PLAYS), rows[-1].id)
+
+        def read_gone(db: Reader, last: int) -> list[int]:
+            rows = db.jobs.in_state(State.GONE, limit=PAGE, after=(str(PLAYS), last))
+            return [row.id for row in rows if row.kind == PLAYS]
+
+        for ids in pages_of(self._store, read_gone, 0):
+            yield set(self._restores.read(ids))
 
     def _read(self, ids: Collection[int]) -> tuple[dict[int, ScenePlays], Memories]:
         """Those of these scenes that Stash has, and what is remembered of them."""
@@ -172,13 +138,6 @@ class PlaysComparison:
             if plan.add or plan.remove or plan.resolved:
                 out_of_step.add(id)
         return out_of_step
-
-    def _want(self, scenes: Collection[int]) -> int:
-        if scenes:
-            with self._store.writing() as tx:
-                for scene in sorted(scenes):
-                    tx.jobs.want(PLAYS, scene, Why.SWEEP, self._clock.now(), behind=True)
-        return len(scenes)
 
 
 def _last_loss(db: Reader) -> str:

@@ -19,19 +19,11 @@ Memory = Mapping[int, RememberedPlay]
 
 
 @dataclass(frozen=True)
-class ResumeFinding:
-    """What is remembered of a scene's resume point, and the plan."""
-
-    remembered: RememberedResume | None
-    plan: ResumePlan
-
-
-@dataclass(frozen=True)
 class PlaysFinding(Observation):
     """A scene with its plays in Stash, what is remembered of them, and the plan; or an outcome or error without a plan.
 
-    `listed` are the moments in Plex that count for it, `played` the items that have plays.
-    `resume`: the same for its resume point. `marks`: what was decided about items that you may have marked as played.
+    `listed` are the moments in Plex that count for it, `played` the items that have plays. `resume`: what is remembered of
+    its resume point, and the plan for that. `marks`: what was decided about items that you may have marked as played.
     """
 
     watched: WatchedScene | None = None
@@ -39,7 +31,7 @@ class PlaysFinding(Observation):
     plan: PlayPlan | None = None
     listed: Collection[int] = ()
     played: Collection[str] = ()
-    resume: ResumeFinding | None = None
+    resume: tuple[RememberedResume | None, ResumePlan] | None = None
     marks: MarkDecisions = field(default_factory=dict)
 
     @property
@@ -47,7 +39,7 @@ class PlaysFinding(Observation):
         """The moments to add and to remove, and the resume point, so that a new request can be told from a dead one."""
         if self.plan is None:
             return ""
-        send = self.resume.plan.send if self.resume else None
+        send = self.resume[1].send if self.resume else None
         position = f" @{send.sending}" if send else ""
         return f"+{list(self.plan.add or ())} -{list(self.plan.remove or ())}{position}"
 
@@ -59,12 +51,29 @@ def with_expiry(memory: Memory, expiry: Expiry) -> Memory:
     }
 
 
+def wait_until(until: int, now: int, reason: str = "an earlier request may still arrive in Stash") -> Waiting:
+    """A wait until then (UTC ms), after which the job is looked at again."""
+    return Waiting(reason, "released", after=max(0, until - now) / 1000, backoff=False)
+
+
+def sooner(ends: Outcome, waits: Waiting) -> Waiting:
+    """The wait that is over first."""
+    return ends if isinstance(ends, Waiting) and ends.after <= waits.after else waits
+
+
 def ending(plan: PlayPlan, now: int) -> Outcome:
     """The outcome of a job whose plan is carried out: done, or a wait for an earlier request."""
-    if not plan.wait_until:
-        return Done()
-    seconds = max(0, plan.wait_until - now) / 1000
-    return Waiting("an earlier request may still arrive in Stash", "released", after=seconds, backoff=False)
+    return wait_until(plan.wait_until, now) if plan.wait_until else Done()
+
+
+def with_plays_back(
+    finding: PlaysFinding, watched: WatchedScene, memory: Memory, expiry: Expiry, now: int
+) -> PlaysFinding:
+    """The finding with the plan to take back these plays, of a scene of which nothing else can be planned."""
+    plan = plan_plays({}, Counter(watched.plays), with_expiry(memory, expiry), now=now, longest=expiry.longest)
+    ends = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
+    ends = ending(plan, now) if plan.wait_until else ends
+    return replace(finding, memory=memory, plan=plan, outcome=None if plan.remove else ends, ends=ends, error=None)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -79,7 +88,7 @@ class RememberedErrand(Errand):
     created_at: str
     before: Any
     opened: Any
-    after: Any = None
+    after: Any = field(default_factory=dict)
 
     def prolong(self, tx: Writer, until: int) -> None:
         """Set until when it may take effect, where it is open."""
@@ -157,6 +166,7 @@ class ResumeErrand(RememberedErrand):
     position: int
     before: RememberedResume | None
     opened: RememberedResume
+    after: RememberedResume | None = None
 
     def send(self, stash: StashWatch) -> None:
         """Write the resume point."""

@@ -1,5 +1,7 @@
 """The first write of plays: the worker counts what it would do until you approve it, and queues its scenes after that."""
 
+from dataclasses import dataclass, field
+
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READS
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
@@ -15,19 +17,17 @@ from plexsync.store.database import Database
 PACE, LONGEST = 600_000, 86_400_000
 
 
+@dataclass(eq=False)
 class FirstRun:
     """Holds plays back until you have approved them. Belongs to the worker."""
 
-    def __init__(
-        self, store: Database, gates: Gates, clock: Clock, history: HistoryPoll, previewer: PlaysPreviewer
-    ) -> None:
-        self._store = store
-        self._gates = gates
-        self._clock = clock
-        self._history = history
-        self._previewer = previewer
-        # What was counted by this worker: the settings may have been others before.
-        self._counted: FirstPlays | None = None
+    _store: Database
+    _gates: Gates
+    _clock: Clock
+    _history: HistoryPoll
+    _previewer: PlaysPreviewer
+    # What was counted by this worker: the settings may have been others before.
+    _counted: FirstPlays | None = field(default=None, init=False)
 
     def count(self) -> str:
         """Count what waits for your approval, if it is time to; returns why that is not possible now, or ''.
@@ -35,8 +35,13 @@ class FirstRun:
         The history was read just now.
         """
         try:
-            if self._is_due():
-                self._count()
+            counted = self._previewer.count(since=self._history.since) if self._is_due() else None
+            if counted:
+                with self._store.writing() as tx:
+                    # The approval may have been given meanwhile.
+                    if self._history.approved_since(tx) is None:
+                        tx.notes.save(PLAYS_COUNTED, counted_text(counted))
+                        self._counted = counted
         except (NeighbourError, UnknownAccount) as error:
             return str(error)
         return ""
@@ -51,16 +56,6 @@ class FirstRun:
             return True
         is_same = counted.in_plex == in_plex and not counted.unread
         return not 0 <= now - counted.at < (LONGEST if is_same else PACE)
-
-    def _count(self) -> None:
-        counted = self._previewer.count(since=self._history.since)
-        if counted is None:
-            return
-        with self._store.writing() as tx:
-            # The approval may have been given meanwhile.
-            if self._history.approved_since(tx) is None:
-                tx.notes.save(PLAYS_COUNTED, counted_text(counted))
-                self._counted = counted
 
     def begin(self) -> int:
         """Queue the scenes of all saved plays once, after your approval; returns how many were queued now."""
@@ -84,9 +79,8 @@ class FirstRun:
         with self._store.reading() as db:
             total, _ = db.plays.count_history(account, since=since)
         for items, heirs in item_pages(self._store, account, since=since):
-            scenes = sorted(self._history.scenes_of([*items, *heirs]))
+            scenes = self._history.scenes_of([*items, *heirs])
             with self._store.writing() as tx:
-                for scene in scenes:
-                    tx.jobs.want(PLAYS, scene, Why.EDIT, self._clock.now(), behind=total > CROWD)
+                tx.jobs.want_all(PLAYS, scenes, Why.EDIT, self._clock.now(), behind=total > CROWD)
             count += len(scenes)
         return count

@@ -6,7 +6,7 @@ of work, and the rules decide (`plexsync.rules.plays`). Every write goes to Stas
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from plexsync.engine.expiry import Expiry
@@ -23,29 +23,29 @@ from plexsync.flows.plays.errands import (
     ending,
     of_plays,
     with_expiry,
+    with_plays_back,
 )
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.marked import MarkedPlays
-from plexsync.flows.plays.pairs import left_alone
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.resume import ResumePoints
 from plexsync.flows.plays.stash_restores import StashRestores
-from plexsync.flows.plays.taking_back import TakingBack
 from plexsync.flows.plays.wishes import WishForPlays
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
 from plexsync.rules.errors import Neighbour, NeighbourError, Refused
 from plexsync.rules.item import Item
-from plexsync.rules.job import PLAYS, Done, Gone, Job, Waiting
+from plexsync.rules.job import PLAYS, Done, Gone, Job, Kind, State, Waiting
 from plexsync.rules.marked_plays import marked_plays
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, StashWatch
-from plexsync.rules.play_wishes import UNDO
+from plexsync.rules.play_wishes import UNDO, is_wanted_back
 from plexsync.rules.plays import PlayPlan, PlaySource, plan_plays
-from plexsync.rules.scene import WatchedScene
-from plexsync.rules.scope import Scope
-from plexsync.store.database import Database, Writer
+from plexsync.rules.resume import ResumeUndo
+from plexsync.rules.scene import Scene, WatchedScene
+from plexsync.rules.scope import Scope, outside
+from plexsync.store.database import Database, Reader, Writer
 from plexsync.store.db import clean
 
 # The outcome of scenes whose plays are left alone.
@@ -55,6 +55,7 @@ READ_ANEW = Waiting("the history of Plex has changed and is read anew", "release
 REFUSED_REST = 600.0
 
 
+@dataclass(eq=False)
 class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
     """Keeps the plays of scenes in Stash in step with an account's history in Plex.
 
@@ -63,48 +64,31 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
     """
 
     kind = PLAYS
-    gates: Collection[Gate] = (READ_PLEX, READ_STASH, WRITE_STASH)
-    writes: Gate = WRITE_STASH
+    writes = WRITE_STASH
     requests = 1
 
-    def __init__(
-        self,
-        store: Database,
-        stash: StashWatch,
-        matcher: SceneMatcher,
-        history: HistoryPoll,
-        gates: Gates,
-        clock: Clock,
-        identity: ServerIdentity,
-        stash_identity: StashIdentity,
-        expiry: Expiry,
-        scope: Scope,
-        recovery: PlaysRecovery,
-        restores: StashRestores | None = None,
-        *,
-        is_on: bool = True,
-    ) -> None:
-        self._store = store
-        self._stash = stash
-        self._matcher = matcher
-        self._history = history
-        self._gates = gates
-        self._clock = clock
-        self._identity = identity
-        self._stash_identity = stash_identity
-        self._scope = scope
-        self._recovery = recovery
-        self._restores = restores
-        self._expiry = expiry
-        self._reader = BatchReader(gates)
-        self.resume = ResumePoints(history, clock, self._expiry)
-        self.marked = MarkedPlays(history, clock)
+    _store: Database
+    _stash: StashWatch
+    _matcher: SceneMatcher
+    _history: HistoryPoll
+    _gates: Gates
+    _clock: Clock
+    _identity: ServerIdentity
+    _stash_identity: StashIdentity
+    _expiry: Expiry
+    _scope: Scope
+    _recovery: PlaysRecovery
+    _restores: StashRestores | None = None
+    is_on: bool = field(default=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        gates = (READ_STASH, WRITE_STASH)
+        self.gates: Collection[Gate] = (READ_PLEX, *gates) if self.is_on else gates
+        self._reader = BatchReader(self._gates)
+        self.resume = ResumePoints(self._history, self._clock, self._expiry)
+        self.marked = MarkedPlays(self._history, self._clock)
         self.journal = Journal()
-        self._back = TakingBack(store, gates, clock, stash_identity, self.resume, self._expiry)
-        self._undo = WishForPlays(stash, gates, recovery, UNDO)
-        self._is_on = is_on
-        if not is_on:
-            self.gates = (READ_STASH, WRITE_STASH)
+        self._undo = WishForPlays(self._stash, self._gates, self._recovery, UNDO)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -125,16 +109,13 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
         findings |= {
             id: PlaysFinding(id, error=error) for id, error in answers.items() if isinstance(error, NeighbourError)
         }
-        skipped = self._skipped(watched.values()) if self._is_on else set(watched)
+        with self._store.reading() as db:
+            present = [watching.scene for watching in watched.values()]
+            skipped = left_alone(db, present, self._scope) if self.is_on else set(watched)
         findings |= {id: PlaysFinding(id, watched[id], outcome=LEFT_ALONE) for id in skipped}
         findings |= self._planned({id: watching for id, watching in watched.items() if id not in skipped}, since)
-        findings |= self._back.planned([finding for finding in findings.values() if finding.plan is None])
+        findings |= self._wanted_back([finding for finding in findings.values() if finding.plan is None])
         return [findings[id] for id in ids]
-
-    def _skipped(self, watched: Iterable[WatchedScene]) -> set[int]:
-        """The scenes that are out of scope, or ignored."""
-        with self._store.reading() as db:
-            return left_alone(db, [watching.scene for watching in watched], self._scope)
 
     def _planned(self, watched: Mapping[int, WatchedScene], since: int | None) -> dict[int, PlaysFinding]:
         if not watched:
@@ -219,6 +200,25 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
             return replace(finding, outcome=UNPAIRED)
         return replace(finding, outcome=finding.ends) if is_settled else finding
 
+    def _wanted_back(self, findings: Iterable[PlaysFinding]) -> dict[int, PlaysFinding]:
+        """Of scenes of which nothing else can be planned: the plan to take back what you asked for, by memory alone."""
+        watched = {finding.id: (finding, finding.watched) for finding in findings if finding.watched}
+        created = {id: watching.scene.created_at for id, (_, watching) in watched.items()}
+        if not created:
+            return {}
+        with self._store.reading() as db:
+            memory, resume = db.plays.of(created), db.watches.of(created)
+        plays = {
+            id: {moment: play for moment, play in memory.get(id, {}).items() if is_wanted_back(play)} for id in watched
+        }
+        positions = {id for id, remembered in resume.items() if remembered.undo is ResumeUndo.ASKED}
+        asked = sorted(positions.union(id for id, some in plays.items() if some))
+        if asked:
+            self._stash_identity.ensure(self._gates, [watched[id][1].scene for id in asked])
+        now = self._clock.now()
+        backs = {id: with_plays_back(*watched[id], plays[id], self._expiry, now) for id in asked}
+        return {id: self.resume.planned(back, None, resume.get(id)) for id, back in backs.items()}
+
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def save(
@@ -290,7 +290,7 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
         if gate not in (WRITE_STASH, READ_STASH):
             return []
         with self._store.reading() as db:
-            if not self._is_on and not (db.plays.to_take_back() or db.watches.to_put_back()):
+            if not self.is_on and not (db.plays.to_take_back() or db.watches.to_put_back()):
                 # While the way back is off, nothing is written that you did not ask for.
                 return []
             ids = [id for id in db.plays.scenes(limit=limit + 1) if id != but and str(id) != key][:limit]
@@ -333,3 +333,11 @@ def _keys(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> list[
     if not isinstance(verdict, Matched):
         return []
     return [key for key in verdict.keys if isinstance(items.get(key), Item)]
+
+
+def left_alone(db: Reader, scenes: Iterable[Scene], scope: Scope) -> set[int]:
+    """The ids of those of these scenes that are out of scope, or ignored."""
+    present = list(scenes)
+    rows = db.jobs.of(Kind.SCENE, [scene.id for scene in present])
+    ignored = {id for id, row in rows.items() if row.state is State.IGNORED}
+    return ignored | {scene.id for scene in present if outside(scene, scope)}

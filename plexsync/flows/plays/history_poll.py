@@ -9,12 +9,14 @@ forgotten here, and stays in Stash: Plex may be a restored backup, which gives t
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.engine.watching import asked_pages
 from plexsync.flows.plays.approval import PERSON_OF, approve_plays, find_approved_since, is_used_before
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, PLAYS, Why
@@ -79,74 +81,52 @@ def _read_of(db: Reader, account: int) -> tuple[str, str]:
     return machine, since
 
 
+@dataclass(eq=False)
 class HistoryPoll:
     """Keeps the saved history of the account up to date. Safe to call from several threads."""
 
-    def __init__(
-        self,
-        store: Database,
-        stash: Stash,
-        plex: PlexWatch,
-        gates: Gates,
-        clock: Clock,
-        identity: ServerIdentity,
-        rules: WatchRules,
-    ) -> None:
-        self._store = store
-        self._stash = stash
-        self._plex = plex
-        self._gates = gates
-        self._clock = clock
-        self._identity = identity
-        self._rules = rules
+    _store: Database
+    _stash: Stash
+    _plex: PlexWatch
+    _gates: Gates
+    _clock: Clock
+    _identity: ServerIdentity
+    rules: WatchRules
+
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._asked_at: float | None = None
         # When the last reading of what is new began that was completed, in UTC milliseconds.
         self.read_at = 0
         self._problem = ""
-        # Whether Plex has not listed a saved play.
-        self._lacks_plays = False
+        # Whether Plex lists saved plays no more, as after a restore: until all is read again, its keys may be others'.
+        self.lacks_plays = False
         # A name is looked up at the first request, and who has a number.
-        self._account = rules.number
+        self._account = self.rules.number
         self._has_met = False
-
-    @property
-    def lacks_plays(self) -> bool:
-        """Whether Plex lists saved plays no more, as after a restore: until all is read again, its keys may be others'."""
-        return self._lacks_plays
 
     @property
     def since(self) -> int:
         """The second before which plays don't count."""
-        return self._rules.since
-
-    @property
-    def brings_resume(self) -> bool:
-        """Whether resume points are brought too. Plex tells those of the token's account alone, which is the owner's."""
-        return self._rules.resume and self.tells_views
+        return self.rules.since
 
     @property
     def tells_views(self) -> bool:
         """Whether Plex tells the account's views of an item: those of the token's account alone, which is the owner's."""
         return self._account == OWNER
 
-    @property
-    def writes_marks(self) -> bool:
-        """Whether what you mark as played in Plex is a play in Stash."""
-        return self._rules.marks
-
     def was_read(self, db: Reader) -> bool:
         """Whether the history of the account was read once to its end."""
         account = self.known_account(db)
-        return account is not None and was_read_to_its_end(db, account, self._rules.since)
+        return account is not None and was_read_to_its_end(db, account, self.rules.since)
 
     def known_account(self, db: Reader) -> int | None:
         """The number of the account, also if only an earlier process has asked for it; None if its name alone is known."""
-        return _noted_number(db, self._rules) if self._account is None else self._account
+        return _noted_number(db, self.rules) if self._account is None else self._account
 
     def approved_since(self, db: Reader) -> int | None:
         """The moment from which on you have approved that plays are written; None before that."""
-        return find_approved_since(db, self.known_account(db), watch_since=self._rules.since)
+        return find_approved_since(db, self.known_account(db), watch_since=self.rules.since)
 
     def account(self) -> int:
         """The number of the account, asked once with who has it. Raises UnknownAccount and NeighbourError."""
@@ -157,7 +137,7 @@ class HistoryPoll:
 
     def _met(self) -> int:
         """Ask Plex for the number of the account, and note it with the name of the person who has it."""
-        name, number = self._rules.account.casefold(), self._rules.number
+        name, number = self.rules.account.casefold(), self.rules.number
         persons = {key: text.casefold() for key, text in self._gates.ask(READ_PLEX, self._plex.accounts).items()}
         numbers = [key for key, text in persons.items() if text == name] if number is None else [number]
         with self._store.writing() as tx:
@@ -210,8 +190,8 @@ class HistoryPoll:
     def _read(self, account: int, *, soon: bool, stopping: Callable[[], bool]) -> None:
         self._identity.ensure(self._gates)
         # Where no poll runs, scenes would wait for ever.
-        soon = soon and not self._lacks_plays
-        now, wanted = self._clock.now(), self._rules.since
+        soon = soon and not self.lacks_plays
+        now, wanted = self._clock.now(), self.rules.since
         with self._store.reading() as db:
             newest, machine, of_machine = db.plays.newest(account), _machine(db), _read_of(db, account)[0]
             is_whole = was_read_to_its_end(db, account, wanted)
@@ -227,15 +207,15 @@ class HistoryPoll:
         if used_before:
             with self._store.writing() as tx:
                 approve_plays(tx, account, watch_since=wanted, since=wanted, now=now)
-        is_due = self._lacks_plays or walked is None or not 0 <= now - walked < DAY
+        is_due = self.lacks_plays or walked is None or not 0 <= now - walked < DAY
         if is_whole and (soon or not is_due):
             start = wanted if newest is None else max(wanted, newest - OVERLAP)
             if not self._list(account, start, now, stopping):
                 return
             self.read_at = now
             with self._store.reading() as db:
-                self._lacks_plays |= db.plays.has_unlisted(account, since=start, listed_at=now)
-            if soon or not self._lacks_plays:
+                self.lacks_plays |= db.plays.has_unlisted(account, since=start, listed_at=now)
+            if soon or not self.lacks_plays:
                 return
         if is_whole:
             # The number may be another person's by now.
@@ -246,7 +226,7 @@ class HistoryPoll:
     def _list(self, account: int, since: int, now: int, stopping: Callable[[], bool]) -> bool:
         """Save what Plex lists from this second on; False if `stopping` ended that."""
         count = 0
-        for page in self._pages(account, since):
+        for page in asked_pages(self._gates, READ_PLEX, self._plex.plays(account, since=since, with_gone=True)):
             count += self._take(account, page, now)
             if stopping():
                 return False
@@ -262,14 +242,9 @@ class HistoryPoll:
             dropped = tx.plays.drop_unlisted(account, listed_at=now)
             tx.notes.save(f"{READ_SINCE}{account}", read_since)
             tx.notes.save(f"{WALKED}{account}", str(now))
-        self._lacks_plays, self.read_at = False, now
+        self.lacks_plays, self.read_at = False, now
         if dropped:
             log.info("%d plays are no longer in the history of Plex; nothing is removed from Stash", dropped)
-
-    def _pages(self, account: int, since: int) -> Iterable[Sequence[PlexPlay]]:
-        pages = iter(self._plex.plays(account, since=since, with_gone=True))
-        while (page := self._gates.ask(READ_PLEX, lambda: next(pages, None))) is not None:
-            yield page
 
     def _take(self, account: int, page: Sequence[PlexPlay], now: int) -> int:
         """Save one page, and queue the scenes of what is new in it; returns the number of new plays.
@@ -291,8 +266,7 @@ class HistoryPoll:
             if fresh and not is_approved:
                 # They are queued with all others, after your approval.
                 tx.notes.save(PLAYS_QUEUED, "")
-            for scene in sorted(scenes):
-                tx.jobs.want(PLAYS, scene, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
+            tx.jobs.want_all(PLAYS, scenes, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
         return len(fresh)
 
     def scenes_of(self, items: Sequence[str]) -> set[int]:

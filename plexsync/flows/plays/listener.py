@@ -8,7 +8,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any
 
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll
 from plexsync.rules.errors import NeighbourError
@@ -22,8 +22,6 @@ log = logging.getLogger("PlexSync.plays")
 # Seconds after such an event at which the history is read, rounded up to the next full second: so that a flood of events
 # costs no more than one request a second.
 DELAYS = {SessionState.PAUSED: (1,), SessionState.STOPPED: (1, 5, 15)}
-K = TypeVar("K")
-V = TypeVar("V")
 
 # The most sessions, and items to look at, that are remembered. The oldest are forgotten first.
 MANY = 1_000
@@ -37,9 +35,7 @@ class PlayListener:
 
     def __init__(self, store: Database, history: HistoryPoll, clock: Clock) -> None:
         self.sooner = threading.Event()
-        self._store = store
-        self._history = history
-        self._clock = clock
+        self._store, self._history, self._clock = store, history, clock
         self._lock = threading.Lock()
         # What was said last of each session; of one without a name, by its item.
         self._sessions: dict[tuple[str, str], SessionChanged] = {}
@@ -96,23 +92,18 @@ class PlayListener:
         except NeighbourError as error:
             log.debug("the scenes of what was played are not known: %s", error)
             return str(error)
-        self._queue(scenes)
+        now = self._clock.now()
+        with self._store.writing() as tx:
+            if self._history.approved_since(tx) is not None:
+                rows = tx.jobs.of(PLAYS, sorted(scenes))
+                # One that is due already is looked at anyway.
+                waiting = {id for id, row in rows.items() if row.state is State.READY and row.due <= now}
+                tx.jobs.want_all(PLAYS, scenes - waiting, Why.EDIT, now, behind=len(scenes) > CROWD)
         with self._lock:
             self._items = {key: number for key, number in self._items.items() if items.get(key) != number}
         return ""
 
-    def _queue(self, scenes: set[int]) -> None:
-        """Queue the plays of these scenes, if you have approved that; one that is due already is looked at anyway."""
-        now = self._clock.now()
-        with self._store.writing() as tx:
-            if self._history.approved_since(tx) is None:
-                return
-            rows = tx.jobs.of(PLAYS, sorted(scenes))
-            waiting = {id for id, row in rows.items() if row.state is State.READY and row.due <= now}
-            for id in sorted(scenes - waiting):
-                tx.jobs.want(PLAYS, id, Why.EDIT, now, behind=len(scenes) > CROWD)
 
-
-def _forget_oldest(memory: dict[K, V]) -> None:
+def _forget_oldest(memory: dict[Any, Any]) -> None:
     while len(memory) > MANY:
         del memory[next(iter(memory))]

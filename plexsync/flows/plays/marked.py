@@ -7,13 +7,13 @@ are not asked for, the inspections only remember that there is one.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from plexsync.flows.plays.errands import PlaysFinding
+from plexsync.flows.plays.errands import PlaysFinding, sooner, wait_until
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.item import Item
-from plexsync.rules.job import PLAYS, Waiting, Why
+from plexsync.rules.job import PLAYS, Why
 from plexsync.rules.marked_plays import CountedViews, MarkDecisions, counted_views, decide_mark, grows, marked_plays
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.plays import OWNER
@@ -23,12 +23,12 @@ OTHER_VIEWER = "marks are those of the owner's account, and watch_account is ano
 WAITS = "its play may still come in the history of Plex"
 
 
+@dataclass(frozen=True)
 class MarkedPlays:
     """Finds what was marked as played. Safe to call from several threads."""
 
-    def __init__(self, history: HistoryPoll, clock: Clock) -> None:
-        self._history = history
-        self._clock = clock
+    _history: HistoryPoll
+    _clock: Clock
 
     def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
         """Queue the inspected scenes with an item that may have been marked, and remember the views of all others."""
@@ -37,7 +37,7 @@ class MarkedPlays:
             return
         counted = tx.view_counts.of(items)
         moments = tx.plays.moments(OWNER, items)
-        writes = self._history.writes_marks
+        writes = self._history.rules.marks
         changes: dict[str, tuple[CountedViews | None, CountedViews]] = {}
         marked = set()
         for key, item in items.items():
@@ -63,7 +63,7 @@ class MarkedPlays:
         approved, None if they are not.
         """
         history = self._history
-        if since is None or not items or not (history.writes_marks and history.tells_views and history.was_read(db)):
+        if since is None or not items or not (history.rules.marks and history.tells_views and history.was_read(db)):
             return {}
         keys = [item.key for item in items]
         counted, moments = db.view_counts.of(keys), db.plays.moments(OWNER, keys)
@@ -92,11 +92,10 @@ class MarkedPlays:
             return finding
         waits_until = [decision.wait_until for _, decision in marks.values() if decision.wait_until]
         finding, until = replace(finding, marks=marks), min(waits_until, default=0)
-        seconds = max(0, until - self._clock.now()) / 1000
-        if not until or (isinstance(finding.ends, Waiting) and finding.ends.after <= seconds):
+        if not until:
             return finding
-        waits = Waiting(WAITS, "released", after=seconds, backoff=False)
-        return replace(finding, ends=waits, outcome=waits if finding.outcome else None)
+        waits = sooner(finding.ends, wait_until(until, self._clock.now(), WAITS))
+        return finding if waits is finding.ends else replace(finding, ends=waits, outcome=finding.outcome and waits)
 
     @staticmethod
     def save(tx: Writer, finding: PlaysFinding, *, now: int) -> None:

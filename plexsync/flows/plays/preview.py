@@ -65,18 +65,16 @@ def item_pages(store: Database, account: int, *, since: int, after: str = "") ->
         after = items[-1]
 
 
+@dataclass(eq=False)
 class PlaysPreviewer:
     """Previews the plays of one account. `flow` finds what it would do, and `history` is its saved history."""
 
-    def __init__(
-        self, store: Database, plex: PlexWatch, flow: PlaysFlow, history: HistoryPoll, gates: Gates, clock: Clock
-    ) -> None:
-        self._store = store
-        self._plex = plex
-        self._flow = flow
-        self._history = history
-        self._gates = gates
-        self._clock = clock
+    _store: Database
+    _plex: PlexWatch
+    _flow: PlaysFlow
+    _history: HistoryPoll
+    _gates: Gates
+    _clock: Clock
 
     def freshen(self) -> None:
         """Read what was played since the last time. Raises NeighbourError and UnknownAccount."""
@@ -120,48 +118,33 @@ class PlaysPreviewer:
 
         Raises UnknownAccount as well. `progress` counts plays.
         """
-        name, account, total = self.name(), self._history.account(), PlaysCount()
+        name, account = self.name(), self._history.account()
         with self._store.reading() as db:
             in_plex, _ = db.plays.count_history(account, since=since)
+        first = FirstPlays(name, account, since, 0, in_plex)
         for page in self.pages(since=since):
             if stopping():
                 return None
-            total.add(page)
+            first = with_page(first, page)
             take(page)
-            progress(min(total.present + total.missing, in_plex), in_plex)
-        return total.result(FirstPlays(name, account, since, self._clock.now(), in_plex))
+            progress(min(first.present + first.missing, in_plex), in_plex)
+        return replace(first, at=self._clock.now())
 
 
-class PlaysCount:
-    """Counts the pages of a preview."""
-
-    def __init__(self) -> None:
-        self.missing = self.scenes = self.present = self.unmatched = self.unread = 0
-        self._moments: list[int] = []
-
-    def add(self, page: PlaysPage) -> None:
-        """Count a page."""
-        self.unmatched += page.unmatched
-        for scene in page.scenes:
-            self.missing += len(scene.missing)
-            self.scenes += bool(scene.missing)
-            self.present += scene.present
-            self.unread += bool(scene.error)
-            moments = [*self._moments, *scene.missing]
-            self._moments = [min(moments), max(moments)] if moments else []
-
-    def result(self, plays: FirstPlays) -> FirstPlays:
-        """These plays with what was counted of them."""
-        return replace(
-            plays,
-            missing=self.missing,
-            scenes=self.scenes,
-            present=self.present,
-            unmatched=self.unmatched,
-            unread=self.unread,
-            oldest=min(self._moments, default=0),
-            newest=max(self._moments, default=0),
-        )
+def with_page(first: FirstPlays, page: PlaysPage) -> FirstPlays:
+    """The counts with those of another page."""
+    moments = [moment for scene in page.scenes for moment in scene.missing]
+    bounds = [*moments, first.oldest, first.newest] if first.missing else moments
+    return replace(
+        first,
+        missing=first.missing + len(moments),
+        scenes=first.scenes + sum(bool(scene.missing) for scene in page.scenes),
+        present=first.present + sum(scene.present for scene in page.scenes),
+        unmatched=first.unmatched + page.unmatched,
+        unread=first.unread + sum(bool(scene.error) for scene in page.scenes),
+        oldest=min(bounds, default=0),
+        newest=max(bounds, default=0),
+    )
 
 
 def _plays(finding: PlaysFinding) -> PreviewedPlays:

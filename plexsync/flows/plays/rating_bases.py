@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from plexsync.rules.item import Item
-from plexsync.rules.plan_records import Memory, Pushing, Remembered
+from plexsync.rules.plan_records import Memory, Remembered
 from plexsync.rules.ratings import NO_RATING, UNKNOWN, ItemRating, RatingRules, RememberedRating, plex_rating, plex_text
 from plexsync.rules.scene import Scene
 from plexsync.rules.values import Held
@@ -50,11 +50,6 @@ def is_rated_both_ways(db: Reader, rules: RatingRules | None, id: int, created_a
     keys = {key for _, key in (*db.memories.of([id]), *db.ratings.of({id: created_at}))}
     sections = rules.sections(db.sections.all())
     return any(entry.section in sections for entry in db.index.entries(sorted(keys)))
-
-
-def open_until(pushings: Iterable[Pushing]) -> int:
-    """Until when a push of the scene flow may still set the rating (UTC ms); 0 if none does."""
-    return max((push.until for push in pushings if FIELD in push.fields), default=0)
 
 
 def save_bases(tx: Writer, scene: Scene, ratings: Mapping[str, RememberedRating]) -> None:

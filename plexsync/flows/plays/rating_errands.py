@@ -7,7 +7,7 @@ from plexsync.engine.flow import Observation
 from plexsync.flows.plays.errands import RememberedErrand
 from plexsync.flows.plays.rating_bases import item_rating, save_bases
 from plexsync.rules.item import Item
-from plexsync.rules.job import RATING, Done, Waiting, Why
+from plexsync.rules.job import RATING, Done, Job, Waiting, Why
 from plexsync.rules.ratings import (
     UNKNOWN,
     ItemRating,
@@ -39,6 +39,20 @@ class RatingFinding(Observation):
     def desired(self) -> str:
         """The ratings to send, so that a new request can be told from a dead one."""
         return f"{self.plan.to_stash} {dict(self.plan.to_plex)}" if self.plan else ""
+
+    def errand(self, job: Job, scene: Scene, key: str, rating: int, opened: Ratings) -> "RatingErrand":
+        """The write of a rating; `opened` is remembered while it is on its way."""
+        return RatingErrand(
+            job=job,
+            key=key,
+            desired=self.desired,
+            created_at=scene.created_at,
+            scene=scene,
+            rating=rating,
+            before=self.known,
+            opened=opened,
+            plex=self.plex,
+        )
 
 
 @dataclass(eq=False, kw_only=True)
@@ -72,6 +86,8 @@ class RatingErrand(RememberedErrand):
     def read_answer(self, *, now: int) -> None:
         """Conclude from the answer of Stash, the rating that the scene has now."""
         self._read(stash_rating(self.answer), self.plex, now)
+        rows = self.opened.values()
+        self.leads = any(row.overruled != UNKNOWN or (row.undo and row.plex_before != UNKNOWN) for row in rows)
 
     def _read(self, stash: int, plex: Mapping[str, ItemRating], now: int) -> None:
         self.after = after_arrival(self.opened, stash, plex, now=now, answered=True)
@@ -97,8 +113,3 @@ class RatingErrand(RememberedErrand):
 def begun(rows: Ratings, until: int) -> Ratings:
     """The rows of a request that may take effect until then."""
     return {key: replace(row, until=until) if row.pending else row for key, row in rows.items()}
-
-
-def items_follow(rows: Ratings) -> bool:
-    """Whether items have to be written once Stash has its rating."""
-    return any(row.overruled != UNKNOWN or (row.undo and row.plex_before != UNKNOWN) for row in rows.values())

@@ -1,21 +1,21 @@
 """Finds scenes whose rating has moved: by Plex's list of what was rated last, and when their scene is inspected."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX
+from plexsync.flows.plays.history_poll import CROWD
 from plexsync.flows.plays.rating_bases import bases_of, item_rating, save_bases
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import RATING, Why
 from plexsync.rules.neighbours import Clock, PlexRatings
-from plexsync.rules.ratings import NO_RATING, ItemRating, RatingRules, RememberedRating, plex_rating, stash_rating
-from plexsync.rules.records import Rated, SectionRow
-from plexsync.rules.scene import Scene
+from plexsync.rules.ratings import NO_RATING, RatingRules, RememberedRating, plex_rating, stash_rating
+from plexsync.rules.records import SectionRow
 from plexsync.rules.status_words import DOWN
 from plexsync.store.database import Database, Writer
 
@@ -25,28 +25,18 @@ log = logging.getLogger("PlexSync.ratings")
 RATED_SINCE = "ratings:since:"
 # The number of items that are read of each library at each poll.
 PAGE = 500
-# More scenes than this at once go behind edits.
-CROWD = 20
 
 
+@dataclass(eq=False)
 class RatingPoll:
     """Queues the ratings that have moved in Plex or in Stash."""
 
-    def __init__(
-        self,
-        store: Database,
-        plex: PlexRatings,
-        gates: Gates,
-        clock: Clock,
-        identity: ServerIdentity,
-        rules: RatingRules,
-    ) -> None:
-        self._store = store
-        self._plex = plex
-        self._gates = gates
-        self._clock = clock
-        self._identity = identity
-        self._rules = rules
+    _store: Database
+    _plex: PlexRatings
+    _gates: Gates
+    _clock: Clock
+    _identity: ServerIdentity
+    _rules: RatingRules
 
     # --- Plex --------------------------------------------------------------------------------------------------------
 
@@ -71,21 +61,19 @@ class RatingPoll:
         return ""
 
     def _read(self, row: SectionRow) -> None:
+        """Queue the scenes of the items whose rating is another one than when they were last in step."""
         note = f"{RATED_SINCE}{row.uuid or row.key}"
         with self._store.reading() as db:
             since = db.notes.number(note) or 0
-        if rated := self._gates.ask(READ_PLEX, partial(self._plex.rated, row.key, since=since, limit=PAGE)):
-            self._take(note, rated)
-
-    def _take(self, note: str, rated: Sequence[Rated]) -> None:
-        """Queue the scenes of the items whose rating is another one than when they were last in step."""
+        rated = self._gates.ask(READ_PLEX, partial(self._plex.rated, row.key, since=since, limit=PAGE))
+        if not rated:
+            return
         ratings = {item.key: plex_rating(item.rating) for item in rated}
         with self._store.writing() as tx:
             last_ratings = tx.ratings.in_plex(list(ratings))
             moved = [key for key, rating in ratings.items() if last_ratings.get(key) != rating]
-            scenes = sorted(tx.index.scenes_of(moved))
-            for scene in scenes:
-                tx.jobs.want(RATING, scene, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
+            scenes = tx.index.scenes_of(moved)
+            tx.jobs.want_all(RATING, scenes, Why.EDIT, self._clock.now(), behind=len(scenes) > CROWD)
             tx.notes.save(note, str(rated[-1].at))
 
     # --- inspections -------------------------------------------------------------------------------------------------
@@ -111,8 +99,15 @@ class RatingPoll:
             if any(_differs(bases.get((id, key)), stash, item.value) for key, item in plex.items()):
                 tx.jobs.want(RATING, id, Why.SWEEP, now)
             elif stash != NO_RATING:
-                _remember(tx, scene, {key: item for key, item in plex.items() if (id, key) not in bases}, now)
-                _date(tx, scene, {key: (base, plex[key]) for key in plex if (base := bases.get((id, key)))})
+                in_step = RememberedRating(stash, changed_at=now)
+                rows = {
+                    # With a time, an older rating is known as that of a restored Plex. The scene flow has none.
+                    key: replace(bases.get((id, key), replace(in_step, plex=item.value)), rated_at=item.rated_at)
+                    for key, item in plex.items()
+                    if (id, key) not in bases or bases[id, key].rated_at == 0 < item.rated_at
+                }
+                if rows:
+                    save_bases(tx, scene, rows)
 
 
 def _differs(base: RememberedRating | None, stash: int, plex: int) -> bool:
@@ -120,22 +115,3 @@ def _differs(base: RememberedRating | None, stash: int, plex: int) -> bool:
     if base is None:
         return stash != plex
     return (base.stash, base.plex) != (stash, plex) or bool(base.pending) or base.undo
-
-
-def _remember(tx: Writer, scene: Scene, items: Mapping[str, ItemRating], now: int) -> None:
-    """Save that these items have the rating of the scene."""
-    if items:
-        same = RememberedRating(stash_rating(scene.rating100), changed_at=now)
-        rows = {key: replace(same, plex=item.value, rated_at=item.rated_at) for key, item in items.items()}
-        save_bases(tx, scene, rows)
-
-
-def _date(tx: Writer, scene: Scene, items: Mapping[str, tuple[RememberedRating, ItemRating]]) -> None:
-    """Save when items were rated of which only the scene flow has a rating: an older one is that of a restored Plex."""
-    rows = {
-        key: replace(base, rated_at=item.rated_at)
-        for key, (base, item) in items.items()
-        if base.rated_at == 0 < item.rated_at
-    }
-    if rows:
-        save_bases(tx, scene, rows)

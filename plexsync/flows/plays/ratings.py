@@ -16,10 +16,10 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate, Ticket
 from plexsync.flows.plays.canaries import write_canaries
-from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED
-from plexsync.flows.plays.pairs import left_alone
-from plexsync.flows.plays.rating_bases import Pair, bases_of, item_rating, open_until, save_bases
-from plexsync.flows.plays.rating_errands import RatingErrand, RatingFinding, begun, items_follow
+from plexsync.flows.plays.errands import wait_until
+from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED, left_alone
+from plexsync.flows.plays.rating_bases import FIELD, Pair, bases_of, item_rating, save_bases
+from plexsync.flows.plays.rating_errands import RatingErrand, RatingFinding, begun
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection import BEING_PROBED
 from plexsync.flows.scenes.push import Pusher
@@ -35,6 +35,7 @@ from plexsync.rules.ratings import (
     NO_RATING,
     RatingPlan,
     RatingRules,
+    Ratings,
     RememberedRating,
     plan_rating,
     stash_rating,
@@ -120,20 +121,17 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
         if paired.is_foreign:
             self._parts.identity.check_again(self._gates)
             return [RatingFinding(scene.id, scene, outcome=BEING_LISTED) for scene in scenes]
-        snapshot = self._snapshot([scene for scene in scenes if scene.id not in others])
-        return [self._finding(scene, paired.verdicts[scene.id], paired.items, snapshot) for scene in scenes]
-
-    def _snapshot(self, scenes: Sequence[Scene]) -> _Snapshot:
-        ids = [scene.id for scene in scenes]
+        known = {scene.id: scene for scene in scenes if scene.id not in others}
         with self._parts.store.reading() as db:
             probed = db.probes.probed()
-            return _Snapshot(
-                bases_of(db, scenes),
-                db.pushings.of(ids),
-                db.memories.marks(ids).keys(),
+            snapshot = _Snapshot(
+                bases_of(db, known.values()),
+                db.pushings.of(list(known)),
+                db.memories.marks(list(known)).keys(),
                 self._parts.rules.sections(db.sections.all()),
                 probed.key if probed else "",
             )
+        return [self._finding(scene, paired.verdicts[scene.id], paired.items, snapshot) for scene in scenes]
 
     def _finding(
         self, scene: Scene, verdict: Verdict, items: Mapping[str, Item | NeighbourError], snapshot: _Snapshot
@@ -155,8 +153,9 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
         if snapshot.probed in {item.key for item in read}:
             return RatingFinding(id, scene, outcome=BEING_PROBED)
         pushings = [push for item in read for push in snapshot.pushings.get((id, item.key), ())]
-        if (until := min(self._expiry.until(open_until(pushings)), now + self._expiry.longest)) > now:
-            return RatingFinding(id, scene, outcome=_waiting("an edit may still arrive in Plex", until - now))
+        pushed = max((push.until for push in pushings if FIELD in push.fields), default=0)
+        if (until := min(self._expiry.until(pushed), now + self._expiry.longest)) > now:
+            return RatingFinding(id, scene, outcome=wait_until(until, now, "an edit may still arrive in Plex"))
         bases = {
             key: replace(base, until=self._expiry.until(base.until))
             for (scene_id, key), base in snapshot.bases.items()
@@ -169,13 +168,13 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
         plan = replace(plan, resolved={**changed, **plan.resolved})
         finding = RatingFinding(id, scene, memory, plex, plan)
         if plan.wait_until:
-            waits = _waiting("an earlier request may still arrive", plan.wait_until - now)
+            waits = wait_until(plan.wait_until, now, "an earlier request may still arrive")
             return replace(finding, outcome=waits, ends=waits)
-        return finding if self._has_part(plan) else replace(finding, outcome=Done())
+        return finding if self._requests(finding, plan) else replace(finding, outcome=Done())
 
     @abstractmethod
-    def _has_part(self, plan: RatingPlan) -> bool:
-        """Whether this flow has to send something."""
+    def _requests(self, finding: RatingFinding, plan: RatingPlan) -> Mapping[str, tuple[int, Ratings]]:
+        """The ratings that this flow sends, by key, each with what is remembered while it is on its way."""
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -191,17 +190,14 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
                 continue
             save_bases(tx, scene, plan.resolved)
             if finding.outcome is None:
-                errands[job.token] = self._errands(job, finding, scene, plan, until)
+                errands[job.token] = [
+                    finding.errand(job, scene, key, rating, begun(rows, until))
+                    for key, (rating, rows) in self._requests(finding, plan).items()
+                ]
                 tx.ratings.save(scene.id, scene.created_at, begun(plan.rows, until))
             elif plan.to_stash is not None or plan.to_plex:
                 tx.jobs.want(self._other, scene.id, Why.EDIT, now)
         return errands
-
-    @abstractmethod
-    def _errands(
-        self, job: Job, finding: RatingFinding, scene: Scene, plan: RatingPlan, until: int
-    ) -> list[RatingErrand]:
-        """The ratings that this flow sends."""
 
     def _remembered(self, limit: int, *, but: int | None, key: str) -> list[int]:
         """Up to `limit` scenes with a remembered rating, without the given one."""
@@ -251,26 +247,8 @@ class RatingToPlex(RatingFlow):
     gates: Collection[Gate] = (READ_PLEX, READ_STASH, WRITE_PLEX)
     writes: Gate = WRITE_PLEX
 
-    def _has_part(self, plan: RatingPlan) -> bool:
-        return bool(plan.to_plex)
-
-    def _errands(
-        self, job: Job, finding: RatingFinding, scene: Scene, plan: RatingPlan, until: int
-    ) -> list[RatingErrand]:
-        return [
-            RatingErrand(
-                job=job,
-                key=key,
-                desired=finding.desired,
-                created_at=scene.created_at,
-                scene=scene,
-                rating=rating,
-                before=finding.known,
-                opened=begun({key: plan.rows[key]}, until),
-                plex=finding.plex,
-            )
-            for key, rating in plan.to_plex.items()
-        ]
+    def _requests(self, finding: RatingFinding, plan: RatingPlan) -> Mapping[str, tuple[int, Ratings]]:  # noqa: ARG002
+        return {key: (rating, {key: plan.rows[key]}) for key, rating in plan.to_plex.items()}
 
     def send(self, errand: RatingErrand) -> None:
         """Rate the item."""
@@ -309,29 +287,10 @@ class RatingToStash(RatingFlow):
     gates: Collection[Gate] = (READ_PLEX, READ_STASH, WRITE_STASH)
     writes: Gate = WRITE_STASH
 
-    def _has_part(self, plan: RatingPlan) -> bool:
-        return plan.to_stash is not None
-
-    def _errands(
-        self, job: Job, finding: RatingFinding, scene: Scene, plan: RatingPlan, until: int
-    ) -> list[RatingErrand]:
+    def _requests(self, finding: RatingFinding, plan: RatingPlan) -> Mapping[str, tuple[int, Ratings]]:
         if plan.to_stash is None:
-            return []
-        rows = {**finding.known, **begun(plan.rows, until)}
-        return [
-            RatingErrand(
-                job=job,
-                key=str(scene.id),
-                desired=finding.desired,
-                created_at=scene.created_at,
-                scene=scene,
-                rating=plan.to_stash,
-                before=finding.known,
-                opened=rows,
-                plex=finding.plex,
-                leads=items_follow(rows),
-            )
-        ]
+            return {}
+        return {str(finding.id): (plan.to_stash, {**finding.known, **plan.rows})}
 
     def send(self, errand: RatingErrand) -> None:
         """Rate the scene; the answer has its rating."""
@@ -350,10 +309,6 @@ class RatingToStash(RatingFlow):
         if gate == WRITE_STASH:
             return write_canaries(self._gates, self._parts.stash, ids, ticket)
         return self._scenes_again(ids)
-
-
-def _waiting(reason: str, milliseconds: int) -> Waiting:
-    return Waiting(reason, "released", after=max(0, milliseconds) / 1000, backoff=False)
 
 
 def rating_flows(parts: RatingParts) -> tuple[RatingToPlex, RatingToStash]:

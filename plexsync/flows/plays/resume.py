@@ -4,27 +4,27 @@ Each job of the flow plans them with the plays, and writes them in a request of 
 that request, so one whose result is unknown is resolved by reading Stash again (`plexsync.rules.resume`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from plexsync.engine.expiry import Expiry
-from plexsync.flows.plays.errands import PlaysFinding, ResumeErrand, ResumeFinding
+from plexsync.flows.plays.errands import PlaysFinding, ResumeErrand, sooner, wait_until
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.rules.item import Item
-from plexsync.rules.job import Job, Outcome, Waiting
+from plexsync.rules.job import Job
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.resume import AHEAD, RememberedResume, ResumeUndo, Watched, newest, plan_resume
+from plexsync.rules.resume import AHEAD, RememberedResume, Watched, newest, plan_resume
 from plexsync.rules.scene import WatchedScene
 from plexsync.store.database import Writer
 
 
+@dataclass(frozen=True)
 class ResumePoints:
     """Plans and saves the resume points of scenes, for the plays flow."""
 
-    def __init__(self, history: HistoryPoll, clock: Clock, expiry: Expiry) -> None:
-        self._history = history
-        self._clock = clock
-        self._expiry = expiry
+    _history: HistoryPoll
+    _clock: Clock
+    _expiry: Expiry
 
     def joined(
         self, finding: PlaysFinding, items: Sequence[Item], remembered: RememberedResume | None, *, since: int | None
@@ -33,16 +33,14 @@ class ResumePoints:
 
         `since`: the moment from which on you have approved that something is written; None before that.
         """
-        viewings = {item.key: item.viewing for item in items} if self._history.brings_resume else {}
-        return self._planned(finding, None if since is None else newest(viewings, since=since), remembered)
+        is_told = self._history.rules.resume and self._history.tells_views
+        viewings = {item.key: item.viewing for item in items} if is_told else {}
+        return self.planned(finding, None if since is None else newest(viewings, since=since), remembered)
 
-    def put_back(self, finding: PlaysFinding, remembered: RememberedResume | None) -> PlaysFinding:
-        """The finding with the plan to put back the resume point of its scene, if that was asked for."""
-        return self._planned(finding, None, remembered)
-
-    def _planned(
+    def planned(
         self, finding: PlaysFinding, watched: Watched | None, remembered: RememberedResume | None
     ) -> PlaysFinding:
+        """The finding with the plan for this viewing; None: to put back the resume point, if that was asked for."""
         if finding.watched is None or finding.plan is None:
             return finding
         now = self._clock.now()
@@ -58,23 +56,21 @@ class ResumePoints:
         )
         ends = finding.ends
         if plan.wait_until:
-            seconds = max(0, plan.wait_until - now) / 1000
-            waits = Waiting("an earlier request may still arrive in Stash", "released", after=seconds, backoff=False)
-            ends = _sooner(ends, waits)
+            ends = sooner(ends, wait_until(plan.wait_until, now))
         outcome = finding.outcome
         if plan.send:
             outcome = None
         elif outcome and plan.wait_until:
             outcome = ends
-        return replace(finding, resume=ResumeFinding(remembered, plan), ends=ends, outcome=outcome)
+        return replace(finding, resume=(remembered, plan), ends=ends, outcome=outcome)
 
     @staticmethod
     def save(tx: Writer, job: Job, finding: PlaysFinding, *, until: int) -> list[ResumeErrand]:
         """Save what was found, and what is sent before it is: by the returned errand, until then."""
-        resume, watched = finding.resume, finding.watched
-        if resume is None or watched is None:
+        watched = finding.watched
+        if finding.resume is None or watched is None:
             return []
-        created_at, plan = watched.scene.created_at, resume.plan
+        created_at, (remembered, plan) = watched.scene.created_at, finding.resume
         if plan.resolved:
             tx.watches.save(finding.id, created_at, plan.resolved)
         if plan.send is None or plan.send.sending is None:
@@ -88,15 +84,10 @@ class ResumePoints:
                 desired=finding.desired,
                 created_at=created_at,
                 position=plan.send.sending,
-                before=resume.remembered,
+                before=remembered,
                 opened=opened,
             )
         ]
-
-
-def wanted_back(resume: Mapping[int, RememberedResume]) -> set[int]:
-    """The scenes among these whose resume point is to be put back as it was."""
-    return {id for id, remembered in resume.items() if remembered.undo is ResumeUndo.ASKED}
 
 
 def _duration(watched: WatchedScene) -> int:
@@ -113,8 +104,3 @@ def _played_at(finding: PlaysFinding, watched: WatchedScene, now: int) -> int:
     from_plex = {*finding.memory, *(plan.resolved if plan else ()), *(plan.requests if plan else ())}
     own = (moment for moment in watched.plays if moment not in from_plex and moment <= now // 1000 + AHEAD)
     return max(own, default=0)
-
-
-def _sooner(ends: Outcome, waits: Waiting) -> Waiting:
-    """The wait that is over first."""
-    return ends if isinstance(ends, Waiting) and ends.after <= waits.after else waits

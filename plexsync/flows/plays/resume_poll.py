@@ -6,11 +6,13 @@ neither filters nor sorts by that moment lists the whole library, so it is asked
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.engine.watching import asked_pages
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import Missing, NeighbourError
@@ -18,7 +20,6 @@ from plexsync.rules.item import Viewing
 from plexsync.rules.job import PLAYS, Why
 from plexsync.rules.neighbours import Clock, PlexWatch
 from plexsync.rules.plays import OWNER
-from plexsync.rules.records import ViewingPage
 from plexsync.rules.resume import is_news, newest
 from plexsync.rules.status_words import DOWN
 from plexsync.store.database import Database, Writer
@@ -33,28 +34,20 @@ UNAPPROVED = "the first write of plays is not approved yet"
 OTHER_ACCOUNT = "resume points are those of the owner's account, and watch_account is another one"
 
 
+@dataclass(eq=False)
 class ResumePoll:
     """Watches what the account of the token has watched. For one thread, except for `observe`."""
 
-    def __init__(
-        self,
-        store: Database,
-        plex: PlexWatch,
-        gates: Gates,
-        clock: Clock,
-        identity: ServerIdentity,
-        history: HistoryPoll,
-    ) -> None:
-        self._store = store
-        self._plex = plex
-        self._gates = gates
-        self._clock = clock
-        self._identity = identity
-        self._history = history
-        self._is_refused = False
-        # By library: the viewings of the last poll that the next one lists again, and until when it is not asked.
-        self._listed: dict[str, dict[str, Viewing]] = {}
-        self._rests_until: dict[str, float] = {}
+    _store: Database
+    _plex: PlexWatch
+    _gates: Gates
+    _clock: Clock
+    _identity: ServerIdentity
+    _history: HistoryPoll
+    _is_refused: bool = field(default=False, init=False)
+    # By library: the viewings of the last poll that the next one lists again, and until when it is not asked.
+    _listed: dict[str, dict[str, Viewing]] = field(default_factory=dict, init=False)
+    _rests_until: dict[str, float] = field(default_factory=dict, init=False)
 
     def poll(self) -> str:
         """Read what was watched since the last time; returns why that is not possible now, '' if it was."""
@@ -62,7 +55,10 @@ class ResumePoll:
             return f"Plex or Stash is {DOWN}"
         try:
             if self._history.account() != OWNER:
-                return self._refuse()
+                if not self._is_refused:
+                    log.warning("%s: none are brought", OTHER_ACCOUNT)
+                self._is_refused = True
+                return OTHER_ACCOUNT
             self._identity.ensure(self._gates)
             with self._store.reading() as db:
                 sections, server, since = db.sections.all(), db.servers.find(), self._history.approved_since(db)
@@ -73,12 +69,6 @@ class ResumePoll:
         except (NeighbourError, UnknownAccount) as error:
             return str(error)
         return ""
-
-    def _refuse(self) -> str:
-        if not self._is_refused:
-            log.warning("%s: none are brought", OTHER_ACCOUNT)
-        self._is_refused = True
-        return OTHER_ACCOUNT
 
     def _read(self, section: str, machine: str, since: int) -> None:
         if self._clock.monotonic() < self._rests_until.get(section, 0.0):
@@ -91,7 +81,7 @@ class ResumePoll:
         until = 0 if end is None else min(end, now // 1000)
         viewings: dict[str, Viewing] = {}
         try:
-            for page in self._pages(section, max(until, since)):
+            for page in asked_pages(self._gates, READ_PLEX, self._plex.viewings(section, since=max(until, since))):
                 viewings |= page.viewings
                 if not page.is_bounded:
                     self._rests_until[section] = self._clock.monotonic() + DAY
@@ -106,23 +96,17 @@ class ResumePoll:
         until = max((until, *(viewing.moment for viewing in viewings.values())))
         scenes = self._history.scenes_of(sorted(fresh))
         with self._store.writing() as tx:
-            for scene in sorted(scenes):
-                tx.jobs.want(PLAYS, scene, Why.EDIT, now, behind=len(scenes) > CROWD)
+            tx.jobs.want_all(PLAYS, scenes, Why.EDIT, now, behind=len(scenes) > CROWD)
             if text != (text_of_end := f"{machine} {since} {until}"):
                 tx.notes.save(note, text_of_end)
         self._listed[section] = viewings
-
-    def _pages(self, section: str, since: int) -> Iterator[ViewingPage]:
-        pages = iter(self._plex.viewings(section, since=since))
-        while (page := self._gates.ask(READ_PLEX, lambda: next(pages, None))) is not None:
-            yield page
 
     def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
         """Queue the inspected scenes with an item that was watched since their resume point was dealt with.
 
         Of the scenes that were never dealt with, those with an item that was left somewhere.
         """
-        if not self._history.brings_resume:
+        if not (self._history.rules.resume and self._history.tells_views):
             return
         since = self._history.approved_since(tx)
         if since is None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 
 from plexsync.engine.gates import Gates
+from plexsync.engine.watching import pages_of
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.rules.errors import Neighbour
@@ -45,11 +46,8 @@ class StashRestores:
     """
 
     def __init__(self, store: Database, stash: StashWatch, recovery: PlaysRecovery, gates: Gates, clock: Clock) -> None:
-        self._store = store
-        self._stash = stash
-        self._recovery = recovery
+        self._store, self._stash, self._recovery, self._clock = store, stash, recovery, clock
         self._reader = BatchReader(gates)
-        self._clock = clock
         self._lock = threading.Lock()
 
     def last_scenes(self) -> set[int]:
@@ -60,21 +58,17 @@ class StashRestores:
     def ensure(self, watched: Mapping[int, WatchedScene]) -> None:
         """Decide about missing plays if one of these scenes, among them the last ones, lacks one. Raises NeighbourError."""
         scenes = {id: watching.brief for id, watching in watched.items()}
-        if self._lacks_plays(scenes):
-            self.check()
-
-    def _lacks_plays(self, scenes: Mapping[int, ScenePlays]) -> bool:
         with self._store.reading() as db:
             last = db.plays.last_sent(LAST)
             memory = db.plays.of({id: scene.created_at for id, scene in scenes.items()})
         tail = tail_of(last, scenes)
-        if tail.missing or (last and not tail.is_whole):
-            return True
-        return any(
+        is_missing = any(
             play.state is PlayState.SENT and not play.undo and moment not in scenes[id].plays
             for id, plays in memory.items()
             for moment, play in plays.items()
         )
+        if is_missing or tail.missing or (last and not tail.is_whole):
+            self.check()
 
     def check(self) -> bool:
         """Look for the plays that were added last, and decide about those that are missing.
@@ -99,19 +93,16 @@ class StashRestores:
         """The tail, and the scenes that were read for it: also the first of those with a noted time."""
         sent: list[SentPlay] = []
         scenes: dict[int, ScenePlays] = {}
-        unread = set(times)
-        while True:
-            with self._store.reading() as db:
-                page = db.plays.last_sent(PAGE, before=sent[-1] if sent else None)
-            if not page:
-                return tail_of(sent, scenes), scenes
+        unread, tail = set(times), Tail()
+        for page in pages_of(self._store, lambda db, before: db.plays.last_sent(PAGE, before=before), None):
             unread |= {play.scene for play in page} - scenes.keys()
             scenes |= self.read(unread)
             sent += page
             unread = set()
             tail = tail_of(sent, scenes)
             if tail.is_whole:
-                return tail, scenes
+                break
+        return tail, scenes
 
     def read(self, ids: Collection[int]) -> dict[int, ScenePlays]:
         """The plays of these scenes in Stash, without those that can't be read. Raises NeighbourError if none can."""

@@ -4,11 +4,12 @@ A wish is made like a request to undo (`plexsync.engine.undo`): it sends nothing
 remembered of a scene's plays and queues the scene. A worker that holds the scene loses it, and looks again.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
+from plexsync.engine.watching import pages_of
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.rules.errors import Neighbour
@@ -16,12 +17,13 @@ from plexsync.rules.job import PLAYS
 from plexsync.rules.neighbours import StashWatch
 from plexsync.rules.play_wishes import PlayWish
 from plexsync.rules.scene import WatchedScene
-from plexsync.store.database import Database, Writer
+from plexsync.store.database import Database, Reader, Writer
 
 # The number of scenes of which the plays are read together.
 PAGE = 1_000
 
 
+@dataclass(eq=False)
 class WishForPlays:
     """The `plexsync.engine.undo.Undoing` of a wish for all plays of a scene, or for those since `since` (UTC ms).
 
@@ -33,24 +35,14 @@ class WishForPlays:
 
     kind = PLAYS
 
-    def __init__(
-        self,
-        stash: StashWatch,
-        gates: Gates,
-        recovery: PlaysRecovery,
-        wish: PlayWish,
-        *,
-        since: int = 0,
-        only_resume: bool = False,
-    ) -> None:
-        self._stash = stash
-        self._gates = gates
-        self._recovery = recovery
-        self._wish = wish
-        self._since = since
-        self._only_resume = only_resume
-        self.plays = 0
-        self.resume_points = 0
+    _stash: StashWatch
+    _gates: Gates
+    _recovery: PlaysRecovery
+    _wish: PlayWish
+    since: int = field(default=0, kw_only=True)
+    only_resume: bool = field(default=False, kw_only=True)
+    plays: int = field(default=0, init=False)
+    resume_points: int = field(default=0, init=False)
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
         """Read these scenes: the memory of a play belongs to the scene that was created at its time."""
@@ -63,14 +55,14 @@ class WishForPlays:
         if not isinstance(recalled, WatchedScene):
             return False
         created_at = recalled.scene.created_at
-        plays = {} if self._only_resume else tx.plays.of({id: created_at}, since=self._since).get(id, {})
+        plays = {} if self.only_resume else tx.plays.of({id: created_at}, since=self.since).get(id, {})
         chosen = self._wish.chosen(plays)
         tx.plays.save(id, created_at, chosen)
         if chosen:
             self._recovery.has_learnt(tx, [(recalled.scene, chosen)])
         self.plays += len(chosen)
         resume = tx.watches.of({id: created_at}).get(id)
-        changed = self._wish.resume(resume) if resume and not self._since else None
+        changed = self._wish.resume(resume) if resume and not self.since else None
         if changed:
             tx.watches.save(id, created_at, changed)
             self.resume_points += 1
@@ -90,19 +82,17 @@ def wished_plays(
 ) -> dict[int, Wished]:
     """What a wish concerns, by scene: of all scenes, or of these."""
     chosen: dict[int, Wished] = {}
+    pages: Iterable[Sequence[int]] = pages_of(store, _remembered, 0)
     if scenes is not None:
-        for start in range(0, len(scenes), PAGE):
-            chosen |= _chosen(store, wish, scenes[start : start + PAGE], since)
-        return chosen
-    last = 0
-    while True:
-        with store.reading() as db:
-            resumed = db.watches.scenes(after=last, limit=PAGE)
-            page = sorted({*db.plays.scenes(after=last, limit=PAGE), *resumed})[:PAGE]
-        if not page:
-            return chosen
+        pages = [scenes[start : start + PAGE] for start in range(0, len(scenes), PAGE)]
+    for page in pages:
         chosen |= _chosen(store, wish, page, since)
-        last = page[-1]
+    return chosen
+
+
+def _remembered(db: Reader, last: int) -> list[int]:
+    resumed = db.watches.scenes(after=last, limit=PAGE)
+    return sorted({*db.plays.scenes(after=last, limit=PAGE), *resumed})[:PAGE]
 
 
 def _chosen(store: Database, wish: PlayWish, scenes: Sequence[int], since: int) -> dict[int, Wished]:

@@ -5,19 +5,97 @@ next look can tell whose value is in Plex (`plexsync.rules.plan`).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
+from plexsync.engine.flow import Errand, Journal
 from plexsync.flows.scenes.choice_records import end_giving, save_given, save_giving
 from plexsync.flows.scenes.gallery_choices import SentChoices
-from plexsync.flows.scenes.inspection_records import Inspection, Target
-from plexsync.flows.scenes.object_writes import ObjectJournal, ObjectWrite
+from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, Target
+from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.rules.causes import Cause
-from plexsync.rules.item import PICTURES
+from plexsync.rules.errors import NeighbourError, Unavailable
+from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.job import Kind, State, Why
+from plexsync.rules.memory import learn, placed
 from plexsync.rules.pictures import left_out_text
-from plexsync.rules.plan_records import Pushing
+from plexsync.rules.plan_records import Edit, Memory, Pushing, Sending, Undone
+from plexsync.rules.records import Moved
 from plexsync.rules.scene import CHOICE, Scene
+from plexsync.rules.values import held
 from plexsync.store.database import Writer
+
+
+@dataclass(eq=False, kw_only=True)
+class ObjectWrite(Errand):
+    """A write to an object of Plex.
+
+    `pictured` is the object of Stash, as its pictures are read. `undone` tells how its job was undone. `memory`, `stamp` and
+    `moved` (the changes, for display) are what was read back. `refused` holds the error for each picture that was left out,
+    `left_out` those of them that may have arrived, and `uploaded` those that their upload has selected.
+    """
+
+    target: PlannedObject
+    pictured: Scene
+    undone: Undone = ""
+    memory: Memory | None = None
+    stamp: int = 0
+    moved: dict[str, Moved] = field(default_factory=dict)
+    left_out: dict[str, Sending] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    uploaded: set[str] = field(default_factory=set)
+
+    def pictures(self) -> list[tuple[str, str, bool]]:
+        """(name, key, whether it is restored) for each picture that the plan changes; those that are restored come first.
+
+        A picture that Stash no longer has is restored like an undone one, since it may not be from Stash at all.
+        """
+        plan = self.target.plan
+        pictures = [
+            (name, str(value), bool(self.undone or plan.sending[name].undone) or plan.sending[name].said is None)
+            for name in PICTURES
+            if name in plan.edit and (value := plan.edit[name].value) is not None
+        ]
+        return sorted(pictures, key=lambda picture: not picture[2])
+
+    def leave_out(self, name: str, error: NeighbourError) -> None:
+        """Leave out a picture that Plex does not accept. The rest is still sent, and the next look finds its result."""
+        plan = self.target.plan
+        self.refused[name] = str(error)
+        if isinstance(error, Unavailable) or error.applied:
+            self.left_out[name] = plan.sending[name]
+        edit = {field: change for field, change in plan.edit.items() if field != name}
+        sending = {field: sent for field, sent in plan.sending.items() if field != name}
+        self.target = replace(self.target, plan=replace(plan, edit=edit, sending=sending))
+
+    def learn(self, item: Item) -> Edit:
+        """Save the object as it was read back. Returns the part of the edit that did not apply."""
+        plan = self.target.plan
+        learnt = learn(plan.memory, plan.sending, item)
+        self.memory, self.stamp = placed(learnt.memory, item), item.stamp
+        before = {name: sent.before for name, sent in plan.sending.items()}
+        # Fields with their earlier value have not moved.
+        self.moved = {name: Moved(old, new) for name, old in before.items() if (new := held(item, name)) != old}
+        return learnt.again
+
+    def save_refused(self, tx: Writer) -> None:
+        """Save which pictures Plex did not take."""
+        for name, error in self.refused.items():
+            kept = names_of_pictures(self.target.profile).get(name, ())
+            tx.pictures.of_flow(self.job.kind).refuse(self.job.id, {*kept, name}, error)
+
+
+W = TypeVar("W", bound=ObjectWrite)
+
+
+class ObjectJournal(Journal[W]):
+    """What the journals of objects share."""
+
+    def distrust(self, tx: Writer, errand: W) -> None:
+        """Forget the pictures, so that the next look reads them from Stash again."""
+        tx.pictures.of_flow(errand.job.kind).forget(errand.job.id)
+        if not errand.begun:
+            self.withdraw(tx, [errand])
 
 
 @dataclass(eq=False, kw_only=True)
@@ -33,11 +111,6 @@ class SceneWrite(ObjectWrite):
     number: int = 0
     entry_number: int = 0
     sent_choices: SentChoices | None = None
-
-    @property
-    def pictured(self) -> Scene:
-        """The scene, or what is known of one that is gone."""
-        return self.sight.scene or Scene(self.sight.id)
 
 
 def record_left_out(tx: Writer, id: int, name: str, reason: str, *, now: int) -> None:
@@ -86,7 +159,8 @@ class SceneJournal(ObjectJournal[SceneWrite]):
     def reopen(self, tx: Writer, errand: SceneWrite, until: int) -> None:
         """Start the entry anew, as a push with unknown outcome."""
         self.withdraw(tx, [errand])
-        tx.pushings.add(errand.sight.id, errand.key, errand.target.entry(until))
+        plan, item = errand.target.plan, errand.target.item
+        tx.pushings.add(errand.sight.id, errand.key, Pushing(plan.sending, until, stamp=item.stamp))
         if errand.target.choices:
             save_giving(tx, errand.sight.id, errand.target.item, errand.target.choices, until)
 
@@ -101,7 +175,8 @@ class SceneJournal(ObjectJournal[SceneWrite]):
                 _close_choices(tx, errand, now)
             if errand.left_out:
                 tx.pushings.add(errand.sight.id, errand.key, Pushing(errand.left_out, until))
-            errand.save_refused(tx)
+            if errand.refused:
+                errand.save_refused(tx)
             for name, error in errand.refused.items():
                 record_left_out(tx, errand.sight.id, name, error, now=now)
         tx.pushes.add_all([(errand.sight.id, errand.key, errand.moved, errand.undone) for errand in done], at=now)

@@ -6,18 +6,18 @@ It connects the engine with the inspection, the push and the errands.
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from itertools import chain
+from typing import TypeVar
 
-from plexsync.engine.flow import Canary, ChangeNotice
+from plexsync.engine.flow import Canary, ChangeNotice, Flow, Observation
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
 from plexsync.flows.scenes.choice_records import GIVEN
-from plexsync.flows.scenes.errands import SceneJournal, SceneWrite, record_left_out, save_choices
+from plexsync.flows.scenes.errands import ObjectWrite, SceneJournal, SceneWrite, record_left_out, save_choices
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe
-from plexsync.flows.scenes.object_writes import ObjectFlow
 from plexsync.flows.scenes.old_lists import note_old_lists
 from plexsync.flows.scenes.plex_pictures import LAGS
-from plexsync.flows.scenes.push import Pusher
+from plexsync.flows.scenes.push import ObjectPusher, Pusher
 from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
@@ -27,12 +27,37 @@ from plexsync.rules.item import PICTURES
 from plexsync.rules.job import NOT_SHOWN, Absent, Dead, Done, Dropped, Gone, Job, Kind, NotShown, Outcome, State
 from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.note_keys import JOURNALLED
+from plexsync.rules.plan_records import Pushing
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Database, Writer
 
 # The maximum number of requests for both pictures and the edit, each of which may take the full deadline: per picture its
 # bytes, the list before and after the upload, the upload and the selection. One more stands for all pauses.
 PICTURE_REQUESTS = 2 * (5 + len(LAGS)) + 2
+
+
+F = TypeVar("F", bound=Observation)
+W = TypeVar("W", bound=ObjectWrite)
+
+
+class ObjectFlow(Flow[F, W]):
+    """Keeps objects of Plex in step: what scenes and collections share as flows."""
+
+    gates: Collection[Gate] = (READ_PLEX, WRITE_PLEX, READ_STASH)
+    writes: Gate = WRITE_PLEX
+    _pusher: ObjectPusher[W]
+
+    def requires(self, errand: W) -> Collection[Gate]:
+        """The write gate of Plex, and the read gate of Stash if a picture must be read again."""
+        return (WRITE_PLEX, READ_STASH) if self._pusher.lacks_picture(errand) else (WRITE_PLEX,)
+
+    def send(self, errand: W) -> None:
+        """Send the pictures, then the edit."""
+        self._pusher.send(errand)
+
+    def read_back(self, errands: Sequence[W]) -> None:
+        """Read the objects as they are now."""
+        self._pusher.read_back(errands)
 
 
 class SceneFlow(SceneUndo, ObjectFlow[Inspection, SceneWrite]):
@@ -140,7 +165,10 @@ class SceneFlow(SceneUndo, ObjectFlow[Inspection, SceneWrite]):
     @staticmethod
     def _errands(tx: Writer, to_work: Sequence[tuple[Job, Inspection]], until: int) -> list[SceneWrite]:
         pushes = [(job, sight, target) for job, sight in to_work for target in sight.targets if target.has_work]
-        numbers = tx.pushings.add_all((sight.id, target.item.key, target.entry(until)) for _, sight, target in pushes)
+        numbers = tx.pushings.add_all(
+            (sight.id, target.item.key, Pushing(target.plan.sending, until, stamp=target.item.stamp))
+            for _, sight, target in pushes
+        )
         return [
             SceneWrite(
                 job=job,
@@ -149,6 +177,7 @@ class SceneFlow(SceneUndo, ObjectFlow[Inspection, SceneWrite]):
                 sight=sight,
                 target=target,
                 number=number,
+                pictured=sight.scene or Scene(sight.id),
                 undone=sight.undone,
                 memory=target.plan.memory,
             )
@@ -157,7 +186,7 @@ class SceneFlow(SceneUndo, ObjectFlow[Inspection, SceneWrite]):
 
     def read_back(self, errands: Sequence[SceneWrite]) -> None:
         """Read the items as they are now."""
-        super().read_back(errands)
+        self._pusher.read_back(errands)
         self._looker.recovery.was_read(
             [
                 (

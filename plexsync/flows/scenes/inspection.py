@@ -350,8 +350,7 @@ class Looker:
         policy = replace(self._rules.policy, take_over=bool(take_over))
         names = plain_names(scene.people, profile.performer_name) if scene.people else {}
         steps = plan(shown.values, item, memory, pushing, policy, past.provenances.get(item.key), names)
-        target = past.target(scene.id, item, steps, shown, profile, frozenset(absent))
-        target = replace(target, has_other_files=past.has_other_files(scene.id, item))
+        target = past.target(scene.id, item, steps, shown, profile, frozenset(absent), renews_files=True)
         if not (memory or pushing or target.was_lost or take_over or self._rules.policy.adopt_lists):
             target = replace(target, old_lists=left_lists(shown.values, item))
         return self.choices.with_due(scene, target) if self.choices else target

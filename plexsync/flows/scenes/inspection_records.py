@@ -53,10 +53,6 @@ class PlannedObject:
         """The number of fields that Plex keeps (locked before PlexSync, or edited since), without those decided about."""
         return sum(is_drift(note) for note in self.plan.notes)
 
-    def entry(self, until: int) -> Pushing:
-        """The push to save before it is sent."""
-        return Pushing(self.plan.sending, until, stamp=self.item.stamp)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Target(PlannedObject):
@@ -311,20 +307,26 @@ class Past:
             origins={pair: origin for pair, origin in self.origins.items() if pair not in doubted},
         )
 
-    def has_other_files(self, id: int, item: Item) -> bool:
-        """Whether the item has other files, or another library, than those remembered with its memory."""
-        origin = self.origins.get((id, item.key))
-        if origin is None or (id, item.key) not in self.memories:
-            return False
-        return {part.path for part in origin.files} != {part.path for part in item.parts} or not origin.library
-
     def target(
-        self, id: int, item: Item, plan: Plan, shown: Wanted, profile: Profile, absent: frozenset[str] = frozenset()
+        self,
+        id: int,
+        item: Item,
+        plan: Plan,
+        shown: Wanted,
+        profile: Profile,
+        absent: frozenset[str] = frozenset(),
+        *,
+        renews_files: bool = False,
     ) -> Target:
-        """An item of a scene with its plan."""
-        plan, memory = replace(plan, memory=placed(plan.memory, item)), self.memories.get((id, item.key), {})
+        """An item of a scene with its plan. `renews_files`: other files than those remembered are remembered instead."""
+        memory, pair = self.memories.get((id, item.key), {}), (id, item.key)
+        origin = self.origins.get(pair) if renews_files and pair in self.memories else None
+        same_files = origin and {part.path for part in origin.files} == {part.path for part in item.parts}
+        has_other_files = origin is not None and not (same_files and origin.library)
+        plan = replace(plan, memory=placed(plan.memory, item))
         lost = bool(self.provenances) and self.was_lost(item.key)
-        return Target(item, plan, shown, profile, absent, self.traits, memory=memory, was_lost=lost)
+        facts = (item, plan, shown, profile, absent, self.traits)
+        return Target(*facts, memory=memory, has_other_files=has_other_files, was_lost=lost)
 
     def keys(self, id: int) -> list[str]:
         """The items with a memory or an unfinished push for a scene."""

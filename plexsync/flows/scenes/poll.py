@@ -63,18 +63,16 @@ class Polled:
     reason: str = ""
 
 
+@dataclass(frozen=True)
 class Poller:
     """Watches one Stash, and also whether Plex has finished a scan."""
 
-    def __init__(
-        self, store: Database, stash: Stash, indexer: Indexer, gates: Gates, clock: Clock, losses: SceneLosses
-    ) -> None:
-        self._store = store
-        self._stash = stash
-        self._indexer = indexer
-        self._gates = gates
-        self._clock = clock
-        self._losses = losses
+    _store: Database
+    _stash: Stash
+    _indexer: Indexer
+    _gates: Gates
+    _clock: Clock
+    _losses: SceneLosses
 
     def poll(self) -> Polled:
         """Queue what changed since the last poll. The first poll only stores the start; reconcile does the rest."""
@@ -101,7 +99,7 @@ class Poller:
         return self._gates.ask(READ_STASH, request)
 
     def _poll(self, kind: Kind, newest: Newest) -> int:
-        cursor = self._cursor(kind)
+        cursor = self._cursor(f"poll:{kind}", _Cursor)
         if cursor is None:
             start = self._newest_second(newest, self._list(kind, newest), None)
             # Other objects may show on thousands of scenes. The first comparison covers those, so they do not count as
@@ -213,8 +211,7 @@ class Poller:
                 news = [id for id in part if id not in again]
                 if tx.jobs.count_stirred(kind, news, (tx.notes.number(LAST_POLL) or now) - OVERLAP) < len(news):
                     tx.notes.save(EDIT_BY_POLL, str(now))
-                for id in part:
-                    tx.jobs.want(kind, id, Why.EDIT, now, behind=len(ordered) > CROWD)
+                tx.jobs.want_all(kind, part, Why.EDIT, now, behind=len(ordered) > CROWD)
         if ordered:
             log.info("poll: %d changed (%s)", len(ordered), kind)
 
@@ -245,11 +242,7 @@ class Poller:
 
     def _poll_files(self, newest: Newest) -> int:
         """Queue the scenes of files newer than the newest seen. Returns how many."""
-        with self._store.reading() as db:
-            noted = db.notes.text(FILES)
-        cursor = _noted(_Files, noted)
-        if noted and cursor is None:
-            self._compare_all(FILES)
+        cursor = self._cursor(FILES, _Files)
         if (
             cursor is not None
             and cursor.sure
@@ -284,19 +277,16 @@ class Poller:
         self._want(Kind.SCENE, scenes)
         return len(scenes)
 
-    def _cursor(self, kind: Kind) -> "_Cursor | None":
+    def _cursor(self, note: str, kind: type[N]) -> N | None:
+        """Where the last poll ended. If that is unreadable, a full comparison is requested, and this poll starts anew."""
         with self._store.reading() as db:
-            text = db.notes.text(f"poll:{kind}")
-        cursor = _noted(_Cursor, text)
+            text = db.notes.text(note)
+        cursor = _noted(kind, text)
         if text and cursor is None:
-            self._compare_all(f"poll:{kind}")
+            log.warning("what the last poll has noted (%s) can't be read: everything is to be compared", note)
+            with self._store.writing() as tx:
+                tx.notes.save(LAST_RECONCILE, "")
         return cursor
-
-    def _compare_all(self, note: str) -> None:
-        """Request a full comparison, because the end of the last poll is unreadable. This poll starts anew."""
-        log.warning("what the last poll has noted (%s) can't be read: everything is to be compared", note)
-        with self._store.writing() as tx:
-            tx.notes.save(LAST_RECONCILE, "")
 
     def _save_cursor(self, kind: Kind, cursor: "_Cursor", marks: list[PollMark]) -> None:
         with self._store.writing() as tx:

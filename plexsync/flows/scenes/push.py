@@ -1,18 +1,20 @@
 """Sends the edits of scenes: one PUT per changed item, after its pictures. Then reads the items back."""
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Generic, TypeVar
 
 from plexsync.engine.flow import Canary
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ, WRITE_PLEX, Ticket
-from plexsync.flows.scenes.errands import SceneWrite
+from plexsync.flows.scenes.artwork import Artwork
+from plexsync.flows.scenes.errands import ObjectWrite, SceneWrite
 from plexsync.flows.scenes.gallery_choices import LATE
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.object_writes import ObjectPusher
-from plexsync.rules.errors import NeighbourError, Refused
-from plexsync.rules.item import Cast, Item
+from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.rules.item import PICTURES, Cast, Item
 from plexsync.rules.job import Done, Kind, Waiting, Why
 from plexsync.rules.neighbours import Plex
 from plexsync.rules.origin import Origin
@@ -23,6 +25,67 @@ from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.push")
+
+
+# The number of failures of a job after which a picture that Plex fails to accept is left out.
+PATIENCE = 3
+W = TypeVar("W", bound=ObjectWrite)
+
+
+class ObjectPusher(ABC, Generic[W]):
+    """Sends the pictures of writes to one Plex, and reads them back. `max_retries` is the number of attempts of a job."""
+
+    def __init__(self, pictures: Artwork | None, *, max_retries: int) -> None:
+        self._pictures = pictures
+        self._patience = min(PATIENCE, max_retries)
+
+    @abstractmethod
+    def send(self, errand: W) -> None:
+        """Send a write. If a later request of it fails, the error is `applied`."""
+
+    @abstractmethod
+    def read_back(self, errands: Sequence[W]) -> None:
+        """Read the objects back, and set the outcomes of their writes."""
+
+    def lacks_picture(self, write: W) -> bool:
+        """Whether one of its pictures must be read from Stash again before it is sent."""
+        pictures = self._pictures
+        return pictures is not None and any(not back and not pictures.has(key) for _, key, back in write.pictures())
+
+    def send_pictures(self, pictures: Artwork, write: W) -> None:
+        """Send the pictures, before everything else: selecting one locks it, which the edit may have to change."""
+        for name, key, is_back in write.pictures():
+            if is_back:
+                write.begun = True
+                pictures.put_back(write.target.item, name, key)
+            else:
+                self._show(pictures, write, name, key)
+
+    def _show(self, pictures: Artwork, write: W, name: str, key: str) -> None:
+        """Select a picture. Leave it out if Plex rejects it, or has failed to accept it several times.
+
+        What is sent next then shows whether Plex is up at all. Raises PictureChanged before anything of the picture is
+        sent, and every NeighbourError that says nothing about the picture.
+        """
+        target, is_patient = write.target, write.job.failures < self._patience
+        try:
+            is_new = name in target.absent
+            content = pictures.to_send(write.pictured, target.item, name, key, target.profile, is_new=is_new)
+            write.begun = True
+            if pictures.send(target.item, name, key, content, target.traits):
+                write.uploaded.add(name)
+        except (Refused, Missing, Unavailable) as error:
+            if isinstance(error, Unavailable) and (is_patient or error.neighbour is Neighbour.STASH or not error.sent):
+                raise
+            text = "a picture of %s %d was not taken, all else goes on without it: %s"
+            log.warning(text, write.job.kind, write.job.id, error)
+            write.leave_out(name, error)
+
+    @staticmethod
+    def with_pictures(pictures: Artwork, write: W, item: Item, unreadable: Sequence[str] = ()) -> Item:
+        """The object as it was read back, with the keys of its pictures (`plexsync.flows.scenes.artwork`)."""
+        before, plan, traits = write.target.item, write.target.plan, write.target.traits
+        return pictures.read_back(item, before, plan, write.uploaded, traits, unreadable)
 
 
 class Pusher(ObjectPusher[SceneWrite]):
@@ -44,7 +107,8 @@ class Pusher(ObjectPusher[SceneWrite]):
 
     def send(self, errand: SceneWrite) -> None:
         """Send the pictures, then the edit."""
-        self.send_pictures(errand)
+        if self._pictures and any(name in errand.target.plan.edit for name in PICTURES):
+            self.send_pictures(self._pictures, errand)
         item, edit = errand.target.item, errand.target.plan.edit
         if errand.target.choices:
             edit = {**edit, **self._choices_given(errand)}
@@ -139,12 +203,14 @@ class Pusher(ObjectPusher[SceneWrite]):
 
     def _learn(self, errand: SceneWrite, item: Item) -> Edit:
         """Save the item as it was read back. Returns the part of the edit that did not apply."""
-        choices = errand.target.choices
-        try:
-            item = self.with_pictures(errand, item, [shelf.name for shelf in choices.shelves] if choices else [])
-        except NeighbourError as error:
-            errand.outcome = Waiting(str(error), "unavailable")
-            return {}
+        plan, choices = errand.target.plan, errand.target.choices
+        if self._pictures and any(name in plan.sending or name in plan.memory for name in PICTURES):
+            try:
+                unreadable = [shelf.name for shelf in choices.shelves] if choices else []
+                item = self.with_pictures(self._pictures, errand, item, unreadable)
+            except NeighbourError as error:
+                errand.outcome = Waiting(str(error), "unavailable")
+                return {}
         return errand.learn(item)
 
     # --- canaries ----------------------------------------------------------------------------------------------------

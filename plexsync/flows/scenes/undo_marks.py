@@ -25,12 +25,6 @@ class Redone:
     ignored: list[int] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
 
-    def add_left_alone(self, other: "Redone") -> None:
-        """Add the scenes that were left alone before."""
-        self.not_undone += other.not_undone
-        self.ignored += other.ignored
-        self.gone += other.gone
-
 
 def end_undone(tx: Writer, scenes: Sequence[int]) -> None:
     """End the undo of those of these scenes that are synced again, on the items that they no longer lead to as well."""

@@ -19,6 +19,8 @@ KEYS = {
     "note": "name",
     "picture": "flow, subject, library, item, name",
     "library": "section",
+    "rating": "scene, item",
+    "resume": "scene",
     "seen": "kind, id",
     "shown": "scene",
 }
