@@ -1,1 +1,1 @@
-"""The steps of a set-up by the page in Stash: each is short, and what is known so far is kept beside the database."""
+"""The steps of a set-up; who asks for them in a terminal; and how far the one on the page in Stash is."""
