@@ -45,7 +45,7 @@ from plexsync.rules.status_words import counted
 from plexsync.store.database import Database
 
 LONGEST = 60
-OFF = "no part of collections is dressed, so nothing would be written: see collection_parts (plexsync config)"
+OFF = "no part of collections is dressed, so nothing would be written: see the setting collection_parts"
 # The number of collections that are named in one line.
 FEW = 10
 

@@ -11,9 +11,10 @@ from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import is_dressing_on, rating_rules, watch_rules
 from plexsync.engine import gate_rows
 from plexsync.engine.tickets import WRITE_STASH
+from plexsync.rules.errors import LocalFault
 from plexsync.rules.job import COLLECTION, PLAYS, RATING, RATING_BACK
 from plexsync.rules.note_keys import COLLECTIONS_COMPARED, PLAYS_COMPARED, PLAYS_COUNTED
-from plexsync.store.database import Writer
+from plexsync.store.database import Reader, Writer
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,24 @@ def clean_up(parts: Parts) -> None:
         flow.clean_up(parts)
 
 
+def holds(parts: Parts, memory: Callable[[Reader], bool]) -> bool:
+    """Whether the database holds such a memory; True if it can't be read now: the loop waits until it can."""
+    try:
+        with parts.store.reading() as db:
+            return memory(db)
+    except LocalFault:
+        return True
+
+
 # --- plays -----------------------------------------------------------------------------------------------------------
 
 
 def plays(parts: Parts) -> FlowParts | None:
     """Plays that come from Plex to Stash."""
     rules = watch_rules(parts.config)
-    with parts.store.reading() as db:
-        has_sent = db.plays.has_memory() or bool(db.watches.scenes(after=-1, limit=1))
-    if rules is None and not has_sent:
+    if rules is None and not holds(
+        parts, lambda db: db.plays.has_memory() or bool(db.watches.scenes(after=-1, limit=1))
+    ):
         return None
     from plexsync.app.way_back import plays_to_take_back, way_back
 
@@ -118,9 +128,7 @@ def forget_ratings(parts: Assembled) -> None:
 
 def collections(parts: Parts) -> FlowParts | None:
     """Collections that PlexSync dresses."""
-    with parts.store.reading() as db:
-        has_written = bool(db.collections.counts())
-    if not (has_written or is_dressing_on(parts.settings.looks)):
+    if not (is_dressing_on(parts.settings.looks) or holds(parts, lambda db: bool(db.collections.counts()))):
         return None
     from plexsync.app.dressing import collection_dressing
 

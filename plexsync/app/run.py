@@ -22,7 +22,6 @@ from plexsync.app.turns import turns
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
 from plexsync.engine.flow import AnyFlow
 from plexsync.engine.loop import Farewell, Loop, Ran, Watcher
-from plexsync.engine.notifications import Bell, Noticer, Standstill
 from plexsync.engine.stash_return import PACE as RETURN_LOOK
 from plexsync.engine.stash_return import StashReturn
 from plexsync.engine.tickets import READS
@@ -30,6 +29,7 @@ from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
 from plexsync.flows.scenes.stash_lines import StashListener
+from plexsync.rules.errors import SyncError
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
 from plexsync.rules.notices import NoticeRules
@@ -45,6 +45,7 @@ RECONCILE_RETRY = 300.0
 
 Told = Callable[[Worked | ProbeResult | Idle], None]
 Act = Callable[[], None]
+Paused = Callable[[SyncError | None], None]
 
 
 def scene_flow(parts: Assembled, further: Sequence[FlowParts] = ()) -> SceneFlow:
@@ -134,12 +135,14 @@ def drain(
 
 
 @contextmanager
-def noticing(parts: Parts, stop: threading.Event, plex: str = "") -> Iterator[Standstill]:
-    """Send notices of what needs you while the block runs, if a sender is set up. Yields the record of pauses."""
-    standstill = Standstill(parts.clock)
-    bell = None
+def noticing(parts: Parts, stop: threading.Event, plex: str = "") -> Iterator[Paused | None]:
+    """Send notices of what needs you while the block runs. Yields what is told of pauses, None if no sender is set up."""
+    bell = standstill = None
     if ways := messengers(parts.config):
+        from plexsync.engine.notifications import Bell, Noticer, Standstill
+
         rules = NoticeRules(after=parts.config.notify_after_minutes * MINUTE, cap=parts.config.dlq_max)
+        standstill = Standstill(parts.clock)
         bell = Bell(Noticer(parts.store, parts.clock, ways, rules, standstill, plex), stop=stop)
         bell.start()
     try:
@@ -217,7 +220,7 @@ def loop_of(
     works: Engine,
     stop: threading.Event,
     report: Told,
-    paused: Standstill | None = None,
+    paused: Paused | None = None,
     first: Act | None = None,
 ) -> Loop:
     """Return the loop that drives this engine until `stop`; it reports every step to `report`."""
@@ -229,7 +232,7 @@ def loop_of(
         stop=stop,
         begin=lambda: take_up(parts, works),
         report=report,
-        paused=paused or Standstill(parts.clock),
+        paused=paused or (lambda _fault: None),
         between=turns(parts, stop, first),
     )
 

@@ -7,7 +7,7 @@ that works the queue never starts with less: PlexSync could be switched off in S
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -117,92 +117,83 @@ def settings(sources: SettingSources, need: SettingsNeed, *, hide: Callable[[Loa
     """
     here = load_here(**sources)
     hide(here)
-    folder = known_place(here, os.environ)
+    search = _Search(sources, need, hide, here, known_place(here, os.environ))
     try:
-        return _settings(sources, here, folder, need, hide)
+        return search.settings()
     except ConfigError as error:
-        if _has_any(sources, here, folder):
+        if search.has_any():
             raise
         raise NotSetUp(error.lines[-1] if isinstance(error, StashAway) else "") from None
 
 
-def _has_any(sources: SettingSources, here: Loaded, folder: DataFolder | None) -> bool:
-    """Whether anybody has set PlexSync up: in a file, in the environment, or in Stash as it last answered."""
-    file = sources["toml_path"]
-    origins = (origin for name, origin in here.origin.items() if name not in PLACES)
-    return (
-        (file is not None and os.path.lexists(file))
-        or any(origin in (ENVIRONMENT, NAMED_FILE, TOML) for origin in origins)
-        or (folder is not None and last_answer(address_of(here.config, folder.path)) is not None)
-    )
+@dataclass(frozen=True)
+class _Search:
+    """The search for the settings of one call in all sources; `here` are those of this machine."""
 
+    sources: SettingSources
+    need: SettingsNeed
+    hide: Callable[[Loaded], None]
+    here: Loaded
+    folder: DataFolder | None
 
-def _settings(
-    sources: SettingSources,
-    here: Loaded,
-    folder: DataFolder | None,
-    need: SettingsNeed,
-    hide: Callable[[Loaded], None],
-) -> Settings:
-    if need is SettingsNeed.DATABASE and folder is not None:
+    def has_any(self) -> bool:
+        """Whether anybody has set PlexSync up: in a file, in the environment, or in Stash as it last answered."""
+        file = self.sources["toml_path"]
+        origins = (origin for name, origin in self.here.origin.items() if name not in PLACES)
+        return (
+            (file is not None and os.path.lexists(file))
+            or any(origin in (ENVIRONMENT, NAMED_FILE, TOML) for origin in origins)
+            or self._last_answer() is not None
+        )
+
+    def settings(self) -> Settings:
+        """The settings; raises ConfigError, and StashAway if Stash may have a missing one."""
+        if self.need is SettingsNeed.DATABASE and self.folder is not None:
+            try:
+                loaded, lacking = self._by_last_answer(self._last_answer())
+                return Settings(loaded, self.folder, lacking=lacking)
+            except ConfigError as error:
+                if not error.missing:
+                    raise
         try:
-            last = last_answer(address_of(here.config, folder.path))
-            loaded, lacking = _by_last_answer(sources, last, need, hide)
-            return Settings(loaded, folder, lacking=lacking)
+            answer = ask_stash(self.here, os.environ, self.folder)
+        except NeighbourError as away:
+            return self._while_away(away)
+        return Settings(self._load(answer.settings), answer.place, answer.settings)
+
+    def _load(self, plugin_settings: Mapping[str, object]) -> Loaded:
+        loaded = load(**self.sources, plugin_settings=plugin_settings)
+        self.hide(loaded)
+        return loaded
+
+    def _last_answer(self) -> Kept | None:
+        return last_answer(address_of(self.here.config, self.folder.path)) if self.folder else None
+
+    def _while_away(self, away: NeighbourError) -> Settings:
+        last, unasked = self._last_answer(), f"it can't be asked: {away}"
+        try:
+            loaded, lacking = self._by_last_answer(last)
         except ConfigError as error:
             if not error.missing:
                 raise
-    try:
-        answer = ask_stash(here, os.environ, folder)
-    except NeighbourError as away:
-        return _while_away(sources, here, folder, need, away, hide)
-    loaded = load(**sources, plugin_settings=answer.settings)
-    hide(loaded)
-    return Settings(loaded, answer.place, answer.settings)
+            names = " and ".join(error.missing)
+            lines = [*error.lines, f"{names} may be set in Stash already, but {unasked}"]
+            raise StashAway(lines, self.folder) from None
+        if self.folder is None:
+            line = f"Stash tells where the database belongs, but {unasked} (data_dir names a folder without it)"
+            raise StashAway([line], None)
+        return Settings(loaded, self.folder, away=away, sure=last is not None, lacking=lacking)
 
-
-def _while_away(
-    sources: SettingSources,
-    here: Loaded,
-    folder: DataFolder | None,
-    need: SettingsNeed,
-    away: NeighbourError,
-    hide: Callable[[Loaded], None],
-) -> Settings:
-    last = last_answer(address_of(here.config, folder.path)) if folder else None
-    try:
-        loaded, lacking = _by_last_answer(sources, last, need, hide)
-    except ConfigError as error:
-        if not error.missing:
-            raise
-        names = " and ".join(error.missing)
-        raise StashAway([*error.lines, f"{names} may be set in Stash already, but {_unasked(away)}"], folder) from None
-    if folder is None:
-        raise StashAway(
-            [f"Stash tells where the database belongs, but {_unasked(away)} (data_dir names a folder without it)"], None
-        )
-    return Settings(loaded, folder, away=away, sure=last is not None, lacking=lacking)
-
-
-def _unasked(away: NeighbourError) -> str:
-    return f"it can't be asked: {away}"
-
-
-def _by_last_answer(
-    sources: SettingSources, last: Kept | None, need: SettingsNeed, hide: Callable[[Loaded], None]
-) -> tuple[Loaded, tuple[str, ...]]:
-    """Return the settings by Stash's last answer, if stored, and the required ones that only its secrets held."""
-    plugin_settings, lacking = dict(last.values) if last else {}, tuple[str, ...]()
-    try:
-        loaded = load(**sources, plugin_settings=plugin_settings)
-    except ConfigError as error:
-        lacking = error.missing
-        if need is SettingsNeed.WORK or not lacking or last is None or not set(lacking) <= set(last.withheld):
-            raise
-        stand_ins = {name: STAND_INS[name] for name in lacking}
-        loaded = load(**sources, plugin_settings={**plugin_settings, **stand_ins})
-    hide(loaded)
-    return loaded, lacking
+    def _by_last_answer(self, last: Kept | None) -> tuple[Loaded, tuple[str, ...]]:
+        """Return the settings by Stash's last answer, if stored, and the required ones that only its secrets held."""
+        plugin_settings = dict(last.values) if last else {}
+        try:
+            return self._load(plugin_settings), ()
+        except ConfigError as error:
+            lacking = error.missing
+            if self.need is SettingsNeed.WORK or not lacking or last is None or not set(lacking) <= set(last.withheld):
+                raise
+        return self._load({**plugin_settings, **{name: STAND_INS[name] for name in lacking}}), lacking
 
 
 # --- the folder, and the settings in Stash ---------------------------------------------------------------------------
@@ -261,35 +252,34 @@ def last_answer(address: StoreAddress) -> Kept | None:
         return None
 
 
+def in_stash(asked: Mapping[str, object] | None, address: StoreAddress) -> Mapping[str, object]:
+    """Return what Stash answered when it was `asked`, else its last answer in the database; nothing if there is none."""
+    last = last_answer(address) if asked is None else None
+    return last.values if last else asked or {}
+
+
 def keep_answer(store: Database, plugin_settings: Mapping[str, object]) -> None:
     """Store Stash's answer, without its secrets, for when Stash is away. Ignores a database that can't be written."""
-    text = kept.written(plugin_settings)
-    try:
+    _keep(store, STASH_SETTINGS, kept.written(plugin_settings))
+
+
+def _keep(store: Database, name: str, text: str) -> None:
+    with suppress(LocalFault, Unusable):
         with store.reading() as db:
-            if db.notes.text(STASH_SETTINGS) == text:
-                return
-        with store.writing() as tx:
-            tx.notes.save(STASH_SETTINGS, text)
-    except (LocalFault, Unusable):
-        return
+            before = db.notes.text(name)
+        if text != before:
+            with store.writing() as tx:
+                tx.notes.save(name, text)
 
 
 def keep_valid(
     address: StoreAddress, where: status_settings.Sources, content: bytes, plugin_settings: Mapping[str, object]
 ) -> None:
     """Store Stash's answer, and that it is valid. Ignores a database that can't be used."""
-    try:
-        store = open_database(address)
-    except (LocalFault, NewerDatabase, Unusable):
-        return
-    with closing(store):
+    saved = json.dumps(plugin_settings, sort_keys=True)
+    with suppress(LocalFault, NewerDatabase, Unusable), closing(open_database(address)) as store:
         keep_answer(store, plugin_settings)
-        try:
-            text = where.fingerprint(content, salt_of(store), json.dumps(plugin_settings, sort_keys=True))
-            with store.writing() as tx:
-                tx.notes.save(VALID_SETTINGS, text)
-        except (LocalFault, Unusable):
-            return
+        _keep(store, VALID_SETTINGS, where.fingerprint(content, salt_of(store), saved))
 
 
 def keep_for_status(store: Database, where: status_settings.Sources, loaded: Loaded) -> None:
@@ -298,14 +288,9 @@ def keep_for_status(store: Database, where: status_settings.Sources, loaded: Loa
     # A CA file is checked whenever settings are loaded, so they have to be loaded every time.
     if content is None or loaded.warnings or loaded.config.tls_ca_file:
         return
-    try:
+    with suppress(LocalFault, Unusable):
         salt = salt_of(store)
         with store.reading() as db:
-            before = db.notes.text(STATUS_SETTINGS)
-            fingerprint = where.fingerprint(content, salt, db.notes.text(STASH_SETTINGS))
-        text = status_settings.written(loaded.config, fingerprint, before)
-        if fingerprint and text != before:
-            with store.writing() as tx:
-                tx.notes.save(STATUS_SETTINGS, text)
-    except (LocalFault, Unusable):
-        return
+            answer, before = db.notes.text(STASH_SETTINGS), db.notes.text(STATUS_SETTINGS)
+        if fingerprint := where.fingerprint(content, salt, answer):
+            _keep(store, STATUS_SETTINGS, status_settings.written(loaded.config, fingerprint, before))

@@ -243,12 +243,8 @@ def _rating(scene: Scene, _profile: Profile, _notes: list[Note]) -> Value:
 
 
 def _actors(scene: Scene, profile: Profile, notes: list[Note]) -> Value:
-    return _names("actor", (shown_name(performer, profile.performer_name) for performer in _performers(scene)), notes)
-
-
-def _performers(scene: Scene) -> tuple[Performer, ...]:
-    """The performers of a scene; with no more than their names if nothing else is known of them."""
-    return scene.people or tuple(Performer(0, name) for name in scene.performers)
+    performers = scene.people or tuple(Performer(0, name) for name in scene.performers)
+    return _names("actor", (shown_name(performer, profile.performer_name) for performer in performers), notes)
 
 
 def _beside(scene: Scene, profile: Profile, cast: Value, notes: list[Note]) -> dict[str, Value]:

@@ -119,10 +119,24 @@ def test_a_flow_that_is_off_stays_to_take_back_what_it_has_written(tmp_path, kin
     assert further_kinds(tmp_path) == [kind]
 
 
+def test_a_database_that_can_not_be_read_now_keeps_no_worker_from_its_start(tmp_path):
+    config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="t", stash_url="http://127.0.0.1:9")
+    with opened(config, tmp_path, worker=True) as parts:
+        with look(tmp_path) as db:
+            db.execute("alter table play rename to away")
+        assert [flow.kind for added in further_flows(parts) for flow in added.flows] == ["plays"]
+
+
 def test_what_is_off_is_not_imported_by_a_worker():
     code = "import sys, plexsync.app.run; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    off = ("plexsync.flows.plays", "plexsync.flows.collections", "plexsync.flows.imports", "plexsync.app.probe")
+    off = (
+        "plexsync.flows.plays",
+        "plexsync.flows.collections",
+        "plexsync.flows.imports",
+        "plexsync.app.probe",
+        "plexsync.engine.notifications",
+    )
     assert "plexsync.flows.scenes.inspection" in loaded.split()
     assert [name for name in loaded.split() if name.startswith(off)] == []
 

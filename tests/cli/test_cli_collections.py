@@ -10,6 +10,9 @@ from plexsync.simulator.http import Fault, Request
 from tests.cli.conftest import Door
 from tests.conformity import Conformity
 from tests.journey.world import World
+from tests.web.conftest import dashboard
+from tests.web.test_api import post
+from tests.web.test_pages import plain
 
 PARTS = "name,summary,order"
 
@@ -161,6 +164,47 @@ def test_undo_brings_back_what_was_there_until_redo(dressed: World, door: Door) 
     rest = door("collections", "redo", "--all", "--yes")
     assert rest.out.startswith("2 collections to be dressed again; ")
     assert "say which collections" in door("collections", "undo").err
+
+
+def test_collections_are_selected_by_moment_run_library_and_number_by_every_door(dressed: World, door: Door) -> None:
+    (run,) = door("collections", "undo", "--runs", "--json").facts["runs"]
+    assert run["scenes"] == 3
+    assert door("collections", "undo", "--since", "2999-12-31", "--json").facts == {"collections": []}
+    shown = door("undo", "--of", "collections", "--run", run["run"], "--dry-run")
+    assert "3 collections inspected" in shown.out
+    done = door("collections", "undo", "--run", run["run"], "--yes", "--wait")
+    assert (done.code, done.out) == (0, "3 collections taken back: 3 undone\n")
+    assert "there is no run 9999" in door("collections", "undo", "--run", "9999").err
+    numbers = [int(number_of(door, name)) for name in ALL_THREE]
+    with dashboard(dressed) as dash:
+        assert post(dash, "/api/collections/redo", {"library": "Movies"}) == (200, {"collections": numbers})
+        assert door("drain").code == 0
+        assert summaries(dressed) == ALL_THREE
+        assert post(dash, "/api/collections/release", {"collections": numbers[:1]})[1] == {"collections": numbers[:1]}
+        assert post(dash, "/api/collections/undo", {"collections": [77]})[0] == 404
+        assert door("drain").code == 0
+        page = plain(dash.get("/act/collections/undo?since=1h").text)
+        assert "Take back what was written to 2 collections?" in page
+        assert "2 collections to be taken back" in plain(dash.post("/act/collections/undo", since="1h").text)
+    assert door("drain").code == 0
+    assert summaries(dressed)["Studio 0"] == "Films of 0."
+    assert {summaries(dressed)[name] for name in ("Studio 1", "Studio 2")} <= {"", None}
+
+
+@pytest.mark.parametrize(("verb", "word"), [("keep", "keep"), ("use-stash", "take")])
+def test_a_decision_is_shown_before_it_is_taken(verb: str, word: str, dressed: World, door: Door) -> None:
+    dressed.plex.hand_edit(key_of(dressed, "Studio 1"), summary="Mine.")
+    assert door("collections", "sync", "Studio 1", "--wait").code == 0
+    writes = dressed.plex.count("PUT")
+    shown = door("collections", verb, "Studio 1", "--dry-run")
+    assert (shown.code, "1 part of 1 collection; nothing was changed" in shown.out) == (0, True)
+    assert all(words in shown.out for words in ("summary", word, "Mine.", "Films of 1."))
+    assert "kept since" not in door("collections", "explain", "Studio 1").out
+    assert (dressed.count("ready"), dressed.plex.count("PUT")) == (0, writes)
+    number = int(number_of(door, "Studio 1"))
+    with dashboard(dressed) as dash:
+        code, facts = post(dash, f"/api/collections/{verb}", {"collections": [number], "parts": ["summary"]})
+        assert (code, facts) == (200, {"decision": word, "parts": {f"{number}": ["summary"]}})
 
 
 def test_release_leaves_the_values_and_takes_the_locks_off(dressed: World, door: Door) -> None:

@@ -7,6 +7,9 @@ from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.conformity import Conformity
 from tests.journey.world import World
+from tests.web.conftest import dashboard
+from tests.web.test_api import post
+from tests.web.test_pages import plain
 
 
 @pytest.fixture
@@ -138,6 +141,23 @@ def test_take_replaces_once(edited: World, door: Door) -> None:
     assert door("drain").code == 0
     assert titles(edited) == ["Title 0", "Title 1", "Title 2"]
     assert listed(door) == {}
+
+
+@pytest.mark.parametrize("verb", ["keep", "take"])
+def test_a_decision_is_shown_before_it_is_taken(verb: str, edited: World, door: Door) -> None:
+    before = listed(door)
+    shown = door("drift", f"--{verb}", "--all", "--dry-run")
+    assert (shown.code, "3 fields of 2 items; nothing was changed" in shown.out) == (0, True)
+    assert all(words in shown.out for words in ("Scene 1: Title 0", "By hand too", "Title 1", verb))
+    one = door("drift", f"--{verb}", "2", "--field", "genre", "--dry-run", "--json").facts
+    assert [[field["field"] for field in scene["fields"]] for scene in one["scenes"]] == [["genre"]]
+    assert (listed(door), listed(door, "--kept"), edited.count("ready")) == (before, {}, 0)
+    with dashboard(edited) as dash:
+        page = plain(dash.get(f"/act/scenes/{verb}?pick=2&field=genre").text)
+        assert "genres" in page
+        assert "By hand too" not in page
+        code, facts = post(dash, f"/api/scenes/{verb}", {"library": "Movies", "fields": ["genre"]})
+        assert (code, facts["fields"], facts["scenes"]) == (200, 1, [2])
 
 
 def test_what_you_keep_is_listed_while_a_server_is_down(edited: World, door: Door) -> None:

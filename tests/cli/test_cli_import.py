@@ -13,6 +13,9 @@ from tests.conformity import Conformity
 from tests.flows.import_stage import KNOWN, value_writes
 from tests.journey.world import ROOT, World, until
 from tests.patience import HANG
+from tests.web.conftest import dashboard
+from tests.web.test_api import post
+from tests.web.test_pages import plain
 
 FIELDS = {"title": 1, "date": 1, "details": 1, "rating": 1, "performers": 1, "tags": 1}
 
@@ -79,6 +82,36 @@ def test_it_fills_the_fields_and_takes_them_back(world: World, door: Door, ids: 
     after = world.stash.scene(ids[0])
     assert (after.title, after.studio, after.performers, after.tags) == (before.title, None, (), ())
     assert door("import", "--undo", "9", "--yes").err == "plexsync: there is no import 9: the last one is 1\n"
+
+
+def test_an_import_is_taken_back_by_every_door(world: World, door: Door, ids: list[int]) -> None:
+    def fill() -> None:
+        assert door("import", "--create", "--yes").code == 0
+        assert world.stash.scene(ids[0]).title == "The film"
+
+    before = world.stash.scene(ids[0]).title
+    fill()
+    shown = door("undo", "--of", "imports", "--all", "--dry-run")
+    assert (shown.code, "12 changes of 1 import; nothing was changed" in shown.out) == (0, True)
+    assert "The film" in shown.out
+    done = door("undo", "--of", "imports", "1", "--yes")
+    assert (done.code, "7 fields of 1 scene taken back" in done.out) == (0, True)
+    assert world.stash.scene(ids[0]).title == before
+    fill()
+    with dashboard(world) as dash:
+        code, facts = post(dash, "/api/imports/undo", {"run": 2})
+        assert (code, Conformity().problems(facts, ImportUndoFacts, "undo")) == (200, [])
+        assert world.stash.scene(ids[0]).title == before
+        assert post(dash, "/api/imports/undo", {"imports": [9]}) == (
+            409,
+            {"error": "there is no import 9: the last one is 2"},
+        )
+        fill()
+        assert "/act/imports/undo?pick=3" in dash.get("/undo").text
+        assert "Take back 12 changes of import 3 in Stash?" in plain(dash.get("/act/imports/undo?pick=3").text)
+        assert "7 fields of 1 scene taken back" in plain(dash.post("/act/imports/undo", pick="3").text)
+    assert world.stash.scene(ids[0]).title == before
+    assert "there is no import 9" in door("undo", "--of", "imports", "9").err
 
 
 def test_the_answer_as_json(world: World, door: Door, ids: list[int]) -> None:

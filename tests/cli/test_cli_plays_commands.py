@@ -12,6 +12,8 @@ from tests.cli.conftest import Door
 from tests.journey.world import World, until
 from tests.web.conftest import dashboard
 from tests.web.stage import config_of
+from tests.web.test_api import post
+from tests.web.test_pages import plain
 
 AT = 1_700_000_000
 BEFORE = [[AT + 1], [], []]
@@ -187,10 +189,24 @@ def test_redo_sends_what_was_taken_back(watched: World, door: Door) -> None:
     assert plays(watched) == AFTER
 
 
-def test_a_resume_point_is_taken_back_and_written_again(watched: World, door: Door) -> None:
-    def resume_points() -> list[float]:
-        return [watched.stash.scene(id).resume_time for id in (1, 2, 3)]
+def test_plays_are_taken_back_and_sent_again_by_every_door(watched: World, door: Door) -> None:
+    done = door("undo", "--of", "plays", "1", "--json")
+    assert (done.code, done.facts) == (0, {"plays": 1, "scenes": 1})
+    with dashboard(watched) as dash:
+        assert post(dash, "/api/plays/undo", {"scenes": [2]}) == (200, {"plays": 2, "scenes": 1})
+        assert "Take back 3 plays of 1 scene from Stash?" in plain(dash.get("/act/plays/undo?pick=3").text)
+        assert "3 plays of 1 scene to be taken back" in plain(dash.post("/act/plays/undo", pick="3").text)
+        assert door("drain").code == 0
+        assert plays(watched) == BEFORE
+        assert post(dash, "/api/plays/redo", {"since": "1h"}) == (200, {"plays": 6, "scenes": 3})
+        assert door("drain").code == 0
+        assert plays(watched) == AFTER
+        assert post(dash, "/api/plays/again", {"all": True})[0] == 200
+        assert post(dash, "/api/plays/undo", {"scenes": [77]}) == (200, {"plays": 0, "scenes": 0, "nothing": [77]})
 
+
+def pause(watched: World, door: Door) -> None:
+    """Pause the third scene in Plex, and bring its resume point to Stash."""
     watched.settings["watch_back"] = "plays+resume"
     watched.plex.pause(watched.plex.keys(watched.section)[2], 31_000)
     with opened(config_of(watched), watched.folder) as parts:
@@ -199,17 +215,41 @@ def test_a_resume_point_is_taken_back_and_written_again(watched: World, door: Do
         assert back.resume
         assert back.resume.poll() == ""
     assert door("drain").code == 0
-    assert resume_points() == [0, 0, 31.0]
+    assert resume_points(watched) == [0, 0, 31.0]
+
+
+def resume_points(watched: World) -> list[float]:
+    return [watched.stash.scene(id).resume_time for id in (1, 2, 3)]
+
+
+def test_a_resume_point_alone_is_taken_back_and_written_again_by_every_door(watched: World, door: Door) -> None:
+    pause(watched, door)
+    assert "1 resume point of 1 scene" in door("undo", "--of", "resume", "--all", "--dry-run").out
+    done = door("undo", "--of", "resume", "3", "--wait")
+    assert (done.code, done.out) == (0, "1 resume point taken back\n")
+    assert (resume_points(watched), plays(watched)) == ([0, 0, 0], AFTER)
+    with dashboard(watched) as dash:
+        assert post(dash, "/api/resume/redo", {"scenes": [3]})[1]["resume_points"] == 1
+        assert door("drain").code == 0
+        assert resume_points(watched) == [0, 0, 31.0]
+        assert "Take back 1 resume point of 1 scene from Stash?" in plain(dash.get("/act/resume/undo?all=1").text)
+        assert "1 resume point of 1 scene to be taken back" in plain(dash.post("/act/resume/undo", all="1").text)
+    assert door("drain").code == 0
+    assert (resume_points(watched), plays(watched)) == ([0, 0, 0], AFTER)
+
+
+def test_a_resume_point_is_taken_back_and_written_again(watched: World, door: Door) -> None:
+    pause(watched, door)
     assert door("plays", "undo", "--since", "1h", "--yes", "--wait").out == "6 plays taken back\n"
-    assert resume_points() == [0, 0, 31.0]
+    assert resume_points(watched) == [0, 0, 31.0]
     previewed = door("plays", "undo", "--all", "--dry-run").out
     assert "1 resume point of 1 scene; nothing was changed" in previewed
     assert "its resume point" in previewed
     done = door("plays", "undo", "3", "--wait")
     assert (done.code, done.out) == (0, "1 resume point taken back\n")
-    assert resume_points() == [0, 0, 0]
+    assert resume_points(watched) == [0, 0, 0]
     done = door("plays", "redo", "3", "--wait", "--json")
-    assert (done.facts["resume_points"], resume_points()) == (1, [0, 0, 31.0])
+    assert (done.facts["resume_points"], resume_points(watched)) == (1, [0, 0, 31.0])
     assert "resume points" in door("plays", "status").out
     done = door("plays", "undo", "--all", "--yes")
     assert done.out.startswith("3 plays and 1 resume point of 1 scene to be taken back")

@@ -4,6 +4,9 @@ import pytest
 
 from tests.cli.conftest import Door
 from tests.journey.world import World
+from tests.web.conftest import dashboard
+from tests.web.test_api import post
+from tests.web.test_pages import plain
 
 IDS = (1, 2, 3)
 
@@ -43,6 +46,23 @@ def test_the_rating_that_was_there_is_put_back_where_it_was_replaced(rated: Worl
     assert door("sync", "--all", "--wait").code == 0
     assert door("drain").code == 0
     assert ratings(rated) == before
+
+
+def test_ratings_are_put_back_since_a_moment_and_by_every_door(rated: World, door: Door) -> None:
+    assert door("ratings", "undo", "--since", "2999-12-31", "--json").facts == {"scenes": 0}
+    shown = door("ratings", "undo", "--since", "1h", "--dry-run", "--json")
+    assert (shown.code, shown.facts["scenes"] >= 2) == (0, True)
+    assert "ratings have no runs" in door("undo", "--of", "ratings", "--run", "1").err
+    done = door("undo", "--of", "ratings", "1", "--wait")
+    assert (done.code, done.out) == (0, "the ratings of 1 scene put back\n")
+    assert ratings(rated) == [(1, 6.0), (75, 7.5), (3, 0.3)]
+    with dashboard(rated) as dash:
+        assert post(dash, "/api/ratings/undo", {"scenes": [2]}) == (200, {"scenes": 1})
+        assert post(dash, "/api/ratings/undo", {"since": "2999-12-31"}) == (200, {"scenes": 0})
+        assert "Put back the ratings of 1 scene?" in plain(dash.get("/act/ratings/undo?pick=3").text)
+        assert "The ratings of 1 scene to be put back" in plain(dash.post("/act/ratings/undo", pick="3").text)
+    assert door("drain").code == 0
+    assert ratings(rated)[1][0] == 75
 
 
 def test_explain_says_what_is_done_about_a_rating(rated: World, door: Door) -> None:

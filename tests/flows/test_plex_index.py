@@ -118,8 +118,7 @@ def test_a_removed_library_is_dropped_with_its_items(walked):
 
 @pytest.mark.parametrize(("table", "method"), [(Jobs, "wake_absent"), (Index, "drop_outside")])
 def test_many_rows_are_changed_a_few_at_a_time(walked, monkeypatch, table, method):
-    for module in ("plex_index", "plex_libraries"):
-        monkeypatch.setattr(f"plexsync.flows.scenes.{module}.BATCH", 2)
+    monkeypatch.setattr("plexsync.flows.scenes.plex_index.BATCH", 2)
     monkeypatch.setattr("plexsync.flows.scenes.plex_index.FEW", 0)
     change, counts = getattr(table, method), []
 

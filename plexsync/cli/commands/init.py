@@ -28,7 +28,6 @@ from plexsync.app.setting_change import (
     like_a_secret,
     overriding,
     why_not,
-    write_into,
 )
 from plexsync.cli.call import FAILED, FINE, INTERRUPTED, Call, command
 from plexsync.cli.settings import here_of, toml_of
@@ -257,7 +256,8 @@ def _kept(file: Path, findings: Findings) -> str:
                 settings |= {name: value for name, value in of_server.items() if name not in before}
         if not settings:
             return ""
-        write_into(file, settings)
+        change = change_of(file, settings)
+        change.write(kept=change.copy_name())
     except (ConfigError, ValueError):
         return ""
     return f"{file} keeps {', '.join(settings)}. Still to do: {findings.missing()}. plexsync init goes on from there"

@@ -6,7 +6,7 @@ What is known so far is kept beside the database, so a page that is loaded again
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from plexsync.app.setting_change import (
 from plexsync.app.settings import PLUGIN, SettingsNeed, settings_in_stash
 from plexsync.cli.call import FINE, Call, Sharing, family
 from plexsync.cli.settings import here_of, hide, sources, toml_of
-from plexsync.cli.setup.longer_step import StepFile, longer_step
 from plexsync.cli.setup.notes import LASTS, Pin, SetupNotes, SetupStage, load_notes, save_notes, without_tokens
 from plexsync.cli.setup.steps import (
     PathLesson,
@@ -41,14 +40,18 @@ from plexsync.cli.setup.steps import (
 from plexsync.cli.start import begun, logged
 from plexsync.engine.clock import SystemClock
 from plexsync.engine.tickets import READS
-from plexsync.rules.errors import Barred, NeighbourError, Unusable
+from plexsync.rules.errors import Barred, NeighbourError, SyncError, Unusable
 from plexsync.store import setup_files
+from plexsync.store.lock import try_lock
 from validation.config import SECRETS
 from validation.locations import TOML as TOML_FILE
+from validation.redact import Redactor, one_line
 from validation.sources import TOML, ConfigError, Loaded, load
 
 NO_FOLDER = "this is for the page of PlexSync in Stash: in a terminal, use plexsync init"
 LONGEST = 20_000  # characters of typed rules
+PACE = 400  # milliseconds between two writes of a progress
+FAULT = "a fault of PlexSync: its log says more"
 
 
 @dataclass
@@ -92,6 +95,33 @@ class SetupStep:
     def forget_results(self) -> None:
         """Remove what the longer steps found."""
         setup_files.remove(str(self.folder), setup_files.PATHS, setup_files.PREVIEW)
+
+
+class StepFile:
+    """The file of a step that may take minutes in a large library: its progress, or its result; the page reads it."""
+
+    def __init__(self, call: Call, folder: str, name: str) -> None:
+        self._call = call
+        self._place = folder, name
+        self._clock = SystemClock()
+        self._written = 0
+
+    def progress(self, words: str, part: float | None = None) -> None:
+        """Say what is being done, and how far it is (0 to 1), unless that was said just now."""
+        now = self._clock.now()
+        if now - self._written >= PACE:
+            self._written = now
+            self.write({"doing": words, "part": part})
+
+    def fail(self, error: Exception) -> None:
+        """Say why the step ended; no secret stands in it."""
+        lines = str(error).splitlines() if isinstance(error, SyncError | ConfigError) else [FAULT]
+        hidden = Redactor(self._call.secrets)
+        self.write({"error": "\n".join(one_line(hidden.redact(line)) for line in lines)})
+
+    def write(self, facts: Mapping[str, object]) -> None:
+        """Say this."""
+        setup_files.write(*self._place, facts)
 
 
 def _folder(call: Call) -> Path:
@@ -254,15 +284,24 @@ def preview(call: Call) -> int:
 
 
 def _longer(call: Call, name: str, work: Callable[[Parts, StepFile], Mapping[str, object]]) -> int:
-    """Run a longer step, unless one runs already."""
+    """Run a longer step, unless one runs already, in another window perhaps. An error is written down, then raised."""
     call.json = True
-    with longer_step(_folder(call), name) as step:
-        if step is not None:
-            with begun(call, need=SettingsNeed.WORK) as start, opened(start.config, start.folder) as parts:
-                step.secrets = call.secrets
-                start.tell(parts)
-                # You have asked, so both servers are asked at once, however they answered before.
-                for gate in READS:
-                    parts.gates.retest(gate)
-                step.result(work(parts, step))
-    return _answered(call, {"done": step is not None})
+    folder = str(_folder(call))
+    lock = try_lock(setup_files.place(folder), setup_files.LOCK)
+    with lock or nullcontext():
+        if lock is not None:
+            _run_longer(call, StepFile(call, folder, name), work)
+    return _answered(call, {"done": lock is not None})
+
+
+def _run_longer(call: Call, step: StepFile, work: Callable[[Parts, StepFile], Mapping[str, object]]) -> None:
+    try:
+        with begun(call, need=SettingsNeed.WORK) as start, opened(start.config, start.folder) as parts:
+            start.tell(parts)
+            # You have asked, so both servers are asked at once, however they answered before.
+            for gate in READS:
+                parts.gates.retest(gate)
+            step.write({"result": work(parts, step)})
+    except Exception as error:
+        step.fail(error)
+        raise

@@ -1,6 +1,6 @@
 """The Plex servers that the dashboard of this process shows, each with its settings and the folder of its database."""
 
-from plexsync.app.settings import Settings, last_answer
+from plexsync.app.settings import Settings, in_stash
 from plexsync.app.stored import address_of
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
@@ -18,12 +18,9 @@ def shown_servers(call: Call, current: Settings) -> tuple[DashboardEntry, ...]:
     first = DashboardEntry(current.loaded, current.place.path)
     if call.chosen_plex or len(current.loaded.servers) < 2:
         return (first,)
-    in_stash = current.stash_settings
-    if in_stash is None:
-        kept = last_answer(address_of(current.loaded.config, first.folder))
-        in_stash = kept.values if kept else {}
+    saved = in_stash(current.stash_settings, address_of(current.loaded.config, first.folder))
     try:
-        every = load_servers(**sources(call), plugin_settings=in_stash)
+        every = load_servers(**sources(call), plugin_settings=saved)
     except ConfigError:
         return (first,)
     for loaded in every:

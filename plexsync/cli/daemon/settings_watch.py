@@ -3,7 +3,6 @@
 import logging
 import os
 import threading
-from collections.abc import Mapping
 from dataclasses import replace
 from time import monotonic
 
@@ -12,7 +11,7 @@ from plexsync.app.clients import try_out
 from plexsync.app.database_files import DATABASE, file_number
 from plexsync.app.first_entry import check_first
 from plexsync.app.parts import Parts
-from plexsync.app.settings import PLACES, Settings, ask_stash, keep_answer, last_answer
+from plexsync.app.settings import PLACES, Settings, ask_stash, in_stash, keep_answer
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import Dashboard
 from plexsync.cli.daemon.dashboard_servers import shown_servers
@@ -144,7 +143,7 @@ class SettingsWatch(LastingThread):
         return True
 
     def _read(self) -> Settings | None:
-        loaded = load(**sources(self._call), plugin_settings=self._given())
+        loaded = load(**sources(self._call), plugin_settings=in_stash(self._said, self._parts.address))
         hide(self._call, loaded)
         check_first(self._parts.store, loaded)
         try_out(loaded.config)
@@ -166,13 +165,6 @@ class SettingsWatch(LastingThread):
         if self._pages is not None:
             self._pages.use(*shown_servers(self._call, fresh))
         return None
-
-    def _given(self) -> Mapping[str, object]:
-        """Stash's last answer in this process, else the stored one."""
-        if self._said is not None:
-            return self._said
-        kept = last_answer(self._parts.address)
-        return kept.values if kept else {}
 
     def _content(self) -> bytes | None:
         try:

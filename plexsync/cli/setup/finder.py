@@ -176,7 +176,7 @@ class Finder:
         """The server with an address and a token that are from_options or typed; the token is typed without echo.
 
         Values that are given have been tried already if both are. A refused token is asked for again; after any other
-        failure the address is, and Enter repeats the last suggestion.
+        failure the address is, and Enter repeats the last one.
         """
         person, url, token = self.person, self.options.plex_url, self.options.plex_token
         wrong = "plex_url" if token or not url else ""
@@ -267,7 +267,7 @@ class Finder:
         )
 
     def _stash_at(self, url: str) -> FoundStash:
-        """The Stash server at an address; a key is asked for only if it needs suggestion."""
+        """The Stash server at an address; a key is asked for only if it needs one."""
         person, url = self.person, address(url, STASH_PORT)
         for key in dict.fromkeys((self.options.stash_api_key or self.here.config.stash_api_key, "")):
             try:

@@ -128,7 +128,7 @@ def chosen_libraries(plex: FoundPlex, titles: Iterable[str]) -> list[str]:
 
 
 def plex_settings(plex: FoundPlex) -> dict[str, object]:
-    """The settings that follow from the server, with the chosen libraries; None removes suggestion."""
+    """The settings that follow from the server, with the chosen libraries; None removes one."""
     return {"plex_url": plex.url, "plex_token": plex.token, "plex_libraries": list(plex.libraries) or None}
 
 
