@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from plexsync.flows.collections.records import CollectionFinding, CollectionSight, digest
+from plexsync.flows.collections.records import CollectionFinding, CollectionSight
 from plexsync.flows.scenes.collection_names import SHOWN, RenamedCollection, save_renames
 from plexsync.flows.scenes.errands import ObjectJournal, ObjectWrite
 from plexsync.rules.collections import CollectionRow
+from plexsync.rules.desired import digest
 from plexsync.rules.job import COLLECTION, Kind, Why
 from plexsync.rules.memory import undone
 from plexsync.rules.plan_records import Pushing
@@ -80,7 +81,7 @@ class CollectionJournal(ObjectJournal[CollectionWrite]):
             memory=errand.memory or {},
             pushing=(*without_entry(row, errand.entry), *left_out),
             stamp=errand.stamp,
-            desired=digest(errand.target.wanted.values),
+            desired=digest(errand.target.wanted),
             undone=undone(errand.memory or {}),
         )
         tx.collections.save(updated)

@@ -11,13 +11,14 @@ from plexsync.flows.collections.comparison import all_rows
 from plexsync.flows.collections.errands import CollectionJournal, CollectionWrite, move_scenes
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.push import MOVES, OTHER_REQUESTS, CollectionPusher
-from plexsync.flows.collections.records import IN_STEP, CollectionFinding, digest, pictured
+from plexsync.flows.collections.records import IN_STEP, CollectionFinding, pictured
 from plexsync.flows.collections.undo import CollectionUndo
 from plexsync.flows.scenes.collection_names import RenamedCollection, save_renames
 from plexsync.flows.scenes.flow import PICTURE_REQUESTS, ObjectFlow
 from plexsync.flows.scenes.push import Pusher
 from plexsync.rules.collection_servers import PlexCollections, StashCollections
 from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow
+from plexsync.rules.desired import digest
 from plexsync.rules.job import COLLECTION, Dead, Done, Job, Outcome, Why
 from plexsync.rules.memory import undone
 from plexsync.rules.neighbours import Clock
@@ -185,7 +186,7 @@ def _as_found(row: CollectionRow, finding: CollectionFinding, ended: int) -> Col
         memory=memory,
         pushing=tuple(push for push in row.pushing if push.until > ended),
         stamp=finding.stamp,
-        desired=digest(finding.sight.wanted.values),
+        desired=digest(finding.sight.wanted),
         undone=undone(memory),
     )
 

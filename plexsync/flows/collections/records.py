@@ -1,7 +1,5 @@
 """What an inspection has found about a collection, and the words for how it stands."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,13 +8,12 @@ from plexsync.flows.scenes.inspection_records import PlannedObject
 from plexsync.rules.collection_servers import CollectionSource
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.collections import CollectionRow, Owner
-from plexsync.rules.desired import Profile
+from plexsync.rules.desired import Profile, digest
 from plexsync.rules.memory import undone
 from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Image, Scene
 from plexsync.rules.traits import CollectionForm
 from plexsync.rules.undo import is_undone
-from plexsync.rules.values import Value
 
 # How a collection stands if it is not dead.
 IN_STEP = CollectionStatus.IN_SYNC.stored
@@ -78,19 +75,9 @@ class CollectionFinding(Observation):
     parts: bool = False
 
     @property
-    def key(self) -> str:
-        """The collection's rating key."""
-        return self.item
-
-    @property
     def desired(self) -> str:
         """A hash of the desired values, to tell a new request from a dead one."""
-        return digest(self.sight.wanted.values) if self.sight else ""
-
-
-def digest(values: Mapping[str, Value]) -> str:
-    """A digest of the desired values of a collection."""
-    return hashlib.sha256(json.dumps(dict(values), sort_keys=True).encode()).hexdigest()[:16]
+        return digest(self.sight.wanted) if self.sight else ""
 
 
 def pictured(row: CollectionRow, source: CollectionSource | None) -> Scene:

@@ -10,6 +10,7 @@ from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.engine.undo import Progress, quiet
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
@@ -29,8 +30,6 @@ GONE = "Stash has no such scene"
 UNDONE = "it is undone or released: an edit in Stash would end that"
 UNFINISHED = "an earlier import may still be writing to it: try again in a few minutes"
 SYNC_WRITES = "a sync would then write to Plex"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class ImportPlanner:
         names: AllNames,
         *,
         create: bool,
-        progress: Progress = lambda _done, _total: None,
+        progress: Progress = quiet,
         stopping: Callable[[], bool] = lambda: False,
     ) -> Iterator[SceneImport]:
         """Yield the plans of these scenes, or of all (None), as they are made. Raises NeighbourError.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READS
+from plexsync.engine.undo import Progress, quiet
 from plexsync.flows.plays.errands import PlaysFinding
 from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import HistoryPoll
@@ -21,8 +22,6 @@ from plexsync.store.database import Database
 # The number of items, and of scenes, that are read together.
 PAGE = 100
 LONGEST_NAME = 60
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class PlaysPreviewer:
         *,
         since: int,
         take: Callable[[PlaysPage], None] = lambda _page: None,
-        progress: Progress = lambda _done, _total: None,
+        progress: Progress = quiet,
         stopping: Callable[[], bool] = lambda: False,
     ) -> FirstPlays | None:
         """Count what would be done, and hand on each page to `take`; None if it was stopped. Raises NeighbourError.

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 from plexsync.engine.flow import Observation
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READS
+from plexsync.engine.undo import Progress, quiet
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, Target, mark_kept
 from plexsync.rules.drift import DriftField, keep, kept_fields, take, unkeep
@@ -31,7 +32,6 @@ PAGE = 500
 # From so many scenes on, decisions use the slow lane.
 CROWD = 100
 
-Progress = Callable[[int, int], None]
 F = TypeVar("F", bound=Observation)
 
 
@@ -252,7 +252,7 @@ class Decisions(ABC, Generic[F]):
         ids: Sequence[int],
         answer: DriftAnswer,
         wanted: DriftFilter,
-        progress: Progress = lambda _done, _total: None,
+        progress: Progress = quiet,
         stopping: Callable[[], bool] = lambda: False,
     ) -> Decided:
         """Carry out a decision about the fields of these. Raises NeighbourError; what was decided by then stays so.

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.engine.undo import Progress, quiet
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.reconcile import stands
@@ -28,8 +29,6 @@ WOULD_CHANGE = Finding.WOULD_CHANGE.value
 NAMES = {finding.stored: finding.value for finding in PREVIEWED if finding.stored}
 # The word for rows that a sweep would leave alone.
 LEFT_ALONE = {State.DROPPED: Finding.DROPPED.value, State.DEAD: Finding.GIVEN_UP.value}
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Previewer:
         take_over: bool = False,
         redo: bool = False,
         sweep: bool = False,
-        progress: Progress = lambda _done, _total: None,
+        progress: Progress = quiet,
         stopping: Callable[[], bool] = lambda: False,
     ) -> Iterator[Preview]:
         """Yield a preview of these scenes, those changed since `since`, or all. Raises NeighbourError if a server is down.

@@ -19,6 +19,7 @@ from itertools import islice
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.engine.undo import Progress, quiet
 from plexsync.flows.scenes.changed_settings import held_back, note_changed, note_compared
 from plexsync.flows.scenes.comparison_report import COUNTS, ComparisonReport, save_report
 from plexsync.flows.scenes.inspection import Looker
@@ -62,13 +63,6 @@ class ComparisonScope:
     scenes: tuple[int, ...] = ()
     since: datetime | None = None
     library: str = ""
-
-
-Progress = Callable[[int, int], None]
-
-
-def quiet(_done: int, _total: int) -> None:
-    """Report no progress."""
 
 
 class Reconciler:
