@@ -105,6 +105,12 @@ class Ask:
         return (*NAV, *self.extra)
 
     @property
+    def place(self) -> str:
+        """The entry of the navigation that the page belongs to."""
+        page = self.here.removeprefix("/act")
+        return next((path for path, _ in self.nav if path != "/" and page.startswith(path)), "/")
+
+    @property
     def shows_plexes(self) -> bool:
         """Whether a page names the Plex servers: there are several, and you have signed in if you have to."""
         return self.entries.are_several and (self.session.signed_in or not self.sessions.needs_password)
@@ -122,7 +128,7 @@ class Ask:
         desk = self.entry.open_desk
         common = {
             "nav": self.nav,
-            "here": self.here,
+            "here": self.place,
             "session": self.session,
             "may_sign_out": self.session.signed_in,
             "notice": notice,
@@ -179,12 +185,11 @@ def plex_links(ask: Ask) -> list[PlexLink]:
     """The entries of the switch between Plex servers; none where it is not shown."""
     if not ask.shows_plexes:
         return []
-    here = next((path for path, _ in ask.nav if path != "/" and ask.here.startswith(path)), "/")
     counts = [(entry, entry.open_desk.known_problems() if entry.open_desk else None) for entry in ask.entries.every]
     return [
         PlexLink(
             entry.name,
-            f"{prefix_of(entry.name)}{here}",
+            f"{prefix_of(entry.name)}{ask.place}",
             is_here=entry is ask.entry,
             problems=count or 0,
             is_away=count is None,

@@ -42,7 +42,6 @@ from tests.cli.conftest import Door
 from tests.journey.world import KEY, ROOT, TOKEN, World, until
 from tests.patience import HANG
 from validation.config import PlexSyncConfig
-from validation.redact import RedactingFilter, Redactor
 
 
 @pytest.fixture
@@ -227,7 +226,7 @@ def test_a_worker_begins_nothing_while_the_manifest_of_its_plugin_is_away(
     assert door("sync", "--all", "--wait", "--yes").code == 0
     call, stop, steps = Call(), Stop(0), Steps()
     shift = Shift(
-        *(call, stop, steps, RedactingFilter(Redactor(()))),
+        *(call, stop, steps),
         pages=None,
         children=PlexChildren(call),
         as_needed=False,

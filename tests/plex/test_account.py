@@ -26,25 +26,24 @@ def tv(monkeypatch: pytest.MonkeyPatch) -> Iterator[PlexTvSim]:
 def signed_in(tv: PlexTvSim) -> SignIn:
     login = SignIn()
     tv.confirm(login.pin)
-    assert login.confirmed()
+    assert login.asked()
     return login
 
 
 def test_a_pin_counts_once_it_is_confirmed(tv: PlexTvSim) -> None:
     login = SignIn()
     assert len(login.pin) == 4
-    assert not login.confirmed()
-    assert not login.over
+    assert not login.asked()
     tv.confirm(login.pin)
-    assert login.confirmed()
+    assert login.asked()
     assert login.account().name == "someone"
 
 
 def test_a_pin_that_is_too_old_is_over(tv: PlexTvSim) -> None:
     login = SignIn()
     tv.expire()
-    assert not login.confirmed()
-    assert login.over
+    with pytest.raises(Barred, match="not confirmed in time"):
+        login.asked()
 
 
 WAYS = (

@@ -9,6 +9,7 @@ import httpx2
 
 from plexsync.simulator.http import Fault
 from plexsync.simulator.plex_server import PlexSim
+from plexsync.web.action_pages import ACT
 from plexsync.web.app import MODULES
 from plexsync.web.charts import RANGES, SUBJECTS
 from tests.journey.world import until
@@ -28,6 +29,8 @@ def paths() -> list[str]:
     known = {"kind": "csv", "name": "thumb", "subject": next(iter(SUBJECTS)), "span": next(iter(RANGES))}
 
     def path(pattern: str) -> str:
+        if pattern == ACT:
+            return "/act/scenes/undo?all=1"
         return re.sub(r"\{([^}]*)\}", lambda found: known.get(found[1], "1"), pattern)
 
     return [path(route.path) for route in routes if route.path != "/live"]

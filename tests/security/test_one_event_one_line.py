@@ -127,7 +127,7 @@ def test_a_fault_at_the_edge_is_one_line(trick: str, world: World, monkeypatch, 
     def broken(*_: object, **__: object) -> None:
         raise KeyError(trick)
 
-    monkeypatch.setattr("plexsync.cli.start.opened_on", broken)
+    monkeypatch.setattr("plexsync.cli.start.open_store", broken)
     assert run(["status"]) == 1
     err = capsys.readouterr().err
     check(err)
