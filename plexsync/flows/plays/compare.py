@@ -64,8 +64,9 @@ class PlaysComparison(Comparison):
         self._restores.check()
         count = 0
         for scenes in chain(self._steps(self._history.account()), self._returned()):
-            with self._store.writing() as tx:
-                tx.jobs.want_all(PLAYS, scenes, Why.SWEEP, self._clock.now(), behind=True)
+            if scenes:
+                with self._store.writing() as tx:
+                    tx.jobs.want_all(PLAYS, scenes, Why.SWEEP, self._clock.now(), behind=True)
             count += len(scenes)
             if stopping():
                 return None
