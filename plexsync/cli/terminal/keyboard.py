@@ -8,10 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-if sys.platform != "win32":
-    import termios
-    import tty
-
 Pressed = Callable[[], str]
 
 
@@ -35,6 +31,9 @@ def _raw(handle: int) -> Iterator[Pressed]:
     """Read keys without Enter and without echo; Ctrl-C stays a signal."""
     if sys.platform == "win32":
         raise OSError("Windows has no terminals of this kind")
+    import termios
+    import tty
+
     before = termios.tcgetattr(handle)
 
     def read() -> str:
