@@ -48,7 +48,7 @@ def as_figures(now: Measures) -> dict[str, int]:
         "participles": math.ceil(10 * now.participle_share),
         "house_nouns": math.ceil(10 * now.house_share),
         "import_lines": math.ceil(10 * now.import_share),
-        "inner_imports": 36now.inner_imports.total(),
+        "inner_imports": now.inner_imports.total(),
         "doors": math.ceil(10 * now.door_share),
     }
 
@@ -89,6 +89,6 @@ class Shown(Same):
         "participles": 500,
         "house_nouns": 200,
         "import_lines": 77,
-        "inner_imports": 36,
+        "inner_imports": 2,
         "doors": 0,
     }

@@ -36,11 +36,9 @@ LONGEST = 60
 NO_MOMENT = "what was edited in Plex is of no run and no moment: say numbers, a library, or all"
 
 
-class DecideScenes(Action):
-    """A decision about fields of scenes."""
+class Decide(Action):
+    """What both kinds of decisions share."""
 
-    subject = SubjectKind.SCENES
-    kinds = ("scene",)
     bar = "deciding"
     heads = ("field", "what", "Plex has", "Stash says", "why")
     unfit: Mapping[str, str] = {"since": NO_MOMENT, "run": NO_MOMENT}
@@ -49,6 +47,13 @@ class DecideScenes(Action):
         super().__init__(question)
         self.verb = verb
         self._answer = DriftAnswer(verb)
+
+
+class DecideScenes(Decide):
+    """A decision about fields of scenes."""
+
+    subject = SubjectKind.SCENES
+    kinds = ("scene",)
 
     def _filter(self, selection: Selection) -> DriftFilter:
         wanted = DriftFilter(selection.fields, selection.library, selection.item)
@@ -116,20 +121,13 @@ class DecideScenes(Action):
         return done
 
 
-class DecideCollections(Action):
+class DecideCollections(Decide):
     """A decision about parts of collections."""
 
     subject = SubjectKind.COLLECTIONS
     noun = "collection"
     kinds = ("collection",)
-    bar = "deciding"
     heads = ("part", "what", "Plex has", "Stash says", "why")
-    unfit: Mapping[str, str] = {"since": NO_MOMENT, "run": NO_MOMENT}
-
-    def __init__(self, verb: Verb, question: str) -> None:
-        super().__init__(question)
-        self.verb = verb
-        self._answer = DriftAnswer(verb)
 
     def choose(self, parts: Parts, selection: Selection) -> list[int]:
         """The named collections, or those that may have such a part."""

@@ -1,4 +1,4 @@
-"""An action: a verb (undo, release, redo, check again) for a kind of subject, and how it is asked, shown and done.
+"""An action: a verb (undo, release, redo, keep, take and others) for a kind of subject, and how it is asked, shown and done.
 
 An action writes to no server, except for that on imports: it marks what it is about in the database, and the worker does
 the rest. The doors (terminal, API, pages, the plugin) differ only in how they ask and tell.

@@ -59,4 +59,4 @@ def action_of(verb: Verb, subject: SubjectKind) -> Action:
     """The action. Raises Unfit for a pair without sense."""
     if action := TABLE.get((verb, subject)):
         return action
-    raise Unfit(SENSELESS.get((verb, subject), f"{subject} have no {verb}"))
+    raise Unfit(SENSELESS[verb, subject])

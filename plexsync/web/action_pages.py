@@ -20,7 +20,7 @@ from plexsync.actions.model import (
     Unfit,
     Verb,
 )
-from plexsync.actions.table import action_of
+from plexsync.actions.table import SENSELESS, TABLE, action_of
 from plexsync.app.parts import Parts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import COLLECTION, Kind
@@ -72,8 +72,11 @@ def _asked_action(ask: Ask) -> Action:
     verb = API_NAMES.get((kind, name)) if ask.here.startswith("/api/") else None
     if verb is None and name not in list(Verb):
         raise PageNotFound
+    pair = (verb or Verb(name), kind)
+    if pair not in TABLE and pair not in SENSELESS:
+        raise PageNotFound
     try:
-        return action_of(verb or Verb(name), kind)
+        return action_of(*pair)
     except Unfit as error:
         raise Wrong(str(error) if ask.here.startswith("/api/") else f"{capitalized(str(error))}.") from None
 
@@ -184,10 +187,10 @@ def confirm(ask: Ask) -> Response:
     """What the action would do, and the button that does it."""
     chosen, selection = _of_form(ask, ask.query)
     shown: list[SubjectPreview] = []
-    count, question, away = 0, "", chosen.refusal(ask.desk.parts)
+    count, question, away, refusal = 0, "", "", chosen.refusal(ask.desk.parts)
     try:
         with ask.desk.looking() as parts:
-            ids = [] if away else chosen.select(parts, selection)
+            ids = [] if refusal else chosen.select(parts, selection)
             count, question = len(ids), chosen.question(ActionRequest(parts, ids, selection))
             if ids:
                 shown = list(islice(chosen.preview(ActionRequest(parts, ids[:SHOWN], selection)), SHOWN))
@@ -211,6 +214,7 @@ def confirm(ask: Ask) -> Response:
         more=max(0, count - SHOWN),
         subject=chosen.subject,
         away=away,
+        refusal=refusal,
         path=ask.here,
         label=BUTTONS[chosen.verb],
         values={name: ask.query[name] for name in names if ask.query.get(name)},

@@ -296,7 +296,7 @@ def test_a_stash_that_refuses_is_knocked_at_every_two_seconds(town):
     at = time.time() - 10
     with opened(settings, folder, worker=True) as parts:
         with parts.store.writing() as tx:
-            tx.breakers.save(READ_STASH.row, BreakerRow(state="open", opened_at=at, wait=60))
+            tx.breakers.save(READ_STASH.row, BreakerRow(state="open", opened_at=at, wait=86_400))
         heard = []
         looks = {name: (pace, look) for name, pace, look in further_looks(parts, print, lambda: heard.append(at))}
         pace, look = looks["return"]

@@ -158,7 +158,10 @@ def test_a_stash_that_has_just_told_its_settings_is_asked_again_at_once(
     call = Call()
     current = settings(call, SettingsNeed.WORK)
     with opened(current.loaded.config, current.place.path, worker=True) as parts:
-        rules, row = parts.settings.breaker, BreakerRow(state="open", opened_at=parts.clock.now() / 1000 - 10, wait=60)
+        rules, row = (
+            parts.settings.breaker,
+            BreakerRow(state="open", opened_at=parts.clock.now() / 1000 - 10, wait=86_400),
+        )
         with parts.store.writing() as tx:
             tx.breakers.save(READ_STASH.row, row)
 

@@ -302,6 +302,6 @@ def _run_longer(call: Call, step: StepFile, work: Callable[[Parts, StepFile], Ma
             for gate in READS:
                 parts.gates.retest(gate)
             step.write({"result": work(parts, step)})
-    except Exception as error:
+    except Exception as error:  # the edge of a step: any error is written down for the page, then raised
         step.fail(error)
         raise
