@@ -18,6 +18,7 @@ from plexsync.actions.model import (
 )
 from plexsync.app.dressing import collection_viewer
 from plexsync.app.parts import Parts
+from plexsync.engine.tickets import READS
 from plexsync.flows.collections.decisions import CollectionDecisions
 from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter, SceneDecisions, candidates, drift_now
 from plexsync.reports import collection_words
@@ -27,6 +28,7 @@ from plexsync.reports.drift import decision_facts, decision_words, entry_facts, 
 from plexsync.reports.format import many, safe
 from plexsync.reports.named_scenes import listed
 from plexsync.reports.rows import short
+from plexsync.reports.shapes.collections import CollectionPartFacts
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.drift import kept_fields
@@ -40,6 +42,7 @@ class Decide(Action):
     """What both kinds of decisions share."""
 
     bar = "deciding"
+    reads = READS
     heads = ("field", "what", "Plex has", "Stash says", "why")
     unfit: Mapping[str, str] = {"since": NO_MOMENT, "run": NO_MOMENT}
 
@@ -146,7 +149,7 @@ class DecideCollections(Decide):
         viewer, names = collection_viewer(asked.parts), _parts(asked.selection)
         for id in asked.ids:
             facts = collection_report(asked.parts.store, viewer, id)
-            edited = [part for part in facts["parts"] if part["edited"] or part["kept_since"]] if facts else []
+            edited = [part for part in facts["parts"] if self._concerns(part, asked.selection)] if facts else []
             changes = [
                 PreviewRow(
                     PART_WORDS.get(part["part"], part["part"]),
@@ -161,6 +164,13 @@ class DecideCollections(Decide):
             if facts and changes:
                 yield SubjectPreview(safe(facts["name"], 120), changes, None, {"collections": 1, "parts": len(changes)})
 
+    def _concerns(self, part: CollectionPartFacts, selection: Selection) -> bool:
+        """Whether the decision is about a part: a kept one is taken only if it and its collection are named."""
+        if self._answer is DriftAnswer.UNKEEP:
+            return bool(part["kept_since"])
+        is_named = self._answer is DriftAnswer.TAKE and selection.is_named and bool(selection.fields)
+        return is_named if part["kept_since"] else part["edited"]
+
     def summed(self, counts: Counter[str]) -> str:
         """The number of parts."""
         return f"{many(counts['parts'], 'part')} of {many(counts['collections'], 'collection')}; nothing was changed"
@@ -174,7 +184,7 @@ class DecideCollections(Decide):
         parts, wanted = asked.parts, DriftFilter(_parts(asked.selection))
         decisions = CollectionDecisions(parts.store, collection_viewer(parts).look, parts.gates, parts.clock)
         wanted = wanted.taking(self._answer, named=asked.selection.is_named)
-        decided = decisions.decide(asked.ids, self._answer, wanted)
+        decided = decisions.decide(asked.ids, self._answer, wanted, asked.progress, asked.stopping)
         facts = cast("dict[str, object]", collection_words.decision_facts(self._answer, decided))
         line = collection_words.decision_words(self._answer, decided)
         queued = decided.scenes if self._answer is DriftAnswer.TAKE else []

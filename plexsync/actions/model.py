@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from plexsync.app.parts import Parts
+from plexsync.engine.tickets import READ_STASH, Gate
 from plexsync.engine.undo import Progress, quiet
 from plexsync.reports.format import many, safe
 from plexsync.rules.records import RunRow
@@ -144,9 +145,9 @@ class ActionRequest:
 class Action(ABC):
     """A verb for a kind of subject. `question`, `begun` and `done` are its words, with `noun` for one subject.
 
-    `kinds` are those of its jobs, `asks_stash` whether Stash is asked before they are marked. `always_asks`: also for one
-    subject. `heads` name the columns of its preview; with `in_one_table` the rows of all subjects form one table.
-    `unfit`: the selectors that have no sense for it, each with the answer.
+    `kinds` are those of its jobs, `asks_stash` whether a server is asked before they are marked, by the gates
+    `reads`. `always_asks`: also for one subject. `heads` name the columns of its preview; with `in_one_table` the
+    rows of all subjects form one table. `unfit`: the selectors that have no sense for it, each with the answer.
     """
 
     verb: Verb
@@ -154,6 +155,7 @@ class Action(ABC):
     noun = "scene"
     kinds: Sequence[str] = ()
     asks_stash = True
+    reads: Sequence[Gate] = (READ_STASH,)
     always_asks = False
     bar = "marking"
     working = "working"

@@ -76,6 +76,16 @@ class TakeBackScenes(SceneAction):
                 return db.pushes.scenes_in(run_named(db.pushes, selection.run))
             return db.pushes.scenes_since(selection.since or 0)
 
+    def question(self, asked: ActionRequest) -> str:
+        """How many scenes it is about, and that all of them drop what waits for its first push."""
+        if not asked.selection.every:
+            return super().question(asked)
+        with asked.parts.store.reading() as db:
+            states = db.jobs.count_states()
+        waits = any(states.get(state, 0) for state in (State.READY, State.RUNNING, State.ABSENT))
+        dropped = " What waits for its first push is dropped until its next edit." if waits else ""
+        return f"{super().question(asked)}{dropped}"
+
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """Every field that would be changed, or left to you."""
         for sight in preview(asked.parts.store, asked.parts.looker, asked.parts.gates, asked.ids, self._mode):
@@ -215,8 +225,16 @@ class RedoScenes(SceneAction):
 
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """End their undo, and queue them."""
-        parts, selected = asked.parts, self._selected(asked.parts, asked.selection)
-        return self._answer(redo_scenes(parts.store, parts.clock, selected, asked.progress), asked.selection)
+        parts, selected, unfit = asked.parts, self._selected(asked.parts, asked.selection), Redone()
+        with parts.store.reading() as db:
+            ready = sorted_out(db, selected, unfit)
+        # What was chosen before you agreed; a scene that was undone since then stays so.
+        ids = ready if asked.selection.is_named else [id for id in asked.ids if id in set(ready)]
+        redone = redo_scenes(parts.store, parts.clock, ids, asked.progress)
+        redone.not_undone += unfit.not_undone
+        redone.ignored += unfit.ignored
+        redone.gone += unfit.gone
+        return self._answer(redone, asked.selection)
 
     @staticmethod
     def _answer(redone: Redone, selection: Selection) -> ActionResult:

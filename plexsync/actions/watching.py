@@ -141,14 +141,16 @@ class WatchAction(Action):
         nothing = [id for id in dict.fromkeys(asked.selection.ids) if id not in asked.ids or id in marked.untouched]
         return self._answer(marked, wishes.plays, wishes.resume_points, nothing)
 
-    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionOutcome:  # noqa: ARG002 - of plays, not of scenes
+    def settled(self, parts: Parts, done: ActionResult, unsettled: int) -> ActionOutcome:
         """How many plays are settled."""
         with parts.store.reading() as db:
             memory = db.plays.of_ids(done.jobs)
         still_open = sum(self._is_open(play) for plays in memory.values() for play in plays.values())
-        rest = min(done.count, still_open)
+        # Resume points are counted by their scenes, which leave the queue when they are done.
+        rest = unsettled if self._only_resume else min(done.count, still_open)
         resume = cast("int", done.facts.get("resume_points", 0))
-        line = f"{_named(done.count - rest, resume)} {self._done}{rest_words(rest, ' (plexsync plays status)')}"
+        resume -= min(resume, rest) if self._only_resume else 0
+        line = f"{_named(max(0, done.count - rest), resume)} {self._done}{rest_words(rest, ' (plexsync plays status)')}"
         return ActionOutcome(line, {"unsettled": rest}, is_well=not rest)
 
 

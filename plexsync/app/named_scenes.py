@@ -60,8 +60,11 @@ def known_scenes(stored: Stored, ids: Iterable[int]) -> NamedScenes:
     named = tuple(dict.fromkeys(ids))
     with stored.store.reading() as db:
         held = db.holds.find(GateName.STASH)
+        rests = db.paces.find(GateName.STASH).not_before > stored.clock.now()
     if held:
         existing, away = None, f"Stash is on hold: {held.message}"
+    elif rests:
+        existing, away = None, "Stash has asked to be left alone for a while"
     else:
         existing, away = existing_scenes(stored, named, lambda request: request())
     with stored.store.reading() as db:

@@ -37,7 +37,7 @@ from plexsync.cli.terminal.preview_output import dry_run as sync_dry_run
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.cli.terminal.worker_hint import worker_hint
-from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.engine.tickets import READS
 from plexsync.reports.format import local, safe, stamp
 from plexsync.reports.shapes.undo import RunList
 from plexsync.rules.job import COLLECTION, Kind
@@ -173,7 +173,7 @@ def _act(call: Call, action: Action, wanted: SelectionOptions, *, dry_run: bool,
                 raise start.settings.away
             selection = wanted.selection(parts, action.subject)
             if asks:
-                start.ask(parts, *(READS if dry_run else (READ_STASH,)))
+                start.ask(parts, *(READS if dry_run else action.reads))
             ids = action.select(parts, selection)
             asked = ActionRequest(parts, ids, selection)
             if dry_run:

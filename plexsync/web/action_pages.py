@@ -3,6 +3,7 @@
 All of them are made from the table of actions (`plexsync.actions.table`).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from itertools import islice
 from urllib.parse import urlencode
@@ -25,6 +26,7 @@ from plexsync.app.parts import Parts
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import COLLECTION, Kind
 from plexsync.rules.moments import milliseconds, moment_typed
+from plexsync.rules.status_words import SceneStatus
 from plexsync.web.context import Busy
 from plexsync.web.pages import LARGEST_ID, MOST, Ask, PageNotFound, Wrong, action, page
 from plexsync.web.scene_pages import BUSY, asked_now, capitalized
@@ -81,6 +83,10 @@ def _asked_action(ask: Ask) -> Action:
         raise Wrong(str(error) if ask.here.startswith("/api/") else f"{capitalized(str(error))}.") from None
 
 
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,19}", text) is not None and 1 <= int(text) <= LARGEST_ID
+
+
 def _selection(
     parts: Parts, kind: SubjectKind, ids: tuple[int, ...], selectors: Mapping[str, object], fields: tuple[str, ...] = ()
 ) -> Selection:
@@ -89,9 +95,9 @@ def _selection(
     every = selectors.get("all") in (True, "1")
     if "all" in selectors and not every:
         raise Wrong("all must be true")
-    if run is not None and (not str(run).isdecimal() or not 1 <= int(str(run)) <= LARGEST_ID):
+    if run is not None and not _is_number(str(run)):
         raise Wrong("run must be the number of a run")
-    by_library = bool(library) and not (ids or every)
+    by_library = bool(library) and not (ids or every or since is not None or run is not None)
     if bool(ids) + every + (since is not None) + (run is not None) + by_library != 1 or not isinstance(library, str):
         raise Wrong(f"say which: {kind.numbered}, all, since or run")
     try:
@@ -175,7 +181,7 @@ def _program(ask: Ask, chosen: Action, body: Mapping[str, object]) -> tuple[Mapp
 def _of_form(ask: Ask, values: Mapping[str, str]) -> tuple[Action, Selection]:
     chosen = _asked_action(ask)
     numbers = values.get("pick", "")
-    if numbers and not (numbers.isdecimal() and 1 <= int(numbers) <= LARGEST_ID):
+    if numbers and not _is_number(numbers):
         raise PageNotFound
     selectors = {name: values[name] for name in SELECTORS if values.get(name)}
     field = values.get("field", "")
@@ -193,12 +199,14 @@ def confirm(ask: Ask) -> Response:
             ids = [] if refusal else chosen.select(parts, selection)
             count, question = len(ids), chosen.question(ActionRequest(parts, ids, selection))
             if ids:
-                shown = list(islice(chosen.preview(ActionRequest(parts, ids[:SHOWN], selection)), SHOWN))
+                # Of a library, the first of all libraries may be others.
+                first = ids[:MOST] if selection.library else ids[:SHOWN]
+                shown = list(islice(chosen.preview(ActionRequest(parts, first, selection)), SHOWN))
     except NeighbourError as error:
         away = str(error)
     except Busy:
         away = BUSY
-    except Unfit as error:
+    except (NotPossible, Unfit) as error:
         raise Wrong(str(error)) from None
     names = ("pick", *SELECTORS, "field")
     rows = [row for subject in shown for row in subject.changes]
@@ -211,7 +219,7 @@ def confirm(ask: Ask) -> Response:
         lead=LEADS.get(chosen.verb, ""),
         heads=chosen.heads,
         shown=[subject for subject in shown if subject.changes or subject.error],
-        more=max(0, count - SHOWN),
+        more=0 if selection.library else max(0, count - SHOWN),
         subject=chosen.subject,
         away=away,
         refusal=refusal,
@@ -239,7 +247,7 @@ def press(ask: Ask) -> Response:
         return ask.to(back, BUSY, well=False)
     except (NotPossible, NeighbourError, Wrong) as error:
         return ask.to(back, f"Nothing was changed: {error}", well=False)
-    sentences = [result.line] if result.jobs or not result.complaints else []
+    sentences = [result.line] if result.jobs or result.count or not result.complaints else []
     if result.jobs:
         closed = ask.desk.ask_servers()
         works = ask.desk.parts.someone_works()
@@ -254,7 +262,7 @@ def runs(ask: Ask) -> Response:
     flows = {SubjectKind.SCENES: Kind.SCENE, SubjectKind.COLLECTIONS: COLLECTION}
     with ask.desk.parts.store.reading() as db:
         latest = [(kind, run) for kind, flow in flows.items() for run in db.pushes.of_flow(flow).runs()[:RUNS]]
-        undone = len(db.memories.marks())
+        undone = len(db.memories.marks()) + ask.desk.facts()["scenes"][SceneStatus.SKIPPED]["count"]
         imports = db.imports.runs()
     latest.sort(key=lambda entry: entry[1].end, reverse=True)
     return ask.show("undo.html", runs=latest[:RUNS], undone=undone, imports=imports[-RUNS:][::-1], link=_link)

@@ -161,7 +161,7 @@ class Curer:
         with self._store.writing() as tx:
             for id, desired in wants.items():
                 row = tx.jobs.find(Kind.SCENE, id)
-                if row is not None and row.state in (State.DEAD, State.DROPPED) and desired and desired != row.desired:
+                if row is not None and (row.state, row.cls) in BY_CANDIDATES and desired and desired != row.desired:
                     tx.jobs.want(Kind.SCENE, id, Why.SWEEP, now, desired=desired)
                     count += 1
             tx.tallies.add("cured", count)
