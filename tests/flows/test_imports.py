@@ -450,6 +450,17 @@ def test_an_undo_leaves_what_has_the_number_of_a_created_name_after_stash_was_re
     assert stash.scene(id).studio == "By hand"
 
 
+def test_a_second_undo_leaves_what_got_the_number_of_a_created_name_since_the_first(stage: Stage) -> None:
+    id, stash = stage.add(studio="New Studio"), stage.house.stash_sim
+    copy = stash.backup()
+    run = stage.run(id, create=True).run
+    stash.restore(copy)
+    assert stage.undo(run).changed == [id]
+    stash.edit_scene(id, studio="By hand")
+    assert stage.undo(run).changed == [id]
+    assert stash.scene(id).studio == "By hand"
+
+
 # --- faults and kills ------------------------------------------------------------------------------------------------
 
 

@@ -72,7 +72,9 @@ class PlayTruth(Truth):
             # PlexSync has never seen the row: whether the play was ever there is nothing that it can know.
             self.allowed[second] = {0, 1}
         else:
-            self.allowed[second] = {*range(min(1, max(0, rows - 1)), rows + 2)}
+            # An undo takes all rows of its second away.
+            least = 0 if state == "removing" else min(1, max(0, rows - 1))
+            self.allowed[second] = {*range(least, rows + 2)}
 
     def note_undone(self, second: Second, *, sure: bool) -> None:
         """The rows of PlexSync at this second, which are all, were asked to be taken back."""

@@ -388,7 +388,9 @@ class Watchers:
         rows = self.world.rows(REMEMBERED, id, created_at, moment)
         state, undo = rows[0] if rows else ("", 0)
         late = any(asked.method == "POST" for weather in self.world.weather.values() for _, asked in weather.late)
-        return "removing" if undo and state in ("sent", "adding") else state, not (self.world.depth or late)
+        # An older copy of the database knows of a wish when the journal has completed it.
+        is_wished = (undo and state in ("sent", "adding")) or (not state and second in self.wished)
+        return "removing" if is_wished else state, not (self.world.depth or late)
 
     # --- ours --------------------------------------------------------------------------------------------------------
 

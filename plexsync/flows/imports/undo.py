@@ -61,7 +61,7 @@ class ImportUndo:
             changes = db.imports.of_run(run)
         result.still_open = sum(change.state in OPEN_STATES for change in changes)
         done = [change for change in changes if change.state is ChangeState.DONE]
-        dealt = self._dealt_again(done)
+        dealt = self._dealt_again(changes)
         scenes: dict[int, list[ImportChange]] = {}
         for change in done:
             if change.scene:
@@ -80,13 +80,17 @@ class ImportUndo:
                 self._destroy(change, change.kind, result)
 
     def _dealt_again(self, changes: Sequence[ImportChange]) -> set[tuple[NameKind, int]]:
-        """The created objects whose ids are those of other ones by now, as after a restore of Stash."""
+        """The created objects whose ids are those of other ones by now, as after a restore of Stash.
+
+        One that an earlier undo has deleted or missed does not come again: what has its id is another one.
+        """
         return {
             (change.kind, change.object)
             for change in changes
             if change.kind
+            and change.object
             and (present := self._changes.find_object(change.kind, change.object))
-            and present.name != change.value_after
+            and (change.state is ChangeState.UNDONE or present.name != change.value_after)
         }
 
     def _empty(
