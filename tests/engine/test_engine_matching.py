@@ -249,7 +249,9 @@ def test_an_item_that_is_bound_is_no_other_scenes_any_more(house):
     house.work_until_settled()
     assert title_of(house, key) == house.stash_sim.scene(second).title
     row, way_back = house.row(first), f"plexsync unbind {second} {key}"
-    assert row.error == f"its item is bound to another scene, {second}, which Plex shows ({way_back} takes that back)"
+    assert (
+        row.error == f"its item is bound to another scene, {second}: this one is not shown ({way_back} takes that back)"
+    )
     with house.store.reading() as db:
         assert (status_in(db, first), db.jobs.count_dead()) == (SceneStatus.NOT_SHOWN, {})
         assert db.standings.scenes(SceneStatus.NOT_SHOWN, limit=9) == [first]

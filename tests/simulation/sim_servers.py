@@ -414,6 +414,9 @@ class ServerEnding(Ending):
                     raise Violation("lost", f"scene {id} is ignored, and it is another one than a person has ignored")
             elif self._is_kept_by_a_held_binding(scene):
                 continue
+            elif state == "dropped" and cls == "elsewhere":
+                if not self._has_only_lost_items(scene):
+                    raise Violation("lost", f"scene {id} rests ({error}), and its item is its own")
             elif state == "dead" and cls == "ambiguous":
                 if not self._asks_for_its_word(scene) and self._right_state(scene, cls) != "dead":
                     raise Violation("lost", f"scene {id} is dead ({error})")

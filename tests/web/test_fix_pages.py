@@ -185,7 +185,7 @@ def test_the_scene_that_you_did_not_choose_rests_under_a_word_of_its_own_and_ask
         assert [group["cause"] for group in dash.get("/api/fix").json()["groups"]] == ["system"]
         assert dash.get("/api/status").json()["scenes"]["not_shown"]["count"] == 1
         told = plain(html.unescape(dash.get("/scenes?stands=not_shown").text))
-        assert f"its item is bound to another scene, {second}, which Plex shows" in told
+        assert f"its item is bound to another scene, {second}: this one is not shown" in told
         assert f"plexsync unbind {second} {key} takes that back" in told
         assert f"Scene {second} is found by its files again." in plain(
             dash.post(f"/scenes/{second}/unbind", item=key).text

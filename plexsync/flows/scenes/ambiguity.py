@@ -30,7 +30,7 @@ def unclear(verdict: Unclear) -> Dead | NotShown:
     rivals = ", ".join(map(str, sorted({candidate.rival for candidate in verdict.candidates if candidate.rival})))
     if verdict.reason == "bound elsewhere":
         remedy = f"plexsync unbind {rivals.split(',')[0]} {keys[0]}"
-        summary = f"{BOUND_ELSEWHERE}, {rivals}, which Plex shows ({remedy} takes that back)"
+        summary = f"{BOUND_ELSEWHERE}, {rivals}: this one is not shown ({remedy} takes that back)"
         return NotShown(summary, "elsewhere:" + ",".join(keys))
     summaries: Mapping[Reason, str] = {
         "shared item": SHARED_ITEM,
