@@ -299,6 +299,28 @@ def files_of_the_repository() -> Iterator[Path]:
         yield from (Path(folder) / file for file in files)
 
 
+# Earlier words for what has one word now: how something was taken back is `plexsync.rules.taken_back.TakenBack`.
+SECOND_WORDS = {"Undone", "ChangeState", "CollectionRow.undone"}
+
+
+def second_words(source: Source) -> Broken:
+    """Definitions under a name that its idea had before it got one place."""
+    for node in source.nodes(ast.Module, ast.ClassDef):
+        prefix = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+        for part in node.body:
+            targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", part)]
+            names = {getattr(target, "id", getattr(target, "name", "")) for target in targets}
+            if not isinstance(part, ast.FunctionDef) and names & {word.removeprefix(prefix) for word in SECOND_WORDS}:
+                yield part.lineno, f"{prefix}{', '.join(names)}"
+
+
+def test_an_idea_with_one_word_is_not_defined_again_under_another() -> None:
+    assert broken(second_words, product()) == []
+    text = 'Undone = Literal["", "undo"]\nclass ChangeState: ...\nclass CollectionRow:\n    undone: Undone = ""\n'
+    assert lines_broken(second_words, text) == [1, 2, 4]
+    assert lines_broken(second_words, "class Sending:\n    undone: TakenBack\ndef undone(memory): ...\n") == []
+
+
 def test_the_engine_names_no_flow_and_no_field_of_what_a_flow_keeps_in_sync() -> None:
     assert broken(words_of_flows, engine()) == []
     text = '"""A movie."""\na = "the poster"\ndef put_scene(title): ...\nb.studio = 1\nf(summary=what_is_sent)\n'

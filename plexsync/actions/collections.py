@@ -40,8 +40,8 @@ from plexsync.rules.collection_status import CollectionStatus, named_status
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.job import COLLECTION
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.plan_records import Undone
 from plexsync.rules.status_words import counted
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database
 
 LONGEST = 60
@@ -99,7 +99,7 @@ class CollectionAction(Action):
     kinds = (COLLECTION,)
     heads = ("part", "what", "Plex has", "would be", "why")
     unfit: Mapping[str, str] = {"fields": NO_FIELDS}
-    mode: Undone = ""
+    mode: TakenBack = TakenBack.NO
 
     def __init__(self, question: str, begun: str, done: str, complaint: str) -> None:
         super().__init__(question, begun, done)
@@ -209,7 +209,7 @@ def shown_value(part: str, value: str | None, *, in_plex: bool = False) -> str:
 class TakeBackCollections(CollectionAction):
     """Undo or release."""
 
-    def __init__(self, mode: Undone, question: str, begun: str, done: str) -> None:
+    def __init__(self, mode: TakenBack, question: str, begun: str, done: str) -> None:
         super().__init__(question, begun, done, "nothing was written to")
         self.verb = Verb(mode)
         self.mode = mode
@@ -258,9 +258,9 @@ class QueueCollections(CollectionAction):
         return self.answer(asked, self._queue(asked.parts.store, asked.parts.clock, asked.ids))
 
 
-UNDO = TakeBackCollections("undo", "Take back what was written to {}?", "to be taken back", "taken back")
+UNDO = TakeBackCollections(TakenBack.UNDO, "Take back what was written to {}?", "to be taken back", "taken back")
 RELEASE = TakeBackCollections(
-    "release",
+    TakenBack.RELEASE,
     "Take PlexSync's locks off {}? The values stay, and can't be taken back any more.",
     "to be released",
     "released",

@@ -21,7 +21,6 @@ from plexsync.app.turns import OtherImport
 from plexsync.flows.imports.importer import STOPPED, ImportResult
 from plexsync.reports.format import many, safe
 from plexsync.reports.imports import outcome_lines, problem_lines, undo_facts
-from plexsync.rules.import_records import ChangeState
 
 
 class UndoImports(Action):
@@ -48,7 +47,7 @@ class UndoImports(Action):
         """How many changes it is about."""
         with asked.parts.store.reading() as db:
             changes = [change for run in asked.ids for change in db.imports.of_run(run)]
-        count = sum(change.state is not ChangeState.UNDONE for change in changes)
+        count = sum(not change.is_taken_back for change in changes)
         name = f"import {asked.ids[0]}" if len(asked.ids) == 1 else many(len(asked.ids), "import")
         return self._question.format(many(count, "change"), name)
 
@@ -56,7 +55,7 @@ class UndoImports(Action):
         """The fields that would be emptied and the objects that would be deleted, unless they were changed since."""
         for run in asked.ids:
             with asked.parts.store.reading() as db:
-                changes = [change for change in db.imports.of_run(run) if change.state is not ChangeState.UNDONE]
+                changes = [change for change in db.imports.of_run(run) if not change.is_taken_back]
             rows = [
                 PreviewRow(
                     f"{change.scene}", change.field.word, safe(change.value_after, 60), safe(change.value_before, 60)

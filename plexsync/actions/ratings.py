@@ -30,6 +30,7 @@ from plexsync.reports.named_scenes import listed
 from plexsync.reports.rows import title
 from plexsync.rules.job import Kind
 from plexsync.rules.ratings import NO_RATING, UNKNOWN
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database
 
 OFF = 'ratings go one way, so none was replaced by another server: set rating_direction = "both" first'
@@ -99,7 +100,7 @@ class UndoRatings(Action):
         if rules is None:
             raise Unfit(OFF)
         flow, _ = rating_back(asked.parts, rules).flows
-        marked = wish_undone(asked.parts.store, flow, asked.parts.clock, asked.ids, "undo", asked.progress)
+        marked = wish_undone(asked.parts.store, flow, asked.parts.clock, asked.ids, TakenBack.UNDO, asked.progress)
         done = self.carried(marked.jobs)
         done.facts |= failed_facts(marked.failed)
         written_ids = {*marked.jobs, *marked.failed}

@@ -30,8 +30,8 @@ from plexsync.reports.rows import on_screen, rows_in, short
 from plexsync.reports.shapes.undo import UndoFacts, UndoField
 from plexsync.reports.undo import DEEDS, redo_facts, undo_facts
 from plexsync.rules.job import SKIPPED, Kind, State
-from plexsync.rules.plan_records import Undone
 from plexsync.rules.status_words import BY_MARK
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import Value
 
 LONGEST = 120
@@ -60,10 +60,10 @@ class TakeBackScenes(SceneAction):
 
     working = "undoing"
 
-    def __init__(self, mode: Undone, question: str, begun: str, done: str) -> None:
+    def __init__(self, mode: TakenBack, question: str, begun: str, done: str) -> None:
         super().__init__(question, begun, done)
         self.verb = Verb(mode)
-        self._mode: Undone = mode
+        self._mode = mode
 
     def choose(self, parts: Parts, selection: Selection) -> list[int]:
         """The named scenes, or those that anything was pushed for."""
@@ -252,9 +252,9 @@ class RedoScenes(SceneAction):
         return done
 
 
-UNDO = TakeBackScenes("undo", "Take back what was pushed for {}?", "to be taken back", "taken back")
+UNDO = TakeBackScenes(TakenBack.UNDO, "Take back what was pushed for {}?", "to be taken back", "taken back")
 RELEASE = TakeBackScenes(
-    "release",
+    TakenBack.RELEASE,
     "Take PlexSync's locks off what was pushed for {}? The values stay, and can't be taken back any more.",
     "to be released",
     "released",

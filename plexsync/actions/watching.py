@@ -28,6 +28,7 @@ from plexsync.reports.plays import plays_to_change, plays_wished, wished_counts
 from plexsync.rules.job import PLAYS
 from plexsync.rules.play_wishes import AGAIN, REDO, UNDO, PlayWish, is_wanted_back
 from plexsync.rules.plays import PlayState, RememberedPlay
+from plexsync.rules.taken_back import TakenBack
 
 OFF = 'watch_back is off, so no play would be sent: set watch_back = "plays" first'
 NO_RUNS = "plays and resume points have no runs: say since when, or all"
@@ -137,7 +138,7 @@ class WatchAction(Action):
             since=asked.selection.since or 0,
             only_resume=self._only_resume,
         )
-        marked = wish_undone(asked.parts.store, wishes, asked.parts.clock, asked.ids, "undo", asked.progress)
+        marked = wish_undone(asked.parts.store, wishes, asked.parts.clock, asked.ids, TakenBack.UNDO, asked.progress)
         nothing = [id for id in dict.fromkeys(asked.selection.ids) if id not in asked.ids or id in marked.untouched]
         return self._answer(marked, wishes.plays, wishes.resume_points, nothing)
 

@@ -147,7 +147,7 @@ def forget_dressing(parts: Assembled) -> None:
     Collections that you want taken back stay in the queue. Switched on again, all are inspected anew.
     """
     with parts.store.writing() as tx:
-        tx.jobs.discard([COLLECTION], but=sorted(tx.collections.marks()))
+        tx.jobs.discard([COLLECTION], but=tx.collections.undone())
         if tx.notes.text(COLLECTIONS_COMPARED):
             tx.notes.save(COLLECTIONS_COMPARED, "")
 

@@ -10,7 +10,7 @@ from plexsync.rules.clock import Clock
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.gate_names import GateName
 from plexsync.rules.job import Kind, State, Why
-from plexsync.rules.plan_records import Undone
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database, Reader
 
 PAGE = 500
@@ -32,7 +32,7 @@ class NamedScenes:
     ignored: tuple[int, ...] = ()
     unchecked: tuple[int, ...] = ()
     stale: tuple[int, ...] = ()
-    undone: Mapping[int, Undone] = field(default_factory=dict)
+    undone: Mapping[int, TakenBack] = field(default_factory=dict)
     away: str = ""
 
     def without(self, gone: Iterable[int]) -> "NamedScenes":

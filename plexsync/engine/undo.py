@@ -11,6 +11,7 @@ from typing import Protocol
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Why
 from plexsync.rules.neighbours import Clock
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database, Writer
 
 # The number of jobs read per request, as when they are synced.
@@ -33,7 +34,7 @@ class Undoing(Protocol):
         """
         ...
 
-    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
+    def undo(self, tx: Writer, id: int, recalled: object, mark: TakenBack, *, now: int) -> bool:
         """Mark a job as undone (`mark`: the reason). False if nothing was ever written for it.
 
         The job is queued in the same transaction. The next look finds what to restore. The flow notes an ignored job, to
@@ -61,7 +62,7 @@ def quiet(_done: int, _total: int) -> None:
 
 
 def wish_undone(
-    store: Database, flow: Undoing, clock: Clock, ids: Sequence[int], mark: str, progress: Progress = quiet
+    store: Database, flow: Undoing, clock: Clock, ids: Sequence[int], mark: TakenBack, progress: Progress = quiet
 ) -> Marked:
     """Mark these jobs of a flow as undone. Raises NeighbourError if it can't read; jobs marked by then stay marked.
 

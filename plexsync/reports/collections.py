@@ -30,8 +30,8 @@ from plexsync.rules.errors import NeighbourError
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import COLLECTION, State
 from plexsync.rules.memory import undone
-from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import JobRow
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import held
 from plexsync.store.database import Database, Reader
 
@@ -270,7 +270,7 @@ def _verdict(finding: CollectionFinding, facts: CollectionRowFacts) -> str:
 
 def undone_word(sight: CollectionSight) -> str:
     """The word for how a collection was undone."""
-    released = sight.undone == "release"
+    released = sight.undone == TakenBack.RELEASE
     return (CollectionStatus.RELEASED if released else CollectionStatus.UNDONE).word
 
 
@@ -342,7 +342,12 @@ def remembered_parts(row: CollectionRow) -> list[CollectionPartFacts]:
 
 
 def collection_changes(
-    store: Database, looker: CollectionLooker, ids: Sequence[int], *, undoing: Undone = "", redoing: bool = False
+    store: Database,
+    looker: CollectionLooker,
+    ids: Sequence[int],
+    *,
+    undoing: TakenBack = TakenBack.NO,
+    redoing: bool = False,
 ) -> Iterator[CollectionChangeFacts]:
     """Inspect these collections, and yield what a sync would do to each. Raises NeighbourError.
 

@@ -31,6 +31,7 @@ from plexsync.rules.plan_records import Note
 from plexsync.rules.plays import WatchRules
 from plexsync.rules.records import AttemptRow, JobRow
 from plexsync.rules.status_words import SceneStatus, in_sync_line, status_of
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import held
 from plexsync.store.database import Reader
 
@@ -167,7 +168,7 @@ def verdict(sight: Inspection) -> str:
 def _undone_words(sight: Inspection) -> str:
     what = (
         "released: its values were left in Plex"
-        if sight.undone == "release"
+        if sight.undone == TakenBack.RELEASE
         else "undone: what was pushed is taken back"
     )
     changes = sum(len(target.plan.edit) for target in sight.targets)

@@ -12,6 +12,7 @@ from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
 from plexsync.rules.job import COLLECTION, KINDS, PLAYS, Kind, Lane, State
 from plexsync.rules.plays import PlayState
 from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PlaysRow, PushRow
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Reader
 from validation.redact import one_line
 
@@ -116,7 +117,7 @@ PLAY_WORDS: Mapping[str, str] = {
     PlayState.UNDONE: "plays taken back from Stash",
 }
 # The kind of a push, by how it took something back.
-PUSHES = {"": "push", "undo": "undo", "gone": "undo", "release": "release"}
+PUSHES: Mapping[str, str] = {mark: mark for mark in TakenBack} | {TakenBack.NO: "push", TakenBack.GONE: "undo"}
 
 
 def past_of(db: Reader, kind: str, id: int) -> list[PastRow]:

@@ -12,6 +12,7 @@ from plexsync.rules.pictures import left_out, left_out_text
 from plexsync.rules.records import LAST_ID, PictureRow
 from plexsync.rules.scene_status import standing
 from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Reader
 
 
@@ -61,7 +62,7 @@ def facts_of(db: Reader, ids: Sequence[int], pictures: Collection[str]) -> list[
     jobs, stood = db.jobs.of(Kind.SCENE, ids), db.standings.of_all(ids)
     scenes: list[SceneFacts] = []
     for id in ids:
-        stands = standing(jobs.get(id), stood.get(id), pushed=pushed.get(id), mark=marks.get(id, ""))
+        stands = standing(jobs.get(id), stood.get(id), pushed=pushed.get(id), mark=marks.get(id, TakenBack.NO))
         names = called.get(id)
         scenes.append(
             {

@@ -14,6 +14,7 @@ from plexsync.rules.note_keys import CHANGED
 from plexsync.rules.outages import Outage, Transition, last_ended, lasting, outages
 from plexsync.rules.setting_question import open_question
 from plexsync.rules.status_words import STATUSES, in_sync_words, server_word
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.verified import read as read_verified
 
 TYPE_CHECKING = False
@@ -79,7 +80,10 @@ def facts_of(
     bare: BareFacts = {
         "at": stamp(summary.now),
         "jobs": summary.jobs,
-        "undone": {"undone": summary.undone.get("undo", 0), "released": summary.undone.get("release", 0)},
+        "undone": {
+            "undone": summary.undone.get(TakenBack.UNDO, 0),
+            "released": summary.undone.get(TakenBack.RELEASE, 0),
+        },
         "scenes": {
             status.value: {"count": count, "since": stamp(since)}
             for status, (count, since) in ((status, summary.standings.get(status, (0, None))) for status in STATUSES)

@@ -4,8 +4,9 @@ from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.undo_marks import Redone
 from plexsync.reports.rows import in_order
 from plexsync.reports.shapes.undo import RedoFacts, UndoFacts, UndoField, UndoItem
-from plexsync.rules.plan_records import Change, Note, Undone
+from plexsync.rules.plan_records import Change, Note
 from plexsync.rules.status_words import BY_MARK, SceneStatus
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import held
 
 # Each action on a field, in the words of the summary.
@@ -18,18 +19,18 @@ DEEDS = {
 }
 
 
-def rests(scene: int, mode: Undone) -> str:
+def rests(scene: int, mode: TakenBack) -> str:
     """The sentence for an undone scene to which nothing is written now, with what ends that."""
     return f"Scene {scene} is {_word(mode)}: nothing is written until you edit it in Stash, or plexsync redo {scene}"
 
 
-def not_queued(scene: int, mode: Undone) -> str:
+def not_queued(scene: int, mode: TakenBack) -> str:
     """The sentence for an undone scene that is not queued because of that."""
     ends = f"an edit in Stash ends that by itself, plexsync redo {scene} at once"
     return f"Scene {scene} is {_word(mode)}, so it was not queued: {ends}"
 
 
-def _word(mode: Undone) -> str:
+def _word(mode: TakenBack) -> str:
     return BY_MARK.get(mode, SceneStatus.UNDONE).word
 
 

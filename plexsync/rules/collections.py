@@ -11,8 +11,10 @@ from typing import Literal, Protocol
 
 from plexsync.rules import template
 from plexsync.rules.choice import Patterns
-from plexsync.rules.plan_records import Memory, Pushing, Undone
+from plexsync.rules.memory import undone
+from plexsync.rules.plan_records import Memory, Pushing
 from plexsync.rules.scene import Scene
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.template import Template
 from plexsync.rules.text import NAME_LIMIT, clean_line, cut
 
@@ -190,7 +192,11 @@ class CollectionRow(KnownCollection):
     desired: str = ""
     object_at: str = ""
     stamp: int = 0
-    undone: Undone = ""
+
+    @property
+    def undone(self) -> TakenBack:
+        """How it was taken back, by its memory."""
+        return undone(self.memory)
 
 
 # --- the collections of a scene --------------------------------------------------------------------------------------

@@ -6,26 +6,10 @@ empty one differ. Lists are the ids in ascending order.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 
 from plexsync.rules.import_names import NameKind, StashField
-
-
-class ChangeState(StrEnum):
-    """How far a change of an import is."""
-
-    PLANNED = "planned"
-    """The request that makes it was about to be sent. Whether it arrived is unknown."""
-    DONE = "done"
-    """It was made, and read back."""
-    UNDOING = "undoing"
-    """The request that takes it back was about to be sent. Whether it arrived is unknown."""
-    UNDONE = "undone"
-    """It was taken back."""
-
-
-OPEN_STATES = (ChangeState.PLANNED, ChangeState.UNDOING)
+from plexsync.rules.taken_back import TakenBack
 
 
 @dataclass(frozen=True)
@@ -58,7 +42,8 @@ class ImportChange:
 
     `target` is a field or a kind of object, `object` the id of the object once it is known. Of a field, the values
     before and after are JSON; of an object, `value_before` is the last id of its kind before it, and `value_after` its
-    name. `origin` is the time of creation of the scene, or of the last change of the object when it was created.
+    name. `origin` is the time of creation of the scene, or of the last change of the object when it was created. While it
+    `is_open`, the request that makes it, or that takes it back, was about to be sent: whether it arrived is unknown.
     """
 
     number: int
@@ -69,8 +54,9 @@ class ImportChange:
     value_before: str
     value_after: str
     origin: str
-    state: ChangeState
     changed_at: int
+    is_open: bool = True
+    taken_back: TakenBack = TakenBack.NO
 
     @property
     def field(self) -> StashField | None:
@@ -82,6 +68,11 @@ class ImportChange:
         """The kind of the object that was created; None for a field."""
         return None if self.scene else NameKind(self.target)
 
+    @property
+    def is_taken_back(self) -> bool:
+        """Whether it was taken back for certain."""
+        return bool(self.taken_back) and not self.is_open
+
     def is_over(self, ended: int, longest: int) -> bool:
         """Whether the request can have no effect any more: what takes until `ended` (UTC ms) has ended for certain.
 
@@ -90,8 +81,8 @@ class ImportChange:
         return self.changed_at + longest <= ended
 
 
-def field_state(change: ImportChange, present: StashFields | None, *, is_over: bool) -> ChangeState | None:
-    """The state of an open change of a field by what Stash has now; None if nothing was changed.
+def settle_field(change: ImportChange, present: StashFields | None, *, is_over: bool) -> ImportChange | None:
+    """An open change of a field as Stash shows it now; None if nothing was changed.
 
     While the request may still arrive, a field without its effect stays open. A value of somebody else counts as
     written over what the import wrote: an undo leaves it alone.
@@ -100,21 +91,22 @@ def field_state(change: ImportChange, present: StashFields | None, *, is_over: b
     if present is None or name is None or present.created_at != change.origin:
         return None
     value = present.values[name]
-    if change.state is ChangeState.UNDOING:
-        if value != change.value_after:
-            return ChangeState.UNDONE if value == change.value_before else ChangeState.DONE
-        return ChangeState.DONE if is_over else ChangeState.UNDOING
-    if value != change.value_before:
-        return ChangeState.DONE
-    return None if is_over else ChangeState.PLANNED
+    start, end = change.value_before, change.value_after
+    if change.taken_back:
+        if value == end:
+            return replace(change, is_open=False, taken_back=TakenBack.NO) if is_over else change
+        return replace(change, is_open=False, taken_back=TakenBack.UNDO if value == start else TakenBack.NO)
+    if value != start:
+        return replace(change, is_open=False)
+    return None if is_over else change
 
 
-def object_state(change: ImportChange, present: StashObject | None, *, is_over: bool) -> ChangeState | None:
-    """The state of an open change of an object by whether it is there; None if nothing was created."""
-    if change.state is ChangeState.UNDOING:
+def settle_object(change: ImportChange, present: StashObject | None, *, is_over: bool) -> ImportChange | None:
+    """An open change of an object by whether it is there; None if nothing was created."""
+    if change.taken_back:
         if present is None:
-            return ChangeState.UNDONE
-        return ChangeState.DONE if is_over else ChangeState.UNDOING
+            return replace(change, is_open=False)
+        return replace(change, is_open=False, taken_back=TakenBack.NO) if is_over else change
     if present is not None:
-        return ChangeState.DONE
-    return None if is_over else ChangeState.PLANNED
+        return replace(change, is_open=False, object=present.id, origin=present.updated_at)
+    return None if is_over else change

@@ -10,7 +10,8 @@ from typing import TypeVar
 from plexsync.rules.drift import still_kept
 from plexsync.rules.item import LISTS, PICTURES, Item, beside_whom, field_key
 from plexsync.rules.list_members import emptied_list, owned_names, still_adopted, without_adopted
-from plexsync.rules.plan_records import Change, Learnt, Memory, Note, Pushing, Remembered, Sending, Undone
+from plexsync.rules.plan_records import Change, Learnt, Memory, Note, Pushing, Remembered, Sending
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.text import fold
 from plexsync.rules.values import (
     Held,
@@ -90,9 +91,9 @@ def is_untouched(name: str, now: Held, remembered: Remembered) -> bool:
     return same_value(name, now.value, remembered.left.value) and (remembered.left.locked or not now.locked)
 
 
-def undone(memory: Memory) -> Undone:
+def undone(memory: Memory) -> TakenBack:
     """How the item was taken back, by its memory."""
-    return next((remembered.undone for remembered in memory.values() if remembered.undone), "")
+    return next((remembered.undone for remembered in memory.values() if remembered.undone), TakenBack.NO)
 
 
 def last_stamp(memory: Memory) -> int:
@@ -195,7 +196,7 @@ def learnt_list(remembered: Remembered | None, sent: Sending, now: Held) -> Reme
     learnt = Remembered(sent.said or (), now, sent.found, members, sent.undone, adopted)
     if sent.undone:
         left_over = replace(without_adopted(learnt), adopted=without_names(adopted, present))
-        return left_over if sent.undone != "release" and left_over.ours else released(learnt, now)
+        return left_over if sent.undone != TakenBack.RELEASE and left_over.ours else released(learnt, now)
     if sent.said is None and not members:
         return emptied_list(learnt, now)
     return learnt

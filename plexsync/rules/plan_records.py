@@ -7,13 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import Held, Value
-
-# How an item was taken back: its values restored ("undo"), left there ("release"), or restored because Stash no longer
-# has the scene ("gone"). '' while it is synced.
-Undone = Literal["", "undo", "release", "gone"]
-# Of several items of a scene, the first of these that one has is that of the scene.
-MARKS: tuple[Undone, ...] = ("undo", "release", "gone")
 
 
 @dataclass(frozen=True)
@@ -44,14 +39,14 @@ class Remembered:
     left: Held
     found: Held
     ours: Mapping[str, str] = field(default_factory=dict)
-    undone: Undone = ""
+    undone: TakenBack = TakenBack.NO
     adopted: tuple[str, ...] = ()
     before: Value | None = None
     stamp: int = 0
     item_stamp: int = 0
     drift: DriftChoice | None = None
 
-    def undo(self, desired: Value, mode: Undone) -> "Remembered":
+    def undo(self, desired: Value, mode: TakenBack) -> "Remembered":
         """The same field, undone while Stash has this value. A field that you keep stays so; taking Stash's value ends."""
         before = self.said if self.before is None else self.before
         drift = self.drift if self.drift and self.drift.replaced is None else None
@@ -78,7 +73,7 @@ class Sending:
     adds: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
     was: Remembered | None = None
-    undone: Undone = ""
+    undone: TakenBack = TakenBack.NO
     adopts: tuple[str, ...] = ()
 
 

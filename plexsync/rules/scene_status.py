@@ -7,9 +7,9 @@ at once has no row. Pure, so that a list and a single scene show the same.
 from dataclasses import dataclass
 
 from plexsync.rules.job import State
-from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import JobRow, Stood
 from plexsync.rules.status_words import SceneStatus, kept_in, status_of
+from plexsync.rules.taken_back import TakenBack
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,9 @@ class Standing:
     kept_fields: int = 0
 
 
-def standing(row: JobRow | None, last_seen: Stood | None, *, pushed: int | None = None, mark: Undone = "") -> Standing:
+def standing(
+    row: JobRow | None, last_seen: Stood | None, *, pushed: int | None = None, mark: TakenBack = TakenBack.NO
+) -> Standing:
     """How a scene stands. `mark`: how it was undone.
 
     `pushed`: the last change in Plex for it, the earliest time since when it can be in sync.

@@ -7,6 +7,8 @@ imports little of the standard library, because `plexsync status` loads it and h
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
+from plexsync.rules.taken_back import TakenBack
+
 
 class Row:
     """A row of the table; `SceneStatus` explains its fields."""
@@ -137,7 +139,7 @@ MAIN = (SceneStatus.IN_SYNC, SceneStatus.QUEUED, SceneStatus.NOT_IN_PLEX, SceneS
 BY_STATE = {state: status for status in SceneStatus for state in status.states}
 BY_ENDING = {ending: status for status in SceneStatus for ending in status.ended}
 # By how a scene was undone. A scene that was undone because it was gone in Stash is synced as soon as it is back.
-BY_MARK = {"undo": SceneStatus.UNDONE, "release": SceneStatus.RELEASED}
+BY_MARK: Mapping[str, SceneStatus] = {TakenBack.UNDO: SceneStatus.UNDONE, TakenBack.RELEASE: SceneStatus.RELEASED}
 _BY_CAUSE = {
     ("dead", "ambiguous"): SceneStatus.AMBIGUOUS,
     ("dropped", "skipped"): SceneStatus.SKIPPED,
@@ -177,7 +179,7 @@ def in_sync_line(kept_fields: int) -> str:
 def status_of(state: str | None, error_class: str, last_seen: str, mark: str = "") -> SceneStatus:
     """The status by the job's state and cause (None: no job), or by the value that a comparison stored ('' for none).
 
-    `mark`: how the scene was undone, which decides for an idle job (`plexsync.rules.plan_records.Undone`).
+    `mark`: how the scene was undone, which decides for an idle job (`plexsync.rules.taken_back.TakenBack`).
     """
     if state == "idle" and mark in BY_MARK:
         return BY_MARK[mark]

@@ -11,7 +11,8 @@ from plexsync.rules.drift import still_kept
 from plexsync.rules.item import FIELDS, LISTS, NEVER_EMPTY, Item, is_lockless, is_of_person
 from plexsync.rules.list_members import removed_members, with_members_left, without_adopted
 from plexsync.rules.memory import is_as_left, is_released, is_untouched, released, spelled_as_in_stash, undone
-from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Pushing, Remembered, Sending, Undone
+from plexsync.rules.plan_records import Change, Decision, Memory, Note, Plan, Pushing, Remembered, Sending
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import (
     Held,
     Value,
@@ -26,7 +27,7 @@ from plexsync.rules.values import (
 
 
 def undo(
-    memory: Memory, pushing: Sequence[Pushing], values: Mapping[str, Value], on: Collection[str], mode: Undone
+    memory: Memory, pushing: Sequence[Pushing], values: Mapping[str, Value], on: Collection[str], mode: TakenBack
 ) -> Memory:
     """The memory of an item to take back: every field is undone, and `said` is Stash's present value.
 
@@ -51,7 +52,7 @@ def is_undone(memory: Memory, values: Mapping[str, Value]) -> bool:
     An item taken back only because its scene was gone in Stash is synced again as soon as there is a scene (`values`).
     """
     mode = undone(memory)
-    if not mode or (mode == "gone" and values):
+    if not mode or (mode == TakenBack.GONE and values):
         return False
     spelt, _ = spelled_as_in_stash(values, memory, ())
     return not any(_is_news(value, spelt[name].said) for name, value in values.items() if name in spelt)
@@ -92,8 +93,8 @@ def _resumed(name: str, remembered: Remembered) -> Remembered | None:
         return still_kept(name, None, remembered)
     if name in LISTS:
         # Stash's members at the undo may never have been added; PlexSync's own members were.
-        return replace(remembered, said=tuple(remembered.ours), undone="", before=None)
-    return replace(remembered, undone="")
+        return replace(remembered, said=tuple(remembered.ours), undone=TakenBack.NO, before=None)
+    return replace(remembered, undone=TakenBack.NO)
 
 
 def with_earlier_value(name: str, remembered: Remembered, now: Held) -> Remembered:
@@ -139,7 +140,7 @@ def _undo_decision(name: str, now: Held, remembered: Remembered) -> Decision:
         kept = not same_value(name, now.value, original.value)
         note = Note(name, "person", "changed in Plex since it was written; left alone") if kept else None
         return Decision(released(remembered, now), note=note)
-    if remembered.undone == "release" or is_of_person(name):
+    if remembered.undone == TakenBack.RELEASE or is_of_person(name):
         value, lock = None, _lock_taken_off(name, now, remembered)
     else:
         unchanged = same_value(name, now.value, original.value) or (name in NEVER_EMPTY and not original.value)
@@ -160,7 +161,7 @@ def _undo_list(name: str, now: Held, remembered: Remembered) -> Decision:
     are restored.
     """
     original = remembered.found
-    release = remembered.undone == "release"
+    release = remembered.undone == TakenBack.RELEASE
     current = with_members_left(remembered, now) or remembered
     removes = () if release else removed_members((), now, without_adopted(current))
     # Restore only what PlexSync removed. What the last push left and is missing now, others removed.

@@ -16,7 +16,7 @@ from plexsync.rules.collections import (
     Owner,
     Source,
 )
-from plexsync.rules.plan_records import Pushing, Remembered, Undone
+from plexsync.rules.plan_records import Pushing, Remembered
 from plexsync.rules.text import fold
 from plexsync.store.connection import Row, Table
 from plexsync.store.counts import COUNT_COLLECTIONS
@@ -24,7 +24,7 @@ from plexsync.store.db import clean
 from plexsync.store.documents import decode, encode
 
 _KNOWN = "id, source, object, library, section, name, item, owner, scenes"
-_ALL = f"{_KNOWN}, standing, standing_at, memory, pushing, desired, object_at, stamp, undone"
+_ALL = f"{_KNOWN}, standing, standing_at, memory, pushing, desired, object_at, stamp"
 LIST = f"select {_ALL} from collection where id in (select value from json_each(:ids))"
 PAGE = f"select {_ALL} from collection where id > :after order by id limit :limit"
 # The same id can be that of a studio and of a tag.
@@ -44,7 +44,7 @@ select {_ALL} from collection
  order by name_key, library, id limit :limit offset :offset
 """
 COUNTS = "select standing, count(*) from collection where :library = '' or library = :library group by standing"
-MARKS = "select id, undone from collection where undone <> ''"
+WRITTEN = f"select {_ALL} from collection where memory is not null order by id"
 ENSURE = """
 insert into collection (source, object, library, section, name, name_key)
 values (:source, :object, :library, :section, :name, :name_key)
@@ -54,7 +54,7 @@ SAVE = """
 update collection
    set section = :section, name = :name, name_key = :name_key, item = :item, owner = :owner, scenes = :scenes,
        standing = :standing, standing_at = :standing_at, memory = :memory, pushing = :pushing, desired = :desired,
-       object_at = :object_at, stamp = :stamp, undone = :undone
+       object_at = :object_at, stamp = :stamp
  where id = :id
 """
 RENAME = "update collection set name = :name, name_key = :name_key where id = :id"
@@ -129,9 +129,9 @@ class ReadOnlyCollections(Table):
         """
         return [tuple(row) for row in self._db.rows(COUNT_COLLECTIONS, {"library": library})]
 
-    def marks(self) -> dict[int, Undone]:
-        """Return how collections were undone, by id. Those that were not are left out."""
-        return dict(self._db.rows(MARKS))
+    def undone(self) -> list[int]:
+        """Return the collections that were taken back, by number."""
+        return [row.id for row in map(_row, self._db.rows(WRITTEN)) if row.undone]
 
 
 class Collections(ReadOnlyCollections):
@@ -177,7 +177,6 @@ class Collections(ReadOnlyCollections):
                 "desired": collection.desired,
                 "object_at": clean(collection.object_at),
                 "stamp": collection.stamp,
-                "undone": collection.undone,
             },
         )
 
@@ -234,5 +233,4 @@ def _row(row: Row) -> CollectionRow:
         desired=row["desired"],
         object_at=row["object_at"],
         stamp=row["stamp"],
-        undone=row["undone"],
     )

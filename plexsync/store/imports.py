@@ -7,11 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from plexsync.rules.import_names import NameKind, StashField
-from plexsync.rules.import_records import ChangeState, ImportChange
+from plexsync.rules.import_records import ImportChange
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.connection import Row, Table
 from plexsync.store.db import clean
 
-STATES = frozenset(ChangeState)
+# The stored state of a change, by whether it is open, and whether it is taken back.
+STATES = {
+    (True, TakenBack.NO): "planned",
+    (False, TakenBack.NO): "done",
+    (True, TakenBack.UNDO): "undoing",
+    (False, TakenBack.UNDO): "undone",
+}
+_BY_STATE = {state: key for key, state in STATES.items()}
 # What a change can concern: an object (scene 0), or a field of a scene.
 TARGETS = (frozenset(NameKind), frozenset(StashField))
 _COLUMNS = "number, run, scene, target, object, value_before, value_after, origin, state, changed_at"
@@ -85,14 +93,14 @@ def _values(change: ImportChange) -> dict[str, object]:
         "value_before": clean(change.value_before),
         "value_after": clean(change.value_after),
         "origin": clean(change.origin),
-        "state": change.state,
+        "state": STATES[change.is_open, change.taken_back],
         "changed_at": change.changed_at,
     }
 
 
 def _changes(rows: Iterable[Row]) -> list[ImportChange]:
     """The stored changes. One that a damaged page has made into another is left out: nothing is taken back for it."""
-    return [_change(row) for row in rows if row["state"] in STATES and row["target"] in TARGETS[row["scene"] > 0]]
+    return [_change(row) for row in rows if row["state"] in _BY_STATE and row["target"] in TARGETS[row["scene"] > 0]]
 
 
 def _change(row: Row) -> ImportChange:
@@ -105,6 +113,6 @@ def _change(row: Row) -> ImportChange:
         row["value_before"],
         row["value_after"],
         row["origin"],
-        ChangeState(row["state"]),
         row["changed_at"],
+        *_BY_STATE[row["state"]],
     )

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from plexsync.rules.item import FIELDS, LOCKLESS
 from plexsync.rules.memory import undone
 from plexsync.rules.origin import Origin
-from plexsync.rules.plan_records import Memory, Remembered, Undone
+from plexsync.rules.plan_records import Memory, Remembered
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.undo import begun_anew
 from plexsync.store.connection import FlowTable
 from plexsync.store.counts import COUNT_UNDONE, IS_MARKED, MARKED
@@ -125,17 +126,19 @@ class ReadOnlyMemories(FlowTable):
         return [scene for (scene,) in self._db.rows(SCENES, {"flow": self._flow, "after": after, "limit": limit})]
 
     def count_undone(self) -> dict[str, int]:
-        """Count the scenes that rest because they were undone or released, by `plexsync.rules.plan_records.Undone`."""
+        """Count the scenes that rest because they were undone or released, by `plexsync.rules.taken_back.TakenBack`."""
         return dict(self._db.rows(COUNT_UNDONE))
 
-    def marks(self, scenes: Iterable[int] | None = None) -> dict[int, Undone]:
+    def marks(self, scenes: Iterable[int] | None = None) -> dict[int, TakenBack]:
         """Return how these scenes (None: all) were undone: `undo` if one of its items was, else `release`.
 
         Scenes that were not undone are left out.
         """
         if scenes is None:
-            return dict(self._db.rows(MARKED))
-        return dict(self._db.rows(MARKS, {"flow": self._flow, "scenes": json.dumps(list(scenes))}))
+            rows = self._db.rows(MARKED)
+        else:
+            rows = self._db.rows(MARKS, {"flow": self._flow, "scenes": json.dumps(list(scenes))})
+        return {scene: TakenBack(mark) for scene, mark in rows}
 
     def marked_since(self, since: int) -> list[int]:
         """Return the scenes that were undone or released at `since` or later, by number."""

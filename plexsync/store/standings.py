@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from plexsync.rules.records import Stood
 from plexsync.rules.sorting import BY_NUMBER, ScenePlace, Sort, compared
 from plexsync.rules.status_words import STATUSES, SceneStatus, kept_in, status_of
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.connection import Table
 from plexsync.store.counts import COUNT_STANDINGS, IS_KEPT, IS_MARKED, IS_NOT_SHOWN, IS_RARE, IS_SKIPPED
 from plexsync.store.intake import LAST_ID
@@ -229,6 +230,6 @@ _BY_ROW: Mapping[SceneStatus, Sequence[tuple[Ids, Mapping[str, str]]]] = {
     SceneStatus.AMBIGUOUS: ((OF_AMBIGUOUS, {}),),
     SceneStatus.SKIPPED: ((OF_SKIPPED, {}),),
     SceneStatus.NOT_SHOWN: ((OF_NOT_SHOWN, {}),),
-    SceneStatus.UNDONE: ((UNDONE, {"mark": "undo"}),),
-    SceneStatus.RELEASED: ((RELEASED, {"mark": "release"}),),
+    SceneStatus.UNDONE: ((UNDONE, {"mark": TakenBack.UNDO}),),
+    SceneStatus.RELEASED: ((RELEASED, {"mark": TakenBack.RELEASE}),),
 }

@@ -8,7 +8,6 @@ import pytest
 from plexsync.flows.imports import planner
 from plexsync.flows.imports.planner import SYNC_WRITES
 from plexsync.rules.import_names import NameKind
-from plexsync.rules.import_records import ChangeState
 from plexsync.rules.scope import Scope, Term
 from plexsync.simulator.http import Fault, Request
 from tests.flows.import_stage import LONGEST, Stage
@@ -114,7 +113,7 @@ def test_of_two_performers_of_one_name_the_undo_deletes_the_one_that_the_import_
     stage.house.stash_sim.faults.set(Fault("reset_after", when=renamed, times=1))
     assert list(stage.run(id, create=True).failed) == ["performer Ann"]
     assert list(performers(stage).values()) == ["Ann", "Ann"]
-    assert [(row.state, row.object) for row in stage.rows() if row.kind] == [(ChangeState.DONE, max(data.performers))]
+    assert [(row.is_open, row.object) for row in stage.rows() if row.kind] == [(False, max(data.performers))]
     result = stage.undo()
     assert ([missing.name for missing in result.destroyed], result.is_complete) == (["Ann"], True)
     assert performers(stage) == {old.id: "Ann"}
@@ -143,13 +142,13 @@ def test_an_undo_whose_end_is_unknown_is_resolved_by_reading(stage: Stage, write
     stage.house.stash_sim.faults.set(Fault("reset_after" if arrives else "reset", when=nth, times=1))
     first = stage.undo()
     assert not first.is_complete
-    assert ChangeState.UNDOING in {row.state for row in stage.rows() if bool(row.kind) is (write == 2)}
+    assert any(row.is_open and row.taken_back for row in stage.rows() if bool(row.kind) is (write == 2))
     second = stage.undo()
     assert (second.still_open > 0) is not arrives
     stage.house.clock.move(LONGEST / 1000)
     third = stage.undo()
     assert (third.still_open, third.changed, third.kept, third.is_complete) == (0, [], [], True)
-    assert {row.state for row in stage.rows()} == {ChangeState.UNDONE}
+    assert all(row.is_taken_back for row in stage.rows())
     assert (stage.scene_json(id), performers(stage)) == (before, {})
     assert stage.undo() == type(third)(1)
 

@@ -9,12 +9,11 @@ import pytest
 from plexsync.rules.desired import Profile, wanted
 from plexsync.rules.import_names import IN_PLEX, KIND_OF, MissingName, NameKind, Names, StashField, StashName, once
 from plexsync.rules.import_records import (
-    ChangeState,
     ImportChange,
     StashFields,
     StashObject,
-    field_state,
-    object_state,
+    settle_field,
+    settle_object,
 )
 from plexsync.rules.imports import (
     CUT,
@@ -33,9 +32,13 @@ from plexsync.rules.item import FIELDS, Item
 from plexsync.rules.plan import plan
 from plexsync.rules.plan_records import Change, Policy
 from plexsync.rules.scene import Performer, Scene
+from plexsync.rules.taken_back import TakenBack
 from tests.rules.test_plan import remembered
 
-PLANNED, DONE, UNDOING, UNDONE = ChangeState.PLANNED, ChangeState.DONE, ChangeState.UNDOING, ChangeState.UNDONE
+# How far a change is: whether it is open, and whether it is taken back.
+State = tuple[bool, TakenBack]
+PLANNED, DONE = (True, TakenBack.NO), (False, TakenBack.NO)
+UNDOING, UNDONE = (True, TakenBack.UNDO), (False, TakenBack.UNDO)
 BEFORE, AFTER, OTHER = '""', '"written"', '"by a person"'
 CREATED = "2024-01-01"
 
@@ -43,8 +46,12 @@ CREATED = "2024-01-01"
 # --- how far a change is ---------------------------------------------------------------------------------------------
 
 
-def change(state: ChangeState, *, scene: int = 7, target: str = "title", at: int = 1000) -> ImportChange:
-    return ImportChange(1, 1, scene, target, 0, BEFORE, AFTER, CREATED, state, at)
+def change(state: State, *, scene: int = 7, target: str = "title", at: int = 1000) -> ImportChange:
+    return ImportChange(1, 1, scene, target, 0, BEFORE, AFTER, CREATED, at, *state)
+
+
+def state_of(change: ImportChange | None) -> State | None:
+    return (change.is_open, change.taken_back) if change else None
 
 
 def in_stash(value: str, *, created: str = CREATED) -> StashFields:
@@ -63,16 +70,16 @@ def in_stash(value: str, *, created: str = CREATED) -> StashFields:
     ],
 )
 def test_the_state_of_a_field_by_what_stash_has_now(
-    state: ChangeState, value: str, while_open: ChangeState | None, once_over: ChangeState | None
+    state: State, value: str, while_open: State | None, once_over: State | None
 ) -> None:
-    states = [field_state(change(state), in_stash(value), is_over=is_over) for is_over in (False, True)]
+    states = [state_of(settle_field(change(state), in_stash(value), is_over=is_over)) for is_over in (False, True)]
     assert states == [while_open, once_over]
 
 
 @pytest.mark.parametrize("state", [PLANNED, UNDOING])
-def test_nothing_was_changed_in_a_scene_that_is_gone_or_another_one_by_now(state: ChangeState) -> None:
+def test_nothing_was_changed_in_a_scene_that_is_gone_or_another_one_by_now(state: State) -> None:
     others = [None, in_stash(AFTER, created="2025-01-01"), in_stash(BEFORE, created="2025-01-01")]
-    states = [field_state(change(state), other, is_over=is_over) for other, is_over in product(others, (False, True))]
+    states = [settle_field(change(state), other, is_over=is_over) for other, is_over in product(others, (False, True))]
     assert states == [None] * 6
 
 
@@ -86,10 +93,11 @@ def test_nothing_was_changed_in_a_scene_that_is_gone_or_another_one_by_now(state
     ],
 )
 def test_the_state_of_an_object_by_whether_it_is_there(
-    state: ChangeState, is_there: bool, while_open: ChangeState | None, once_over: ChangeState | None
+    state: State, is_there: bool, while_open: State | None, once_over: State | None
 ) -> None:
     made, there = change(state, scene=0, target="tag"), StashObject(3, "Noir", CREATED) if is_there else None
-    assert [object_state(made, there, is_over=is_over) for is_over in (False, True)] == [while_open, once_over]
+    settled = [settle_object(made, there, is_over=is_over) for is_over in (False, True)]
+    assert list(map(state_of, settled)) == [while_open, once_over]
 
 
 def test_a_request_is_over_after_the_longest_time() -> None:

@@ -351,9 +351,9 @@ class CollectionsEnding(Ending):
     def _judge_library(self, section: str, profile: Profile) -> dict[str, Thing]:
         people, plex = self.people, self.people.plex
         rows = {
-            (source, id): (key, name, undone, standing)
-            for source, id, key, name, undone, standing in self.world.rows(
-                "select source, object, item, name, undone, standing from collection where section = ?", section
+            (source, id): (key, name, memory, standing)
+            for source, id, key, name, memory, standing in self.world.rows(
+                "select source, object, item, name, memory, standing from collection where section = ?", section
             )
         }
         members: dict[tuple[str, int], set[str]] = {}
@@ -372,7 +372,7 @@ class CollectionsEnding(Ending):
                 continue
             if pair not in rows:
                 raise Violation("lost", f"{pair} {thing.name!r} has no row in library {section}")
-            key, name, undone, standing = rows[pair]
+            key, name, memory, standing = rows[pair]
             if not key and people.doubts:
                 continue
             if not key:
@@ -390,7 +390,7 @@ class CollectionsEnding(Ending):
             if standing == "shared":
                 self.world.tally["judged shared"] += 1
                 continue
-            if undone:
+            if memory and b'"undone":"' in memory.replace(b'"undone":""', b""):
                 self.world.tally["judged undone"] += 1
                 continue
             for part in (*PLAIN_PARTS, "thumb", "art", *SETTINGS):

@@ -6,6 +6,7 @@ import pytest
 
 from plexsync.rules.collections import CollectionObject, CollectionRow, KnownCollection, NewCollection
 from plexsync.rules.plan_records import Pushing, Remembered, Sending
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import Held
 from plexsync.store.database import Database
 from tests.stores import look
@@ -72,13 +73,12 @@ def test_what_is_saved_is_read(store):
         "d41d8cd9",
         "2026-01-02T03:04:05Z",
         99,
-        "undo",
     )
     save(store, whole)
     assert row(store, movies.id) == whole
     assert row(store, others.id) == CollectionRow(**vars(others))
-    save(store, replace(whole, memory={}, pushing=(), undone=""))
-    assert row(store, movies.id) == replace(whole, memory={}, pushing=(), undone="")
+    save(store, replace(whole, memory={}, pushing=()))
+    assert row(store, movies.id) == replace(whole, memory={}, pushing=())
 
 
 def test_a_row_that_was_forgotten_meanwhile_is_not_saved(store):
@@ -122,12 +122,14 @@ def test_collections_are_listed_by_id_and_by_name_and_counted_by_standing(store)
         assert db.collections.counts() == {"in step": 2, "": 1}
 
 
-def test_undone_collections_are_told_with_how(store):
+def test_a_collection_that_was_taken_back_is_known_by_its_memory(store):
     blue, green = ensured(store, new(STUDIO, "Blue"), new(TAG, "Green"))
-    save(store, replace(row(store, green.id), undone="release"))
+    held = Held("", locked=False)
+    for id, mark in ((blue.id, TakenBack.NO), (green.id, TakenBack.RELEASE)):
+        save(store, replace(row(store, id), memory={"summary": Remembered("", held, held, undone=mark)}))
     with store.reading() as db:
-        assert db.collections.marks() == {green.id: "release"}
-    assert blue.id != green.id
+        assert db.collections.undone() == [green.id]
+    assert (row(store, blue.id).undone, row(store, green.id).undone) == (TakenBack.NO, TakenBack.RELEASE)
 
 
 def test_the_number_of_scenes_is_saved_for_each_library(store):

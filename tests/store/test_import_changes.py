@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.rules.import_records import ChangeState, ImportChange
+from plexsync.rules.import_records import ImportChange
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database
 from tests.stores import look
 
@@ -20,7 +21,7 @@ def store(tmp_path: Path):
 
 
 def change(run: int, scene: int = 7, target: str = "title") -> ImportChange:
-    return ImportChange(0, run, scene, target, 0, '""', '"T"', "then", ChangeState.PLANNED, 1)
+    return ImportChange(0, run, scene, target, 0, '""', '"T"', "then", 1)
 
 
 def test_changes_are_numbered_in_order_and_belong_to_their_run(store: Database) -> None:
@@ -36,11 +37,11 @@ def test_changes_are_numbered_in_order_and_belong_to_their_run(store: Database) 
 def test_a_change_is_open_until_it_is_made_or_taken_back_or_dropped(store: Database) -> None:
     with store.writing() as tx:
         one, two, three = tx.imports.add([change(1), change(1), change(1)])
-        tx.imports.save([replace(one, state=ChangeState.DONE), replace(two, state=ChangeState.UNDOING)])
+        tx.imports.save([replace(one, is_open=False), replace(two, taken_back=TakenBack.UNDO)])
         tx.imports.drop([three])
     with store.reading() as db:
         assert [row.number for row in db.imports.open()] == [two.number]
-        assert [row.state for row in db.imports.of_run(1)] == [ChangeState.DONE, ChangeState.UNDOING]
+        assert db.imports.of_run(1) == [replace(one, is_open=False), replace(two, taken_back=TakenBack.UNDO)]
 
 
 @pytest.mark.parametrize("damage", ["state = 'odd'", "target = 'odd'", "target = 'tag'", "scene = 0"])

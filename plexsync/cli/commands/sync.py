@@ -40,7 +40,7 @@ from plexsync.reports.undo import not_queued, rests
 from plexsync.rules.errors import NeighbourError, Unusable
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.pictures import left_out
-from plexsync.rules.plan_records import Undone
+from plexsync.rules.taken_back import TakenBack
 
 FIRST_OF_MOST = (
     "this would be the first write of most of the library to Plex: preview it with plexsync sync --all --dry-run, then say "
@@ -75,7 +75,9 @@ class Queued:
         """Why nothing was queued for some of the scenes that you named, a line for each reason."""
         return [words for words in (missing_words(self.named), ignored_words(self.named)) if words]
 
-    def told(self, call: Call, facts: Mapping[str, object], sentence: Callable[[int, Undone], str] = not_queued) -> int:
+    def told(
+        self, call: Call, facts: Mapping[str, object], sentence: Callable[[int, TakenBack], str] = not_queued
+    ) -> int:
         """Answer with these facts, and report the scenes that could not be queued; returns the exit code.
 
         `sentence` is that of an undone scene.
@@ -202,7 +204,7 @@ def _queued_answer(call: Call, queued: Queued) -> int:
     return queued.told(call, {"wanted": len(queued.ids), **({"why": queued.closed} if queued.closed else {})})
 
 
-def _tell_undone(marks: Mapping[int, Undone], sentence: Callable[[int, Undone], str]) -> None:
+def _tell_undone(marks: Mapping[int, TakenBack], sentence: Callable[[int, TakenBack], str]) -> None:
     """Report on standard error the named scenes that are undone, and what ends that."""
     for id in list(marks)[:FEW]:
         click.echo(f"plexsync: {sentence(id, marks[id])}", err=True)

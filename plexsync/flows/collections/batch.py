@@ -18,8 +18,8 @@ from plexsync.rules.collection_values import named
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import NeighbourError
-from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import SectionRow
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.text import fold
 from plexsync.rules.traits import CollectionForm, ServerTraits
 from plexsync.store.database import Reader
@@ -40,7 +40,7 @@ class BatchRows:
     sections: Mapping[int, SectionRow]
     form: CollectionForm
     traits: ServerTraits
-    undoing: Undone = ""
+    undoing: TakenBack = TakenBack.NO
     redoing: bool = False
     many_scenes: bool = False
 

@@ -82,7 +82,6 @@ class CollectionJournal(ObjectJournal[CollectionWrite]):
             pushing=(*without_entry(row, errand.entry), *left_out),
             stamp=errand.stamp,
             desired=digest(errand.target.wanted),
-            undone=undone(errand.memory or {}),
         )
         tx.collections.save(updated)
         errand.save_refused(tx)

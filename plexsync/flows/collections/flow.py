@@ -20,7 +20,6 @@ from plexsync.rules.collection_servers import PlexCollections, StashCollections
 from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow
 from plexsync.rules.desired import digest
 from plexsync.rules.job import COLLECTION, Dead, Done, Job, Outcome, Why
-from plexsync.rules.memory import undone
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.plan_records import Pushing
 from plexsync.store.database import Database, Writer
@@ -177,17 +176,15 @@ def _as_found(row: CollectionRow, finding: CollectionFinding, ended: int) -> Col
         object_at=finding.source.updated_at if finding.source else row.object_at,
     )
     if not finding.item:
-        return replace(inspected, memory={}, pushing=(), stamp=0, desired="", undone="")
+        return replace(inspected, memory={}, pushing=(), stamp=0, desired="")
     if finding.sight is None:
         return replace(inspected, stamp=finding.stamp)
-    memory = finding.sight.plan.memory
     return replace(
         inspected,
-        memory=memory,
+        memory=finding.sight.plan.memory,
         pushing=tuple(push for push in row.pushing if push.until > ended),
         stamp=finding.stamp,
         desired=digest(finding.sight.wanted),
-        undone=undone(memory),
     )
 
 

@@ -58,9 +58,9 @@ from plexsync.rules.job import Done, Waiting
 from plexsync.rules.memory import placed, undone
 from plexsync.rules.picture_evidence import PicturePast
 from plexsync.rules.plan import plan
-from plexsync.rules.plan_records import Undone
 from plexsync.rules.records import SectionRow
 from plexsync.rules.scene import Scene
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.text import fold
 from plexsync.rules.undo import begun_anew, undo
 from plexsync.store.database import Database, Reader
@@ -95,7 +95,9 @@ class CollectionLooker:
         self._stash_identity = stash_identity
         self._reader = BatchReader(gates)
 
-    def look(self, ids: Sequence[int], *, undoing: Undone = "", redoing: bool = False) -> list[CollectionFinding]:
+    def look(
+        self, ids: Sequence[int], *, undoing: TakenBack = TakenBack.NO, redoing: bool = False
+    ) -> list[CollectionFinding]:
         """Inspect these collections. One without a row was forgotten: nothing is left to do.
 
         `undoing`, `redoing`: show what undoing or redoing all of them now would do.
@@ -213,7 +215,7 @@ class CollectionLooker:
         owner = self._owner(row, collection, read)
         if row.item and row.item != item.key:
             # What was written to a collection that is no more is not in the one that took its place.
-            row = replace(row, memory={}, pushing=(), desired="", undone="")
+            row = replace(row, memory={}, pushing=(), desired="")
             base = replace(base, row=row)
         base = replace(base, name=item.value("title"), item=item.key, owner=owner, stamp=item.stamp)
         if owner == "foreign":
@@ -266,7 +268,7 @@ class CollectionLooker:
         section, memory = snapshot.sections[row.id], row.memory
         profile, members = self.profile(section), read.members.get(collection.item.key, ())
         if base.leaves or base.source is None:
-            memory, wanted = undo(memory, row.pushing, {}, (), "gone"), Wanted({})
+            memory, wanted = undo(memory, row.pushing, {}, (), TakenBack.GONE), Wanted({})
         else:
             wanted = self.values(row, base.source, profile)
             if row.object.id in read.groups and self._batch.is_ordered(row, section):

@@ -10,8 +10,8 @@ from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.collections import CollectionRow, Owner
 from plexsync.rules.desired import Profile, digest
 from plexsync.rules.memory import undone
-from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Image, Scene
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.traits import CollectionForm
 from plexsync.rules.undo import is_undone
 
@@ -22,10 +22,10 @@ NO_LIBRARY = CollectionStatus.NO_LIBRARY.stored
 NOT_OURS = CollectionStatus.NOT_OURS.stored
 SHARED = CollectionStatus.SHARED.stored
 EDITED = CollectionStatus.EDITED.stored
-BY_MARK: Mapping[Undone, str] = {
-    "undo": CollectionStatus.UNDONE.stored,
-    "release": CollectionStatus.RELEASED.stored,
-    "gone": CollectionStatus.UNDONE.stored,
+BY_MARK: Mapping[TakenBack, str] = {
+    TakenBack.UNDO: CollectionStatus.UNDONE.stored,
+    TakenBack.RELEASE: CollectionStatus.RELEASED.stored,
+    TakenBack.GONE: CollectionStatus.UNDONE.stored,
 }
 # The sources of pictures under which a collection's are fetched.
 POSTER, BACKGROUND = "poster", "background"
@@ -44,10 +44,10 @@ class CollectionSight(PlannedObject):
     form: CollectionForm = "section"
 
     @property
-    def undone(self) -> Undone:
+    def undone(self) -> TakenBack:
         """How it was undone, if it stays so."""
         memory = self.plan.memory
-        return undone(memory) if is_undone(memory, self.wanted.values) else ""
+        return undone(memory) if is_undone(memory, self.wanted.values) else TakenBack.NO
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import cast
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
@@ -14,7 +13,7 @@ from plexsync.rules.desired import Wanted
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import COLLECTION, Why
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.plan_records import Undone
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.undo import begun_anew, undo
 from plexsync.store.database import Database, Writer
 
@@ -52,15 +51,14 @@ class CollectionUndo:
                 values[id] = error
         return values
 
-    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
+    def undo(self, tx: Writer, id: int, recalled: object, mark: TakenBack, *, now: int) -> bool:  # noqa: ARG002 - the protocol of flows
         """Save that a collection is undone, and what it should show now. False if nothing was written to it."""
         row = tx.collections.of([id]).get(id)
         if row is None or not (row.memory or row.pushing):
             return False
-        mode = cast("Undone", mark)
         values = recalled.values if isinstance(recalled, Wanted) else {}
-        memory = undo(row.memory, row.pushing, values, tuple(values), mode)
-        tx.collections.save(replace(row, memory=memory, undone=mode))
+        memory = undo(row.memory, row.pushing, values, tuple(values), mark)
+        tx.collections.save(replace(row, memory=memory))
         return True
 
 
@@ -78,7 +76,7 @@ def redo_collections(store: Database, clock: Clock, ids: Sequence[int]) -> list[
         with store.writing() as tx:
             rows = tx.collections.of(ids[start : start + BATCH])
             for id in (id for id, row in rows.items() if row.undone):
-                tx.collections.save(replace(rows[id], memory=begun_anew(rows[id].memory), undone=""))
+                tx.collections.save(replace(rows[id], memory=begun_anew(rows[id].memory)))
                 tx.jobs.wrest(COLLECTION, id, now=clock.now())
                 tx.jobs.want(COLLECTION, id, Why.USER, clock.now(), behind=len(ids) > CROWD)
                 redone.append(id)

@@ -15,7 +15,7 @@ from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import ImportPlanner, SceneImport
 from plexsync.rules.errors import NeighbourError, Unavailable
 from plexsync.rules.import_names import AllNames, MissingName, StashField, once
-from plexsync.rules.import_records import ChangeState, ImportChange, StashFields
+from plexsync.rules.import_records import ImportChange, StashFields
 from plexsync.rules.imports import Fill
 from plexsync.rules.neighbours import Clock, StashImport
 from plexsync.rules.text import fold
@@ -128,7 +128,7 @@ class Importer:
             result.failed[f"{missing.kind} {missing.name}"] = str(error)
             return
         with self._store.writing() as tx:
-            tx.imports.save([replace(change, state=ChangeState.DONE, object=created.id, origin=created.updated_at)])
+            tx.imports.save([replace(change, is_open=False, object=created.id, origin=created.updated_at)])
         result.created.append(missing)
 
     # --- filling -----------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ class Importer:
             result.failed[f"scene {present.id}"] = str(error)
             return
         with self._store.writing() as tx:
-            tx.imports.save(replace(change, state=ChangeState.DONE) for change in changes)
+            tx.imports.save(replace(change, is_open=False) for change in changes)
         # Something in Stash may have changed a value at once. Then it is not the import's, and an undo leaves it alone.
         others = [name.word for name, value in values.items() if after.values[name] != value]
         if others:
@@ -191,7 +191,7 @@ class Importer:
         self, result: ImportResult, scene: int, target: str, before: str, after: str, origin: str = ""
     ) -> ImportChange:
         run, now = self._run(result), self._clock.now()
-        return ImportChange(0, run, scene, target, 0, before, after, origin, ChangeState.PLANNED, now)
+        return ImportChange(0, run, scene, target, 0, before, after, origin, now)
 
 
 def _still_true(agreed: SceneImport, again: SceneImport, present: StashFields | None) -> list[Fill]:

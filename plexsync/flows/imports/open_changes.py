@@ -9,12 +9,11 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH
 from plexsync.rules.import_names import NameKind, Names
 from plexsync.rules.import_records import (
-    ChangeState,
     ImportChange,
     StashFields,
     StashObject,
-    field_state,
-    object_state,
+    settle_field,
+    settle_object,
 )
 from plexsync.rules.neighbours import Clock, StashImport
 from plexsync.store.database import Database
@@ -50,7 +49,7 @@ class OpenChanges:
         with self._store.writing() as tx:
             tx.imports.save(after for before, after in pairs if after is not None and after != before)
             tx.imports.drop(before for before, after in pairs if after is None)
-        return sum(after is not None and after.state == before.state for before, after in pairs)
+        return sum(after is not None and after.is_open for after in resolved)
 
     def fields(self, ids: Sequence[int]) -> dict[int, StashFields]:
         """The fields of these scenes in Stash now. Missing ones are left out. Raises NeighbourError."""
@@ -73,13 +72,8 @@ class OpenChanges:
         change = replace(change, changed_at=min(change.changed_at, self._clock.now()))
         is_over = change.is_over(self._expiry.ended(), self.longest)
         if change.kind is None:
-            state = field_state(change, fields.get(change.scene), is_over=is_over)
-            return replace(change, state=state) if state else None
-        present = self._object_of(change, change.kind)
-        state = object_state(change, present, is_over=is_over)
-        if state is ChangeState.DONE and present is not None and change.state is ChangeState.PLANNED:
-            return replace(change, state=state, object=present.id, origin=present.updated_at)
-        return replace(change, state=state) if state else None
+            return settle_field(change, fields.get(change.scene), is_over=is_over)
+        return settle_object(change, self._object_of(change, change.kind), is_over=is_over)
 
     def _object_of(self, change: ImportChange, kind: NameKind) -> StashObject | None:
         """The object of a change. One that was about to be created is that of its name which is newer than all others."""

@@ -12,14 +12,11 @@ from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.plays.rating_bases import is_rated_both_ways
 from plexsync.rules.errors import NeighbourError, Unavailable
 from plexsync.rules.import_names import KIND_OF, MissingName, NameKind, StashField
-from plexsync.rules.import_records import OPEN_STATES, ChangeState, ImportChange, StashFields
+from plexsync.rules.import_records import ImportChange, StashFields
 from plexsync.rules.neighbours import Clock, StashImport
 from plexsync.rules.ratings import RatingRules
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database
-
-
-class UnknownRun(Exception):
-    """There is no such import; the message says which there are."""
 
 
 @dataclass(eq=False)
@@ -37,14 +34,6 @@ class ImportUndo:
     _ratings: RatingRules | None = None
     may_go_on: Callable[[], bool] = field(default=lambda: True, kw_only=True)
 
-    def check(self, run: int) -> int:
-        """The number of changes of this import that are not taken back yet. Raises UnknownRun."""
-        with self._store.reading() as db:
-            changes, last = db.imports.of_run(run), db.imports.last_run()
-        if not changes:
-            raise UnknownRun(f"there is no import {run}" + (f": the last one is {last}" if last else ""))
-        return sum(change.state is not ChangeState.UNDONE for change in changes)
-
     def take_back(self, run: int) -> ImportResult:
         """Take back what this import did. A server that goes away ends it early; then it can be called again."""
         result = ImportResult(run)
@@ -59,8 +48,8 @@ class ImportUndo:
         self._gates.enter(READ_STASH)
         with self._store.reading() as db:
             changes = db.imports.of_run(run)
-        result.still_open = sum(change.state in OPEN_STATES for change in changes)
-        done = [change for change in changes if change.state is ChangeState.DONE]
+        result.still_open = sum(change.is_open for change in changes)
+        done = [change for change in changes if not (change.is_open or change.taken_back)]
         dealt = self._dealt_again(changes)
         scenes: dict[int, list[ImportChange]] = {}
         for change in done:
@@ -90,7 +79,7 @@ class ImportUndo:
             if change.kind
             and change.object
             and (present := self._changes.find_object(change.kind, change.object))
-            and (change.state is ChangeState.UNDONE or present.name != change.value_after)
+            and (change.is_taken_back or present.name != change.value_after)
         }
 
     def _empty(
@@ -148,7 +137,7 @@ class ImportUndo:
 
     def _begin(self, changes: Sequence[ImportChange]) -> list[ImportChange]:
         now = self._clock.now()
-        begun = [replace(change, state=ChangeState.UNDOING, changed_at=now) for change in changes]
+        begun = [replace(change, is_open=True, taken_back=TakenBack.UNDO, changed_at=now) for change in changes]
         with self._store.writing() as tx:
             tx.imports.save(begun)
         return begun
@@ -162,7 +151,7 @@ class ImportUndo:
 
     def _end(self, changes: Sequence[ImportChange]) -> None:
         with self._store.writing() as tx:
-            tx.imports.save(replace(change, state=ChangeState.UNDONE) for change in changes)
+            tx.imports.save(replace(change, is_open=False, taken_back=TakenBack.UNDO) for change in changes)
 
 
 def _objects(change: ImportChange) -> set[tuple[NameKind, int]]:

@@ -17,9 +17,9 @@ from plexsync.rules.memory import undone
 from plexsync.rules.neighbours import Clock, Plex, Stash
 from plexsync.rules.origin import scene_origin
 from plexsync.rules.paths import lies_in
-from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database, Reader, Writer
 
 # The number of scenes inspected together.
@@ -43,7 +43,7 @@ class Bound:
     items: tuple[tuple[Item, str], ...]
     forgotten: tuple[str, ...]
     looked_again: tuple[int, ...]
-    undone: Undone = ""
+    undone: TakenBack = TakenBack.NO
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,10 @@ def _bind(tx: Writer, scene: Scene, items: Sequence[Item], now: int) -> tuple[in
     return tuple(pushed)
 
 
-def _undone(db: Reader, scene: int) -> Undone:
+def _undone(db: Reader, scene: int) -> TakenBack:
     """How the scene was undone, if it was: then it rests. What was taken back for a missing scene does not rest."""
     marks = map(undone, db.memories.of([scene]).values())
-    return next((mark for mark in marks if mark in ("undo", "release")), "")
+    return next((mark for mark in marks if mark in (TakenBack.UNDO, TakenBack.RELEASE)), TakenBack.NO)
 
 
 Pairing = Callable[[Inspection], Pair | None]

@@ -19,9 +19,10 @@ from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.memory import learn, placed
 from plexsync.rules.pictures import left_out_text
-from plexsync.rules.plan_records import Edit, Memory, Pushing, Sending, Undone
+from plexsync.rules.plan_records import Edit, Memory, Pushing, Sending
 from plexsync.rules.records import Moved
 from plexsync.rules.scene import CHOICE, Scene
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import held
 from plexsync.store.database import Writer
 
@@ -37,7 +38,7 @@ class ObjectWrite(Errand):
 
     target: PlannedObject
     pictured: Scene
-    undone: Undone = ""
+    undone: TakenBack = TakenBack.NO
     memory: Memory | None = None
     stamp: int = 0
     moved: dict[str, Moved] = field(default_factory=dict)

@@ -49,10 +49,10 @@ from plexsync.rules.match_records import Matched, NotThere, Unclear
 from plexsync.rules.memory import undone
 from plexsync.rules.picture_evidence import shown_strays
 from plexsync.rules.plan import plan
-from plexsync.rules.plan_records import Undone
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import outside
 from plexsync.rules.status_words import SceneStatus, kept_word
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.text import fold
 from plexsync.rules.trait_effects import takeable
 from plexsync.rules.traits import UNKNOWN
@@ -114,7 +114,7 @@ class Looker:
         self._undone_scenes = UndoneScenes(store, stash, self._matcher, self._reader, rules, pictures)
 
     def look(
-        self, ids: Sequence[int], *, undoing: Undone = "", taking_over: bool = False, redoing: bool = False
+        self, ids: Sequence[int], *, undoing: TakenBack = TakenBack.NO, taking_over: bool = False, redoing: bool = False
     ) -> list[Inspection]:
         """Inspect the scenes with these ids. Those that Stash does not have (any more) are Gone.
 
@@ -135,7 +135,12 @@ class Looker:
         return inspections + self._beside_probe(self._undone_scenes.removed(gone, undoing, lost))
 
     def look_at(
-        self, scenes: Sequence[Scene], *, undoing: Undone = "", taking_over: bool = False, redoing: bool = False
+        self,
+        scenes: Sequence[Scene],
+        *,
+        undoing: TakenBack = TakenBack.NO,
+        taking_over: bool = False,
+        redoing: bool = False,
     ) -> list[Inspection]:
         """Inspect scenes that were just read from Stash. Otherwise as `look`.
 
@@ -168,7 +173,7 @@ class Looker:
         return [by_id[scene.id] for scene in scenes]
 
     def _look_in_plex(
-        self, scenes: Sequence[Scene], others: Collection[int], undoing: Undone, *, taking_over: bool, redoing: bool
+        self, scenes: Sequence[Scene], others: Collection[int], undoing: TakenBack, *, taking_over: bool, redoing: bool
     ) -> list[Inspection]:
         self._identity.ensure(self._gates)
         if not self.recovery.is_checked:

@@ -17,8 +17,9 @@ from plexsync.rules.match_records import Binding, Candidate, Step
 from plexsync.rules.memory import placed, undone
 from plexsync.rules.origin import Origin, is_of
 from plexsync.rules.picture_evidence import PicturePast
-from plexsync.rules.plan_records import MARKS, Memory, Plan, Pushing, Remembered, Sending, Undone
+from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Sending
 from plexsync.rules.scene import Scene
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.rules.undo import begun_anew
 from plexsync.rules.values import Value
@@ -110,7 +111,7 @@ class Inspection(Observation):
     steps: tuple[Step, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     key: str = ""
-    undone: Undone = ""
+    undone: TakenBack = TakenBack.NO
     keys: tuple[str, ...] = ()
     take_over: str = ""
     ends_approval: bool = False
@@ -332,10 +333,10 @@ class Past:
         """The items with a memory or an unfinished push for a scene."""
         return sorted({key for scene, key in (*self.memories, *self.pushings) if scene == id})
 
-    def mark(self, id: int) -> Undone:
+    def mark(self, id: int) -> TakenBack:
         """How a scene was undone, whatever Stash says about it now. It is undone as soon as one of its items is."""
         marks = {undone(memory) for (scene, _), memory in self.memories.items() if scene == id}
-        return next((mark for mark in MARKS if mark in marks), "")
+        return next((mark for mark in TakenBack if mark and mark in marks), TakenBack.NO)
 
 
 def _sent_pictures(memory: Memory, pushings: Sequence[Pushing]) -> list[tuple[str, Sending]]:

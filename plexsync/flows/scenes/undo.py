@@ -6,7 +6,6 @@ worker then syncs the scene as usual (`plexsync.flows.scenes.inspection`, `plexs
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
@@ -16,8 +15,9 @@ from plexsync.flows.scenes.inspection_records import Inspection, StashValues, pa
 from plexsync.flows.scenes.verbs import CHUNK
 from plexsync.rules.job import NOTICES, Kind, State
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.plan_records import Memory, Pushing, Undone
+from plexsync.rules.plan_records import Memory, Pushing
 from plexsync.rules.records import JobRow
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.undo import undo
 from plexsync.store.database import Database, Reader, Writer
 
@@ -38,14 +38,14 @@ class SceneUndo:
         self._gates.enter(READ_STASH)
         return self._looker.said(ids)
 
-    def undo(self, tx: Writer, id: int, recalled: object, mark: str, *, now: int) -> bool:
+    def undo(self, tx: Writer, id: int, recalled: object, mark: TakenBack, *, now: int) -> bool:
         """Save for every item of a scene that it is undone, and what Stash says now. False if nothing was pushed for it."""
         tx.notes.end_take_over(id)
         items = _items(tx, id)
         sections = {entry.key: entry.section for entry in tx.index.entries(sorted(items))}
         for key, (memory, pushing) in items.items():
             values, on = recalled.of(sections.get(key, "")) if isinstance(recalled, StashValues) else ({}, ())
-            tx.memories.save(id, key, undo(memory, pushing, values, on, cast("Undone", mark)), now=now)
+            tx.memories.save(id, key, undo(memory, pushing, values, on, mark), now=now)
         row = tx.jobs.find(self.kind, id)
         if items and row is not None and row.state is State.IGNORED:
             tx.notes.ignore_once_undone(id)
@@ -68,7 +68,7 @@ def mark_all_undone(
     looker: Looker,
     gates: Gates,
     clock: Clock,
-    reason: Undone,
+    reason: TakenBack,
     progress: Progress = quiet,
 ) -> Marked:
     """Undo every scene. Scenes queued for their first push are dropped, until their next edit."""
@@ -124,7 +124,9 @@ def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]
     return {key: (memories.get((id, key), {}), pushings.get((id, key), ())) for key in sorted(keys)}
 
 
-def preview(store: Database, looker: Looker, gates: Gates, ids: Sequence[int], reason: Undone) -> Iterator[Inspection]:
+def preview(
+    store: Database, looker: Looker, gates: Gates, ids: Sequence[int], reason: TakenBack
+) -> Iterator[Inspection]:
     """Inspect these scenes as the worker would if they were undone now. Writes to neither server."""
     for start in range(0, len(ids), BATCH):
         gates.enter(*READS)

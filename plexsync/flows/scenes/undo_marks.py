@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from plexsync.engine.undo import CROWD, Progress, quiet
 from plexsync.rules.job import SKIPPED, Kind, State, Why
 from plexsync.rules.neighbours import Clock
-from plexsync.rules.plan_records import Undone
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database, Reader, Writer
 
 # The number of scenes that are redone in one transaction.
@@ -32,7 +32,7 @@ def end_undone(tx: Writer, scenes: Sequence[int]) -> None:
         tx.memories.begin_anew(sorted(marked))
 
 
-def resting(db: Reader, scenes: Iterable[int]) -> dict[int, Undone]:
+def resting(db: Reader, scenes: Iterable[int]) -> dict[int, TakenBack]:
     """How those of these scenes that rest were undone: nothing is queued for them, and a sync would change nothing."""
     marks = db.memories.marks(scenes)
     rows = db.jobs.of(Kind.SCENE, marks)

@@ -17,9 +17,10 @@ from plexsync.rules.memory import undone
 from plexsync.rules.neighbours import Stash
 from plexsync.rules.paths import base_name
 from plexsync.rules.plan import plan
-from plexsync.rules.plan_records import Memory, Pushing, Undone
+from plexsync.rules.plan_records import Memory, Pushing
 from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import BY_MARK
+from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.undo import is_taken_back, is_undone, ours_in, shows_our_hand, undo
 from plexsync.rules.values import Value
 from plexsync.store.database import Database
@@ -52,7 +53,7 @@ class UndoneScenes:
             return {id for (id, _), memory in db.memories.of(sorted(ids)).items() if undone(memory)}
 
     def undone_among(
-        self, scenes: Sequence[Scene], verdicts: Mapping[int, Verdict], past: Past, undoing: Undone
+        self, scenes: Sequence[Scene], verdicts: Mapping[int, Verdict], past: Past, undoing: TakenBack
     ) -> dict[int, Inspection]:
         """The scenes that stay undone, or (`undoing`) would be. Their targets are not inspected yet."""
         inspections = {}
@@ -78,14 +79,14 @@ class UndoneScenes:
                 inspections[scene.id] = replace(base, error=error)
         return inspections
 
-    def removed(self, ids: Sequence[int], undoing: Undone, lost: Collection[int]) -> list[Inspection]:
+    def removed(self, ids: Sequence[int], undoing: TakenBack, lost: Collection[int]) -> list[Inspection]:
         """Scenes that Stash does not have. There is nothing to do unless their pushes are to be undone.
 
         `lost` are those that it had when they were last seen.
         """
         with self._store.reading() as db:
             past = past_of(db, ids)
-        usual: Undone = "gone" if self._rules.undo_gone else ""
+        usual = TakenBack.GONE if self._rules.undo_gone else TakenBack.NO
         back = []
         for id in ids:
             if past.keys(id) and (undo_mark := undoing or past.mark(id) or usual):
@@ -157,9 +158,8 @@ class UndoneScenes:
         if not ids:
             return dict(rivals)
         with self._store.reading() as db:
-            marked = {
-                pair for pair, memory in db.memories.of(sorted(ids)).items() if undone(memory) in ("undo", "release")
-            }
+            memories = db.memories.of(sorted(ids))
+        marked = {pair for pair, memory in memories.items() if undone(memory) in (TakenBack.UNDO, TakenBack.RELEASE)}
         return {
             key: some
             if isinstance(some, NeighbourError)

@@ -14,6 +14,7 @@ from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.records import AttemptRow, JobRow
 from plexsync.rules.scene_status import Standing, standing
 from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database, Reader, Writer
 
 CHUNK = 500
@@ -161,7 +162,7 @@ def explain(store: Database, looker: Looker, gates: Gates, id: int) -> Explanati
 
 def standing_in(db: Reader, id: int) -> Standing:
     """How a scene stands and since when, as far as the database knows."""
-    mark, pushed = db.memories.marks([id]).get(id, ""), db.pushes.last_at([id]).get(id)
+    mark, pushed = db.memories.marks([id]).get(id, TakenBack.NO), db.pushes.last_at([id]).get(id)
     return standing(db.jobs.find(Kind.SCENE, id), db.standings.find(id), pushed=pushed, mark=mark)
 
 
