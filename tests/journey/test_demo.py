@@ -15,9 +15,8 @@ import pytest
 from rich.console import Console
 
 from plexsync.cli.commands.demo import ambiguous_scene
-from plexsync.cli.commands.demo_play import progress_line
+from plexsync.cli.commands.demo_play import PlayEnd, progress_line, sum_up
 from plexsync.cli.commands.demo_stage import Stage
-from plexsync.cli.commands.demo_summary import PlayEnd, sum_up
 from plexsync.cli.main import run
 from plexsync.extras import advice
 from plexsync.reports.status import facts

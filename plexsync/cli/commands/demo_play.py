@@ -1,27 +1,37 @@
-"""The demo's acts, and the progress shown during them."""
+"""The demo's acts, the progress shown during them, and the summary of what was read back at the end."""
 
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypedDict
 
 from rich.console import Console
 
-from plexsync.cli.commands.demo_stage import Stage, seconds_now
-from plexsync.cli.commands.demo_summary import OUTAGE, DemoSummary, PlayEnd, count_attempts, count_plays, sum_up
-from plexsync.cli.commands.demo_takeover import Takeover, take_over
+from plexsync.cli.commands.demo_stage import Stage
 from plexsync.cli.daemon.child import command_of, environ
 from plexsync.cli.daemon.dashboard_process import hindrance_of
-from plexsync.cli.terminal.screen import say
+from plexsync.cli.terminal.screen import say, table
 from plexsync.reports.format import many
 from plexsync.reports.shapes.status import BreakerFacts, StatusFacts
 from plexsync.reports.status import facts
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.status_words import SceneStatus, buckets, counted
+from plexsync.simulator.demo import check, seconds_now
+from plexsync.simulator.plex_server import ItemSnapshot
 
-LONGEST_ACT = 90.0
-LOOK = 0.25
+OUTAGE = 12.0
+LONGEST_ACT = LONGEST_TAKEOVER = 90.0
+LOOK, TAKEOVER_LOOK = 0.25, 0.05
+# Seconds after which nothing that the killed process had sent is on its way any more.
+SETTLED = 0.1
 # Of the statuses in a line of progress: the width of each number. Any other status is shown only if a scene has it.
 WIDTHS = {SceneStatus.IN_SYNC: 5, SceneStatus.QUEUED: 5, SceneStatus.NOT_IN_PLEX: 3, SceneStatus.AMBIGUOUS: 3}
+REASONS = {
+    "absent": "Plex has no such file",
+    "ambiguous": "several items fit, left alone",
+    "shared": "their movie is another scene's",
+}
 
 
 def progress_line(now: StatusFacts, rate: float, *, attempts: int) -> str:
@@ -40,7 +50,197 @@ def progress_line(now: StatusFacts, rate: float, *, attempts: int) -> str:
         words.append(f"ramping up: {now['paces']['plex']['jobs_per_claim']} at a time")
     elif rate:
         words.append(f"{rate:,.0f}/s")
-    return "   " + " | ".join(words)
+    return " | ".join(words)
+
+
+def waiting(now: StatusFacts) -> int:
+    """The jobs that are not done."""
+    return int(now["jobs"]["ready"] + now["jobs"]["running"])
+
+
+# --- the takeover ----------------------------------------------------------------------------------------------------
+
+
+class TakeoverFacts(TypedDict):
+    """Who did what. Process ids of `plexsync serve`; edits are requests to Plex; seconds count from the kill.
+
+    `taken_over_after` and `first_edit_after` are null if the standby did not take over, or wrote nothing.
+    """
+
+    worker: int
+    standby: int
+    edits_by_worker: int
+    edits_by_standby: int
+    taken_over_after: float | None
+    first_edit_after: float | None
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """A kill and what followed: process ids, the edits until then, and moments on the monotonic clock."""
+
+    worker: int
+    standby: int
+    edits: int
+    killed_at: float
+    taken_at: float | None
+
+    def facts(self, stage: Stage) -> TakeoverFacts:
+        """Who did what until now."""
+        later = [request.at_monotonic for request in list(stage.plex.log) if request.method == "PUT"][self.edits :]
+        return {
+            "worker": self.worker,
+            "standby": self.standby,
+            "edits_by_worker": self.edits,
+            "edits_by_standby": len(later),
+            "taken_over_after": None if self.taken_at is None else round(self.taken_at - self.killed_at, 2),
+            "first_edit_after": round(later[0] - self.killed_at, 2) if later else None,
+        }
+
+
+def take_over(stage: Stage, screen: Console) -> Takeover:
+    """Kill the worker, and wait until the standby works and has made an edit in Plex."""
+    worker, standby = stage.machines
+    pids = worker.pid, standby.pid
+    worker.kill()
+    killed_at = time.monotonic()
+    time.sleep(SETTLED)
+    edits = stage.plex.count("PUT")
+    taken_at = None
+    while taken_at is None and time.monotonic() - killed_at < LONGEST_TAKEOVER and standby.pid:
+        if stage.working_pid() == standby.pid:
+            taken_at = time.monotonic()
+        else:
+            time.sleep(TAKEOVER_LOOK)
+    while (
+        taken_at and standby.pid and stage.plex.count("PUT") == edits and time.monotonic() - taken_at < LONGEST_TAKEOVER
+    ):
+        time.sleep(TAKEOVER_LOOK)
+    follows = "has not taken over" if taken_at is None else f"works since {taken_at - killed_at:.1f} s later"
+    followed = f"process {pids[1]}, the standby, {follows}"
+    say(screen, f"   process {pids[0]} is gone, after {edits:,} edits in Plex; {followed}")
+    return Takeover(*pids, edits, killed_at, taken_at)
+
+
+def takeover_rows(facts: TakeoverFacts) -> list[tuple[str, str]]:
+    """The rows of the summary."""
+    after, first = facts["taken_over_after"], facts["first_edit_after"]
+    return [
+        (
+            "edits in Plex by the worker, until it was killed",
+            f"{facts['edits_by_worker']:,} by process {facts['worker']}",
+        ),
+        (
+            "edits in Plex by the standby, which finished",
+            f"{facts['edits_by_standby']:,} by process {facts['standby']}",
+        ),
+        ("from the kill until the standby worked", "never" if after is None else f"{after:.1f} s"),
+        ("from the kill until its first edit", "never" if first is None else f"{first:.1f} s"),
+    ]
+
+
+# --- the summary -----------------------------------------------------------------------------------------------------
+
+
+class DemoSummary(TypedDict):
+    """The result of the demo, for JSON. `well`: everything is as it should be. `takeover` is null on one machine."""
+
+    well: bool
+    store: str
+    scenes: int
+    in_step: int
+    not_written: dict[str, int]
+    kept_for_a_person: int
+    wrong: list[str]
+    bystanders_written: list[str]
+    attempts_used: int
+    collections: dict[str, int]
+    requests: dict[str, int]
+    seconds: float
+    dead: dict[str, int]
+    takeover: TakeoverFacts | None
+
+
+@dataclass(frozen=True)
+class PlayEnd:
+    """What the acts leave for the summary.
+
+    `seconds` they took; movies that are nobody's as they were `untouched`; titles edited `by_hand`, by movie; the scene
+    that was `watched` in Plex.
+    """
+
+    seconds: float
+    untouched: dict[str, ItemSnapshot]
+    by_hand: dict[str, str]
+    watched: int
+    takeover: Takeover | None
+
+
+def count_attempts(stage: Stage) -> int:
+    """The attempts that failures used up."""
+    with stage.parts.store.reading() as db:
+        return db.attempts.count_used()
+
+
+def count_plays(stage: Stage, id: int) -> int:
+    """The number of plays that Stash has of a scene."""
+    return len(stage.stash.plays.of(id))
+
+
+def sum_up(stage: Stage, screen: Console, ending: PlayEnd) -> DemoSummary:
+    """Read everything back, print it, and return it."""
+    asked = {"plex": stage.plex.count(), "edits": stage.plex.count("PUT"), "stash": stage.stash.count()}
+    takeover = ending.takeover.facts(stage) if ending.takeover else None
+    checked = check(stage, ending.untouched, ending.by_hand)
+    plays = count_plays(stage, ending.watched)
+    if plays != 1:
+        checked.wrong.append(f"scene {ending.watched}: was played once, has {many(plays, 'play')} in Stash")
+    if takeover and (takeover["taken_over_after"] is None or not takeover["edits_by_standby"]):
+        checked.wrong.append(f"the standby, process {takeover['standby']}, has not finished the work")
+    now = facts(stage.parts)
+    unexplained = now["dead"].keys() - {"ambiguous"}
+    summary: DemoSummary = {
+        "well": not checked.wrong and not checked.touched and not unexplained and now["books"]["balanced"],
+        "store": "postgres" if stage.parts.config.database_url else "sqlite",
+        "scenes": len(stage.library.scenes),
+        "in_step": checked.in_step,
+        "not_written": checked.reasons,
+        "kept_for_a_person": checked.kept,
+        "wrong": checked.wrong,
+        "bystanders_written": checked.touched,
+        "attempts_used": count_attempts(stage),
+        "collections": stage.wall.counts(),
+        "requests": asked,
+        "seconds": round(ending.seconds, 1),
+        "dead": now["dead"],
+        "takeover": takeover,
+    }
+    screen.print()
+    say(screen, "Read back from Plex by plexapi, and compared with what the library was made of", style="bold")
+    screen.print(table("", ("", ""), _rows(summary, plays, len(ending.untouched)), right=(1,)))
+    for line in checked.wrong[:10]:
+        say(screen, f"   {line}")
+    return summary
+
+
+def _rows(summary: DemoSummary, plays: int, bystanders: int) -> list[tuple[str, str]]:
+    reasons, requests = summary["not_written"], summary["requests"]
+    return [
+        ("in sync, every field of every item", f"{summary['in_step']:,} of {summary['scenes']:,} scenes"),
+        *((f"{reason}: {explanation}", f"{reasons.get(reason, 0):,}") for reason, explanation in REASONS.items()),
+        ("a title that a person had locked in Plex, kept", f"{summary['kept_for_a_person']:,}"),
+        ("not as it should be", f"{len(summary['wrong']):,}"),
+        ("movies that are nobody's, written to", f"{len(summary['bystanders_written']):,} of {bystanders:,}"),
+        ("plays in Plex, in Stash", f"{plays:,} of 1"),
+        ("attempts used up by the outage", f"{summary['attempts_used']:,}"),
+        ("requests to Plex", f"{requests['plex']:,} ({requests['edits']:,} edits)"),
+        *(takeover_rows(summary["takeover"]) if summary["takeover"] else ()),
+        ("requests to Stash", f"{requests['stash']:,}"),
+        ("time", f"{summary['seconds']:.0f} s, {OUTAGE:.0f} s of them without Plex"),
+    ]
+
+
+# --- the acts --------------------------------------------------------------------------------------------------------
 
 
 class Play:
@@ -62,15 +262,22 @@ class Play:
         """Perform all acts in order; returns the summary."""
         stage = self._stage
         began = time.monotonic()
-        self._title(
-            f"{len(stage.library.scenes):,} scenes in Stash, {len(stage.library.movies):,} movies in Plex, nothing in sync"
-        )
+        scenes, movies = len(stage.library.scenes), len(stage.library.movies)
+        self._act(f"{scenes:,} scenes in Stash, {movies:,} movies in Plex, nothing in sync", number=False)
         with stage.serving():
-            self._tell_of_pages()
-            self._act(f"{self._program()}: compares both servers, and syncs what differs")
-            self._until(lambda now: bool(now["last_reconcile"]) and not self._waiting(now))
+            hindrance, address = hindrance_of(stage.parts.config), stage.address
+            pages = f"Watch it in a browser: {address} (and take Plex down yourself: {address}/demo)"
+            self._say(f"no dashboard: {hindrance}" if hindrance else pages)
+            programs = "plexsync serve"
+            if len(stage.machines) > 1:
+                worker, standby = (machine.pid for machine in stage.machines)
+                programs += f", twice on one PostgreSQL (process {worker} works, {standby} stands by)"
+            self._act(f"{programs}: compares both servers, and syncs what differs")
+            self._until(lambda now: bool(now["last_reconcile"]) and not waiting(now))
 
-            edited = self._title_edits()
+            stage.install_wake_up()
+            self._act("people edit 150 scenes in Stash: each wakes PlexSync by a line of Stash's log")
+            edited = self._edit(range(150), "edited")
             self._until(lambda _now: self._pushed(edited) >= 20, quiet=True)
             if len(stage.machines) > 1:
                 self._act("the worker is killed (kill -9), in the middle of it: the standby takes over")
@@ -84,7 +291,7 @@ class Play:
 
             self._act("Plex is back")
             stage.switch.away = False
-            self._until(lambda now: not self._waiting(now) and self._pushed(more) == len(more))
+            self._until(lambda now: not waiting(now) and self._pushed(more) == len(more))
 
             watched, kept, undone = self._matched()[-3:]
             self._edit_by_hand(kept)
@@ -92,29 +299,10 @@ class Play:
             self._watch(watched)
             self._act("what people see in Plex: its collections, before PlexSync worked and now")
             counts = stage.wall.counts()
-            say(
-                self._screen,
-                f"   before: {many(counts['before'], 'collection')}; now: {many(counts['now'], 'collection')}",
-            )
+            self._say(f"before: {many(counts['before'], 'collection')}; now: {many(counts['now'], 'collection')}")
             ending = PlayEnd(time.monotonic() - began, self._untouched, self._by_hand, watched, self._takeover)
         with stage.switch.rest():
             return sum_up(stage, self._screen, ending)
-
-    def _program(self) -> str:
-        """The programs that work, for a title."""
-        machines = self._stage.machines
-        if len(machines) == 1:
-            return "plexsync serve"
-        worker, standby = (machine.pid for machine in machines)
-        return f"plexsync serve, twice on one PostgreSQL (process {worker} works, {standby} stands by)"
-
-    def _tell_of_pages(self) -> None:
-        """Print the address of the pages on which you can watch, and take Plex down yourself."""
-        if hindrance := hindrance_of(self._stage.parts.config):
-            say(self._screen, f"   no dashboard: {hindrance}")
-            return
-        address = self._stage.address
-        say(self._screen, f"   Watch it in a browser: {address} (and take Plex down yourself: {address}/demo)")
 
     def _edit_by_hand(self, id: int) -> None:
         """Show that an edit in Plex stays while Stash goes on changing other fields."""
@@ -126,10 +314,7 @@ class Play:
         details = "Written in Stash after that."
         stage.stash.edit_scene(id, details=details)
         self._until(lambda _now: self._shown(id, "summary") == {details}, quiet=True)
-        say(
-            self._screen,
-            f"   scene {id} has in Plex: {', '.join(self._shown(id, 'summary') | self._shown(id, 'title'))}",
-        )
+        self._say(f"scene {id} has in Plex: {', '.join(self._shown(id, 'summary') | self._shown(id, 'title'))}")
 
     def _take_back(self, id: int) -> None:
         """Show a dry run, the push and its undo; the next edit in Stash ends the undo."""
@@ -141,12 +326,9 @@ class Play:
         stash.now = seconds_now
         self._run("sync", "--dry-run", str(id))
         self._run("undo", str(id), "--wait")
-        say(
-            self._screen,
-            f"   scene {id} is called in Plex: {', '.join(self._shown(id, 'title'))}; the next edit ends that",
-        )
+        self._say(f"scene {id} is called in Plex: {', '.join(self._shown(id, 'title'))}; the next edit ends that")
         self._stage.stash.edit_scene(id, title=f"Scene {id}, edited again")
-        self._until(lambda now: self._pushed([id]) == 1 and not self._waiting(now), quiet=True)
+        self._until(lambda now: self._pushed([id]) == 1 and not waiting(now), quiet=True)
 
     def _watch(self, id: int) -> None:
         """Show that a play in Plex arrives in Stash, and that it can be taken back and sent again."""
@@ -161,11 +343,11 @@ class Play:
             self._tell_plays(id)
 
     def _tell_plays(self, id: int) -> None:
-        say(self._screen, f"   scene {id} has in Stash: {many(count_plays(self._stage, id), 'play')}")
+        self._say(f"scene {id} has in Stash: {many(count_plays(self._stage, id), 'play')}")
 
     def _run(self, *words: str) -> None:
         """Run a command as you would type it, and print its output."""
-        say(self._screen, f"   $ plexsync {' '.join(words)}")
+        self._say(f"$ plexsync {' '.join(words)}")
         done = subprocess.run(
             command_of("plexsync", "--config", str(self._stage.machines[0].settings), *words),
             cwd=self._stage.folder,
@@ -177,7 +359,7 @@ class Play:
             check=False,
         )
         for line in (done.stdout + done.stderr).splitlines():
-            say(self._screen, f"   {line}".rstrip())
+            self._say(line)
 
     def _movies(self, id: int) -> tuple[str, ...]:
         stage = self._stage
@@ -191,12 +373,6 @@ class Play:
         return {
             str(stage.plex.item(stage.handles.movies[movie]).scalars.get(field) or "") for movie in self._movies(id)
         }
-
-    def _title_edits(self) -> list[int]:
-        self._stage.install_wake_up()
-        route = "each wakes PlexSync by a line of Stash's log"
-        self._act(f"people edit 150 scenes in Stash: {route}")
-        return self._edit(range(150), "edited")
 
     def _edit(self, places: range, words: str) -> list[int]:
         """Edit the matched scenes at these places; every third one twice, as users do."""
@@ -232,13 +408,13 @@ class Play:
 
     # --- progress ----------------------------------------------------------------------------------------------------
 
-    def _title(self, text: str) -> None:
+    def _act(self, text: str, *, number: bool = True) -> None:
+        self._acts += number
         self._screen.print()
-        say(self._screen, text, style="bold")
+        say(self._screen, f"{self._acts}. {text}" if number else text, style="bold")
 
-    def _act(self, text: str) -> None:
-        self._acts += 1
-        self._title(f"{self._acts}. {text}")
+    def _say(self, text: str) -> None:
+        say(self._screen, f"   {text}".rstrip())
 
     def _until(self, reached: Callable[[StatusFacts], bool], *, stalls: bool = False, quiet: bool = False) -> None:
         """Show the status about once a second until the act is over."""
@@ -255,12 +431,12 @@ class Play:
             if not quiet and (over or time.monotonic() - reported_at >= (2 if stalls else 1)):
                 done = now["scenes"][SceneStatus.IN_SYNC.value]["count"]
                 rate = max(0, done - last) / (time.monotonic() - reported_at) if last >= 0 else 0
-                say(self._screen, progress_line(now, rate, attempts=count_attempts(self._stage)))
+                self._say(progress_line(now, rate, attempts=count_attempts(self._stage)))
                 reported_at, last = time.monotonic(), done
             if over:
                 return
         words = "this takes longer than it should" if self._stage.is_up else "plexsync serve has ended by itself"
-        self._screen.print(f"   {words}; the summary tells what is missing")
+        self._say(f"{words}; the summary tells what is missing")
 
     def _tell_why(self, breaker: BreakerFacts) -> None:
         """Print PlexSync's reason, once per outage."""
@@ -268,7 +444,4 @@ class Play:
             self._told_why = False
         elif not self._told_why:
             self._told_why = True
-            say(self._screen, f"   {breaker['error']}; asking again every few seconds")
-
-    def _waiting(self, now: StatusFacts) -> int:
-        return int(now["jobs"]["ready"] + now["jobs"]["running"])
+            self._say(f"{breaker['error']}; asking again every few seconds")

@@ -1,23 +1,21 @@
-"""The demo's servers: a simulated Stash and Plex with one library, and PlexSync's settings for them."""
+"""The demo's stage: a simulated Stash and Plex with one library, and PlexSync's machines, each with `plexsync serve`."""
 
-import itertools
+import socket
+import subprocess
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from plexsync.app.parts import Parts, opened
-from plexsync.cli.commands.demo_collections import give_pictures, make_favourites
-from plexsync.cli.commands.demo_machines import DemoMachine, free_port
-from plexsync.cli.daemon.child import ROOT
-from plexsync.engine.clock import SystemClock
+from plexsync.app.setting_change import in_the_file
+from plexsync.cli.daemon.child import ROOT, command_of, environ
+from plexsync.cli.daemon.plex_children import WITH_FIRST
 from plexsync.rules.errors import LocalFault
-from plexsync.simulator.http import Fault
+from plexsync.simulator.demo import Switch, give_pictures, make_favourites, over_weeks, seconds_now
 from plexsync.simulator.library import build, populate
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_hooks import HookRunner
@@ -25,15 +23,107 @@ from plexsync.simulator.stash_server import StashSim
 from plexsync.simulator.wall import Wall
 from plexsync.store.worker_locks import Locks, locks_at
 from validation.config import PlexSyncConfig
+from validation.writing import changed, save
 
 TOKEN = "demo-plex-token-0123456789"  # noqa: S105 - opens a server that lives as long as the demo
 KEY = "demo-stash-key-0123456789"
-LATENCY = 0.008
-SWITCH_LOOK = 0.1
 USUAL_PORT = 9797
 LONGEST_START = 60.0
-WEEKS = 30 * 86_400.0
-LOOKS_PER_SCENE = 20
+LOOK = 0.1
+WORDS_AT_THE_END = 10  # seconds that a process has for its orderly end
+
+
+@dataclass
+class DemoMachine:
+    """One machine: its folder, which holds `plexsync.toml`, `serve.log` and `data`, and its process while that runs.
+
+    `switch` is the file by which a page of the dashboard takes the simulated Plex down.
+    """
+
+    folder: Path
+    config: PlexSyncConfig
+    switch: Path
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.data.mkdir(parents=True, mode=0o700)
+        given = {name: in_the_file(self.config, name) for name in self.config.model_fields_set}
+        save(self.settings, changed("", {name: value for name, value in given.items() if value}))
+
+    @property
+    def settings(self) -> Path:
+        """The settings file."""
+        return self.folder / "plexsync.toml"
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.folder / "data"
+
+    @property
+    def log(self) -> Path:
+        """What `plexsync serve` writes to standard error."""
+        return self.folder / "serve.log"
+
+    @property
+    def address(self) -> str:
+        """The address of the dashboard."""
+        return f"http://{self.config.web_bind}"
+
+    @property
+    def pid(self) -> int:
+        """The process of `plexsync serve`, 0 if none runs."""
+        return self.process.pid if self.process is not None and self.process.poll() is None else 0
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Run `plexsync serve` until the block ends."""
+        with (
+            self.log.open("a") as log,
+            subprocess.Popen(
+                # It ends in good order when its input closes, on Windows too, and if the demo was killed.
+                command_of(
+                    "plexsync",
+                    *("--config", str(self.settings)),
+                    *("serve", WITH_FIRST, "--demo-switch", str(self.switch)),
+                ),
+                cwd=self.folder,
+                env=environ(),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+            ) as process,
+        ):
+            self.process = process
+            try:
+                yield
+            finally:
+                if process.stdin is not None:
+                    process.stdin.close()
+                try:
+                    process.wait(timeout=WORDS_AT_THE_END)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                self.process = None
+
+    def kill(self) -> None:
+        """Kill `plexsync serve` without a chance to do anything else (SIGKILL), and wait until it is gone."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+def free_port(usual: int) -> int:
+    """This port if it is free, else any free one."""
+    for port in (usual, 0):
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(tried.getsockname()[1])
+    return usual
 
 
 @dataclass
@@ -46,7 +136,7 @@ class Stage:
     handles: Any
     folder: Path
     parts: Parts
-    switch: "Switch"
+    switch: Switch
     machines: list[DemoMachine]
     locks: Locks
     wall: Any
@@ -97,7 +187,7 @@ class Stage:
         """Wait until this machine works, so that it is the worker whom another one can replace."""
         ends = time.monotonic() + LONGEST_START
         while machine.pid and self.working_pid() != machine.pid and time.monotonic() < ends:
-            time.sleep(SWITCH_LOOK)
+            time.sleep(LOOK)
 
     def working_pid(self) -> int:
         """The process that holds the worker's lock in PostgreSQL, 0 if there is none."""
@@ -138,57 +228,3 @@ def settings_of(home: Path, port: int, plex: Any, stash: Any, library: Any, data
         data_dir=str(home / "data"),
         database_url=database_url,
     )
-
-
-class Switch(threading.Thread):
-    """Takes the simulated Plex down while the play asks for it, or while the file of the demo's page exists."""
-
-    def __init__(self, plex: Any, file: Path) -> None:
-        super().__init__(name="switch", daemon=True)
-        self.file = file
-        self.away = False
-        # While Plex is read back, it is up and answers fast.
-        self.resting = False
-        self._plex = plex
-        self._over = threading.Event()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self.join()
-
-    def run(self) -> None:
-        """Check until the end."""
-        reachable, away = Fault("latency", seconds=LATENCY), Fault("refuse")
-        while not self._over.wait(SWITCH_LOOK):
-            if self.resting:
-                self._plex.faults.clear()
-            else:
-                self._plex.faults.set(away if self.away or self.file.exists() else reachable)
-
-    @contextmanager
-    def rest(self) -> Iterator[None]:
-        """Keep Plex up, whatever the page asks for."""
-        self.resting = True
-        time.sleep(2 * SWITCH_LOOK)
-        try:
-            yield
-        finally:
-            self.resting = False
-
-
-def seconds_now() -> float:
-    """The current time for the simulated Stash, so that `sync --since 1h` finds the edits."""
-    return SystemClock().now() / 1000
-
-
-def over_weeks(scenes: int) -> Callable[[], float]:
-    """A clock that advances with every reading: no real library is created within one second."""
-    now = seconds_now()
-    moments = itertools.count(now - WEEKS, WEEKS / (LOOKS_PER_SCENE * scenes))
-    return lambda: min(next(moments), now - 60)
