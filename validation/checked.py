@@ -12,7 +12,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from validation.redact import MASK
 
@@ -29,7 +29,17 @@ class CheckedModel(BaseModel):
         try:
             return handler(data)
         except ValidationError as error:
-            raise ValidationError.from_exception_data(error.title, _without_inputs(error), hide_input=True) from None
+            number = PydanticCustomError("not_a_number", "must be a number")
+            lines = [
+                InitErrorDetails(
+                    type=number if line["type"] == number.type else str(line["type"]),
+                    loc=line["loc"],
+                    input=MASK,
+                    ctx=line.get("ctx", {}),
+                )
+                for line in error.errors(include_url=False, include_input=False)
+            ]
+            raise ValidationError.from_exception_data(error.title, lines, hide_input=True) from None
 
     @field_validator("*", mode="before")
     @classmethod
@@ -45,18 +55,3 @@ class CheckedModel(BaseModel):
     def __reduce__(self) -> NoReturn:
         """Raise, because a pickle would contain the secrets in plain text."""
         raise TypeError("settings hold secrets and can't be pickled")
-
-
-def _without_inputs(error: ValidationError) -> list[InitErrorDetails]:
-    return [
-        InitErrorDetails(type=_error_type(line), loc=line["loc"], input=MASK, ctx=line.get("ctx", {}))
-        for line in error.errors(include_url=False, include_input=False)
-    ]
-
-
-def _error_type(error: ErrorDetails) -> str | PydanticCustomError:
-    return (
-        PydanticCustomError("not_a_number", "must be a number")
-        if error["type"] == "not_a_number"
-        else str(error["type"])
-    )

@@ -55,23 +55,16 @@ def _libraries(value: object) -> Mapping[str, Mapping[str, object]]:
         raise ValueError('must be tables, each named after a library, such as [libraries."Movies"] in plexsync.toml')
     if len(value) > _MOST_LIBRARIES:
         raise ValueError(f"must have at most {_MOST_LIBRARIES} tables")
-    return {
-        _library(str(name)): _own_settings(number, table) for number, (name, table) in enumerate(value.items(), start=1)
-    }
-
-
-def _library(name: str) -> str:
-    if not name.strip() or len(name) > values.LONGEST_LINE or not is_safe(name):
-        raise ValueError("must be named after libraries, without control characters")
-    return name.strip()
-
-
-def _own_settings(number: int, table: Mapping[str, object]) -> Mapping[str, object]:
-    unknown = [name for name in table if name not in OF_A_LIBRARY]
-    if unknown:
-        names = ", ".join(OF_A_LIBRARY)
-        raise ValueError(f"must hold settings that a library can have for itself ({names}); table {number} has another")
-    return {name: _own_value(number, name, value) for name, value in table.items()}
+    checked = {}
+    for number, (key, table) in enumerate(value.items(), start=1):
+        library = str(key)
+        if not library.strip() or len(library) > values.LONGEST_LINE or not is_safe(library):
+            raise ValueError("must be named after libraries, without control characters")
+        if not table.keys() <= set(OF_A_LIBRARY):
+            own = f"settings that a library can have for itself ({', '.join(OF_A_LIBRARY)})"
+            raise ValueError(f"must hold {own}; table {number} has another")
+        checked[library.strip()] = {name: _own_value(number, name, value) for name, value in table.items()}
+    return checked
 
 
 def _own_value(number: int, name: str, value: object) -> object:
@@ -433,16 +426,10 @@ def _shown(name: str, value: object) -> str:
     """A value for the log. Texts that could be misread are quoted."""
     if name in SECRETS:
         return MASK if value else "(not set)"
-    if name == "path_map" and isinstance(value, tuple):
-        return f"({len(value)} rules)"
-    if name == "libraries" and isinstance(value, Mapping):
-        return f"({len(value)} tables)"
-    if name == "scope" and isinstance(value, tuple):
-        # Folders and names of the library don't belong in a log.
-        return f"({len(value)} terms)"
-    if name == "notify_command" and isinstance(value, tuple):
-        # Its arguments may contain a secret too.
-        return f"({len(value)} words)"
+    # Folders and names of the library don't belong in a log, and the words of a command may contain a secret too.
+    counted = {"path_map": "rules", "libraries": "tables", "scope": "terms", "notify_command": "words"}
+    if name in counted and isinstance(value, tuple | Mapping):
+        return f"({len(value)} {counted[name]})"
     text = str(value)
     if name == "watch_account" and text and not text.isdigit():
         # The name of a person doesn't either.
@@ -467,12 +454,10 @@ class Setting:
 
 
 _SHAPES = {
-    "plex_url": "an http:// or https:// address",
+    **dict.fromkeys(("plex_url", "stash_url", "stash_web_url"), "an http:// or https:// address"),
     "plex_token": "a Plex token",
     "plex_libraries": "library names with commas between them, or a list of names",
-    "stash_url": "an http:// or https:// address",
     "stash_api_key": "an API key of Stash",
-    "stash_web_url": "an http:// or https:// address",
     "tls_ca_file": "the full path of a file",
     "path_map": "rules of the form stash folder => plex folder",
     "scope": "terms such as organized or not tag: NAME",
@@ -481,19 +466,19 @@ _SHAPES = {
     "web_bind": "an address and a port such as 127.0.0.1:9797, or none",
     "web_password": "a password of at least 15 characters",
     "web_allowed_hosts": "host names with commas between them, or a list of them",
-    "title_template": "a text with names of values in braces",
-    "sort_title_template": "a text with names of values in braces",
-    "original_title_template": "a text with names of values in braces",
-    "tagline_template": "a text with names of values in braces",
-    "performer_name": "a text with names of values in braces",
+    **dict.fromkeys(
+        ("title_template", "sort_title_template", "original_title_template", "tagline_template"),
+        "a text with names of values in braces",
+    ),
+    **dict.fromkeys(("performer_name", "role_text"), "a text with names of values in braces"),
     "content_rating": "a text",
-    "role_text": "a text with names of values in braces",
     "performer_picture_url": "an http:// or https:// address with names of values in braces",
-    "genre_tags": "names of tags with commas between them, or a list of them",
-    "label_tags": "names of tags with commas between them, or a list of them",
-    "collection_tags": "names of tags with commas between them, or a list of them",
-    "poster": "none, or some of cover, gallery, studio and group, with commas between them",
-    "background": "none, or some of cover, gallery, studio and group, with commas between them",
+    **dict.fromkeys(
+        ("genre_tags", "label_tags", "collection_tags"), "names of tags with commas between them, or a list of them"
+    ),
+    **dict.fromkeys(
+        ("poster", "background"), "none, or some of cover, gallery, studio and group, with commas between them"
+    ),
     "collections": f"some of {', '.join(COLLECTIONS)}, with commas between them, or a list of them",
     **collection_settings.SHAPES,
     "watch_account": "the number or the name of a Plex account",

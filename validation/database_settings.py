@@ -45,15 +45,17 @@ def checked_url(value: str) -> str:
         raise ValueError("must have the form postgresql://user:password@host:port/name") from None
     if parts.fragment or "#" in value:
         raise ValueError("must not contain #: write it as %23")
-    _check_name(unquote(parts.path.removeprefix("/")))
-    _check_hosts(parts.netloc.rpartition("@")[2])
-    _check_parameters(parts.query)
-    return value
-
-
-def _check_name(name: str) -> None:
+    name = unquote(parts.path.removeprefix("/"))
     if not name or "/" in name or len(name.encode()) > _LONGEST_NAME or not is_safe(name):
         raise ValueError(f"must name a database behind the host, at most {_LONGEST_NAME} characters: .../plexsync")
+    _check_hosts(parts.netloc.rpartition("@")[2])
+    try:
+        names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))]
+    except ValueError:
+        raise ValueError("must have parameters of the form name=value behind the ?") from None
+    if len(set(names)) < len(names) or not set(names) <= set(PARAMETERS):
+        raise ValueError(f"must have none but these parameters behind the ?, each once: {', '.join(PARAMETERS)}")
+    return value
 
 
 def _check_hosts(hosts: str) -> None:
@@ -65,15 +67,6 @@ def _check_hosts(hosts: str) -> None:
             raise ValueError(
                 "must name hosts and ports behind the @, with commas between them; in a password, write @ / : ? # % as %XX"
             )
-
-
-def _check_parameters(query: str) -> None:
-    try:
-        names = [name for name, _ in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))]
-    except ValueError:
-        raise ValueError("must have parameters of the form name=value behind the ?") from None
-    if len(set(names)) < len(names) or not set(names) <= set(PARAMETERS):
-        raise ValueError(f"must have none but these parameters behind the ?, each once: {', '.join(PARAMETERS)}")
 
 
 def secret_parts(url: str) -> tuple[str, ...]:

@@ -23,9 +23,17 @@ def rules(value: object) -> tuple[str, ...]:
         raise ValueError("must be a list of rules, each of the form stash folder => plex folder")
     if len(value) > _MOST_RULES:
         raise ValueError(f"must have at most {_MOST_RULES} rules")
-    rules = [_rule(number, rule) for number, rule in enumerate(value, start=1)]
-    _refuse_repeats(rules)
-    return tuple(f"{stash} => {plex}" for stash, plex in rules)
+    checked: list[str] = []
+    names: dict[tuple[str, ...], int] = {}
+    for number, rule in enumerate(value, start=1):
+        sides = _rule(number, rule)
+        # Windows paths are equal in any case and with either slash.
+        key = tuple(path if path.startswith("/") else path.replace("/", "\\").casefold() for path in sides)
+        if key in names:
+            raise ValueError(f"must name each rule once; rules {names[key]} and {number} are the same")
+        names[key] = number
+        checked.append(" => ".join(sides))
+    return tuple(checked)
 
 
 def pairs(rules: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -59,18 +67,3 @@ def one_side(number: int, side: str, path: str) -> str:
     if path.startswith("/"):
         return path.rstrip("/") or "/"
     return path[:3] + path[3:].rstrip("\\/")
-
-
-def _refuse_repeats(rules: Iterable[tuple[str, str]]) -> None:
-    """Raise if a rule is repeated. One Stash folder may be in two rules, because two libraries can show it."""
-    names: dict[tuple[str, str], int] = {}
-    for number, rule in enumerate(rules, start=1):
-        stash, plex = (_comparable(path) for path in rule)
-        if (stash, plex) in names:
-            raise ValueError(f"must name each rule once; rules {names[stash, plex]} and {number} are the same")
-        names[stash, plex] = number
-
-
-def _comparable(path: str) -> str:
-    """The form for comparison: Windows paths are equal in any case and with either slash."""
-    return path if path.startswith("/") else path.replace("/", "\\").casefold()

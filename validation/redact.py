@@ -52,7 +52,11 @@ class RedactingFilter(logging.Filter):
 
 def _texts(record: logging.LogRecord) -> list[str]:
     """The texts that a formatter would write for the record: the message, then the exception, then the stack."""
-    texts = [_message(record)]
+    try:
+        texts = [record.getMessage()]
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+        # Arguments that don't fit are appended: `logging` would print them to stderr unredacted.
+        texts = [f"{record.msg} {record.args!r}"]
     if record.exc_info and record.exc_info[0] is not None:
         texts.append("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))
     elif record.exc_text:
@@ -60,11 +64,3 @@ def _texts(record: logging.LogRecord) -> list[str]:
     if record.stack_info:
         texts.append(record.stack_info)
     return texts
-
-
-def _message(record: logging.LogRecord) -> str:
-    """The finished message. Arguments that don't fit are appended: `logging` would print them to stderr unredacted."""
-    try:
-        return record.getMessage()
-    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError):
-        return f"{record.msg} {record.args!r}"

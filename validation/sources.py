@@ -7,19 +7,21 @@ defaults. What a `[[plex]]` entry of `plexsync.toml` says is stronger than all o
 it, and the rule. No line contains the value of a text setting.
 """
 
+import re
+import ssl
 import stat
 import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
+from typing import Required, TypedDict, Unpack
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from plexsync.rules.server_scopes import schema_beside
 from validation import database_settings, locations, plex_entries
-from validation.authorities import authorities_lines
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.database_settings import SCHEMA, URL, URL_FILE
 from validation.looks import look_of
@@ -27,8 +29,6 @@ from validation.plex_entries import PlexEntry, entries_in, place_of, twice, unkn
 from validation.problem_text import ConfigError as ConfigError
 from validation.problem_text import file_name, full_path, guess, key_text, kind_of, quoted, shortened, value_text
 from validation.secret_files import secret_in
-from validation.service_variables import tells_of_a_service
-from validation.toml_file import table_in
 
 ENVIRONMENT = "environment"
 NAMED_FILE = "file named in the environment"
@@ -57,7 +57,10 @@ OTHER_VARIABLES = (
 TEST_VARIABLES = ("PLEXSYNC_CONTRACTS", "PLEXSYNC_RECORDINGS", "PLEXSYNC_TORTURE", "PLEXSYNC_SEEDS", "PLEXSYNC_SEED")
 
 _PREFIX = "PLEXSYNC_"
+# The variables that Kubernetes sets in every container for a service named plexsync, or plexsync-something.
+_SERVICE = re.compile(r"PLEXSYNC_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _MOST_TOLD = 20  # unknown names in one file
+_LARGEST_FILE = 1_000_000  # bytes
 _SETTINGS = {setting.name: setting for setting in describe()}
 # Variables that name a file with a secret in it, as containers and services use them.
 FILE_VARIABLES = {f"{_SETTINGS[name].variable}_FILE": name for name in SECRETS}
@@ -68,6 +71,20 @@ FILE_VARIABLES = {f"{_SETTINGS[name].variable}_FILE": name for name in SECRETS}
 NOT_FROM_STASH = ("stash_url", "stash_api_key", "data_dir", "web_password", "notify_command", *database_settings.NAMES)
 # Values for the required settings if only other settings matter. No server has this name or token.
 STAND_INS = {"plex_url": "http://plex.invalid", "plex_token": "-not-known-here-"}
+
+
+class SettingSources(TypedDict, total=False):
+    """Where this machine's settings come from, and for which Plex server they are.
+
+    The file at `toml_path` has to exist, unless it `may_be_missing` because you did not name it. An override of None is
+    ignored. `plex` names a `[[plex]]` entry, '' the first.
+    """
+
+    environ: Required[Mapping[str, str]]
+    toml_path: Required[Path | None]
+    overrides: Mapping[str, object]
+    may_be_missing: bool
+    plex: str
 
 
 @dataclass(frozen=True)
@@ -89,6 +106,11 @@ class Loaded:
         """Whether this is the only Plex server, or the one of the first entry."""
         return self.servers[:1] in ((), (self.plex,))
 
+    @property
+    def scope(self) -> str:
+        """The scope of the store of this server: '' for the first one, else the name of its entry."""
+        return "" if self.is_first else self.plex
+
 
 @dataclass
 class _Findings:
@@ -101,32 +123,46 @@ class _Findings:
     """Problems that a required setting is missing: each line, and the name of the setting."""
 
 
-def load(
-    *,
-    environ: Mapping[str, str],
-    toml_path: Path | None,
-    plugin_settings: Mapping[str, object] | None = None,
-    overrides: Mapping[str, object] | None = None,
-    may_be_missing: bool = False,
-    plex: str = "",
-) -> Loaded:
-    """The settings from all sources. Raises `ConfigError` with every problem found.
+def load(*, plugin_settings: Mapping[str, object] | None = None, **sources: Unpack[SettingSources]) -> Loaded:
+    """The settings of one Plex server from all sources. Raises `ConfigError` with every problem, also of the others."""
+    every, plex = load_servers(plugin_settings=plugin_settings, **sources), sources.get("plex", "")
+    for loaded in every:
+        if plex in ("", loaded.plex):
+            return loaded
+    raise ConfigError([unknown(plex, every[0].servers)])
 
-    The file at `toml_path` has to exist, unless it `may_be_missing` because you did not name it. An override of None is
-    ignored. `plex` names a `[[plex]]` entry, '' the first; the entries of the other servers are checked as well.
+
+def load_servers(
+    *, plugin_settings: Mapping[str, object] | None = None, **sources: Unpack[SettingSources]
+) -> tuple[Loaded, ...]:
+    """The settings of all Plex servers in the order of their entries, whichever `plex` is; of one without entries.
+
+    Each is as if it were the only server, with a scope of the store: the first one has the store of a single server, so an
+    existing database goes on as that one's. Raises `ConfigError` with every problem found.
     """
-    result = _Findings()
+    environ, toml_path, result = sources["environ"], sources["toml_path"], _Findings()
     environment = _from_environment(environ, result)
     secret_files = _from_secret_files(environ, result)
-    command_line = _from_command_line(overrides or {}, result)
+    overrides = sources.get("overrides", {})
+    for name in _unknown(overrides):
+        result.problems.append(f"{quoted(name)} on the command line is no setting: {guess(name, _SETTINGS)}")
     stash = _from_stash(plugin_settings or {}, result)
-    toml, raw_entries = _from_toml(toml_path, result, may_be_missing=may_be_missing)
+    toml, raw_entries = _from_toml(toml_path, result, may_be_missing=sources.get("may_be_missing", False))
     file = shortened(toml_path.name) if toml_path else TOML
     entries, problems = entries_in(raw_entries, file, environ)
     result.problems += problems
-    values, origin = _merged(
-        {STASH: stash, TOML: toml, NAMED_FILE: secret_files, ENVIRONMENT: environment, COMMAND_LINE: command_line}
-    )
+    values: dict[str, object] = {}
+    origin = dict.fromkeys(_SETTINGS, DEFAULT)
+    # Later sources win.
+    for source, settings in (
+        (STASH, stash),
+        (TOML, toml),
+        (NAMED_FILE, secret_files),
+        (ENVIRONMENT, environment),
+        (COMMAND_LINE, _known(overrides)),
+    ):
+        values.update(settings)
+        origin.update(dict.fromkeys(settings, source))
     _read_url_file(values, origin, result, file)
     # Of entries that can't be used, their own problems are told, and none of the settings that they would have.
     of_whom = entries or (() if problems else (None,))
@@ -138,12 +174,8 @@ def load(
         required_only = len(result.problems) == len(result.lacking)
         missing = dict.fromkeys(result.lacking.values()) if required_only else ()
         raise ConfigError([*result.problems, *result.unseen], missing=missing)
-    warnings = (*result.warnings, *result.unseen)
-    servers = tuple(entry.name for entry in entries)
-    for loaded in of_servers:
-        if loaded is not None and plex in ("", loaded.plex):
-            return replace(loaded, warnings=warnings, servers=servers)
-    raise ConfigError([unknown(plex, servers)])
+    warnings, servers = (*result.warnings, *result.unseen), tuple(entry.name for entry in entries)
+    return tuple(replace(loaded, warnings=warnings, servers=servers) for loaded in of_servers if loaded is not None)
 
 
 def _of_server(
@@ -180,38 +212,40 @@ def _of_server(
             if item["type"] == "missing":
                 result.lacking[line] = name
         return None
-    result.problems += authorities_lines(config.tls_ca_file, places["tls_ca_file"])
+    if config.tls_ca_file and (trouble := _authorities_trouble(Path(config.tls_ca_file))):
+        result.problems.append(f"tls_ca_file {places['tls_ca_file']} {trouble}")
     return Loaded(config, origin, plex=entry.name if entry else "")
 
 
-def load_here(
-    *,
-    environ: Mapping[str, str],
-    toml_path: Path | None,
-    overrides: Mapping[str, object] | None = None,
-    may_be_missing: bool = False,
-    plex: str = "",
-) -> Loaded:
+def load_here(**sources: Unpack[SettingSources]) -> Loaded:
     """The settings of this machine alone, with stand-ins for missing required ones. Raises `ConfigError`."""
-    here = partial(
-        load, environ=environ, toml_path=toml_path, overrides=overrides, may_be_missing=may_be_missing, plex=plex
-    )
     try:
-        return here()
+        return load(**sources)
     except ConfigError as error:
         if not error.missing:
             raise
-    return here(plugin_settings=STAND_INS)
+    return load(plugin_settings=STAND_INS, **sources)
 
 
-def _merged(sources: Mapping[str, Mapping[str, object]]) -> tuple[dict[str, object], dict[str, str]]:
-    """The winning values, and the source of each setting. Later sources win."""
-    values: dict[str, object] = {}
-    origin = dict.fromkeys(_SETTINGS, DEFAULT)
-    for source, settings in sources.items():
-        values.update(settings)
-        origin.update(dict.fromkeys(settings, source))
-    return values, origin
+def _authorities_trouble(path: Path) -> str:
+    """Why a file of certificates can't be used, as words that follow the setting's name; '' if it can."""
+    try:
+        authorities = path.stat()
+        if not stat.S_ISREG(authorities.st_mode):
+            return "must name a file; this is a folder or a device"
+        if sys.platform != "win32" and authorities.st_mode & stat.S_IWOTH:
+            return "must name a file that not every user can change: chmod 644 it"
+        if authorities.st_size > _LARGEST_FILE:
+            return "must name a file of certificates; this one is larger than 1 MB"
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cafile=str(path))
+    except FileNotFoundError:
+        return "must name a file that exists"
+    except ssl.SSLError:
+        return "must name a file with certificates in PEM form; this one holds none that can be read"
+    except OSError:
+        return "must name a file that the user of PlexSync may read"
+    return "" if context.cert_store_stats()["x509"] else "must name a file with certificates in PEM form"
 
 
 def _read_url_file(values: dict[str, object], origin: dict[str, str], result: _Findings, file: str) -> None:
@@ -258,11 +292,10 @@ def _from_environment(environ: Mapping[str, str], result: _Findings) -> dict[str
     names = {setting.variable: setting.name for setting in _SETTINGS.values()}
     fields = [*names, *FILE_VARIABLES, *OTHER_VARIABLES]
     for variable in sorted(environ):
-        if variable in (*fields, *TEST_VARIABLES) or tells_of_a_service(variable, environ[variable]):
+        port = variable.endswith("_PORT") and re.match(r"(tcp|udp|sctp)://", environ[variable])
+        if port or _SERVICE.fullmatch(variable) or variable in (*fields, *TEST_VARIABLES):
             continue
-        if plex_entries.is_token_variable(variable):
-            continue
-        if variable.upper().startswith(_PREFIX):
+        if variable.upper().startswith(_PREFIX) and not plex_entries.is_token_variable(variable):
             hint = guess(variable.upper(), fields)
             result.problems.append(f"{quoted(variable)} in the environment is no setting: {hint}")
     present = {variable: name for variable, name in names.items() if variable in environ}
@@ -290,12 +323,6 @@ def _from_secret_files(environ: Mapping[str, str], result: _Findings) -> dict[st
     return path
 
 
-def _from_command_line(values: Mapping[str, object], result: _Findings) -> dict[str, object]:
-    for name in _unknown(values):
-        result.problems.append(f"{quoted(name)} on the command line is no setting: {guess(name, _SETTINGS)}")
-    return _known(values)
-
-
 def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) -> tuple[dict[str, object], object]:
     """The settings in the file, and the value of `plex` (None: it has none).
 
@@ -304,7 +331,7 @@ def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) ->
     if path is None or (may_be_missing and not _exists(path, result)):
         return {}, None
     try:
-        table = table_in(path)
+        table = _table_in(path)
     except ConfigError as error:
         raise ConfigError([*result.problems, *error.lines]) from None
     entries = table.pop(plex_entries.KEY, None)
@@ -318,7 +345,7 @@ def _from_toml(path: Path | None, result: _Findings, *, may_be_missing: bool) ->
 
 
 def _exists(path: Path, result: _Findings) -> bool:
-    """False if nothing is there, as far as this user can tell. `table_in` reports a file that can't be read."""
+    """False if nothing is there, as far as this user can tell. `_table_in` reports a file that can't be read."""
     try:
         path.stat()
     except FileNotFoundError:
@@ -327,8 +354,53 @@ def _exists(path: Path, result: _Findings) -> bool:
         result.unseen.append(f"{full_path(path)} is left out: this user may not look into its folder")
         return False
     except (OSError, ValueError):
-        return True
+        pass
     return True
+
+
+def _table_in(path: Path) -> dict[str, object]:
+    """The content of a settings file. Raises `ConfigError`, which quotes nothing of it, for anything that can't be one."""
+    name, correct = full_path(path), "correct the path (--config, PLEXSYNC_CONFIG)"
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ConfigError([f"{name} is a folder: give the path of the file in it"])
+        if not stat.S_ISREG(mode):
+            raise ConfigError([f"{name} is not a regular file: give the path of a settings file"])
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise ConfigError([f"{name} does not exist: create it or {correct}"]) from None
+    except PermissionError:
+        raise ConfigError([f"{name} may not be read: let the user that runs PlexSync read it"]) from None
+    except (OSError, ValueError):
+        raise ConfigError([f"{name} can't be read: {correct}"]) from None
+    if len(content) > _LARGEST_FILE:
+        raise ConfigError([f"{name} is larger than 1 MB: that is no settings file"])
+    invalid = f"{file_name(path)} is not valid TOML"
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ConfigError([f"{file_name(path)} is not UTF-8 text: save it in that encoding"]) from None
+    except tomllib.TOMLDecodeError as error:
+        # The rest of the parser's message may quote the file.
+        place = re.search(r"at line (\d+), column (\d+)\)$", str(error))
+        where = f" at line {place[1]}, column {place[2]}" if place else " at its end"
+        lines = content.decode("utf-8-sig").splitlines()[: int(place[1]) if place else None]
+        raise ConfigError([f"{invalid}{where}: {_mend(error, lines)}"]) from None
+    except (ValueError, RecursionError):  # a number with thousands of digits, or hundreds of nested brackets
+        raise ConfigError([f"{invalid}: a number in it is too long, or brackets too deep"]) from None
+
+
+def _mend(error: tomllib.TOMLDecodeError, lines: list[str]) -> str:
+    """What to do about an error in the last of these lines, as far as the parser says what it is."""
+    # How the parser's messages begin for a setting, and for a table, that is there already.
+    if not str(error).startswith(("Cannot overwrite a value", "Cannot declare", "Duplicate inline table key")):
+        return "look for missing quotes there"
+    keys = [matched[1] for line in lines if (matched := re.match(r"\s*([A-Za-z_]+)\s*=", line))]
+    # The last line of a longer value has no name of its own.
+    here = key_text(keys[-1]) if lines[-1].lstrip().startswith(tuple(keys[-1:])) else "what stands there"
+    return f"{here} is in the file twice: keep one of them"
 
 
 def _readers_warning(path: Path, table: Mapping[str, object], entries: object) -> list[str]:

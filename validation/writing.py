@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -16,6 +17,26 @@ from pathlib import Path
 from validation.config import describe
 
 HEAD = "# PlexSync: docs/settings.md describes every setting. Keep this file to yourself, it holds secrets.\n"
+# The options that a new file shows, commented, below the settings in it.
+COMMON = (
+    *("plex_libraries", "tls_ca_file", "path_map", "scope", "scope_match", "enabled", "stash_poll_interval"),
+    *("reconcile_interval_hours", "scan_absent", "sync_title", "sync_studio", "sync_summary", "sync_date", "sync_cast"),
+    *(
+        "sync_director",
+        "sync_genres",
+        "sync_collection",
+        "sync_rating",
+        "look",
+        "title_template",
+        "genre_tags",
+        "label_tags",
+    ),
+    *("collection_tags", "collections", "poster", "background", "conflict_policy", "first_push", "when_gone"),
+    *("watch_back", "watch_account", "watch_since", "watch_marked", "rating_direction", "rating_wins"),
+    *("dlq_retention_days", "notify_urls", "notify_command", "notify_after_minutes", "web_bind", "web_password"),
+    *("web_allowed_hosts", "stash_web_url", "data_dir"),
+)
+ABOUT = "# Common options with their defaults. To change one, take the # before its name away and edit its value.\n"
 
 
 class UnclearFile(ValueError):
@@ -42,8 +63,7 @@ def changed(text: str, settings: Mapping[str, object]) -> str:
 
 def _changed(text: str, settings: Mapping[str, object]) -> Iterator[str]:
     rest = {name: value for name, value in settings.items() if value is not None}
-    place = list(_statements(text))
-    for name, lines in place:
+    for name, lines in list(_statements(text)):
         if name is None:
             # The first table begins here: settings after its header would belong to it.
             yield from _lines(rest)
@@ -58,12 +78,10 @@ def _changed(text: str, settings: Mapping[str, object]) -> Iterator[str]:
 
 def _lines(settings: Mapping[str, object]) -> Iterator[str]:
     """The lines of these settings. JSON texts, numbers, lists and booleans are TOML too, except one character to escape."""
-    order = [setting.name for setting in describe() if setting.name in settings]
-    return (f"{name} = {_toml(settings[name])}\n" for name in order)
-
-
-def _toml(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    for setting in describe():
+        if setting.name in settings:
+            value = json.dumps(settings[setting.name], ensure_ascii=False).replace("\x7f", "\\u007f")
+            yield f"{setting.name} = {value}\n"
 
 
 def _statements(text: str) -> Iterator[tuple[str | None, str]]:
@@ -78,17 +96,27 @@ def _statements(text: str) -> Iterator[tuple[str | None, str]]:
         if not start.strip() or start.startswith("#"):
             yield "", lines.pop(0)
             continue
-        count, name = _statement(lines)
+        # A setting ends where the lines so far can be parsed.
+        for count in range(1, len(lines) + 1):
+            with suppress(tomllib.TOMLDecodeError):
+                name = next(iter(tomllib.loads("".join(lines[:count]))))
+                break
+        else:
+            raise UnclearFile("a setting in it does not end")
         yield name, "".join(lines[:count])
         del lines[:count]
 
 
-def _statement(lines: list[str]) -> tuple[int, str]:
-    """The number of lines of the first setting, and its name. It ends where the lines so far can be parsed."""
-    for count in range(1, len(lines) + 1):
-        with suppress(tomllib.TOMLDecodeError):
-            return count, next(iter(tomllib.loads("".join(lines[:count]))))
-    raise UnclearFile("a setting in it does not end")
+def new_file(settings: Mapping[str, object]) -> str:
+    """The text of a new file with these settings (None: not set)."""
+    set_ones = {name for name, value in settings.items() if value is not None}
+    about = textwrap.TextWrapper(118, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
+    options = (
+        f"\n{about.fill(setting.description)}\n#{setting.name} = {setting.default}\n"
+        for setting in describe()
+        if setting.name in COMMON and setting.name not in set_ones
+    )
+    return f"{changed(HEAD, settings)}\n{ABOUT}{''.join(options)}"
 
 
 def save(path: Path, text: str, *, kept: Path | None = None, new: bool = False) -> None:
@@ -142,13 +170,9 @@ def _write(target: Path, content: bytes, owner: tuple[int, int] | None) -> None:
         hidden.replace(target)
     finally:
         hidden.unlink(missing_ok=True)
-    _sync_folder(target.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Write the name to disk as well, if the folder can be synced."""
+    # The name goes to the disk as well, if the folder can be synced.
     with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plexsync.app.clients import plex_at, stash_at
-from plexsync.app.settings import SettingSources
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import Unusable
 from plexsync.rules.records import Section
@@ -20,10 +19,9 @@ from plexsync.rules.text import fold
 from validation import values
 from validation.config import PlexSyncConfig, describe
 from validation.plex_entries import entry_wins
-from validation.sources import ENTRY, ENVIRONMENT, NAMED_FILE, STAND_INS, ConfigError, Loaded, load
-from validation.template import new_file
+from validation.sources import ENTRY, ENVIRONMENT, NAMED_FILE, STAND_INS, ConfigError, Loaded, SettingSources, load
 from validation.values import join_names, split_names
-from validation.writing import UnclearFile, changed, save
+from validation.writing import UnclearFile, changed, new_file, save
 
 PLEX_PORT, STASH_PORT = 32400, 9999
 # Seconds that a server gets to answer.

@@ -11,7 +11,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import TypedDict
 
 from plexsync.app import status_settings
 from plexsync.app.asking import asking_stash
@@ -24,18 +23,19 @@ from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
 from plexsync.store.opening import open_database
 from plexsync.store.place import DataFolder as DataFolder
-from validation import database_settings, kept
-from validation.config import PlexSyncConfig
-from validation.kept import Kept
-from validation.plex_servers import scope_of
+from validation import database_settings
+from validation.config import SECRETS, PlexSyncConfig
 from validation.sources import (
     ENVIRONMENT,
     NAMED_FILE,
+    NOT_FROM_STASH,
     STAND_INS,
     TOML,
     ConfigError,
     Loaded,
+    SettingSources,
     default_data_dir,
+    is_emptied,
     load,
     load_here,
 )
@@ -46,16 +46,6 @@ WAKE_UP = "PlexSyncWakeUp"
 # Settings that only say where PlexSync keeps its data.
 PLACES = ("data_dir", *database_settings.NAMES)
 NOT_SET_UP = "Not set up yet. Run `plexsync init`."
-
-
-class SettingSources(TypedDict):
-    """Keyword arguments of `load`: where this machine's settings come from, and for which Plex server they are."""
-
-    environ: Mapping[str, str]
-    toml_path: Path | None
-    overrides: Mapping[str, object]
-    may_be_missing: bool
-    plex: str
 
 
 class SettingsNeed(Enum):
@@ -88,6 +78,14 @@ class StashAnswer:
 
     settings: Mapping[str, object] = field(repr=False)
     place: DataFolder
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Stash's last answer as it is stored: settings with their values, and of the secrets the names alone."""
+
+    values: Mapping[str, object] = field(default_factory=dict)
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -214,8 +212,7 @@ def known_place(loaded: Loaded, environ: Mapping[str, str]) -> DataFolder | None
 
 
 def _of_server(loaded: Loaded, folder: DataFolder) -> DataFolder:
-    scope = scope_of(loaded)
-    return replace(folder, path=store_folder(folder.path, scope)) if scope else folder
+    return replace(folder, path=store_folder(folder.path, loaded.scope)) if loaded.scope else folder
 
 
 def _usual(environ: Mapping[str, str]) -> Path | None:
@@ -246,9 +243,18 @@ def last_answer(address: StoreAddress) -> Kept | None:
         return None
     try:
         with closing(open_database(address)) as store, store.reading() as db:
-            return kept.read(db.notes.text(STASH_SETTINGS))
+            return kept_answer(db.notes.text(STASH_SETTINGS))
     except (LocalFault, NewerDatabase, Unusable):
         # The next use of the database meets the same fault and reports it.
+        return None
+
+
+def kept_answer(text: str) -> Kept | None:
+    """Read a stored answer; None if there is none, or the text is unreadable."""
+    try:
+        document = json.loads(text)
+        return Kept(dict(document["given"]), tuple(map(str, document["withheld"])))
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -260,7 +266,19 @@ def in_stash(asked: Mapping[str, object] | None, address: StoreAddress) -> Mappi
 
 def keep_answer(store: Database, plugin_settings: Mapping[str, object]) -> None:
     """Store Stash's answer, without its secrets, for when Stash is away. Ignores a database that can't be written."""
-    _keep(store, STASH_SETTINGS, kept.written(plugin_settings))
+    _keep(store, STASH_SETTINGS, answer_to_keep(plugin_settings))
+
+
+def answer_to_keep(plugin_settings: Mapping[str, object]) -> str:
+    """The text to store: only known settings that are set, and of a secret only that it was set."""
+    names = PlexSyncConfig.model_fields.keys() - set(NOT_FROM_STASH)
+    stored = {
+        name: value
+        for name, value in sorted(plugin_settings.items())
+        if name in names and value is not None and not is_emptied(value)
+    }
+    hidden = {name: value for name, value in stored.items() if name not in SECRETS}
+    return json.dumps({"given": hidden, "withheld": [name for name in stored if name in SECRETS]})
 
 
 def _keep(store: Database, name: str, text: str) -> None:

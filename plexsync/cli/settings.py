@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from plexsync.app import settings as from_sources
-from plexsync.app.settings import Settings, SettingsNeed, SettingSources
+from plexsync.app.settings import Settings, SettingsNeed
 from plexsync.app.status_settings import Sources
 from plexsync.cli.call import Call
 from plexsync.rules.errors import NeighbourError
 from plexsync.store.address import StoreAddress
-from validation.sources import STAND_INS, ConfigError, Loaded, load, load_here
+from validation.sources import STAND_INS, ConfigError, Loaded, SettingSources, load, load_here
 
 
 def toml_of(call: Call) -> Path:

@@ -12,14 +12,13 @@ from starlette.responses import Response
 
 from plexsync.app.fingerprints import wishes
 from plexsync.app.setting_change import ASIDE, TRIED, checked, in_the_file, try_connection, typed_form, write_into
-from plexsync.app.settings import SettingSources
 from plexsync.reports.settings import setting_facts, why_read_only
 from plexsync.rules.errors import NeighbourError, Unusable
 from plexsync.rules.setting_question import FEW
 from plexsync.web.pages import Ask, PageNotFound, action, page
 from validation.config import SECRETS, PlexSyncConfig, describe
 from validation.plex_entries import OF_AN_ENTRY, TOKEN
-from validation.sources import DEFAULT, ENTRY, LOOK, STASH, TOML, ConfigError, Loaded, load_here
+from validation.sources import DEFAULT, ENTRY, LOOK, STASH, TOML, ConfigError, Loaded, SettingSources, load_here
 
 HERE = "/settings/change"
 RULES = {setting.name: setting.rule for setting in describe()}

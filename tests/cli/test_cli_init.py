@@ -19,7 +19,7 @@ from tests.cli.conftest import Answer, Door
 from tests.cli.terminal import ELSEWHERE, ROOT, Terminal
 from tests.journey.world import KEY, TOKEN, World
 from validation.sources import STAND_INS, load
-from validation.template import COMMON, new_file
+from validation.writing import COMMON, new_file
 
 
 @pytest.fixture

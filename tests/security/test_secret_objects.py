@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.pretty import pretty_repr
 
 from plexsync.app.setting_change import FileChange, FoundPlex, FoundStash
-from plexsync.app.settings import DataFolder, Settings, StashAnswer
+from plexsync.app.settings import DataFolder, Settings, StashAnswer, answer_to_keep, kept_answer
 from plexsync.cli.call import Call
 from plexsync.cli.commands.init import Findings
 from plexsync.cli.setup.finder import Finder, Given
@@ -25,7 +25,6 @@ from plexsync.simulator.stash_server import StashSim
 from plexsync.stash.client import StashClient
 from tests.security.canaries import KEY, TOKEN, leaks
 from tests.tables import table
-from validation import kept
 from validation.config import PlexSyncConfig
 from validation.imported import imported
 from validation.redact import Redactor
@@ -58,7 +57,7 @@ def test_what_settings_came_from_and_what_they_become_shows_no_secret() -> None:
         Findings(finder, plex, FoundStash("http://stash:9999", KEY, "0.28")),
         FileChange(Path("p.toml"), f'plex_token = "{TOKEN}"', f'stash_api_key = "{KEY}"'),
         imported(GIVEN),
-        kept.read(kept.written(GIVEN)),
+        kept_answer(answer_to_keep(GIVEN)),
     ]
     for holder in holders:
         assert not leaks(f"{shown(holder)} {pretty_repr(holder)}".encode()), type(holder).__name__

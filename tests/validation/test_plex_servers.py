@@ -6,8 +6,7 @@ import pytest
 
 from plexsync.rules.server_scopes import store_folder
 from validation.plex_entries import MOST_ENTRIES, OF_AN_ENTRY
-from validation.plex_servers import load_servers, scope_of
-from validation.sources import DEFAULT, ENTRY, ENVIRONMENT, TOML, ConfigError, load, load_here
+from validation.sources import DEFAULT, ENTRY, ENVIRONMENT, TOML, ConfigError, load, load_here, load_servers
 
 TWO = """
 plex_token = "token-for-both"
@@ -305,10 +304,10 @@ def test_a_file_with_a_token_in_an_entry_is_not_for_everybody(file):
 
 def test_the_first_server_has_the_store_of_a_single_one(file):
     first, second = load_servers(environ={}, toml_path=file(TWO))
-    assert (scope_of(first), scope_of(second)) == ("", "attic")
+    assert (first.scope, second.scope) == ("", "attic")
     data = Path("/data")
-    assert store_folder(data, scope_of(first)) == data
-    assert store_folder(data, scope_of(second)) == data / "plex-attic"
+    assert store_folder(data, first.scope) == data
+    assert store_folder(data, second.scope) == data / "plex-attic"
 
 
 def test_the_schema_of_a_further_server_is_not_told_as_given_without_postgresql(file):

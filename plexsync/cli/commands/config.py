@@ -23,8 +23,7 @@ from plexsync.rules.setting_question import FEW
 from validation.config import SECRETS, describe
 from validation.redact import MASK
 from validation.sources import STAND_INS, TOML, ConfigError
-from validation.template import new_file
-from validation.writing import save
+from validation.writing import new_file, save
 
 NAMES = tuple(setting.name for setting in describe())
 # A table of tables, which one value can't say.

@@ -6,8 +6,7 @@ from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import DashboardEntry
 from plexsync.cli.settings import hide, sources
 from plexsync.rules.server_scopes import store_folder
-from validation.plex_servers import load_servers, scope_of
-from validation.sources import ConfigError
+from validation.sources import ConfigError, load_servers
 
 
 def shown_servers(call: Call, current: Settings) -> tuple[DashboardEntry, ...]:
@@ -25,5 +24,5 @@ def shown_servers(call: Call, current: Settings) -> tuple[DashboardEntry, ...]:
         return (first,)
     for loaded in every:
         hide(call, loaded)
-    further = (DashboardEntry(loaded, store_folder(first.folder, scope_of(loaded))) for loaded in every[1:])
+    further = (DashboardEntry(loaded, store_folder(first.folder, loaded.scope)) for loaded in every[1:])
     return (first, *further)
