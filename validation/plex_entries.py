@@ -55,15 +55,28 @@ class _Reading:
 
 def entries_in(value: object, file: str, environ: Mapping[str, str]) -> tuple[tuple[PlexEntry, ...], list[str]]:
     """The entries in the value of `plex` (None: there is none) of a parsed settings file, and the problems with them."""
-    reading = _Reading(file, environ, [])
-    tables = _tables(value, reading)
+    reading, tables = _Reading(file, environ, []), value if isinstance(value, list) else []
+    if value is not None and (not isinstance(value, list) or not all(isinstance(table, dict) for table in value)):
+        reading.problems.append(f"{KEY} in {file} must be [[plex]] entries, one for each of several servers")
+        tables = []
+    if len(tables) > MOST_ENTRIES:
+        reading.problems.append(f"{KEY} in {file} must have at most {MOST_ENTRIES} entries")
+        tables = []
     entries = [entry for number, table in enumerate(tables, start=1) if (entry := _entry(number, table, reading))]
     names: set[str] = set()
     for entry in entries:
         if entry.name in names:
             reading.problems.append(f"name {place_of(entry.name, file)} is used twice: each entry needs its own")
         names.add(entry.name)
-    reading.problems += _unknown_variables(environ, names)
+    # A variable for the token of an entry that is not there is a problem too.
+    variables = [variable_of(name) for name in names]
+    valid = [*variables, *(f"{variable}{_FILE}" for variable in variables)]
+    fields = [*valid, TOKEN_VARIABLE.rstrip("_"), f"{TOKEN_VARIABLE}FILE"]
+    reading.problems += [
+        f"{quoted(variable)} in the environment is no setting: {guess(variable.upper(), fields)}"
+        for variable in sorted(environ)
+        if is_token_variable(variable) and variable not in valid
+    ]
     return tuple(entries), list(dict.fromkeys(reading.problems))
 
 
@@ -108,18 +121,6 @@ def is_token_variable(variable: str) -> bool:
     return variable.startswith(TOKEN_VARIABLE) and variable != f"{TOKEN_VARIABLE}FILE"
 
 
-def _tables(value: object, reading: _Reading) -> list[Mapping[str, object]]:
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
-        reading.problems.append(f"{KEY} in {reading.file} must be [[plex]] entries, one for each of several servers")
-        return []
-    if len(value) > MOST_ENTRIES:
-        reading.problems.append(f"{KEY} in {reading.file} must have at most {MOST_ENTRIES} entries")
-        return []
-    return value
-
-
 def _entry(number: int, table: Mapping[str, object], reading: _Reading) -> PlexEntry | None:
     """The entry, or None if its name can't be used."""
     name = table.get(NAME)
@@ -130,7 +131,11 @@ def _entry(number: int, table: Mapping[str, object], reading: _Reading) -> PlexE
     settings = {key: value for key, value in table.items() if key in OF_AN_ENTRY}
     places = dict.fromkeys(settings, place)
     others = sorted(table.keys() - {NAME, TOKEN_FILE} - set(OF_AN_ENTRY))
-    reading.problems += [f"{key_text(key)} {place} {_why_not(key)}" for key in others[:_MOST_TOLD]]
+    for key in others[:_MOST_TOLD]:
+        why = f"is no setting of a Plex server: {guess(key, (NAME, TOKEN_FILE, *OF_AN_ENTRY))}"
+        if key in PlexSyncConfig.model_fields:
+            why = "is a setting of all servers: set it before the first [[plex]]"
+        reading.problems.append(f"{key_text(key)} {place} {why}")
     if len(others) > _MOST_TOLD:
         reading.problems.append(f"{len(others) - _MOST_TOLD:,} more names {place} are no settings")
     _add_token(str(name), table.get(TOKEN_FILE), settings, places, reading)
@@ -151,49 +156,29 @@ def _name_trouble(name: object) -> str:
     return ""
 
 
-def _why_not(key: str) -> str:
-    if key in PlexSyncConfig.model_fields:
-        return "is a setting of all servers: set it before the first [[plex]]"
-    return f"is no setting of a Plex server: {guess(key, (NAME, TOKEN_FILE, *OF_AN_ENTRY))}"
-
-
 def _add_token(name: str, file: object, settings: dict[str, object], places: dict[str, str], reading: _Reading) -> None:
     """Find the token of an entry: in its variable, in the file that a variable names, in the entry, or in a file."""
     variable, place = variable_of(name), places.get(TOKEN, place_of(name, reading.file))
     in_variable, named = reading.environ.get(variable), reading.environ.get(f"{variable}{_FILE}")
+    path, setting, where = named, f"{variable}{_FILE}", f"in the file that {variable}{_FILE} names"
     if in_variable is not None and named:
         reading.problems.append(f"{variable}{_FILE} and {variable} are both set: keep one of them")
-    elif in_variable is not None:
+        return
+    if in_variable is not None:
         settings[TOKEN], places[TOKEN] = in_variable, f"in {variable}"
-    elif named:
-        _read_token(named, f"{variable}{_FILE}", f"in the file that {variable}{_FILE} names", settings, places, reading)
-    elif file is not None and TOKEN in settings:
-        reading.problems.append(f"{TOKEN} and {TOKEN_FILE} are both {place}: keep one of them")
-    elif isinstance(file, str) and Path(file).is_absolute():
-        named_place = f"in the file that {TOKEN_FILE} names {place}"
-        _read_token(file, f"{TOKEN_FILE} {place}", named_place, settings, places, reading)
-    elif file is not None:
-        shape = "" if isinstance(file, str) else f", not {kind_of(file)}"
-        reading.problems.append(f"{TOKEN_FILE} {place} must be the full path of a file{shape}")
-
-
-def _read_token(
-    path: str, setting: str, place: str, settings: dict[str, object], places: dict[str, str], reading: _Reading
-) -> None:
+        return
+    if not named:
+        if file is None:
+            return
+        if TOKEN in settings:
+            reading.problems.append(f"{TOKEN} and {TOKEN_FILE} are both {place}: keep one of them")
+            return
+        if not isinstance(file, str) or not Path(file).is_absolute():
+            shape = "" if isinstance(file, str) else f", not {kind_of(file)}"
+            reading.problems.append(f"{TOKEN_FILE} {place} must be the full path of a file{shape}")
+            return
+        path, setting, where = file, f"{TOKEN_FILE} {place}", f"in the file that {TOKEN_FILE} names {place}"
     try:
-        settings[TOKEN] = secret_in(Path(path))
-        places[TOKEN] = place
+        settings[TOKEN], places[TOKEN] = secret_in(Path(str(path))), where
     except ValueError as error:
         reading.problems.append(f"{setting} {error}")
-
-
-def _unknown_variables(environ: Mapping[str, str], names: Iterable[str]) -> list[str]:
-    """The problems with variables for the token of an entry that is not there."""
-    variables = [variable_of(name) for name in names]
-    valid = [*variables, *(f"{variable}{_FILE}" for variable in variables)]
-    fields = [*valid, TOKEN_VARIABLE.rstrip("_"), f"{TOKEN_VARIABLE}FILE"]
-    return [
-        f"{quoted(variable)} in the environment is no setting: {guess(variable.upper(), fields)}"
-        for variable in sorted(environ)
-        if is_token_variable(variable) and variable not in valid
-    ]
