@@ -181,39 +181,40 @@ def pillow(*, needed: bool) -> Pillow | None:
 
 def messengers(config: PlexSyncConfig) -> list[Messenger]:
     """Return the configured notice senders; raises Unusable if one of them can't be used."""
-    ways: list[Messenger] = [AppriseMessenger(url, number) for number, url in enumerate(config.notify_urls, start=1)]
+    return [way() for way in _ways(config).values()]
+
+
+def _ways(config: PlexSyncConfig) -> dict[str, Callable[[], Messenger]]:
+    """What makes each notice sender, by its name; raises Unusable then."""
+    ways: dict[str, Callable[[], Messenger]] = {
+        f"address {number} of notify_urls": partial(AppriseMessenger, url, number)
+        for number, url in enumerate(config.notify_urls, start=1)
+    }
     if config.notify_command:
-        ways.append(CommandMessenger(config.notify_command))
+        ways[CommandMessenger.name] = partial(CommandMessenger, config.notify_command)
     return ways
 
 
 def tried_ways(config: PlexSyncConfig) -> Iterator[tuple[str, str]]:
     """Yield each notice setting with its problem ('' for none). Sends nothing."""
-    for number, url in enumerate(config.notify_urls, start=1):
+    for make in _ways(config).values():
         try:
-            AppriseMessenger(url, number)
+            way = make()
         except Unusable as error:
             yield "notify_urls", str(error)
         else:
-            yield "notify_urls", ""
-    if config.notify_command:
-        yield "notify_command", CommandMessenger(config.notify_command).hindrance()
+            yield ("notify_command", way.hindrance()) if isinstance(way, CommandMessenger) else ("notify_urls", "")
 
 
 def sent_by_all(config: PlexSyncConfig, notice: Notice) -> Iterator[tuple[str, str]]:
     """Send a notice by every configured way; yields each with its problem ('' for none)."""
-    for number, url in enumerate(config.notify_urls, start=1):
-        yield f"address {number} of notify_urls", _sent(partial(AppriseMessenger, url, number), notice)
-    if config.notify_command:
-        yield CommandMessenger.name, _sent(partial(CommandMessenger, config.notify_command), notice)
-
-
-def _sent(way: Callable[[], Messenger], notice: Notice) -> str:
-    try:
-        way().send(notice)
-    except (Unusable, NotSent) as error:
-        return str(error)
-    return ""
+    for name, make in _ways(config).items():
+        try:
+            make().send(notice)
+        except (Unusable, NotSent) as error:
+            yield name, str(error)
+        else:
+            yield name, ""
 
 
 def try_out(config: PlexSyncConfig) -> None:

@@ -18,26 +18,30 @@ from validation.looks import SETTING
 
 def client_id(store: Database) -> str:
     """Return the identifier by which Plex knows this installation. It is the same at every start."""
-    return f"plexsync-{hashlib.blake2b(b'client', key=salt_of(store).encode(), digest_size=8).hexdigest()}"
+    return f"plexsync-{salted(store, 'client')}"
+
+
+def salted(store: Database, *values: str) -> str:
+    """Return a salted hash of these values, which reveals none of them."""
+    return _digest("\0".join(values), key=salt_of(store))
+
+
+def _digest(text: str, key: str = "") -> str:
+    return hashlib.blake2b(text.encode(errors="replace"), key=key.encode(), digest_size=8).hexdigest()
 
 
 def fingerprints(config: PlexSyncConfig, store: Database) -> dict[Neighbour, str]:
     """Return a salted hash of each server's settings, which a hold compares to detect a change. Reveals no secret."""
-    salt = salt_of(store)
     settings = {
         Neighbour.PLEX: (config.plex_url, config.plex_token, config.tls_ca_file, *config.library_names),
         Neighbour.STASH: (config.stash_url, config.stash_api_key, config.tls_ca_file),
     }
-    return {
-        server: hashlib.blake2b("\0".join(values).encode(), key=salt.encode(), digest_size=8).hexdigest()
-        for server, values in settings.items()
-    }
+    return {server: salted(store, *values) for server, values in settings.items()}
 
 
 def print_of_all(config: PlexSyncConfig, store: Database) -> str:
     """Return a hash of all settings, to detect a change since a comparison was interrupted. Reveals no setting."""
-    text = f"{config.model_dump_json()}{sorted(fingerprints(config, store).items())}"
-    return hashlib.blake2b(text.encode(), key=salt_of(store).encode(), digest_size=8).hexdigest()
+    return salted(store, f"{config.model_dump_json()}{sorted(fingerprints(config, store).items())}")
 
 
 def wishes(config: PlexSyncConfig) -> str:
@@ -46,8 +50,7 @@ def wishes(config: PlexSyncConfig) -> str:
     def plain(value: object) -> object:
         return sorted(map(str, value)) if isinstance(value, frozenset | set) else repr(value)
 
-    rules = json.dumps([asdict(look_rules(config)), config.library_names], default=plain, sort_keys=True)
-    return hashlib.blake2b(rules.encode(), digest_size=8).hexdigest()
+    return _digest(json.dumps([asdict(look_rules(config)), config.library_names], default=plain, sort_keys=True))
 
 
 class _Read:
@@ -80,17 +83,11 @@ def prints_of_cures(config: PlexSyncConfig, prints: Mapping[Neighbour, str]) -> 
 
     They reveal neither secrets nor paths.
     """
-    paths = repr(path_rules.pairs(config.path_map))
     strict = (config.strict_mode, NAME_LIMIT, SUMMARY_LIMIT, *(getattr(config, switch) for switch in SWITCHES.values()))
     return {
-        "paths": hashlib.blake2b(paths.encode(errors="replace"), digest_size=8).hexdigest(),
+        "paths": _digest(repr(path_rules.pairs(config.path_map))),
         "plex": prints[Neighbour.PLEX],
         "stash": prints[Neighbour.STASH],
-        "strict": hashlib.blake2b(repr(strict).encode(), digest_size=8).hexdigest(),
-        "matching": hashlib.blake2b(repr(config.match_by_duration).encode(), digest_size=8).hexdigest(),
+        "strict": _digest(repr(strict)),
+        "matching": _digest(repr(config.match_by_duration)),
     }
-
-
-def salted(store: Database, *values: str) -> str:
-    """Return a salted hash of these values, which reveals none of them."""
-    return hashlib.blake2b("\0".join(values).encode(), key=salt_of(store).encode(), digest_size=8).hexdigest()

@@ -71,7 +71,20 @@ class FixResult:
 
 def carry_out(parts: Parts, order: FixOrder) -> FixResult:
     """Do it. A server that can't be asked is a problem in the result."""
-    return _DO[order.action](parts, order)
+    store, clock, (_, id) = parts.store, parts.clock, order.key
+    match order.action:
+        case FixAction.UNBIND:
+            return FixResult(order, bindings.unbind(store, clock, id, order.item))
+        case FixAction.UNIGNORE:
+            return FixResult(order, len(unignore_scenes(store, [id], clock)))
+        case FixAction.RETRY_ALL:
+            return FixResult(order, dead_letters.retry_all(store, clock, order.name))
+        case FixAction.DROP:
+            return FixResult(order, dead_letters.drop(store, clock, [order.key])[0])
+        case FixAction.DECLINE:
+            return FixResult(order, answer_lists(parts, take=False))
+        case action:
+            return _DO[action](parts, order)
 
 
 def _bind(parts: Parts, order: FixOrder) -> FixResult:
@@ -85,18 +98,10 @@ def _bind(parts: Parts, order: FixOrder) -> FixResult:
     return FixResult(order, len(bound.items), bound=bound)
 
 
-def _unbind(parts: Parts, order: FixOrder) -> FixResult:
-    return FixResult(order, bindings.unbind(parts.store, parts.clock, order.key[1], order.item))
-
-
 def _ignore(parts: Parts, order: FixOrder) -> FixResult:
     named = named_scenes(parts, [order.key[1]])
     done = [] if named.missing else ignore_scenes(parts.store, named.existing, parts.clock)
     return FixResult(order, len(done), named=named)
-
-
-def _unignore(parts: Parts, order: FixOrder) -> FixResult:
-    return FixResult(order, len(unignore_scenes(parts.store, [order.key[1]], parts.clock)))
 
 
 def _retry(parts: Parts, order: FixOrder) -> FixResult:
@@ -110,23 +115,11 @@ def _retry(parts: Parts, order: FixOrder) -> FixResult:
     return FixResult(order, done)
 
 
-def _retry_all(parts: Parts, order: FixOrder) -> FixResult:
-    return FixResult(order, dead_letters.retry_all(parts.store, parts.clock, order.name))
-
-
-def _drop(parts: Parts, order: FixOrder) -> FixResult:
-    return FixResult(order, dead_letters.drop(parts.store, parts.clock, [order.key])[0])
-
-
 def _accept(parts: Parts, order: FixOrder) -> FixResult:
     choice = Choice(order.name)
     if not accept_choice(parts, choice):
         return FixResult(order)
     return FixResult(order, 1, follows=outcome(parts, choice))
-
-
-def _decline(parts: Parts, order: FixOrder) -> FixResult:
-    return FixResult(order, answer_lists(parts, take=False))
 
 
 def _test(parts: Parts, order: FixOrder) -> FixResult:
@@ -139,13 +132,8 @@ def _test(parts: Parts, order: FixOrder) -> FixResult:
 
 _DO: Mapping[FixAction, Callable[[Parts, FixOrder], FixResult]] = {
     FixAction.BIND: _bind,
-    FixAction.UNBIND: _unbind,
     FixAction.IGNORE: _ignore,
-    FixAction.UNIGNORE: _unignore,
     FixAction.RETRY: _retry,
-    FixAction.RETRY_ALL: _retry_all,
-    FixAction.DROP: _drop,
     FixAction.ACCEPT: _accept,
-    FixAction.DECLINE: _decline,
     FixAction.TEST: _test,
 }

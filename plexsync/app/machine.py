@@ -1,13 +1,18 @@
-"""This process, as the other machines that use its database know it."""
+"""This process, as the other machines that use its database know it, with prints of its settings.
 
+Two workers with different settings would take back each other's work whenever one follows the other. A print reveals
+no setting.
+"""
+
+import hashlib
 import importlib.metadata
+import json
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
-from plexsync.app.settings_print import settings_prints
 from plexsync.rules.errors import Unusable
 from plexsync.rules.machine import Machine, differing, refusal_words
 from plexsync.rules.records import WorkerRow
@@ -16,25 +21,64 @@ from plexsync.store.fence import Fence
 from plexsync.store.installation import installation
 from plexsync.store.opening import check_folder
 from plexsync.store.worker_locks import shared_locks
+from validation import database_settings
 from validation.config import PlexSyncConfig
+
+# What may be different on each machine: how it reaches the servers, its pace, and whom it tells.
+LOCAL = frozenset(
+    {
+        "plex_url",
+        "plex_token",
+        "plex_connect_timeout",
+        "plex_read_timeout",
+        "plex_parallel",
+        "stash_url",
+        "stash_api_key",
+        "stash_web_url",
+        "tls_ca_file",
+        "poll_interval",
+        "stash_poll_interval",
+        "reconcile_interval_hours",
+        "scan_absent",
+        "max_retries",
+        "dlq_retention_days",
+        "dlq_max",
+        "breaker_failure_threshold",
+        "breaker_recovery_timeout",
+        "breaker_max_recovery_timeout",
+        "worker_idle_minutes",
+        "notify_urls",
+        "notify_command",
+        "notify_after_minutes",
+        "web_bind",
+        "web_password",
+        "web_allowed_hosts",
+        "data_dir",
+        *database_settings.NAMES,
+    }
+)
 
 
 def this_machine(config: PlexSyncConfig, folder: Path) -> Machine:
     """Return what this process tells other machines of itself. Raises LocalFault."""
+    try:
+        version = importlib.metadata.version("plexsync")
+    except importlib.metadata.PackageNotFoundError:
+        version = "not installed"
     return Machine(
         host=socket.gethostname(),
         pid=os.getpid(),
-        version=_version(),
+        version=version,
         installation=installation(folder),
         settings=settings_prints(config),
     )
 
 
-def _version() -> str:
-    try:
-        return importlib.metadata.version("plexsync")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
+def settings_prints(config: PlexSyncConfig) -> dict[str, str]:
+    """Return a print of each setting that decides what Plex shows, by name."""
+    values = config.model_dump(mode="json", exclude=set(LOCAL))
+    texts = {name: json.dumps(value, sort_keys=True).encode(errors="replace") for name, value in values.items()}
+    return {name: hashlib.blake2b(text, digest_size=8).hexdigest() for name, text in texts.items()}
 
 
 @contextmanager

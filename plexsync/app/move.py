@@ -49,19 +49,14 @@ def move(source: StoreAddress, target: StoreAddress, machine: Machine, tell: Tel
             raise Working(source.name)
         for address in (source, target):
             if address.is_postgres:
-                _hold(held, address, machine)
+                locks = locks_at(address)
+                held.callback(locks.close)
+                lock = locks.try_worker(machine, lambda _last: True)
+                if lock is None:
+                    raise Working(address.name)
+                held.callback(lock.release)
         out = _out_of_postgres if source.is_postgres else _out_of_file
         return out(source, target, machine, tell)
-
-
-def _hold(held: ExitStack, address: StoreAddress, machine: Machine) -> None:
-    """Hold the worker's lock of a database in PostgreSQL."""
-    locks = locks_at(address)
-    held.callback(locks.close)
-    lock = locks.try_worker(machine, lambda _last: True)
-    if lock is None:
-        raise Working(address.name)
-    held.callback(lock.release)
 
 
 # --- from the file ---------------------------------------------------------------------------------------------------
@@ -116,7 +111,8 @@ def _out_of_postgres(source: StoreAddress, target: StoreAddress, machine: Machin
     rows = 0
     if (gone := moving.moved_to(source)) is None:
         if not target.is_postgres:
-            _check_free(target)
+            if os.path.lexists(target.path):
+                raise Unusable(f"{target.path} is there already: rename it, or choose another folder with data_dir")
             draft.folder.mkdir(mode=0o700, exist_ok=True)
         with moving.moving(source, draft, machine) as step:
             rows = _copied(step, tell)
@@ -126,7 +122,11 @@ def _out_of_postgres(source: StoreAddress, target: StoreAddress, machine: Machin
     if target.is_postgres:
         moving.finish(target)
     else:
-        _put_in_place(draft, target)
+        # From its name on, hooks write to the complete file.
+        moving.finish(draft)
+        if not os.path.lexists(target.path):
+            backup.save(draft.path, target.path)
+        shutil.rmtree(draft.folder)
     return MoveResult(rows)
 
 
@@ -135,19 +135,6 @@ def _goes_on(target: StoreAddress, draft: StoreAddress) -> bool:
     if target.is_postgres:
         return moving.copied(target) is not None
     return os.path.lexists(draft.path) and moving.has_arrived(draft)
-
-
-def _check_free(target: StoreAddress) -> None:
-    if os.path.lexists(target.path):
-        raise Unusable(f"{target.path} is there already: rename it, or choose another folder with data_dir")
-
-
-def _put_in_place(draft: StoreAddress, target: StoreAddress) -> None:
-    """Give a complete file its name. From then on hooks write to it."""
-    moving.finish(draft)
-    if not os.path.lexists(target.path):
-        backup.save(draft.path, target.path)
-    shutil.rmtree(draft.folder)
 
 
 def _copied(step: StoreMove, tell: Tell) -> int:

@@ -1,9 +1,11 @@
-"""The worker: the engine, with poller, listener, schedule and notices around it."""
+"""The worker: the engine, with poller, listener, schedule and notices around it; what a schedule waits for."""
 
+import json
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
@@ -11,12 +13,10 @@ from itertools import chain
 
 from plexsync.app.advice import UNAPPROVED
 from plexsync.app.clients import messengers, stash_lets_in, stash_lines
-from plexsync.app.first_hook import FirstHook
 from plexsync.app.flow_parts import COMPARE_LOOK, FlowParts
 from plexsync.app.further_flows import clean_up, further_flows
 from plexsync.app.parts import Assembled, Parts
 from plexsync.app.rules import HOUR, MINUTE
-from plexsync.app.setting_changes import settings_wait
 from plexsync.app.switches import asked_settings, bulk_approved, comparison_owed, has_lost
 from plexsync.app.turns import turns
 from plexsync.engine.engine import Engine, Idle, ProbeResult, Worked
@@ -28,12 +28,15 @@ from plexsync.engine.tickets import READS
 from plexsync.engine.watchdog import Watchdog
 from plexsync.flows.scenes.flow import SceneFlow
 from plexsync.flows.scenes.metrics_sampler import SECONDS
+from plexsync.flows.scenes.preview import WOULD_CHANGE
 from plexsync.flows.scenes.stash_lines import StashListener
-from plexsync.rules.errors import SyncError
+from plexsync.rules.errors import NeighbourError, SyncError
 from plexsync.rules.http_answers import whole_request
-from plexsync.rules.note_keys import LAST_POLL, LAST_RECONCILE
+from plexsync.rules.note_keys import ASKED_SETTINGS, IN_USE, LAST_POLL, LAST_RECONCILE, WISHES
 from plexsync.rules.notices import NoticeRules
-from plexsync.store.siblings import siblings_of
+from plexsync.rules.setting_question import FEW, SettingQuestion, read
+from plexsync.store.siblings import Siblings, siblings_of
+from validation.looks import LOOKS, SETTING
 
 log = logging.getLogger("PlexSync.run")
 
@@ -42,6 +45,8 @@ LISTEN_LOOK = 0.5
 
 # Seconds before a comparison that could not run is tried again.
 RECONCILE_RETRY = 300.0
+# Longer values of a changed setting are not shown.
+SHORT = 40
 
 Told = Callable[[Worked | ProbeResult | Idle], None]
 Act = Callable[[], None]
@@ -261,7 +266,9 @@ class Schedule:
         if not parts.config.enabled or not (is_due or comparison_owed(parts)):
             return False
         if not bulk_approved(parts):
-            self._tell()
+            if not self._told:
+                log.warning("%s", UNAPPROVED)
+                self._told = True
             return False
         if asked_settings(parts) and not is_due:
             # After your yes it runs at once.
@@ -269,7 +276,7 @@ class Schedule:
             return False
         tried, passed = self._tried, parts.clock.monotonic()
         if tried is not None:
-            rest = parts.config.stash_poll_interval if self._came_back() else RECONCILE_RETRY
+            rest = parts.config.stash_poll_interval if parts.gates.is_open(*READS) else RECONCILE_RETRY
             if passed - tried < rest:
                 return False
         self._tried = passed
@@ -278,10 +285,77 @@ class Schedule:
             return False
         return parts.reconciler.try_reconcile(stopping=self._stop.is_set, holding=waits)
 
-    def _tell(self) -> None:
-        if not self._told:
-            log.warning("%s", UNAPPROVED)
-            self._told = True
 
-    def _came_back(self) -> bool:
-        return self._parts.gates.is_open(*READS)
+class FirstHook:
+    """Makes the worker of a further Plex server poll Stash as soon as a hook has stored an event.
+
+    The hook writes to the database of the first server alone. So each further worker looks there once a second for the time
+    of the last event, and calls `poll` for each new one. Polls at their pace find what has changed without it.
+    """
+
+    def __init__(self, siblings: Siblings, poll: Callable[[], None]) -> None:
+        self._siblings = siblings
+        self._poll = poll
+        # The worker polls at its start anyway.
+        self._seen = siblings.last_hook()
+
+    def __call__(self) -> None:
+        """Look once."""
+        last = self._siblings.last_hook()
+        if last not in ("", self._seen):
+            self._seen = last
+            self._poll()
+
+
+# --- changed settings ------------------------------------------------------------------------------------------------
+
+
+def settings_wait(parts: Parts, stopping: Callable[[], bool]) -> bool:
+    """Whether a full comparison must leave out what changed settings would write, because these are many items.
+
+    Changed settings are in use at once, and what they alone would write waits for your yes. The worker compares them with
+    those of the last full comparison, and counts once what would change; while a server is down nothing is counted, and
+    they wait too. Scenes that you edit are synced meanwhile.
+    """
+    with parts.store.reading() as db:
+        # A worker notes a change as it begins its work: a comparison may come before that.
+        is_changed, before = db.notes.text(WISHES) not in ("", parts.settings.wishes), db.notes.text(IN_USE)
+        question = read(db.notes.text(ASKED_SETTINGS))
+    if parts.config.approve_bulk or not is_changed:
+        return False
+    if question is None or question.wishes != parts.settings.wishes:
+        # Nothing is known from before the first comparison.
+        old, new = json.loads(before or "{}"), json.loads(parts.settings.in_use)
+        names = sorted(name for name in old.keys() | new.keys() if before and old.get(name) != new.get(name))
+        question = _counted(parts, names, stopping) if names else None
+        if question is None:
+            return bool(names)
+        with parts.store.writing() as tx:
+            tx.notes.save(ASKED_SETTINGS, question.written())
+        if not question.agreed:
+            log.warning("%s: they wait for your yes (plexsync sync --all)", question.text)
+    return not question.agreed
+
+
+def _counted(parts: Parts, names: Collection[str], stopping: Callable[[], bool]) -> SettingQuestion | None:
+    """The question about these settings; None if it could not be counted now."""
+    try:
+        standings = Counter(scene.standing for scene in parts.previewer.preview(sweep=True, stopping=stopping))
+    except NeighbourError as error:
+        log.info("what changed settings would write can't be counted now: %s", error)
+        return None
+    if stopping():
+        return None
+    with parts.store.reading() as db:
+        dressed = sum(db.collections.counts().values()) if any(name.startswith("collection") for name in names) else 0
+    # A look stands for the settings that it sets.
+    of_looks = {name for look in LOOKS.values() for name in look} if SETTING in names else set()
+
+    def one(name: str) -> str:
+        value = getattr(parts.config, name, None)
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        is_short = isinstance(value, str | bool | int) and 0 < len(text) <= SHORT
+        return f"{name} is {text} now" if is_short else f"{name} has changed"
+
+    scenes, words = standings[WOULD_CHANGE], ", ".join(one(name) for name in names if name not in of_looks)
+    return SettingQuestion(parts.settings.wishes, words, scenes, dressed, agreed=scenes + dressed <= FEW)

@@ -13,6 +13,7 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from hashlib import blake2b
+from typing import NamedTuple
 
 from plexsync.store import folder
 from validation import locations
@@ -26,9 +27,6 @@ LARGEST_FILE = 1_000_000
 POSTGRES = "PLEXSYNC_DATABASE_URL"
 # How many sets are stored: a service and its user may have different settings.
 MOST_KEPT = 4
-FIELDS = ("dlq_max", "breaker_failure_threshold")
-SECONDS = ("breaker_recovery_timeout", "breaker_max_recovery_timeout", "plex_read_timeout", "stash_poll_interval")
-SWITCHES = ("enabled", "approve_bulk")
 
 
 class Sources:
@@ -55,7 +53,7 @@ class Sources:
             return None
         # A file that others can read may cause a warning.
         usual = stat.S_ISREG(mode) and (os.name == "nt" or not mode & stat.S_IROTH)
-        usual = usual or not _may_hold_secrets(content)
+        usual = usual or not any(name in content for name in (b"token", b"key", b"password", b"notify"))
         return content if len(content) <= LARGEST_FILE and usual and b"database_url" not in content else None
 
     def plex_names(self) -> list[str]:
@@ -103,7 +101,8 @@ class Sources:
         try:
             # Another version of the program may have other settings.
             program = os.stat(os.path.join(os.path.dirname(locations.__file__), "config.py"))
-            variables = [(name, value) for name, value in sorted(self.environ.items()) if _is_ours(name)]
+            ours = (name for name in self.environ if name.upper().startswith("PLEXSYNC_"))
+            variables = [(name, self.environ[name]) for name in sorted(ours)]
             files = [_signs(value) for name, value in variables if name.endswith("_FILE") and value]
         except OSError:
             return ""
@@ -112,28 +111,23 @@ class Sources:
         return state.hexdigest()
 
 
-def _may_hold_secrets(content: bytes) -> bool:
-    return any(name in content for name in (b"token", b"key", b"password", b"notify"))
-
-
-def _is_ours(name: str) -> bool:
-    return name.upper().startswith("PLEXSYNC_")
-
-
 def _signs(path: str) -> tuple[int, int, int, bool]:
     """Return values that differ for another file or content; raises OSError if the file does not exist."""
     status = os.stat(path)
     return status.st_mtime_ns, status.st_size, status.st_mode, os.access(path, os.R_OK)
 
 
-class StatusSettings:
+class StatusSettings(NamedTuple):
     """The settings that `status` shows, by the names that they have in PlexSyncConfig."""
 
-    def __init__(self, values: Mapping[str, float]) -> None:
-        self.enabled, self.approve_bulk = (bool(values[name]) for name in SWITCHES)
-        self.dlq_max, self.breaker_failure_threshold = (int(values[name]) for name in FIELDS)
-        self.breaker_recovery_timeout, self.breaker_max_recovery_timeout = (float(values[name]) for name in SECONDS[:2])
-        self.plex_read_timeout, self.stash_poll_interval = (float(values[name]) for name in SECONDS[2:])
+    enabled: bool
+    approve_bulk: bool
+    dlq_max: int
+    breaker_failure_threshold: int
+    breaker_recovery_timeout: float
+    breaker_max_recovery_timeout: float
+    plex_read_timeout: float
+    stash_poll_interval: float
 
 
 def kept(text: str, fingerprint: str) -> StatusSettings | None:
@@ -142,9 +136,9 @@ def kept(text: str, fingerprint: str) -> StatusSettings | None:
         key, _, rest = line.partition(" ")
         if fingerprint and key == fingerprint:
             try:
-                return StatusSettings(
-                    {name: float(value) for name, _, value in (w.partition("=") for w in rest.split())}
-                )
+                values = dict(word.split("=", 1) for word in rest.split())
+                kinds = StatusSettings.__annotations__.items()
+                return StatusSettings(**{name: kind(float(values[name])) for name, kind in kinds})
             except (KeyError, ValueError, OverflowError):
                 return None
     return None
@@ -152,6 +146,6 @@ def kept(text: str, fingerprint: str) -> StatusSettings | None:
 
 def written(config: "PlexSyncConfig", fingerprint: str, before: str) -> str:
     """Return the note's text with these settings first, and then the latest ones of other sources."""
-    values = " ".join(f"{name}={getattr(config, name) + 0!r}" for name in (*SWITCHES, *FIELDS, *SECONDS))
+    values = " ".join(f"{name}={getattr(config, name) + 0!r}" for name in StatusSettings._fields)
     others = [line for line in before.splitlines() if line.partition(" ")[0] != fingerprint]
     return "\n".join([f"{fingerprint} {values}", *others[: MOST_KEPT - 1]])

@@ -107,7 +107,7 @@ class ProbeTurn:
             with store.writing() as tx:
                 tx.probes.withdraw_probe()
             return
-        from plexsync.app.probe.run import probe
+        from plexsync.app.probe.questions import probe
 
         with store.writing() as tx:
             tx.probes.run_probe(at)

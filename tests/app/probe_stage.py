@@ -7,8 +7,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from plexsync.app.probe.questions import probe
 from plexsync.app.probe.restore import restore_left
-from plexsync.app.probe.run import probe
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.scratch import ProbeOutcome
 from plexsync.simulator.plex_server import PlexSim

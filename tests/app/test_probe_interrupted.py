@@ -36,7 +36,7 @@ SERVERS = {
 PROGRAM = """
 import sys
 from pathlib import Path
-from plexsync.app.probe.run import probe
+from plexsync.app.probe.questions import probe
 from plexsync.engine.clock import SystemClock
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.store.database import Database

@@ -1,16 +1,20 @@
-"""The questions of the probe: each changes something small on the item, reads it back, and learns the answer from that.
+"""One probe: saves the item, asks the questions one by one, restores the item, and stores what was learnt.
+
+Each question changes something small on the item, reads it back, and learns the answer from that.
 
 Every list is sent whole, with the scratch names behind its own, so that no name of yours is missing at any moment. What is
 changed was saved before, and is taken back at the end by `plexsync.app.probe.restore`.
 """
 
 import logging
+import secrets
 import struct
 import zlib
 from collections.abc import Callable, Mapping
 
 from plexsync.app.probe.lent_picture import lent_picture
-from plexsync.app.probe.restore import PAUSES
+from plexsync.app.probe.restore import PAUSES, restore
+from plexsync.engine.server_identity import ServerIdentity
 from plexsync.plex.artwork import key_of
 from plexsync.plex.probe_client import ProbeClient
 from plexsync.rules.added_dates import FIELD as ADDED
@@ -19,10 +23,21 @@ from plexsync.rules.item import FACE, beside, moment_text
 from plexsync.rules.neighbours import Clock
 from plexsync.rules.paths import base_name, folder_name
 from plexsync.rules.plan_records import Change
-from plexsync.rules.scratch import EARLIER, RATING_BY_ACCOUNT, RATING_BY_EDIT, Original, ProbedItem
+from plexsync.rules.scratch import (
+    EARLIER,
+    RATING_BY_ACCOUNT,
+    RATING_BY_EDIT,
+    CantProbe,
+    Original,
+    ProbedItem,
+    ProbeOutcome,
+    Restoration,
+    original_of,
+)
 from plexsync.rules.text import fold
-from plexsync.rules.traits import Answer, CollectionForm, FaceAddress
+from plexsync.rules.traits import UNKNOWN, Answer, CollectionForm, FaceAddress, LearntTraits, traits_from
 from plexsync.rules.values import name_keys, without_names
+from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.probe")
 
@@ -32,6 +47,56 @@ PUBLIC_FACE, PRIVATE_FACE = "https://example.org/plexsync-probe.jpg", "http://10
 LAG_PATIENCE, LAG_PACE = 10.0, 0.5
 NO_PEOPLE = "Plex did not take the scratch people"
 REJECTED = "Plex rejected a request for it"
+
+
+def probe(
+    store: Database,
+    plex: ProbeClient,
+    clock: Clock,
+    key: str,
+    *,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> ProbeOutcome:
+    """Ask the questions on this item, and restore it.
+
+    The caller holds the worker's lock and has restored the item of an earlier probe. Raises CantProbe for an item that
+    can't be probed, and NeighbourError if Plex does not answer or is another server; nothing was changed then.
+    """
+    ServerIdentity(store, plex, clock).check()
+    server = plex.server()
+    now = plex.probed(key)
+    section = next((row for row in plex.sections() if row.key == now.item.section), None)
+    if section is None:
+        raise CantProbe(f"item {key} is in no movie library that PlexSync uses")
+    if not section.owned:
+        raise CantProbe("plex_token is not that of the server's owner, who alone can edit items")
+    original = original_of(now, machine=server.machine, mark=secrets.token_hex(3))
+    with store.writing() as tx:
+        tx.probes.begin_probe(original)
+    examination = Examination(plex, clock, original, now, stopping)
+    try:
+        error = examination.ask(progress)
+    except BaseException:  # whatever ends it, also an interrupt: the item has to be restored here
+        _restored(store, plex, original, clock)
+        raise
+    restored, trouble = _restored(store, plex, original, clock)
+    traits = traits_from(examination.answers)
+    if traits != UNKNOWN:
+        with store.writing() as tx:
+            tx.probes.save_traits(LearntTraits(server.machine, server.version, traits, clock.now()))
+    return ProbeOutcome(server.version, traits, examination.skipped, error or trouble, restored)
+
+
+def _restored(store: Database, plex: ProbeClient, original: Original, clock: Clock) -> tuple[Restoration | None, str]:
+    """Restore the item; if that fails, it stays saved for the next run."""
+    try:
+        restored = restore(plex, original, clock)
+    except NeighbourError as error:
+        return None, str(error)
+    with store.writing() as tx:
+        tx.probes.end_probe()
+    return restored, ""
 
 
 class Halted(Exception):

@@ -5,8 +5,8 @@ from contextlib import closing
 import click
 
 from plexsync.app.parts import Parts, at_work, opened
+from plexsync.app.probe.questions import probe as probe_item
 from plexsync.app.probe.restore import restore_left
-from plexsync.app.probe.run import probe as probe_item
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.turns import ENDED, connected, result_of
 from plexsync.cli.call import FAILED, FINE, Call, command

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from plexsync.app import run
 from plexsync.app.first_entry import keep_first
+from plexsync.app.machine import settings_prints
 from plexsync.app.parts import Parts, opened
 from plexsync.app.settings import Settings, keep_answer, keep_for_status
-from plexsync.app.settings_print import settings_prints
 from plexsync.app.switches import off_inside
 from plexsync.cli.call import Call
 from plexsync.cli.daemon.dashboard_process import Dashboard
