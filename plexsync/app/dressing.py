@@ -48,7 +48,7 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
         CollectionParts(
             store=parts.store,
             stash=parts.stash,
-            plex=parts.plex,
+            plex=parts.plex.collections,
             gates=parts.gates,
             clock=parts.clock,
             expiry=parts.expiry,
@@ -83,7 +83,7 @@ def _looker(parts: Assembled, *, looks_only: bool) -> CollectionLooker:
     return CollectionLooker(
         parts.store,
         parts.stash,
-        parts.plex,
+        parts.plex.collections,
         parts.gates,
         parts.settings.looks,
         parts.visitor if looks_only else parts.identity,

@@ -45,7 +45,6 @@ from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.flows.scenes.undo_marks import resting
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
-from plexsync.plex.collections import CollectionClient
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.neighbours import Clock, Dice, Imaging
@@ -80,7 +79,7 @@ class Assembled:
 
     store: Database
     stash: StashCollecting
-    plex: CollectionClient
+    plex: PlexClient
     clock: Clock
     dice: Dice
     settings: PartSettings
@@ -108,7 +107,7 @@ class Assembled:
 class Parts(Stored, Assembled):
     """The parts of a running program, with the settings that they were built from and this machine's data folder."""
 
-    plex: CollectionClient
+    plex: PlexClient
     watchdog: Watchdog
     sampler: Sampler
 
@@ -173,7 +172,7 @@ def _identities(
 def assemble(
     store: Database,
     stash: StashCollecting,
-    plex: CollectionClient,
+    plex: PlexClient,
     clock: Clock,
     dice: Dice,
     settings: PartSettings,
@@ -249,7 +248,7 @@ def opened(
         client = client_id(store)
         stash = stash_client(StashCollecting, config, clock, settings.looks, alive=before[Neighbour.STASH])
         stack.callback(stash.close)
-        plex = plex_client(CollectionClient, config, clock, client_id=client, alive=before[Neighbour.PLEX])
+        plex = plex_client(PlexClient, config, clock, client_id=client, alive=before[Neighbour.PLEX])
         stack.callback(plex.close)
         events = plex_events(config, client_id=client)
         imaging = pillow(needed=changes_posters(config))

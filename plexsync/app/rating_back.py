@@ -30,7 +30,7 @@ def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
     """Put ratings both ways together on these parts. Full comparisons tell them which scenes they have inspected."""
     looks, work = parts.settings.looks, parts.settings.work
     reader = BatchReader(parts.gates)
-    poll = RatingPoll(parts.store, parts.plex, parts.gates, parts.clock, parts.identity, rules)
+    poll = RatingPoll(parts.store, parts.plex.history, parts.gates, parts.clock, parts.identity, rules)
     parts.reconciler.observing.append(poll.observe)
     flows = rating_flows(
         RatingParts(

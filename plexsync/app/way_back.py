@@ -101,8 +101,8 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     restores = StashRestores(parts.store, parts.stash, recovery, parts.gates, clock)
     flow = _plays_flow(parts, history, recovery, restores)
     viewer = _plays_flow(parts, history, recovery, looks_only=True)
-    previewer = PlaysPreviewer(parts.store, parts.plex, viewer, history, parts.gates, clock)
-    resume = ResumePoll(parts.store, parts.plex, parts.gates, clock, parts.identity, history)
+    previewer = PlaysPreviewer(parts.store, parts.plex.history, viewer, history, parts.gates, clock)
+    resume = ResumePoll(parts.store, parts.plex.history, parts.gates, clock, parts.identity, history)
     longest = longest_request(parts.settings.work)
     parts.reconciler.observing.append(flow.marked.observe)
     return WayBack(
@@ -134,7 +134,7 @@ def plays_recovery(parts: Assembled) -> PlaysRecovery:
 
 
 def _history(parts: Assembled, rules: WatchRules) -> HistoryPoll:
-    return HistoryPoll(parts.store, parts.stash, parts.plex, parts.gates, parts.clock, parts.identity, rules)
+    return HistoryPoll(parts.store, parts.stash, parts.plex.history, parts.gates, parts.clock, parts.identity, rules)
 
 
 def _plays_flow(

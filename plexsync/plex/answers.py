@@ -8,6 +8,7 @@ ValueError for well-formed answers that contradict themselves.
 
 import math
 from collections.abc import Collection, Iterable, Sequence
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -21,6 +22,35 @@ LONGEST_MOMENT = 11
 
 Number = int | float | str
 Flag = bool | int | float | str
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+class Body(msgspec.Struct, Generic[C]):
+    """A body: all of it is in a container."""
+
+    MediaContainer: C
+
+
+class Page(msgspec.Struct, Generic[R]):
+    """A page of a listing, or all of it."""
+
+    size: Number
+    totalSize: Number | None = None
+    Metadata: list[R] = []
+
+
+class FullPage(Page[R], Generic[R]):
+    """Objects in full; the library of all of them, for those that don't name theirs."""
+
+    librarySectionID: Number | None = None
+    librarySectionUUID: str | None = None
+
+
+def rows_of(page: Page[R]) -> list[R]:
+    """The rows of a page; raises ValueError if it does not hold as many as it says."""
+    check_size(page.size, page.Metadata)
+    return page.Metadata
 
 
 def check_size(size: Number, listed: Sequence[object]) -> None:
@@ -197,23 +227,6 @@ class SectionAnswer(msgspec.Struct):
     allowSync: Flag = True
 
 
-class Entries(msgspec.Struct):
-    """A page of a listing."""
-
-    size: Number
-    totalSize: Number | None = None
-    Metadata: list[EntryAnswer] = []
-
-
-class Items(msgspec.Struct):
-    """Items in full; the library of all of them, for items that don't name theirs."""
-
-    size: Number
-    librarySectionID: Number | None = None
-    librarySectionUUID: str | None = None
-    Metadata: list[ItemAnswer] = []
-
-
 class LibraryList(msgspec.Struct):
     """The libraries."""
 
@@ -227,30 +240,6 @@ class Identity(msgspec.Struct):
     version: str
     machineIdentifier: str
     friendlyName: str = ""
-
-
-class EntriesAnswer(msgspec.Struct):
-    """The body of a listing."""
-
-    MediaContainer: Entries
-
-
-class ItemsAnswer(msgspec.Struct):
-    """The body of full items."""
-
-    MediaContainer: Items
-
-
-class SectionsAnswer(msgspec.Struct):
-    """The body of the list of libraries."""
-
-    MediaContainer: LibraryList
-
-
-class IdentityAnswer(msgspec.Struct):
-    """The body of the server's root."""
-
-    MediaContainer: Identity
 
 
 class OfferedPicture(msgspec.Struct):
@@ -269,32 +258,18 @@ class OfferedPictures(msgspec.Struct):
     Photo: list[OfferedPicture] = []
 
 
-class PicturesAnswer(msgspec.Struct):
-    """The body of a list of pictures."""
-
-    MediaContainer: OfferedPictures
-
-
-class Nothing(msgspec.Struct):
-    """Any body with a container, such as that of a write, in the rare case that it has one."""
-
-    MediaContainer: dict[str, object]
-
-
-def entries_of(container: Entries, section: str) -> list[Entry]:
+def entries_of(page: Page[EntryAnswer], section: str) -> list[Entry]:
     """The entries of a page."""
-    check_size(container.size, container.Metadata)
     return [
         Entry(key_of(entry.ratingKey), section, _parts(entry.Media), whole_number(entry.updatedAt or 0))
-        for entry in container.Metadata
+        for entry in rows_of(page)
     ]
 
 
-def items_of(container: Items) -> dict[str, Item]:
+def items_of(container: FullPage[ItemAnswer]) -> dict[str, Item]:
     """The items by rating key, without those that belong to no library (-1)."""
-    check_size(container.size, container.Metadata)
     items = {}
-    for metadata in container.Metadata:
+    for metadata in rows_of(container):
         numbers = [number for number in (metadata.librarySectionID, container.librarySectionID) if number is not None]
         if not numbers:
             raise ValueError("an item that does not name its library")

@@ -9,7 +9,6 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TypeVar
 from unicodedata import normalize
-from urllib.parse import quote, urlencode
 
 import httpx2
 import msgspec
@@ -17,8 +16,10 @@ import msgspec
 from plexsync.http.client import LISTING_CAP, ORDINARY_CAP, Answer, Timeouts, Wire, unheard
 from plexsync.http.client import by_address as by_address
 from plexsync.plex import answers, artwork, edits
-from plexsync.plex.libraries import chosen
-from plexsync.plex.paging import overlapping
+from plexsync.plex.answers import Body, FullPage, Page
+from plexsync.plex.collections import CollectionClient
+from plexsync.plex.history import PlexHistory
+from plexsync.plex.paging import UNWANTED, UNWANTED_FIELDS, check_number, overlapping, query, slice_of
 from plexsync.rules.errors import (
     Barred,
     ForeignNotFound,
@@ -27,6 +28,7 @@ from plexsync.rules.errors import (
     NeighbourError,
     Refused,
     TooLong,
+    Unavailable,
     Unusable,
 )
 from plexsync.rules.http_answers import PLEX_MARK, Server
@@ -36,25 +38,27 @@ from plexsync.rules.paths import base_name
 from plexsync.rules.pictures import LARGEST
 from plexsync.rules.plan_records import Edit
 from plexsync.rules.records import Section, ServerInfo
-from plexsync.rules.text import composed
+from plexsync.rules.text import composed, fold
 
-# Fields that the index does not use. The names are hints: a server may send them all the same.
-UNWANTED = "Image,Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Style,Mood,Format"
-UNWANTED_FIELDS = "summary,tagline"
 PLEX = Server(Neighbour.PLEX, "Plex", "plex_url", "plex_token")
 FOUND_PAGE = 200
 # The page of Plex's own 404, as opposed to a proxy's, in case a proxy drops the header.
 NOT_FOUND = b"<html><head><title>Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
 # The number of listed items that are read to prove that Plex is up.
 PROOF = 20
+# The header with the number of all rows of a list.
+TOTAL = "x-plex-container-total-size"
 
-SECTIONS = msgspec.json.Decoder(answers.SectionsAnswer)
-ENTRIES = msgspec.json.Decoder(answers.EntriesAnswer)
-PICTURES = msgspec.json.Decoder(answers.PicturesAnswer)
-ITEMS = msgspec.json.Decoder(answers.ItemsAnswer)
-IDENTITY = msgspec.json.Decoder(answers.IdentityAnswer)
-NOTHING = msgspec.json.Decoder(answers.Nothing)
+SECTIONS = msgspec.json.Decoder(Body[answers.LibraryList])
+ENTRIES = msgspec.json.Decoder(Body[Page[answers.EntryAnswer]])
+PICTURES = msgspec.json.Decoder(Body[answers.OfferedPictures])
+ITEMS = msgspec.json.Decoder(Body[FullPage[answers.ItemAnswer]])
+IDENTITY = msgspec.json.Decoder(Body[answers.Identity])
+# Any body with a container, such as that of a write, in the rare case that it has one.
+NOTHING = msgspec.json.Decoder(Body[dict[str, object]])
 
+C = TypeVar("C")
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -63,7 +67,8 @@ class PlexClient:
 
     `libraries` are the names of the movie libraries to use, none for all. `client_id` identifies the installation: Plex
     requires a stable one from each. Raises Unusable for an address or token that can't be sent. See
-    `plexsync.http.client.Wire` for `clock`, `transport`, `ca_file` and `alive`.
+    `plexsync.http.client.Wire` for `clock`, `transport`, `ca_file` and `alive`. `history` and `collections` share its
+    connections.
     """
 
     def __init__(
@@ -92,6 +97,8 @@ class PlexClient:
             ca_file=ca_file,
             alive=alive,
         )
+        self.history = PlexHistory(self)
+        self.collections = CollectionClient(self)
 
     def close(self) -> None:
         """Close every connection."""
@@ -109,10 +116,13 @@ class PlexClient:
 
     def server(self) -> ServerInfo:
         """The server's identifier, version and name, in one authenticated request."""
-        container = self._wire.decoded(IDENTITY, self._ask("GET", "/").body).MediaContainer
-        about = (container.machineIdentifier, container.version, container.friendlyName)
+        container = self._wire.decoded(IDENTITY, self.ask("GET", "/").body).MediaContainer
         # A server may be named like its token.
-        return ServerInfo(*(text.replace(self._token, "***") if self._token else text for text in about))
+        return ServerInfo(*map(self.redacted, (container.machineIdentifier, container.version, container.friendlyName)))
+
+    def redacted(self, text: str) -> str:
+        """A text of the server without the token."""
+        return text.replace(self._token, "***") if self._token else text
 
     def sections(self) -> list[Section]:
         """The movie libraries to use, at least one.
@@ -120,9 +130,8 @@ class PlexClient:
         Raises Barred if a configured name does not exist (setting plex_libraries), and if there is no library at all
         (setting plex_token): for a token without access, a Plex server looks empty.
         """
-        container = self._wire.decoded(SECTIONS, self._ask("GET", "/library/sections").body).MediaContainer
-        sections = self._checked(lambda: answers.sections_of(container))
-        return chosen(sections, self.libraries, server=self._wire.server.name, token=self._token)
+        sections = self.read("/library/sections", SECTIONS, answers.sections_of)
+        return _chosen(sections, self.libraries, server=self._wire.server.name, token=self._token)
 
     def entries(self, section: str, *, page: int = 1000) -> Iterator[list[Entry]]:
         """Every item of a library, in pages without repeats; an incomplete listing raises Unavailable."""
@@ -134,12 +143,12 @@ class PlexClient:
 
     def count(self, section: str) -> int:
         """The number of items in a library, in one small request."""
-        container, header = self._listing(section, {}, start=0, size=0)
-        return self._checked(lambda: answers.total_of(container.totalSize, header))
+        page, header = self._listing(section, {}, start=0, size=0)
+        return self._checked(lambda: answers.total_of(page.totalSize, header))
 
     def _pages(self, section: str, filters: Mapping[str, str], page: int) -> Iterator[list[Entry]]:
         """The items that match a filter, in pages without repeats."""
-        return overlapping(partial(self._page, section, filters), page, self._wire.foreign)
+        return overlapping(partial(self._page, section, filters), page, self.foreign)
 
     def find(self, section: str, name: str) -> list[Entry]:
         """The library's items that have a file of exactly this base name, as given, composed or decomposed.
@@ -166,12 +175,11 @@ class PlexClient:
         All servers accept GET for this; Plex's documentation names only POST.
         """
         check_number(section)
-        query = urlencode({"path": folder}, errors="replace", quote_via=quote)
-        target = f"/library/sections/{section}/refresh?{query}"
+        target = f"/library/sections/{section}/refresh?{query({'path': folder})}"
         try:
-            self._ask("GET", target)
+            self.ask("GET", target)
         except (Missing, Refused):
-            self._ask("POST", target)
+            self.ask("POST", target)
 
     def items(self, keys: Sequence[str]) -> dict[str, Item]:
         """Full items by rating key, in one request; missing ones are left out.
@@ -180,12 +188,15 @@ class PlexClient:
         that is not Plex's own, and an answer with nothing in it, count only if Plex proves meanwhile that it is up: it
         lists items, and one of them can be read (docs/decisions/0005-whose-404.md).
         """
-        return self._existing(keys, self._items_in)
+        return self.existing(keys, ITEMS, answers.items_of)
 
-    def _existing(self, keys: Sequence[str], read: Callable[[Answer], dict[str, T]]) -> dict[str, T]:
-        """What `read` finds in the answers about these keys, see `items`."""
+    def existing(
+        self, keys: Sequence[str], decoder: "msgspec.json.Decoder[Body[C]]", parse: Callable[[C], dict[str, T]]
+    ) -> dict[str, T]:
+        """What is parsed in the answers about these keys, see `items`."""
         for key in keys:
             check_number(key)
+        read = partial(self.parsed, decoder=decoder, parse=parse)
         try:
             return self._found(keys, read, (Missing,))
         except ForeignNotFound:
@@ -203,7 +214,7 @@ class PlexClient:
         if not keys:
             return {}
         try:
-            answer = self._ask("GET", f"/library/metadata/{','.join(keys)}?skipRefresh=1", cap=LISTING_CAP)
+            answer = self.ask("GET", f"/library/metadata/{','.join(keys)}?skipRefresh=1", cap=LISTING_CAP)
             items = read(answer)
             if not items and not self._wire.decoded(NOTHING, answer.body).MediaContainer.get("Metadata"):
                 raise self._not_found("with nothing, where Plex says 404")
@@ -214,10 +225,6 @@ class PlexClient:
         wanted = set(keys)
         return {key: item for key, item in items.items() if key in wanted}
 
-    def _items_in(self, answer: Answer) -> dict[str, Item]:
-        container = self._wire.decoded(ITEMS, answer.body).MediaContainer
-        return self._checked(partial(answers.items_of, container))
-
     def _is_readable(self) -> bool:
         """Whether Plex lists its libraries and their items now, and returns one of these; True if it has none."""
         try:
@@ -225,9 +232,10 @@ class PlexClient:
         except NeighbourError:
             return False
         listed = [[entry.key for entry in page] for page in pages if page]
+        read = partial(self.parsed, decoder=ITEMS, parse=answers.items_of)
         for keys in listed:
             with suppress(NeighbourError):
-                if self._found(keys, self._items_in, (Missing,)):
+                if self._found(keys, read, (Missing,)):
                     return True
         return not listed
 
@@ -237,9 +245,9 @@ class PlexClient:
         Raises ValueError for an invalid edit, Missing if the item is gone, TooLong if a single text or list is too
         long, once everything else was sent. The error says whether anything was applied.
         """
-        self._send_edit(partial(edits.targets, section, key, edit, cast=cast))
+        self.send_edit(partial(edits.targets, section, key, edit, cast=cast))
 
-    def _send_edit(self, targets: Callable[..., list[str]]) -> None:
+    def send_edit(self, targets: Callable[..., list[str]]) -> None:
         """Send the requests of one edit, which `targets` returns for a `limit` of their length."""
         limit = edits.LINE_LIMIT
         waiting = targets(limit=limit)
@@ -248,7 +256,7 @@ class PlexClient:
         while waiting:
             target = waiting.pop(0)
             try:
-                self._put(target)
+                self.put(target)
             except Refused as error:
                 if not _is_too_long(error, target):
                     error.applied = bool(sent)
@@ -272,18 +280,16 @@ class PlexClient:
         gone.
         """
         check_number(key)
-        body = self._ask("GET", artwork.shelf(key, name), cap=LISTING_CAP).body
-        container = self._wire.decoded(PICTURES, body).MediaContainer
-        return self._checked(lambda: answers.pictures_of(container))
+        return self.read(artwork.shelf(key, name), PICTURES, answers.pictures_of, cap=LISTING_CAP)
 
     def picture(self, place: str) -> bytes:
         """The bytes of a picture at an address from an item's `pictures`."""
-        return bytes(self._ask("GET", place, cap=LARGEST).body)
+        return bytes(self.ask("GET", place, cap=LARGEST).body)
 
     def upload(self, key: str, name: str, content: bytes) -> None:
         """Upload a picture to the item; Plex selects and locks it. Raises Refused if Plex rejects it."""
         check_number(key)
-        self._ask("POST", artwork.shelf(key, name), content=content)
+        self.ask("POST", artwork.shelf(key, name), content=content)
 
     def show(self, key: str, name: str, picture: str) -> None:
         """Select one of the item's pictures. Raises Missing if the item has no such picture, or is gone itself.
@@ -291,25 +297,26 @@ class PlexClient:
         Plex answers with the new address of the selected picture, as plain text.
         """
         check_number(key)
-        self._ask("PUT", artwork.choice(key, name, picture))
+        self.ask("PUT", artwork.choice(key, name, picture))
 
     def hide(self, key: str, name: str) -> None:
         """Deselect the item's picture. Raises Refused or Missing if Plex is too old for it (before 1.43)."""
         check_number(key)
-        self._ask("DELETE", artwork.shown(key, name))
+        self.ask("DELETE", artwork.shown(key, name))
 
     def rate(self, key: str, rating: float | None) -> None:
         """Set the rating that the account gives an item, on a scale of 10; None clears it."""
         check_number(key)
         value = -1 if rating is None else rating
-        self._put(f"/:/rate?identifier=com.plexapp.plugins.library&key={key}&rating={value:g}")
+        self.put(f"/:/rate?identifier=com.plexapp.plugins.library&key={key}&rating={value:g}")
 
-    def _put(self, target: str) -> None:
-        body = self._ask("PUT", target).body
+    def put(self, target: str) -> None:
+        """Send a write without a body; raises Unavailable if another kind of server answers."""
+        body = self.ask("PUT", target).body
         if body.strip():
             self._wire.decoded(NOTHING, body)
 
-    def _ask(self, method: str, target: str, *, content: bytes = b"", cap: int = ORDINARY_CAP) -> Answer:
+    def ask(self, method: str, target: str, *, content: bytes = b"", cap: int = ORDINARY_CAP) -> Answer:
         """The answer to one request; a 404 that is not Plex's own says nothing about the requested item."""
         answer = self._wire.send(method, target, content=content, cap=cap)
         if answer.status == 404 and PLEX_MARK not in answer.headers and bytes(answer.body).strip() != NOT_FOUND:
@@ -320,42 +327,68 @@ class PlexClient:
             raise Barred(Neighbour.PLEX, message, setting="plex_url")
         return self._wire.accepted(answer)
 
+    def foreign(self, answer: str) -> Unavailable:
+        """The error for an answer from another kind of server, see `plexsync.http.client.Wire`."""
+        return self._wire.foreign(answer)
+
     def _not_found(self, answer: str) -> ForeignNotFound:
-        failure = self._wire.foreign(answer)
+        failure = self.foreign(answer)
         return ForeignNotFound(failure.neighbour, str(failure))
 
     def _page(self, section: str, filters: Mapping[str, str], start: int, size: int) -> tuple[list[Entry], int]:
         """One page of the items that match a filter."""
-        container, header = self._listing(section, {**filters, "sort": "id"}, start=start, size=size)
-        entries = self._checked(lambda: answers.entries_of(container, section))
-        if filters and container.totalSize is None and not header:
+        page, header = self._listing(section, {**filters, "sort": "id"}, start=start, size=size)
+        entries = self._checked(lambda: answers.entries_of(page, section))
+        if filters and page.totalSize is None and not header:
             # A short filtered listing may come without a total.
             return entries, start + len(entries)
-        return entries, self._checked(lambda: answers.total_of(container.totalSize, header))
+        return entries, self._checked(lambda: answers.total_of(page.totalSize, header))
 
     def _listing(
         self, section: str, filters: Mapping[str, str], *, start: int, size: int
-    ) -> tuple[answers.Entries, str]:
+    ) -> tuple[Page[answers.EntryAnswer], str]:
         check_number(section)
-        query = {
-            "type": edits.MOVIE,
-            **filters,
-            "excludeElements": UNWANTED,
-            "excludeFields": UNWANTED_FIELDS,
-            "X-Plex-Container-Start": str(start),
-            "X-Plex-Container-Size": str(size),
-        }
-        target = f"/library/sections/{section}/all?{urlencode(query, errors='replace', quote_via=quote)}"
-        answer = self._ask("GET", target, cap=LISTING_CAP)
-        total = answer.headers.get("x-plex-container-total-size", "")
-        return self._wire.decoded(ENTRIES, answer.body).MediaContainer, total
+        unwanted = {"excludeElements": UNWANTED, "excludeFields": UNWANTED_FIELDS}
+        asked = {"type": edits.MOVIE, **filters, **unwanted, **slice_of(start, size)}
+        answer = self.ask("GET", f"/library/sections/{section}/all?{query(asked)}", cap=LISTING_CAP)
+        return self._wire.decoded(ENTRIES, answer.body).MediaContainer, answer.headers.get(TOTAL, "")
+
+    def page(
+        self,
+        answer: Answer,
+        decoder: "msgspec.json.Decoder[Body[Page[R]]]",
+        parse: Callable[[R], T],
+        start: int,
+        size: int,
+    ) -> tuple[list[T], int]:
+        """The rows of a page of a list, and the number of all. Without a total, a full page may have another behind it."""
+        page, header = self._wire.decoded(decoder, answer.body).MediaContainer, answer.headers.get(TOTAL, "")
+        rows = self._checked(lambda: [parse(row) for row in answers.rows_of(page)])
+        if page.totalSize is None and not header:
+            return rows, start + len(rows) + (len(rows) == size)
+        return rows, self._checked(lambda: answers.total_of(page.totalSize, header))
+
+    def read(
+        self,
+        target: str,
+        decoder: "msgspec.json.Decoder[Body[C]]",
+        parse: Callable[[C], T],
+        *,
+        cap: int = ORDINARY_CAP,
+    ) -> T:
+        """What is parsed in the answer to one request."""
+        return self.parsed(self.ask("GET", target, cap=cap), decoder, parse)
+
+    def parsed(self, answer: Answer, decoder: "msgspec.json.Decoder[Body[C]]", parse: Callable[[C], T]) -> T:
+        """What is parsed in the container of an answer; raises Unavailable if it contradicts itself."""
+        container = self._wire.decoded(decoder, answer.body).MediaContainer
+        return self._checked(lambda: parse(container))
 
     def _checked(self, read: Callable[[], T]) -> T:
-        """The parsed answer; raises Unavailable if it contradicts itself."""
         try:
             return read()
         except ValueError:
-            failure = self._wire.foreign("with something that contradicts itself")
+            failure = self.foreign("with something that contradicts itself")
         raise failure
 
 
@@ -370,9 +403,20 @@ def _too_long(error: Refused, *, applied: bool) -> TooLong:
     return parameter
 
 
-def check_number(text: str) -> None:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError("a library or item is named by a number")
+def _chosen(sections: list[Section], libraries: Sequence[str], *, server: str, token: str) -> list[Section]:
+    """Return the sections with these names, or all. Raises Barred if there are none, or if a name does not exist."""
+    if not libraries and not sections:
+        raise Barred(Neighbour.PLEX, f"{server} shows no movie library to this plex_token", setting="plex_token")
+    if not libraries:
+        return sections
+    wanted = {fold(name): name for name in libraries}
+    existing = {fold(section.title) for section in sections}
+    missing = [name for folded, name in wanted.items() if folded not in existing]
+    if missing:
+        titles = (", ".join(section.title for section in sections) or "none").replace(token, "***")
+        message = f"Plex has no movie library named {', '.join(missing)}; it has: {titles}"
+        raise Barred(Neighbour.PLEX, "".join(filter(str.isprintable, message)), setting="plex_libraries")
+    return [section for section in sections if fold(section.title) in wanted]
 
 
 def is_plex(url: str, ca_file: str, connect: float, read: float) -> bool:

@@ -5,42 +5,113 @@ A collection is an item of its own that Plex makes of a tag. Its home and its or
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer
-from plexsync.plex import answers_collections, edits
-from plexsync.plex.client import UNWANTED, UNWANTED_FIELDS, check_number
-from plexsync.plex.history import PlexHistory
-from plexsync.plex.paging import overlapping
+from plexsync.http.client import LISTING_CAP, MEGABYTE
+from plexsync.plex import edits
+from plexsync.plex.answers import (
+    Body,
+    FieldAnswer,
+    Flag,
+    FullPage,
+    Number,
+    Page,
+    check_size,
+    digits,
+    is_set,
+    key_of,
+    locks_of,
+    rows_of,
+    sort_title,
+    whole_number,
+)
+from plexsync.plex.paging import UNWANTED, UNWANTED_FIELDS, check_number, overlapping, query, slice_of
 from plexsync.rules.collection_servers import HOME_PLACES, PREFS, ListedCollection, PlexCollection
+from plexsync.rules.item import Item
 from plexsync.rules.plan_records import Edit
 from plexsync.rules.traits import CollectionForm
 
-COLLECTIONS = msgspec.json.Decoder(answers_collections.CollectionListAnswer)
-MEMBERS = msgspec.json.Decoder(answers_collections.MembersAnswer)
-HUBS = msgspec.json.Decoder(answers_collections.HubsAnswer)
+if TYPE_CHECKING:
+    from plexsync.plex.client import PlexClient
+
+COLLECTION = "collection"
+# The start of the address of a picture that Plex composes of the posters of the members.
+COMPOSED = "/library/collections/"
+# The start of the identifier of a hub that is a collection. The library and the key of the collection follow.
+HUB = "custom.collection."
 # What the home can show: one line for each collection there.
 HUBS_CAP = 4 * MEGABYTE
 # The parameters for the places of the home, in the order of HOME_PLACES.
 PROMOTIONS = ("promotedToRecommended", "promotedToOwnHome", "promotedToSharedHome")
 
 
-class CollectionClient(PlexHistory):
-    """A Plex client that also reads and writes collections."""
+class CollectionAnswer(msgspec.Struct):
+    """A collection, in a list or in full. In a list it has no locks."""
+
+    ratingKey: Number
+    type: str = ""
+    librarySectionID: Number | None = None
+    librarySectionUUID: str | None = None
+    updatedAt: Number | None = None
+    title: str | None = None
+    titleSort: str | None = None
+    summary: str | None = None
+    smart: Flag = False
+    childCount: Number | None = None
+    thumb: str | None = None
+    art: str | None = None
+    collectionMode: Number | None = None
+    collectionSort: Number | None = None
+    Field: list[FieldAnswer] = []
+
+
+class MemberAnswer(msgspec.Struct):
+    """A member of a collection, of any type."""
+
+    ratingKey: Number
+
+
+class HubAnswer(msgspec.Struct):
+    """What the home can show, and where it does."""
+
+    identifier: str = ""
+    promotedToRecommended: Flag = False
+    promotedToOwnHome: Flag = False
+    promotedToSharedHome: Flag = False
+
+
+class Hubs(msgspec.Struct):
+    """All that the home can show of a library."""
+
+    size: Number
+    Hub: list[HubAnswer] = []
+
+
+COLLECTIONS = msgspec.json.Decoder(Body[FullPage[CollectionAnswer]])
+LISTED = msgspec.json.Decoder(Body[Page[CollectionAnswer]])
+MEMBERS = msgspec.json.Decoder(Body[Page[MemberAnswer]])
+HUBS = msgspec.json.Decoder(Body[Hubs])
+
+
+class CollectionClient:
+    """The collections of a Plex, read and written by its client."""
+
+    def __init__(self, plex: "PlexClient") -> None:
+        self._plex = plex
 
     def listed(self, section: str, *, page: int = 500) -> Iterator[list[ListedCollection]]:
         """Every collection of a library by key, in pages without repeats; an incomplete list raises Unavailable."""
-        return overlapping(partial(self._page_of_collections, section), page, self._wire.foreign)
+        return overlapping(partial(self._page_of_collections, section), page, self._plex.foreign)
 
-    def collections(self, keys: Sequence[str]) -> dict[str, PlexCollection]:
+    def read(self, keys: Sequence[str]) -> dict[str, PlexCollection]:
         """Collections in full by rating key, in one request; missing ones, and keys of other items, are left out."""
-        return self._existing(keys, self._collections_in)
+        return self._plex.existing(keys, COLLECTIONS, _collections)
 
     def members(self, key: str, *, page: int = 1000) -> list[str]:
         """The keys of a collection's items in the order of the collection. Raises Missing if it is gone."""
-        pages = overlapping(partial(self._page_of_members, key), page, self._wire.foreign)
+        pages = overlapping(partial(self._page_of_members, key), page, self._plex.foreign)
         return [member.key for members in pages for member in members]
 
     def edit_collection(self, section: str, key: str, edit: Edit, form: CollectionForm) -> None:
@@ -49,14 +120,14 @@ class CollectionClient(PlexHistory):
         Raises Missing if the collection is gone or the server does not take this form, Conflict if another collection of
         the library has the title, else as `edit`.
         """
-        self._send_edit(partial(edits.targets, section, key, edit, form=form))
+        self._plex.send_edit(partial(edits.targets, section, key, edit, form=form))
 
     def set_prefs(self, key: str, prefs: Mapping[str, str]) -> None:
         """Set settings of `PREFS`; '' sets Plex's default. Raises ValueError for another setting."""
         check_number(key)
         if not prefs or not prefs.keys() <= PREFS.keys():
             raise ValueError("a collection has no such setting")
-        self._put(f"/library/metadata/{key}/prefs?{_query({name: prefs[name] or PREFS[name] for name in prefs})}")
+        self._plex.put(f"/library/metadata/{key}/prefs?{query({name: prefs[name] or PREFS[name] for name in prefs})}")
 
     def move(self, key: str, item: str, *, after: str = "") -> None:
         """Put a member behind another one, or first. Raises Missing if one of them is no member.
@@ -65,15 +136,15 @@ class CollectionClient(PlexHistory):
         """
         for number in (key, item, after or "0"):
             check_number(number)
-        query = f"?after={after}" if after else ""
-        self._ask("PUT", f"/library/collections/{key}/items/{item}/move{query}", cap=LISTING_CAP)
+        behind = f"?after={after}" if after else ""
+        self._plex.ask("PUT", f"/library/collections/{key}/items/{item}/move{behind}", cap=LISTING_CAP)
 
     def homes(self, section: str) -> dict[str, tuple[str, ...]]:
         """The collections of a library that its home manages, and where it shows each, in one request."""
         check_number(section)
-        body = self._ask("GET", f"/hubs/sections/{section}/manage", cap=HUBS_CAP).body
-        container = self._wire.decoded(HUBS, body).MediaContainer
-        return self._checked(lambda: answers_collections.homes_of(container, section))
+        return self._plex.read(
+            f"/hubs/sections/{section}/manage", HUBS, lambda hubs: _homes(hubs, section), cap=HUBS_CAP
+        )
 
     def show_home(self, section: str, key: str, places: Collection[str], *, managed: bool) -> None:
         """Show a collection at exactly these places of the home, in one request; at none: take it out of the home.
@@ -85,39 +156,92 @@ class CollectionClient(PlexHistory):
         if not set(places) <= set(HOME_PLACES):
             raise ValueError("the home has no such place")
         manage = f"/hubs/sections/{section}/manage"
-        hub = f"{manage}/{answers_collections.hub_of(section, key)}"
+        hub = f"{manage}/{_hub(section, key)}"
         shown = {name: str(int(place in places)) for name, place in zip(PROMOTIONS, HOME_PLACES, strict=True)}
         if places and managed:
-            self._ask("PUT", f"{hub}?{_query(shown)}")
+            self._plex.ask("PUT", f"{hub}?{query(shown)}")
         elif places:
-            self._ask("POST", f"{manage}?{_query({'metadataItemId': key, **shown})}")
+            self._plex.ask("POST", f"{manage}?{query({'metadataItemId': key, **shown})}")
         elif managed:
-            self._ask("DELETE", hub)
-
-    def _collections_in(self, answer: Answer) -> dict[str, PlexCollection]:
-        container = self._wire.decoded(COLLECTIONS, answer.body).MediaContainer
-        return self._checked(lambda: answers_collections.collections_of(container))
+            self._plex.ask("DELETE", hub)
 
     def _page_of_collections(self, section: str, start: int, size: int) -> tuple[list[ListedCollection], int]:
         check_number(section)
-        query = {"type": edits.COLLECTION, "sort": "id", "excludeFields": UNWANTED_FIELDS, **_slice(start, size)}
-        answer = self._ask("GET", f"/library/sections/{section}/all?{_query(query)}", cap=LISTING_CAP)
-        container = self._wire.decoded(COLLECTIONS, answer.body).MediaContainer
-        listed = self._checked(lambda: answers_collections.listed_of(container))
-        return listed, self._total(container.totalSize, answer, start + len(listed) + (len(listed) == size))
+        asked = {"type": edits.COLLECTION, "sort": "id", "excludeFields": UNWANTED_FIELDS, **slice_of(start, size)}
+        answer = self._plex.ask("GET", f"/library/sections/{section}/all?{query(asked)}", cap=LISTING_CAP)
+        return self._plex.page(answer, LISTED, _listed, start, size)
 
     def _page_of_members(self, key: str, start: int, size: int) -> tuple[list[ListedCollection], int]:
         check_number(key)
-        query = {"excludeElements": f"{UNWANTED},Media", "excludeFields": UNWANTED_FIELDS, **_slice(start, size)}
-        answer = self._ask("GET", f"/library/collections/{key}/items?{_query(query)}", cap=LISTING_CAP)
-        container = self._wire.decoded(MEMBERS, answer.body).MediaContainer
-        members = self._checked(lambda: answers_collections.members_of(container))
-        return members, self._total(container.totalSize, answer, start + len(members) + (len(members) == size))
+        asked = {"excludeElements": f"{UNWANTED},Media", "excludeFields": UNWANTED_FIELDS, **slice_of(start, size)}
+        answer = self._plex.ask("GET", f"/library/collections/{key}/items?{query(asked)}", cap=LISTING_CAP)
+        return self._plex.page(answer, MEMBERS, _member, start, size)
 
 
-def _slice(start: int, size: int) -> dict[str, str]:
-    return {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}
+def _listed(metadata: CollectionAnswer) -> ListedCollection:
+    """A collection of a list. Whatever else is in it has no members and counts as smart: nothing is written to it."""
+    return ListedCollection(
+        key=key_of(metadata.ratingKey),
+        title=metadata.title or "",
+        smart=is_set(metadata.smart) or metadata.type != COLLECTION,
+        members=whole_number(metadata.childCount or 0),
+        stamp=whole_number(metadata.updatedAt or 0),
+    )
 
 
-def _query(parameters: Mapping[str, str]) -> str:
-    return urlencode(parameters, quote_via=quote)
+def _collections(container: FullPage[CollectionAnswer]) -> dict[str, PlexCollection]:
+    """The collections in full by rating key, without items of other types."""
+    collections = [_collection(metadata, container) for metadata in rows_of(container) if metadata.type == COLLECTION]
+    return {collection.item.key: collection for collection in collections}
+
+
+def _member(metadata: MemberAnswer) -> ListedCollection:
+    return ListedCollection(key_of(metadata.ratingKey), "")
+
+
+def _homes(container: Hubs, section: str) -> dict[str, tuple[str, ...]]:
+    """The collections of this library by key, and where the home shows each."""
+    check_size(container.size, container.Hub)
+    start = _hub(section, "")
+    return {
+        hub.identifier.removeprefix(start): _places(hub) for hub in container.Hub if hub.identifier.startswith(start)
+    }
+
+
+def _hub(section: str, key: str) -> str:
+    """The identifier of the hub that is this collection."""
+    return f"{HUB}{section}.{key}"
+
+
+def _places(hub: HubAnswer) -> tuple[str, ...]:
+    flags = (hub.promotedToRecommended, hub.promotedToOwnHome, hub.promotedToSharedHome)
+    return tuple(place for place, flag in zip(HOME_PLACES, flags, strict=True) if is_set(flag))
+
+
+def _collection(metadata: CollectionAnswer, container: FullPage[CollectionAnswer]) -> PlexCollection:
+    section = digits(metadata.librarySectionID) or digits(container.librarySectionID)
+    if not section:
+        raise ValueError("a collection that does not name its library")
+    locks = locks_of(metadata.Field)
+    settings = {"collectionMode": metadata.collectionMode, "collectionSort": metadata.collectionSort}
+    pictures = (("thumb", metadata.thumb), ("art", metadata.art))
+    item = Item(
+        key=key_of(metadata.ratingKey),
+        section=section,
+        scalars={
+            "title": metadata.title or "",
+            "titleSort": sort_title(metadata.title, metadata.titleSort, locks),
+            "summary": metadata.summary or "",
+            **{name: _setting(name, value) for name, value in settings.items()},
+        },
+        locks=locks,
+        pictures={name: path for name, path in pictures if path and not path.startswith(COMPOSED)},
+        stamp=whole_number(metadata.updatedAt or 0),
+        library=metadata.librarySectionUUID or container.librarySectionUUID or "",
+    )
+    return PlexCollection(item, is_set(metadata.smart), whole_number(metadata.childCount or 0))
+
+
+def _setting(name: str, value: Number | None) -> str:
+    text = "" if value is None else str(value)
+    return "" if text == PREFS[name] else text

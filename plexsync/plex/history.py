@@ -5,28 +5,33 @@ same token may read and write everything else. So these two are Refused here and
 """
 
 from collections.abc import Iterator
-from urllib.parse import quote, urlencode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from plexsync.http.client import LISTING_CAP, MEGABYTE, Answer
-from plexsync.plex import answers, answers_history
-from plexsync.plex.answers_history import HistoryRow
-from plexsync.plex.client import UNWANTED, UNWANTED_FIELDS, PlexClient, check_number
+from plexsync.plex.answers import (
+    Body,
+    Number,
+    Page,
+    check_size,
+    digits,
+    key_of,
+    moment,
+    rating_text,
+    rows_of,
+    viewing_of,
+)
 from plexsync.plex.edits import MOVIE
+from plexsync.plex.paging import UNWANTED, UNWANTED_FIELDS, check_number, query, slice_of
 from plexsync.rules.errors import Barred, Refused
 from plexsync.rules.item import Viewing
 from plexsync.rules.records import PlexPlay, Rated, ViewingPage
 
-HISTORY = msgspec.json.Decoder(answers_history.HistoryAnswer)
-RATED = msgspec.json.Decoder(answers_history.RatedItemsAnswer)
-ACCOUNTS = msgspec.json.Decoder(answers_history.AccountsAnswer)
-VIEWINGS = msgspec.json.Decoder(answers_history.ViewingsAnswer)
 # A row takes less than 1 kB.
 HISTORY_CAP = 4 * MEGABYTE
 ACCOUNTS_CAP = MEGABYTE
-# An item without its texts takes less than 16 kB.
-VIEWINGS_CAP = 8 * MEGABYTE
 # An item without its texts takes less than 16 kB.
 VIEWINGS_CAP = 8 * MEGABYTE
 # The number of new starts in a row that may bring nothing new.
@@ -34,9 +39,74 @@ RESTARTS = 10
 # The rows of a page of viewings that are those of the page before, since items come and go meanwhile.
 SHARED_ROWS = 10
 
+MOVIE_PLAY = "movie"
 
-class PlexHistory(PlexClient):
-    """A Plex client that also reads who played and rated what."""
+if TYPE_CHECKING:
+    from plexsync.plex.client import PlexClient
+
+
+class PlayAnswer(msgspec.Struct):
+    """A row of the history. One whose item is gone has no `ratingKey`; old rows have no device."""
+
+    historyKey: str | None
+    ratingKey: Number | None = None
+    librarySectionID: Number | None = None
+    type: str | None = None
+    viewedAt: Number | None = None
+    accountID: Number | None = None
+
+
+class AccountAnswer(msgspec.Struct):
+    """An account of the server. The one with the id 0 has no name."""
+
+    id: Number
+    name: str | None = None
+
+
+class AccountList(msgspec.Struct):
+    """The accounts."""
+
+    size: Number
+    Account: list[AccountAnswer] = []
+
+
+class ViewingAnswer(msgspec.Struct):
+    """An item of a library, and how far it was watched."""
+
+    ratingKey: Number
+    viewCount: Number | None = None
+    lastViewedAt: Number | None = None
+    viewOffset: Number | None = None
+
+
+class RatedAnswer(msgspec.Struct):
+    """An item of a listing, with its rating."""
+
+    ratingKey: Number
+    userRating: float | str | None = None
+    lastRatedAt: Number | None = None
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """A row as it is listed: what tells it from other rows, its moment (0 if unreadable), and the play of a movie."""
+
+    name: str
+    moment: int
+    play: PlexPlay | None
+
+
+HISTORY = msgspec.json.Decoder(Body[Page[PlayAnswer]])
+RATED = msgspec.json.Decoder(Body[Page[RatedAnswer]])
+ACCOUNTS = msgspec.json.Decoder(Body[AccountList])
+VIEWINGS = msgspec.json.Decoder(Body[Page[ViewingAnswer]])
+
+
+class PlexHistory:
+    """Who played and rated what in a Plex, read by its client. A row that can't be read is no play, but keeps its place."""
+
+    def __init__(self, plex: "PlexClient") -> None:
+        self._plex = plex
 
     def plays(self, account: int, *, since: int, page: int = 1000, with_gone: bool = False) -> Iterator[list[PlexPlay]]:
         """The plays of movies by one account from `since` on (UTC seconds), oldest first, in pages without repeats.
@@ -59,10 +129,9 @@ class PlexHistory(PlexClient):
 
     def accounts(self) -> dict[int, str]:
         """The names of the server's accounts by id, in one request; Refused if Plex does not show them to this token."""
-        container = self._wire.decoded(ACCOUNTS, self._ask_as_owner("/accounts", ACCOUNTS_CAP).body).MediaContainer
-        accounts = self._checked(lambda: answers_history.accounts_of(container))
+        accounts = self._plex.parsed(self._ask_as_owner("/accounts", ACCOUNTS_CAP), ACCOUNTS, _accounts)
         # An account may be named like the token.
-        return {id: name.replace(self._token, "***") for id, name in accounts.items()}
+        return {id: self._plex.redacted(name) for id, name in accounts.items()}
 
     def viewings(self, section: str, *, since: int, page: int = 500) -> Iterator[ViewingPage]:
         """What the account of the token has watched of a library from `since` on (UTC seconds), newest first, in pages.
@@ -73,7 +142,7 @@ class PlexHistory(PlexClient):
         while True:
             rows, total = self._page_of_viewings(section, since, start, page)
             if last and last not in {key for key, _ in rows}:
-                raise self._wire.foreign("with a library that does not hold still")
+                raise self._plex.foreign("with a library that does not hold still")
             moments = [viewing.moment for _, viewing in rows]
             is_filtered = all(moment >= max(since, 1) for moment in moments)
             # Items that nobody has watched come last.
@@ -85,7 +154,7 @@ class PlexHistory(PlexClient):
             if start + len(rows) >= total or (is_sorted and not is_filtered):
                 return
             if len(rows) <= SHARED_ROWS:
-                raise self._wire.foreign("with an incomplete library")
+                raise self._plex.foreign("with an incomplete library")
             start, last = start + len(rows) - SHARED_ROWS, rows[-1][0]
 
     def rated(self, section: str, *, since: int, limit: int) -> list[Rated]:
@@ -94,18 +163,15 @@ class PlexHistory(PlexClient):
         Plex ignores filters and orders that it does not know: then a part of them is returned.
         """
         check_number(section)
-        query = {
+        asked = {
             "type": MOVIE,
             "lastRatedAt>>": str(since),
             "sort": "lastRatedAt:asc",
             "excludeElements": f"{UNWANTED},Media",
             "excludeFields": UNWANTED_FIELDS,
-            "X-Plex-Container-Start": "0",
-            "X-Plex-Container-Size": str(limit),
+            **slice_of(0, limit),
         }
-        target = f"/library/sections/{section}/all?{urlencode(query, quote_via=quote)}"
-        container = self._wire.decoded(RATED, self._ask("GET", target, cap=LISTING_CAP).body).MediaContainer
-        rated = self._checked(lambda: answers_history.rated_of(container))
+        rated = self._plex.read(f"/library/sections/{section}/all?{query(asked)}", RATED, _rated, cap=LISTING_CAP)
         return sorted((item for item in rated if item.at > since), key=lambda item: item.at)[:limit]
 
     def _walk(self, account: int, since: int, page: int) -> Iterator[tuple[list[HistoryRow], bool]]:
@@ -123,7 +189,7 @@ class PlexHistory(PlexClient):
             if start and (not rows or rows[0].name != last):
                 restarts += 1
                 if restarts > RESTARTS:
-                    raise self._wire.foreign("with a history that does not hold still")
+                    raise self._plex.foreign("with a history that does not hold still")
                 floor, start = max(since, reached) if in_order else since, 0
                 continue
             moments = [reached, *(row.moment for row in rows if row.moment)]
@@ -137,25 +203,21 @@ class PlexHistory(PlexClient):
             if start + len(rows) >= total:
                 return
             if len(rows) < 2:
-                raise self._wire.foreign("with an incomplete history")
+                raise self._plex.foreign("with an incomplete history")
             start, last = start + len(rows) - 1, rows[-1].name
 
     def _page_of_plays(self, account: int, since: int, start: int, size: int) -> tuple[list[HistoryRow], int]:
         """One page of at least two rows, since pages overlap by one, and the number of all rows."""
         size = max(size, 2)
-        query = {
+        asked = {
             "sort": "viewedAt:asc",
             "accountID": str(account),
             # It is not certain whether the sign includes the moment itself.
             **({"viewedAt>": str(since - 1)} if since > 0 else {}),
-            "X-Plex-Container-Start": str(start),
-            "X-Plex-Container-Size": str(size),
+            **slice_of(start, size),
         }
-        target = f"/status/sessions/history/all?{urlencode(query, quote_via=quote, safe='')}"
-        answer = self._ask_as_owner(target, HISTORY_CAP)
-        container = self._wire.decoded(HISTORY, answer.body).MediaContainer
-        rows = self._checked(lambda: answers_history.rows_of(container))
-        return rows, self._total(container.totalSize, answer, start + len(rows) + (len(rows) == size))
+        answer = self._ask_as_owner(f"/status/sessions/history/all?{query(asked)}", HISTORY_CAP)
+        return self._plex.page(answer, HISTORY, _row, start, size)
 
     def _page_of_viewings(
         self, section: str, since: int, start: int, size: int
@@ -163,36 +225,58 @@ class PlexHistory(PlexClient):
         """One page, with more rows than pages share, and the number of all rows."""
         check_number(section)
         size = max(size, 2 * SHARED_ROWS)
-        query = {
+        asked = {
             "type": MOVIE,
             # It is not certain whether the sign includes the moment itself.
             "lastViewedAt>>": str(max(since - 1, 0)),
             "sort": "lastViewedAt:desc",
             "excludeElements": f"{UNWANTED},Media",
             "excludeFields": UNWANTED_FIELDS,
-            "X-Plex-Container-Start": str(start),
-            "X-Plex-Container-Size": str(size),
+            **slice_of(start, size),
         }
-        answer = self._ask(
-            "GET", f"/library/sections/{section}/all?{urlencode(query, quote_via=quote)}", cap=VIEWINGS_CAP
-        )
-        container = self._wire.decoded(VIEWINGS, answer.body).MediaContainer
-        rows = self._checked(lambda: answers_history.viewings_of(container))
-        return rows, self._total(container.totalSize, answer, start + len(rows) + (len(rows) == size))
-
-    def _total(self, total: answers.Number | None, answer: Answer, otherwise: int) -> int:
-        """The number of all rows of a listing. Without a total, a full page can have another one behind it."""
-        header = answer.headers.get("x-plex-container-total-size", "")
-        if total is None and not header:
-            return otherwise
-        return self._checked(lambda: answers.total_of(total, header))
+        answer = self._plex.ask("GET", f"/library/sections/{section}/all?{query(asked)}", cap=VIEWINGS_CAP)
+        return self._plex.page(answer, VIEWINGS, _viewing, start, size)
 
     def _ask_as_owner(self, target: str, cap: int) -> Answer:
         """The answer to a request that is the owner's; Refused if the token is not."""
         try:
-            return self._ask("GET", target, cap=cap)
+            return self._plex.ask("GET", target, cap=cap)
         except Barred as error:
-            if error.setting != self._wire.server.key_setting:
+            if error.setting != "plex_token":
                 raise
             refusal = Refused(error.neighbour, f"{error}; only the owner of a Plex server may read its history")
         raise refusal
+
+
+def _accounts(accounts: AccountList) -> dict[int, str]:
+    """The names of the accounts by id; '' for one without a name."""
+    check_size(accounts.size, accounts.Account)
+    return {int(digits(account.id)): account.name or "" for account in accounts.Account if digits(account.id)}
+
+
+def _viewing(row: ViewingAnswer) -> tuple[str, Viewing]:
+    return key_of(row.ratingKey), viewing_of(row.viewCount, row.lastViewedAt, row.viewOffset)
+
+
+def _rated(page: Page[RatedAnswer]) -> list[Rated]:
+    """The items of a page, without those that don't say when they were rated."""
+    rated = [
+        Rated(digits(row.ratingKey), rating_text(row.userRating), moment(row.lastRatedAt)) for row in rows_of(page)
+    ]
+    return [item for item in rated if item.key and item.at]
+
+
+def _row(metadata: PlayAnswer) -> HistoryRow:
+    viewed_at = moment(metadata.viewedAt)
+    name = metadata.historyKey or f"{metadata.viewedAt} {metadata.accountID} {metadata.ratingKey}"
+    return HistoryRow(name, viewed_at, _play(metadata, viewed_at))
+
+
+def _play(metadata: PlayAnswer, viewed_at: int) -> PlexPlay | None:
+    """The play that a row tells of; None if that is no movie, or if the row does not say who played when."""
+    history = digits((metadata.historyKey or "").rpartition("/")[2])
+    account = digits(metadata.accountID)
+    if metadata.type != MOVIE_PLAY or not (history and account and viewed_at):
+        return None
+    item, section = digits(metadata.ratingKey), digits(metadata.librarySectionID)
+    return PlexPlay(history, item, section, int(account), viewed_at)

@@ -1,10 +1,14 @@
-"""Walks a list of Plex in pages that overlap, so that nothing is missed that stays in the list."""
+"""Lists of Plex: what is asked of them, and the walk in pages that overlap, so that nothing is missed that stays there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol, TypeVar
+from urllib.parse import quote, urlencode
 
 from plexsync.rules.errors import Unavailable
 
+# Fields that no list uses. The names are hints: a server may send them all the same.
+UNWANTED = "Image,Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Style,Mood,Format"
+UNWANTED_FIELDS = "summary,tagline"
 STEPS_BACK = 100
 
 
@@ -18,6 +22,22 @@ class Keyed(Protocol):
 
 
 K = TypeVar("K", bound=Keyed)
+
+
+def check_number(text: str) -> None:
+    """Raise ValueError for a key that is no number: it would go into a path."""
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("a library or item is named by a number")
+
+
+def slice_of(start: int, size: int) -> dict[str, str]:
+    """The parameters for a page of a list."""
+    return {"X-Plex-Container-Start": str(start), "X-Plex-Container-Size": str(size)}
+
+
+def query(parameters: Mapping[str, str | int]) -> str:
+    """The parameters as they stand in an address."""
+    return urlencode(parameters, errors="replace", quote_via=quote)
 
 
 def overlapping(

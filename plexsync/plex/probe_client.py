@@ -1,15 +1,14 @@
 """The requests to Plex that only `plexsync probe` sends."""
 
-from urllib.parse import quote, urlencode
-
-from plexsync.plex.client import FOUND_PAGE, check_number
-from plexsync.plex.collections import COLLECTIONS, CollectionClient
+from plexsync.plex.client import FOUND_PAGE, PlexClient
+from plexsync.plex.collections import COLLECTIONS
+from plexsync.plex.paging import check_number, query
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError
 from plexsync.rules.pictures import kind_of
 from plexsync.rules.scratch import ProbedItem
 
 
-class ProbeClient(CollectionClient):
+class ProbeClient(PlexClient):
     """A Plex client with the requests of the probe."""
 
     def probed(self, key: str) -> ProbedItem:
@@ -22,16 +21,14 @@ class ProbeClient(CollectionClient):
     def titled(self, section: str, title: str) -> list[str]:
         """The keys of the collections of a library with exactly this title."""
         check_number(section)
-        query = urlencode({"title": title}, quote_via=quote)
-        body = self._ask("GET", f"/library/sections/{section}/collections?{query}").body
-        listed = self._wire.decoded(COLLECTIONS, body).MediaContainer.Metadata
+        target = f"/library/sections/{section}/collections?{query({'title': title})}"
+        listed = self.read(target, COLLECTIONS, lambda container: container.Metadata)
         return [str(collection.ratingKey) for collection in listed if collection.title == title]
 
     def loads(self, address: str) -> bool:
         """Whether the server gives its apps a picture from this address. An error says no: ask something else then."""
-        query = urlencode({"url": address, "width": 40, "height": 60}, quote_via=quote)
         try:
-            content = self.picture(f"/photo/:/transcode?{query}")
+            content = self.picture(f"/photo/:/transcode?{query({'url': address, 'width': 40, 'height': 60})}")
         except NeighbourError:
             return False
         return kind_of(content) in ("jpeg", "png", "webp")

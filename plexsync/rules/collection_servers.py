@@ -52,7 +52,7 @@ class PlexCollections(Protocol):
         """Every collection of a library by key, in pages without repeats: one request for each."""
         ...
 
-    def collections(self, keys: Sequence[str]) -> dict[str, PlexCollection]:
+    def read(self, keys: Sequence[str]) -> dict[str, PlexCollection]:
         """Collections in full by key, in one request. Keys that do not exist, or are of something else, are left out."""
         ...
 

@@ -16,7 +16,7 @@ import httpx2
 import jsonschema
 import pytest
 
-from plexsync.plex.history import PlexHistory
+from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Unavailable
 from plexsync.rules.records import PlexPlay
 from plexsync.simulator.plex_server import PlexSim
@@ -239,10 +239,10 @@ def test_the_example_of_a_history_in_the_document_is_read(document: dict) -> Non
     example = content["application/json"]["examples"]["aHistory"]["value"]
     stream = httpx2.ByteStream(json.dumps(example).encode())
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=stream))
-    client = PlexHistory("http://plex.invalid", TOKEN, transport=transport)
+    client = PlexClient("http://plex.invalid", TOKEN, transport=transport)
     (row,) = example["MediaContainer"]["Metadata"]
 
-    pages = client.plays(row["accountID"], since=row["viewedAt"])
+    pages = client.history.plays(row["accountID"], since=row["viewedAt"])
 
     number = row["historyKey"].removeprefix("/status/sessions/history/")
     assert next(pages) == [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexsync.plex.collections import CollectionClient
+from plexsync.plex.client import PlexClient
 from plexsync.rules.item import Cast
 from plexsync.rules.plan_records import Change
 from plexsync.simulator.plex_server import PlexSim
@@ -97,7 +97,7 @@ def sent():
     with PlexSim(token="t") as sim:
         section = sim.add_section("Movies")
         key = sim.add_movie(section, files=[("/media/a.mp4", 1, 1000)], title="A", genre=["Old"])
-        client = CollectionClient(sim.url, "t")
+        client = PlexClient(sim.url, "t")
         client.identity()
         client.sections()
         list(client.entries(section))
@@ -106,9 +106,9 @@ def sent():
         client.scan(section, "/media/new")
         client.find(section, "a.mp4")
         client.items([key, "999"])
-        list(client.plays(1, since=5))
-        list(client.viewings(section, since=5))
-        client.accounts()
+        list(client.history.plays(1, since=5))
+        list(client.history.viewings(section, since=5))
+        client.history.accounts()
         edit = {
             "title": Change("B", True),
             "actor": Change(("Ann",), True),
@@ -126,18 +126,19 @@ def _ask_about_collections(sim, client, section, key):
     other = sim.add_movie(section, files=[("/media/b.mp4", 1, 1000)], collection=["Best"])
     sim.hand_edit(key, collection=["Best"])
     best = sim.collection_keys(section)["Best"]
-    list(client.listed(section))
-    client.collections([best])
-    client.members(best)
+    list(client.collections.listed(section))
+    client.collections.read([best])
+    client.collections.members(best)
     for form in ("section", "item"):
-        client.edit_collection(section, best, {"title": Change("Finest", True), "thumb": Change(None, True)}, form)
-    client.set_prefs(best, {"collectionMode": "2", "collectionSort": "2"})
-    client.move(best, key)
-    client.move(best, key, after=other)
-    client.show_home(section, best, ("home",), managed=False)
-    client.homes(section)
-    client.show_home(section, best, ("shared",), managed=True)
-    client.show_home(section, best, (), managed=True)
+        edit = {"title": Change("Finest", True), "thumb": Change(None, True)}
+        client.collections.edit_collection(section, best, edit, form)
+    client.collections.set_prefs(best, {"collectionMode": "2", "collectionSort": "2"})
+    client.collections.move(best, key)
+    client.collections.move(best, key, after=other)
+    client.collections.show_home(section, best, ("home",), managed=False)
+    client.collections.homes(section)
+    client.collections.show_home(section, best, ("shared",), managed=True)
+    client.collections.show_home(section, best, (), managed=True)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.rules import WorkRules
 from plexsync.flows.scenes.read_ahead import AT_ONCE, Readers
 from plexsync.flows.scenes.rules import LookRules
-from plexsync.plex.collections import CollectionClient
+from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.imaging import Pillow
 from plexsync.rules.desired import Profile
@@ -85,7 +85,7 @@ class Worker:
         asks_first = rules.pop("asks_first", False)
         stash = StashCollecting(house.stash_sim.url, KEY, **asked, **to_stash)
         self._stack.callback(stash.close)
-        plex = CollectionClient(house.plex_sim.url, token, libraries=libraries, **to_plex)
+        plex = PlexClient(house.plex_sim.url, token, libraries=libraries, **to_plex)
         self._stack.callback(plex.close)
         fields = frozenset(FIELDS) - ({"userRating"} if ratings else set())
         settings = PartSettings(

@@ -73,9 +73,9 @@ def shown(house: House) -> dict[str, Shown]:
     plex = house.worker.plex
     all_shown = {}
     for section in plex.sections():
-        homes = plex.homes(section.key)
-        for key in [entry.key for page in plex.listed(section.key) for entry in page]:
-            item, full = house.plex_sim.item(key), plex.collections([key])[key].item
+        homes = plex.collections.homes(section.key)
+        for key in [entry.key for page in plex.collections.listed(section.key) for entry in page]:
+            item, full = house.plex_sim.item(key), plex.collections.read([key])[key].item
             all_shown[key] = Shown(
                 {name: value for name, value in item.scalars.items() if name != "addedAt"},
                 item.locks,
@@ -83,7 +83,7 @@ def shown(house: House) -> dict[str, Shown]:
                 item.art,
                 full.value("collectionMode"),
                 full.value("collectionSort"),
-                tuple(plex.members(key)),
+                tuple(plex.collections.members(key)),
                 homes.get(key),
             )
     house.forget_requests()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from plexsync.flows.collections.edit_form import edit_by_either_form
-from plexsync.plex.collections import CollectionClient
+from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Conflict, Missing, Unavailable
 from plexsync.rules.plan_records import Change, Edit
 from plexsync.rules.traits import CollectionForm, LearntTraits, ServerTraits
@@ -27,7 +27,7 @@ class Stage:
         self.plex = plex
         self.store = store
         self.clock = Clock()
-        self.client = CollectionClient(plex.url, TOKEN, read_timeout=HANG)
+        self.client = PlexClient(plex.url, TOKEN, read_timeout=HANG)
         plex.add_section("Movies")
         self.movie = plex.add_movie("1", [("/media/a.mp4", 1, 1000)], collection=["Best"])
         self.key = plex.collection_keys("1")["Best"]
@@ -50,7 +50,7 @@ class Stage:
         """Edit the collection, and remember the form if it is another one than the first, as the flow does."""
         with self.store.reading() as db:
             first: CollectionForm = "item" if db.probes.present_traits().collection_edits == "item" else "section"
-        form = edit_by_either_form(self.client, "1", self.key, edit, first)
+        form = edit_by_either_form(self.client.collections, "1", self.key, edit, first)
         if form != first:
             with self.store.writing() as tx:
                 tx.probes.learn_working(ServerTraits(collection_edits=form), now=self.clock.now())

@@ -131,9 +131,9 @@ class Day:
         plex = self.house.worker.plex
         key = self.dice.choice(sorted(self.house.plex_sim.collection_keys(self.house.section).values()))
         with suppress(NeighbourError):
-            members = plex.members(key)
+            members = plex.collections.members(key)
             if key not in self.foreign and len(members) > 1:
-                plex.move(key, members[0], after=members[-1])
+                plex.collections.move(key, members[0], after=members[-1])
                 self.touched.add((key, "order"))
 
     def decide(self) -> None:

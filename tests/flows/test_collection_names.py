@@ -92,7 +92,7 @@ def rename_in_plex(house: House, old: str, new: str, *, section: str = "") -> No
     """A person gives a collection another title in Plex, with a client of the person's own."""
     section = section or house.section
     key = house.plex_sim.collection_keys(section)[old]
-    house.worker.plex.edit_collection(section, key, {"title": Change(new, lock=True)}, "item")
+    house.worker.plex.collections.edit_collection(section, key, {"title": Change(new, lock=True)}, "item")
     house.clock.move(60)
     house.forget_requests()
 
@@ -213,7 +213,9 @@ def test_a_rename_of_ours_whose_answer_was_lost_is_noticed_by_the_scenes(house):
     house.stash_sim.rename_studio("Blue", "Green")
     house.plex_sim.faults.set(Fault("reset_after", times=1, when=lambda request: request.method == "PUT"))
     with pytest.raises(Unavailable):
-        house.worker.plex.edit_collection(house.section, row.item, {"title": Change("Green", lock=True)}, "item")
+        house.worker.plex.collections.edit_collection(
+            house.section, row.item, {"title": Change("Green", lock=True)}, "item"
+        )
     house.clock.move(60)
     sync(house, id)
     assert (in_plex(house, id), added(house, id)) == (("Green",), {"Green": "Green"})

@@ -130,10 +130,10 @@ def by_hand(house, title):
         key, title=f"My {title}", titleSort="mine", summary="My text.", thumb=png(1, 2, 3), art=png(3, 2, 1)
     )
     house.plex_sim.set_prefs(key, collectionMode="2")
-    plex.show_home(house.section, key, ["shared"], managed=key in plex.homes(house.section))
+    plex.collections.show_home(house.section, key, ["shared"], managed=key in plex.collections.homes(house.section))
     if title == "Trilogy":
-        first, *_, last = plex.members(key)
-        plex.move(key, first, after=last)
+        first, *_, last = plex.collections.members(key)
+        plex.collections.move(key, first, after=last)
     house.forget_requests()
     return key
 
@@ -157,7 +157,7 @@ def test_an_order_that_you_chose_stays_when_another_scene_comes(tmp_path):
     with dressed_house(tmp_path, **EVERYTHING) as house:
         a_library(house)
         key, plex = key_of(house, "Trilogy"), house.worker.plex
-        plex.move(key, plex.members(key)[2])
+        plex.collections.move(key, plex.collections.members(key)[2])
         order = members(house, "Trilogy")
         add_member(house, 3, groups=[("Trilogy", 2)])
         assert members(house, "Trilogy") == [*order, 3]

@@ -415,7 +415,7 @@ class Boundaries:
         stash, plex, self._store = house.worker.stash, house.worker.plex, house.store
         for method in ("watched", "only_plays", "add_plays", "take_plays"):
             setattr(stash, method, self._counted(getattr(stash, method)))
-        plex.plays = self._counted(plex.plays)
+        plex.history.plays = self._counted(plex.history.plays)
         self._writing = self._store.writing
         self._store.writing = self._committed
 

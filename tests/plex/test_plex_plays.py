@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plexapi.server import PlexServer
 
-from plexsync.plex.history import PlexHistory
+from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Barred, Refused, Unavailable
 from plexsync.rules.neighbours import PlexWatch
 from plexsync.rules.records import PlexPlay
@@ -50,7 +50,7 @@ def made():
     clients = []
 
     def make(url="http://nas", **more):
-        clients.append(PlexHistory(url, TOKEN, read_timeout=HANG, **more))
+        clients.append(PlexClient(url, TOKEN, read_timeout=HANG, **more))
         return clients[-1]
 
     yield make
@@ -90,7 +90,7 @@ def asked(sim):
 
 
 def test_a_play_says_who_played_what_when_and_where(sim, plex, key):
-    watch: PlexWatch = plex
+    watch: PlexWatch = plex.history
     other = sim.add_section("Clips", locations=["/clips"], agent="com.plexapp.agents.none")
     clip = sim.add_movie(other, [("/clips/b.mp4", 5, 1000)])
     (first,), (second,) = played(sim, clip, 20), played(sim, key, 10)
@@ -113,13 +113,13 @@ def test_plexapi_reads_the_same_plays_and_accounts(sim, plex, key):
         server = PlexServer(sim.url, TOKEN, session=session)
         for account in (OWNER, guest):
             theirs = server.history(accountID=account)
-            ours = flat(plex.plays(account, since=0, page=2))
+            ours = flat(plex.history.plays(account, since=0, page=2))
 
             assert sorted((play.history, play.item, play.moment) for play in ours) == sorted(
                 (play.historyKey.rpartition("/")[2], str(play.ratingKey), int(play.viewedAt.timestamp()))
                 for play in theirs
             )
-        assert plex.accounts() == {account.id: account.name for account in server.systemAccounts()}
+        assert plex.history.accounts() == {account.id: account.name for account in server.systemAccounts()}
 
 
 def test_another_account_s_plays_are_never_among_them(sim, plex, key):
@@ -130,9 +130,9 @@ def test_another_account_s_plays_are_never_among_them(sim, plex, key):
 
     for ignored in (frozenset(), frozenset({"accountID"})):
         sim.traits.history_ignores = ignored
-        assert seconds_of(plex.plays(guest, since=0)) == [[2]]
-        assert seconds_of(plex.plays(OWNER, since=0, page=2)) in ([[1, 4]], [[1], [4]])
-        assert list(plex.plays(99, since=0)) == []
+        assert seconds_of(plex.history.plays(guest, since=0)) == [[2]]
+        assert seconds_of(plex.history.plays(OWNER, since=0, page=2)) in ([[1, 4]], [[1], [4]])
+        assert list(plex.history.plays(99, since=0)) == []
 
 
 @pytest.mark.parametrize("ignored", [frozenset(), frozenset({"viewedAt>"})])
@@ -141,16 +141,16 @@ def test_plays_begin_with_the_asked_moment_whatever_the_sign_means(sim, plex, ke
     sim.traits.viewed_after, sim.traits.history_ignores = sign, ignored
     played(sim, key, 1, 2, 3, 3)
 
-    assert seconds_of(plex.plays(OWNER, since=EPOCH + 2)) == [[2, 3, 3]]
-    assert seconds_of(plex.plays(OWNER, since=EPOCH + 3)) == [[3, 3]]
-    assert list(plex.plays(OWNER, since=EPOCH + 4)) == []
+    assert seconds_of(plex.history.plays(OWNER, since=EPOCH + 2)) == [[2, 3, 3]]
+    assert seconds_of(plex.history.plays(OWNER, since=EPOCH + 3)) == [[3, 3]]
+    assert list(plex.history.plays(OWNER, since=EPOCH + 4)) == []
 
 
 def test_a_poll_without_news_is_one_request(sim, plex, key):
     played(sim, key, *range(1500))
     sim.clear_log()
 
-    assert seconds_of(plex.plays(OWNER, since=EPOCH + 1499)) == [[1499]]
+    assert seconds_of(plex.history.plays(OWNER, since=EPOCH + 1499)) == [[1499]]
 
     assert [request.method for request in sim.log] == ["GET"]
     assert asked(sim) == [
@@ -166,7 +166,7 @@ def test_a_poll_without_news_is_one_request(sim, plex, key):
 
 def test_without_a_first_moment_no_filter_is_sent(sim, plex, key):
     played(sim, key, 1)
-    assert seconds_of(plex.plays(OWNER, since=0)) == [[1]]
+    assert seconds_of(plex.history.plays(OWNER, since=0)) == [[1]]
     assert "viewedAt>" not in asked(sim)[0]
 
 
@@ -178,7 +178,7 @@ def test_a_play_of_a_library_that_is_not_synced_names_that_library(made, sim, ke
 
     synced = {section.key for section in plex.sections()}
 
-    assert [(play.item, play.section in synced) for play in flat(plex.plays(OWNER, since=0))] == [
+    assert [(play.item, play.section in synced) for play in flat(plex.history.plays(OWNER, since=0))] == [
         (key, True),
         (private, False),
     ]
@@ -190,9 +190,9 @@ def test_of_an_item_that_is_gone_only_the_row_is_left(sim, plex, key):
     played(sim, kept, 2)
     sim.remove(key)
 
-    assert seconds_of(plex.plays(OWNER, since=0)) == [[2]]
+    assert seconds_of(plex.history.plays(OWNER, since=0)) == [[2]]
 
-    gone = flat(plex.plays(OWNER, since=0, with_gone=True))[0]
+    gone = flat(plex.history.plays(OWNER, since=0, with_gone=True))[0]
     assert gone == PlexPlay(entry.rpartition("/")[2], "", "1", OWNER, EPOCH + 1)
 
 
@@ -201,19 +201,19 @@ def test_an_item_that_was_added_again_has_no_plays_under_its_new_key(sim, plex, 
     again = sim.readd(key)
     played(sim, again, 2)
 
-    assert [(play.item, play.moment - EPOCH) for play in flat(plex.plays(OWNER, since=0))] == [(again, 2)]
+    assert [(play.item, play.moment - EPOCH) for play in flat(plex.history.plays(OWNER, since=0))] == [(again, 2)]
 
 
 def test_marked_as_played_is_no_play(sim, plex, key):
     with requests.Session() as session:
         PlexServer(sim.url, TOKEN, session=session).fetchItem(int(key)).markPlayed()
 
-    assert list(plex.plays(OWNER, since=0)) == []
+    assert list(plex.history.plays(OWNER, since=0)) == []
 
 
 def test_a_server_without_plays_has_none(sim, plex):
-    assert list(plex.plays(OWNER, since=0)) == []
-    assert list(plex.plays(OWNER, since=EPOCH)) == []
+    assert list(plex.history.plays(OWNER, since=0)) == []
+    assert list(plex.history.plays(OWNER, since=EPOCH)) == []
     assert len(asked(sim)) == 2
 
 
@@ -223,7 +223,7 @@ def test_a_server_without_plays_has_none(sim, plex):
 def test_pages_overlap_by_one_row_and_repeat_none(sim, plex, key):
     played(sim, key, *range(7))
 
-    assert seconds_of(plex.plays(OWNER, since=0, page=3)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert seconds_of(plex.history.plays(OWNER, since=0, page=3)) == [[0, 1, 2], [3, 4, 5], [6]]
 
     pages = [(query["X-Plex-Container-Start"], query["X-Plex-Container-Size"]) for query in asked(sim)]
     assert pages == [("0", "3"), ("2", "4"), ("5", "4")]
@@ -234,13 +234,13 @@ def test_a_server_may_send_smaller_pages(sim, plex, key, largest):
     sim.max_page = largest
     played(sim, key, *range(9))
 
-    assert flat(seconds_of(plex.plays(OWNER, since=0))) == list(range(9))
+    assert flat(seconds_of(plex.history.plays(OWNER, since=0))) == list(range(9))
 
 
 def test_a_server_that_sends_single_rows_is_not_taken_for_a_whole_history(sim, plex, key):
     sim.max_page = 1
     played(sim, key, 1, 2)
-    pages = plex.plays(OWNER, since=0)
+    pages = plex.history.plays(OWNER, since=0)
 
     assert [play.moment for play in next(pages)] == [EPOCH + 1]
     with pytest.raises(Unavailable, match="an incomplete history"):
@@ -250,7 +250,7 @@ def test_a_server_that_sends_single_rows_is_not_taken_for_a_whole_history(sim, p
 @pytest.mark.parametrize("gone", [(0,), (2,), (0, 1, 2), (1, 2, 3), (3, 4), (2, 6)], ids=str)
 def test_rows_deleted_while_walking_hide_no_other(sim, plex, key, gone):
     entries = played(sim, key, *range(7))
-    pages = plex.plays(OWNER, since=0, page=3)
+    pages = plex.history.plays(OWNER, since=0, page=3)
     assert seconds_of([next(pages)]) == [[0, 1, 2]]
     for number in gone:
         deleted(sim, entries[number])
@@ -262,7 +262,7 @@ def test_rows_deleted_while_walking_hide_no_other(sim, plex, key, gone):
 
 def test_the_walk_starts_again_at_the_last_row_and_not_at_the_beginning(sim, plex, key):
     entries = played(sim, key, *range(9))
-    pages = plex.plays(OWNER, since=0, page=3)
+    pages = plex.history.plays(OWNER, since=0, page=3)
     next(pages), next(pages)
     deleted(sim, entries[0])
 
@@ -280,7 +280,7 @@ def test_the_walk_starts_again_at_the_last_row_and_not_at_the_beginning(sim, ple
 
 def test_everything_deleted_while_walking_is_the_end(sim, plex, key):
     entries = played(sim, key, *range(7))
-    pages = plex.plays(OWNER, since=0, page=3)
+    pages = plex.history.plays(OWNER, since=0, page=3)
     next(pages)
     for entry in entries:
         deleted(sim, entry)
@@ -290,7 +290,7 @@ def test_everything_deleted_while_walking_is_the_end(sim, plex, key):
 
 def test_a_late_row_with_an_old_moment_repeats_none(sim, plex, key):
     played(sim, key, *range(10, 16))
-    pages = plex.plays(OWNER, since=0, page=3)
+    pages = plex.history.plays(OWNER, since=0, page=3)
     next(pages)
     played(sim, key, 5)
 
@@ -299,7 +299,7 @@ def test_a_late_row_with_an_old_moment_repeats_none(sim, plex, key):
 
 def test_many_plays_in_one_second_are_all_read(sim, plex, key):
     entries = played(sim, key, *[7] * 8, 9)
-    pages = plex.plays(OWNER, since=0, page=2)
+    pages = plex.history.plays(OWNER, since=0, page=2)
     histories = [play.history for play in next(pages)]
     deleted(sim, entries[0])
     histories += [play.history for play in flat(pages)]
@@ -311,13 +311,13 @@ def test_a_page_that_comes_again_is_not_read_twice(sim, plex, key):
     sim.traits.history_ignores = frozenset({"X-Plex-Container-Start"})
     played(sim, key, *range(30))
 
-    assert flat(seconds_of(plex.plays(OWNER, since=0, page=2))) == list(range(30))
+    assert flat(seconds_of(plex.history.plays(OWNER, since=0, page=2))) == list(range(30))
 
 
 def test_a_server_that_sends_the_same_page_for_ever_is_left(sim, plex, key):
     sim.traits.history_ignores = frozenset({"X-Plex-Container-Start", "viewedAt>"})
     played(sim, key, *range(8))
-    pages = plex.plays(OWNER, since=0, page=3)
+    pages = plex.history.plays(OWNER, since=0, page=3)
 
     assert seconds_of([next(pages)]) == [[0, 1, 2]]
     with pytest.raises(Unavailable, match="does not hold still"):
@@ -329,7 +329,7 @@ def test_plays_come_in_order_from_a_server_that_does_not_sort_as_asked(sim, plex
     sim.traits.history_ignores = frozenset({"sort"})
     played(sim, key, 4, 1, 3, 0, 2, 3)
 
-    assert seconds_of(plex.plays(OWNER, since=0, page=2)) == [[0, 1], [2, 3], [3, 4]]
+    assert seconds_of(plex.history.plays(OWNER, since=0, page=2)) == [[0, 1], [2, 3], [3, 4]]
 
 
 def test_rows_deleted_from_an_unsorted_history_hide_no_other(made, sim, key):
@@ -342,7 +342,7 @@ def test_rows_deleted_from_an_unsorted_history_hide_no_other(made, sim, key):
 
     plex = made(sim.url, alive=delete_before_the_second_request)
 
-    assert set(range(5)) <= set(flat(seconds_of(plex.plays(OWNER, since=0, page=2))))
+    assert set(range(5)) <= set(flat(seconds_of(plex.history.plays(OWNER, since=0, page=2))))
 
 
 CHANGE = st.tuples(st.integers(0, 8), st.sampled_from(["delete", "play"]), st.integers(0, 60))
@@ -378,9 +378,9 @@ def test_whatever_happens_meanwhile_each_play_that_stays_is_read_once(
                     deleted(sim, entry)
                     del stays[entry]
 
-        plex = PlexHistory(sim.url, TOKEN, read_timeout=HANG, alive=change)
+        plex = PlexClient(sim.url, TOKEN, read_timeout=HANG, alive=change)
         try:
-            read = flat(plex.plays(OWNER, since=EPOCH + since, page=page))
+            read = flat(plex.history.plays(OWNER, since=EPOCH + since, page=page))
         finally:
             plex.close()
 
@@ -402,7 +402,7 @@ def test_a_history_that_is_not_shown_stops_nothing_else(sim, plex, key, status):
     sim.traits.history_status = status
     played(sim, key, 1)
 
-    for ask in (lambda: list(plex.plays(OWNER, since=0)), plex.accounts):
+    for ask in (lambda: list(plex.history.plays(OWNER, since=0)), plex.history.accounts):
         with pytest.raises(Refused, match=rf"\({status}\).*; only the owner of a Plex server may read its") as raised:
             ask()
         assert TOKEN not in str(raised.value)
@@ -413,7 +413,7 @@ def test_a_history_that_is_not_shown_stops_nothing_else(sim, plex, key, status):
 
 def test_a_history_that_is_no_longer_shown_ends_between_two_pages(sim, plex, key):
     played(sim, key, 1, 2, 3)
-    pages = plex.plays(OWNER, since=0, page=2)
+    pages = plex.history.plays(OWNER, since=0, page=2)
     next(pages)
     sim.traits.history_status = 401
 
@@ -429,21 +429,21 @@ def test_a_bad_certificate_is_no_matter_of_the_history(made):
 
     plex = made(transport=httpx2.MockTransport(connect))
     with pytest.raises(Barred) as raised:
-        plex.accounts()
+        plex.history.accounts()
     assert raised.value.setting == "plex_url"
 
 
 @pytest.mark.parametrize("fault", [Fault("status", status=503), Fault("html"), Fault("cut"), Fault("maintenance")])
 def test_an_answer_that_fails_never_reads_as_the_end(sim, plex, key, fault):
     played(sim, key, 1, 2, 3)
-    pages = plex.plays(OWNER, since=0, page=2)
+    pages = plex.history.plays(OWNER, since=0, page=2)
     next(pages)
     sim.faults.set(fault)
 
     with pytest.raises(Unavailable):
         next(pages)
     with pytest.raises(Unavailable):
-        plex.accounts()
+        plex.history.accounts()
 
 
 # --- odd answers -----------------------------------------------------------------------------------------------------
@@ -479,7 +479,7 @@ def answering(made, container, **headers):
 
 def history(made, *rows):
     plex = answering(made, {"size": len(rows), "totalSize": len(rows), "offset": 0, "Metadata": list(rows)})
-    return flat(plex.plays(OWNER, since=0))
+    return flat(plex.history.plays(OWNER, since=0))
 
 
 def test_only_movies_are_plays(made):
@@ -538,7 +538,7 @@ def test_a_row_may_not_say_its_library(made):
 )
 def test_a_listing_that_contradicts_itself_is_no_history(made, container):
     with pytest.raises(Unavailable):
-        list(answering(made, container).plays(OWNER, since=0))
+        list(answering(made, container).history.plays(OWNER, since=0))
 
 
 @pytest.mark.parametrize("total", ["in the body", "in the header", "nowhere"])
@@ -554,14 +554,18 @@ def test_the_total_may_come_in_two_ways_or_not_at_all(made, total):
         return httpx2.Response(200, headers=headers, stream=httpx2.ByteStream(content))
 
     plex = made(transport=httpx2.MockTransport(respond))
-    assert [play.item for play in flat(plex.plays(OWNER, since=0, page=3))] == [str(700 + n) for n in range(1, 8)]
-    assert [play.item for play in flat(plex.plays(OWNER, since=0, page=7))] == [str(700 + n) for n in range(1, 8)]
+    assert [play.item for play in flat(plex.history.plays(OWNER, since=0, page=3))] == [
+        str(700 + n) for n in range(1, 8)
+    ]
+    assert [play.item for play in flat(plex.history.plays(OWNER, since=0, page=7))] == [
+        str(700 + n) for n in range(1, 8)
+    ]
 
 
 def test_a_server_that_lists_everything_at_once_and_no_total_is_read(made):
     plex = answering(made, {"size": 5, "Metadata": [row(number) for number in range(1, 6)]})
 
-    assert len(flat(plex.plays(OWNER, since=0, page=2))) == 5
+    assert len(flat(plex.history.plays(OWNER, since=0, page=2))) == 5
 
 
 # --- accounts --------------------------------------------------------------------------------------------------------
@@ -570,28 +574,28 @@ def test_a_server_that_lists_everything_at_once_and_no_total_is_read(made):
 def test_accounts_have_names_but_for_the_one_of_nobody(sim, plex):
     guest = sim.add_account("guest")
 
-    assert plex.accounts() == {0: "", OWNER: "someone", guest: "guest"}
+    assert plex.history.accounts() == {0: "", OWNER: "someone", guest: "guest"}
     assert [request.path for request in sim.log] == ["/accounts"]
 
 
 def test_two_accounts_may_have_the_same_name(sim, plex):
     first, second = sim.add_account("Kids"), sim.add_account("Kids")
 
-    assert {id for id, name in plex.accounts().items() if name == "Kids"} == {first, second}
+    assert {id for id, name in plex.history.accounts().items() if name == "Kids"} == {first, second}
 
 
 def test_accounts_may_be_none_and_lack_names(made):
-    assert answering(made, {"size": 0, "identifier": "com.plexapp.system.accounts"}).accounts() == {}
+    assert answering(made, {"size": 0, "identifier": "com.plexapp.system.accounts"}).history.accounts() == {}
     listed = [{"id": "1", "name": "Me"}, {"id": 3_972_737}, {"id": "odd", "name": "x"}, {"id": -1, "name": "y"}]
-    assert answering(made, {"size": 4, "Account": listed}).accounts() == {1: "Me", 3_972_737: ""}
+    assert answering(made, {"size": 4, "Account": listed}).history.accounts() == {1: "Me", 3_972_737: ""}
 
 
 def test_an_incomplete_list_of_accounts_is_no_list(made):
     with pytest.raises(Unavailable):
-        answering(made, {"size": 2, "Account": [{"id": 1, "name": "Me"}]}).accounts()
+        answering(made, {"size": 2, "Account": [{"id": 1, "name": "Me"}]}).history.accounts()
 
 
 def test_an_account_named_like_the_token_does_not_show_it(made):
     plex = answering(made, {"size": 1, "Account": [{"id": 1, "name": f"I am {TOKEN}"}]})
 
-    assert plex.accounts() == {1: "I am ***"}
+    assert plex.history.accounts() == {1: "I am ***"}

@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from plexsync.plex.history import PlexHistory
+from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Missing, Unavailable
 from plexsync.rules.neighbours import PlexRatings
 from plexsync.rules.records import Rated
@@ -30,20 +30,20 @@ def sim():
 
 @pytest.fixture
 def plex(sim):
-    client = PlexHistory(sim.url, TOKEN, read_timeout=HANG)
+    client = PlexClient(sim.url, TOKEN, read_timeout=HANG)
     yield client
     client.close()
 
 
-def answering(body: str) -> PlexHistory:
+def answering(body: str) -> PlexClient:
     """A client whose every request gets this body."""
     stream = httpx2.ByteStream(body.encode())
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=stream))
-    return PlexHistory("http://nas", TOKEN, transport=transport)
+    return PlexClient("http://nas", TOKEN, transport=transport)
 
 
 def test_items_that_were_rated_since_are_listed_oldest_first(sim, plex):
-    ratings: PlexRatings = plex
+    ratings: PlexRatings = plex.history
     keys = [sim.add_movie("1", [(f"/media/{n}.mp4", n, 1000)], title=str(n)) for n in range(5)]
     for key, rating, second in zip(keys, (8, 7.5, None, 3), (30, 10, 20, 5), strict=False):
         sim.rate(key, rating, second)
@@ -65,7 +65,7 @@ def test_a_plex_that_does_not_know_the_filter_is_checked(sim):
         {"ratingKey": "1", "userRating": 8, "lastRatedAt": 50}, {"ratingKey": "2"},
         {"ratingKey": 3, "userRating": "6.5", "lastRatedAt": "200"}, {"ratingKey": "4", "userRating": 2, "lastRatedAt": 150}
     ]}}"""
-    assert answering(body).rated("1", since=100, limit=2) == [Rated("4", "2", 150), Rated("3", "6.5", 200)]
+    assert answering(body).history.rated("1", since=100, limit=2) == [Rated("4", "2", 150), Rated("3", "6.5", 200)]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_plex_that_does_not_know_the_filter_is_checked(sim):
 )
 def test_an_answer_that_contradicts_itself_is_none(body):
     with pytest.raises(Unavailable):
-        answering(body).rated("1", since=0, limit=2)
+        answering(body).history.rated("1", since=0, limit=2)
 
 
 def test_an_item_says_when_it_was_rated(sim, plex):

@@ -5,7 +5,7 @@ import json
 import httpx2
 import pytest
 
-from plexsync.plex.history import PlexHistory
+from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Missing, Unavailable
 from plexsync.rules.item import Viewing
 from plexsync.rules.neighbours import PlexWatch
@@ -31,7 +31,7 @@ def made():
     clients = []
 
     def make(url="http://nas", **more):
-        clients.append(PlexHistory(url, TOKEN, read_timeout=HANG, **more))
+        clients.append(PlexClient(url, TOKEN, read_timeout=HANG, **more))
         return clients[-1]
 
     yield make
@@ -74,20 +74,20 @@ def listing(*rows, total=None):
 
 
 def test_what_was_watched_is_listed_newest_first(sim, plex):
-    watch: PlexWatch = plex
+    watch: PlexWatch = plex.history
     one, two, three, _ = movies(sim, 4)
     left(sim, one, three, two)
     sim.play(three, at=EPOCH + 9)
     assert list(watch.viewings("1", since=EPOCH + 3)) == [
         ViewingPage({three: Viewing(1, EPOCH + 9, 0), two: Viewing(0, EPOCH + 3, 3000)}, is_bounded=True)
     ]
-    assert next(plex.viewings("1", since=0)).viewings.keys() == {one, two, three}
+    assert next(plex.history.viewings("1", since=0)).viewings.keys() == {one, two, three}
     assert len(sim.log) == 2
 
 
 def test_nothing_watched_is_one_request_and_one_empty_page(sim, plex):
     movies(sim)
-    assert list(plex.viewings("1", since=EPOCH)) == [ViewingPage({}, is_bounded=True)]
+    assert list(plex.history.viewings("1", since=EPOCH)) == [ViewingPage({}, is_bounded=True)]
     (request,) = sim.log
     assert dict(request.query)["lastViewedAt>>"] == str(EPOCH - 1)
 
@@ -105,7 +105,7 @@ def test_the_item_in_full_has_the_same_viewing(sim, plex):
 def test_pages_cover_everything(sim, plex):
     keys = movies(sim, 45)
     left(sim, *keys)
-    pages = list(plex.viewings("1", since=0, page=20))
+    pages = list(plex.history.viewings("1", since=0, page=20))
     assert {key for page in pages for key in page.viewings} == set(keys)
     assert [len(page.viewings) for page in pages] == [20, 20, 20, 15]
     assert len(sim.log) == 4
@@ -114,7 +114,7 @@ def test_pages_cover_everything(sim, plex):
 def test_what_is_watched_meanwhile_shifts_the_pages_and_loses_nothing(sim, made):
     keys = movies(sim, 30)
     left(sim, *keys)
-    pages = made(sim.url).viewings("1", since=0, page=20)
+    pages = made(sim.url).history.viewings("1", since=0, page=20)
     first = next(pages)
     sim.advance(1)
     sim.pause(keys[0], 99_000)
@@ -125,7 +125,7 @@ def test_a_plex_that_only_sorts_ends_with_the_first_page_that_is_older(sim, plex
     keys = movies(sim, 60)
     left(sim, *keys)
     sim.traits.viewings = "sorted"
-    assert list(plex.viewings("1", since=EPOCH + 60, page=20)) == [
+    assert list(plex.history.viewings("1", since=EPOCH + 60, page=20)) == [
         ViewingPage({keys[-1]: Viewing(0, EPOCH + 60, 60_000)}, is_bounded=True)
     ]
     assert len(sim.log) == 1
@@ -135,7 +135,7 @@ def test_a_plex_that_does_neither_says_so_and_all_of_it_is_read(sim, plex):
     keys = movies(sim, 60)
     left(sim, *keys)
     sim.traits.viewings = "neither"
-    pages = list(plex.viewings("1", since=EPOCH + 60, page=30))
+    pages = list(plex.history.viewings("1", since=EPOCH + 60, page=30))
     assert {key: viewing for page in pages for key, viewing in page.viewings.items()} == {
         keys[-1]: Viewing(0, EPOCH + 60, 60_000)
     }
@@ -144,13 +144,13 @@ def test_a_plex_that_does_neither_says_so_and_all_of_it_is_read(sim, plex):
 
 def test_a_library_that_is_gone_is_missing(sim, plex):
     with pytest.raises(Missing):
-        list(plex.viewings("7", since=0))
+        list(plex.history.viewings("7", since=0))
 
 
 @pytest.mark.parametrize("section", ["", "1/../2", "x"])
 def test_only_numbers_reach_the_address(sim, plex, section):
     with pytest.raises(ValueError, match="number"):
-        list(plex.viewings(section, since=0))
+        list(plex.history.viewings(section, since=0))
     assert sim.log == []
 
 
@@ -167,7 +167,7 @@ def test_only_numbers_reach_the_address(sim, plex, section):
 )
 def test_a_viewing_is_read_as_far_as_it_makes_sense(answering, row, viewing):
     client = answering(lambda _: listing({"ratingKey": 71, **row}))
-    assert next(client.viewings("1", since=0)).viewings == ({"71": viewing} if viewing else {})
+    assert next(client.history.viewings("1", since=0)).viewings == ({"71": viewing} if viewing else {})
 
 
 @table(
@@ -185,7 +185,7 @@ def test_a_viewing_is_read_as_far_as_it_makes_sense(answering, row, viewing):
 )
 def test_an_answer_that_contradicts_itself_is_none(answering, container):
     with pytest.raises(Unavailable):
-        list(answering(lambda _: container).viewings("1", since=0))
+        list(answering(lambda _: container).history.viewings("1", since=0))
 
 
 def test_without_a_total_a_full_page_can_have_another_one_behind_it(answering):
@@ -195,7 +195,7 @@ def test_without_a_total_a_full_page_can_have_another_one_behind_it(answering):
         shown = rows[start : start + 20]
         return {"size": len(shown), "Metadata": shown}
 
-    assert {key for page in answering(page).viewings("1", since=0, page=20) for key in page.viewings} == {
+    assert {key for page in answering(page).history.viewings("1", since=0, page=20) for key in page.viewings} == {
         str(n) for n in range(1, 26)
     }
 
@@ -207,7 +207,7 @@ def test_a_library_that_does_not_hold_still_is_given_up(answering):
         )
 
     with pytest.raises(Unavailable, match="hold still"):
-        list(answering(page).viewings("1", since=0, page=20))
+        list(answering(page).history.viewings("1", since=0, page=20))
 
 
 @pytest.mark.parametrize("count", [1, 10])
@@ -220,5 +220,5 @@ def test_pages_that_have_nothing_new_beside_what_they_share_are_given_up(answeri
         return listing(*rows, total=50 if len(asked) == 1 else count)
 
     with pytest.raises(Unavailable, match="incomplete"):
-        list(answering(page).viewings("1", since=0))
+        list(answering(page).history.viewings("1", since=0))
     assert asked == [0]

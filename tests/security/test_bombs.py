@@ -27,7 +27,6 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="measures proces
 PROBES = """
 import json, os, resource, sys, time, traceback
 from plexsync.plex.client import PlexClient
-from plexsync.plex.history import PlexHistory
 from plexsync.stash.client import StashClient
 from plexsync.stash.watching import StashWatching
 from plexsync.rules.plays import Moments
@@ -48,11 +47,11 @@ ASKED = {
     "plex entries": lambda at: [len(page) for page in plex(at).entries("1")],
     "plex items": lambda at: plex(at).items(["1"]),
     "plex find": lambda at: plex(at).find("1", "x"),
-    "plex plays": lambda at: [len(page) for page in PlexHistory(at, "token", read_timeout=60.0).plays(1, since=1)],
+    "plex plays": lambda at: [len(page) for page in PlexClient(at, "token", read_timeout=60.0).history.plays(1, since=1)],
     "plex viewings": lambda at: [
-        len(page.viewings) for page in PlexHistory(at, "token", read_timeout=60.0).viewings("1", since=1)
+        len(page.viewings) for page in PlexClient(at, "token", read_timeout=60.0).history.viewings("1", since=1)
     ],
-    "plex accounts": lambda at: PlexHistory(at, "token", read_timeout=60.0).accounts(),
+    "plex accounts": lambda at: PlexClient(at, "token", read_timeout=60.0).history.accounts(),
     "stash probe": lambda at: stash(at).probe(),
     "stash scenes": lambda at: stash(at).scenes([1]),
     "stash watched": lambda at: StashWatching(at, "key", read_timeout=60.0).watched([1]),

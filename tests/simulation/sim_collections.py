@@ -26,7 +26,7 @@ from plexsync.app.rules import PartSettings
 from plexsync.app.run import engine_on
 from plexsync.engine.rules import WorkRules
 from plexsync.flows.scenes.rules import LookRules
-from plexsync.plex.collections import CollectionClient
+from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
 from plexsync.rules import choice, template
 from plexsync.rules.collections import PARTS, SOURCES, TEMPLATE_NAMES, Dressing
@@ -79,7 +79,7 @@ class CollectionsProcess:
         self.store = SimStore.at(world.place, world)
         timeouts = {"connect_timeout": CONNECT, "read_timeout": READ}
         stash = StashCollecting("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
-        plex = CollectionClient("http://plex", TOKEN, clock=clock, transport=wires[Neighbour.PLEX], **timeouts)
+        plex = PlexClient("http://plex", TOKEN, clock=clock, transport=wires[Neighbour.PLEX], **timeouts)
         self._clients = (stash, plex)
         self.clock = clock
         setting, profiles = world.setting, dict(zip(("movies", "others"), world.profiles, strict=True))

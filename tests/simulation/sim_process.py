@@ -22,6 +22,7 @@ from plexsync.flows.imports.planner import ImportPlanner
 from plexsync.flows.imports.undo import ImportUndo
 from plexsync.flows.plays.rating_bases import FIELD
 from plexsync.flows.scenes.rules import LookRules
+from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.history import PlexHistory
 from plexsync.rules.desired import Profile
@@ -132,7 +133,7 @@ class Setting:
 
 
 class PagedHistory(PlexHistory):
-    """A client that reads the history in pages of any size."""
+    """Reads the history in pages of any size."""
 
     history_page = 1000
 
@@ -157,8 +158,9 @@ class Process:
         self.paused_until = 0.0
         timeouts = {"connect_timeout": CONNECT, "read_timeout": READ}
         stash = StashWatching("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
-        plex = PagedHistory("http://plex", TOKEN, clock=clock, transport=wires[Neighbour.PLEX], **timeouts)
-        plex.history_page = setting.history_page
+        plex = PlexClient("http://plex", TOKEN, clock=clock, transport=wires[Neighbour.PLEX], **timeouts)
+        plex.history = PagedHistory(plex)
+        plex.history.history_page = setting.history_page
         self._names = StashCreating("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
         self._clients = (stash, plex, self._names)
         fields = frozenset(FIELDS) - ({FIELD} if setting.ratings else set())

@@ -304,10 +304,10 @@ class Examination:
         self._go_on()
         summary = f"by {form}"
         try:
-            self._plex.edit_collection(self._original.section, key, {"summary": Change(summary)}, form)
+            self._plex.collections.edit_collection(self._original.section, key, {"summary": Change(summary)}, form)
         except (Missing, Refused):
             return False
-        shown = self._plex.collections([key]).get(key)
+        shown = self._plex.collections.read([key]).get(key)
         return shown is not None and shown.item.scalars.get("summary") == summary
 
     def _picture(self, key: str) -> None:
@@ -332,7 +332,7 @@ class Examination:
         """Add a scratch person with the address of the collection's poster, which the server itself has."""
         name = self._original.people[-1]
         self._plex.show(key, "thumb", stored)
-        shown = self._plex.collections([key]).get(key)
+        shown = self._plex.collections.read([key]).get(key)
         address = shown.item.pictures.get("thumb", "") if shown else ""
         now = self._edit({"actor": Change((*self._own("actor"), name)), beside(FACE, name): Change(address)})
         if address and _has(now, "actor", name):

@@ -45,7 +45,7 @@ def _listed(parts: Parts, sections: list[SectionRow]) -> Check:
     names = []
     for section in sections:
         try:
-            count = sum(map(len, parts.plex.listed(section.key)))
+            count = sum(map(len, parts.plex.collections.listed(section.key)))
         except NeighbourError as error:
             return _unread(LISTED, section, error)
         names.append(f"{count:,} in {section.title}")
@@ -56,7 +56,7 @@ def _home(parts: Parts, sections: list[SectionRow]) -> Check:
     shown = 0
     for section in sections:
         try:
-            shown += sum(map(bool, parts.plex.homes(section.key).values()))
+            shown += sum(map(bool, parts.plex.collections.homes(section.key).values()))
         except NeighbourError as error:
             return _unread(HOME, section, error)
     return Check(HOME, f"Plex shows {many(shown, 'collection')} there")

@@ -36,7 +36,7 @@ def plays(parts: Parts) -> Iterator[Check]:
 
 def _in_plex(parts: Parts, back: WayBack) -> Iterator[Check]:
     try:
-        names = parts.plex.accounts()
+        names = parts.plex.history.accounts()
         account = back.history.account()
         if account not in names:
             raise UnknownAccount(f"no account of the Plex server with the number {account} of watch_account")
@@ -78,7 +78,7 @@ def _history(parts: Parts, back: WayBack, account: int) -> Check:
         )
     try:
         # The first page is enough to know.
-        next(iter(parts.plex.plays(account, since=max(newest or 0, back.history.since), page=2)), None)
+        next(iter(parts.plex.history.plays(account, since=max(newest or 0, back.history.since), page=2)), None)
     except NeighbourError as error:
         return _unread(error)
     if newest is None:

@@ -23,7 +23,7 @@ class CollectionReads:
 
     def of(self, keys: Iterable[str]) -> dict[str, PlexCollection | NeighbourError]:
         """Collections in full, in one request. Those that do not exist are left out."""
-        return self._reader.read(Neighbour.PLEX, self._plex.collections, keys)
+        return self._reader.read(Neighbour.PLEX, self._plex.read, keys)
 
     def listed(self, section: str) -> Iterator[list[ListedCollection]]:
         """All collections of a library, in pages of one request each."""

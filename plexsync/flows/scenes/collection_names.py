@@ -41,8 +41,12 @@ class NamingStash(Stash, StashCollections, Protocol):
     """A Stash that also tells of the sources of collections."""
 
 
-class NamingPlex(Plex, PlexCollections, Protocol):
+class NamingPlex(Plex, Protocol):
     """A Plex that also tells of its collections."""
+
+    @property
+    def collections(self) -> PlexCollections:
+        """Its collections."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ class CollectionNames:
         rows = {row.item: row for row in suspects if row.item and row.owner != "foreign"}
         if not rows:
             return ()
-        collections = self._reader.read(Neighbour.PLEX, self._plex.collections, rows)
+        collections = self._reader.read(Neighbour.PLEX, self._plex.read, rows)
         titles = {
             (key, answer.item.section): answer.item.value("title")
             for key, answer in collections.items()
