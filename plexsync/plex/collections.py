@@ -5,7 +5,6 @@ A collection is an item of its own that Plex makes of a tag. Its home and its or
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -27,14 +26,11 @@ from plexsync.plex.answers import (
     sort_title,
     whole_number,
 )
-from plexsync.plex.paging import UNWANTED, UNWANTED_FIELDS, check_number, overlapping, query, slice_of
+from plexsync.plex.requests import UNWANTED, UNWANTED_FIELDS, PlexRequests, check_number, query, slice_of
 from plexsync.rules.collection_servers import HOME_PLACES, PREFS, ListedCollection, PlexCollection
 from plexsync.rules.item import Item
 from plexsync.rules.plan_records import Edit
 from plexsync.rules.traits import CollectionForm
-
-if TYPE_CHECKING:
-    from plexsync.plex.client import PlexClient
 
 COLLECTION = "collection"
 # The start of the address of a picture that Plex composes of the posters of the members.
@@ -98,20 +94,20 @@ HUBS = msgspec.json.Decoder(Body[Hubs])
 class CollectionClient:
     """The collections of a Plex, read and written by its client."""
 
-    def __init__(self, plex: "PlexClient") -> None:
-        self._plex = plex
+    def __init__(self, requests: PlexRequests) -> None:
+        self._requests = requests
 
     def listed(self, section: str, *, page: int = 500) -> Iterator[list[ListedCollection]]:
         """Every collection of a library by key, in pages without repeats; an incomplete list raises Unavailable."""
-        return overlapping(partial(self._page_of_collections, section), page, self._plex.foreign)
+        return self._requests.walk(partial(self._page_of_collections, section), page)
 
     def read(self, keys: Sequence[str]) -> dict[str, PlexCollection]:
         """Collections in full by rating key, in one request; missing ones, and keys of other items, are left out."""
-        return self._plex.existing(keys, COLLECTIONS, _collections)
+        return self._requests.existing(keys, COLLECTIONS, _collections)
 
     def members(self, key: str, *, page: int = 1000) -> list[str]:
         """The keys of a collection's items in the order of the collection. Raises Missing if it is gone."""
-        pages = overlapping(partial(self._page_of_members, key), page, self._plex.foreign)
+        pages = self._requests.walk(partial(self._page_of_members, key), page)
         return [member.key for members in pages for member in members]
 
     def edit_collection(self, section: str, key: str, edit: Edit, form: CollectionForm) -> None:
@@ -120,14 +116,16 @@ class CollectionClient:
         Raises Missing if the collection is gone or the server does not take this form, Conflict if another collection of
         the library has the title, else as `edit`.
         """
-        self._plex.send_edit(partial(edits.targets, section, key, edit, form=form))
+        self._requests.send_edit(partial(edits.targets, section, key, edit, form=form))
 
     def set_prefs(self, key: str, prefs: Mapping[str, str]) -> None:
         """Set settings of `PREFS`; '' sets Plex's default. Raises ValueError for another setting."""
         check_number(key)
         if not prefs or not prefs.keys() <= PREFS.keys():
             raise ValueError("a collection has no such setting")
-        self._plex.put(f"/library/metadata/{key}/prefs?{query({name: prefs[name] or PREFS[name] for name in prefs})}")
+        self._requests.put(
+            f"/library/metadata/{key}/prefs?{query({name: prefs[name] or PREFS[name] for name in prefs})}"
+        )
 
     def move(self, key: str, item: str, *, after: str = "") -> None:
         """Put a member behind another one, or first. Raises Missing if one of them is no member.
@@ -137,12 +135,12 @@ class CollectionClient:
         for number in (key, item, after or "0"):
             check_number(number)
         behind = f"?after={after}" if after else ""
-        self._plex.ask("PUT", f"/library/collections/{key}/items/{item}/move{behind}", cap=LISTING_CAP)
+        self._requests.ask("PUT", f"/library/collections/{key}/items/{item}/move{behind}", cap=LISTING_CAP)
 
     def homes(self, section: str) -> dict[str, tuple[str, ...]]:
         """The collections of a library that its home manages, and where it shows each, in one request."""
         check_number(section)
-        return self._plex.read(
+        return self._requests.read(
             f"/hubs/sections/{section}/manage", HUBS, lambda hubs: _homes(hubs, section), cap=HUBS_CAP
         )
 
@@ -159,23 +157,23 @@ class CollectionClient:
         hub = f"{manage}/{_hub(section, key)}"
         shown = {name: str(int(place in places)) for name, place in zip(PROMOTIONS, HOME_PLACES, strict=True)}
         if places and managed:
-            self._plex.ask("PUT", f"{hub}?{query(shown)}")
+            self._requests.ask("PUT", f"{hub}?{query(shown)}")
         elif places:
-            self._plex.ask("POST", f"{manage}?{query({'metadataItemId': key, **shown})}")
+            self._requests.ask("POST", f"{manage}?{query({'metadataItemId': key, **shown})}")
         elif managed:
-            self._plex.ask("DELETE", hub)
+            self._requests.ask("DELETE", hub)
 
     def _page_of_collections(self, section: str, start: int, size: int) -> tuple[list[ListedCollection], int]:
         check_number(section)
         asked = {"type": edits.COLLECTION, "sort": "id", "excludeFields": UNWANTED_FIELDS, **slice_of(start, size)}
-        answer = self._plex.ask("GET", f"/library/sections/{section}/all?{query(asked)}", cap=LISTING_CAP)
-        return self._plex.page(answer, LISTED, _listed, start, size)
+        answer = self._requests.ask("GET", f"/library/sections/{section}/all?{query(asked)}", cap=LISTING_CAP)
+        return self._requests.page(answer, LISTED, _listed, start, size)
 
     def _page_of_members(self, key: str, start: int, size: int) -> tuple[list[ListedCollection], int]:
         check_number(key)
         asked = {"excludeElements": f"{UNWANTED},Media", "excludeFields": UNWANTED_FIELDS, **slice_of(start, size)}
-        answer = self._plex.ask("GET", f"/library/collections/{key}/items?{query(asked)}", cap=LISTING_CAP)
-        return self._plex.page(answer, MEMBERS, _member, start, size)
+        answer = self._requests.ask("GET", f"/library/collections/{key}/items?{query(asked)}", cap=LISTING_CAP)
+        return self._requests.page(answer, MEMBERS, _member, start, size)
 
 
 def _listed(metadata: CollectionAnswer) -> ListedCollection:

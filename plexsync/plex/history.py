@@ -6,7 +6,6 @@ same token may read and write everything else. So these two are Refused here and
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,7 +23,7 @@ from plexsync.plex.answers import (
     viewing_of,
 )
 from plexsync.plex.edits import MOVIE
-from plexsync.plex.paging import UNWANTED, UNWANTED_FIELDS, check_number, query, slice_of
+from plexsync.plex.requests import UNWANTED, UNWANTED_FIELDS, PlexRequests, check_number, query, slice_of
 from plexsync.rules.errors import Barred, Refused
 from plexsync.rules.item import Viewing
 from plexsync.rules.records import PlexPlay, Rated, ViewingPage
@@ -40,9 +39,6 @@ RESTARTS = 10
 SHARED_ROWS = 10
 
 MOVIE_PLAY = "movie"
-
-if TYPE_CHECKING:
-    from plexsync.plex.client import PlexClient
 
 
 class PlayAnswer(msgspec.Struct):
@@ -105,8 +101,8 @@ VIEWINGS = msgspec.json.Decoder(Body[Page[ViewingAnswer]])
 class PlexHistory:
     """Who played and rated what in a Plex, read by its client. A row that can't be read is no play, but keeps its place."""
 
-    def __init__(self, plex: "PlexClient") -> None:
-        self._plex = plex
+    def __init__(self, requests: PlexRequests) -> None:
+        self._requests = requests
 
     def plays(self, account: int, *, since: int, page: int = 1000, with_gone: bool = False) -> Iterator[list[PlexPlay]]:
         """The plays of movies by one account from `since` on (UTC seconds), oldest first, in pages without repeats.
@@ -129,9 +125,9 @@ class PlexHistory:
 
     def accounts(self) -> dict[int, str]:
         """The names of the server's accounts by id, in one request; Refused if Plex does not show them to this token."""
-        accounts = self._plex.parsed(self._ask_as_owner("/accounts", ACCOUNTS_CAP), ACCOUNTS, _accounts)
+        accounts = self._requests.parsed(self._ask_as_owner("/accounts", ACCOUNTS_CAP), ACCOUNTS, _accounts)
         # An account may be named like the token.
-        return {id: self._plex.redacted(name) for id, name in accounts.items()}
+        return {id: self._requests.redacted(name) for id, name in accounts.items()}
 
     def viewings(self, section: str, *, since: int, page: int = 500) -> Iterator[ViewingPage]:
         """What the account of the token has watched of a library from `since` on (UTC seconds), newest first, in pages.
@@ -142,7 +138,7 @@ class PlexHistory:
         while True:
             rows, total = self._page_of_viewings(section, since, start, page)
             if last and last not in {key for key, _ in rows}:
-                raise self._plex.foreign("with a library that does not hold still")
+                raise self._requests.foreign("with a library that does not hold still")
             moments = [viewing.moment for _, viewing in rows]
             is_filtered = all(moment >= max(since, 1) for moment in moments)
             # Items that nobody has watched come last.
@@ -154,7 +150,7 @@ class PlexHistory:
             if start + len(rows) >= total or (is_sorted and not is_filtered):
                 return
             if len(rows) <= SHARED_ROWS:
-                raise self._plex.foreign("with an incomplete library")
+                raise self._requests.foreign("with an incomplete library")
             start, last = start + len(rows) - SHARED_ROWS, rows[-1][0]
 
     def rated(self, section: str, *, since: int, limit: int) -> list[Rated]:
@@ -171,7 +167,7 @@ class PlexHistory:
             "excludeFields": UNWANTED_FIELDS,
             **slice_of(0, limit),
         }
-        rated = self._plex.read(f"/library/sections/{section}/all?{query(asked)}", RATED, _rated, cap=LISTING_CAP)
+        rated = self._requests.read(f"/library/sections/{section}/all?{query(asked)}", RATED, _rated, cap=LISTING_CAP)
         return sorted((item for item in rated if item.at > since), key=lambda item: item.at)[:limit]
 
     def _walk(self, account: int, since: int, page: int) -> Iterator[tuple[list[HistoryRow], bool]]:
@@ -189,7 +185,7 @@ class PlexHistory:
             if start and (not rows or rows[0].name != last):
                 restarts += 1
                 if restarts > RESTARTS:
-                    raise self._plex.foreign("with a history that does not hold still")
+                    raise self._requests.foreign("with a history that does not hold still")
                 floor, start = max(since, reached) if in_order else since, 0
                 continue
             moments = [reached, *(row.moment for row in rows if row.moment)]
@@ -203,7 +199,7 @@ class PlexHistory:
             if start + len(rows) >= total:
                 return
             if len(rows) < 2:
-                raise self._plex.foreign("with an incomplete history")
+                raise self._requests.foreign("with an incomplete history")
             start, last = start + len(rows) - 1, rows[-1].name
 
     def _page_of_plays(self, account: int, since: int, start: int, size: int) -> tuple[list[HistoryRow], int]:
@@ -217,7 +213,7 @@ class PlexHistory:
             **slice_of(start, size),
         }
         answer = self._ask_as_owner(f"/status/sessions/history/all?{query(asked)}", HISTORY_CAP)
-        return self._plex.page(answer, HISTORY, _row, start, size)
+        return self._requests.page(answer, HISTORY, _row, start, size)
 
     def _page_of_viewings(
         self, section: str, since: int, start: int, size: int
@@ -234,13 +230,13 @@ class PlexHistory:
             "excludeFields": UNWANTED_FIELDS,
             **slice_of(start, size),
         }
-        answer = self._plex.ask("GET", f"/library/sections/{section}/all?{query(asked)}", cap=VIEWINGS_CAP)
-        return self._plex.page(answer, VIEWINGS, _viewing, start, size)
+        answer = self._requests.ask("GET", f"/library/sections/{section}/all?{query(asked)}", cap=VIEWINGS_CAP)
+        return self._requests.page(answer, VIEWINGS, _viewing, start, size)
 
     def _ask_as_owner(self, target: str, cap: int) -> Answer:
         """The answer to a request that is the owner's; Refused if the token is not."""
         try:
-            return self._plex.ask("GET", target, cap=cap)
+            return self._requests.ask("GET", target, cap=cap)
         except Barred as error:
             if error.setting != "plex_token":
                 raise

@@ -2,7 +2,7 @@
 
 from plexsync.plex.client import FOUND_PAGE, PlexClient
 from plexsync.plex.collections import COLLECTIONS
-from plexsync.plex.paging import check_number, query
+from plexsync.plex.requests import check_number, query
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError
 from plexsync.rules.pictures import kind_of
 from plexsync.rules.scratch import ProbedItem
@@ -15,14 +15,14 @@ class ProbeClient(PlexClient):
         """One item in full; Missing if it is gone."""
         item = self.items([key]).get(key)
         if item is None:
-            raise Missing(Neighbour.PLEX, f"{self._wire.server.name} has no item {key} in a library")
+            raise Missing(Neighbour.PLEX, f"{self.requests.server_name} has no item {key} in a library")
         return ProbedItem(item)
 
     def titled(self, section: str, title: str) -> list[str]:
         """The keys of the collections of a library with exactly this title."""
         check_number(section)
         target = f"/library/sections/{section}/collections?{query({'title': title})}"
-        listed = self.read(target, COLLECTIONS, lambda container: container.Metadata)
+        listed = self.requests.read(target, COLLECTIONS, lambda container: container.Metadata)
         return [str(collection.ratingKey) for collection in listed if collection.title == title]
 
     def loads(self, address: str) -> bool:
@@ -36,9 +36,9 @@ class ProbeClient(PlexClient):
     @property
     def place(self) -> tuple[str, int]:
         """The host and the port of the server."""
-        return self._wire.place
+        return self.requests.place
 
     def files_found(self, section: str, name: str) -> list[str]:
         """The paths of all files of the items that the filter by file finds, in one page."""
-        entries, _ = self._page(section, {"file": name}, 0, FOUND_PAGE)
+        entries, _ = self.requests.entries(section, {"file": name}, 0, FOUND_PAGE)
         return [part.path for entry in entries for part in entry.parts]

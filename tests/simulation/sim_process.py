@@ -159,7 +159,7 @@ class Process:
         timeouts = {"connect_timeout": CONNECT, "read_timeout": READ}
         stash = StashWatching("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
         plex = PlexClient("http://plex", TOKEN, clock=clock, transport=wires[Neighbour.PLEX], **timeouts)
-        plex.history = PagedHistory(plex)
+        plex.history = PagedHistory(plex.requests)
         plex.history.history_page = setting.history_page
         self._names = StashCreating("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
         self._clients = (stash, plex, self._names)
