@@ -21,8 +21,15 @@ from plexsync.actions.model import (
 )
 from plexsync.app.parts import Parts
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.scenes.undo import SceneUndo, mark_all_undone, preview, pushed_scenes
-from plexsync.flows.scenes.undo_marks import Redone, redo_scenes, sorted_out
+from plexsync.flows.scenes.undo import (
+    Redone,
+    SceneUndo,
+    mark_all_undone,
+    preview,
+    pushed_scenes,
+    redo_scenes,
+    sorted_out,
+)
 from plexsync.reports.format import many, safe
 from plexsync.reports.named_scenes import listed
 from plexsync.reports.outcomes import outcomes

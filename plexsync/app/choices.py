@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from plexsync.app.parts import Parts
 from plexsync.engine.tickets import READ, Gate
-from plexsync.flows.scenes.old_lists import answer_old_lists, are_asked
+from plexsync.flows.scenes.verbs import answer_old_lists, are_asked
 from plexsync.rules.choices import ACCEPTED, CHANGES, HELD_BY, Choice
 from plexsync.rules.note_keys import CHANGED, CURSOR, WISHES
 from plexsync.rules.records import HoldRow

@@ -30,19 +30,19 @@ from plexsync.engine.watchdog import Heard, Watchdog
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.dead_letter_cures import Curer
 from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.losses import SceneLosses
 from plexsync.flows.scenes.metrics_sampler import Sampler
 from plexsync.flows.scenes.plex_events import Events, Listener
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.plex_pictures import PlexPictures
 from plexsync.flows.scenes.poll import Poller
 from plexsync.flows.scenes.preview import Previewer
-from plexsync.flows.scenes.read_ahead import AT_ONCE, Readers
 from plexsync.flows.scenes.reconcile import Reconciler
 from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.scene_identity import StashIdentity
-from plexsync.flows.scenes.scene_losses import SceneLosses
-from plexsync.flows.scenes.undo_marks import resting
+from plexsync.flows.scenes.stash_pictures import AT_ONCE, Readers
+from plexsync.flows.scenes.undo import resting
 from plexsync.plex import artwork
 from plexsync.plex.client import PlexClient
 from plexsync.rules.errors import Neighbour, NeighbourError

@@ -6,8 +6,7 @@ from dataclasses import asdict
 
 from plexsync.app.parts import Parts
 from plexsync.app.plan_file import PlanHead, head_now, why_untrue
-from plexsync.flows.scenes.approval import BATCH, Approved, approve
-from plexsync.flows.scenes.preview import ItemChange, Preview
+from plexsync.flows.scenes.preview import BATCH, Approved, ItemChange, Preview, approve
 from plexsync.rules.approval import ApprovedScene, FieldChange, change_document, scene_in
 from plexsync.rules.errors import Unusable
 from plexsync.store.review_file import (

@@ -16,8 +16,7 @@ from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import Remaining, WorkLoop
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
-from plexsync.flows.scenes.approval import BATCH, Approved, approve
-from plexsync.flows.scenes.approved_plans import not_written
+from plexsync.flows.scenes.preview import BATCH, Approved, approve, not_written
 from plexsync.reports.format import many, safe
 from plexsync.reports.outcomes import outcomes
 from plexsync.rules.errors import NeighbourError

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from plexsync.app.fixes import FixAction
 from plexsync.app.stored import Stored
 from plexsync.flows.scenes.ambiguity import BOUND_ITEM
-from plexsync.flows.scenes.candidates import CandidateItem, SceneCandidates, candidates_known
+from plexsync.flows.scenes.bindings import CandidateItem, SceneCandidates, candidates_known
 from plexsync.reports.cures import DURATION, ONE, SEVERAL, TWO, cure
 from plexsync.reports.fix_steps import machine_entries, step
 from plexsync.reports.format import stamp

@@ -1,7 +1,7 @@
 """What undoing or releasing a scene would do, as facts."""
 
 from plexsync.flows.scenes.inspection_records import Inspection, Target
-from plexsync.flows.scenes.undo_marks import Redone
+from plexsync.flows.scenes.undo import Redone
 from plexsync.reports.rows import in_order
 from plexsync.reports.shapes.undo import RedoFacts, UndoFacts, UndoField, UndoItem
 from plexsync.rules.plan_records import Change, Note

@@ -4,7 +4,7 @@ There is a take-over mark for each scene whose values are to be taken over, an a
 approved some changes, a mark for each scene whose id meant another scene when that one was ignored, or that is ignored again
 once its undo is done, a mark for each scene with a field that you keep in Plex, a mark of loss for each item
 with pushes that the database does not know (`plexsync.flows.scenes.recovery`), and one for each item with lists that an
-earlier PlexSync may have left (`plexsync.flows.scenes.old_lists`).
+earlier PlexSync may have left (`plexsync.flows.scenes.verbs`).
 """
 
 import json

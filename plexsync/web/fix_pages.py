@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from plexsync.app.fixes import ASKING, FixAction, carry_out
-from plexsync.flows.scenes.candidates import candidates_now
+from plexsync.flows.scenes.bindings import candidates_now
 from plexsync.reports.fix_steps import order_of, result_words
 from plexsync.reports.fixes import CAUSES, FixPage, Looked, fix_report, page_after
 from plexsync.reports.shapes.fixes import FixReport

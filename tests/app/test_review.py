@@ -8,7 +8,7 @@ import pytest
 
 from plexsync.app.parts import Parts, opened
 from plexsync.app.review import kind_of_change, make_review, write_approved
-from plexsync.flows.scenes.approval import Approved
+from plexsync.flows.scenes.preview import Approved
 from plexsync.rules.approval import FieldChange
 from plexsync.rules.errors import Unusable
 from plexsync.rules.values import Held, Value

@@ -18,8 +18,8 @@ from plexsync.app.run import engine_on, scene_flow
 from plexsync.app.way_back import plays_to_take_back, way_back
 from plexsync.engine.engine import Idle, ProbeResult, Worked
 from plexsync.engine.rules import WorkRules
-from plexsync.flows.scenes.read_ahead import AT_ONCE, Readers
 from plexsync.flows.scenes.rules import LookRules
+from plexsync.flows.scenes.stash_pictures import AT_ONCE, Readers
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
 from plexsync.plex.imaging import Pillow

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.flows.scenes.approval import Approved, approve
+from plexsync.flows.scenes.preview import Approved, approve
 from plexsync.flows.scenes.verbs import status_in, want_all
 from plexsync.rules.approval import ApprovedScene
 from plexsync.rules.job import Kind, State, Why

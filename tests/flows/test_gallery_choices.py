@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.scenes.choice_records import givings
+from plexsync.flows.scenes.gallery_choices import givings
 from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.plex.artwork import key_of
 from plexsync.rules.desired import Profile

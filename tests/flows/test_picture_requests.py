@@ -6,8 +6,7 @@ from collections import Counter
 import pytest
 
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.scenes.undo import SceneUndo
-from plexsync.flows.scenes.undo_marks import redo_scenes
+from plexsync.flows.scenes.undo import SceneUndo, redo_scenes
 from plexsync.plex.artwork import key_of
 from plexsync.rules.desired import Profile
 from plexsync.rules.item import FIELDS

@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from plexsync.app.parts import opened
-from plexsync.flows.scenes.read_ahead import AT_ONCE, ReadAhead, Readers
-from plexsync.flows.scenes.stash_pictures import StashPictures
+from plexsync.flows.scenes.stash_pictures import AT_ONCE, ReadAhead, Readers, StashPictures
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import Missing, Neighbour, Unavailable
 from plexsync.rules.item import FIELDS

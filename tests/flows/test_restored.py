@@ -5,7 +5,7 @@ import json
 import pytest
 
 from plexsync.app.database_files import restore_backup
-from plexsync.flows.scenes.old_lists import answer_old_lists, are_asked
+from plexsync.flows.scenes.verbs import answer_old_lists, are_asked
 from plexsync.plex.artwork import key_of
 from plexsync.reports.comparison import evidence_lines
 from plexsync.rules.desired import Profile

@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.app.choices import accept, asked
-from plexsync.flows.scenes.choice_records import GIVEN
+from plexsync.flows.scenes.gallery_choices import GIVEN
 from plexsync.rules.choices import Choice
 from plexsync.rules.job import Kind, State
 from plexsync.rules.losses import LEAST

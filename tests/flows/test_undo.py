@@ -8,8 +8,7 @@ import pytest
 from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.engine.tickets import READ_STASH
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.scenes.undo import SceneUndo, mark_all_undone, preview, pushed_scenes
-from plexsync.flows.scenes.undo_marks import redo_scenes
+from plexsync.flows.scenes.undo import SceneUndo, mark_all_undone, preview, pushed_scenes, redo_scenes
 from plexsync.plex.artwork import key_of
 from plexsync.rules import template
 from plexsync.rules.desired import NAMES, Profile

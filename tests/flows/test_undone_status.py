@@ -4,8 +4,7 @@ import pytest
 
 from plexsync.app.named_scenes import ignore_scenes
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.scenes.undo import SceneUndo
-from plexsync.flows.scenes.undo_marks import redo_scenes
+from plexsync.flows.scenes.undo import SceneUndo, redo_scenes
 from plexsync.flows.scenes.verbs import explain, status_in
 from plexsync.rules.desired import Profile
 from plexsync.rules.job import State

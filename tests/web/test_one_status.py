@@ -12,8 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as parsed
 from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.cli.daemon.status_file import page_facts
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.scenes.undo import SceneUndo
-from plexsync.flows.scenes.undo_marks import redo_scenes
+from plexsync.flows.scenes.undo import SceneUndo, redo_scenes
 from plexsync.flows.scenes.verbs import explain
 from plexsync.reports.explanation import job_facts
 from plexsync.rules.job import Kind, State, Why

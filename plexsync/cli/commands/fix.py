@@ -15,7 +15,7 @@ from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.fix_output import heading, steps_of, tell_entry, tell_report
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import paper
-from plexsync.flows.scenes.candidates import candidates_now
+from plexsync.flows.scenes.bindings import candidates_now
 from plexsync.reports.fix_steps import SETTING, SIGN_IN, order_of, result_words
 from plexsync.reports.fixes import CAUSES, FixPage, Looked, fix_count, fix_report, page_after
 from plexsync.reports.format import many, safe

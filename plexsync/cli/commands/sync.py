@@ -29,7 +29,7 @@ from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.cli.terminal.worker_hint import worker_hint
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
-from plexsync.flows.scenes.undo_marks import resting
+from plexsync.flows.scenes.undo import resting
 from plexsync.flows.scenes.verbs import first_of_most, want_all, want_scenes
 from plexsync.reports.format import many, safe
 from plexsync.reports.named_scenes import ignored_words, missing_words, named_facts, unchecked_words

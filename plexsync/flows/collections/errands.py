@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from plexsync.flows.collections.records import CollectionFinding, CollectionSight
 from plexsync.flows.scenes.collection_names import SHOWN, RenamedCollection, save_renames
-from plexsync.flows.scenes.errands import ObjectJournal, ObjectWrite
+from plexsync.flows.scenes.push import ObjectJournal, ObjectWrite
 from plexsync.rules.collections import CollectionRow
 from plexsync.rules.desired import digest
 from plexsync.rules.job import COLLECTION, Kind, Why

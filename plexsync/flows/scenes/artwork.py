@@ -13,11 +13,9 @@ from dataclasses import replace
 from plexsync.engine.flow import Outdated
 from plexsync.engine.gates import Gates
 from plexsync.flows.scenes.gallery_choices import GalleryChoices
-from plexsync.flows.scenes.picture_batch import PictureBatch
 from plexsync.flows.scenes.plex_pictures import PlexPictures, selected
-from plexsync.flows.scenes.read_ahead import Readers
 from plexsync.flows.scenes.rules import treatment_of
-from plexsync.flows.scenes.stash_pictures import StashPictures, logo_of
+from plexsync.flows.scenes.stash_pictures import PictureBatch, Readers, StashPictures, logo_of
 from plexsync.rules.desired import Profile, Wanted
 from plexsync.rules.errors import Missing, Refused, Unavailable, Unusable
 from plexsync.rules.item import PICTURES, Item

@@ -11,17 +11,24 @@ from typing import TypeVar
 from plexsync.engine.flow import Canary, ChangeNotice, Flow, Observation
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
-from plexsync.flows.scenes.choice_records import GIVEN
-from plexsync.flows.scenes.errands import ObjectWrite, SceneJournal, SceneWrite, record_left_out, save_choices
+from plexsync.flows.scenes.gallery_choices import GIVEN
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe
-from plexsync.flows.scenes.old_lists import note_old_lists
 from plexsync.flows.scenes.plex_pictures import LAGS
-from plexsync.flows.scenes.push import ObjectPusher, Pusher
+from plexsync.flows.scenes.push import (
+    ObjectPusher,
+    ObjectWrite,
+    Pusher,
+    SceneJournal,
+    SceneWrite,
+    record_left_out,
+    save_choices,
+)
 from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.flows.scenes.scan_requests import Scans
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.undo import SceneUndo
+from plexsync.flows.scenes.verbs import note_old_lists
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import NOT_SHOWN, Absent, Dead, Done, Dropped, Gone, Job, Kind, NotShown, Outcome, State

@@ -3,6 +3,9 @@
 Upright pictures become posters, and the others backgrounds. Uploads select on most servers, so the earlier picture is
 selected again, and its lock is set as it was. An item that was given its pictures costs no request. Nothing is uploaded
 twice: the key of a picture is the hash of its bytes, and the item is asked for its keys first.
+
+While pictures are being given, the database holds what the item showed before. So after a kill, the next look at the queue
+knows that a picture that an upload has selected is PlexSync's own doing, and selects the earlier one again.
 """
 
 import hashlib
@@ -14,19 +17,9 @@ from functools import partial
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import WRITE_PLEX
-from plexsync.flows.scenes.choice_records import (
-    BEING_GIVEN,
-    GIVEN,
-    Choices,
-    Giving,
-    ShelfChoices,
-    drop_giving,
-    givings,
-)
-from plexsync.flows.scenes.inspection_records import Target
-from plexsync.flows.scenes.picture_batch import PictureBatch
+from plexsync.flows.scenes.inspection_records import Choices, ShelfChoices, Target
 from plexsync.flows.scenes.plex_pictures import PlexPictures, selected
-from plexsync.flows.scenes.stash_pictures import StashPictures
+from plexsync.flows.scenes.stash_pictures import PictureBatch, StashPictures
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import PICTURES, Item
 from plexsync.rules.job import Waiting
@@ -34,11 +27,16 @@ from plexsync.rules.neighbours import Clock, Plex
 from plexsync.rules.picture_evidence import PicturePast, with_original
 from plexsync.rules.pictures import LARGEST, kind_of
 from plexsync.rules.plan_records import Change, Edit
+from plexsync.rules.records import PictureRow
 from plexsync.rules.scene import CHOICE, Image, Scene
-from plexsync.store.database import Database, Reader
+from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.picture")
 
+# The outcome of another look while pictures are being given: inspected again soon, and without blame.
+BEING_GIVEN = Waiting("pictures of galleries are being given to its item", "released", after=30.0, backoff=False)
+# The flows, in the table of pictures, of what was given and of what is being given.
+GIVEN, GIVING = "choice", "choice giving"
 LATE = "Plex has not stored all pictures of galleries yet"
 LEFT_OPEN = "pictures of galleries were being given to its item, and may still arrive"
 
@@ -50,6 +48,62 @@ class SentChoices:
     edit: Edit
     is_complete: bool = True
     is_late: bool = False
+
+
+@dataclass(frozen=True)
+class Giving:
+    """Pictures of one kind that are being given to an item, or were when the process ended.
+
+    They may still arrive until `until` (UTC ms). `shown` is what the item is to show, and `keys` are the pictures.
+    """
+
+    scene: int
+    item: str
+    section: str
+    name: str
+    until: int
+    shown: str
+    locked: bool
+    keys: tuple[str, ...]
+
+
+def save_giving(tx: Writer, scene: int, item: Item, choices: Choices, until: int) -> None:
+    """Save what is about to be sent, and what the item shows."""
+    for shelf in choices.shelves:
+        text = " ".join((item.section, *shelf.pictures))
+        row = PictureRow(str(until), "locked" if shelf.locked else "", shelf.shown, text)
+        tx.pictures.of_flow(GIVING).save(scene, f"{item.key} {shelf.name}", row)
+
+
+def end_giving(tx: Writer, scene: int, item: str, choices: Choices) -> None:
+    """Forget what is being given to an item."""
+    for shelf in choices.shelves:
+        tx.pictures.of_flow(GIVING).drop(scene, f"{item} {shelf.name}")
+
+
+def givings(db: Reader) -> list[Giving]:
+    """Everything that is being given."""
+    return [
+        _giving(scene, name, row)
+        for scene, rows in db.pictures.of_flow(GIVING).everything().items()
+        for name, row in rows.items()
+    ]
+
+
+def drop_giving(tx: Writer, giving: Giving) -> None:
+    """Forget what was being given, since the item shows what it has to."""
+    tx.pictures.of_flow(GIVING).drop(giving.scene, f"{giving.item} {giving.name}")
+
+
+def _giving(scene: int, name: str, row: PictureRow) -> Giving:
+    item, _, kind = name.partition(" ")
+    section, *keys = row.reason.split(" ")
+    return Giving(scene, item, section, kind, int(row.version), row.key, row.tag == "locked", tuple(keys))
+
+
+def save_given(tx: Writer, scene: int, item: str, version: str) -> None:
+    """Remember what an item was given."""
+    tx.pictures.of_flow(GIVEN).save(scene, item, PictureRow(version, "", "", ""))
 
 
 class GalleryChoices:

@@ -13,7 +13,6 @@ from plexsync.engine.expiry import Expiry
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.flows.scenes.ambiguity import unclear, untied
-from plexsync.flows.scenes.approved_plans import approvals_of, approved_only
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
 from plexsync.flows.scenes.collection_names import CollectionNames, NamingPlex, NamingStash
@@ -27,11 +26,11 @@ from plexsync.flows.scenes.inspection_records import (
     past_of,
     save_names,
 )
+from plexsync.flows.scenes.losses import SceneLosses
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.recovery import Recovery
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.flows.scenes.scene_identity import StashIdentity, ignored_another
-from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.flows.scenes.scene_matching import (
     BEING_LISTED,
     SceneMatcher,
@@ -39,11 +38,12 @@ from plexsync.flows.scenes.scene_matching import (
     claimed,
 )
 from plexsync.flows.scenes.undone_scenes import UndoneScenes
+from plexsync.rules.approval import Approval, NoLongerTrue, approval_in, narrowed
 from plexsync.rules.bound_items import untenable
 from plexsync.rules.desired import Profile, Wanted, digest, plain_names, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import Absent, Dead, Done, Outcome, OutOfScope, Waiting
+from plexsync.rules.job import Absent, Dead, Done, Dropped, Kind, Outcome, OutOfScope, Waiting
 from plexsync.rules.list_members import left_lists
 from plexsync.rules.match_records import Matched, NotThere, Unclear
 from plexsync.rules.memory import undone
@@ -56,12 +56,17 @@ from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.text import fold
 from plexsync.rules.trait_effects import takeable
 from plexsync.rules.traits import UNKNOWN
-from plexsync.store.database import Database, Writer
+from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.look")
 
 # The outcome while an item has scratch names: inspected again soon, and without blame.
 BEING_PROBED = Waiting("plexsync probe has not restored its item yet", "released", after=10.0, backoff=False)
+# Of a scene of which you approved only some changes: once they are written, or as soon as one of them is no longer true,
+# it rests as dropped.
+REST_LEFT = "you approved only a part of its changes (plexsync sync SCENE writes the rest)"
+NO_LONGER = "what you approved is no longer true: "
+OUTDATED = f"{NO_LONGER}{{}} (nothing was written; plexsync sync SCENE writes what Stash says)"
 # The mark of a take-over in a preview.
 ASKED = "asked"
 
@@ -283,8 +288,7 @@ class Looker:
             titles = {row.key: fold(row.title) for row in rows} if self._rules.libraries else {}
             own = {key: self._rules.libraries[title] for key, title in titles.items() if title in self._rules.libraries}
             sections = frozenset(row.key for row in rows)
-            texts = db.notes.approvals(sorted(verdicts))
-            approvals = approvals_of(db, texts) if texts else {}
+            approvals = _approvals(db, sorted(verdicts))
             marks = db.notes.take_overs(sorted(verdicts))
             marks |= {id: ASKED for id, approval in approvals.items() if approval and approval.take_over}
             past = replace(past_of(db, ids), owners=owners, profiles=own, sections=sections)
@@ -359,6 +363,34 @@ class Looker:
         if not (memory or pushing or target.was_lost or take_over or self._rules.policy.adopt_lists):
             target = replace(target, old_lists=left_lists(shown.values, item))
         return self.choices.with_due(scene, target) if self.choices else target
+
+
+def _approvals(db: Reader, ids: Sequence[int]) -> dict[int, Approval | None]:
+    """The approvals of these scenes. None for one that is void: something else has queued the scene since."""
+    if not (texts := db.notes.approvals(ids)):
+        return {}
+    rows, approvals = db.jobs.of(Kind.SCENE, list(texts)), {id: approval_in(text) for id, text in texts.items()}
+    return {
+        id: approval if approval and id in rows and rows[id].wanted_rev == approval.rev else None
+        for id, approval in approvals.items()
+    }
+
+
+def approved_only(sight: Inspection, approval: Approval | None) -> Inspection:
+    """The inspection with plans of nothing but the approved changes; with all, if the approval is void (None)."""
+    sight, desired = replace(sight, ends_approval=True), sight.desired
+    if approval is None:
+        return sight
+    try:
+        targets = tuple(
+            replace(target, plan=narrowed(target.plan, target.item, approval.scene.items.get(target.item.key, {})))
+            for target in sight.targets
+        )
+    except NoLongerTrue as error:
+        return replace(sight, targets=(), outcome=Dropped(OUTDATED.format(error), desired))
+    if all(new.plan.edit == old.plan.edit for new, old in zip(targets, sight.targets, strict=True)):
+        return sight
+    return replace(sight, targets=targets, ends=Dropped(REST_LEFT, desired))
 
 
 def _certain(

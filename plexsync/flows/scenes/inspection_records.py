@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from plexsync.engine.flow import Observation
-from plexsync.flows.scenes.choice_records import Choices
 from plexsync.rules.approval import Approval
 from plexsync.rules.desired import Profile, Wanted, digest
 from plexsync.rules.drift import DriftField, drift_of, is_drift, kept_fields
@@ -18,7 +17,7 @@ from plexsync.rules.memory import placed, undone
 from plexsync.rules.origin import Origin, is_of
 from plexsync.rules.picture_evidence import PicturePast
 from plexsync.rules.plan_records import Memory, Plan, Pushing, Remembered, Sending
-from plexsync.rules.scene import Scene
+from plexsync.rules.scene import Image, Scene
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.rules.undo import begun_anew
@@ -27,6 +26,24 @@ from plexsync.store.database import Reader, Writer
 
 # Takes the place of the hash of desired values for a scene that is out of scope.
 NOTHING_WANTED = "outside"
+
+
+@dataclass(frozen=True)
+class ShelfChoices:
+    """Pictures of one kind (`thumb`, `art`) that the item does not have, by key, and what it shows meanwhile."""
+
+    name: str
+    shown: str
+    locked: bool
+    pictures: Mapping[str, Image]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What an item has to be given. `version` tells it from what it was given before."""
+
+    version: str
+    shelves: tuple[ShelfChoices, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from functools import partial
 
 from plexsync.engine.gates import Gates, outage
 from plexsync.engine.tickets import READ_PLEX
-from plexsync.flows.scenes.item_losses import ItemLosses
+from plexsync.flows.scenes.losses import ItemLosses
 from plexsync.rules.errors import Barred, NeighbourError, Refused, Unavailable
 from plexsync.rules.item import Entry, Item
 from plexsync.rules.job import Kind, Lane, State, Why

@@ -20,8 +20,8 @@ from typing import TypeVar
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
+from plexsync.flows.scenes.losses import SceneLosses
 from plexsync.flows.scenes.plex_index import Indexer
-from plexsync.flows.scenes.scene_losses import SceneLosses
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.neighbours import Clock, Stash

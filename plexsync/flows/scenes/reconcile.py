@@ -11,7 +11,7 @@ comparison continues from there. Its memory use does not grow with the library.
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -20,22 +20,33 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import Progress, quiet
-from plexsync.flows.scenes.changed_settings import held_back, note_changed, note_compared
 from plexsync.flows.scenes.comparison_report import COUNTS, ComparisonReport, save_report
 from plexsync.flows.scenes.inspection import Looker
-from plexsync.flows.scenes.inspection_records import Inspection, Observe, save_names
-from plexsync.flows.scenes.old_lists import note_old_lists
+from plexsync.flows.scenes.inspection_records import Inspection, Observe, Target, save_names
+from plexsync.flows.scenes.losses import SceneLosses
 from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
-from plexsync.flows.scenes.scene_losses import SceneLosses
-from plexsync.flows.scenes.undo_marks import end_undone
+from plexsync.flows.scenes.undo import end_undone
+from plexsync.flows.scenes.verbs import note_old_lists
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, NOT_SHOWN, Absent, Dead, Dropped, Gone, Kind, NotShown, OutOfScope, State, Why
+from plexsync.rules.memory import is_as_left
 from plexsync.rules.neighbours import Clock, Stash
-from plexsync.rules.note_keys import CURSOR, LAST_RECONCILE, LAST_RUN, STASH_TAKEN
+from plexsync.rules.note_keys import (
+    ASKED_SETTINGS,
+    CHANGED,
+    CURSOR,
+    IN_USE,
+    LAST_RECONCILE,
+    LAST_RUN,
+    STASH_TAKEN,
+    WISHES,
+)
 from plexsync.rules.records import LAST_ID, JobRow
+from plexsync.rules.setting_question import read
 from plexsync.rules.status_words import BY_MARK, KEPT, SceneStatus, kept_word
 from plexsync.rules.text import fold
+from plexsync.rules.values import held
 from plexsync.store.database import Database, Writer
 
 log = logging.getLogger("PlexSync.reconcile")
@@ -50,6 +61,56 @@ SETTLED = ("in step", "person", "undone", "released")
 BATCH = 100
 PAGE = 500
 LOST = 500
+
+
+def note_changed(store: Database, wishes: str, in_use: str) -> None:
+    """Schedule a full comparison if the settings differ from those of the last one.
+
+    The first worker on a database only stores the settings.
+    """
+    with store.reading() as db:
+        noted, prints = db.notes.text(WISHES), db.notes.text(IN_USE)
+        question = read(db.notes.text(ASKED_SETTINGS))
+    if question and question.wishes != wishes:
+        with store.writing() as tx:
+            tx.notes.save(ASKED_SETTINGS, "")
+    if noted not in (CHANGED, wishes, ""):
+        log.info("settings that decide what is synced have changed: a full comparison is due")
+        with store.writing() as tx:
+            tx.notes.save(WISHES, CHANGED)
+    elif noted != CHANGED and (noted, prints) != (wishes, in_use):
+        with store.writing() as tx:
+            note_compared(tx, wishes, in_use)
+
+
+def note_compared(tx: Writer, wishes: str, in_use: str) -> None:
+    """Note that Plex was compared with these settings. Nothing waits for your yes any more."""
+    tx.notes.save(WISHES, wishes)
+    tx.notes.save(IN_USE, in_use)
+    tx.notes.save(ASKED_SETTINGS, "")
+
+
+def held_back(tx: Writer, sights: Iterable[Inspection]) -> set[int]:
+    """The scenes that only changed settings would write: not edited in Stash since the last comparison, nor in Plex."""
+    last = tx.notes.number(LAST_RUN) or 0
+    return {
+        sight.id
+        for sight in sights
+        if sight.scene is not None
+        and sight.scene.updated_at
+        and datetime.fromisoformat(sight.scene.updated_at).timestamp() * 1000 < last
+        and not (sight.undone or sight.take_over)
+        and any(target.plan.edit for target in sight.targets)
+        and all(map(_is_as_left, sight.targets))
+    }
+
+
+def _is_as_left(target: Target) -> bool:
+    """Whether Plex has what PlexSync left in each field that would be written, or PlexSync never wrote it."""
+    return all(
+        name not in target.memory or is_as_left(name, held(target.item, name), target.memory[name])
+        for name in target.plan.edit
+    )
 
 
 class UnknownLibrary(Exception):

@@ -1,31 +1,179 @@
 """Pictures of Stash for artwork: reads them through the gate, and prepares the logos of studios.
 
 A logo is read once for all scenes of its studio, as long as Stash reports no change of the studio.
+
+The pictures of a batch are read side by side, a moment before the inspection asks for them, in an order that is known
+beforehand. Their number is bound, because their bytes wait in memory, and because a failure may concern all of Stash: then
+no more are read. Each picture is read once, as without this. The bytes that were fetched to learn a picture's key are held
+until it is sent; if those of a batch are too many, the last ones are fetched again.
 """
 
 import logging
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
+from typing import Generic, TypeVar
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, Ticket
-from plexsync.flows.scenes.read_ahead import ReadAhead, Readers
-from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.rules.errors import NO_MEMORY, LocalFault, Missing, Neighbour, NeighbourError, Refused, Unavailable
+from plexsync.rules.job import Kind
 from plexsync.rules.neighbours import Imaging, Stash
 from plexsync.rules.pictures import kind_of, may_be_early
-from plexsync.rules.records import Picture
+from plexsync.rules.records import Picture, PictureRow
 from plexsync.rules.scene import Image, Scene
+from plexsync.store.database import Database
 
 log = logging.getLogger("PlexSync.picture")
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+# The maximum number of pictures that are being read or wait to be asked for.
+AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Readers:
+    """The threads that read pictures. `alive` is called on the thread that asks for one, before it waits."""
+
+    pool: Executor
+    alive: Callable[[], None]
+
+
+class ReadAhead(Generic[K, T]):
+    """The pictures `due`, in the order in which they will be asked for. For use by one thread.
+
+    `reading` is called on that thread, and returns what reads a picture on another one.
+    """
+
+    def __init__(self, readers: Readers, due: Iterable[K], reading: Callable[[K], Callable[[], T]]) -> None:
+        self._readers = readers
+        self._reading = reading
+        self._due = deque(due)
+        self._begun: deque[tuple[K, Future[T]]] = deque()
+        self._passed: list[Future[T]] = []
+        self._begin()
+
+    def take(self, key: K) -> T | None:
+        """A picture, as soon as it is read; None if it is not among those that are due.
+
+        Those before it are not needed any more. Raises what its read has raised.
+        """
+        if key not in self._due and all(key != begun for begun, _ in self._begun):
+            return None
+        self._pass_over(key)
+        self._begin()
+        _, future = self._begun.popleft()
+        self._begin()
+        self._readers.alive()
+        return future.result()
+
+    def close(self) -> None:
+        """Begin no more, and wait for those that are being read."""
+        self._due.clear()
+        self._passed += [future for _, future in self._begun]
+        self._begun.clear()
+        wait([future for future in self._passed if not future.cancel()])
+
+    def _pass_over(self, key: K) -> None:
+        while self._begun and self._begun[0][0] != key:
+            self._passed.append(self._begun.popleft()[1])
+        # A picture that nobody asks for is not kept in memory.
+        self._passed = [future for future in self._passed if not (future.cancel() or future.done())]
+        while not self._begun and self._due[0] != key:
+            self._due.popleft()
+
+    def _begin(self) -> None:
+        while self._due and len(self._begun) < AT_ONCE:
+            key = self._due.popleft()
+            try:
+                self._begun.append((key, self._readers.pool.submit(self._reading(key))))
+            except RuntimeError as error:
+                # The system can't start another thread.
+                raise LocalFault(NO_MEMORY) from error
+
+
+# The maximum number of bytes of one batch.
+BATCH_SIZE = 64_000_000
+
+
+class PictureBatch:
+    """The pictures of one batch. One thread inspects; those that send only ask for bytes. Holds nothing unless `sends`."""
+
+    def __init__(self, store: Database, *, sends: bool, flow: str = Kind.SCENE) -> None:
+        self._store = store
+        self._flow = flow
+        self._sends = sends
+        self._lock = Lock()
+        self._rows: dict[int, dict[str, PictureRow]] | None = None
+        self._unsaved: dict[tuple[int, str], PictureRow] = {}
+        self._contents: dict[str, bytes] = {}
+        self._size = 0
+
+    @contextmanager
+    def of(self, scenes: Sequence[int]) -> Iterator[None]:
+        """Inspect these scenes inside the block. The bytes of the batch before are dropped."""
+        if not self._sends:
+            yield
+            return
+        with self._lock:
+            self._contents, self._size = {}, 0
+        with self._store.reading() as db:
+            rows = db.pictures.of_flow(self._flow).of_all(scenes)
+        self._rows = {id: rows.get(id, {}) for id in scenes}
+        try:
+            yield
+        except NeighbourError:
+            self._save_all()
+            raise
+        else:
+            self._save_all()
+        finally:
+            self._rows, self._unsaved = None, {}
+
+    def _save_all(self) -> None:
+        if self._unsaved:
+            with self._store.writing() as tx:
+                for (scene, name), row in self._unsaved.items():
+                    tx.pictures.of_flow(self._flow).save(scene, name, row)
+
+    def rows(self, scene: int) -> dict[str, PictureRow]:
+        """The rows of a scene's pictures, by name."""
+        if self._rows is not None and scene in self._rows:
+            return self._rows[scene]
+        with self._store.reading() as db:
+            return db.pictures.of_flow(self._flow).of(scene)
+
+    def save(self, scene: int, name: str, row: PictureRow) -> None:
+        """Save the row of a picture, at the end of the batch if one is inspected."""
+        if self._rows is not None and scene in self._rows:
+            self._rows[scene][name] = self._unsaved[scene, name] = row
+            return
+        with self._store.writing() as tx:
+            tx.pictures.of_flow(self._flow).save(scene, name, row)
+
+    def keep(self, key: str, content: bytes) -> None:
+        """Keep the bytes of a picture, as long as the batch has room."""
+        with self._lock:
+            if self._sends and key not in self._contents and self._size + len(content) <= BATCH_SIZE:
+                self._contents[key] = content
+                self._size += len(content)
+
+    def content(self, key: str) -> bytes:
+        """The bytes of a picture; none if they are not kept."""
+        with self._lock:
+            return self._contents.get(key, b"")
+
 
 # Stash sends its stand-in for a picture that exists, too, if it is asked for like this.
 STAND_IN = "?default=true"
 # The number of logos kept in memory, and the largest one in bytes: a larger one is read again for each poster.
-KEPT, LARGEST_KEPT = 64, 500_000
+LOGOS, LARGEST_LOGO = 64, 500_000
 
 
 # A picture to read: its path, and the tag of the bytes that are known.
@@ -125,10 +273,10 @@ class StashPictures:
             return content
         if problem:
             log.warning("the logo at %s is left out of posters: %s", image.path, problem)
-        if len(content) <= LARGEST_KEPT:
+        if len(content) <= LARGEST_LOGO:
             with self._lock:
                 self._logos[image] = content
-                while len(self._logos) > KEPT:
+                while len(self._logos) > LOGOS:
                     self._logos.popitem(last=False)
         return content
 
