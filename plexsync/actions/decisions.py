@@ -80,9 +80,7 @@ class DecideScenes(Decide):
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """The fields that it is about."""
         wanted = self._filter(asked.selection)
-        for entry in map(
-            wanted.narrowed, drift_now(asked.parts.store, asked.parts.looker, asked.parts.gates, asked.ids)
-        ):
+        for entry in map(wanted.narrowed, drift_now(asked.parts.looker, asked.ids)):
             if not entry.fields:
                 continue
             facts = entry_facts(entry)
@@ -110,7 +108,7 @@ class DecideScenes(Decide):
 
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Save the decision, and queue the scenes of which something is written then."""
-        decisions = SceneDecisions(asked.parts.store, asked.parts.looker, asked.parts.gates, asked.parts.clock)
+        decisions = SceneDecisions(asked.parts.looker)
         wanted = self._filter(asked.selection)
         decided = decisions.decide(asked.ids, self._answer, wanted, asked.progress, asked.stopping)
         queued = decided.scenes if self._answer is DriftAnswer.TAKE else []

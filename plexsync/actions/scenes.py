@@ -95,7 +95,7 @@ class TakeBackScenes(SceneAction):
 
     def preview(self, asked: ActionRequest) -> Iterator[SubjectPreview]:
         """Every field that would be changed, or left to you."""
-        for sight in preview(asked.parts.store, asked.parts.looker, asked.parts.gates, asked.ids, self._mode):
+        for sight in preview(asked.parts.looker, asked.ids, self._mode):
             yield shown_scene(undo_facts(sight))
 
     def summed(self, counts: Counter[str]) -> str:
@@ -118,10 +118,9 @@ class TakeBackScenes(SceneAction):
         """Mark the scenes."""
         parts = asked.parts
         if asked.selection.every:
-            context = (parts.store, parts.looker, parts.gates, parts.clock)
-            marked = mark_all_undone(*context, self._mode, asked.progress)
+            marked = mark_all_undone(parts.looker, self._mode, asked.progress)
         else:
-            flow = SceneUndo(parts.looker, parts.gates)
+            flow = SceneUndo(parts.looker)
             marked = wish_undone(parts.store, flow, parts.clock, asked.ids, self._mode, asked.progress)
         done = self.carried(marked.jobs)
         if marked.untouched:

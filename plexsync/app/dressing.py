@@ -53,7 +53,7 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
             clock=parts.clock,
             expiry=parts.expiry,
             looker=looker,
-            pusher=Pusher(parts.store, parts.plex, parts.work_looker, parts.gates, max_retries=work.max_retries),
+            pusher=Pusher(parts.work_looker, max_retries=work.max_retries),
             max_retries=work.max_retries,
             is_on=is_on,
         )

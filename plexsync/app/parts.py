@@ -212,11 +212,11 @@ def assemble(
         work_looker=looker(indexer, patient=False),
         watch_looker=watch_looker,
         poller=Poller(store, stash, indexer, gates, clock, losses),
-        reconciler=Reconciler(store, stash, watch_looker, indexer, gates, clock, by.plex, losses, **settings.prints),
-        previewer=Previewer(store, stash, glances, gates, clock),
+        reconciler=Reconciler(watch_looker, **settings.prints),
+        previewer=Previewer(glances),
         listener=Listener(store, stash, plex, events, indexer, gates, clock, dice),
         scans=Scans(store, plex, gates, clock, settings.looks.paths) if settings.scan_absent else None,
-        curer=Curer(store, watch_looker, gates, clock, settings.cures),
+        curer=Curer(watch_looker, settings.cures),
     )
 
 

@@ -38,7 +38,7 @@ def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
             stash=parts.stash,
             plex=parts.plex,
             matcher=SceneMatcher(parts.store, parts.stash, parts.plex, parts.indexer, reader, looks, patient=False),
-            pusher=Pusher(parts.store, parts.plex, parts.work_looker, parts.gates, max_retries=work.max_retries),
+            pusher=Pusher(parts.work_looker, max_retries=work.max_retries),
             gates=parts.gates,
             clock=parts.clock,
             identity=parts.identity,

@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 from plexsync.app.parts import Parts
 from plexsync.app.plan_file import PlanHead, head_now, why_untrue
-from plexsync.flows.scenes.preview import BATCH, Approved, ItemChange, Preview, approve
+from plexsync.flows.scenes.inspection import BATCH
+from plexsync.flows.scenes.preview import Approved, ItemChange, Preview, approve
 from plexsync.rules.approval import ApprovedScene, FieldChange, change_document, scene_in
 from plexsync.rules.errors import Unusable
 from plexsync.store.review_file import (
@@ -80,9 +81,7 @@ def write_approved(parts: Parts, progress: Progress, stopping: Callable[[], bool
     while not stopping() and (page := review.page(APPROVED, ChangeFilter(), after=last, limit=BATCH)):
         batch = Approved()
         scenes = [approved_scene(scene) for scene in page]
-        approve(
-            parts.store, parts.looker, parts.gates, parts.clock, scenes, batch, behind=total > CROWD
-        )  # fmt: skip
+        approve(parts.looker, scenes, batch, behind=total > CROWD)
         settled = [*batch.queued, *batch.done]
         review.end(
             [(id, QUEUED, "") for id in settled] + [(id, REFUSED, reason) for id, reason in batch.refused.items()]

@@ -56,11 +56,7 @@ Paused = Callable[[SyncError | None], None]
 def scene_flow(parts: Assembled, further: Sequence[FlowParts] = ()) -> SceneFlow:
     """Return the scene flow on these parts; it tells the further ones which scenes it has inspected."""
     return SceneFlow(
-        parts.store,
-        parts.stash,
-        parts.plex,
         parts.work_looker,
-        parts.gates,
         max_retries=parts.settings.work.max_retries,
         scans=parts.scans,
         observing=list(chain.from_iterable(added.observing for added in further)),

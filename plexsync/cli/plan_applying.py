@@ -16,7 +16,8 @@ from plexsync.cli.daemon.signals import stoppable
 from plexsync.cli.daemon.work_loop import Remaining, WorkLoop
 from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
-from plexsync.flows.scenes.preview import BATCH, Approved, approve, not_written
+from plexsync.flows.scenes.inspection import BATCH
+from plexsync.flows.scenes.preview import Approved, approve, not_written
 from plexsync.reports.format import many, safe
 from plexsync.reports.outcomes import outcomes
 from plexsync.rules.errors import NeighbourError
@@ -122,16 +123,8 @@ def _approve_all(
             applied.failure = "it was stopped"
             return
         try:
-            approve(
-                parts.store,
-                parts.looker,
-                parts.gates,
-                parts.clock,
-                batch,
-                applied.approved,
-                take_over=take_over,
-                behind=applied.total > CROWD,
-            )
+            behind = applied.total > CROWD
+            approve(parts.looker, batch, applied.approved, take_over=take_over, behind=behind)
         except NeighbourError as error:
             applied.failure = str(error)
             return

@@ -121,7 +121,7 @@ def explained(ask: Ask) -> ExplainFacts | tuple[UnreadFacts, int]:
     id = ask.number("id")
     try:
         with ask.desk.looking() as parts:
-            explanation = explain(parts.store, parts.looker, parts.gates, id)
+            explanation = explain(parts.looker, id)
     except NeighbourError as error:
         with ask.desk.parts.store.reading() as db:
             return {**known_facts(db, id, watch_rules(ask.desk.parts.config)), "error": str(error)}, 503

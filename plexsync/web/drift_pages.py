@@ -68,7 +68,7 @@ def read(ask: Ask, limit: int) -> DriftReport:
         with ask.desk.looking() as parts:
             if scene:
                 return drift_facts(_of_scene(parts, wanted, scene))
-            return drift_facts(drift_page(parts.store, parts.looker, parts.gates, wanted, after=after, limit=limit))
+            return drift_facts(drift_page(parts.looker, wanted, after=after, limit=limit))
     except NeighbourError as error:
         away = str(error)
     except Busy:
@@ -78,7 +78,7 @@ def read(ask: Ask, limit: int) -> DriftReport:
 
 
 def _of_scene(parts: Parts, wanted: DriftFilter, scene: int) -> DriftPage:
-    entries = list(drift_now(parts.store, parts.looker, parts.gates, [scene]))
+    entries = list(drift_now(parts.looker, [scene]))
     with parts.store.reading() as db:
         return DriftPage(
             tuple(entry for entry in map(wanted.narrowed, entries) if entry.fields),

@@ -54,7 +54,7 @@ def _look(ask: Ask, ids: Sequence[int]) -> Looked:
         return Looked()
     try:
         with ask.desk.looking() as parts:
-            return Looked(candidates_now(parts.looker, parts.gates, ids))
+            return Looked(candidates_now(parts.looker, ids))
     except NeighbourError as error:
         return Looked(away=str(error))
     except Busy:

@@ -66,7 +66,7 @@ def pairs_page(ask: Ask) -> Response:
     asks = ask.here == FOLDER and not rule.folder
     try:
         with ask.desk.looking() as parts:
-            pairs = [] if asks else pairs_by(rule.pairing, parts.store, parts.looker, parts.gates, limit=SHOWN + 1)
+            pairs = [] if asks else pairs_by(rule.pairing, parts.looker, limit=SHOWN + 1)
     except NeighbourError as error:
         away = str(error)
     except Busy:
@@ -86,9 +86,9 @@ def bind(ask: Ask) -> Response:
     here = f"{rule.path}?{urlencode({'folder': rule.folder})}" if rule.folder else rule.path
     try:
         with ask.desk.looking(at_once=True) as parts:
-            now = pairs_among(rule.pairing, parts.looker, parts.gates, list(agreed))
+            now = pairs_among(rule.pairing, parts.looker, list(agreed))
             pairs = [pair for pair in now if agreed[pair.scene] == pair.key]
-            bound = bind_pairs(rule.pairing, parts.store, parts.looker, parts.gates, parts.clock, pairs)
+            bound = bind_pairs(rule.pairing, parts.looker, pairs)
     except NeighbourError as error:
         return ask.to(here, f"Not all were bound: {error}", well=False)
     changed = len(agreed) - len(bound)

@@ -184,7 +184,7 @@ def _now(ask: Ask, id: int) -> LiveScene:
     """The scene as the worker sees it, or why it can't be inspected now."""
     try:
         with ask.desk.looking() as parts:
-            explanation = explain(parts.store, parts.looker, parts.gates, id)
+            explanation = explain(parts.looker, id)
     except NeighbourError as error:
         return LiveScene(away=str(error))
     except Busy:

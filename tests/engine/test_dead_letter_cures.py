@@ -29,7 +29,7 @@ def house(tmp_path):
 def curer(house: House, **prints: str) -> Curer:
     """The curer of a worker that starts with these settings."""
     worker = house.worker
-    return Curer(house.store, worker.looker, worker.gates, house.clock, {**PRINTS, **prints})
+    return Curer(worker.looker, {**PRINTS, **prints})
 
 
 def bury(house: House, *causes: str) -> None:

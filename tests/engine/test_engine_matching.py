@@ -42,7 +42,7 @@ def movie(house, *files, title="as scanned", section="", **fields):
 
 
 def recheck(house):
-    curer = Curer(house.store, house.worker.looker, house.worker.gates, house.clock, {})
+    curer = Curer(house.worker.looker, {})
     return curer.recheck()
 
 
@@ -277,7 +277,7 @@ def test_binding_one_of_two_look_alikes_makes_the_other_scene_certain_by_itself(
     house.work()
     assert house.row(lone).cls == "ambiguous"
     recheck(house)
-    curer = Curer(house.store, house.worker.looker, house.worker.gates, house.clock, {})
+    curer = Curer(house.worker.looker, {})
     assert curer.recheck() == 0
     bind(house, other, keys[0])
     assert curer.recheck() == 1

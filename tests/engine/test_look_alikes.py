@@ -47,12 +47,12 @@ def as_scanned(house, keys):
 
 def pairs(house):
     worker = house.worker
-    return bindings.pairs_by(bindings.by_duration, house.store, worker.glances, worker.gates)
+    return bindings.pairs_by(bindings.by_duration, worker.glances)
 
 
 def bind_pairs(house, found):
     worker = house.worker
-    bound = bindings.bind_pairs(bindings.by_duration, house.store, worker.glances, worker.gates, house.clock, found)
+    bound = bindings.bind_pairs(bindings.by_duration, worker.glances, found)
     house.clock.move(2)
     return bound
 
@@ -70,7 +70,7 @@ def test_no_decoy_is_written_by_itself_and_each_is_a_candidate(house, library):
             "one item fits by name and duration only: nothing is written (plexsync explain shows it, "
             "plexsync bind --by-duration binds it)"
         )
-        sight = explain(house.store, house.worker.glances, house.worker.gates, id).sight
+        sight = explain(house.worker.glances, id).sight
         assert [one.key for one in sight.candidates] == [key]
         assert sight.candidates[0].reason.endswith(": it may be another encoding, or a different file")
 

@@ -163,7 +163,7 @@ def glanced_at(house, *ids):
         house.plex_sim.add_movie(house.section, files=[(path, size, 60_000)], title="new")
     worker = house.worker
     for id in ids:
-        assert explain(house.store, worker.glances, worker.gates, id).sight.targets
+        assert explain(worker.glances, id).sight.targets
 
 
 def test_what_a_glance_has_met_first_is_new_all_the_same(synced, ears):

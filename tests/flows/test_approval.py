@@ -30,7 +30,7 @@ def planned(house, *ids, fields=None, **how):
 def approved(house, scenes, **how):
     result = Approved()
     worker = house.worker
-    approve(house.store, worker.looker, worker.gates, house.clock, scenes, result, **how)
+    approve(worker.looker, scenes, result, **how)
     house.clock.move(3)
     return result
 

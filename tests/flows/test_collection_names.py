@@ -329,7 +329,7 @@ def test_a_scene_that_was_undone_stays_so_whatever_its_collection_is_called(hous
     first, second = begin(house, {"studio": "Blue"}, {"studio": "Blue"})
     row = know(house, "Blue")
     worker = house.worker
-    wish_undone(house.store, SceneUndo(worker.looker, worker.gates), house.clock, [first], "undo")
+    wish_undone(house.store, SceneUndo(worker.looker), house.clock, [first], "undo")
     house.clock.move(3)
     house.work()
     assert (in_plex(house, first), in_plex(house, second)) == ((), ("Blue",))

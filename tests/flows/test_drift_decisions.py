@@ -21,7 +21,7 @@ KEEP, TAKE, UNKEEP = DriftAnswer.KEEP, DriftAnswer.TAKE, DriftAnswer.UNKEEP
 
 def decisions(house):
     worker = house.worker
-    return SceneDecisions(house.store, worker.glances, worker.gates, house.clock)
+    return SceneDecisions(worker.glances)
 
 
 def answer(house, what, *ids, **wanted):
@@ -32,7 +32,7 @@ def answer(house, what, *ids, **wanted):
 
 def page(house, **wanted):
     worker = house.worker
-    return drift_page(house.store, worker.glances, worker.gates, DriftFilter(**wanted))
+    return drift_page(worker.glances, DriftFilter(**wanted))
 
 
 def names(house, **wanted):
@@ -287,7 +287,7 @@ def test_a_running_attempt_that_was_planned_before_the_decision_loses_the_scene(
 def test_nothing_is_decided_about_a_scene_without_edits(house):
     (id,) = house.in_step(1)
     assert answer(house, KEEP, id).untouched == [id]
-    assert list(drift_now(house.store, house.worker.glances, house.worker.gates, [id])) == []
+    assert list(drift_now(house.worker.glances, [id])) == []
 
 
 @pytest.mark.parametrize("what", [KEEP, TAKE])

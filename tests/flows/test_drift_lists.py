@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from plexsync.flows.scenes import drift
+from plexsync.flows.scenes import drift, inspection
 from plexsync.flows.scenes.drift import (
     CROWD,
     DriftAnswer,
@@ -81,7 +81,7 @@ def test_pages_list_every_scene_once_with_all_counts(house: House):
     worker, wanted = house.worker, DriftFilter()
 
     def page(after: int, limit: int, wanted: DriftFilter = wanted) -> tuple[list[int], int | None, int, int]:
-        found = drift_page(house.store, worker.glances, worker.gates, wanted, after=after, limit=limit)
+        found = drift_page(worker.glances, wanted, after=after, limit=limit)
         return [entry.id for entry in found.entries], found.after, found.edited, found.kept
 
     assert page(0, 3) == (ids[:3], ids[2], 2, 2)
@@ -97,7 +97,7 @@ def test_pages_list_every_scene_once_with_all_counts(house: House):
 
 def test_the_scenes_of_a_decision_are_those_that_may_have_fields_for_it(house: House, monkeypatch):
     monkeypatch.setattr(drift, "PAGE", 1)
-    monkeypatch.setattr(drift, "BATCH", 1)
+    monkeypatch.setattr(inspection, "BATCH", 1)
     one, two, three = edited(house, 3)
     answer(house, KEEP, two)
     with house.store.reading() as db:
@@ -109,7 +109,7 @@ def test_the_scenes_of_a_decision_are_those_that_may_have_fields_for_it(house: H
         ("title", True, None, None)
     ]
     worker = house.worker
-    listed = list(drift_now(house.store, worker.glances, worker.gates, [three, one, two]))
+    listed = list(drift_now(worker.glances, [three, one, two]))
     assert [(entry.id, entry.title, entry.since is None) for entry in listed] == [
         (three, "Title 2", False),
         (one, "Title 0", False),
@@ -132,7 +132,7 @@ def test_a_decision_tells_how_far_it_is_and_stops_between_two_batches(house: Hou
     monkeypatch.setattr(drift, "BATCH", 2)
     ids, worker, told = edited(house, 5), house.worker, []
     stops = iter([False, False, True])
-    decisions = SceneDecisions(house.store, worker.glances, worker.gates, house.clock)
+    decisions = SceneDecisions(worker.glances)
     made = decisions.decide(
         ids, KEEP, DriftFilter(), lambda done, total: told.append((done, total)), lambda: next(stops)
     )
@@ -183,7 +183,7 @@ def test_while_a_server_is_known_to_be_away_neither_is_asked(house: House):
     house.forget_requests()
     worker = house.worker
     for look in (
-        lambda: list(drift_now(house.store, worker.glances, worker.gates, [id])),
+        lambda: list(drift_now(worker.glances, [id])),
         lambda: answer(house, KEEP, id),
     ):
         with pytest.raises(NeighbourError):

@@ -34,13 +34,12 @@ def moved(house):
 
 def looks(house):
     worker = house.worker
-    means = (house.store, worker.glances, worker.gates)
     return {
-        "explain": lambda id: explain(*means, id),
+        "explain": lambda id: explain(worker.glances, id),
         "dry run": lambda _: list(worker.previewer.preview()),
         "dry run of scenes": lambda id: list(worker.previewer.preview([id])),
         "dry run of a take-over": lambda _: list(worker.previewer.preview(take_over=True)),
-        "dry run of an undo": lambda id: list(undo_preview(*means, [id], "undo")),
+        "dry run of an undo": lambda id: list(undo_preview(worker.glances, [id], "undo")),
     }
 
 
@@ -86,7 +85,7 @@ def pass_time(house):
 def test_the_first_look_of_all_wants_nothing_either(house):
     ids = house.add(3)
     before = queue(house)
-    seen = explain(house.store, house.worker.glances, house.worker.gates, ids[0])
+    seen = explain(house.worker.glances, ids[0])
     assert len(seen.sight.targets) == 1
     assert queue(house) == before
 

@@ -301,7 +301,7 @@ def test_a_scene_that_is_ignored_undone_not_in_plex_or_gone_is_left_alone(stage:
     absent = house.add_scene(7, title="", studio=None, tags=[])
     stage.sync(undone)
     ignore_scenes(house.store, [ignored], house.clock)
-    wish_undone(house.store, SceneUndo(house.worker.glances, house.worker.gates), house.clock, [undone], "undo")
+    wish_undone(house.store, SceneUndo(house.worker.glances), house.clock, [undone], "undo")
     found = {scene.id: scene.reason for scene in stage.plans(ignored, undone, absent, 999)}
     assert (found[ignored], found[undone]) == (IGNORED, UNDONE)
     assert "no item in Plex" in found[absent]

@@ -117,7 +117,7 @@ def test_a_rating_that_was_given_as_the_account_is_taken_back_by_undo(tmp_path: 
         settled(house, [id])
         assert house.plex_sim.item(house.key_of(id)).scalars["userRating"] == 8.0
         worker = house.worker
-        wish_undone(house.store, SceneUndo(worker.looker, worker.gates), house.clock, [id], "undo")
+        wish_undone(house.store, SceneUndo(worker.looker), house.clock, [id], "undo")
 
         house.work_until_settled()
 

@@ -215,9 +215,7 @@ def test_scenes_that_are_ignored_undone_or_out_of_a_library_keep_their_ratings(t
         ignored, undone = in_step(house, 80, 80)
         house.change(f"update job set state = 'ignored' where id = {ignored}")
         worker = house.worker
-        assert wish_undone(house.store, SceneUndo(worker.looker, worker.gates), house.clock, [undone], "undo").jobs == [
-            undone
-        ]
+        assert wish_undone(house.store, SceneUndo(worker.looker), house.clock, [undone], "undo").jobs == [undone]
         house.work()
         for id in (ignored, undone):
             rate_in_plex(house, id, 3)
@@ -680,7 +678,7 @@ def test_an_undo_of_the_scene_takes_its_rating_out_of_plex_and_leaves_stash_alon
     (id,) = in_step(house, 80)
     rate_in_stash(house, id, 60)
     worker = house.worker
-    assert wish_undone(house.store, SceneUndo(worker.looker, worker.gates), house.clock, [id], "undo").jobs == [id]
+    assert wish_undone(house.store, SceneUndo(worker.looker), house.clock, [id], "undo").jobs == [id]
     house.work()
     house.worker.reconciler.reconcile()
     house.work_for(60)

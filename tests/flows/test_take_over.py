@@ -174,7 +174,7 @@ def test_an_undo_of_what_was_never_pushed_takes_the_wish_back(house):
     take_over(house, *ids)
     undo(house, ids[0])
     assert marks(house, *ids).keys() == {ids[1]}
-    mark_all_undone(house.store, house.worker.looker, house.worker.gates, house.clock, "undo")
+    mark_all_undone(house.worker.looker, "undo")
     assert marks(house, *ids) == {}
 
 

@@ -25,7 +25,7 @@ from tests.engine.test_engine_crashes import kill_at
 
 def undo(house, *ids, how="undo", by=None):
     worker = by or house.worker
-    marked = wish_undone(house.store, SceneUndo(worker.looker, worker.gates), house.clock, ids, how)
+    marked = wish_undone(house.store, SceneUndo(worker.looker), house.clock, ids, how)
     house.clock.move(3)
     return marked
 
@@ -391,7 +391,7 @@ def test_an_undo_of_everything_drops_nothing_while_stash_is_away(house):
     for _ in range(BREAKER.failure_threshold):
         worker.gates.ill(worker.gates.ticket(READ_STASH), Unavailable(Neighbour.STASH, "away"))
     with pytest.raises(Unavailable):
-        mark_all_undone(house.store, worker.looker, worker.gates, house.clock, "undo")
+        mark_all_undone(worker.looker, "undo")
     assert house.states() == {State.READY: 2}
 
 
@@ -414,7 +414,7 @@ def test_undoing_everything_keeps_what_waits_from_being_pushed_for_the_first_tim
     house.want(pushed[0], absent, kind=PLAYS)
     before = pictures(house)
     worker = house.worker
-    marked = mark_all_undone(house.store, worker.looker, worker.gates, house.clock, "undo")
+    marked = mark_all_undone(worker.looker, "undo")
     assert (marked.jobs, marked.dropped) == (pushed, 4)
     assert {house.row(id, PLAYS).state for id in (pushed[0], absent)} == {State.READY}, "plays are another flow's"
     house.clock.move(3)
@@ -516,7 +516,7 @@ def test_a_preview_tells_what_will_be_done_and_does_nothing(house):
     house.forget_requests()
     before = house.rows("select subject, item, document from memory")
     worker = house.worker
-    seen = list(preview(house.store, worker.looker, worker.gates, [*ids, 99], "undo"))
+    seen = list(preview(worker.looker, [*ids, 99], "undo"))
     assert [sight.id for sight in seen] == ids
     promised = [target.plan.edit for sight in seen for target in sight.targets]
     assert set(promised[0]) == {"title", "studio", "genre", "collection"}

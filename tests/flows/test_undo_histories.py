@@ -91,7 +91,7 @@ class Day:
 
     def marked(self, ids: list[int]) -> None:
         worker = self.house.worker
-        wish_undone(self.house.store, SceneUndo(worker.looker, worker.gates), self.house.clock, ids, "undo")
+        wish_undone(self.house.store, SceneUndo(worker.looker), self.house.clock, ids, "undo")
         self.house.clock.move(3)
 
     def work(self) -> None:
@@ -138,7 +138,7 @@ def test_whatever_the_day_was_like_an_undo_leaves_plex_as_it_was(tmp_path, seed:
         day.live()
         house.clock.move(1200)
         worker = house.worker
-        mark_all_undone(house.store, worker.looker, worker.gates, house.clock, "undo")
+        mark_all_undone(worker.looker, "undo")
         house.work_until_settled()
         after = day.shown()
         wrong = {at: (day.found[at], after[at]) for at in after if at not in day.touched and after[at] != day.found[at]}

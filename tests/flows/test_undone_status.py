@@ -14,7 +14,7 @@ from tests.engine.house import House, fails, path_of
 
 def undo(house, *ids, how="undo", by=None):
     worker = by or house.worker
-    wish_undone(house.store, SceneUndo(worker.looker, worker.gates), house.clock, ids, how)
+    wish_undone(house.store, SceneUndo(worker.looker), house.clock, ids, how)
     house.clock.move(3)
 
 
@@ -212,5 +212,5 @@ def test_explain_has_the_status_that_the_lists_have(house):
     (id,) = house.in_step()
     undo(house, id, how="release")
     house.work()
-    explained = explain(house.store, house.worker.looker, house.worker.gates, id)
+    explained = explain(house.worker.looker, id)
     assert (explained.status, explained.sight.undone) == (SceneStatus.RELEASED, "release")

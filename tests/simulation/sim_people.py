@@ -537,9 +537,7 @@ class People:
         def take_back() -> Marked | bool:
             process = world.process
             try:
-                return wish_undone(
-                    process.store, SceneUndo(process.watch_looker, process.gates), process.clock, [scene.id], how
-                )
+                return wish_undone(process.store, SceneUndo(process.watch_looker), process.clock, [scene.id], how)
             except NeighbourError as error:
                 world.tell(f"{how} of scene {scene.id}: {error}")
                 return False

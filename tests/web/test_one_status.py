@@ -73,7 +73,7 @@ class Life:
 
     def undo(self, how: str = "undo") -> None:
         worker = self.house.worker
-        wish_undone(self.house.store, SceneUndo(worker.looker, worker.gates), self.house.clock, self.some(), how)
+        wish_undone(self.house.store, SceneUndo(worker.looker), self.house.clock, self.some(), how)
         self.house.clock.move(3)
 
     def release(self) -> None:
@@ -210,7 +210,7 @@ def check(life: Life, dash: Dash) -> None:
     worker = life.house.worker
     for id, word in wanted.items():
         assert dash.get(f"/api/scenes/{id}").json()["stands"] == word
-        explained = explain(life.house.store, worker.glances, worker.gates, id)
+        explained = explain(worker.glances, id)
         assert job_facts(explained.status, explained.job, explained.attempts, None)["stands"] == word
         if explained.job and explained.job.state is State.IDLE and id not in life.unseen:
             rests = {"undo": "undone", "release": "released"}.get(explained.sight.undone, "in_step")

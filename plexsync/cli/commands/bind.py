@@ -101,9 +101,8 @@ def _bind_pairs(call: Call, pairing: bindings.Pairing, none: str, *, dry: bool, 
         start.meet(parts)
         if start.settings.away:
             raise start.settings.away
-        context = (parts.store, parts.looker, parts.gates)
         with ProgressBar(start.console, "looking") as bar:
-            pairs = bindings.pairs_by(pairing, *context, bar.at)
+            pairs = bindings.pairs_by(pairing, parts.looker, bar.at)
         facts = {"pairs": list(map(_pair_facts, pairs)), "bound": []}
         if pairs and not call.json:
             _tell_pairs(pairs)
@@ -115,7 +114,7 @@ def _bind_pairs(call: Call, pairing: bindings.Pairing, none: str, *, dry: bool, 
             call.answer(facts, lambda: None)
             return FAILED
         with ProgressBar(start.console, "binding") as bar:
-            bound = bindings.bind_pairs(pairing, *context, parts.clock, pairs, bar.at)
+            bound = bindings.bind_pairs(pairing, parts.looker, pairs, bar.at)
         busy = parts.someone_works()
     changed = len(pairs) - len(bound)
     more = f"; {many(changed, 'scene')} not bound, because something has changed meanwhile" if changed else ""

@@ -111,7 +111,7 @@ def read(start: Begun, parts: Parts, wanted: DriftFilter, scenes: Sequence[int],
         if not away and scenes:
             return drift_facts(_of_scenes(parts, wanted, scenes))
         if not away:
-            return drift_facts(drift_page(parts.store, parts.looker, parts.gates, wanted, after=after, limit=SHOWN))
+            return drift_facts(drift_page(parts.looker, wanted, after=after, limit=SHOWN))
     except NeighbourError as error:
         away = str(error)
     with parts.store.reading() as db:
@@ -119,7 +119,7 @@ def read(start: Begun, parts: Parts, wanted: DriftFilter, scenes: Sequence[int],
 
 
 def _of_scenes(parts: Parts, wanted: DriftFilter, scenes: Sequence[int]) -> DriftPage:
-    entries = drift_now(parts.store, parts.looker, parts.gates, list(dict.fromkeys(scenes)))
+    entries = drift_now(parts.looker, list(dict.fromkeys(scenes)))
     chosen = tuple(entry for entry in map(wanted.narrowed, entries) if entry.fields)
     with parts.store.reading() as db:
         return DriftPage(chosen, None, db.standings.count_kept(), db.notes.count_kept())

@@ -49,7 +49,7 @@ def explain(call: Call, scene: int) -> int:
         if start.settings.away:
             return _only_known(call, parts, scene, str(start.settings.away), now)
         try:
-            explanation = look_at(parts.store, parts.looker, parts.gates, scene)
+            explanation = look_at(parts.looker, scene)
         except NeighbourError as error:
             return _only_known(call, parts, scene, str(error), now)
         facts = explain_facts(parts, explanation)

@@ -67,7 +67,7 @@ def read(start: Begun, parts: Parts, page: FixPage) -> FixReport:
         if start.settings.away is not None:
             return Looked(away=str(start.settings.away))
         try:
-            return Looked(candidates_now(parts.looker, parts.gates, ids))
+            return Looked(candidates_now(parts.looker, ids))
         except NeighbourError as error:
             return Looked(away=str(error))
 

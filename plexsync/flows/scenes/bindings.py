@@ -1,13 +1,14 @@
 """Binds items to scenes by hand. A binding goes before every other match."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, READS
+from plexsync.engine.watching import pages_of
 from plexsync.flows.scenes.ambiguity import DURATION_ONLY
 from plexsync.flows.scenes.dead_letter_cures import bindings_changed
-from plexsync.flows.scenes.inspection import Looker
+from plexsync.flows.scenes.inspection import BATCH, Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.causes import Cause
 from plexsync.rules.item import Item, Part
@@ -21,9 +22,6 @@ from plexsync.rules.scene import Scene
 from plexsync.rules.status_words import SceneStatus
 from plexsync.rules.taken_back import TakenBack
 from plexsync.store.database import Database, Reader, Writer
-
-# The number of scenes inspected together.
-BATCH = 50
 
 
 class CantBind(Exception):
@@ -137,9 +135,7 @@ def in_folder(folder: str) -> Pairing:
 
 def pairs_by(
     pairing: Pairing,
-    store: Database,
     looker: Looker,
-    gates: Gates,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     *,
     limit: int | None = None,
@@ -148,32 +144,24 @@ def pairs_by(
 
     Writes nothing. `limit`: stop when that many are known. Raises NeighbourError if a server can't be asked.
     """
-    ids = list(_ambiguous(store))
+    ids = _ambiguous(looker.store)
     pairs: list[Pair] = []
-    for start in range(0, len(ids), BATCH):
-        pairs += pairs_among(pairing, looker, gates, ids[start : start + BATCH])
-        progress(min(start + BATCH, len(ids)), len(ids))
+    for number, sights in enumerate(looker.look_at_each(ids), start=1):
+        pairs += [pair for sight in sights if (pair := pairing(sight))]
+        progress(min(number * BATCH, len(ids)), len(ids))
         if limit is not None and len(pairs) >= limit:
             break
     return pairs[:limit]
 
 
-def pairs_among(pairing: Pairing, looker: Looker, gates: Gates, ids: Sequence[int]) -> list[Pair]:
+def pairs_among(pairing: Pairing, looker: Looker, ids: Sequence[int]) -> list[Pair]:
     """Like `pairs_by`, for these scenes."""
-    return [pair for sight in _look(looker, gates, ids) if (pair := pairing(sight))]
-
-
-def _look(looker: Looker, gates: Gates, ids: Sequence[int]) -> list[Inspection]:
-    gates.enter(*READS)
-    return looker.look(ids)
+    return [pair for sights in looker.look_at_each(ids) for sight in sights if (pair := pairing(sight))]
 
 
 def bind_pairs(
     pairing: Pairing,
-    store: Database,
     looker: Looker,
-    gates: Gates,
-    clock: Clock,
     pairs: Sequence[Pair],
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[Pair]:
@@ -183,12 +171,11 @@ def bind_pairs(
     be asked; what was bound by then stays bound.
     """
     bound: list[Pair] = []
-    for start in range(0, len(pairs), BATCH):
-        batch = pairs[start : start + BATCH]
-        sights = _look(looker, gates, [pair.scene for pair in batch])
+    for number, sights in enumerate(looker.look_at_each([pair.scene for pair in pairs])):
+        batch = pairs[number * BATCH : (number + 1) * BATCH]
         scenes = {pair: sight.scene for sight in sights if (pair := pairing(sight)) and sight.scene}
         items = looker.items([pair.key for pair in batch if pair in scenes])
-        with store.writing() as tx:
+        with looker.store.writing() as tx:
             bound_keys = {binding.key for binding in tx.bindings.all()}
             for pair in batch:
                 item, scene = items.get(pair.key), scenes.get(pair)
@@ -198,23 +185,17 @@ def bind_pairs(
                     and pair.key not in bound_keys
                     and any(part.path == pair.path for part in item.parts)
                 ):
-                    _bind(tx, scene, [item], clock.now())
+                    _bind(tx, scene, [item], looker.clock.now())
                     bound.append(pair)
             bindings_changed(tx)
-        progress(min(start + BATCH, len(pairs)), len(pairs))
+        progress(min((number + 1) * BATCH, len(pairs)), len(pairs))
     return bound
 
 
-def _ambiguous(store: Database) -> Iterator[int]:
+def _ambiguous(store: Database) -> list[int]:
     """The numbers of all ambiguous scenes."""
-    after = 0
-    while True:
-        with store.reading() as db:
-            page = db.standings.scenes(SceneStatus.AMBIGUOUS, limit=BATCH, after=after)
-        if not page:
-            return
-        yield from page
-        after = page[-1]
+    pages = pages_of(store, lambda db, after: db.standings.scenes(SceneStatus.AMBIGUOUS, limit=BATCH, after=after), 0)
+    return [id for page in pages for id in page]
 
 
 def _pair(sight: Inspection, candidates: Sequence[Candidate]) -> Pair | None:
@@ -281,11 +262,11 @@ class SceneCandidates:
     error: str = ""
 
 
-def candidates_now(looker: Looker, gates: Gates, ids: Sequence[int]) -> dict[int, SceneCandidates]:
+def candidates_now(looker: Looker, ids: Sequence[int]) -> dict[int, SceneCandidates]:
     """The candidates of these scenes, in one request to each server for all of them. Raises NeighbourError."""
     if not ids:
         return {}
-    gates.enter(*READS)
+    looker.gates.enter(*READS)
     sights = looker.look(ids)
     items = looker.items({candidate.key for sight in sights for candidate in sight.candidates})
     return {

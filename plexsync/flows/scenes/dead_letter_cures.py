@@ -9,15 +9,13 @@ import logging
 from collections.abc import Callable, Mapping
 
 from plexsync.engine import gate_rows
-from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS, WRITE_STASH
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import NOT_SHOWN, Kind, State, Waiting, Why
-from plexsync.rules.neighbours import Clock
 from plexsync.rules.records import SectionRow
-from plexsync.store.database import Database, Writer
+from plexsync.store.database import Writer
 
 log = logging.getLogger("PlexSync.cure")
 
@@ -51,11 +49,8 @@ def bindings_changed(tx: Writer) -> None:
 class Curer:
     """Watches for cures of dead rows. `prints` has the fingerprint of each name in `CURES`."""
 
-    def __init__(self, store: Database, looker: Looker, gates: Gates, clock: Clock, prints: Mapping[str, str]) -> None:
-        self._store = store
-        self._looker = looker
-        self._gates = gates
-        self._clock = clock
+    def __init__(self, looker: Looker, prints: Mapping[str, str]) -> None:
+        self._looker, self._store, self._gates, self._clock = looker, looker.store, looker.gates, looker.clock
         self._prints = prints
         self._compared: tuple[list[SectionRow], str] = ([], "")
 

@@ -133,15 +133,13 @@ class Decided:
         return list(self.parts)
 
 
-def drift_page(
-    store: Database, looker: Looker, gates: Gates, wanted: DriftFilter, *, after: int = 0, limit: int = BATCH
-) -> DriftPage:
+def drift_page(looker: Looker, wanted: DriftFilter, *, after: int = 0, limit: int = BATCH) -> DriftPage:
     """A page of up to `limit` scenes above `after`. Raises NeighbourError if a server can't be asked."""
-    with store.reading() as db:
+    with looker.store.reading() as db:
         ids = drifted_scenes(db, after=after, limit=limit + 1, kept_only=wanted.kept_only)
         edited, kept = db.standings.count_kept(), db.notes.count_kept()
     more = ids[limit - 1] if len(ids) > limit else None
-    entries = list(drift_now(store, looker, gates, ids[:limit])) if ids else []
+    entries = list(drift_now(looker, ids[:limit])) if ids else []
     return DriftPage(tuple(entry for entry in map(wanted.narrowed, entries) if entry.fields), more, edited, kept)
 
 
@@ -162,12 +160,10 @@ def candidates(db: Reader, answer: DriftAnswer) -> list[int]:
     return ids
 
 
-def drift_now(store: Database, looker: Looker, gates: Gates, ids: Sequence[int]) -> Iterator[DriftEntry]:
+def drift_now(looker: Looker, ids: Sequence[int]) -> Iterator[DriftEntry]:
     """The drift of these scenes, read from both servers. Raises NeighbourError."""
-    for start in range(0, len(ids), BATCH):
-        gates.enter(*READS)
-        sights = looker.look(ids[start : start + BATCH])
-        with store.reading() as db:
+    for sights in looker.look_at_each(ids):
+        with looker.store.reading() as db:
             entries = entries_of(db, sights)
         yield from entries
 
@@ -300,8 +296,8 @@ class SceneDecisions(Decisions[Inspection]):
     kind = Kind.SCENE.value
     looks = 3
 
-    def __init__(self, store: Database, looker: Looker, gates: Gates, clock: Clock) -> None:
-        super().__init__(store, looker.look, gates, clock)
+    def __init__(self, looker: Looker) -> None:
+        super().__init__(looker.store, looker.look, looker.gates, looker.clock)
         self._looker = looker
 
     def known(self, db: Reader, ids: Sequence[int]) -> Mapping[int, object]:

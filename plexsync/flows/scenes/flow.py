@@ -9,7 +9,6 @@ from itertools import chain
 from typing import TypeVar
 
 from plexsync.engine.flow import Canary, ChangeNotice, Flow, Observation
-from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
 from plexsync.flows.scenes.gallery_choices import GIVEN
 from plexsync.flows.scenes.inspection import Looker
@@ -32,11 +31,10 @@ from plexsync.flows.scenes.verbs import note_old_lists
 from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import NOT_SHOWN, Absent, Dead, Done, Dropped, Gone, Job, Kind, NotShown, Outcome, State
-from plexsync.rules.neighbours import Plex, Stash
 from plexsync.rules.note_keys import JOURNALLED
 from plexsync.rules.plan_records import Pushing
 from plexsync.rules.scene import Scene
-from plexsync.store.database import Database, Writer
+from plexsync.store.database import Writer
 
 # The maximum number of requests for both pictures and the edit, each of which may take the full deadline: per picture its
 # bytes, the list before and after the upload, the upload and the selection. One more stands for all pauses.
@@ -77,20 +75,15 @@ class SceneFlow(SceneUndo, ObjectFlow[Inspection, SceneWrite]):
 
     def __init__(
         self,
-        store: Database,
-        stash: Stash,
-        plex: Plex,
         looker: Looker,
-        gates: Gates,
         *,
         max_retries: int,
         scans: Scans | None = None,
         observing: Sequence[Observe] = (),
     ) -> None:
-        super().__init__(looker, gates)
-        self._store = store
-        self._stash = stash
-        self._pusher = Pusher(store, plex, looker, gates, max_retries=max_retries)
+        super().__init__(looker)
+        self._store, self._stash, self._gates = looker.store, looker.stash, looker.gates
+        self._pusher = Pusher(looker, max_retries=max_retries)
         self._scans = scans
         self._observing = observing
         self.journal = SceneJournal()

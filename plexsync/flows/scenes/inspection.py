@@ -4,7 +4,7 @@ Engine, reconcile and explain share this code, so one reports what the other wou
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -12,6 +12,7 @@ from functools import partial
 from plexsync.engine.expiry import Expiry
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
+from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.ambiguity import unclear, untied
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
@@ -60,6 +61,8 @@ from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.look")
 
+# The number of scenes inspected together for a caller without a claim, as when they are synced.
+BATCH = 50
 # The outcome while an item has scratch names: inspected again soon, and without blame.
 BEING_PROBED = Waiting("plexsync probe has not restored its item yet", "released", after=10.0, backoff=False)
 # Of a scene of which you approved only some changes: once they are written, or as soon as one of them is no longer true,
@@ -100,12 +103,10 @@ class Looker:
         self.choices = choices if rules.gallery_choices else None
         self.choice_requests = requests_for(rules.gallery_choices)
         self.pictured = pictures is not None and rules.pictured
-        self._store = store
-        self._stash = stash
-        self._indexer = indexer
+        self.store, self.stash, self.plex, self.gates, self.clock = store, stash, plex, gates, indexer.clock
+        self.indexer = indexer
         self._rules = rules
-        self._gates = gates
-        self._identity = identity
+        self.identity = identity
         self._stash_identity = stash_identity
         self.losses = losses
         self.recovery = recovery
@@ -125,12 +126,12 @@ class Looker:
 
         `undoing`, `taking_over`, `redoing`: show what undoing, taking over or redoing all of them now would do.
         """
-        answers = self._reader.read(Neighbour.STASH, self._stash.scenes, ids)
+        answers = self._reader.read(Neighbour.STASH, self.stash.scenes, ids)
         scenes = [answer for answer in answers.values() if isinstance(answer, Scene)]
         failed = [Inspection(id, error=answer) for id, answer in answers.items() if isinstance(answer, NeighbourError)]
         gone = [id for id in ids if id not in answers]
         if gone and self._rules.undo_gone:
-            self._stash_identity.check_again(self._gates)
+            self._stash_identity.check_again(self.gates)
         if gone:
             self.losses.ensure(gone)
         inspections = self.look_at(scenes, undoing=undoing, taking_over=taking_over, redoing=redoing) + failed
@@ -138,6 +139,14 @@ class Looker:
             return inspections
         lost = self.losses.known_among(gone)
         return inspections + self._beside_probe(self._undone_scenes.removed(gone, undoing, lost))
+
+    def look_at_each(
+        self, ids: Sequence[int], *, undoing: TakenBack = TakenBack.NO, taking_over: bool = False, redoing: bool = False
+    ) -> Iterator[list[Inspection]]:
+        """Inspect many scenes for a caller without a claim, a batch at a time. Otherwise as `look`."""
+        for start in range(0, len(ids), BATCH):
+            self.gates.enter(*READS)
+            yield self.look(ids[start : start + BATCH], undoing=undoing, taking_over=taking_over, redoing=redoing)
 
     def look_at(
         self,
@@ -151,7 +160,7 @@ class Looker:
 
         Scenes out of scope cost no request to Plex, unless they are being undone. Nor do those that may be ignored.
         """
-        others = self._stash_identity.ensure(self._gates, scenes)
+        others = self._stash_identity.ensure(self.gates, scenes)
         settled: dict[int, Outcome] = {}
         if self._rules.scope.terms:
             reasons = {scene.id: outside(scene, self._rules.scope) for scene in scenes}
@@ -159,7 +168,7 @@ class Looker:
         back = set(settled)
         if settled and not undoing:
             back = set() if redoing else self._undone_scenes.marked_among(settled) - others
-        with self._store.reading() as db:
+        with self.store.reading() as db:
             held_ignores = db.notes.held_ignores(scene.id for scene in scenes)
             held_ignores |= db.notes.ignored_once_undone(others) if others else frozenset()
         settled |= {id: ignored_another(id) for id in held_ignores}
@@ -180,7 +189,7 @@ class Looker:
     def _look_in_plex(
         self, scenes: Sequence[Scene], others: Collection[int], undoing: TakenBack, *, taking_over: bool, redoing: bool
     ) -> list[Inspection]:
-        self._identity.ensure(self._gates)
+        self.identity.ensure(self.gates)
         if not self.recovery.is_checked:
             self.recovery.check()
         paired = self._matcher.find(scenes)
@@ -213,8 +222,8 @@ class Looker:
         sights = [replace(sight, names=names) for sight in sights] if names else sights
         # Plex names the library's uuid only in an answer with items of one library.
         edited = [target.item for sight in sights for target in sight.targets if target.plan.edit]
-        is_unnamed = any(not item.library for item in edited) and self._indexer.libraries.are_unnamed(edited)
-        if is_unnamed and self._indexer.libraries.have_changed():
+        is_unnamed = any(not item.library for item in edited) and self.indexer.libraries.are_unnamed(edited)
+        if is_unnamed and self.indexer.libraries.have_changed():
             return self._on_another_server(scenes)
         return sights
 
@@ -233,8 +242,8 @@ class Looker:
 
     def _on_another_server(self, scenes: Sequence[Scene]) -> list[Inspection]:
         """Check the server, and let the scenes wait: it is another one, or a library was made anew since it was listed."""
-        self._identity.check_again(self._gates)
-        self._indexer.freshen(soon=True, wait=False)
+        self.identity.check_again(self.gates)
+        self.indexer.freshen(soon=True, wait=False)
         return [self._sight(scene, BEING_LISTED, {}, Past({}, {}, {}, {}, frozenset())) for scene in scenes]
 
     def _beside_probe(self, sights: Sequence[Inspection]) -> list[Inspection]:
@@ -244,7 +253,7 @@ class Looker:
         """
         if not any(sight.targets for sight in sights):
             return list(sights)
-        with self._store.reading() as db:
+        with self.store.reading() as db:
             probed = db.probes.probed()
             busy = self.mender.being_given(db) if self.mender and self.mender.may_be_left else {}
         if probed is not None:
@@ -271,17 +280,13 @@ class Looker:
             tx.notes.end_losses(known_again)
         tx.pushings.drop_ended([(id, key) for id, key, _ in targets], ended=self.expiry.ended())
 
-    def now(self) -> int:
-        """The time of the index's clock (UTC ms)."""
-        return self._indexer.now()
-
     def said(self, ids: Sequence[int]) -> dict[int, StashValues | NeighbourError]:
         """What Stash says about these scenes now, in every field. Missing ones are left out."""
         return self._undone_scenes.stash_values(ids, self._past({}).profiles)
 
     def _past(self, verdicts: Mapping[int, Verdict]) -> Past:
         keys = {key for verdict in verdicts.values() if isinstance(verdict, Matched) for key in verdict.keys}
-        with self._store.reading() as db:
+        with self.store.reading() as db:
             owners = {key: frozenset(scenes) for key, scenes in db.memories.pushers(sorted(keys)).items()}
             ids = sorted({*verdicts, *(id for scenes in owners.values() for id in scenes)})
             rows = db.sections.all()

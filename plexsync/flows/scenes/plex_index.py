@@ -59,7 +59,7 @@ class Indexer:
         self._store = store
         self._plex = plex
         self._gates = gates
-        self._clock = clock
+        self.clock = clock
         self.losses = ItemLosses(store, plex, clock)
         self.libraries = Libraries(store, plex, gates, clock, self.losses)
         self._asked: float | None = None
@@ -108,7 +108,7 @@ class Indexer:
             self._lock.release()
 
     def _freshen(self, *, force: bool, soon: bool) -> bool:
-        asked = self._clock.monotonic()
+        asked = self.clock.monotonic()
         if self._asked is not None and not (force or soon) and asked - self._asked < MARKS_PACE:
             return False
         ticket = self._gates.ticket(READ_PLEX)
@@ -167,7 +167,7 @@ class Indexer:
 
     def _due(self, section: Section, row: SectionRow | None) -> "Look | None":
         """How to check a library now; None if there is nothing to check, or it has to wait."""
-        if self._clock.monotonic() < self._again_at.get(section.key, 0.0):
+        if self.clock.monotonic() < self._again_at.get(section.key, 0.0):
             return None
         if row is None or not row.walked_at:
             return self._walk
@@ -176,7 +176,7 @@ class Indexer:
         if section.scanned_at != row.scanned_at:
             return self._walk
         looked = max(row.walked_at, self._caught_up_at.get(section.key, 0))
-        if section.changed_at == row.changed_at or abs(self._clock.now() - looked) < CHANGE_PACE:
+        if section.changed_at == row.changed_at or abs(self.clock.now() - looked) < CHANGE_PACE:
             return None
         return self._catch_up if row.stamp else self._walk
 
@@ -198,7 +198,7 @@ class Indexer:
         return None
 
     def _put_off(self, section: Section, error: NeighbourError) -> None:
-        now, text = self._clock.monotonic(), f"library {section.title} can't be listed: {error}"
+        now, text = self.clock.monotonic(), f"library {section.title} can't be listed: {error}"
         if section.key not in self._unlisted:
             log.warning("%s; what is known of it still counts", text)
             self._failing_since[section.key] = now
@@ -207,7 +207,7 @@ class Indexer:
         self._again_at[section.key] = now + min(max(rest, UNLISTED_PACE), LONGEST_UNLISTED)
 
     def _walk(self, section: Section, row: SectionRow | None, first: bool) -> None:
-        walk = self._walks[section.key] = self._clock.now()
+        walk = self._walks[section.key] = self.clock.now()
         try:
             self._walk_all(section, row, first, walk)
         finally:
@@ -264,7 +264,7 @@ class Indexer:
                 return False
         if news:
             self._wake(section)
-        self._caught_up_at[section.key] = self._clock.now()
+        self._caught_up_at[section.key] = self.clock.now()
         with self._store.writing() as tx:
             tx.sections.save(replace(last_row, changed_at=section.changed_at, stamp=stamp))
         log.info("library %s caught up with: %d items of %d have changed", section.title, count, total)
@@ -278,13 +278,13 @@ class Indexer:
         with self._store.writing() as tx:
             stamps = {entry.key: entry.stamp for entry in tx.index.entries([entry.key for entry in page])}
             moved = [entry.key for entry in page if stamps.get(entry.key) and stamps[entry.key] != entry.stamp]
-            self.libraries.wanted += want_scenes_of(tx, moved, now=self._clock.now())
+            self.libraries.wanted += want_scenes_of(tx, moved, now=self.clock.now())
             glanced = sum(stamps.get(entry.key) == 0 < entry.stamp for entry in page)
             return tx.index.save(page, walk=walk, stamped=True) + glanced
 
     def _wake(self, section: Section) -> None:
         """Make absent scenes due at once, since their files may be in Plex now, and mark running ones for another look."""
-        now = self._clock.now()
+        now = self.clock.now()
         with self._store.writing() as tx:
             woken = tx.jobs.wake_absent(now, limit=FEW)
         # A larger number goes behind edits.
@@ -293,10 +293,6 @@ class Indexer:
             woken += tx.jobs.scan_finished(now)
         if woken:
             log.info("%s has new files: %d scenes are matched again", section.title, woken)
-
-    def now(self) -> int:
-        """The present time (UTC ms)."""
-        return self._clock.now()
 
     def correct(self, entries: Sequence[Entry], *, gone: Sequence[str]) -> None:
         """Correct the entries of items that were just read, and forget those that are gone.
@@ -321,7 +317,7 @@ class Indexer:
     def _put(self, tx: Writer, entries: Sequence[Entry]) -> None:
         """Save items that Plex has now, as met by the current walk. Otherwise that walk would remove them."""
         for section in sorted({entry.section for entry in entries}):
-            walk = self._walks.get(section) or self._clock.now()
+            walk = self._walks.get(section) or self.clock.now()
             tx.index.save([entry for entry in entries if entry.section == section], walk=walk)
 
     @contextmanager

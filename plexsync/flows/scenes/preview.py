@@ -11,12 +11,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import Progress, quiet
-from plexsync.flows.scenes.inspection import NO_LONGER, Looker
+from plexsync.engine.watching import asked_pages
+from plexsync.flows.scenes.inspection import BATCH, NO_LONGER, Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.reconcile import stands
+from plexsync.flows.scenes.verbs import changed_since
 from plexsync.rules.approval import (
     Approval,
     ApprovedScene,
@@ -27,14 +28,12 @@ from plexsync.rules.approval import (
     remaining,
 )
 from plexsync.rules.job import SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State, Why
-from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.plan_records import Note
 from plexsync.rules.records import JobRow
 from plexsync.rules.status_words import PREVIEWED, Finding, finding_word, in_sync_line
 from plexsync.rules.values import held
-from plexsync.store.database import Database, Reader, Writer
+from plexsync.store.database import Reader, Writer
 
-BATCH = 50
 WOULD_CHANGE = Finding.WOULD_CHANGE.value
 # The names of findings, by the words of `stands`.
 NAMES = {finding.stored: finding.value for finding in PREVIEWED if finding.stored}
@@ -78,12 +77,8 @@ class Preview:
 class Previewer:
     """Previews a sync from one Stash to one Plex."""
 
-    def __init__(self, store: Database, stash: Stash, looker: Looker, gates: Gates, clock: Clock) -> None:
-        self._store = store
-        self._stash = stash
-        self._looker = looker
-        self._gates = gates
-        self._clock = clock
+    def __init__(self, looker: Looker) -> None:
+        self._looker, self._stash, self._gates = looker, looker.stash, looker.gates
 
     def preview(
         self,
@@ -101,16 +96,20 @@ class Previewer:
         `take_over`: preview a sync that takes over what was in Plex before PlexSync. `redo`: preview a sync of these
         scenes that ends their undo. `sweep`: preview what a full comparison would do with these scenes.
         """
+        self._gates.enter(*READS)
         if since is not None:
-            ids = self._changed(since)
-        total, done = self._count() if ids is None else len(ids), 0
-        batches = self._all(take_over=take_over) if ids is None else self._named(ids, take_over=take_over, redo=redo)
+            ids = changed_since(self._stash, self._gates, since)
+        if ids is None:
+            total = self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
+            batches = self._all(taking_over=take_over)
+        else:
+            total, batches = len(ids), self._looker.look_at_each(ids, taking_over=take_over, redoing=redo)
+        done = 0
         while not stopping():
-            self._enter()
             sights = next(batches, None)
             if sights is None:
                 return
-            with self._store.reading() as db:
+            with self._looker.store.reading() as db:
                 rows = {sight.id: db.jobs.find(Kind.SCENE, sight.id) for sight in sights}
                 is_first = self._looker.recovery.is_unproven(db)
             for sight in sights:
@@ -119,30 +118,11 @@ class Previewer:
             done += len(sights)
             progress(done, max(done, total))
 
-    def _count(self) -> int:
-        self._enter()
-        return self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
-
-    def _all(self, *, take_over: bool) -> Iterator[list[Inspection]]:
-        pages = self._stash.walk()
-        while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
+    def _all(self, *, taking_over: bool) -> Iterator[list[Inspection]]:
+        for page in asked_pages(self._gates, READ_STASH, self._stash.walk(), of_all=True):
             for start in range(0, len(page), BATCH):
-                yield self._looker.look_at(page[start : start + BATCH], taking_over=take_over)
-
-    def _named(self, ids: Sequence[int], *, take_over: bool, redo: bool) -> Iterator[list[Inspection]]:
-        for start in range(0, len(ids), BATCH):
-            yield self._looker.look(ids[start : start + BATCH], taking_over=take_over, redoing=redo)
-
-    def _changed(self, since: datetime) -> list[int]:
-        self._enter()
-        pages = self._stash.walk_ids()
-        ids: list[int] = []
-        while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
-            ids += [id for id, text in page if datetime.fromisoformat(text) >= since]
-        return ids
-
-    def _enter(self) -> None:
-        self._gates.enter(*READS)
+                self._gates.enter(*READS)
+                yield self._looker.look_at(page[start : start + BATCH], taking_over=taking_over)
 
 
 def preview_of(sight: Inspection, row: JobRow | None, *, sweep: bool, whole: bool = False) -> Preview:
@@ -205,10 +185,7 @@ class Approved:
 
 
 def approve(
-    store: Database,
     looker: Looker,
-    gates: Gates,
-    clock: Clock,
     scenes: Sequence[ApprovedScene],
     result: Approved,
     *,
@@ -221,9 +198,9 @@ def approve(
     """
     for start in range(0, len(scenes), BATCH):
         batch = {scene.id: scene for scene in scenes[start : start + BATCH]}
-        gates.enter(*READS)
+        looker.gates.enter(*READS)
         sights = {sight.id: sight for sight in looker.look(list(batch), taking_over=take_over)}
-        with store.writing() as tx:
+        with looker.store.writing() as tx:
             rows = tx.jobs.of(Kind.SCENE, list(batch))
             for id, scene in batch.items():
                 if reason := _obstacle(sights[id], rows.get(id)):
@@ -235,7 +212,7 @@ def approve(
                     result.refused[id] = str(error)
                     continue
                 if count:
-                    _queue(tx, replace(scene, title=""), clock.now(), take_over=take_over, behind=behind)
+                    _queue(tx, replace(scene, title=""), looker.clock.now(), take_over=take_over, behind=behind)
                     result.queued.append(id)
                     result.changes += count
                 else:

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from plexsync.engine.flow import Canary, Errand, Journal
-from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ, WRITE_PLEX, Ticket
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.gallery_choices import LATE, SentChoices, end_giving, save_given, save_giving
@@ -24,7 +23,6 @@ from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, U
 from plexsync.rules.item import PICTURES, Cast, Item
 from plexsync.rules.job import Done, Kind, State, Waiting, Why
 from plexsync.rules.memory import learn, placed
-from plexsync.rules.neighbours import Plex
 from plexsync.rules.origin import Origin
 from plexsync.rules.pictures import left_out_text
 from plexsync.rules.plan_records import Change, Edit, Memory, Pushing, Sending
@@ -35,7 +33,7 @@ from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.trait_effects import edits_of, rating_in
 from plexsync.rules.traits import UNKNOWN, ServerTraits
 from plexsync.rules.values import held
-from plexsync.store.database import Database, Writer
+from plexsync.store.database import Writer
 
 log = logging.getLogger("PlexSync.push")
 
@@ -260,12 +258,9 @@ class ObjectPusher(ABC, Generic[W]):
 class Pusher(ObjectPusher[SceneWrite]):
     """Sends edits to one Plex, and reads items back. `max_retries` is the number of attempts of a job."""
 
-    def __init__(self, store: Database, plex: Plex, looker: Looker, gates: Gates, *, max_retries: int) -> None:
+    def __init__(self, looker: Looker, *, max_retries: int) -> None:
         super().__init__(looker.pictures, max_retries=max_retries)
-        self._store = store
-        self._plex = plex
-        self._looker = looker
-        self._gates = gates
+        self._looker, self._store, self._plex, self._gates = looker, looker.store, looker.plex, looker.gates
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
@@ -368,7 +363,7 @@ class Pusher(ObjectPusher[SceneWrite]):
         ids = self._looker.correct(errand.target.item, item)
         with self._store.writing() as tx:
             for id in sorted(ids - {errand.sight.id}):
-                tx.jobs.want(Kind.SCENE, id, Why.SWEEP, self._looker.now())
+                tx.jobs.want(Kind.SCENE, id, Why.SWEEP, self._looker.clock.now())
 
     def _learn(self, errand: SceneWrite, item: Item) -> Edit:
         """Save the item as it was read back. Returns the part of the edit that did not apply."""

@@ -16,22 +16,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
-from plexsync.engine.gates import Gates
-from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import Progress, quiet
+from plexsync.engine.watching import asked_pages
 from plexsync.flows.scenes.comparison_report import COUNTS, ComparisonReport, save_report
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe, Target, save_names
-from plexsync.flows.scenes.losses import SceneLosses
-from plexsync.flows.scenes.plex_index import Indexer
 from plexsync.flows.scenes.scene_identity import remember_scenes, renew_bindings
 from plexsync.flows.scenes.undo import end_undone
-from plexsync.flows.scenes.verbs import note_old_lists
+from plexsync.flows.scenes.verbs import changed_since, note_old_lists
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import DAY, NOT_SHOWN, Absent, Dead, Dropped, Gone, Kind, NotShown, OutOfScope, State, Why
 from plexsync.rules.memory import is_as_left
-from plexsync.rules.neighbours import Clock, Stash
 from plexsync.rules.note_keys import (
     ASKED_SETTINGS,
     CHANGED,
@@ -134,29 +130,9 @@ class Reconciler:
     saves them.
     """
 
-    def __init__(
-        self,
-        store: Database,
-        stash: Stash,
-        looker: Looker,
-        indexer: Indexer,
-        gates: Gates,
-        clock: Clock,
-        identity: ServerIdentity,
-        losses: SceneLosses,
-        *,
-        settings: str = "",
-        wishes: str = "",
-        in_use: str = "",
-    ) -> None:
-        self._store = store
-        self._stash = stash
-        self._looker = looker
-        self._indexer = indexer
-        self._gates = gates
-        self._clock = clock
-        self._identity = identity
-        self._losses = losses
+    def __init__(self, looker: Looker, *, settings: str = "", wishes: str = "", in_use: str = "") -> None:
+        self._looker, self._indexer, self._losses = looker, looker.indexer, looker.losses
+        self._store, self._stash, self._gates, self._clock = looker.store, looker.stash, looker.gates, looker.clock
         self._settings = settings
         self._wishes, self._in_use = wishes, in_use
         self.observing: list[Observe] = []
@@ -178,7 +154,7 @@ class Reconciler:
         Continues an interrupted comparison, unless `anew`. `holding`: what changed settings would write waits for a yes.
         """
         self._enter()
-        self._identity.check_again(self._gates)
+        self._looker.identity.check_again(self._gates)
         self._looker.recovery.check(again=True)
         report = self._begun(anew=anew, holding=holding)
         total = self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
@@ -186,8 +162,7 @@ class Reconciler:
         self._indexer.freshen(force=not report.after)
         report.wanted += self._indexer.wanted - before
         last = report.after
-        pages = self._stash.walk(after=last, page=PAGE)
-        while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
+        for page in asked_pages(self._gates, READ_STASH, self._stash.walk(after=last, page=PAGE), of_all=True):
             for start in range(0, len(page), BATCH):
                 if stopping():
                     return report
@@ -211,7 +186,7 @@ class Reconciler:
     ) -> ComparisonReport:
         """Compare the scenes of a scope. Raises NeighbourError if a server is down, and UnknownLibrary."""
         self._enter()
-        self._identity.check_again(self._gates)
+        self._looker.identity.check_again(self._gates)
         with self._store.reading() as db:
             report = ComparisonReport(began=db.notes.number(LAST_RUN) or 0)
         before = self._indexer.wanted
@@ -298,11 +273,7 @@ class Reconciler:
         if scope.library:
             yield from self._in_library(scope.library)
         elif scope.since is not None:
-            pages = self._stash.walk_ids()
-            while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
-                # Stash compares times as text, and their offsets may differ.
-                fresh = [id for id, text in page if datetime.fromisoformat(text) >= scope.since]
-                yield from self._named(fresh)
+            yield from self._named(changed_since(self._stash, self._gates, scope.since))
         else:
             yield from self._named(scope.scenes)
 
@@ -317,8 +288,7 @@ class Reconciler:
         if not keys:
             titles = ", ".join(row.title for row in sections)
             raise UnknownLibrary(f"no library in use is named {title}; there are: {titles}")
-        pages = self._stash.walk(page=PAGE)
-        while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
+        for page in asked_pages(self._gates, READ_STASH, self._stash.walk(page=PAGE), of_all=True):
             there_too = self._looker.may_be_in(page, keys)
             for start in range(0, len(there_too), BATCH):
                 yield self._looker.look_at(there_too[start : start + BATCH])

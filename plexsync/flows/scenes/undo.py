@@ -8,10 +8,9 @@ worker then syncs the scene as usual (`plexsync.flows.scenes.inspection`, `plexs
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from plexsync.engine.gates import Gates
-from plexsync.engine.tickets import READ_STASH, READS
-from plexsync.engine.undo import BATCH, CROWD, Marked, Progress, quiet, wish_undone
-from plexsync.flows.scenes.inspection import Looker
+from plexsync.engine.tickets import READ_STASH
+from plexsync.engine.undo import CROWD, Marked, Progress, quiet, wish_undone
+from plexsync.flows.scenes.inspection import BATCH, Looker
 from plexsync.flows.scenes.inspection_records import Inspection, StashValues, past_of
 from plexsync.flows.scenes.verbs import CHUNK
 from plexsync.rules.job import NOTICES, SKIPPED, Kind, State, Why
@@ -94,13 +93,12 @@ class SceneUndo:
 
     kind: str = Kind.SCENE.value
 
-    def __init__(self, looker: Looker, gates: Gates) -> None:
+    def __init__(self, looker: Looker) -> None:
         self._looker = looker
-        self._gates = gates
 
     def recall(self, ids: Sequence[int]) -> Mapping[int, object]:
         """Read what Stash says about these scenes now. They stay undone while that stays the same."""
-        self._gates.enter(READ_STASH)
+        self._looker.gates.enter(READ_STASH)
         return self._looker.said(ids)
 
     def undo(self, tx: Writer, id: int, recalled: object, mark: TakenBack, *, now: int) -> bool:
@@ -128,19 +126,13 @@ def pushed_scenes(store: Database) -> list[int]:
         ids += page
 
 
-def mark_all_undone(
-    store: Database,
-    looker: Looker,
-    gates: Gates,
-    clock: Clock,
-    reason: TakenBack,
-    progress: Progress = quiet,
-) -> Marked:
+def mark_all_undone(looker: Looker, reason: TakenBack, progress: Progress = quiet) -> Marked:
     """Undo every scene. Scenes queued for their first push are dropped, until their next edit."""
-    gates.enter(READ_STASH)
+    looker.gates.enter(READ_STASH)
     # First, or a push between the two steps would be missed.
-    dropped = _set_waiting_aside(store, clock)
-    marked = wish_undone(store, SceneUndo(looker, gates), clock, pushed_scenes(store), reason, progress)
+    dropped = _set_waiting_aside(looker.store, looker.clock)
+    ids = pushed_scenes(looker.store)
+    marked = wish_undone(looker.store, SceneUndo(looker), looker.clock, ids, reason, progress)
     marked.dropped = dropped
     return marked
 
@@ -189,13 +181,10 @@ def _items(db: Reader, id: int) -> dict[str, tuple[Memory, tuple[Pushing, ...]]]
     return {key: (memories.get((id, key), {}), pushings.get((id, key), ())) for key in sorted(keys)}
 
 
-def preview(
-    store: Database, looker: Looker, gates: Gates, ids: Sequence[int], reason: TakenBack
-) -> Iterator[Inspection]:
+def preview(looker: Looker, ids: Sequence[int], reason: TakenBack) -> Iterator[Inspection]:
     """Inspect these scenes as the worker would if they were undone now. Writes to neither server."""
     for start in range(0, len(ids), BATCH):
-        gates.enter(*READS)
-        with store.reading() as db:
+        with looker.store.reading() as db:
             batch = [id for id in ids[start : start + BATCH] if _items(db, id)]
-        if batch:
-            yield from sorted(looker.look(batch, undoing=reason), key=lambda sight: sight.id)
+        for sights in looker.look_at_each(batch, undoing=reason):
+            yield from sorted(sights, key=lambda sight: sight.id)

@@ -8,6 +8,7 @@ from datetime import datetime
 from plexsync.engine import dead_letters
 from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
+from plexsync.engine.watching import asked_pages
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.flows.scenes.recovery import Recovery
@@ -63,15 +64,22 @@ def want_all(
     """
     gates.enter(READ_STASH)
     ids: list[int] = []
-    pages = stash.walk_ids()
-    while (page := gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
+    # With `since`, you ask for a few scenes now. Without it, the request is a backfill.
+    reason = Why.SWEEP if since is None else Why.USER
+    for page in asked_pages(gates, READ_STASH, stash.walk_ids(), of_all=True):
         fresh = [id for id, text in page if since is None or datetime.fromisoformat(text) >= since]
-        # With `since`, you ask for a few scenes now. Without it, the request is a backfill.
-        want_scenes(store, fresh, Why.SWEEP if since is None else Why.USER, clock, take_over=take_over)
+        want_scenes(store, fresh, reason, clock, take_over=take_over)
         ids += fresh
     if since is None:
         take_up_skipped(store, clock)
     return ids
+
+
+def changed_since(stash: Stash, gates: Gates, since: datetime) -> list[int]:
+    """The scenes that were updated at or after this time."""
+    # Stash compares times as text, and their offsets may differ.
+    pages = asked_pages(gates, READ_STASH, stash.walk_ids(), of_all=True)
+    return [id for page in pages for id, text in page if datetime.fromisoformat(text) >= since]
 
 
 def take_up_skipped(store: Database, clock: Clock, among: Collection[int] | None = None) -> int:
@@ -102,8 +110,7 @@ def first_of_most(store: Database, stash: Stash, gates: Gates, since: datetime) 
     """Whether queueing the scenes updated at or after `since` would be the first write of most of the library."""
     gates.enter(READ_STASH)
     total, fresh = 0, list[int]()
-    pages = stash.walk_ids()
-    while (page := gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
+    for page in asked_pages(gates, READ_STASH, stash.walk_ids(), of_all=True):
         total += len(page)
         fresh += [id for id, text in page if datetime.fromisoformat(text) >= since]
     if len(fresh) <= FEW_FIRST or len(fresh) * 2 <= total:
@@ -212,11 +219,11 @@ class Explanation:
         return self.stands.status
 
 
-def explain(store: Database, looker: Looker, gates: Gates, id: int) -> Explanation:
+def explain(looker: Looker, id: int) -> Explanation:
     """Inspect one scene with the engine's code. Writes to neither server."""
-    gates.enter(*READS)
+    looker.gates.enter(*READS)
     (sight,) = looker.look([id])
-    with store.reading() as db:
+    with looker.store.reading() as db:
         return Explanation(
             sight, standing_in(db, id), db.jobs.find(Kind.SCENE, id), tuple(db.attempts.of(Kind.SCENE, id))
         )
