@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from plexsync.app.flow_parts import FlowParts, RegularLook
 from plexsync.app.parts import Assembled
 from plexsync.flows.plays.rating_poll import RatingPoll
-from plexsync.flows.plays.ratings import RatingParts, RatingToPlex, RatingToStash, rating_flows
+from plexsync.flows.plays.ratings import RatingParts, RatingToPlex, RatingToStash
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.push import Pusher
 from plexsync.flows.scenes.scene_identity import StashIdentity
@@ -32,20 +32,18 @@ def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
     reader = BatchReader(parts.gates)
     poll = RatingPoll(parts.store, parts.plex.history, parts.gates, parts.clock, parts.identity, rules)
     parts.reconciler.observing.append(poll.observe)
-    flows = rating_flows(
-        RatingParts(
-            store=parts.store,
-            stash=parts.stash,
-            plex=parts.plex,
-            matcher=SceneMatcher(parts.store, parts.stash, parts.plex, parts.indexer, reader, looks, patient=False),
-            pusher=Pusher(parts.work_looker, max_retries=work.max_retries),
-            gates=parts.gates,
-            clock=parts.clock,
-            identity=parts.identity,
-            stash_identity=StashIdentity(parts.store, parts.stash, parts.clock),
-            expiry=parts.expiry,
-            scope=looks.scope,
-            rules=rules,
-        )
+    shared = RatingParts(
+        store=parts.store,
+        stash=parts.stash,
+        plex=parts.plex,
+        matcher=SceneMatcher(parts.store, parts.stash, parts.plex, parts.indexer, reader, looks, patient=False),
+        pusher=Pusher(parts.work_looker, max_retries=work.max_retries),
+        gates=parts.gates,
+        clock=parts.clock,
+        identity=parts.identity,
+        stash_identity=StashIdentity(parts.store, parts.stash, parts.clock),
+        expiry=parts.expiry,
+        scope=looks.scope,
+        rules=rules,
     )
-    return RatingBack(flows, poll)
+    return RatingBack((RatingToPlex(shared), RatingToStash(shared)), poll)

@@ -1,13 +1,12 @@
 """The rating of a scene that goes both ways: what each side has, and what would be done. The scene flow leaves it alone."""
 
-from plexsync.flows.plays.rating_bases import bases_of, item_rating
+from plexsync.flows.plays.ratings import bases_of
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.reports.shapes.scenes import FieldFacts, TargetFacts
 from plexsync.rules.item import Item
-from plexsync.rules.ratings import RatingPlan, RatingRules, plan_rating, plex_text, stash_rating
+from plexsync.rules.ratings import FIELD, RatingPlan, RatingRules, item_rating, plan_rating, plex_text, stash_rating
 from plexsync.store.database import Reader
 
-FIELD = "userRating"
 BOTH_WAYS = "goes both ways"
 # Longer than any request can take: an open one is shown as it is saved.
 LONGEST = 10**15

@@ -14,8 +14,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
+from plexsync.rules.item import Item
+from plexsync.rules.plan_records import Memory, Remembered
 from plexsync.rules.records import SectionRow
 from plexsync.rules.text import fold
+from plexsync.rules.values import Held
+
+FIELD = "userRating"
 
 # No rating, and a value that is not known.
 NO_RATING, UNKNOWN = -1, -2
@@ -118,6 +123,11 @@ def plex_rating(text: str) -> int:
     """A rating of Plex, given as a decimal from 0 to 10 or '', on the scale of Stash."""
     rating = round(float(text) * 10) if text else 0
     return min(rating, HIGHEST) if rating > 0 else NO_RATING
+
+
+def item_rating(item: Item) -> ItemRating:
+    """The rating of an item."""
+    return ItemRating(plex_rating(item.value(FIELD)), item.rated_at)
 
 
 def plex_text(rating: int) -> str:
@@ -326,3 +336,33 @@ def _undo_plan(rows: Ratings, stash: int, plex: Mapping[str, int], now: int) -> 
     to_plex = {key: row.plex_before for key, row in back.items()}
     plex_rows = {key: replace(back[key], pending=Pending.TO_PLEX, sent=rating) for key, rating in to_plex.items()}
     return RatingPlan(resolved, to_plex=to_plex, rows=plex_rows)
+
+
+# --- the scene flow --------------------------------------------------------------------------------------------------
+
+
+def left_by_scene_flow(memory: Memory) -> RememberedRating | None:
+    """The base that the scene flow has left, which owns ratings while they go one way; None if it has none."""
+    remembered = memory.get(FIELD)
+    if remembered is None or remembered.undone or not remembered.said:
+        return None
+    try:
+        return RememberedRating(plex_rating(str(remembered.said)), plex_rating(str(remembered.left.value)))
+    except ValueError:
+        # A damaged page has changed it.
+        return None
+
+
+def handed_over(memory: Memory, row: RememberedRating) -> Memory:
+    """The memory of the scene flow with this rating; unchanged if it remembers nothing, or was undone."""
+    others = {name: remembered for name, remembered in memory.items() if name != FIELD}
+    if not others or any(remembered.undone for remembered in memory.values()):
+        return memory
+    if row.stash == NO_RATING:
+        return others
+    original, left = (
+        Held(plex_text(rating), locked=rating != NO_RATING)
+        for rating in (row.plex if row.plex_before == UNKNOWN else row.plex_before, row.plex)
+    )
+    remembered = memory.get(FIELD) or Remembered("", original, original)
+    return {**others, FIELD: replace(remembered, said=plex_text(row.stash), left=left, drift=None)}

@@ -20,7 +20,6 @@ from plexsync.flows.imports.importer import Importer
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import ImportPlanner
 from plexsync.flows.imports.undo import ImportUndo
-from plexsync.flows.plays.rating_bases import FIELD
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
@@ -31,7 +30,7 @@ from plexsync.rules.http_answers import whole_request
 from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.plays import WatchRules
-from plexsync.rules.ratings import RatingRules
+from plexsync.rules.ratings import FIELD, RatingRules
 from plexsync.rules.records import PlexPlay
 from plexsync.stash.creating import StashCreating
 from plexsync.stash.watching import StashWatching

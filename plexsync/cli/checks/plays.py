@@ -9,7 +9,7 @@ from plexsync.app.parts import Parts
 from plexsync.app.way_back import WayBack, way_back_of
 from plexsync.cli.checks.check import Check, warning
 from plexsync.engine.tickets import WRITE_STASH
-from plexsync.flows.plays.canaries import removals_of_nothing
+from plexsync.flows.plays.errands import removals_of_nothing
 from plexsync.flows.plays.history_poll import UnknownAccount, was_read_to_its_end
 from plexsync.flows.plays.marked import OTHER_VIEWER
 from plexsync.flows.plays.resume_poll import OTHER_ACCOUNT

@@ -9,7 +9,6 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, WRITE_STASH
 from plexsync.flows.imports.importer import STOPPED, ImportResult
 from plexsync.flows.imports.open_changes import OpenChanges
-from plexsync.flows.plays.rating_bases import is_rated_both_ways
 from plexsync.rules.errors import NeighbourError, Unavailable
 from plexsync.rules.import_names import KIND_OF, MissingName, NameKind, StashField
 from plexsync.rules.import_records import ImportChange, StashFields
@@ -95,8 +94,14 @@ class ImportUndo:
         A rating that goes both ways by now belongs to Plex as well: to empty it here would clear it there.
         """
         present = fields.get(id)
-        with self._store.reading() as db:
-            is_rated = present is not None and is_rated_both_ways(db, self._ratings, id, present.created_at)
+        is_rated = False
+        if present is not None and self._ratings is not None:
+            with self._store.reading() as db:
+                pairs = (*db.memories.of([id]), *db.ratings.of({id: present.created_at}))
+                sections = self._ratings.sections(db.sections.all())
+                is_rated = any(
+                    entry.section in sections for entry in db.index.entries(sorted({key for _, key in pairs}))
+                )
         kept = {StashField.RATING} if is_rated else set()
         kept |= {change.field for change in changes if change.field and _objects(change) & dealt}
         own = [change for change in changes if change.field not in kept and _is_as_written(change, present)]

@@ -1,12 +1,15 @@
-"""What the plays flow has found about a scene, and its writes to Stash with their saved record."""
+"""What the plays flow has found about a scene, its writes to Stash with their saved record, and its harmless ones."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Errand, Observation
+from plexsync.engine.flow import Canary, Errand, Observation
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ, Ticket
 from plexsync.rules.job import Done, Outcome, Waiting
 from plexsync.rules.marked_plays import MarkDecisions
 from plexsync.rules.neighbours import StashWatch
@@ -16,6 +19,8 @@ from plexsync.rules.scene import WatchedScene
 from plexsync.store.database import Writer
 
 Memory = Mapping[int, RememberedPlay]
+# A second in which nobody played anything: removing a play of it changes nothing.
+NO_PLAY = 1
 
 
 @dataclass(frozen=True)
@@ -64,16 +69,6 @@ def sooner(ends: Outcome, waits: Waiting) -> Waiting:
 def ending(plan: PlayPlan, now: int) -> Outcome:
     """The outcome of a job whose plan is carried out: done, or a wait for an earlier request."""
     return wait_until(plan.wait_until, now) if plan.wait_until else Done()
-
-
-def with_plays_back(
-    finding: PlaysFinding, watched: WatchedScene, memory: Memory, expiry: Expiry, now: int
-) -> PlaysFinding:
-    """The finding with the plan to take back these plays, of a scene of which nothing else can be planned."""
-    plan = plan_plays({}, Counter(watched.plays), with_expiry(memory, expiry), now=now, longest=expiry.longest)
-    ends = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
-    ends = ending(plan, now) if plan.wait_until else ends
-    return replace(finding, memory=memory, plan=plan, outcome=None if plan.remove else ends, ends=ends, error=None)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -194,3 +189,23 @@ WatchErrand = PlaysErrand | ResumeErrand
 def of_plays(errands: Sequence[WatchErrand]) -> list[PlaysErrand]:
     """Those of these that write plays."""
     return [errand for errand in errands if isinstance(errand, PlaysErrand)]
+
+
+# --- canaries --------------------------------------------------------------------------------------------------------
+
+
+def write_canaries(gates: Gates, stash: StashWatch, ids: Sequence[int], ticket: Ticket) -> list[Canary]:
+    """Writes that change nothing, for these scenes, which are read first. Raises NeighbourError."""
+    if not ids:
+        return []
+    return removals_of_nothing(stash, gates.ask(ticket.to(READ), partial(stash.watched, ids), of_all=True))
+
+
+def removals_of_nothing(stash: StashWatch, watched: Mapping[int, WatchedScene]) -> list[Canary]:
+    """A play that nobody has, to be removed from each of these scenes as they were just read."""
+    return [partial(_remove_nothing, stash, id) for id, watching in watched.items() if NO_PLAY not in watching.plays]
+
+
+def _remove_nothing(stash: StashWatch, id: int) -> bool:
+    stash.take_plays(id, Moments([NO_PLAY]))
+    return True

@@ -14,7 +14,6 @@ from plexsync.engine.flow import Canary, Flow, Journal
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_STASH, Gate, Ticket
-from plexsync.flows.plays.canaries import write_canaries
 from plexsync.flows.plays.errands import (
     Memory,
     PlaysErrand,
@@ -23,7 +22,7 @@ from plexsync.flows.plays.errands import (
     ending,
     of_plays,
     with_expiry,
-    with_plays_back,
+    write_canaries,
 )
 from plexsync.flows.plays.history_poll import HistoryPoll, UnknownAccount
 from plexsync.flows.plays.marked import MarkedPlays
@@ -215,9 +214,16 @@ class PlaysFlow(Flow[PlaysFinding, WatchErrand]):
         asked = sorted(positions.union(id for id, some in plays.items() if some))
         if asked:
             self._stash_identity.ensure(self._gates, [watched[id][1].scene for id in asked])
-        now = self._clock.now()
-        backs = {id: with_plays_back(*watched[id], plays[id], self._expiry, now) for id in asked}
-        return {id: self.resume.planned(back, None, resume.get(id)) for id, back in backs.items()}
+        now, backs = self._clock.now(), {}
+        for id in asked:
+            (finding, watching), known = watched[id], with_expiry(plays[id], self._expiry)
+            plan = plan_plays({}, Counter(watching.plays), known, now=now, longest=self._expiry.longest)
+            ends = finding.outcome or Waiting("the plays are looked at again", "released", backoff=False)
+            ends = ending(plan, now) if plan.wait_until else ends
+            outcome = None if plan.remove else ends
+            back = replace(finding, memory=plays[id], plan=plan, outcome=outcome, ends=ends, error=None)
+            backs[id] = self.resume.planned(back, None, resume.get(id))
+        return backs
 
     # --- writing -----------------------------------------------------------------------------------------------------
 

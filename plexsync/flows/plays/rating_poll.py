@@ -9,12 +9,12 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX
 from plexsync.flows.plays.history_poll import CROWD
-from plexsync.flows.plays.rating_bases import bases_of, item_rating, save_bases
+from plexsync.flows.plays.ratings import bases_of, save_bases
 from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import RATING, Why
 from plexsync.rules.neighbours import Clock, PlexRatings
-from plexsync.rules.ratings import NO_RATING, RatingRules, RememberedRating, plex_rating, stash_rating
+from plexsync.rules.ratings import NO_RATING, RatingRules, RememberedRating, item_rating, plex_rating, stash_rating
 from plexsync.rules.records import SectionRow
 from plexsync.rules.status_words import DOWN
 from plexsync.store.database import Database, Writer

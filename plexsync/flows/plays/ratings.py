@@ -3,49 +3,139 @@
 There is one flow for each direction, since a flow writes through one gate. Both read the same values, make the same plan
 (`plexsync.rules.ratings`) and carry out their own part of it. If the other part is to be done, they queue that flow.
 Ratings in Plex are those of the account of the token.
+
+The scene flow owns ratings while they go one way. So that nothing is lost when that is switched, either flow begins with
+what the other one has left.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from plexsync.engine.expiry import Expiry
-from plexsync.engine.flow import Canary, Flow, Journal
+from plexsync.engine.flow import Canary, Flow, Journal, Observation
 from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STASH, Gate, Ticket
-from plexsync.flows.plays.canaries import write_canaries
-from plexsync.flows.plays.errands import wait_until
+from plexsync.flows.plays.errands import RememberedErrand, wait_until, write_canaries
 from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED, left_alone
-from plexsync.flows.plays.rating_bases import FIELD, Pair, bases_of, item_rating, save_bases
-from plexsync.flows.plays.rating_errands import RatingErrand, RatingFinding, begun
 from plexsync.flows.scenes.batch_reads import BatchReader
 from plexsync.flows.scenes.inspection import BEING_PROBED
 from plexsync.flows.scenes.push import Pusher
 from plexsync.flows.scenes.scene_identity import StashIdentity
-from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher, Verdict
+from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
-from plexsync.rules.job import RATING, RATING_BACK, Done, Gone, Job, Waiting, Why
+from plexsync.rules.job import RATING, RATING_BACK, Done, Gone, Job, Outcome, Waiting, Why
 from plexsync.rules.match_records import Matched
 from plexsync.rules.neighbours import Clock, Plex, StashRating
-from plexsync.rules.plan_records import Pushing
 from plexsync.rules.ratings import (
+    FIELD,
     NO_RATING,
+    UNKNOWN,
+    ItemRating,
     RatingPlan,
     RatingRules,
     Ratings,
     RememberedRating,
+    after_arrival,
+    handed_over,
+    item_rating,
+    left_by_scene_flow,
     plan_rating,
     stash_rating,
     taken_over,
 )
 from plexsync.rules.scene import Scene
 from plexsync.rules.scope import Scope
-from plexsync.store.database import Database, Writer
+from plexsync.store.database import Database, Reader, Writer
 
 BOTH = (RATING, RATING_BACK)
+
+
+@dataclass(frozen=True)
+class RatingFinding(Observation):
+    """A scene with what is remembered of its rating, its items, and the plan; or an outcome or error without a plan."""
+
+    scene: Scene | None = None
+    memory: Ratings = field(default_factory=dict)
+    plex: Mapping[str, ItemRating] = field(default_factory=dict)
+    plan: RatingPlan | None = None
+
+    @property
+    def known(self) -> Ratings:
+        """What is remembered after this look, without the requests."""
+        return {**self.memory, **(self.plan.resolved if self.plan else {})}
+
+    @property
+    def desired(self) -> str:
+        """The ratings to send, so that a new request can be told from a dead one."""
+        return f"{self.plan.to_stash} {dict(self.plan.to_plex)}" if self.plan else ""
+
+
+@dataclass(eq=False, kw_only=True)
+class RatingErrand(RememberedErrand):
+    """A rating that is sent to an item, or to the scene.
+
+    The memory is by item. `plex` has the items as they were planned. `answer`: that of Stash. `stamp`: that of the item when
+    it was read. `leads`: another rating has to follow it.
+    """
+
+    table = "ratings"
+    scene: Scene
+    rating: int
+    before: Ratings
+    opened: Ratings
+    plex: Mapping[str, ItemRating]
+    answer: int | None = None
+    stamp: int = 0
+    leads: bool = False
+
+    def read(self, stash: int, plex: Mapping[str, ItemRating], now: int) -> None:
+        """Conclude from these ratings."""
+        self.after = after_arrival(self.opened, stash, plex, now=now, answered=True)
+        if any(row.pending for row in self.after.values()):
+            self.outcome = Waiting("the rating is not there as it was sent", "missing", counted=True)
+        else:
+            self.outcome = Done()
+
+    def withdrawn(self, tx: Writer) -> Mapping[str, RememberedRating | None]:  # noqa: ARG002 - an undo ends the lease
+        """The memory from before."""
+        return {key: self.before.get(key) for key in self.opened}
+
+    def close(self, tx: Writer, *, now: int, until: int) -> None:  # noqa: ARG002 - nothing of it is unknown
+        """Save what was read, and queue what has to follow."""
+        save_bases(tx, self.scene, self.after)
+        if self.leads:
+            tx.jobs.want(RATING, self.job.id, Why.EDIT, now)
+        if self.stamp:
+            # PlexSync moved the item itself, so the new stamp is no news.
+            tx.index.stamp({self.key: self.stamp})
+
+
+def bases_of(db: Reader, scenes: Iterable[Scene]) -> dict[tuple[int, str], RememberedRating]:
+    """The base of each rating, by (scene, item key): what is remembered, else what the scene flow left in Plex."""
+    created = {scene.id: scene.created_at for scene in scenes}
+    memories = db.memories.of(list(created)).items()
+    left = {pair: base for pair, memory in memories if (base := left_by_scene_flow(memory))}
+    return left | db.ratings.of(created)
+
+
+def save_bases(tx: Writer, scene: Scene, ratings: Mapping[str, RememberedRating]) -> None:
+    """Save what is remembered of the ratings of a scene, by item, also as the scene flow would."""
+    tx.ratings.save(scene.id, scene.created_at, ratings)
+    based = {key: row for key, row in ratings.items() if row.has_base and not row.pending and not row.undo}
+    memories = tx.memories.of([scene.id]) if based else {}
+    for key, row in based.items():
+        memory = memories.get((scene.id, key), {})
+        if (after := handed_over(memory, row)) and after != memory:
+            tx.memories.rewrite(scene.id, key, after)
+
+
+def _begun(rows: Ratings, until: int) -> Ratings:
+    """The rows of a request that may take effect until then."""
+    return {key: replace(row, until=until) if row.pending else row for key, row in rows.items()}
 
 
 @dataclass(frozen=True)
@@ -67,17 +157,6 @@ class RatingParts:
     expiry: Expiry
     scope: Scope
     rules: RatingRules
-
-
-@dataclass(frozen=True)
-class _Snapshot:
-    """What one snapshot of the database knows about the scenes of a batch."""
-
-    bases: Mapping[Pair, RememberedRating]
-    pushings: Mapping[Pair, tuple[Pushing, ...]]
-    undone: Collection[int]
-    sections: Collection[str]
-    probed: str
 
 
 class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
@@ -121,52 +200,52 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
         if paired.is_foreign:
             self._parts.identity.check_again(self._gates)
             return [RatingFinding(scene.id, scene, outcome=BEING_LISTED) for scene in scenes]
-        known = {scene.id: scene for scene in scenes if scene.id not in others}
+        known = [scene for scene in scenes if scene.id not in others]
         with self._parts.store.reading() as db:
+            bases = bases_of(db, known)
+            pushings = db.pushings.of([scene.id for scene in known])
+            undone = db.memories.marks([scene.id for scene in known]).keys()
+            sections = self._parts.rules.sections(db.sections.all())
             probed = db.probes.probed()
-            snapshot = _Snapshot(
-                bases_of(db, known.values()),
-                db.pushings.of(list(known)),
-                db.memories.marks(list(known)).keys(),
-                self._parts.rules.sections(db.sections.all()),
-                probed.key if probed else "",
-            )
-        return [self._finding(scene, paired.verdicts[scene.id], paired.items, snapshot) for scene in scenes]
+        findings, now = [], self._clock.now()
+        for scene in scenes:
+            verdict = paired.verdicts[scene.id]
+            items = [paired.items.get(key) for key in verdict.keys] if isinstance(verdict, Matched) else []
+            if failed := [error for error in (verdict, *items) if isinstance(error, NeighbourError)]:
+                findings.append(RatingFinding(scene.id, scene, error=failed[0]))
+                continue
+            read = [item for item in items if isinstance(item, Item) and item.section in sections]
+            pushed = [
+                push.until for item in read for push in pushings.get((scene.id, item.key), ()) if FIELD in push.fields
+            ]
+            until = min(self._expiry.until(max(pushed, default=0)), now + self._expiry.longest)
+            outcome: Outcome
+            if isinstance(verdict, Waiting):
+                outcome = verdict
+            elif not read:
+                outcome = UNPAIRED
+            elif scene.id in undone:
+                outcome = LEFT_ALONE
+            elif probed and probed.key in {item.key for item in read}:
+                outcome = BEING_PROBED
+            elif until > now:
+                outcome = wait_until(until, now, "an edit may still arrive in Plex")
+            else:
+                memory = {key: base for (id, key), base in bases.items() if id == scene.id}
+                findings.append(self._finding(scene, read, memory))
+                continue
+            findings.append(RatingFinding(scene.id, scene, outcome=outcome))
+        return findings
 
-    def _finding(
-        self, scene: Scene, verdict: Verdict, items: Mapping[str, Item | NeighbourError], snapshot: _Snapshot
-    ) -> RatingFinding:
-        id, now = scene.id, self._clock.now()
-        if isinstance(verdict, NeighbourError):
-            return RatingFinding(id, scene, error=verdict)
-        if isinstance(verdict, Waiting):
-            return RatingFinding(id, scene, outcome=verdict)
-        keys = verdict.keys if isinstance(verdict, Matched) else ()
-        failures = [error for key in keys if isinstance(error := items.get(key), NeighbourError)]
-        if failures:
-            return RatingFinding(id, scene, error=failures[0])
-        read = [item for key in keys if isinstance(item := items.get(key), Item) and item.section in snapshot.sections]
-        if not read:
-            return RatingFinding(id, scene, outcome=UNPAIRED)
-        if id in snapshot.undone:
-            return RatingFinding(id, scene, outcome=LEFT_ALONE)
-        if snapshot.probed in {item.key for item in read}:
-            return RatingFinding(id, scene, outcome=BEING_PROBED)
-        pushings = [push for item in read for push in snapshot.pushings.get((id, item.key), ())]
-        pushed = max((push.until for push in pushings if FIELD in push.fields), default=0)
-        if (until := min(self._expiry.until(pushed), now + self._expiry.longest)) > now:
-            return RatingFinding(id, scene, outcome=wait_until(until, now, "an edit may still arrive in Plex"))
-        bases = {
-            key: replace(base, until=self._expiry.until(base.until))
-            for (scene_id, key), base in snapshot.bases.items()
-            if scene_id == id
-        }
-        stash, plex = stash_rating(scene.rating100), {item.key: item_rating(item) for item in read}
-        changed = taken_over(bases, plex, stash)
-        memory = {key: row for key, row in {**bases, **changed}.items() if key in plex}
+    def _finding(self, scene: Scene, items: Sequence[Item], memory: Ratings) -> RatingFinding:
+        now, stash = self._clock.now(), stash_rating(scene.rating100)
+        memory = {key: replace(base, until=self._expiry.until(base.until)) for key, base in memory.items()}
+        plex = {item.key: item_rating(item) for item in items}
+        changed = taken_over(memory, plex, stash)
+        memory = {key: row for key, row in {**memory, **changed}.items() if key in plex}
         plan = plan_rating(memory, stash, plex, self._parts.rules.wins, now=now, longest=self._expiry.longest)
         plan = replace(plan, resolved={**changed, **plan.resolved})
-        finding = RatingFinding(id, scene, memory, plex, plan)
+        finding = RatingFinding(scene.id, scene, memory, plex, plan)
         if plan.wait_until:
             waits = wait_until(plan.wait_until, now, "an earlier request may still arrive")
             return replace(finding, outcome=waits, ends=waits)
@@ -191,10 +270,20 @@ class RatingFlow(Flow[RatingFinding, RatingErrand], ABC):
             save_bases(tx, scene, plan.resolved)
             if finding.outcome is None:
                 errands[job.token] = [
-                    finding.errand(job, scene, key, rating, begun(rows, until))
+                    RatingErrand(
+                        job=job,
+                        key=key,
+                        desired=finding.desired,
+                        created_at=scene.created_at,
+                        scene=scene,
+                        rating=rating,
+                        before=finding.known,
+                        opened=_begun(rows, until),
+                        plex=finding.plex,
+                    )
                     for key, (rating, rows) in self._requests(finding, plan).items()
                 ]
-                tx.ratings.save(scene.id, scene.created_at, begun(plan.rows, until))
+                tx.ratings.save(scene.id, scene.created_at, _begun(plan.rows, until))
             elif plan.to_stash is not None or plan.to_plex:
                 tx.jobs.want(self._other, scene.id, Why.EDIT, now)
         return errands
@@ -263,7 +352,13 @@ class RatingToPlex(RatingFlow):
         for errand in errands:
             item = items.get(errand.key)
             if isinstance(item, Item):
-                errand.read_item(item, now=self._clock.now())
+                now, stash, value = self._clock.now(), stash_rating(errand.scene.rating100), item_rating(item)
+                errand.stamp = item.stamp
+                errand.read(stash, {errand.key: value}, now)
+                if not isinstance(errand.outcome, Done) and value.value != errand.plex[errand.key].value:
+                    # Plex took it, and you have rated the item since.
+                    errand.read(stash, {errand.key: ItemRating(errand.rating)}, now)
+                    errand.leads = True
             elif item is None:
                 errand.outcome = Waiting("the item vanished while it was rated", "missing", counted=True)
             else:
@@ -299,7 +394,9 @@ class RatingToStash(RatingFlow):
     def read_back(self, errands: Sequence[RatingErrand]) -> None:
         """Compare the answers with what was sent; no further request is needed."""
         for errand in errands:
-            errand.read_answer(now=self._clock.now())
+            errand.read(stash_rating(errand.answer), errand.plex, self._clock.now())
+            rows = errand.opened.values()
+            errand.leads = any(row.overruled != UNKNOWN or (row.undo and row.plex_before != UNKNOWN) for row in rows)
 
     def canaries(
         self, gate: Gate, limit: int, *, ticket: Ticket, but: int | None = None, key: str = ""
@@ -309,8 +406,3 @@ class RatingToStash(RatingFlow):
         if gate == WRITE_STASH:
             return write_canaries(self._gates, self._parts.stash, ids, ticket)
         return self._scenes_again(ids)
-
-
-def rating_flows(parts: RatingParts) -> tuple[RatingToPlex, RatingToStash]:
-    """The flows of both directions."""
-    return RatingToPlex(parts), RatingToStash(parts)
