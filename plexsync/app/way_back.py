@@ -13,7 +13,6 @@ from plexsync.flows.plays.first_run import FirstRun
 from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import HistoryPoll
 from plexsync.flows.plays.listener import PlayListener
-from plexsync.flows.plays.preview import PlaysPreviewer
 from plexsync.flows.plays.recovery import PlaysRecovery
 from plexsync.flows.plays.resume_poll import ResumePoll
 from plexsync.flows.plays.stash_restores import StashRestores
@@ -39,7 +38,6 @@ class WayBack:
     flow: PlaysFlow
     history: HistoryPoll
     listener: PlayListener
-    previewer: PlaysPreviewer
     first_run: FirstRun
     comparison: PlaysComparison
     resume: ResumePoll | None
@@ -62,7 +60,7 @@ class WayBack:
 
     def poll(self, stopping: Callable[[], bool] = lambda: False) -> str:
         """Read the history, and count what waits for your approval; returns why that is not possible now, '' if it was."""
-        return self.listener.poll(stopping) or self.first_run.count()
+        return self.listener.poll(stopping) or self.first_run.count_if_due()
 
     def observe(self, tx: Writer, sights: Sequence[Inspection], now: int) -> None:
         """Queue the plays of inspected scenes of which Plex lists plays that are not remembered.
@@ -101,7 +99,6 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     restores = StashRestores(parts.store, parts.stash, recovery, parts.gates, clock)
     flow = _plays_flow(parts, history, recovery, restores)
     viewer = _plays_flow(parts, history, recovery, looks_only=True)
-    previewer = PlaysPreviewer(parts.store, parts.plex.history, viewer, history, parts.gates, clock)
     resume = ResumePoll(parts.store, parts.plex.history, parts.gates, clock, parts.identity, history)
     longest = longest_request(parts.settings.work)
     parts.reconciler.observing.append(flow.marked.observe)
@@ -109,8 +106,7 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
         flow,
         history,
         PlayListener(parts.store, history, clock),
-        previewer,
-        FirstRun(parts.store, parts.gates, clock, history, previewer),
+        FirstRun(parts.store, parts.plex.history, viewer, history, parts.gates, clock),
         PlaysComparison(parts.store, history, recovery, restores, parts.gates, clock, longest),
         resume if rules.resume else None,
     )

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from plexsync.flows.plays.preview import PlaysPage, PreviewedPlays
+from plexsync.flows.plays.first_run import PlaysPage, PreviewedPlays
 from plexsync.reports.dead_letter_export import cell
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.shapes.plays import ScenePlaysFacts

@@ -5,9 +5,8 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from plexsync.app.way_back import way_back_of
-from plexsync.flows.plays.approval import approve_plays
-from plexsync.flows.plays.history_poll import UnknownAccount
-from plexsync.flows.plays.preview import PlaysPage
+from plexsync.flows.plays.first_run import PlaysPage
+from plexsync.flows.plays.history_poll import UnknownAccount, approve_plays
 from plexsync.reports.first_plays import first_plays_lines, listed, scene_plays_words
 from plexsync.reports.status import counted_facts
 from plexsync.rules.errors import NeighbourError
@@ -48,7 +47,7 @@ def _page(ask: Ask, after: str) -> tuple[PlaysPage | None, str]:
     try:
         with ask.desk.looking() as parts:
             back = way_back_of(parts)
-            pages = back.previewer.pages(since=back.history.since, after=after) if back else iter(())
+            pages = back.first_run.pages(since=back.history.rules.since, after=after) if back else iter(())
             return next(pages, None), ""
     except (NeighbourError, UnknownAccount) as error:
         return None, str(error)

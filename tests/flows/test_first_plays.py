@@ -4,8 +4,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from plexsync.flows.plays.approval import approve_plays
-from plexsync.flows.plays.preview import PAGE, PlaysPage
+from plexsync.flows.plays.first_run import PAGE, PlaysPage
+from plexsync.flows.plays.history_poll import approve_plays
 from plexsync.rules.events import SessionChanged, SessionState
 from plexsync.rules.first_plays import FirstPlays, read_counted
 from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
@@ -316,7 +316,7 @@ def test_an_outage_between_the_yes_and_the_queue_only_delays(house):
 
 def previewed(house: House, *, since: int = 0) -> tuple[FirstPlays, list[PlaysPage]]:
     pages: list[PlaysPage] = []
-    previewer = house.worker.back.previewer
+    previewer = house.worker.back.first_run
     previewer.freshen()
     first = previewer.count(since=since, take=pages.append)
     assert first is not None
@@ -354,7 +354,7 @@ def test_a_preview_counts_each_scene_once_and_reads_it_in_batches(house):
     house.plex_sim.play(key, at=AT + 1)
     for id in ids:
         play(house, id, AT, AT + 5)
-    house.worker.back.previewer.freshen()
+    house.worker.back.first_run.freshen()
     house.forget_requests()
     first, pages = previewed(house)
     assert (first.missing, first.scenes) == (2 * len(ids) + 1, len(ids))

@@ -111,7 +111,7 @@ def test_numbers_that_were_counted_anew_are_looked_at_again(world: World) -> Non
 
 
 def test_the_list_has_pages_and_says_why_it_can_not_be_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexsync.flows.plays.preview.PAGE", 2)
+    monkeypatch.setattr("plexsync.flows.plays.first_run.PAGE", 2)
     played(world, 3)
     with asking(world) as dash:
         first = shown(dash)

@@ -74,11 +74,11 @@ def _history(parts: Parts, back: WayBack, account: int) -> Check:
         newest, count, is_whole = (
             db.plays.newest(account),
             db.plays.counts()["in_plex"],
-            was_read_to_its_end(db, account, back.history.since),
+            was_read_to_its_end(db, account, back.history.rules.since),
         )
     try:
         # The first page is enough to know.
-        next(iter(parts.plex.history.plays(account, since=max(newest or 0, back.history.since), page=2)), None)
+        next(iter(parts.plex.history.plays(account, since=max(newest or 0, back.history.rules.since), page=2)), None)
     except NeighbourError as error:
         return _unread(error)
     if newest is None:

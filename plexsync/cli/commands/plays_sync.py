@@ -18,9 +18,8 @@ from plexsync.cli.terminal.export_file import output
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.cli.terminal.worker_hint import worker_hint
-from plexsync.flows.plays.approval import approve_plays
-from plexsync.flows.plays.history_poll import UnknownAccount
-from plexsync.flows.plays.preview import PlaysPage
+from plexsync.flows.plays.first_run import PlaysPage
+from plexsync.flows.plays.history_poll import UnknownAccount, approve_plays
 from plexsync.reports.first_plays import (
     COLUMNS,
     csv_line,
@@ -105,7 +104,7 @@ def _previewed(
     to: tuple[str, bool],
 ) -> int:
     """Show what would be added, and ask if nobody has approved it; returns the exit code."""
-    back.previewer.freshen()
+    back.first_run.freshen()
     with parts.store.reading() as db:
         approved = back.history.approved_since(db)
     if since is not None and approved is not None:
@@ -129,7 +128,7 @@ def _previewed(
     if asks:
         with parts.store.writing() as tx:
             approve_plays(
-                tx, counted.number, watch_since=back.history.since, since=counted.since, now=parts.clock.now()
+                tx, counted.number, watch_since=back.history.rules.since, since=counted.since, now=parts.clock.now()
             )
     facts: FirstPlaysPreview = {
         "dry_run": dry,
@@ -144,9 +143,9 @@ def _previewed(
 def _begins(back: WayBack, since: datetime | None) -> int:
     """The first moment that is approved."""
     if since is None:
-        return back.history.since
+        return back.history.rules.since
     day = midnight(since.date().isoformat())
-    if day < back.history.since:
+    if day < back.history.rules.since:
         raise click.UsageError(TOO_EARLY)
     return day
 
@@ -170,7 +169,7 @@ class FirstScenes:
 
 def _count(start: Begun, back: WayBack, since: int, scenes: FirstScenes, stop: Stop) -> FirstPlays | None:
     with ProgressBar(start.console, "counting") as bar:
-        return back.previewer.count(since=since, take=scenes.take, progress=bar.at, stopping=lambda: bool(stop))
+        return back.first_run.count(since=since, take=scenes.take, progress=bar.at, stopping=lambda: bool(stop))
 
 
 def _tell(counted: FirstPlays, scenes: FirstScenes, file: str) -> None:

@@ -1,41 +1,145 @@
-"""The first write of plays: the worker counts what it would do until you approve it, and queues its scenes after that."""
+"""The first write of plays: what it would do, scene by scene, and its scenes in the queue once you have approved it.
 
-from dataclasses import dataclass, field
+Scenes are inspected by the plays flow, a page of played items at a time, so a history of any length needs little memory.
+A scene comes with the first of its items that was played.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 from plexsync.engine.gates import Gates
-from plexsync.engine.tickets import READS
+from plexsync.engine.tickets import READ_PLEX, READS
+from plexsync.engine.undo import Progress, quiet
+from plexsync.flows.plays.errands import PlaysFinding
+from plexsync.flows.plays.flow import PlaysFlow
 from plexsync.flows.plays.history_poll import CROWD, HistoryPoll, UnknownAccount
-from plexsync.flows.plays.preview import PlaysPreviewer, item_pages
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.first_plays import FirstPlays, counted_text
-from plexsync.rules.job import PLAYS, Why
-from plexsync.rules.neighbours import Clock
+from plexsync.rules.job import PLAYS, Waiting, Why
+from plexsync.rules.neighbours import Clock, PlexWatch
 from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
+from plexsync.rules.redaction import one_line
 from plexsync.store.database import Database
 
+# The number of items, and of scenes, that are read together.
+PAGE = 100
+LONGEST_NAME = 60
 # Milliseconds after which plays are counted again: if there are new ones or scenes could not be read, and in any case.
 PACE, LONGEST = 600_000, 86_400_000
 
 
+@dataclass(frozen=True)
+class PreviewedPlays:
+    """The plays of one scene: the moments that would be added, and how many Stash has already.
+
+    `error` says why it could not be read.
+    """
+
+    id: int
+    title: str = ""
+    missing: tuple[int, ...] = ()
+    present: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class PlaysPage:
+    """The scenes of a page of played items. `unmatched` items have no scene to be synced.
+
+    `last` is the last of the items, after which the next page begins, unless it `is_last`.
+    """
+
+    scenes: tuple[PreviewedPlays, ...]
+    unmatched: int
+    last: str
+    is_last: bool
+
+
 @dataclass(eq=False)
 class FirstRun:
-    """Holds plays back until you have approved them. Belongs to the worker."""
+    """Previews the plays of an account, and holds them back until you have approved them.
+
+    `flow` finds what it would do, and writes nothing; `history` is the saved history of the account.
+    """
 
     _store: Database
+    _plex: PlexWatch
+    _flow: PlaysFlow
+    _history: HistoryPoll
     _gates: Gates
     _clock: Clock
-    _history: HistoryPoll
-    _previewer: PlaysPreviewer
     # What was counted by this worker: the settings may have been others before.
     _counted: FirstPlays | None = field(default=None, init=False)
 
-    def count(self) -> str:
+    def freshen(self) -> None:
+        """Read what was played since the last time. Raises NeighbourError and UnknownAccount."""
+        self._gates.enter(*READS)
+        self._history.freshen(soon=False)
+
+    def _item_pages(self, since: int, after: str = "") -> Iterator[tuple[list[str], list[str]]]:
+        """Yield pages of the items that were played, each with the items that have the files of those that are gone now."""
+        account = self._history.account()
+        while True:
+            with self._store.reading() as db:
+                items = db.plays.played_items(account, since=since, after=after, limit=PAGE)
+                heirs = db.plays.heirs(account, items)
+            if items:
+                yield items, heirs
+            if len(items) < PAGE:
+                return
+            after = items[-1]
+
+    def pages(self, *, since: int, after: str = "") -> Iterator[PlaysPage]:
+        """Yield the plays from the moment `since` on in pages, from the item after `after` on. Raises NeighbourError."""
+        for items, heirs in self._item_pages(since, after):
+            self._gates.enter(*READS)
+            scenes = sorted(self._history.scenes_of([*items, *heirs]))
+            findings = [
+                finding
+                for start in range(0, len(scenes), PAGE)
+                for finding in self._flow.look(scenes[start : start + PAGE], since=since)
+            ]
+            matched = {item for finding in findings for item in finding.played}
+            yield PlaysPage(
+                tuple(_plays(finding) for finding in findings if _is_shown(finding, after)),
+                len(set(items) - matched),
+                items[-1],
+                len(items) < PAGE,
+            )
+            after = items[-1]
+
+    def count(
+        self,
+        *,
+        since: int,
+        take: Callable[[PlaysPage], None] = lambda _page: None,
+        progress: Progress = quiet,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> FirstPlays | None:
+        """Count what would be done, and hand on each page to `take`; None if it was stopped. Raises NeighbourError.
+
+        Raises UnknownAccount as well. `progress` counts plays.
+        """
+        account = self._history.account()
+        name = one_line(self._gates.ask(READ_PLEX, self._plex.accounts).get(account, "")).strip()
+        with self._store.reading() as db:
+            in_plex, _ = db.plays.count_history(account, since=since)
+        first = FirstPlays(name[:LONGEST_NAME] or str(account), account, since, 0, in_plex)
+        for page in self.pages(since=since):
+            if stopping():
+                return None
+            first = _with_page(first, page)
+            take(page)
+            progress(min(first.present + first.missing, in_plex), in_plex)
+        return replace(first, at=self._clock.now())
+
+    def count_if_due(self) -> str:
         """Count what waits for your approval, if it is time to; returns why that is not possible now, or ''.
 
         The history was read just now.
         """
         try:
-            counted = self._previewer.count(since=self._history.since) if self._is_due() else None
+            counted = self.count(since=self._history.rules.since) if self._is_due() else None
             if counted:
                 with self._store.writing() as tx:
                     # The approval may have been given meanwhile.
@@ -51,7 +155,7 @@ class FirstRun:
         with self._store.reading() as db:
             if self._history.approved_since(db) is not None:
                 return False
-            in_plex, _ = db.plays.count_history(account, since=self._history.since)
+            in_plex, _ = db.plays.count_history(account, since=self._history.rules.since)
         if counted is None:
             return True
         is_same = counted.in_plex == in_plex and not counted.unread
@@ -78,9 +182,42 @@ class FirstRun:
         account, count = self._history.account(), 0
         with self._store.reading() as db:
             total, _ = db.plays.count_history(account, since=since)
-        for items, heirs in item_pages(self._store, account, since=since):
+        for items, heirs in self._item_pages(since):
             scenes = self._history.scenes_of([*items, *heirs])
             with self._store.writing() as tx:
                 tx.jobs.want_all(PLAYS, scenes, Why.EDIT, self._clock.now(), behind=total > CROWD)
             count += len(scenes)
         return count
+
+
+def _with_page(first: FirstPlays, page: PlaysPage) -> FirstPlays:
+    """The counts with those of another page."""
+    moments = [moment for scene in page.scenes for moment in scene.missing]
+    bounds = [*moments, first.oldest, first.newest] if first.missing else moments
+    return replace(
+        first,
+        missing=first.missing + len(moments),
+        scenes=first.scenes + sum(bool(scene.missing) for scene in page.scenes),
+        present=first.present + sum(scene.present for scene in page.scenes),
+        unmatched=first.unmatched + page.unmatched,
+        unread=first.unread + sum(bool(scene.error) for scene in page.scenes),
+        oldest=min(bounds, default=0),
+        newest=max(bounds, default=0),
+    )
+
+
+def _plays(finding: PlaysFinding) -> PreviewedPlays:
+    title = finding.watched.scene.title if finding.watched else ""
+    if finding.error is not None:
+        return PreviewedPlays(finding.id, title, error=str(finding.error))
+    if finding.plan is None or finding.watched is None:
+        return PreviewedPlays(
+            finding.id, title, error=finding.outcome.error if isinstance(finding.outcome, Waiting) else ""
+        )
+    present = set(finding.watched.plays).intersection(finding.listed)
+    return PreviewedPlays(finding.id, title, tuple(finding.plan.add or ()), len(present))
+
+
+def _is_shown(finding: PlaysFinding, after: str) -> bool:
+    """Whether a scene belongs to the page of items after this one: it has no plays of an item before."""
+    return finding.error is not None or finding.plan is None or min(finding.played, default="") > after

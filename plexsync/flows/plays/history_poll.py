@@ -17,16 +17,16 @@ from plexsync.engine.gates import Gates
 from plexsync.engine.server_identity import ServerIdentity
 from plexsync.engine.tickets import READ_PLEX, READ_STASH
 from plexsync.engine.watching import asked_pages
-from plexsync.flows.plays.approval import PERSON_OF, approve_plays, find_approved_since, is_used_before
 from plexsync.rules.errors import NeighbourError
+from plexsync.rules.first_plays import approval_text, approved_since
 from plexsync.rules.job import DAY, PLAYS, Why
 from plexsync.rules.neighbours import Clock, PlexWatch, Stash
-from plexsync.rules.note_keys import PLAYS_QUEUED
+from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COUNTED, PLAYS_QUEUED
 from plexsync.rules.paths import base_name
 from plexsync.rules.plays import OWNER, PlaySource, WatchRules
 from plexsync.rules.records import PlexPlay
 from plexsync.rules.status_words import DOWN
-from plexsync.store.database import Database, Reader
+from plexsync.store.database import Database, Reader, Writer
 
 log = logging.getLogger("PlexSync.plays")
 
@@ -34,6 +34,8 @@ log = logging.getLogger("PlexSync.plays")
 READ_SINCE = "plays:since:"
 # The note of the number of an account, by the name that `watch_account` has for it.
 NUMBER_OF = "plays:account:"
+# The note of the name that Plex told last for the number of an account, without case.
+PERSON_OF = "plays:person:"
 # The note of when the whole history of an account was last read.
 WALKED = "plays:walked:"
 # Seconds of history that are read again each time.
@@ -81,6 +83,18 @@ def _read_of(db: Reader, account: int) -> tuple[str, str]:
     return machine, since
 
 
+def approve_plays(tx: Writer, account: int, *, watch_since: int, since: int, now: int) -> None:
+    """Save your approval of the account's plays from `since` on; it ends the question.
+
+    It is for the account, the person who has it, the Plex server and the `watch_since` of its time. Another account, person
+    or server, or an earlier `watch_since`, asks again.
+    """
+    person = tx.notes.text(f"{PERSON_OF}{account}")
+    text = approval_text(_machine(tx), account, watch_since=watch_since, since=since, at=now, person=person)
+    tx.notes.save(PLAYS_APPROVED, text)
+    tx.notes.save(PLAYS_COUNTED, "")
+
+
 @dataclass(eq=False)
 class HistoryPoll:
     """Keeps the saved history of the account up to date. Safe to call from several threads."""
@@ -106,11 +120,6 @@ class HistoryPoll:
         self._has_met = False
 
     @property
-    def since(self) -> int:
-        """The second before which plays don't count."""
-        return self.rules.since
-
-    @property
     def tells_views(self) -> bool:
         """Whether Plex tells the account's views of an item: those of the token's account alone, which is the owner's."""
         return self._account == OWNER
@@ -126,7 +135,11 @@ class HistoryPoll:
 
     def approved_since(self, db: Reader) -> int | None:
         """The moment from which on you have approved that plays are written; None before that."""
-        return find_approved_since(db, self.known_account(db), watch_since=self.rules.since)
+        account, server = self.known_account(db), db.servers.find()
+        if server is None or account is None:
+            return None
+        text, person = db.notes.text(PLAYS_APPROVED), db.notes.text(f"{PERSON_OF}{account}")
+        return approved_since(text, server.machine, account, watch_since=self.rules.since, person=person)
 
     def account(self) -> int:
         """The number of the account, asked once with who has it. Raises UnknownAccount and NeighbourError."""
@@ -195,7 +208,9 @@ class HistoryPoll:
         with self._store.reading() as db:
             newest, machine, of_machine = db.plays.newest(account), _machine(db), _read_of(db, account)[0]
             is_whole = was_read_to_its_end(db, account, wanted)
-            used_before = is_used_before(db)
+            # Plays that were written by a version that did not ask count as your approval.
+            was_asked = db.notes.text(PLAYS_APPROVED) or db.notes.text(PLAYS_COUNTED)
+            used_before = not was_asked and db.plays.has_memory()
             walked = db.notes.number(f"{WALKED}{account}")
         if soon and not is_whole:
             return
