@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import cast
 
 from plexsync.actions.model import (
     Action,
@@ -15,12 +14,12 @@ from plexsync.actions.model import (
     SubjectPreview,
     Verb,
 )
-from plexsync.app.imports import ImportParts, in_turn
+from plexsync.app.imports import in_turn
 from plexsync.app.parts import Parts
 from plexsync.app.turns import OtherImport
-from plexsync.flows.imports.importer import STOPPED, ImportResult
+from plexsync.flows.imports.importer import Importer, ImportResult
 from plexsync.reports.format import many, safe
-from plexsync.reports.imports import outcome_lines, problem_lines, undo_facts
+from plexsync.reports.imports import outcome_facts, outcome_lines, problem_lines
 
 
 class UndoImports(Action):
@@ -72,26 +71,23 @@ class UndoImports(Action):
 
     def carried(self, jobs: Sequence[int]) -> ActionResult:  # noqa: ARG002 - an import has no jobs
         """Nothing is done."""
-        return ActionResult([], cast("dict[str, object]", undo_facts(None)), "")
+        return ActionResult([], {"outcome": None}, "")
 
     def carry_out(self, asked: ActionRequest) -> ActionResult:
-        """Take them back while no worker writes. Raises Unfit while another import writes."""
-        result = ImportResult()
+        """Take them back while no worker writes. Raises NotPossible while another import writes."""
 
-        def take_back(imports: ImportParts) -> None:
-            for place, run in enumerate(asked.ids):
-                result.add(imports.undo.take_back(run))
-                asked.progress(place + 1, len(asked.ids))
+        def take_back(importer: Importer) -> ImportResult:
+            return importer.take_back(asked.ids, progress=asked.progress)
 
         try:
-            if asked.ids and not in_turn(asked.parts.config, asked.parts.folder, take_back, asked.stopping):
-                result.error = STOPPED
+            config, folder = asked.parts.config, asked.parts.folder
+            result = in_turn(config, folder, take_back, asked.stopping) if asked.ids else ImportResult()
         except OtherImport as error:
             raise NotPossible(str(error)) from None
         lines = list(outcome_lines(result, undo=True))
         return ActionResult(
             [],
-            cast("dict[str, object]", undo_facts(result)),
+            {"outcome": outcome_facts(result)},
             "\n".join(lines),
             list(problem_lines(result)),
             is_failed=not result.is_complete,

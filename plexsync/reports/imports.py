@@ -1,6 +1,5 @@
 """What an import would fill in Stash, and what it has done, as facts and as lines."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from plexsync.flows.imports.importer import ImportResult
@@ -12,20 +11,14 @@ from plexsync.reports.shapes.imports import (
     ImportName,
     ImportOutcome,
     ImportScene,
-    ImportUndoFacts,
 )
-from plexsync.rules.import_names import MissingName, once
+from plexsync.rules.import_records import MissingName, once
 
 # What no import brings, and why.
 NOT_PART = (
     "Covers are not part of it: Stash lets no request take a cover away, so it could not be undone. "
     "Nor are plays: watch_back brings them."
 )
-
-
-def is_shown(scene: SceneImport) -> bool:
-    """Whether there is something to say about the scene."""
-    return bool(scene.plan.fills or scene.plan.left_out or scene.plan.missing)
 
 
 def to_create(scenes: Iterable[SceneImport]) -> list[MissingName]:
@@ -52,44 +45,24 @@ def import_facts(
     }
 
 
-def undo_facts(outcome: ImportResult | None) -> ImportUndoFacts:
-    """What an undo has done, for JSON."""
-    return {"outcome": outcome_facts(outcome) if outcome else None}
+def count_scene(counts: ImportCounts, scene: SceneImport) -> None:
+    """Count a scene of a preview."""
+    counts["scenes"] += 1
+    counts["filled"] += bool(scene.plan.fills)
+    counts["skipped"] += bool(scene.reason)
+    counts["left_out"] += len(scene.plan.left_out)
+    for fill in scene.plan.fills:
+        counts["fields"][fill.field.word] = counts["fields"].get(fill.field.word, 0) + 1
 
 
-class ImportTotals:
-    """The counts of a preview so far."""
-
-    def __init__(self) -> None:
-        self._scenes = self._filled = self._skipped = self._left_out = 0
-        self._fields: Counter[str] = Counter()
-
-    def count(self, scene: SceneImport) -> None:
-        """Count a scene."""
-        self._scenes += 1
-        self._filled += bool(scene.plan.fills)
-        self._skipped += bool(scene.reason)
-        self._left_out += len(scene.plan.left_out)
-        self._fields.update(fill.field.word for fill in scene.plan.fills)
-
-    def facts(self) -> ImportCounts:
-        """For JSON."""
-        return {
-            "scenes": self._scenes,
-            "filled": self._filled,
-            "skipped": self._skipped,
-            "left_out": self._left_out,
-            "fields": dict(self._fields),
-        }
-
-    def lines(self) -> Iterator[str]:
-        """The counts as lines of text."""
-        skipped = f"; {self._skipped:,} not looked at (not in Plex, ignored or undone)" if self._skipped else ""
-        yield f"{many(self._scenes, 'scene')}: {self._filled:,} to fill{skipped}"
-        for word, count in self._fields.items():
-            yield f"  {word}: {many(count, 'scene')}"
-        if self._left_out:
-            yield f"  left out: {many(self._left_out, 'value')}"
+def count_lines(counts: ImportCounts) -> Iterator[str]:
+    """The counts as lines of text."""
+    skipped = f"; {counts['skipped']:,} not looked at (not in Plex, ignored or undone)" if counts["skipped"] else ""
+    yield f"{many(counts['scenes'], 'scene')}: {counts['filled']:,} to fill{skipped}"
+    for word, count in counts["fields"].items():
+        yield f"  {word}: {many(count, 'scene')}"
+    if counts["left_out"]:
+        yield f"  left out: {many(counts['left_out'], 'value')}"
 
 
 def scene_lines(scene: SceneImport) -> Iterator[str]:

@@ -1,15 +1,116 @@
-"""Records of an import: the fields of a scene as Stash has them, what was changed, and what a kill has left open.
+"""Records of an import: the fields and names of Stash, what was changed, and what a kill has left open.
 
 Values are kept as the JSON that Stash answered, so that an undo restores exactly what was there: a missing text and an
 empty one differ. Lists are the ids in ascending order.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
-from plexsync.rules.import_names import NameKind, StashField
 from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.text import fold
+
+
+class NameKind(StrEnum):
+    """A kind of object in Stash that a scene names."""
+
+    STUDIO = "studio"
+    PERFORMER = "performer"
+    TAG = "tag"
+
+
+class StashField(StrEnum):
+    """A field of a scene that an import can fill, by its name in Stash's update; in the order of the preview."""
+
+    TITLE = "title"
+    DATE = "date"
+    DETAILS = "details"
+    RATING = "rating100"
+    STUDIO = "studio_id"
+    PERFORMERS = "performer_ids"
+    TAGS = "tag_ids"
+
+    @property
+    def word(self) -> str:
+        """The field in words."""
+        return {"rating100": "rating", "studio_id": "studio", "performer_ids": "performers", "tag_ids": "tags"}.get(
+            self.value, self.value
+        )
+
+
+# The field of an item that has the value of each field in Stash.
+IN_PLEX = {
+    StashField.TITLE: "title",
+    StashField.DATE: "originallyAvailableAt",
+    StashField.DETAILS: "summary",
+    StashField.RATING: "userRating",
+    StashField.STUDIO: "studio",
+    StashField.PERFORMERS: "actor",
+    StashField.TAGS: "genre",
+}
+
+
+KIND_OF = {
+    StashField.STUDIO: NameKind.STUDIO,
+    StashField.PERFORMERS: NameKind.PERFORMER,
+    StashField.TAGS: NameKind.TAG,
+}
+
+
+@dataclass(frozen=True)
+class StashName:
+    """A performer, studio or tag in Stash. `above`: the names of its parents, nearest first. id 0: it is to be created."""
+
+    id: int
+    name: str
+    aliases: tuple[str, ...] = ()
+    above: tuple[str, ...] = ()
+    disambiguation: str = ""
+    gender: str = ""
+
+
+class Names:
+    """The names of one kind in Stash. Spacing, case and Unicode form make no difference."""
+
+    def __init__(self, objects: Iterable[StashName] = ()) -> None:
+        self.last_id = 0
+        self._by_name: dict[str, list[StashName]] = {}
+        self._by_alias: dict[str, list[StashName]] = {}
+        for entry in objects:
+            self.last_id = max(self.last_id, entry.id)
+            self._by_name.setdefault(fold(entry.name), []).append(entry)
+            for alias in entry.aliases:
+                self._by_alias.setdefault(fold(alias), []).append(entry)
+
+    def named(self, name: str) -> list[StashName]:
+        """Everything with this name."""
+        return self._by_name.get(fold(name), [])
+
+    def find(self, name: str) -> list[StashName]:
+        """Everything with this name; if there is nothing, everything with this alias."""
+        return self.named(name) or self._by_alias.get(fold(name), [])
+
+
+AllNames = Mapping[NameKind, Names]
+
+
+@dataclass(frozen=True)
+class MissingName:
+    """A name that Stash does not have."""
+
+    kind: NameKind
+    name: str
+
+
+def once(names: Iterable[MissingName]) -> Iterator[MissingName]:
+    """Each name once, in its first spelling."""
+    listed: set[tuple[NameKind, str]] = set()
+    for name in names:
+        if (name.kind, fold(name.name)) not in listed:
+            listed.add((name.kind, fold(name.name)))
+            yield name
 
 
 @dataclass(frozen=True)
@@ -54,7 +155,7 @@ class ImportChange:
     value_before: str
     value_after: str
     origin: str
-    changed_at: int
+    changed_at: int = 0
     is_open: bool = True
     taken_back: TakenBack = TakenBack.NO
 
@@ -72,13 +173,6 @@ class ImportChange:
     def is_taken_back(self) -> bool:
         """Whether it was taken back for certain."""
         return bool(self.taken_back) and not self.is_open
-
-    def is_over(self, ended: int, longest: int) -> bool:
-        """Whether the request can have no effect any more: what takes until `ended` (UTC ms) has ended for certain.
-
-        `longest`: how long one can take, in ms.
-        """
-        return self.changed_at + longest <= ended
 
 
 def settle_field(change: ImportChange, present: StashFields | None, *, is_over: bool) -> ImportChange | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexsync.rules.desired import Profile, file_title, wanted
-from plexsync.rules.import_names import (
+from plexsync.rules.import_records import (
     IN_PLEX,
     KIND_OF,
     AllNames,

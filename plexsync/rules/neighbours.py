@@ -9,8 +9,7 @@ from typing import Protocol
 
 from plexsync.rules.clock import Clock as Clock
 from plexsync.rules.clock import Dice as Dice
-from plexsync.rules.import_names import NameKind, StashField, StashName
-from plexsync.rules.import_records import StashFields, StashObject
+from plexsync.rules.import_records import NameKind, StashField, StashFields, StashName, StashObject
 from plexsync.rules.item import Cast, Entry, Item
 from plexsync.rules.job import Kind
 from plexsync.rules.notices import Notice

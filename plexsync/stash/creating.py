@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from plexsync.rules.import_names import NameKind, StashField, StashName
-from plexsync.rules.import_records import StashFields, StashObject
+from plexsync.rules.import_records import NameKind, StashField, StashFields, StashName, StashObject
 from plexsync.stash import import_queries, queries
 from plexsync.stash.answers import Id, StudioAnswer, TagAnswer, number
 from plexsync.stash.client import EVERYTHING, StashClient, by_id, scenes_cap

@@ -6,8 +6,7 @@ See `plexsync.rules.import_records`. A row is never pruned by age.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from plexsync.rules.import_names import NameKind, StashField
-from plexsync.rules.import_records import ImportChange
+from plexsync.rules.import_records import ImportChange, NameKind, StashField
 from plexsync.rules.taken_back import TakenBack
 from plexsync.store.connection import Row, Table
 from plexsync.store.db import clean
@@ -27,17 +26,13 @@ LAST_RUN = "select coalesce(max(run), 0) from import_change"
 NEXT_NUMBER = "select coalesce(max(number), 0) + 1 from import_change"
 RUNS = "select distinct run from import_change where changed_at >= :since and state <> 'undone' order by run"
 OF_RUN = f"select {_COLUMNS} from import_change where run = :run order by number"
-OPEN = f"""
-select {_COLUMNS} from import_change where state = 'planned' or state = 'undoing' order by number
-"""
-ADD = f"""
+OPEN = f"select {_COLUMNS} from import_change where state = 'planned' or state = 'undoing' order by number"
+SAVE = f"""
 insert into import_change ({_COLUMNS})
 values (:number, :run, :scene, :target, :object, :value_before, :value_after, :origin, :state, :changed_at)
-"""
-SAVE = """
-update import_change
-   set object = :object, value_after = :value_after, origin = :origin, state = :state, changed_at = :changed_at
- where number = :number
+on conflict (number) do update
+   set object = excluded.object, value_after = excluded.value_after, origin = excluded.origin, state = excluded.state,
+       changed_at = excluded.changed_at
 """
 DROP = "delete from import_change where number = :number"
 
@@ -65,17 +60,27 @@ class ReadOnlyImports(Table):
 class Imports(ReadOnlyImports):
     """Read and write access to the changes of imports."""
 
-    def add(self, changes: Sequence[ImportChange]) -> list[ImportChange]:
-        """Save changes that are about to be made; returns them with their numbers."""
+    def begin(self, changes: Sequence[ImportChange], *, now: int) -> list[ImportChange]:
+        """Save that a request is about to make new changes, or to take made ones back; returns them, numbered and open."""
         first = int(self._db.value(NEXT_NUMBER))
-        numbered = [replace(change, number=first + place) for place, change in enumerate(changes)]
-        self._db.execute_many(ADD, [_values(change) for change in numbered])
-        return numbered
+        begun = [
+            replace(change, taken_back=TakenBack.UNDO) if change.number else replace(change, number=first + place)
+            for place, change in enumerate(changes)
+        ]
+        begun = [replace(change, is_open=True, changed_at=now) for change in begun]
+        self.save(begun)
+        return begun
 
     def save(self, changes: Iterable[ImportChange]) -> None:
         """Save what became of changes."""
-        rows = [_values(change) for change in changes]
-        names = ("number", "object", "value_after", "origin", "state", "changed_at")
+        rows = [
+            {
+                **{name: clean(value) if isinstance(value, str) else value for name, value in vars(change).items()},
+                "state": STATES[change.is_open, change.taken_back],
+            }
+            for change in changes
+        ]
+        names = _COLUMNS.split(", ")
         self._db.execute_many(SAVE, [{name: row[name] for name in names} for row in rows])
 
     def drop(self, changes: Iterable[ImportChange]) -> None:
@@ -83,36 +88,10 @@ class Imports(ReadOnlyImports):
         self._db.execute_many(DROP, [{"number": change.number} for change in changes])
 
 
-def _values(change: ImportChange) -> dict[str, object]:
-    return {
-        "number": change.number,
-        "run": change.run,
-        "scene": change.scene,
-        "target": change.target,
-        "object": change.object,
-        "value_before": clean(change.value_before),
-        "value_after": clean(change.value_after),
-        "origin": clean(change.origin),
-        "state": STATES[change.is_open, change.taken_back],
-        "changed_at": change.changed_at,
-    }
-
-
 def _changes(rows: Iterable[Row]) -> list[ImportChange]:
     """The stored changes. One that a damaged page has made into another is left out: nothing is taken back for it."""
-    return [_change(row) for row in rows if row["state"] in _BY_STATE and row["target"] in TARGETS[row["scene"] > 0]]
-
-
-def _change(row: Row) -> ImportChange:
-    return ImportChange(
-        row["number"],
-        row["run"],
-        row["scene"],
-        row["target"],
-        row["object"],
-        row["value_before"],
-        row["value_after"],
-        row["origin"],
-        row["changed_at"],
-        *_BY_STATE[row["state"]],
-    )
+    return [
+        ImportChange(number, run, scene, target, object, before, after, origin, changed_at, *_BY_STATE[state])
+        for number, run, scene, target, object, before, after, origin, state, changed_at in rows
+        if state in _BY_STATE and target in TARGETS[scene > 0]
+    ]

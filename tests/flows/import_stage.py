@@ -12,14 +12,13 @@ import msgspec
 from plexsync.flows.imports.importer import Importer, ImportResult
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import ImportPlanner, SceneImport
-from plexsync.flows.imports.undo import ImportUndo
 from plexsync.rules.desired import Profile
-from plexsync.rules.import_names import NameKind
-from plexsync.rules.import_records import ImportChange
+from plexsync.rules.import_records import ImportChange, NameKind
 from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
 from plexsync.simulator.http import Request
 from plexsync.stash.creating import StashCreating
+from plexsync.store.database import Database
 from tests.engine.house import KEY, UNHURRIED, House, path_of
 
 LONGEST = 60_000
@@ -101,50 +100,29 @@ class Stage:
 
     @property
     def planner(self) -> ImportPlanner:
-        worker = self.house.worker
-        policy = self.rules.get("policy", Policy())
-        return ImportPlanner(
-            self.house.store,
-            worker.stash,
-            self.stash,
-            worker.glances,
-            worker.gates,
-            policy,
-            self.changes,
-            self.rules.get("ratings"),
-        )
+        return self.importer().planner
 
-    @property
-    def changes(self) -> OpenChanges:
-        house = self.house
-        worker = house.worker
-        return OpenChanges(house.store, self.stash, worker.gates, house.clock, worker.parts.expiry, longest=LONGEST)
+    def importer(self, store: Database | None = None) -> Importer:
+        house, worker = self.house, self.house.worker
+        expiry = worker.parts.expiry
+        changes = OpenChanges(store or house.store, self.stash, worker.gates, house.clock, expiry, longest=LONGEST)
+        policy = self.rules.get("policy", Policy())
+        planner = ImportPlanner(changes, worker.stash, worker.glances, policy, self.rules.get("ratings"))
+        return Importer(planner, may_go_on=lambda: self.may_go_on())
 
     def plans(self, *ids: int, create: bool = False) -> list[SceneImport]:
         planner = self.planner
-        return list(planner.plans(list(ids) or None, planner.names(), create=create))
+        return list(planner.plans(list(ids) or None, planner.changes.names(), create=create))
 
     def carry_out(self, plans: list[SceneImport]) -> ImportResult:
-        house = self.house
-        importer = Importer(
-            house.store,
-            self.stash,
-            self.planner,
-            self.changes,
-            house.worker.gates,
-            house.clock,
-            may_go_on=lambda: self.may_go_on(),
-        )
-        return importer.carry_out(plans)
+        return self.importer().carry_out(plans)
 
     def run(self, *ids: int, create: bool = False) -> ImportResult:
         """Plan and carry out."""
         return self.carry_out(self.plans(*ids, create=create))
 
     def undo(self, run: int = 1) -> ImportResult:
-        house = self.house
-        parts = (house.store, self.stash, self.changes, house.worker.gates, house.clock, self.rules.get("ratings"))
-        return ImportUndo(*parts, may_go_on=lambda: self.may_go_on()).take_back(run)
+        return self.importer().take_back([run])
 
     def rows(self, run: int = 1) -> list[ImportChange]:
         with self.house.store.reading() as db:

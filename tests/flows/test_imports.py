@@ -10,13 +10,11 @@ import pytest
 
 from plexsync.app.named_scenes import ignore_scenes
 from plexsync.engine.undo import wish_undone
-from plexsync.flows.imports.importer import Importer, ImportResult
-from plexsync.flows.imports.open_changes import OpenChanges
+from plexsync.flows.imports.importer import ImportResult
 from plexsync.flows.imports.planner import IGNORED, SYNC_WRITES, UNDONE, UNFINISHED
-from plexsync.flows.imports.undo import ImportUndo
 from plexsync.flows.scenes.undo import SceneUndo
 from plexsync.rules import choice as choices
-from plexsync.rules.import_names import NameKind, StashField
+from plexsync.rules.import_records import NameKind, StashField
 from plexsync.rules.imports import DIFFERENT_RATINGS, OWN_VALUE, RATED_BOTH_WAYS
 from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
@@ -598,23 +596,6 @@ def kills(stage: Stage, run: Callable[[Database], None], after: Callable[[], Non
     raise AssertionError("it never comes to its end")
 
 
-def importer_on(stage: Stage, store: Database) -> Importer:
-    gates, clock = stage.house.worker.gates, stage.house.clock
-    changes = OpenChanges(store, stage.stash, gates, clock, stage.house.worker.parts.expiry, longest=LONGEST)
-    return Importer(store, stage.stash, stage.planner, changes, gates, clock)
-
-
-def undo_on(stage: Stage, store: Database) -> ImportUndo:
-    gates, clock = stage.house.worker.gates, stage.house.clock
-    return ImportUndo(
-        store,
-        stage.stash,
-        OpenChanges(store, stage.stash, gates, clock, stage.house.worker.parts.expiry, longest=LONGEST),
-        gates,
-        clock,
-    )
-
-
 def undo_all(stage: Stage) -> None:
     with stage.house.store.reading() as db:
         runs = range(db.imports.last_run(), 0, -1)
@@ -636,7 +617,7 @@ def test_killed_anywhere_it_goes_on_and_can_be_undone(tmp_path: Path) -> None:
             assert [stage.scene_json(id) for id in ids] == before
             assert {kind: stage.names(kind) for kind in NameKind} == names
 
-        boundaries = kills(stage, lambda store: importer_on(stage, store).carry_out(plans), after)
+        boundaries = kills(stage, lambda store: stage.importer(store).carry_out(plans), after)
         assert boundaries >= 4 * 7, "before and after both commits of five objects and two scenes"
 
 
@@ -658,7 +639,7 @@ def test_an_undo_killed_anywhere_goes_on(tmp_path: Path) -> None:
             begin()
 
         begin()
-        assert kills(stage, lambda store: undo_on(stage, store).take_back(run[0]), after) >= 4 * 7
+        assert kills(stage, lambda store: stage.importer(store).take_back(run), after) >= 4 * 7
 
 
 # --- more ------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 
 from plexsync.flows.imports import planner
 from plexsync.flows.imports.planner import SYNC_WRITES
-from plexsync.rules.import_names import NameKind
+from plexsync.rules.import_records import NameKind
 from plexsync.rules.scope import Scope, Term
 from plexsync.simulator.http import Fault, Request
 from tests.flows.import_stage import LONGEST, Stage
@@ -174,11 +174,14 @@ def test_a_plan_tells_how_far_it_is_and_stops_when_asked(stage: Stage, monkeypat
     told: list[tuple[int, int]] = []
     maker = stage.planner
     plans = maker.plans(
-        ids if are_named else None, maker.names(), create=False, progress=lambda done, total: told.append((done, total))
+        ids if are_named else None,
+        maker.changes.names(),
+        create=False,
+        progress=lambda done, total: told.append((done, total)),
     )
     assert [plan.id for plan in plans] == ids
     assert told == [(2, 5), (4, 5), (5, 5)]
     told.clear()
     stops = iter([False, True])
-    some = maker.plans(ids if are_named else None, maker.names(), create=False, stopping=lambda: next(stops))
+    some = maker.plans(ids if are_named else None, maker.changes.names(), create=False, stopping=lambda: next(stops))
     assert [plan.id for plan in some] == ids[:2]

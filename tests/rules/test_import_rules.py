@@ -7,11 +7,18 @@ from itertools import product
 import pytest
 
 from plexsync.rules.desired import Profile, wanted
-from plexsync.rules.import_names import IN_PLEX, KIND_OF, MissingName, NameKind, Names, StashField, StashName, once
 from plexsync.rules.import_records import (
+    IN_PLEX,
+    KIND_OF,
     ImportChange,
+    MissingName,
+    NameKind,
+    Names,
+    StashField,
     StashFields,
+    StashName,
     StashObject,
+    once,
     settle_field,
     settle_object,
 )
@@ -98,11 +105,6 @@ def test_the_state_of_an_object_by_whether_it_is_there(
     made, there = change(state, scene=0, target="tag"), StashObject(3, "Noir", CREATED) if is_there else None
     settled = [settle_object(made, there, is_over=is_over) for is_over in (False, True)]
     assert list(map(state_of, settled)) == [while_open, once_over]
-
-
-def test_a_request_is_over_after_the_longest_time() -> None:
-    over = {ended: change(PLANNED, at=1000).is_over(ended, 60) for ended in (999, 1000, 1059, 1060, 5000)}
-    assert over == {999: False, 1000: False, 1059: False, 1060: True, 5000: True}
 
 
 def test_a_change_is_of_a_field_or_of_an_object() -> None:

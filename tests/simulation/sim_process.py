@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import httpx2
 
 from plexsync.app.flow_parts import FlowParts
-from plexsync.app.imports import ImportParts
 from plexsync.app.parts import assemble
 from plexsync.app.rating_back import rating_back
 from plexsync.app.rules import PartSettings
@@ -19,7 +18,6 @@ from plexsync.engine.rules import WorkRules
 from plexsync.flows.imports.importer import Importer
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.imports.planner import ImportPlanner
-from plexsync.flows.imports.undo import ImportUndo
 from plexsync.flows.scenes.rules import LookRules
 from plexsync.plex.client import PlexClient
 from plexsync.plex.events import PlexEvents
@@ -192,20 +190,12 @@ class Process:
         ]
         self.engine = engine_on(parts, holder=holder, pool=Inline(), further=further)
 
-    def imports(self) -> ImportParts:
+    def importer(self) -> Importer:
         """The parts of an import, as `import_parts` puts them together."""
-        store, parts, names, longest = self.store, self.parts, self._names, round(1000 * whole_request(READ))
-        changes = OpenChanges(store, names, self.gates, self.clock, parts.expiry, longest=longest)
-        policy = parts.settings.looks.policy
-        planner = ImportPlanner(
-            store, parts.stash, names, parts.looker, self.gates, policy, changes, self._ratings_both_ways
-        )
-        return ImportParts(
-            planner,
-            changes,
-            Importer(store, names, planner, changes, self.gates, self.clock),
-            ImportUndo(store, names, changes, self.gates, self.clock, self._ratings_both_ways),
-        )
+        parts, longest = self.parts, round(1000 * whole_request(READ))
+        changes = OpenChanges(self.store, self._names, self.gates, self.clock, parts.expiry, longest=longest)
+        looks, ratings = parts.settings.looks, self._ratings_both_ways
+        return Importer(ImportPlanner(changes, parts.stash, parts.looker, looks.policy, ratings))
 
     def kill(self) -> None:
         """Close the files, as the system does for a process that has ended."""

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from plexsync.app.imports import ImportParts
 from plexsync.engine.undo import Marked, wish_undone
+from plexsync.flows.imports.importer import Importer
 from plexsync.flows.imports.planner import SceneImport
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.play_wishes import UNDO, PlayWish
@@ -452,10 +452,10 @@ class Raters(Watchers):
 
     # --- imports -----------------------------------------------------------------------------------------------------
 
-    def _import(self, what: str, work: Callable[[ImportParts], object]) -> object:
+    def _import(self, what: str, work: Callable[[Importer], object]) -> object:
         def ask() -> object:
             try:
-                return work(self.world.process.imports())
+                return work(self.world.process.importer())
             except NeighbourError as error:
                 self.world.tell(f"{what}: {error}")
                 return None
@@ -472,9 +472,9 @@ class Raters(Watchers):
     def preview(self, some: list[int] | None = None, *, create: bool = True) -> None:
         """Plan an import of these scenes, or of all."""
 
-        def ask(imports: ImportParts) -> None:
-            planner = imports.planner
-            plans = planner.plans(some, planner.names(), create=create)
+        def ask(importer: Importer) -> None:
+            planner = importer.planner
+            plans = planner.plans(some, planner.changes.names(), create=create)
             self.agreed = [plan for plan in plans if plan.plan.fills]
             self.world.tell(
                 f"an import would fill {[(plan.id, [fill.field for fill in plan.plan.fills]) for plan in self.agreed]}"
@@ -490,8 +490,8 @@ class Raters(Watchers):
         if not agreed:
             return
 
-        def ask(imports: ImportParts) -> None:
-            result = imports.importer.carry_out(agreed)
+        def ask(importer: Importer) -> None:
+            result = importer.carry_out(agreed)
             self.world.tally["fields imported"] += result.fields
             self.world.tally["names created"] += len(result.created)
             self.world.tell(f"import: {result}")
@@ -510,8 +510,8 @@ class Raters(Watchers):
     def take_back(self, run: int) -> bool:
         """Take this import back; returns whether it ended well."""
 
-        def ask(imports: ImportParts) -> bool:
-            result = imports.undo.take_back(run)
+        def ask(importer: Importer) -> bool:
+            result = importer.take_back([run])
             self.world.tally["names destroyed"] += len(result.destroyed)
             self.world.tell(f"undo of import {run}: {result}")
             return result.is_complete

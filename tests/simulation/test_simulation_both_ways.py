@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from plexsync.flows.imports import undo
+from plexsync.flows.imports import importer
 from plexsync.flows.plays import ratings as rating_flows
 from plexsync.rules import ratings
 from tests.simulation.sim_both_ways import HAPPENINGS, run_both_seed, run_both_seeds
@@ -59,7 +59,7 @@ def found_by(*seeds: int) -> str:
 
 
 def test_a_product_whose_undo_of_an_import_empties_what_a_person_has_set_is_found(monkeypatch):
-    monkeypatch.setattr(undo, "_is_as_written", lambda change, present: present is not None)
+    monkeypatch.setattr(importer, "is_as_written", lambda change, present: present is not None)
     assert "was emptied, and no import had filled it" in found_by(1)
 
 

@@ -21,13 +21,13 @@ def store(tmp_path: Path):
 
 
 def change(run: int, scene: int = 7, target: str = "title") -> ImportChange:
-    return ImportChange(0, run, scene, target, 0, '""', '"T"', "then", 1)
+    return ImportChange(0, run, scene, target, 0, '""', '"T"', "then")
 
 
 def test_changes_are_numbered_in_order_and_belong_to_their_run(store: Database) -> None:
     with store.writing() as tx:
-        first = tx.imports.add([change(1), change(1, 0, "tag")])
-        second = tx.imports.add([change(2)])
+        first = tx.imports.begin([change(1), change(1, 0, "tag")], now=1)
+        second = tx.imports.begin([change(2)], now=1)
     with store.reading() as db:
         assert db.imports.last_run() == 2
         assert (db.imports.of_run(1), db.imports.of_run(2)) == (first, second)
@@ -36,18 +36,20 @@ def test_changes_are_numbered_in_order_and_belong_to_their_run(store: Database) 
 
 def test_a_change_is_open_until_it_is_made_or_taken_back_or_dropped(store: Database) -> None:
     with store.writing() as tx:
-        one, two, three = tx.imports.add([change(1), change(1), change(1)])
-        tx.imports.save([replace(one, is_open=False), replace(two, taken_back=TakenBack.UNDO)])
+        one, two, three = tx.imports.begin([change(1), change(1), change(1)], now=1)
+        tx.imports.save([replace(one, is_open=False), replace(two, is_open=False)])
+        (undoing,) = tx.imports.begin([replace(two, is_open=False)], now=5)
         tx.imports.drop([three])
     with store.reading() as db:
-        assert [row.number for row in db.imports.open()] == [two.number]
-        assert db.imports.of_run(1) == [replace(one, is_open=False), replace(two, taken_back=TakenBack.UNDO)]
+        assert db.imports.open() == [undoing]
+        assert db.imports.of_run(1) == [replace(one, is_open=False), undoing]
+    assert undoing == replace(two, taken_back=TakenBack.UNDO, changed_at=5)
 
 
 @pytest.mark.parametrize("damage", ["state = 'odd'", "target = 'odd'", "target = 'tag'", "scene = 0"])
 def test_a_row_that_makes_no_sense_is_left_out(store: Database, damage: str) -> None:
     with store.writing() as tx:
-        tx.imports.add([change(1)])
+        tx.imports.begin([change(1)], now=1)
     with look(store.folder) as db:
         db.execute(f"update import_change set {damage}")
     with store.reading() as db:

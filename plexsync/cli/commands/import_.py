@@ -1,12 +1,11 @@
 """`plexsync import`: brings what Plex knows and Stash lacks to Stash, once, and takes it back."""
 
 from collections.abc import Sequence
-from itertools import islice
 
 import click
 
 from plexsync.actions.imports import UNDO
-from plexsync.app.imports import ImportParts, import_parts, in_turn
+from plexsync.app.imports import import_parts, in_turn
 from plexsync.app.parts import opened
 from plexsync.app.settings import SettingsNeed
 from plexsync.app.turns import OtherImport
@@ -17,14 +16,14 @@ from plexsync.cli.start import Begun, begun
 from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say
-from plexsync.flows.imports.importer import STOPPED, ImportResult
+from plexsync.flows.imports.importer import Importer, ImportResult
 from plexsync.flows.imports.planner import SceneImport
 from plexsync.reports.format import many
 from plexsync.reports.imports import (
     NOT_PART,
-    ImportTotals,
+    count_lines,
+    count_scene,
     import_facts,
-    is_shown,
     missing_names,
     names_lines,
     outcome_lines,
@@ -32,6 +31,8 @@ from plexsync.reports.imports import (
     scene_lines,
     to_create,
 )
+from plexsync.reports.shapes.imports import ImportCounts
+from plexsync.rules.imports import ImportPlan
 
 # The number of scenes that are shown on a terminal.
 ON_A_TERMINAL = 20
@@ -84,58 +85,67 @@ def import_(
 
 
 def _import(call: Call, start: Begun, stop: Stop, ids: Sequence[int], *, dry: bool, create: bool, yes: bool) -> int:
-    totals = ImportTotals()
-    scenes = _previewed(start, stop, ids, totals, create=create)
+    counts: ImportCounts = {"scenes": 0, "filled": 0, "skipped": 0, "left_out": 0, "fields": {}}
+    scenes = _previewed(start, stop, ids, counts, create=create)
     if stop:
         return stop.code
     if not call.json:
-        _show(scenes, totals)
+        _show(scenes, counts)
     agreed = [scene for scene in scenes if scene.plan.fills]
     outcome = None
     if agreed and not dry:
         if not yes and not confirmed(_question(agreed)):
             click.echo("plexsync: nothing was changed", err=True)
-            call.answer(import_facts(scenes, totals.facts(), dry=dry, outcome=None), lambda: None)
+            call.answer(import_facts(scenes, counts, dry=dry, outcome=None), lambda: None)
             return FAILED
-        outcome = _carried_out(start, stop, agreed)
-    call.answer(import_facts(scenes, totals.facts(), dry=dry, outcome=outcome), lambda: None)
-    unable = [scene.id for scene in scenes if scene.reason]
-    return _ended(call, stop, outcome) or (FAILED if unable else FINE)
+
+        def work(importer: Importer) -> ImportResult:
+            with ProgressBar(start.console, "importing") as bar:
+                return importer.carry_out(agreed, progress=bar.at)
+
+        outcome = in_turn(start.config, start.folder, work, stop.event.is_set)
+    call.answer(import_facts(scenes, counts, dry=dry, outcome=outcome), lambda: None)
+    is_well = not any(scene.reason for scene in scenes)
+    if outcome:
+        for line in () if call.json else outcome_lines(outcome, undo=False):
+            say(paper(), line)
+        for line in problem_lines(outcome):
+            click.echo(f"plexsync: {line}", err=True)
+        is_well = is_well and outcome.is_complete
+    return stop.code or (FINE if is_well else FAILED)
 
 
 def _previewed(
-    start: Begun, stop: Stop, ids: Sequence[int], totals: ImportTotals, *, create: bool
+    start: Begun, stop: Stop, ids: Sequence[int], counts: ImportCounts, *, create: bool
 ) -> list[SceneImport]:
     """Plan the import. Of all scenes, those about which there is something to say are kept."""
     with opened(start.config, start.folder) as parts:
         start.meet(parts)
         if start.settings.away:
             raise start.settings.away
-        scenes = []
-        with import_parts(parts) as imports, ProgressBar(start.console, "comparing") as bar:
-            planner = imports.planner
-            names = planner.names()
-            for scene in planner.plans(ids or None, names, create=create, progress=bar.at, stopping=stop.event.is_set):
-                totals.count(scene)
-                if is_shown(scene) or ids:
+        scenes, stopping = [], stop.event.is_set
+        with import_parts(parts) as importer, ProgressBar(start.console, "comparing") as bar:
+            planner = importer.planner
+            names = planner.changes.names()
+            for scene in planner.plans(ids or None, names, create=create, progress=bar.at, stopping=stopping):
+                count_scene(counts, scene)
+                if ids or scene.plan != ImportPlan():
                     scenes.append(scene)
     return scenes
 
 
-def _show(scenes: Sequence[SceneImport], totals: ImportTotals) -> None:
+def _show(scenes: Sequence[SceneImport], counts: ImportCounts) -> None:
     out = paper()
     shown = ON_A_TERMINAL if out.is_terminal else len(scenes)
-    for scene in islice(scenes, shown):
-        for line in scene_lines(scene):
-            say(out, line)
+    lines = [line for scene in scenes[:shown] for line in scene_lines(scene)]
     if len(scenes) > shown:
-        say(out, f"... and {many(len(scenes) - shown, 'scene')} more (a pipe shows all)")
-    lines = (
-        *totals.lines(),
+        lines.append(f"... and {many(len(scenes) - shown, 'scene')} more (a pipe shows all)")
+    lines += [
+        *count_lines(counts),
         *names_lines("Created first:", to_create(scenes)),
         *names_lines("Not in Stash, so left out (--create creates them):", missing_names(scenes)),
         NOT_PART,
-    )
+    ]
     for line in lines:
         say(out, line)
 
@@ -145,27 +155,3 @@ def _question(agreed: Sequence[SceneImport]) -> str:
     names = len(to_create(agreed))
     created = f", after creating {many(names, 'name')}" if names else ""
     return f"Fill {many(fields, 'field')} of {many(len(agreed), 'scene')} in Stash{created}?"
-
-
-def _carried_out(start: Begun, stop: Stop, agreed: Sequence[SceneImport]) -> ImportResult:
-    """Import what was agreed to. Raises OtherImport."""
-    results = [ImportResult(error=STOPPED)]
-
-    def work(imports: ImportParts) -> None:
-        with ProgressBar(start.console, "importing") as bar:
-            results.append(imports.importer.carry_out(agreed, progress=bar.at))
-
-    in_turn(start.config, start.folder, work, stop.event.is_set)
-    return results[-1]
-
-
-def _ended(call: Call, stop: Stop, outcome: ImportResult | None) -> int:
-    """Report what was done, and what went wrong; returns the exit code."""
-    if outcome is None:
-        return stop.code
-    if not call.json:
-        for line in outcome_lines(outcome, undo=False):
-            say(paper(), line)
-    for line in problem_lines(outcome):
-        click.echo(f"plexsync: {line}", err=True)
-    return stop.code or (FINE if outcome.is_complete else FAILED)

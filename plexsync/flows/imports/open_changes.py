@@ -1,15 +1,19 @@
-"""Resolves changes of imports whose end is unknown, since a process was killed or a request failed: by reading Stash."""
+"""The changes of imports: each is saved before its request is sent, and what a kill has left open is resolved by reading."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 from plexsync.engine.expiry import Expiry
 from plexsync.engine.gates import Gates
-from plexsync.engine.tickets import READ_STASH
-from plexsync.rules.import_names import NameKind, Names
+from plexsync.engine.tickets import READ_STASH, WRITE_STASH
+from plexsync.rules.errors import Unavailable
 from plexsync.rules.import_records import (
+    AllNames,
     ImportChange,
+    NameKind,
+    Names,
     StashFields,
     StashObject,
     settle_field,
@@ -18,18 +22,19 @@ from plexsync.rules.import_records import (
 from plexsync.rules.neighbours import Clock, StashImport
 from plexsync.store.database import Database
 
+T = TypeVar("T")
 # The number of scenes that are read together.
 PAGE = 50
 
 
 @dataclass(eq=False)
 class OpenChanges:
-    """The changes of all imports that may have been made or not. `longest`: how long a request can take, in ms."""
+    """Makes changes in Stash, takes them back, and finds out which were made. `longest`: how long a request takes, in ms."""
 
-    _store: Database
-    _stash: StashImport
-    _gates: Gates
-    _clock: Clock
+    store: Database
+    stash: StashImport
+    gates: Gates
+    clock: Clock
     _expiry: Expiry
     longest: int = field(kw_only=True)
 
@@ -38,50 +43,81 @@ class OpenChanges:
 
         Raises NeighbourError.
         """
-        with self._store.reading() as db:
+        with self.store.reading() as db:
             changes = db.imports.open()
         if not changes:
             return 0
-        self._gates.enter(READ_STASH)
+        self.gates.enter(READ_STASH)
         fields = self.fields([change.scene for change in changes if change.scene])
         resolved = [self._resolved(change, fields) for change in changes]
-        pairs = list(zip(changes, resolved, strict=True))
-        with self._store.writing() as tx:
-            tx.imports.save(after for before, after in pairs if after is not None and after != before)
-            tx.imports.drop(before for before, after in pairs if after is None)
-        return sum(after is not None and after.is_open for after in resolved)
+        with self.store.writing() as tx:
+            tx.imports.save(change for change in resolved if change)
+            tx.imports.drop(before for before, after in zip(changes, resolved, strict=True) if after is None)
+        return sum(change is not None and change.is_open for change in resolved)
+
+    def send(
+        self, changes: Sequence[ImportChange], request: Callable[[], T], subject: str, failed: dict[str, str]
+    ) -> T | None:
+        """Make new changes by this request, or take made ones back; returns what Stash has after it.
+
+        None if it may have arrived or not: `failed` says so of this subject, and the next call finds out. Raises
+        NeighbourError if it can't have arrived: nothing is changed then.
+        """
+        self.gates.enter(WRITE_STASH)
+        with self.store.writing() as tx:
+            begun = tx.imports.begin(changes, now=self.clock.now())
+        try:
+            answer = self.gates.ask(WRITE_STASH, request)
+        except Unavailable as error:
+            # Other writes show whether Stash accepts any.
+            if error.sent:
+                failed[subject] = str(error)
+                return None
+            with self.store.writing() as tx:
+                tx.imports.save(change for change in changes if change.number)
+                tx.imports.drop(after for before, after in zip(changes, begun, strict=True) if not before.number)
+            raise
+        if isinstance(answer, StashObject):
+            begun = [replace(change, object=answer.id, origin=answer.updated_at) for change in begun]
+        self.end(begun)
+        return answer
+
+    def end(self, changes: Sequence[ImportChange]) -> None:
+        """Save that these changes are as they are meant to be."""
+        with self.store.writing() as tx:
+            tx.imports.save(replace(change, is_open=False) for change in changes)
+
+    # --- what Stash has ----------------------------------------------------------------------------------------------
+
+    def names(self) -> AllNames:
+        """All names in Stash, as they are now. Raises NeighbourError."""
+        self.gates.enter(READ_STASH)
+        return {kind: self._names(kind) for kind in NameKind}
+
+    def _names(self, kind: NameKind) -> Names:
+        return Names(self.gates.ask(READ_STASH, partial(self.stash.names, kind), of_all=True))
 
     def fields(self, ids: Sequence[int]) -> dict[int, StashFields]:
         """The fields of these scenes in Stash now. Missing ones are left out. Raises NeighbourError."""
         wanted, fields = sorted(set(ids)), dict[int, StashFields]()
         for start in range(0, len(wanted), PAGE):
-            page = wanted[start : start + PAGE]
-            fields |= self.ask(partial(self._stash.import_fields, page))
+            request = partial(self.stash.import_fields, wanted[start : start + PAGE])
+            fields |= self.gates.ask(READ_STASH, request, of_all=True)
         return fields
-
-    def ask(self, request: Callable[[], dict[int, StashFields]]) -> dict[int, StashFields]:
-        """Read through the gate of Stash."""
-        return self._gates.ask(READ_STASH, request, of_all=True)
 
     def find_object(self, kind: NameKind, id: int) -> StashObject | None:
         """An object in Stash now; None if it is gone. Raises NeighbourError."""
-        return self._gates.ask(READ_STASH, partial(self._stash.find_object, kind, id), of_all=True)
+        return self.gates.ask(READ_STASH, partial(self.stash.find_object, kind, id), of_all=True)
 
     def _resolved(self, change: ImportChange, fields: Mapping[int, StashFields]) -> ImportChange | None:
         # Of one that was saved before the clock was set back nobody knows when it began: now, at the latest.
-        change = replace(change, changed_at=min(change.changed_at, self._clock.now()))
-        is_over = change.is_over(self._expiry.ended(), self.longest)
+        change = replace(change, changed_at=min(change.changed_at, self.clock.now()))
+        is_over = change.changed_at + self.longest <= self._expiry.ended()
         if change.kind is None:
             return settle_field(change, fields.get(change.scene), is_over=is_over)
-        return settle_object(change, self._object_of(change, change.kind), is_over=is_over)
-
-    def _object_of(self, change: ImportChange, kind: NameKind) -> StashObject | None:
-        """The object of a change. One that was about to be created is that of its name which is newer than all others."""
         id = change.object
         if not id:
-            names = self._gates.ask(READ_STASH, partial(self._stash.names, kind), of_all=True)
-            ids = [entry.id for entry in Names(names).named(change.value_after)]
-            id = max(ids, default=0)
-            if id <= int(change.value_before):
-                return None
-        return self.find_object(kind, id)
+            # One that was about to be created is that of its name which is newer than all others.
+            id = max((entry.id for entry in self._names(change.kind).named(change.value_after)), default=0)
+        is_there = bool(change.object) or id > int(change.value_before)
+        return settle_object(change, self.find_object(change.kind, id) if is_there else None, is_over=is_over)

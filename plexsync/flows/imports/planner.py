@@ -4,25 +4,23 @@ Scenes are paired and inspected by the code of the sync. A plan is tried by insp
 sync would then write, it must write anyway.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import reduce
 
-from plexsync.engine.gates import Gates
 from plexsync.engine.tickets import READ_STASH, READS
 from plexsync.engine.undo import Progress, quiet
+from plexsync.engine.watching import asked_pages
 from plexsync.flows.imports.open_changes import OpenChanges
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection
-from plexsync.rules.import_names import AllNames, NameKind, Names
+from plexsync.rules.import_records import AllNames
 from plexsync.rules.imports import ImportItem, ImportPlan, LeftOut, filled, plan_import, written_values
 from plexsync.rules.job import Absent, Dead, Dropped, Gone, Kind, OutOfScope, State, Waiting
-from plexsync.rules.neighbours import Stash, StashImport
+from plexsync.rules.neighbours import Stash
 from plexsync.rules.plan_records import Policy
 from plexsync.rules.ratings import RatingRules
-from plexsync.rules.scene import Scene
 from plexsync.rules.values import Value
-from plexsync.store.database import Database
 
 BATCH = 50
 IGNORED = "it is ignored"
@@ -46,20 +44,11 @@ class SceneImport:
 class ImportPlanner:
     """Plans imports from one Plex to one Stash. `ratings`: the rules of ratings that go both ways, None if they don't."""
 
-    _store: Database
+    changes: OpenChanges
     _stash: Stash
-    _writes: StashImport
     _looker: Looker
-    _gates: Gates
     _policy: Policy
-    _changes: OpenChanges
-    _ratings: RatingRules | None = None
-
-    def names(self) -> AllNames:
-        """All names in Stash, as they are now. Raises NeighbourError."""
-        self._gates.enter(READ_STASH)
-        ask = partial(self._gates.ask, READ_STASH, of_all=True)
-        return {kind: Names(ask(partial(self._writes.names, kind))) for kind in NameKind}
+    ratings: RatingRules | None = None
 
     def plans(
         self,
@@ -74,11 +63,18 @@ class ImportPlanner:
 
         What an earlier import has left open is resolved first.
         """
-        self._changes.resolve()
-        total, done = self._count() if ids is None else len(ids), 0
-        batches = self._all() if ids is None else self._named(ids)
+        gates = self.changes.gates
+        self.changes.resolve()
+        if ids is None:
+            gates.enter(READ_STASH)
+            total = gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
+            batches = self._all()
+        else:
+            total = len(ids)
+            batches = (self._looker.look(ids[start : start + BATCH]) for start in range(0, total, BATCH))
+        done = 0
         while not stopping():
-            self._gates.enter(*READS)
+            gates.enter(*READS)
             sights = next(batches, None)
             if sights is None:
                 return
@@ -86,25 +82,16 @@ class ImportPlanner:
             done += len(sights)
             progress(done, max(done, total))
 
-    def _count(self) -> int:
-        self._gates.enter(READ_STASH)
-        return self._gates.ask(READ_STASH, self._stash.newest, of_all=True)[Kind.SCENE].count
-
     def _all(self) -> Iterator[list[Inspection]]:
-        pages = self._stash.walk()
-        while (page := self._gates.ask(READ_STASH, lambda: next(pages, None), of_all=True)) is not None:
+        for page in asked_pages(self.changes.gates, READ_STASH, self._stash.walk(), of_all=True):
             for start in range(0, len(page), BATCH):
                 yield self._looker.look_at(page[start : start + BATCH])
 
-    def _named(self, ids: Sequence[int]) -> Iterator[list[Inspection]]:
-        for start in range(0, len(ids), BATCH):
-            yield self._looker.look(ids[start : start + BATCH])
-
     def _planned(self, sights: Sequence[Inspection], names: AllNames, *, create: bool) -> list[SceneImport]:
-        with self._store.reading() as db:
+        with self.changes.store.reading() as db:
             rows = db.jobs.of(Kind.SCENE, [sight.id for sight in sights])
             unfinished = {change.scene for change in db.imports.open()}
-            rated = self._ratings.sections(db.sections.all()) if self._ratings else frozenset()
+            rated = self.ratings.sections(db.sections.all()) if self.ratings else frozenset()
         ignored = {id for id, row in rows.items() if row.state is State.IGNORED}
         plans: dict[int, SceneImport] = {}
         for sight in sights:
@@ -112,31 +99,25 @@ class ImportPlanner:
             reason = IGNORED if sight.id in ignored else UNFINISHED if sight.id in unfinished else _obstacle(sight)
             plan = ImportPlan()
             if sight.scene and not reason:
-                plan = plan_import(sight.scene, self._sides(sight, rated), names, create=create)
+                items = [
+                    ImportItem(
+                        target.item,
+                        target.known_memory,
+                        target.profile,
+                        self._policy,
+                        target.traits,
+                        is_rated_both_ways=target.item.section in rated,
+                    )
+                    for target in sight.targets
+                ]
+                plan = plan_import(sight.scene, items, names, create=create)
             plans[sight.id] = SceneImport(sight.id, title, plan, reason)
         self._try_out([sight for sight in sights if plans[sight.id].plan.fills], plans)
         return [plans[sight.id] for sight in sights]
 
-    def _sides(self, sight: Inspection, rated: Collection[str]) -> list[ImportItem]:
-        """The items of a scene; those in the libraries `rated` are rated both ways."""
-        return [
-            ImportItem(
-                target.item,
-                target.known_memory,
-                target.profile,
-                self._policy,
-                target.traits,
-                is_rated_both_ways=target.item.section in rated,
-            )
-            for target in sight.targets
-        ]
-
     def _try_out(self, sights: Sequence[Inspection], plans: dict[int, SceneImport]) -> None:
         """Inspect the scenes as they will be, and leave out what a sync would not leave alone."""
-        futures = []
-        for sight in sights:
-            if sight.scene:
-                futures.append(_future(sight.scene, plans[sight.id].plan))
+        futures = [reduce(filled, plans[sight.id].plan.fills, sight.scene) for sight in sights if sight.scene]
         after = {sight.id: sight for sight in self._looker.look_at(futures)} if futures else {}
         for sight in sights:
             if _written(after[sight.id]) - _written(sight) or _obstacle(after[sight.id]):
@@ -144,12 +125,6 @@ class ImportPlanner:
                 left_out = (LeftOut(fill.field, ", ".join(fill.shown), SYNC_WRITES) for fill in plan.fills)
                 changed = replace(plan, fills=(), left_out=(*plan.left_out, *left_out))
                 plans[sight.id] = replace(plans[sight.id], plan=changed)
-
-
-def _future(scene: Scene, plan: ImportPlan) -> Scene:
-    for fill in plan.fills:
-        scene = filled(scene, fill)
-    return scene
 
 
 def _obstacle(sight: Inspection) -> str:
