@@ -34,8 +34,7 @@ from plexsync.reports.format import many, safe
 from plexsync.reports.named_scenes import listed
 from plexsync.reports.outcomes import outcomes
 from plexsync.reports.rows import on_screen, rows_in, short
-from plexsync.reports.shapes.undo import UndoFacts, UndoField
-from plexsync.reports.undo import DEEDS, redo_facts, undo_facts
+from plexsync.reports.undo import DEEDS, UndoFacts, UndoField, redo_facts, undo_facts
 from plexsync.rules.job import SKIPPED, Kind, State
 from plexsync.rules.status_words import BY_MARK
 from plexsync.rules.taken_back import TakenBack
@@ -105,7 +104,7 @@ class TakeBackScenes(SceneAction):
         return f"{head}: {counted_words(counts, DEEDS) or 'nothing is left to do'}{failed}"
 
     def report(self, counts: Counter[str], shown: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
-        """`plexsync.reports.shapes.undo.UndoPreview`."""
+        """`plexsync.reports.undo.UndoPreview`."""
         return {"counts": {name: counts[name] for name in ("scenes", "items", *DEEDS)}, "scenes": list(shown)}
 
     def carried(self, jobs: Sequence[int]) -> ActionResult:

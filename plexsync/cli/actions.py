@@ -39,7 +39,7 @@ from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.cli.terminal.worker_hint import worker_hint
 from plexsync.engine.tickets import READS
 from plexsync.reports.format import local, safe, stamp
-from plexsync.reports.shapes.undo import RunList
+from plexsync.reports.undo import RunList
 from plexsync.rules.job import COLLECTION, Kind
 from plexsync.rules.moments import milliseconds
 

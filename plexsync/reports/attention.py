@@ -1,29 +1,36 @@
-"""What needs you, and what resolves itself: one sentence each, worst first."""
+"""What needs you, and what resolves itself, one sentence each, worst first; and what you are asked."""
 
 from dataclasses import dataclass
 
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
+from plexsync.app.choices import asked
+from plexsync.app.parts import Parts
 from plexsync.app.rules import MINUTE
 from plexsync.app.stored import Stored
 from plexsync.engine.notifications import seen
-from plexsync.reports.format import many, stamp, unstamped
-from plexsync.reports.missing_plays import TITLE, find_missing_plays, missing_words
-from plexsync.reports.old_lists import old_lists_text
-from plexsync.reports.shapes.outages import OutageFacts
-from plexsync.reports.shapes.status import NeedFacts, StatusFacts
+from plexsync.reports.format import capitalized, many, stamp, unstamped
+from plexsync.reports.shapes.status import NeedFacts, QuestionFacts, StatusFacts
+from plexsync.reports.status import facts
 from plexsync.reports.verdict import (
     NEVER,
     commits_wait,
     ended_words,
     first_plays_words,
     hold_words,
+    old_lists_text,
     worker_fails,
     worker_hangs,
     worker_is_missed,
 )
+from plexsync.rules.choices import CHANGES, EFFECTS, HELD_BY, Choice
+from plexsync.rules.errors import Neighbour
 from plexsync.rules.gate_names import CURE, GateName, caption, closed_words, is_covered
+from plexsync.rules.job import DAY
+from plexsync.rules.note_keys import PLAYS_MISSING
 from plexsync.rules.notices import NoticeRules, conditions
+from plexsync.rules.restored_stash import MissingPlays, missing_plays
 from plexsync.rules.status_words import ON_HOLD
+from plexsync.store.database import Reader
 
 BY_ITSELF = "Scenes stay queued, none becomes a dead letter for it, and PlexSync probes the server by itself."
 COMMITS = (
@@ -34,9 +41,29 @@ HUNG = (
     "It holds the database and has sent no heartbeat for two minutes or more, so nothing is synced. Restart plexsync "
     "serve; if it happens again, please report it with the log."
 )
-
 # While one of these needs you, nothing is written.
 STOPS = ("off", "commits", "hung", "ended", "idle")
+# Who has restored a backup notices within that time.
+SHOWN = 14 * DAY
+
+TITLE = "Plays are missing in Stash"
+
+
+def find_missing_plays(db: Reader, now: int) -> MissingPlays | None:
+    """The plays that were found missing lately, and still count as deleted; None if there are none."""
+    missing = missing_plays(db.notes.text(PLAYS_MISSING))
+    if missing is None or not 0 <= now - missing.at < SHOWN:
+        return None
+    count = min(missing.count, db.plays.count_deleted(since=missing.since))
+    return MissingPlays(count, missing.since, missing.at) if count else None
+
+
+def missing_words(missing: MissingPlays) -> str:
+    """What to do about them."""
+    return (
+        f"{missing.count:,} plays that PlexSync added are missing in Stash, and count as deleted by you. If you restored a "
+        f"backup of Stash, add them again: {missing.command}"
+    )
 
 
 @dataclass(frozen=True)
@@ -72,11 +99,11 @@ def needs(parts: Stored, facts: StatusFacts) -> list[Need]:
     known = {one.key.partition(":")[2] for one in told if one.key.startswith(("away:", "hold:"))}
     current = facts["outages"]["current"]
     closed = {outage["server"] for outage in current}
-    told += [
-        _away(one)
-        for one in current
-        if one["kind"] != "hold" and one["server"] not in known and not is_covered(one["server"], closed)
-    ]
+    for one in current:
+        server, why = one["server"], one["error"] or "It does not answer"
+        if one["kind"] != "hold" and server not in known and not is_covered(server, closed):
+            text = f"{why}{'' if why[-1] in '.!?' else '.'} {CURE if server == GateName.STASH_WRITES else BY_ITSELF}"
+            told.append(Need(f"away:{server}", "wait", closed_words(server), text))
     if missing:
         told.append(Need("plays", "wait", TITLE, missing_words(missing), since=missing.at))
     return sorted(told, key=lambda one: one.kind != "person")
@@ -87,7 +114,7 @@ def _of(key: str, text: str, since: int, facts: StatusFacts) -> Need:
     held = facts["holds"].get(rest) if head == "hold" else None
     if held and held["choice"]:
         change = hold_words(rest, held)
-        return Need(key, "person", f"{change[0].upper()}{change[1:]}", text, "/accept", since)
+        return Need(key, "person", capitalized(change), text, "/accept", since)
     title = {
         "hold": hold_words(rest, held) if held else f"{caption(rest)} is {ON_HOLD}",
         "away": closed_words(rest),
@@ -103,15 +130,8 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
     worker, kept = facts["worker"], facts["books"]
     told = []
     if not facts["bulk_approved"]:
-        told.append(
-            Need(
-                "approve",
-                "person",
-                "The first write of the whole library needs your approval",
-                UNAPPROVED,
-                "/review",
-            )
-        )
+        title = "The first write of the whole library needs your approval"
+        told.append(Need("approve", "person", title, UNAPPROVED, "/review"))
     if change := facts["setting_change"]:
         told.append(Need("setting-change", "person", change["text"], SETTINGS_WAIT, "/reconcile"))
     if first := facts["plays"]["first"]:
@@ -129,7 +149,7 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
         told.append(Need("hung", "person", "The worker hangs", HUNG))
     elif worker["ended"] and worker_fails(worker):
         words = ended_words(worker["ended"], unstamped(facts["at"] or NEVER))
-        told.append(Need("ended", "person", "The worker ended by itself", f"{words[0].upper()}{words[1:]}."))
+        told.append(Need("ended", "person", "The worker ended by itself", f"{capitalized(words)}."))
     elif worker_is_missed(worker):
         told.append(Need("idle", "person", "No worker runs", "Nothing is synced until plexsync serve runs again."))
     if facts["events"]["unread"]:
@@ -137,19 +157,39 @@ def machine_needs(facts: StatusFacts) -> list[Need]:
         unread = f"{events} of the hook can't be read: plexsync doctor tells where the files are."
         told.append(Need("unread", "person", "Events were set aside", unread))
     if not kept["balanced"]:
-        told.append(
-            Need("books", "person", "The books do not balance", "This is a fault of PlexSync: please report it.")
-        )
+        fault = "This is a fault of PlexSync: please report it."
+        told.append(Need("books", "person", "The books do not balance", fault))
     return told
-
-
-def _away(one: OutageFacts) -> Need:
-    why = one["error"] or "It does not answer"
-    end = "" if why[-1] in ".!?" else "."
-    remedy = CURE if one["server"] == GateName.STASH_WRITES else BY_ITSELF
-    return Need(f"away:{one['server']}", "wait", closed_words(one["server"]), f"{why}{end} {remedy}")
 
 
 def need_facts(one: Need) -> NeedFacts:
     """The finding for JSON."""
     return {"key": one.key, "kind": one.kind, "title": one.title, "text": one.text, "since": stamp(one.since)}
+
+
+def questions(parts: Parts) -> list[QuestionFacts]:
+    """The facts of every open question."""
+    told: list[QuestionFacts] = [
+        {
+            "choice": choice.value,
+            "server": HELD_BY[choice].value,
+            "change": CHANGES[choice],
+            "message": row.message,
+            "effect": EFFECTS[choice],
+            "since": stamp(row.since),
+        }
+        for choice, row in asked(parts).items()
+    ]
+    status = facts(parts)
+    if lists := status["old_lists"]:
+        told.append(
+            {
+                "choice": Choice.OLD_LISTS.value,
+                "server": Neighbour.PLEX.value,
+                "change": CHANGES[Choice.OLD_LISTS],
+                "message": old_lists_text(lists),
+                "effect": EFFECTS[Choice.OLD_LISTS],
+                "since": status["last_reconcile"],
+            }
+        )
+    return told

@@ -10,9 +10,8 @@ from functools import partial
 from plexsync.engine.undo import BATCH
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.records import CollectionFinding, CollectionSight
-from plexsync.reports.field_actions import action, reason
 from plexsync.reports.format import many, stamp
-from plexsync.reports.rows import SHORT, attempt_facts, push_facts, row_facts
+from plexsync.reports.rows import SHORT, action, attempt_facts, note_facts, push_facts, reason, row_facts
 from plexsync.reports.shapes.collections import (
     CollectionChangeFacts,
     CollectionFacts,
@@ -307,11 +306,7 @@ def _part_facts(sight: CollectionSight, only: Collection[str] | None = None) -> 
                 "reason": changed if change else "",
                 "edited": drifted is not None and not drifted.is_kept,
                 "kept_since": stamp(drifted.since) if drifted else None,
-                "notes": [
-                    {"field": note.field, "reason": note.reason, "text": note.text}
-                    for note in notes
-                    if note.field == name
-                ],
+                "notes": note_facts(note for note in notes if note.field == name),
             }
         )
     return parts

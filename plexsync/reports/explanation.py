@@ -6,9 +6,8 @@ from plexsync.app.rules import rating_rules, watch_rules
 from plexsync.app.stored import Stored
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.verbs import Explanation, status_in
-from plexsync.reports.field_actions import action, reason
 from plexsync.reports.item_places import ItemPlaces, item_places
-from plexsync.reports.rows import attempt_facts, in_order, row_facts
+from plexsync.reports.rows import action, attempt_facts, in_order, note_facts, reason, row_facts
 from plexsync.reports.scene_collections import collections_of_scene
 from plexsync.reports.scene_plays import scene_plays
 from plexsync.reports.scene_ratings import with_rating
@@ -17,11 +16,9 @@ from plexsync.reports.shapes.scenes import (
     FieldFacts,
     JobReport,
     KnownFacts,
-    NoteFacts,
     PlaysOfScene,
     RememberedFacts,
     SightFacts,
-    TargetFacts,
 )
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import NOT_SHOWN, SKIPPED, Absent, Dead, Gone, Kind, NotShown, OutOfScope, State
@@ -84,8 +81,18 @@ def sight_facts(sight: Inspection, row: JobRow | None, places: ItemPlaces) -> Si
             }
             for candidate in sight.candidates
         ],
-        "notes": [_note_facts(note) for note in notes],
-        "targets": [_target_facts(target, places) for target in sight.targets],
+        "notes": note_facts(notes),
+        "targets": [
+            {
+                "key": target.item.key,
+                "section": target.item.section,
+                "library": places.library(target.item.section),
+                "link": places.link(target.item.key),
+                "files": [part.path for part in target.item.parts],
+                "fields": [_field_facts(target, name) for name in in_order((*target.wanted.values, *target.memory))],
+            }
+            for target in sight.targets
+        ],
     }
 
 
@@ -101,37 +108,17 @@ def _picture_notes(sight: Inspection) -> list[Note]:
     return [note for target in sight.targets for note in target.wanted.notes if note.field in PICTURES]
 
 
-def _note_facts(note: Note) -> NoteFacts:
-    return {"field": note.field, "reason": note.reason, "text": note.text}
-
-
-def _target_facts(target: Target, places: ItemPlaces) -> TargetFacts:
-    item = target.item
-    return {
-        "key": item.key,
-        "section": item.section,
-        "library": places.library(item.section),
-        "link": places.link(item.key),
-        "files": [part.path for part in item.parts],
-        "fields": [_field_facts(target, name) for name in in_order((*target.wanted.values, *target.memory))],
-    }
-
-
 def _field_facts(target: Target, name: str) -> FieldFacts:
-    wants = target.wanted.values
-    now = held(target.item, name)
-    change = target.plan.edit.get(name)
-    notes = [note for note in target.plan.notes if note.field == name]
+    wants, now, change = target.wanted.values, held(target.item, name), target.plan.edit.get(name)
+    why = "undone" if undone(target.plan.memory) else reason(target.memory.get(name), wants.get(name))
     return {
         "field": name,
         "stash": wants.get(name),
         "plex": now.value,
         "locked": now.locked,
         "action": action(name, change, wants),
-        "reason": ("undone" if undone(target.plan.memory) else reason(target.memory.get(name), wants.get(name)))
-        if change
-        else "",
-        "why": [_note_facts(note) for note in notes],
+        "reason": why if change else "",
+        "why": note_facts(note for note in target.plan.notes if note.field == name),
     }
 
 
@@ -166,11 +153,8 @@ def verdict(sight: Inspection) -> str:
 
 
 def _undone_words(sight: Inspection) -> str:
-    what = (
-        "released: its values were left in Plex"
-        if sight.undone == TakenBack.RELEASE
-        else "undone: what was pushed is taken back"
-    )
+    released = "released: its values were left in Plex"
+    what = released if sight.undone == TakenBack.RELEASE else "undone: what was pushed is taken back"
     changes = sum(len(target.plan.edit) for target in sight.targets)
     if changes:
         return f"{what}; {changes} {'field is' if changes == 1 else 'fields are'} still to be changed"

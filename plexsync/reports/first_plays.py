@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 
 from plexsync.flows.plays.first_run import PlaysPage, PreviewedPlays
-from plexsync.reports.dead_letter_export import cell
+from plexsync.reports.dead_letters import cell
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.shapes.plays import ScenePlaysFacts
 from plexsync.reports.shapes.status import FirstPlaysFacts

@@ -1,29 +1,297 @@
-"""What needs you as a report, by cause: each problem with its candidates, and the steps that mend it."""
+"""What needs you as a report, by cause: each problem with its candidates, and the steps that mend it, in words."""
 
 import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict
 from urllib.parse import urlencode
 
-from plexsync.app.fixes import FixAction
+from plexsync.app.fixes import FixAction, FixOrder, FixResult
 from plexsync.app.stored import Stored
 from plexsync.flows.scenes.ambiguity import BOUND_ITEM
 from plexsync.flows.scenes.bindings import CandidateItem, SceneCandidates, candidates_known
-from plexsync.reports.cures import DURATION, ONE, SEVERAL, TWO, cure
-from plexsync.reports.fix_steps import machine_entries, step
-from plexsync.reports.format import stamp
+from plexsync.reports.attention import machine_needs
+from plexsync.reports.dead_letters import DURATION, ONE, SEVERAL, TWO, cure
+from plexsync.reports.format import DAY, capitalized, length, many, sentences, size, stamp, unstamped
+from plexsync.reports.named_scenes import missing_words, unchecked_words
 from plexsync.reports.rows import key_of, title, written
 from plexsync.reports.scenes import facts_of
-from plexsync.reports.shapes.fixes import FixCandidate, FixEntry, FixFile, FixGroup, FixReport, FixStep
 from plexsync.reports.shapes.scenes import SceneFacts
-from plexsync.reports.shapes.status import StatusFacts
+from plexsync.reports.shapes.status import HoldFacts, StatusFacts
+from plexsync.reports.shapes.values import Moment
+from plexsync.reports.undo import rests
+from plexsync.reports.verdict import hold_words
 from plexsync.rules.causes import DEADLY, Cause, Cure, cure_of
+from plexsync.rules.choices import CHANGES, DECLINE, EFFECTS, LEFT, Choice, remedy
+from plexsync.rules.gate_names import CURE, GATES, GateName, caption
 from plexsync.rules.job import Kind, State
 from plexsync.rules.paths import telling_folders
 from plexsync.rules.records import JobRow
 from plexsync.rules.status_words import SceneStatus
 from plexsync.store.database import Reader
+
+
+class FixFile(TypedDict):
+    """A file, in Stash or in Plex."""
+
+    path: str
+    size: int
+    """In bytes; 0 if it is unknown."""
+    seconds: float
+    """The length of the video; 0 if it is unknown."""
+
+
+class FixStep(TypedDict):
+    """A step that mends a problem: a button of the dashboard, a choice of `plexsync fix`."""
+
+    action: str
+    """`bind`, `unbind`, `unignore`, `ignore`, `retry`, `retry-all`, `drop`, `accept`, `test`, `sign-in`, `setting`,
+    or `open` for a page."""
+    label: str
+    target: str
+    """The key of the scene, such as `7`; else the cause, choice, server or setting."""
+    item: str
+    """The rating key to bind; empty for any other action."""
+    page: str
+    """The page of the dashboard on which you take the step; empty if a button takes it, or if only a terminal can."""
+    command: str
+    """The command that does the same; empty if there is none."""
+
+
+class FixCandidate(TypedDict):
+    """An item in Plex that may be the scene's, and the step that binds it, or that unbinds it from another scene first."""
+
+    key: str
+    """The rating key."""
+    title: str
+    """Empty while Plex can't be asked."""
+    library: str
+    file: FixFile
+    reason: str
+    """Why PlexSync did not choose it; empty while a server can't be asked."""
+    step: FixStep
+
+
+class FixEntry(TypedDict):
+    """One problem."""
+
+    key: str
+    """The key of the scene, such as `7` or `tag:12`; else a stable name, such as `hold:plex`."""
+    kind: str
+    """`scene`, `performer`, `studio`, `tag` or `group`; `system` if it is not about one of them."""
+    id: int
+    """The number in Stash; 0 for `system`."""
+    title: str
+    """The title of the scene, which may be unknown; else the problem in a few words."""
+    since: Moment | None
+    problem: str
+    next: str
+    """What mends it, in words."""
+    files: list[FixFile]
+    """The files of the scene in Stash."""
+    candidates: list[FixCandidate]
+    steps: list[FixStep]
+
+
+class FixGroup(TypedDict):
+    """The problems with one cause."""
+
+    cause: str
+    """A cause of dead letters; `system` for servers, settings and the worker; `comparison` for scenes without a job."""
+    meaning: str
+    count: int
+    entries: list[FixEntry]
+    """One page of them."""
+    after: str | None
+    """Pass this as `after`, with the cause, to get the next page; null on the last page."""
+    steps: list[FixStep]
+    """The steps for all of them."""
+
+
+class FixReport(TypedDict):
+    """Everything that needs you, by cause: `plexsync fix`, `/api/fix`."""
+
+    count: int
+    """The number of problems, on all pages."""
+    groups: list[FixGroup]
+    away: str
+    """Why the servers could not be asked for the candidates; else empty. What the database knows is shown then."""
+
+
+SIGN_IN, SETTING, OPEN = "sign-in", "setting", "open"
+REBUILT = "It was found damaged. A full comparison finds what is missing. The message ends after a day."
+
+
+def step(action: str, label: str, target: str = "", item: str = "", *, page: str = "", command: str = "") -> FixStep:
+    """A step; without a page it is a button, if `action` is one of `FixAction`."""
+    return {"action": action, "label": label, "target": target, "item": item, "page": page, "command": command}
+
+
+def machine_entries(facts: StatusFacts) -> list[FixEntry]:
+    """What needs you of servers, settings and the worker."""
+    entries = [_hold(server, held) for server, held in facts["holds"].items()]
+    for need in machine_needs(facts):
+        steps, words = _MACHINE.get(need.key, ([], ""))
+        entries.append(_machine_entry(need.key, need.title, need.text, words or need.text, steps))
+    repaired = facts["repaired_at"]
+    if repaired and abs(unstamped(facts["at"] or "") - unstamped(repaired)) < DAY:
+        compare = step(OPEN, "Compare everything", page="/reconcile", command="plexsync reconcile")
+        entries.append(
+            _machine_entry("repaired", "The database was rebuilt", REBUILT, REBUILT, [compare], since=repaired)
+        )
+    return entries
+
+
+def _machine_entry(
+    key: str, title: str, problem: str, remedy: str, steps: list[FixStep], *, since: str | None = None
+) -> FixEntry:
+    return {
+        "key": key,
+        "kind": "system",
+        "id": 0,
+        "title": title,
+        "since": since,
+        "problem": problem,
+        "next": "" if remedy == problem else remedy,
+        "files": [],
+        "candidates": [],
+        "steps": steps,
+    }
+
+
+_MACHINE: dict[str, tuple[list[FixStep], str]] = {
+    "approve": (
+        [step(OPEN, "Look at the changes…", page="/reconcile", command="plexsync sync --all")],
+        "Look at what would change, then approve it once.",
+    ),
+    "setting-change": (
+        [
+            step(OPEN, "Look at the changes, or write them…", page="/reconcile", command="plexsync sync --all"),
+            step(OPEN, "Set it back…", page="/settings?changed=on", command="plexsync config list --changed"),
+        ],
+        "Look at what would change, then write it; or set the setting back. Scenes that you edit are synced meanwhile.",
+    ),
+    "plays": (
+        [step(OPEN, "Look at the plays…", page="/plays", command="plexsync plays sync")],
+        "Look at the plays that would be added to Stash, then approve them once.",
+    ),
+    "old-lists": (
+        [
+            step(FixAction.ACCEPT, "Take them as its own", Choice.OLD_LISTS, command=remedy(Choice.OLD_LISTS)),
+            step(FixAction.DECLINE, "Leave them as they are", Choice.OLD_LISTS, command=DECLINE),
+        ],
+        EFFECTS[Choice.OLD_LISTS],
+    ),
+    "off": (
+        [step(SETTING, "Switch PlexSync on", "enabled", page="/settings/change?name=enabled")],
+        "Set enabled = true.",
+    ),
+    "commits": ([step(OPEN, "Check everything", command="plexsync doctor")], ""),
+    "hung": ([step(OPEN, "Restart it", command="plexsync serve")], ""),
+    "ended": (
+        [
+            step(OPEN, "Look at its log", command="plexsync log"),
+            step(OPEN, "Check everything", command="plexsync doctor"),
+        ],
+        "A worker that stays up for ten minutes, or ends in good order, ends this message.",
+    ),
+    "idle": ([step(OPEN, "Start it", command="plexsync serve")], ""),
+    "unread": ([step(OPEN, "Find them", command="plexsync doctor")], ""),
+}
+
+
+def _hold(server: str, held: HoldFacts) -> FixEntry:
+    """A server on hold: a choice to accept, or a setting to change."""
+    words, choice, setting = hold_words(server, held), held["choice"], held["setting"]
+    test = step(FixAction.TEST, "Test again", server)
+    if choice:
+        accept = step(FixAction.ACCEPT, "Accept", choice, command=f"plexsync accept {choice}")
+        remedy = f"{EFFECTS[Choice(choice)]} When what has changed is back, PlexSync goes on by itself."
+        steps = [accept, test]
+    else:
+        change = step(SETTING, f"Change {setting}", setting, page=f"/settings/change?name={setting}")
+        signs_in = [step(SIGN_IN, "Sign in to Plex again", setting, command="plexsync fix")]
+        steps = [*(signs_in if setting == "plex_token" else []), change, test]
+        remedy = f"Put {setting} right: PlexSync tries again at once when it changes."
+        if server == GateName.STASH_WRITES:
+            remedy += f" {CURE}"
+    title = capitalized(words)
+    return _machine_entry(f"hold:{server}", title, held["message"], remedy, steps, since=held["since"])
+
+
+def order_of(action: str, target: str, item: str = "") -> FixOrder | None:
+    """The order for a step; None if it is none that can be carried out."""
+    if action not in set(FixAction):
+        return None
+    order = FixOrder(FixAction(action), name=target, item=item)
+    if order.action is FixAction.ACCEPT:
+        return order if target in set(Choice) else None
+    if order.action is FixAction.DECLINE:
+        return order if target == Choice.OLD_LISTS else None
+    if order.action is FixAction.TEST:
+        return order if target in GATES else None
+    if order.action is FixAction.RETRY_ALL:
+        return order if target else None
+    key = key_of(target)
+    if key is None or (key[0] != Kind.SCENE and order.action not in (FixAction.RETRY, FixAction.DROP)):
+        return None
+    is_rating_key = item.isascii() and item.isdecimal() and len(item) <= 18 and int(item) > 0
+    if not is_rating_key and (item or order.action is FixAction.BIND):
+        return None
+    return FixOrder(order.action, key, item=item)
+
+
+def result_words(result: FixResult) -> str:
+    """What a step did, as sentences."""
+    order, (kind, id) = result.order, result.order.key
+    name = f"Scene {id}" if kind == Kind.SCENE else f"{kind.title()} {id}"
+    match order.action:
+        case FixAction.BIND:
+            return _bound(result)
+        case FixAction.IGNORE:
+            named = result.named
+            if named is not None and named.missing:
+                return f"Nothing was ignored: {missing_words(named)}."
+            if not result.done:
+                return f"Scene {id} was ignored already."
+            return sentences(f"Scene {id} is ignored from now on", unchecked_words(named) if named is not None else "")
+        case FixAction.UNBIND:
+            return f"{name} is found by its files again." if result.done else f"That was not bound to scene {id}."
+        case FixAction.UNIGNORE:
+            return f"{name} is synced again." if result.done else f"{name} was not ignored."
+        case FixAction.RETRY:
+            return f"{name} will be tried again." if result.done else f"{name} needs you no more."
+        case FixAction.RETRY_ALL:
+            return f"{many(result.done, 'scene')} will be tried again."
+        case FixAction.DROP:
+            return (
+                f"{name} is dropped: only an edit brings it back." if result.done else f"{name} was not in the queue."
+            )
+        case FixAction.ACCEPT:
+            if not result.done:
+                return "Nobody asks for that any more."
+            return sentences(f"Accepted: {CHANGES[Choice(order.name)]}", result.follows)
+        case FixAction.DECLINE:
+            return LEFT if result.done else "Nobody asks for that any more."
+        case FixAction.TEST:
+            server = caption(order.name)
+            if order.name == GateName.STASH_WRITES and result.done:
+                return "Stash answers: the next play shows whether it accepts writes again."
+            return f"{server} answers, and PlexSync goes on." if result.done else f"Not yet: {result.problem}"
+
+
+def _bound(result: FixResult) -> str:
+    id, bound = result.order.key[1], result.bound
+    if bound is None:
+        return f"Nothing was bound: {result.problem}"
+    items = ", ".join(f"item {item.key} of {library}" for item, library in bound.items)
+    others = ", ".join(map(str, bound.looked_again))
+    more = f" Scene {others} had it, and is queued again." if others else ""
+    if bound.undone:
+        return f"Scene {id} is bound to {items}.{more} {rests(id, bound.undone)}."
+    return f"Scene {id} is bound to {items}, and is queued.{more}"
+
 
 SYSTEM, COMPARISON = "system", "comparison"
 CAUSES = (SYSTEM, *(cause.value for cause in DEADLY), COMPARISON)
@@ -68,8 +336,9 @@ class FixPage:
 
 @dataclass(frozen=True)
 class _Problems:
-    """The jobs or scenes of a page of one cause, from the database."""
+    """The jobs or scenes of a page of one cause, from the database; or what is wrong with servers, settings and worker."""
 
+    machine: Sequence[FixEntry] = ()
     rows: Sequence[JobRow] = ()
     scenes: Mapping[int, SceneFacts] = field(default_factory=dict)
     candidates: Mapping[int, SceneCandidates] = field(default_factory=dict)
@@ -92,13 +361,13 @@ def fix_report(parts: Stored, facts: StatusFacts, page: FixPage, look: Look) -> 
     counts = _counts(parts, facts)
     shown = {cause: count for cause, count in counts.items() if count and page.cause in ("", cause)}
     with parts.store.reading() as db:
-        problems = {cause: _find(db, cause, page) for cause in shown if cause != SYSTEM}
+        problems = {
+            cause: _Problems(machine=machine_entries(facts)) if cause == SYSTEM else _find(db, cause, page)
+            for cause in shown
+        }
     ambiguous = [row.id for page_rows in problems.values() for row in page_rows.rows if _is_ambiguous(row)]
     looked = look(ambiguous) if ambiguous else Looked()
-    groups = [
-        _system(facts, counts[SYSTEM]) if cause == SYSTEM else _group(cause, count, problems[cause], looked)
-        for cause, count in shown.items()
-    ]
+    groups = [_group(cause, count, problems[cause], looked) for cause, count in shown.items()]
     return {"count": sum(counts.values()), "groups": groups, "away": looked.away}
 
 
@@ -156,20 +425,10 @@ def _is_ambiguous(row: JobRow) -> bool:
     return row.kind == Kind.SCENE and row.cls == Cause.AMBIGUOUS
 
 
-def _system(facts: StatusFacts, count: int) -> FixGroup:
-    return {
-        "cause": SYSTEM,
-        "meaning": MEANINGS[SYSTEM],
-        "count": count,
-        "entries": machine_entries(facts),
-        "after": None,
-        "steps": [],
-    }
-
-
 def _group(cause: str, count: int, problems: _Problems, looked: Looked) -> FixGroup:
     entries = [_entry(row, problems, looked) for row in problems.rows]
     entries += [_unqueued(problems.scenes[id]) for id in problems.unqueued]
+    entries += problems.machine
     return {
         "cause": cause,
         "meaning": MEANINGS.get(cause) or cure_of(cause).meaning,
@@ -215,9 +474,23 @@ def _entry(row: JobRow, problems: _Problems, looked: Looked) -> FixEntry:
         "problem": _problem(cured, candidates) if candidates.items else row.error,
         "next": CHOOSE.get(cured, cured.advice) if candidates.items else cured.advice,
         "files": _files(candidates, scene),
-        "candidates": [_candidate(key, item, problems.titles) for item in candidates.items],
+        "candidates": [
+            {
+                "key": item.key,
+                "title": item.title,
+                "library": problems.titles.get(item.section, item.section),
+                "file": {"path": item.file.path, "size": item.file.size, "seconds": item.file.duration / 1000},
+                "reason": item.reason,
+                "step": _step_of_candidate(key, item),
+            }
+            for item in candidates.items
+        ],
         "steps": [
-            *_steps_of_rivals(cured, candidates),
+            *(
+                _bind(f"Show scene {item.rival}, not this one", str(item.rival), item.key)
+                for item in candidates.items
+                if cured is TWO and item.rival
+            ),
             *_steps(row, key, has_candidates=bool(candidates.items), held=row.id in problems.held),
         ],
     }
@@ -231,31 +504,11 @@ def _problem(cured: Cure, candidates: SceneCandidates) -> str:
     return cured.meaning
 
 
-def _steps_of_rivals(cured: Cure, candidates: SceneCandidates) -> list[FixStep]:
-    """Of two scenes with one file: the steps that let Plex show the other one."""
-    return [
-        _bind(f"Show scene {item.rival}, not this one", str(item.rival), item.key)
-        for item in candidates.items
-        if cured is TWO and item.rival
-    ]
-
-
 def _files(candidates: SceneCandidates, scene: SceneFacts | None) -> list[FixFile]:
     """The files in Stash; while Stash can't be asked, the path that the database knows."""
     if candidates.scene is not None:
         return [{"path": file.path, "size": file.size, "seconds": file.duration} for file in candidates.scene.files]
     return [{"path": scene["path"], "size": 0, "seconds": 0.0}] if scene and scene["path"] else []
-
-
-def _candidate(key: str, item: CandidateItem, titles: Mapping[str, str]) -> FixCandidate:
-    return {
-        "key": item.key,
-        "title": item.title,
-        "library": titles.get(item.section, item.section),
-        "file": {"path": item.file.path, "size": item.file.size, "seconds": item.file.duration / 1000},
-        "reason": item.reason,
-        "step": _step_of_candidate(key, item),
-    }
 
 
 def _step_of_candidate(key: str, item: CandidateItem) -> FixStep:
@@ -310,3 +563,21 @@ def _unqueued(scene: SceneFacts) -> FixEntry:
 def page_after(cause: str, after: str) -> tuple[str, int] | None:
     """The place after which a page of a cause begins; None if it is not a key."""
     return START if not (cause and after) else key_of(after)
+
+
+def measures(file: FixFile) -> str:
+    """Length and size: `1:32:10 · 1.4 GB`; '' if neither is known."""
+    parts = [length(file["seconds"]) if file["seconds"] else "", size(file["size"]) if file["size"] else ""]
+    return " · ".join(filter(None, parts))
+
+
+def compared(file: FixFile, files: Sequence[FixFile]) -> str:
+    """Whether a candidate's file has the length and size of one of the scene's: `same length, other size`; '' if unknown."""
+    measured = (("length", "seconds", 1.0), ("size", "size", 0.0))
+    words = []
+    for word, name, slack in measured:
+        values = [float(other[name]) for other in files if other[name]]  # type: ignore[literal-required]
+        value = float(file[name])  # type: ignore[literal-required]
+        if value and values:
+            words.append(f"{'same' if any(abs(value - other) <= slack for other in values) else 'other'} {word}")
+    return ", ".join(words)

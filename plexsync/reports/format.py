@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 from plexsync.rules.redaction import one_line
 
+UNITS = ("B", "kB", "MB", "GB", "TB")
+STEP = 1000
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 
@@ -78,6 +80,16 @@ def many(count: int, one: str, several: str = "") -> str:
     return f"{count:,} {one if count == 1 else several or one + 's'}"
 
 
+def capitalized(words: str) -> str:
+    """The same words at the start of a sentence."""
+    return words[:1].upper() + words[1:]
+
+
+def sentences(*parts: str) -> str:
+    """These words as sentences; what is empty is left out."""
+    return " ".join(f"{capitalized(part)}." for part in parts if part)
+
+
 def share(value: float) -> str:
     """A share of 1 in percent; a share below 1 is never rounded up to 100."""
     return f"{min(value * 100, 99.99 if value < 1 else 100):.2f} %"
@@ -87,3 +99,23 @@ def safe(text: str, longest: int = 400) -> str:
     """Clean a foreign text: one line, no control characters, at most `longest` characters."""
     line = one_line(text[: longest + 1])
     return line if len(text) <= longest else line[:longest] + "..."
+
+
+# --- files -------------------------------------------------------------------------------------------------------------
+
+
+def length(seconds: float) -> str:
+    """The length of a video: `1:32:10`, `4:05`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def size(count: int) -> str:
+    """A number of bytes in the largest unit that fits: `1.4 GB`."""
+    amount = float(count)
+    for unit in UNITS[:-1]:
+        if amount < STEP:
+            return f"{amount:.0f} {unit}" if unit in ("B", "kB") else f"{amount:.1f} {unit}"
+        amount /= STEP
+    return f"{amount:.1f} {UNITS[-1]}"

@@ -1,12 +1,40 @@
-"""The answers of a Plex server to the questions of `plexsync probe`."""
+"""The answers of a Plex server to the questions of `plexsync probe`. None has a name, path or token in it."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from plexsync.app.stored import Stored
 from plexsync.reports.format import stamp
-from plexsync.reports.shapes.probe import ProbeFacts, TraitFacts
+from plexsync.reports.shapes.values import Moment
 from plexsync.rules.scratch import ProbeOutcome
 from plexsync.rules.traits import QUESTIONS, UNKNOWN, LearntTraits, ServerTraits, answer_words
+
+
+class TraitFacts(TypedDict):
+    """A question, and the answer of this server."""
+
+    name: str
+    answer: str | bool | int | float | None
+    """Null if there is none. For `removals_at_once`, 0 means that no limit was found."""
+    reason: str
+    """Why there is no answer, or empty."""
+    used: bool
+    """Whether PlexSync uses the answer."""
+
+
+class ProbeFacts(TypedDict):
+    """The answers of a server: `plexsync probe`."""
+
+    plexsync: str
+    """The version of PlexSync."""
+    plex: str | None
+    """The version of the Plex server; null if nothing was learnt yet."""
+    learnt_at: Moment | None
+    complete: bool
+    """Whether the probe of this call asked all questions. True if the call asked none."""
+    restored: bool
+    """Whether the item is as it was before."""
+    traits: list[TraitFacts]
+
 
 NOT_TOLD = "the answers of Plex did not tell"
 

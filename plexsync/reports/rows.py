@@ -1,4 +1,4 @@
-"""A row of the queue, its failed attempts and its past pushes, as facts."""
+"""A row of the queue, its failed attempts and its past pushes, as facts; and what a sync would do to a field, in words."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,13 +6,23 @@ from typing import TypeVar, overload
 
 from plexsync.app.stored import Stored
 from plexsync.reports.format import local, stamp, unstamped
-from plexsync.reports.shapes.scenes import AttemptFacts, JobFacts, PastAttempt, PastPlays, PastPush, PushFacts
+from plexsync.reports.shapes.scenes import (
+    AttemptFacts,
+    JobFacts,
+    NoteFacts,
+    PastAttempt,
+    PastPlays,
+    PastPush,
+    PushFacts,
+)
 from plexsync.rules.added_dates import FIELD as ADDED
 from plexsync.rules.item import FIELDS, PICTURES, ROLE, beside_whom
 from plexsync.rules.job import COLLECTION, KINDS, PLAYS, Kind, Lane, State
+from plexsync.rules.plan_records import Change, Note, Remembered
 from plexsync.rules.plays import PlayState
 from plexsync.rules.records import LAST_ID, AttemptRow, JobRow, PlaysRow, PushRow
 from plexsync.rules.taken_back import TakenBack
+from plexsync.rules.values import Value
 from plexsync.store.database import Reader
 from validation.redact import one_line
 
@@ -106,6 +116,11 @@ def push_facts(pushes: Sequence[PushRow]) -> list[PushFacts]:
     ]
 
 
+def note_facts(notes: Iterable[Note]) -> list[NoteFacts]:
+    """Notes on fields for JSON."""
+    return [{"field": note.field, "reason": note.reason, "text": note.text} for note in notes]
+
+
 # The states of plays that were taken back, or are being taken back.
 TAKEN_BACK = (PlayState.UNDONE, PlayState.REMOVING)
 # What a history says of plays, by what became of them.
@@ -193,3 +208,26 @@ def in_order(names: Iterable[str]) -> list[str]:
     """Field names in display order, each once; fields that are shown beside the cast come last."""
     there = dict.fromkeys(names)
     return [name for name in (*FIELDS, *PICTURES) if name in there] + sorted(filter(beside_whom, there))
+
+
+def action(name: str, change: Change | None, wants: Mapping[str, Value]) -> str:
+    """What a sync would do to a field."""
+    if change is None:
+        if name not in wants:
+            return "nothing (switched off)"
+        return "nothing" if wants[name] else "nothing (empty in Stash)"
+    lock = {True: "lock", False: "unlock", None: ""}[change.lock]
+    added = [f"add {', '.join(change.adds)}"] if change.adds else []
+    removed = [f"remove {', '.join(change.removes)}"] if change.removes else []
+    if added or removed:
+        return "; ".join([*added, *removed])
+    if change.value is None or (isinstance(change.value, tuple) and lock):
+        return lock or "nothing"
+    return "write" if change.value else "empty"
+
+
+def reason(remembered: Remembered | None, wants: Value | None) -> str:
+    """Why a sync would change a field, judged by its remembered values."""
+    if remembered is None:
+        return "first push"
+    return "changed in Stash" if remembered.said != wants else "not as it was left in Plex"

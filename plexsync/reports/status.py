@@ -1,25 +1,26 @@
-"""The overall status: the store's overview as plain facts, with moments as text, for `status` and `serve`."""
+"""The overall status: the store's overview as plain facts, with moments as text; the worker and the last edit in words."""
+
+import json
+from typing import NamedTuple
 
 from plexsync.app.breaker import breaker_rules, state_at
-from plexsync.reports.edits import edit_facts
-from plexsync.reports.format import noted, stamp
-from plexsync.reports.old_lists import old_lists_facts
+from plexsync.reports.format import ago, noted, stamp, unstamped
 from plexsync.reports.verdict import verdict
-from plexsync.reports.workers import ALONE, Machines, worker
 from plexsync.rules.collection_status import CollectionStatus, collection_status
 from plexsync.rules.dashboard_place import read as read_place
 from plexsync.rules.first_plays import read_counted
 from plexsync.rules.gate_names import GateName, shown
-from plexsync.rules.note_keys import CHANGED
+from plexsync.rules.note_keys import CHANGED, HEARS
 from plexsync.rules.outages import Outage, Transition, last_ended, lasting, outages
 from plexsync.rules.setting_question import open_question
 from plexsync.rules.status_words import STATUSES, in_sync_words, server_word
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.verified import read as read_verified
+from plexsync.rules.worker_ends import read as read_ends
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import SimpleNamespace
 
     from plexsync.app.database_files import Summary
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
         BookFacts,
         BreakerFacts,
         DashboardFacts,
+        EditFacts,
         FirstPlaysFacts,
         HoldFacts,
         LibraryFacts,
+        OldListFacts,
+        OldListsFacts,
         PaceFacts,
         PlaysFacts,
         QueuedPlays,
@@ -42,13 +46,32 @@ if TYPE_CHECKING:
         StatusFacts,
         VerifiedFacts,
     )
+    from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
     from plexsync.rules.first_plays import FirstPlays
     from plexsync.rules.outages import OutageTotals as Figures
-    from plexsync.rules.records import BreakerRow, HoldRow
+    from plexsync.rules.records import BreakerRow, HoldRow, StandbyRow, WorkerRow
     from plexsync.store.database import Reader
     from validation.config import PlexSyncConfig
 
     Settings = PlexSyncConfig | StatusSettings
+
+
+# A worker without a heartbeat for this many milliseconds hangs (it sends one every few seconds, also when idle).
+FRESH = 120_000
+
+
+class Machines(NamedTuple):
+    """The machine that works, or worked last, and those that stand by, where several use one database.
+
+    `commit_wait`: for how many seconds a commit has been waiting for a standby server of the database.
+    """
+
+    worker: "WorkerRow | None"
+    standbys: "Sequence[StandbyRow]"
+    commit_wait: float = 0.0
+
+
+ALONE = Machines(None, ())
 
 
 def facts(parts: "Stored") -> "StatusFacts":
@@ -77,6 +100,21 @@ def facts_of(
 ) -> "StatusFacts":
     """All facts of `status`; `spooled` counts the waiting and the unreadable events, `began`: when the lock was taken."""
     gates = shown({*summary.breakers, *summary.holds, *summary.paces})
+    setting_change: SettingChangeFacts | None = None
+    if not config.approve_bulk and (question := open_question(summary.asked_settings)):
+        setting_change = {"text": question.text, "scenes": question.scenes, "collections": question.collections}
+    dashboard: DashboardFacts | None = None
+    if has_dashboard and (place := read_place(summary.dashboard)):
+        url, reach, names = place
+        dashboard = {"url": url, "reach": reach, "names": list(names)}
+    libraries: list[LibraryFacts] = [
+        {"key": key, "title": title, "walked_at": stamp(walked_at) if walked_at else None}
+        for key, title, walked_at in summary.sections
+    ]
+    verified: VerifiedFacts | None = None
+    if counts := read_verified(summary.verified):
+        at, in_sync, differ, sample, kept = counts
+        verified = {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample, "kept_fields": kept}
     bare: BareFacts = {
         "at": stamp(summary.now),
         "jobs": summary.jobs,
@@ -98,49 +136,23 @@ def facts_of(
         "outages": _outages(summary),
         "paces": {name: _pace(summary.paces.get(name), summary.now) for name in gates},
         "worker": worker(summary, machines, running=running, began=began, enabled=config.enabled),
-        "dashboard": dashboard_facts(summary.dashboard if has_dashboard else ""),
+        "dashboard": dashboard,
         "events": {"waiting": spooled[0], "unread": spooled[1]},
         "edits": edit_facts(summary.edits, summary.lines, running=running),
-        "index": {"items": summary.items, "libraries": [_library(*row) for row in summary.sections]},
+        "index": {"items": summary.items, "libraries": libraries},
         "last_poll": stamp(noted(summary.last_poll)),
         "last_reconcile": stamp(noted(summary.last_reconcile)),
-        "verified": verified_facts(summary.verified),
+        "verified": verified,
         "plays": _plays(summary),
         "collections": _collections(summary),
         "comparison_due": summary.anew or summary.wishes == CHANGED,
-        "setting_change": None if config.approve_bulk else _setting_change(summary.asked_settings),
+        "setting_change": setting_change,
         "repaired_at": stamp(summary.repaired_at),
         "bulk_approved": config.approve_bulk or summary.approved,
         "old_lists": old_lists_facts(*summary.old_lists),
         "books": _books(summary.books, sum(count for state, count in summary.jobs.items() if state != "idle")),
     }
     return {"verdict": verdict(bare, config.stash_poll_interval), **bare}
-
-
-def _setting_change(text: str) -> "SettingChangeFacts | None":
-    """What changed settings would write, while that waits for your yes."""
-    question = open_question(text)
-    if question is None:
-        return None
-    return {"text": question.text, "scenes": question.scenes, "collections": question.collections}
-
-
-def dashboard_facts(text: str) -> "DashboardFacts | None":
-    """Where the dashboard listens, by its note."""
-    place = read_place(text)
-    if place is None:
-        return None
-    url, reach, names = place
-    return {"url": url, "reach": reach, "names": list(names)}
-
-
-def verified_facts(text: str) -> "VerifiedFacts | None":
-    """What the last comparison found, by its note."""
-    counts = read_verified(text)
-    if counts is None:
-        return None
-    at, in_sync, differ, sample, kept = counts
-    return {"at": stamp(at), "in_sync": in_sync, "differ": differ, "sample": sample, "kept_fields": kept}
 
 
 def queued_plays(waiting: int, since: int | None, error: str | None) -> "QueuedPlays":
@@ -351,10 +363,6 @@ def too_many(count: int, most: int) -> str:
     return f"{count:,} dead letters, more than dlq_max ({most:,}). None is deleted: fix the causes below."
 
 
-def _library(key: str, title: str, walked_at: int) -> "LibraryFacts":
-    return {"key": key, "title": title, "walked_at": stamp(walked_at) if walked_at else None}
-
-
 def books(db: "Reader") -> "BookFacts":
     """The four counters, the open jobs, and whether accepted = coalesced + done + pruned + open."""
     return _books(
@@ -373,3 +381,99 @@ def _books(counters: tuple[int, ...], still_open: int) -> "BookFacts":
         "open": still_open,
         "balanced": accepted == coalesced + done + pruned + still_open,
     }
+
+
+# --- the worker --------------------------------------------------------------------------------------------------------
+
+
+def worker(summary: "Summary", machines: Machines, *, running: bool, began: int | None, enabled: bool) -> "WorkerFacts":
+    """The worker: `running` if it holds the lock, `alive` if it also sends heartbeats."""
+    beat = noted(summary.heartbeat)
+    alive, young = (moment is not None and abs(summary.now - moment) < FRESH for moment in (beat, began))
+    return {
+        "running": running,
+        "alive": running and alive,
+        "starting": running and young and not alive,
+        "inside": bool(summary.inside),
+        "heartbeat": stamp(beat),
+        "enabled": enabled,
+        "host": machines.worker.host if machines.worker else "",
+        "standbys": [
+            {"host": row.host, "since": stamp(row.since), "differing": list(row.differing)} for row in machines.standbys
+        ],
+        "ended": ends_by_note(summary.ended),
+        "commit_wait": machines.commit_wait,
+        "thread_ended": ends_by_note(summary.thread_ended),
+    }
+
+
+def ends_by_note(text: str) -> "WorkerEndFacts | None":
+    """How often in a row a worker ended by itself, or one of its threads, by the note of it."""
+    ends = read_ends(text)
+    if ends is None:
+        return None
+    count, since, last, error = ends
+    return {"count": count, "since": stamp(since), "last": stamp(last), "error": error}
+
+
+def machine_words(worker: "WorkerFacts") -> str:
+    """Where the worker runs and who stands by, to follow its word; '' with SQLite."""
+    if not worker["host"]:
+        return ""
+    words = f" on {worker['host']}" if worker["running"] else f", last on {worker['host']}"
+    for row in worker["standbys"]:
+        names = ", ".join(row["differing"])
+        unlike = f" and does not take over, since its settings differ ({names})" if names else ""
+        words += f"; {row['host']} stands by{unlike}"
+    return words
+
+
+# --- edits in Stash -----------------------------------------------------------------------------------------------------
+
+
+WAYS = {"line": "by a line of Stash's log", "hook": "by the hook", "poll": "by a poll"}
+
+
+def edit_facts(notes: "Mapping[str, str]", lines: str, *, running: bool) -> "EditFacts":
+    """The facts from the notes of the last edit by each way, and of the state of Stash's log."""
+    times = {way: noted(notes[way]) for way in WAYS}
+    # An edit arrives by a line up to a second after the hook has stored it.
+    by = max(WAYS, key=lambda way: times[way] or 0) if any(times.values()) else "poll"
+    heard = running and lines == HEARS
+    return {
+        "by": by,
+        "last_at": stamp(times[by]),
+        "line_at": stamp(times["line"]),
+        "hook_at": stamp(times["hook"]),
+        "poll_at": stamp(times["poll"]),
+        "log_heard": heard,
+        "log_error": lines if running and not heard else "",
+    }
+
+
+def edit_words(edits: "EditFacts", now: int) -> str:
+    """The same in one sentence, with the time since the last edit."""
+    last = edits["last_at"]
+    words = f"the last one arrived {WAYS[edits['by']]}, {ago(unstamped(last), now)}" if last else "none has arrived yet"
+    if edits["log_error"]:
+        return f"{words}; polls find them, since Stash's log is not heard: {edits['log_error']}"
+    return f"{words}; Stash's log is heard" if edits["log_heard"] else words
+
+
+# --- old lists ----------------------------------------------------------------------------------------------------------
+
+
+# So many names of a list are shown.
+NAMES = 5
+
+
+def old_lists_facts(count: int, marks: "Sequence[str]") -> "OldListsFacts | None":
+    """The question for JSON, by the number of items and the marks of some of them; None if nothing is asked."""
+    if not count:
+        return None
+    sample: list[OldListFacts] = [
+        {"scene": mark["scene"], "field": field, "names": [*members.values()][:NAMES]}
+        for mark in map(json.loads, marks)
+        for field, members in mark["lists"].items()
+    ]
+    return {"items": count, "sample": sample[: len(marks)]}

@@ -1,13 +1,88 @@
-"""What undoing or releasing a scene would do, as facts."""
+"""What undoing or releasing a scene would do, and the runs of pushes that it can take back, as facts."""
+
+from typing import TypedDict
 
 from plexsync.flows.scenes.inspection_records import Inspection, Target
 from plexsync.flows.scenes.undo import Redone
 from plexsync.reports.rows import in_order
-from plexsync.reports.shapes.undo import RedoFacts, UndoFacts, UndoField, UndoItem
+from plexsync.reports.shapes.values import FieldValue, Moment
 from plexsync.rules.plan_records import Change, Note
 from plexsync.rules.status_words import BY_MARK, SceneStatus
 from plexsync.rules.taken_back import TakenBack
 from plexsync.rules.values import held
+
+
+class UndoField(TypedDict):
+    """What undo would do to a field."""
+
+    field: str
+    action: str
+    """`restore`, `remove`, `unlock`, `lock` or `leave`."""
+    now: FieldValue
+    locked: bool
+    then: FieldValue
+    then_locked: bool
+    removes: list[str]
+    """The names that it would remove from a list."""
+    why: str
+    """Why the field is left as it is, or empty."""
+
+
+class UndoItem(TypedDict):
+    """What undo would do to an item."""
+
+    key: str
+    """The rating key."""
+    fields: list[UndoField]
+
+
+class UndoFacts(TypedDict):
+    """What undo would do to a scene."""
+
+    id: int
+    title: str | None
+    items: list[UndoItem]
+    error: str
+    """Why it can't be shown now, or empty."""
+
+
+class RedoLeftAlone(TypedDict, total=False):
+    """Scenes that a redo left alone; each list is there only if it is not empty."""
+
+    not_undone: list[int]
+    ignored: list[int]
+    gone: list[int]
+    """Scenes that Stash no longer has."""
+
+
+class RedoFacts(RedoLeftAlone):
+    """What a redo did: `plexsync redo 7`, `/api/scenes/7/redo`."""
+
+    redone: int
+    """Scenes whose undo has ended, and which are queued."""
+
+
+class RunFacts(TypedDict("RunFacts", {"from": Moment | None})):
+    """A run of pushes."""
+
+    run: int
+    until: Moment | None
+    scenes: int
+
+
+class UndoPreview(TypedDict):
+    """What undo would do: `plexsync undo --all --dry-run`."""
+
+    counts: dict[str, int]
+    """`scenes`, `items`, and the number of fields by `action`."""
+    scenes: list[UndoFacts]
+
+
+class RunList(TypedDict):
+    """All runs of pushes that are kept: `plexsync undo --runs`."""
+
+    runs: list[RunFacts]
+
 
 # Each action on a field, in the words of the summary.
 DEEDS = {
@@ -48,33 +123,23 @@ def redo_facts(redone: Redone) -> RedoFacts:
 
 def undo_facts(sight: Inspection) -> UndoFacts:
     """Every field of a scene's items that undo would change or leave to you; `error` says why it can't be shown now."""
+    items: list[UndoItem] = []
+    for target in sight.targets:
+        notes = {note.field: note for note in target.plan.notes}
+        names = in_order((*target.plan.edit, *notes))
+        if names:
+            fields = [_field(target, name, notes.get(name)) for name in names]
+            items.append({"key": target.item.key, "fields": fields})
     return {
         "id": sight.id,
         "title": sight.scene.title if sight.scene else None,
-        "items": [facts for target in sight.targets if (facts := _item(target))["fields"]],
-        "error": _error(sight),
+        "items": items,
+        "error": str(sight.error) if sight.error else str(getattr(sight.outcome, "error", "")),
     }
 
 
-def _error(sight: Inspection) -> str:
-    """Why the scene can't be inspected now, or ''."""
-    if sight.error is not None:
-        return str(sight.error)
-    return "" if sight.outcome is None else str(getattr(sight.outcome, "error", ""))
-
-
-def _item(target: Target) -> UndoItem:
-    """What undo would do to one item."""
-    notes = {note.field: note for note in target.plan.notes}
-    fields = [
-        _field(target, name, target.plan.edit.get(name), notes.get(name))
-        for name in in_order((*target.plan.edit, *notes))
-    ]
-    return {"key": target.item.key, "fields": fields}
-
-
-def _field(target: Target, name: str, change: Change | None, note: Note | None) -> UndoField:
-    now = held(target.item, name)
+def _field(target: Target, name: str, note: Note | None) -> UndoField:
+    change, now = target.plan.edit.get(name), held(target.item, name)
     after = target.plan.sending[name].sent if change else now
     return {
         "field": name,

@@ -5,8 +5,7 @@ only if nothing needs you and nothing waits. Each screen adds the way to what ne
 Imports little, because `plexsync status` has to start fast.
 """
 
-from plexsync.reports.format import DAY, ago, many, stamp, unstamped
-from plexsync.reports.old_lists import old_lists_words
+from plexsync.reports.format import DAY, ago, capitalized, many, stamp, unstamped
 from plexsync.rules.choices import hold_cause
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.gate_names import REFUSES, GateName, closed_words, is_covered
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
         BareFacts,
         FirstPlaysFacts,
         HoldFacts,
+        OldListsFacts,
         VerdictFacts,
         VerdictPart,
     )
@@ -96,7 +96,7 @@ def verdict_parts(facts: "BareFacts") -> "list[Part]":
         *_pending(facts),
     ]
     (tone, words), *others = parts
-    return [(tone, f"{words[0].upper()}{words[1:]}"), *others]
+    return [(tone, capitalized(words)), *others]
 
 
 def hold_words(server: str, held: "HoldFacts") -> str:
@@ -119,6 +119,23 @@ def first_plays_words(first: "FirstPlaysFacts") -> str:
         return f"{plays}, all of them in Stash" if first["in_plex"] else plays
     more = f", {unknown:,} not compared yet" if unknown > 0 else ""
     return f"{plays}, {first['missing']:,} of them not in Stash{oldest}{more}"
+
+
+def old_lists_words(facts: "OldListsFacts") -> str:
+    """The question in a few words."""
+    have = "has" if facts["items"] == 1 else "have"
+    return f"{many(facts['items'], 'item')} {have} locked lists that look as an earlier PlexSync left them"
+
+
+def old_lists_text(facts: "OldListsFacts") -> str:
+    """The question in sentences, with some of the lists."""
+    lists = "; ".join(
+        f"{example['field']} of scene {example['scene']}: {', '.join(example['names'])}" for example in facts["sample"]
+    )
+    return (
+        f"{old_lists_words(facts)}; other tools' locks look alike. Take them as its own? Some of them: {lists}. A list with"
+        " a name that Stash lacks is none of them and stays yours, and so does every locked single value"
+    )
 
 
 def worker_is_missed(worker: "WorkerFacts") -> bool:

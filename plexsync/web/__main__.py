@@ -8,6 +8,7 @@ address.
 
 import asyncio
 import base64
+import ipaddress
 import json
 import logging
 import os
@@ -21,24 +22,29 @@ from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
+from plexsync.app.database_files import dashboard_note
 from plexsync.app.parts import Parts, opened
+from plexsync.rules.dashboard_place import reach_of, written
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.store import lock
 from plexsync.store.database import load_tables
 from plexsync.store.installation import browser_key
-from plexsync.web.addresses import prefix_of
+from plexsync.web.addresses import LOOPBACK, prefix_of
 from plexsync.web.app import DashboardRules, build
 from plexsync.web.context import Desk, Origins
 from plexsync.web.entry_desks import EntryDesk, EntryDesks
-from plexsync.web.guard import LOOPBACK, Doors
-from plexsync.web.presence import Presence
+from plexsync.web.guard import Doors
 from plexsync.web.server import Quiet, server
 from validation import values
 from validation.config import PlexSyncConfig
 from validation.redact import RedactingFilter, Redactor
 
+log = logging.getLogger("PlexSync.web")
+
 # Exit code: the database is missing.
 NO_DATABASE = 4
 NICE = 5
+AGAIN = 1.0  # seconds until the next try to note where it listens: an older dashboard ends, or the database can't be written
 FILES = 8_192
 
 
@@ -62,6 +68,48 @@ class DashboardRequest(TypedDict):
     switch: str
 
 
+class Presence(threading.Thread):
+    """Notes inside the block in the database that the dashboard listens at `url`, for `status` and the page in Stash.
+
+    The note counts only while this process holds a lock in the data folder of its machine. So nobody believes it after the
+    process has ended, however it ended. It delays no page, and a failure ends none.
+    """
+
+    def __init__(self, parts: Parts, url: str, host: str, names: frozenset[str]) -> None:
+        super().__init__(name="presence", daemon=True)
+        self._parts = parts
+        reach = reach_of(host, is_loopback=ipaddress.ip_address(host).is_loopback)
+        self._text = written(url, reach, tuple(sorted(names)))
+        self._ended = threading.Event()
+        self._lock: lock.Lock | None = None
+
+    def run(self) -> None:
+        """Write the note, then take the lock; tried again until both are done."""
+        noted = False
+        while not self._ended.is_set():
+            try:
+                if not noted:
+                    # First, since an older note must not count with the new lock.
+                    with self._parts.store.writing() as tx:
+                        tx.notes.save(dashboard_note(self._parts.address), self._text)
+                    noted = True
+                self._lock = lock.try_lock(self._parts.folder, lock.DASHBOARD)
+            except (LocalFault, NewerDatabase, Unusable) as fault:
+                log.debug("where the dashboard listens is not noted: %s", fault)
+            if self._lock is not None:
+                return
+            self._ended.wait(AGAIN)
+
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self.join(AGAIN)
+        if self._lock is not None:
+            self._lock.release()
+
+
 def main() -> int:
     """Serve until standard input closes."""
     handed, line = sys.stdin.readline().strip(), sys.stdin.readline()
@@ -83,7 +131,7 @@ def main() -> int:
             app = build(entries, DashboardRules(names, config.web_password, key, lasting_key, switch))
             _serve(server(app), at, app.end)
     except (LocalFault, NewerDatabase, Unusable) as error:
-        logging.getLogger("PlexSync.web").warning("the dashboard can't use the database: %s", error)
+        log.warning("the dashboard can't use the database: %s", error)
         return NO_DATABASE
     return 0
 
@@ -159,7 +207,7 @@ def _log_to_stderr(redactor: Redactor) -> None:
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     # Its own good news, such as the end of an outage.
-    logging.getLogger("PlexSync.web").setLevel(logging.INFO)
+    log.setLevel(logging.INFO)
     # Malformed requests are not logged.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
 

@@ -23,13 +23,13 @@ from plexsync.actions.model import (
 )
 from plexsync.actions.table import SENSELESS, TABLE, action_of
 from plexsync.app.parts import Parts
+from plexsync.reports.format import capitalized, sentences
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import COLLECTION, Kind
 from plexsync.rules.moments import milliseconds, moment_typed
 from plexsync.rules.status_words import SceneStatus
-from plexsync.web.context import Busy
+from plexsync.web.context import AWAY, Busy
 from plexsync.web.pages import LARGEST_ID, MOST, Ask, PageNotFound, Wrong, action, page
-from plexsync.web.scene_pages import BUSY, asked_now, capitalized
 
 HERE = "/undo"
 # The number of subjects of which a page shows what would be done, and of runs that it lists.
@@ -202,10 +202,8 @@ def confirm(ask: Ask) -> Response:
                 # Of a library, the first of all libraries may be others.
                 first = ids[:MOST] if selection.library else ids[:SHOWN]
                 shown = list(islice(chosen.preview(ActionRequest(parts, first, selection)), SHOWN))
-    except NeighbourError as error:
+    except AWAY as error:
         away = str(error)
-    except Busy:
-        away = BUSY
     except (NotPossible, Unfit) as error:
         raise Wrong(str(error)) from None
     names = ("pick", *SELECTORS, "field")
@@ -243,18 +241,17 @@ def press(ask: Ask) -> Response:
     back = _back(chosen, selection)
     try:
         result = carry_out(ask, chosen, selection)
-    except Busy:
-        return ask.to(back, BUSY, well=False)
+    except Busy as busy:
+        return ask.to(back, str(busy), well=False)
     except (NotPossible, NeighbourError, Wrong) as error:
         return ask.to(back, f"Nothing was changed: {error}", well=False)
-    sentences = [result.line] if result.jobs or result.count or not result.complaints else []
+    lines = [result.line] if result.jobs or result.count or not result.complaints else []
     if result.jobs:
         closed = ask.desk.ask_servers()
         works = ask.desk.parts.someone_works()
         hint = "the worker takes it at once" if works else "no worker is running: start plexsync serve"
-        sentences[0] += f"; {asked_now(closed) if closed else hint}"
-    words = " ".join(f"{capitalized(sentence)}." for sentence in (*sentences, *result.complaints))
-    return ask.to(back, words, well=not result.is_failed)
+        lines[0] += f"; {closed or hint}"
+    return ask.to(back, sentences(*lines, *result.complaints), well=not result.is_failed)
 
 
 def runs(ask: Ask) -> Response:

@@ -20,20 +20,16 @@ from plexsync.app.switches import asked_settings, waits_for_yes
 from plexsync.engine import dead_letters
 from plexsync.flows.scenes.comparison_report import reports
 from plexsync.flows.scenes.verbs import explain, retry_all, want_scenes
-from plexsync.reports import dead_letters as dead_facts
-from plexsync.reports.attention import need_facts, needs
-from plexsync.reports.comparison import report_facts
-from plexsync.reports.dead_letter_export import letter
+from plexsync.reports.attention import need_facts, needs, questions
+from plexsync.reports.comparisons import TaskFacts, TaskReport, report_facts
+from plexsync.reports.dead_letters import Banner, LetterPage, groups, letter
 from plexsync.reports.explanation import explain_facts, known_facts
 from plexsync.reports.format import stamp
 from plexsync.reports.named_scenes import ignored_facts, queued_facts
 from plexsync.reports.outages import MOST_DAYS, report
-from plexsync.reports.questions import questions
 from plexsync.reports.rows import attempt_facts, key_of, past_facts, past_of, push_facts, row_facts, written
 from plexsync.reports.scenes import facts_of, named_like, scene_row, stand_so
 from plexsync.reports.settings import setting_facts
-from plexsync.reports.shapes.comparisons import TaskFacts, TaskReport
-from plexsync.reports.shapes.dead_letters import Banner, LetterPage
 from plexsync.reports.shapes.outages import OutageReport
 from plexsync.reports.shapes.scenes import (
     ExplainFacts,
@@ -52,8 +48,8 @@ from plexsync.rules.errors import NeighbourError
 from plexsync.rules.job import Kind, State, Why
 from plexsync.rules.status_words import STATUSES, SceneStatus
 from plexsync.web import action_pages, collection_pages, drift_pages, review_pages
-from plexsync.web.accept_pages import choice_named
 from plexsync.web.background_tasks import BackgroundTask
+from plexsync.web.fix_pages import choice_named
 from plexsync.web.fix_pages import report as fix_report
 from plexsync.web.overview_pages import LATEST
 from plexsync.web.pages import LARGEST_ID, MOST, Ask, PageNotFound, Wrong, asked, later, scene_numbers
@@ -143,13 +139,19 @@ def given_up(ask: Ask) -> LetterPage:
     after = _key(ask.query["after"]) if "after" in ask.query else None
     with ask.desk.parts.store.reading() as db:
         counts = db.jobs.count_dead()
-        groups = dead_facts.groups(db, counts, cause or None)
+        by_cause = groups(db, counts, cause or None)
         rows = db.jobs.in_state(State.DEAD, error_class=cause, limit=limit + 1, after=after or ("", 0))
         letters = [letter(db, row) for row in rows[:limit]]
     more = written(rows[limit - 1].kind, rows[limit - 1].id) if len(rows) > limit else None
     text = too_many(sum(counts.values()), ask.desk.parts.config.dlq_max)
     banner: Banner = {"banner": text} if text else {}
-    return {"dead": sum(group["count"] for group in groups), "causes": groups, **banner, "rows": letters, "after": more}
+    return {
+        "dead": sum(group["count"] for group in by_cause),
+        "causes": by_cause,
+        **banner,
+        "rows": letters,
+        "after": more,
+    }
 
 
 def outages(ask: Ask) -> OutageReport:

@@ -18,29 +18,22 @@ from starlette.staticfiles import StaticFiles
 from plexsync.engine.clock import SystemClock
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, SyncError, Unusable
 from plexsync.web import (
-    accept_pages,
     action_pages,
     api,
+    charts,
     collection_pages,
     dead_pages,
-    demo_pages,
     drift_pages,
-    entry_verdicts,
     fix_pages,
-    live_pages,
     login_pages,
     metrics,
     outage_pages,
     overview_pages,
-    pair_pages,
-    picked_pages,
     picture_pages,
     plays_pages,
-    probe_pages,
     reconcile_pages,
     review_pages,
     scene_pages,
-    setting_change_pages,
     settings_pages,
 )
 from plexsync.web.addresses import named_in
@@ -60,8 +53,7 @@ LOOK_AGAIN = "Look then whether what you asked for was done."
 # Every module with pages: each has `routes`.
 MODULES = (
     api,
-    entry_verdicts,
-    live_pages,
+    charts,
     login_pages,
     metrics,
     overview_pages,
@@ -74,14 +66,9 @@ MODULES = (
     scene_pages,
     action_pages,
     dead_pages,
-    pair_pages,
-    picked_pages,
     outage_pages,
     reconcile_pages,
     settings_pages,
-    setting_change_pages,
-    accept_pages,
-    probe_pages,
 )
 
 
@@ -114,7 +101,7 @@ def build(entries: EntryDesks, rules: DashboardRules) -> Guard:
     routes = [route for module in MODULES for route in module.routes]
     more_nav: tuple[tuple[str, str], ...] = ()
     if rules.switch is not None:
-        routes += demo_pages.routes(rules.switch)
+        routes += overview_pages.demo_routes(rules.switch)
         more_nav = (("/demo", "Demo"),)
     app = Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=HERE / "static"))],

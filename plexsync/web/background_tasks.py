@@ -17,17 +17,17 @@ from plexsync.engine.asked_probes import ask_at_once
 from plexsync.engine.tickets import READS
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
 from plexsync.flows.scenes.verbs import take_up_skipped, want_all
-from plexsync.reports.comparison import report_facts
-from plexsync.reports.format import many
-from plexsync.reports.preview import scene_facts
-from plexsync.reports.shapes.comparisons import (
+from plexsync.reports.comparisons import (
     ComparisonFacts,
     PollFacts,
     PreviewFacts,
     PreviewResult,
     QueuedFacts,
     TaskResult,
+    report_facts,
+    scene_facts,
 )
+from plexsync.reports.format import many
 from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.rules.neighbours import Clock
 from validation.config import PlexSyncConfig

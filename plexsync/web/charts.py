@@ -1,4 +1,4 @@
-"""Charts: the subject of each, and the positions of its lines, ticks and labels.
+"""Charts of the work over hours and days: the subject of each, the positions of its lines, ticks and labels, and the page.
 
 `draw` returns plain positions; the template `chart.svg` makes SVG of them. Colours come from the style sheet of the
 page, so a chart follows its light and dark mode. The picture holds no script and no style. It begins at the first sample
@@ -10,8 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from starlette.responses import Response
+
+from plexsync.reports.format import unstamped
+from plexsync.reports.shapes.status import StatusFacts
+from plexsync.rules.gate_names import caption
 from plexsync.rules.samples import HOUR, MINUTE, Bucket
-from plexsync.rules.status_words import SceneStatus
+from plexsync.rules.samples import buckets as buckets_of
+from plexsync.rules.status_words import SceneStatus, job_counts
+from plexsync.web.pages import TEMPLATES, Ask, PageNotFound, page, picture
 
 DAY = 24 * HOUR
 WIDTH, HEIGHT = 380, 220
@@ -22,6 +29,9 @@ ROW, SWATCH, GAP = 22, 24, 14
 MOST_STEPS = 4
 # The fewest buckets of a chart, the most times and dates on its time axis, and the most places at which it tells values.
 FEWEST, MOST_LABELS, MOST_DATES, MOST_PLACES = 6, 6, 4, 90
+# A chart on its own may load its style sheets and nothing else.
+POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'"
+SHEETS = ("/static/dashboard.css", "/static/pages.css")
 
 Point = tuple[float, float]
 
@@ -144,14 +154,16 @@ class Drawing:
     traces: tuple[Trace, ...]
     places: tuple[Place, ...]
     top: float
+    words: str
+    """The chart as text, for screen readers."""
     width: int = WIDTH
     height: int = HEIGHT
     right: int = RIGHT
     bottom: int = BOTTOM
 
 
-def draw(subject: Subject, buckets: Sequence[Bucket]) -> Drawing:
-    """The chart of these buckets, from the first one with a sample on."""
+def draw(subject: Subject, buckets: Sequence[Bucket], words: str = "") -> Drawing:
+    """The chart of these buckets, from the first one with a sample on. `words` say what it shows."""
     buckets = begun(buckets)
     series = [[value(bucket, line, rate=subject.rate) for bucket in buckets] for line in subject.lines]
     highest = max((number for numbers in series for number in numbers if number is not None), default=0.0)
@@ -175,6 +187,7 @@ def draw(subject: Subject, buckets: Sequence[Bucket]) -> Drawing:
         ),
         places=tuple(places(subject, xs, buckets)),
         top=top,
+        words=words,
     )
 
 
@@ -270,3 +283,104 @@ def corners(piece: Sequence[Point]) -> str:
         if number in (0, len(texts) - 1) or not (texts[number - 1][1] == y == texts[number + 1][1])
     ]
     return " ".join(kept)
+
+
+# --- the pages -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Record:
+    """The recorded samples of a period: in the resolution of its charts, and as the rows of its tables."""
+
+    span: Range
+    points: list[Bucket]
+    rows: list[Bucket]
+
+    def picture(self, subject: Subject) -> Drawing:
+        """The chart, drawn. Its words tell the newest and the highest value of each line."""
+        figures = []
+        for line in subject.lines:
+            numbers = [number for row in self.rows if (number := value(row, line, rate=subject.rate)) is not None]
+            figures += [f"{line.name}: {numbers[-1]:,.0f} at last, {max(numbers):,.0f} at most"] if numbers else []
+        text = "; ".join(figures) or "Nothing was recorded yet"
+        return draw(subject, self.points, f"{subject.title}, {self.span.words}. {text}.")
+
+    def table(self, subject: Subject) -> list[tuple[int, list[float | None]]]:
+        """Each time with the values of the lines, the newest first."""
+        return [
+            (row.at, [value(row, line, rate=subject.rate) for line in subject.lines])
+            for row in reversed(self.rows)
+            if row.sample is not None
+        ]
+
+
+def record(ask: Ask, span: Range) -> Record:
+    """The recorded samples of this period, up to now."""
+    start = ask.now - span.length
+    with ask.desk.parts.store.reading() as db:
+        samples = db.samples.between(start - start % span.row, ask.now)
+    return Record(
+        span,
+        points=buckets_of(samples, start=start, end=ask.now, width=span.width),
+        rows=buckets_of(samples, start=start, end=ask.now, width=span.row),
+    )
+
+
+def charts(ask: Ask) -> Response:
+    """All charts, each with its values as a table; the queue with its books, the breakers, and what happens next."""
+    facts = ask.desk.facts()
+    undone, scenes = facts["undone"], facts["scenes"]
+    resting = {
+        "undone": undone["undone"],
+        "released": undone["released"],
+        **{status.value: scenes[status]["count"] for status in (SceneStatus.SKIPPED, SceneStatus.NOT_SHOWN)},
+    }
+    counts = job_counts(facts["jobs"], resting, kept_fields=facts["kept_fields"])
+    return ask.show(
+        "charts.html",
+        found=facts,
+        subjects=SUBJECTS,
+        records={name: record(ask, span) for name, span in RANGES.items()},
+        states=[(row.word, row.count, row.meaning, row.tone) for row in counts],
+        breakers=[
+            (caption(name), breaker["state"].replace("_", "-"), breaker["opened_at"])
+            for name, breaker in facts["breakers"].items()
+        ],
+        coming=coming(ask, facts),
+    )
+
+
+def coming(ask: Ask, facts: StatusFacts) -> list[tuple[str, int | str]]:
+    """The next events, and their times."""
+    parts, now = ask.desk.parts, ask.now
+    upcoming: list[tuple[str, int | str]] = []
+    with parts.store.reading() as db:
+        due = db.jobs.next_due(now)
+    if due is not None:
+        upcoming.append(("the worker looks at the next scene", due if due > now else "now"))
+    for name, breaker in facts["breakers"].items():
+        if breaker["next_probe_at"]:
+            upcoming.append((f"{caption(name)} is probed", breaker["next_probe_at"]))
+    hours = parts.config.reconcile_interval_hours
+    if facts["comparison_due"]:
+        upcoming.append(("full comparison", "soon: it is due"))
+    elif hours and facts["last_reconcile"]:
+        upcoming.append(("full comparison", unstamped(facts["last_reconcile"]) + round(hours * HOUR)))
+    if facts["last_poll"]:
+        at = unstamped(facts["last_poll"]) + round(parts.config.stash_poll_interval * 1000)
+        upcoming.append(("poll of Stash", at))
+    return upcoming
+
+
+def chart(ask: Ask) -> Response:
+    """One chart as a standalone picture, under the style sheets of the pages."""
+    subject, span = SUBJECTS.get(str(ask.path["subject"])), RANGES.get(str(ask.path["span"]))
+    if subject is None or span is None:
+        raise PageNotFound
+    drawn = record(ask, span).picture(subject)
+    answer = picture(TEMPLATES.get_template("chart.svg").render(chart=drawn, sheets=SHEETS))
+    answer.headers["Content-Security-Policy"] = POLICY
+    return answer
+
+
+routes = [page("/charts", charts), page("/charts/{subject}-{span}.svg", chart)]

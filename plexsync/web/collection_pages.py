@@ -28,7 +28,6 @@ from plexsync.rules.job import COLLECTION
 from plexsync.store.database import Reader
 from plexsync.web.context import Busy
 from plexsync.web.pages import LARGEST_ID, Ask, PageNotFound, Wrong, page
-from plexsync.web.scene_pages import BUSY
 
 HERE = "/collections"
 SHOWN = 50
@@ -190,8 +189,8 @@ def _now(ask: Ask, id: int) -> tuple[CollectionFacts | None, str]:
     try:
         with ask.desk.looking() as parts:
             return collection_report(parts.store, collection_viewer(parts), id), ""
-    except Busy:
-        return None, BUSY
+    except Busy as busy:
+        return None, str(busy)
 
 
 routes = [

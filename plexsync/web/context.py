@@ -19,7 +19,7 @@ from plexsync.engine.tickets import READS
 from plexsync.reports.fixes import fix_count
 from plexsync.reports.shapes.status import StatusFacts
 from plexsync.reports.status import facts
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.errors import LocalFault, NeighbourError, NewerDatabase, Unusable
 from plexsync.web.background_tasks import BackgroundTasks
 from plexsync.web.picture_cache import PictureCache
 
@@ -33,10 +33,15 @@ PATIENCE = 3.0
 FRESH = 0.5
 # The same for the number of problems, which every page shows.
 COUNTED = 5.0
+BUSY = "Another scene is being looked at, and that takes long. Try again in a moment."
 
 
 class Busy(Exception):
     """Too many requests at once."""
+
+
+# Why a page can't show now what both servers have; the text says it.
+AWAY = (NeighbourError, Busy)
 
 
 @dataclass(frozen=True)
@@ -137,12 +142,13 @@ class Desk:
     def ask_servers(self) -> str:
         """Probe closed servers at once, since a button was pressed, without waiting for the answer.
 
-        Returns why nothing can be synced until they answer; '' if both servers can be used.
+        Returns why nothing can be synced until they answer, for a notice; '' if both servers can be used.
         """
         reason = why_closed(self.parts.gates, *READS)
-        if reason:
-            self.errands.ask_servers()
-        return reason
+        if not reason:
+            return ""
+        self.errands.ask_servers()
+        return f"{reason}. It is asked now whether it can be used again"
 
     @contextmanager
     def looking(self, *, at_once: bool = False) -> Iterator[Parts]:
@@ -152,7 +158,7 @@ class Desk:
         Raises Busy when others take too long: a server that hangs must not block every thread.
         """
         if not self._looking.acquire(timeout=PATIENCE):
-            raise Busy
+            raise Busy(BUSY)
         try:
             if at_once:
                 ask_at_once(self.parts.store, self.parts.gates, self.parts.clock, *READS)

@@ -1,4 +1,4 @@
-"""The pages of the dead-letter queue, by cause."""
+"""The pages of the dead-letter queue, by cause, with buttons for the rows that are ticked."""
 
 import re
 from collections.abc import Mapping
@@ -10,19 +10,16 @@ from starlette.responses import Response, StreamingResponse
 from plexsync.engine import dead_letters as verbs
 from plexsync.engine.dead_letters import Key
 from plexsync.flows.scenes.verbs import retry_all
-from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letter, letters
-from plexsync.reports.dead_letters import groups
-from plexsync.reports.format import many, stamp
+from plexsync.reports.dead_letters import LetterFacts, csv_pieces, groups, json_pieces, letter, letters
+from plexsync.reports.format import many, sentences, stamp
 from plexsync.reports.rows import key_of, row_facts, title, written
 from plexsync.reports.scenes import facts_of
-from plexsync.reports.shapes.dead_letters import LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import Kind, State
-from plexsync.rules.sorting import NUMBER, DeadPlace, Sort
-from plexsync.web.pages import Ask, Wrong, action, page
-from plexsync.web.scene_pages import asked_now
-from plexsync.web.sorting import address, cursor_value, sort_links, sort_named
+from plexsync.rules.sorting import COMPARED, NUMBER, DeadPlace, Sort
+from plexsync.web.pages import Ask, Wrong, action, address, page, sort_links, sort_named
+from plexsync.web.scene_pages import NONE_PICKED, ignore_all
 
 SHOWN = 50
 HERE = "/dead"
@@ -71,7 +68,7 @@ def _place(query: Mapping[str, str], sort: Sort) -> DeadPlace | None:
     if not query.get("after"):
         return None
     kind, id = _key(query["after"])
-    value = cursor_value(query.get("value", ""))
+    value = query.get("value", "")[:COMPARED]
     return DeadPlace(_moment(value) if sort.column == "since" else value, kind, id)
 
 
@@ -115,10 +112,10 @@ def retry(ask: Ask) -> Response:
     store, clock = ask.desk.parts.store, ask.desk.parts.clock
     done = verbs.retry(store, clock, [key])[0] if key else retry_all(store, clock, cause)
     closed = ask.desk.ask_servers()
+    if not done:
+        return ask.to(_back(ask), "That is no dead letter any more.", well=False)
     retried = many(done, "dead letter" if key or cause else "scene")
-    told = f"{retried} will be tried again." if done else "That is no dead letter any more."
-    told += f" {asked_now(closed)}." if done and closed else ""
-    return ask.to(_back(ask), told, well=bool(done))
+    return ask.to(_back(ask), sentences(f"{retried} will be tried again", closed))
 
 
 def confirm_drop(ask: Ask) -> Response:
@@ -143,6 +140,34 @@ def drop(ask: Ask) -> Response:
         f"{many(done, 'dead letter')} dropped: only an edit brings them back." if done else "That was not in the queue."
     )
     return ask.to(_back(ask), told, well=bool(done))
+
+
+def picked(ask: Ask) -> Response:
+    """Retry, ignore or drop the ticked rows; dropping asks first."""
+    cause, do = ask.form.get("shown", ""), ask.form.get("do", "")
+    sort = sort_named(ask.form.get("sort", ""), COLUMNS)
+    back = address(HERE, {"cause": cause} if cause in DEADLY else {}, sort)
+    keys, parts = [_key(text) for text in dict.fromkeys(ask.picked)], ask.desk.parts
+    if not keys:
+        return ask.to(back, NONE_PICKED, well=False)
+    match do:
+        case "retry":
+            count = verbs.retry(parts.store, parts.clock, keys)[0]
+            closed = ask.desk.ask_servers() if count else ""
+            text = sentences(f"{many(count, 'dead letter')} will be tried again", closed)
+        case "ignore":
+            text = ignore_all(ask, [id for kind, id in keys if kind == Kind.SCENE])
+        case "drop" if ask.form.get("sure") != "yes":
+            fields = {"do": "drop", "sure": "yes", "shown": cause if cause in DEADLY else "", "sort": str(sort)}
+            return ask.show(
+                "drop.html", count=len(keys), key="", cause="", fields=fields, picked=list(ask.picked), back=back
+            )
+        case "drop":
+            count = verbs.drop(parts.store, parts.clock, keys)[0]
+            text = f"{many(count, 'dead letter')} dropped: only an edit brings them back."
+        case _:
+            raise Wrong("There is no such step.")
+    return ask.to(back, text)
 
 
 def export(ask: Ask) -> Response:
@@ -178,4 +203,5 @@ routes = [
     page(f"{HERE}/export.{{kind}}", export),
     action(f"{HERE}/retry", retry),
     action(f"{HERE}/drop", drop),
+    action(f"{HERE}/picked", picked),
 ]

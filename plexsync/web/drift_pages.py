@@ -1,34 +1,21 @@
 """What you edited in Plex, beside what Stash says, with the buttons that decide about it."""
 
 from collections.abc import Mapping
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from plexsync.actions.model import Selection, SubjectKind, Verb
 from plexsync.actions.table import action_of
 from plexsync.app.parts import Parts
-from plexsync.flows.scenes.drift import (
-    DriftAnswer,
-    DriftFilter,
-    DriftPage,
-    drift_now,
-    drift_page,
-)
+from plexsync.flows.scenes.drift import DriftAnswer, DriftFilter, DriftPage, drift_now, drift_page
 from plexsync.reports.collections import collection_list
-from plexsync.reports.drift import (
-    drift_facts,
-    known_drift,
-    stays_words,
-    value_words,
-)
-from plexsync.reports.shapes.drift import DriftReport
+from plexsync.reports.drift import DriftReport, drift_facts, known_drift, stays_words, value_words
+from plexsync.reports.format import sentences
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.errors import NeighbourError
 from plexsync.web.action_pages import carry_out
-from plexsync.web.context import Busy
-from plexsync.web.pages import Ask, Wrong, action, page
-from plexsync.web.scene_pages import BUSY, asked_now, capitalized, scene_number
+from plexsync.web.context import AWAY, Busy
+from plexsync.web.pages import Ask, Wrong, action, address, page, scene_number
 
 HERE = "/drift"
 SHOWN = 20
@@ -55,8 +42,8 @@ def drift(ask: Ask) -> Response:
         stays=stays_words,
         all_href=HERE,
         kept_href=f"{HERE}?kept=1",
-        first=_address(here),
-        next=_address({**here, "after": str(report["after"])}) if report["after"] is not None else "",
+        first=address(HERE, here),
+        next=address(HERE, {**here, "after": str(report["after"])}) if report["after"] is not None else "",
     )
 
 
@@ -69,10 +56,8 @@ def read(ask: Ask, limit: int) -> DriftReport:
             if scene:
                 return drift_facts(_of_scene(parts, wanted, scene))
             return drift_facts(drift_page(parts.looker, wanted, after=after, limit=limit))
-    except NeighbourError as error:
+    except AWAY as error:
         away = str(error)
-    except Busy:
-        away = BUSY
     with ask.desk.parts.store.reading() as db:
         return known_drift(db, wanted, away, after=after, limit=limit)
 
@@ -104,22 +89,17 @@ def press(ask: Ask) -> Response:
         result = carry_out(ask, action_of(Verb(answer), SubjectKind.SCENES), selection)
     except NeighbourError as error:
         return ask.to(_back(form), f"Nothing was decided: {error}", well=False)
-    except Busy:
-        return ask.to(_back(form), BUSY, well=False)
+    except Busy as busy:
+        return ask.to(_back(form), str(busy), well=False)
     closed = ask.desk.ask_servers() if result.jobs else ""
-    more = f" {asked_now(closed)}." if closed else ""
-    return ask.to(_back(form), f"{capitalized(result.line)}.{more}", well=bool(result.count))
+    return ask.to(_back(form), sentences(result.line, closed), well=bool(result.count))
 
 
 def _back(form: Mapping[str, str]) -> str:
     """The page that the button is on."""
     names = {"kept": "shown_kept", "library": "shown_library", "scene": "shown_scene", "after": "shown_after"}
     chosen = {name: value for name, sent in names.items() if (value := form.get(sent, "")) not in ("", "0")}
-    return _address(chosen)
-
-
-def _address(chosen: Mapping[str, str]) -> str:
-    return f"{HERE}?{urlencode(chosen)}" if chosen else HERE
+    return address(HERE, chosen)
 
 
 routes = [page(HERE, drift), action(HERE, press)]

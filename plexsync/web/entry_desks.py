@@ -14,8 +14,7 @@ from time import monotonic
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.web.addresses import prefix_of
 from plexsync.web.context import Desk
-from plexsync.web.database_outage import DatabaseOutage
-from plexsync.web.live import LiveUpdates
+from plexsync.web.live import DatabaseOutage, LiveUpdates
 
 log = logging.getLogger("PlexSync.web")
 

@@ -1,24 +1,42 @@
-"""Everything that needs you, by cause, each with the buttons that mend it."""
+"""Everything that needs you, by cause, each with the buttons that mend it; what you are asked; and pages that bind many.
 
+You are asked about changes of a server that only you can judge. Ambiguous scenes are bound together if they fit by
+duration, or if they have one candidate in a folder of Plex.
+"""
+
+import re
 from collections.abc import Sequence
 from contextlib import nullcontext
-from urllib.parse import urlencode
+from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from plexsync.app.fixes import ASKING, FixAction, carry_out
-from plexsync.flows.scenes.bindings import candidates_now
-from plexsync.reports.fix_steps import order_of, result_words
-from plexsync.reports.fixes import CAUSES, FixPage, Looked, fix_report, page_after
-from plexsync.reports.shapes.fixes import FixReport
+from plexsync.app.fixes import ASKING, FixAction, FixOrder, carry_out
+from plexsync.flows.scenes.bindings import (
+    Pair,
+    Pairing,
+    bind_pairs,
+    by_duration,
+    candidates_now,
+    in_folder,
+    pairs_among,
+    pairs_by,
+)
+from plexsync.reports.attention import questions
+from plexsync.reports.fixes import CAUSES, FixPage, FixReport, Looked, fix_report, order_of, page_after, result_words
+from plexsync.reports.format import many
+from plexsync.rules.choices import Choice
 from plexsync.rules.errors import NeighbourError
-from plexsync.web.context import Busy
-from plexsync.web.pages import Ask, Wrong, action, page
-from plexsync.web.scene_pages import BUSY, asked_now
+from plexsync.web.context import AWAY, Busy
+from plexsync.web.pages import Ask, Wrong, action, address, page
 
-HERE = "/fix"
+HERE, ACCEPT = "/fix", "/accept"
+DURATION, FOLDER = "/dead/by-duration", "/dead/in-folder"
+AMBIGUOUS = "/fix?cause=ambiguous"
 # How many problems are shown of each cause, and of one cause alone.
 FEW, MANY = 5, 20
+# The number of pairs of a scene and an item that are shown.
+PAIRS = 50
 # After these the worker asks a server for the scene, so that a closed one is probed at once.
 QUEUEING = (FixAction.RETRY, FixAction.RETRY_ALL, FixAction.UNBIND, FixAction.UNIGNORE)
 
@@ -55,10 +73,8 @@ def _look(ask: Ask, ids: Sequence[int]) -> Looked:
     try:
         with ask.desk.looking() as parts:
             return Looked(candidates_now(parts.looker, ids))
-    except NeighbourError as error:
+    except AWAY as error:
         return Looked(away=str(error))
-    except Busy:
-        return Looked(away=BUSY)
 
 
 def mend(ask: Ask) -> Response:
@@ -70,10 +86,10 @@ def mend(ask: Ask) -> Response:
     try:
         with desk.looking() if order.action in ASKING else nullcontext(desk.parts) as parts:
             result = carry_out(parts, order)
-    except Busy:
-        return ask.to(_back(ask), BUSY, well=False)
+    except Busy as busy:
+        return ask.to(_back(ask), str(busy), well=False)
     closed = desk.ask_servers() if result.done and order.action in QUEUEING else ""
-    more = f" {asked_now(closed)}." if closed else ""
+    more = f" {closed}." if closed else ""
     return ask.to(_back(ask), f"{result_words(result)}{more}", well=bool(result.done))
 
 
@@ -82,7 +98,131 @@ def _back(ask: Ask) -> str:
     cause, after = ask.form.get("shown", ""), ask.form.get("after", "")
     if cause not in CAUSES:
         return HERE
-    return f"{HERE}?{urlencode({'cause': cause} | ({'after': after} if page_after(cause, after) else {}))}"
+    return address(HERE, {"cause": cause} | ({"after": after} if page_after(cause, after) else {}))
 
 
-routes = [page(HERE, fix), action(HERE, mend)]
+# --- what you are asked ----------------------------------------------------------------------------------------------
+
+
+def questions_page(ask: Ask) -> Response:
+    """Show every open question, what accepting does, and the button."""
+    return ask.show("accept.html", asked=questions(ask.desk.parts))
+
+
+def accept(ask: Ask) -> Response:
+    """Accept a change, and test at once whether work can go on; or decline what can be declined."""
+    choice = choice_named(ask.form.get("choice", ""))
+    if ask.form.get("answer") == "no" and choice is Choice.OLD_LISTS:
+        result = carry_out(ask.desk.parts, FixOrder(FixAction.DECLINE, name=choice))
+        return ask.to("/", result_words(result), well=bool(result.done))
+    try:
+        with ask.desk.looking() as parts:
+            result = carry_out(parts, FixOrder(FixAction.ACCEPT, name=choice))
+    except Busy as busy:
+        return ask.to(ACCEPT, str(busy), well=False)
+    return ask.to("/" if result.done else ACCEPT, result_words(result), well=bool(result.done))
+
+
+def choice_named(text: str) -> Choice:
+    """The choice of this name."""
+    if text not in set(Choice):
+        raise Wrong(f"choice must be one of {', '.join(Choice)}")
+    return Choice(text)
+
+
+# --- scenes bound together -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How the scenes of a page are paired with items, and the words for it."""
+
+    pairing: Pairing
+    path: str
+    title: str
+    lead: str
+    none: str
+    folder: str = ""
+
+
+def by_duration_rule(_folder: str) -> Rule:
+    """One item has a file of the same name and duration."""
+    return Rule(
+        pairing=by_duration,
+        path=DURATION,
+        title="Bind by duration",
+        lead="For each of these scenes, one item in Plex has a file of the same name and duration, but no size confirms "
+        "that it is the same file. Different files can share a name and a duration: look at the list before you bind them.",
+        none="No scene has a candidate by name and duration only.",
+    )
+
+
+def folder_rule(folder: str) -> Rule:
+    """Several items fit, of which one has its file in the folder; '' asks for a folder."""
+    return Rule(
+        pairing=in_folder(folder),
+        path=FOLDER,
+        title="Bind the items in a folder",
+        lead=f"Several items in Plex fit each of these scenes, and just one of them has its file in {folder}. Each scene is "
+        "bound to that one.",
+        none=f"No ambiguous scene has just one candidate in {folder}.",
+        folder=folder,
+    )
+
+
+RULES = {DURATION: by_duration_rule, FOLDER: folder_rule}
+
+
+def pairs_page(ask: Ask) -> Response:
+    """Show the pairs, and the button that binds them."""
+    rule = RULES[ask.here](ask.query.get("folder", ""))
+    pairs: list[Pair] = []
+    away = ""
+    asks = ask.here == FOLDER and not rule.folder
+    try:
+        with ask.desk.looking() as parts:
+            pairs = [] if asks else pairs_by(rule.pairing, parts.looker, limit=PAIRS + 1)
+    except AWAY as error:
+        away = str(error)
+    few = pairs[:PAIRS]
+    fields = " ".join(f"{pair.scene}:{pair.key}" for pair in few)
+    more = len(pairs) > PAIRS
+    return ask.show("pairs.html", rule=rule, asks=asks, pairs=few, more=more, fields=fields, away=away, back=AMBIGUOUS)
+
+
+def bind(ask: Ask) -> Response:
+    """Bind the pairs that the page has shown."""
+    rule = RULES[ask.here](ask.form.get("folder", ""))
+    if ask.here == FOLDER and not rule.folder:
+        raise Wrong("Say which folder of Plex.")
+    agreed = dict(map(_pair_of, ask.form.get("pairs", "").split()))
+    here = address(rule.path, {"folder": rule.folder} if rule.folder else {})
+    try:
+        with ask.desk.looking(at_once=True) as parts:
+            now = pairs_among(rule.pairing, parts.looker, list(agreed))
+            pairs = [pair for pair in now if agreed[pair.scene] == pair.key]
+            bound = bind_pairs(rule.pairing, parts.looker, pairs)
+    except NeighbourError as error:
+        return ask.to(here, f"Not all were bound: {error}", well=False)
+    changed = len(agreed) - len(bound)
+    more = f" {many(changed, 'scene')} not bound, because something has changed meanwhile." if changed else ""
+    # More than a page of them: the next ones are shown.
+    back = here if len(agreed) == PAIRS and not changed else AMBIGUOUS
+    return ask.to(back, f"{many(len(bound), 'scene')} bound and queued.{more}", well=bool(bound))
+
+
+def _pair_of(text: str) -> tuple[int, str]:
+    """A scene and an item, as `7:1234`."""
+    if not re.fullmatch(r"[0-9]{1,18}:[0-9]{1,18}", text):
+        raise Wrong("That is no scene with its item.")
+    scene, _, key = text.partition(":")
+    return int(scene), key
+
+
+routes = [
+    page(HERE, fix),
+    action(HERE, mend),
+    page(ACCEPT, questions_page),
+    action(ACCEPT, accept),
+    *(route for path in RULES for route in (page(path, pairs_page), action(path, bind))),
+]

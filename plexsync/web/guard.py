@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plexsync.web.addresses import placed, prefix_of
+from plexsync.web.addresses import LOOPBACK, placed, prefix_of
 from plexsync.web.sessions import BROWSER, COOKIE, Session, Sessions
 from validation.redact import one_line
 
@@ -25,7 +25,6 @@ log = logging.getLogger("PlexSync.web")
 
 LARGEST_BODY = 64 * 1024
 MOST_FIELDS = 1_000
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 METHODS = {"GET", "HEAD", "POST"}
 # Reachable without a password: the login page, its static files, and the health checks.
 OPEN = ("/login", "/health", "/health/live")

@@ -1,86 +1,36 @@
-"""The overview: the status, what needs you, and what was done last."""
+"""The overview: the status, what needs you, and what was done last. And what else is about all Plex servers or all pages.
 
+With several Plex servers the verdict is one line that is true for all of them; programs get their list. An open page
+learns of changes over its own line. The demo has a page more, which takes the simulated Plex down and brings it back: it
+signals the demo by a file, and while that exists, the simulated Plex is down.
+"""
+
+import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 from plexsync.reports.attention import needs
-from plexsync.reports.edits import WAYS
 from plexsync.reports.rows import short, title
-from plexsync.reports.shapes.outages import OutageFacts
-from plexsync.reports.shapes.status import HoldFacts, StatusFacts
-from plexsync.reports.status import play_counts, server_words, verified_words
-from plexsync.reports.verdict import LINK, plays_wait, pointed
+from plexsync.reports.shapes.plex_servers import PlexFacts, PlexList
+from plexsync.reports.shapes.status import StatusFacts, VerdictFacts
+from plexsync.reports.status import WAYS, play_counts, server_words, verified_words
+from plexsync.reports.verdict import BAD, LINK, WAIT, WELL, plays_wait, pointed
+from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.gate_names import CURE, GateName, caption
 from plexsync.rules.job import Kind
 from plexsync.rules.status_words import MAIN, UP, SceneStatus, buckets, status_of
-from plexsync.web.charts import RANGES, SUBJECTS
-from plexsync.web.entry_verdicts import other_verdicts, worst
-from plexsync.web.outage_pages import ChartPicture, record
-from plexsync.web.pages import Ask, page
+from plexsync.web.addresses import prefix_of
+from plexsync.web.charts import RANGES, SUBJECTS, Drawing, record
+from plexsync.web.entry_desks import DatabaseAway, EntryDesk, EntryDesks
+from plexsync.web.pages import Ask, action, entry_of, page
 
 LATEST = 8
 LIBRARIES = 4
-
-
-@dataclass(frozen=True)
-class ServerCard:
-    """The status of a server, as text."""
-
-    id: str
-    name: str
-    words: str
-    kind: str
-    """The CSS class of its colour."""
-    state: str
-    error: str
-    cause: str
-    failures: int
-    failures_allowed: int
-    opened_at: str | None
-    next: str | None
-    """When it is probed or tested next."""
-    hold: HoldFacts | None
-    ramp: int
-    last: OutageFacts | None
-    contacts: list[tuple[str, str, str | None]]
-    cure: str
-
-
-@dataclass(frozen=True)
-class PlaysCard:
-    """The plays from Plex to Stash, in words and figures."""
-
-    words: str
-    kind: str
-    """The CSS class of its colour."""
-    counts: list[tuple[int, str]]
-
-
-@dataclass(frozen=True)
-class PushLine:
-    """A push, with the title of its scene and the names of its fields."""
-
-    at: int
-    scene: int
-    title: str
-    item: str
-    undone: str
-    fields: str
-
-
-@dataclass(frozen=True)
-class TroubleLine:
-    """The last failed attempt of a cause, with the title of its object, and how many objects failed so lately."""
-
-    at: int
-    kind: str
-    id: int
-    title: str
-    cause: str
-    error: str
-    then: str
-    count: int
+WORST_FIRST = (BAD, WAIT, WELL)
 
 
 def overview(ask: Ask) -> Response:
@@ -106,7 +56,7 @@ def overview(ask: Ask) -> Response:
     )
 
 
-def charts(ask: Ask) -> list[tuple[str, ChartPicture]]:
+def charts(ask: Ask) -> list[tuple[str, Drawing]]:
     """A few charts, each with its caption."""
     hour, day = record(ask, RANGES["hour"]), record(ask, RANGES["day"])
     queue, rates = SUBJECTS["queue"], SUBJECTS["rates"]
@@ -117,8 +67,8 @@ def charts(ask: Ask) -> list[tuple[str, ChartPicture]]:
     ]
 
 
-def server(facts: StatusFacts, gate: GateName) -> ServerCard:
-    """The status of one server, as text."""
+def server(facts: StatusFacts, gate: GateName) -> dict[str, object]:
+    """The status of one server, as text. `kind` is the CSS class of its colour, `next` when it is probed or tested next."""
     breaker, held, pace = facts["breakers"][gate], facts["holds"].get(gate), facts["paces"].get(gate)
     patience = pace["not_before"] if pace else None
     words = server_words(breaker, held=held is not None, patience=patience is not None)
@@ -126,37 +76,32 @@ def server(facts: StatusFacts, gate: GateName) -> ServerCard:
     last = facts["outages"]["last"]
     is_closed = held is not None or breaker["state"] != "closed"
     stops = held is not None and gate is not GateName.STASH_WRITES
-    kind = "bad" if stops else "wait" if is_closed or words != UP or ramp else "well"
-    return ServerCard(
-        id=gate.replace(":", "-"),
-        name=caption(gate),
-        words=words,
-        kind=kind,
-        state=breaker["state"].replace("_", "-"),
-        error=breaker["error"],
-        cause=breaker["cause"],
-        failures=breaker["failures"],
-        failures_allowed=breaker["failures_allowed"],
-        opened_at=breaker["opened_at"],
-        next=held["retest_at"] if held else breaker["next_probe_at"] or patience,
-        hold=held,
-        ramp=ramp,
-        last=last if last and last["server"] == gate else None,
-        contacts=contacts(facts, gate),
-        cure=CURE if gate is GateName.STASH_WRITES and is_closed else "",
-    )
+    return {
+        **breaker,
+        "id": gate.replace(":", "-"),
+        "name": caption(gate),
+        "words": words,
+        "kind": "bad" if stops else "wait" if is_closed or words != UP or ramp else "well",
+        "state": breaker["state"].replace("_", "-"),
+        "next": held["retest_at"] if held else breaker["next_probe_at"] or patience,
+        "hold": held,
+        "ramp": ramp,
+        "last": last if last and last["server"] == gate else None,
+        "contacts": contacts(facts, gate),
+        "cure": CURE if gate is GateName.STASH_WRITES and is_closed else "",
+    }
 
 
-def plays(ask: Ask, facts: StatusFacts) -> PlaysCard | None:
-    """The card of plays; None while the way back is off."""
+def plays(ask: Ask, facts: StatusFacts) -> dict[str, object] | None:
+    """The card of plays: words, figures, and the CSS class of its colour; None while the way back is off."""
     if ask.desk.parts.config.watch_back == "off":
         return None
-    counts = play_counts(facts["plays"])
+    words = "up to date"
     if facts["plays"]["first"]:
-        return PlaysCard("wait for your yes", "wait", counts)
-    if not facts["plays"]["waiting"]:
-        return PlaysCard("up to date", "well", counts)
-    return PlaysCard("wait for Stash" if plays_wait(facts) else "on their way", "wait", counts)
+        words = "wait for your yes"
+    elif facts["plays"]["waiting"]:
+        words = "wait for Stash" if plays_wait(facts) else "on their way"
+    return {"words": words, "kind": "well" if words == "up to date" else "wait", "counts": play_counts(facts["plays"])}
 
 
 def contacts(facts: StatusFacts, gate: GateName) -> list[tuple[str, str, str | None]]:
@@ -200,34 +145,139 @@ def bar(facts: StatusFacts) -> list[tuple[str, str, float, float]]:
     return parts
 
 
-def latest(ask: Ask) -> tuple[list[PushLine], list[TroubleLine]]:
-    """The last pushes, and the last failures by cause, with the titles of their scenes."""
+def latest(ask: Ask) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """The last pushes, and the last failures by cause (with how many objects failed so lately), with titles."""
     with ask.desk.parts.store.reading() as db:
         pushes = [
-            PushLine(
-                at=push.at,
-                scene=scene,
-                title=title(db, Kind.SCENE, scene),
-                item=push.key,
-                undone=push.undone,
-                fields=", ".join(map(short, push.moved)),
-            )
+            {
+                "at": push.at,
+                "scene": scene,
+                "title": title(db, Kind.SCENE, scene),
+                "item": push.key,
+                "undone": push.undone,
+                "fields": ", ".join(map(short, push.moved)),
+            }
             for scene, push in db.pushes.latest(LATEST)
         ]
         troubles = [
-            TroubleLine(
-                at=attempt.at,
-                kind=kind,
-                id=id,
-                title=title(db, kind, id),
-                cause=attempt.cls,
-                error=attempt.error,
-                then=status_of(attempt.state, attempt.cls, "").word,
-                count=count,
-            )
+            {
+                "at": attempt.at,
+                "kind": kind,
+                "id": id,
+                "title": title(db, kind, id),
+                "cause": attempt.cls,
+                "error": attempt.error,
+                "then": status_of(attempt.state, attempt.cls, "").word,
+                "count": count,
+            }
             for kind, id, attempt, count in db.attempts.by_cause(LATEST)
         ]
     return pushes, troubles
 
 
-routes = [page("/", overview)]
+# --- all Plex servers ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OtherVerdict:
+    """What another server adds to the verdict, with the page that shows more of it."""
+
+    tone: str
+    text: str
+    href: str
+
+
+def other_verdicts(entries: EntryDesks, entry: EntryDesk) -> list[OtherVerdict]:
+    """What needs you or waits at each server but this one, the worst first. All is well where nothing is said."""
+    verdicts = [_short_verdict(other) for other in entries.others(entry)]
+    return sorted((verdict for verdict in verdicts if verdict.tone != WELL), key=lambda it: WORST_FIRST.index(it.tone))
+
+
+def worst(tone: str, others: list[OtherVerdict]) -> str:
+    """The tone that is true for all."""
+    return min((tone, *(other.tone for other in others)), key=WORST_FIRST.index)
+
+
+def plex_facts(entries: EntryDesks) -> PlexList:
+    """Every server with its verdict, or why its database can't be used."""
+    return {"plex": [_facts(entries, entry) for entry in entries.every]}
+
+
+def _short_verdict(entry: EntryDesk) -> OtherVerdict:
+    verdict, _ = _verdict(entry)
+    if verdict is None:
+        return OtherVerdict(BAD, f"{entry.name}: its database can't be used", f"{prefix_of(entry.name)}/")
+    text = ", ".join(part["text"] for part in verdict["parts"] if part["tone"] == verdict["tone"])
+    page = "/fix" if any(part["yours"] for part in verdict["parts"]) else "/"
+    return OtherVerdict(verdict["tone"], f"{entry.name}: {text}", f"{prefix_of(entry.name)}{page}")
+
+
+def _facts(entries: EntryDesks, entry: EntryDesk) -> PlexFacts:
+    verdict, fault = _verdict(entry)
+    prefix = prefix_of(entry.name) if entries.are_several else ""
+    return {"name": entry.name, "path": f"{prefix}/", "verdict": verdict, "error": fault}
+
+
+def _verdict(entry: EntryDesk) -> tuple[VerdictFacts | None, str]:
+    """The verdict of a server; without one, why its database can't be used."""
+    try:
+        return entry.desk.facts()["verdict"], ""
+    except DatabaseAway:
+        return None, entry.fault
+    except (LocalFault, NewerDatabase, Unusable) as error:
+        return None, str(error)
+
+
+async def listed(request: Request) -> Response:
+    """Every Plex server. It needs no database, so that it answers while one can't be opened."""
+    entries: EntryDesks = request.app.state.entries
+    return JSONResponse(await asyncio.to_thread(plex_facts, entries))
+
+
+async def listen(request: Request) -> Response:
+    """The event stream of an open page."""
+    live = entry_of(request).live
+    if live.full:
+        return PlainTextResponse("too many pages are open\n", 503, {"Retry-After": "30"})
+    headers = {"X-Accel-Buffering": "no"}
+    if request.method == "HEAD":
+        return Response(media_type="text/event-stream", headers=headers)
+    return StreamingResponse(live.lines(), media_type="text/event-stream", headers=headers)
+
+
+# --- the demo ----------------------------------------------------------------------------------------------------------
+
+
+def demo_routes(switch: Path) -> list[Route]:
+    """The page and its two buttons, for the demo that watches this file."""
+
+    def show(ask: Ask) -> Response:
+        found = ask.desk.facts()
+        with ask.desk.parts.store.reading() as db:
+            used = db.attempts.count_used()
+        return ask.show(
+            "demo.html",
+            down=switch.exists(),
+            found=found,
+            plex=server(found, GateName.PLEX),
+            scenes=scenes(found),
+            bar=bar(found),
+            used=used,
+        )
+
+    def down(ask: Ask) -> Response:
+        switch.touch(mode=0o600)
+        return ask.to("/demo", "Plex is down now. People go on editing; watch the queue wait.")
+
+    def up(ask: Ask) -> Response:
+        switch.unlink(missing_ok=True)
+        return ask.to("/demo", "Plex is back. PlexSync notices by itself, and begins slowly.")
+
+    return [page("/demo", show), action("/demo/down", down), action("/demo/up", up)]
+
+
+routes = [
+    page("/", overview),
+    Route("/api/plex", listed, methods=["GET"]),
+    Route("/live", listen, methods=["GET"]),
+]

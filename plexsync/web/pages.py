@@ -1,10 +1,11 @@
 """How a page is served: a plain function in the desk's threads, and a template."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -12,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from plexsync.reports.fixes import compared, measures
 from plexsync.reports.format import ago, lasting, many, safe, share, stamp, unstamped
-from plexsync.reports.measures import compared, measures
 from plexsync.reports.rows import PLAY_WORDS, on_screen, short
 from plexsync.reports.scenes import left_out_words
 from plexsync.reports.shapes.scenes import PastAttempt
@@ -21,11 +22,11 @@ from plexsync.reports.verdict import word_for_worker, worker_tone
 from plexsync.rules.choices import hold_cause
 from plexsync.rules.gate_names import caption
 from plexsync.rules.item import PICTURES
+from plexsync.rules.sorting import BY_NUMBER, Sort, read_sort
 from plexsync.rules.status_words import SceneStatus, in_sync_words, job_word, status_of
-from plexsync.web.addresses import at_prefix, prefix_of
+from plexsync.web.addresses import ServerLinks, at_prefix, prefix_of
 from plexsync.web.context import Desk
 from plexsync.web.entry_desks import EntryDesk, EntryDesks
-from plexsync.web.links import ServerLinks
 from plexsync.web.sessions import Session, Sessions
 
 HERE = Path(__file__).resolve().parent
@@ -50,6 +51,10 @@ NAV = (
     ("/reconcile", "Reconcile"),
     ("/settings", "Settings"),
 )
+
+
+# Columns whose largest values come first: the newest times.
+DOWN_FIRST = ("since",)
 
 
 class PageNotFound(Exception):
@@ -149,6 +154,13 @@ class Ask:
         return RedirectResponse(f"{self.entry.prefix}{path}", 303)
 
 
+def scene_number(text: str) -> int:
+    """A number of a scene in an address or a form, or 0; raises Wrong."""
+    if not re.fullmatch(r"[0-9]{1,19}", text) or int(text) > LARGEST_ID:
+        raise Wrong("That is no number of a scene.")
+    return int(text)
+
+
 def scene_numbers(body: Mapping[str, object]) -> list[int]:
     """The scenes that the body of a request names; raises Wrong."""
     numbers = body.get("scenes")
@@ -196,6 +208,41 @@ def plex_links(ask: Ask) -> list[PlexLink]:
         )
         for entry, count in counts
     ]
+
+
+@dataclass(frozen=True)
+class SortLink:
+    """A heading that sorts: where it leads, and the `aria-sort` of its column now ('': the list is not sorted by it)."""
+
+    href: str
+    state: str = ""
+
+
+def sort_named(text: str, columns: Collection[str], usual: Sort = BY_NUMBER) -> Sort:
+    """The order that a request names, or the usual one; raises Wrong."""
+    sort = read_sort(text) if text else usual
+    if sort.column not in columns:
+        raise Wrong(f"A list is sorted by one of these: {', '.join(columns)}; with a - before it, downwards.")
+    return sort
+
+
+def address(path: str, values: Mapping[str, str], sort: Sort = BY_NUMBER, usual: Sort = BY_NUMBER) -> str:
+    """The address of a list with these filters, in this order; the usual order is not named."""
+    named = {**values, **({} if sort == usual else {"sort": str(sort)})}
+    return f"{path}?{urlencode(named)}" if named else path
+
+
+def sort_links(
+    path: str, values: Mapping[str, str], sort: Sort, columns: Collection[str], *, part: str, usual: Sort = BY_NUMBER
+) -> dict[str, SortLink]:
+    """The headings by column. `part` is the element of the page that has the list. A second click turns the order around."""
+    links = {}
+    for column in columns:
+        here = column == sort.column
+        down = not sort.down if here else column in DOWN_FIRST
+        state = ("descending" if sort.down else "ascending") if here else ""
+        links[column] = SortLink(f"{address(path, values, Sort(column, down), usual)}#{part}", state)
+    return links
 
 
 def page(path: str, handler: Handler) -> Route:

@@ -9,12 +9,10 @@ from plexsync.flows.plays.first_run import PlaysPage
 from plexsync.flows.plays.history_poll import UnknownAccount, approve_plays
 from plexsync.reports.first_plays import first_plays_lines, listed, scene_plays_words
 from plexsync.reports.status import counted_facts
-from plexsync.rules.errors import NeighbourError
 from plexsync.rules.first_plays import read_counted
 from plexsync.rules.note_keys import PLAYS_APPROVED, PLAYS_COUNTED
-from plexsync.web.context import Busy
+from plexsync.web.context import AWAY
 from plexsync.web.pages import Ask, action, page
-from plexsync.web.scene_pages import BUSY
 
 HERE = "/plays"
 LONGEST_KEY = 100
@@ -49,10 +47,8 @@ def _page(ask: Ask, after: str) -> tuple[PlaysPage | None, str]:
             back = way_back_of(parts)
             pages = back.first_run.pages(since=back.history.rules.since, after=after) if back else iter(())
             return next(pages, None), ""
-    except (NeighbourError, UnknownAccount) as error:
+    except (*AWAY, UnknownAccount) as error:
         return None, str(error)
-    except Busy:
-        return None, BUSY
 
 
 def approve(ask: Ask) -> Response:

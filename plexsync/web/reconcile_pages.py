@@ -1,17 +1,15 @@
 """Full comparisons and their results, unpaired items and scenes, and a sync of all scenes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import islice
 
 from starlette.responses import Response
 
 from plexsync.app.switches import asked_settings, bulk_approved, waits_for_yes
-from plexsync.flows.scenes.comparison_report import ComparisonReport, reports
-from plexsync.reports.comparison import counted, evidence_lines
+from plexsync.flows.scenes.comparison_report import reports
+from plexsync.reports.comparisons import counted, evidence_lines, lone_items, lone_scenes
 from plexsync.reports.format import many, noted
 from plexsync.reports.scenes import facts_of
-from plexsync.reports.unpaired import lone_items, lone_scenes
 from plexsync.rules.note_keys import LAST_RUN
 from plexsync.rules.status_words import counted as number_of
 from plexsync.rules.status_words import finding_counts
@@ -30,26 +28,6 @@ NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class TaskLine:
-    """An ended task, as text."""
-
-    name: str
-    state: str
-    line: str
-    began: int
-    ended: int | None
-
-
-@dataclass(frozen=True)
-class ReportLine:
-    """A full comparison, and its number of scenes per status as text, and what evidence of a restore decided."""
-
-    report: ComparisonReport
-    counts: list[str]
-    evidence: list[str]
-
-
 def reconcile(ask: Ask) -> Response:
     """The results of comparisons, and the tasks that you can start."""
     desk, parts = ask.desk, ask.desk.parts
@@ -62,15 +40,13 @@ def reconcile(ask: Ask) -> Response:
     return ask.show(
         "reconcile.html",
         found=desk.facts(),
-        reports=[
-            ReportLine(report, words(counted(report), report.kept_fields), evidence_lines(report)) for report in past
-        ],
+        reports=[(report, words(counted(report), report.kept_fields), evidence_lines(report)) for report in past],
         run=run,
         scenes=scenes,
         items=list(islice(lone_items(parts), SHOWN + 1)),
         shown=SHOWN,
         current=desk.errands.current,
-        past=[task_line(errand) for errand in list(desk.errands.past)],
+        past=[(errand, errand.why or _result_words(errand)) for errand in list(desk.errands.past)],
         names=NAMES,
         preview=preview,
         preview_counts=words(result["counts"], result["kept_fields"]) if result else [],
@@ -86,12 +62,8 @@ def words(counts: Mapping[str, int], kept_fields: int) -> list[str]:
     return [number_of(word, count) for word, count in finding_counts(counts, kept_fields=kept_fields)]
 
 
-def task_line(errand: BackgroundTask) -> TaskLine:
-    """An ended task, as text."""
-    return TaskLine(NAMES[errand.name], errand.state, errand.why or _result_words(errand), errand.began, errand.ended)
-
-
 def _result_words(errand: BackgroundTask) -> str:
+    """What came of a task."""
     if errand.compared:
         return f"{many(errand.compared['scenes'], 'scene')} compared, {errand.compared['wanted']:,} queued"
     if errand.name == "look":

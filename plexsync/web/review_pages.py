@@ -1,7 +1,6 @@
 """The review of all planned changes, by kind and by scene, with the buttons that approve, skip and write them."""
 
 from collections.abc import Mapping
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -9,28 +8,17 @@ from plexsync.app.switches import bulk_approved
 from plexsync.flows.scenes.verbs import take_up_skipped
 from plexsync.reports.drift import value_words
 from plexsync.reports.format import many
-from plexsync.reports.review import review_facts
-from plexsync.reports.shapes.review import ReviewReport
+from plexsync.reports.review import ReviewReport, review_facts
 from plexsync.rules.item import PICTURES
 from plexsync.rules.status_words import SceneStatus
-from plexsync.store.review_file import (
-    APPROVED,
-    DECISIONS,
-    OPEN,
-    SKIPPED,
-    YOURS,
-    ChangeFilter,
-    ReviewFile,
-)
-from plexsync.web.pages import Ask, Wrong, action, page
-from plexsync.web.scene_pages import scene_number
+from plexsync.store.review_file import APPROVED, DECISIONS, OPEN, SKIPPED, YOURS, ChangeFilter, ReviewFile
+from plexsync.web.pages import Ask, Wrong, action, address, page, scene_number
 
 HERE = "/review"
 SHOWN = 20
 FILTERS = ("field", "kind", "library", "studio")
 LONGEST = 500
 ANSWERS = {APPROVED: "approved", SKIPPED: "skipped", OPEN: "open again"}
-BUSY = "Something else is under way: wait for it, or stop it on the page Reconcile."
 
 
 def review(ask: Ask) -> Response:
@@ -46,17 +34,17 @@ def review(ask: Ask) -> Response:
         names_of={"library": report["libraries"], "studio": report["studios"]},
         chosen=chosen,
         which=listed,
-        tabs=[(decision, _address({**chosen, "which": decision})) for decision in DECISIONS],
+        tabs=[(decision, address(HERE, {**chosen, "which": decision})) for decision in DECISIONS],
         after=scene_number(ask.query.get("after", "0")),
-        first=_address(here),
-        next=_address({**here, "after": str(report["after"])}) if report["after"] is not None else "",
+        first=address(HERE, here),
+        next=address(HERE, {**here, "after": str(report["after"])}) if report["after"] is not None else "",
         current=desk.errands.current,
         failed=next((errand.why for errand in (last, written) if errand and errand.why), ""),
         approved=bulk_approved(desk.parts),
         resting=desk.facts()["scenes"][SceneStatus.SKIPPED]["count"],
         value=value_words,
         pictures=PICTURES,
-        address=lambda **more: _address({**here, **more}),
+        address=lambda **more: address(HERE, {**here, **more}),
     )
 
 
@@ -92,7 +80,7 @@ def decide(ask: Ask) -> Response:
     if (after := form.get("after", "0")) != "0":
         back["after"] = str(scene_number(after))
     return ask.to(
-        _address(back), f"{many(count, 'change')} {ANSWERS[answer]}. Nothing is written yet.", well=bool(count)
+        address(HERE, back), f"{many(count, 'change')} {ANSWERS[answer]}. Nothing is written yet.", well=bool(count)
     )
 
 
@@ -104,11 +92,10 @@ def start(ask: Ask) -> Response:
     if what == "write approved" and not ReviewFile(ask.desk.parts.folder).counts()[APPROVED]:
         return ask.to(HERE, "Nothing is approved yet.", well=False)
     if not ask.desk.errands.start(what):
-        return ask.to(HERE, BUSY, well=False)
-    begun = (
-        "Every scene is compared now." if what == "review" else "What you approved is compared once more and queued."
-    )
-    return ask.to(HERE, begun)
+        busy = "Something else is under way: wait for it, or stop it on the page Reconcile."
+        return ask.to(HERE, busy, well=False)
+    approved = "What you approved is compared once more and queued."
+    return ask.to(HERE, "Every scene is compared now." if what == "review" else approved)
 
 
 def write_skipped(ask: Ask) -> Response:
@@ -125,10 +112,6 @@ def _chosen(values: Mapping[str, str]) -> dict[str, str]:
 def _filter(chosen: Mapping[str, str]) -> ChangeFilter:
     field, kind, library, studio = (chosen.get(name, "") for name in FILTERS)
     return ChangeFilter(field, kind, library, studio)
-
-
-def _address(chosen: Mapping[str, str]) -> str:
-    return f"{HERE}?{urlencode(chosen)}" if chosen else HERE
 
 
 routes = [

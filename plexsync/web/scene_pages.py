@@ -1,37 +1,36 @@
-"""The list of scenes by status, with search; and a scene's page: its status, why, what would change, and its buttons."""
+"""The list of scenes, with search and buttons for ticked ones; and a scene's page: why, what would change, its buttons."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
 from plexsync.app.fixes import FixAction, FixOrder, carry_out
+from plexsync.app.named_scenes import ignore_scenes, unignore_scenes
 from plexsync.app.parts import named_scenes
 from plexsync.app.rules import watch_rules
 from plexsync.flows.scenes.verbs import explain, learn_names, want_scenes
 from plexsync.reports.explanation import explain_facts, known_facts
-from plexsync.reports.fix_steps import order_of, result_words
-from plexsync.reports.named_scenes import missing_words, unchecked_words
+from plexsync.reports.fixes import order_of, result_words
+from plexsync.reports.format import many, sentences
+from plexsync.reports.named_scenes import listed, missing_words, unchecked_words
 from plexsync.reports.rows import PastRow, past_facts, past_of, row_facts
-from plexsync.reports.scenes import facts_of
+from plexsync.reports.scenes import COLUMNS, SceneChoice, facts_of, sorted_scenes
 from plexsync.reports.shapes.scenes import ExplainFacts, SceneFacts
-from plexsync.reports.sorted_scenes import COLUMNS, SceneChoice, sorted_scenes
 from plexsync.reports.undo import not_queued
 from plexsync.rules.collection_status import named_status
-from plexsync.rules.errors import LocalFault, NeighbourError
+from plexsync.rules.errors import LocalFault
 from plexsync.rules.item import PICTURES
 from plexsync.rules.job import Gone, Kind, Why
-from plexsync.rules.sorting import ScenePlace, Sort
+from plexsync.rules.sorting import COMPARED, ScenePlace, Sort
 from plexsync.rules.status_words import MAIN, SceneStatus, buckets, in_bucket
-from plexsync.web.context import Busy
-from plexsync.web.pages import LARGEST_ID, Ask, PageNotFound, Wrong, action, page
-from plexsync.web.sorting import address, cursor_value, sort_links, sort_named
+from plexsync.web.context import AWAY
+from plexsync.web.pages import Ask, PageNotFound, Wrong, action, address, page, scene_number, sort_links, sort_named
 
 SHOWN = 50
 LONGEST_SEARCH = 200
-BUSY = "Another scene is being looked at, and that takes long. Try again in a moment."
+NONE_PICKED = "Tick the rows first."
 
 
 # --- the list --------------------------------------------------------------------------------------------------------
@@ -47,13 +46,13 @@ def scenes(ask: Ask) -> Response:
     asked = sort_named(ask.query.get("sort", ""), COLUMNS)
     after = _place(ask.query)
     with ask.desk.parts.store.reading() as db:
-        listed = sorted_scenes(db, SceneChoice(text, statuses), asked, after=after, limit=SHOWN)
-        rows = facts_of(db, listed.ids, ask.desk.parts.picture_names)
+        found = sorted_scenes(db, SceneChoice(text, statuses), asked, after=after, limit=SHOWN)
+        rows = facts_of(db, found.ids, ask.desk.parts.picture_names)
     if not ask.live and any(not row["named"] for row in rows):
-        rows = _named(ask, [row["id"] for row in rows if not row["named"]], listed.ids)
+        rows = _named(ask, [row["id"] for row in rows if not row["named"]], found.ids)
     counts = {name: one["count"] for name, one in ask.desk.facts()["scenes"].items()}
     here = {"q": text} if text else {"stands": name} if name else {}
-    more = {"after": str(listed.after.id), "value": listed.after.value} if listed.after else {}
+    more = {"after": str(found.after.id), "value": found.after.value} if found.after else {}
     return ask.show(
         "scenes.html",
         rows=rows,
@@ -63,8 +62,8 @@ def scenes(ask: Ask) -> Response:
         text=text,
         after=after,
         asked=asked,
-        sort=listed.sort,
-        heads=sort_links("/scenes", here, listed.sort, listed.columns, part="list"),
+        sort=found.sort,
+        heads=sort_links("/scenes", here, found.sort, found.columns, part="list"),
         clear=address("/scenes", {}, asked),
         first=address("/scenes", here, asked),
         next=address("/scenes", {**here, **_filled(more)}, asked) if more else "",
@@ -74,7 +73,7 @@ def scenes(ask: Ask) -> Response:
 def _place(query: Mapping[str, str]) -> ScenePlace | None:
     """The last scene of the page before."""
     id = scene_number(query.get("after", "0"))
-    return ScenePlace(cursor_value(query.get("value", "")), id) if id else None
+    return ScenePlace(query.get("value", "")[:COMPARED], id) if id else None
 
 
 def _filled(values: Mapping[str, str]) -> dict[str, str]:
@@ -83,7 +82,7 @@ def _filled(values: Mapping[str, str]) -> dict[str, str]:
 
 def _named(ask: Ask, ids: Sequence[int], listed: Sequence[int]) -> list[SceneFacts]:
     """The listed rows with the missing titles read from Stash; while it is down, they stay without titles."""
-    with suppress(NeighbourError, LocalFault, Busy), ask.desk.looking() as parts:
+    with suppress(*AWAY, LocalFault), ask.desk.looking() as parts:
         learn_names(parts.store, parts.stash, parts.gates, ids)
     with ask.desk.parts.store.reading() as db:
         return facts_of(db, listed, ask.desk.parts.picture_names)
@@ -109,10 +108,53 @@ def _tabs(counts: Mapping[str, int], name: str, statuses: Sequence[SceneStatus],
     return tabs
 
 
-def scene_number(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,19}", text) or int(text) > LARGEST_ID:
-        raise Wrong("That is no number of a scene.")
-    return int(text)
+def picked(ask: Ask) -> Response:
+    """Sync, ignore or stop ignoring the ticked scenes, and show the list again."""
+    name = ask.form.get("shown", "")
+    sort = sort_named(ask.form.get("sort", ""), COLUMNS)
+    back = address("/scenes", {"stands": name} if in_bucket(name) else {}, sort)
+    do = STEPS.get(ask.form.get("do", ""))
+    if do is None:
+        raise Wrong("There is no such step.")
+    ids = list(dict.fromkeys(map(scene_number, ask.picked)))
+    return ask.to(back, do(ask, ids)) if ids else ask.to(back, NONE_PICKED, well=False)
+
+
+def _sync_all(ask: Ask, ids: Sequence[int]) -> str:
+    named = named_scenes(ask.desk.parts, ids)
+    count = want_scenes(ask.desk.parts.store, named.syncable, Why.USER, ask.desk.parts.clock)
+    return sentences(
+        f"{many(count, 'scene')} queued",
+        f"{listed(named.ignored)} {_are(named.ignored)} ignored" if named.ignored else "",
+        f"{listed(list(named.undone))} {_are(list(named.undone))} undone: redo ends that" if named.undone else "",
+        missing_words(named),
+        unchecked_words(named),
+        ask.desk.ask_servers() if count else "",
+    )
+
+
+def _are(ids: Sequence[int]) -> str:
+    return "is" if len(ids) == 1 else "are"
+
+
+def ignore_all(ask: Ask, ids: Sequence[int]) -> str:
+    """Ignore these scenes; what came of it, in sentences."""
+    named = named_scenes(ask.desk.parts, ids)
+    count = len(ignore_scenes(ask.desk.parts.store, named.existing, ask.desk.parts.clock))
+    return sentences(f"{many(count, 'scene')} ignored", missing_words(named), unchecked_words(named))
+
+
+def _unignore_all(ask: Ask, ids: Sequence[int]) -> str:
+    count = len(unignore_scenes(ask.desk.parts.store, ids, ask.desk.parts.clock))
+    return sentences(f"{many(count, 'scene')} synced again", ask.desk.ask_servers() if count else "")
+
+
+# What is done with the ticked scenes.
+STEPS: Mapping[str, Callable[[Ask, Sequence[int]], str]] = {
+    "sync": _sync_all,
+    "ignore": ignore_all,
+    "unignore": _unignore_all,
+}
 
 
 # --- one scene -------------------------------------------------------------------------------------------------------
@@ -185,10 +227,8 @@ def _now(ask: Ask, id: int) -> LiveScene:
     try:
         with ask.desk.looking() as parts:
             explanation = explain(parts.looker, id)
-    except NeighbourError as error:
+    except AWAY as error:
         return LiveScene(away=str(error))
-    except Busy:
-        return LiveScene(away=BUSY)
     sight = explanation.sight
     facts = explain_facts(ask.desk.parts, explanation)
     return LiveScene(facts, gone=isinstance(sight.outcome or sight.ends, Gone))
@@ -211,18 +251,9 @@ def sync(ask: Ask) -> Response:
     want_scenes(ask.desk.parts.store, [id], Why.USER, ask.desk.parts.clock)
     works, closed = ask.desk.parts.someone_works(), ask.desk.ask_servers()
     hint = "the worker syncs it at once" if works else "no worker is running: start plexsync serve"
-    doubt = f" {capitalized(unchecked_words(named))}." if named.unchecked else ""
-    return ask.to(_at(id), f"Scene {id} is queued; {asked_now(closed) if closed and works else hint}.{doubt}")
-
-
-def capitalized(words: str) -> str:
-    """The same words at the start of a sentence."""
-    return words[:1].upper() + words[1:]
-
-
-def asked_now(closed: str) -> str:
-    """What a button has begun that needs a server which can't be used."""
-    return f"{closed}. It is asked now whether it can be used again"
+    return ask.to(
+        _at(id), sentences(f"Scene {id} is queued; {closed if closed and works else hint}", unchecked_words(named))
+    )
 
 
 def ignore(ask: Ask) -> Response:
@@ -264,6 +295,7 @@ def unbind(ask: Ask) -> Response:
 
 routes = [
     page("/scenes", scenes),
+    action("/scenes/picked", picked),
     page("/scenes/{id}", scene),
     action("/scenes/{id}/sync", sync),
     action("/scenes/{id}/ignore", ignore),

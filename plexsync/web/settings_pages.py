@@ -1,113 +1,71 @@
-"""The settings page: each setting's value, its source, and how to change it. Secrets are shown as set or not."""
+"""The settings: each one's value and source, the page that changes one, and what is known of the Plex server.
+
+A new value is checked, tried at its server, and written into plexsync.toml. A secret is only written: no page has its
+value. An address is changed together with the secret that is sent there, so that nobody who reaches the dashboard can
+send a secret elsewhere. What is known of Plex are the answers of `plexsync probe`; a button lets the worker ask again.
+"""
+
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal, get_args, get_origin
 
 from starlette.responses import Response
 
+from plexsync.app.fingerprints import wishes
+from plexsync.app.setting_change import ASIDE, TRIED, checked, in_the_file, try_connection, typed_form, write_into
+from plexsync.reports.probe import trait_facts, trait_rows
 from plexsync.reports.settings import setting_facts, why_read_only
 from plexsync.reports.shapes.status import SettingFacts
-from plexsync.web.pages import Ask, page
-from plexsync.web.setting_change_pages import not_in_use, shared_by
+from plexsync.rules.errors import NeighbourError, Unusable
+from plexsync.rules.item import Item
+from plexsync.rules.setting_question import FEW
+from plexsync.rules.traits import UNKNOWN
+from plexsync.web.context import AWAY
+from plexsync.web.pages import Ask, PageNotFound, Wrong, action, page
 from validation import database_settings
+from validation.config import SECRETS, PlexSyncConfig, describe
+from validation.plex_entries import OF_AN_ENTRY, TOKEN
 from validation.redact import MASK
+from validation.sources import DEFAULT, ENTRY, LOOK, STASH, TOML, ConfigError, SettingSources, load_here
 
+HERE, CHANGE, PLEX = "/settings", "/settings/change", "/settings/plex"
+RULES = {setting.name: setting.rule for setting in describe()}
+# Where plexsync.toml has a setting.
+IN_FILE = (TOML, ENTRY)
+TAKEN = "serve takes it over by itself within seconds, and this dashboard starts again with it."
+DUE = f" Then a full comparison is due. Before it changes more than {FEW} items, it asks you."
+UNUSABLE = "The settings before stay in use, because serve can't use the file:"
+# The secret that PlexSync sends to an address.
+SENT_TO = {"plex_url": "plex_token", "stash_url": "stash_api_key"}
+NO_WORKER = "No worker is running: start plexsync serve, or run plexsync probe in a terminal."
 LONGEST = 200
 # The sections of docs/settings.md with their settings, in its order.
 PARTS = {
     "Plex and Stash": (
-        "plex_url",
-        "plex_token",
-        "plex_libraries",
-        "plex_connect_timeout",
-        "plex_read_timeout",
-        "plex_parallel",
-        "stash_url",
-        "stash_api_key",
-        "tls_ca_file",
-        "path_map",
-        "match_by_duration",
+        "plex_url plex_token plex_libraries plex_connect_timeout plex_read_timeout plex_parallel stash_url "
+        "stash_api_key tls_ca_file path_map match_by_duration"
     ),
     "What is synced": (
-        "scope",
-        "scope_match",
-        "sync_title",
-        "sync_studio",
-        "sync_summary",
-        "sync_date",
-        "sync_cast",
-        "sync_director",
-        "sync_genres",
-        "sync_collection",
-        "sync_rating",
-        "conflict_policy",
-        "first_push",
-        "adopt_locked_lists",
-        "when_gone",
-        "strict_mode",
+        "scope scope_match sync_title sync_studio sync_summary sync_date sync_cast sync_director sync_genres "
+        "sync_collection sync_rating conflict_policy first_push adopt_locked_lists when_gone strict_mode"
     ),
     "What fields are made of": (
-        "look",
-        "title_template",
-        "sort_title_template",
-        "original_title_template",
-        "tagline_template",
-        "date_added",
-        "content_rating",
-        "genre_tags",
-        "label_tags",
-        "collection_tags",
-        "tag_parents",
-        "collections",
-        "collection_name",
-        "collection_sort",
-        "collection_minimum",
-        "collection_parts",
-        "collection_mode",
-        "collection_home",
-        "collection_home_places",
-        "poster",
-        "background",
-        "gallery_choices",
-        "poster_padding",
-        "performer_name",
-        "poster_logo",
-        "role_text",
-        "performer_picture_url",
-        "libraries",
+        "look title_template sort_title_template original_title_template tagline_template date_added content_rating "
+        "genre_tags label_tags collection_tags tag_parents collections collection_name collection_sort "
+        "collection_minimum collection_parts collection_mode collection_home collection_home_places poster "
+        "background gallery_choices poster_padding performer_name poster_logo role_text performer_picture_url "
+        "libraries"
     ),
-    "The way back": (
-        "watch_back",
-        "watch_account",
-        "watch_since",
-        "watch_marked",
-        "rating_direction",
-        "rating_wins",
-    ),
+    "The way back": "watch_back watch_account watch_since watch_marked rating_direction rating_wins",
     "When work is done": (
-        "approve_bulk",
-        "enabled",
-        "poll_interval",
-        "stash_poll_interval",
-        "worker_idle_minutes",
-        "reconcile_interval_hours",
-        "scan_absent",
-        "max_retries",
-        "dlq_retention_days",
-        "dlq_max",
-        "breaker_failure_threshold",
-        "breaker_recovery_timeout",
-        "breaker_max_recovery_timeout",
+        "approve_bulk enabled poll_interval stash_poll_interval worker_idle_minutes reconcile_interval_hours "
+        "scan_absent max_retries dlq_retention_days dlq_max breaker_failure_threshold breaker_recovery_timeout "
+        "breaker_max_recovery_timeout"
     ),
-    "Telling a person": (
-        "notify_urls",
-        "notify_command",
-        "notify_after_minutes",
-    ),
-    "The dashboard": (
-        "web_bind",
-        "web_password",
-        "web_allowed_hosts",
-        "stash_web_url",
-    ),
-    "Where things are kept": ("data_dir", *database_settings.NAMES),
+    "Telling a person": "notify_urls notify_command notify_after_minutes",
+    "The dashboard": "web_bind web_password web_allowed_hosts stash_web_url",
+    "Where things are kept": " ".join(("data_dir", *database_settings.NAMES)),
 }
 
 
@@ -117,7 +75,7 @@ def settings(ask: Ask) -> Response:
     text, changed = ask.query.get("q", "").strip()[:LONGEST], ask.query.get("changed", "") == "1"
     every = setting_facts(config, origins.by_name)
     facts = {fact["name"]: fact for fact in every if fits(fact, text) and not (changed and fact["source"] == "default")}
-    rows = [(part, [facts.pop(name) for name in names if name in facts]) for part, names in PARTS.items()]
+    rows = [(part, [facts.pop(name) for name in names.split() if name in facts]) for part, names in PARTS.items()]
     rows.append(("More", list(facts.values())))
     saved, problems = not_in_use(ask)
     return ask.show(
@@ -144,4 +102,241 @@ def fits(fact: SettingFacts, text: str) -> bool:
     return all(word in words for word in text.casefold().split())
 
 
-routes = [page("/settings", settings)]
+# --- changing one -------------------------------------------------------------------------------------------------------
+
+
+def sources(ask: Ask, *weaker: str) -> SettingSources:
+    """plexsync.toml, and above it what the process has from elsewhere; also from these `weaker` sources."""
+    config, origins = ask.desk.parts.config, ask.desk.origins
+    kept = {TOML, ENTRY, DEFAULT, STASH, LOOK} - set(weaker)
+    fixed = {name: in_the_file(config, name) for name, origin in origins.by_name.items() if origin not in kept}
+    return {"environ": {}, "toml_path": origins.file, "overrides": fixed, "may_be_missing": True, "plex": origins.plex}
+
+
+def not_in_use(ask: Ask) -> tuple[dict[str, str | None], list[str]]:
+    """What is saved and not in use yet, by setting (None: removed); and why plexsync.toml can't be used, if it can't."""
+    config, origins = ask.desk.parts.config, ask.desk.origins
+    try:
+        saved = load_here(**sources(ask))
+    except ConfigError as error:
+        return {}, error.lines
+    in_file = {name for name, origin in saved.origin.items() if origin in IN_FILE}
+    removed = {name for name, origin in origins.by_name.items() if origin in IN_FILE} - in_file
+    differ = {name for name in in_file if getattr(saved.config, name) != getattr(config, name)} | removed
+    if origins.by_name.get(TOKEN) == ENTRY != saved.origin[TOKEN]:
+        # The environment has the token of the entry.
+        differ.discard(TOKEN)
+    facts = {fact["name"]: fact for fact in setting_facts(saved.config, saved.origin)}
+    return {name: None if name in removed else facts[name]["value"] for name in differ}, []
+
+
+def form(ask: Ask) -> Response:
+    """The form for one setting; without one, the list."""
+    if not ask.query.get("name"):
+        return ask.to(HERE)
+    return _shown(ask, _name(ask.query))
+
+
+def _shown(ask: Ask, name: str, problem: str = "", *, failed: str = "", typed: str | None = None) -> Response:
+    """The form, with what is wrong with the typed value, or why its server did not take it."""
+    config, origins = ask.desk.parts.config, ask.desk.origins
+    fact = next(fact for fact in setting_facts(config, origins.by_name) if fact["name"] == name)
+    text = None if name in SECRETS else typed_form(name, getattr(config, name))
+    fixed = why_read_only(name, origins.by_name.get(name, DEFAULT))
+    if not fixed and text is None and name not in SECRETS:
+        fixed = "Only a list in plexsync.toml can say its value: plexsync config edit."
+    return ask.show(
+        "setting.html",
+        it=fact,
+        rule=RULES[name],
+        fixed=fixed,
+        in_stash=origins.by_name.get(name) == STASH,
+        in_file=name in not_in_use(ask)[0] or origins.by_name.get(name) == TOML,
+        secret=name in SECRETS,
+        choices=_choices(name),
+        text=(text or "") if typed is None or name in SECRETS else typed,
+        companion=_companion(config, name),
+        tried=name in TRIED,
+        problem=problem,
+        failed=failed,
+        file=str(origins.file),
+        shared_by=shared_by(origins.servers, name),
+    )
+
+
+def shared_by(servers: Sequence[str], name: str = "") -> str:
+    """Which of several Plex servers a change of this setting, or of any, is for; '' with a single one."""
+    if len(servers) < 2:
+        return ""
+    names = f"{', '.join(servers[:-1])} and {servers[-1]}"
+    if name and name not in OF_AN_ENTRY:
+        return f"All Plex servers share this setting: {names}."
+    which = "this setting" if name else "the setting"
+    return (
+        f"A change here is for all Plex servers whose [[plex]] entry does not have {which} itself, of {names}. "
+        "To change it for one of them, write it into its entry."
+    )
+
+
+def save(ask: Ask) -> Response:
+    """Check the value, try it, and write it; or remove the setting from the file."""
+    name = _name(ask.form)
+    if why_read_only(name, ask.desk.origins.by_name.get(name, DEFAULT)):
+        return _shown(ask, name)
+    if ask.form.get("do") == "unset":
+        return _written(ask, name, {name: None}, None)
+    typed = ask.form.get("value", "").strip()
+    config = ask.desk.parts.config
+    if name in SECRETS and not typed:
+        return _shown(ask, name, "Type the new value. The old one is never shown.")
+    texts = {name: typed}
+    if companion := _companion(config, name):
+        if not (secret := ask.form.get("secret", "").strip()):
+            return _shown(ask, name, f"Type {companion} as well: it is sent to the new address.", typed=typed)
+        texts[companion] = secret
+    try:
+        fresh = checked(sources(ask, STASH), texts, hide=lambda _: None)
+    except ConfigError as error:
+        return _shown(ask, name, _words(error), typed=typed)
+    if companion and (problem := _foreign(ask, companion, fresh)):
+        return _shown(ask, name, problem, typed=typed)
+    if ask.form.get("anyway") != "yes" and (failed := _failure(config, fresh, texts)):
+        return _shown(ask, name, failed=failed, typed=typed)
+    differ = {key: getattr(fresh, key) for key in texts if getattr(fresh, key) != getattr(config, key)}
+    return _written(ask, name, {key: in_the_file(fresh, key) for key in {name, *differ}}, differ)
+
+
+def _written(ask: Ask, name: str, settings: Mapping[str, object], differ: Mapping[str, object] | None) -> Response:
+    """Write the settings, and say what happens then."""
+    config, file = ask.desk.parts.config, ask.desk.origins.file
+    try:
+        write_into(file, settings)
+    except ConfigError as error:
+        return _shown(ask, name, f"Nothing was saved: {_words(error)}.", typed=ask.form.get("value"))
+    done = f"{name} is {'removed from' if differ is None else 'saved in'} {file.name}."
+    if problems := not_in_use(ask)[1]:
+        return ask.to(f"{HERE}#{name}", f"{done} {UNUSABLE} {'; '.join(problems)}", well=False)
+    if differ == {}:
+        return ask.to(f"{HERE}#{name}", f"{done} It is the value in use already.")
+    follows = differ and wishes(config.model_copy(update=differ)) != wishes(config)
+    return ask.to(f"{HERE}#{name}", f"{done} {TAKEN}{DUE if follows else ''}")
+
+
+def _foreign(ask: Ask, companion: str, fresh: PlexSyncConfig) -> str:
+    """Why the secret that belongs to an address can't be written; '' if it can, or is the one in use."""
+    reason = why_read_only(companion, ask.desk.origins.by_name.get(companion, DEFAULT))
+    same = hmac.compare_digest(str(getattr(fresh, companion)), str(getattr(ask.desk.parts.config, companion)))
+    return f"{companion} has to be the one in use. {reason}" if reason and not same else ""
+
+
+def _failure(config: PlexSyncConfig, fresh: PlexSyncConfig, texts: Mapping[str, str]) -> str:
+    """Why the server does not take the values; '' if it does, or if there is none to ask."""
+    if not set(texts) & set(TRIED):
+        return ""
+    try:
+        try_connection(config, {name: str(getattr(fresh, name)) for name in texts})
+    except (NeighbourError, Unusable) as error:
+        return str(error)
+    return ""
+
+
+def _companion(config: PlexSyncConfig, name: str) -> str:
+    secret = SENT_TO.get(name, "")
+    return secret if secret and getattr(config, secret) else ""
+
+
+def _choices(name: str) -> tuple[str, ...]:
+    kind = PlexSyncConfig.model_fields[name].annotation
+    if kind is bool:
+        return ("true", "false")
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def _name(fields: Mapping[str, str]) -> str:
+    name = fields.get("name", "")
+    if name not in RULES:
+        raise PageNotFound
+    return name
+
+
+def _words(error: ConfigError) -> str:
+    return "; ".join(line.replace(ASIDE, " ") for line in error.lines)
+
+
+# --- what is known of Plex ----------------------------------------------------------------------------------------------
+
+
+def plex(ask: Ask) -> Response:
+    """The answers, and whether a probe is under way."""
+    parts = ask.desk.parts
+    with parts.store.reading() as db:
+        asked, running, outcome = db.probes.probe_asked(), db.probes.probe_running(), db.probes.probe_result()
+        changed, learnt = db.probes.probed() is not None, db.probes.traits()
+    traits = learnt.traits if learnt else UNKNOWN
+    return ask.show(
+        "plex.html",
+        learnt=learnt,
+        rows=trait_rows(trait_facts(traits, outcome if outcome and outcome.version else None)),
+        asked=asked is not None,
+        running=running is not None,
+        interrupted=changed and running is None,
+        outcome=outcome,
+        not_restored=outcome.restored.words() if outcome and outcome.restored else "",
+    )
+
+
+def confirm_probe(ask: Ask) -> Response:
+    """Show the item and what the probe does with it, and the button that starts it."""
+    key = _key(ask.query.get("item", ""))
+    if not key:
+        return ask.to(PLEX, "Give the rating key of an item: a number, as the page of a scene shows it.", well=False)
+    item: Item | None = None
+    away = ""
+    try:
+        with ask.desk.looking() as parts:
+            item = parts.plex.items([key]).get(key)
+    except AWAY as error:
+        away = str(error)
+    if item is None and not away:
+        return ask.to(PLEX, f"Plex has no item {key} in a library.", well=False)
+    title = item.scalars.get("title", "") if item else ""
+    rated = bool(item and item.scalars.get("userRating"))
+    return ask.show("probe.html", key=key, title=title, rated=rated, away=away, back=PLEX)
+
+
+def start_probe(ask: Ask) -> Response:
+    """Ask the worker for the probe."""
+    key = _key(ask.form.get("item", ""))
+    if not key:
+        raise Wrong("That is no rating key of an item.")
+    parts = ask.desk.parts
+    if not parts.someone_works():
+        return ask.to(PLEX, NO_WORKER, well=False)
+    with parts.store.writing() as tx:
+        if tx.probes.probe_asked():
+            return ask.to(PLEX, "A probe is under way: wait for it, or stop it.", well=False)
+        tx.probes.ask_probe(key, now=parts.clock.now())
+    return ask.to(PLEX, f"The worker probes Plex with item {key}. That takes some seconds.")
+
+
+def stop_probe(ask: Ask) -> Response:
+    """Withdraw the request; the worker restores the item."""
+    with ask.desk.parts.store.writing() as tx:
+        tx.probes.withdraw_probe()
+    return ask.to(PLEX, "The probe ends, and the item is restored.")
+
+
+def _key(text: str) -> str:
+    text = text.strip()
+    return str(int(text)) if re.fullmatch(r"[0-9]{1,18}", text) and int(text) else ""
+
+
+routes = [
+    page(HERE, settings),
+    page(CHANGE, form),
+    action(CHANGE, save),
+    page(PLEX, plex),
+    page(f"{PLEX}/probe", confirm_probe),
+    action(f"{PLEX}/probe", start_probe),
+    action(f"{PLEX}/stop", stop_probe),
+]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from plexsync.reports.cures import BOUND, DURATION
+from plexsync.reports.dead_letters import BOUND, DURATION
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.journey.world import World

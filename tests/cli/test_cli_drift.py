@@ -2,7 +2,7 @@
 
 import pytest
 
-from plexsync.reports.shapes.drift import DriftDecision, DriftReport
+from plexsync.reports.drift import DriftDecision, DriftReport
 from plexsync.simulator.http import Fault
 from tests.cli.conftest import Door
 from tests.conformity import Conformity

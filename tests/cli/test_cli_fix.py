@@ -9,7 +9,7 @@ import pytest
 
 from plexsync.app.fixes import FixOrder, FixResult, carry_out
 from plexsync.app.parts import Parts, opened
-from plexsync.reports.shapes.fixes import FixReport
+from plexsync.reports.fixes import FixReport
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.note_keys import INSIDE
 from plexsync.simulator.plex_tv import Connection, PlexTvSim, Resource

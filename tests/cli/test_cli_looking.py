@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from plexsync.reports.cures import SHARED
+from plexsync.reports.dead_letters import SHARED
 from plexsync.rules.causes import Cause
 from plexsync.rules.note_keys import HEARTBEAT
 from plexsync.simulator.http import Fault

@@ -1,7 +1,7 @@
 """The tables of docs/api-shapes.md, made from the shapes of the reports: `python -m tests.docs.shapes_page` renews the page.
 
-What stands above the marker is written by hand. Below it, each module of `plexsync.reports.shapes` is a section, and each
-of its shapes has a table: the fields, their types in JSON, and the docstrings of the fields.
+What stands above the marker is written by hand. Below it, each module of `plexsync.reports` that holds shapes is a section,
+and each of its shapes has a table: the fields, their types in JSON, and the docstrings of the fields.
 """
 
 import ast
@@ -11,46 +11,49 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from types import ModuleType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from plexsync.reports import shapes
+from plexsync import reports
 from tests.journey.world import ROOT
 
 PAGE = ROOT / "docs" / "api-shapes.md"
 MARKER = "<!-- What follows is made by `make shapes-page`. -->\n"
 SECTIONS = {
-    "status": "Status",
-    "plex_servers": "Plex servers",
-    "several": "Status of several Plex servers",
-    "workers": "Workers",
-    "outages": "Outages",
-    "scenes": "Scenes",
-    "collections": "Collections",
+    "shapes.status": "Status",
+    "shapes.plex_servers": "Plex servers",
+    "shapes.several": "Status of several Plex servers",
+    "shapes.workers": "Workers",
+    "shapes.outages": "Outages",
+    "shapes.scenes": "Scenes",
+    "shapes.collections": "Collections",
     "undo": "Undo",
-    "plays": "Plays",
-    "ratings": "Ratings",
+    "shapes.plays": "Plays",
+    "shapes.ratings": "Ratings",
     "comparisons": "Comparisons and dry runs",
     "dead_letters": "Dead letters",
     "fixes": "Fixes",
     "drift": "Drift",
     "review": "Review",
-    "top": "Top",
+    "shapes.top": "Top",
     "probe": "Probe",
-    "imports": "Imports",
+    "shapes.imports": "Imports",
 }
 NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
 
 def module_of(name: str) -> ModuleType:
     """The module of a section."""
-    return import_module(f"{shapes.__name__}.{name}")
+    return import_module(f"{reports.__name__}.{name}")
 
 
 def modules() -> list[str]:
     """The modules of the package that hold shapes."""
-    return [module.name for module in iter_modules(shapes.__path__) if list(defined_in(module_of(module.name)))]
+    names = [
+        module.name.removeprefix("plexsync.reports.") for module in walk_packages(reports.__path__, "plexsync.reports.")
+    ]
+    return [name for name in names if list(defined_in(module_of(name)))]
 
 
 def defined_in(module: ModuleType) -> Iterator[type]:

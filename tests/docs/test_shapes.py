@@ -5,7 +5,8 @@ from typing import get_type_hints
 
 import pytest
 
-from plexsync.reports.shapes import outages, plays, probe, status
+from plexsync.reports import probe
+from plexsync.reports.shapes import outages, plays, status
 from plexsync.rules.collection_status import CollectionStatus
 from plexsync.rules.job import State
 from plexsync.rules.status_words import STATUSES

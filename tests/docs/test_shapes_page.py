@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from plexsync.reports.shapes import comparisons
+from plexsync.reports import comparisons
 from tests.docs.shapes_page import (
     PAGE,
     SECTIONS,

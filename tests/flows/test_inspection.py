@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plexsync.flows.scenes.batch_reads import halved
-from plexsync.reports.cures import cure
+from plexsync.reports.dead_letters import cure
 from plexsync.rules.errors import Neighbour, NeighbourError, Unavailable
 from plexsync.rules.job import Absent, Dead, Gone
 from tests.engine.house import House, path_of

@@ -3,7 +3,7 @@
 import pytest
 
 from plexsync.engine.undo import wish_undone
-from plexsync.reports.missing_plays import SHOWN, find_missing_plays, missing_words
+from plexsync.reports.attention import SHOWN, find_missing_plays, missing_words
 from plexsync.rules.job import PLAYS, Why
 from plexsync.rules.note_keys import PLAYS_MISSING, STASH_BACK
 from plexsync.rules.plays import WatchRules

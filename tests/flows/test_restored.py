@@ -7,7 +7,7 @@ import pytest
 from plexsync.app.database_files import restore_backup
 from plexsync.flows.scenes.verbs import answer_old_lists, are_asked
 from plexsync.plex.artwork import key_of
-from plexsync.reports.comparison import evidence_lines
+from plexsync.reports.comparisons import evidence_lines
 from plexsync.rules.desired import Profile
 from plexsync.rules.errors import LocalFault
 from plexsync.rules.item import FIELDS

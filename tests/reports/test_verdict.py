@@ -8,13 +8,12 @@ import pytest
 
 from plexsync.app.parts import Parts, opened
 from plexsync.reports.attention import machine_needs, needs
-from plexsync.reports.fix_steps import machine_entries
+from plexsync.reports.fixes import machine_entries
 from plexsync.reports.format import DAY, stamp, unstamped
 from plexsync.reports.shapes.status import BareFacts, BreakerFacts, HoldFacts, VerifiedFacts
 from plexsync.reports.shapes.workers import WorkerEndFacts, WorkerFacts
-from plexsync.reports.status import facts, verified_words
+from plexsync.reports.status import FRESH, facts, verified_words
 from plexsync.reports.verdict import LONG_COMMIT, urgency, verdict, verdict_line, word_for_worker
-from plexsync.reports.workers import FRESH
 from plexsync.rules.note_keys import HEARTBEAT, INSIDE, LAST_RECONCILE, PLAYS_MISSING, REPAIRED
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.restored_stash import MissingPlays, missing_text

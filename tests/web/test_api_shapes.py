@@ -6,18 +6,8 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from plexsync.app.parts import opened
-from plexsync.reports.shapes import (
-    comparisons,
-    dead_letters,
-    outages,
-    plex_servers,
-    review,
-    scenes,
-    status,
-    top,
-    undo,
-    workers,
-)
+from plexsync.reports import comparisons, dead_letters, review, undo
+from plexsync.reports.shapes import outages, plex_servers, scenes, status, top, workers
 from plexsync.rules.collections import CollectionObject, NewCollection
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.first_plays import FirstPlays, counted_text

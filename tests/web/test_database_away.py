@@ -9,11 +9,11 @@ from contextlib import closing, contextmanager
 import pytest
 
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
-from plexsync.web import database_outage, live
+from plexsync.web import live
 from plexsync.web.app import GOES_ON, LOAD_AGAIN, LOOK_AGAIN
 from plexsync.web.context import THREADS, Desk
-from plexsync.web.database_outage import DatabaseOutage
 from plexsync.web.entry_desks import EntryDesk
+from plexsync.web.live import DatabaseOutage
 from tests.journey.world import World, until
 from tests.postgres_proxy import Proxy
 from tests.postgres_server import shared
@@ -33,7 +33,7 @@ def proxy() -> Iterator[Proxy]:
 @pytest.fixture
 def away(world: World, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dash]:
     """A dashboard on PostgreSQL, which is reached by a proxy."""
-    monkeypatch.setattr(database_outage, "QUIET", 0.0)
+    monkeypatch.setattr(live, "QUIET", 0.0)
     monkeypatch.setattr(live, "AGAIN", 0.5)
     name = shared().new_database()
     with dashboard(world, database_url=shared().url(name, port=proxy.port)) as made:
@@ -140,12 +140,12 @@ def test_an_outage_is_over_only_after_a_while_without_a_fault(
     """Some connections may work while others fail."""
     caplog.set_level(logging.INFO, "PlexSync.web")
     now = [100.0]
-    monkeypatch.setattr(database_outage, "monotonic", lambda: now[0])
+    monkeypatch.setattr(live, "monotonic", lambda: now[0])
     outage = DatabaseOutage("kids")
     outage.end()
     for _ in range(5):
         outage.begin(LocalFault("it has no free connection"))
-        now[0] += database_outage.QUIET - 1
+        now[0] += live.QUIET - 1
         outage.end()
         assert outage.goes_on
     now[0] += 1

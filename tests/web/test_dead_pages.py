@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from plexsync.app.parts import opened
-from plexsync.reports.dead_letter_export import COLUMNS
+from plexsync.reports.dead_letters import COLUMNS
 from plexsync.rules.causes import cure_of
 from plexsync.rules.job import Kind, Why
 from plexsync.simulator.http import Fault
@@ -276,7 +276,7 @@ def test_everything_is_exported_as_json_by_cause_and_one_by_one(bench: Dash) -> 
 
 
 def test_one_row_is_exported_by_reading_it_alone(bench: Dash, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plexsync.reports.dead_letter_export.letter", lambda *_: pytest.fail("another row was read"))
+    monkeypatch.setattr("plexsync.reports.dead_letters.letter", lambda *_: pytest.fail("another row was read"))
     (row,) = json.loads(bench.get("/dead/export.json?key=2").text)["rows"]
     assert (row["id"], row["cause"]) == (2, "refused")
     bench.post("/dead/retry", key="2")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from plexsync.reports.shapes.drift import DriftDecision, DriftReport
+from plexsync.reports.drift import DriftDecision, DriftReport
 from plexsync.simulator.http import Fault
 from tests.conformity import Conformity, reachable
 from tests.journey.world import World

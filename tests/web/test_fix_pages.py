@@ -10,8 +10,7 @@ import pytest
 
 from plexsync.app.database_files import DATABASE
 from plexsync.app.fixes import FixAction
-from plexsync.reports.fix_steps import order_of
-from plexsync.reports.shapes.fixes import FixReport
+from plexsync.reports.fixes import FixReport, order_of
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.records import HoldRow

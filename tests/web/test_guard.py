@@ -12,8 +12,9 @@ import httpx2
 import pytest
 from starlette.routing import Route
 
+from plexsync.web.addresses import LOOPBACK
 from plexsync.web.app import MODULES
-from plexsync.web.guard import HEADERS, LOOPBACK, Doors
+from plexsync.web.guard import HEADERS, Doors
 from plexsync.web.sessions import BROWSER, COOKIE, TRIES
 from tests.journey.world import World
 from tests.patience import HANG

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from plexsync.web.guard import HEADERS, LARGEST_BODY, LOOPBACK, MOST_FIELDS, Doors, Guard, cookie_header, cookie_name
+from plexsync.web.addresses import LOOPBACK
+from plexsync.web.guard import HEADERS, LARGEST_BODY, MOST_FIELDS, Doors, Guard, cookie_header, cookie_name
 from plexsync.web.sessions import COOKIE, LASTS, TRIES, Session, Sessions
 from tests.engine.clocks import Clock
 

@@ -8,7 +8,7 @@ import pytest
 from plexsync.reports.item_places import ItemPlaces, item_places
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
-from plexsync.web.links import ServerLinks, reached
+from plexsync.web.addresses import ServerLinks, reached
 from plexsync.web.pages import TEMPLATES
 from tests.journey.world import KEY, TOKEN, World
 from tests.web.conftest import Dash, dashboard

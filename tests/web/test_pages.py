@@ -9,7 +9,7 @@ import pytest
 
 from plexsync.app.switches import bulk_approved
 from plexsync.flows.scenes.comparison_report import ComparisonReport
-from plexsync.reports.comparison import report_facts
+from plexsync.reports.comparisons import report_facts
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.note_keys import HEARTBEAT

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from plexsync.app.parts import opened
-from plexsync.reports.sorted_scenes import FEW
+from plexsync.reports.scenes import FEW
 from plexsync.rules.errors import Neighbour
 from plexsync.rules.job import Kind, Why
 from plexsync.rules.scene import Scene, SceneFile

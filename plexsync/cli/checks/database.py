@@ -11,10 +11,9 @@ from plexsync.cli.call import FAILED, WRONG
 from plexsync.cli.checks import postgres
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.reports.format import ago, many, noted
-from plexsync.reports.status import OWED, books, server_words
+from plexsync.reports.status import OWED, books, ends_by_note, server_words
 from plexsync.reports.status import breaker as breaker_facts
 from plexsync.reports.verdict import thread_words
-from plexsync.reports.workers import ends_by_note
 from plexsync.rules.choices import hold_remedy
 from plexsync.rules.gate_names import CURE, REFUSES, GateName, caption, shown
 from plexsync.rules.machine import ALIGN, difference_words

@@ -12,8 +12,8 @@ from plexsync.app.settings import PLUGIN, WAKE_UP
 from plexsync.cli.checks.check import Check, problem, warning
 from plexsync.cli.checks.libraries import library_words, other_videos_check
 from plexsync.engine.tickets import READ, Gate
-from plexsync.reports.edits import edit_facts, edit_words
 from plexsync.reports.format import lasting, stamp
+from plexsync.reports.status import edit_facts, edit_words
 from plexsync.rules.choices import hold_remedy
 from plexsync.rules.errors import Barred, Neighbour, NeighbourError
 from plexsync.rules.records import Plugin

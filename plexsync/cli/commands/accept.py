@@ -9,8 +9,8 @@ from plexsync.app.parts import opened as parts_on
 from plexsync.cli.call import FINE, Call, command
 from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import paper, say
-from plexsync.reports.format import safe
-from plexsync.reports.questions import questions
+from plexsync.reports.attention import questions
+from plexsync.reports.format import capitalized, safe
 from plexsync.reports.shapes.status import QuestionFacts
 from plexsync.rules.choices import DECLINE, LEFT, Choice, remedy
 
@@ -55,7 +55,7 @@ def _tell(asked: list[QuestionFacts], out: Console) -> None:
         out.print("nothing is asked")
     for question in asked:
         change = question["change"]
-        say(out, f"{change[0].upper()}{change[1:]}, since {question['since']}.")
+        say(out, f"{capitalized(change)}, since {question['since']}.")
         say(out, f"  {safe(question['message'])}.")
         say(out, f"  {remedy(question['choice'])}: {question['effect']}")
         if question["choice"] == Choice.OLD_LISTS:

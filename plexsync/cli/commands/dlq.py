@@ -19,12 +19,9 @@ from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.engine import dead_letters
 from plexsync.engine.dead_letters import Key
 from plexsync.flows.scenes.verbs import retry_all
-from plexsync.reports.cures import cure
-from plexsync.reports.dead_letter_export import csv_pieces, json_pieces, letters
-from plexsync.reports.dead_letters import groups
+from plexsync.reports.dead_letters import GroupFacts, LetterFacts, csv_pieces, cure, groups, json_pieces, letters
 from plexsync.reports.format import local, many, safe, stamp
 from plexsync.reports.rows import attempt_facts, push_facts, row_facts, rows_in, title, written
-from plexsync.reports.shapes.dead_letters import GroupFacts, LetterFacts
 from plexsync.reports.status import too_many
 from plexsync.rules.causes import DEADLY
 from plexsync.rules.job import COLLECTION, State

@@ -16,6 +16,9 @@ from plexsync.cli.terminal.param_types import SceneNumber
 from plexsync.cli.terminal.screen import paper, say, table
 from plexsync.flows.scenes.drift import DriftFilter, DriftPage, drift_now, drift_page
 from plexsync.reports.drift import (
+    DriftFieldFacts,
+    DriftReport,
+    DriftSceneFacts,
     drift_facts,
     is_field,
     known_drift,
@@ -24,7 +27,6 @@ from plexsync.reports.drift import (
 )
 from plexsync.reports.format import ago, many, safe, unstamped
 from plexsync.reports.rows import short
-from plexsync.reports.shapes.drift import DriftFieldFacts, DriftReport, DriftSceneFacts
 from plexsync.reports.shapes.values import FieldValue
 from plexsync.rules.errors import NeighbourError
 

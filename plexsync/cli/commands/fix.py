@@ -16,10 +16,23 @@ from plexsync.cli.terminal.fix_output import heading, steps_of, tell_entry, tell
 from plexsync.cli.terminal.prompts import Person
 from plexsync.cli.terminal.screen import paper
 from plexsync.flows.scenes.bindings import candidates_now
-from plexsync.reports.fix_steps import SETTING, SIGN_IN, order_of, result_words
-from plexsync.reports.fixes import CAUSES, FixPage, Looked, fix_count, fix_report, page_after
+from plexsync.reports.fixes import (
+    CAUSES,
+    SETTING,
+    SIGN_IN,
+    FixEntry,
+    FixGroup,
+    FixPage,
+    FixReport,
+    FixStep,
+    Looked,
+    fix_count,
+    fix_report,
+    order_of,
+    page_after,
+    result_words,
+)
 from plexsync.reports.format import many, safe
-from plexsync.reports.shapes.fixes import FixEntry, FixGroup, FixReport, FixStep
 from plexsync.reports.status import facts
 from plexsync.rules.errors import NeighbourError
 from validation.sources import ConfigError

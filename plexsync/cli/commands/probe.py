@@ -17,8 +17,7 @@ from plexsync.cli.terminal.prompts import confirmed
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.cli.version import version
 from plexsync.reports.format import safe
-from plexsync.reports.probe import probe_facts, stored_traits, trait_rows
-from plexsync.reports.shapes.probe import ProbeFacts
+from plexsync.reports.probe import ProbeFacts, probe_facts, stored_traits, trait_rows
 from plexsync.rules.scratch import CantProbe, ProbeOutcome, Restoration
 
 PACE = 0.2  # seconds between two looks for the worker's result

@@ -15,11 +15,19 @@ from plexsync.cli.terminal.screen import ProgressBar, paper, say
 from plexsync.flows.scenes.comparison_report import ComparisonReport
 from plexsync.flows.scenes.reconcile import ComparisonScope, UnknownLibrary
 from plexsync.flows.scenes.verbs import take_up_skipped
-from plexsync.reports.comparison import counted, evidence_lines, report_facts
+from plexsync.reports.comparisons import (
+    PollFacts,
+    ReconcileFacts,
+    UnpairedLists,
+    WaitResult,
+    counted,
+    evidence_lines,
+    lone_items,
+    lone_scenes,
+    report_facts,
+)
 from plexsync.reports.format import many, safe, stamp
 from plexsync.reports.outcomes import Outcomes, outcomes
-from plexsync.reports.shapes.comparisons import PollFacts, ReconcileFacts, UnpairedLists, WaitResult
-from plexsync.reports.unpaired import lone_items, lone_scenes
 from plexsync.rules.job import Kind, State
 from plexsync.rules.status_words import counted as number_of
 from plexsync.rules.status_words import finding_counts

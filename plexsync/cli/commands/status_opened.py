@@ -13,13 +13,13 @@ from plexsync.cli.start import opened
 from plexsync.cli.terminal.screen import paper, say
 from plexsync.cli.terminal.status_page import show_page
 from plexsync.flows.scenes.verbs import standing_in
+from plexsync.reports.comparisons import lone_items, lone_scenes
 from plexsync.reports.format import ago, local, noted, safe, stamp
 from plexsync.reports.rows import row_facts, title
 from plexsync.reports.scenes import left_out_facts, left_out_words
 from plexsync.reports.shapes.scenes import SceneReport
 from plexsync.reports.shapes.several import ServerStatusFacts
 from plexsync.reports.status import facts as all_facts
-from plexsync.reports.unpaired import lone_items, lone_scenes
 from plexsync.reports.verdict import urgency
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.job import Kind

@@ -15,10 +15,9 @@ from plexsync.cli.start import begun
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.engine.tickets import READ_STASH
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
+from plexsync.reports.comparisons import PreviewFacts, VerifyFacts, scene_facts
 from plexsync.reports.format import many, safe, stamp
-from plexsync.reports.preview import scene_facts
 from plexsync.reports.rows import short
-from plexsync.reports.shapes.comparisons import PreviewFacts, VerifyFacts
 from plexsync.rules import verified
 from plexsync.rules.note_keys import VERIFIED
 from plexsync.rules.status_words import Finding, counted, finding_counts, in_sync_line

@@ -17,8 +17,8 @@ from plexsync.cli.checks.servers import LEAST_PLEX, LEAST_STASH, version_check
 from plexsync.cli.terminal.mapping import Rule
 from plexsync.cli.terminal.preview_output import FIRST_FEW, PreviewTotals
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
+from plexsync.reports.comparisons import scene_facts
 from plexsync.reports.format import many, safe
-from plexsync.reports.preview import scene_facts
 from plexsync.rules.errors import Barred, NeighbourError, Unusable
 from plexsync.rules.paths import map_path
 from plexsync.rules.status_words import PREVIEWED, finding_counts

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from plexsync.cli.terminal.screen import say, table
+from plexsync.reports.fixes import FixEntry, FixFile, FixGroup, FixReport, FixStep, measures
 from plexsync.reports.format import many, safe
-from plexsync.reports.measures import measures
-from plexsync.reports.shapes.fixes import FixEntry, FixFile, FixGroup, FixReport, FixStep
 
 
 def tell_report(report: FixReport, out: Console) -> None:

@@ -26,11 +26,9 @@ from plexsync.cli.terminal.preview_html import HEAD, scene_html, shown
 from plexsync.cli.terminal.preview_text import scene_lines
 from plexsync.cli.terminal.screen import ProgressBar, paper, say, table
 from plexsync.flows.scenes.preview import WOULD_CHANGE, Preview
-from plexsync.reports.comparison import undecidable_line
+from plexsync.reports.comparisons import PreviewCounts, PreviewError, scene_facts, undecidable_line
 from plexsync.reports.format import many, safe, stamp
-from plexsync.reports.preview import scene_facts
 from plexsync.reports.rows import short
-from plexsync.reports.shapes.comparisons import PreviewCounts, PreviewError
 from plexsync.rules.errors import NeighbourError, SyncError, Unusable
 from plexsync.rules.status_words import PREVIEWED, counted, finding_counts
 

@@ -4,11 +4,18 @@ from rich.console import Console
 
 from plexsync.app.advice import SETTINGS_WAIT, UNAPPROVED
 from plexsync.cli.terminal.paper import say, table
-from plexsync.reports.edits import edit_words
 from plexsync.reports.format import lasting, many, safe, seen, unstamped
-from plexsync.reports.status import OWED, counted_collections, play_counts, server_words, too_many, verified_words
+from plexsync.reports.status import (
+    OWED,
+    counted_collections,
+    edit_words,
+    machine_words,
+    play_counts,
+    server_words,
+    too_many,
+    verified_words,
+)
 from plexsync.reports.verdict import closed_gates, verdict_line, word_for_worker
-from plexsync.reports.workers import machine_words
 from plexsync.rules.causes import cure_of
 from plexsync.rules.choices import hold_cause, hold_line
 from plexsync.rules.gate_names import CURE, REFUSES, SERVERS, GateName, caption, is_covered

@@ -1,9 +1,22 @@
-"""Comparisons, dry runs, and the tasks of the dashboard and the API."""
+"""Full comparisons, and what a sync would change, as facts; items in Plex without a scene, and scenes without an item."""
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import TypedDict
 
+from plexsync.app.stored import Stored
+from plexsync.engine.watching import pages_of
+from plexsync.flows.scenes.comparison_report import ComparisonReport
+from plexsync.flows.scenes.preview import Preview
+from plexsync.reports.format import many
+from plexsync.reports.rows import note_facts
 from plexsync.reports.shapes.scenes import NoteFacts
 from plexsync.reports.shapes.values import FieldValue, Moment
+from plexsync.rules.approval import FieldChange
+from plexsync.rules.item import Entry
+from plexsync.rules.note_keys import LAST_RUN
+from plexsync.rules.status_words import COMPARED, Finding
+from plexsync.store.database import Reader
 
 # --- comparisons -----------------------------------------------------------------------------------------------------
 
@@ -256,3 +269,122 @@ class TaskReport(TypedDict):
     current: TaskFacts | None
     past: list[TaskFacts]
     """Newest first."""
+
+
+_NAMES = {finding.stored: finding.value for finding in COMPARED}
+
+
+def counted(report: ComparisonReport) -> Counter[str]:
+    """Count the scenes by status; the keys are the JSON names."""
+    return Counter({_NAMES.get(name, name): count for name, count in report.standing.items()})
+
+
+def report_facts(report: ComparisonReport) -> ComparisonFacts:
+    """The report for JSON."""
+    standing = counted(report)
+    counts = FindingCounts(
+        in_step=standing[Finding.IN_SYNC],
+        differ=standing[Finding.DIFFERS],
+        absent=standing[Finding.NOT_IN_PLEX],
+        ambiguous=standing[Finding.AMBIGUOUS],
+        out_of_scope=standing[Finding.OUT_OF_SCOPE],
+        kept_for_a_person=standing[Finding.KEPT],
+        undone=standing[Finding.UNDONE],
+        released=standing[Finding.RELEASED],
+        not_shown=standing[Finding.NOT_SHOWN],
+        failed=standing[Finding.FAILED],
+    )
+    strict: StrictCount = {"strict": standing[Finding.STRICT]} if standing[Finding.STRICT] else {}
+    return {
+        "scenes": report.scenes,
+        **counts,
+        **strict,
+        "gone": report.gone,
+        "wanted": report.wanted,
+        "items": report.items,
+        "recovered": report.recovered,
+        "kept_after_restore": report.kept,
+        "undecidable": report.undecidable,
+        "kept_fields": report.kept_fields,
+        "without_scene": report.without_scene,
+        "went_on_after": report.after or None,
+        "complete": report.complete,
+    }
+
+
+def evidence_lines(report: ComparisonReport) -> list[str]:
+    """What a comparison decided after a restore of Plex or of the database; empty if there was nothing to decide."""
+    lines = []
+    if report.recovered:
+        lines.append(
+            f"{many(report.recovered, 'scene')} with values that PlexSync wrote before a restore; they are its own"
+        )
+    if report.kept:
+        lines.append(
+            f"{many(report.kept, 'scene')} with values that PlexSync did not write before a restore; they are kept"
+        )
+    if report.undecidable:
+        lines.append(undecidable_line(report.undecidable))
+    return lines
+
+
+def undecidable_line(count: int) -> str:
+    """The scenes with values that count as yours, because no record says who wrote them."""
+    return (
+        f"{many(count, 'scene')} with locked values that an earlier PlexSync may have written: these values are yours until"
+        " you decide. After the first sync plexsync drift lists them, and plexsync accept asks about lists, if there are any"
+    )
+
+
+def scene_facts(preview: Preview) -> PreviewFacts:
+    """A scene for JSON."""
+    items: list[ItemFacts] = [
+        {"key": item.key, "section": item.section, "fields": [change_facts(change) for change in item.fields]}
+        for item in preview.items
+    ]
+    reason: PreviewReason = {"why": preview.reason} if preview.reason else {}
+    return {
+        "id": preview.id,
+        "title": preview.title,
+        "standing": preview.standing,
+        **reason,
+        "items": items,
+        "notes": note_facts(preview.notes),
+    }
+
+
+def change_facts(change: FieldChange) -> ChangeFacts:
+    """A change for JSON."""
+    return {
+        "field": change.field,
+        "old": change.old.value,
+        "new": change.new.value,
+        "adds": list(change.adds),
+        "removes": list(change.removes),
+        "was_locked": change.old.locked,
+        "locked": change.new.locked,
+    }
+
+
+PAGE = 500
+
+
+def lone_items(parts: Stored) -> Iterator[UnpairedFacts]:
+    """Yield the items without a scene in the last full comparison, page by page; none before the first."""
+    with parts.store.reading() as db:
+        titles = {row.key: row.title for row in db.sections.all()}
+        run = db.notes.number(LAST_RUN) or 0
+
+    def read(db: Reader, last: Entry | None) -> list[Entry]:
+        return db.index.unpaired(run, limit=PAGE, after=last.key if last else "") if run else []
+
+    for page in pages_of(parts.store, read, None):
+        for entry in page:
+            library = titles.get(entry.section, entry.section)
+            yield {"item": entry.key, "library": library, "files": [part.path for part in entry.parts]}
+
+
+def lone_scenes(parts: Stored) -> Iterator[int]:
+    """Yield the scenes without an item in Plex when last compared."""
+    for page in pages_of(parts.store, lambda db, last: db.standings.compared("absent", limit=PAGE, after=last), 0):
+        yield from page
