@@ -1,7 +1,6 @@
-"""New databases of tests begin as copies of one that was migrated once: the same content, a tenth of the time.
+"""New databases of tests begin as copies of one that was made once: the same content, a tenth of the time.
 
-`use()` is for a whole process and what it forks. A database that exists, and one that is migrated by other migrations
-than those of the product, is treated as the product does it.
+`use()` is for a whole process and what it forks. A database that exists is treated as the product does it.
 """
 
 import sqlite3
@@ -18,13 +17,13 @@ def use() -> None:
     schema.migrate = migrate
 
 
-def migrate(db: sqlite3.Connection, migrations: schema.Migrations = schema.MIGRATIONS) -> None:
-    """As `schema.migrate`; an empty database gets the content of the migrated one, in one transaction."""
-    if migrations is schema.MIGRATIONS and _is_empty(db):
+def migrate(db: sqlite3.Connection) -> None:
+    """As `schema.migrate`; an empty database gets the content of the one that was made once, in one transaction."""
+    if _is_empty(db):
         with closing(sqlite3.connect(":memory:")) as template:
             template.deserialize(migrated())
             template.backup(db)
-    _migrate(db, migrations)
+    _migrate(db)
 
 
 def _is_empty(db: sqlite3.Connection) -> bool:

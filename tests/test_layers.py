@@ -34,6 +34,7 @@ MAY = {
         "plexsync.store.intake",
         "plexsync.store.lock",
         "plexsync.store.life_signs",
+        "plexsync.store.older_database",
         "plexsync.store.setup_files",
         "plexsync.store.worker_ends",
         "plexsync.rules.errors",
@@ -106,6 +107,7 @@ NARROWER = {
     "plexsync/store/intake.py": set(),
     "plexsync/store/setup_files.py": set(),
     "plexsync/store/lock.py": {"plexsync.rules.errors"},
+    "plexsync/store/older_database.py": {"plexsync.rules.errors", "plexsync.store.intake", "plexsync.store.lock"},
     "plexsync/rules/errors.py": set(),
     # What is in its own package it imports only for a task, and to start the worker.
     "plexsync/stash_plugin/hook.py": {"plexsync.store.intake", "plexsync.stash_plugin"},

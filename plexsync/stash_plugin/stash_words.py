@@ -25,6 +25,7 @@ TABLE = (
         r"plexsync sync --all shows it and asks \(or approve_bulk = true\)",
         f"{PAGE} shows it and asks (or turn on the setting First write approved)",
     ),
+    (r"rename it to begin anew\. ", f"the button Begin anew on {PAGE} moves it away and keeps it. "),
     (r"plexsync plays again( --since [\d-]+)?", ELSEWHERE),
     ("plexsync plays sync", "in the dashboard, page Plays, or in a terminal"),
     ("plexsync sync --all --take-over --(dry-run|yes)", ELSEWHERE),
@@ -80,7 +81,7 @@ TABLE = (
         ELSEWHERE,
     ),
 )
-SIGN = re.compile("plexsync [a-z]|explain (?:shows|lists)|dlq retry|--anew|strict_mode =|with -v")
+SIGN = re.compile(r"plexsync [a-z]|begin anew\. |explain (?:shows|lists)|dlq retry|--anew|strict_mode =|with -v")
 # Texts of the library: they are shown as they are.
 FOREIGN = {"title", "stash", "plex", "path", "files", "names"}
 

@@ -12,11 +12,12 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
+from plexsync.rules.errors import Unusable
 from plexsync.stash_plugin import dependencies, package_tasks, worker_process
 from plexsync.stash_plugin.stash_words import in_its_field, inside, inside_all
 from plexsync.stash_plugin.task_run import Facts, TaskRun
 from plexsync.stash_plugin.worker_process import Failed, log
-from plexsync.store import intake
+from plexsync.store import intake, older_database
 
 # Seconds that an operation may take, because a page waits for it. Reading from both servers takes longest.
 PATIENCE = 60.0
@@ -144,12 +145,13 @@ def stop(call: TaskRun) -> str:
 
 
 def page_status(call: TaskRun) -> Facts:
-    """Return the status, and whether the worker inside Stash is switched on."""
+    """Return the status, whether the worker inside Stash is switched on, and whether a database is too old to be used."""
     facts = call.facts("status")
     if "verdict" not in facts and facts.get("problem"):
         # Of several Plex servers the page is about the first one, whose database can't be used.
         facts["error"] = facts["problem"]
-    return {**facts, "inside": intake.switched(call.folder) != intake.OFF}
+    too_old = bool(facts.get("error") and older_database.older_databases(call.folder))
+    return {**facts, "inside": intake.switched(call.folder) != intake.OFF, "too_old": too_old}
 
 
 def page_preview(call: TaskRun) -> Facts:
@@ -223,6 +225,14 @@ def page_accept(call: TaskRun) -> Facts:
     return _then_worked(call, call.facts("accept", choice, *declined))
 
 
+def page_anew(call: TaskRun) -> Facts:
+    """Move the databases away that are too old to be used, and keep them: the next command begins anew."""
+    try:
+        return {"kept": older_database.move_away(call.folder)}
+    except Unusable as error:
+        raise Failed(str(error)) from error
+
+
 def _then_worked(call: TaskRun, facts: Facts) -> Facts:
     return {**facts, "worker": worker_process.worker_runs(call)}
 
@@ -278,6 +288,7 @@ OPERATIONS: dict[str, Callable[[TaskRun], Facts]] = {
     "page_preview": page_preview,
     "page_approve": page_approve,
     "page_accept": page_accept,
+    "page_anew": page_anew,
 }
 
 

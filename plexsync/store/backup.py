@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.errors import LocalFault, Unusable
 from plexsync.store import intake, schema
 from plexsync.store.db import faults, half_written
 from plexsync.store.integrity import SIDES, first_page
@@ -69,8 +69,8 @@ def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] 
 
     The current content first goes to a file named `aside` beside the database: as a copy or, if it is too damaged for
     one, as it is. An interrupted repair is superseded, and what it had made goes aside as well. Raises Unusable if the
-    file is not a sound copy, NewerDatabase if it is from a newer PlexSync, and LocalFault if another process does not
-    release the database. In each case nothing has changed.
+    file is not a sound copy or too old, NewerDatabase if it is from a newer PlexSync, and LocalFault if another process
+    does not release the database. In each case nothing has changed.
     """
     if not os.path.isfile(file):  # noqa: PTH113
         raise Unusable(f"{file} is not a file")
@@ -78,11 +78,7 @@ def restore(file: Path, database: Path, *, aside: str, notes: Mapping[str, str] 
         raise Unusable(f"{file} is the database itself: name a backup")
     with _beside(database) as hidden:
         copied = _copy(file, hidden)
-        if copied.schema > len(schema.MIGRATIONS):
-            raise NewerDatabase(
-                f"{file} has schema {copied.schema}, and this PlexSync knows schemas up to {len(schema.MIGRATIONS)}:"
-                " install the newer one"
-            )
+        schema.check_number(copied.schema, str(file), "restore a later copy, or rename the database")
         _note(hidden, notes or {})
         kept = database.with_name(aside)
         database_exists = database.exists()
@@ -136,7 +132,7 @@ def _copy(source: Path, target: Path) -> Copied:
         _take_back(source)
         with closing(_opened(source, "ro")) as db, closing(_opened(target, "rw")) as copy:
             (mark,) = db.execute("pragma application_id").fetchone()
-            if mark != schema.APPLICATION_ID:
+            if mark != intake.APPLICATION_ID:
                 raise Unsound(f"{source} is not a database of PlexSync")
             db.backup(copy, progress=_not_for_ever)
             copy.execute("pragma journal_mode = delete")

@@ -45,9 +45,8 @@ def connect(
     checkpoints: bool = False,
     mounts: Path = MOUNTS,
     busy_seconds: float = BUSY_SECONDS,
-    migrations: schema.Migrations = schema.MIGRATIONS,
 ) -> sqlite3.Connection:
-    """Return a connection to the database at `path`, created if missing and migrated to the newest schema.
+    """Return a connection to the database at `path`, created if missing and brought to today's schema.
 
     Use it from one thread; another thread may close it. Raises NewerDatabase (the file is not changed at all), Unusable
     if you have to fix something, and LocalFault for what may pass.
@@ -56,7 +55,7 @@ def connect(
         raise _damaged(path)
     _prepare(path)
     with faults(path, opening=True):
-        _look(path, busy_seconds, migrations)
+        _look(path, busy_seconds)
         db = _open(path, "rw", busy_seconds)
         try:
             network = on_network(path, mounts)
@@ -66,8 +65,8 @@ def connect(
                     "the database lies on a network share and is still in use with a write-ahead log: stop all users"
                 )
             _set_up(db, journal=journal, checkpoints=checkpoints)
-            _keep_old(db, path, migrations)
-            schema.migrate(db, migrations)
+            _keep_old(db, path)
+            schema.migrate(db)
         except BaseException:
             db.close()
             raise
@@ -99,17 +98,17 @@ def _local(message: str, number: int | None) -> SyncError:
     return LocalFault(message, full=True) if full else Unusable(message)
 
 
-def _look(path: Path, busy_seconds: float, migrations: schema.Migrations) -> None:
-    """Check on a read-only connection, which can't even checkpoint, that the database is PlexSync's and not newer."""
+def _look(path: Path, busy_seconds: float) -> None:
+    """Check on a read-only connection, which can't even checkpoint, that the database is PlexSync's and can be used."""
     with closing(_open(path, "ro", busy_seconds)) as db:
         try:
-            schema.check(db, path.name, migrations)
+            schema.check(db, path.name)
             return
         except sqlite3.Error as error:
             if not half_written(error):
                 raise
     with closing(_open(path, "rw", busy_seconds)) as db:
-        schema.check(db, path.name, migrations)
+        schema.check(db, path.name)
 
 
 def half_written(error: sqlite3.Error) -> bool:
@@ -146,10 +145,10 @@ def _open(path: Path, mode: str, busy_seconds: float) -> sqlite3.Connection:
     return db
 
 
-def _keep_old(db: sqlite3.Connection, path: Path, migrations: schema.Migrations) -> None:
-    """Before a migration, make a complete and synced copy of the database beside it."""
+def _keep_old(db: sqlite3.Connection, path: Path) -> None:
+    """Before the step to today's schema, make a complete and synced copy of the database beside it."""
     old_version = schema.version(db)
-    if not 0 < old_version < len(migrations):
+    if old_version in (0, intake.SCHEMA):
         return
     kept = path.with_name(f"{path.stem}-schema-{old_version}.db")
     hidden = path.with_name(f".{kept.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")

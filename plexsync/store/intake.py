@@ -35,10 +35,10 @@ SPOOL = "spool"
 UNREAD = "unread"
 # Milliseconds after which an unnamed file was left by a hook that was killed before it answered.
 UNFINISHED = 3_600_000
-# The schema that WANT is written for. A database of another schema is left alone.
-SCHEMA = 11
-# Notes exist since this schema, and every later one understands those about the worker.
-NOTED_SINCE = 1
+# The layout of the database that WANT is written for. A database of another one is left alone.
+SCHEMA = 12
+# The only other one that the worker brings up. It has the same notes about the worker.
+OLDEST = 11
 # The application id of PlexSync's databases.
 APPLICATION_ID = 0x506C5379
 LAST_ID = 2**63 - 1
@@ -261,12 +261,16 @@ def _is_missed(folder: str) -> bool:
         db = sqlite3.connect(uri(path, "ro"), uri=True, timeout=0, isolation_level=None)
         try:
             now = clock(db)
+            (version,) = db.execute("pragma user_version").fetchone()
             rows = [db.execute(NOTE, {"name": name}).fetchone() for name in (INSIDE, BEAT, STARTED)]
         finally:
             db.close()
     except sqlite3.Error:
         return False
     inside, *signs = (str(row[0]) if row else "" for row in rows)
+    # The worker would refuse it as well.
+    if 0 < version < OLDEST:
+        return False
     lives = any(sign.isascii() and sign.isdecimal() and abs(int(sign[:18]) - now) < FRESH for sign in signs)
     return inside in (ON, LEFT) and not (inside == ON and lives) and _first_in_a_minute(folder, now)
 
@@ -310,8 +314,8 @@ def in_database(folder: str, act: "Callable[[sqlite3.Connection, int], object]")
         db.execute("pragma temp_store = memory")
         db.execute("begin immediate")
         (version,) = db.execute("pragma user_version").fetchone()
-        if version != SCHEMA and not _is_older(db, version):
-            return _other_schema(version)
+        if version != SCHEMA and (trouble := _refusal(db, version)):
+            return trouble
         act(db, version)
         db.execute("commit")
     except sqlite3.Error as error:
@@ -328,10 +332,20 @@ def sync_fully(db: "sqlite3.Connection") -> None:
         db.execute("pragma checkpoint_fullfsync = 1")
 
 
-def _is_older(db: "sqlite3.Connection", version: int) -> bool:
-    """Whether this is a database of PlexSync that has not been migrated yet."""
+def _refusal(db: "sqlite3.Connection", version: int) -> str:
+    """Return why a database with another schema is left alone; '' for one of PlexSync that the worker brings up."""
     (mark,) = db.execute("pragma application_id").fetchone()
-    return NOTED_SINCE <= version < SCHEMA and mark == APPLICATION_ID
+    if mark != APPLICATION_ID or not 0 < version < SCHEMA:
+        return _other_schema(version)
+    return too_old("the database", version, "rename it") if version < OLDEST else ""
+
+
+def too_old(name: str, version: int, way_out: str) -> str:
+    """Return the message about a database that is left as it is; `way_out` is how to leave it behind."""
+    return (
+        f"{name} has schema {version}, and this PlexSync brings up none before {OLDEST}: {way_out} to begin anew. What is"
+        " in Plex stays; lost are the undo of what was written, ignores, bindings, decisions, approvals and dead letters"
+    )
 
 
 def _unfit(folder: str, path: str) -> str:

@@ -1,8 +1,9 @@
 """Checks whether a database is damaged: what SQLite finds, and what SQLite does not check."""
 
+import re
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 from plexsync.rules.job import KINDS, Lane, State
@@ -13,7 +14,7 @@ SIDES = ("-wal", "-shm", "-journal")
 # Bytes of the first page with the format versions for reading and writing, each 1 or 2.
 VERSIONS = slice(18, 20)
 TYPES: Mapping[str, type] = {"integer": int, "text": str, "blob": bytes}
-SHAPE = "select sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by sql"
+SHAPE = "select sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by rowid"
 # Since 3.37 SQLite returns column types in capitals.
 COLUMNS = 'select name, lower(type) as type, pk, "notnull" from pragma_table_info(:table)'
 ORPHAN = "select 1 from pragma_foreign_key_check(:table) limit 1"
@@ -67,8 +68,9 @@ def _damage(db: sqlite3.Connection) -> str:
     version = schema.version(db)
     (mark,) = db.execute("pragma application_id").fetchone()
     shape = [str(sql) for (sql,) in db.execute(SHAPE)]
-    has_own_tables = _has_own_tables(shape)
-    if version > len(schema.MIGRATIONS) or (mark != schema.APPLICATION_ID and not has_own_tables):
+    # The oldest layout that is brought up has collections.
+    older = 0 < version < intake.OLDEST and not _has_tables(shape, "collection")
+    if older or version > intake.SCHEMA or (mark != intake.APPLICATION_ID and not _has_tables(shape, "job", "memory")):
         return ""
     if version < 0:
         return "its version is no number of a schema"
@@ -76,7 +78,7 @@ def _damage(db: sqlite3.Connection) -> str:
     if result != "ok":
         return _one_line(result)
     # Additions by you or by a tool are no damage.
-    if mark != schema.APPLICATION_ID or not set(_shape(version)) <= set(shape):
+    if mark != intake.APPLICATION_ID or not (not version or _is_whole(shape, version)):
         return "its schema is not what its version says"
     if not version:
         return ""
@@ -86,9 +88,9 @@ def _damage(db: sqlite3.Connection) -> str:
     if db.execute(HALF).fetchone():
         return "a row of the queue is not whole"
     # A page of another database fits in, but then the sums don't match.
-    if version == len(schema.MIGRATIONS) and db.execute(OFF).fetchone()[0]:
+    if db.execute(OFF).fetchone()[0]:
         return "its books do not balance"
-    return _unreadable(db) or _unfit(db, version)
+    return _unreadable(db) or _unfit(db)
 
 
 def first_page(path: Path) -> str:
@@ -122,13 +124,12 @@ def _unreadable(db: sqlite3.Connection) -> str:
     return ""
 
 
-def _unfit(db: sqlite3.Connection, version: int) -> str:
+def _unfit(db: sqlite3.Connection) -> str:
     """Return a fault that SQLite accepts: a value of another type than its column, or a reference to no row."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
-        model.row_factory = sqlite3.Row
-        schema.migrate(model, schema.MIGRATIONS[:version])
-        tables = {str(table): columns_of(model, table) for (table,) in model.execute(NAMES).fetchall()}
-    for table, columns in tables.items():
+    with schema.model() as model:
+        own = {str(table) for (table,) in model.execute(NAMES)}
+    for table in [str(table) for (table,) in db.execute(NAMES) if table in own]:
+        columns = columns_of(db, table)
         wrong = [f"typeof({row['name']}) not in ('null', '{row['type']}')" for row in columns if row["type"] in TYPES]
         if wrong and db.execute(f"select 1 from {table} where {' or '.join(wrong)} limit 1").fetchone():
             return f"a value in {table} is of another kind than its column"
@@ -137,15 +138,34 @@ def _unfit(db: sqlite3.Connection, version: int) -> str:
     return ""
 
 
-def _has_own_tables(shape: Sequence[str]) -> bool:
-    return all(any(f"create table {name} (" in sql.lower() for sql in shape) for name in ("job", "memory"))
+def _has_tables(shape: Sequence[str], *names: str) -> bool:
+    return all(any(f"create table {name} (" in sql.lower() for sql in shape) for name in names)
 
 
-def _shape(version: int) -> list[str]:
-    """Return the statements that create a database of this version, as SQLite stores them."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        schema.migrate(db, schema.MIGRATIONS[:version])
-        return [sql for (sql,) in db.execute(SHAPE)]
+def _is_whole(shape: Sequence[str], version: int) -> bool:
+    """Whether a database with these tables and indexes has all of today's layout, or has it after the step."""
+    with schema.model() as model:
+        today = _plain(sql for (sql,) in model.execute(SHAPE))
+    if version == intake.SCHEMA:
+        return today <= _plain(shape)
+    if version != intake.OLDEST:
+        return False
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+        for sql in shape:
+            # What a tool has added may need what it has added elsewhere.
+            with suppress(sqlite3.Error):
+                model.execute(sql)
+        try:
+            for sql in schema.STEP:
+                model.execute(sql)
+        except sqlite3.Error:
+            return False
+        return today <= _plain(sql for (sql,) in model.execute(SHAPE))
+
+
+def _plain(shape: Iterable[str]) -> set[str]:
+    """Return the statements without what depends on how a table got its columns: blanks, capitals and quotes."""
+    return {re.sub(r'\s*([(),])\s*|"', r"\1", " ".join(sql.lower().split())) for sql in shape}
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

@@ -80,10 +80,7 @@ class Content:
 @cache
 def tables() -> tuple[CopiedTable, ...]:
     """Return all tables of the newest schema in the order in which they are copied, the notes last."""
-    with closing(sqlite3.connect(":memory:")) as db:
-        for migration in schema.MIGRATIONS:
-            for sql in migration:
-                db.execute(sql)
+    with schema.model() as db:
         names = [name for (name,) in db.execute("select name from sqlite_master where type = 'table' order by name")]
         columns = {
             name: tuple(column for _, column, *_ in db.execute(f"pragma table_info({name})"))

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plexsync.rules.errors import Unusable
-from plexsync.rules.job import DAY, KINDS, Kind, Lane, State
+from plexsync.rules.job import DAY, KINDS, Lane, State
 from plexsync.rules.note_keys import REPAIRED
 from plexsync.store import books, documents, intake
 from plexsync.store.db import MOUNTS, connect, faults, lost_its_file, sync_to_disk
@@ -54,9 +54,6 @@ TABLES = (
     "view_count",
     "collection",
 )
-# Columns of tables as older schemas named them. What was remembered then belongs to the flow of scenes.
-RENAMED = {table: {"scene": "subject", "key": "item"} for table in ("memory", "pushing", "push", "binding")}
-OF_SCENES: Mapping[str, object] = {"flow": str(Kind.SCENE), "library": ""}
 # The poller's notes on Stash are useless without the wants that belong to them.
 LEFT_NOTES = "poll:"
 
@@ -88,7 +85,7 @@ class Repaired:
 
 
 def repair(path: Path, *, now: int, forget: Sequence[str] = (), mounts: Path = MOUNTS) -> Repaired | None:
-    """Rebuild the database at `path` if it is damaged; None if it is sound, missing, newer or another program's.
+    """Rebuild the database at `path` if it is damaged; None if it is sound, missing, too new or old, or another program's.
 
     `forget` names notes that are no longer true. Raises LocalFault if there is no space for it; nothing has changed
     then.
@@ -142,7 +139,6 @@ def _read_what_can_be_read(old: sqlite3.Connection, new: sqlite3.Connection, now
     for table in TABLES:
         columns, read = columns_of(new, table), time.monotonic()
         for row in _rows(old, table):
-            _rename(table, row)
             if table == "job":
                 _quieten(row, now)
             if _fits(row, columns) and (table != "job" or _is_job(row)) and _insert(new, table, row):
@@ -165,14 +161,6 @@ def _rows(old: sqlite3.Connection, table: str) -> Iterator[dict[str, object]]:
         return
 
 
-def _rename(table: str, row: dict[str, object]) -> None:
-    """Bring a row of an older schema to the columns of the newest one."""
-    if table in RENAMED and "subject" not in row:
-        for old, new in RENAMED[table].items():
-            row[new] = row.pop(old, None)
-        row.update(OF_SCENES)
-
-
 def _quieten(row: dict[str, object], now: int) -> None:
     """Release the row from its worker, and limit its times so that it waits for no distant moment."""
     if row.get("state") == State.RUNNING:
@@ -187,8 +175,7 @@ def _quieten(row: dict[str, object], now: int) -> None:
 def _is_job(row: Mapping[str, object]) -> bool:
     counts = [row.get(name) for name in ("wanted_rev", "claimed_rev", "attempts", "streak", "crashes", "due", "since")]
     wanted, claimed = row.get("wanted_rev"), row.get("claimed_rev")
-    # An older database does not have these columns.
-    accepted, coalesced = row.get("accepted", 0), row.get("coalesced", 0)
+    accepted, coalesced = row.get("accepted"), row.get("coalesced")
     return (
         row.get("kind") in KINDS
         and row.get("state") in tuple(State)

@@ -78,9 +78,6 @@ if TYPE_CHECKING:
         error: str
 
 
-# The schema that the statements are written for.
-SCHEMA = 11
-APPLICATION_ID = 0x506C5379
 BUSY_SECONDS = 2.0
 STATES = ("ready", "running", "idle", "absent", "dead", "gone", "dropped", "ignored", "outside")
 LANES = (0, 1)
@@ -221,7 +218,7 @@ def reading(file: str) -> Snapshot:
     try:
         db.execute("begin")
         marks = [db.execute(f"pragma {name}").fetchone()[0] for name in ("application_id", "user_version")]
-        if marks != [APPLICATION_ID, SCHEMA]:
+        if marks != [intake.APPLICATION_ID, intake.SCHEMA]:
             raise Unreadable
     except BaseException:
         db.close()

@@ -1,7 +1,5 @@
 """A store with rows in every table and every column, in a file or in PostgreSQL, and a look at all of its content."""
 
-import itertools
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -26,9 +24,7 @@ def column_types() -> dict[str, dict[str, str]]:
     """The declared type of each column, by table."""
     from plexsync.store import schema
 
-    with closing(sqlite3.connect(":memory:")) as db:
-        for sql in itertools.chain.from_iterable(schema.MIGRATIONS):
-            db.execute(sql)
+    with schema.model() as db:
         return {
             table.name: {name: kind for _, name, kind, *_ in db.execute(f"pragma table_info({table.name})")}
             for table in tables()

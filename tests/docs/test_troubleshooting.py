@@ -13,6 +13,7 @@ from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
 from tests.docs.pages import pages
 from tests.journey.world import KEY, TOKEN, World
+from tests.store.eleven import old_database
 
 PAGE = pages()["docs/troubleshooting.md"]
 
@@ -100,6 +101,12 @@ def newer(world: World) -> None:
     db.close()
 
 
+def too_old(world: World) -> None:
+    well(world)
+    (world.folder / "plexsync.db").unlink()
+    old_database(world.folder / "plexsync.db", 9)
+
+
 WORLDS: dict[str, Callable[[World], None]] = {
     "Why is this scene not in Plex?": absent,
     '"no item in Plex has this file (yet)"': absent,
@@ -115,6 +122,7 @@ WORLDS: dict[str, Callable[[World], None]] = {
     "Scenes need you": unclear,
     "A setting is wrong": misspelt,
     "The database was written by a newer PlexSync": newer,
+    "The database is too old": too_old,
 }
 
 

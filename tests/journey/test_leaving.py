@@ -3,8 +3,10 @@
 import pytest
 
 from plexsync.simulator.http import Fault
+from plexsync.store import intake
 from tests.journey.kills import killed
 from tests.journey.world import World, until
+from tests.store.eleven import put_back
 
 
 def shown(world: World) -> dict[str, object]:
@@ -59,6 +61,22 @@ def test_a_serving_worker_takes_back_what_is_undone_and_syncs_what_is_edited_the
         world.stash.edit_scene(ids[3], title="Edited", tags=["Another"])
         until(lambda: world.in_step([ids[3]]))
         assert sorted({id for id, *_ in world.out_of_step(ids)}) == [id for id in ids if id != ids[3]]
+
+
+@pytest.mark.sqlite_only
+def test_what_was_written_under_the_schema_before_is_taken_back_all_the_same(world: World) -> None:
+    world.add(12)
+    keys = world.plex.keys(world.section)
+    world.plex.hand_edit(keys[0], studio="A person's studio", genre=["A person's genre", "Tag 0"])
+    world.plex.hand_edit(keys[1], locked=False, summary="From an agent", actor=[("Somebody", "Herself")])
+    before = shown(world)
+    assert world.run("sync", "--all", "--wait").returncode == 0
+    assert world.run("undo", "2", "--wait").returncode == 0
+    put_back(world.folder / "plexsync.db")
+    done = world.run("undo", "--all", "--yes", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert shown(world) == before
+    assert world.rows("pragma user_version") == [(intake.SCHEMA,)]
 
 
 def test_leaving_with_everything_kept_takes_off_every_lock_of_ours(world: World) -> None:

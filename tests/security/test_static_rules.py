@@ -167,20 +167,21 @@ BY_HAND = {
     "plexsync/store/summary.py": {"sql"},
     "plexsync/store/postgres/connection.py": {"translated.sql", "statements.encode()"},
     # The name of a schema comes from a setting that takes none but small letters, digits and _; the other statements are
-    # the migrations.
+    # those of the layout.
     "plexsync/store/postgres/schema.py": {
         "f'create schema if not exists \"{schema_name}\"'",
         "f'select program, version from \"{schema_name}\".schema_version'",
         "';\\n'.join(statements).encode()",
     },
-    # Tables and columns of our own schema, as the migrations make it.
+    # Tables and columns of our own layout.
     "plexsync/store/moving.py": {"f'pragma table_info({name})'", "f'delete from {table.name}'", "table.read"},
     "plexsync/store/db.py": {"f'pragma wal_autocheckpoint = {CHECKPOINT_PAGES if checkpoints else 0}'"},
     # Tables come from a constant or a schema that was compared with ours, columns from a damaged database: only those
     # named in small letters are taken.
     "plexsync/store/integrity.py": {
+        # In a database in memory: what makes the tables of the one that is looked at, and the step to our layout.
+        "sql",
         "f\"select {', '.join(columns)} from {table}\"",
-        # From a database that our schema has just made.
         "f\"select 1 from {table} where {' or '.join(wrong)} limit 1\"",
     },
     "plexsync/store/repair.py": {
@@ -194,7 +195,6 @@ BY_HAND = {
     "plexsync/store/job_queries.py": {"of_kinds(NEXT_DUE, kinds)", "dead_in_order(sort, error_class)"},
     "plexsync/store/scene_names.py": {"sql", "in_order(sort)"},
     "plexsync/store/standings.py": {"rows.nameless", "ids.in_order(page.sort)"},
-    "plexsync/store/schema.py": {"statement", "f'pragma user_version = {current + 1}'"},
 }
 
 
@@ -202,8 +202,6 @@ BY_HAND = {
 MADE_BY_CALLS = {
     # The name of a folder, and no SQL.
     "plexsync/store/life_signs.py": {"os.getpid()"},
-    # A constant of the module above, completed by the name of a column.
-    "plexsync/store/schema.py": {"_FILES.format(item='old_memory.key')", "_FILES.format(item='pushing.item')"},
     # A constant of the module above, completed by a constant condition.
     "plexsync/store/index.py": {
         "_HELD_ELSEWHERE.format(held='(holder.section <> :section or holder.walk = :walk)')",

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_manifest import read_manifest
 from plexsync.stash_plugin import child_process, dependencies, tasks
-from plexsync.store import intake, life_signs, schema
+from plexsync.store import intake, life_signs
 from plexsync.store.database import Database
 from plexsync.store.lock import is_locked, try_lock
 from release.build import build_plugins
@@ -25,6 +25,7 @@ from tests import forked
 from tests.journey.world import until
 from tests.patience import HANG
 from tests.stash_plugin.conftest import KEY, ROOT, in_a_terminal, online
+from tests.store import eleven
 from tests.tables import table
 
 MANIFEST = read_manifest(ROOT / "StashPlexSync.yml")
@@ -449,10 +450,8 @@ def test_a_worker_that_gives_no_sign_of_life_is_ended(inside):
 
 def older(folder: Path) -> str:
     """A database as the version before has left it."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    db = sqlite3.connect(folder / "plexsync.db", isolation_level=None)
-    schema.migrate(db, schema.MIGRATIONS[:-1])
-    db.close()
+    Database(folder / "plexsync.db").close()
+    eleven.put_back(folder / "plexsync.db")
     return str(folder)
 
 
@@ -474,7 +473,6 @@ def test_the_database_of_another_program_has_no_switch(tmp_path):
     db.execute("pragma user_version = 3")
     db.close()
     assert "schema 3" in intake.switch(str(tmp_path), intake.ON)
-    assert intake.APPLICATION_ID == schema.APPLICATION_ID
 
 
 # --- signing in ------------------------------------------------------------------------------------------------------

@@ -7,14 +7,16 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
 from plexsync.rules.job import Kind, Why
-from plexsync.store import backup, repair, schema
+from plexsync.store import backup, intake, repair
 from plexsync.store.database import Database
+from tests.store.eleven import old_database
 
 # About files.
 pytestmark = pytest.mark.sqlite_only
@@ -55,7 +57,7 @@ def database(folder: Path) -> Path:
 def test_a_backup_holds_what_was_committed_also_while_the_database_is_open(store, database, tmp_path):
     fill(store, range(1, 101))
     copied = backup.save(database, tmp_path / "copy.db")
-    assert (copied.rows, copied.schema) == (100, len(schema.MIGRATIONS))
+    assert (copied.rows, copied.schema) == (100, intake.SCHEMA)
     assert copied.size == (tmp_path / "copy.db").stat().st_size
     assert ids(tmp_path / "copy.db") == list(range(1, 101))
     assert value(tmp_path / "copy.db", "pragma integrity_check") == "ok"
@@ -291,30 +293,27 @@ def test_a_database_of_another_program_is_refused(store, database, tmp_path):
         backup.restore(tmp_path / "other.db", database, aside=ASIDE)
 
 
-def test_a_newer_backup_is_refused_and_an_older_one_migrated(store, database, tmp_path):
+@pytest.mark.parametrize(("schema", "refusal"), [(1000, NewerDatabase), (10, Unusable)])
+def test_a_backup_that_is_too_new_or_too_old_is_refused(store, database, tmp_path, schema, refusal):
     fill(store, [1])
-    backup.save(database, tmp_path / "newer.db")
-    db = sqlite3.connect(tmp_path / "newer.db")
-    db.execute("pragma user_version = 1000")
-    db.close()
-    with pytest.raises(NewerDatabase, match="1000"):
-        backup.restore(tmp_path / "newer.db", database, aside=ASIDE)
-    older = tmp_path / "older.db"
-    db = sqlite3.connect(older, isolation_level=None)
-    schema.migrate(db, schema.MIGRATIONS[:1])
-    db.execute(
-        "insert into job (kind, id, state, lane, wanted_rev, due, since, stirred) values ('scene', 8, 'dead', 0, 1, 0, 0, 0)"
-    )
-    db.execute("update book set accepted = 1")
-    db.close()
+    backup.save(database, tmp_path / "other.db")
+    with closing(sqlite3.connect(tmp_path / "other.db")) as db:
+        db.execute(f"pragma user_version = {schema}")
+    with pytest.raises(refusal, match=f"schema {schema}"):
+        backup.restore(tmp_path / "other.db", database, aside=ASIDE)
+    assert ids(database) == [1]
+
+
+def test_a_backup_from_the_schema_before_is_brought_up_when_it_is_opened(store, database, tmp_path):
+    old_database(tmp_path / "older.db", 11)
     store.close()
-    backup.restore(older, database, aside=ASIDE)
+    backup.restore(tmp_path / "older.db", database, aside=ASIDE)
     again = Database(database)
     with again.reading() as seen:
-        assert [id for id, _ in seen.jobs.ids(Kind.SCENE)] == [8]
-        assert seen.tallies.all() == {"died": 1}
+        assert len(list(seen.jobs.ids(Kind.SCENE))) == 10
+        assert seen.tallies.all() == {"cut": 2, "died": 5}
     again.close()
-    assert value(database, "pragma user_version") == len(schema.MIGRATIONS)
+    assert value(database, "pragma user_version") == intake.SCHEMA
 
 
 def test_a_restore_gives_up_when_another_process_does_not_let_go(store, database, tmp_path, monkeypatch):

@@ -206,11 +206,11 @@ def test_a_path_may_hold_what_means_something_in_an_address(tmp_path):
 def test_a_newer_schema_is_refused_with_both_numbers_and_not_a_byte_is_changed(folder, ahead):
     connect(folder / NAME).close()
     db = sqlite3.connect(folder / NAME)
-    newer = len(schema.MIGRATIONS) + ahead
+    newer = intake.SCHEMA + ahead
     db.execute(f"pragma user_version = {newer}")
     db.close()
     before = hashlib.sha256((folder / NAME).read_bytes()).hexdigest()
-    with pytest.raises(NewerDatabase, match=rf"schema {newer}.* up to {len(schema.MIGRATIONS)}"):
+    with pytest.raises(NewerDatabase, match=rf"schema {newer}.* up to {intake.SCHEMA}"):
         Database(folder / NAME)
     assert hashlib.sha256((folder / NAME).read_bytes()).hexdigest() == before
 
@@ -228,21 +228,6 @@ def test_a_newer_schema_that_a_dead_process_left_in_the_log_is_refused_too(folde
     with pytest.raises(NewerDatabase):
         connect(folder / NAME)
     assert (folder / NAME).read_bytes() == before
-
-
-def test_the_hook_knows_the_newest_schema():
-    assert len(schema.MIGRATIONS) == intake.SCHEMA
-
-
-def test_a_migration_is_whole_or_not_there(folder):
-    connect(folder / NAME).close()
-    broken = (*schema.MIGRATIONS, ("create table extra (a)", "create table extra (a)"))
-    with pytest.raises(LocalFault, match="already exists"):
-        connect(folder / NAME, migrations=broken)
-    good = (*schema.MIGRATIONS, ("create table extra (a)", "create table more (a)"))
-    db = connect(folder / NAME, migrations=good)
-    assert schema.version(db) == len(good)
-    db.close()
 
 
 @pytest.mark.parametrize("seen", [1, 2, 3])
@@ -263,7 +248,7 @@ def test_a_database_that_another_process_makes_while_it_is_checked_is_no_other_p
     schema.check(checked, NAME)
     checked.set_trace_callback(None)
     assert len(statements) > seen
-    assert schema.version(checked) == len(schema.MIGRATIONS)
+    assert schema.version(checked) == intake.SCHEMA
     checked.close()
 
 

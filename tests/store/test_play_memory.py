@@ -1,20 +1,18 @@
 """The history of Plex as it is mirrored, and what is remembered of the plays of each scene."""
 
 import random
-import shutil
 import sqlite3
 from contextlib import closing
 
 import pytest
 
 from plexsync.rules.item import Entry, Part
-from plexsync.rules.job import Kind, Why
+from plexsync.rules.job import Why
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay, SentPlay, plan_plays
 from plexsync.rules.records import SectionRow
 from plexsync.store import backup, integrity, play_memory, repair
 from plexsync.store.database import Database
 from tests.stores import look
-from tests.torture.damage import old_database
 
 T = 1_700_000_000_000
 OWNER, GUEST = 1, 5
@@ -337,27 +335,6 @@ def test_a_state_that_a_damaged_page_has_changed_is_none_of_ours(store, folder):
     assert remembered(store)[1].state is PlayState.PRESENT
     with store.reading() as db:
         assert db.plays.last_sent(1) == []
-
-
-@pytest.mark.sqlite_only
-@pytest.mark.parametrize("version", [1, 7, 8])
-def test_a_database_of_an_older_schema_takes_plays_beside_what_it_had(folder, tmp_path, version):
-    path = folder / "plexsync.db"
-    old_database(path, version)
-    shutil.copy(path, tmp_path / "old.db")
-    database = Database(path, worker=True)
-    assert history(database, "1003") == {}
-    assert remembered(database, 3) == {}
-    listed(database, (source("1003"), 100))
-    assert history(database, "1003") == {"1003": {100: source("1003")}}
-    with database.writing() as tx:
-        tx.plays.begin(3, CREATED, UPDATED, {100: RememberedPlay(source("1003"), SENT)}, now=T)
-        tx.jobs.want("plays", 3, Why.EDIT, T)
-        assert tx.memories.of([3])[3, "1003"]
-        assert tx.jobs.find(Kind.SCENE, 3)
-        assert tx.books.balance() == 0
-    database.close()
-    assert integrity.damage(path) == ""
 
 
 # --- cost ------------------------------------------------------------------------------------------------------------------

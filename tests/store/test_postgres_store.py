@@ -10,10 +10,10 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.errors import LocalFault, NewerDatabase, SyncError, Unusable
 from plexsync.rules.item import Part
 from plexsync.rules.job import Kind, Settled, State, Why
-from plexsync.store import opening, schema
+from plexsync.store import intake, opening, schema
 from plexsync.store.address import StoreAddress
 from plexsync.store.database import Database
 from plexsync.store.index import Entry
@@ -24,6 +24,7 @@ from plexsync.store.postgres.connection import CommitInDoubt
 from plexsync.store.worker_locks import locks_at
 from tests.patience import HANG
 from tests.postgres_server import Server, shared
+from tests.store import eleven
 from tests.stores import connected
 from tests.tables import table
 
@@ -101,35 +102,46 @@ def test_many_that_open_it_at_once_make_it_once(address: StoreAddress) -> None:
     for made in stores:
         made.close()
     with connected(address) as db:
-        assert db.execute("select version from schema_version").fetchall() == [(len(schema.MIGRATIONS),)]
+        assert db.execute("select version from schema_version").fetchall() == [(intake.SCHEMA,)]
         assert db.execute("select one, accepted from book").fetchall() == [(1, 0)]
 
 
-def test_a_store_of_an_older_schema_is_migrated_with_its_rows(
-    address: StoreAddress, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_store_of_the_schema_before_is_brought_up_with_its_rows_or_left_as_it_is(
+    address: StoreAddress, monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
-    with monkeypatch.context() as older:
-        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:7])
-        with connected(address) as db:
-            backend.schema.migrate(db, address.schema, address.name)
-            db.execute("insert into memory (scene, key, at, document) values (1, '10', 5, 'x')")
-            db.execute("insert into item (key, section, walk) values ('10', '1', 1)")
-            db.execute(
-                "insert into part (item, position, path, path_key, name_key, size) values ('10', 0, '/a\"', '', '', 7),"
-                " ('10', 1, '/b', '', '', 8)"
-            )
-    with closing(open_database(address)) as made, made.reading() as read:
-        assert read.index.entries(["10"])[0].parts == (Part('/a"', 7), Part("/b", 8))
+    with closing(open_database(address)) as made, made.writing() as tx:
+        tx.notes.save("salt", "grain")
     with connected(address) as db:
-        assert db.execute("select flow, subject, item, files::json->0 from memory").fetchall() == [
-            ("scene", 1, "10", ['/a"', 7])
-        ]
+        eleven.put_back_postgres(db)
+    if fails:
+        with monkeypatch.context() as broken:
+            broken.setattr(schema, "STEP", (*schema.STEP, "create table extra (a integer)", "drop table nothing"))
+            with pytest.raises(SyncError):
+                open_database(address)
+        with connected(address) as db:
+            assert db.execute("select version, to_regclass('extra') from schema_version").fetchall() == [(11, None)]
+    with closing(open_database(address)) as made, made.reading() as read:
+        assert read.notes.text("salt") == "grain"
+    with connected(address) as db:
+        assert db.execute("select version from schema_version").fetchall() == [(intake.SCHEMA,)]
+
+
+def test_a_store_that_is_too_old_is_left_as_it_is_and_the_message_says_what_is_lost(address: StoreAddress) -> None:
+    open_database(address).close()
+    with connected(address) as db:
+        db.execute("update schema_version set version = 10")
+        with pytest.raises(
+            Unusable, match=r"schema 10.* name another database_schema to begin anew.* lost are the undo"
+        ):
+            open_database(address)
+        assert db.execute("select version from schema_version").fetchall() == [(10,)]
 
 
 def test_a_newer_store_is_refused_by_who_opens_it_and_who_connects_anew(store: Database, address: StoreAddress) -> None:
     with connected(address) as db:
         db.execute("update schema_version set version = version + 1")
-    with pytest.raises(NewerDatabase, match="schema 12, and this PlexSync knows schemas up to 11"):
+    with pytest.raises(NewerDatabase, match="schema 13, and this PlexSync knows schemas up to 12"):
         open_database(address)
     raised: list[BaseException] = []
 

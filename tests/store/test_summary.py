@@ -13,7 +13,7 @@ from plexsync.rules.job import Kind, Lane, State
 from plexsync.rules.note_keys import BULK, HEARTBEAT, LAST_RECONCILE, REPAIRED, RESTORED
 from plexsync.rules.plays import PlaySource, PlayState, RememberedPlay
 from plexsync.rules.records import BreakerRow, HoldRow, PaceRow, SectionRow
-from plexsync.store import folder, intake, schema, summary
+from plexsync.store import folder, intake, summary
 from plexsync.store.breakers import IMPOSSIBLE
 from plexsync.store.database import Database
 from plexsync.store.summary import Summary, Unreadable, first_rows, reading
@@ -164,8 +164,6 @@ def test_the_names_that_stand_in_it_are_those_of_the_rules() -> None:
     assert list(summary.STATES) == [state.value for state in State]
     assert [*summary.GATES] == [READ_PLEX.row, READ_STASH.row, WRITE_STASH.row]
     assert list(summary.LANES) == list(Lane)
-    assert len(schema.MIGRATIONS) == summary.SCHEMA
-    assert schema.APPLICATION_ID == summary.APPLICATION_ID
     assert (folder.DATABASE, folder.SPOOL, folder.UNREAD) == (intake.DATABASE, intake.SPOOL, intake.UNREAD)
 
 
@@ -174,7 +172,7 @@ def test_a_snapshot_knows_the_present_moment(path: Path) -> None:
         assert summary.now(db) > T
 
 
-OTHER_MARKS = (f"user_version = {summary.SCHEMA - 1}", f"user_version = {summary.SCHEMA + 1}", "application_id = 1")
+OTHER_MARKS = (f"user_version = {intake.SCHEMA - 1}", f"user_version = {intake.SCHEMA + 1}", "application_id = 1")
 
 
 @pytest.mark.parametrize("mark", OTHER_MARKS)

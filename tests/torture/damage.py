@@ -13,7 +13,6 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 from plexsync.app.parts import opened
@@ -26,12 +25,13 @@ from plexsync.rules.job import Kind, Settled, State, Why
 from plexsync.rules.note_keys import LAST_RECONCILE, REPAIRED
 from plexsync.rules.plan_records import Pushing, Remembered, Sending
 from plexsync.rules.values import Held
-from plexsync.store import intake, schema
+from plexsync.store import intake
 from plexsync.store.database import Database, Reader
 from plexsync.store.db import connect
 from plexsync.store.jobs import AttemptEnding
 from plexsync.store.repair import repair
 from tests.patience import HANG
+from tests.store.eleven import missing, old_database
 from tests.store.pruning import prune
 from tests.torture import forks
 from tests.torture.kill_jobs import config_for
@@ -48,47 +48,6 @@ MIXES = {"sample": 3, "full": 40, "long": 200}
 # The notes that hold a number, besides those of comparisons.
 NUMBERS = ("tick", "leapt", "dlq:warned", "reconcile:run", "poll:last", "worker:beat", "pruned:upto", "begun")
 SIDES = ("", "-wal", "-shm", "-journal")
-# What databases of released schemas looked like, as SQL.
-FIXTURES = Path(__file__).resolve().parents[1] / "store" / "fixtures"
-
-
-# What has had another name in older schemas.
-RENAMED = {
-    (table, old): new
-    for table in ("memory", "pushing", "push", "picture", "binding")
-    for old, new in (("scene", "subject"), ("key", "item"))
-    if (table, old) != ("picture", "key")
-} | {("section", "key"): "section"}
-RENAMED_TABLES = {"section": "library"}
-
-
-def columns(path: Path, table: str) -> list[str]:
-    with closing(sqlite3.connect(path)) as db:
-        return [row[1] for row in db.execute(f"pragma table_info({table})")]
-
-
-def missing(old: Path, new: Path) -> dict[str, set[tuple]]:
-    """Rows by table that were in the old database and, as far as it knew their columns, are not in the new one."""
-    gone = {}
-    with closing(sqlite3.connect(new)) as db:
-        for table, rows in dump(old).items():
-            if table == "schema":
-                continue
-            names = [RENAMED.get((table, name), name) for name in columns(old, table)]
-            found = set(db.execute(f"select {', '.join(names)} from {RENAMED_TABLES.get(table, table)}"))
-            if left := set(rows) - found:
-                gone[table] = left
-    return gone
-
-
-def old_database(path: Path, version: int) -> None:
-    """A database as a released schema left it, closed in good order."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    db = sqlite3.connect(path)
-    db.executescript((FIXTURES / f"schema-{version}.sql").read_text(encoding="utf-8"))
-    db.execute("pragma journal_mode = wal")
-    db.close()
-    path.chmod(0o600)
 
 
 def filled(folder: Path, *, log: bool, rows: int = 400, start: int = 1) -> None:
@@ -497,7 +456,7 @@ def versions(size: str, seed: int) -> list[Score]:
 
 def _newer(seed: int) -> Score:
     score = Score("F14", "newer schemas: refused untouched, the hook's event kept", seed)
-    newest = len(schema.MIGRATIONS)
+    newest = intake.SCHEMA
     for version in (newest + 1, newest + 1000):
         with workshop() as place:
             filled(place / "x", log=False, rows=20)
@@ -519,9 +478,9 @@ def _newer(seed: int) -> Score:
 
 
 def _older(size: str, seed: int) -> Score:
-    """Every released schema, closed or killed, with an event left by a hook: brought up, copied before, and worked."""
+    """The schema before, closed or killed, with an event left by a hook: brought up, copied before, and worked."""
     score = Score("F13", "older schemas: a copy is kept, no row is lost, the hook's event comes after", seed)
-    for version in range(1, len(schema.MIGRATIONS)):
+    for version in range(intake.OLDEST, intake.SCHEMA):
         for log in (False, True):
             with workshop() as place:
                 path, case = place / "x" / NAME, f"schema {version}, {'killed' if log else 'closed'}"

@@ -10,10 +10,11 @@ from contextlib import closing
 from pathlib import Path
 
 from plexsync.rules.job import Crashed, Job, Kind, Settled, State, Why
-from plexsync.store import intake, schema
+from plexsync.store import intake
 from plexsync.store.database import Database
 from plexsync.store.db import connect
 from plexsync.store.jobs import AttemptEnding
+from tests.store.eleven import old_database
 from tests.store.pruning import prune
 from tests.store_places import place_of
 from tests.torture import forks
@@ -47,7 +48,8 @@ class Deed:
 
     name = ""
     fault = ""
-    migrations: schema.Migrations = schema.MIGRATIONS
+    # The schema of the database before, 0 for none yet.
+    schema = intake.SCHEMA
     # What differs between two runs of it.
     but: tuple[str, ...] = BUT
 
@@ -189,24 +191,22 @@ class Retry(Prune):
 
 
 class Migrate(Deed):
-    """From the first schema to the newest, with the backup before it."""
+    """From the schema before to today's, with the backup before it."""
 
-    name, fault = "migrate", "F13"
-    migrations = schema.MIGRATIONS[:1]
+    name, fault, schema = "migrate", "F13", intake.OLDEST
 
     def act(self, path: Path, mounts: Path, ack: Ack) -> None:
         connect(path, mounts=mounts).close()
         ack("done")
 
     def backups(self, folder: Path) -> list[Path]:
-        return [folder / f"{Path(NAME).stem}-schema-{len(self.migrations)}.db"]
+        return [folder / f"{Path(NAME).stem}-schema-{self.schema}.db"]
 
 
 class Create(Deed):
-    """From nothing to the newest schema."""
+    """From nothing to today's schema."""
 
-    name, fault = "create", "F13"
-    migrations = ()
+    name, fault, schema = "create", "F13", 0
 
     def act(self, path: Path, mounts: Path, ack: Ack) -> None:
         place_of(path.parent).open(mounts=mounts).close()
@@ -251,31 +251,12 @@ def all_kills(size: str, seed: int) -> list[Score]:
 def prepared(deed: Deed, folder: Path, table: Path) -> None:
     """The database before the deed, closed in good order."""
     folder.mkdir(mode=0o700, parents=True)
-    if not deed.migrations:
-        return
-    if deed.migrations is schema.MIGRATIONS:
+    if deed.schema == intake.SCHEMA:
         store = place_of(folder).open(mounts=table)
         deed.prepare(store)
         store.close()
-        return
-    db = connect(folder / NAME, mounts=table, migrations=deed.migrations)
-    with_old_rows(db)
-    db.close()
-
-
-OLD_ROW = """
-insert into job (kind, id, state, lane, wanted_rev, due, since, stirred, first_unserved)
-values ('scene', :id, 'ready', 0, 1, :now, :now, :now, :now)
-"""
-
-
-def with_old_rows(db) -> None:
-    """Rows in a database of an older schema, written as it was known then."""
-    for id in range(1, 9):
-        db.execute("begin immediate")
-        db.execute(OLD_ROW, {"id": id, "now": NOW})
-        db.execute("update book set accepted = accepted + 1, tick = :now", {"now": NOW})
-        db.execute("commit")
+    elif deed.schema:
+        old_database(folder / NAME, deed.schema)
 
 
 class Tried:
@@ -289,7 +270,7 @@ class Tried:
         self._kind = kind
         prepared(deed, self._template, table)
         before = dump(self._template / NAME, but=deed.but) if (self._template / NAME).exists() else {}
-        self._stages = [before, *self._between()]
+        self._stages = [before]
         self.steps = self._fault_free()
 
     def fresh(self) -> Path:
@@ -331,15 +312,6 @@ class Tried:
         for kept in self.deed.backups(self.folder):
             if not kept.exists() or dump(kept, but=but) != self._stages[0]:
                 score.lose(f"{case}: {kept.name} is not what was there before")
-
-    def _between(self) -> list[dict]:
-        """What it looks like between two transactions of the deed."""
-        stages = []
-        known = range(len(self.deed.migrations) + 1, len(schema.MIGRATIONS)) if self.deed.fault == "F13" else ()
-        for number in known:
-            connect(self.fresh(), mounts=self.table, migrations=schema.MIGRATIONS[:number]).close()
-            stages.append(dump(self.folder / NAME, but=self.deed.but))
-        return stages
 
     def _fault_free(self) -> int:
         """Do it all; returns how many steps that takes."""

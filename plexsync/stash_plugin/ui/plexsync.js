@@ -500,8 +500,19 @@
       { kind: facts.installed === false ? "warning" : "danger" },
       lines.map((line, n) => e("p", { key: n }, line)),
       facts.installed === false &&
-        e(Button, { kind: "primary", busy: deeds.busy, onClick: () => task(deeds, "Install or repair dependencies") }, "Install now")
+        e(Button, { kind: "primary", busy: deeds.busy, onClick: () => task(deeds, "Install or repair dependencies") }, "Install now"),
+      facts.too_old && e(Button, { kind: "primary", busy: deeds.busy, onClick: () => beginAnew(deeds) }, "Begin anew")
     );
+  }
+
+  // A database from before all that this PlexSync can bring up is kept, and another one takes its place.
+  function beginAnew(deeds) {
+    if (window.confirm("Move the old database away, and begin anew? It is kept as a file beside the new one.")) {
+      deeds.run("anew", async () => {
+        const found = await ask("page_anew");
+        return told(found, "Kept as " + (found.kept || []).join(", ") + ". Start the worker: it begins anew.");
+      });
+    }
   }
 
   function task(deeds, name) {

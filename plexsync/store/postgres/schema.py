@@ -1,14 +1,15 @@
-"""The store's tables in a schema of a PostgreSQL database, made by the same migrations as those of SQLite.
+"""The store's tables in a schema of a PostgreSQL database, made by the same statements as those of SQLite.
 
-Everything is in that one schema, which is first in the search path of every connection. The migrations run in one
-transaction, under a lock. A released migration is never changed; nor is the translation of its statements.
+Everything is in that one schema, which is first in the search path of every connection. It is made, and brought up from
+the layout before, in one transaction, under a lock.
 """
 
 import re
 from collections.abc import Sequence
 
-from plexsync.rules.errors import LocalFault, NewerDatabase, Unusable
+from plexsync.rules.errors import LocalFault, Unusable
 from plexsync.store import schema
+from plexsync.store.intake import SCHEMA
 from plexsync.store.postgres.connection import Driver
 from plexsync.store.postgres.translation import by_rules
 
@@ -84,29 +85,28 @@ NO_STANDBY = "each commit waits until a standby server of synchronous_standby_na
 
 
 def migrate(db: Driver, schema_name: str, name: str) -> None:
-    """Create the schema if it is missing, and migrate it to the newest version.
+    """Create the schema if it is missing, and bring it to the layout of today.
 
     Of two processes that do so at once, the second finds it done. `name` is the database's for messages. Raises
     NewerDatabase, Unusable, LocalFault where its commit would wait without end, and the driver's errors.
     """
     _check_session(db, schema_name, name)
-    if (version := _version(db, schema_name, name)) == len(schema.MIGRATIONS):
+    if _version(db, schema_name, name) == SCHEMA:
         return
     if lacks_standby(db):
         raise LocalFault(f"{name} can't be set up: {NO_STANDBY}", away=True)
     with db.transaction():
         db.execute("set local statement_timeout = 0")
         db.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"{PROGRAM} schema {schema_name}",))
-        # Another process may have migrated meanwhile.
+        # Another process may have done so meanwhile.
         version = _version(db, schema_name, name)
         if version is None:
             db.execute(f'create schema if not exists "{schema_name}"')
             run_all(db, (*HELPERS, *OWN_TABLES, *WORKERS))
-        missing = schema.MIGRATIONS[version or 0 :]
-        if missing:
-            run_all(db, [shaped for migration in missing for sql in migration for shaped in in_postgres(sql)])
+        if version != SCHEMA:
+            run_all(db, [shaped for sql in (schema.STEP if version else schema.LAYOUT) for shaped in in_postgres(sql)])
             run_all(db, [f"alter table {table} set (fillfactor = {FILL})" for table in HOT])
-            db.execute("update schema_version set version = %s", (len(schema.MIGRATIONS),))
+            db.execute("update schema_version set version = %s", (SCHEMA,))
 
 
 def lacks_standby(db: Driver) -> bool:
@@ -143,16 +143,12 @@ def _version(db: Driver, schema_name: str, name: str) -> int | None:
     if not rows:
         return None
     version = int(rows[0][1])
-    if version > len(schema.MIGRATIONS):
-        raise NewerDatabase(
-            f"{name} has schema {version}, and this PlexSync knows schemas up to {len(schema.MIGRATIONS)}:"
-            " install the newer one"
-        )
+    schema.check_number(version, name, "name another database_schema")
     return version
 
 
 def in_postgres(sql: str) -> tuple[str, ...]:
-    """Return a statement of a migration as PostgreSQL takes it."""
+    """Return a statement of the layout, or of the step to it, as PostgreSQL takes it."""
     if "create trigger job_deleted" in sql:
         return _COUNTS_DELETED
     sql = " ".join(sql.split())

@@ -1,0 +1,53 @@
+"""Databases of schema 11, from which the one step to today's layout leads: one on record, and today's put back."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from plexsync.store import intake
+from tests.torture.score import dump
+
+# As SQL, with rows in every table.
+RECORD = Path(__file__).parent / "fixtures" / "schema-11.sql"
+# What the step has done, taken back: statements that both databases take.
+BACK: tuple[str, ...] = ()
+
+
+def old_database(path: Path, schema: int = intake.OLDEST) -> None:
+    """A database as schema 11 left it, closed in good order; or one that looks as an earlier one did."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(RECORD.read_text(encoding="utf-8"))
+        if schema < intake.OLDEST:
+            db.executescript(f"drop table collection; pragma user_version = {schema}")
+        db.execute("pragma journal_mode = wal")
+    path.chmod(0o600)
+
+
+def put_back(path: Path) -> None:
+    """Put a SQLite database of today's schema back to schema 11, with everything that is remembered."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("begin immediate")
+        for statement in (*BACK, f"pragma user_version = {intake.OLDEST}"):
+            db.execute(statement)
+        db.execute("commit")
+
+
+def put_back_postgres(db: Any) -> None:
+    """The same for the schema of PostgreSQL that this connection of the driver looks at."""
+    for statement in (*BACK, f"update schema_version set version = {intake.OLDEST}"):
+        db.execute(statement)
+
+
+def missing(old: Path, new: Path) -> dict[str, set[tuple]]:
+    """Rows by table that were in the old database and are not in the new one."""
+    gone = {}
+    with closing(sqlite3.connect(new)) as db, closing(sqlite3.connect(old)) as before:
+        for table, rows in dump(old).items():
+            if table == "schema":
+                continue
+            columns = [row[1] for row in before.execute(f"pragma table_info({table})")]
+            if left := set(rows) - set(db.execute(f"select {', '.join(columns)} from {table}")):
+                gone[table] = left
+    return gone
