@@ -131,7 +131,7 @@ class WatchAction(Action):
     def carry_out(self, asked: ActionRequest) -> ActionResult:
         """Make the wish."""
         wishes = WishForPlays(
-            asked.parts.stash,
+            asked.parts.stash.watching,
             asked.parts.gates,
             plays_recovery(asked.parts),
             self._wish,

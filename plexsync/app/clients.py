@@ -24,15 +24,14 @@ from plexsync.rules.errors import Barred, Neighbour, NeighbourError, Unavailable
 from plexsync.rules.neighbours import Clock, Messenger
 from plexsync.rules.notices import Notice, NotSent
 from plexsync.stash.client import StashClient
-from plexsync.stash.health import is_stash
 from plexsync.stash.log_lines import StashLines
+from plexsync.stash.requests import is_stash
 from validation.config import PlexSyncConfig
 
 # The number of IP addresses of a host at which Plex is tried.
 TRIED_ADDRESSES = 2
 
 AnyPlexClient = TypeVar("AnyPlexClient", bound=PlexClient)
-AnyStashClient = TypeVar("AnyStashClient", bound=StashClient)
 
 
 @contextmanager
@@ -90,12 +89,10 @@ def plex_by_address(config: PlexSyncConfig) -> str:
     return ""
 
 
-def stash_client(
-    of: type[AnyStashClient], config: PlexSyncConfig, clock: Clock, looks: LookRules, *, alive: Callable[[], None]
-) -> AnyStashClient:
-    """Return a Stash client of this class that fetches only what these rules need; it calls `alive` on every request."""
+def stash_client(config: PlexSyncConfig, clock: Clock, looks: LookRules, *, alive: Callable[[], None]) -> StashClient:
+    """Return a Stash client that fetches only what these rules need; it calls `alive` on every request."""
     profiles = (looks.profile, *looks.libraries.values())
-    return of(
+    return StashClient(
         config.stash_url,
         config.stash_api_key,
         connect_timeout=config.plex_connect_timeout,

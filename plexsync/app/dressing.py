@@ -47,7 +47,7 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
     flow = CollectionFlow(
         CollectionParts(
             store=parts.store,
-            stash=parts.stash,
+            stash=parts.stash.collections,
             plex=parts.plex.collections,
             gates=parts.gates,
             clock=parts.clock,
@@ -62,7 +62,7 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
         parts.reconciler.observing.append(observe_compared)
     comparison = CollectionComparison(
         parts.store,
-        parts.stash,
+        parts.stash.collections,
         looker,
         parts.gates,
         parts.clock,
@@ -82,7 +82,7 @@ def _looker(parts: Assembled, *, looks_only: bool) -> CollectionLooker:
     pictures = parts.work_looker.pictures
     return CollectionLooker(
         parts.store,
-        parts.stash,
+        parts.stash.collections,
         parts.plex.collections,
         parts.gates,
         parts.settings.looks,

@@ -1,10 +1,8 @@
 """The parts of an import, on the parts of a program."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from plexsync.app.clients import stash_client
 from plexsync.app.parts import Parts, at_work
 from plexsync.app.rules import rating_rules
 from plexsync.app.turns import import_turn
@@ -16,19 +14,14 @@ from plexsync.stash.creating import StashCreating
 from validation.config import PlexSyncConfig
 
 
-@contextmanager
-def import_parts(parts: Parts, *, may_go_on: Callable[[], bool] = lambda: True) -> Iterator[Importer]:
-    """Put an import together; closes its client at the end. `may_go_on` is asked before every write."""
-    looks = parts.settings.looks
-    stash = stash_client(StashCreating, parts.config, parts.clock, looks, alive=parts.watchdog.alive)
+def import_parts(parts: Parts, *, may_go_on: Callable[[], bool] = lambda: True) -> Importer:
+    """Put an import together. `may_go_on` is asked before every write."""
     longest = round(1000 * whole_request(parts.config.plex_read_timeout))
     parts.expiry.recall(parts.store)
-    try:
-        changes = OpenChanges(parts.store, stash, parts.gates, parts.clock, parts.expiry, longest=longest)
-        planner = ImportPlanner(changes, parts.stash, parts.looker, looks.policy, rating_rules(parts.config))
-        yield Importer(planner, may_go_on=may_go_on)
-    finally:
-        stash.close()
+    stash = StashCreating(parts.stash.requests)
+    changes = OpenChanges(parts.store, stash, parts.gates, parts.clock, parts.expiry, longest=longest)
+    policy, ratings = parts.settings.looks.policy, rating_rules(parts.config)
+    return Importer(ImportPlanner(changes, parts.stash, parts.looker, policy, ratings), may_go_on=may_go_on)
 
 
 def in_turn(
@@ -38,6 +31,7 @@ def in_turn(
     with (
         at_work(config, folder) as (parts, alone),
         import_turn(parts, alone=alone, stopping=stopping) as has_turn,
-        import_parts(parts, may_go_on=lambda: not stopping()) as importer,
     ):
-        return work(importer) if has_turn else ImportResult(error=STOPPED)
+        if not has_turn:
+            return ImportResult(error=STOPPED)
+        return work(import_parts(parts, may_go_on=lambda: not stopping()))

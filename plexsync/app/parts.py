@@ -49,7 +49,6 @@ from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.http_answers import whole_request
 from plexsync.rules.neighbours import Clock, Dice, Imaging
 from plexsync.stash.client import StashClient
-from plexsync.stash.collecting import StashCollecting
 from plexsync.store.database import Database
 from plexsync.store.fence import Fence
 from plexsync.store.journal_file import WriteJournal
@@ -78,7 +77,7 @@ class Assembled:
     """
 
     store: Database
-    stash: StashCollecting
+    stash: StashClient
     plex: PlexClient
     clock: Clock
     dice: Dice
@@ -171,7 +170,7 @@ def _identities(
 
 def assemble(
     store: Database,
-    stash: StashCollecting,
+    stash: StashClient,
     plex: PlexClient,
     clock: Clock,
     dice: Dice,
@@ -246,7 +245,7 @@ def opened(
         before = {server: in_turn(fence.check, heard[server]) if fence else heard[server] for server in Neighbour}
         settings = part_settings(config, store)
         client = client_id(store)
-        stash = stash_client(StashCollecting, config, clock, settings.looks, alive=before[Neighbour.STASH])
+        stash = stash_client(config, clock, settings.looks, alive=before[Neighbour.STASH])
         stack.callback(stash.close)
         plex = plex_client(PlexClient, config, clock, client_id=client, alive=before[Neighbour.PLEX])
         stack.callback(plex.close)

@@ -35,6 +35,7 @@ def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
     shared = RatingParts(
         store=parts.store,
         stash=parts.stash,
+        watching=parts.stash.watching,
         plex=parts.plex,
         matcher=SceneMatcher(parts.store, parts.stash, parts.plex, parts.indexer, reader, looks, patient=False),
         pusher=Pusher(parts.work_looker, max_retries=work.max_retries),

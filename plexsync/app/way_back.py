@@ -96,7 +96,7 @@ def way_back(parts: Assembled, rules: WatchRules) -> WayBack:
     """Put the way back together on these parts. Full comparisons tell it what is marked as played."""
     history, clock = _history(parts, rules), parts.clock
     recovery = plays_recovery(parts)
-    restores = StashRestores(parts.store, parts.stash, recovery, parts.gates, clock)
+    restores = StashRestores(parts.store, parts.stash.watching, recovery, parts.gates, clock)
     flow = _plays_flow(parts, history, recovery, restores)
     viewer = _plays_flow(parts, history, recovery, looks_only=True)
     resume = ResumePoll(parts.store, parts.plex.history, parts.gates, clock, parts.identity, history)
@@ -147,7 +147,7 @@ def _plays_flow(
         indexer = Indexer(parts.store, parts.plex, parts.gates, parts.clock, looks_only=True)
     return PlaysFlow(
         parts.store,
-        parts.stash,
+        parts.stash.watching,
         SceneMatcher(parts.store, parts.stash, parts.plex, indexer, reader, looks, patient=looks_only),
         history,
         parts.gates,

@@ -182,7 +182,7 @@ class Plex(Protocol):
 
 
 class StashWatch(Protocol):
-    """What was watched, in Stash. Plays are in whole seconds UTC.
+    """What was watched and rated, in Stash. Plays are in whole seconds UTC.
 
     A write that raises Unavailable with `sent` may have taken effect, or may still do so: only `watched` tells.
     """
@@ -206,13 +206,6 @@ class StashWatch(Protocol):
     def save_resume(self, id: int, position: int) -> None:
         """Set where a scene is resumed, in milliseconds; 0 for at its beginning."""
         ...
-
-
-class StashRating(Stash, StashWatch, Protocol):
-    """A Stash to which ratings are written as well.
-
-    A write that raises Unavailable with `sent` may have taken effect, or may still do so.
-    """
 
     def rate(self, id: int, rating: int | None) -> int | None:
         """Set the rating of a scene from 1 to 100, None clears it; returns the rating after it."""

@@ -4,7 +4,8 @@ Null is valid where the schema allows it and an error anywhere else, so a partia
 functions are pure and raise ValueError for well-formed answers that contradict themselves.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -18,6 +19,45 @@ FORMATS = ("jpeg", "mjpeg", "png", "webp")
 
 # An id or a size, which may come as a text.
 Id = str | int
+T = TypeVar("T")
+
+
+class Found(msgspec.Struct, Generic[T]):
+    """The data of a query for one thing, such as a page or an object (None if that is gone)."""
+
+    found: T
+
+
+class Scenes(msgspec.Struct, Generic[T]):
+    """A page of scenes; `count` is the total on all pages."""
+
+    count: int
+    scenes: list[T]
+
+
+class FoundScenes(msgspec.Struct, Generic[T]):
+    """The data of a query for a page of scenes."""
+
+    findScenes: Scenes[T]
+
+
+class Objects(msgspec.Struct, Generic[T]):
+    """A page of objects of another kind."""
+
+    count: int
+    objects: list[T]
+
+
+class Listed(msgspec.Struct, Generic[T]):
+    """The data of a query for a page of such objects."""
+
+    listed: Objects[T]
+
+
+class SystemStatus(msgspec.Struct, Generic[T]):
+    """The data of a query about Stash itself."""
+
+    systemStatus: T
 
 
 class ImageFileAnswer(msgspec.Struct):
@@ -162,56 +202,11 @@ class FilesAnswer(msgspec.Struct):
     files: list[FileAnswer]
 
 
-class FoundScenes(msgspec.Struct):
-    """A page of scenes in full; `count` is the total on all pages."""
-
-    count: int
-    scenes: list[SceneAnswer]
-
-
-class FoundIds(msgspec.Struct):
-    """A page of stamped scenes."""
-
-    count: int
-    scenes: list[Stamped]
-
-
-class FoundFiles(msgspec.Struct):
-    """Scenes with their files."""
-
-    count: int
-    scenes: list[FilesAnswer]
-
-
 class FoundThings(msgspec.Struct):
     """A page of stamped objects of any kind."""
 
     count: int
     things: list[Stamped]
-
-
-class Walked(msgspec.Struct):
-    """The data of the query WALK."""
-
-    findScenes: FoundScenes
-
-
-class WalkedIds(msgspec.Struct):
-    """The data of the query WALK_IDS."""
-
-    findScenes: FoundIds
-
-
-class Rivals(msgspec.Struct):
-    """The data of the query RIVALS."""
-
-    findScenes: FoundFiles
-
-
-class Recent(msgspec.Struct):
-    """The data of the queries RECENT."""
-
-    found: FoundThings
 
 
 class Count(msgspec.Struct):
@@ -220,22 +215,10 @@ class Count(msgspec.Struct):
     count: int
 
 
-class Counted(msgspec.Struct):
-    """The data of a count query."""
-
-    found: Count
-
-
 class PicturePath(msgspec.Struct):
     """The path of a picture."""
 
     path: str | None = None
-
-
-class Pictured(msgspec.Struct):
-    """The data of a picture query; null if the object is gone."""
-
-    found: PicturePath | None = None
 
 
 class NewestOfAll(msgspec.Struct):
@@ -265,12 +248,6 @@ class FoundRecentFiles(msgspec.Struct):
     files: list[RecentFile]
 
 
-class RecentFiles(msgspec.Struct):
-    """The data of the query RECENT_FILES."""
-
-    found: FoundRecentFiles
-
-
 class Question(msgspec.Struct):
     """A query in the schema."""
 
@@ -287,6 +264,69 @@ class AskedQuestions(msgspec.Struct, rename={"type": "__type"}):
     """The data of the query QUESTIONS."""
 
     type: Questions
+
+
+class ImagesAnswer(msgspec.Struct):
+    """The first images of a gallery, in the order in which Stash shows them."""
+
+    images: list[GalleryImageAnswer]
+
+
+class ExistingAnswer(msgspec.Struct):
+    """A part of the data of the query of `queries.existing`: a scene, or the number of all."""
+
+    id: Id = 0
+    count: int = -1
+
+
+class Status(msgspec.Struct):
+    """The state of Stash itself."""
+
+    status: str
+
+
+class ConfigFile(msgspec.Struct):
+    """The path of Stash's configuration file."""
+
+    configPath: str | None
+
+
+class VersionText(msgspec.Struct):
+    """The version; a custom build may have none."""
+
+    version: str | None
+
+
+class Version(msgspec.Struct):
+    """The data of the query VERSION."""
+
+    version: VersionText
+
+
+class InstalledPlugin(msgspec.Struct):
+    """An installed plugin."""
+
+    id: str
+    enabled: bool
+    version: str | None = None
+
+
+class InstalledPlugins(msgspec.Struct):
+    """The data of the query PLUGINS."""
+
+    plugins: list[InstalledPlugin] | None
+
+
+class Plugins(msgspec.Struct):
+    """Plugin settings, by plugin."""
+
+    plugins: dict[str, dict[str, object] | None]
+
+
+class PluginSettings(msgspec.Struct):
+    """The data of the query PLUGIN_SETTINGS."""
+
+    configuration: Plugins
 
 
 def scene_of(answer: SceneAnswer, *, timed: bool = False) -> Scene:
@@ -403,3 +443,19 @@ def check_rising(ids: Sequence[int], *, after: int) -> None:
         if id <= after:
             raise ValueError("ids out of order")
         after = id
+
+
+def existing_of(answer: Mapping[str, ExistingAnswer | None], asked: Sequence[int]) -> tuple[frozenset[int], int]:
+    """Those of the scenes that exist, and the number of all. Raises ValueError for another answer than to this query."""
+    total = answer.get("all")
+    if total is None or total.count < 0 or answer.keys() != {"all", *(f"s{id}" for id in asked)}:
+        raise ValueError("not what was asked for")
+    scenes = {id: scene for id in asked if (scene := answer[f"s{id}"]) is not None}
+    if any(number(scene.id) != id for id, scene in scenes.items()):
+        raise ValueError("another scene than was asked for")
+    return frozenset(scenes), total.count
+
+
+def is_own_picture(address: str | None) -> bool:
+    """Whether an address is that of a picture that was set, and not of a default one."""
+    return bool(address) and "default=true" not in str(address)

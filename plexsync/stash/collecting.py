@@ -8,9 +8,8 @@ import msgspec
 from plexsync.http.client import LISTING_CAP
 from plexsync.rules.collection_servers import CollectionSource, ObjectStamp
 from plexsync.rules.scene import Image
-from plexsync.stash import answers, collection_queries, pictures, queries
-from plexsync.stash.client import scenes_cap, walking
-from plexsync.stash.watching import StashWatching
+from plexsync.stash import answers, collection_queries, queries
+from plexsync.stash.requests import StashRequests, scenes_cap, walking
 
 ORDER_PAGE = 5000
 # The end of the paths of pictures. A group has one on its back, too.
@@ -52,19 +51,6 @@ class CountedStamp(answers.Stamped):
     scenes_below: int | None = None
 
 
-class CountedStamps(msgspec.Struct):
-    """A page of objects."""
-
-    count: int
-    objects: list[CountedStamp]
-
-
-class StampsAnswer(msgspec.Struct):
-    """The data of the queries STAMPS and COUNTED_STAMPS."""
-
-    listed: CountedStamps
-
-
 class GroupId(msgspec.Struct):
     """A group."""
 
@@ -85,28 +71,18 @@ class GroupedScene(msgspec.Struct):
     groups: list[GroupPlace]
 
 
-class GroupedScenes(msgspec.Struct):
-    """A page of scenes."""
-
-    count: int
-    scenes: list[GroupedScene]
-
-
-class GroupScenesAnswer(msgspec.Struct):
-    """The data of the query GROUP_SCENES."""
-
-    findScenes: GroupedScenes
-
-
 SOURCES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 NAMED = msgspec.json.Decoder(NamedSource | None)
 COUNTED = msgspec.json.Decoder(CountedSource)
-STAMPS = msgspec.json.Decoder(StampsAnswer)
-GROUP_SCENES = msgspec.json.Decoder(GroupScenesAnswer)
+STAMPS = msgspec.json.Decoder(answers.Listed[CountedStamp])
+GROUP_SCENES = msgspec.json.Decoder(answers.FoundScenes[GroupedScene])
 
 
-class StashCollecting(StashWatching):
-    """A Stash client that also reads the sources of collections."""
+class StashCollecting:
+    """Reads the sources of collections of a Stash."""
+
+    def __init__(self, requests: StashRequests) -> None:
+        self._requests = requests
 
     def objects(self, wanted: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], CollectionSource]:
         """The objects of these sources by (source, id), in one request; missing ones are left out."""
@@ -114,9 +90,9 @@ class StashCollecting(StashWatching):
         if not pairs:
             return {}
         once = {source: [id for of, id in pairs if of == source] for source in wanted}
-        data = self._ask(SOURCES, collection_queries.objects(once), cap=scenes_cap([id for _, id in pairs]))
+        data = self._requests.ask(SOURCES, collection_queries.objects(once), cap=scenes_cap([id for _, id in pairs]))
         if data.keys() != {f"{source}{id}" for source, id in pairs}:
-            raise self._wire.foreign("not with what was asked for")
+            raise self._requests.foreign("not with what was asked for")
         objects = ((source, id, self._source(source, id, data[f"{source}{id}"])) for source, id in pairs)
         return {(source, id): object for source, id, object in objects if object}
 
@@ -130,8 +106,8 @@ class StashCollecting(StashWatching):
         number = last = total = 0
         while True:
             number += 1
-            data = self._ask(STAMPS, query, {"page": queries.page(page, sort="id", number=number)}).listed
-            stamps = self._checked(lambda: [_stamp_of(answer, counted=counted) for answer in data.objects])  # noqa: B023 - called at once
+            data = self._requests.ask(STAMPS, query, {"page": queries.page(page, sort="id", number=number)}).listed
+            stamps = self._requests.checked(lambda: [_stamp_of(answer, counted=counted) for answer in data.objects])  # noqa: B023 - called at once
             deleted, total = max(total - data.count, 0), data.count
             if deleted:
                 number = max(number - 1 - ceil(deleted / page), 0)
@@ -153,12 +129,12 @@ class StashCollecting(StashWatching):
 
         def ask(last: int) -> tuple[int, list[GroupedScene]]:
             scenes = queries.above(last, **collection_queries.in_groups(groups))
-            data = self._ask(
+            data = self._requests.ask(
                 GROUP_SCENES, collection_queries.GROUP_SCENES, walking(scenes, ORDER_PAGE), cap=LISTING_CAP
             )
             return data.findScenes.count, data.findScenes.scenes
 
-        for page in self._walked(0, ask, lambda scene: answers.number(scene.id)) if groups else ():
+        for page in self._requests.walk(0, ask, lambda scene: answers.number(scene.id)) if groups else ():
             for scene in page:
                 for place in scene.groups:
                     index, id = place.scene_index, answers.number(place.group.id)
@@ -169,11 +145,11 @@ class StashCollecting(StashWatching):
     def _source(self, source: str, id: int, answer: msgspec.Raw) -> CollectionSource | None:
         if source not in FRONT:
             return CollectionSource(source, id, scenes=self._counted(answer), scenes_below=self._counted(answer))
-        named = self._wire.decoded(NAMED, memoryview(answer))
-        return self._checked(lambda: _source_of(source, id, named)) if named else None
+        named = self._requests.decoded(NAMED, answer)
+        return self._requests.checked(lambda: _source_of(source, id, named)) if named else None
 
     def _counted(self, answer: msgspec.Raw) -> int:
-        return self._wire.decoded(COUNTED, memoryview(answer)).scenes
+        return self._requests.decoded(COUNTED, answer).scenes
 
 
 def _source_of(source: str, id: int, answer: NamedSource) -> CollectionSource:
@@ -196,7 +172,7 @@ def _source_of(source: str, id: int, answer: NamedSource) -> CollectionSource:
 
 def _image(source: str, id: int, leaf: str, address: str | None, updated_at: str) -> Image | None:
     """The picture at this address, unless it is the default one."""
-    return Image(source, f"/{source}/{id}/{leaf}", updated_at) if pictures.is_own(address) else None
+    return Image(source, f"/{source}/{id}/{leaf}", updated_at) if answers.is_own_picture(address) else None
 
 
 def _stamp_of(answer: CountedStamp, *, counted: bool) -> ObjectStamp:

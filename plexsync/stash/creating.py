@@ -6,13 +6,16 @@ Stash may have carried out the write, or do so later.
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Generic, TypeVar
 
 import msgspec
 
 from plexsync.rules.import_records import NameKind, StashField, StashFields, StashName, StashObject
 from plexsync.stash import import_queries, queries
-from plexsync.stash.answers import Id, StudioAnswer, TagAnswer, number
-from plexsync.stash.client import EVERYTHING, StashClient, by_id, scenes_cap
+from plexsync.stash.answers import Id, Listed, StudioAnswer, TagAnswer, number
+from plexsync.stash.requests import EVERYTHING, StashRequests, scenes_cap
+
+T = TypeVar("T")
 
 
 class OnlyId(msgspec.Struct):
@@ -35,12 +38,6 @@ class ImportAnswer(msgspec.Struct):
     tags: list[OnlyId]
 
 
-class Filled(msgspec.Struct):
-    """The data of the mutation FILL."""
-
-    scene: ImportAnswer
-
-
 class NameAnswer(msgspec.Struct):
     """A performer, studio or tag with its other names."""
 
@@ -51,19 +48,6 @@ class NameAnswer(msgspec.Struct):
     gender: str | None = None
     parent_studio: StudioAnswer | None = None
     parents: list[TagAnswer] = []
-
-
-class FoundNames(msgspec.Struct):
-    """All objects of a kind."""
-
-    count: int
-    objects: list[NameAnswer]
-
-
-class AllNamesAnswer(msgspec.Struct):
-    """The data of the queries of names."""
-
-    listed: FoundNames
 
 
 class ObjectAnswer(msgspec.Struct):
@@ -83,16 +67,16 @@ class ObjectAnswer(msgspec.Struct):
     child_studios: list[OnlyId] = []
 
 
-class Created(msgspec.Struct):
-    """The data of the mutations CREATE."""
+class Written(msgspec.Struct, Generic[T]):
+    """The data of the mutations CREATE and of the queries USES; null if the object is gone."""
 
-    object: ObjectAnswer
+    object: T
 
 
-class Used(msgspec.Struct):
-    """The data of the queries USES; null if the object is gone."""
+class Filled(msgspec.Struct):
+    """The data of the mutation FILL."""
 
-    object: ObjectAnswer | None
+    scene: ImportAnswer
 
 
 class Destroyed(msgspec.Struct):
@@ -103,59 +87,58 @@ class Destroyed(msgspec.Struct):
 
 FIELDS = msgspec.json.Decoder(dict[str, ImportAnswer | None])
 FILLED = msgspec.json.Decoder(Filled)
-NAMES = msgspec.json.Decoder(AllNamesAnswer)
-CREATED = msgspec.json.Decoder(Created)
-USED = msgspec.json.Decoder(Used)
+NAMES = msgspec.json.Decoder(Listed[NameAnswer])
+CREATED = msgspec.json.Decoder(Written[ObjectAnswer])
+USED = msgspec.json.Decoder(Written[ObjectAnswer | None])
 DESTROYED = msgspec.json.Decoder(Destroyed)
 # The fields of Stash's update that take ids.
 IDS = (StashField.STUDIO, StashField.PERFORMERS, StashField.TAGS)
 
 
-class StashCreating(StashClient):
-    """A `StashClient` that also fills fields of scenes, and creates and destroys what they name."""
+class StashCreating:
+    """Fills fields of scenes in a Stash, and creates and destroys what they name."""
+
+    def __init__(self, requests: StashRequests) -> None:
+        self._requests = requests
 
     def names(self, kind: NameKind) -> list[StashName]:
         """All objects of a kind with their names, in one request."""
-        tags = import_queries.TAG_NAMES_ABOVE if self.more.get("tags_above") else import_queries.TAG_NAMES
+        tags = import_queries.TAG_NAMES_ABOVE if self._requests.more.get("tags_above") else import_queries.TAG_NAMES
         query = {
             NameKind.PERFORMER: import_queries.PERFORMER_NAMES,
             NameKind.STUDIO: import_queries.STUDIO_NAMES,
             NameKind.TAG: tags,
         }[kind]
-        answer = self._ask(NAMES, query, {"page": queries.page(EVERYTHING, sort="name")}).listed
+        answer = self._requests.ask(NAMES, query, {"page": queries.page(EVERYTHING, sort="name")}).listed
         if answer.count != len(answer.objects):
-            raise self._wire.foreign("with a part of its names")
-        return self._checked(lambda: [_name(entry) for entry in answer.objects])
+            raise self._requests.foreign("with a part of its names")
+        return self._requests.checked(lambda: [_name(entry) for entry in answer.objects])
 
     def import_fields(self, ids: Sequence[int]) -> dict[int, StashFields]:
         """The fields of these scenes, in one request; missing scenes are left out."""
-        wanted = list(dict.fromkeys(ids))
-        if not wanted:
-            return {}
-        data = self._ask(FIELDS, import_queries.import_fields(wanted), cap=scenes_cap(wanted))
-        return self._checked(lambda: {id: _fields(answer) for id, answer in by_id(data, wanted).items()})
+        return self._requests.scenes(ids, FIELDS, import_queries.import_fields, _fields)
 
     def fill(self, id: int, values: Mapping[StashField, str]) -> StashFields:
         """Set these fields of a scene (JSON by field) in one request; returns its fields after it."""
         values_by_name = {name.value: _input(name, value) for name, value in values.items()}
-        answer = self._ask(
+        answer = self._requests.ask(
             FILLED, import_queries.FILL, {"input": {"id": str(id), **values_by_name}}, cap=scenes_cap([id])
         )
-        return self._checked(lambda: _fields(answer.scene))
+        return self._requests.checked(lambda: _fields(answer.scene))
 
     def create(self, kind: NameKind, name: str) -> StashObject:
         """Create an object with this name. Stash answers with an error if the name is taken."""
-        answer = self._ask(CREATED, import_queries.CREATE[kind], {"name": name}).object
-        return self._checked(lambda: _object(answer))
+        answer = self._requests.ask(CREATED, import_queries.CREATE[kind], {"name": name}).object
+        return self._requests.checked(lambda: _object(answer))
 
     def find_object(self, kind: NameKind, id: int) -> StashObject | None:
         """An object and the number of things that use it; None if it is gone."""
-        answer = self._ask(USED, import_queries.USES[kind], {"id": str(id)}).object
-        return None if answer is None else self._checked(lambda: _object(answer))
+        answer = self._requests.ask(USED, import_queries.USES[kind], {"id": str(id)}).object
+        return None if answer is None else self._requests.checked(lambda: _object(answer))
 
     def destroy(self, kind: NameKind, id: int) -> None:
         """Delete an object."""
-        self._ask(DESTROYED, import_queries.DESTROY[kind], {"id": str(id)})
+        self._requests.ask(DESTROYED, import_queries.DESTROY[kind], {"id": str(id)})
 
 
 def _name(answer: NameAnswer) -> StashName:

@@ -16,7 +16,7 @@ from plexsync.rules.errors import Neighbour, Unavailable
 from plexsync.rules.events import Edited
 from plexsync.rules.job import Kind
 from plexsync.rules.records import LAST_ID
-from plexsync.stash.client import STASH, key_header
+from plexsync.stash.requests import STASH, key_header
 
 TARGET = "/graphql"
 PROTOCOL = "graphql-transport-ws"

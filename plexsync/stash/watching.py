@@ -6,6 +6,7 @@ partial or an error raises Unavailable with `sent`: Stash may have carried out t
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -14,7 +15,7 @@ from plexsync.http.client import MEGABYTE, ORDINARY_CAP
 from plexsync.rules.plays import Moments
 from plexsync.rules.scene import ScenePlays, WatchedScene
 from plexsync.stash import answers, queries
-from plexsync.stash.client import StashClient, by_id, scenes_cap
+from plexsync.stash.requests import StashRequests
 
 # More than 100,000 plays of one scene.
 PLAYS_CAP = 4 * MEGABYTE
@@ -81,34 +82,30 @@ RESUME_SAVED = msgspec.json.Decoder(ResumeSaved)
 RATING_WRITTEN = msgspec.json.Decoder(RatingWritten)
 
 
-class StashWatching(StashClient):
-    """A `StashClient` that also reads and writes plays and resume points, and writes ratings."""
+class StashWatching:
+    """Reads and writes plays and resume points of a Stash, and writes ratings."""
+
+    def __init__(self, requests: StashRequests) -> None:
+        self._requests = requests
 
     def watched(self, ids: Sequence[int]) -> dict[int, WatchedScene]:
         """The scenes with these ids, their plays and resume points, in one request; missing ones are left out."""
-        wanted = list(dict.fromkeys(ids))
-        if not wanted:
-            return {}
-        query = queries.watched(wanted, **self.more)
-        data = self._ask(WATCHED, query, cap=scenes_cap(wanted))
-        return self._checked(
-            lambda: {
-                id: WatchedScene(self._scene_of(answer), plays_of(answer.play_history), position_of(answer.resume_time))
-                for id, answer in by_id(data, wanted).items()
-            }
+        more = self._requests.more
+        scene_of = partial(answers.scene_of, timed=more.get("file_times", False))
+        return self._requests.scenes(
+            ids,
+            WATCHED,
+            partial(queries.watched, **more),
+            lambda row: WatchedScene(scene_of(row), plays_of(row.play_history), position_of(row.resume_time)),
         )
 
     def only_plays(self, ids: Sequence[int]) -> dict[int, ScenePlays]:
         """The plays of the scenes with these ids, in one small request; missing ones are left out."""
-        wanted = list(dict.fromkeys(ids))
-        if not wanted:
-            return {}
-        data = self._ask(ONLY_PLAYS, queries.only_plays(wanted), cap=scenes_cap(wanted))
-        return self._checked(
-            lambda: {
-                id: ScenePlays(id, answer.created_at, answer.updated_at, plays_of(answer.play_history))
-                for id, answer in by_id(data, wanted).items()
-            }
+        return self._requests.scenes(
+            ids,
+            ONLY_PLAYS,
+            queries.only_plays,
+            lambda row: ScenePlays(answers.number(row.id), row.created_at, row.updated_at, plays_of(row.play_history)),
         )
 
     def add_plays(self, id: int, moments: Moments) -> tuple[int, ...]:
@@ -121,19 +118,19 @@ class StashWatching(StashClient):
 
     def save_resume(self, id: int, position: int) -> None:
         """Set where a scene is resumed, in milliseconds. Durations of plays are left out: Stash would add them up."""
-        answer = self._ask(RESUME_SAVED, queries.SAVE_RESUME, {"id": str(id), "seconds": position / 1000})
+        answer = self._requests.ask(RESUME_SAVED, queries.SAVE_RESUME, {"id": str(id), "seconds": position / 1000})
         if not answer.saved:
-            raise self._wire.foreign("that it did not save where the scene is resumed")
+            raise self._requests.foreign("that it did not save where the scene is resumed")
 
     def rate(self, id: int, rating: int | None) -> int | None:
         """Set the rating of a scene from 1 to 100, None clears it; returns the rating after it."""
         variables = {"input": {"id": str(id), "rating100": rating}}
-        return self._ask(RATING_WRITTEN, queries.RATE, variables, cap=ORDINARY_CAP).scene.rating100
+        return self._requests.ask(RATING_WRITTEN, queries.RATE, variables, cap=ORDINARY_CAP).scene.rating100
 
     def _write(self, mutation: str, id: int, moments: Moments) -> tuple[int, ...]:
         variables = {"id": str(id), "times": moments.texts()}
-        plays = self._ask(PLAYS_WRITTEN, mutation, variables, cap=PLAYS_CAP).plays
-        return self._checked(lambda: written_of(plays))
+        plays = self._requests.ask(PLAYS_WRITTEN, mutation, variables, cap=PLAYS_CAP).plays
+        return self._requests.checked(lambda: written_of(plays))
 
 
 def written_of(answer: PlaysAnswer) -> tuple[int, ...]:

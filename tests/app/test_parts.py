@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -29,7 +29,6 @@ from plexsync.rules.note_keys import CLOCK_SEEN, REPAIRED
 from plexsync.rules.records import BreakerRow
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
-from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
 from plexsync.store.db import connect
 from tests.journey.world import KEY, ROOT, TOKEN, until
@@ -74,7 +73,7 @@ def worker_of(parts):
         yield
 
 
-@pytest.mark.parametrize("process", [worker_of, import_parts])
+@pytest.mark.parametrize("process", [worker_of, lambda parts: nullcontext(import_parts(parts))])
 def test_a_process_waits_for_what_an_earlier_one_has_sent_before_the_clock_leapt(tmp_path, process):
     config = PlexSyncConfig(plex_url="http://127.0.0.1:9", plex_token="t", stash_url="http://127.0.0.1:9")
     with opened(config, tmp_path, worker=True) as parts:
@@ -196,8 +195,8 @@ def test_stash_is_asked_for_more_only_where_a_library_shows_it():
     apart = {"performer_name": "{name}[ ({disambiguation})]", "date_added": "file"}
     for given, more in (({}, False), (apart, True), ({"libraries": {"Clips": apart}}, True)):
         asked = config(**given)
-        client = stash_client(StashClient, asked, SystemClock(), look_rules(asked), alive=lambda: None)
-        assert (client.more["people"], client.more["file_times"]) == (more, more)
+        client = stash_client(asked, SystemClock(), look_rules(asked), alive=lambda: None)
+        assert (client.requests.more["people"], client.requests.more["file_times"]) == (more, more)
         client.close()
 
 

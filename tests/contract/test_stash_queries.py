@@ -20,7 +20,6 @@ from graphql import (
 from plexsync.rules.job import Kind
 from plexsync.rules.plays import Moments
 from plexsync.stash import collection_queries, import_queries, queries
-from plexsync.stash.gallery_choices import images_query
 from plexsync.stash_plugin import child_process
 from tests.tables import table
 
@@ -55,7 +54,7 @@ ASKED = {
     "scenes with what a scope is about": (queries.scenes([1, 22], tags_above=False, extra=queries.ON_REQUEST), {}),
     "walk with what a scope is about": (queries.walk(tags_above=False, extra=["url"]), WALKING),
     "scenes with their galleries": (queries.scenes([1, 22, 333], tags_above=False, galleries=True), {}),
-    "the first pictures of galleries": (images_query([1, 22], 20), {}),
+    "the first pictures of galleries": (queries.gallery_images([1, 22], 20), {}),
     "scenes with the galleries of their choices": (queries.scenes([1, 22], tags_above=False, choices=4), {}),
     "walk with galleries": (queries.walk(tags_above=True, people=True, galleries=True), WALKING),
     "scenes and their plays": (queries.watched([1, 22, 333], tags_above=False), {}),
@@ -74,7 +73,7 @@ ASKED = {
     "walk": (queries.walk(tags_above=False), WALKING),
     "walk with what is above their tags": (queries.walk(tags_above=True), WALKING),
     "walk ids": (queries.WALK_IDS, WALKING),
-    "rivals": (queries.RIVALS, {"scenes": queries.named("x$"), "page": queries.page(-1, sort="id")}),
+    "rivals": (queries.RIVALS, {"scenes": queries.named(["x"]), "page": queries.page(-1, sort="id")}),
     "newest": (queries.NEWEST, {**NEWEST_FIRST, "last": LAST}),
     "questions": (queries.QUESTIONS, {}),
     "lacks cover": (queries.LACKS_COVER, {"id": 7}),

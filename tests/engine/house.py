@@ -34,7 +34,7 @@ from plexsync.rules.records import JobRow
 from plexsync.simulator.http import Fault, Request
 from plexsync.simulator.plex_server import PlexSim
 from plexsync.simulator.stash_server import StashSim
-from plexsync.stash.collecting import StashCollecting
+from plexsync.stash.client import StashClient
 from plexsync.store.database import Database
 from tests.engine.clocks import Clock, Dice
 from tests.patience import until
@@ -83,7 +83,7 @@ class Worker:
         pool, watch, ratings = (rules.pop(name, None) for name in ("pool", "watch", "ratings"))
         # The first write of plays was approved long ago, unless a test is about that.
         asks_first = rules.pop("asks_first", False)
-        stash = StashCollecting(house.stash_sim.url, KEY, **asked, **to_stash)
+        stash = StashClient(house.stash_sim.url, KEY, **asked, **to_stash)
         self._stack.callback(stash.close)
         plex = PlexClient(house.plex_sim.url, token, libraries=libraries, **to_plex)
         self._stack.callback(plex.close)

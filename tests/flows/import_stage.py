@@ -17,6 +17,7 @@ from plexsync.rules.import_records import ImportChange, NameKind
 from plexsync.rules.item import FIELDS
 from plexsync.rules.plan_records import Policy
 from plexsync.simulator.http import Request
+from plexsync.stash.client import StashClient
 from plexsync.stash.creating import StashCreating
 from plexsync.store.database import Database
 from tests.engine.house import KEY, UNHURRIED, House, path_of
@@ -46,15 +47,10 @@ class Stage:
     def __enter__(self) -> Self:
         self._stack = ExitStack()
         self.house = self._stack.enter_context(House(self.folder, **{"profile": PLAIN, **self.rules}))
-        self.stash = StashCreating(
-            self.house.stash_sim.url,
-            KEY,
-            connect_timeout=UNHURRIED,
-            read_timeout=UNHURRIED,
-            tags_above=True,
-            people=True,
-        )
-        self._stack.callback(self.stash.close)
+        timeouts = {"connect_timeout": UNHURRIED, "read_timeout": UNHURRIED}
+        self.client = StashClient(self.house.stash_sim.url, KEY, tags_above=True, people=True, **timeouts)
+        self._stack.callback(self.client.close)
+        self.stash = StashCreating(self.client.requests)
         self.may_go_on: Callable[[], bool] = lambda: True
         return self
 
@@ -91,7 +87,7 @@ class Stage:
         return json.dumps(self.ask(f"{{ findScene(id: {id}) {{ {fields} }} }}"))
 
     def ask(self, query: str) -> Any:
-        return self.stash._ask(msgspec.json.Decoder(), query)
+        return self.client.requests.ask(msgspec.json.Decoder(), query)
 
     def names(self, kind: NameKind) -> list[str]:
         return [entry.name for entry in self.stash.names(kind)]

@@ -15,11 +15,9 @@ from tests.flows.dressed import begin, collection, dressed_house, key_of, member
 from tests.flows.test_collections_flow import EVERYTHING, RED, a_library, by_hand, dressed_again, redress
 from tests.flows.test_collections_undone import undo
 
-PLEX = (
-    *("collections", "members", "listed", "homes", "edit_collection", "set_prefs", "move", "show_home"),
-    *("pictures", "upload", "show", "hide"),
-)
-STASH = ("objects", "group_order", "picture")
+COLLECTIONS = ("read", "members", "listed", "homes", "edit_collection", "set_prefs", "move", "show_home")
+PICTURES = ("pictures", "upload", "show", "hide")
+OBJECTS = ("objects", "group_order")
 
 
 class Death:
@@ -27,7 +25,14 @@ class Death:
 
     def __init__(self, house, at):
         self.requests, self.at = 0, at
-        for client, names in ((house.worker.plex, PLEX), (house.worker.stash, STASH)):
+        plex, stash = house.worker.plex, house.worker.stash
+        of_clients = (
+            (plex.collections, COLLECTIONS),
+            (plex, PICTURES),
+            (stash.collections, OBJECTS),
+            (stash, ["picture"]),
+        )
+        for client, names in of_clients:
             for name in names:
                 setattr(client, name, self._lethal(getattr(client, name)))
 

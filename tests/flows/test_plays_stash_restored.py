@@ -97,7 +97,7 @@ def test_what_you_take_back_while_the_lost_plays_are_looked_for_does_not_come_ag
     one, two = stocked(house, 2)
     copy = added_since_a_backup(house, [one, two], edit=[one])
     house.stash_sim.restore(copy)
-    stash, flow = house.worker.stash, house.worker.back.flow
+    stash, flow = house.worker.stash.watching, house.worker.back.flow
     read = stash.only_plays
 
     def ask_and_read(ids):

@@ -24,7 +24,7 @@ def house(tmp_path):
 def wish(house: House, wish: PlayWish, *scenes: int, since: int = 0) -> tuple[Marked, int]:
     """Make a wish, as a command beside the worker does; returns the scenes, and the number of plays."""
     worker = house.worker
-    wishes = WishForPlays(worker.stash, worker.gates, plays_recovery(worker.parts), wish, since=since)
+    wishes = WishForPlays(worker.stash.watching, worker.gates, plays_recovery(worker.parts), wish, since=since)
     chosen = list(wished_plays(house.store, wish, scenes=scenes or None, since=since))
     return wish_undone(house.store, wishes, house.clock, chosen, "undo"), wishes.plays
 
@@ -39,7 +39,7 @@ def states(house: House, id: int) -> dict[int, str]:
 
 def histories(house: House, ids: list[int]) -> list[tuple[int, ...]]:
     """The plays of these scenes as Stash answers them."""
-    watched = house.worker.stash.watched(ids)
+    watched = house.worker.stash.watching.watched(ids)
     return [watched[id].plays for id in ids]
 
 
@@ -289,7 +289,7 @@ def test_a_stash_that_answers_and_does_nothing_is_told_and_nothing_is_taken_for_
     if verb == "take_plays":
         poll(house)
         wish(house, UNDO)
-    setattr(house.worker.stash, verb, lambda id, _moments: tuple(house.stash_sim.plays.of(id)))
+    setattr(house.worker.stash.watching, verb, lambda id, _moments: tuple(house.stash_sim.plays.of(id)))
     assert house.worker.back.history.poll() == ""
     house.work_for(2 * DAY)
     assert house.row(id, PLAYS).state is State.DEAD

@@ -628,7 +628,7 @@ def test_an_undo_while_a_rating_is_on_its_way_takes_that_one_back_as_well(house,
     is_to_stash = side == "stash"
     rate_one_side = rate_in_plex if is_to_stash else rate_in_stash
     rate_one_side(house, id, 7 if is_to_stash else 70)
-    client = house.worker.stash if is_to_stash else house.worker.plex
+    client = house.worker.stash.watching if is_to_stash else house.worker.plex
     rate = client.rate
 
     def ask_and_rate(*rating):
@@ -730,7 +730,7 @@ class Boundaries:
     def __init__(self, house: House, number: int) -> None:
         self.left = number
         stash, plex, self._store = house.worker.stash, house.worker.plex, house.store
-        for client, method in ((stash, "scenes"), (stash, "rate"), (plex, "rate"), (plex, "items")):
+        for client, method in ((stash, "scenes"), (stash.watching, "rate"), (plex, "rate"), (plex, "items")):
             setattr(client, method, self._counted(getattr(client, method)))
         self._writing = self._store.writing
         self._store.writing = self._committed

@@ -72,7 +72,7 @@ def wish(house: House, id: int, wish: PlayWish, *, since: int = 0) -> bool:
     worker = house.worker
     recovery = PlaysRecovery(house.store, PlaysFile(house.folder), house.clock, 240_000)
     chosen = wished_plays(house.store, wish, scenes=[id], since=since)
-    wishes = WishForPlays(worker.stash, worker.gates, recovery, wish, since=since)
+    wishes = WishForPlays(worker.stash.watching, worker.gates, recovery, wish, since=since)
     marked = wish_undone(house.store, wishes, house.clock, sorted(chosen), "undo")
     assert (wishes.plays, wishes.resume_points) == (0, len(marked.jobs))
     return id in marked.jobs
@@ -456,7 +456,7 @@ def test_an_undo_that_is_asked_for_while_a_request_is_refused_is_carried_out_tho
     (id,) = house.in_step()
     leave(house, id, 31_000)
     poll(house)
-    stash = house.worker.stash
+    stash = house.worker.stash.watching
     save = stash.save_resume
 
     def ask_and_save(*position):
@@ -530,8 +530,8 @@ class Boundaries:
 
     def __init__(self, house: House, number: int) -> None:
         self.left = number
-        stash, plex, self._store = house.worker.stash, house.worker.plex, house.store
-        for client, method in ((stash, "watched"), (stash, "save_resume"), (plex, "viewings"), (plex, "items")):
+        stash, plex, self._store = house.worker.stash.watching, house.worker.plex, house.store
+        for client, method in ((stash, "watched"), (stash, "save_resume"), (plex.history, "viewings"), (plex, "items")):
             setattr(client, method, self._counted(getattr(client, method)))
         self._writing = self._store.writing
         self._store.writing = self._committed

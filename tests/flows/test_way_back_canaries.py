@@ -88,15 +88,16 @@ def test_no_scene_is_its_own_evidence_nor_one_that_may_have_such_a_play(house, n
     house.stash_sim.plays.add(3, [NO_PLAY])
     ticket = house.worker.gates.ticket(WRITE_STASH)
     asked = []
-    house.worker.stash.take_plays = lambda id, _moments: asked.append(id)
+    house.worker.stash.watching.take_plays = lambda id, _moments: asked.append(id)
     for but, key, expected in ((None, "", [1, 2, 4]), (1, "", [2, 4]), (None, "2", [1, 4]), (4, "1", [2])):
         asked.clear()
         for canary in flow.canaries(WRITE_STASH, SCENES, ticket=ticket, but=but, key=key):
             canary()
         assert (but, key, asked) == (but, key, expected)
     reads = []
-    read = house.worker.stash.watched if number == 0 else house.worker.stash.scenes
-    setattr(house.worker.stash, "scenes" if number else "watched", lambda ids: reads.append(list(ids)) or read(ids))
+    client, method = (house.worker.stash, "scenes") if number else (house.worker.stash.watching, "watched")
+    read = getattr(client, method)
+    setattr(client, method, lambda ids: reads.append(list(ids)) or read(ids))
     for but, key, expected in ((None, "", [1, 2]), (1, "", [2, 3]), (None, "2", [1, 3])):
         reads.clear()
         (canary,) = flow.canaries(READ_STASH, 2, ticket=ticket, but=but, key=key)

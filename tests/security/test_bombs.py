@@ -28,7 +28,6 @@ PROBES = """
 import json, os, resource, sys, time, traceback
 from plexsync.plex.client import PlexClient
 from plexsync.stash.client import StashClient
-from plexsync.stash.watching import StashWatching
 from plexsync.rules.plays import Moments
 from plexsync.rules.errors import SyncError
 from plexsync.rules.paths import map_path
@@ -54,8 +53,8 @@ ASKED = {
     "plex accounts": lambda at: PlexClient(at, "token", read_timeout=60.0).history.accounts(),
     "stash probe": lambda at: stash(at).probe(),
     "stash scenes": lambda at: stash(at).scenes([1]),
-    "stash watched": lambda at: StashWatching(at, "key", read_timeout=60.0).watched([1]),
-    "stash plays": lambda at: StashWatching(at, "key", read_timeout=60.0).add_plays(1, Moments([0])),
+    "stash watched": lambda at: StashClient(at, "key", read_timeout=60.0).watching.watched([1]),
+    "stash plays": lambda at: StashClient(at, "key", read_timeout=60.0).watching.add_plays(1, Moments([0])),
     "stash walk": lambda at: [len(page) for page in stash(at).walk()],
     "stash settings": lambda at: stash(at).plugin_settings("x"),
     "a file": lambda at: load(environ={}, toml_path=Path(at)),

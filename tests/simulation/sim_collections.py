@@ -38,7 +38,7 @@ from plexsync.rules.plan_records import Policy
 from plexsync.rules.text import fold
 from plexsync.simulator.http import Answer, Request
 from plexsync.simulator.plex_server import CollectionSnapshot
-from plexsync.stash.collecting import StashCollecting
+from plexsync.stash.client import StashClient
 from tests.engine.clocks import Clock
 from tests.engine.house import BREAKER
 from tests.engine.pools import Inline
@@ -78,7 +78,7 @@ class CollectionsProcess:
     ) -> None:
         self.store = SimStore.at(world.place, world)
         timeouts = {"connect_timeout": CONNECT, "read_timeout": READ}
-        stash = StashCollecting("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
+        stash = StashClient("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
         plex = PlexClient("http://plex", TOKEN, clock=clock, transport=wires[Neighbour.PLEX], **timeouts)
         self._clients = (stash, plex)
         self.clock = clock

@@ -30,8 +30,8 @@ from plexsync.rules.plan_records import Policy
 from plexsync.rules.plays import WatchRules
 from plexsync.rules.ratings import FIELD, RatingRules
 from plexsync.rules.records import PlexPlay
+from plexsync.stash.client import StashClient
 from plexsync.stash.creating import StashCreating
-from plexsync.stash.watching import StashWatching
 from plexsync.store.connection import Table
 from plexsync.store.database import Database, Writer
 from tests.engine.clocks import Clock
@@ -154,12 +154,12 @@ class Process:
         self.store = SimStore.at(place, disk)
         self.paused_until = 0.0
         timeouts = {"connect_timeout": CONNECT, "read_timeout": READ}
-        stash = StashWatching("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
+        stash = StashClient("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
         plex = PlexClient("http://plex", TOKEN, clock=clock, transport=wires[Neighbour.PLEX], **timeouts)
         plex.history = PagedHistory(plex.requests)
         plex.history.history_page = setting.history_page
-        self._names = StashCreating("http://stash", KEY, clock=clock, transport=wires[Neighbour.STASH], **timeouts)
-        self._clients = (stash, plex, self._names)
+        self._names = StashCreating(stash.requests)
+        self._clients = (stash, plex)
         fields = frozenset(FIELDS) - ({FIELD} if setting.ratings else set())
         # A studio that is also a collection has a second way to Plex, and is not imported.
         plain = {"collections": frozenset()} if setting.imports else {}

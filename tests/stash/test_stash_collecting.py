@@ -8,7 +8,7 @@ from plexsync.rules.errors import Unavailable
 from plexsync.rules.scene import Image
 from plexsync.simulator.stash_images import png
 from plexsync.simulator.stash_server import StashSim
-from plexsync.stash.collecting import StashCollecting
+from plexsync.stash.client import StashClient
 from tests.patience import HANG
 
 KEY = "canary-stash-key-0123456789"
@@ -22,15 +22,15 @@ def sim():
 
 @pytest.fixture
 def stash(sim):
-    client = StashCollecting(sim.url, KEY, read_timeout=HANG)
+    client = StashClient(sim.url, KEY, read_timeout=HANG)
     yield client
     client.close()
 
 
-def answering(body: str) -> StashCollecting:
+def answering(body: str) -> StashClient:
     """A client whose every request gets this body."""
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=httpx2.ByteStream(body.encode())))
-    return StashCollecting("http://nas", transport=transport)
+    return StashClient("http://nas", transport=transport)
 
 
 def id_of(sim: StashSim, kind: str, name: str) -> int:
@@ -44,7 +44,7 @@ def stamp_of(sim: StashSim, kind: str, id: int) -> str:
 
 
 def test_objects_of_all_sources_are_read_in_one_request(sim, stash):
-    reader: StashCollections = stash
+    reader: StashCollections = stash.collections
     sim.set_parent_studio("Below", "Above")
     sim.add_scene(studio="Below", performers=[("Ann", "the first")], tags=["One"], groups=["Saga"], rating100=85)
     sim.add_scene(studio="Above", rating100=84, organized=True)
@@ -113,20 +113,20 @@ def test_objects_of_all_sources_are_read_in_one_request(sim, stash):
 )
 def test_a_rating_counts_where_it_is_rounded_to(sim, stash, rating, tenths):
     sim.add_scene(rating100=rating)
-    objects = stash.objects({"rating": list(range(1, 11))})
+    objects = stash.collections.objects({"rating": list(range(1, 11))})
     assert [id for (_, id), object in objects.items() if object.scenes] == [tenths]
 
 
 def test_no_objects_need_no_request(sim, stash):
-    assert stash.objects({}) == stash.objects({"studio": []}) == {}
-    assert stash.group_order([]) == {}
+    assert stash.collections.objects({}) == stash.collections.objects({"studio": []}) == {}
+    assert stash.collections.group_order([]) == {}
     assert sim.log == []
 
 
 @pytest.mark.parametrize("wanted", [{"rating": [0]}, {"rating": [11]}, {"gallery": [1]}, {"tag": ["1) { id }"]}])
 def test_what_is_no_object_is_never_sent(sim, stash, wanted):
     with pytest.raises(ValueError, match=r"rating|source|number"):
-        stash.objects(wanted)
+        stash.collections.objects(wanted)
     assert sim.log == []
 
 
@@ -135,7 +135,7 @@ def test_pictures_are_read_and_told_from_default_ones(sim, stash):
     sim.edit_object("performer", "Ann", image=png(1, 2, 3))
     sim.edit_object("group", "Saga", front_image=png(4, 5, 6), back_image=png(7, 8, 9))
     ann, group = id_of(sim, "performer", "Ann"), id_of(sim, "group", "Saga")
-    objects = stash.objects({"performer": [ann], "group": [group], "tag": [1], "studio": [1]})
+    objects = stash.collections.objects({"performer": [ann], "group": [group], "tag": [1], "studio": [1]})
     saga = objects[("group", group)]
     images = [objects[("performer", ann)].picture, saga.picture, saga.background]
     assert [stash.picture(image.path).content for image in images] == [png(1, 2, 3), png(4, 5, 6), png(7, 8, 9)]
@@ -154,13 +154,13 @@ def test_objects_are_listed_with_their_times_and_if_asked_their_scenes(sim, stas
         sim.add_scene(studio=name, groups=[name], tags=[name], performers=[name])
     sim.add_scene(studio="N0", groups=["N0"], tags=["N0"], performers=["N0"])
     sim.clear_log()
-    pages = list(stash.object_stamps(source, page=2))
+    pages = list(stash.collections.object_stamps(source, page=2))
     assert [len(page) for page in pages] == [2, 2, 1]
     assert len(sim.log) == 3
     stamps = [stamp for page in pages for stamp in page]
     assert stamps == [ObjectStamp(id, stamp_of(sim, source, id)) for id in range(1, 6)]
     sim.clear_log()
-    counted = [stamp for page in stash.object_stamps(source, counted=True) for stamp in page]
+    counted = [stamp for page in stash.collections.object_stamps(source, counted=True) for stamp in page]
     assert [(stamp.scenes, stamp.scenes_below) for stamp in counted] == [(2, 2), *[(1, 1)] * 4]
     assert len(sim.log) == 1
 
@@ -173,7 +173,7 @@ def test_scenes_of_studios_and_tags_below_are_counted_beside_the_own_ones(sim, s
     sim.set_tag_parents("Middle", ["Above"])
     for name in ("Below", "Below", "Middle", "Above"):
         sim.add_scene(studio=name, tags=[name])
-    counted = {stamp.id: stamp for page in stash.object_stamps(source, counted=True) for stamp in page}
+    counted = {stamp.id: stamp for page in stash.collections.object_stamps(source, counted=True) for stamp in page}
     counts = {name: counted[id_of(sim, source, name)] for name in ("Below", "Middle", "Above")}
     assert {name: (stamp.scenes, stamp.scenes_below) for name, stamp in counts.items()} == {
         "Below": (2, 2),
@@ -183,14 +183,14 @@ def test_scenes_of_studios_and_tags_below_are_counted_beside_the_own_ones(sim, s
 
 
 def test_no_objects_are_listed_of_an_empty_stash(stash):
-    assert list(stash.object_stamps("tag")) == []
+    assert list(stash.collections.object_stamps("tag")) == []
 
 
 @pytest.mark.parametrize("gone", [(1,), (2,), (1, 2, 3), (5, 6), (1, 2, 3, 4, 5, 6)])
 def test_objects_that_are_deleted_during_the_list_hide_no_other_and_bring_none_twice(sim, stash, gone):
     for number in range(1, 10):
         sim.add_scene(tags=[f"N{number}"])
-    walk = stash.object_stamps("tag", page=2)
+    walk = stash.collections.object_stamps("tag", page=2)
     ids = [stamp.id for page in (next(walk), next(walk)) for stamp in page]
     for number in gone:
         sim.destroy("tag", f"N{number}")
@@ -206,7 +206,11 @@ def test_groups_have_the_order_of_their_scenes(sim, stash):
     sim.add_scene(groups=[("Elsewhere", 1)])
     saga, other = id_of(sim, "group", "Saga"), id_of(sim, "group", "Other")
     sim.clear_log()
-    assert stash.group_order([saga, other, 99]) == {saga: (first, twin, last, loose), other: (last,), 99: ()}
+    assert stash.collections.group_order([saga, other, 99]) == {
+        saga: (first, twin, last, loose),
+        other: (last,),
+        99: (),
+    }
     assert len(sim.log) == 1
 
 
@@ -225,13 +229,13 @@ def test_groups_have_the_order_of_their_scenes(sim, stash):
 def test_half_an_answer_is_none(body):
     stash = answering(body)
     for read in (
-        lambda: stash.objects({"studio": [7]}),
-        lambda: list(stash.object_stamps("studio")),
-        lambda: stash.group_order([7]),
+        lambda: stash.collections.objects({"studio": [7]}),
+        lambda: list(stash.collections.object_stamps("studio")),
+        lambda: stash.collections.group_order([7]),
     ):
         with pytest.raises(Unavailable):
             read()
 
 
 def test_an_object_that_is_gone_is_left_out():
-    assert answering('{"data": {"studio7": null}}').objects({"studio": [7]}) == {}
+    assert answering('{"data": {"studio7": null}}').collections.objects({"studio": [7]}) == {}

@@ -4,9 +4,9 @@ import httpx2
 import pytest
 
 from plexsync.rules.errors import Unavailable
-from plexsync.rules.neighbours import StashRating
+from plexsync.rules.neighbours import StashWatch
 from plexsync.simulator.stash_server import StashSim
-from plexsync.stash.watching import StashWatching
+from plexsync.stash.client import StashClient
 from tests.patience import HANG
 
 KEY = "canary-stash-key-0123456789"
@@ -20,13 +20,13 @@ def sim():
 
 @pytest.fixture
 def stash(sim):
-    client = StashWatching(sim.url, KEY, read_timeout=HANG)
+    client = StashClient(sim.url, KEY, read_timeout=HANG)
     yield client
     client.close()
 
 
 def test_a_rating_is_set_and_cleared_and_nothing_else_changes(sim, stash):
-    writer: StashRating = stash
+    writer: StashWatch = stash.watching
     id = sim.add_scene(title="A", details="What happens", tags=["One"], files=[("/a.mp4", 1, 1.0)])
     before = stash.scenes([id])[id]
     assert writer.rate(id, 85) == 85
@@ -40,7 +40,7 @@ def test_a_rating_is_set_and_cleared_and_nothing_else_changes(sim, stash):
 
 def test_a_scene_that_is_gone_can_not_be_rated(stash):
     with pytest.raises(Unavailable):
-        stash.rate(99, 85)
+        stash.watching.rate(99, 85)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_a_scene_that_is_gone_can_not_be_rated(stash):
 )
 def test_an_answer_without_the_rating_leaves_the_end_unknown(body):
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=httpx2.ByteStream(body)))
-    client = StashWatching("http://nas:9999", KEY, transport=transport)
+    client = StashClient("http://nas:9999", KEY, transport=transport)
     with pytest.raises(Unavailable) as caught:
-        client.rate(7, 85)
+        client.watching.rate(7, 85)
     assert caught.value.sent
     client.close()

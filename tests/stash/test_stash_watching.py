@@ -11,7 +11,7 @@ from plexsync.rules.neighbours import StashWatch
 from plexsync.rules.plays import Moments
 from plexsync.simulator.http import Fault
 from plexsync.simulator.stash_server import StashSim
-from plexsync.stash.watching import StashWatching
+from plexsync.stash.client import StashClient
 from tests.patience import HANG
 from tests.stash.test_stash_client import GOOD, SPOILED
 from tests.tables import table
@@ -33,7 +33,7 @@ def made():
     clients = []
 
     def make(url, key=KEY, **more):
-        clients.append(StashWatching(url, key, **more))
+        clients.append(StashClient(url, key, **more))
         return clients[-1]
 
     yield make
@@ -89,7 +89,7 @@ def test_moments_do_not_change():
 
 
 def test_it_is_what_a_flow_asks_for(stash):
-    neighbour: StashWatch = stash
+    neighbour: StashWatch = stash.watching
     assert neighbour.watched([1]) == {}
 
 
@@ -98,7 +98,7 @@ def test_many_scenes_and_their_plays_are_one_request(sim, stash):
     sim.plays.add(ids[0], [MOMENT, MOMENT + 5, MOMENT])
     sim.plays.add(ids[2], [MOMENT + 1])
     sim.destroy_scene(ids[3])
-    watched = stash.watched([*ids, 999, ids[0]])
+    watched = stash.watching.watched([*ids, 999, ids[0]])
     assert {id: scene.plays for id, scene in watched.items()} == {
         ids[0]: (MOMENT + 5, MOMENT, MOMENT),
         ids[1]: (),
@@ -112,15 +112,15 @@ def test_only_the_plays_of_many_scenes_are_one_request_too(sim, stash):
     ids = [sim.add_scene(title=str(n)) for n in range(3)]
     sim.plays.add(ids[0], [MOMENT, MOMENT + 5, MOMENT])
     sim.destroy_scene(ids[2])
-    plays = stash.only_plays([*ids, 999, ids[0]])
+    plays = stash.watching.only_plays([*ids, 999, ids[0]])
     assert len(sim.log) == 1
-    assert plays == {id: watched.brief for id, watched in stash.watched(ids).items()}
+    assert plays == {id: watched.brief for id, watched in stash.watching.watched(ids).items()}
     assert plays[ids[0]].plays == (MOMENT + 5, MOMENT, MOMENT)
 
 
 def test_no_scene_costs_no_request(sim, stash):
-    assert stash.watched([]) == {}
-    assert stash.only_plays([]) == {}
+    assert stash.watching.watched([]) == {}
+    assert stash.watching.only_plays([]) == {}
     assert sim.log == []
 
 
@@ -128,7 +128,7 @@ def test_what_the_settings_ask_about_a_scene_is_read_with_its_plays(sim, made):
     sim.set_tag_parents("Boots", ["Shoes"])
     id = sim.add_scene(tags=["Boots"], performers=[("Ann", "the painter")], urls=["https://a.test/1"])
     client = made(sim.url, tags_above=True, people=True, extra=("url",))
-    scene = client.watched([id])[id].scene
+    scene = client.watching.watched([id])[id].scene
     assert scene == client.scenes([id])[id]
     assert (scene.tags_above, scene.people[0].disambiguation) == ((("Shoes",),), "the painter")
     assert scene.urls == ("https://a.test/1",)
@@ -146,14 +146,14 @@ def test_what_the_settings_ask_about_a_scene_is_read_with_its_plays(sim, made):
     ],
 )
 def test_a_play_is_a_whole_second_in_utc(answering, text, moment):
-    assert answering({"data": {"s1": {**GOOD, "play_history": [text], "resume_time": 0}}}).watched([1])[1].plays == (
-        moment,
-    )
+    assert answering({"data": {"s1": {**GOOD, "play_history": [text], "resume_time": 0}}}).watching.watched([1])[
+        1
+    ].plays == (moment,)
 
 
 def test_plays_are_newest_first_whatever_the_offsets(answering):
     texts = ["2026-01-02T03:04:05Z", "2026-01-02T04:04:04+01:00", "2026-01-02T03:04:06Z"]
-    watched = answering({"data": {"s1": {**GOOD, "play_history": texts, "resume_time": None}}}).watched([1])
+    watched = answering({"data": {"s1": {**GOOD, "play_history": texts, "resume_time": None}}}).watching.watched([1])
     assert watched[1].plays == (MOMENT + 1, MOMENT, MOMENT - 1)
 
 
@@ -166,7 +166,7 @@ PLAYS_THAT_ARE_NONE = [None, {}, "2026-01-02T03:04:05Z", [None], [7], ["yesterda
 )
 def test_a_resume_point_is_in_milliseconds(answering, seconds, position):
     body = {"data": {"s1": {**GOOD, "play_history": [], "resume_time": seconds}}}
-    assert answering(body).watched([1])[1].position == position
+    assert answering(body).watching.watched([1])[1].position == position
 
 
 @table(
@@ -181,7 +181,7 @@ def test_a_resume_point_is_in_milliseconds(answering, seconds, position):
 )
 def test_a_scene_without_all_of_its_fields_is_none(answering, scene):
     with pytest.raises(Unavailable):
-        answering({"data": {"s1": scene}}).watched([1])
+        answering({"data": {"s1": scene}}).watching.watched([1])
 
 
 @table(
@@ -199,13 +199,13 @@ def test_a_scene_without_all_of_its_fields_is_none(answering, scene):
 )
 def test_half_an_answer_tells_nothing_of_plays(answering, body):
     with pytest.raises(Unavailable):
-        answering(body).watched([1])
+        answering(body).watching.watched([1])
 
 
 @pytest.mark.parametrize("id", ["1", -1, True, "1) { id } x: findScene(id: 2"])
 def test_only_numbers_reach_the_query(sim, stash, id):
     with pytest.raises(ValueError, match="number"):
-        stash.watched([id])
+        stash.watching.watched([id])
     assert sim.log == []
 
 
@@ -215,7 +215,7 @@ def test_only_numbers_reach_the_query(sim, stash, id):
 def test_adding_plays_is_one_request_that_returns_all_plays(sim, stash):
     id = sim.add_scene()
     sim.plays.add(id, [MOMENT + 1])
-    assert stash.add_plays(id, Moments([MOMENT + 2, MOMENT])) == (MOMENT + 2, MOMENT + 1, MOMENT)
+    assert stash.watching.add_plays(id, Moments([MOMENT + 2, MOMENT])) == (MOMENT + 2, MOMENT + 1, MOMENT)
     assert sim.plays.of(id) == (MOMENT + 2, MOMENT + 1, MOMENT)
     assert sent_times(sim) == [["2026-01-02T03:04:05Z", "2026-01-02T03:04:07Z"]]
     assert len(sim.log) == 1
@@ -223,14 +223,14 @@ def test_adding_plays_is_one_request_that_returns_all_plays(sim, stash):
 
 def test_a_play_that_is_there_is_added_once_more(sim, stash):
     id = sim.add_scene()
-    stash.add_plays(id, Moments([MOMENT]))
-    assert stash.add_plays(id, Moments([MOMENT])) == (MOMENT, MOMENT)
+    stash.watching.add_plays(id, Moments([MOMENT]))
+    assert stash.watching.add_plays(id, Moments([MOMENT])) == (MOMENT, MOMENT)
 
 
 def test_taking_plays_takes_one_of_each_second_and_no_other(sim, stash):
     id = sim.add_scene()
     sim.plays.add(id, [MOMENT, MOMENT, MOMENT + 1, MOMENT + 2])
-    assert stash.take_plays(id, Moments([MOMENT, MOMENT + 1, MOMENT + 9])) == (MOMENT + 2, MOMENT)
+    assert stash.watching.take_plays(id, Moments([MOMENT, MOMENT + 1, MOMENT + 9])) == (MOMENT + 2, MOMENT)
     assert sim.plays.of(id) == (MOMENT + 2, MOMENT)
     assert len(sim.log) == 1
 
@@ -238,7 +238,7 @@ def test_taking_plays_takes_one_of_each_second_and_no_other(sim, stash):
 def test_taking_the_last_play_leaves_none(sim, stash):
     id = sim.add_scene()
     sim.plays.add(id, [MOMENT])
-    assert stash.take_plays(id, Moments([MOMENT])) == ()
+    assert stash.watching.take_plays(id, Moments([MOMENT])) == ()
 
 
 def test_a_write_changes_no_other_scene_and_no_time(sim, stash):
@@ -246,15 +246,15 @@ def test_a_write_changes_no_other_scene_and_no_time(sim, stash):
     id, other = sim.add_scene(), sim.add_scene()
     before = sim.scene(other), sim.scene(id).updated_at
     sim.now = lambda: MOMENT + 100
-    stash.add_plays(id, Moments([MOMENT]))
+    stash.watching.add_plays(id, Moments([MOMENT]))
     assert (sim.scene(other), sim.scene(id).updated_at) == before
 
 
 def test_many_plays_are_one_request(sim, stash):
     id = sim.add_scene()
     moments = Moments(range(MOMENT, MOMENT + 5000))
-    assert stash.add_plays(id, moments) == tuple(reversed(list(moments)))
-    assert stash.take_plays(id, moments) == ()
+    assert stash.watching.add_plays(id, moments) == tuple(reversed(list(moments)))
+    assert stash.watching.take_plays(id, moments) == ()
     assert len(sim.log) == 2
 
 
@@ -265,10 +265,10 @@ def test_a_resume_point_is_set_and_no_duration_added(sim, stash):
     before = sim.scene(other), sim.scene(id).updated_at
     sim.now = lambda: MOMENT + 100
     for position in (12_345, 0):
-        stash.save_resume(id, position)
+        stash.watching.save_resume(id, position)
         scene = sim.scene(id)
         assert (scene.resume_time, scene.play_duration, scene.plays) == (position / 1000, 40.0, ())
-        assert stash.watched([id])[id].position == position
+        assert stash.watching.watched([id])[id].position == position
     assert (sim.scene(other), sim.scene(id).updated_at) == before
     assert not [request for request in sim.log if b"playDuration" in request.body]
 
@@ -278,7 +278,7 @@ def test_a_resume_point_is_set_and_no_duration_added(sim, stash):
 
 def writes(client, id=1):
     moments = Moments([MOMENT])
-    return [lambda: client.add_plays(id, moments), lambda: client.take_plays(id, moments)]
+    return [lambda: client.watching.add_plays(id, moments), lambda: client.watching.take_plays(id, moments)]
 
 
 WRITTEN = {"count": 1, "history": ["2026-01-02T03:04:05Z"]}
@@ -337,7 +337,7 @@ def test_a_write_with_a_broken_partial_or_error_answer_has_an_unknown_end(answer
 )
 def test_a_resume_point_with_another_answer_than_yes_has_an_unknown_end(answering, body):
     with pytest.raises(Unavailable) as raised:
-        answering(body).save_resume(1, 5000)
+        answering(body).watching.save_resume(1, 5000)
     assert raised.value.sent
 
 
@@ -360,16 +360,16 @@ def test_an_error_can_follow_a_write_that_took_effect(sim, stash):
     id = sim.add_scene()
     sim.graphql_fault = lambda body: {**body, "errors": [{"message": "late trouble"}]}
     with pytest.raises(Unavailable) as raised:
-        stash.add_plays(id, Moments([MOMENT]))
+        stash.watching.add_plays(id, Moments([MOMENT]))
     assert raised.value.sent
     sim.graphql_fault = None
-    assert stash.watched([id])[id].plays == (MOMENT,)
+    assert stash.watching.watched([id])[id].plays == (MOMENT,)
 
 
 def test_a_play_of_a_scene_that_is_gone_is_an_error_and_takes_nothing(stash):
     with pytest.raises(Unavailable):
-        stash.add_plays(99, Moments([MOMENT]))
-    assert stash.take_plays(99, Moments([MOMENT])) == ()
+        stash.watching.add_plays(99, Moments([MOMENT]))
+    assert stash.watching.take_plays(99, Moments([MOMENT])) == ()
 
 
 @pytest.mark.parametrize(
@@ -396,10 +396,10 @@ def test_only_the_plays_tell_how_a_write_in_trouble_ended(sim, made, fault, erro
     client = made(sim.url, connect_timeout=30, read_timeout=0.1 if fault.kind == "hang" else HANG)
     sim.faults.set(fault)
     with pytest.raises(error) as raised:
-        client.add_plays(id, Moments([MOMENT]))
+        client.watching.add_plays(id, Moments([MOMENT]))
     sim.faults.clear()
     assert type(raised.value) is error
     assert KEY not in str(raised.value)
     if error is Unavailable:
         assert raised.value.sent is (fault.kind != "refuse")
-    assert made(sim.url, read_timeout=HANG).watched([id])[id].plays == ((MOMENT,) if is_applied else ())
+    assert made(sim.url, read_timeout=HANG).watching.watched([id])[id].plays == ((MOMENT,) if is_applied else ())

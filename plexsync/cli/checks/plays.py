@@ -99,7 +99,7 @@ def _in_stash(parts: Parts) -> Check:
     with parts.store.reading() as db:
         ids = db.plays.scenes(limit=TRIED) or list(db.scene_names.sample(TRIED))
     try:
-        tries = removals_of_nothing(parts.stash, parts.stash.watched(ids)) if ids else []
+        tries = removals_of_nothing(parts.stash.watching, parts.stash.watching.watched(ids)) if ids else []
         if not tries:
             return Check(PLAYS, "writes were not tried, since no scene is known yet")
         tries[0]()

@@ -124,8 +124,8 @@ def _previewed(
         if start.settings.away:
             raise start.settings.away
         scenes, stopping = [], stop.event.is_set
-        with import_parts(parts) as importer, ProgressBar(start.console, "comparing") as bar:
-            planner = importer.planner
+        planner = import_parts(parts).planner
+        with ProgressBar(start.console, "comparing") as bar:
             names = planner.changes.names()
             for scene in planner.plans(ids or None, names, create=create, progress=bar.at, stopping=stopping):
                 count_scene(counts, scene)

@@ -29,7 +29,7 @@ from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import Item
 from plexsync.rules.job import RATING, RATING_BACK, Done, Gone, Job, Outcome, Waiting, Why
 from plexsync.rules.match_records import Matched
-from plexsync.rules.neighbours import Clock, Plex, StashRating
+from plexsync.rules.neighbours import Clock, Plex, Stash, StashWatch
 from plexsync.rules.ratings import (
     FIELD,
     NO_RATING,
@@ -146,7 +146,8 @@ class RatingParts:
     """
 
     store: Database
-    stash: StashRating
+    stash: Stash
+    watching: StashWatch
     plex: Plex
     matcher: SceneMatcher
     pusher: Pusher
@@ -389,7 +390,7 @@ class RatingToStash(RatingFlow):
 
     def send(self, errand: RatingErrand) -> None:
         """Rate the scene; the answer has its rating."""
-        errand.answer = self._parts.stash.rate(errand.job.id, errand.rating if errand.rating != NO_RATING else None)
+        errand.answer = self._parts.watching.rate(errand.job.id, errand.rating if errand.rating != NO_RATING else None)
 
     def read_back(self, errands: Sequence[RatingErrand]) -> None:
         """Compare the answers with what was sent; no further request is needed."""
@@ -404,5 +405,5 @@ class RatingToStash(RatingFlow):
         """Plays that nobody has, removed from scenes with remembered ratings; these scenes, read."""
         ids = self._remembered(limit, but=but, key=key) if gate in (WRITE_STASH, READ_STASH) else []
         if gate == WRITE_STASH:
-            return write_canaries(self._gates, self._parts.stash, ids, ticket)
+            return write_canaries(self._gates, self._parts.watching, ids, ticket)
         return self._scenes_again(ids)

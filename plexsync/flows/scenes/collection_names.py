@@ -37,8 +37,12 @@ SHOWN: Mapping[Source, Kind] = {
 }
 
 
-class NamingStash(Stash, StashCollections, Protocol):
+class NamingStash(Stash, Protocol):
     """A Stash that also tells of the sources of collections."""
+
+    @property
+    def collections(self) -> StashCollections:
+        """These sources."""
 
 
 class NamingPlex(Plex, Protocol):

@@ -111,7 +111,7 @@ class Looker:
         self.losses = losses
         self.recovery = recovery
         self.expiry = expiry
-        self._names = CollectionNames(store, stash, plex.collections, gates, rules)
+        self._names = CollectionNames(store, stash.collections, plex.collections, gates, rules)
         self._reader = BatchReader(gates)
         self._matcher = SceneMatcher(store, stash, plex, indexer, self._reader, rules, patient=patient)
         # See the methods of `SceneMatcher`.
