@@ -11,7 +11,7 @@ from plexsync.flows.collections.comparison import CollectionComparison
 from plexsync.flows.collections.flow import CollectionFlow, CollectionParts
 from plexsync.flows.collections.inspection import CollectionLooker
 from plexsync.flows.collections.observe import observe_compared, observe_worked
-from plexsync.flows.scenes.push import Pusher
+from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.rules.job import COLLECTION
 
@@ -53,7 +53,7 @@ def collection_dressing(parts: Assembled) -> CollectionDressing:
             clock=parts.clock,
             expiry=parts.expiry,
             looker=looker,
-            pusher=Pusher(parts.work_looker, max_retries=work.max_retries),
+            locks=LockCanaries(parts.store, parts.plex, parts.gates),
             max_retries=work.max_retries,
             is_on=is_on,
         )

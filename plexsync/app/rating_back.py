@@ -7,7 +7,7 @@ from plexsync.app.parts import Assembled
 from plexsync.flows.plays.rating_poll import RatingPoll
 from plexsync.flows.plays.ratings import RatingParts, RatingToPlex, RatingToStash
 from plexsync.flows.scenes.batch_reads import BatchReader
-from plexsync.flows.scenes.push import Pusher
+from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import SceneMatcher
 from plexsync.rules.ratings import RatingRules
@@ -28,7 +28,7 @@ class RatingBack:
 
 def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
     """Put ratings both ways together on these parts. Full comparisons tell them which scenes they have inspected."""
-    looks, work = parts.settings.looks, parts.settings.work
+    looks = parts.settings.looks
     reader = BatchReader(parts.gates)
     poll = RatingPoll(parts.store, parts.plex.history, parts.gates, parts.clock, parts.identity, rules)
     parts.reconciler.observing.append(poll.observe)
@@ -38,7 +38,7 @@ def rating_back(parts: Assembled, rules: RatingRules) -> RatingBack:
         watching=parts.stash.watching,
         plex=parts.plex,
         matcher=SceneMatcher(parts.store, parts.stash, parts.plex, parts.indexer, reader, looks, patient=False),
-        pusher=Pusher(parts.work_looker, max_retries=work.max_retries),
+        locks=LockCanaries(parts.store, parts.plex, parts.gates),
         gates=parts.gates,
         clock=parts.clock,
         identity=parts.identity,

@@ -10,12 +10,12 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate, Tic
 from plexsync.flows.collections.comparison import all_rows
 from plexsync.flows.collections.errands import CollectionJournal, CollectionWrite, move_scenes
 from plexsync.flows.collections.inspection import CollectionLooker
-from plexsync.flows.collections.push import MOVES, OTHER_REQUESTS, CollectionPusher
+from plexsync.flows.collections.push import MOVES, OTHER_REQUESTS, CollectionPush
 from plexsync.flows.collections.records import IN_STEP, CollectionFinding, pictured
 from plexsync.flows.collections.undo import CollectionUndo
+from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.collection_names import RenamedCollection, save_renames
-from plexsync.flows.scenes.flow import PICTURE_REQUESTS, ObjectFlow
-from plexsync.flows.scenes.push import Pusher
+from plexsync.flows.scenes.push import PATIENCE, PICTURE_REQUESTS
 from plexsync.rules.collection_servers import PlexCollections, StashCollections
 from plexsync.rules.collections import SOURCES, CollectionObject, CollectionRow
 from plexsync.rules.desired import digest
@@ -27,7 +27,7 @@ from plexsync.store.database import Database, Writer
 
 @dataclass(frozen=True)
 class CollectionParts:
-    """What the flow of collections works with. `pusher` sends locks of scenes again, to see whether Plex takes writes.
+    """What the flow of collections works with. `locks` sends locks of scenes again, to see whether Plex takes writes.
 
     `is_on`: a part is switched on. Else it takes back what you undo, and nothing more.
     """
@@ -39,18 +39,19 @@ class CollectionParts:
     clock: Clock
     expiry: Expiry
     looker: CollectionLooker
-    pusher: Pusher
+    locks: LockCanaries
     max_retries: int
     is_on: bool
 
 
-class CollectionFlow(CollectionUndo, ObjectFlow[CollectionFinding, CollectionWrite]):
+class CollectionFlow(CollectionUndo, CollectionPush):
     """Keeps the collections in Plex as their objects in Stash say."""
 
     def __init__(self, parts: CollectionParts) -> None:
         super().__init__(parts.store, parts.looker, parts.gates)
         self._parts = parts
-        self._pusher = CollectionPusher(parts.plex, parts.looker, max_retries=parts.max_retries)
+        self._plex = parts.plex
+        self._pictures, self._patience = parts.looker.pictures, min(PATIENCE, parts.max_retries)
         self.journal = CollectionJournal()
         self.requests = MOVES + OTHER_REQUESTS + (PICTURE_REQUESTS if parts.looker.pictures else 0)
 
@@ -117,9 +118,9 @@ class CollectionFlow(CollectionUndo, ObjectFlow[CollectionFinding, CollectionWri
     ) -> list[Canary]:
         """Locks that PlexSync holds on items, sent again; items with locks, read; objects of other collections, read."""
         if gate == WRITE_PLEX:
-            return self._parts.pusher.locks_again(limit, ticket=ticket, but=None, key=key)
+            return self._parts.locks.locks_again(limit, ticket=ticket, but=None, key=key)
         if gate == READ_PLEX:
-            return self._parts.pusher.locked_items_again(limit, but=None, key=key)
+            return self._parts.locks.locked_items_again(limit, but=None, key=key)
         if gate != READ_STASH:
             return []
         with self._store.reading() as db:

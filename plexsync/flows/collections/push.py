@@ -11,7 +11,8 @@ from plexsync.flows.collections.batch import HOME
 from plexsync.flows.collections.edit_form import edit_by_either_form
 from plexsync.flows.collections.errands import CollectionWrite
 from plexsync.flows.collections.inspection import CollectionLooker, told_item
-from plexsync.flows.scenes.push import ObjectPusher
+from plexsync.flows.collections.records import CollectionFinding
+from plexsync.flows.scenes.push import ObjectFlow
 from plexsync.rules.collection_order import CUSTOM, ORDER, Move, members_in, moves, sort_of
 from plexsync.rules.collection_servers import PlexCollection, PlexCollections
 from plexsync.rules.errors import Conflict, NeighbourError
@@ -26,13 +27,11 @@ MOVES = 20
 OTHER_REQUESTS = 5
 
 
-class CollectionPusher(ObjectPusher[CollectionWrite]):
-    """Sends to one Plex. `max_retries` is the number of attempts of a job."""
+class CollectionPush(ObjectFlow[CollectionFinding, CollectionWrite]):
+    """The part of the flow of collections that sends, and reads back."""
 
-    def __init__(self, plex: PlexCollections, looker: CollectionLooker, *, max_retries: int) -> None:
-        super().__init__(looker.pictures, max_retries=max_retries)
-        self._plex = plex
-        self._looker = looker
+    _looker: CollectionLooker
+    _plex: PlexCollections
 
     # --- sending -----------------------------------------------------------------------------------------------------
 

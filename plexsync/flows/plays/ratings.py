@@ -21,8 +21,8 @@ from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, WRITE_STA
 from plexsync.flows.plays.errands import RememberedErrand, wait_until, write_canaries
 from plexsync.flows.plays.flow import LEFT_ALONE, UNPAIRED, left_alone
 from plexsync.flows.scenes.batch_reads import BatchReader
+from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.inspection import BEING_PROBED
-from plexsync.flows.scenes.push import Pusher
 from plexsync.flows.scenes.scene_identity import StashIdentity
 from plexsync.flows.scenes.scene_matching import BEING_LISTED, SceneMatcher
 from plexsync.rules.errors import Neighbour, NeighbourError
@@ -150,7 +150,7 @@ class RatingParts:
     watching: StashWatch
     plex: Plex
     matcher: SceneMatcher
-    pusher: Pusher
+    locks: LockCanaries
     gates: Gates
     clock: Clock
     identity: ServerIdentity
@@ -370,9 +370,9 @@ class RatingToPlex(RatingFlow):
     ) -> list[Canary]:
         """Locks that PlexSync holds, sent again; items with locks, read; scenes with remembered ratings, read."""
         if gate == WRITE_PLEX:
-            return self._parts.pusher.locks_again(limit, ticket=ticket, but=but, key=key)
+            return self._parts.locks.locks_again(limit, ticket=ticket, but=but, key=key)
         if gate == READ_PLEX:
-            return self._parts.pusher.locked_items_again(limit, but=but, key=key)
+            return self._parts.locks.locked_items_again(limit, but=but, key=key)
         return self._scenes_again(self._remembered(limit, but=but, key=key)) if gate == READ_STASH else []
 
 

@@ -366,7 +366,8 @@ def _unkept(tx: Writer, sight: Inspection, wanted: DriftFilter, *, now: int) -> 
             names += [drifted.name for drifted in fields]
             tx.memories.rewrite(sight.id, entry.key, memory)
             saved.append((sight.id, entry.key, memory))
-    mark_kept(tx, saved, now=now)
+    if saved:
+        mark_kept(tx, saved, now=now)
     standing = tx.standings.find(sight.id)
     if names and not sight.undone and (standing is None or standing.word == "in step"):
         tx.standings.save({sight.id: kept_word(len(names))}, now=now)

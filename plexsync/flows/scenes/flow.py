@@ -6,19 +6,18 @@ It connects the engine with the inspection, the push and the errands.
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import TypeVar
 
-from plexsync.engine.flow import Canary, ChangeNotice, Flow, Observation
+from plexsync.engine.flow import Canary, ChangeNotice
 from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Closed, Gate, Ticket
+from plexsync.flows.scenes.canaries import LockCanaries
 from plexsync.flows.scenes.gallery_choices import GIVEN
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, Observe
-from plexsync.flows.scenes.plex_pictures import LAGS
 from plexsync.flows.scenes.push import (
-    ObjectPusher,
-    ObjectWrite,
-    Pusher,
+    PATIENCE,
+    PICTURE_REQUESTS,
     SceneJournal,
+    ScenePush,
     SceneWrite,
     record_left_out,
     save_choices,
@@ -36,42 +35,12 @@ from plexsync.rules.plan_records import Pushing
 from plexsync.rules.scene import Scene
 from plexsync.store.database import Writer
 
-# The maximum number of requests for both pictures and the edit, each of which may take the full deadline: per picture its
-# bytes, the list before and after the upload, the upload and the selection. One more stands for all pauses.
-PICTURE_REQUESTS = 2 * (5 + len(LAGS)) + 2
 
-
-F = TypeVar("F", bound=Observation)
-W = TypeVar("W", bound=ObjectWrite)
-
-
-class ObjectFlow(Flow[F, W]):
-    """Keeps objects of Plex in step: what scenes and collections share as flows."""
-
-    gates: Collection[Gate] = (READ_PLEX, WRITE_PLEX, READ_STASH)
-    writes: Gate = WRITE_PLEX
-    _pusher: ObjectPusher[W]
-
-    def requires(self, errand: W) -> Collection[Gate]:
-        """The write gate of Plex, and the read gate of Stash if a picture must be read again."""
-        return (WRITE_PLEX, READ_STASH) if self._pusher.lacks_picture(errand) else (WRITE_PLEX,)
-
-    def send(self, errand: W) -> None:
-        """Send the pictures, then the edit."""
-        self._pusher.send(errand)
-
-    def read_back(self, errands: Sequence[W]) -> None:
-        """Read the objects as they are now."""
-        self._pusher.read_back(errands)
-
-
-class SceneFlow(SceneUndo, ObjectFlow[Inspection, SceneWrite]):
+class SceneFlow(SceneUndo, ScenePush):
     """Keeps scenes in sync. `scans` requests scans for files that are not in Plex, if that is enabled.
 
     `observing` are told the inspected scenes, in the transaction that saves them, for what else depends on their items.
     """
-
-    _pusher: Pusher
 
     def __init__(
         self,
@@ -83,7 +52,8 @@ class SceneFlow(SceneUndo, ObjectFlow[Inspection, SceneWrite]):
     ) -> None:
         super().__init__(looker)
         self._store, self._stash, self._gates = looker.store, looker.stash, looker.gates
-        self._pusher = Pusher(looker, max_retries=max_retries)
+        self._pictures, self._patience = looker.pictures, min(PATIENCE, max_retries)
+        self._locks = LockCanaries(looker.store, looker.plex, looker.gates)
         self._scans = scans
         self._observing = observing
         self.journal = SceneJournal()
@@ -164,7 +134,12 @@ class SceneFlow(SceneUndo, ObjectFlow[Inspection, SceneWrite]):
 
     @staticmethod
     def _errands(tx: Writer, to_work: Sequence[tuple[Job, Inspection]], until: int) -> list[SceneWrite]:
-        pushes = [(job, sight, target) for job, sight in to_work for target in sight.targets if target.has_work]
+        pushes = [
+            (job, sight, target)
+            for job, sight in to_work
+            for target in sight.targets
+            if target.plan.edit or (target.choices and target.choices.shelves)
+        ]
         numbers = tx.pushings.add_all(
             (sight.id, target.item.key, Pushing(target.plan.sending, until, stamp=target.item.stamp))
             for _, sight, target in pushes
@@ -186,7 +161,7 @@ class SceneFlow(SceneUndo, ObjectFlow[Inspection, SceneWrite]):
 
     def read_back(self, errands: Sequence[SceneWrite]) -> None:
         """Read the items as they are now."""
-        self._pusher.read_back(errands)
+        super().read_back(errands)
         self._looker.recovery.was_read(
             [
                 (
@@ -208,9 +183,9 @@ class SceneFlow(SceneUndo, ObjectFlow[Inspection, SceneWrite]):
     ) -> list[Canary]:
         """Locks that PlexSync holds, sent again; items that it has written to, read; scenes in sync, read."""
         if gate == WRITE_PLEX:
-            return self._pusher.locks_again(limit, ticket=ticket, but=but, key=key)
+            return self._locks.locks_again(limit, ticket=ticket, but=but, key=key)
         if gate == READ_PLEX:
-            return self._pusher.locked_items_again(limit, but=but, key=key)
+            return self._locks.locked_items_again(limit, but=but, key=key)
         if gate != READ_STASH:
             return []
         with self._store.reading() as db:

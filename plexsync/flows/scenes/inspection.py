@@ -5,7 +5,7 @@ Engine, reconcile and explain share this code, so one reports what the other wou
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -215,7 +215,9 @@ class Looker:
                 [*back.values()], verdicts, items, past, afresh=bool(undoing)
             )
         plain = [scene for scene in scenes if scene.id not in undone_scenes]
-        with self._reading_ahead(plain, verdicts, items, past):
+        # The pictures of scenes that are certain to be planned are read ahead.
+        certain = _certain(plain, verdicts, items, past.profiles, self._rules.profile) if self.pictured else []
+        with self.pictures.reading_ahead(certain) if self.pictures and certain else nullcontext():
             sights = [
                 undone_scenes.get(scene.id) or self._sight(scene, verdicts[scene.id], items, past) for scene in scenes
             ]
@@ -226,19 +228,6 @@ class Looker:
         if is_unnamed and self.indexer.libraries.have_changed():
             return self._on_another_server(scenes)
         return sights
-
-    def _reading_ahead(
-        self,
-        scenes: Sequence[Scene],
-        verdicts: Mapping[int, Verdict],
-        items: Mapping[str, Item | NeighbourError],
-        past: Past,
-    ) -> AbstractContextManager[None]:
-        """Inside the block, the pictures of those of these scenes are read ahead that are certain to be planned."""
-        if self.pictures is None or not self.pictured:
-            return nullcontext()
-        certain = _certain(scenes, verdicts, items, past.profiles, self._rules.profile)
-        return self.pictures.reading_ahead(certain)
 
     def _on_another_server(self, scenes: Sequence[Scene]) -> list[Inspection]:
         """Check the server, and let the scenes wait: it is another one, or a library was made anew since it was listed."""
@@ -274,7 +263,8 @@ class Looker:
         targets = [(sight.id, target.item.key, target) for sight in sights for target in sight.targets]
         learnt = [(id, key, target.plan.memory) for id, key, target in targets if target.plan.memory != target.memory]
         tx.memories.save_all(learnt, now=now)
-        mark_kept(tx, learnt, now=now)
+        if learnt:
+            mark_kept(tx, learnt, now=now)
         tx.memories.renew_files((id, key) for id, key, target in targets if target.has_other_files)
         if known_again := [key for _, key, target in targets if target.was_lost]:
             tx.notes.end_losses(known_again)

@@ -89,11 +89,6 @@ class Target(PlannedObject):
     old_lists: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
-    def has_work(self) -> bool:
-        """Whether something has to be sent: an edit, or pictures to choose from."""
-        return bool(self.plan.edit or (self.choices and self.choices.shelves))
-
-    @property
     def known_memory(self) -> Mapping[str, Remembered]:
         """What was remembered before, with what the journal has added."""
         return {**self.memory, **self.plan.recovery.recalled}
@@ -403,8 +398,6 @@ class StashValues:
 
 def mark_kept(tx: Writer, saved: Sequence[tuple[int, str, Memory]], *, now: int) -> None:
     """Mark the scenes of these saved memories (scene, item key, memory) that keep a field, and unmark the others."""
-    if not saved:
-        return
     keeping = {id for id, _, memory in saved if kept_fields(memory)}
     if keeping:
         tx.notes.mark_kept(sorted(keeping), now=now)

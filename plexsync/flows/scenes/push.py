@@ -5,18 +5,19 @@ next look can tell whose value is in Plex (`plexsync.rules.plan`).
 """
 
 import logging
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Generic, TypeVar
+from typing import TypeVar
 
-from plexsync.engine.flow import Canary, Errand, Journal
-from plexsync.engine.tickets import READ, WRITE_PLEX, Ticket
+from plexsync.engine.flow import Errand, Flow, Journal, Observation
+from plexsync.engine.gates import Gates
+from plexsync.engine.tickets import READ_PLEX, READ_STASH, WRITE_PLEX, Gate
 from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.gallery_choices import LATE, SentChoices, end_giving, save_given, save_giving
 from plexsync.flows.scenes.inspection import Looker
 from plexsync.flows.scenes.inspection_records import Inspection, PlannedObject, Target
+from plexsync.flows.scenes.plex_pictures import LAGS
 from plexsync.flows.scenes.rules import names_of_pictures
 from plexsync.rules.causes import Cause
 from plexsync.rules.errors import Missing, Neighbour, NeighbourError, Refused, Unavailable
@@ -25,7 +26,7 @@ from plexsync.rules.job import Done, Kind, State, Waiting, Why
 from plexsync.rules.memory import learn, placed
 from plexsync.rules.origin import Origin
 from plexsync.rules.pictures import left_out_text
-from plexsync.rules.plan_records import Change, Edit, Memory, Pushing, Sending
+from plexsync.rules.plan_records import Edit, Memory, Pushing, Sending
 from plexsync.rules.records import Moved
 from plexsync.rules.renamed_members import cast_to_send
 from plexsync.rules.scene import CHOICE, Scene
@@ -39,6 +40,9 @@ log = logging.getLogger("PlexSync.push")
 
 # The number of failures of a job after which a picture that Plex fails to accept is left out.
 PATIENCE = 3
+# The maximum number of requests for both pictures and the edit, each of which may take the full deadline: per picture its
+# bytes, the list before and after the upload, the upload and the selection. One more stands for all pauses.
+PICTURE_REQUESTS = 2 * (5 + len(LAGS)) + 2
 
 
 @dataclass(eq=False, kw_only=True)
@@ -100,6 +104,7 @@ class ObjectWrite(Errand):
             tx.pictures.of_flow(self.job.kind).refuse(self.job.id, {*kept, name}, error)
 
 
+F = TypeVar("F", bound=Observation)
 W = TypeVar("W", bound=ObjectWrite)
 
 
@@ -199,20 +204,20 @@ class SceneJournal(ObjectJournal[SceneWrite]):
         tx.index.stamp({errand.key: errand.stamp for errand in done})
 
 
-class ObjectPusher(ABC, Generic[W]):
-    """Sends the pictures of writes to one Plex, and reads them back. `max_retries` is the number of attempts of a job."""
+class ObjectFlow(Flow[F, W]):
+    """Keeps objects of Plex in step: what scenes and collections share as flows.
 
-    def __init__(self, pictures: Artwork | None, *, max_retries: int) -> None:
-        self._pictures = pictures
-        self._patience = min(PATIENCE, max_retries)
+    From `_patience` failures of a job on, a picture that Plex fails to accept is left out.
+    """
 
-    @abstractmethod
-    def send(self, errand: W) -> None:
-        """Send a write. If a later request of it fails, the error is `applied`."""
+    gates: Collection[Gate] = (READ_PLEX, WRITE_PLEX, READ_STASH)
+    writes: Gate = WRITE_PLEX
+    _pictures: Artwork | None
+    _patience: int
 
-    @abstractmethod
-    def read_back(self, errands: Sequence[W]) -> None:
-        """Read the objects back, and set the outcomes of their writes."""
+    def requires(self, errand: W) -> Collection[Gate]:
+        """The write gate of Plex, and the read gate of Stash if a picture must be read again."""
+        return (WRITE_PLEX, READ_STASH) if self.lacks_picture(errand) else (WRITE_PLEX,)
 
     def lacks_picture(self, write: W) -> bool:
         """Whether one of its pictures must be read from Stash again before it is sent."""
@@ -255,14 +260,11 @@ class ObjectPusher(ABC, Generic[W]):
         return pictures.read_back(item, before, plan, write.uploaded, traits, unreadable)
 
 
-class Pusher(ObjectPusher[SceneWrite]):
-    """Sends edits to one Plex, and reads items back. `max_retries` is the number of attempts of a job."""
+class ScenePush(ObjectFlow[Inspection, SceneWrite]):
+    """The part of the flow of scenes that sends edits, and reads items back."""
 
-    def __init__(self, looker: Looker, *, max_retries: int) -> None:
-        super().__init__(looker.pictures, max_retries=max_retries)
-        self._looker, self._store, self._plex, self._gates = looker, looker.store, looker.plex, looker.gates
-
-    # --- sending -----------------------------------------------------------------------------------------------------
+    _looker: Looker
+    _gates: Gates
 
     def lacks_picture(self, write: SceneWrite) -> bool:
         """Whether one of its pictures must be read from Stash again before it is sent."""
@@ -293,15 +295,15 @@ class Pusher(ObjectPusher[SceneWrite]):
     def _edit(self, item: Item, edit: Edit, cast: Cast, traits: ServerTraits) -> None:
         """Send an edit as the server takes it. If a later request fails, the error is `applied`."""
         if traits == UNKNOWN:
-            self._plex.edit(item.section, item.key, edit, cast=cast)
+            self._looker.plex.edit(item.section, item.key, edit, cast=cast)
             return
         rating = rating_in(edit, traits)
         whole = edit if rating is None else {name: change for name, change in edit.items() if name != "userRating"}
         requests = [
-            partial(self._plex.edit, item.section, item.key, some, cast=cast) for some in edits_of(whole, traits)
+            partial(self._looker.plex.edit, item.section, item.key, some, cast=cast) for some in edits_of(whole, traits)
         ]
         if rating is not None:
-            requests.append(partial(self._plex.rate, item.key, float(rating) if rating else None))
+            requests.append(partial(self._looker.plex.rate, item.key, float(rating) if rating else None))
         for number, request in enumerate(requests):
             try:
                 request()
@@ -361,7 +363,7 @@ class Pusher(ObjectPusher[SceneWrite]):
         log.warning("item %s got other files while it was edited: its scenes are inspected again", item.key)
         errand.outcome = Waiting("its item got other files while it was edited", "released", backoff=False)
         ids = self._looker.correct(errand.target.item, item)
-        with self._store.writing() as tx:
+        with self._looker.store.writing() as tx:
             for id in sorted(ids - {errand.sight.id}):
                 tx.jobs.want(Kind.SCENE, id, Why.SWEEP, self._looker.clock.now())
 
@@ -376,41 +378,3 @@ class Pusher(ObjectPusher[SceneWrite]):
                 errand.outcome = Waiting(str(error), "unavailable")
                 return {}
         return errand.learn(item)
-
-    # --- canaries ----------------------------------------------------------------------------------------------------
-
-    def locks_again(self, limit: int, *, ticket: Ticket, but: int | None, key: str) -> list[Canary]:
-        """Locks that PlexSync holds, to be sent again to healthy items. A lock that you removed is not restored."""
-        locks = self.healthy(limit, ticket=ticket, but=but, key=key)
-        return [partial(self._lock_again, item, name) for item, name in locks]
-
-    def _lock_again(self, item: Item, name: str) -> bool:
-        again: Edit = {name: Change(None, lock=True)}
-        self._plex.edit(item.section, item.key, again)
-        return True
-
-    def healthy(self, limit: int, *, ticket: Ticket, but: int | None, key: str = "") -> list[tuple[Item, str]]:
-        """Items that still hold a lock of PlexSync, with the field's name, as Plex has them now. Read in one request."""
-        locks = self._own_locks(limit, but=but, key=key)
-        if not locks:
-            return []
-        items = self._gates.ask(ticket.to(READ), partial(self._plex.items, [item for item, _ in locks]), of_all=True)
-        return _still_locked(locks, items)
-
-    def locked_items_again(self, limit: int, *, but: int | None, key: str = "") -> list[Canary]:
-        """One request that reads items with locks of PlexSync: True if one of them still has its lock."""
-        locks = self._own_locks(limit, but=but, key=key)
-        keys = [item for item, _ in locks]
-        return [lambda: bool(_still_locked(locks, self._plex.items(keys)))] if locks else []
-
-    def _own_locks(self, limit: int, *, but: int | None, key: str) -> list[tuple[str, str]]:
-        """(item, field) of known locks of PlexSync, except those that `but` and `key` name."""
-        with self._store.reading() as db:
-            own = db.memories.of([but]) if but is not None else {}
-            locks = db.memories.healthy_locks(limit, but=frozenset({key, *(item for _, item in own)}))
-        return [(item, name) for _, item, name in locks]
-
-
-def _still_locked(locks: Sequence[tuple[str, str]], items: Mapping[str, Item]) -> list[tuple[Item, str]]:
-    """The locks among these that the items still have in Plex."""
-    return [(items[item], name) for item, name in locks if item in items and items[item].locked(name)]

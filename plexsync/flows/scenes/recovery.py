@@ -6,14 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from plexsync.flows.scenes.inspection_records import Inspection, Target
+from plexsync.flows.scenes.inspection_records import Inspection
 from plexsync.rules.errors import NeighbourError
 from plexsync.rules.field_history import Provenance
 from plexsync.rules.item import Item
 from plexsync.rules.job import Kind
 from plexsync.rules.journal_entries import (
     JournalEntry,
-    LearntFields,
     file_hashes,
     learnt_fields,
     read_fields,
@@ -162,12 +161,15 @@ class Recovery(JournalBeside[WriteJournal]):
     def has_learnt(self, tx: Writer, sights: Iterable[Inspection]) -> None:
         """Record what these findings change in the memory without a push. Raises LocalFault."""
         salt = self._journal.salt()
-        learnt = [
-            (sight.id, target.item, fields)
-            for sight in sights
-            for target in sight.targets
-            for fields in _learnt(target, salt)
-        ]
+        learnt = []
+        for sight in sights:
+            for target in sight.targets:
+                # With its present files, the journal may know nothing of the memory of an item yet.
+                before = {} if target.has_other_files else target.known_memory
+                changed = learnt_fields(before, target.plan.memory, target.plan.sending, target.item, salt)
+                learnt += [(sight.id, target.item, fields) for fields in changed]
+        if not learnt:
+            return
         entries: list[JournalEntry] = []
         for number, (id, item, fields) in enumerate(learnt, start=tx.notes.take_numbers(JOURNALLED, len(learnt))):
             entry = replace(self._entry(number, id, item, salt), files=file_hashes(item.parts, salt))
@@ -195,12 +197,6 @@ class Recovery(JournalBeside[WriteJournal]):
 
     def _entry(self, number: int, id: int, item: Item, salt: bytes) -> JournalEntry:
         return JournalEntry("sent", number, self._clock.now(), Kind.SCENE.value, id, item.library, item.key, salt=salt)
-
-
-def _learnt(target: Target, salt: bytes) -> list[LearntFields]:
-    """What the findings change in the memory of an item. With its present files, the journal may know nothing of it yet."""
-    before = {} if target.has_other_files else target.known_memory
-    return learnt_fields(before, target.plan.memory, target.plan.sending, target.item, salt)
 
 
 def _is_new(sight: Inspection) -> bool:

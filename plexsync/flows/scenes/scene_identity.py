@@ -100,7 +100,7 @@ def remember_scenes(tx: Writer, scenes: Iterable[Scene], *, now: int) -> frozens
     you.
     """
     present = list(scenes)
-    others = others_among(tx, present)
+    others = _differing(present, tx.scene_names.known(scene.id for scene in present))
     if others:
         tx.memories.begin_anew(sorted(others))
         # The memory stays with the items, so that the scenes that show them now know whose values are there.

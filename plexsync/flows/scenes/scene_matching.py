@@ -76,17 +76,19 @@ class SceneMatcher:
         """Find the items of these scenes, as they are now. Raises NeighbourError if a server can't be asked at all."""
         news = self.freshen() if self._indexer.empty() else False
         verdicts = self.decide(scenes)
-        missing = self.missing(scenes, verdicts)
+        missing = _missing(scenes, verdicts)
         if missing and news is not None and (news := self.freshen()):
             # Also what was found: where a library is another one now, the keys that were found name other items.
             lacking = {scene.id for scene in missing}
             verdicts |= self.decide(
                 [scene for scene in scenes if scene.id in lacking or isinstance(verdicts[scene.id], Matched)]
             )
-        gap = "" if news is None else self._indexer.gap()
-        if lacks := BEING_LISTED if news is None else Waiting(gap, "unavailable") if gap else None:
-            # The unlisted library may hold what they lack, or the item for which a look-alike would be taken.
-            verdicts |= dict.fromkeys((scene.id for scene in self.missing(scenes, verdicts)), lacks)
+            missing = _missing(scenes, verdicts)
+        if missing:
+            # An unlisted library may hold what they lack, or the item for which a look-alike would be taken.
+            gap = "" if news is None else self._indexer.gap()
+            if lacks := BEING_LISTED if news is None else Waiting(gap, "unavailable") if gap else None:
+                verdicts |= dict.fromkeys((scene.id for scene in missing), lacks)
         items = self.items(claims(verdicts))
         if not (is_foreign := self._indexer.libraries.is_foreign(items.values())):
             count = len(items)
@@ -117,11 +119,6 @@ class SceneMatcher:
             offers = self._offers(db, scenes)
         verdicts = {id: match.match(replace(offer, rivals=())) for id, offer in offers.items()}
         return {id: () if isinstance(verdict, AskRivals) else claimed(verdict) for id, verdict in verdicts.items()}
-
-    @staticmethod
-    def missing(scenes: Sequence[Scene], verdicts: Mapping[int, Verdict]) -> list[Scene]:
-        """The scenes for which no full path leads to an item."""
-        return [scene for scene in scenes if scene.files and _needs_all(verdicts[scene.id])]
 
     def decide(self, scenes: Sequence[Scene]) -> dict[int, Verdict]:
         """Match in at most two rounds: if Plex alone does not decide, Stash lists the other scenes with such a file."""
@@ -208,7 +205,7 @@ class SceneMatcher:
         changing matches no scene.
         """
         for _ in range(LOOKED_AGAIN):
-            again = self._misled(scenes, verdicts, items)
+            again = [scene for scene in scenes if _is_misled(verdicts.get(scene.id), items)]
             if not again:
                 return
             keys = claims({scene.id: verdicts[scene.id] for scene in again})
@@ -226,19 +223,8 @@ class SceneMatcher:
             self._indexer.correct(moved, gone=sorted(keys - items.keys()))
             verdicts |= self.decide(again)
             items |= self.items(claims(verdicts) - items.keys())
-        for scene in self._misled(scenes, verdicts, items):
+        for scene in (scene for scene in scenes if _is_misled(verdicts.get(scene.id), items)):
             verdicts[scene.id] = NotThere((Step("files", "Its item in Plex got other files while it was looked at."),))
-
-    @staticmethod
-    def _misled(
-        scenes: Sequence[Scene], verdicts: Mapping[int, Verdict], items: Mapping[str, Item | NeighbourError]
-    ) -> list[Scene]:
-        """The scenes with an entry or candidates that Plex does not have, or has with other files.
-
-        Compared with what was matched, not with the index as it is now: another process may have corrected it since.
-        Of the bound items, only those that have been moved since they were bound.
-        """
-        return [scene for scene in scenes if scene.id in verdicts and _is_misled(verdicts[scene.id], items)]
 
     def _ask_for(self, scenes: Sequence[Scene], verdicts: Mapping[int, Verdict]) -> bool:
         """Ask Plex for the files of these scenes, and for those that their bound items had when they were bound.
@@ -247,7 +233,8 @@ class SceneMatcher:
         """
         if len(scenes) > FIND_AT_MOST:
             return self.freshen(force=True) is not None
-        bound = [binding for scene in scenes for binding in _bound(verdicts[scene.id])]
+        found = [verdicts[scene.id] for scene in scenes]
+        bound = [binding for verdict in found if isinstance(verdict, Matched) for binding in verdict.bound]
         paths = [path for binding in bound for path in binding.files]
         return self._find(
             {base_name(path) for path in (*paths, *(file.path for scene in scenes for file in scene.files))}
@@ -284,11 +271,6 @@ class SceneMatcher:
         return self._reader.read(Neighbour.PLEX, self._plex.items, keys)
 
 
-def keys_of(verdicts: Iterable[Decided]) -> set[str]:
-    """The rating keys of the matches."""
-    return {key for verdict in verdicts if isinstance(verdict, Matched) for key in verdict.keys}
-
-
 def by_part(entries: Iterable[Entry], key_of: Callable[[str], str]) -> dict[str, list[Entry]]:
     """The entries by the key of their files, in the order of the entries."""
     by_key: dict[str, list[Entry]] = {}
@@ -302,10 +284,6 @@ def _united(by_key: Mapping[str, Sequence[Entry]], keys: Iterable[str]) -> dict[
     """The entries under any of these keys, by rating key and in its order."""
     entries = {entry.key: entry for key in keys for entry in by_key.get(clean(key), ())}
     return dict(sorted(entries.items()))
-
-
-def _bound(verdict: Verdict) -> tuple[Binding, ...]:
-    return verdict.bound if isinstance(verdict, Matched) else ()
 
 
 def _bound_entries(db: Reader, bound: Sequence[Binding]) -> dict[str, Entry]:
@@ -322,7 +300,7 @@ def files_of(item: Entry | Item) -> frozenset[tuple[str, int]]:
     return frozenset((part.path, part.size) for part in item.parts)
 
 
-def claimed(verdict: Decided) -> tuple[str, ...]:
+def claimed(verdict: Verdict) -> tuple[str, ...]:
     """The items that a scene has, or may have."""
     match verdict:
         case Matched(keys=keys):
@@ -335,22 +313,12 @@ def claimed(verdict: Decided) -> tuple[str, ...]:
 
 def claims(verdicts: Mapping[int, Verdict]) -> set[str]:
     """The items that any of these scenes has, or may have."""
-    return {
-        key
-        for verdict in verdicts.values()
-        if not isinstance(verdict, NeighbourError | Waiting)
-        for key in claimed(verdict)
-    }
+    return {key for verdict in verdicts.values() for key in claimed(verdict)}
 
 
 def entry_of(item: Item) -> Entry:
     """The index entry of an item."""
     return Entry(item.key, item.section, item.parts, item.stamp)
-
-
-def decided_among(verdicts: Mapping[int, Verdict]) -> list[Decided]:
-    """The verdicts that were reached: neither failed nor postponed."""
-    return [verdict for verdict in verdicts.values() if not isinstance(verdict, NeighbourError | Waiting)]
 
 
 def _with_entries(verdict: Verdict, offer: Offer) -> Verdict:
@@ -361,29 +329,43 @@ def _with_entries(verdict: Verdict, offer: Offer) -> Verdict:
     return replace(verdict, entries=tuple(entry for entry in offer.entries if entry.key in keys))
 
 
-def _is_misled(verdict: Verdict, items: Mapping[str, Item | NeighbourError]) -> bool:
-    """Whether Plex does not have an item of the verdict, or has it with other files than those matched."""
+def _is_misled(verdict: Verdict | None, items: Mapping[str, Item | NeighbourError]) -> bool:
+    """Whether Plex does not have an item of the verdict, or has it with other files than those matched.
+
+    Compared with what was matched, not with the index as it is now: another process may have corrected it since. Of the
+    bound items, only those count that have been moved since they were bound.
+    """
     if not isinstance(verdict, Matched | Unclear):
         return False
     matched = {entry.key: files_of(entry) for entry in verdict.entries}
-    if bound := _bound(verdict):
-        moved = [
-            item
-            for binding in bound
-            if isinstance(item := items.get(binding.key), Item) and not is_where_bound(binding, item.parts)
-        ]
-        return any(files_of(item) != matched.get(item.key) for item in moved)
+    if isinstance(verdict, Matched) and verdict.bound:
+        bound = ((binding, items.get(binding.key)) for binding in verdict.bound)
+        return any(
+            isinstance(item, Item)
+            and not is_where_bound(binding, item.parts)
+            and files_of(item) != matched.get(item.key)
+            for binding, item in bound
+        )
     return any(
         key not in items or (isinstance(item := items[key], Item) and files_of(item) != matched.get(key))
         for key in claimed(verdict)
     )
 
 
-def _needs_all(verdict: Verdict) -> bool:
-    """Whether the verdict holds only if the index is complete: no match, or one item by its file name.
+def _missing(scenes: Sequence[Scene], verdicts: Mapping[int, Verdict]) -> list[Scene]:
+    """The scenes whose verdict holds only if the index is complete: no match, or one item by its file name.
 
     Also a candidate by its duration: the item at the full path may be new.
     """
-    if isinstance(verdict, Matched):
-        return verdict.steps[-1].rung in ("name and size", "name and duration")
-    return isinstance(verdict, NotThere) or (isinstance(verdict, Unclear) and verdict.reason == "duration only")
+    missing = []
+    for scene in scenes:
+        match verdicts[scene.id]:
+            case Matched(steps=steps):
+                needs_all = steps[-1].rung in ("name and size", "name and duration")
+            case Unclear(reason=reason):
+                needs_all = reason == "duration only"
+            case verdict:
+                needs_all = isinstance(verdict, NotThere)
+        if scene.files and needs_all:
+            missing.append(scene)
+    return missing

@@ -7,12 +7,13 @@ from plexsync.flows.scenes.artwork import Artwork
 from plexsync.flows.scenes.batch_reads import BatchReader, may_be_its_own
 from plexsync.flows.scenes.inspection_records import Inspection, Past, StashValues, Target, past_of
 from plexsync.flows.scenes.rules import LookRules
-from plexsync.flows.scenes.scene_matching import SceneMatcher, Verdict, decided_among, keys_of
+from plexsync.flows.scenes.scene_matching import SceneMatcher, Verdict
 from plexsync.rules import match
 from plexsync.rules.desired import Profile, Wanted, wanted
 from plexsync.rules.errors import Neighbour, NeighbourError
 from plexsync.rules.item import FIELDS, Item
 from plexsync.rules.job import Done, Gone, Waiting
+from plexsync.rules.match_records import Matched
 from plexsync.rules.memory import undone
 from plexsync.rules.neighbours import Stash
 from plexsync.rules.paths import base_name
@@ -110,7 +111,7 @@ class UndoneScenes:
         """Add what to restore for scenes that are undone, or (`afresh`) would be."""
         if not back:
             return {}
-        matched = {id: keys_of(decided_among({id: verdict})) for id, verdict in verdicts.items()}
+        matched = {id: {*verdict.keys} for id, verdict in verdicts.items() if isinstance(verdict, Matched)}
         keys = {sight.id: {*past.keys(sight.id), *matched.get(sight.id, ())} for sight in back if not sight.error}
         keys = self._without_others_items(keys, past)
         all_items = {**items, **self._matcher.items({key for some in keys.values() for key in some} - items.keys())}
